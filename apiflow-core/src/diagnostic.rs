@@ -1,0 +1,103 @@
+//! What is wrong with a document: the same findings on a server, a command line and in a browser.
+
+use serde::{Deserialize, Serialize};
+
+/// How much a finding matters. An error refuses a run; a warning and a hint do not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// The document cannot run.
+    Error,
+    /// The document runs, but probably not as meant.
+    Warning,
+    /// A remark.
+    Hint,
+}
+
+/// One finding about a document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Diagnostic {
+    /// Stable name of the kind of finding, in kebab case (`unknown-node`, `expression-syntax`).
+    pub code: String,
+    /// How much it matters.
+    pub severity: Severity,
+    /// JSON Pointer (RFC 6901) of the place in the document; empty for the whole document.
+    pub pointer: String,
+    /// What is wrong: lower case, no full stop, naming the thing.
+    pub message: String,
+    /// The way out, where one is known (`did you mean …?`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+    /// A certain mend, as an edit of the document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fix: Option<Fix>,
+    /// The place inside the string at `pointer`, for faults of an expression.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub span: Option<Span>,
+}
+
+/// A certain mend: replace the value at `pointer` by `value`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fix {
+    /// What the mend does, as the label of a button (`rename to "resize"`).
+    pub label: String,
+    /// JSON Pointer of the value to replace.
+    pub pointer: String,
+    /// The new value.
+    pub value: serde_json::Value,
+}
+
+/// A place inside a string, counted from 1; columns count Unicode scalar values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Span {
+    /// Line of the first character.
+    pub line: u32,
+    /// Column of the first character.
+    pub column: u32,
+}
+
+impl Diagnostic {
+    /// An error at a place.
+    pub fn error(code: &str, pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::new(Severity::Error, code, pointer, message)
+    }
+
+    /// A warning at a place.
+    pub fn warning(code: &str, pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::new(Severity::Warning, code, pointer, message)
+    }
+
+    fn new(severity: Severity, code: &str, pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            code: code.to_owned(),
+            severity,
+            pointer: pointer.into(),
+            message: message.into(),
+            help: None,
+            fix: None,
+            span: None,
+        }
+    }
+
+    /// Adds the way out.
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Adds the place inside an expression.
+    pub fn at(mut self, span: Span) -> Self {
+        self.span = Some(span);
+        self
+    }
+}
+
+/// Says whether any of the findings refuses a run.
+pub fn has_errors(diagnostics: &[Diagnostic]) -> bool {
+    diagnostics.iter().any(|found| found.severity == Severity::Error)
+}
+
+/// Appends one token to a JSON Pointer, escaped (RFC 6901: `~` is `~0`, `/` is `~1`).
+pub fn pointer_push(pointer: &str, token: &str) -> String {
+    format!("{pointer}/{}", token.replace('~', "~0").replace('/', "~1"))
+}

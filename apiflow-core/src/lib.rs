@@ -1,0 +1,12 @@
+//! The pure heart of apiflow: documents, validation, the call protocol and the durable workflow engine.
+//!
+//! Everything outside the features `runtime`, `http`, `boa` and `sandbox` is pure: no clock, randomness,
+//! environment, file, network, tokio or JavaScript engine. Those arrive through [`ports`].
+
+pub mod catalog;
+pub mod diagnostic;
+pub mod engine;
+pub mod openflow;
+pub mod ports;
+#[cfg(feature = "runtime")]
+pub mod runtime;

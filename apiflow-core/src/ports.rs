@@ -1,0 +1,16 @@
+//! What the pure core needs from the world: few, small traits, used as `Arc<dyn …>`.
+
+mod clock;
+mod evaluator;
+mod http;
+mod secrets;
+mod store;
+
+pub use clock::{Clock, Timestamp};
+pub use evaluator::{EvaluationError, Evaluator, Script};
+pub use http::{HttpClient, HttpError, HttpReply, HttpRequest, RequestBody, SecretUse};
+pub use secrets::{Secret, Secrets};
+pub use store::{
+    CallRecord, Claim, Commit, Created, DuePoll, EventRow, Idempotency, InboxMessage, JobBundle, JobFilter, JobPatch,
+    JobRow, JobStatus, LeaseChange, Loaded, NewJob, Poll, Renewed, SnapshotRow, StepRow, StepStatus, Store, StoreError,
+};

@@ -1,0 +1,31 @@
+//! Time, as an argument.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+/// A moment, in milliseconds since the Unix epoch (UTC).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Timestamp(pub i64);
+
+impl Timestamp {
+    /// The moment so many milliseconds later; saturates.
+    pub fn plus_ms(self, ms: u64) -> Self {
+        Self(self.0.saturating_add(i64::try_from(ms).unwrap_or(i64::MAX)))
+    }
+
+    /// Milliseconds from `earlier` to this moment; 0 where it lies before.
+    pub fn since_ms(self, earlier: Self) -> u64 {
+        u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0)
+    }
+}
+
+/// Tells the time and waits.
+#[async_trait]
+pub trait Clock: Send + Sync {
+    /// The present moment.
+    fn now(&self) -> Timestamp;
+
+    /// Returns at `moment`, or at once where it has passed.
+    async fn sleep_until(&self, moment: Timestamp);
+}

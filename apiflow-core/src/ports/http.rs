@@ -1,0 +1,84 @@
+//! Outgoing calls, as an effect.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+/// The body of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RequestBody {
+    /// No body.
+    None,
+    /// Text, secrets not yet resolved: JSON, a form or anything else.
+    Text(String),
+}
+
+/// A request as it is journalled: secrets are references (`$NAME`), resolved when it is written to the socket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HttpRequest {
+    /// Method, upper case.
+    pub method: String,
+    /// Absolute URL.
+    pub url: String,
+    /// Headers in order; names as the declaration spells them.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: RequestBody,
+    /// Where secret references stand; everything else is sent as it is, even where it looks like one.
+    pub secrets: Vec<SecretUse>,
+    /// Hosts that may be given credentials (`host[:port]`); for any other host secrets are refused.
+    pub credential_hosts: Vec<String>,
+    /// Bound on the whole exchange.
+    pub timeout: Duration,
+}
+
+/// A secret reference inside a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretUse {
+    /// The unguessable-in-data marker that stands for the secret in the request's text.
+    pub marker: String,
+    /// The secret's name.
+    pub name: String,
+}
+
+/// A reply, whole in memory (bounded by the client's limit).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpReply {
+    /// Status code.
+    pub status: u16,
+    /// Headers in order, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body's bytes.
+    pub body: Vec<u8>,
+    /// The URL that answered, after redirects.
+    pub url: String,
+}
+
+/// Why there is no reply.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HttpError {
+    /// The outgoing policy refuses the request; nothing was sent.
+    #[error("{0}")]
+    Refused(String),
+    /// A secret is unknown or not meant for this host; nothing was sent.
+    #[error("{0}")]
+    Secret(String),
+    /// No connection came about; nothing was sent.
+    #[error("{0}")]
+    Connect(String),
+    /// The connection was lost, or time ran out, after bytes may have left: the fate of the call is unknown.
+    #[error("{0}")]
+    Unknown(String),
+    /// The reply is larger than allowed, or not HTTP.
+    #[error("{0}")]
+    Reply(String),
+}
+
+/// Sends requests under the outgoing policy: the one choke point.
+#[async_trait]
+pub trait HttpClient: Send + Sync {
+    /// Sends one request once.
+    async fn send(&self, request: &HttpRequest) -> Result<HttpReply, HttpError>;
+}

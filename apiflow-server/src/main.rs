@@ -1,0 +1,2 @@
+//! The `apiflow` command.
+fn main() {}

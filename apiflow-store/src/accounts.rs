@@ -1,0 +1,124 @@
+//! Users, their tokens, and provider keys.
+
+use apiflow_core::ports::Timestamp;
+use async_trait::async_trait;
+
+use crate::RecordError;
+
+/// A user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserRow {
+    /// Identifier, a UUIDv7.
+    pub id: String,
+    /// Unique name, compared without regard to case.
+    pub username: String,
+    /// Address, if given.
+    pub email: Option<String>,
+    /// Whether the user may do what only admins may.
+    pub is_admin: bool,
+    /// Argon2 hash of the password in PHC form.
+    pub password_hash: String,
+    /// When the user was made.
+    pub created_at: Timestamp,
+}
+
+/// A change of a user; `None` leaves a field as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UserChange {
+    /// New unique name.
+    pub username: Option<String>,
+    /// New address; `Some(None)` removes it.
+    pub email: Option<Option<String>>,
+    /// New role.
+    pub is_admin: Option<bool>,
+    /// New password hash.
+    pub password_hash: Option<String>,
+}
+
+/// A token as it is kept: only its hash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenRow {
+    /// Identifier, a UUIDv7.
+    pub id: String,
+    /// Whose it is.
+    pub user_id: String,
+    /// What it is for, for people; empty for the token of a login.
+    pub name: String,
+    /// Whether it came from a login (ends with a logout or a reset) rather than being named.
+    pub is_session: bool,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// From when on it is no longer valid; `None`: never.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A token to keep.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewToken {
+    /// All but the secret.
+    pub row: TokenRow,
+    /// SHA-256 of the token, in hex.
+    pub hash: String,
+}
+
+/// A provider key as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretRow {
+    /// Name, unique.
+    pub name: String,
+    /// Hosts that it may be sent to.
+    pub hosts: Vec<String>,
+    /// The value, sealed by the server.
+    pub sealed: Vec<u8>,
+    /// When it was last set.
+    pub updated_at: Timestamp,
+}
+
+/// Keeps users, tokens and secrets. Every method is one transaction.
+#[async_trait]
+pub trait Accounts: Send + Sync {
+    /// Adds a user; [`RecordError::Exists`] names a username in use.
+    async fn add_user(&self, user: UserRow) -> Result<(), RecordError>;
+
+    /// Reads a user by id.
+    async fn user(&self, id: &str) -> Result<Option<UserRow>, RecordError>;
+
+    /// Reads a user by name, without regard to case.
+    async fn user_named(&self, username: &str) -> Result<Option<UserRow>, RecordError>;
+
+    /// Up to `limit` users, newest first, after the user `after` where given.
+    async fn users(&self, after: Option<&str>, limit: u32) -> Result<Vec<UserRow>, RecordError>;
+
+    /// Changes a user; the last admin keeps the role ([`RecordError::LastAdmin`]).
+    async fn change_user(&self, id: &str, change: UserChange) -> Result<UserRow, RecordError>;
+
+    /// Removes a user and the user's tokens; the last admin stays ([`RecordError::LastAdmin`]).
+    async fn remove_user(&self, id: &str) -> Result<(), RecordError>;
+
+    /// Adds a token.
+    async fn add_token(&self, token: NewToken) -> Result<(), RecordError>;
+
+    /// The user and token of a hash, unless the token has expired by `now`.
+    async fn token_user(&self, hash: &str, now: Timestamp) -> Result<Option<(UserRow, TokenRow)>, RecordError>;
+
+    /// The named tokens of a user, newest first.
+    async fn tokens(&self, user_id: &str) -> Result<Vec<TokenRow>, RecordError>;
+
+    /// Removes one token of a user; says whether there was one.
+    async fn remove_token(&self, user_id: &str, token_id: &str) -> Result<bool, RecordError>;
+
+    /// Removes all tokens of a user, or only those of logins.
+    async fn remove_tokens(&self, user_id: &str, only_sessions: bool) -> Result<(), RecordError>;
+
+    /// Sets a secret, new or not.
+    async fn put_secret(&self, secret: SecretRow) -> Result<(), RecordError>;
+
+    /// Reads a secret.
+    async fn secret(&self, name: &str) -> Result<Option<SecretRow>, RecordError>;
+
+    /// All secrets by name.
+    async fn secrets(&self) -> Result<Vec<SecretRow>, RecordError>;
+
+    /// Removes a secret; says whether there was one.
+    async fn remove_secret(&self, name: &str) -> Result<bool, RecordError>;
+}

@@ -1,0 +1,1 @@
+//! apiflow in the browser.
