@@ -71,7 +71,7 @@ impl Store for MemoryStore {
     }
 
     async fn inbox(&self, job: &str) -> Result<Vec<InboxMessage>, StoreError> {
-        Ok(self.lock().find(job).map_or_else(Vec::new, |found| found.inbox()))
+        Ok(self.lock().find(job).map_or_else(Vec::new, job::Job::inbox))
     }
 
     async fn take_polls(&self, limit: u32, lease: Duration) -> Result<Vec<DuePoll>, StoreError> {
@@ -123,5 +123,74 @@ impl Store for MemoryStore {
 
     async fn delete_job(&self, job: &str) -> Result<(), StoreError> {
         self.lock().delete(job)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::ports::{JobBundle, LeaseChange, Poll, SnapshotRow};
+    use crate::runtime::conformance;
+
+    struct SystemTimeClock;
+
+    #[async_trait]
+    impl Clock for SystemTimeClock {
+        fn now(&self) -> Timestamp {
+            let since = SystemTime::UNIX_EPOCH.elapsed().expect("the year is later than 1970");
+            Timestamp(since.as_millis() as i64)
+        }
+
+        async fn sleep_until(&self, moment: Timestamp) {
+            tokio::time::sleep(Duration::from_millis(moment.since_ms(self.now()))).await;
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn memory_keeps_every_rule_of_the_store() {
+        conformance::run(async || Arc::new(MemoryStore::new(Arc::new(SystemTimeClock))) as Arc<dyn Store>).await;
+    }
+
+    #[tokio::test]
+    async fn bytes_written_are_the_json_of_what_is_kept() {
+        let store = MemoryStore::new(Arc::new(SystemTimeClock));
+        let event = EventRow { seq: 1, at: Timestamp(2), body: json!({}), value: Some(json!("üx")), item: None };
+        let job = NewJob {
+            id: "a".to_owned(),
+            name: "a name is not counted".to_owned(),
+            workflow_id: None,
+            node_id: None,
+            created_by: None,
+            created_at: Timestamp(0),
+            bundle: JobBundle::default(),
+            events: vec![event],
+            idempotency: None,
+        };
+        store.create_job(job).await.expect("a new job is made");
+        let events = r#"[{"seq":1,"at":2,"body":{},"value":"üx","item":null}]"#;
+        assert_eq!(store.bytes_written(), events.len() as u64);
+        let claim = store.claim("worker", 1, Duration::ZERO).await.expect("a claim works").remove(0);
+        let patch = store.job("a").await.expect("a row is read").expect("the job is there").patch;
+        let turn = Commit {
+            job: claim.job,
+            version: claim.version,
+            at: Timestamp(3),
+            events: Vec::new(),
+            steps: Vec::new(),
+            calls: Vec::new(),
+            polls: vec![Poll { effect: 7, due_at: Timestamp(9), ticket: json!([1]) }],
+            polls_cleared: Vec::new(),
+            consumed: Vec::new(),
+            snapshot: Some(SnapshotRow { seq: 1, state: json!({"n": 1}) }),
+            patch,
+            lease: LeaseChange::Keep,
+        };
+        store.commit(turn).await.expect("the owner commits");
+        let turn = r#"[{"effect":7,"due_at":9,"ticket":[1]}]{"n":1}"#;
+        assert_eq!(store.bytes_written(), (events.len() + turn.len()) as u64);
     }
 }

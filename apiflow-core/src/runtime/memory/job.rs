@@ -71,7 +71,7 @@ impl Job {
             inbox: BTreeMap::new(),
             keys: BTreeSet::new(),
         };
-        let bytes = json_len(&new.events);
+        let bytes = rows_len(&new.events);
         job.record(new.events);
         (job, bytes)
     }
@@ -111,10 +111,10 @@ impl Job {
         if let Some(event) = commit.events.iter().find(|event| event.seq <= self.row.last_seq) {
             return Err(StoreError::Backend(format!("job `{}` has an event {} already", commit.job, event.seq)));
         }
-        let bytes = json_len(&commit.events)
-            + json_len(&commit.steps)
-            + json_len(&commit.calls)
-            + json_len(&commit.polls)
+        let bytes = rows_len(&commit.events)
+            + rows_len(&commit.steps)
+            + rows_len(&commit.calls)
+            + rows_len(&commit.polls)
             + commit.snapshot.as_ref().map_or(0, |snapshot| json_len(&snapshot.state));
         self.record(commit.events);
         self.steps.extend(commit.steps.into_iter().map(|step| (step.ordinal, step)));
@@ -255,6 +255,11 @@ impl Job {
     pub(super) fn calls(&self, step: u64) -> Vec<CallRecord> {
         self.calls.iter().filter(|call| call.step == step).cloned().collect()
     }
+}
+
+/// The length of rows as JSON, in bytes; no rows write nothing.
+fn rows_len<T: Serialize>(rows: &[T]) -> u64 {
+    if rows.is_empty() { 0 } else { json_len(&rows) }
 }
 
 /// The length of something as JSON, in bytes.
