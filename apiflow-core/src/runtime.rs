@@ -1,5 +1,8 @@
 //! The tokio driver: it claims jobs, performs what the engine owes, and records the answers.
 
+pub mod conformance;
+pub mod memory;
+
 use std::sync::Arc;
 use std::time::Duration;
 
