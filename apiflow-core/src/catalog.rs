@@ -5,6 +5,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+mod parse;
+mod secrets;
+
+pub use self::parse::{check_call, check_connector, parse_connector, parse_node};
+pub use self::secrets::{LiteralCredential, literal_credentials};
+
 /// A provider and how to authenticate with it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Connector {
@@ -166,6 +172,11 @@ impl Catalog {
         let node = self.nodes.get(id)?;
         (owner == "node" || owner == node.connector_id).then_some(node)
     }
+}
+
+/// The connectors that a node refers to.
+pub fn connector_references(node: &Node) -> std::collections::BTreeSet<String> {
+    std::collections::BTreeSet::from([node.connector_id.clone()])
 }
 
 /// Keeps a key that is present with `null` apart from one that is absent.

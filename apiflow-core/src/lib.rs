@@ -3,6 +3,7 @@
 //! Everything outside the features `runtime`, `http`, `boa` and `sandbox` is pure: no clock, randomness,
 //! environment, file, network, tokio or JavaScript engine. Those arrive through [`ports`].
 
+pub mod call;
 pub mod catalog;
 pub mod diagnostic;
 pub mod engine;
@@ -11,3 +12,4 @@ pub mod openflow;
 pub mod ports;
 #[cfg(feature = "runtime")]
 pub mod runtime;
+pub mod template;
