@@ -8,6 +8,8 @@ pub mod catalog;
 pub mod diagnostic;
 pub mod engine;
 pub mod expression;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod openflow;
 pub mod ports;
 #[cfg(feature = "runtime")]

@@ -2,15 +2,15 @@
 
 pub mod conformance;
 pub mod memory;
+pub mod clock;
+pub mod secrets;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::ports::{
-    Clock, Created, Evaluator, HttpClient, Idempotency, JobBundle, JobRow, Secrets, Store, StoreError,
-};
+use crate::ports::{Clock, Created, Evaluator, HttpClient, Idempotency, JobBundle, JobRow, Secrets, Store, StoreError};
 
 /// The ports that a runtime works with.
 #[derive(Clone)]
