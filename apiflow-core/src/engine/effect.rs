@@ -46,6 +46,8 @@ pub struct Call {
     pub args: ValueRef,
     /// Number of the attempt, from 1.
     pub attempt: u32,
+    /// The first sending of this call: stays the same where an attempt repeats a call of unknown fate.
+    pub first_effect: u64,
     /// When the attempt was journalled.
     pub started_at: Timestamp,
     /// Until when: the submit's deadline, or the operation's once it was accepted.

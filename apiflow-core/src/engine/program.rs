@@ -8,7 +8,7 @@ use crate::openflow::{FlowValue, Module, ModuleValue, OpenFlow};
 use crate::ports::JobBundle;
 
 /// A document made ready to run. Immutable; the same bundle always gives the same numbers.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Program {
     pub(super) modules: Vec<ModuleDef>,
     pub(super) lists: Vec<Vec<usize>>,

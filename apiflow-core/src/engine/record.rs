@@ -196,6 +196,7 @@ fn begin(run: &mut Run, seq: u64, at: Timestamp, frame: u64, input: u64, deadlin
     let Some(state) = run.control.frames.get(&frame) else { return };
     let Some(module) = run.module_at(frame) else { return };
     let Some(step) = &state.step else { return };
+    let repeated = if let Stage::Call(open) = &step.stage { Some(open.first_effect) } else { None };
     let stage = match &step.start {
         Start::Call { deadline: first, .. } => {
             let path = match &module.module.value {
@@ -209,6 +210,7 @@ fn begin(run: &mut Run, seq: u64, at: Timestamp, frame: u64, input: u64, deadlin
                 path,
                 args: ValueRef::Row(input),
                 attempt: step.failures + 1,
+                first_effect: repeated.unwrap_or(seq),
                 started_at: at,
                 deadline: deadline.unwrap_or(*first),
                 poll_at: None,
@@ -232,6 +234,7 @@ fn begin(run: &mut Run, seq: u64, at: Timestamp, frame: u64, input: u64, deadlin
         }
     };
     if let Stage::Call(open) = &stage {
+        run.control.effects.retain(|_, waiting| *waiting != frame);
         run.control.effects.insert(open.effect, frame);
     }
     if let Some(step) = step_of(run, frame) {
