@@ -96,8 +96,11 @@ impl Hub {
 
     /// Returns when drives are to take nothing new in.
     pub(super) async fn until_stop(&self) {
-        // The sender lives as long as this.
-        let _open = self.stop.subscribe().wait_for(|stopping| *stopping).await;
+        let mut stop = self.stop.subscribe();
+        if stop.wait_for(|stopping| *stopping).await.is_err() {
+            // The sender lives as long as this hub: it cannot be gone.
+            std::future::pending::<()>().await;
+        }
     }
 
     pub(super) fn watch(&self) -> Watch {
