@@ -1,5 +1,10 @@
 //! The tokio driver: it claims jobs, performs what the engine owes, and records the answers.
 
+#[cfg(feature = "boa")]
+pub mod boa;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
+
 use std::sync::Arc;
 use std::time::Duration;
 
