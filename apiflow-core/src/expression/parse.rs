@@ -29,7 +29,7 @@ pub(super) fn parsed<T>(source: &str, predicate: bool, look: impl FnOnce(&Parser
     let allocator = Allocator::default();
     let (before, after) = wrapping(source, predicate);
     let text = format!("{before}{source}{after}");
-    let options = ParseOptions { parse_regular_expression: true, ..ParseOptions::default() };
+    let options = ParseOptions { parse_regular_expression: true, preserve_parens: false, ..ParseOptions::default() };
     look(&Parser::new(&allocator, &text, SourceType::script()).with_options(options).parse())
 }
 
@@ -39,15 +39,68 @@ pub(super) fn offset(source: &str, predicate: bool, byte: u32) -> usize {
 }
 
 fn located(source: &str, predicate: bool, fault: &OxcDiagnostic) -> SyntaxFault {
-    let byte = fault.labels.first().map(|label| label.offset() as u32);
-    let span = byte.map(|byte| span_at(source, offset(source, predicate, byte)));
-    SyntaxFault { message: plain(&fault.message), span }
+    let byte = fault.labels.first().map(|label| offset(source, predicate, label.offset()));
+    let message = match byte {
+        Some(byte) if byte >= source.trim_end().len() => "the expression ends too early".to_owned(),
+        Some(_) | None => plain(&fault.message),
+    };
+    SyntaxFault { message, span: byte.map(|byte| span_at(source, byte)) }
 }
 
-/// A parser's message in the house's form: lower case, no full stop.
+/// A parser's message in the house's form: lower case, no full stop, and nothing of the wrapping's brackets.
 fn plain(message: &str) -> String {
     let message = message.trim_end_matches(['.', '\n']);
+    // The brackets of the text are balanced, so a missing one is the wrapping's.
+    let found = message.starts_with("Expected").then(|| message.split_once("`)` but found")).flatten();
+    let message = found.map_or_else(|| message.to_owned(), |(_, found)| format!("unexpected{found}"));
     let mut characters = message.chars();
     let first = characters.next().map(|first| first.to_ascii_lowercase());
     first.into_iter().chain(characters).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::diagnostic::Span;
+
+    fn check(source: &str, predicate: bool, expected: Option<(&str, u32, u32)>) {
+        let found = super::check(source, predicate).err();
+        let found = found.map(|fault| (fault.message, fault.span));
+        let expected = expected.map(|(message, line, column)| (message.to_owned(), Some(Span { line, column })));
+        assert_eq!(found, expected, "{source}");
+    }
+
+    #[test]
+    fn what_openflow_allows_is_accepted() {
+        for source in [
+            "",
+            "flow_input.x",
+            "{a: 1}",
+            "{...flow_input, b: 2}",
+            "let x = 1; x + 1",
+            "await Promise.resolve(1)",
+            "const f = async () => await 1; return f()",
+            "return results.a.output.map(n => n * results.b.k)",
+            "results['a']?.b ?? `x${1}`",
+            "/(?<year>\\d{4})/u.exec(flow_input.text).groups.year",
+            "function f() { return 1 } return f()",
+            "for await (const x of []) { } return 2n ** 3n",
+            "class A { #p = 1; static { } get p() { return this.#p } } return new A().p",
+        ] {
+            check(source, false, None);
+        }
+        check("results.a && !flow_input.b", true, None);
+    }
+
+    #[test]
+    fn a_fault_is_placed_in_the_users_text() {
+        check("1 +", false, Some(("the expression ends too early", 1, 4)));
+        check("a\n  b", false, Some(("unexpected `Identifier`", 2, 3)));
+        check("é + )", false, Some(("`)` closes nothing", 1, 5)));
+        check("let x = ;", false, Some(("unexpected token", 1, 9)));
+        check("return 1", true, Some(("unexpected token", 1, 1)));
+        check("a; b", true, Some(("unexpected `;`", 1, 2)));
+        check("}); evil(); ({", false, Some(("`}` closes nothing", 1, 1)));
+        check("/(?<a>x)(?<a>y)/", false, Some(("invalid regular expression: Duplicated capturing group names", 1, 5)));
+        check("export default 1;", false, Some(("unexpected token", 1, 1)));
+    }
 }

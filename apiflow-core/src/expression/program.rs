@@ -36,3 +36,32 @@ fn has_statements(tokens: &[Token<'_>]) -> bool {
     first.is_some_and(|token| token.kind == Kind::Word && STATEMENT_WORDS.contains(&token.text))
         || tokens.iter().any(|token| token.is(";"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::program;
+
+    fn check(source: &str, predicate: bool, expected: &str) {
+        assert_eq!(program(source, predicate), format!("(async function () {expected})()"), "{source}");
+    }
+
+    #[test]
+    fn an_expression_is_returned_and_statements_are_left_alone() {
+        check("a", false, "{ return (\na\n); }");
+        check("iffy", false, "{ return (\niffy\n); }");
+        check("';'", false, "{ return (\n';'\n); }");
+        check("{a: 1}", false, "{ return (\n{a: 1}\n); }");
+        check("a // ;", false, "{ return (\na // ;\n); }");
+        check("a;", false, "{\na;\n}");
+        check("let x = 1", false, "{\nlet x = 1\n}");
+        check(" /* c */ return 1", false, "{\n /* c */ return 1\n}");
+        check(" ", false, "{\n \n}");
+    }
+
+    #[test]
+    fn a_predicate_is_always_an_expression() {
+        check("a, b", true, "{ return Boolean((\na, b\n)); }");
+        check("return 1", true, "{ return Boolean((\nreturn 1\n)); }");
+        check("// none", true, "{ return false;\n// none\n}");
+    }
+}

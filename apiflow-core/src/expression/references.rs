@@ -219,3 +219,62 @@ impl<'a> Visit<'a> for Finder<'_> {
         self.declared.insert(identifier.name.to_string());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Reference, references};
+    use crate::expression::Segment;
+
+    /// References in one way of writing: `key/path@line:column`.
+    fn written(references: &[Reference]) -> String {
+        let one = |reference: &Reference| {
+            let path = reference.path.iter().fold(reference.key.clone(), |text, segment| match segment {
+                Segment::Key(key) => format!("{text}/{key}"),
+                Segment::Index(number) => format!("{text}/#{number}"),
+            });
+            format!("{path}@{}:{}", reference.span.line, reference.span.column)
+        };
+        references.iter().map(one).collect::<Vec<_>>().join(" ")
+    }
+
+    fn check(source: &str, results: &str, inputs: &str, dynamic: (bool, bool)) {
+        let found = references(source);
+        assert_eq!(written(&found.results), results, "results of {source}");
+        assert_eq!(written(&found.flow_input), inputs, "inputs of {source}");
+        assert_eq!((found.dynamic_results, found.dynamic_flow_input), dynamic, "dynamic uses of {source}");
+    }
+
+    #[test]
+    fn a_use_is_followed_as_far_as_it_is_literal() {
+        check("results.a.output[0].url", "a/output/#0/url@1:1", "", (false, false));
+        check("results?.a?.b + results[\"c d\"]['e']", "a/b@1:1 c d/e@1:17", "", (false, false));
+        check("1 +\n  results.a.list.map(n => n * results.b.k)", "a/list@2:3 b/k@2:31", "", (false, false));
+        check("results.a.url.split('/')[0].length", "a/url@1:1", "", (false, false));
+        check("results.a.name.fn()", "a/name@1:1", "", (false, false));
+        check("results.a[flow_input.i.j].c", "a@1:1", "i/j@1:11", (false, false));
+        check("`${flow_input.iter.value.x}`", "", "iter/value/x@1:4", (false, false));
+        check("return {x: flow_input['k']}", "", "k@1:12", (false, false));
+        check("(results.a).b", "a/b@1:2", "", (false, false));
+    }
+
+    #[test]
+    fn another_use_is_dynamic() {
+        check("results", "", "", (true, false));
+        check("Object.keys(flow_input)", "", "", (false, true));
+        check("results[flow_input.k]", "", "k@1:9", (true, false));
+        check("results.toString()", "", "", (true, false));
+        check("const {a} = results; return a + flow_input.b", "", "b@1:33", (true, false));
+        check("[1].map(results => results.x)", "", "", (true, false));
+        check("{a: {results: 1}.results.x}", "", "", (false, false));
+        check("{results}", "", "", (true, false));
+    }
+
+    #[test]
+    fn names_are_those_that_are_not_declared() {
+        let names = |source: &str| references(source).names.into_iter().collect::<Vec<_>>().join(" ");
+        assert_eq!(names("const n = result; return [n].map(x => x + error.message)"), "error result");
+        assert_eq!(names("previous_result.a ?? resume"), "previous_result resume");
+        assert_eq!(names("all_iters.length > 3"), "all_iters");
+        assert_eq!(names("does not parse"), "");
+    }
+}
