@@ -21,10 +21,6 @@ mod worker;
 
 pub use hub::Watch;
 
-#[cfg(feature = "boa")]
-pub mod boa;
-#[cfg(feature = "sandbox")]
-pub mod sandbox;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -147,12 +147,11 @@ fn stop_judged(turn: &mut Turn<'_>, frame: u64, concluded: Concluded) {
     match rule.as_ref().and_then(stop_error) {
         Some(error) => {
             let include = rule.as_ref().is_some_and(|rule| rule.error_include_result);
-            let event_error = begin::named(turn, frame, error);
-            let mut value = serde_json::json!({"error": event_error});
+            let mut value = serde_json::json!({"error": error});
             if let Some(result) = concluded.result.filter(|_| include) {
                 value["error"]["result"] = result;
             }
-            let event = Event::AttemptFailed { frame, error: event_error, result: None, handled: false };
+            let event = Event::AttemptFailed { frame, error, result: None, handled: false };
             turn.emit_with(event, Some(value));
             lose(turn, frame, false);
         }
