@@ -7,6 +7,8 @@ pub mod catalog;
 pub mod diagnostic;
 pub mod engine;
 pub mod openflow;
+pub mod layout;
 pub mod ports;
 #[cfg(feature = "runtime")]
 pub mod runtime;
+pub mod validate;

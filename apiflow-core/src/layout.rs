@@ -1,0 +1,1 @@
+//! Where the cards and edges of a workflow are drawn.
