@@ -52,9 +52,10 @@ pub enum NumberOrTransform {
     reason = "the signature that serde calls"
 )]
 fn plain_number<S: Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S::Error> {
-    let whole = *number as i64;
-    if whole as f64 == *number {
-        serializer.serialize_i64(whole)
+    /// The greatest number up to which every whole number has an `f64` of its own.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    if number.fract() == 0.0 && number.abs() <= EXACT {
+        serializer.serialize_i64(*number as i64)
     } else {
         serializer.serialize_f64(*number)
     }
