@@ -6,6 +6,7 @@
 pub mod catalog;
 pub mod diagnostic;
 pub mod engine;
+pub mod expression;
 pub mod openflow;
 pub mod layout;
 pub mod ports;
