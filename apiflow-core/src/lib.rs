@@ -11,7 +11,9 @@ pub mod expression;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod openflow;
+pub mod layout;
 pub mod ports;
 #[cfg(feature = "runtime")]
 pub mod runtime;
 pub mod template;
+pub mod validate;
