@@ -160,9 +160,9 @@ impl Evaluation<'_> {
 
     async fn transform(&mut self, transform: &InputTransform, names: &Names) -> Result<Value, Fault> {
         match transform {
-            InputTransform::Static { value } => Ok(value.clone()),
-            InputTransform::Javascript { expr } => self.evaluate(expr, false, names).await,
-            InputTransform::Ai {} => {
+            InputTransform::Static { value, .. } => Ok(value.clone()),
+            InputTransform::Javascript { expr, .. } => self.evaluate(expr, false, names).await,
+            InputTransform::Ai { .. } => {
                 let message = "an input of type `ai` has no value outside an agent";
                 Err(Fault::Step(json!({"name": "UnsupportedError", "message": message})))
             }
