@@ -23,6 +23,8 @@ const CASES: &str = include_str!("conformance/openflow_cases.json");
 /// Features whose cases wait for their part of the engine.
 const NOT_YET: [&str; 2] = ["suspend", "cache_ttl_reuses_result_for_equal_inputs"];
 
+const LEASE: Duration = Duration::from_secs(1_000_000_000);
+
 #[derive(Deserialize)]
 struct Case {
     name: String,
@@ -117,7 +119,9 @@ async fn run(case: &Case) -> (JobRow, Value, BTreeMap<String, u64>) {
         evaluator: Arc::new(BoaEvaluator::new()),
         clock: clock.clone(),
     };
-    let runtime = Runtime::new(parts, RuntimeSettings::new("cases"));
+    // A lease that never runs out: whatever is due sooner is a wait of the job's own.
+    let settings = RuntimeSettings { lease: LEASE, ..RuntimeSettings::new("cases") };
+    let runtime = Runtime::new(parts, settings);
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let worker = runtime.clone();
     let working = tokio::spawn(async move {
@@ -148,6 +152,7 @@ async fn run(case: &Case) -> (JobRow, Value, BTreeMap<String, u64>) {
         assert!(std::time::Instant::now() < deadline, "case `{}` does not end", case.name);
         if let Some(due) = store.next_due().await.expect("the store answers")
             && due > clock.now()
+            && due < clock.now().plus_ms(LEASE.as_millis() as u64 / 2)
         {
             clock.advance_to(due);
         }
@@ -171,7 +176,7 @@ fn differences(case: &Case, job: &JobRow, result: &Value, runs: &BTreeMap<String
         found.push(format!("status {} instead of {}: {result}", job.patch.status.as_str(), expect.status));
     }
     if let Some(wanted) = &expect.result
-        && wanted != &renamed(result)
+        && wanted != result
     {
         found.push(format!("result {result} instead of {wanted}"));
     }
@@ -198,9 +203,10 @@ fn differences(case: &Case, job: &JobRow, result: &Value, runs: &BTreeMap<String
     found
 }
 
-/// A failed node's error is named after its class here, `Error` in the cases.
+/// A failed node's error is named after its class here, and says who answered; in the cases it is `Error`.
 fn renamed(result: &Value) -> Value {
-    serde_json::from_str(&result.to_string().replace("\"name\":\"unavailable\"", "\"name\":\"Error\"")).expect("JSON")
+    let text = result.to_string().replace("\"unavailable\"", "\"Error\"").replace("Cases answered 500: ", "");
+    serde_json::from_str(&text).expect("still JSON")
 }
 
 fn contains(value: &Value, wanted: &Value) -> bool {
@@ -223,7 +229,7 @@ async fn the_cases_come_out_as_openflow_has_them() {
     let mut failed = Vec::new();
     for case in cases.iter().filter(|case| !waits(case)) {
         let (job, result, runs) = run(case).await;
-        let found = differences(case, &job, &result, &runs);
+        let found = differences(case, &job, &renamed(&result), &runs);
         if !found.is_empty() {
             failed.push(format!("{}: {}", case.name, found.join("; ")));
         }
