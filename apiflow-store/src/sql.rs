@@ -64,6 +64,7 @@ macro_rules! user_columns {
         "users.id, users.username, users.email, users.is_admin, users.password_hash, users.created_at"
     };
 }
+pub(crate) use user_columns;
 
 /// The columns of [`crate::records::TokenColumns`].
 macro_rules! token_columns {
