@@ -56,6 +56,15 @@ impl Problem {
         )
     }
 
+    /// 405 for a route that exists under another method.
+    pub(crate) fn wrong_method() -> Self {
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            None,
+            "The method is not allowed for this resource.",
+        )
+    }
+
     /// 422 for a version that nobody has.
     pub(crate) fn bad_version() -> Self {
         let detail = "The specified version does not exist (or perhaps you don't have permission to use it?)";

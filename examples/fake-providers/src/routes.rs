@@ -20,6 +20,7 @@ mod create;
 mod delivery;
 mod list;
 mod predictions;
+mod preferences;
 
 /// What handlers get hold of the memory by.
 pub(crate) type Shared = axum::extract::State<Arc<State>>;
@@ -47,6 +48,7 @@ pub(crate) fn router(state: Arc<State>) -> Router {
         )
         .route("/delivery/{file}", get(delivery::file))
         .fallback(async || Problem::not_found())
+        .method_not_allowed_fallback(async || Problem::wrong_method())
         .layer(middleware::from_fn_with_state(Arc::clone(&state), count));
     let control = Router::new()
         .route("/_control", get(control::read).post(control::patch))

@@ -1,6 +1,7 @@
 //! Routes by which another process sets and reads the stand-in.
 
 use axum::Json;
+use axum::body::Bytes;
 use axum::http::StatusCode;
 use serde_json::Value;
 
@@ -13,19 +14,21 @@ pub(crate) async fn read(shared: Shared) -> Json<Behaviour> {
     Json(shared.read(|memory| memory.behaviour.clone()))
 }
 
-/// `POST /_control`: a JSON merge patch of the knobs, for creates from now on. 400 says which field is wrong.
+/// `POST /_control`: a JSON merge patch of the knobs, for creates from now on, whatever its content type.
+/// 400 says what is wrong.
 pub(crate) async fn patch(
     shared: Shared,
-    Json(patch): Json<Value>,
+    body: Bytes,
 ) -> Result<Json<Behaviour>, (StatusCode, String)> {
-    let merged = shared.write(|memory| {
-        let merged = memory.behaviour.merged(&patch)?;
-        memory.behaviour = merged.clone();
-        Ok(merged)
+    let merged = serde_json::from_slice(&body).and_then(|patch: Value| {
+        shared.write(|memory| {
+            memory.behaviour = memory.behaviour.merged(&patch)?;
+            Ok(memory.behaviour.clone())
+        })
     });
     merged
         .map(Json)
-        .map_err(|error: serde_json::Error| (StatusCode::BAD_REQUEST, format!("{error}\n")))
+        .map_err(|error| (StatusCode::BAD_REQUEST, format!("{error}\n")))
 }
 
 /// `GET /_control/stats`.

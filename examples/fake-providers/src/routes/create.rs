@@ -11,6 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 use serde_json::{Map, Value};
 
 use super::predictions::reply;
+use super::preferences::{Wait, deadline, wait};
 use super::{Shared, authorise, host};
 use crate::behaviour::{Behaviour, CreatePlan, End, PreferWait};
 use crate::connection::Connection;
@@ -21,10 +22,6 @@ use crate::records::CreateRecord;
 use crate::state::State;
 use crate::validation::{check_body, check_input};
 
-/// The longest that a create waits, and what a bare `Prefer: wait` means.
-const LONGEST_WAIT: Duration = Duration::from_mins(1);
-/// The shortest `Cancel-After`.
-const SHORTEST_DEADLINE: Duration = Duration::from_secs(5);
 /// Creates per minute that a client is said to have left.
 const CREATES_LEFT: HeaderValue = HeaderValue::from_static("599");
 
@@ -77,12 +74,6 @@ struct Order {
     input: Value,
     deadline: Option<Duration>,
     wait: Option<Wait>,
-}
-
-/// A `Prefer: wait` of the caller.
-struct Wait {
-    asked: String,
-    limit: Duration,
 }
 
 async fn create(state: &Arc<State>, target: Target, call: Call) -> Response {
@@ -271,71 +262,6 @@ async fn ended(state: &Arc<State>, id: &str) {
     }
 }
 
-/// `Prefer: wait` or `wait=n` among the preferences; n is cut to 60, and anything else is no wait at all.
-fn wait(headers: &HeaderMap) -> Option<Wait> {
-    let values = headers
-        .get_all("prefer")
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    let asked = values
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
-        .find(|preference| preference.starts_with("wait"))?;
-    let limit = match asked.split_once('=') {
-        None if asked == "wait" => LONGEST_WAIT,
-        Some(("wait", seconds)) => {
-            Duration::from_secs(seconds.parse().ok().filter(|seconds| *seconds > 0)?)
-        }
-        Some(_) | None => return None,
-    };
-    Some(Wait {
-        asked: asked.to_owned(),
-        limit: limit.min(LONGEST_WAIT),
-    })
-}
-
-/// `Cancel-After: 30`, `30s`, `5m` or `1h30m45s`.
-fn deadline(headers: &HeaderMap) -> Result<Option<Duration>, Problem> {
-    let Some(text) = headers
-        .get("cancel-after")
-        .and_then(|value| value.to_str().ok())
-    else {
-        return Ok(None);
-    };
-    let wrong = || {
-        Problem::malformed(
-            "Cancel-After must be a duration of at least 5 seconds, such as 30s or 1h30m",
-        )
-    };
-    let (mut total, mut digits) = (0_u64, String::new());
-    for letter in text.trim().chars() {
-        let unit = match letter {
-            '0'..='9' => {
-                digits.push(letter);
-                continue;
-            }
-            'h' => 3600,
-            'm' => 60,
-            's' => 1,
-            _other => return Err(wrong()),
-        };
-        total += std::mem::take(&mut digits)
-            .parse::<u32>()
-            .map_err(|_| wrong())
-            .map(u64::from)?
-            * unit;
-    }
-    if !digits.is_empty() {
-        total += digits.parse::<u32>().map_err(|_| wrong()).map(u64::from)?;
-    }
-    let deadline = Duration::from_secs(total);
-    if deadline < SHORTEST_DEADLINE {
-        Err(wrong())
-    } else {
-        Ok(Some(deadline))
-    }
-}
-
 impl Call {
     fn to_record(&self) -> CreateRecord {
         let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
@@ -352,52 +278,5 @@ impl Call {
             at: SystemTime::now(),
             prediction: None,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn headers(name: &'static str, value: &'static str) -> HeaderMap {
-        HeaderMap::from_iter([(
-            axum::http::HeaderName::from_static(name),
-            HeaderValue::from_static(value),
-        )])
-    }
-
-    #[test]
-    fn waits_are_read_and_cut_to_a_minute() {
-        let check = |value, expected: Option<u64>| {
-            let found = wait(&headers("prefer", value)).map(|wait| wait.limit.as_secs());
-            assert_eq!(found, expected, "{value}");
-        };
-        check("wait", Some(60));
-        check("wait=7", Some(7));
-        check("respond-async, wait=9", Some(9));
-        check("wait=99", Some(60));
-        check("wait=0", None);
-        check("wait=soon", None);
-        check("waiting", None);
-        check("respond-async", None);
-    }
-
-    #[test]
-    fn deadlines_are_read_in_each_form() {
-        let check = |value, expected: Option<u64>| {
-            let found = deadline(&headers("cancel-after", value))
-                .ok()
-                .flatten()
-                .map(|deadline| deadline.as_secs());
-            assert_eq!(found, expected, "{value}");
-        };
-        check("30", Some(30));
-        check("30s", Some(30));
-        check("5m", Some(300));
-        check("1h30m45s", Some(5445));
-        check("4s", None);
-        check("soon", None);
-        check("h", None);
-        check("99999999999h", None);
     }
 }
