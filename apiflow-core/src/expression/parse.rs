@@ -5,18 +5,28 @@ use oxc_diagnostics::OxcDiagnostic;
 use oxc_parser::{ParseOptions, Parser, ParserReturn};
 use oxc_span::SourceType;
 
+use super::SyntaxFault;
+use super::lines::Lines;
+use super::path::path_of;
 use super::program::wrapping;
-use super::scan::scan;
-use super::{SyntaxFault, span_at};
+use super::scan::scanned;
+use super::token::{Kind, Token};
 
-/// Says whether the text parses: [`scan`], then a parser on what would be evaluated.
+/// Says whether the text parses: [`super::scan`], then a parser on what would be evaluated.
 ///
 /// A predicate must be an expression, not statements. Faults that need scopes (a name declared twice) are found by
 /// the engine, when it runs.
 pub fn check(source: &str, predicate: bool) -> Result<(), SyntaxFault> {
-    scan(source)?;
-    parsed(source, predicate, |program| match program.diagnostics.first() {
-        Some(fault) => Err(located(source, predicate, fault)),
+    let tokens = scanned(source)?;
+    if path_of(&tokens).is_some() {
+        return Ok(());
+    }
+    if let Some(word) = module_word(&tokens) {
+        let message = format!("`{}` is not available, expressions have no modules", word.text);
+        return Err(SyntaxFault::at(source, word.start, message));
+    }
+    parsed(source, &tokens, predicate, |program, start| match program.diagnostics.first() {
+        Some(fault) => Err(located(source, start, fault)),
         None if program.panicked => {
             Err(SyntaxFault { message: "the expression can't be parsed".to_owned(), span: None })
         }
@@ -24,27 +34,39 @@ pub fn check(source: &str, predicate: bool) -> Result<(), SyntaxFault> {
     })
 }
 
-/// Parses a text that was scanned and shows the outcome to `look`.
-pub(super) fn parsed<T>(source: &str, predicate: bool, look: impl FnOnce(&ParserReturn<'_>) -> T) -> T {
+/// An `import` or `export` that is no property's name; the parser leaves them to a later pass.
+fn module_word<'t, 's>(tokens: &'t [Token<'s>]) -> Option<&'t Token<'s>> {
+    let is_module = |word: &Token<'_>| word.kind == Kind::Word && matches!(word.text, "import" | "export");
+    let found = tokens.iter().enumerate().find(|(position, word)| {
+        let key = tokens.get(position + 1).is_some_and(|next| next.is(":"));
+        let member = position.checked_sub(1).is_some_and(|before| tokens[before].is_dot());
+        is_module(word) && !key && !member
+    });
+    found.map(|(_, word)| word)
+}
+
+/// Parses a text that was scanned and shows the outcome to `look`, with the byte that the text begins at.
+pub(super) fn parsed<T>(
+    source: &str,
+    tokens: &[Token<'_>],
+    predicate: bool,
+    look: impl FnOnce(&ParserReturn<'_>, usize) -> T,
+) -> T {
     let allocator = Allocator::default();
-    let (before, after) = wrapping(source, predicate);
+    let (before, after) = wrapping(tokens, predicate);
     let text = format!("{before}{source}{after}");
     let options = ParseOptions { parse_regular_expression: true, preserve_parens: false, ..ParseOptions::default() };
-    look(&Parser::new(&allocator, &text, SourceType::script()).with_options(options).parse())
+    let program = Parser::new(&allocator, &text, SourceType::script()).with_options(options).parse();
+    look(&program, before.len())
 }
 
-/// The byte of the user's text that a byte of the parsed text is.
-pub(super) fn offset(source: &str, predicate: bool, byte: u32) -> usize {
-    (byte as usize).saturating_sub(wrapping(source, predicate).0.len()).min(source.len())
-}
-
-fn located(source: &str, predicate: bool, fault: &OxcDiagnostic) -> SyntaxFault {
-    let byte = fault.labels.first().map(|label| offset(source, predicate, label.offset()));
+fn located(source: &str, start: usize, fault: &OxcDiagnostic) -> SyntaxFault {
+    let byte = fault.labels.first().map(|label| (label.offset() as usize).saturating_sub(start).min(source.len()));
     let message = match byte {
         Some(byte) if byte >= source.trim_end().len() => "the expression ends too early".to_owned(),
         Some(_) | None => plain(&fault.message),
     };
-    SyntaxFault { message, span: byte.map(|byte| span_at(source, byte)) }
+    SyntaxFault { message, span: byte.map(|byte| Lines::of(source).span(byte)) }
 }
 
 /// A parser's message in the house's form: lower case, no full stop, and nothing of the wrapping's brackets.
@@ -101,6 +123,8 @@ mod tests {
         check("a; b", true, Some(("unexpected `;`", 1, 2)));
         check("}); evil(); ({", false, Some(("`}` closes nothing", 1, 1)));
         check("/(?<a>x)(?<a>y)/", false, Some(("invalid regular expression: Duplicated capturing group names", 1, 5)));
-        check("export default 1;", false, Some(("unexpected token", 1, 1)));
+        check("a; export default 1;", false, Some(("`export` is not available, expressions have no modules", 1, 4)));
+        check("import('x')", false, Some(("`import` is not available, expressions have no modules", 1, 1)));
+        check("{import: results.a.export}", false, None);
     }
 }

@@ -71,8 +71,12 @@ pub fn plain_path(source: &str) -> Option<PlainPath> {
     if source.starts_with(|first: char| !is_name_start(first)) || source.contains(['(', '`', '+', ';', '{', '=', '/']) {
         return None;
     }
-    let tokens = scanned(source).ok()?;
-    let [root, rest @ ..] = tokens.as_slice() else { return None };
+    path_of(&scanned(source).ok()?)
+}
+
+/// The plain path that the tokens are.
+pub(super) fn path_of(tokens: &[Token<'_>]) -> Option<PlainPath> {
+    let [root, rest @ ..] = tokens else { return None };
     if !is_name(root) || KEYWORDS.contains(&root.text) {
         return None;
     }

@@ -8,11 +8,11 @@ use oxc_ast::ast::{
 };
 use oxc_ast_visit::{Visit, walk};
 
+use super::lines::Lines;
 use super::natural::is_natural;
-use super::parse::{offset, parsed};
-use super::path::{Segment, index};
-use super::scan::scan;
-use super::span_at;
+use super::parse::parsed;
+use super::path::{PlainPath, Segment, index, path_of};
+use super::scan::scanned;
 use crate::diagnostic::Span;
 
 /// What an expression refers to. Empty for a text that does not parse: [`super::check`] says why it does not.
@@ -43,21 +43,31 @@ pub struct Reference {
 
 /// Finds what the text refers to.
 pub fn references(source: &str) -> References {
-    if scan(source).is_err() {
-        return References::default();
+    let Ok(tokens) = scanned(source) else { return References::default() };
+    let finder = Finder {
+        start: 0,
+        lines: Lines::of(source),
+        found: References::default(),
+        declared: BTreeSet::new(),
+        method: false,
+    };
+    if let Some(path) = path_of(&tokens) {
+        return finder.path(path, tokens[0].start);
     }
-    parsed(source, false, |program| {
+    parsed(source, &tokens, false, |program, start| {
         if program.panicked {
             return References::default();
         }
-        let mut finder = Finder { source, found: References::default(), declared: BTreeSet::new(), method: false };
+        let mut finder = Finder { start, ..finder };
         finder.visit_program(&program.program);
         finder.finish()
     })
 }
 
 struct Finder<'s> {
-    source: &'s str,
+    /// The byte of the parsed text that the user's begins at.
+    start: usize,
+    lines: Lines<'s>,
     found: References,
     /// Names that the expression declares itself.
     declared: BTreeSet<String>,
@@ -149,28 +159,41 @@ impl Finder<'_> {
             self.visit_expression(expression);
         }
         let Expression::Identifier(root) = chain.root else { return self.visit_expression(chain.root) };
-        let mut keys = chain.segments.into_iter().rev().peekable();
-        let known = !chain.dynamic && keys.peek().is_some();
+        let mut keys: Vec<Segment> = chain.segments.into_iter().rev().collect();
+        if method && chain.computed.is_empty() && keys.len() > 1 {
+            keys.pop();
+        }
+        if chain.dynamic {
+            keys.clear();
+        }
+        self.used(root.name.as_str(), keys, (root.span.start as usize).saturating_sub(self.start));
+    }
+
+    /// A name and the literal keys after it, used at a byte of the user's text.
+    fn used(&mut self, root: &str, keys: Vec<Segment>, byte: usize) {
+        self.found.names.insert(root.to_owned());
+        let mut keys = keys.into_iter();
         let key = keys.next().map(|first| match first {
             Segment::Key(key) => key,
             Segment::Index(number) => number.to_string(),
         });
-        let mut path: Vec<Segment> = keys.collect();
-        if method && chain.computed.is_empty() {
-            path.pop();
-        }
         let natural = |segment: &Segment| matches!(segment, Segment::Key(key) if is_natural(key));
-        path.truncate(path.iter().position(natural).unwrap_or(path.len()));
-        self.found.names.insert(root.name.to_string());
-        let reference = key.filter(|key| known && !is_natural(key)).map(|key| {
-            let span = span_at(self.source, offset(self.source, false, root.span.start));
+        let path: Vec<Segment> = keys.take_while(|segment| !natural(segment)).collect();
+        let reference = key.filter(|key| !is_natural(key)).map(|key| {
+            let span = self.lines.span(byte);
             Reference { key, path, span }
         });
-        match (root.name.as_str(), reference) {
+        match (root, reference) {
             ("results", Some(reference)) => self.found.results.push(reference),
             ("flow_input", Some(reference)) => self.found.flow_input.push(reference),
-            (_, _) => self.whole(root.name.as_str()),
+            (_, _) => self.whole(root),
         }
+    }
+
+    /// What a plain path refers to.
+    fn path(mut self, path: PlainPath, byte: usize) -> References {
+        self.used(&path.root, path.segments.into_iter().map(|(segment, _)| segment).collect(), byte);
+        self.finish()
     }
 
     /// A name used as a whole.

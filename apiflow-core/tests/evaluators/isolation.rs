@@ -1,6 +1,8 @@
 //! What one evaluation can do to another: nothing.
 
+use std::io::Write;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -66,14 +68,67 @@ pub(crate) fn a_caller_may_give_up() {
     });
 }
 
-pub(crate) fn wrong_programs() {
-    let failure = |program: &str, arguments: &[&str]| {
-        let mut settings = super::settings(1, Duration::from_secs(5));
-        settings.program = PathBuf::from(program);
-        settings.arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
-        let evaluator: Arc<dyn Evaluator> = Arc::new(SandboxEvaluator::new(settings));
-        super::block_on(super::bare(&evaluator, "1"))
+/// What comes of an evaluation by another program.
+fn with_program(program: &str, arguments: &[&str]) -> Result<Value, EvaluationError> {
+    let mut settings = super::settings(1, Duration::from_secs(5));
+    settings.program = PathBuf::from(program);
+    settings.arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
+    let evaluator: Arc<dyn Evaluator> = Arc::new(SandboxEvaluator::new(settings));
+    super::block_on(super::bare(&evaluator, "1"))
+}
+
+/// The frame of a reply, as a shell's `printf` writes it.
+fn printf(reply: &str) -> String {
+    let escaped = reply.replace('"', "\\\"");
+    format!("printf \"\\{:03o}\\000\\000\\000{escaped}\";", reply.len())
+}
+
+pub(crate) fn the_environment_is_cleared() {
+    assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some(), "cargo sets it for tests");
+    let answers = format!("{} {}", printf("\"ready\""), printf("{\"value\":[1]}"));
+    let script = format!("if [ -z \"$CARGO_MANIFEST_DIR\" ]; then {answers} fi; exec cat");
+    assert_eq!(with_program("/bin/sh", &["-c", &script]), Ok(json!([1])));
+}
+
+pub(crate) fn a_garbled_answer_is_refused() {
+    let script = format!("{} {} exec cat", printf("\"ready\""), printf("oops"));
+    match with_program("/bin/sh", &["-c", &script]) {
+        Err(EvaluationError::Internal(message)) => assert!(message.contains("an answer that is none"), "{message}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A process that nobody waits for any more ends by itself, even in an endless loop.
+pub(crate) fn an_orphan_ends_by_itself() {
+    let mut orphan = Command::new(std::env::current_exe().expect("this program has a path"))
+        .arg(super::CHILD)
+        .env("APIFLOW_EVALUATOR_MEMORY_BYTES", "100000000")
+        .env("APIFLOW_EVALUATOR_DEADLINE_MS", "100")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("this program starts");
+    let endless = r#"{"source": "'a'.repeat(100).match(/(a+)+b/)", "names": {}, "predicate": false}"#;
+    let mut requests = orphan.stdin.take().expect("the pipe was asked for");
+    requests.write_all(&(endless.len() as u32).to_le_bytes()).expect("it listens");
+    requests.write_all(endless.as_bytes()).expect("it listens");
+    drop(requests);
+    let began = Instant::now();
+    let status = loop {
+        match orphan.try_wait().expect("it is a child of this process") {
+            Some(status) => break status,
+            None if began.elapsed() > Duration::from_secs(20) => {
+                orphan.kill().expect("it can be killed");
+                panic!("the orphan goes on for ever");
+            }
+            None => std::thread::sleep(Duration::from_millis(20)),
+        }
     };
+    assert_eq!(status.code(), Some(1), "it gave up");
+}
+
+pub(crate) fn wrong_programs() {
+    let failure = with_program;
     let starts = |outcome: Result<Value, EvaluationError>| match outcome {
         Err(EvaluationError::Internal(message)) => assert!(message.contains("does not start"), "{message}"),
         other => panic!("{other:?}"),
@@ -93,7 +148,6 @@ pub(crate) fn processes_are_reused() {
             assert_eq!(super::evaluate(&evaluator, "results.a.n + 1", &names).await, Ok(json!(2)));
         }
         let each = began.elapsed() / 100;
-        eprintln!("{each:?} for each evaluation in a warm process");
         assert!(each < Duration::from_millis(100), "{each:?}");
     });
 }

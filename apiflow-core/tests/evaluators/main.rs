@@ -29,6 +29,9 @@ const TESTS: &[(&str, fn())] = &[
     ("a_crash_costs_only_its_own_evaluation", isolation::a_crash_is_contained),
     ("a_caller_that_gives_up_frees_its_place", isolation::a_caller_may_give_up),
     ("a_program_that_is_no_evaluator_is_named", isolation::wrong_programs),
+    ("an_evaluator_has_no_environment", isolation::the_environment_is_cleared),
+    ("a_garbled_answer_is_refused", isolation::a_garbled_answer_is_refused),
+    ("an_orphan_ends_by_itself", isolation::an_orphan_ends_by_itself),
     ("a_warm_process_is_used_again", isolation::processes_are_reused),
 ];
 

@@ -1,5 +1,6 @@
 //! One evaluation: a fresh engine, the names, the program, its value as JSON.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use boa_engine::builtins::promise::PromiseState;
@@ -10,7 +11,7 @@ use boa_engine::{Context, JsError, JsObject, JsResult, JsString, JsValue, Script
 use serde_json::Value;
 
 use super::realm::{Hooks, Jobs, guard};
-use crate::expression::{program, scan};
+use crate::expression::{check, program, scan};
 use crate::ports::{EvaluationError, Script};
 
 /// The stack that [`evaluate`] needs: a text at every cap's maximum, in a build without optimisation too.
@@ -40,7 +41,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { loop_iterations: 10_000_000, recursion: 400, stack: 10 * 1024, jobs: 1_000_000 }
+        Self { loop_iterations: 10_000_000, recursion: 400, stack: 10 * 1024, jobs: 100_000 }
     }
 }
 
@@ -91,10 +92,18 @@ impl Evaluation {
         }
         let text = program(&script.source, script.predicate);
         let parsed = Program::parse(Source::from_bytes(text.as_bytes()), None, &mut self.context)
-            .map_err(|error| EvaluationError::Syntax(self.message(&error)))?;
+            .map_err(|error| self.syntax(script, &error))?;
         let value = parsed.evaluate(&mut self.context).map_err(|error| self.failure(&error))?;
         let value = self.settled(&value)?;
         self.as_json(value)
+    }
+
+    /// A fault of the text, placed in what the user wrote where the checking parser finds it too.
+    fn syntax(&mut self, script: &Script, error: &JsError) -> EvaluationError {
+        match check(&script.source, script.predicate) {
+            Err(fault) => EvaluationError::Syntax(fault.to_string()),
+            Ok(()) => EvaluationError::Syntax(self.message(error)),
+        }
     }
 
     /// Runs the promise jobs and gives the value that the program's promise settles with.
@@ -125,7 +134,11 @@ impl Evaluation {
             return Err(too_large(text.len()));
         }
         let deep = || EvaluationError::Limit(format!("the value nests deeper than {MAX_VALUE_DEPTH}"));
-        let value: Value = serde_json::from_str(&text).map_err(|_| deep())?;
+        let value: Value = match serde_json::from_str(&whole_characters(&text)) {
+            Ok(value) => value,
+            Err(error) if error.to_string().starts_with("recursion limit") => return Err(deep()),
+            Err(error) => return Err(EvaluationError::Internal(format!("the engine wrote no JSON: {error}"))),
+        };
         if depth(&value) > MAX_VALUE_DEPTH { Err(deep()) } else { Ok(value) }
     }
 
@@ -166,6 +179,27 @@ fn too_large(length: usize) -> EvaluationError {
 
 fn internal(error: &JsError) -> EvaluationError {
     EvaluationError::Internal(error.to_string())
+}
+
+/// The text with U+FFFD for each half of a surrogate pair, which no UTF-8 text can hold.
+///
+/// `JSON.stringify` writes whole pairs as characters and lone halves as escapes, so that each such escape is a half.
+fn whole_characters(json: &str) -> Cow<'_, str> {
+    if !json.contains("\\ud") {
+        return Cow::Borrowed(json);
+    }
+    let mut whole = String::with_capacity(json.len());
+    let mut rest = json;
+    while let Some(backslash) = rest.find('\\') {
+        let escape = &rest[backslash..];
+        let lone = escape.starts_with("\\ud") && escape.as_bytes().get(3).is_some_and(|digit| *digit >= b'8');
+        let (length, written) = if lone { (6, "\u{fffd}") } else { (2, &escape[..2]) };
+        whole.push_str(&rest[..backslash]);
+        whole.push_str(written);
+        rest = &escape[length..];
+    }
+    whole.push_str(rest);
+    Cow::Owned(whole)
 }
 
 /// How deep a value nests. The JSON reader's own limit bounds the recursion.
