@@ -12,7 +12,7 @@ use std::time::Duration;
 use sqlx::SqlitePool;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{SqlSafeStr, Transaction};
+use sqlx::{ConnectOptions, SqlSafeStr, Transaction};
 
 use self::rounds::Write;
 use crate::OpenError;
@@ -57,7 +57,8 @@ impl SqliteStore {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(BUSY)
-            .statement_cache_capacity(PREPARED);
+            .statement_cache_capacity(PREPARED)
+            .disable_statement_logging();
         let writer = pool(1).connect_with(options.clone()).await?;
         migrations().run(&writer).await?;
         let reader = pool(READERS).connect_with(options.pragma("query_only", "ON")).await?;
