@@ -63,7 +63,10 @@ fn conclude(stages: &[Stage]) -> Result {
         return Err(format!("failed: {}", failed.join(", ")));
     }
     if total > BUDGET {
-        return Err(format!("all stages passed, but took over {:.0} minutes: make the slowest one faster", minutes(BUDGET)));
+        return Err(format!(
+            "all stages passed, but took over {:.0} minutes: make the slowest one faster",
+            minutes(BUDGET)
+        ));
     }
     Ok(())
 }

@@ -9,9 +9,10 @@ use std::fs;
 
 use serde_json::Value;
 
-use self::api::Api;
+pub(crate) use self::api::Api;
 use self::progress::Progress;
-use self::site::Site;
+use self::site::Provider;
+pub(crate) use self::site::{ADMIN, Server, Settings};
 use crate::say::{headline, say};
 use crate::{Result, build, root};
 
@@ -19,28 +20,39 @@ use crate::{Result, build, root};
 pub(crate) async fn run(keep: bool) -> Result {
     let built = build::all(false).await?;
     headline("demo");
-    let site = Site::start(&built).await?;
-    say(format!("server    {}", site.url));
-    say(format!("stand-in  {}\n", site.stand_in));
-    let shown = show(&site).await;
-    if let Err(reason) = &shown {
-        say(format!("\n{}\n{reason}", site.log_tail()));
+    let provider = Provider::start(&built.fake_providers).await?;
+    let token = ("REPLICATE_API_TOKEN", provider.host().to_owned(), format!("r8_{}", site::random()));
+    let settings = Settings { allowed: provider.host().to_owned(), secrets: vec![token], database: None };
+    let folder = tempfile::Builder::new().prefix("apiflow-demo-").tempdir();
+    let folder = folder.map_err(|error| format!("no temporary folder: {error}"))?;
+    let server = Server::start(&built.server, folder, settings).await?;
+    say(format!("server    {}\nstand-in  {}\n", server.url, provider.url));
+    let shown = show(&server, &provider).await;
+    if shown.is_err() {
+        say(format!("\nthe server's log ends with\n{}\n", server.log_tail()));
     }
     if keep {
-        site.leave();
+        leave(server, provider);
     } else {
         say("\nrun it with --keep to look at it in the browser");
     }
     shown
 }
 
-async fn show(site: &Site) -> Result {
-    let mut api = Api::new(&site.url)?;
-    api.login(site::ADMIN, &site.password).await?;
-    say(format!("logged in as {}", site::ADMIN));
+/// Leaves both running and says how to go on.
+fn leave(server: Server, provider: Provider) {
+    say(format!("\nstill running: {}", server.url));
+    say(format!("log in as {ADMIN} with the password {}", server.password));
+    say(format!("stop it: {}; {}", server.leave(), provider.leave()));
+}
+
+async fn show(server: &Server, provider: &Provider) -> Result {
+    let mut api = Api::new(&server.url)?;
+    api.login(ADMIN, &server.password).await?;
+    say(format!("logged in as {ADMIN}"));
 
     let mut connector = document("connector.json")?;
-    connector["base_url"] = format!("{}/v1", site.stand_in).into();
+    connector["base_url"] = format!("{}/v1", provider.url).into();
     declare(&api, "connectors", &connector).await?;
     declare(&api, "nodes", &document("node.json")?).await?;
     let workflow = document("workflow.json")?;
@@ -59,8 +71,8 @@ async fn show(site: &Site) -> Result {
 
     let job = api.get(&format!("/jobs/{job_id}")).await?;
     progress.show(&job);
-    report(&job, &site.url);
-    let stats = api.get_json(&format!("{}/_control/stats", site.stand_in)).await?;
+    report(&job, &server.url);
+    let stats = api.get_json(&format!("{}/_control/stats", provider.url)).await?;
     verdict::judge(&job, &run["input"], &stats)?;
     say("\nthe job completed as expected: two steps, two paid calls");
     Ok(())

@@ -60,8 +60,11 @@ impl Suite {
 
 async fn rust() -> Result<Tally> {
     let postgres = Postgres::start().await?;
-    let runner: &[&str] =
-        if find(&["cargo-nextest"]).is_some() { &["nextest", "run", "--no-fail-fast"] } else { &["test", "--no-fail-fast", "--all-targets"] };
+    let runner: &[&str] = if find(&["cargo-nextest"]).is_some() {
+        &["nextest", "run", "--no-fail-fast"]
+    } else {
+        &["test", "--no-fail-fast", "--all-targets"]
+    };
     let cargo = || tool("cargo").env("APIFLOW_TEST_POSTGRES", postgres.url());
     let tests = counted(cargo().args(runner).args(["--workspace"])).await?;
     let documented = counted(cargo().args(["test", "--no-fail-fast", "--doc", "--workspace"])).await?;

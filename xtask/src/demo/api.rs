@@ -49,6 +49,13 @@ impl Api {
         read(self.send(self.client.post(format!("{}{path}", self.base)).timeout(TIMEOUT).json(body)).await?).await
     }
 
+    /// Starts a run and waits for its end, in one exchange.
+    #[cfg(feature = "bench")]
+    pub(crate) async fn run_and_wait(&self, path: &str, body: &Value) -> Result<Value> {
+        let request = self.client.post(format!("{}{path}", self.base)).timeout(TIMEOUT).json(body);
+        read(self.send(request.header("prefer", "wait=30")).await?).await
+    }
+
     /// Follows a job from its first event.
     pub(crate) async fn follow(&self, job: &str) -> Result<Events> {
         let url = format!("{}/jobs/{job}/events", self.base);
@@ -84,7 +91,8 @@ impl Events {
     pub(crate) async fn next(&mut self) -> Result<Option<String>> {
         loop {
             if let Some(block) = self.block() {
-                let data: Vec<_> = block.lines().filter_map(|line| line.strip_prefix("data:")).map(str::trim_start).collect();
+                let data: Vec<_> =
+                    block.lines().filter_map(|line| line.strip_prefix("data:")).map(str::trim_start).collect();
                 if !data.is_empty() {
                     return Ok(Some(data.join("\n")));
                 }
