@@ -6,26 +6,27 @@ mod site;
 mod verdict;
 
 use std::fs;
+use std::time::Duration;
 
 use serde_json::Value;
 
 pub(crate) use self::api::Api;
 use self::progress::Progress;
-use self::site::Provider;
-pub(crate) use self::site::{ADMIN, Server, Settings};
+pub(crate) use self::site::{ADMIN, Provider, Server, Settings};
 use crate::say::{headline, say};
 use crate::{Result, build, root};
+
+/// How long the stand-in takes for a picture, so that there is progress to see.
+const DELAY: Duration = Duration::from_millis(1500);
 
 /// Builds, starts and runs everything; ends well only if the job did, with the expected result.
 pub(crate) async fn run(keep: bool) -> Result {
     let built = build::all(false).await?;
     headline("demo");
-    let provider = Provider::start(&built.fake_providers).await?;
+    let provider = Provider::start(&built.fake_providers, DELAY).await?;
     let token = ("REPLICATE_API_TOKEN", provider.host().to_owned(), format!("r8_{}", site::random()));
     let settings = Settings { allowed: provider.host().to_owned(), secrets: vec![token], database: None };
-    let folder = tempfile::Builder::new().prefix("apiflow-demo-").tempdir();
-    let folder = folder.map_err(|error| format!("no temporary folder: {error}"))?;
-    let server = Server::start(&built.server, folder, settings).await?;
+    let server = Server::fresh(&built.server, settings).await?;
     say(format!("server    {}\nstand-in  {}\n", server.url, provider.url));
     let shown = show(&server, &provider).await;
     if shown.is_err() {

@@ -44,6 +44,12 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    /// Starts it in a new folder and waits until it is ready.
+    pub(crate) async fn fresh(program: &Path, settings: Settings) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("apiflow-").tempdir();
+        Self::start(program, folder.map_err(|error| format!("no temporary folder: {error}"))?, settings).await
+    }
+
     /// Starts it and waits until it is ready.
     pub(crate) async fn start(program: &Path, folder: TempDir, settings: Settings) -> Result<Self> {
         let url = format!("http://127.0.0.1:{}", free_port()?);
@@ -122,10 +128,11 @@ pub(crate) struct Provider {
 }
 
 impl Provider {
-    /// Starts it, slow enough that there is progress to see. Its first line names its address.
-    pub(crate) async fn start(program: &Path) -> Result<Self> {
+    /// Starts it; a prediction takes this long. Its first line names its address.
+    pub(crate) async fn start(program: &Path, delay: Duration) -> Result<Self> {
         let mut command = Command::new(program);
-        command.args(["--listen", "127.0.0.1:0", "--delay-ms", "1500"]).stdin(Stdio::null()).stdout(Stdio::piped());
+        command.args(["--listen", "127.0.0.1:0", "--delay-ms", &delay.as_millis().to_string()]);
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
         let mut process = Owned::start_asking(&mut command, "INT")?;
         let output = process.child().stdout.take().expect("its output is piped");
         let mut lines = BufReader::new(output).lines();
