@@ -7,6 +7,8 @@ pub mod call;
 pub mod catalog;
 pub mod diagnostic;
 pub mod engine;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod openflow;
 pub mod ports;
 #[cfg(feature = "runtime")]
