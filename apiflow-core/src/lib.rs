@@ -9,8 +9,11 @@ pub mod diagnostic;
 pub mod engine;
 #[cfg(feature = "http")]
 pub mod http;
+pub mod expression;
 pub mod openflow;
+pub mod layout;
 pub mod ports;
 #[cfg(feature = "runtime")]
 pub mod runtime;
 pub mod template;
+pub mod validate;
