@@ -2,6 +2,8 @@
 
 pub mod clock;
 pub mod secrets;
+pub mod conformance;
+pub mod memory;
 
 use std::sync::Arc;
 use std::time::Duration;
