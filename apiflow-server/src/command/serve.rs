@@ -5,12 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::pending::Stores;
 use apiflow_core::http::{Http, HttpLimits, OutgoingPolicy};
 use apiflow_core::ports::Clock;
 use apiflow_core::runtime::clock::SystemClock;
 use apiflow_core::runtime::secrets::EnvSecrets;
 use apiflow_core::runtime::{Runtime, RuntimeParts, RuntimeSettings};
+use apiflow_store::Stores;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -159,10 +159,7 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, String> {
 }
 
 async fn open(settings: &Settings) -> Result<Stores, String> {
-    let database = settings.database();
-    // A Postgres URL holds a password: only SQLite's is told.
-    let shown = if database.starts_with("sqlite:") { database.as_str() } else { "DATABASE_URL" };
-    crate::pending::open(&database).await.map_err(|error| format!("the database {shown} cannot be opened: {error}"))
+    apiflow_store::open(&settings.database()).await.map_err(|error| error.to_string())
 }
 
 fn book(settings: &Settings, stores: &Stores, clock: &Arc<dyn Clock>) -> Result<SecretBook, String> {

@@ -56,7 +56,8 @@ async fn what_was_read_can_be_written() {
         let read = talk.raw("GET", path, &[], None).await.json();
         let written = talk.raw("PUT", path, &[], Some(read.clone())).await;
         assert_eq!(written.status, StatusCode::OK, "{}", written.text);
-        let without_time = |mut body: Value| body.as_object_mut().and_then(|body| body.shift_remove("updated_at")).map(|_| body);
+        let without_time =
+            |mut body: Value| body.as_object_mut().and_then(|body| body.shift_remove("updated_at")).map(|_| body);
         assert_eq!(without_time(written.json()), without_time(read), "{path}");
     }
 }
@@ -78,7 +79,11 @@ async fn writes_are_refused_with_their_places() {
     talk.post("/connectors", json!([])).await;
     talk.post("/connectors", json!({"id": "x", "name": 5, "base_url": "echo", "metod": "GET"})).await;
     talk.post("/nodes", json!({"id": "x", "name": "X", "connector_id": "nobody"})).await;
-    talk.post("/nodes", json!({"name": "X", "connector_id": "echo", "input": [{"name": "a", "type": "text", "requird": true}]})).await;
+    talk.post(
+        "/nodes",
+        json!({"name": "X", "connector_id": "echo", "input": [{"name": "a", "type": "text", "requird": true}]}),
+    )
+    .await;
     talk.post("/workflows", json!({"name": "X", "nodes": [], "steps": []})).await;
     talk.post("/workflows", json!({"description": 1})).await;
     talk.put("/connectors/node", connector()).await;
@@ -168,7 +173,8 @@ async fn a_document_with_errors_is_saved_but_not_run() {
     talk.put("/workflows/flow", workflow("node/nobody")).await;
     talk.post("/workflow/flow/run", json!({"input": {"text": "hello"}})).await;
     talk.post("/workflows/validate", json!({"document": workflow("node/nobody")["nodes"]})).await;
-    talk.post("/workflows/run", json!({"document": {"value": {"modules": [{"id": "a", "value": {"type": "dance"}}]}}})).await;
+    talk.post("/workflows/run", json!({"document": {"value": {"modules": [{"id": "a", "value": {"type": "dance"}}]}}}))
+        .await;
     settle!(talk);
 }
 

@@ -10,7 +10,7 @@ use apiflow_core::runtime::clock::SystemClock;
 use apiflow_core::runtime::secrets::EnvSecrets;
 use apiflow_core::runtime::{Runtime, RuntimeParts, RuntimeSettings};
 use apiflow_server::auth::first;
-use apiflow_server::secrets::{SecretBook, Sealer};
+use apiflow_server::secrets::{Sealer, SecretBook};
 use apiflow_server::settings::WebSettings;
 use apiflow_server::{AppState, Parts};
 use apiflow_store::Stores;
@@ -97,8 +97,12 @@ impl Talk {
         first::ensure(&*stores.accounts, &*clock, "admin", Some("admin"), &settings.public_url)
             .await
             .expect("the first admin is made");
-        let http = Http::new(OutgoingPolicy::default(), secrets.clone(), HttpLimits::default())
-            .expect("TLS can be set up");
+        let http = Http::new(
+            OutgoingPolicy::default(),
+            secrets.clone(),
+            HttpLimits { max_reply_bytes: 1 << 20, connect_timeout: Duration::from_secs(1) },
+        )
+        .expect("TLS can be set up");
         let parts = RuntimeParts {
             store: stores.store.clone(),
             http: Arc::new(http),
@@ -229,13 +233,7 @@ impl Talk {
     }
 
     /// Sends a request without writing anything down.
-    pub(crate) async fn raw(
-        &self,
-        method: &str,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: Option<Value>,
-    ) -> Reply {
+    pub(crate) async fn raw(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<Value>) -> Reply {
         let path = if path.starts_with('!') { path[1..].to_owned() } else { format!("/api/v1{path}") };
         let mut request = Request::builder().method(method).uri(path);
         if let Some(token) = &self.token {
@@ -296,10 +294,11 @@ fn redacted(text: &str) -> String {
 }
 
 fn is_uuid(word: &str) -> bool {
-    word.len() == 36 && word.bytes().enumerate().all(|(at, byte)| match at {
-        8 | 13 | 18 | 23 => byte == b'-',
-        _ => byte.is_ascii_hexdigit(),
-    })
+    word.len() == 36
+        && word.bytes().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
 }
 
 fn is_time(word: &str) -> bool {
