@@ -6,18 +6,20 @@
 //! default may come back in any of the three forms, `input_transform` comes back as
 //! `input_transforms`, and everything else comes back as it was.
 
+mod lists;
 mod module;
 mod place;
 mod read;
 mod settings;
 mod transform;
 
+pub(crate) use lists::each_list;
 pub use module::{
     AiAgent, BranchAll, BranchAllBranch, BranchOne, BranchOneBranch, ForLoop, Identity,
     ModuleValue, RawScript, Script, SubFlow, WhileLoop,
 };
 pub(crate) use place::Place;
-pub(crate) use read::{Findings, Reading, read};
+pub(crate) use read::{Findings, Reading, kind_of, read};
 pub use read::{MAX_FINDINGS, MAX_NESTING, parse};
 pub use settings::{ConstantRetry, ExponentialRetry, Mock, Retry, SkipIf, StopAfterIf, Suspend};
 pub use transform::{InputTransform, NumberOrTransform};

@@ -18,7 +18,10 @@ use crate::validate::codes;
 use fields::Fields;
 
 /// How deep lists of modules may be nested; the workflow's own list is the first.
-pub const MAX_NESTING: usize = 64;
+///
+/// A list in a branch lies five JSON levels deeper than the list around it, and readers of JSON text
+/// stop at 128 levels: so many lists always fit, and one more is said clearly.
+pub const MAX_NESTING: usize = 20;
 
 /// How many findings about one document are listed; the rest is counted.
 pub const MAX_FINDINGS: usize = 1000;
@@ -142,7 +145,7 @@ impl Reader {
 }
 
 /// A JSON type as people say it.
-fn kind_of(value: &Value) -> &'static str {
+pub(crate) fn kind_of(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",
