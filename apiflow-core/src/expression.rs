@@ -7,6 +7,7 @@
 //! keep every one of them within the stack that its caller has, here as well as in the JavaScript engine.
 
 mod brackets;
+mod lines;
 mod natural;
 mod parse;
 mod path;
@@ -61,19 +62,6 @@ pub struct SyntaxFault {
 impl SyntaxFault {
     /// A fault at a byte of the text.
     fn at(source: &str, byte: usize, message: impl Into<String>) -> Self {
-        Self { message: message.into(), span: Some(span_at(source, byte)) }
+        Self { message: message.into(), span: Some(lines::Lines::of(source).span(byte)) }
     }
-}
-
-/// The line and column of a byte of the text.
-fn span_at(source: &str, byte: usize) -> Span {
-    let mut end = byte.min(source.len());
-    while !source.is_char_boundary(end) {
-        end -= 1;
-    }
-    let before = &source[..end];
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    let lines = before.matches('\n').count();
-    let columns = before[line_start..].chars().count();
-    Span { line: lines as u32 + 1, column: columns as u32 + 1 }
 }

@@ -4,6 +4,10 @@ pub mod clock;
 pub mod secrets;
 pub mod conformance;
 pub mod memory;
+#[cfg(feature = "boa")]
+pub mod boa;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -71,8 +71,12 @@ pub fn plain_path(source: &str) -> Option<PlainPath> {
     if source.starts_with(|first: char| !is_name_start(first)) || source.contains(['(', '`', '+', ';', '{', '=', '/']) {
         return None;
     }
-    let tokens = scanned(source).ok()?;
-    let [root, rest @ ..] = tokens.as_slice() else { return None };
+    path_of(&scanned(source).ok()?)
+}
+
+/// The plain path that the tokens are.
+pub(super) fn path_of(tokens: &[Token<'_>]) -> Option<PlainPath> {
+    let [root, rest @ ..] = tokens else { return None };
     if !is_name(root) || KEYWORDS.contains(&root.text) {
         return None;
     }
@@ -129,4 +133,56 @@ fn is_name(token: &Token<'_>) -> bool {
 
 fn is_name_start(character: char) -> bool {
     character.is_ascii_alphabetic() || matches!(character, '_' | '$') || !character.is_ascii()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Segment, plain_path};
+
+    /// The path in one way of writing: `root/key/#index`, an optional key with `?`.
+    fn check(source: &str, expected: Option<&str>) {
+        let found = plain_path(source).map(|path| {
+            path.segments.iter().fold(path.root, |text, (segment, optional)| {
+                let mark = if *optional { "?" } else { "" };
+                match segment {
+                    Segment::Key(key) => format!("{text}/{mark}{key}"),
+                    Segment::Index(number) => format!("{text}/{mark}#{number}"),
+                }
+            })
+        });
+        assert_eq!(found.as_deref(), expected, "{source}");
+    }
+
+    #[test]
+    fn a_path_is_a_name_and_literal_keys() {
+        check(" results.a.output[0].url ", Some("results/a/output/#0/url"));
+        check("results?.a?.[1]", Some("results/?a/?#1"));
+        check("results[\"a b\"]['c']", Some("results/a b/c"));
+        check("results . a // note", None);
+        check("flow_input", Some("flow_input"));
+        check("größe.x", Some("größe/x"));
+        for other in [
+            "results.a + 1",
+            "results[i]",
+            "results.a()",
+            "1",
+            "'a'",
+            "this.x",
+            "results.a;",
+            "results.#a",
+            "a[01]",
+            "a[1.5]",
+            "a[4294967295]",
+            "a['\\x41']",
+            "",
+            "results.",
+            "a b",
+            "!a",
+            "a.b, c",
+            "new.target",
+            "null",
+        ] {
+            check(other, None);
+        }
+    }
 }

@@ -14,19 +14,24 @@ const STATEMENT_WORDS: [&str; 14] = [
 /// switch try throw function class async await` or holds a `;`. A predicate is always an expression, coerced by
 /// `Boolean`. An empty text is null, as a predicate false.
 pub fn program(source: &str, predicate: bool) -> String {
-    let (before, after) = wrapping(source, predicate);
+    // A text that is no JavaScript is for the parser to refuse, in the shape that most texts have.
+    let (before, after) = match tokens(source) {
+        Ok(tokens) => wrapping(&tokens, predicate),
+        Err(_) => wrapping(&UNREADABLE, predicate),
+    };
     format!("{before}{source}{after}")
 }
 
-/// What goes before and after the expression.
-pub(super) fn wrapping(source: &str, predicate: bool) -> (&'static str, &'static str) {
-    // A text that is no JavaScript is for the parser to refuse, in the shape that most texts have.
-    let tokens = tokens(source);
-    match (tokens.as_deref(), predicate) {
-        (Ok([]), true) => ("(async function () { return false;\n", "\n})()"),
-        (Ok([]), false) => ("(async function () {\n", "\n})()"),
+/// Stands for a text that can't be split into tokens.
+const UNREADABLE: [Token<'static>; 1] = [Token { kind: Kind::Punctuator, start: 0, text: "" }];
+
+/// What goes before and after a text of these tokens.
+pub(super) fn wrapping(tokens: &[Token<'_>], predicate: bool) -> (&'static str, &'static str) {
+    match (tokens, predicate) {
+        ([], true) => ("(async function () { return false;\n", "\n})()"),
+        ([], false) => ("(async function () {\n", "\n})()"),
         (_, true) => ("(async function () { return Boolean((\n", "\n)); })()"),
-        (Ok(tokens), false) if has_statements(tokens) => ("(async function () {\n", "\n})()"),
+        (tokens, false) if has_statements(tokens) => ("(async function () {\n", "\n})()"),
         (_, false) => ("(async function () { return (\n", "\n); })()"),
     }
 }
@@ -35,4 +40,33 @@ fn has_statements(tokens: &[Token<'_>]) -> bool {
     let first = tokens.first();
     first.is_some_and(|token| token.kind == Kind::Word && STATEMENT_WORDS.contains(&token.text))
         || tokens.iter().any(|token| token.is(";"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::program;
+
+    fn check(source: &str, predicate: bool, expected: &str) {
+        assert_eq!(program(source, predicate), format!("(async function () {expected})()"), "{source}");
+    }
+
+    #[test]
+    fn an_expression_is_returned_and_statements_are_left_alone() {
+        check("a", false, "{ return (\na\n); }");
+        check("iffy", false, "{ return (\niffy\n); }");
+        check("';'", false, "{ return (\n';'\n); }");
+        check("{a: 1}", false, "{ return (\n{a: 1}\n); }");
+        check("a // ;", false, "{ return (\na // ;\n); }");
+        check("a;", false, "{\na;\n}");
+        check("let x = 1", false, "{\nlet x = 1\n}");
+        check(" /* c */ return 1", false, "{\n /* c */ return 1\n}");
+        check(" ", false, "{\n \n}");
+    }
+
+    #[test]
+    fn a_predicate_is_always_an_expression() {
+        check("a, b", true, "{ return Boolean((\na, b\n)); }");
+        check("return 1", true, "{ return Boolean((\nreturn 1\n)); }");
+        check("// none", true, "{ return false;\n// none\n}");
+    }
 }

@@ -62,3 +62,82 @@ fn member<'v>(value: &'v Value, segment: &Segment) -> Option<Option<&'v Value>> 
         (own, _) => Some(own),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::ports::EvaluationError;
+
+    fn check(source: &str, expected: Option<Result<Value, &str>>) {
+        let names = json!({
+            "results": {"a": {"url": "u", "list": [{"b": 1}], "none": null, "length": 7, "7": "seven"}, "b c": 2},
+            "flow_input": {"x": {"y": 1}, "none": null, "list": [1, 2]},
+            "flow_env": {"K": "v"},
+            "previous_result": 5,
+            "resume": null,
+        });
+        let Value::Object(names) = names else { unreachable!("an object literal") };
+        let expected = expected.map(|result| result.map_err(|text| EvaluationError::Thrown(text.to_owned())));
+        assert_eq!(super::quick(source, &names), expected, "{source}");
+    }
+
+    #[test]
+    fn a_present_value_is_found() {
+        check("previous_result", Some(Ok(json!(5))));
+        check(" flow_input ", Some(Ok(json!({"x": {"y": 1}, "none": null, "list": [1, 2]}))));
+        check("results.a.list[0].b", Some(Ok(json!(1))));
+        check("results['b c']", Some(Ok(json!(2))));
+        check("results?.a?.list?.[0]", Some(Ok(json!({"b": 1}))));
+        check("results.a[7]", Some(Ok(json!("seven"))));
+        check("results.a.list['0'].b", Some(Ok(json!(1))));
+        check("flow_input.list[1]", Some(Ok(json!(2))));
+        check("results.a.length", Some(Ok(json!(7))));
+    }
+
+    #[test]
+    fn a_missing_one_is_null_at_any_depth_of_results_and_flow_env() {
+        for source in [
+            "results.z",
+            "results.z.y.x[3]",
+            "results.a.none.x",
+            "results.a.url.x.y",
+            "results.a.list[9].b",
+            "flow_env.Z",
+            "flow_env.K.x.y",
+            "results.a.list.x",
+        ] {
+            check(source, Some(Ok(Value::Null)));
+        }
+    }
+
+    #[test]
+    fn a_missing_parent_under_another_name_fails_as_in_javascript() {
+        check("flow_input.z", Some(Ok(Value::Null)));
+        check("flow_input.z.x", Some(Err("cannot read properties of undefined (reading 'x')")));
+        check("flow_input.none.x", Some(Err("cannot read properties of null (reading 'x')")));
+        check("flow_input.none[0]", Some(Err("cannot read properties of null (reading '0')")));
+        check("flow_input.list[9].x", Some(Err("cannot read properties of undefined (reading 'x')")));
+        check("flow_input.z?.x.y", Some(Ok(Value::Null)));
+        check("resume.x", Some(Err("cannot read properties of null (reading 'x')")));
+    }
+
+    #[test]
+    fn what_needs_javascript_is_left_to_it() {
+        for source in [
+            "results.a.list.length",
+            "results.a.url.length",
+            "results.a.url[0]",
+            "flow_input.toString",
+            "unknown",
+            "unknown.x",
+            "results.a.list.map",
+            "flow_input.__proto__",
+            "flow_input.constructor",
+            "1",
+            "results.a + 1",
+        ] {
+            check(source, None);
+        }
+    }
+}

@@ -8,11 +8,11 @@ use oxc_ast::ast::{
 };
 use oxc_ast_visit::{Visit, walk};
 
+use super::lines::Lines;
 use super::natural::is_natural;
-use super::parse::{offset, parsed};
-use super::path::{Segment, index};
-use super::scan::scan;
-use super::span_at;
+use super::parse::parsed;
+use super::path::{PlainPath, Segment, index, path_of};
+use super::scan::scanned;
 use crate::diagnostic::Span;
 
 /// What an expression refers to. Empty for a text that does not parse: [`super::check`] says why it does not.
@@ -43,21 +43,31 @@ pub struct Reference {
 
 /// Finds what the text refers to.
 pub fn references(source: &str) -> References {
-    if scan(source).is_err() {
-        return References::default();
+    let Ok(tokens) = scanned(source) else { return References::default() };
+    let finder = Finder {
+        start: 0,
+        lines: Lines::of(source),
+        found: References::default(),
+        declared: BTreeSet::new(),
+        method: false,
+    };
+    if let Some(path) = path_of(&tokens) {
+        return finder.path(path, tokens[0].start);
     }
-    parsed(source, false, |program| {
+    parsed(source, &tokens, false, |program, start| {
         if program.panicked {
             return References::default();
         }
-        let mut finder = Finder { source, found: References::default(), declared: BTreeSet::new(), method: false };
+        let mut finder = Finder { start, ..finder };
         finder.visit_program(&program.program);
         finder.finish()
     })
 }
 
 struct Finder<'s> {
-    source: &'s str,
+    /// The byte of the parsed text that the user's begins at.
+    start: usize,
+    lines: Lines<'s>,
     found: References,
     /// Names that the expression declares itself.
     declared: BTreeSet<String>,
@@ -149,28 +159,41 @@ impl Finder<'_> {
             self.visit_expression(expression);
         }
         let Expression::Identifier(root) = chain.root else { return self.visit_expression(chain.root) };
-        let mut keys = chain.segments.into_iter().rev().peekable();
-        let known = !chain.dynamic && keys.peek().is_some();
+        let mut keys: Vec<Segment> = chain.segments.into_iter().rev().collect();
+        if method && chain.computed.is_empty() && keys.len() > 1 {
+            keys.pop();
+        }
+        if chain.dynamic {
+            keys.clear();
+        }
+        self.used(root.name.as_str(), keys, (root.span.start as usize).saturating_sub(self.start));
+    }
+
+    /// A name and the literal keys after it, used at a byte of the user's text.
+    fn used(&mut self, root: &str, keys: Vec<Segment>, byte: usize) {
+        self.found.names.insert(root.to_owned());
+        let mut keys = keys.into_iter();
         let key = keys.next().map(|first| match first {
             Segment::Key(key) => key,
             Segment::Index(number) => number.to_string(),
         });
-        let mut path: Vec<Segment> = keys.collect();
-        if method && chain.computed.is_empty() {
-            path.pop();
-        }
         let natural = |segment: &Segment| matches!(segment, Segment::Key(key) if is_natural(key));
-        path.truncate(path.iter().position(natural).unwrap_or(path.len()));
-        self.found.names.insert(root.name.to_string());
-        let reference = key.filter(|key| known && !is_natural(key)).map(|key| {
-            let span = span_at(self.source, offset(self.source, false, root.span.start));
+        let path: Vec<Segment> = keys.take_while(|segment| !natural(segment)).collect();
+        let reference = key.filter(|key| !is_natural(key)).map(|key| {
+            let span = self.lines.span(byte);
             Reference { key, path, span }
         });
-        match (root.name.as_str(), reference) {
+        match (root, reference) {
             ("results", Some(reference)) => self.found.results.push(reference),
             ("flow_input", Some(reference)) => self.found.flow_input.push(reference),
-            (_, _) => self.whole(root.name.as_str()),
+            (_, _) => self.whole(root),
         }
+    }
+
+    /// What a plain path refers to.
+    fn path(mut self, path: PlainPath, byte: usize) -> References {
+        self.used(&path.root, path.segments.into_iter().map(|(segment, _)| segment).collect(), byte);
+        self.finish()
     }
 
     /// A name used as a whole.
@@ -217,5 +240,64 @@ impl<'a> Visit<'a> for Finder<'_> {
 
     fn visit_binding_identifier(&mut self, identifier: &BindingIdentifier<'a>) {
         self.declared.insert(identifier.name.to_string());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Reference, references};
+    use crate::expression::Segment;
+
+    /// References in one way of writing: `key/path@line:column`.
+    fn written(references: &[Reference]) -> String {
+        let one = |reference: &Reference| {
+            let path = reference.path.iter().fold(reference.key.clone(), |text, segment| match segment {
+                Segment::Key(key) => format!("{text}/{key}"),
+                Segment::Index(number) => format!("{text}/#{number}"),
+            });
+            format!("{path}@{}:{}", reference.span.line, reference.span.column)
+        };
+        references.iter().map(one).collect::<Vec<_>>().join(" ")
+    }
+
+    fn check(source: &str, results: &str, inputs: &str, dynamic: (bool, bool)) {
+        let found = references(source);
+        assert_eq!(written(&found.results), results, "results of {source}");
+        assert_eq!(written(&found.flow_input), inputs, "inputs of {source}");
+        assert_eq!((found.dynamic_results, found.dynamic_flow_input), dynamic, "dynamic uses of {source}");
+    }
+
+    #[test]
+    fn a_use_is_followed_as_far_as_it_is_literal() {
+        check("results.a.output[0].url", "a/output/#0/url@1:1", "", (false, false));
+        check("results?.a?.b + results[\"c d\"]['e']", "a/b@1:1 c d/e@1:17", "", (false, false));
+        check("1 +\n  results.a.list.map(n => n * results.b.k)", "a/list@2:3 b/k@2:31", "", (false, false));
+        check("results.a.url.split('/')[0].length", "a/url@1:1", "", (false, false));
+        check("results.a.name.fn()", "a/name@1:1", "", (false, false));
+        check("results.a[flow_input.i.j].c", "a@1:1", "i/j@1:11", (false, false));
+        check("`${flow_input.iter.value.x}`", "", "iter/value/x@1:4", (false, false));
+        check("return {x: flow_input['k']}", "", "k@1:12", (false, false));
+        check("(results.a).b", "a/b@1:2", "", (false, false));
+    }
+
+    #[test]
+    fn another_use_is_dynamic() {
+        check("results", "", "", (true, false));
+        check("Object.keys(flow_input)", "", "", (false, true));
+        check("results[flow_input.k]", "", "k@1:9", (true, false));
+        check("results.toString()", "", "", (true, false));
+        check("const {a} = results; return a + flow_input.b", "", "b@1:33", (true, false));
+        check("[1].map(results => results.x)", "", "", (true, false));
+        check("{a: {results: 1}.results.x}", "", "", (false, false));
+        check("{results}", "", "", (true, false));
+    }
+
+    #[test]
+    fn names_are_those_that_are_not_declared() {
+        let names = |source: &str| references(source).names.into_iter().collect::<Vec<_>>().join(" ");
+        assert_eq!(names("const n = result; return [n].map(x => x + error.message)"), "error result");
+        assert_eq!(names("previous_result.a ?? resume"), "previous_result resume");
+        assert_eq!(names("all_iters.length > 3"), "all_iters");
+        assert_eq!(names("does not parse"), "");
     }
 }

@@ -285,3 +285,57 @@ fn is_word(character: char) -> bool {
         || matches!(character, '_' | '$' | '#')
         || (!character.is_ascii() && !is_blank(character))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::tokens;
+
+    fn check(source: &str, expected: Result<&[&str], &str>) {
+        let found = tokens(source).map(|tokens| tokens.iter().map(|token| token.text).collect::<Vec<_>>());
+        let expected = expected.map(<[&str]>::to_vec);
+        assert_eq!(found.map_err(|fault| fault.message), expected.map_err(str::to_owned), "{source}");
+    }
+
+    #[test]
+    fn a_slash_is_told_apart_by_what_stands_before_it() {
+        check("a /b/ c", Ok(&["a", "/", "b", "/", "c"]));
+        check("= /b/g", Ok(&["=", "/b/g"]));
+        check("(a) /b", Ok(&["(", "a", ")", "/", "b"]));
+        check("if (a) /[/(]/.test(b)", Ok(&["if", "(", "a", ")", "/[/(]/", ".", "test", "(", "b", ")"]));
+        check("x.if (a) / 2", Ok(&["x", ".", "if", "(", "a", ")", "/", "2"]));
+        check("x.return / 2", Ok(&["x", ".", "return", "/", "2"]));
+        check("return /(/", Ok(&["return", "/(/"]));
+        check("[1] / 2", Ok(&["[", "1", "]", "/", "2"]));
+        check("{} /(/", Err("after `}` a `/` is ambiguous, put parentheses around the operands"));
+        check("a++ / 2", Err("after `++` a `/` is ambiguous, put parentheses around the operands"));
+        check("await /(/", Err("after `await` a `/` is ambiguous, put parentheses around the operands"));
+    }
+
+    #[test]
+    fn brackets_in_strings_comments_and_templates_do_not_count() {
+        check("'(' + \"[\\\"\" // {", Ok(&["'('", "+", "\"[\\\"\""]));
+        check("/* ( */ a", Ok(&["a"]));
+        check("`(`", Ok(&["`(`"]));
+        check("`(${ {a:`}`}.a }]${b}`", Ok(&["`(${", "{", "a", ":", "`}`", "}", ".", "a", "}]${", "b", "}`"]));
+        check("a ?.5 : b?.c", Ok(&["a", "?", ".5", ":", "b", "?.", "c"]));
+        check("1e-3 + 0xe-1", Ok(&["1e-3", "+", "0xe", "-", "1"]));
+    }
+
+    #[test]
+    fn what_is_never_closed_is_named() {
+        check("(a", Err("`(` is never closed"));
+        check("a)", Err("`)` closes nothing"));
+        check("(a]", Err("`]` closes nothing"));
+        check("`${a", Err("`${` is never closed"));
+        check("`${a)}`", Err("`)` closes nothing"));
+        check("'a\n'", Err("the string is never closed"));
+        check("`a", Err("the template literal is never closed"));
+        check("/a", Err("the regular expression is never closed"));
+        check("/* a", Err("the comment is never closed"));
+        check("a <!-- b", Err("comments in the manner of HTML are not supported, write `//`"));
+        check("a\n--> b", Err("comments in the manner of HTML are not supported, write `//`"));
+        check("a-->b", Ok(&["a", "--", ">", "b"]));
+        check("\\u0061", Err("`\\\\` is no part of an expression"));
+        check("'a\\\r\nb'", Ok(&["'a\\\r\nb'"]));
+    }
+}

@@ -58,3 +58,40 @@ pub fn wanted(source: &str) -> Wanted {
 fn is_property(before: &[Token<'_>]) -> bool {
     before.last().is_some_and(Token::is_dot)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{WantedResults, wanted};
+
+    fn check(source: &str, names: &str, results: Option<&str>) {
+        let found = wanted(source);
+        assert_eq!(found.names.into_iter().collect::<Vec<_>>().join(" "), names, "names of {source}");
+        let steps = match found.results {
+            WantedResults::All => None,
+            WantedResults::Some(steps) => Some(steps.into_iter().collect::<Vec<_>>().join(" ")),
+        };
+        assert_eq!(steps.as_deref(), results, "results of {source}");
+    }
+
+    #[test]
+    fn literal_steps_are_told_apart() {
+        check("results.b.x + results['a'] + results?.c", "results", Some("a b c"));
+        check("[1].map(n => n * results.k.v)", "n results", Some("k"));
+        check("`${results.a}` + flow_input.results", "flow_input results", Some("a"));
+        check("'results.a'", "", Some(""));
+        check("error", "error", Some(""));
+    }
+
+    #[test]
+    fn whatever_may_read_more_wants_all() {
+        const ALL: &str = "WM_SCHEDULED_FOR all_iters approvers error flow_env flow_input flow_job_id params \
+            previous_result result results resume resumes started_at";
+        check("Object.keys(results)", "Object results", None);
+        check("results[flow_input.x]", "flow_input results", None);
+        check("results['\\x61']", "results", None);
+        check("const {a} = results; return a", "a const results return", None);
+        check("this['res' + 'ults']", ALL, None);
+        check("globalThis.results", ALL, None);
+        check("(", ALL, None);
+    }
+}
