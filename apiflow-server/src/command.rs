@@ -6,9 +6,13 @@ mod validate;
 
 use std::process::ExitCode;
 
+use apiflow_core::runtime::sandbox::serve_child;
 use clap::{Parser, Subcommand};
 
 use crate::settings::Settings;
+
+/// The verb with which the server starts its evaluators.
+const EVALUATOR: &str = "evaluator";
 
 /// Declare media APIs, chain their calls, run them as durable jobs.
 #[derive(Parser)]
@@ -40,12 +44,16 @@ enum Verb {
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
+    // The evaluator runs code of others: it gets no settings, from wherever.
+    if std::env::args_os().nth(1).is_some_and(|verb| verb == EVALUATOR) {
+        return serve_child();
+    }
     let dotenv = dotenvy::from_path(".env");
     let done = match Command::parse().verb {
         Verb::Serve(settings) => serve::run(*settings, dotenv),
         Verb::Openapi => print(&crate::openapi().to_pretty_json().unwrap_or_default()),
         Verb::Validate(validate) => return validate.run(),
-        Verb::Evaluator => evaluator(),
+        Verb::Evaluator => return serve_child(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -54,14 +62,6 @@ pub fn run() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-fn evaluator_pool() -> Result<std::sync::Arc<dyn apiflow_core::ports::Evaluator>, String> {
-    Err("this build has no evaluator".to_owned())
-}
-
-fn evaluator() -> Result<(), String> {
-    Err("this build has no evaluator".to_owned())
 }
 
 /// Writes a line to standard output; a reader that has gone is no failure.

@@ -8,6 +8,7 @@ use apiflow_core::catalog::{self, Catalog, Node};
 use apiflow_core::diagnostic::{Diagnostic, has_errors};
 use apiflow_core::ports::{Created, Idempotency, JobBundle};
 use apiflow_core::runtime::{NewRun, node_bundle};
+use apiflow_core::validate::{self, codes};
 use apiflow_store::DocumentKind;
 use axum::Json;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -77,6 +78,11 @@ impl Launch {
         let catalog = references::catalog(&*state.documents, &[&document]).await?;
         let (catalog, found) = checked_with(state, &document, catalog).await?;
         refuse("the workflow", found)?;
+        for node in catalog.nodes.values() {
+            let connector = catalog.connectors.get(&node.connector_id);
+            let found = connector.map(|connector| catalog::check_call(node, connector)).unwrap_or_default();
+            refuse(&format!("node `{}`, which the workflow uses,", node.id), found)?;
+        }
         let input = input::checked(document.get("schema"), input)?;
         let bundle = JobBundle { document, catalog: Catalog { secrets: None, ..catalog } };
         Ok(Self { name, workflow_id, node_id: None, bundle, input })
@@ -140,7 +146,7 @@ async fn checked_with(
     mut catalog: Catalog,
 ) -> Result<(Catalog, Vec<Diagnostic>), Problem> {
     catalog.secrets = Some(state.secrets.names().await?);
-    let found = crate::pending::workflow(document, &catalog);
+    let found = validate::workflow(document, &catalog);
     Ok((catalog, found))
 }
 
@@ -149,7 +155,7 @@ pub(crate) async fn check_node(state: &AppState, node: &Node) -> Result<Vec<Diag
     let connector = state.documents.document(DocumentKind::Connector, &node.connector_id).await?;
     let Some(connector) = connector else {
         let message = format!("there is no connector `{}`", node.connector_id);
-        return Ok(vec![Diagnostic::error("unknown-connector", "/connector_id", message)]);
+        return Ok(vec![Diagnostic::error(codes::UNKNOWN_CONNECTOR, "/connector_id", message)]);
     };
     let connector = references::connector(&connector)?;
     let mut found = catalog::check_call(node, &connector);
@@ -165,7 +171,7 @@ pub(crate) async fn unknown_secrets(state: &AppState, names: &BTreeSet<String>) 
     }
     let known = state.secrets.names().await?;
     let unknown = names.difference(&known).map(|name| {
-        Diagnostic::error("unknown-secret", "", format!("there is no secret `{name}`")).help(
+        Diagnostic::error(codes::UNRESOLVED_SECRET, "", format!("there is no secret `{name}`")).help(
             "an admin sets it with `PUT /api/v1/secrets/{name}`, or the operator lists it in APIFLOW_SECRETS_FROM_ENV",
         )
     });

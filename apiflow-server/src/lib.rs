@@ -16,7 +16,6 @@ mod launch;
 mod metrics;
 mod moment;
 mod page;
-mod pending;
 pub mod problem;
 mod references;
 mod routes;

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use apiflow_core::catalog::{Catalog, Connector, Node};
+use apiflow_core::catalog::{Catalog, Connector, Node, parse_connector, parse_node};
+use apiflow_core::diagnostic::Diagnostic;
 use apiflow_store::{Document, DocumentKind, Documents, RecordError};
 use serde_json::{Map, Value};
 
@@ -84,12 +85,12 @@ fn add(catalog: &mut Catalog, document: Document) -> Result<Vec<(DocumentKind, S
 
 /// The connector that was saved.
 pub(crate) fn connector(document: &Document) -> Result<Connector, Problem> {
-    serde_json::from_value(with_id(document)).map_err(|error| unreadable(document, &error))
+    parse_connector(&with_id(document)).map_err(|found| unreadable(document, &found))
 }
 
 /// The node that was saved.
 pub(crate) fn node(document: &Document) -> Result<Node, Problem> {
-    serde_json::from_value(with_id(document)).map_err(|error| unreadable(document, &error))
+    parse_node(&with_id(document)).map_err(|found| unreadable(document, &found))
 }
 
 /// A saved document, or 404.
@@ -108,7 +109,8 @@ fn with_id(document: &Document) -> Value {
     Value::Object(object)
 }
 
-fn unreadable(document: &Document, error: &serde_json::Error) -> Problem {
+fn unreadable(document: &Document, found: &[Diagnostic]) -> Problem {
+    let error = found.iter().map(|found| format!("{} {}", found.pointer, found.message)).collect::<Vec<_>>().join("; ");
     Problem::internal(format!("saved {} `{}` cannot be read: {error}", document.kind.as_str(), document.id))
 }
 

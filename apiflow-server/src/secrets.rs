@@ -17,7 +17,7 @@ use apiflow_store::{Accounts, RecordError, SecretRow};
 use async_trait::async_trait;
 use tokio::sync::Mutex;
 
-pub(crate) use self::declared::move_literals;
+pub(crate) use self::declared::take_literals;
 pub(crate) use self::host::host_of;
 pub use self::seal::{KeyError, Sealer};
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use apiflow_core::http::{Http, HttpLimits, OutgoingPolicy};
 use apiflow_core::ports::Clock;
 use apiflow_core::runtime::clock::SystemClock;
+use apiflow_core::runtime::sandbox::{SandboxEvaluator, SandboxSettings};
 use apiflow_core::runtime::secrets::EnvSecrets;
 use apiflow_core::runtime::{Runtime, RuntimeParts, RuntimeSettings};
 use apiflow_store::Stores;
@@ -26,6 +27,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Largest reply of a provider that is read into memory.
 const MOST_REPLY_BYTES: usize = 64 * 1024 * 1024;
+
+/// What one expression may take.
+const EVALUATION_MEMORY_BYTES: u64 = 128 * 1024 * 1024;
+const EVALUATION_DEADLINE: Duration = Duration::from_secs(2);
 
 /// Starts a server and returns when it was told to stop.
 pub(super) fn run(settings: Settings, dotenv: dotenvy::Result<()>) -> Result<(), String> {
@@ -186,10 +191,24 @@ fn parts(
     Ok(RuntimeParts {
         store: Arc::clone(&stores.store),
         http: Arc::new(http),
-        evaluator: super::evaluator_pool()?,
+        evaluator: Arc::new(evaluator()?),
         clock: Arc::clone(clock),
         secrets: Arc::clone(secrets) as _,
     })
+}
+
+/// Expressions are evaluated in child processes of this program.
+fn evaluator() -> Result<SandboxEvaluator, String> {
+    // On Linux this name stays good where the file is replaced by a newer one while the server runs.
+    let own = Path::new("/proc/self/exe");
+    let program = if own.exists() { Ok(own.to_owned()) } else { std::env::current_exe() };
+    Ok(SandboxEvaluator::new(SandboxSettings {
+        program: program.map_err(|error| format!("this program's own file is not known: {error}"))?,
+        arguments: vec![super::EVALUATOR.to_owned()],
+        processes: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
+        memory_bytes: EVALUATION_MEMORY_BYTES,
+        deadline: EVALUATION_DEADLINE,
+    }))
 }
 
 async fn greet(settings: &Settings, stores: &Stores, clock: &dyn Clock, public_url: &str) -> Result<(), String> {

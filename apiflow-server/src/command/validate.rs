@@ -45,7 +45,7 @@ impl Validate {
         for file in &self.files {
             let read = read(file)?;
             let document = read.get("nodes").filter(|nodes| nodes.is_object()).unwrap_or(&read);
-            let found = crate::pending::workflow(document, &catalog);
+            let found = apiflow_core::validate::workflow(document, &catalog);
             for diagnostic in &found {
                 print(&line(&file.display().to_string(), diagnostic))?;
             }

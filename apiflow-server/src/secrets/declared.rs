@@ -8,20 +8,36 @@ use super::{SecretBook, host_of};
 use crate::auth::token::hex;
 use crate::problem::Problem;
 
-/// Moves the literal credentials of a connector into generated secrets, which may go to the connector's host alone;
-/// `body` is the connector's JSON, whose headers then name the secrets.
-pub(crate) async fn move_literals(book: &SecretBook, connector: &Connector, body: &mut Value) -> Result<(), Problem> {
+/// Credentials that were taken out of a connector. Has no `Debug`: it holds them.
+pub(crate) struct Literals {
+    host: String,
+    values: Vec<(String, String)>,
+}
+
+/// Takes the literal credentials out of a connector; `body` is its JSON, whose headers then name generated secrets.
+pub(crate) fn take_literals(connector: &Connector, body: &mut Value) -> Result<Literals, Problem> {
+    let host = host_of(&connector.base_url)
+        .ok_or_else(|| Problem::fault("/base_url", "base_url must be an absolute http or https URL"))?;
+    let mut values = Vec::new();
     for literal in literal_credentials(connector) {
-        let host = host_of(&connector.base_url)
-            .ok_or_else(|| Problem::fault("/base_url", "base_url must be an absolute http or https URL"))?;
         let name = name(&connector.id, &literal.pointer);
         let place = body
             .pointer_mut(&literal.pointer)
             .ok_or_else(|| Problem::internal(format!("no header at {}", literal.pointer)))?;
-        book.keep_literal(&name, &literal.value, host).await?;
         *place = Value::String(format!("{}${name}", literal.prefix));
+        values.push((name, literal.value));
     }
-    Ok(())
+    Ok(Literals { host, values })
+}
+
+impl Literals {
+    /// Keeps the credentials as secrets that may go to the connector's host alone.
+    pub(crate) async fn keep(self, book: &SecretBook) -> Result<(), Problem> {
+        for (name, value) in self.values {
+            book.keep_literal(&name, &value, self.host.clone()).await?;
+        }
+        Ok(())
+    }
 }
 
 /// The generated secret of a header: the same for the same connector and header, so that writing it again replaces

@@ -9,7 +9,7 @@ use crate::api::Fault;
 use crate::auth::Caller;
 use crate::problem::Problem;
 use crate::references;
-use crate::secrets::{host_of, move_literals};
+use crate::secrets::{host_of, take_literals};
 use crate::state::AppState;
 
 /// Fields that replies carry and that a body may repeat.
@@ -36,20 +36,21 @@ impl Form {
         must: Precondition,
         trusts: bool,
     ) -> Result<Result<Document, RecordError>, Problem> {
-        if let Some(connector) = &self.connector {
-            let id = &self.document.id;
-            if must == Precondition::Absent && state.documents.document(DocumentKind::Connector, id).await?.is_some() {
-                return Ok(Err(RecordError::Exists { kind: "connector", id: id.clone() }));
-            }
-            move_literals(&state.secrets, connector, &mut self.document.body).await?;
-        }
-        let saved = state.documents.save(self.document, must).await;
-        if let (Ok(_), Some(connector), true) = (&saved, &self.connector, trusts && caller.user.is_admin)
-            && let Some(host) = host_of(&connector.base_url)
-        {
+        let Some(connector) = self.connector else {
+            return Ok(state.documents.save(self.document, must).await);
+        };
+        let literals = take_literals(&connector, &mut self.document.body)?;
+        let host = host_of(&connector.base_url);
+        let saved = match state.documents.save(self.document, must).await {
+            Ok(saved) => saved,
+            refused => return Ok(refused),
+        };
+        // Kept after the connector, so that a save that is refused leaves no secret behind.
+        literals.keep(&state.secrets).await?;
+        if let (Some(host), true) = (host, trusts && caller.user.is_admin) {
             state.secrets.grant(&connector.secret_names(), &host).await?;
         }
-        Ok(saved)
+        Ok(Ok(saved))
     }
 }
 
