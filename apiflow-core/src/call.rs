@@ -5,21 +5,35 @@
 //! reading is [`Reading::Running`], [`CallPlan::poll`] and [`CallPlan::read_poll`]; after [`Reading::Fetch`],
 //! [`CallPlan::result`] and [`CallPlan::read_result`].
 
+mod arguments;
+mod body;
 mod error;
-
-use std::collections::BTreeSet;
+mod failure;
+mod hint;
+mod link;
+mod merge;
+mod options;
+mod output;
+mod plan;
+mod presets;
+mod reading;
+mod recover;
+mod request;
+mod rule;
+#[cfg(test)]
+mod tests;
+mod time;
+pub(crate) mod url;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 pub use self::error::{CallError, ErrorClass, from_http_error};
-use crate::catalog::{Connector, Node};
-use crate::diagnostic::Diagnostic;
-use crate::ports::{HttpReply, HttpRequest, Timestamp};
-
-/// A node's call, compiled with its connector's defaults.
-#[derive(Debug, Clone)]
-pub struct CallPlan {}
+pub(crate) use self::options::{check_errors, check_hosts, check_operation, check_success};
+pub use self::plan::{CallPlan, plan};
+pub(crate) use self::plan::{check_call, check_connector};
+pub use self::presets::{Preset, presets};
+use crate::ports::HttpRequest;
 
 /// What a submit knows of the attempt that it belongs to.
 #[derive(Debug, Clone, Copy)]
@@ -90,122 +104,4 @@ pub enum Recovery {
     NotFound,
     /// The reply cannot be read; the fate stays unknown.
     Unreadable(CallError),
-}
-
-/// A ready-made rule for `operation`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Preset {
-    /// The name that `operation` gives.
-    pub name: &'static str,
-    /// The rule, as a declaration would spell it out.
-    pub rule: Map<String, Value>,
-}
-
-/// The ready-made rules, by name in order.
-pub fn presets() -> Vec<Preset> {
-    unimplemented!()
-}
-
-/// Compiles a node's call.
-///
-/// # Errors
-/// Everything that makes the call impossible, pointers into the node; faults of the connector point to `/connector_id`.
-pub fn plan(_node: &Node, _connector: &Connector) -> Result<CallPlan, Vec<Diagnostic>> {
-    unimplemented!()
-}
-
-impl CallPlan {
-    /// Checks what the caller gave, and fills in `value` and `default`.
-    ///
-    /// # Errors
-    /// [`ErrorClass::InvalidInput`] naming every input at fault; `detail.fields` lists them.
-    pub fn arguments(&self, _given: &Map<String, Value>) -> Result<Map<String, Value>, CallError> {
-        unimplemented!()
-    }
-
-    /// The request that starts the work.
-    ///
-    /// # Errors
-    /// [`ErrorClass::InvalidInput`] where an argument cannot stand in its place.
-    pub fn submit(
-        &self,
-        _arguments: &Map<String, Value>,
-        _context: &CallContext<'_>,
-    ) -> Result<HttpRequest, CallError> {
-        unimplemented!()
-    }
-
-    /// Reads the reply to a submit.
-    pub fn read_submit(&self, _reply: &HttpReply) -> Reading {
-        unimplemented!()
-    }
-
-    /// The request that asks for the state.
-    ///
-    /// # Errors
-    /// [`ErrorClass::Refused`] where the link leads to a host that the connector does not list.
-    pub fn poll(&self, _operation: &Operation) -> Result<HttpRequest, CallError> {
-        unimplemented!()
-    }
-
-    /// Reads the reply to a poll.
-    pub fn read_poll(&self, _operation: &Operation, _reply: &HttpReply) -> Reading {
-        unimplemented!()
-    }
-
-    /// The request that fetches the result after [`Reading::Fetch`].
-    ///
-    /// # Errors
-    /// [`ErrorClass::Refused`] where the link leads to a host that the connector does not list.
-    pub fn result(&self, _operation: &Operation) -> Result<HttpRequest, CallError> {
-        unimplemented!()
-    }
-
-    /// Reads the reply to a result's fetch.
-    pub fn read_result(&self, _operation: &Operation, _reply: &HttpReply) -> Reading {
-        unimplemented!()
-    }
-
-    /// The request that cancels the work; `None` where the provider cannot.
-    pub fn cancel(&self, _operation: &Operation) -> Option<Result<HttpRequest, CallError>> {
-        unimplemented!()
-    }
-
-    /// The request that lists the provider's operations, to settle a submit of unknown fate; `None` where there is none.
-    pub fn recover(&self) -> Option<Result<HttpRequest, CallError>> {
-        unimplemented!()
-    }
-
-    /// Looks for `submitted` in the provider's list: created at or after `after`, with the same input, its id not in
-    /// `taken`. The oldest such one counts.
-    pub fn read_recover(
-        &self,
-        _reply: &HttpReply,
-        _submitted: &HttpRequest,
-        _after: Timestamp,
-        _taken: &BTreeSet<String>,
-    ) -> Recovery {
-        unimplemented!()
-    }
-
-    /// How long to wait before the next poll after `tries` polls that changed nothing, in milliseconds.
-    pub fn poll_after_ms(&self, _tries: u32) -> u64 {
-        unimplemented!()
-    }
-
-    /// Bound on the submit's exchange, in milliseconds.
-    pub fn submit_timeout_ms(&self) -> u64 {
-        unimplemented!()
-    }
-
-    /// Bound on the work from acceptance to its end, in milliseconds.
-    pub fn operation_timeout_ms(&self) -> u64 {
-        unimplemented!()
-    }
-
-    /// Whether the same request may be sent again without being paid twice: declared `idempotent`, with an
-    /// `idempotency_header`, or GET or HEAD.
-    pub fn is_repeatable(&self) -> bool {
-        unimplemented!()
-    }
 }

@@ -1,46 +1,29 @@
-//! Templates in headers, queries, paths and bodies: `$NAME`, `$$`, `{{ input.x }}`.
+//! Templates in headers, queries, paths and bodies of connectors and nodes.
+//!
+//! - `$NAME` is a secret reference (letters, digits, `_`, not beginning with a digit); `$$` is a `$`; a `$` that no
+//!   name follows is itself.
+//! - `{{ input }}`, `{{ input.prompt }}`, `{{ reply.urls.get }}`, `{{ job.id }}`, `{{ step.id }}` and
+//!   `{{ step.attempt }}` are paths, not programs.
+//! - A string that is exactly one placeholder keeps the value's JSON type; a key whose placeholder has no value is
+//!   left out, and so is text around one without a value.
+//! - Templates are expanded once. Values are never read as templates, and secrets stay apart from the text until
+//!   [`resolve`] writes them: in between a [`crate::ports::SecretUse`] says which marker stands for which secret, and
+//!   the marker is derived from all the request's text and occurs nowhere else in it.
 
-use std::collections::BTreeMap;
+mod compile;
+mod display;
+mod draft;
+mod expand;
+mod path;
+mod resolve;
+#[cfg(test)]
+mod tests;
+mod text;
 
-use serde_json::Value;
-
-use crate::ports::HttpRequest;
-
-/// A request with its secrets written in; exists only on the way to the socket, so it cannot be printed.
-pub struct Resolved {
-    /// Absolute URL.
-    pub url: String,
-    /// Headers in order.
-    pub headers: Vec<(String, String)>,
-    /// The body; `None` where there is none.
-    pub body: Option<String>,
-}
-
-/// Why secrets could not be written into a request; names the secret, never its value.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ResolveError {
-    /// There is no secret of that name.
-    #[error("there is no secret `{0}`")]
-    Unknown(String),
-    /// The value cannot stand in a header.
-    #[error("secret `{0}` contains a line break or another control character, so it cannot stand in a header")]
-    Control(String),
-}
-
-/// Writes secrets in the places of their markers, escaped for each place, in one pass: neither a secret's value nor
-/// anything else is scanned again.
-pub fn resolve(_request: &HttpRequest, _values: &BTreeMap<String, String>) -> Result<Resolved, ResolveError> {
-    unimplemented!()
-}
-
-/// The form for people and logs: `{"method", "url", "headers": {name: value}, "body"}`, secrets as `$NAME`, a JSON
-/// body as JSON, long data URIs shortened to their kind and size.
-pub fn display(_request: &HttpRequest) -> Value {
-    unimplemented!()
-}
-
-/// The URL for people and logs, secrets as `$NAME`.
-pub fn display_url(_request: &HttpRequest) -> String {
-    unimplemented!()
-}
+pub(crate) use self::compile::{Compiler, Template};
+pub use self::display::{display, display_url};
+pub(crate) use self::draft::{Draft, DraftBody, encode_pair};
+pub(crate) use self::expand::{Expanded, Piece, Scope, dot_segment, join};
+pub(crate) use self::path::{Found, Path, scalar_text};
+pub use self::resolve::{ResolveError, Resolved, resolve};
+pub(crate) use self::text::{Part, Place, Root, Text};
