@@ -198,7 +198,7 @@ fn begin(run: &mut Run, seq: u64, at: Timestamp, frame: u64, input: u64, deadlin
     let Some(step) = &state.step else { return };
     let repeated = if let Stage::Call(open) = &step.stage { Some(open.first_effect) } else { None };
     let stage = match &step.start {
-        Start::Call { deadline: first, .. } => {
+        Start::Call { deadline: first, bound_ms, .. } => {
             let path = match &module.module.value {
                 ModuleValue::Script(script) => script.path.clone(),
                 _ => String::new(),
@@ -213,6 +213,7 @@ fn begin(run: &mut Run, seq: u64, at: Timestamp, frame: u64, input: u64, deadlin
                 first_effect: repeated.unwrap_or(seq),
                 started_at: at,
                 deadline: deadline.unwrap_or(*first),
+                until: bound_ms.map(|bound| at.plus_ms(bound)),
                 poll_at: None,
                 operation: None,
             })

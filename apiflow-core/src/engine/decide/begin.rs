@@ -69,9 +69,9 @@ fn run_module(turn: &mut Turn<'_>, frame: u64, module: &Module, path: String, pr
         return pass(turn, frame, module, path, Some(value));
     }
     match (&module.value, prepared) {
-        (ModuleValue::Script(_), Prepared::Inputs { args, timeout_ms }) => {
+        (ModuleValue::Script(_), Prepared::Inputs { args, timeout_ms, bound_ms }) => {
             let deadline = turn.now.plus_ms(timeout_ms);
-            start(turn, frame, module, path, Start::Call { deadline, timeout_ms }, Some(args));
+            start(turn, frame, module, path, Start::Call { deadline, timeout_ms, bound_ms }, Some(args));
         }
         (ModuleValue::Flow(_), Prepared::Inputs { args, .. }) => {
             start(turn, frame, module, path, Start::Flow, Some(args));

@@ -40,6 +40,7 @@ impl Ticket {
             first_effect: effect,
             started_at: self.deadline,
             deadline: self.deadline,
+            until: None,
             poll_at: None,
             operation: None,
         }

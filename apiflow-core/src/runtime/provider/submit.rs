@@ -23,7 +23,7 @@ pub(crate) async fn submit(caller: &mut Caller, call: &Call, arguments: Value) -
         Err(error) => return Answer::Failed { error },
     };
     match caller.send(call, "submit", &request).await {
-        Ok(reply) => read(caller, &plan, plan.read_submit(&reply)),
+        Ok(reply) => read(caller, call, &plan, plan.read_submit(&reply)),
         Err(error) => {
             let error = from_http_error(&error, &request, plan.is_repeatable());
             if error.class == ErrorClass::SubmitUnknown {
@@ -53,8 +53,8 @@ pub(super) fn request(
     Ok(request)
 }
 
-/// What a reading of a submit or of a list means for the attempt.
-pub(super) fn read(caller: &Caller, plan: &CallPlan, reading: Reading) -> Answer {
+/// What the reading of a submit means for the attempt.
+fn read(caller: &Caller, call: &Call, plan: &CallPlan, reading: Reading) -> Answer {
     match reading {
         Reading::Done(result) => match caller.bounded(result) {
             Ok(result) => Answer::Done { result },
@@ -62,20 +62,27 @@ pub(super) fn read(caller: &Caller, plan: &CallPlan, reading: Reading) -> Answer
         },
         Reading::Running(operation) => {
             let wait = operation.retry_after_ms.unwrap_or(0).max(plan.poll_after_ms(0));
-            accepted(caller, plan, &operation, wait)
+            accepted(caller, call, plan, &operation, wait)
         }
-        Reading::Fetch(operation) => accepted(caller, plan, &operation, 0),
+        Reading::Fetch(operation) => accepted(caller, call, plan, &operation, 0),
         Reading::Again(error) | Reading::Failed(error) => Answer::Failed { error: error_object(&error) },
     }
 }
 
-pub(super) fn accepted(caller: &Caller, plan: &CallPlan, operation: &Operation, wait_ms: u64) -> Answer {
+pub(super) fn accepted(
+    caller: &Caller,
+    call: &Call,
+    plan: &CallPlan,
+    operation: &Operation,
+    wait_ms: u64,
+) -> Answer {
     let now = caller.now();
+    let slowest = now.plus_ms(plan.operation_timeout_ms());
     Answer::Accepted {
         provider_id: operation.id.clone(),
         operation: serde_json::to_value(operation).expect("an operation is plain data"),
         poll_at: now.plus_ms(wait_ms),
-        deadline: now.plus_ms(plan.operation_timeout_ms()),
+        deadline: call.until.map_or(slowest, |until| until.min(slowest)),
     }
 }
 
