@@ -75,7 +75,9 @@ async fn serve(settings: Settings) -> Result<(), String> {
     if settings.artifacts.as_ref().is_some_and(|place| !place.is_empty()) {
         return Err("APIFLOW_ARTIFACTS: this version keeps no artifacts; leave it unset".to_owned());
     }
-    make_folder(&settings.data)?;
+    if settings.uses_folder() {
+        make_folder(&settings.data)?;
+    }
     let _lock = lock(&settings)?;
     // The port is taken before the database is touched: of two servers started by mistake the second changes nothing.
     let listener = match settings.role {
