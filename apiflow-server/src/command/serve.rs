@@ -147,8 +147,14 @@ async fn answer(listener: Option<TcpListener>, state: AppState, stop: Cancellati
     served
 }
 
+/// Makes the data folder for its owner alone; one that is there keeps its rights.
 fn make_folder(folder: &Path) -> Result<(), String> {
-    std::fs::create_dir_all(folder)
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
+        .create(folder)
         .map_err(|error| format!("APIFLOW_DATA: the folder {} cannot be made: {error}", folder.display()))
 }
 
