@@ -19,6 +19,12 @@ use crate::{Result, build, root};
 /// How long the stand-in takes for a picture, so that there is progress to see.
 const DELAY: Duration = Duration::from_millis(1500);
 
+/// How long the job may take.
+const LIMIT: Duration = Duration::from_mins(2);
+
+/// How often a running job is looked at between its events.
+const GLANCE: Duration = Duration::from_millis(300);
+
 /// Builds, starts and runs everything; ends well only if the job did, with the expected result.
 pub(crate) async fn run(keep: bool) -> Result {
     let built = build::all(false).await?;
@@ -65,10 +71,8 @@ async fn show(server: &Server, provider: &Provider) -> Result {
     let job_id = text(&job["id"]).to_owned();
     say(format!("job {job_id} runs workflow {id}\n"));
     let mut progress = Progress::start();
-    let mut events = api.follow(&job_id).await?;
-    while events.next().await?.is_some() {
-        progress.show(&api.get(&format!("/jobs/{job_id}")).await?);
-    }
+    let watched = tokio::time::timeout(LIMIT, watch(&api, &job_id, &mut progress)).await;
+    watched.map_err(|_| format!("the job did not end within {} s", LIMIT.as_secs()))??;
 
     let job = api.get(&format!("/jobs/{job_id}")).await?;
     progress.show(&job);
@@ -77,6 +81,21 @@ async fn show(server: &Server, provider: &Provider) -> Result {
     verdict::judge(&job, &run["input"], &stats)?;
     say("\nthe job completed as expected: two steps, two paid calls");
     Ok(())
+}
+
+/// Shows a job's progress until its events end.
+async fn watch(api: &Api, job: &str, progress: &mut Progress) -> Result {
+    let mut events = api.follow(job).await?;
+    loop {
+        // A provider's progress is no event of the job: it is looked at in between.
+        let event = tokio::time::timeout(GLANCE, events.next()).await;
+        progress.show(&api.get(&format!("/jobs/{job}")).await?);
+        match event {
+            Ok(Ok(None)) => return Ok(()),
+            Ok(Err(reason)) => return Err(reason),
+            Ok(Ok(Some(_))) | Err(_) => (),
+        }
+    }
 }
 
 /// A declaration of the examples, as the tour in README.md uses it.

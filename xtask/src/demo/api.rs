@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::Result;
 
@@ -60,7 +61,7 @@ impl Api {
     pub(crate) async fn follow(&self, job: &str) -> Result<Events> {
         let url = format!("{}/jobs/{job}/events", self.base);
         let stream = self.send(self.client.get(url).header("accept", "text/event-stream")).await?;
-        Ok(Events { stream, buffer: Vec::new() })
+        Ok(Events { stream, buffer: Vec::new(), heard: Instant::now() })
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Response> {
@@ -84,10 +85,13 @@ async fn read(reply: Response) -> Result<Value> {
 pub(crate) struct Events {
     stream: Response,
     buffer: Vec<u8>,
+    /// When anything last came.
+    heard: Instant,
 }
 
 impl Events {
     /// The next event's data; `None` where the stream has ended. Comments, the heartbeat among them, are passed over.
+    /// Nothing is lost where the wait for it is given up.
     pub(crate) async fn next(&mut self) -> Result<Option<String>> {
         loop {
             if let Some(block) = self.block() {
@@ -98,10 +102,13 @@ impl Events {
                 }
                 continue;
             }
-            let chunk = tokio::time::timeout(SILENCE, self.stream.chunk()).await;
+            let chunk = tokio::time::timeout_at(self.heard + SILENCE, self.stream.chunk()).await;
             let chunk = chunk.map_err(|_| format!("no event and no heartbeat within {} s", SILENCE.as_secs()))?;
             match chunk.map_err(|error| format!("the stream of events broke: {error}"))? {
-                Some(bytes) => self.buffer.extend_from_slice(&bytes),
+                Some(bytes) => {
+                    self.heard = Instant::now();
+                    self.buffer.extend_from_slice(&bytes);
+                }
                 None => return Ok(None),
             }
         }
