@@ -9,3 +9,14 @@ export interface Problem {
 	/** The place inside the string at the pointer, counted from 1. */
 	span?: { line: number; column: number } | null;
 }
+
+/** All findings, each once, errors first and otherwise in the order given. */
+export function merge(...lists: (readonly Problem[])[]): Problem[] {
+	const unique = new Map<string, Problem>();
+	for (const problem of lists.flat()) {
+		const key = JSON.stringify([problem.severity, problem.pointer, problem.message]);
+		if (!unique.has(key)) unique.set(key, problem);
+	}
+	const weight = { error: 0, warning: 1, hint: 2 };
+	return [...unique.values()].sort((a, b) => weight[a.severity] - weight[b.severity]);
+}

@@ -29,10 +29,10 @@ export interface Collected {
 export interface DeclaredInput {
 	name: string;
 	type: string;
-	required?: boolean;
+	required?: boolean | null;
 	default?: unknown;
 	value?: unknown;
-	description?: string;
+	description?: string | null;
 	enum?: unknown[] | null;
 }
 
