@@ -13,6 +13,11 @@ export default defineConfig({
 		sveltekit({
 			compilerOptions: { runes: true },
 			adapter: adapter({ pages: 'build', assets: 'build', fallback: 'index.html', precompress: true }),
+			typescript: {
+				config: (config) => {
+					config.include.push('../e2e/**/*.ts', '../playwright.config.ts');
+				}
+			},
 			csp: {
 				mode: 'hash',
 				directives: {

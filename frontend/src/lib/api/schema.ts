@@ -11,71 +11,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: {
-                    limit?: number;
-                    cursor?: string;
-                };
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            items: components["schemas"]["Connector"][];
-                            next: string | null;
-                        };
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["ProblemBody"];
-                    };
-                };
-            };
-        };
+        /** Lists connectors. */
+        get: operations["list_connectors"];
         put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["NewConnector"];
-                };
-            };
-            responses: {
-                201: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Connector"];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["ProblemBody"];
-                    };
-                };
-            };
-        };
+        /** Makes a connector. */
+        post: operations["create_connector"];
         delete?: never;
         options?: never;
         head?: never;
@@ -89,462 +29,122 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Connector"];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["ProblemBody"];
-                    };
-                };
-            };
-        };
-        put: {
-            parameters: {
-                query?: never;
-                header?: {
-                    "If-Match"?: string;
-                };
-                path: {
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["NewConnector"];
-                };
-            };
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Connector"];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["ProblemBody"];
-                    };
-                };
-            };
-        };
+        /** Reads a connector. */
+        get: operations["get_connector"];
+        /** Makes a connector or replaces it whole. */
+        put: operations["put_connector"];
         post?: never;
-        delete: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                204: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content?: never;
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["ProblemBody"];
-                    };
-                };
-            };
-        };
+        /** Removes a connector that nothing refers to. */
+        delete: operations["delete_connector"];
         options?: never;
         head?: never;
-        patch?: never;
+        /** Replaces the given fields of a connector, each whole. */
+        patch: operations["patch_connector"];
         trace?: never;
     };
-    "/api/v1/nodes": {
+    "/api/v1/jobs": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: {
-                    limit?: number;
-                    cursor?: string;
-                };
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            items: components["schemas"]["Node"][];
-                            next: string | null;
-                        };
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["ProblemBody"];
-                    };
-                };
-            };
-        };
+        /** Lists jobs. */
+        get: operations["list_jobs"];
         put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["NewNode"];
-                };
-            };
-            responses: {
-                201: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Node"];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["ProblemBody"];
-                    };
-                };
-            };
-        };
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v1/nodes/{id}": {
+    "/api/v1/jobs/{id}": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Node"];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["ProblemBody"];
-                    };
-                };
-            };
-        };
-        put: {
-            parameters: {
-                query?: never;
-                header?: {
-                    "If-Match"?: string;
-                };
-                path: {
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["NewNode"];
-                };
-            };
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Node"];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["ProblemBody"];
-                    };
-                };
-            };
-        };
+        /** Reads a job. */
+        get: operations["get_job"];
+        put?: never;
         post?: never;
-        delete: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                204: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content?: never;
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["ProblemBody"];
-                    };
-                };
-            };
-        };
+        /** Removes a job that has ended, with all that belongs to it. */
+        delete: operations["delete_job"];
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v1/workflows": {
+    "/api/v1/jobs/{id}/cancel": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: {
-                    limit?: number;
-                    cursor?: string;
-                };
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            items: components["schemas"]["Workflow"][];
-                            next: string | null;
-                        };
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["ProblemBody"];
-                    };
-                };
-            };
-        };
+        get?: never;
         put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["NewWorkflow"];
-                };
-            };
-            responses: {
-                201: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Workflow"];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["ProblemBody"];
-                    };
-                };
-            };
-        };
+        /** Asks for a job's cancellation; every branch and provider is told. */
+        post: operations["cancel_job"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v1/workflows/{id}": {
+    "/api/v1/jobs/{id}/events": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Workflow"];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["ProblemBody"];
-                    };
-                };
-            };
-        };
-        put: {
-            parameters: {
-                query?: never;
-                header?: {
-                    "If-Match"?: string;
-                };
-                path: {
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["NewWorkflow"];
-                };
-            };
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Workflow"];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["ProblemBody"];
-                    };
-                };
-            };
-        };
+        /**
+         * Follows a job: server-sent events, first those that happened, then each as it happens, until the job ends.
+         * @description `id:` is the event's number, from 1; `data:` is `{"seq", "at", "body"}`. A last event of type `end` without an id has
+         *     `{"status"}`. With `Last-Event-ID` the events after that number follow; where the job ended and nothing follows
+         *     the answer is 204, which stops a browser's `EventSource`.
+         */
+        get: operations["follow_job"];
+        put?: never;
         post?: never;
-        delete: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                204: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content?: never;
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["ProblemBody"];
-                    };
-                };
-            };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{id}/steps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
+        /** Lists the steps of a job in the order in which they began. */
+        get: operations["list_steps"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{id}/steps/{step}/calls": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the requests that a step made, with their replies. */
+        get: operations["list_calls"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -559,37 +159,8 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["Login"];
-                };
-            };
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["LoginReply"];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["ProblemBody"];
-                    };
-                };
-            };
-        };
+        /** Gives a token for a name and password, valid for 30 days; also sets it as a session cookie. */
+        post: operations["login"];
         delete?: never;
         options?: never;
         head?: never;
@@ -605,32 +176,99 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                204: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content?: never;
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["ProblemBody"];
-                    };
-                };
-            };
-        };
+        /** Ends the session that the request was made with; a named token stays valid. */
+        post: operations["logout"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/node/{id}/run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Runs one node. */
+        post: operations["run_node"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/nodes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists nodes. */
+        get: operations["list_nodes"];
+        put?: never;
+        /** Makes a node. */
+        post: operations["create_node"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/nodes/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Reads a node. */
+        get: operations["get_node"];
+        /** Makes a node or replaces it whole. */
+        put: operations["put_node"];
+        post?: never;
+        /** Removes a node that nothing refers to. */
+        delete: operations["delete_node"];
+        options?: never;
+        head?: never;
+        /** Replaces the given fields of a node, each whole. */
+        patch: operations["patch_node"];
+        trace?: never;
+    };
+    "/api/v1/secrets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the names and hosts of secrets; values are never given out. */
+        get: operations["list_secrets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/secrets/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Sets a secret, new or not; admins only. */
+        put: operations["put_secret"];
+        post?: never;
+        /** Removes a stored secret; admins only. */
+        delete: operations["delete_secret"];
         options?: never;
         head?: never;
         patch?: never;
@@ -643,189 +281,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["User"];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["ProblemBody"];
-                    };
-                };
-            };
-        };
+        /** Reads the caller's own user. */
+        get: operations["get_me"];
         put?: never;
         post?: never;
-        delete?: never;
+        /** Removes the caller's own user. */
+        delete: operations["delete_me"];
         options?: never;
         head?: never;
-        patch: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["UserPatch"];
-                };
-            };
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["User"];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["ProblemBody"];
-                    };
-                };
-            };
-        };
-        trace?: never;
-    };
-    "/api/v1/users": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: {
-            parameters: {
-                query?: {
-                    limit?: number;
-                    cursor?: string;
-                };
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            items: components["schemas"]["User"][];
-                            next: string | null;
-                        };
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["ProblemBody"];
-                    };
-                };
-            };
-        };
-        put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["NewUser"];
-                };
-            };
-            responses: {
-                201: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["User"];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["ProblemBody"];
-                    };
-                };
-            };
-        };
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/user/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post?: never;
-        delete: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                204: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content?: never;
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["ProblemBody"];
-                    };
-                };
-            };
-        };
-        options?: never;
-        head?: never;
-        patch?: never;
+        /** Changes the caller's own user. */
+        patch: operations["patch_me"];
         trace?: never;
     };
     "/api/v1/user/tokens": {
@@ -835,68 +300,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            items: components["schemas"]["TokenInfo"][];
-                            next: string | null;
-                        };
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["ProblemBody"];
-                    };
-                };
-            };
-        };
+        /** Lists the caller's named tokens. */
+        get: operations["list_tokens"];
         put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["NewTokenRequest"];
-                };
-            };
-            responses: {
-                201: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["TokenReply"];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["ProblemBody"];
-                    };
-                };
-            };
-        };
+        /** Makes a named token. */
+        post: operations["create_token"];
         delete?: never;
         options?: never;
         head?: never;
@@ -913,160 +321,33 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        delete: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                204: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content?: never;
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["ProblemBody"];
-                    };
-                };
-            };
-        };
+        /** Ends a named token. */
+        delete: operations["delete_token"];
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v1/jobs": {
+    "/api/v1/user/{id}": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: {
-                    limit?: number;
-                    cursor?: string;
-                    status?: components["schemas"]["JobStatus"];
-                    workflow_id?: string;
-                    node_id?: string;
-                };
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            items: components["schemas"]["JobSummary"][];
-                            next: string | null;
-                        };
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["ProblemBody"];
-                    };
-                };
-            };
-        };
+        /** Reads a user; other people's are for admins. */
+        get: operations["get_user"];
         put?: never;
         post?: never;
-        delete?: never;
+        /** Removes a user; other people's are for admins. The last admin stays. */
+        delete: operations["delete_user"];
         options?: never;
         head?: never;
-        patch?: never;
+        /** Changes a user; other people's are for admins. */
+        patch: operations["patch_user"];
         trace?: never;
     };
-    "/api/v1/jobs/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Job"];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["ProblemBody"];
-                    };
-                };
-            };
-        };
-        put?: never;
-        post?: never;
-        delete: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                204: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content?: never;
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["ProblemBody"];
-                    };
-                };
-            };
-        };
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/jobs/{id}/cancel": {
+    "/api/v1/user/{id}/reset_token": {
         parameters: {
             query?: never;
             header?: never;
@@ -1075,181 +356,43 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                202: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Job"];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["ProblemBody"];
-                    };
-                };
-            };
-        };
+        /** Gives a user a new token and ends the token and sessions so far; named tokens stay. Other people's are for admins. */
+        post: operations["reset_token"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v1/jobs/{id}/steps": {
+    "/api/v1/users": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: {
-                    limit?: number;
-                    cursor?: string;
-                };
-                header?: never;
-                path: {
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            items: components["schemas"]["Step"][];
-                            next: string | null;
-                        };
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["ProblemBody"];
-                    };
-                };
-            };
+        /** Lists users; admins only. */
+        get: operations["list_users"];
+        put?: never;
+        /** Makes a user; admins only. */
+        post: operations["create_user"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workflow/{id}/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
+        /** Lists the jobs of a workflow. */
+        get: operations["list_workflow_jobs"];
         put?: never;
         post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/jobs/{id}/steps/{step}/calls": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    id: string;
-                    step: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            items: components["schemas"]["Call"][];
-                            next: string | null;
-                        };
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["ProblemBody"];
-                    };
-                };
-            };
-        };
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/node/{id}/run": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["RunRequest"];
-                };
-            };
-            responses: {
-                202: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Job"];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["ProblemBody"];
-                    };
-                };
-            };
-        };
         delete?: never;
         options?: never;
         head?: never;
@@ -1265,39 +408,131 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["RunRequest"];
-                };
-            };
-            responses: {
-                202: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Job"];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["ProblemBody"];
-                    };
-                };
-            };
+        /** Runs a saved workflow. */
+        post: operations["run_workflow"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workflows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
+        /** Lists workflows. */
+        get: operations["list_workflows"];
+        put?: never;
+        /** Makes a workflow. */
+        post: operations["create_workflow"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workflows/run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Runs a workflow document without saving it. */
+        post: operations["run_document"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workflows/validate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Checks a workflow document without saving or running it. */
+        post: operations["validate_document"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workflows/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Reads a workflow. */
+        get: operations["get_workflow"];
+        /** Makes a workflow or replaces it whole. */
+        put: operations["put_workflow"];
+        post?: never;
+        /** Removes a workflow that nothing refers to. */
+        delete: operations["delete_workflow"];
+        options?: never;
+        head?: never;
+        /** Replaces the given fields of a workflow, each whole. */
+        patch: operations["patch_workflow"];
+        trace?: never;
+    };
+    "/healthz": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Says that the process is up. */
+        get: operations["healthz"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Numbers about jobs and the process, as Prometheus reads them. */
+        get: operations["metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/readyz": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Says whether the server can do its work: the database answers and it is not stopping. */
+        get: operations["readyz"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1308,217 +543,944 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @enum {string} */
-        Severity: "error" | "warning" | "hint";
-        Span: {
-            line: number;
-            column: number;
-        };
-        Fix: {
-            label: string;
-            pointer: string;
-            value: unknown;
-        };
-        Diagnostic: {
-            code: string;
-            severity: components["schemas"]["Severity"];
-            pointer: string;
-            message: string;
-            help?: string | null;
-            fix?: null | components["schemas"]["Fix"];
-            span?: null | components["schemas"]["Span"];
-        };
-        Fault: {
-            pointer: string;
-            message: string;
-            code?: string | null;
-            help?: string | null;
-        };
-        ProblemBody: {
-            type: string;
-            title: string;
-            status: number;
-            detail: string;
-            code: string;
-            errors?: components["schemas"]["Fault"][];
-            diagnostics?: components["schemas"]["Diagnostic"][];
-        };
-        /** @enum {string} */
-        ValueType: "string" | "number" | "integer" | "boolean" | "object" | "array" | "image" | "video" | "audio" | "file";
-        NodeInput: {
-            name: string;
-            type: components["schemas"]["ValueType"];
-            required?: boolean | null;
-            default?: unknown;
-            value?: unknown;
-            description?: string | null;
-            enum?: unknown[] | null;
-        };
-        NodeOutput: {
-            name: string;
-            type: components["schemas"]["ValueType"];
-            mapping?: string | null;
-            description?: string | null;
-        };
-        Connector: {
-            id: string;
-            name: string;
-            base_url: string;
-            method: string;
-            header: {
-                [key: string]: unknown;
-            };
-            created_at: string;
-            updated_at: string;
-            diagnostics: components["schemas"]["Diagnostic"][];
-            body?: unknown;
-            data?: {
-                [key: string]: unknown;
-            } | null;
-        };
-        NewConnector: {
-            name: string;
-            base_url: string;
-            id?: string | null;
-            method?: string | null;
-        };
-        Node: {
-            id: string;
-            name: string;
-            description: string;
-            connector_id: string;
-            input: components["schemas"]["NodeInput"][];
-            output: components["schemas"]["NodeOutput"][];
-            created_at: string;
-            updated_at: string;
-            diagnostics: components["schemas"]["Diagnostic"][];
-            data?: {
-                [key: string]: unknown;
-            } | null;
-        };
-        NewNode: {
-            name: string;
-            connector_id: string;
-            id?: string | null;
-        };
-        Workflow: {
-            id: string;
-            name: string;
-            description: string;
-            nodes: {
-                [key: string]: unknown;
-            };
-            created_at: string;
-            updated_at: string;
-            diagnostics: components["schemas"]["Diagnostic"][];
-        };
-        NewWorkflow: {
-            name: string;
-            nodes: {
-                [key: string]: unknown;
-            };
-            id?: string | null;
-        };
-        /** @enum {string} */
-        JobStatus: "pending" | "running" | "suspended" | "completed" | "failed" | "cancelled";
-        /** @enum {string} */
-        StepStatus: "running" | "retrying" | "suspended" | "completed" | "failed" | "skipped" | "cancelled";
-        JobSummary: {
-            id: string;
-            name: string;
-            workflow_id: string | null;
-            node_id: string | null;
-            status: components["schemas"]["JobStatus"];
-            retry_count: number;
-            error: {
-                [key: string]: unknown;
-            } | null;
-            created_by: string | null;
-            created_at: string;
-            updated_at: string;
-            started_at: string | null;
-            finished_at: string | null;
-        };
-        Job: components["schemas"]["JobSummary"] & {
-            input: unknown;
-            output: unknown;
-            steps: components["schemas"]["Step"][];
-            steps_next: string | null;
-        };
-        Step: {
-            id: string;
-            ordinal: number;
-            path: string;
-            status: components["schemas"]["StepStatus"];
-            attempt: number;
-            started_at: string;
-            finished_at: string | null;
-            retry_at: string | null;
-            input: unknown;
-            output: unknown;
-            error: {
-                [key: string]: unknown;
-            } | null;
-            progress: number | null;
-            provider_id: string | null;
-        };
+        /** @description One request of a step and its reply; secrets are masked. */
         Call: {
-            step: number;
-            attempt: number;
-            purpose: string;
+            /**
+             * Format: date-time
+             * @description When it was sent.
+             */
             at: string;
+            /**
+             * Format: int32
+             * @description Number of the attempt, from 1.
+             */
+            attempt: number;
+            /**
+             * Format: int64
+             * @description How long it took, in milliseconds.
+             */
             duration_ms: number;
-            request: {
-                [key: string]: unknown;
-            };
+            /** @description What it was for: submit, poll, result, cancel or recover. */
+            purpose: string;
+            /** @description The reply: `{status, headers, excerpt, size_bytes}`, or `{error}`. */
             reply: {
                 [key: string]: unknown;
             };
-        };
-        /** @enum {string} */
-        Role: "admin" | "user";
-        User: {
-            id: string;
-            username: string;
-            email: string | null;
-            role: components["schemas"]["Role"];
-            created_at: string;
-        };
-        NewUser: {
-            username: string;
-            password: string;
-            email?: string | null;
-            role?: null | components["schemas"]["Role"];
-        };
-        UserPatch: {
-            password?: string | null;
-            current_password?: string | null;
-        };
-        Login: {
-            username: string;
-            password: string;
-        };
-        LoginReply: {
-            token: string;
-            user: components["schemas"]["User"];
-        };
-        TokenInfo: {
-            id: string;
-            name: string;
-            created_at: string;
-            expires_at: string | null;
-        };
-        TokenReply: components["schemas"]["TokenInfo"] & {
-            token: string;
-        };
-        NewTokenRequest: {
-            name: string;
-            expires_at?: string | null;
-        };
-        RunRequest: {
-            input?: {
+            /** @description The request: `{method, url, headers, body}`. */
+            request: {
                 [key: string]: unknown;
             };
+            /**
+             * Format: int64
+             * @description The step's `ordinal`.
+             */
+            step: number;
+        };
+        /** @description A provider and how to authenticate with it. */
+        Connector: {
+            /** @description Absolute http or https URL that node paths are appended to. */
+            base_url: string;
+            /** @description Template of the body. */
+            body?: unknown;
+            /**
+             * Format: date-time
+             * @description When it was first saved.
+             */
+            created_at: string;
+            /** @description Defaults of its nodes' `data`, and `auth`, `hosts`, `media_hosts`, `limits`, `errors`. */
+            data?: {
+                [key: string]: unknown;
+            } | null;
+            /** @description What is wrong with it. */
+            diagnostics: components["schemas"]["Diagnostic"][];
+            /** @description Templates of headers; `$NAME` is a secret. */
+            header: {
+                [key: string]: unknown;
+            };
+            /** @description Identifier. */
+            id: string;
+            /** @description Default method of its nodes: GET, POST, PUT, PATCH, DELETE or HEAD. */
+            method: string;
+            /** @description Title for people; need not be unique. */
+            name: string;
+            /**
+             * Format: date-time
+             * @description When it was last saved.
+             */
+            updated_at: string;
+        };
+        /** @description Fields of a connector to replace, each whole. */
+        ConnectorChange: {
+            /** @description Absolute http or https URL. */
+            base_url?: string | null;
+            /** @description Template of the body. */
+            body?: unknown;
+            /** @description Defaults of its nodes' `data`. */
+            data?: {
+                [key: string]: unknown;
+            } | null;
+            /** @description Templates of headers. */
+            header?: {
+                [key: string]: unknown;
+            } | null;
+            /** @description Default method of its nodes. */
+            method?: string | null;
+            /** @description Title. */
+            name?: string | null;
+        };
+        /** @description One finding about a document. */
+        Diagnostic: {
+            /** @description Stable name of the kind of finding, in kebab case. */
+            code: string;
+            fix?: components["schemas"]["Fix"] | null;
+            /** @description The way out, where one is known. */
+            help?: string | null;
+            /** @description What is wrong. */
+            message: string;
+            /** @description JSON Pointer of the place: in a connector or node itself, in a workflow's OpenFlow document. */
+            pointer: string;
+            /** @description How much it matters. */
+            severity: components["schemas"]["Severity"];
+            span?: components["schemas"]["Span"] | null;
+        };
+        /** @description What is wrong with a document. */
+        Diagnostics: {
+            /** @description The findings, in order of their place. */
+            diagnostics: components["schemas"]["Diagnostic"][];
+        };
+        /** @description One fault in the body of a request. */
+        Fault: {
+            /** @description The kind of fault, in kebab case. */
+            code?: string | null;
+            /** @description The way out, where one is known. */
+            help?: string | null;
+            /** @description What is wrong there. */
+            message: string;
+            /** @description JSON Pointer (RFC 6901) of the place; empty for the whole body. */
+            pointer: string;
+        };
+        /** @description A certain mend: replace the value at `pointer` by `value`. */
+        Fix: {
+            /** @description What the mend does, as the label of a button. */
+            label: string;
+            /** @description JSON Pointer of the value to replace. */
+            pointer: string;
+            /** @description The new value. */
+            value: unknown;
+        };
+        /** @description Says that the server is up. */
+        Health: {
+            /** @description Always `ok`; anything else is a problem. */
+            status: string;
+            /** @description Version of the server. */
+            version: string;
+        };
+        /** @description One run of a workflow or node. */
+        Job: components["schemas"]["JobSummary"] & {
+            /** @description Its input, with defaults filled in. */
+            input: unknown;
+            /** @description Its output; null until it ended. */
+            output: unknown;
+            /** @description Its first steps, at most 200, in the order in which they began. */
+            steps: components["schemas"]["Step"][];
+            /** @description Give it as `cursor` to `/jobs/{id}/steps` to get the rest; null where these are all. */
+            steps_next: string | null;
+        };
+        /**
+         * @description What a job's status is.
+         * @enum {string}
+         */
+        JobStatus: "pending" | "running" | "suspended" | "completed" | "failed" | "cancelled";
+        /** @description A job as lists show it. */
+        JobSummary: {
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /** @description The user who made it. */
+            created_by: string | null;
+            /** @description The error of a failed job: `{"name", "message", "step_id", …}`. */
+            error: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Format: date-time
+             * @description When it ended.
+             */
+            finished_at: string | null;
+            /** @description Identifier; newer jobs sort after older ones. */
+            id: string;
+            /** @description The workflow's or node's name. */
+            name: string;
+            /** @description The node that it runs, if a single one. */
+            node_id: string | null;
+            /**
+             * Format: int64
+             * @description Sum of the retries of its steps.
+             */
+            retry_count: number;
+            /**
+             * Format: date-time
+             * @description When its first step began.
+             */
+            started_at: string | null;
+            /** @description Status. */
+            status: components["schemas"]["JobStatus"];
+            /**
+             * Format: date-time
+             * @description When it last changed.
+             */
+            updated_at: string;
+            /** @description The workflow that it runs, if a saved one. */
+            workflow_id: string | null;
+        };
+        /** @description Who logs in. */
+        Login: {
+            /** @description Password. */
+            password: string;
+            /** @description Name. */
+            username: string;
+        };
+        /** @description A token and whose it is. */
+        LoginReply: {
+            /** @description Send it as `Authorization: Bearer <token>`; it is not shown again. */
+            token: string;
+            /** @description Who logged in. */
+            user: components["schemas"]["User"];
+        };
+        /** @description A connector to save; `created_at`, `updated_at` and `diagnostics` are ignored, so what was read can be written. */
+        NewConnector: {
+            /** @description Absolute http or https URL that node paths are appended to. */
+            base_url: string;
+            /** @description Template of the body. */
+            body?: unknown;
+            /** @description Defaults of its nodes' `data`, and `auth`, `hosts`, `media_hosts`, `limits`, `errors`. */
+            data?: {
+                [key: string]: unknown;
+            } | null;
+            /** @description Templates of headers; a literal credential is moved into a generated secret. */
+            header?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * @description Identifier; generated where absent, ignored where the path gives it. `node`, `workflow` and `connector`
+             *     are reserved.
+             */
+            id?: string | null;
+            /** @description Default method of its nodes, in any case (default POST). */
+            method?: string | null;
+            /** @description Title for people; need not be unique. */
+            name: string;
+        };
+        /** @description A node to save; `created_at`, `updated_at` and `diagnostics` are ignored, so what was read can be written. */
+        NewNode: {
+            /** @description The connector that the call goes through; it must exist. */
+            connector_id: string;
+            /** @description How the request is made and the reply is read. */
+            data?: {
+                [key: string]: unknown;
+            } | null;
+            /** @description What the call does. */
+            description?: string | null;
+            /** @description Identifier; generated where absent, ignored where the path gives it. */
+            id?: string | null;
+            /** @description Declared inputs. */
+            input?: components["schemas"]["NodeInput"][] | null;
+            /** @description Title for people; need not be unique. */
+            name: string;
+            /** @description Declared outputs. */
+            output?: components["schemas"]["NodeOutput"][] | null;
+        };
+        /** @description A provider key to set. */
+        NewSecret: {
+            /**
+             * @description Hosts (`host` or `host:port`) that it may be sent to. Absent: the base_url hosts of the connectors that an
+             *     admin saved with it.
+             */
+            hosts?: string[] | null;
+            /** @description The value; it can be replaced, never read. */
+            value: string;
+        };
+        /** @description A named token to make. */
+        NewTokenRequest: {
+            /**
+             * Format: date-time
+             * @description From when on it is no longer valid; null: never.
+             */
+            expires_at?: string | null;
+            /** @description What it is for. */
+            name: string;
+        };
+        /** @description A user to make. */
+        NewUser: {
+            /** @description Address. */
+            email?: string | null;
+            /** @description Password: 8 to 256 characters. */
+            password: string;
+            role?: components["schemas"]["Role"] | null;
+            /** @description Unique name: 1 to 64 characters. */
+            username: string;
+        };
+        /** @description A workflow to save; `created_at`, `updated_at` and `diagnostics` are ignored, so what was read can be written. */
+        NewWorkflow: {
+            /** @description What it does. */
+            description?: string | null;
+            /** @description Identifier; generated where absent, ignored where the path gives it. */
+            id?: string | null;
+            /** @description Title for people; need not be unique. */
+            name: string;
+            /** @description The OpenFlow document; kept as it is sent, also where it has errors. */
+            nodes: {
+                [key: string]: unknown;
+            };
+        };
+        /** @description One typed call to a provider. */
+        Node: {
+            /** @description The connector that the call goes through. */
+            connector_id: string;
+            /**
+             * Format: date-time
+             * @description When it was first saved.
+             */
+            created_at: string;
+            /** @description How the request is made and the reply is read. */
+            data?: {
+                [key: string]: unknown;
+            } | null;
+            /** @description What the call does. */
+            description: string;
+            /** @description What is wrong with it. */
+            diagnostics: components["schemas"]["Diagnostic"][];
+            /** @description Identifier. */
+            id: string;
+            /** @description Declared inputs; none means that whatever is given is passed on. */
+            input: components["schemas"]["NodeInput"][];
+            /** @description Title for people; need not be unique. */
+            name: string;
+            /** @description Declared outputs; none means that the result is the reply's JSON. */
+            output: components["schemas"]["NodeOutput"][];
+            /**
+             * Format: date-time
+             * @description When it was last saved.
+             */
+            updated_at: string;
+        };
+        /** @description Fields of a node to replace, each whole. */
+        NodeChange: {
+            /** @description The connector that the call goes through. */
+            connector_id?: string | null;
+            /** @description How the request is made and the reply is read. */
+            data?: {
+                [key: string]: unknown;
+            } | null;
+            /** @description What the call does. */
+            description?: string | null;
+            /** @description Declared inputs. */
+            input?: components["schemas"]["NodeInput"][] | null;
+            /** @description Title. */
+            name?: string | null;
+            /** @description Declared outputs. */
+            output?: components["schemas"]["NodeOutput"][] | null;
+        };
+        /** @description A declared input of a node. */
+        NodeInput: {
+            /** @description MIME types that the provider takes. */
+            accept?: string[] | null;
+            /** @description How a media input is sent: url, data_uri, base64, multipart or upload. */
+            as?: string | null;
+            /** @description Used after `value` where nothing was given. */
+            default?: unknown;
+            /** @description What it means. */
+            description?: string | null;
+            /** @description Allowed values. */
+            enum?: unknown[] | null;
+            /** @description Type of an array's elements, as an object with `type`. */
+            items?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Format: double
+             * @description Greatest allowed number.
+             */
+            maximum?: number | null;
+            /**
+             * Format: double
+             * @description Least allowed number.
+             */
+            minimum?: number | null;
+            /** @description Name. */
+            name: string;
+            /** @description Whether a call without it fails before anything is sent. */
+            required?: boolean | null;
+            /** @description Type; never coerced. */
+            type: components["schemas"]["ValueType"];
+            /** @description Used where nothing was given. */
+            value?: unknown;
+        };
+        /** @description A declared output of a node. */
+        NodeOutput: {
+            /** @description How the value is encoded: url, data_uri, base64 or text. */
+            decode?: string | null;
+            /** @description Used where the call succeeded and the key is absent. */
+            default?: unknown;
+            /** @description What it means. */
+            description?: string | null;
+            /** @description Path into the reply, or `@body`, `@status`, `@header.NAME`; empty means the output's own name. */
+            mapping?: string | null;
+            /** @description MIME type where the provider does not say. */
+            mime?: string | null;
+            /** @description Name, a key of the step's result. */
+            name: string;
+            /** @description Which of several values: first, last, join or all. */
+            pick?: string | null;
+            /** @description Type; never coerced. */
+            type: components["schemas"]["ValueType"];
+        };
+        /** @description One page of a list, newest first. */
+        Page_Call: {
+            /** @description The things. */
+            items: {
+                /**
+                 * Format: date-time
+                 * @description When it was sent.
+                 */
+                at: string;
+                /**
+                 * Format: int32
+                 * @description Number of the attempt, from 1.
+                 */
+                attempt: number;
+                /**
+                 * Format: int64
+                 * @description How long it took, in milliseconds.
+                 */
+                duration_ms: number;
+                /** @description What it was for: submit, poll, result, cancel or recover. */
+                purpose: string;
+                /** @description The reply: `{status, headers, excerpt, size_bytes}`, or `{error}`. */
+                reply: {
+                    [key: string]: unknown;
+                };
+                /** @description The request: `{method, url, headers, body}`. */
+                request: {
+                    [key: string]: unknown;
+                };
+                /**
+                 * Format: int64
+                 * @description The step's `ordinal`.
+                 */
+                step: number;
+            }[];
+            /** @description Give it as `cursor` to get the next page; null on the last. */
+            next: string | null;
+        };
+        /** @description One page of a list, newest first. */
+        Page_Connector: {
+            /** @description The things. */
+            items: {
+                /** @description Absolute http or https URL that node paths are appended to. */
+                base_url: string;
+                /** @description Template of the body. */
+                body?: unknown;
+                /**
+                 * Format: date-time
+                 * @description When it was first saved.
+                 */
+                created_at: string;
+                /** @description Defaults of its nodes' `data`, and `auth`, `hosts`, `media_hosts`, `limits`, `errors`. */
+                data?: {
+                    [key: string]: unknown;
+                } | null;
+                /** @description What is wrong with it. */
+                diagnostics: components["schemas"]["Diagnostic"][];
+                /** @description Templates of headers; `$NAME` is a secret. */
+                header: {
+                    [key: string]: unknown;
+                };
+                /** @description Identifier. */
+                id: string;
+                /** @description Default method of its nodes: GET, POST, PUT, PATCH, DELETE or HEAD. */
+                method: string;
+                /** @description Title for people; need not be unique. */
+                name: string;
+                /**
+                 * Format: date-time
+                 * @description When it was last saved.
+                 */
+                updated_at: string;
+            }[];
+            /** @description Give it as `cursor` to get the next page; null on the last. */
+            next: string | null;
+        };
+        /** @description One page of a list, newest first. */
+        Page_JobSummary: {
+            /** @description The things. */
+            items: {
+                /**
+                 * Format: date-time
+                 * @description When it was made.
+                 */
+                created_at: string;
+                /** @description The user who made it. */
+                created_by: string | null;
+                /** @description The error of a failed job: `{"name", "message", "step_id", …}`. */
+                error: {
+                    [key: string]: unknown;
+                } | null;
+                /**
+                 * Format: date-time
+                 * @description When it ended.
+                 */
+                finished_at: string | null;
+                /** @description Identifier; newer jobs sort after older ones. */
+                id: string;
+                /** @description The workflow's or node's name. */
+                name: string;
+                /** @description The node that it runs, if a single one. */
+                node_id: string | null;
+                /**
+                 * Format: int64
+                 * @description Sum of the retries of its steps.
+                 */
+                retry_count: number;
+                /**
+                 * Format: date-time
+                 * @description When its first step began.
+                 */
+                started_at: string | null;
+                /** @description Status. */
+                status: components["schemas"]["JobStatus"];
+                /**
+                 * Format: date-time
+                 * @description When it last changed.
+                 */
+                updated_at: string;
+                /** @description The workflow that it runs, if a saved one. */
+                workflow_id: string | null;
+            }[];
+            /** @description Give it as `cursor` to get the next page; null on the last. */
+            next: string | null;
+        };
+        /** @description One page of a list, newest first. */
+        Page_Node: {
+            /** @description The things. */
+            items: {
+                /** @description The connector that the call goes through. */
+                connector_id: string;
+                /**
+                 * Format: date-time
+                 * @description When it was first saved.
+                 */
+                created_at: string;
+                /** @description How the request is made and the reply is read. */
+                data?: {
+                    [key: string]: unknown;
+                } | null;
+                /** @description What the call does. */
+                description: string;
+                /** @description What is wrong with it. */
+                diagnostics: components["schemas"]["Diagnostic"][];
+                /** @description Identifier. */
+                id: string;
+                /** @description Declared inputs; none means that whatever is given is passed on. */
+                input: components["schemas"]["NodeInput"][];
+                /** @description Title for people; need not be unique. */
+                name: string;
+                /** @description Declared outputs; none means that the result is the reply's JSON. */
+                output: components["schemas"]["NodeOutput"][];
+                /**
+                 * Format: date-time
+                 * @description When it was last saved.
+                 */
+                updated_at: string;
+            }[];
+            /** @description Give it as `cursor` to get the next page; null on the last. */
+            next: string | null;
+        };
+        /** @description One page of a list, newest first. */
+        Page_SecretInfo: {
+            /** @description The things. */
+            items: {
+                /**
+                 * @description Hosts that it may be sent to now; none: it is sent nowhere until an admin gives a host or saves a connector
+                 *     with it.
+                 */
+                hosts: string[];
+                /** @description Name, as `$NAME` refers to it. */
+                name: string;
+                /** @description Where it comes from. */
+                source: components["schemas"]["SecretSource"];
+                /**
+                 * Format: date-time
+                 * @description When it was last set; null for the environment's.
+                 */
+                updated_at: string | null;
+            }[];
+            /** @description Give it as `cursor` to get the next page; null on the last. */
+            next: string | null;
+        };
+        /** @description One page of a list, newest first. */
+        Page_Step: {
+            /** @description The things. */
+            items: {
+                /**
+                 * Format: int32
+                 * @description Number of the attempt, from 1; 0 where the module makes none.
+                 */
+                attempt: number;
+                /** @description The error of its last failure. */
+                error: {
+                    [key: string]: unknown;
+                } | null;
+                /**
+                 * Format: date-time
+                 * @description When it ended.
+                 */
+                finished_at: string | null;
+                /** @description Id of the module. */
+                id: string;
+                /** @description What it was given. */
+                input: unknown;
+                /**
+                 * Format: int64
+                 * @description The step's own number within the job, in the order in which steps began.
+                 */
+                ordinal: number;
+                /** @description What it gave; null until then. */
+                output: unknown;
+                /** @description Ids of the modules around it with branch or iteration: `loop[2]/branch[0]`; empty at top level. */
+                path: string;
+                /**
+                 * Format: double
+                 * @description How far the provider says it is, from 0 to 1.
+                 */
+                progress: number | null;
+                /** @description The provider's own id of the work. */
+                provider_id: string | null;
+                /**
+                 * Format: date-time
+                 * @description When its next attempt is due.
+                 */
+                retry_at: string | null;
+                /**
+                 * Format: date-time
+                 * @description When it began.
+                 */
+                started_at: string;
+                /** @description Status. */
+                status: components["schemas"]["StepStatus"];
+            }[];
+            /** @description Give it as `cursor` to get the next page; null on the last. */
+            next: string | null;
+        };
+        /** @description One page of a list, newest first. */
+        Page_TokenInfo: {
+            /** @description The things. */
+            items: {
+                /**
+                 * Format: date-time
+                 * @description When it was made.
+                 */
+                created_at: string;
+                /**
+                 * Format: date-time
+                 * @description From when on it is no longer valid; null: never.
+                 */
+                expires_at: string | null;
+                /** @description Identifier. */
+                id: string;
+                /** @description What it is for. */
+                name: string;
+            }[];
+            /** @description Give it as `cursor` to get the next page; null on the last. */
+            next: string | null;
+        };
+        /** @description One page of a list, newest first. */
+        Page_User: {
+            /** @description The things. */
+            items: {
+                /**
+                 * Format: date-time
+                 * @description When the user was made.
+                 */
+                created_at: string;
+                /** @description Address, if given. */
+                email: string | null;
+                /** @description Identifier. */
+                id: string;
+                /** @description Role. */
+                role: components["schemas"]["Role"];
+                /** @description Unique name, compared without regard to case. */
+                username: string;
+            }[];
+            /** @description Give it as `cursor` to get the next page; null on the last. */
+            next: string | null;
+        };
+        /** @description One page of a list, newest first. */
+        Page_Workflow: {
+            /** @description The things. */
+            items: {
+                /**
+                 * Format: date-time
+                 * @description When it was first saved.
+                 */
+                created_at: string;
+                /** @description What it does. */
+                description: string;
+                /** @description What is wrong with the OpenFlow document; pointers begin at `nodes`. */
+                diagnostics: components["schemas"]["Diagnostic"][];
+                /** @description Identifier. */
+                id: string;
+                /** @description Title for people; need not be unique. */
+                name: string;
+                /** @description The OpenFlow document, as it was sent. */
+                nodes: {
+                    [key: string]: unknown;
+                };
+                /**
+                 * Format: date-time
+                 * @description When it was last saved.
+                 */
+                updated_at: string;
+            }[];
+            /** @description Give it as `cursor` to get the next page; null on the last. */
+            next: string | null;
+        };
+        /** @description An error, as RFC 9457 has it. */
+        Problem: {
+            /** @description What went wrong, for programs: stable, in snake case. */
+            code: string;
+            /** @description What went wrong and the way out, for people. */
+            detail: string;
+            /** @description What is wrong with the document. */
+            diagnostics?: components["schemas"]["Diagnostic"][];
+            /** @description The places of the request's body that are at fault. */
+            errors?: components["schemas"]["Fault"][];
+            /**
+             * Format: int32
+             * @description The HTTP status.
+             */
+            status: number;
+            /** @description The status in words. */
+            title: string;
+            /** @description Always `about:blank`: `code` tells problems apart. */
+            type: string;
+        };
+        /**
+         * @description What a user may do: an admin also manages users and secrets.
+         * @enum {string}
+         */
+        Role: "admin" | "user";
+        /** @description A workflow to run without saving it. */
+        RunDocumentRequest: {
+            /** @description The OpenFlow document. */
+            document: {
+                [key: string]: unknown;
+            };
+            /** @description The inputs by name (default: none). */
+            input?: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /** @description What to run a node or workflow with. */
+        RunRequest: {
+            /** @description The inputs by name (default: none). */
+            input?: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /** @description A secret without its value. */
+        SecretInfo: {
+            /**
+             * @description Hosts that it may be sent to now; none: it is sent nowhere until an admin gives a host or saves a connector
+             *     with it.
+             */
+            hosts: string[];
+            /** @description Name, as `$NAME` refers to it. */
+            name: string;
+            /** @description Where it comes from. */
+            source: components["schemas"]["SecretSource"];
+            /**
+             * Format: date-time
+             * @description When it was last set; null for the environment's.
+             */
+            updated_at: string | null;
+        };
+        /**
+         * @description Where a secret comes from.
+         * @enum {string}
+         */
+        SecretSource: "stored" | "environment";
+        /**
+         * @description How much a finding matters: an error refuses a run.
+         * @enum {string}
+         */
+        Severity: "error" | "warning" | "hint";
+        /** @description A place inside a string, counted from 1. */
+        Span: {
+            /**
+             * Format: int32
+             * @description Column of the first character, in Unicode scalar values.
+             */
+            column: number;
+            /**
+             * Format: int32
+             * @description Line of the first character.
+             */
+            line: number;
+        };
+        /** @description A module of the document while or after it was run. */
+        Step: {
+            /**
+             * Format: int32
+             * @description Number of the attempt, from 1; 0 where the module makes none.
+             */
+            attempt: number;
+            /** @description The error of its last failure. */
+            error: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Format: date-time
+             * @description When it ended.
+             */
+            finished_at: string | null;
+            /** @description Id of the module. */
+            id: string;
+            /** @description What it was given. */
+            input: unknown;
+            /**
+             * Format: int64
+             * @description The step's own number within the job, in the order in which steps began.
+             */
+            ordinal: number;
+            /** @description What it gave; null until then. */
+            output: unknown;
+            /** @description Ids of the modules around it with branch or iteration: `loop[2]/branch[0]`; empty at top level. */
+            path: string;
+            /**
+             * Format: double
+             * @description How far the provider says it is, from 0 to 1.
+             */
+            progress: number | null;
+            /** @description The provider's own id of the work. */
+            provider_id: string | null;
+            /**
+             * Format: date-time
+             * @description When its next attempt is due.
+             */
+            retry_at: string | null;
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            started_at: string;
+            /** @description Status. */
+            status: components["schemas"]["StepStatus"];
+        };
+        /**
+         * @description What a step's status is.
+         * @enum {string}
+         */
+        StepStatus: "running" | "retrying" | "suspended" | "completed" | "failed" | "skipped" | "cancelled";
+        /** @description A named token without its secret. */
+        TokenInfo: {
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description From when on it is no longer valid; null: never.
+             */
+            expires_at: string | null;
+            /** @description Identifier. */
+            id: string;
+            /** @description What it is for. */
+            name: string;
+        };
+        /** @description A token; it is not shown again. */
+        TokenReply: components["schemas"]["TokenInfo"] & {
+            /** @description Send it as `Authorization: Bearer <token>`. */
+            token: string;
+        };
+        /** @description A user. */
+        User: {
+            /**
+             * Format: date-time
+             * @description When the user was made.
+             */
+            created_at: string;
+            /** @description Address, if given. */
+            email: string | null;
+            /** @description Identifier. */
+            id: string;
+            /** @description Role. */
+            role: components["schemas"]["Role"];
+            /** @description Unique name, compared without regard to case. */
+            username: string;
+        };
+        /** @description Fields of a user to change. */
+        UserPatch: {
+            /** @description The password so far: needed to change one's own. */
+            current_password?: string | null;
+            /** @description New address; null removes it. */
+            email?: string | null;
+            /** @description New password; ends the user's sessions, also the one of this request. */
+            password?: string | null;
+            role?: components["schemas"]["Role"] | null;
+            /** @description New name. */
+            username?: string | null;
+        };
+        /** @description A document to check. */
+        ValidateRequest: {
+            /** @description The OpenFlow document, a workflow's `nodes`. */
+            document: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * @description The type of a declared input or output.
+         * @enum {string}
+         */
+        ValueType: "string" | "number" | "integer" | "boolean" | "object" | "array" | "image" | "video" | "audio" | "file";
+        /** @description A named OpenFlow document. */
+        Workflow: {
+            /**
+             * Format: date-time
+             * @description When it was first saved.
+             */
+            created_at: string;
+            /** @description What it does. */
+            description: string;
+            /** @description What is wrong with the OpenFlow document; pointers begin at `nodes`. */
+            diagnostics: components["schemas"]["Diagnostic"][];
+            /** @description Identifier. */
+            id: string;
+            /** @description Title for people; need not be unique. */
+            name: string;
+            /** @description The OpenFlow document, as it was sent. */
+            nodes: {
+                [key: string]: unknown;
+            };
+            /**
+             * Format: date-time
+             * @description When it was last saved.
+             */
+            updated_at: string;
+        };
+        /** @description Fields of a workflow to replace, each whole. */
+        WorkflowChange: {
+            /** @description What it does. */
+            description?: string | null;
+            /** @description Title. */
+            name?: string | null;
+            /** @description The OpenFlow document. */
+            nodes?: {
+                [key: string]: unknown;
+            } | null;
         };
     };
     responses: never;
@@ -1528,4 +1490,1753 @@ export interface components {
     pathItems: never;
 }
 export type $defs = Record<string, never>;
-export type operations = Record<string, never>;
+export interface operations {
+    list_connectors: {
+        parameters: {
+            query?: {
+                /** @description How many, from 1 to 500 (default 50). */
+                limit?: number;
+                /** @description The `next` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a page, newest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Connector"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_connector: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewConnector"];
+            };
+        };
+        responses: {
+            /** @description the connector */
+            201: {
+                headers: {
+                    ETag?: string;
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Connector"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_connector: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the connector */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Connector"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_connector: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description only if it still has this ETag */
+                "If-Match"?: string | null;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewConnector"];
+            };
+        };
+        responses: {
+            /** @description replaced */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Connector"];
+                };
+            };
+            /** @description made */
+            201: {
+                headers: {
+                    ETag?: string;
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Connector"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_connector: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description only if it still has this ETag */
+                "If-Match"?: string | null;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description removed */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patch_connector: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description only if it still has this ETag */
+                "If-Match"?: string | null;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConnectorChange"];
+            };
+        };
+        responses: {
+            /** @description changed */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Connector"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_jobs: {
+        parameters: {
+            query?: {
+                /** @description How many, from 1 to 500 (default 50). */
+                limit?: number;
+                /** @description The `next` of the page before. */
+                cursor?: string;
+                /** @description Only of this status. */
+                status?: components["schemas"]["JobStatus"];
+                /** @description Only of this workflow. */
+                workflow_id?: string;
+                /** @description Only of this node. */
+                node_id?: string;
+                /** @description Only made at or after this time. */
+                created_after?: string;
+                /** @description Only made before this time. */
+                created_before?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a page, newest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_JobSummary"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the job */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description removed */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the job; it ends soon */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    follow_job: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description the last event that was received */
+                "Last-Event-ID"?: number | null;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the stream */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description the job ended and there are no more events */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_steps: {
+        parameters: {
+            query?: {
+                /** @description How many, from 1 to 500 (default 50). */
+                limit?: number;
+                /** @description The `next` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a page, oldest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Step"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_calls: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                /** @description the step's `ordinal`, or its `id` (then the first step of that id) */
+                step: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description all calls, oldest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Call"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    login: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Login"];
+            };
+        };
+        responses: {
+            /** @description the token */
+            200: {
+                headers: {
+                    "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LoginReply"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    logout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description ended */
+            204: {
+                headers: {
+                    "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    run_node: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description `wait=N`: answer when the job ended, at the latest after N seconds (at most 300) */
+                Prefer?: string | null;
+                /** @description a repetition within 24 hours finds the first job */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunRequest"];
+            };
+        };
+        responses: {
+            /** @description the job, ended */
+            200: {
+                headers: {
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description the job, not yet ended */
+            202: {
+                headers: {
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_nodes: {
+        parameters: {
+            query?: {
+                /** @description How many, from 1 to 500 (default 50). */
+                limit?: number;
+                /** @description The `next` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a page, newest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Node"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_node: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewNode"];
+            };
+        };
+        responses: {
+            /** @description the node */
+            201: {
+                headers: {
+                    ETag?: string;
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Node"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_node: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the node */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Node"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_node: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description only if it still has this ETag */
+                "If-Match"?: string | null;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewNode"];
+            };
+        };
+        responses: {
+            /** @description replaced */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Node"];
+                };
+            };
+            /** @description made */
+            201: {
+                headers: {
+                    ETag?: string;
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Node"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_node: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description only if it still has this ETag */
+                "If-Match"?: string | null;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description removed */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patch_node: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description only if it still has this ETag */
+                "If-Match"?: string | null;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NodeChange"];
+            };
+        };
+        responses: {
+            /** @description changed */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Node"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_secrets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description all, by name */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SecretInfo"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description letters, digits and `_`, not beginning with a digit */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSecret"];
+            };
+        };
+        responses: {
+            /** @description the secret without its value */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecretInfo"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description removed */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_me: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the caller */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_me: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description removed */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patch_me: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserPatch"];
+            };
+        };
+        responses: {
+            /** @description the caller */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_tokens: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description all, newest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_TokenInfo"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewTokenRequest"];
+            };
+        };
+        responses: {
+            /** @description the token, shown this once */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenReply"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description ended */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the user */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description removed */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patch_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserPatch"];
+            };
+        };
+        responses: {
+            /** @description the user */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reset_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the token */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenReply"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_users: {
+        parameters: {
+            query?: {
+                /** @description How many, from 1 to 500 (default 50). */
+                limit?: number;
+                /** @description The `next` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a page, newest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_User"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewUser"];
+            };
+        };
+        responses: {
+            /** @description the user */
+            201: {
+                headers: {
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_workflow_jobs: {
+        parameters: {
+            query?: {
+                /** @description How many, from 1 to 500 (default 50). */
+                limit?: number;
+                /** @description The `next` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a page, newest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_JobSummary"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    run_workflow: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description `wait=N`: answer when the job ended, at the latest after N seconds (at most 300) */
+                Prefer?: string | null;
+                /** @description a repetition within 24 hours finds the first job */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunRequest"];
+            };
+        };
+        responses: {
+            /** @description the job, ended */
+            200: {
+                headers: {
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description the job, not yet ended */
+            202: {
+                headers: {
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_workflows: {
+        parameters: {
+            query?: {
+                /** @description How many, from 1 to 500 (default 50). */
+                limit?: number;
+                /** @description The `next` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a page, newest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Workflow"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_workflow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewWorkflow"];
+            };
+        };
+        responses: {
+            /** @description the workflow */
+            201: {
+                headers: {
+                    ETag?: string;
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Workflow"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    run_document: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description `wait=N`: answer when the job ended, at the latest after N seconds (at most 300) */
+                Prefer?: string | null;
+                /** @description a repetition within 24 hours finds the first job */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunDocumentRequest"];
+            };
+        };
+        responses: {
+            /** @description the job, ended */
+            200: {
+                headers: {
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description the job, not yet ended */
+            202: {
+                headers: {
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    validate_document: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ValidateRequest"];
+            };
+        };
+        responses: {
+            /** @description the findings, none where all is well */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Diagnostics"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_workflow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the workflow */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Workflow"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_workflow: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description only if it still has this ETag */
+                "If-Match"?: string | null;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewWorkflow"];
+            };
+        };
+        responses: {
+            /** @description replaced */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Workflow"];
+                };
+            };
+            /** @description made */
+            201: {
+                headers: {
+                    ETag?: string;
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Workflow"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_workflow: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description only if it still has this ETag */
+                "If-Match"?: string | null;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description removed */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patch_workflow: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description only if it still has this ETag */
+                "If-Match"?: string | null;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WorkflowChange"];
+            };
+        };
+        responses: {
+            /** @description changed */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Workflow"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    healthz: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description up */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    metrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Prometheus' text format */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readyz: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description ready */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+}

@@ -5,7 +5,8 @@ import { pointerAt, rangeOf } from './pointers.ts';
 const text = '{"a": {"b": [10, {"c": "x"}], "s/t": true}, "n": null}';
 
 function at(pointer: string, source = text): string {
-	const { from, to } = rangeOf(jsonLanguage.parser.parse(source), source, pointer);
+	// Spread, as those who mark it do: a node of the tree would lose its ends.
+	const { from, to } = { ...rangeOf(jsonLanguage.parser.parse(source), source, pointer) };
 	return source.slice(from, to);
 }
 

@@ -21,10 +21,11 @@ function name(property: SyntaxNode, text: string): { range: Range; text: string 
 	const node = property.getChild('PropertyName');
 	if (!node) return null;
 	const raw = text.slice(node.from, node.to);
+	const range = { from: node.from, to: node.to };
 	try {
-		return { range: node, text: JSON.parse(raw) as string };
+		return { range, text: JSON.parse(raw) as string };
 	} catch {
-		return { range: node, text: raw.replaceAll('"', '') };
+		return { range, text: raw.replaceAll('"', '') };
 	}
 }
 
