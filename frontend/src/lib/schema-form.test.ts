@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { collect, draftOf, fieldsOfInputs, fieldsOfSchema, hint } from './schema-form.ts';
+import { collect, answersOf, fieldsOfInputs, fieldsOfSchema, hint } from './schema-form.ts';
 
 const schema = {
 	type: 'object',
@@ -59,8 +59,8 @@ it('hint shows the fallback as it would be written', () => {
 
 describe('collect', () => {
 	it('reads each kind and leaves the empty ones to the server', () => {
-		const draft = { seed: '7', scale: '1.5', sharp: 'false', style: '1', extra: '{"a":[1]}', any: '"text"' };
-		expect(collect(fields, draft)).toEqual({
+		const answers = { seed: '7', scale: '1.5', sharp: 'false', style: '1', extra: '{"a":[1]}', any: '"text"' };
+		expect(collect(fields, answers)).toEqual({
 			input: { seed: 7, scale: 1.5, sharp: false, style: 'vintage', extra: { a: [1] }, any: 'text' },
 			errors: {}
 		});
@@ -71,7 +71,7 @@ describe('collect', () => {
 	});
 });
 
-it('draftOf and collect are inverse', () => {
+it('answersOf and collect are inverse', () => {
 	const input = { prompt: 'a dog', seed: 7, scale: 1.5, sharp: true, style: 'cartoon', extra: { a: 1 }, any: [null] };
-	expect(collect(fields, draftOf(fields, input))).toEqual({ input, errors: {} });
+	expect(collect(fields, answersOf(fields, input))).toEqual({ input, errors: {} });
 });

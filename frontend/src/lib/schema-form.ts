@@ -17,7 +17,7 @@ export interface Field {
 }
 
 /** What a person typed, by field: text, or the index of an option. An empty text means "not given". */
-export type Draft = Record<string, string>;
+export type Answers = Record<string, string>;
 
 /** What a form gives: the input, or a message for each field that cannot be read. */
 export interface Collected {
@@ -106,12 +106,12 @@ export function hint(field: Field): string {
 	return typeof field.fallback === 'string' ? field.fallback : JSON.stringify(field.fallback);
 }
 
-/** Reads a draft: an empty field is left out, so that the server's own defaults apply. */
-export function collect(fields: readonly Field[], draft: Draft): Collected {
+/** Reads the answers: an empty field is left out, so that the server's own defaults apply. */
+export function collect(fields: readonly Field[], answers: Answers): Collected {
 	const input: Record<string, unknown> = {};
 	const errors: Record<string, string> = {};
 	for (const field of fields) {
-		const text = draft[field.name] ?? '';
+		const text = answers[field.name] ?? '';
 		if (text === '') {
 			if (field.required && field.fallback === undefined) errors[field.name] = 'a value is required';
 			continue;
@@ -147,29 +147,29 @@ function parse(field: Field, text: string): { value: unknown } | { error: string
 	}
 }
 
-/** A draft that shows a given input again, for "run again with the same". */
-export function draftOf(fields: readonly Field[], input: unknown): Draft {
+/** Answers that shows a given input again, for "run again with the same". */
+export function answersOf(fields: readonly Field[], input: unknown): Answers {
 	const given = object(input);
-	const draft: Draft = {};
+	const answers: Answers = {};
 	for (const field of fields) {
 		if (!Object.hasOwn(given, field.name)) continue;
 		const value = given[field.name];
 		switch (field.kind) {
 			case 'text':
-				draft[field.name] = typeof value === 'string' ? value : '';
+				answers[field.name] = typeof value === 'string' ? value : '';
 				break;
 			case 'enum': {
 				const index = field.options.findIndex((option) => JSON.stringify(option) === JSON.stringify(value));
-				draft[field.name] = index < 0 ? '' : String(index);
+				answers[field.name] = index < 0 ? '' : String(index);
 				break;
 			}
 			case 'number':
 			case 'integer':
 			case 'boolean':
 			case 'json':
-				draft[field.name] = JSON.stringify(value);
+				answers[field.name] = JSON.stringify(value);
 				break;
 		}
 	}
-	return draft;
+	return answers;
 }
