@@ -147,7 +147,7 @@ function parse(field: Field, text: string): { value: unknown } | { error: string
 	}
 }
 
-/** Answers that shows a given input again, for "run again with the same". */
+/** Answers that show a given input again, for "run again with the same". */
 export function answersOf(fields: readonly Field[], input: unknown): Answers {
 	const given = object(input);
 	const answers: Answers = {};
