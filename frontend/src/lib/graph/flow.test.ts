@@ -42,7 +42,7 @@ describe('toFlow', () => {
 	it('gives each rectangle its look; only cards can be chosen', () => {
 		expect(first.nodes.map(({ id, type, selectable }) => [id, type, selectable])).toEqual([
 			['@start', 'marker', false],
-			['loop@group', 'group', false],
+			['loop@group', 'frame', false],
 			['loop', 'card', true],
 			['inner', 'card', true]
 		]);

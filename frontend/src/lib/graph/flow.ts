@@ -45,8 +45,8 @@ export interface Layout {
 export type CardData = { kind: string; label: string; id: string; pointer: string; errors: number; warnings: number };
 /** What a way shows. */
 export type WayData = { path: string; kind: string; label: string | null; x: number; y: number };
-/** A rectangle of the graph: a card, a marker or a group. */
-export type FlowNode = Node<CardData, 'card' | 'marker' | 'group'>;
+/** A rectangle of the graph: a card, a marker or the frame of a group. */
+export type FlowNode = Node<CardData, 'card' | 'marker' | 'frame'>;
 /** A way of the graph. */
 export type FlowEdge = Edge<WayData, 'way'>;
 
@@ -81,7 +81,7 @@ export function toFlow(
 	const findings = counts(layout.nodes, problems, prefix);
 	const nodes = layout.nodes.map((node): FlowNode => {
 		const [errors, warnings] = findings.get(node.id) ?? [0, 0];
-		const type = node.kind === 'group' ? 'group' : MARKERS.has(node.kind) ? 'marker' : 'card';
+		const type = node.kind === 'group' ? 'frame' : MARKERS.has(node.kind) ? 'marker' : 'card';
 		return {
 			...old.get(node.id),
 			id: node.id,
@@ -92,7 +92,7 @@ export function toFlow(
 			draggable: false,
 			selectable: type === 'card',
 			focusable: type === 'card',
-			zIndex: type === 'group' ? -1 : 0,
+			zIndex: type === 'frame' ? -1 : 0,
 			ariaLabel: type === 'card' ? `${node.kind} ${node.label}` : undefined,
 			data: { kind: node.kind, label: node.label, id: node.id, pointer: node.pointer, errors, warnings }
 		};
