@@ -8,6 +8,8 @@ export interface Problem {
 	message: string;
 	/** The place inside the string at the pointer, counted from 1. */
 	span?: { line: number; column: number } | null;
+	/** A certain mend: the value to put at a pointer, and the words for its button. */
+	fix?: { label: string; pointer: string; value: unknown } | null;
 }
 
 /** All findings, each once, errors first and otherwise in the order given. */

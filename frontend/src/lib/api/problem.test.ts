@@ -33,9 +33,10 @@ describe('refusals', () => {
 	it('gives nothing without an error', () => expect(refusals(null, '')).toEqual([]));
 });
 
-it('problemsOf keeps severity and span', () => {
+it('problemsOf keeps severity and span, and moves the mend, too', () => {
 	const span = { line: 1, column: 4 };
-	expect(problemsOf([{ code: 'x', severity: 'warning', pointer: '/a', message: 'm', span }], '/nodes')).toEqual([
-		{ severity: 'warning', pointer: '/nodes/a', message: 'm', span }
+	const fix = { label: 'rename', pointer: '/b', value: 1 };
+	expect(problemsOf([{ code: 'x', severity: 'warning', pointer: '/a', message: 'm', span, fix }], '/nodes')).toEqual([
+		{ severity: 'warning', pointer: '/nodes/a', message: 'm', span, fix: { ...fix, pointer: '/nodes/b' } }
 	]);
 });

@@ -42,11 +42,12 @@ function isProblemBody(value: unknown): value is ProblemBody {
 
 /** What is wrong with a document, with its pointers moved under `prefix`. */
 export function problemsOf(diagnostics: readonly Diagnostic[], prefix: string): Problem[] {
-	return diagnostics.map(({ severity, pointer, message, help, span }) => ({
+	return diagnostics.map(({ severity, pointer, message, help, span, fix }) => ({
 		severity,
 		pointer: prefix + pointer,
 		message: help ? `${message}: ${help}` : message,
-		span
+		span,
+		fix: fix && { label: fix.label, pointer: prefix + fix.pointer, value: fix.value }
 	}));
 }
 

@@ -64,6 +64,20 @@ function opening(node: SyntaxNode): Range {
 	return { from: node.from, to: bracket ? node.from + 1 : node.to };
 }
 
+/** The place of the whole value at a pointer, brackets included; null where the document does not have it. */
+export function valueRangeOf(tree: Tree, text: string, at: string): Range | null {
+	let value = values(tree.topNode)[0];
+	for (const token of tokens(at)) {
+		if (value?.name === 'Array') {
+			value = values(value)[Number(token)];
+		} else {
+			const property = value?.getChildren('Property').find((candidate) => name(candidate, text)?.text === token);
+			value = property && values(property)[0];
+		}
+	}
+	return value ? { from: value.from, to: value.to } : null;
+}
+
 /** The pointer of the innermost property or element at a position of a JSON text. */
 export function pointerAt(tree: Tree, text: string, position: number): string {
 	const path: string[] = [];
