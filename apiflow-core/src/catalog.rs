@@ -5,6 +5,19 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+mod data;
+pub(crate) mod fields;
+mod parse;
+mod secrets;
+#[cfg(test)]
+mod tests;
+
+pub use self::parse::{parse_connector, parse_node};
+pub(crate) use self::parse::{read_headers, read_method};
+pub(crate) use self::secrets::is_auth_header;
+pub use self::secrets::{LiteralCredential, literal_credentials};
+use crate::diagnostic::Diagnostic;
+
 /// A provider and how to authenticate with it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Connector {
@@ -166,6 +179,22 @@ impl Catalog {
         let node = self.nodes.get(id)?;
         (owner == "node" || owner == node.connector_id).then_some(node)
     }
+}
+
+/// What is wrong with a node's call, pointers into the node: the errors for which [`crate::call::plan`] refuses it, and
+/// warnings. Faults of the connector point to `/connector_id`.
+pub fn check_call(node: &Node, connector: &Connector) -> Vec<Diagnostic> {
+    crate::call::check_call(node, connector)
+}
+
+/// What is wrong with a connector by itself, pointers into the connector.
+pub fn check_connector(connector: &Connector) -> Vec<Diagnostic> {
+    crate::call::check_connector(connector)
+}
+
+/// The connectors that a node refers to.
+pub fn connector_references(node: &Node) -> std::collections::BTreeSet<String> {
+    std::collections::BTreeSet::from([node.connector_id.clone()])
 }
 
 /// Keeps a key that is present with `null` apart from one that is absent.

@@ -3,10 +3,17 @@
 //! Everything outside the features `runtime`, `http`, `boa` and `sandbox` is pure: no clock, randomness,
 //! environment, file, network, tokio or JavaScript engine. Those arrive through [`ports`].
 
+pub mod call;
 pub mod catalog;
 pub mod diagnostic;
 pub mod engine;
+#[cfg(feature = "http")]
+pub mod http;
+pub mod expression;
 pub mod openflow;
+pub mod layout;
 pub mod ports;
 #[cfg(feature = "runtime")]
 pub mod runtime;
+pub mod template;
+pub mod validate;

@@ -1,13 +1,28 @@
 //! OpenFlow documents: every field and module type, with unknown fields kept.
 //!
 //! Source of the format: OpenFlow as Windmill publishes it; optional fields may be `null` everywhere.
+//!
+//! Reading and writing keeps a document's meaning: an optional field that is absent, `null` or at its
+//! default may come back in any of the three forms, `input_transform` comes back as
+//! `input_transforms`, and everything else comes back as it was.
 
+mod lists;
 mod module;
+mod place;
+mod read;
+mod settings;
+mod transform;
 
+pub(crate) use lists::each_list;
 pub use module::{
-    AiAgent, BranchAll, BranchAllBranch, BranchOne, BranchOneBranch, ForLoop, Identity, ModuleValue, RawScript,
-    Script, SubFlow, WhileLoop,
+    AiAgent, BranchAll, BranchAllBranch, BranchOne, BranchOneBranch, ForLoop, Identity,
+    ModuleValue, RawScript, Script, SubFlow, WhileLoop,
 };
+pub(crate) use place::Place;
+pub(crate) use read::{Findings, Reading, kind_of, read};
+pub use read::{MAX_FINDINGS, MAX_NESTING, parse};
+pub use settings::{ConstantRetry, ExponentialRetry, Mock, Retry, SkipIf, StopAfterIf, Suspend};
+pub use transform::{InputTransform, NumberOrTransform};
 
 use std::collections::BTreeMap;
 
@@ -30,7 +45,11 @@ pub struct OpenFlow {
     #[serde(default, deserialize_with = "nullable")]
     pub summary: String,
     /// Text.
-    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "nullable",
+        skip_serializing_if = "String::is_empty"
+    )]
     pub description: String,
     /// The program.
     pub value: FlowValue,
@@ -55,7 +74,11 @@ pub struct FlowValue {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preprocessor_module: Option<Box<Module>>,
     /// All steps on one worker; has no effect on results here.
-    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "is_false")]
+    #[serde(
+        default,
+        deserialize_with = "nullable",
+        skip_serializing_if = "is_false"
+    )]
     pub same_worker: bool,
     /// At most so many runs at a time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -93,7 +116,11 @@ pub struct FlowValue {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Module {
     /// Key of `results.<id>`; empty where the document leaves it out.
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(
+        default,
+        deserialize_with = "nullable",
+        skip_serializing_if = "String::is_empty"
+    )]
     pub id: String,
     /// Label.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -131,7 +158,11 @@ pub struct Module {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<i32>,
     /// The flow goes on after a failure.
-    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "is_false")]
+    #[serde(
+        default,
+        deserialize_with = "nullable",
+        skip_serializing_if = "is_false"
+    )]
     pub continue_on_error: bool,
     /// When and how often to try again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -141,149 +172,10 @@ pub struct Module {
     pub extra: Map<String, Value>,
 }
 
-/// When a step ends the list that it is in.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct StopAfterIf {
-    /// JavaScript predicate.
-    pub expr: String,
-    /// Mark the flow skipped.
-    #[serde(default, deserialize_with = "nullable")]
-    pub skip_if_stopped: bool,
-    /// Not null: end as a failure with this text.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error_message: Option<String>,
-    /// Put the step's result at `error.result`.
-    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "is_false")]
-    pub error_include_result: bool,
-    /// Fields that this version does not know.
-    #[serde(flatten)]
-    pub extra: Map<String, Value>,
-}
-
-/// When a module is replaced by an identity.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SkipIf {
-    /// JavaScript predicate.
-    pub expr: String,
-    /// Fields that this version does not know.
-    #[serde(flatten)]
-    pub extra: Map<String, Value>,
-}
-
-/// A fixed result instead of a run.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Mock {
-    /// Whether the mock is in force.
-    #[serde(default, deserialize_with = "nullable")]
-    pub enabled: bool,
-    /// The result.
-    #[serde(default)]
-    pub return_value: Value,
-    /// Fields that this version does not know.
-    #[serde(flatten)]
-    pub extra: Map<String, Value>,
-}
-
-/// An approval gate.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Suspend {
-    /// Approvals wanted; 0 or absent: no waiting.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub required_events: Option<u32>,
-    /// Seconds until the gate counts as disapproved (default 1800).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub timeout: Option<u64>,
-    /// Form for the approver: `{"schema": …}`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resume_form: Option<Value>,
-    /// Go on after disapproval or timeout.
-    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "is_false")]
-    pub continue_on_disapprove_timeout: bool,
-    /// Fields that this version does not know or does not act on.
-    #[serde(flatten)]
-    pub extra: Map<String, Value>,
-}
-
-/// When and how often to try again; `attempts` counts retries, not runs.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Retry {
-    /// The first retries, at a fixed distance.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub constant: Option<ConstantRetry>,
-    /// The next ones, at a growing distance.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub exponential: Option<ExponentialRetry>,
-    /// Retried only when true.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub retry_if: Option<SkipIf>,
-    /// Fields that this version does not know.
-    #[serde(flatten)]
-    pub extra: Map<String, Value>,
-}
-
-/// Retries at a fixed distance.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct ConstantRetry {
-    /// Number of retries.
-    #[serde(default, deserialize_with = "nullable")]
-    pub attempts: u32,
-    /// Seconds before each.
-    #[serde(default, deserialize_with = "nullable")]
-    pub seconds: u64,
-}
-
-/// Retries at a growing distance: `multiplier × seconds^(p+1)` after `p` earlier failures.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ExponentialRetry {
-    /// Number of retries.
-    #[serde(default, deserialize_with = "nullable")]
-    pub attempts: u32,
-    /// Factor (default 1).
-    #[serde(default = "one")]
-    pub multiplier: u64,
-    /// Base, in seconds.
-    #[serde(default, deserialize_with = "nullable")]
-    pub seconds: u64,
-    /// Percent by which the delay is raised or lowered at random (0 to 100).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub random_factor: Option<i64>,
-}
-
-/// How a step's input gets its value.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "lowercase")]
-pub enum InputTransform {
-    /// A constant; `$var:` and `$res:` are not supported.
-    Static {
-        /// The constant (missing is null).
-        #[serde(default)]
-        value: Value,
-    },
-    /// A JavaScript expression.
-    Javascript {
-        /// The expression (missing is empty).
-        #[serde(default, deserialize_with = "nullable")]
-        expr: String,
-    },
-    /// Filled by a language model; agent tools only.
-    Ai {},
-}
-
-/// A number of seconds or of branches, plain or computed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum NumberOrTransform {
-    /// A plain number.
-    Number(f64),
-    /// A computed one.
-    Transform(InputTransform),
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde's `skip_serializing_if` calls")]
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde's `skip_serializing_if` calls"
+)]
 fn is_false(flag: &bool) -> bool {
     !flag
-}
-
-fn one() -> u64 {
-    1
 }

@@ -8,7 +8,7 @@ mod store;
 
 pub use clock::{Clock, Timestamp};
 pub use evaluator::{EvaluationError, Evaluator, Script};
-pub use http::{HttpClient, HttpError, HttpReply, HttpRequest, RequestBody, SecretUse};
+pub use http::{HttpClient, HttpError, HttpReply, HttpRequest, RequestBody, SecretPlace, SecretUse};
 pub use secrets::{Secret, Secrets};
 pub use store::{
     CallRecord, Claim, Commit, Created, DuePoll, EventRow, Idempotency, InboxMessage, JobBundle, JobFilter, JobPatch,

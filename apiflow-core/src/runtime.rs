@@ -1,13 +1,20 @@
 //! The tokio driver: it claims jobs, performs what the engine owes, and records the answers.
 
+pub mod clock;
+pub mod secrets;
+pub mod conformance;
+pub mod memory;
+#[cfg(feature = "boa")]
+pub mod boa;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::ports::{
-    Clock, Created, Evaluator, HttpClient, Idempotency, JobBundle, JobRow, Secrets, Store, StoreError,
-};
+use crate::ports::{Clock, Created, Evaluator, HttpClient, Idempotency, JobBundle, JobRow, Secrets, Store, StoreError};
 
 /// The ports that a runtime works with.
 #[derive(Clone)]

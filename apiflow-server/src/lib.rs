@@ -1,1 +1,28 @@
-//! apiflow server.
+//! apiflow's REST server: routes, accounts, provider keys and the built frontend.
+//!
+//! [`router`] makes an axum router from an [`AppState`]; the binary `apiflow` puts it on a socket beside the workers.
+//!
+//! Architecture invariants: every error leaves as a [`problem::Problem`]; a value of a secret is never part of a
+//! reply or of the log; nothing here decides how a job goes on: that is [`apiflow_core`]'s.
+
+pub mod api;
+pub mod auth;
+pub mod command;
+mod extract;
+mod follow;
+mod frontend;
+mod input;
+mod launch;
+mod metrics;
+mod moment;
+mod page;
+pub mod problem;
+mod references;
+mod routes;
+pub mod secrets;
+pub mod settings;
+mod show;
+pub mod state;
+
+pub use routes::{openapi, router};
+pub use state::{AppState, Parts};

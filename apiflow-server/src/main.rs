@@ -1,2 +1,7 @@
 //! The `apiflow` command.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    apiflow_server::command::run()
+}

@@ -40,6 +40,23 @@ pub struct SecretUse {
     pub marker: String,
     /// The secret's name.
     pub name: String,
+    /// Where the marker stands: how the value is escaped when it takes the marker's place.
+    pub place: SecretPlace,
+}
+
+/// Where in a request a secret stands, which decides how its value is written there
+/// ([`crate::template::resolve`] does it).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecretPlace {
+    /// In a header's value: as it is; a value with a line break or another control character is refused.
+    Header,
+    /// In the URL or in a form: percent-encoded, all but the unreserved characters.
+    Url,
+    /// Inside a string of a JSON body: escaped as JSON, without quotes.
+    Json,
+    /// In a raw body: as it is.
+    Raw,
 }
 
 /// A reply, whole in memory (bounded by the client's limit).

@@ -1,0 +1,107 @@
+//! One call to a provider, without sending anything: from a node and its inputs to the request, from the reply to
+//! the outputs, and for long-running work the requests and replies in between.
+//!
+//! The order of use: [`plan`], [`CallPlan::arguments`], [`CallPlan::submit`], [`CallPlan::read_submit`]; while the
+//! reading is [`Reading::Running`], [`CallPlan::poll`] and [`CallPlan::read_poll`]; after [`Reading::Fetch`],
+//! [`CallPlan::result`] and [`CallPlan::read_result`].
+
+mod arguments;
+mod body;
+mod error;
+mod failure;
+mod hint;
+mod link;
+mod merge;
+mod options;
+mod output;
+mod plan;
+mod presets;
+mod reading;
+mod recover;
+mod request;
+mod rule;
+#[cfg(test)]
+mod tests;
+mod time;
+pub(crate) mod url;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use self::error::{CallError, ErrorClass, from_http_error};
+pub(crate) use self::options::{check_errors, check_hosts, check_operation, check_success};
+pub use self::plan::{CallPlan, plan};
+pub(crate) use self::plan::{check_call, check_connector};
+pub use self::presets::{Preset, presets};
+use crate::ports::HttpRequest;
+
+/// What a submit knows of the attempt that it belongs to.
+#[derive(Debug, Clone, Copy)]
+pub struct CallContext<'a> {
+    /// The job; `{{ job.id }}`.
+    pub job_id: &'a str,
+    /// The step; `{{ step.id }}`.
+    pub step_id: &'a str,
+    /// The attempt, from 1; `{{ step.attempt }}`.
+    pub attempt: u32,
+    /// Stable over all sendings of one attempt; the value of `idempotency_header`.
+    pub idempotency_key: &'a str,
+}
+
+/// A provider's long-running work: small, journalled before waiting, enough to re-attach after a crash.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Operation {
+    /// The provider's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Absolute URL to ask for the state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub poll_url: Option<String>,
+    /// Body to send with each poll, where the provider wants one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub poll_body: Option<Value>,
+    /// Absolute URL to cancel at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancel_url: Option<String>,
+    /// Absolute URL of the result, where it is fetched separately.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result_url: Option<String>,
+    /// The state in the provider's own word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// How far it is, from 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<f64>,
+    /// The provider's hint when to ask next, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
+}
+
+/// What a reply means.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reading {
+    /// The call succeeded: the object of mapped outputs, or the reply's JSON where no output is declared.
+    Done(Value),
+    /// The provider is at work.
+    Running(Operation),
+    /// The work ended; its result is fetched by [`CallPlan::result`] and read by [`CallPlan::read_result`].
+    Fetch(Operation),
+    /// The reply to a poll or result says nothing about the work (overload, gateway): ask again, after
+    /// [`CallError::retry_after_ms`] or the next interval. Never given for a submit.
+    Again(CallError),
+    /// The call failed.
+    Failed(CallError),
+}
+
+/// What a list of the provider's operations says about a submit of unknown fate.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Recovery {
+    /// The provider accepted it: go on polling.
+    Found(Operation),
+    /// Not on this page, and older ones exist that are young enough: send this request and read its reply the same way.
+    More(Box<HttpRequest>),
+    /// The provider's list does not have it.
+    NotFound,
+    /// The reply cannot be read; the fate stays unknown.
+    Unreadable(CallError),
+}

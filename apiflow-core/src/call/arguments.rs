@@ -1,0 +1,103 @@
+//! The inputs of one call: what was given, filled in and checked.
+
+use serde_json::{Map, Value, json};
+
+use super::output::{is_media, type_matches, type_name};
+use super::plan::CallPlan;
+use super::{CallError, ErrorClass};
+use crate::catalog::fields::{kind, list, nearest};
+use crate::catalog::{NodeInput, ValueType};
+
+impl CallPlan {
+    /// Checks what the caller gave, and fills in `value`, then `default`, where nothing was given. Where a node
+    /// declares no input, everything is passed on.
+    ///
+    /// # Errors
+    /// [`ErrorClass::InvalidInput`] naming every input at fault; `detail.fields` lists them.
+    pub fn arguments(&self, given: &Map<String, Value>) -> Result<Map<String, Value>, CallError> {
+        if self.inputs.is_empty() {
+            return Ok(given.clone());
+        }
+        let mut faults: Vec<(String, String)> = Vec::new();
+        let mut arguments = Map::new();
+        for input in &self.inputs {
+            if arguments.contains_key(&input.name) {
+                continue;
+            }
+            let value = given.get(&input.name).or(input.value.as_ref()).or(input.default.as_ref());
+            if let Some(fault) = fault(input, value) {
+                faults.push((input.name.clone(), fault));
+            }
+            if let Some(value) = value {
+                arguments.insert(input.name.clone(), value.clone());
+            }
+        }
+        let names: Vec<&str> = self.inputs.iter().map(|input| input.name.as_str()).collect();
+        for name in given.keys().filter(|name| !names.contains(&name.as_str())) {
+            let way_out = match nearest(name, &names) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("its inputs are {}", list(&names)),
+            };
+            faults.push((name.clone(), format!("the node has no such input: {way_out}")));
+        }
+        if faults.is_empty() { Ok(arguments) } else { Err(invalid(&faults)) }
+    }
+}
+
+fn invalid(faults: &[(String, String)]) -> CallError {
+    let texts: Vec<String> = faults.iter().map(|(name, fault)| format!("input `{name}`: {fault}")).collect();
+    let fields: Vec<Value> =
+        faults.iter().map(|(name, fault)| json!({"field": format!("input.{name}"), "message": fault})).collect();
+    CallError::new(ErrorClass::InvalidInput, texts.join("; ")).with("fields", fields)
+}
+
+fn fault(input: &NodeInput, value: Option<&Value>) -> Option<String> {
+    let value = match value {
+        None | Some(Value::Null) if input.required => {
+            let state = if value.is_some() { "null" } else { "missing" };
+            return Some(format!("it is required, but {state}"));
+        }
+        None | Some(Value::Null) => return None,
+        Some(value) => value,
+    };
+    if !type_matches(input.r#type, value) {
+        return Some(format!("it must be {}, not {}", type_name(input.r#type), kind(value)));
+    }
+    if is_media(input.r#type) && value.as_str() == Some("") {
+        return Some("it is empty".to_owned());
+    }
+    if let Some(allowed) = input.r#enum.as_ref().filter(|allowed| !allowed.iter().any(|one| same(one, value))) {
+        let shown: Vec<String> = allowed.iter().map(Value::to_string).collect();
+        return Some(format!("it must be one of {}, not {value}", shown.join(", ")));
+    }
+    if let Some(number) = value.as_f64() {
+        if let Some(least) = input.minimum.filter(|least| number < *least) {
+            return Some(format!("it must be at least {least}, not {number}"));
+        }
+        if let Some(most) = input.maximum.filter(|most| number > *most) {
+            return Some(format!("it must be at most {most}, not {number}"));
+        }
+    }
+    item_fault(input, value)
+}
+
+fn item_fault(input: &NodeInput, value: &Value) -> Option<String> {
+    let wanted: ValueType = serde_json::from_value(input.items.as_ref()?.get("type")?.clone()).ok()?;
+    let (index, odd) = value.as_array()?.iter().enumerate().find(|(_, item)| !type_matches(wanted, item))?;
+    Some(format!("element {index} must be {}, not {}", type_name(wanted), kind(odd)))
+}
+
+/// JSON equality in which 1 and 1.0 are the same number.
+pub(super) fn same(left: &Value, right: &Value) -> bool {
+    match (left, right) {
+        (Value::Number(left), Value::Number(right)) => left == right || left.as_f64() == right.as_f64(),
+        (Value::Array(left), Value::Array(right)) => {
+            left.len() == right.len() && left.iter().zip(right).all(|(left, right)| same(left, right))
+        }
+        (Value::Object(left), Value::Object(right)) => {
+            left.len() == right.len()
+                && left.iter().all(|(key, left)| right.get(key).is_some_and(|right| same(left, right)))
+        }
+        _ => left == right,
+    }
+}

@@ -1,0 +1,106 @@
+//! The body of a reply, read once.
+
+use serde_json::Value;
+
+use crate::ports::HttpReply;
+
+/// How much of a reply is kept with an error, in characters.
+const EXCERPT_CHARS: usize = 2000;
+/// Longer runs without a space are shortened in an excerpt: they are media or keys, not words.
+const EXCERPT_RUN_CHARS: usize = 400;
+/// What is kept of such a run.
+const EXCERPT_RUN_START_CHARS: usize = 80;
+
+/// What a reply's body is.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Body {
+    /// JSON, and the text it was read from.
+    Json(Value, String),
+    /// Other text.
+    Text(String),
+    /// No text; the number of bytes.
+    Bytes(usize),
+    /// Nothing.
+    Empty,
+}
+
+impl Body {
+    /// Reads a body: JSON where it parses as JSON, whatever the content type says, because providers get that wrong.
+    pub(super) fn read(reply: &HttpReply) -> Self {
+        match std::str::from_utf8(&reply.body) {
+            Err(_) => Self::Bytes(reply.body.len()),
+            Ok(text) if text.trim().is_empty() => Self::Empty,
+            Ok(text) => match serde_json::from_str(text) {
+                Ok(json) => Self::Json(json, text.to_owned()),
+                Err(_) => Self::Text(text.to_owned()),
+            },
+        }
+    }
+
+    /// The JSON, if it is any.
+    pub(super) fn json(&self) -> Option<&Value> {
+        match self {
+            Self::Json(json, _) => Some(json),
+            Self::Text(_) | Self::Bytes(_) | Self::Empty => None,
+        }
+    }
+
+    /// What it is, for a message.
+    pub(super) fn describe(&self) -> String {
+        match self {
+            Self::Json(json, _) => crate::catalog::fields::kind(json),
+            Self::Text(_) => "text, not JSON".to_owned(),
+            Self::Bytes(size) => format!("{size} bytes of binary data"),
+            Self::Empty => "empty".to_owned(),
+        }
+    }
+
+    /// The beginning of the text, without media.
+    pub(super) fn excerpt(&self) -> Option<String> {
+        match self {
+            Self::Json(_, text) | Self::Text(text) => Some(shorten(text)),
+            Self::Bytes(size) => Some(format!("({size} bytes of binary data)")),
+            Self::Empty => None,
+        }
+    }
+}
+
+/// At most [`EXCERPT_CHARS`], each cut saying how much is left out.
+pub(super) fn shorten(text: &str) -> String {
+    let text = text.trim();
+    let mut left = text.chars().count();
+    let mut room = EXCERPT_CHARS;
+    let mut shown = String::new();
+    for word in text.split_inclusive(|c: char| c.is_whitespace() || "\",".contains(c)) {
+        let length = word.chars().count();
+        if length > EXCERPT_RUN_CHARS {
+            shown.extend(word.chars().take(EXCERPT_RUN_START_CHARS));
+            shown.push_str(&format!("… ({} more characters)", length - EXCERPT_RUN_START_CHARS));
+            room = room.saturating_sub(EXCERPT_RUN_START_CHARS);
+        } else if length <= room {
+            shown.push_str(word);
+            room -= length;
+        } else {
+            shown.push_str(&format!("… ({left} more characters)"));
+            break;
+        }
+        left -= length;
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shorten;
+
+    #[test]
+    fn excerpts_are_bounded_and_say_what_is_left_out() {
+        assert_eq!(shorten(" {\"detail\": \"no\"}\n"), "{\"detail\": \"no\"}");
+        let media = format!("{{\"b64\": \"{}\"}}", "A".repeat(10_000));
+        let shown = shorten(&media);
+        assert!(shown.len() < 200 && shown.contains("more characters") && shown.ends_with('}'), "{shown}");
+        let long = "word ".repeat(1000);
+        let shown = shorten(&long);
+        assert!(shown.chars().count() < 2200 && shown.contains("more characters"), "{shown}");
+    }
+}

@@ -1,0 +1,155 @@
+//! Why a call gave no result.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::ports::{HttpError, HttpRequest};
+use crate::template;
+
+/// What kind of failure it was; decides whether a repetition makes sense.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ErrorClass {
+    /// The provider does not accept the credentials, or a secret is missing.
+    Auth,
+    /// The provider wants money first.
+    Payment,
+    /// The inputs are wrong, by our check or by the provider's.
+    InvalidInput,
+    /// The provider refused the content.
+    Moderated,
+    /// The provider knows no such address or operation.
+    NotFound,
+    /// Too many calls; `detail.retry_after_ms` holds the provider's hint.
+    RateLimited,
+    /// The provider is down or overloaded, or cannot be reached.
+    Unavailable,
+    /// Our own limit of time was reached.
+    Timeout,
+    /// Nobody knows whether the provider accepted the call: a repetition may be paid twice.
+    SubmitUnknown,
+    /// The call succeeded, but its reply is not what the node declares.
+    OutputInvalid,
+    /// The work was cancelled.
+    Cancelled,
+    /// The provider accepted the work and reports that it failed.
+    ProviderFailed,
+    /// The outgoing policy forbids the call; nothing was sent.
+    Refused,
+}
+
+impl ErrorClass {
+    const ALL: [Self; 13] = [
+        Self::Auth,
+        Self::Payment,
+        Self::InvalidInput,
+        Self::Moderated,
+        Self::NotFound,
+        Self::RateLimited,
+        Self::Unavailable,
+        Self::Timeout,
+        Self::SubmitUnknown,
+        Self::OutputInvalid,
+        Self::Cancelled,
+        Self::ProviderFailed,
+        Self::Refused,
+    ];
+
+    /// The word in errors and in the journal.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auth => "auth",
+            Self::Payment => "payment",
+            Self::InvalidInput => "invalid_input",
+            Self::Moderated => "moderated",
+            Self::NotFound => "not_found",
+            Self::RateLimited => "rate_limited",
+            Self::Unavailable => "unavailable",
+            Self::Timeout => "timeout",
+            Self::SubmitUnknown => "submit_unknown",
+            Self::OutputInvalid => "output_invalid",
+            Self::Cancelled => "cancelled",
+            Self::ProviderFailed => "provider_failed",
+            Self::Refused => "refused",
+        }
+    }
+
+    /// Reads the word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|class| class.name() == word)
+    }
+
+    /// Whether a module's `retry` may make another attempt. Never where it could be paid twice or where the same
+    /// request would be refused again.
+    pub fn may_retry(self) -> bool {
+        match self {
+            Self::Auth | Self::Payment | Self::InvalidInput | Self::Moderated | Self::SubmitUnknown => false,
+            Self::NotFound
+            | Self::RateLimited
+            | Self::Unavailable
+            | Self::Timeout
+            | Self::OutputInvalid
+            | Self::Cancelled
+            | Self::ProviderFailed
+            | Self::Refused => true,
+        }
+    }
+}
+
+/// Why a call gave no result; contains no secret.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct CallError {
+    /// What kind of failure it was.
+    pub class: ErrorClass,
+    /// What happened, naming the thing and the way out.
+    pub message: String,
+    /// An object of what is known: `status`, `url`, `excerpt` of the reply, `fields` at fault
+    /// (`[{"field", "message"}]`), `retry_after_ms`, `provider_id`; keys without a value are absent.
+    #[serde(default)]
+    pub detail: Value,
+}
+
+impl CallError {
+    /// A failure of which nothing more is known.
+    pub fn new(class: ErrorClass, message: impl Into<String>) -> Self {
+        Self { class, message: message.into(), detail: json!({}) }
+    }
+
+    /// Adds one key to the detail.
+    pub fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
+        if let Some(detail) = self.detail.as_object_mut() {
+            detail.insert(key.to_owned(), value.into());
+        }
+        self
+    }
+
+    /// The provider's hint when to try again, in milliseconds.
+    pub fn retry_after_ms(&self) -> Option<u64> {
+        self.detail.get("retry_after_ms").and_then(Value::as_u64)
+    }
+}
+
+/// Says what a call without a reply means. `repeatable` where the same request may be sent again without harm
+/// ([`super::CallPlan::is_repeatable`] for a submit; true for polls, results and recoveries).
+pub fn from_http_error(error: &HttpError, request: &HttpRequest, repeatable: bool) -> CallError {
+    let url = template::display_url(request);
+    let (class, message) = match error {
+        HttpError::Refused(text) => (ErrorClass::Refused, text.clone()),
+        HttpError::Secret(text) => (ErrorClass::Auth, text.clone()),
+        HttpError::Connect(text) => (ErrorClass::Unavailable, format!("{url} cannot be reached: {text}")),
+        HttpError::Unknown(text) if repeatable => {
+            (ErrorClass::Unavailable, format!("the connection to {url} was lost: {text}"))
+        }
+        HttpError::Unknown(text) => (
+            ErrorClass::SubmitUnknown,
+            format!(
+                "the connection to {url} was lost after the request may have arrived: {text}; it is not sent again, \
+                 because it may be paid twice: look at the provider's list, or declare the node `idempotent`"
+            ),
+        ),
+        HttpError::Reply(text) => (ErrorClass::OutputInvalid, format!("the reply of {url} cannot be used: {text}")),
+    };
+    CallError::new(class, message).with("url", url)
+}

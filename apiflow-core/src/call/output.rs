@@ -1,0 +1,271 @@
+//! From a reply to a node's outputs.
+
+use serde_json::{Map, Value};
+
+use super::body::Body;
+use super::hint::header;
+use super::{CallError, ErrorClass};
+use crate::catalog::fields::{kind, list};
+use crate::catalog::{NodeOutput, ValueType};
+use crate::diagnostic::{Diagnostic, pointer_push};
+use crate::ports::HttpReply;
+use crate::template::{Found, Path};
+
+/// Longer media than this inside a reply's JSON is refused, in bytes.
+pub(super) const MAX_INLINE_MEDIA_BYTES: usize = 8 * 1024;
+
+/// A declared output, compiled.
+#[derive(Debug, Clone)]
+pub(super) struct Mapping {
+    name: String,
+    value_type: ValueType,
+    default: Option<Value>,
+    source: Source,
+    pick: Option<Pick>,
+}
+
+/// Where an output's value comes from.
+#[derive(Debug, Clone)]
+enum Source {
+    Path(Path),
+    Body,
+    Status,
+    Header(String),
+}
+
+/// Which of several values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pick {
+    First,
+    Last,
+    Join,
+    All,
+}
+
+impl Mapping {
+    /// Compiles the outputs that a node declares.
+    pub(super) fn compile(outputs: &[NodeOutput], found: &mut Vec<Diagnostic>) -> Vec<Self> {
+        outputs.iter().enumerate().filter_map(|(index, output)| compile(output, index, found)).collect()
+    }
+
+    /// The output's value in a reply that succeeded.
+    ///
+    /// A media output (image, video, audio, file) is the provider's link as it stands.
+    fn read(&self, reply: &HttpReply, body: &Body) -> Result<Value, String> {
+        let value = match &self.source {
+            Source::Status => Value::from(reply.status),
+            Source::Header(name) => match header(reply, name) {
+                Some(text) => Value::from(text),
+                None => return self.absent(&format!("the reply has no header `{name}`")),
+            },
+            Source::Body => match (self.value_type, body) {
+                (ValueType::Number | ValueType::Integer | ValueType::Boolean, Body::Json(json, _))
+                | (ValueType::Object | ValueType::Array, Body::Json(json, _)) => json.clone(),
+                (_, Body::Json(_, text) | Body::Text(text)) => Value::from(text.as_str()),
+                (_, Body::Empty) => return self.absent("the reply has no body"),
+                (_, Body::Bytes(size)) => return Err(format!("the reply is {size} bytes of binary data")),
+            },
+            Source::Path(path) => match body.json().map(|json| (path.find(json), json)) {
+                None => return Err(format!("the reply has no `{}`: it is {}", path.source(), body.describe())),
+                Some((Found::Absent, json)) => {
+                    let place = format!("the reply has no `{}`: it is {}", path.source(), outline(json));
+                    return self.absent(&place);
+                }
+                Some((Found::Null, _)) => return Err(format!("`{}` is null", path.source())),
+                Some((found, _)) => found.into_value().unwrap_or_default(),
+            },
+        };
+        self.checked(self.picked(value)?)
+    }
+
+    fn absent(&self, reason: &str) -> Result<Value, String> {
+        self.default.clone().ok_or_else(|| reason.to_owned())
+    }
+
+    fn picked(&self, value: Value) -> Result<Value, String> {
+        let Some(pick) = self.pick else { return Ok(value) };
+        let Value::Array(items) = value else {
+            return Ok(if pick == Pick::All { Value::Array(vec![value]) } else { value });
+        };
+        let wants_list = self.value_type == ValueType::Array;
+        match pick {
+            Pick::All => Ok(Value::Array(items)),
+            Pick::Join => items
+                .iter()
+                .map(|item| item.as_str().ok_or_else(|| format!("a list with {} cannot be joined", kind(item))))
+                .collect::<Result<String, _>>()
+                .map(Value::from),
+            Pick::First | Pick::Last => {
+                let chosen = if pick == Pick::First { items.into_iter().next() } else { items.into_iter().last() };
+                match chosen.ok_or("it is an empty array")? {
+                    inner @ Value::Array(_) if !wants_list => self.picked(inner),
+                    chosen => Ok(chosen),
+                }
+            }
+        }
+    }
+
+    fn checked(&self, value: Value) -> Result<Value, String> {
+        let several = self.pick == Some(Pick::All) && self.value_type != ValueType::Array;
+        let items = match &value {
+            Value::Array(items) if several => items.as_slice(),
+            single => std::slice::from_ref(single),
+        };
+        for item in items {
+            if let Some(size) = inline_media(item) {
+                return Err(format!(
+                    "it holds media of {size} bytes inside the reply, and at most {MAX_INLINE_MEDIA_BYTES} are taken: ask \
+                     the provider for a link"
+                ));
+            }
+            if !type_matches(self.value_type, item) {
+                let pick = if item.is_array() { "; name the one that is meant by `pick`" } else { "" };
+                return Err(format!("it must be {}, not {}{pick}", type_name(self.value_type), kind(item)));
+            }
+            if is_media(self.value_type) && !is_media_link(item) {
+                return Err("it is no http, https or data URL".to_owned());
+            }
+        }
+        Ok(value)
+    }
+}
+
+/// The object of all outputs; the reply's JSON where none is declared.
+pub(super) fn read_all(mappings: &[Mapping], reply: &HttpReply, body: &Body) -> Result<Value, CallError> {
+    let invalid = |message: String| CallError::new(ErrorClass::OutputInvalid, message);
+    if mappings.is_empty() {
+        return undeclared(body).map_err(invalid);
+    }
+    let mut outputs = Map::new();
+    for mapping in mappings {
+        let value = mapping
+            .read(reply, body)
+            .map_err(|reason| invalid(format!("output `{}` cannot be read: {reason}", mapping.name)))?;
+        outputs.insert(mapping.name.clone(), value);
+    }
+    Ok(Value::Object(outputs))
+}
+
+fn undeclared(body: &Body) -> Result<Value, String> {
+    let value = match body {
+        Body::Json(json, _) => json.clone(),
+        Body::Text(text) => Value::from(text.as_str()),
+        Body::Empty => Value::Null,
+        Body::Bytes(size) => {
+            return Err(format!("the reply is {size} bytes of binary data, and the node declares no output for it"));
+        }
+    };
+    match inline_media(&value) {
+        None => Ok(value),
+        Some(size) => Err(format!(
+            "the reply holds media of {size} bytes inside its JSON, and at most {MAX_INLINE_MEDIA_BYTES} are taken: ask \
+             the provider for a link, or declare the outputs that are wanted"
+        )),
+    }
+}
+
+fn compile(output: &NodeOutput, index: usize, found: &mut Vec<Diagnostic>) -> Option<Mapping> {
+    let pointer = format!("/output/{index}");
+    if let Some(decode) = output.decode.as_deref().filter(|decode| !["url", "text"].contains(decode)) {
+        let message = format!("`decode` `{decode}` is not supported yet");
+        let help = "ask the provider for a link instead of inline data";
+        found.push(Diagnostic::error("not-supported", pointer_push(&pointer, "decode"), message).help(help));
+    }
+    let source = match output.mapping.trim() {
+        "" => Source::Path(Path::key(&output.name)),
+        "@body" => Source::Body,
+        "@status" => Source::Status,
+        mapping => match mapping.strip_prefix("@header.") {
+            Some(name) => Source::Header(name.to_owned()),
+            None => match Path::parse(mapping) {
+                Ok(path) if !mapping.starts_with('@') => Source::Path(path),
+                parsed => {
+                    let fault = parsed.err().unwrap_or_else(|| "known are @body, @status and @header.NAME".to_owned());
+                    let message = format!("`{mapping}` is not a path: {fault}");
+                    found.push(Diagnostic::error("path-syntax", pointer_push(&pointer, "mapping"), message));
+                    return None;
+                }
+            },
+        },
+    };
+    let pick = match output.pick.as_deref() {
+        Some("first") => Some(Pick::First),
+        Some("last") => Some(Pick::Last),
+        Some("join") => Some(Pick::Join),
+        Some("all") => Some(Pick::All),
+        Some(_) | None => None,
+    };
+    let (name, default) = (output.name.clone(), output.default.clone());
+    Some(Mapping { name, value_type: output.r#type, default, source, pick })
+}
+
+/// Whether a value has a type. Nothing is coerced; a number without a fraction is an integer however it is written.
+pub(super) fn type_matches(value_type: ValueType, value: &Value) -> bool {
+    match value_type {
+        ValueType::String | ValueType::Image | ValueType::Video | ValueType::Audio | ValueType::File => {
+            value.is_string()
+        }
+        ValueType::Number => value.is_number(),
+        ValueType::Integer => value.is_i64() || value.is_u64() || value.as_f64().is_some_and(|n| n.fract() == 0.0),
+        ValueType::Boolean => value.is_boolean(),
+        ValueType::Object => value.is_object(),
+        ValueType::Array => value.is_array(),
+    }
+}
+
+/// A type in a sentence.
+pub(super) fn type_name(value_type: ValueType) -> &'static str {
+    match value_type {
+        ValueType::String => "a string",
+        ValueType::Number => "a number",
+        ValueType::Integer => "an integer",
+        ValueType::Boolean => "true or false",
+        ValueType::Object => "an object",
+        ValueType::Array => "an array",
+        ValueType::Image => "the link of an image",
+        ValueType::Video => "the link of a video",
+        ValueType::Audio => "the link of a sound",
+        ValueType::File => "the link of a file",
+    }
+}
+
+/// Whether values of the type are media.
+pub(super) fn is_media(value_type: ValueType) -> bool {
+    match value_type {
+        ValueType::Image | ValueType::Video | ValueType::Audio | ValueType::File => true,
+        ValueType::String
+        | ValueType::Number
+        | ValueType::Integer
+        | ValueType::Boolean
+        | ValueType::Object
+        | ValueType::Array => false,
+    }
+}
+
+fn is_media_link(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| ["http://", "https://", "data:"].iter().any(|start| text.starts_with(start)))
+}
+
+/// The size of the first data URI or run of base64 over the limit, at any depth.
+fn inline_media(value: &Value) -> Option<usize> {
+    match value {
+        Value::String(text) if text.len() > MAX_INLINE_MEDIA_BYTES => {
+            let base64 = |c: char| c.is_ascii_alphanumeric() || "+/=-_\r\n".contains(c);
+            (text.starts_with("data:") || text.chars().all(base64)).then_some(text.len())
+        }
+        Value::Array(items) => items.iter().find_map(inline_media),
+        Value::Object(fields) => fields.values().find_map(inline_media),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+    }
+}
+
+/// What a reply's JSON has, for a message.
+fn outline(json: &Value) -> String {
+    match json.as_object() {
+        Some(fields) if !fields.is_empty() => {
+            let names: Vec<&str> = fields.keys().take(12).map(String::as_str).collect();
+            format!("an object with {}", list(&names))
+        }
+        Some(_) | None => kind(json),
+    }
+}

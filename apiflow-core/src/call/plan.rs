@@ -1,0 +1,304 @@
+//! A node's call, compiled with its connector's defaults.
+
+use serde_json::Value;
+
+use super::merge::{Entry, Merged, connector_findings, relocate};
+use super::options::{ErrorPaths, FollowedHost, Success};
+use super::output::Mapping;
+use super::rule::{self, Rule};
+use super::url;
+use crate::catalog::fields::nearest;
+use crate::catalog::{Connector, Node, NodeInput};
+use crate::diagnostic::{Diagnostic, has_errors};
+use crate::template::{Compiler, Part, Root, Template, Text, dot_segment};
+
+/// A node's call, compiled with its connector's defaults.
+#[derive(Debug, Clone)]
+pub struct CallPlan {
+    /// The connector's name, for messages.
+    pub(super) provider: String,
+    pub(super) base_url: String,
+    pub(super) method: String,
+    pub(super) path: Option<Text>,
+    pub(super) query: Vec<(String, Template)>,
+    pub(super) headers: Vec<(String, Text)>,
+    pub(super) accept: Option<String>,
+    pub(super) body: BodyPlan,
+    pub(super) kind: BodyKind,
+    pub(super) success: Success,
+    pub(super) rule: Option<Rule>,
+    pub(super) idempotent: bool,
+    pub(super) idempotency_header: Option<String>,
+    pub(super) timeout_s: Option<f64>,
+    pub(super) errors: ErrorPaths,
+    pub(super) hosts: Vec<FollowedHost>,
+    pub(super) inputs: Vec<NodeInput>,
+    pub(super) outputs: Vec<Mapping>,
+    /// Inputs that templates of the path, the query or a header name: they have their place there.
+    pub(super) placed: Vec<String>,
+}
+
+/// Where the body comes from.
+#[derive(Debug, Clone)]
+pub(super) enum BodyPlan {
+    /// No body.
+    None,
+    /// A template.
+    Given(Template),
+    /// The connector's body with the inputs laid over it.
+    Overlay(Vec<(String, Template)>),
+    /// No body; the inputs are the query.
+    Query,
+}
+
+/// How a body is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BodyKind {
+    Json,
+    Form,
+    Raw,
+    None,
+}
+
+/// Compiles a node's call.
+///
+/// # Errors
+/// Everything that makes the call impossible, pointers into the node; faults of the connector point to
+/// `/connector_id`. Warnings come along, but do not refuse by themselves.
+pub fn plan(node: &Node, connector: &Connector) -> Result<CallPlan, Vec<Diagnostic>> {
+    let (plan, found) = compile(node, connector);
+    if has_errors(&found) { Err(relocate(found, connector)) } else { Ok(plan) }
+}
+
+/// What is wrong with a node's call, pointers into the node: the errors for which [`plan`] refuses it, and warnings.
+pub(crate) fn check_call(node: &Node, connector: &Connector) -> Vec<Diagnostic> {
+    relocate(compile(node, connector).1, connector)
+}
+
+/// What is wrong with a connector by itself, pointers into the connector.
+pub(crate) fn check_connector(connector: &Connector) -> Vec<Diagnostic> {
+    let node = Node {
+        id: String::new(),
+        name: String::new(),
+        description: String::new(),
+        connector_id: connector.id.clone(),
+        input: Vec::new(),
+        output: Vec::new(),
+        data: None,
+    };
+    connector_findings(compile(&node, connector).1)
+}
+
+fn compile(node: &Node, connector: &Connector) -> (CallPlan, Vec<Diagnostic>) {
+    let merged = Merged { node, connector };
+    let mut found = Vec::new();
+    let method = merged.get("method").and_then(|entry| entry.value.as_str().map(str::to_ascii_uppercase));
+    let method = method.unwrap_or_else(|| connector.method.clone());
+    let path = compile_path(&merged, &mut found);
+    let query: Vec<(String, Template)> =
+        merged.query().into_iter().map(|(name, entry)| (name, template(&entry, &mut found))).collect();
+    let headers: Vec<(String, Text)> =
+        merged.headers().into_iter().map(|(name, entry)| (name, text(&entry, &mut found))).collect();
+    let kind = compile_kind(&merged, &mut found);
+    let body = compile_body(&merged, &method, kind, &mut found);
+    check_inputs(&merged, &mut found);
+    let rule = merged.get("operation").and_then(|entry| rule::read(entry.value, &entry.pointer, &mut found));
+    let success =
+        merged.get("success").map(|entry| Success::read(entry.value, &entry.pointer, &mut found)).unwrap_or_default();
+    let errors =
+        merged.get("errors").map(|entry| ErrorPaths::read(entry.value, &entry.pointer, &mut found)).unwrap_or_default();
+    let hosts =
+        merged.get("hosts").map(|entry| FollowedHost::read_all(entry.value, &entry.pointer, &mut found)).unwrap_or_default();
+    let outputs = Mapping::compile(&node.output, &mut found);
+    warn_of_ignored(&merged, &mut found);
+    let placed = placed_inputs(path.as_ref(), &query, &headers);
+    let plan = CallPlan {
+        provider: if connector.name.is_empty() { connector.id.clone() } else { connector.name.clone() },
+        base_url: connector.base_url.clone(),
+        method,
+        path,
+        query,
+        headers,
+        accept: string(&merged, "accept"),
+        body,
+        kind,
+        success,
+        rule,
+        idempotent: merged.get("idempotent").is_some_and(|entry| entry.value == &Value::Bool(true)),
+        idempotency_header: string(&merged, "idempotency_header"),
+        timeout_s: merged.get("timeout_s").and_then(|entry| entry.value.as_f64()),
+        errors,
+        hosts,
+        inputs: node.input.clone(),
+        outputs,
+        placed,
+    };
+    (plan, found)
+}
+
+fn string(merged: &Merged<'_>, key: &str) -> Option<String> {
+    merged.get(key).and_then(|entry| entry.value.as_str().map(str::to_owned))
+}
+
+const CALL_ROOTS: &[Root] = &[Root::Input, Root::Job, Root::Step];
+
+fn template(entry: &Entry<'_>, found: &mut Vec<Diagnostic>) -> Template {
+    Compiler { roots: CALL_ROOTS, diagnostics: found }.value(entry.value, &entry.pointer)
+}
+
+fn text(entry: &Entry<'_>, found: &mut Vec<Diagnostic>) -> Text {
+    Compiler { roots: CALL_ROOTS, diagnostics: found }.text(entry.value.as_str().unwrap_or_default(), &entry.pointer)
+}
+
+fn compile_path(merged: &Merged<'_>, found: &mut Vec<Diagnostic>) -> Option<Text> {
+    let entry = merged.get("path")?;
+    let source = entry.value.as_str().unwrap_or_default();
+    let mut refuse = |message: String| found.push(Diagnostic::error("bad-path", &entry.pointer, message));
+    if source.contains('#') {
+        refuse("`path` must not have a fragment (`#`)".to_owned());
+    }
+    if dot_segment(source).is_some() {
+        refuse("`path` must not lead to another address by `.` or `..`".to_owned());
+    }
+    if url::has_query(&merged.connector.base_url) {
+        refuse("a `path` cannot be appended to a base_url with a query: declare the query in `query`".to_owned());
+    }
+    let compiled = text(&entry, found);
+    let literal_space = compiled.parts.iter().any(|part| match part {
+        Part::Literal(literal) => literal.chars().any(|c| c.is_whitespace() || c.is_control()),
+        Part::Secret(_) | Part::Place(_) => false,
+    });
+    if literal_space {
+        found.push(Diagnostic::error("bad-path", &entry.pointer, "`path` must not contain spaces or line breaks"));
+    }
+    Some(compiled)
+}
+
+fn compile_kind(merged: &Merged<'_>, found: &mut Vec<Diagnostic>) -> BodyKind {
+    let Some(entry) = merged.get("body_kind") else { return BodyKind::Json };
+    match entry.value.as_str() {
+        Some("form") => BodyKind::Form,
+        Some("raw") => BodyKind::Raw,
+        Some("none") => BodyKind::None,
+        Some("multipart") => {
+            let message = "`body_kind` `multipart` is not supported yet";
+            let help = "use json or form where the provider takes them";
+            found.push(Diagnostic::error("not-supported", &entry.pointer, message).help(help));
+            BodyKind::None
+        }
+        Some(_) | None => BodyKind::Json,
+    }
+}
+
+/// The node's body; else the connector's, if it has a placeholder; else the connector's with the inputs laid over it.
+fn compile_body(merged: &Merged<'_>, method: &str, kind: BodyKind, found: &mut Vec<Diagnostic>) -> BodyPlan {
+    let bodiless = ["GET", "HEAD", "DELETE"].contains(&method);
+    if kind == BodyKind::None {
+        return if bodiless { BodyPlan::Query } else { BodyPlan::None };
+    }
+    let connector_body = merged.connector_body();
+    if let Some(entry) = merged.get("body") {
+        let body = template(&entry, found);
+        check_form(&entry, &body, kind, found);
+        return BodyPlan::Given(body);
+    }
+    let Some(entry) = connector_body else {
+        return if bodiless { BodyPlan::Query } else { overlay(Vec::new(), kind, "/data/body_kind", found) };
+    };
+    let body = template(&entry, found);
+    if body.has_places() {
+        check_form(&entry, &body, kind, found);
+        return BodyPlan::Given(body);
+    }
+    match body {
+        Template::Object(fields) => overlay(fields, kind, &entry.pointer, found),
+        Template::Constant(_) | Template::Text(_) | Template::List(_) => {
+            if kind != BodyKind::Raw {
+                let message = "inputs can be laid over an object only; a body of another kind needs a placeholder such as `{{ input }}`";
+                found.push(Diagnostic::error("bad-body", &entry.pointer, message));
+            }
+            BodyPlan::Given(body)
+        }
+    }
+}
+
+fn overlay(fields: Vec<(String, Template)>, kind: BodyKind, pointer: &str, found: &mut Vec<Diagnostic>) -> BodyPlan {
+    if kind == BodyKind::Raw {
+        let message = "a raw body needs a `body` that is text, such as `{{ input.text }}`";
+        found.push(Diagnostic::error("bad-body", pointer, message));
+    }
+    BodyPlan::Overlay(fields)
+}
+
+/// A form is made from an object, a raw body from text.
+fn check_form(entry: &Entry<'_>, body: &Template, kind: BodyKind, found: &mut Vec<Diagnostic>) {
+    let fits = match (kind, body) {
+        (BodyKind::Json | BodyKind::None, _) => true,
+        (BodyKind::Form, Template::Object(_) | Template::Text(_)) => true,
+        (BodyKind::Raw, Template::Text(_)) => true,
+        (BodyKind::Form, Template::Constant(_) | Template::List(_)) => false,
+        (BodyKind::Raw, Template::Constant(_) | Template::List(_) | Template::Object(_)) => false,
+    };
+    if !fits {
+        let wanted = if kind == BodyKind::Form { "a form needs a body that is an object" } else { "a raw body is text" };
+        found.push(Diagnostic::error("bad-body", &entry.pointer, wanted));
+    }
+}
+
+/// Duplicate names, ways of sending that are not there yet, and placeholders that name no input.
+fn check_inputs(merged: &Merged<'_>, found: &mut Vec<Diagnostic>) {
+    let inputs: Vec<&str> = merged.node.input.iter().map(|input| input.name.as_str()).collect();
+    let outputs: Vec<&str> = merged.node.output.iter().map(|output| output.name.as_str()).collect();
+    for (list, names) in [("input", &inputs), ("output", &outputs)] {
+        for (index, name) in names.iter().enumerate().filter(|(index, name)| names[..*index].contains(name)) {
+            let pointer = format!("/{list}/{index}/name");
+            let counts = if list == "input" { "first" } else { "last" };
+            let message = format!("there are several {list}s `{name}`: the {counts} one counts");
+            found.push(Diagnostic::warning("duplicate-name", pointer, message));
+        }
+    }
+    for (index, input) in merged.node.input.iter().enumerate() {
+        if let Some(sent_as) = input.r#as.as_deref().filter(|sent_as| *sent_as != "url") {
+            let message = format!("`as` `{sent_as}` is not supported yet: inputs are sent as links");
+            found.push(Diagnostic::error("not-supported", format!("/input/{index}/as"), message));
+        }
+    }
+    if inputs.is_empty() {
+        return;
+    }
+    let mut entries: Vec<Entry<'_>> = ["path", "body"].iter().filter_map(|key| merged.get(key)).collect();
+    entries.extend(merged.headers().into_iter().chain(merged.query()).map(|(_, entry)| entry));
+    for entry in entries.iter().filter(|entry| entry.is_from_node()) {
+        let compiled = template(entry, &mut Vec::new());
+        for name in compiled.places().into_iter().filter_map(|place| place.input()) {
+            if !inputs.contains(&name) {
+                let fault = Diagnostic::error("unknown-input", &entry.pointer, format!("the node has no input `{name}`"));
+                found.push(match nearest(name, &inputs) {
+                    Some(near) => fault.help(format!("did you mean `{near}`?")),
+                    None => fault.help(format!("its inputs are {}", crate::catalog::fields::list(&inputs))),
+                });
+            }
+        }
+    }
+}
+
+/// Settings that are read, but not acted on yet.
+fn warn_of_ignored(merged: &Merged<'_>, found: &mut Vec<Diagnostic>) {
+    for (key, way_out) in [
+        ("auth", "write the credentials into `header`, as `$NAME`"),
+        ("limits", "calls are not slowed before the provider answers 429"),
+        ("media_hosts", "links are passed on as the provider gives them"),
+        ("price", "costs are not counted"),
+    ] {
+        if let Some(entry) = merged.get(key) {
+            let message = format!("`{key}` is not acted on yet");
+            found.push(Diagnostic::warning("not-acted-on", entry.pointer, message).help(way_out));
+        }
+    }
+}
+
+fn placed_inputs(path: Option<&Text>, query: &[(String, Template)], headers: &[(String, Text)]) -> Vec<String> {
+    let in_texts = path.into_iter().chain(headers.iter().map(|(_, text)| text)).flat_map(Text::places);
+    let in_query = query.iter().flat_map(|(_, template)| template.places());
+    in_texts.chain(in_query).filter_map(|place| place.input().map(str::to_owned)).collect()
+}

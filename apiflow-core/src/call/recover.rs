@@ -1,0 +1,121 @@
+//! Finding a submit of unknown fate in the provider's own list.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::arguments::same;
+use super::body::Body;
+use super::failure::Purpose;
+use super::plan::CallPlan;
+use super::rule::RecoverRule;
+use super::time::{Written, parse_rfc3339};
+use super::url;
+use super::{CallError, ErrorClass, Recovery};
+use crate::ports::{HttpReply, HttpRequest, RequestBody, Timestamp};
+
+impl CallPlan {
+    /// Looks for `submitted` in the provider's list: created at or after `after`, with the same input, its id not in
+    /// `taken`. The oldest such one counts. A moment that the list gives in whole seconds is compared in whole
+    /// seconds.
+    pub fn read_recover(
+        &self,
+        reply: &HttpReply,
+        submitted: &HttpRequest,
+        after: Timestamp,
+        taken: &BTreeSet<String>,
+    ) -> Recovery {
+        let body = Body::read(reply);
+        let Some((rule, recover)) = self.rule.as_ref().and_then(|rule| Some((rule, rule.recover.as_ref()?))) else {
+            return Recovery::NotFound;
+        };
+        if !(200..300).contains(&reply.status) {
+            return Recovery::Unreadable(self.http_failure(reply, &body, Purpose::Follow));
+        }
+        let json = body.json().unwrap_or(&Value::Null);
+        let Some(Value::Array(items)) = recover.items.find(json).into_value() else {
+            let message = format!("{}'s list has no `{}`: it is {}", self.provider, recover.items.source(), body.describe());
+            return Recovery::Unreadable(self.described(ErrorClass::OutputInvalid, message, reply, &body));
+        };
+        let young = |item: &Value| created(recover, item).is_some_and(|written| is_after(written, after));
+        let sent = Sent::of(submitted, recover);
+        let found = items
+            .iter()
+            .filter(|item| young(item))
+            .filter(|item| recover.id.find_text(item).is_some_and(|id| !taken.contains(&id)))
+            .filter(|item| sent.matches(recover, item))
+            .min_by_key(|item| created(recover, item).map(|written| written.ms));
+        if let Some(item) = found {
+            return Recovery::Found(self.listed_operation(rule, item, reply));
+        }
+        let older = recover.next.as_ref().and_then(|next| next.find_text(json));
+        match older.filter(|_| items.last().is_some_and(young)).map(|next| self.next_page(&next, reply)) {
+            Some(Ok(request)) => Recovery::More(Box::new(request)),
+            Some(Err(error)) => Recovery::Unreadable(error),
+            None => Recovery::NotFound,
+        }
+    }
+
+    fn next_page(&self, link: &str, reply: &HttpReply) -> Result<HttpRequest, CallError> {
+        let odd = || CallError::new(ErrorClass::OutputInvalid, format!("{}'s list goes on at an odd link", self.provider));
+        let url = url::join(self.reply_url(reply), link).ok_or_else(odd)?;
+        self.follow("GET", &url, None)
+    }
+}
+
+/// What was sent, as far as a list can repeat it.
+struct Sent {
+    input: Option<Value>,
+    /// Texts outside the input: segments of the URL's path joined, and the body's other texts.
+    url: String,
+    texts: Vec<String>,
+}
+
+impl Sent {
+    fn of(submitted: &HttpRequest, rule: &RecoverRule) -> Self {
+        let body: Value = match &submitted.body {
+            RequestBody::None => Value::Null,
+            RequestBody::Text(text) => serde_json::from_str(text).unwrap_or(Value::Null),
+        };
+        let input = rule.sent.find(&body).into_value();
+        let fields = body.as_object().into_iter().flatten();
+        let texts = fields
+            .filter(|(key, _)| rule.sent.first_key() != Some(key))
+            .filter_map(|(_, value)| value.as_str().map(str::to_owned))
+            .collect();
+        Self { input, url: format!("{}/", url::without_query(&submitted.url)), texts }
+    }
+
+    fn matches(&self, rule: &RecoverRule, item: &Value) -> bool {
+        let same_input = match (&self.input, rule.input.find(item).into_value()) {
+            (Some(sent), Some(listed)) => includes(&listed, sent),
+            (Some(_) | None, _) => false,
+        };
+        let names: Vec<String> = rule.mentions.iter().filter_map(|path| path.find_text(item)).collect();
+        same_input && (names.is_empty() || names.iter().any(|name| self.mentions(name)))
+    }
+
+    /// Whether a name of the list stands in the URL's path, or in a text of the body (`owner/name:version`).
+    fn mentions(&self, name: &str) -> bool {
+        let in_text = |text: &String| text == name || text.split(':').any(|part| part == name);
+        !name.is_empty() && (self.url.contains(&format!("/{name}/")) || self.texts.iter().any(in_text))
+    }
+}
+
+/// Whether the listed input is the one that was sent; the provider may have added its defaults.
+fn includes(listed: &Value, sent: &Value) -> bool {
+    match (listed, sent) {
+        (Value::Object(listed), Value::Object(sent)) => {
+            sent.iter().all(|(key, value)| listed.get(key).is_some_and(|listed| same(listed, value)))
+        }
+        _ => same(listed, sent),
+    }
+}
+
+fn created(rule: &RecoverRule, item: &Value) -> Option<Written> {
+    parse_rfc3339(&rule.created_at.find_text(item)?)
+}
+
+fn is_after(written: Written, after: Timestamp) -> bool {
+    if written.exact { written.ms >= after.0 } else { written.ms.div_euclid(1000) >= after.0.div_euclid(1000) }
+}

@@ -1,0 +1,347 @@
+//! The requests of a call.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::plan::{BodyKind, BodyPlan, CallPlan};
+use super::url;
+use super::{CallContext, CallError, ErrorClass, Operation};
+use crate::catalog::is_auth_header;
+use crate::ports::HttpRequest;
+use crate::template::{Draft, DraftBody, Expanded, Piece, Scope, Template, Text, encode_pair};
+
+/// Bound on a submit that only asks for an id, in milliseconds.
+const ACK_TIMEOUT_MS: u64 = 60_000;
+/// Bound on a call that is answered with its result, in milliseconds.
+const DIRECT_TIMEOUT_MS: u64 = 600_000;
+/// Bound on a request that follows long-running work, in milliseconds.
+const FOLLOW_TIMEOUT_MS: u64 = 30_000;
+/// Bound on long-running work, in milliseconds: Replicate and others cut theirs at half an hour.
+const OPERATION_TIMEOUT_MS: u64 = 1_800_000;
+/// What a held submit is given beyond the provider's own limit, in milliseconds.
+const HOLD_MARGIN_MS: u64 = 30_000;
+
+type Pairs = Vec<(String, Vec<Piece>)>;
+
+impl CallPlan {
+    /// The request that starts the work.
+    ///
+    /// # Errors
+    /// [`ErrorClass::InvalidInput`] where an argument cannot stand in its place.
+    pub fn submit(&self, arguments: &Map<String, Value>, context: &CallContext<'_>) -> Result<HttpRequest, CallError> {
+        let scope = Scope::call(arguments, context.job_id, context.step_id, context.attempt);
+        let unplaced = || arguments.iter().filter(|(name, _)| !self.placed.contains(name));
+        let mut pairs = expand_pairs(&self.query, &scope)?;
+        let body = match &self.body {
+            BodyPlan::None => None,
+            BodyPlan::Query => {
+                for (name, value) in unplaced().filter(|(name, _)| !self.query.iter().any(|(known, _)| known == *name)) {
+                    push_pairs(&mut pairs, name, Expanded::Value(value.clone()))?;
+                }
+                None
+            }
+            BodyPlan::Given(template) => Some(template.expand(&scope)),
+            BodyPlan::Overlay(fields) => Some(lay_over(fields, unplaced(), &scope)),
+        };
+        let body = self.write_body(body)?;
+        let mut headers = self.submit_headers(&scope, context)?;
+        self.set_content_type(&mut headers, &body);
+        let host = url::host(&self.base_url).unwrap_or_default();
+        let draft = Draft {
+            method: self.method.clone(),
+            url: self.submit_url(&scope, &pairs)?,
+            headers,
+            body,
+            credential_hosts: vec![host],
+            timeout: Duration::from_millis(self.submit_timeout_ms()),
+        };
+        Ok(draft.seal())
+    }
+
+    /// The request that asks for the state.
+    ///
+    /// # Errors
+    /// [`ErrorClass::Refused`] where the link leads to a host that the connector does not list.
+    pub fn poll(&self, operation: &Operation) -> Result<HttpRequest, CallError> {
+        let method = self.rule.as_ref().map_or("GET", |rule| rule.poll.link.method.as_str());
+        self.follow(method, required(operation.poll_url.as_ref(), "poll")?, operation.poll_body.clone())
+    }
+
+    /// The request that fetches the result after [`super::Reading::Fetch`].
+    ///
+    /// # Errors
+    /// [`ErrorClass::Refused`] where the link leads to a host that the connector does not list.
+    pub fn result(&self, operation: &Operation) -> Result<HttpRequest, CallError> {
+        let rule = self.rule.as_ref().and_then(|rule| rule.result.as_ref());
+        let method = rule.map_or("GET", |result| result.method.as_str());
+        self.follow(method, required(operation.result_url.as_ref(), "result")?, None)
+    }
+
+    /// The request that cancels the work; `None` where the provider cannot.
+    pub fn cancel(&self, operation: &Operation) -> Option<Result<HttpRequest, CallError>> {
+        let rule = self.rule.as_ref()?.cancel.as_ref()?;
+        let url = operation.cancel_url.as_ref()?;
+        Some(self.follow(&rule.method, url, None))
+    }
+
+    /// The request that lists the provider's operations, to settle a submit of unknown fate; `None` where there is
+    /// none.
+    pub fn recover(&self) -> Option<Result<HttpRequest, CallError>> {
+        let rule = self.rule.as_ref()?.recover.as_ref()?;
+        let text = rule.url.literal()?;
+        let url = if text.starts_with("http") { text } else { url::append(&self.base_url, &text) };
+        Some(self.follow("GET", &url, None))
+    }
+
+    /// Bound on the submit's exchange, in milliseconds.
+    pub fn submit_timeout_ms(&self) -> u64 {
+        let whole = self.timeout_s.map(to_ms);
+        match &self.rule {
+            None => whole.unwrap_or(DIRECT_TIMEOUT_MS),
+            Some(rule) if rule.hold => to_ms(rule.hold_s) + HOLD_MARGIN_MS,
+            Some(_) => whole.unwrap_or(ACK_TIMEOUT_MS).min(ACK_TIMEOUT_MS),
+        }
+    }
+
+    /// Bound on the work from acceptance to its end, in milliseconds.
+    pub fn operation_timeout_ms(&self) -> u64 {
+        self.timeout_s.map_or(OPERATION_TIMEOUT_MS, to_ms)
+    }
+
+    /// How long to wait before the next poll after `tries` polls that changed nothing, in milliseconds.
+    pub fn poll_after_ms(&self, tries: u32) -> u64 {
+        let Some(poll) = self.rule.as_ref().map(|rule| &rule.poll) else { return 1000 };
+        let grown = poll.interval_s * poll.growth.powi(i32::try_from(tries).unwrap_or(i32::MAX));
+        to_ms(grown.min(poll.max_interval_s))
+    }
+
+    /// Whether the same request may be sent again without being paid twice: declared `idempotent`, with an
+    /// `idempotency_header`, or GET or HEAD.
+    pub fn is_repeatable(&self) -> bool {
+        self.idempotent || self.idempotency_header.is_some() || ["GET", "HEAD"].contains(&self.method.as_str())
+    }
+
+    /// A request to a link that a reply gave. Headers that belong to the submit alone, or that depend on its inputs,
+    /// are left out; credentials go to the connector's own host, and to hosts that are listed for them.
+    pub(super) fn follow(&self, method: &str, link: &str, body: Option<Value>) -> Result<HttpRequest, CallError> {
+        let trusted = self.is_trusted(link)?;
+        let scope = Scope::none();
+        let mut headers: Pairs = Vec::new();
+        for (name, text) in &self.headers {
+            let own = !is_auth_header(name) && text.secrets().next().is_none();
+            if self.is_submit_only(name) || !(own || trusted) {
+                continue;
+            }
+            if let Some(value) = header_value(name, text, &scope)? {
+                headers.push((name.clone(), value));
+            }
+        }
+        if body.is_some() {
+            set(&mut headers, "Content-Type", "application/json");
+        }
+        let mut url = vec![Piece::Text(link.to_owned())];
+        if trusted {
+            let keys: Vec<_> =
+                self.query.iter().filter(|(_, value)| value.has_secrets() && !value.has_places()).cloned().collect();
+            append_query(&mut url, &expand_pairs(&keys, &scope)?);
+        }
+        let draft = Draft {
+            method: method.to_owned(),
+            url,
+            headers,
+            body: body.map_or(DraftBody::None, |body| DraftBody::Json(Expanded::Value(body))),
+            credential_hosts: if trusted { url::host(link).into_iter().collect() } else { Vec::new() },
+            timeout: Duration::from_millis(FOLLOW_TIMEOUT_MS),
+        };
+        Ok(draft.seal())
+    }
+
+    /// Whether a link may be given credentials; an error where it may not be followed at all.
+    fn is_trusted(&self, link: &str) -> Result<bool, CallError> {
+        let shown = url::without_query(link);
+        let refused = |message: String| CallError::new(ErrorClass::Refused, message).with("url", shown);
+        let host = url::host(link).ok_or_else(|| refused(format!("`{shown}` is no http or https link to follow")))?;
+        let encrypted = url::is_https(link) || !url::is_https(&self.base_url);
+        if url::host(&self.base_url).as_ref() == Some(&host) {
+            return Ok(encrypted);
+        }
+        let listed = self.hosts.iter().filter(|listed| listed.matches(&host)).collect::<Vec<_>>();
+        if listed.is_empty() {
+            let message = format!(
+                "{} links to `{host}`, which is not its own host: list it in the connector's `data.hosts`, if it may be \
+                 followed there",
+                self.provider
+            );
+            return Err(refused(message));
+        }
+        Ok(encrypted && listed.iter().any(|listed| listed.credentials))
+    }
+
+    fn is_submit_only(&self, name: &str) -> bool {
+        let by_rule = self.rule.iter().flat_map(|rule| &rule.submit_only);
+        by_rule.map(String::as_str).chain(["Content-Type"]).chain(self.idempotency_header.as_deref()).any(|own| name.eq_ignore_ascii_case(own))
+    }
+
+    fn submit_url(&self, scope: &Scope<'_>, pairs: &Pairs) -> Result<Vec<Piece>, CallError> {
+        let mut url = match &self.path {
+            None => vec![Piece::Text(self.base_url.clone())],
+            Some(path) => {
+                let mut pieces = path.expand_path(scope).map_err(|fault| misfit("path", &fault))?;
+                let base = format!("{}/", self.base_url.trim_end_matches('/'));
+                match pieces.first_mut() {
+                    Some(Piece::Text(first)) => *first = format!("{base}{}", first.trim_start_matches('/')),
+                    Some(Piece::Secret(_)) | None => pieces.insert(0, Piece::Text(base)),
+                }
+                pieces
+            }
+        };
+        append_query(&mut url, pairs);
+        Ok(url)
+    }
+
+    fn submit_headers(&self, scope: &Scope<'_>, context: &CallContext<'_>) -> Result<Pairs, CallError> {
+        let mut headers: Pairs = Vec::new();
+        for (name, text) in &self.headers {
+            if let Some(value) = header_value(name, text, scope)? {
+                headers.push((name.clone(), value));
+            }
+        }
+        for (name, text) in self.rule.iter().flat_map(|rule| &rule.submit_headers) {
+            let at = headers.iter().position(|(known, _)| known.eq_ignore_ascii_case(name));
+            match (text, at) {
+                (None, Some(at)) => drop(headers.remove(at)),
+                (Some(text), None) => headers.extend(header_value(name, text, scope)?.map(|value| (name.clone(), value))),
+                (None, None) | (Some(_), Some(_)) => {}
+            }
+        }
+        if let Some(accept) = &self.accept {
+            set(&mut headers, "Accept", accept);
+        }
+        if let Some(name) = &self.idempotency_header {
+            set(&mut headers, name, context.idempotency_key);
+        }
+        Ok(headers)
+    }
+
+    fn write_body(&self, body: Option<Expanded>) -> Result<DraftBody, CallError> {
+        let body = match body {
+            None | Some(Expanded::Absent) => return Ok(DraftBody::None),
+            Some(body) => body,
+        };
+        match self.kind {
+            BodyKind::None => Ok(DraftBody::None),
+            BodyKind::Json => Ok(DraftBody::Json(body)),
+            BodyKind::Raw => {
+                let pieces = body.into_pieces().map_err(|fault| misfit("body", &fault))?;
+                Ok(pieces.map_or(DraftBody::None, DraftBody::Raw))
+            }
+            BodyKind::Form => {
+                let fields = match body {
+                    Expanded::Object(fields) => fields,
+                    Expanded::Value(Value::Object(fields)) => {
+                        fields.into_iter().map(|(name, value)| (name, Expanded::Value(value))).collect()
+                    }
+                    Expanded::Absent | Expanded::Value(_) | Expanded::Pieces(_) | Expanded::List(_) => {
+                        return Err(misfit("body", "a form needs an object"));
+                    }
+                };
+                let mut pairs = Vec::new();
+                for (name, value) in fields {
+                    push_pairs(&mut pairs, &name, value)?;
+                }
+                Ok(DraftBody::Form(pairs))
+            }
+        }
+    }
+
+    /// A template's content type counts only where the kind of body does not decide it.
+    fn set_content_type(&self, headers: &mut Pairs, body: &DraftBody) {
+        let declared = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+        match body {
+            DraftBody::None => headers.retain(|(name, _)| !name.eq_ignore_ascii_case("content-type")),
+            DraftBody::Form(_) => set(headers, "Content-Type", "application/x-www-form-urlencoded"),
+            DraftBody::Json(_) if !declared => set(headers, "Content-Type", "application/json"),
+            DraftBody::Raw(_) if !declared => set(headers, "Content-Type", "text/plain; charset=utf-8"),
+            DraftBody::Json(_) | DraftBody::Raw(_) => {}
+        }
+    }
+}
+
+fn to_ms(seconds: f64) -> u64 {
+    (seconds * 1000.0) as u64
+}
+
+fn required<'a>(url: Option<&'a String>, what: &str) -> Result<&'a String, CallError> {
+    url.ok_or_else(|| CallError::new(ErrorClass::OutputInvalid, format!("the provider gave no link to {what}")))
+}
+
+fn misfit(place: &str, fault: &str) -> CallError {
+    CallError::new(ErrorClass::InvalidInput, format!("{place}: {fault}"))
+}
+
+/// The inputs over the connector's fields, which expand first.
+fn lay_over<'a>(
+    fields: &[(String, Template)],
+    inputs: impl Iterator<Item = (&'a String, &'a Value)>,
+    scope: &Scope<'_>,
+) -> Expanded {
+    let mut whole: Vec<(String, Expanded)> =
+        fields.iter().map(|(name, template)| (name.clone(), template.expand(scope))).collect();
+    for (name, value) in inputs {
+        let value = Expanded::Value(value.clone());
+        match whole.iter_mut().find(|(known, _)| known == name) {
+            Some((_, known)) => *known = value,
+            None => whole.push((name.clone(), value)),
+        }
+    }
+    Expanded::Object(whole)
+}
+
+fn expand_pairs(templates: &[(String, Template)], scope: &Scope<'_>) -> Result<Pairs, CallError> {
+    let mut pairs = Vec::new();
+    for (name, template) in templates {
+        push_pairs(&mut pairs, name, template.expand(scope))?;
+    }
+    Ok(pairs)
+}
+
+/// A list is its name repeated; null and absent are left out.
+fn push_pairs(pairs: &mut Pairs, name: &str, value: Expanded) -> Result<(), CallError> {
+    let items = match value {
+        Expanded::List(items) => items,
+        Expanded::Value(Value::Array(items)) => items.into_iter().map(Expanded::Value).collect(),
+        single => vec![single],
+    };
+    for item in items {
+        let pieces = item.into_pieces().map_err(|fault| misfit(&format!("`{name}`"), &fault))?;
+        pairs.extend(pieces.map(|pieces| (name.to_owned(), pieces)));
+    }
+    Ok(())
+}
+
+fn append_query(url: &mut Vec<Piece>, pairs: &Pairs) {
+    let known = url.iter().any(|piece| matches!(piece, Piece::Text(text) if text.contains('?')));
+    for (index, (name, value)) in pairs.iter().enumerate() {
+        url.push(Piece::Text(if index == 0 && !known { "?" } else { "&" }.to_owned()));
+        url.extend(encode_pair(name, value));
+    }
+}
+
+fn header_value(name: &str, text: &Text, scope: &Scope<'_>) -> Result<Option<Vec<Piece>>, CallError> {
+    let place = format!("header `{name}`");
+    let pieces = text.expand(scope).into_pieces().map_err(|fault| misfit(&place, &fault))?;
+    let control = |piece: &Piece| match piece {
+        Piece::Text(text) => text.chars().any(|c| c.is_control() && c != '\t'),
+        Piece::Secret(_) => false,
+    };
+    if pieces.iter().flatten().any(control) {
+        return Err(misfit(&place, "a line break or another control character cannot stand there"));
+    }
+    Ok(pieces)
+}
+
+fn set(headers: &mut Pairs, name: &str, value: &str) {
+    headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+    headers.push((name.to_owned(), vec![Piece::Text(value.to_owned())]));
+}

@@ -1,0 +1,67 @@
+//! Expressions of a workflow: what they may look like, what they refer to, and those that need no JavaScript.
+//!
+//! An expression is JavaScript, bare (`results.resize.url`) or with statements (`const n = 2; return n`). This module
+//! reads and judges the text and looks plain paths up; evaluating anything else is the [`crate::ports::Evaluator`]'s.
+//!
+//! Architecture invariant: no parser sees a text that [`scan`] did not pass. Parsers recurse; the caps of `scan`
+//! keep every one of them within the stack that its caller has, here as well as in the JavaScript engine.
+
+mod brackets;
+mod lines;
+mod natural;
+mod parse;
+mod path;
+mod program;
+mod quick;
+mod references;
+mod scan;
+mod token;
+mod wanted;
+
+pub use parse::check;
+pub use path::{PlainPath, Segment, plain_path};
+pub use program::program;
+pub use quick::quick;
+pub use references::{Reference, References, references};
+pub use scan::{MAX_CHAIN, MAX_DEPTH, MAX_PREFIX, MAX_REGEX_GROUPS, scan};
+pub use wanted::{Wanted, WantedResults, wanted};
+
+use crate::diagnostic::Span;
+
+/// The longest text that is accepted, in bytes.
+pub const MAX_SOURCE_BYTES: usize = 16 * 1024;
+
+/// The names that a workflow's expressions may use (reference: OpenFlow, names in scope).
+pub const CONTEXT_NAMES: [&str; 14] = [
+    "flow_input",
+    "results",
+    "previous_result",
+    "result",
+    "error",
+    "resume",
+    "resumes",
+    "approvers",
+    "flow_env",
+    "params",
+    "all_iters",
+    "started_at",
+    "flow_job_id",
+    "WM_SCHEDULED_FOR",
+];
+
+/// Why a text is no expression.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}{}", span.map(|at| format!(" (line {}, column {})", at.line, at.column)).unwrap_or_default())]
+pub struct SyntaxFault {
+    /// What is wrong: lower case, no full stop.
+    pub message: String,
+    /// Where, within the text as the user wrote it; `None` where the whole text is at fault.
+    pub span: Option<Span>,
+}
+
+impl SyntaxFault {
+    /// A fault at a byte of the text.
+    fn at(source: &str, byte: usize, message: impl Into<String>) -> Self {
+        Self { message: message.into(), span: Some(lines::Lines::of(source).span(byte)) }
+    }
+}

@@ -1,0 +1,68 @@
+//! The brackets that are open at a place of a text.
+
+/// An opening bracket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Open {
+    /// The byte that it stands at.
+    pub(super) start: usize,
+    /// How it is written.
+    pub(super) text: &'static str,
+    closer: char,
+    template: bool,
+    condition: bool,
+}
+
+impl Open {
+    /// The `${` of a template literal.
+    pub(super) fn template(start: usize) -> Self {
+        Self { start, text: "${", closer: '}', template: true, condition: false }
+    }
+
+    /// One of `(`, `[` and `{`; `condition` where it holds the condition of a statement.
+    pub(super) fn bracket(start: usize, bracket: char, condition: bool) -> Self {
+        let (text, closer) = match bracket {
+            '(' => ("(", ')'),
+            '[' => ("[", ']'),
+            _ => ("{", '}'),
+        };
+        Self { start, text, closer, template: false, condition }
+    }
+}
+
+/// The brackets that are open, outermost first.
+#[derive(Debug, Default)]
+pub(super) struct Brackets {
+    open: Vec<Open>,
+    closed_condition: bool,
+}
+
+impl Brackets {
+    pub(super) fn open(&mut self, bracket: Open) {
+        self.open.push(bracket);
+    }
+
+    /// Closes the innermost bracket; says whether the character fits it.
+    pub(super) fn close(&mut self, character: char) -> bool {
+        match self.open.pop() {
+            Some(open) => {
+                self.closed_condition = open.condition;
+                open.closer == character
+            }
+            None => false,
+        }
+    }
+
+    pub(super) fn innermost(&self) -> Option<&Open> {
+        self.open.last()
+    }
+
+    /// Says whether a `}` here ends a template's placeholder.
+    pub(super) fn in_template(&self) -> bool {
+        self.open.last().is_some_and(|open| open.template)
+    }
+
+    /// Says whether the bracket closed last held the condition of a statement.
+    pub(super) fn closed_condition(&self) -> bool {
+        self.closed_condition
+    }
+}

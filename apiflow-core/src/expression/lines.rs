@@ -1,0 +1,24 @@
+//! Lines and columns of a text.
+
+use crate::diagnostic::Span;
+
+/// Where the lines of a text begin.
+pub(super) struct Lines<'s> {
+    source: &'s str,
+    starts: Vec<usize>,
+}
+
+impl<'s> Lines<'s> {
+    pub(super) fn of(source: &'s str) -> Self {
+        let starts = source.match_indices('\n').map(|(newline, _)| newline + 1);
+        Self { source, starts: std::iter::once(0).chain(starts).collect() }
+    }
+
+    /// The line and column of a byte; of the last character where the byte is behind it.
+    pub(super) fn span(&self, byte: usize) -> Span {
+        let end = self.source.floor_char_boundary(byte);
+        let line = self.starts.partition_point(|start| *start <= end);
+        let start = self.starts[line - 1];
+        Span { line: line as u32, column: self.source[start..end].chars().count() as u32 + 1 }
+    }
+}

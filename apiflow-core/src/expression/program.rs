@@ -1,0 +1,72 @@
+//! The text that the JavaScript engine is handed.
+
+use super::token::{Kind, Token, tokens};
+
+/// Words that begin a statement, so that nothing is returned by itself. Source: OpenFlow, implicit return.
+const STATEMENT_WORDS: [&str; 14] = [
+    "return", "const", "let", "var", "if", "for", "while", "switch", "try", "throw", "function", "class", "async",
+    "await",
+];
+
+/// The expression as a call of an async function, whose promise is the value.
+///
+/// An expression is returned by itself, unless it begins with one of the words `return const let var if for while
+/// switch try throw function class async await` or holds a `;`. A predicate is always an expression, coerced by
+/// `Boolean`. An empty text is null, as a predicate false.
+pub fn program(source: &str, predicate: bool) -> String {
+    // A text that is no JavaScript is for the parser to refuse, in the shape that most texts have.
+    let (before, after) = match tokens(source) {
+        Ok(tokens) => wrapping(&tokens, predicate),
+        Err(_) => wrapping(&UNREADABLE, predicate),
+    };
+    format!("{before}{source}{after}")
+}
+
+/// Stands for a text that can't be split into tokens.
+const UNREADABLE: [Token<'static>; 1] = [Token { kind: Kind::Punctuator, start: 0, text: "" }];
+
+/// What goes before and after a text of these tokens.
+pub(super) fn wrapping(tokens: &[Token<'_>], predicate: bool) -> (&'static str, &'static str) {
+    match (tokens, predicate) {
+        ([], true) => ("(async function () { return false;\n", "\n})()"),
+        ([], false) => ("(async function () {\n", "\n})()"),
+        (_, true) => ("(async function () { return Boolean((\n", "\n)); })()"),
+        (tokens, false) if has_statements(tokens) => ("(async function () {\n", "\n})()"),
+        (_, false) => ("(async function () { return (\n", "\n); })()"),
+    }
+}
+
+fn has_statements(tokens: &[Token<'_>]) -> bool {
+    let first = tokens.first();
+    first.is_some_and(|token| token.kind == Kind::Word && STATEMENT_WORDS.contains(&token.text))
+        || tokens.iter().any(|token| token.is(";"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::program;
+
+    fn check(source: &str, predicate: bool, expected: &str) {
+        assert_eq!(program(source, predicate), format!("(async function () {expected})()"), "{source}");
+    }
+
+    #[test]
+    fn an_expression_is_returned_and_statements_are_left_alone() {
+        check("a", false, "{ return (\na\n); }");
+        check("iffy", false, "{ return (\niffy\n); }");
+        check("';'", false, "{ return (\n';'\n); }");
+        check("{a: 1}", false, "{ return (\n{a: 1}\n); }");
+        check("a // ;", false, "{ return (\na // ;\n); }");
+        check("a;", false, "{\na;\n}");
+        check("let x = 1", false, "{\nlet x = 1\n}");
+        check(" /* c */ return 1", false, "{\n /* c */ return 1\n}");
+        check(" ", false, "{\n \n}");
+    }
+
+    #[test]
+    fn a_predicate_is_always_an_expression() {
+        check("a, b", true, "{ return Boolean((\na, b\n)); }");
+        check("return 1", true, "{ return Boolean((\nreturn 1\n)); }");
+        check("// none", true, "{ return false;\n// none\n}");
+    }
+}

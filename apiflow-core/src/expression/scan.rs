@@ -1,0 +1,188 @@
+//! The caps that keep a text within every parser's stack.
+
+use super::token::{Kind, Token, tokens};
+use super::{MAX_SOURCE_BYTES, SyntaxFault};
+
+/// How deep brackets, template placeholders included, may nest.
+pub const MAX_DEPTH: usize = 48;
+
+/// How many tokens that make what follows them their own part (unary operators, arrows, `?:`, assignments, `**`,
+/// `new`, labels, bodies of statements without braces) may be open at once.
+pub const MAX_PREFIX: usize = 128;
+
+/// How many links (operators, member accesses, calls, commas) may make up the chains that are open at once.
+pub const MAX_CHAIN: usize = 1024;
+
+/// How many groups and classes one regular expression may have.
+pub const MAX_REGEX_GROUPS: usize = 64;
+
+/// Words that nest the statement or operand after them.
+const PREFIX_WORDS: [&str; 14] = [
+    "typeof", "void", "delete", "await", "yield", "new", "if", "for", "while", "do", "with", "extends", "throw",
+    "return",
+];
+
+/// Operators that nest what stands to their right.
+const PREFIX_OPERATORS: [&str; 23] = [
+    "!", "~", "=>", "?", ":", "=", "**", "++", "--", "...", "+=", "-=", "*=", "/=", "%=", "**=", "<<=", ">>=", ">>>=",
+    "&=", "|=", "^=", "&&=",
+];
+
+/// Refuses a text that is too long or could nest too deep for a parser, in one pass over its tokens.
+///
+/// It also refuses what has unbalanced brackets or an open string: such a text can't leave the function that
+/// [`super::program`] puts it into.
+pub fn scan(source: &str) -> Result<(), SyntaxFault> {
+    scanned(source).map(drop)
+}
+
+/// The tokens of a text that passes.
+pub(super) fn scanned(source: &str) -> Result<Vec<Token<'_>>, SyntaxFault> {
+    if source.len() > MAX_SOURCE_BYTES {
+        let message = format!("the expression has {} bytes, at most {MAX_SOURCE_BYTES} are allowed", source.len());
+        return Err(SyntaxFault { message, span: None });
+    }
+    let tokens = tokens(source)?;
+    let mut nesting = Nesting::default();
+    let mut before = None;
+    for token in &tokens {
+        nesting.take(before, token).map_err(|message| SyntaxFault::at(source, token.start, message))?;
+        before = Some(token);
+    }
+    Ok(tokens)
+}
+
+/// What is open within one bracket.
+#[derive(Debug, Clone, Copy, Default)]
+struct Level {
+    prefix: usize,
+    links: usize,
+    commas: usize,
+    list: bool,
+}
+
+/// What is open at a place of the text: the sums over all levels.
+#[derive(Debug)]
+struct Nesting {
+    levels: Vec<Level>,
+    prefix: usize,
+    chain: usize,
+    elses: usize,
+}
+
+impl Default for Nesting {
+    fn default() -> Self {
+        Self { levels: vec![Level::default()], prefix: 0, chain: 0, elses: 0 }
+    }
+}
+
+impl Nesting {
+    fn take(&mut self, before: Option<&Token<'_>>, token: &Token<'_>) -> Result<(), String> {
+        match token.kind {
+            Kind::Number | Kind::String => {}
+            Kind::Regex => check_regex(token.text)?,
+            Kind::Template => self.link(),
+            Kind::TemplateHead => self.open(false),
+            Kind::TemplateMiddle => self.separate(true),
+            Kind::TemplateTail => self.close(),
+            Kind::Word => self.word(before, token.text),
+            Kind::Punctuator => self.punctuator(before, token.text),
+        }
+        self.check()
+    }
+
+    fn word(&mut self, before: Option<&Token<'_>>, word: &str) {
+        if before.is_some_and(Token::is_dot) {
+            return;
+        }
+        match word {
+            "else" => self.elses += 1,
+            "in" | "of" | "instanceof" => self.link(),
+            _ if PREFIX_WORDS.contains(&word) => self.prefix(),
+            _ => {}
+        }
+    }
+
+    fn punctuator(&mut self, before: Option<&Token<'_>>, text: &str) {
+        match text {
+            "(" | "{" => self.open(false),
+            "[" => self.open(true),
+            ")" | "]" | "}" => self.close(),
+            ";" => self.separate(true),
+            "," => self.separate(false),
+            "+" | "-" if !before.is_some_and(ends_operand) => self.prefix(),
+            "||=" | "??=" => self.prefix(),
+            _ if PREFIX_OPERATORS.contains(&text) => self.prefix(),
+            _ => self.link(),
+        }
+    }
+
+    fn level(&mut self) -> &mut Level {
+        self.levels.last_mut().expect("the outermost level is never closed: the brackets are balanced")
+    }
+
+    fn prefix(&mut self) {
+        self.level().prefix += 1;
+        self.prefix += 1;
+    }
+
+    fn link(&mut self) {
+        self.level().links += 1;
+        self.chain += 1;
+    }
+
+    fn open(&mut self, list: bool) {
+        self.link();
+        self.levels.push(Level { list, ..Level::default() });
+    }
+
+    fn close(&mut self) {
+        if let Some(level) = self.levels.pop() {
+            self.prefix -= level.prefix;
+            self.chain -= level.links + level.commas;
+        }
+    }
+
+    /// A comma or semicolon: what follows is not part of what stands before it. Commas that are no list's make a
+    /// chain of their own, which a semicolon ends.
+    fn separate(&mut self, statement: bool) {
+        let level = self.level();
+        let (prefix, links, commas) = (level.prefix, level.links, level.commas);
+        let chained = usize::from(!statement && !level.list);
+        let kept = if statement { 0 } else { commas };
+        *level = Level { prefix: 0, links: 0, commas: kept + chained, list: level.list };
+        self.prefix -= prefix;
+        self.chain = self.chain + kept + chained - links - commas;
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let advice = "split the expression into several steps or statements";
+        if self.levels.len() > MAX_DEPTH + 1 {
+            Err(format!("brackets nest deeper than {MAX_DEPTH}, {advice}"))
+        } else if self.prefix > MAX_PREFIX || self.elses > MAX_PREFIX {
+            Err(format!("more than {MAX_PREFIX} operators or statements nest in each other, {advice}"))
+        } else if self.chain > MAX_CHAIN {
+            Err(format!("more than {MAX_CHAIN} operators or calls make one chain, {advice}"))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// Says whether a `+` or `-` after the token has an operand on its left.
+fn ends_operand(token: &Token<'_>) -> bool {
+    match token.kind {
+        Kind::Word => !PREFIX_WORDS.contains(&token.text),
+        Kind::Number | Kind::String | Kind::Regex | Kind::Template | Kind::TemplateTail => true,
+        Kind::TemplateHead | Kind::TemplateMiddle => false,
+        Kind::Punctuator => matches!(token.text, ")" | "]" | "}"),
+    }
+}
+
+fn check_regex(text: &str) -> Result<(), String> {
+    let groups = text.matches(['(', '[']).count();
+    if groups > MAX_REGEX_GROUPS {
+        return Err(format!("the regular expression has {groups} groups and classes, at most {MAX_REGEX_GROUPS}"));
+    }
+    Ok(())
+}

@@ -1,0 +1,288 @@
+//! The [`HttpClient`] on reqwest: the one choke point for outgoing calls.
+//!
+//! Architecture invariant: nothing else in apiflow opens an outgoing HTTP connection. What is sent is checked by the
+//! [`OutgoingPolicy`], sent once, and holds a secret only where the secret's hosts allow it.
+
+mod address;
+mod failure;
+mod fill;
+mod policy;
+mod resolve;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
+use reqwest::{Client, Method, Response, Url};
+
+use self::fill::Filling;
+use self::policy::Target;
+pub use self::policy::{OutgoingPolicy, PolicyError};
+use self::resolve::{Lookup, PORT, PolicyResolver};
+use crate::ports::{HttpClient, HttpError, HttpReply, HttpRequest, RequestBody, Secrets};
+
+/// Redirects that are followed for one GET or HEAD.
+const MAX_REDIRECTS: usize = 5;
+
+/// An idle connection is dropped after this long: below the 5 s after which common servers close theirs, since a
+/// connection that dies under a POST leaves its fate unknown.
+const POOL_IDLE: Duration = Duration::from_secs(4);
+
+/// Headers that frame the message or the connection; the client sets them itself.
+const OWN_HEADERS: [&str; 8] =
+    ["connection", "content-length", "host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"];
+
+/// Headers that are credentials even where they hold no secret reference.
+const CREDENTIAL_HEADERS: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
+
+/// Bounds on every exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HttpLimits {
+    /// The largest reply body that is read.
+    pub max_reply_bytes: usize,
+    /// Bound on resolving the name, connecting and the TLS handshake together.
+    pub connect_timeout: Duration,
+}
+
+/// Sends requests under the outgoing policy.
+///
+/// A request's secrets are written in when it is sent, and masked as `$NAME` in the reply and in errors. Values under
+/// 8 bytes are not masked in a reply's headers and body.
+///
+/// A time-out counts as [`HttpError::Connect`] only where the connection was bounded by
+/// [`HttpLimits::connect_timeout`]; a request whose own `timeout` is shorter counts as of unknown fate, since the pool
+/// does not tell whether a connection was given to it.
+pub struct Http {
+    client: Client,
+    policy: Arc<OutgoingPolicy>,
+    secrets: Arc<dyn Secrets>,
+    limits: HttpLimits,
+}
+
+impl Http {
+    /// A client with its own pool of connections.
+    ///
+    /// # Errors
+    /// [`HttpError::Connect`] where TLS can't be set up, for instance because the system has no root certificates.
+    pub fn new(policy: OutgoingPolicy, secrets: Arc<dyn Secrets>, limits: HttpLimits) -> Result<Self, HttpError> {
+        Self::with_lookup(policy, secrets, limits, resolve::system())
+    }
+
+    fn with_lookup(
+        policy: OutgoingPolicy,
+        secrets: Arc<dyn Secrets>,
+        limits: HttpLimits,
+        lookup: Lookup,
+    ) -> Result<Self, HttpError> {
+        // An error means that the program has chosen a provider already, which will do.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let policy = Arc::new(policy);
+        let client = Client::builder()
+            .user_agent(concat!("apiflow/", env!("CARGO_PKG_VERSION")))
+            .dns_resolver(PolicyResolver { policy: Arc::clone(&policy), lookup })
+            .connect_timeout(limits.connect_timeout)
+            .pool_idle_timeout(POOL_IDLE)
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .no_proxy()
+            .build()
+            .map_err(|error| {
+                let cause = failure::root(&error);
+                HttpError::Connect(format!("TLS can't be set up, are root certificates installed? {cause}"))
+            })?;
+        Ok(Self { client, policy, secrets, limits })
+    }
+
+    async fn exchange(&self, request: &HttpRequest, draft: &Draft) -> Result<HttpReply, HttpError> {
+        let mut hop = draft.first_hop(request)?;
+        for _ in 0..=MAX_REDIRECTS {
+            let response = self.send_hop(draft, &hop).await?;
+            let next = if draft.is_safe() { redirect_of(&response, &hop.url) } else { None };
+            match next {
+                Some(url) => hop = self.next_hop(request, draft, hop, url)?,
+                None => return self.read(response, request, draft, &hop).await,
+            }
+        }
+        Err(HttpError::Reply(format!("`{}` redirected more than {MAX_REDIRECTS} times", draft.target.host)))
+    }
+
+    async fn send_hop(&self, draft: &Draft, hop: &Hop) -> Result<Response, HttpError> {
+        let mut outgoing = self.client.request(draft.method.clone(), hop.url.clone()).headers(hop.headers.clone());
+        if let Some(body) = &draft.body {
+            outgoing = outgoing.body(body.clone());
+        }
+        let port = hop.target.port;
+        let sent = PORT.scope(port, outgoing.send()).await;
+        sent.map_err(|error| failure::classify(error, &hop.target.host, draft.is_safe()))
+    }
+
+    /// The request that a redirect asks for; credentials stay behind unless they may go to the new host.
+    fn next_hop(&self, request: &HttpRequest, draft: &Draft, last: Hop, url: Url) -> Result<Hop, HttpError> {
+        let refused = |reason| HttpError::Refused(draft.filling.mask(format!("a redirect was not followed: {reason}")));
+        self.policy.check_url(&url).map_err(refused)?;
+        let target = Target::of(&url).map_err(refused)?;
+        let moved = target != last.target || url.scheme() != last.url.scheme();
+        let mut headers = last.headers;
+        if moved {
+            let safe = url.scheme() == "https" || last.url.scheme() == "http";
+            for (name, value) in &request.headers {
+                let secret = draft.filling.touches(value);
+                let may_go = safe && secret && draft.filling.permits(value, &target, &request.credential_hosts);
+                if (secret || CREDENTIAL_HEADERS.contains(&name.to_ascii_lowercase().as_str())) && !may_go {
+                    headers.remove(name.as_str());
+                }
+            }
+        }
+        Ok(Hop { url, target, headers, redirected: true })
+    }
+
+    async fn read(
+        &self,
+        mut response: Response,
+        request: &HttpRequest,
+        draft: &Draft,
+        hop: &Hop,
+    ) -> Result<HttpReply, HttpError> {
+        let limit = self.limits.max_reply_bytes;
+        let host = &hop.target.host;
+        let too_large = || HttpError::Reply(format!("the reply of `{host}` is over {limit} bytes"));
+        if draft.method != Method::HEAD && response.content_length().is_some_and(|length| length > limit as u64) {
+            return Err(too_large());
+        }
+        let status = response.status().as_u16();
+        let headers = response.headers().iter().map(|(name, value)| {
+            let value = draft.filling.mask_bytes(value.as_bytes().to_vec());
+            (name.as_str().to_owned(), String::from_utf8_lossy(&value).into_owned())
+        });
+        let headers = headers.collect();
+        let mut body = Vec::new();
+        while let Some(chunk) =
+            response.chunk().await.map_err(|error| failure::classify(error, host, draft.is_safe()))?
+        {
+            if body.len() + chunk.len() > limit {
+                return Err(too_large());
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let url = if hop.redirected { draft.filling.mask(hop.url.to_string()) } else { request.url.clone() };
+        Ok(HttpReply { status, headers, body: draft.filling.mask_bytes(body), url })
+    }
+}
+
+#[async_trait]
+impl HttpClient for Http {
+    async fn send(&self, request: &HttpRequest) -> Result<HttpReply, HttpError> {
+        let draft = Draft::of(request, &self.policy, self.secrets.as_ref()).await?;
+        let reply = tokio::time::timeout(request.timeout, self.exchange(request, &draft)).await;
+        let reply = reply.unwrap_or_else(|_| {
+            let (host, seconds) = (&draft.target.host, request.timeout.as_secs_f64());
+            Err(HttpError::Unknown(format!("`{host}` did not answer in full within {seconds} s")))
+        });
+        reply.map_err(|error| mask(error, &draft.filling))
+    }
+}
+
+impl fmt::Debug for Http {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Http")
+            .field("policy", &self.policy)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A request that passed all checks, with its secrets.
+struct Draft {
+    method: Method,
+    target: Target,
+    filling: Filling,
+    body: Option<String>,
+}
+
+/// One request on the wire.
+struct Hop {
+    url: Url,
+    target: Target,
+    headers: HeaderMap,
+    redirected: bool,
+}
+
+impl Draft {
+    async fn of(request: &HttpRequest, policy: &OutgoingPolicy, secrets: &dyn Secrets) -> Result<Self, HttpError> {
+        let method = Method::from_bytes(request.method.as_bytes())
+            .map_err(|_| HttpError::Refused(format!("`{}` is not an HTTP method", request.method)))?;
+        let url = parse(&request.url)?;
+        policy.check_url(&url).map_err(HttpError::Refused)?;
+        let target = Target::of(&url).map_err(HttpError::Refused)?;
+        let filling = Filling::of(request, &target, secrets).await?;
+        let body = match &request.body {
+            RequestBody::None => None,
+            RequestBody::Text(text) => Some(filling.fill(text)),
+        };
+        Ok(Self { method, target, filling, body })
+    }
+
+    /// Whether the method changes nothing by definition, so that the request may be sent on to another place.
+    fn is_safe(&self) -> bool {
+        matches!(self.method, Method::GET | Method::HEAD)
+    }
+
+    /// The first request, with secrets written in.
+    fn first_hop(&self, request: &HttpRequest) -> Result<Hop, HttpError> {
+        let url = parse(&self.filling.fill(&request.url))?;
+        // A secret that changes where the request goes would have been checked for another host.
+        if Target::of(&url).as_ref() != Ok(&self.target) || !matches!(url.scheme(), "http" | "https") {
+            return Err(HttpError::Secret(format!("a secret in the host of a URL is refused: `{}`", request.url)));
+        }
+        let mut headers = HeaderMap::new();
+        for (name, value) in &request.headers {
+            let (name, value) = self.header(name, value)?;
+            headers.append(name, value);
+        }
+        Ok(Hop { url, target: self.target.clone(), headers, redirected: false })
+    }
+
+    fn header(&self, name: &str, value: &str) -> Result<(HeaderName, HeaderValue), HttpError> {
+        let parsed = HeaderName::from_bytes(name.as_bytes())
+            .map_err(|_| HttpError::Refused(format!("`{name}` is not a name of a header")))?;
+        if OWN_HEADERS.contains(&parsed.as_str()) {
+            return Err(HttpError::Refused(format!("header `{name}` is set by the client itself: leave it out")));
+        }
+        let secret = self.filling.touches(value);
+        let mut filled = HeaderValue::from_str(&self.filling.fill(value)).map_err(|_| {
+            let message = format!("the value of header `{name}` holds a character that a header can't carry");
+            if secret { HttpError::Secret(message) } else { HttpError::Refused(message) }
+        })?;
+        filled.set_sensitive(secret);
+        Ok((parsed, filled))
+    }
+}
+
+fn parse(url: &str) -> Result<Url, HttpError> {
+    Url::parse(url).map_err(|error| HttpError::Refused(format!("not an absolute URL: {error}")))
+}
+
+/// Where a reply sends its reader on to, if it does.
+fn redirect_of(response: &Response, from: &Url) -> Option<Url> {
+    if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return None;
+    }
+    let location = response.headers().get(LOCATION)?.to_str().ok()?;
+    from.join(location).ok()
+}
+
+fn mask(error: HttpError, filling: &Filling) -> HttpError {
+    match error {
+        HttpError::Refused(text) => HttpError::Refused(filling.mask(text)),
+        HttpError::Secret(text) => HttpError::Secret(filling.mask(text)),
+        HttpError::Connect(text) => HttpError::Connect(filling.mask(text)),
+        HttpError::Unknown(text) => HttpError::Unknown(filling.mask(text)),
+        HttpError::Reply(text) => HttpError::Reply(filling.mask(text)),
+    }
+}

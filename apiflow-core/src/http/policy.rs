@@ -1,0 +1,166 @@
+//! Where outgoing requests may go.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use reqwest::Url;
+
+use super::address::{canonical, forbidden};
+
+/// Which addresses outgoing requests may reach: the public internet, and the private addresses that the operator
+/// listed.
+///
+/// Architecture invariant: a name is judged by the addresses that it resolves to, at the moment of connecting, so
+/// that a name whose address changes between check and use gains nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OutgoingPolicy {
+    allowed: Vec<Allowed>,
+}
+
+/// One entry of the operator's list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Allowed {
+    /// A name, whatever address it resolves to.
+    Name { name: String, port: Option<u16> },
+    /// The addresses that share the first `prefix` bits with `network`.
+    Network { network: IpAddr, prefix: u8, port: Option<u16> },
+}
+
+/// Why a list of allowed hosts can't be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{entry}` is neither host, host:port nor CIDR; write for instance `localhost:8188` or `10.0.0.0/8`")]
+pub struct PolicyError {
+    /// The entry at fault.
+    pub entry: String,
+}
+
+impl OutgoingPolicy {
+    /// Reads a list by commas of `host`, `host:port` or CIDR; an empty list allows public addresses only. Without a
+    /// port, every port is meant; IPv6 addresses with a port stand in brackets.
+    pub fn parse(list: &str) -> Result<Self, PolicyError> {
+        let entries = list.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+        let allowed = entries.map(|entry| Allowed::parse(entry).ok_or_else(|| PolicyError { entry: entry.to_owned() }));
+        Ok(Self { allowed: allowed.collect::<Result<_, _>>()? })
+    }
+
+    /// Checks all that can be told without resolving a name: scheme, user name, port and literal addresses.
+    ///
+    /// # Errors
+    /// Says what is refused, and how the operator may allow it.
+    pub fn check_url(&self, url: &Url) -> Result<(), String> {
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(format!("scheme `{}` is refused: only http and https are sent", url.scheme()));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err("a user name or password in a URL is refused: put credentials into a header".to_owned());
+        }
+        let target = Target::of(url)?;
+        match target.host.parse::<IpAddr>() {
+            Ok(address) => self.check_address(&target, address),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Checks an address that the target's host stands for or has resolved to.
+    pub(super) fn check_address(&self, target: &Target, address: IpAddr) -> Result<(), String> {
+        let Some(kind) = forbidden(address) else { return Ok(()) };
+        if self.allowed.iter().any(|allowed| allowed.covers(target, canonical(address))) {
+            return Ok(());
+        }
+        let Target { host, port } = target;
+        let port = port.map_or(String::new(), |port| format!(":{port}"));
+        Err(format!(
+            "`{host}{port}` is at {address}, a {kind} address: list it in APIFLOW_ALLOW_HOSTS if it may be called"
+        ))
+    }
+}
+
+/// Where a request goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Target {
+    /// Name in lower case without a final dot, or address without brackets.
+    pub(super) host: String,
+    /// Port; `None` where it is not known, which matches no entry with a port.
+    pub(super) port: Option<u16>,
+}
+
+impl Target {
+    /// The host and port of a URL.
+    pub(super) fn of(url: &Url) -> Result<Self, String> {
+        let host = url.host_str().filter(|host| !host.is_empty()).ok_or("a URL without a host is refused")?;
+        Ok(Self { host: plain_host(host), port: url.port_or_known_default() })
+    }
+
+    /// Whether a `host` or `host:port` of a list of hosts means this target.
+    pub(super) fn is(&self, pattern: &str) -> bool {
+        let Some((host, port)) = split_port(pattern) else { return false };
+        plain_host(host) == self.host && (port.is_none() || port == self.port)
+    }
+}
+
+impl Allowed {
+    fn parse(entry: &str) -> Option<Self> {
+        if let Some((network, prefix)) = entry.split_once('/') {
+            let network: IpAddr = network.parse().ok()?;
+            let prefix: u8 = prefix.parse().ok()?;
+            let bits = if network.is_ipv4() { 32 } else { 128 };
+            return (prefix <= bits).then_some(Self::Network { network, prefix, port: None });
+        }
+        let (host, port) = split_port(entry)?;
+        let host = plain_host(host);
+        if let Ok(network) = host.parse::<IpAddr>() {
+            let network = canonical(network);
+            let prefix = if network.is_ipv4() { 32 } else { 128 };
+            return Some(Self::Network { network, prefix, port });
+        }
+        // The URL parser is the judge of names, so that both sides are written alike; numbers are not names.
+        let url = Url::parse(&format!("http://{host}/")).ok()?;
+        let name = url.host_str().filter(|name| url.path() == "/" && name.parse::<IpAddr>().is_err())?;
+        Some(Self::Name { name: plain_host(name), port })
+    }
+
+    fn covers(&self, target: &Target, address: IpAddr) -> bool {
+        let (matches, port) = match self {
+            Self::Name { name, port } => (*name == target.host, port),
+            Self::Network { network, prefix, port } => (contains(*network, *prefix, address), port),
+        };
+        matches && (port.is_none() || *port == target.port)
+    }
+}
+
+/// Splits `host[:port]`; the port of an IPv6 address follows its brackets.
+fn split_port(text: &str) -> Option<(&str, Option<u16>)> {
+    let (host, port) = if let Some(rest) = text.strip_prefix('[') {
+        let (host, rest) = rest.split_once(']')?;
+        (host, if rest.is_empty() { None } else { Some(rest.strip_prefix(':')?) })
+    } else if text.parse::<Ipv6Addr>().is_ok() {
+        (text, None)
+    } else {
+        match text.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (text, None),
+        }
+    };
+    let port = match port {
+        Some(digits) => Some(digits.parse().ok()?),
+        None => None,
+    };
+    (!host.is_empty()).then_some((host, port))
+}
+
+fn plain_host(host: &str) -> String {
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    host.to_ascii_lowercase()
+}
+
+fn contains(network: IpAddr, prefix: u8, address: IpAddr) -> bool {
+    let (network, address, bits) = match (network, address) {
+        (IpAddr::V4(network), IpAddr::V4(address)) => {
+            (u128::from(network.to_bits()), u128::from(address.to_bits()), 32)
+        }
+        (IpAddr::V6(network), IpAddr::V6(address)) => (network.to_bits(), address.to_bits(), 128),
+        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => return false,
+    };
+    let rest = bits - u32::from(prefix);
+    network.checked_shr(rest).unwrap_or(0) == address.checked_shr(rest).unwrap_or(0)
+}

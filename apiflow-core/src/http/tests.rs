@@ -1,0 +1,146 @@
+//! The client against real servers on the loopback interface.
+
+mod fate;
+mod refusals;
+mod secrets;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::resolve::Lookup;
+use super::{Http, HttpLimits, OutgoingPolicy};
+use crate::ports::HttpClient as _;
+use crate::ports::{HttpError, HttpReply, HttpRequest, RequestBody, SecretPlace, SecretUse};
+use crate::runtime::secrets::StaticSecrets;
+
+/// What a server does once it has read a request.
+enum Answer {
+    /// Writes this and reads the next request.
+    Write(String),
+    /// Closes the connection.
+    Close,
+    /// Writes this and falls silent.
+    Hang(String),
+}
+
+fn ok(body: &str) -> Answer {
+    Answer::Write(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()))
+}
+
+fn redirect(status: u16, location: &str) -> Answer {
+    Answer::Write(format!("HTTP/1.1 {status} Moved\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n"))
+}
+
+/// A server that answers as it is told and remembers every byte.
+struct Server {
+    port: u16,
+    connections: Arc<AtomicUsize>,
+    requests: Arc<Mutex<Vec<String>>>,
+}
+
+impl Server {
+    async fn start(answer: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("the loopback interface has a free port");
+        let port = listener.local_addr().expect("a bound socket has an address").port();
+        let server = Self { port, connections: Arc::default(), requests: Arc::default() };
+        let (connections, requests) = (Arc::clone(&server.connections), Arc::clone(&server.requests));
+        let answer = Arc::new(answer);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                connections.fetch_add(1, Ordering::SeqCst);
+                tokio::spawn(converse(stream, Arc::clone(&answer), Arc::clone(&requests)));
+            }
+        });
+        server
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    fn requests(&self) -> Vec<String> {
+        self.requests.lock().expect("no holder of the list panics").clone()
+    }
+
+    /// The number of connections so far. Connections are accepted in order, so that one of our own, once answered,
+    /// proves that none is on its way before it.
+    async fn connections(&self) -> usize {
+        let mut probe = TcpStream::connect(("127.0.0.1", self.port)).await.expect("the server accepts");
+        probe.write_all(b"GET /probe HTTP/1.1\r\n\r\n").await.expect("the server reads");
+        let mut byte = [0];
+        // A server that closes or falls silent has accepted, too: its reading is what the probe waits for.
+        let _ = tokio::time::timeout(Duration::from_millis(300), probe.read(&mut byte)).await;
+        self.connections.load(Ordering::SeqCst) - 1
+    }
+}
+
+async fn converse<F: Fn(&str) -> Answer>(mut stream: TcpStream, answer: Arc<F>, requests: Arc<Mutex<Vec<String>>>) {
+    while let Some(request) = read_request(&mut stream).await {
+        let next = answer(&request);
+        requests.lock().expect("no holder of the list panics").push(request);
+        match next {
+            Answer::Write(text) => stream.write_all(text.as_bytes()).await.unwrap_or_default(),
+            Answer::Close => return,
+            Answer::Hang(text) => {
+                stream.write_all(text.as_bytes()).await.unwrap_or_default();
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+}
+
+async fn read_request(stream: &mut TcpStream) -> Option<String> {
+    let mut text = String::new();
+    let mut buffer = [0; 4096];
+    loop {
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let head = head.to_ascii_lowercase();
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            if body.len() >= length.map_or(0, |length| length.parse().expect("a length is a number")) {
+                return Some(text);
+            }
+        }
+        match stream.read(&mut buffer).await {
+            Ok(0) | Err(_) => return None,
+            Ok(count) => text.push_str(&String::from_utf8_lossy(&buffer[..count])),
+        }
+    }
+}
+
+const LIMITS: HttpLimits = HttpLimits { max_reply_bytes: 1_000, connect_timeout: Duration::from_secs(2) };
+
+/// A client that may reach what `allowed` lists; names are looked up in `names`.
+fn client(allowed: &str, names: &'static [(&'static str, &'static str)], secrets: StaticSecrets) -> Http {
+    let lookup: Lookup = Arc::new(move |name| {
+        let found: Vec<_> = names.iter().filter(|entry| entry.0 == name.trim_end_matches('.')).collect();
+        let found = found.iter().map(|entry| entry.1.parse().expect("the table holds addresses")).collect();
+        Box::pin(async move { Ok(found) })
+    });
+    let policy = OutgoingPolicy::parse(allowed).expect("the list is well formed");
+    Http::with_lookup(policy, Arc::new(secrets), LIMITS, lookup).expect("this system has root certificates")
+}
+
+/// A client that may reach the loopback interface.
+fn local() -> Http {
+    client("127.0.0.0/8", &[], StaticSecrets::new())
+}
+
+fn request(method: &str, url: &str) -> HttpRequest {
+    HttpRequest {
+        method: method.to_owned(),
+        url: url.to_owned(),
+        headers: Vec::new(),
+        body: RequestBody::None,
+        secrets: Vec::new(),
+        credential_hosts: Vec::new(),
+        timeout: Duration::from_secs(5),
+    }
+}
+
+async fn send(http: &Http, request: &HttpRequest) -> Result<HttpReply, HttpError> {
+    http.send(request).await
+}

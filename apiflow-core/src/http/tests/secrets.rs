@@ -1,0 +1,151 @@
+//! Where secrets go, and where they never appear.
+
+use super::*;
+
+const VALUE: &str = "canary-5f2c/\"+x";
+const NAMES: &[(&str, &str)] = &[("one.example", "127.0.0.1"), ("two.example", "127.0.0.1")];
+
+fn with_secret(hosts: &[&str]) -> Http {
+    client("127.0.0.0/8", NAMES, StaticSecrets::new().with("TOKEN", VALUE, hosts))
+}
+
+/// A request with the secret in its `Authorization` header.
+fn authorized(method: &str, url: &str, credential_hosts: &[&str]) -> HttpRequest {
+    let mut request = request(method, url);
+    request.headers.push(("Authorization".to_owned(), "Bearer <1>".to_owned()));
+    request.secrets.push(used("<1>", SecretPlace::Header));
+    request.credential_hosts = credential_hosts.iter().map(|host| (*host).to_owned()).collect();
+    request
+}
+
+fn used(marker: &str, place: SecretPlace) -> SecretUse {
+    SecretUse { marker: marker.to_owned(), name: "TOKEN".to_owned(), place }
+}
+
+#[tokio::test]
+async fn a_secret_goes_to_its_hosts_only() {
+    let server = Server::start(|_| ok("")).await;
+    let port = server.port;
+    let (here, elsewhere) = (format!("one.example:{port}"), format!("one.example:{}", port ^ 1));
+    for (hosts, credential_hosts, expected) in [
+        (vec![here.as_str()], vec![], true),
+        (vec!["two.example", "one.example"], vec![], true),
+        (vec![], vec![here.as_str()], true),
+        (vec![], vec![], false),
+        (vec!["two.example"], vec!["one.example"], false),
+        (vec![elsewhere.as_str()], vec![], false),
+        (vec!["example"], vec![], false),
+    ] {
+        let before = server.requests().len();
+        let sent = authorized("POST", &format!("http://one.example:{port}/v1"), &credential_hosts);
+        match send(&with_secret(&hosts), &sent).await {
+            Ok(_) => {
+                assert!(expected, "{hosts:?} {credential_hosts:?}");
+                let request = server.requests().pop().expect("it arrived");
+                assert!(request.contains(&format!("authorization: Bearer {VALUE}\r\n")), "{request}");
+            }
+            Err(HttpError::Secret(reason)) => {
+                assert!(!expected, "{hosts:?} {credential_hosts:?}: {reason}");
+                assert!(reason.contains("`TOKEN`") && reason.contains("`one.example`"), "{reason}");
+                assert_eq!(server.requests().len(), before, "nothing is sent");
+            }
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_secret_is_named_and_nothing_is_sent() {
+    let server = Server::start(|_| ok("")).await;
+    let error = send(&local(), &authorized("POST", &server.url("/"), &["127.0.0.1"])).await.expect_err("no secret");
+    assert!(matches!(&error, HttpError::Secret(reason) if reason.contains("`TOKEN` is not set")), "{error:?}");
+    assert_eq!(server.connections().await, 0);
+}
+
+#[tokio::test]
+async fn a_value_is_written_for_its_place_and_what_only_looks_like_a_reference_stays() {
+    let server = Server::start(|_| ok("")).await;
+    let mut sent = authorized("POST", &server.url("/bot<2>/send?key=<2>"), &[]);
+    sent.body = RequestBody::Text(r#"{"key":"<3>","text":"$TOKEN <4>"}"#.to_owned());
+    sent.secrets.extend([used("<2>", SecretPlace::Url), used("<3>", SecretPlace::Json)]);
+    send(&with_secret(&["127.0.0.1"]), &sent).await.expect("it answers");
+    let request = server.requests().pop().expect("it arrived");
+    let encoded = "canary-5f2c%2F%22%2Bx";
+    assert!(request.starts_with(&format!("POST /bot{encoded}/send?key={encoded} HTTP/1.1\r\n")), "{request}");
+    assert!(request.ends_with(r#"{"key":"canary-5f2c/\"+x","text":"$TOKEN <4>"}"#), "{request}");
+}
+
+#[tokio::test]
+async fn a_secret_can_not_choose_the_host_or_break_a_header() {
+    let server = Server::start(|_| ok("")).await;
+    let mut sent = request("GET", &format!("http://127.0.0.1<1>:{}/", server.port));
+    sent.secrets.push(used("<1>", SecretPlace::Url));
+    let reply = send(&with_secret(&["127.0.0.1"]), &sent).await;
+    assert!(matches!(reply, Err(HttpError::Refused(_) | HttpError::Secret(_))), "{reply:?}");
+
+    let broken = StaticSecrets::new().with("TOKEN", "a\r\nx-evil: 1", &["127.0.0.1"]);
+    let reply = send(&client("127.0.0.0/8", NAMES, broken), &authorized("GET", &server.url("/"), &[])).await;
+    assert!(matches!(&reply, Err(HttpError::Secret(reason)) if !reason.contains("evil")), "{reply:?}");
+    assert_eq!(server.connections().await, 0);
+}
+
+#[tokio::test]
+async fn a_redirect_to_another_host_leaves_credentials_behind() {
+    for (allowed, expected) in [(vec!["one.example"], false), (vec!["one.example", "two.example"], true)] {
+        let end = Server::start(|_| ok("")).await;
+        let location = format!("http://two.example:{}/end", end.port);
+        let start = Server::start(move |_| redirect(302, &location)).await;
+        let mut sent = authorized("GET", &format!("http://one.example:{}/", start.port), &[]);
+        sent.headers.push(("Cookie".to_owned(), "session=1".to_owned()));
+        sent.headers.push(("X-Plain".to_owned(), "kept".to_owned()));
+        send(&with_secret(&allowed), &sent).await.expect("it answers");
+        let (first, last) = (start.requests().pop().expect("sent"), end.requests().pop().expect("sent on"));
+        assert!(first.contains(VALUE) && first.contains("cookie"), "{first}");
+        assert_eq!(last.contains(VALUE), expected, "{last}");
+        assert!(last.contains("x-plain: kept") && !last.contains("cookie"), "{last}");
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_within_the_host_keeps_credentials() {
+    let server =
+        Server::start(|request| if request.starts_with("GET /end") { ok("") } else { redirect(308, "/end") }).await;
+    send(&with_secret(&["127.0.0.1"]), &authorized("GET", &server.url("/"), &[])).await.expect("it answers");
+    let last = server.requests().pop().expect("it arrived");
+    assert!(last.starts_with("GET /end") && last.contains(VALUE), "{last}");
+}
+
+#[tokio::test]
+async fn an_echoed_secret_reads_as_its_name() {
+    let server = Server::start(|request| {
+        let target = request.split(' ').nth(1).unwrap_or_default();
+        let length = request.len();
+        if target.starts_with("/echo") {
+            let head = format!("HTTP/1.1 200 OK\r\nx-echo: {VALUE}\r\ncontent-length: {length}\r\n\r\n");
+            Answer::Write(head + request)
+        } else {
+            redirect(302, &format!("/echo?from={target}"))
+        }
+    })
+    .await;
+    let mut sent = authorized("GET", &server.url("/<2>"), &[]);
+    sent.secrets.push(used("<2>", SecretPlace::Url));
+    let reply = send(&with_secret(&["127.0.0.1"]), &sent).await.expect("it answers");
+    let body = String::from_utf8_lossy(&reply.body);
+    assert!(body.contains("authorization: Bearer $TOKEN\r\n"), "{body}");
+    assert_eq!(reply.url, server.url("/echo?from=/$TOKEN"));
+    assert!(reply.headers.contains(&("x-echo".to_owned(), "$TOKEN".to_owned())), "{:?}", reply.headers);
+    assert!(!format!("{reply:?}").contains("canary"), "{reply:?}");
+}
+
+#[tokio::test]
+async fn no_error_shows_a_value() {
+    let server = Server::start(|_| Answer::Close).await;
+    let http = with_secret(&["127.0.0.1"]);
+    let mut sent = authorized("POST", &server.url("/<2>"), &[]);
+    sent.secrets.push(used("<2>", SecretPlace::Url));
+    let error = send(&http, &sent).await.expect_err("the server closes");
+    for text in [format!("{error}"), format!("{error:?}"), format!("{http:?}"), format!("{sent:?}")] {
+        assert!(!text.contains("canary"), "{text}");
+    }
+}

@@ -1,0 +1,264 @@
+//! The workflow as blocks that can be measured: lists, loops and fans of lists.
+
+use std::collections::BTreeSet;
+
+use super::metrics::{Metrics, Size};
+use crate::openflow::{Module, ModuleValue, Place, Reading};
+
+/// What stands for a module.
+#[derive(Debug)]
+pub(super) struct Card {
+    pub(super) id: String,
+    pub(super) pointer: String,
+    pub(super) kind: &'static str,
+    pub(super) label: String,
+}
+
+/// A part of the picture with one way in and one way out, both on its axis.
+#[derive(Debug)]
+pub(super) enum Block {
+    /// A module without lists.
+    Step(Card),
+    /// A loop around a list.
+    Loop(Card, Vec<Block>),
+    /// A branch and its lists.
+    Fork(Card, Vec<Lane>),
+}
+
+/// One list of a branch.
+#[derive(Debug)]
+pub(super) struct Lane {
+    pub(super) label: String,
+    pub(super) blocks: Vec<Block>,
+}
+
+/// All that is drawn.
+#[derive(Debug)]
+pub(super) struct Picture {
+    /// The program between start and end.
+    pub(super) main: Vec<Block>,
+    /// The failure handler, beside it.
+    pub(super) failure: Option<Block>,
+    /// Pointer of what the start stands for.
+    pub(super) start_pointer: &'static str,
+}
+
+impl Picture {
+    pub(super) fn of(reading: &Reading) -> Self {
+        let Some(flow) = &reading.flow else {
+            return Self {
+                main: Vec::new(),
+                failure: None,
+                start_pointer: "",
+            };
+        };
+        let mut builder = Builder {
+            broken: &reading.broken,
+            used: BTreeSet::new(),
+        };
+        let root = Place::ROOT;
+        let value = root.key("value");
+        let mut main: Vec<Block> = Vec::new();
+        if let Some(module) = &flow.value.preprocessor_module {
+            main.push(builder.block(module, &value.key("preprocessor_module")));
+        }
+        main.extend(builder.list(&flow.value.modules, &value.key("modules")));
+        let failure = flow
+            .value
+            .failure_module
+            .as_deref()
+            .map(|module| builder.block(module, &value.key("failure_module")));
+        Self {
+            main,
+            failure,
+            start_pointer: if flow.schema.is_some() { "/schema" } else { "" },
+        }
+    }
+
+    /// Size along and across the flow, without and with the failure handler.
+    pub(super) fn measure(&self, metrics: &Metrics) -> (Size, Size) {
+        let list = list_size(&self.main, metrics);
+        let inner = if self.main.is_empty() {
+            metrics.gap
+        } else {
+            list.main + 2 * metrics.gap
+        };
+        let body = Size {
+            main: inner + 2 * metrics.marker.main,
+            cross: list.cross.max(metrics.marker.cross),
+        };
+        let whole = match &self.failure {
+            None => body,
+            Some(block) => {
+                let size = block.size(metrics);
+                Size {
+                    main: body.main.max(size.main),
+                    cross: body.cross + 2 * metrics.lane_gap + size.cross,
+                }
+            }
+        };
+        (body, whole)
+    }
+
+    /// Width and height of the whole.
+    pub(super) fn size(&self, metrics: &Metrics) -> (i32, i32) {
+        let (_, whole) = self.measure(metrics);
+        metrics.point(whole.main, whole.cross)
+    }
+}
+
+impl Block {
+    /// The size with all that is inside.
+    pub(super) fn size(&self, metrics: &Metrics) -> Size {
+        match self {
+            Block::Step(_) => metrics.card,
+            Block::Loop(_, body) => {
+                let list = list_size(body, metrics);
+                let inner = if body.is_empty() {
+                    metrics.gap
+                } else {
+                    list.main + 2 * metrics.gap
+                };
+                Size {
+                    main: 2 * metrics.pad + metrics.card.main + inner + metrics.marker.main,
+                    cross: list.cross.max(metrics.card.cross) + 2 * metrics.side,
+                }
+            }
+            Block::Fork(_, lanes) => {
+                let fan = lanes_size(lanes, metrics);
+                Size {
+                    main: metrics.card.main + 2 * metrics.fan + fan.main + metrics.join.main,
+                    cross: fan.cross.max(metrics.card.cross),
+                }
+            }
+        }
+    }
+}
+
+/// Size of a list of blocks.
+pub(super) fn list_size(blocks: &[Block], metrics: &Metrics) -> Size {
+    let gaps = metrics.gap * i32::try_from(blocks.len().saturating_sub(1)).unwrap_or(0);
+    let start = Size {
+        main: gaps,
+        cross: metrics.empty_lane,
+    };
+    blocks.iter().fold(start, |sum, block| {
+        let size = block.size(metrics);
+        Size {
+            main: sum.main + size.main,
+            cross: sum.cross.max(size.cross),
+        }
+    })
+}
+
+/// Size of lists side by side.
+pub(super) fn lanes_size(lanes: &[Lane], metrics: &Metrics) -> Size {
+    let gaps = metrics.lane_gap * i32::try_from(lanes.len().saturating_sub(1)).unwrap_or(0);
+    let start = Size {
+        main: 0,
+        cross: gaps,
+    };
+    lanes.iter().fold(start, |sum, lane| {
+        let size = list_size(&lane.blocks, metrics);
+        Size {
+            main: sum.main.max(size.main),
+            cross: sum.cross + size.cross,
+        }
+    })
+}
+
+struct Builder<'r> {
+    broken: &'r BTreeSet<String>,
+    used: BTreeSet<String>,
+}
+
+impl Builder<'_> {
+    fn list(&mut self, modules: &[Module], place: &Place<'_>) -> Vec<Block> {
+        modules
+            .iter()
+            .enumerate()
+            .map(|(index, module)| self.block(module, &place.index(index)))
+            .collect()
+    }
+
+    fn block(&mut self, module: &Module, place: &Place<'_>) -> Block {
+        let card = self.card(module, place);
+        let value = place.key("value");
+        match &module.value {
+            ModuleValue::Script(_)
+            | ModuleValue::RawScript(_)
+            | ModuleValue::Flow(_)
+            | ModuleValue::Identity(_)
+            | ModuleValue::AiAgent(_) => Block::Step(card),
+            ModuleValue::ForLoopFlow(inner) => {
+                Block::Loop(card, self.list(&inner.modules, &value.key("modules")))
+            }
+            ModuleValue::WhileLoopFlow(inner) => {
+                Block::Loop(card, self.list(&inner.modules, &value.key("modules")))
+            }
+            ModuleValue::BranchOne(inner) => {
+                let branches = value.key("branches");
+                let mut lanes: Vec<Lane> = Vec::new();
+                for (index, branch) in inner.branches.iter().enumerate() {
+                    let place = branches.index(index);
+                    lanes.push(Lane {
+                        label: first_said([branch.summary.as_deref(), Some(&branch.expr)], index),
+                        blocks: self.list(&branch.modules, &place.key("modules")),
+                    });
+                }
+                lanes.push(Lane {
+                    label: "default".to_owned(),
+                    blocks: self.list(&inner.default, &value.key("default")),
+                });
+                Block::Fork(card, lanes)
+            }
+            ModuleValue::BranchAll(inner) => {
+                let branches = value.key("branches");
+                let mut lanes: Vec<Lane> = Vec::new();
+                for (index, branch) in inner.branches.iter().enumerate() {
+                    let place = branches.index(index);
+                    lanes.push(Lane {
+                        label: first_said([branch.summary.as_deref(), None], index),
+                        blocks: self.list(&branch.modules, &place.key("modules")),
+                    });
+                }
+                Block::Fork(card, lanes)
+            }
+        }
+    }
+
+    fn card(&mut self, module: &Module, place: &Place<'_>) -> Card {
+        let pointer = place.pointer();
+        let broken =
+            self.broken.contains(&pointer) || self.broken.contains(&place.key("value").pointer());
+        let kind = if broken { "unknown" } else { module.kind() };
+        let own =
+            !module.id.is_empty() && !module.id.starts_with('@') && !self.used.contains(&module.id);
+        let id = if own {
+            module.id.clone()
+        } else {
+            pointer.clone()
+        };
+        self.used.insert(id.clone());
+        let said = [module.summary.as_deref(), Some(&module.id)];
+        let label = said
+            .into_iter()
+            .flatten()
+            .find(|text| !text.trim().is_empty());
+        Card {
+            id,
+            pointer,
+            kind,
+            label: label.unwrap_or(kind).to_owned(),
+        }
+    }
+}
+
+/// The first text that says something, else the branch's number.
+fn first_said(texts: [Option<&str>; 2], index: usize) -> String {
+    let said = texts
+        .into_iter()
+        .flatten()
+        .find(|text| !text.trim().is_empty());
+    said.map_or_else(|| format!("branch {}", index + 1), str::to_owned)
+}

@@ -1,0 +1,363 @@
+#![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::{Direction, Layout, LayoutNode, LayoutOptions, layout};
+
+fn drawn(document: &Value, direction: Direction) -> Layout {
+    let options = LayoutOptions {
+        direction: Some(direction),
+        aspect: None,
+    };
+    layout(document, &options)
+}
+
+fn workflow(modules: &Value) -> Value {
+    json!({"summary": "", "value": {"modules": modules}})
+}
+
+fn step(id: &str) -> Value {
+    json!({"id": id, "value": {"type": "identity"}})
+}
+
+fn looped(id: &str, modules: &[Value]) -> Value {
+    json!({"id": id, "value": {"type": "whileloopflow", "modules": modules}})
+}
+
+fn branch_one(id: &str, branches: &[Vec<Value>], default: &[Value]) -> Value {
+    let branches: Vec<Value> = branches
+        .iter()
+        .map(|modules| json!({"expr": "x", "modules": modules}))
+        .collect();
+    json!({"id": id, "value": {"type": "branchone", "branches": branches, "default": default}})
+}
+
+fn branch_all(id: &str, branches: &[Vec<Value>]) -> Value {
+    let branches: Vec<Value> = branches
+        .iter()
+        .map(|modules| json!({"modules": modules}))
+        .collect();
+    json!({"id": id, "value": {"type": "branchall", "branches": branches}})
+}
+
+/// The points of a path: corners count as points, curves as straight lines.
+fn points(path: &str) -> Vec<(i32, i32)> {
+    let spaced: String = path
+        .chars()
+        .map(|c| if c.is_ascii_alphabetic() { ' ' } else { c })
+        .collect();
+    let numbers: Vec<i32> = spaced
+        .split_whitespace()
+        .map(|n| n.parse().unwrap())
+        .collect();
+    numbers.chunks(2).map(|pair| (pair[0], pair[1])).collect()
+}
+
+fn on_border(node: &LayoutNode, (x, y): (i32, i32)) -> bool {
+    let (right, bottom) = (node.x + node.width, node.y + node.height);
+    let inside = (node.x..=right).contains(&x) && (node.y..=bottom).contains(&y);
+    inside && (x == node.x || x == right || y == node.y || y == bottom)
+}
+
+/// Whether a straight piece of a way runs through the inner part of a node.
+fn crosses(node: &LayoutNode, a: (i32, i32), b: (i32, i32)) -> bool {
+    let over = |low: i32, high: i32, p: i32, q: i32| p.min(q) < high && p.max(q) > low;
+    let within = |low: i32, high: i32, p: i32| low < p && p < high;
+    let (right, bottom) = (node.x + node.width, node.y + node.height);
+    if a.0 == b.0 {
+        within(node.x, right, a.0) && over(node.y, bottom, a.1, b.1)
+    } else {
+        within(node.y, bottom, a.1) && over(node.x, right, a.0, b.0)
+    }
+}
+
+/// What holds for every picture.
+fn check_sound(document: &Value) {
+    for direction in [Direction::Down, Direction::Right] {
+        let picture = drawn(document, direction);
+        assert_eq!(
+            picture,
+            drawn(document, direction),
+            "equal documents give equal pictures"
+        );
+        let by_id: BTreeMap<&str, &LayoutNode> = picture
+            .nodes
+            .iter()
+            .map(|node| (node.id.as_str(), node))
+            .collect();
+        assert_eq!(by_id.len(), picture.nodes.len(), "ids are unique");
+        let edge_ids: BTreeSet<&str> = picture.edges.iter().map(|edge| edge.id.as_str()).collect();
+        assert_eq!(
+            edge_ids.len(),
+            picture.edges.len(),
+            "ids of edges are unique"
+        );
+        let cards: Vec<&LayoutNode> = picture
+            .nodes
+            .iter()
+            .filter(|node| node.kind != "group")
+            .collect();
+        for (index, a) in cards.iter().enumerate() {
+            for b in &cards[index + 1..] {
+                let apart = a.x + a.width <= b.x
+                    || b.x + b.width <= a.x
+                    || a.y + a.height <= b.y
+                    || b.y + b.height <= a.y;
+                assert!(apart, "{a:?} and {b:?} overlap");
+            }
+        }
+        for node in &picture.nodes {
+            let (width, height) = node
+                .parent
+                .as_ref()
+                .map_or((picture.width, picture.height), |_| (0, 0));
+            let (x, y, width, height) = node.parent.as_ref().map_or((0, 0, width, height), |id| {
+                let group = by_id[id.as_str()];
+                (group.x, group.y, group.width, group.height)
+            });
+            let inside = node.x >= x
+                && node.y >= y
+                && node.x + node.width <= x + width
+                && node.y + node.height <= y + height;
+            assert!(inside, "{node:?} is outside of {:?}", node.parent);
+        }
+        for edge in &picture.edges {
+            let way = points(&edge.path);
+            let (source, target) = (by_id[edge.source.as_str()], by_id[edge.target.as_str()]);
+            assert!(
+                on_border(source, way[0]),
+                "{edge:?} starts away from {source:?}"
+            );
+            assert!(
+                on_border(target, *way.last().unwrap()),
+                "{edge:?} ends away from {target:?}"
+            );
+            for pair in way
+                .windows(2)
+                .filter(|pair| pair[0].0 == pair[1].0 || pair[0].1 == pair[1].1)
+            {
+                for card in &cards {
+                    assert!(
+                        !crosses(card, pair[0], pair[1]),
+                        "{edge:?} runs through {card:?}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+fn check_order(document: &Value, expected: &[&str]) {
+    let picture = drawn(document, Direction::Down);
+    let found: Vec<&str> = picture.nodes.iter().map(|node| node.id.as_str()).collect();
+    assert_eq!(found, expected);
+    check_sound(document);
+}
+
+fn check_edges(document: &Value, expected: &[(&str, &str, &str)]) {
+    let picture = drawn(document, Direction::Down);
+    let found: Vec<(&str, &str, &str)> = picture
+        .edges
+        .iter()
+        .map(|edge| {
+            (
+                edge.source.as_str(),
+                edge.target.as_str(),
+                edge.kind.as_str(),
+            )
+        })
+        .collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn what_is_no_workflow_or_empty_has_a_start_and_an_end() {
+    for document in [
+        json!(null),
+        json!({}),
+        json!([1]),
+        workflow(&json!([])),
+        workflow(&json!("x")),
+    ] {
+        check_order(&document, &["@start", "@end"]);
+        check_edges(&document, &[("@start", "@end", "next")]);
+    }
+}
+
+#[test]
+fn a_list_is_a_straight_line() {
+    let document = workflow(&json!([step("a"), step("b")]));
+    check_order(&document, &["@start", "a", "b", "@end"]);
+    let picture = drawn(&document, Direction::Down);
+    let card = &picture.nodes[1];
+    assert_eq!((card.width, card.height, card.x, card.y), (220, 64, 0, 88));
+    assert_eq!(picture.edges[1].path, "M110 152L110 200");
+    assert_eq!((picture.width, picture.height), (220, 352));
+    let across = drawn(&document, Direction::Right);
+    assert_eq!(across.edges[1].path, "M404 32L468 32");
+}
+
+#[test]
+fn a_branch_fans_out_and_joins() {
+    let document = workflow(&json!([branch_one(
+        "b",
+        &[vec![step("x"), step("y")], vec![]],
+        &[step("z")]
+    )]));
+    check_order(&document, &["@start", "b", "x", "y", "z", "b@join", "@end"]);
+    check_edges(
+        &document,
+        &[
+            ("@start", "b", "next"),
+            ("b", "x", "branch"),
+            ("b", "z", "branch"),
+            ("b", "b@join", "branch"),
+            ("x", "y", "next"),
+            ("y", "b@join", "join"),
+            ("z", "b@join", "join"),
+            ("b@join", "@end", "next"),
+        ],
+    );
+    let labels: Vec<Option<String>> = drawn(&document, Direction::Down)
+        .edges
+        .into_iter()
+        .map(|edge| edge.label)
+        .collect();
+    assert_eq!(labels[1].as_deref(), Some("x"));
+    assert_eq!(labels[2].as_deref(), Some("default"));
+}
+
+#[test]
+fn a_loop_is_a_group_with_a_way_back() {
+    let document = workflow(&json!([looped("l", &[step("x")]), step("after")]));
+    check_order(
+        &document,
+        &["@start", "l@group", "l", "x", "l@end", "after", "@end"],
+    );
+    check_edges(
+        &document,
+        &[
+            ("@start", "l", "next"),
+            ("l", "x", "next"),
+            ("x", "l@end", "next"),
+            ("l@end", "l", "loop"),
+            ("l@end", "after", "next"),
+            ("after", "@end", "next"),
+        ],
+    );
+    let picture = drawn(&document, Direction::Down);
+    assert_eq!(picture.nodes[3].parent.as_deref(), Some("l@group"));
+    assert_eq!(picture.nodes[5].parent, None);
+}
+
+#[test]
+fn a_failure_handler_stands_beside_the_program() {
+    let mut document = workflow(&json!([step("a")]));
+    document["value"]["failure_module"] = looped("failure", &[step("f")]);
+    check_order(
+        &document,
+        &[
+            "@start",
+            "a",
+            "@end",
+            "failure@group",
+            "failure",
+            "f",
+            "failure@end",
+        ],
+    );
+    let picture = drawn(&document, Direction::Down);
+    assert!(
+        picture
+            .edges
+            .iter()
+            .any(|edge| edge.kind == "failure" && edge.target == "failure")
+    );
+}
+
+#[test]
+fn a_module_without_an_id_of_its_own_goes_by_its_pointer() {
+    let document = workflow(
+        &json!([step("a"), step("a"), step(""), 5, {"id": "u", "value": {"type": "zzz"}}]),
+    );
+    check_order(
+        &document,
+        &[
+            "@start",
+            "a",
+            "/value/modules/1",
+            "/value/modules/2",
+            "/value/modules/3",
+            "u",
+            "@end",
+        ],
+    );
+    let kinds: Vec<String> = drawn(&document, Direction::Down)
+        .nodes
+        .into_iter()
+        .map(|node| node.kind)
+        .collect();
+    assert_eq!(kinds[3..6], ["identity", "unknown", "unknown"]);
+}
+
+#[test]
+fn the_direction_fits_the_pane() {
+    let steps: Vec<Value> = (0..6).map(|n| step(&format!("s{n}"))).collect();
+    let document = workflow(&json!(steps));
+    let check = |aspect: Option<f64>, expected: Direction| {
+        let options = LayoutOptions {
+            direction: None,
+            aspect,
+        };
+        assert_eq!(
+            layout(&document, &options).direction,
+            expected,
+            "{aspect:?}"
+        );
+    };
+    check(None, Direction::Down);
+    check(Some(0.5), Direction::Down);
+    check(Some(6.0), Direction::Right);
+    check(Some(f64::NAN), Direction::Down);
+    check(Some(-1.0), Direction::Down);
+}
+
+#[test]
+fn options_may_be_left_out() {
+    let options: LayoutOptions = serde_json::from_value(json!({"direction": "right"})).unwrap();
+    assert_eq!(options.direction, Some(Direction::Right));
+    assert_eq!(
+        serde_json::from_value::<LayoutOptions>(json!({})).unwrap(),
+        LayoutOptions::default()
+    );
+}
+
+/// Lists of modules of any shape, at most five levels deep.
+fn any_modules() -> impl Strategy<Value = Vec<Value>> {
+    let leaf = prop_oneof![Just(step("")), Just(step("a")), Just(json!(3))];
+    let module = leaf.prop_recursive(5, 40, 4, |inner| {
+        let list = prop::collection::vec(inner, 0..4);
+        let lists = prop::collection::vec(list.clone(), 0..4);
+        prop_oneof![
+            list.clone().prop_map(|modules| looped("l", &modules)),
+            (lists.clone(), list).prop_map(|(lists, default)| branch_one("b", &lists, &default)),
+            lists.prop_map(|lists| branch_all("p", &lists)),
+        ]
+    });
+    prop::collection::vec(module, 0..5)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+    #[test]
+    fn every_picture_is_sound(modules in any_modules(), failure in any_modules()) {
+        let mut document = workflow(&json!(modules));
+        if let Some(handler) = failure.first() {
+            document["value"]["failure_module"] = handler.clone();
+        }
+        check_sound(&document);
+    }
+}

@@ -1,0 +1,157 @@
+//! Reads a document by hand rather than through serde, so that all of its faults are found at once.
+//!
+//! What is broken is replaced by something harmless and remembered, so that the rest of the document
+//! can still be checked and drawn while it is being typed.
+
+mod fields;
+mod flow;
+mod module;
+mod settings;
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::{OpenFlow, Place};
+use crate::diagnostic::{Diagnostic, has_errors};
+use crate::validate::codes;
+use fields::Fields;
+
+/// How deep lists of modules may be nested; the workflow's own list is the first.
+///
+/// A list in a branch lies five JSON levels deeper than the list around it, and readers of JSON text
+/// stop at 128 levels: so many lists always fit, and one more is said clearly.
+pub const MAX_NESTING: usize = 20;
+
+/// How many findings about one document are listed; the rest is counted.
+pub const MAX_FINDINGS: usize = 1000;
+
+/// Reads a document: the workflow, unless there is an error, and all that is wrong with its structure.
+pub fn parse(document: &Value) -> (Option<OpenFlow>, Vec<Diagnostic>) {
+    let reading = read(document);
+    let diagnostics = reading.findings.into_vec();
+    let flow = reading.flow.filter(|_| !has_errors(&diagnostics));
+    (flow, diagnostics)
+}
+
+/// What could be read of a document that may be broken.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    /// The workflow, with harmless values in place of what is broken; `None` where the document is
+    /// not even an object with a `value`.
+    pub(crate) flow: Option<OpenFlow>,
+    /// What is wrong.
+    pub(crate) findings: Findings,
+    /// Pointers of what is broken: nothing more is to be said about these places.
+    pub(crate) broken: BTreeSet<String>,
+}
+
+/// Reads as much of a document as can be read.
+pub(crate) fn read(document: &Value) -> Reading {
+    let mut reader = Reader::default();
+    let flow = reader.document(document);
+    Reading {
+        flow,
+        findings: reader.findings,
+        broken: reader.broken,
+    }
+}
+
+/// Findings in the order they were made, at most [`MAX_FINDINGS`] of them.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    list: Vec<Diagnostic>,
+    left_out: usize,
+}
+
+impl Findings {
+    /// Adds one, or counts it where there are too many.
+    pub(crate) fn push(&mut self, found: Diagnostic) {
+        if self.list.len() < MAX_FINDINGS {
+            self.list.push(found);
+        } else {
+            self.left_out += 1;
+        }
+    }
+
+    /// The list, with a last finding that says how many were left out.
+    pub(crate) fn into_vec(mut self) -> Vec<Diagnostic> {
+        if self.left_out > 0 {
+            let message = format!("{} more findings are not listed", self.left_out);
+            self.list
+                .push(Diagnostic::error(codes::TOO_MANY_FINDINGS, "", message));
+        }
+        self.list
+    }
+}
+
+/// The state of one reading.
+#[derive(Debug, Default)]
+struct Reader {
+    findings: Findings,
+    broken: BTreeSet<String>,
+    nesting: usize,
+}
+
+impl Reader {
+    /// Notes a fault of the place itself.
+    fn fault(&mut self, place: &Place<'_>, code: &str, message: String) {
+        let pointer = place.pointer();
+        self.broken.insert(pointer.clone());
+        self.findings
+            .push(Diagnostic::error(code, pointer, message));
+    }
+
+    /// Notes that a value has the wrong JSON type.
+    fn wrong_type(&mut self, place: &Place<'_>, what: &str, expected: &str, found: &Value) {
+        let message = format!("{what} must be {expected}, found {}", kind_of(found));
+        self.fault(place, codes::WRONG_TYPE, message);
+    }
+
+    /// The fields of an object, or a fault.
+    fn object<'d, 'p>(
+        &mut self,
+        value: &'d Value,
+        place: &'p Place<'p>,
+        what: &str,
+    ) -> Option<Fields<'d, 'p>> {
+        if let Value::Object(map) = value {
+            Some(Fields::new(map, place))
+        } else {
+            self.wrong_type(place, what, "an object", value);
+            None
+        }
+    }
+
+    /// The elements of a list, each read by `each`.
+    fn list<T>(
+        &mut self,
+        value: &Value,
+        place: &Place<'_>,
+        what: &str,
+        mut each: impl FnMut(&mut Self, &Value, &Place<'_>) -> T,
+    ) -> Vec<T> {
+        if let Value::Array(items) = value {
+            items
+                .iter()
+                .enumerate()
+                .map(|(index, item)| each(self, item, &place.index(index)))
+                .collect()
+        } else {
+            self.wrong_type(place, what, "a list", value);
+            Vec::new()
+        }
+    }
+}
+
+/// A JSON type as people say it.
+pub(crate) fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}

@@ -1,0 +1,223 @@
+//! The fields of one object, taken one after the other.
+
+use serde_json::{Map, Value};
+
+use super::Reader;
+use crate::diagnostic::Diagnostic;
+use crate::openflow::Place;
+use crate::validate::{codes, suggest};
+
+/// Fields that OpenFlow knows and that are kept as they are.
+const KEPT: [&str; 24] = [
+    "agent",
+    "apply_preprocessor",
+    "assets",
+    "cache_ignore_s3_path",
+    "debouncing",
+    "delete_after_secs",
+    "groups",
+    "hash",
+    "hide_cancel",
+    "is_trigger",
+    "lock",
+    "notes",
+    "on_behalf_of",
+    "parallel",
+    "parallelism",
+    "pass_flow_input_directly",
+    "path",
+    "preserve_step_tags",
+    "skin",
+    "squash",
+    "tag",
+    "tag_override",
+    "timeout",
+    "tools",
+];
+
+/// The fields of an object, of which some are taken.
+pub(super) struct Fields<'d, 'p> {
+    map: &'d Map<String, Value>,
+    place: &'p Place<'p>,
+    taken: Vec<&'static str>,
+}
+
+impl<'d, 'p> Fields<'d, 'p> {
+    pub(super) fn new(map: &'d Map<String, Value>, place: &'p Place<'p>) -> Self {
+        Self {
+            map,
+            place,
+            taken: Vec::new(),
+        }
+    }
+
+    /// Takes a field that is there, also with null.
+    pub(super) fn present(&mut self, name: &'static str) -> Option<&'d Value> {
+        self.taken.push(name);
+        self.map.get(name)
+    }
+
+    /// Takes a field that is there and not null.
+    pub(super) fn given(&mut self, name: &'static str) -> Option<&'d Value> {
+        self.present(name).filter(|value| !value.is_null())
+    }
+
+    /// Takes a field that has to be there, or notes that it is not.
+    pub(super) fn required(
+        &mut self,
+        reader: &mut Reader,
+        name: &'static str,
+    ) -> Option<&'d Value> {
+        self.required_as(reader, name, codes::MISSING_FIELD)
+    }
+
+    /// The same under a code of its own.
+    pub(super) fn required_as(
+        &mut self,
+        reader: &mut Reader,
+        name: &'static str,
+        code: &str,
+    ) -> Option<&'d Value> {
+        let value = self.given(name);
+        if value.is_none() {
+            reader.broken.insert(self.place.key(name).pointer());
+            let message = format!("the required field `{name}` is missing");
+            let mut found = Diagnostic::error(code, self.place.pointer(), message);
+            let others = self
+                .map
+                .keys()
+                .map(String::as_str)
+                .filter(|key| *key != name);
+            if let Some(near) = suggest::nearest(name, others) {
+                found = found.help(format!("did you mean `{name}` by `{near}`?"));
+            }
+            reader.findings.push(found);
+        }
+        value
+    }
+
+    /// Takes an optional string.
+    pub(super) fn text(&mut self, reader: &mut Reader, name: &'static str) -> Option<String> {
+        let value = self.given(name)?;
+        self.text_of(reader, name, value)
+    }
+
+    /// Takes a required string.
+    pub(super) fn required_text(&mut self, reader: &mut Reader, name: &'static str) -> String {
+        self.required(reader, name)
+            .and_then(|value| self.text_of(reader, name, value))
+            .unwrap_or_default()
+    }
+
+    fn text_of(&self, reader: &mut Reader, name: &str, value: &Value) -> Option<String> {
+        let text = value.as_str().map(str::to_owned);
+        if text.is_none() {
+            self.wrong(reader, name, "a string", value);
+        }
+        text
+    }
+
+    /// Takes an optional boolean.
+    pub(super) fn flag(&mut self, reader: &mut Reader, name: &'static str) -> Option<bool> {
+        let value = self.given(name)?;
+        let flag = value.as_bool();
+        if flag.is_none() {
+            self.wrong(reader, name, "true or false", value);
+        }
+        flag
+    }
+
+    /// Takes an optional whole number of the type's range.
+    pub(super) fn whole<T: TryFrom<i128>>(
+        &mut self,
+        reader: &mut Reader,
+        name: &'static str,
+    ) -> Option<T> {
+        let value = self.given(name)?;
+        let number = value
+            .as_i64()
+            .map(i128::from)
+            .or_else(|| value.as_u64().map(i128::from))
+            .and_then(|number| T::try_from(number).ok());
+        if number.is_none() {
+            let expected = match T::try_from(-1) {
+                Ok(_) => "a whole number",
+                Err(_) => "a whole number, not negative",
+            };
+            match value {
+                Value::Number(given) => {
+                    let message = format!("`{name}` must be {expected}, found {given}");
+                    reader.fault(&self.place.key(name), codes::WRONG_TYPE, message);
+                }
+                Value::Null
+                | Value::Bool(_)
+                | Value::String(_)
+                | Value::Array(_)
+                | Value::Object(_) => {
+                    self.wrong(reader, name, expected, value);
+                }
+            }
+        }
+        number
+    }
+
+    /// Takes an optional field, read by `read` at its place.
+    pub(super) fn inner<T>(
+        &mut self,
+        reader: &mut Reader,
+        name: &'static str,
+        read: impl FnOnce(&mut Reader, &'d Value, &Place<'_>) -> T,
+    ) -> Option<T> {
+        let value = self.given(name)?;
+        Some(read(reader, value, &self.place.key(name)))
+    }
+
+    /// Takes a required field, read by `read` at its place.
+    pub(super) fn required_inner<T>(
+        &mut self,
+        reader: &mut Reader,
+        name: &'static str,
+        read: impl FnOnce(&mut Reader, &'d Value, &Place<'_>) -> T,
+    ) -> Option<T> {
+        let value = self.required(reader, name)?;
+        Some(read(reader, value, &self.place.key(name)))
+    }
+
+    /// The fields that were not taken, as they are; near misses of known names are pointed out.
+    pub(super) fn rest(self, reader: &mut Reader) -> Map<String, Value> {
+        let mut rest = Map::new();
+        for (key, value) in self.map {
+            if self.taken.contains(&key.as_str()) {
+                continue;
+            }
+            self.point_out_slip(reader, key);
+            rest.insert(key.clone(), value.clone());
+        }
+        rest
+    }
+
+    fn point_out_slip(&self, reader: &mut Reader, key: &str) {
+        if key.len() < 4 || KEPT.contains(&key) {
+            return;
+        }
+        let absent = self
+            .taken
+            .iter()
+            .filter(|name| !self.map.contains_key(**name));
+        if let Some(near) = suggest::nearest(key, absent.copied()) {
+            let message = format!("the field `{key}` is not known and has no effect");
+            reader.findings.push(
+                Diagnostic::warning(
+                    codes::MISSPELT_FIELD,
+                    self.place.key(key).pointer(),
+                    message,
+                )
+                .help(suggest::did_you_mean(near)),
+            );
+        }
+    }
+
+    fn wrong(&self, reader: &mut Reader, name: &str, expected: &str, found: &Value) {
+        reader.wrong_type(&self.place.key(name), &format!("`{name}`"), expected, found);
+    }
+}

@@ -1,0 +1,212 @@
+//! One evaluation: a fresh engine, the names, the program, its value as JSON.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+
+use boa_engine::builtins::promise::PromiseState;
+use boa_engine::error::EngineError;
+use boa_engine::object::builtins::JsPromise;
+use boa_engine::property::Attribute;
+use boa_engine::{Context, JsError, JsObject, JsResult, JsString, JsValue, Script as Program, Source};
+use serde_json::Value;
+
+use super::realm::{Hooks, Jobs, guard};
+use crate::expression::{check, program, scan};
+use crate::ports::{EvaluationError, Script};
+
+/// The stack that [`evaluate`] needs: a text at every cap's maximum, in a build without optimisation too.
+pub const STACK_BYTES: usize = 64 * 1024 * 1024;
+
+/// The longest value that is accepted, in bytes of JSON.
+pub const MAX_VALUE_BYTES: usize = 1024 * 1024;
+
+/// How deep a value may nest.
+pub const MAX_VALUE_DEPTH: usize = 100;
+
+/// The longest exception message that is shown, in characters.
+const MAX_MESSAGE: usize = 2000;
+
+/// What one evaluation may use. Time and memory are not among them.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Iterations of the loops of one call.
+    pub loop_iterations: u64,
+    /// Calls within calls.
+    pub recursion: usize,
+    /// Values on the engine's own stack.
+    pub stack: usize,
+    /// Continuations of promises.
+    pub jobs: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { loop_iterations: 10_000_000, recursion: 400, stack: 10 * 1024, jobs: 100_000 }
+    }
+}
+
+/// Evaluates a script in an engine of its own, on this thread, which must have a stack of [`STACK_BYTES`].
+///
+/// # Errors
+/// Every kind of [`EvaluationError`]; a limit of the engine is [`EvaluationError::Limit`].
+pub fn evaluate(script: &Script, limits: &Limits) -> Result<Value, EvaluationError> {
+    let outcome = run(script, limits);
+    // The engine is gone by now; what it left in this thread's heap must not add up.
+    boa_engine::gc::force_collect();
+    outcome
+}
+
+fn run(script: &Script, limits: &Limits) -> Result<Value, EvaluationError> {
+    scan(&script.source).map_err(|fault| EvaluationError::Syntax(fault.to_string()))?;
+    let jobs = Rc::new(Jobs::new(limits.jobs));
+    let mut evaluation = Evaluation::new(Rc::clone(&jobs), limits).map_err(|error| internal(&error))?;
+    let outcome = evaluation.value_of(script);
+    if jobs.exhausted() {
+        return Err(EvaluationError::Limit(format!("the expression ran more than {} promise jobs", limits.jobs)));
+    }
+    outcome
+}
+
+struct Evaluation {
+    context: Context,
+    /// `JSON.stringify` as it was before any script ran.
+    stringify: JsObject,
+}
+
+impl Evaluation {
+    fn new(jobs: Rc<Jobs>, limits: &Limits) -> JsResult<Self> {
+        let mut context = Context::builder().job_executor(jobs).host_hooks(Rc::new(Hooks)).can_block(false).build()?;
+        let runtime = context.runtime_limits_mut();
+        runtime.set_loop_iteration_limit(limits.loop_iterations);
+        runtime.set_recursion_limit(limits.recursion);
+        runtime.set_stack_size_limit(limits.stack);
+        let stringify = guard(&mut context)?;
+        Ok(Self { context, stringify })
+    }
+
+    fn value_of(&mut self, script: &Script) -> Result<Value, EvaluationError> {
+        for (name, value) in &script.names {
+            let value = JsValue::from_json(value, &mut self.context).map_err(|error| internal(&error))?;
+            let named = self.context.register_global_property(JsString::from(name.as_str()), value, Attribute::all());
+            named.map_err(|error| internal(&error))?;
+        }
+        let text = program(&script.source, script.predicate);
+        let parsed = Program::parse(Source::from_bytes(text.as_bytes()), None, &mut self.context)
+            .map_err(|error| self.syntax(script, &error))?;
+        let value = parsed.evaluate(&mut self.context).map_err(|error| self.failure(&error))?;
+        let value = self.settled(&value)?;
+        self.as_json(value)
+    }
+
+    /// A fault of the text, placed in what the user wrote where the checking parser finds it too.
+    fn syntax(&mut self, script: &Script, error: &JsError) -> EvaluationError {
+        match check(&script.source, script.predicate) {
+            Err(fault) => EvaluationError::Syntax(fault.to_string()),
+            Ok(()) => EvaluationError::Syntax(self.message(error)),
+        }
+    }
+
+    /// Runs the promise jobs and gives the value that the program's promise settles with.
+    fn settled(&mut self, promise: &JsValue) -> Result<JsValue, EvaluationError> {
+        let object = promise.as_object();
+        let promise = object.and_then(|object| JsPromise::from_object(object.clone()).ok());
+        let promise =
+            promise.ok_or_else(|| EvaluationError::Internal("an async function gave no promise".to_owned()))?;
+        self.context.run_jobs().map_err(|error| self.failure(&error))?;
+        match promise.state() {
+            PromiseState::Fulfilled(value) => Ok(value),
+            PromiseState::Rejected(reason) => Err(self.failure(&JsError::from_opaque(reason))),
+            PromiseState::Pending => {
+                Err(EvaluationError::Limit("the expression waits for a promise that never settles".to_owned()))
+            }
+        }
+    }
+
+    fn as_json(&mut self, value: JsValue) -> Result<Value, EvaluationError> {
+        let text = self.stringify.call(&JsValue::undefined(), &[value], &mut self.context);
+        let text = text.map_err(|error| self.failure(&error))?;
+        let Some(text) = text.as_string() else { return Ok(Value::Null) };
+        if text.len() > MAX_VALUE_BYTES {
+            return Err(too_large(text.len()));
+        }
+        let text = text.to_std_string_lossy();
+        if text.len() > MAX_VALUE_BYTES {
+            return Err(too_large(text.len()));
+        }
+        let deep = || EvaluationError::Limit(format!("the value nests deeper than {MAX_VALUE_DEPTH}"));
+        let value: Value = match serde_json::from_str(&whole_characters(&text)) {
+            Ok(value) => value,
+            Err(error) if error.to_string().starts_with("recursion limit") => return Err(deep()),
+            Err(error) => return Err(EvaluationError::Internal(format!("the engine wrote no JSON: {error}"))),
+        };
+        if depth(&value) > MAX_VALUE_DEPTH { Err(deep()) } else { Ok(value) }
+    }
+
+    fn failure(&mut self, error: &JsError) -> EvaluationError {
+        let message = self.message(error);
+        match error.as_engine() {
+            Some(EngineError::RuntimeLimit(limit)) => EvaluationError::Limit(limit.to_string()),
+            Some(EngineError::Panic(_)) => EvaluationError::Internal(message),
+            _ if message.contains("serialize BigInt") || message.contains("serialize bigint") => {
+                EvaluationError::Thrown(
+                    "a BigInt is no JSON value, convert it with `Number()` or `String()`".to_owned(),
+                )
+            }
+            _ => EvaluationError::Thrown(message),
+        }
+    }
+
+    /// An exception's message; of a value that is no error, the value.
+    fn message(&mut self, error: &JsError) -> String {
+        let text = match (error.as_opaque(), error.try_native(&mut self.context)) {
+            (_, Ok(native)) => native.message().to_string(),
+            (Some(value), Err(_)) => match value.as_string() {
+                Some(text) => text.to_std_string_lossy(),
+                None => value.display().to_string(),
+            },
+            (None, Err(_)) => error.to_string(),
+        };
+        match text.char_indices().nth(MAX_MESSAGE) {
+            Some((end, _)) => format!("{}… ({} bytes in all)", &text[..end], text.len()),
+            None => text,
+        }
+    }
+}
+
+fn too_large(length: usize) -> EvaluationError {
+    EvaluationError::Limit(format!("the value has {length} bytes of JSON, at most {MAX_VALUE_BYTES} are allowed"))
+}
+
+fn internal(error: &JsError) -> EvaluationError {
+    EvaluationError::Internal(error.to_string())
+}
+
+/// The text with U+FFFD for each half of a surrogate pair, which no UTF-8 text can hold.
+///
+/// `JSON.stringify` writes whole pairs as characters and lone halves as escapes, so that each such escape is a half.
+fn whole_characters(json: &str) -> Cow<'_, str> {
+    if !json.contains("\\ud") {
+        return Cow::Borrowed(json);
+    }
+    let mut whole = String::with_capacity(json.len());
+    let mut rest = json;
+    while let Some(backslash) = rest.find('\\') {
+        let escape = &rest[backslash..];
+        let lone = escape.starts_with("\\ud") && escape.as_bytes().get(3).is_some_and(|digit| *digit >= b'8');
+        let (length, written) = if lone { (6, "\u{fffd}") } else { (2, &escape[..2]) };
+        whole.push_str(&rest[..backslash]);
+        whole.push_str(written);
+        rest = &escape[length..];
+    }
+    whole.push_str(rest);
+    Cow::Owned(whole)
+}
+
+/// How deep a value nests. The JSON reader's own limit bounds the recursion.
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        Value::Object(fields) => 1 + fields.values().map(depth).max().unwrap_or(0),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
+    }
+}

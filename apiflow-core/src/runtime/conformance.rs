@@ -1,0 +1,90 @@
+//! The rules of [`Store`] as cases that anybody's store can be run against.
+//!
+//! ```no_run
+//! # use std::sync::Arc;
+//! # use apiflow_core::ports::Store;
+//! # async fn example(my_store: impl AsyncFn() -> Arc<dyn Store>) {
+//! apiflow_core::runtime::conformance::run(my_store).await;
+//! # }
+//! ```
+//!
+//! The clock of the store under test must stand between 1970 and 2100. Nothing here waits for a lease to end: leases
+//! of no length have ended at once, and what a store may do a little later is asked for again, with a bound.
+
+mod claiming;
+mod committing;
+mod creating;
+mod deleting;
+mod fencing;
+mod fixtures;
+mod inbox;
+mod polling;
+mod reading;
+
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+
+use crate::ports::Store;
+
+/// A case at work.
+type Running = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// One rule, proved on an empty store.
+#[derive(Clone, Copy)]
+pub struct Case {
+    /// The rule, in snake case.
+    pub name: &'static str,
+    run: fn(Arc<dyn Store>) -> Running,
+}
+
+impl Case {
+    /// Runs the case on an empty store.
+    ///
+    /// # Panics
+    /// Where the store breaks the rule.
+    pub async fn run(&self, store: Arc<dyn Store>) {
+        (self.run)(store).await;
+    }
+}
+
+/// All cases.
+pub fn cases() -> Vec<Case> {
+    [
+        creating::CASES,
+        claiming::CASES,
+        committing::CASES,
+        fencing::CASES,
+        inbox::CASES,
+        polling::CASES,
+        reading::CASES,
+        deleting::CASES,
+    ]
+    .concat()
+}
+
+/// Runs all cases, each on an empty store of its own that `make` gives.
+///
+/// # Panics
+/// After all have run, naming the cases that failed.
+pub async fn run(make: impl AsyncFn() -> Arc<dyn Store>) {
+    let mut failed = Vec::new();
+    for case in cases() {
+        let store = make().await;
+        if AssertUnwindSafe(case.run(store)).catch_unwind().await.is_err() {
+            failed.push(case.name);
+        }
+    }
+    assert!(failed.is_empty(), "the store breaks {} rules: {}", failed.len(), failed.join(", "));
+}
+
+/// Lists functions as cases under their names.
+macro_rules! list_cases {
+    ($($name:ident),+ $(,)?) => {
+        pub(super) const CASES: &[super::Case] =
+            &[$(super::Case { name: stringify!($name), run: |store| Box::pin($name(store)) }),+];
+    };
+}
+use list_cases;

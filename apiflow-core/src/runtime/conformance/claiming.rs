@@ -1,0 +1,136 @@
+//! Claims, leases and due moments.
+
+use std::collections::BTreeSet;
+
+use futures_util::future::join_all;
+
+use super::fixtures::{
+    ENDED, FAR, LONG, PAST, Subject, claim, claim_one, commit, create, create_claimed, ending, fenced, nothing_is_due,
+    poll, release, turn,
+};
+use crate::ports::{Commit, Renewed, Timestamp};
+
+super::list_cases![
+    a_new_job_is_due_at_once,
+    jobs_are_claimed_oldest_wake_up_first_up_to_the_limit,
+    a_job_that_waits_is_not_due,
+    a_leased_job_is_not_claimed,
+    an_ended_lease_is_claimed_again_with_a_raised_version,
+    claims_at_once_give_each_job_to_one_worker,
+    an_ended_job_is_never_claimed,
+    renewing_prolongs_only_what_the_worker_holds,
+    renewing_tells_of_messages,
+    the_next_due_moment_is_the_earliest,
+];
+
+async fn a_new_job_is_due_at_once(store: Subject) {
+    nothing_is_due(&store).await;
+    create(&store, "a").await;
+    claim_one(&store, "worker", "a").await;
+    nothing_is_due(&store).await;
+}
+
+async fn jobs_are_claimed_oldest_wake_up_first_up_to_the_limit(store: Subject) {
+    for id in ["a", "b", "c"] {
+        create(&store, id).await;
+    }
+    for held in claim(&store, "worker", 3, LONG).await {
+        let wake_at = match held.job.as_str() {
+            "a" => 3_000,
+            "b" => 1_000,
+            _ => 2_000,
+        };
+        commit(&store, release(&held.job, held.version, Some(Timestamp(wake_at)))).await;
+    }
+    let order: Vec<String> = claim(&store, "worker", 2, LONG).await.into_iter().map(|held| held.job).collect();
+    assert_eq!(order, ["b", "c"]);
+    claim_one(&store, "worker", "a").await;
+}
+
+async fn a_job_that_waits_is_not_due(store: Subject) {
+    for (id, wake_at) in [("a", Some(FAR)), ("b", None)] {
+        let version = create_claimed(&store, id).await;
+        commit(&store, release(id, version, wake_at)).await;
+    }
+    nothing_is_due(&store).await;
+}
+
+async fn a_leased_job_is_not_claimed(store: Subject) {
+    let version = create_claimed(&store, "a").await;
+    nothing_is_due(&store).await;
+    commit(&store, turn("a", version)).await;
+    nothing_is_due(&store).await;
+}
+
+async fn an_ended_lease_is_claimed_again_with_a_raised_version(store: Subject) {
+    create(&store, "a").await;
+    let first = claim(&store, "first", 1, ENDED).await.remove(0);
+    let second = claim(&store, "second", 1, LONG).await.remove(0);
+    assert_eq!(second.job, "a");
+    assert!(second.version > first.version, "a claim raises the version");
+    assert_eq!(store.commit(turn("a", first.version)).await, fenced("a"));
+    commit(&store, turn("a", second.version)).await;
+}
+
+async fn claims_at_once_give_each_job_to_one_worker(store: Subject) {
+    const JOBS: usize = 40;
+    for index in 0..JOBS {
+        create(&store, &format!("job-{index:02}")).await;
+    }
+    let workers = ["w0", "w1", "w2", "w3"].map(|worker| claim(&store, worker, JOBS / 4, LONG));
+    let claimed: Vec<String> = join_all(workers).await.into_iter().flatten().map(|claim| claim.job).collect();
+    let distinct: BTreeSet<&String> = claimed.iter().collect();
+    assert_eq!((claimed.len(), distinct.len()), (JOBS, JOBS), "each job is claimed once");
+    nothing_is_due(&store).await;
+}
+
+async fn an_ended_job_is_never_claimed(store: Subject) {
+    let version = create_claimed(&store, "a").await;
+    commit(&store, ending("a", version)).await;
+    let version = create_claimed(&store, "b").await;
+    commit(&store, Commit { lease: crate::ports::LeaseChange::Keep, ..ending("b", version) }).await;
+    let version = create_claimed(&store, "c").await;
+    commit(&store, Commit { lease: release("c", version, Some(PAST)).lease, ..ending("c", version) }).await;
+    nothing_is_due(&store).await;
+    assert_eq!(store.renew("worker", &["a".to_owned(), "b".to_owned()], ENDED).await, Ok(Vec::new()));
+    nothing_is_due(&store).await;
+    assert_eq!(store.next_due().await, Ok(None));
+}
+
+async fn renewing_prolongs_only_what_the_worker_holds(store: Subject) {
+    create(&store, "a").await;
+    create(&store, "b").await;
+    claim(&store, "first", 2, ENDED).await;
+    let asked = ["b".to_owned(), "missing".to_owned()];
+    assert_eq!(store.renew("second", &asked, LONG).await, Ok(Vec::new()), "another worker's lease is not prolonged");
+    let renewed = store.renew("first", &asked, LONG).await;
+    assert_eq!(renewed, Ok(vec![Renewed { job: "b".to_owned(), inbox: false }]));
+    claim_one(&store, "second", "a").await;
+    nothing_is_due(&store).await;
+    assert_eq!(store.renew("first", &["a".to_owned()], LONG).await, Ok(Vec::new()), "a lost lease is lost");
+}
+
+async fn renewing_tells_of_messages(store: Subject) {
+    let version = create_claimed(&store, "a").await;
+    store.deliver("a", "k", serde_json::json!(1), None).await.expect("a message is delivered");
+    let asked = ["a".to_owned()];
+    let renewed = |inbox| Ok(vec![Renewed { job: "a".to_owned(), inbox }]);
+    assert_eq!(store.renew("worker", &asked, LONG).await, renewed(true));
+    let consumed = store.inbox("a").await.expect("an inbox is read").into_iter().map(|message| message.id).collect();
+    commit(&store, Commit { consumed, ..turn("a", version) }).await;
+    assert_eq!(store.renew("worker", &asked, LONG).await, renewed(false));
+}
+
+async fn the_next_due_moment_is_the_earliest(store: Subject) {
+    assert_eq!(store.next_due().await, Ok(None));
+    let later = |ms| Timestamp(FAR.0 + ms);
+    for (id, wake_at, poll_at) in [("a", Some(later(3)), later(4)), ("b", None, later(2))] {
+        let version = create_claimed(&store, id).await;
+        commit(&store, Commit { polls: vec![poll(1, poll_at)], ..release(id, version, wake_at) }).await;
+    }
+    assert_eq!(store.next_due().await, Ok(Some(later(2))));
+    store.deliver("b", "over", serde_json::Value::Null, Some(1)).await.expect("a message is delivered");
+    let version = claim_one(&store, "worker", "b").await;
+    commit(&store, ending("b", version)).await;
+    assert_eq!(store.next_due().await, Ok(Some(later(3))));
+}

@@ -1,0 +1,124 @@
+//! What a turn records.
+
+use serde_json::json;
+
+use super::fixtures::{
+    FAR, LONG, PAST, Subject, call, claim_one, commit, create_claimed, event, event_with, nothing_is_due, poll,
+    release, row, step, turn,
+};
+use crate::ports::{Commit, EventRow, JobPatch, JobStatus, SnapshotRow, StepRow, StepStatus, Timestamp};
+
+super::list_cases![
+    a_commit_records_all_its_parts,
+    a_step_is_written_again_under_its_ordinal,
+    only_the_last_snapshot_and_later_events_are_loaded,
+    a_released_job_is_due_at_its_wake_up,
+    a_release_with_a_waiting_message_is_due_at_once,
+    a_release_with_all_messages_taken_in_waits,
+];
+
+async fn a_commit_records_all_its_parts(store: Subject) {
+    let version = create_claimed(&store, "a").await;
+    store.deliver("a", "fact", json!({"n": 1}), None).await.expect("a message is delivered");
+    let consumed = store.load("a").await.expect("the job is loaded").inbox.into_iter().map(|found| found.id).collect();
+    let patch = JobPatch {
+        status: JobStatus::Suspended,
+        retry_count: 3,
+        started_at: Some(Timestamp(5_001)),
+        finished_at: Some(Timestamp(5_002)),
+        output: Some(json!({"event": 2})),
+        error: Some(json!({"name": "moderated", "message": "no"})),
+    };
+    let events = vec![event_with(2, json!("v")), EventRow { item: Some((2, 0)), ..event(3) }];
+    let done = Commit {
+        events: events.clone(),
+        steps: vec![step(2), step(3)],
+        calls: vec![call(2, 1), call(3, 1)],
+        polls: vec![poll(3, PAST)],
+        consumed,
+        snapshot: Some(SnapshotRow { seq: 2, state: json!({"z": 1, "a": 2}) }),
+        patch: patch.clone(),
+        ..turn("a", version)
+    };
+    commit(&store, done).await;
+    let job = row(&store, "a").await;
+    assert_eq!((job.patch, job.last_seq, job.updated_at), (patch, 3, Timestamp(6_000)));
+    assert_eq!(store.events("a", 1, 10).await, Ok(vec![event(2), events[1].clone()]));
+    assert_eq!(store.values("a", &[2, 3]).await, Ok(vec![Some(json!("v")), None]));
+    assert_eq!(store.list("a", 2).await, Ok(vec![event(3).body]));
+    assert_eq!(store.steps("a", 0, 10).await, Ok(vec![step(2), step(3)]));
+    assert_eq!(store.calls("a", 3).await, Ok(vec![call(3, 1)]));
+    assert_eq!(store.inbox("a").await, Ok(Vec::new()));
+    let loaded = store.load("a").await.expect("the job is loaded");
+    assert_eq!(loaded.snapshot, Some(SnapshotRow { seq: 2, state: json!({"z": 1, "a": 2}) }));
+    assert_eq!((loaded.events, loaded.inbox), (vec![events[1].clone()], Vec::new()));
+    let polls = store.take_polls(10, LONG).await.expect("polls are taken");
+    assert_eq!(
+        polls.into_iter().map(|due| (due.job, due.tries, due.poll)).collect::<Vec<_>>(),
+        [("a".to_owned(), 0, poll(3, PAST))]
+    );
+}
+
+async fn a_step_is_written_again_under_its_ordinal(store: Subject) {
+    let version = create_claimed(&store, "a").await;
+    let version = commit(&store, Commit { steps: vec![step(2), step(5)], ..turn("a", version) }).await;
+    let ended = StepRow {
+        status: StepStatus::Failed,
+        attempt: 2,
+        finished_at: Some(Timestamp(5_005)),
+        output: Some(json!({"event": 4})),
+        error: Some(json!({"name": "rate_limited"})),
+        progress: Some(0.25),
+        provider_id: None,
+        retry_at: Some(Timestamp(5_006)),
+        ..step(2)
+    };
+    commit(&store, Commit { steps: vec![ended.clone()], ..turn("a", version) }).await;
+    assert_eq!(store.steps("a", 0, 10).await, Ok(vec![ended, step(5)]));
+}
+
+async fn only_the_last_snapshot_and_later_events_are_loaded(store: Subject) {
+    let mut version = create_claimed(&store, "a").await;
+    for seq in [2, 3] {
+        let snapshot = Some(SnapshotRow { seq, state: json!({"at": seq}) });
+        version = commit(&store, Commit { events: vec![event(seq)], snapshot, ..turn("a", version) }).await;
+    }
+    commit(&store, Commit { events: vec![event(4), event(5)], ..turn("a", version) }).await;
+    let loaded = store.load("a").await.expect("the job is loaded");
+    assert_eq!(loaded.snapshot, Some(SnapshotRow { seq: 3, state: json!({"at": 3}) }));
+    assert_eq!(loaded.events, [event(4), event(5)]);
+}
+
+async fn a_released_job_is_due_at_its_wake_up(store: Subject) {
+    let version = create_claimed(&store, "a").await;
+    commit(&store, release("a", version, Some(FAR))).await;
+    nothing_is_due(&store).await;
+    assert_eq!(store.next_due().await, Ok(Some(FAR)));
+    let version = create_claimed(&store, "b").await;
+    commit(&store, release("b", version, Some(PAST))).await;
+    let again = claim_one(&store, "another", "b").await;
+    assert!(again > version + 1, "a claim raises the version");
+}
+
+async fn a_release_with_a_waiting_message_is_due_at_once(store: Subject) {
+    for (id, wake_at) in [("a", None), ("b", Some(FAR))] {
+        let version = create_claimed(&store, id).await;
+        store.deliver(id, "seen", json!(1), None).await.expect("a message is delivered");
+        let consumed = store.inbox(id).await.expect("an inbox is read").into_iter().map(|found| found.id).collect();
+        store.deliver(id, "unseen", json!(2), None).await.expect("a message is delivered");
+        nothing_is_due(&store).await;
+        commit(&store, Commit { consumed, ..release(id, version, wake_at) }).await;
+        claim_one(&store, "another", id).await;
+    }
+}
+
+async fn a_release_with_all_messages_taken_in_waits(store: Subject) {
+    let version = create_claimed(&store, "a").await;
+    for key in ["one", "two"] {
+        store.deliver("a", key, json!(1), None).await.expect("a message is delivered");
+    }
+    let inbox = store.inbox("a").await.expect("an inbox is read");
+    let version = commit(&store, Commit { consumed: vec![inbox[0].id], ..turn("a", version) }).await;
+    commit(&store, Commit { consumed: vec![inbox[1].id], ..release("a", version, None) }).await;
+    nothing_is_due(&store).await;
+}

@@ -1,0 +1,130 @@
+//! What a turn must not change.
+
+use std::iter::repeat_with;
+
+use futures_util::future::join_all;
+use serde_json::json;
+
+use super::fixtures::{
+    ENDED, FAR, LONG, PAST, Subject, call, claim, claim_one, commit, create, create_claimed, event, event_with,
+    everything, fenced, missing, poll, release, row, step, turn,
+};
+use crate::ports::{Commit, JobStatus, SnapshotRow};
+
+super::list_cases![
+    a_commit_of_an_old_version_changes_nothing,
+    a_claim_fences_the_owner_before_it,
+    a_commit_that_fails_changes_nothing,
+    a_commit_of_a_missing_job_is_refused,
+    of_commits_at_once_with_one_version_one_wins,
+    commits_at_once_do_not_disturb_each_other,
+];
+
+/// A turn that would change everything.
+async fn full(store: &Subject, version: u64) -> Commit {
+    let consumed = store.inbox("a").await.expect("an inbox is read").into_iter().map(|found| found.id).collect();
+    Commit {
+        events: vec![event_with(2, json!("other")), event(3)],
+        steps: vec![step(2), step(3)],
+        calls: vec![call(2, 9)],
+        polls: vec![poll(3, PAST)],
+        polls_cleared: vec![2],
+        consumed,
+        snapshot: Some(SnapshotRow { seq: 3, state: json!("other") }),
+        patch: super::fixtures::patch(JobStatus::Failed),
+        ..release("a", version, Some(PAST))
+    }
+}
+
+/// A claimed job with something of everything, and its version.
+async fn furnished(store: &Subject) -> u64 {
+    let version = create_claimed(store, "a").await;
+    store.deliver("a", "k", json!(1), None).await.expect("a message is delivered");
+    let turn = Commit {
+        events: vec![event_with(2, json!("first"))],
+        steps: vec![step(2)],
+        calls: vec![call(2, 1)],
+        polls: vec![poll(2, PAST)],
+        snapshot: Some(SnapshotRow { seq: 1, state: json!("first") }),
+        ..turn("a", version)
+    };
+    commit(store, turn).await
+}
+
+async fn check_unchanged(store: &Subject, refused: Commit, expected: Option<crate::ports::StoreError>) {
+    let before = everything(store, "a").await;
+    let error = store.commit(refused).await.expect_err("the commit is refused");
+    if let Some(expected) = expected {
+        assert_eq!(error, expected);
+    }
+    assert_eq!(everything(store, "a").await, before, "a refused commit changes nothing");
+    super::fixtures::nothing_is_due(store).await;
+    let polls = store.take_polls(10, LONG).await.expect("polls are taken");
+    assert_eq!(polls.into_iter().map(|due| due.poll.effect).collect::<Vec<_>>(), [2]);
+}
+
+async fn a_commit_of_an_old_version_changes_nothing(store: Subject) {
+    let version = furnished(&store).await;
+    let old = Commit { events: vec![event(3)], ..full(&store, version - 1).await };
+    check_unchanged(&store, old, fenced("a").err()).await;
+    commit(&store, turn("a", version)).await;
+}
+
+async fn a_claim_fences_the_owner_before_it(store: Subject) {
+    create(&store, "a").await;
+    let first = claim(&store, "worker", 1, ENDED).await.remove(0).version;
+    let second = claim_one(&store, "worker", "a").await;
+    assert_eq!(store.commit(release("a", first, None)).await, fenced("a"));
+    assert_eq!(store.commit(turn("a", second + 1)).await, fenced("a"), "a version of the future is not the job's");
+    super::fixtures::nothing_is_due(&store).await;
+    commit(&store, turn("a", second)).await;
+}
+
+async fn a_commit_that_fails_changes_nothing(store: Subject) {
+    let version = furnished(&store).await;
+    let repeated = full(&store, version).await;
+    assert_eq!(repeated.events[0].seq, 2, "event 2 is there already");
+    check_unchanged(&store, repeated, None).await;
+    commit(&store, turn("a", version)).await;
+}
+
+async fn a_commit_of_a_missing_job_is_refused(store: Subject) {
+    assert_eq!(store.commit(turn("a", 1)).await, missing("a"));
+    assert_eq!(store.load("a").await, missing("a"));
+}
+
+async fn of_commits_at_once_with_one_version_one_wins(store: Subject) {
+    let version = create_claimed(&store, "a").await;
+    let turns = repeat_with(|| store.commit(Commit { events: vec![event(2)], ..turn("a", version) })).take(8);
+    let done = join_all(turns).await;
+    assert_eq!(done.iter().filter(|done| **done == Ok(version + 1)).count(), 1);
+    assert_eq!(done.iter().filter(|done| **done == fenced("a")).count(), 7);
+    assert_eq!(row(&store, "a").await.last_seq, 2);
+}
+
+async fn commits_at_once_do_not_disturb_each_other(store: Subject) {
+    const JOBS: usize = 30;
+    for index in 0..JOBS {
+        create(&store, &format!("job-{index:02}")).await;
+    }
+    let held = claim(&store, "worker", JOBS, LONG).await;
+    let turns = held.iter().enumerate().map(|(index, held)| {
+        let (version, seq) = match index % 3 {
+            0 => (held.version, 2),
+            1 => (held.version - 1, 2),
+            _ => (held.version, 1),
+        };
+        let steps = vec![step(2)];
+        store.commit(Commit { events: vec![event(seq)], steps, ..release(&held.job, version, Some(FAR)) })
+    });
+    for (index, (done, held)) in join_all(turns).await.into_iter().zip(&held).enumerate() {
+        let (last_seq, steps) = if index % 3 == 0 { (2, vec![step(2)]) } else { (1, Vec::new()) };
+        match index % 3 {
+            0 => assert_eq!(done, Ok(held.version + 1), "a good commit among bad ones succeeds"),
+            1 => assert_eq!(done, fenced(&held.job)),
+            _ => assert!(done.is_err_and(|error| Err(error) != fenced(&held.job)), "a repeated event is an error"),
+        }
+        assert_eq!(row(&store, &held.job).await.last_seq, last_seq);
+        assert_eq!(store.steps(&held.job, 0, 10).await, Ok(steps));
+    }
+}

@@ -1,0 +1,201 @@
+//! What the cases share: small jobs, turns, and waits with a bound.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::catalog::Catalog;
+use crate::ports::{
+    CallRecord, Claim, Commit, Created, EventRow, Idempotency, JobBundle, JobFilter, JobPatch, JobRow, JobStatus,
+    LeaseChange, Loaded, NewJob, Poll, StepRow, StepStatus, Store, StoreError, Timestamp,
+};
+
+pub(super) type Subject = Arc<dyn Store>;
+
+/// A moment that every store's clock has passed.
+pub(super) const PAST: Timestamp = Timestamp(1_000);
+/// A moment that no store's clock has reached: the year 2100.
+pub(super) const FAR: Timestamp = Timestamp(4_102_444_800_000);
+/// A lease that does not end during a case.
+pub(super) const LONG: Duration = Duration::from_hours(1);
+/// A lease that has ended when it begins.
+pub(super) const ENDED: Duration = Duration::ZERO;
+
+const TRIES: u32 = 500;
+
+pub(super) fn event(seq: u64) -> EventRow {
+    EventRow { seq, at: Timestamp(5_000), body: json!({"type": "noted", "seq": seq}), value: None, item: None }
+}
+
+pub(super) fn event_with(seq: u64, value: Value) -> EventRow {
+    EventRow { value: Some(value), ..event(seq) }
+}
+
+pub(super) fn new_job(id: &str) -> NewJob {
+    NewJob {
+        id: id.to_owned(),
+        name: format!("job {id}"),
+        workflow_id: None,
+        node_id: None,
+        created_by: None,
+        created_at: Timestamp(4_000),
+        bundle: JobBundle { document: json!({"value": {"modules": []}}), catalog: Catalog::default() },
+        events: vec![event_with(1, json!({"input": id}))],
+        idempotency: None,
+    }
+}
+
+pub(super) fn keyed_job(id: &str, key: &str, fingerprint: &str, expires_at: Timestamp) -> NewJob {
+    let idempotency = Idempotency { key: key.to_owned(), fingerprint: fingerprint.to_owned(), expires_at };
+    NewJob { idempotency: Some(idempotency), ..new_job(id) }
+}
+
+pub(super) fn patch(status: JobStatus) -> JobPatch {
+    JobPatch { status, retry_count: 0, started_at: None, finished_at: None, output: None, error: None }
+}
+
+/// A turn in which nothing happens and the owner goes on.
+pub(super) fn turn(job: &str, version: u64) -> Commit {
+    Commit {
+        job: job.to_owned(),
+        version,
+        at: Timestamp(6_000),
+        events: Vec::new(),
+        steps: Vec::new(),
+        calls: Vec::new(),
+        polls: Vec::new(),
+        polls_cleared: Vec::new(),
+        consumed: Vec::new(),
+        snapshot: None,
+        patch: patch(JobStatus::Running),
+        lease: LeaseChange::Keep,
+    }
+}
+
+pub(super) fn release(job: &str, version: u64, wake_at: Option<Timestamp>) -> Commit {
+    Commit { lease: LeaseChange::Release { wake_at }, ..turn(job, version) }
+}
+
+pub(super) fn ending(job: &str, version: u64) -> Commit {
+    Commit { patch: patch(JobStatus::Completed), ..release(job, version, None) }
+}
+
+pub(super) fn step(ordinal: u64) -> StepRow {
+    StepRow {
+        ordinal,
+        step_id: format!("step_{ordinal}"),
+        path: "loop[2]/branch[0]".to_owned(),
+        status: StepStatus::Running,
+        attempt: 1,
+        started_at: Timestamp(5_000),
+        finished_at: None,
+        input: Some(json!({"event": 1})),
+        output: None,
+        error: None,
+        progress: None,
+        provider_id: Some("p-1".to_owned()),
+        retry_at: None,
+    }
+}
+
+pub(super) fn call(step: u64, attempt: u32) -> CallRecord {
+    CallRecord {
+        step,
+        attempt,
+        purpose: "submit".to_owned(),
+        at: Timestamp(5_500),
+        duration_ms: 12,
+        request: json!({"method": "POST", "url": "https://example.com/v1", "headers": {"authorization": "$KEY"}}),
+        reply: json!({"status": 201, "excerpt": "{}"}),
+    }
+}
+
+pub(super) fn poll(effect: u64, due_at: Timestamp) -> Poll {
+    Poll { effect, due_at, ticket: json!({"url": "https://example.com/jobs/1"}) }
+}
+
+pub(super) async fn create(store: &Subject, id: &str) {
+    let created = store.create_job(new_job(id)).await.expect("a new job is made");
+    assert_eq!(created, Created::New, "job `{id}` is new");
+}
+
+/// Claims until `want` jobs are held, with a bound.
+pub(super) async fn claim(store: &Subject, worker: &str, want: usize, lease: Duration) -> Vec<Claim> {
+    let mut held = Vec::new();
+    for _ in 0..TRIES {
+        let limit = u32::try_from(want - held.len()).expect("cases claim few jobs");
+        held.extend(store.claim(worker, limit, lease).await.expect("a claim works"));
+        if held.len() == want {
+            return held;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("`{worker}` holds {} of {want} jobs that are due", held.len())
+}
+
+/// Claims the only job that is due; gives its version.
+pub(super) async fn claim_one(store: &Subject, worker: &str, job: &str) -> u64 {
+    let held = claim(store, worker, 1, LONG).await.remove(0);
+    assert_eq!(held.job, job, "the job that is due is claimed");
+    held.version
+}
+
+/// Makes a job and claims it; gives its version.
+pub(super) async fn create_claimed(store: &Subject, id: &str) -> u64 {
+    create(store, id).await;
+    claim_one(store, "worker", id).await
+}
+
+pub(super) async fn nothing_is_due(store: &Subject) {
+    assert_eq!(store.claim("another", 10, LONG).await, Ok(Vec::new()), "no job is due");
+}
+
+pub(super) async fn commit(store: &Subject, commit: Commit) -> u64 {
+    let before = commit.version;
+    let version = store.commit(commit).await.expect("the owner commits");
+    assert_eq!(version, before + 1, "a commit raises the version by one");
+    version
+}
+
+pub(super) fn fenced(job: &str) -> Result<u64, StoreError> {
+    Err(StoreError::Fenced { job: job.to_owned() })
+}
+
+pub(super) fn missing<T>(job: &str) -> Result<T, StoreError> {
+    Err(StoreError::NotFound { job: job.to_owned() })
+}
+
+pub(super) async fn row(store: &Subject, job: &str) -> JobRow {
+    store.job(job).await.expect("a row is read").expect("the job is there")
+}
+
+pub(super) async fn keys(store: &Subject, job: &str) -> Vec<String> {
+    let inbox = store.inbox(job).await.expect("an inbox is read");
+    inbox.into_iter().map(|message| message.key).collect()
+}
+
+pub(super) async fn ids(store: &Subject, filter: &JobFilter, before: Option<&str>, limit: u32) -> Vec<String> {
+    let jobs = store.jobs(filter, before, limit).await.expect("a list is read");
+    jobs.into_iter().map(|job| job.id).collect()
+}
+
+/// All that can be read of a job.
+#[derive(Debug, PartialEq)]
+pub(super) struct Everything {
+    loaded: Loaded,
+    values: Vec<Option<Value>>,
+    steps: Vec<StepRow>,
+    calls: Vec<CallRecord>,
+}
+
+pub(super) async fn everything(store: &Subject, job: &str) -> Everything {
+    let loaded = store.load(job).await.expect("the job is loaded");
+    let seqs: Vec<u64> = (1..=loaded.job.last_seq).collect();
+    let steps = store.steps(job, 0, 100).await.expect("steps are read");
+    let mut calls = Vec::new();
+    for step in &steps {
+        calls.extend(store.calls(job, step.ordinal).await.expect("calls are read"));
+    }
+    Everything { values: store.values(job, &seqs).await.expect("values are read"), loaded, steps, calls }
+}

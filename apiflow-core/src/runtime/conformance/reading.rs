@@ -1,0 +1,145 @@
+//! Values, lists and pages.
+
+use serde_json::{Value, json};
+
+use super::fixtures::{
+    Subject, call, claim_one, commit, create, create_claimed, ending, event, event_with, ids, new_job, step, turn,
+};
+use crate::ports::{Commit, EventRow, JobFilter, JobStatus, NewJob, Timestamp};
+
+super::list_cases![
+    values_come_in_the_order_asked,
+    values_are_kept_to_the_last_bit,
+    a_list_comes_in_order_of_its_index,
+    events_are_paged_without_their_values,
+    steps_are_paged,
+    calls_are_of_one_step_in_order,
+    jobs_are_paged_newest_first,
+    jobs_are_filtered,
+    a_missing_job_has_nothing,
+];
+
+async fn values_come_in_the_order_asked(store: Subject) {
+    let version = create_claimed(&store, "a").await;
+    let events = vec![event_with(2, json!("two")), event(3), event_with(4, Value::Null)];
+    commit(&store, Commit { events, ..turn("a", version) }).await;
+    let asked = [4, 2, 3, 9, 2];
+    let two = Some(json!("two"));
+    let found = store.values("a", &asked).await;
+    assert_eq!(found, Ok(vec![Some(Value::Null), two.clone(), None, None, two]), "null is a value, none is none");
+    assert_eq!(store.values("a", &[]).await, Ok(Vec::new()));
+}
+
+async fn values_are_kept_to_the_last_bit(store: Subject) {
+    let version = create_claimed(&store, "a").await;
+    let values = [
+        json!({"zeta": 1, "alpha": {"y": 2, "b": 3}, "": null}),
+        json!([0.1, 1e300, -0.0, 5e-324, 0.300_000_000_000_000_04, 123_456_789.123_456_79]),
+        json!([u64::MAX, i64::MIN, 9_007_199_254_740_993_u64]),
+        json!("quote \" backslash \\ nul \u{0} line \n ünï 漢字 🦀 \u{2028}"),
+        json!("x".repeat(1_000_000)),
+        json!([[], {}, "", [[[[]]]]]),
+    ];
+    let events = (2..).zip(&values).map(|(seq, value)| event_with(seq, value.clone())).collect();
+    commit(&store, Commit { events, ..turn("a", version) }).await;
+    let found = store.values("a", &[2, 3, 4, 5, 6, 7]).await.expect("values are read");
+    for (value, found) in values.iter().zip(found) {
+        assert_eq!(found.map(|found| found.to_string()), Some(value.to_string()), "value and order of keys are kept");
+    }
+}
+
+async fn a_list_comes_in_order_of_its_index(store: Subject) {
+    let version = create_claimed(&store, "a").await;
+    let items = [(2, (7, 2)), (3, (7, 10)), (4, (8, 0)), (5, (7, 0)), (6, (7, 1))];
+    let events = items.map(|(seq, item)| EventRow { item: Some(item), ..event(seq) });
+    commit(&store, Commit { events: events.to_vec(), ..turn("a", version) }).await;
+    let bodies = [5, 6, 2, 3].map(|seq| event(seq).body).to_vec();
+    assert_eq!(store.list("a", 7).await, Ok(bodies));
+    assert_eq!(store.list("a", 9).await, Ok(Vec::new()));
+}
+
+async fn events_are_paged_without_their_values(store: Subject) {
+    let version = create_claimed(&store, "a").await;
+    let events = vec![event_with(2, json!(2)), EventRow { item: Some((1, 0)), ..event_with(3, json!(3)) }, event(4)];
+    commit(&store, Commit { events, ..turn("a", version) }).await;
+    let third = EventRow { item: Some((1, 0)), ..event(3) };
+    assert_eq!(store.events("a", 0, 2).await, Ok(vec![event(1), event(2)]));
+    assert_eq!(store.events("a", 2, 2).await, Ok(vec![third, event(4)]));
+    assert_eq!(store.events("a", 4, 2).await, Ok(Vec::new()));
+}
+
+async fn steps_are_paged(store: Subject) {
+    let version = create_claimed(&store, "a").await;
+    commit(&store, Commit { steps: vec![step(12), step(3), step(5)], ..turn("a", version) }).await;
+    assert_eq!(store.steps("a", 0, 2).await, Ok(vec![step(3), step(5)]));
+    assert_eq!(store.steps("a", 5, 2).await, Ok(vec![step(12)]));
+}
+
+async fn calls_are_of_one_step_in_order(store: Subject) {
+    let version = create_claimed(&store, "a").await;
+    let calls = vec![call(2, 2), call(3, 1), call(2, 1)];
+    let version = commit(&store, Commit { calls, ..turn("a", version) }).await;
+    commit(&store, Commit { calls: vec![call(2, 3)], ..turn("a", version) }).await;
+    assert_eq!(store.calls("a", 2).await, Ok(vec![call(2, 2), call(2, 1), call(2, 3)]), "in order of their writing");
+    assert_eq!(store.calls("a", 4).await, Ok(Vec::new()));
+}
+
+async fn jobs_are_paged_newest_first(store: Subject) {
+    for id in ["b", "d", "a", "c"] {
+        create(&store, id).await;
+    }
+    let all = JobFilter::default();
+    assert_eq!(ids(&store, &all, None, 3).await, ["d", "c", "b"]);
+    assert_eq!(ids(&store, &all, Some("b"), 3).await, ["a"]);
+    assert_eq!(ids(&store, &all, Some("bb"), 1).await, ["b"], "the job to go on from may be gone");
+}
+
+async fn jobs_are_filtered(store: Subject) {
+    let jobs = [("a", Some("w1"), None, 1_000), ("b", Some("w2"), None, 2_000), ("c", None, Some("n1"), 3_000)];
+    for (id, workflow, node, at) in jobs {
+        let job = NewJob {
+            workflow_id: workflow.map(str::to_owned),
+            node_id: node.map(str::to_owned),
+            created_at: Timestamp(at),
+            ..new_job(id)
+        };
+        store.create_job(job).await.expect("a new job is made");
+        if id == "b" {
+            // The others are older and due too, so all that are due are claimed and only `b` ends.
+            for held in store.claim("worker", 10, super::fixtures::LONG).await.expect("a claim works") {
+                if held.job == "b" {
+                    commit(&store, ending("b", held.version)).await;
+                }
+            }
+        }
+    }
+    check_filter(&store, JobFilter { status: Some(JobStatus::Completed), ..JobFilter::default() }, &["b"]).await;
+    check_filter(&store, JobFilter { status: Some(JobStatus::Pending), ..JobFilter::default() }, &["c", "a"]).await;
+    check_filter(&store, JobFilter { workflow_id: Some("w1".to_owned()), ..JobFilter::default() }, &["a"]).await;
+    check_filter(&store, JobFilter { node_id: Some("n1".to_owned()), ..JobFilter::default() }, &["c"]).await;
+    check_filter(&store, JobFilter { created_after: Some(Timestamp(2_000)), ..JobFilter::default() }, &["c", "b"])
+        .await;
+    check_filter(&store, JobFilter { created_before: Some(Timestamp(2_000)), ..JobFilter::default() }, &["a"]).await;
+    let several = JobFilter {
+        status: Some(JobStatus::Pending),
+        workflow_id: Some("w2".to_owned()),
+        created_after: Some(Timestamp(1)),
+        ..JobFilter::default()
+    };
+    check_filter(&store, several, &[]).await;
+}
+
+async fn check_filter(store: &Subject, filter: JobFilter, expected: &[&str]) {
+    assert_eq!(ids(store, &filter, None, 10).await, expected, "{filter:?}");
+}
+
+async fn a_missing_job_has_nothing(store: Subject) {
+    create(&store, "a").await;
+    claim_one(&store, "worker", "a").await;
+    assert_eq!(store.job("b").await, Ok(None));
+    assert_eq!(store.values("b", &[1]).await, Ok(vec![None]));
+    assert_eq!(store.list("b", 1).await, Ok(Vec::new()));
+    assert_eq!(store.events("b", 0, 10).await, Ok(Vec::new()));
+    assert_eq!(store.steps("b", 0, 10).await, Ok(Vec::new()));
+    assert_eq!(store.calls("b", 1).await, Ok(Vec::new()));
+}

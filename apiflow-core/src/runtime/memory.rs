@@ -1,0 +1,196 @@
+//! A store in memory: for tests, embedding without durability, and as the plainest statement of the rules.
+
+mod job;
+mod state;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use self::state::State;
+use crate::ports::{
+    CallRecord, Claim, Clock, Commit, Created, DuePoll, EventRow, InboxMessage, JobFilter, JobRow, Loaded, NewJob,
+    Renewed, StepRow, Store, StoreError, Timestamp,
+};
+
+/// Keeps jobs in memory; everything is gone with the process.
+///
+/// The clock that it is given is the store's own clock: leases, wake-ups and polls are due by it.
+pub struct MemoryStore {
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, state: Mutex::new(State::default()) }
+    }
+
+    /// How many bytes of JSON were written so far: events with their values, steps, calls, snapshots and polls.
+    pub fn bytes_written(&self) -> u64 {
+        self.lock().bytes_written()
+    }
+
+    /// The state; a panic elsewhere leaves it whole, because nothing is changed before all is checked.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn later(&self, lease: Duration) -> Timestamp {
+        self.clock.now().plus_ms(u64::try_from(lease.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn create_job(&self, job: NewJob) -> Result<Created, StoreError> {
+        self.lock().create(job, self.clock.now())
+    }
+
+    async fn claim(&self, worker: &str, limit: u32, lease: Duration) -> Result<Vec<Claim>, StoreError> {
+        Ok(self.lock().claim(worker, limit, self.clock.now(), self.later(lease)))
+    }
+
+    async fn renew(&self, worker: &str, jobs: &[String], lease: Duration) -> Result<Vec<Renewed>, StoreError> {
+        Ok(self.lock().renew(worker, jobs, self.later(lease)))
+    }
+
+    async fn load(&self, job: &str) -> Result<Loaded, StoreError> {
+        Ok(self.lock().job(job)?.load())
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<u64, StoreError> {
+        self.lock().commit(commit, self.clock.now())
+    }
+
+    async fn deliver(&self, job: &str, key: &str, payload: Value, poll_over: Option<u64>) -> Result<bool, StoreError> {
+        self.lock().deliver(job, key, payload, poll_over, self.clock.now())
+    }
+
+    async fn inbox(&self, job: &str) -> Result<Vec<InboxMessage>, StoreError> {
+        Ok(self.lock().find(job).map_or_else(Vec::new, job::Job::inbox))
+    }
+
+    async fn take_polls(&self, limit: u32, lease: Duration) -> Result<Vec<DuePoll>, StoreError> {
+        Ok(self.lock().take_polls(limit, self.clock.now(), self.later(lease)))
+    }
+
+    async fn put_back(
+        &self,
+        job: &str,
+        effect: u64,
+        due_at: Timestamp,
+        progress: Option<(u64, f64)>,
+    ) -> Result<(), StoreError> {
+        self.lock().put_back(job, effect, due_at, progress);
+        Ok(())
+    }
+
+    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.lock().next_due())
+    }
+
+    async fn values(&self, job: &str, seqs: &[u64]) -> Result<Vec<Option<Value>>, StoreError> {
+        Ok(self.lock().find(job).map_or_else(|| vec![None; seqs.len()], |found| found.values(seqs)))
+    }
+
+    async fn list(&self, job: &str, list: u64) -> Result<Vec<Value>, StoreError> {
+        Ok(self.lock().find(job).map_or_else(Vec::new, |found| found.list(list)))
+    }
+
+    async fn job(&self, job: &str) -> Result<Option<JobRow>, StoreError> {
+        Ok(self.lock().find(job).map(|found| found.row.clone()))
+    }
+
+    async fn jobs(&self, filter: &JobFilter, before: Option<&str>, limit: u32) -> Result<Vec<JobRow>, StoreError> {
+        Ok(self.lock().jobs(filter, before, limit))
+    }
+
+    async fn events(&self, job: &str, after: u64, limit: u32) -> Result<Vec<EventRow>, StoreError> {
+        Ok(self.lock().find(job).map_or_else(Vec::new, |found| found.events(after, limit)))
+    }
+
+    async fn steps(&self, job: &str, after: u64, limit: u32) -> Result<Vec<StepRow>, StoreError> {
+        Ok(self.lock().find(job).map_or_else(Vec::new, |found| found.steps(after, limit)))
+    }
+
+    async fn calls(&self, job: &str, step: u64) -> Result<Vec<CallRecord>, StoreError> {
+        Ok(self.lock().find(job).map_or_else(Vec::new, |found| found.calls(step)))
+    }
+
+    async fn delete_job(&self, job: &str) -> Result<(), StoreError> {
+        self.lock().delete(job)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::ports::{JobBundle, LeaseChange, Poll, SnapshotRow};
+    use crate::runtime::conformance;
+
+    struct SystemTimeClock;
+
+    #[async_trait]
+    impl Clock for SystemTimeClock {
+        fn now(&self) -> Timestamp {
+            let since = SystemTime::UNIX_EPOCH.elapsed().expect("the year is later than 1970");
+            Timestamp(since.as_millis() as i64)
+        }
+
+        async fn sleep_until(&self, moment: Timestamp) {
+            tokio::time::sleep(Duration::from_millis(moment.since_ms(self.now()))).await;
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn memory_keeps_every_rule_of_the_store() {
+        conformance::run(async || Arc::new(MemoryStore::new(Arc::new(SystemTimeClock))) as Arc<dyn Store>).await;
+    }
+
+    #[tokio::test]
+    async fn bytes_written_are_the_json_of_what_is_kept() {
+        let store = MemoryStore::new(Arc::new(SystemTimeClock));
+        let event = EventRow { seq: 1, at: Timestamp(2), body: json!({}), value: Some(json!("üx")), item: None };
+        let job = NewJob {
+            id: "a".to_owned(),
+            name: "a name is not counted".to_owned(),
+            workflow_id: None,
+            node_id: None,
+            created_by: None,
+            created_at: Timestamp(0),
+            bundle: JobBundle::default(),
+            events: vec![event],
+            idempotency: None,
+        };
+        store.create_job(job).await.expect("a new job is made");
+        let events = r#"[{"seq":1,"at":2,"body":{},"value":"üx","item":null}]"#;
+        assert_eq!(store.bytes_written(), events.len() as u64);
+        let claim = store.claim("worker", 1, Duration::ZERO).await.expect("a claim works").remove(0);
+        let patch = store.job("a").await.expect("a row is read").expect("the job is there").patch;
+        let turn = Commit {
+            job: claim.job,
+            version: claim.version,
+            at: Timestamp(3),
+            events: Vec::new(),
+            steps: Vec::new(),
+            calls: Vec::new(),
+            polls: vec![Poll { effect: 7, due_at: Timestamp(9), ticket: json!([1]) }],
+            polls_cleared: Vec::new(),
+            consumed: Vec::new(),
+            snapshot: Some(SnapshotRow { seq: 1, state: json!({"n": 1}) }),
+            patch,
+            lease: LeaseChange::Keep,
+        };
+        store.commit(turn).await.expect("the owner commits");
+        let turn = r#"[{"effect":7,"due_at":9,"ticket":[1]}]{"n":1}"#;
+        assert_eq!(store.bytes_written(), (events.len() + turn.len()) as u64);
+    }
+}

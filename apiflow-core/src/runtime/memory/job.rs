@@ -1,0 +1,284 @@
+//! One job with all that belongs to it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::ports::{
+    CallRecord, Commit, DuePoll, EventRow, InboxMessage, JobBundle, JobPatch, JobRow, JobStatus, LeaseChange, Loaded,
+    NewJob, Poll, SnapshotRow, StepRow, StoreError, Timestamp,
+};
+
+/// A job.
+pub(super) struct Job {
+    pub(super) row: JobRow,
+    /// When it may be claimed: its wake-up, or the end of its lease; `None` where it waits for a message or has ended.
+    pub(super) due_at: Option<Timestamp>,
+    owner: Option<String>,
+    version: u64,
+    bundle: JobBundle,
+    snapshot: Option<SnapshotRow>,
+    events: BTreeMap<u64, EventRow>,
+    lists: BTreeMap<(u64, u64), u64>,
+    steps: BTreeMap<u64, StepRow>,
+    calls: Vec<CallRecord>,
+    polls: BTreeMap<u64, WaitingPoll>,
+    inbox: BTreeMap<i64, InboxMessage>,
+    keys: BTreeSet<String>,
+}
+
+/// A poll and when it may be taken.
+struct WaitingPoll {
+    poll: Poll,
+    tries: u32,
+    ready_at: Timestamp,
+}
+
+impl Job {
+    /// A new job and how many bytes of JSON it wrote.
+    pub(super) fn new(new: NewJob, now: Timestamp) -> (Self, u64) {
+        let mut job = Self {
+            row: JobRow {
+                id: new.id,
+                name: new.name,
+                workflow_id: new.workflow_id,
+                node_id: new.node_id,
+                created_by: new.created_by,
+                created_at: new.created_at,
+                updated_at: new.created_at,
+                patch: JobPatch {
+                    status: JobStatus::Pending,
+                    retry_count: 0,
+                    started_at: None,
+                    finished_at: None,
+                    output: None,
+                    error: None,
+                },
+                last_seq: 0,
+            },
+            due_at: Some(now),
+            owner: None,
+            version: 0,
+            bundle: new.bundle,
+            snapshot: None,
+            events: BTreeMap::new(),
+            lists: BTreeMap::new(),
+            steps: BTreeMap::new(),
+            calls: Vec::new(),
+            polls: BTreeMap::new(),
+            inbox: BTreeMap::new(),
+            keys: BTreeSet::new(),
+        };
+        let bytes = rows_len(&new.events);
+        job.record(new.events);
+        (job, bytes)
+    }
+
+    pub(super) fn claim(&mut self, worker: &str, until: Timestamp) -> u64 {
+        self.owner = Some(worker.to_owned());
+        self.due_at = Some(until);
+        self.version += 1;
+        self.version
+    }
+
+    /// Prolongs the worker's lease and says whether messages wait; `None` where another holds it or nobody does.
+    pub(super) fn renew(&mut self, worker: &str, until: Timestamp) -> Option<bool> {
+        if self.owner.as_deref() != Some(worker) {
+            return None;
+        }
+        self.due_at = Some(until);
+        Some(!self.inbox.is_empty())
+    }
+
+    pub(super) fn load(&self) -> Loaded {
+        let after = self.snapshot.as_ref().map_or(0, |snapshot| snapshot.seq);
+        Loaded {
+            job: self.row.clone(),
+            bundle: self.bundle.clone(),
+            snapshot: self.snapshot.clone(),
+            events: self.events(after, u32::MAX),
+            inbox: self.inbox(),
+        }
+    }
+
+    /// Records a turn; gives the new version and how many bytes of JSON were written.
+    pub(super) fn commit(&mut self, commit: Commit, now: Timestamp) -> Result<(u64, u64), StoreError> {
+        if commit.version != self.version {
+            return Err(StoreError::Fenced { job: commit.job });
+        }
+        if let Some(event) = commit.events.iter().find(|event| event.seq <= self.row.last_seq) {
+            return Err(StoreError::Backend(format!("job `{}` has an event {} already", commit.job, event.seq)));
+        }
+        let bytes = rows_len(&commit.events)
+            + rows_len(&commit.steps)
+            + rows_len(&commit.calls)
+            + rows_len(&commit.polls)
+            + commit.snapshot.as_ref().map_or(0, |snapshot| json_len(&snapshot.state));
+        self.record(commit.events);
+        self.steps.extend(commit.steps.into_iter().map(|step| (step.ordinal, step)));
+        self.calls.extend(commit.calls);
+        for effect in &commit.polls_cleared {
+            self.polls.remove(effect);
+        }
+        for poll in commit.polls {
+            let ready_at = poll.due_at;
+            self.polls.insert(poll.effect, WaitingPoll { poll, tries: 0, ready_at });
+        }
+        for id in &commit.consumed {
+            self.inbox.remove(id);
+        }
+        if commit.snapshot.is_some() {
+            self.snapshot = commit.snapshot;
+        }
+        self.row.patch = commit.patch;
+        self.row.updated_at = commit.at;
+        self.version += 1;
+        self.settle(commit.lease, now);
+        Ok((self.version, bytes))
+    }
+
+    /// Applies what becomes of the lease; a job that has ended is due no more and polls no more.
+    fn settle(&mut self, lease: LeaseChange, now: Timestamp) {
+        if self.row.patch.status.is_final() {
+            self.owner = None;
+            self.due_at = None;
+            self.polls.clear();
+            return;
+        }
+        match lease {
+            LeaseChange::Keep => {}
+            LeaseChange::Release { wake_at } => {
+                self.owner = None;
+                self.due_at = if self.inbox.is_empty() { wake_at } else { Some(now) };
+            }
+        }
+    }
+
+    fn record(&mut self, events: Vec<EventRow>) {
+        for event in events {
+            self.row.last_seq = self.row.last_seq.max(event.seq);
+            if let Some(item) = event.item {
+                self.lists.insert(item, event.seq);
+            }
+            self.events.insert(event.seq, event);
+        }
+    }
+
+    pub(super) fn deliver(
+        &mut self,
+        id: i64,
+        key: &str,
+        payload: Value,
+        poll_over: Option<u64>,
+        now: Timestamp,
+    ) -> bool {
+        if self.row.patch.status.is_final() {
+            return false;
+        }
+        if let Some(effect) = poll_over {
+            self.polls.remove(&effect);
+        }
+        if !self.keys.insert(key.to_owned()) {
+            return false;
+        }
+        self.inbox.insert(id, InboxMessage { id, key: key.to_owned(), payload });
+        if self.owner.is_none() {
+            self.due_at = Some(self.due_at.map_or(now, |at| at.min(now)));
+        }
+        true
+    }
+
+    pub(super) fn inbox(&self) -> Vec<InboxMessage> {
+        self.inbox.values().cloned().collect()
+    }
+
+    pub(super) fn due_polls(&self, now: Timestamp) -> impl Iterator<Item = (Timestamp, u64)> {
+        self.polls
+            .iter()
+            .filter(move |(_, waiting)| waiting.ready_at <= now)
+            .map(|(effect, waiting)| (waiting.ready_at, *effect))
+    }
+
+    pub(super) fn take_poll(&mut self, effect: u64, until: Timestamp) -> Option<DuePoll> {
+        let waiting = self.polls.get_mut(&effect)?;
+        waiting.ready_at = until;
+        Some(DuePoll { job: self.row.id.clone(), tries: waiting.tries, poll: waiting.poll.clone() })
+    }
+
+    pub(super) fn put_back(&mut self, effect: u64, due_at: Timestamp, progress: Option<(u64, f64)>) {
+        let Some(waiting) = self.polls.get_mut(&effect) else { return };
+        waiting.poll.due_at = due_at;
+        waiting.ready_at = due_at;
+        waiting.tries += 1;
+        if let Some((ordinal, progress)) = progress
+            && let Some(step) = self.steps.get_mut(&ordinal)
+        {
+            step.progress = Some(progress);
+        }
+    }
+
+    pub(super) fn next_due(&self) -> Option<Timestamp> {
+        self.polls.values().map(|waiting| waiting.ready_at).chain(self.due_at).min()
+    }
+
+    pub(super) fn values(&self, seqs: &[u64]) -> Vec<Option<Value>> {
+        seqs.iter().map(|seq| self.events.get(seq)?.value.clone()).collect()
+    }
+
+    pub(super) fn list(&self, list: u64) -> Vec<Value> {
+        self.lists
+            .range((list, 0)..=(list, u64::MAX))
+            .filter_map(|(_, seq)| Some(self.events.get(seq)?.body.clone()))
+            .collect()
+    }
+
+    pub(super) fn events(&self, after: u64, limit: u32) -> Vec<EventRow> {
+        self.events
+            .range(after.saturating_add(1)..)
+            .take(limit as usize)
+            .map(|(_, event)| EventRow {
+                seq: event.seq,
+                at: event.at,
+                body: event.body.clone(),
+                value: None,
+                item: event.item,
+            })
+            .collect()
+    }
+
+    pub(super) fn steps(&self, after: u64, limit: u32) -> Vec<StepRow> {
+        self.steps.range(after.saturating_add(1)..).take(limit as usize).map(|(_, step)| step.clone()).collect()
+    }
+
+    pub(super) fn calls(&self, step: u64) -> Vec<CallRecord> {
+        self.calls.iter().filter(|call| call.step == step).cloned().collect()
+    }
+}
+
+/// The length of rows as JSON, in bytes; no rows write nothing.
+fn rows_len<T: Serialize>(rows: &[T]) -> u64 {
+    if rows.is_empty() { 0 } else { json_len(&rows) }
+}
+
+/// The length of something as JSON, in bytes.
+fn json_len(value: &impl Serialize) -> u64 {
+    let mut counter = Counter(0);
+    serde_json::to_writer(&mut counter, value).expect("rows hold only strings, numbers and JSON values");
+    counter.0
+}
+
+/// Counts what is written to it.
+struct Counter(u64);
+
+impl io::Write for Counter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,158 @@
+//! All jobs, and what spans them: keys, due moments, message numbers.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use serde_json::Value;
+
+use super::job::Job;
+use crate::ports::{
+    Claim, Commit, Created, DuePoll, Idempotency, JobFilter, JobRow, NewJob, Renewed, StoreError, Timestamp,
+};
+
+/// What the store holds.
+#[derive(Default)]
+pub(super) struct State {
+    jobs: BTreeMap<String, Job>,
+    keys: BTreeMap<String, UsedKey>,
+    messages: i64,
+    bytes_written: u64,
+}
+
+/// An idempotency key in use.
+struct UsedKey {
+    job: String,
+    fingerprint: String,
+    expires_at: Timestamp,
+}
+
+impl State {
+    pub(super) fn bytes_written(&self) -> u64 {
+        self.bytes_written
+    }
+
+    pub(super) fn find(&self, id: &str) -> Option<&Job> {
+        self.jobs.get(id)
+    }
+
+    pub(super) fn job(&self, id: &str) -> Result<&Job, StoreError> {
+        self.jobs.get(id).ok_or_else(|| StoreError::NotFound { job: id.to_owned() })
+    }
+
+    fn job_mut(&mut self, id: &str) -> Result<&mut Job, StoreError> {
+        self.jobs.get_mut(id).ok_or_else(|| StoreError::NotFound { job: id.to_owned() })
+    }
+
+    pub(super) fn create(&mut self, new: NewJob, now: Timestamp) -> Result<Created, StoreError> {
+        if let Some(used) = new.idempotency.as_ref().and_then(|asked| self.used(asked, now)) {
+            return Ok(Created::Existing { job: used.job.clone(), fingerprint: used.fingerprint.clone() });
+        }
+        let Entry::Vacant(place) = self.jobs.entry(new.id.clone()) else {
+            return Err(StoreError::Backend(format!("job `{}` exists already", new.id)));
+        };
+        if let Some(Idempotency { key, fingerprint, expires_at }) = new.idempotency.clone() {
+            self.keys.insert(key, UsedKey { job: new.id.clone(), fingerprint, expires_at });
+        }
+        let (job, bytes) = Job::new(new, now);
+        place.insert(job);
+        self.bytes_written += bytes;
+        Ok(Created::New)
+    }
+
+    fn used(&self, asked: &Idempotency, now: Timestamp) -> Option<&UsedKey> {
+        self.keys.get(&asked.key).filter(|used| used.expires_at > now)
+    }
+
+    pub(super) fn claim(&mut self, worker: &str, limit: u32, now: Timestamp, until: Timestamp) -> Vec<Claim> {
+        let mut due: Vec<(Timestamp, String)> = self
+            .jobs
+            .iter()
+            .filter_map(|(id, job)| job.due_at.filter(|at| *at <= now).map(|at| (at, id.clone())))
+            .collect();
+        due.sort();
+        due.truncate(limit as usize);
+        due.into_iter()
+            .filter_map(|(_, id)| {
+                let version = self.jobs.get_mut(&id)?.claim(worker, until);
+                Some(Claim { job: id, version })
+            })
+            .collect()
+    }
+
+    pub(super) fn renew(&mut self, worker: &str, jobs: &[String], until: Timestamp) -> Vec<Renewed> {
+        jobs.iter()
+            .filter_map(|id| {
+                let inbox = self.jobs.get_mut(id)?.renew(worker, until)?;
+                Some(Renewed { job: id.clone(), inbox })
+            })
+            .collect()
+    }
+
+    pub(super) fn commit(&mut self, commit: Commit, now: Timestamp) -> Result<u64, StoreError> {
+        let (version, bytes) = self.job_mut(&commit.job)?.commit(commit, now)?;
+        self.bytes_written += bytes;
+        Ok(version)
+    }
+
+    pub(super) fn deliver(
+        &mut self,
+        job: &str,
+        key: &str,
+        payload: Value,
+        poll_over: Option<u64>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let id = self.messages + 1;
+        let new = self.job_mut(job)?.deliver(id, key, payload, poll_over, now);
+        self.messages = id;
+        Ok(new)
+    }
+
+    pub(super) fn take_polls(&mut self, limit: u32, now: Timestamp, until: Timestamp) -> Vec<DuePoll> {
+        let mut due: Vec<(Timestamp, String, u64)> = Vec::new();
+        for (id, job) in &self.jobs {
+            due.extend(job.due_polls(now).map(|(at, effect)| (at, id.clone(), effect)));
+        }
+        due.sort();
+        due.truncate(limit as usize);
+        due.into_iter().filter_map(|(_, id, effect)| self.jobs.get_mut(&id)?.take_poll(effect, until)).collect()
+    }
+
+    pub(super) fn put_back(&mut self, job: &str, effect: u64, due_at: Timestamp, progress: Option<(u64, f64)>) {
+        if let Some(job) = self.jobs.get_mut(job) {
+            job.put_back(effect, due_at, progress);
+        }
+    }
+
+    pub(super) fn next_due(&self) -> Option<Timestamp> {
+        self.jobs.values().filter_map(Job::next_due).min()
+    }
+
+    pub(super) fn jobs(&self, filter: &JobFilter, before: Option<&str>, limit: u32) -> Vec<JobRow> {
+        self.jobs
+            .iter()
+            .rev()
+            .filter(|(id, job)| before.is_none_or(|before| id.as_str() < before) && shows(filter, &job.row))
+            .take(limit as usize)
+            .map(|(_, job)| job.row.clone())
+            .collect()
+    }
+
+    pub(super) fn delete(&mut self, id: &str) -> Result<(), StoreError> {
+        if !self.job(id)?.row.patch.status.is_final() {
+            return Err(StoreError::Active { job: id.to_owned() });
+        }
+        self.jobs.remove(id);
+        self.keys.retain(|_, used| used.job != id);
+        Ok(())
+    }
+}
+
+/// Whether a filter lets a job through.
+fn shows(filter: &JobFilter, row: &JobRow) -> bool {
+    filter.status.is_none_or(|status| row.patch.status == status)
+        && (filter.workflow_id.is_none() || filter.workflow_id == row.workflow_id)
+        && (filter.node_id.is_none() || filter.node_id == row.node_id)
+        && filter.created_after.is_none_or(|moment| row.created_at >= moment)
+        && filter.created_before.is_none_or(|moment| row.created_at < moment)
+}

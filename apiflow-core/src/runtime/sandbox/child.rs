@@ -1,0 +1,141 @@
+//! The side of the child process.
+
+use std::io::{self, Read, Write};
+use std::process::ExitCode;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::Duration;
+
+use serde_json::Map;
+
+use super::wire::{DEADLINE_VARIABLE, MAX_REPLY_BYTES, MEMORY_VARIABLE, Reply, Request, frame, read, write};
+use crate::ports::Script;
+use crate::runtime::boa::{Limits, STACK_BYTES, evaluate};
+
+/// How much longer than the parent a child waits for a value: it ends itself only where the parent is gone.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// What of a child could not be set up or done.
+#[derive(Debug, thiserror::Error)]
+enum ChildError {
+    #[error("this command is for `apiflow` itself, which starts it to evaluate expressions")]
+    NotStartedByParent,
+    #[error("the pipe to the parent broke: {0}")]
+    Pipe(#[from] io::Error),
+}
+
+/// Evaluates what comes on the standard input until it ends: the whole program of a child process.
+///
+/// [`super::SandboxEvaluator`] starts it; by hand it ends at once with an explanation.
+pub fn serve_child() -> ExitCode {
+    match serve(&mut io::stdin().lock(), &mut io::stdout().lock()) {
+        Ok(code) => code,
+        Err(error) => {
+            // The one reader is a person who started it by hand: the parent reads no errors.
+            let _ = writeln!(io::stderr(), "{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(requests: &mut impl Read, replies: &mut impl Write) -> Result<ExitCode, ChildError> {
+    let memory_bytes = variable(MEMORY_VARIABLE)?;
+    let deadline = Duration::from_millis(variable(DEADLINE_VARIABLE)?) + GRACE;
+    let engine = Engine::start()?;
+    // Whatever the first evaluation sets up for good is there before the limits are drawn around it.
+    let warm = Script { source: "[1].map(n => n + 1)".to_owned(), names: Map::new(), predicate: false };
+    engine.answer(warm, deadline);
+    limit_memory(memory_bytes)?;
+    write(replies, &Reply::Ready)?;
+    while let Some(request) = read::<Request<'_>>(requests)? {
+        let script = Script {
+            source: request.source.into_owned(),
+            names: request.names.into_owned(),
+            predicate: request.predicate,
+        };
+        match engine.answer(script, deadline) {
+            Answer::Reply(reply) => replies.write_all(&reply)?,
+            Answer::Late => return Ok(ExitCode::FAILURE),
+            Answer::Panicked => {
+                write(replies, &Reply::Internal("the JavaScript engine panicked".to_owned()))?;
+                return Ok(ExitCode::FAILURE);
+            }
+        }
+        replies.flush()?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn variable(name: &str) -> Result<u64, ChildError> {
+    let value = std::env::var(name).ok().and_then(|text| text.parse().ok());
+    value.ok_or(ChildError::NotStartedByParent)
+}
+
+/// The thread that evaluates, with the stack that it takes.
+struct Engine {
+    scripts: Sender<Script>,
+    replies: Receiver<Vec<u8>>,
+}
+
+enum Answer {
+    Reply(Vec<u8>),
+    Late,
+    Panicked,
+}
+
+impl Engine {
+    fn start() -> io::Result<Self> {
+        let (scripts, work) = channel::<Script>();
+        let (done, replies) = channel();
+        std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || {
+            while let Ok(script) = work.recv() {
+                if done.send(reply_to(&script)).is_err() {
+                    return;
+                }
+            }
+        })?;
+        Ok(Self { scripts, replies })
+    }
+
+    fn answer(&self, script: Script, deadline: Duration) -> Answer {
+        if self.scripts.send(script).is_err() {
+            return Answer::Panicked;
+        }
+        match self.replies.recv_timeout(deadline) {
+            Ok(reply) => Answer::Reply(reply),
+            Err(RecvTimeoutError::Timeout) => Answer::Late,
+            Err(RecvTimeoutError::Disconnected) => Answer::Panicked,
+        }
+    }
+}
+
+fn reply_to(script: &Script) -> Vec<u8> {
+    let reply = frame(&Reply::of(evaluate(script, &Limits::default())));
+    reply.ok().filter(|reply| reply.len() <= MAX_REPLY_BYTES + 4).unwrap_or_else(|| {
+        let message = "the value is too long in JSON".to_owned();
+        frame(&Reply::Limit(message)).expect("a short message has a JSON form")
+    })
+}
+
+/// Lets this process take so much memory more than it has now, and write no core dumps.
+fn limit_memory(bytes: u64) -> io::Result<()> {
+    lower(rlimit::Resource::CORE, 0)?;
+    // Without the kernel's word on what is in use there is nothing that a limit could be added to.
+    let Some(in_use) = address_space() else { return Ok(()) };
+    let limit = in_use.saturating_add(bytes);
+    lower(rlimit::Resource::AS, limit)?;
+    lower(rlimit::Resource::DATA, limit)
+}
+
+fn lower(resource: rlimit::Resource, limit: u64) -> io::Result<()> {
+    let (_, hard) = resource.get()?;
+    let limit = limit.min(hard);
+    resource.set(limit, limit)
+}
+
+/// The bytes of this process's address space that are in use. Source: proc(5), `/proc/pid/statm`.
+fn address_space() -> Option<u64> {
+    const PAGE_BYTES: u64 = 4096;
+    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = text.split(' ').next()?.parse().ok()?;
+    Some(pages * PAGE_BYTES)
+}

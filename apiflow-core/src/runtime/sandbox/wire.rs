@@ -1,0 +1,110 @@
+//! What the two processes say to each other: JSON behind its length, 4 bytes, little-endian.
+
+use std::io::{self, Read, Write};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+use crate::ports::EvaluationError;
+use crate::runtime::boa::MAX_VALUE_BYTES;
+
+/// The longest reply: a value, and some room for what is around it and for other ways to write numbers.
+pub(super) const MAX_REPLY_BYTES: usize = MAX_VALUE_BYTES + 64 * 1024;
+
+/// The environment variable with the bytes that an evaluation may take.
+pub(super) const MEMORY_VARIABLE: &str = "APIFLOW_EVALUATOR_MEMORY_BYTES";
+
+/// The environment variable with the milliseconds that an evaluation may take.
+pub(super) const DEADLINE_VARIABLE: &str = "APIFLOW_EVALUATOR_DEADLINE_MS";
+
+/// What is asked of a child; the child asks for nothing.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Request<'a> {
+    pub(super) source: std::borrow::Cow<'a, str>,
+    pub(super) names: std::borrow::Cow<'a, Map<String, Value>>,
+    pub(super) predicate: bool,
+}
+
+/// What a child says.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Reply {
+    /// It has set its limits and waits for work.
+    Ready,
+    /// The script's value.
+    Value(Value),
+    /// The text does not parse.
+    Syntax(String),
+    /// The script threw.
+    Thrown(String),
+    /// A limit was hit.
+    Limit(String),
+    /// The engine broke down.
+    Internal(String),
+}
+
+impl Reply {
+    pub(super) fn of(outcome: Result<Value, EvaluationError>) -> Self {
+        match outcome {
+            Ok(value) => Self::Value(value),
+            Err(EvaluationError::Syntax(message)) => Self::Syntax(message),
+            Err(EvaluationError::Thrown(message)) => Self::Thrown(message),
+            Err(EvaluationError::Limit(message)) => Self::Limit(message),
+            Err(EvaluationError::Internal(message)) => Self::Internal(message),
+        }
+    }
+
+    pub(super) fn into_outcome(self) -> Result<Value, EvaluationError> {
+        match self {
+            Self::Value(value) => Ok(value),
+            Self::Syntax(message) => Err(EvaluationError::Syntax(message)),
+            Self::Thrown(message) => Err(EvaluationError::Thrown(message)),
+            Self::Limit(message) => Err(EvaluationError::Limit(message)),
+            Self::Internal(message) => Err(EvaluationError::Internal(message)),
+            Self::Ready => Err(EvaluationError::Internal("the evaluator spoke out of turn".to_owned())),
+        }
+    }
+}
+
+/// A message with its length before it.
+pub(super) fn frame(message: &impl Serialize) -> io::Result<Vec<u8>> {
+    let mut frame = vec![0; 4];
+    serde_json::to_writer(&mut frame, message)?;
+    let length = u32::try_from(frame.len() - 4).map_err(io::Error::other)?;
+    frame[..4].copy_from_slice(&length.to_le_bytes());
+    Ok(frame)
+}
+
+/// Writes one message.
+pub(super) fn write(to: &mut impl Write, message: &impl Serialize) -> io::Result<()> {
+    to.write_all(&frame(message)?)?;
+    to.flush()
+}
+
+/// Reads one message; `None` where there are no more.
+pub(super) fn read<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<Option<T>> {
+    let mut length = [0; 4];
+    match from.read_exact(&mut length) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        Err(error) => return Err(error),
+    }
+    let mut text = vec![0; u32::from_le_bytes(length) as usize];
+    from.read_exact(&mut text)?;
+    Ok(Some(serde_json::from_slice(&text)?))
+}
+
+/// Reads one reply.
+pub(super) async fn read_reply(from: &mut (impl AsyncRead + Unpin)) -> io::Result<Reply> {
+    let mut length = [0; 4];
+    from.read_exact(&mut length).await?;
+    let length = u32::from_le_bytes(length) as usize;
+    if length > MAX_REPLY_BYTES {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "the reply is too long"));
+    }
+    let mut text = vec![0; length];
+    from.read_exact(&mut text).await?;
+    Ok(serde_json::from_slice(&text)?)
+}

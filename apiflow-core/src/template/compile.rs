@@ -1,0 +1,111 @@
+//! A JSON value whose strings are templates.
+
+use serde_json::Value;
+
+use super::text::{Part, Place, Root, Text};
+use crate::diagnostic::{Diagnostic, Span, pointer_push};
+
+/// A compiled JSON template. Keys of objects are no templates.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Template {
+    /// A value without strings.
+    Constant(Value),
+    /// A string.
+    Text(Text),
+    /// An array.
+    List(Vec<Template>),
+    /// An object.
+    Object(Vec<(String, Template)>),
+}
+
+/// Compiles the templates of one declaration and gathers what is wrong with them.
+pub(crate) struct Compiler<'a> {
+    /// What placeholders may begin with here.
+    pub(crate) roots: &'a [Root],
+    /// What was found.
+    pub(crate) diagnostics: &'a mut Vec<Diagnostic>,
+}
+
+impl Compiler<'_> {
+    /// Compiles a value; a string at fault stands as an empty one.
+    pub(crate) fn value(&mut self, value: &Value, pointer: &str) -> Template {
+        match value {
+            Value::String(source) => Template::Text(self.text(source, pointer)),
+            Value::Array(items) => Template::List(
+                items
+                    .iter()
+                    .enumerate()
+                    .map(|(index, item)| self.value(item, &pointer_push(pointer, &index.to_string())))
+                    .collect(),
+            ),
+            Value::Object(fields) => Template::Object(
+                fields
+                    .iter()
+                    .map(|(key, item)| (key.clone(), self.value(item, &pointer_push(pointer, key))))
+                    .collect(),
+            ),
+            Value::Null | Value::Bool(_) | Value::Number(_) => Template::Constant(value.clone()),
+        }
+    }
+
+    /// Compiles a string; one at fault stands as an empty one.
+    pub(crate) fn text(&mut self, source: &str, pointer: &str) -> Text {
+        let text = match Text::parse(source) {
+            Ok(text) => text,
+            Err(fault) => {
+                let mut found = Diagnostic::error("template-syntax", pointer, fault.message)
+                    .at(Span { line: fault.line, column: fault.column });
+                found.help = fault.help;
+                self.diagnostics.push(found);
+                return Text { parts: Vec::new() };
+            }
+        };
+        for place in text.places() {
+            if !self.roots.contains(&place.root) {
+                let allowed: Vec<&str> = self.roots.iter().map(|root| root.name()).collect();
+                let message = format!("there is no `{}` here", place.root.name());
+                let help = format!("a placeholder here begins with {}", allowed.join(", "));
+                self.diagnostics.push(Diagnostic::error("template-scope", pointer, message).help(help));
+            }
+        }
+        text
+    }
+}
+
+impl Template {
+    /// Calls `visit` with every string.
+    pub(crate) fn each_text<'a>(&'a self, visit: &mut impl FnMut(&'a Text)) {
+        match self {
+            Self::Constant(_) => {}
+            Self::Text(text) => visit(text),
+            Self::List(items) => items.iter().for_each(|item| item.each_text(visit)),
+            Self::Object(fields) => fields.iter().for_each(|(_, item)| item.each_text(visit)),
+        }
+    }
+
+    /// Whether a placeholder stands in it.
+    pub(crate) fn has_places(&self) -> bool {
+        let mut found = false;
+        self.each_text(&mut |text| found |= text.places().next().is_some());
+        found
+    }
+
+    /// Whether a secret reference stands in it.
+    pub(crate) fn has_secrets(&self) -> bool {
+        let mut found = false;
+        self.each_text(&mut |text| found |= text.secrets().next().is_some());
+        found
+    }
+
+    /// The placeholders in it.
+    pub(crate) fn places(&self) -> Vec<&Place> {
+        let mut found = Vec::new();
+        self.each_text(&mut |text| {
+            found.extend(text.parts.iter().filter_map(|part| match part {
+                Part::Place(place) => Some(place),
+                Part::Literal(_) | Part::Secret(_) => None,
+            }));
+        });
+        found
+    }
+}

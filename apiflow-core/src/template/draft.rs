@@ -1,0 +1,147 @@
+//! From an expanded request to the one that is journalled: secrets become markers.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use super::expand::{Expanded, Piece, join, percent_encode};
+use crate::ports::{HttpRequest, RequestBody, SecretPlace, SecretUse};
+
+/// A request whose secrets stand apart from its text.
+#[derive(Debug, Clone)]
+pub(crate) struct Draft {
+    pub(crate) method: String,
+    /// The URL's text is already percent-encoded where it has to be.
+    pub(crate) url: Vec<Piece>,
+    pub(crate) headers: Vec<(String, Vec<Piece>)>,
+    pub(crate) body: DraftBody,
+    pub(crate) credential_hosts: Vec<String>,
+    pub(crate) timeout: Duration,
+}
+
+/// The body of a draft.
+#[derive(Debug, Clone)]
+pub(crate) enum DraftBody {
+    None,
+    Json(Expanded),
+    /// Names and values, not yet percent-encoded.
+    Form(Vec<(String, Vec<Piece>)>),
+    Raw(Vec<Piece>),
+}
+
+impl Draft {
+    /// Puts a marker in the place of each secret.
+    ///
+    /// A marker is a hash over all the request's text, and it is counted afterwards that it stands in exactly the
+    /// places where it was put: whatever an input or a reply contains, none of it can pass for a marker, nor change
+    /// where the secret is written.
+    pub(crate) fn seal(self) -> HttpRequest {
+        let plain = self.render(&mut |_, _| String::new());
+        let text = plain.whole_text();
+        for salt in 0_u32.. {
+            let mut uses = BTreeMap::new();
+            let rendered = self.render(&mut |name, place| {
+                let marker = marker(&text, salt, name, place);
+                *uses.entry((name.to_owned(), place)).or_insert(0) += 1;
+                marker
+            });
+            let whole = rendered.whole_text();
+            let unique = uses
+                .iter()
+                .all(|((name, place), count)| whole.matches(&marker(&text, salt, name, *place)).count() == *count);
+            if unique {
+                return self.finish(rendered, uses.into_keys(), |name, place| marker(&text, salt, name, place));
+            }
+        }
+        unreachable!("a text of bounded length cannot contain every marker")
+    }
+
+    fn render(&self, write: &mut impl FnMut(&str, SecretPlace) -> String) -> Rendered {
+        let url = join(&self.url, &mut |name| write(name, SecretPlace::Url));
+        let headers = self
+            .headers
+            .iter()
+            .map(|(name, pieces)| (name.clone(), join(pieces, &mut |secret| write(secret, SecretPlace::Header))))
+            .collect();
+        let body = match &self.body {
+            DraftBody::None => RequestBody::None,
+            DraftBody::Json(json) => match json.to_value(&mut |name| write(name, SecretPlace::Json)) {
+                Some(value) => RequestBody::Text(value.to_string()),
+                None => RequestBody::None,
+            },
+            DraftBody::Form(pairs) => RequestBody::Text(join_pairs(pairs, &mut |name| write(name, SecretPlace::Url))),
+            DraftBody::Raw(pieces) => RequestBody::Text(join(pieces, &mut |name| write(name, SecretPlace::Raw))),
+        };
+        Rendered { url, headers, body }
+    }
+
+    fn finish(
+        self,
+        rendered: Rendered,
+        uses: impl Iterator<Item = (String, SecretPlace)>,
+        marker: impl Fn(&str, SecretPlace) -> String,
+    ) -> HttpRequest {
+        let secrets = uses.map(|(name, place)| SecretUse { marker: marker(&name, place), name, place }).collect();
+        HttpRequest {
+            method: self.method,
+            url: rendered.url,
+            headers: rendered.headers,
+            body: rendered.body,
+            secrets,
+            credential_hosts: self.credential_hosts,
+            timeout: self.timeout,
+        }
+    }
+}
+
+/// Writes pairs as a query or a form does.
+pub(crate) fn join_pairs(pairs: &[(String, Vec<Piece>)], write: &mut impl FnMut(&str) -> String) -> String {
+    let encoded: Vec<String> =
+        pairs.iter().map(|(name, value)| join(&encode_pair(name, value), write)).collect();
+    encoded.join("&")
+}
+
+/// One pair as pieces of a URL.
+pub(crate) fn encode_pair(name: &str, value: &[Piece]) -> Vec<Piece> {
+    let mut pieces = vec![Piece::Text(format!("{}=", percent_encode(name)))];
+    pieces.extend(value.iter().map(|piece| match piece {
+        Piece::Text(text) => Piece::Text(percent_encode(text)),
+        Piece::Secret(secret) => Piece::Secret(secret.clone()),
+    }));
+    pieces
+}
+
+struct Rendered {
+    url: String,
+    headers: Vec<(String, String)>,
+    body: RequestBody,
+}
+
+impl Rendered {
+    fn whole_text(&self) -> String {
+        let mut text = self.url.clone();
+        for (name, value) in &self.headers {
+            text.extend(["\n", name, ": ", value]);
+        }
+        if let RequestBody::Text(body) = &self.body {
+            text.extend(["\n\n", body]);
+        }
+        text
+    }
+}
+
+/// Letters and digits only, so that it stands unchanged in a URL, a header and a JSON string.
+fn marker(text: &str, salt: u32, name: &str, place: SecretPlace) -> String {
+    use std::fmt::Write as _;
+    let mut hash = Sha256::new();
+    for part in [text, &salt.to_string(), name, &format!("{place:?}")] {
+        hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
+        hash.update(part.as_bytes());
+    }
+    let mut marker = String::from("apiflowsecret");
+    for byte in hash.finalize().iter().take(20) {
+        write!(marker, "{byte:02x}").expect("writing to a string cannot fail");
+    }
+    marker
+}

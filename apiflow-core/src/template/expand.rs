@@ -1,0 +1,226 @@
+//! Templates with values in their places. Values are taken as they are: nothing in them is read as a template.
+
+use serde_json::{Map, Value, json};
+
+use super::compile::Template;
+use super::path::{Found, scalar_text};
+use super::text::{Part, Place, Root, Text};
+
+/// What placeholders stand for.
+#[derive(Debug)]
+pub(crate) struct Scope<'a> {
+    input: Option<Value>,
+    reply: Option<&'a Value>,
+    job: Value,
+    step: Value,
+}
+
+/// A piece of expanded text: what stands there, or the secret that will.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Piece {
+    /// Text as it is.
+    Text(String),
+    /// A secret, by name.
+    Secret(String),
+}
+
+/// An expanded template.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Expanded {
+    /// The value of an input that is not given: the key it belongs to is left out.
+    Absent,
+    /// A value.
+    Value(Value),
+    /// Text with secrets in it.
+    Pieces(Vec<Piece>),
+    /// An array.
+    List(Vec<Expanded>),
+    /// An object.
+    Object(Vec<(String, Expanded)>),
+}
+
+impl<'a> Scope<'a> {
+    /// The scope of a submit.
+    pub(crate) fn call(input: &Map<String, Value>, job_id: &str, step_id: &str, attempt: u32) -> Self {
+        Self {
+            input: Some(Value::Object(input.clone())),
+            reply: None,
+            job: json!({"id": job_id}),
+            step: json!({"id": step_id, "attempt": attempt}),
+        }
+    }
+
+    /// The scope of what is built from a reply.
+    pub(crate) fn reply(reply: &'a Value) -> Self {
+        Self { input: None, reply: Some(reply), job: Value::Null, step: Value::Null }
+    }
+
+    /// The scope of a request that belongs to no attempt: every placeholder is absent.
+    pub(crate) fn none() -> Self {
+        Self { input: None, reply: None, job: json!({}), step: json!({}) }
+    }
+
+    fn value(&self, place: &Place) -> Option<Value> {
+        let root = match place.root {
+            Root::Input => self.input.as_ref(),
+            Root::Reply => self.reply,
+            Root::Job => Some(&self.job),
+            Root::Step => Some(&self.step),
+        };
+        root.map_or(Found::Absent, |value| place.path.find(value)).into_value()
+    }
+}
+
+impl Template {
+    /// Puts values in their places; a string that is exactly one placeholder keeps its value's type.
+    pub(crate) fn expand(&self, scope: &Scope<'_>) -> Expanded {
+        match self {
+            Self::Constant(value) => Expanded::Value(value.clone()),
+            Self::Text(text) => text.expand(scope),
+            Self::List(items) => Expanded::List(items.iter().map(|item| item.expand(scope)).collect()),
+            Self::Object(fields) => {
+                Expanded::Object(fields.iter().map(|(key, item)| (key.clone(), item.expand(scope))).collect())
+            }
+        }
+    }
+}
+
+impl Text {
+    /// Puts values in their places. Text in which a placeholder is absent or null is absent as a whole, because a
+    /// part of it would mean something else.
+    pub(crate) fn expand(&self, scope: &Scope<'_>) -> Expanded {
+        if let [Part::Place(place)] = self.parts.as_slice() {
+            return scope.value(place).map_or(Expanded::Absent, Expanded::Value);
+        }
+        let mut pieces = Vec::with_capacity(self.parts.len());
+        for part in &self.parts {
+            match part {
+                Part::Literal(literal) => push_text(&mut pieces, literal),
+                Part::Secret(name) => pieces.push(Piece::Secret(name.clone())),
+                Part::Place(place) => match scope.value(place).as_ref().and_then(inserted_text) {
+                    Some(text) => push_text(&mut pieces, &text),
+                    None => return Expanded::Absent,
+                },
+            }
+        }
+        match pieces.as_slice() {
+            [] => Expanded::Value(Value::String(String::new())),
+            [Piece::Text(text)] => Expanded::Value(Value::String(text.clone())),
+            _ => Expanded::Pieces(pieces),
+        }
+    }
+
+    /// Puts values in their places in a path: percent-encoded, so that no value can change the path's shape.
+    ///
+    /// # Errors
+    /// Names the placeholder whose value cannot stand in a path.
+    pub(crate) fn expand_path(&self, scope: &Scope<'_>) -> Result<Vec<Piece>, String> {
+        let mut pieces = Vec::with_capacity(self.parts.len());
+        for part in &self.parts {
+            match part {
+                Part::Literal(literal) => push_text(&mut pieces, literal),
+                Part::Secret(name) => pieces.push(Piece::Secret(name.clone())),
+                Part::Place(place) => {
+                    let name = place.source();
+                    let value = scope.value(place).unwrap_or(Value::Null);
+                    match scalar_text(&value) {
+                        None => return Err(format!("`{name}` must be text or a number to stand in a path")),
+                        Some(text) if text.is_empty() => {
+                            return Err(format!("`{name}` is empty, so it cannot stand in a path"));
+                        }
+                        Some(text) => push_text(&mut pieces, &percent_encode(&text)),
+                    }
+                }
+            }
+        }
+        let whole = join(&pieces, &mut |_| "secret".to_owned());
+        match dot_segment(&whole) {
+            Some(segment) => Err(format!("`{segment}` as a part of a path would lead to another address")),
+            None => Ok(pieces),
+        }
+    }
+}
+
+impl Expanded {
+    /// The value, with `write` giving what stands for a secret; `None` where absent.
+    pub(crate) fn to_value(&self, write: &mut impl FnMut(&str) -> String) -> Option<Value> {
+        match self {
+            Self::Absent => None,
+            Self::Value(value) => Some(value.clone()),
+            Self::Pieces(pieces) => Some(Value::String(join(pieces, write))),
+            Self::List(items) => Some(items.iter().filter_map(|item| item.to_value(write)).collect()),
+            Self::Object(fields) => Some(Value::Object(
+                fields.iter().filter_map(|(key, item)| Some((key.clone(), item.to_value(write)?))).collect(),
+            )),
+        }
+    }
+
+    /// Whether a secret stands in it.
+    pub(crate) fn has_secrets(&self) -> bool {
+        let mut found = false;
+        self.to_value(&mut |_| {
+            found = true;
+            String::new()
+        });
+        found
+    }
+
+    /// The pieces of text that stand for it in a header, a query, a form or a raw body; `None` where it is absent
+    /// or null. An object or array is written as JSON.
+    ///
+    /// # Errors
+    /// Where a secret stands inside an object or array, because it could not be escaped rightly there.
+    pub(crate) fn into_pieces(self) -> Result<Option<Vec<Piece>>, String> {
+        if let Self::Pieces(pieces) = self {
+            return Ok(Some(pieces));
+        }
+        if self.has_secrets() {
+            return Err("a secret cannot stand inside an object or array here".to_owned());
+        }
+        let value = self.to_value(&mut |_| String::new());
+        Ok(value.as_ref().and_then(inserted_text).map(|text| vec![Piece::Text(text)]))
+    }
+}
+
+/// The text of the pieces, with `write` giving what stands for a secret.
+pub(crate) fn join(pieces: &[Piece], write: &mut impl FnMut(&str) -> String) -> String {
+    pieces
+        .iter()
+        .map(|piece| match piece {
+            Piece::Text(text) => text.clone(),
+            Piece::Secret(name) => write(name),
+        })
+        .collect()
+}
+
+/// Percent-encodes all but the unreserved characters (RFC 3986 §2.3).
+pub(crate) fn percent_encode(text: &str) -> String {
+    use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+    const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    utf8_percent_encode(text, ENCODED).to_string()
+}
+
+/// Text as it is, anything else as JSON; null has no text.
+fn inserted_text(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => Some(value.to_string()),
+    }
+}
+
+fn push_text(pieces: &mut Vec<Piece>, text: &str) {
+    match pieces.last_mut() {
+        Some(Piece::Text(last)) => last.push_str(text),
+        Some(Piece::Secret(_)) | None => pieces.push(Piece::Text(text.to_owned())),
+    }
+}
+
+/// The first segment of a path that URL parsers resolve away, in any of its spellings.
+pub(crate) fn dot_segment(path: &str) -> Option<&str> {
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    path.split(['/', '\\']).find(|segment| {
+        let plain = segment.to_ascii_lowercase().replace("%2e", ".");
+        plain == "." || plain == ".."
+    })
+}

@@ -1,0 +1,96 @@
+//! Retries: bounds, and delays that do not grow or grow too far.
+
+use super::checker::Checker;
+use super::codes;
+use crate::diagnostic::Diagnostic;
+use crate::openflow::{Place, Retry};
+
+/// The most retries that the format can say. Source: OpenFlow, a 16-bit number.
+const MAX_ATTEMPTS: u32 = 65_535;
+
+/// The longest delay, in seconds. Source: OpenFlow, six hours.
+const MAX_DELAY_S: u64 = 6 * 60 * 60;
+
+impl Checker<'_> {
+    pub(super) fn retry(&mut self, retry: &Retry, place: &Place<'_>) {
+        let constant_attempts = retry
+            .constant
+            .as_ref()
+            .map_or(0, |constant| constant.attempts);
+        if let Some(constant) = &retry.constant {
+            let at = place.key("constant");
+            self.attempts(constant.attempts, &at);
+            if constant.attempts > 0 && constant.seconds > MAX_DELAY_S {
+                self.capped(constant.seconds, &at.key("seconds"));
+            }
+        }
+        let Some(exponential) = &retry.exponential else {
+            return;
+        };
+        let at = place.key("exponential");
+        self.attempts(exponential.attempts, &at);
+        if let Some(factor) = exponential.random_factor
+            && !(0..=100).contains(&factor)
+        {
+            let message = format!("`random_factor` is a percentage from 0 to 100, found {factor}");
+            self.push(Diagnostic::warning(
+                codes::RETRY_BOUNDS,
+                at.key("random_factor").pointer(),
+                message,
+            ));
+        }
+        if exponential.attempts == 0 {
+            return;
+        }
+        if exponential.seconds == 0 {
+            let message = "the base `seconds` is 0, so that all retries follow at once: it must be at least 1";
+            self.push(Diagnostic::error(
+                codes::RETRY_ZERO_BASE,
+                at.pointer(),
+                message,
+            ));
+        } else if exponential.multiplier == 0 {
+            let message = "`multiplier` is 0, so that all retries follow at once";
+            self.push(Diagnostic::warning(
+                codes::RETRY_ZERO_BASE,
+                at.key("multiplier").pointer(),
+                message,
+            ));
+        } else {
+            let exponent = constant_attempts.saturating_add(exponential.attempts);
+            let longest = exponential
+                .seconds
+                .saturating_pow(exponent)
+                .saturating_mul(exponential.multiplier);
+            if longest > MAX_DELAY_S {
+                self.capped(longest, &at);
+            }
+        }
+    }
+
+    fn attempts(&mut self, attempts: u32, place: &Place<'_>) {
+        if attempts > MAX_ATTEMPTS {
+            let message = format!("`attempts` is at most {MAX_ATTEMPTS}, found {attempts}");
+            self.push(Diagnostic::error(
+                codes::RETRY_BOUNDS,
+                place.key("attempts").pointer(),
+                message,
+            ));
+        }
+    }
+
+    fn capped(&mut self, longest: u64, place: &Place<'_>) {
+        let said = match longest {
+            u64::MAX => "very many".to_owned(),
+            seconds => seconds.to_string(),
+        };
+        let message = format!(
+            "the longest delay would be {said} seconds, and is cut to {MAX_DELAY_S} (6 hours)"
+        );
+        self.push(Diagnostic::warning(
+            codes::RETRY_BOUNDS,
+            place.pointer(),
+            message,
+        ));
+    }
+}

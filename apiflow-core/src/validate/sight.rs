@@ -1,0 +1,160 @@
+//! Which step's result can be seen from where.
+//!
+//! Results belong to the innermost run that is a root: the workflow, or one iteration of a parallel
+//! loop. Source: OpenFlow as Windmill runs it; parallel branches see what was there when they began
+//! and what they made themselves.
+
+use super::steps::{FAILURE, PREPROCESSOR, Steps};
+use crate::openflow::ModuleValue;
+
+/// What an expression sees of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sight {
+    /// Its result, or null where it did not run.
+    Visible,
+    /// Nothing yet.
+    Later(&'static str),
+    /// Nothing, ever.
+    Never(&'static str),
+}
+
+/// When an expression of a module is evaluated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum When {
+    /// Before the module runs.
+    Before,
+    /// After it ran.
+    After,
+}
+
+/// Says what an expression of the module `from` sees of the module `to`.
+pub(super) fn sight(steps: &Steps<'_>, from: usize, when: When, to: usize) -> Sight {
+    let (from_path, to_path) = (steps.path(from), steps.path(to));
+    let shared = from_path
+        .iter()
+        .zip(&to_path)
+        .take_while(|(a, b)| a == b)
+        .count();
+    let again = repeats(steps, &from_path[..shared]);
+    let inside = shared - usize::from(shared == from_path.len());
+    let kept = keeps_to_itself(
+        steps,
+        to_path.get(inside..to_path.len() - 1).unwrap_or_default(),
+    );
+    let (Some(&mine), Some(&theirs)) = (from_path.get(shared), to_path.get(shared)) else {
+        return within(steps, &from_path[..shared], (from, when, to), kept);
+    };
+    let (mine, theirs) = (&steps.all[mine], &steps.all[theirs]);
+    if mine.list != theirs.list && mine.list.0.is_none() {
+        return between_roots(mine.list.1, theirs.list.1);
+    }
+    if kept {
+        return Sight::Never(PARALLEL_LOOP);
+    }
+    if mine.list == theirs.list {
+        return if theirs.position < mine.position || again {
+            Sight::Visible
+        } else {
+            Sight::Later("it runs later")
+        };
+    }
+    match mine.list.0 {
+        Some(holder) if !again => {
+            between_branches(&steps.all[holder].module.value, mine.list.1, theirs.list.1)
+        }
+        Some(_) | None => Sight::Visible,
+    }
+}
+
+const PARALLEL_LOOP: &str =
+    "each iteration of a parallel loop keeps its results to itself: read the loop's own result";
+
+/// One of the two is, or holds, the other.
+fn within(
+    steps: &Steps<'_>,
+    shared: &[usize],
+    (from, when, to): (usize, When, usize),
+    kept: bool,
+) -> Sight {
+    let holders = &shared[..shared.len() - 1];
+    if from != to && shared.last() == Some(&to) {
+        // The other module holds this one.
+        return if repeats(steps, holders) {
+            Sight::Visible
+        } else {
+            Sight::Later("it is not done before this step")
+        };
+    }
+    if kept {
+        return Sight::Never(PARALLEL_LOOP);
+    }
+    if when == When::After || repeats(steps, holders) {
+        Sight::Visible
+    } else if from == to {
+        Sight::Later("it is this very step")
+    } else {
+        Sight::Later("it runs inside this step")
+    }
+}
+
+/// Whether what the modules hold runs again within the same root, so that an earlier round's results
+/// are there.
+fn repeats(steps: &Steps<'_>, holders: &[usize]) -> bool {
+    for &holder in holders.iter().rev() {
+        match &steps.all[holder].module.value {
+            ModuleValue::ForLoopFlow(inner) => return !inner.parallel,
+            ModuleValue::WhileLoopFlow(_) => return true,
+            ModuleValue::Script(_)
+            | ModuleValue::RawScript(_)
+            | ModuleValue::Flow(_)
+            | ModuleValue::BranchOne(_)
+            | ModuleValue::BranchAll(_)
+            | ModuleValue::Identity(_)
+            | ModuleValue::AiAgent(_) => {}
+        }
+    }
+    false
+}
+
+/// Whether one of the holders is a parallel loop.
+fn keeps_to_itself(steps: &Steps<'_>, holders: &[usize]) -> bool {
+    holders.iter().any(|&holder| {
+        matches!(&steps.all[holder].module.value, ModuleValue::ForLoopFlow(inner) if inner.parallel)
+    })
+}
+
+/// The lists that no module holds. The failure handler sees all: it runs where the failure was.
+fn between_roots(mine: usize, theirs: usize) -> Sight {
+    if theirs == FAILURE {
+        Sight::Never("the failure handler's result is the workflow's own")
+    } else if mine == PREPROCESSOR {
+        Sight::Later("the preprocessor runs before all steps")
+    } else {
+        Sight::Visible
+    }
+}
+
+fn between_branches(holder: &ModuleValue, mine: usize, theirs: usize) -> Sight {
+    match holder {
+        ModuleValue::BranchAll(inner) if inner.parallel == Some(false) => {
+            if theirs < mine {
+                Sight::Visible
+            } else {
+                Sight::Later("its branch runs later")
+            }
+        }
+        ModuleValue::BranchAll(_) => {
+            Sight::Never("branches that run at the same time do not see each other")
+        }
+        ModuleValue::BranchOne(_)
+        | ModuleValue::Script(_)
+        | ModuleValue::RawScript(_)
+        | ModuleValue::Flow(_)
+        | ModuleValue::ForLoopFlow(_)
+        | ModuleValue::WhileLoopFlow(_)
+        | ModuleValue::Identity(_)
+        | ModuleValue::AiAgent(_) => {
+            Sight::Never("it is in another branch, and only one branch is taken")
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! All steps of a workflow by id, and where in its tree of lists each one is.
+
+use std::collections::BTreeMap;
+
+use crate::openflow::{Module, OpenFlow, Place, each_list};
+
+/// The lists that no module holds, as numbers of a list without parent.
+pub(super) const MAIN: usize = 0;
+pub(super) const FAILURE: usize = 1;
+pub(super) const PREPROCESSOR: usize = 2;
+
+/// A list of modules: the module that holds it, and its number there.
+pub(super) type ListKey = (Option<usize>, usize);
+
+/// A module in its list.
+#[derive(Debug)]
+pub(super) struct Step<'f> {
+    pub(super) module: &'f Module,
+    pub(super) pointer: String,
+    pub(super) list: ListKey,
+    pub(super) position: usize,
+}
+
+/// All modules, holders before what they hold.
+#[derive(Debug, Default)]
+pub(super) struct Steps<'f> {
+    pub(super) all: Vec<Step<'f>>,
+    /// The first step of each id.
+    by_id: BTreeMap<&'f str, usize>,
+    /// The step of each place.
+    by_pointer: BTreeMap<String, usize>,
+}
+
+impl<'f> Steps<'f> {
+    pub(super) fn of(flow: &'f OpenFlow) -> Self {
+        let mut steps = Self::default();
+        let root = Place::ROOT;
+        let value = root.key("value");
+        if let Some(module) = &flow.value.preprocessor_module {
+            steps.add(
+                module,
+                &value.key("preprocessor_module"),
+                (None, PREPROCESSOR),
+                0,
+            );
+            steps
+                .by_id
+                .entry("preprocessor")
+                .or_insert(steps.all.len() - 1);
+        }
+        steps.list(&flow.value.modules, &value.key("modules"), (None, MAIN));
+        if let Some(module) = &flow.value.failure_module {
+            let index = steps.all.len();
+            steps.add(module, &value.key("failure_module"), (None, FAILURE), 0);
+            steps.by_id.entry("failure").or_insert(index);
+        }
+        steps
+    }
+
+    /// The step that has an id, the first of several.
+    pub(super) fn find(&self, id: &str) -> Option<usize> {
+        self.by_id.get(id).copied()
+    }
+
+    /// The step at a place.
+    pub(super) fn at(&self, pointer: &str) -> usize {
+        self.by_pointer.get(pointer).copied().unwrap_or_default()
+    }
+
+    /// All ids.
+    pub(super) fn ids(&self) -> impl Iterator<Item = &'f str> + '_ {
+        self.by_id.keys().copied()
+    }
+
+    /// The steps that hold a step, outermost first, and the step itself.
+    pub(super) fn path(&self, step: usize) -> Vec<usize> {
+        let mut path = vec![step];
+        let mut last = step;
+        while let Some(holder) = self.all[last].list.0 {
+            path.push(holder);
+            last = holder;
+        }
+        path.reverse();
+        path
+    }
+
+    fn list(&mut self, modules: &'f [Module], place: &Place<'_>, list: ListKey) {
+        for (position, module) in modules.iter().enumerate() {
+            self.add(module, &place.index(position), list, position);
+        }
+    }
+
+    fn add(&mut self, module: &'f Module, place: &Place<'_>, list: ListKey, position: usize) {
+        let index = self.all.len();
+        let pointer = place.pointer();
+        self.by_pointer.insert(pointer.clone(), index);
+        self.all.push(Step {
+            module,
+            pointer,
+            list,
+            position,
+        });
+        if !module.id.is_empty() {
+            self.by_id.entry(&module.id).or_insert(index);
+        }
+        each_list(
+            &module.value,
+            &place.key("value"),
+            &mut |number, modules, place| {
+                self.list(modules, place, (Some(index), number));
+            },
+        );
+    }
+}

@@ -1,0 +1,114 @@
+//! Values that are given or computed: inputs of steps, times, numbers.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::checker::Checker;
+use super::codes;
+use super::names::Site;
+use crate::diagnostic::Diagnostic;
+use crate::openflow::{InputTransform, NumberOrTransform, Place};
+
+impl<'a> Checker<'a> {
+    pub(super) fn transforms(
+        &mut self,
+        transforms: &'a BTreeMap<String, InputTransform>,
+        place: &Place<'_>,
+        step: usize,
+    ) {
+        if transforms.is_empty() {
+            return;
+        }
+        let site = if self.in_failure {
+            Site::Failure
+        } else {
+            Site::Transform
+        };
+        let holder = place.key(self.inputs_key(place));
+        for (name, transform) in transforms {
+            self.transform(transform, &holder.key(name), site, step);
+        }
+    }
+
+    /// The name under which a step's inputs stand: the newer or the older one.
+    pub(super) fn inputs_key(&self, place: &Place<'_>) -> &'static str {
+        let given = self.document.pointer(&place.pointer());
+        let newer = given.and_then(|value| value.get("input_transforms"));
+        if newer.is_none_or(Value::is_null)
+            && given.is_some_and(|value| value.get("input_transform").is_some())
+        {
+            "input_transform"
+        } else {
+            "input_transforms"
+        }
+    }
+
+    pub(super) fn transform(
+        &mut self,
+        transform: &InputTransform,
+        place: &Place<'_>,
+        site: Site,
+        step: usize,
+    ) {
+        match transform {
+            InputTransform::Static { value, .. } => {
+                self.windmill_variables(value, &place.key("value"));
+            }
+            InputTransform::Javascript { expr, .. } => {
+                self.expression(expr, &place.key("expr"), site, Some(step));
+            }
+            InputTransform::Ai { .. } => {
+                let message = "a value filled by a language model exists only in an agent's tools";
+                self.push(Diagnostic::error(
+                    codes::UNSUPPORTED,
+                    place.pointer(),
+                    message,
+                ));
+            }
+        }
+    }
+
+    pub(super) fn number_or_transform(
+        &mut self,
+        number: &NumberOrTransform,
+        place: &Place<'_>,
+        name: &str,
+        step: usize,
+    ) {
+        match number {
+            NumberOrTransform::Number(number) => self.at_least_zero(*number, place, name),
+            NumberOrTransform::Transform(transform) => {
+                self.number(transform, place, name);
+                self.transform(transform, place, Site::Transform, step);
+            }
+        }
+    }
+
+    /// Checks that a constant is a number that makes sense.
+    pub(super) fn number(&mut self, transform: &InputTransform, place: &Place<'_>, name: &str) {
+        let InputTransform::Static { value, .. } = transform else {
+            return;
+        };
+        let at = place.key("value");
+        match value.as_f64() {
+            Some(number) => self.at_least_zero(number, &at, name),
+            None if value.is_null() => {}
+            None => {
+                let message = format!("`{name}` must be a number");
+                self.push(Diagnostic::error(codes::WRONG_TYPE, at.pointer(), message));
+            }
+        }
+    }
+
+    fn at_least_zero(&mut self, number: f64, place: &Place<'_>, name: &str) {
+        if number < 0.0 {
+            let message = format!("`{name}` must not be negative, found {number}");
+            self.push(Diagnostic::error(
+                codes::WRONG_TYPE,
+                place.pointer(),
+                message,
+            ));
+        }
+    }
+}

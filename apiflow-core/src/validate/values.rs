@@ -1,0 +1,177 @@
+//! Constants: their type, and references to variables that only Windmill has.
+
+use serde_json::Value;
+
+use super::checker::Checker;
+use super::{codes, suggest};
+use crate::catalog::{NodeInput, ValueType};
+use crate::diagnostic::{Diagnostic, Fix};
+use crate::openflow::{Place, kind_of};
+
+/// The way out of Windmill's variables.
+pub(super) const USE_SECRETS: &str =
+    "set a secret and name it in the connector's header as `$NAME`";
+
+/// How a string begins that Windmill resolves when the step starts.
+const RESOLVED: [&str; 3] = ["$var:", "$res:", "$encrypted:"];
+
+impl Checker<'_> {
+    /// Points out strings that Windmill would resolve, at any depth.
+    pub(super) fn windmill_variables(&mut self, value: &Value, place: &Place<'_>) {
+        match value {
+            Value::String(text) => {
+                if let Some(start) = RESOLVED.iter().find(|start| text.starts_with(**start)) {
+                    let message = format!("`{start}` exists only in Windmill");
+                    let found =
+                        Diagnostic::error(codes::UNSUPPORTED_VARIABLE, place.pointer(), message);
+                    self.push(found.help(USE_SECRETS));
+                }
+            }
+            Value::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    self.windmill_variables(item, &place.index(index));
+                }
+            }
+            Value::Object(map) => {
+                for (key, item) in map {
+                    self.windmill_variables(item, &place.key(key));
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    /// Checks a constant that is given to a declared input; null has been dealt with.
+    pub(super) fn constant(&mut self, input: &NodeInput, value: &Value, place: &Place<'_>) {
+        let name = &input.name;
+        if !fits(input.r#type, value) {
+            let message = format!(
+                "input `{name}` must be {}, found {}",
+                said(input.r#type),
+                kind_of(value)
+            );
+            self.push(Diagnostic::error(
+                codes::WRONG_INPUT_TYPE,
+                place.pointer(),
+                message,
+            ));
+            return;
+        }
+        if let (Value::Array(items), Some(wanted)) = (value, item_type(input)) {
+            for (index, item) in items
+                .iter()
+                .enumerate()
+                .filter(|(_, item)| !fits(wanted, item))
+            {
+                let message = format!(
+                    "each element of input `{name}` must be {}, found {}",
+                    said(wanted),
+                    kind_of(item)
+                );
+                let found = Diagnostic::error(
+                    codes::WRONG_INPUT_TYPE,
+                    place.index(index).pointer(),
+                    message,
+                );
+                self.push(found);
+            }
+        }
+        if let Some(allowed) = &input.r#enum
+            && !allowed.contains(value)
+        {
+            self.not_in_enum(name, allowed, value, place);
+        }
+        self.range(input, value, place);
+    }
+
+    fn not_in_enum(&mut self, name: &str, allowed: &[Value], value: &Value, place: &Place<'_>) {
+        let texts: Vec<String> = allowed
+            .iter()
+            .map(|one| one.as_str().map_or_else(|| one.to_string(), str::to_owned))
+            .collect();
+        let given = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
+        let message = format!("input `{name}` can't be `{given}`");
+        let mut found = Diagnostic::error(codes::NOT_IN_ENUM, place.pointer(), message);
+        let near = suggest::nearest(&given, texts.iter().map(String::as_str));
+        let listed = suggest::listed(texts.iter().map(String::as_str));
+        found = found.help(match near {
+            Some(near) => format!("{} It may be {listed}", suggest::did_you_mean(near)),
+            None => format!("it may be {listed}"),
+        });
+        if let Some(at) = near.and_then(|near| texts.iter().position(|text| text == near)) {
+            found.fix = Some(Fix {
+                label: format!("change to `{}`", texts[at]),
+                pointer: found.pointer.clone(),
+                value: allowed[at].clone(),
+            });
+        }
+        self.push(found);
+    }
+
+    fn range(&mut self, input: &NodeInput, value: &Value, place: &Place<'_>) {
+        let Some(number) = value.as_f64() else { return };
+        let message = match (input.minimum, input.maximum) {
+            (Some(least), _) if number < least => {
+                format!(
+                    "input `{}` must be at least {least}, found {number}",
+                    input.name
+                )
+            }
+            (_, Some(most)) if number > most => {
+                format!(
+                    "input `{}` must be at most {most}, found {number}",
+                    input.name
+                )
+            }
+            (_, _) => return,
+        };
+        self.push(Diagnostic::error(
+            codes::OUT_OF_RANGE,
+            place.pointer(),
+            message,
+        ));
+    }
+}
+
+/// Whether a value has a type; types are never coerced.
+fn fits(wanted: ValueType, value: &Value) -> bool {
+    match wanted {
+        ValueType::String => value.is_string(),
+        ValueType::Number => value.is_number(),
+        ValueType::Integer => {
+            value.is_i64()
+                || value.is_u64()
+                || value.as_f64().is_some_and(|number| number.fract() == 0.0)
+        }
+        ValueType::Boolean => value.is_boolean(),
+        ValueType::Object => value.is_object(),
+        ValueType::Array => value.is_array(),
+        ValueType::Image | ValueType::Video | ValueType::Audio | ValueType::File => {
+            value.is_string() || value.get("artifact").is_some()
+        }
+    }
+}
+
+/// The type of an array's elements, where it is declared.
+fn item_type(input: &NodeInput) -> Option<ValueType> {
+    let declared = input.items.as_ref()?.get("type")?;
+    serde_json::from_value(declared.clone()).ok()
+}
+
+/// A type as people say it.
+fn said(wanted: ValueType) -> &'static str {
+    match wanted {
+        ValueType::String => "a string",
+        ValueType::Number => "a number",
+        ValueType::Integer => "a whole number",
+        ValueType::Boolean => "true or false",
+        ValueType::Object => "an object",
+        ValueType::Array => "a list",
+        ValueType::Image => "an image (a link, a data URI or an artifact)",
+        ValueType::Video => "a video (a link, a data URI or an artifact)",
+        ValueType::Audio => "a sound (a link, a data URI or an artifact)",
+        ValueType::File => "a file (a link, a data URI or an artifact)",
+    }
+}

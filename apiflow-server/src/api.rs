@@ -1,0 +1,87 @@
+//! The shapes of requests and replies, as the OpenAPI document shows them.
+//!
+//! Times are RFC 3339 in UTC with milliseconds; ids are `[A-Za-z0-9][A-Za-z0-9_.-]{0,63}`.
+
+mod document;
+mod job;
+mod user;
+
+pub use document::{
+    Connector, ConnectorChange, Diagnostic, Diagnostics, Fix, NewConnector, NewNode, NewWorkflow, Node, NodeChange,
+    NodeInput, NodeOutput, Severity, Span, ValidateRequest, ValueType, Workflow, WorkflowChange,
+};
+pub use job::{Call, Job, JobStatus, JobSummary, RunDocumentRequest, RunRequest, Step, StepStatus};
+pub use user::{
+    Login, LoginReply, NewSecret, NewTokenRequest, NewUser, Role, SecretInfo, SecretSource, TokenInfo, TokenReply,
+    User, UserPatch,
+};
+
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
+
+/// One page of a list, newest first.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Page<T> {
+    /// The things.
+    pub items: Vec<T>,
+    /// Give it as `cursor` to get the next page; null on the last.
+    #[schema(required)]
+    pub next: Option<String>,
+}
+
+/// Says that the server is up.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Health {
+    /// Always `ok`; anything else is a problem.
+    pub status: &'static str,
+    /// Version of the server.
+    pub version: &'static str,
+}
+
+/// An error, as RFC 9457 has it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct ProblemBody {
+    /// Always `about:blank`: `code` tells problems apart.
+    pub r#type: &'static str,
+    /// The status in words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What went wrong and the way out, for people.
+    pub detail: String,
+    /// What went wrong, for programs: stable, in snake case.
+    pub code: String,
+    /// The places of the request's body that are at fault.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub errors: Vec<Fault>,
+    /// What is wrong with the document.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false, value_type = Vec<Diagnostic>)]
+    pub diagnostics: Vec<apiflow_core::diagnostic::Diagnostic>,
+}
+
+/// One fault in the body of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Fault {
+    /// JSON Pointer (RFC 6901) of the place; empty for the whole body.
+    pub pointer: String,
+    /// What is wrong there.
+    pub message: String,
+    /// The kind of fault, in kebab case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// The way out, where one is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+}
+
+/// Keeps a key that is present with `null` apart from one that is absent.
+fn present<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Option::<T>::deserialize(deserializer).map(Some)
+}

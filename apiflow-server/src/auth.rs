@@ -1,0 +1,73 @@
+//! Who is calling, and what that person may do.
+//!
+//! Everyone with an account may use and edit connectors, nodes, workflows and jobs; only admins manage other users
+//! and secrets.
+
+pub mod cookie;
+pub mod first;
+pub(crate) mod login;
+pub(crate) mod passwords;
+pub(crate) mod people;
+pub(crate) mod throttle;
+pub mod token;
+
+use apiflow_store::{TokenRow, UserRow};
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+
+use crate::problem::Problem;
+use crate::state::AppState;
+
+/// Whoever sent a valid token or session.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The user.
+    pub user: UserRow,
+    /// The token that was used.
+    pub token: TokenRow,
+}
+
+impl FromRequestParts<AppState> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        let token = match bearer(&parts.headers)? {
+            Some(token) => token,
+            None => cookie::token(&parts.method, &parts.headers)?,
+        };
+        let found = state.accounts.token_user(&token::hash(&token), state.clock.now()).await?;
+        let (user, token) = found.ok_or_else(|| {
+            Problem::unauthenticated("the token is unknown, ended or expired; log in again at /api/v1/login")
+        })?;
+        Ok(Self { user, token })
+    }
+}
+
+/// A caller who is an admin.
+#[derive(Debug, Clone)]
+pub struct Admin(pub Caller);
+
+impl FromRequestParts<AppState> for Admin {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, state).await?;
+        if !caller.user.is_admin {
+            return Err(Problem::forbidden("only admins may do this"));
+        }
+        Ok(Self(caller))
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
+    let token = value.to_str().ok().and_then(|value| {
+        let (scheme, token) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+    });
+    match token {
+        Some(token) => Ok(Some(token)),
+        None => Err(Problem::unauthenticated("the Authorization header must be `Bearer <token>`")),
+    }
+}

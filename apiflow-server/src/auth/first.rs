@@ -1,0 +1,59 @@
+//! The first admin.
+
+use apiflow_core::ports::Clock;
+use apiflow_store::{Accounts, RecordError, UserRow};
+
+use super::passwords::Passwords;
+use super::token;
+use crate::settings::{SettingError, is_local};
+
+/// Why there is no first admin.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FirstAdminError {
+    /// A setting forbids it.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    /// The database failed.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The password could not be hashed.
+    #[error("the first admin's password could not be hashed")]
+    Hash,
+}
+
+/// Makes the first admin where there is no user yet; gives the password where it was made up, to be shown once.
+pub async fn ensure(
+    accounts: &dyn Accounts,
+    clock: &dyn Clock,
+    login: &str,
+    password: Option<&str>,
+    public_url: &str,
+) -> Result<Option<String>, FirstAdminError> {
+    let given = password.filter(|password| !password.is_empty());
+    if given == Some("admin") && !is_local(public_url) {
+        let message = "`admin` is refused where PUBLIC_API_URL is not local; choose another password".to_owned();
+        return Err(SettingError { name: "ADMIN_PASSWORD", message }.into());
+    }
+    if !accounts.users(None, 1).await?.is_empty() {
+        return Ok(None);
+    }
+    let made_up =
+        given.is_none().then(|| token::generate().trim_start_matches(token::PREFIX).chars().take(24).collect());
+    let password: String = made_up.clone().or_else(|| given.map(str::to_owned)).unwrap_or_default();
+    let password_hash = Passwords::default().hash(password).await.map_err(|_| FirstAdminError::Hash)?;
+    let user = UserRow {
+        id: uuid::Uuid::now_v7().to_string(),
+        username: login.to_owned(),
+        email: None,
+        is_admin: true,
+        password_hash,
+        created_at: clock.now(),
+    };
+    match accounts.add_user(user).await {
+        Ok(()) => Ok(made_up),
+        // Another process of the cluster was faster.
+        Err(RecordError::Exists { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}

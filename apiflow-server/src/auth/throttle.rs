@@ -1,0 +1,164 @@
+//! Slows down whoever guesses passwords, per name and per address.
+//!
+//! An attempt counts as failed from its beginning until it succeeds, so that many at once gain nothing. Memory is
+//! bounded: the entry that is free soonest makes room.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+/// Entries kept at most.
+const MOST: usize = 10_000;
+
+/// Without a failure for so long, an entry is forgotten.
+const MEMORY: Duration = Duration::from_secs(3600);
+
+/// Whom a count is kept for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    Name(String),
+    Address(IpAddr),
+}
+
+impl Key {
+    /// Failures that cost nothing, and the longest wait. A name is slowed less, for whoever guesses it would
+    /// otherwise lock its owner out.
+    fn limits(&self) -> (u32, Duration) {
+        match self {
+            Self::Name(_) => (5, Duration::from_secs(60)),
+            Self::Address(_) => (20, Duration::from_secs(900)),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Count {
+    failures: u32,
+    free_at: Instant,
+    forget_at: Instant,
+}
+
+/// Counts failed logins.
+#[derive(Debug, Default)]
+pub(crate) struct Throttle(Mutex<BTreeMap<Key, Count>>);
+
+impl Throttle {
+    /// Begins an attempt: counts it, or says how long to wait.
+    pub(crate) fn begin(&self, name: &str, address: Option<IpAddr>, now: Instant) -> Result<(), Duration> {
+        let mut counts = self.counts();
+        let keys = keys(name, address);
+        let wait =
+            keys.iter().filter_map(|key| counts.get(key)).map(|count| count.free_at - now.min(count.free_at)).max();
+        match wait {
+            Some(wait) if !wait.is_zero() => return Err(wait),
+            _ => {}
+        }
+        for key in keys {
+            fail(&mut counts, key, now);
+        }
+        Ok(())
+    }
+
+    /// Ends an attempt well: the name starts afresh, and the address gets this attempt back.
+    pub(crate) fn succeed(&self, name: &str, address: Option<IpAddr>, now: Instant) {
+        let mut counts = self.counts();
+        for key in keys(name, address) {
+            let entry = counts.get_mut(&key);
+            match (&key, entry) {
+                (Key::Address(_), Some(count)) if count.failures > 1 => {
+                    count.failures -= 1;
+                    count.free_at = now;
+                }
+                _ => {
+                    counts.remove(&key);
+                }
+            }
+        }
+    }
+
+    fn counts(&self) -> MutexGuard<'_, BTreeMap<Key, Count>> {
+        self.0.lock().expect("nothing panics while it holds the counts")
+    }
+}
+
+fn keys(name: &str, address: Option<IpAddr>) -> Vec<Key> {
+    // A cut name keeps an entry small; names of users are shorter.
+    let name: String = name.to_lowercase().chars().take(64).collect();
+    std::iter::once(Key::Name(name)).chain(address.map(|address| Key::Address(network(address)))).collect()
+}
+
+/// The network that one customer has: a whole /64 where addresses are plenty.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => IpAddr::V6((address.to_bits() >> 64 << 64).into()),
+    }
+}
+
+fn fail(counts: &mut BTreeMap<Key, Count>, key: Key, now: Instant) {
+    if counts.len() >= MOST && !counts.contains_key(&key) {
+        counts.retain(|_, count| count.forget_at > now);
+        if counts.len() >= MOST
+            && let Some(soonest) = counts.iter().min_by_key(|(_, count)| count.forget_at).map(|(key, _)| key.clone())
+        {
+            counts.remove(&soonest);
+        }
+    }
+    let (free, longest) = key.limits();
+    let known = counts.get(&key).filter(|count| count.forget_at > now).map_or(0, |count| count.failures);
+    let failures = known.saturating_add(1);
+    let wait = match failures.checked_sub(free) {
+        None | Some(0) => Duration::ZERO,
+        Some(over) => Duration::from_secs(1_u64 << over.min(20)).min(longest),
+    };
+    counts.insert(key, Count { failures, free_at: now + wait, forget_at: now + MEMORY });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attempts(throttle: &Throttle, name: &str, address: u8, count: usize, now: Instant) -> Option<Duration> {
+        let address = Some(IpAddr::from([10, 0, 0, address]));
+        (0..count).filter_map(|_| throttle.begin(name, address, now).err()).last()
+    }
+
+    #[test]
+    fn a_name_waits_ever_longer_from_any_address() {
+        let (throttle, now) = (Throttle::default(), Instant::now());
+        assert_eq!(attempts(&throttle, "ann", 1, 5, now), None);
+        assert_eq!(attempts(&throttle, "ANN", 2, 1, now), None);
+        assert_eq!(attempts(&throttle, "Ann", 3, 1, now), Some(Duration::from_secs(2)));
+        let later = now + Duration::from_secs(2);
+        assert_eq!(attempts(&throttle, "ann", 3, 1, later), None);
+        assert_eq!(attempts(&throttle, "ann", 3, 1, later), Some(Duration::from_secs(4)));
+        assert_eq!(attempts(&throttle, "bob", 3, 1, later), None);
+    }
+
+    #[test]
+    fn an_address_waits_whatever_the_name() {
+        let (throttle, now) = (Throttle::default(), Instant::now());
+        let waits = (0..25).filter_map(|guess| attempts(&throttle, &format!("u{guess}"), 1, 1, now)).count();
+        assert_eq!(waits, 4, "21 attempts pass, the 21st makes the next ones wait");
+    }
+
+    #[test]
+    fn success_frees_the_name_and_an_hour_forgets() {
+        let (throttle, now) = (Throttle::default(), Instant::now());
+        assert_eq!(attempts(&throttle, "ann", 1, 5, now), None);
+        throttle.succeed("ann", None, now);
+        assert_eq!(attempts(&throttle, "ann", 1, 5, now), None);
+        assert_eq!(attempts(&throttle, "ann", 1, 5, now + MEMORY + Duration::from_secs(1)), None);
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let (throttle, now) = (Throttle::default(), Instant::now());
+        for guess in 0..MOST + 50 {
+            let later = now + Duration::from_micros(guess as u64);
+            assert_eq!(throttle.begin(&format!("u{guess}"), None, later), Ok(()));
+        }
+        assert_eq!(throttle.counts().len(), MOST);
+    }
+}

@@ -1,0 +1,32 @@
+//! Tokens: 256 random bits, kept as SHA-256.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+
+/// What every token begins with, so that one is recognised where it should not be.
+pub const PREFIX: &str = "af_";
+
+/// A new token.
+pub fn generate() -> String {
+    format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(random_bytes()))
+}
+
+/// SHA-256 of a token, in hex. No salt: there is nothing to guess in 256 random bits.
+pub fn hash(token: &str) -> String {
+    hex(&Sha256::digest(token.as_bytes()))
+}
+
+/// 32 bytes of the system's randomness.
+pub(crate) fn random_bytes() -> [u8; 32] {
+    rand::random()
+}
+
+/// Bytes in lower-case hex.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("writing to a string cannot fail");
+        text
+    })
+}

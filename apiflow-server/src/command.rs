@@ -1,0 +1,81 @@
+//! The command line.
+
+mod lock;
+mod serve;
+mod validate;
+
+use std::process::ExitCode;
+
+use apiflow_core::runtime::sandbox::serve_child;
+use clap::{Parser, Subcommand};
+
+use crate::settings::Settings;
+
+/// The verb with which the server starts its evaluators.
+const EVALUATOR: &str = "evaluator";
+
+/// Declare media APIs, chain their calls, run them as durable jobs.
+#[derive(Parser)]
+#[command(name = "apiflow", version, arg_required_else_help = true)]
+struct Command {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Starts the server: REST API, web interface and workers.
+    ///
+    /// Without any setting it listens on http://localhost:8000, keeps everything in the folder `apiflow-data` of the
+    /// working directory and prints the password of the user `admin` once. SIGINT or SIGTERM end it: open requests are
+    /// answered, running jobs stay where they are and go on at the next start.
+    Serve(Box<Settings>),
+    /// Prints the OpenAPI document of the REST API.
+    Openapi,
+    /// Checks workflow documents and prints what is wrong with them; exits with 1 where there are errors.
+    ///
+    /// A file holds an OpenFlow document, or a workflow with its document in `nodes`. What the documents refer to is
+    /// looked up among the declarations that are given.
+    Validate(validate::Validate),
+    /// Evaluates JavaScript for its parent process; started by the server itself.
+    #[command(hide = true)]
+    Evaluator,
+}
+
+/// Runs the command line of this process.
+pub fn run() -> ExitCode {
+    // The evaluator runs code of others: it gets no settings, from wherever.
+    if std::env::args_os().nth(1).is_some_and(|verb| verb == EVALUATOR) {
+        return serve_child();
+    }
+    let dotenv = dotenvy::from_path(".env");
+    let done = match Command::parse().verb {
+        Verb::Serve(settings) => serve::run(*settings, dotenv),
+        Verb::Openapi => print(&crate::openapi().to_pretty_json().unwrap_or_default()),
+        Verb::Validate(validate) => return validate.run(),
+        Verb::Evaluator => return serve_child(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            complain(&message);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Writes a line to standard output; a reader that has gone is no failure.
+fn print(text: &str) -> Result<(), String> {
+    use std::io::Write as _;
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.to_string()),
+        _ => Ok(()),
+    }
+}
+
+fn complain(message: &str) {
+    use std::io::Write as _;
+    // Where standard error is gone there is nobody left to tell.
+    let _ = writeln!(std::io::stderr().lock(), "apiflow: {message}");
+}

@@ -1,0 +1,46 @@
+//! Keeps a second process off a data folder.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::Path;
+
+/// Holds the folder until it is dropped, or the process ends in whatever way.
+pub(super) struct FolderLock {
+    _file: File,
+}
+
+/// Takes a folder; the error says who has it.
+pub(super) fn take(folder: &Path) -> Result<FolderLock, String> {
+    let path = folder.join("apiflow.lock");
+    let shown = path.display();
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path)
+        .map_err(|error| format!("{shown} cannot be made: {error}"))?;
+    match file.try_lock() {
+        Ok(()) => Ok(FolderLock { _file: file }),
+        Err(TryLockError::WouldBlock) => Err(format!(
+            "another apiflow is running on {}: SQLite is for one process; stop it, give another folder with \
+             APIFLOW_DATA, or use Postgres with DATABASE_URL",
+            folder.display()
+        )),
+        Err(TryLockError::Error(error)) => Err(format!("{shown} cannot be locked: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_for_one_and_free_afterwards() {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let first = take(folder.path()).expect("nobody has it");
+        let refused = take(folder.path()).err().expect("it is taken");
+        assert!(refused.contains("another apiflow is running"), "{refused}");
+        drop(first);
+        assert!(take(folder.path()).is_ok());
+        assert!(take(Path::new("/nonexistent")).is_err_and(|error| error.contains("apiflow.lock")));
+    }
+}

@@ -1,0 +1,253 @@
+//! `apiflow serve`.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use apiflow_core::http::{Http, HttpLimits, OutgoingPolicy};
+use apiflow_core::ports::Clock;
+use apiflow_core::runtime::clock::SystemClock;
+use apiflow_core::runtime::sandbox::{SandboxEvaluator, SandboxSettings};
+use apiflow_core::runtime::secrets::EnvSecrets;
+use apiflow_core::runtime::{Runtime, RuntimeParts, RuntimeSettings};
+use apiflow_store::Stores;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::lock::{self, FolderLock};
+use super::print;
+use crate::auth::first;
+use crate::secrets::{Sealer, SecretBook};
+use crate::settings::{Role, Settings};
+use crate::state::{AppState, Parts};
+
+/// How long open requests may take after the signal to stop.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Largest reply of a provider that is read into memory.
+const MOST_REPLY_BYTES: usize = 64 * 1024 * 1024;
+
+/// What one expression may take.
+const EVALUATION_MEMORY_BYTES: u64 = 128 * 1024 * 1024;
+const EVALUATION_DEADLINE: Duration = Duration::from_secs(2);
+
+/// Starts a server and returns when it was told to stop.
+pub(super) fn run(settings: Settings, dotenv: dotenvy::Result<()>) -> Result<(), String> {
+    start_log(&settings)?;
+    report_dotenv(dotenv)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("threads cannot be started: {error}"))?;
+    let done = runtime.block_on(serve(settings));
+    runtime.shutdown_timeout(Duration::from_secs(5));
+    done
+}
+
+fn start_log(settings: &Settings) -> Result<(), String> {
+    let filter = tracing_subscriber::EnvFilter::try_new(&settings.log).map_err(|error| format!("RUST_LOG: {error}"))?;
+    let to_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(to_terminal)
+        .try_init()
+        .map_err(|error| format!("the log cannot be started: {error}"))
+}
+
+fn report_dotenv(dotenv: dotenvy::Result<()>) -> Result<(), String> {
+    match dotenv {
+        Ok(()) => tracing::info!("settings read from .env"),
+        Err(error) if error.not_found() => {}
+        Err(dotenvy::Error::LineParse(line, at)) => {
+            // The line may hold a password: only its name is told.
+            let name = line.split('=').next().unwrap_or_default();
+            return Err(format!(".env: the line of `{name}` cannot be read at character {at}"));
+        }
+        Err(_) => return Err(".env cannot be read".to_owned()),
+    }
+    Ok(())
+}
+
+async fn serve(settings: Settings) -> Result<(), String> {
+    let web = settings.web().map_err(|error| error.to_string())?;
+    make_folder(&settings.data)?;
+    let _lock = lock(&settings)?;
+    // The port is taken before the database is touched: of two servers started by mistake the second changes nothing.
+    let listener = match settings.role {
+        Role::All | Role::Serve => Some(listen(settings.listen).await?),
+        Role::Worker => None,
+    };
+    let stores = open(&settings).await?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let secrets = Arc::new(book(&settings, &stores, &clock)?);
+    let runtime = Runtime::new(
+        parts(&settings, &stores, &secrets, &clock)?,
+        RuntimeSettings {
+            worker: format!("{}-{}", std::process::id(), uuid::Uuid::now_v7()),
+            concurrency: settings.concurrency,
+            lease: Duration::from_secs(30),
+            idle: Duration::from_secs(1),
+            grace: Duration::from_secs(10),
+        },
+    );
+    greet(&settings, &stores, &*clock, &web.public_url).await?;
+    let stop = CancellationToken::new();
+    let signal = tokio::spawn(stop_at_signal(stop.clone()));
+    let works = matches!(settings.role, Role::All | Role::Worker);
+    let work = {
+        let (runtime, stop) = (runtime.clone(), stop.clone());
+        async move {
+            if works {
+                runtime.work(stop.cancelled_owned()).await;
+            }
+        }
+    };
+    let state = AppState::new(Parts {
+        runtime,
+        store: stores.store,
+        documents: stores.documents,
+        accounts: stores.accounts,
+        secrets,
+        clock,
+        settings: web,
+        stop: stop.clone(),
+    });
+    let (served, ()) = tokio::join!(answer(listener, state, stop.clone()), work);
+    signal.abort();
+    served
+}
+
+async fn answer(listener: Option<TcpListener>, state: AppState, stop: CancellationToken) -> Result<(), String> {
+    let Some(listener) = listener else {
+        stop.cancelled().await;
+        return Ok(());
+    };
+    let address = listener.local_addr().map_err(|error| error.to_string())?;
+    print(&format!("apiflow listens on http://{address}"))?;
+    let service = crate::router(state).into_make_service_with_connect_info::<SocketAddr>();
+    let serving = axum::serve(listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
+    let patience = async {
+        stop.cancelled().await;
+        tokio::time::sleep(PATIENCE).await;
+    };
+    let served = tokio::select! {
+        served = serving.into_future() => served.map_err(|error| format!("the server failed: {error}")),
+        () = patience => {
+            tracing::warn!("requests that were still open are cut off");
+            Ok(())
+        }
+    };
+    // A server that failed takes the workers along.
+    stop.cancel();
+    served
+}
+
+fn make_folder(folder: &Path) -> Result<(), String> {
+    std::fs::create_dir_all(folder)
+        .map_err(|error| format!("APIFLOW_DATA: the folder {} cannot be made: {error}", folder.display()))
+}
+
+fn lock(settings: &Settings) -> Result<Option<FolderLock>, String> {
+    let Some(folder) = settings.exclusive_folder() else { return Ok(None) };
+    lock::take(&folder).map(Some)
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, String> {
+    TcpListener::bind(address).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            format!("{address} is in use by another program; stop it, or choose another with APIFLOW_LISTEN")
+        }
+        _ => format!("APIFLOW_LISTEN: cannot listen on {address}: {error}"),
+    })
+}
+
+async fn open(settings: &Settings) -> Result<Stores, String> {
+    apiflow_store::open(&settings.database()).await.map_err(|error| error.to_string())
+}
+
+fn book(settings: &Settings, stores: &Stores, clock: &Arc<dyn Clock>) -> Result<SecretBook, String> {
+    let sealer = match settings.secret_key.as_deref().filter(|key| !key.is_empty()) {
+        Some(key) => Sealer::from_text(key, "APIFLOW_SECRET_KEY"),
+        None => Sealer::from_file(&settings.data.join("secret.key")),
+    };
+    let sealer = sealer.map_err(|error| error.to_string())?;
+    let environment = EnvSecrets::from_list(&settings.secrets_from_env, |name| std::env::var(name).ok())
+        .map_err(|error| format!("APIFLOW_SECRETS_FROM_ENV: {error}"))?;
+    Ok(SecretBook::new(Arc::clone(&stores.accounts), environment, sealer, Arc::clone(clock)))
+}
+
+fn parts(
+    settings: &Settings,
+    stores: &Stores,
+    secrets: &Arc<SecretBook>,
+    clock: &Arc<dyn Clock>,
+) -> Result<RuntimeParts, String> {
+    let policy =
+        OutgoingPolicy::parse(&settings.allow_hosts).map_err(|error| format!("APIFLOW_ALLOW_HOSTS: {error}"))?;
+    let limits = HttpLimits { max_reply_bytes: MOST_REPLY_BYTES, connect_timeout: Duration::from_secs(10) };
+    let http = Http::new(policy, Arc::clone(secrets) as _, limits).map_err(|error| error.to_string())?;
+    Ok(RuntimeParts {
+        store: Arc::clone(&stores.store),
+        http: Arc::new(http),
+        evaluator: Arc::new(evaluator()?),
+        clock: Arc::clone(clock),
+        secrets: Arc::clone(secrets) as _,
+    })
+}
+
+/// Expressions are evaluated in child processes of this program.
+fn evaluator() -> Result<SandboxEvaluator, String> {
+    // On Linux this name stays good where the file is replaced by a newer one while the server runs.
+    let own = Path::new("/proc/self/exe");
+    let program = if own.exists() { Ok(own.to_owned()) } else { std::env::current_exe() };
+    Ok(SandboxEvaluator::new(SandboxSettings {
+        program: program.map_err(|error| format!("this program's own file is not known: {error}"))?,
+        arguments: vec![super::EVALUATOR.to_owned()],
+        processes: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
+        memory_bytes: EVALUATION_MEMORY_BYTES,
+        deadline: EVALUATION_DEADLINE,
+    }))
+}
+
+async fn greet(settings: &Settings, stores: &Stores, clock: &dyn Clock, public_url: &str) -> Result<(), String> {
+    if settings.role == Role::Worker {
+        return Ok(());
+    }
+    let password = settings.admin_password.as_deref();
+    let made_up = first::ensure(&*stores.accounts, clock, &settings.admin_login, password, public_url)
+        .await
+        .map_err(|error| error.to_string())?;
+    match made_up {
+        None => Ok(()),
+        Some(password) => print(&format!(
+            "The first admin is `{}` with the password {password}\nIt is shown this once; change it after the first login.",
+            settings.admin_login
+        )),
+    }
+}
+
+async fn stop_at_signal(stop: CancellationToken) {
+    let interrupted = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    let terminated = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "SIGTERM cannot be caught");
+                std::future::pending().await
+            }
+        }
+    };
+    #[cfg(not(unix))]
+    let terminated = std::future::pending::<()>();
+    tokio::select! {
+        _ = interrupted => {}
+        () = terminated => {}
+    }
+    tracing::info!("stopping");
+    stop.cancel();
+}

@@ -1,0 +1,209 @@
+//! From a request to a job: all that refuses a run is told before there is one.
+
+mod wait;
+
+use std::collections::BTreeSet;
+
+use apiflow_core::catalog::{self, Catalog, Node};
+use apiflow_core::diagnostic::{Diagnostic, has_errors};
+use apiflow_core::ports::{Created, Idempotency, JobBundle};
+use apiflow_core::runtime::{NewRun, node_bundle};
+use apiflow_core::validate::{self, codes};
+use apiflow_store::DocumentKind;
+use axum::Json;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use crate::auth::{Caller, token};
+use crate::problem::Problem;
+use crate::references::{self, saved};
+use crate::state::AppState;
+use crate::{input, show};
+
+const DAY_MS: u64 = 86_400_000;
+
+/// A job that may be made.
+pub(crate) struct Launch {
+    name: String,
+    workflow_id: Option<String>,
+    node_id: Option<String>,
+    bundle: JobBundle,
+    input: Value,
+}
+
+impl Launch {
+    /// A run of one node.
+    pub(crate) async fn node(state: &AppState, id: &str, input: Map<String, Value>) -> Result<Self, Problem> {
+        let document = saved(&*state.documents, DocumentKind::Node, id).await?;
+        let node = references::node(&document)?;
+        refuse(&format!("node `{id}`"), check_node(state, &node).await?)?;
+        let connector = saved(&*state.documents, DocumentKind::Connector, &node.connector_id).await?;
+        let connector = references::connector(&connector)?;
+        let plan = apiflow_core::call::plan(&node, &connector)
+            .map_err(|found| Problem::not_runnable(format!("node `{id}` cannot run"), found))?;
+        // The call fills its own defaults in; here they only show whether it can be made.
+        plan.arguments(&input).map_err(|error| input::refused(&error))?;
+        let name = node.name.clone();
+        let bundle = node_bundle(node, connector);
+        Ok(Self { name, workflow_id: None, node_id: Some(id.to_owned()), bundle, input: Value::Object(input) })
+    }
+
+    /// A run of a saved workflow.
+    pub(crate) async fn workflow(state: &AppState, id: &str, input: Map<String, Value>) -> Result<Self, Problem> {
+        let mut saved = saved(&*state.documents, DocumentKind::Workflow, id).await?;
+        let name = saved.body.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let document = saved.body.get_mut("nodes").map(Value::take).unwrap_or_default();
+        Self::checked(state, name, Some(id.to_owned()), document, input).await
+    }
+
+    /// A run of a workflow that is not saved; its summary is the job's name.
+    pub(crate) async fn document(
+        state: &AppState,
+        document: Value,
+        input: Map<String, Value>,
+    ) -> Result<Self, Problem> {
+        let name = document.get("summary").and_then(Value::as_str).unwrap_or_default().to_owned();
+        Self::checked(state, name, None, document, input).await
+    }
+
+    async fn checked(
+        state: &AppState,
+        name: String,
+        workflow_id: Option<String>,
+        document: Value,
+        input: Map<String, Value>,
+    ) -> Result<Self, Problem> {
+        let catalog = references::catalog(&*state.documents, &[&document]).await?;
+        let (catalog, found) = checked_with(state, &document, catalog).await?;
+        refuse("the workflow", found)?;
+        for node in catalog.nodes.values() {
+            let connector = catalog.connectors.get(&node.connector_id);
+            let found = connector.map(|connector| catalog::check_call(node, connector)).unwrap_or_default();
+            refuse(&format!("node `{}`, which the workflow uses,", node.id), found)?;
+        }
+        let input = input::checked(document.get("schema"), input)?;
+        let bundle = JobBundle { document, catalog: Catalog { secrets: None, ..catalog } };
+        Ok(Self { name, workflow_id, node_id: None, bundle, input })
+    }
+}
+
+/// Makes the job; answers at once, or as long as the caller prefers to wait.
+pub(crate) async fn start(
+    state: &AppState,
+    caller: &Caller,
+    headers: &HeaderMap,
+    launch: Launch,
+) -> Result<Response, Problem> {
+    let wait = wait::preferred(headers)?;
+    let idempotency = idempotency(state, caller, headers, &launch)?;
+    let early_return = wait::early_return(&launch.bundle.document);
+    let run = NewRun {
+        name: launch.name,
+        workflow_id: launch.workflow_id,
+        node_id: launch.node_id,
+        created_by: Some(caller.user.id.clone()),
+        bundle: launch.bundle,
+        input: launch.input,
+        idempotency: idempotency.clone(),
+    };
+    let (mut id, created) = state.runtime.submit(run).await?;
+    if let Created::Existing { job, fingerprint } = created {
+        if idempotency.is_some_and(|mine| mine.fingerprint != fingerprint) {
+            return Err(Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency_key_reused",
+                format!("this Idempotency-Key was used for another request, which made job `{job}`"),
+            ));
+        }
+        id = job;
+    }
+    let answered = match wait {
+        None => show::row(state, &id).await?.patch.status.is_final(),
+        Some(limit) => wait::until_answered(state, &id, early_return.as_deref(), limit).await?,
+    };
+    let job = show::job(state, show::row(state, &id).await?).await?;
+    let status = if answered { StatusCode::OK } else { StatusCode::ACCEPTED };
+    let location = format!("/api/v1/jobs/{id}");
+    let mut response = (status, [(header::LOCATION, location)], Json(job)).into_response();
+    if let Some(limit) = wait {
+        let applied = format!("wait={}", limit.as_secs());
+        response.headers_mut().insert("preference-applied", applied.parse().map_err(Problem::internal)?);
+    }
+    Ok(response)
+}
+
+/// What is wrong with an OpenFlow document, given what is saved.
+pub(crate) async fn check(state: &AppState, document: &Value) -> Result<Vec<Diagnostic>, Problem> {
+    let catalog = references::catalog(&*state.documents, &[document]).await?;
+    Ok(checked_with(state, document, catalog).await?.1)
+}
+
+async fn checked_with(
+    state: &AppState,
+    document: &Value,
+    mut catalog: Catalog,
+) -> Result<(Catalog, Vec<Diagnostic>), Problem> {
+    catalog.secrets = Some(state.secrets.names().await?);
+    let found = validate::workflow(document, &catalog);
+    Ok((catalog, found))
+}
+
+/// What is wrong with a node and with the connector that it goes through; the connector's findings have its name.
+pub(crate) async fn check_node(state: &AppState, node: &Node) -> Result<Vec<Diagnostic>, Problem> {
+    let connector = state.documents.document(DocumentKind::Connector, &node.connector_id).await?;
+    let Some(connector) = connector else {
+        let message = format!("there is no connector `{}`", node.connector_id);
+        return Ok(vec![Diagnostic::error(codes::UNKNOWN_CONNECTOR, "/connector_id", message)]);
+    };
+    let connector = references::connector(&connector)?;
+    let mut found = catalog::check_call(node, &connector);
+    let names = node.secret_names().into_iter().chain(connector.secret_names()).collect();
+    found.extend(unknown_secrets(state, &names).await?);
+    Ok(found)
+}
+
+/// A finding for each name that is no secret.
+pub(crate) async fn unknown_secrets(state: &AppState, names: &BTreeSet<String>) -> Result<Vec<Diagnostic>, Problem> {
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let known = state.secrets.names().await?;
+    let unknown = names.difference(&known).map(|name| {
+        Diagnostic::error(codes::UNRESOLVED_SECRET, "", format!("there is no secret `{name}`")).help(
+            "an admin sets it with `PUT /api/v1/secrets/{name}`, or the operator lists it in APIFLOW_SECRETS_FROM_ENV",
+        )
+    });
+    Ok(unknown.collect())
+}
+
+fn refuse(what: &str, found: Vec<Diagnostic>) -> Result<(), Problem> {
+    if has_errors(&found) {
+        return Err(Problem::not_runnable(format!("{what} has errors and cannot run"), found));
+    }
+    Ok(())
+}
+
+fn idempotency(
+    state: &AppState,
+    caller: &Caller,
+    headers: &HeaderMap,
+    launch: &Launch,
+) -> Result<Option<Idempotency>, Problem> {
+    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
+    let key = key
+        .to_str()
+        .ok()
+        .filter(|key| !key.is_empty() && key.len() <= 255)
+        .ok_or_else(|| Problem::malformed("Idempotency-Key must have 1 to 255 visible ASCII characters"))?;
+    // What was asked for, not what it stood for: a workflow edited since does not make the repetition another request.
+    let document =
+        if launch.workflow_id.is_none() && launch.node_id.is_none() { Some(&launch.bundle.document) } else { None };
+    let asked = serde_json::json!([launch.workflow_id, launch.node_id, document, launch.input]);
+    Ok(Some(Idempotency {
+        key: format!("{}:{key}", caller.user.id),
+        fingerprint: token::hex(&Sha256::digest(asked.to_string())),
+        expires_at: state.clock.now().plus_ms(DAY_MS),
+    }))
+}

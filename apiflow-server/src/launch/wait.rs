@@ -1,0 +1,104 @@
+//! Waiting for a job inside the request that made it.
+
+use std::time::{Duration, Instant};
+
+use apiflow_core::ports::StepStatus;
+use axum::http::HeaderMap;
+use serde_json::Value;
+
+use crate::problem::Problem;
+use crate::show;
+use crate::state::AppState;
+
+/// The longest wait.
+const MOST_S: u64 = 300;
+
+/// How long one look lasts at most, since hints about a change may be lost.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// The N of `Prefer: wait=N`.
+pub(super) fn preferred(headers: &HeaderMap) -> Result<Option<Duration>, Problem> {
+    let lines = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
+    let mut preferences = lines.flat_map(|line| line.split([',', ';'])).map(str::trim);
+    let Some(wait) = preferences.find_map(|preference| {
+        let (name, value) = preference.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("wait").then(|| value.trim().trim_matches('"').to_owned())
+    }) else {
+        return Ok(None);
+    };
+    match wait.parse::<u64>() {
+        Ok(seconds) if seconds <= MOST_S => Ok(Some(Duration::from_secs(seconds))),
+        _ => Err(Problem::malformed(format!("Prefer: wait={wait} must be whole seconds from 0 to {MOST_S}"))),
+    }
+}
+
+/// The step whose result answers a waiting caller, if the document names one.
+pub(super) fn early_return(document: &Value) -> Option<String> {
+    document.pointer("/value/early_return").and_then(Value::as_str).map(str::to_owned)
+}
+
+/// Waits until the job ended, the early step has its result, the time is over or the server stops; says whether
+/// there is an answer.
+pub(super) async fn until_answered(
+    state: &AppState,
+    job: &str,
+    early: Option<&str>,
+    limit: Duration,
+) -> Result<bool, Problem> {
+    let end = Instant::now() + limit;
+    loop {
+        if show::row(state, job).await?.patch.status.is_final() || early_done(state, job, early).await? {
+            return Ok(true);
+        }
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() || state.stop.is_cancelled() {
+            return Ok(false);
+        }
+        tokio::select! {
+            () = state.runtime.changed(job, left.min(LOOK)) => {}
+            () = state.stop.cancelled() => {}
+        }
+    }
+}
+
+async fn early_done(state: &AppState, job: &str, early: Option<&str>) -> Result<bool, Problem> {
+    let Some(early) = early else { return Ok(false) };
+    let mut after = 0;
+    loop {
+        let rows = state.store.steps(job, after, 500).await?;
+        let done = |status| matches!(status, StepStatus::Completed | StepStatus::Skipped);
+        if rows.iter().any(|row| row.path.is_empty() && row.step_id == early && done(row.status)) {
+            return Ok(true);
+        }
+        match rows.last() {
+            Some(last) => after = last.ordinal,
+            None => return Ok(false),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(lines: &[&'static str], expected: Option<Option<u64>>) {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append("prefer", axum::http::HeaderValue::from_static(line));
+        }
+        let found = preferred(&headers).ok().map(|wait| wait.map(|wait| wait.as_secs()));
+        assert_eq!(found, expected, "{lines:?}");
+    }
+
+    #[test]
+    fn wait_is_found_among_preferences() {
+        check(&[], Some(None));
+        check(&["wait=10"], Some(Some(10)));
+        check(&["respond-async, WAIT = \"300\""], Some(Some(300)));
+        check(&["return=minimal", "wait=0"], Some(Some(0)));
+        check(&["respond-async"], Some(None));
+        check(&["wait=301"], None);
+        check(&["wait=soon"], None);
+        check(&["wait=-1"], None);
+    }
+}

@@ -1,0 +1,215 @@
+//! Every error as one RFC 9457 body.
+
+use apiflow_core::diagnostic::{Diagnostic, pointer_push};
+use apiflow_core::ports::StoreError;
+use apiflow_store::RecordError;
+use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use crate::api::{Fault, ProblemBody};
+
+/// An error as the caller gets it. A 5xx carries no internals: they are logged where the problem is made.
+#[derive(Debug, Clone)]
+pub struct Problem(Box<Inner>);
+
+#[derive(Debug, Clone)]
+struct Inner {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+    errors: Vec<Fault>,
+    diagnostics: Vec<Diagnostic>,
+    retry_after_s: Option<u64>,
+}
+
+impl Problem {
+    /// A problem with a status, a stable code and a text for people.
+    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            status,
+            code,
+            detail: detail.into(),
+            errors: Vec::new(),
+            diagnostics: Vec::new(),
+            retry_after_s: None,
+        }))
+    }
+
+    /// 400: the request cannot be understood.
+    pub fn malformed(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "malformed", detail)
+    }
+
+    /// 401: there is no valid token or session.
+    pub fn unauthenticated(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail)
+    }
+
+    /// 403: the caller may not do this.
+    pub fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
+    }
+
+    /// 404: there is no such thing.
+    pub fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", detail)
+    }
+
+    /// 422: the body is understood but at fault in these places.
+    pub fn invalid(detail: impl Into<String>, errors: Vec<Fault>) -> Self {
+        let mut problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail);
+        problem.0.errors = errors;
+        problem
+    }
+
+    /// 422 with a single fault.
+    pub fn fault(pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self::invalid(message.clone(), vec![Fault { pointer: pointer.into(), message, code: None, help: None }])
+    }
+
+    /// 422: the document cannot run.
+    pub fn not_runnable(detail: impl Into<String>, diagnostics: Vec<Diagnostic>) -> Self {
+        let mut problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "not_runnable", detail);
+        problem.0.diagnostics = diagnostics;
+        problem
+    }
+
+    /// 429: to be tried again after so many seconds.
+    pub fn too_many(detail: impl Into<String>, retry_after_s: u64) -> Self {
+        let mut problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail);
+        problem.0.retry_after_s = Some(retry_after_s.max(1));
+        problem
+    }
+
+    /// 500: the cause goes to the log alone.
+    pub fn internal(cause: impl std::fmt::Display) -> Self {
+        tracing::error!(%cause, "a request failed");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server failed; its log has the cause")
+    }
+
+    /// The faults of a body, from findings about the document in it.
+    pub fn from_diagnostics(what: &str, diagnostics: Vec<Diagnostic>) -> Self {
+        let faults = diagnostics
+            .into_iter()
+            .map(|found| Fault {
+                pointer: found.pointer,
+                message: found.message,
+                code: Some(found.code),
+                help: found.help,
+            })
+            .collect();
+        Self::invalid(format!("the {what} is not valid"), faults)
+    }
+
+    /// The places that are at fault.
+    pub fn faults(&self) -> &[Fault] {
+        &self.0.errors
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> StatusCode {
+        self.0.status
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let inner = *self.0;
+        let body = ProblemBody {
+            r#type: "about:blank",
+            title: inner.status.canonical_reason().unwrap_or("Error").to_owned(),
+            status: inner.status.as_u16(),
+            detail: inner.detail,
+            code: inner.code.to_owned(),
+            errors: inner.errors,
+            diagnostics: inner.diagnostics,
+        };
+        let mut response = (inner.status, axum::Json(body)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = inner.retry_after_s {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if inner.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+impl From<RecordError> for Problem {
+    fn from(error: RecordError) -> Self {
+        let detail = error.to_string();
+        match error {
+            RecordError::Exists { .. } => Self::new(StatusCode::CONFLICT, "exists", detail),
+            RecordError::NotFound { .. } => Self::not_found(detail),
+            RecordError::Changed { version, .. } => Self::new(
+                StatusCode::PRECONDITION_FAILED,
+                "changed",
+                format!("{detail}: its ETag is \"{version}\"; read it again"),
+            ),
+            RecordError::InUse { by, .. } => {
+                let names: Vec<_> = by.iter().map(|(kind, id)| format!("{} `{id}`", kind.as_str())).collect();
+                Self::new(
+                    StatusCode::CONFLICT,
+                    "in_use",
+                    format!("{detail} by {}; change or delete those first", names.join(", ")),
+                )
+            }
+            RecordError::LastAdmin { .. } => {
+                Self::new(StatusCode::CONFLICT, "last_admin", format!("{detail}: make another user an admin first"))
+            }
+            other => Self::internal(other),
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound { .. } => Self::not_found(error.to_string()),
+            StoreError::Active { .. } => Self::new(StatusCode::CONFLICT, "active", format!("{error}: cancel it first")),
+            other => Self::internal(other),
+        }
+    }
+}
+
+impl From<BytesRejection> for Problem {
+    fn from(rejection: BytesRejection) -> Self {
+        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            return Self::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "too_large",
+                "the body is larger than this server takes (APIFLOW_BODY_LIMIT)",
+            );
+        }
+        Self::malformed("the body could not be read")
+    }
+}
+
+impl From<QueryRejection> for Problem {
+    fn from(rejection: QueryRejection) -> Self {
+        let text = rejection.body_text();
+        let cause = text.split_once(": ").map_or(text.as_str(), |(_, cause)| cause);
+        Self::malformed(format!("the query is not valid: {cause}"))
+    }
+}
+
+impl From<PathRejection> for Problem {
+    fn from(rejection: PathRejection) -> Self {
+        let text = rejection.body_text();
+        let cause = text.split_once(": ").map_or(text.as_str(), |(_, cause)| cause);
+        Self::malformed(format!("the path is not valid: {cause}"))
+    }
+}
+
+/// The JSON Pointer of a place that serde could not read.
+pub(crate) fn pointer_of(path: &serde_path_to_error::Path) -> String {
+    path.iter().fold(String::new(), |pointer, segment| match segment {
+        serde_path_to_error::Segment::Seq { index } => pointer_push(&pointer, &index.to_string()),
+        serde_path_to_error::Segment::Map { key } => pointer_push(&pointer, key),
+        serde_path_to_error::Segment::Enum { .. } | serde_path_to_error::Segment::Unknown => pointer,
+    })
+}

@@ -1,0 +1,164 @@
+//! What documents refer to, and the catalog that a run of them needs.
+
+use std::collections::BTreeSet;
+
+use apiflow_core::catalog::{Catalog, Connector, Node, parse_connector, parse_node};
+use apiflow_core::diagnostic::Diagnostic;
+use apiflow_store::{Document, DocumentKind, Documents, RecordError};
+use serde_json::{Map, Value};
+
+use crate::problem::Problem;
+
+/// The nodes and workflows that an OpenFlow document names; a document with faults gives those that can be told.
+pub(crate) fn of_workflow(document: &Value) -> Vec<(DocumentKind, String)> {
+    let mut found = BTreeSet::new();
+    let Some(value) = document.get("value") else { return Vec::new() };
+    visit_all(value.get("modules"), &mut found);
+    for handler in ["failure_module", "preprocessor_module"] {
+        value.get(handler).into_iter().for_each(|module| visit(module, &mut found));
+    }
+    found.into_iter().collect()
+}
+
+fn visit_all(modules: Option<&Value>, found: &mut BTreeSet<(DocumentKind, String)>) {
+    modules.and_then(Value::as_array).into_iter().flatten().for_each(|module| visit(module, found));
+}
+
+fn visit(module: &Value, found: &mut BTreeSet<(DocumentKind, String)>) {
+    let Some(value) = module.get("value") else { return };
+    let path = value.get("path").and_then(Value::as_str).and_then(|path| path.split_once('/'));
+    match (value.get("type").and_then(Value::as_str), path) {
+        (Some("script"), Some((_, id))) => {
+            found.insert((DocumentKind::Node, id.to_owned()));
+        }
+        (Some("flow"), Some(("workflow", id))) => {
+            found.insert((DocumentKind::Workflow, id.to_owned()));
+        }
+        _ => {}
+    }
+    visit_all(value.get("modules"), found);
+    visit_all(value.get("default"), found);
+    visit_all(value.get("tools"), found);
+    for branch in value.get("branches").and_then(Value::as_array).into_iter().flatten() {
+        visit_all(branch.get("modules"), found);
+    }
+}
+
+/// The connectors, nodes and sub-flows that documents refer to, also by way of sub-flows; what is missing is left
+/// out, for the validator to name.
+pub(crate) async fn catalog(documents: &dyn Documents, roots: &[&Value]) -> Result<Catalog, Problem> {
+    let mut catalog = Catalog::default();
+    let mut wanted: Vec<_> = roots.iter().flat_map(|document| of_workflow(document)).collect();
+    let mut seen = BTreeSet::new();
+    while let Some((kind, id)) = wanted.pop() {
+        if !seen.insert((kind, id.clone())) {
+            continue;
+        }
+        let Some(document) = documents.document(kind, &id).await? else { continue };
+        wanted.extend(add(&mut catalog, document)?);
+    }
+    Ok(catalog)
+}
+
+/// Adds a document to a catalog; gives what it refers to in turn.
+fn add(catalog: &mut Catalog, document: Document) -> Result<Vec<(DocumentKind, String)>, Problem> {
+    match document.kind {
+        DocumentKind::Connector => {
+            let connector = connector(&document)?;
+            catalog.connectors.insert(document.id, connector);
+            Ok(Vec::new())
+        }
+        DocumentKind::Node => {
+            let node = node(&document)?;
+            let connector = (DocumentKind::Connector, node.connector_id.clone());
+            catalog.nodes.insert(document.id, node);
+            Ok(vec![connector])
+        }
+        DocumentKind::Workflow => {
+            let nodes = document.body.get("nodes").cloned().unwrap_or_default();
+            let references = of_workflow(&nodes);
+            catalog.workflows.insert(document.id, nodes);
+            Ok(references)
+        }
+    }
+}
+
+/// The connector that was saved.
+pub(crate) fn connector(document: &Document) -> Result<Connector, Problem> {
+    parse_connector(&with_id(document)).map_err(|found| unreadable(document, &found))
+}
+
+/// The node that was saved.
+pub(crate) fn node(document: &Document) -> Result<Node, Problem> {
+    parse_node(&with_id(document)).map_err(|found| unreadable(document, &found))
+}
+
+/// A saved document, or 404.
+pub(crate) async fn saved(documents: &dyn Documents, kind: DocumentKind, id: &str) -> Result<Document, Problem> {
+    documents
+        .document(kind, id)
+        .await?
+        .ok_or_else(|| RecordError::NotFound { kind: kind.as_str(), id: id.to_owned() }.into())
+}
+
+fn with_id(document: &Document) -> Value {
+    let mut object = Map::from_iter([("id".to_owned(), Value::from(document.id.as_str()))]);
+    if let Value::Object(fields) = &document.body {
+        object.extend(fields.clone());
+    }
+    Value::Object(object)
+}
+
+fn unreadable(document: &Document, found: &[Diagnostic]) -> Problem {
+    let error = found.iter().map(|found| format!("{} {}", found.pointer, found.message)).collect::<Vec<_>>().join("; ");
+    Problem::internal(format!("saved {} `{}` cannot be read: {error}", document.kind.as_str(), document.id))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn check(value: Value, expected: &[(DocumentKind, &str)]) {
+        let expected: Vec<_> = expected.iter().map(|(kind, id)| (*kind, (*id).to_owned())).collect();
+        assert_eq!(of_workflow(&json!({ "value": value })), expected, "{value}");
+    }
+
+    fn script(path: &str) -> Value {
+        json!({"id": "a", "value": {"type": "script", "path": path}})
+    }
+
+    #[test]
+    fn references_are_found_at_any_depth() {
+        check(
+            json!({"modules": [script("node/n"), script("c/m"), script("node/n")]}),
+            &[(DocumentKind::Node, "m"), (DocumentKind::Node, "n")],
+        );
+        check(
+            json!({"modules": [
+                {"value": {"type": "forloopflow", "modules": [
+                    {"value": {"type": "branchone", "branches": [{"modules": [script("node/b")]}], "default": [script("node/d")]}}
+                ]}},
+                {"value": {"type": "flow", "path": "workflow/w"}},
+            ], "failure_module": script("node/f")}),
+            &[
+                (DocumentKind::Node, "b"),
+                (DocumentKind::Node, "d"),
+                (DocumentKind::Node, "f"),
+                (DocumentKind::Workflow, "w"),
+            ],
+        );
+    }
+
+    #[test]
+    fn values_that_look_like_modules_are_none() {
+        check(
+            json!({"modules": [{"value": {"type": "identity", "input_transforms": {
+                "x": {"type": "static", "value": {"type": "script", "path": "node/no"}}}}}]}),
+            &[],
+        );
+        check(json!({"modules": "none"}), &[]);
+        check(json!({"modules": [script("no_slash"), {"value": 5}, null]}), &[]);
+    }
+}

@@ -1,0 +1,114 @@
+//! All routes, and the OpenAPI document that they make up.
+
+mod connectors;
+mod documents;
+mod events;
+mod fallback;
+mod health;
+mod jobs;
+mod layers;
+mod nodes;
+mod runs;
+mod secrets;
+mod session;
+mod tokens;
+mod users;
+mod workflows;
+
+use axum::Router;
+use axum::routing::get;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, OpenApi as Document, Ref, ResponseBuilder};
+use utoipa::{Modify, OpenApi};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_swagger_ui::SwaggerUi;
+
+use crate::api::ProblemBody;
+use crate::auth::cookie;
+use crate::state::AppState;
+
+/// Where the REST API begins.
+pub(crate) const API: &str = "/api/v1";
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "apiflow",
+        description = "Declare providers and their calls, chain them in workflows, run them as durable jobs.\n\nEvery error is a `Problem` (RFC 9457). Lists are pages: give `next` as `cursor` to get the following one.",
+        license(name = "Apache-2.0 OR MIT", identifier = "Apache-2.0 OR MIT")
+    ),
+    components(schemas(ProblemBody)),
+    security(("token" = []), ("session" = [])),
+    modifiers(&Schemes),
+    tags(
+        (name = "connectors", description = "Providers and how to authenticate with them"),
+        (name = "nodes", description = "Typed calls to a provider"),
+        (name = "workflows", description = "OpenFlow documents"),
+        (name = "jobs", description = "Runs of nodes and workflows"),
+        (name = "users", description = "Users, sessions and tokens"),
+        (name = "secrets", description = "Provider keys"),
+        (name = "health", description = "For whoever watches over the server"),
+    ),
+)]
+struct Base;
+
+struct Schemes;
+
+impl Modify for Schemes {
+    fn modify(&self, document: &mut Document) {
+        let components = document.components.get_or_insert_default();
+        let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        components.add_security_scheme("token", SecurityScheme::Http(token));
+        let session = ApiKey::Cookie(ApiKeyValue::new(cookie::NAME));
+        components.add_security_scheme("session", SecurityScheme::ApiKey(session));
+    }
+}
+
+/// The OpenAPI 3.1 document of all routes.
+pub fn openapi() -> Document {
+    documented().1
+}
+
+/// All routes of a server.
+///
+/// Architecture invariant: whatever the path, an error under `/api` is a problem; outside of it the frontend answers.
+pub fn router(state: AppState) -> Router {
+    let (routes, document) = documented();
+    let browsable = SwaggerUi::new("/docs").url(format!("{API}/openapi.json"), document);
+    let routes = routes
+        .merge(browsable)
+        .route("/api", get(fallback::unknown_route))
+        .route("/api/{*path}", axum::routing::any(fallback::unknown_route))
+        .fallback(crate::frontend::serve)
+        .method_not_allowed_fallback(fallback::method_not_allowed);
+    layers::wrap(routes, &state).with_state(state)
+}
+
+fn documented() -> (Router<AppState>, Document) {
+    let api = OpenApiRouter::new()
+        .merge(connectors::router())
+        .merge(nodes::router())
+        .merge(workflows::router())
+        .merge(runs::router())
+        .merge(jobs::router())
+        .merge(events::router())
+        .merge(session::router())
+        .merge(tokens::router())
+        .merge(users::router())
+        .merge(secrets::router());
+    let (routes, mut document) =
+        OpenApiRouter::with_openapi(Base::openapi()).nest(API, api).merge(health::router()).split_for_parts();
+    document.paths.paths.values_mut().flat_map(operations).for_each(add_problem);
+    (routes, document)
+}
+
+fn operations(item: &mut utoipa::openapi::PathItem) -> impl Iterator<Item = &mut Operation> {
+    [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete].into_iter().flatten()
+}
+
+fn add_problem(operation: &mut Operation) {
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    let problem = ResponseBuilder::new().description("a problem").content("application/problem+json", content).build();
+    operation.responses.responses.insert("default".to_owned(), problem.into());
+}

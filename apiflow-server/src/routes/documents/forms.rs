@@ -1,0 +1,184 @@
+//! From a body to a document that may be saved.
+
+use apiflow_core::catalog::{self, Connector};
+use apiflow_core::diagnostic::Diagnostic;
+use apiflow_store::{Document, DocumentKind, Precondition, RecordError};
+use serde_json::{Map, Value};
+
+use crate::api::Fault;
+use crate::auth::Caller;
+use crate::problem::Problem;
+use crate::references;
+use crate::secrets::{host_of, take_literals};
+use crate::state::AppState;
+
+/// Fields that replies carry and that a body may repeat.
+const IGNORED: [&str; 3] = ["created_at", "updated_at", "diagnostics"];
+
+/// Workflow ids that are words of the routes.
+const ROUTE_WORDS: [&str; 3] = ["run", "validate", "dry_run"];
+
+/// A body that was checked.
+pub(super) struct Form {
+    document: Document,
+    connector: Option<Connector>,
+}
+
+impl Form {
+    /// Saves the document. Credentials in it are moved into secrets first; `trusts` tells whether an admin's save
+    /// counts as a word on where its secrets may go.
+    ///
+    /// The outer error is a problem of its own; the inner one is the store's.
+    pub(super) async fn save(
+        mut self,
+        state: &AppState,
+        caller: &Caller,
+        must: Precondition,
+        trusts: bool,
+    ) -> Result<Result<Document, RecordError>, Problem> {
+        let Some(connector) = self.connector else {
+            return Ok(state.documents.save(self.document, must).await);
+        };
+        let literals = take_literals(&connector, &mut self.document.body)?;
+        let host = host_of(&connector.base_url);
+        let saved = match state.documents.save(self.document, must).await {
+            Ok(saved) => saved,
+            refused => return Ok(refused),
+        };
+        // Kept after the connector, so that a save that is refused leaves no secret behind.
+        literals.keep(&state.secrets).await?;
+        if let (Some(host), true) = (host, trusts && caller.user.is_admin) {
+            state.secrets.grant(&connector.secret_names(), &host).await?;
+        }
+        Ok(Ok(saved))
+    }
+}
+
+/// A body with some top-level fields replaced, each whole.
+pub(super) fn patched(mut body: Value, patch: &Map<String, Value>) -> Value {
+    if let Value::Object(fields) = &mut body {
+        fields.extend(patch.clone());
+    }
+    body
+}
+
+/// Checks a body: all that refuses a write. `id` is the path's; without one the body's counts, or a new one.
+pub(super) async fn read(state: &AppState, kind: DocumentKind, id: Option<&str>, body: Value) -> Result<Form, Problem> {
+    let Value::Object(mut fields) = body else { return Err(Problem::fault("", "the body must be an object")) };
+    for name in IGNORED {
+        fields.shift_remove(name);
+    }
+    let given = fields.shift_remove("id");
+    let id = match (id, given) {
+        (Some(id), _) => id.to_owned(),
+        (None, None) => uuid::Uuid::now_v7().to_string(),
+        (None, Some(Value::String(id))) => id,
+        (None, Some(_)) => return Err(Problem::fault("/id", "the id must be a string")),
+    };
+    check_id(kind, &id)?;
+    let (references, connector) = match kind {
+        DocumentKind::Connector => {
+            let connector = connector(&id, &mut fields)?;
+            (Vec::new(), Some(connector))
+        }
+        DocumentKind::Node => (node(state, &id, &mut fields).await?, None),
+        DocumentKind::Workflow => (workflow(&mut fields)?, None),
+    };
+    let now = state.clock.now();
+    let body = Value::Object(fields);
+    let document = Document { kind, id, body, references, created_at: now, updated_at: now, version: 0 };
+    Ok(Form { document, connector })
+}
+
+fn connector(id: &str, fields: &mut Map<String, Value>) -> Result<Connector, Problem> {
+    let connector = catalog::parse_connector(&with_id(id, fields)).map_err(|found| refused("connector", found))?;
+    fields.insert("method".to_owned(), Value::from(connector.method.as_str()));
+    fill(fields, "header", || Value::Object(Map::new()));
+    Ok(connector)
+}
+
+async fn node(
+    state: &AppState,
+    id: &str,
+    fields: &mut Map<String, Value>,
+) -> Result<Vec<(DocumentKind, String)>, Problem> {
+    let node = catalog::parse_node(&with_id(id, fields)).map_err(|found| refused("node", found))?;
+    let reference = (DocumentKind::Connector, node.connector_id);
+    if state.documents.document(reference.0, &reference.1).await?.is_none() {
+        return Err(Problem::fault("/connector_id", format!("there is no connector `{}`", reference.1)));
+    }
+    fill(fields, "description", || Value::from(""));
+    fill(fields, "input", || Value::Array(Vec::new()));
+    fill(fields, "output", || Value::Array(Vec::new()));
+    Ok(vec![reference])
+}
+
+/// A workflow's own fields are checked in full; its OpenFlow document only for being one: people save unfinished work.
+fn workflow(fields: &mut Map<String, Value>) -> Result<Vec<(DocumentKind, String)>, Problem> {
+    let mut faults = Vec::new();
+    let mut fault = |pointer: String, message: String| {
+        faults.push(Fault { pointer, message, code: None, help: None });
+    };
+    for (name, value) in fields.iter() {
+        match name.as_str() {
+            "name" | "description" if value.is_string() => {}
+            "description" if value.is_null() => {}
+            "name" | "description" => fault(format!("/{name}"), format!("`{name}` must be a string")),
+            "nodes" if value.is_object() => {}
+            "nodes" => fault("/nodes".to_owned(), "`nodes` must be an OpenFlow document, an object".to_owned()),
+            _ => fault(
+                apiflow_core::diagnostic::pointer_push("", name),
+                format!("a workflow has no field `{name}`; it has name, description and nodes"),
+            ),
+        }
+    }
+    for name in ["name", "nodes"] {
+        if !fields.contains_key(name) {
+            fault(String::new(), format!("`{name}` is missing"));
+        }
+    }
+    if !faults.is_empty() {
+        return Err(Problem::invalid("the workflow is not valid", faults));
+    }
+    if fields.get("description").is_none_or(Value::is_null) {
+        fields.insert("description".to_owned(), Value::from(""));
+    }
+    Ok(references::of_workflow(fields.get("nodes").unwrap_or(&Value::Null)))
+}
+
+fn fill(fields: &mut Map<String, Value>, name: &str, default: impl FnOnce() -> Value) {
+    if fields.get(name).is_none_or(Value::is_null) {
+        fields.insert(name.to_owned(), default());
+    }
+}
+
+fn with_id(id: &str, fields: &Map<String, Value>) -> Value {
+    let mut object = Map::from_iter([("id".to_owned(), Value::from(id))]);
+    object.extend(fields.clone());
+    Value::Object(object)
+}
+
+fn refused(what: &str, found: Vec<Diagnostic>) -> Problem {
+    Problem::from_diagnostics(what, found)
+}
+
+fn check_id(kind: DocumentKind, id: &str) -> Result<(), Problem> {
+    let shaped = id.len() <= 64
+        && id.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric())
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'));
+    if !shaped {
+        return Err(Problem::fault(
+            "/id",
+            "the id must have 1 to 64 letters, digits, `_`, `.` or `-`, the first a letter or digit",
+        ));
+    }
+    let reserved: &[&str] = match kind {
+        DocumentKind::Connector => &["node", "workflow", "connector"],
+        DocumentKind::Node => &[],
+        DocumentKind::Workflow => &ROUTE_WORDS,
+    };
+    if reserved.contains(&id) {
+        return Err(Problem::fault("/id", format!("the id `{id}` is reserved for {}s", kind.as_str())));
+    }
+    Ok(())
+}

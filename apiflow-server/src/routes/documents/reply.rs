@@ -1,0 +1,58 @@
+//! From a saved document to what callers see.
+
+use apiflow_core::catalog;
+use apiflow_core::diagnostic::Diagnostic;
+use apiflow_store::{Document, DocumentKind};
+use serde_json::{Map, Value};
+
+use crate::launch;
+use crate::moment::text;
+use crate::problem::Problem;
+use crate::references;
+use crate::state::AppState;
+
+/// A document with its id, times and diagnostics.
+pub(super) async fn body(state: &AppState, document: Document) -> Result<Value, Problem> {
+    let bodies = bodies(state, vec![document]).await?;
+    bodies.into_iter().next().ok_or_else(|| Problem::internal("a document has no reply"))
+}
+
+/// The same for several documents.
+pub(super) async fn bodies(state: &AppState, documents: Vec<Document>) -> Result<Vec<Value>, Problem> {
+    let mut bodies = Vec::with_capacity(documents.len());
+    for document in documents {
+        let diagnostics = diagnostics(state, &document).await?;
+        bodies.push(shown(document, &diagnostics)?);
+    }
+    Ok(bodies)
+}
+
+fn shown(document: Document, diagnostics: &[Diagnostic]) -> Result<Value, Problem> {
+    let mut object = Map::from_iter([("id".to_owned(), Value::from(document.id))]);
+    if let Value::Object(fields) = document.body {
+        object.extend(fields);
+    }
+    object.insert("created_at".to_owned(), Value::from(text(document.created_at)));
+    object.insert("updated_at".to_owned(), Value::from(text(document.updated_at)));
+    object.insert("diagnostics".to_owned(), serde_json::to_value(diagnostics).map_err(Problem::internal)?);
+    Ok(Value::Object(object))
+}
+
+async fn diagnostics(state: &AppState, document: &Document) -> Result<Vec<Diagnostic>, Problem> {
+    match document.kind {
+        DocumentKind::Connector => {
+            let connector = references::connector(document)?;
+            let mut found = catalog::check_connector(&connector);
+            found.extend(launch::unknown_secrets(state, &connector.secret_names()).await?);
+            Ok(found)
+        }
+        DocumentKind::Node => {
+            let node = references::node(document)?;
+            launch::check_node(state, &node).await
+        }
+        DocumentKind::Workflow => {
+            let nodes = document.body.get("nodes").unwrap_or(&Value::Null);
+            launch::check(state, nodes).await
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! The events of a job, as they happen.
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::auth::Caller;
+use crate::extract::InPath;
+use crate::follow;
+use crate::problem::Problem;
+use crate::state::AppState;
+
+/// The route of events.
+pub(crate) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(events))
+}
+
+/// Follows a job: server-sent events, first those that happened, then each as it happens, until the job ends.
+///
+/// `id:` is the event's number, from 1; `data:` is `{"seq", "at", "body"}`. A last event of type `end` without an id has
+/// `{"status"}`. With `Last-Event-ID` the events after that number follow; where the job ended and nothing follows
+/// the answer is 204, which stops a browser's `EventSource`.
+#[utoipa::path(get, path = "/jobs/{id}/events", operation_id = "follow_job", tag = "jobs",
+    params(
+        ("id" = String, Path),
+        ("Last-Event-ID" = Option<u64>, Header, description = "the last event that was received"),
+    ),
+    responses(
+        (status = OK, description = "the stream", content_type = "text/event-stream", body = String),
+        (status = NO_CONTENT, description = "the job ended and there are no more events"),
+    ))]
+async fn events(
+    State(state): State<AppState>,
+    _caller: Caller,
+    InPath(id): InPath<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    follow::events(state, id, &headers).await
+}

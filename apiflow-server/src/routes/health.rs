@@ -1,0 +1,52 @@
+//! Routes for whoever watches over the server; they need no token.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::api::Health;
+use crate::metrics;
+use crate::problem::Problem;
+use crate::state::AppState;
+
+const OK: Health = Health { status: "ok", version: env!("CARGO_PKG_VERSION") };
+
+/// The routes of health.
+pub(crate) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(alive)).routes(routes!(ready)).routes(routes!(numbers))
+}
+
+/// Says that the process is up.
+#[utoipa::path(get, path = "/healthz", operation_id = "healthz", tag = "health", security(()),
+    responses((status = OK, description = "up", body = Health)))]
+async fn alive() -> Json<Health> {
+    Json(OK)
+}
+
+/// Says whether the server can do its work: the database answers and it is not stopping.
+#[utoipa::path(get, path = "/readyz", operation_id = "readyz", tag = "health", security(()),
+    responses((status = OK, description = "ready", body = Health)))]
+async fn ready(State(state): State<AppState>) -> Result<Json<Health>, Problem> {
+    let unready = |detail| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", detail);
+    if state.stop.is_cancelled() {
+        return Err(unready("the server is stopping"));
+    }
+    match tokio::time::timeout(std::time::Duration::from_secs(5), state.store.next_due()).await {
+        Ok(Ok(_)) => Ok(Json(OK)),
+        Ok(Err(error)) => {
+            tracing::error!(%error, "the database does not answer");
+            Err(unready("the database does not answer"))
+        }
+        Err(_) => Err(unready("the database did not answer within 5 seconds")),
+    }
+}
+
+/// Numbers about jobs and the process, as Prometheus reads them.
+#[utoipa::path(get, path = "/metrics", operation_id = "metrics", tag = "health", security(()),
+    responses((status = OK, description = "Prometheus' text format", content_type = "text/plain", body = String)))]
+async fn numbers(State(state): State<AppState>) -> Result<impl IntoResponse, Problem> {
+    let text = metrics::text(&state).await?;
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))
+}

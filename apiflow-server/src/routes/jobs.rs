@@ -1,0 +1,169 @@
+//! Routes of jobs and their steps.
+
+use apiflow_core::ports::{JobFilter, Timestamp};
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::api::{Call, Job, JobStatus, JobSummary, Page, Step};
+use crate::auth::Caller;
+use crate::extract::{InPath, InQuery};
+use crate::page::{PageQuery, page};
+use crate::problem::Problem;
+use crate::state::AppState;
+use crate::{moment, show};
+
+/// The routes of jobs.
+pub(crate) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(list_of_workflow))
+        .routes(routes!(read, remove))
+        .routes(routes!(cancel))
+        .routes(routes!(steps))
+        .routes(routes!(calls))
+}
+
+/// Which jobs are wanted.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct JobQuery {
+    /// How many, from 1 to 500 (default 50).
+    #[param(minimum = 1, maximum = 500)]
+    limit: Option<u32>,
+    /// The `next` of the page before.
+    cursor: Option<String>,
+    /// Only of this status.
+    status: Option<JobStatus>,
+    /// Only of this workflow.
+    workflow_id: Option<String>,
+    /// Only of this node.
+    node_id: Option<String>,
+    /// Only made at or after this time.
+    #[param(format = DateTime)]
+    created_after: Option<String>,
+    /// Only made before this time.
+    #[param(format = DateTime)]
+    created_before: Option<String>,
+}
+
+/// Lists jobs.
+#[utoipa::path(get, path = "/jobs", operation_id = "list_jobs", tag = "jobs", params(JobQuery),
+    responses((status = OK, description = "a page, newest first", body = Page<JobSummary>)))]
+async fn list(
+    State(state): State<AppState>,
+    _caller: Caller,
+    InQuery(query): InQuery<JobQuery>,
+) -> Result<Json<Page<JobSummary>>, Problem> {
+    let filter = JobFilter {
+        status: query.status.map(Into::into),
+        workflow_id: query.workflow_id,
+        node_id: query.node_id,
+        created_after: time("created_after", query.created_after.as_deref())?,
+        created_before: time("created_before", query.created_before.as_deref())?,
+    };
+    listed(&state, &filter, &PageQuery { limit: query.limit, cursor: query.cursor }).await
+}
+
+/// Lists the jobs of a workflow.
+#[utoipa::path(get, path = "/workflow/{id}/jobs", operation_id = "list_workflow_jobs", tag = "jobs",
+    params(("id" = String, Path), PageQuery),
+    responses((status = OK, description = "a page, newest first", body = Page<JobSummary>)))]
+async fn list_of_workflow(
+    State(state): State<AppState>,
+    _caller: Caller,
+    InPath(id): InPath<String>,
+    InQuery(query): InQuery<PageQuery>,
+) -> Result<Json<Page<JobSummary>>, Problem> {
+    listed(&state, &JobFilter { workflow_id: Some(id), ..JobFilter::default() }, &query).await
+}
+
+/// Reads a job.
+#[utoipa::path(get, path = "/jobs/{id}", operation_id = "get_job", tag = "jobs", params(("id" = String, Path)),
+    responses((status = OK, description = "the job", body = Job)))]
+async fn read(
+    State(state): State<AppState>,
+    _caller: Caller,
+    InPath(id): InPath<String>,
+) -> Result<Json<Job>, Problem> {
+    Ok(Json(show::job(&state, show::row(&state, &id).await?).await?))
+}
+
+/// Removes a job that has ended, with all that belongs to it.
+#[utoipa::path(delete, path = "/jobs/{id}", operation_id = "delete_job", tag = "jobs", params(("id" = String, Path)),
+    responses((status = NO_CONTENT, description = "removed")))]
+async fn remove(
+    State(state): State<AppState>,
+    _caller: Caller,
+    InPath(id): InPath<String>,
+) -> Result<StatusCode, Problem> {
+    state.store.delete_job(&id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Asks for a job's cancellation; every branch and provider is told.
+#[utoipa::path(post, path = "/jobs/{id}/cancel", operation_id = "cancel_job", tag = "jobs",
+    params(("id" = String, Path)),
+    responses((status = ACCEPTED, description = "the job; it ends soon", body = Job)))]
+async fn cancel(
+    State(state): State<AppState>,
+    caller: Caller,
+    InPath(id): InPath<String>,
+) -> Result<(StatusCode, Json<Job>), Problem> {
+    show::row(&state, &id).await?;
+    let reason = format!("cancelled by {}", caller.user.username);
+    if !state.runtime.cancel(&id, &reason, Some(&caller.user.id)).await? {
+        return Err(Problem::new(StatusCode::CONFLICT, "ended", format!("job `{id}` has ended already")));
+    }
+    Ok((StatusCode::ACCEPTED, Json(show::job(&state, show::row(&state, &id).await?).await?)))
+}
+
+/// Lists the steps of a job in the order in which they began.
+#[utoipa::path(get, path = "/jobs/{id}/steps", operation_id = "list_steps", tag = "jobs",
+    params(("id" = String, Path), PageQuery),
+    responses((status = OK, description = "a page, oldest first", body = Page<Step>)))]
+async fn steps(
+    State(state): State<AppState>,
+    _caller: Caller,
+    InPath(id): InPath<String>,
+    InQuery(query): InQuery<PageQuery>,
+) -> Result<Json<Page<Step>>, Problem> {
+    let after = match query.after()? {
+        None => 0,
+        Some(key) => key.parse().map_err(|_| Problem::malformed("cursor is not one that this server gave"))?,
+    };
+    show::row(&state, &id).await?;
+    let (items, next) = show::steps(&state, &id, after, query.limit()?).await?;
+    Ok(Json(Page { items, next }))
+}
+
+/// Lists the requests that a step made, with their replies.
+#[utoipa::path(get, path = "/jobs/{id}/steps/{step}/calls", operation_id = "list_calls", tag = "jobs",
+    params(("id" = String, Path), ("step" = String, Path, description = "the step's `ordinal`, or its `id` (then the first step of that id)")),
+    responses((status = OK, description = "all calls, oldest first", body = Page<Call>)))]
+async fn calls(
+    State(state): State<AppState>,
+    _caller: Caller,
+    InPath((id, step)): InPath<(String, String)>,
+) -> Result<Json<Page<Call>>, Problem> {
+    show::row(&state, &id).await?;
+    let ordinal = show::ordinal(&state, &id, &step).await?;
+    let items = state.store.calls(&id, ordinal).await?.into_iter().map(show::call).collect();
+    Ok(Json(Page { items, next: None }))
+}
+
+async fn listed(state: &AppState, filter: &JobFilter, query: &PageQuery) -> Result<Json<Page<JobSummary>>, Problem> {
+    let limit = query.limit()?;
+    let rows = state.store.jobs(filter, query.after()?.as_deref(), limit + 1).await?;
+    Ok(Json(page(rows, limit, |row| row.id.clone(), show::summary)))
+}
+
+fn time(name: &str, text: Option<&str>) -> Result<Option<Timestamp>, Problem> {
+    let Some(text) = text else { return Ok(None) };
+    moment::parse(text)
+        .map(Some)
+        .ok_or_else(|| Problem::malformed(format!("{name} is `{text}`; it must be a time like 2026-01-31T12:00:00Z")))
+}

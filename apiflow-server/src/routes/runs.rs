@@ -1,0 +1,102 @@
+//! Routes that start jobs.
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::api::{Diagnostics, Job, RunDocumentRequest, RunRequest, ValidateRequest};
+use crate::auth::Caller;
+use crate::extract::{InPath, JsonBody};
+use crate::launch::{self, Launch};
+use crate::problem::Problem;
+use crate::state::AppState;
+
+/// The routes that start jobs, and the check of a document.
+pub(crate) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(run_node))
+        .routes(routes!(run_workflow))
+        .routes(routes!(run_document))
+        .routes(routes!(validate))
+}
+
+/// Runs one node.
+#[utoipa::path(post, path = "/node/{id}/run", operation_id = "run_node", tag = "jobs",
+    params(
+        ("id" = String, Path),
+        ("Prefer" = Option<String>, Header, description = "`wait=N`: answer when the job ended, at the latest after N seconds (at most 300)"),
+        ("Idempotency-Key" = Option<String>, Header, description = "a repetition within 24 hours finds the first job"),
+    ),
+    request_body = RunRequest,
+    responses(
+        (status = ACCEPTED, description = "the job, not yet ended", body = Job, headers(("Location" = String))),
+        (status = OK, description = "the job, ended", body = Job, headers(("Location" = String))),
+    ))]
+async fn run_node(
+    State(state): State<AppState>,
+    caller: Caller,
+    InPath(id): InPath<String>,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody<RunRequest>,
+) -> Result<Response, Problem> {
+    let launch = Launch::node(&state, &id, body.input).await?;
+    launch::start(&state, &caller, &headers, launch).await
+}
+
+/// Runs a saved workflow.
+#[utoipa::path(post, path = "/workflow/{id}/run", operation_id = "run_workflow", tag = "jobs",
+    params(
+        ("id" = String, Path),
+        ("Prefer" = Option<String>, Header, description = "`wait=N`: answer when the job ended, at the latest after N seconds (at most 300)"),
+        ("Idempotency-Key" = Option<String>, Header, description = "a repetition within 24 hours finds the first job"),
+    ),
+    request_body = RunRequest,
+    responses(
+        (status = ACCEPTED, description = "the job, not yet ended", body = Job, headers(("Location" = String))),
+        (status = OK, description = "the job, ended", body = Job, headers(("Location" = String))),
+    ))]
+async fn run_workflow(
+    State(state): State<AppState>,
+    caller: Caller,
+    InPath(id): InPath<String>,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody<RunRequest>,
+) -> Result<Response, Problem> {
+    let launch = Launch::workflow(&state, &id, body.input).await?;
+    launch::start(&state, &caller, &headers, launch).await
+}
+
+/// Runs a workflow document without saving it.
+#[utoipa::path(post, path = "/workflows/run", operation_id = "run_document", tag = "jobs",
+    params(
+        ("Prefer" = Option<String>, Header, description = "`wait=N`: answer when the job ended, at the latest after N seconds (at most 300)"),
+        ("Idempotency-Key" = Option<String>, Header, description = "a repetition within 24 hours finds the first job"),
+    ),
+    request_body = RunDocumentRequest,
+    responses(
+        (status = ACCEPTED, description = "the job, not yet ended", body = Job, headers(("Location" = String))),
+        (status = OK, description = "the job, ended", body = Job, headers(("Location" = String))),
+    ))]
+async fn run_document(
+    State(state): State<AppState>,
+    caller: Caller,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody<RunDocumentRequest>,
+) -> Result<Response, Problem> {
+    let launch = Launch::document(&state, body.document, body.input).await?;
+    launch::start(&state, &caller, &headers, launch).await
+}
+
+/// Checks a workflow document without saving or running it.
+#[utoipa::path(post, path = "/workflows/validate", operation_id = "validate_document", tag = "workflows",
+    request_body = ValidateRequest,
+    responses((status = OK, description = "the findings, none where all is well", body = Diagnostics)))]
+async fn validate(
+    State(state): State<AppState>,
+    _caller: Caller,
+    JsonBody(body): JsonBody<ValidateRequest>,
+) -> Result<axum::Json<Diagnostics>, Problem> {
+    let diagnostics = launch::check(&state, &body.document).await?;
+    Ok(axum::Json(Diagnostics { diagnostics }))
+}

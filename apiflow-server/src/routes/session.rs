@@ -1,0 +1,45 @@
+//! Logging in and out.
+
+use std::net::SocketAddr;
+
+use axum::Json;
+use axum::extract::{ConnectInfo, State};
+use axum::http::{Extensions, StatusCode};
+use axum::response::{IntoResponse, Response};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::api::{Login, LoginReply};
+use crate::auth::{Caller, cookie, login};
+use crate::extract::JsonBody;
+use crate::problem::Problem;
+use crate::show;
+use crate::state::AppState;
+
+/// The routes of sessions.
+pub(crate) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(log_in)).routes(routes!(log_out))
+}
+
+/// Gives a token for a name and password, valid for 30 days; also sets it as a session cookie.
+#[utoipa::path(post, path = "/login", operation_id = "login", tag = "users", security(()), request_body = Login,
+    responses((status = OK, description = "the token", body = LoginReply, headers(("Set-Cookie" = String)))))]
+async fn log_in(
+    State(state): State<AppState>,
+    extensions: Extensions,
+    JsonBody(body): JsonBody<Login>,
+) -> Result<Response, Problem> {
+    let address = extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let (user, token) = login::log_in(&state, &body.username, body.password, address).await?;
+    let cookie = cookie::set(&token, &state.settings.public_url);
+    Ok((cookie, Json(LoginReply { token, user: show::user(user) })).into_response())
+}
+
+/// Ends the session that the request was made with; a named token stays valid.
+#[utoipa::path(post, path = "/logout", operation_id = "logout", tag = "users",
+    responses((status = NO_CONTENT, description = "ended", headers(("Set-Cookie" = String)))))]
+async fn log_out(State(state): State<AppState>, caller: Caller) -> Result<Response, Problem> {
+    if caller.token.is_session {
+        state.accounts.remove_token(&caller.user.id, &caller.token.id).await?;
+    }
+    Ok((StatusCode::NO_CONTENT, cookie::clear(&state.settings.public_url)).into_response())
+}

@@ -1,0 +1,127 @@
+//! Routes of users.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::api::{NewUser, Page, TokenReply, User, UserPatch};
+use crate::auth::{Admin, Caller, people};
+use crate::extract::{InPath, InQuery, JsonBody};
+use crate::page::{PageQuery, page};
+use crate::problem::Problem;
+use crate::show;
+use crate::state::AppState;
+
+/// The routes of users.
+pub(crate) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(me, change_me, remove_me))
+        .routes(routes!(list, create))
+        .routes(routes!(read, change, remove))
+        .routes(routes!(reset_token))
+}
+
+/// Reads the caller's own user.
+#[utoipa::path(get, path = "/user", operation_id = "get_me", tag = "users",
+    responses((status = OK, description = "the caller", body = User)))]
+async fn me(caller: Caller) -> Json<User> {
+    Json(show::user(caller.user))
+}
+
+/// Changes the caller's own user.
+#[utoipa::path(patch, path = "/user", operation_id = "patch_me", tag = "users", request_body = UserPatch,
+    responses((status = OK, description = "the caller", body = User)))]
+async fn change_me(
+    State(state): State<AppState>,
+    caller: Caller,
+    JsonBody(patch): JsonBody<UserPatch>,
+) -> Result<Json<User>, Problem> {
+    let id = caller.user.id.clone();
+    people::change(&state, &caller, &id, patch).await.map(show::user).map(Json)
+}
+
+/// Removes the caller's own user.
+#[utoipa::path(delete, path = "/user", operation_id = "delete_me", tag = "users",
+    responses((status = NO_CONTENT, description = "removed")))]
+async fn remove_me(State(state): State<AppState>, caller: Caller) -> Result<StatusCode, Problem> {
+    state.accounts.remove_user(&caller.user.id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Lists users; admins only.
+#[utoipa::path(get, path = "/users", operation_id = "list_users", tag = "users", params(PageQuery),
+    responses((status = OK, description = "a page, newest first", body = Page<User>)))]
+async fn list(
+    State(state): State<AppState>,
+    _admin: Admin,
+    InQuery(query): InQuery<PageQuery>,
+) -> Result<Json<Page<User>>, Problem> {
+    let limit = query.limit()?;
+    let rows = state.accounts.users(query.after()?.as_deref(), limit + 1).await?;
+    Ok(Json(page(rows, limit, |row| row.id.clone(), show::user)))
+}
+
+/// Makes a user; admins only.
+#[utoipa::path(post, path = "/users", operation_id = "create_user", tag = "users", request_body = NewUser,
+    responses((status = CREATED, description = "the user", body = User, headers(("Location" = String)))))]
+async fn create(
+    State(state): State<AppState>,
+    _admin: Admin,
+    JsonBody(body): JsonBody<NewUser>,
+) -> Result<Response, Problem> {
+    let user = people::create(&state, body).await?;
+    let location = [("location", format!("/api/v1/user/{}", user.id))];
+    Ok((StatusCode::CREATED, location, Json(show::user(user))).into_response())
+}
+
+/// Reads a user; other people's are for admins.
+#[utoipa::path(get, path = "/user/{id}", operation_id = "get_user", tag = "users", params(("id" = String, Path)),
+    responses((status = OK, description = "the user", body = User)))]
+async fn read(
+    State(state): State<AppState>,
+    caller: Caller,
+    InPath(id): InPath<String>,
+) -> Result<Json<User>, Problem> {
+    people::find(&state, &caller, &id).await.map(show::user).map(Json)
+}
+
+/// Changes a user; other people's are for admins.
+#[utoipa::path(patch, path = "/user/{id}", operation_id = "patch_user", tag = "users", params(("id" = String, Path)),
+    request_body = UserPatch,
+    responses((status = OK, description = "the user", body = User)))]
+async fn change(
+    State(state): State<AppState>,
+    caller: Caller,
+    InPath(id): InPath<String>,
+    JsonBody(patch): JsonBody<UserPatch>,
+) -> Result<Json<User>, Problem> {
+    people::change(&state, &caller, &id, patch).await.map(show::user).map(Json)
+}
+
+/// Removes a user; other people's are for admins. The last admin stays.
+#[utoipa::path(delete, path = "/user/{id}", operation_id = "delete_user", tag = "users", params(("id" = String, Path)),
+    responses((status = NO_CONTENT, description = "removed")))]
+async fn remove(
+    State(state): State<AppState>,
+    caller: Caller,
+    InPath(id): InPath<String>,
+) -> Result<StatusCode, Problem> {
+    let user = people::find(&state, &caller, &id).await?;
+    state.accounts.remove_user(&user.id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Gives a user a new token and ends the token and sessions so far; named tokens stay. Other people's are for admins.
+#[utoipa::path(post, path = "/user/{id}/reset_token", operation_id = "reset_token", tag = "users",
+    params(("id" = String, Path)),
+    responses((status = OK, description = "the token", body = TokenReply)))]
+async fn reset_token(
+    State(state): State<AppState>,
+    caller: Caller,
+    InPath(id): InPath<String>,
+) -> Result<Json<TokenReply>, Problem> {
+    let user = people::find(&state, &caller, &id).await?;
+    people::reset_token(&state, &user).await.map(Json)
+}

@@ -1,0 +1,181 @@
+//! Provider keys: kept sealed, or taken from the environment, each with the hosts that it may be sent to.
+//!
+//! Architecture invariant: [`SecretBook::get`] never gives a secret without hosts. Who declares a connector cannot
+//! thereby point a key at a host of their own: hosts come from an admin, from the operator, or from whoever brought
+//! the key itself.
+
+mod declared;
+mod host;
+mod seal;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use apiflow_core::ports::{Clock, Secret, Secrets};
+use apiflow_core::runtime::secrets::EnvSecrets;
+use apiflow_store::{Accounts, RecordError, SecretRow};
+use async_trait::async_trait;
+use tokio::sync::Mutex;
+
+pub(crate) use self::declared::take_literals;
+pub(crate) use self::host::host_of;
+pub use self::seal::{KeyError, Sealer};
+
+use crate::api::{SecretInfo, SecretSource};
+use crate::moment::text;
+use crate::problem::Problem;
+
+/// Longest value of a secret.
+const MOST_BYTES: usize = 64 * 1024;
+
+/// All secrets of a server.
+pub struct SecretBook {
+    accounts: Arc<dyn Accounts>,
+    environment: EnvSecrets,
+    sealer: Sealer,
+    clock: Arc<dyn Clock>,
+    grants: Mutex<()>,
+}
+
+impl SecretBook {
+    /// The secrets that `accounts` keeps, opened by `sealer`, and those of the environment.
+    pub fn new(accounts: Arc<dyn Accounts>, environment: EnvSecrets, sealer: Sealer, clock: Arc<dyn Clock>) -> Self {
+        Self { accounts, environment, sealer, clock, grants: Mutex::new(()) }
+    }
+
+    /// All secrets by name, without values; a stored one hides the environment's of that name.
+    pub(crate) async fn list(&self) -> Result<Vec<SecretInfo>, Problem> {
+        let rows = self.accounts.secrets().await?;
+        let granted = |name: &str| {
+            rows.iter().find(|row| row.name == grant_name(name)).map(|row| row.hosts.clone()).unwrap_or_default()
+        };
+        let mut infos: Vec<_> = rows.iter().filter(|row| is_name(&row.name)).map(|row| info(row, &granted)).collect();
+        for (name, hosts) in self.environment.names() {
+            let set = self.environment.get(name).await.map_err(Problem::internal)?.is_some();
+            if set && infos.iter().all(|info| info.name != name) {
+                let hosts = if hosts.is_empty() { granted(name) } else { hosts.to_vec() };
+                infos.push(SecretInfo {
+                    name: name.to_owned(),
+                    hosts,
+                    source: SecretSource::Environment,
+                    updated_at: None,
+                });
+            }
+        }
+        infos.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(infos)
+    }
+
+    /// The names of all secrets.
+    pub(crate) async fn names(&self) -> Result<BTreeSet<String>, Problem> {
+        Ok(self.list().await?.into_iter().map(|info| info.name).collect())
+    }
+
+    /// Sets a secret, new or not.
+    pub(crate) async fn put(&self, name: &str, value: &str, hosts: Option<Vec<String>>) -> Result<SecretInfo, Problem> {
+        check(name, value)?;
+        let hosts = host::parse_all(hosts.unwrap_or_default())?;
+        let row = self.row(name, value, hosts)?;
+        self.accounts.put_secret(row.clone()).await?;
+        let granted = self.granted(name).await?;
+        Ok(info(&row, &|_: &str| granted.clone()))
+    }
+
+    /// Keeps a credential that stood in a declaration; it goes to that declaration's host alone.
+    pub(crate) async fn keep_literal(&self, name: &str, value: &str, host: String) -> Result<(), Problem> {
+        self.accounts.put_secret(self.row(name, value, vec![host])?).await?;
+        Ok(())
+    }
+
+    /// Removes a stored secret.
+    pub(crate) async fn remove(&self, name: &str) -> Result<(), Problem> {
+        if is_name(name) && self.accounts.remove_secret(name).await? {
+            return Ok(());
+        }
+        if self.environment.names().any(|(known, _)| known == name) {
+            let detail = format!("secret `{name}` comes from the environment: take it out of APIFLOW_SECRETS_FROM_ENV");
+            return Err(Problem::new(axum::http::StatusCode::CONFLICT, "environment", detail));
+        }
+        Err(Problem::not_found(format!("there is no secret `{name}`")))
+    }
+
+    /// Records that an admin saved a connector of this host with these secrets: the default of their hosts.
+    pub(crate) async fn grant(&self, names: &BTreeSet<String>, host: &str) -> Result<(), Problem> {
+        let _one_at_a_time = self.grants.lock().await;
+        for name in names.iter().filter(|name| is_name(name)) {
+            let mut hosts = self.granted(name).await?;
+            if !hosts.iter().any(|known| known == host) {
+                hosts.push(host.to_owned());
+                let updated_at = self.clock.now();
+                self.accounts
+                    .put_secret(SecretRow { name: grant_name(name), hosts, sealed: Vec::new(), updated_at })
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn granted(&self, name: &str) -> Result<Vec<String>, RecordError> {
+        Ok(self.accounts.secret(&grant_name(name)).await?.map(|row| row.hosts).unwrap_or_default())
+    }
+
+    fn row(&self, name: &str, value: &str, hosts: Vec<String>) -> Result<SecretRow, Problem> {
+        let sealed = self.sealer.seal(name, value).map_err(Problem::internal)?;
+        Ok(SecretRow { name: name.to_owned(), hosts, sealed, updated_at: self.clock.now() })
+    }
+}
+
+#[async_trait]
+impl Secrets for SecretBook {
+    async fn get(&self, name: &str) -> Result<Option<Secret>, String> {
+        if !is_name(name) {
+            return Ok(None);
+        }
+        let secret = match self.accounts.secret(name).await.map_err(|error| error.to_string())? {
+            Some(row) => Some(Secret { value: self.sealer.open(name, &row.sealed)?, hosts: row.hosts }),
+            None => self.environment.get(name).await?,
+        };
+        let Some(mut secret) = secret else { return Ok(None) };
+        if secret.hosts.is_empty() {
+            secret.hosts = self.granted(name).await.map_err(|error| error.to_string())?;
+        }
+        if secret.hosts.is_empty() {
+            return Err("it has no hosts: an admin must give it hosts, or save a connector that uses it".to_owned());
+        }
+        Ok(Some(secret))
+    }
+}
+
+/// Hosts that admins' connectors gave to a secret are kept beside the secrets, under a name that no secret can have.
+fn grant_name(name: &str) -> String {
+    format!("@{name}")
+}
+
+/// Whether a text can be a secret's name.
+pub(crate) fn is_name(text: &str) -> bool {
+    text.len() <= 128
+        && text.bytes().next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+fn check(name: &str, value: &str) -> Result<(), Problem> {
+    if !is_name(name) {
+        return Err(Problem::invalid(
+            format!("`{name}` is not a name of a secret: use letters, digits and `_`, at most 128, no digit first"),
+            Vec::new(),
+        ));
+    }
+    if value.is_empty() || value.len() > MOST_BYTES {
+        return Err(Problem::fault("/value", format!("the value must have 1 to {MOST_BYTES} bytes")));
+    }
+    Ok(())
+}
+
+fn info(row: &SecretRow, granted: &dyn Fn(&str) -> Vec<String>) -> SecretInfo {
+    SecretInfo {
+        name: row.name.clone(),
+        hosts: if row.hosts.is_empty() { granted(&row.name) } else { row.hosts.clone() },
+        source: SecretSource::Stored,
+        updated_at: Some(text(row.updated_at)),
+    }
+}

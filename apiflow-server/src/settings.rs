@@ -1,0 +1,195 @@
+//! Settings of a server, with their defaults: each is a flag of `apiflow serve` and an environment variable.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use axum::http::HeaderValue;
+use clap::{Args, ValueEnum};
+
+/// Settings of the routes alone.
+#[derive(Debug, Clone)]
+pub struct WebSettings {
+    /// The address under which people reach the server, without a slash at its end.
+    pub public_url: String,
+    /// Origins whose pages may call the API with a token.
+    pub cors_origins: Vec<HeaderValue>,
+    /// Largest body of a request.
+    pub body_limit_bytes: usize,
+}
+
+impl Default for WebSettings {
+    fn default() -> Self {
+        Self {
+            public_url: "http://localhost:8000".to_owned(),
+            cors_origins: Vec::new(),
+            body_limit_bytes: 10 * 1024 * 1024,
+        }
+    }
+}
+
+/// Which half of the server a process is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+    /// Routes and workers.
+    All,
+    /// Routes only.
+    Serve,
+    /// Workers only.
+    Worker,
+}
+
+/// Everything that a server can be told.
+///
+/// Each may also stand in the environment, or in a file `.env` in the working directory; a flag counts more than the
+/// environment, and that more than the file.
+#[derive(Args, Clone)]
+pub struct Settings {
+    /// Address under which people reach this server; links and the session cookie depend on it.
+    #[arg(long, env = "PUBLIC_API_URL", default_value = "http://localhost:8000", value_name = "URL")]
+    pub public_api_url: String,
+
+    /// Name of the first admin, made when there is no user yet.
+    #[arg(long, env = "ADMIN_LOGIN", default_value = "admin", value_name = "NAME")]
+    pub admin_login: String,
+
+    /// Password of the first admin. Unset: a random one, printed once. `admin` is refused where PUBLIC_API_URL is not
+    /// local. Later changes of this setting change nothing: change the password in the API.
+    #[arg(long, env = "ADMIN_PASSWORD", hide_env_values = true, value_name = "PASSWORD")]
+    pub admin_password: Option<String>,
+
+    /// Address and port to listen on.
+    #[arg(long, env = "APIFLOW_LISTEN", default_value = "127.0.0.1:8000", value_name = "ADDRESS")]
+    pub listen: SocketAddr,
+
+    /// Database: `sqlite:path` or `postgres://…`. Unset: a SQLite file `apiflow.db` in the data folder.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    pub database_url: Option<String>,
+
+    /// Folder for the database, the key that secrets are sealed with, and artifacts; made if missing.
+    #[arg(long, env = "APIFLOW_DATA", default_value = "apiflow-data", value_name = "FOLDER")]
+    pub data: PathBuf,
+
+    /// Where artifacts are kept. Unset: in the data folder.
+    #[arg(long, env = "APIFLOW_ARTIFACTS", value_name = "URL")]
+    pub artifacts: Option<String>,
+
+    /// Environment variables that are provider keys, by commas: `NAME`, or `NAME@host` to bind one to a host.
+    #[arg(long, env = "APIFLOW_SECRETS_FROM_ENV", default_value = "", value_name = "LIST")]
+    pub secrets_from_env: String,
+
+    /// Key that stored secrets are sealed with: 32 bytes as 64 hex digits or base64. Unset: `secret.key` in the data
+    /// folder, made at the first start. Several processes on one database need the same.
+    #[arg(long, env = "APIFLOW_SECRET_KEY", hide_env_values = true, value_name = "KEY")]
+    pub secret_key: Option<String>,
+
+    /// Private addresses that outgoing calls may reach, by commas: `host`, `host:port` or CIDR. All others are refused.
+    #[arg(long, env = "APIFLOW_ALLOW_HOSTS", default_value = "", value_name = "LIST")]
+    pub allow_hosts: String,
+
+    /// What this process does.
+    #[arg(long, env = "APIFLOW_ROLE", value_enum, default_value = "all")]
+    pub role: Role,
+
+    /// Jobs that this process works on at the same time.
+    #[arg(long, env = "APIFLOW_CONCURRENCY", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..), value_name = "JOBS")]
+    pub concurrency: u32,
+
+    /// Origins whose pages may call the API with a token, by commas: `https://app.example.com`.
+    #[arg(long, env = "APIFLOW_CORS_ORIGINS", default_value = "", value_name = "LIST")]
+    pub cors_origins: String,
+
+    /// Largest body of a request, in bytes.
+    #[arg(long, env = "APIFLOW_BODY_LIMIT", default_value_t = 10 * 1024 * 1024, value_name = "BYTES")]
+    pub body_limit: usize,
+
+    /// What is logged, in the syntax of tracing's EnvFilter: `info`, `apiflow_server=debug`.
+    #[arg(long, env = "RUST_LOG", default_value = "info", value_name = "FILTER")]
+    pub log: String,
+}
+
+/// What is wrong with a setting.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{name}: {message}")]
+pub struct SettingError {
+    /// The environment variable's name.
+    pub name: &'static str,
+    /// What is wrong, and the way out.
+    pub message: String,
+}
+
+impl Settings {
+    /// The settings of the routes.
+    pub fn web(&self) -> Result<WebSettings, SettingError> {
+        let wrong = |message: String| SettingError { name: "APIFLOW_CORS_ORIGINS", message };
+        let listed = self.cors_origins.split(',').map(str::trim).filter(|origin| !origin.is_empty());
+        let cors_origins = listed.map(|origin| {
+            let is_origin = origin.split_once("://").is_some_and(|(scheme, rest)| {
+                matches!(scheme, "http" | "https") && !rest.is_empty() && !rest.contains('/')
+            });
+            let value = HeaderValue::from_str(origin).ok().filter(|_| is_origin);
+            value.ok_or_else(|| {
+                wrong(format!("`{origin}` is no origin; write `https://app.example.com`, without a path"))
+            })
+        });
+        Ok(WebSettings {
+            public_url: self.public_url()?.to_owned(),
+            cors_origins: cors_origins.collect::<Result<_, _>>()?,
+            body_limit_bytes: self.body_limit,
+        })
+    }
+
+    fn public_url(&self) -> Result<&str, SettingError> {
+        let url = self.public_api_url.trim_end_matches('/');
+        if crate::secrets::host_of(url).is_none() {
+            let message = format!("`{url}` is no absolute http or https URL");
+            return Err(SettingError { name: "PUBLIC_API_URL", message });
+        }
+        Ok(url)
+    }
+
+    /// The database's address.
+    pub fn database(&self) -> String {
+        let own = || format!("sqlite:{}", self.data.join("apiflow.db").display());
+        self.database_url.clone().filter(|url| !url.is_empty()).unwrap_or_else(own)
+    }
+
+    /// The folder that only one process may use: that of the SQLite file.
+    pub fn exclusive_folder(&self) -> Option<PathBuf> {
+        let database = self.database();
+        let path = database.strip_prefix("sqlite:")?.trim_start_matches("//");
+        let path = Path::new(path.split('?').next().unwrap_or_default());
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Some(folder.to_owned())
+    }
+}
+
+/// Whether a URL names this machine alone.
+pub fn is_local(url: &str) -> bool {
+    let Some(host) = crate::secrets::host_of(url) else { return false };
+    let host = host.rsplit_once(':').map_or(host.as_str(), |(host, _)| host);
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || address.parse::<std::net::IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_is_local() {
+        for (url, expected) in [
+            ("http://localhost:8000", true),
+            ("http://127.0.0.1:8000", true),
+            ("http://[::1]:8000", true),
+            ("http://api.localhost", true),
+            ("http://192.168.1.5:8000", false),
+            ("https://localhost.example.com", false),
+            ("https://apiflow.example.com", false),
+            ("nonsense", false),
+        ] {
+            assert_eq!(is_local(url), expected, "{url}");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! From rows to what callers see.
+
+use apiflow_core::ports::{CallRecord, JobRow, StepRow};
+use apiflow_store::{TokenRow, UserRow};
+use serde_json::Value;
+
+use crate::api::{Call, Job, JobSummary, Role, Step, TokenInfo, User};
+use crate::moment::text;
+use crate::page::cut;
+use crate::problem::Problem;
+use crate::state::AppState;
+
+/// Steps that a job's own reply holds.
+const STEPS_WITH_JOB: u32 = 200;
+
+/// The event whose value is a job's input.
+const INPUT_SEQ: u64 = 1;
+
+/// A job's row, or 404.
+pub(crate) async fn row(state: &AppState, id: &str) -> Result<JobRow, Problem> {
+    state.store.job(id).await?.ok_or_else(|| Problem::not_found(format!("there is no job `{id}`")))
+}
+
+/// A job as lists show it.
+pub(crate) fn summary(row: JobRow) -> JobSummary {
+    JobSummary {
+        id: row.id,
+        name: row.name,
+        workflow_id: row.workflow_id,
+        node_id: row.node_id,
+        status: row.patch.status.into(),
+        retry_count: row.patch.retry_count,
+        error: row.patch.error,
+        created_by: row.created_by,
+        created_at: text(row.created_at),
+        updated_at: text(row.updated_at),
+        started_at: row.patch.started_at.map(text),
+        finished_at: row.patch.finished_at.map(text),
+    }
+}
+
+/// A job with its input, output and first steps.
+pub(crate) async fn job(state: &AppState, row: JobRow) -> Result<Job, Problem> {
+    let input = state.store.values(&row.id, &[INPUT_SEQ]).await?.pop().flatten().unwrap_or_default();
+    let output = value(state, &row.id, row.patch.output.as_ref()).await?;
+    let (steps, steps_next) = steps(state, &row.id, 0, STEPS_WITH_JOB).await?;
+    Ok(Job { summary: summary(row), input, output, steps, steps_next })
+}
+
+/// Up to `limit` steps after an ordinal, and the cursor of the rest.
+pub(crate) async fn steps(
+    state: &AppState,
+    job: &str,
+    after: u64,
+    limit: u32,
+) -> Result<(Vec<Step>, Option<String>), Problem> {
+    let mut rows = state.store.steps(job, after, limit + 1).await?;
+    let next = cut(&mut rows, limit, |row| row.ordinal.to_string());
+    let mut steps = Vec::with_capacity(rows.len());
+    for row in rows {
+        steps.push(step(state, job, row).await?);
+    }
+    Ok((steps, next))
+}
+
+async fn step(state: &AppState, job: &str, row: StepRow) -> Result<Step, Problem> {
+    Ok(Step {
+        input: value(state, job, row.input.as_ref()).await?,
+        output: value(state, job, row.output.as_ref()).await?,
+        id: row.step_id,
+        ordinal: row.ordinal,
+        path: row.path,
+        status: row.status.into(),
+        attempt: row.attempt,
+        started_at: text(row.started_at),
+        finished_at: row.finished_at.map(text),
+        retry_at: row.retry_at.map(text),
+        error: row.error,
+        progress: row.progress,
+        provider_id: row.provider_id,
+    })
+}
+
+async fn value(state: &AppState, job: &str, reference: Option<&Value>) -> Result<Value, Problem> {
+    match reference {
+        None => Ok(Value::Null),
+        Some(reference) => Ok(state.runtime.resolve(job, reference).await?),
+    }
+}
+
+/// The ordinal of the step that a path names: by its ordinal, or by its id (the first of that id).
+pub(crate) async fn ordinal(state: &AppState, job: &str, step: &str) -> Result<u64, Problem> {
+    if let Ok(ordinal) = step.parse::<u64>()
+        && let Some(before) = ordinal.checked_sub(1)
+        && state.store.steps(job, before, 1).await?.first().is_some_and(|row| row.ordinal == ordinal)
+    {
+        return Ok(ordinal);
+    }
+    let mut after = 0;
+    loop {
+        let rows = state.store.steps(job, after, 500).await?;
+        if let Some(row) = rows.iter().find(|row| row.step_id == step) {
+            return Ok(row.ordinal);
+        }
+        match rows.last() {
+            Some(last) => after = last.ordinal,
+            None => return Err(Problem::not_found(format!("job `{job}` has no step `{step}`"))),
+        }
+    }
+}
+
+/// A call of a step.
+pub(crate) fn call(record: CallRecord) -> Call {
+    Call {
+        step: record.step,
+        attempt: record.attempt,
+        purpose: record.purpose,
+        at: text(record.at),
+        duration_ms: record.duration_ms,
+        request: record.request,
+        reply: record.reply,
+    }
+}
+
+/// A user.
+pub(crate) fn user(row: UserRow) -> User {
+    User {
+        id: row.id,
+        username: row.username,
+        email: row.email,
+        role: if row.is_admin { Role::Admin } else { Role::User },
+        created_at: text(row.created_at),
+    }
+}
+
+/// A named token without its secret.
+pub(crate) fn token(row: TokenRow) -> TokenInfo {
+    TokenInfo { id: row.id, name: row.name, created_at: text(row.created_at), expires_at: row.expires_at.map(text) }
+}

@@ -1,0 +1,204 @@
+//! Connectors, nodes and workflows: what is kept, and what refuses a write or a run.
+
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::talk::{Talk, settle};
+
+fn connector() -> Value {
+    json!({"id": "echo", "name": "Echo", "base_url": "https://echo.example/v1", "header": {"Accept": "application/json"}})
+}
+
+fn node() -> Value {
+    json!({"id": "say", "name": "Say", "connector_id": "echo",
+        "input": [{"name": "text", "type": "string", "required": true}],
+        "output": [{"name": "text", "type": "string", "mapping": "text"}],
+        "data": {"path": "/say"}})
+}
+
+fn workflow(path: &str) -> Value {
+    json!({"id": "flow", "name": "Flow", "nodes": {"summary": "Flow", "value": {"modules": [
+        {"id": "a", "value": {"type": "script", "path": path, "input_transforms": {
+            "text": {"type": "javascript", "expr": "flow_input.text"}}}}]},
+        "schema": {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}}})
+}
+
+/// A server with one of each.
+async fn furnished() -> Talk {
+    let talk = Talk::admin().await;
+    for (path, body) in [("/connectors", connector()), ("/nodes", node()), ("/workflows", workflow("node/say"))] {
+        let reply = talk.raw("POST", path, &[], Some(body)).await;
+        assert_eq!(reply.status, StatusCode::CREATED, "{}", reply.text);
+    }
+    talk
+}
+
+#[tokio::test]
+async fn documents_are_made_read_replaced_changed_and_removed() {
+    let mut talk = Talk::admin().await;
+    talk.post("/connectors", connector()).await;
+    talk.get("/connectors/echo").await;
+    talk.post("/nodes", node()).await;
+    talk.post("/workflows", workflow("node/say")).await;
+    talk.patch("/connectors/echo", json!({"name": "Echo 2", "method": "get"})).await;
+    talk.put("/nodes/say", json!({"name": "Say", "connector_id": "echo"})).await;
+    talk.put("/workflows/other", workflow("echo/say")).await;
+    talk.get("/workflows?limit=1").await;
+    talk.delete("/workflows/other").await;
+    talk.get("/workflows/other").await;
+    settle!(talk);
+}
+
+#[tokio::test]
+async fn what_was_read_can_be_written() {
+    let talk = furnished().await;
+    for path in ["/connectors/echo", "/nodes/say", "/workflows/flow"] {
+        let read = talk.raw("GET", path, &[], None).await.json();
+        let written = talk.raw("PUT", path, &[], Some(read.clone())).await;
+        assert_eq!(written.status, StatusCode::OK, "{}", written.text);
+        let without_time =
+            |mut body: Value| body.as_object_mut().and_then(|body| body.shift_remove("updated_at")).map(|_| body);
+        assert_eq!(without_time(written.json()), without_time(read), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn an_id_is_generated_where_none_is_given() {
+    let mut talk = Talk::admin().await;
+    let mut body = connector();
+    body.as_object_mut().expect("an object").shift_remove("id");
+    talk.post("/connectors", body).await;
+    settle!(talk);
+}
+
+#[tokio::test]
+async fn writes_are_refused_with_their_places() {
+    let mut talk = furnished().await;
+    talk.post("/connectors", connector()).await;
+    talk.post("/connectors", Value::from("{\"name\": ")).await;
+    talk.post("/connectors", json!([])).await;
+    talk.post("/connectors", json!({"id": "x", "name": 5, "base_url": "echo", "metod": "GET"})).await;
+    talk.post("/nodes", json!({"id": "x", "name": "X", "connector_id": "nobody"})).await;
+    talk.post(
+        "/nodes",
+        json!({"name": "X", "connector_id": "echo", "input": [{"name": "a", "type": "text", "requird": true}]}),
+    )
+    .await;
+    talk.post("/workflows", json!({"name": "X", "nodes": [], "steps": []})).await;
+    talk.post("/workflows", json!({"description": 1})).await;
+    talk.put("/connectors/node", connector()).await;
+    talk.put("/workflows/run", workflow("node/say")).await;
+    talk.put("/nodes/a%20b", node()).await;
+    talk.patch("/nodes/say", json!({"connector_id": "nobody"})).await;
+    talk.patch("/nodes/nobody", json!({"name": "X"})).await;
+    talk.note("nothing was half-written");
+    for path in ["/connectors", "/nodes", "/workflows"] {
+        let items = talk.raw("GET", path, &[], None).await.json();
+        assert_eq!(items["items"].as_array().map(Vec::len), Some(1), "{path}");
+    }
+    settle!(talk);
+}
+
+#[tokio::test]
+async fn what_others_refer_to_stays() {
+    let mut talk = furnished().await;
+    talk.delete("/connectors/echo").await;
+    talk.delete("/nodes/say").await;
+    talk.delete("/workflows/flow").await;
+    talk.delete("/nodes/say").await;
+    talk.delete("/connectors/echo").await;
+    talk.delete("/connectors/echo").await;
+    settle!(talk);
+}
+
+#[tokio::test]
+async fn if_match_guards_against_overwriting() {
+    let mut talk = furnished().await;
+    let tag = talk.raw("GET", "/nodes/say", &[], None).await.header("etag");
+    let guarded = [("if-match", tag.as_str())];
+    talk.say("PATCH", "/nodes/say", &guarded, Some(json!({"name": "First"}))).await;
+    talk.say("PATCH", "/nodes/say", &guarded, Some(json!({"name": "Second"}))).await;
+    talk.say("PUT", "/nodes/say", &guarded, Some(node())).await;
+    talk.say("DELETE", "/workflows/flow", &[("if-match", "\"9\"")], None).await;
+    talk.say("PUT", "/nodes/say", &[("if-none-match", "*")], Some(node())).await;
+    talk.say("PUT", "/nodes/new", &[("if-match", "*")], Some(node())).await;
+    talk.say("DELETE", "/workflows/flow", &[("if-match", "W/\"7\", \"1\"")], None).await;
+    assert_eq!(talk.raw("GET", "/nodes/say", &[], None).await.string("/name"), "First");
+    settle!(talk);
+}
+
+#[tokio::test]
+async fn lists_are_pages_newest_first() {
+    let mut talk = furnished().await;
+    for index in 0..5 {
+        let body = json!({"id": format!("c{index}"), "name": "C", "base_url": "https://c.example"});
+        talk.raw("POST", "/connectors", &[], Some(body)).await;
+    }
+    let mut ids = Vec::new();
+    let mut path = "/connectors?limit=2".to_owned();
+    loop {
+        let page = talk.raw("GET", &path, &[], None).await.json();
+        let items = page["items"].as_array().expect("a page has items");
+        ids.extend(items.iter().filter_map(|item| item["id"].as_str().map(str::to_owned)));
+        match page["next"].as_str() {
+            Some(next) => path = format!("/connectors?limit=2&cursor={next}"),
+            None => break,
+        }
+    }
+    let mut sorted = ids.clone();
+    sorted.sort();
+    assert_eq!(sorted, ["c0", "c1", "c2", "c3", "c4", "echo"]);
+    assert_eq!(ids.last().map(String::as_str), Some("echo"), "{ids:?}");
+    talk.get("/connectors?limit=501").await;
+    talk.get("/connectors?limit=0").await;
+    talk.get("/connectors?limit=many").await;
+    talk.get("/connectors?cursor=%21%21").await;
+    settle!(talk);
+}
+
+#[tokio::test]
+async fn open_flow_is_kept_as_it_was_sent() {
+    let talk = furnished().await;
+    let nodes = json!({"value": {"modules": [{"value": {"path": "node/say", "type": "script", "zzz": [1.0, {"b": 1, "a": null}]}, "id": "a"}],
+        "notes": [{"text": "kept"}]}, "summary": null, "future_field": {"x": 1}, "schema": null});
+    let reply = talk.raw("PUT", "/workflows/w", &[], Some(json!({"name": "W", "nodes": nodes.clone()}))).await;
+    assert_eq!(reply.status, StatusCode::CREATED);
+    let read = talk.raw("GET", "/workflows/w", &[], None).await;
+    assert_eq!(serde_json::to_string(&read.json()["nodes"]).ok(), serde_json::to_string(&nodes).ok());
+}
+
+#[tokio::test]
+async fn a_document_with_errors_is_saved_but_not_run() {
+    let mut talk = furnished().await;
+    talk.put("/workflows/flow", workflow("node/nobody")).await;
+    talk.post("/workflow/flow/run", json!({"input": {"text": "hello"}})).await;
+    talk.post("/workflows/validate", json!({"document": workflow("node/nobody")["nodes"]})).await;
+    talk.post("/workflows/run", json!({"document": {"value": {"modules": [{"id": "a", "value": {"type": "dance"}}]}}}))
+        .await;
+    settle!(talk);
+}
+
+#[tokio::test]
+async fn an_unknown_secret_refuses_a_run_only() {
+    let mut talk = furnished().await;
+    talk.patch("/connectors/echo", json!({"header": {"Authorization": "Bearer $NOBODY_SET_THIS"}})).await;
+    talk.get("/nodes/say").await;
+    talk.post("/node/say/run", json!({"input": {"text": "hello"}})).await;
+    talk.post("/workflow/flow/run", json!({"input": {"text": "hello"}})).await;
+    settle!(talk);
+}
+
+#[tokio::test]
+async fn the_input_of_a_run_is_checked_in_full() {
+    let mut talk = furnished().await;
+    talk.post("/workflow/flow/run", json!({})).await;
+    talk.post("/workflow/flow/run", json!({"input": {"text": 5}})).await;
+    talk.post("/workflow/flow/run", json!({"input": []})).await;
+    talk.post("/workflow/flow/run", json!({"inputs": {}})).await;
+    talk.post("/node/say/run", json!({"input": {}})).await;
+    talk.post("/node/say/run", json!({"input": {"text": 5}})).await;
+    talk.say("POST", "/node/say/run", &[("prefer", "wait=999")], Some(json!({"input": {"text": "x"}}))).await;
+    talk.post("/node/nobody/run", json!({})).await;
+    talk.post("/workflow/nobody/run", json!({})).await;
+    settle!(talk);
+}

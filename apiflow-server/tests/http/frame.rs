@@ -1,0 +1,134 @@
+//! What all routes have in common: problems, limits, headers, health and the page.
+
+use apiflow_server::settings::WebSettings;
+use axum::http::{HeaderValue, StatusCode};
+use serde_json::{Value, json};
+
+use crate::talk::{Talk, settle};
+
+#[tokio::test]
+async fn every_refusal_is_a_problem() {
+    let mut talk = Talk::admin().await;
+    talk.get("/nothing").await;
+    talk.get("!/api").await;
+    talk.say("DELETE", "/connectors", &[], None).await;
+    talk.say("POST", "!/healthz", &[], Some(json!({}))).await;
+    talk.say("POST", "!/some/page", &[], Some(json!({}))).await;
+    talk.say("POST", "/connectors", &[("content-type", "text/plain")], Some(json!({}))).await;
+    talk.say("POST", "/connectors", &[], None).await;
+    talk.get("/jobs?status=done").await;
+    talk.get("/jobs/%ff").await;
+    talk.get("!/_app/immutable/old.js").await;
+    settle!(talk);
+}
+
+#[tokio::test]
+async fn a_body_over_the_limit_is_413() {
+    let settings = WebSettings { body_limit_bytes: 1000, ..WebSettings::default() };
+    let mut talk = Talk::with(settings, "").await;
+    talk.log_in("admin", "admin").await;
+    talk.post("/connectors", json!({"name": "x".repeat(2000)})).await;
+    settle!(talk);
+}
+
+#[tokio::test]
+async fn replies_carry_what_keeps_browsers_safe() {
+    let talk = Talk::new().await;
+    for path in ["!/healthz", "/user", "!/", "!/docs/"] {
+        let reply = talk.raw("GET", path, &[], None).await;
+        assert_eq!(reply.header("x-content-type-options"), "nosniff", "{path}");
+        assert_eq!(reply.header("referrer-policy"), "same-origin", "{path}");
+        assert!(reply.header("content-security-policy").contains("frame-ancestors 'none'"), "{path}");
+        assert_eq!(reply.header("x-request-id").len(), 36, "{path}");
+        assert_eq!(reply.header("access-control-allow-origin"), "", "{path}");
+    }
+    assert_eq!(talk.raw("GET", "/user", &[], None).await.header("cache-control"), "no-store");
+}
+
+#[tokio::test]
+async fn only_listed_origins_may_call() {
+    let cors_origins = vec![HeaderValue::from_static("https://app.example")];
+    let talk = Talk::with(WebSettings { cors_origins, ..WebSettings::default() }, "").await;
+    for (origin, expected) in [("https://app.example", "https://app.example"), ("https://evil.example", "")] {
+        let asked = [("origin", origin), ("access-control-request-method", "PUT")];
+        let reply = talk.raw("OPTIONS", "/connectors/x", &asked, None).await;
+        assert_eq!(reply.header("access-control-allow-origin"), expected);
+        assert_eq!(reply.header("access-control-allow-credentials"), "");
+    }
+}
+
+#[tokio::test]
+async fn health_tells_whether_the_server_works() {
+    let mut talk = Talk::new().await;
+    talk.get("!/healthz").await;
+    talk.get("!/readyz").await;
+    talk.stop.cancel();
+    talk.get("!/readyz").await;
+    settle!(talk);
+}
+
+#[tokio::test]
+async fn metrics_are_prometheus_text() {
+    let talk = Talk::admin().await;
+    talk.raw("GET", "/nothing", &[], None).await;
+    let reply = talk.raw("GET", "!/metrics", &[], None).await;
+    assert_eq!(reply.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+    for line in [
+        "apiflow_jobs{status=\"pending\"} 0",
+        "apiflow_http_responses_total{class=\"4xx\"} 1",
+        "apiflow_http_requests_open 1",
+        "# TYPE process_start_time_seconds gauge",
+    ] {
+        assert!(reply.text.lines().any(|found| found == line), "{line}\n{}", reply.text);
+    }
+    let is_sample = |line: &str| {
+        line.starts_with("# ") || line.rsplit_once(' ').is_some_and(|(_, value)| value.parse::<f64>().is_ok())
+    };
+    assert!(reply.text.lines().all(is_sample), "{}", reply.text);
+}
+
+#[tokio::test]
+async fn the_api_is_described_and_browsable() {
+    let talk = Talk::new().await;
+    let document = talk.raw("GET", "/openapi.json", &[], None).await.json();
+    assert_eq!(document["openapi"], "3.1.0");
+    let page = talk.raw("GET", "!/docs/", &[], None).await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(page.text.contains("swagger"), "{}", page.text);
+}
+
+#[tokio::test]
+async fn any_other_path_is_the_page() {
+    let talk = Talk::new().await;
+    for path in ["!/", "!/connectors", "!/workflows/x"] {
+        let reply = talk.raw("GET", path, &[], None).await;
+        assert_eq!(reply.status, StatusCode::OK, "{path}");
+        assert_eq!(reply.header("content-type"), "text/html; charset=utf-8", "{path}");
+        assert_eq!(reply.header("cache-control"), "no-cache", "{path}");
+    }
+    for path in ["!/favicon-that-is-not.png", "!/_app/version", "!/assets/../secret.key"] {
+        let reply = talk.raw("GET", path, &[], None).await;
+        assert_eq!(reply.status, StatusCode::NOT_FOUND, "{path}");
+        assert_eq!(reply.header("content-type"), "application/problem+json", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn no_problem_of_the_server_tells_its_cause() {
+    let talk = Talk::admin().await;
+    let broken = apiflow_store::Document {
+        kind: apiflow_store::DocumentKind::Connector,
+        id: "broken".to_owned(),
+        body: json!({"name": "canary", "base_url": 5}),
+        references: Vec::new(),
+        created_at: apiflow_core::ports::Timestamp(0),
+        updated_at: apiflow_core::ports::Timestamp(0),
+        version: 0,
+    };
+    talk.stores.documents.save(broken, apiflow_store::Precondition::None).await.expect("it can be saved");
+    let reply = talk.raw("GET", "/connectors/broken", &[], None).await;
+    assert_eq!(reply.status, StatusCode::INTERNAL_SERVER_ERROR);
+    let expected: Value = json!({"type": "about:blank", "title": "Internal Server Error", "status": 500,
+        "detail": "the server failed; its log has the cause", "code": "internal"});
+    assert_eq!(reply.json(), expected);
+}

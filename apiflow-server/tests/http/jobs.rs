@@ -1,0 +1,185 @@
+//! Jobs as the store has them: lists, steps, calls, events.
+
+use apiflow_core::ports::{
+    CallRecord, Commit, EventRow, JobBundle, JobPatch, JobStatus, LeaseChange, NewJob, StepRow, StepStatus, Timestamp,
+};
+use axum::http::StatusCode;
+use serde_json::json;
+use std::time::Duration;
+
+use crate::talk::{Talk, settle};
+
+const AT: Timestamp = Timestamp(1_800_000_000_000);
+
+fn id(number: u32) -> String {
+    format!("01900000-0000-7000-8000-{number:012}")
+}
+
+fn event(seq: u64) -> EventRow {
+    let value = (seq == 1).then(|| json!({"text": "hello"}));
+    EventRow { seq, at: AT.plus_ms(seq * 1000), body: json!({"kind": format!("event {seq}")}), value, item: None }
+}
+
+async fn make(talk: &Talk, number: u32, workflow: Option<&str>) -> String {
+    let job = NewJob {
+        id: id(number),
+        name: format!("Job {number}"),
+        workflow_id: workflow.map(str::to_owned),
+        node_id: None,
+        created_by: None,
+        created_at: AT.plus_ms(u64::from(number) * 1000),
+        bundle: JobBundle::default(),
+        events: vec![event(1)],
+        idempotency: None,
+    };
+    talk.stores.store.create_job(job).await.expect("the job is made");
+    id(number)
+}
+
+fn step(ordinal: u64, name: &str) -> StepRow {
+    StepRow {
+        ordinal,
+        step_id: name.to_owned(),
+        path: String::new(),
+        status: StepStatus::Completed,
+        attempt: 1,
+        started_at: AT,
+        finished_at: Some(AT.plus_ms(500)),
+        input: None,
+        output: None,
+        error: None,
+        progress: Some(0.5),
+        provider_id: Some("p1".to_owned()),
+        retry_at: None,
+    }
+}
+
+/// Commits one turn: `steps` steps from ordinal 2 on, an event for each, and this status.
+async fn turn(talk: &Talk, job: &str, steps: u64, status: JobStatus) {
+    let store = &talk.stores.store;
+    let claims = store.claim("test", 10, Duration::from_secs(30)).await.expect("jobs can be claimed");
+    let claim = claims.into_iter().find(|claim| claim.job == job).expect("the job is due");
+    let call = CallRecord {
+        step: 2,
+        attempt: 1,
+        purpose: "submit".to_owned(),
+        at: AT,
+        duration_ms: 12,
+        request: json!({"method": "POST", "url": "https://echo.example/v1", "headers": [["Authorization", "Bearer $KEY"]]}),
+        reply: json!({"status": 200}),
+    };
+    let failed = status == JobStatus::Failed;
+    let commit = Commit {
+        job: job.to_owned(),
+        version: claim.version,
+        at: AT.plus_ms(60_000),
+        events: (2..2 + steps).map(event).collect(),
+        steps: (2..2 + steps).map(|ordinal| step(ordinal, if ordinal == 2 { "first" } else { "other" })).collect(),
+        calls: vec![call],
+        polls: Vec::new(),
+        polls_cleared: Vec::new(),
+        consumed: Vec::new(),
+        snapshot: None,
+        patch: JobPatch {
+            status,
+            retry_count: 2,
+            started_at: Some(AT),
+            finished_at: status.is_final().then_some(AT.plus_ms(60_000)),
+            output: None,
+            error: failed.then(|| json!({"name": "http", "message": "no", "step_id": "first"})),
+        },
+        lease: LeaseChange::Release { wake_at: None },
+    };
+    store.commit(commit).await.expect("the turn is committed");
+}
+
+#[tokio::test]
+async fn a_job_is_read_with_its_steps_and_calls() {
+    let mut talk = Talk::admin().await;
+    let job = make(&talk, 1, Some("flow")).await;
+    talk.get(&format!("/jobs/{job}")).await;
+    talk.delete(&format!("/jobs/{job}")).await;
+    turn(&talk, &job, 2, JobStatus::Failed).await;
+    talk.get(&format!("/jobs/{job}")).await;
+    talk.get(&format!("/jobs/{job}/steps?limit=1")).await;
+    talk.get(&format!("/jobs/{job}/steps/2/calls")).await;
+    talk.get(&format!("/jobs/{job}/steps/first/calls")).await;
+    talk.get(&format!("/jobs/{job}/steps/nobody/calls")).await;
+    talk.delete(&format!("/jobs/{job}")).await;
+    talk.get(&format!("/jobs/{job}")).await;
+    talk.get("/jobs/nobody/steps").await;
+    talk.post("/jobs/nobody/cancel", json!({})).await;
+    settle!(talk);
+}
+
+#[tokio::test]
+async fn a_job_holds_200_steps_and_the_rest_follows() {
+    let talk = Talk::admin().await;
+    let job = make(&talk, 1, None).await;
+    turn(&talk, &job, 450, JobStatus::Completed).await;
+    let body = talk.raw("GET", &format!("/jobs/{job}"), &[], None).await.json();
+    let mut ordinals: Vec<_> =
+        body["steps"].as_array().expect("steps").iter().filter_map(|step| step["ordinal"].as_u64()).collect();
+    assert_eq!(ordinals.len(), 200);
+    let mut next = body["steps_next"].as_str().map(str::to_owned);
+    while let Some(cursor) = next {
+        let page = talk.raw("GET", &format!("/jobs/{job}/steps?cursor={cursor}&limit=200"), &[], None).await.json();
+        ordinals.extend(page["items"].as_array().expect("items").iter().filter_map(|step| step["ordinal"].as_u64()));
+        next = page["next"].as_str().map(str::to_owned);
+    }
+    assert_eq!(ordinals, (2..452).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn lists_are_filtered_and_lean() {
+    let mut talk = Talk::admin().await;
+    let first = make(&talk, 1, Some("flow")).await;
+    turn(&talk, &first, 1, JobStatus::Failed).await;
+    for number in 2..5 {
+        make(&talk, number, (number == 3).then_some("other")).await;
+    }
+    talk.get("/jobs?status=failed").await;
+    talk.get("/workflow/other/jobs").await;
+    let count = async |query: &str| {
+        let page = talk.raw("GET", &format!("/jobs?{query}"), &[], None).await.json();
+        page["items"]
+            .as_array()
+            .expect("items")
+            .iter()
+            .filter_map(|job| job["name"].as_str().map(str::to_owned))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(count("").await, ["Job 4", "Job 3", "Job 2", "Job 1"]);
+    assert_eq!(count("status=pending&limit=2").await, ["Job 4", "Job 3"]);
+    assert_eq!(count("workflow_id=flow").await, ["Job 1"]);
+    assert_eq!(count("node_id=flow").await, Vec::<String>::new());
+    assert_eq!(count("created_after=2027-01-15T08:00:03Z").await, ["Job 4", "Job 3"]);
+    assert_eq!(count("created_before=2027-01-15T09:00:03%2B01:00").await, ["Job 2", "Job 1"]);
+    talk.get("/jobs?created_after=yesterday").await;
+    settle!(talk);
+}
+
+#[tokio::test]
+async fn events_of_an_ended_job_are_told_and_the_stream_ends() {
+    let mut talk = Talk::admin().await;
+    let job = make(&talk, 1, None).await;
+    turn(&talk, &job, 3, JobStatus::Completed).await;
+    let path = format!("/jobs/{job}/events");
+    talk.get(&path).await;
+    talk.say("GET", &path, &[("last-event-id", "3")], None).await;
+    talk.say("GET", &path, &[("last-event-id", "4")], None).await;
+    talk.say("GET", &path, &[("last-event-id", "soon")], None).await;
+    talk.get("/jobs/nobody/events").await;
+    settle!(talk);
+}
+
+#[tokio::test]
+async fn a_stream_of_many_events_is_whole() {
+    let talk = Talk::admin().await;
+    let job = make(&talk, 1, None).await;
+    turn(&talk, &job, 999, JobStatus::Completed).await;
+    let reply = talk.raw("GET", &format!("/jobs/{job}/events"), &[], None).await;
+    assert_eq!(reply.status, StatusCode::OK);
+    let ids: Vec<u64> = reply.text.lines().filter_map(|line| line.strip_prefix("id: ")?.parse().ok()).collect();
+    assert_eq!(ids, (1..=1000).collect::<Vec<_>>());
+}

@@ -1,0 +1,12 @@
+//! The REST API on the real router and a SQLite database in a temporary folder.
+//!
+//! A test holds a talk with the server; its transcript, with ids, times and tokens replaced, is the snapshot.
+
+mod accounts;
+mod cookies;
+mod documents;
+mod founding;
+mod frame;
+mod jobs;
+mod secrets;
+mod talk;

@@ -1,0 +1,114 @@
+//! Provider keys: who sets them, where they may go, and that they never come back.
+
+use apiflow_core::ports::Secrets as _;
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::talk::{Talk, settle};
+
+fn connector(id: &str, host: &str, authorization: &str) -> Value {
+    json!({"id": id, "name": id, "base_url": format!("https://{host}/v1"), "header": {"Authorization": authorization}})
+}
+
+async fn hosts(talk: &Talk, name: &str) -> Result<Vec<String>, String> {
+    talk.secrets.get(name).await.map(|secret| secret.map(|secret| secret.hosts).unwrap_or_default())
+}
+
+#[tokio::test]
+async fn admins_set_secrets_and_everybody_sees_their_names() {
+    let mut talk = Talk::admin().await;
+    talk.put("/secrets/MY_KEY", json!({"value": "canary-1", "hosts": ["API.example.com", "localhost:8188"]})).await;
+    talk.put("/secrets/1BAD", json!({"value": "x"})).await;
+    talk.put("/secrets/EMPTY", json!({"value": ""})).await;
+    talk.put("/secrets/ODD", json!({"value": "x", "hosts": ["https://a.example/v1", "a.example"]})).await;
+    talk.put("/secrets/ODD", json!({"value": "x", "host": "a.example"})).await;
+    talk.delete("/secrets/ENV_KEY").await;
+    talk.delete("/secrets/NOBODY").await;
+    talk.as_new_user("ann").await;
+    talk.get("/secrets").await;
+    talk.put("/secrets/MY_KEY", json!({"value": "mine"})).await;
+    talk.delete("/secrets/MY_KEY").await;
+    talk.log_in("admin", "admin").await;
+    talk.delete("/secrets/MY_KEY").await;
+    settle!(talk);
+    assert!(!talk.transcript().replace("{\"value\":\"canary-1\"", "").contains("canary-1"));
+}
+
+#[tokio::test]
+async fn an_admins_connector_says_where_a_secret_may_go() {
+    let mut talk = Talk::admin().await;
+    talk.raw("PUT", "/secrets/MY_KEY", &[], Some(json!({"value": "canary-1"}))).await;
+    let unbound = hosts(&talk, "MY_KEY").await;
+    assert!(unbound.as_ref().is_err_and(|error| error.contains("an admin must")), "{unbound:?}");
+
+    talk.as_new_user("eve").await;
+    talk.raw("POST", "/connectors", &[], Some(connector("evil", "evil.example", "Bearer $MY_KEY"))).await;
+    talk.raw("PATCH", "/connectors/evil", &[], Some(json!({"name": "Evil"}))).await;
+    assert!(hosts(&talk, "MY_KEY").await.is_err(), "a plain user's connector says nothing");
+
+    talk.log_in("admin", "admin").await;
+    talk.raw("POST", "/connectors", &[], Some(connector("good", "good.example", "Bearer $MY_KEY"))).await;
+    talk.raw("PATCH", "/connectors/evil", &[], Some(json!({"name": "Renamed"}))).await;
+    assert_eq!(hosts(&talk, "MY_KEY").await, Ok(vec!["good.example:443".to_owned()]));
+
+    talk.log_in("eve", "correct horse").await;
+    talk.raw("PATCH", "/connectors/good", &[], Some(json!({"base_url": "https://evil.example"}))).await;
+    assert_eq!(hosts(&talk, "MY_KEY").await, Ok(vec!["good.example:443".to_owned()]));
+    talk.get("/secrets").await;
+
+    talk.log_in("admin", "admin").await;
+    talk.raw("PUT", "/secrets/MY_KEY", &[], Some(json!({"value": "canary-1", "hosts": ["only.example"]}))).await;
+    assert_eq!(hosts(&talk, "MY_KEY").await, Ok(vec!["only.example".to_owned()]));
+    settle!(talk);
+}
+
+#[tokio::test]
+async fn listed_variables_are_secrets_bound_in_the_same_way() {
+    let talk = Talk::admin().await;
+    assert_eq!(hosts(&talk, "BOUND_KEY").await, Ok(vec!["bound.example".to_owned()]));
+    assert!(hosts(&talk, "ENV_KEY").await.is_err());
+    assert_eq!(talk.secrets.get("PATH").await.map(|secret| secret.is_none()), Ok(true));
+    talk.raw("POST", "/connectors", &[], Some(connector("c", "c.example", "Key $ENV_KEY"))).await;
+    assert_eq!(hosts(&talk, "ENV_KEY").await, Ok(vec!["c.example:443".to_owned()]));
+}
+
+#[tokio::test]
+async fn a_literal_credential_becomes_a_secret_of_its_host() {
+    let mut talk = Talk::admin().await;
+    talk.as_new_user("ann").await;
+    let made =
+        talk.raw("POST", "/connectors", &[], Some(connector("c", "c.example", "Bearer canary-literal-1234"))).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
+    talk.get("/connectors/c").await;
+    talk.get("/secrets").await;
+    let read = talk.raw("GET", "/connectors/c", &[], None).await;
+    let name = read.string("/header/Authorization").trim_start_matches("Bearer $").to_owned();
+    let secret = talk.secrets.get(&name).await.expect("it can be read").expect("it is there");
+    assert_eq!(
+        (secret.value.as_str(), secret.hosts.as_slice()),
+        ("canary-literal-1234", &["c.example:443".to_owned()][..])
+    );
+
+    let again = talk.raw("PUT", "/connectors/c", &[], Some(read.json())).await;
+    assert_eq!(again.string("/header/Authorization"), read.string("/header/Authorization"));
+    assert!(!talk.transcript().contains("canary"));
+    settle!(talk);
+}
+
+#[tokio::test]
+async fn a_refused_connector_leaves_no_secret_behind() {
+    let talk = Talk::admin().await;
+    let body = connector("c", "c.example", "Bearer canary-literal-1234");
+    assert_eq!(talk.raw("POST", "/connectors", &[], Some(body.clone())).await.status, StatusCode::CREATED);
+    let before = talk.raw("GET", "/secrets", &[], None).await.json();
+    let mut other = body.clone();
+    other["header"]["Authorization"] = Value::from("Bearer canary-literal-5678");
+    assert_eq!(talk.raw("POST", "/connectors", &[], Some(other.clone())).await.status, StatusCode::CONFLICT);
+    let stale = [("if-match", "\"99\"")];
+    assert_eq!(talk.raw("PUT", "/connectors/c", &stale, Some(other)).await.status, StatusCode::PRECONDITION_FAILED);
+    let mut wrong = body;
+    wrong["id"] = Value::from("d");
+    wrong["surplus"] = Value::from(1);
+    assert_eq!(talk.raw("POST", "/connectors", &[], Some(wrong)).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(talk.raw("GET", "/secrets", &[], None).await.json(), before);
+}

@@ -1,0 +1,314 @@
+//! A talk with a server, written down.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use apiflow_core::http::{Http, HttpLimits, OutgoingPolicy};
+use apiflow_core::ports::{Clock, EvaluationError, Evaluator, Script};
+use apiflow_core::runtime::clock::SystemClock;
+use apiflow_core::runtime::secrets::EnvSecrets;
+use apiflow_core::runtime::{Runtime, RuntimeParts, RuntimeSettings};
+use apiflow_server::auth::first;
+use apiflow_server::secrets::{Sealer, SecretBook};
+use apiflow_server::settings::WebSettings;
+use apiflow_server::{AppState, Parts};
+use apiflow_store::Stores;
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Request, StatusCode};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+
+/// Headers that a transcript shows.
+const SHOWN: [&str; 9] = [
+    "location",
+    "etag",
+    "allow",
+    "retry-after",
+    "set-cookie",
+    "www-authenticate",
+    "preference-applied",
+    "access-control-allow-origin",
+    "content-type",
+];
+
+/// No workflow is run here, so nothing is evaluated.
+struct NoEvaluator;
+
+#[async_trait::async_trait]
+impl Evaluator for NoEvaluator {
+    async fn evaluate(&self, _script: Script) -> Result<Value, EvaluationError> {
+        Err(EvaluationError::Internal("nothing is evaluated in these tests".to_owned()))
+    }
+}
+
+/// A server and what was said.
+pub(crate) struct Talk {
+    pub(crate) router: Router,
+    pub(crate) stores: Stores,
+    pub(crate) secrets: Arc<SecretBook>,
+    pub(crate) stop: CancellationToken,
+    token: Option<String>,
+    transcript: String,
+    known: Vec<(String, String)>,
+    _folder: TempDir,
+}
+
+/// A reply.
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+}
+
+impl Reply {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).expect("the reply is JSON")
+    }
+
+    pub(crate) fn string(&self, pointer: &str) -> String {
+        let body = self.json();
+        body.pointer(pointer).and_then(Value::as_str).expect("the reply has this string").to_owned()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> String {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
+    }
+}
+
+impl Talk {
+    /// A server with the admin `admin`, whose password is `admin`; nobody is logged in.
+    pub(crate) async fn new() -> Self {
+        Self::with(WebSettings::default(), "ENV_KEY,BOUND_KEY@bound.example").await
+    }
+
+    pub(crate) async fn with(settings: WebSettings, from_env: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let url = format!("sqlite:{}", folder.path().join("apiflow.db").display());
+        let stores = apiflow_store::open(&url).await.expect("the database opens");
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let lookup = |name: &str| Some(format!("canary-of-{name}"));
+        let environment = EnvSecrets::from_list(from_env, lookup).expect("the list is well formed");
+        let sealer = Sealer::new(&[1; 32]);
+        let secrets = Arc::new(SecretBook::new(stores.accounts.clone(), environment, sealer, clock.clone()));
+        first::ensure(&*stores.accounts, &*clock, "admin", Some("admin"), &settings.public_url)
+            .await
+            .expect("the first admin is made");
+        let http = Http::new(
+            OutgoingPolicy::default(),
+            secrets.clone(),
+            HttpLimits { max_reply_bytes: 1 << 20, connect_timeout: Duration::from_secs(1) },
+        )
+        .expect("TLS can be set up");
+        let parts = RuntimeParts {
+            store: stores.store.clone(),
+            http: Arc::new(http),
+            evaluator: Arc::new(NoEvaluator),
+            clock: clock.clone(),
+            secrets: secrets.clone(),
+        };
+        let working = RuntimeSettings {
+            worker: "test".to_owned(),
+            concurrency: 1,
+            lease: Duration::from_secs(30),
+            idle: Duration::from_millis(50),
+            grace: Duration::from_secs(1),
+        };
+        let stop = CancellationToken::new();
+        let state = AppState::new(Parts {
+            runtime: Runtime::new(parts, working),
+            store: stores.store.clone(),
+            documents: stores.documents.clone(),
+            accounts: stores.accounts.clone(),
+            secrets: secrets.clone(),
+            clock,
+            settings,
+            stop: stop.clone(),
+        });
+        Self {
+            router: apiflow_server::router(state),
+            stores,
+            secrets,
+            stop,
+            token: None,
+            transcript: String::new(),
+            known: Vec::new(),
+            _folder: folder,
+        }
+    }
+
+    /// The same, logged in as the admin.
+    pub(crate) async fn admin() -> Self {
+        let mut talk = Self::new().await;
+        talk.log_in("admin", "admin").await;
+        talk
+    }
+
+    /// Goes on as this user, without writing the login down.
+    pub(crate) async fn log_in(&mut self, username: &str, password: &str) -> String {
+        self.token = None;
+        let reply = self.raw("POST", "/login", &[], Some(json!({"username": username, "password": password}))).await;
+        assert_eq!(reply.status, StatusCode::OK, "{}", reply.text);
+        let token = reply.string("/token");
+        self.token = Some(token.clone());
+        self.note(&format!("as {username}"));
+        token
+    }
+
+    /// Makes a plain user and goes on as that user.
+    pub(crate) async fn as_new_user(&mut self, username: &str) -> String {
+        let new = json!({"username": username, "password": "correct horse"});
+        let reply = self.raw("POST", "/users", &[], Some(new)).await;
+        assert_eq!(reply.status, StatusCode::CREATED, "{}", reply.text);
+        let id = reply.string("/id");
+        self.know(&id, &format!("<id of {username}>"));
+        self.log_in(username, "correct horse").await;
+        id
+    }
+
+    /// Goes on with this token, or without one.
+    pub(crate) fn token(&mut self, token: Option<&str>) {
+        self.token = token.map(str::to_owned);
+    }
+
+    /// Shows a text by another name from now on.
+    pub(crate) fn know(&mut self, text: &str, name: &str) {
+        self.known.push((text.to_owned(), name.to_owned()));
+    }
+
+    pub(crate) fn note(&mut self, text: &str) {
+        writeln!(self.transcript, "--- {text}\n").expect("writing to a string cannot fail");
+    }
+
+    pub(crate) async fn get(&mut self, path: &str) -> Reply {
+        self.say("GET", path, &[], None).await
+    }
+
+    pub(crate) async fn delete(&mut self, path: &str) -> Reply {
+        self.say("DELETE", path, &[], None).await
+    }
+
+    pub(crate) async fn post(&mut self, path: &str, body: Value) -> Reply {
+        self.say("POST", path, &[], Some(body)).await
+    }
+
+    pub(crate) async fn put(&mut self, path: &str, body: Value) -> Reply {
+        self.say("PUT", path, &[], Some(body)).await
+    }
+
+    pub(crate) async fn patch(&mut self, path: &str, body: Value) -> Reply {
+        self.say("PATCH", path, &[], Some(body)).await
+    }
+
+    /// Sends a request and writes it down with its reply.
+    pub(crate) async fn say(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<Value>,
+    ) -> Reply {
+        let shown = body.as_ref().map(|body| format!(" {}", cut(&body.to_string()))).unwrap_or_default();
+        let reply = self.raw(method, path, headers, body).await;
+        let told: Vec<_> = headers.iter().map(|(name, value)| format!(" [{name}: {value}]")).collect();
+        writeln!(self.transcript, "{method} {path}{}{shown}", told.concat()).expect("writing cannot fail");
+        self.write_reply(&reply);
+        reply
+    }
+
+    fn write_reply(&mut self, reply: &Reply) {
+        writeln!(self.transcript, "{}", reply.status).expect("writing cannot fail");
+        for name in SHOWN {
+            let value = reply.header(name);
+            if !value.is_empty() && value != "application/json" {
+                writeln!(self.transcript, "{name}: {value}").expect("writing cannot fail");
+            }
+        }
+        let body: Option<Value> = serde_json::from_str(&reply.text).ok();
+        let body = body.and_then(|body| serde_json::to_string_pretty(&body).ok()).unwrap_or(reply.text.clone());
+        writeln!(self.transcript, "{body}\n").expect("writing cannot fail");
+    }
+
+    /// Sends a request without writing anything down.
+    pub(crate) async fn raw(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<Value>) -> Reply {
+        let path = if path.starts_with('!') { path[1..].to_owned() } else { format!("/api/v1{path}") };
+        let mut request = Request::builder().method(method).uri(path);
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        if body.is_some() && !headers.iter().any(|(name, _)| *name == "content-type") {
+            request = request.header("content-type", "application/json");
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let body = match body {
+            None => Body::empty(),
+            // A text stands for itself, so that bodies that are no JSON can be sent.
+            Some(Value::String(text)) => Body::from(text),
+            Some(body) => Body::from(body.to_string()),
+        };
+        let request = request.body(body).expect("the request is well formed");
+        let response = self.router.clone().oneshot(request).await.expect("a router always answers");
+        let (parts, body) = response.into_parts();
+        let bytes = to_bytes(body, usize::MAX).await.expect("the reply can be read");
+        let text = String::from_utf8(bytes.to_vec()).expect("the reply is text");
+        Reply { status: parts.status, headers: parts.headers, text }
+    }
+
+    /// The transcript, the same at each run.
+    pub(crate) fn transcript(&self) -> String {
+        let known = self.known.iter().fold(self.transcript.clone(), |text, (known, name)| text.replace(known, name));
+        redacted(&known)
+    }
+}
+
+fn cut(text: &str) -> String {
+    if text.len() <= 600 { text.to_owned() } else { format!("{} bytes", text.len()) }
+}
+
+/// Replaces ids, times and tokens by what they are.
+fn redacted(text: &str) -> String {
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | ':' | '.');
+    let mut written = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(is_part) {
+        written.push_str(&rest[..at]);
+        let end = rest[at..].find(|letter| !is_part(letter)).map_or(rest.len(), |length| at + length);
+        let word = &rest[at..end];
+        written.push_str(if is_uuid(word) {
+            "<uuid>"
+        } else if is_time(word) {
+            "<time>"
+        } else if word.starts_with("af_") && word.len() == 46 {
+            "<token>"
+        } else {
+            word
+        });
+        rest = &rest[end..];
+    }
+    written + rest
+}
+
+fn is_uuid(word: &str) -> bool {
+    word.len() == 36
+        && word.bytes().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
+}
+
+fn is_time(word: &str) -> bool {
+    word.len() == 24 && word.starts_with("20") && word.ends_with('Z') && word.as_bytes()[10] == b'T'
+}
+
+/// Compares a talk with its snapshot.
+macro_rules! settle {
+    ($talk:expr) => {
+        insta::assert_snapshot!($talk.transcript());
+    };
+}
+pub(crate) use settle;

@@ -1,0 +1,168 @@
+-- Jobs and what belongs to them. JSON is TEXT (key order is kept), moments are milliseconds since 1970 (UTC).
+-- Ids compare byte by byte (collation C), whatever the database's own collation is.
+CREATE TABLE jobs (
+    id TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    name TEXT COLLATE "C" NOT NULL,
+    workflow_id TEXT COLLATE "C",
+    node_id TEXT COLLATE "C",
+    created_by TEXT,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    status TEXT NOT NULL,
+    retry_count BIGINT NOT NULL DEFAULT 0,
+    started_at BIGINT,
+    finished_at BIGINT,
+    output TEXT,
+    error TEXT,
+    last_seq BIGINT NOT NULL,
+    -- Raised by each claim and commit.
+    version BIGINT NOT NULL DEFAULT 0,
+    -- When it may be claimed: its wake-up, or the end of its lease.
+    due_at BIGINT,
+    -- The worker that holds the lease.
+    owner TEXT,
+    -- Messages not yet taken in.
+    inbox_open BIGINT NOT NULL DEFAULT 0
+);
+
+CREATE INDEX jobs_due ON jobs (due_at, id) WHERE due_at IS NOT NULL;
+CREATE INDEX jobs_status ON jobs (status, id);
+CREATE INDEX jobs_workflow ON jobs (workflow_id, id) WHERE workflow_id IS NOT NULL;
+CREATE INDEX jobs_node ON jobs (node_id, id) WHERE node_id IS NOT NULL;
+
+-- Apart from the job's row, which every commit writes again.
+CREATE TABLE job_bundles (
+    job_id TEXT COLLATE "C" NOT NULL PRIMARY KEY REFERENCES jobs (id) ON DELETE CASCADE,
+    body TEXT NOT NULL
+);
+
+CREATE TABLE job_events (
+    job_id TEXT COLLATE "C" NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+    seq BIGINT NOT NULL,
+    at BIGINT NOT NULL,
+    list_id BIGINT,
+    list_index BIGINT,
+    body TEXT NOT NULL,
+    value TEXT,
+    PRIMARY KEY (job_id, seq)
+);
+
+CREATE INDEX job_events_list ON job_events (job_id, list_id, list_index) WHERE list_id IS NOT NULL;
+
+CREATE TABLE job_steps (
+    job_id TEXT COLLATE "C" NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+    ordinal BIGINT NOT NULL,
+    -- Apart from the body, because polls change it without a commit.
+    progress DOUBLE PRECISION,
+    body TEXT NOT NULL,
+    PRIMARY KEY (job_id, ordinal)
+);
+
+CREATE TABLE job_calls (
+    id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    job_id TEXT COLLATE "C" NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+    step BIGINT NOT NULL,
+    body TEXT NOT NULL
+);
+
+CREATE INDEX job_calls_step ON job_calls (job_id, step, id);
+
+CREATE TABLE job_polls (
+    job_id TEXT COLLATE "C" NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+    effect BIGINT NOT NULL,
+    due_at BIGINT NOT NULL,
+    -- When it may be taken: `due_at`, or the end of the lease of whoever took it.
+    ready_at BIGINT NOT NULL,
+    tries BIGINT NOT NULL DEFAULT 0,
+    ticket TEXT NOT NULL,
+    PRIMARY KEY (job_id, effect)
+);
+
+CREATE INDEX job_polls_ready ON job_polls (ready_at, job_id, effect);
+
+-- Keys stay after their message was taken in, so that a repetition is known.
+CREATE TABLE job_inbox (
+    id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    job_id TEXT COLLATE "C" NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+    key TEXT COLLATE "C" NOT NULL,
+    payload TEXT NOT NULL,
+    taken BOOLEAN NOT NULL DEFAULT FALSE,
+    UNIQUE (job_id, key)
+);
+
+CREATE INDEX job_inbox_open ON job_inbox (job_id, id) WHERE NOT taken;
+
+-- The last snapshot of each job.
+CREATE TABLE job_snapshots (
+    job_id TEXT COLLATE "C" NOT NULL PRIMARY KEY REFERENCES jobs (id) ON DELETE CASCADE,
+    seq BIGINT NOT NULL,
+    state TEXT NOT NULL
+);
+
+CREATE TABLE idempotency_keys (
+    key TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    fingerprint TEXT NOT NULL,
+    job_id TEXT COLLATE "C" NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+    expires_at BIGINT NOT NULL
+);
+
+CREATE INDEX idempotency_keys_job ON idempotency_keys (job_id);
+
+-- Documents and who refers to whom.
+CREATE TABLE documents (
+    kind TEXT COLLATE "C" NOT NULL,
+    id TEXT COLLATE "C" NOT NULL,
+    body TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    version BIGINT NOT NULL,
+    PRIMARY KEY (kind, id)
+);
+
+CREATE INDEX documents_created ON documents (kind, created_at, id);
+
+-- What is referred to need not exist.
+CREATE TABLE document_references (
+    kind TEXT COLLATE "C" NOT NULL,
+    id TEXT COLLATE "C" NOT NULL,
+    position BIGINT NOT NULL,
+    to_kind TEXT COLLATE "C" NOT NULL,
+    to_id TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (kind, id, position),
+    FOREIGN KEY (kind, id) REFERENCES documents (kind, id) ON DELETE CASCADE
+);
+
+CREATE INDEX document_references_to ON document_references (to_kind, to_id);
+
+-- People, tokens and provider keys.
+CREATE TABLE users (
+    id TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    username TEXT NOT NULL,
+    -- The name in lower case, by which it is unique.
+    username_key TEXT COLLATE "C" NOT NULL UNIQUE,
+    email TEXT,
+    is_admin BOOLEAN NOT NULL,
+    password_hash TEXT NOT NULL,
+    created_at BIGINT NOT NULL
+);
+
+CREATE INDEX users_created ON users (created_at, id);
+
+CREATE TABLE tokens (
+    id TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    user_id TEXT COLLATE "C" NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    name TEXT COLLATE "C" NOT NULL,
+    is_session BOOLEAN NOT NULL,
+    hash TEXT COLLATE "C" NOT NULL UNIQUE,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT
+);
+
+CREATE INDEX tokens_user ON tokens (user_id);
+
+CREATE TABLE secrets (
+    name TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    hosts TEXT NOT NULL,
+    sealed BYTEA NOT NULL,
+    updated_at BIGINT NOT NULL
+);

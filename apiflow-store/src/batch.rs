@@ -1,0 +1,171 @@
+//! The rows that turns write, flattened over all commits of one transaction.
+
+use std::collections::BTreeSet;
+
+use apiflow_core::ports::{Commit, EventRow, LeaseChange};
+use serde::Serialize;
+
+use crate::rows::{int, text};
+
+/// What a commit makes of its job's row.
+#[derive(Serialize)]
+pub(crate) struct Turn<'a> {
+    pub(crate) job: &'a str,
+    pub(crate) version: i64,
+    pub(crate) at: i64,
+    pub(crate) status: &'static str,
+    pub(crate) retry_count: i64,
+    pub(crate) started_at: Option<i64>,
+    pub(crate) finished_at: Option<i64>,
+    pub(crate) output: Option<String>,
+    pub(crate) error: Option<String>,
+    pub(crate) last_seq: i64,
+    pub(crate) ended: bool,
+    pub(crate) released: bool,
+    pub(crate) wake_at: Option<i64>,
+}
+
+impl<'a> Turn<'a> {
+    pub(crate) fn of(commit: &'a Commit) -> Self {
+        let (released, wake_at) = match commit.lease {
+            LeaseChange::Keep => (false, None),
+            LeaseChange::Release { wake_at } => (true, wake_at),
+        };
+        let patch = &commit.patch;
+        Self {
+            job: &commit.job,
+            version: int(commit.version),
+            at: commit.at.0,
+            status: patch.status.as_str(),
+            retry_count: int(patch.retry_count),
+            started_at: patch.started_at.map(|moment| moment.0),
+            finished_at: patch.finished_at.map(|moment| moment.0),
+            output: patch.output.as_ref().map(text),
+            error: patch.error.as_ref().map(text),
+            last_seq: commit.events.iter().map(|event| int(event.seq)).max().unwrap_or(0),
+            ended: patch.status.is_final(),
+            released,
+            wake_at: wake_at.map(|moment| moment.0),
+        }
+    }
+}
+
+/// A row of `job_events`.
+pub(crate) struct Event<'a> {
+    pub(crate) job: &'a str,
+    pub(crate) seq: i64,
+    pub(crate) at: i64,
+    pub(crate) list: Option<i64>,
+    pub(crate) index: Option<i64>,
+    pub(crate) body: String,
+    pub(crate) value: Option<String>,
+}
+
+impl<'a> Event<'a> {
+    pub(crate) fn of(job: &'a str, event: &EventRow) -> Self {
+        Self {
+            job,
+            seq: int(event.seq),
+            at: event.at.0,
+            list: event.item.map(|(list, _)| int(list)),
+            index: event.item.map(|(_, index)| int(index)),
+            body: text(&event.body),
+            value: event.value.as_ref().map(text),
+        }
+    }
+}
+
+/// A row of `job_steps`.
+pub(crate) struct Step<'a> {
+    pub(crate) job: &'a str,
+    pub(crate) ordinal: i64,
+    pub(crate) progress: Option<f64>,
+    pub(crate) body: String,
+}
+
+/// A row of `job_calls`.
+pub(crate) struct Call<'a> {
+    pub(crate) job: &'a str,
+    pub(crate) step: i64,
+    pub(crate) body: String,
+}
+
+/// A row of `job_polls`.
+pub(crate) struct PollAdded<'a> {
+    pub(crate) job: &'a str,
+    pub(crate) effect: i64,
+    pub(crate) due_at: i64,
+    pub(crate) ticket: String,
+}
+
+/// A row of `job_snapshots`.
+pub(crate) struct Snapshot<'a> {
+    pub(crate) job: &'a str,
+    pub(crate) seq: i64,
+    pub(crate) state: String,
+}
+
+/// All rows of some commits, of different jobs.
+#[derive(Default)]
+pub(crate) struct Batch<'a> {
+    pub(crate) events: Vec<Event<'a>>,
+    pub(crate) steps: Vec<Step<'a>>,
+    pub(crate) calls: Vec<Call<'a>>,
+    pub(crate) polls: Vec<PollAdded<'a>>,
+    /// Polls that end, by job and effect; none of them is added again.
+    pub(crate) cleared: Vec<(&'a str, i64)>,
+    /// Messages taken in, by job and number, each once.
+    pub(crate) taken: Vec<(&'a str, i64)>,
+    pub(crate) snapshots: Vec<Snapshot<'a>>,
+}
+
+impl<'a> Batch<'a> {
+    pub(crate) fn of(commits: impl IntoIterator<Item = &'a Commit>) -> Self {
+        let mut batch = Self::default();
+        for commit in commits {
+            batch.add(commit);
+        }
+        batch
+    }
+
+    fn add(&mut self, commit: &'a Commit) {
+        let job = commit.job.as_str();
+        self.events.extend(commit.events.iter().map(|event| Event::of(job, event)));
+        self.add_steps(commit);
+        self.calls.extend(commit.calls.iter().map(|call| Call { job, step: int(call.step), body: text(call) }));
+        self.add_polls(commit);
+        let taken: BTreeSet<i64> = commit.consumed.iter().copied().collect();
+        self.taken.extend(taken.into_iter().map(|id| (job, id)));
+        if let Some(snapshot) = &commit.snapshot {
+            self.snapshots.push(Snapshot { job, seq: int(snapshot.seq), state: text(&snapshot.state) });
+        }
+    }
+
+    /// Adds each step once, as it stands last: one statement writes no row twice.
+    fn add_steps(&mut self, commit: &'a Commit) {
+        let mut seen = BTreeSet::new();
+        for step in commit.steps.iter().rev().filter(|step| seen.insert(step.ordinal)) {
+            self.steps.push(Step {
+                job: &commit.job,
+                ordinal: int(step.ordinal),
+                progress: step.progress,
+                body: text(step),
+            });
+        }
+    }
+
+    /// Adds each poll once, as it stands last; a job that has ended polls no more.
+    fn add_polls(&mut self, commit: &'a Commit) {
+        let job = commit.job.as_str();
+        let mut added = BTreeSet::new();
+        if !commit.patch.status.is_final() {
+            for poll in commit.polls.iter().rev().filter(|poll| added.insert(poll.effect)) {
+                let (effect, due_at, ticket) = (int(poll.effect), poll.due_at.0, text(&poll.ticket));
+                self.polls.push(PollAdded { job, effect, due_at, ticket });
+            }
+        }
+        let cleared: BTreeSet<u64> =
+            commit.polls_cleared.iter().copied().filter(|gone| !added.contains(gone)).collect();
+        self.cleared.extend(cleared.into_iter().map(|effect| (job, int(effect))));
+    }
+}

@@ -1,0 +1,59 @@
+//! The rules of [`Documents`] and [`Accounts`] as cases that anybody's store can be run against; those of
+//! [`Store`](apiflow_core::ports::Store) are in [`apiflow_core::runtime::conformance`].
+
+mod accounts;
+mod admins;
+mod documents;
+mod removal;
+mod tokens;
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::{Accounts, Documents};
+
+/// A case at work.
+type Running = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// One rule, proved on an empty store of the port `P`.
+struct Case<P: ?Sized> {
+    name: &'static str,
+    run: fn(Arc<P>) -> Running,
+}
+
+/// Runs all cases of [`Documents`], each on an empty store of its own that `make` gives.
+///
+/// # Panics
+/// After all have run, naming the cases that failed.
+pub async fn run_documents(make: impl AsyncFn() -> Arc<dyn Documents>) {
+    run(make, &[documents::CASES, removal::CASES]).await;
+}
+
+/// Runs all cases of [`Accounts`], each on an empty store of its own that `make` gives.
+///
+/// # Panics
+/// After all have run, naming the cases that failed.
+pub async fn run_accounts(make: impl AsyncFn() -> Arc<dyn Accounts>) {
+    run(make, &[accounts::CASES, admins::CASES, tokens::CASES]).await;
+}
+
+async fn run<P: ?Sized>(make: impl AsyncFn() -> Arc<P>, cases: &[&[Case<P>]]) {
+    let mut failed = Vec::new();
+    for case in cases.iter().copied().flatten() {
+        let store = make().await;
+        // A task of its own keeps a panic from ending the others.
+        if tokio::spawn((case.run)(store)).await.is_err() {
+            failed.push(case.name);
+        }
+    }
+    assert!(failed.is_empty(), "the store breaks {} rules: {}", failed.len(), failed.join(", "));
+}
+
+/// Lists functions as cases of a port under their names.
+macro_rules! list_cases {
+    ($port:ty: $($name:ident),+ $(,)?) => {
+        pub(super) const CASES: &[super::Case<$port>] =
+            &[$(super::Case { name: stringify!($name), run: |store| Box::pin($name(store)) }),+];
+    };
+}
+use list_cases;

@@ -1,0 +1,121 @@
+//! Choosing a database by its URL.
+
+use std::fmt::Display;
+use std::sync::Arc;
+
+use apiflow_core::ports::Store;
+
+use crate::{Accounts, Documents, PostgresStore, SqliteStore};
+
+/// The ports of one database.
+#[derive(Clone)]
+pub struct Stores {
+    /// Keeps jobs.
+    pub store: Arc<dyn Store>,
+    /// Keeps connectors, nodes and workflows.
+    pub documents: Arc<dyn Documents>,
+    /// Keeps users, tokens and secrets.
+    pub accounts: Arc<dyn Accounts>,
+}
+
+impl<S: Store + Documents + Accounts + 'static> From<Arc<S>> for Stores {
+    fn from(store: Arc<S>) -> Self {
+        Self { store: store.clone(), documents: store.clone(), accounts: store }
+    }
+}
+
+/// Why a database could not be opened; names its URL without the password.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("cannot open the database `{url}`: {reason}")]
+pub struct OpenError {
+    /// The URL, with `…` for the password.
+    pub url: String,
+    /// What went wrong, and the way out where one is known.
+    pub reason: String,
+}
+
+impl OpenError {
+    pub(crate) fn new(url: String, reason: impl Display) -> Self {
+        Self { url, reason: reason.to_string() }
+    }
+}
+
+/// Opens the database of a URL, `sqlite:<path>` or `postgres://…`, and brings its tables up to date.
+///
+/// # Errors
+/// [`OpenError`] where the URL is of neither kind, or the database cannot be reached or brought up to date.
+pub async fn open(url: &str) -> Result<Stores, OpenError> {
+    if let Some(path) = url.strip_prefix("sqlite:") {
+        let path = path.strip_prefix("//").unwrap_or(path);
+        if path.is_empty() || path.starts_with(":memory:") {
+            return Err(OpenError::new(url.to_owned(), "name a file: sqlite:<path>"));
+        }
+        return Ok(Arc::new(SqliteStore::open(path).await?).into());
+    }
+    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        return Ok(Arc::new(PostgresStore::connect(url).await?).into());
+    }
+    Err(OpenError::new(without_password(url), "use sqlite:<path> or postgres://<user>@<host>/<database>"))
+}
+
+/// The URL with `…` for its password, also for one among the parameters.
+pub(crate) fn without_password(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (&url[..scheme.len() + 3], rest));
+    // A password may hold any sign unescaped, so it ends at the last `@`: rather too much is left out than too little.
+    let masked = match rest.rsplit_once('@').and_then(|(user, host)| Some((user.split_once(':')?.0, host))) {
+        Some((name, host)) => format!("{scheme}{name}:…@{host}"),
+        None => url.to_owned(),
+    };
+    match masked.split_once('?') {
+        Some((start, parameters)) => {
+            let parameters: Vec<String> = parameters.split('&').map(without_value).collect();
+            format!("{start}?{}", parameters.join("&"))
+        }
+        None => masked,
+    }
+}
+
+fn without_value(parameter: &str) -> String {
+    match parameter.split_once('=') {
+        Some((name, _)) if name.to_lowercase().contains("password") => format!("{name}=…"),
+        Some(_) | None => parameter.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(url: &str, expected: &str) {
+        assert_eq!(without_password(url), expected);
+    }
+
+    #[test]
+    fn a_url_is_named_without_its_password() {
+        check("postgres://ada:secret@db:5432/apiflow", "postgres://ada:…@db:5432/apiflow");
+        check("postgres://ada@db/apiflow", "postgres://ada@db/apiflow");
+        check("postgres://ada:se:cr@et@db/apiflow", "postgres://ada:…@db/apiflow");
+        check("postgres://ada:se/c?r#et@db/apiflow", "postgres://ada:…@db/apiflow");
+        check("postgres://db/x?user=ada&password=secret&a=b", "postgres://db/x?user=ada&password=…&a=b");
+        check("postgres://db/x?password=a@b", "postgres://db/x?password=…");
+        check("mysql://ada:secret@db", "mysql://ada:…@db");
+        check("sqlite:data/apiflow.db", "sqlite:data/apiflow.db");
+    }
+
+    #[tokio::test]
+    async fn a_url_of_another_kind_is_refused_with_the_way_out() {
+        let error = open("mysql://ada:secret@db/x").await.err().map(|error| error.to_string());
+        let expected = "cannot open the database `mysql://ada:…@db/x`: \
+                        use sqlite:<path> or postgres://<user>@<host>/<database>";
+        assert_eq!(error.as_deref(), Some(expected));
+        let error = open("sqlite::memory:").await.err().map(|error| error.to_string());
+        let expected = "cannot open the database `sqlite::memory:`: name a file: sqlite:<path>";
+        assert_eq!(error.as_deref(), Some(expected));
+    }
+
+    #[tokio::test]
+    async fn a_file_in_a_missing_folder_is_named() {
+        let error = open("sqlite:/no/such/folder/apiflow.db").await.err().expect("there is no such folder");
+        assert_eq!(error.url, "sqlite:/no/such/folder/apiflow.db");
+    }
+}

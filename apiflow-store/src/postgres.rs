@@ -1,0 +1,90 @@
+//! The store on Postgres: any number of equal processes.
+//!
+//! Locks are taken in one order, so that statements wait for each other but not in a circle: a job's row before
+//! anything that belongs to the job.
+
+mod accounts;
+mod commits;
+mod documents;
+mod jobs;
+
+use std::time::Duration;
+
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Executor, PgPool, SqlSafeStr};
+
+use self::commits::AskedCommit;
+use crate::OpenError;
+use crate::gather::Gatherer;
+use crate::open::without_password;
+
+/// Commits of one statement, at most.
+const GATHERED: usize = 256;
+/// Connections beside the writer's.
+const CONNECTIONS: u32 = 10;
+/// How long a caller waits for a connection.
+const ACQUIRE: Duration = Duration::from_secs(30);
+
+/// A view of all tables as they are at one moment.
+const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+/// Keeps jobs, documents and accounts in a Postgres database, in the first schema of the connection's search path.
+///
+/// What a method has answered is durable there. Commits that are asked at the same time share a statement.
+pub struct PostgresStore {
+    pool: PgPool,
+    writer: PgPool,
+    gatherer: Gatherer<AskedCommit>,
+}
+
+impl PostgresStore {
+    /// Connects to the database of a URL (`postgres://user:password@host:port/database`, parameters as libpq's) and
+    /// brings its tables up to date.
+    ///
+    /// # Errors
+    /// [`OpenError`] names the URL without its password.
+    pub async fn connect(url: &str) -> Result<Self, OpenError> {
+        Self::open(url).await.map_err(|reason| OpenError::new(without_password(url), reason))
+    }
+
+    async fn open(url: &str) -> Result<Self, sqlx::Error> {
+        let options: PgConnectOptions = url.parse()?;
+        let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE);
+        let pool = pool.connect_with(options.clone()).await?;
+        migrations().run(&pool).await?;
+        let writer = PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE).after_connect(|connection, _| {
+            // The commit's statement is long: planning it each time would cost more than performing it.
+            Box::pin(async move { connection.execute("SET plan_cache_mode = force_generic_plan").await.map(drop) })
+        });
+        let writer = writer.connect_lazy_with(options);
+        let commits = writer.clone();
+        let gatherer = Gatherer::start(GATHERED, move |asked| commits::perform(commits.clone(), asked));
+        Ok(Self { pool, writer, gatherer })
+    }
+
+    /// Closes all connections; whoever still asks gets an error.
+    pub async fn close(&self) {
+        self.writer.close().await;
+        self.pool.close().await;
+    }
+}
+
+fn migrations() -> Migrator {
+    let foundation = include_str!("../migrations/postgres/0001_foundation.sql").into_sql_str();
+    Migrator::with_migrations(vec![Migration::new(1, "foundation".into(), MigrationType::Simple, foundation, false)])
+}
+
+/// Whether a transaction gave way to another and may be tried again: a deadlock, or a failed serialization.
+fn gave_way(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| code == "40P01" || code == "40001")
+}
+
+/// The database's clock, in milliseconds; read once per statement, so that an index can be used.
+macro_rules! now {
+    () => {
+        "(SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint)"
+    };
+}
+use now;

@@ -1,0 +1,188 @@
+//! Group commit: one statement, and so one transaction, for all commits that wait.
+
+use std::collections::BTreeSet;
+
+use apiflow_core::ports::{Commit, StoreError};
+use sqlx::PgPool;
+
+use super::{gave_way, now};
+use crate::batch::{Batch, Turn};
+use crate::gather::Asked;
+use crate::rows::backend;
+
+/// A commit and where its answer goes.
+pub(super) type AskedCommit = Asked<Commit, Result<u64, StoreError>>;
+
+/// How often a commit that gave way is tried again.
+const TRIES: u32 = 5;
+
+/// Takes over the rows of those commits whose version is still the job's, and inserts what belongs to them.
+///
+/// The guard decides on the newest row (a row that another transaction changes meanwhile is looked at again), and all
+/// other parts ask whether the guard took their job.
+const COMMIT: &str = concat!(
+    "WITH asked AS (SELECT turn.*, (SELECT COUNT(*) FROM unnest($14::text[], $15::bigint[]) AS message (job, id) \
+         JOIN job_inbox ON job_inbox.id = message.id AND job_inbox.job_id = message.job AND NOT job_inbox.taken \
+         WHERE message.job = turn.job) AS messages \
+     FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], \
+         $8::text[], $9::text[], $10::bigint[], $11::boolean[], $12::boolean[], $13::bigint[]) \
+         AS turn (job, version, at, status, retry_count, started_at, finished_at, output, error, last_seq, ended, \
+         released, wake_at)), \
+     owned AS (UPDATE jobs SET version = jobs.version + 1, updated_at = asked.at, status = asked.status, \
+         retry_count = asked.retry_count, started_at = asked.started_at, finished_at = asked.finished_at, \
+         output = asked.output, error = asked.error, last_seq = greatest(jobs.last_seq, asked.last_seq), \
+         inbox_open = jobs.inbox_open - asked.messages, \
+         owner = CASE WHEN asked.ended OR asked.released THEN NULL ELSE jobs.owner END, \
+         due_at = CASE WHEN asked.ended THEN NULL WHEN NOT asked.released THEN jobs.due_at \
+             WHEN jobs.inbox_open > asked.messages THEN ",
+    now!(),
+    " ELSE asked.wake_at END \
+         FROM asked WHERE jobs.id = asked.job AND jobs.version = asked.version RETURNING jobs.id, asked.ended), \
+     events AS (INSERT INTO job_events (job_id, seq, at, list_id, list_index, body, value) \
+         SELECT event.* FROM unnest($16::text[], $17::bigint[], $18::bigint[], $19::bigint[], $20::bigint[], \
+         $21::text[], $22::text[]) AS event (job, seq, at, list_id, list_index, body, value) \
+         JOIN owned ON owned.id = event.job), \
+     steps AS (INSERT INTO job_steps (job_id, ordinal, progress, body) \
+         SELECT step.* FROM unnest($23::text[], $24::bigint[], $25::double precision[], $26::text[]) \
+         AS step (job, ordinal, progress, body) JOIN owned ON owned.id = step.job \
+         ON CONFLICT (job_id, ordinal) DO UPDATE SET progress = excluded.progress, body = excluded.body), \
+     calls AS (INSERT INTO job_calls (job_id, step, body) \
+         SELECT call.job, call.step, call.body FROM unnest($27::text[], $28::bigint[], $29::text[]) \
+         WITH ORDINALITY AS call (job, step, body, place) JOIN owned ON owned.id = call.job ORDER BY call.place), \
+     cleared AS (DELETE FROM job_polls USING owned WHERE job_polls.job_id = owned.id AND (owned.ended OR EXISTS \
+         (SELECT FROM unnest($30::text[], $31::bigint[]) AS over (job, effect) \
+         WHERE over.job = job_polls.job_id AND over.effect = job_polls.effect))), \
+     polls AS (INSERT INTO job_polls (job_id, effect, due_at, ready_at, ticket) \
+         SELECT poll.job, poll.effect, poll.due_at, poll.due_at, poll.ticket \
+         FROM unnest($32::text[], $33::bigint[], $34::bigint[], $35::text[]) AS poll (job, effect, due_at, ticket) \
+         JOIN owned ON owned.id = poll.job ON CONFLICT (job_id, effect) DO UPDATE \
+         SET due_at = excluded.due_at, ready_at = excluded.ready_at, tries = 0, ticket = excluded.ticket), \
+     taken AS (UPDATE job_inbox SET taken = TRUE, payload = 'null' \
+         FROM unnest($14::text[], $15::bigint[]) AS message (job, id) JOIN owned ON owned.id = message.job \
+         WHERE job_inbox.id = message.id AND job_inbox.job_id = message.job), \
+     snapshots AS (INSERT INTO job_snapshots (job_id, seq, state) \
+         SELECT snapshot.* FROM unnest($36::text[], $37::bigint[], $38::text[]) AS snapshot (job, seq, state) \
+         JOIN owned ON owned.id = snapshot.job \
+         ON CONFLICT (job_id) DO UPDATE SET seq = excluded.seq, state = excluded.state) \
+     SELECT id FROM owned"
+);
+
+/// Performs all commits and answers them. Where the statement fails, they are performed one by one, so that only the
+/// one at fault fails.
+pub(super) async fn perform(pool: PgPool, asked: Vec<AskedCommit>) {
+    let mut waiting = asked;
+    while !waiting.is_empty() {
+        let mut jobs = BTreeSet::new();
+        // One statement changes a row once: a second commit of the same job waits for the next.
+        let (round, later): (Vec<_>, Vec<_>) =
+            waiting.into_iter().partition(|asked| jobs.insert(asked.request.job.clone()));
+        let commits: Vec<&Commit> = round.iter().map(|asked| &asked.request).collect();
+        let answers = match attempt(&pool, &commits).await {
+            Ok(answers) => answers,
+            Err(sqlx::Error::Database(_)) => one_by_one(&pool, &commits).await,
+            Err(error) => commits.iter().map(|_| Err(backend(&error))).collect(),
+        };
+        for (Asked { answer, .. }, given) in round.into_iter().zip(answers) {
+            // A caller that no longer listens is not told.
+            drop(answer.send(given));
+        }
+        waiting = later;
+    }
+}
+
+async fn one_by_one(pool: &PgPool, commits: &[&Commit]) -> Vec<Result<u64, StoreError>> {
+    let mut answers = Vec::new();
+    for commit in commits {
+        let mut tries = 1;
+        let answer = loop {
+            match attempt(pool, std::slice::from_ref(commit)).await {
+                Ok(mut answers) => break answers.remove(0),
+                Err(error) if gave_way(&error) && tries < TRIES => tries += 1,
+                Err(error) => break Err(backend(error)),
+            }
+        };
+        answers.push(answer);
+    }
+    answers
+}
+
+/// Performs commits of different jobs in one statement.
+async fn attempt(pool: &PgPool, commits: &[&Commit]) -> Result<Vec<Result<u64, StoreError>>, sqlx::Error> {
+    let turns: Vec<Turn<'_>> = commits.iter().map(|commit| Turn::of(commit)).collect();
+    let batch = Batch::of(commits.iter().copied());
+    let owned: Vec<(String,)> = bind(&turns, &batch).fetch_all(pool).await?;
+    let owned: BTreeSet<String> = owned.into_iter().map(|(job,)| job).collect();
+    let refused: Vec<&str> =
+        commits.iter().map(|commit| commit.job.as_str()).filter(|job| !owned.contains(*job)).collect();
+    let known: Vec<(String,)> = if refused.is_empty() {
+        Vec::new()
+    } else {
+        sqlx::query_as("SELECT id FROM jobs WHERE id = ANY($1)").bind(&refused).fetch_all(pool).await?
+    };
+    let answer = |commit: &&Commit| {
+        let job = commit.job.clone();
+        if owned.contains(&job) {
+            Ok(commit.version + 1)
+        } else if known.iter().any(|(known,)| *known == job) {
+            Err(StoreError::Fenced { job })
+        } else {
+            Err(StoreError::NotFound { job })
+        }
+    };
+    Ok(commits.iter().map(answer).collect())
+}
+
+type Query<'q> = sqlx::query::QueryAs<'q, sqlx::Postgres, (String,), sqlx::postgres::PgArguments>;
+
+/// Binds all rows, a column to a parameter.
+fn bind<'q>(turns: &'q [Turn<'q>], batch: &'q Batch<'q>) -> Query<'q> {
+    let query = bind_turns(sqlx::query_as(COMMIT), turns);
+    let query = query.bind(column(&batch.taken, |row| row.0)).bind(column(&batch.taken, |row| row.1));
+    let query = query
+        .bind(column(&batch.events, |row| row.job))
+        .bind(column(&batch.events, |row| row.seq))
+        .bind(column(&batch.events, |row| row.at))
+        .bind(column(&batch.events, |row| row.list))
+        .bind(column(&batch.events, |row| row.index))
+        .bind(column(&batch.events, |row| row.body.as_str()))
+        .bind(column(&batch.events, |row| row.value.as_deref()));
+    let query = query
+        .bind(column(&batch.steps, |row| row.job))
+        .bind(column(&batch.steps, |row| row.ordinal))
+        .bind(column(&batch.steps, |row| row.progress))
+        .bind(column(&batch.steps, |row| row.body.as_str()))
+        .bind(column(&batch.calls, |row| row.job))
+        .bind(column(&batch.calls, |row| row.step))
+        .bind(column(&batch.calls, |row| row.body.as_str()));
+    query
+        .bind(column(&batch.cleared, |row| row.0))
+        .bind(column(&batch.cleared, |row| row.1))
+        .bind(column(&batch.polls, |row| row.job))
+        .bind(column(&batch.polls, |row| row.effect))
+        .bind(column(&batch.polls, |row| row.due_at))
+        .bind(column(&batch.polls, |row| row.ticket.as_str()))
+        .bind(column(&batch.snapshots, |row| row.job))
+        .bind(column(&batch.snapshots, |row| row.seq))
+        .bind(column(&batch.snapshots, |row| row.state.as_str()))
+}
+
+fn bind_turns<'q>(query: Query<'q>, turns: &'q [Turn<'q>]) -> Query<'q> {
+    query
+        .bind(column(turns, |turn| turn.job))
+        .bind(column(turns, |turn| turn.version))
+        .bind(column(turns, |turn| turn.at))
+        .bind(column(turns, |turn| turn.status))
+        .bind(column(turns, |turn| turn.retry_count))
+        .bind(column(turns, |turn| turn.started_at))
+        .bind(column(turns, |turn| turn.finished_at))
+        .bind(column(turns, |turn| turn.output.as_deref()))
+        .bind(column(turns, |turn| turn.error.as_deref()))
+        .bind(column(turns, |turn| turn.last_seq))
+        .bind(column(turns, |turn| turn.ended))
+        .bind(column(turns, |turn| turn.released))
+        .bind(column(turns, |turn| turn.wake_at))
+}
+
+fn column<'a, R, T>(rows: &'a [R], cell: fn(&'a R) -> T) -> Vec<T> {
+    rows.iter().map(cell).collect()
+}

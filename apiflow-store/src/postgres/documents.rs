@@ -1,0 +1,139 @@
+//! Documents on Postgres.
+
+use apiflow_core::ports::Timestamp;
+use async_trait::async_trait;
+use sqlx::postgres::PgConnection;
+
+use super::{PostgresStore, SNAPSHOT};
+use crate::records::{self, DocumentColumns, backend};
+use crate::rows::{number, text};
+use crate::{Document, DocumentKind, Documents, Precondition, RecordError, sql};
+
+/// How often a document is saved that is made and removed by others meanwhile.
+const TRIES: u32 = 5;
+
+/// Keeps what a document refers to from being removed until the document is saved.
+const HOLD_REFERENCES: &str = "SELECT 1 FROM documents \
+     WHERE (kind, id) IN (SELECT * FROM unnest($1::text[], $2::text[])) FOR KEY SHARE";
+const VERSION_TO_SAVE: &str = "SELECT version, created_at FROM documents WHERE kind = $1 AND id = $2 FOR NO KEY UPDATE";
+/// Waits for those who save a reference to it.
+const VERSION_TO_REMOVE: &str = "SELECT version, created_at FROM documents WHERE kind = $1 AND id = $2 FOR UPDATE";
+
+#[async_trait]
+impl Documents for PostgresStore {
+    async fn save(&self, document: Document, must: Precondition) -> Result<Document, RecordError> {
+        for _ in 0..TRIES {
+            if let Some((version, created_at)) = self.attempt(&document, must).await? {
+                return Ok(Document { created_at, version, ..document });
+            }
+            // Another made it between the look and the save.
+        }
+        Err(backend(format!("{} `{}` is made and removed again and again", document.kind.as_str(), document.id)))
+    }
+
+    async fn document(&self, kind: DocumentKind, id: &str) -> Result<Option<Document>, RecordError> {
+        let mut snapshot = self.pool.begin_with(SNAPSHOT).await.map_err(backend)?;
+        let row = sqlx::query_as(sql::DOCUMENT).bind(kind.as_str()).bind(id);
+        let Some(row) = row.fetch_optional(&mut *snapshot).await.map_err(backend)? else { return Ok(None) };
+        with_references(&mut snapshot, kind, row).await.map(Some)
+    }
+
+    async fn documents(
+        &self,
+        kind: DocumentKind,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Document>, RecordError> {
+        let mut snapshot = self.pool.begin_with(SNAPSHOT).await.map_err(backend)?;
+        let page = match after {
+            None => sqlx::query_as(sql::DOCUMENTS_FIRST).bind(kind.as_str()).bind(i64::from(limit)),
+            Some(id) => {
+                let last = version(&mut snapshot, sql::DOCUMENT_VERSION, kind, id).await?;
+                let missing = || RecordError::NotFound { kind: kind.as_str(), id: id.to_owned() };
+                let (_, created_at) = last.ok_or_else(missing)?;
+                let page = sqlx::query_as(sql::DOCUMENTS_AFTER).bind(kind.as_str()).bind(i64::from(limit));
+                page.bind(created_at.0).bind(id)
+            }
+        };
+        let page: Vec<DocumentColumns> = page.fetch_all(&mut *snapshot).await.map_err(backend)?;
+        let mut documents = Vec::new();
+        for row in page {
+            documents.push(with_references(&mut snapshot, kind, row).await?);
+        }
+        Ok(documents)
+    }
+
+    async fn remove(&self, kind: DocumentKind, id: &str, must: Precondition) -> Result<(), RecordError> {
+        let mut transaction = self.pool.begin().await.map_err(backend)?;
+        let found = version(&mut transaction, VERSION_TO_REMOVE, kind, id).await?;
+        records::check(must, found.map(|(version, _)| version), kind, id)?;
+        let by = sqlx::query_as(sql::REFERRERS).bind(kind.as_str()).bind(id);
+        let by = records::references(by.fetch_all(&mut *transaction).await.map_err(backend)?)?;
+        if found.is_none() {
+            return Err(RecordError::NotFound { kind: kind.as_str(), id: id.to_owned() });
+        }
+        if !by.is_empty() {
+            return Err(RecordError::InUse { kind: kind.as_str(), id: id.to_owned(), by });
+        }
+        let gone = sqlx::query(sql::DELETE_DOCUMENT).bind(kind.as_str()).bind(id);
+        gone.execute(&mut *transaction).await.map_err(backend)?;
+        transaction.commit().await.map_err(backend)
+    }
+}
+
+impl PostgresStore {
+    /// Saves a document; gives its version and first moment, or nothing where another made it meanwhile.
+    async fn attempt(&self, document: &Document, must: Precondition) -> Result<Option<(u64, Timestamp)>, RecordError> {
+        let mut transaction = self.pool.begin().await.map_err(backend)?;
+        let (kind, id) = (document.kind, document.id.as_str());
+        let (kinds, ids): (Vec<&str>, Vec<&str>) =
+            document.references.iter().map(|(kind, id)| (kind.as_str(), id.as_str())).unzip();
+        let held = sqlx::query(HOLD_REFERENCES).bind(kinds).bind(ids);
+        held.execute(&mut *transaction).await.map_err(backend)?;
+        let found = version(&mut transaction, VERSION_TO_SAVE, kind, id).await?;
+        records::check(must, found.map(|(version, _)| version), kind, id)?;
+        let statement = if found.is_some() { sql::CHANGE_DOCUMENT } else { sql::ADD_DOCUMENT };
+        let saved = sqlx::query(statement).bind(kind.as_str()).bind(id).bind(text(&document.body));
+        let saved = saved.bind(document.updated_at.0).execute(&mut *transaction).await.map_err(backend)?;
+        if saved.rows_affected() == 0 {
+            return Ok(None);
+        }
+        refer(&mut transaction, document).await.map_err(backend)?;
+        transaction.commit().await.map_err(backend)?;
+        let (version, created_at) = found.unwrap_or((0, document.updated_at));
+        Ok(Some((version + 1, created_at)))
+    }
+}
+
+/// The version and first moment of a document, if it is there.
+async fn version(
+    connection: &mut PgConnection,
+    statement: &'static str,
+    kind: DocumentKind,
+    id: &str,
+) -> Result<Option<(u64, Timestamp)>, RecordError> {
+    let found: Option<(i64, i64)> =
+        sqlx::query_as(statement).bind(kind.as_str()).bind(id).fetch_optional(connection).await.map_err(backend)?;
+    Ok(found.map(|(version, created_at)| (number(version), Timestamp(created_at))))
+}
+
+/// Replaces what a document refers to.
+async fn refer(connection: &mut PgConnection, document: &Document) -> Result<(), sqlx::Error> {
+    let (kind, id) = (document.kind.as_str(), &document.id);
+    sqlx::query(sql::DELETE_REFERENCES).bind(kind).bind(id).execute(&mut *connection).await?;
+    for (position, (to_kind, to_id)) in (0_i64..).zip(&document.references) {
+        let reference = sqlx::query(sql::ADD_REFERENCE).bind(kind).bind(id).bind(position);
+        reference.bind(to_kind.as_str()).bind(to_id).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+async fn with_references(
+    connection: &mut PgConnection,
+    kind: DocumentKind,
+    row: DocumentColumns,
+) -> Result<Document, RecordError> {
+    let references = sqlx::query_as(sql::REFERENCES).bind(kind.as_str()).bind(&row.0);
+    let references = references.fetch_all(connection).await.map_err(backend)?;
+    records::document(kind, row, records::references(references)?)
+}

@@ -1,0 +1,282 @@
+//! Jobs on Postgres.
+
+use std::time::Duration;
+
+use apiflow_core::ports::{
+    CallRecord, Claim, Commit, Created, DuePoll, EventRow, InboxMessage, JobFilter, JobRow, Loaded, NewJob, Renewed,
+    StepRow, Store, StoreError, Timestamp,
+};
+use async_trait::async_trait;
+use serde_json::Value;
+use sqlx::QueryBuilder;
+
+use super::{PostgresStore, SNAPSHOT, now};
+use crate::batch::Event;
+use crate::rows::{self, JobColumns, PollColumns, backend, int, milliseconds, number, text};
+use crate::sql;
+
+const INBOX: &str = "SELECT id, key, payload FROM job_inbox WHERE job_id = $1 AND NOT taken ORDER BY id";
+const VALUES: &str = "SELECT seq, value FROM job_events WHERE job_id = $1 AND seq = ANY($2) AND value IS NOT NULL";
+const CLAIM: &str = concat!(
+    "WITH due AS (SELECT id, due_at FROM jobs WHERE due_at <= ",
+    now!(),
+    " ORDER BY due_at, id LIMIT $2 FOR UPDATE SKIP LOCKED) \
+     UPDATE jobs SET owner = $1, version = version + 1, due_at = ",
+    now!(),
+    " + $3 FROM due WHERE jobs.id = due.id RETURNING due.due_at, jobs.id, jobs.version"
+);
+const RENEW: &str = concat!(
+    "UPDATE jobs SET due_at = ",
+    now!(),
+    " + $2 WHERE owner = $1 AND id = ANY($3) RETURNING id, inbox_open > 0"
+);
+const TAKE_POLLS: &str = concat!(
+    "WITH due AS (SELECT job_id, effect FROM job_polls WHERE ready_at <= ",
+    now!(),
+    " ORDER BY ready_at, job_id, effect LIMIT $1 FOR UPDATE SKIP LOCKED) \
+     UPDATE job_polls AS poll SET ready_at = ",
+    now!(),
+    " + $2 FROM due WHERE poll.job_id = due.job_id AND poll.effect = due.effect \
+     RETURNING poll.job_id, poll.effect, poll.due_at, poll.tries, poll.ticket"
+);
+/// Keeps the message and wakes its job; answers the job where the message is new.
+const DELIVER: &str = concat!(
+    "WITH added AS (INSERT INTO job_inbox (job_id, key, payload) SELECT id, $2, $3 FROM jobs \
+         WHERE id = $1 AND status NOT IN ",
+    sql::ended!(),
+    " ON CONFLICT (job_id, key) DO NOTHING RETURNING job_id) \
+     UPDATE jobs SET inbox_open = inbox_open + 1, \
+         due_at = CASE WHEN owner IS NULL AND status NOT IN ",
+    sql::ended!(),
+    " THEN least(due_at, ",
+    now!(),
+    ") ELSE due_at END FROM added WHERE jobs.id = added.job_id RETURNING jobs.id"
+);
+/// Adds the job with its bundle and events, unless its key is in use; answers the job where it is new.
+const CREATE: &str = concat!(
+    "WITH free AS (INSERT INTO idempotency_keys (key, fingerprint, job_id, expires_at) \
+         SELECT $15::text, $16::text, $1::text, $17::bigint WHERE $15::text IS NOT NULL ON CONFLICT (key) DO UPDATE \
+         SET fingerprint = excluded.fingerprint, job_id = excluded.job_id, expires_at = excluded.expires_at \
+         WHERE idempotency_keys.expires_at <= ",
+    now!(),
+    " RETURNING key), \
+     added AS (INSERT INTO jobs (id, name, workflow_id, node_id, created_by, created_at, updated_at, status, \
+         last_seq, due_at) SELECT $1::text, $2::text, $3::text, $4::text, $5::text, $6::bigint, $6::bigint, 'pending', $7::bigint, ",
+    now!(),
+    " WHERE $15::text IS NULL OR EXISTS (SELECT FROM free) RETURNING id), \
+     bundle AS (INSERT INTO job_bundles (job_id, body) SELECT id, $8::text FROM added), \
+     events AS (INSERT INTO job_events (job_id, seq, at, list_id, list_index, body, value) \
+         SELECT added.id, event.* FROM added, unnest($9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], \
+         $13::text[], $14::text[]) AS event (seq, at, list_id, list_index, body, value)) \
+     SELECT id FROM added"
+);
+
+/// How often a job is added whose key was taken and is free again.
+const TRIES: u32 = 5;
+
+fn stopped() -> StoreError {
+    backend("the writer of commits has stopped")
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn create_job(&self, job: NewJob) -> Result<Created, StoreError> {
+        for _ in 0..TRIES {
+            if self.add(&job).await? {
+                return Ok(Created::New);
+            }
+            let key = job.idempotency.as_ref().map(|asked| &asked.key);
+            let used: Option<(String, String)> =
+                sqlx::query_as(sql::USED_KEY).bind(key).fetch_optional(&self.pool).await.map_err(backend)?;
+            if let Some((job, fingerprint)) = used {
+                return Ok(Created::Existing { job, fingerprint });
+            }
+            // The first job was removed meanwhile, and its key with it.
+        }
+        Err(backend(format!("the idempotency key of job `{}` is taken and freed again and again", job.id)))
+    }
+
+    async fn claim(&self, worker: &str, limit: u32, lease: Duration) -> Result<Vec<Claim>, StoreError> {
+        let mut claimed: Vec<(i64, String, i64)> = sqlx::query_as(CLAIM)
+            .bind(worker)
+            .bind(i64::from(limit))
+            .bind(milliseconds(lease))
+            .fetch_all(&self.pool)
+            .await
+            .map_err(backend)?;
+        claimed.sort();
+        Ok(claimed.into_iter().map(|(_, job, version)| Claim { job, version: number(version) }).collect())
+    }
+
+    async fn renew(&self, worker: &str, jobs: &[String], lease: Duration) -> Result<Vec<Renewed>, StoreError> {
+        let held: Vec<(String, bool)> = sqlx::query_as(RENEW)
+            .bind(worker)
+            .bind(milliseconds(lease))
+            .bind(jobs)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(backend)?;
+        Ok(held.into_iter().map(|(job, inbox)| Renewed { job, inbox }).collect())
+    }
+
+    async fn load(&self, job: &str) -> Result<Loaded, StoreError> {
+        let mut snapshot_of_all = self.pool.begin_with(SNAPSHOT).await.map_err(backend)?;
+        let connection = &mut *snapshot_of_all;
+        let row: Option<JobColumns> =
+            sqlx::query_as(sql::JOB).bind(job).fetch_optional(&mut *connection).await.map_err(backend)?;
+        let row = row.ok_or_else(|| StoreError::NotFound { job: job.to_owned() })?;
+        let (bundle,): (String,) =
+            sqlx::query_as(sql::BUNDLE).bind(job).fetch_one(&mut *connection).await.map_err(backend)?;
+        let snapshot = sqlx::query_as(sql::SNAPSHOT).bind(job).fetch_optional(&mut *connection).await;
+        let snapshot = snapshot.map_err(backend)?.map(rows::snapshot_row).transpose()?;
+        let after = snapshot.as_ref().map_or(0, |snapshot| int(snapshot.seq));
+        let events = sqlx::query_as(sql::EVENTS).bind(job).bind(after).bind(i64::MAX);
+        let events = events.fetch_all(&mut *connection).await.map_err(backend)?;
+        let inbox = sqlx::query_as(INBOX).bind(job).fetch_all(&mut *connection).await.map_err(backend)?;
+        Ok(Loaded {
+            job: rows::job_row(row)?,
+            bundle: rows::json(&bundle)?,
+            snapshot,
+            events: rows::all(events, rows::event_row)?,
+            inbox: rows::all(inbox, rows::message)?,
+        })
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<u64, StoreError> {
+        self.gatherer.ask(commit, |asked| asked).await.ok_or_else(stopped)?
+    }
+
+    async fn deliver(&self, job: &str, key: &str, payload: Value, poll_over: Option<u64>) -> Result<bool, StoreError> {
+        let added = sqlx::query(DELIVER).bind(job).bind(key).bind(text(&payload)).execute(&self.pool).await;
+        let new = added.map_err(backend)?.rows_affected() > 0;
+        if !new && self.status(job).await?.is_none() {
+            return Err(StoreError::NotFound { job: job.to_owned() });
+        }
+        if let Some(effect) = poll_over {
+            // After the message is durable: at worst the poll finds the same once more.
+            let over = sqlx::query(sql::POLL_OVER).bind(job).bind(int(effect)).execute(&self.pool).await;
+            over.map_err(backend)?;
+        }
+        Ok(new)
+    }
+
+    async fn inbox(&self, job: &str) -> Result<Vec<InboxMessage>, StoreError> {
+        let inbox = sqlx::query_as(INBOX).bind(job).fetch_all(&self.pool).await.map_err(backend)?;
+        rows::all(inbox, rows::message)
+    }
+
+    async fn take_polls(&self, limit: u32, lease: Duration) -> Result<Vec<DuePoll>, StoreError> {
+        let taken: Vec<PollColumns> = sqlx::query_as(TAKE_POLLS)
+            .bind(i64::from(limit))
+            .bind(milliseconds(lease))
+            .fetch_all(&self.pool)
+            .await
+            .map_err(backend)?;
+        rows::due_polls(taken)
+    }
+
+    async fn put_back(
+        &self,
+        job: &str,
+        effect: u64,
+        due_at: Timestamp,
+        progress: Option<(u64, f64)>,
+    ) -> Result<(), StoreError> {
+        // Two transactions: a commit may hold the step's row and wait for the poll's.
+        let back = sqlx::query(sql::PUT_BACK).bind(job).bind(int(effect)).bind(due_at.0);
+        back.execute(&self.pool).await.map_err(backend)?;
+        if let Some((ordinal, progress)) = progress {
+            let told = sqlx::query(sql::PROGRESS).bind(job).bind(int(ordinal)).bind(progress).bind(int(effect));
+            told.execute(&self.pool).await.map_err(backend)?;
+        }
+        Ok(())
+    }
+
+    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        let (moment,): (Option<i64>,) = sqlx::query_as(sql::NEXT_DUE).fetch_one(&self.pool).await.map_err(backend)?;
+        Ok(moment.map(Timestamp))
+    }
+
+    async fn values(&self, job: &str, seqs: &[u64]) -> Result<Vec<Option<Value>>, StoreError> {
+        let found = sqlx::query_as(VALUES)
+            .bind(job)
+            .bind(seqs.iter().copied().map(int).collect::<Vec<i64>>())
+            .fetch_all(&self.pool)
+            .await;
+        rows::values(found.map_err(backend)?, seqs)
+    }
+
+    async fn list(&self, job: &str, list: u64) -> Result<Vec<Value>, StoreError> {
+        let bodies: Vec<(String,)> =
+            sqlx::query_as(sql::LIST).bind(job).bind(int(list)).fetch_all(&self.pool).await.map_err(backend)?;
+        bodies.into_iter().map(|(body,)| rows::json(&body)).collect()
+    }
+
+    async fn job(&self, job: &str) -> Result<Option<JobRow>, StoreError> {
+        let row = sqlx::query_as(sql::JOB).bind(job).fetch_optional(&self.pool).await.map_err(backend)?;
+        row.map(rows::job_row).transpose()
+    }
+
+    async fn jobs(&self, filter: &JobFilter, before: Option<&str>, limit: u32) -> Result<Vec<JobRow>, StoreError> {
+        let mut query = QueryBuilder::new(sql::JOBS);
+        rows::filter!(query, filter, before, limit);
+        let found = query.build_query_as().fetch_all(&self.pool).await.map_err(backend)?;
+        rows::all(found, rows::job_row)
+    }
+
+    async fn events(&self, job: &str, after: u64, limit: u32) -> Result<Vec<EventRow>, StoreError> {
+        let page = sqlx::query_as(sql::EVENTS).bind(job).bind(int(after)).bind(i64::from(limit));
+        rows::all(page.fetch_all(&self.pool).await.map_err(backend)?, rows::event_row)
+    }
+
+    async fn steps(&self, job: &str, after: u64, limit: u32) -> Result<Vec<StepRow>, StoreError> {
+        let page = sqlx::query_as(sql::STEPS).bind(job).bind(int(after)).bind(i64::from(limit));
+        rows::all(page.fetch_all(&self.pool).await.map_err(backend)?, rows::step_row)
+    }
+
+    async fn calls(&self, job: &str, step: u64) -> Result<Vec<CallRecord>, StoreError> {
+        let calls = sqlx::query_as(sql::CALLS).bind(job).bind(int(step)).fetch_all(&self.pool).await;
+        rows::all(calls.map_err(backend)?, rows::call_record)
+    }
+
+    async fn delete_job(&self, job: &str) -> Result<(), StoreError> {
+        // A job that has ended stays so, and one that is missing stays missing: no lock is needed between the two.
+        let gone = sqlx::query(sql::DELETE_JOB).bind(job).execute(&self.pool).await.map_err(backend)?;
+        if gone.rows_affected() > 0 {
+            return Ok(());
+        }
+        let job = job.to_owned();
+        Err(if self.status(&job).await?.is_some() { StoreError::Active { job } } else { StoreError::NotFound { job } })
+    }
+}
+
+impl PostgresStore {
+    async fn status(&self, job: &str) -> Result<Option<(String,)>, StoreError> {
+        sqlx::query_as(sql::JOB_STATUS).bind(job).fetch_optional(&self.pool).await.map_err(backend)
+    }
+
+    /// Adds a job unless its key is in use; says whether it did.
+    async fn add(&self, new: &NewJob) -> Result<bool, StoreError> {
+        let events: Vec<Event<'_>> = new.events.iter().map(|event| Event::of(&new.id, event)).collect();
+        let asked = new.idempotency.as_ref();
+        let added = sqlx::query(CREATE)
+            .bind(&new.id)
+            .bind(&new.name)
+            .bind(&new.workflow_id)
+            .bind(&new.node_id)
+            .bind(&new.created_by)
+            .bind(new.created_at.0)
+            .bind(events.iter().map(|event| event.seq).max().unwrap_or(0))
+            .bind(text(&new.bundle))
+            .bind(events.iter().map(|event| event.seq).collect::<Vec<_>>())
+            .bind(events.iter().map(|event| event.at).collect::<Vec<_>>())
+            .bind(events.iter().map(|event| event.list).collect::<Vec<_>>())
+            .bind(events.iter().map(|event| event.index).collect::<Vec<_>>())
+            .bind(events.iter().map(|event| event.body.as_str()).collect::<Vec<_>>())
+            .bind(events.iter().map(|event| event.value.as_deref()).collect::<Vec<_>>())
+            .bind(asked.map(|asked| &asked.key))
+            .bind(asked.map(|asked| &asked.fingerprint))
+            .bind(asked.map(|asked| asked.expires_at.0));
+        Ok(added.fetch_optional(&self.pool).await.map_err(backend)?.is_some())
+    }
+}

@@ -1,0 +1,126 @@
+//! What the rows of documents and accounts mean.
+
+use std::fmt::Display;
+
+use apiflow_core::ports::Timestamp;
+
+use crate::rows::{json, number};
+use crate::{Document, DocumentKind, Precondition, RecordError, SecretRow, TokenRow, UserChange, UserRow};
+
+/// `id`, `body`, `created_at`, `updated_at` and `version` of a document.
+pub(crate) type DocumentColumns = (String, String, i64, i64, i64);
+
+/// `id`, `username`, `email`, `is_admin`, `password_hash` and `created_at` of a user.
+pub(crate) type UserColumns = (String, String, Option<String>, bool, String, i64);
+
+/// `id`, `user_id`, `name`, `is_session`, `created_at` and `expires_at` of a token.
+pub(crate) type TokenColumns = (String, String, String, bool, i64, Option<i64>);
+
+/// The columns of a user, then of a token.
+pub(crate) type TokenUserColumns =
+    (String, String, Option<String>, bool, String, i64, String, String, String, bool, i64, Option<i64>);
+
+/// `name`, `hosts`, `sealed` and `updated_at` of a secret.
+pub(crate) type SecretColumns = (String, String, Vec<u8>, i64);
+
+/// Makes any failure of a database an error of these traits.
+pub(crate) fn backend(error: impl Display) -> RecordError {
+    RecordError::Backend(error.to_string())
+}
+
+pub(crate) fn kind(word: &str) -> Result<DocumentKind, RecordError> {
+    [DocumentKind::Connector, DocumentKind::Node, DocumentKind::Workflow]
+        .into_iter()
+        .find(|kind| kind.as_str() == word)
+        .ok_or_else(|| backend(format!("there is no kind of document `{word}`")))
+}
+
+pub(crate) fn references(rows: Vec<(String, String)>) -> Result<Vec<(DocumentKind, String)>, RecordError> {
+    rows.into_iter().map(|(word, id)| Ok((kind(&word)?, id))).collect()
+}
+
+pub(crate) fn document(
+    kind: DocumentKind,
+    (id, body, created_at, updated_at, version): DocumentColumns,
+    references: Vec<(DocumentKind, String)>,
+) -> Result<Document, RecordError> {
+    Ok(Document {
+        kind,
+        id,
+        body: json(&body).map_err(backend)?,
+        references,
+        created_at: Timestamp(created_at),
+        updated_at: Timestamp(updated_at),
+        version: number(version),
+    })
+}
+
+/// Whether a document of this version, or none, meets what must hold.
+pub(crate) fn check(must: Precondition, found: Option<u64>, kind: DocumentKind, id: &str) -> Result<(), RecordError> {
+    let (kind, id) = (kind.as_str(), id.to_owned());
+    match (must, found) {
+        (Precondition::None, _) | (Precondition::Absent, None) | (Precondition::Present, Some(_)) => Ok(()),
+        (Precondition::Absent, Some(_)) => Err(RecordError::Exists { kind, id }),
+        (Precondition::Present | Precondition::Version(_), None) => Err(RecordError::NotFound { kind, id }),
+        (Precondition::Version(asked), Some(version)) if asked == version => Ok(()),
+        (Precondition::Version(_), Some(version)) => Err(RecordError::Changed { kind, id, version }),
+    }
+}
+
+pub(crate) fn user((id, username, email, is_admin, password_hash, created_at): UserColumns) -> UserRow {
+    UserRow { id, username, email, is_admin, password_hash, created_at: Timestamp(created_at) }
+}
+
+pub(crate) fn token((id, user_id, name, is_session, created_at, expires_at): TokenColumns) -> TokenRow {
+    let (created_at, expires_at) = (Timestamp(created_at), expires_at.map(Timestamp));
+    TokenRow { id, user_id, name, is_session, created_at, expires_at }
+}
+
+pub(crate) fn token_user(columns: TokenUserColumns) -> (UserRow, TokenRow) {
+    let (id, username, email, is_admin, password, user_created, token_id, user_id, name, session, created, expires) =
+        columns;
+    (
+        user((id, username, email, is_admin, password, user_created)),
+        token((token_id, user_id, name, session, created, expires)),
+    )
+}
+
+pub(crate) fn secret((name, hosts, sealed, updated_at): SecretColumns) -> Result<SecretRow, RecordError> {
+    Ok(SecretRow { name, hosts: json(&hosts).map_err(backend)?, sealed, updated_at: Timestamp(updated_at) })
+}
+
+/// The name by which users are unique.
+pub(crate) fn username_key(username: &str) -> String {
+    username.to_lowercase()
+}
+
+pub(crate) fn no_user(id: &str) -> RecordError {
+    RecordError::NotFound { kind: "user", id: id.to_owned() }
+}
+
+/// The user as a change leaves it.
+pub(crate) fn changed(user: UserRow, change: UserChange) -> UserRow {
+    UserRow {
+        username: change.username.unwrap_or(user.username),
+        email: change.email.unwrap_or(user.email),
+        is_admin: change.is_admin.unwrap_or(user.is_admin),
+        password_hash: change.password_hash.unwrap_or(user.password_hash),
+        ..user
+    }
+}
+
+/// Names the user where a username is in use.
+pub(crate) fn name_in_use(error: sqlx::Error, username: &str) -> RecordError {
+    match error.as_database_error() {
+        Some(found) if found.is_unique_violation() => RecordError::Exists { kind: "user", id: username.to_owned() },
+        Some(_) | None => backend(error),
+    }
+}
+
+/// Names the user where a token's owner is missing.
+pub(crate) fn owner_missing(error: sqlx::Error, user_id: &str) -> RecordError {
+    match error.as_database_error() {
+        Some(found) if found.is_foreign_key_violation() => no_user(user_id),
+        Some(_) | None => backend(error),
+    }
+}

@@ -1,0 +1,180 @@
+//! What both databases' rows mean.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::time::Duration;
+
+use apiflow_core::ports::{
+    CallRecord, DuePoll, EventRow, InboxMessage, JobPatch, JobRow, JobStatus, Poll, SnapshotRow, StepRow, StoreError,
+    Timestamp,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// The columns of `sql::JOB`, in order.
+pub(crate) type JobColumns = (
+    String,
+    String,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    i64,
+    i64,
+    String,
+    i64,
+    Option<i64>,
+    Option<i64>,
+    Option<String>,
+    Option<String>,
+    i64,
+);
+
+/// `seq`, `at`, `list_id`, `list_index` and `body` of an event.
+pub(crate) type EventColumns = (i64, i64, Option<i64>, Option<i64>, String);
+
+/// `job_id`, `effect`, `due_at`, `tries` and `ticket` of a poll.
+pub(crate) type PollColumns = (String, i64, i64, i64, String);
+
+/// Makes any failure of a database an error of the port.
+pub(crate) fn backend(error: impl Display) -> StoreError {
+    StoreError::Backend(error.to_string())
+}
+
+/// A number as both databases keep it; numbers of the journal stay far below the bound.
+pub(crate) fn int(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// A number as the ports have it.
+pub(crate) fn number(int: i64) -> u64 {
+    u64::try_from(int).unwrap_or(0)
+}
+
+pub(crate) fn milliseconds(lease: Duration) -> i64 {
+    i64::try_from(lease.as_millis()).unwrap_or(i64::MAX / 2).min(i64::MAX / 2)
+}
+
+/// JSON text as it is kept.
+pub(crate) fn text(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("rows hold only strings, numbers and JSON values")
+}
+
+/// Reads JSON text that was kept.
+pub(crate) fn json<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|error| backend(format!("a row does not hold what it should: {error}")))
+}
+
+fn optional(text: Option<String>) -> Result<Option<Value>, StoreError> {
+    text.map(|text| json(&text)).transpose()
+}
+
+pub(crate) fn job_row(columns: JobColumns) -> Result<JobRow, StoreError> {
+    let (
+        id,
+        name,
+        workflow_id,
+        node_id,
+        created_by,
+        created_at,
+        updated_at,
+        status,
+        retry_count,
+        started_at,
+        finished_at,
+        output,
+        error,
+        last_seq,
+    ) = columns;
+    let Some(status) = JobStatus::parse(&status) else {
+        return Err(backend(format!("job `{id}` has the unknown status `{status}`")));
+    };
+    Ok(JobRow {
+        id,
+        name,
+        workflow_id,
+        node_id,
+        created_by,
+        created_at: Timestamp(created_at),
+        updated_at: Timestamp(updated_at),
+        patch: JobPatch {
+            status,
+            retry_count: number(retry_count),
+            started_at: started_at.map(Timestamp),
+            finished_at: finished_at.map(Timestamp),
+            output: optional(output)?,
+            error: optional(error)?,
+        },
+        last_seq: number(last_seq),
+    })
+}
+
+pub(crate) fn event_row((seq, at, list, index, body): EventColumns) -> Result<EventRow, StoreError> {
+    let item = list.zip(index).map(|(list, index)| (number(list), number(index)));
+    Ok(EventRow { seq: number(seq), at: Timestamp(at), body: json(&body)?, value: None, item })
+}
+
+pub(crate) fn step_row((progress, body): (Option<f64>, String)) -> Result<StepRow, StoreError> {
+    let step: StepRow = json(&body)?;
+    Ok(StepRow { progress, ..step })
+}
+
+pub(crate) fn call_record((body,): (String,)) -> Result<CallRecord, StoreError> {
+    json(&body)
+}
+
+pub(crate) fn message((id, key, payload): (i64, String, String)) -> Result<InboxMessage, StoreError> {
+    Ok(InboxMessage { id, key, payload: json(&payload)? })
+}
+
+pub(crate) fn snapshot_row((seq, state): (i64, String)) -> Result<SnapshotRow, StoreError> {
+    Ok(SnapshotRow { seq: number(seq), state: json(&state)? })
+}
+
+/// Polls that were taken, oldest first.
+pub(crate) fn due_polls(mut rows: Vec<PollColumns>) -> Result<Vec<DuePoll>, StoreError> {
+    rows.sort_by(|one, other| (one.2, &one.0, one.1).cmp(&(other.2, &other.0, other.1)));
+    rows.into_iter()
+        .map(|(job, effect, due_at, tries, ticket)| {
+            let poll = Poll { effect: number(effect), due_at: Timestamp(due_at), ticket: json(&ticket)? };
+            Ok(DuePoll { job, tries: u32::try_from(tries).unwrap_or(u32::MAX), poll })
+        })
+        .collect()
+}
+
+/// Values in the order asked.
+pub(crate) fn values(rows: Vec<(i64, String)>, asked: &[u64]) -> Result<Vec<Option<Value>>, StoreError> {
+    let found: BTreeMap<u64, String> = rows.into_iter().map(|(seq, value)| (number(seq), value)).collect();
+    asked.iter().map(|seq| found.get(seq).map(|text| json(text)).transpose()).collect()
+}
+
+/// Converts all rows, up to the first that does not hold what it should.
+pub(crate) fn all<R, T>(rows: Vec<R>, convert: fn(R) -> Result<T, StoreError>) -> Result<Vec<T>, StoreError> {
+    rows.into_iter().map(convert).collect()
+}
+
+/// Adds what a filter asks to a query of jobs; the databases' builders share no type.
+macro_rules! filter {
+    ($query:ident, $filter:ident, $before:ident, $limit:ident) => {
+        if let Some(status) = $filter.status {
+            $query.push(" AND status = ").push_bind(status.as_str());
+        }
+        if let Some(workflow) = &$filter.workflow_id {
+            $query.push(" AND workflow_id = ").push_bind(workflow);
+        }
+        if let Some(node) = &$filter.node_id {
+            $query.push(" AND node_id = ").push_bind(node);
+        }
+        if let Some(moment) = $filter.created_after {
+            $query.push(" AND created_at >= ").push_bind(moment.0);
+        }
+        if let Some(moment) = $filter.created_before {
+            $query.push(" AND created_at < ").push_bind(moment.0);
+        }
+        if let Some(before) = $before {
+            $query.push(" AND id < ").push_bind(before);
+        }
+        $query.push(" ORDER BY id DESC LIMIT ").push_bind(i64::from($limit));
+    };
+}
+pub(crate) use filter;

@@ -1,0 +1,113 @@
+//! Statements that both databases understand alike.
+
+/// The word list of ended jobs.
+macro_rules! ended {
+    () => {
+        "('completed', 'failed', 'cancelled')"
+    };
+}
+pub(crate) use ended;
+
+/// The columns of [`crate::rows::JobColumns`].
+macro_rules! job_columns {
+    () => {
+        "id, name, workflow_id, node_id, created_by, created_at, updated_at, status, retry_count, started_at, \
+         finished_at, output, error, last_seq"
+    };
+}
+
+pub(crate) const JOB: &str = concat!("SELECT ", job_columns!(), " FROM jobs WHERE id = $1");
+pub(crate) const JOBS: &str = concat!("SELECT ", job_columns!(), " FROM jobs WHERE TRUE");
+pub(crate) const JOB_STATUS: &str = "SELECT status FROM jobs WHERE id = $1";
+pub(crate) const DELETE_JOB: &str = concat!("DELETE FROM jobs WHERE id = $1 AND status IN ", ended!());
+pub(crate) const BUNDLE: &str = "SELECT body FROM job_bundles WHERE job_id = $1";
+pub(crate) const SNAPSHOT: &str = "SELECT seq, state FROM job_snapshots WHERE job_id = $1";
+pub(crate) const EVENTS: &str = "SELECT seq, at, list_id, list_index, body FROM job_events \
+     WHERE job_id = $1 AND seq > $2 ORDER BY seq LIMIT $3";
+pub(crate) const LIST: &str = "SELECT body FROM job_events WHERE job_id = $1 AND list_id = $2 ORDER BY list_index";
+pub(crate) const STEPS: &str = "SELECT progress, body FROM job_steps \
+     WHERE job_id = $1 AND ordinal > $2 ORDER BY ordinal LIMIT $3";
+pub(crate) const CALLS: &str = "SELECT body FROM job_calls WHERE job_id = $1 AND step = $2 ORDER BY id";
+pub(crate) const NEXT_DUE: &str = "SELECT MIN(at) FROM (SELECT MIN(due_at) AS at FROM jobs \
+     UNION ALL SELECT MIN(ready_at) AS at FROM job_polls) AS moments";
+pub(crate) const PUT_BACK: &str = "UPDATE job_polls SET due_at = $3, ready_at = $3, tries = tries + 1 \
+     WHERE job_id = $1 AND effect = $2";
+pub(crate) const PROGRESS: &str = "UPDATE job_steps SET progress = $3 WHERE job_id = $1 AND ordinal = $2 \
+     AND EXISTS (SELECT 1 FROM job_polls WHERE job_id = $1 AND effect = $4)";
+pub(crate) const POLL_OVER: &str = "DELETE FROM job_polls WHERE job_id = $1 AND effect = $2";
+pub(crate) const USED_KEY: &str = "SELECT job_id, fingerprint FROM idempotency_keys WHERE key = $1";
+
+pub(crate) const DOCUMENT_VERSION: &str = "SELECT version, created_at FROM documents WHERE kind = $1 AND id = $2";
+pub(crate) const DOCUMENT: &str = "SELECT id, body, created_at, updated_at, version FROM documents \
+     WHERE kind = $1 AND id = $2";
+pub(crate) const DOCUMENTS_FIRST: &str = "SELECT id, body, created_at, updated_at, version FROM documents \
+     WHERE kind = $1 ORDER BY created_at DESC, id DESC LIMIT $2";
+pub(crate) const DOCUMENTS_AFTER: &str = "SELECT id, body, created_at, updated_at, version FROM documents \
+     WHERE kind = $1 AND (created_at, id) < ($3, $4) ORDER BY created_at DESC, id DESC LIMIT $2";
+pub(crate) const ADD_DOCUMENT: &str = "INSERT INTO documents (kind, id, body, created_at, updated_at, version) \
+     VALUES ($1, $2, $3, $4, $4, 1) ON CONFLICT DO NOTHING";
+pub(crate) const CHANGE_DOCUMENT: &str = "UPDATE documents SET body = $3, updated_at = $4, version = version + 1 \
+     WHERE kind = $1 AND id = $2";
+pub(crate) const DELETE_DOCUMENT: &str = "DELETE FROM documents WHERE kind = $1 AND id = $2";
+pub(crate) const REFERENCES: &str = "SELECT to_kind, to_id FROM document_references \
+     WHERE kind = $1 AND id = $2 ORDER BY position";
+pub(crate) const ADD_REFERENCE: &str = "INSERT INTO document_references (kind, id, position, to_kind, to_id) \
+     VALUES ($1, $2, $3, $4, $5)";
+pub(crate) const DELETE_REFERENCES: &str = "DELETE FROM document_references WHERE kind = $1 AND id = $2";
+/// Up to 20 documents that refer to another, itself not counted.
+pub(crate) const REFERRERS: &str = "SELECT DISTINCT kind, id FROM document_references \
+     WHERE to_kind = $1 AND to_id = $2 AND NOT (kind = $1 AND id = $2) ORDER BY kind, id LIMIT 20";
+
+/// The columns of [`crate::records::UserColumns`].
+macro_rules! user_columns {
+    () => {
+        "users.id, users.username, users.email, users.is_admin, users.password_hash, users.created_at"
+    };
+}
+pub(crate) use user_columns;
+
+/// The columns of [`crate::records::TokenColumns`].
+macro_rules! token_columns {
+    () => {
+        "tokens.id, tokens.user_id, tokens.name, tokens.is_session, tokens.created_at, tokens.expires_at"
+    };
+}
+
+pub(crate) const ADD_USER: &str = "INSERT INTO users \
+     (id, username, username_key, email, is_admin, password_hash, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+pub(crate) const USER: &str = concat!("SELECT ", user_columns!(), " FROM users WHERE id = $1");
+pub(crate) const USER_NAMED: &str = concat!("SELECT ", user_columns!(), " FROM users WHERE username_key = $1");
+pub(crate) const USERS_FIRST: &str =
+    concat!("SELECT ", user_columns!(), " FROM users ORDER BY created_at DESC, id DESC LIMIT $1");
+pub(crate) const USERS_AFTER: &str = concat!(
+    "SELECT ",
+    user_columns!(),
+    " FROM users WHERE (created_at, id) < ($2, $3) ORDER BY created_at DESC, id DESC LIMIT $1"
+);
+pub(crate) const CHANGE_USER: &str = "UPDATE users \
+     SET username = $2, username_key = $3, email = $4, is_admin = $5, password_hash = $6 WHERE id = $1";
+pub(crate) const DELETE_USER: &str = "DELETE FROM users WHERE id = $1";
+pub(crate) const ADD_TOKEN: &str = "INSERT INTO tokens \
+     (id, user_id, name, is_session, hash, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+pub(crate) const TOKEN_USER: &str = concat!(
+    "SELECT ",
+    user_columns!(),
+    ", ",
+    token_columns!(),
+    " FROM tokens JOIN users ON users.id = tokens.user_id \
+     WHERE tokens.hash = $1 AND (tokens.expires_at IS NULL OR tokens.expires_at > $2)"
+);
+pub(crate) const TOKENS: &str = concat!(
+    "SELECT ",
+    token_columns!(),
+    " FROM tokens WHERE user_id = $1 AND NOT is_session ORDER BY created_at DESC, id DESC"
+);
+pub(crate) const DELETE_TOKEN: &str = "DELETE FROM tokens WHERE user_id = $1 AND id = $2";
+pub(crate) const DELETE_TOKENS: &str = "DELETE FROM tokens WHERE user_id = $1 AND (is_session OR NOT $2)";
+
+pub(crate) const PUT_SECRET: &str = "INSERT INTO secrets (name, hosts, sealed, updated_at) VALUES ($1, $2, $3, $4) \
+     ON CONFLICT (name) DO UPDATE \
+     SET hosts = excluded.hosts, sealed = excluded.sealed, updated_at = excluded.updated_at";
+pub(crate) const SECRET: &str = "SELECT name, hosts, sealed, updated_at FROM secrets WHERE name = $1";
+pub(crate) const SECRETS: &str = "SELECT name, hosts, sealed, updated_at FROM secrets ORDER BY name";
+pub(crate) const DELETE_SECRET: &str = "DELETE FROM secrets WHERE name = $1";

@@ -1,0 +1,102 @@
+//! The store on SQLite: one process, one writer, write-ahead log.
+
+mod accounts;
+mod documents;
+mod inserts;
+mod jobs;
+mod rounds;
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::SqlitePool;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{SqlSafeStr, Transaction};
+
+use self::rounds::Write;
+use crate::OpenError;
+use crate::gather::Gatherer;
+
+/// Commits of one transaction, at most.
+const GATHERED: usize = 256;
+/// Connections that read at the same time.
+const READERS: u32 = 4;
+/// How long a statement waits for another process that has the file.
+const BUSY: Duration = Duration::from_secs(10);
+/// How long a caller waits for a connection.
+const ACQUIRE: Duration = Duration::from_secs(30);
+/// Statements that each connection keeps prepared; multi-row inserts are one per number of rows.
+const PREPARED: usize = 400;
+
+/// Keeps jobs, documents and accounts in a SQLite file.
+///
+/// What a method has answered is on disk. Commits, new jobs and messages that are asked at the same time share a
+/// transaction.
+pub struct SqliteStore {
+    writer: SqlitePool,
+    reader: SqlitePool,
+    gatherer: Gatherer<Write>,
+}
+
+impl SqliteStore {
+    /// Opens the file, or makes it, and brings its tables up to date. The folder must exist.
+    ///
+    /// # Errors
+    /// [`OpenError`] names the file.
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        let path = path.as_ref();
+        Self::connect(path).await.map_err(|reason| OpenError::new(format!("sqlite:{}", path.display()), reason))
+    }
+
+    async fn connect(path: &Path) -> Result<Self, sqlx::Error> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY)
+            .statement_cache_capacity(PREPARED);
+        let writer = pool(1).connect_with(options.clone()).await?;
+        migrations().run(&writer).await?;
+        let reader = pool(READERS).connect_with(options.pragma("query_only", "ON")).await?;
+        let pool = writer.clone();
+        let gatherer = Gatherer::start(GATHERED, move |writes| rounds::perform(pool.clone(), writes));
+        Ok(Self { writer, reader, gatherer })
+    }
+
+    /// Closes all connections; whoever still asks gets an error.
+    pub async fn close(&self) {
+        self.writer.close().await;
+        self.reader.close().await;
+    }
+
+    /// Begins a transaction that may write, so that it never has to give way half-way through.
+    async fn begin(&self) -> Result<Transaction<'static, sqlx::Sqlite>, sqlx::Error> {
+        self.writer.begin_with("BEGIN IMMEDIATE").await
+    }
+}
+
+fn pool(connections: u32) -> SqlitePoolOptions {
+    // Connections to a file neither age nor fall away.
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+}
+
+fn migrations() -> Migrator {
+    let foundation = include_str!("../migrations/sqlite/0001_foundation.sql").into_sql_str();
+    Migrator::with_migrations(vec![Migration::new(1, "foundation".into(), MigrationType::Simple, foundation, false)])
+}
+
+/// The database's clock, in milliseconds.
+macro_rules! now {
+    () => {
+        "CAST(round(unixepoch('now', 'subsec') * 1000) AS INTEGER)"
+    };
+}
+use now;

@@ -1,0 +1,211 @@
+//! Jobs on SQLite.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use apiflow_core::ports::{
+    CallRecord, Claim, Commit, Created, DuePoll, EventRow, InboxMessage, JobFilter, JobRow, JobStatus, Loaded, NewJob,
+    Renewed, StepRow, Store, StoreError, Timestamp,
+};
+use async_trait::async_trait;
+use serde_json::Value;
+use sqlx::QueryBuilder;
+
+use super::rounds::{Delivery, Write};
+use super::{SqliteStore, now};
+use crate::rows::{self, JobColumns, PollColumns, backend, int, milliseconds, number, text};
+use crate::sql;
+
+const INBOX: &str = "SELECT id, key, payload FROM job_inbox WHERE job_id = $1 AND taken = 0 ORDER BY id";
+const VALUES: &str = "SELECT seq, value FROM job_events \
+     WHERE job_id = $1 AND seq IN (SELECT value FROM json_each($2)) AND job_events.value IS NOT NULL";
+const DUE: &str = concat!("SELECT id FROM jobs WHERE due_at <= ", now!(), " ORDER BY due_at, id LIMIT $1");
+const CLAIM: &str = concat!(
+    "UPDATE jobs SET owner = $1, version = version + 1, due_at = ",
+    now!(),
+    " + $2 WHERE id IN (SELECT value FROM json_each($3)) AND due_at <= ",
+    now!(),
+    " RETURNING id, version"
+);
+const RENEW: &str = concat!(
+    "UPDATE jobs SET due_at = ",
+    now!(),
+    " + $2 WHERE owner = $1 AND id IN (SELECT value FROM json_each($3)) RETURNING id, inbox_open > 0"
+);
+const POLL_DUE: &str = concat!("SELECT EXISTS (SELECT 1 FROM job_polls WHERE ready_at <= ", now!(), ")");
+const TAKE_POLLS: &str = concat!(
+    "UPDATE job_polls SET ready_at = ",
+    now!(),
+    " + $2 WHERE (job_id, effect) IN (SELECT job_id, effect FROM job_polls WHERE ready_at <= ",
+    now!(),
+    " ORDER BY ready_at, job_id, effect LIMIT $1) RETURNING job_id, effect, due_at, tries, ticket"
+);
+
+fn stopped() -> StoreError {
+    backend("the writer has stopped")
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn create_job(&self, job: NewJob) -> Result<Created, StoreError> {
+        self.gatherer.ask(job, Write::Create).await.ok_or_else(stopped)?
+    }
+
+    async fn claim(&self, worker: &str, limit: u32, lease: Duration) -> Result<Vec<Claim>, StoreError> {
+        // Read first: an idle worker does not write.
+        let due: Vec<(String,)> =
+            sqlx::query_as(DUE).bind(i64::from(limit)).fetch_all(&self.reader).await.map_err(backend)?;
+        if due.is_empty() {
+            return Ok(Vec::new());
+        }
+        let order: Vec<String> = due.into_iter().map(|(id,)| id).collect();
+        let claimed: Vec<(String, i64)> = sqlx::query_as(CLAIM)
+            .bind(worker)
+            .bind(milliseconds(lease))
+            .bind(text(&order))
+            .fetch_all(&self.writer)
+            .await
+            .map_err(backend)?;
+        let mut claimed: BTreeMap<String, i64> = claimed.into_iter().collect();
+        let claims = order.into_iter().filter_map(|job| {
+            let version = number(claimed.remove(&job)?);
+            Some(Claim { job, version })
+        });
+        Ok(claims.collect())
+    }
+
+    async fn renew(&self, worker: &str, jobs: &[String], lease: Duration) -> Result<Vec<Renewed>, StoreError> {
+        let held: Vec<(String, bool)> = sqlx::query_as(RENEW)
+            .bind(worker)
+            .bind(milliseconds(lease))
+            .bind(text(&jobs))
+            .fetch_all(&self.writer)
+            .await
+            .map_err(backend)?;
+        Ok(held.into_iter().map(|(job, inbox)| Renewed { job, inbox }).collect())
+    }
+
+    async fn load(&self, job: &str) -> Result<Loaded, StoreError> {
+        let mut snapshot_of_all = self.reader.begin().await.map_err(backend)?;
+        let connection = &mut *snapshot_of_all;
+        let row: Option<JobColumns> =
+            sqlx::query_as(sql::JOB).bind(job).fetch_optional(&mut *connection).await.map_err(backend)?;
+        let row = row.ok_or_else(|| StoreError::NotFound { job: job.to_owned() })?;
+        let (bundle,): (String,) =
+            sqlx::query_as(sql::BUNDLE).bind(job).fetch_one(&mut *connection).await.map_err(backend)?;
+        let snapshot = sqlx::query_as(sql::SNAPSHOT).bind(job).fetch_optional(&mut *connection).await;
+        let snapshot = snapshot.map_err(backend)?.map(rows::snapshot_row).transpose()?;
+        let after = snapshot.as_ref().map_or(0, |snapshot| int(snapshot.seq));
+        let events = sqlx::query_as(sql::EVENTS).bind(job).bind(after).bind(i64::MAX);
+        let events = events.fetch_all(&mut *connection).await.map_err(backend)?;
+        let inbox = sqlx::query_as(INBOX).bind(job).fetch_all(&mut *connection).await.map_err(backend)?;
+        Ok(Loaded {
+            job: rows::job_row(row)?,
+            bundle: rows::json(&bundle)?,
+            snapshot,
+            events: rows::all(events, rows::event_row)?,
+            inbox: rows::all(inbox, rows::message)?,
+        })
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<u64, StoreError> {
+        self.gatherer.ask(commit, Write::Commit).await.ok_or_else(stopped)?
+    }
+
+    async fn deliver(&self, job: &str, key: &str, payload: Value, poll_over: Option<u64>) -> Result<bool, StoreError> {
+        let delivery = Delivery { job: job.to_owned(), key: key.to_owned(), payload: text(&payload), poll_over };
+        self.gatherer.ask(delivery, Write::Deliver).await.ok_or_else(stopped)?
+    }
+
+    async fn inbox(&self, job: &str) -> Result<Vec<InboxMessage>, StoreError> {
+        let inbox = sqlx::query_as(INBOX).bind(job).fetch_all(&self.reader).await.map_err(backend)?;
+        rows::all(inbox, rows::message)
+    }
+
+    async fn take_polls(&self, limit: u32, lease: Duration) -> Result<Vec<DuePoll>, StoreError> {
+        // Read first: an idle poller does not write.
+        let (due,): (bool,) = sqlx::query_as(POLL_DUE).fetch_one(&self.reader).await.map_err(backend)?;
+        if !due {
+            return Ok(Vec::new());
+        }
+        let taken: Vec<PollColumns> = sqlx::query_as(TAKE_POLLS)
+            .bind(i64::from(limit))
+            .bind(milliseconds(lease))
+            .fetch_all(&self.writer)
+            .await
+            .map_err(backend)?;
+        rows::due_polls(taken)
+    }
+
+    async fn put_back(
+        &self,
+        job: &str,
+        effect: u64,
+        due_at: Timestamp,
+        progress: Option<(u64, f64)>,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await.map_err(backend)?;
+        let back = sqlx::query(sql::PUT_BACK).bind(job).bind(int(effect)).bind(due_at.0);
+        back.execute(&mut *transaction).await.map_err(backend)?;
+        if let Some((ordinal, progress)) = progress {
+            let told = sqlx::query(sql::PROGRESS).bind(job).bind(int(ordinal)).bind(progress).bind(int(effect));
+            told.execute(&mut *transaction).await.map_err(backend)?;
+        }
+        transaction.commit().await.map_err(backend)
+    }
+
+    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        let (moment,): (Option<i64>,) = sqlx::query_as(sql::NEXT_DUE).fetch_one(&self.reader).await.map_err(backend)?;
+        Ok(moment.map(Timestamp))
+    }
+
+    async fn values(&self, job: &str, seqs: &[u64]) -> Result<Vec<Option<Value>>, StoreError> {
+        let found = sqlx::query_as(VALUES).bind(job).bind(text(&seqs)).fetch_all(&self.reader).await;
+        rows::values(found.map_err(backend)?, seqs)
+    }
+
+    async fn list(&self, job: &str, list: u64) -> Result<Vec<Value>, StoreError> {
+        let bodies: Vec<(String,)> =
+            sqlx::query_as(sql::LIST).bind(job).bind(int(list)).fetch_all(&self.reader).await.map_err(backend)?;
+        bodies.into_iter().map(|(body,)| rows::json(&body)).collect()
+    }
+
+    async fn job(&self, job: &str) -> Result<Option<JobRow>, StoreError> {
+        let row = sqlx::query_as(sql::JOB).bind(job).fetch_optional(&self.reader).await.map_err(backend)?;
+        row.map(rows::job_row).transpose()
+    }
+
+    async fn jobs(&self, filter: &JobFilter, before: Option<&str>, limit: u32) -> Result<Vec<JobRow>, StoreError> {
+        let mut query = QueryBuilder::new(sql::JOBS);
+        rows::filter!(query, filter, before, limit);
+        let found = query.build_query_as().fetch_all(&self.reader).await.map_err(backend)?;
+        rows::all(found, rows::job_row)
+    }
+
+    async fn events(&self, job: &str, after: u64, limit: u32) -> Result<Vec<EventRow>, StoreError> {
+        let page = sqlx::query_as(sql::EVENTS).bind(job).bind(int(after)).bind(i64::from(limit));
+        rows::all(page.fetch_all(&self.reader).await.map_err(backend)?, rows::event_row)
+    }
+
+    async fn steps(&self, job: &str, after: u64, limit: u32) -> Result<Vec<StepRow>, StoreError> {
+        let page = sqlx::query_as(sql::STEPS).bind(job).bind(int(after)).bind(i64::from(limit));
+        rows::all(page.fetch_all(&self.reader).await.map_err(backend)?, rows::step_row)
+    }
+
+    async fn calls(&self, job: &str, step: u64) -> Result<Vec<CallRecord>, StoreError> {
+        let calls = sqlx::query_as(sql::CALLS).bind(job).bind(int(step)).fetch_all(&self.reader).await;
+        rows::all(calls.map_err(backend)?, rows::call_record)
+    }
+
+    async fn delete_job(&self, job: &str) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await.map_err(backend)?;
+        let found: Option<(String,)> =
+            sqlx::query_as(sql::JOB_STATUS).bind(job).fetch_optional(&mut *transaction).await.map_err(backend)?;
+        let (status,) = found.ok_or_else(|| StoreError::NotFound { job: job.to_owned() })?;
+        if !JobStatus::parse(&status).is_some_and(JobStatus::is_final) {
+            return Err(StoreError::Active { job: job.to_owned() });
+        }
+        sqlx::query(sql::DELETE_JOB).bind(job).execute(&mut *transaction).await.map_err(backend)?;
+        transaction.commit().await.map_err(backend)
+    }
+}

@@ -1,0 +1,127 @@
+//! All that continuous integration checks, stage by stage.
+
+use std::time::{Duration, Instant};
+
+use crate::say::{headline, say};
+use crate::tool::{find, tool};
+use crate::{Result, demo, openapi, test, wasm};
+
+/// What all stages together may take on two cores.
+const BUDGET: Duration = Duration::from_mins(75);
+
+/// The features of the core that may be chosen one by one.
+const FEATURES: [&str; 4] = ["runtime", "http", "boa", "sandbox"];
+
+/// Packages that embedders of the pure core must not have to build.
+const NOT_PURE: [&str; 3] = ["tokio", "boa_engine", "reqwest"];
+
+/// What became of a stage.
+struct Stage {
+    name: &'static str,
+    time: Duration,
+    outcome: Result,
+}
+
+/// Runs every stage to its end and shows minutes per stage.
+pub(crate) async fn run() -> Result {
+    let mut stages = Vec::new();
+    stages.push(stage("format", format()).await);
+    stages.push(stage("lints", lints()).await);
+    stages.push(stage("documentation", documentation()).await);
+    stages.push(stage("licences", licences()).await);
+    stages.push(stage("features", features()).await);
+    stages.push(stage("purity", purity()).await);
+    stages.push(stage("tests", test::run(&[])).await);
+    stages.push(stage("wasm size", weigh()).await);
+    stages.push(stage("generated", openapi::run(true)).await);
+    stages.push(stage("compose", compose()).await);
+    stages.push(stage("demo", demo::run(false)).await);
+    conclude(&stages)
+}
+
+async fn stage(name: &'static str, work: impl Future<Output = Result>) -> Stage {
+    headline(&format!("ci: {name}"));
+    let start = Instant::now();
+    let outcome = work.await;
+    if let Err(reason) = &outcome {
+        say(format!("{name}: {reason}"));
+    }
+    Stage { name, time: start.elapsed(), outcome }
+}
+
+fn conclude(stages: &[Stage]) -> Result {
+    let total: Duration = stages.iter().map(|stage| stage.time).sum();
+    let minutes = |time: Duration| time.as_secs_f64() / 60.0;
+    say("\n| stage | minutes | |\n|---|---:|---|");
+    for stage in stages {
+        let word = if stage.outcome.is_ok() { "passed" } else { "failed" };
+        say(format!("| {} | {:.1} | {word} |", stage.name, minutes(stage.time)));
+    }
+    say(format!("| all | {:.1} | |", minutes(total)));
+    let failed: Vec<_> = stages.iter().filter(|stage| stage.outcome.is_err()).map(|stage| stage.name).collect();
+    if !failed.is_empty() {
+        return Err(format!("failed: {}", failed.join(", ")));
+    }
+    if total > BUDGET {
+        return Err(format!("all stages passed, but took over {:.0} minutes: make the slowest one faster", minutes(BUDGET)));
+    }
+    Ok(())
+}
+
+async fn format() -> Result {
+    tool("cargo").args(["fmt", "--all", "--check"]).run().await
+}
+
+async fn lints() -> Result {
+    let arguments = ["clippy", "--workspace", "--all-targets", "--features", "xtask/bench", "--", "-D", "warnings"];
+    tool("cargo").args(arguments).run().await
+}
+
+async fn documentation() -> Result {
+    tool("cargo").args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings").run().await
+}
+
+async fn licences() -> Result {
+    if find(&["cargo-deny"]).is_none() {
+        tool("cargo").args(["install", "cargo-deny", "--locked"]).run().await?;
+    }
+    tool("cargo").args(["deny", "check", "bans", "licenses", "sources"]).run().await
+}
+
+/// Every choice of the core's features compiles, tests included.
+async fn features() -> Result {
+    for choice in 0..1_u32 << FEATURES.len() {
+        let chosen = FEATURES.iter().enumerate().filter(|(at, _)| choice >> at & 1 == 1);
+        let chosen: Vec<_> = chosen.map(|(_, feature)| *feature).collect();
+        let chosen = chosen.join(",");
+        say(format!("features: {}", if chosen.is_empty() { "none" } else { &chosen }));
+        let check = ["check", "-q", "-p", "apiflow-core", "--no-default-features", "--features", &chosen];
+        tool("cargo").args(check).env("RUSTFLAGS", "-D warnings").run().await?;
+    }
+    Ok(())
+}
+
+/// The core without features needs no runtime, no JavaScript engine and no HTTP client, and builds for the browser.
+async fn purity() -> Result {
+    let arguments = ["tree", "-p", "apiflow-core", "--no-default-features", "-e", "normal", "--prefix", "none"];
+    let tree = tool("cargo").args(arguments).output().await?;
+    let names = tree.lines().filter_map(|line| line.split_whitespace().next());
+    if let Some(found) = names.into_iter().find(|name| NOT_PURE.contains(name)) {
+        return Err(format!("apiflow-core without features depends on `{found}`: put it behind a feature"));
+    }
+    let build = ["build", "-p", "apiflow-core", "--no-default-features", "--target", "wasm32-unknown-unknown"];
+    tool("cargo").args(build).run().await
+}
+
+async fn weigh() -> Result {
+    wasm::check_size().await.map(say)
+}
+
+async fn compose() -> Result {
+    let present = find(&["docker"]).is_some() && tool("docker").args(["compose", "version"]).output().await.is_ok();
+    if !present {
+        say("left out: there is no docker compose here");
+        return Ok(());
+    }
+    tool("docker").args(["compose", "config", "--quiet"]).env("ADMIN_PASSWORD", "checked-only").run().await
+}
