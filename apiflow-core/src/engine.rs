@@ -1,1 +1,28 @@
 //! The durable engine: decide, record, owe.
+//!
+//! [`Run::step`] decides what follows from an input and is pure; [`Run::apply`] records an event, is total and never
+//! chooses; [`Run::pending`] is all that the world still owes. Recovery after a crash is a snapshot, the events
+//! after it, and `pending`.
+//!
+//! Values never enter the control state: it holds [`ValueRef`]s to immutable rows keyed by event, and is bounded by
+//! nesting depth plus open branches.
+
+mod control;
+mod decide;
+mod effect;
+mod event;
+mod program;
+mod record;
+mod retry;
+mod run;
+mod value;
+
+pub use control::Names;
+pub use effect::{Answer, Ask, Call, Conclude, Concluded, Effect, Fact, Input, Prepare, Prepared};
+pub use event::{Event, Recorded, Start};
+pub use program::{Program, ProgramError};
+pub use run::Run;
+pub use value::{Args, Iter, ValueRef};
+
+/// Error names that a module's `retry` never repeats: trying again cannot help, or could be paid twice.
+pub const NEVER_RETRIED: [&str; 5] = ["submit_unknown", "moderated", "auth", "payment", "invalid_input"];

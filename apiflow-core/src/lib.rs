@@ -7,9 +7,9 @@ pub mod call;
 pub mod catalog;
 pub mod diagnostic;
 pub mod engine;
+pub mod expression;
 #[cfg(feature = "http")]
 pub mod http;
-pub mod expression;
 pub mod openflow;
 pub mod layout;
 pub mod ports;

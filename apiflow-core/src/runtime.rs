@@ -1,20 +1,40 @@
 //! The tokio driver: it claims jobs, performs what the engine owes, and records the answers.
+//!
+//! Architecture invariant: nobody sends under an attempt that they did not journal. A call is sent only by the
+//! drive whose commit holds the attempt; every other open attempt waits for its deadline and is then settled by the
+//! provider's own list, or ends as `submit_unknown`.
 
-pub mod clock;
-pub mod secrets;
-pub mod conformance;
-pub mod memory;
 #[cfg(feature = "boa")]
 pub mod boa;
+pub mod clock;
+pub mod conformance;
+mod drive;
+mod hub;
+pub mod memory;
+mod prepare;
+mod provider;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
+pub mod secrets;
+mod values;
+mod worker;
+
+pub use hub::Watch;
+
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::ports::{Clock, Created, Evaluator, HttpClient, Idempotency, JobBundle, JobRow, Secrets, Store, StoreError};
+use crate::catalog::{Connector, Node};
+use crate::engine::{Fact, Recorded, Run, ValueRef};
+use crate::ports::{
+    Clock, Created, Evaluator, EventRow, HttpClient, Idempotency, JobBundle, JobRow, NewJob, Store, StoreError,
+};
+use hub::Hub;
+use provider::Plans;
+use values::Values;
 
 /// The ports that a runtime works with.
 #[derive(Clone)]
@@ -27,8 +47,6 @@ pub struct RuntimeParts {
     pub evaluator: Arc<dyn Evaluator>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
-    /// Knows provider keys.
-    pub secrets: Arc<dyn Secrets>,
 }
 
 /// How a runtime works.
@@ -44,11 +62,31 @@ pub struct RuntimeSettings {
     pub idle: Duration,
     /// Added to an attempt's deadline before its fate counts as unknown.
     pub grace: Duration,
+    /// The largest result of a step, in bytes of JSON.
+    pub max_result_bytes: usize,
+}
+
+impl RuntimeSettings {
+    /// Settings that suit one process: 64 jobs at a time, leases of 30 s, results up to 1 MiB.
+    pub fn new(worker: impl Into<String>) -> Self {
+        Self {
+            worker: worker.into(),
+            concurrency: 64,
+            lease: Duration::from_secs(30),
+            idle: Duration::from_millis(500),
+            grace: Duration::from_secs(5),
+            max_result_bytes: 1024 * 1024,
+        }
+    }
 }
 
 /// A job to be made.
 #[derive(Debug, Clone)]
 pub struct NewRun {
+    /// Identifier, a UUIDv7 or another that sorts by time.
+    pub id: String,
+    /// Source of the job's pseudo-random choices (the jitter of retries).
+    pub seed: u64,
     /// The workflow's or node's name.
     pub name: String,
     /// The workflow that it runs, if a saved one.
@@ -68,48 +106,122 @@ pub struct NewRun {
 /// Runs jobs. Cheap to clone.
 #[derive(Clone)]
 pub struct Runtime {
-    _parts: RuntimeParts,
-    _settings: Arc<RuntimeSettings>,
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    parts: RuntimeParts,
+    settings: RuntimeSettings,
+    hub: Hub,
+    plans: Plans,
 }
 
 impl Runtime {
     /// A runtime that has not begun to work.
     pub fn new(parts: RuntimeParts, settings: RuntimeSettings) -> Self {
-        Self { _parts: parts, _settings: Arc::new(settings) }
+        Self { inner: Arc::new(Inner { parts, settings, hub: Hub::new(), plans: Plans::new() }) }
     }
 
-    /// Makes a job, due at once; gives its id and whether it is new.
-    pub async fn submit(&self, _run: NewRun) -> Result<(String, Created), StoreError> {
-        unimplemented!()
+    /// Makes a job, due at once; says whether it is new.
+    pub async fn submit(&self, run: NewRun) -> Result<Created, StoreError> {
+        let now = self.inner.parts.clock.now();
+        let events = Run::create(run.seed, run.input, now);
+        let job = NewJob {
+            id: run.id,
+            name: run.name,
+            workflow_id: run.workflow_id,
+            node_id: run.node_id,
+            created_by: run.created_by,
+            created_at: now,
+            bundle: run.bundle,
+            events: events.into_iter().map(row).collect(),
+            idempotency: run.idempotency,
+        };
+        let created = self.inner.parts.store.create_job(job).await?;
+        self.inner.hub.work();
+        Ok(created)
     }
 
-    /// Asks for a job's cancellation; says whether it was still active.
-    pub async fn cancel(&self, _job: &str, _reason: &str, _by: Option<&str>) -> Result<bool, StoreError> {
-        unimplemented!()
+    /// Asks for a job's cancellation; says whether it was still active and not yet asked for.
+    pub async fn cancel(&self, job: &str, reason: &str, by: Option<&str>) -> Result<bool, StoreError> {
+        let fact = Fact::Cancel { reason: reason.to_owned(), by: by.map(str::to_owned) };
+        self.inner.deliver(job, "cancel", &fact, None).await
     }
 
     /// Returns the job when it has ended, or as it stands after `limit`; `None` where there is none.
-    pub async fn wait(&self, _job: &str, _limit: Duration) -> Result<Option<JobRow>, StoreError> {
-        unimplemented!()
+    pub async fn wait(&self, job: &str, limit: Duration) -> Result<Option<JobRow>, StoreError> {
+        let clock = &self.inner.parts.clock;
+        let end = clock.now().plus_ms(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
+        let mut watch = self.watch();
+        loop {
+            let row = self.inner.parts.store.job(job).await?;
+            let left = end.since_ms(clock.now());
+            if left == 0 || row.as_ref().is_none_or(|row| row.patch.status.is_final()) {
+                return Ok(row);
+            }
+            let pause = Duration::from_millis(left).min(self.inner.settings.idle);
+            tokio::select! {
+                () = watch.changed(job) => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
     }
 
-    /// Returns when the job may have new events, or after `limit`: a hint, the store is the truth.
-    pub async fn changed(&self, _job: &str, _limit: Duration) {
-        unimplemented!()
+    /// Watches the jobs that this process works on, from now on: a hint, the store is the truth.
+    pub fn watch(&self) -> Watch {
+        self.inner.hub.watch()
     }
 
-    /// The value behind a reference that a job's or step's row holds.
-    pub async fn resolve(&self, _job: &str, _reference: &Value) -> Result<Value, StoreError> {
-        unimplemented!()
+    /// The value behind a [`ValueRef`] that a job's or step's row holds as JSON.
+    pub async fn resolve(&self, job: &str, reference: &Value) -> Result<Value, StoreError> {
+        let reference: ValueRef = serde_json::from_value(reference.clone())
+            .map_err(|error| StoreError::Backend(format!("job `{job}` holds an unreadable reference: {error}")))?;
+        Values::new(self.inner.parts.store.clone(), job).resolve(&reference).await
     }
 
-    /// Works until `stop` is done: claims jobs, drives them, polls providers; then finishes its turns.
-    pub async fn work(&self, _stop: impl Future<Output = ()> + Send) {
-        unimplemented!()
+    /// Works until `stop` is done: claims jobs, drives them, asks providers; then finishes the turns under way.
+    pub async fn work(&self, stop: impl Future<Output = ()> + Send) {
+        worker::work(&self.inner, stop).await;
+    }
+}
+
+impl Inner {
+    /// Puts a fact into a job's inbox and wakes whoever works on it.
+    async fn deliver(&self, job: &str, key: &str, fact: &Fact, poll_over: Option<u64>) -> Result<bool, StoreError> {
+        let payload = serde_json::to_value(fact).expect("a fact is plain data");
+        let new = self.parts.store.deliver(job, key, payload, poll_over).await?;
+        self.hub.deliver(job);
+        Ok(new)
+    }
+}
+
+/// An event as the store keeps it.
+fn row(recorded: Recorded) -> EventRow {
+    let item = match &recorded.event {
+        crate::engine::Event::FrameClosed { list: Some(list), slot, .. } => Some((*list, *slot)),
+        _ => None,
+    };
+    EventRow {
+        seq: recorded.seq,
+        at: recorded.at,
+        body: serde_json::to_value(&recorded.event).expect("an event is plain data"),
+        value: recorded.value,
+        item,
     }
 }
 
 /// The bundle of a single-node run: one step, `run`, whose input is the job's input.
-pub fn node_bundle(_node: crate::catalog::Node, _connector: crate::catalog::Connector) -> JobBundle {
-    unimplemented!()
+pub fn node_bundle(node: Node, connector: Connector) -> JobBundle {
+    let module = serde_json::json!({
+        "id": "run",
+        "summary": node.name,
+        "value": {"type": "script", "path": format!("node/{}", node.id), "pass_flow_input_directly": true},
+    });
+    let mut bundle = JobBundle {
+        document: serde_json::json!({"summary": node.name, "value": {"modules": [module]}}),
+        ..JobBundle::default()
+    };
+    bundle.catalog.connectors.insert(connector.id.clone(), connector);
+    bundle.catalog.nodes.insert(node.id.clone(), node);
+    bundle
 }

@@ -32,7 +32,7 @@ pub(crate) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Respo
         return response;
     }
     let path = uri.path().trim_start_matches('/');
-    let is_variant = path.ends_with(".br") || path.ends_with(".gz");
+    let is_variant = matches!(path.rsplit_once('.'), Some((_, "br" | "gz")));
     if !path.is_empty() && !is_variant && Built::get(path).is_some() {
         return file(path, &headers);
     }

@@ -140,6 +140,7 @@ impl IntoResponse for Problem {
 }
 
 impl From<RecordError> for Problem {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "whatever else fails is the server's")]
     fn from(error: RecordError) -> Self {
         let detail = error.to_string();
         match error {
@@ -167,6 +168,7 @@ impl From<RecordError> for Problem {
 }
 
 impl From<StoreError> for Problem {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "whatever else fails is the server's")]
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NotFound { .. } => Self::not_found(error.to_string()),

@@ -71,11 +71,11 @@ pub struct UserPatch {
     /// Ignored.
     #[serde(default, rename = "id")]
     #[schema(ignore)]
-    pub _id: Option<serde::de::IgnoredAny>,
+    pub ignored_id: Option<serde::de::IgnoredAny>,
     /// Ignored.
     #[serde(default, rename = "created_at")]
     #[schema(ignore)]
-    pub _created_at: Option<serde::de::IgnoredAny>,
+    pub ignored_created_at: Option<serde::de::IgnoredAny>,
 }
 
 /// Who logs in.

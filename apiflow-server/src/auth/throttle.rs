@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 const MOST: usize = 10_000;
 
 /// Without a failure for so long, an entry is forgotten.
-const MEMORY: Duration = Duration::from_secs(3600);
+const MEMORY: Duration = Duration::from_hours(1);
 
 /// Whom a count is kept for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,8 +26,8 @@ impl Key {
     /// otherwise lock its owner out.
     fn limits(&self) -> (u32, Duration) {
         match self {
-            Self::Name(_) => (5, Duration::from_secs(60)),
-            Self::Address(_) => (20, Duration::from_secs(900)),
+            Self::Name(_) => (5, Duration::from_mins(1)),
+            Self::Address(_) => (20, Duration::from_mins(15)),
         }
     }
 }

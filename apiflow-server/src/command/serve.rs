@@ -155,11 +155,11 @@ fn lock(settings: &Settings) -> Result<Option<FolderLock>, String> {
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, String> {
-    TcpListener::bind(address).await.map_err(|error| match error.kind() {
-        std::io::ErrorKind::AddrInUse => {
-            format!("{address} is in use by another program; stop it, or choose another with APIFLOW_LISTEN")
+    TcpListener::bind(address).await.map_err(|error| {
+        if error.kind() == std::io::ErrorKind::AddrInUse {
+            return format!("{address} is in use by another program; stop it, or choose another with APIFLOW_LISTEN");
         }
-        _ => format!("APIFLOW_LISTEN: cannot listen on {address}: {error}"),
+        format!("APIFLOW_LISTEN: cannot listen on {address}: {error}")
     })
 }
 
@@ -238,7 +238,7 @@ async fn stop_at_signal(stop: CancellationToken) {
             }
             Err(error) => {
                 tracing::warn!(%error, "SIGTERM cannot be caught");
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         }
     };

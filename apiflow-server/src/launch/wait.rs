@@ -81,24 +81,24 @@ async fn early_done(state: &AppState, job: &str, early: Option<&str>) -> Result<
 mod tests {
     use super::*;
 
-    fn check(lines: &[&'static str], expected: Option<Option<u64>>) {
+    fn check(lines: &[&'static str], expected: Result<Option<u64>, ()>) {
         let mut headers = HeaderMap::new();
         for line in lines {
             headers.append("prefer", axum::http::HeaderValue::from_static(line));
         }
-        let found = preferred(&headers).ok().map(|wait| wait.map(|wait| wait.as_secs()));
+        let found = preferred(&headers).map(|wait| wait.map(|wait| wait.as_secs())).map_err(drop);
         assert_eq!(found, expected, "{lines:?}");
     }
 
     #[test]
     fn wait_is_found_among_preferences() {
-        check(&[], Some(None));
-        check(&["wait=10"], Some(Some(10)));
-        check(&["respond-async, WAIT = \"300\""], Some(Some(300)));
-        check(&["return=minimal", "wait=0"], Some(Some(0)));
-        check(&["respond-async"], Some(None));
-        check(&["wait=301"], None);
-        check(&["wait=soon"], None);
-        check(&["wait=-1"], None);
+        check(&[], Ok(None));
+        check(&["wait=10"], Ok(Some(10)));
+        check(&["respond-async, WAIT = \"300\""], Ok(Some(300)));
+        check(&["return=minimal", "wait=0"], Ok(Some(0)));
+        check(&["respond-async"], Ok(None));
+        check(&["wait=301"], Err(()));
+        check(&["wait=soon"], Err(()));
+        check(&["wait=-1"], Err(()));
     }
 }

@@ -91,6 +91,6 @@ fn cors(origins: &[HeaderValue]) -> Option<CorsLayer> {
             HeaderName::from_static("last-event-id"),
         ])
         .expose_headers(ExposeHeaders::list([header::ETAG, header::LOCATION, header::RETRY_AFTER, REQUEST_ID]))
-        .max_age(Duration::from_secs(600));
+        .max_age(Duration::from_mins(10));
     Some(layer)
 }

@@ -234,7 +234,7 @@ impl Talk {
 
     /// Sends a request without writing anything down.
     pub(crate) async fn raw(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<Value>) -> Reply {
-        let path = if path.starts_with('!') { path[1..].to_owned() } else { format!("/api/v1{path}") };
+        let path = path.strip_prefix('!').map_or_else(|| format!("/api/v1{path}"), str::to_owned);
         let mut request = Request::builder().method(method).uri(path);
         if let Some(token) = &self.token {
             request = request.header("authorization", format!("Bearer {token}"));

@@ -1,0 +1,182 @@
+//! The control state: what runs, not what it computed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Args, Call, Start, ValueRef};
+use crate::ports::{JobStatus, StepRow, Timestamp};
+
+/// What the expressions of a module may name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Names {
+    /// `flow_input`.
+    pub args: Args,
+    /// `previous_result`.
+    pub previous: ValueRef,
+    /// `result`, where it is in scope.
+    pub result: Option<ValueRef>,
+    /// Where `results` are looked up: see [`super::Run::visible`].
+    pub scope: u64,
+    /// Whose `flow_env`: see [`super::Program::env`].
+    pub flow: usize,
+    /// The list of `all_iters`, where it is in scope.
+    pub all_iters: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Control {
+    pub(super) status: JobStatus,
+    /// The last event's position.
+    pub(super) seq: u64,
+    pub(super) seed: u64,
+    pub(super) next_frame: u64,
+    pub(super) retry_count: u64,
+    pub(super) started_at: Option<Timestamp>,
+    pub(super) finished_at: Option<Timestamp>,
+    pub(super) frames: BTreeMap<u64, Frame>,
+    pub(super) scopes: BTreeMap<u64, Scope>,
+    /// Open attempts and the frames that wait for them.
+    pub(super) effects: BTreeMap<u64, u64>,
+    /// Attempts that nobody waits for any more but whose providers must be told.
+    pub(super) orphans: BTreeMap<u64, OpenCall>,
+    /// How the flow ended; the job ends when no orphan is left.
+    pub(super) ending: Option<Ending>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Ending {
+    pub(super) status: JobStatus,
+    pub(super) output: Option<ValueRef>,
+    pub(super) error: Option<Value>,
+    pub(super) skipped: bool,
+}
+
+/// Results by step id, visible to everything inside.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Scope {
+    pub(super) parent: Option<u64>,
+    pub(super) results: BTreeMap<String, ValueRef>,
+}
+
+/// A list of modules being run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Frame {
+    pub(super) flow: usize,
+    /// The flow whose `flow_env` is in force.
+    pub(super) env: usize,
+    pub(super) list: usize,
+    pub(super) cursor: usize,
+    pub(super) parent: Option<u64>,
+    pub(super) slot: u64,
+    pub(super) depth: u32,
+    /// Whether this is, or is inside, an error handler.
+    pub(super) handler: bool,
+    pub(super) entered: bool,
+    pub(super) args: Args,
+    pub(super) previous: ValueRef,
+    pub(super) scope: u64,
+    pub(super) path: String,
+    pub(super) step: Option<Step>,
+}
+
+/// A module being run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Step {
+    pub(super) ordinal: u64,
+    pub(super) start: Start,
+    /// Failed attempts so far.
+    pub(super) failures: u32,
+    pub(super) stage: Stage,
+    pub(super) row: StepRow,
+    pub(super) children: Option<Children>,
+    /// Result and error of the last attempt, once it has ended.
+    pub(super) result: ValueRef,
+    pub(super) error: Option<Value>,
+    /// Whether an error handler has run for the error already.
+    pub(super) handled: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) enum Stage {
+    /// Its evaluation failed and is to be tried again.
+    Begin,
+    /// A call is out.
+    Call(OpenCall),
+    /// Branches, iterations or a sub-flow are at work.
+    Children,
+    /// An iteration ended; whether the loop stops is not known yet.
+    Iterated,
+    /// The last attempt failed; whether there will be another is not known yet.
+    Failed,
+    /// The next attempt waits.
+    Retrying { at: Timestamp },
+    /// It failed for good; the list has to end, or its error handler to run.
+    Lost,
+    /// The error handler is at work, or its result is not judged yet.
+    Handling { result: Option<ValueRef> },
+    /// It succeeded; what follows is not known yet.
+    Done,
+    /// The list waits before its next module.
+    Sleeping { until: Timestamp },
+}
+
+/// An attempt of a call that has no outcome yet.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct OpenCall {
+    pub(super) effect: u64,
+    pub(super) step: u64,
+    pub(super) step_id: String,
+    pub(super) path: String,
+    pub(super) args: ValueRef,
+    pub(super) attempt: u32,
+    pub(super) first_effect: u64,
+    pub(super) started_at: Timestamp,
+    pub(super) deadline: Timestamp,
+    pub(super) poll_at: Option<Timestamp>,
+    pub(super) operation: Option<ValueRef>,
+}
+
+/// The branches or iterations of a module.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Children {
+    /// Number of the list that collects their results.
+    pub(super) list: u64,
+    pub(super) total: Option<u64>,
+    pub(super) limit: Option<u64>,
+    /// The next one to open.
+    pub(super) next: u64,
+    pub(super) open: BTreeSet<u64>,
+    /// The first failure that counts.
+    pub(super) failure: Option<Failure>,
+    /// Result of the one that ended last.
+    pub(super) last: Option<ValueRef>,
+    /// Scopes of ended parallel branches, merged in order when all have ended.
+    pub(super) scopes: BTreeMap<u64, u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Failure {
+    pub(super) error: Value,
+    pub(super) result: ValueRef,
+    pub(super) handled: bool,
+}
+
+impl OpenCall {
+    pub(super) fn call(&self) -> Call {
+        Call {
+            effect: self.effect,
+            step: self.step,
+            step_id: self.step_id.clone(),
+            path: self.path.clone(),
+            args: self.args.clone(),
+            attempt: self.attempt,
+            first_effect: self.first_effect,
+            started_at: self.started_at,
+            deadline: self.deadline,
+            poll_at: self.poll_at,
+            operation: self.operation.clone(),
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Decisions: what follows from an input, one family a file.
+
+mod begin;
+mod children;
+mod end;
+mod owed;
+
+use serde_json::{Value, json};
+
+pub(super) use owed::owed;
+
+use super::control::{Frame, Stage, Step};
+use super::program::ModuleDef;
+use super::{Answer, Event, Fact, Input, Recorded, Run, ValueRef};
+use crate::ports::Timestamp;
+
+/// A turn under way: each event is recorded as soon as it is decided.
+pub(super) struct Turn<'a> {
+    pub(super) run: &'a mut Run,
+    pub(super) now: Timestamp,
+    pub(super) events: Vec<Recorded>,
+}
+
+impl Turn<'_> {
+    fn emit(&mut self, event: Event) -> u64 {
+        self.emit_with(event, None)
+    }
+
+    fn emit_with(&mut self, event: Event, value: Option<Value>) -> u64 {
+        let seq = self.run.control.seq + 1;
+        self.run.apply(seq, self.now, &event);
+        self.events.push(Recorded { seq, at: self.now, event, value });
+        seq
+    }
+
+    fn frame(&self, frame: u64) -> Option<&Frame> {
+        self.run.control.frames.get(&frame)
+    }
+
+    fn step(&self, frame: u64) -> Option<&Step> {
+        self.frame(frame)?.step.as_ref()
+    }
+
+    fn stage(&self, frame: u64) -> Option<&Stage> {
+        self.step(frame).map(|step| &step.stage)
+    }
+
+    fn module(&self, frame: u64) -> Option<&ModuleDef> {
+        self.run.module_at(frame)
+    }
+}
+
+impl Run {
+    /// The module that a frame is at; `None` at its end.
+    pub(super) fn module_at(&self, frame: u64) -> Option<&ModuleDef> {
+        let frame = self.control.frames.get(&frame)?;
+        let index = *self.program.lists.get(frame.list)?.get(frame.cursor)?;
+        self.program.modules.get(index)
+    }
+}
+
+/// Takes an input in and decides until only effects are left.
+pub(super) fn take(turn: &mut Turn<'_>, input: Input) {
+    if turn.run.control.status.is_final() {
+        return;
+    }
+    match input {
+        Input::Tick => tick(turn),
+        Input::Prepared { frame, prepared } => begin::prepared(turn, frame, prepared),
+        Input::Concluded { frame, concluded } => end::concluded(turn, frame, concluded),
+        Input::Fact(Fact::Answered { effect, answer, calls: _ }) => answered(turn, effect, answer),
+        Input::Fact(Fact::Cancel { reason, by }) => {
+            if turn.run.control.ending.is_none() {
+                turn.emit(Event::CancelRequested { reason, by });
+            }
+        }
+    }
+    end::settle_job(turn);
+}
+
+/// Wakes what waited for a moment that has come.
+fn tick(turn: &mut Turn<'_>) {
+    let frames: Vec<u64> = turn.run.control.frames.keys().copied().collect();
+    for frame in frames {
+        match turn.stage(frame) {
+            Some(Stage::Retrying { at }) if *at <= turn.now => begin::attempt(turn, frame),
+            Some(Stage::Sleeping { until }) if *until <= turn.now => {
+                turn.emit(Event::Advanced { frame });
+                end::settle(turn, frame);
+            }
+            Some(_) => {}
+            // A list that has just been entered may have nothing to do.
+            None => end::settle(turn, frame),
+        }
+    }
+}
+
+fn answered(turn: &mut Turn<'_>, effect: u64, answer: Answer) {
+    if turn.run.control.orphans.contains_key(&effect) {
+        return orphan_answered(turn, effect, answer);
+    }
+    let Some(&frame) = turn.run.control.effects.get(&effect) else { return };
+    match answer {
+        Answer::Done { result } => end::complete(turn, frame, None, Some(result)),
+        Answer::Accepted { operation, provider_id, poll_at, deadline } => {
+            let event = Event::OperationAccepted { frame, effect, provider_id, poll_at, deadline };
+            turn.emit_with(event, Some(operation));
+        }
+        Answer::Failed { error } => end::fail(turn, frame, error, None, false),
+        Answer::Repeat => begin::attempt(turn, frame),
+        Answer::Cancelled => {}
+    }
+}
+
+fn orphan_answered(turn: &mut Turn<'_>, effect: u64, answer: Answer) {
+    match answer {
+        Answer::Accepted { operation, provider_id, poll_at, deadline } => {
+            let event = Event::OperationAccepted { frame: 0, effect, provider_id, poll_at, deadline };
+            turn.emit_with(event, Some(operation));
+        }
+        Answer::Done { .. } | Answer::Failed { .. } | Answer::Repeat | Answer::Cancelled => {
+            turn.emit(Event::OrphanSettled { effect });
+        }
+    }
+}
+
+/// An error object: `{"name", "message", "step_id"}`.
+fn error(name: &str, message: impl Into<String>) -> Value {
+    json!({"name": name, "message": message.into()})
+}
+
+/// The error object with the step's id, unless it names a step already.
+fn with_step(mut error: Value, step_id: &str) -> Value {
+    if let Value::Object(fields) = &mut error {
+        fields.entry("step_id").or_insert_with(|| Value::String(step_id.to_owned()));
+    }
+    error
+}
+
+fn result_of(step: Option<&Step>) -> ValueRef {
+    step.map_or(ValueRef::Null, |step| step.result.clone())
+}

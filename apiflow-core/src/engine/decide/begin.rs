@@ -1,0 +1,178 @@
+//! How a module begins, and begins again.
+
+use serde_json::Value;
+
+use super::{Turn, children, end, error, with_step};
+use crate::engine::control::Stage;
+use crate::engine::{Event, Prepared, Start, ValueRef};
+use crate::openflow::{Module, ModuleValue};
+
+/// Lists inside lists, at most: sub-flows may call themselves.
+const DEEPEST: u32 = 100;
+
+/// Takes in what a module needed before it began.
+pub(super) fn prepared(turn: &mut Turn<'_>, frame: u64, prepared: Prepared) {
+    let Some(state) = turn.frame(frame) else { return };
+    if !state.entered && entering(turn, frame, &prepared) {
+        return;
+    }
+    let Some(state) = turn.frame(frame) else { return };
+    let Some(definition) = turn.module(frame) else { return };
+    let (module, path, previous) = (definition.module.clone(), state.path.clone(), state.previous.clone());
+    let depth = state.depth;
+    match prepared {
+        Prepared::Skip => {
+            let step_id = module.id.clone();
+            turn.emit(Event::StepPassed { frame, step_id, path, skipped: true, result: previous });
+            end::settle(turn, frame);
+        }
+        Prepared::Failed(error) => {
+            start(turn, frame, &module, path, Start::Nothing, None);
+            end::fail(turn, frame, error, None, false);
+        }
+        Prepared::Ready | Prepared::Inputs { .. } | Prepared::Items { .. } | Prepared::Branch(_) | Prepared::Limit(_) => {
+            if depth > DEEPEST {
+                start(turn, frame, &module, path, Start::Nothing, None);
+                let message = format!("sub-flows are nested deeper than {DEEPEST}: does a workflow call itself?");
+                return end::fail(turn, frame, error("RecursionError", message), None, false);
+            }
+            run_module(turn, frame, &module, path, prepared);
+        }
+    }
+}
+
+/// Handles a flow's `skip_expr`; says whether that was all.
+fn entering(turn: &mut Turn<'_>, frame: u64, prepared: &Prepared) -> bool {
+    match prepared {
+        Prepared::Skip => {
+            let result = turn.emit_with(Event::Entered { frame }, Some(Value::String("stopped early".to_owned())));
+            end::stop(turn, frame, ValueRef::Row(result), true);
+            true
+        }
+        Prepared::Failed(error) => {
+            let value = serde_json::json!({"error": error});
+            turn.emit_with(Event::Entered { frame }, Some(value));
+            end::fail_frame(turn, frame, error.clone());
+            true
+        }
+        Prepared::Ready => {
+            turn.emit(Event::Entered { frame });
+            true
+        }
+        Prepared::Inputs { .. } | Prepared::Items { .. } | Prepared::Branch(_) | Prepared::Limit(_) => false,
+    }
+}
+
+fn run_module(turn: &mut Turn<'_>, frame: u64, module: &Module, path: String, prepared: Prepared) {
+    if let Some(mock) = module.mock.as_ref().filter(|mock| mock.enabled) {
+        let value = mock.return_value.clone();
+        return pass(turn, frame, module, path, Some(value));
+    }
+    match (&module.value, prepared) {
+        (ModuleValue::Script(_), Prepared::Inputs { args, timeout_ms }) => {
+            let deadline = turn.now.plus_ms(timeout_ms);
+            start(turn, frame, module, path, Start::Call { deadline, timeout_ms }, Some(args));
+        }
+        (ModuleValue::Flow(_), Prepared::Inputs { args, .. }) => {
+            start(turn, frame, module, path, Start::Flow, Some(args));
+            children::open_next(turn, frame);
+        }
+        (ModuleValue::BranchOne(_), Prepared::Branch(chosen)) => branch_one(turn, frame, module, path, chosen),
+        (ModuleValue::BranchAll(all), prepared) => {
+            let limit = match (all.parallel.unwrap_or(true), prepared) {
+                (false, _) => Some(1),
+                // A parallel module keeps its rules of visibility even where only one branch runs at a time.
+                (true, Prepared::Limit(limit)) => Some(limit.max(2)),
+                (true, _) => None,
+            };
+            start(turn, frame, module, path, Start::Branches { limit }, None);
+            children::open_more(turn, frame);
+        }
+        (ModuleValue::ForLoopFlow(body), Prepared::Items { items, limit }) => {
+            let limit = if body.parallel { limit.map(|limit| limit.max(2)) } else { Some(1) };
+            let empty = turn.module(frame).is_none_or(|def| def.children.first().is_none_or(|&list| is_empty(turn, list)));
+            let length = Some(if empty { 0 } else { items.len() as u64 });
+            start(turn, frame, module, path, Start::Loop { length, limit }, Some(Value::Array(items)));
+            children::open_more(turn, frame);
+        }
+        (ModuleValue::WhileLoopFlow(_), _) => {
+            let empty = turn.module(frame).is_none_or(|def| def.children.first().is_none_or(|&list| is_empty(turn, list)));
+            let length = empty.then_some(0);
+            start(turn, frame, module, path, Start::Loop { length, limit: Some(1) }, None);
+            children::open_more(turn, frame);
+        }
+        (ModuleValue::Identity(_), _) => pass(turn, frame, module, path, None),
+        (
+            ModuleValue::Script(_)
+            | ModuleValue::Flow(_)
+            | ModuleValue::BranchOne(_)
+            | ModuleValue::ForLoopFlow(_)
+            | ModuleValue::RawScript(_)
+            | ModuleValue::AiAgent(_),
+            _,
+        ) => {
+            let message = format!("step `{}` is of type `{}`, which is not run here", module.id, module.kind());
+            start(turn, frame, module, path, Start::Nothing, None);
+            end::fail(turn, frame, error("UnsupportedError", message), None, false);
+        }
+    }
+}
+
+fn is_empty(turn: &Turn<'_>, list: usize) -> bool {
+    turn.run.program.lists.get(list).is_none_or(Vec::is_empty)
+}
+
+fn start(turn: &mut Turn<'_>, frame: u64, module: &Module, path: String, start: Start, value: Option<Value>) {
+    turn.emit_with(Event::StepStarted { frame, step_id: module.id.clone(), path, start }, value);
+}
+
+/// A module that takes no time: an identity, or a mock with its value.
+fn pass(turn: &mut Turn<'_>, frame: u64, module: &Module, path: String, value: Option<Value>) {
+    let result = match &value {
+        Some(_) => ValueRef::Row(turn.run.control.seq + 1),
+        None => turn.frame(frame).map_or(ValueRef::Null, |state| state.previous.clone()),
+    };
+    turn.emit_with(Event::StepPassed { frame, step_id: module.id.clone(), path, skipped: false, result }, value);
+    end::conclude_or_advance(turn, frame);
+}
+
+fn branch_one(turn: &mut Turn<'_>, frame: u64, module: &Module, path: String, chosen: Option<u64>) {
+    let Some(definition) = turn.module(frame) else { return };
+    let default = definition.children.len().saturating_sub(1);
+    let list = definition.children.get(chosen.map_or(default, |chosen| chosen as usize)).copied();
+    if list.is_none_or(|list| is_empty(turn, list)) {
+        // An empty branch passes the previous result on.
+        return pass(turn, frame, module, path, None);
+    }
+    start(turn, frame, module, path, Start::Branch { chosen }, None);
+    children::open_next(turn, frame);
+}
+
+/// Begins another attempt of a step.
+pub(super) fn attempt(turn: &mut Turn<'_>, frame: u64) {
+    let Some(step) = turn.step(frame) else { return };
+    let attempt = match step.stage {
+        // A call that may be repeated after an unknown fate was not a failure.
+        Stage::Call(ref open) => open.attempt + 1,
+        Stage::Begin
+        | Stage::Children
+        | Stage::Iterated
+        | Stage::Failed
+        | Stage::Retrying { .. }
+        | Stage::Lost
+        | Stage::Handling { .. }
+        | Stage::Done
+        | Stage::Sleeping { .. } => step.failures + 1,
+    };
+    let deadline = match step.start {
+        Start::Call { timeout_ms, .. } => Some(turn.now.plus_ms(timeout_ms)),
+        Start::Nothing | Start::Branch { .. } | Start::Branches { .. } | Start::Loop { .. } | Start::Flow => None,
+    };
+    turn.emit(Event::AttemptStarted { frame, attempt, deadline });
+    children::open_more(turn, frame);
+}
+
+pub(super) fn named(turn: &Turn<'_>, frame: u64, error: Value) -> Value {
+    let step_id = turn.module(frame).map(|def| def.module.id.clone()).unwrap_or_default();
+    with_step(error, &step_id)
+}

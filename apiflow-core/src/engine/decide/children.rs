@@ -1,0 +1,153 @@
+//! Branches, iterations and sub-flows: opened, ended, and what follows.
+
+use serde_json::Value;
+
+use super::{Turn, end, result_of};
+use crate::engine::control::{Children, Stage};
+use crate::engine::{Event, Start, ValueRef};
+use crate::openflow::ModuleValue;
+
+/// Opens as many children as may run now; ends the module when none is left.
+pub(super) fn open_more(turn: &mut Turn<'_>, frame: u64) {
+    while let Some(children) = children(turn, frame) {
+        let may_open = children.total.is_none_or(|total| children.next < total)
+            && children.limit.is_none_or(|limit| (children.open.len() as u64) < limit);
+        if !may_open {
+            break;
+        }
+        if !open_next(turn, frame) {
+            return;
+        }
+    }
+    let Some(children) = children(turn, frame) else { return };
+    if children.open.is_empty() && children.total.is_some_and(|total| children.next >= total) {
+        all_ended(turn, frame);
+    }
+}
+
+/// Opens the next child and settles it; says whether the module still waits for children.
+pub(super) fn open_next(turn: &mut Turn<'_>, frame: u64) -> bool {
+    let Some(slot) = children(turn, frame).map(|children| children.next) else { return false };
+    open(turn, frame, slot, false);
+    matches!(turn.stage(frame), Some(Stage::Children))
+}
+
+/// Opens the error handler of the step that a list is at.
+pub(super) fn open_handler(turn: &mut Turn<'_>, frame: u64) {
+    open(turn, frame, 0, true);
+}
+
+fn open(turn: &mut Turn<'_>, frame: u64, slot: u64, handler: bool) {
+    let child = turn.run.control.next_frame;
+    turn.emit(Event::FrameOpened { frame, child, slot, handler });
+    end::settle(turn, child);
+}
+
+fn children<'a>(turn: &'a Turn<'_>, frame: u64) -> Option<&'a Children> {
+    let step = turn.step(frame)?;
+    if step.stage == Stage::Children { step.children.as_ref() } else { None }
+}
+
+/// How a child ended.
+pub(super) struct Ended {
+    pub(super) result: ValueRef,
+    pub(super) error: Option<Value>,
+    pub(super) handled: bool,
+}
+
+/// Records the end of a child; its parent does not go on yet.
+pub(super) fn close(turn: &mut Turn<'_>, child: u64, ended: Ended) -> Option<u64> {
+    let (frame, slot) = turn.frame(child).and_then(|state| Some((state.parent?, state.slot)))?;
+    let step = turn.step(frame)?;
+    let handling = matches!(step.stage, Stage::Handling { .. });
+    let collects = !handling && matches!(step.start, Start::Branches { .. } | Start::Loop { .. });
+    let list = step.children.as_ref().filter(|_| collects).map(|children| children.list);
+    let kept = ended.error.is_some() && !handling && keeps_failure(turn, frame, slot);
+    let Ended { result, error, handled } = ended;
+    turn.emit(Event::FrameClosed { frame, child, slot, result, list, error, handled, kept });
+    Some(frame)
+}
+
+fn keeps_failure(turn: &Turn<'_>, frame: u64, slot: u64) -> bool {
+    match turn.module(frame).map(|def| &def.module.value) {
+        Some(ModuleValue::ForLoopFlow(body)) => body.skip_failures,
+        Some(ModuleValue::WhileLoopFlow(body)) => body.skip_failures,
+        Some(ModuleValue::BranchAll(all)) => {
+            all.branches.get(slot as usize).is_some_and(|branch| branch.skip_failure)
+        }
+        Some(
+            ModuleValue::Script(_)
+            | ModuleValue::RawScript(_)
+            | ModuleValue::Flow(_)
+            | ModuleValue::BranchOne(_)
+            | ModuleValue::Identity(_)
+            | ModuleValue::AiAgent(_),
+        )
+        | None => false,
+    }
+}
+
+/// Lets a module go on after one of its children has ended.
+pub(super) fn resume(turn: &mut Turn<'_>, frame: u64) {
+    let Some(step) = turn.step(frame) else { return };
+    match &step.stage {
+        Stage::Handling { .. } => {}
+        Stage::Lost => end::settle(turn, frame),
+        Stage::Iterated => iterated(turn, frame),
+        Stage::Children => {
+            let sequential = step.children.as_ref().is_some_and(|children| children.limit == Some(1));
+            let failed = step.children.as_ref().is_some_and(|children| children.failure.is_some());
+            if sequential && failed { all_ended(turn, frame) } else { open_more(turn, frame) }
+        }
+        Stage::Begin
+        | Stage::Call(_)
+        | Stage::Failed
+        | Stage::Retrying { .. }
+        | Stage::Done
+        | Stage::Sleeping { .. } => {}
+    }
+}
+
+/// Goes on after an iteration of a sequential loop, unless its `stop_after_if` must be evaluated first.
+fn iterated(turn: &mut Turn<'_>, frame: u64) {
+    let Some(step) = turn.step(frame) else { return };
+    let failed = step.children.as_ref().is_some_and(|children| children.failure.is_some());
+    if failed {
+        return all_ended(turn, frame);
+    }
+    let asks = turn.module(frame).is_some_and(|def| def.module.stop_after_if.is_some());
+    if !asks {
+        next_iteration(turn, frame);
+    }
+}
+
+/// Opens the next iteration of a sequential loop, or ends the loop.
+pub(super) fn next_iteration(turn: &mut Turn<'_>, frame: u64) {
+    let Some(children) = turn.step(frame).and_then(|step| step.children.as_ref()) else { return };
+    let (next, more) = (children.next, children.total.is_none_or(|total| children.next < total));
+    let limit = turn.run.program.longest_while;
+    if !more {
+        return all_ended(turn, frame);
+    }
+    if children.total.is_none() && next >= limit {
+        let message = format!("the loop was still running after {limit} iterations; give it a `stop_after_if`");
+        return end::fail(turn, frame, super::error("LoopLimitError", message), None, false);
+    }
+    open(turn, frame, next, false);
+}
+
+/// Ends a module whose children have all ended.
+pub(super) fn all_ended(turn: &mut Turn<'_>, frame: u64) {
+    let Some(step) = turn.step(frame) else { return };
+    let Some(children) = &step.children else { return };
+    let result = match step.start {
+        Start::Branches { .. } | Start::Loop { .. } => ValueRef::List(children.list),
+        Start::Call { .. } | Start::Nothing | Start::Branch { .. } | Start::Flow => {
+            children.last.clone().unwrap_or_else(|| result_of(Some(step)))
+        }
+    };
+    match children.failure.clone() {
+        Some(failure) => end::fail(turn, frame, failure.error, Some(result), failure.handled),
+        None => end::complete(turn, frame, Some(result), None),
+    }
+}

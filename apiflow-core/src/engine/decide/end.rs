@@ -1,0 +1,271 @@
+//! How steps, lists and jobs end.
+
+use serde_json::Value;
+
+use super::children::{self, Ended};
+use super::{Turn, begin, error, result_of};
+use crate::engine::control::{Ending, Stage};
+use crate::engine::{Concluded, Event, NEVER_RETRIED, ValueRef, retry};
+use crate::openflow::{Module, ModuleValue, StopAfterIf};
+use crate::ports::JobStatus;
+
+/// Ends a step with a result: a value of its own, or a reference.
+pub(super) fn complete(turn: &mut Turn<'_>, frame: u64, result: Option<ValueRef>, value: Option<Value>) {
+    turn.emit_with(Event::StepCompleted { frame, result }, value);
+    conclude_or_advance(turn, frame);
+}
+
+/// Goes on after a step that succeeded, unless something must be evaluated first.
+pub(super) fn conclude_or_advance(turn: &mut Turn<'_>, frame: u64) {
+    let asks = turn.module(frame).is_some_and(|def| stop_rule(&def.module).is_some() || def.module.sleep.is_some());
+    if !asks {
+        turn.emit(Event::Advanced { frame });
+        settle(turn, frame);
+    }
+}
+
+/// The rule that is checked once when a module is done.
+pub(super) fn stop_rule(module: &Module) -> Option<&StopAfterIf> {
+    match module.value {
+        ModuleValue::ForLoopFlow(_) | ModuleValue::WhileLoopFlow(_) | ModuleValue::BranchAll(_) => {
+            module.stop_after_all_iters_if.as_ref()
+        }
+        ModuleValue::Script(_)
+        | ModuleValue::RawScript(_)
+        | ModuleValue::Flow(_)
+        | ModuleValue::BranchOne(_)
+        | ModuleValue::Identity(_)
+        | ModuleValue::AiAgent(_) => module.stop_after_if.as_ref(),
+    }
+}
+
+/// Records a failed attempt and decides whether there is another.
+pub(super) fn fail(turn: &mut Turn<'_>, frame: u64, error: Value, result: Option<ValueRef>, handled: bool) {
+    let again = turn.module(frame).and_then(|def| def.module.retry.clone());
+    let failures = turn.step(frame).map_or(0, |step| step.failures);
+    let error = record_failure(turn, frame, error, result, handled);
+    let name = error.get("name").and_then(Value::as_str).unwrap_or_default();
+    let random = retry::random(turn.run.control.seed, turn.run.control.seq);
+    let delay = again.as_ref().and_then(|rule| retry::delay_ms(rule, failures, random));
+    match (delay, again.and_then(|rule| rule.retry_if)) {
+        (Some(_), _) if NEVER_RETRIED.contains(&name) => lose(turn, frame, true),
+        (Some(delay), None) => schedule(turn, frame, delay),
+        // `retry_if` is owed now.
+        (Some(_), Some(_)) => {}
+        (None, _) => lose(turn, frame, true),
+    }
+}
+
+fn record_failure(turn: &mut Turn<'_>, frame: u64, error: Value, result: Option<ValueRef>, handled: bool) -> Value {
+    let error = begin::named(turn, frame, error);
+    let value = result.is_none().then(|| serde_json::json!({"error": error}));
+    turn.emit_with(Event::AttemptFailed { frame, error: error.clone(), result, handled }, value);
+    error
+}
+
+fn schedule(turn: &mut Turn<'_>, frame: u64, delay_ms: u64) {
+    let at = turn.now.plus_ms(delay_ms);
+    turn.emit(Event::RetryScheduled { frame, at });
+    if delay_ms == 0 {
+        begin::attempt(turn, frame);
+    }
+}
+
+/// Ends a step that failed for good.
+fn lose(turn: &mut Turn<'_>, frame: u64, may_catch: bool) {
+    let caught = may_catch && turn.module(frame).is_some_and(|def| def.module.continue_on_error);
+    turn.emit(Event::StepFailed { frame, caught });
+    settle(turn, frame);
+}
+
+/// Fails a list before its first module.
+pub(super) fn fail_frame(turn: &mut Turn<'_>, frame: u64, error: Value) {
+    let seq = turn.run.control.seq;
+    close_frame(turn, frame, Ended { result: ValueRef::Row(seq), error: Some(error), handled: false });
+}
+
+/// Takes in what was evaluated after a step.
+pub(super) fn concluded(turn: &mut Turn<'_>, frame: u64, concluded: Concluded) {
+    match turn.stage(frame).cloned() {
+        Some(Stage::Failed) => retry_judged(turn, frame, &concluded),
+        Some(Stage::Handling { result: Some(result) }) => {
+            let error = turn.step(frame).and_then(|step| step.error.clone()).filter(|_| !concluded.holds);
+            close_frame(turn, frame, Ended { result, handled: error.is_some(), error });
+        }
+        Some(Stage::Iterated) => {
+            let rule = turn.module(frame).and_then(|def| def.module.stop_after_if.clone());
+            match (concluded.error, concluded.holds) {
+                (Some(error), _) => fail(turn, frame, error, None, false),
+                (None, false) => children::next_iteration(turn, frame),
+                (None, true) => match rule.as_ref().and_then(stop_error) {
+                    Some(error) => fail(turn, frame, error, None, false),
+                    None => children::all_ended(turn, frame),
+                },
+            }
+        }
+        Some(Stage::Done) => stop_judged(turn, frame, concluded),
+        Some(
+            Stage::Begin
+            | Stage::Call(_)
+            | Stage::Children
+            | Stage::Retrying { .. }
+            | Stage::Lost
+            | Stage::Handling { result: None }
+            | Stage::Sleeping { .. },
+        )
+        | None => {}
+    }
+}
+
+fn retry_judged(turn: &mut Turn<'_>, frame: u64, concluded: &Concluded) {
+    let rule = turn.module(frame).and_then(|def| def.module.retry.clone());
+    let failures = turn.step(frame).map_or(0, |step| step.failures.saturating_sub(1));
+    let random = retry::random(turn.run.control.seed, turn.run.control.seq);
+    let delay = rule.as_ref().and_then(|rule| retry::delay_ms(rule, failures, random));
+    match delay {
+        Some(delay) if concluded.holds && concluded.error.is_none() => schedule(turn, frame, delay),
+        Some(_) | None => lose(turn, frame, true),
+    }
+}
+
+fn stop_judged(turn: &mut Turn<'_>, frame: u64, concluded: Concluded) {
+    if let Some(error) = concluded.error {
+        record_failure(turn, frame, error, None, false);
+        return lose(turn, frame, false);
+    }
+    if !concluded.holds {
+        if concluded.sleep_ms == 0 {
+            turn.emit(Event::Advanced { frame });
+            return settle(turn, frame);
+        }
+        let until = turn.now.plus_ms(concluded.sleep_ms);
+        turn.emit(Event::SleepStarted { frame, until });
+        return;
+    }
+    let rule = turn.module(frame).and_then(|def| stop_rule(&def.module).cloned());
+    let result = result_of(turn.step(frame));
+    match rule.as_ref().and_then(stop_error) {
+        Some(error) => {
+            let include = rule.as_ref().is_some_and(|rule| rule.error_include_result);
+            let mut value = serde_json::json!({"error": error});
+            if let Some(result) = concluded.result.filter(|_| include) {
+                value["error"]["result"] = result;
+            }
+            let event = Event::AttemptFailed { frame, error, result: None, handled: false };
+            turn.emit_with(event, Some(value));
+            lose(turn, frame, false);
+        }
+        None => stop(turn, frame, result, rule.is_some_and(|rule| rule.skip_if_stopped)),
+    }
+}
+
+/// The error that a stop ends with; none where it is not a failure, or marks the flow skipped.
+fn stop_error(rule: &StopAfterIf) -> Option<Value> {
+    let text = rule.error_message.as_ref().filter(|_| !rule.skip_if_stopped)?;
+    let message = if text.is_empty() { format!("stop after if: {}", rule.expr) } else { text.clone() };
+    Some(error("EarlyStopError", message))
+}
+
+/// Ends a list early, and what is around it as far as a stop climbs.
+pub(super) fn stop(turn: &mut Turn<'_>, frame: u64, result: ValueRef, skipped: bool) {
+    let parent = turn.frame(frame).and_then(|state| state.parent);
+    let Some(parent) = parent else {
+        return end_flow(turn, JobStatus::Completed, Some(result), None, skipped);
+    };
+    let climbs = match turn.module(parent).map(|def| &def.module.value) {
+        Some(ModuleValue::BranchOne(_)) => true,
+        Some(ModuleValue::BranchAll(all)) => all.parallel == Some(false),
+        Some(
+            ModuleValue::Script(_)
+            | ModuleValue::RawScript(_)
+            | ModuleValue::Flow(_)
+            | ModuleValue::ForLoopFlow(_)
+            | ModuleValue::WhileLoopFlow(_)
+            | ModuleValue::Identity(_)
+            | ModuleValue::AiAgent(_),
+        )
+        | None => false,
+    };
+    let breaks = turn.step(parent).is_some_and(|step| {
+        matches!(step.start, crate::engine::Start::Loop { limit: Some(1), .. }) && step.stage == Stage::Children
+    });
+    let handling = matches!(turn.stage(parent), Some(Stage::Handling { .. }));
+    if children::close(turn, frame, Ended { result: result.clone(), error: None, handled: false }).is_none() {
+        return;
+    }
+    if handling {
+        children::resume(turn, parent);
+    } else if breaks {
+        children::all_ended(turn, parent);
+    } else if climbs {
+        let result = match turn.step(parent).and_then(|step| step.children.as_ref().map(|open| (step, open))) {
+            Some((step, open)) if matches!(step.start, crate::engine::Start::Branches { .. }) => {
+                ValueRef::List(open.list)
+            }
+            _ => result,
+        };
+        turn.emit(Event::StepCompleted { frame: parent, result: Some(result.clone()) });
+        stop(turn, parent, result, skipped);
+    } else {
+        children::resume(turn, parent);
+    }
+}
+
+/// Lets a list go on: ends it when it is at its end, runs its error handler when its step is lost.
+pub(super) fn settle(turn: &mut Turn<'_>, frame: u64) {
+    let Some(state) = turn.frame(frame) else { return };
+    match &state.step {
+        None if state.entered && turn.module(frame).is_none() => {
+            let result = state.previous.clone();
+            close_frame(turn, frame, Ended { result, error: None, handled: false });
+        }
+        Some(step) if step.stage == Stage::Lost => {
+            let handler = turn.run.program.flows.get(state.flow).and_then(|flow| flow.failure);
+            if handler.is_some() && !state.handler && !step.handled {
+                return children::open_handler(turn, frame);
+            }
+            let ended = Ended { result: step.result.clone(), error: step.error.clone(), handled: step.handled };
+            close_frame(turn, frame, ended);
+        }
+        None | Some(_) => {}
+    }
+}
+
+/// Ends a list, and the job with its outermost one.
+fn close_frame(turn: &mut Turn<'_>, frame: u64, ended: Ended) {
+    if turn.frame(frame).is_some_and(|state| state.parent.is_some()) {
+        if let Some(parent) = children::close(turn, frame, ended) {
+            children::resume(turn, parent);
+        }
+        return;
+    }
+    let status = if ended.error.is_some() { JobStatus::Failed } else { JobStatus::Completed };
+    end_flow(turn, status, Some(ended.result), ended.error, false);
+}
+
+fn end_flow(turn: &mut Turn<'_>, status: JobStatus, output: Option<ValueRef>, error: Option<Value>, skipped: bool) {
+    let waits = turn.run.pending().iter().any(|effect| {
+        matches!(effect, crate::engine::Effect::Cancel(_) | crate::engine::Effect::Poll(_))
+    });
+    if waits {
+        turn.emit(Event::FlowEnded { status, output, error, skipped });
+    } else {
+        turn.emit(Event::JobFinished { status, output, error, skipped });
+    }
+}
+
+/// Ends the job whose flow has ended and whose providers have all been told.
+pub(super) fn settle_job(turn: &mut Turn<'_>) {
+    let Some(ending) = turn.run.control.ending.clone() else { return };
+    if turn.run.control.status.is_final() || !turn.run.control.orphans.is_empty() {
+        return;
+    }
+    let Ending { status, output, error, skipped } = ending;
+    if status == JobStatus::Cancelled {
+        let told = serde_json::json!({"name": "Canceled", "message": "job canceled"});
+        let event = Event::JobFinished { status, output: None, error: Some(told.clone()), skipped };
+        turn.emit_with(event, Some(serde_json::json!({"error": told})));
+    } else {
+        turn.emit(Event::JobFinished { status, output, error, skipped });
+    }
+}

@@ -1,0 +1,122 @@
+//! The free effects that a list owes.
+
+use crate::engine::control::{Frame, Names, Stage, Step};
+use crate::engine::{Ask, Conclude, Effect, Prepare, Run, ValueRef};
+use crate::openflow::{Module, ModuleValue};
+
+use super::end;
+
+/// What a list must have evaluated before it can go on.
+pub(in crate::engine) fn owed(run: &Run, frame: u64) -> Option<Effect> {
+    let state = run.control.frames.get(&frame)?;
+    match &state.step {
+        None => prepare(run, frame, state, true).map(Effect::Prepare),
+        Some(step) => match &step.stage {
+            Stage::Begin => prepare(run, frame, state, false).map(Effect::Prepare),
+            Stage::Failed | Stage::Iterated | Stage::Done | Stage::Handling { result: Some(_) } => {
+                conclude(run, frame, state, step).map(Effect::Conclude)
+            }
+            Stage::Call(_)
+            | Stage::Children
+            | Stage::Retrying { .. }
+            | Stage::Lost
+            | Stage::Handling { result: None }
+            | Stage::Sleeping { .. } => None,
+        },
+    }
+}
+
+fn prepare(run: &Run, frame: u64, state: &Frame, first: bool) -> Option<Prepare> {
+    let names = names(state, Some(state.previous.clone()), None);
+    if !state.entered {
+        let flow = run.program.flows.get(state.flow)?;
+        let ask = flow.skip_expr.clone().map_or(Ask::Nothing, Ask::SkipFlow);
+        return Some(Prepare { frame, skip_if: None, ask, timeout: None, names });
+    }
+    let definition = run.module_at(frame)?;
+    let module = &definition.module;
+    let skip_if = module.skip_if.as_ref().filter(|_| first).map(|rule| rule.expr.clone());
+    let mocked = module.mock.as_ref().is_some_and(|mock| mock.enabled);
+    let ask = if mocked { Ask::Nothing } else { ask(module) };
+    Some(Prepare { frame, skip_if, ask, timeout: module.timeout.clone(), names })
+}
+
+fn ask(module: &Module) -> Ask {
+    match &module.value {
+        ModuleValue::Script(script) => {
+            let whole = script.extra.get("pass_flow_input_directly").and_then(serde_json::Value::as_bool) == Some(true);
+            let transforms = (!whole).then(|| script.input_transforms.clone());
+            Ask::Inputs { path: script.path.clone(), transforms }
+        }
+        ModuleValue::Flow(sub) => {
+            Ask::Inputs { path: sub.path.clone(), transforms: Some(sub.input_transforms.clone()) }
+        }
+        ModuleValue::ForLoopFlow(body) => {
+            Ask::Items { iterator: body.iterator.clone(), parallelism: body.parallelism.clone() }
+        }
+        ModuleValue::BranchOne(choice) => {
+            Ask::Predicates(choice.branches.iter().map(|branch| branch.expr.clone()).collect())
+        }
+        ModuleValue::BranchAll(all) => all.parallelism.clone().map_or(Ask::Nothing, Ask::Parallelism),
+        ModuleValue::WhileLoopFlow(_)
+        | ModuleValue::Identity(_)
+        | ModuleValue::RawScript(_)
+        | ModuleValue::AiAgent(_) => Ask::Nothing,
+    }
+}
+
+fn conclude(run: &Run, frame: u64, state: &Frame, step: &Step) -> Option<Conclude> {
+    let module = &run.module_at(frame)?.module;
+    let bare = |predicate: Option<String>, result: ValueRef| Conclude {
+        frame,
+        predicate,
+        sleep: None,
+        recover: None,
+        include_result: false,
+        names: Names { previous: result.clone(), ..names(state, Some(result), None) },
+    };
+    match &step.stage {
+        Stage::Failed => {
+            let rule = module.retry.as_ref()?.retry_if.as_ref()?;
+            Some(bare(Some(rule.expr.clone()), step.result.clone()))
+        }
+        Stage::Handling { result: Some(result) } => {
+            Some(Conclude { recover: Some(result.clone()), ..bare(None, result.clone()) })
+        }
+        Stage::Iterated => {
+            let rule = module.stop_after_if.as_ref()?;
+            let children = step.children.as_ref()?;
+            let result = children.last.clone().unwrap_or(ValueRef::Null);
+            let mut conclude = bare(Some(rule.expr.clone()), result);
+            conclude.names.all_iters = Some(children.list);
+            Some(conclude)
+        }
+        Stage::Done => {
+            let rule = end::stop_rule(module);
+            if rule.is_none() && module.sleep.is_none() {
+                return None;
+            }
+            let include_result = rule.is_some_and(|rule| rule.error_include_result);
+            let predicate = rule.map(|rule| rule.expr.clone());
+            Some(Conclude { sleep: module.sleep.clone(), include_result, ..bare(predicate, step.result.clone()) })
+        }
+        Stage::Begin
+        | Stage::Call(_)
+        | Stage::Children
+        | Stage::Retrying { .. }
+        | Stage::Lost
+        | Stage::Handling { result: None }
+        | Stage::Sleeping { .. } => None,
+    }
+}
+
+fn names(state: &Frame, result: Option<ValueRef>, all_iters: Option<u64>) -> Names {
+    Names {
+        args: state.args.clone(),
+        previous: state.previous.clone(),
+        result,
+        scope: state.scope,
+        flow: state.env,
+        all_iters,
+    }
+}

@@ -1,0 +1,236 @@
+//! What the engine asks of the world, and what the world answers.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Names, ValueRef};
+use crate::openflow::{InputTransform, NumberOrTransform};
+use crate::ports::{CallRecord, Timestamp};
+
+/// Something that the world owes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Free: what a module needs before it begins. Performed inside the turn, without a commit of its own.
+    Prepare(Prepare),
+    /// Free: what follows a step. Performed inside the turn, without a commit of its own.
+    Conclude(Conclude),
+    /// Outside: send the attempt. Only who journalled the attempt may send it.
+    Call(Call),
+    /// Outside: tell the provider that nobody wants the work any more.
+    Cancel(Call),
+    /// Timed: ask the provider how far the work is.
+    Poll(Call),
+    /// Timed: look at the list again at a moment.
+    Wait {
+        /// The list.
+        frame: u64,
+        /// The moment.
+        until: Timestamp,
+    },
+}
+
+/// One attempt of a call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Call {
+    /// The attempt: the sequence number of the event that began it.
+    pub effect: u64,
+    /// The step's ordinal.
+    pub step: u64,
+    /// Id of the module.
+    pub step_id: String,
+    /// Path of the node (`node/<node id>`).
+    pub path: String,
+    /// Where the arguments are.
+    pub args: ValueRef,
+    /// Number of the attempt, from 1.
+    pub attempt: u32,
+    /// The first sending of this call: stays the same where an attempt repeats a call of unknown fate.
+    pub first_effect: u64,
+    /// When the attempt was journalled.
+    pub started_at: Timestamp,
+    /// Until when: the submit's deadline, or the operation's once it was accepted.
+    pub deadline: Timestamp,
+    /// When the operation is asked about first.
+    pub poll_at: Option<Timestamp>,
+    /// Where the operation is, once it was accepted.
+    pub operation: Option<ValueRef>,
+}
+
+/// What a module needs before it begins.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prepare {
+    /// The list.
+    pub frame: u64,
+    /// Evaluated first: true means skip.
+    pub skip_if: Option<String>,
+    /// Evaluated then.
+    pub ask: Ask,
+    /// Plain or computed bound in seconds.
+    pub timeout: Option<NumberOrTransform>,
+    /// What the expressions may name.
+    pub names: Names,
+}
+
+/// What a module evaluates.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ask {
+    /// Nothing.
+    Nothing,
+    /// A flow's `skip_expr`.
+    SkipFlow(String),
+    /// The inputs of a call of the node at `path`, or of a sub-flow (`path` starts with `workflow/`).
+    Inputs {
+        /// The module's path.
+        path: String,
+        /// The inputs; `None`: the flow's own arguments.
+        transforms: Option<BTreeMap<String, InputTransform>>,
+    },
+    /// A loop's items.
+    Items {
+        /// Gives the array.
+        iterator: InputTransform,
+        /// At most so many at a time.
+        parallelism: Option<NumberOrTransform>,
+    },
+    /// The first true one.
+    Predicates(Vec<String>),
+    /// A number of branches at a time.
+    Parallelism(NumberOrTransform),
+}
+
+/// The answer to [`Prepare`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Prepared {
+    /// `skip_if` or `skip_expr` was true.
+    Skip,
+    /// Nothing was to be evaluated, or the flow's `skip_expr` was false.
+    Ready,
+    /// The inputs.
+    Inputs {
+        /// An object.
+        args: Value,
+        /// Bound on the submit, in milliseconds.
+        timeout_ms: u64,
+    },
+    /// A loop's items.
+    Items {
+        /// An array.
+        items: Vec<Value>,
+        /// At most so many at a time.
+        limit: Option<u64>,
+    },
+    /// The first true predicate.
+    Branch(Option<u64>),
+    /// A number of branches at a time.
+    Limit(u64),
+    /// Something could not be evaluated: the error object.
+    Failed(Value),
+}
+
+/// What follows a step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Conclude {
+    /// The list.
+    pub frame: u64,
+    /// A predicate: `stop_after_if`, `stop_after_all_iters_if` or `retry_if`.
+    pub predicate: Option<String>,
+    /// Seconds to wait, evaluated when the predicate is false.
+    pub sleep: Option<InputTransform>,
+    /// Where the error handler's result is, to be searched for `recover`.
+    pub recover: Option<ValueRef>,
+    /// Whether the answer is to bring the step's result where the predicate holds.
+    pub include_result: bool,
+    /// What the expressions may name.
+    pub names: Names,
+}
+
+/// The answer to [`Conclude`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Concluded {
+    /// Whether the predicate was true, or the handler's result recovers.
+    pub holds: bool,
+    /// Milliseconds to wait.
+    pub sleep_ms: u64,
+    /// The step's result, where it was asked for.
+    pub result: Option<Value>,
+    /// The error object where something could not be evaluated.
+    pub error: Option<Value>,
+}
+
+/// What came of an attempt.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "snake_case")]
+pub enum Answer {
+    /// It succeeded.
+    Done {
+        /// The step's result.
+        result: Value,
+    },
+    /// The provider took the work.
+    Accepted {
+        /// What is needed to follow it ([`crate::call::Operation`]).
+        operation: Value,
+        /// The provider's own id.
+        provider_id: Option<String>,
+        /// When to ask first.
+        poll_at: Timestamp,
+        /// When it counts as too slow.
+        deadline: Timestamp,
+    },
+    /// It failed.
+    Failed {
+        /// The error object: `name` (class), `message` and more.
+        error: Value,
+    },
+    /// Its fate is unknown but the call may be repeated: begin another attempt.
+    Repeat,
+    /// The provider was told of the cancellation, or cannot be told.
+    Cancelled,
+}
+
+/// Something that happened outside, as it waits in the inbox.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "fact", rename_all = "snake_case")]
+pub enum Fact {
+    /// An attempt was answered.
+    Answered {
+        /// The attempt.
+        effect: u64,
+        /// The answer.
+        answer: Answer,
+        /// The calls that gave it.
+        calls: Vec<CallRecord>,
+    },
+    /// Somebody asked for the job's end.
+    Cancel {
+        /// Why.
+        reason: String,
+        /// Who.
+        by: Option<String>,
+    },
+}
+
+/// What a turn begins with.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// Nothing but the passing of time.
+    Tick,
+    /// An evaluation for a module that is about to begin.
+    Prepared {
+        /// The list.
+        frame: u64,
+        /// The answer.
+        prepared: Prepared,
+    },
+    /// An evaluation for a step that has ended.
+    Concluded {
+        /// The list.
+        frame: u64,
+        /// The answer.
+        concluded: Concluded,
+    },
+    /// A fact.
+    Fact(Fact),
+}

@@ -1,0 +1,247 @@
+//! What the journal holds.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::ValueRef;
+use crate::ports::{JobStatus, Timestamp};
+
+/// An event with the value that it brings, as it is journalled.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recorded {
+    /// Position in the journal, from 1.
+    pub seq: u64,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// The event.
+    pub event: Event,
+    /// The value that it brings, kept in a row of its own.
+    pub value: Option<Value>,
+}
+
+/// One thing that happened in a job. `frame` is the list of modules that it happened in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Event {
+    /// The job was made; its value is the job's input.
+    Created {
+        /// Source of the job's pseudo-random choices.
+        seed: u64,
+    },
+    /// A flow's `skip_expr` was evaluated to false: its first module may begin.
+    Entered {
+        /// The flow's list.
+        frame: u64,
+    },
+    /// A module began to run; the step's ordinal is this event's sequence number.
+    StepStarted {
+        /// The list that the module is in.
+        frame: u64,
+        /// Id of the module.
+        step_id: String,
+        /// The modules around it.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        path: String,
+        /// What begins; a call's arguments, a loop's items and a sub-flow's input are the event's value.
+        start: Start,
+    },
+    /// A module ran in no time: skipped, mocked, or an identity.
+    StepPassed {
+        /// The list that the module is in.
+        frame: u64,
+        /// Id of the module.
+        step_id: String,
+        /// The modules around it.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        path: String,
+        /// Whether `skip_if` was true.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        skipped: bool,
+        /// Its result.
+        result: ValueRef,
+    },
+    /// Another attempt began.
+    AttemptStarted {
+        /// The list that the module is in.
+        frame: u64,
+        /// Number of the attempt, from 1.
+        attempt: u32,
+        /// For a call: when its submit counts as lost.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        deadline: Option<Timestamp>,
+    },
+    /// The provider took the work; the event's value is what is needed to follow it.
+    OperationAccepted {
+        /// The list that the module is in.
+        frame: u64,
+        /// The attempt.
+        effect: u64,
+        /// The provider's own id of the work.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        provider_id: Option<String>,
+        /// When to ask first.
+        poll_at: Timestamp,
+        /// When the work counts as too slow.
+        deadline: Timestamp,
+    },
+    /// An attempt failed; the event's value is `{"error": …}` unless `result` says where the result is.
+    AttemptFailed {
+        /// The list that the module is in.
+        frame: u64,
+        /// The error object.
+        error: Value,
+        /// The failed module's result, where it is not this event's value.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        result: Option<ValueRef>,
+        /// Whether an error handler has run for it already.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        handled: bool,
+    },
+    /// The next attempt waits.
+    RetryScheduled {
+        /// The list that the module is in.
+        frame: u64,
+        /// When it begins.
+        at: Timestamp,
+    },
+    /// A step ended with a result: the event's value, unless `result` says where it is.
+    StepCompleted {
+        /// The list that the module is in.
+        frame: u64,
+        /// Its result, where it is not this event's value.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        result: Option<ValueRef>,
+    },
+    /// A step ended with the error of its last attempt.
+    StepFailed {
+        /// The list that the module is in.
+        frame: u64,
+        /// Whether the flow goes on after it (`continue_on_error`).
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        caught: bool,
+    },
+    /// The list waits before its next module.
+    SleepStarted {
+        /// The list.
+        frame: u64,
+        /// When it goes on.
+        until: Timestamp,
+    },
+    /// The list went on to its next module.
+    Advanced {
+        /// The list.
+        frame: u64,
+    },
+    /// A branch, an iteration, a sub-flow or an error handler began.
+    FrameOpened {
+        /// The list that the module is in.
+        frame: u64,
+        /// The new list.
+        child: u64,
+        /// Number of the branch or iteration.
+        slot: u64,
+        /// Whether it is the error handler.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        handler: bool,
+    },
+    /// A branch, an iteration, a sub-flow or an error handler ended.
+    FrameClosed {
+        /// The list that the module is in.
+        frame: u64,
+        /// The list that ended.
+        child: u64,
+        /// Number of the branch or iteration.
+        slot: u64,
+        /// Its result.
+        result: ValueRef,
+        /// The list of results that it extends.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        list: Option<u64>,
+        /// The error object, if it failed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<Value>,
+        /// Whether an error handler has run for it already.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        handled: bool,
+        /// Whether the error is kept as a result (`skip_failures`) and fails nothing.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        kept: bool,
+    },
+    /// Somebody asked for the job's end.
+    CancelRequested {
+        /// Why.
+        reason: String,
+        /// Who.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+    },
+    /// An attempt that nobody waits for any more is settled: its provider was told, or there was nothing to tell.
+    OrphanSettled {
+        /// The attempt.
+        effect: u64,
+    },
+    /// The flow ended while providers must still be told: the job ends when they were.
+    FlowEnded {
+        /// How.
+        status: JobStatus,
+        /// Its output.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        output: Option<ValueRef>,
+        /// The error object of a failed job.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<Value>,
+        /// Whether the flow was stopped as skipped.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        skipped: bool,
+    },
+    /// The job ended.
+    JobFinished {
+        /// How.
+        status: JobStatus,
+        /// Its output; the event's value where there is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        output: Option<ValueRef>,
+        /// The error object of a failed job.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<Value>,
+        /// Whether the flow was stopped as skipped.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        skipped: bool,
+    },
+}
+
+/// What a step begins with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Start {
+    /// One call of a node; the attempt's number as an effect is the event's sequence number.
+    Call {
+        /// When its submit counts as lost.
+        deadline: Timestamp,
+        /// Bound on each attempt's submit, in milliseconds.
+        timeout_ms: u64,
+    },
+    /// Its inputs or predicates could not be evaluated: it fails at once.
+    Nothing,
+    /// One branch.
+    Branch {
+        /// The branch; `None` is the default.
+        chosen: Option<u64>,
+    },
+    /// All branches.
+    Branches {
+        /// At most so many at a time; `None`: all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit: Option<u64>,
+    },
+    /// A loop over the items in the event's value.
+    Loop {
+        /// Number of items; `None` for a while loop.
+        length: Option<u64>,
+        /// At most so many at a time; `None`: all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit: Option<u64>,
+    },
+    /// A sub-flow; the event's value is its input.
+    Flow,
+}

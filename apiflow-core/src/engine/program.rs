@@ -1,0 +1,168 @@
+//! A document made ready to run: its modules and lists by number, sub-flows included.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::openflow::{FlowValue, Module, ModuleValue, OpenFlow};
+use crate::ports::JobBundle;
+
+/// A document made ready to run. Immutable; the same bundle always gives the same numbers.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Program {
+    pub(super) modules: Vec<ModuleDef>,
+    pub(super) lists: Vec<Vec<usize>>,
+    pub(super) flows: Vec<FlowDef>,
+    /// Iterations of a while loop, at most.
+    pub(super) longest_while: u64,
+}
+
+/// Iterations of a while loop, at most, unless set otherwise.
+const LONGEST_WHILE: u64 = 10_000;
+
+/// A module, without the lists inside it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct ModuleDef {
+    pub(super) module: Module,
+    /// The lists inside it: a loop's body; the branches in order, for `branchone` the default last.
+    pub(super) children: Vec<usize>,
+    /// The flow that it runs.
+    pub(super) flow: Option<usize>,
+}
+
+/// A flow: the document itself, or a sub-flow.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct FlowDef {
+    pub(super) list: usize,
+    /// A list of one module.
+    pub(super) failure: Option<usize>,
+    pub(super) skip_expr: Option<String>,
+    pub(super) env: Option<BTreeMap<String, Value>>,
+}
+
+/// Why a document cannot be made ready.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProgramError {
+    /// It is not an OpenFlow document.
+    #[error("the document of {flow} is not OpenFlow: {reason}")]
+    Parse {
+        /// `the workflow`, or the sub-flow's path.
+        flow: String,
+        /// What the parser said.
+        reason: String,
+    },
+    /// A sub-flow is not part of the bundle.
+    #[error("step `{step}` runs `{path}`, which does not exist")]
+    UnknownFlow {
+        /// Id of the module.
+        step: String,
+        /// Its path.
+        path: String,
+    },
+}
+
+impl Program {
+    /// Makes a job's document ready.
+    pub fn compile(bundle: &JobBundle) -> Result<Self, ProgramError> {
+        let mut compiler = Compiler {
+            workflows: &bundle.catalog.workflows,
+            known: BTreeMap::new(),
+            program: Self {
+                modules: Vec::new(),
+                lists: Vec::new(),
+                flows: Vec::new(),
+                longest_while: LONGEST_WHILE,
+            },
+        };
+        let document = read("the workflow", &bundle.document)?;
+        compiler.flow(document.value)?;
+        Ok(compiler.program)
+    }
+
+    /// The constants that `flow_env` names in a flow; an empty object where there are none.
+    pub fn env(&self, flow: usize) -> Value {
+        let env = self.flows.get(flow).and_then(|flow| flow.env.as_ref());
+        Value::Object(env.into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())).collect())
+    }
+}
+
+fn read(flow: &str, document: &Value) -> Result<OpenFlow, ProgramError> {
+    serde_json::from_value(document.clone())
+        .map_err(|error| ProgramError::Parse { flow: flow.to_owned(), reason: error.to_string() })
+}
+
+struct Compiler<'a> {
+    workflows: &'a BTreeMap<String, Value>,
+    known: BTreeMap<String, usize>,
+    program: Program,
+}
+
+impl Compiler<'_> {
+    fn flow(&mut self, value: FlowValue) -> Result<usize, ProgramError> {
+        let index = self.program.flows.len();
+        self.program.flows.push(FlowDef::default());
+        let list = self.list(value.modules)?;
+        let failure = match value.failure_module {
+            Some(mut module) => {
+                if module.id.is_empty() {
+                    "failure".clone_into(&mut module.id);
+                }
+                Some(self.list(vec![*module])?)
+            }
+            None => None,
+        };
+        let skip_expr = value.skip_expr.filter(|text| !text.trim().is_empty());
+        self.program.flows[index] = FlowDef { list, failure, skip_expr, env: value.flow_env };
+        Ok(index)
+    }
+
+    fn list(&mut self, modules: Vec<Module>) -> Result<usize, ProgramError> {
+        let index = self.program.lists.len();
+        self.program.lists.push(Vec::new());
+        let mut members = Vec::with_capacity(modules.len());
+        for module in modules {
+            members.push(self.module(module)?);
+        }
+        self.program.lists[index] = members;
+        Ok(index)
+    }
+
+    fn module(&mut self, mut module: Module) -> Result<usize, ProgramError> {
+        let mut children = Vec::new();
+        let mut flow = None;
+        match &mut module.value {
+            ModuleValue::ForLoopFlow(body) => children.push(self.list(std::mem::take(&mut body.modules))?),
+            ModuleValue::WhileLoopFlow(body) => children.push(self.list(std::mem::take(&mut body.modules))?),
+            ModuleValue::BranchOne(choice) => {
+                for branch in &mut choice.branches {
+                    children.push(self.list(std::mem::take(&mut branch.modules))?);
+                }
+                children.push(self.list(std::mem::take(&mut choice.default))?);
+            }
+            ModuleValue::BranchAll(all) => {
+                for branch in &mut all.branches {
+                    children.push(self.list(std::mem::take(&mut branch.modules))?);
+                }
+            }
+            ModuleValue::Flow(sub) => flow = Some(self.sub_flow(&module.id, &sub.path)?),
+            ModuleValue::Script(_) | ModuleValue::RawScript(_) | ModuleValue::Identity(_) | ModuleValue::AiAgent(_) => {}
+        }
+        if module.id.is_empty() {
+            module.id = format!("step_{}", self.program.modules.len() + 1);
+        }
+        self.program.modules.push(ModuleDef { module, children, flow });
+        Ok(self.program.modules.len() - 1)
+    }
+
+    fn sub_flow(&mut self, step: &str, path: &str) -> Result<usize, ProgramError> {
+        let unknown = || ProgramError::UnknownFlow { step: step.to_owned(), path: path.to_owned() };
+        let id = path.strip_prefix("workflow/").ok_or_else(unknown)?;
+        if let Some(&index) = self.known.get(id) {
+            return Ok(index);
+        }
+        let document = read(path, self.workflows.get(id).ok_or_else(unknown)?)?;
+        self.known.insert(id.to_owned(), self.program.flows.len());
+        self.flow(document.value)
+    }
+}

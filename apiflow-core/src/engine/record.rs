@@ -1,0 +1,520 @@
+//! Recording an event: total, and without a choice.
+
+use serde_json::Value;
+
+use super::control::{Children, Control, Ending, Failure, Frame, OpenCall, Scope, Stage, Step};
+use super::{Args, Event, Run, Start, ValueRef};
+use crate::openflow::ModuleValue;
+use crate::ports::{JobStatus, StepRow, StepStatus, Timestamp};
+
+impl Control {
+    pub(super) fn new() -> Self {
+        Self {
+            status: JobStatus::Pending,
+            seq: 0,
+            seed: 0,
+            next_frame: 0,
+            retry_count: 0,
+            started_at: None,
+            finished_at: None,
+            frames: std::collections::BTreeMap::new(),
+            scopes: std::collections::BTreeMap::new(),
+            effects: std::collections::BTreeMap::new(),
+            orphans: std::collections::BTreeMap::new(),
+            ending: None,
+        }
+    }
+}
+
+/// Records an event.
+pub(super) fn apply(run: &mut Run, seq: u64, at: Timestamp, event: &Event) {
+    run.control.seq = seq;
+    match event {
+        Event::Created { seed } => created(run, seq, *seed),
+        Event::Entered { frame } => with(run, *frame, |frame| frame.entered = true),
+        Event::StepStarted { frame, step_id, path, start } => step_started(run, seq, at, *frame, step_id, path, start),
+        Event::StepPassed { frame, step_id, path, skipped, result } => {
+            step_passed(run, seq, at, *frame, (step_id, path), *skipped, result);
+        }
+        Event::AttemptStarted { frame, attempt, deadline } => attempt_started(run, seq, at, *frame, *attempt, *deadline),
+        Event::OperationAccepted { frame, effect, provider_id, poll_at, deadline } => {
+            accepted(run, seq, *frame, *effect, provider_id.as_deref(), *poll_at, *deadline);
+        }
+        Event::AttemptFailed { frame, error, result, handled } => {
+            let result = result.clone().unwrap_or(ValueRef::Row(seq));
+            attempt_failed(run, *frame, Failure { error: error.clone(), result, handled: *handled });
+        }
+        Event::RetryScheduled { frame, at } => retry_scheduled(run, *frame, *at),
+        Event::StepCompleted { frame, result } => {
+            let result = result.clone().unwrap_or(ValueRef::Row(seq));
+            step_ended(run, at, *frame, StepStatus::Completed, &result, Stage::Done);
+        }
+        Event::StepFailed { frame, caught } => {
+            let Some(result) = step_of(run, *frame).map(|step| step.result.clone()) else { return };
+            step_ended(run, at, *frame, StepStatus::Failed, &result, Stage::Lost);
+            if *caught {
+                advance(run, *frame);
+            }
+        }
+        Event::SleepStarted { frame, until } => {
+            set_stage(run, *frame, Stage::Sleeping { until: *until });
+        }
+        Event::Advanced { frame } => advance(run, *frame),
+        Event::FrameOpened { frame, child, slot, handler } => frame_opened(run, *frame, *child, *slot, *handler),
+        Event::FrameClosed { frame, child, slot, result, list: _, error, handled, kept } => {
+            let failure = error
+                .as_ref()
+                .filter(|_| !kept)
+                .map(|error| Failure { error: error.clone(), result: result.clone(), handled: *handled });
+            frame_closed(run, *frame, *child, *slot, result, failure);
+        }
+        Event::CancelRequested { .. } => cancel_requested(run, at),
+        Event::OrphanSettled { effect } => {
+            run.control.orphans.remove(effect);
+        }
+        Event::JobFinished { status, output, error, skipped } => {
+            run.control.finished_at = Some(at);
+            run.control.status = *status;
+            let ending = Ending {
+                status: *status,
+                output: output.clone().or_else(|| error.as_ref().map(|_| ValueRef::Row(seq))),
+                error: error.clone(),
+                skipped: *skipped,
+            };
+            end(run, at, ending);
+        }
+        Event::FlowEnded { status, output, error, skipped } => {
+            let ending =
+                Ending { status: *status, output: output.clone(), error: error.clone(), skipped: *skipped };
+            end(run, at, ending);
+        }
+    }
+}
+
+fn with(run: &mut Run, frame: u64, change: impl FnOnce(&mut Frame)) {
+    if let Some(frame) = run.control.frames.get_mut(&frame) {
+        change(frame);
+    }
+}
+
+fn step_of(run: &mut Run, frame: u64) -> Option<&mut Step> {
+    run.control.frames.get_mut(&frame)?.step.as_mut()
+}
+
+fn set_stage(run: &mut Run, frame: u64, stage: Stage) {
+    if let Some(step) = step_of(run, frame) {
+        step.stage = stage;
+    }
+}
+
+fn changed(run: &mut Run, frame: u64, change: impl FnOnce(&mut StepRow)) {
+    if let Some(step) = step_of(run, frame) {
+        change(&mut step.row);
+        let row = step.row.clone();
+        run.rows.insert(row.ordinal, row);
+    }
+}
+
+fn json(reference: &ValueRef) -> Option<Value> {
+    serde_json::to_value(reference).ok()
+}
+
+fn created(run: &mut Run, seq: u64, seed: u64) {
+    let args = Args::of(ValueRef::Row(seq));
+    run.control.seed = seed;
+    run.control.next_frame = 1;
+    run.control.scopes.insert(0, Scope::default());
+    let frame = Frame {
+        flow: 0,
+        env: 0,
+        list: run.program.flows.first().map_or(0, |flow| flow.list),
+        cursor: 0,
+        parent: None,
+        slot: 0,
+        depth: 0,
+        handler: false,
+        entered: run.program.flows.first().is_none_or(|flow| flow.skip_expr.is_none()),
+        previous: args.value(),
+        args,
+        scope: 0,
+        path: String::new(),
+        step: None,
+    };
+    run.control.frames.insert(0, frame);
+}
+
+fn started(run: &mut Run, at: Timestamp) {
+    run.control.status = JobStatus::Running;
+    run.control.started_at.get_or_insert(at);
+}
+
+fn new_row(ordinal: u64, at: Timestamp, step_id: &str, path: &str) -> StepRow {
+    StepRow {
+        ordinal,
+        step_id: step_id.to_owned(),
+        path: path.to_owned(),
+        status: StepStatus::Running,
+        attempt: 1,
+        started_at: at,
+        finished_at: None,
+        input: None,
+        output: None,
+        error: None,
+        progress: None,
+        provider_id: None,
+        retry_at: None,
+    }
+}
+
+fn step_started(run: &mut Run, seq: u64, at: Timestamp, frame: u64, step_id: &str, path: &str, start: &Start) {
+    started(run, at);
+    let failures = step_of(run, frame).map_or(0, |step| step.failures);
+    let before = step_of(run, frame).map(|step| (step.ordinal, step.row.started_at));
+    let (ordinal, began) = before.unwrap_or((seq, at));
+    let mut row = new_row(ordinal, began, step_id, path);
+    row.attempt = failures + 1;
+    let has_input = matches!(start, Start::Call { .. } | Start::Flow | Start::Loop { length: Some(_), .. });
+    row.input = has_input.then(|| json(&ValueRef::Row(seq))).flatten();
+    let step = Step {
+        ordinal,
+        start: start.clone(),
+        failures,
+        stage: Stage::Begin,
+        row,
+        children: None,
+        result: ValueRef::Row(seq),
+        error: None,
+        handled: false,
+    };
+    with(run, frame, |frame| frame.step = Some(step));
+    begin(run, seq, at, frame, seq, None);
+    changed(run, frame, |_| {});
+}
+
+/// Puts a step to work: its first attempt or another one. `input` is the event that brought its arguments or items.
+fn begin(run: &mut Run, seq: u64, at: Timestamp, frame: u64, input: u64, deadline: Option<Timestamp>) {
+    let Some(state) = run.control.frames.get(&frame) else { return };
+    let Some(module) = run.module_at(frame) else { return };
+    let Some(step) = &state.step else { return };
+    let repeated = if let Stage::Call(open) = &step.stage { Some(open.first_effect) } else { None };
+    let stage = match &step.start {
+        Start::Call { deadline: first, .. } => {
+            let path = match &module.module.value {
+                ModuleValue::Script(script) => script.path.clone(),
+                _ => String::new(),
+            };
+            Stage::Call(OpenCall {
+                effect: seq,
+                step: step.ordinal,
+                step_id: module.module.id.clone(),
+                path,
+                args: ValueRef::Row(input),
+                attempt: step.failures + 1,
+                first_effect: repeated.unwrap_or(seq),
+                started_at: at,
+                deadline: deadline.unwrap_or(*first),
+                poll_at: None,
+                operation: None,
+            })
+        }
+        Start::Nothing => Stage::Begin,
+        Start::Branch { .. } | Start::Branches { .. } | Start::Loop { .. } | Start::Flow => Stage::Children,
+    };
+    let children = match &step.start {
+        Start::Call { .. } | Start::Nothing => None,
+        Start::Branch { .. } | Start::Flow => {
+            Some(Children { list: seq, total: Some(1), ..Children::default() })
+        }
+        Start::Branches { limit } => {
+            let total = Some(module.children.len() as u64);
+            Some(Children { list: seq, total, limit: *limit, ..Children::default() })
+        }
+        Start::Loop { length, limit } => {
+            Some(Children { list: seq, total: *length, limit: *limit, ..Children::default() })
+        }
+    };
+    if let Stage::Call(open) = &stage {
+        run.control.effects.retain(|_, waiting| *waiting != frame);
+        run.control.effects.insert(open.effect, frame);
+    }
+    if let Some(step) = step_of(run, frame) {
+        step.stage = stage;
+        step.children = children;
+    }
+}
+
+fn step_passed(
+    run: &mut Run,
+    seq: u64,
+    at: Timestamp,
+    frame: u64,
+    (step_id, path): (&str, &str),
+    skipped: bool,
+    result: &ValueRef,
+) {
+    started(run, at);
+    let mut row = new_row(seq, at, step_id, path);
+    row.attempt = 0;
+    let step = Step {
+        ordinal: seq,
+        start: Start::Nothing,
+        failures: 0,
+        stage: Stage::Begin,
+        row,
+        children: None,
+        result: result.clone(),
+        error: None,
+        handled: false,
+    };
+    with(run, frame, |frame| frame.step = Some(step));
+    let status = if skipped { StepStatus::Skipped } else { StepStatus::Completed };
+    step_ended(run, at, frame, status, result, Stage::Done);
+    if skipped {
+        advance(run, frame);
+    }
+}
+
+fn attempt_started(run: &mut Run, seq: u64, at: Timestamp, frame: u64, attempt: u32, deadline: Option<Timestamp>) {
+    let Some(step) = step_of(run, frame) else { return };
+    let input = step.row.input.as_ref().and_then(|input| serde_json::from_value(input.clone()).ok());
+    let input = match input {
+        Some(ValueRef::Row(row)) => row,
+        _ => seq,
+    };
+    step.failures = attempt - 1;
+    begin(run, seq, at, frame, input, deadline);
+    changed(run, frame, |row| {
+        row.status = StepStatus::Running;
+        row.attempt = attempt;
+        row.retry_at = None;
+        row.progress = None;
+        row.provider_id = None;
+    });
+}
+
+fn accepted(
+    run: &mut Run,
+    seq: u64,
+    frame: u64,
+    effect: u64,
+    provider_id: Option<&str>,
+    poll_at: Timestamp,
+    deadline: Timestamp,
+) {
+    let record = |open: &mut OpenCall| {
+        open.operation = Some(ValueRef::Row(seq));
+        open.poll_at = Some(poll_at);
+        open.deadline = deadline;
+    };
+    if let Some(orphan) = run.control.orphans.get_mut(&effect) {
+        record(orphan);
+        return;
+    }
+    if let Some(Step { stage: Stage::Call(open), .. }) = step_of(run, frame) {
+        record(open);
+    }
+    changed(run, frame, |row| row.provider_id = provider_id.map(str::to_owned));
+}
+
+fn attempt_failed(run: &mut Run, frame: u64, failure: Failure) {
+    let Some(step) = step_of(run, frame) else { return };
+    let open = if let Stage::Call(open) = &step.stage { Some(open.effect) } else { None };
+    step.failures += 1;
+    step.stage = Stage::Failed;
+    step.result = failure.result;
+    step.error = Some(failure.error.clone());
+    step.handled = failure.handled;
+    if let Some(effect) = open {
+        run.control.effects.remove(&effect);
+    }
+    changed(run, frame, |row| row.error = Some(failure.error));
+}
+
+fn retry_scheduled(run: &mut Run, frame: u64, at: Timestamp) {
+    run.control.retry_count += 1;
+    set_stage(run, frame, Stage::Retrying { at });
+    changed(run, frame, |row| {
+        row.status = StepStatus::Retrying;
+        row.retry_at = Some(at);
+    });
+}
+
+fn step_ended(run: &mut Run, at: Timestamp, frame: u64, status: StepStatus, result: &ValueRef, stage: Stage) {
+    let Some(step) = step_of(run, frame) else { return };
+    if let Stage::Call(open) = &step.stage {
+        let effect = open.effect;
+        run.control.effects.remove(&effect);
+    }
+    let Some(step) = step_of(run, frame) else { return };
+    step.result = result.clone();
+    step.stage = stage;
+    let scopes = step.children.as_mut().map(|children| std::mem::take(&mut children.scopes)).unwrap_or_default();
+    let step_id = step.row.step_id.clone();
+    let Some(scope) = run.control.frames.get(&frame).map(|frame| frame.scope) else { return };
+    let mut results = std::collections::BTreeMap::new();
+    for merged in scopes.into_values() {
+        results.extend(run.control.scopes.remove(&merged).map(|scope| scope.results).unwrap_or_default());
+    }
+    results.insert(step_id, result.clone());
+    if let Some(scope) = run.control.scopes.get_mut(&scope) {
+        scope.results.extend(results);
+    }
+    changed(run, frame, |row| {
+        row.status = status;
+        row.finished_at = Some(at);
+        row.retry_at = None;
+        row.output = json(result);
+        if status == StepStatus::Completed {
+            row.error = None;
+            row.progress = row.progress.map(|_| 1.0);
+        }
+    });
+}
+
+fn advance(run: &mut Run, frame: u64) {
+    with(run, frame, |frame| {
+        if let Some(step) = frame.step.take() {
+            frame.previous = step.result;
+        }
+        frame.cursor += 1;
+    });
+}
+
+fn frame_opened(run: &mut Run, parent: u64, child: u64, slot: u64, handler: bool) {
+    run.control.next_frame = child + 1;
+    let Some(module) = run.module_at(parent) else { return };
+    let (module_id, children, flow) = (module.module.id.clone(), module.children.clone(), module.flow);
+    let Some(state) = run.control.frames.get(&parent) else { return };
+    let Some(step) = &state.step else { return };
+    let mut frame = Frame {
+        cursor: 0,
+        parent: Some(parent),
+        slot,
+        depth: state.depth + 1,
+        handler: state.handler || handler,
+        entered: true,
+        step: None,
+        path: child_path(&state.path, &module_id, slot, handler),
+        ..state.clone()
+    };
+    if handler {
+        frame.list = run.program.flows.get(state.flow).and_then(|flow| flow.failure).unwrap_or_default();
+        frame.previous = step.result.clone();
+        set_stage(run, parent, Stage::Handling { result: None });
+    } else {
+        let own_scope = match &step.start {
+            Start::Call { .. } | Start::Nothing => return,
+            Start::Branch { chosen } => {
+                let default = children.len().saturating_sub(1);
+                let index = chosen.map_or(default, |chosen| chosen as usize);
+                frame.list = children.get(index).copied().unwrap_or_default();
+                false
+            }
+            Start::Branches { limit } => {
+                frame.list = children.get(slot as usize).copied().unwrap_or_default();
+                *limit != Some(1)
+            }
+            Start::Loop { length, limit } => {
+                frame.list = children.first().copied().unwrap_or_default();
+                let items = step.row.input.as_ref().and_then(|input| serde_json::from_value(input.clone()).ok());
+                let value = match (length, items) {
+                    (Some(_), Some(items)) => ValueRef::Item(Box::new(items), slot),
+                    _ => ValueRef::Index(slot),
+                };
+                frame.args = state.args.with_iter(slot, value);
+                *limit != Some(1)
+            }
+            Start::Flow => {
+                frame.flow = flow.unwrap_or_default();
+                let definition = run.program.flows.get(frame.flow);
+                frame.list = definition.map_or(0, |flow| flow.list);
+                frame.entered = definition.is_none_or(|flow| flow.skip_expr.is_none());
+                if definition.is_some_and(|flow| flow.env.is_some()) {
+                    frame.env = frame.flow;
+                }
+                let input = step.row.input.as_ref().and_then(|input| serde_json::from_value(input.clone()).ok());
+                frame.args = Args::of(input.unwrap_or(ValueRef::Null));
+                true
+            }
+        };
+        frame.previous = frame.args.value();
+        if own_scope {
+            frame.scope = child;
+            run.control.scopes.insert(child, Scope { parent: Some(state.scope), ..Scope::default() });
+        }
+        set_stage(run, parent, Stage::Children);
+        if let Some(children) = step_of(run, parent).and_then(|step| step.children.as_mut()) {
+            children.next = slot + 1;
+            children.open.insert(child);
+        }
+    }
+    run.control.frames.insert(child, frame);
+}
+
+fn child_path(path: &str, module_id: &str, slot: u64, handler: bool) -> String {
+    let slash = if path.is_empty() { "" } else { "/" };
+    if handler { format!("{path}{slash}{module_id}[failure]") } else { format!("{path}{slash}{module_id}[{slot}]") }
+}
+
+fn frame_closed(run: &mut Run, parent: u64, child: u64, slot: u64, result: &ValueRef, failure: Option<Failure>) {
+    let Some(closed) = run.control.frames.remove(&child) else { return };
+    let keeps_scope = run.module_at(parent).is_some_and(|def| matches!(def.module.value, ModuleValue::BranchAll(_)));
+    let own_scope = closed.scope == child;
+    if own_scope && !keeps_scope {
+        run.control.scopes.remove(&child);
+    }
+    let Some(step) = step_of(run, parent) else { return };
+    if let Stage::Handling { result: handled } = &mut step.stage {
+        *handled = Some(result.clone());
+        if let Some(failure) = failure {
+            // The handler's own failure takes the place of the one that it was to handle.
+            step.error = Some(failure.error);
+            step.result = failure.result;
+            step.handled = true;
+            step.stage = Stage::Lost;
+        }
+        return;
+    }
+    if let Some(children) = &mut step.children {
+        children.open.remove(&child);
+        children.last = Some(result.clone());
+        if own_scope && keeps_scope {
+            children.scopes.insert(slot, child);
+        }
+        if children.failure.is_none() {
+            children.failure = failure;
+        }
+    }
+    if matches!(step.start, Start::Loop { limit: Some(1), .. }) {
+        step.stage = Stage::Iterated;
+    }
+}
+
+fn cancel_requested(run: &mut Run, at: Timestamp) {
+    let ending = Ending { status: JobStatus::Cancelled, output: None, error: None, skipped: false };
+    end(run, at, ending);
+}
+
+/// Drops all frames; calls that are out become orphans, steps that were at work end as cancelled.
+fn end(run: &mut Run, at: Timestamp, ending: Ending) {
+    for frame in std::mem::take(&mut run.control.frames).into_values() {
+        let Some(step) = frame.step else { continue };
+        if let Stage::Call(open) = step.stage {
+            run.control.orphans.insert(open.effect, open);
+        }
+        let mut row = step.row;
+        if row.finished_at.is_none() {
+            row.status = if ending.status == JobStatus::Failed && row.error.is_some() {
+                StepStatus::Failed
+            } else {
+                StepStatus::Cancelled
+            };
+            row.finished_at = Some(at);
+            row.retry_at = None;
+            run.rows.insert(row.ordinal, row);
+        }
+    }
+    run.control.effects.clear();
+    run.control.scopes.clear();
+    run.control.ending = Some(ending);
+}

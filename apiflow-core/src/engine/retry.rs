@@ -1,0 +1,85 @@
+//! When a failed attempt is followed by another.
+
+use crate::openflow::Retry;
+
+/// The longest delay between two attempts: 6 hours, in milliseconds.
+const LONGEST_MS: u64 = 6 * 60 * 60 * 1000;
+
+/// Delay before the next attempt in milliseconds, after `failures` failed attempts before this one; `None` where
+/// there is no retry left. `random` is any number; it decides the jitter.
+///
+/// The exponent counts the constant retries too: `multiplier × seconds^(failures + 1)`.
+/// Source: OpenFlow as Windmill executes it.
+pub(super) fn delay_ms(retry: &Retry, failures: u32, random: u64) -> Option<u64> {
+    let constant = retry.constant.clone().unwrap_or_default();
+    if failures < constant.attempts {
+        return Some(bounded(constant.seconds));
+    }
+    let exponential = retry.exponential.as_ref()?;
+    if failures - constant.attempts >= exponential.attempts {
+        return None;
+    }
+    let power = exponential.seconds.saturating_pow(failures + 1);
+    let delay = bounded(exponential.multiplier.saturating_mul(power));
+    let factor = u64::try_from(exponential.random_factor.unwrap_or(0).clamp(0, 100)).unwrap_or(0);
+    if factor == 0 {
+        return Some(delay);
+    }
+    let part = delay / 100 * (random % factor);
+    let raised = (random >> 32).is_multiple_of(2);
+    Some(if raised { (delay + part).min(LONGEST_MS) } else { delay - part })
+}
+
+fn bounded(seconds: u64) -> u64 {
+    seconds.saturating_mul(1000).min(LONGEST_MS)
+}
+
+/// A pseudo-random number that depends on nothing but its arguments (SplitMix64).
+pub(super) fn random(seed: u64, position: u64) -> u64 {
+    let mut mixed = seed.wrapping_add(position.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    mixed ^ (mixed >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn delays(json: serde_json::Value) -> Vec<u64> {
+        let retry: Retry = serde_json::from_value(json).expect("a retry");
+        (0..20).map_while(|failures| delay_ms(&retry, failures, 7)).collect()
+    }
+
+    #[test]
+    fn delays_follow_the_formula() {
+        let founding = serde_json::json!({"exponential": {"attempts": 3, "multiplier": 2, "seconds": 5}});
+        assert_eq!(delays(founding), [10_000, 50_000, 250_000]);
+        let documented = serde_json::json!({"exponential": {"attempts": 5, "multiplier": 2, "seconds": 3}});
+        assert_eq!(delays(documented), [6_000, 18_000, 54_000, 162_000, 486_000]);
+        let both = serde_json::json!({
+            "constant": {"attempts": 2, "seconds": 1},
+            "exponential": {"attempts": 2, "multiplier": 1, "seconds": 2}
+        });
+        assert_eq!(delays(both), [1_000, 1_000, 8_000, 16_000]);
+        assert_eq!(delays(serde_json::json!({})), Vec::<u64>::new());
+    }
+
+    #[test]
+    fn long_delays_saturate_at_six_hours() {
+        let retry = serde_json::json!({"exponential": {"attempts": 9, "multiplier": u64::MAX, "seconds": 9_999_999}});
+        assert!(delays(retry).iter().all(|&delay| delay == LONGEST_MS));
+    }
+
+    #[test]
+    fn jitter_stays_within_the_factor() {
+        let retry: Retry = serde_json::from_value(serde_json::json!(
+            {"exponential": {"attempts": 1, "multiplier": 1, "seconds": 100, "random_factor": 30}}
+        ))
+        .expect("a retry");
+        let spread: std::collections::BTreeSet<u64> =
+            (0..200).filter_map(|position| delay_ms(&retry, 0, random(1, position))).collect();
+        assert!(spread.iter().all(|&delay| (70_000..=130_000).contains(&delay)), "{spread:?}");
+        assert!(spread.len() > 20, "{spread:?}");
+    }
+}

@@ -1,0 +1,166 @@
+//! One job being run.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::control::{Control, Stage};
+use super::decide::Turn;
+use super::{Effect, Event, Input, Program, Recorded, ValueRef, decide};
+use crate::ports::{JobPatch, JobStatus, SnapshotRow, StepRow, Timestamp};
+
+/// One job being run: its program and its control state.
+#[derive(Debug, Clone)]
+pub struct Run {
+    pub(super) program: Arc<Program>,
+    pub(super) control: Control,
+    /// Steps that changed since they were last taken, by ordinal.
+    pub(super) rows: BTreeMap<u64, StepRow>,
+}
+
+impl Run {
+    /// A run in which nothing has happened; its first event must be [`Event::Created`].
+    pub fn new(program: Arc<Program>) -> Self {
+        Self { program, control: Control::new(), rows: BTreeMap::new() }
+    }
+
+    /// The events that make a new job: the first one brings its input.
+    pub fn create(seed: u64, input: Value, at: Timestamp) -> Vec<Recorded> {
+        vec![Recorded { seq: 1, at, event: Event::Created { seed }, value: Some(input) }]
+    }
+
+    /// A run as of a snapshot.
+    ///
+    /// # Errors
+    /// The text says what about the snapshot could not be read.
+    pub fn restore(program: Arc<Program>, snapshot: &SnapshotRow) -> Result<Self, String> {
+        let control = Control::deserialize(&snapshot.state).map_err(|error| error.to_string())?;
+        Ok(Self { program, control, rows: BTreeMap::new() })
+    }
+
+    /// The control state as it is now.
+    pub fn snapshot(&self) -> SnapshotRow {
+        let state = serde_json::to_value(&self.control).expect("control state is plain data");
+        SnapshotRow { seq: self.control.seq, state }
+    }
+
+    /// Decides what follows from an input. Pure: the run itself does not change.
+    pub fn step(&self, now: Timestamp, input: Input) -> Vec<Recorded> {
+        self.clone().turn(now, input)
+    }
+
+    /// Decides what follows from an input and records it: [`Run::step`], then [`Run::apply`] for each event.
+    pub fn turn(&mut self, now: Timestamp, input: Input) -> Vec<Recorded> {
+        let mut turn = Turn { run: self, now, events: Vec::new() };
+        decide::take(&mut turn, input);
+        turn.events
+    }
+
+    /// Records an event. Total: an event that does not fit changes nothing but the position.
+    pub fn apply(&mut self, seq: u64, at: Timestamp, event: &Event) {
+        super::record::apply(self, seq, at, event);
+    }
+
+    /// All that the world still owes.
+    pub fn pending(&self) -> Vec<Effect> {
+        let mut effects: Vec<Effect> = self.control.orphans.values().map(|open| Effect::Cancel(open.call())).collect();
+        if self.control.ending.is_some() {
+            return effects;
+        }
+        for (&frame, state) in &self.control.frames {
+            match state.step.as_ref().map(|step| &step.stage) {
+                Some(Stage::Call(open)) if open.operation.is_some() => effects.push(Effect::Poll(open.call())),
+                Some(Stage::Call(open)) => effects.push(Effect::Call(open.call())),
+                Some(Stage::Retrying { at }) => effects.push(Effect::Wait { frame, until: *at }),
+                Some(Stage::Sleeping { until }) => effects.push(Effect::Wait { frame, until: *until }),
+                None
+                | Some(
+                    Stage::Begin
+                    | Stage::Children
+                    | Stage::Iterated
+                    | Stage::Failed
+                    | Stage::Lost
+                    | Stage::Handling { .. }
+                    | Stage::Done,
+                ) => effects.extend(decide::owed(self, frame)),
+            }
+        }
+        effects
+    }
+
+    /// The free effect that a frame owes, if any; cheaper than [`Run::pending`].
+    pub fn free(&self) -> Option<Effect> {
+        if self.control.ending.is_some() {
+            return None;
+        }
+        self.control.frames.keys().find_map(|&frame| decide::owed(self, frame))
+    }
+
+    /// The job's row as of now.
+    pub fn patch(&self) -> JobPatch {
+        let finished = self.control.status.is_final();
+        let ending = self.control.ending.as_ref().filter(|_| finished);
+        JobPatch {
+            status: self.control.status,
+            retry_count: self.control.retry_count,
+            started_at: self.control.started_at,
+            finished_at: self.control.finished_at,
+            output: ending
+                .and_then(|ending| ending.output.as_ref())
+                .map(|output| serde_json::to_value(output).expect("a reference is plain data")),
+            error: ending.and_then(|ending| ending.error.clone()),
+        }
+    }
+
+    /// The job's status.
+    pub fn status(&self) -> JobStatus {
+        self.control.status
+    }
+
+    /// The last event's position.
+    pub fn seq(&self) -> u64 {
+        self.control.seq
+    }
+
+    /// Takes the steps that changed since the last call.
+    pub fn take_rows(&mut self) -> Vec<StepRow> {
+        std::mem::take(&mut self.rows).into_values().collect()
+    }
+
+    /// The program that it runs.
+    pub fn program(&self) -> &Arc<Program> {
+        &self.program
+    }
+
+    /// The result of a step as it is visible in a scope: the innermost scope first.
+    pub fn visible(&self, scope: u64, step_id: &str) -> Option<&ValueRef> {
+        let mut next = Some(scope);
+        while let Some(scope) = next.and_then(|id| self.control.scopes.get(&id)) {
+            if let Some(result) = scope.results.get(step_id) {
+                return Some(result);
+            }
+            next = scope.parent;
+        }
+        None
+    }
+
+    /// All results that are visible in a scope.
+    pub fn visible_all(&self, scope: u64) -> BTreeMap<&str, &ValueRef> {
+        let mut all = BTreeMap::new();
+        let mut next = Some(scope);
+        while let Some(scope) = next.and_then(|id| self.control.scopes.get(&id)) {
+            for (step_id, result) in &scope.results {
+                all.entry(step_id.as_str()).or_insert(result);
+            }
+            next = scope.parent;
+        }
+        all
+    }
+
+    /// How the flow ended, once it has: whether it was stopped as skipped.
+    pub fn was_skipped(&self) -> bool {
+        self.control.ending.as_ref().is_some_and(|ending| ending.skipped)
+    }
+}

@@ -1,0 +1,59 @@
+//! References to values: the control state never holds a value itself.
+
+use serde::{Deserialize, Serialize};
+
+/// Where a value is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ValueRef {
+    /// `null`.
+    Null,
+    /// A plain index, as a while loop's `iter.value`.
+    Index(u64),
+    /// The value that the event of this sequence number brought.
+    Row(u64),
+    /// An element of an array.
+    Item(Box<Self>, u64),
+    /// The results of a finished loop or `branchall`: the items of the list with this number, in order.
+    List(u64),
+    /// The arguments of a flow, with the iteration that it is in.
+    Args(Args),
+}
+
+/// The arguments of a flow or child flow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Args {
+    /// The flow's own input, an object.
+    pub base: Box<ValueRef>,
+    /// The iterations around it, innermost last: `iter`, then `iter_parent`, and so on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub iters: Vec<Iter>,
+}
+
+/// One iteration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Iter {
+    /// Its index, from 0.
+    pub index: u64,
+    /// Its item.
+    pub value: ValueRef,
+}
+
+impl Args {
+    /// Arguments outside any loop.
+    pub fn of(base: ValueRef) -> Self {
+        Self { base: Box::new(base), iters: Vec::new() }
+    }
+
+    /// The same arguments inside one more iteration.
+    pub fn with_iter(&self, index: u64, value: ValueRef) -> Self {
+        let mut inner = self.clone();
+        inner.iters.push(Iter { index, value });
+        inner
+    }
+
+    /// The arguments as a value.
+    pub fn value(&self) -> ValueRef {
+        if self.iters.is_empty() { (*self.base).clone() } else { ValueRef::Args(self.clone()) }
+    }
+}

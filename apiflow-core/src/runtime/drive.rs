@@ -1,0 +1,322 @@
+//! One claimed job, from claim to wait or end: load, step, commit, perform.
+
+mod turn;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, JoinSet};
+
+use super::hub::Mailbox;
+use super::provider::{self, JobPlans};
+use super::values::Values;
+use super::{Inner, row};
+use crate::engine::{Answer, Call, Effect, Event, Fact, Program, Recorded, Run};
+use crate::ports::{
+    CallRecord, Claim, Commit, JobBundle, JobStatus, LeaseChange, Loaded, StoreError, Timestamp,
+};
+
+/// Events between two snapshots of a run that never waits; doubles each time.
+const FIRST_SNAPSHOT: u64 = 64;
+
+/// Drives a job until it waits, ends, or is lost to another worker.
+pub(super) async fn drive(inner: &Arc<Inner>, claim: Claim) {
+    let mailbox = inner.hub.enter(&claim.job);
+    let outcome = driven(inner, &claim, &mailbox).await;
+    inner.hub.leave(&claim.job, &mailbox);
+    match outcome {
+        Ok(()) => {}
+        Err(StoreError::Fenced { job }) => tracing::info!(job, "the job is another worker's now"),
+        Err(error) => tracing::error!(%error, job = claim.job, "the job stopped here; its lease will run out"),
+    }
+    inner.hub.changed(&claim.job);
+}
+
+async fn driven(inner: &Arc<Inner>, claim: &Claim, mailbox: &Mailbox) -> Result<(), StoreError> {
+    let loaded = inner.parts.store.load(&claim.job).await?;
+    let mut drive = match Drive::new(inner, claim, loaded) {
+        Ok(drive) => drive,
+        Err(Broken { reason, seq }) => return fail(inner, claim, &reason, seq).await,
+    };
+    drive.go(mailbox).await
+}
+
+/// A job whose document or snapshot cannot be read.
+struct Broken {
+    reason: String,
+    seq: u64,
+}
+
+/// Ends a job that cannot be run at all.
+async fn fail(inner: &Inner, claim: &Claim, reason: &str, seq: u64) -> Result<(), StoreError> {
+    let at = inner.parts.clock.now();
+    let error = serde_json::json!({"name": "InternalError", "message": reason});
+    let event =
+        Event::JobFinished { status: JobStatus::Failed, output: None, error: Some(error.clone()), skipped: false };
+    let mut run = Run::new(Arc::new(Program::default()));
+    run.apply(seq + 1, at, &event);
+    let recorded = Recorded { seq: seq + 1, at, event, value: Some(serde_json::json!({"error": error})) };
+    let commit = Commit {
+        job: claim.job.clone(),
+        version: claim.version,
+        at,
+        events: vec![row(recorded)],
+        steps: Vec::new(),
+        calls: Vec::new(),
+        polls: Vec::new(),
+        polls_cleared: Vec::new(),
+        consumed: Vec::new(),
+        snapshot: None,
+        patch: run.patch(),
+        lease: LeaseChange::Release { wake_at: None },
+    };
+    inner.parts.store.commit(commit).await.map(|_| ())
+}
+
+/// What a call that is out sends back.
+struct Returned {
+    effect: u64,
+    answer: Answer,
+    calls: Vec<CallRecord>,
+}
+
+/// A fact that the turn under way takes in.
+struct Taken {
+    fact: Fact,
+    /// Its number in the inbox, if it came from there.
+    message: Option<i64>,
+}
+
+struct Drive<'a> {
+    inner: &'a Arc<Inner>,
+    job: String,
+    version: u64,
+    run: Run,
+    values: Values,
+    plans: Arc<JobPlans>,
+    /// Calls of this drive that are out.
+    out: BTreeMap<u64, AbortHandle>,
+    tasks: JoinSet<()>,
+    returns: (mpsc::UnboundedSender<Returned>, mpsc::UnboundedReceiver<Returned>),
+    /// Facts to take in with the next turn.
+    facts: VecDeque<Taken>,
+    /// Attempts that this drive journalled and has not sent yet.
+    journalled: BTreeSet<u64>,
+    /// Inbox messages taken in already.
+    seen: BTreeSet<i64>,
+    snapshot_seq: u64,
+    snapshot_step: u64,
+}
+
+impl<'a> Drive<'a> {
+    fn new(inner: &'a Arc<Inner>, claim: &Claim, loaded: Loaded) -> Result<Self, Broken> {
+        let seq = loaded.job.last_seq;
+        let broken = |reason: String| Broken { reason, seq };
+        let JobBundle { document, catalog } = loaded.bundle;
+        let bundle = JobBundle { document, catalog };
+        let program = Arc::new(Program::compile(&bundle).map_err(|error| broken(error.to_string()))?);
+        let mut run = match &loaded.snapshot {
+            Some(snapshot) => Run::restore(program, snapshot)
+                .map_err(|error| broken(format!("the job's snapshot cannot be read: {error}")))?,
+            None => Run::new(program),
+        };
+        let snapshot_seq = run.seq();
+        for event in &loaded.events {
+            let body: Event = serde_json::from_value(event.body.clone())
+                .map_err(|error| broken(format!("event {} cannot be read: {error}", event.seq)))?;
+            run.apply(event.seq, event.at, &body);
+        }
+        let _replayed = run.take_rows();
+        let mut drive = Self {
+            inner,
+            job: claim.job.clone(),
+            version: claim.version,
+            run,
+            values: Values::new(inner.parts.store.clone(), &claim.job),
+            plans: inner.plans.enter(&claim.job, bundle.catalog),
+            out: BTreeMap::new(),
+            tasks: JoinSet::new(),
+            returns: mpsc::unbounded_channel(),
+            facts: VecDeque::new(),
+            journalled: BTreeSet::new(),
+            seen: BTreeSet::new(),
+            snapshot_seq,
+            snapshot_step: FIRST_SNAPSHOT,
+        };
+        drive.take_mail(loaded.inbox);
+        Ok(drive)
+    }
+
+    fn now(&self) -> Timestamp {
+        self.inner.parts.clock.now()
+    }
+
+    /// Turns until the job waits, ends, or is lost.
+    async fn go(&mut self, mailbox: &Mailbox) -> Result<(), StoreError> {
+        loop {
+            if mailbox.is_lost() {
+                self.abandon().await;
+                return Err(StoreError::Fenced { job: self.job.clone() });
+            }
+            let stopping = self.inner.hub.is_stopping();
+            if !stopping {
+                match self.turn().await {
+                    Ok(true) => return Ok(()),
+                    Ok(false) => {}
+                    Err(error) => {
+                        self.abandon().await;
+                        return Err(error);
+                    }
+                }
+            } else if self.out.is_empty() {
+                return self.release_unfinished().await;
+            }
+            self.listen(mailbox, stopping).await?;
+        }
+    }
+
+    /// Waits for the next thing that happens to this job.
+    async fn listen(&mut self, mailbox: &Mailbox, stopping: bool) -> Result<(), StoreError> {
+        let clock = self.inner.parts.clock.clone();
+        let wake = self.wake_at().unwrap_or(Timestamp(i64::MAX));
+        tokio::select! {
+            Some(returned) = self.returns.1.recv() => {
+                self.out.remove(&returned.effect);
+                if stopping {
+                    return self.deliver(returned).await;
+                }
+                let Returned { effect, answer, calls } = returned;
+                self.facts.push_back(Taken { fact: Fact::Answered { effect, answer, calls }, message: None });
+                Ok(())
+            }
+            () = mailbox.changed.notified() => {
+                if !mailbox.is_lost() {
+                    let mail = self.inner.parts.store.inbox(&self.job).await?;
+                    self.take_mail(mail);
+                }
+                Ok(())
+            }
+            () = clock.sleep_until(wake), if wake.0 != i64::MAX && !stopping => Ok(()),
+            () = self.inner.hub.until_stop(), if !stopping => Ok(()),
+        }
+    }
+
+    fn take_mail(&mut self, mail: Vec<crate::ports::InboxMessage>) {
+        for message in mail {
+            if !self.seen.insert(message.id) {
+                continue;
+            }
+            match serde_json::from_value(message.payload) {
+                Ok(fact) => self.facts.push_back(Taken { fact, message: Some(message.id) }),
+                Err(error) => tracing::error!(%error, job = self.job, "a message of the job cannot be read"),
+            }
+        }
+    }
+
+    /// Leaves the job: what comes back from now on is a fact for whoever owns it.
+    async fn abandon(&mut self) {
+        for taken in std::mem::take(&mut self.facts) {
+            if let Taken { fact: Fact::Answered { effect, answer, calls }, message: None } = taken {
+                self.deliver_logged(Returned { effect, answer, calls }).await;
+            }
+        }
+        while !self.out.is_empty() {
+            let Some(returned) = self.returns.1.recv().await else { return };
+            self.out.remove(&returned.effect);
+            self.deliver_logged(returned).await;
+        }
+    }
+
+    async fn deliver_logged(&self, returned: Returned) {
+        let effect = returned.effect;
+        if let Err(error) = self.deliver(returned).await {
+            tracing::error!(%error, job = self.job, effect, "an answer could not be recorded");
+        }
+    }
+
+    async fn deliver(&self, returned: Returned) -> Result<(), StoreError> {
+        let Returned { effect, answer, calls } = returned;
+        // The reply to a submit and the end of its operation are two answers to one attempt.
+        let key = match &answer {
+            Answer::Accepted { .. } => format!("accepted-{effect}"),
+            Answer::Done { .. } | Answer::Failed { .. } | Answer::Repeat | Answer::Cancelled => {
+                format!("answer-{effect}")
+            }
+        };
+        let fact = Fact::Answered { effect, answer, calls };
+        self.inner.deliver(&self.job, &key, &fact, None).await.map(|_| ())
+    }
+
+    /// Sends what the last commit journalled, and settles what an earlier owner left open.
+    fn perform(&mut self) {
+        let now = self.now();
+        let grace = u64::try_from(self.inner.settings.grace.as_millis()).unwrap_or(u64::MAX);
+        for effect in self.run.pending() {
+            match effect {
+                Effect::Call(call) if !self.out.contains_key(&call.effect) => {
+                    if self.journalled.contains(&call.effect) {
+                        self.spawn(call, Task::Submit);
+                    } else if now >= call.deadline.plus_ms(grace) {
+                        self.spawn(call, Task::Recover);
+                    }
+                }
+                Effect::Cancel(call) if !self.out.contains_key(&call.effect) => match &call.operation {
+                    Some(_) => self.spawn(call, Task::Cancel),
+                    None if now >= call.deadline.plus_ms(grace) => self.spawn(call, Task::Recover),
+                    None => {}
+                },
+                Effect::Call(_)
+                | Effect::Cancel(_)
+                | Effect::Poll(_)
+                | Effect::Wait { .. }
+                | Effect::Prepare(_)
+                | Effect::Conclude(_) => {}
+            }
+        }
+        self.journalled.clear();
+    }
+
+    fn spawn(&mut self, call: Call, task: Task) {
+        let mut caller = self.inner.caller(&self.job, self.plans.clone());
+        let store = self.inner.parts.store.clone();
+        let mut values = Values::new(store, &self.job);
+        let returns = self.returns.0.clone();
+        let effect = call.effect;
+        let handle = self.tasks.spawn(async move {
+            let answer = match values.resolve(task.subject(&call)).await {
+                Ok(subject) => match task {
+                    Task::Submit => provider::submit(&mut caller, &call, subject).await,
+                    Task::Recover => provider::recover(&mut caller, &call, subject).await,
+                    Task::Cancel => provider::cancel(&mut caller, &call, subject).await,
+                },
+                Err(error) => {
+                    // Nothing was sent: the attempt stays open and is settled after its deadline.
+                    tracing::error!(%error, effect, "the arguments of a call could not be read");
+                    return;
+                }
+            };
+            // The receiver lives as long as the drive; a drive that ended has nobody to tell.
+            let _ended = returns.send(Returned { effect, answer, calls: caller.records });
+        });
+        self.out.insert(effect, handle);
+    }
+}
+
+/// What is to be done about an attempt.
+#[derive(Clone, Copy)]
+enum Task {
+    Submit,
+    Recover,
+    Cancel,
+}
+
+impl Task {
+    /// What it needs to know: the arguments, or the operation.
+    fn subject(self, call: &Call) -> &crate::engine::ValueRef {
+        match (self, &call.operation) {
+            (Self::Cancel, Some(operation)) => operation,
+            (Self::Cancel | Self::Submit | Self::Recover, _) => &call.args,
+        }
+    }
+}

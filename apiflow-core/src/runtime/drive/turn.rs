@@ -1,0 +1,215 @@
+//! One turn: what happened is taken in, free effects are performed, and all of it is committed at once.
+
+use std::collections::BTreeSet;
+
+use super::{Drive, Taken};
+use crate::call::Operation;
+use crate::engine::{Effect, Event, Fact, Input, Recorded};
+use crate::ports::{CallRecord, Commit, LeaseChange, Poll, StoreError, Timestamp};
+use crate::runtime::prepare::Evaluation;
+use crate::runtime::provider::Ticket;
+use crate::runtime::row;
+
+/// What a turn has gathered for its commit.
+#[derive(Default)]
+struct Batch {
+    events: Vec<Recorded>,
+    calls: Vec<CallRecord>,
+    consumed: Vec<i64>,
+}
+
+impl Drive<'_> {
+    /// Takes in what has happened, commits what follows, and performs it; says whether the drive is over.
+    pub(super) async fn turn(&mut self) -> Result<bool, StoreError> {
+        let now = self.now();
+        let mut batch = Batch::default();
+        let taken: Vec<Taken> = std::mem::take(&mut self.facts).into();
+        // What somebody asked for comes before what would begin new work.
+        let (asked, answered): (Vec<&Taken>, Vec<&Taken>) =
+            taken.iter().partition(|taken| matches!(taken.fact, Fact::Cancel { .. }));
+        for taken in asked.into_iter().chain(answered) {
+            batch.consumed.extend(taken.message);
+            if let Fact::Answered { calls, .. } = &taken.fact {
+                batch.calls.extend(calls.iter().cloned());
+            }
+            self.record(&mut batch, now, Input::Fact(taken.fact.clone()));
+        }
+        self.record(&mut batch, now, Input::Tick);
+        self.perform_free(&mut batch, now).await?;
+        let outcome = self.commit(batch, now).await;
+        if outcome.is_err() {
+            // What was to be taken in is still true; whoever owns the job now must learn it.
+            self.facts = taken.into();
+        }
+        outcome
+    }
+
+    fn record(&mut self, batch: &mut Batch, now: Timestamp, input: Input) {
+        let events = self.run.turn(now, input);
+        self.values.record(&events);
+        batch.events.extend(events);
+    }
+
+    async fn perform_free(&mut self, batch: &mut Batch, now: Timestamp) -> Result<(), StoreError> {
+        while let Some(effect) = self.run.free() {
+            let mut evaluation = Evaluation {
+                run: &self.run,
+                values: &mut self.values,
+                evaluator: self.inner.parts.evaluator.as_ref(),
+                plans: &self.plans,
+            };
+            let input = match &effect {
+                Effect::Prepare(prepare) => {
+                    Input::Prepared { frame: prepare.frame, prepared: evaluation.prepare(prepare).await? }
+                }
+                Effect::Conclude(conclude) => {
+                    Input::Concluded { frame: conclude.frame, concluded: evaluation.conclude(conclude).await? }
+                }
+                Effect::Call(_) | Effect::Cancel(_) | Effect::Poll(_) | Effect::Wait { .. } => break,
+            };
+            self.record(batch, now, input);
+        }
+        Ok(())
+    }
+
+    async fn commit(&mut self, batch: Batch, now: Timestamp) -> Result<bool, StoreError> {
+        let sends = self.journal(&batch.events);
+        let over = self.run.status().is_final();
+        let waits = !sends && self.out.is_empty() && !self.owes_call(now);
+        let lease = if over || waits {
+            LeaseChange::Release { wake_at: if over { None } else { self.wake_at() } }
+        } else {
+            LeaseChange::Keep
+        };
+        if batch.events.is_empty() && batch.consumed.is_empty() && lease == LeaseChange::Keep {
+            self.perform();
+            return Ok(false);
+        }
+        let released = lease != LeaseChange::Keep;
+        let changed = !batch.events.is_empty();
+        let commit = self.commit_of(batch, now, lease)?;
+        self.version = self.inner.parts.store.commit(commit).await?;
+        self.values.committed();
+        if changed {
+            self.inner.hub.changed(&self.job);
+        }
+        if over {
+            self.inner.plans.leave(&self.job);
+        }
+        if !released {
+            self.perform();
+        }
+        Ok(released)
+    }
+
+    /// Notes the attempts that these events begin; says whether there are any.
+    fn journal(&mut self, events: &[Recorded]) -> bool {
+        let begun: BTreeSet<u64> = events
+            .iter()
+            .filter(|recorded| matches!(recorded.event, Event::StepStarted { .. } | Event::AttemptStarted { .. }))
+            .map(|recorded| recorded.seq)
+            .collect();
+        let open = self.run.pending().into_iter().filter_map(|effect| match effect {
+            Effect::Call(call) if begun.contains(&call.effect) => Some(call.effect),
+            _ => None,
+        });
+        self.journalled = open.collect();
+        !self.journalled.is_empty()
+    }
+
+    /// Whether something is to be sent now that no event of this turn began.
+    fn owes_call(&self, now: Timestamp) -> bool {
+        self.run.pending().iter().any(|effect| match effect {
+            Effect::Cancel(call) if call.operation.is_some() => true,
+            Effect::Call(call) | Effect::Cancel(call) => now >= self.undecided_until(call.deadline),
+            Effect::Prepare(_) | Effect::Conclude(_) => true,
+            Effect::Poll(_) | Effect::Wait { .. } => false,
+        })
+    }
+
+    /// Until when an attempt that another owner began counts as undecided.
+    fn undecided_until(&self, deadline: Timestamp) -> Timestamp {
+        deadline.plus_ms(u64::try_from(self.inner.settings.grace.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// When something is due by itself.
+    pub(super) fn wake_at(&self) -> Option<Timestamp> {
+        let due = |effect: Effect| match effect {
+            Effect::Wait { until, .. } => Some(until),
+            Effect::Call(call) | Effect::Cancel(call) if !self.out.contains_key(&call.effect) => {
+                Some(self.undecided_until(call.deadline))
+            }
+            Effect::Call(_) | Effect::Cancel(_) | Effect::Poll(_) | Effect::Prepare(_) | Effect::Conclude(_) => None,
+        };
+        self.run.pending().into_iter().filter_map(due).min()
+    }
+
+    fn commit_of(&mut self, batch: Batch, at: Timestamp, lease: LeaseChange) -> Result<Commit, StoreError> {
+        let polls = self.polls(&batch.events)?;
+        let released = lease != LeaseChange::Keep && !self.run.status().is_final();
+        let due = self.run.seq() - self.snapshot_seq >= self.snapshot_step;
+        let snapshot = (released && self.run.seq() > self.snapshot_seq || due).then(|| self.run.snapshot());
+        if let Some(snapshot) = &snapshot {
+            self.snapshot_seq = snapshot.seq;
+            if !released {
+                self.snapshot_step *= 2;
+            }
+        }
+        let ends = |event: &Event| matches!(event, Event::CancelRequested { .. } | Event::FlowEnded { .. });
+        let ended = batch.events.iter().any(|recorded| ends(&recorded.event));
+        let orphans = self.run.pending().into_iter().filter_map(|effect| match effect {
+            Effect::Cancel(call) if call.operation.is_some() => Some(call.effect),
+            _ => None,
+        });
+        Ok(Commit {
+            job: self.job.clone(),
+            version: self.version,
+            at,
+            events: batch.events.into_iter().map(row).collect(),
+            steps: self.run.take_rows(),
+            calls: batch.calls,
+            polls,
+            polls_cleared: if ended { orphans.collect() } else { Vec::new() },
+            consumed: batch.consumed,
+            snapshot,
+            patch: self.run.patch(),
+            lease,
+        })
+    }
+
+    /// The polls of the operations that these events accept.
+    fn polls(&self, events: &[Recorded]) -> Result<Vec<Poll>, StoreError> {
+        let mut polls = Vec::new();
+        for effect in self.run.pending() {
+            let Effect::Poll(call) = effect else { continue };
+            let accepted = events.iter().find_map(|recorded| match &recorded.event {
+                Event::OperationAccepted { effect, .. } if *effect == call.effect => recorded.value.clone(),
+                _ => None,
+            });
+            let Some(operation) = accepted else { continue };
+            let operation: Operation = serde_json::from_value(operation)
+                .map_err(|error| StoreError::Backend(format!("an operation cannot be read: {error}")))?;
+            let ticket = Ticket {
+                step: call.step,
+                step_id: call.step_id,
+                path: call.path,
+                attempt: call.attempt,
+                deadline: call.deadline,
+                operation,
+            };
+            polls.push(Poll {
+                effect: call.effect,
+                due_at: call.poll_at.unwrap_or(call.deadline),
+                ticket: serde_json::to_value(ticket).expect("a ticket is plain data"),
+            });
+        }
+        Ok(polls)
+    }
+
+    /// Gives a job back that others may go on with at once.
+    pub(super) async fn release_unfinished(&mut self) -> Result<(), StoreError> {
+        let now = self.now();
+        let commit = self.commit_of(Batch::default(), now, LeaseChange::Release { wake_at: Some(now) })?;
+        self.inner.parts.store.commit(commit).await.map(|_| ())
+    }
+}

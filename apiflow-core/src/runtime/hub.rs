@@ -1,0 +1,133 @@
+//! Hints inside this process: what changed, who has mail. The store is the truth; a lost hint costs only time.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{Notify, broadcast};
+
+/// Hints inside this process.
+pub(super) struct Hub {
+    changes: broadcast::Sender<Arc<str>>,
+    work: Notify,
+    stop: tokio::sync::watch::Sender<bool>,
+    /// The jobs that this process drives, and how to tell them of mail or of a lost lease.
+    drives: Mutex<BTreeMap<String, Arc<Mailbox>>>,
+}
+
+/// How a drive is told of mail or of a lost lease.
+#[derive(Default)]
+pub(super) struct Mailbox {
+    pub(super) changed: Notify,
+    lost: std::sync::atomic::AtomicBool,
+}
+
+impl Mailbox {
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost.load(std::sync::atomic::Ordering::Acquire)
+    }
+
+    fn lose(&self) {
+        self.lost.store(true, std::sync::atomic::Ordering::Release);
+        self.changed.notify_one();
+    }
+}
+
+impl Hub {
+    pub(super) fn new() -> Self {
+        Self { changes: broadcast::Sender::new(1024), work: Notify::new(), stop: tokio::sync::watch::Sender::new(false), drives: Mutex::default() }
+    }
+
+    /// Says that a job has new events.
+    pub(super) fn changed(&self, job: &str) {
+        // Nobody may be watching.
+        let _unwatched = self.changes.send(Arc::from(job));
+    }
+
+    /// Says that a job may be due.
+    pub(super) fn work(&self) {
+        self.work.notify_one();
+    }
+
+    /// Returns when a job may be due.
+    pub(super) async fn until_work(&self) {
+        self.work.notified().await;
+    }
+
+    /// Says that a job has mail: to its drive where this process has it, else to the workers.
+    pub(super) fn deliver(&self, job: &str) {
+        let drive = self.lock().get(job).cloned();
+        match drive {
+            Some(mailbox) => mailbox.changed.notify_one(),
+            None => self.work(),
+        }
+    }
+
+    pub(super) fn lose(&self, job: &str) {
+        if let Some(mailbox) = self.lock().get(job) {
+            mailbox.lose();
+        }
+    }
+
+    pub(super) fn enter(&self, job: &str) -> Arc<Mailbox> {
+        let mailbox = Arc::new(Mailbox::default());
+        self.lock().insert(job.to_owned(), mailbox.clone());
+        mailbox
+    }
+
+    pub(super) fn leave(&self, job: &str, mailbox: &Arc<Mailbox>) {
+        let mut drives = self.lock();
+        if drives.get(job).is_some_and(|held| Arc::ptr_eq(held, mailbox)) {
+            drives.remove(job);
+        }
+    }
+
+    pub(super) fn driven(&self) -> Vec<String> {
+        self.lock().keys().cloned().collect()
+    }
+
+    /// Asks drives to take nothing new in.
+    pub(super) fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    /// Returns when drives are to take nothing new in.
+    pub(super) async fn until_stop(&self) {
+        let mut stop = self.stop.subscribe();
+        if stop.wait_for(|stopping| *stopping).await.is_err() {
+            // The sender lives as long as this hub: it cannot be gone.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    pub(super) fn watch(&self) -> Watch {
+        Watch { changes: self.changes.subscribe() }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Arc<Mailbox>>> {
+        self.drives.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Sees which jobs change in this process, from the moment it was made.
+pub struct Watch {
+    changes: broadcast::Receiver<Arc<str>>,
+}
+
+impl Watch {
+    /// Returns when the job may have new events since this watch was made or last returned.
+    pub async fn changed(&mut self, job: &str) {
+        loop {
+            match self.changes.recv().await {
+                Ok(changed) if &*changed != job => {}
+                // A watch that fell behind cannot know: it may have.
+                Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => return,
+                // The runtime is gone, and nothing will change here any more.
+                Err(broadcast::error::RecvError::Closed) => std::future::pending::<()>().await,
+            }
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! Free effects: expressions, inputs, predicates. Performed inside a turn, without a commit of their own.
+
+use serde_json::{Map, Value, json};
+
+use super::provider::JobPlans;
+use super::values::Values;
+use crate::engine::{Ask, Conclude, Concluded, Names, Prepare, Prepared, Run, ValueRef};
+use crate::expression::{self, WantedResults};
+use crate::openflow::{InputTransform, NumberOrTransform};
+use crate::ports::{EvaluationError, Evaluator, Script, StoreError};
+
+/// What evaluating needs beside the effect itself.
+pub(super) struct Evaluation<'a> {
+    pub(super) run: &'a Run,
+    pub(super) values: &'a mut Values,
+    pub(super) evaluator: &'a dyn Evaluator,
+    pub(super) plans: &'a JobPlans,
+}
+
+/// Why an effect could not be performed.
+enum Fault {
+    /// The error object for the step.
+    Step(Value),
+    Store(StoreError),
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl Evaluation<'_> {
+    /// Evaluates what a module needs before it begins.
+    pub(super) async fn prepare(&mut self, effect: &Prepare) -> Result<Prepared, StoreError> {
+        match self.prepared(effect).await {
+            Ok(prepared) => Ok(prepared),
+            Err(Fault::Step(error)) => Ok(Prepared::Failed(error)),
+            Err(Fault::Store(error)) => Err(error),
+        }
+    }
+
+    async fn prepared(&mut self, effect: &Prepare) -> Result<Prepared, Fault> {
+        let names = &effect.names;
+        if let Some(expr) = &effect.skip_if
+            && self.predicate(expr, names).await?
+        {
+            return Ok(Prepared::Skip);
+        }
+        match &effect.ask {
+            Ask::Nothing => Ok(Prepared::Ready),
+            Ask::SkipFlow(expr) => {
+                Ok(if self.predicate(expr, names).await? { Prepared::Skip } else { Prepared::Ready })
+            }
+            Ask::Inputs { path, transforms } => {
+                let args = match transforms {
+                    Some(transforms) => {
+                        let mut args = Map::new();
+                        for (name, transform) in transforms {
+                            args.insert(name.clone(), self.transform(transform, names).await?);
+                        }
+                        args
+                    }
+                    None => match self.values.resolve(&names.args.value()).await? {
+                        Value::Object(args) => args,
+                        _ => Map::new(),
+                    },
+                };
+                self.inputs(path, args, effect).await
+            }
+            Ask::Items { iterator, parallelism } => self.items(iterator, parallelism.as_ref(), names).await,
+            Ask::Predicates(predicates) => {
+                for (index, expr) in predicates.iter().enumerate() {
+                    if self.predicate(expr, names).await? {
+                        return Ok(Prepared::Branch(Some(index as u64)));
+                    }
+                }
+                Ok(Prepared::Branch(None))
+            }
+            Ask::Parallelism(limit) => Ok(Prepared::Limit(self.number(limit, names, "parallelism").await? as u64)),
+        }
+    }
+
+    async fn inputs(&mut self, path: &str, args: Map<String, Value>, effect: &Prepare) -> Result<Prepared, Fault> {
+        let bound = match &effect.timeout {
+            Some(timeout) => Some(self.number(timeout, &effect.names, "timeout").await?),
+            None => None,
+        };
+        if path.starts_with("workflow/") {
+            return Ok(Prepared::Inputs { args: Value::Object(args), timeout_ms: 0 });
+        }
+        let plan = self.plans.plan(path).map_err(Fault::Step)?;
+        let args = plan.arguments(&args).map_err(|error| Fault::Step(super::provider::error_object(&error)))?;
+        let timeout_ms = bound.map_or(plan.submit_timeout_ms(), |seconds| (seconds * 1000.0) as u64);
+        Ok(Prepared::Inputs { args: Value::Object(args), timeout_ms })
+    }
+
+    async fn items(
+        &mut self,
+        iterator: &InputTransform,
+        parallelism: Option<&NumberOrTransform>,
+        names: &Names,
+    ) -> Result<Prepared, Fault> {
+        // An iterator sees `result` too.
+        let found = self.transform(iterator, names).await?;
+        let limit = match parallelism {
+            Some(limit) => Some(self.number(limit, names, "parallelism").await? as u64),
+            None => None,
+        };
+        match found {
+            Value::Array(items) => Ok(Prepared::Items { items, limit }),
+            other => {
+                let message = format!("Expected an array value in the iterator expression, found: {}", excerpt(&other));
+                Err(Fault::Step(json!({"name": "IteratorError", "message": message})))
+            }
+        }
+    }
+
+    /// Evaluates what follows a step.
+    pub(super) async fn conclude(&mut self, effect: &Conclude) -> Result<Concluded, StoreError> {
+        let none = Concluded { holds: false, sleep_ms: 0, result: None, error: None };
+        match self.concluded(effect).await {
+            Ok(concluded) => Ok(concluded),
+            Err(Fault::Step(error)) => Ok(Concluded { error: Some(error), ..none }),
+            Err(Fault::Store(error)) => Err(error),
+        }
+    }
+
+    async fn concluded(&mut self, effect: &Conclude) -> Result<Concluded, Fault> {
+        let mut concluded = Concluded { holds: false, sleep_ms: 0, result: None, error: None };
+        if let Some(recover) = &effect.recover {
+            let result = self.values.resolve(recover).await?;
+            concluded.holds = result.get("recover") == Some(&Value::Bool(true));
+            return Ok(concluded);
+        }
+        if let Some(expr) = &effect.predicate {
+            concluded.holds = self.predicate(expr, &effect.names).await?;
+        }
+        if concluded.holds && effect.include_result {
+            let result = effect.names.result.clone().unwrap_or(ValueRef::Null);
+            concluded.result = Some(self.values.resolve(&result).await?);
+        }
+        if let Some(sleep) = effect.sleep.as_ref().filter(|_| !concluded.holds) {
+            let sleep = NumberOrTransform::Transform(sleep.clone());
+            concluded.sleep_ms = (self.number(&sleep, &effect.names, "sleep").await? * 1000.0) as u64;
+        }
+        Ok(concluded)
+    }
+
+    async fn number(&mut self, given: &NumberOrTransform, names: &Names, what: &str) -> Result<f64, Fault> {
+        let value = match given {
+            NumberOrTransform::Number(number) => json!(number),
+            NumberOrTransform::Transform(transform) => self.transform(transform, names).await?,
+        };
+        value.as_f64().filter(|number| *number >= 0.0).ok_or_else(|| {
+            let message = format!("`{what}` must be a number that is not negative, found: {}", excerpt(&value));
+            Fault::Step(json!({"name": "InvalidNumber", "message": message}))
+        })
+    }
+
+    async fn transform(&mut self, transform: &InputTransform, names: &Names) -> Result<Value, Fault> {
+        match transform {
+            InputTransform::Static { value, .. } => Ok(value.clone()),
+            InputTransform::Javascript { expr, .. } => self.evaluate(expr, false, names).await,
+            InputTransform::Ai { .. } => {
+                let message = "an input of type `ai` has no value outside an agent";
+                Err(Fault::Step(json!({"name": "UnsupportedError", "message": message})))
+            }
+        }
+    }
+
+    async fn predicate(&mut self, expr: &str, names: &Names) -> Result<bool, Fault> {
+        Ok(truthy(&self.evaluate(expr, true, names).await?))
+    }
+
+    async fn evaluate(&mut self, expr: &str, predicate: bool, names: &Names) -> Result<Value, Fault> {
+        let scope = self.scope(expr, names).await?;
+        if let Some(answer) = expression::quick(expr, &scope) {
+            return answer.map_err(|error| fault(expr, &error));
+        }
+        let script = Script { source: expr.to_owned(), names: scope, predicate };
+        self.evaluator.evaluate(script).await.map_err(|error| fault(expr, &error))
+    }
+
+    /// The values that an expression can read, and no others.
+    async fn scope(&mut self, expr: &str, names: &Names) -> Result<Map<String, Value>, StoreError> {
+        let wanted = expression::wanted(expr);
+        let mut scope = Map::new();
+        for name in &wanted.names {
+            let value = match name.as_str() {
+                "flow_input" => self.values.resolve(&names.args.value()).await?,
+                "previous_result" => self.values.resolve(&names.previous).await?,
+                "result" => match &names.result {
+                    Some(result) => self.values.resolve(result).await?,
+                    None => continue,
+                },
+                "results" => self.results(&wanted.results, names.scope).await?,
+                "flow_env" => self.run.program().env(names.flow),
+                "error" => error_of(&self.values.resolve(&names.previous).await?),
+                "all_iters" => match names.all_iters {
+                    Some(list) => self.values.resolve(&ValueRef::List(list)).await?,
+                    None => continue,
+                },
+                "params" => json!({}),
+                "resume" => Value::Null,
+                "resumes" | "approvers" => json!([]),
+                _ => continue,
+            };
+            scope.insert(name.clone(), value);
+        }
+        Ok(scope)
+    }
+
+    async fn results(&mut self, wanted: &WantedResults, scope: u64) -> Result<Value, StoreError> {
+        let visible: Vec<(String, ValueRef)> = match wanted {
+            WantedResults::Some(steps) => steps
+                .iter()
+                .map(|step| (step.clone(), self.run.visible(scope, step).cloned().unwrap_or(ValueRef::Null)))
+                .collect(),
+            WantedResults::All => {
+                let all = self.run.visible_all(scope);
+                all.into_iter().map(|(step, result)| (step.to_owned(), result.clone())).collect()
+            }
+        };
+        let mut results = Map::new();
+        for (step, reference) in visible {
+            results.insert(step, self.values.resolve(&reference).await?);
+        }
+        Ok(Value::Object(results))
+    }
+}
+
+/// `Boolean(value)` as JavaScript has it.
+fn truthy(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(flag) => *flag,
+        Value::Number(number) => number.as_f64().is_some_and(|number| number != 0.0),
+        Value::String(text) => !text.is_empty(),
+        Value::Array(_) | Value::Object(_) => true,
+    }
+}
+
+/// What `error` names: the error of the previous result, or of the one element that has one.
+fn error_of(previous: &Value) -> Value {
+    if let Some(error) = previous.get("error") {
+        return error.clone();
+    }
+    let Value::Array(items) = previous else {
+        return json!({"name": "UnknownError", "message": "the previous result holds no error"});
+    };
+    let errors: Vec<(usize, &Value)> =
+        items.iter().enumerate().filter_map(|(index, item)| Some((index, item.get("error")?))).collect();
+    if let [(_, error)] = errors[..] {
+        return error.clone();
+    }
+    let text = |(index, error): &(usize, &Value)| {
+        let step = error.get("step_id").and_then(Value::as_str).map_or_else(|| index.to_string(), str::to_owned);
+        format!("[{step}] {}", error.get("message").and_then(Value::as_str).unwrap_or_default())
+    };
+    let message: Vec<String> = errors.iter().map(text).collect();
+    let errors: Vec<&Value> = errors.iter().map(|(_, error)| *error).collect();
+    json!({"name": "MultipleErrors", "message": message.join("; "), "errors": errors})
+}
+
+fn fault(expr: &str, error: &EvaluationError) -> Fault {
+    let shown: String = expr.trim().chars().take(200).collect();
+    Fault::Step(json!({"name": "ExpressionError", "message": format!("expression `{shown}` failed: {error}")}))
+}
+
+fn excerpt(value: &Value) -> String {
+    let text = value.to_string();
+    if text.chars().count() <= 200 { text } else { text.chars().take(200).chain(['…']).collect() }
+}

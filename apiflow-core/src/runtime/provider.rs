@@ -1,0 +1,13 @@
+//! Calls to providers: submitted, followed, cancelled, and found again.
+
+mod calls;
+mod plans;
+mod poll;
+mod recover;
+mod submit;
+
+pub(super) use calls::{Caller, error_object};
+pub(super) use plans::{JobPlans, Plans};
+pub(super) use poll::{Polled, Ticket, poll};
+pub(super) use recover::recover;
+pub(super) use submit::{cancel, submit};

@@ -1,0 +1,103 @@
+//! One exchange with a provider, and its record.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use super::JobPlans;
+use crate::call::{CallError, CallPlan};
+use crate::engine::Call;
+use crate::ports::{CallRecord, Clock, HttpClient, HttpError, HttpReply, HttpRequest, Timestamp};
+use crate::template;
+
+/// Bytes of a reply that its record shows.
+const EXCERPT_BYTES: usize = 4096;
+
+/// Sends the calls of one attempt, and keeps their records.
+pub(crate) struct Caller {
+    pub(crate) job: String,
+    pub(crate) http: Arc<dyn HttpClient>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) plans: Arc<JobPlans>,
+    pub(crate) max_result_bytes: usize,
+    pub(crate) records: Vec<CallRecord>,
+}
+
+impl Caller {
+    pub(crate) fn plan(&self, path: &str) -> Result<Arc<CallPlan>, Value> {
+        self.plans.plan(path)
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Sends one request once.
+    pub(crate) async fn send(
+        &mut self,
+        call: &Call,
+        purpose: &str,
+        request: &HttpRequest,
+    ) -> Result<HttpReply, HttpError> {
+        let at = self.now();
+        let outcome = self.http.send(request).await;
+        self.records.push(CallRecord {
+            step: call.step,
+            attempt: call.attempt,
+            purpose: purpose.to_owned(),
+            at,
+            duration_ms: self.now().since_ms(at),
+            request: template::display(request),
+            reply: match &outcome {
+                Ok(reply) => shown(reply),
+                Err(error) => json!({"error": error.to_string()}),
+            },
+        });
+        outcome
+    }
+
+    /// The result, unless it is too large to be kept as JSON.
+    pub(crate) fn bounded(&self, result: Value) -> Result<Value, Value> {
+        let size = result.to_string().len();
+        if size <= self.max_result_bytes {
+            return Ok(result);
+        }
+        let limit = self.max_result_bytes;
+        let message = format!(
+            "the result has {size} bytes, more than the {limit} that a step may have: \
+             type the output as media, map less of the reply, or raise the limit"
+        );
+        Err(json!({"name": "output_invalid", "message": message}))
+    }
+}
+
+/// A call's error as a step's error object.
+pub(crate) fn error_object(error: &CallError) -> Value {
+    let mut fields = Map::new();
+    fields.insert("name".to_owned(), json!(error.class.name()));
+    fields.insert("message".to_owned(), json!(error.message));
+    if let Value::Object(detail) = &error.detail {
+        for (key, value) in detail {
+            fields.entry(key.clone()).or_insert_with(|| value.clone());
+        }
+    }
+    Value::Object(fields)
+}
+
+fn shown(reply: &HttpReply) -> Value {
+    let headers: Map<String, Value> =
+        reply.headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+    let cut = &reply.body[..reply.body.len().min(EXCERPT_BYTES)];
+    let excerpt = match std::str::from_utf8(cut) {
+        Ok(text) => text.to_owned(),
+        // A cut in the middle of a character is still text.
+        Err(error) if error.error_len().is_none() => String::from_utf8_lossy(&cut[..error.valid_up_to()]).into_owned(),
+        Err(_) => format!("({} bytes that are not text)", reply.body.len()),
+    };
+    json!({
+        "status": reply.status,
+        "headers": headers,
+        "excerpt": excerpt,
+        "size_bytes": reply.body.len(),
+    })
+}

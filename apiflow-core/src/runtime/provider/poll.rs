@@ -1,0 +1,125 @@
+//! Asking a provider how far its work is.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::submit::cancel;
+use super::{Caller, error_object};
+use crate::call::{CallError, CallPlan, ErrorClass, Operation, Reading, from_http_error};
+use crate::engine::{Answer, Call, ValueRef};
+use crate::ports::{HttpError, Timestamp};
+
+/// What a poll needs beside the job's bundle.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Ticket {
+    pub(crate) step: u64,
+    pub(crate) step_id: String,
+    pub(crate) path: String,
+    pub(crate) attempt: u32,
+    pub(crate) deadline: Timestamp,
+    pub(crate) operation: Operation,
+}
+
+/// What came of a poll.
+pub(crate) enum Polled {
+    /// Nothing new: ask again then.
+    Later { due_at: Timestamp, progress: Option<f64> },
+    /// The attempt is answered.
+    Answered(Answer),
+}
+
+impl Ticket {
+    pub(crate) fn call(&self, effect: u64) -> Call {
+        Call {
+            effect,
+            step: self.step,
+            step_id: self.step_id.clone(),
+            path: self.path.clone(),
+            args: ValueRef::Null,
+            attempt: self.attempt,
+            first_effect: effect,
+            started_at: self.deadline,
+            deadline: self.deadline,
+            poll_at: None,
+            operation: None,
+        }
+    }
+}
+
+/// Asks once. A poll that fails on the way never fails the work; only the deadline does.
+pub(crate) async fn poll(caller: &mut Caller, ticket: &Ticket, effect: u64, tries: u32) -> Polled {
+    let call = ticket.call(effect);
+    let plan = match caller.plan(&ticket.path) {
+        Ok(plan) => plan,
+        Err(error) => return Polled::Answered(Answer::Failed { error }),
+    };
+    let now = caller.now();
+    if now >= ticket.deadline {
+        let operation = serde_json::to_value(&ticket.operation).expect("an operation is plain data");
+        cancel(caller, &call, operation).await;
+        return Polled::Answered(Answer::Failed { error: too_slow(ticket) });
+    }
+    let reading = match plan.poll(&ticket.operation) {
+        Ok(request) => match caller.send(&call, "poll", &request).await {
+            Ok(reply) => plan.read_poll(&ticket.operation, &reply),
+            Err(error) => lost(&error, from_http_error(&error, &request, true)),
+        },
+        Err(error) => Reading::Failed(error),
+    };
+    let reading = match reading {
+        Reading::Fetch(operation) => fetch(caller, &plan, &call, &operation).await,
+        other => other,
+    };
+    let later = |hint: Option<u64>, progress| {
+        let wait = hint.unwrap_or(0).max(plan.poll_after_ms(tries + 1));
+        Polled::Later { due_at: now.plus_ms(wait).min(ticket.deadline), progress }
+    };
+    match reading {
+        Reading::Done(result) => Polled::Answered(match caller.bounded(result) {
+            Ok(result) => Answer::Done { result },
+            Err(error) => Answer::Failed { error },
+        }),
+        Reading::Running(operation) | Reading::Fetch(operation) => {
+            later(operation.retry_after_ms, operation.progress)
+        }
+        Reading::Again(error) => later(error.retry_after_ms(), None),
+        Reading::Failed(error) => Polled::Answered(Answer::Failed { error: named(&error, ticket) }),
+    }
+}
+
+async fn fetch(caller: &mut Caller, plan: &CallPlan, call: &Call, operation: &Operation) -> Reading {
+    let request = match plan.result(operation) {
+        Ok(request) => request,
+        Err(error) => return Reading::Failed(error),
+    };
+    match caller.send(call, "result", &request).await {
+        Ok(reply) => plan.read_result(operation, &reply),
+        Err(error) => lost(&error, from_http_error(&error, &request, true)),
+    }
+}
+
+/// What the loss of a poll means: what was refused here will be refused again, all else may pass.
+fn lost(error: &HttpError, read: CallError) -> Reading {
+    match error {
+        HttpError::Refused(_) | HttpError::Secret(_) => Reading::Failed(read),
+        HttpError::Connect(_) | HttpError::Unknown(_) | HttpError::Reply(_) => Reading::Again(read),
+    }
+}
+
+fn named(error: &CallError, ticket: &Ticket) -> Value {
+    let mut object = error_object(error);
+    if let (Some(id), Value::Object(fields)) = (&ticket.operation.id, &mut object) {
+        fields.entry("provider_id").or_insert_with(|| json!(id));
+    }
+    object
+}
+
+fn too_slow(ticket: &Ticket) -> Value {
+    let id = ticket.operation.id.as_deref().unwrap_or("(no id)");
+    let state = ticket.operation.state.as_deref().unwrap_or("unknown");
+    let message = format!(
+        "the provider's work `{id}` had not ended at its deadline (it was in state `{state}` when it was accepted) and \
+         was cancelled there; raise the node's `data.timeout_s` if it needs longer"
+    );
+    named(&CallError::new(ErrorClass::Timeout, message), ticket)
+}

@@ -1,0 +1,74 @@
+//! Settling an attempt of unknown fate: the provider's own list says whether it took the work.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::submit::{accepted, request};
+use super::{Caller, error_object};
+use crate::call::{CallPlan, ErrorClass, Recovery};
+use crate::engine::{Answer, Call};
+use crate::ports::HttpRequest;
+
+/// Looks at the provider's list, at most.
+const LOOKS: u32 = 4;
+/// Pages of the list read in one look, at most.
+const PAGES: u32 = 10;
+
+/// Settles an attempt whose submit may or may not have arrived. Never sends the submit again.
+pub(crate) async fn recover(caller: &mut Caller, call: &Call, arguments: Value) -> Answer {
+    let plan = match caller.plan(&call.path) {
+        Ok(plan) => plan,
+        Err(error) => return Answer::Failed { error },
+    };
+    if plan.is_repeatable() {
+        return Answer::Repeat;
+    }
+    let submitted = match request(caller, &plan, call, &arguments) {
+        Ok(submitted) => submitted,
+        Err(error) => return Answer::Failed { error },
+    };
+    for look in 0..LOOKS {
+        match search(caller, &plan, call, &submitted).await {
+            Search::Found(answer) => return answer,
+            Search::Impossible => break,
+            Search::NotYet => {
+                let pause = caller.now().plus_ms(500 << look);
+                caller.clock.sleep_until(pause).await;
+            }
+        }
+    }
+    unknown(&submitted)
+}
+
+enum Search {
+    Found(Answer),
+    NotYet,
+    Impossible,
+}
+
+async fn search(caller: &mut Caller, plan: &CallPlan, call: &Call, submitted: &HttpRequest) -> Search {
+    let Some(Ok(mut list)) = plan.recover() else { return Search::Impossible };
+    let taken = BTreeSet::new();
+    for _ in 0..PAGES {
+        let Ok(reply) = caller.send(call, "recover", &list).await else { return Search::NotYet };
+        match plan.read_recover(&reply, submitted, call.started_at, &taken) {
+            Recovery::Found(operation) => return Search::Found(accepted(caller, plan, &operation, 0)),
+            Recovery::More(next) => list = *next,
+            Recovery::NotFound => return Search::NotYet,
+            Recovery::Unreadable(_) => return Search::NotYet,
+        }
+    }
+    Search::NotYet
+}
+
+fn unknown(submitted: &HttpRequest) -> Answer {
+    let message = format!(
+        "{} {} was sent, but whether the provider took the work is unknown; it was not sent again, because it could \
+         be paid twice: look at the provider's list before you run the step again",
+        submitted.method, submitted.url
+    );
+    let mut error = error_object(&crate::call::CallError::new(ErrorClass::SubmitUnknown, message));
+    error["url"] = json!(submitted.url);
+    Answer::Failed { error }
+}

@@ -1,0 +1,100 @@
+//! Starting work at a provider, and calling it off.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::{Caller, error_object};
+use crate::call::{CallContext, CallPlan, ErrorClass, Operation, Reading, from_http_error};
+use crate::engine::{Answer, Call};
+use crate::ports::HttpRequest;
+
+/// Tries to tell a provider that nobody wants its work any more.
+const CANCEL_TRIES: u32 = 3;
+
+/// Sends an attempt and reads what came of it. Sends the submit exactly once.
+pub(crate) async fn submit(caller: &mut Caller, call: &Call, arguments: Value) -> Answer {
+    let plan = match caller.plan(&call.path) {
+        Ok(plan) => plan,
+        Err(error) => return Answer::Failed { error },
+    };
+    let request = match request(caller, &plan, call, &arguments) {
+        Ok(request) => request,
+        Err(error) => return Answer::Failed { error },
+    };
+    match caller.send(call, "submit", &request).await {
+        Ok(reply) => read(caller, &plan, plan.read_submit(&reply)),
+        Err(error) => {
+            let error = from_http_error(&error, &request, plan.is_repeatable());
+            if error.class == ErrorClass::SubmitUnknown {
+                return super::recover(caller, call, arguments).await;
+            }
+            Answer::Failed { error: error_object(&error) }
+        }
+    }
+}
+
+/// The request of an attempt; the same for every sending of it.
+pub(super) fn request(
+    caller: &Caller,
+    plan: &CallPlan,
+    call: &Call,
+    arguments: &Value,
+) -> Result<HttpRequest, Value> {
+    let none = Map::new();
+    let key = format!("{}-{}", caller.job, call.first_effect);
+    let context =
+        CallContext { job_id: &caller.job, step_id: &call.step_id, attempt: call.attempt, idempotency_key: &key };
+    let mut request = plan
+        .submit(arguments.as_object().unwrap_or(&none), &context)
+        .map_err(|error| error_object(&error))?;
+    // A step's own bound may be tighter than the node's.
+    request.timeout = request.timeout.min(Duration::from_millis(call.deadline.since_ms(call.started_at)));
+    Ok(request)
+}
+
+/// What a reading of a submit or of a list means for the attempt.
+pub(super) fn read(caller: &Caller, plan: &CallPlan, reading: Reading) -> Answer {
+    match reading {
+        Reading::Done(result) => match caller.bounded(result) {
+            Ok(result) => Answer::Done { result },
+            Err(error) => Answer::Failed { error },
+        },
+        Reading::Running(operation) => {
+            let wait = operation.retry_after_ms.unwrap_or(0).max(plan.poll_after_ms(0));
+            accepted(caller, plan, &operation, wait)
+        }
+        Reading::Fetch(operation) => accepted(caller, plan, &operation, 0),
+        Reading::Again(error) | Reading::Failed(error) => Answer::Failed { error: error_object(&error) },
+    }
+}
+
+pub(super) fn accepted(caller: &Caller, plan: &CallPlan, operation: &Operation, wait_ms: u64) -> Answer {
+    let now = caller.now();
+    Answer::Accepted {
+        provider_id: operation.id.clone(),
+        operation: serde_json::to_value(operation).expect("an operation is plain data"),
+        poll_at: now.plus_ms(wait_ms),
+        deadline: now.plus_ms(plan.operation_timeout_ms()),
+    }
+}
+
+/// Tells the provider that nobody wants the work any more; a provider that cannot be told is not an error.
+pub(crate) async fn cancel(caller: &mut Caller, call: &Call, operation: Value) -> Answer {
+    let operation: Operation = serde_json::from_value(operation).unwrap_or_default();
+    let request = match caller.plan(&call.path).map(|plan| plan.cancel(&operation)) {
+        Ok(Some(Ok(request))) => request,
+        Ok(None | Some(Err(_))) | Err(_) => return Answer::Cancelled,
+    };
+    for tries in 1..=CANCEL_TRIES {
+        match caller.send(call, "cancel", &request).await {
+            Ok(reply) if reply.status < 500 && reply.status != 429 => break,
+            Ok(_) | Err(_) if tries < CANCEL_TRIES => {
+                let pause = caller.now().plus_ms(500 << tries);
+                caller.clock.sleep_until(pause).await;
+            }
+            Ok(_) | Err(_) => {}
+        }
+    }
+    Answer::Cancelled
+}

@@ -1,0 +1,163 @@
+//! Looking values up: those of the turn under way, those recently used, and those in the store.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use crate::engine::{Args, Event, Recorded, ValueRef};
+use crate::ports::{Store, StoreError};
+
+/// Values kept in memory between turns, in bytes of JSON (estimated).
+const KEPT_BYTES: usize = 8 * 1024 * 1024;
+
+/// The values of one job.
+pub(super) struct Values {
+    store: Arc<dyn Store>,
+    job: String,
+    /// Values and list items of events that are not committed yet.
+    fresh: BTreeMap<u64, Arc<Value>>,
+    fresh_items: BTreeMap<(u64, u64), ValueRef>,
+    /// Committed values, the most recently used last.
+    kept: VecDeque<(u64, Arc<Value>, usize)>,
+}
+
+impl Values {
+    pub(super) fn new(store: Arc<dyn Store>, job: &str) -> Self {
+        Self {
+            store,
+            job: job.to_owned(),
+            fresh: BTreeMap::new(),
+            fresh_items: BTreeMap::new(),
+            kept: VecDeque::new(),
+        }
+    }
+
+    /// Takes in what a turn recorded.
+    pub(super) fn record(&mut self, events: &[Recorded]) {
+        for recorded in events {
+            if let Some(value) = &recorded.value {
+                self.fresh.insert(recorded.seq, Arc::new(value.clone()));
+            }
+            if let Event::FrameClosed { list: Some(list), slot, result, .. } = &recorded.event {
+                self.fresh_items.insert((*list, *slot), result.clone());
+            }
+        }
+    }
+
+    /// Notes that all that was recorded is in the store now.
+    pub(super) fn committed(&mut self) {
+        self.fresh_items.clear();
+        for (seq, value) in std::mem::take(&mut self.fresh) {
+            self.keep(seq, value);
+        }
+    }
+
+    /// The value behind a reference.
+    pub(super) fn resolve<'a>(
+        &'a mut self,
+        reference: &'a ValueRef,
+    ) -> Pin<Box<dyn Future<Output = Result<Value, StoreError>> + Send + 'a>> {
+        Box::pin(async move {
+            match reference {
+                ValueRef::Null => Ok(Value::Null),
+                ValueRef::Index(index) => Ok(json!(index)),
+                ValueRef::Row(seq) => self.row(*seq).await.map(|value| (*value).clone()),
+                ValueRef::Item(array, index) => {
+                    let index = usize::try_from(*index).unwrap_or(usize::MAX);
+                    if let ValueRef::Row(seq) = **array {
+                        let array = self.row(seq).await?;
+                        return Ok(array.get(index).cloned().unwrap_or_default());
+                    }
+                    let mut array = self.resolve(array).await?;
+                    Ok(array.get_mut(index).map(Value::take).unwrap_or_default())
+                }
+                ValueRef::List(list) => self.list(*list).await,
+                ValueRef::Args(args) => self.args(args).await,
+            }
+        })
+    }
+
+    async fn row(&mut self, seq: u64) -> Result<Arc<Value>, StoreError> {
+        if let Some(value) = self.fresh.get(&seq) {
+            return Ok(value.clone());
+        }
+        if let Some(position) = self.kept.iter().position(|(kept, ..)| *kept == seq)
+            && let Some(entry) = self.kept.remove(position)
+        {
+            let value = entry.1.clone();
+            self.kept.push_back(entry);
+            return Ok(value);
+        }
+        let mut values = self.store.values(&self.job, &[seq]).await?;
+        let value = Arc::new(values.pop().flatten().unwrap_or_default());
+        self.keep(seq, value.clone());
+        Ok(value)
+    }
+
+    async fn list(&mut self, list: u64) -> Result<Value, StoreError> {
+        let mut items = BTreeMap::new();
+        for (index, body) in self.store.list(&self.job, list).await?.into_iter().enumerate() {
+            if let Ok(Event::FrameClosed { slot, result, .. }) = serde_json::from_value(body) {
+                items.insert(slot, result);
+            } else {
+                return Err(StoreError::Backend(format!("item {index} of list {list} cannot be read")));
+            }
+        }
+        let fresh = self.fresh_items.range((list, 0)..=(list, u64::MAX));
+        items.extend(fresh.map(|((_, slot), result)| (*slot, result.clone())));
+        let mut array = Vec::with_capacity(items.len());
+        for result in items.values() {
+            array.push(self.resolve(result).await?);
+        }
+        Ok(Value::Array(array))
+    }
+
+    async fn args(&mut self, args: &Args) -> Result<Value, StoreError> {
+        let mut object = match self.resolve(&args.base).await? {
+            Value::Object(object) => object,
+            Value::Null => Map::new(),
+            other => Map::from_iter([("value".to_owned(), other)]),
+        };
+        for iter in &args.iters {
+            shift(&mut object, "iter");
+            let value = self.resolve(&iter.value).await?;
+            object.insert("iter".to_owned(), json!({"index": iter.index, "value": value}));
+        }
+        Ok(Value::Object(object))
+    }
+
+    fn keep(&mut self, seq: u64, value: Arc<Value>) {
+        let size = weight(&value);
+        if size > KEPT_BYTES / 2 {
+            return;
+        }
+        self.kept.push_back((seq, value, size));
+        let mut total: usize = self.kept.iter().map(|(.., size)| size).sum();
+        while total > KEPT_BYTES || self.kept.len() > 256 {
+            let Some((.., size)) = self.kept.pop_front() else { break };
+            total -= size;
+        }
+    }
+}
+
+/// Renames `iter` to `iter_parent`, an `iter_parent` to `iter_parent_parent`, and so on.
+fn shift(object: &mut Map<String, Value>, name: &str) {
+    if let Some(value) = object.shift_remove(name) {
+        let outer = format!("{name}_parent");
+        shift(object, &outer);
+        object.insert(outer, value);
+    }
+}
+
+/// A value's size in bytes of JSON, estimated.
+fn weight(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) => 5,
+        Value::Number(_) => 12,
+        Value::String(text) => text.len() + 2,
+        Value::Array(items) => items.iter().map(weight).sum::<usize>() + 2,
+        Value::Object(fields) => fields.iter().map(|(key, value)| key.len() + 4 + weight(value)).sum::<usize>() + 2,
+    }
+}

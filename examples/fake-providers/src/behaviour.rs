@@ -1,0 +1,344 @@
+//! What the stand-in does: the knobs, and the plan that each create call draws from them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Everything that can be changed about the stand-in; its JSON form is the body of `POST /_control`.
+///
+/// Counters (`skip_creates`, `fail_first`, `drop_before_accept`, `drop_after_accept`, `fail_predictions`, `fail_polls`,
+/// `drop_polls`) hold how many calls are *left* to be disturbed and run down as they are spent. A create that is refused by the
+/// token, the model or the input's validation spends nothing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Behaviour {
+    /// How long a prediction takes from creation to its end, in milliseconds.
+    pub delay_ms: u64,
+    /// States that a prediction passes before its end, an equal part of `delay_ms` each. Any text: an unknown state is
+    /// something a client must survive.
+    pub states: Vec<String>,
+    /// How a prediction ends.
+    pub end: End,
+    /// The `error` text of a prediction that ends as failed.
+    pub error: String,
+    /// The output of a prediction that succeeds: any JSON, in whose texts `{id}`, `{uri}`, `{host}` and `{prompt}` are
+    /// replaced. Null: the form that the model's own schema names.
+    pub output: Option<Value>,
+    /// Where the files of an output are said to be: what `{uri}` stands for.
+    pub delivery: Delivery,
+    /// Whether `logs` fills with progress lines (` 45%|####      | 9/20 [...]`) while a prediction runs.
+    pub progress_logs: bool,
+    /// Input, output and logs are gone this many milliseconds after the end (an hour at Replicate).
+    pub data_removed_after_ms: Option<u64>,
+    /// A file under `/delivery/` answers 404 this many milliseconds after the prediction's end.
+    pub delivery_gone_after_ms: Option<u64>,
+    /// Creates that pass undisturbed before the faults below begin.
+    pub skip_creates: u32,
+    /// Creates refused with `fail_with`; no prediction comes to be.
+    pub fail_first: u32,
+    /// The reply to a create or a poll that fails.
+    pub fail_with: Failure,
+    /// Creates whose connection is reset with no prediction made.
+    pub drop_before_accept: u32,
+    /// Creates whose connection is reset although the prediction was made and runs.
+    pub drop_after_accept: u32,
+    /// A create is accepted and counted, but its reply is held back this long, in milliseconds.
+    pub hold_create_ms: u64,
+    /// Predictions that end as failed with `error`, whatever `end` says; their creates succeed.
+    pub fail_predictions: u32,
+    /// Reads of one prediction answered with `fail_with`.
+    pub fail_polls: u32,
+    /// Reads of one prediction whose connection is reset.
+    pub drop_polls: u32,
+    /// How a create with `Prefer: wait` is answered.
+    pub prefer_wait: PreferWait,
+    /// Whether a waiting create's reply has `Preference-Applied`.
+    pub preference_applied: bool,
+    /// The one token that is accepted; null: any that is not empty.
+    pub require_token: Option<String>,
+    /// Whether inputs are checked against the model's schema.
+    pub validate_input: bool,
+    /// Predictions per page of the list.
+    pub page_size: usize,
+    /// Further models (`owner/name`) that take any input and give one file.
+    pub models: Vec<String>,
+}
+
+impl Default for Behaviour {
+    fn default() -> Self {
+        Self {
+            delay_ms: 200,
+            states: vec!["starting".into(), "processing".into()],
+            end: End::Succeeded,
+            error: "the model failed: out of memory (E1001)".into(),
+            output: None,
+            delivery: Delivery::Remote,
+            progress_logs: true,
+            data_removed_after_ms: None,
+            delivery_gone_after_ms: None,
+            skip_creates: 0,
+            fail_first: 0,
+            fail_with: Failure::default(),
+            drop_before_accept: 0,
+            drop_after_accept: 0,
+            hold_create_ms: 0,
+            fail_predictions: 0,
+            fail_polls: 0,
+            drop_polls: 0,
+            prefer_wait: PreferWait::Honest,
+            preference_applied: true,
+            require_token: None,
+            validate_input: true,
+            page_size: 100,
+            models: Vec::new(),
+        }
+    }
+}
+
+/// How a prediction ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    /// With an output.
+    Succeeded,
+    /// With an error text and no output.
+    Failed,
+    /// Stopped while it ran.
+    Canceled,
+    /// Stopped before it ran: newer than the official clients' types.
+    Aborted,
+}
+
+impl End {
+    /// The status text of the prediction object.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Canceled => "canceled",
+            Self::Aborted => "aborted",
+        }
+    }
+}
+
+/// Where the files of an output are said to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Delivery {
+    /// `https://replicate.delivery/fake/<id>.png`: right to look at, nothing to fetch.
+    Remote,
+    /// `http://<the stand-in>/delivery/<id>.png`: a real image, different for each prediction.
+    Local,
+    /// The same image as a `data:` URI.
+    Data,
+}
+
+/// How a create with `Prefer: wait` is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PreferWait {
+    /// In time: 201 and the ended prediction. Too slow: 202, `starting`, null output.
+    Honest,
+    /// As `honest`, but a success in time says `processing` beside its full output, as Replicate often does.
+    ProcessingWithOutput,
+    /// `processing` with null output, in time or not: a client that takes it as the end returns nothing.
+    ProcessingNull,
+}
+
+/// The reply to a call that is made to fail.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Failure {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body: a text is sent as `text/html`, other JSON as `application/problem+json`. Null: what Replicate sends
+    /// with that status.
+    pub body: Option<Value>,
+    /// Further headers, such as `retry-after` or `ratelimit-reset`.
+    pub headers: BTreeMap<String, String>,
+}
+
+impl Default for Failure {
+    fn default() -> Self {
+        Self {
+            status: 500,
+            body: None,
+            headers: BTreeMap::new(),
+        }
+    }
+}
+
+/// What becomes of one create call that is otherwise in order.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum CreatePlan {
+    /// The prediction is made.
+    Accept {
+        /// How long the reply is held.
+        hold: Duration,
+        /// Whether the connection is reset in place of a reply.
+        drop_reply: bool,
+        /// Whether the prediction ends as failed.
+        fail: bool,
+    },
+    /// Nothing is made; this is the reply.
+    Refuse(Failure),
+    /// Nothing is made; the connection is reset.
+    Drop,
+}
+
+/// What becomes of one read of a prediction.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum PollPlan {
+    /// The prediction is shown.
+    Answer,
+    /// This is the reply.
+    Refuse(Failure),
+    /// The connection is reset.
+    Drop,
+}
+
+impl Behaviour {
+    /// The behaviour after a JSON merge patch (RFC 7396): null puts a field back to its default.
+    /// Errors: an unknown field or a value of the wrong type.
+    pub fn merged(&self, patch: &Value) -> Result<Self, serde_json::Error> {
+        let mut value = serde_json::to_value(self)?;
+        merge(&mut value, patch);
+        serde_json::from_value(value)
+    }
+
+    /// Spends the counters for one create.
+    pub(crate) fn plan_create(&mut self) -> CreatePlan {
+        let undisturbed = CreatePlan::Accept {
+            hold: Duration::ZERO,
+            drop_reply: false,
+            fail: false,
+        };
+        if spend(&mut self.skip_creates) {
+            return undisturbed;
+        }
+        if spend(&mut self.drop_before_accept) {
+            return CreatePlan::Drop;
+        }
+        if spend(&mut self.fail_first) {
+            return CreatePlan::Refuse(self.fail_with.clone());
+        }
+        CreatePlan::Accept {
+            hold: Duration::from_millis(self.hold_create_ms),
+            drop_reply: spend(&mut self.drop_after_accept),
+            fail: spend(&mut self.fail_predictions),
+        }
+    }
+
+    /// Spends the counters for one read.
+    pub(crate) fn plan_poll(&mut self) -> PollPlan {
+        if spend(&mut self.drop_polls) {
+            PollPlan::Drop
+        } else if spend(&mut self.fail_polls) {
+            PollPlan::Refuse(self.fail_with.clone())
+        } else {
+            PollPlan::Answer
+        }
+    }
+}
+
+fn spend(left: &mut u32) -> bool {
+    let any = *left > 0;
+    *left = left.saturating_sub(1);
+    any
+}
+
+fn merge(target: &mut Value, patch: &Value) {
+    let Value::Object(patch) = patch else {
+        *target = patch.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = Value::Object(serde_json::Map::new());
+    }
+    let Value::Object(target) = target else {
+        return;
+    };
+    for (key, value) in patch {
+        if value.is_null() {
+            target.remove(key);
+        } else {
+            merge(target.entry(key.clone()).or_insert(Value::Null), value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_patch_changes_what_it_names_and_null_restores_the_default() {
+        let slow = Behaviour::default()
+            .merged(&json!({"delay_ms": 9, "fail_with": {"status": 429, "headers": {"retry-after": "2"}}}))
+            .expect("the patch is in order");
+        assert_eq!(
+            (slow.delay_ms, slow.fail_with.status, slow.page_size),
+            (9, 429, 100)
+        );
+        assert_eq!(slow.fail_with.headers["retry-after"], "2");
+        let back = slow
+            .merged(&json!({"delay_ms": null, "fail_with": null}))
+            .expect("the patch is in order");
+        assert_eq!(back, Behaviour::default());
+    }
+
+    #[test]
+    fn a_patch_with_an_unknown_field_is_refused() {
+        let error = Behaviour::default()
+            .merged(&json!({"delay": 1}))
+            .expect_err("the field is unknown");
+        assert!(
+            error.to_string().contains("unknown field `delay`"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_template_with_null_inside_is_kept_whole_when_it_replaces_no_object() {
+        let patched = Behaviour::default()
+            .merged(&json!({"output": ["{uri}", null]}))
+            .expect("the patch is in order");
+        assert_eq!(patched.output, Some(json!(["{uri}", null])));
+    }
+
+    #[test]
+    fn faults_are_spent_in_order_after_the_skipped_creates() {
+        let mut behaviour = Behaviour {
+            skip_creates: 1,
+            drop_before_accept: 1,
+            fail_first: 1,
+            drop_after_accept: 1,
+            fail_predictions: 1,
+            ..Behaviour::default()
+        };
+        let plain = CreatePlan::Accept {
+            hold: Duration::ZERO,
+            drop_reply: false,
+            fail: false,
+        };
+        let plans: Vec<CreatePlan> = (0..5).map(|_| behaviour.plan_create()).collect();
+        assert_eq!(
+            plans,
+            [
+                plain.clone(),
+                CreatePlan::Drop,
+                CreatePlan::Refuse(Failure::default()),
+                CreatePlan::Accept {
+                    hold: Duration::ZERO,
+                    drop_reply: true,
+                    fail: true
+                },
+                plain,
+            ]
+        );
+    }
+}

@@ -1,0 +1,112 @@
+//! The routes, and what all calls have in common.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{FromRequestParts, MatchedPath, Request};
+use axum::http::HeaderMap;
+use axum::http::header;
+use axum::http::request::Parts;
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::{get, post};
+
+use crate::problem::Problem;
+use crate::state::State;
+
+mod catalog;
+mod control;
+mod create;
+mod delivery;
+mod list;
+mod predictions;
+mod preferences;
+
+/// What handlers get hold of the memory by.
+pub(crate) type Shared = axum::extract::State<Arc<State>>;
+
+/// All routes.
+pub(crate) fn router(state: Arc<State>) -> Router {
+    let replicate = Router::new()
+        .route("/v1/account", get(catalog::account))
+        .route("/v1/predictions", get(list::list).post(create::by_version))
+        .route("/v1/predictions/{id}", get(predictions::read))
+        .route("/v1/predictions/{id}/cancel", post(predictions::cancel))
+        .route("/v1/models/{owner}/{name}", get(catalog::model))
+        .route(
+            "/v1/models/{owner}/{name}/predictions",
+            post(create::by_model),
+        )
+        .route("/v1/models/{owner}/{name}/versions", get(catalog::versions))
+        .route(
+            "/v1/models/{owner}/{name}/versions/{version}",
+            get(catalog::version),
+        )
+        .route(
+            "/v1/deployments/{owner}/{name}/predictions",
+            post(create::by_deployment),
+        )
+        .route("/delivery/{file}", get(delivery::file))
+        .fallback(async || Problem::not_found())
+        .method_not_allowed_fallback(async || Problem::wrong_method())
+        .layer(middleware::from_fn_with_state(Arc::clone(&state), count));
+    let control = Router::new()
+        .route("/_control", get(control::read).post(control::patch))
+        .route("/_control/stats", get(control::stats))
+        .route("/_control/reset", post(control::reset))
+        .route("/_control/release", post(control::release));
+    replicate.merge(control).with_state(state)
+}
+
+/// Counts a call under its route.
+async fn count(shared: Shared, request: Request, next: Next) -> Response {
+    let path = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or(request.uri().path(), MatchedPath::as_str);
+    let route = format!("{} {path}", request.method());
+    shared.write(|memory| memory.count(route));
+    next.run(request).await
+}
+
+/// Proof that a call has a token that is accepted.
+pub(crate) struct Authorised;
+
+impl FromRequestParts<Arc<State>> for Authorised {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<State>) -> Result<Self, Problem> {
+        authorise(&parts.headers, state)
+    }
+}
+
+/// Checks `Authorization: Bearer <token>`.
+pub(crate) fn authorise(headers: &HeaderMap, state: &State) -> Result<Authorised, Problem> {
+    let given = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
+    // The official clients of old send `Token`, which Replicate takes as well.
+    let token = given.and_then(|given| {
+        given
+            .strip_prefix("Bearer ")
+            .or_else(|| given.strip_prefix("Token "))
+    });
+    let token = token
+        .map(str::trim)
+        .filter(|token| !token.is_empty())
+        .ok_or_else(Problem::no_token)?;
+    let wanted = state.read(|memory| memory.behaviour.require_token.clone());
+    match wanted {
+        Some(wanted) if wanted != token => Err(Problem::wrong_token()),
+        Some(_) | None => Ok(Authorised),
+    }
+}
+
+/// The authority that the client called, for links back.
+pub(crate) fn host(headers: &HeaderMap) -> String {
+    headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or("127.0.0.1")
+        .to_owned()
+}

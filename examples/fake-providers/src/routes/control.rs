@@ -1,0 +1,49 @@
+//! Routes by which another process sets and reads the stand-in.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::http::StatusCode;
+use serde_json::Value;
+
+use super::Shared;
+use crate::behaviour::Behaviour;
+use crate::records::Stats;
+
+/// `GET /_control`: the knobs, with the counters run down.
+pub(crate) async fn read(shared: Shared) -> Json<Behaviour> {
+    Json(shared.read(|memory| memory.behaviour.clone()))
+}
+
+/// `POST /_control`: a JSON merge patch of the knobs, for creates from now on, whatever its content type.
+/// 400 says what is wrong.
+pub(crate) async fn patch(
+    shared: Shared,
+    body: Bytes,
+) -> Result<Json<Behaviour>, (StatusCode, String)> {
+    let merged = serde_json::from_slice(&body).and_then(|patch: Value| {
+        shared.write(|memory| {
+            memory.behaviour = memory.behaviour.merged(&patch)?;
+            Ok(memory.behaviour.clone())
+        })
+    });
+    merged
+        .map(Json)
+        .map_err(|error| (StatusCode::BAD_REQUEST, format!("{error}\n")))
+}
+
+/// `GET /_control/stats`.
+pub(crate) async fn stats(shared: Shared) -> Json<Stats> {
+    Json(shared.stats())
+}
+
+/// `POST /_control/reset`: 204.
+pub(crate) async fn reset(shared: Shared) -> StatusCode {
+    shared.reset();
+    StatusCode::NO_CONTENT
+}
+
+/// `POST /_control/release`: 204.
+pub(crate) async fn release(shared: Shared) -> StatusCode {
+    shared.releases.send_modify(|count| *count += 1);
+    StatusCode::NO_CONTENT
+}

@@ -1,0 +1,62 @@
+//! Reading and cancelling one prediction.
+
+use axum::Json;
+use axum::extract::{ConnectInfo, Path};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+
+use super::{Authorised, Shared, host};
+use crate::behaviour::PollPlan;
+use crate::connection::Connection;
+use crate::prediction::View;
+use crate::problem::Problem;
+use crate::state::State;
+
+/// `GET /v1/predictions/{id}`.
+pub(crate) async fn read(
+    shared: Shared,
+    _authorised: Authorised,
+    ConnectInfo(connection): ConnectInfo<Connection>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    match shared.write(|memory| memory.behaviour.plan_poll()) {
+        PollPlan::Answer => {}
+        PollPlan::Refuse(failure) => return failure.into_response(),
+        PollPlan::Drop => connection.reset(),
+    }
+    match shared.find(&id) {
+        Some((age, prediction)) => {
+            Json(prediction.to_json_retained(age, &host(&headers))).into_response()
+        }
+        None => Problem::not_found().into_response(),
+    }
+}
+
+/// `POST /v1/predictions/{id}/cancel`: one that has ended stays as it is.
+pub(crate) async fn cancel(
+    shared: Shared,
+    _authorised: Authorised,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let now = shared.now();
+    shared.write(|memory| memory.cancel(&id, now));
+    reply(&shared, &id, StatusCode::OK, &host(&headers), View::Honest)
+}
+
+/// A prediction as the reply, shown in some way.
+pub(crate) fn reply(
+    state: &State,
+    id: &str,
+    status: StatusCode,
+    host: &str,
+    view: View,
+) -> Response {
+    match state.find(id) {
+        Some((age, prediction)) => {
+            (status, Json(prediction.to_json(age, host, view))).into_response()
+        }
+        None => Problem::not_found().into_response(),
+    }
+}

@@ -1,0 +1,228 @@
+//! The stand-in's memory, shared by all calls.
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::behaviour::Behaviour;
+use crate::clock;
+use crate::prediction::{Prediction, View};
+use crate::records::{CreateRecord, Stats};
+
+/// Everything that outlives a call.
+pub(crate) struct State {
+    memory: Mutex<Memory>,
+    /// Counts changes, so that one who waits for something looks again.
+    changes: watch::Sender<u64>,
+    /// Counts releases of held creates.
+    pub(crate) releases: watch::Sender<u64>,
+    initial: Behaviour,
+    host: String,
+    /// Ages are measured by the monotonic clock from here.
+    origin: Instant,
+    origin_us: u64,
+}
+
+#[derive(Default)]
+pub(crate) struct Memory {
+    pub(crate) behaviour: Behaviour,
+    /// Oldest first, with the age of the process at creation.
+    pub(crate) predictions: Vec<(Duration, Arc<Prediction>)>,
+    creates: Vec<(u64, CreateRecord)>,
+    requests: BTreeMap<String, u64>,
+    held: usize,
+    /// Never runs back, not even at a reset: ids stay unique.
+    serial: u64,
+}
+
+impl State {
+    pub(crate) fn new(initial: Behaviour, host: String) -> Self {
+        let memory = Memory {
+            behaviour: initial.clone(),
+            ..Memory::default()
+        };
+        Self {
+            memory: Mutex::new(memory),
+            changes: watch::Sender::new(0),
+            releases: watch::Sender::new(0),
+            initial,
+            host,
+            origin: Instant::now(),
+            origin_us: clock::micros(SystemTime::now()),
+        }
+    }
+
+    /// Looks at the memory.
+    pub(crate) fn read<T>(&self, look: impl FnOnce(&Memory) -> T) -> T {
+        look(&self.lock())
+    }
+
+    /// Changes the memory and wakes whoever waits for a change.
+    pub(crate) fn write<T>(&self, change: impl FnOnce(&mut Memory) -> T) -> T {
+        let result = change(&mut self.lock());
+        self.changes.send_modify(|count| *count += 1);
+        result
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Memory> {
+        // Each change is a single step, so a panic elsewhere leaves nothing half-done.
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells of changes made from now on.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// The time since the stand-in started.
+    pub(crate) fn now(&self) -> Duration {
+        self.origin.elapsed()
+    }
+
+    /// Forgets all calls and predictions and goes back to the behaviour of the start.
+    pub(crate) fn reset(&self) {
+        self.write(|memory| {
+            let (serial, held) = (memory.serial, memory.held);
+            *memory = Memory {
+                behaviour: self.initial.clone(),
+                serial,
+                held,
+                ..Memory::default()
+            };
+        });
+    }
+
+    /// Counts and contents.
+    pub(crate) fn stats(&self) -> Stats {
+        let now = self.now();
+        self.read(|memory| Stats {
+            creates: memory.creates.len(),
+            accepted: memory.predictions.len(),
+            held: memory.held,
+            by_path: memory.requests.clone(),
+            predictions: memory
+                .predictions
+                .iter()
+                .map(|(at, p)| p.to_json(now.saturating_sub(*at), &self.host, View::Honest))
+                .collect(),
+            create_calls: memory.creates(),
+        })
+    }
+
+    /// Makes a prediction for the create call of that number, with the knobs as they are; `fill` sets what the call asked for.
+    pub(crate) fn accept(
+        &self,
+        call: u64,
+        fill: impl FnOnce(String, u64, Behaviour) -> Prediction,
+    ) -> String {
+        let now = self.now();
+        let created_us = self.origin_us + now.as_micros() as u64;
+        self.write(|memory| {
+            memory.serial += 1;
+            let id = prediction_id(self.origin_us, memory.serial);
+            let prediction = fill(id.clone(), created_us, memory.behaviour.clone());
+            memory.predictions.push((now, Arc::new(prediction)));
+            if let Some((_, record)) = memory
+                .creates
+                .iter_mut()
+                .find(|(number, _)| *number == call)
+            {
+                record.prediction = Some(id.clone());
+            }
+            id
+        })
+    }
+
+    /// A prediction and its age.
+    pub(crate) fn find(&self, id: &str) -> Option<(Duration, Arc<Prediction>)> {
+        let now = self.now();
+        self.read(|memory| {
+            let (at, prediction) = memory
+                .predictions
+                .iter()
+                .rfind(|(_, prediction)| prediction.id == id)?;
+            Some((now.saturating_sub(*at), Arc::clone(prediction)))
+        })
+    }
+
+    /// Counts a create among the held ones for as long as the guard lives.
+    pub(crate) fn hold(self: &Arc<Self>) -> Held {
+        self.write(|memory| memory.held += 1);
+        Held(Arc::clone(self))
+    }
+}
+
+/// One create whose reply is held back; the client may go away meanwhile.
+pub(crate) struct Held(Arc<State>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.write(|memory| memory.held -= 1);
+    }
+}
+
+impl Memory {
+    /// Counts a call of a route.
+    pub(crate) fn count(&mut self, route: String) {
+        *self.requests.entry(route).or_default() += 1;
+    }
+
+    /// Keeps a create call; gives its number.
+    pub(crate) fn record(&mut self, record: CreateRecord) -> u64 {
+        self.serial += 1;
+        self.creates.push((self.serial, record));
+        self.serial
+    }
+
+    /// The create calls in order.
+    pub(crate) fn creates(&self) -> Vec<CreateRecord> {
+        self.creates
+            .iter()
+            .map(|(_, record)| record.clone())
+            .collect()
+    }
+
+    /// Calls by route.
+    pub(crate) fn requests(&self) -> BTreeMap<String, u64> {
+        self.requests.clone()
+    }
+
+    /// Marks a prediction as cancelled at this point of the process's age, unless it has ended.
+    pub(crate) fn cancel(&mut self, id: &str, now: Duration) {
+        let found = self
+            .predictions
+            .iter_mut()
+            .find(|(_, prediction)| prediction.id == id);
+        if let Some((at, prediction)) = found {
+            let age = now.saturating_sub(*at);
+            if !prediction.has_ended(age) {
+                Arc::make_mut(prediction).canceled = Some(age);
+            }
+        }
+    }
+}
+
+/// 26 letters and digits, as Replicate's ids: different in each process, so that a restarted stand-in repeats none.
+fn prediction_id(origin_us: u64, serial: u64) -> String {
+    const LETTERS: &[u8; 32] = b"abcdefghjkmnpqrstvwxyz0123456789";
+    let word = |part: u8| {
+        let mut hasher = DefaultHasher::new();
+        (part, origin_us, std::process::id(), serial).hash(&mut hasher);
+        hasher.finish()
+    };
+    let (first, second) = (word(0), word(1));
+    (0..26)
+        .map(|at| {
+            if at < 13 {
+                first >> (at * 5 % 60)
+            } else {
+                second >> ((at - 13) * 5 % 60)
+            }
+        })
+        .map(|bits| char::from(LETTERS[(bits & 31) as usize]))
+        .collect()
+}
