@@ -42,8 +42,7 @@ test('the chosen theme stays', async ({ admin }) => {
 	await admin.getByRole('button', { name: /^Account of/ }).click();
 	await admin.getByRole('menuitemradio', { name: 'Dark' }).click();
 	await admin.reload();
-	const background = await admin.evaluate(() => getComputedStyle(document.body).backgroundColor);
-	expect(background).toBe('rgb(17, 18, 21)');
+	await expect(admin.locator('body')).toHaveCSS('background-color', 'rgb(17, 18, 21)');
 });
 
 test('an address that leads nowhere says so', async ({ admin, faults }) => {

@@ -24,7 +24,7 @@ test('mistakes are found while one types, in the text, in the list and on the ca
 
 	await expect(admin.getByRole('button', { name: /add_hat_stepp/ })).toBeVisible();
 	await expect(admin.locator('.cm-lintRange-error', { hasText: 'node/no_such_node' })).toBeVisible();
-	await expect(admin.getByTitle('1 errors').first()).toBeVisible();
+	await expect(admin.getByTitle('1 error', { exact: true })).toHaveCount(2);
 
 	await write(admin, 'JSON of the workflow', workflow(world));
 	await expect(admin.locator('.cm-lintRange-error')).toHaveCount(0);
