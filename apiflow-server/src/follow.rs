@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use apiflow_core::ports::{EventRow, StoreError};
+use apiflow_core::runtime::Watch;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
@@ -19,8 +20,8 @@ use crate::state::AppState;
 /// Distance of heartbeats: below the idle limits of common proxies.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// How long one look lasts at most, since hints about a change may be lost.
-const LOOK: Duration = Duration::from_secs(2);
+/// How long one look lasts at most: another process may be at work on the job.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Events read at a time.
 const BATCH: u32 = 200;
@@ -39,7 +40,8 @@ pub(crate) async fn events(state: AppState, job: String, headers: &HeaderMap) ->
     if row.patch.status.is_final() && after >= row.last_seq {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let follower = Follower { state, job, after, ready: VecDeque::new(), ended: false };
+    let watch = state.runtime.watch();
+    let follower = Follower { state, job, after, watch, ready: VecDeque::new(), ended: false };
     let stream = stream::unfold(follower, |mut follower| async {
         let event = follower.next().await?;
         Some((Ok::<_, Infallible>(event), follower))
@@ -57,6 +59,7 @@ struct Follower {
     state: AppState,
     job: String,
     after: u64,
+    watch: Watch,
     ready: VecDeque<Event>,
     ended: bool,
 }
@@ -86,7 +89,8 @@ impl Follower {
             return Some(());
         }
         tokio::select! {
-            () = self.state.runtime.changed(&self.job, LOOK) => Some(()),
+            () = self.watch.changed(&self.job) => Some(()),
+            () = tokio::time::sleep(LOOK) => Some(()),
             () = self.state.stop.cancelled() => None,
         }
     }

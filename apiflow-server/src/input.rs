@@ -48,13 +48,18 @@ pub(crate) fn refused(error: &CallError) -> Problem {
     let faults = fields.map(|field| {
         let text = |key: &str| field.get(key).and_then(Value::as_str).unwrap_or_default();
         Fault {
-            pointer: pointer_push("/input", text("field")),
+            pointer: pointer_push("/input", field_name(text("field"))),
             message: text("message").to_owned(),
             code: None,
             help: None,
         }
     });
     Problem::invalid(error.message.clone(), faults.collect())
+}
+
+/// The input's own name: fields at fault are told as `input.NAME`.
+fn field_name(field: &str) -> &str {
+    field.strip_prefix("input.").unwrap_or(field)
 }
 
 fn fill(schema: &Value, input: &mut Map<String, Value>) {

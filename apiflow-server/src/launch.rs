@@ -99,7 +99,10 @@ pub(crate) async fn start(
     let wait = wait::preferred(headers)?;
     let idempotency = idempotency(state, caller, headers, &launch)?;
     let early_return = wait::early_return(&launch.bundle.document);
+    let mut id = uuid::Uuid::now_v7().to_string();
     let run = NewRun {
+        id: id.clone(),
+        seed: rand::random(),
         name: launch.name,
         workflow_id: launch.workflow_id,
         node_id: launch.node_id,
@@ -108,8 +111,7 @@ pub(crate) async fn start(
         input: launch.input,
         idempotency: idempotency.clone(),
     };
-    let (mut id, created) = state.runtime.submit(run).await?;
-    if let Created::Existing { job, fingerprint } = created {
+    if let Created::Existing { job, fingerprint } = state.runtime.submit(run).await? {
         if idempotency.is_some_and(|mine| mine.fingerprint != fingerprint) {
             return Err(Problem::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
@@ -147,6 +149,12 @@ async fn checked_with(
 ) -> Result<(Catalog, Vec<Diagnostic>), Problem> {
     catalog.secrets = Some(state.secrets.names().await?);
     let found = validate::workflow(document, &catalog);
+    if !has_errors(&found) {
+        return Ok((catalog, found));
+    }
+    // Advice such as "did you mean" needs to know what there is.
+    references::add_names(&*state.documents, &mut catalog).await?;
+    let found = validate::workflow(document, &catalog);
     Ok((catalog, found))
 }
 
@@ -159,21 +167,29 @@ pub(crate) async fn check_node(state: &AppState, node: &Node) -> Result<Vec<Diag
     };
     let connector = references::connector(&connector)?;
     let mut found = catalog::check_call(node, &connector);
-    let names = node.secret_names().into_iter().chain(connector.secret_names()).collect();
-    found.extend(unknown_secrets(state, &names).await?);
+    let own = serde_json::to_value(node).map_err(Problem::internal)?;
+    found.extend(unknown_secrets(state, &node.secret_names(), &own).await?);
+    // What the connector lacks is told where the node names it.
+    let lacking = unknown_secrets(state, &connector.secret_names(), &Value::Null).await?;
+    found.extend(lacking.into_iter().map(|found| Diagnostic { pointer: "/connector_id".to_owned(), ..found }));
     Ok(found)
 }
 
-/// A finding for each name that is no secret.
-pub(crate) async fn unknown_secrets(state: &AppState, names: &BTreeSet<String>) -> Result<Vec<Diagnostic>, Problem> {
+/// A finding for each of these names that is no secret, at its first place in the declaration.
+pub(crate) async fn unknown_secrets(
+    state: &AppState,
+    names: &BTreeSet<String>,
+    declaration: &Value,
+) -> Result<Vec<Diagnostic>, Problem> {
     if names.is_empty() {
         return Ok(Vec::new());
     }
     let known = state.secrets.names().await?;
     let unknown = names.difference(&known).map(|name| {
-        Diagnostic::error(codes::UNRESOLVED_SECRET, "", format!("there is no secret `{name}`")).help(
-            "an admin sets it with `PUT /api/v1/secrets/{name}`, or the operator lists it in APIFLOW_SECRETS_FROM_ENV",
-        )
+        let pointer = references::place_of_secret(declaration, name).unwrap_or_default();
+        Diagnostic::error(codes::UNRESOLVED_SECRET, pointer, format!("there is no secret `{name}`")).help(format!(
+            "an admin sets it with `PUT /api/v1/secrets/{name}`, or the operator lists it in APIFLOW_SECRETS_FROM_ENV"
+        ))
     });
     Ok(unknown.collect())
 }

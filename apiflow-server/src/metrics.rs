@@ -36,12 +36,28 @@ impl Counters {
 
 /// Counts a request and its answer.
 pub(crate) async fn count(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    state.counters.open.fetch_add(1, Ordering::Relaxed);
+    let open = Open::new(&state.counters.open);
     let response = next.run(request).await;
-    state.counters.open.fetch_sub(1, Ordering::Relaxed);
+    drop(open);
     let class = usize::from(response.status().as_u16() / 100).clamp(1, 5) - 1;
     state.counters.answers[class].fetch_add(1, Ordering::Relaxed);
     response
+}
+
+/// A request that has no answer yet; also one whose caller has gone leaves the count.
+struct Open<'a>(&'a AtomicI64);
+
+impl<'a> Open<'a> {
+    fn new(count: &'a AtomicI64) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// All numbers in Prometheus' text format.

@@ -3,11 +3,14 @@
 use std::collections::BTreeSet;
 
 use apiflow_core::catalog::{Catalog, Connector, Node, parse_connector, parse_node};
-use apiflow_core::diagnostic::Diagnostic;
+use apiflow_core::diagnostic::{Diagnostic, pointer_push};
 use apiflow_store::{Document, DocumentKind, Documents, RecordError};
 use serde_json::{Map, Value};
 
 use crate::problem::Problem;
+
+/// Documents of a kind that are read for their names.
+const MOST_NAMES: u32 = 200;
 
 /// The nodes and workflows that an OpenFlow document names; a document with faults gives those that can be told.
 pub(crate) fn of_workflow(document: &Value) -> Vec<(DocumentKind, String)> {
@@ -58,6 +61,35 @@ pub(crate) async fn catalog(documents: &dyn Documents, roots: &[&Value]) -> Resu
         wanted.extend(add(&mut catalog, document)?);
     }
     Ok(catalog)
+}
+
+/// Adds the newest nodes, connectors and workflows to a catalog that lacks some, for the sake of their names.
+pub(crate) async fn add_names(documents: &dyn Documents, catalog: &mut Catalog) -> Result<(), Problem> {
+    for kind in [DocumentKind::Connector, DocumentKind::Node, DocumentKind::Workflow] {
+        for document in documents.documents(kind, None, MOST_NAMES).await? {
+            add(catalog, document)?;
+        }
+    }
+    Ok(())
+}
+
+/// The place of the first string in a declaration that names a secret.
+pub(crate) fn place_of_secret(declaration: &Value, name: &str) -> Option<String> {
+    let below = |token: String, value: &Value| {
+        place_of_secret(value, name).map(|rest| format!("{}{rest}", pointer_push("", &token)))
+    };
+    match declaration {
+        Value::String(text) => {
+            let mentioned = text.match_indices('$').any(|(at, _)| {
+                let rest = text[at + 1..].strip_prefix(name);
+                rest.is_some_and(|rest| !rest.starts_with(|next: char| next.is_ascii_alphanumeric() || next == '_'))
+            });
+            mentioned.then(String::new)
+        }
+        Value::Array(items) => items.iter().enumerate().find_map(|(index, item)| below(index.to_string(), item)),
+        Value::Object(fields) => fields.iter().find_map(|(key, value)| below(key.clone(), value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => None,
+    }
 }
 
 /// Adds a document to a catalog; gives what it refers to in turn.
@@ -149,6 +181,15 @@ mod tests {
                 (DocumentKind::Workflow, "w"),
             ],
         );
+    }
+
+    #[test]
+    fn a_secret_is_found_where_it_is_named() {
+        let declaration =
+            json!({"name": "$KEY2", "header": {"a/b": "Key $KEY"}, "body": ["$OTHER", {"x": "{{ y }}$LAST."}]});
+        for (name, expected) in [("KEY", Some("/header/a~1b")), ("LAST", Some("/body/1/x")), ("NONE", None)] {
+            assert_eq!(place_of_secret(&declaration, name).as_deref(), expected, "{name}");
+        }
     }
 
     #[test]

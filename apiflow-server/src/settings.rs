@@ -65,11 +65,11 @@ pub struct Settings {
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: Option<String>,
 
-    /// Folder for the database, the key that secrets are sealed with, and artifacts; made if missing.
+    /// Folder for the database and the key that secrets are sealed with; made if missing.
     #[arg(long, env = "APIFLOW_DATA", default_value = "apiflow-data", value_name = "FOLDER")]
     pub data: PathBuf,
 
-    /// Where artifacts are kept. Unset: in the data folder.
+    /// Where artifacts are to be kept. This version keeps none and refuses to start where this is set.
     #[arg(long, env = "APIFLOW_ARTIFACTS", value_name = "URL")]
     pub artifacts: Option<String>,
 
@@ -93,6 +93,10 @@ pub struct Settings {
     /// Jobs that this process works on at the same time.
     #[arg(long, env = "APIFLOW_CONCURRENCY", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..), value_name = "JOBS")]
     pub concurrency: u32,
+
+    /// Largest result of a step, in bytes of JSON; over it the step fails.
+    #[arg(long, env = "APIFLOW_MAX_RESULT", default_value_t = 1024 * 1024, value_name = "BYTES")]
+    pub max_result: usize,
 
     /// Origins whose pages may call the API with a token, by commas: `https://app.example.com`.
     #[arg(long, env = "APIFLOW_CORS_ORIGINS", default_value = "", value_name = "LIST")]

@@ -72,6 +72,9 @@ fn report_dotenv(dotenv: dotenvy::Result<()>) -> Result<(), String> {
 
 async fn serve(settings: Settings) -> Result<(), String> {
     let web = settings.web().map_err(|error| error.to_string())?;
+    if settings.artifacts.as_ref().is_some_and(|place| !place.is_empty()) {
+        return Err("APIFLOW_ARTIFACTS: this version keeps no artifacts; leave it unset".to_owned());
+    }
     make_folder(&settings.data)?;
     let _lock = lock(&settings)?;
     // The port is taken before the database is touched: of two servers started by mistake the second changes nothing.
@@ -85,11 +88,9 @@ async fn serve(settings: Settings) -> Result<(), String> {
     let runtime = Runtime::new(
         parts(&settings, &stores, &secrets, &clock)?,
         RuntimeSettings {
-            worker: format!("{}-{}", std::process::id(), uuid::Uuid::now_v7()),
             concurrency: settings.concurrency,
-            lease: Duration::from_secs(30),
-            idle: Duration::from_secs(1),
-            grace: Duration::from_secs(10),
+            max_result_bytes: settings.max_result,
+            ..RuntimeSettings::new(format!("{}-{}", std::process::id(), uuid::Uuid::now_v7()))
         },
     );
     greet(&settings, &stores, &*clock, &web.public_url).await?;
@@ -193,7 +194,6 @@ fn parts(
         http: Arc::new(http),
         evaluator: Arc::new(evaluator()?),
         clock: Arc::clone(clock),
-        secrets: Arc::clone(secrets) as _,
     })
 }
 

@@ -13,8 +13,8 @@ use crate::state::AppState;
 /// The longest wait.
 const MOST_S: u64 = 300;
 
-/// How long one look lasts at most, since hints about a change may be lost.
-const LOOK: Duration = Duration::from_secs(2);
+/// How long one look lasts at most: another process may be at work on the job.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// The N of `Prefer: wait=N`.
 pub(super) fn preferred(headers: &HeaderMap) -> Result<Option<Duration>, Problem> {
@@ -46,6 +46,7 @@ pub(super) async fn until_answered(
     limit: Duration,
 ) -> Result<bool, Problem> {
     let end = Instant::now() + limit;
+    let mut watch = state.runtime.watch();
     loop {
         if show::row(state, job).await?.patch.status.is_final() || early_done(state, job, early).await? {
             return Ok(true);
@@ -55,7 +56,8 @@ pub(super) async fn until_answered(
             return Ok(false);
         }
         tokio::select! {
-            () = state.runtime.changed(job, left.min(LOOK)) => {}
+            () = watch.changed(job) => {}
+            () = tokio::time::sleep(left.min(LOOK)) => {}
             () = state.stop.cancelled() => {}
         }
     }

@@ -197,7 +197,7 @@ async fn the_input_of_a_run_is_checked_in_full() {
     talk.post("/workflow/flow/run", json!({"inputs": {}})).await;
     talk.post("/node/say/run", json!({"input": {}})).await;
     talk.post("/node/say/run", json!({"input": {"text": 5}})).await;
-    talk.say("POST", "/node/say/run", &[("prefer", "wait=999")], Some(json!({"input": {"text": "x"}}))).await;
+    talk.say("POST", "/workflow/flow/run", &[("prefer", "wait=999")], Some(json!({"input": {"text": "x"}}))).await;
     talk.post("/node/nobody/run", json!({})).await;
     talk.post("/workflow/nobody/run", json!({})).await;
     settle!(talk);

@@ -8,5 +8,7 @@ mod documents;
 mod founding;
 mod frame;
 mod jobs;
+mod provider;
+mod runs;
 mod secrets;
 mod talk;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apiflow_core::http::{Http, HttpLimits, OutgoingPolicy};
-use apiflow_core::ports::{Clock, EvaluationError, Evaluator, Script};
+use apiflow_core::ports::Clock;
+use apiflow_core::runtime::boa::BoaEvaluator;
 use apiflow_core::runtime::clock::SystemClock;
 use apiflow_core::runtime::secrets::EnvSecrets;
 use apiflow_core::runtime::{Runtime, RuntimeParts, RuntimeSettings};
@@ -35,22 +36,13 @@ const SHOWN: [&str; 9] = [
     "content-type",
 ];
 
-/// No workflow is run here, so nothing is evaluated.
-struct NoEvaluator;
-
-#[async_trait::async_trait]
-impl Evaluator for NoEvaluator {
-    async fn evaluate(&self, _script: Script) -> Result<Value, EvaluationError> {
-        Err(EvaluationError::Internal("nothing is evaluated in these tests".to_owned()))
-    }
-}
-
 /// A server and what was said.
 pub(crate) struct Talk {
     pub(crate) router: Router,
     pub(crate) stores: Stores,
     pub(crate) secrets: Arc<SecretBook>,
     pub(crate) stop: CancellationToken,
+    runtime: Runtime,
     token: Option<String>,
     transcript: String,
     known: Vec<(String, String)>,
@@ -98,7 +90,7 @@ impl Talk {
             .await
             .expect("the first admin is made");
         let http = Http::new(
-            OutgoingPolicy::default(),
+            OutgoingPolicy::parse("127.0.0.1").expect("the list is well formed"),
             secrets.clone(),
             HttpLimits { max_reply_bytes: 1 << 20, connect_timeout: Duration::from_secs(1) },
         )
@@ -106,20 +98,13 @@ impl Talk {
         let parts = RuntimeParts {
             store: stores.store.clone(),
             http: Arc::new(http),
-            evaluator: Arc::new(NoEvaluator),
+            evaluator: Arc::new(BoaEvaluator::new()),
             clock: clock.clone(),
-            secrets: secrets.clone(),
-        };
-        let working = RuntimeSettings {
-            worker: "test".to_owned(),
-            concurrency: 1,
-            lease: Duration::from_secs(30),
-            idle: Duration::from_millis(50),
-            grace: Duration::from_secs(1),
         };
         let stop = CancellationToken::new();
+        let runtime = Runtime::new(parts, RuntimeSettings::new("test"));
         let state = AppState::new(Parts {
-            runtime: Runtime::new(parts, working),
+            runtime: runtime.clone(),
             store: stores.store.clone(),
             documents: stores.documents.clone(),
             accounts: stores.accounts.clone(),
@@ -133,6 +118,7 @@ impl Talk {
             stores,
             secrets,
             stop,
+            runtime,
             token: None,
             transcript: String::new(),
             known: Vec::new(),
@@ -145,6 +131,12 @@ impl Talk {
         let mut talk = Self::new().await;
         talk.log_in("admin", "admin").await;
         talk
+    }
+
+    /// Has jobs worked on from now on, until the talk ends.
+    pub(crate) fn work(&self) {
+        let (runtime, stop) = (self.runtime.clone(), self.stop.clone());
+        tokio::spawn(async move { runtime.work(stop.cancelled_owned()).await });
     }
 
     /// Goes on as this user, without writing the login down.

@@ -43,7 +43,7 @@ async fn diagnostics(state: &AppState, document: &Document) -> Result<Vec<Diagno
         DocumentKind::Connector => {
             let connector = references::connector(document)?;
             let mut found = catalog::check_connector(&connector);
-            found.extend(launch::unknown_secrets(state, &connector.secret_names()).await?);
+            found.extend(launch::unknown_secrets(state, &connector.secret_names(), &document.body).await?);
             Ok(found)
         }
         DocumentKind::Node => {

@@ -1,0 +1,187 @@
+//! Runs: from the request to the ended job, with workers and a provider on real sockets.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::provider::Provider;
+use crate::talk::{Reply, Talk, settle};
+
+const CANARY: &str = "r8_canary_of_the_provider";
+
+/// A server with workers, a connector with a secret, a node per path of the provider and a workflow of two steps.
+async fn furnished() -> (Talk, Provider) {
+    let provider = Provider::start().await;
+    let mut talk = Talk::admin().await;
+    talk.know(&format!("127.0.0.1:{}", provider.port), "127.0.0.1:<port>");
+    talk.work();
+    let connector = json!({"id": "echo", "name": "Echo", "base_url": provider.url(),
+        "header": {"Authorization": "Bearer $ECHO_KEY"}});
+    let node = |id: &str| {
+        json!({"id": id, "name": id, "connector_id": "echo", "data": {"path": format!("/{id}")},
+        "input": [{"name": "text", "type": "string", "required": true}],
+        "output": [{"name": "text", "type": "string", "mapping": "text"}]})
+    };
+    let step = |id: &str, from: &str| {
+        json!({"id": id, "value": {"type": "script", "path": "node/say",
+        "input_transforms": {"text": {"type": "javascript", "expr": from}}}})
+    };
+    let workflow = json!({"id": "twice", "name": "Twice", "nodes": {"summary": "Twice",
+        "schema": {"type": "object", "properties": {"text": {"type": "string", "default": "hello"}}},
+        "value": {"modules": [step("a", "flow_input.text"), step("b", "results.a.text + '?'")]}}});
+    for (path, body) in [
+        ("/secrets/ECHO_KEY", json!({"value": CANARY})),
+        ("/connectors/echo", connector),
+        ("/nodes/say", node("say")),
+        ("/nodes/broken", node("broken")),
+        ("/nodes/endless", node("endless")),
+        ("/workflows/twice", workflow),
+    ] {
+        let reply = talk.raw("PUT", path, &[], Some(body)).await;
+        assert!(reply.status.is_success(), "{path}: {}", reply.text);
+    }
+    (talk, provider)
+}
+
+async fn run(talk: &mut Talk, path: &str, input: Value) -> Reply {
+    talk.say("POST", path, &[("prefer", "wait=30")], Some(json!({"input": input}))).await
+}
+
+/// Follows a job to its end and gives the stream's text.
+async fn follow(talk: &Talk, job: &str) -> String {
+    let path = format!("/jobs/{job}/events");
+    let stream = tokio::time::timeout(Duration::from_secs(30), talk.raw("GET", &path, &[], None)).await;
+    stream.expect("the stream ends with the job").text
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_is_run_and_its_calls_are_told_without_the_key() {
+    let (mut talk, provider) = furnished().await;
+    let job = run(&mut talk, "/node/say/run", json!({"text": "hello"})).await;
+    assert_eq!(provider.calls(), [(format!("Bearer {CANARY}"), json!({"text": "hello"}))]);
+    let id = job.string("/id");
+    let calls = talk.raw("GET", &format!("/jobs/{id}/steps/run/calls"), &[], None).await;
+    assert_eq!(calls.json()["items"].as_array().map(Vec::len), Some(1), "{}", calls.text);
+    assert!(calls.text.contains("Bearer $ECHO_KEY"), "{}", calls.text);
+    let whole = format!("{}{}{}", job.text, calls.text, follow(&talk, &id).await);
+    assert!(!whole.contains(CANARY), "{whole}");
+    settle!(talk);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_workflow_is_run_with_defaults_filled_in() {
+    let (mut talk, provider) = furnished().await;
+    let job = run(&mut talk, "/workflow/twice/run", json!({})).await;
+    assert_eq!(job.status, StatusCode::OK, "{}", job.text);
+    assert_eq!(job.json()["output"], json!({"text": "hello!?!"}));
+    let asked: Vec<_> = provider.calls().into_iter().map(|(_, body)| body).collect();
+    assert_eq!(asked, [json!({"text": "hello"}), json!({"text": "hello!?"})]);
+    let listed = talk.raw("GET", "/workflow/twice/jobs", &[], None).await.json();
+    assert_eq!(listed["items"][0]["id"], job.json()["id"]);
+    settle!(talk);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_is_run_without_being_saved() {
+    let (talk, _provider) = furnished().await;
+    let document = talk.raw("GET", "/workflows/twice", &[], None).await.json()["nodes"].clone();
+    let body = json!({"document": document, "input": {"text": "x"}});
+    let job = talk.raw("POST", "/workflows/run", &[("prefer", "wait=30")], Some(body)).await;
+    assert_eq!(job.status, StatusCode::OK, "{}", job.text);
+    assert_eq!(job.json()["output"], json!({"text": "x!?!"}));
+    assert_eq!((job.json()["workflow_id"].clone(), job.json()["name"].clone()), (Value::Null, json!("Twice")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_job_says_why() {
+    let (mut talk, _provider) = furnished().await;
+    run(&mut talk, "/node/broken/run", json!({"text": "hello"})).await;
+    settle!(talk);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_is_made_at_once_and_followed_to_its_end() {
+    let (talk, _provider) = furnished().await;
+    let made = talk.raw("POST", "/workflow/twice/run", &[], Some(json!({}))).await;
+    assert_eq!(made.status, StatusCode::ACCEPTED, "{}", made.text);
+    let id = made.string("/id");
+    assert_eq!(made.header("location"), format!("/api/v1/jobs/{id}"));
+    let stream = follow(&talk, &id).await;
+    assert!(stream.trim_end().ends_with("event: end\ndata: {\"status\":\"completed\"}"), "{stream}");
+    let ids: Vec<u64> = stream.lines().filter_map(|line| line.strip_prefix("id: ")?.parse().ok()).collect();
+    assert_eq!(ids, (1..=ids.len() as u64).collect::<Vec<_>>());
+    let last = [("last-event-id", ids.len().to_string())];
+    let rest = talk.raw("GET", &format!("/jobs/{id}/events"), &[(last[0].0, &last[0].1)], None).await;
+    assert_eq!(rest.status, StatusCode::NO_CONTENT);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_request_finds_the_first_job() {
+    let (mut talk, provider) = furnished().await;
+    let ask = async |talk: &Talk, text: &str| {
+        let headers = [("idempotency-key", "k1"), ("prefer", "wait=30")];
+        talk.raw("POST", "/workflow/twice/run", &headers, Some(json!({"input": {"text": text}}))).await
+    };
+    let first = ask(&talk, "a").await;
+    let second = ask(&talk, "a").await;
+    assert_eq!((first.status, second.status), (StatusCode::OK, StatusCode::OK), "{}", second.text);
+    assert_eq!(first.string("/id"), second.string("/id"));
+    assert_eq!(provider.calls().len(), 2);
+    let other = ask(&talk, "b").await;
+    assert_eq!(other.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(other.string("/code"), "idempotency_key_reused");
+    talk.as_new_user("ann").await;
+    assert_ne!(ask(&talk, "a").await.string("/id"), first.string("/id"), "keys are each user's own");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn waiting_ends_with_the_early_step() {
+    let (talk, _provider) = furnished().await;
+    let mut document = talk.raw("GET", "/workflows/twice", &[], None).await.json()["nodes"].clone();
+    document["value"]["early_return"] = json!("a");
+    document["value"]["modules"][1]["value"]["path"] = json!("node/endless");
+    let run = json!({"document": document});
+    let job = talk.raw("POST", "/workflows/run", &[("prefer", "wait=30")], Some(run)).await;
+    assert_eq!((job.status, job.string("/status")), (StatusCode::OK, "running".to_owned()), "{}", job.text);
+    assert_eq!(job.json()["steps"][0]["output"], json!({"text": "hello!"}));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn waiting_ends_after_the_preferred_time() {
+    let (talk, provider) = furnished().await;
+    let body = || Some(json!({"input": {"text": "x"}}));
+    let job = talk.raw("POST", "/node/endless/run", &[("prefer", "wait=1")], body()).await;
+    assert_eq!((job.status, job.header("preference-applied").as_str()), (StatusCode::ACCEPTED, "wait=1"));
+    provider.called.notified().await;
+
+    let id = job.string("/id");
+    let cancelled = talk.raw("POST", &format!("/jobs/{id}/cancel"), &[], None).await;
+    assert_eq!(cancelled.status, StatusCode::ACCEPTED, "{}", cancelled.text);
+    // A call under way is not cut off: its fate would be unknown.
+    provider.release.notify_one();
+    let stream = follow(&talk, &id).await;
+    assert!(stream.contains("{\"status\":\"cancelled\"}"), "{stream}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_ended_is_not_cancelled() {
+    let (mut talk, _provider) = furnished().await;
+    let job = talk.raw("POST", "/node/say/run", &[("prefer", "wait=30")], Some(json!({"input": {"text": "x"}}))).await;
+    talk.post(&format!("/jobs/{}/cancel", job.string("/id")), json!({})).await;
+    settle!(talk);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_does_not_go_to_a_host_that_no_admin_named() {
+    let (mut talk, provider) = furnished().await;
+    let evil = Provider::start().await;
+    talk.as_new_user("eve").await;
+    let moved = talk.raw("PATCH", "/connectors/echo", &[], Some(json!({"base_url": evil.url()}))).await;
+    assert_eq!(moved.status, StatusCode::OK, "{}", moved.text);
+    let job = talk.raw("POST", "/node/say/run", &[("prefer", "wait=30")], Some(json!({"input": {"text": "x"}}))).await;
+    assert_eq!(job.string("/status"), "failed", "{}", job.text);
+    let message = job.string("/error/message");
+    assert!(message.contains("ECHO_KEY") && message.contains("127.0.0.1"), "{message}");
+    assert!(evil.calls().is_empty() && provider.calls().is_empty());
+}

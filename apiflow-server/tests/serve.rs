@@ -1,0 +1,188 @@
+//! The binary itself: how it starts, what it refuses, how it ends.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A server; ended when it is dropped.
+struct Server {
+    child: Child,
+    output: BufReader<ChildStdout>,
+    address: String,
+    /// What was printed before the address.
+    greeting: String,
+}
+
+impl Server {
+    fn start(folder: &Path, settings: &[(&str, &str)]) -> Self {
+        let mut child = command(folder, settings).stdout(Stdio::piped()).spawn().expect("the binary starts");
+        let mut output = BufReader::new(child.stdout.take().expect("its output is piped"));
+        let mut greeting = String::new();
+        let address = loop {
+            let mut line = String::new();
+            assert!(output.read_line(&mut line).is_ok_and(|length| length > 0), "it ended: {greeting}");
+            match line.trim_end().strip_prefix("apiflow listens on http://") {
+                Some(address) => break address.to_owned(),
+                None => greeting.push_str(&line),
+            }
+        };
+        Self { child, output, address, greeting }
+    }
+
+    /// Sends a request and gives the whole reply.
+    fn ask(&self, method: &str, path: &str, body: &str) -> String {
+        let mut stream = TcpStream::connect(&self.address).expect("the server takes connections");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a time is no fault");
+        let length = body.len();
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n\
+             content-length: {length}\r\n\r\n{body}"
+        )
+        .expect("the request is sent");
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).expect("the reply is text");
+        reply
+    }
+
+    fn signal(&self, name: &str) {
+        let done = Command::new("kill").args([format!("-{name}"), self.child.id().to_string()]).status();
+        assert!(done.is_ok_and(|status| status.success()));
+    }
+
+    /// Waits for the end; gives whether it was a good one, and the rest of the output.
+    fn end(mut self) -> (bool, String) {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait().expect("it can be waited for") {
+                let mut rest = String::new();
+                self.output.read_to_string(&mut rest).expect("the rest is text");
+                return (status.success(), rest);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("the server did not end within {PATIENCE:?}");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn command(folder: &Path, settings: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_apiflow"));
+    command.arg("serve").env_clear().env("APIFLOW_LISTEN", "127.0.0.1:0").envs(settings.iter().copied());
+    command.current_dir(folder).stdin(Stdio::null()).stderr(Stdio::inherit());
+    command
+}
+
+fn refused(folder: &Path, settings: &[(&str, &str)]) -> String {
+    let Output { status, stderr, .. } =
+        command(folder, settings).stderr(Stdio::piped()).output().expect("the binary starts");
+    assert!(!status.success());
+    String::from_utf8_lossy(&stderr).into_owned()
+}
+
+#[test]
+fn without_settings_it_works_and_tells_the_first_password_once() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let server = Server::start(folder.path(), &[]);
+    let password = server
+        .greeting
+        .split("with the password ")
+        .nth(1)
+        .and_then(|rest| rest.split_whitespace().next())
+        .expect("the password is printed")
+        .to_owned();
+    assert!(server.ask("GET", "/readyz", "").starts_with("HTTP/1.1 200"));
+    let login = format!("{{\"username\": \"admin\", \"password\": \"{password}\"}}");
+    assert!(server.ask("POST", "/api/v1/login", &login).contains("\"token\""));
+    assert!(folder.path().join("apiflow-data/apiflow.db").exists());
+    server.signal("TERM");
+    let (well, _) = server.end();
+    assert!(well, "SIGTERM is a good end");
+
+    let again = Server::start(folder.path(), &[]);
+    assert_eq!(again.greeting, "");
+    assert!(again.ask("POST", "/api/v1/login", &login).contains("\"token\""));
+    again.signal("INT");
+    assert!(again.end().0, "SIGINT is a good end");
+}
+
+#[test]
+fn a_file_of_settings_is_read_in_the_working_directory() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let text =
+        "PUBLIC_API_URL=http://localhost:8000\nADMIN_LOGIN=root\nADMIN_PASSWORD=battery staple\nAPIFLOW_DATA=here\n";
+    std::fs::write(folder.path().join(".env"), text.replace("battery staple", "\"battery staple\"")).expect("written");
+    let server = Server::start(folder.path(), &[]);
+    let login = "{\"username\": \"root\", \"password\": \"battery staple\"}";
+    assert!(server.ask("POST", "/api/v1/login", login).contains("\"token\""));
+    assert!(folder.path().join("here/secret.key").exists());
+}
+
+#[test]
+fn what_cannot_work_is_told_clearly() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let server = Server::start(folder.path(), &[]);
+    for (settings, words) in [
+        (vec![], "another apiflow is running on apiflow-data"),
+        (vec![("APIFLOW_DATA", "other"), ("APIFLOW_LISTEN", server.address.as_str())], "is in use by another program"),
+        (vec![("APIFLOW_DATA", "third"), ("DATABASE_URL", "mysql://u:secret@h/d")], "sqlite:<path> or postgres://"),
+        (vec![("APIFLOW_DATA", "fourth"), ("APIFLOW_SECRET_KEY", "short")], "APIFLOW_SECRET_KEY holds no key"),
+        (vec![("APIFLOW_DATA", "fifth"), ("APIFLOW_ALLOW_HOSTS", "a/b/c")], "APIFLOW_ALLOW_HOSTS: `a/b/c`"),
+        (vec![("APIFLOW_DATA", "sixth"), ("PUBLIC_API_URL", "localhost")], "PUBLIC_API_URL: `localhost`"),
+        (vec![("APIFLOW_DATA", "seventh"), ("APIFLOW_CORS_ORIGINS", "*")], "APIFLOW_CORS_ORIGINS: `*`"),
+        (
+            vec![
+                ("APIFLOW_DATA", "eighth"),
+                ("PUBLIC_API_URL", "https://apiflow.example"),
+                ("ADMIN_PASSWORD", "admin"),
+            ],
+            "ADMIN_PASSWORD: `admin` is refused",
+        ),
+    ] {
+        let said = refused(folder.path(), &settings);
+        assert!(said.contains(words), "{settings:?}: {said}");
+        assert!(!said.contains("secret@"), "{said}");
+    }
+    assert!(server.ask("GET", "/readyz", "").starts_with("HTTP/1.1 200"), "the first one goes on");
+}
+
+#[test]
+fn a_workflow_is_checked_on_the_command_line() {
+    let check = |text: &str| {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        std::fs::write(folder.path().join("w.json"), text).expect("written");
+        let done = Command::new(env!("CARGO_BIN_EXE_apiflow"))
+            .args(["validate", "w.json"])
+            .current_dir(folder.path())
+            .output()
+            .expect("the binary starts");
+        (done.status.code(), String::from_utf8_lossy(&done.stdout).into_owned())
+    };
+    let module = |kind: &str| {
+        format!("{{\"value\": {{\"modules\": [{{\"id\": \"a\", \"value\": {{\"type\": \"{kind}\"}}}}]}}}}")
+    };
+    assert_eq!(check(&module("identity")).0, Some(0));
+    let (code, said) = check(&module("dance"));
+    assert_eq!(code, Some(1));
+    assert!(said.starts_with("w.json/value/modules/0/value/type: error[unknown-module-type]: "), "{said}");
+    assert_eq!(check("{").0, Some(1));
+}
+
+#[test]
+fn the_evaluator_is_not_for_people() {
+    let done = Command::new(env!("CARGO_BIN_EXE_apiflow")).arg("evaluator").stdin(Stdio::null()).output();
+    let done = done.expect("the binary starts");
+    assert!(!done.status.success());
+    assert!(String::from_utf8_lossy(&done.stderr).contains("for `apiflow` itself"));
+}
