@@ -22,3 +22,9 @@ export function merge(...lists: (readonly Problem[])[]): Problem[] {
 	const weight = { error: 0, warning: 1, hint: 2 };
 	return [...unique.values()].sort((a, b) => weight[a.severity] - weight[b.severity]);
 }
+
+/** A message in pieces: what stands between backticks is code. A backtick without its partner is plain text. */
+export function quoted(message: string): { text: string; code: boolean }[] {
+	const pieces = message.split(/`([^`]+)`/);
+	return pieces.map((text, index) => ({ text, code: index % 2 === 1 })).filter(({ text }) => text !== '');
+}
