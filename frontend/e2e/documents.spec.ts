@@ -1,0 +1,96 @@
+import { connector, expect, expectRefusal, test, write } from './fixtures.ts';
+
+test('a connector is made, shown, changed and deleted', async ({ admin, rest }) => {
+	const { unique } = await rest.world();
+	const id = `made_${unique}`;
+	await admin.goto('/connectors');
+	await admin.getByRole('link', { name: 'New connector' }).click();
+	await write(admin, 'JSON of the connector', { id, name: `Made ${unique}`, base_url: 'https://api.example/v1', method: 'get' });
+	await admin.getByRole('button', { name: 'Create' }).click();
+	await expect(admin).toHaveURL(`/connectors/${id}`);
+	await expect(admin.getByRole('heading', { level: 1 })).toHaveText(`Made ${unique}`);
+
+	await write(admin, 'JSON of the connector', { name: `Changed ${unique}`, base_url: 'https://api.example/v2' });
+	await expect(admin.getByText('Unsaved changes')).toBeVisible();
+	const put = admin.waitForRequest((request) => request.method() === 'PUT');
+	await admin.keyboard.press('ControlOrMeta+s');
+	expect((await put).headers()['if-match']).toMatch(/^"/);
+	await expect(admin.getByText('Saved', { exact: true })).toBeVisible();
+	await expect(admin.getByRole('heading', { level: 1 })).toHaveText(`Changed ${unique}`);
+
+	await admin.getByRole('button', { name: 'Delete' }).click();
+	await admin.getByRole('alertdialog').getByRole('button', { name: 'Delete' }).click();
+	await expect(admin).toHaveURL('/connectors');
+	await expect(admin.getByRole('link', { name: new RegExp(unique) })).toHaveCount(1);
+	await expect(admin.getByText(`Changed ${unique}`)).toHaveCount(0);
+});
+
+test('what the server refuses is shown at its place', async ({ admin, rest, faults }) => {
+	const world = await rest.world();
+	await admin.goto(`/connectors/${world.connector}`);
+	await expect(admin.getByRole('textbox', { name: 'JSON of the connector' })).toContainText('base_url');
+	await write(admin, 'JSON of the connector', { ...connector(world), base_url: 'nowhere', colour: 'red' });
+	await admin.getByRole('button', { name: 'Save' }).click();
+	const alert = admin.getByRole('alert');
+	await expect(alert.getByRole('button', { name: /\/base_url/ })).toBeVisible();
+	await expect(alert.getByRole('button', { name: /\/colour/ })).toBeVisible();
+	expectRefusal(faults, 422);
+
+	await expect(admin.locator('.cm-lintRange-error', { hasText: 'nowhere' })).toBeVisible();
+	await alert.getByRole('button', { name: /\/base_url/ }).click();
+	await admin.keyboard.insertText('"https://api.example/v1"');
+	await expect(admin.getByRole('textbox', { name: 'JSON of the connector' })).toContainText('"base_url": "https://api.example/v1"');
+});
+
+test('text that is not JSON is marked and not sent', async ({ admin, rest }) => {
+	const world = await rest.world();
+	await admin.goto(`/nodes/${world.node}`);
+	await write(admin, 'JSON of the node', '{ "name": }');
+	await expect(admin.getByText('Not JSON yet')).toBeVisible();
+	await expect(admin.getByRole('button', { name: 'Save' })).toBeDisabled();
+	await expect(admin.locator('.cm-lint-marker-error')).toBeVisible();
+	admin.on('dialog', (dialog) => void dialog.accept());
+	await admin.goto('/nodes');
+});
+
+test('a version that somebody else saved is not overwritten unasked', async ({ admin, rest, faults }) => {
+	const world = await rest.world();
+	await admin.goto(`/connectors/${world.connector}`);
+	await expect(admin.getByRole('textbox', { name: 'JSON of the connector' })).toContainText('base_url');
+	await rest.call('PATCH', `/connectors/${world.connector}`, { name: `Theirs ${world.unique}` });
+	await write(admin, 'JSON of the connector', { ...connector(world), name: `Mine ${world.unique}` });
+	await admin.getByRole('button', { name: 'Save' }).click();
+	await expect(admin.getByRole('button', { name: 'Load the other version' })).toBeVisible();
+	expectRefusal(faults, 412);
+	await admin.getByRole('button', { name: 'Replace it with mine' }).click();
+	await expect(admin.getByRole('heading', { level: 1 })).toHaveText(`Mine ${world.unique}`);
+});
+
+test('what others refer to is not deleted, and they are named', async ({ admin, rest, faults }) => {
+	const world = await rest.world();
+	await admin.goto(`/connectors/${world.connector}`);
+	await admin.getByRole('button', { name: 'Delete' }).click();
+	const dialog = admin.getByRole('alertdialog');
+	await dialog.getByRole('button', { name: 'Delete' }).click();
+	await expect(dialog.getByRole('alert')).toContainText(world.node);
+	expectRefusal(faults, 409);
+	await admin.keyboard.press('Escape');
+	await expect(dialog).toBeHidden();
+	await expect(admin.getByRole('button', { name: 'Delete' })).toBeFocused();
+});
+
+test('lists have pages', async ({ admin, rest }) => {
+	const { unique } = await rest.world();
+	for (let index = 0; index < 51; index++) {
+		await rest.call('POST', '/connectors', { id: `p${index}_${unique}`, name: `Page ${index}`, base_url: 'https://api.example' });
+	}
+	await admin.goto('/connectors');
+	const rows = admin.getByRole('list', { name: 'Connectors' }).getByRole('listitem');
+	await expect(rows).toHaveCount(50);
+	await expect(rows.first()).toContainText('Page 50');
+	await admin.getByRole('link', { name: 'Older' }).click();
+	await expect(rows.first()).toContainText('Page 0');
+	await admin.goBack();
+	await expect(rows.first()).toContainText('Page 50');
+	for (let index = 0; index < 51; index++) await rest.call('DELETE', `/connectors/p${index}_${unique}`);
+});

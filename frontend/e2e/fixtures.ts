@@ -1,0 +1,216 @@
+import { randomBytes } from 'node:crypto';
+import { test as base, expect, type APIRequestContext, type Page } from '@playwright/test';
+import type { Job, LoginReply } from './types.ts';
+
+export { expect } from '@playwright/test';
+
+function setting(name: string): string {
+	const value = process.env[name];
+	if (!value) throw new Error(`${name} is not set; see "End-to-end tests" in frontend/README.md`);
+	return value;
+}
+
+/** A real picture of one pixel, for addresses that lead nowhere. */
+const PIXEL = Buffer.from(
+	'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
+	'base64'
+);
+
+/** The REST API, as the admin uses it. */
+export class Rest {
+	readonly #request: APIRequestContext;
+	readonly #token: string;
+
+	constructor(request: APIRequestContext, token: string) {
+		this.#request = request;
+		this.#token = token;
+	}
+
+	/** Calls a route under `/api/v1` and gives the body of a success. */
+	async call<T>(method: string, path: string, data?: unknown): Promise<T> {
+		const reply = await this.#request.fetch(`/api/v1${path}`, {
+			method,
+			data,
+			headers: { Authorization: `Bearer ${this.#token}` }
+		});
+		expect(reply.ok(), `${method} ${path}: ${reply.status()} ${reply.ok() ? '' : await reply.text()}`).toBe(true);
+		return (reply.status() === 204 ? undefined : await reply.json()) as T;
+	}
+
+	/** Sets what the stand-in for Replicate does from now on. */
+	async standIn(behaviour: object): Promise<void> {
+		const origin = new URL(setting('FAKE_REPLICATE_URL')).origin;
+		const reply = await this.#request.post(`${origin}/_control`, { data: behaviour });
+		expect(reply.ok(), await reply.text()).toBe(true);
+	}
+
+	/** Declares a connector to the stand-in, a node of it and a workflow that calls the node twice. */
+	async world(): Promise<World> {
+		const unique = randomBytes(4).toString('hex');
+		const world = { connector: `c_${unique}`, node: `n_${unique}`, workflow: `w_${unique}`, unique };
+		await this.call('PUT', '/secrets/E2E_REPLICATE_TOKEN', { value: `r8_${unique}` });
+		await this.call('POST', '/connectors', connector(world));
+		await this.call('POST', '/nodes', node(world));
+		await this.call('POST', '/workflows', workflow(world));
+		return world;
+	}
+
+	/** Runs a workflow and waits for its end. */
+	run(workflow: string, input: object): Promise<Job> {
+		return this.#waited(`/workflow/${workflow}/run`, { input });
+	}
+
+	async #waited(path: string, data: object): Promise<Job> {
+		const reply = await this.#request.post(`/api/v1${path}`, {
+			data,
+			headers: { Authorization: `Bearer ${this.#token}`, Prefer: 'wait=30' }
+		});
+		expect(reply.status(), await reply.text()).toBe(200);
+		return (await reply.json()) as Job;
+	}
+}
+
+/** Ids of what a test declared. */
+export interface World {
+	connector: string;
+	node: string;
+	workflow: string;
+	unique: string;
+}
+
+export const PICTURE = 'https://replicate.delivery/in/person.png';
+
+export function connector({ connector, unique }: World) {
+	return {
+		id: connector,
+		name: `Replicate ${unique}`,
+		base_url: `${new URL(setting('FAKE_REPLICATE_URL')).origin}/v1`,
+		method: 'POST',
+		header: { Authorization: 'Bearer $E2E_REPLICATE_TOKEN' }
+	};
+}
+
+export function node({ connector, node, unique }: World) {
+	return {
+		id: node,
+		name: `Flux ${unique}`,
+		description: 'Edits a picture',
+		connector_id: connector,
+		input: [
+			{ name: 'prompt', type: 'string', required: true, description: 'What to change' },
+			{ name: 'input_image', type: 'string', required: true }
+		],
+		output: [{ name: 'output_image', type: 'string', mapping: 'output' }],
+		data: {
+			path: '/models/black-forest-labs/flux-kontext-pro/predictions',
+			body: { input: '{{ input }}' },
+			operation: 'replicate'
+		}
+	};
+}
+
+function step(id: string, node: string, prompt: string, image: string) {
+	return {
+		id,
+		summary: prompt,
+		value: {
+			type: 'script',
+			path: `node/${node}`,
+			input_transforms: {
+				prompt: { type: 'static', value: prompt },
+				input_image: { type: 'javascript', expr: image }
+			}
+		}
+	};
+}
+
+export function workflow({ workflow, node, unique }: World) {
+	return {
+		id: workflow,
+		name: `Cartoon ${unique}`,
+		description: 'Adds a hat, then makes a cartoon',
+		nodes: {
+			summary: `Cartoon ${unique}`,
+			schema: {
+				type: 'object',
+				properties: {
+					input_image: { type: 'string', description: 'Address of the picture' },
+					style: { type: 'string', enum: ['cartoon', 'vintage'], default: 'cartoon' },
+					strength: { type: 'integer', minimum: 1 },
+					options: { type: 'object' }
+				},
+				required: ['input_image']
+			},
+			value: {
+				modules: [
+					step('add_hat_step', node, 'Add a Hat to person', 'flow_input.input_image'),
+					step('cartoon_step', node, 'Make this a 90s cartoon', 'results.add_hat_step.output_image')
+				]
+			}
+		}
+	};
+}
+
+interface Fixtures {
+	/** The REST API, as the admin uses it. */
+	rest: Rest;
+	/** A page whose browser is logged in as the admin. */
+	admin: Page;
+	/** What the page wrote to its console as errors; a test that expects one empties it. */
+	faults: string[];
+}
+
+export const credentials = () => ({ username: setting('APIFLOW_ADMIN_LOGIN'), password: setting('APIFLOW_ADMIN_PASSWORD') });
+
+export const test = base.extend<Fixtures, { token: string }>({
+	token: [
+		async ({ playwright }, use) => {
+			const request = await playwright.request.newContext({ baseURL: setting('APIFLOW_URL') });
+			const reply = await request.post('/api/v1/login', { data: credentials() });
+			expect(reply.ok(), await reply.text()).toBe(true);
+			const { token } = (await reply.json()) as LoginReply;
+			await use(token);
+			await request.dispose();
+		},
+		{ scope: 'worker' }
+	],
+	rest: async ({ playwright, token }, use) => {
+		const request = await playwright.request.newContext({ baseURL: setting('APIFLOW_URL') });
+		await use(new Rest(request, token));
+		await request.dispose();
+	},
+	faults: [
+		async ({ page }, use) => {
+			const faults: string[] = [];
+			page.on('pageerror', (error) => faults.push(error.stack ?? error.message));
+			page.on('console', (message) => {
+				if (message.type() === 'error') faults.push(`${message.text()} (${message.location().url})`);
+			});
+			await page.route('https://replicate.delivery/**', (route) => route.fulfill({ contentType: 'image/png', body: PIXEL }));
+			await use(faults);
+			expect(faults, 'errors in the console').toEqual([]);
+		},
+		{ auto: true }
+	],
+	admin: async ({ page }, use) => {
+		const reply = await page.request.post('/api/v1/login', { data: credentials() });
+		expect(reply.ok(), await reply.text()).toBe(true);
+		await use(page);
+	}
+});
+
+/** A refusal is also an error in the browser's console; the test that provokes one takes it out. */
+export function expectRefusal(faults: string[], status: number): void {
+	const at = faults.findIndex((fault) => fault.includes(`status of ${status}`));
+	expect(at, `a reply ${status} among ${JSON.stringify(faults)}`).toBeGreaterThanOrEqual(0);
+	faults.splice(at, 1);
+}
+
+/** Replaces the text of the JSON editor. */
+export async function write(page: Page, label: string | RegExp, value: unknown): Promise<void> {
+	const editor = page.getByRole('textbox', { name: label });
+	await editor.click();
+	await page.keyboard.press('ControlOrMeta+a');
+	await page.keyboard.press('Delete');
+	await page.keyboard.insertText(typeof value === 'string' ? value : JSON.stringify(value, null, 2));
+}

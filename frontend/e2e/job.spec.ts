@@ -1,0 +1,106 @@
+import { expect, expectRefusal, PICTURE, test } from './fixtures.ts';
+
+test.beforeEach(({ rest }) => rest.standIn({ delay_ms: 200, end: 'succeeded', fail_predictions: 0 }));
+
+test('a run is started from its form and followed to its end', async ({ admin, rest }) => {
+	const world = await rest.world();
+	await rest.standIn({ delay_ms: 1500 });
+	await admin.goto(`/workflows/${world.workflow}`);
+	await admin.getByRole('link', { name: 'Run' }).click();
+	await admin.getByRole('button', { name: 'Run' }).click();
+	await expect(admin.getByText('a value is required')).toBeVisible();
+	await admin.getByLabel('input_image').fill(PICTURE);
+	await admin.getByLabel('style').selectOption('vintage');
+	await admin.getByLabel('options').fill('{"a": [1]}');
+	await admin.getByRole('button', { name: 'Run' }).click();
+
+	await expect(admin).toHaveURL(/\/jobs\/[^/]+$/);
+	const steps = admin.getByRole('list', { name: 'Steps' }).locator('> li');
+	await expect(steps.filter({ hasText: 'add_hat_step' })).toContainText('running');
+	await expect(steps.filter({ hasText: 'cartoon_step' })).toContainText('running');
+	await expect(steps.filter({ hasText: 'add_hat_step' })).toContainText('completed');
+	await expect(admin.getByRole('status')).toContainText('completed');
+	await expect(steps.filter({ hasText: 'completed' })).toHaveCount(2);
+
+	const output = admin.getByRole('region', { name: 'Output', exact: true });
+	const picture = output.getByRole('img', { name: 'output_image' });
+	await expect(picture).toBeVisible();
+	expect(await picture.evaluate((image: HTMLImageElement) => image.naturalWidth)).toBe(1);
+	await expect(admin.getByRole('region', { name: 'Input of the job' })).toContainText('"style": "vintage"');
+});
+
+test('the calls of a step are shown without its secret', async ({ admin, rest }) => {
+	const world = await rest.world();
+	const job = await rest.run(world.workflow, { input_image: PICTURE });
+	expect(job.status).toBe('completed');
+	await admin.goto(`/jobs/${job.id}`);
+	const step = admin.getByRole('list', { name: 'Steps' }).locator('> li').first();
+	await step.locator('summary').first().click();
+	await expect(step.getByRole('region', { name: 'Output of add_hat_step' })).toContainText('output_image');
+	await step.getByRole('tab', { name: 'Calls' }).click();
+	await step.getByText('submit', { exact: true }).click();
+	const request = step.getByRole('region', { name: 'Request of call 1' });
+	await expect(request).toContainText('flux-kontext-pro/predictions');
+	await expect(request).toContainText('E2E_REPLICATE_TOKEN');
+	expect(await admin.content()).not.toContain(`r8_${world.unique}`);
+});
+
+test('a failed job says why, and is run again with the same input', async ({ admin, rest }) => {
+	const world = await rest.world();
+	await rest.standIn({ end: 'failed' });
+	const job = await rest.run(world.workflow, { input_image: PICTURE });
+	expect(job.status).toBe('failed');
+	await admin.goto(`/jobs/${job.id}`);
+	await expect(admin.getByRole('alert')).toContainText('out of memory');
+	await expect(admin.getByRole('list', { name: 'Steps' }).locator('> li')).toHaveCount(1);
+	await admin.getByRole('link', { name: 'Run again' }).click();
+	await expect(admin.getByLabel('input_image')).toHaveValue(PICTURE);
+});
+
+test('a running job is cancelled', async ({ admin, rest }) => {
+	const world = await rest.world();
+	await rest.standIn({ delay_ms: 600_000 });
+	const { id } = await rest.call<{ id: string }>('POST', `/workflow/${world.workflow}/run`, { input: { input_image: PICTURE } });
+	await admin.goto(`/jobs/${id}`);
+	const step = admin.getByRole('list', { name: 'Steps' }).locator('> li');
+	await expect(step).toContainText('running');
+	await expect(admin.getByText('live', { exact: true })).toBeVisible();
+	await admin.getByRole('button', { name: 'Cancel' }).click();
+	await expect(admin.getByRole('status')).toContainText('cancelled');
+	await expect(step).toContainText('cancelled');
+	await admin.getByRole('button', { name: 'Delete' }).click();
+	await admin.getByRole('alertdialog').getByRole('button', { name: 'Delete' }).click();
+	await expect(admin).toHaveURL('/jobs');
+});
+
+test('a single node is run', async ({ admin, rest }) => {
+	const world = await rest.world();
+	await admin.goto(`/nodes/${world.node}/run`);
+	await admin.getByLabel('prompt').fill('Add a hat');
+	await admin.getByLabel('input_image').fill(PICTURE);
+	await admin.getByRole('button', { name: 'Run' }).click();
+	await expect(admin.getByRole('status')).toContainText('completed');
+	await expect(admin.getByRole('link', { name: `node ${world.node}` })).toBeVisible();
+});
+
+test('an input that the server refuses is shown at its field', async ({ admin, rest, faults }) => {
+	const world = await rest.world();
+	await admin.goto(`/workflows/${world.workflow}/run`);
+	await admin.getByLabel('input_image').fill(PICTURE);
+	await admin.getByLabel('strength').fill('0');
+	await admin.getByRole('button', { name: 'Run' }).click();
+	await expect(admin.getByLabel('strength')).toHaveAttribute('aria-invalid', 'true');
+	expectRefusal(faults, 422);
+});
+
+test('jobs are filtered by status and by workflow', async ({ admin, rest }) => {
+	const world = await rest.world();
+	await rest.run(world.workflow, { input_image: PICTURE });
+	await admin.goto(`/jobs?workflow=${world.workflow}`);
+	const rows = admin.getByRole('list', { name: 'Jobs' }).getByRole('listitem');
+	await expect(rows).toHaveCount(1);
+	await admin.getByLabel('Status').selectOption('failed');
+	await expect(admin.getByRole('heading', { name: 'No such jobs' })).toBeVisible();
+	await admin.getByLabel('Status').selectOption('completed');
+	await expect(rows).toHaveCount(1);
+});

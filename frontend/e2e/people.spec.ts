@@ -1,0 +1,77 @@
+import { expect, expectRefusal, test } from './fixtures.ts';
+import type { TokenInfo, User } from './types.ts';
+
+test('an admin makes a user and deletes them', async ({ admin, rest, faults }) => {
+	const { unique } = await rest.world();
+	const name = `ada_${unique}`;
+	await admin.goto('/users');
+	await admin.getByLabel('Username').fill(name);
+	await admin.getByLabel('Password').fill('correct horse battery');
+	await admin.getByRole('button', { name: 'Create user' }).click();
+	const row = admin.getByRole('list', { name: 'Users' }).getByRole('listitem').filter({ hasText: name });
+	await expect(row).toContainText('user');
+
+	await admin.getByLabel('Username').fill(name);
+	await admin.getByLabel('Password').fill('correct horse battery');
+	await admin.getByRole('button', { name: 'Create user' }).click();
+	await expect(admin.getByRole('alert')).toContainText(name);
+	expectRefusal(faults, 409);
+
+	await row.getByRole('button', { name: /^Delete user/ }).click();
+	await admin.getByRole('alertdialog').getByRole('button', { name: 'Delete' }).click();
+	await expect(row).toHaveCount(0);
+});
+
+test('who is no admin sees no users', async ({ page, rest, faults }) => {
+	const { unique } = await rest.world();
+	const user = { username: `bob_${unique}`, password: 'correct horse battery' };
+	await rest.call<User>('POST', '/users', user);
+	await page.request.post('/api/v1/login', { data: user });
+	await page.goto('/workflows');
+	await expect(page.getByRole('link', { name: 'Jobs' })).toBeVisible();
+	await expect(page.getByRole('link', { name: 'Users' })).toHaveCount(0);
+	await page.goto('/users');
+	await expect(page.getByRole('alert')).toBeVisible();
+	expectRefusal(faults, 403);
+});
+
+test('a password is changed with the one so far', async ({ page, rest, faults }) => {
+	const { unique } = await rest.world();
+	const user = { username: `eve_${unique}`, password: 'correct horse battery' };
+	await rest.call<User>('POST', '/users', user);
+	await page.request.post('/api/v1/login', { data: user });
+	await page.goto('/account');
+	await page.getByLabel('Current password').fill('wrong');
+	await page.getByLabel('New password').fill('another horse battery');
+	await page.getByRole('button', { name: 'Change password' }).click();
+	await expect(page.getByRole('alert')).toBeVisible();
+	await expect(page).toHaveURL('/account');
+	faults.length = 0;
+	await page.getByLabel('Current password').fill(user.password);
+	await page.getByLabel('New password').fill('another horse battery');
+	await page.getByRole('button', { name: 'Change password' }).click();
+	await expect(page.getByText('Changed')).toBeVisible();
+	const reply = await page.request.post('/api/v1/login', { data: { ...user, password: 'another horse battery' } });
+	expect(reply.status()).toBe(200);
+});
+
+test('a token is made, shown once, works, and is ended', async ({ admin, rest, request }) => {
+	const { unique } = await rest.world();
+	await admin.goto('/account');
+	await admin.getByLabel('What it is for').fill(`ci ${unique}`);
+	await admin.getByRole('button', { name: 'Create token' }).click();
+	const token = await admin.getByText('Copy the token now').locator('..').locator('code').innerText();
+	const me = () => request.get('/api/v1/user', { headers: { Authorization: `Bearer ${token}` } });
+	expect((await me()).status()).toBe(200);
+
+	await admin.reload();
+	const row = admin.getByRole('list', { name: 'API tokens' }).getByRole('listitem').filter({ hasText: `ci ${unique}` });
+	await expect(row).toBeVisible();
+	expect(await admin.content()).not.toContain(token);
+	await row.getByRole('button', { name: /^Delete token/ }).click();
+	await admin.getByRole('alertdialog').getByRole('button', { name: 'Delete' }).click();
+	await expect(row).toHaveCount(0);
+	expect((await me()).status()).toBe(401);
+	const { items } = await rest.call<{ items: TokenInfo[] }>('GET', '/user/tokens');
+	expect(items.map(({ name }) => name)).not.toContain(`ci ${unique}`);
+});

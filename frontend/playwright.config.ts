@@ -1,0 +1,23 @@
+import { defineConfig, devices } from '@playwright/test';
+
+const root = process.getuid?.() === 0;
+
+export default defineConfig({
+	testDir: 'e2e',
+	outputDir: 'test-results',
+	// One server, one stand-in whose behaviour the tests set: one test at a time.
+	workers: 1,
+	forbidOnly: !!process.env.CI,
+	reporter: process.env.CI ? [['list'], ['html', { open: 'never' }]] : 'list',
+	timeout: 60_000,
+	use: {
+		...devices['Desktop Chrome'],
+		baseURL: process.env.APIFLOW_URL ?? 'http://localhost:8000',
+		viewport: { width: 1280, height: 800 },
+		trace: 'retain-on-failure',
+		launchOptions: {
+			executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+			args: root ? ['--no-sandbox'] : []
+		}
+	}
+});

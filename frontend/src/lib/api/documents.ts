@@ -1,0 +1,73 @@
+import { read, readVersioned, type Api, type Versioned } from './client.ts';
+import type { Connector, NewConnector, NewNode, NewWorkflow, Node, Workflow } from './types.ts';
+
+/** One page of a list, newest first. */
+export interface Page<T> {
+	items: T[];
+	/** Cursor of the next page; null on the last. */
+	next: string | null;
+}
+
+/** What can be done with one kind of document; every function throws `ProblemError`. */
+export interface Documents<T> {
+	list(cursor: string | null, limit?: number): Promise<Page<T>>;
+	get(id: string): Promise<Versioned<T>>;
+	create(body: unknown): Promise<Versioned<T>>;
+	/** Replaces the version that was read; 412 where another came in between. `null` replaces whatever is there. */
+	replace(id: string, body: unknown, etag: string | null): Promise<Versioned<T>>;
+	remove(id: string): Promise<void>;
+}
+
+const match = (etag: string | null) => (etag === null ? {} : { 'If-Match': etag });
+const page = (cursor: string | null, limit = 50) => ({ params: { query: { limit, cursor: cursor ?? undefined } } });
+
+/** Connectors. What is written is whatever the person typed: the server is the judge. */
+export function connectors(api: Api): Documents<Connector> {
+	return {
+		list: (cursor, limit) => read(api.GET('/api/v1/connectors', page(cursor, limit))),
+		get: (id) => readVersioned(api.GET('/api/v1/connectors/{id}', { params: { path: { id } } })),
+		create: (body) => readVersioned(api.POST('/api/v1/connectors', { body: body as NewConnector })),
+		replace: (id, body, etag) =>
+			readVersioned(
+				api.PUT('/api/v1/connectors/{id}', { params: { path: { id } }, headers: match(etag), body: body as NewConnector })
+			),
+		remove: async (id) => void (await read(api.DELETE('/api/v1/connectors/{id}', { params: { path: { id } } })))
+	};
+}
+
+/** Nodes. */
+export function nodes(api: Api): Documents<Node> {
+	return {
+		list: (cursor, limit) => read(api.GET('/api/v1/nodes', page(cursor, limit))),
+		get: (id) => readVersioned(api.GET('/api/v1/nodes/{id}', { params: { path: { id } } })),
+		create: (body) => readVersioned(api.POST('/api/v1/nodes', { body: body as NewNode })),
+		replace: (id, body, etag) =>
+			readVersioned(api.PUT('/api/v1/nodes/{id}', { params: { path: { id } }, headers: match(etag), body: body as NewNode })),
+		remove: async (id) => void (await read(api.DELETE('/api/v1/nodes/{id}', { params: { path: { id } } })))
+	};
+}
+
+/** Workflows. */
+export function workflows(api: Api): Documents<Workflow> {
+	return {
+		list: (cursor, limit) => read(api.GET('/api/v1/workflows', page(cursor, limit))),
+		get: (id) => readVersioned(api.GET('/api/v1/workflows/{id}', { params: { path: { id } } })),
+		create: (body) => readVersioned(api.POST('/api/v1/workflows', { body: body as NewWorkflow })),
+		replace: (id, body, etag) =>
+			readVersioned(
+				api.PUT('/api/v1/workflows/{id}', { params: { path: { id } }, headers: match(etag), body: body as NewWorkflow })
+			),
+		remove: async (id) => void (await read(api.DELETE('/api/v1/workflows/{id}', { params: { path: { id } } })))
+	};
+}
+
+/** Every thing of a list, page after page. */
+export async function all<T>(documents: Pick<Documents<T>, 'list'>): Promise<T[]> {
+	const items: T[] = [];
+	for (let cursor: string | null = null; ; ) {
+		const next: Page<T> = await documents.list(cursor, 500);
+		items.push(...next.items);
+		if (next.next === null) return items;
+		cursor = next.next;
+	}
+}

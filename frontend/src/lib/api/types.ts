@@ -1,0 +1,21 @@
+import type { components } from './schema.ts';
+
+type Schemas = components['schemas'];
+
+export type Call = Schemas['Call'];
+export type Connector = Schemas['Connector'];
+export type Diagnostic = Schemas['Diagnostic'];
+export type Job = Schemas['Job'];
+export type JobStatus = Schemas['JobStatus'];
+export type JobSummary = Schemas['JobSummary'];
+export type NewConnector = Schemas['NewConnector'];
+export type NewNode = Schemas['NewNode'];
+export type NewWorkflow = Schemas['NewWorkflow'];
+export type Node = Schemas['Node'];
+export type ProblemBody = Schemas['Problem'];
+export type Role = Schemas['Role'];
+export type Step = Schemas['Step'];
+export type StepStatus = Schemas['StepStatus'];
+export type TokenInfo = Schemas['TokenInfo'];
+export type User = Schemas['User'];
+export type Workflow = Schemas['Workflow'];

@@ -1,0 +1,63 @@
+import { jsonLanguage } from '@codemirror/lang-json';
+import { describe, expect, it } from 'vitest';
+import { pointerAt, rangeOf, valueRangeOf } from './pointers.ts';
+
+const text = '{"a": {"b": [10, {"c": "x"}], "s/t": true}, "n": null}';
+
+function at(pointer: string, source = text): string {
+	// Spread, as those who mark it do: a node of the tree would lose its ends.
+	const { from, to } = { ...rangeOf(jsonLanguage.parser.parse(source), source, pointer) };
+	return source.slice(from, to);
+}
+
+describe('rangeOf', () => {
+	it.each([
+		['', '{'],
+		['/a', '"a"'],
+		['/a/b', '"b"'],
+		['/a/b/0', '10'],
+		['/a/b/1', '{'],
+		['/a/b/1/c', '"x"'],
+		['/a/s~1t', 'true'],
+		['/n', 'null']
+	])('finds %j', (pointer, expected) => expect(at(pointer)).toBe(expected));
+
+	it.each([
+		['/missing', '{'],
+		['/a/missing', '"a"'],
+		['/a/b/7', '"b"'],
+		['/a/b/1/missing', '{'],
+		['/n/deeper', '"n"']
+	])('falls back to what is around %j', (pointer, expected) => expect(at(pointer)).toBe(expected));
+
+	it('works while the text does not parse', () => expect(at('/b/c', '{"a": , "b": {"c": 1')).toBe('1'));
+	it('survives an empty text', () => expect(at('/a', '')).toBe(''));
+});
+
+describe('valueRangeOf', () => {
+	const value = (pointer: string) => {
+		const range = valueRangeOf(jsonLanguage.parser.parse(text), text, pointer);
+		return range && text.slice(range.from, range.to);
+	};
+	it.each([
+		['', text],
+		['/a/b', '[10, {"c": "x"}]'],
+		['/a/b/1', '{"c": "x"}'],
+		['/a/b/1/c', '"x"'],
+		['/a/missing', null],
+		['/a/b/7/c', null],
+		['/n/deeper', null]
+	])('at %j', (pointer, expected) => expect(value(pointer)).toBe(expected));
+});
+
+describe('pointerAt', () => {
+	it.each([
+		['10', '/a/b/0'],
+		['"x"', '/a/b/1/c'],
+		['"c"', '/a/b/1/c'],
+		['true', '/a/s~1t'],
+		['null', '/n']
+	])('names the place of %s', (needle, expected) => {
+		expect(pointerAt(jsonLanguage.parser.parse(text), text, text.indexOf(needle) + 1)).toBe(expected);
+	});
+});

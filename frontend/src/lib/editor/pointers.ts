@@ -1,0 +1,93 @@
+import type { SyntaxNode, Tree } from '@lezer/common';
+import { pointer, tokens } from '#lib/pointer.ts';
+
+/** A stretch of text, in UTF-16 units. */
+export interface Range {
+	from: number;
+	to: number;
+}
+
+const VALUES = new Set(['Object', 'Array', 'String', 'Number', 'True', 'False', 'Null']);
+
+function values(node: SyntaxNode): SyntaxNode[] {
+	const found: SyntaxNode[] = [];
+	for (let child = node.firstChild; child; child = child.nextSibling) {
+		if (VALUES.has(child.name)) found.push(child);
+	}
+	return found;
+}
+
+function name(property: SyntaxNode, text: string): { range: Range; text: string } | null {
+	const node = property.getChild('PropertyName');
+	if (!node) return null;
+	const raw = text.slice(node.from, node.to);
+	const range = { from: node.from, to: node.to };
+	try {
+		return { range, text: JSON.parse(raw) as string };
+	} catch {
+		return { range, text: raw.replaceAll('"', '') };
+	}
+}
+
+/**
+ * The place of a pointer in a JSON text: a property's name and value, or an element. Where the document does not have
+ * it (a missing field, say), the nearest thing around it: the name of the property, or the opening bracket.
+ */
+export function rangeOf(tree: Tree, text: string, at: string): Range {
+	let value = values(tree.topNode)[0];
+	let whole: Range | null = null;
+	let head: Range | null = null;
+	for (const token of tokens(at)) {
+		if (value?.name === 'Array') {
+			const element: SyntaxNode | undefined = values(value)[Number(token)];
+			if (!element) return head ?? opening(value);
+			[value, whole, head] = [element, element, opening(element)];
+		} else if (value?.name === 'Object') {
+			const property: SyntaxNode | undefined = value
+				.getChildren('Property')
+				.find((candidate) => name(candidate, text)?.text === token);
+			if (!property) return head ?? opening(value);
+			head = name(property, text)!.range;
+			[value, whole] = [values(property)[0], property];
+		} else {
+			return head ?? { from: 0, to: 0 };
+		}
+	}
+	if (!whole) return value ? opening(value) : { from: 0, to: Math.min(1, text.length) };
+	// A mark under a whole object says nothing: its name does.
+	const scalar = value && value.name !== 'Object' && value.name !== 'Array';
+	return scalar ? { from: value!.from, to: value!.to } : (head ?? { from: whole.from, to: whole.to });
+}
+
+function opening(node: SyntaxNode): Range {
+	const bracket = node.name === 'Object' || node.name === 'Array';
+	return { from: node.from, to: bracket ? node.from + 1 : node.to };
+}
+
+/** The place of the whole value at a pointer, brackets included; null where the document does not have it. */
+export function valueRangeOf(tree: Tree, text: string, at: string): Range | null {
+	let value = values(tree.topNode)[0];
+	for (const token of tokens(at)) {
+		if (value?.name === 'Array') {
+			value = values(value)[Number(token)];
+		} else {
+			const property = value?.getChildren('Property').find((candidate) => name(candidate, text)?.text === token);
+			value = property && values(property)[0];
+		}
+	}
+	return value ? { from: value.from, to: value.to } : null;
+}
+
+/** The pointer of the innermost property or element at a position of a JSON text. */
+export function pointerAt(tree: Tree, text: string, position: number): string {
+	const path: string[] = [];
+	for (let node: SyntaxNode | null = tree.resolveInner(position, -1); node; node = node.parent) {
+		if (node.name === 'Property') {
+			path.unshift(name(node, text)?.text ?? '');
+		} else if (node.parent?.name === 'Array' && VALUES.has(node.name)) {
+			const from = node.from;
+			path.unshift(String(values(node.parent).findIndex((element) => element.from === from)));
+		}
+	}
+	return pointer(path);
+}

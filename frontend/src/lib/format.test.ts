@@ -1,0 +1,41 @@
+import { describe, expect, it } from 'vitest';
+import { ago, duration, elapsed, plural } from './format.ts';
+
+const now = Date.parse('2026-03-10T12:00:00Z');
+
+describe('ago', () => {
+	it.each([
+		['2026-03-10T11:59:55Z', 'just now'],
+		['2026-03-10T12:00:04Z', 'just now'],
+		['2026-03-10T11:59:30Z', '30 seconds ago'],
+		['2026-03-10T11:55:00Z', '5 minutes ago'],
+		['2026-03-10T09:00:00Z', '3 hours ago'],
+		['2026-03-09T11:00:00Z', 'yesterday'],
+		['2025-12-10T12:00:00Z', '3 months ago'],
+		['2023-03-10T12:00:00Z', '3 years ago']
+	])('says %s as "%s"', (moment, words) => expect(ago(moment, now)).toBe(words));
+});
+
+describe('duration', () => {
+	it.each([
+		[0, '0.0 s'],
+		[-5, '0.0 s'],
+		[420, '0.4 s'],
+		[12_345, '12.3 s'],
+		[59_960, '1 m 00 s'],
+		[125_000, '2 m 05 s'],
+		[3_780_000, '1 h 03 m']
+	])('says %d ms as "%s"', (milliseconds, words) => expect(duration(milliseconds)).toBe(words));
+});
+
+describe('elapsed', () => {
+	it('runs to the end where there is one, else to now', () => {
+		expect(elapsed('2026-03-10T11:59:50Z', '2026-03-10T11:59:52Z', now)).toBe('2.0 s');
+		expect(elapsed('2026-03-10T11:59:50Z', null, now)).toBe('10.0 s');
+	});
+	it('says nothing before the beginning', () => expect(elapsed(null, null, now)).toBe(''));
+});
+
+it('plural counts', () => {
+	expect([plural(0, 'step'), plural(1, 'step'), plural(2, 'step')]).toEqual(['0 steps', '1 step', '2 steps']);
+});

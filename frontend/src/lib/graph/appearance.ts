@@ -1,0 +1,28 @@
+import Box from '@lucide/svelte/icons/box';
+import CircleAlert from '@lucide/svelte/icons/circle-alert';
+import GitFork from '@lucide/svelte/icons/git-fork';
+import Repeat from '@lucide/svelte/icons/repeat';
+import Split from '@lucide/svelte/icons/split';
+import SquareArrowRight from '@lucide/svelte/icons/square-arrow-right';
+import WorkflowIcon from '@lucide/svelte/icons/workflow';
+
+/** How a module's type is shown: a picture and the word for it. */
+export function appearance(kind: string) {
+	switch (kind) {
+		case 'script':
+			return { icon: Box, word: 'node' };
+		case 'flow':
+			return { icon: WorkflowIcon, word: 'sub-flow' };
+		case 'forloopflow':
+		case 'whileloopflow':
+			return { icon: Repeat, word: kind === 'forloopflow' ? 'for each' : 'while' };
+		case 'branchone':
+			return { icon: Split, word: 'choice' };
+		case 'branchall':
+			return { icon: GitFork, word: 'all branches' };
+		case 'identity':
+			return { icon: SquareArrowRight, word: 'identity' };
+		default:
+			return { icon: CircleAlert, word: kind };
+	}
+}

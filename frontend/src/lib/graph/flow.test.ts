@@ -1,0 +1,56 @@
+import { describe, expect, it } from 'vitest';
+import type { Problem } from '#lib/problems.ts';
+import { counts, toFlow, type Layout, type LayoutNode } from './flow.ts';
+
+function node(id: string, pointer: string, kind = 'script'): LayoutNode {
+	return { id, pointer, kind, label: id, parent: null, x: 10, y: 20, width: 220, height: 64 };
+}
+
+function problem(severity: Problem['severity'], pointer: string): Problem {
+	return { severity, pointer, message: 'm' };
+}
+
+const loop = node('loop', '/value/modules/0', 'forloopflow');
+const inner = node('inner', '/value/modules/0/value/modules/0');
+const layout: Layout = {
+	direction: 'down',
+	width: 220,
+	height: 400,
+	nodes: [node('@start', '', 'start'), node('loop@group', '/value/modules/0', 'group'), loop, inner],
+	edges: [{ id: 'e', source: 'loop', target: 'inner', kind: 'next', path: 'M0 0L1 1', label: null, label_x: 0, label_y: 0 }]
+};
+
+describe('counts', () => {
+	const check = (...problems: Problem[]) => Object.fromEntries(counts(layout.nodes, problems, '/nodes'));
+
+	it('counts at the innermost module', () => {
+		const found = check(
+			problem('error', '/nodes/value/modules/0/value/modules/0/value/path'),
+			problem('warning', '/nodes/value/modules/0/value/iterator'),
+			problem('error', '/nodes/value/modules/0')
+		);
+		expect(found).toEqual({ inner: [1, 0], loop: [1, 1] });
+	});
+	it('leaves hints, other places and namesakes out', () => {
+		expect(check(problem('hint', '/nodes/value/modules/0'), problem('error', '/name'), problem('error', '/nodes/value/modules/01'))).toEqual({});
+	});
+});
+
+describe('toFlow', () => {
+	const first = toFlow(layout, [], '', []);
+
+	it('gives each rectangle its look; only cards can be chosen', () => {
+		expect(first.nodes.map(({ id, type, selectable }) => [id, type, selectable])).toEqual([
+			['@start', 'marker', false],
+			['loop@group', 'frame', false],
+			['loop', 'card', true],
+			['inner', 'card', true]
+		]);
+	});
+	it('keeps what was measured', () => {
+		const measured = first.nodes.map((each) => ({ ...each, measured: { width: 1, height: 2 }, selected: true }));
+		const [again] = toFlow({ ...layout, nodes: [{ ...loop, x: 99 }] }, [], '', measured).nodes;
+		expect(again).toMatchObject({ measured: { width: 1, height: 2 }, selected: true, position: { x: 99, y: 20 } });
+	});
+	it("keeps the core's own path", () => expect(first.edges[0]?.data?.path).toBe('M0 0L1 1'));
+});

@@ -1,0 +1,112 @@
+import type { Edge, Node } from '@xyflow/svelte';
+import { within } from '#lib/pointer.ts';
+import type { Problem } from '#lib/problems.ts';
+
+/** A rectangle of the picture that the core draws; pixels from the top left corner, absolute also in groups. */
+export interface LayoutNode {
+	id: string;
+	/** Where the module is in the OpenFlow document. */
+	pointer: string;
+	/** The module's type, or `start`, `end`, `join`, `loop_end`, `group`, `unknown`. */
+	kind: string;
+	label: string;
+	/** The innermost group around it. */
+	parent: string | null;
+	x: number;
+	y: number;
+	width: number;
+	height: number;
+}
+
+/** A way of the picture from one rectangle to another. */
+export interface LayoutEdge {
+	id: string;
+	source: string;
+	target: string;
+	/** `next`, `branch`, `join`, `loop` or `failure`. */
+	kind: string;
+	/** SVG path data, around all cards. */
+	path: string;
+	label: string | null;
+	label_x: number;
+	label_y: number;
+}
+
+/** The picture of a workflow, as the core gives it. */
+export interface Layout {
+	direction: 'down' | 'right';
+	width: number;
+	height: number;
+	nodes: LayoutNode[];
+	edges: LayoutEdge[];
+}
+
+/** What a rectangle shows. */
+export type CardData = { kind: string; label: string; id: string; pointer: string; errors: number; warnings: number };
+/** What a way shows. */
+export type WayData = { path: string; kind: string; label: string | null; x: number; y: number };
+/** A rectangle of the graph: a card, a marker or the frame of a group. */
+export type FlowNode = Node<CardData, 'card' | 'marker' | 'frame'>;
+/** A way of the graph. */
+export type FlowEdge = Edge<WayData, 'way'>;
+
+const MARKERS = new Set(['start', 'end', 'join', 'loop_end']);
+
+/** How many errors and warnings each rectangle has: a finding counts at the innermost module around it. */
+export function counts(nodes: readonly LayoutNode[], problems: readonly Problem[], prefix: string): Map<string, [number, number]> {
+	const cards = nodes.filter(({ kind, pointer }) => !MARKERS.has(kind) && kind !== 'group' && pointer !== '');
+	const found = new Map<string, [number, number]>();
+	for (const problem of problems) {
+		const [card] = cards
+			.filter((node) => within(problem.pointer, prefix + node.pointer))
+			.sort((a, b) => b.pointer.length - a.pointer.length);
+		if (!card || problem.severity === 'hint') continue;
+		const [errors, warnings] = found.get(card.id) ?? [0, 0];
+		found.set(card.id, problem.severity === 'error' ? [errors + 1, warnings] : [errors, warnings + 1]);
+	}
+	return found;
+}
+
+/**
+ * The graph of a picture. What the graph library measured of the nodes before is kept: fresh objects would have every
+ * way mounted anew.
+ */
+export function toFlow(
+	layout: Layout,
+	problems: readonly Problem[],
+	prefix: string,
+	before: readonly FlowNode[]
+): { nodes: FlowNode[]; edges: FlowEdge[] } {
+	const old = new Map(before.map((node) => [node.id, node]));
+	const findings = counts(layout.nodes, problems, prefix);
+	const nodes = layout.nodes.map((node): FlowNode => {
+		const [errors, warnings] = findings.get(node.id) ?? [0, 0];
+		const type = node.kind === 'group' ? 'frame' : MARKERS.has(node.kind) ? 'marker' : 'card';
+		return {
+			...old.get(node.id),
+			id: node.id,
+			type,
+			position: { x: node.x, y: node.y },
+			width: node.width,
+			height: node.height,
+			draggable: false,
+			selectable: type === 'card',
+			focusable: type === 'card',
+			zIndex: type === 'frame' ? -1 : 0,
+			ariaLabel: type === 'card' ? `${node.kind} ${node.label}` : undefined,
+			data: { kind: node.kind, label: node.label, id: node.id, pointer: node.pointer, errors, warnings }
+		};
+	});
+	const edges = layout.edges.map(
+		(edge): FlowEdge => ({
+			id: edge.id,
+			source: edge.source,
+			target: edge.target,
+			type: 'way',
+			selectable: false,
+			focusable: false,
+			data: { path: edge.path, kind: edge.kind, label: edge.label, x: edge.label_x, y: edge.label_y }
+		})
+	);
+	return { nodes, edges };
+}

@@ -1,0 +1,64 @@
+import type { JobStatus, Step, StepStatus } from '#lib/api/types.ts';
+
+/** Every status of a job, in the order of a job's life. */
+export const JOB_STATUSES: readonly JobStatus[] = ['pending', 'running', 'suspended', 'completed', 'failed', 'cancelled'];
+
+/** Whether more may happen. */
+export function isActive(status: JobStatus | StepStatus): boolean {
+	switch (status) {
+		case 'pending':
+		case 'running':
+		case 'retrying':
+		case 'suspended':
+			return true;
+		case 'completed':
+		case 'failed':
+		case 'skipped':
+		case 'cancelled':
+			return false;
+	}
+}
+
+/** An error object of a job or step in a line: its message, after its name where that says more. */
+export function errorText(error: Record<string, unknown> | null | undefined): string {
+	if (!error) return '';
+	const message = typeof error.message === 'string' ? error.message : JSON.stringify(error);
+	const name = typeof error.name === 'string' ? error.name : '';
+	return name && name !== 'Error' && !message.startsWith(name) ? `${name}: ${message}` : message;
+}
+
+/** How deep a step lies in loops and branches. */
+export function depth(step: Pick<Step, 'path'>): number {
+	return step.path === '' ? 0 : step.path.split('/').length;
+}
+
+/** Where a step lies in loops and branches, for people: `loop, iteration 3 › choice, branch 1`. */
+export function place(step: Pick<Step, 'path'>): string {
+	if (step.path === '') return '';
+	return step.path
+		.split('/')
+		.map((segment) => {
+			const found = /^(.*)\[(\d+)\]$/.exec(segment);
+			return found ? `${found[1]} #${Number(found[2]) + 1}` : segment;
+		})
+		.join(' › ');
+}
+
+/** What a step is doing beside its status: its attempt, its progress and when it is tried again. */
+export function doing(step: Step, now: number): string {
+	const parts: string[] = [];
+	if (step.attempt > 1) parts.push(`attempt ${step.attempt}`);
+	if (step.status === 'running' && step.progress !== null) parts.push(`${Math.round(step.progress * 100)} %`);
+	if (step.status === 'retrying' && step.retry_at) {
+		const seconds = Math.ceil((Date.parse(step.retry_at) - now) / 1000);
+		parts.push(seconds > 0 ? `next attempt in ${seconds} s` : 'next attempt is due');
+	}
+	return parts.join(' · ');
+}
+
+/** Steps of a first page and of later ones, each once, in the order in which they began. */
+export function joinSteps(first: readonly Step[], more: readonly Step[]): Step[] {
+	const steps = new Map(more.map((step) => [step.ordinal, step]));
+	for (const step of first) steps.set(step.ordinal, step);
+	return [...steps.values()].sort((a, b) => a.ordinal - b.ordinal);
+}

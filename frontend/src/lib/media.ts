@@ -1,0 +1,59 @@
+/** A value that can be looked at or listened to. */
+export interface Media {
+	kind: 'image' | 'video' | 'audio';
+	url: string;
+	/** Whether the page may load it: our own origin, `https:` or `data:`; others are links. */
+	inline: boolean;
+	/** Place in the value it was found in, for people: `output_image`, `images[0]`. */
+	label: string;
+}
+
+const EXTENSIONS: Record<string, Media['kind']> = {
+	...byKind('image', 'png jpg jpeg gif webp avif svg bmp'),
+	...byKind('video', 'mp4 webm mov m4v ogv'),
+	...byKind('audio', 'mp3 wav ogg oga m4a aac flac opus')
+};
+
+function byKind(kind: Media['kind'], extensions: string): Record<string, Media['kind']> {
+	return Object.fromEntries(extensions.split(' ').map((extension) => [extension, kind]));
+}
+
+function kindOfMime(mime: unknown): Media['kind'] | undefined {
+	const family = typeof mime === 'string' ? mime.split('/')[0] : undefined;
+	return family === 'image' || family === 'video' || family === 'audio' ? family : undefined;
+}
+
+/** What a text points at, judged by its form alone; `origin` is the page's own. */
+export function mediaOfUrl(text: string, origin: string, mime?: unknown): Omit<Media, 'label'> | undefined {
+	if (text.startsWith('data:')) {
+		const kind = kindOfMime(text.slice('data:'.length));
+		return kind && { kind, url: text, inline: true };
+	}
+	if (!/^https?:\/\/|^\/api\//.test(text)) return undefined;
+	const url = URL.parse(text, origin);
+	if (!url) return undefined;
+	const extension = /\.([a-z0-9]+)$/i.exec(url.pathname)?.[1]?.toLowerCase();
+	const kind = kindOfMime(mime) ?? (extension ? EXTENSIONS[extension] : undefined);
+	return kind && { kind, url: url.href, inline: url.protocol === 'https:' || url.origin === origin };
+}
+
+/** All media in a value, each address once, in reading order, up to `limit`. */
+export function mediaOf(value: unknown, origin: string, limit = 24): Media[] {
+	const found = new Map<string, Media>();
+	const visit = (part: unknown, label: string): void => {
+		if (found.size >= limit) return;
+		if (typeof part === 'string') {
+			const media = mediaOfUrl(part, origin);
+			if (media && !found.has(media.url)) found.set(media.url, { ...media, label });
+		} else if (Array.isArray(part)) {
+			part.forEach((element, index) => visit(element, `${label}[${index}]`));
+		} else if (typeof part === 'object' && part !== null) {
+			const fields = part as Record<string, unknown>;
+			const media = typeof fields.url === 'string' ? mediaOfUrl(fields.url, origin, fields.mime) : undefined;
+			if (media && !found.has(media.url)) found.set(media.url, { ...media, label });
+			for (const [key, inner] of Object.entries(fields)) visit(inner, label ? `${label}.${key}` : key);
+		}
+	};
+	visit(value, '');
+	return [...found.values()];
+}

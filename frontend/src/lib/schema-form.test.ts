@@ -1,0 +1,77 @@
+import { describe, expect, it } from 'vitest';
+import { collect, answersOf, fieldsOfInputs, fieldsOfSchema, hint } from './schema-form.ts';
+
+const schema = {
+	type: 'object',
+	properties: {
+		prompt: { type: 'string', description: 'What to draw', default: 'a cat' },
+		seed: { type: ['integer', 'null'] },
+		scale: { type: 'number' },
+		sharp: { type: 'boolean' },
+		style: { type: 'string', enum: ['cartoon', 'vintage'] },
+		extra: { type: 'object' },
+		any: {}
+	},
+	required: ['prompt', 'seed']
+};
+const fields = fieldsOfSchema(schema);
+
+describe('fieldsOfSchema', () => {
+	it('gives each property its kind', () => {
+		expect(fields.map(({ name, kind, required }) => `${name}:${kind}${required ? '!' : ''}`)).toEqual([
+			'prompt:text!',
+			'seed:integer!',
+			'scale:number',
+			'sharp:boolean',
+			'style:enum',
+			'extra:json',
+			'any:json'
+		]);
+	});
+	it('follows `order`, then the rest', () => {
+		expect(fieldsOfSchema({ ...schema, order: ['style', 'gone', 'any'] }).map(({ name }) => name).slice(0, 3)).toEqual([
+			'style',
+			'any',
+			'prompt'
+		]);
+	});
+	it.each([undefined, null, [], 'text', { properties: 3 }, { properties: { a: 1 } }])('reads %j without failing', (odd) => {
+		expect(Array.isArray(fieldsOfSchema(odd))).toBe(true);
+	});
+});
+
+describe('fieldsOfInputs', () => {
+	it('takes `value` before `default`, and neither is required of a person then', () => {
+		const [a, b, c] = fieldsOfInputs([
+			{ name: 'a', type: 'string', required: true, value: 'x', default: 'y' },
+			{ name: 'b', type: 'image', required: true },
+			{ name: 'c', type: 'string', enum: ['1'], default: null }
+		]);
+		expect(a).toMatchObject({ kind: 'text', fallback: 'x', required: false });
+		expect(b).toMatchObject({ kind: 'text', required: true });
+		expect(c).toMatchObject({ kind: 'enum', fallback: null });
+	});
+});
+
+it('hint shows the fallback as it would be written', () => {
+	expect([hint(fields[0]!), hint(fields[1]!), hint({ ...fields[5]!, fallback: { a: 1 } })]).toEqual(['a cat', '', '{"a":1}']);
+});
+
+describe('collect', () => {
+	it('reads each kind and leaves the empty ones to the server', () => {
+		const answers = { seed: '7', scale: '1.5', sharp: 'false', style: '1', extra: '{"a":[1]}', any: '"text"' };
+		expect(collect(fields, answers)).toEqual({
+			input: { seed: 7, scale: 1.5, sharp: false, style: 'vintage', extra: { a: [1] }, any: 'text' },
+			errors: {}
+		});
+	});
+	it('names what is missing or cannot be read', () => {
+		expect(Object.keys(collect(fields, { scale: 'much', extra: '{', any: '' }).errors)).toEqual(['seed', 'scale', 'extra']);
+		expect(collect(fields, { seed: '1.5' }).errors.seed).toMatch('whole');
+	});
+});
+
+it('answersOf and collect are inverse', () => {
+	const input = { prompt: 'a dog', seed: 7, scale: 1.5, sharp: true, style: 'cartoon', extra: { a: 1 }, any: [null] };
+	expect(collect(fields, answersOf(fields, input))).toEqual({ input, errors: {} });
+});
