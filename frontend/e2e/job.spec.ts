@@ -1,4 +1,5 @@
-import { expect, expectRefusal, PICTURE, test } from './fixtures.ts';
+import { expect, expectRefusal, PICTURE, test, workflow } from './fixtures.ts';
+import type { Job } from './types.ts';
 
 test.beforeEach(({ rest }) => rest.standIn({ delay_ms: 200, end: 'succeeded', fail_predictions: 0 }));
 
@@ -57,10 +58,27 @@ test('a failed job says why, and is run again with the same input', async ({ adm
 	await expect(admin.getByLabel('input_image')).toHaveValue(PICTURE);
 });
 
+test('a step that is tried again says so while it waits and afterwards', async ({ admin, rest }) => {
+	const world = await rest.world();
+	const retried = structuredClone(workflow(world));
+	retried.nodes.value.modules = retried.nodes.value.modules.slice(0, 1);
+	Object.assign(retried.nodes.value.modules[0]!, { retry: { constant: { attempts: 1, seconds: 2 } } });
+	await rest.call('PUT', `/workflows/${world.workflow}`, retried);
+	await rest.standIn({ fail_predictions: 1 });
+	const { id } = await rest.call<Job>('POST', `/workflow/${world.workflow}/run`, { input: { input_image: PICTURE } });
+	await admin.goto(`/jobs/${id}`);
+	const step = admin.getByRole('list', { name: 'Steps' }).locator('> li');
+	await expect(step).toContainText('retrying');
+	await expect(step).toContainText(/next attempt (in \d s|is due)/);
+	await expect(step).toContainText('completed');
+	await expect(step).toContainText('attempt 2');
+	await expect(admin.getByText('1 retry')).toBeVisible();
+});
+
 test('a running job is cancelled', async ({ admin, rest }) => {
 	const world = await rest.world();
 	await rest.standIn({ delay_ms: 600_000 });
-	const { id } = await rest.call<{ id: string }>('POST', `/workflow/${world.workflow}/run`, { input: { input_image: PICTURE } });
+	const { id } = await rest.call<Job>('POST', `/workflow/${world.workflow}/run`, { input: { input_image: PICTURE } });
 	await admin.goto(`/jobs/${id}`);
 	const step = admin.getByRole('list', { name: 'Steps' }).locator('> li');
 	await expect(step).toContainText('running');

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Step } from '#lib/api/types.ts';
-import { depth, doing, errorText, joinSteps, place } from './jobs.ts';
+import { depth, doing, errorText, joinSteps, place, readable } from './jobs.ts';
 
 function step(part: Partial<Step>): Step {
 	return {
@@ -58,3 +58,9 @@ it('joinSteps takes the first page for the newer truth and keeps the order', () 
 	const joined = joinSteps([step({ ordinal: 4, status: 'completed' })], [step({ ordinal: 9 }), step({ ordinal: 4 })]);
 	expect(joined.map(({ ordinal, status }) => `${ordinal}:${status}`)).toEqual(['4:completed', '9:running']);
 });
+
+it.each([
+	[{ status: 200, excerpt: '{"output": ["a"]}' }, { status: 200, excerpt: { output: ['a'] } }],
+	[{ status: 200, excerpt: '{"output": ["a' }, { status: 200, excerpt: '{"output": ["a' }],
+	[{ error: 'reset' }, { error: 'reset' }]
+])('readable makes %j legible', (reply, expected) => expect(readable(reply)).toEqual(expected));

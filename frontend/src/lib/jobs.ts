@@ -62,3 +62,13 @@ export function joinSteps(first: readonly Step[], more: readonly Step[]): Step[]
 	for (const step of first) steps.set(step.ordinal, step);
 	return [...steps.values()].sort((a, b) => a.ordinal - b.ordinal);
 }
+
+/** A call's reply with its excerpt as JSON where it is some, so that the paths of a mapping can be read off it. */
+export function readable(reply: Record<string, unknown>): Record<string, unknown> {
+	if (typeof reply.excerpt !== 'string') return reply;
+	try {
+		return { ...reply, excerpt: JSON.parse(reply.excerpt) as unknown };
+	} catch {
+		return reply;
+	}
+}
