@@ -21,7 +21,6 @@ mod worker;
 
 pub use hub::Watch;
 
-
 use std::sync::Arc;
 use std::time::Duration;
 

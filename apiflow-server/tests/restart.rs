@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use fake_providers::{Behaviour, Replicate};
 use serde_json::{Value, json};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A server process; killed when it is dropped.
 struct Server {
@@ -41,7 +41,7 @@ impl Server {
             line.clear();
             assert!(output.read_line(&mut line).is_ok_and(|length| length > 0), "the server ended");
             if let Some(address) = line.trim_end().strip_prefix("apiflow listens on ") {
-                break address.to_owned();
+                break address.trim().to_owned();
             }
         };
         // The first client installs nothing that a later one could not use too.
@@ -104,7 +104,7 @@ fn founding(name: &str) -> Value {
 async fn begin(server: &Server, provider: &Replicate) -> String {
     let mut connector = founding("connector.json");
     connector["id"] = json!("replicate_connector_id");
-    connector["base_url"] = json!(provider.base_url().to_string());
+    connector["base_url"] = json!(provider.base_url());
     server.send("POST", "/connectors", Some(connector)).await;
     let mut node = founding("node.json");
     node["id"] = json!("replicate_flux_kontext_pro_node_id");

@@ -112,7 +112,8 @@ fn paths(sources: &'static [&'static str]) -> impl Iterator<Item = Path> {
 
 /// The class that a status means, unless a code says more.
 fn class(status: u16, json: Option<&Value>) -> ErrorClass {
-    let codes: Vec<String> = json.into_iter().flat_map(|json| paths(&CODE_PATHS).filter_map(|path| path.find_text(json))).collect();
+    let codes: Vec<String> =
+        json.into_iter().flat_map(|json| paths(&CODE_PATHS).filter_map(|path| path.find_text(json))).collect();
     let has = |known: &[&str]| codes.iter().any(|code| known.contains(&code.as_str()));
     if has(&MODERATION_CODES) {
         return ErrorClass::Moderated;
@@ -183,7 +184,9 @@ fn fields_at(path: &Path, json: &Value) -> Option<Vec<Value>> {
 fn field_name(value: &Value) -> Option<String> {
     match value {
         Value::String(name) => Some(name.clone()),
-        Value::Array(parts) => Some(parts.iter().filter_map(crate::template::scalar_text).collect::<Vec<_>>().join(".")),
+        Value::Array(parts) => {
+            Some(parts.iter().filter_map(crate::template::scalar_text).collect::<Vec<_>>().join("."))
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => None,
     }
 }

@@ -162,4 +162,3 @@ pub(crate) fn check_hosts(value: &Value, pointer: &str, faults: &mut Vec<Diagnos
 pub(crate) fn check_operation(value: &Value, pointer: &str, faults: &mut Vec<Diagnostic>) {
     keep_form(|found| drop(super::rule::read(value, pointer, found)), faults);
 }
-

@@ -81,13 +81,7 @@ impl CallPlan {
         }
     }
 
-    fn succeeded(
-        &self,
-        reply: &HttpReply,
-        body: &Body,
-        purpose: Purpose,
-        id: Option<&str>,
-    ) -> Result<(), CallError> {
+    fn succeeded(&self, reply: &HttpReply, body: &Body, purpose: Purpose, id: Option<&str>) -> Result<(), CallError> {
         // A body rule speaks of results: while work is being followed, the operation's rule decides.
         let body_counts = self.rule.is_none() || purpose == Purpose::Submit;
         let accepted = match purpose {
@@ -155,7 +149,8 @@ impl CallPlan {
             Phase::Done if rule.result.is_some() => self.fetch(rule, operation, reply, body),
             Phase::Done => match rule.output.as_ref().map(|path| (path, path.find(json))) {
                 Some((path, Found::Absent | Found::Null)) => {
-                    let message = format!("{} ended the work as `{state}`, but `{}` is empty", self.provider, path.source());
+                    let message =
+                        format!("{} ended the work as `{state}`, but `{}` is empty", self.provider, path.source());
                     let error = self.described(ErrorClass::OutputInvalid, message, reply, body);
                     Reading::Failed(with_id(error, operation.id.as_deref()))
                 }

@@ -36,7 +36,8 @@ impl CallPlan {
         let body = match &self.body {
             BodyPlan::None => None,
             BodyPlan::Query => {
-                for (name, value) in unplaced().filter(|(name, _)| !self.query.iter().any(|(known, _)| known == *name)) {
+                for (name, value) in unplaced().filter(|(name, _)| !self.query.iter().any(|(known, _)| known == *name))
+                {
                     push_pairs(&mut pairs, name, Expanded::Value(value.clone()))?;
                 }
                 None
@@ -180,7 +181,11 @@ impl CallPlan {
 
     fn is_submit_only(&self, name: &str) -> bool {
         let by_rule = self.rule.iter().flat_map(|rule| &rule.submit_only);
-        by_rule.map(String::as_str).chain(["Content-Type"]).chain(self.idempotency_header.as_deref()).any(|own| name.eq_ignore_ascii_case(own))
+        by_rule
+            .map(String::as_str)
+            .chain(["Content-Type"])
+            .chain(self.idempotency_header.as_deref())
+            .any(|own| name.eq_ignore_ascii_case(own))
     }
 
     fn submit_url(&self, scope: &Scope<'_>, pairs: &Pairs) -> Result<Vec<Piece>, CallError> {
@@ -211,7 +216,9 @@ impl CallPlan {
             let at = headers.iter().position(|(known, _)| known.eq_ignore_ascii_case(name));
             match (text, at) {
                 (None, Some(at)) => drop(headers.remove(at)),
-                (Some(text), None) => headers.extend(header_value(name, text, scope)?.map(|value| (name.clone(), value))),
+                (Some(text), None) => {
+                    headers.extend(header_value(name, text, scope)?.map(|value| (name.clone(), value)))
+                }
                 (None, None) | (Some(_), Some(_)) => {}
             }
         }

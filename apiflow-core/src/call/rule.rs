@@ -154,7 +154,11 @@ fn read_rule(value: &Value, pointer: &str, found: &mut Vec<Diagnostic>) -> Optio
     path(&mut fields, "logs");
     if fields.value("webhook").is_some() {
         let at = fields.at("webhook");
-        fields.faults.push(Diagnostic::warning("not-acted-on", at, "`webhook` is not acted on yet: the work is polled"));
+        fields.faults.push(Diagnostic::warning(
+            "not-acted-on",
+            at,
+            "`webhook` is not acted on yet: the work is polled",
+        ));
     }
     let hold = fields.word("submit", &["ack", "hold"]) == Some("hold");
     let ack_headers = inner(&mut fields, "ack", read_submit_headers).unwrap_or_default();
@@ -167,7 +171,21 @@ fn read_rule(value: &Value, pointer: &str, found: &mut Vec<Diagnostic>) -> Optio
     let hold_s = hold_headers.0;
     let submit_headers = if hold { hold_headers.1 } else { ack_headers.1 };
     let (state, poll) = (state?, poll?);
-    Some(Rule { id, state, error, output, poll, result, cancel, progress, hold, hold_s, submit_headers, submit_only, recover })
+    Some(Rule {
+        id,
+        state,
+        error,
+        output,
+        poll,
+        result,
+        cancel,
+        progress,
+        hold,
+        hold_s,
+        submit_headers,
+        submit_only,
+        recover,
+    })
 }
 
 /// Notes a missing part, unless it is there and its own faults were noted.

@@ -38,7 +38,12 @@ impl Bench {
         let store = Arc::new(MemoryStore::new(clock.clone()));
         let policy = OutgoingPolicy::parse(&provider.address().to_string()).expect("an address");
         let secrets = Arc::new(StaticSecrets::new().with("REPLICATE_API_TOKEN", "r8_canary", &[]));
-        let http = Http::new(policy, secrets, HttpLimits { max_reply_bytes: 1024 * 1024, connect_timeout: Duration::from_secs(5) }).expect("a client");
+        let http = Http::new(
+            policy,
+            secrets,
+            HttpLimits { max_reply_bytes: 1024 * 1024, connect_timeout: Duration::from_secs(5) },
+        )
+        .expect("a client");
         let parts = RuntimeParts {
             store: store.clone(),
             http: Arc::new(http),

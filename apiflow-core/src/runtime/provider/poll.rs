@@ -82,9 +82,7 @@ pub(crate) async fn poll(caller: &mut Caller, ticket: &Ticket, effect: u64, trie
             Ok(result) => Answer::Done { result },
             Err(error) => Answer::Failed { error },
         }),
-        Reading::Running(operation) | Reading::Fetch(operation) => {
-            later(operation.retry_after_ms, operation.progress)
-        }
+        Reading::Running(operation) | Reading::Fetch(operation) => later(operation.retry_after_ms, operation.progress),
         Reading::Again(error) => later(error.retry_after_ms(), None),
         Reading::Failed(error) => Polled::Answered(Answer::Failed { error: named(&error, ticket) }),
     }

@@ -35,19 +35,13 @@ pub(crate) async fn submit(caller: &mut Caller, call: &Call, arguments: Value) -
 }
 
 /// The request of an attempt; the same for every sending of it.
-pub(super) fn request(
-    caller: &Caller,
-    plan: &CallPlan,
-    call: &Call,
-    arguments: &Value,
-) -> Result<HttpRequest, Value> {
+pub(super) fn request(caller: &Caller, plan: &CallPlan, call: &Call, arguments: &Value) -> Result<HttpRequest, Value> {
     let none = Map::new();
     let key = format!("{}-{}", caller.job, call.first_effect);
     let context =
         CallContext { job_id: &caller.job, step_id: &call.step_id, attempt: call.attempt, idempotency_key: &key };
-    let mut request = plan
-        .submit(arguments.as_object().unwrap_or(&none), &context)
-        .map_err(|error| error_object(&error))?;
+    let mut request =
+        plan.submit(arguments.as_object().unwrap_or(&none), &context).map_err(|error| error_object(&error))?;
     // A step's own bound may be tighter than the node's.
     request.timeout = request.timeout.min(Duration::from_millis(call.deadline.since_ms(call.started_at)));
     Ok(request)
@@ -69,13 +63,7 @@ fn read(caller: &Caller, call: &Call, plan: &CallPlan, reading: Reading) -> Answ
     }
 }
 
-pub(super) fn accepted(
-    caller: &Caller,
-    call: &Call,
-    plan: &CallPlan,
-    operation: &Operation,
-    wait_ms: u64,
-) -> Answer {
+pub(super) fn accepted(caller: &Caller, call: &Call, plan: &CallPlan, operation: &Operation, wait_ms: u64) -> Answer {
     let now = caller.now();
     let slowest = now.plus_ms(plan.operation_timeout_ms());
     Answer::Accepted {
