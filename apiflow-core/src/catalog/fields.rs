@@ -40,12 +40,7 @@ impl<'a, 'f> Fields<'a, 'f> {
         self.raw(key).filter(|value| !value.is_null())
     }
 
-    fn typed<T>(
-        &mut self,
-        key: &'static str,
-        expected: &str,
-        read: impl FnOnce(&'a Value) -> Option<T>,
-    ) -> Option<T> {
+    fn typed<T>(&mut self, key: &'static str, expected: &str, read: impl FnOnce(&'a Value) -> Option<T>) -> Option<T> {
         let value = self.value(key)?;
         let found = read(value);
         if found.is_none() {
