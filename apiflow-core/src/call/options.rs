@@ -121,7 +121,7 @@ impl FollowedHost {
                     (pattern, credentials)
                 }
             };
-            if pattern.is_empty() || pattern.contains(['/', '@', ' ']) {
+            if item.as_str() == Some("") || pattern.contains(['/', '@', ' ']) {
                 let message = format!("`{pattern}` is no host, such as `files.example.com` or `*.example.com`");
                 found.push(Diagnostic::error("bad-value", at, message));
             }
