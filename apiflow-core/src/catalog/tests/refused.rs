@@ -313,7 +313,10 @@ fn rules_of_operations_are_refused_at_their_own_place() {
             "cancel/method bad-method: `method` cannot be `STOP`; known \
           are `GET`, `POST`, `PUT`, `PATCH`, `DELETE`, `HEAD`",
         ),
-        (json!({"submit": "held"}), "submit bad-value: `submit` cannot be `held`; did you mean `hold`? known are `ack`, `hold`"),
+        (
+            json!({"submit": "held"}),
+            "submit bad-value: `submit` cannot be `held`; did you mean `hold`? known are `ack`, `hold`",
+        ),
         (json!({"ack": {"header": {"A": 1}}}), "ack/header/A wrong-type: `A` must be a string, not a number"),
         (
             json!({"recover": {"url": "/l", "items": "r", "id": "id", "created_at": "c"}}),
