@@ -154,7 +154,7 @@ fn text(entry: &Entry<'_>, found: &mut Vec<Diagnostic>) -> Text {
 
 fn compile_path(merged: &Merged<'_>, found: &mut Vec<Diagnostic>) -> Option<Text> {
     let entry = merged.get("path")?;
-    let source = entry.value.as_str().unwrap_or_default();
+    let source = entry.value.as_str().filter(|source| !source.is_empty())?;
     let mut refuse = |message: String| found.push(Diagnostic::error("bad-path", &entry.pointer, message));
     if source.contains('#') {
         refuse("`path` must not have a fragment (`#`)".to_owned());

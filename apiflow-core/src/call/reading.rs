@@ -39,7 +39,9 @@ impl CallPlan {
                 Reading::Failed(self.lost(reply, &body, &format!("the reply has no {}", links.join(" or "))))
             }
             Phase::Running => Reading::Running(operation),
-            ended => self.end(ended, rule, operation, reply, &body),
+            ended @ (Phase::Done | Phase::Failed | Phase::Cancelled | Phase::Moderated) => {
+                self.end(ended, rule, operation, reply, &body)
+            }
         }
     }
 
@@ -62,7 +64,9 @@ impl CallPlan {
         let next = self.operation(rule, operation, json, reply);
         match phase(&rule.state, json, Some(reply.status)) {
             Phase::Running => Reading::Running(next),
-            ended => self.end(ended, rule, next, reply, &body),
+            ended @ (Phase::Done | Phase::Failed | Phase::Cancelled | Phase::Moderated) => {
+                self.end(ended, rule, next, reply, &body)
+            }
         }
     }
 

@@ -47,7 +47,7 @@ impl CallPlan {
         };
         let body = self.write_body(body)?;
         let mut headers = self.submit_headers(&scope, context)?;
-        self.set_content_type(&mut headers, &body);
+        set_content_type(&mut headers, &body);
         let host = url::host(&self.base_url).unwrap_or_default();
         let draft = Draft {
             method: self.method.clone(),
@@ -217,7 +217,7 @@ impl CallPlan {
             match (text, at) {
                 (None, Some(at)) => drop(headers.remove(at)),
                 (Some(text), None) => {
-                    headers.extend(header_value(name, text, scope)?.map(|value| (name.clone(), value)))
+                    headers.extend(header_value(name, text, scope)?.map(|value| (name.clone(), value)));
                 }
                 (None, None) | (Some(_), Some(_)) => {}
             }
@@ -259,18 +259,6 @@ impl CallPlan {
                 }
                 Ok(DraftBody::Form(pairs))
             }
-        }
-    }
-
-    /// A template's content type counts only where the kind of body does not decide it.
-    fn set_content_type(&self, headers: &mut Pairs, body: &DraftBody) {
-        let declared = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
-        match body {
-            DraftBody::None => headers.retain(|(name, _)| !name.eq_ignore_ascii_case("content-type")),
-            DraftBody::Form(_) => set(headers, "Content-Type", "application/x-www-form-urlencoded"),
-            DraftBody::Json(_) if !declared => set(headers, "Content-Type", "application/json"),
-            DraftBody::Raw(_) if !declared => set(headers, "Content-Type", "text/plain; charset=utf-8"),
-            DraftBody::Json(_) | DraftBody::Raw(_) => {}
         }
     }
 }
@@ -318,7 +306,7 @@ fn push_pairs(pairs: &mut Pairs, name: &str, value: Expanded) -> Result<(), Call
     let items = match value {
         Expanded::List(items) => items,
         Expanded::Value(Value::Array(items)) => items.into_iter().map(Expanded::Value).collect(),
-        single => vec![single],
+        single @ (Expanded::Absent | Expanded::Value(_) | Expanded::Pieces(_) | Expanded::Object(_)) => vec![single],
     };
     for item in items {
         let pieces = item.into_pieces().map_err(|fault| misfit(&format!("`{name}`"), &fault))?;
@@ -351,4 +339,16 @@ fn header_value(name: &str, text: &Text, scope: &Scope<'_>) -> Result<Option<Vec
 fn set(headers: &mut Pairs, name: &str, value: &str) {
     headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
     headers.push((name.to_owned(), vec![Piece::Text(value.to_owned())]));
+}
+
+/// A template's content type counts only where the kind of body does not decide it.
+fn set_content_type(headers: &mut Pairs, body: &DraftBody) {
+    let declared = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+    match body {
+        DraftBody::None => headers.retain(|(name, _)| !name.eq_ignore_ascii_case("content-type")),
+        DraftBody::Form(_) => set(headers, "Content-Type", "application/x-www-form-urlencoded"),
+        DraftBody::Json(_) if !declared => set(headers, "Content-Type", "application/json"),
+        DraftBody::Raw(_) if !declared => set(headers, "Content-Type", "text/plain; charset=utf-8"),
+        DraftBody::Json(_) | DraftBody::Raw(_) => {}
+    }
 }

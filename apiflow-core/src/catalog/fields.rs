@@ -31,7 +31,9 @@ impl<'a, 'f> Fields<'a, 'f> {
 
     /// A field, null as null.
     pub(crate) fn raw(&mut self, key: &'static str) -> Option<&'a Value> {
-        self.known.push(key);
+        if !self.known.contains(&key) {
+            self.known.push(key);
+        }
         self.map.get(key)
     }
 
