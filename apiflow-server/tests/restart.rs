@@ -1,12 +1,16 @@
 //! The binary is killed in the middle of a run, and started again: nothing is paid twice.
 
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use fake_providers::{Behaviour, Replicate};
 use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+
+/// The provider's key: it may be seen by the provider alone.
+const CANARY: &str = "r8_canary_4f1d";
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -16,6 +20,8 @@ struct Server {
     address: String,
     client: reqwest::Client,
     token: String,
+    /// Every reply so far.
+    seen: std::sync::Mutex<String>,
 }
 
 impl Server {
@@ -29,11 +35,14 @@ impl Server {
             .env("ADMIN_PASSWORD", "correct horse")
             .env("APIFLOW_ALLOW_HOSTS", provider.address().to_string())
             .env("APIFLOW_SECRETS_FROM_ENV", "REPLICATE_API_TOKEN")
-            .env("REPLICATE_API_TOKEN", "r8_canary")
+            .env("REPLICATE_API_TOKEN", CANARY)
+            .env("RUST_LOG", "debug")
             .envs(database.map(|url| ("DATABASE_URL", url)))
             .current_dir(folder)
             .stdin(Stdio::null())
             .stdout(Stdio::piped());
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("server.log"));
+        command.stderr(log.expect("the log can be written"));
         let mut child = command.spawn().expect("the binary starts");
         let mut output = BufReader::new(child.stdout.take().expect("its output is piped"));
         let mut line = String::new();
@@ -46,7 +55,13 @@ impl Server {
         };
         // The first client installs nothing that a later one could not use too.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut server = Self { child, address, client: reqwest::Client::new(), token: String::new() };
+        let mut server = Self {
+            child,
+            address,
+            client: reqwest::Client::new(),
+            token: String::new(),
+            seen: std::sync::Mutex::default(),
+        };
         let login = json!({"username": "admin", "password": "correct horse"});
         server.token = server.send("POST", "/login", Some(login)).await["token"].as_str().expect("a token").to_owned();
         server
@@ -64,6 +79,7 @@ impl Server {
         let reply = request.send().await.expect("the server answers");
         let status = reply.status();
         let text = reply.text().await.expect("the reply is text");
+        self.seen.lock().expect("no test thread panicked").push_str(&text);
         assert!(status.is_success(), "{path}: {status} {text}");
         serde_json::from_str(&text).unwrap_or(Value::Null)
     }
@@ -136,6 +152,49 @@ fn prompts(provider: &Replicate) -> Vec<String> {
     made.map(|create| create.body["input"]["prompt"].as_str().unwrap_or_default().to_owned()).collect()
 }
 
+/// The files of a folder and of the folders in it.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("the folder is there") {
+        let path = entry.expect("an entry can be read").path();
+        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
+    }
+    found
+}
+
+/// Asserts that the provider's key is in no file (database and log among them) and was in no reply.
+async fn hides_the_key(server: &Server, folder: &Path, job: &Value) {
+    let id = job["id"].as_str().expect("an id");
+    for step in job["steps"].as_array().expect("steps") {
+        let calls = server.send("GET", &format!("/jobs/{id}/steps/{}/calls", step["ordinal"]), None).await;
+        assert!(calls.to_string().contains("$REPLICATE_API_TOKEN"), "a call shows the secret's name: {calls}");
+    }
+    for path in ["/connectors", "/nodes", "/workflows", "/jobs", "/secrets"] {
+        server.send("GET", path, None).await;
+    }
+    assert!(!server.seen.lock().expect("no test thread panicked").contains(CANARY), "a reply holds the key");
+    let holds = |bytes: &[u8]| bytes.windows(CANARY.len()).any(|window| window == CANARY.as_bytes());
+    let files = files(folder);
+    assert!(files.iter().any(|file| file.ends_with("server.log")), "{files:?}");
+    for file in files {
+        assert!(!holds(&std::fs::read(&file).expect("the file can be read")), "{} holds the key", file.display());
+    }
+}
+
+/// A schema of its own in the Postgres under test; `None` where the tests go without one.
+async fn schema(name: &str) -> Option<String> {
+    let Ok(url) = std::env::var("APIFLOW_TEST_POSTGRES") else {
+        let skipped = std::env::var("APIFLOW_SKIP_POSTGRES").is_ok_and(|skip| skip == "1");
+        assert!(skipped, "there is no Postgres to test on: `cargo xtask test` starts one");
+        return None;
+    };
+    let schema = format!("apiflow_restart_{name}_{}", std::process::id());
+    let mut connection = PgConnection::connect(&url).await.expect("the test database is reached");
+    connection.execute(AssertSqlSafe(format!("CREATE SCHEMA {schema}"))).await.expect("a schema is made");
+    let mark = if url.contains('?') { '&' } else { '?' };
+    Some(format!("{url}{mark}options=-c%20search_path%3D{schema}"))
+}
+
 const BOTH: [&str; 2] = ["Add a Hat to person", "Make this a 90s cartoon"];
 
 async fn killed_while_polling(database: Option<&str>) {
@@ -151,6 +210,7 @@ async fn killed_while_polling(database: Option<&str>) {
     assert_eq!(ended["status"], "completed", "{ended}");
     assert_eq!(prompts(&provider), BOTH);
     assert_eq!(provider.creates().len(), 2);
+    hides_the_key(&server, folder.path(), &ended).await;
 }
 
 async fn killed_while_submitting(database: Option<&str>) {
@@ -178,4 +238,16 @@ async fn a_run_killed_while_polling_goes_on_with_the_same_prediction() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_killed_while_submitting_finds_its_prediction() {
     killed_while_submitting(None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_postgres_too_a_run_killed_while_polling_goes_on_with_the_same_prediction() {
+    let Some(database) = schema("polling").await else { return };
+    killed_while_polling(Some(&database)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_postgres_too_a_run_killed_while_submitting_finds_its_prediction() {
+    let Some(database) = schema("submitting").await else { return };
+    killed_while_submitting(Some(&database)).await;
 }

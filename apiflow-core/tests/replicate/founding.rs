@@ -128,7 +128,7 @@ async fn a_node_that_names_no_model_says_what_is_missing() {
     assert_eq!(job.patch.status, JobStatus::Failed);
     let error = job.patch.error.expect("an error");
     let message = error["message"].as_str().expect("a message");
-    assert!(message.contains("data.path") && message.contains(bench.provider.base_url()), "{message}");
+    assert!(message.contains("data.path") && message.contains(&bench.provider.base_url()), "{message}");
     assert_eq!(error["step_id"], "add_hat_step");
     bench.finish().await;
 }
