@@ -55,7 +55,7 @@ test('a failed job says why, and is run again with the same input', async ({ adm
 	await expect(admin.getByRole('alert')).toContainText('out of memory');
 	await expect(admin.getByRole('list', { name: 'Steps' }).locator('> li')).toHaveCount(1);
 	await admin.getByRole('link', { name: 'Run again' }).click();
-	await expect(admin.getByLabel('input_image')).toHaveValue(PICTURE);
+	await expect(admin.getByRole('textbox', { name: 'input_image' })).toHaveValue(PICTURE);
 });
 
 test('a step that is tried again says so while it waits and afterwards', async ({ admin, rest }) => {
