@@ -63,7 +63,8 @@ impl Server {
             seen: std::sync::Mutex::default(),
         };
         let login = json!({"username": "admin", "password": "correct horse"});
-        server.token = server.send("POST", "/login", Some(login)).await["token"].as_str().expect("a token").to_owned();
+        let token = server.send("POST", "/login", Some(login)).await["token"].take();
+        token.as_str().expect("a token").clone_into(&mut server.token);
         server
     }
 

@@ -1,7 +1,5 @@
 //! The core in the browser: a skin that takes and gives JSON texts, and has no logic of its own.
 
-use std::fmt::Display;
-
 use apiflow_core::catalog::Catalog;
 use apiflow_core::diagnostic::Diagnostic;
 use apiflow_core::layout::LayoutOptions;
@@ -21,7 +19,7 @@ pub fn validate(workflow: &str, catalog: &str) -> String {
         let catalog: Catalog = read(catalog, "catalog")?;
         Ok(validator::workflow(&document, &catalog))
     });
-    write(&checked.unwrap_or_else(|fault| vec![fault]))
+    write(&checked.unwrap_or_else(|fault| vec![*fault]))
 }
 
 /// Where the steps of a workflow are drawn, as a JSON object of `nodes` and `edges`; `null` where a text is not JSON.
@@ -44,10 +42,10 @@ pub fn version() -> String {
     env!("CARGO_PKG_VERSION").to_owned()
 }
 
-fn read<T: DeserializeOwned>(text: &str, what: &str) -> Result<T, Diagnostic> {
-    let fault =
-        |error: &dyn Display| Diagnostic::error("malformed-json", "", format!("the {what} cannot be read: {error}"));
-    serde_json::from_str(text).map_err(|error| fault(&error))
+fn read<T: DeserializeOwned>(text: &str, what: &str) -> Result<T, Box<Diagnostic>> {
+    serde_json::from_str(text).map_err(|error| {
+        Box::new(Diagnostic::error("malformed-json", "", format!("the {what} cannot be read: {error}")))
+    })
 }
 
 fn write(value: &impl Serialize) -> String {
