@@ -23,7 +23,8 @@ use self::fill::Filling;
 use self::policy::Target;
 pub use self::policy::{OutgoingPolicy, PolicyError};
 use self::resolve::{Lookup, PORT, PolicyResolver};
-use crate::ports::{HttpClient, HttpError, HttpReply, HttpRequest, RequestBody, Secrets};
+use crate::ports::{HttpClient, HttpError, HttpReply, HttpRequest, Secrets};
+use crate::template::{self, Resolved};
 
 /// Redirects that are followed for one GET or HEAD.
 const MAX_REDIRECTS: usize = 5;
@@ -113,7 +114,7 @@ impl Http {
 
     async fn send_hop(&self, draft: &Draft, hop: &Hop) -> Result<Response, HttpError> {
         let mut outgoing = self.client.request(draft.method.clone(), hop.url.clone()).headers(hop.headers.clone());
-        if let Some(body) = &draft.body {
+        if let Some(body) = &draft.resolved.body {
             outgoing = outgoing.body(body.clone());
         }
         let port = hop.target.port;
@@ -169,7 +170,7 @@ impl Http {
             }
             body.extend_from_slice(&chunk);
         }
-        let url = if hop.redirected { draft.filling.mask(hop.url.to_string()) } else { request.url.clone() };
+        let url = if hop.redirected { draft.filling.mask(hop.url.to_string()) } else { template::display_url(request) };
         Ok(HttpReply { status, headers, body: draft.filling.mask_bytes(body), url })
     }
 }
@@ -202,7 +203,7 @@ struct Draft {
     method: Method,
     target: Target,
     filling: Filling,
-    body: Option<String>,
+    resolved: Resolved,
 }
 
 /// One request on the wire.
@@ -221,11 +222,8 @@ impl Draft {
         policy.check_url(&url).map_err(HttpError::Refused)?;
         let target = Target::of(&url).map_err(HttpError::Refused)?;
         let filling = Filling::of(request, &target, secrets).await?;
-        let body = match &request.body {
-            RequestBody::None => None,
-            RequestBody::Text(text) => Some(filling.fill(text)),
-        };
-        Ok(Self { method, target, filling, body })
+        let resolved = filling.fill(request)?;
+        Ok(Self { method, target, filling, resolved })
     }
 
     /// Whether the method changes nothing by definition, so that the request may be sent on to another place.
@@ -235,33 +233,34 @@ impl Draft {
 
     /// The first request, with secrets written in.
     fn first_hop(&self, request: &HttpRequest) -> Result<Hop, HttpError> {
-        let url = parse(&self.filling.fill(&request.url))?;
+        let url = parse(&self.resolved.url)?;
         // A secret that changes where the request goes would have been checked for another host.
         if Target::of(&url).as_ref() != Ok(&self.target) || !matches!(url.scheme(), "http" | "https") {
-            return Err(HttpError::Secret(format!("a secret in the host of a URL is refused: `{}`", request.url)));
+            return Err(HttpError::Secret(format!(
+                "a secret in the host of a URL is refused: `{}`",
+                template::display_url(request)
+            )));
         }
         let mut headers = HeaderMap::new();
-        for (name, value) in &request.headers {
-            let (name, value) = self.header(name, value)?;
+        for ((name, draft), (_, value)) in request.headers.iter().zip(&self.resolved.headers) {
+            let (name, value) = header(name, value, self.filling.touches(draft))?;
             headers.append(name, value);
         }
         Ok(Hop { url, target: self.target.clone(), headers, redirected: false })
     }
+}
 
-    fn header(&self, name: &str, value: &str) -> Result<(HeaderName, HeaderValue), HttpError> {
-        let parsed = HeaderName::from_bytes(name.as_bytes())
-            .map_err(|_| HttpError::Refused(format!("`{name}` is not a name of a header")))?;
-        if OWN_HEADERS.contains(&parsed.as_str()) {
-            return Err(HttpError::Refused(format!("header `{name}` is set by the client itself: leave it out")));
-        }
-        let secret = self.filling.touches(value);
-        let mut filled = HeaderValue::from_str(&self.filling.fill(value)).map_err(|_| {
-            let message = format!("the value of header `{name}` holds a character that a header can't carry");
-            if secret { HttpError::Secret(message) } else { HttpError::Refused(message) }
-        })?;
-        filled.set_sensitive(secret);
-        Ok((parsed, filled))
+fn header(name: &str, value: &str, secret: bool) -> Result<(HeaderName, HeaderValue), HttpError> {
+    let parsed = HeaderName::from_bytes(name.as_bytes())
+        .map_err(|_| HttpError::Refused(format!("`{name}` is not a name of a header")))?;
+    if OWN_HEADERS.contains(&parsed.as_str()) {
+        return Err(HttpError::Refused(format!("header `{name}` is set by the client itself: leave it out")));
     }
+    let mut value = HeaderValue::from_str(value).map_err(|_| {
+        HttpError::Refused(format!("the value of header `{name}` holds a character that a header can't carry"))
+    })?;
+    value.set_sensitive(secret);
+    Ok((parsed, value))
 }
 
 fn parse(url: &str) -> Result<Url, HttpError> {

@@ -111,9 +111,7 @@ pub struct LayoutEdge {
 pub fn layout(document: &Value, options: &LayoutOptions) -> Layout {
     let reading = read(document);
     let picture = Picture::of(&reading);
-    let direction = options
-        .direction
-        .unwrap_or_else(|| fitting(&picture, options.aspect));
+    let direction = options.direction.unwrap_or_else(|| fitting(&picture, options.aspect));
     let metrics = Metrics::of(direction);
     Pen::new(metrics).draw(&picture)
 }
@@ -127,11 +125,7 @@ fn fitting(picture: &Picture, aspect: Option<f64>) -> Direction {
         let (width, height) = picture.size(&Metrics::of(direction));
         (aspect / f64::from(width)).min(1.0 / f64::from(height))
     };
-    if scale(Direction::Right) > scale(Direction::Down) {
-        Direction::Right
-    } else {
-        Direction::Down
-    }
+    if scale(Direction::Right) > scale(Direction::Down) { Direction::Right } else { Direction::Down }
 }
 
 #[cfg(test)]

@@ -10,8 +10,8 @@ pub mod engine;
 pub mod expression;
 #[cfg(feature = "http")]
 pub mod http;
-pub mod openflow;
 pub mod layout;
+pub mod openflow;
 pub mod ports;
 #[cfg(feature = "runtime")]
 pub mod runtime;

@@ -15,8 +15,8 @@ mod transform;
 
 pub(crate) use lists::each_list;
 pub use module::{
-    AiAgent, BranchAll, BranchAllBranch, BranchOne, BranchOneBranch, ForLoop, Identity,
-    ModuleValue, RawScript, Script, SubFlow, WhileLoop,
+    AiAgent, BranchAll, BranchAllBranch, BranchOne, BranchOneBranch, ForLoop, Identity, ModuleValue, RawScript, Script,
+    SubFlow, WhileLoop,
 };
 pub(crate) use place::Place;
 pub(crate) use read::{Findings, Reading, kind_of, read};
@@ -45,11 +45,7 @@ pub struct OpenFlow {
     #[serde(default, deserialize_with = "nullable")]
     pub summary: String,
     /// Text.
-    #[serde(
-        default,
-        deserialize_with = "nullable",
-        skip_serializing_if = "String::is_empty"
-    )]
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
     pub description: String,
     /// The program.
     pub value: FlowValue,
@@ -74,11 +70,7 @@ pub struct FlowValue {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preprocessor_module: Option<Box<Module>>,
     /// All steps on one worker; has no effect on results here.
-    #[serde(
-        default,
-        deserialize_with = "nullable",
-        skip_serializing_if = "is_false"
-    )]
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "is_false")]
     pub same_worker: bool,
     /// At most so many runs at a time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -116,11 +108,7 @@ pub struct FlowValue {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Module {
     /// Key of `results.<id>`; empty where the document leaves it out.
-    #[serde(
-        default,
-        deserialize_with = "nullable",
-        skip_serializing_if = "String::is_empty"
-    )]
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
     pub id: String,
     /// Label.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -158,11 +146,7 @@ pub struct Module {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<i32>,
     /// The flow goes on after a failure.
-    #[serde(
-        default,
-        deserialize_with = "nullable",
-        skip_serializing_if = "is_false"
-    )]
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "is_false")]
     pub continue_on_error: bool,
     /// When and how often to try again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -172,10 +156,7 @@ pub struct Module {
     pub extra: Map<String, Value>,
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the signature that serde's `skip_serializing_if` calls"
-)]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde's `skip_serializing_if` calls")]
 fn is_false(flag: &bool) -> bool {
     !flag
 }

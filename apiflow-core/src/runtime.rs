@@ -21,14 +21,13 @@ mod worker;
 
 pub use hub::Watch;
 
-
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::catalog::{Connector, Node};
-use crate::engine::{Fact, Recorded, Run, ValueRef};
+use crate::engine::{Event, Fact, Recorded, Run, ValueRef};
 use crate::ports::{
     Clock, Created, Evaluator, EventRow, HttpClient, Idempotency, JobBundle, JobRow, NewJob, Store, StoreError,
 };
@@ -197,9 +196,10 @@ impl Inner {
 
 /// An event as the store keeps it.
 fn row(recorded: Recorded) -> EventRow {
-    let item = match &recorded.event {
-        crate::engine::Event::FrameClosed { list: Some(list), slot, .. } => Some((*list, *slot)),
-        _ => None,
+    let item = if let Event::FrameClosed { list: Some(list), slot, .. } = &recorded.event {
+        Some((*list, *slot))
+    } else {
+        None
     };
     EventRow {
         seq: recorded.seq,

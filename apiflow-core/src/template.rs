@@ -26,4 +26,4 @@ pub(crate) use self::draft::{Draft, DraftBody, encode_pair};
 pub(crate) use self::expand::{Expanded, Piece, Scope, dot_segment, join};
 pub(crate) use self::path::{Found, Path, scalar_text};
 pub use self::resolve::{ResolveError, Resolved, resolve};
-pub(crate) use self::text::{Part, Place, Root, Text};
+pub(crate) use self::text::{Part, Root, Text};

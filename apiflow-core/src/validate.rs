@@ -42,25 +42,19 @@ pub fn workflow(document: &Value, catalog: &Catalog) -> Vec<Diagnostic> {
 
 /// Why this version keeps a module but does not run it; the one place that knows.
 pub fn unsupported(module: &Module) -> Option<&'static str> {
-    if module
-        .suspend
-        .as_ref()
-        .is_some_and(|gate| gate.required_events > Some(0))
-    {
+    if module.suspend.as_ref().is_some_and(|gate| gate.required_events > Some(0)) {
         return Some("approvals (`suspend`) are not run here yet");
     }
     if module.mock.as_ref().is_some_and(|mock| mock.enabled) {
         return None;
     }
     match &module.value {
-        ModuleValue::RawScript(_) => Some(
-            "inline code (`rawscript`) is not run here: use a node, or an expression in a transform",
-        ),
-        ModuleValue::AiAgent(_) => {
-            Some("language model agents (`aiagent`) are not run here: call the model by a node")
+        ModuleValue::RawScript(_) => {
+            Some("inline code (`rawscript`) is not run here: use a node, or an expression in a transform")
         }
-        ModuleValue::Flow(_) => Some("sub-flows (`flow`) are not run here yet"),
+        ModuleValue::AiAgent(_) => Some("language model agents (`aiagent`) are not run here: call the model by a node"),
         ModuleValue::Script(_)
+        | ModuleValue::Flow(_)
         | ModuleValue::ForLoopFlow(_)
         | ModuleValue::WhileLoopFlow(_)
         | ModuleValue::BranchOne(_)
@@ -71,12 +65,10 @@ pub fn unsupported(module: &Module) -> Option<&'static str> {
 
 /// The fields of a workflow's program that this version does not run, each with the reason.
 pub fn unsupported_fields(flow: &FlowValue) -> Vec<(&'static str, &'static str)> {
-    let preprocessor = flow.preprocessor_module.as_ref().map(|_| {
-        (
-            "preprocessor_module",
-            "a preprocessor is not run here yet: compute its values in the first step",
-        )
-    });
+    let preprocessor = flow
+        .preprocessor_module
+        .as_ref()
+        .map(|_| ("preprocessor_module", "a preprocessor is not run here yet: compute its values in the first step"));
     preprocessor.into_iter().collect()
 }
 
@@ -88,9 +80,6 @@ enum Token {
 }
 
 fn place_order(pointer: &str) -> Vec<Token> {
-    let token = |text: &str| {
-        text.parse()
-            .map_or_else(|_| Token::Name(text.to_owned()), Token::Index)
-    };
+    let token = |text: &str| text.parse().map_or_else(|_| Token::Name(text.to_owned()), Token::Index);
     pointer.split('/').skip(1).map(token).collect()
 }

@@ -71,7 +71,7 @@ fn text(shape: &(&str, &str, &str, &str), depth: usize) -> String {
         "regular expression groups" => format!("/{nested}/"),
         "regular expression classes" => format!("/{nested}/v"),
         // Each label needs a name of its own.
-        "labels" => (0..depth).map(|number| format!("l{number}:")).collect::<String>() + ";",
+        "labels" => (0..depth).fold(String::new(), |labels, number| labels + &format!("l{number}:")) + ";",
         "if" | "else" | "for" | "while" | "do" | "blocks" | "try" | "switch" => format!("if (a) {nested}"),
         _ => nested,
     }

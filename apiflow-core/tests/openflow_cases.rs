@@ -19,21 +19,12 @@ static DOCUMENTS: LazyLock<Vec<(String, Value)>> = LazyLock::new(documents);
 
 fn documents() -> Vec<(String, Value)> {
     let mut documents: Vec<(String, Value)> = Vec::new();
-    for name in [
-        "workflow",
-        "workflow_conditional",
-        "workflow_parallel",
-        "workflow_retry",
-        "template_workflow",
-    ] {
+    for name in ["workflow", "workflow_conditional", "workflow_parallel", "workflow_retry", "template_workflow"] {
         let declared = conformance(&format!("founding/{name}.json"));
         documents.push((name.to_owned(), declared["nodes"].clone()));
     }
     for case in conformance("openflow_cases.json").as_array().unwrap() {
-        documents.push((
-            case["name"].as_str().unwrap().to_owned(),
-            case["flow"].clone(),
-        ));
+        documents.push((case["name"].as_str().unwrap().to_owned(), case["flow"].clone()));
     }
     documents
 }
@@ -43,20 +34,9 @@ fn essence(value: &Value) -> Value {
     match value {
         Value::Object(map) => map
             .iter()
-            .map(|(key, value)| {
-                (
-                    if key == "input_transform" {
-                        "input_transforms"
-                    } else {
-                        key
-                    },
-                    value,
-                )
-            })
+            .map(|(key, value)| (if key == "input_transform" { "input_transforms" } else { key }, value))
             .filter(|(_, value)| {
-                !matches!(value, Value::Null | Value::Bool(false))
-                    && *value != &json!("")
-                    && *value != &json!({})
+                !matches!(value, Value::Null | Value::Bool(false)) && *value != &json!("") && *value != &json!({})
             })
             .map(|(key, value)| (key.to_owned(), essence(value)))
             .collect(),
@@ -73,11 +53,7 @@ fn every_workflow_is_read_and_comes_back() {
         let (flow, diagnostics) = parse(&document);
         assert!(!has_errors(&diagnostics), "{name}: {diagnostics:#?}");
         let flow = flow.unwrap();
-        assert_eq!(
-            flow,
-            serde_json::from_value::<OpenFlow>(document.clone()).unwrap(),
-            "{name}"
-        );
+        assert_eq!(flow, serde_json::from_value::<OpenFlow>(document.clone()).unwrap(), "{name}");
         let written = serde_json::to_value(&flow).unwrap();
         assert_eq!(essence(&written), essence(&document), "{name}");
         assert_eq!(parse(&written).0.unwrap(), flow, "{name}");
@@ -93,9 +69,7 @@ fn stranger() -> impl Strategy<Value = Value> {
         Just(json!({})),
         Just(json!([{}])),
         Just(json!({"type": "static"})),
-        Just(
-            json!({"type": "forloopflow", "modules": [{"id": "x", "value": {"type": "identity"}}]})
-        ),
+        Just(json!({"type": "forloopflow", "modules": [{"id": "x", "value": {"type": "identity"}}]})),
         any::<i64>().prop_map(Value::from),
         any::<f64>().prop_map(Value::from),
         ".{0,12}".prop_map(Value::from),
@@ -110,11 +84,7 @@ fn mutate(value: &mut Value, steps: &[u8], stranger: &Value, remove: bool) {
     };
     match value {
         Value::Object(map) if !map.is_empty() => {
-            let key = map
-                .keys()
-                .nth(usize::from(*step) % map.len())
-                .unwrap()
-                .clone();
+            let key = map.keys().nth(usize::from(*step) % map.len()).unwrap().clone();
             if remove && rest.is_empty() {
                 map.remove(&key);
             } else {
@@ -125,12 +95,7 @@ fn mutate(value: &mut Value, steps: &[u8], stranger: &Value, remove: bool) {
             let index = usize::from(*step) % items.len();
             mutate(&mut items[index], rest, stranger, remove);
         }
-        Value::Object(_)
-        | Value::Array(_)
-        | Value::Null
-        | Value::Bool(_)
-        | Value::Number(_)
-        | Value::String(_) => {
+        Value::Object(_) | Value::Array(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
             *value = stranger.clone();
         }
     }

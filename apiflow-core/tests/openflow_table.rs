@@ -3,9 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
 use apiflow_core::diagnostic::{Diagnostic, has_errors};
-use apiflow_core::openflow::{
-    InputTransform, MAX_FINDINGS, MAX_NESTING, ModuleValue, OpenFlow, parse,
-};
+use apiflow_core::openflow::{InputTransform, MAX_FINDINGS, MAX_NESTING, ModuleValue, OpenFlow, parse};
 use serde_json::{Value, json};
 
 /// Reads a document that must be right, by hand and by serde, and gives what is written again.
@@ -28,10 +26,7 @@ fn with_module(module: Value) -> Value {
 
 fn check_faults(document: &Value, expected: &[(&str, &str)]) -> Vec<Diagnostic> {
     let (flow, diagnostics) = parse(document);
-    let found: Vec<(&str, &str)> = diagnostics
-        .iter()
-        .map(|d| (d.code.as_str(), d.pointer.as_str()))
-        .collect();
+    let found: Vec<(&str, &str)> = diagnostics.iter().map(|d| (d.code.as_str(), d.pointer.as_str())).collect();
     assert_eq!(found, expected, "{diagnostics:#?}");
     assert_eq!(flow.is_none(), has_errors(&diagnostics));
     diagnostics
@@ -80,9 +75,7 @@ fn every_field_of_a_module_comes_back() {
         "some_future_field": null
     })));
     for timeout in [json!(30), json!(0.5)] {
-        check_round_trip(&with_module(
-            json!({"id": "a", "value": {"type": "identity"}, "timeout": timeout}),
-        ));
+        check_round_trip(&with_module(json!({"id": "a", "value": {"type": "identity"}, "timeout": timeout})));
     }
 }
 
@@ -121,24 +114,16 @@ fn every_type_of_module_comes_back() {
 
 #[test]
 fn older_names_are_read_and_written_as_the_newer_ones() {
-    let document = with_module(
-        json!({"id": "a", "value": {"type": "script", "path": "node/x",
-        "input_transform": {"n": {"type": "static", "value": 1}}}}),
-    );
+    let document = with_module(json!({"id": "a", "value": {"type": "script", "path": "node/x",
+        "input_transform": {"n": {"type": "static", "value": 1}}}}));
     let expected = json!({"n": {"type": "static", "value": 1}});
-    assert_eq!(
-        written(&document)["value"]["modules"][0]["value"]["input_transforms"],
-        expected
-    );
+    assert_eq!(written(&document)["value"]["modules"][0]["value"]["input_transforms"], expected);
 }
 
 #[test]
 fn null_is_the_same_as_absent_for_every_optional_field() {
     let nulls = |names: &[&str]| -> serde_json::Map<String, Value> {
-        names
-            .iter()
-            .map(|name| ((*name).to_owned(), Value::Null))
-            .collect()
+        names.iter().map(|name| ((*name).to_owned(), Value::Null)).collect()
     };
     let mut module = nulls(&[
         "id",
@@ -164,11 +149,7 @@ fn null_is_the_same_as_absent_for_every_optional_field() {
         values.push(Value::Object(value));
     };
     push("script", json!({"path": "node/x"}), &["input_transforms"]);
-    push(
-        "rawscript",
-        json!({"content": "", "language": "bun"}),
-        &["input_transforms"],
-    );
+    push("rawscript", json!({"content": "", "language": "bun"}), &["input_transforms"]);
     push("flow", json!({"path": "workflow/x"}), &["input_transforms"]);
     push("whileloopflow", json!({"modules": []}), &["skip_failures"]);
     push(
@@ -176,11 +157,7 @@ fn null_is_the_same_as_absent_for_every_optional_field() {
         json!({"modules": [], "iterator": {"type": "static", "value": null}}),
         &["skip_failures", "parallel", "parallelism"],
     );
-    push(
-        "branchone",
-        json!({"branches": [{"summary": null, "expr": null, "modules": []}]}),
-        &["default"],
-    );
+    push("branchone", json!({"branches": [{"summary": null, "expr": null, "modules": []}]}), &["default"]);
     push(
         "branchall",
         json!({"branches": [{"summary": null, "skip_failure": null, "modules": []}]}),
@@ -235,10 +212,7 @@ fn all_faults_are_found_in_one_pass() {
             ("wrong-type", "/summary"),
             ("wrong-type", "/value/modules/0/id"),
             ("missing-field", "/value/modules/0/value"),
-            (
-                "unknown-transform-type",
-                "/value/modules/0/value/input_transforms/a~1b/type",
-            ),
+            ("unknown-transform-type", "/value/modules/0/value/input_transforms/a~1b/type"),
             ("wrong-type", "/value/modules/0/value/input_transforms/c"),
             ("missing-field", "/value/modules/0/value/input_transforms/d"),
             ("wrong-type", "/value/modules/1"),
@@ -248,10 +222,7 @@ fn all_faults_are_found_in_one_pass() {
             ("wrong-type", "/value/modules/4/value/modules"),
             ("wrong-type", "/value/modules/4/retry/constant/attempts"),
             ("wrong-type", "/value/modules/4/retry/constant/seconds"),
-            (
-                "missing-field",
-                "/value/modules/5/value/branches/0/modules/0/value",
-            ),
+            ("missing-field", "/value/modules/5/value/branches/0/modules/0/value"),
             ("wrong-type", "/value/modules/5/value/branches/1"),
             ("missing-field", "/value/modules/5/stop_after_if"),
             ("wrong-type", "/value/modules/5/timeout"),
@@ -270,30 +241,20 @@ fn an_unknown_type_names_the_known_ones_and_the_nearest() {
         &[("unknown-module-type", "/value/modules/0/value/type")],
     );
     let help = found[0].help.as_deref().unwrap();
-    assert!(
-        help.contains("did you mean `branchone`?") && help.contains("`aiagent`"),
-        "{help}"
-    );
+    assert!(help.contains("did you mean `branchone`?") && help.contains("`aiagent`"), "{help}");
     assert_eq!(found[0].fix.as_ref().unwrap().value, "branchone");
 }
 
 #[test]
 fn a_misspelt_field_is_kept_and_pointed_out() {
-    let document =
-        with_module(json!({"id": "a", "value": {"type": "identity"}, "retyr": {"constant": {}}}));
+    let document = with_module(json!({"id": "a", "value": {"type": "identity"}, "retyr": {"constant": {}}}));
     let found = check_faults(&document, &[("misspelt-field", "/value/modules/0/retyr")]);
     assert_eq!(found[0].help.as_deref(), Some("did you mean `retry`?"));
     let missing = check_faults(
         &with_module(json!({"id": "a", "value": {"type": "script", "paht": "node/x"}})),
-        &[
-            ("missing-field", "/value/modules/0/value"),
-            ("misspelt-field", "/value/modules/0/value/paht"),
-        ],
+        &[("missing-field", "/value/modules/0/value"), ("misspelt-field", "/value/modules/0/value/paht")],
     );
-    assert_eq!(
-        missing[0].help.as_deref(),
-        Some("did you mean `path` by `paht`?")
-    );
+    assert_eq!(missing[0].help.as_deref(), Some("did you mean `path` by `paht`?"));
 }
 
 #[test]
@@ -330,9 +291,7 @@ fn check_round_trip_of_depth(levels: usize) {
     let mut modules = &flow.unwrap().value.modules;
     let mut depth = 1;
     while let Some(module) = modules.first() {
-        let ModuleValue::WhileLoopFlow(inner) = &module.value else {
-            panic!("a loop was written")
-        };
+        let ModuleValue::WhileLoopFlow(inner) = &module.value else { panic!("a loop was written") };
         modules = &inner.modules;
         depth += 1;
     }
@@ -346,30 +305,15 @@ fn very_many_faults_are_counted_and_not_listed() {
     assert!(flow.is_none());
     assert_eq!(diagnostics.len(), MAX_FINDINGS + 1);
     let last = diagnostics.last().unwrap();
-    assert_eq!(
-        (last.code.as_str(), last.message.as_str()),
-        ("too-many-findings", "50 more findings are not listed")
-    );
+    assert_eq!((last.code.as_str(), last.message.as_str()), ("too-many-findings", "50 more findings are not listed"));
 }
 
 #[test]
 fn a_missing_value_or_expr_of_a_transform_has_its_default() {
-    let document = with_module(
-        json!({"id": "a", "value": {"type": "script", "path": "node/x",
-        "input_transforms": {"a": {"type": "static"}, "b": {"type": "javascript"}}}}),
-    );
+    let document = with_module(json!({"id": "a", "value": {"type": "script", "path": "node/x",
+        "input_transforms": {"a": {"type": "static"}, "b": {"type": "javascript"}}}}));
     let (flow, _) = parse(&document);
-    let ModuleValue::Script(script) = &flow.unwrap().value.modules[0].value else {
-        panic!("a script was written")
-    };
-    assert!(matches!(
-        &script.input_transforms["a"],
-        InputTransform::Static {
-            value: Value::Null,
-            ..
-        }
-    ));
-    assert!(
-        matches!(&script.input_transforms["b"], InputTransform::Javascript { expr, .. } if expr.is_empty())
-    );
+    let ModuleValue::Script(script) = &flow.unwrap().value.modules[0].value else { panic!("a script was written") };
+    assert!(matches!(&script.input_transforms["a"], InputTransform::Static { value: Value::Null, .. }));
+    assert!(matches!(&script.input_transforms["b"], InputTransform::Javascript { expr, .. } if expr.is_empty()));
 }

@@ -21,10 +21,7 @@ fn catalog(value: &Value) -> Catalog {
 }
 
 fn brief(found: &[Diagnostic]) -> Vec<Value> {
-    found
-        .iter()
-        .map(|one| json!({"code": one.code, "pointer": one.pointer, "severity": one.severity}))
-        .collect()
+    found.iter().map(|one| json!({"code": one.code, "pointer": one.pointer, "severity": one.severity})).collect()
 }
 
 #[test]
@@ -36,14 +33,8 @@ fn every_case_has_exactly_its_findings() {
     for case in cases {
         let found = validate::workflow(&case["document"], &catalog(&case["catalog"]));
         for one in &found {
-            assert!(
-                case["document"].pointer(&one.pointer).is_some(),
-                "{one:?} has a place"
-            );
-            assert!(
-                !one.message.ends_with('.') && !one.message.starts_with(char::is_uppercase),
-                "{one:?}"
-            );
+            assert!(case["document"].pointer(&one.pointer).is_some(), "{one:?} has a place");
+            assert!(!one.message.ends_with('.') && !one.message.starts_with(char::is_uppercase), "{one:?}");
         }
         if Value::from(brief(&found)) != case["expect"] {
             differing.push(format!("{}: {found:#?}", case["name"]));
@@ -75,10 +66,8 @@ fn right_workflows_have_no_findings() {
             "branchone_nested" => &["unreachable-branch", "unreachable-branch"],
             _ => &[],
         };
-        let codes: Vec<&str> = codes
-            .into_iter()
-            .filter(|code| !["unsupported", "ignored-field"].contains(code))
-            .collect();
+        let codes: Vec<&str> =
+            codes.into_iter().filter(|code| !["unsupported", "ignored-field"].contains(code)).collect();
         if codes != expected {
             unexpected.push(format!("{name}: {found:#?}"));
         }
@@ -103,12 +92,7 @@ fn the_founding_workflows_have_no_findings() {
         let codes: Vec<&str> = found.iter().map(|one| one.code.as_str()).collect();
         assert_eq!(codes, expected, "{name}: {found:#?}");
     };
-    for name in [
-        "workflow",
-        "workflow_conditional",
-        "workflow_parallel",
-        "workflow_retry",
-    ] {
+    for name in ["workflow", "workflow_conditional", "workflow_parallel", "workflow_retry"] {
         check(name, &known, &[]);
     }
     check("template_workflow", &known, &["unknown-node"]);
@@ -135,51 +119,32 @@ fn one_node() -> Value {
 
 #[test]
 fn a_certain_mend_is_an_edit_of_the_document() {
-    let mut document = one_step(
-        &json!({"type": "script", "path": "node/edit", "input_transforms": {
-        "promt": {"type": "static", "value": "x"}, "style": {"type": "static", "value": "cartoons"}}}),
-    );
-    for one in found(&document, &one_node())
-        .into_iter()
-        .filter_map(|one| one.fix)
-    {
+    let mut document = one_step(&json!({"type": "script", "path": "node/edit", "input_transforms": {
+        "promt": {"type": "static", "value": "x"}, "style": {"type": "static", "value": "cartoons"}}}));
+    for one in found(&document, &one_node()).into_iter().filter_map(|one| one.fix) {
         *document.pointer_mut(&one.pointer).unwrap() = one.value;
     }
     assert_eq!(found(&document, &one_node()), []);
-    let mut document =
-        one_step(&json!({"type": "script", "path": "node/edti", "input_transforms": {}}));
+    let mut document = one_step(&json!({"type": "script", "path": "node/edti", "input_transforms": {}}));
     let first = found(&document, &one_node()).remove(0);
     assert_eq!(first.help.as_deref(), Some("did you mean `node/edit`?"));
     let fix = first.fix.unwrap();
     *document.pointer_mut(&fix.pointer).unwrap() = fix.value;
-    assert_eq!(
-        document["value"]["modules"][0]["value"]["path"],
-        "node/edit"
-    );
+    assert_eq!(document["value"]["modules"][0]["value"]["path"], "node/edit");
 }
 
 #[test]
 fn an_expression_fault_has_its_line_and_column() {
-    let document = one_step(
-        &json!({"type": "script", "path": "node/edit", "input_transforms": {
-        "prompt": {"type": "javascript", "expr": "flow_input.a +\n  results.b.c"}}}),
-    );
+    let document = one_step(&json!({"type": "script", "path": "node/edit", "input_transforms": {
+        "prompt": {"type": "javascript", "expr": "flow_input.a +\n  results.b.c"}}}));
     let unknown = found(&document, &one_node()).remove(0);
     let span = unknown.span.unwrap();
-    assert_eq!(
-        (unknown.code.as_str(), span.line, span.column),
-        ("unknown-step", 2, 3)
-    );
-    let document = one_step(
-        &json!({"type": "script", "path": "node/edit", "input_transforms": {
-        "prompt": {"type": "javascript", "expr": "1 +\n  )"}}}),
-    );
+    assert_eq!((unknown.code.as_str(), span.line, span.column), ("unknown-step", 2, 3));
+    let document = one_step(&json!({"type": "script", "path": "node/edit", "input_transforms": {
+        "prompt": {"type": "javascript", "expr": "1 +\n  )"}}}));
     let syntax = found(&document, &one_node()).remove(0);
     let span = syntax.span.unwrap();
-    assert_eq!(
-        (syntax.code.as_str(), span.line, span.column),
-        ("expression-syntax", 2, 3)
-    );
+    assert_eq!((syntax.code.as_str(), span.line, span.column), ("expression-syntax", 2, 3));
 }
 
 /// Ten levels of lists with many modules, each of which refers to others.
@@ -216,10 +181,7 @@ fn time_grows_with_the_size_and_not_with_its_square() {
         best.min().unwrap()
     };
     let (small, large) = (time(500), time(4000));
-    assert!(
-        large < small * 24,
-        "8 times the modules took {small:?} and {large:?}"
-    );
+    assert!(large < small * 24, "8 times the modules took {small:?} and {large:?}");
 }
 
 fn leaf() -> impl Strategy<Value = Value> {
@@ -239,12 +201,8 @@ fn leaf() -> impl Strategy<Value = Value> {
 fn reached<'v>(value: &'v mut Value, steps: &[u8]) -> &'v mut Value {
     let step = steps.first().copied().map(usize::from);
     let below = match (&*value, step) {
-        (Value::Object(map), Some(step)) if !map.is_empty() => {
-            map.keys().nth(step % map.len()).cloned()
-        }
-        (Value::Array(items), Some(step)) if !items.is_empty() => {
-            Some((step % items.len()).to_string())
-        }
+        (Value::Object(map), Some(step)) if !map.is_empty() => map.keys().nth(step % map.len()).cloned(),
+        (Value::Array(items), Some(step)) if !items.is_empty() => Some((step % items.len()).to_string()),
         (_, _) => None,
     };
     match below {

@@ -157,6 +157,12 @@ impl Settings {
         self.database_url.clone().filter(|url| !url.is_empty()).unwrap_or_else(own)
     }
 
+    /// Whether something is kept in the data folder.
+    pub fn uses_folder(&self) -> bool {
+        let has = |setting: &Option<String>| setting.as_ref().is_some_and(|value| !value.is_empty());
+        !(has(&self.database_url) && has(&self.secret_key))
+    }
+
     /// The folder that only one process may use: that of the SQLite file.
     pub fn exclusive_folder(&self) -> Option<PathBuf> {
         let database = self.database();

@@ -106,6 +106,12 @@ fn without_settings_it_works_and_tells_the_first_password_once() {
     let login = format!("{{\"username\": \"admin\", \"password\": \"{password}\"}}");
     assert!(server.ask("POST", "/api/v1/login", &login).contains("\"token\""));
     assert!(folder.path().join("apiflow-data/apiflow.db").exists());
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let rights = std::fs::metadata(folder.path().join("apiflow-data")).expect("it is there").permissions();
+        assert_eq!(rights.mode() & 0o777, 0o700);
+    }
     server.signal("TERM");
     let (well, _) = server.end();
     assert!(well, "SIGTERM is a good end");

@@ -1,7 +1,7 @@
 //! apiflow's durable store on SQLite and Postgres.
 //!
 //! [`apiflow_core::ports::Store`] keeps jobs; [`Documents`] and [`Accounts`] keep what people declare and who they are.
-//! [`open`] chooses the database by its URL.
+//! [`open()`] chooses the database by its URL.
 
 mod accounts;
 mod batch;

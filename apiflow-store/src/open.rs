@@ -42,6 +42,8 @@ impl OpenError {
 
 /// Opens the database of a URL, `sqlite:<path>` or `postgres://…`, and brings its tables up to date.
 ///
+/// A SQLite file belongs to one process: what an earlier one held is due at once ([`SqliteStore::take_over`]).
+///
 /// # Errors
 /// [`OpenError`] where the URL is of neither kind, or the database cannot be reached or brought up to date.
 pub async fn open(url: &str) -> Result<Stores, OpenError> {
@@ -50,7 +52,9 @@ pub async fn open(url: &str) -> Result<Stores, OpenError> {
         if path.is_empty() || path.starts_with(":memory:") {
             return Err(OpenError::new(url.to_owned(), "name a file: sqlite:<path>"));
         }
-        return Ok(Arc::new(SqliteStore::open(path).await?).into());
+        let store = SqliteStore::open(path).await?;
+        store.take_over().await?;
+        return Ok(Arc::new(store).into());
     }
     if url.starts_with("postgres://") || url.starts_with("postgresql://") {
         return Ok(Arc::new(PostgresStore::connect(url).await?).into());

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Executor, PgPool, SqlSafeStr};
+use sqlx::{ConnectOptions, Connection, Executor, PgPool, SqlSafeStr};
 
 use self::commits::AskedCommit;
 use crate::OpenError;
@@ -26,6 +26,10 @@ const CONNECTIONS: u32 = 10;
 /// How long a caller waits for a connection.
 const ACQUIRE: Duration = Duration::from_secs(30);
 
+/// How commits are planned: once, because planning their long statement would cost more than performing it; and row
+/// by row through the keys, which is right for tables of any size and locks jobs in the order asked.
+const PLAN: &str = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off; \
+     SET enable_mergejoin = off";
 /// A view of all tables as they are at one moment.
 const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
@@ -49,14 +53,17 @@ impl PostgresStore {
     }
 
     async fn open(url: &str) -> Result<Self, sqlx::Error> {
-        let options: PgConnectOptions = url.parse()?;
+        let options = PgConnectOptions::from_url(&url.parse().map_err(sqlx::Error::config)?)?;
+        let options = options.disable_statement_logging();
+        // One connection first: a pool would go on trying where nobody answers.
+        options.connect().await?.close().await?;
         let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE);
-        let pool = pool.connect_with(options.clone()).await?;
+        let pool = pool.connect_lazy_with(options.clone());
         migrations().run(&pool).await?;
-        let writer = PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE).after_connect(|connection, _| {
-            // The commit's statement is long: planning it each time would cost more than performing it.
-            Box::pin(async move { connection.execute("SET plan_cache_mode = force_generic_plan").await.map(drop) })
-        });
+        let writer = PgPoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(ACQUIRE)
+            .after_connect(|connection, _| Box::pin(async move { connection.execute(PLAN).await.map(drop) }));
         let writer = writer.connect_lazy_with(options);
         let commits = writer.clone();
         let gatherer = Gatherer::start(GATHERED, move |asked| commits::perform(commits.clone(), asked));

@@ -28,7 +28,7 @@ pub(crate) const LIST: &str = "SELECT body FROM job_events WHERE job_id = $1 AND
 pub(crate) const STEPS: &str = "SELECT progress, body FROM job_steps \
      WHERE job_id = $1 AND ordinal > $2 ORDER BY ordinal LIMIT $3";
 pub(crate) const CALLS: &str = "SELECT body FROM job_calls WHERE job_id = $1 AND step = $2 ORDER BY id";
-pub(crate) const NEXT_DUE: &str = "SELECT MIN(at) FROM (SELECT MIN(due_at) AS at FROM jobs \
+pub(crate) const NEXT_DUE: &str = "SELECT MIN(at) FROM (SELECT MIN(due_at) AS at FROM jobs WHERE due_at IS NOT NULL \
      UNION ALL SELECT MIN(ready_at) AS at FROM job_polls) AS moments";
 pub(crate) const PUT_BACK: &str = "UPDATE job_polls SET due_at = $3, ready_at = $3, tries = tries + 1 \
      WHERE job_id = $1 AND effect = $2";

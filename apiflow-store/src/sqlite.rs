@@ -12,7 +12,7 @@ use std::time::Duration;
 use sqlx::SqlitePool;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{SqlSafeStr, Transaction};
+use sqlx::{ConnectOptions, SqlSafeStr, Transaction};
 
 use self::rounds::Write;
 use crate::OpenError;
@@ -57,13 +57,31 @@ impl SqliteStore {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(BUSY)
-            .statement_cache_capacity(PREPARED);
+            .statement_cache_capacity(PREPARED)
+            .disable_statement_logging();
         let writer = pool(1).connect_with(options.clone()).await?;
         migrations().run(&writer).await?;
         let reader = pool(READERS).connect_with(options.pragma("query_only", "ON")).await?;
         let pool = writer.clone();
         let gatherer = Gatherer::start(GATHERED, move |writes| rounds::perform(pool.clone(), writes));
         Ok(Self { writer, reader, gatherer })
+    }
+
+    /// Makes everything that an earlier process held due at once. Only for whoever knows that the file is theirs
+    /// alone: a server that holds the data folder's lock need not wait for the leases of the one before it.
+    ///
+    /// # Errors
+    /// [`OpenError`] where the file cannot be written.
+    pub async fn take_over(&self) -> Result<(), OpenError> {
+        let freed = async {
+            let mut transaction = self.begin().await?;
+            sqlx::query("UPDATE jobs SET owner = NULL, due_at = 0 WHERE owner IS NOT NULL")
+                .execute(&mut *transaction)
+                .await?;
+            sqlx::query("UPDATE job_polls SET ready_at = due_at").execute(&mut *transaction).await?;
+            transaction.commit().await
+        };
+        freed.await.map_err(|reason: sqlx::Error| OpenError::new("sqlite".to_owned(), reason))
     }
 
     /// Closes all connections; whoever still asks gets an error.

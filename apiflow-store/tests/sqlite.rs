@@ -1,9 +1,12 @@
 //! The rules of all three ports on SQLite.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use apiflow_store::{SqliteStore, conformance};
+use apiflow_core::ports::{Store, Timestamp};
+use apiflow_store::{Accounts, Documents, OpenError, SecretRow, SqliteStore, Stores, conformance};
 use tempfile::TempDir;
+use tokio::task::JoinHandle;
 
 /// Files of the stores that a test makes; gone with it.
 struct Files(TempDir);
@@ -14,12 +17,20 @@ impl Files {
     }
 
     async fn empty(&self) -> Arc<SqliteStore> {
+        reopened(&self.path()).await
+    }
+
+    fn path(&self) -> PathBuf {
         let (_, path) = tempfile::NamedTempFile::new_in(&self.0)
             .expect("a temporary file")
             .keep()
             .expect("the folder is removed, not the file");
-        Arc::new(SqliteStore::open(path).await.expect("a new file is opened"))
+        path
     }
+}
+
+async fn reopened(path: &Path) -> Arc<SqliteStore> {
+    Arc::new(SqliteStore::open(path).await.expect("a file is opened"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -38,4 +49,43 @@ async fn sqlite_keeps_every_rule_of_documents() {
 async fn sqlite_keeps_every_rule_of_accounts() {
     let files = Files::new();
     conformance::run_accounts(async || files.empty().await as _).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_stores_share_the_jobs_of_one_file() {
+    let files = Files::new();
+    let path = files.path();
+    let opening = [(); 2].map(|()| {
+        let url = format!("sqlite:{}", path.display());
+        tokio::spawn(async move { apiflow_store::open(&url).await })
+    });
+    let [one, other] = opening;
+    let open = async |opening: JoinHandle<Result<Stores, OpenError>>| {
+        opening.await.expect("no panic").expect("a file is opened").store
+    };
+    apiflow_core::runtime::conformance::run_shared([open(one).await, open(other).await]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_answered_is_there_after_opening_again() {
+    let files = Files::new();
+    let path = files.path();
+    let secret = SecretRow { name: "KEY".to_owned(), hosts: Vec::new(), sealed: vec![1], updated_at: Timestamp(1) };
+    let first = reopened(&path).await;
+    first.put_secret(secret.clone()).await.expect("a secret is kept");
+    first.close().await;
+    assert!(first.secrets().await.is_err() && first.next_due().await.is_err(), "a closed store says so");
+    let second = reopened(&path).await;
+    assert_eq!(second.secret("KEY").await, Ok(Some(secret)));
+    assert_eq!(second.document(apiflow_store::DocumentKind::Node, "n").await, Ok(None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_no_database_is_named() {
+    let files = Files::new();
+    let path = files.path();
+    std::fs::write(&path, "a text, and longer than the header of a database; ".repeat(40)).expect("a file is written");
+    let error = SqliteStore::open(&path).await.err().expect("a text is no database");
+    assert_eq!(error.url, format!("sqlite:{}", path.display()));
+    assert!(error.reason.contains("not a database"), "{error}");
 }

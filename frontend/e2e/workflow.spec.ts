@@ -58,11 +58,16 @@ test('leaving with unsaved changes asks first', async ({ admin, rest }) => {
 	const world = await rest.world();
 	await admin.goto(`/workflows/${world.workflow}`);
 	await write(admin, 'JSON of the workflow', { name: 'half' });
-	admin.once('dialog', (dialog) => void dialog.dismiss());
-	await admin.getByRole('link', { name: 'Jobs' }).click();
+	const leave = async (answer: 'accept' | 'dismiss') => {
+		const asked = admin.waitForEvent('dialog');
+		// The click ends only when the question is answered.
+		const click = admin.getByRole('link', { name: 'Jobs' }).click();
+		await (await asked)[answer]();
+		await click;
+	};
+	await leave('dismiss');
 	await expect(admin).toHaveURL(`/workflows/${world.workflow}`);
-	admin.once('dialog', (dialog) => void dialog.accept());
-	await admin.getByRole('link', { name: 'Jobs' }).click();
+	await leave('accept');
 	await expect(admin).toHaveURL('/jobs');
 });
 

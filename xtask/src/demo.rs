@@ -6,41 +6,60 @@ mod site;
 mod verdict;
 
 use std::fs;
+use std::time::Duration;
 
 use serde_json::Value;
 
-use self::api::Api;
+pub(crate) use self::api::Api;
 use self::progress::Progress;
-use self::site::Site;
+pub(crate) use self::site::{ADMIN, Provider, Server, Settings};
 use crate::say::{headline, say};
 use crate::{Result, build, root};
+
+/// How long the stand-in takes for a picture, so that there is progress to see.
+const DELAY: Duration = Duration::from_millis(1500);
+
+/// How long the job may take.
+const LIMIT: Duration = Duration::from_mins(2);
+
+/// How often a running job is looked at between its events.
+const GLANCE: Duration = Duration::from_millis(300);
 
 /// Builds, starts and runs everything; ends well only if the job did, with the expected result.
 pub(crate) async fn run(keep: bool) -> Result {
     let built = build::all(false).await?;
     headline("demo");
-    let site = Site::start(&built).await?;
-    say(format!("server    {}", site.url));
-    say(format!("stand-in  {}\n", site.stand_in));
-    let shown = show(&site).await;
-    if let Err(reason) = &shown {
-        say(format!("\n{}\n{reason}", site.log_tail()));
+    let provider = Provider::start(&built.fake_providers, DELAY).await?;
+    let token = ("REPLICATE_API_TOKEN", provider.host().to_owned(), format!("r8_{}", site::random()));
+    let settings = Settings { allowed: provider.host().to_owned(), secrets: vec![token], database: None };
+    let server = Server::fresh(&built.server, settings).await?;
+    say(format!("server    {}\nstand-in  {}\n", server.url, provider.url));
+    let shown = show(&server, &provider).await;
+    if shown.is_err() {
+        say(format!("\nthe server's log ends with\n{}\n", server.log_tail()));
     }
     if keep {
-        site.leave();
+        leave(server, provider);
     } else {
         say("\nrun it with --keep to look at it in the browser");
     }
     shown
 }
 
-async fn show(site: &Site) -> Result {
-    let mut api = Api::new(&site.url)?;
-    api.login(site::ADMIN, &site.password).await?;
-    say(format!("logged in as {}", site::ADMIN));
+/// Leaves both running and says how to go on.
+fn leave(server: Server, provider: Provider) {
+    say(format!("\nstill running: {}", server.url));
+    say(format!("log in as {ADMIN} with the password {}", server.password));
+    say(format!("stop it: {}; {}", server.leave(), provider.leave()));
+}
+
+async fn show(server: &Server, provider: &Provider) -> Result {
+    let mut api = Api::new(&server.url)?;
+    api.login(ADMIN, &server.password).await?;
+    say(format!("logged in as {ADMIN}"));
 
     let mut connector = document("connector.json")?;
-    connector["base_url"] = format!("{}/v1", site.stand_in).into();
+    connector["base_url"] = format!("{}/v1", provider.url).into();
     declare(&api, "connectors", &connector).await?;
     declare(&api, "nodes", &document("node.json")?).await?;
     let workflow = document("workflow.json")?;
@@ -52,18 +71,31 @@ async fn show(site: &Site) -> Result {
     let job_id = text(&job["id"]).to_owned();
     say(format!("job {job_id} runs workflow {id}\n"));
     let mut progress = Progress::start();
-    let mut events = api.follow(&job_id).await?;
-    while events.next().await?.is_some() {
-        progress.show(&api.get(&format!("/jobs/{job_id}")).await?);
-    }
+    let watched = tokio::time::timeout(LIMIT, watch(&api, &job_id, &mut progress)).await;
+    watched.map_err(|_| format!("the job did not end within {} s", LIMIT.as_secs()))??;
 
     let job = api.get(&format!("/jobs/{job_id}")).await?;
     progress.show(&job);
-    report(&job, &site.url);
-    let stats = api.get_json(&format!("{}/_control/stats", site.stand_in)).await?;
+    report(&job, &server.url);
+    let stats = api.get_json(&format!("{}/_control/stats", provider.url)).await?;
     verdict::judge(&job, &run["input"], &stats)?;
     say("\nthe job completed as expected: two steps, two paid calls");
     Ok(())
+}
+
+/// Shows a job's progress until its events end.
+async fn watch(api: &Api, job: &str, progress: &mut Progress) -> Result {
+    let mut events = api.follow(job).await?;
+    loop {
+        // A provider's progress is no event of the job: it is looked at in between.
+        let event = tokio::time::timeout(GLANCE, events.next()).await;
+        progress.show(&api.get(&format!("/jobs/{job}")).await?);
+        match event {
+            Ok(Ok(None)) => return Ok(()),
+            Ok(Err(reason)) => return Err(reason),
+            Ok(Ok(Some(_))) | Err(_) => (),
+        }
+    }
 }
 
 /// A declaration of the examples, as the tour in README.md uses it.

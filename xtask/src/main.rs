@@ -24,8 +24,6 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::tool::tool;
-
 /// Failures are said to a person at a terminal: text is all they need.
 type Result<T = ()> = std::result::Result<T, String>;
 
@@ -112,7 +110,10 @@ async fn measure(runs: usize) -> Result {
 #[cfg(not(feature = "bench"))]
 async fn measure(runs: usize) -> Result {
     let runs = runs.to_string();
-    tool("cargo").args(["run", "--release", "-p", "xtask", "--features", "bench", "--", "bench", "--runs", &runs]).run().await
+    tool::tool("cargo")
+        .args(["run", "--release", "-p", "xtask", "--features", "bench", "--", "bench", "--runs", &runs])
+        .run()
+        .await
 }
 
 async fn interrupted() {

@@ -1,6 +1,7 @@
 //! A Postgres that lives as long as the tests do.
 
 use std::ffi::OsString;
+use std::fs::{self, File};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -15,11 +16,14 @@ use crate::{Result, machine};
 /// How long the server may take to answer.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// What the server writes, in its folder.
+const LOG: &str = "server.log";
+
 /// A server on a free port of the loopback interface, with an empty cluster that goes when it does.
 pub(crate) struct Postgres {
     // Dropped in this order: first the server, then its files.
     server: Owned,
-    _files: TempDir,
+    files: TempDir,
     url: String,
 }
 
@@ -39,9 +43,9 @@ impl Postgres {
         tool(program).args(arguments).args(options).args(["-D"]).args([&data]).folder(files.path()).output().await?;
 
         let port = free_port()?;
-        let server = serve(user.as_ref(), &bin, &data, port)?;
+        let server = serve(user.as_ref(), &bin, files.path(), port)?;
         let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
-        let mut postgres = Self { server, _files: files, url };
+        let mut postgres = Self { server, files, url };
         postgres.wait_until_ready(&bin, port).await?;
         Ok(postgres)
     }
@@ -56,7 +60,8 @@ impl Postgres {
         let port = port.to_string();
         while Instant::now() < deadline {
             if let Some(status) = self.server.ended() {
-                return Err(format!("Postgres ended with {status} while starting"));
+                let log = fs::read_to_string(self.files.path().join(LOG)).unwrap_or_default();
+                return Err(format!("{log}\nPostgres ended with {status} while starting"));
             }
             let asked = tool(bin.join("pg_isready")).args(["-q", "-h", "127.0.0.1", "-p", &port]).output().await;
             if asked.is_ok() {
@@ -68,14 +73,18 @@ impl Postgres {
     }
 }
 
-fn serve(user: Option<&User>, bin: &Path, data: &Path, port: u16) -> Result<Owned> {
+fn serve(user: Option<&User>, bin: &Path, files: &Path, port: u16) -> Result<Owned> {
     let (program, arguments) = as_user(user, &bin.join("postgres"));
+    let log = File::create(files.join(LOG)).map_err(|error| format!("no log: {error}"))?;
+    let errors = log.try_clone().map_err(|error| format!("no log: {error}"))?;
     let mut command = Command::new(program);
-    command.args(arguments).arg("-D").arg(data).current_dir(data).stdin(Stdio::null());
+    command.args(arguments).arg("-D").arg(files.join("data")).current_dir(files);
+    command.stdin(Stdio::null()).stdout(log).stderr(errors);
+    let port = format!("port={port}");
     // Durability is part of what is tested: fsync stays on.
-    let settings = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=on", "max_connections=200"];
-    for setting in settings.iter().map(ToString::to_string).chain([format!("port={port}"), "log_min_messages=fatal".to_owned()]) {
-        command.args(["-c", &setting]);
+    let settings = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=on", "max_connections=200", &port];
+    for setting in settings {
+        command.args(["-c", setting]);
     }
     // SIGINT asks Postgres to end without waiting for its clients.
     Owned::start_asking(&mut command, "INT")
@@ -106,4 +115,21 @@ fn as_user(user: Option<&User>, program: &Path) -> (OsString, Vec<OsString>) {
     let Some(User { name, group }) = user else { return (program.into(), Vec::new()) };
     let (user, group) = (format!("--reuid={name}"), format!("--regid={group}"));
     ("setpriv".into(), vec![user.into(), group.into(), "--clear-groups".into(), "--".into(), program.into()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_cluster_answers_while_it_lives_and_leaves_nothing_behind() {
+        let postgres = Postgres::start().await.expect("this machine has Postgres or gets it");
+        let folder = postgres.files.path().to_path_buf();
+        let address =
+            postgres.url().trim_start_matches("postgres://postgres@").trim_end_matches("/postgres").to_owned();
+        std::net::TcpStream::connect(&address).expect("it listens on the loopback interface");
+        drop(postgres);
+        assert!(std::net::TcpStream::connect(&address).is_err());
+        assert!(!folder.exists());
+    }
 }

@@ -101,7 +101,9 @@ mod tests {
         let parent = owned.child().id().expect("it runs");
         let mut line = String::new();
         let output = owned.child().stdout.take().expect("its output is piped");
-        tokio::io::AsyncBufReadExt::read_line(&mut tokio::io::BufReader::new(output), &mut line).await.expect("it speaks");
+        tokio::io::AsyncBufReadExt::read_line(&mut tokio::io::BufReader::new(output), &mut line)
+            .await
+            .expect("it speaks");
         let child: u32 = line.trim().parse().expect("sh says the id of its child");
         assert!(alive(parent) && alive(child));
         drop(owned);

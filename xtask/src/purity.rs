@@ -7,8 +7,20 @@ use crate::root;
 
 /// What a pure module must not name: it would make a run differ between two machines or two moments.
 const FORBIDDEN: [&str; 14] = [
-    "HashMap", "HashSet", "RandomState", "SystemTime", "Instant", "std::env", "std::fs", "std::net", "std::process",
-    "std::thread", "tokio::", "reqwest::", "boa_engine::", "rand::",
+    "HashMap",
+    "HashSet",
+    "RandomState",
+    "SystemTime",
+    "Instant",
+    "std::env",
+    "std::fs",
+    "std::net",
+    "std::process",
+    "std::thread",
+    "tokio::",
+    "reqwest::",
+    "boa_engine::",
+    "rand::",
 ];
 
 /// Modules behind features, which are the world's side.

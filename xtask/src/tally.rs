@@ -70,7 +70,12 @@ mod tests {
         check("test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out", true, 12, 0);
         check("test result: ok. 1 passed; 0 failed\ntest result: FAILED. 2 passed; 3 failed", false, 3, 3);
         check("     Summary [   2.219s] 30 tests run: 30 passed, 0 skipped", true, 30, 0);
-        check("     Summary [   2.2s] 9/30 tests run: 7 passed (1 slow), 1 failed, 1 timed out, 2 skipped", false, 7, 2);
+        check(
+            "     Summary [   2.2s] 9/30 tests run: 7 passed (1 slow), 1 failed, 1 timed out, 2 skipped",
+            false,
+            7,
+            2,
+        );
         check("# tests 4\n# suites 0\n# pass 3\n# fail 1\n# cancelled 0", false, 3, 1);
         check(" Test Files  3 passed (3)\n      Tests  12 passed (12)", true, 12, 0);
         check("      Tests  1 failed | 11 passed (12)", false, 11, 1);

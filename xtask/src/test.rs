@@ -2,16 +2,21 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::ValueEnum;
 
 use crate::build::{self, Built};
+use crate::demo::{ADMIN, Provider, Server, Settings};
 use crate::frontend::{self, npm};
 use crate::postgres::Postgres;
 use crate::say::{headline, say};
 use crate::tally::Tally;
 use crate::tool::{Tool, find, tool};
 use crate::{Result, machine, root, wasm};
+
+/// How long the stand-in takes for a picture while the page is tested, unless a test says otherwise.
+const DELAY: Duration = Duration::from_millis(200);
 
 /// A part of the tests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -60,8 +65,11 @@ impl Suite {
 
 async fn rust() -> Result<Tally> {
     let postgres = Postgres::start().await?;
-    let runner: &[&str] =
-        if find(&["cargo-nextest"]).is_some() { &["nextest", "run", "--no-fail-fast"] } else { &["test", "--no-fail-fast", "--all-targets"] };
+    let runner: &[&str] = if find(&["cargo-nextest"]).is_some() {
+        &["nextest", "run", "--no-fail-fast"]
+    } else {
+        &["test", "--no-fail-fast", "--all-targets"]
+    };
     let cargo = || tool("cargo").env("APIFLOW_TEST_POSTGRES", postgres.url());
     let tests = counted(cargo().args(runner).args(["--workspace"])).await?;
     let documented = counted(cargo().args(["test", "--no-fail-fast", "--doc", "--workspace"])).await?;
@@ -89,8 +97,17 @@ async fn page() -> Result<Tally> {
 
 async fn browser(built: &Built) -> Result<Tally> {
     let chromium = machine::chromium().await?;
+    let provider = Provider::start(&built.fake_providers, DELAY).await?;
+    let settings = Settings { allowed: provider.host().to_owned(), secrets: Vec::new(), database: None };
+    let server = Server::fresh(&built.server, settings).await?;
     let tests = npm(["run", "test:e2e"]).env("CHROMIUM", chromium);
-    counted(tests.env("APIFLOW_BIN", &built.server).env("FAKE_PROVIDERS_BIN", &built.fake_providers)).await
+    let tests = tests.env("APIFLOW_URL", &server.url).env("FAKE_REPLICATE_URL", &provider.url);
+    let tally =
+        counted(tests.env("APIFLOW_ADMIN_LOGIN", ADMIN).env("APIFLOW_ADMIN_PASSWORD", &server.password)).await?;
+    if tally.failed > 0 {
+        say(format!("the server's log ends with\n{}", server.log_tail()));
+    }
+    Ok(tally)
 }
 
 async fn counted(runner: Tool) -> Result<Tally> {

@@ -20,8 +20,8 @@ impl CallPlan {
         }
         let mut faults: Vec<(String, String)> = Vec::new();
         let mut arguments = Map::new();
-        for input in &self.inputs {
-            if arguments.contains_key(&input.name) {
+        for (index, input) in self.inputs.iter().enumerate() {
+            if self.inputs[..index].iter().any(|earlier| earlier.name == input.name) {
                 continue;
             }
             let value = given.get(&input.name).or(input.value.as_ref()).or(input.default.as_ref());

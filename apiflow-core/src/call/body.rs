@@ -73,17 +73,16 @@ pub(super) fn shorten(text: &str) -> String {
     let mut shown = String::new();
     for word in text.split_inclusive(|c: char| c.is_whitespace() || "\",".contains(c)) {
         let length = word.chars().count();
-        if length > EXCERPT_RUN_CHARS {
-            shown.extend(word.chars().take(EXCERPT_RUN_START_CHARS));
-            shown.push_str(&format!("… ({} more characters)", length - EXCERPT_RUN_START_CHARS));
-            room = room.saturating_sub(EXCERPT_RUN_START_CHARS);
-        } else if length <= room {
-            shown.push_str(word);
-            room -= length;
-        } else {
-            shown.push_str(&format!("… ({left} more characters)"));
+        let kept = if length > EXCERPT_RUN_CHARS { EXCERPT_RUN_START_CHARS } else { length };
+        if kept > room {
+            shown.extend(["… (", &left.to_string(), " more characters)"]);
             break;
         }
+        shown.extend(word.chars().take(kept));
+        if kept < length {
+            shown.extend(["… (", &(length - kept).to_string(), " more characters)"]);
+        }
+        room -= kept;
         left -= length;
     }
     shown
@@ -99,8 +98,9 @@ mod tests {
         let media = format!("{{\"b64\": \"{}\"}}", "A".repeat(10_000));
         let shown = shorten(&media);
         assert!(shown.len() < 200 && shown.contains("more characters") && shown.ends_with('}'), "{shown}");
-        let long = "word ".repeat(1000);
-        let shown = shorten(&long);
-        assert!(shown.chars().count() < 2200 && shown.contains("more characters"), "{shown}");
+        for long in ["word ".repeat(1000), format!("{} ", "A".repeat(500)).repeat(1000)] {
+            let shown = shorten(&long);
+            assert!(shown.chars().count() < 3000 && shown.contains("more characters"), "{shown}");
+        }
     }
 }

@@ -8,7 +8,7 @@ use super::plan::CallPlan;
 use super::url;
 use super::{CallError, ErrorClass};
 use crate::ports::HttpReply;
-use crate::template::Path;
+use crate::template::{Found, Path};
 
 /// What a request was for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +28,9 @@ const MESSAGE_PATHS: [&str; 8] =
 /// Where fields at fault are looked for.
 const FIELD_PATHS: [&str; 3] = ["invalid_fields", "detail", "issues"];
 /// Where codes are looked for that say more than the status does.
-const CODE_PATHS: [&str; 6] = ["error.code", "error.type", "code", "type", "name", "detail.status"];
+///
+/// Source: OpenAI (`error.code`), Stability (`name`), ElevenLabs (`detail.status`), fal (`detail[].type`).
+const CODE_PATHS: [&str; 7] = ["error.code", "error.type", "code", "type", "name", "detail.status", "detail[*].type"];
 const MODERATION_CODES: [&str; 3] = ["moderation_blocked", "content_policy_violation", "content_moderation"];
 const PAYMENT_CODES: [&str; 3] = ["insufficient_quota", "quota_exceeded", "billing_hard_limit_reached"];
 
@@ -91,6 +93,7 @@ impl CallPlan {
 
     fn said(&self, body: &Body) -> Option<String> {
         match body {
+            Body::Json(Value::String(text), _) => text_of(&Value::from(first_line(text))),
             Body::Json(json, _) => {
                 let declared = self.errors.message.iter().find_map(|path| text_at(path, json));
                 declared.or_else(|| paths(&MESSAGE_PATHS).find_map(|path| text_at(&path, json)))
@@ -112,8 +115,9 @@ fn paths(sources: &'static [&'static str]) -> impl Iterator<Item = Path> {
 
 /// The class that a status means, unless a code says more.
 fn class(status: u16, json: Option<&Value>) -> ErrorClass {
-    let codes: Vec<String> = json.into_iter().flat_map(|json| paths(&CODE_PATHS).filter_map(|path| path.find_text(json))).collect();
-    let has = |known: &[&str]| codes.iter().any(|code| known.contains(&code.as_str()));
+    let codes: Vec<&str> =
+        json.into_iter().flat_map(|json| paths(&CODE_PATHS).flat_map(|path| codes_at(&path, json))).collect();
+    let has = |known: &[&str]| codes.iter().any(|code| known.contains(code));
     if has(&MODERATION_CODES) {
         return ErrorClass::Moderated;
     }
@@ -129,6 +133,14 @@ fn class(status: u16, json: Option<&Value>) -> ErrorClass {
         429 => ErrorClass::RateLimited,
         400..=499 => ErrorClass::InvalidInput,
         _ => ErrorClass::OutputInvalid,
+    }
+}
+
+fn codes_at<'a>(path: &Path, json: &'a Value) -> Vec<&'a str> {
+    match path.find(json) {
+        Found::One(code) => code.as_str().into_iter().collect(),
+        Found::Many(codes) => codes.into_iter().filter_map(Value::as_str).collect(),
+        Found::Absent | Found::Null => Vec::new(),
     }
 }
 
@@ -183,7 +195,9 @@ fn fields_at(path: &Path, json: &Value) -> Option<Vec<Value>> {
 fn field_name(value: &Value) -> Option<String> {
     match value {
         Value::String(name) => Some(name.clone()),
-        Value::Array(parts) => Some(parts.iter().filter_map(crate::template::scalar_text).collect::<Vec<_>>().join(".")),
+        Value::Array(parts) => {
+            Some(parts.iter().filter_map(crate::template::scalar_text).collect::<Vec<_>>().join("."))
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => None,
     }
 }

@@ -41,7 +41,8 @@ fn retry_after(text: &str, now: Option<i64>) -> Option<f64> {
     }
 }
 
-/// The longest of the limits that are used up, or of all where no header says what remains.
+/// The longest of the limits that are used up; for a 429, of all where no header says which one is. Other replies tell
+/// of their limits too, without asking for a wait.
 fn longest_reset(reply: &HttpReply, now: Option<i64>) -> Option<f64> {
     let mut used_up: Option<f64> = None;
     let mut any: Option<f64> = None;
@@ -53,7 +54,7 @@ fn longest_reset(reply: &HttpReply, now: Option<i64>) -> Option<f64> {
             used_up = Some(used_up.unwrap_or_default().max(ms));
         }
     }
-    used_up.or(any)
+    used_up.or(any.filter(|_| reply.status == 429))
 }
 
 fn reset(name: &str, value: &str, now: Option<i64>) -> Option<f64> {
@@ -118,8 +119,12 @@ mod tests {
     use crate::ports::HttpReply;
 
     fn check(headers: &[(&str, &str)], body: &str, expected: Option<u64>) {
+        check_status(429, headers, body, expected);
+    }
+
+    fn check_status(status: u16, headers: &[(&str, &str)], body: &str, expected: Option<u64>) {
         let reply = HttpReply {
-            status: 429,
+            status,
             headers: headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             body: body.as_bytes().to_vec(),
             url: "https://h/".to_owned(),
@@ -130,14 +135,18 @@ mod tests {
 
     #[test]
     fn every_form_of_hint_is_understood() {
-        let date = ("date", "Sun, 06 Nov 1994 08:49:37 GMT");
+        let date = ("date", "Sat, 31 Jan 2026 12:00:00 GMT");
         check(&[("retry-after", "3")], "", Some(3000));
         check(&[("retry-after-ms", "250"), ("retry-after", "3")], "", Some(250));
-        check(&[("retry-after", "Sun, 06 Nov 1994 08:49:47 GMT"), date], "", Some(10_000));
-        check(&[("retry-after", "Sun, 06 Nov 1994 08:49:47 GMT")], "", None);
+        check(&[("retry-after", "Sat, 31 Jan 2026 12:00:10 GMT"), date], "", Some(10_000));
+        check(&[("retry-after", "Sat, 31 Jan 2026 12:00:10 GMT")], "", None);
+        check(&[("Retry-After", " 1.5 ")], "", Some(1500));
+        check(&[("retry-after", "Sat, 31 Jan 2026 11:00:00 GMT"), date], "", Some(0));
         check(&[("ratelimit-reset", "12")], "", Some(12_000));
-        check(&[("x-ratelimit-reset", "784111807"), date], "", Some(30_000));
-        check(&[("x-ratelimit-reset", "784111807000"), date], "", Some(30_000));
+        check(&[("RateLimit-Reset", "12"), ("ratelimit-remaining", "3")], "", Some(12_000));
+        check(&[("x-ratelimit-reset", "1769860830")], "", None);
+        check(&[("x-ratelimit-reset", "1769860830"), date], "", Some(30_000));
+        check(&[("x-ratelimit-reset", "1769860830000"), date], "", Some(30_000));
         check(&[("x-ratelimit-reset", "90000")], "", Some(90_000));
         check(&[("x-ratelimit-reset-requests", "1s"), ("x-ratelimit-reset-tokens", "1m0s")], "", Some(60_000));
         check(
@@ -152,7 +161,16 @@ mod tests {
         );
         check(&[], r#"{"detail":"Request was throttled. Your rate limit resets in ~30s."}"#, Some(30_000));
         check(&[], "Please try again in 1.5 seconds.", Some(1500));
+        check(&[], "Retry after 2 minutes", Some(120_000));
+        check(&[], "too fast\ntry again in 1m30s.", Some(90_000));
         check(&[], r#"{"error":{"details":[{"@type":"x"},{"retryDelay":"7s"}]}}"#, Some(7000));
+    }
+
+    #[test]
+    fn limits_that_are_not_used_up_ask_for_no_wait() {
+        check_status(503, &[("ratelimit-reset", "30"), ("ratelimit-remaining", "2900")], "", None);
+        check_status(503, &[("ratelimit-reset", "30"), ("ratelimit-remaining", "0")], "", Some(30_000));
+        check_status(503, &[("ratelimit-reset", "30"), ("retry-after", "2")], "", Some(2000));
     }
 
     #[test]

@@ -58,7 +58,11 @@ impl Link {
         match self {
             Self::Reply(path) => format!("`{}`", path.source()),
             Self::Template(text) => {
-                let names: Vec<String> = text.places().map(|place| format!("`{}`", place.source())).collect();
+                let names: Vec<String> = text
+                    .places()
+                    .map(|place| place.source().trim_start_matches("reply."))
+                    .map(|name| format!("`{name}`"))
+                    .collect();
                 names.join(" and ")
             }
         }

@@ -57,7 +57,7 @@ impl<'a> Merged<'a> {
             self.layer("header").0,
             self.layer("header").1,
         ];
-        overlay(layers, |left, right| left.eq_ignore_ascii_case(right))
+        overlay(layers, str::eq_ignore_ascii_case)
     }
 
     /// Query templates of both `data`.
@@ -106,7 +106,7 @@ pub(super) fn relocate(found: Vec<Diagnostic>, connector: &Connector) -> Vec<Dia
         .map(|mut diagnostic| {
             if diagnostic.pointer.starts_with(CONNECTOR) {
                 diagnostic.message = format!("connector `{}`: {}", connector.id, diagnostic.message);
-                diagnostic.pointer = "/connector_id".to_owned();
+                "/connector_id".clone_into(&mut diagnostic.pointer);
                 diagnostic.span = None;
             }
             diagnostic

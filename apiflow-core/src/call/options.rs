@@ -28,9 +28,14 @@ impl Success {
         let status = fields.array("status");
         let at = fields.at("status");
         let statuses = status.map(|items| read_statuses(items, &at, fields.faults)).unwrap_or_default();
-        let values = fields.array("values").map(Vec::as_slice).unwrap_or_default();
-        let words = values.iter().filter_map(scalar_text).collect();
-        let word = path(&mut fields, "path").map(|path| (path, words));
+        let values = fields.array("values");
+        let words = values.map(|values| values.iter().filter_map(scalar_text).collect());
+        let word = path(&mut fields, "path");
+        if word.is_some() != values.is_some() {
+            let (there, missing) = if values.is_some() { ("values", "path") } else { ("path", "values") };
+            fields.fault("missing-field", missing, format!("`{missing}` is missing: `{there}` needs it"));
+        }
+        let word = word.zip(words);
         let absent = path(&mut fields, "absent");
         fields.close();
         Self { statuses, word, absent }
@@ -108,7 +113,7 @@ impl FollowedHost {
             let at = pointer_push(pointer, &index.to_string());
             let (pattern, credentials) = match item {
                 Value::String(text) => (text.clone(), false),
-                _ => {
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
                     let Some(mut fields) = Fields::open(item, &at, found) else { continue };
                     let pattern = fields.required_string("host").to_owned();
                     let credentials = fields.boolean("credentials").unwrap_or_default();
@@ -116,7 +121,7 @@ impl FollowedHost {
                     (pattern, credentials)
                 }
             };
-            if pattern.is_empty() || pattern.contains(['/', '@', ' ']) {
+            if item.as_str() == Some("") || pattern.contains(['/', '@', ' ']) {
                 let message = format!("`{pattern}` is no host, such as `files.example.com` or `*.example.com`");
                 found.push(Diagnostic::error("bad-value", at, message));
             }
@@ -162,4 +167,3 @@ pub(crate) fn check_hosts(value: &Value, pointer: &str, faults: &mut Vec<Diagnos
 pub(crate) fn check_operation(value: &Value, pointer: &str, faults: &mut Vec<Diagnostic>) {
     keep_form(|found| drop(super::rule::read(value, pointer, found)), faults);
 }
-

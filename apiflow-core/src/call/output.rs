@@ -59,8 +59,10 @@ impl Mapping {
                 None => return self.absent(&format!("the reply has no header `{name}`")),
             },
             Source::Body => match (self.value_type, body) {
-                (ValueType::Number | ValueType::Integer | ValueType::Boolean, Body::Json(json, _))
-                | (ValueType::Object | ValueType::Array, Body::Json(json, _)) => json.clone(),
+                (
+                    ValueType::Number | ValueType::Integer | ValueType::Boolean | ValueType::Object | ValueType::Array,
+                    Body::Json(json, _),
+                ) => json.clone(),
                 (_, Body::Json(_, text) | Body::Text(text)) => Value::from(text.as_str()),
                 (_, Body::Empty) => return self.absent("the reply has no body"),
                 (_, Body::Bytes(size)) => return Err(format!("the reply is {size} bytes of binary data")),
@@ -97,20 +99,16 @@ impl Mapping {
                 .map(Value::from),
             Pick::First | Pick::Last => {
                 let chosen = if pick == Pick::First { items.into_iter().next() } else { items.into_iter().last() };
-                match chosen.ok_or("it is an empty array")? {
-                    inner @ Value::Array(_) if !wants_list => self.picked(inner),
-                    chosen => Ok(chosen),
-                }
+                let chosen = chosen.ok_or("it is an empty array")?;
+                if chosen.is_array() && !wants_list { self.picked(chosen) } else { Ok(chosen) }
             }
         }
     }
 
     fn checked(&self, value: Value) -> Result<Value, String> {
         let several = self.pick == Some(Pick::All) && self.value_type != ValueType::Array;
-        let items = match &value {
-            Value::Array(items) if several => items.as_slice(),
-            single => std::slice::from_ref(single),
-        };
+        let list = value.as_array().filter(|_| several);
+        let items = list.map_or(std::slice::from_ref(&value), Vec::as_slice);
         for item in items {
             if let Some(size) = inline_media(item) {
                 return Err(format!(

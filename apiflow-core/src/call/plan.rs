@@ -107,8 +107,10 @@ fn compile(node: &Node, connector: &Connector) -> (CallPlan, Vec<Diagnostic>) {
         merged.get("success").map(|entry| Success::read(entry.value, &entry.pointer, &mut found)).unwrap_or_default();
     let errors =
         merged.get("errors").map(|entry| ErrorPaths::read(entry.value, &entry.pointer, &mut found)).unwrap_or_default();
-    let hosts =
-        merged.get("hosts").map(|entry| FollowedHost::read_all(entry.value, &entry.pointer, &mut found)).unwrap_or_default();
+    let hosts = merged
+        .get("hosts")
+        .map(|entry| FollowedHost::read_all(entry.value, &entry.pointer, &mut found))
+        .unwrap_or_default();
     let outputs = Mapping::compile(&node.output, &mut found);
     warn_of_ignored(&merged, &mut found);
     let placed = placed_inputs(path.as_ref(), &query, &headers);
@@ -152,7 +154,7 @@ fn text(entry: &Entry<'_>, found: &mut Vec<Diagnostic>) -> Text {
 
 fn compile_path(merged: &Merged<'_>, found: &mut Vec<Diagnostic>) -> Option<Text> {
     let entry = merged.get("path")?;
-    let source = entry.value.as_str().unwrap_or_default();
+    let source = entry.value.as_str().filter(|source| !source.is_empty())?;
     let mut refuse = |message: String| found.push(Diagnostic::error("bad-path", &entry.pointer, message));
     if source.contains('#') {
         refuse("`path` must not have a fragment (`#`)".to_owned());
@@ -240,7 +242,8 @@ fn check_form(entry: &Entry<'_>, body: &Template, kind: BodyKind, found: &mut Ve
         (BodyKind::Raw, Template::Constant(_) | Template::List(_) | Template::Object(_)) => false,
     };
     if !fits {
-        let wanted = if kind == BodyKind::Form { "a form needs a body that is an object" } else { "a raw body is text" };
+        let wanted =
+            if kind == BodyKind::Form { "a form needs a body that is an object" } else { "a raw body is text" };
         found.push(Diagnostic::error("bad-body", &entry.pointer, wanted));
     }
 }
@@ -272,7 +275,8 @@ fn check_inputs(merged: &Merged<'_>, found: &mut Vec<Diagnostic>) {
         let compiled = template(entry, &mut Vec::new());
         for name in compiled.places().into_iter().filter_map(|place| place.input()) {
             if !inputs.contains(&name) {
-                let fault = Diagnostic::error("unknown-input", &entry.pointer, format!("the node has no input `{name}`"));
+                let fault =
+                    Diagnostic::error("unknown-input", &entry.pointer, format!("the node has no input `{name}`"));
                 found.push(match nearest(name, &inputs) {
                     Some(near) => fault.help(format!("did you mean `{near}`?")),
                     None => fault.help(format!("its inputs are {}", crate::catalog::fields::list(&inputs))),

@@ -39,7 +39,9 @@ impl CallPlan {
                 Reading::Failed(self.lost(reply, &body, &format!("the reply has no {}", links.join(" or "))))
             }
             Phase::Running => Reading::Running(operation),
-            ended => self.end(ended, rule, operation, reply, &body),
+            ended @ (Phase::Done | Phase::Failed | Phase::Cancelled | Phase::Moderated) => {
+                self.end(ended, rule, operation, reply, &body)
+            }
         }
     }
 
@@ -62,7 +64,9 @@ impl CallPlan {
         let next = self.operation(rule, operation, json, reply);
         match phase(&rule.state, json, Some(reply.status)) {
             Phase::Running => Reading::Running(next),
-            ended => self.end(ended, rule, next, reply, &body),
+            ended @ (Phase::Done | Phase::Failed | Phase::Cancelled | Phase::Moderated) => {
+                self.end(ended, rule, next, reply, &body)
+            }
         }
     }
 
@@ -81,13 +85,7 @@ impl CallPlan {
         }
     }
 
-    fn succeeded(
-        &self,
-        reply: &HttpReply,
-        body: &Body,
-        purpose: Purpose,
-        id: Option<&str>,
-    ) -> Result<(), CallError> {
+    fn succeeded(&self, reply: &HttpReply, body: &Body, purpose: Purpose, id: Option<&str>) -> Result<(), CallError> {
         // A body rule speaks of results: while work is being followed, the operation's rule decides.
         let body_counts = self.rule.is_none() || purpose == Purpose::Submit;
         let accepted = match purpose {
@@ -155,7 +153,8 @@ impl CallPlan {
             Phase::Done if rule.result.is_some() => self.fetch(rule, operation, reply, body),
             Phase::Done => match rule.output.as_ref().map(|path| (path, path.find(json))) {
                 Some((path, Found::Absent | Found::Null)) => {
-                    let message = format!("{} ended the work as `{state}`, but `{}` is empty", self.provider, path.source());
+                    let message =
+                        format!("{} ended the work as `{state}`, but `{}` is empty", self.provider, path.source());
                     let error = self.described(ErrorClass::OutputInvalid, message, reply, body);
                     Reading::Failed(with_id(error, operation.id.as_deref()))
                 }

@@ -34,7 +34,8 @@ impl CallPlan {
         }
         let json = body.json().unwrap_or(&Value::Null);
         let Some(Value::Array(items)) = recover.items.find(json).into_value() else {
-            let message = format!("{}'s list has no `{}`: it is {}", self.provider, recover.items.source(), body.describe());
+            let message =
+                format!("{}'s list has no `{}`: it is {}", self.provider, recover.items.source(), body.describe());
             return Recovery::Unreadable(self.described(ErrorClass::OutputInvalid, message, reply, &body));
         };
         let young = |item: &Value| created(recover, item).is_some_and(|written| is_after(written, after));
@@ -57,7 +58,8 @@ impl CallPlan {
     }
 
     fn next_page(&self, link: &str, reply: &HttpReply) -> Result<HttpRequest, CallError> {
-        let odd = || CallError::new(ErrorClass::OutputInvalid, format!("{}'s list goes on at an odd link", self.provider));
+        let odd =
+            || CallError::new(ErrorClass::OutputInvalid, format!("{}'s list goes on at an odd link", self.provider));
         let url = url::join(self.reply_url(reply), link).ok_or_else(odd)?;
         self.follow("GET", &url, None)
     }

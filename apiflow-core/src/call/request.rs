@@ -36,7 +36,8 @@ impl CallPlan {
         let body = match &self.body {
             BodyPlan::None => None,
             BodyPlan::Query => {
-                for (name, value) in unplaced().filter(|(name, _)| !self.query.iter().any(|(known, _)| known == *name)) {
+                for (name, value) in unplaced().filter(|(name, _)| !self.query.iter().any(|(known, _)| known == *name))
+                {
                     push_pairs(&mut pairs, name, Expanded::Value(value.clone()))?;
                 }
                 None
@@ -46,7 +47,7 @@ impl CallPlan {
         };
         let body = self.write_body(body)?;
         let mut headers = self.submit_headers(&scope, context)?;
-        self.set_content_type(&mut headers, &body);
+        set_content_type(&mut headers, &body);
         let host = url::host(&self.base_url).unwrap_or_default();
         let draft = Draft {
             method: self.method.clone(),
@@ -180,7 +181,11 @@ impl CallPlan {
 
     fn is_submit_only(&self, name: &str) -> bool {
         let by_rule = self.rule.iter().flat_map(|rule| &rule.submit_only);
-        by_rule.map(String::as_str).chain(["Content-Type"]).chain(self.idempotency_header.as_deref()).any(|own| name.eq_ignore_ascii_case(own))
+        by_rule
+            .map(String::as_str)
+            .chain(["Content-Type"])
+            .chain(self.idempotency_header.as_deref())
+            .any(|own| name.eq_ignore_ascii_case(own))
     }
 
     fn submit_url(&self, scope: &Scope<'_>, pairs: &Pairs) -> Result<Vec<Piece>, CallError> {
@@ -211,7 +216,9 @@ impl CallPlan {
             let at = headers.iter().position(|(known, _)| known.eq_ignore_ascii_case(name));
             match (text, at) {
                 (None, Some(at)) => drop(headers.remove(at)),
-                (Some(text), None) => headers.extend(header_value(name, text, scope)?.map(|value| (name.clone(), value))),
+                (Some(text), None) => {
+                    headers.extend(header_value(name, text, scope)?.map(|value| (name.clone(), value)));
+                }
                 (None, None) | (Some(_), Some(_)) => {}
             }
         }
@@ -252,18 +259,6 @@ impl CallPlan {
                 }
                 Ok(DraftBody::Form(pairs))
             }
-        }
-    }
-
-    /// A template's content type counts only where the kind of body does not decide it.
-    fn set_content_type(&self, headers: &mut Pairs, body: &DraftBody) {
-        let declared = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
-        match body {
-            DraftBody::None => headers.retain(|(name, _)| !name.eq_ignore_ascii_case("content-type")),
-            DraftBody::Form(_) => set(headers, "Content-Type", "application/x-www-form-urlencoded"),
-            DraftBody::Json(_) if !declared => set(headers, "Content-Type", "application/json"),
-            DraftBody::Raw(_) if !declared => set(headers, "Content-Type", "text/plain; charset=utf-8"),
-            DraftBody::Json(_) | DraftBody::Raw(_) => {}
         }
     }
 }
@@ -311,7 +306,7 @@ fn push_pairs(pairs: &mut Pairs, name: &str, value: Expanded) -> Result<(), Call
     let items = match value {
         Expanded::List(items) => items,
         Expanded::Value(Value::Array(items)) => items.into_iter().map(Expanded::Value).collect(),
-        single => vec![single],
+        single @ (Expanded::Absent | Expanded::Value(_) | Expanded::Pieces(_) | Expanded::Object(_)) => vec![single],
     };
     for item in items {
         let pieces = item.into_pieces().map_err(|fault| misfit(&format!("`{name}`"), &fault))?;
@@ -344,4 +339,16 @@ fn header_value(name: &str, text: &Text, scope: &Scope<'_>) -> Result<Option<Vec
 fn set(headers: &mut Pairs, name: &str, value: &str) {
     headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
     headers.push((name.to_owned(), vec![Piece::Text(value.to_owned())]));
+}
+
+/// A template's content type counts only where the kind of body does not decide it.
+fn set_content_type(headers: &mut Pairs, body: &DraftBody) {
+    let declared = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+    match body {
+        DraftBody::None => headers.retain(|(name, _)| !name.eq_ignore_ascii_case("content-type")),
+        DraftBody::Form(_) => set(headers, "Content-Type", "application/x-www-form-urlencoded"),
+        DraftBody::Json(_) if !declared => set(headers, "Content-Type", "application/json"),
+        DraftBody::Raw(_) if !declared => set(headers, "Content-Type", "text/plain; charset=utf-8"),
+        DraftBody::Json(_) | DraftBody::Raw(_) => {}
+    }
 }

@@ -6,7 +6,12 @@ use super::link::Link;
 use super::presets;
 use crate::catalog::fields::{Fields, list, nearest};
 use crate::diagnostic::Diagnostic;
-use crate::template::{Compiler, Path, Root, Template, Text};
+use crate::template::{Compiler, Path, Root, Template, Text, scalar_text};
+
+/// How long a provider holds a submit open unless the rule says so, in seconds.
+///
+/// Source: Replicate's `Prefer: wait`.
+const HOLD_S: f64 = 60.0;
 
 /// How a provider's long-running work is started, followed and ended.
 #[derive(Debug, Clone)]
@@ -145,7 +150,7 @@ fn read_rule(value: &Value, pointer: &str, found: &mut Vec<Diagnostic>) -> Optio
     fields.string("description");
     let id = path(&mut fields, "id");
     let state = read_state(&mut fields);
-    let error = inner(&mut fields, "error", read_error).unwrap_or_default();
+    let error = inner(&mut fields, "error", |fields| Some(read_error(fields))).unwrap_or_default();
     let output = path(&mut fields, "output");
     let poll = inner(&mut fields, "poll", read_poll);
     let result = inner(&mut fields, "result", |fields| read_link(fields, "GET"));
@@ -154,20 +159,38 @@ fn read_rule(value: &Value, pointer: &str, found: &mut Vec<Diagnostic>) -> Optio
     path(&mut fields, "logs");
     if fields.value("webhook").is_some() {
         let at = fields.at("webhook");
-        fields.faults.push(Diagnostic::warning("not-acted-on", at, "`webhook` is not acted on yet: the work is polled"));
+        fields.faults.push(Diagnostic::warning(
+            "not-acted-on",
+            at,
+            "`webhook` is not acted on yet: the work is polled",
+        ));
     }
     let hold = fields.word("submit", &["ack", "hold"]) == Some("hold");
-    let ack_headers = inner(&mut fields, "ack", read_submit_headers).unwrap_or_default();
-    let hold_headers = inner(&mut fields, "hold", read_submit_headers).unwrap_or_default();
+    let ack = inner(&mut fields, "ack", |fields| Some(read_submit_style(fields))).unwrap_or_default();
+    let held = inner(&mut fields, "hold", |fields| Some(read_submit_style(fields))).unwrap_or_default();
     let recover = inner(&mut fields, "recover", read_recover);
     require(&mut fields, "poll", poll.is_some());
     require(&mut fields, "state", state.is_some());
     fields.close();
-    let submit_only = ack_headers.1.iter().chain(&hold_headers.1).map(|(name, _)| name.clone()).collect();
-    let hold_s = hold_headers.0;
-    let submit_headers = if hold { hold_headers.1 } else { ack_headers.1 };
+    let submit_only = ack.headers.iter().chain(&held.headers).map(|(name, _)| name.clone()).collect();
+    let hold_s = held.wait_s.unwrap_or(HOLD_S);
+    let submit_headers = if hold { held.headers } else { ack.headers };
     let (state, poll) = (state?, poll?);
-    Some(Rule { id, state, error, output, poll, result, cancel, progress, hold, hold_s, submit_headers, submit_only, recover })
+    Some(Rule {
+        id,
+        state,
+        error,
+        output,
+        poll,
+        result,
+        cancel,
+        progress,
+        hold,
+        hold_s,
+        submit_headers,
+        submit_only,
+        recover,
+    })
 }
 
 /// Notes a missing part, unless it is there and its own faults were noted.
@@ -215,7 +238,7 @@ pub(super) fn paths(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<Ve
 fn one_or_more(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<Vec<String>> {
     match fields.value(key)? {
         Value::String(text) => Some(vec![text.clone()]),
-        _ => fields.strings(key),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => fields.strings(key),
     }
 }
 
@@ -251,7 +274,11 @@ fn read_state(fields: &mut Fields<'_, '_>) -> Option<StateRule> {
 /// Words, numbers and booleans as lower-case text.
 fn words(fields: &mut Fields<'_, '_>, key: &'static str) -> Vec<String> {
     let items = fields.array(key).map(Vec::as_slice).unwrap_or_default();
-    items.iter().filter_map(crate::template::scalar_text).map(|word| word.to_lowercase()).collect()
+    let read: Vec<String> = items.iter().filter_map(scalar_text).map(|word| word.to_lowercase()).collect();
+    if read.len() < items.len() {
+        fields.fault("bad-value", key, format!("`{key}` must be a list of words, numbers or booleans"));
+    }
+    read
 }
 
 fn statuses(fields: &mut Fields<'_, '_>, key: &'static str) -> Vec<u16> {
@@ -264,10 +291,10 @@ fn statuses(fields: &mut Fields<'_, '_>, key: &'static str) -> Vec<u16> {
     read
 }
 
-fn read_error(fields: &mut Fields<'_, '_>) -> Option<ErrorRule> {
+fn read_error(fields: &mut Fields<'_, '_>) -> ErrorRule {
     let message = paths(fields, "message").unwrap_or_default();
     let moderated = fields.strings("moderated").unwrap_or_default();
-    Some(ErrorRule { message, moderated })
+    ErrorRule { message, moderated }
 }
 
 fn read_poll(fields: &mut Fields<'_, '_>) -> Option<PollRule> {
@@ -307,11 +334,15 @@ fn read_progress(fields: &mut Fields<'_, '_>) -> Option<Progress> {
     })
 }
 
-/// How long the provider holds the submit open, and the submit's headers.
-type SubmitHeaders = (f64, Vec<(String, Option<Text>)>);
+/// A way to submit: how long the provider holds it open, and its headers.
+#[derive(Default)]
+struct SubmitStyle {
+    wait_s: Option<f64>,
+    headers: Vec<(String, Option<Text>)>,
+}
 
-fn read_submit_headers(fields: &mut Fields<'_, '_>) -> Option<SubmitHeaders> {
-    let wait_s = fields.number_from("wait_s", 0.0).unwrap_or(60.0);
+fn read_submit_style(fields: &mut Fields<'_, '_>) -> SubmitStyle {
+    let wait_s = fields.number_from("wait_s", 0.0);
     let at = fields.at("header");
     let declared = crate::catalog::read_headers(fields, "header", true);
     let mut compiler = Compiler { roots: &[], diagnostics: fields.faults };
@@ -320,7 +351,7 @@ fn read_submit_headers(fields: &mut Fields<'_, '_>) -> Option<SubmitHeaders> {
         .flatten()
         .map(|(name, value)| (name.clone(), value.as_str().map(|text| compiler.text(text, &at))))
         .collect();
-    Some((wait_s, headers))
+    SubmitStyle { wait_s, headers }
 }
 
 fn read_recover(fields: &mut Fields<'_, '_>) -> Option<RecoverRule> {

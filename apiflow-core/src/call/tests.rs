@@ -1,0 +1,123 @@
+mod arguments;
+mod bodies;
+mod failures;
+mod fal;
+mod following;
+mod headers;
+mod outputs;
+mod planning;
+mod recovery;
+mod replicate;
+mod rules;
+mod urls;
+
+use serde_json::{Map, Value, json};
+
+use super::{CallContext, CallError, CallPlan, Operation, Reading, plan};
+use crate::catalog::{Connector, Node, parse_connector, parse_node};
+use crate::ports::{HttpReply, HttpRequest};
+use crate::template::display;
+
+const CONTEXT: CallContext<'static> =
+    CallContext { job_id: "job-1", step_id: "step-1", attempt: 2, idempotency_key: "key-1" };
+
+/// The founding document's connector and node, verbatim but for the connector's id.
+fn founding() -> (Value, Value) {
+    let read = |text: &str| serde_json::from_str::<Value>(text).expect("the founding documents are JSON");
+    let connector = read(include_str!("../../tests/conformance/founding/connector.json"));
+    let connector = with(connector, &json!({"id": "replicate_connector_id"}));
+    (connector, read(include_str!("../../tests/conformance/founding/node.json")))
+}
+
+/// The founding node with the `data` that makes it work, and changes to that.
+fn working(changes: &Value) -> CallPlan {
+    let (connector, node) = founding();
+    let data = json!({
+        "path": "/models/black-forest-labs/flux-kontext-pro/predictions",
+        "body": {"input": "{{ input }}"},
+        "operation": "replicate",
+    });
+    planned(&connector, &with(node, &json!({"data": with(data, changes)})))
+}
+
+/// The plan of a node with this `data` on a connector with these fields.
+fn call(connector: &Value, data: &Value) -> CallPlan {
+    let base = json!({"id": "c", "name": "Acme", "base_url": "https://api.example.com/v1"});
+    planned(&with(base, connector), &json!({"id": "n", "name": "N", "connector_id": "c", "data": data}))
+}
+
+fn planned(connector: &Value, node: &Value) -> CallPlan {
+    let (connector, node) = declared(connector, node);
+    plan(&node, &connector).unwrap_or_else(|found| panic!("{found:#?}"))
+}
+
+fn declared(connector: &Value, node: &Value) -> (Connector, Node) {
+    let connector = parse_connector(connector).unwrap_or_else(|faults| panic!("{faults:#?}"));
+    (connector, parse_node(node).unwrap_or_else(|faults| panic!("{faults:#?}")))
+}
+
+/// The document with other values at its top level.
+fn with(mut document: Value, changes: &Value) -> Value {
+    document.as_object_mut().expect("an object").extend(object(changes));
+    document
+}
+
+fn object(value: &Value) -> Map<String, Value> {
+    value.as_object().expect("an object").clone()
+}
+
+/// The submit of what the caller gave.
+fn submitted(plan: &CallPlan, given: &Value) -> HttpRequest {
+    let arguments = plan.arguments(&object(given)).unwrap_or_else(|error| panic!("{error}"));
+    plan.submit(&arguments, &CONTEXT).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// A request with secrets as `$NAME`: `{"method", "url", "headers", "body"}`.
+fn sent(plan: &CallPlan, given: &Value) -> Value {
+    display(&submitted(plan, given))
+}
+
+fn reply(status: u16, body: &Value) -> HttpReply {
+    text_reply(status, &[("content-type", "application/json")], &body.to_string())
+}
+
+fn text_reply(status: u16, headers: &[(&str, &str)], body: &str) -> HttpReply {
+    HttpReply {
+        status,
+        headers: headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        body: body.as_bytes().to_vec(),
+        url: "https://api.example.com/v1/x?signature=s".to_owned(),
+    }
+}
+
+fn done(reading: Reading) -> Value {
+    match reading {
+        Reading::Done(value) => value,
+        other @ (Reading::Running(_) | Reading::Fetch(_) | Reading::Again(_) | Reading::Failed(_)) => {
+            panic!("{other:?}")
+        }
+    }
+}
+
+fn running(reading: Reading) -> Operation {
+    match reading {
+        Reading::Running(operation) => operation,
+        other @ (Reading::Done(_) | Reading::Fetch(_) | Reading::Again(_) | Reading::Failed(_)) => panic!("{other:?}"),
+    }
+}
+
+fn failed(reading: Reading) -> CallError {
+    match reading {
+        Reading::Failed(error) => error,
+        other @ (Reading::Done(_) | Reading::Running(_) | Reading::Fetch(_) | Reading::Again(_)) => panic!("{other:?}"),
+    }
+}
+
+fn again(reading: Reading) -> CallError {
+    match reading {
+        Reading::Again(error) => error,
+        other @ (Reading::Done(_) | Reading::Running(_) | Reading::Fetch(_) | Reading::Failed(_)) => {
+            panic!("{other:?}")
+        }
+    }
+}

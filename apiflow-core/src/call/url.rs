@@ -173,9 +173,20 @@ mod tests {
 
     #[test]
     fn odd_links_are_refused() {
-        for link in ["", "#x", "javascript:alert(1)", "ftp://a/b", "http://a b/", "http://u:p@a/", "https://evil.com\\@a/",
-            "http:///x", "file:///etc/passwd", "http://a:99999/", "//u@a/x", "http://[zz]/"]
-        {
+        for link in [
+            "",
+            "#x",
+            "javascript:alert(1)",
+            "ftp://a/b",
+            "http://a b/",
+            "http://u:p@a/",
+            "https://evil.com\\@a/",
+            "http:///x",
+            "file:///etc/passwd",
+            "http://a:99999/",
+            "//u@a/x",
+            "http://[zz]/",
+        ] {
             assert_eq!(join("http://a/b", link), None, "{link}");
         }
     }

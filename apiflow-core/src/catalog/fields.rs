@@ -31,7 +31,9 @@ impl<'a, 'f> Fields<'a, 'f> {
 
     /// A field, null as null.
     pub(crate) fn raw(&mut self, key: &'static str) -> Option<&'a Value> {
-        self.known.push(key);
+        if !self.known.contains(&key) {
+            self.known.push(key);
+        }
         self.map.get(key)
     }
 
@@ -40,12 +42,7 @@ impl<'a, 'f> Fields<'a, 'f> {
         self.raw(key).filter(|value| !value.is_null())
     }
 
-    fn typed<T>(
-        &mut self,
-        key: &'static str,
-        expected: &str,
-        read: impl FnOnce(&'a Value) -> Option<T>,
-    ) -> Option<T> {
+    fn typed<T>(&mut self, key: &'static str, expected: &str, read: impl FnOnce(&'a Value) -> Option<T>) -> Option<T> {
         let value = self.value(key)?;
         let found = read(value);
         if found.is_none() {

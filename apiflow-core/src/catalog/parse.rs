@@ -45,7 +45,11 @@ pub fn parse_node(value: &Value) -> Result<Node, Vec<Diagnostic>> {
 fn read_connector(mut fields: Fields<'_, '_>) -> Connector {
     let id = read_id(&mut fields, "id").unwrap_or_default();
     if RESERVED.contains(&id.as_str()) {
-        fields.fault("reserved-id", "id", format!("a connector cannot have the id `{id}`: paths of modules begin with it"));
+        fields.fault(
+            "reserved-id",
+            "id",
+            format!("a connector cannot have the id `{id}`: paths of modules begin with it"),
+        );
     }
     let name = fields.required_string("name").to_owned();
     let base_url = fields.required_string("base_url").to_owned();
@@ -89,7 +93,9 @@ fn read_id(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<String> {
         && id.len() <= MAX_ID
         && id.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c));
     if !shaped {
-        let message = format!("`{key}` must begin with a letter or digit and have at most {MAX_ID} letters, digits, `_`, `.` or `-`");
+        let message = format!(
+            "`{key}` must begin with a letter or digit and have at most {MAX_ID} letters, digits, `_`, `.` or `-`"
+        );
         fields.fault("bad-id", key, message);
     }
     Some(id.to_owned())
@@ -145,11 +151,7 @@ fn read_data(fields: &mut Fields<'_, '_>, owner: Owner) -> Option<Map<String, Va
     data.as_object().cloned()
 }
 
-fn read_items<T>(
-    fields: &mut Fields<'_, '_>,
-    key: &'static str,
-    read: impl Fn(Fields<'_, '_>) -> Option<T>,
-) -> Vec<T> {
+fn read_items<T>(fields: &mut Fields<'_, '_>, key: &'static str, read: impl Fn(Fields<'_, '_>) -> Option<T>) -> Vec<T> {
     let pointer = fields.at(key);
     let items = fields.array(key).map(Vec::as_slice).unwrap_or_default();
     items

@@ -50,7 +50,8 @@ fn is_scheme(word: &str) -> bool {
 pub(crate) fn is_auth_header(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let exact = ["cookie", "x-key"].contains(&name.as_str());
-    exact || ["authorization", "token", "secret", "api-key", "apikey", "password"].iter().any(|part| name.contains(part))
+    exact
+        || ["authorization", "token", "secret", "api-key", "apikey", "password"].iter().any(|part| name.contains(part))
 }
 
 impl Connector {

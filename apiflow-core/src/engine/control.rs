@@ -134,6 +134,7 @@ pub(super) struct OpenCall {
     pub(super) first_effect: u64,
     pub(super) started_at: Timestamp,
     pub(super) deadline: Timestamp,
+    pub(super) until: Option<Timestamp>,
     pub(super) poll_at: Option<Timestamp>,
     pub(super) operation: Option<ValueRef>,
 }
@@ -175,6 +176,7 @@ impl OpenCall {
             first_effect: self.first_effect,
             started_at: self.started_at,
             deadline: self.deadline,
+            until: self.until,
             poll_at: self.poll_at,
             operation: self.operation.clone(),
         }

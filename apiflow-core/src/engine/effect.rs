@@ -52,6 +52,8 @@ pub struct Call {
     pub started_at: Timestamp,
     /// Until when: the submit's deadline, or the operation's once it was accepted.
     pub deadline: Timestamp,
+    /// Until when the whole attempt may take, where the module has a `timeout`.
+    pub until: Option<Timestamp>,
     /// When the operation is asked about first.
     pub poll_at: Option<Timestamp>,
     /// Where the operation is, once it was accepted.
@@ -113,6 +115,8 @@ pub enum Prepared {
         args: Value,
         /// Bound on the submit, in milliseconds.
         timeout_ms: u64,
+        /// Bound on the whole attempt, in milliseconds, where the module has a `timeout`.
+        bound_ms: Option<u64>,
     },
     /// A loop's items.
     Items {

@@ -220,6 +220,9 @@ pub enum Start {
         deadline: Timestamp,
         /// Bound on each attempt's submit, in milliseconds.
         timeout_ms: u64,
+        /// Bound on each whole attempt, in milliseconds, where the module has a `timeout`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        bound_ms: Option<u64>,
     },
     /// Its inputs or predicates could not be evaluated: it fails at once.
     Nothing,

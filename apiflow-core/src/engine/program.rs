@@ -68,12 +68,7 @@ impl Program {
         let mut compiler = Compiler {
             workflows: &bundle.catalog.workflows,
             known: BTreeMap::new(),
-            program: Self {
-                modules: Vec::new(),
-                lists: Vec::new(),
-                flows: Vec::new(),
-                longest_while: LONGEST_WHILE,
-            },
+            program: Self { modules: Vec::new(), lists: Vec::new(), flows: Vec::new(), longest_while: LONGEST_WHILE },
         };
         let document = read("the workflow", &bundle.document)?;
         compiler.flow(document.value)?;
@@ -146,7 +141,8 @@ impl Compiler<'_> {
                 }
             }
             ModuleValue::Flow(sub) => flow = Some(self.sub_flow(&module.id, &sub.path)?),
-            ModuleValue::Script(_) | ModuleValue::RawScript(_) | ModuleValue::Identity(_) | ModuleValue::AiAgent(_) => {}
+            ModuleValue::Script(_) | ModuleValue::RawScript(_) | ModuleValue::Identity(_) | ModuleValue::AiAgent(_) => {
+            }
         }
         if module.id.is_empty() {
             module.id = format!("step_{}", self.program.modules.len() + 1);

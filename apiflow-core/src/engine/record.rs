@@ -36,7 +36,9 @@ pub(super) fn apply(run: &mut Run, seq: u64, at: Timestamp, event: &Event) {
         Event::StepPassed { frame, step_id, path, skipped, result } => {
             step_passed(run, seq, at, *frame, (step_id, path), *skipped, result);
         }
-        Event::AttemptStarted { frame, attempt, deadline } => attempt_started(run, seq, at, *frame, *attempt, *deadline),
+        Event::AttemptStarted { frame, attempt, deadline } => {
+            attempt_started(run, seq, at, *frame, *attempt, *deadline)
+        }
         Event::OperationAccepted { frame, effect, provider_id, poll_at, deadline } => {
             accepted(run, seq, *frame, *effect, provider_id.as_deref(), *poll_at, *deadline);
         }
@@ -62,10 +64,11 @@ pub(super) fn apply(run: &mut Run, seq: u64, at: Timestamp, event: &Event) {
         Event::Advanced { frame } => advance(run, *frame),
         Event::FrameOpened { frame, child, slot, handler } => frame_opened(run, *frame, *child, *slot, *handler),
         Event::FrameClosed { frame, child, slot, result, list: _, error, handled, kept } => {
-            let failure = error
-                .as_ref()
-                .filter(|_| !kept)
-                .map(|error| Failure { error: error.clone(), result: result.clone(), handled: *handled });
+            let failure = error.as_ref().filter(|_| !kept).map(|error| Failure {
+                error: error.clone(),
+                result: result.clone(),
+                handled: *handled,
+            });
             frame_closed(run, *frame, *child, *slot, result, failure);
         }
         Event::CancelRequested { .. } => cancel_requested(run, at),
@@ -84,8 +87,7 @@ pub(super) fn apply(run: &mut Run, seq: u64, at: Timestamp, event: &Event) {
             end(run, at, ending);
         }
         Event::FlowEnded { status, output, error, skipped } => {
-            let ending =
-                Ending { status: *status, output: output.clone(), error: error.clone(), skipped: *skipped };
+            let ending = Ending { status: *status, output: output.clone(), error: error.clone(), skipped: *skipped };
             end(run, at, ending);
         }
     }
@@ -198,7 +200,7 @@ fn begin(run: &mut Run, seq: u64, at: Timestamp, frame: u64, input: u64, deadlin
     let Some(step) = &state.step else { return };
     let repeated = if let Stage::Call(open) = &step.stage { Some(open.first_effect) } else { None };
     let stage = match &step.start {
-        Start::Call { deadline: first, .. } => {
+        Start::Call { deadline: first, bound_ms, .. } => {
             let path = match &module.module.value {
                 ModuleValue::Script(script) => script.path.clone(),
                 _ => String::new(),
@@ -213,6 +215,7 @@ fn begin(run: &mut Run, seq: u64, at: Timestamp, frame: u64, input: u64, deadlin
                 first_effect: repeated.unwrap_or(seq),
                 started_at: at,
                 deadline: deadline.unwrap_or(*first),
+                until: bound_ms.map(|bound| at.plus_ms(bound)),
                 poll_at: None,
                 operation: None,
             })
@@ -222,9 +225,7 @@ fn begin(run: &mut Run, seq: u64, at: Timestamp, frame: u64, input: u64, deadlin
     };
     let children = match &step.start {
         Start::Call { .. } | Start::Nothing => None,
-        Start::Branch { .. } | Start::Flow => {
-            Some(Children { list: seq, total: Some(1), ..Children::default() })
-        }
+        Start::Branch { .. } | Start::Flow => Some(Children { list: seq, total: Some(1), ..Children::default() }),
         Start::Branches { limit } => {
             let total = Some(module.children.len() as u64);
             Some(Children { list: seq, total, limit: *limit, ..Children::default() })

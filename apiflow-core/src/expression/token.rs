@@ -244,7 +244,10 @@ impl<'a> Lexer<'a> {
 
     fn punctuator(&mut self, first: char) -> Result<Token<'a>, SyntaxFault> {
         let rest = self.rest();
-        if let Some(long) = LONG_PUNCTUATORS.iter().find(|long| rest.starts_with(**long)) {
+        // Few characters stand second in a long one; without one the list need not be searched.
+        let may_be_long = rest.as_bytes().get(1).is_some_and(|second| b"=.>&|?+-*<".contains(second));
+        let long = LONG_PUNCTUATORS.iter().find(|long| may_be_long && rest.starts_with(**long));
+        if let Some(long) = long {
             let conditional = *long == "?." && rest[2..].starts_with(|next: char| next.is_ascii_digit());
             return Ok(self.take(Kind::Punctuator, if conditional { 1 } else { long.len() }));
         }

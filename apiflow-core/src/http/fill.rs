@@ -1,9 +1,12 @@
 //! Writing secrets into a request at the last moment, and taking them out of whatever comes back.
 
+use std::collections::BTreeMap;
+
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::policy::Target;
-use crate::ports::{HttpError, HttpRequest, Secret, SecretPlace, Secrets};
+use crate::ports::{HttpError, HttpRequest, Secret, Secrets};
+use crate::template::{self, ResolveError, Resolved};
 
 /// All but the unreserved characters of RFC 3986.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -19,7 +22,6 @@ pub(super) struct Filling {
 struct Filled {
     marker: String,
     name: String,
-    place: SecretPlace,
     secret: Secret,
 }
 
@@ -44,12 +46,7 @@ impl Filling {
                     "secret `{name}` may not be sent to `{host}`: add this host to its hosts"
                 )));
             }
-            filled.push(Filled {
-                marker: secret_use.marker.clone(),
-                name: name.clone(),
-                place: secret_use.place,
-                secret,
-            });
+            filled.push(Filled { marker: secret_use.marker.clone(), name: name.clone(), secret });
         }
         Ok(Self { secrets: filled })
     }
@@ -65,22 +62,11 @@ impl Filling {
         used.all(|filled| permits(&filled.secret, target, credential_hosts))
     }
 
-    /// The text with values in place of markers. Values are not searched for further markers.
-    pub(super) fn fill(&self, text: &str) -> String {
-        let mut rest = text;
-        let mut written = String::with_capacity(text.len());
-        while let Some((at, filled)) = self.first_in(rest) {
-            written.push_str(&rest[..at]);
-            written.push_str(&write(&filled.secret.value, filled.place));
-            rest = &rest[at + filled.marker.len()..];
-        }
-        written.push_str(rest);
-        written
-    }
-
-    fn first_in(&self, text: &str) -> Option<(usize, &Filled)> {
-        let found = self.secrets.iter().filter(|filled| !filled.marker.is_empty());
-        found.filter_map(|filled| Some((text.find(&filled.marker)?, filled))).min_by_key(|(at, _)| *at)
+    /// The request with values in place of markers.
+    pub(super) fn fill(&self, request: &HttpRequest) -> Result<Resolved, HttpError> {
+        let values = self.secrets.iter().map(|filled| (filled.name.clone(), filled.secret.value.clone()));
+        let values: BTreeMap<_, _> = values.collect();
+        template::resolve(request, &values).map_err(|error: ResolveError| HttpError::Secret(error.to_string()))
     }
 
     /// The text with names in place of values, however these are written.
@@ -98,15 +84,10 @@ impl Filling {
             .fold(bytes, |bytes, (needle, name)| replace(bytes, needle.as_bytes(), format!("${name}").as_bytes()))
     }
 
+    /// All forms in which a value may come back, with its name.
     fn needles(&self) -> impl Iterator<Item = (String, &str)> {
         let filled = self.secrets.iter().filter(|filled| !filled.secret.value.is_empty());
-        filled.flat_map(|filled| {
-            let mut forms = [SecretPlace::Raw, SecretPlace::Url, SecretPlace::Json]
-                .map(|form| write(&filled.secret.value, form))
-                .to_vec();
-            forms.dedup();
-            forms.into_iter().map(|form| (form, filled.name.as_str()))
-        })
+        filled.flat_map(|filled| forms(&filled.secret.value).into_iter().map(|form| (form, filled.name.as_str())))
     }
 }
 
@@ -116,15 +97,13 @@ fn permits(secret: &Secret, target: &Target, credential_hosts: &[String]) -> boo
     hosts.iter().any(|host| target.is(host))
 }
 
-fn write(value: &str, place: SecretPlace) -> String {
-    match place {
-        SecretPlace::Header | SecretPlace::Raw => value.to_owned(),
-        SecretPlace::Url => utf8_percent_encode(value, RESERVED).to_string(),
-        SecretPlace::Json => {
-            let quoted = serde_json::Value::from(value).to_string();
-            quoted[1..quoted.len() - 1].to_owned()
-        }
-    }
+/// A value as it is, percent-encoded, and as the inside of a JSON string.
+fn forms(value: &str) -> Vec<String> {
+    let quoted = serde_json::Value::from(value).to_string();
+    let encoded = utf8_percent_encode(value, RESERVED).to_string();
+    let mut forms = vec![value.to_owned(), encoded, quoted[1..quoted.len() - 1].to_owned()];
+    forms.dedup();
+    forms
 }
 
 fn replace(bytes: Vec<u8>, needle: &[u8], replacement: &[u8]) -> Vec<u8> {

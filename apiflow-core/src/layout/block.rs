@@ -46,16 +46,9 @@ pub(super) struct Picture {
 impl Picture {
     pub(super) fn of(reading: &Reading) -> Self {
         let Some(flow) = &reading.flow else {
-            return Self {
-                main: Vec::new(),
-                failure: None,
-                start_pointer: "",
-            };
+            return Self { main: Vec::new(), failure: None, start_pointer: "" };
         };
-        let mut builder = Builder {
-            broken: &reading.broken,
-            used: BTreeSet::new(),
-        };
+        let mut builder = Builder { broken: &reading.broken, used: BTreeSet::new() };
         let root = Place::ROOT;
         let value = root.key("value");
         let mut main: Vec<Block> = Vec::new();
@@ -63,38 +56,21 @@ impl Picture {
             main.push(builder.block(module, &value.key("preprocessor_module")));
         }
         main.extend(builder.list(&flow.value.modules, &value.key("modules")));
-        let failure = flow
-            .value
-            .failure_module
-            .as_deref()
-            .map(|module| builder.block(module, &value.key("failure_module")));
-        Self {
-            main,
-            failure,
-            start_pointer: if flow.schema.is_some() { "/schema" } else { "" },
-        }
+        let failure =
+            flow.value.failure_module.as_deref().map(|module| builder.block(module, &value.key("failure_module")));
+        Self { main, failure, start_pointer: if flow.schema.is_some() { "/schema" } else { "" } }
     }
 
     /// Size along and across the flow, without and with the failure handler.
     pub(super) fn measure(&self, metrics: &Metrics) -> (Size, Size) {
         let list = list_size(&self.main, metrics);
-        let inner = if self.main.is_empty() {
-            metrics.gap
-        } else {
-            list.main + 2 * metrics.gap
-        };
-        let body = Size {
-            main: inner + 2 * metrics.marker.main,
-            cross: list.cross.max(metrics.marker.cross),
-        };
+        let inner = if self.main.is_empty() { metrics.gap } else { list.main + 2 * metrics.gap };
+        let body = Size { main: inner + 2 * metrics.marker.main, cross: list.cross.max(metrics.marker.cross) };
         let whole = match &self.failure {
             None => body,
             Some(block) => {
                 let size = block.size(metrics);
-                Size {
-                    main: body.main.max(size.main),
-                    cross: body.cross + 2 * metrics.lane_gap + size.cross,
-                }
+                Size { main: body.main.max(size.main), cross: body.cross + 2 * metrics.lane_gap + size.cross }
             }
         };
         (body, whole)
@@ -114,11 +90,7 @@ impl Block {
             Block::Step(_) => metrics.card,
             Block::Loop(_, body) => {
                 let list = list_size(body, metrics);
-                let inner = if body.is_empty() {
-                    metrics.gap
-                } else {
-                    list.main + 2 * metrics.gap
-                };
+                let inner = if body.is_empty() { metrics.gap } else { list.main + 2 * metrics.gap };
                 Size {
                     main: 2 * metrics.pad + metrics.card.main + inner + metrics.marker.main,
                     cross: list.cross.max(metrics.card.cross) + 2 * metrics.side,
@@ -138,32 +110,20 @@ impl Block {
 /// Size of a list of blocks.
 pub(super) fn list_size(blocks: &[Block], metrics: &Metrics) -> Size {
     let gaps = metrics.gap * i32::try_from(blocks.len().saturating_sub(1)).unwrap_or(0);
-    let start = Size {
-        main: gaps,
-        cross: metrics.empty_lane,
-    };
+    let start = Size { main: gaps, cross: metrics.empty_lane };
     blocks.iter().fold(start, |sum, block| {
         let size = block.size(metrics);
-        Size {
-            main: sum.main + size.main,
-            cross: sum.cross.max(size.cross),
-        }
+        Size { main: sum.main + size.main, cross: sum.cross.max(size.cross) }
     })
 }
 
 /// Size of lists side by side.
 pub(super) fn lanes_size(lanes: &[Lane], metrics: &Metrics) -> Size {
     let gaps = metrics.lane_gap * i32::try_from(lanes.len().saturating_sub(1)).unwrap_or(0);
-    let start = Size {
-        main: 0,
-        cross: gaps,
-    };
+    let start = Size { main: 0, cross: gaps };
     lanes.iter().fold(start, |sum, lane| {
         let size = list_size(&lane.blocks, metrics);
-        Size {
-            main: sum.main.max(size.main),
-            cross: sum.cross + size.cross,
-        }
+        Size { main: sum.main.max(size.main), cross: sum.cross + size.cross }
     })
 }
 
@@ -174,11 +134,7 @@ struct Builder<'r> {
 
 impl Builder<'_> {
     fn list(&mut self, modules: &[Module], place: &Place<'_>) -> Vec<Block> {
-        modules
-            .iter()
-            .enumerate()
-            .map(|(index, module)| self.block(module, &place.index(index)))
-            .collect()
+        modules.iter().enumerate().map(|(index, module)| self.block(module, &place.index(index))).collect()
     }
 
     fn block(&mut self, module: &Module, place: &Place<'_>) -> Block {
@@ -190,12 +146,8 @@ impl Builder<'_> {
             | ModuleValue::Flow(_)
             | ModuleValue::Identity(_)
             | ModuleValue::AiAgent(_) => Block::Step(card),
-            ModuleValue::ForLoopFlow(inner) => {
-                Block::Loop(card, self.list(&inner.modules, &value.key("modules")))
-            }
-            ModuleValue::WhileLoopFlow(inner) => {
-                Block::Loop(card, self.list(&inner.modules, &value.key("modules")))
-            }
+            ModuleValue::ForLoopFlow(inner) => Block::Loop(card, self.list(&inner.modules, &value.key("modules"))),
+            ModuleValue::WhileLoopFlow(inner) => Block::Loop(card, self.list(&inner.modules, &value.key("modules"))),
             ModuleValue::BranchOne(inner) => {
                 let branches = value.key("branches");
                 let mut lanes: Vec<Lane> = Vec::new();
@@ -229,36 +181,19 @@ impl Builder<'_> {
 
     fn card(&mut self, module: &Module, place: &Place<'_>) -> Card {
         let pointer = place.pointer();
-        let broken =
-            self.broken.contains(&pointer) || self.broken.contains(&place.key("value").pointer());
+        let broken = self.broken.contains(&pointer) || self.broken.contains(&place.key("value").pointer());
         let kind = if broken { "unknown" } else { module.kind() };
-        let own =
-            !module.id.is_empty() && !module.id.starts_with('@') && !self.used.contains(&module.id);
-        let id = if own {
-            module.id.clone()
-        } else {
-            pointer.clone()
-        };
+        let own = !module.id.is_empty() && !module.id.starts_with('@') && !self.used.contains(&module.id);
+        let id = if own { module.id.clone() } else { pointer.clone() };
         self.used.insert(id.clone());
         let said = [module.summary.as_deref(), Some(&module.id)];
-        let label = said
-            .into_iter()
-            .flatten()
-            .find(|text| !text.trim().is_empty());
-        Card {
-            id,
-            pointer,
-            kind,
-            label: label.unwrap_or(kind).to_owned(),
-        }
+        let label = said.into_iter().flatten().find(|text| !text.trim().is_empty());
+        Card { id, pointer, kind, label: label.unwrap_or(kind).to_owned() }
     }
 }
 
 /// The first text that says something, else the branch's number.
 fn first_said(texts: [Option<&str>; 2], index: usize) -> String {
-    let said = texts
-        .into_iter()
-        .flatten()
-        .find(|text| !text.trim().is_empty());
+    let said = texts.into_iter().flatten().find(|text| !text.trim().is_empty());
     said.map_or_else(|| format!("branch {}", index + 1), str::to_owned)
 }

@@ -38,14 +38,8 @@ pub(super) struct Metrics {
 impl Metrics {
     pub(super) fn of(direction: Direction) -> Self {
         let size = |width: i32, height: i32| match direction {
-            Direction::Down => Size {
-                main: height,
-                cross: width,
-            },
-            Direction::Right => Size {
-                main: width,
-                cross: height,
-            },
+            Direction::Down => Size { main: height, cross: width },
+            Direction::Right => Size { main: width, cross: height },
         };
         let pick = |down: i32, right: i32| match direction {
             Direction::Down => down,

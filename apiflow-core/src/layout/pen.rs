@@ -33,12 +33,7 @@ pub(super) struct Pen {
 
 impl Pen {
     pub(super) fn new(metrics: Metrics) -> Self {
-        Self {
-            metrics,
-            nodes: Vec::new(),
-            edges: Vec::new(),
-            edge_ids: BTreeSet::new(),
-        }
+        Self { metrics, nodes: Vec::new(), edges: Vec::new(), edge_ids: BTreeSet::new() }
     }
 
     pub(super) fn draw(mut self, picture: &Picture) -> Layout {
@@ -81,13 +76,7 @@ impl Pen {
     }
 
     /// Draws blocks one after the other behind a spot and the end of its block; gives the last of both.
-    fn list(
-        &mut self,
-        blocks: &[Block],
-        before: (Spot, i32),
-        axis: i32,
-        parent: Option<&str>,
-    ) -> (Spot, i32) {
+    fn list(&mut self, blocks: &[Block], before: (Spot, i32), axis: i32, parent: Option<&str>) -> (Spot, i32) {
         let (mut last, mut main) = before;
         for block in blocks {
             let begin = main + self.metrics.gap;
@@ -106,9 +95,7 @@ impl Pen {
                 let spot = self.node(card, self.metrics.card, main, axis, parent);
                 (spot, spot)
             }
-            Block::Loop(card, body) => {
-                self.looped(card, body, block.size(&self.metrics), main, axis, parent)
-            }
+            Block::Loop(card, body) => self.looped(card, body, block.size(&self.metrics), main, axis, parent),
             Block::Fork(card, lanes) => self.fork(card, lanes, main, axis, parent),
         }
     }
@@ -143,14 +130,7 @@ impl Pen {
         (head, end)
     }
 
-    fn fork(
-        &mut self,
-        card: &Card,
-        lanes: &[Lane],
-        main: i32,
-        axis: i32,
-        parent: Option<&str>,
-    ) -> (Spot, Spot) {
+    fn fork(&mut self, card: &Card, lanes: &[Lane], main: i32, axis: i32, parent: Option<&str>) -> (Spot, Spot) {
         let metrics = self.metrics;
         let head = self.node(card, metrics.card, main, axis, parent);
         let fan = lanes_size(lanes, &metrics);
@@ -164,23 +144,12 @@ impl Pen {
             open.push((last, lane_axis, &lane.label));
             cross += width + metrics.lane_gap;
         }
-        let join = self.node(
-            &part(card, "@join", "join"),
-            metrics.join,
-            join_at,
-            axis,
-            parent,
-        );
+        let join = self.node(&part(card, "@join", "join"), metrics.join, join_at, axis, parent);
         for (last, lane_axis, label) in open {
             let (fan_out, fan_in) = (head.end + metrics.fan / 2, join.begin - metrics.fan / 2);
             match last {
                 Some(last) => {
-                    let way = [
-                        (last.end, lane_axis),
-                        (fan_in, lane_axis),
-                        (fan_in, axis),
-                        (join.begin, axis),
-                    ];
+                    let way = [(last.end, lane_axis), (fan_in, lane_axis), (fan_in, axis), (join.begin, axis)];
                     self.edge((last, join), "join", None, &way, way[1]);
                 }
                 None => {
@@ -209,26 +178,14 @@ impl Pen {
         let begin = head.end + metrics.fan;
         let (first, exit) = self.block(block, begin, axis, parent);
         let turn = head.end + metrics.fan / 2;
-        let way = [
-            (head.end, head.axis),
-            (turn, head.axis),
-            (turn, axis),
-            (first.begin, axis),
-        ];
+        let way = [(head.end, head.axis), (turn, head.axis), (turn, axis), (first.begin, axis)];
         self.edge((head, first), "branch", Some(&lane.label), &way, way[2]);
         let end = begin + block.size(&metrics).main;
         let (last, _) = self.list(rest, (exit, end), axis, parent);
         Some(last)
     }
 
-    fn node(
-        &mut self,
-        card: &Card,
-        size: Size,
-        main: i32,
-        axis: i32,
-        parent: Option<&str>,
-    ) -> Spot {
+    fn node(&mut self, card: &Card, size: Size, main: i32, axis: i32, parent: Option<&str>) -> Spot {
         let (x, y) = self.metrics.point(main, axis - size.cross / 2);
         let (width, height) = self.metrics.point(size.main, size.cross);
         self.nodes.push(LayoutNode {
@@ -242,13 +199,7 @@ impl Pen {
             width,
             height,
         });
-        Spot {
-            node: self.nodes.len() - 1,
-            begin: main,
-            end: main + size.main,
-            axis,
-            half: size.cross / 2,
-        }
+        Spot { node: self.nodes.len() - 1, begin: main, end: main + size.main, axis, half: size.cross / 2 }
     }
 
     fn straight(&mut self, from: Spot, to: Spot, kind: &str, label: Option<&str>) {
@@ -258,18 +209,8 @@ impl Pen {
     }
 
     /// Adds a way given in the flow's directions.
-    fn edge(
-        &mut self,
-        ends: (Spot, Spot),
-        kind: &str,
-        label: Option<&str>,
-        way: &[Point],
-        middle: Point,
-    ) {
-        let points: Vec<Point> = way
-            .iter()
-            .map(|&(main, cross)| self.metrics.point(main, cross))
-            .collect();
+    fn edge(&mut self, ends: (Spot, Spot), kind: &str, label: Option<&str>, way: &[Point], middle: Point) {
+        let points: Vec<Point> = way.iter().map(|&(main, cross)| self.metrics.point(main, cross)).collect();
         let source = self.nodes[ends.0.node].id.clone();
         let target = self.nodes[ends.1.node].id.clone();
         let (label_x, label_y) = self.metrics.point(middle.0, middle.1);
@@ -293,10 +234,5 @@ impl Pen {
 
 /// A marker or group that belongs to a module's card.
 fn part(card: &Card, suffix: &str, kind: &'static str) -> Card {
-    Card {
-        id: format!("{}{suffix}", card.id),
-        pointer: card.pointer.clone(),
-        kind,
-        label: card.label.clone(),
-    }
+    Card { id: format!("{}{suffix}", card.id), pointer: card.pointer.clone(), kind, label: card.label.clone() }
 }

@@ -13,17 +13,12 @@ pub(super) fn path(points: &[Point]) -> String {
     let points = without_needless(points);
     let mut data = String::new();
     for (index, &(x, y)) in points.iter().enumerate() {
-        let corner = points
-            .get(index + 1)
-            .filter(|_| index > 0)
-            .map(|&after| (points[index - 1], after));
+        let corner = points.get(index + 1).filter(|_| index > 0).map(|&after| (points[index - 1], after));
         let written = match corner {
             None if index == 0 => write!(data, "M{x} {y}"),
             None => write!(data, "L{x} {y}"),
             Some((before, after)) => {
-                let room = (span(before, (x, y)) / 2)
-                    .min(span((x, y), after) / 2)
-                    .min(RADIUS);
+                let room = (span(before, (x, y)) / 2).min(span((x, y), after) / 2).min(RADIUS);
                 let (from_x, from_y) = towards((x, y), before, room);
                 let (to_x, to_y) = towards((x, y), after, room);
                 write!(data, "L{from_x} {from_y}Q{x} {y} {to_x} {to_y}")
@@ -42,8 +37,7 @@ fn without_needless(points: &[Point]) -> Vec<Point> {
             continue;
         }
         if let [.., before, last] = kept[..]
-            && ((before.0 == last.0 && last.0 == point.0)
-                || (before.1 == last.1 && last.1 == point.1))
+            && ((before.0 == last.0 && last.0 == point.0) || (before.1 == last.1 && last.1 == point.1))
         {
             kept.pop();
         }
@@ -74,10 +68,7 @@ mod tests {
     fn ways_are_straight_or_have_round_corners() {
         check(&[(0, 0), (0, 40)], "M0 0L0 40");
         check(&[(0, 0), (0, 20), (0, 20), (0, 40)], "M0 0L0 40");
-        check(
-            &[(0, 0), (0, 20), (50, 20), (50, 40)],
-            "M0 0L0 12Q0 20 8 20L42 20Q50 20 50 28L50 40",
-        );
+        check(&[(0, 0), (0, 20), (50, 20), (50, 40)], "M0 0L0 12Q0 20 8 20L42 20Q50 20 50 28L50 40");
         check(&[(0, 0), (0, 4), (-50, 4)], "M0 0L0 2Q0 4 -2 4L-50 4");
     }
 }

@@ -8,10 +8,7 @@ use serde_json::{Value, json};
 use super::{Direction, Layout, LayoutNode, LayoutOptions, layout};
 
 fn drawn(document: &Value, direction: Direction) -> Layout {
-    let options = LayoutOptions {
-        direction: Some(direction),
-        aspect: None,
-    };
+    let options = LayoutOptions { direction: Some(direction), aspect: None };
     layout(document, &options)
 }
 
@@ -28,31 +25,19 @@ fn looped(id: &str, modules: &[Value]) -> Value {
 }
 
 fn branch_one(id: &str, branches: &[Vec<Value>], default: &[Value]) -> Value {
-    let branches: Vec<Value> = branches
-        .iter()
-        .map(|modules| json!({"expr": "x", "modules": modules}))
-        .collect();
+    let branches: Vec<Value> = branches.iter().map(|modules| json!({"expr": "x", "modules": modules})).collect();
     json!({"id": id, "value": {"type": "branchone", "branches": branches, "default": default}})
 }
 
 fn branch_all(id: &str, branches: &[Vec<Value>]) -> Value {
-    let branches: Vec<Value> = branches
-        .iter()
-        .map(|modules| json!({"modules": modules}))
-        .collect();
+    let branches: Vec<Value> = branches.iter().map(|modules| json!({"modules": modules})).collect();
     json!({"id": id, "value": {"type": "branchall", "branches": branches}})
 }
 
 /// The points of a path: corners count as points, curves as straight lines.
 fn points(path: &str) -> Vec<(i32, i32)> {
-    let spaced: String = path
-        .chars()
-        .map(|c| if c.is_ascii_alphabetic() { ' ' } else { c })
-        .collect();
-    let numbers: Vec<i32> = spaced
-        .split_whitespace()
-        .map(|n| n.parse().unwrap())
-        .collect();
+    let spaced: String = path.chars().map(|c| if c.is_ascii_alphabetic() { ' ' } else { c }).collect();
+    let numbers: Vec<i32> = spaced.split_whitespace().map(|n| n.parse().unwrap()).collect();
     numbers.chunks(2).map(|pair| (pair[0], pair[1])).collect()
 }
 
@@ -78,72 +63,37 @@ fn crosses(node: &LayoutNode, a: (i32, i32), b: (i32, i32)) -> bool {
 fn check_sound(document: &Value) {
     for direction in [Direction::Down, Direction::Right] {
         let picture = drawn(document, direction);
-        assert_eq!(
-            picture,
-            drawn(document, direction),
-            "equal documents give equal pictures"
-        );
-        let by_id: BTreeMap<&str, &LayoutNode> = picture
-            .nodes
-            .iter()
-            .map(|node| (node.id.as_str(), node))
-            .collect();
+        assert_eq!(picture, drawn(document, direction), "equal documents give equal pictures");
+        let by_id: BTreeMap<&str, &LayoutNode> = picture.nodes.iter().map(|node| (node.id.as_str(), node)).collect();
         assert_eq!(by_id.len(), picture.nodes.len(), "ids are unique");
         let edge_ids: BTreeSet<&str> = picture.edges.iter().map(|edge| edge.id.as_str()).collect();
-        assert_eq!(
-            edge_ids.len(),
-            picture.edges.len(),
-            "ids of edges are unique"
-        );
-        let cards: Vec<&LayoutNode> = picture
-            .nodes
-            .iter()
-            .filter(|node| node.kind != "group")
-            .collect();
+        assert_eq!(edge_ids.len(), picture.edges.len(), "ids of edges are unique");
+        let cards: Vec<&LayoutNode> = picture.nodes.iter().filter(|node| node.kind != "group").collect();
         for (index, a) in cards.iter().enumerate() {
             for b in &cards[index + 1..] {
-                let apart = a.x + a.width <= b.x
-                    || b.x + b.width <= a.x
-                    || a.y + a.height <= b.y
-                    || b.y + b.height <= a.y;
+                let apart =
+                    a.x + a.width <= b.x || b.x + b.width <= a.x || a.y + a.height <= b.y || b.y + b.height <= a.y;
                 assert!(apart, "{a:?} and {b:?} overlap");
             }
         }
         for node in &picture.nodes {
-            let (width, height) = node
-                .parent
-                .as_ref()
-                .map_or((picture.width, picture.height), |_| (0, 0));
+            let (width, height) = node.parent.as_ref().map_or((picture.width, picture.height), |_| (0, 0));
             let (x, y, width, height) = node.parent.as_ref().map_or((0, 0, width, height), |id| {
                 let group = by_id[id.as_str()];
                 (group.x, group.y, group.width, group.height)
             });
-            let inside = node.x >= x
-                && node.y >= y
-                && node.x + node.width <= x + width
-                && node.y + node.height <= y + height;
+            let inside =
+                node.x >= x && node.y >= y && node.x + node.width <= x + width && node.y + node.height <= y + height;
             assert!(inside, "{node:?} is outside of {:?}", node.parent);
         }
         for edge in &picture.edges {
             let way = points(&edge.path);
             let (source, target) = (by_id[edge.source.as_str()], by_id[edge.target.as_str()]);
-            assert!(
-                on_border(source, way[0]),
-                "{edge:?} starts away from {source:?}"
-            );
-            assert!(
-                on_border(target, *way.last().unwrap()),
-                "{edge:?} ends away from {target:?}"
-            );
-            for pair in way
-                .windows(2)
-                .filter(|pair| pair[0].0 == pair[1].0 || pair[0].1 == pair[1].1)
-            {
+            assert!(on_border(source, way[0]), "{edge:?} starts away from {source:?}");
+            assert!(on_border(target, *way.last().unwrap()), "{edge:?} ends away from {target:?}");
+            for pair in way.windows(2).filter(|pair| pair[0].0 == pair[1].0 || pair[0].1 == pair[1].1) {
                 for card in &cards {
-                    assert!(
-                        !crosses(card, pair[0], pair[1]),
-                        "{edge:?} runs through {card:?}"
-                    );
+                    assert!(!crosses(card, pair[0], pair[1]), "{edge:?} runs through {card:?}");
                 }
             }
         }
@@ -159,29 +109,14 @@ fn check_order(document: &Value, expected: &[&str]) {
 
 fn check_edges(document: &Value, expected: &[(&str, &str, &str)]) {
     let picture = drawn(document, Direction::Down);
-    let found: Vec<(&str, &str, &str)> = picture
-        .edges
-        .iter()
-        .map(|edge| {
-            (
-                edge.source.as_str(),
-                edge.target.as_str(),
-                edge.kind.as_str(),
-            )
-        })
-        .collect();
+    let found: Vec<(&str, &str, &str)> =
+        picture.edges.iter().map(|edge| (edge.source.as_str(), edge.target.as_str(), edge.kind.as_str())).collect();
     assert_eq!(found, expected);
 }
 
 #[test]
 fn what_is_no_workflow_or_empty_has_a_start_and_an_end() {
-    for document in [
-        json!(null),
-        json!({}),
-        json!([1]),
-        workflow(&json!([])),
-        workflow(&json!("x")),
-    ] {
+    for document in [json!(null), json!({}), json!([1]), workflow(&json!([])), workflow(&json!("x"))] {
         check_order(&document, &["@start", "@end"]);
         check_edges(&document, &[("@start", "@end", "next")]);
     }
@@ -202,11 +137,7 @@ fn a_list_is_a_straight_line() {
 
 #[test]
 fn a_branch_fans_out_and_joins() {
-    let document = workflow(&json!([branch_one(
-        "b",
-        &[vec![step("x"), step("y")], vec![]],
-        &[step("z")]
-    )]));
+    let document = workflow(&json!([branch_one("b", &[vec![step("x"), step("y")], vec![]], &[step("z")])]));
     check_order(&document, &["@start", "b", "x", "y", "z", "b@join", "@end"]);
     check_edges(
         &document,
@@ -221,11 +152,8 @@ fn a_branch_fans_out_and_joins() {
             ("b@join", "@end", "next"),
         ],
     );
-    let labels: Vec<Option<String>> = drawn(&document, Direction::Down)
-        .edges
-        .into_iter()
-        .map(|edge| edge.label)
-        .collect();
+    let labels: Vec<Option<String>> =
+        drawn(&document, Direction::Down).edges.into_iter().map(|edge| edge.label).collect();
     assert_eq!(labels[1].as_deref(), Some("x"));
     assert_eq!(labels[2].as_deref(), Some("default"));
 }
@@ -233,10 +161,7 @@ fn a_branch_fans_out_and_joins() {
 #[test]
 fn a_loop_is_a_group_with_a_way_back() {
     let document = workflow(&json!([looped("l", &[step("x")]), step("after")]));
-    check_order(
-        &document,
-        &["@start", "l@group", "l", "x", "l@end", "after", "@end"],
-    );
+    check_order(&document, &["@start", "l@group", "l", "x", "l@end", "after", "@end"]);
     check_edges(
         &document,
         &[
@@ -257,49 +182,16 @@ fn a_loop_is_a_group_with_a_way_back() {
 fn a_failure_handler_stands_beside_the_program() {
     let mut document = workflow(&json!([step("a")]));
     document["value"]["failure_module"] = looped("failure", &[step("f")]);
-    check_order(
-        &document,
-        &[
-            "@start",
-            "a",
-            "@end",
-            "failure@group",
-            "failure",
-            "f",
-            "failure@end",
-        ],
-    );
+    check_order(&document, &["@start", "a", "@end", "failure@group", "failure", "f", "failure@end"]);
     let picture = drawn(&document, Direction::Down);
-    assert!(
-        picture
-            .edges
-            .iter()
-            .any(|edge| edge.kind == "failure" && edge.target == "failure")
-    );
+    assert!(picture.edges.iter().any(|edge| edge.kind == "failure" && edge.target == "failure"));
 }
 
 #[test]
 fn a_module_without_an_id_of_its_own_goes_by_its_pointer() {
-    let document = workflow(
-        &json!([step("a"), step("a"), step(""), 5, {"id": "u", "value": {"type": "zzz"}}]),
-    );
-    check_order(
-        &document,
-        &[
-            "@start",
-            "a",
-            "/value/modules/1",
-            "/value/modules/2",
-            "/value/modules/3",
-            "u",
-            "@end",
-        ],
-    );
-    let kinds: Vec<String> = drawn(&document, Direction::Down)
-        .nodes
-        .into_iter()
-        .map(|node| node.kind)
-        .collect();
+    let document = workflow(&json!([step("a"), step("a"), step(""), 5, {"id": "u", "value": {"type": "zzz"}}]));
+    check_order(&document, &["@start", "a", "/value/modules/1", "/value/modules/2", "/value/modules/3", "u", "@end"]);
+    let kinds: Vec<String> = drawn(&document, Direction::Down).nodes.into_iter().map(|node| node.kind).collect();
     assert_eq!(kinds[3..6], ["identity", "unknown", "unknown"]);
 }
 
@@ -308,15 +200,8 @@ fn the_direction_fits_the_pane() {
     let steps: Vec<Value> = (0..6).map(|n| step(&format!("s{n}"))).collect();
     let document = workflow(&json!(steps));
     let check = |aspect: Option<f64>, expected: Direction| {
-        let options = LayoutOptions {
-            direction: None,
-            aspect,
-        };
-        assert_eq!(
-            layout(&document, &options).direction,
-            expected,
-            "{aspect:?}"
-        );
+        let options = LayoutOptions { direction: None, aspect };
+        assert_eq!(layout(&document, &options).direction, expected, "{aspect:?}");
     };
     check(None, Direction::Down);
     check(Some(0.5), Direction::Down);
@@ -329,10 +214,7 @@ fn the_direction_fits_the_pane() {
 fn options_may_be_left_out() {
     let options: LayoutOptions = serde_json::from_value(json!({"direction": "right"})).unwrap();
     assert_eq!(options.direction, Some(Direction::Right));
-    assert_eq!(
-        serde_json::from_value::<LayoutOptions>(json!({})).unwrap(),
-        LayoutOptions::default()
-    );
+    assert_eq!(serde_json::from_value::<LayoutOptions>(json!({})).unwrap(), LayoutOptions::default());
 }
 
 /// Lists of modules of any shape, at most five levels deep.

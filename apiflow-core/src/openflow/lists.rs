@@ -20,22 +20,14 @@ pub(crate) fn each_list<'m>(
         ModuleValue::BranchOne(inner) => {
             let branches = place.key("branches");
             for (index, branch) in inner.branches.iter().enumerate() {
-                visit(
-                    index,
-                    &branch.modules,
-                    &branches.index(index).key("modules"),
-                );
+                visit(index, &branch.modules, &branches.index(index).key("modules"));
             }
             visit(inner.branches.len(), &inner.default, &place.key("default"));
         }
         ModuleValue::BranchAll(inner) => {
             let branches = place.key("branches");
             for (index, branch) in inner.branches.iter().enumerate() {
-                visit(
-                    index,
-                    &branch.modules,
-                    &branches.index(index).key("modules"),
-                );
+                visit(index, &branch.modules, &branches.index(index).key("modules"));
             }
         }
     }

@@ -84,11 +84,7 @@ pub struct ForLoop {
     #[serde(default, deserialize_with = "nullable")]
     pub skip_failures: bool,
     /// Run the iterations at the same time.
-    #[serde(
-        default,
-        deserialize_with = "nullable",
-        skip_serializing_if = "is_false"
-    )]
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "is_false")]
     pub parallel: bool,
     /// At most so many at a time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -167,11 +163,7 @@ pub struct BranchAllBranch {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<String>,
     /// A failure of this branch does not fail the module.
-    #[serde(
-        default,
-        deserialize_with = "nullable",
-        skip_serializing_if = "is_false"
-    )]
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "is_false")]
     pub skip_failure: bool,
     /// The steps.
     #[serde(default, deserialize_with = "nullable")]

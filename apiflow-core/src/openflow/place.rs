@@ -18,25 +18,16 @@ enum Token<'a> {
 
 impl<'a> Place<'a> {
     /// The whole document.
-    pub(crate) const ROOT: Place<'static> = Place {
-        parent: None,
-        token: Token::Root,
-    };
+    pub(crate) const ROOT: Place<'static> = Place { parent: None, token: Token::Root };
 
     /// The place of a field.
     pub(crate) fn key(&'a self, name: &'a str) -> Place<'a> {
-        Place {
-            parent: Some(self),
-            token: Token::Key(name),
-        }
+        Place { parent: Some(self), token: Token::Key(name) }
     }
 
     /// The place of an element.
     pub(crate) fn index(&'a self, index: usize) -> Place<'a> {
-        Place {
-            parent: Some(self),
-            token: Token::Index(index),
-        }
+        Place { parent: Some(self), token: Token::Index(index) }
     }
 
     /// The JSON Pointer of the place.

@@ -50,11 +50,7 @@ pub(crate) struct Reading {
 pub(crate) fn read(document: &Value) -> Reading {
     let mut reader = Reader::default();
     let flow = reader.document(document);
-    Reading {
-        flow,
-        findings: reader.findings,
-        broken: reader.broken,
-    }
+    Reading { flow, findings: reader.findings, broken: reader.broken }
 }
 
 /// Findings in the order they were made, at most [`MAX_FINDINGS`] of them.
@@ -78,8 +74,7 @@ impl Findings {
     pub(crate) fn into_vec(mut self) -> Vec<Diagnostic> {
         if self.left_out > 0 {
             let message = format!("{} more findings are not listed", self.left_out);
-            self.list
-                .push(Diagnostic::error(codes::TOO_MANY_FINDINGS, "", message));
+            self.list.push(Diagnostic::error(codes::TOO_MANY_FINDINGS, "", message));
         }
         self.list
     }
@@ -98,8 +93,7 @@ impl Reader {
     fn fault(&mut self, place: &Place<'_>, code: &str, message: String) {
         let pointer = place.pointer();
         self.broken.insert(pointer.clone());
-        self.findings
-            .push(Diagnostic::error(code, pointer, message));
+        self.findings.push(Diagnostic::error(code, pointer, message));
     }
 
     /// Notes that a value has the wrong JSON type.
@@ -109,12 +103,7 @@ impl Reader {
     }
 
     /// The fields of an object, or a fault.
-    fn object<'d, 'p>(
-        &mut self,
-        value: &'d Value,
-        place: &'p Place<'p>,
-        what: &str,
-    ) -> Option<Fields<'d, 'p>> {
+    fn object<'d, 'p>(&mut self, value: &'d Value, place: &'p Place<'p>, what: &str) -> Option<Fields<'d, 'p>> {
         if let Value::Object(map) = value {
             Some(Fields::new(map, place))
         } else {
@@ -132,11 +121,7 @@ impl Reader {
         mut each: impl FnMut(&mut Self, &Value, &Place<'_>) -> T,
     ) -> Vec<T> {
         if let Value::Array(items) = value {
-            items
-                .iter()
-                .enumerate()
-                .map(|(index, item)| each(self, item, &place.index(index)))
-                .collect()
+            items.iter().enumerate().map(|(index, item)| each(self, item, &place.index(index))).collect()
         } else {
             self.wrong_type(place, what, "a list", value);
             Vec::new()

@@ -17,11 +17,7 @@ pub struct StopAfterIf {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_message: Option<String>,
     /// Put the step's result at `error.result`.
-    #[serde(
-        default,
-        deserialize_with = "nullable",
-        skip_serializing_if = "is_false"
-    )]
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "is_false")]
     pub error_include_result: bool,
     /// Fields that this version does not know.
     #[serde(flatten)]
@@ -65,11 +61,7 @@ pub struct Suspend {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resume_form: Option<Value>,
     /// Go on after disapproval or timeout.
-    #[serde(
-        default,
-        deserialize_with = "nullable",
-        skip_serializing_if = "is_false"
-    )]
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "is_false")]
     pub continue_on_disapprove_timeout: bool,
     /// Fields that this version does not know or does not act on.
     #[serde(flatten)]

@@ -47,10 +47,7 @@ pub enum NumberOrTransform {
 }
 
 /// Writes 3 as `3` rather than `3.0`, so that a document comes back as it was.
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the signature that serde calls"
-)]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
 fn plain_number<S: Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S::Error> {
     /// The greatest number up to which every whole number has an `f64` of its own.
     const EXACT: f64 = 9_007_199_254_740_992.0;

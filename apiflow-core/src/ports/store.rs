@@ -210,17 +210,9 @@ impl StepStatus {
 
     /// Reads the word.
     pub fn parse(word: &str) -> Option<Self> {
-        [
-            Self::Running,
-            Self::Retrying,
-            Self::Suspended,
-            Self::Completed,
-            Self::Failed,
-            Self::Skipped,
-            Self::Cancelled,
-        ]
-        .into_iter()
-        .find(|status| status.as_str() == word)
+        [Self::Running, Self::Retrying, Self::Suspended, Self::Completed, Self::Failed, Self::Skipped, Self::Cancelled]
+            .into_iter()
+            .find(|status| status.as_str() == word)
     }
 }
 

@@ -20,6 +20,7 @@ mod fixtures;
 mod inbox;
 mod polling;
 mod reading;
+mod sharing;
 
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
@@ -78,6 +79,14 @@ pub async fn run(make: impl AsyncFn() -> Arc<dyn Store>) {
         }
     }
     assert!(failed.is_empty(), "the store breaks {} rules: {}", failed.len(), failed.join(", "));
+}
+
+/// Proves on two stores of one empty database that workers of several processes share its jobs.
+///
+/// # Panics
+/// Where a turn is lost, taken twice, or the work does not end.
+pub async fn run_shared(stores: [Arc<dyn Store>; 2]) {
+    sharing::workers_that_steal_jobs_finish_each_once(stores).await;
 }
 
 /// Lists functions as cases under their names.

@@ -13,9 +13,7 @@ use super::provider::{self, JobPlans};
 use super::values::Values;
 use super::{Inner, row};
 use crate::engine::{Answer, Call, Effect, Event, Fact, Program, Recorded, Run};
-use crate::ports::{
-    CallRecord, Claim, Commit, JobBundle, JobStatus, LeaseChange, Loaded, StoreError, Timestamp,
-};
+use crate::ports::{CallRecord, Claim, Commit, JobBundle, JobStatus, LeaseChange, Loaded, StoreError, Timestamp};
 
 /// Events between two snapshots of a run that never waits; doubles each time.
 const FIRST_SNAPSHOT: u64 = 64;

@@ -34,7 +34,12 @@ impl Mailbox {
 
 impl Hub {
     pub(super) fn new() -> Self {
-        Self { changes: broadcast::Sender::new(1024), work: Notify::new(), stop: tokio::sync::watch::Sender::new(false), drives: Mutex::default() }
+        Self {
+            changes: broadcast::Sender::new(1024),
+            work: Notify::new(),
+            stop: tokio::sync::watch::Sender::new(false),
+            drives: Mutex::default(),
+        }
     }
 
     /// Says that a job has new events.

@@ -155,6 +155,12 @@ mod tests {
         conformance::run(async || Arc::new(MemoryStore::new(Arc::new(SystemTimeClock))) as Arc<dyn Store>).await;
     }
 
+    #[tokio::test(flavor = "multi_thread")]
+    async fn workers_share_the_jobs_in_memory() {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new(Arc::new(SystemTimeClock)));
+        conformance::run_shared([store.clone(), store]).await;
+    }
+
     #[tokio::test]
     async fn bytes_written_are_the_json_of_what_is_kept() {
         let store = MemoryStore::new(Arc::new(SystemTimeClock));

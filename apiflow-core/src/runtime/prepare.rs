@@ -87,12 +87,13 @@ impl Evaluation<'_> {
             None => None,
         };
         if path.starts_with("workflow/") {
-            return Ok(Prepared::Inputs { args: Value::Object(args), timeout_ms: 0 });
+            return Ok(Prepared::Inputs { args: Value::Object(args), timeout_ms: 0, bound_ms: None });
         }
         let plan = self.plans.plan(path).map_err(Fault::Step)?;
         let args = plan.arguments(&args).map_err(|error| Fault::Step(super::provider::error_object(&error)))?;
-        let timeout_ms = bound.map_or(plan.submit_timeout_ms(), |seconds| (seconds * 1000.0) as u64);
-        Ok(Prepared::Inputs { args: Value::Object(args), timeout_ms })
+        let bound_ms = bound.map(|seconds| (seconds * 1000.0) as u64);
+        let timeout_ms = plan.submit_timeout_ms().min(bound_ms.unwrap_or(u64::MAX));
+        Ok(Prepared::Inputs { args: Value::Object(args), timeout_ms, bound_ms })
     }
 
     async fn items(

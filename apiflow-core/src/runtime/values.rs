@@ -25,13 +25,7 @@ pub(super) struct Values {
 
 impl Values {
     pub(super) fn new(store: Arc<dyn Store>, job: &str) -> Self {
-        Self {
-            store,
-            job: job.to_owned(),
-            fresh: BTreeMap::new(),
-            fresh_items: BTreeMap::new(),
-            kept: VecDeque::new(),
-        }
+        Self { store, job: job.to_owned(), fresh: BTreeMap::new(), fresh_items: BTreeMap::new(), kept: VecDeque::new() }
     }
 
     /// Takes in what a turn recorded.

@@ -14,7 +14,7 @@ use crate::ports::{DuePoll, StoreError};
 /// Polls under way at the same time.
 const POLLS: u32 = 64;
 /// How long a poll that was taken is hidden from others: longer than a poll can take.
-const POLL_LEASE: Duration = Duration::from_secs(120);
+const POLL_LEASE: Duration = Duration::from_secs(60);
 
 /// Works until `stop` is done, then lets the turns under way end.
 pub(super) async fn work(inner: &Arc<Inner>, stop: impl Future<Output = ()> + Send) {

@@ -39,10 +39,7 @@ impl Compiler<'_> {
                     .collect(),
             ),
             Value::Object(fields) => Template::Object(
-                fields
-                    .iter()
-                    .map(|(key, item)| (key.clone(), self.value(item, &pointer_push(pointer, key))))
-                    .collect(),
+                fields.iter().map(|(key, item)| (key.clone(), self.value(item, &pointer_push(pointer, key)))).collect(),
             ),
             Value::Null | Value::Bool(_) | Value::Number(_) => Template::Constant(value.clone()),
         }

@@ -97,8 +97,7 @@ impl Draft {
 
 /// Writes pairs as a query or a form does.
 pub(crate) fn join_pairs(pairs: &[(String, Vec<Piece>)], write: &mut impl FnMut(&str) -> String) -> String {
-    let encoded: Vec<String> =
-        pairs.iter().map(|(name, value)| join(&encode_pair(name, value), write)).collect();
+    let encoded: Vec<String> = pairs.iter().map(|(name, value)| join(&encode_pair(name, value), write)).collect();
     encoded.join("&")
 }
 

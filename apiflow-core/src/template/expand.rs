@@ -52,7 +52,7 @@ impl<'a> Scope<'a> {
 
     /// The scope of what is built from a reply.
     pub(crate) fn reply(reply: &'a Value) -> Self {
-        Self { input: None, reply: Some(reply), job: Value::Null, step: Value::Null }
+        Self { input: None, reply: Some(reply), job: json!({}), step: json!({}) }
     }
 
     /// The scope of a request that belongs to no attempt: every placeholder is absent.

@@ -1,0 +1,56 @@
+mod expansion;
+mod properties;
+mod secrets;
+
+use serde_json::{Map, Value};
+
+use super::{Compiler, Draft, DraftBody, Expanded, Piece, Root, Scope, Template, Text, join};
+use crate::ports::HttpRequest;
+
+/// Compiles a template that must be sound.
+fn compile(source: &Value) -> Template {
+    let mut found = Vec::new();
+    let template = Compiler { roots: &Root::ALL, diagnostics: &mut found }.value(source, "");
+    assert_eq!(found, [], "{source}");
+    template
+}
+
+fn object(value: &Value) -> Map<String, Value> {
+    value.as_object().expect("an object").clone()
+}
+
+/// The scope of the second attempt at step `s` of job `j`.
+fn scope(input: &Value) -> Scope<'static> {
+    Scope::call(&object(input), "j", "s", 2)
+}
+
+/// An expanded template with secrets as `<NAME>`.
+fn shown(expanded: &Expanded) -> Option<Value> {
+    expanded.to_value(&mut |name| format!("<{name}>"))
+}
+
+/// A request with one query parameter, one header and a JSON body, all templates over the same inputs.
+fn request(query: &str, header: &str, body: &Value, input: &Value) -> HttpRequest {
+    let pieces = |source: &str| {
+        let text = Text::parse(source).expect("the template is sound");
+        text.expand(&scope(input)).into_pieces().expect("it is text").unwrap_or_default()
+    };
+    let mut url = vec![Piece::Text("https://h/x?".to_owned())];
+    url.extend(super::encode_pair("q", &pieces(query)));
+    let draft = Draft {
+        method: "POST".to_owned(),
+        url,
+        headers: vec![("X-H".to_owned(), pieces(header))],
+        body: DraftBody::Json(compile(body).expand(&scope(input))),
+        credential_hosts: vec!["h".to_owned()],
+        timeout: std::time::Duration::from_secs(1),
+    };
+    draft.seal()
+}
+
+/// The text of a path with secrets as `<NAME>`, or the fault.
+fn path(source: &str, input: &Value) -> Result<String, String> {
+    let text = Text::parse(source).expect("the template is sound");
+    let pieces = text.expand_path(&scope(input))?;
+    Ok(join(&pieces, &mut |name| format!("<{name}>")))
+}

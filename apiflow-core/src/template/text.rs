@@ -156,7 +156,8 @@ fn parse_place(inner: &str) -> Result<Place, (String, Option<String>)> {
     })?;
     let first = path.first_key().unwrap_or_default().to_owned();
     let Some(root) = Root::ALL.into_iter().find(|root| root.name() == first) else {
-        let help = format!("a placeholder begins with input, reply, job or step: did you mean `{{{{ input.{inner} }}}}`?");
+        let help =
+            format!("a placeholder begins with input, reply, job or step: did you mean `{{{{ input.{inner} }}}}`?");
         return Err((format!("`{written}` begins with none of the known names"), Some(help)));
     };
     let known: &[&str] = match root {

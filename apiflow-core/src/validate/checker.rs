@@ -9,10 +9,7 @@ use super::steps::Steps;
 use super::{codes, unsupported, unsupported_fields};
 use crate::catalog::Catalog;
 use crate::diagnostic::Diagnostic;
-use crate::openflow::{
-    Findings, FlowValue, ForLoop, InputTransform, Module, ModuleValue, OpenFlow, Place,
-    each_list,
-};
+use crate::openflow::{Findings, FlowValue, ForLoop, InputTransform, Module, ModuleValue, OpenFlow, Place, each_list};
 
 /// The state of one check.
 pub(super) struct Checker<'a> {
@@ -93,11 +90,7 @@ impl<'a> Checker<'a> {
 
     fn program(&mut self, flow: &'a FlowValue, place: &Place<'_>) {
         for (field, why) in unsupported_fields(flow) {
-            self.push(Diagnostic::error(
-                codes::UNSUPPORTED,
-                place.key(field).pointer(),
-                why,
-            ));
+            self.push(Diagnostic::error(codes::UNSUPPORTED, place.key(field).pointer(), why));
         }
         self.ignored(flow.cache_ttl, place);
         if let Some(source) = &flow.skip_expr {
@@ -107,11 +100,7 @@ impl<'a> Checker<'a> {
             && self.steps.find(id).is_none()
         {
             let message = format!("there is no step `{id}` whose result could answer early");
-            let mut found = Diagnostic::error(
-                codes::UNKNOWN_STEP,
-                place.key("early_return").pointer(),
-                message,
-            );
+            let mut found = Diagnostic::error(codes::UNKNOWN_STEP, place.key("early_return").pointer(), message);
             if let Some(near) = super::suggest::nearest(id, self.steps.ids()) {
                 found = found.help(super::suggest::did_you_mean(near));
             }
@@ -122,11 +111,7 @@ impl<'a> Checker<'a> {
     fn ignored(&mut self, cache_ttl: Option<u64>, place: &Place<'_>) {
         if cache_ttl > Some(0) {
             let message = "`cache_ttl` has no effect here yet: results are not kept for later runs";
-            let found = Diagnostic::warning(
-                codes::IGNORED_FIELD,
-                place.key("cache_ttl").pointer(),
-                message,
-            );
+            let found = Diagnostic::warning(codes::IGNORED_FIELD, place.key("cache_ttl").pointer(), message);
             self.push(found);
         }
     }
@@ -162,15 +147,8 @@ impl<'a> Checker<'a> {
             && first != step
         {
             let other = &self.steps.all[first].pointer;
-            let message = format!(
-                "the id `{}` is that of the module at {other} already",
-                module.id
-            );
-            self.push(Diagnostic::error(
-                codes::DUPLICATE_ID,
-                place.key("id").pointer(),
-                message,
-            ));
+            let message = format!("the id `{}` is that of the module at {other} already", module.id);
+            self.push(Diagnostic::error(codes::DUPLICATE_ID, place.key("id").pointer(), message));
         }
     }
 
@@ -193,12 +171,7 @@ impl<'a> Checker<'a> {
             self.retry(retry, &holder);
             if let Some(condition) = &retry.retry_if {
                 let condition_place = holder.key("retry_if");
-                self.expression(
-                    &condition.expr,
-                    &condition_place.key("expr"),
-                    Site::RetryIf,
-                    some,
-                );
+                self.expression(&condition.expr, &condition_place.key("expr"), Site::RetryIf, some);
             }
         }
         if let Some(sleep) = &module.sleep {
@@ -251,12 +224,7 @@ impl<'a> Checker<'a> {
             }
             ModuleValue::BranchAll(inner) => {
                 if let Some(parallelism) = &inner.parallelism {
-                    self.number_or_transform(
-                        parallelism,
-                        &place.key("parallelism"),
-                        "parallelism",
-                        step,
-                    );
+                    self.number_or_transform(parallelism, &place.key("parallelism"), "parallelism", step);
                 }
             }
             ModuleValue::Identity(_) | ModuleValue::AiAgent(_) => {}
@@ -305,11 +273,7 @@ impl<'a> Checker<'a> {
                 }
             };
             let pointer = branches.index(index).pointer();
-            self.push(Diagnostic::warning(
-                codes::UNREACHABLE_BRANCH,
-                pointer,
-                message,
-            ));
+            self.push(Diagnostic::warning(codes::UNREACHABLE_BRANCH, pointer, message));
         }
     }
 }
@@ -318,10 +282,7 @@ impl<'a> Checker<'a> {
 fn stops(modules: &[Module]) -> bool {
     modules.iter().any(|module| {
         let mut inside = false;
-        let looped = matches!(
-            &module.value,
-            ModuleValue::ForLoopFlow(_) | ModuleValue::WhileLoopFlow(_)
-        );
+        let looped = matches!(&module.value, ModuleValue::ForLoopFlow(_) | ModuleValue::WhileLoopFlow(_));
         if looped {
             return false;
         }
@@ -336,21 +297,12 @@ fn stops(modules: &[Module]) -> bool {
 fn declared_inputs(flow: &OpenFlow) -> Option<BTreeSet<&str>> {
     let schema = flow.schema.as_ref()?.as_object()?;
     let open = |key: &str| schema.get(key).is_some_and(|value| !value.is_null());
-    let more = schema
-        .get("additionalProperties")
-        .is_some_and(|value| !value.is_null() && *value != Value::Bool(false));
-    let elsewhere = ["$ref", "allOf", "anyOf", "oneOf", "patternProperties", "if"]
-        .into_iter()
-        .any(open);
+    let more = schema.get("additionalProperties").is_some_and(|value| !value.is_null() && *value != Value::Bool(false));
+    let elsewhere = ["$ref", "allOf", "anyOf", "oneOf", "patternProperties", "if"].into_iter().any(open);
     if more || elsewhere || flow.value.preprocessor_module.is_some() {
         return None;
     }
-    let mut names: BTreeSet<&str> = schema
-        .get("properties")?
-        .as_object()?
-        .keys()
-        .map(String::as_str)
-        .collect();
+    let mut names: BTreeSet<&str> = schema.get("properties")?.as_object()?.keys().map(String::as_str).collect();
     if flow.value.extra.get("chat_input_enabled") == Some(&Value::Bool(true)) {
         names.insert("user_message");
     }

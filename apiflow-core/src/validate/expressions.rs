@@ -12,13 +12,7 @@ use crate::openflow::{ModuleValue, Place};
 
 impl Checker<'_> {
     /// Checks an expression that stands at `place` in the module `step`.
-    pub(super) fn expression(
-        &mut self,
-        source: &str,
-        place: &Place<'_>,
-        site: Site,
-        step: Option<usize>,
-    ) {
+    pub(super) fn expression(&mut self, source: &str, place: &Place<'_>, site: Site, step: Option<usize>) {
         if source.trim().is_empty() {
             let (pointer, message) = (place.pointer(), site.when_empty());
             self.push(match site {
@@ -30,15 +24,12 @@ impl Checker<'_> {
                 | Site::StopAll
                 | Site::RetryIf
                 | Site::Sleep
-                | Site::SkipWorkflow => {
-                    Diagnostic::warning(codes::EMPTY_EXPRESSION, pointer, message)
-                }
+                | Site::SkipWorkflow => Diagnostic::warning(codes::EMPTY_EXPRESSION, pointer, message),
             });
             return;
         }
         if let Err(fault) = check(source, site.is_predicate()) {
-            let mut found =
-                Diagnostic::error(codes::EXPRESSION_SYNTAX, place.pointer(), fault.message);
+            let mut found = Diagnostic::error(codes::EXPRESSION_SYNTAX, place.pointer(), fault.message);
             found.span = fault.span;
             self.push(found);
             return;
@@ -66,14 +57,9 @@ impl Checker<'_> {
             let message = format!("`{name}` is not known at this place");
             let help = match suggest::nearest(name, site.all()) {
                 Some(near) => suggest::did_you_mean(near),
-                None => format!(
-                    "known are {} and JavaScript's own names",
-                    suggest::listed(site.all())
-                ),
+                None => format!("known are {} and JavaScript's own names", suggest::listed(site.all())),
             };
-            self.push(
-                Diagnostic::warning(codes::UNKNOWN_NAME, place.pointer(), message).help(help),
-            );
+            self.push(Diagnostic::warning(codes::UNKNOWN_NAME, place.pointer(), message).help(help));
         }
     }
 
@@ -96,13 +82,7 @@ impl Checker<'_> {
         self.push(found.help(help).at(reference.span));
     }
 
-    fn step_result(
-        &mut self,
-        reference: &Reference,
-        place: &Place<'_>,
-        site: Site,
-        step: Option<usize>,
-    ) {
+    fn step_result(&mut self, reference: &Reference, place: &Place<'_>, site: Site, step: Option<usize>) {
         let key = reference.key.as_str();
         let Some(target) = self.steps.find(key) else {
             let help = match suggest::nearest(key, self.steps.ids()) {
@@ -134,8 +114,7 @@ impl Checker<'_> {
             Segment::Key(key) => key.clone(),
             Segment::Index(index) => index.to_string(),
         };
-        let other_result =
-            module.skip_if.is_some() || module.mock.as_ref().is_some_and(|mock| mock.enabled);
+        let other_result = module.skip_if.is_some() || module.mock.as_ref().is_some_and(|mock| mock.enabled);
         // A step that failed and did not end the run has an error object as its result.
         if first == "error" || other_result {
             return;
@@ -153,28 +132,14 @@ impl Checker<'_> {
                     Some(near) => suggest::did_you_mean(near),
                     None => format!("node `{}` has {}", node.id, suggest::listed(outputs())),
                 };
-                (
-                    format!("step `{}` has no output `{first}`", reference.key),
-                    help,
-                )
+                (format!("step `{}` has no output `{first}`", reference.key), help)
             }
-            ModuleValue::ForLoopFlow(_)
-            | ModuleValue::WhileLoopFlow(_)
-            | ModuleValue::BranchAll(_) => {
+            ModuleValue::ForLoopFlow(_) | ModuleValue::WhileLoopFlow(_) | ModuleValue::BranchAll(_) => {
                 if first.parse::<u32>().is_ok() {
                     return;
                 }
-                let help = format!(
-                    "take one by its number, `results.{}[0]`, or go through all of them",
-                    reference.key
-                );
-                (
-                    format!(
-                        "the result of step `{}` is a list, without `{first}`",
-                        reference.key
-                    ),
-                    help,
-                )
+                let help = format!("take one by its number, `results.{}[0]`, or go through all of them", reference.key);
+                (format!("the result of step `{}` is a list, without `{first}`", reference.key), help)
             }
             ModuleValue::RawScript(_)
             | ModuleValue::Flow(_)

@@ -35,33 +35,20 @@ impl<'a> Checker<'a> {
             }
         };
         if let Some(cycle) = cycle {
-            let message = format!(
-                "workflows call each other without end: {}",
-                cycle.join(" → ")
-            );
-            self.push(Diagnostic::error(
-                codes::WORKFLOW_CYCLE,
-                at.pointer(),
-                message,
-            ));
+            let message = format!("workflows call each other without end: {}", cycle.join(" → "));
+            self.push(Diagnostic::error(codes::WORKFLOW_CYCLE, at.pointer(), message));
         }
     }
 
     fn required_inputs(&mut self, flow: &SubFlow, id: &str, document: &Value, place: &Place<'_>) {
         let schema = document.get("schema");
-        let required = schema
-            .and_then(|schema| schema.get("required"))
-            .and_then(Value::as_array);
+        let required = schema.and_then(|schema| schema.get("required")).and_then(Value::as_array);
         for name in required.into_iter().flatten().filter_map(Value::as_str) {
             let property = schema.and_then(|schema| schema.get("properties")?.get(name));
             let has_default = property.is_some_and(|property| property.get("default").is_some());
             if !has_default && !flow.input_transforms.contains_key(name) {
                 let message = format!("the required input `{name}` of workflow `{id}` is missing");
-                self.push(Diagnostic::error(
-                    codes::MISSING_INPUT,
-                    place.pointer(),
-                    message,
-                ));
+                self.push(Diagnostic::error(codes::MISSING_INPUT, place.pointer(), message));
             }
         }
     }
@@ -101,16 +88,11 @@ impl<'a> Checker<'a> {
         let reading = self.catalog.workflows.get(id).map(read);
         if let Some(flow) = reading.and_then(|reading| reading.flow) {
             collect(&flow.value.modules, &mut called);
-            for module in [&flow.value.failure_module, &flow.value.preprocessor_module]
-                .into_iter()
-                .flatten()
-            {
+            for module in [&flow.value.failure_module, &flow.value.preprocessor_module].into_iter().flatten() {
                 collect(std::slice::from_ref(module), &mut called);
             }
         }
-        let known = called
-            .iter()
-            .filter_map(|id| self.catalog.workflows.get_key_value(id));
+        let known = called.iter().filter_map(|id| self.catalog.workflows.get_key_value(id));
         known.map(|(id, _)| id.as_str()).collect()
     }
 }

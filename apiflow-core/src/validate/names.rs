@@ -31,15 +31,7 @@ impl Site {
     /// Names besides `flow_input` and `flow_env`.
     fn names(self) -> &'static [&'static str] {
         match self {
-            Site::Transform => &[
-                "results",
-                "previous_result",
-                "resume",
-                "resumes",
-                "approvers",
-                "params",
-                "error",
-            ],
+            Site::Transform => &["results", "previous_result", "resume", "resumes", "approvers", "params", "error"],
             Site::Failure => &[
                 "results",
                 "previous_result",
@@ -51,14 +43,9 @@ impl Site {
                 "started_at",
                 "flow_job_id",
             ],
-            Site::Predicate | Site::Iterator => &[
-                "results",
-                "result",
-                "previous_result",
-                "resume",
-                "resumes",
-                "approvers",
-            ],
+            Site::Predicate | Site::Iterator => {
+                &["results", "result", "previous_result", "resume", "resumes", "approvers"]
+            }
             Site::Stop => &["results", "result", "previous_result", "all_iters"],
             Site::StopAll => &["results", "result", "previous_result"],
             Site::RetryIf => &["result", "previous_result", "error"],
@@ -74,17 +61,13 @@ impl Site {
 
     /// All names but JavaScript's own.
     pub(super) fn all(self) -> impl Iterator<Item = &'static str> {
-        ["flow_input", "flow_env"]
-            .into_iter()
-            .chain(self.names().iter().copied())
+        ["flow_input", "flow_env"].into_iter().chain(self.names().iter().copied())
     }
 
     /// Whether the text is wrapped in `Boolean(…)`.
     pub(super) fn is_predicate(self) -> bool {
         match self {
-            Site::Predicate | Site::Stop | Site::StopAll | Site::RetryIf | Site::SkipWorkflow => {
-                true
-            }
+            Site::Predicate | Site::Stop | Site::StopAll | Site::RetryIf | Site::SkipWorkflow => true,
             Site::Transform | Site::Failure | Site::Iterator | Site::Sleep => false,
         }
     }
@@ -93,20 +76,14 @@ impl Site {
     pub(super) fn when(self) -> When {
         match self {
             Site::Stop | Site::StopAll | Site::RetryIf | Site::Sleep => When::After,
-            Site::Transform
-            | Site::Failure
-            | Site::Predicate
-            | Site::Iterator
-            | Site::SkipWorkflow => When::Before,
+            Site::Transform | Site::Failure | Site::Predicate | Site::Iterator | Site::SkipWorkflow => When::Before,
         }
     }
 
     /// What an empty text comes to.
     pub(super) fn when_empty(self) -> &'static str {
         match self {
-            Site::Transform | Site::Failure | Site::Sleep => {
-                "the expression is empty: it gives null"
-            }
+            Site::Transform | Site::Failure | Site::Sleep => "the expression is empty: it gives null",
             Site::Iterator => "the expression is empty: it gives no list to go through",
             Site::Predicate | Site::Stop | Site::StopAll | Site::RetryIf | Site::SkipWorkflow => {
                 "the expression is empty: it is never true"

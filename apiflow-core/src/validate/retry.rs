@@ -13,10 +13,7 @@ const MAX_DELAY_S: u64 = 6 * 60 * 60;
 
 impl Checker<'_> {
     pub(super) fn retry(&mut self, retry: &Retry, place: &Place<'_>) {
-        let constant_attempts = retry
-            .constant
-            .as_ref()
-            .map_or(0, |constant| constant.attempts);
+        let constant_attempts = retry.constant.as_ref().map_or(0, |constant| constant.attempts);
         if let Some(constant) = &retry.constant {
             let at = place.key("constant");
             self.attempts(constant.attempts, &at);
@@ -33,35 +30,20 @@ impl Checker<'_> {
             && !(0..=100).contains(&factor)
         {
             let message = format!("`random_factor` is a percentage from 0 to 100, found {factor}");
-            self.push(Diagnostic::warning(
-                codes::RETRY_BOUNDS,
-                at.key("random_factor").pointer(),
-                message,
-            ));
+            self.push(Diagnostic::warning(codes::RETRY_BOUNDS, at.key("random_factor").pointer(), message));
         }
         if exponential.attempts == 0 {
             return;
         }
         if exponential.seconds == 0 {
             let message = "the base `seconds` is 0, so that all retries follow at once: it must be at least 1";
-            self.push(Diagnostic::error(
-                codes::RETRY_ZERO_BASE,
-                at.pointer(),
-                message,
-            ));
+            self.push(Diagnostic::error(codes::RETRY_ZERO_BASE, at.pointer(), message));
         } else if exponential.multiplier == 0 {
             let message = "`multiplier` is 0, so that all retries follow at once";
-            self.push(Diagnostic::warning(
-                codes::RETRY_ZERO_BASE,
-                at.key("multiplier").pointer(),
-                message,
-            ));
+            self.push(Diagnostic::warning(codes::RETRY_ZERO_BASE, at.key("multiplier").pointer(), message));
         } else {
             let exponent = constant_attempts.saturating_add(exponential.attempts);
-            let longest = exponential
-                .seconds
-                .saturating_pow(exponent)
-                .saturating_mul(exponential.multiplier);
+            let longest = exponential.seconds.saturating_pow(exponent).saturating_mul(exponential.multiplier);
             if longest > MAX_DELAY_S {
                 self.capped(longest, &at);
             }
@@ -71,11 +53,7 @@ impl Checker<'_> {
     fn attempts(&mut self, attempts: u32, place: &Place<'_>) {
         if attempts > MAX_ATTEMPTS {
             let message = format!("`attempts` is at most {MAX_ATTEMPTS}, found {attempts}");
-            self.push(Diagnostic::error(
-                codes::RETRY_BOUNDS,
-                place.key("attempts").pointer(),
-                message,
-            ));
+            self.push(Diagnostic::error(codes::RETRY_BOUNDS, place.key("attempts").pointer(), message));
         }
     }
 
@@ -84,13 +62,7 @@ impl Checker<'_> {
             u64::MAX => "very many".to_owned(),
             seconds => seconds.to_string(),
         };
-        let message = format!(
-            "the longest delay would be {said} seconds, and is cut to {MAX_DELAY_S} (6 hours)"
-        );
-        self.push(Diagnostic::warning(
-            codes::RETRY_BOUNDS,
-            place.pointer(),
-            message,
-        ));
+        let message = format!("the longest delay would be {said} seconds, and is cut to {MAX_DELAY_S} (6 hours)");
+        self.push(Diagnostic::warning(codes::RETRY_BOUNDS, place.pointer(), message));
     }
 }

@@ -21,16 +21,9 @@ impl Checker<'_> {
         };
         for name in needed(connector, node) {
             if !set.contains(&name) && self.missing_secrets.insert(name.clone()) {
-                let message = format!(
-                    "the secret `{name}` that connector `{}` needs is not set",
-                    connector.id
-                );
+                let message = format!("the secret `{name}` that connector `{}` needs is not set", connector.id);
                 let found = Diagnostic::error(codes::UNRESOLVED_SECRET, place.pointer(), message);
-                self.push(
-                    found.help(
-                        "an admin sets it, or lists it among the secrets from the environment",
-                    ),
-                );
+                self.push(found.help("an admin sets it, or lists it among the secrets from the environment"));
             }
         }
     }
@@ -39,14 +32,8 @@ impl Checker<'_> {
 /// Names of the secrets that the templates of a connector and a node refer to.
 fn needed(connector: &Connector, node: &Node) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    connector
-        .header
-        .values()
-        .for_each(|value| collect(value, &mut names));
-    connector
-        .body
-        .iter()
-        .for_each(|value| collect(value, &mut names));
+    connector.header.values().for_each(|value| collect(value, &mut names));
+    connector.body.iter().for_each(|value| collect(value, &mut names));
     let data: [Option<&Map<String, Value>>; 2] = [connector.data.as_ref(), node.data.as_ref()];
     for data in data.into_iter().flatten() {
         let templates = TEMPLATES.iter().filter_map(|key| data.get(*key));
@@ -69,9 +56,8 @@ fn in_text(text: &str, names: &mut BTreeSet<String>) {
     let mut rest = text;
     while let Some(at) = rest.find('$') {
         rest = &rest[at + 1..];
-        let end = rest
-            .find(|character: char| !(character.is_ascii_alphanumeric() || character == '_'))
-            .unwrap_or(rest.len());
+        let end =
+            rest.find(|character: char| !(character.is_ascii_alphanumeric() || character == '_')).unwrap_or(rest.len());
         if rest.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_') {
             names.insert(rest[..end].to_owned());
         } else if rest.starts_with('$') {

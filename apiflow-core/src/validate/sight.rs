@@ -30,17 +30,10 @@ pub(super) enum When {
 /// Says what an expression of the module `from` sees of the module `to`.
 pub(super) fn sight(steps: &Steps<'_>, from: usize, when: When, to: usize) -> Sight {
     let (from_path, to_path) = (steps.path(from), steps.path(to));
-    let shared = from_path
-        .iter()
-        .zip(&to_path)
-        .take_while(|(a, b)| a == b)
-        .count();
+    let shared = from_path.iter().zip(&to_path).take_while(|(a, b)| a == b).count();
     let again = repeats(steps, &from_path[..shared]);
     let inside = shared - usize::from(shared == from_path.len());
-    let kept = keeps_to_itself(
-        steps,
-        to_path.get(inside..to_path.len() - 1).unwrap_or_default(),
-    );
+    let kept = keeps_to_itself(steps, to_path.get(inside..to_path.len() - 1).unwrap_or_default());
     let (Some(&mine), Some(&theirs)) = (from_path.get(shared), to_path.get(shared)) else {
         return within(steps, &from_path[..shared], (from, when, to), kept);
     };
@@ -52,38 +45,22 @@ pub(super) fn sight(steps: &Steps<'_>, from: usize, when: When, to: usize) -> Si
         return Sight::Never(PARALLEL_LOOP);
     }
     if mine.list == theirs.list {
-        return if theirs.position < mine.position || again {
-            Sight::Visible
-        } else {
-            Sight::Later("it runs later")
-        };
+        return if theirs.position < mine.position || again { Sight::Visible } else { Sight::Later("it runs later") };
     }
     match mine.list.0 {
-        Some(holder) if !again => {
-            between_branches(&steps.all[holder].module.value, mine.list.1, theirs.list.1)
-        }
+        Some(holder) if !again => between_branches(&steps.all[holder].module.value, mine.list.1, theirs.list.1),
         Some(_) | None => Sight::Visible,
     }
 }
 
-const PARALLEL_LOOP: &str =
-    "each iteration of a parallel loop keeps its results to itself: read the loop's own result";
+const PARALLEL_LOOP: &str = "each iteration of a parallel loop keeps its results to itself: read the loop's own result";
 
 /// One of the two is, or holds, the other.
-fn within(
-    steps: &Steps<'_>,
-    shared: &[usize],
-    (from, when, to): (usize, When, usize),
-    kept: bool,
-) -> Sight {
+fn within(steps: &Steps<'_>, shared: &[usize], (from, when, to): (usize, When, usize), kept: bool) -> Sight {
     let holders = &shared[..shared.len() - 1];
     if from != to && shared.last() == Some(&to) {
         // The other module holds this one.
-        return if repeats(steps, holders) {
-            Sight::Visible
-        } else {
-            Sight::Later("it is not done before this step")
-        };
+        return if repeats(steps, holders) { Sight::Visible } else { Sight::Later("it is not done before this step") };
     }
     if kept {
         return Sight::Never(PARALLEL_LOOP);
@@ -118,9 +95,9 @@ fn repeats(steps: &Steps<'_>, holders: &[usize]) -> bool {
 
 /// Whether one of the holders is a parallel loop.
 fn keeps_to_itself(steps: &Steps<'_>, holders: &[usize]) -> bool {
-    holders.iter().any(|&holder| {
-        matches!(&steps.all[holder].module.value, ModuleValue::ForLoopFlow(inner) if inner.parallel)
-    })
+    holders
+        .iter()
+        .any(|&holder| matches!(&steps.all[holder].module.value, ModuleValue::ForLoopFlow(inner) if inner.parallel))
 }
 
 /// The lists that no module holds. The failure handler sees all: it runs where the failure was.
@@ -143,9 +120,7 @@ fn between_branches(holder: &ModuleValue, mine: usize, theirs: usize) -> Sight {
                 Sight::Later("its branch runs later")
             }
         }
-        ModuleValue::BranchAll(_) => {
-            Sight::Never("branches that run at the same time do not see each other")
-        }
+        ModuleValue::BranchAll(_) => Sight::Never("branches that run at the same time do not see each other"),
         ModuleValue::BranchOne(_)
         | ModuleValue::Script(_)
         | ModuleValue::RawScript(_)
@@ -153,8 +128,6 @@ fn between_branches(holder: &ModuleValue, mine: usize, theirs: usize) -> Sight {
         | ModuleValue::ForLoopFlow(_)
         | ModuleValue::WhileLoopFlow(_)
         | ModuleValue::Identity(_)
-        | ModuleValue::AiAgent(_) => {
-            Sight::Never("it is in another branch, and only one branch is taken")
-        }
+        | ModuleValue::AiAgent(_) => Sight::Never("it is in another branch, and only one branch is taken"),
     }
 }

@@ -37,16 +37,8 @@ impl<'f> Steps<'f> {
         let root = Place::ROOT;
         let value = root.key("value");
         if let Some(module) = &flow.value.preprocessor_module {
-            steps.add(
-                module,
-                &value.key("preprocessor_module"),
-                (None, PREPROCESSOR),
-                0,
-            );
-            steps
-                .by_id
-                .entry("preprocessor")
-                .or_insert(steps.all.len() - 1);
+            steps.add(module, &value.key("preprocessor_module"), (None, PREPROCESSOR), 0);
+            steps.by_id.entry("preprocessor").or_insert(steps.all.len() - 1);
         }
         steps.list(&flow.value.modules, &value.key("modules"), (None, MAIN));
         if let Some(module) = &flow.value.failure_module {
@@ -94,21 +86,12 @@ impl<'f> Steps<'f> {
         let index = self.all.len();
         let pointer = place.pointer();
         self.by_pointer.insert(pointer.clone(), index);
-        self.all.push(Step {
-            module,
-            pointer,
-            list,
-            position,
-        });
+        self.all.push(Step { module, pointer, list, position });
         if !module.id.is_empty() {
             self.by_id.entry(&module.id).or_insert(index);
         }
-        each_list(
-            &module.value,
-            &place.key("value"),
-            &mut |number, modules, place| {
-                self.list(modules, place, (Some(index), number));
-            },
-        );
+        each_list(&module.value, &place.key("value"), &mut |number, modules, place| {
+            self.list(modules, place, (Some(index), number));
+        });
     }
 }

@@ -6,10 +6,7 @@ const MAX_NAME_CHARS: usize = 64;
 /// The candidate nearest to `name`, if it is near enough to be a slip of the hand: at most a third of
 /// the name's length, and at most 3, in edits (insert, delete, replace, swap neighbours).
 /// Of equally near ones the first.
-pub(crate) fn nearest<'c>(
-    name: &str,
-    candidates: impl IntoIterator<Item = &'c str>,
-) -> Option<&'c str> {
+pub(crate) fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let name: Vec<char> = lower(name);
     if name.is_empty() || name.len() > MAX_NAME_CHARS {
         return None;
@@ -39,11 +36,7 @@ pub(crate) fn did_you_mean(candidate: &str) -> String {
 pub(crate) fn listed<'c>(names: impl IntoIterator<Item = &'c str>) -> String {
     const SHOWN: usize = 12;
     let names: Vec<&str> = names.into_iter().collect();
-    let shown: Vec<String> = names
-        .iter()
-        .take(SHOWN)
-        .map(|name| format!("`{name}`"))
-        .collect();
+    let shown: Vec<String> = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
     match names.len().saturating_sub(SHOWN) {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),
@@ -51,10 +44,7 @@ pub(crate) fn listed<'c>(names: impl IntoIterator<Item = &'c str>) -> String {
 }
 
 fn lower(name: &str) -> Vec<char> {
-    name.chars()
-        .take(MAX_NAME_CHARS + 1)
-        .flat_map(char::to_lowercase)
-        .collect()
+    name.chars().take(MAX_NAME_CHARS + 1).flat_map(char::to_lowercase).collect()
 }
 
 /// Optimal string alignment distance.
@@ -64,9 +54,7 @@ fn edits(a: &[char], b: &[char]) -> usize {
     for (i, &left) in a.iter().enumerate() {
         let mut row = vec![i + 1];
         for (j, &right) in b.iter().enumerate() {
-            let mut least = (last[j] + usize::from(left != right))
-                .min(last[j + 1] + 1)
-                .min(row[j] + 1);
+            let mut least = (last[j] + usize::from(left != right)).min(last[j + 1] + 1).min(row[j] + 1);
             if i > 0 && j > 0 && left == b[j - 1] && a[i - 1] == right {
                 least = least.min(before[j - 1] + 1);
             }
@@ -82,11 +70,7 @@ mod tests {
     use super::{listed, nearest};
 
     fn check(name: &str, candidates: &[&str], expected: Option<&str>) {
-        assert_eq!(
-            nearest(name, candidates.iter().copied()),
-            expected,
-            "{name}"
-        );
+        assert_eq!(nearest(name, candidates.iter().copied()), expected, "{name}");
     }
 
     #[test]

@@ -20,11 +20,7 @@ impl<'a> Checker<'a> {
         if transforms.is_empty() {
             return;
         }
-        let site = if self.in_failure {
-            Site::Failure
-        } else {
-            Site::Transform
-        };
+        let site = if self.in_failure { Site::Failure } else { Site::Transform };
         let holder = place.key(self.inputs_key(place));
         for (name, transform) in transforms {
             self.transform(transform, &holder.key(name), site, step);
@@ -35,22 +31,14 @@ impl<'a> Checker<'a> {
     pub(super) fn inputs_key(&self, place: &Place<'_>) -> &'static str {
         let given = self.document.pointer(&place.pointer());
         let newer = given.and_then(|value| value.get("input_transforms"));
-        if newer.is_none_or(Value::is_null)
-            && given.is_some_and(|value| value.get("input_transform").is_some())
-        {
+        if newer.is_none_or(Value::is_null) && given.is_some_and(|value| value.get("input_transform").is_some()) {
             "input_transform"
         } else {
             "input_transforms"
         }
     }
 
-    pub(super) fn transform(
-        &mut self,
-        transform: &InputTransform,
-        place: &Place<'_>,
-        site: Site,
-        step: usize,
-    ) {
+    pub(super) fn transform(&mut self, transform: &InputTransform, place: &Place<'_>, site: Site, step: usize) {
         match transform {
             InputTransform::Static { value, .. } => {
                 self.windmill_variables(value, &place.key("value"));
@@ -60,11 +48,7 @@ impl<'a> Checker<'a> {
             }
             InputTransform::Ai { .. } => {
                 let message = "a value filled by a language model exists only in an agent's tools";
-                self.push(Diagnostic::error(
-                    codes::UNSUPPORTED,
-                    place.pointer(),
-                    message,
-                ));
+                self.push(Diagnostic::error(codes::UNSUPPORTED, place.pointer(), message));
             }
         }
     }
@@ -104,11 +88,7 @@ impl<'a> Checker<'a> {
     fn at_least_zero(&mut self, number: f64, place: &Place<'_>, name: &str) {
         if number < 0.0 {
             let message = format!("`{name}` must not be negative, found {number}");
-            self.push(Diagnostic::error(
-                codes::WRONG_TYPE,
-                place.pointer(),
-                message,
-            ));
+            self.push(Diagnostic::error(codes::WRONG_TYPE, place.pointer(), message));
         }
     }
 }

@@ -9,8 +9,7 @@ use crate::diagnostic::{Diagnostic, Fix};
 use crate::openflow::{Place, kind_of};
 
 /// The way out of Windmill's variables.
-pub(super) const USE_SECRETS: &str =
-    "set a secret and name it in the connector's header as `$NAME`";
+pub(super) const USE_SECRETS: &str = "set a secret and name it in the connector's header as `$NAME`";
 
 /// How a string begins that Windmill resolves when the step starts.
 const RESOLVED: [&str; 3] = ["$var:", "$res:", "$encrypted:"];
@@ -22,8 +21,7 @@ impl Checker<'_> {
             Value::String(text) => {
                 if let Some(start) = RESOLVED.iter().find(|start| text.starts_with(**start)) {
                     let message = format!("`{start}` exists only in Windmill");
-                    let found =
-                        Diagnostic::error(codes::UNSUPPORTED_VARIABLE, place.pointer(), message);
+                    let found = Diagnostic::error(codes::UNSUPPORTED_VARIABLE, place.pointer(), message);
                     self.push(found.help(USE_SECRETS));
                 }
             }
@@ -45,34 +43,15 @@ impl Checker<'_> {
     pub(super) fn constant(&mut self, input: &NodeInput, value: &Value, place: &Place<'_>) {
         let name = &input.name;
         if !fits(input.r#type, value) {
-            let message = format!(
-                "input `{name}` must be {}, found {}",
-                said(input.r#type),
-                kind_of(value)
-            );
-            self.push(Diagnostic::error(
-                codes::WRONG_INPUT_TYPE,
-                place.pointer(),
-                message,
-            ));
+            let message = format!("input `{name}` must be {}, found {}", said(input.r#type), kind_of(value));
+            self.push(Diagnostic::error(codes::WRONG_INPUT_TYPE, place.pointer(), message));
             return;
         }
         if let (Value::Array(items), Some(wanted)) = (value, item_type(input)) {
-            for (index, item) in items
-                .iter()
-                .enumerate()
-                .filter(|(_, item)| !fits(wanted, item))
-            {
-                let message = format!(
-                    "each element of input `{name}` must be {}, found {}",
-                    said(wanted),
-                    kind_of(item)
-                );
-                let found = Diagnostic::error(
-                    codes::WRONG_INPUT_TYPE,
-                    place.index(index).pointer(),
-                    message,
-                );
+            for (index, item) in items.iter().enumerate().filter(|(_, item)| !fits(wanted, item)) {
+                let message =
+                    format!("each element of input `{name}` must be {}, found {}", said(wanted), kind_of(item));
+                let found = Diagnostic::error(codes::WRONG_INPUT_TYPE, place.index(index).pointer(), message);
                 self.push(found);
             }
         }
@@ -85,13 +64,9 @@ impl Checker<'_> {
     }
 
     fn not_in_enum(&mut self, name: &str, allowed: &[Value], value: &Value, place: &Place<'_>) {
-        let texts: Vec<String> = allowed
-            .iter()
-            .map(|one| one.as_str().map_or_else(|| one.to_string(), str::to_owned))
-            .collect();
-        let given = value
-            .as_str()
-            .map_or_else(|| value.to_string(), str::to_owned);
+        let texts: Vec<String> =
+            allowed.iter().map(|one| one.as_str().map_or_else(|| one.to_string(), str::to_owned)).collect();
+        let given = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let message = format!("input `{name}` can't be `{given}`");
         let mut found = Diagnostic::error(codes::NOT_IN_ENUM, place.pointer(), message);
         let near = suggest::nearest(&given, texts.iter().map(String::as_str));
@@ -114,24 +89,14 @@ impl Checker<'_> {
         let Some(number) = value.as_f64() else { return };
         let message = match (input.minimum, input.maximum) {
             (Some(least), _) if number < least => {
-                format!(
-                    "input `{}` must be at least {least}, found {number}",
-                    input.name
-                )
+                format!("input `{}` must be at least {least}, found {number}", input.name)
             }
             (_, Some(most)) if number > most => {
-                format!(
-                    "input `{}` must be at most {most}, found {number}",
-                    input.name
-                )
+                format!("input `{}` must be at most {most}, found {number}", input.name)
             }
             (_, _) => return,
         };
-        self.push(Diagnostic::error(
-            codes::OUT_OF_RANGE,
-            place.pointer(),
-            message,
-        ));
+        self.push(Diagnostic::error(codes::OUT_OF_RANGE, place.pointer(), message));
     }
 }
 
@@ -141,9 +106,7 @@ fn fits(wanted: ValueType, value: &Value) -> bool {
         ValueType::String => value.is_string(),
         ValueType::Number => value.is_number(),
         ValueType::Integer => {
-            value.is_i64()
-                || value.is_u64()
-                || value.as_f64().is_some_and(|number| number.fract() == 0.0)
+            value.is_i64() || value.is_u64() || value.as_f64().is_some_and(|number| number.fract() == 0.0)
         }
         ValueType::Boolean => value.is_boolean(),
         ValueType::Object => value.is_object(),

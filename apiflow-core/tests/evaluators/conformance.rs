@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use apiflow_core::expression::{check, scan};
+use apiflow_core::expression::{WantedResults, check, quick, scan, wanted};
 use apiflow_core::ports::{EvaluationError, Evaluator, Script};
 use serde_json::{Value, json};
 
@@ -157,6 +157,65 @@ pub(crate) fn in_process() {
 
 pub(crate) fn in_child_processes() {
     super::block_on(check_rules(super::sandbox(1, Duration::from_secs(10))));
+}
+
+/// Where JavaScript itself has no null-safety, the look-up without it gives the same.
+pub(crate) fn plain_paths() {
+    const PATHS: &[&str] = &[
+        "flow_input",
+        "flow_input.x",
+        "flow_input.x.y",
+        "flow_input.x.y[1]",
+        "flow_input['7']",
+        "flow_input[7]",
+        "flow_input.x.y['0']",
+        "flow_input.z",
+        "flow_input.z.a",
+        "flow_input.z?.a.b",
+        "flow_input.x.y[9]",
+        "flow_input.x.y[9].a",
+        "flow_input?.x?.y?.[0]",
+        "flow_input.big.a",
+        "previous_result.a",
+        "previous_result?.a",
+        "flow_input.x.y.a",
+        "flow_input.text.a",
+        "flow_input.text.a.b",
+        "flow_input.yes.a",
+    ];
+    super::block_on(async {
+        let evaluator = super::in_process();
+        let mut names = names();
+        names["flow_input"]["text"] = json!("text");
+        names["flow_input"]["yes"] = json!(true);
+        let scope = names.as_object().cloned().unwrap_or_default();
+        for path in PATHS {
+            let looked_up = quick(path, &scope).unwrap_or_else(|| panic!("{path} needs no JavaScript"));
+            let evaluated = super::evaluate(&evaluator, path, &names).await;
+            // The two word an exception in their own ways.
+            assert_eq!(looked_up.map_err(|error| kind(&error)), evaluated.map_err(|error| kind(&error)), "{path}");
+        }
+    });
+}
+
+/// With no more values than were found to be wanted, an expression gives the same.
+pub(crate) fn wanted_values() {
+    super::block_on(async {
+        let evaluator = super::in_process();
+        let names = names();
+        for (source, expected) in values() {
+            let wanted = wanted(source);
+            let mut scope = names.as_object().cloned().unwrap_or_default();
+            scope.retain(|name, _| wanted.names.contains(name));
+            if let (Some(Value::Object(results)), WantedResults::Some(steps)) =
+                (scope.get_mut("results"), wanted.results)
+            {
+                results.retain(|step, _| steps.contains(step));
+            }
+            let found = super::evaluate(&evaluator, source, &Value::Object(scope)).await;
+            assert_eq!(found, Ok(expected), "{source}");
+        }
+    });
 }
 
 /// The engine's stack is large enough for whatever the scan lets pass.

@@ -75,7 +75,9 @@ async fn serve(settings: Settings) -> Result<(), String> {
     if settings.artifacts.as_ref().is_some_and(|place| !place.is_empty()) {
         return Err("APIFLOW_ARTIFACTS: this version keeps no artifacts; leave it unset".to_owned());
     }
-    make_folder(&settings.data)?;
+    if settings.uses_folder() {
+        make_folder(&settings.data)?;
+    }
     let _lock = lock(&settings)?;
     // The port is taken before the database is touched: of two servers started by mistake the second changes nothing.
     let listener = match settings.role {
@@ -145,8 +147,14 @@ async fn answer(listener: Option<TcpListener>, state: AppState, stop: Cancellati
     served
 }
 
+/// Makes the data folder for its owner alone; one that is there keeps its rights.
 fn make_folder(folder: &Path) -> Result<(), String> {
-    std::fs::create_dir_all(folder)
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
+        .create(folder)
         .map_err(|error| format!("APIFLOW_DATA: the folder {} cannot be made: {error}", folder.display()))
 }
 

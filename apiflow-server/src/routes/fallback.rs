@@ -25,3 +25,17 @@ pub(crate) fn panicked(cause: Box<dyn Any + Send>) -> Response {
         .unwrap_or_else(|| "a panic without a text".to_owned());
     Problem::internal(format!("a handler panicked: {text}")).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_a_problem_that_tells_nothing() {
+        let response = panicked(Box::new("the canary sang".to_owned()));
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(response.headers()["content-type"], "application/problem+json");
+        let body = axum::body::to_bytes(response.into_body(), 10_000).await.expect("a problem is small");
+        assert!(!String::from_utf8_lossy(&body).contains("canary"));
+    }
+}

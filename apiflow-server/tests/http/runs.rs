@@ -66,6 +66,7 @@ async fn a_node_is_run_and_its_calls_are_told_without_the_key() {
     assert!(calls.text.contains("Bearer $ECHO_KEY"), "{}", calls.text);
     let whole = format!("{}{}{}", job.text, calls.text, follow(&talk, &id).await);
     assert!(!whole.contains(CANARY), "{whole}");
+    assert!(talk.is_on_disk("hello!") && !talk.is_on_disk(CANARY));
     settle!(talk);
 }
 

@@ -46,7 +46,7 @@ pub(crate) struct Talk {
     token: Option<String>,
     transcript: String,
     known: Vec<(String, String)>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// A reply.
@@ -122,7 +122,7 @@ impl Talk {
             token: None,
             transcript: String::new(),
             known: Vec::new(),
-            _folder: folder,
+            folder,
         }
     }
 
@@ -249,6 +249,14 @@ impl Talk {
         let bytes = to_bytes(body, usize::MAX).await.expect("the reply can be read");
         let text = String::from_utf8(bytes.to_vec()).expect("the reply is text");
         Reply { status: parts.status, headers: parts.headers, text }
+    }
+
+    /// Whether a text stands in any file of the database.
+    pub(crate) fn is_on_disk(&self, text: &str) -> bool {
+        let files = std::fs::read_dir(self.folder.path()).expect("the folder is there");
+        files
+            .map(|file| std::fs::read(file.expect("a file is there").path()).expect("it can be read"))
+            .any(|bytes| bytes.windows(text.len()).any(|window| window == text.as_bytes()))
     }
 
     /// The transcript, the same at each run.

@@ -23,7 +23,8 @@ CREATE TABLE jobs (
     owner TEXT,
     -- Messages not yet taken in.
     inbox_open BIGINT NOT NULL DEFAULT 0
-);
+    -- Room on the page for the next version of the row, which each commit writes.
+) WITH (fillfactor = 70);
 
 CREATE INDEX jobs_due ON jobs (due_at, id) WHERE due_at IS NOT NULL;
 CREATE INDEX jobs_status ON jobs (status, id);

@@ -74,12 +74,17 @@ pub(super) async fn perform(pool: PgPool, asked: Vec<AskedCommit>) {
     while !waiting.is_empty() {
         let mut jobs = BTreeSet::new();
         // One statement changes a row once: a second commit of the same job waits for the next.
-        let (round, later): (Vec<_>, Vec<_>) =
+        let (mut round, later): (Vec<_>, Vec<_>) =
             waiting.into_iter().partition(|asked| jobs.insert(asked.request.job.clone()));
+        // In one order, so that statements of two processes do not wait for each other in a circle.
+        round.sort_by(|one, other| one.request.job.cmp(&other.request.job));
         let commits: Vec<&Commit> = round.iter().map(|asked| &asked.request).collect();
         let answers = match attempt(&pool, &commits).await {
             Ok(answers) => answers,
-            Err(sqlx::Error::Database(_)) => one_by_one(&pool, &commits).await,
+            Err(sqlx::Error::Database(error)) => {
+                tracing::warn!(%error, commits = commits.len(), "a group commit failed: performing its commits one by one");
+                one_by_one(&pool, &commits).await
+            }
             Err(error) => commits.iter().map(|_| Err(backend(&error))).collect(),
         };
         for (Asked { answer, .. }, given) in round.into_iter().zip(answers) {

@@ -25,10 +25,12 @@ const CLAIM: &str = concat!(
     now!(),
     " + $3 FROM due WHERE jobs.id = due.id RETURNING due.due_at, jobs.id, jobs.version"
 );
+/// Locks in one order, so that a commit of several jobs and this do not wait for each other in a circle.
 const RENEW: &str = concat!(
-    "UPDATE jobs SET due_at = ",
+    "WITH held AS (SELECT id FROM jobs WHERE owner = $1 AND id = ANY($3) ORDER BY id FOR UPDATE) \
+     UPDATE jobs SET due_at = ",
     now!(),
-    " + $2 WHERE owner = $1 AND id = ANY($3) RETURNING id, inbox_open > 0"
+    " + $2 FROM held WHERE jobs.id = held.id RETURNING jobs.id, jobs.inbox_open > 0"
 );
 const TAKE_POLLS: &str = concat!(
     "WITH due AS (SELECT job_id, effect FROM job_polls WHERE ready_at <= ",

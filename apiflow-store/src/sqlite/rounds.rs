@@ -51,7 +51,8 @@ pub(super) async fn perform(pool: SqlitePool, writes: Vec<Write>) {
     for round in rounds(writes) {
         match attempt(&pool, &round).await {
             Ok(answers) => round.answer(answers),
-            Err(sqlx::Error::Database(_)) if round.len() > 1 => {
+            Err(sqlx::Error::Database(error)) if round.len() > 1 => {
+                tracing::warn!(%error, writes = round.len(), "a group commit failed: performing its writes one by one");
                 for single in round.singles() {
                     match attempt(&pool, &single).await {
                         Ok(answers) => single.answer(answers),

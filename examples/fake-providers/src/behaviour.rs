@@ -162,11 +162,7 @@ pub struct Failure {
 
 impl Default for Failure {
     fn default() -> Self {
-        Self {
-            status: 500,
-            body: None,
-            headers: BTreeMap::new(),
-        }
+        Self { status: 500, body: None, headers: BTreeMap::new() }
     }
 }
 
@@ -210,11 +206,7 @@ impl Behaviour {
 
     /// Spends the counters for one create.
     pub(crate) fn plan_create(&mut self) -> CreatePlan {
-        let undisturbed = CreatePlan::Accept {
-            hold: Duration::ZERO,
-            drop_reply: false,
-            fail: false,
-        };
+        let undisturbed = CreatePlan::Accept { hold: Duration::ZERO, drop_reply: false, fail: false };
         if spend(&mut self.skip_creates) {
             return undisturbed;
         }
@@ -280,33 +272,21 @@ mod tests {
         let slow = Behaviour::default()
             .merged(&json!({"delay_ms": 9, "fail_with": {"status": 429, "headers": {"retry-after": "2"}}}))
             .expect("the patch is in order");
-        assert_eq!(
-            (slow.delay_ms, slow.fail_with.status, slow.page_size),
-            (9, 429, 100)
-        );
+        assert_eq!((slow.delay_ms, slow.fail_with.status, slow.page_size), (9, 429, 100));
         assert_eq!(slow.fail_with.headers["retry-after"], "2");
-        let back = slow
-            .merged(&json!({"delay_ms": null, "fail_with": null}))
-            .expect("the patch is in order");
+        let back = slow.merged(&json!({"delay_ms": null, "fail_with": null})).expect("the patch is in order");
         assert_eq!(back, Behaviour::default());
     }
 
     #[test]
     fn a_patch_with_an_unknown_field_is_refused() {
-        let error = Behaviour::default()
-            .merged(&json!({"delay": 1}))
-            .expect_err("the field is unknown");
-        assert!(
-            error.to_string().contains("unknown field `delay`"),
-            "{error}"
-        );
+        let error = Behaviour::default().merged(&json!({"delay": 1})).expect_err("the field is unknown");
+        assert!(error.to_string().contains("unknown field `delay`"), "{error}");
     }
 
     #[test]
     fn a_template_with_null_inside_is_kept_whole_when_it_replaces_no_object() {
-        let patched = Behaviour::default()
-            .merged(&json!({"output": ["{uri}", null]}))
-            .expect("the patch is in order");
+        let patched = Behaviour::default().merged(&json!({"output": ["{uri}", null]})).expect("the patch is in order");
         assert_eq!(patched.output, Some(json!(["{uri}", null])));
     }
 
@@ -320,11 +300,7 @@ mod tests {
             fail_predictions: 1,
             ..Behaviour::default()
         };
-        let plain = CreatePlan::Accept {
-            hold: Duration::ZERO,
-            drop_reply: false,
-            fail: false,
-        };
+        let plain = CreatePlan::Accept { hold: Duration::ZERO, drop_reply: false, fail: false };
         let plans: Vec<CreatePlan> = (0..5).map(|_| behaviour.plan_create()).collect();
         assert_eq!(
             plans,
@@ -332,11 +308,7 @@ mod tests {
                 plain.clone(),
                 CreatePlan::Drop,
                 CreatePlan::Refuse(Failure::default()),
-                CreatePlan::Accept {
-                    hold: Duration::ZERO,
-                    drop_reply: true,
-                    fail: true
-                },
+                CreatePlan::Accept { hold: Duration::ZERO, drop_reply: true, fail: true },
                 plain,
             ]
         );

@@ -6,8 +6,7 @@ const DAY_S: i64 = 86_400;
 
 /// Microseconds since 1970 of a point in time; 0 for earlier ones.
 pub(crate) fn micros(at: SystemTime) -> u64 {
-    at.duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_micros() as u64)
+    at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64)
 }
 
 /// The text form of microseconds since 1970.
@@ -16,17 +15,12 @@ pub(crate) fn format(micros: u64) -> String {
     let (year, month, day) = civil_from_days(seconds.div_euclid(DAY_S));
     let of_day = seconds.rem_euclid(DAY_S);
     let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
-    format!(
-        "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:06}Z",
-        micros % 1_000_000
-    )
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:06}Z", micros % 1_000_000)
 }
 
 /// Microseconds since 1970 of an RFC 3339 text with any offset, or of a bare date; `None` if it is neither.
 pub(crate) fn parse(text: &str) -> Option<u64> {
-    let (date, time) = text
-        .split_once(['T', 't', ' '])
-        .unwrap_or((text, "00:00:00Z"));
+    let (date, time) = text.split_once(['T', 't', ' ']).unwrap_or((text, "00:00:00Z"));
     let mut parts = date.split('-').map(str::parse::<i64>);
     let (Some(Ok(year)), Some(Ok(month @ 1..=12)), Some(Ok(day @ 1..=31)), None) =
         (parts.next(), parts.next(), parts.next(), parts.next())
@@ -49,9 +43,7 @@ pub(crate) fn parse(text: &str) -> Option<u64> {
 
 /// `01:02:03` as seconds; `01:02` as minutes.
 fn sexagesimal(text: &str) -> Option<i64> {
-    text.split(':').try_fold(0, |sum, part| {
-        Some(sum * 60 + part.parse::<i64>().ok().filter(|n| (0..=60).contains(n))?)
-    })
+    text.split(':').try_fold(0, |sum, part| Some(sum * 60 + part.parse::<i64>().ok().filter(|n| (0..=60).contains(n))?))
 }
 
 /// Days since 1970 as year, month, day of the Gregorian calendar, counted in years that begin in March.
@@ -59,16 +51,11 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
     let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let march_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * march_month + 2) / 5 + 1;
-    let month = if march_month < 10 {
-        march_month + 3
-    } else {
-        march_month - 9
-    };
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
@@ -101,21 +88,13 @@ mod tests {
 
     #[test]
     fn other_forms_are_read() {
-        for same in [
-            "2023-08-16T20:53:35.447342+02:00",
-            "2023-08-16T13:23:35.447342-05:30",
-            "2023-08-16 18:53:35.44734200Z",
-        ] {
+        for same in
+            ["2023-08-16T20:53:35.447342+02:00", "2023-08-16T13:23:35.447342-05:30", "2023-08-16 18:53:35.44734200Z"]
+        {
             assert_eq!(parse(same), Some(1_692_212_015_447_342), "{same}");
         }
         assert_eq!(parse("2000-02-29"), Some(951_782_400_000_000));
-        for wrong in [
-            "",
-            "yesterday",
-            "2023-13-01",
-            "2023-08-16T18:53:35",
-            "2023-08-16T99:00:00Z",
-        ] {
+        for wrong in ["", "yesterday", "2023-13-01", "2023-08-16T18:53:35", "2023-08-16T99:00:00Z"] {
             assert_eq!(parse(wrong), None, "{wrong}");
         }
     }

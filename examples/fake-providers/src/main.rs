@@ -26,11 +26,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let patch = serde_json::from_str(&arguments.behaviour)?;
     let mut behaviour = Behaviour::default().merged(&patch)?;
     behaviour.delay_ms = arguments.delay_ms.unwrap_or(behaviour.delay_ms);
-    let replicate = Replicate::start(ReplicateOptions {
-        listen: arguments.listen,
-        behaviour,
-    })
-    .await?;
+    let replicate = Replicate::start(ReplicateOptions { listen: arguments.listen, behaviour }).await?;
     writeln!(std::io::stdout(), "listening on {}", replicate.origin())?;
     tokio::signal::ctrl_c().await?;
     Ok(())

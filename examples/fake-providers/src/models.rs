@@ -25,8 +25,8 @@ pub(crate) struct Model {
 const CREATED_AT: &str = "2025-06-01T12:00:00.000000Z";
 
 static MODELS: LazyLock<Vec<Arc<Model>>> = LazyLock::new(|| {
-    let models: Vec<Model> = serde_json::from_str(include_str!("models.json"))
-        .expect("a test reads the built-in models");
+    let models: Vec<Model> =
+        serde_json::from_str(include_str!("models.json")).expect("a test reads the built-in models");
     models.into_iter().map(Arc::new).collect()
 });
 
@@ -35,16 +35,8 @@ const DEPLOYMENTS: [(&str, &str); 1] = [("acme/kontext", "black-forest-labs/flux
 
 /// The model called `owner/name`: a built-in one or one of the `further` names.
 pub(crate) fn by_name(full_name: &str, further: &[String]) -> Option<Arc<Model>> {
-    let built_in = MODELS
-        .iter()
-        .find(|model| model.full_name() == full_name)
-        .cloned();
-    built_in.or_else(|| {
-        further
-            .iter()
-            .find(|name| *name == full_name)
-            .and_then(|name| plain(name))
-    })
+    let built_in = MODELS.iter().find(|model| model.full_name() == full_name).cloned();
+    built_in.or_else(|| further.iter().find(|name| *name == full_name).and_then(|name| plain(name)))
 }
 
 /// The model that a create body's `version` means: 64 hexadecimal digits, `owner/name:digits`, or the name of an official model.
@@ -54,10 +46,7 @@ pub(crate) fn by_version(reference: &str, further: &[String]) -> Option<Arc<Mode
         None if reference.contains('/') => (Some(reference), None),
         None => (None, Some(reference)),
     };
-    let mut all = MODELS
-        .iter()
-        .cloned()
-        .chain(further.iter().filter_map(|name| plain(name)));
+    let mut all = MODELS.iter().cloned().chain(further.iter().filter_map(|name| plain(name)));
     all.find(|model| {
         name.is_none_or(|name| model.full_name() == name)
             && version.map_or(model.official, |version| model.version == version)
@@ -66,9 +55,7 @@ pub(crate) fn by_version(reference: &str, further: &[String]) -> Option<Arc<Mode
 
 /// The model that a deployment runs.
 pub(crate) fn by_deployment(full_name: &str) -> Option<Arc<Model>> {
-    let (_, model) = DEPLOYMENTS
-        .into_iter()
-        .find(|(name, _)| *name == full_name)?;
+    let (_, model) = DEPLOYMENTS.into_iter().find(|(name, _)| *name == full_name)?;
     by_name(model, &[])
 }
 
@@ -120,7 +107,8 @@ impl Model {
     pub(crate) fn version_json(&self) -> Value {
         let reference = |name: &str| json!({"$ref": format!("#/components/schemas/{name}")});
         let body = |schema: Value| json!({"content": {"application/json": {"schema": schema}}});
-        let ok = |schema: Value| json!({"200": {"description": "Successful Response", "content": body(schema)["content"]}});
+        let ok =
+            |schema: Value| json!({"200": {"description": "Successful Response", "content": body(schema)["content"]}});
         json!({
             "id": self.version,
             "created_at": CREATED_AT,
@@ -174,14 +162,8 @@ mod tests {
     #[test]
     fn a_version_is_found_in_each_of_its_forms() {
         check(SDXL, Some("stability-ai/sdxl"));
-        check(
-            &format!("stability-ai/sdxl:{SDXL}"),
-            Some("stability-ai/sdxl"),
-        );
-        check(
-            "black-forest-labs/flux-kontext-pro",
-            Some("black-forest-labs/flux-kontext-pro"),
-        );
+        check(&format!("stability-ai/sdxl:{SDXL}"), Some("stability-ai/sdxl"));
+        check("black-forest-labs/flux-kontext-pro", Some("black-forest-labs/flux-kontext-pro"));
         check("me/mine", Some("me/mine"));
         check("stability-ai/sdxl", None);
         check("stability-ai/sdxl:latest", None);
@@ -193,11 +175,7 @@ mod tests {
     fn versions_are_64_hexadecimal_digits() {
         for model in MODELS.iter().cloned().chain(plain("me/mine")) {
             assert_eq!(model.version.len(), 64, "{}", model.name);
-            assert!(
-                model.version.bytes().all(|byte| byte.is_ascii_hexdigit()),
-                "{}",
-                model.name
-            );
+            assert!(model.version.bytes().all(|byte| byte.is_ascii_hexdigit()), "{}", model.name);
         }
     }
 

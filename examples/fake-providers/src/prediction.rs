@@ -55,10 +55,7 @@ impl Prediction {
         [canceled, overdue]
             .into_iter()
             .flatten()
-            .fold(
-                own,
-                |first, other| if other.0 < first.0 { other } else { first },
-            )
+            .fold(own, |first, other| if other.0 < first.0 { other } else { first })
     }
 
     /// Whether it has ended by then.
@@ -69,10 +66,7 @@ impl Prediction {
     /// Whether its files are still given out.
     pub(crate) fn has_files(&self, age: Duration) -> bool {
         let (ended, end) = self.end();
-        let gone = self
-            .course
-            .delivery_gone_after_ms
-            .map(|ms| ended + Duration::from_millis(ms));
+        let gone = self.course.delivery_gone_after_ms.map(|ms| ended + Duration::from_millis(ms));
         end == End::Succeeded && age >= ended && gone.is_none_or(|gone| age < gone)
     }
 
@@ -89,10 +83,7 @@ impl Prediction {
         let states = &self.course.states;
         let share = age.as_secs_f64() / Duration::from_millis(self.course.delay_ms).as_secs_f64();
         let index = (share * states.len() as f64) as usize;
-        states
-            .get(index)
-            .or(states.last())
-            .map_or("starting", String::as_str)
+        states.get(index).or(states.last()).map_or("starting", String::as_str)
     }
 
     /// The prediction object at an age. `host` is the authority that the client called.
@@ -100,9 +91,7 @@ impl Prediction {
         let (ended, end) = self.end();
         let done = age >= ended;
         let age = age.min(ended);
-        let started = self
-            .started()
-            .filter(|started| *started <= age && (*started < ended || end != End::Aborted));
+        let started = self.started().filter(|started| *started <= age && (*started < ended || end != End::Aborted));
         let status = if done { end.as_str() } else { self.state(age) };
         let at = |age: Duration| clock::format(self.created_us + age.as_micros() as u64);
         let api = format!("http://{host}/v1/predictions/{}", self.id);
@@ -138,10 +127,7 @@ impl Prediction {
     /// The prediction object with input, output and logs taken out if they are due to be removed.
     pub(crate) fn to_json_retained(&self, age: Duration, host: &str) -> Value {
         let mut object = self.to_json(age, host, View::Honest);
-        let removed = self
-            .course
-            .data_removed_after_ms
-            .map(|ms| self.end().0 + Duration::from_millis(ms));
+        let removed = self.course.data_removed_after_ms.map(|ms| self.end().0 + Duration::from_millis(ms));
         if removed.is_some_and(|removed| age >= removed) {
             object["data_removed"] = json!(true);
             object["input"] = json!({});
@@ -159,15 +145,9 @@ impl Prediction {
         };
         let prompt = self.input["prompt"].as_str().unwrap_or_default();
         match &self.course.output {
-            Some(template) => sample::fill(
-                template,
-                &[
-                    ("id", &self.id),
-                    ("uri", &uri),
-                    ("host", host),
-                    ("prompt", prompt),
-                ],
-            ),
+            Some(template) => {
+                sample::fill(template, &[("id", &self.id), ("uri", &uri), ("host", host), ("prompt", prompt)])
+            }
             None => sample::output_for(&self.model.output, &uri, prompt),
         }
     }
@@ -177,11 +157,7 @@ impl Prediction {
         if !self.course.progress_logs {
             return String::new();
         }
-        let share = if run.is_zero() {
-            1.0
-        } else {
-            ran.as_secs_f64() / run.as_secs_f64()
-        };
+        let share = if run.is_zero() { 1.0 } else { ran.as_secs_f64() / run.as_secs_f64() };
         let steps = (share * f64::from(PROGRESS_STEPS)) as u32;
         let line = |step: u32| {
             let (percent, bar) = (step * 100 / PROGRESS_STEPS, "#".repeat(step as usize / 2));
@@ -232,8 +208,7 @@ mod tests {
     fn prediction(course: Behaviour) -> Prediction {
         Prediction {
             id: "p1".into(),
-            model: models::by_name("black-forest-labs/flux-kontext-pro", &[])
-                .expect("the model is built in"),
+            model: models::by_name("black-forest-labs/flux-kontext-pro", &[]).expect("the model is built in"),
             deployment: None,
             input: json!({"prompt": "a hat"}),
             created_us: 0,
@@ -244,10 +219,7 @@ mod tests {
     }
 
     fn slow() -> Behaviour {
-        Behaviour {
-            delay_ms: 1000,
-            ..Behaviour::default()
-        }
+        Behaviour { delay_ms: 1000, ..Behaviour::default() }
     }
 
     fn check(prediction: &Prediction, statuses: &[(u64, &str)]) {
@@ -261,54 +233,21 @@ mod tests {
     fn the_states_are_passed_in_order_and_in_equal_parts() {
         check(
             &prediction(slow()),
-            &[
-                (0, "starting"),
-                (499, "starting"),
-                (500, "processing"),
-                (999, "processing"),
-                (1000, "succeeded"),
-            ],
+            &[(0, "starting"), (499, "starting"), (500, "processing"), (999, "processing"), (1000, "succeeded")],
         );
-        let states = ["starting", "queued", "processing", "finishing"]
-            .map(String::from)
-            .to_vec();
-        let odd = prediction(Behaviour {
-            states,
-            end: End::Aborted,
-            ..slow()
-        });
+        let states = ["starting", "queued", "processing", "finishing"].map(String::from).to_vec();
+        let odd = prediction(Behaviour { states, end: End::Aborted, ..slow() });
+        check(&odd, &[(0, "starting"), (250, "queued"), (500, "processing"), (750, "finishing"), (1000, "aborted")]);
         check(
-            &odd,
-            &[
-                (0, "starting"),
-                (250, "queued"),
-                (500, "processing"),
-                (750, "finishing"),
-                (1000, "aborted"),
-            ],
-        );
-        check(
-            &prediction(Behaviour {
-                states: vec![],
-                ..slow()
-            }),
+            &prediction(Behaviour { states: vec![], ..slow() }),
             &[(0, "starting"), (999, "starting"), (1000, "succeeded")],
         );
-        check(
-            &prediction(Behaviour {
-                delay_ms: 0,
-                ..slow()
-            }),
-            &[(0, "succeeded")],
-        );
+        check(&prediction(Behaviour { delay_ms: 0, ..slow() }), &[(0, "succeeded")]);
     }
 
     #[test]
     fn a_deadline_cancels_what_runs_and_aborts_what_does_not() {
-        let at = |ms| Prediction {
-            deadline: Some(Duration::from_millis(ms)),
-            ..prediction(slow())
-        };
+        let at = |ms| Prediction { deadline: Some(Duration::from_millis(ms)), ..prediction(slow()) };
         check(&at(400), &[(399, "starting"), (400, "aborted")]);
         check(&at(700), &[(699, "processing"), (700, "canceled")]);
         check(&at(2000), &[(1000, "succeeded"), (3000, "succeeded")]);
@@ -316,50 +255,26 @@ mod tests {
 
     #[test]
     fn a_cancelled_one_stays_cancelled() {
-        let canceled = Prediction {
-            canceled: Some(Duration::from_millis(300)),
-            ..prediction(slow())
-        };
-        check(
-            &canceled,
-            &[(299, "starting"), (300, "canceled"), (5000, "canceled")],
-        );
+        let canceled = Prediction { canceled: Some(Duration::from_millis(300)), ..prediction(slow()) };
+        check(&canceled, &[(299, "starting"), (300, "canceled"), (5000, "canceled")]);
         let object = canceled.to_json(Duration::from_secs(9), "h", View::Honest);
-        assert_eq!(
-            (&object["output"], &object["completed_at"]),
-            (&Value::Null, &json!("1970-01-01T00:00:00.300000Z"))
-        );
+        assert_eq!((&object["output"], &object["completed_at"]), (&Value::Null, &json!("1970-01-01T00:00:00.300000Z")));
         assert_eq!(object["started_at"], Value::Null);
     }
 
     #[test]
     fn progress_grows_to_the_end() {
-        let logs = |ms| {
-            prediction(slow()).to_json(Duration::from_millis(ms), "h", View::Honest)["logs"].clone()
-        };
+        let logs = |ms| prediction(slow()).to_json(Duration::from_millis(ms), "h", View::Honest)["logs"].clone();
         assert_eq!(logs(100), "");
         let half = logs(725);
-        let last = half
-            .as_str()
-            .and_then(|logs| logs.lines().last())
-            .map(str::to_owned);
-        assert_eq!(
-            last.as_deref(),
-            Some(" 45%|####      | 9/20 [00:00<00:00, 20.00it/s]")
-        );
-        assert!(
-            logs(1000)
-                .as_str()
-                .is_some_and(|logs| logs.contains("100%|##########| 20/20"))
-        );
+        let last = half.as_str().and_then(|logs| logs.lines().last()).map(str::to_owned);
+        assert_eq!(last.as_deref(), Some(" 45%|####      | 9/20 [00:00<00:00, 20.00it/s]"));
+        assert!(logs(1000).as_str().is_some_and(|logs| logs.contains("100%|##########| 20/20")));
     }
 
     #[test]
     fn data_is_removed_after_its_time() {
-        let kept = prediction(Behaviour {
-            data_removed_after_ms: Some(500),
-            ..slow()
-        });
+        let kept = prediction(Behaviour { data_removed_after_ms: Some(500), ..slow() });
         let before = kept.to_json_retained(Duration::from_millis(1499), "h");
         assert_eq!(before["output"], "https://replicate.delivery/fake/p1.png");
         let after = kept.to_json_retained(Duration::from_millis(1500), "h");

@@ -31,58 +31,34 @@ impl Problem {
 
     /// 401 without a token.
     pub(crate) fn no_token() -> Self {
-        Self::new(
-            StatusCode::UNAUTHORIZED,
-            Some("Unauthenticated"),
-            "You did not pass an authentication token",
-        )
+        Self::new(StatusCode::UNAUTHORIZED, Some("Unauthenticated"), "You did not pass an authentication token")
     }
 
     /// 401 with a wrong one. Source: replicate-python tests/cassettes/run__invalid-token.yaml.
     pub(crate) fn wrong_token() -> Self {
-        Self::new(
-            StatusCode::UNAUTHORIZED,
-            Some("Unauthenticated"),
-            "You did not pass a valid authentication token",
-        )
+        Self::new(StatusCode::UNAUTHORIZED, Some("Unauthenticated"), "You did not pass a valid authentication token")
     }
 
     /// 404 for a route, a model, a deployment or a prediction.
     pub(crate) fn not_found() -> Self {
-        Self::new(
-            StatusCode::NOT_FOUND,
-            None,
-            "The requested resource could not be found.",
-        )
+        Self::new(StatusCode::NOT_FOUND, None, "The requested resource could not be found.")
     }
 
     /// 405 for a route that exists under another method.
     pub(crate) fn wrong_method() -> Self {
-        Self::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            None,
-            "The method is not allowed for this resource.",
-        )
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, None, "The method is not allowed for this resource.")
     }
 
     /// 422 for a version that nobody has.
     pub(crate) fn bad_version() -> Self {
         let detail = "The specified version does not exist (or perhaps you don't have permission to use it?)";
-        Self::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            Some("Invalid version or not permitted"),
-            detail,
-        )
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, Some("Invalid version or not permitted"), detail)
     }
 
     /// 422 that names each wrong field.
     pub(crate) fn invalid_input(fields: &[InvalidField]) -> Self {
         let detail: String = fields.iter().map(InvalidField::line).collect();
-        let mut problem = Self::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            Some("Input validation failed"),
-            &detail,
-        );
+        let mut problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, Some("Input validation failed"), &detail);
         problem.body["invalid_fields"] = fields.iter().map(InvalidField::to_json).collect();
         problem
     }
@@ -96,14 +72,8 @@ impl Problem {
                 "You have insufficient credit to run this model. Go to https://replicate.com/account/billing#billing to purchase credit.",
             ),
             404 => return Self::not_found(),
-            429 => (
-                Some("Too many requests"),
-                "Request was throttled. Your rate limit resets in ~30s.",
-            ),
-            503 => (
-                Some("Service unavailable"),
-                "The service is temporarily unavailable.",
-            ),
+            429 => (Some("Too many requests"), "Request was throttled. Your rate limit resets in ~30s."),
+            503 => (Some("Service unavailable"), "The service is temporarily unavailable."),
             _other => (status.canonical_reason(), "Something went wrong."),
         };
         Self::new(status, title, detail)
@@ -118,19 +88,13 @@ impl IntoResponse for Problem {
 }
 
 /// The page that a gateway in front of the API sends when the API is away.
-const GATEWAY_PAGE: &str = "<html>\n<head><title>502 Bad Gateway</title></head>\n<body><h1>502 Bad Gateway</h1></body>\n</html>\n";
+const GATEWAY_PAGE: &str =
+    "<html>\n<head><title>502 Bad Gateway</title></head>\n<body><h1>502 Bad Gateway</h1></body>\n</html>\n";
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let html = |text: String| {
-            (
-                status,
-                [(header::CONTENT_TYPE, "text/html")],
-                Body::from(text),
-            )
-                .into_response()
-        };
+        let html = |text: String| (status, [(header::CONTENT_TYPE, "text/html")], Body::from(text)).into_response();
         let mut response = match self.body {
             None if status == StatusCode::BAD_GATEWAY => html(GATEWAY_PAGE.into()),
             None => Problem::usual(status).into_response(),
@@ -138,9 +102,7 @@ impl IntoResponse for Failure {
             Some(body) => Problem { status, body }.into_response(),
         };
         for (name, value) in self.headers {
-            if let (Ok(name), Ok(value)) =
-                (HeaderName::try_from(name), HeaderValue::try_from(value))
-            {
+            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
                 response.headers_mut().insert(name, value);
             }
         }

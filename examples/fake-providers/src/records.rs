@@ -44,10 +44,7 @@ pub struct Stats {
     pub create_calls: Vec<CreateRecord>,
 }
 
-fn without_token<S: Serializer>(
-    headers: &BTreeMap<String, String>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
+fn without_token<S: Serializer>(headers: &BTreeMap<String, String>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(headers.iter().filter(|(name, _)| *name != "authorization"))
 }
 

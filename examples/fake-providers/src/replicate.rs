@@ -25,19 +25,13 @@ pub struct ReplicateOptions {
 
 impl Default for ReplicateOptions {
     fn default() -> Self {
-        Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-            behaviour: Behaviour::default(),
-        }
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 0)), behaviour: Behaviour::default() }
     }
 }
 
 impl From<Behaviour> for ReplicateOptions {
     fn from(behaviour: Behaviour) -> Self {
-        Self {
-            behaviour,
-            ..Self::default()
-        }
+        Self { behaviour, ..Self::default() }
     }
 }
 
@@ -69,20 +63,11 @@ impl Replicate {
         let address = tcp.local_addr()?;
         let state = Arc::new(State::new(options.behaviour, address.to_string()));
         let stop = CancellationToken::new();
-        let app =
-            routes::router(Arc::clone(&state)).into_make_service_with_connect_info::<Connection>();
-        let listener = Listener {
-            tcp,
-            stop: stop.clone(),
-        };
-        let server =
-            axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
+        let app = routes::router(Arc::clone(&state)).into_make_service_with_connect_info::<Connection>();
+        let listener = Listener { tcp, stop: stop.clone() };
+        let server = axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
         tokio::spawn(server.into_future());
-        Ok(Self {
-            state,
-            address,
-            stop,
-        })
+        Ok(Self { state, address, stop })
     }
 
     /// `http://127.0.0.1:PORT/v1`: what takes the place of `https://api.replicate.com/v1`.

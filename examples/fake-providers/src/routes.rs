@@ -33,19 +33,10 @@ pub(crate) fn router(state: Arc<State>) -> Router {
         .route("/v1/predictions/{id}", get(predictions::read))
         .route("/v1/predictions/{id}/cancel", post(predictions::cancel))
         .route("/v1/models/{owner}/{name}", get(catalog::model))
-        .route(
-            "/v1/models/{owner}/{name}/predictions",
-            post(create::by_model),
-        )
+        .route("/v1/models/{owner}/{name}/predictions", post(create::by_model))
         .route("/v1/models/{owner}/{name}/versions", get(catalog::versions))
-        .route(
-            "/v1/models/{owner}/{name}/versions/{version}",
-            get(catalog::version),
-        )
-        .route(
-            "/v1/deployments/{owner}/{name}/predictions",
-            post(create::by_deployment),
-        )
+        .route("/v1/models/{owner}/{name}/versions/{version}", get(catalog::version))
+        .route("/v1/deployments/{owner}/{name}/predictions", post(create::by_deployment))
         .route("/delivery/{file}", get(delivery::file))
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::wrong_method())
@@ -60,10 +51,7 @@ pub(crate) fn router(state: Arc<State>) -> Router {
 
 /// Counts a call under its route.
 async fn count(shared: Shared, request: Request, next: Next) -> Response {
-    let path = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map_or(request.uri().path(), MatchedPath::as_str);
+    let path = request.extensions().get::<MatchedPath>().map_or(request.uri().path(), MatchedPath::as_str);
     let route = format!("{} {path}", request.method());
     shared.write(|memory| memory.count(route));
     next.run(request).await
@@ -82,19 +70,10 @@ impl FromRequestParts<Arc<State>> for Authorised {
 
 /// Checks `Authorization: Bearer <token>`.
 pub(crate) fn authorise(headers: &HeaderMap, state: &State) -> Result<Authorised, Problem> {
-    let given = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok());
+    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     // The official clients of old send `Token`, which Replicate takes as well.
-    let token = given.and_then(|given| {
-        given
-            .strip_prefix("Bearer ")
-            .or_else(|| given.strip_prefix("Token "))
-    });
-    let token = token
-        .map(str::trim)
-        .filter(|token| !token.is_empty())
-        .ok_or_else(Problem::no_token)?;
+    let token = given.and_then(|given| given.strip_prefix("Bearer ").or_else(|| given.strip_prefix("Token ")));
+    let token = token.map(str::trim).filter(|token| !token.is_empty()).ok_or_else(Problem::no_token)?;
     let wanted = state.read(|memory| memory.behaviour.require_token.clone());
     match wanted {
         Some(wanted) if wanted != token => Err(Problem::wrong_token()),
@@ -104,9 +83,5 @@ pub(crate) fn authorise(headers: &HeaderMap, state: &State) -> Result<Authorised
 
 /// The authority that the client called, for links back.
 pub(crate) fn host(headers: &HeaderMap) -> String {
-    headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok())
-        .unwrap_or("127.0.0.1")
-        .to_owned()
+    headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1").to_owned()
 }

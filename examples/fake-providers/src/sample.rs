@@ -32,11 +32,7 @@ pub(crate) fn png_data_uri(seed: &str) -> String {
 /// An output in the form that a model's output schema names: one file, a list of one file, tokens, or a text.
 pub(crate) fn output_for(schema: &Value, uri: &str, prompt: &str) -> Value {
     let text = format!("You said: {prompt}");
-    match (
-        schema["type"].as_str(),
-        schema["items"]["format"].as_str(),
-        schema["format"].as_str(),
-    ) {
+    match (schema["type"].as_str(), schema["items"]["format"].as_str(), schema["format"].as_str()) {
         (Some("array"), Some("uri"), _) => json!([uri]),
         (Some("array"), _, _) => text.split_inclusive(' ').collect(),
         (_, _, Some("uri")) => json!(uri),
@@ -48,15 +44,12 @@ pub(crate) fn output_for(schema: &Value, uri: &str, prompt: &str) -> Value {
 pub(crate) fn fill(template: &Value, names: &[(&str, &str)]) -> Value {
     match template {
         Value::String(text) => {
-            json!(names.iter().fold(text.clone(), |text, (name, value)| {
-                text.replace(&format!("{{{name}}}"), value)
-            }))
+            json!(
+                names.iter().fold(text.clone(), |text, (name, value)| { text.replace(&format!("{{{name}}}"), value) })
+            )
         }
         Value::Array(items) => items.iter().map(|item| fill(item, names)).collect(),
-        Value::Object(fields) => fields
-            .iter()
-            .map(|(key, value)| (key.clone(), fill(value, names)))
-            .collect(),
+        Value::Object(fields) => fields.iter().map(|(key, value)| (key.clone(), fill(value, names))).collect(),
         Value::Null | Value::Bool(_) | Value::Number(_) => template.clone(),
     }
 }
@@ -87,13 +80,7 @@ fn stored_zlib(data: &[u8]) -> Vec<u8> {
 
 fn crc32(data: &[u8]) -> u32 {
     !data.iter().fold(u32::MAX, |sum, byte| {
-        (0..8).fold(sum ^ u32::from(*byte), |sum, _| {
-            if sum & 1 == 1 {
-                sum >> 1 ^ 0xEDB8_8320
-            } else {
-                sum >> 1
-            }
-        })
+        (0..8).fold(sum ^ u32::from(*byte), |sum, _| if sum & 1 == 1 { sum >> 1 ^ 0xEDB8_8320 } else { sum >> 1 })
     })
 }
 
@@ -104,17 +91,12 @@ mod tests {
     #[test]
     fn checksums_agree_with_their_published_vectors() {
         assert_eq!(crc32(b"123456789"), 0xCBF4_3926);
-        assert_eq!(
-            stored_zlib(b"Wikipedia")[16..],
-            0x11E6_0398_u32.to_be_bytes()
-        );
+        assert_eq!(stored_zlib(b"Wikipedia")[16..], 0x11E6_0398_u32.to_be_bytes());
     }
 
     #[test]
     fn each_prediction_has_an_image_of_its_own() {
-        assert!(
-            png("a").starts_with(b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\0\x08\0\0\0\x08\x08\x02")
-        );
+        assert!(png("a").starts_with(b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\0\x08\0\0\0\x08\x08\x02"));
         assert_ne!(png("a"), png("b"));
     }
 
@@ -124,23 +106,14 @@ mod tests {
             assert_eq!(output_for(&schema, "u:1", "hi"), expected, "{schema}");
         };
         check(json!({"type": "string", "format": "uri"}), json!("u:1"));
-        check(
-            json!({"type": "array", "items": {"type": "string", "format": "uri"}}),
-            json!(["u:1"]),
-        );
-        check(
-            json!({"type": "array", "items": {"type": "string"}}),
-            json!(["You ", "said: ", "hi"]),
-        );
+        check(json!({"type": "array", "items": {"type": "string", "format": "uri"}}), json!(["u:1"]));
+        check(json!({"type": "array", "items": {"type": "string"}}), json!(["You ", "said: ", "hi"]));
         check(json!({"type": "string"}), json!("You said: hi"));
     }
 
     #[test]
     fn templates_are_filled_in_texts_at_any_depth() {
-        let filled = fill(
-            &json!({"a": ["{id}.png", 1], "b": "{host}/{id}"}),
-            &[("id", "x"), ("host", "h")],
-        );
+        let filled = fill(&json!({"a": ["{id}.png", 1], "b": "{host}/{id}"}), &[("id", "x"), ("host", "h")]);
         assert_eq!(filled, json!({"a": ["x.png", 1], "b": "h/x"}));
     }
 }

@@ -41,10 +41,7 @@ pub(crate) struct Memory {
 
 impl State {
     pub(crate) fn new(initial: Behaviour, host: String) -> Self {
-        let memory = Memory {
-            behaviour: initial.clone(),
-            ..Memory::default()
-        };
+        let memory = Memory { behaviour: initial.clone(), ..Memory::default() };
         Self {
             memory: Mutex::new(memory),
             changes: watch::Sender::new(0),
@@ -87,12 +84,7 @@ impl State {
     pub(crate) fn reset(&self) {
         self.write(|memory| {
             let (serial, held) = (memory.serial, memory.held);
-            *memory = Memory {
-                behaviour: self.initial.clone(),
-                serial,
-                held,
-                ..Memory::default()
-            };
+            *memory = Memory { behaviour: self.initial.clone(), serial, held, ..Memory::default() };
         });
     }
 
@@ -114,11 +106,7 @@ impl State {
     }
 
     /// Makes a prediction for the create call of that number, with the knobs as they are; `fill` sets what the call asked for.
-    pub(crate) fn accept(
-        &self,
-        call: u64,
-        fill: impl FnOnce(String, u64, Behaviour) -> Prediction,
-    ) -> String {
+    pub(crate) fn accept(&self, call: u64, fill: impl FnOnce(String, u64, Behaviour) -> Prediction) -> String {
         let now = self.now();
         let created_us = self.origin_us + now.as_micros() as u64;
         self.write(|memory| {
@@ -126,11 +114,7 @@ impl State {
             let id = prediction_id(self.origin_us, memory.serial);
             let prediction = fill(id.clone(), created_us, memory.behaviour.clone());
             memory.predictions.push((now, Arc::new(prediction)));
-            if let Some((_, record)) = memory
-                .creates
-                .iter_mut()
-                .find(|(number, _)| *number == call)
-            {
+            if let Some((_, record)) = memory.creates.iter_mut().find(|(number, _)| *number == call) {
                 record.prediction = Some(id.clone());
             }
             id
@@ -141,10 +125,7 @@ impl State {
     pub(crate) fn find(&self, id: &str) -> Option<(Duration, Arc<Prediction>)> {
         let now = self.now();
         self.read(|memory| {
-            let (at, prediction) = memory
-                .predictions
-                .iter()
-                .rfind(|(_, prediction)| prediction.id == id)?;
+            let (at, prediction) = memory.predictions.iter().rfind(|(_, prediction)| prediction.id == id)?;
             Some((now.saturating_sub(*at), Arc::clone(prediction)))
         })
     }
@@ -180,10 +161,7 @@ impl Memory {
 
     /// The create calls in order.
     pub(crate) fn creates(&self) -> Vec<CreateRecord> {
-        self.creates
-            .iter()
-            .map(|(_, record)| record.clone())
-            .collect()
+        self.creates.iter().map(|(_, record)| record.clone()).collect()
     }
 
     /// Calls by route.
@@ -193,10 +171,7 @@ impl Memory {
 
     /// Marks a prediction as cancelled at this point of the process's age, unless it has ended.
     pub(crate) fn cancel(&mut self, id: &str, now: Duration) {
-        let found = self
-            .predictions
-            .iter_mut()
-            .find(|(_, prediction)| prediction.id == id);
+        let found = self.predictions.iter_mut().find(|(_, prediction)| prediction.id == id);
         if let Some((at, prediction)) = found {
             let age = now.saturating_sub(*at);
             if !prediction.has_ended(age) {
@@ -216,13 +191,7 @@ fn prediction_id(origin_us: u64, serial: u64) -> String {
     };
     let (first, second) = (word(0), word(1));
     (0..26)
-        .map(|at| {
-            if at < 13 {
-                first >> (at * 5 % 60)
-            } else {
-                second >> ((at - 13) * 5 % 60)
-            }
-        })
+        .map(|at| if at < 13 { first >> (at * 5 % 60) } else { second >> ((at - 13) * 5 % 60) })
         .map(|bits| char::from(LETTERS[(bits & 31) as usize]))
         .collect()
 }

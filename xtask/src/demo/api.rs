@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::Result;
 
@@ -49,11 +50,18 @@ impl Api {
         read(self.send(self.client.post(format!("{}{path}", self.base)).timeout(TIMEOUT).json(body)).await?).await
     }
 
+    /// Starts a run and waits for its end, in one exchange.
+    #[cfg(feature = "bench")]
+    pub(crate) async fn run_and_wait(&self, path: &str, body: &Value) -> Result<Value> {
+        let request = self.client.post(format!("{}{path}", self.base)).timeout(TIMEOUT).json(body);
+        read(self.send(request.header("prefer", "wait=30")).await?).await
+    }
+
     /// Follows a job from its first event.
     pub(crate) async fn follow(&self, job: &str) -> Result<Events> {
         let url = format!("{}/jobs/{job}/events", self.base);
         let stream = self.send(self.client.get(url).header("accept", "text/event-stream")).await?;
-        Ok(Events { stream, buffer: Vec::new() })
+        Ok(Events { stream, buffer: Vec::new(), heard: Instant::now() })
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Response> {
@@ -77,23 +85,30 @@ async fn read(reply: Response) -> Result<Value> {
 pub(crate) struct Events {
     stream: Response,
     buffer: Vec<u8>,
+    /// When anything last came.
+    heard: Instant,
 }
 
 impl Events {
     /// The next event's data; `None` where the stream has ended. Comments, the heartbeat among them, are passed over.
+    /// Nothing is lost where the wait for it is given up.
     pub(crate) async fn next(&mut self) -> Result<Option<String>> {
         loop {
             if let Some(block) = self.block() {
-                let data: Vec<_> = block.lines().filter_map(|line| line.strip_prefix("data:")).map(str::trim_start).collect();
+                let data: Vec<_> =
+                    block.lines().filter_map(|line| line.strip_prefix("data:")).map(str::trim_start).collect();
                 if !data.is_empty() {
                     return Ok(Some(data.join("\n")));
                 }
                 continue;
             }
-            let chunk = tokio::time::timeout(SILENCE, self.stream.chunk()).await;
+            let chunk = tokio::time::timeout_at(self.heard + SILENCE, self.stream.chunk()).await;
             let chunk = chunk.map_err(|_| format!("no event and no heartbeat within {} s", SILENCE.as_secs()))?;
             match chunk.map_err(|error| format!("the stream of events broke: {error}"))? {
-                Some(bytes) => self.buffer.extend_from_slice(&bytes),
+                Some(bytes) => {
+                    self.heard = Instant::now();
+                    self.buffer.extend_from_slice(&bytes);
+                }
                 None => return Ok(None),
             }
         }

@@ -30,7 +30,10 @@ impl Progress {
     fn changes(&mut self, job: &Value) -> Vec<String> {
         let steps = job["steps"].as_array().into_iter().flatten();
         let lines = steps.map(|step| (step["ordinal"].as_u64().unwrap_or_default(), line(step)));
-        lines.filter(|(ordinal, line)| self.shown.insert(*ordinal, line.clone()).as_ref() != Some(line)).map(|(_, line)| line).collect()
+        lines
+            .filter(|(ordinal, line)| self.shown.insert(*ordinal, line.clone()).as_ref() != Some(line))
+            .map(|(_, line)| line)
+            .collect()
     }
 }
 
@@ -68,7 +71,8 @@ mod tests {
             {"ordinal": 2, "id": "hat", "status": "running", "attempt": 2, "error": {"message": "overloaded"}},
             {"ordinal": 5, "id": "cartoon", "status": "completed", "provider_id": "abc"},
         ]});
-        let expected = ["hat              running   attempt 2 overloaded", "cartoon          completed (provider's id abc)"];
+        let expected =
+            ["hat              running   attempt 2 overloaded", "cartoon          completed (provider's id abc)"];
         assert_eq!(progress.changes(&retried), expected);
     }
 }

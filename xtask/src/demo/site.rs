@@ -1,4 +1,4 @@
-//! The server and the provider's stand-in, on ports and in a folder of their own.
+//! The server and the provider's stand-in, on ports and in folders of their own.
 
 use std::fs::{self, File};
 use std::hash::{BuildHasher as _, RandomState};
@@ -11,9 +11,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 
 use crate::Result;
-use crate::build::Built;
 use crate::processes::{Owned, free_port};
-use crate::say::say;
 
 /// The name of the first admin.
 pub(crate) const ADMIN: &str = "admin";
@@ -24,51 +22,72 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// How much of the server's log is shown when something went wrong.
 const TAIL_LINES: usize = 30;
 
-/// A running server with a provider to call.
-pub(crate) struct Site {
-    /// The server's address.
+/// What differs from the defaults.
+pub(crate) struct Settings {
+    /// The private hosts that it may call, as `APIFLOW_ALLOW_HOSTS`.
+    pub(crate) allowed: String,
+    /// Names, hosts and values of secrets.
+    pub(crate) secrets: Vec<(&'static str, String, String)>,
+    /// `DATABASE_URL`; the default is a file in the data folder.
+    pub(crate) database: Option<String>,
+}
+
+/// A running `apiflow serve`.
+pub(crate) struct Server {
+    /// Its address.
     pub(crate) url: String,
-    /// The stand-in's address.
-    pub(crate) stand_in: String,
     /// The admin's password.
     pub(crate) password: String,
-    // Dropped in this order: programs first, then their files.
-    server: Owned,
-    provider: Owned,
+    // Dropped in this order: first the program, then its files.
+    process: Owned,
     folder: TempDir,
 }
 
-impl Site {
-    /// Starts both. The stand-in takes time to answer, so that there is progress to see.
-    pub(crate) async fn start(built: &Built) -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("apiflow-demo-").tempdir();
-        let folder = folder.map_err(|error| format!("no temporary folder: {error}"))?;
-        let (provider, stand_in) = start_provider(&built.fake_providers).await?;
-        let password = random();
-        let url = format!("http://127.0.0.1:{}", free_port()?);
-        let server = start_server(&built.server, folder.path(), &url, &stand_in, &password)?;
-        let mut site = Self { url, stand_in, password, server, provider, folder };
-        if let Err(reason) = site.wait_until_ready().await {
-            return Err(format!("{}\n{reason}", site.log_tail()));
-        }
-        Ok(site)
+impl Server {
+    /// Starts it in a new folder and waits until it is ready.
+    pub(crate) async fn fresh(program: &Path, settings: Settings) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("apiflow-").tempdir();
+        Self::start(program, folder.map_err(|error| format!("no temporary folder: {error}"))?, settings).await
     }
 
-    /// The last lines of the server's log.
+    /// Starts it and waits until it is ready.
+    pub(crate) async fn start(program: &Path, folder: TempDir, settings: Settings) -> Result<Self> {
+        let url = format!("http://127.0.0.1:{}", free_port()?);
+        let password = random();
+        let log = File::create(folder.path().join("server.log")).map_err(|error| format!("no log: {error}"))?;
+        let errors = log.try_clone().map_err(|error| format!("no log: {error}"))?;
+        let mut command = Command::new(program);
+        settings.write(&mut command);
+        command
+            .arg("serve")
+            .env("APIFLOW_LISTEN", url.trim_start_matches("http://"))
+            .env("PUBLIC_API_URL", &url)
+            .env("APIFLOW_DATA", folder.path().join("data"))
+            .env("ADMIN_LOGIN", ADMIN)
+            .env("ADMIN_PASSWORD", &password)
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(errors);
+        let mut server = Self { url, password, process: Owned::start(&mut command)?, folder };
+        match server.wait_until_ready().await {
+            Ok(()) => Ok(server),
+            Err(reason) => Err(format!("{}\n{reason}", server.log_tail())),
+        }
+    }
+
+    /// The last lines of its log.
     pub(crate) fn log_tail(&self) -> String {
         let log = fs::read_to_string(self.folder.path().join("server.log")).unwrap_or_default();
         let lines: Vec<_> = log.lines().collect();
         lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")
     }
 
-    /// Leaves all running and says how to go on.
-    pub(crate) fn leave(self) {
-        let Self { url, password, server, provider, folder, .. } = self;
-        let ids: Vec<_> = [server.release(), provider.release()].into_iter().flatten().map(|id| id.to_string()).collect();
-        let folder = folder.keep();
-        say(format!("\nstill running: {url}"));
-        say(format!("log in as {ADMIN} with the password {password}"));
-        say(format!("stop it: kill -INT {} && rm -r {}", ids.join(" "), folder.display()));
+    /// Leaves it running with its files; gives the command that ends both.
+    pub(crate) fn leave(self) -> String {
+        let folder = self.folder.keep();
+        let id = self.process.release().unwrap_or_default();
+        format!("kill -INT {id}; rm -r {}", folder.display())
     }
 
     async fn wait_until_ready(&mut self) -> Result {
@@ -76,7 +95,7 @@ impl Site {
         let ready = format!("{}/readyz", self.url);
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
-            if let Some(status) = self.server.ended() {
+            if let Some(status) = self.process.ended() {
                 return Err(format!("the server ended with {status} while starting"));
             }
             let asked = client.get(&ready).timeout(Duration::from_secs(5)).send().await;
@@ -89,46 +108,54 @@ impl Site {
     }
 }
 
-fn start_server(program: &Path, folder: &Path, url: &str, stand_in: &str, password: &str) -> Result<Owned> {
-    let log = File::create(folder.join("server.log")).map_err(|error| format!("no log: {error}"))?;
-    let errors = log.try_clone().map_err(|error| format!("no log: {error}"))?;
-    let provider = stand_in.trim_start_matches("http://");
-    let mut command = Command::new(program);
-    // What the terminal has set for another server must not reach this one.
-    command.env_clear().envs(std::env::vars_os().filter(|(name, _)| name == "PATH" || name == "RUST_LOG"));
-    command
-        .arg("serve")
-        .env("APIFLOW_LISTEN", url.trim_start_matches("http://"))
-        .env("PUBLIC_API_URL", url)
-        .env("APIFLOW_DATA", folder.join("data"))
-        .env("ADMIN_LOGIN", ADMIN)
-        .env("ADMIN_PASSWORD", password)
-        .env("APIFLOW_ALLOW_HOSTS", provider)
-        .env("APIFLOW_SECRETS_FROM_ENV", format!("REPLICATE_API_TOKEN@{provider}"))
-        .env("REPLICATE_API_TOKEN", format!("r8_{}", random()))
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .stdout(log)
-        .stderr(errors);
-    Owned::start(&mut command)
+impl Settings {
+    fn write(self, command: &mut Command) {
+        // What the terminal has set for another server must not reach this one.
+        command.env_clear().envs(std::env::vars_os().filter(|(name, _)| name == "PATH" || name == "RUST_LOG"));
+        command.env("APIFLOW_ALLOW_HOSTS", self.allowed);
+        let listed: Vec<_> = self.secrets.iter().map(|(name, host, _)| format!("{name}@{host}")).collect();
+        command.env("APIFLOW_SECRETS_FROM_ENV", listed.join(","));
+        command.envs(self.secrets.into_iter().map(|(name, _, value)| (name, value)));
+        command.envs(self.database.map(|url| ("DATABASE_URL", url)));
+    }
 }
 
-/// Starts the stand-in; its first line names its address.
-async fn start_provider(program: &Path) -> Result<(Owned, String)> {
-    let mut command = Command::new(program);
-    command.args(["--listen", "127.0.0.1:0", "--delay-ms", "1500"]).stdin(Stdio::null()).stdout(Stdio::piped());
-    let mut provider = Owned::start_asking(&mut command, "INT")?;
-    let output = provider.child().stdout.take().expect("its output is piped");
-    let mut lines = BufReader::new(output).lines();
-    let line = tokio::time::timeout(PATIENCE, lines.next_line()).await;
-    let line = line.ok().and_then(std::result::Result::ok).flatten().unwrap_or_default();
-    let address = line.strip_prefix("listening on ");
-    let address = address.ok_or_else(|| format!("the stand-in said `{line}` where it should name its address"))?;
-    Ok((provider, address.to_owned()))
+/// The stand-in for a provider.
+pub(crate) struct Provider {
+    /// Its address.
+    pub(crate) url: String,
+    process: Owned,
+}
+
+impl Provider {
+    /// Starts it; a prediction takes this long. Its first line names its address.
+    pub(crate) async fn start(program: &Path, delay: Duration) -> Result<Self> {
+        let mut command = Command::new(program);
+        command.args(["--listen", "127.0.0.1:0", "--delay-ms", &delay.as_millis().to_string()]);
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut process = Owned::start_asking(&mut command, "INT")?;
+        let output = process.child().stdout.take().expect("its output is piped");
+        let mut lines = BufReader::new(output).lines();
+        let line = tokio::time::timeout(PATIENCE, lines.next_line()).await;
+        let line = line.ok().and_then(std::result::Result::ok).flatten().unwrap_or_default();
+        let url = line.strip_prefix("listening on ").map(str::to_owned);
+        let url = url.ok_or_else(|| format!("the stand-in said `{line}` where it should name its address"))?;
+        Ok(Self { url, process })
+    }
+
+    /// Its host and port.
+    pub(crate) fn host(&self) -> &str {
+        self.url.trim_start_matches("http://")
+    }
+
+    /// Leaves it running; gives the command that ends it.
+    pub(crate) fn leave(self) -> String {
+        format!("kill -INT {}", self.process.release().unwrap_or_default())
+    }
 }
 
 /// Text that nobody guesses, from the keys that the standard library draws for its hash maps.
-fn random() -> String {
+pub(crate) fn random() -> String {
     let word = || RandomState::new().hash_one(std::process::id());
     format!("{:016x}{:016x}", word(), word())
 }

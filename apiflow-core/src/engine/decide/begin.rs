@@ -30,7 +30,11 @@ pub(super) fn prepared(turn: &mut Turn<'_>, frame: u64, prepared: Prepared) {
             start(turn, frame, &module, path, Start::Nothing, None);
             end::fail(turn, frame, error, None, false);
         }
-        Prepared::Ready | Prepared::Inputs { .. } | Prepared::Items { .. } | Prepared::Branch(_) | Prepared::Limit(_) => {
+        Prepared::Ready
+        | Prepared::Inputs { .. }
+        | Prepared::Items { .. }
+        | Prepared::Branch(_)
+        | Prepared::Limit(_) => {
             if depth > DEEPEST {
                 start(turn, frame, &module, path, Start::Nothing, None);
                 let message = format!("sub-flows are nested deeper than {DEEPEST}: does a workflow call itself?");
@@ -69,9 +73,9 @@ fn run_module(turn: &mut Turn<'_>, frame: u64, module: &Module, path: String, pr
         return pass(turn, frame, module, path, Some(value));
     }
     match (&module.value, prepared) {
-        (ModuleValue::Script(_), Prepared::Inputs { args, timeout_ms }) => {
+        (ModuleValue::Script(_), Prepared::Inputs { args, timeout_ms, bound_ms }) => {
             let deadline = turn.now.plus_ms(timeout_ms);
-            start(turn, frame, module, path, Start::Call { deadline, timeout_ms }, Some(args));
+            start(turn, frame, module, path, Start::Call { deadline, timeout_ms, bound_ms }, Some(args));
         }
         (ModuleValue::Flow(_), Prepared::Inputs { args, .. }) => {
             start(turn, frame, module, path, Start::Flow, Some(args));
@@ -90,13 +94,15 @@ fn run_module(turn: &mut Turn<'_>, frame: u64, module: &Module, path: String, pr
         }
         (ModuleValue::ForLoopFlow(body), Prepared::Items { items, limit }) => {
             let limit = if body.parallel { limit.map(|limit| limit.max(2)) } else { Some(1) };
-            let empty = turn.module(frame).is_none_or(|def| def.children.first().is_none_or(|&list| is_empty(turn, list)));
+            let empty =
+                turn.module(frame).is_none_or(|def| def.children.first().is_none_or(|&list| is_empty(turn, list)));
             let length = Some(if empty { 0 } else { items.len() as u64 });
             start(turn, frame, module, path, Start::Loop { length, limit }, Some(Value::Array(items)));
             children::open_more(turn, frame);
         }
         (ModuleValue::WhileLoopFlow(_), _) => {
-            let empty = turn.module(frame).is_none_or(|def| def.children.first().is_none_or(|&list| is_empty(turn, list)));
+            let empty =
+                turn.module(frame).is_none_or(|def| def.children.first().is_none_or(|&list| is_empty(turn, list)));
             let length = empty.then_some(0);
             start(turn, frame, module, path, Start::Loop { length, limit: Some(1) }, None);
             children::open_more(turn, frame);

@@ -72,9 +72,7 @@ fn keeps_failure(turn: &Turn<'_>, frame: u64, slot: u64) -> bool {
     match turn.module(frame).map(|def| &def.module.value) {
         Some(ModuleValue::ForLoopFlow(body)) => body.skip_failures,
         Some(ModuleValue::WhileLoopFlow(body)) => body.skip_failures,
-        Some(ModuleValue::BranchAll(all)) => {
-            all.branches.get(slot as usize).is_some_and(|branch| branch.skip_failure)
-        }
+        Some(ModuleValue::BranchAll(all)) => all.branches.get(slot as usize).is_some_and(|branch| branch.skip_failure),
         Some(
             ModuleValue::Script(_)
             | ModuleValue::RawScript(_)

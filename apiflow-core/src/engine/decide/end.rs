@@ -244,9 +244,11 @@ fn close_frame(turn: &mut Turn<'_>, frame: u64, ended: Ended) {
 }
 
 fn end_flow(turn: &mut Turn<'_>, status: JobStatus, output: Option<ValueRef>, error: Option<Value>, skipped: bool) {
-    let waits = turn.run.pending().iter().any(|effect| {
-        matches!(effect, crate::engine::Effect::Cancel(_) | crate::engine::Effect::Poll(_))
-    });
+    let waits = turn
+        .run
+        .pending()
+        .iter()
+        .any(|effect| matches!(effect, crate::engine::Effect::Cancel(_) | crate::engine::Effect::Poll(_)));
     if waits {
         turn.emit(Event::FlowEnded { status, output, error, skipped });
     } else {

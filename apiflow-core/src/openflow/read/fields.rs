@@ -44,11 +44,7 @@ pub(super) struct Fields<'d, 'p> {
 
 impl<'d, 'p> Fields<'d, 'p> {
     pub(super) fn new(map: &'d Map<String, Value>, place: &'p Place<'p>) -> Self {
-        Self {
-            map,
-            place,
-            taken: Vec::new(),
-        }
+        Self { map, place, taken: Vec::new() }
     }
 
     /// Takes a field that is there, also with null.
@@ -63,31 +59,18 @@ impl<'d, 'p> Fields<'d, 'p> {
     }
 
     /// Takes a field that has to be there, or notes that it is not.
-    pub(super) fn required(
-        &mut self,
-        reader: &mut Reader,
-        name: &'static str,
-    ) -> Option<&'d Value> {
+    pub(super) fn required(&mut self, reader: &mut Reader, name: &'static str) -> Option<&'d Value> {
         self.required_as(reader, name, codes::MISSING_FIELD)
     }
 
     /// The same under a code of its own.
-    pub(super) fn required_as(
-        &mut self,
-        reader: &mut Reader,
-        name: &'static str,
-        code: &str,
-    ) -> Option<&'d Value> {
+    pub(super) fn required_as(&mut self, reader: &mut Reader, name: &'static str, code: &str) -> Option<&'d Value> {
         let value = self.given(name);
         if value.is_none() {
             reader.broken.insert(self.place.key(name).pointer());
             let message = format!("the required field `{name}` is missing");
             let mut found = Diagnostic::error(code, self.place.pointer(), message);
-            let others = self
-                .map
-                .keys()
-                .map(String::as_str)
-                .filter(|key| *key != name);
+            let others = self.map.keys().map(String::as_str).filter(|key| *key != name);
             if let Some(near) = suggest::nearest(name, others) {
                 found = found.help(format!("did you mean `{name}` by `{near}`?"));
             }
@@ -104,9 +87,7 @@ impl<'d, 'p> Fields<'d, 'p> {
 
     /// Takes a required string.
     pub(super) fn required_text(&mut self, reader: &mut Reader, name: &'static str) -> String {
-        self.required(reader, name)
-            .and_then(|value| self.text_of(reader, name, value))
-            .unwrap_or_default()
+        self.required(reader, name).and_then(|value| self.text_of(reader, name, value)).unwrap_or_default()
     }
 
     fn text_of(&self, reader: &mut Reader, name: &str, value: &Value) -> Option<String> {
@@ -128,11 +109,7 @@ impl<'d, 'p> Fields<'d, 'p> {
     }
 
     /// Takes an optional whole number of the type's range.
-    pub(super) fn whole<T: TryFrom<i128>>(
-        &mut self,
-        reader: &mut Reader,
-        name: &'static str,
-    ) -> Option<T> {
+    pub(super) fn whole<T: TryFrom<i128>>(&mut self, reader: &mut Reader, name: &'static str) -> Option<T> {
         let value = self.given(name)?;
         let number = value
             .as_i64()
@@ -149,11 +126,7 @@ impl<'d, 'p> Fields<'d, 'p> {
                     let message = format!("`{name}` must be {expected}, found {given}");
                     reader.fault(&self.place.key(name), codes::WRONG_TYPE, message);
                 }
-                Value::Null
-                | Value::Bool(_)
-                | Value::String(_)
-                | Value::Array(_)
-                | Value::Object(_) => {
+                Value::Null | Value::Bool(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
                     self.wrong(reader, name, expected, value);
                 }
             }
@@ -200,19 +173,12 @@ impl<'d, 'p> Fields<'d, 'p> {
         if key.len() < 4 || KEPT.contains(&key) {
             return;
         }
-        let absent = self
-            .taken
-            .iter()
-            .filter(|name| !self.map.contains_key(**name));
+        let absent = self.taken.iter().filter(|name| !self.map.contains_key(**name));
         if let Some(near) = suggest::nearest(key, absent.copied()) {
             let message = format!("the field `{key}` is not known and has no effect");
             reader.findings.push(
-                Diagnostic::warning(
-                    codes::MISSPELT_FIELD,
-                    self.place.key(key).pointer(),
-                    message,
-                )
-                .help(suggest::did_you_mean(near)),
+                Diagnostic::warning(codes::MISSPELT_FIELD, self.place.key(key).pointer(), message)
+                    .help(suggest::did_you_mean(near)),
             );
         }
     }

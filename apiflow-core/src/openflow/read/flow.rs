@@ -14,25 +14,15 @@ impl Reader {
         let description = fields.text(self, "description").unwrap_or_default();
         let schema = fields.given("schema").cloned();
         let value = fields.required_inner(self, "value", Self::flow_value)??;
-        Some(OpenFlow {
-            summary,
-            description,
-            value,
-            schema,
-            extra: fields.rest(self),
-        })
+        Some(OpenFlow { summary, description, value, schema, extra: fields.rest(self) })
     }
 
     fn flow_value(&mut self, value: &Value, place: &Place<'_>) -> Option<FlowValue> {
         let mut fields = self.object(value, place, "`value`")?;
         Some(FlowValue {
             modules: self.module_list(&mut fields, "modules"),
-            failure_module: fields
-                .inner(self, "failure_module", Self::module)
-                .map(Box::new),
-            preprocessor_module: fields
-                .inner(self, "preprocessor_module", Self::module)
-                .map(Box::new),
+            failure_module: fields.inner(self, "failure_module", Self::module).map(Box::new),
+            preprocessor_module: fields.inner(self, "preprocessor_module", Self::module).map(Box::new),
             same_worker: fields.flag(self, "same_worker").unwrap_or_default(),
             concurrent_limit: fields.whole(self, "concurrent_limit"),
             concurrency_key: fields.text(self, "concurrency_key"),
@@ -57,24 +47,14 @@ impl Reader {
     }
 
     /// Takes a required list of modules, unless it is nested too deep.
-    pub(super) fn module_list(
-        &mut self,
-        fields: &mut Fields<'_, '_>,
-        name: &'static str,
-    ) -> Vec<Module> {
-        fields
-            .required_inner(self, name, |reader, value, place| {
-                reader.modules(value, place, name)
-            })
-            .unwrap_or_default()
+    pub(super) fn module_list(&mut self, fields: &mut Fields<'_, '_>, name: &'static str) -> Vec<Module> {
+        fields.required_inner(self, name, |reader, value, place| reader.modules(value, place, name)).unwrap_or_default()
     }
 
     /// Reads a list of modules, unless it is nested too deep.
     pub(super) fn modules(&mut self, value: &Value, place: &Place<'_>, name: &str) -> Vec<Module> {
         if self.nesting == MAX_NESTING {
-            let message = format!(
-                "lists of modules are nested deeper than {MAX_NESTING}: move a part into a sub-flow"
-            );
+            let message = format!("lists of modules are nested deeper than {MAX_NESTING}: move a part into a sub-flow");
             self.fault(place, codes::NESTING_TOO_DEEP, message);
             return Vec::new();
         }

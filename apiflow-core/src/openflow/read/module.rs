@@ -4,23 +4,14 @@ use serde_json::{Map, Value};
 
 use super::{Fields, Reader};
 use crate::openflow::{
-    AiAgent, BranchAll, BranchAllBranch, BranchOne, BranchOneBranch, ForLoop, Identity,
-    InputTransform, Module, ModuleValue, Place, RawScript, Script, SubFlow, WhileLoop,
+    AiAgent, BranchAll, BranchAllBranch, BranchOne, BranchOneBranch, ForLoop, Identity, InputTransform, Module,
+    ModuleValue, Place, RawScript, Script, SubFlow, WhileLoop,
 };
 use crate::validate::codes;
 
 /// The types of modules in the order of a palette.
-const KNOWN: [&str; 9] = [
-    "script",
-    "rawscript",
-    "flow",
-    "forloopflow",
-    "whileloopflow",
-    "branchone",
-    "branchall",
-    "identity",
-    "aiagent",
-];
+const KNOWN: [&str; 9] =
+    ["script", "rawscript", "flow", "forloopflow", "whileloopflow", "branchone", "branchall", "identity", "aiagent"];
 
 impl Reader {
     /// Reads a module; a broken one becomes an identity, so that its place in the list is kept.
@@ -31,22 +22,13 @@ impl Reader {
         Module {
             id: fields.text(self, "id").unwrap_or_default(),
             summary: fields.text(self, "summary"),
-            value: fields
-                .required_inner(self, "value", Self::module_value)
-                .flatten()
-                .unwrap_or_else(nothing),
-            stop_after_if: fields
-                .inner(self, "stop_after_if", Self::stop_after_if)
-                .flatten(),
-            stop_after_all_iters_if: fields
-                .inner(self, "stop_after_all_iters_if", Self::stop_after_if)
-                .flatten(),
+            value: fields.required_inner(self, "value", Self::module_value).flatten().unwrap_or_else(nothing),
+            stop_after_if: fields.inner(self, "stop_after_if", Self::stop_after_if).flatten(),
+            stop_after_all_iters_if: fields.inner(self, "stop_after_all_iters_if", Self::stop_after_if).flatten(),
             skip_if: fields.inner(self, "skip_if", Self::skip_if).flatten(),
             sleep: fields.inner(self, "sleep", Self::transform),
             cache_ttl: fields.whole(self, "cache_ttl"),
-            timeout: fields
-                .inner(self, "timeout", Self::number_or_transform)
-                .flatten(),
+            timeout: fields.inner(self, "timeout", Self::number_or_transform).flatten(),
             delete_after_use: fields.flag(self, "delete_after_use"),
             mock: fields.inner(self, "mock", Self::mock).flatten(),
             suspend: fields.inner(self, "suspend", Self::suspend).flatten(),
@@ -89,12 +71,8 @@ impl Reader {
             }),
             "branchone" => ModuleValue::BranchOne(self.branch_one(fields, place)),
             "branchall" => ModuleValue::BranchAll(self.branch_all(fields)),
-            "identity" => ModuleValue::Identity(Identity {
-                extra: fields.rest(self),
-            }),
-            "aiagent" => ModuleValue::AiAgent(AiAgent {
-                extra: fields.rest(self),
-            }),
+            "identity" => ModuleValue::Identity(Identity { extra: fields.rest(self) }),
+            "aiagent" => ModuleValue::AiAgent(AiAgent { extra: fields.rest(self) }),
             other => {
                 self.unknown_type(place, codes::UNKNOWN_MODULE_TYPE, "module", other, &KNOWN);
                 return None;
@@ -108,16 +86,11 @@ impl Reader {
             .required_as(self, "iterator", codes::MISSING_ITERATOR)
             .map(|value| self.transform(value, &place.key("iterator")));
         ForLoop {
-            iterator: iterator.unwrap_or(InputTransform::Static {
-                value: Value::Null,
-                extra: Map::new(),
-            }),
+            iterator: iterator.unwrap_or(InputTransform::Static { value: Value::Null, extra: Map::new() }),
             modules: self.module_list(&mut fields, "modules"),
             skip_failures: fields.flag(self, "skip_failures").unwrap_or_default(),
             parallel: fields.flag(self, "parallel").unwrap_or_default(),
-            parallelism: fields
-                .inner(self, "parallelism", Self::number_or_transform)
-                .flatten(),
+            parallelism: fields.inner(self, "parallelism", Self::number_or_transform).flatten(),
             extra: fields.rest(self),
         }
     }
@@ -149,9 +122,7 @@ impl Reader {
         }
         BranchOne {
             branches: branches.unwrap_or_default(),
-            default: default
-                .map(|value| self.modules(value, &place.key("default"), "default"))
-                .unwrap_or_default(),
+            default: default.map(|value| self.modules(value, &place.key("default"), "default")).unwrap_or_default(),
             extra: fields.rest(self),
         }
     }
@@ -173,9 +144,7 @@ impl Reader {
         BranchAll {
             branches: branches.unwrap_or_default(),
             parallel: fields.flag(self, "parallel"),
-            parallelism: fields
-                .inner(self, "parallelism", Self::number_or_transform)
-                .flatten(),
+            parallelism: fields.inner(self, "parallelism", Self::number_or_transform).flatten(),
             extra: fields.rest(self),
         }
     }

@@ -7,35 +7,26 @@ use serde_json::{Map, Value};
 use super::{Fields, Reader};
 use crate::diagnostic::Diagnostic;
 use crate::openflow::{
-    ConstantRetry, ExponentialRetry, InputTransform, Mock, NumberOrTransform, Place, Retry, SkipIf,
-    StopAfterIf, Suspend,
+    ConstantRetry, ExponentialRetry, InputTransform, Mock, NumberOrTransform, Place, Retry, SkipIf, StopAfterIf,
+    Suspend,
 };
 use crate::validate::{codes, suggest};
 
 impl Reader {
-    pub(super) fn stop_after_if(
-        &mut self,
-        value: &Value,
-        place: &Place<'_>,
-    ) -> Option<StopAfterIf> {
+    pub(super) fn stop_after_if(&mut self, value: &Value, place: &Place<'_>) -> Option<StopAfterIf> {
         let mut fields = self.object(value, place, "a stop condition")?;
         Some(StopAfterIf {
             expr: fields.required_text(self, "expr"),
             skip_if_stopped: fields.flag(self, "skip_if_stopped").unwrap_or_default(),
             error_message: fields.text(self, "error_message"),
-            error_include_result: fields
-                .flag(self, "error_include_result")
-                .unwrap_or_default(),
+            error_include_result: fields.flag(self, "error_include_result").unwrap_or_default(),
             extra: fields.rest(self),
         })
     }
 
     pub(super) fn skip_if(&mut self, value: &Value, place: &Place<'_>) -> Option<SkipIf> {
         let mut fields = self.object(value, place, "a condition")?;
-        Some(SkipIf {
-            expr: fields.required_text(self, "expr"),
-            extra: fields.rest(self),
-        })
+        Some(SkipIf { expr: fields.required_text(self, "expr"), extra: fields.rest(self) })
     }
 
     pub(super) fn mock(&mut self, value: &Value, place: &Place<'_>) -> Option<Mock> {
@@ -53,9 +44,7 @@ impl Reader {
             required_events: fields.whole(self, "required_events"),
             timeout: fields.whole(self, "timeout"),
             resume_form: fields.given("resume_form").cloned(),
-            continue_on_disapprove_timeout: fields
-                .flag(self, "continue_on_disapprove_timeout")
-                .unwrap_or_default(),
+            continue_on_disapprove_timeout: fields.flag(self, "continue_on_disapprove_timeout").unwrap_or_default(),
             extra: fields.rest(self),
         })
     }
@@ -63,12 +52,8 @@ impl Reader {
     pub(super) fn retry(&mut self, value: &Value, place: &Place<'_>) -> Option<Retry> {
         let mut fields = self.object(value, place, "`retry`")?;
         Some(Retry {
-            constant: fields
-                .inner(self, "constant", Self::constant_retry)
-                .flatten(),
-            exponential: fields
-                .inner(self, "exponential", Self::exponential_retry)
-                .flatten(),
+            constant: fields.inner(self, "constant", Self::constant_retry).flatten(),
+            exponential: fields.inner(self, "exponential", Self::exponential_retry).flatten(),
             retry_if: fields.inner(self, "retry_if", Self::skip_if).flatten(),
             extra: fields.rest(self),
         })
@@ -95,15 +80,11 @@ impl Reader {
     }
 
     /// The inputs of a step, under their name or the older one.
-    pub(super) fn input_transforms(
-        &mut self,
-        fields: &mut Fields<'_, '_>,
-    ) -> BTreeMap<String, InputTransform> {
+    pub(super) fn input_transforms(&mut self, fields: &mut Fields<'_, '_>) -> BTreeMap<String, InputTransform> {
         let given = fields.inner(self, "input_transforms", Self::transforms);
         let older = fields.inner(self, "input_transform", |reader, value, place| {
             if given.is_some() {
-                let message =
-                    "`input_transform` is the older name of `input_transforms`: remove one";
+                let message = "`input_transform` is the older name of `input_transforms`: remove one";
                 reader.fault(place, codes::DUPLICATE_FIELD, message.to_owned());
             }
             reader.transforms(value, place)
@@ -116,18 +97,12 @@ impl Reader {
             self.wrong_type(place, "the inputs of a step", "an object", value);
             return BTreeMap::new();
         };
-        map.iter()
-            .map(|(name, value)| (name.clone(), self.transform(value, &place.key(name))))
-            .collect()
+        map.iter().map(|(name, value)| (name.clone(), self.transform(value, &place.key(name)))).collect()
     }
 
     /// Reads a transform; a broken one gives null.
     pub(super) fn transform(&mut self, value: &Value, place: &Place<'_>) -> InputTransform {
-        self.transform_fields(value, place)
-            .unwrap_or(InputTransform::Static {
-                value: Value::Null,
-                extra: Map::new(),
-            })
+        self.transform_fields(value, place).unwrap_or(InputTransform::Static { value: Value::Null, extra: Map::new() })
     }
 
     fn transform_fields(&mut self, value: &Value, place: &Place<'_>) -> Option<InputTransform> {
@@ -143,17 +118,9 @@ impl Reader {
                 expr: fields.text(self, "expr").unwrap_or_default(),
                 extra: fields.rest(self),
             }),
-            Some("ai") => Some(InputTransform::Ai {
-                extra: fields.rest(self),
-            }),
+            Some("ai") => Some(InputTransform::Ai { extra: fields.rest(self) }),
             Some(other) => {
-                self.unknown_type(
-                    place,
-                    codes::UNKNOWN_TRANSFORM_TYPE,
-                    "transform",
-                    other,
-                    &KNOWN,
-                );
+                self.unknown_type(place, codes::UNKNOWN_TRANSFORM_TYPE, "transform", other, &KNOWN);
                 None
             }
             None => {
@@ -164,11 +131,7 @@ impl Reader {
     }
 
     /// Reads a plain number or a transform.
-    pub(super) fn number_or_transform(
-        &mut self,
-        value: &Value,
-        place: &Place<'_>,
-    ) -> Option<NumberOrTransform> {
+    pub(super) fn number_or_transform(&mut self, value: &Value, place: &Place<'_>) -> Option<NumberOrTransform> {
         match value {
             Value::Number(number) => number.as_f64().map(NumberOrTransform::Number),
             Value::Object(_) => Some(NumberOrTransform::Transform(self.transform(value, place))),
@@ -180,31 +143,19 @@ impl Reader {
     }
 
     /// Notes a `type` that is none of the known ones; all of what the place holds counts as broken.
-    pub(super) fn unknown_type(
-        &mut self,
-        place: &Place<'_>,
-        code: &str,
-        what: &str,
-        given: &str,
-        known: &[&str],
-    ) {
+    pub(super) fn unknown_type(&mut self, place: &Place<'_>, code: &str, what: &str, given: &str, known: &[&str]) {
         self.broken.insert(place.pointer());
         let near = suggest::nearest(given, known.iter().copied());
         let help = match (given, near) {
             ("flowscript", _) => "it is the deployed form of `rawscript`".to_owned(),
-            (_, Some(near)) => format!(
-                "{} The types are {}",
-                suggest::did_you_mean(near),
-                suggest::listed(known.iter().copied())
-            ),
+            (_, Some(near)) => {
+                format!("{} The types are {}", suggest::did_you_mean(near), suggest::listed(known.iter().copied()))
+            }
             (_, None) => format!("the types are {}", suggest::listed(known.iter().copied())),
         };
-        let mut found = Diagnostic::error(
-            code,
-            place.key("type").pointer(),
-            format!("no {what} has the type `{given}`"),
-        )
-        .help(help);
+        let mut found =
+            Diagnostic::error(code, place.key("type").pointer(), format!("no {what} has the type `{given}`"))
+                .help(help);
         if let Some(near) = near {
             found.fix = Some(crate::diagnostic::Fix {
                 label: format!("change to `{near}`"),

@@ -70,7 +70,11 @@ impl JobExecutor for Jobs {
             Job::PromiseJob(job) => self.queue.borrow_mut().push_back(QueuedJob::Promise(job)),
             Job::GenericJob(job) => self.queue.borrow_mut().push_back(QueuedJob::Generic(job)),
             // Timers and clean-up: a promise that waits for them never settles, which is an error of its own.
-            _ => {}
+            Job::AsyncJob(_)
+            | Job::TimeoutJob(_)
+            | Job::IntervalJob(_)
+            | Job::FinalizationRegistryCleanupJob(_)
+            | _ => {}
         }
     }
 
@@ -121,7 +125,7 @@ pub(super) fn guard(context: &mut Context) -> JsResult<JsObject> {
 fn nesting(text: &JsString) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);
     let (mut in_string, mut escaped) = (false, false);
-    for unit in text.iter() {
+    for unit in text {
         match u8::try_from(unit) {
             _ if escaped => escaped = false,
             Ok(b'\\') if in_string => escaped = true,

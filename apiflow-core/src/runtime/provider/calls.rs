@@ -85,8 +85,7 @@ pub(crate) fn error_object(error: &CallError) -> Value {
 }
 
 fn shown(reply: &HttpReply) -> Value {
-    let headers: Map<String, Value> =
-        reply.headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+    let headers: Map<String, Value> = reply.headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
     let cut = &reply.body[..reply.body.len().min(EXCERPT_BYTES)];
     let excerpt = match std::str::from_utf8(cut) {
         Ok(text) => text.to_owned(),

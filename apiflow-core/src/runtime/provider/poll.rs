@@ -40,6 +40,7 @@ impl Ticket {
             first_effect: effect,
             started_at: self.deadline,
             deadline: self.deadline,
+            until: None,
             poll_at: None,
             operation: None,
         }
@@ -54,11 +55,6 @@ pub(crate) async fn poll(caller: &mut Caller, ticket: &Ticket, effect: u64, trie
         Err(error) => return Polled::Answered(Answer::Failed { error }),
     };
     let now = caller.now();
-    if now >= ticket.deadline {
-        let operation = serde_json::to_value(&ticket.operation).expect("an operation is plain data");
-        cancel(caller, &call, operation).await;
-        return Polled::Answered(Answer::Failed { error: too_slow(ticket) });
-    }
     let reading = match plan.poll(&ticket.operation) {
         Ok(request) => match caller.send(&call, "poll", &request).await {
             Ok(reply) => plan.read_poll(&ticket.operation, &reply),
@@ -70,6 +66,13 @@ pub(crate) async fn poll(caller: &mut Caller, ticket: &Ticket, effect: u64, trie
         Reading::Fetch(operation) => fetch(caller, &plan, &call, &operation).await,
         other => other,
     };
+    let is_over = !matches!(reading, Reading::Running(_) | Reading::Fetch(_) | Reading::Again(_));
+    if !is_over && now >= ticket.deadline {
+        // Work that had ended by its deadline was paid for: only what still runs is given up.
+        let operation = serde_json::to_value(&ticket.operation).expect("an operation is plain data");
+        cancel(caller, &call, operation).await;
+        return Polled::Answered(Answer::Failed { error: too_slow(ticket) });
+    }
     let later = |hint: Option<u64>, progress| {
         let wait = hint.unwrap_or(0).max(plan.poll_after_ms(tries + 1));
         Polled::Later { due_at: now.plus_ms(wait).min(ticket.deadline), progress }
@@ -79,9 +82,7 @@ pub(crate) async fn poll(caller: &mut Caller, ticket: &Ticket, effect: u64, trie
             Ok(result) => Answer::Done { result },
             Err(error) => Answer::Failed { error },
         }),
-        Reading::Running(operation) | Reading::Fetch(operation) => {
-            later(operation.retry_after_ms, operation.progress)
-        }
+        Reading::Running(operation) | Reading::Fetch(operation) => later(operation.retry_after_ms, operation.progress),
         Reading::Again(error) => later(error.retry_after_ms(), None),
         Reading::Failed(error) => Polled::Answered(Answer::Failed { error: named(&error, ticket) }),
     }

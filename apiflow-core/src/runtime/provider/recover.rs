@@ -53,7 +53,7 @@ async fn search(caller: &mut Caller, plan: &CallPlan, call: &Call, submitted: &H
     for _ in 0..PAGES {
         let Ok(reply) = caller.send(call, "recover", &list).await else { return Search::NotYet };
         match plan.read_recover(&reply, submitted, call.started_at, &taken) {
-            Recovery::Found(operation) => return Search::Found(accepted(caller, plan, &operation, 0)),
+            Recovery::Found(operation) => return Search::Found(accepted(caller, call, plan, &operation, 0)),
             Recovery::More(next) => list = *next,
             Recovery::NotFound => return Search::NotYet,
             Recovery::Unreadable(_) => return Search::NotYet,

@@ -23,7 +23,7 @@ pub(crate) async fn submit(caller: &mut Caller, call: &Call, arguments: Value) -
         Err(error) => return Answer::Failed { error },
     };
     match caller.send(call, "submit", &request).await {
-        Ok(reply) => read(caller, &plan, plan.read_submit(&reply)),
+        Ok(reply) => read(caller, call, &plan, plan.read_submit(&reply)),
         Err(error) => {
             let error = from_http_error(&error, &request, plan.is_repeatable());
             if error.class == ErrorClass::SubmitUnknown {
@@ -35,26 +35,20 @@ pub(crate) async fn submit(caller: &mut Caller, call: &Call, arguments: Value) -
 }
 
 /// The request of an attempt; the same for every sending of it.
-pub(super) fn request(
-    caller: &Caller,
-    plan: &CallPlan,
-    call: &Call,
-    arguments: &Value,
-) -> Result<HttpRequest, Value> {
+pub(super) fn request(caller: &Caller, plan: &CallPlan, call: &Call, arguments: &Value) -> Result<HttpRequest, Value> {
     let none = Map::new();
     let key = format!("{}-{}", caller.job, call.first_effect);
     let context =
         CallContext { job_id: &caller.job, step_id: &call.step_id, attempt: call.attempt, idempotency_key: &key };
-    let mut request = plan
-        .submit(arguments.as_object().unwrap_or(&none), &context)
-        .map_err(|error| error_object(&error))?;
+    let mut request =
+        plan.submit(arguments.as_object().unwrap_or(&none), &context).map_err(|error| error_object(&error))?;
     // A step's own bound may be tighter than the node's.
     request.timeout = request.timeout.min(Duration::from_millis(call.deadline.since_ms(call.started_at)));
     Ok(request)
 }
 
-/// What a reading of a submit or of a list means for the attempt.
-pub(super) fn read(caller: &Caller, plan: &CallPlan, reading: Reading) -> Answer {
+/// What the reading of a submit means for the attempt.
+fn read(caller: &Caller, call: &Call, plan: &CallPlan, reading: Reading) -> Answer {
     match reading {
         Reading::Done(result) => match caller.bounded(result) {
             Ok(result) => Answer::Done { result },
@@ -62,20 +56,21 @@ pub(super) fn read(caller: &Caller, plan: &CallPlan, reading: Reading) -> Answer
         },
         Reading::Running(operation) => {
             let wait = operation.retry_after_ms.unwrap_or(0).max(plan.poll_after_ms(0));
-            accepted(caller, plan, &operation, wait)
+            accepted(caller, call, plan, &operation, wait)
         }
-        Reading::Fetch(operation) => accepted(caller, plan, &operation, 0),
+        Reading::Fetch(operation) => accepted(caller, call, plan, &operation, 0),
         Reading::Again(error) | Reading::Failed(error) => Answer::Failed { error: error_object(&error) },
     }
 }
 
-pub(super) fn accepted(caller: &Caller, plan: &CallPlan, operation: &Operation, wait_ms: u64) -> Answer {
+pub(super) fn accepted(caller: &Caller, call: &Call, plan: &CallPlan, operation: &Operation, wait_ms: u64) -> Answer {
     let now = caller.now();
+    let slowest = now.plus_ms(plan.operation_timeout_ms());
     Answer::Accepted {
         provider_id: operation.id.clone(),
         operation: serde_json::to_value(operation).expect("an operation is plain data"),
         poll_at: now.plus_ms(wait_ms),
-        deadline: now.plus_ms(plan.operation_timeout_ms()),
+        deadline: call.until.map_or(slowest, |until| until.min(slowest)),
     }
 }
 

@@ -132,10 +132,10 @@ fn lower(resource: rlimit::Resource, limit: u64) -> io::Result<()> {
     resource.set(limit, limit)
 }
 
-/// The bytes of this process's address space that are in use. Source: proc(5), `/proc/pid/statm`.
+/// The bytes of this process's address space that are in use. Source: proc(5), `VmSize` in `/proc/pid/status`.
 fn address_space() -> Option<u64> {
-    const PAGE_BYTES: u64 = 4096;
-    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
-    let pages: u64 = text.split(' ').next()?.parse().ok()?;
-    Some(pages * PAGE_BYTES)
+    let text = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmSize:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
 }

@@ -31,9 +31,7 @@ pub(crate) async fn versions(
     Path((owner, name)): Path<(String, String)>,
 ) -> Result<Json<Value>, Problem> {
     let version = find(&shared, &owner, &name)?.version_json();
-    Ok(Json(
-        json!({"previous": null, "next": null, "results": [version]}),
-    ))
+    Ok(Json(json!({"previous": null, "next": null, "results": [version]})))
 }
 
 /// `GET /v1/models/{owner}/{name}/versions/{version}`.
@@ -43,18 +41,10 @@ pub(crate) async fn version(
     Path((owner, name, version)): Path<(String, String, String)>,
 ) -> Result<Json<Value>, Problem> {
     let model = find(&shared, &owner, &name)?;
-    if model.version == version {
-        Ok(Json(model.version_json()))
-    } else {
-        Err(Problem::not_found())
-    }
+    if model.version == version { Ok(Json(model.version_json())) } else { Err(Problem::not_found()) }
 }
 
-fn find(
-    shared: &Shared,
-    owner: &str,
-    name: &str,
-) -> Result<std::sync::Arc<models::Model>, Problem> {
+fn find(shared: &Shared, owner: &str, name: &str) -> Result<std::sync::Arc<models::Model>, Problem> {
     let further = shared.read(|memory| memory.behaviour.models.clone());
     models::by_name(&format!("{owner}/{name}"), &further).ok_or_else(Problem::not_found)
 }

@@ -16,19 +16,14 @@ pub(crate) async fn read(shared: Shared) -> Json<Behaviour> {
 
 /// `POST /_control`: a JSON merge patch of the knobs, for creates from now on, whatever its content type.
 /// 400 says what is wrong.
-pub(crate) async fn patch(
-    shared: Shared,
-    body: Bytes,
-) -> Result<Json<Behaviour>, (StatusCode, String)> {
+pub(crate) async fn patch(shared: Shared, body: Bytes) -> Result<Json<Behaviour>, (StatusCode, String)> {
     let merged = serde_json::from_slice(&body).and_then(|patch: Value| {
         shared.write(|memory| {
             memory.behaviour = memory.behaviour.merged(&patch)?;
             Ok(memory.behaviour.clone())
         })
     });
-    merged
-        .map(Json)
-        .map_err(|error| (StatusCode::BAD_REQUEST, format!("{error}\n")))
+    merged.map(Json).map_err(|error| (StatusCode::BAD_REQUEST, format!("{error}\n")))
 }
 
 /// `GET /_control/stats`.

@@ -26,11 +26,7 @@ use crate::validation::{check_body, check_input};
 const CREATES_LEFT: HeaderValue = HeaderValue::from_static("599");
 
 /// `POST /v1/models/{owner}/{name}/predictions`: official models only.
-pub(crate) async fn by_model(
-    shared: Shared,
-    Path((owner, name)): Path<(String, String)>,
-    call: Call,
-) -> Response {
+pub(crate) async fn by_model(shared: Shared, Path((owner, name)): Path<(String, String)>, call: Call) -> Response {
     create(&shared, Target::Model(format!("{owner}/{name}")), call).await
 }
 
@@ -40,11 +36,7 @@ pub(crate) async fn by_version(shared: Shared, call: Call) -> Response {
 }
 
 /// `POST /v1/deployments/{owner}/{name}/predictions`.
-pub(crate) async fn by_deployment(
-    shared: Shared,
-    Path((owner, name)): Path<(String, String)>,
-    call: Call,
-) -> Response {
+pub(crate) async fn by_deployment(shared: Shared, Path((owner, name)): Path<(String, String)>, call: Call) -> Response {
     create(&shared, Target::Deployment(format!("{owner}/{name}")), call).await
 }
 
@@ -82,43 +74,29 @@ async fn create(state: &Arc<State>, target: Target, call: Call) -> Response {
         Ok(order) => perform(state, number, order, &call).await,
         Err(problem) => problem.into_response(),
     };
-    response
-        .headers_mut()
-        .entry("ratelimit-remaining")
-        .or_insert(CREATES_LEFT);
-    response
-        .headers_mut()
-        .entry("ratelimit-reset")
-        .or_insert(HeaderValue::from_static("1"));
+    response.headers_mut().entry("ratelimit-remaining").or_insert(CREATES_LEFT);
+    response.headers_mut().entry("ratelimit-reset").or_insert(HeaderValue::from_static("1"));
     response
 }
 
 /// Checks a call in the order in which Replicate does: who, what, with what.
 fn order(state: &State, target: Target, call: &Call) -> Result<Order, Problem> {
     authorise(&call.headers, state)?;
-    let (further, validate) = state.read(|memory| {
-        (
-            memory.behaviour.models.clone(),
-            memory.behaviour.validate_input,
-        )
-    });
-    let body: Map<String, Value> = serde_json::from_slice(&call.body)
-        .map_err(|_| Problem::malformed("The request body is not a JSON object"))?;
+    let (further, validate) = state.read(|memory| (memory.behaviour.models.clone(), memory.behaviour.validate_input));
+    let body: Map<String, Value> =
+        serde_json::from_slice(&call.body).map_err(|_| Problem::malformed("The request body is not a JSON object"))?;
     let required: &[&str] = match &target {
         Target::Version => &["version", "input"],
         Target::Model(_) | Target::Deployment(_) => &["input"],
     };
     let find = || match &target {
         Target::Version => {
-            let version = body
-                .get("version")
-                .and_then(Value::as_str)
-                .unwrap_or_default();
+            let version = body.get("version").and_then(Value::as_str).unwrap_or_default();
             models::by_version(version, &further).ok_or_else(Problem::bad_version)
         }
-        Target::Model(name) => models::by_name(name, &further)
-            .filter(|model| model.official)
-            .ok_or_else(Problem::not_found),
+        Target::Model(name) => {
+            models::by_name(name, &further).filter(|model| model.official).ok_or_else(Problem::not_found)
+        }
         Target::Deployment(name) => models::by_deployment(name).ok_or_else(Problem::not_found),
     };
     // An unknown path is told before the body is looked at; a version can only be looked up in a body that is in order.
@@ -136,21 +114,11 @@ fn order(state: &State, target: Target, call: &Call) -> Result<Order, Problem> {
         Target::Deployment(name) => Some(name),
         Target::Model(_) | Target::Version => None,
     };
-    Ok(Order {
-        model,
-        deployment,
-        input,
-        deadline: deadline(&call.headers)?,
-        wait: wait(&call.headers),
-    })
+    Ok(Order { model, deployment, input, deadline: deadline(&call.headers)?, wait: wait(&call.headers) })
 }
 
 fn refuse(wrong: Vec<crate::validation::InvalidField>) -> Result<(), Problem> {
-    if wrong.is_empty() {
-        Ok(())
-    } else {
-        Err(Problem::invalid_input(&wrong))
-    }
+    if wrong.is_empty() { Ok(()) } else { Err(Problem::invalid_input(&wrong)) }
 }
 
 /// Does with an order what the knobs say.
@@ -162,11 +130,7 @@ async fn perform(state: &Arc<State>, number: u64, order: Order, call: &Call) -> 
             call.connection.reset();
             return StatusCode::SERVICE_UNAVAILABLE.into_response();
         }
-        CreatePlan::Accept {
-            hold,
-            drop_reply,
-            fail,
-        } => (hold, drop_reply, fail),
+        CreatePlan::Accept { hold, drop_reply, fail } => (hold, drop_reply, fail),
     };
     // Asked before the create can be seen, so that a release right after it is not missed.
     let released = state.releases.subscribe();
@@ -179,14 +143,7 @@ async fn perform(state: &Arc<State>, number: u64, order: Order, call: &Call) -> 
         created_us,
         deadline: order.deadline,
         canceled: None,
-        course: if fail {
-            Behaviour {
-                end: End::Failed,
-                ..course
-            }
-        } else {
-            course
-        },
+        course: if fail { Behaviour { end: End::Failed, ..course } } else { course },
     });
     if drop_reply {
         call.connection.reset();
@@ -196,22 +153,12 @@ async fn perform(state: &Arc<State>, number: u64, order: Order, call: &Call) -> 
     }
     match wait {
         Some(wait) => waited(state, &id, wait, &host(&call.headers)).await,
-        None => reply(
-            state,
-            &id,
-            StatusCode::CREATED,
-            &host(&call.headers),
-            View::Starting,
-        ),
+        None => reply(state, &id, StatusCode::CREATED, &host(&call.headers), View::Starting),
     }
 }
 
 /// Waits until the time is over or held creates are released.
-async fn hold_back(
-    state: &Arc<State>,
-    hold: Duration,
-    mut released: tokio::sync::watch::Receiver<u64>,
-) {
+async fn hold_back(state: &Arc<State>, hold: Duration, mut released: tokio::sync::watch::Receiver<u64>) {
     let _held = state.hold();
     // Both ways out are the same to the caller: the reply goes on.
     let _ = tokio::time::timeout(hold, released.changed()).await;
@@ -219,29 +166,16 @@ async fn hold_back(
 
 /// The reply to a create with `Prefer: wait`: when the prediction has ended, or when the wait is over.
 async fn waited(state: &Arc<State>, id: &str, wait: Wait, host: &str) -> Response {
-    let in_time = tokio::time::timeout(wait.limit, ended(state, id))
-        .await
-        .is_ok();
-    let (mode, applied) = state.read(|memory| {
-        (
-            memory.behaviour.prefer_wait,
-            memory.behaviour.preference_applied,
-        )
-    });
-    let succeeded = state
-        .find(id)
-        .is_some_and(|(_, prediction)| prediction.end().1 == End::Succeeded);
+    let in_time = tokio::time::timeout(wait.limit, ended(state, id)).await.is_ok();
+    let (mode, applied) = state.read(|memory| (memory.behaviour.prefer_wait, memory.behaviour.preference_applied));
+    let succeeded = state.find(id).is_some_and(|(_, prediction)| prediction.end().1 == End::Succeeded);
     let view = match (mode, in_time) {
         (PreferWait::ProcessingNull, _) => View::ProcessingNull,
         (PreferWait::ProcessingWithOutput, true) if succeeded => View::ProcessingWithOutput,
         (PreferWait::Honest | PreferWait::ProcessingWithOutput, true) => View::Honest,
         (PreferWait::Honest | PreferWait::ProcessingWithOutput, false) => View::Starting,
     };
-    let status = if in_time {
-        StatusCode::CREATED
-    } else {
-        StatusCode::ACCEPTED
-    };
+    let status = if in_time { StatusCode::CREATED } else { StatusCode::ACCEPTED };
     let mut response = reply(state, id, status, host, view);
     if let Some(asked) = HeaderValue::from_str(&wait.asked).ok().filter(|_| applied) {
         response.headers_mut().insert("preference-applied", asked);
@@ -265,11 +199,8 @@ async fn ended(state: &Arc<State>, id: &str) {
 impl Call {
     fn to_record(&self) -> CreateRecord {
         let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-        let headers: BTreeMap<String, String> = self
-            .headers
-            .iter()
-            .map(|(name, value)| (name.to_string(), text(value)))
-            .collect();
+        let headers: BTreeMap<String, String> =
+            self.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
         CreateRecord {
             method: self.method.to_string(),
             path: self.uri.path().to_owned(),

@@ -40,23 +40,14 @@ pub(crate) async fn list(
     let Query(filter) = filter.map_err(|error| Problem::malformed(&error.body_text()))?;
     let decode = |text| Cursor::decode(text).ok_or_else(|| Problem::malformed("Invalid cursor"));
     let cursor = filter.cursor.as_deref().map(decode).transpose()?;
-    let (after, before) = (
-        instant(filter.created_after.as_deref())?,
-        instant(filter.created_before.as_deref())?,
-    );
+    let (after, before) = (instant(filter.created_after.as_deref())?, instant(filter.created_before.as_deref())?);
     let from_web = filter.source.as_deref() == Some("web");
     let (now, host) = (shared.now(), host(&headers));
     let (page, older, newer) = shared.read(|memory| {
-        let matching = memory
-            .predictions
-            .iter()
-            .enumerate()
-            .filter(|(_, (_, prediction))| {
-                let created = prediction.created_us;
-                !from_web
-                    && after.is_none_or(|after| created >= after)
-                    && before.is_none_or(|before| created < before)
-            });
+        let matching = memory.predictions.iter().enumerate().filter(|(_, (_, prediction))| {
+            let created = prediction.created_us;
+            !from_web && after.is_none_or(|after| created >= after) && before.is_none_or(|before| created < before)
+        });
         let numbers: Vec<usize> = matching.map(|(number, _)| number).rev().collect();
         let (range, older, newer) = page(&numbers, cursor, memory.behaviour.page_size);
         let show = |number: &usize| {
@@ -71,55 +62,32 @@ pub(crate) async fn list(
         (range.iter().map(show).collect::<Value>(), older, newer)
     });
     let link = |cursor: Option<Cursor>| cursor.map(|cursor| link(&host, query.as_deref(), cursor));
-    Ok(Json(
-        json!({"previous": link(newer), "next": link(older), "results": page}),
-    ))
+    Ok(Json(json!({"previous": link(newer), "next": link(older), "results": page})))
 }
 
 /// The part of `numbers` (newest first) that a cursor means, and the cursors on either side of it.
-fn page(
-    numbers: &[usize],
-    cursor: Option<Cursor>,
-    size: usize,
-) -> (&[usize], Option<Cursor>, Option<Cursor>) {
+fn page(numbers: &[usize], cursor: Option<Cursor>, size: usize) -> (&[usize], Option<Cursor>, Option<Cursor>) {
     let size = size.max(1);
     let start = match cursor {
         None => 0,
         Some(Cursor::OlderThan(number)) => numbers.partition_point(|other| *other >= number),
-        Some(Cursor::NewerThan(number)) => numbers
-            .partition_point(|other| *other > number)
-            .saturating_sub(size),
+        Some(Cursor::NewerThan(number)) => numbers.partition_point(|other| *other > number).saturating_sub(size),
     };
     let range = &numbers[start..(start + size).min(numbers.len())];
-    let older = range
-        .last()
-        .filter(|_| start + range.len() < numbers.len())
-        .map(|last| Cursor::OlderThan(*last));
-    let newer = range
-        .first()
-        .filter(|_| start > 0)
-        .map(|first| Cursor::NewerThan(*first));
+    let older = range.last().filter(|_| start + range.len() < numbers.len()).map(|last| Cursor::OlderThan(*last));
+    let newer = range.first().filter(|_| start > 0).map(|first| Cursor::NewerThan(*first));
     (range, older, newer)
 }
 
 /// The link to another page of the same question.
 fn link(host: &str, query: Option<&str>, cursor: Cursor) -> String {
-    let rest = query
-        .unwrap_or_default()
-        .split('&')
-        .filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="));
-    let query: Vec<String> = rest
-        .map(str::to_owned)
-        .chain([format!("cursor={}", cursor.encode())])
-        .collect();
+    let rest = query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="));
+    let query: Vec<String> = rest.map(str::to_owned).chain([format!("cursor={}", cursor.encode())]).collect();
     format!("http://{host}/v1/predictions?{}", query.join("&"))
 }
 
 fn instant(text: Option<&str>) -> Result<Option<u64>, Problem> {
-    let parse = |text| {
-        clock::parse(text)
-            .ok_or_else(|| Problem::malformed("A point in time must be in RFC 3339 form"))
-    };
+    let parse = |text| clock::parse(text).ok_or_else(|| Problem::malformed("A point in time must be in RFC 3339 form"));
     text.map(parse).transpose()
 }
 
@@ -145,37 +113,18 @@ impl Cursor {
 mod tests {
     use super::*;
 
-    fn check(
-        cursor: Option<Cursor>,
-        expected: &[usize],
-        older: Option<Cursor>,
-        newer: Option<Cursor>,
-    ) {
-        assert_eq!(
-            page(&[9, 7, 5, 3, 1], cursor, 2),
-            (expected, older, newer),
-            "{cursor:?}"
-        );
+    fn check(cursor: Option<Cursor>, expected: &[usize], older: Option<Cursor>, newer: Option<Cursor>) {
+        assert_eq!(page(&[9, 7, 5, 3, 1], cursor, 2), (expected, older, newer), "{cursor:?}");
     }
 
     #[test]
     fn pages_join_without_gap_in_both_directions() {
         use Cursor::{NewerThan, OlderThan};
         check(None, &[9, 7], Some(OlderThan(7)), None);
-        check(
-            Some(OlderThan(7)),
-            &[5, 3],
-            Some(OlderThan(3)),
-            Some(NewerThan(5)),
-        );
+        check(Some(OlderThan(7)), &[5, 3], Some(OlderThan(3)), Some(NewerThan(5)));
         check(Some(OlderThan(3)), &[1], None, Some(NewerThan(1)));
         check(Some(OlderThan(1)), &[], None, None);
-        check(
-            Some(NewerThan(1)),
-            &[5, 3],
-            Some(OlderThan(3)),
-            Some(NewerThan(5)),
-        );
+        check(Some(NewerThan(1)), &[5, 3], Some(OlderThan(3)), Some(NewerThan(5)));
         check(Some(NewerThan(5)), &[9, 7], Some(OlderThan(7)), None);
     }
 

@@ -26,9 +26,7 @@ pub(crate) async fn read(
         PollPlan::Drop => connection.reset(),
     }
     match shared.find(&id) {
-        Some((age, prediction)) => {
-            Json(prediction.to_json_retained(age, &host(&headers))).into_response()
-        }
+        Some((age, prediction)) => Json(prediction.to_json_retained(age, &host(&headers))).into_response(),
         None => Problem::not_found().into_response(),
     }
 }
@@ -46,17 +44,9 @@ pub(crate) async fn cancel(
 }
 
 /// A prediction as the reply, shown in some way.
-pub(crate) fn reply(
-    state: &State,
-    id: &str,
-    status: StatusCode,
-    host: &str,
-    view: View,
-) -> Response {
+pub(crate) fn reply(state: &State, id: &str, status: StatusCode, host: &str, view: View) -> Response {
     match state.find(id) {
-        Some((age, prediction)) => {
-            (status, Json(prediction.to_json(age, host, view))).into_response()
-        }
+        Some((age, prediction)) => (status, Json(prediction.to_json(age, host, view))).into_response(),
         None => Problem::not_found().into_response(),
     }
 }

@@ -21,40 +21,23 @@ pub(crate) struct Wait {
 
 /// `Prefer: wait` or `wait=n` among the preferences; n is cut to 60, and anything else is no wait at all.
 pub(crate) fn wait(headers: &HeaderMap) -> Option<Wait> {
-    let values = headers
-        .get_all("prefer")
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    let asked = values
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
-        .find(|preference| preference.starts_with("wait"))?;
+    let values = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
+    let asked =
+        values.flat_map(|value| value.split(',')).map(str::trim).find(|preference| preference.starts_with("wait"))?;
     let limit = match asked.split_once('=') {
         None if asked == "wait" => LONGEST_WAIT,
-        Some(("wait", seconds)) => {
-            Duration::from_secs(seconds.parse().ok().filter(|seconds| *seconds > 0)?)
-        }
+        Some(("wait", seconds)) => Duration::from_secs(seconds.parse().ok().filter(|seconds| *seconds > 0)?),
         Some(_) | None => return None,
     };
-    Some(Wait {
-        asked: asked.to_owned(),
-        limit: limit.min(LONGEST_WAIT),
-    })
+    Some(Wait { asked: asked.to_owned(), limit: limit.min(LONGEST_WAIT) })
 }
 
 /// `Cancel-After: 30`, `30s`, `5m` or `1h30m45s`.
 pub(crate) fn deadline(headers: &HeaderMap) -> Result<Option<Duration>, Problem> {
-    let Some(text) = headers
-        .get("cancel-after")
-        .and_then(|value| value.to_str().ok())
-    else {
+    let Some(text) = headers.get("cancel-after").and_then(|value| value.to_str().ok()) else {
         return Ok(None);
     };
-    let wrong = || {
-        Problem::malformed(
-            "Cancel-After must be a duration of at least 5 seconds, such as 30s or 1h30m",
-        )
-    };
+    let wrong = || Problem::malformed("Cancel-After must be a duration of at least 5 seconds, such as 30s or 1h30m");
     let (mut total, mut digits) = (0_u64, String::new());
     for letter in text.trim().chars() {
         let unit = match letter {
@@ -67,21 +50,13 @@ pub(crate) fn deadline(headers: &HeaderMap) -> Result<Option<Duration>, Problem>
             's' => 1,
             _other => return Err(wrong()),
         };
-        total += std::mem::take(&mut digits)
-            .parse::<u32>()
-            .map_err(|_| wrong())
-            .map(u64::from)?
-            * unit;
+        total += std::mem::take(&mut digits).parse::<u32>().map_err(|_| wrong()).map(u64::from)? * unit;
     }
     if !digits.is_empty() {
         total += digits.parse::<u32>().map_err(|_| wrong()).map(u64::from)?;
     }
     let deadline = Duration::from_secs(total);
-    if deadline < SHORTEST_DEADLINE {
-        Err(wrong())
-    } else {
-        Ok(Some(deadline))
-    }
+    if deadline < SHORTEST_DEADLINE { Err(wrong()) } else { Ok(Some(deadline)) }
 }
 
 #[cfg(test)]
@@ -91,10 +66,7 @@ mod tests {
     use super::*;
 
     fn headers(name: &'static str, value: &'static str) -> HeaderMap {
-        HeaderMap::from_iter([(
-            HeaderName::from_static(name),
-            HeaderValue::from_static(value),
-        )])
+        HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_static(value))])
     }
 
     #[test]
@@ -116,10 +88,7 @@ mod tests {
     #[test]
     fn deadlines_are_read_in_each_form() {
         let check = |value, expected: Option<u64>| {
-            let found = deadline(&headers("cancel-after", value))
-                .ok()
-                .flatten()
-                .map(|deadline| deadline.as_secs());
+            let found = deadline(&headers("cancel-after", value)).ok().flatten().map(|deadline| deadline.as_secs());
             assert_eq!(found, expected, "{value}");
         };
         check("30", Some(30));

@@ -34,17 +34,13 @@ impl Reply {
 
     /// One header; empty if it is absent.
     pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| {
-            value.to_str().expect("the stand-in sends ASCII")
-        })
+        self.headers.get(name).map_or("", |value| value.to_str().expect("the stand-in sends ASCII"))
     }
 }
 
 /// The default behaviour after a merge patch.
 pub(crate) fn behaviour(patch: Value) -> Behaviour {
-    Behaviour::default()
-        .merged(&patch)
-        .expect("the test's patch is in order")
+    Behaviour::default().merged(&patch).expect("the test's patch is in order")
 }
 
 impl Bench {
@@ -52,42 +48,23 @@ impl Bench {
     pub(crate) async fn start(patch: Value) -> Self {
         // Fails only if another test of this process was first.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
-            .timeout(LIMIT)
-            .build()
-            .expect("a plain client can be built");
-        let replicate = Replicate::start(behaviour(patch))
-            .await
-            .expect("a free port can be bound");
+        let http = reqwest::Client::builder().timeout(LIMIT).build().expect("a plain client can be built");
+        let replicate = Replicate::start(behaviour(patch)).await.expect("a free port can be bound");
         Self { replicate, http }
     }
 
     /// A call of a path below `/v1` with a token and further headers.
-    pub(crate) fn request(
-        &self,
-        method: Method,
-        path: &str,
-        headers: &[(&str, &str)],
-    ) -> reqwest::RequestBuilder {
-        let request = self
-            .http
-            .request(method, format!("{}{path}", self.replicate.base_url()))
-            .bearer_auth("r8_test");
-        headers.iter().fold(request, |request, (name, value)| {
-            request.header(*name, *value)
-        })
+    pub(crate) fn request(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> reqwest::RequestBuilder {
+        let request = self.http.request(method, format!("{}{path}", self.replicate.base_url())).bearer_auth("r8_test");
+        headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))
     }
 
     pub(crate) async fn get(&self, path: &str) -> Reply {
-        receive(self.request(Method::GET, path, &[]))
-            .await
-            .expect("the stand-in answers")
+        receive(self.request(Method::GET, path, &[])).await.expect("the stand-in answers")
     }
 
     pub(crate) async fn post(&self, path: &str, headers: &[(&str, &str)], body: Value) -> Reply {
-        receive(self.request(Method::POST, path, headers).json(&body))
-            .await
-            .expect("the stand-in answers")
+        receive(self.request(Method::POST, path, headers).json(&body)).await.expect("the stand-in answers")
     }
 
     /// A create with a prompt.
@@ -104,26 +81,19 @@ impl Bench {
             if test(&object) {
                 return object;
             }
-            assert!(
-                start.elapsed() < LIMIT,
-                "the prediction never got there: {object}"
-            );
+            assert!(start.elapsed() < LIMIT, "the prediction never got there: {object}");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 
     /// Reads a prediction until it has ended.
     pub(crate) async fn ended(&self, id: &Value) -> Value {
-        self.read_until(id, |object| !object["completed_at"].is_null())
-            .await
+        self.read_until(id, |object| !object["completed_at"].is_null()).await
     }
 
     /// Waits until calls have made `test` hold.
     pub(crate) async fn until(&self, test: impl Fn(&Stats) -> bool) -> Stats {
-        self.replicate
-            .until(LIMIT, test)
-            .await
-            .expect("the calls arrive in time")
+        self.replicate.until(LIMIT, test).await.expect("the calls arrive in time")
     }
 }
 
@@ -131,11 +101,7 @@ impl Bench {
 pub(crate) async fn receive(request: reqwest::RequestBuilder) -> reqwest::Result<Reply> {
     let response = request.send().await?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    Ok(Reply {
-        status,
-        headers,
-        text: response.text().await?,
-    })
+    Ok(Reply { status, headers, text: response.text().await? })
 }
 
 /// A create body with a prompt.
@@ -148,9 +114,7 @@ pub(crate) fn assert_reset(result: reqwest::Result<Reply>) {
     let error = result.expect_err("the connection is broken");
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
     while let Some(error) = cause {
-        let kind = error
-            .downcast_ref::<std::io::Error>()
-            .map(std::io::Error::kind);
+        let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
         if kind == Some(std::io::ErrorKind::ConnectionReset) {
             return;
         }

@@ -1,0 +1,83 @@
+//! Headers of the submit.
+
+use serde_json::{Value, json};
+
+use super::{CONTEXT, call, object, sent, submitted};
+use crate::call::ErrorClass;
+
+fn check(connector: &Value, data: &Value, given: &Value, expected: &[(&str, &str)]) {
+    let shown = sent(&call(connector, data), given);
+    let headers = shown["headers"].as_object().expect("an object").clone();
+    let headers: Vec<(&str, &str)> =
+        headers.iter().map(|(name, value)| (name.as_str(), value.as_str().expect("text"))).collect();
+    assert_eq!(headers, expected, "{connector} {data}");
+}
+
+#[test]
+fn the_nodes_headers_win_without_regard_to_case_and_null_removes() {
+    let connector = json!({
+        "header": {"Authorization": "Bearer $KEY", "Prefer": "wait", "X-A": "1"},
+        "data": {"header": {"x-a": "2", "X-B": "b", "X-C": "c"}},
+    });
+    let get = json!({"method": "GET"});
+    check(
+        &connector,
+        &get,
+        &json!({}),
+        &[("Authorization", "Bearer $KEY"), ("Prefer", "wait"), ("x-a", "2"), ("X-B", "b"), ("X-C", "c")],
+    );
+    let data = json!({"method": "GET", "header": {"PREFER": null, "X-a": "3", "x-b": null, "X-D": "d"}});
+    check(&connector, &data, &json!({}), &[("Authorization", "Bearer $KEY"), ("X-a", "3"), ("X-C", "c"), ("X-D", "d")]);
+    let removed = json!({"header": {"X-A": "1"}, "data": {"header": {"x-A": null}}});
+    check(&removed, &get, &json!({}), &[]);
+}
+
+#[test]
+fn headers_are_templates_and_absent_ones_are_left_out() {
+    let data = json!({
+        "method": "GET",
+        "header": {"X-Trace": "{{ job.id }}/{{ step.id }}/{{ step.attempt }}", "X-Seed": "{{ input.seed }}", "X-Gone": "v{{ input.gone }}", "X-Null": "{{ input.z }}"},
+    });
+    check(&json!({}), &data, &json!({"seed": 7, "z": null}), &[("X-Trace", "job-1/step-1/2"), ("X-Seed", "7")]);
+}
+
+#[test]
+fn accept_and_the_idempotency_key_are_set_over_templates() {
+    let data = json!({
+        "method": "GET", "header": {"accept": "a/b", "idempotency-key": "x"},
+        "accept": "image/*", "idempotency_header": "Idempotency-Key",
+    });
+    check(&json!({}), &data, &json!({}), &[("Accept", "image/*"), ("Idempotency-Key", "key-1")]);
+}
+
+#[test]
+fn a_value_cannot_begin_another_header() {
+    let plan = call(&json!({}), &json!({"header": {"X-A": "{{ input.a }}", "X-B": "b {{ input.b }}"}}));
+    for given in [json!({"a": "x\r\nX-Evil: 1"}), json!({"a": "x\n"}), json!({"a": "x\u{0}"}), json!({"b": "\u{7f}"})] {
+        let error = plan.submit(&object(&given), &CONTEXT).expect_err("it would break the header");
+        let name = if given.get("a").is_some() { "X-A" } else { "X-B" };
+        let message = format!("header `{name}`: a line break or another control character cannot stand there");
+        assert_eq!((error.class, error.message), (ErrorClass::InvalidInput, message));
+    }
+    check(
+        &json!({}),
+        &json!({"method": "GET", "header": {"X-A": "{{ input.a }}"}}),
+        &json!({"a": "$KEY {{ job.id }}"}),
+        &[("X-A", "$KEY {{ job.id }}")],
+    );
+    let hostile = submitted(&plan, &json!({"a": "$KEY"}));
+    assert_eq!(hostile.secrets, [], "what a caller gives is no reference");
+}
+
+#[test]
+fn secrets_are_meant_for_the_bases_host_alone() {
+    for (base, host) in [
+        ("https://API.example.com/v1", "api.example.com"),
+        ("https://api.example.com:443", "api.example.com"),
+        ("http://127.0.0.1:8080/v1", "127.0.0.1:8080"),
+    ] {
+        let request = submitted(&call(&json!({"base_url": base}), &json!({"header": {"A": "$KEY"}})), &json!({}));
+        assert_eq!(request.credential_hosts, [host]);
+        assert_eq!(request.secrets.len(), 1);
+    }
+}

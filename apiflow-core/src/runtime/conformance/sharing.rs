@@ -1,0 +1,72 @@
+//! Several processes on one database: what one holds or committed, the other does not undo.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use serde_json::json;
+
+use super::fixtures::{ENDED, LONG, PAST, Subject, create, ending, event, fenced, release};
+use crate::ports::{Claim, Commit, JobFilter, JobStatus};
+
+const JOBS: usize = 24;
+/// The last event of each job.
+const GOAL: u64 = 12;
+/// How often a worker finds nothing to do before it gives up.
+const IDLE: u32 = 1_000;
+
+/// Four workers, two on each store, steal jobs from each other until all have ended.
+pub(super) async fn workers_that_steal_jobs_finish_each_once(stores: [Subject; 2]) {
+    for index in 0..JOBS {
+        create(&stores[index % 2], &format!("job-{index:02}")).await;
+    }
+    let [one, other] = &stores;
+    let workers = [(one, "w0", ENDED), (other, "w1", ENDED), (one, "w2", LONG), (other, "w3", LONG)];
+    let committed: Vec<u64> =
+        join_all(workers.map(|(store, worker, lease)| work(store, worker, lease))).await.into_iter().collect();
+    assert_eq!(committed.iter().sum::<u64>(), JOBS as u64 * (GOAL - 1), "each event is committed once");
+    for index in 0..JOBS {
+        let job = format!("job-{index:02}");
+        let events = stores[0].events(&job, 0, 100).await.expect("events are read");
+        assert!(events.iter().map(|event| event.seq).eq(1..=GOAL), "the journal of `{job}` has no gap");
+    }
+}
+
+/// Works until all jobs have ended; gives how many turns it committed.
+async fn work(store: &Subject, worker: &str, lease: Duration) -> u64 {
+    let (mut committed, mut idle) = (0, 0);
+    while idle < IDLE {
+        let claims = store.claim(worker, 3, lease).await.expect("a claim works");
+        if claims.is_empty() {
+            if has_finished(store).await {
+                return committed;
+            }
+            idle += 1;
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        for claim in claims {
+            committed += u64::from(turn(store, worker, claim).await);
+        }
+    }
+    panic!("`{worker}` finds nothing to do, but not all jobs have ended")
+}
+
+async fn has_finished(store: &Subject) -> bool {
+    let ended = JobFilter { status: Some(JobStatus::Completed), ..JobFilter::default() };
+    store.jobs(&ended, None, 100).await.expect("a list is read").len() == JOBS
+}
+
+/// Takes in what waits, adds an event, and tells the job so; says whether the turn was the worker's to take.
+async fn turn(store: &Subject, worker: &str, claim: Claim) -> bool {
+    let loaded = store.load(&claim.job).await.expect("the job is loaded");
+    let seq = loaded.job.last_seq + 1;
+    let held = std::slice::from_ref(&claim.job);
+    store.renew(worker, held, ENDED).await.expect("a renewal works");
+    let key = format!("{worker}-{seq}");
+    store.deliver(&claim.job, &key, json!(seq), None).await.expect("a message is delivered");
+    let base =
+        if seq == GOAL { ending(&claim.job, claim.version) } else { release(&claim.job, claim.version, Some(PAST)) };
+    let consumed = loaded.inbox.iter().map(|message| message.id).collect();
+    let done = store.commit(Commit { events: vec![event(seq)], consumed, ..base }).await;
+    assert!(done.is_ok() || done == fenced(&claim.job), "a turn is taken or lost: {done:?}");
+    done.is_ok()
+}

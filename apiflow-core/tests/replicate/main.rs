@@ -1,0 +1,141 @@
+//! The driver against a stand-in for Replicate, over real HTTP.
+
+mod faults;
+mod founding;
+mod growth;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use apiflow_core::catalog::{parse_connector, parse_node};
+use apiflow_core::http::{Http, HttpLimits, OutgoingPolicy};
+use apiflow_core::ports::{Clock, JobBundle, JobRow, StepRow, Store};
+use apiflow_core::runtime::boa::BoaEvaluator;
+use apiflow_core::runtime::clock::SystemClock;
+use apiflow_core::runtime::memory::MemoryStore;
+use apiflow_core::runtime::secrets::StaticSecrets;
+use apiflow_core::runtime::{NewRun, Runtime, RuntimeParts, RuntimeSettings};
+use fake_providers::{Behaviour, Replicate};
+use serde_json::{Value, json};
+
+/// A worker on a memory store, and the stand-in that it calls.
+struct Bench {
+    runtime: Runtime,
+    store: Arc<MemoryStore>,
+    provider: Replicate,
+    working: tokio::task::JoinHandle<()>,
+    stop: tokio::sync::watch::Sender<bool>,
+}
+
+impl Bench {
+    async fn start(behaviour: Behaviour) -> Self {
+        Self::start_at(behaviour, Arc::new(SystemClock), RuntimeSettings::new("tests")).await
+    }
+
+    async fn start_at(behaviour: Behaviour, clock: Arc<dyn Clock>, settings: RuntimeSettings) -> Self {
+        let provider = Replicate::start(behaviour).await.expect("the stand-in starts");
+        let store = Arc::new(MemoryStore::new(clock.clone()));
+        let policy = OutgoingPolicy::parse(&provider.address().to_string()).expect("an address");
+        let secrets = Arc::new(StaticSecrets::new().with("REPLICATE_API_TOKEN", "r8_canary", &[]));
+        let http = Http::new(
+            policy,
+            secrets,
+            HttpLimits { max_reply_bytes: 1024 * 1024, connect_timeout: Duration::from_secs(5) },
+        )
+        .expect("a client");
+        let parts = RuntimeParts {
+            store: store.clone(),
+            http: Arc::new(http),
+            evaluator: Arc::new(BoaEvaluator::new()),
+            clock,
+        };
+        let runtime = Runtime::new(parts, settings);
+        let stop = tokio::sync::watch::Sender::new(false);
+        let mut stopped = stop.subscribe();
+        let worker = runtime.clone();
+        let working = tokio::spawn(async move {
+            let until = async move {
+                let _closed = stopped.wait_for(|stop| *stop).await.map(|_| ());
+            };
+            worker.work(until).await;
+        });
+        Self { runtime, store, provider, working, stop }
+    }
+
+    /// The founding node of the stand-in, and a document, ready to run.
+    fn bundle(&self, document: Value) -> JobBundle {
+        bundle(self.provider.base_url(), document)
+    }
+
+    async fn submit(&self, document: Value, input: Value) {
+        self.submit_as("job", self.bundle(document), input).await;
+    }
+
+    async fn submit_as(&self, id: &str, bundle: JobBundle, input: Value) {
+        let run = NewRun {
+            id: id.to_owned(),
+            seed: 1,
+            name: id.to_owned(),
+            workflow_id: None,
+            node_id: None,
+            created_by: None,
+            bundle,
+            input,
+            idempotency: None,
+        };
+        self.runtime.submit(run).await.expect("the job is made");
+    }
+
+    /// The job, once it has ended.
+    async fn ended(&self) -> JobRow {
+        let job = self.runtime.wait("job", Duration::from_secs(30)).await.expect("the store answers");
+        let job = job.expect("the job is there");
+        assert!(job.patch.status.is_final(), "the job is still {}", job.patch.status.as_str());
+        job
+    }
+
+    async fn output(&self, job: &JobRow) -> Value {
+        let output = job.patch.output.as_ref().expect("an output");
+        self.runtime.resolve(&job.id, output).await.expect("the output is there")
+    }
+
+    async fn steps(&self) -> Vec<StepRow> {
+        self.store.steps("job", 0, 500).await.expect("the store answers")
+    }
+
+    async fn finish(self) {
+        self.stop.send_replace(true);
+        self.working.await.expect("the worker ends");
+    }
+}
+
+/// A file of the founding document.
+fn founding(name: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance/founding").join(name);
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_str(&text).expect("JSON")
+}
+
+fn bundle(base_url: impl AsRef<str>, document: Value) -> JobBundle {
+    let mut connector = founding("connector.json");
+    connector["id"] = json!("replicate_connector_id");
+    connector["base_url"] = json!(base_url.as_ref());
+    let mut node = founding("node.json");
+    node["id"] = json!("replicate_flux_kontext_pro_node_id");
+    node["data"] = json!({
+        "path": "/models/black-forest-labs/flux-kontext-pro/predictions",
+        "body": {"input": "{{ input }}"},
+        "operation": "replicate",
+    });
+    let mut bundle = JobBundle { document, ..JobBundle::default() };
+    let connector = parse_connector(&connector).expect("the founding connector");
+    let node = parse_node(&node).expect("the founding node");
+    bundle.catalog.connectors.insert(connector.id.clone(), connector);
+    bundle.catalog.nodes.insert(node.id.clone(), node);
+    bundle
+}
+
+fn fast() -> Behaviour {
+    Behaviour { delay_ms: 100, ..Behaviour::default() }
+}

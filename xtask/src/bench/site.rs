@@ -1,0 +1,65 @@
+//! The server that is measured, with the workflow in it.
+
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use super::{Echo, STEPS};
+use crate::Result;
+use crate::demo::{Api, Server, Settings};
+
+/// A server on one database, ready to run the workflow.
+pub(crate) struct Site {
+    api: Api,
+    _server: Server,
+}
+
+impl Site {
+    /// Starts the server, on a file of its own where no database is given, and declares all that the workflow needs; runs it once and counts the calls, so that what is
+    /// measured is known to be the real thing.
+    pub(crate) async fn start(program: &Path, folder: &Path, database: Option<String>, echo: &Echo) -> Result<Self> {
+        let folder = tempfile::tempdir_in(folder).map_err(|error| format!("no temporary folder: {error}"))?;
+        let allowed = echo.url.trim_start_matches("http://").to_owned();
+        let settings = Settings { allowed, secrets: Vec::new(), database };
+        let server = Server::start(program, folder, settings).await?;
+        let mut api = Api::new(&server.url)?;
+        api.login(crate::demo::ADMIN, &server.password).await?;
+        api.post("/connectors", &json!({"id": "echo", "name": "Echo", "base_url": echo.url, "method": "POST"})).await?;
+        api.post("/nodes", &node()).await?;
+        api.post("/workflows", &json!({"id": "bench", "name": "Bench", "nodes": document()})).await?;
+        let site = Self { api, _server: server };
+        let before = echo.calls();
+        site.run().await?;
+        let calls = echo.calls() - before;
+        if calls == STEPS { Ok(site) } else { Err(format!("one run made {calls} calls instead of {STEPS}")) }
+    }
+
+    /// Runs the workflow and waits for its result, in one call.
+    pub(crate) async fn run(&self) -> Result {
+        let job = self.api.run_and_wait("/workflow/bench/run", &json!({"input": {}})).await?;
+        let value = &job["output"]["value"];
+        if *value == STEPS { Ok(()) } else { Err(format!("the workflow gave {job} instead of {STEPS}")) }
+    }
+}
+
+fn node() -> Value {
+    json!({
+        "id": "step", "name": "Step", "connector_id": "echo",
+        "input": [{"name": "value", "type": "integer", "required": true}],
+        "output": [{"name": "value", "type": "integer", "mapping": "value"}],
+        "data": {"path": "/step"},
+    })
+}
+
+/// Steps in sequence, each with the value of the one before.
+fn document() -> Value {
+    let module = |at: usize| {
+        let value = match at {
+            0 => json!({"type": "static", "value": 0}),
+            _ => json!({"type": "javascript", "expr": format!("results.step_{}.value", at - 1)}),
+        };
+        let transforms = Map::from_iter([("value".to_owned(), value)]);
+        json!({"id": format!("step_{at}"), "value": {"type": "script", "path": "node/step", "input_transforms": transforms}})
+    };
+    json!({"summary": "Bench", "value": {"modules": (0..STEPS).map(module).collect::<Vec<_>>()}})
+}
