@@ -10,6 +10,11 @@ function setting(name: string): string {
 	return value;
 }
 
+/** The address of the stand-in for Replicate. */
+function standIn(): string {
+	return new URL(setting('FAKE_REPLICATE_URL')).origin;
+}
+
 /** A real picture of one pixel, for addresses that lead nowhere. */
 const PIXEL = Buffer.from(
 	'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
@@ -39,9 +44,15 @@ export class Rest {
 
 	/** Sets what the stand-in for Replicate does from now on. */
 	async standIn(behaviour: object): Promise<void> {
-		const origin = new URL(setting('FAKE_REPLICATE_URL')).origin;
-		const reply = await this.#request.post(`${origin}/_control`, { data: behaviour });
+		const reply = await this.#request.post(`${standIn()}/_control`, { data: behaviour });
 		expect(reply.ok(), await reply.text()).toBe(true);
+	}
+
+	/** Undoes what earlier tests set. */
+	async calm(): Promise<void> {
+		const reply = await this.#request.post(`${standIn()}/_control/reset`);
+		expect(reply.ok(), await reply.text()).toBe(true);
+		await this.standIn({ delay_ms: 200 });
 	}
 
 	/** Declares a connector to the stand-in, a node of it and a workflow that calls the node twice. */
@@ -84,7 +95,7 @@ export function connector({ connector, unique }: World) {
 	return {
 		id: connector,
 		name: `Replicate ${unique}`,
-		base_url: `${new URL(setting('FAKE_REPLICATE_URL')).origin}/v1`,
+		base_url: `${standIn()}/v1`,
 		method: 'POST',
 		header: { Authorization: 'Bearer $E2E_REPLICATE_TOKEN' }
 	};
@@ -176,7 +187,9 @@ export const test = base.extend<Fixtures, { token: string }>({
 	],
 	rest: async ({ playwright, token }, use) => {
 		const request = await playwright.request.newContext({ baseURL: setting('APIFLOW_URL') });
-		await use(new Rest(request, token));
+		const rest = new Rest(request, token);
+		await rest.calm();
+		await use(rest);
 		await request.dispose();
 	},
 	faults: [

@@ -1,8 +1,6 @@
 import { expect, expectRefusal, PICTURE, test, workflow } from './fixtures.ts';
 import type { Job } from './types.ts';
 
-test.beforeEach(({ rest }) => rest.standIn({ delay_ms: 200, end: 'succeeded', fail_predictions: 0 }));
-
 test('a run is started from its form and followed to its end', async ({ admin, rest }) => {
 	const world = await rest.world();
 	await rest.standIn({ delay_ms: 1500 });
