@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use apiflow_core::catalog::{Connector, Node};
+use apiflow_core::engine::{Event, Program, Run};
 use apiflow_core::ports::{
-    Clock, HttpClient, HttpError, HttpReply, HttpRequest, JobBundle, JobRow, RequestBody, Store, Timestamp,
+    Clock, EventRow, HttpClient, HttpError, HttpReply, HttpRequest, JobBundle, JobRow, RequestBody, Store, Timestamp,
 };
 use apiflow_core::runtime::boa::BoaEvaluator;
 use apiflow_core::runtime::clock::ManualClock;
@@ -164,8 +165,33 @@ async fn run(case: &Case) -> (JobRow, Value, BTreeMap<String, u64>) {
     };
     let _ended = stop.send(());
     working.await.expect("the worker ends");
+    replays_to_itself(case, store.as_ref(), &job).await;
     let runs = nodes.runs.lock().unwrap_or_else(PoisonError::into_inner).clone();
     (job, result, runs)
+}
+
+/// Asserts that the journal alone gives the job's end, and that a snapshot at any point of it changes nothing.
+async fn replays_to_itself(case: &Case, store: &MemoryStore, job: &JobRow) {
+    let program = Arc::new(Program::compile(&bundle(&case.flow)).expect("the case was run"));
+    let journal = store.events("job", 0, 100_000).await.expect("the store answers");
+    let apply = |run: &mut Run, row: &EventRow| {
+        let event: Event = serde_json::from_value(row.body.clone()).expect("an event");
+        run.apply(row.seq, row.at, &event);
+    };
+    let mut whole = Run::new(program.clone());
+    let mut snapshots = Vec::new();
+    for row in &journal {
+        apply(&mut whole, row);
+        snapshots.push(whole.snapshot());
+    }
+    assert_eq!(whole.patch(), job.patch, "case `{}`: the journal gives another end", case.name);
+    for (taken, snapshot) in snapshots.iter().enumerate() {
+        let mut restored = Run::restore(program.clone(), snapshot).expect("a snapshot");
+        for (row, expected) in journal.iter().zip(&snapshots).skip(taken + 1) {
+            apply(&mut restored, row);
+            assert_eq!(&restored.snapshot(), expected, "case `{}`, event {} after {taken}", case.name, row.seq);
+        }
+    }
 }
 
 /// What of a case did not come out as expected.

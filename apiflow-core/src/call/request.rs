@@ -117,6 +117,11 @@ impl CallPlan {
         to_ms(grown.min(poll.max_interval_s))
     }
 
+    /// Whether the call starts work that goes on after its reply, and that the provider may be asked to cancel.
+    pub fn has_operation(&self) -> bool {
+        self.rule.is_some()
+    }
+
     /// Whether the same request may be sent again without being paid twice: declared `idempotent`, with an
     /// `idempotency_header`, or GET or HEAD.
     pub fn is_repeatable(&self) -> bool {

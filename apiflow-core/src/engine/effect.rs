@@ -11,6 +11,7 @@ use crate::ports::{CallRecord, Timestamp};
 
 /// Something that the world owes.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a handful live at a time, each for one turn")]
 pub enum Effect {
     /// Free: what a module needs before it begins. Performed inside the turn, without a commit of its own.
     Prepare(Prepare),

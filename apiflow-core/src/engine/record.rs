@@ -37,7 +37,7 @@ pub(super) fn apply(run: &mut Run, seq: u64, at: Timestamp, event: &Event) {
             step_passed(run, seq, at, *frame, (step_id, path), *skipped, result);
         }
         Event::AttemptStarted { frame, attempt, deadline } => {
-            attempt_started(run, seq, at, *frame, *attempt, *deadline)
+            attempt_started(run, seq, at, *frame, *attempt, *deadline);
         }
         Event::OperationAccepted { frame, effect, provider_id, poll_at, deadline } => {
             accepted(run, seq, *frame, *effect, provider_id.as_deref(), *poll_at, *deadline);
@@ -201,9 +201,10 @@ fn begin(run: &mut Run, seq: u64, at: Timestamp, frame: u64, input: u64, deadlin
     let repeated = if let Stage::Call(open) = &step.stage { Some(open.first_effect) } else { None };
     let stage = match &step.start {
         Start::Call { deadline: first, bound_ms, .. } => {
-            let path = match &module.module.value {
-                ModuleValue::Script(script) => script.path.clone(),
-                _ => String::new(),
+            let path = if let ModuleValue::Script(script) = &module.module.value {
+                script.path.clone()
+            } else {
+                String::new()
             };
             Stage::Call(OpenCall {
                 effect: seq,

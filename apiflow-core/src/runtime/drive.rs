@@ -264,6 +264,19 @@ impl<'a> Drive<'a> {
                     None if now >= call.deadline.plus_ms(grace) => self.spawn(call, Task::Recover),
                     None => {}
                 },
+                // The id of an operation is needed to cancel it, so its submit is waited for. Any other call has
+                // nothing to cancel: its reply is not waited for.
+                Effect::Cancel(call)
+                    if call.operation.is_none()
+                        && self.plans.plan(&call.path).is_ok_and(|plan| !plan.has_operation()) =>
+                {
+                    if let Some(task) = self.out.get(&call.effect) {
+                        task.abort();
+                    }
+                    let returned = Returned { effect: call.effect, answer: Answer::Cancelled, calls: Vec::new() };
+                    // The receiver is this drive's own.
+                    let _own = self.returns.0.send(returned);
+                }
                 Effect::Call(_)
                 | Effect::Cancel(_)
                 | Effect::Poll(_)

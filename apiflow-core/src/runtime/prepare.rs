@@ -61,10 +61,10 @@ impl Evaluation<'_> {
                         }
                         args
                     }
-                    None => match self.values.resolve(&names.args.value()).await? {
-                        Value::Object(args) => args,
-                        _ => Map::new(),
-                    },
+                    None => {
+                        let args = self.values.resolve(&names.args.value()).await?;
+                        args.as_object().cloned().unwrap_or_default()
+                    }
                 };
                 self.inputs(path, args, effect).await
             }
@@ -108,13 +108,11 @@ impl Evaluation<'_> {
             Some(limit) => Some(self.number(limit, names, "parallelism").await? as u64),
             None => None,
         };
-        match found {
-            Value::Array(items) => Ok(Prepared::Items { items, limit }),
-            other => {
-                let message = format!("Expected an array value in the iterator expression, found: {}", excerpt(&other));
-                Err(Fault::Step(json!({"name": "IteratorError", "message": message})))
-            }
+        if let Value::Array(items) = found {
+            return Ok(Prepared::Items { items, limit });
         }
+        let message = format!("Expected an array value in the iterator expression, found: {}", excerpt(&found));
+        Err(Fault::Step(json!({"name": "IteratorError", "message": message})))
     }
 
     /// Evaluates what follows a step.

@@ -112,7 +112,9 @@ impl Values {
         let mut object = match self.resolve(&args.base).await? {
             Value::Object(object) => object,
             Value::Null => Map::new(),
-            other => Map::from_iter([("value".to_owned(), other)]),
+            other @ (Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
+                Map::from_iter([("value".to_owned(), other)])
+            }
         };
         for iter in &args.iters {
             shift(&mut object, "iter");

@@ -14,7 +14,7 @@ use crate::ports::{DuePoll, StoreError};
 /// Polls under way at the same time.
 const POLLS: u32 = 64;
 /// How long a poll that was taken is hidden from others: longer than a poll can take.
-const POLL_LEASE: Duration = Duration::from_secs(60);
+const POLL_LEASE: Duration = Duration::from_mins(1);
 
 /// Works until `stop` is done, then lets the turns under way end.
 pub(super) async fn work(inner: &Arc<Inner>, stop: impl Future<Output = ()> + Send) {
@@ -146,6 +146,7 @@ impl Inner {
     pub(super) fn caller(&self, job: &str, plans: Arc<provider::JobPlans>) -> Caller {
         Caller {
             job: job.to_owned(),
+            store: self.parts.store.clone(),
             http: self.parts.http.clone(),
             clock: self.parts.clock.clone(),
             plans,

@@ -109,11 +109,15 @@ impl Drive<'_> {
             .filter(|recorded| matches!(recorded.event, Event::StepStarted { .. } | Event::AttemptStarted { .. }))
             .map(|recorded| recorded.seq)
             .collect();
-        let open = self.run.pending().into_iter().filter_map(|effect| match effect {
-            Effect::Call(call) if begun.contains(&call.effect) => Some(call.effect),
-            _ => None,
-        });
-        self.journalled = open.collect();
+        let mut open = BTreeSet::new();
+        for effect in self.run.pending() {
+            if let Effect::Call(call) = effect
+                && begun.contains(&call.effect)
+            {
+                open.insert(call.effect);
+            }
+        }
+        self.journalled = open;
         !self.journalled.is_empty()
     }
 
@@ -157,9 +161,8 @@ impl Drive<'_> {
         }
         let ends = |event: &Event| matches!(event, Event::CancelRequested { .. } | Event::FlowEnded { .. });
         let ended = batch.events.iter().any(|recorded| ends(&recorded.event));
-        let orphans = self.run.pending().into_iter().filter_map(|effect| match effect {
-            Effect::Cancel(call) if call.operation.is_some() => Some(call.effect),
-            _ => None,
+        let orphans = self.run.pending().into_iter().filter_map(|effect| {
+            if let Effect::Cancel(call) = effect { call.operation.map(|_| call.effect) } else { None }
         });
         Ok(Commit {
             job: self.job.clone(),
@@ -182,10 +185,10 @@ impl Drive<'_> {
         let mut polls = Vec::new();
         for effect in self.run.pending() {
             let Effect::Poll(call) = effect else { continue };
-            let accepted = events.iter().find_map(|recorded| match &recorded.event {
-                Event::OperationAccepted { effect, .. } if *effect == call.effect => recorded.value.clone(),
-                _ => None,
-            });
+            let accepted = events.iter().find(
+                |recorded| matches!(recorded.event, Event::OperationAccepted { effect, .. } if effect == call.effect),
+            );
+            let accepted = accepted.and_then(|recorded| recorded.value.clone());
             let Some(operation) = accepted else { continue };
             let operation: Operation = serde_json::from_value(operation)
                 .map_err(|error| StoreError::Backend(format!("an operation cannot be read: {error}")))?;

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::JobPlans;
 use crate::call::{CallError, CallPlan};
 use crate::engine::Call;
-use crate::ports::{CallRecord, Clock, HttpClient, HttpError, HttpReply, HttpRequest, Timestamp};
+use crate::ports::{CallRecord, Clock, HttpClient, HttpError, HttpReply, HttpRequest, Store, Timestamp};
 use crate::template;
 
 /// Bytes of a reply that its record shows.
@@ -16,6 +16,7 @@ const EXCERPT_BYTES: usize = 4096;
 /// Sends the calls of one attempt, and keeps their records.
 pub(crate) struct Caller {
     pub(crate) job: String,
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) http: Arc<dyn HttpClient>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) plans: Arc<JobPlans>,

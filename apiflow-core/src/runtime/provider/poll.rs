@@ -62,10 +62,8 @@ pub(crate) async fn poll(caller: &mut Caller, ticket: &Ticket, effect: u64, trie
         },
         Err(error) => Reading::Failed(error),
     };
-    let reading = match reading {
-        Reading::Fetch(operation) => fetch(caller, &plan, &call, &operation).await,
-        other => other,
-    };
+    let reading =
+        if let Reading::Fetch(operation) = reading { fetch(caller, &plan, &call, &operation).await } else { reading };
     let is_over = !matches!(reading, Reading::Running(_) | Reading::Fetch(_) | Reading::Again(_));
     if !is_over && now >= ticket.deadline {
         // Work that had ended by its deadline was paid for: only what still runs is given up.

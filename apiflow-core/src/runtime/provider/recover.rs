@@ -28,8 +28,9 @@ pub(crate) async fn recover(caller: &mut Caller, call: &Call, arguments: Value) 
         Ok(submitted) => submitted,
         Err(error) => return Answer::Failed { error },
     };
+    let taken = taken(caller).await;
     for look in 0..LOOKS {
-        match search(caller, &plan, call, &submitted).await {
+        match search(caller, &plan, call, &submitted, &taken).await {
             Search::Found(answer) => return answer,
             Search::Impossible => break,
             Search::NotYet => {
@@ -47,12 +48,29 @@ enum Search {
     Impossible,
 }
 
-async fn search(caller: &mut Caller, plan: &CallPlan, call: &Call, submitted: &HttpRequest) -> Search {
+/// The provider's ids that other steps and attempts of this job hold already.
+async fn taken(caller: &Caller) -> BTreeSet<String> {
+    let mut ids = BTreeSet::new();
+    let mut after = 0;
+    while let Ok(steps) = caller.store.steps(&caller.job, after, 500).await {
+        let Some(last) = steps.last() else { break };
+        after = last.ordinal;
+        ids.extend(steps.into_iter().filter_map(|step| step.provider_id));
+    }
+    ids
+}
+
+async fn search(
+    caller: &mut Caller,
+    plan: &CallPlan,
+    call: &Call,
+    submitted: &HttpRequest,
+    taken: &BTreeSet<String>,
+) -> Search {
     let Some(Ok(mut list)) = plan.recover() else { return Search::Impossible };
-    let taken = BTreeSet::new();
     for _ in 0..PAGES {
         let Ok(reply) = caller.send(call, "recover", &list).await else { return Search::NotYet };
-        match plan.read_recover(&reply, submitted, call.started_at, &taken) {
+        match plan.read_recover(&reply, submitted, call.started_at, taken) {
             Recovery::Found(operation) => return Search::Found(accepted(caller, call, plan, &operation, 0)),
             Recovery::More(next) => list = *next,
             Recovery::NotFound => return Search::NotYet,

@@ -77,9 +77,8 @@ pub(super) fn accepted(caller: &Caller, call: &Call, plan: &CallPlan, operation:
 /// Tells the provider that nobody wants the work any more; a provider that cannot be told is not an error.
 pub(crate) async fn cancel(caller: &mut Caller, call: &Call, operation: Value) -> Answer {
     let operation: Operation = serde_json::from_value(operation).unwrap_or_default();
-    let request = match caller.plan(&call.path).map(|plan| plan.cancel(&operation)) {
-        Ok(Some(Ok(request))) => request,
-        Ok(None | Some(Err(_))) | Err(_) => return Answer::Cancelled,
+    let Ok(Some(Ok(request))) = caller.plan(&call.path).map(|plan| plan.cancel(&operation)) else {
+        return Answer::Cancelled;
     };
     for tries in 1..=CANCEL_TRIES {
         match caller.send(call, "cancel", &request).await {
