@@ -10,6 +10,8 @@ pub mod clock;
 pub mod conformance;
 mod drive;
 mod hub;
+#[cfg(all(feature = "http", feature = "boa"))]
+pub mod local;
 pub mod memory;
 mod prepare;
 mod provider;

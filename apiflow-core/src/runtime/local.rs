@@ -1,0 +1,206 @@
+//! Workflows run in this process and in memory, until they end: the shortest way to embed.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::sync::oneshot;
+
+use super::boa::BoaEvaluator;
+use super::clock::SystemClock;
+use super::memory::MemoryStore;
+use super::{NewRun, Runtime, RuntimeParts, RuntimeSettings};
+use crate::catalog::{self, Catalog, parse_connector, parse_node};
+use crate::diagnostic::{Diagnostic, Severity, has_errors, pointer_push};
+use crate::http::{Http, HttpLimits, OutgoingPolicy};
+use crate::ports::{Clock, Evaluator, HttpClient, HttpError, JobBundle, JobRow, JobStatus, Secrets, StoreError};
+use crate::validate;
+
+/// Bounds on every call.
+const LIMITS: HttpLimits =
+    HttpLimits { max_reply_bytes: 64 * 1024 * 1024, connect_timeout: Duration::from_secs(10) };
+
+/// Runs workflows in this process, in memory, until they end. Cheap to clone.
+///
+/// It holds connectors and nodes, calls providers under the outgoing policy and evaluates expressions by
+/// [`BoaEvaluator`], which is no sandbox. Nothing outlives the process: where a run must survive a crash, give a
+/// durable [`Store`](crate::ports::Store) to a [`Runtime`].
+#[derive(Clone)]
+pub struct Local {
+    http: Arc<dyn HttpClient>,
+    evaluator: Arc<dyn Evaluator>,
+    catalog: Catalog,
+}
+
+/// Why a workflow gave no output.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LocalError {
+    /// A declaration or the workflow has errors; nothing was run.
+    #[error("{what} has errors: {}", told(found))]
+    Invalid {
+        /// What has errors: ``connector `replicate` ``, `the workflow`.
+        what: String,
+        /// All findings, warnings among them; pointers are into what was given.
+        found: Vec<Diagnostic>,
+    },
+    /// The job ended without success.
+    #[error("the job {status}: {}", message(error))]
+    Ended {
+        /// The word of its status: failed or cancelled.
+        status: &'static str,
+        /// The error object: `{"name": class, "message", "step_id", …}`.
+        error: Value,
+        /// Its output: `{"error": …}` unless a failure handler gave another.
+        output: Value,
+    },
+    /// The client for calls can't be made.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// The store or the worker broke down.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Local {
+    /// Nothing is declared yet. `secrets` resolves the `$NAME` of declarations; `policy` lists the private addresses
+    /// that calls may reach, the default is none.
+    ///
+    /// # Errors
+    /// [`LocalError::Http`] where TLS can't be set up.
+    pub fn new(secrets: impl Secrets + 'static, policy: OutgoingPolicy) -> Result<Self, LocalError> {
+        let http = Http::new(policy, Arc::new(secrets), LIMITS)?;
+        Ok(Self { http: Arc::new(http), evaluator: Arc::new(BoaEvaluator::new()), catalog: Catalog::default() })
+    }
+
+    /// Declares a connector, as `POST /connectors` takes it; one of the same id is replaced.
+    ///
+    /// # Errors
+    /// [`LocalError::Invalid`] with every fault.
+    pub fn connector(&mut self, declaration: &Value) -> Result<(), LocalError> {
+        let connector = parse_connector(declaration).map_err(|found| invalid("connector", declaration, found))?;
+        named("connector", declaration, &connector.id)?;
+        self.catalog.connectors.insert(connector.id.clone(), connector);
+        Ok(())
+    }
+
+    /// Declares a node, as `POST /nodes` takes it; one of the same id is replaced.
+    ///
+    /// # Errors
+    /// [`LocalError::Invalid`] with every fault.
+    pub fn node(&mut self, declaration: &Value) -> Result<(), LocalError> {
+        let node = parse_node(declaration).map_err(|found| invalid("node", declaration, found))?;
+        named("node", declaration, &node.id)?;
+        self.catalog.nodes.insert(node.id.clone(), node);
+        Ok(())
+    }
+
+    /// Runs an OpenFlow document to its end and gives its output. The input is not checked against the document's
+    /// `schema`. A dropped future starts no further step; a call that was sent is not called back.
+    ///
+    /// # Errors
+    /// [`LocalError::Invalid`] before anything is sent, [`LocalError::Ended`] where the job did not complete.
+    pub async fn run(&self, document: &Value, input: Value) -> Result<Value, LocalError> {
+        self.check(document)?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let parts = RuntimeParts {
+            // A store of its own: what the run leaves behind goes with it.
+            store: Arc::new(MemoryStore::new(Arc::clone(&clock))),
+            http: Arc::clone(&self.http),
+            evaluator: Arc::clone(&self.evaluator),
+            clock,
+        };
+        let run = self.new_run(document, input);
+        let id = run.id.clone();
+        let runtime = Runtime::new(parts, RuntimeSettings::new("local"));
+        runtime.submit(run).await?;
+        let job = ended(&runtime, &id).await?;
+        let output = match &job.patch.output {
+            Some(output) => runtime.resolve(&id, output).await?,
+            None => Value::Null,
+        };
+        if job.patch.status == JobStatus::Completed {
+            return Ok(output);
+        }
+        Err(LocalError::Ended {
+            status: job.patch.status.as_str(),
+            error: job.patch.error.unwrap_or_default(),
+            output,
+        })
+    }
+
+    fn check(&self, document: &Value) -> Result<(), LocalError> {
+        refuse("the workflow".to_owned(), validate::workflow(document, &self.catalog))?;
+        for node in self.catalog.nodes.values() {
+            let Some(connector) = self.catalog.connectors.get(&node.connector_id) else { continue };
+            refuse(format!("node `{}`", node.id), catalog::check_call(node, connector))?;
+        }
+        Ok(())
+    }
+
+    fn new_run(&self, document: &Value, input: Value) -> NewRun {
+        let seed = RandomState::new().hash_one(0);
+        // Unguessable and unique among all processes: providers see it in idempotency keys.
+        let id = format!("{:012x}-{seed:016x}", SystemClock.now().0);
+        NewRun {
+            id,
+            seed,
+            name: document["summary"].as_str().unwrap_or_default().to_owned(),
+            workflow_id: None,
+            node_id: None,
+            created_by: None,
+            bundle: JobBundle { document: document.clone(), catalog: self.catalog.clone() },
+            input,
+            idempotency: None,
+        }
+    }
+}
+
+/// Works on a job until it has ended.
+async fn ended(runtime: &Runtime, job: &str) -> Result<JobRow, LocalError> {
+    // Dropped with this future, which stops the worker: it must not outlive the one who asked for it.
+    let (stop, stopped) = oneshot::channel::<()>();
+    let worker = runtime.clone();
+    let mut working = tokio::spawn(async move {
+        worker.work(async { drop(stopped.await) }).await;
+    });
+    let broke = || StoreError::Backend("the worker of a local run broke down".to_owned());
+    let row = tokio::select! {
+        row = runtime.wait(job, Duration::MAX) => row?,
+        _ = &mut working => return Err(broke().into()),
+    };
+    drop(stop);
+    working.await.map_err(|_| broke())?;
+    Ok(row.ok_or_else(|| StoreError::NotFound { job: job.to_owned() })?)
+}
+
+fn invalid(kind: &str, declaration: &Value, found: Vec<Diagnostic>) -> LocalError {
+    let what = match declaration["id"].as_str() {
+        Some(id) => format!("{kind} `{id}`"),
+        None => format!("a {kind}"),
+    };
+    LocalError::Invalid { what, found }
+}
+
+fn named(kind: &str, declaration: &Value, id: &str) -> Result<(), LocalError> {
+    if !id.is_empty() {
+        return Ok(());
+    }
+    let found = Diagnostic::error("missing-field", pointer_push("", "id"), "`id` is missing: paths of modules name it");
+    Err(invalid(kind, declaration, vec![found]))
+}
+
+fn refuse(what: String, found: Vec<Diagnostic>) -> Result<(), LocalError> {
+    if has_errors(&found) { Err(LocalError::Invalid { what, found }) } else { Ok(()) }
+}
+
+/// The errors among findings, in one line.
+fn told(found: &[Diagnostic]) -> String {
+    let errors = found.iter().filter(|found| found.severity == Severity::Error);
+    errors.map(|found| format!("{} (at {})", found.message, found.pointer)).collect::<Vec<_>>().join("; ")
+}
+
+fn message(error: &Value) -> &str {
+    error["message"].as_str().unwrap_or("no reason is known")
+}
