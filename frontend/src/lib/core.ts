@@ -39,7 +39,7 @@ export class Core {
 	/** Where the steps of an OpenFlow document are drawn; `null` where the core failed or cannot read it. */
 	async layout<T>(document: unknown, options: object): Promise<T | null> {
 		const found = await this.#call((core) => core.layout(JSON.stringify(document), JSON.stringify(options)));
-		return 'value' in found ? (JSON.parse(found.value) as T) : null;
+		return 'value' in found ? (JSON.parse(found.value) as T | null) : null;
 	}
 
 	/** A trap leaves the memory of the instance in an unknown state, so the next call gets a new one. */
