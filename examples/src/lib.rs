@@ -1,1 +1,2 @@
 //! Programs that embed `apiflow-core`.
+#![doc = include_str!("../../README.md")]
