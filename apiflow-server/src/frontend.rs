@@ -1,8 +1,9 @@
 //! The built frontend, from inside the binary.
 //!
 //! A known file is served with its compressed sibling where the browser takes it. Files under `/_app/immutable` never
-//! change. An unknown path under `/_app`, or with a dot in its last segment, is 404 and never the page: an old tab
-//! that asks for a chunk must not get HTML. Any other path gets the page, which routes by itself.
+//! change. An unknown path under `/_app`, or with a dot in its last segment, is 404 and not the page: an old tab that
+//! asks for a chunk must not get HTML. Any other path gets the page, which routes by itself; so does one with a dot
+//! where a browser navigates to it, because ids may hold dots.
 
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
@@ -41,7 +42,11 @@ fn answer<Files: RustEmbed>(method: &Method, uri: &Uri, headers: &HeaderMap) -> 
         return file::<Files>(path, headers);
     }
     let last = path.rsplit('/').next().unwrap_or_default();
-    if path.starts_with("_app/") || last.contains('.') {
+    let navigates = headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .any(|line| line.to_str().is_ok_and(|line| accepts(line, "text/html")));
+    if path.starts_with("_app/") || is_variant || (last.contains('.') && !navigates) {
         return Problem::not_found(format!("there is no file `{}`", uri.path())).into_response();
     }
     if Files::get(SHELL).is_none() {
@@ -160,6 +165,14 @@ mod tests {
     fn a_missing_file_is_never_the_page() {
         for path in ["/_app/immutable/old.js", "/_app/x", "/logo.png", "/index.html.br", "/a/../index.htm"] {
             check(path, "br", (404, "application/problem+json", "", ""));
+        }
+    }
+
+    #[test]
+    fn an_id_with_a_dot_is_a_deep_link_where_a_browser_navigates() {
+        let navigating = [(header::ACCEPT, "text/html,application/xhtml+xml,*/*;q=0.8")];
+        for (path, status) in [("/workflows/v1.2", 200), ("/_app/immutable/old.js", 404), ("/logo.png", 200)] {
+            assert_eq!(asked::<Page>(path, &navigating).status().as_u16(), status, "{path}");
         }
     }
 
