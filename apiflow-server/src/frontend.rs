@@ -42,10 +42,8 @@ fn answer<Files: RustEmbed>(method: &Method, uri: &Uri, headers: &HeaderMap) -> 
         return file::<Files>(path, headers);
     }
     let last = path.rsplit('/').next().unwrap_or_default();
-    let navigates = headers
-        .get_all(header::ACCEPT)
-        .iter()
-        .any(|line| line.to_str().is_ok_and(|line| accepts(line, "text/html")));
+    let navigates =
+        headers.get_all(header::ACCEPT).iter().any(|line| line.to_str().is_ok_and(|line| accepts(line, "text/html")));
     if path.starts_with("_app/") || is_variant || (last.contains('.') && !navigates) {
         return Problem::not_found(format!("there is no file `{}`", uri.path())).into_response();
     }

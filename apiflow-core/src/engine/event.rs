@@ -248,3 +248,31 @@ pub enum Start {
     /// A sub-flow; the event's value is its input.
     Flow,
 }
+
+impl Event {
+    /// The lists of modules whose state it changes.
+    pub(super) fn frames(&self) -> impl Iterator<Item = u64> {
+        let (frame, child) = match self {
+            Self::Created { .. } => (Some(0), None),
+            Self::FrameOpened { frame, child, .. } | Self::FrameClosed { frame, child, .. } => {
+                (Some(*frame), Some(*child))
+            }
+            Self::Entered { frame }
+            | Self::StepStarted { frame, .. }
+            | Self::StepPassed { frame, .. }
+            | Self::AttemptStarted { frame, .. }
+            | Self::OperationAccepted { frame, .. }
+            | Self::AttemptFailed { frame, .. }
+            | Self::RetryScheduled { frame, .. }
+            | Self::StepCompleted { frame, .. }
+            | Self::StepFailed { frame, .. }
+            | Self::SleepStarted { frame, .. }
+            | Self::Advanced { frame } => (Some(*frame), None),
+            Self::CancelRequested { .. }
+            | Self::OrphanSettled { .. }
+            | Self::FlowEnded { .. }
+            | Self::JobFinished { .. } => (None, None),
+        };
+        frame.into_iter().chain(child)
+    }
+}

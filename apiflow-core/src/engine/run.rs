@@ -1,6 +1,6 @@
 //! One job being run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -18,12 +18,15 @@ pub struct Run {
     pub(super) control: Control,
     /// Steps that changed since they were last taken, by ordinal.
     pub(super) rows: BTreeMap<u64, StepRow>,
+    /// The frames that may owe a free effect: those that an event touched since they were last found to owe none.
+    /// Derived, never journalled.
+    touched: BTreeSet<u64>,
 }
 
 impl Run {
     /// A run in which nothing has happened; its first event must be [`Event::Created`].
     pub fn new(program: Arc<Program>) -> Self {
-        Self { program, control: Control::new(), rows: BTreeMap::new() }
+        Self { program, control: Control::new(), rows: BTreeMap::new(), touched: BTreeSet::new() }
     }
 
     /// The events that make a new job: the first one brings its input.
@@ -37,7 +40,8 @@ impl Run {
     /// The text says what about the snapshot could not be read.
     pub fn restore(program: Arc<Program>, snapshot: &SnapshotRow) -> Result<Self, String> {
         let control = Control::deserialize(&snapshot.state).map_err(|error| error.to_string())?;
-        Ok(Self { program, control, rows: BTreeMap::new() })
+        let touched = control.frames.keys().copied().collect();
+        Ok(Self { program, control, rows: BTreeMap::new(), touched })
     }
 
     /// The control state as it is now.
@@ -61,6 +65,7 @@ impl Run {
     /// Records an event. Total: an event that does not fit changes nothing but the position.
     pub fn apply(&mut self, seq: u64, at: Timestamp, event: &Event) {
         super::record::apply(self, seq, at, event);
+        self.touched.extend(event.frames());
     }
 
     /// All that the world still owes.
@@ -90,12 +95,20 @@ impl Run {
         effects
     }
 
-    /// The free effect that a frame owes, if any; cheaper than [`Run::pending`].
-    pub fn free(&self) -> Option<Effect> {
+    /// A free effect that is owed, if any. Its cost does not grow with the number of open branches, as that of
+    /// [`Run::pending`] does.
+    pub fn free(&mut self) -> Option<Effect> {
         if self.control.ending.is_some() {
             return None;
         }
-        self.control.frames.keys().find_map(|&frame| decide::owed(self, frame))
+        while let Some(&frame) = self.touched.first() {
+            let owed = decide::owed(self, frame);
+            if owed.is_some() {
+                return owed;
+            }
+            self.touched.remove(&frame);
+        }
+        None
     }
 
     /// The job's row as of now.

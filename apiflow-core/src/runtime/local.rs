@@ -18,8 +18,7 @@ use crate::ports::{Clock, Evaluator, HttpClient, HttpError, JobBundle, JobRow, J
 use crate::validate;
 
 /// Bounds on every call.
-const LIMITS: HttpLimits =
-    HttpLimits { max_reply_bytes: 64 * 1024 * 1024, connect_timeout: Duration::from_secs(10) };
+const LIMITS: HttpLimits = HttpLimits { max_reply_bytes: 64 * 1024 * 1024, connect_timeout: Duration::from_secs(10) };
 
 /// Runs workflows in this process, in memory, until they end. Cheap to clone.
 ///
@@ -123,11 +122,7 @@ impl Local {
         if job.patch.status == JobStatus::Completed {
             return Ok(output);
         }
-        Err(LocalError::Ended {
-            status: job.patch.status.as_str(),
-            error: job.patch.error.unwrap_or_default(),
-            output,
-        })
+        Err(LocalError::Ended { status: job.patch.status.as_str(), error: job.patch.error.unwrap_or_default(), output })
     }
 
     fn check(&self, document: &Value) -> Result<(), LocalError> {

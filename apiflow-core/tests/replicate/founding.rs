@@ -8,6 +8,7 @@ use apiflow_core::runtime::RuntimeSettings;
 use apiflow_core::runtime::clock::ManualClock;
 use fake_providers::{Behaviour, Failure};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::{Bench, fast, founding};
 
@@ -132,4 +133,59 @@ async fn a_node_that_names_no_model_says_what_is_missing() {
     assert!(message.contains("data.path") && message.contains(&bench.provider.base_url()), "{message}");
     assert_eq!(error["step_id"], "add_hat_step");
     bench.finish().await;
+}
+
+/// Answers one request with a picture; gives its first line, its headers and its body.
+async fn echo(listener: tokio::net::TcpListener) -> (String, String, Value) {
+    let (mut stream, _) = listener.accept().await.expect("a request comes");
+    let mut seen = Vec::new();
+    loop {
+        let mut part = [0; 4096];
+        let length = stream.read(&mut part).await.expect("the request can be read");
+        seen.extend_from_slice(&part[..length]);
+        let text = String::from_utf8_lossy(&seen).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n")
+            && let Ok(body) = serde_json::from_str(body)
+        {
+            let answer = r#"{"output": "https://replicate.delivery/echo.png"}"#;
+            let reply = format!(
+                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{answer}",
+                answer.len()
+            );
+            stream.write_all(reply.as_bytes()).await.expect("the reply is taken");
+            let (line, headers) = head.split_once("\r\n").expect("a first line");
+            return (line.to_owned(), headers.to_lowercase(), body);
+        }
+        assert!(length > 0, "the request ended early: {text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_node_as_the_founding_document_has_it_sends_its_inputs_to_the_base_url_alone() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let answering = tokio::spawn(echo(listener));
+    let bench = Bench::start_allowing(fast(), &address.to_string()).await;
+    let mut bundle = super::bundle(format!("http://{address}/v1"), one_call());
+    bundle.catalog.nodes.values_mut().next().expect("the node").data = None;
+    let input = founding("run_node.json")["input"].take();
+    bench.submit_as("job", bundle, input.clone()).await;
+    let job = bench.ended().await;
+    assert_eq!(job.patch.status, JobStatus::Completed, "{:?}", job.patch.error);
+    assert_eq!(bench.output(&job).await, json!({"output_image": "https://replicate.delivery/echo.png"}));
+    let (line, headers, body) = answering.await.expect("a request came");
+    assert_eq!(line, "POST /v1 HTTP/1.1");
+    assert_eq!(body, input);
+    for header in ["authorization: bearer r8_canary", "content-type: application/json", "prefer: wait"] {
+        assert!(headers.contains(header), "{header} is missing in {headers}");
+    }
+    bench.finish().await;
+}
+
+fn one_call() -> Value {
+    json!({"summary": "", "value": {"modules": [{"id": "run", "value": {
+        "type": "script",
+        "path": "node/replicate_flux_kontext_pro_node_id",
+        "pass_flow_input_directly": true,
+    }}]}})
 }

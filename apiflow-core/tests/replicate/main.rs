@@ -33,10 +33,19 @@ impl Bench {
         Self::start_at(behaviour, Arc::new(SystemClock), RuntimeSettings::new("tests")).await
     }
 
+    /// The same, and calls may go to one more address.
+    async fn start_allowing(behaviour: Behaviour, address: &str) -> Self {
+        Self::start_with(behaviour, Arc::new(SystemClock), RuntimeSettings::new("tests"), address).await
+    }
+
     async fn start_at(behaviour: Behaviour, clock: Arc<dyn Clock>, settings: RuntimeSettings) -> Self {
+        Self::start_with(behaviour, clock, settings, "").await
+    }
+
+    async fn start_with(behaviour: Behaviour, clock: Arc<dyn Clock>, settings: RuntimeSettings, allowed: &str) -> Self {
         let provider = Replicate::start(behaviour).await.expect("the stand-in starts");
         let store = Arc::new(MemoryStore::new(clock.clone()));
-        let policy = OutgoingPolicy::parse(&provider.address().to_string()).expect("an address");
+        let policy = OutgoingPolicy::parse(&format!("{},{allowed}", provider.address())).expect("addresses");
         let secrets = Arc::new(StaticSecrets::new().with("REPLICATE_API_TOKEN", "r8_canary", &[]));
         let http = Http::new(
             policy,
