@@ -50,9 +50,9 @@ pub enum LocalError {
         /// The word of its status: failed or cancelled.
         status: &'static str,
         /// The error object: `{"name": class, "message", "step_id", …}`.
-        error: Value,
+        error: Box<Value>,
         /// Its output: `{"error": …}` unless a failure handler gave another.
-        output: Value,
+        output: Box<Value>,
     },
     /// The client for calls can't be made.
     #[error(transparent)]
@@ -122,7 +122,11 @@ impl Local {
         if job.patch.status == JobStatus::Completed {
             return Ok(output);
         }
-        Err(LocalError::Ended { status: job.patch.status.as_str(), error: job.patch.error.unwrap_or_default(), output })
+        Err(LocalError::Ended {
+            status: job.patch.status.as_str(),
+            error: Box::new(job.patch.error.unwrap_or_default()),
+            output: Box::new(output),
+        })
     }
 
     fn check(&self, document: &Value) -> Result<(), LocalError> {
