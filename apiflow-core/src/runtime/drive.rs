@@ -17,6 +17,8 @@ use crate::ports::{CallRecord, Claim, Commit, JobBundle, JobStatus, LeaseChange,
 
 /// Events between two snapshots of a run that never waits; doubles each time.
 const FIRST_SNAPSHOT: u64 = 64;
+/// How often an answer is tried to be recorded while the store is away.
+const DELIVERIES: u32 = 8;
 
 /// Drives a job until it waits, ends, or is lost to another worker.
 pub(super) async fn drive(inner: &Arc<Inner>, claim: Claim) {
@@ -73,6 +75,7 @@ async fn fail(inner: &Inner, claim: &Claim, reason: &str, seq: u64) -> Result<()
 }
 
 /// What a call that is out sends back.
+#[derive(Clone)]
 struct Returned {
     effect: u64,
     answer: Answer,
@@ -103,6 +106,8 @@ struct Drive<'a> {
     journalled: BTreeSet<u64>,
     /// Inbox messages taken in already.
     seen: BTreeSet<i64>,
+    /// Inbox messages that nobody can read; consumed, so that they do not wake the job for ever.
+    unreadable: Vec<i64>,
     snapshot_seq: u64,
     snapshot_step: u64,
 }
@@ -139,6 +144,7 @@ impl<'a> Drive<'a> {
             facts: VecDeque::new(),
             journalled: BTreeSet::new(),
             seen: BTreeSet::new(),
+            unreadable: Vec::new(),
             snapshot_seq,
             snapshot_step: FIRST_SNAPSHOT,
         };
@@ -158,20 +164,27 @@ impl<'a> Drive<'a> {
                 return Err(StoreError::Fenced { job: self.job.clone() });
             }
             let stopping = self.inner.hub.is_stopping();
-            if !stopping {
-                match self.turn().await {
-                    Ok(true) => return Ok(()),
-                    Ok(false) => {}
-                    Err(error) => {
-                        self.abandon().await;
-                        return Err(error);
-                    }
-                }
-            } else if self.out.is_empty() {
-                return self.release_unfinished().await;
+            let over = if stopping { self.wind_down().await } else { self.turn().await };
+            let heard = match over {
+                Ok(true) => return Ok(()),
+                Ok(false) => self.listen(mailbox, stopping).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = heard {
+                self.abandon().await;
+                return Err(error);
             }
-            self.listen(mailbox, stopping).await?;
         }
+    }
+
+    /// Takes nothing new in: what has come back is left in the inbox; says whether nothing is out any more.
+    async fn wind_down(&mut self) -> Result<bool, StoreError> {
+        self.leave_facts().await;
+        if !self.out.is_empty() {
+            return Ok(false);
+        }
+        self.release_unfinished().await?;
+        Ok(true)
     }
 
     /// Waits for the next thing that happens to this job.
@@ -181,9 +194,6 @@ impl<'a> Drive<'a> {
         tokio::select! {
             Some(returned) = self.returns.1.recv() => {
                 self.out.remove(&returned.effect);
-                if stopping {
-                    return self.deliver(returned).await;
-                }
                 let Returned { effect, answer, calls } = returned;
                 self.facts.push_back(Taken { fact: Fact::Answered { effect, answer, calls }, message: None });
                 Ok(())
@@ -207,18 +217,17 @@ impl<'a> Drive<'a> {
             }
             match serde_json::from_value(message.payload) {
                 Ok(fact) => self.facts.push_back(Taken { fact, message: Some(message.id) }),
-                Err(error) => tracing::error!(%error, job = self.job, "a message of the job cannot be read"),
+                Err(error) => {
+                    tracing::error!(%error, job = self.job, "a message of the job cannot be read and is left out");
+                    self.unreadable.push(message.id);
+                }
             }
         }
     }
 
     /// Leaves the job: what comes back from now on is a fact for whoever owns it.
     async fn abandon(&mut self) {
-        for taken in std::mem::take(&mut self.facts) {
-            if let Taken { fact: Fact::Answered { effect, answer, calls }, message: None } = taken {
-                self.deliver_logged(Returned { effect, answer, calls }).await;
-            }
-        }
+        self.leave_facts().await;
         while !self.out.is_empty() {
             let Some(returned) = self.returns.1.recv().await else { return };
             self.out.remove(&returned.effect);
@@ -226,10 +235,25 @@ impl<'a> Drive<'a> {
         }
     }
 
+    /// Puts the answers that came back, and that no commit took in, into the inbox.
+    async fn leave_facts(&mut self) {
+        for taken in std::mem::take(&mut self.facts) {
+            if let Taken { fact: Fact::Answered { effect, answer, calls }, message: None } = taken {
+                self.deliver_logged(Returned { effect, answer, calls }).await;
+            }
+        }
+    }
+
+    /// Delivers an answer, and tries again while the store is away: it may be all that is known of a paid call.
     async fn deliver_logged(&self, returned: Returned) {
         let effect = returned.effect;
-        if let Err(error) = self.deliver(returned).await {
-            tracing::error!(%error, job = self.job, effect, "an answer could not be recorded");
+        for tries in 0..DELIVERIES {
+            match self.deliver(returned.clone()).await {
+                Ok(()) => return,
+                Err(error) => tracing::error!(%error, job = self.job, effect, "an answer could not be recorded"),
+            }
+            let pause = self.now().plus_ms(200 << tries);
+            self.inner.parts.clock.sleep_until(pause).await;
         }
     }
 
@@ -238,9 +262,9 @@ impl<'a> Drive<'a> {
         // The reply to a submit and the end of its operation are two answers to one attempt.
         let key = match &answer {
             Answer::Accepted { .. } => format!("accepted-{effect}"),
-            Answer::Done { .. } | Answer::Failed { .. } | Answer::Repeat | Answer::Cancelled => {
-                format!("answer-{effect}")
-            }
+            // A poll may have answered before the provider was told.
+            Answer::Cancelled => format!("cancelled-{effect}"),
+            Answer::Done { .. } | Answer::Failed { .. } | Answer::Repeat => format!("answer-{effect}"),
         };
         let fact = Fact::Answered { effect, answer, calls };
         self.inner.deliver(&self.job, &key, &fact, None).await.map(|_| ())
@@ -302,9 +326,10 @@ impl<'a> Drive<'a> {
                     Task::Cancel => provider::cancel(&mut caller, &call, subject).await,
                 },
                 Err(error) => {
-                    // Nothing was sent: the attempt stays open and is settled after its deadline.
-                    tracing::error!(%error, effect, "the arguments of a call could not be read");
-                    return;
+                    // Nothing was sent, so the attempt may fail as any other.
+                    let message = format!("the arguments of the call could not be read: {error}");
+                    tracing::error!(effect, message);
+                    Answer::Failed { error: serde_json::json!({"name": "InternalError", "message": message}) }
                 }
             };
             // The receiver lives as long as the drive; a drive that ended has nobody to tell.

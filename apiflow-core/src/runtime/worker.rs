@@ -29,6 +29,8 @@ pub(super) async fn work(inner: &Arc<Inner>, stop: impl Future<Output = ()> + Se
         let took = take(inner, &seats, &mut drives, &mut polls).await;
         let pause = match took {
             Ok(true) => continue,
+            // What is due cannot be taken now: the end of a drive or poll wakes this loop.
+            Ok(false) if seats.available_permits() == 0 || polls.len() >= POLLS as usize => inner.settings.idle,
             Ok(false) => pause(inner).await,
             Err(error) => {
                 tracing::warn!(%error, "the worker could not look for jobs; it tries again");
@@ -45,8 +47,13 @@ pub(super) async fn work(inner: &Arc<Inner>, stop: impl Future<Output = ()> + Se
         }
     }
     inner.hub.stop();
-    while drives.join_next().await.is_some() {}
-    while polls.join_next().await.is_some() {}
+    let ended = async {
+        while drives.join_next().await.is_some() {}
+        while polls.join_next().await.is_some() {}
+    };
+    if tokio::time::timeout(inner.settings.lease, ended).await.is_err() {
+        tracing::warn!("calls that are still open are cut off; what became of them is found out at the next start");
+    }
     heartbeat.abort();
 }
 

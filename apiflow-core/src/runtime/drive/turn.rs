@@ -34,9 +34,12 @@ impl Drive<'_> {
             }
             self.record(&mut batch, now, Input::Fact(taken.fact.clone()));
         }
+        batch.consumed.append(&mut self.unreadable);
         self.record(&mut batch, now, Input::Tick);
-        self.perform_free(&mut batch, now).await?;
-        let outcome = self.commit(batch, now).await;
+        let outcome = match self.perform_free(&mut batch, now).await {
+            Ok(()) => self.commit(batch, now).await,
+            Err(error) => Err(error),
+        };
         if outcome.is_err() {
             // What was to be taken in is still true; whoever owns the job now must learn it.
             self.facts = taken.into();
