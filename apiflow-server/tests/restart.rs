@@ -91,6 +91,13 @@ impl Server {
         self.child.wait().expect("it can be waited for");
     }
 
+    /// SIGTERM: waits for a good end.
+    fn stop(mut self) {
+        let told = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        assert!(told.is_ok_and(|status| status.success()));
+        assert!(self.child.wait().is_ok_and(|status| status.success()), "SIGTERM is a good end");
+    }
+
     async fn job_where(&self, id: &str, holds: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -251,4 +258,22 @@ async fn on_postgres_too_a_run_killed_while_polling_goes_on_with_the_same_predic
 async fn on_postgres_too_a_run_killed_while_submitting_finds_its_prediction() {
     let Some(database) = schema("submitting").await else { return };
     killed_while_submitting(Some(&database)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_comes_while_the_server_stops_is_kept() {
+    let behaviour = Behaviour { skip_creates: 1, hold_create_ms: 2_000, delay_ms: 200, ..Behaviour::default() };
+    let provider = Replicate::start(behaviour).await.expect("it starts");
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let server = Server::start(folder.path(), None, &provider).await;
+    let job = begin(&server, &provider).await;
+    assert!(provider.until(PATIENCE, |stats| stats.held == 1).await.is_some(), "the second create is held open");
+    tokio::task::block_in_place(|| server.stop());
+    let server = Server::start(folder.path(), None, &provider).await;
+    let ended = server.job_where(&job, is_final).await;
+    assert_eq!(ended["status"], "completed", "{ended}");
+    assert_eq!(provider.creates().len(), 2);
+    let calls = server.send("GET", &format!("/jobs/{job}/steps/cartoon_step/calls"), None).await;
+    let purposes = calls["items"].as_array().expect("calls").iter().map(|call| call["purpose"].clone());
+    assert!(!purposes.collect::<Vec<_>>().contains(&json!("recover")), "the reply was not lost: {calls}");
 }
