@@ -145,6 +145,7 @@ pub(super) struct Children {
     /// Number of the list that collects their results.
     pub(super) list: u64,
     pub(super) total: Option<u64>,
+    pub(super) sequential: bool,
     pub(super) limit: Option<u64>,
     /// The next one to open.
     pub(super) next: u64,

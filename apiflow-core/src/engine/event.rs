@@ -233,6 +233,9 @@ pub enum Start {
     },
     /// All branches.
     Branches {
+        /// Whether they run one after the other, and share one scope.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        sequential: bool,
         /// At most so many at a time; `None`: all.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         limit: Option<u64>,
@@ -241,6 +244,9 @@ pub enum Start {
     Loop {
         /// Number of items; `None` for a while loop.
         length: Option<u64>,
+        /// Whether the iterations run one after the other, and share one scope.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        sequential: bool,
         /// At most so many at a time; `None`: all.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         limit: Option<u64>,

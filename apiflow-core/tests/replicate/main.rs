@@ -3,6 +3,7 @@
 mod faults;
 mod founding;
 mod growth;
+mod parallel;
 
 use std::path::Path;
 use std::sync::Arc;

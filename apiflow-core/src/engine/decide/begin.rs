@@ -83,28 +83,26 @@ fn run_module(turn: &mut Turn<'_>, frame: u64, module: &Module, path: String, pr
         }
         (ModuleValue::BranchOne(_), Prepared::Branch(chosen)) => branch_one(turn, frame, module, path, chosen),
         (ModuleValue::BranchAll(all), prepared) => {
-            let limit = match (all.parallel.unwrap_or(true), prepared) {
-                (false, _) => Some(1),
-                // A parallel module keeps its rules of visibility even where only one branch runs at a time.
-                (true, Prepared::Limit(limit)) => Some(limit.max(2)),
-                (true, _) => None,
-            };
-            start(turn, frame, module, path, Start::Branches { limit }, None);
+            let sequential = all.parallel == Some(false);
+            let limit = if let Prepared::Limit(limit) = prepared { Some(limit.max(1)) } else { None };
+            let limit = if sequential { Some(1) } else { limit };
+            start(turn, frame, module, path, Start::Branches { sequential, limit }, None);
             children::open_more(turn, frame);
         }
         (ModuleValue::ForLoopFlow(body), Prepared::Items { items, limit }) => {
-            let limit = if body.parallel { limit.map(|limit| limit.max(2)) } else { Some(1) };
+            let sequential = !body.parallel;
+            let limit = if sequential { Some(1) } else { limit.map(|limit| limit.max(1)) };
             let empty =
                 turn.module(frame).is_none_or(|def| def.children.first().is_none_or(|&list| is_empty(turn, list)));
             let length = Some(if empty { 0 } else { items.len() as u64 });
-            start(turn, frame, module, path, Start::Loop { length, limit }, Some(Value::Array(items)));
+            start(turn, frame, module, path, Start::Loop { length, sequential, limit }, Some(Value::Array(items)));
             children::open_more(turn, frame);
         }
         (ModuleValue::WhileLoopFlow(_), _) => {
             let empty =
                 turn.module(frame).is_none_or(|def| def.children.first().is_none_or(|&list| is_empty(turn, list)));
             let length = empty.then_some(0);
-            start(turn, frame, module, path, Start::Loop { length, limit: Some(1) }, None);
+            start(turn, frame, module, path, Start::Loop { length, sequential: true, limit: Some(1) }, None);
             children::open_more(turn, frame);
         }
         (ModuleValue::Identity(_), _) => pass(turn, frame, module, path, None),

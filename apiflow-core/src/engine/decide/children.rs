@@ -93,7 +93,7 @@ pub(super) fn resume(turn: &mut Turn<'_>, frame: u64) {
         Stage::Lost => end::settle(turn, frame),
         Stage::Iterated => iterated(turn, frame),
         Stage::Children => {
-            let sequential = step.children.as_ref().is_some_and(|children| children.limit == Some(1));
+            let sequential = step.children.as_ref().is_some_and(|children| children.sequential);
             let failed = step.children.as_ref().is_some_and(|children| children.failure.is_some());
             if sequential && failed { all_ended(turn, frame) } else { open_more(turn, frame) }
         }

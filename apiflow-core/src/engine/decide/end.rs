@@ -187,7 +187,7 @@ pub(super) fn stop(turn: &mut Turn<'_>, frame: u64, result: ValueRef, skipped: b
         | None => false,
     };
     let breaks = turn.step(parent).is_some_and(|step| {
-        matches!(step.start, crate::engine::Start::Loop { limit: Some(1), .. }) && step.stage == Stage::Children
+        matches!(step.start, crate::engine::Start::Loop { sequential: true, .. }) && step.stage == Stage::Children
     });
     let handling = matches!(turn.stage(parent), Some(Stage::Handling { .. }));
     if children::close(turn, frame, Ended { result: result.clone(), error: None, handled: false }).is_none() {
