@@ -29,7 +29,9 @@ fn overlap(steps: &[StepRow], id: &str) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_more_iterations_are_at_work_than_the_limit_allows() {
     for (parallelism, most) in [(json!(1), 1), (json!({"type": "javascript", "expr": "1 + 1"}), 2), (Value::Null, 4)] {
-        let bench = Bench::start(fast()).await;
+        // Long enough for all to begin before the first one ends, where nothing limits them.
+        let delay_ms = if parallelism.is_null() { 2_000 } else { 100 };
+        let bench = Bench::start(fake_providers::Behaviour { delay_ms, ..fast() }).await;
         bench.submit(loop_of(4, &parallelism), json!({})).await;
         let job = bench.ended().await;
         assert_eq!(job.patch.status, JobStatus::Completed, "{:?}", job.patch.error);
