@@ -7,22 +7,26 @@
 //! keep every one of them within the stack that its caller has, here as well as in the JavaScript engine.
 
 mod brackets;
+mod inline;
 mod lines;
 mod natural;
 mod parse;
 mod path;
 mod program;
 mod quick;
+mod reader;
 mod references;
 mod scan;
 mod token;
 mod wanted;
 
+pub use inline::{Inline, LANGUAGES, Parameter, inline};
 pub use parse::check;
 pub use path::{PlainPath, Segment, plain_path};
 pub use program::program;
 pub use quick::quick;
-pub use references::{Reference, References, references};
+pub use reader::{Reader, Reading};
+pub use references::{NameUse, Reference, References, references};
 pub use scan::{MAX_CHAIN, MAX_DEPTH, MAX_PREFIX, MAX_REGEX_GROUPS, scan};
 pub use wanted::{Wanted, WantedResults, wanted};
 
@@ -30,6 +34,9 @@ use crate::diagnostic::Span;
 
 /// The longest text that is accepted, in bytes.
 pub const MAX_SOURCE_BYTES: usize = 16 * 1024;
+
+/// The longest inline code that is accepted, in bytes.
+pub const MAX_INLINE_BYTES: usize = 64 * 1024;
 
 /// The names that a workflow's expressions may use (reference: OpenFlow, names in scope).
 pub const CONTEXT_NAMES: [&str; 14] = [

@@ -35,7 +35,7 @@ impl Checker<'_> {
             return;
         }
         let uses = references(source);
-        for name in &uses.names {
+        for name in uses.names.keys() {
             self.name(name, place, site);
         }
         for reference in &uses.flow_input {
