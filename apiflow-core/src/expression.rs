@@ -56,6 +56,11 @@ pub const CONTEXT_NAMES: [&str; 14] = [
     "WM_SCHEDULED_FOR",
 ];
 
+/// The line and column of a byte of a text.
+pub fn span(source: &str, byte: usize) -> Span {
+    lines::Lines::of(source).span(byte)
+}
+
 /// Why a text is no expression.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}{}", span.map(|at| format!(" (line {}, column {})", at.line, at.column)).unwrap_or_default())]
@@ -69,6 +74,6 @@ pub struct SyntaxFault {
 impl SyntaxFault {
     /// A fault at a byte of the text.
     fn at(source: &str, byte: usize, message: impl Into<String>) -> Self {
-        Self { message: message.into(), span: Some(lines::Lines::of(source).span(byte)) }
+        Self { message: message.into(), span: Some(span(source, byte)) }
     }
 }

@@ -239,6 +239,9 @@ impl<'s> Finder<'s> {
         self.found.results.sort_by_key(by_place);
         self.found.flow_input.sort_by_key(by_place);
         self.found.names.retain(|name, _| !self.declared.contains(name));
+        for uses in self.found.names.values_mut() {
+            uses.sort_by_key(|used| used.written.start);
+        }
         self.found
     }
 }
