@@ -30,6 +30,8 @@ mod values;
 
 use serde_json::Value;
 
+pub use suggest::nearest;
+
 use crate::catalog::Catalog;
 use crate::diagnostic::Diagnostic;
 use crate::openflow::{BranchAll, Module, ModuleValue, read};

@@ -9,7 +9,7 @@ const MAX_CANDIDATES: usize = 2_000;
 /// The candidate nearest to `name`, if it is near enough to be a slip of the hand: at most a third of
 /// the name's length, and at most 3, in edits (insert, delete, replace, swap neighbours).
 /// Of equally near ones the first.
-pub(crate) fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+pub fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let name: Vec<char> = lower(name);
     if name.is_empty() || name.len() > MAX_NAME_CHARS {
         return None;
