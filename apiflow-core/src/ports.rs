@@ -11,6 +11,7 @@ pub use evaluator::{EvaluationError, Evaluator, Script};
 pub use http::{HttpClient, HttpError, HttpReply, HttpRequest, RequestBody, SecretPlace, SecretUse};
 pub use secrets::{Secret, Secrets};
 pub use store::{
-    CallRecord, Claim, Commit, Created, DuePoll, EventRow, Idempotency, InboxMessage, JobBundle, JobFilter, JobPatch,
-    JobRow, JobStatus, LeaseChange, Loaded, NewJob, Poll, Renewed, SnapshotRow, StepRow, StepStatus, Store, StoreError,
+    CachedRow, CallRecord, Claim, Commit, Created, DuePoll, EventRow, Idempotency, InboxMessage, JobBundle, JobFilter,
+    JobPatch, JobRow, JobStatus, LeaseChange, Loaded, NewJob, Poll, Renewed, SnapshotRow, StepRow, StepStatus, Store,
+    StoreError,
 };

@@ -4,7 +4,7 @@
 //! - a commit is one transaction, guarded by the job's version; a commit with an old version changes nothing;
 //! - a claim raises the version, so the owner before it can commit nothing more;
 //! - what is delivered to the inbox needs no lease, is kept once per key, and wakes the job;
-//! - leases, wake-ups and polls are due by the store's own clock (the database's).
+//! - leases, wake-ups, polls and the expiry of kept results are by the store's own clock (the database's).
 
 use std::time::Duration;
 
@@ -332,6 +332,17 @@ pub struct Loaded {
     pub inbox: Vec<InboxMessage>,
 }
 
+/// A result that is kept for other runs under a key.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CachedRow {
+    /// What it is the result of; the same key is the same work with the same input.
+    pub key: String,
+    /// The result.
+    pub value: Value,
+    /// For how many seconds from the commit on it is given, by the store's clock; 0 is over at once.
+    pub ttl_s: u64,
+}
+
 /// The outcome of one turn.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Commit {
@@ -353,6 +364,9 @@ pub struct Commit {
     pub polls_cleared: Vec<u64>,
     /// Inbox messages that the events take in.
     pub consumed: Vec<i64>,
+    /// Results to keep for other runs; each replaces what was kept under its key, expiry included, and the last of
+    /// several under one key counts.
+    pub cached: Vec<CachedRow>,
     /// Control state after the events.
     pub snapshot: Option<SnapshotRow>,
     /// The job's row after the events.
@@ -472,6 +486,9 @@ pub trait Store: Send + Sync {
 
     /// The values of some events, in the order asked; `None` for an event without a value.
     async fn values(&self, job: &str, seqs: &[u64]) -> Result<Vec<Option<Value>>, StoreError>;
+
+    /// The result kept under a key by any job, unless it has expired.
+    async fn cached(&self, key: &str) -> Result<Option<Value>, StoreError>;
 
     /// The bodies of the events that extend a list, in order of their index.
     async fn list(&self, job: &str, list: u64) -> Result<Vec<Value>, StoreError>;

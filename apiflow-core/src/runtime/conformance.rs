@@ -11,6 +11,7 @@
 //! The clock of the store under test must stand between 1970 and 2100. Nothing here waits for a lease to end: leases
 //! of no length have ended at once, and what a store may do a little later is asked for again, with a bound.
 
+mod caching;
 mod claiming;
 mod committing;
 mod creating;
@@ -57,6 +58,7 @@ pub fn cases() -> Vec<Case> {
         creating::CASES,
         claiming::CASES,
         committing::CASES,
+        caching::CASES,
         fencing::CASES,
         inbox::CASES,
         polling::CASES,

@@ -67,6 +67,7 @@ async fn fail(inner: &Inner, claim: &Claim, reason: &str, seq: u64) -> Result<()
         polls: Vec::new(),
         polls_cleared: Vec::new(),
         consumed: Vec::new(),
+        cached: Vec::new(),
         snapshot: None,
         patch: run.patch(),
         lease: LeaseChange::Release { wake_at: None },

@@ -1,5 +1,6 @@
 //! A store in memory: for tests, embedding without durability, and as the plainest statement of the rules.
 
+mod cache;
 mod job;
 mod state;
 
@@ -29,7 +30,8 @@ impl MemoryStore {
         Self { clock, state: Mutex::new(State::default()) }
     }
 
-    /// How many bytes of JSON were written so far: events with their values, steps, calls, snapshots and polls.
+    /// How many bytes of JSON were written so far: events with their values, steps, calls, snapshots, polls and
+    /// kept results.
     pub fn bytes_written(&self) -> u64 {
         self.lock().bytes_written()
     }
@@ -95,6 +97,10 @@ impl Store for MemoryStore {
 
     async fn values(&self, job: &str, seqs: &[u64]) -> Result<Vec<Option<Value>>, StoreError> {
         Ok(self.lock().find(job).map_or_else(|| vec![None; seqs.len()], |found| found.values(seqs)))
+    }
+
+    async fn cached(&self, key: &str) -> Result<Option<Value>, StoreError> {
+        Ok(self.lock().cached(key, self.clock.now()))
     }
 
     async fn list(&self, job: &str, list: u64) -> Result<Vec<Value>, StoreError> {
@@ -191,6 +197,7 @@ mod tests {
             polls: vec![Poll { effect: 7, due_at: Timestamp(9), ticket: json!([1]) }],
             polls_cleared: Vec::new(),
             consumed: Vec::new(),
+            cached: Vec::new(),
             snapshot: Some(SnapshotRow { seq: 1, state: json!({"n": 1}) }),
             patch,
             lease: LeaseChange::Keep,

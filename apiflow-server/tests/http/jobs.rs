@@ -79,6 +79,7 @@ async fn turn(talk: &Talk, job: &str, steps: u64, status: JobStatus) {
         polls: Vec::new(),
         polls_cleared: Vec::new(),
         consumed: Vec::new(),
+        cached: Vec::new(),
         snapshot: None,
         patch: JobPatch {
             status,

@@ -107,6 +107,15 @@ CREATE TABLE idempotency_keys (
 
 CREATE INDEX idempotency_keys_job ON idempotency_keys (job_id);
 
+-- Results that are kept for other runs, of whatever job.
+CREATE TABLE cached_results (
+    key TEXT NOT NULL PRIMARY KEY,
+    value TEXT NOT NULL,
+    expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX cached_results_expiry ON cached_results (expires_at);
+
 -- Documents and who refers to whom.
 CREATE TABLE documents (
     kind TEXT NOT NULL,

@@ -63,8 +63,20 @@ const COMMIT: &str = concat!(
      snapshots AS (INSERT INTO job_snapshots (job_id, seq, state) \
          SELECT snapshot.* FROM unnest($36::text[], $37::bigint[], $38::text[]) AS snapshot (job, seq, state) \
          JOIN owned ON owned.id = snapshot.job \
-         ON CONFLICT (job_id) DO UPDATE SET seq = excluded.seq, state = excluded.state) \
+         ON CONFLICT (job_id) DO UPDATE SET seq = excluded.seq, state = excluded.state), \
+     cached AS (INSERT INTO cached_results (key, value, expires_at) SELECT DISTINCT ON (kept.key) kept.key, kept.value, ",
+    now!(),
+    " + kept.ttl FROM unnest($39::text[], $40::text[], $41::text[], $42::bigint[]) WITH ORDINALITY \
+         AS kept (job, key, value, ttl, place) JOIN owned ON owned.id = kept.job ORDER BY kept.key, kept.place DESC \
+         ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at) \
      SELECT id FROM owned"
+);
+
+/// Removes some results that have expired: more than commits of the common size add, so that none pile up.
+const REMOVE_EXPIRED: &str = concat!(
+    "DELETE FROM cached_results WHERE key IN (SELECT key FROM cached_results WHERE expires_at <= ",
+    now!(),
+    " ORDER BY expires_at LIMIT 128 FOR UPDATE SKIP LOCKED)"
 );
 
 /// Performs all commits and answers them. Where the statement fails, they are performed one by one, so that only the
@@ -79,6 +91,7 @@ pub(super) async fn perform(pool: PgPool, asked: Vec<AskedCommit>) {
         // In one order, so that statements of two processes do not wait for each other in a circle.
         round.sort_by(|one, other| one.request.job.cmp(&other.request.job));
         let commits: Vec<&Commit> = round.iter().map(|asked| &asked.request).collect();
+        let keeps = commits.iter().any(|commit| !commit.cached.is_empty());
         let answers = match attempt(&pool, &commits).await {
             Ok(answers) => answers,
             Err(sqlx::Error::Database(error)) => {
@@ -90,6 +103,9 @@ pub(super) async fn perform(pool: PgPool, asked: Vec<AskedCommit>) {
         for (Asked { answer, .. }, given) in round.into_iter().zip(answers) {
             // A caller that no longer listens is not told.
             drop(answer.send(given));
+        }
+        if keeps && let Err(error) = sqlx::query(REMOVE_EXPIRED).execute(&pool).await {
+            tracing::warn!(%error, "expired results could not be removed; a later commit removes them");
         }
         waiting = later;
     }
@@ -169,6 +185,10 @@ fn bind<'q>(turns: &'q [Turn<'q>], batch: &'q Batch<'q>) -> Query<'q> {
         .bind(column(&batch.snapshots, |row| row.job))
         .bind(column(&batch.snapshots, |row| row.seq))
         .bind(column(&batch.snapshots, |row| row.state.as_str()))
+        .bind(column(&batch.cached, |row| row.job))
+        .bind(column(&batch.cached, |row| row.key))
+        .bind(column(&batch.cached, |row| row.value.as_str()))
+        .bind(column(&batch.cached, |row| row.ttl))
 }
 
 fn bind_turns<'q>(query: Query<'q>, turns: &'q [Turn<'q>]) -> Query<'q> {

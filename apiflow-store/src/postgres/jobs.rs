@@ -32,6 +32,7 @@ const RENEW: &str = concat!(
     now!(),
     " + $2 FROM held WHERE jobs.id = held.id RETURNING jobs.id, jobs.inbox_open > 0"
 );
+const CACHED: &str = concat!("SELECT value FROM cached_results WHERE key = $1 AND expires_at > ", now!());
 const TAKE_POLLS: &str = concat!(
     "WITH due AS (SELECT job_id, effect FROM job_polls WHERE ready_at <= ",
     now!(),
@@ -206,6 +207,12 @@ impl Store for PostgresStore {
             .fetch_all(&self.pool)
             .await;
         rows::values(found.map_err(backend)?, seqs)
+    }
+
+    async fn cached(&self, key: &str) -> Result<Option<Value>, StoreError> {
+        let found: Option<(String,)> =
+            sqlx::query_as(CACHED).bind(key).fetch_optional(&self.pool).await.map_err(backend)?;
+        found.map(|(value,)| rows::json(&value)).transpose()
     }
 
     async fn list(&self, job: &str, list: u64) -> Result<Vec<Value>, StoreError> {

@@ -32,6 +32,7 @@ const RENEW: &str = concat!(
     now!(),
     " + $2 WHERE owner = $1 AND id IN (SELECT value FROM json_each($3)) RETURNING id, inbox_open > 0"
 );
+const CACHED: &str = concat!("SELECT value FROM cached_results WHERE key = $1 AND expires_at > ", now!());
 const POLL_DUE: &str = concat!("SELECT EXISTS (SELECT 1 FROM job_polls WHERE ready_at <= ", now!(), ")");
 const TAKE_POLLS: &str = concat!(
     "UPDATE job_polls SET ready_at = ",
@@ -162,6 +163,12 @@ impl Store for SqliteStore {
     async fn values(&self, job: &str, seqs: &[u64]) -> Result<Vec<Option<Value>>, StoreError> {
         let found = sqlx::query_as(VALUES).bind(job).bind(text(&seqs)).fetch_all(&self.reader).await;
         rows::values(found.map_err(backend)?, seqs)
+    }
+
+    async fn cached(&self, key: &str) -> Result<Option<Value>, StoreError> {
+        let found: Option<(String,)> =
+            sqlx::query_as(CACHED).bind(key).fetch_optional(&self.reader).await.map_err(backend)?;
+        found.map(|(value,)| rows::json(&value)).transpose()
     }
 
     async fn list(&self, job: &str, list: u64) -> Result<Vec<Value>, StoreError> {

@@ -67,6 +67,7 @@ pub(super) fn turn(job: &str, version: u64) -> Commit {
         polls: Vec::new(),
         polls_cleared: Vec::new(),
         consumed: Vec::new(),
+        cached: Vec::new(),
         snapshot: None,
         patch: patch(JobStatus::Running),
         lease: LeaseChange::Keep,

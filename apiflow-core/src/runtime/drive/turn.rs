@@ -177,6 +177,7 @@ impl Drive<'_> {
             polls,
             polls_cleared: if ended { orphans.collect() } else { Vec::new() },
             consumed: batch.consumed,
+            cached: Vec::new(),
             snapshot,
             patch: self.run.patch(),
             lease,

@@ -258,7 +258,7 @@ impl Job {
 }
 
 /// The length of rows as JSON, in bytes; no rows write nothing.
-fn rows_len<T: Serialize>(rows: &[T]) -> u64 {
+pub(super) fn rows_len<T: Serialize>(rows: &[T]) -> u64 {
     if rows.is_empty() { 0 } else { json_len(&rows) }
 }
 

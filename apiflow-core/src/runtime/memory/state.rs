@@ -5,7 +5,8 @@ use std::collections::btree_map::Entry;
 
 use serde_json::Value;
 
-use super::job::Job;
+use super::cache::Cache;
+use super::job::{Job, rows_len};
 use crate::ports::{
     Claim, Commit, Created, DuePoll, Idempotency, JobFilter, JobRow, NewJob, Renewed, StoreError, Timestamp,
 };
@@ -15,6 +16,7 @@ use crate::ports::{
 pub(super) struct State {
     jobs: BTreeMap<String, Job>,
     keys: BTreeMap<String, UsedKey>,
+    cache: Cache,
     messages: i64,
     bytes_written: u64,
 }
@@ -89,9 +91,18 @@ impl State {
     }
 
     pub(super) fn commit(&mut self, commit: Commit, now: Timestamp) -> Result<u64, StoreError> {
+        let mut commit = commit;
+        let cached = std::mem::take(&mut commit.cached);
         let (version, bytes) = self.job_mut(&commit.job)?.commit(commit, now)?;
-        self.bytes_written += bytes;
+        self.bytes_written += bytes + rows_len(&cached);
+        for row in cached {
+            self.cache.keep(row, now);
+        }
         Ok(version)
+    }
+
+    pub(super) fn cached(&self, key: &str, now: Timestamp) -> Option<Value> {
+        self.cache.get(key, now).cloned()
     }
 
     pub(super) fn deliver(
