@@ -19,6 +19,7 @@ mod token;
 mod wanted;
 
 pub use parse::check;
+pub(crate) use parse::plain;
 pub use path::{PlainPath, Segment, plain_path};
 pub use program::program;
 pub use quick::quick;
@@ -61,7 +62,7 @@ pub struct SyntaxFault {
 
 impl SyntaxFault {
     /// A fault at a byte of the text.
-    fn at(source: &str, byte: usize, message: impl Into<String>) -> Self {
+    pub(crate) fn at(source: &str, byte: usize, message: impl Into<String>) -> Self {
         Self { message: message.into(), span: Some(lines::Lines::of(source).span(byte)) }
     }
 }

@@ -5,7 +5,9 @@
 
 pub mod call;
 pub mod catalog;
+pub mod code;
 pub mod diagnostic;
+mod digest;
 pub mod engine;
 pub mod expression;
 #[cfg(feature = "http")]

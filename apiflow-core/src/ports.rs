@@ -12,6 +12,6 @@ pub use http::{HttpClient, HttpError, HttpReply, HttpRequest, RequestBody, Secre
 pub use secrets::{Secret, Secrets};
 pub use store::{
     CachedRow, CallRecord, Claim, Commit, Created, DuePoll, EventRow, Idempotency, InboxMessage, JobBundle, JobFilter,
-    JobPatch, JobRow, JobStatus, LeaseChange, Loaded, NewJob, Poll, Renewed, SnapshotRow, StepRow, StepStatus, Store,
-    StoreError,
+    JobPatch, JobRow, JobStatus, Kept, LeaseChange, Loaded, NewJob, Poll, Renewed, SnapshotRow, StepRow, StepStatus,
+    Store, StoreError,
 };

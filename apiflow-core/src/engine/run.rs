@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::control::{Control, Stage};
+use super::control::{Control, Gate, Stage};
 use super::decide::Turn;
 use super::{Effect, Event, Input, Program, Recorded, ValueRef, decide};
 use crate::ports::{JobPatch, JobStatus, SnapshotRow, StepRow, Timestamp};
@@ -29,9 +29,10 @@ impl Run {
         Self { program, control: Control::new(), rows: BTreeMap::new(), touched: BTreeSet::new() }
     }
 
-    /// The events that make a new job: the first one brings its input.
-    pub fn create(seed: u64, input: Value, at: Timestamp) -> Vec<Recorded> {
-        vec![Recorded { seq: 1, at, event: Event::Created { seed }, value: Some(input) }]
+    /// The events that make a new job: the first one brings its input. With `preprocess` the document's
+    /// `preprocessor_module`, if it has one, makes the flow's input of it first.
+    pub fn create(seed: u64, preprocess: bool, input: Value, at: Timestamp) -> Vec<Recorded> {
+        vec![Recorded { seq: 1, at, event: Event::Created { seed, preprocess }, value: Some(input) }]
     }
 
     /// A run as of a snapshot.
@@ -79,7 +80,9 @@ impl Run {
                 Some(Stage::Call(open)) if open.operation.is_some() => effects.push(Effect::Poll(open.call())),
                 Some(Stage::Call(open)) => effects.push(Effect::Call(open.call())),
                 Some(Stage::Retrying { at }) => effects.push(Effect::Wait { frame, until: *at }),
-                Some(Stage::Sleeping { until }) => effects.push(Effect::Wait { frame, until: *until }),
+                Some(Stage::Sleeping { until } | Stage::Suspended(Gate { until, .. })) => {
+                    effects.push(Effect::Wait { frame, until: *until });
+                }
                 None
                 | Some(
                     Stage::Begin
@@ -116,7 +119,7 @@ impl Run {
         let finished = self.control.status.is_final();
         let ending = self.control.ending.as_ref().filter(|_| finished);
         JobPatch {
-            status: self.control.status,
+            status: self.shown_status(),
             retry_count: self.control.retry_count,
             started_at: self.control.started_at,
             finished_at: self.control.finished_at,
@@ -125,6 +128,16 @@ impl Run {
                 .map(|output| serde_json::to_value(output).expect("a reference is plain data")),
             error: ending.and_then(|ending| ending.error.clone()),
         }
+    }
+
+    /// Suspended where nothing is at work and an approval is waited for.
+    fn shown_status(&self) -> JobStatus {
+        let stages = || self.control.frames.values().filter_map(|frame| frame.step.as_ref()).map(|step| &step.stage);
+        // A module with children at work is as busy as they are.
+        let holds = |stage: &Stage| matches!(stage, Stage::Children | Stage::Handling { .. });
+        let waits = |stage: &Stage| matches!(stage, Stage::Suspended(_));
+        let suspended = stages().any(waits) && stages().all(|stage| waits(stage) || holds(stage));
+        if self.control.status == JobStatus::Running && suspended { JobStatus::Suspended } else { self.control.status }
     }
 
     /// The job's status.

@@ -70,7 +70,7 @@ fn located(source: &str, start: usize, fault: &OxcDiagnostic) -> SyntaxFault {
 }
 
 /// A parser's message in the house's form: lower case, no full stop, and nothing of the wrapping's brackets.
-fn plain(message: &str) -> String {
+pub(crate) fn plain(message: &str) -> String {
     let message = message.trim_end_matches(['.', '\n']);
     // The brackets of the text are balanced, so a missing one is the wrapping's.
     let found = message.starts_with("Expected").then(|| message.split_once("`)` but found")).flatten();

@@ -151,6 +151,10 @@ pub struct BranchAll {
     /// At most so many at a time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parallelism: Option<NumberOrTransform>,
+    /// The first branch that succeeds ends the module with its result, and the others are cancelled. Ours: others that
+    /// read the document ignore it.
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "is_false")]
+    pub race: bool,
     /// Fields that this version does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,

@@ -6,6 +6,7 @@
 //! - what is delivered to the inbox needs no lease, is kept once per key, and wakes the job;
 //! - leases, wake-ups, polls and the expiry of kept results are by the store's own clock (the database's).
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -69,6 +70,19 @@ pub struct JobBundle {
     pub document: Value,
     /// The connectors, nodes and sub-flows that it refers to.
     pub catalog: Catalog,
+    /// Outcomes of steps of an earlier run that are taken over, by the step's path and id: `loop[2]/draw`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub kept: BTreeMap<String, Kept>,
+}
+
+/// The outcome of a step that an earlier run has computed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Kept {
+    /// The event of this job ([`crate::engine::Event::Kept`]) whose value is its result.
+    pub seq: u64,
+    /// The error object, where it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Value>,
 }
 
 /// One event of a job's journal.
@@ -245,6 +259,9 @@ pub struct StepRow {
     pub provider_id: Option<String>,
     /// The moment of the next attempt.
     pub retry_at: Option<Timestamp>,
+    /// What the gate after it waits for: `{"required", "until"}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Value>,
 }
 
 /// One request of a step and its reply, secrets masked.

@@ -145,6 +145,7 @@ impl Reader {
             branches: branches.unwrap_or_default(),
             parallel: fields.flag(self, "parallel"),
             parallelism: fields.inner(self, "parallelism", Self::number_or_transform).flatten(),
+            race: fields.flag(self, "race").unwrap_or_default(),
             extra: fields.rest(self),
         }
     }

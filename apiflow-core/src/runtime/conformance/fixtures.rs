@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::catalog::Catalog;
 use crate::ports::{
     CallRecord, Claim, Commit, Created, EventRow, Idempotency, JobBundle, JobFilter, JobPatch, JobRow, JobStatus,
     LeaseChange, Loaded, NewJob, Poll, StepRow, StepStatus, Store, StoreError, Timestamp,
@@ -40,7 +39,7 @@ pub(super) fn new_job(id: &str) -> NewJob {
         node_id: None,
         created_by: None,
         created_at: Timestamp(4_000),
-        bundle: JobBundle { document: json!({"value": {"modules": []}}), catalog: Catalog::default() },
+        bundle: JobBundle { document: json!({"value": {"modules": []}}), ..JobBundle::default() },
         events: vec![event_with(1, json!({"input": id}))],
         idempotency: None,
     }
@@ -97,6 +96,7 @@ pub(super) fn step(ordinal: u64) -> StepRow {
         progress: None,
         provider_id: Some("p-1".to_owned()),
         retry_at: None,
+        approval: None,
     }
 }
 
