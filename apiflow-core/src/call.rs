@@ -15,7 +15,6 @@ mod merge;
 mod options;
 mod output;
 mod plan;
-#[cfg_attr(not(feature = "runtime"), expect(dead_code, reason = "what drives runs without a runtime is yet to come"))]
 mod plans;
 mod presets;
 mod reading;

@@ -15,7 +15,7 @@ use crate::openflow::{InputTransform, NumberOrTransform};
 use crate::ports::{EvaluationError, Evaluator, Script, StoreError};
 
 pub(crate) use self::request::request;
-pub(crate) use self::values::Values;
+pub(crate) use self::values::{Values, weight};
 
 /// What evaluating needs beside the effect itself.
 pub(crate) struct Evaluation<'a> {

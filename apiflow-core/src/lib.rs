@@ -6,11 +6,8 @@
 pub mod call;
 pub mod catalog;
 pub mod diagnostic;
+pub mod dry_run;
 pub mod engine;
-#[cfg_attr(
-    not(feature = "runtime"),
-    expect(dead_code, unused_imports, reason = "what drives runs without a runtime is yet to come")
-)]
 mod evaluate;
 pub mod expression;
 #[cfg(feature = "http")]

@@ -1,6 +1,6 @@
 //! A document made ready to run: its modules and lists by number, sub-flows included.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -73,6 +73,11 @@ impl Program {
         let document = read("the workflow", &bundle.document)?;
         compiler.flow(document.value)?;
         Ok(compiler.program)
+    }
+
+    /// Ids of all modules, those of sub-flows among them.
+    pub fn step_ids(&self) -> BTreeSet<&str> {
+        self.modules.iter().map(|definition| definition.module.id.as_str()).collect()
     }
 
     /// The constants that `flow_env` names in a flow; an empty object where there are none.

@@ -42,6 +42,7 @@ impl Values {
     }
 
     /// Notes that all that was recorded is in the store now.
+    #[cfg(feature = "runtime")]
     pub(crate) fn committed(&mut self) {
         self.fresh_items.clear();
         for (seq, value) in std::mem::take(&mut self.fresh) {
@@ -154,7 +155,7 @@ fn shift(object: &mut Map<String, Value>, name: &str) {
 }
 
 /// A value's size in bytes of JSON, estimated.
-fn weight(value: &Value) -> usize {
+pub(crate) fn weight(value: &Value) -> usize {
     match value {
         Value::Null | Value::Bool(_) => 5,
         Value::Number(_) => 12,
