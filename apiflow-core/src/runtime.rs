@@ -13,13 +13,11 @@ mod hub;
 #[cfg(all(feature = "http", feature = "boa"))]
 pub mod local;
 pub mod memory;
-mod prepare;
 mod provider;
 mod rerun;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod secrets;
-mod values;
 mod worker;
 
 pub use hub::Watch;
@@ -32,13 +30,13 @@ use serde_json::Value;
 
 use crate::catalog::{Connector, Node};
 use crate::engine::{Event, Fact, Recorded, Run, Target, ValueRef};
+use crate::evaluate::Values;
 use crate::ports::{
     Clock, Created, Evaluator, EventRow, HttpClient, Idempotency, JobBundle, JobRow, NewJob, StepRow, StepStatus,
     Store, StoreError,
 };
 use hub::Hub;
 use provider::Plans;
-use values::Values;
 
 /// The ports that a runtime works with.
 #[derive(Clone)]
@@ -247,7 +245,7 @@ impl Runtime {
     pub async fn resolve(&self, job: &str, reference: &Value) -> Result<Value, StoreError> {
         let reference: ValueRef = serde_json::from_value(reference.clone())
             .map_err(|error| StoreError::Backend(format!("job `{job}` holds an unreadable reference: {error}")))?;
-        Values::new(self.inner.parts.store.clone(), job).resolve(&reference).await
+        Values::new(Some(self.inner.parts.store.clone()), job).resolve(&reference).await
     }
 
     /// Works until `stop` is done: claims jobs, drives them, asks providers; then finishes the turns under way.

@@ -1,6 +1,6 @@
 //! A document made ready to run: its modules and lists by number, sub-flows included.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -100,6 +100,11 @@ impl Program {
     /// run goes on, never how what was journalled is read.
     pub fn with_longest_while(self, longest_while: u64) -> Self {
         Self { longest_while, ..self }
+    }
+
+    /// Ids of all modules, those of sub-flows among them.
+    pub fn step_ids(&self) -> BTreeSet<&str> {
+        self.modules.iter().map(|definition| definition.module.id.as_str()).collect()
     }
 
     /// The constants that `flow_env` names in a flow; an empty object where there are none.

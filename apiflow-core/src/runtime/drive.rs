@@ -9,10 +9,11 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::hub::Mailbox;
-use super::provider::{self, JobPlans};
-use super::values::Values;
+use super::provider;
 use super::{Inner, row};
+use crate::call::JobPlans;
 use crate::engine::{Answer, Call, Effect, Event, Fact, Program, Recorded, Run};
+use crate::evaluate::Values;
 use crate::ports::{CallRecord, Claim, Commit, JobStatus, LeaseChange, Loaded, StoreError, Timestamp};
 
 /// Events between two snapshots of a run that never waits; doubles each time.
@@ -142,7 +143,7 @@ impl<'a> Drive<'a> {
             job: claim.job.clone(),
             version: claim.version,
             run,
-            values: Values::new(inner.parts.store.clone(), &claim.job),
+            values: Values::new(Some(inner.parts.store.clone()), &claim.job),
             plans: inner.plans.enter(&claim.job, bundle.catalog),
             out: BTreeMap::new(),
             tasks: JoinSet::new(),
@@ -321,7 +322,7 @@ impl<'a> Drive<'a> {
     fn spawn(&mut self, call: Call, task: Task) {
         let mut caller = self.inner.caller(&self.job, self.plans.clone());
         let store = self.inner.parts.store.clone();
-        let mut values = Values::new(store, &self.job);
+        let mut values = Values::new(Some(store), &self.job);
         let returns = self.returns.0.clone();
         let effect = call.effect;
         let handle = self.tasks.spawn(async move {

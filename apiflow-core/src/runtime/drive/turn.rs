@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::{Drive, Taken};
 use crate::call::Operation;
 use crate::engine::{Effect, Event, Fact, Input, Recorded};
+use crate::evaluate::Evaluation;
 use crate::ports::{CallRecord, Commit, LeaseChange, Poll, StoreError, Timestamp};
-use crate::runtime::prepare::Evaluation;
 use crate::runtime::provider::Ticket;
 use crate::runtime::row;
 
@@ -61,15 +61,7 @@ impl Drive<'_> {
                 evaluator: self.inner.parts.evaluator.as_ref(),
                 plans: &self.plans,
             };
-            let input = match &effect {
-                Effect::Prepare(prepare) => {
-                    Input::Prepared { frame: prepare.frame, prepared: evaluation.prepare(prepare).await? }
-                }
-                Effect::Conclude(conclude) => {
-                    Input::Concluded { frame: conclude.frame, concluded: evaluation.conclude(conclude).await? }
-                }
-                Effect::Call(_) | Effect::Cancel(_) | Effect::Poll(_) | Effect::Wait { .. } => break,
-            };
+            let Some(input) = evaluation.perform(&effect).await? else { break };
             self.record(batch, now, input);
         }
         Ok(())

@@ -1,24 +1,32 @@
 //! Free effects: expressions, inputs, predicates. Performed inside a turn, without a commit of their own.
+//!
+//! Architecture invariant: nothing here knows who drives the run. The durable runtime and the dry run evaluate by the
+//! same code.
+
+mod request;
+mod values;
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::provider::JobPlans;
-use super::values::Values;
+use crate::call::JobPlans;
 use crate::code;
 use crate::digest::digest;
-use crate::engine::{Ask, CacheKey, Conclude, Concluded, Names, Prepare, Prepared, Run, ValueRef};
+use crate::engine::{Ask, CacheKey, Conclude, Concluded, Effect, Input, Names, Prepare, Prepared, Run, ValueRef};
 use crate::expression::{self, WantedResults};
 use crate::openflow::{InputTransform, NumberOrTransform};
 use crate::ports::{EvaluationError, Evaluator, Script, StoreError};
 
+pub(crate) use self::request::request;
+pub(crate) use self::values::{Values, weight};
+
 /// What evaluating needs beside the effect itself.
-pub(super) struct Evaluation<'a> {
-    pub(super) run: &'a Run,
-    pub(super) values: &'a mut Values,
-    pub(super) evaluator: &'a dyn Evaluator,
-    pub(super) plans: &'a JobPlans,
+pub(crate) struct Evaluation<'a> {
+    pub(crate) run: &'a Run,
+    pub(crate) values: &'a mut Values,
+    pub(crate) evaluator: &'a dyn Evaluator,
+    pub(crate) plans: &'a JobPlans,
 }
 
 /// Why an effect could not be performed.
@@ -43,8 +51,21 @@ impl From<StoreError> for Fault {
 }
 
 impl Evaluation<'_> {
+    /// Performs a free effect; `None` for any other.
+    pub(crate) async fn perform(&mut self, effect: &Effect) -> Result<Option<Input>, StoreError> {
+        Ok(match effect {
+            Effect::Prepare(prepare) => {
+                Some(Input::Prepared { frame: prepare.frame, prepared: self.prepare(prepare).await? })
+            }
+            Effect::Conclude(conclude) => {
+                Some(Input::Concluded { frame: conclude.frame, concluded: self.conclude(conclude).await? })
+            }
+            Effect::Call(_) | Effect::Cancel(_) | Effect::Poll(_) | Effect::Wait { .. } => None,
+        })
+    }
+
     /// Evaluates what a module needs before it begins.
-    pub(super) async fn prepare(&mut self, effect: &Prepare) -> Result<Prepared, StoreError> {
+    async fn prepare(&mut self, effect: &Prepare) -> Result<Prepared, StoreError> {
         match self.prepared(effect).await {
             Ok(prepared) => Ok(prepared),
             Err(Fault::Step(error)) => Ok(Prepared::Failed(error)),
@@ -106,7 +127,7 @@ impl Evaluation<'_> {
                 .await;
         }
         let plan = self.plans.plan(path).map_err(Fault::Step)?;
-        let args = plan.arguments(&args).map_err(|error| Fault::Step(super::provider::error_object(&error)))?;
+        let args = plan.arguments(&args).map_err(|error| Fault::Step(error.to_object()))?;
         let bound_ms = bound.map(|seconds| (seconds * 1000.0) as u64);
         let timeout_ms = plan.submit_timeout_ms().min(bound_ms.unwrap_or(u64::MAX));
         let args = Value::Object(args);
@@ -219,7 +240,7 @@ impl Evaluation<'_> {
     }
 
     /// Evaluates what follows a step.
-    pub(super) async fn conclude(&mut self, effect: &Conclude) -> Result<Concluded, StoreError> {
+    async fn conclude(&mut self, effect: &Conclude) -> Result<Concluded, StoreError> {
         let none = Concluded { holds: false, sleep_ms: 0, result: None, error: None };
         match self.concluded(effect).await {
             Ok(concluded) => Ok(concluded),
