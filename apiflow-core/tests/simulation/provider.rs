@@ -125,9 +125,6 @@ impl Provider {
     pub(crate) fn poll(&mut self, id: &str, now: Timestamp, deadline: Timestamp) -> Polled {
         let work = self.works.get_mut(id).expect("only work that was taken is asked for");
         work.polls = work.polls.saturating_sub(1);
-        if work.told {
-            return Polled::Ended(Answer::Failed { error: error("provider_failed") });
-        }
         if !work.endless && work.polls == 0 {
             work.known = true;
             return Polled::Ended(match work.outcome.clone() {
