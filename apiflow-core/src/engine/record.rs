@@ -173,10 +173,10 @@ fn new_row(ordinal: u64, at: Timestamp, step_id: &str, path: &str) -> StepRow {
 fn step_started(run: &mut Run, seq: u64, at: Timestamp, frame: u64, step_id: &str, path: &str, start: &Start) {
     started(run, at);
     let failures = step_of(run, frame).map_or(0, |step| step.failures);
-    let before = step_of(run, frame).map(|step| (step.ordinal, step.row.started_at));
-    let (ordinal, began) = before.unwrap_or((seq, at));
+    let before = step_of(run, frame).map(|step| (step.ordinal, step.row.started_at, step.row.attempt));
+    let (ordinal, began, attempt) = before.unwrap_or((seq, at, 1));
     let mut row = new_row(ordinal, began, step_id, path);
-    row.attempt = failures + 1;
+    row.attempt = attempt;
     let has_input = matches!(start, Start::Call { .. } | Start::Flow | Start::Loop { length: Some(_), .. });
     row.input = has_input.then(|| json(&ValueRef::Row(seq))).flatten();
     let step = Step {
@@ -191,12 +191,21 @@ fn step_started(run: &mut Run, seq: u64, at: Timestamp, frame: u64, step_id: &st
         handled: false,
     };
     with(run, frame, |frame| frame.step = Some(step));
-    begin(run, seq, at, frame, seq, None);
+    begin(run, seq, at, frame, Attempt { number: attempt, input: seq, deadline: None });
     changed(run, frame, |_| {});
 }
 
-/// Puts a step to work: its first attempt or another one. `input` is the event that brought its arguments or items.
-fn begin(run: &mut Run, seq: u64, at: Timestamp, frame: u64, input: u64, deadline: Option<Timestamp>) {
+/// An attempt of a step.
+struct Attempt {
+    number: u32,
+    /// The event that brought its arguments or items.
+    input: u64,
+    /// When its submit counts as lost, if not as the step's start says.
+    deadline: Option<Timestamp>,
+}
+
+/// Puts a step to work: its first attempt or another one.
+fn begin(run: &mut Run, seq: u64, at: Timestamp, frame: u64, attempt: Attempt) {
     let Some(state) = run.control.frames.get(&frame) else { return };
     let Some(module) = run.module_at(frame) else { return };
     let Some(step) = &state.step else { return };
@@ -213,11 +222,11 @@ fn begin(run: &mut Run, seq: u64, at: Timestamp, frame: u64, input: u64, deadlin
                 step: step.ordinal,
                 step_id: module.module.id.clone(),
                 path,
-                args: ValueRef::Row(input),
-                attempt: step.failures + 1,
+                args: ValueRef::Row(attempt.input),
+                attempt: attempt.number,
                 first_effect: repeated.unwrap_or(seq),
                 started_at: at,
-                deadline: deadline.unwrap_or(*first),
+                deadline: attempt.deadline.unwrap_or(*first),
                 until: bound_ms.map(|bound| at.plus_ms(bound)),
                 poll_at: None,
                 operation: None,
@@ -285,8 +294,7 @@ fn attempt_started(run: &mut Run, seq: u64, at: Timestamp, frame: u64, attempt: 
         Some(ValueRef::Row(row)) => row,
         _ => seq,
     };
-    step.failures = attempt - 1;
-    begin(run, seq, at, frame, input, deadline);
+    begin(run, seq, at, frame, Attempt { number: attempt, input, deadline });
     changed(run, frame, |row| {
         row.status = StepStatus::Running;
         row.attempt = attempt;
