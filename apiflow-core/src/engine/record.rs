@@ -266,10 +266,13 @@ fn step_passed(
     result: &ValueRef,
 ) {
     started(run, at);
-    let mut row = new_row(seq, at, step_id, path);
+    // Its inputs may have failed before: then the step has its row already.
+    let before = step_of(run, frame).map(|step| (step.ordinal, step.row.started_at));
+    let (ordinal, began) = before.unwrap_or((seq, at));
+    let mut row = new_row(ordinal, began, step_id, path);
     row.attempt = 0;
     let step = Step {
-        ordinal: seq,
+        ordinal,
         start: Start::Nothing,
         failures: 0,
         stage: Stage::Begin,
