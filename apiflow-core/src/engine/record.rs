@@ -250,9 +250,12 @@ fn begin(run: &mut Run, seq: u64, at: Timestamp, frame: u64, attempt: Attempt) {
         run.control.effects.retain(|_, waiting| *waiting != frame);
         run.control.effects.insert(open.effect, frame);
     }
-    if let Some(step) = step_of(run, frame) {
-        step.stage = stage;
-        step.children = children;
+    let Some(step) = step_of(run, frame) else { return };
+    step.stage = stage;
+    // What the branches of the last attempt left is not merged: nobody will look at it again.
+    let left = std::mem::replace(&mut step.children, children).map(|children| children.scopes);
+    for scope in left.unwrap_or_default().into_values() {
+        run.control.scopes.remove(&scope);
     }
 }
 
