@@ -24,8 +24,8 @@ pub(crate) enum Reply {
 /// Work that a provider took.
 pub(crate) struct Work {
     outcome: Result<Value, Value>,
-    endless: bool,
-    polls: u32,
+    /// When it is over; never, where it is endless.
+    over_at: Option<Timestamp>,
     every_ms: u64,
     /// Whether somebody has learnt how it ended.
     pub(crate) known: bool,
@@ -84,11 +84,12 @@ impl Provider {
         }
         let outcome = fate.outcome(args);
         let answer = if kind.has_operation() && fate.polls > 0 || fate.end == End::Endless {
+            let is_endless = fate.end == End::Endless;
+            let every_ms = fate.delay_ms.max(if is_endless { 5_000 } else { 300 });
             let work = Work {
                 outcome,
-                endless: fate.end == End::Endless,
-                polls: fate.polls,
-                every_ms: fate.delay_ms.max(if fate.end == End::Endless { 5_000 } else { 300 }),
+                over_at: (!is_endless).then(|| now.plus_ms(every_ms * u64::from(fate.polls))),
+                every_ms,
                 known: false,
                 told: false,
             };
@@ -124,8 +125,7 @@ impl Provider {
     /// Asks for work; past its deadline it is called off.
     pub(crate) fn poll(&mut self, id: &str, now: Timestamp, deadline: Timestamp) -> Polled {
         let work = self.works.get_mut(id).expect("only work that was taken is asked for");
-        work.polls = work.polls.saturating_sub(1);
-        if !work.endless && work.polls == 0 {
+        if work.over_at.is_some_and(|over| over <= now) {
             work.known = true;
             return Polled::Ended(match work.outcome.clone() {
                 Ok(result) => Answer::Done { result },

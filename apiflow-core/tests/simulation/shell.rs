@@ -231,7 +231,8 @@ impl World {
             batch.consumed.extend(taken.message);
             let before = batch.events.len();
             self.record(place, &mut drive, &mut batch, Input::Fact(taken.fact.clone()))?;
-            if taken.inert {
+            // Who has lost the job may not know yet what has its outcome; nothing will come of it.
+            if taken.inert && drive.version == self.journal.version {
                 self.watch.inert(&batch.events[before..], &taken.fact)?;
             }
         }
