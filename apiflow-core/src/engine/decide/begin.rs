@@ -60,6 +60,8 @@ fn entering(turn: &mut Turn<'_>, frame: u64, prepared: &Prepared) -> bool {
         }
         Prepared::Ready => {
             turn.emit(Event::Entered { frame });
+            // A flow without modules is at its end.
+            end::settle(turn, frame);
             true
         }
         Prepared::Inputs { .. } | Prepared::Items { .. } | Prepared::Branch(_) | Prepared::Limit(_) => false,
