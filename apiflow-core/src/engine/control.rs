@@ -211,8 +211,9 @@ pub(super) struct Children {
     /// The next one to open.
     pub(super) next: u64,
     pub(super) open: BTreeSet<u64>,
-    /// The first failure that counts.
-    pub(super) failure: Option<Failure>,
+    /// The failure that counts, of the lowest branch or iteration, and which that is: not the first in time, so that
+    /// the same answers give the same end.
+    pub(super) failure: Option<(u64, Failure)>,
     /// Result of the one that ended last.
     pub(super) last: Option<ValueRef>,
     /// Scopes of ended parallel branches, merged in order when all have ended.

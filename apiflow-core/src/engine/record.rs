@@ -212,10 +212,10 @@ fn step_started(
 ) {
     started(run, at);
     let failures = step_of(run, frame).map_or(0, |step| step.failures);
-    let before = step_of(run, frame).map(|step| (step.ordinal, step.row.started_at));
-    let (ordinal, began) = before.unwrap_or((seq, at));
+    let before = step_of(run, frame).map(|step| (step.ordinal, step.row.started_at, step.row.attempt));
+    let (ordinal, began, attempt) = before.unwrap_or((seq, at, 1));
     let mut row = new_row(ordinal, began, step_id, path);
-    row.attempt = failures + 1;
+    row.attempt = attempt;
     let has_input =
         matches!(start, Start::Call { .. } | Start::Code | Start::Flow | Start::Loop { length: Some(_), .. });
     row.input = has_input.then(|| json(&ValueRef::Row(seq))).flatten();
@@ -233,12 +233,21 @@ fn step_started(
         resumes: Vec::new(),
     };
     with(run, frame, |frame| frame.step = Some(step));
-    begin(run, seq, at, frame, seq, None);
+    begin(run, seq, at, frame, Attempt { number: attempt, input: seq, deadline: None });
     changed(run, frame, |_| {});
 }
 
-/// Puts a step to work: its first attempt or another one. `input` is the event that brought its arguments or items.
-fn begin(run: &mut Run, seq: u64, at: Timestamp, frame: u64, input: u64, deadline: Option<Timestamp>) {
+/// An attempt of a step.
+struct Attempt {
+    number: u32,
+    /// The event that brought its arguments or items.
+    input: u64,
+    /// When its submit counts as lost, if not as the step's start says.
+    deadline: Option<Timestamp>,
+}
+
+/// Puts a step to work: its first attempt or another one.
+fn begin(run: &mut Run, seq: u64, at: Timestamp, frame: u64, attempt: Attempt) {
     let Some(state) = run.control.frames.get(&frame) else { return };
     let Some(module) = run.module_at(frame) else { return };
     let Some(step) = &state.step else { return };
@@ -255,11 +264,11 @@ fn begin(run: &mut Run, seq: u64, at: Timestamp, frame: u64, input: u64, deadlin
                 step: step.ordinal,
                 step_id: module.module.id.clone(),
                 path,
-                args: ValueRef::Row(input),
-                attempt: step.failures + 1,
+                args: ValueRef::Row(attempt.input),
+                attempt: attempt.number,
                 first_effect: repeated.unwrap_or(seq),
                 started_at: at,
-                deadline: deadline.unwrap_or(*first),
+                deadline: attempt.deadline.unwrap_or(*first),
                 until: bound_ms.map(|bound| at.plus_ms(bound)),
                 poll_at: None,
                 operation: None,
@@ -284,9 +293,12 @@ fn begin(run: &mut Run, seq: u64, at: Timestamp, frame: u64, input: u64, deadlin
         run.control.effects.retain(|_, waiting| *waiting != frame);
         run.control.effects.insert(open.effect, frame);
     }
-    if let Some(step) = step_of(run, frame) {
-        step.stage = stage;
-        step.children = children;
+    let Some(step) = step_of(run, frame) else { return };
+    step.stage = stage;
+    // What the branches of the last attempt left is not merged: nobody will look at it again.
+    let left = std::mem::replace(&mut step.children, children).map(|children| children.scopes);
+    for scope in left.unwrap_or_default().into_values() {
+        run.control.scopes.remove(&scope);
     }
 }
 
@@ -300,10 +312,13 @@ fn step_passed(
     result: &ValueRef,
 ) {
     started(run, at);
-    let mut row = new_row(seq, at, step_id, path);
+    // Its inputs may have failed before: then the step has its row already.
+    let before = step_of(run, frame).map(|step| (step.ordinal, step.row.started_at));
+    let (ordinal, began) = before.unwrap_or((seq, at));
+    let mut row = new_row(ordinal, began, step_id, path);
     row.attempt = 0;
     let step = Step {
-        ordinal: seq,
+        ordinal,
         start: Start::Nothing,
         failures: 0,
         stage: Stage::Begin,
@@ -330,8 +345,7 @@ fn attempt_started(run: &mut Run, seq: u64, at: Timestamp, frame: u64, attempt: 
         Some(ValueRef::Row(row)) => row,
         _ => seq,
     };
-    step.failures = attempt - 1;
-    begin(run, seq, at, frame, input, deadline);
+    begin(run, seq, at, frame, Attempt { number: attempt, input, deadline });
     changed(run, frame, |row| {
         row.status = StepStatus::Running;
         row.attempt = attempt;

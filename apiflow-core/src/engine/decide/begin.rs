@@ -4,7 +4,6 @@ use serde_json::Value;
 
 use super::children::{self, Ended};
 use super::{Turn, end, error, kept, with_step};
-use crate::engine::control::Stage;
 use crate::engine::{CacheKey, Event, Prepared, Start, ValueRef};
 use crate::openflow::{Module, ModuleValue};
 use crate::ports::Kept;
@@ -92,7 +91,7 @@ fn entering(turn: &mut Turn<'_>, frame: u64, prepared: &Prepared) -> bool {
         }
         Prepared::Entered { cache } => {
             turn.emit(Event::Entered { frame, cache: cache.clone() });
-            // It may have no module.
+            // A flow without modules is at its end.
             end::settle(turn, frame);
             true
         }
@@ -210,20 +209,8 @@ fn branch_one(turn: &mut Turn<'_>, frame: u64, module: &Module, path: String, ch
 /// Begins another attempt of a step.
 pub(super) fn attempt(turn: &mut Turn<'_>, frame: u64) {
     let Some(step) = turn.step(frame) else { return };
-    let attempt = match step.stage {
-        // A call that may be repeated after an unknown fate was not a failure.
-        Stage::Call(ref open) => open.attempt + 1,
-        Stage::Begin
-        | Stage::Children
-        | Stage::Iterated
-        | Stage::Failed
-        | Stage::Retrying { .. }
-        | Stage::Lost
-        | Stage::Handling { .. }
-        | Stage::Done
-        | Stage::Suspended(_)
-        | Stage::Sleeping { .. } => step.failures + 1,
-    };
+    // Not the number of failures: a call that is repeated after an unknown fate was none.
+    let attempt = step.row.attempt + 1;
     let deadline = match step.start {
         Start::Call { timeout_ms, .. } => Some(turn.now.plus_ms(timeout_ms)),
         Start::Nothing

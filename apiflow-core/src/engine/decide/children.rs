@@ -157,7 +157,7 @@ pub(super) fn all_ended(turn: &mut Turn<'_>, frame: u64) {
         }
     };
     match children.failure.clone() {
-        Some(failure) => end::fail(turn, frame, failure.error, Some(result), failure.handled),
+        Some((_, failure)) => end::fail(turn, frame, failure.error, Some(result), failure.handled),
         None => end::complete(turn, frame, Some(result), None),
     }
 }

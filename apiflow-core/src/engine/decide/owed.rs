@@ -13,9 +13,10 @@ use super::end;
 pub(in crate::engine) fn owed(run: &Run, frame: u64) -> Option<Effect> {
     let state = run.control.frames.get(&frame)?;
     match &state.step {
-        None => prepare(run, frame, state, true).map(Effect::Prepare),
+        None => prepare(run, frame, state).map(Effect::Prepare),
         Some(step) => match &step.stage {
-            Stage::Begin => prepare(run, frame, state, false).map(Effect::Prepare),
+            // `skip_if` too: it may be what could not be evaluated, and a module must not run without it.
+            Stage::Begin => prepare(run, frame, state).map(Effect::Prepare),
             Stage::Failed | Stage::Iterated | Stage::Done | Stage::Handling { result: Some(_) } => {
                 conclude(run, frame, state, step).map(Effect::Conclude)
             }
@@ -39,7 +40,7 @@ pub(in crate::engine) fn kept(run: &Run, frame: u64) -> Option<&Kept> {
     run.program.kept.get(&step_key(&state.path, &run.module_at(frame)?.module.id))
 }
 
-fn prepare(run: &Run, frame: u64, state: &Frame, first: bool) -> Option<Prepare> {
+fn prepare(run: &Run, frame: u64, state: &Frame) -> Option<Prepare> {
     let names = names(state, Some(state.previous.clone()), None);
     if !state.entered {
         let flow = run.program.flows.get(state.flow)?;
@@ -51,7 +52,7 @@ fn prepare(run: &Run, frame: u64, state: &Frame, first: bool) -> Option<Prepare>
     }
     let definition = run.module_at(frame)?;
     let module = &definition.module;
-    let skip_if = module.skip_if.as_ref().filter(|_| first).map(|rule| rule.expr.clone());
+    let skip_if = module.skip_if.as_ref().map(|rule| rule.expr.clone());
     let mocked = module.mock.as_ref().is_some_and(|mock| mock.enabled);
     let ask = if mocked { Ask::Nothing } else { ask(module) };
     let cache_ttl_s = module.cache_ttl.filter(|ttl| *ttl > 0);

@@ -130,8 +130,10 @@ pub(super) fn closed(run: &mut Run, parent: u64, child: u64, slot: u64, result: 
         if own_scope && keeps_scope {
             children.scopes.insert(slot, child);
         }
-        if children.failure.is_none() {
-            children.failure = failure;
+        if let Some(failure) = failure
+            && children.failure.as_ref().is_none_or(|(known, _)| slot < *known)
+        {
+            children.failure = Some((slot, failure));
         }
     }
     if matches!(step.start, Start::Loop { sequential: true, .. }) {
