@@ -22,6 +22,8 @@ pub use effect::{Answer, Ask, Call, Conclude, Concluded, Effect, Fact, Input, Pr
 pub use event::{Event, Recorded, Start};
 pub use program::{Program, ProgramError};
 pub use run::Run;
+#[cfg(feature = "runtime")]
+pub(crate) use run::queue_priority;
 pub use value::{Args, Iter, ValueRef};
 
 /// Error names that a module's `retry` never repeats: trying again cannot help, or could be paid twice.

@@ -15,6 +15,7 @@ pub mod local;
 pub mod memory;
 mod prepare;
 mod provider;
+mod queue;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod secrets;
@@ -134,6 +135,7 @@ impl Runtime {
             node_id: run.node_id,
             created_by: run.created_by,
             created_at: now,
+            priority: queue::priority(&run.bundle.document),
             bundle: run.bundle,
             events: events.into_iter().map(row).collect(),
             idempotency: run.idempotency,

@@ -38,6 +38,7 @@ pub(super) struct FlowDef {
     pub(super) failure: Option<usize>,
     pub(super) skip_expr: Option<String>,
     pub(super) env: Option<BTreeMap<String, Value>>,
+    pub(super) priority: Option<i32>,
 }
 
 /// Why a document cannot be made ready.
@@ -108,7 +109,7 @@ impl Compiler<'_> {
             None => None,
         };
         let skip_expr = value.skip_expr.filter(|text| !text.trim().is_empty());
-        self.program.flows[index] = FlowDef { list, failure, skip_expr, env: value.flow_env };
+        self.program.flows[index] = FlowDef { list, failure, skip_expr, env: value.flow_env, priority: value.priority };
         Ok(index)
     }
 
