@@ -24,7 +24,7 @@ const CLAIM: &str = concat!(
     ", due AS (SELECT found.id, found.due_at FROM level CROSS JOIN LATERAL (SELECT id, due_at FROM jobs \
          WHERE jobs.priority = level.priority AND due_at <= ",
     now!(),
-    " ORDER BY due_at, id FOR UPDATE SKIP LOCKED) AS found LIMIT $2) \
+    " ORDER BY due_at, id LIMIT $2 FOR UPDATE SKIP LOCKED) AS found LIMIT $2) \
      UPDATE jobs SET owner = $1, version = version + 1, due_at = ",
     now!(),
     " + $3 FROM due WHERE jobs.id = due.id RETURNING -jobs.priority, due.due_at, jobs.id, jobs.version"
