@@ -25,6 +25,8 @@ pub use event::{CacheKey, Event, Recorded, Start, Target};
 pub(crate) use program::step_key;
 pub use program::{Program, ProgramError};
 pub use run::Run;
+#[cfg(feature = "runtime")]
+pub(crate) use run::queue_priority;
 pub use value::{Args, Iter, ValueRef};
 
 /// Error names that a module's `retry` never repeats: trying again cannot help, or could be paid twice.

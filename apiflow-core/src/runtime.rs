@@ -14,6 +14,7 @@ mod hub;
 pub mod local;
 pub mod memory;
 mod provider;
+mod queue;
 mod rerun;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
@@ -176,6 +177,7 @@ impl Runtime {
             node_id: run.node_id,
             created_by: run.created_by,
             created_at: now,
+            priority: queue::priority(&bundle.document),
             bundle,
             events: events.into_iter().map(row).collect(),
             idempotency: run.idempotency,

@@ -47,6 +47,7 @@ pub(super) struct FlowDef {
     /// Hash of the document's program, where its result is kept.
     pub(super) digest: String,
     pub(super) env: Option<BTreeMap<String, Value>>,
+    pub(super) priority: Option<i32>,
 }
 
 impl FlowDef {
@@ -157,8 +158,16 @@ impl Compiler<'_> {
             None => None,
         };
         let skip_expr = value.skip_expr.filter(|text| !text.trim().is_empty());
-        self.program.flows[index] =
-            FlowDef { list, failure, preprocessor, skip_expr, cache_ttl_s, digest, env: value.flow_env };
+        self.program.flows[index] = FlowDef {
+            list,
+            failure,
+            preprocessor,
+            skip_expr,
+            cache_ttl_s,
+            digest,
+            env: value.flow_env,
+            priority: value.priority,
+        };
         Ok(index)
     }
 

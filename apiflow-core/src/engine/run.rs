@@ -120,6 +120,7 @@ impl Run {
         let ending = self.control.ending.as_ref().filter(|_| finished);
         JobPatch {
             status: self.shown_status(),
+            priority: self.priority(),
             retry_count: self.control.retry_count,
             started_at: self.control.started_at,
             finished_at: self.control.finished_at,
@@ -138,6 +139,12 @@ impl Run {
         let waits = |stage: &Stage| matches!(stage, Stage::Suspended(_));
         let suspended = stages().any(waits) && stages().all(|stage| waits(stage) || holds(stage));
         if self.control.status == JobStatus::Running && suspended { JobStatus::Suspended } else { self.control.status }
+    }
+
+    /// The highest priority among the modules that lists are at, else the flow's own.
+    fn priority(&self) -> i32 {
+        let at = self.control.frames.keys().filter_map(|frame| self.module_at(*frame)?.module.priority);
+        queue_priority(at.max(), self.program.flows.first().and_then(|flow| flow.priority))
     }
 
     /// The job's status.
@@ -188,5 +195,83 @@ impl Run {
     /// How the flow ended, once it has: whether it was stopped as skipped.
     pub fn was_skipped(&self) -> bool {
         self.control.ending.as_ref().is_some_and(|ending| ending.skipped)
+    }
+}
+
+/// A job's priority: its step's own, else the flow's, in OpenFlow's range (16 bits).
+pub(crate) fn queue_priority(step: Option<i32>, flow: Option<i32>) -> i32 {
+    step.or(flow).unwrap_or_default().clamp(i16::MIN.into(), i16::MAX.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::engine::{Answer, Fact, Prepared};
+    use crate::ports::JobBundle;
+
+    const NOW: Timestamp = Timestamp(0);
+
+    fn call(id: &str, priority: Option<i32>) -> Value {
+        json!({"id": id, "value": {"type": "script", "path": "node/n"}, "priority": priority})
+    }
+
+    fn start(value: Value) -> Run {
+        let bundle = JobBundle { document: json!({"value": value}), ..JobBundle::default() };
+        let mut run = Run::new(Arc::new(Program::compile(&bundle).expect("a document")));
+        for Recorded { seq, at, event, .. } in Run::create(1, json!({}), NOW) {
+            run.apply(seq, at, &event);
+        }
+        run.turn(NOW, Input::Tick);
+        run
+    }
+
+    /// Begins all steps that can begin.
+    fn begin(run: &mut Run) {
+        while let Some(Effect::Prepare(asked)) = run.free() {
+            let prepared = match asked.ask {
+                crate::engine::Ask::Items { .. } => Prepared::Items { items: vec![json!(1), json!(2)], limit: None },
+                _ => Prepared::Inputs { args: json!({}), timeout_ms: 1_000, bound_ms: None },
+            };
+            run.turn(NOW, Input::Prepared { frame: asked.frame, prepared });
+        }
+    }
+
+    fn answer_first(run: &mut Run) {
+        let open = run.pending().into_iter().find_map(|effect| match effect {
+            Effect::Call(call) => Some(call.effect),
+            _ => None,
+        });
+        let effect = open.expect("a call is open");
+        run.turn(NOW, Input::Fact(Fact::Answered { effect, answer: Answer::Done { result: json!(1) }, calls: vec![] }));
+        begin(run);
+    }
+
+    #[test]
+    fn a_steps_own_priority_beats_the_flows_while_the_step_is_the_current_one() {
+        let mut run =
+            start(json!({"priority": 2, "modules": [call("a", Some(-5)), call("b", None), call("c", Some(9))]}));
+        assert_eq!(run.patch().priority, -5, "before its first step began");
+        begin(&mut run);
+        assert_eq!(run.patch().priority, -5);
+        for expected in [2, 9, 2] {
+            answer_first(&mut run);
+            assert_eq!(run.patch().priority, expected);
+        }
+        assert!(run.status().is_final());
+    }
+
+    #[test]
+    fn the_highest_priority_of_the_steps_at_work_counts() {
+        let body = json!({"type": "forloopflow", "parallel": true, "iterator": {"type": "static", "value": []},
+            "modules": [call("a", Some(40_000)), call("b", Some(3))]});
+        let mut run = start(json!({"modules": [{"id": "loop", "value": body, "priority": 1}]}));
+        begin(&mut run);
+        for expected in [32_767, 32_767, 32_767, 3] {
+            assert_eq!(run.patch().priority, expected);
+            answer_first(&mut run);
+        }
+        assert_eq!((run.patch().priority, run.status()), (0, JobStatus::Completed));
     }
 }

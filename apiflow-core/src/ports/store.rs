@@ -117,6 +117,8 @@ pub struct NewJob {
     pub created_at: Timestamp,
     /// All that it needs.
     pub bundle: JobBundle,
+    /// Which jobs that are due come first: the higher, until a commit says otherwise.
+    pub priority: i32,
     /// The first events; the job's input is the value of event 1.
     pub events: Vec<EventRow>,
     /// Makes a repetition of the request find the first job.
@@ -176,6 +178,8 @@ pub struct JobRow {
 pub struct JobPatch {
     /// Status.
     pub status: JobStatus,
+    /// Which jobs that are due come first: the higher.
+    pub priority: i32,
     /// Sum of the retries of its steps.
     pub retry_count: u64,
     /// The moment of its first step.
@@ -462,8 +466,9 @@ pub trait Store: Send + Sync {
     /// Adds a job, due at once, unless its idempotency key was used and has not expired.
     async fn create_job(&self, job: NewJob) -> Result<Created, StoreError>;
 
-    /// Takes up to `limit` jobs that are due and that no living lease holds, oldest wake-up first, for `lease`;
-    /// raises their versions.
+    /// Takes up to `limit` jobs that are due and that no living lease holds, for `lease`; raises their versions. Jobs
+    /// of higher priority come first, and of one priority those with the oldest wake-up. The cost does not grow with
+    /// the number of jobs that wait.
     async fn claim(&self, worker: &str, limit: u32, lease: Duration) -> Result<Vec<Claim>, StoreError>;
 
     /// Prolongs the leases that `worker` still holds among `jobs`; the jobs missing from the answer are lost.

@@ -179,6 +179,7 @@ mod tests {
             created_by: None,
             created_at: Timestamp(0),
             bundle: JobBundle::default(),
+            priority: 0,
             events: vec![event],
             idempotency: None,
         };

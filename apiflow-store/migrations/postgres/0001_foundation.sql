@@ -9,6 +9,8 @@ CREATE TABLE jobs (
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL,
     status TEXT NOT NULL,
+    -- Higher ones are claimed first.
+    priority INTEGER NOT NULL DEFAULT 0,
     retry_count BIGINT NOT NULL DEFAULT 0,
     started_at BIGINT,
     finished_at BIGINT,
@@ -26,7 +28,7 @@ CREATE TABLE jobs (
     -- Room on the page for the next version of the row, which each commit writes.
 ) WITH (fillfactor = 70);
 
-CREATE INDEX jobs_due ON jobs (due_at, id) WHERE due_at IS NOT NULL;
+CREATE INDEX jobs_due ON jobs (priority, due_at, id) WHERE due_at IS NOT NULL;
 CREATE INDEX jobs_status ON jobs (status, id);
 CREATE INDEX jobs_workflow ON jobs (workflow_id, id) WHERE workflow_id IS NOT NULL;
 CREATE INDEX jobs_node ON jobs (node_id, id) WHERE node_id IS NOT NULL;

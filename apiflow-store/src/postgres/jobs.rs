@@ -17,13 +17,17 @@ use crate::sql;
 
 const INBOX: &str = "SELECT id, key, payload FROM job_inbox WHERE job_id = $1 AND NOT taken ORDER BY id";
 const VALUES: &str = "SELECT seq, value FROM job_events WHERE job_id = $1 AND seq = ANY($2) AND value IS NOT NULL";
+/// Goes through the priorities in their order, and no further than to the limit: what is not claimed is not locked.
 const CLAIM: &str = concat!(
-    "WITH due AS (SELECT id, due_at FROM jobs WHERE due_at <= ",
+    "WITH RECURSIVE ",
+    sql::levels!(),
+    ", due AS (SELECT found.id, found.due_at FROM level CROSS JOIN LATERAL (SELECT id, due_at FROM jobs \
+         WHERE jobs.priority = level.priority AND due_at <= ",
     now!(),
-    " ORDER BY due_at, id LIMIT $2 FOR UPDATE SKIP LOCKED) \
+    " ORDER BY due_at, id LIMIT $2 FOR UPDATE SKIP LOCKED) AS found LIMIT $2) \
      UPDATE jobs SET owner = $1, version = version + 1, due_at = ",
     now!(),
-    " + $3 FROM due WHERE jobs.id = due.id RETURNING due.due_at, jobs.id, jobs.version"
+    " + $3 FROM due WHERE jobs.id = due.id RETURNING -jobs.priority, due.due_at, jobs.id, jobs.version"
 );
 /// Locks in one order, so that a commit of several jobs and this do not wait for each other in a circle.
 const RENEW: &str = concat!(
@@ -64,7 +68,8 @@ const CREATE: &str = concat!(
     now!(),
     " RETURNING key), \
      added AS (INSERT INTO jobs (id, name, workflow_id, node_id, created_by, created_at, updated_at, status, \
-         last_seq, due_at) SELECT $1::text, $2::text, $3::text, $4::text, $5::text, $6::bigint, $6::bigint, 'pending', $7::bigint, ",
+         last_seq, priority, due_at) SELECT $1::text, $2::text, $3::text, $4::text, $5::text, $6::bigint, $6::bigint, 'pending', \
+         $7::bigint, $18::integer, ",
     now!(),
     " WHERE $15::text IS NULL OR EXISTS (SELECT FROM free) RETURNING id), \
      bundle AS (INSERT INTO job_bundles (job_id, body) SELECT id, $8::text FROM added), \
@@ -100,7 +105,7 @@ impl Store for PostgresStore {
     }
 
     async fn claim(&self, worker: &str, limit: u32, lease: Duration) -> Result<Vec<Claim>, StoreError> {
-        let mut claimed: Vec<(i64, String, i64)> = sqlx::query_as(CLAIM)
+        let mut claimed: Vec<(i32, i64, String, i64)> = sqlx::query_as(CLAIM)
             .bind(worker)
             .bind(i64::from(limit))
             .bind(milliseconds(lease))
@@ -108,7 +113,7 @@ impl Store for PostgresStore {
             .await
             .map_err(backend)?;
         claimed.sort();
-        Ok(claimed.into_iter().map(|(_, job, version)| Claim { job, version: number(version) }).collect())
+        Ok(claimed.into_iter().map(|(_, _, job, version)| Claim { job, version: number(version) }).collect())
     }
 
     async fn renew(&self, worker: &str, jobs: &[String], lease: Duration) -> Result<Vec<Renewed>, StoreError> {
@@ -285,7 +290,8 @@ impl PostgresStore {
             .bind(events.iter().map(|event| event.value.as_deref()).collect::<Vec<_>>())
             .bind(asked.map(|asked| &asked.key))
             .bind(asked.map(|asked| &asked.fingerprint))
-            .bind(asked.map(|asked| asked.expires_at.0));
+            .bind(asked.map(|asked| asked.expires_at.0))
+            .bind(new.priority);
         Ok(added.fetch_optional(&self.pool).await.map_err(backend)?.is_some())
     }
 }

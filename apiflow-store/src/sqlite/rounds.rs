@@ -141,7 +141,7 @@ async fn attempt(pool: &SqlitePool, round: &Round) -> Result<Answers, sqlx::Erro
 /// Takes over the rows of those commits whose version is still the job's.
 const GUARD: &str = concat!(
     "WITH asked AS (SELECT value ->> 'job' AS job, value ->> 'version' AS version, value ->> 'at' AS at, \
-         value ->> 'status' AS status, value ->> 'retry_count' AS retry_count, \
+         value ->> 'status' AS status, value ->> 'priority' AS priority, value ->> 'retry_count' AS retry_count, \
          value ->> 'started_at' AS started_at, value ->> 'finished_at' AS finished_at, \
          value ->> 'output' AS output, value ->> 'error' AS error, value ->> 'last_seq' AS last_seq, \
          value ->> 'ended' AS ended, value ->> 'released' AS released, value ->> 'wake_at' AS wake_at \
@@ -150,7 +150,7 @@ const GUARD: &str = concat!(
          JOIN job_inbox ON job_inbox.id = asked.value ->> 1 AND job_inbox.job_id = asked.value ->> 0 \
          WHERE job_inbox.taken = 0 GROUP BY job_id) \
      UPDATE jobs SET version = jobs.version + 1, updated_at = asked.at, status = asked.status, \
-         retry_count = asked.retry_count, started_at = asked.started_at, finished_at = asked.finished_at, \
+         priority = asked.priority, retry_count = asked.retry_count, started_at = asked.started_at, finished_at = asked.finished_at, \
          output = asked.output, error = asked.error, last_seq = max(jobs.last_seq, asked.last_seq), \
          inbox_open = jobs.inbox_open - coalesce(taken.messages, 0), \
          owner = CASE WHEN asked.ended OR asked.released THEN NULL ELSE jobs.owner END, \
@@ -199,8 +199,8 @@ async fn refusal(connection: &mut SqliteConnection, job: &str) -> Result<StoreEr
 const LIVE_KEY: &str =
     concat!("SELECT job_id, fingerprint FROM idempotency_keys WHERE key = $1 AND expires_at > ", now!());
 const ADD_JOB: &str = concat!(
-    "INSERT INTO jobs (id, name, workflow_id, node_id, created_by, created_at, updated_at, status, last_seq, due_at) \
-     VALUES ($1, $2, $3, $4, $5, $6, $6, 'pending', $7, ",
+    "INSERT INTO jobs (id, name, workflow_id, node_id, created_by, created_at, updated_at, status, priority, last_seq, \
+     due_at) VALUES ($1, $2, $3, $4, $5, $6, $6, 'pending', $7, $8, ",
     now!(),
     ")"
 );
@@ -223,6 +223,7 @@ async fn create(connection: &mut SqliteConnection, new: &NewJob) -> Result<Creat
         .bind(&new.node_id)
         .bind(&new.created_by)
         .bind(new.created_at.0)
+        .bind(new.priority)
         .bind(int(new.events.iter().map(|event| event.seq).max().unwrap_or(0)))
         .execute(&mut *connection)
         .await?;

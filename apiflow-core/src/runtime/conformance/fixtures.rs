@@ -40,6 +40,7 @@ pub(super) fn new_job(id: &str) -> NewJob {
         created_by: None,
         created_at: Timestamp(4_000),
         bundle: JobBundle { document: json!({"value": {"modules": []}}), ..JobBundle::default() },
+        priority: 0,
         events: vec![event_with(1, json!({"input": id}))],
         idempotency: None,
     }
@@ -51,7 +52,7 @@ pub(super) fn keyed_job(id: &str, key: &str, fingerprint: &str, expires_at: Time
 }
 
 pub(super) fn patch(status: JobStatus) -> JobPatch {
-    JobPatch { status, retry_count: 0, started_at: None, finished_at: None, output: None, error: None }
+    JobPatch { status, priority: 0, retry_count: 0, started_at: None, finished_at: None, output: None, error: None }
 }
 
 /// A turn in which nothing happens and the owner goes on.

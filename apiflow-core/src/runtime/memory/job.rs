@@ -50,6 +50,7 @@ impl Job {
                 updated_at: new.created_at,
                 patch: JobPatch {
                     status: JobStatus::Pending,
+                    priority: new.priority,
                     retry_count: 0,
                     started_at: None,
                     finished_at: None,

@@ -1,5 +1,6 @@
 //! All jobs, and what spans them: keys, due moments, message numbers.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
@@ -66,15 +67,18 @@ impl State {
     }
 
     pub(super) fn claim(&mut self, worker: &str, limit: u32, now: Timestamp, until: Timestamp) -> Vec<Claim> {
-        let mut due: Vec<(Timestamp, String)> = self
+        let mut due: Vec<(Reverse<i32>, Timestamp, String)> = self
             .jobs
             .iter()
-            .filter_map(|(id, job)| job.due_at.filter(|at| *at <= now).map(|at| (at, id.clone())))
+            .filter_map(|(id, job)| {
+                let at = job.due_at.filter(|at| *at <= now)?;
+                Some((Reverse(job.row.patch.priority), at, id.clone()))
+            })
             .collect();
         due.sort();
         due.truncate(limit as usize);
         due.into_iter()
-            .filter_map(|(_, id)| {
+            .filter_map(|(_, _, id)| {
                 let version = self.jobs.get_mut(&id)?.claim(worker, until);
                 Some(Claim { job: id, version })
             })
