@@ -220,7 +220,7 @@ mod tests {
     fn start(value: Value) -> Run {
         let bundle = JobBundle { document: json!({"value": value}), ..JobBundle::default() };
         let mut run = Run::new(Arc::new(Program::compile(&bundle).expect("a document")));
-        for Recorded { seq, at, event, .. } in Run::create(1, json!({}), NOW) {
+        for Recorded { seq, at, event, .. } in Run::create(1, false, json!({}), NOW) {
             run.apply(seq, at, &event);
         }
         run.turn(NOW, Input::Tick);
@@ -232,7 +232,7 @@ mod tests {
         while let Some(Effect::Prepare(asked)) = run.free() {
             let prepared = match asked.ask {
                 crate::engine::Ask::Items { .. } => Prepared::Items { items: vec![json!(1), json!(2)], limit: None },
-                _ => Prepared::Inputs { args: json!({}), timeout_ms: 1_000, bound_ms: None },
+                _ => Prepared::Inputs { args: json!({}), cache: None, timeout_ms: 1_000, bound_ms: None },
             };
             run.turn(NOW, Input::Prepared { frame: asked.frame, prepared });
         }
