@@ -1,6 +1,6 @@
 //! Inline code of a workflow (`rawscript`): JavaScript with a function `main`, its TypeScript types taken out.
 //!
-//! Architecture invariant: as with expressions, no parser sees a text that [`crate::expression::scan`] did not pass.
+//! Architecture invariant: as with expressions, no parser sees a text that [`crate::expression::scan_code`] did not pass.
 
 mod types;
 
@@ -8,19 +8,19 @@ use oxc_allocator::Allocator;
 use oxc_ast::ast::{
     BindingPattern, Declaration, ExportDefaultDeclarationKind, Expression, FormalParameters, Statement,
 };
-use oxc_parser::Parser;
+use oxc_parser::{ParseOptions, Parser};
 use oxc_span::{GetSpan as _, SourceType, Span};
 use serde_json::{Map, Value};
 
-use crate::expression::{SyntaxFault, plain, scan};
-use crate::ports::Script;
+use crate::expression::{SyntaxFault, located, scan_code};
+use crate::ports::{Script, ScriptForm};
 
 /// Language tags whose code runs here. Source: OpenFlow's tags for JavaScript and TypeScript; the last two are ours.
-const JAVASCRIPT: [&str; 6] = ["bun", "bunnative", "deno", "nativets", "javascript", "typescript"];
+pub const LANGUAGES: [&str; 5] = ["bun", "deno", "nativets", "javascript", "typescript"];
 
 /// Whether code of a language tag runs here.
 pub fn is_javascript(language: &str) -> bool {
-    JAVASCRIPT.contains(&language)
+    LANGUAGES.contains(&language)
 }
 
 /// Code that can run.
@@ -47,12 +47,13 @@ pub struct Parameter {
 /// The first fault with its place: what does not parse, what needs modules (`import`), TypeScript that is more than
 /// types (`enum`, `namespace`, parameter properties, decorators), a text without `main`.
 pub fn read(content: &str) -> Result<Code, SyntaxFault> {
-    scan(content)?;
+    scan_code(content)?;
     let allocator = Allocator::default();
-    let parsed = Parser::new(&allocator, content, SourceType::ts().with_module(true)).parse();
+    let options = ParseOptions { parse_regular_expression: true, ..ParseOptions::default() };
+    let parser = Parser::new(&allocator, content, SourceType::ts().with_module(true)).with_options(options);
+    let parsed = parser.parse();
     if let Some(fault) = parsed.diagnostics.first() {
-        let byte = fault.labels.first().map_or(0, |label| label.offset() as usize);
-        return Err(SyntaxFault::at(content, byte.min(content.len()), plain(&fault.message)));
+        return Err(located(content, 0, fault));
     }
     if parsed.panicked {
         return Err(SyntaxFault::at(content, 0, "the code can't be parsed"));
@@ -70,13 +71,15 @@ pub fn read(content: &str) -> Result<Code, SyntaxFault> {
                 return Err(SyntaxFault::at(content, start(export.span), message));
             }
             Statement::ExportDefaultDeclaration(export) => match &export.declaration {
-                ExportDefaultDeclarationKind::FunctionDeclaration(function) if function.id.is_some() => {
+                ExportDefaultDeclarationKind::FunctionDeclaration(function)
+                    if function.id.is_some() && function.body.is_some() =>
+                {
                     blanks.push(Span::new(export.span.start, function.span.start));
                     main = main.or(named_main(function.id.as_ref().map(|id| id.name.as_str()), &function.params));
                 }
                 _ => return Err(SyntaxFault::at(content, start(export.span), "name the exported function `main`")),
             },
-            Statement::FunctionDeclaration(function) => {
+            Statement::FunctionDeclaration(function) if function.body.is_some() => {
                 main = main.or(named_main(function.id.as_ref().map(|id| id.name.as_str()), &function.params));
             }
             Statement::VariableDeclaration(variables) => {
@@ -116,13 +119,12 @@ pub fn script(content: &str, args: &Map<String, Value>) -> Result<Script, Syntax
         });
     }
     let source = format!("{}\nreturn main({});", code.source, given.join(", "));
-    scan(&source)?;
-    Ok(Script { source, names, predicate: false })
+    Ok(Script { source, names, form: ScriptForm::Code })
 }
 
 fn main_of_declaration<'p, 'a>(declaration: &'p Declaration<'a>) -> Option<&'p FormalParameters<'a>> {
     match declaration {
-        Declaration::FunctionDeclaration(function) => {
+        Declaration::FunctionDeclaration(function) if function.body.is_some() => {
             named_main(function.id.as_ref().map(|id| id.name.as_str()), &function.params)
         }
         Declaration::VariableDeclaration(variables) => {
@@ -240,6 +242,29 @@ mod tests {
         refused("function main({ a }) {}", "`main` takes its inputs by name: name each parameter", 1, 15);
         refused("export function main(a { }", "`{` is never closed", 1, 24);
         assert!(read(&format!("function main() {{ return {}1 }}", "(".repeat(99))).is_err());
+    }
+
+    #[test]
+    fn main_is_found_in_each_form() {
+        check("const main = function (a) {}", "const main = function (a) {}", &[("a", false)]);
+        check(
+            "import type {T} from './t'\nexport function main(a: T) {}",
+            "                          \n       function main(a   ) {}",
+            &[("a", false)],
+        );
+        check(
+            "function main(a: string): void\nfunction main(a: any, b?: any) {}",
+            "                              \nfunction main(a     , b      ) {}",
+            &[("a", false), ("b", true)],
+        );
+    }
+
+    #[test]
+    fn long_code_without_semicolons_is_no_deep_code() {
+        let line = |n| format!("  const a{n} = b{n}.c(d) + !e\n  if (a{n}) f(a{n} < 3)\n");
+        let lines: String = (0..900).map(line).collect();
+        let source = format!("function main(x) {{\n{lines}}}");
+        check(&source, &source, &[("x", false)]);
     }
 
     #[test]

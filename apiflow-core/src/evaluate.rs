@@ -16,7 +16,7 @@ use crate::digest::digest;
 use crate::engine::{Ask, CacheKey, Conclude, Concluded, Effect, Input, Names, Prepare, Prepared, Run, ValueRef};
 use crate::expression::{self, WantedResults};
 use crate::openflow::{InputTransform, NumberOrTransform};
-use crate::ports::{EvaluationError, Evaluator, Script, StoreError};
+use crate::ports::{EvaluationError, Evaluator, Script, ScriptForm, StoreError};
 
 pub(crate) use self::request::request;
 pub(crate) use self::values::{Values, weight};
@@ -301,7 +301,8 @@ impl Evaluation<'_> {
         if let Some(answer) = expression::quick(expr, &scope) {
             return answer.map_err(|error| fault(expr, &error));
         }
-        let script = Script { source: expr.to_owned(), names: scope, predicate };
+        let form = if predicate { ScriptForm::Predicate } else { ScriptForm::Expression };
+        let script = Script { source: expr.to_owned(), names: scope, form };
         self.evaluator.evaluate(script).await.map_err(|error| fault(expr, &error))
     }
 

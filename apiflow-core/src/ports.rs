@@ -7,7 +7,7 @@ mod secrets;
 mod store;
 
 pub use clock::{Clock, Timestamp};
-pub use evaluator::{EvaluationError, Evaluator, Script};
+pub use evaluator::{EvaluationError, Evaluator, Script, ScriptForm};
 pub use http::{HttpClient, HttpError, HttpReply, HttpRequest, RequestBody, SecretPlace, SecretUse};
 pub use secrets::{Secret, Secrets};
 pub use store::{

@@ -2,6 +2,7 @@
 
 use apiflow_core::call::CallError;
 use apiflow_core::diagnostic::{Diagnostic, pointer_push};
+use apiflow_core::validate::codes;
 use jsonschema::{Retrieve, Uri};
 use serde_json::{Map, Value};
 
@@ -25,10 +26,8 @@ pub(crate) fn checked(schema: Option<&Value>, mut input: Map<String, Value>) -> 
     let Some(schema) = schema.filter(|schema| !schema.is_null()) else { return Ok(Value::Object(input)) };
     fill(schema, &mut input);
     let input = Value::Object(input);
-    let validator = jsonschema::options().with_retriever(Nowhere).build(schema).map_err(|error| {
-        let found = Diagnostic::error("schema", "/schema", format!("the schema cannot be used: {error}"));
-        Problem::not_runnable("the workflow's schema cannot be used", vec![found])
-    })?;
+    let validator = compiled(schema)
+        .map_err(|found| Problem::not_runnable("the workflow's schema cannot be used", vec![*found]))?;
     let faults: Vec<_> = validator
         .iter_errors(&input)
         .take(MOST_FAULTS)
@@ -40,6 +39,16 @@ pub(crate) fn checked(schema: Option<&Value>, mut input: Map<String, Value>) -> 
         })
         .collect();
     if faults.is_empty() { Ok(input) } else { Err(Problem::invalid("the input does not match the schema", faults)) }
+}
+
+/// A workflow's schema, ready to check inputs; the finding where it is no JSON Schema.
+pub(crate) fn compiled(schema: &Value) -> Result<jsonschema::Validator, Box<Diagnostic>> {
+    let built =
+        jsonschema::options().with_retriever(Nowhere).build(if schema.is_null() { &Value::Bool(true) } else { schema });
+    built.map_err(|error| {
+        let message = format!("the schema cannot be used: {error}");
+        Box::new(Diagnostic::error(codes::BAD_SCHEMA, "/schema", message))
+    })
 }
 
 /// The problem of an input that a node's call cannot take.

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{Fields, Reader};
+use crate::diagnostic::Diagnostic;
 use crate::openflow::{
     AiAgent, BranchAll, BranchAllBranch, BranchOne, BranchOneBranch, ForLoop, Identity, InputTransform, Module,
     ModuleValue, Place, RawScript, Script, SubFlow, WhileLoop,
@@ -111,14 +112,9 @@ impl Reader {
         });
         let default = fields.given("default");
         if default.is_none() {
-            self.findings.push(
-                crate::diagnostic::Diagnostic::warning(
-                    codes::MISSING_DEFAULT,
-                    place.pointer(),
-                    "the branch has no `default`: where no predicate is true it passes on the previous result",
-                )
-                .help("add `\"default\": []` if that is meant"),
-            );
+            let message = "the branch has no `default`: where no predicate is true it passes on the previous result";
+            let found = Diagnostic::warning(codes::MISSING_DEFAULT, place.pointer(), message);
+            self.findings.push(found.help("add `\"default\": []` if that is meant"));
         }
         BranchOne {
             branches: branches.unwrap_or_default(),

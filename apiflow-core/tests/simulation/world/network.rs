@@ -32,7 +32,11 @@ pub(crate) enum Load {
 
 impl World {
     pub(crate) fn send(&mut self, after_ms: u64, load: Load) {
-        let late = if self.decisions.happens(Point::Delay) { 1 + 13_000 * self.decisions.way(Point::Delay, 4) as u64 } else { 0 };
+        let late = if self.decisions.happens(Point::Delay) {
+            1 + 13_000 * self.decisions.way(Point::Delay, 4) as u64
+        } else {
+            0
+        };
         let at = self.now.plus_ms(after_ms + late);
         self.flights.insert(self.next_flight, Flight { at, load });
         self.next_flight += 1;
