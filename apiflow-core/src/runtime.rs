@@ -38,6 +38,7 @@ use crate::ports::{
 };
 use hub::Hub;
 use provider::Plans;
+use queue::Queue;
 
 /// The ports that a runtime works with.
 #[derive(Clone)]
@@ -164,10 +165,11 @@ impl Runtime {
         Self { inner: Arc::new(Inner { parts, settings, hub: Hub::new(), plans: Plans::new() }) }
     }
 
-    /// Makes a job, due at once; says whether it is new.
+    /// Makes a job, due at once or as the document's concurrency limit has it; says whether it is new.
     pub async fn submit(&self, run: NewRun) -> Result<Created, StoreError> {
         let now = self.inner.parts.clock.now();
         let mut bundle = run.bundle;
+        let queue = Queue::read(&bundle.document, run.workflow_id.as_deref(), &run.input);
         let mut events = Run::create(run.seed, run.preprocess, run.input, now);
         run.taken_over.write(now, &mut events, &mut bundle.kept);
         let job = NewJob {
@@ -177,7 +179,8 @@ impl Runtime {
             node_id: run.node_id,
             created_by: run.created_by,
             created_at: now,
-            priority: queue::priority(&bundle.document),
+            priority: queue.priority,
+            concurrency: queue.concurrency,
             bundle,
             events: events.into_iter().map(row).collect(),
             idempotency: run.idempotency,
@@ -187,10 +190,15 @@ impl Runtime {
         Ok(created)
     }
 
-    /// Asks for a job's cancellation; says whether it was still active and not yet asked for.
+    /// Asks for a job's cancellation; says whether it was still active and not yet asked for. One that waits for other
+    /// runs to end does not wait any more.
     pub async fn cancel(&self, job: &str, reason: &str, by: Option<&str>) -> Result<bool, StoreError> {
         let fact = Fact::Cancel { reason: reason.to_owned(), by: by.map(str::to_owned) };
-        self.inner.deliver(job, "cancel", &fact, None).await
+        let new = self.inner.deliver(job, "cancel", &fact, None).await?;
+        // Also where it was asked for before: the one who asked may have failed between the two.
+        self.inner.parts.store.let_through(job).await?;
+        self.inner.hub.work();
+        Ok(new)
     }
 
     /// Gives an approval or disapproval to a job; says whether it is new and the job still active. `key` makes a

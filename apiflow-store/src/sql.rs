@@ -46,6 +46,7 @@ pub(crate) const NEXT_DUE: &str = concat!(
     levels!(),
     " SELECT MIN(at) FROM (SELECT (SELECT MIN(due_at) FROM jobs \
          WHERE jobs.priority = level.priority AND due_at IS NOT NULL) AS at FROM level \
+     UNION ALL SELECT MIN(look_at) AS at FROM job_slots WHERE look_at IS NOT NULL \
      UNION ALL SELECT MIN(ready_at) AS at FROM job_polls) AS moments"
 );
 pub(crate) const PUT_BACK: &str = "UPDATE job_polls SET due_at = $3, ready_at = $3, tries = tries + 1 \

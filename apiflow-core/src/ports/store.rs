@@ -4,6 +4,8 @@
 //! - a commit is one transaction, guarded by the job's version; a commit with an old version changes nothing;
 //! - a claim raises the version, so the owner before it can commit nothing more;
 //! - what is delivered to the inbox needs no lease, is kept once per key, and wakes the job;
+//! - of jobs that share a key of [`Concurrency`] no more have begun and not ended than each of them allows, and they
+//!   begin in the order of priority, then age;
 //! - leases, wake-ups, polls and the expiry of kept results are by the store's own clock (the database's).
 
 use std::collections::BTreeMap;
@@ -119,6 +121,8 @@ pub struct NewJob {
     pub bundle: JobBundle,
     /// Which jobs that are due come first: the higher, until a commit says otherwise.
     pub priority: i32,
+    /// With whom it shares its slots; it is not due before it has one.
+    pub concurrency: Option<Concurrency>,
     /// The first events; the job's input is the value of event 1.
     pub events: Vec<EventRow>,
     /// Makes a repetition of the request find the first job.
@@ -134,6 +138,25 @@ pub struct Idempotency {
     pub fingerprint: String,
     /// From when on the key is free again.
     pub expires_at: Timestamp,
+}
+
+/// How many jobs of one key may run at a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Concurrency {
+    /// What is counted: jobs of one key share their slots. A job has its slot until it has ended.
+    pub key: String,
+    /// At most so many jobs of the key have a slot, from 1.
+    pub limit: u64,
+    /// At most `limit` jobs of the key are claimed for the first time within so many seconds. Those that have no
+    /// window of their own do not count.
+    pub window_s: Option<u64>,
+}
+
+impl Concurrency {
+    /// Whether another job gets a slot where so many have one and so many count in their windows.
+    pub fn fits(&self, held: u64, recent: u64) -> bool {
+        held < self.limit && (self.window_s.is_none() || recent < self.limit)
+    }
 }
 
 /// What came of creating a job.
@@ -463,7 +486,9 @@ pub enum StoreError {
 /// Keeps jobs durably. Every method is one transaction.
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// Adds a job, due at once, unless its idempotency key was used and has not expired.
+    /// Adds a job, unless its idempotency key was used and has not expired. It is due at once, or with its slot where
+    /// it shares slots with others: the first of those that wait (by priority, then by age) gets the first that is
+    /// free, and none overtakes it.
     async fn create_job(&self, job: NewJob) -> Result<Created, StoreError>;
 
     /// Takes up to `limit` jobs that are due and that no living lease holds, for `lease`; raises their versions. Jobs
@@ -484,8 +509,12 @@ pub trait Store: Send + Sync {
     async fn commit(&self, commit: Commit) -> Result<u64, StoreError>;
 
     /// Puts a message into a job's inbox, once per key, and makes the job due; says whether it is new. A job that
-    /// has ended takes none. `poll_over` names an attempt whose poll ends with this message.
+    /// waits for its slot goes on waiting, and one that has ended takes none. `poll_over` names an attempt whose poll ends with this message.
     async fn deliver(&self, job: &str, key: &str, payload: Value, poll_over: Option<u64>) -> Result<bool, StoreError>;
+
+    /// Lets a job that waits for its slot go without one, due at once: only for one that is about to end, by a message
+    /// that it has. Nothing happens where it does not wait.
+    async fn let_through(&self, job: &str) -> Result<(), StoreError>;
 
     /// The messages not yet consumed, in order of arrival.
     async fn inbox(&self, job: &str) -> Result<Vec<InboxMessage>, StoreError>;
@@ -503,7 +532,7 @@ pub trait Store: Send + Sync {
         progress: Option<(u64, f64)>,
     ) -> Result<(), StoreError>;
 
-    /// The earliest moment at which a job or poll is due, if any waits.
+    /// The earliest moment at which a claim may find a job, or a poll is due, if any waits.
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError>;
 
     /// The values of some events, in the order asked; `None` for an event without a value.

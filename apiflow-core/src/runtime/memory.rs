@@ -2,6 +2,7 @@
 
 mod cache;
 mod job;
+mod slots;
 mod state;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -70,6 +71,11 @@ impl Store for MemoryStore {
 
     async fn deliver(&self, job: &str, key: &str, payload: Value, poll_over: Option<u64>) -> Result<bool, StoreError> {
         self.lock().deliver(job, key, payload, poll_over, self.clock.now())
+    }
+
+    async fn let_through(&self, job: &str) -> Result<(), StoreError> {
+        self.lock().let_through(job, self.clock.now());
+        Ok(())
     }
 
     async fn inbox(&self, job: &str) -> Result<Vec<InboxMessage>, StoreError> {
@@ -180,6 +186,7 @@ mod tests {
             created_at: Timestamp(0),
             bundle: JobBundle::default(),
             priority: 0,
+            concurrency: None,
             events: vec![event],
             idempotency: None,
         };

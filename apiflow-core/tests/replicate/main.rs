@@ -4,6 +4,7 @@ mod faults;
 mod founding;
 mod growth;
 mod parallel;
+mod queue;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -30,6 +30,7 @@ async fn make(talk: &Talk, number: u32, workflow: Option<&str>) -> String {
         created_at: AT.plus_ms(u64::from(number) * 1000),
         bundle: JobBundle::default(),
         priority: 0,
+        concurrency: None,
         events: vec![event(1)],
         idempotency: None,
     };

@@ -18,7 +18,7 @@ CREATE TABLE jobs (
     last_seq INTEGER NOT NULL,
     -- Raised by each claim and commit.
     version INTEGER NOT NULL DEFAULT 0,
-    -- When it may be claimed: its wake-up, or the end of its lease.
+    -- When it may be claimed: its wake-up, or the end of its lease; nothing while it waits for its slot.
     due_at INTEGER,
     -- The worker that holds the lease.
     owner TEXT,
@@ -30,6 +30,27 @@ CREATE INDEX jobs_due ON jobs (priority, due_at, id) WHERE due_at IS NOT NULL;
 CREATE INDEX jobs_status ON jobs (status, id);
 CREATE INDEX jobs_workflow ON jobs (workflow_id, id) WHERE workflow_id IS NOT NULL;
 CREATE INDEX jobs_node ON jobs (node_id, id) WHERE node_id IS NOT NULL;
+
+-- Slots of jobs that share a concurrency key. Without a reference to the job: its start counts in its window also when
+-- the job was removed.
+CREATE TABLE job_slots (
+    job_id TEXT NOT NULL PRIMARY KEY,
+    key TEXT NOT NULL,
+    -- Jobs of the key that may have a slot at a time.
+    size INTEGER NOT NULL,
+    window_ms INTEGER,
+    priority INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    -- waiting, held, passed (let through without a slot) or over.
+    state TEXT NOT NULL,
+    -- When the job was claimed for the first time.
+    started_at INTEGER,
+    -- When the key is to be looked at: something is free then, or somebody new waits.
+    look_at INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX job_slots_order ON job_slots (key, state, priority DESC, created_at, job_id);
+CREATE INDEX job_slots_look ON job_slots (look_at, key) WHERE look_at IS NOT NULL;
 
 -- Apart from the job's row, which every commit writes again.
 CREATE TABLE job_bundles (

@@ -49,6 +49,9 @@ const COMMIT: &str = concat!(
      calls AS (INSERT INTO job_calls (job_id, step, body) \
          SELECT call.job, call.step, call.body FROM unnest($28::text[], $29::bigint[], $30::text[]) \
          WITH ORDINALITY AS call (job, step, body, place) JOIN owned ON owned.id = call.job ORDER BY call.place), \
+     slots AS (UPDATE job_slots SET state = 'over', look_at = ",
+    now!(),
+    " FROM owned WHERE owned.ended AND job_slots.job_id = owned.id AND state <> 'over'), \
      cleared AS (DELETE FROM job_polls USING owned WHERE job_polls.job_id = owned.id AND (owned.ended OR EXISTS \
          (SELECT FROM unnest($31::text[], $32::bigint[]) AS over (job, effect) \
          WHERE over.job = job_polls.job_id AND over.effect = job_polls.effect))), \

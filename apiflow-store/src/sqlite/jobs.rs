@@ -12,7 +12,7 @@ use serde_json::Value;
 use sqlx::QueryBuilder;
 
 use super::rounds::{Delivery, Write};
-use super::{SqliteStore, now};
+use super::{SqliteStore, now, slots};
 use crate::rows::{self, JobColumns, PollColumns, backend, int, milliseconds, number, text};
 use crate::sql;
 
@@ -56,18 +56,23 @@ impl Store for SqliteStore {
     }
 
     async fn claim(&self, worker: &str, limit: u32, lease: Duration) -> Result<Vec<Claim>, StoreError> {
+        self.give_slots().await.map_err(backend)?;
         // Read first: an idle worker does not write.
         let order = self.due(limit as usize).await.map_err(backend)?;
         if order.is_empty() {
             return Ok(Vec::new());
         }
+        let mut transaction = self.begin().await.map_err(backend)?;
         let claimed: Vec<(String, i64)> = sqlx::query_as(CLAIM)
             .bind(worker)
             .bind(milliseconds(lease))
             .bind(text(&order))
-            .fetch_all(&self.writer)
+            .fetch_all(&mut *transaction)
             .await
             .map_err(backend)?;
+        let jobs: Vec<&str> = claimed.iter().map(|(job, _)| job.as_str()).collect();
+        slots::start(&mut transaction, &jobs).await.map_err(backend)?;
+        transaction.commit().await.map_err(backend)?;
         let mut claimed: BTreeMap<String, i64> = claimed.into_iter().collect();
         let claims = order.into_iter().filter_map(|job| {
             let version = number(claimed.remove(&job)?);
@@ -117,6 +122,10 @@ impl Store for SqliteStore {
     async fn deliver(&self, job: &str, key: &str, payload: Value, poll_over: Option<u64>) -> Result<bool, StoreError> {
         let delivery = Delivery { job: job.to_owned(), key: key.to_owned(), payload: text(&payload), poll_over };
         self.gatherer.ask(delivery, Write::Deliver).await.ok_or_else(stopped)?
+    }
+
+    async fn let_through(&self, job: &str) -> Result<(), StoreError> {
+        self.pass(job).await.map_err(backend)
     }
 
     async fn inbox(&self, job: &str) -> Result<Vec<InboxMessage>, StoreError> {

@@ -7,7 +7,7 @@ use sqlx::SqlitePool;
 use sqlx::sqlite::SqliteConnection;
 use tokio::sync::oneshot;
 
-use super::{inserts, now};
+use super::{inserts, now, slots};
 use crate::batch::{Batch, Event, Turn};
 use crate::gather::Asked;
 use crate::rows::{backend, int, text};
@@ -185,6 +185,7 @@ async fn commit(connection: &mut SqliteConnection, commits: &[&Commit]) -> Resul
     }
     for commit in commits.iter().filter(|commit| commit.patch.status.is_final() && owned.contains(&commit.job)) {
         sqlx::query("DELETE FROM job_polls WHERE job_id = $1").bind(&commit.job).execute(&mut *connection).await?;
+        slots::end(connection, &commit.job).await?;
     }
     Ok(answers)
 }
@@ -200,9 +201,10 @@ const LIVE_KEY: &str =
     concat!("SELECT job_id, fingerprint FROM idempotency_keys WHERE key = $1 AND expires_at > ", now!());
 const ADD_JOB: &str = concat!(
     "INSERT INTO jobs (id, name, workflow_id, node_id, created_by, created_at, updated_at, status, priority, last_seq, \
-     due_at) VALUES ($1, $2, $3, $4, $5, $6, $6, 'pending', $7, $8, ",
+     due_at) VALUES ($1, $2, $3, $4, $5, $6, $6, 'pending', $7, $8, \
+     CASE WHEN $9 THEN NULL ELSE ",
     now!(),
-    ")"
+    " END)"
 );
 const ADD_BUNDLE: &str = "INSERT INTO job_bundles (job_id, body) VALUES ($1, $2)";
 const ADD_KEY: &str =
@@ -225,8 +227,10 @@ async fn create(connection: &mut SqliteConnection, new: &NewJob) -> Result<Creat
         .bind(new.created_at.0)
         .bind(new.priority)
         .bind(int(new.events.iter().map(|event| event.seq).max().unwrap_or(0)))
+        .bind(new.concurrency.is_some())
         .execute(&mut *connection)
         .await?;
+    slots::ask(connection, new).await?;
     sqlx::query(ADD_BUNDLE).bind(&new.id).bind(text(&new.bundle)).execute(&mut *connection).await?;
     let events: Vec<Event<'_>> = new.events.iter().map(|event| Event::of(&new.id, event)).collect();
     inserts::events(connection, &events).await?;
@@ -244,7 +248,8 @@ const ADD_MESSAGE: &str = concat!(
 );
 const WAKE: &str = concat!(
     "UPDATE jobs SET inbox_open = inbox_open + 1, \
-     due_at = CASE WHEN owner IS NULL THEN min(coalesce(due_at, ",
+     due_at = CASE WHEN owner IS NULL \
+         AND NOT EXISTS (SELECT 1 FROM job_slots WHERE job_id = $1 AND state = 'waiting') THEN min(coalesce(due_at, ",
     now!(),
     "), ",
     now!(),

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::ports::{
-    CallRecord, Claim, Commit, Created, EventRow, Idempotency, JobBundle, JobFilter, JobPatch, JobRow, JobStatus,
-    LeaseChange, Loaded, NewJob, Poll, StepRow, StepStatus, Store, StoreError, Timestamp,
+    CallRecord, Claim, Commit, Concurrency, Created, EventRow, Idempotency, JobBundle, JobFilter, JobPatch, JobRow,
+    JobStatus, LeaseChange, Loaded, NewJob, Poll, StepRow, StepStatus, Store, StoreError, Timestamp,
 };
 
 pub(super) type Subject = Arc<dyn Store>;
@@ -41,6 +41,7 @@ pub(super) fn new_job(id: &str) -> NewJob {
         created_at: Timestamp(4_000),
         bundle: JobBundle { document: json!({"value": {"modules": []}}), ..JobBundle::default() },
         priority: 0,
+        concurrency: None,
         events: vec![event_with(1, json!({"input": id}))],
         idempotency: None,
     }
@@ -49,6 +50,11 @@ pub(super) fn new_job(id: &str) -> NewJob {
 pub(super) fn keyed_job(id: &str, key: &str, fingerprint: &str, expires_at: Timestamp) -> NewJob {
     let idempotency = Idempotency { key: key.to_owned(), fingerprint: fingerprint.to_owned(), expires_at };
     NewJob { idempotency: Some(idempotency), ..new_job(id) }
+}
+
+/// A job that shares `limit` slots with others of its key.
+pub(super) fn limited(id: &str, key: &str, limit: u64, window_s: Option<u64>) -> NewJob {
+    NewJob { concurrency: Some(Concurrency { key: key.to_owned(), limit, window_s }), ..new_job(id) }
 }
 
 pub(super) fn patch(status: JobStatus) -> JobPatch {

@@ -59,7 +59,7 @@ impl Job {
                 },
                 last_seq: 0,
             },
-            due_at: Some(now),
+            due_at: new.concurrency.is_none().then_some(now),
             owner: None,
             version: 0,
             bundle: new.bundle,
@@ -82,6 +82,13 @@ impl Job {
         self.due_at = Some(until);
         self.version += 1;
         self.version
+    }
+
+    /// Makes the job due; nothing where a worker has it.
+    pub(super) fn wake(&mut self, now: Timestamp) {
+        if self.owner.is_none() {
+            self.due_at = Some(self.due_at.map_or(now, |at| at.min(now)));
+        }
     }
 
     /// Prolongs the worker's lease and says whether messages wait; `None` where another holds it or nobody does.
@@ -167,14 +174,7 @@ impl Job {
         }
     }
 
-    pub(super) fn deliver(
-        &mut self,
-        id: i64,
-        key: &str,
-        payload: Value,
-        poll_over: Option<u64>,
-        now: Timestamp,
-    ) -> bool {
+    pub(super) fn deliver(&mut self, id: i64, key: &str, payload: Value, poll_over: Option<u64>) -> bool {
         if self.row.patch.status.is_final() {
             return false;
         }
@@ -185,9 +185,6 @@ impl Job {
             return false;
         }
         self.inbox.insert(id, InboxMessage { id, key: key.to_owned(), payload });
-        if self.owner.is_none() {
-            self.due_at = Some(self.due_at.map_or(now, |at| at.min(now)));
-        }
         true
     }
 

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::cache::Cache;
 use super::job::{Job, rows_len};
+use super::slots::Slots;
 use crate::ports::{
     Claim, Commit, Created, DuePoll, Idempotency, JobFilter, JobRow, NewJob, Renewed, StoreError, Timestamp,
 };
@@ -18,6 +19,7 @@ pub(super) struct State {
     jobs: BTreeMap<String, Job>,
     keys: BTreeMap<String, UsedKey>,
     cache: Cache,
+    slots: Slots,
     messages: i64,
     bytes_written: u64,
 }
@@ -56,6 +58,9 @@ impl State {
         if let Some(Idempotency { key, fingerprint, expires_at }) = new.idempotency.clone() {
             self.keys.insert(key, UsedKey { job: new.id.clone(), fingerprint, expires_at });
         }
+        if let Some(concurrency) = new.concurrency.clone() {
+            self.slots.ask(&new.id, concurrency, new.priority, new.created_at, now);
+        }
         let (job, bytes) = Job::new(new, now);
         place.insert(job);
         self.bytes_written += bytes;
@@ -67,6 +72,11 @@ impl State {
     }
 
     pub(super) fn claim(&mut self, worker: &str, limit: u32, now: Timestamp, until: Timestamp) -> Vec<Claim> {
+        for id in self.slots.give(now) {
+            if let Some(job) = self.jobs.get_mut(&id) {
+                job.wake(now);
+            }
+        }
         let mut due: Vec<(Reverse<i32>, Timestamp, String)> = self
             .jobs
             .iter()
@@ -80,6 +90,7 @@ impl State {
         due.into_iter()
             .filter_map(|(_, _, id)| {
                 let version = self.jobs.get_mut(&id)?.claim(worker, until);
+                self.slots.claimed(&id, now);
                 Some(Claim { job: id, version })
             })
             .collect()
@@ -97,7 +108,11 @@ impl State {
     pub(super) fn commit(&mut self, commit: Commit, now: Timestamp) -> Result<u64, StoreError> {
         let mut commit = commit;
         let cached = std::mem::take(&mut commit.cached);
+        let (id, ends) = (commit.job.clone(), commit.patch.status.is_final());
         let (version, bytes) = self.job_mut(&commit.job)?.commit(commit, now)?;
+        if ends {
+            self.slots.ended(&id, now);
+        }
         self.bytes_written += bytes + rows_len(&cached);
         for row in cached {
             self.cache.keep(row, now);
@@ -118,9 +133,22 @@ impl State {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let id = self.messages + 1;
-        let new = self.job_mut(job)?.deliver(id, key, payload, poll_over, now);
+        let waits = self.slots.waits(job);
+        let found = self.job_mut(job)?;
+        let new = found.deliver(id, key, payload, poll_over);
+        if new && !waits {
+            found.wake(now);
+        }
         self.messages = id;
         Ok(new)
+    }
+
+    pub(super) fn let_through(&mut self, job: &str, now: Timestamp) {
+        if self.slots.let_through(job, now)
+            && let Some(job) = self.jobs.get_mut(job)
+        {
+            job.wake(now);
+        }
     }
 
     pub(super) fn take_polls(&mut self, limit: u32, now: Timestamp, until: Timestamp) -> Vec<DuePoll> {
@@ -140,7 +168,7 @@ impl State {
     }
 
     pub(super) fn next_due(&self) -> Option<Timestamp> {
-        self.jobs.values().filter_map(Job::next_due).min()
+        self.jobs.values().filter_map(Job::next_due).chain(self.slots.next_look()).min()
     }
 
     pub(super) fn jobs(&self, filter: &JobFilter, before: Option<&str>, limit: u32) -> Vec<JobRow> {
