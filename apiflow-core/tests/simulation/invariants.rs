@@ -5,7 +5,7 @@ mod observer;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use apiflow_core::engine::{Effect, Event, Fact, Input, Program, Recorded, Run};
+use apiflow_core::engine::{Answer, Effect, Event, Fact, Input, Program, Recorded, Run};
 use apiflow_core::ports::{JobStatus, StepRow, StepStatus, Timestamp};
 use serde_json::Value;
 
@@ -50,6 +50,9 @@ impl Watch {
 
     /// A worker restores the job: from the snapshot and from the whole journal it is the same.
     pub(crate) fn claimed(&self, journal: &Journal, program: &Arc<Program>) -> Result<(), Violation> {
+        if !self.is_thorough {
+            return Ok(());
+        }
         let rule = "a state is the fold of its events, from any snapshot";
         let fold = self.fold().snapshot();
         let restored = journal.restore(program, false).snapshot();
@@ -60,7 +63,7 @@ impl Watch {
 
     /// What a run decides, asked of a copy of it, and of a copy that went through a snapshot.
     pub(crate) fn foreseen(&self, run: &Run, now: Timestamp, input: &Input) -> Result<Option<Vec<Recorded>>, Violation> {
-        if !self.is_thorough {
+        if !self.is_thorough || !run.seq().is_multiple_of(3) {
             return Ok(None);
         }
         let decided = run.step(now, input.clone());
@@ -107,7 +110,9 @@ impl Watch {
         let fold = self.fold.as_mut().expect("the watch has begun");
         apply(fold, events);
         self.owed(run)?;
-        self.bounded(run)?;
+        if self.is_thorough {
+            self.bounded(run)?;
+        }
         let rule = "a state is the fold of its events, from any snapshot";
         ensure(journal.patch == self.fold().patch(), rule, || format!("the job's row is {:?}", journal.patch))
     }
@@ -179,20 +184,15 @@ impl Watch {
         let owed = run.pending();
         ensure(owed.is_empty(), "after the end nothing is owed", || format!("{owed:?}"))?;
         self.told(provider)?;
-        self.rows_are_closed(journal, run)?;
-        for effect in 0..=run.seq() {
-            let answer = apiflow_core::engine::Answer::Done { result: Value::Null };
-            let answered = Fact::Answered { effect, answer, calls: Vec::new() };
-            self.nothing_follows(run, now, Input::Fact(answered))?;
-        }
-        self.nothing_follows(run, now.plus_ms(1 << 40), Input::Tick)?;
-        self.nothing_follows(run, now, Input::Fact(Fact::Cancel { reason: String::new(), by: None }))
-    }
-
-    fn nothing_follows(&self, run: &Run, now: Timestamp, input: Input) -> Result<(), Violation> {
         let mut run = run.clone();
-        let events = run.turn(now, input.clone());
-        ensure(events.is_empty(), "nothing happens after the end", || format!("{input:?} led to {events:?}"))
+        rows_are_closed(journal, &run.take_rows())?;
+        for effect in 0..=run.seq() {
+            let answer = Answer::Done { result: Value::Null };
+            let answered = Fact::Answered { effect, answer, calls: Vec::new() };
+            nothing_follows(&mut run, now, Input::Fact(answered))?;
+        }
+        nothing_follows(&mut run, now.plus_ms(1 << 40), Input::Tick)?;
+        nothing_follows(&mut run, now, Input::Fact(Fact::Cancel { reason: String::new(), by: None }))
     }
 
     /// Each operation that was accepted ended, or its provider was told.
@@ -204,24 +204,28 @@ impl Watch {
         }
         Ok(())
     }
+}
 
-    /// The rows of the steps are those of a replay, and no step is left at work.
-    fn rows_are_closed(&self, journal: &Journal, run: &Run) -> Result<(), Violation> {
-        let mut run = run.clone();
-        let replayed: BTreeMap<u64, StepRow> = run.take_rows().into_iter().map(|row| (row.ordinal, row)).collect();
-        let rule = "a state is the fold of its events, from any snapshot";
-        ensure(replayed == journal.steps, rule, || format!("{:#?}\ninstead of {replayed:#?}", journal.steps))?;
-        for row in journal.steps.values() {
-            let over = row.finished_at.is_some()
-                && match row.status {
-                    StepStatus::Running | StepStatus::Retrying | StepStatus::Suspended => false,
-                    StepStatus::Completed | StepStatus::Failed | StepStatus::Skipped => true,
-                    StepStatus::Cancelled => journal.patch.status == JobStatus::Cancelled,
-                };
-            ensure(over, "after the end no step is at work", || format!("{row:?}"))?;
-        }
-        Ok(())
+fn nothing_follows(run: &mut Run, now: Timestamp, input: Input) -> Result<(), Violation> {
+    let events = run.turn(now, input.clone());
+    ensure(events.is_empty(), "nothing happens after the end", || format!("{input:?} led to {events:?}"))
+}
+
+/// The rows of the steps are those of a replay, and no step is left at work.
+fn rows_are_closed(journal: &Journal, replayed: &[StepRow]) -> Result<(), Violation> {
+    let written: Vec<&StepRow> = journal.steps.values().collect();
+    let rule = "a state is the fold of its events, from any snapshot";
+    ensure(written.iter().copied().eq(replayed), rule, || format!("{written:#?}\ninstead of {replayed:#?}"))?;
+    for row in written {
+        let over = row.finished_at.is_some()
+            && match row.status {
+                StepStatus::Running | StepStatus::Retrying | StepStatus::Suspended => false,
+                StepStatus::Completed | StepStatus::Failed | StepStatus::Skipped => true,
+                StepStatus::Cancelled => journal.patch.status == JobStatus::Cancelled,
+            };
+        ensure(over, "after the end no step is at work", || format!("{row:?}"))?;
     }
+    Ok(())
 }
 
 /// Applies events as they come out of a database.
@@ -231,6 +235,7 @@ fn apply(run: &mut Run, events: &[Recorded]) {
         let event: Event = serde_json::from_value(body).expect("what was written can be read");
         run.apply(recorded.seq, recorded.at, &event);
     }
+    let _rows = run.take_rows();
 }
 
 fn difference(found: &Value, expected: &Value) -> String {

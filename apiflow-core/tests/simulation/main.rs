@@ -38,7 +38,7 @@ use world::Outcome;
 /// Seeds that are lived unless said otherwise.
 const SEEDS: u64 = 10_000;
 /// One in so many worlds is checked with all that is costly.
-const THOROUGH: u64 = 8;
+const THOROUGH: u64 = 6;
 
 /// The providers, as the reference asks them.
 struct Fates<'a> {

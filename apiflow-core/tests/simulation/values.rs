@@ -1,6 +1,7 @@
 //! Values behind references, looked up naively in a journal.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use apiflow_core::engine::{Args, Event, Recorded, ValueRef};
 use serde_json::{Map, Value, json};
@@ -8,7 +9,7 @@ use serde_json::{Map, Value, json};
 /// The values that a journal's events brought, and the lists that they extend.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Values {
-    rows: BTreeMap<u64, Value>,
+    rows: BTreeMap<u64, Rc<Value>>,
     items: BTreeMap<(u64, u64), ValueRef>,
 }
 
@@ -16,7 +17,7 @@ impl Values {
     pub(crate) fn record(&mut self, events: &[Recorded]) {
         for recorded in events {
             if let Some(value) = &recorded.value {
-                self.rows.insert(recorded.seq, value.clone());
+                self.rows.insert(recorded.seq, Rc::new(value.clone()));
             }
             if let Event::FrameClosed { list: Some(list), slot, result, .. } = &recorded.event {
                 self.items.insert((*list, *slot), result.clone());
@@ -28,7 +29,7 @@ impl Values {
         match reference {
             ValueRef::Null => Value::Null,
             ValueRef::Index(index) => json!(index),
-            ValueRef::Row(seq) => self.rows.get(seq).cloned().unwrap_or_default(),
+            ValueRef::Row(seq) => self.rows.get(seq).map(|row| (**row).clone()).unwrap_or_default(),
             ValueRef::Item(array, index) => self.resolve(array).get(*index as usize).cloned().unwrap_or_default(),
             ValueRef::List(list) => {
                 let items = self.items.range((*list, 0)..=(*list, u64::MAX));
