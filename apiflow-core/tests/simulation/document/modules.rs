@@ -60,7 +60,7 @@ impl Writer {
         inputs
     }
 
-    fn sub_flow(&mut self, around: &Surroundings) -> Value {
+    pub(super) fn sub_flow(&mut self, around: &Surroundings) -> Value {
         let mut inputs = self.inputs(around);
         for (name, value) in [("a", json!(2)), ("items", json!([1, 2]))] {
             inputs.insert(name.to_owned(), json!({"type": "static", "value": value}));

@@ -77,13 +77,17 @@ impl Writer {
     /// An error handler: a call, an identity, or a mock that may recover.
     pub(super) fn handler(&mut self, around: &Surroundings) -> Value {
         let id = "failure";
-        match self.random.below(4) {
-            0 => {
+        match self.random.below(5) {
+            0 if around.runs_sub => {
+                let value = self.sub_flow(around);
+                self.with_settings(id, value, around)
+            }
+            0 | 1 => {
                 let value = json!({"recover": self.random.percent(60), "n": 1});
                 json!({"id": id, "value": {"type": "identity"}, "mock": {"enabled": true, "return_value": value}})
             }
-            1 => json!({"id": id, "value": {"type": "identity"}}),
-            2 => {
+            2 => json!({"id": id, "value": {"type": "identity"}}),
+            3 => {
                 let inputs = json!({"why": {"type": "javascript", "expr": "error.name"}});
                 json!({"id": id, "value": {"type": "script", "path": "node/plain", "input_transforms": inputs}})
             }

@@ -32,7 +32,8 @@ pub(crate) enum Load {
 
 impl World {
     pub(crate) fn send(&mut self, after_ms: u64, load: Load) {
-        let late = if self.decisions.happens(Point::Delay) { 1 + 13_000 * self.decisions.way(Point::Delay, 4) as u64 } else { 0 };
+        // The longest are as long as it takes until somebody else settles what is late.
+        let late = [0, 1, 700, 15_000, 34_000, 36_000][self.decisions.way(Point::Delay, 6)];
         let at = self.now.plus_ms(after_ms + late);
         self.flights.insert(self.next_flight, Flight { at, load });
         self.next_flight += 1;
