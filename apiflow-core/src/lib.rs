@@ -5,8 +5,12 @@
 
 pub mod call;
 pub mod catalog;
+pub mod code;
 pub mod diagnostic;
+mod digest;
+pub mod dry_run;
 pub mod engine;
+mod evaluate;
 pub mod expression;
 #[cfg(feature = "http")]
 pub mod http;

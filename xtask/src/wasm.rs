@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use wasm_bindgen_cli_support::Bindgen;
 
 use crate::tool::tool;
-use crate::{Result, root, target};
+use crate::{Result, machine, root, target};
 
 /// What the module may weigh when it is compressed, so that the page still loads quickly.
 const BUDGET_BYTES: usize = 350 * 1024;
@@ -18,9 +18,10 @@ pub(crate) fn package() -> PathBuf {
 
 /// Builds the module and its glue.
 pub(crate) async fn build() -> Result {
-    let build = ["build", "-p", "apiflow-wasm", "--target", "wasm32-unknown-unknown", "--profile", "wasm"];
+    machine::wasm_target().await?;
+    let build = ["build", "-p", "apiflow-wasm", "--target", machine::WASM, "--profile", "wasm"];
     tool("cargo").args(build).run().await?;
-    let module = target().join("wasm32-unknown-unknown/wasm/apiflow_wasm.wasm");
+    let module = target().join(machine::WASM).join("wasm/apiflow_wasm.wasm");
     let package = package();
     // Writing the same files again would make the page look out of date.
     if modified(&package.join("apiflow_wasm_bg.wasm")) > modified(&module) {

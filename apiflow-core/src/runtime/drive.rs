@@ -9,11 +9,12 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::hub::Mailbox;
-use super::provider::{self, JobPlans};
-use super::values::Values;
+use super::provider;
 use super::{Inner, row};
+use crate::call::JobPlans;
 use crate::engine::{Answer, Call, Effect, Event, Fact, Program, Recorded, Run};
-use crate::ports::{CallRecord, Claim, Commit, JobBundle, JobStatus, LeaseChange, Loaded, StoreError, Timestamp};
+use crate::evaluate::Values;
+use crate::ports::{CallRecord, Claim, Commit, JobStatus, LeaseChange, Loaded, StoreError, Timestamp};
 
 /// Events between two snapshots of a run that never waits; doubles each time.
 const FIRST_SNAPSHOT: u64 = 64;
@@ -52,8 +53,13 @@ struct Broken {
 async fn fail(inner: &Inner, claim: &Claim, reason: &str, seq: u64) -> Result<(), StoreError> {
     let at = inner.parts.clock.now();
     let error = serde_json::json!({"name": "InternalError", "message": reason});
-    let event =
-        Event::JobFinished { status: JobStatus::Failed, output: None, error: Some(error.clone()), skipped: false };
+    let event = Event::JobFinished {
+        status: JobStatus::Failed,
+        output: None,
+        error: Some(error.clone()),
+        skipped: false,
+        cache: None,
+    };
     let mut run = Run::new(Arc::new(Program::default()));
     run.apply(seq + 1, at, &event);
     let recorded = Recorded { seq: seq + 1, at, event, value: Some(serde_json::json!({"error": error})) };
@@ -67,6 +73,7 @@ async fn fail(inner: &Inner, claim: &Claim, reason: &str, seq: u64) -> Result<()
         polls: Vec::new(),
         polls_cleared: Vec::new(),
         consumed: Vec::new(),
+        cached: Vec::new(),
         snapshot: None,
         patch: run.patch(),
         lease: LeaseChange::Release { wake_at: None },
@@ -116,9 +123,9 @@ impl<'a> Drive<'a> {
     fn new(inner: &'a Arc<Inner>, claim: &Claim, loaded: Loaded) -> Result<Self, Broken> {
         let seq = loaded.job.last_seq;
         let broken = |reason: String| Broken { reason, seq };
-        let JobBundle { document, catalog } = loaded.bundle;
-        let bundle = JobBundle { document, catalog };
-        let program = Arc::new(Program::compile(&bundle).map_err(|error| broken(error.to_string()))?);
+        let bundle = loaded.bundle;
+        let program = Program::compile(&bundle).map_err(|error| broken(error.to_string()))?;
+        let program = Arc::new(program.with_longest_while(inner.settings.max_while_iterations));
         let mut run = match &loaded.snapshot {
             Some(snapshot) => Run::restore(program, snapshot)
                 .map_err(|error| broken(format!("the job's snapshot cannot be read: {error}")))?,
@@ -136,7 +143,7 @@ impl<'a> Drive<'a> {
             job: claim.job.clone(),
             version: claim.version,
             run,
-            values: Values::new(inner.parts.store.clone(), &claim.job),
+            values: Values::new(Some(inner.parts.store.clone()), &claim.job),
             plans: inner.plans.enter(&claim.job, bundle.catalog),
             out: BTreeMap::new(),
             tasks: JoinSet::new(),
@@ -315,7 +322,7 @@ impl<'a> Drive<'a> {
     fn spawn(&mut self, call: Call, task: Task) {
         let mut caller = self.inner.caller(&self.job, self.plans.clone());
         let store = self.inner.parts.store.clone();
-        let mut values = Values::new(store, &self.job);
+        let mut values = Values::new(Some(store), &self.job);
         let returns = self.returns.0.clone();
         let effect = call.effect;
         let handle = self.tasks.spawn(async move {

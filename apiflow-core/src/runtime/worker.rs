@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 
 use super::provider::{self, Caller, Ticket};
 use super::{Inner, drive};
+use crate::call::JobPlans;
 use crate::engine::Fact;
 use crate::ports::{DuePoll, StoreError};
 
@@ -150,7 +151,7 @@ async fn renew(inner: Arc<Inner>) {
 
 impl Inner {
     /// Sends calls of a job.
-    pub(super) fn caller(&self, job: &str, plans: Arc<provider::JobPlans>) -> Caller {
+    pub(super) fn caller(&self, job: &str, plans: Arc<JobPlans>) -> Caller {
         Caller {
             job: job.to_owned(),
             store: self.parts.store.clone(),

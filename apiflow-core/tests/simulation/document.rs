@@ -125,7 +125,9 @@ impl Writer {
             return "flow_input.none.x".to_owned();
         }
         match self.random.below(10) {
-            0 | 1 => (*self.random.pick(&["flow_input.a", "flow_input.flag", "flow_input.items", "flow_input"])).to_owned(),
+            0 | 1 => {
+                (*self.random.pick(&["flow_input.a", "flow_input.flag", "flow_input.items", "flow_input"])).to_owned()
+            }
             2 => (*self.random.pick(&["flow_env.K", "flow_env.L", "flow_env.none.x"])).to_owned(),
             3 | 4 if around.loops > 0 => {
                 let outer = if around.loops > 1 && self.random.percent(30) { "iter_parent" } else { "iter" };

@@ -62,7 +62,12 @@ impl Watch {
     }
 
     /// What a run decides, asked of a copy of it, and of a copy that went through a snapshot.
-    pub(crate) fn foreseen(&self, run: &Run, now: Timestamp, input: &Input) -> Result<Option<Vec<Recorded>>, Violation> {
+    pub(crate) fn foreseen(
+        &self,
+        run: &Run,
+        now: Timestamp,
+        input: &Input,
+    ) -> Result<Option<Vec<Recorded>>, Violation> {
         if !self.is_thorough || !run.seq().is_multiple_of(3) {
             return Ok(None);
         }
@@ -74,7 +79,11 @@ impl Watch {
         Ok(Some(decided))
     }
 
-    pub(crate) fn decides_as_foreseen(&self, foreseen: Option<Vec<Recorded>>, events: &[Recorded]) -> Result<(), Violation> {
+    pub(crate) fn decides_as_foreseen(
+        &self,
+        foreseen: Option<Vec<Recorded>>,
+        events: &[Recorded],
+    ) -> Result<(), Violation> {
         let rule = "the engine is pure: the same state and input give the same events";
         let same = foreseen.as_ref().is_none_or(|foreseen| foreseen == events);
         ensure(same, rule, || format!("{foreseen:?}\nbut then {events:?}"))

@@ -53,9 +53,7 @@ pub(crate) fn run(document: &Document, answers: &dyn Answers) -> JobEnd {
     let ended = interpreter.flow(&place);
     let calls = interpreter.calls;
     match ended {
-        Ended::Normal(output) => {
-            JobEnd { status: JobStatus::Completed, output, error: None, skipped: false, calls }
-        }
+        Ended::Normal(output) => JobEnd { status: JobStatus::Completed, output, error: None, skipped: false, calls },
         Ended::Stopped { result, skipped } => {
             JobEnd { status: JobStatus::Completed, output: result, error: None, skipped, calls }
         }

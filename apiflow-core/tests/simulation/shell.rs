@@ -153,11 +153,9 @@ impl Drive {
             .collect();
         let calls = self.run.pending().into_iter().filter_map(|effect| match effect {
             Effect::Call(call) => Some(call.effect),
-            Effect::Cancel(_)
-            | Effect::Poll(_)
-            | Effect::Wait { .. }
-            | Effect::Prepare(_)
-            | Effect::Conclude(_) => None,
+            Effect::Cancel(_) | Effect::Poll(_) | Effect::Wait { .. } | Effect::Prepare(_) | Effect::Conclude(_) => {
+                None
+            }
         });
         self.journalled = calls.filter(|effect| begun.contains(effect)).collect();
         !self.journalled.is_empty()
@@ -210,9 +208,10 @@ impl Drive {
 
 /// The poll of an operation that these events accept.
 fn poll_of(call: &Call, events: &[Recorded]) -> Option<Poll> {
-    let accepted = events.iter().rev().find(
-        |recorded| matches!(recorded.event, Event::OperationAccepted { effect, .. } if effect == call.effect),
-    )?;
+    let accepted = events
+        .iter()
+        .rev()
+        .find(|recorded| matches!(recorded.event, Event::OperationAccepted { effect, .. } if effect == call.effect))?;
     let work = accepted.value.as_ref()?.get("id")?.as_str()?.to_owned();
     Some(Poll { work, deadline: call.deadline, ready_at: call.poll_at.unwrap_or(call.deadline) })
 }

@@ -164,14 +164,7 @@ impl Observer {
         })
     }
 
-    fn step_started(
-        &mut self,
-        seq: u64,
-        frame: u64,
-        id: &str,
-        path: &str,
-        start: &Start,
-    ) -> Result<(), Violation> {
+    fn step_started(&mut self, seq: u64, frame: u64, id: &str, path: &str, start: &Start) -> Result<(), Violation> {
         let (is_call, limit, own_scopes) = match start {
             Start::Call { .. } => (true, None, None),
             Start::Nothing | Start::Branch { .. } => (false, None, None),
