@@ -13,6 +13,7 @@ use super::fate::CallKey;
 use super::history::{Violation, ensure};
 use super::journal::Journal;
 use super::provider::Provider;
+use super::reference::Observed;
 use super::values::Values;
 use observer::Observer;
 
@@ -141,10 +142,10 @@ impl Watch {
                 }
                 Effect::Prepare(_) | Effect::Conclude(_) => continue,
             };
-            let fits = self.observer.is_open(call.effect, is_cancelled, call.operation.is_some());
+            let fits = self.observer.attempts.is_open(call.effect, is_cancelled, call.operation.is_some());
             ensure(fits && owed.insert(call.effect), rule, || format!("nothing is known of {effect:?}"))?;
         }
-        let open = self.observer.open();
+        let open = self.observer.attempts.open();
         ensure(owed == open, rule, || format!("attempts {open:?} are open, but {owed:?} are owed"))
     }
 
@@ -163,13 +164,13 @@ impl Watch {
 
     /// A submit is about to arrive at its provider; gives the call that it is of.
     pub(crate) fn sent(&self, effect: u64) -> Result<CallKey, Violation> {
-        let key = self.observer.key(effect);
+        let key = self.observer.attempts.key(effect);
         key.ok_or_else(|| Violation::new("an attempt is journalled before it is sent", format!("#{effect} is not")))
     }
 
     /// The attempts that have their outcome.
     pub(crate) fn settled(&self) -> Vec<u64> {
-        self.observer.settled()
+        self.observer.attempts.settled()
     }
 
     /// All calls with their arguments.
@@ -177,9 +178,9 @@ impl Watch {
         self.observer.calls(values)
     }
 
-    /// The calls that ended as of unknown fate.
-    pub(crate) fn unknown(&self) -> BTreeSet<CallKey> {
-        self.observer.unknown()
+    /// What the journal says of things that depend on time.
+    pub(crate) fn observed(&self, values: &Values) -> Observed {
+        self.observer.observed(values)
     }
 
     /// The job has ended.
@@ -194,7 +195,7 @@ impl Watch {
         ensure(owed.is_empty(), "after the end nothing is owed", || format!("{owed:?}"))?;
         self.told(provider)?;
         let mut run = run.clone();
-        rows_are_closed(journal, &run.take_rows())?;
+        self.rows_are_closed(journal, &run.take_rows())?;
         for effect in 0..=run.seq() {
             let answer = Answer::Done { result: Value::Null };
             let answered = Fact::Answered { effect, answer, calls: Vec::new() };
@@ -206,10 +207,27 @@ impl Watch {
 
     /// Each operation that was accepted ended, or its provider was told.
     fn told(&self, provider: &Provider) -> Result<(), Violation> {
-        for (effect, work) in self.observer.operations() {
+        for (effect, work) in self.observer.attempts.operations() {
             let over = provider.work(&work).is_some_and(|work| work.known || work.told);
             let rule = "every accepted operation is followed to its end, or its provider is told";
             ensure(over, rule, || format!("{work} of #{effect} is still at work"))?;
+        }
+        Ok(())
+    }
+
+    /// The rows of the steps are those of a replay, and no step is left at work.
+    fn rows_are_closed(&self, journal: &Journal, replayed: &[StepRow]) -> Result<(), Violation> {
+        let written: Vec<&StepRow> = journal.steps.values().collect();
+        let rule = "a state is the fold of its events, from any snapshot";
+        ensure(written.iter().copied().eq(replayed), rule, || format!("{written:#?}\ninstead of {replayed:#?}"))?;
+        for row in written {
+            let over = row.finished_at.is_some()
+                && match row.status {
+                    StepStatus::Running | StepStatus::Retrying | StepStatus::Suspended => false,
+                    StepStatus::Completed | StepStatus::Failed | StepStatus::Skipped => true,
+                    StepStatus::Cancelled => journal.patch.status == JobStatus::Cancelled || self.observer.has_races(),
+                };
+            ensure(over, "after the end no step is at work", || format!("{row:?}"))?;
         }
         Ok(())
     }
@@ -218,23 +236,6 @@ impl Watch {
 fn nothing_follows(run: &mut Run, now: Timestamp, input: Input) -> Result<(), Violation> {
     let events = run.turn(now, input.clone());
     ensure(events.is_empty(), "nothing happens after the end", || format!("{input:?} led to {events:?}"))
-}
-
-/// The rows of the steps are those of a replay, and no step is left at work.
-fn rows_are_closed(journal: &Journal, replayed: &[StepRow]) -> Result<(), Violation> {
-    let written: Vec<&StepRow> = journal.steps.values().collect();
-    let rule = "a state is the fold of its events, from any snapshot";
-    ensure(written.iter().copied().eq(replayed), rule, || format!("{written:#?}\ninstead of {replayed:#?}"))?;
-    for row in written {
-        let over = row.finished_at.is_some()
-            && match row.status {
-                StepStatus::Running | StepStatus::Retrying | StepStatus::Suspended => false,
-                StepStatus::Completed | StepStatus::Failed | StepStatus::Skipped => true,
-                StepStatus::Cancelled => journal.patch.status == JobStatus::Cancelled,
-            };
-        ensure(over, "after the end no step is at work", || format!("{row:?}"))?;
-    }
-    Ok(())
 }
 
 /// Applies events as they come out of a database.

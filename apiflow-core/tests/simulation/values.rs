@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use apiflow_core::engine::{Args, Event, Recorded, ValueRef};
+use apiflow_core::engine::{Args, CacheKey, Event, Recorded, ValueRef};
 use serde_json::{Map, Value, json};
 
 /// The values that a journal's events brought, and the lists that they extend.
@@ -12,6 +12,9 @@ pub(crate) struct Values {
     rows: BTreeMap<u64, Rc<Value>>,
     items: BTreeMap<(u64, u64), ValueRef>,
 }
+
+/// Results to be kept for later runs, by their keys.
+pub(crate) type Kept = Vec<(CacheKey, Value)>;
 
 impl Values {
     pub(crate) fn record(&mut self, events: &[Recorded]) {
@@ -23,6 +26,12 @@ impl Values {
                 self.items.insert((*list, *slot), result.clone());
             }
         }
+    }
+
+    /// The results among these events that are to be kept for later runs.
+    pub(crate) fn kept(&self, events: &[Recorded]) -> Kept {
+        let cached = events.iter().filter_map(|recorded| recorded.event.cached(recorded.seq));
+        cached.map(|(key, result)| (key.clone(), self.resolve(&result))).collect()
     }
 
     pub(crate) fn resolve(&self, reference: &ValueRef) -> Value {
@@ -40,7 +49,11 @@ impl Values {
     }
 
     fn args(&self, args: &Args) -> Value {
-        let Value::Object(mut object) = self.resolve(&args.base) else { return Value::Null };
+        let mut object = match self.resolve(&args.base) {
+            Value::Object(object) => object,
+            Value::Null => Map::new(),
+            other => Map::from_iter([("value".to_owned(), other)]),
+        };
         for iter in &args.iters {
             shift(&mut object, "iter");
             object.insert("iter".to_owned(), json!({"index": iter.index, "value": self.resolve(&iter.value)}));

@@ -100,7 +100,13 @@ impl World {
             Some(drive) => drive.returned(effect, answer),
             None => {
                 let key = key_of(effect, &answer);
-                self.post(&key, effect, answer);
+                // The store may be away for a while: as long as it takes until the new owner settles the attempt.
+                let late = [0, 0, 20_000, 34_000, 35_500, 36_500][self.decisions.way(Point::Late, 6)];
+                let at = self.now.plus_ms(late);
+                let fact = Fact::Answered { effect, answer, calls: Vec::new() };
+                let load = Load::Message { key, fact, inert: false };
+                self.flights.insert(self.next_flight, Flight { at, load });
+                self.next_flight += 1;
             }
         }
     }
