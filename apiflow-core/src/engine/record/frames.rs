@@ -73,6 +73,8 @@ pub(super) fn opened(run: &mut Run, parent: u64, child: u64, slot: u64, handler:
                 frame.flow = flow.unwrap_or_default();
                 let definition = run.program.flows.get(frame.flow);
                 frame.list = definition.map_or(0, |flow| flow.list);
+                // Its own error handler is its own affair, also where it is called by one.
+                frame.handler = false;
                 frame.entered = definition.is_none_or(|flow| !flow.asks());
                 if definition.is_some_and(|flow| flow.env.is_some()) {
                     frame.env = frame.flow;
