@@ -37,7 +37,9 @@ pub(crate) async fn wasm_target() -> Result {
         return Ok(());
     }
     if find(&["rustup"]).is_none() {
-        return Err(format!("this Rust toolchain has no standard library for {WASM}, and there is no rustup to add it"));
+        return Err(format!(
+            "this Rust toolchain has no standard library for {WASM}, and there is no rustup to add it"
+        ));
     }
     say(format!("adding the target {WASM} to the Rust toolchain"));
     tool("rustup").args(["target", "add", WASM]).run().await
