@@ -99,7 +99,8 @@ impl DryRun<'_> {
     where
         F: FnMut(&Sending<'_>) -> Option<Outcome>,
     {
-        let bundle = JobBundle { document: self.document.clone(), catalog: self.catalog.clone() };
+        let bundle =
+            JobBundle { document: self.document.clone(), catalog: self.catalog.clone(), ..JobBundle::default() };
         let program =
             Program::compile(&bundle).map_err(|error| DryRunError::Document(self.unusable(&error.to_string())))?;
         let unfit = self.mocks.check(&program);

@@ -11,17 +11,22 @@ mod control;
 mod decide;
 mod effect;
 mod event;
+mod order;
 mod program;
 mod record;
 mod retry;
 mod run;
 mod value;
 
-pub use control::Names;
+pub use control::{Names, Resumed};
 pub use effect::{Answer, Ask, Call, Conclude, Concluded, Effect, Fact, Input, Prepare, Prepared};
-pub use event::{Event, Recorded, Start};
+pub use event::{CacheKey, Event, Recorded, Start, Target};
+#[cfg(feature = "runtime")]
+pub(crate) use program::step_key;
 pub use program::{Program, ProgramError};
 pub use run::Run;
+#[cfg(feature = "runtime")]
+pub(crate) use run::queue_priority;
 pub use value::{Args, Iter, ValueRef};
 
 /// Error names that a module's `retry` never repeats: trying again cannot help, or could be paid twice.

@@ -6,13 +6,17 @@
 mod request;
 mod values;
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use crate::call::JobPlans;
-use crate::engine::{Ask, Conclude, Concluded, Effect, Input, Names, Prepare, Prepared, Run, ValueRef};
+use crate::code;
+use crate::digest::digest;
+use crate::engine::{Ask, CacheKey, Conclude, Concluded, Effect, Input, Names, Prepare, Prepared, Run, ValueRef};
 use crate::expression::{self, WantedResults};
 use crate::openflow::{InputTransform, NumberOrTransform};
-use crate::ports::{EvaluationError, Evaluator, Script, StoreError};
+use crate::ports::{EvaluationError, Evaluator, Script, ScriptForm, StoreError};
 
 pub(crate) use self::request::request;
 pub(crate) use self::values::{Values, weight};
@@ -30,6 +34,14 @@ enum Fault {
     /// The error object for the step.
     Step(Value),
     Store(StoreError),
+}
+
+/// What was found among the results of earlier runs.
+enum Lookup {
+    /// The result.
+    Found(Value),
+    /// Nothing; the result is to be kept under this key, if any.
+    Wanted(Option<CacheKey>),
 }
 
 impl From<StoreError> for Fault {
@@ -70,18 +82,14 @@ impl Evaluation<'_> {
         }
         match &effect.ask {
             Ask::Nothing => Ok(Prepared::Ready),
-            Ask::SkipFlow(expr) => {
-                Ok(if self.predicate(expr, names).await? { Prepared::Skip } else { Prepared::Ready })
+            Ask::Enter { skip_expr, flow } => self.enter(skip_expr.as_deref(), *flow, effect).await,
+            Ask::Code { language: _, content, transforms } => {
+                let args = self.transforms(transforms, names).await?;
+                self.code(content, args, effect).await
             }
             Ask::Inputs { path, transforms } => {
                 let args = match transforms {
-                    Some(transforms) => {
-                        let mut args = Map::new();
-                        for (name, transform) in transforms {
-                            args.insert(name.clone(), self.transform(transform, names).await?);
-                        }
-                        args
-                    }
+                    Some(transforms) => self.transforms(transforms, names).await?,
                     None => {
                         let args = self.values.resolve(&names.args.value()).await?;
                         args.as_object().cloned().unwrap_or_default()
@@ -108,13 +116,108 @@ impl Evaluation<'_> {
             None => None,
         };
         if path.starts_with("workflow/") {
-            return Ok(Prepared::Inputs { args: Value::Object(args), timeout_ms: 0, bound_ms: None });
+            let args = Value::Object(args);
+            return self
+                .looked_up(effect, json!(["flow", path, self.catalog_digest(), args]), |cache| Prepared::Inputs {
+                    args,
+                    cache,
+                    timeout_ms: 0,
+                    bound_ms: None,
+                })
+                .await;
         }
         let plan = self.plans.plan(path).map_err(Fault::Step)?;
         let args = plan.arguments(&args).map_err(|error| Fault::Step(error.to_object()))?;
         let bound_ms = bound.map(|seconds| (seconds * 1000.0) as u64);
         let timeout_ms = plan.submit_timeout_ms().min(bound_ms.unwrap_or(u64::MAX));
-        Ok(Prepared::Inputs { args: Value::Object(args), timeout_ms, bound_ms })
+        let args = Value::Object(args);
+        self.looked_up(effect, json!(["call", self.plans.declared(path), args]), |cache| Prepared::Inputs {
+            args,
+            cache,
+            timeout_ms,
+            bound_ms,
+        })
+        .await
+    }
+
+    /// Evaluates what is asked before a flow's first module.
+    async fn enter(&mut self, skip_expr: Option<&str>, flow: usize, effect: &Prepare) -> Result<Prepared, Fault> {
+        if let Some(expr) = skip_expr
+            && self.predicate(expr, &effect.names).await?
+        {
+            return Ok(Prepared::Skip);
+        }
+        if effect.cache_ttl_s.is_none() {
+            return Ok(Prepared::Entered { cache: None });
+        }
+        let args = self.values.resolve(&effect.names.args.value()).await?;
+        let document = self.run.program().flow_digest(flow);
+        self.looked_up(effect, json!(["flow", document, self.catalog_digest(), args]), |cache| Prepared::Entered {
+            cache,
+        })
+        .await
+    }
+
+    /// Runs inline code.
+    async fn code(&mut self, content: &str, args: Map<String, Value>, effect: &Prepare) -> Result<Prepared, Fault> {
+        let script = match code::script(content, &args) {
+            Ok(script) => script,
+            Err(fault) => {
+                let message = format!("the code cannot run: {fault}");
+                return Err(Fault::Step(json!({"name": "CodeError", "message": message})));
+            }
+        };
+        let args = Value::Object(args);
+        let identity = json!(["code", content, args]);
+        let cache = match self.look_up(effect, identity).await? {
+            Lookup::Found(result) => return Ok(Prepared::Cached { result }),
+            Lookup::Wanted(cache) => cache,
+        };
+        let outcome = self
+            .evaluator
+            .evaluate(script)
+            .await
+            .map_err(|error| json!({"name": "CodeError", "message": format!("`main` failed: {error}")}));
+        Ok(Prepared::Code { args, outcome, cache })
+    }
+
+    async fn transforms(
+        &mut self,
+        transforms: &BTreeMap<String, InputTransform>,
+        names: &Names,
+    ) -> Result<Map<String, Value>, Fault> {
+        let mut args = Map::new();
+        for (name, transform) in transforms {
+            args.insert(name.clone(), self.transform(transform, names).await?);
+        }
+        Ok(args)
+    }
+
+    /// What is prepared, or the result of an earlier run of the same.
+    async fn looked_up(
+        &mut self,
+        effect: &Prepare,
+        identity: Value,
+        prepared: impl FnOnce(Option<CacheKey>) -> Prepared + Send,
+    ) -> Result<Prepared, Fault> {
+        Ok(match self.look_up(effect, identity).await? {
+            Lookup::Found(result) => Prepared::Cached { result },
+            Lookup::Wanted(cache) => prepared(cache),
+        })
+    }
+
+    async fn look_up(&mut self, effect: &Prepare, identity: Value) -> Result<Lookup, StoreError> {
+        let Some(ttl_s) = effect.cache_ttl_s else { return Ok(Lookup::Wanted(None)) };
+        let key = digest(&identity);
+        Ok(match self.values.cached(&key).await? {
+            Some(result) => Lookup::Found(result),
+            None => Lookup::Wanted(Some(CacheKey { key, ttl_s })),
+        })
+    }
+
+    /// A hash of all that sub-flows may refer to: a result is that of a run with the same declarations.
+    fn catalog_digest(&self) -> String {
+        digest(&serde_json::to_value(self.plans.catalog()).expect("declarations are plain data"))
     }
 
     async fn items(
@@ -198,7 +301,8 @@ impl Evaluation<'_> {
         if let Some(answer) = expression::quick(expr, &scope) {
             return answer.map_err(|error| fault(expr, &error));
         }
-        let script = Script { source: expr.to_owned(), names: scope, predicate };
+        let form = if predicate { ScriptForm::Predicate } else { ScriptForm::Expression };
+        let script = Script { source: expr.to_owned(), names: scope, form };
         self.evaluator.evaluate(script).await.map_err(|error| fault(expr, &error))
     }
 
@@ -222,8 +326,18 @@ impl Evaluation<'_> {
                     None => continue,
                 },
                 "params" => json!({}),
-                "resume" => Value::Null,
-                "resumes" | "approvers" => json!([]),
+                "resume" => match names.resumes.last() {
+                    Some(resume) => self.values.resolve(&resume.payload).await?,
+                    None => Value::Null,
+                },
+                "resumes" => {
+                    let mut payloads = Vec::with_capacity(names.resumes.len());
+                    for resume in &names.resumes {
+                        payloads.push(self.values.resolve(&resume.payload).await?);
+                    }
+                    Value::Array(payloads)
+                }
+                "approvers" => names.resumes.iter().filter_map(|resume| resume.approver.as_deref()).collect(),
                 _ => continue,
             };
             scope.insert(name.clone(), value);

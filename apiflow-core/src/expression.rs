@@ -13,23 +13,29 @@ mod parse;
 mod path;
 mod program;
 mod quick;
+mod reader;
 mod references;
 mod scan;
 mod token;
 mod wanted;
 
 pub use parse::check;
+pub(crate) use parse::located;
 pub use path::{PlainPath, Segment, plain_path};
 pub use program::program;
 pub use quick::quick;
-pub use references::{Reference, References, references};
-pub use scan::{MAX_CHAIN, MAX_DEPTH, MAX_PREFIX, MAX_REGEX_GROUPS, scan};
+pub use reader::{Reader, Reading};
+pub use references::{NameUse, Reference, References, references};
+pub use scan::{MAX_CHAIN, MAX_DEPTH, MAX_PREFIX, MAX_REGEX_GROUPS, scan, scan_code};
 pub use wanted::{Wanted, WantedResults, wanted};
 
 use crate::diagnostic::Span;
 
 /// The longest text that is accepted, in bytes.
 pub const MAX_SOURCE_BYTES: usize = 16 * 1024;
+
+/// The longest inline code that is accepted, in bytes.
+pub const MAX_INLINE_BYTES: usize = 64 * 1024;
 
 /// The names that a workflow's expressions may use (reference: OpenFlow, names in scope).
 pub const CONTEXT_NAMES: [&str; 14] = [
@@ -49,6 +55,11 @@ pub const CONTEXT_NAMES: [&str; 14] = [
     "WM_SCHEDULED_FOR",
 ];
 
+/// The line and column of a byte of a text.
+pub fn span(source: &str, byte: usize) -> Span {
+    lines::Lines::of(source).span(byte)
+}
+
 /// Why a text is no expression.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}{}", span.map(|at| format!(" (line {}, column {})", at.line, at.column)).unwrap_or_default())]
@@ -61,7 +72,7 @@ pub struct SyntaxFault {
 
 impl SyntaxFault {
     /// A fault at a byte of the text.
-    fn at(source: &str, byte: usize, message: impl Into<String>) -> Self {
-        Self { message: message.into(), span: Some(lines::Lines::of(source).span(byte)) }
+    pub(crate) fn at(source: &str, byte: usize, message: impl Into<String>) -> Self {
+        Self { message: message.into(), span: Some(span(source, byte)) }
     }
 }

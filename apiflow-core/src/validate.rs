@@ -3,26 +3,40 @@
 //! Architecture invariant: nothing here runs or resolves anything. A finding follows from the document
 //! and the catalog alone, and all of them are found in one pass.
 
+mod approvals;
 mod checker;
+mod code;
 pub mod codes;
 mod expressions;
 mod flows;
+mod ignored;
 mod inputs;
+pub(crate) mod mend;
+mod mismatch;
+mod modules;
 mod names;
+mod results;
 mod retry;
 mod secrets;
+mod settings;
+mod shape;
 mod sight;
+mod slot;
 mod steps;
+mod sub_flows;
 pub(crate) mod suggest;
 mod transforms;
 mod values;
 
 use serde_json::Value;
 
+pub use suggest::nearest;
+
 use crate::catalog::Catalog;
 use crate::diagnostic::Diagnostic;
-use crate::openflow::{FlowValue, Module, ModuleValue, read};
-use checker::Checker;
+use crate::openflow::{Module, ModuleValue, read};
+use checker::{Around, Checker};
+use sub_flows::SubFlows;
 
 /// Finds all that is wrong with a workflow, in the order of the document.
 ///
@@ -32,8 +46,10 @@ pub fn workflow(document: &Value, catalog: &Catalog) -> Vec<Diagnostic> {
     let reading = read(document);
     let mut findings = reading.findings;
     if let Some(flow) = &reading.flow {
-        let mut checker = Checker::new(document, flow, catalog, &reading.broken, &mut findings);
-        checker.flow(flow);
+        let sub_flows = SubFlows::reach(flow, catalog);
+        let faults = sub_flows.faults(catalog);
+        let around = Around { catalog, sub_flows: &sub_flows, faults: Some(&faults) };
+        Checker::new(document, flow, around, &reading.broken, &mut findings).flow(flow);
     }
     let mut list = findings.into_vec();
     list.sort_by_cached_key(|found| (place_order(&found.pointer), found.severity));
@@ -42,18 +58,13 @@ pub fn workflow(document: &Value, catalog: &Catalog) -> Vec<Diagnostic> {
 
 /// Why this version keeps a module but does not run it; the one place that knows.
 pub fn unsupported(module: &Module) -> Option<&'static str> {
-    if module.suspend.as_ref().is_some_and(|gate| gate.required_events > Some(0)) {
-        return Some("approvals (`suspend`) are not run here yet");
-    }
     if module.mock.as_ref().is_some_and(|mock| mock.enabled) {
         return None;
     }
     match &module.value {
-        ModuleValue::RawScript(_) => {
-            Some("inline code (`rawscript`) is not run here: use a node, or an expression in a transform")
-        }
         ModuleValue::AiAgent(_) => Some("language model agents (`aiagent`) are not run here: call the model by a node"),
         ModuleValue::Script(_)
+        | ModuleValue::RawScript(_)
         | ModuleValue::Flow(_)
         | ModuleValue::ForLoopFlow(_)
         | ModuleValue::WhileLoopFlow(_)
@@ -61,15 +72,6 @@ pub fn unsupported(module: &Module) -> Option<&'static str> {
         | ModuleValue::BranchAll(_)
         | ModuleValue::Identity(_) => None,
     }
-}
-
-/// The fields of a workflow's program that this version does not run, each with the reason.
-pub fn unsupported_fields(flow: &FlowValue) -> Vec<(&'static str, &'static str)> {
-    let preprocessor = flow
-        .preprocessor_module
-        .as_ref()
-        .map(|_| ("preprocessor_module", "a preprocessor is not run here yet: compute its values in the first step"));
-    preprocessor.into_iter().collect()
 }
 
 /// One token of a pointer in the order of the document: lists by number.

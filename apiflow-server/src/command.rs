@@ -1,5 +1,6 @@
 //! The command line.
 
+mod explain;
 mod lock;
 mod serve;
 mod validate;
@@ -32,11 +33,14 @@ enum Verb {
     Serve(Box<Settings>),
     /// Prints the OpenAPI document of the REST API.
     Openapi,
-    /// Checks workflow documents and prints what is wrong with them; exits with 1 where there are errors.
+    /// Checks workflows, nodes and connectors and prints what is wrong with them, where, and the way out.
     ///
-    /// A file holds an OpenFlow document, or a workflow with its document in `nodes`. What the documents refer to is
-    /// looked up among the declarations that are given.
+    /// A file holds an OpenFlow document, a workflow with its document in `nodes`, a node or a connector. What the
+    /// files refer to is looked up among all of them. Exit status: 0 without errors, 1 with errors, 2 where the
+    /// command itself is wrong or a file can't be read.
     Validate(validate::Validate),
+    /// Says what the code of a finding means, with an example and the way out.
+    Explain(explain::Explain),
     /// Evaluates JavaScript for its parent process; started by the server itself.
     #[command(hide = true)]
     Evaluator,
@@ -53,6 +57,7 @@ pub fn run() -> ExitCode {
         Verb::Serve(settings) => serve::run(*settings, dotenv),
         Verb::Openapi => print(&crate::openapi().to_pretty_json().unwrap_or_default()),
         Verb::Validate(validate) => return validate.run(),
+        Verb::Explain(explain) => return explain.run(),
         Verb::Evaluator => return serve_child(),
     };
     match done {

@@ -2,6 +2,7 @@
 
 use apiflow_core::call::CallError;
 use apiflow_core::diagnostic::{Diagnostic, pointer_push};
+use apiflow_core::validate::codes;
 use jsonschema::{Retrieve, Uri};
 use serde_json::{Map, Value};
 
@@ -21,25 +22,43 @@ impl Retrieve for Nowhere {
 }
 
 /// Fills in top-level defaults and checks the input in full; faults have pointers below `/input`.
-pub(crate) fn checked(schema: Option<&Value>, mut input: Map<String, Value>) -> Result<Value, Problem> {
+pub(crate) fn checked(schema: Option<&Value>, input: Map<String, Value>) -> Result<Value, Problem> {
+    checked_at("/input", "the input does not match the schema", schema, input)
+}
+
+/// The same for a value at another place of a request.
+pub(crate) fn checked_at(
+    place: &str,
+    mismatch: &str,
+    schema: Option<&Value>,
+    mut input: Map<String, Value>,
+) -> Result<Value, Problem> {
     let Some(schema) = schema.filter(|schema| !schema.is_null()) else { return Ok(Value::Object(input)) };
     fill(schema, &mut input);
     let input = Value::Object(input);
-    let validator = jsonschema::options().with_retriever(Nowhere).build(schema).map_err(|error| {
-        let found = Diagnostic::error("schema", "/schema", format!("the schema cannot be used: {error}"));
-        Problem::not_runnable("the workflow's schema cannot be used", vec![found])
-    })?;
+    let validator = compiled(schema)
+        .map_err(|found| Problem::not_runnable("the workflow's schema cannot be used", vec![*found]))?;
     let faults: Vec<_> = validator
         .iter_errors(&input)
         .take(MOST_FAULTS)
         .map(|error| Fault {
-            pointer: format!("/input{}", error.instance_path()),
+            pointer: format!("{place}{}", error.instance_path()),
             message: error.masked().to_string(),
             code: None,
             help: None,
         })
         .collect();
-    if faults.is_empty() { Ok(input) } else { Err(Problem::invalid("the input does not match the schema", faults)) }
+    if faults.is_empty() { Ok(input) } else { Err(Problem::invalid(mismatch, faults)) }
+}
+
+/// A workflow's schema, ready to check inputs; the finding where it is no JSON Schema.
+pub(crate) fn compiled(schema: &Value) -> Result<jsonschema::Validator, Box<Diagnostic>> {
+    let built =
+        jsonschema::options().with_retriever(Nowhere).build(if schema.is_null() { &Value::Bool(true) } else { schema });
+    built.map_err(|error| {
+        let message = format!("the schema cannot be used: {error}");
+        Box::new(Diagnostic::error(codes::BAD_SCHEMA, "/schema", message))
+    })
 }
 
 /// The problem of an input that a node's call cannot take.

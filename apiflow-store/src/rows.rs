@@ -22,6 +22,7 @@ pub(crate) type JobColumns = (
     i64,
     i64,
     String,
+    i32,
     i64,
     Option<i64>,
     Option<i64>,
@@ -79,6 +80,7 @@ pub(crate) fn job_row(columns: JobColumns) -> Result<JobRow, StoreError> {
         created_at,
         updated_at,
         status,
+        priority,
         retry_count,
         started_at,
         finished_at,
@@ -99,6 +101,7 @@ pub(crate) fn job_row(columns: JobColumns) -> Result<JobRow, StoreError> {
         updated_at: Timestamp(updated_at),
         patch: JobPatch {
             status,
+            priority,
             retry_count: number(retry_count),
             started_at: started_at.map(Timestamp),
             finished_at: finished_at.map(Timestamp),

@@ -5,6 +5,7 @@ mod documents;
 mod inserts;
 mod jobs;
 mod rounds;
+mod slots;
 
 use std::path::Path;
 use std::time::Duration;
@@ -61,12 +62,7 @@ impl SqliteStore {
             .busy_timeout(BUSY)
             .statement_cache_capacity(PREPARED)
             .disable_statement_logging();
-        let writer = patiently(async || {
-            let writer = pool(1).connect_with(options.clone()).await?;
-            migrations().run(&writer).await?;
-            Ok(writer)
-        })
-        .await?;
+        let writer = writer(&options).await?;
         let reader = pool(READERS).connect_with(options.pragma("query_only", "ON")).await?;
         let pool = writer.clone();
         let gatherer = Gatherer::start(GATHERED, move |writes| rounds::perform(pool.clone(), writes));
@@ -102,12 +98,13 @@ impl SqliteStore {
     }
 }
 
-/// Tries again while somebody else opens the same file at this moment: switching to the write-ahead log does not wait
-/// for locks, and of two who make the tables one comes too late, and finds them made when it looks again.
-async fn patiently<T>(open: impl AsyncFn() -> Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
+/// Opens the file for writing, and tries again while somebody else opens it at this moment: switching to the write-ahead
+/// log does not wait for locks, and of two who make the tables one comes too late, and finds them made when it looks
+/// again.
+async fn writer(options: &SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
     let mut tries = 0;
     loop {
-        match open().await {
+        match writer_at_once(options.clone()).await {
             Err(error) if tries < OPENINGS && is_contention(&error) => {
                 tries += 1;
                 tokio::time::sleep(BUSY / OPENINGS).await;
@@ -115,6 +112,12 @@ async fn patiently<T>(open: impl AsyncFn() -> Result<T, sqlx::Error>) -> Result<
             done => return done,
         }
     }
+}
+
+async fn writer_at_once(options: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
+    let writer = pool(1).connect_with(options).await?;
+    migrations().run(&writer).await?;
+    Ok(writer)
 }
 
 fn is_contention(error: &sqlx::Error) -> bool {

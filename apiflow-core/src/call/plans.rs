@@ -20,6 +20,18 @@ impl JobPlans {
         Self { catalog, plans: Mutex::default() }
     }
 
+    /// All that the job's document refers to.
+    pub(crate) fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// The declarations behind a call, as JSON.
+    pub(crate) fn declared(&self, path: &str) -> Value {
+        let node = self.catalog.node_at(path);
+        let connector = node.and_then(|node| self.catalog.connectors.get(&node.connector_id));
+        json!([node, connector])
+    }
+
     /// The plan of the node at a path, or the error object for the step.
     pub(crate) fn plan(&self, path: &str) -> Result<Arc<CallPlan>, Value> {
         if let Some(plan) = self.plans.lock().unwrap_or_else(PoisonError::into_inner).get(path) {

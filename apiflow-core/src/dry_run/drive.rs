@@ -91,7 +91,7 @@ where
     }
 
     async fn run_to_end(&mut self, input: Value) -> Result<(), Stop> {
-        let created = Run::create(0, input, self.now);
+        let created = Run::create(0, false, input, self.now);
         for recorded in &created {
             self.run.apply(recorded.seq, recorded.at, &recorded.event);
         }

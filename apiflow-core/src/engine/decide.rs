@@ -3,11 +3,12 @@
 mod begin;
 mod children;
 mod end;
+mod gates;
 mod owed;
 
 use serde_json::{Value, json};
 
-pub(super) use owed::owed;
+pub(super) use owed::{kept, owed};
 
 use super::control::{Frame, Stage, Step};
 use super::program::ModuleDef;
@@ -69,6 +70,11 @@ pub(super) fn take(turn: &mut Turn<'_>, input: Input) {
         Input::Prepared { frame, prepared } => begin::prepared(turn, frame, prepared),
         Input::Concluded { frame, concluded } => end::concluded(turn, frame, concluded),
         Input::Fact(Fact::Answered { effect, answer, calls: _ }) => answered(turn, effect, answer),
+        Input::Fact(Fact::Approval { target, approver, disapproves, payload }) => {
+            if turn.run.control.ending.is_none() {
+                gates::answered(turn, Event::ApprovalReceived { target, approver, disapproves }, payload);
+            }
+        }
         Input::Fact(Fact::Cancel { reason, by }) => {
             if turn.run.control.ending.is_none() {
                 turn.emit(Event::CancelRequested { reason, by });
@@ -84,6 +90,7 @@ fn tick(turn: &mut Turn<'_>) {
     for frame in frames {
         match turn.stage(frame) {
             Some(Stage::Retrying { at }) if *at <= turn.now => begin::attempt(turn, frame),
+            Some(Stage::Suspended(gate)) if gate.until <= turn.now => gates::timed_out(turn, frame),
             Some(Stage::Sleeping { until }) if *until <= turn.now => {
                 turn.emit(Event::Advanced { frame });
                 end::settle(turn, frame);

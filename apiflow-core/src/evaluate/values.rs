@@ -7,10 +7,16 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use crate::engine::{Args, Event, Recorded, ValueRef};
+#[cfg(feature = "runtime")]
+use crate::ports::CachedRow;
 use crate::ports::{Store, StoreError};
 
 /// Values kept in memory between turns, in bytes of JSON (estimated).
 const KEPT_BYTES: usize = 8 * 1024 * 1024;
+
+/// The largest result that is kept for later runs, in bytes of JSON (estimated).
+#[cfg(feature = "runtime")]
+const MOST_CACHED_BYTES: usize = 8 * 1024 * 1024;
 
 /// The values of one job.
 pub(crate) struct Values {
@@ -20,13 +26,22 @@ pub(crate) struct Values {
     /// Values and list items of events that are not committed yet.
     fresh: BTreeMap<u64, Arc<Value>>,
     fresh_items: BTreeMap<(u64, u64), ValueRef>,
+    /// Results of events that are not committed yet, under the keys that later runs find them by.
+    fresh_cached: BTreeMap<String, (ValueRef, u64)>,
     /// Committed values, the most recently used last.
     kept: VecDeque<(u64, Arc<Value>, usize)>,
 }
 
 impl Values {
     pub(crate) fn new(store: Option<Arc<dyn Store>>, job: &str) -> Self {
-        Self { store, job: job.to_owned(), fresh: BTreeMap::new(), fresh_items: BTreeMap::new(), kept: VecDeque::new() }
+        Self {
+            store,
+            job: job.to_owned(),
+            fresh: BTreeMap::new(),
+            fresh_items: BTreeMap::new(),
+            fresh_cached: BTreeMap::new(),
+            kept: VecDeque::new(),
+        }
     }
 
     /// Takes in what a turn recorded.
@@ -38,13 +53,42 @@ impl Values {
             if let Event::FrameClosed { list: Some(list), slot, result, .. } = &recorded.event {
                 self.fresh_items.insert((*list, *slot), result.clone());
             }
+            if let Some((cache, result)) = recorded.event.cached(recorded.seq) {
+                self.fresh_cached.insert(cache.key.clone(), (result, cache.ttl_s));
+            }
         }
+    }
+
+    /// The result that is kept under a key.
+    pub(crate) async fn cached(&mut self, key: &str) -> Result<Option<Value>, StoreError> {
+        match self.fresh_cached.get(key).cloned() {
+            Some((result, _)) => self.resolve(&result).await.map(Some),
+            None => match &self.store {
+                Some(store) => store.cached(key).await,
+                None => Ok(None),
+            },
+        }
+    }
+
+    /// What is to be kept for later runs with the next commit.
+    #[cfg(feature = "runtime")]
+    pub(crate) async fn to_cache(&mut self) -> Result<Vec<CachedRow>, StoreError> {
+        let mut rows = Vec::with_capacity(self.fresh_cached.len());
+        for (key, (result, ttl_s)) in self.fresh_cached.clone() {
+            let value = self.resolve(&result).await?;
+            // A list may hold many results, each of which is within its bound.
+            if weight(&value) <= MOST_CACHED_BYTES {
+                rows.push(CachedRow { key, value, ttl_s });
+            }
+        }
+        Ok(rows)
     }
 
     /// Notes that all that was recorded is in the store now.
     #[cfg(feature = "runtime")]
     pub(crate) fn committed(&mut self) {
         self.fresh_items.clear();
+        self.fresh_cached.clear();
         for (seq, value) in std::mem::take(&mut self.fresh) {
             self.keep(seq, value);
         }

@@ -1,15 +1,15 @@
 //! Parses an expression in the form that it is evaluated in.
 
 use oxc_allocator::Allocator;
+use oxc_ast::ast::Program;
 use oxc_diagnostics::OxcDiagnostic;
-use oxc_parser::{ParseOptions, Parser, ParserReturn};
+use oxc_parser::{ParseOptions, Parser};
 use oxc_span::SourceType;
 
 use super::SyntaxFault;
 use super::lines::Lines;
-use super::path::path_of;
 use super::program::wrapping;
-use super::scan::scanned;
+use super::reader::Reader;
 use super::token::{Kind, Token};
 
 /// Says whether the text parses: [`super::scan`], then a parser on what would be evaluated.
@@ -17,21 +17,7 @@ use super::token::{Kind, Token};
 /// A predicate must be an expression, not statements. Faults that need scopes (a name declared twice) are found by
 /// the engine, when it runs.
 pub fn check(source: &str, predicate: bool) -> Result<(), SyntaxFault> {
-    let tokens = scanned(source)?;
-    if path_of(&tokens).is_some() {
-        return Ok(());
-    }
-    if let Some(word) = module_word(&tokens) {
-        let message = format!("`{}` is not available, expressions have no modules", word.text);
-        return Err(SyntaxFault::at(source, word.start, message));
-    }
-    parsed(source, &tokens, predicate, |program, start| match program.diagnostics.first() {
-        Some(fault) => Err(located(source, start, fault)),
-        None if program.panicked => {
-            Err(SyntaxFault { message: "the expression can't be parsed".to_owned(), span: None })
-        }
-        None => Ok(()),
-    })
+    Reader::default().read(source, predicate).map(drop)
 }
 
 /// An `import` or `export` that is no property's name; the parser leaves them to a later pass.
@@ -45,22 +31,39 @@ fn module_word<'t, 's>(tokens: &'t [Token<'s>]) -> Option<&'t Token<'s>> {
     found.map(|(_, word)| word)
 }
 
-/// Parses a text that was scanned and shows the outcome to `look`, with the byte that the text begins at.
-pub(super) fn parsed<T>(
+/// Refuses a program of modules: expressions have none.
+pub(super) fn without_modules(source: &str, tokens: &[Token<'_>]) -> Result<(), SyntaxFault> {
+    match module_word(tokens) {
+        Some(word) => {
+            let message = format!("`{}` is not available, expressions have no modules", word.text);
+            Err(SyntaxFault::at(source, word.start, message))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Parses a text that was scanned, in the form that it is evaluated in; the user's text begins at the byte given.
+pub(super) fn parsed<'a>(
+    allocator: &'a Allocator,
     source: &str,
     tokens: &[Token<'_>],
     predicate: bool,
-    look: impl FnOnce(&ParserReturn<'_>, usize) -> T,
-) -> T {
-    let allocator = Allocator::default();
+) -> Result<(Program<'a>, usize), SyntaxFault> {
     let (before, after) = wrapping(tokens, predicate);
-    let text = format!("{before}{source}{after}");
+    let text = allocator.alloc_concat_strs_array([before, source, after]);
     let options = ParseOptions { parse_regular_expression: true, preserve_parens: false, ..ParseOptions::default() };
-    let program = Parser::new(&allocator, &text, SourceType::script()).with_options(options).parse();
-    look(&program, before.len())
+    let parsed = Parser::new(allocator, text, SourceType::script()).with_options(options).parse();
+    match parsed.diagnostics.first() {
+        Some(fault) => Err(located(source, before.len(), fault)),
+        None if parsed.panicked => {
+            Err(SyntaxFault { message: "the expression can't be parsed".to_owned(), span: None })
+        }
+        None => Ok((parsed.program, before.len())),
+    }
 }
 
-fn located(source: &str, start: usize, fault: &OxcDiagnostic) -> SyntaxFault {
+/// A parser's first fault, in the user's text.
+pub(crate) fn located(source: &str, start: usize, fault: &OxcDiagnostic) -> SyntaxFault {
     let byte = fault.labels.first().map(|label| (label.offset() as usize).saturating_sub(start).min(source.len()));
     let message = match byte {
         Some(byte) if byte >= source.trim_end().len() => "the expression ends too early".to_owned(),

@@ -1,5 +1,7 @@
 //! Plain paths: names and literal keys, nothing else.
 
+use std::ops::Range;
+
 use super::scan::scanned;
 use super::token::{Kind, Token};
 
@@ -10,6 +12,16 @@ pub enum Segment {
     Key(String),
     /// `[3]`.
     Index(u32),
+}
+
+impl Segment {
+    /// The key, a number as it is written.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Key(key) => key.clone(),
+            Self::Index(number) => number.to_string(),
+        }
+    }
 }
 
 /// A name and the literal keys after it: `results.resize.output[0].url`.
@@ -71,23 +83,36 @@ pub fn plain_path(source: &str) -> Option<PlainPath> {
     if source.starts_with(|first: char| !is_name_start(first)) || source.contains(['(', '`', '+', ';', '{', '=', '/']) {
         return None;
     }
-    path_of(&scanned(source).ok()?)
+    path_of(&scanned(source).ok()?).map(|placed| placed.path)
+}
+
+/// A plain path and the bytes at which its parts are written.
+pub(super) struct PlacedPath {
+    pub(super) path: PlainPath,
+    pub(super) root: Range<usize>,
+    /// One for each segment.
+    pub(super) written: Vec<Range<usize>>,
 }
 
 /// The plain path that the tokens are.
-pub(super) fn path_of(tokens: &[Token<'_>]) -> Option<PlainPath> {
+pub(super) fn path_of(tokens: &[Token<'_>]) -> Option<PlacedPath> {
     let [root, rest @ ..] = tokens else { return None };
     if !is_name(root) || KEYWORDS.contains(&root.text) {
         return None;
     }
-    let mut segments = Vec::new();
+    let (mut segments, mut written) = (Vec::new(), Vec::new());
     let mut rest = rest;
     while !rest.is_empty() {
         let (segment, optional, after) = segment(rest)?;
         segments.push((segment, optional));
+        let access = &rest[..rest.len() - after.len()];
+        // The key is last, or stands before a `]`.
+        let last = access.last().filter(|last| last.is("]")).map_or(1, |_| 2);
+        written.push(access[access.len() - last].bytes());
         rest = after;
     }
-    Some(PlainPath { root: root.text.to_owned(), segments })
+    let path = PlainPath { root: root.text.to_owned(), segments };
+    Some(PlacedPath { path, root: root.bytes(), written })
 }
 
 /// Reads one literal member access at the front of the tokens: the key, whether it is optional, and what follows.

@@ -1,25 +1,26 @@
 //! What an expression refers to, by its syntax tree.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use oxc_ast::ast::{
     BindingIdentifier, CallExpression, ChainElement, ComputedMemberExpression, Expression, IdentifierReference,
-    StaticMemberExpression,
+    ObjectProperty, Program, StaticMemberExpression,
 };
 use oxc_ast_visit::{Visit, walk};
+use oxc_span::{GetSpan as _, Span as Bytes};
 
 use super::lines::Lines;
 use super::natural::is_natural;
-use super::parse::parsed;
-use super::path::{PlainPath, Segment, index, path_of};
-use super::scan::scanned;
+use super::path::{PlacedPath, Segment, index};
+use super::reader::Reader;
 use crate::diagnostic::Span;
 
 /// What an expression refers to. Empty for a text that does not parse: [`super::check`] says why it does not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct References {
-    /// The names used that the expression does not declare itself.
-    pub names: BTreeSet<String>,
+    /// The names used that the expression does not declare itself, and where.
+    pub names: BTreeMap<String, Vec<NameUse>>,
     /// Each use of a step's result, in order.
     pub results: Vec<Reference>,
     /// Each use of a workflow's input, in order; `iter` in a loop is one.
@@ -39,29 +40,39 @@ pub struct Reference {
     pub path: Vec<Segment>,
     /// Where the name before the key begins.
     pub span: Span,
+    /// The key and the keys of `path` as they are written: their bytes, with the quotes of those in brackets.
+    pub written: Vec<Range<usize>>,
+}
+
+/// One use of a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NameUse {
+    /// Where it begins.
+    pub span: Span,
+    /// Its bytes.
+    pub written: Range<usize>,
+    /// Whether it is `{name}`, the key and its value in one.
+    pub shorthand: bool,
 }
 
 /// Finds what the text refers to.
 pub fn references(source: &str) -> References {
-    let Ok(tokens) = scanned(source) else { return References::default() };
-    let finder = Finder {
-        start: 0,
-        lines: Lines::of(source),
-        found: References::default(),
-        declared: BTreeSet::new(),
-        method: false,
-    };
-    if let Some(path) = path_of(&tokens) {
-        return finder.path(path, tokens[0].start);
-    }
-    parsed(source, &tokens, false, |program, start| {
-        if program.panicked {
-            return References::default();
-        }
-        let mut finder = Finder { start, ..finder };
-        finder.visit_program(&program.program);
-        finder.finish()
-    })
+    Reader::default().read(source, false).map(|reading| reading.references).unwrap_or_default()
+}
+
+/// What a plain path refers to.
+pub(super) fn of_path(source: &str, path: &PlacedPath) -> References {
+    let mut finder = Finder::new(source, 0);
+    let keys = path.path.segments.iter().map(|(segment, _)| segment.clone()).zip(path.written.iter().cloned());
+    finder.used(&path.path.root, keys.collect(), path.root.clone());
+    finder.finish()
+}
+
+/// What a program refers to; the user's text begins at the byte `start` of the parsed one.
+pub(super) fn of_program(source: &str, start: usize, program: &Program<'_>) -> References {
+    let mut finder = Finder::new(source, start);
+    finder.visit_program(program);
+    finder.finish()
 }
 
 struct Finder<'s> {
@@ -73,13 +84,15 @@ struct Finder<'s> {
     declared: BTreeSet<String>,
     /// Whether the member access that comes next is called: its last key is a method's name.
     method: bool,
+    /// Whether the name that comes next is a key too.
+    shorthand: bool,
 }
 
 /// A chain of member accesses down to what it begins with.
 struct Chain<'n, 'a> {
     root: &'n Expression<'a>,
-    /// The literal keys next to the root, outermost first.
-    segments: Vec<Segment>,
+    /// The literal keys next to the root and where they are written, outermost first.
+    segments: Vec<(Segment, Bytes)>,
     /// Whether the key next to the root is computed.
     dynamic: bool,
     /// The computed keys, outermost first.
@@ -99,9 +112,9 @@ impl<'n, 'a> Chain<'n, 'a> {
 
     fn push(&mut self, key: Key<'n, 'a>) {
         match key {
-            Key::Literal(segment) => {
+            Key::Literal(segment, written) => {
                 self.dynamic = false;
-                self.segments.push(segment);
+                self.segments.push((segment, written));
             }
             Key::Computed(expression) => {
                 // What stands behind a computed key is not known.
@@ -114,23 +127,23 @@ impl<'n, 'a> Chain<'n, 'a> {
 }
 
 enum Key<'n, 'a> {
-    Literal(Segment),
+    Literal(Segment, Bytes),
     Computed(&'n Expression<'a>),
 }
 
 impl<'n, 'a> Key<'n, 'a> {
-    fn named(name: &str) -> Self {
-        Self::Literal(Segment::Key(name.to_owned()))
+    fn named(name: &str, written: Bytes) -> Self {
+        Self::Literal(Segment::Key(name.to_owned()), written)
     }
 
     fn of(expression: &'n Expression<'a>) -> Self {
         if let Expression::StringLiteral(text) = expression {
-            return Self::named(text.value.as_str());
+            return Self::named(text.value.as_str(), text.span);
         }
         if let Expression::NumericLiteral(number) = expression
             && let Some(number) = index(&number.value.to_string())
         {
-            return Self::Literal(Segment::Index(number));
+            return Self::Literal(Segment::Index(number), expression.span());
         }
         Self::Computed(expression)
     }
@@ -139,49 +152,58 @@ impl<'n, 'a> Key<'n, 'a> {
 /// Takes one member access apart.
 fn member<'n, 'a>(expression: &'n Expression<'a>) -> Option<(&'n Expression<'a>, Key<'n, 'a>)> {
     if let Expression::StaticMemberExpression(access) = expression {
-        return Some((&access.object, Key::named(access.property.name.as_str())));
+        return Some((&access.object, Key::named(access.property.name.as_str(), access.property.span)));
     }
     if let Expression::ComputedMemberExpression(access) = expression {
         return Some((&access.object, Key::of(&access.expression)));
     }
     let Expression::ChainExpression(chain) = expression else { return None };
     if let ChainElement::StaticMemberExpression(access) = &chain.expression {
-        return Some((&access.object, Key::named(access.property.name.as_str())));
+        return Some((&access.object, Key::named(access.property.name.as_str(), access.property.span)));
     }
     let ChainElement::ComputedMemberExpression(access) = &chain.expression else { return None };
     Some((&access.object, Key::of(&access.expression)))
 }
 
-impl Finder<'_> {
+impl<'s> Finder<'s> {
+    fn new(source: &'s str, start: usize) -> Self {
+        let (found, declared) = (References::default(), BTreeSet::new());
+        Self { start, lines: Lines::of(source), found, declared, method: false, shorthand: false }
+    }
+
+    /// Bytes of the parsed text as bytes of the user's.
+    fn own(&self, bytes: Bytes) -> Range<usize> {
+        (bytes.start as usize).saturating_sub(self.start)..(bytes.end as usize).saturating_sub(self.start)
+    }
+
     fn take(&mut self, chain: Chain<'_, '_>) {
         let method = std::mem::take(&mut self.method);
         for expression in &chain.computed {
             self.visit_expression(expression);
         }
         let Expression::Identifier(root) = chain.root else { return self.visit_expression(chain.root) };
-        let mut keys: Vec<Segment> = chain.segments.into_iter().rev().collect();
+        let mut keys: Vec<(Segment, Range<usize>)> =
+            chain.segments.into_iter().rev().map(|(segment, written)| (segment, self.own(written))).collect();
         if method && chain.computed.is_empty() && keys.len() > 1 {
             keys.pop();
         }
         if chain.dynamic {
             keys.clear();
         }
-        self.used(root.name.as_str(), keys, (root.span.start as usize).saturating_sub(self.start));
+        self.used(root.name.as_str(), keys, self.own(root.span));
     }
 
-    /// A name and the literal keys after it, used at a byte of the user's text.
-    fn used(&mut self, root: &str, keys: Vec<Segment>, byte: usize) {
-        self.found.names.insert(root.to_owned());
+    /// A name and the literal keys after it, with their bytes in the user's text.
+    fn used(&mut self, root: &str, keys: Vec<(Segment, Range<usize>)>, written: Range<usize>) {
+        let span = self.lines.span(written.start);
+        self.name(root, span, written);
         let mut keys = keys.into_iter();
-        let key = keys.next().map(|first| match first {
-            Segment::Key(key) => key,
-            Segment::Index(number) => number.to_string(),
-        });
+        let key = keys.next().map(|(first, written)| (first.text(), written));
         let natural = |segment: &Segment| matches!(segment, Segment::Key(key) if is_natural(key));
-        let path: Vec<Segment> = keys.take_while(|segment| !natural(segment)).collect();
-        let reference = key.filter(|key| !is_natural(key)).map(|key| {
-            let span = self.lines.span(byte);
-            Reference { key, path, span }
+        let (path, rest): (Vec<_>, Vec<_>) = keys.take_while(|(segment, _)| !natural(segment)).unzip();
+        let reference = key.filter(|(key, _)| !is_natural(key)).map(|(key, written)| {
+            let written = std::iter::once(written).chain(rest).collect();
+            Reference { key, path, span, written }
         });
         match (root, reference) {
             ("results", Some(reference)) => self.found.results.push(reference),
@@ -190,10 +212,12 @@ impl Finder<'_> {
         }
     }
 
-    /// What a plain path refers to.
-    fn path(mut self, path: PlainPath, byte: usize) -> References {
-        self.used(&path.root, path.segments.into_iter().map(|(segment, _)| segment).collect(), byte);
-        self.finish()
+    fn name(&mut self, name: &str, span: Span, written: Range<usize>) {
+        let used = NameUse { span, written, shorthand: self.shorthand };
+        match self.found.names.get_mut(name) {
+            Some(uses) => uses.push(used),
+            None => drop(self.found.names.insert(name.to_owned(), vec![used])),
+        }
     }
 
     /// A name used as a whole.
@@ -214,14 +238,17 @@ impl Finder<'_> {
         let by_place = |reference: &Reference| (reference.span.line, reference.span.column);
         self.found.results.sort_by_key(by_place);
         self.found.flow_input.sort_by_key(by_place);
-        self.found.names.retain(|name| !self.declared.contains(name));
+        self.found.names.retain(|name, _| !self.declared.contains(name));
+        for uses in self.found.names.values_mut() {
+            uses.sort_by_key(|used| used.written.start);
+        }
         self.found
     }
 }
 
 impl<'a> Visit<'a> for Finder<'_> {
     fn visit_static_member_expression(&mut self, access: &StaticMemberExpression<'a>) {
-        self.take(Chain::of(&access.object, Key::named(access.property.name.as_str())));
+        self.take(Chain::of(&access.object, Key::named(access.property.name.as_str(), access.property.span)));
     }
 
     fn visit_computed_member_expression(&mut self, access: &ComputedMemberExpression<'a>) {
@@ -234,8 +261,15 @@ impl<'a> Visit<'a> for Finder<'_> {
     }
 
     fn visit_identifier_reference(&mut self, identifier: &IdentifierReference<'a>) {
-        self.found.names.insert(identifier.name.to_string());
+        let written = self.own(identifier.span);
+        self.name(identifier.name.as_str(), self.lines.span(written.start), written);
         self.whole(identifier.name.as_str());
+    }
+
+    fn visit_object_property(&mut self, property: &ObjectProperty<'a>) {
+        let around = std::mem::replace(&mut self.shorthand, property.shorthand);
+        walk::walk_object_property(self, property);
+        self.shorthand = around;
     }
 
     fn visit_binding_identifier(&mut self, identifier: &BindingIdentifier<'a>) {
@@ -294,10 +328,29 @@ mod tests {
 
     #[test]
     fn names_are_those_that_are_not_declared() {
-        let names = |source: &str| references(source).names.into_iter().collect::<Vec<_>>().join(" ");
+        let names = |source: &str| references(source).names.into_keys().collect::<Vec<_>>().join(" ");
         assert_eq!(names("const n = result; return [n].map(x => x + error.message)"), "error result");
         assert_eq!(names("previous_result.a ?? resume"), "previous_result resume");
         assert_eq!(names("all_iters.length > 3"), "all_iters");
         assert_eq!(names("does not parse"), "");
+    }
+
+    #[test]
+    fn keys_and_names_have_their_bytes() {
+        let keys = |source: &str| -> Vec<String> {
+            let found = references(source);
+            let all = found.results.into_iter().chain(found.flow_input).flat_map(|reference| reference.written);
+            all.map(|bytes| source[bytes].to_owned()).collect()
+        };
+        assert_eq!(keys("results.a['b c'][0].length"), ["a", "'b c'", "0"]);
+        assert_eq!(keys("é + results?.a?.['b']"), ["a", "'b'"]);
+        assert_eq!(keys("`${flow_input[\"k\"].v}`"), ["\"k\"", "v"]);
+        let source = "{resume, x: errr.y, z: errr}";
+        let names = references(source).names;
+        let all = |name: &str| {
+            names[name].iter().map(|one| (&source[one.written.clone()], one.shorthand)).collect::<Vec<_>>()
+        };
+        assert_eq!(all("errr"), [("errr", false), ("errr", false)]);
+        assert_eq!(all("resume"), [("resume", true)]);
     }
 }

@@ -1,7 +1,7 @@
 //! The caps that keep a text within every parser's stack.
 
 use super::token::{Kind, Token, tokens};
-use super::{MAX_SOURCE_BYTES, SyntaxFault};
+use super::{MAX_INLINE_BYTES, MAX_SOURCE_BYTES, SyntaxFault};
 
 /// How deep brackets, template placeholders included, may nest.
 pub const MAX_DEPTH: usize = 48;
@@ -13,6 +13,9 @@ pub const MAX_PREFIX: usize = 128;
 /// How many links (operators, member accesses, calls, commas) may make up the chains that are open at once.
 pub const MAX_CHAIN: usize = 1024;
 
+/// How many `<` one statement of a module may have: each may begin arguments of a type, which nest.
+pub(super) const MAX_ANGLES: usize = 96;
+
 /// How many groups and classes one regular expression may have.
 pub const MAX_REGEX_GROUPS: usize = 64;
 
@@ -21,6 +24,28 @@ const PREFIX_WORDS: [&str; 14] = [
     "typeof", "void", "delete", "await", "yield", "new", "if", "for", "while", "do", "with", "extends", "throw",
     "return",
 ];
+
+/// Words of types that nest the type after them.
+const TYPE_WORDS: [&str; 7] = ["keyof", "readonly", "unique", "infer", "asserts", "is", "abstract"];
+
+/// Words that what follows belongs to, also on the next line.
+const NOT_LAST: [&str; 12] = [
+    "else",
+    "in",
+    "of",
+    "instanceof",
+    "case",
+    "default",
+    "as",
+    "satisfies",
+    "implements",
+    "try",
+    "finally",
+    "function",
+];
+
+/// Words that go on with what stands before them, also on the line before.
+const NOT_FIRST: [&str; 9] = ["in", "of", "instanceof", "as", "satisfies", "else", "extends", "implements", "is"];
 
 /// Operators that nest what stands to their right.
 const PREFIX_OPERATORS: [&str; 23] = [
@@ -43,13 +68,42 @@ pub(super) fn scanned(source: &str) -> Result<Vec<Token<'_>>, SyntaxFault> {
         return Err(SyntaxFault { message, span: None });
     }
     let tokens = tokens(source)?;
-    let mut nesting = Nesting::default();
-    let mut before = None;
-    for token in &tokens {
+    check_nesting(source, &tokens, Nesting::default())?;
+    Ok(tokens)
+}
+
+/// Refuses inline code that is too long or could nest too deep for a parser, as [`scan`] does.
+pub fn scan_code(source: &str) -> Result<(), SyntaxFault> {
+    scanned_module(source).map(drop)
+}
+
+/// The tokens of a module's text that passes.
+///
+/// Statements of modules may end with their line, and types nest by angle brackets and words.
+fn scanned_module(source: &str) -> Result<Vec<Token<'_>>, SyntaxFault> {
+    if source.len() > MAX_INLINE_BYTES {
+        let message = format!("the code has {} bytes, at most {MAX_INLINE_BYTES} are allowed", source.len());
+        return Err(SyntaxFault { message, span: None });
+    }
+    let tokens = tokens(source)?;
+    check_nesting(source, &tokens, Nesting { module: true, ..Nesting::default() })?;
+    Ok(tokens)
+}
+
+fn check_nesting(source: &str, tokens: &[Token<'_>], mut nesting: Nesting) -> Result<(), SyntaxFault> {
+    let mut before: Option<&Token<'_>> = None;
+    for token in tokens {
+        if nesting.module
+            && before.is_some_and(|before| {
+                source[before.bytes().end..token.start].contains('\n') && nesting.ends_statement(before, token)
+            })
+        {
+            nesting.separate(true);
+        }
         nesting.take(before, token).map_err(|message| SyntaxFault::at(source, token.start, message))?;
         before = Some(token);
     }
-    Ok(tokens)
+    Ok(())
 }
 
 /// What is open within one bracket.
@@ -58,7 +112,11 @@ struct Level {
     prefix: usize,
     links: usize,
     commas: usize,
+    /// `<`, each of which may begin arguments of a type.
+    angles: usize,
     list: bool,
+    /// Whether it holds the condition of a statement.
+    condition: bool,
 }
 
 /// What is open at a place of the text: the sums over all levels.
@@ -68,11 +126,17 @@ struct Nesting {
     prefix: usize,
     chain: usize,
     elses: usize,
+    angles: usize,
+    /// Whether the bracket closed last held the condition of a statement.
+    closed_condition: bool,
+    /// Whether the text is a module's, with types.
+    module: bool,
 }
 
 impl Default for Nesting {
     fn default() -> Self {
-        Self { levels: vec![Level::default()], prefix: 0, chain: 0, elses: 0 }
+        let levels = vec![Level::default()];
+        Self { levels, prefix: 0, chain: 0, elses: 0, angles: 0, closed_condition: false, module: false }
     }
 }
 
@@ -99,14 +163,43 @@ impl Nesting {
             "else" => self.elses += 1,
             "in" | "of" | "instanceof" => self.link(),
             _ if PREFIX_WORDS.contains(&word) => self.prefix(),
+            _ if self.module && TYPE_WORDS.contains(&word) => self.prefix(),
             _ => {}
         }
     }
 
+    /// Says whether a statement ends with the line that ends between two tokens: an operand stands before, and after
+    /// it a word that can't go on with it.
+    fn ends_statement(&self, before: &Token<'_>, after: &Token<'_>) -> bool {
+        let ended = match before.kind {
+            Kind::Word => {
+                !NOT_LAST.contains(&before.text) && ends_operand(before) && !TYPE_WORDS.contains(&before.text)
+            }
+            Kind::Punctuator => match before.text {
+                ")" => !self.closed_condition,
+                "]" | "}" => true,
+                _ => false,
+            },
+            Kind::Number | Kind::String | Kind::Regex | Kind::Template | Kind::TemplateTail => true,
+            Kind::TemplateHead | Kind::TemplateMiddle => false,
+        };
+        ended && after.kind == Kind::Word && !NOT_FIRST.contains(&after.text)
+    }
+
     fn punctuator(&mut self, before: Option<&Token<'_>>, text: &str) {
         match text {
-            "(" | "{" => self.open(false),
+            "(" => {
+                let condition =
+                    before.is_some_and(|before| ["if", "while", "for", "with", "await"].contains(&before.text));
+                self.open(false);
+                self.level().condition = condition;
+            }
+            "{" => self.open(false),
             "[" => self.open(true),
+            "<" if self.module => {
+                self.level().angles += 1;
+                self.angles += 1;
+            }
             ")" | "]" | "}" => self.close(),
             ";" => self.separate(true),
             "," => self.separate(false),
@@ -140,6 +233,8 @@ impl Nesting {
         if let Some(level) = self.levels.pop() {
             self.prefix -= level.prefix;
             self.chain -= level.links + level.commas;
+            self.angles -= level.angles;
+            self.closed_condition = level.condition;
         }
     }
 
@@ -150,7 +245,9 @@ impl Nesting {
         let (prefix, links, commas) = (level.prefix, level.links, level.commas);
         let chained = usize::from(!statement && !level.list);
         let kept = if statement { 0 } else { commas };
-        *level = Level { prefix: 0, links: 0, commas: kept + chained, list: level.list };
+        let angles = if statement { std::mem::take(&mut level.angles) } else { 0 };
+        *level = Level { prefix: 0, links: 0, commas: kept + chained, ..*level };
+        self.angles -= angles;
         self.prefix -= prefix;
         self.chain = self.chain + kept + chained - links - commas;
     }
@@ -161,6 +258,8 @@ impl Nesting {
             Err(format!("brackets nest deeper than {MAX_DEPTH}, {advice}"))
         } else if self.prefix > MAX_PREFIX || self.elses > MAX_PREFIX {
             Err(format!("more than {MAX_PREFIX} operators or statements nest in each other, {advice}"))
+        } else if self.angles > MAX_ANGLES {
+            Err(format!("more than {MAX_ANGLES} `<` stand in one statement, {advice}"))
         } else if self.chain > MAX_CHAIN {
             Err(format!("more than {MAX_CHAIN} operators or calls make one chain, {advice}"))
         } else {

@@ -44,6 +44,11 @@ impl Token<'_> {
         self.kind == Kind::Punctuator && self.text == punctuator
     }
 
+    /// The bytes that it takes.
+    pub(super) fn bytes(&self) -> std::ops::Range<usize> {
+        self.start..self.start + self.text.len()
+    }
+
     /// Says whether a name after it is a property's name.
     pub(super) fn is_dot(&self) -> bool {
         self.is(".") || self.is("?.")

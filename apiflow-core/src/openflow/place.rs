@@ -32,11 +32,26 @@ impl<'a> Place<'a> {
 
     /// The JSON Pointer of the place.
     pub(crate) fn pointer(&self) -> String {
-        let before = self.parent.map(Place::pointer).unwrap_or_default();
+        let mut pointer = String::with_capacity(64);
+        self.write(&mut pointer);
+        pointer
+    }
+
+    fn write(&self, pointer: &mut String) {
+        if let Some(parent) = self.parent {
+            parent.write(pointer);
+        }
         match self.token {
-            Token::Root => before,
-            Token::Key(name) => pointer_push(&before, name),
-            Token::Index(index) => pointer_push(&before, &index.to_string()),
+            Token::Root => {}
+            Token::Key(name) if name.contains(['~', '/']) => *pointer = pointer_push(pointer, name),
+            Token::Key(name) => {
+                pointer.push('/');
+                pointer.push_str(name);
+            }
+            Token::Index(index) => {
+                pointer.push('/');
+                pointer.push_str(&index.to_string());
+            }
         }
     }
 }

@@ -70,6 +70,11 @@ impl Findings {
         }
     }
 
+    /// Those that are listed.
+    pub(crate) fn list(&self) -> &[Diagnostic] {
+        &self.list
+    }
+
     /// The list, with a last finding that says how many were left out.
     pub(crate) fn into_vec(mut self) -> Vec<Diagnostic> {
         if self.left_out > 0 {
@@ -91,9 +96,15 @@ struct Reader {
 impl Reader {
     /// Notes a fault of the place itself.
     fn fault(&mut self, place: &Place<'_>, code: &str, message: String) {
+        let found = self.broken_at(place, code, message);
+        self.findings.push(found);
+    }
+
+    /// Remembers that nothing more is to be said about a place, and gives the finding that says why.
+    fn broken_at(&mut self, place: &Place<'_>, code: &str, message: String) -> Diagnostic {
         let pointer = place.pointer();
         self.broken.insert(pointer.clone());
-        self.findings.push(Diagnostic::error(code, pointer, message));
+        Diagnostic::error(code, pointer, message)
     }
 
     /// Notes that a value has the wrong JSON type.

@@ -14,7 +14,7 @@ use super::{Inner, row};
 use crate::call::JobPlans;
 use crate::engine::{Answer, Call, Effect, Event, Fact, Program, Recorded, Run};
 use crate::evaluate::Values;
-use crate::ports::{CallRecord, Claim, Commit, JobBundle, JobStatus, LeaseChange, Loaded, StoreError, Timestamp};
+use crate::ports::{CallRecord, Claim, Commit, JobStatus, LeaseChange, Loaded, StoreError, Timestamp};
 
 /// Events between two snapshots of a run that never waits; doubles each time.
 const FIRST_SNAPSHOT: u64 = 64;
@@ -53,8 +53,13 @@ struct Broken {
 async fn fail(inner: &Inner, claim: &Claim, reason: &str, seq: u64) -> Result<(), StoreError> {
     let at = inner.parts.clock.now();
     let error = serde_json::json!({"name": "InternalError", "message": reason});
-    let event =
-        Event::JobFinished { status: JobStatus::Failed, output: None, error: Some(error.clone()), skipped: false };
+    let event = Event::JobFinished {
+        status: JobStatus::Failed,
+        output: None,
+        error: Some(error.clone()),
+        skipped: false,
+        cache: None,
+    };
     let mut run = Run::new(Arc::new(Program::default()));
     run.apply(seq + 1, at, &event);
     let recorded = Recorded { seq: seq + 1, at, event, value: Some(serde_json::json!({"error": error})) };
@@ -68,6 +73,7 @@ async fn fail(inner: &Inner, claim: &Claim, reason: &str, seq: u64) -> Result<()
         polls: Vec::new(),
         polls_cleared: Vec::new(),
         consumed: Vec::new(),
+        cached: Vec::new(),
         snapshot: None,
         patch: run.patch(),
         lease: LeaseChange::Release { wake_at: None },
@@ -117,9 +123,9 @@ impl<'a> Drive<'a> {
     fn new(inner: &'a Arc<Inner>, claim: &Claim, loaded: Loaded) -> Result<Self, Broken> {
         let seq = loaded.job.last_seq;
         let broken = |reason: String| Broken { reason, seq };
-        let JobBundle { document, catalog } = loaded.bundle;
-        let bundle = JobBundle { document, catalog };
-        let program = Arc::new(Program::compile(&bundle).map_err(|error| broken(error.to_string()))?);
+        let bundle = loaded.bundle;
+        let program = Program::compile(&bundle).map_err(|error| broken(error.to_string()))?;
+        let program = Arc::new(program.with_longest_while(inner.settings.max_while_iterations));
         let mut run = match &loaded.snapshot {
             Some(snapshot) => Run::restore(program, snapshot)
                 .map_err(|error| broken(format!("the job's snapshot cannot be read: {error}")))?,

@@ -1,6 +1,8 @@
 //! A store in memory: for tests, embedding without durability, and as the plainest statement of the rules.
 
+mod cache;
 mod job;
+mod slots;
 mod state;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,7 +31,8 @@ impl MemoryStore {
         Self { clock, state: Mutex::new(State::default()) }
     }
 
-    /// How many bytes of JSON were written so far: events with their values, steps, calls, snapshots and polls.
+    /// How many bytes of JSON were written so far: events with their values, steps, calls, snapshots, polls and
+    /// kept results.
     pub fn bytes_written(&self) -> u64 {
         self.lock().bytes_written()
     }
@@ -70,6 +73,11 @@ impl Store for MemoryStore {
         self.lock().deliver(job, key, payload, poll_over, self.clock.now())
     }
 
+    async fn let_through(&self, job: &str) -> Result<(), StoreError> {
+        self.lock().let_through(job, self.clock.now());
+        Ok(())
+    }
+
     async fn inbox(&self, job: &str) -> Result<Vec<InboxMessage>, StoreError> {
         Ok(self.lock().find(job).map_or_else(Vec::new, job::Job::inbox))
     }
@@ -95,6 +103,10 @@ impl Store for MemoryStore {
 
     async fn values(&self, job: &str, seqs: &[u64]) -> Result<Vec<Option<Value>>, StoreError> {
         Ok(self.lock().find(job).map_or_else(|| vec![None; seqs.len()], |found| found.values(seqs)))
+    }
+
+    async fn cached(&self, key: &str) -> Result<Option<Value>, StoreError> {
+        Ok(self.lock().cached(key, self.clock.now()))
     }
 
     async fn list(&self, job: &str, list: u64) -> Result<Vec<Value>, StoreError> {
@@ -173,6 +185,8 @@ mod tests {
             created_by: None,
             created_at: Timestamp(0),
             bundle: JobBundle::default(),
+            priority: 0,
+            concurrency: None,
             events: vec![event],
             idempotency: None,
         };
@@ -191,6 +205,7 @@ mod tests {
             polls: vec![Poll { effect: 7, due_at: Timestamp(9), ticket: json!([1]) }],
             polls_cleared: Vec::new(),
             consumed: Vec::new(),
+            cached: Vec::new(),
             snapshot: Some(SnapshotRow { seq: 1, state: json!({"n": 1}) }),
             patch,
             lease: LeaseChange::Keep,

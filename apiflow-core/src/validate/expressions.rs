@@ -1,159 +1,376 @@
 //! One expression: whether it parses, and whether what it refers to is there.
 //!
-//! The only user of [`crate::expression`] among the checks.
+//! The only user of [`crate::expression`] among the checks, besides the mends.
+
+use std::ops::Range;
 
 use super::checker::Checker;
 use super::names::Site;
+use super::shape::{Absent, Shape};
 use super::sight::{Sight, sight};
-use super::{codes, suggest};
+use super::{codes, mend, suggest};
+use crate::catalog::ValueType;
 use crate::diagnostic::Diagnostic;
-use crate::expression::{Reference, Segment, check, references};
+use crate::expression::{NameUse, Reading, Reference, Segment, plain_path};
 use crate::openflow::{ModuleValue, Place};
 
-impl Checker<'_> {
-    /// Checks an expression that stands at `place` in the module `step`.
-    pub(super) fn expression(&mut self, source: &str, place: &Place<'_>, site: Site, step: Option<usize>) {
+/// An expression where it stands.
+#[derive(Clone, Copy)]
+struct Expression<'e> {
+    source: &'e str,
+    place: &'e Place<'e>,
+    site: Site,
+    /// The module that it is part of.
+    step: Option<usize>,
+}
+
+/// A reference in an expression.
+#[derive(Clone, Copy)]
+struct Use<'e> {
+    here: &'e Expression<'e>,
+    /// `results` or `flow_input`.
+    root: &'static str,
+    reference: &'e Reference,
+    /// All references of the expression with this root.
+    all: &'e [Reference],
+}
+
+impl<'a> Checker<'a> {
+    /// Checks an expression; tells what it gives where it is a plain path.
+    pub(super) fn expression(&mut self, source: &str, place: &Place<'_>, site: Site, step: Option<usize>) -> Shape<'a> {
         if source.trim().is_empty() {
-            let (pointer, message) = (place.pointer(), site.when_empty());
-            self.push(match site {
-                Site::Iterator => Diagnostic::error(codes::EMPTY_EXPRESSION, pointer, message),
-                Site::Transform
-                | Site::Failure
-                | Site::Predicate
-                | Site::Stop
-                | Site::StopAll
-                | Site::RetryIf
-                | Site::Sleep
-                | Site::SkipWorkflow => Diagnostic::warning(codes::EMPTY_EXPRESSION, pointer, message),
-            });
-            return;
+            self.empty(place, site);
+            return Shape::Any;
         }
-        if let Err(fault) = check(source, site.is_predicate()) {
-            let mut found = Diagnostic::error(codes::EXPRESSION_SYNTAX, place.pointer(), fault.message);
-            found.span = fault.span;
-            self.push(found);
-            return;
-        }
-        let uses = references(source);
-        for name in &uses.names {
-            self.name(name, place, site);
-        }
-        for reference in &uses.flow_input {
-            self.flow_input(reference, place);
-        }
-        if site.knows("results") {
-            for reference in &uses.results {
-                self.step_result(reference, place, site, step);
+        let here = Expression { source, place, site, step };
+        match self.reader.read(source, site.is_predicate()) {
+            Ok(reading) => self.references(&here, &reading),
+            Err(fault) => {
+                let mut found = Diagnostic::error(codes::EXPRESSION_SYNTAX, place.pointer(), fault.message);
+                found.span = fault.span;
+                self.push(without_braces(found, source));
+                Shape::Any
             }
         }
     }
 
-    fn name(&mut self, name: &str, place: &Place<'_>, site: Site) {
+    fn empty(&mut self, place: &Place<'_>, site: Site) {
+        let (pointer, message) = (place.pointer(), site.when_empty());
+        self.push(match site {
+            Site::Iterator => Diagnostic::error(codes::EMPTY_EXPRESSION, pointer, message),
+            Site::Transform
+            | Site::Failure
+            | Site::Predicate
+            | Site::Stop
+            | Site::StopAll
+            | Site::RetryIf
+            | Site::Sleep
+            | Site::SkipWorkflow => Diagnostic::warning(codes::EMPTY_EXPRESSION, pointer, message),
+        });
+    }
+
+    fn references(&mut self, here: &Expression<'_>, reading: &Reading) -> Shape<'a> {
+        let dashed = self.dashed(here, &reading.references.results);
+        for (name, uses) in &reading.references.names {
+            let inside = |used: &NameUse| dashed.iter().any(|(range, _)| range.contains(&used.written.start));
+            if !uses.iter().all(inside) {
+                self.name(name, uses, here);
+            }
+        }
+        let mut given = Shape::Any;
+        let all = &reading.references.flow_input;
+        for reference in once_each(all) {
+            given = self.flow_input(&Use { here, root: "flow_input", reference, all });
+        }
+        let all = &reading.references.results;
+        for (range, id) in dashed {
+            self.subtraction(range, id, here);
+        }
+        for reference in once_each(all).filter(|_| here.site.knows("results")) {
+            given = self.step_result(&Use { here, root: "results", reference, all });
+        }
+        match &reading.path {
+            Some(path) if path.segments.is_empty() => self.whole(&path.root, here),
+            Some(path) => {
+                let references = &reading.references;
+                let literal = references.results.first().or(references.flow_input.first());
+                let followed = literal.map_or(0, |reference| 1 + reference.path.len());
+                natural(given, &path.segments[followed.min(path.segments.len())..])
+            }
+            None => Shape::Any,
+        }
+    }
+
+    fn name(&mut self, name: &str, uses: &[NameUse], here: &Expression<'_>) {
+        let Some(first) = uses.first() else { return };
+        let site = here.site;
         if name == "variable" || name == "resource" {
             let message = format!("`{name}()` exists only in Windmill");
-            let found = Diagnostic::error(codes::UNSUPPORTED_VARIABLE, place.pointer(), message);
-            self.push(found.help(super::values::USE_SECRETS));
-        } else if !site.knows(name) {
-            let message = format!("`{name}` is not known at this place");
-            let help = match suggest::nearest(name, site.all()) {
-                Some(near) => suggest::did_you_mean(near),
-                None => format!("known are {} and JavaScript's own names", suggest::listed(site.all())),
-            };
-            self.push(Diagnostic::warning(codes::UNKNOWN_NAME, place.pointer(), message).help(help));
+            let found = Diagnostic::error(codes::UNSUPPORTED_VARIABLE, here.place.pointer(), message);
+            return self.push(found.help(super::values::USE_SECRETS).at(first.span));
+        }
+        if site.knows(name) {
+            return self.approvals(name, first, here);
+        }
+        let message = format!("`{name}` is not known at this place");
+        let found = Diagnostic::warning(codes::UNKNOWN_NAME, here.place.pointer(), message).at(first.span);
+        let meant = match suggest::nearest(name, site.all()) {
+            Some(near) => Some(near.to_owned()),
+            None if site.knows("results") && self.steps.find(name).is_some() => Some(member("results", name)),
+            None if self.flow_inputs.as_ref().is_some_and(|inputs| inputs.contains(name)) => {
+                Some(member("flow_input", name))
+            }
+            None => None,
+        };
+        self.push(match meant {
+            Some(meant) => {
+                let text = mend::with_name(here.source, uses, &meant);
+                mend::rewritten(found.help(suggest::did_you_mean(&meant)), &meant, text)
+            }
+            None => found.help(format!("known are {} and JavaScript's own names", suggest::listed(site.all()))),
+        });
+    }
+
+    /// Points out names that only an approval fills.
+    fn approvals(&mut self, name: &str, used: &NameUse, here: &Expression<'_>) {
+        if self.gated || self.in_failure || !["resume", "resumes", "approvers"].contains(&name) {
+            return;
+        }
+        let nothing = if name == "resume" { "null" } else { "empty" };
+        let message = format!("`{name}` is always {nothing} here: the step before waits for no approval");
+        let found = Diagnostic::warning(codes::NO_APPROVAL, here.place.pointer(), message).at(used.span);
+        self.push(found.help("give the step before a `suspend` with `required_events`"));
+    }
+
+    fn flow_input(&mut self, used: &Use<'_>) -> Shape<'a> {
+        let (key, path) = (used.reference.key.as_str(), used.reference.path.as_slice());
+        if self.items.is_empty() || iter_depth(key).is_none() {
+            let known = self.flow_inputs.as_ref();
+            if known.is_none_or(|known| known.contains(key)) {
+                let property = self.schema.and_then(|schema| schema.get("properties")?.get(key));
+                return self.part(&property.map_or(Shape::Any, Shape::Schema), path, used);
+            }
+            self.unknown_flow_input(used);
+            return Shape::Any;
+        }
+        let item = self.items.iter().rev().nth(iter_depth(key).unwrap_or_default()).cloned();
+        match path {
+            [Segment::Key(index)] if index == "index" => Shape::Type(ValueType::Integer),
+            [Segment::Key(value), rest @ ..] if value == "value" => self.part(&item.unwrap_or(Shape::Any), rest, used),
+            _ => Shape::Any,
         }
     }
 
-    fn flow_input(&mut self, reference: &Reference, place: &Place<'_>) {
-        let key = reference.key.as_str();
-        let Some(known) = &self.flow_inputs else {
-            return;
-        };
-        if known.contains(key) || (self.loops > 0 && is_iter(key)) {
-            return;
-        }
-        let help = match suggest::nearest(key, known.iter().copied()) {
-            _ if is_iter(key) => "`flow_input.iter` exists only inside of loops".to_owned(),
-            Some(near) => suggest::did_you_mean(near),
-            None if known.is_empty() => "the schema has no inputs".to_owned(),
-            None => format!("the schema has {}", suggest::listed(known.iter().copied())),
-        };
+    fn unknown_flow_input(&mut self, used: &Use<'_>) {
+        let key = used.reference.key.as_str();
         let message = format!("the workflow's schema has no input `{key}`");
-        let found = Diagnostic::warning(codes::UNKNOWN_FLOW_INPUT, place.pointer(), message);
-        self.push(found.help(help).at(reference.span));
+        let found = Diagnostic::warning(codes::UNKNOWN_FLOW_INPUT, used.here.place.pointer(), message);
+        let found = found.at(used.reference.span);
+        let known = || self.flow_inputs.iter().flatten().copied();
+        let found = match suggest::nearest(key, known()) {
+            _ if iter_depth(key).is_some() => found.help("`flow_input.iter` exists only inside of loops"),
+            Some(near) => renamed_key(found, used, 0, near),
+            None if known().next().is_none() => found.help("the schema has no inputs"),
+            None => found.help(format!("the schema has {}", suggest::listed(known()))),
+        };
+        self.push(found);
     }
 
-    fn step_result(&mut self, reference: &Reference, place: &Place<'_>, site: Site, step: Option<usize>) {
-        let key = reference.key.as_str();
+    fn step_result(&mut self, used: &Use<'_>) -> Shape<'a> {
+        let key = used.reference.key.as_str();
         let Some(target) = self.steps.find(key) else {
-            let help = match suggest::nearest(key, self.steps.ids()) {
-                Some(near) => suggest::did_you_mean(near),
-                None => format!("the steps are {}", suggest::listed(self.steps.ids())),
-            };
-            let message = format!("there is no step `{key}`");
-            let found = Diagnostic::error(codes::UNKNOWN_STEP, place.pointer(), message);
-            self.push(found.help(help).at(reference.span));
-            return;
+            self.unknown_step(used);
+            return Shape::Any;
         };
-        let Some(step) = step else { return };
-        let (code, why) = match sight(&self.steps, step, site.when(), target) {
-            Sight::Visible => return self.output(reference, target, place),
+        let Some(step) = used.here.step else { return Shape::Any };
+        let (code, why) = match sight(&self.steps, step, used.here.site.when(), target) {
+            Sight::Visible => return self.output(used, target),
             Sight::Later(why) => (codes::LATER_STEP, why),
             Sight::Never(why) => (codes::INVISIBLE_STEP, why),
         };
         let message = format!("the result of step `{key}` is always null here: {why}");
-        self.push(Diagnostic::error(code, place.pointer(), message).at(reference.span));
+        self.push(Diagnostic::error(code, used.here.place.pointer(), message).at(used.reference.span));
+        Shape::Any
     }
 
-    /// Checks that the first key after the step's id is one that its result can have.
-    fn output(&mut self, reference: &Reference, target: usize, place: &Place<'_>) {
-        let module = self.steps.all[target].module;
-        let Some(first) = reference.path.first() else {
-            return;
-        };
-        let first = match first {
-            Segment::Key(key) => key.clone(),
-            Segment::Index(index) => index.to_string(),
-        };
-        let other_result = module.skip_if.is_some() || module.mock.as_ref().is_some_and(|mock| mock.enabled);
-        // A step that failed and did not end the run has an error object as its result.
-        if first == "error" || other_result {
+    fn unknown_step(&mut self, used: &Use<'_>) {
+        let Use { here, reference, .. } = used;
+        let key = reference.key.as_str();
+        let message = format!("there is no step `{key}`");
+        let found = Diagnostic::error(codes::UNKNOWN_STEP, here.place.pointer(), message).at(reference.span);
+        // `results.my-step` is a subtraction, and said to be one.
+        if reference.written.first().is_some_and(|written| self.dashed_id(&here.source[written.start..]).is_some()) {
             return;
         }
-        let (what, help) = match &module.value {
-            ModuleValue::Script(script) => {
-                let Some(node) = self.catalog.node_at(&script.path) else {
-                    return;
-                };
-                let outputs = || node.output.iter().map(|output| output.name.as_str());
-                if node.output.is_empty() || outputs().any(|name| name == first) {
-                    return;
-                }
-                let help = match suggest::nearest(&first, outputs()) {
-                    Some(near) => suggest::did_you_mean(near),
-                    None => format!("node `{}` has {}", node.id, suggest::listed(outputs())),
-                };
-                (format!("step `{}` has no output `{first}`", reference.key), help)
+        self.push(match suggest::nearest(key, self.steps.ids()) {
+            Some(near) => renamed_key(found, used, 0, near),
+            None => match self.sub_flows.with_step(key) {
+                Some(path) => found.help(format!("`{path}` has such a step, but only its last result is seen outside")),
+                None => found.help(format!("the steps are {}", suggest::listed(self.steps.ids()))),
+            },
+        });
+    }
+
+    fn subtraction(&mut self, range: Range<usize>, id: &str, here: &Expression<'_>) {
+        let message = format!("`{id}` can't stand after a dot: JavaScript reads its `-` as minus");
+        let found = Diagnostic::error(codes::UNKNOWN_STEP, here.place.pointer(), message);
+        let found = found.at(crate::expression::span(here.source, range.start));
+        let text = mend::with_key(here.source, &[range], id);
+        self.push(mend::rewritten(found.help(format!("write `{}`", member("results", id))), id, text));
+    }
+
+    /// Ids with dashes that are written after a dot, with their bytes.
+    fn dashed<'t>(&self, here: &Expression<'t>, results: &[Reference]) -> Vec<(Range<usize>, &'t str)> {
+        let unknown = results.iter().filter(|one| here.site.knows("results") && self.steps.find(&one.key).is_none());
+        let found = unknown.filter_map(|one| {
+            let start = one.written.first()?.start;
+            let id = self.dashed_id(&here.source[start..])?;
+            Some((start..start + id.len(), id))
+        });
+        found.collect()
+    }
+
+    /// The id with dashes that a text begins with, if it is a step's.
+    fn dashed_id<'t>(&self, text: &'t str) -> Option<&'t str> {
+        let end = text.find(|character: char| !(character.is_ascii_alphanumeric() || matches!(character, '_' | '-')));
+        let mut id = &text[..end.unwrap_or(text.len())];
+        while id.contains('-') {
+            if self.steps.find(id).is_some() {
+                return Some(id);
             }
-            ModuleValue::ForLoopFlow(_) | ModuleValue::WhileLoopFlow(_) | ModuleValue::BranchAll(_) => {
-                if first.parse::<u32>().is_ok() {
-                    return;
-                }
-                let help = format!("take one by its number, `results.{}[0]`, or go through all of them", reference.key);
-                (format!("the result of step `{}` is a list, without `{first}`", reference.key), help)
+            id = &id[..id.rfind('-')?];
+        }
+        None
+    }
+
+    /// Checks that the keys after a step's id are ones that its result can have; tells what is there.
+    fn output(&mut self, used: &Use<'_>, target: usize) -> Shape<'a> {
+        let module = self.steps.all[target].module;
+        let path = used.reference.path.as_slice();
+        // A step that failed and did not end the run has an error object as its result.
+        let fails = path.first().is_some_and(|first| first.text() == "error");
+        let unfinished = used.here.step == Some(target) && used.here.site == Site::Stop && is_list(&module.value);
+        if fails || unfinished {
+            return Shape::Any;
+        }
+        let result = self.result_of_step(target);
+        let found = self.part(&result, path, used);
+        if module.continue_on_error { Shape::Any } else { found }
+    }
+
+    /// What a path from a value leads to, the last part of the reference's; a finding where it leads nowhere.
+    fn part(&mut self, from: &Shape<'a>, path: &[Segment], used: &Use<'_>) -> Shape<'a> {
+        match from.at(path) {
+            Ok(shape) => shape,
+            Err(mut absent) => {
+                absent.at += used.reference.path.len() - path.len();
+                self.absent(&absent, used);
+                Shape::Any
             }
-            ModuleValue::RawScript(_)
-            | ModuleValue::Flow(_)
-            | ModuleValue::BranchOne(_)
-            | ModuleValue::Identity(_)
-            | ModuleValue::AiAgent(_) => return,
+        }
+    }
+
+    fn absent(&mut self, absent: &Absent<'a>, used: &Use<'_>) {
+        let Use { here, root, reference, .. } = used;
+        let key = reference.path[absent.at].text();
+        let before = &reference.path[..absent.at];
+        let holder = before.iter().fold(member(root, &reference.key), |text, segment| match segment {
+            Segment::Key(key) => member(&text, key),
+            Segment::Index(index) => format!("{text}[{index}]"),
+        });
+        let of_step = *root == "results";
+        let message = match (&absent.owner, before) {
+            (None, []) if of_step => format!("step `{}` has no output `{key}`", reference.key),
+            (None, _) => format!("`{holder}` has no `{key}`"),
+            (Some(owner), _) => format!("`{holder}` is {owner}, without `{key}`"),
         };
-        let found = Diagnostic::error(codes::UNKNOWN_OUTPUT, place.pointer(), what);
-        self.push(found.help(help).at(reference.span));
+        let pointer = here.place.pointer();
+        let found = match of_step {
+            true => Diagnostic::error(codes::UNKNOWN_OUTPUT, pointer, message),
+            false => Diagnostic::warning(codes::UNKNOWN_FLOW_INPUT, pointer, message),
+        };
+        let found = found.at(reference.span);
+        self.push(match absent.near(&key) {
+            Some(near) => renamed_key(found, used, absent.at + 1, near),
+            None if absent.list => {
+                found.help(format!("take one by its number, `{holder}[0]`, or go through all of them"))
+            }
+            None if absent.known.is_empty() => found,
+            None => found.help(format!("it has {}", suggest::listed(absent.known.iter().copied()))),
+        });
+    }
+
+    /// What a name by itself stands for.
+    fn whole(&mut self, name: &str, here: &Expression<'_>) -> Shape<'a> {
+        let before = match (name, here.site) {
+            ("previous_result", Site::Transform) | ("previous_result" | "result", Site::Predicate | Site::Iterator) => {
+                here.step.and_then(|step| self.steps.before(step))
+            }
+            (_, _) => None,
+        };
+        match before {
+            Some(before) if !self.steps.all[before].module.continue_on_error => self.result_of_step(before),
+            Some(_) | None => Shape::Any,
+        }
     }
 }
 
-/// `iter`, or the one of a loop further out.
-fn is_iter(key: &str) -> bool {
-    let rest = key.strip_prefix("iter").unwrap_or(key);
-    rest.len() < key.len() && rest.split("_parent").all(str::is_empty)
+/// A finding that is mended by another key, everywhere where the same is meant.
+fn renamed_key(found: Diagnostic, used: &Use<'_>, at: usize, right: &str) -> Diagnostic {
+    let (key, before) = (&used.reference.key, used.reference.path.get(..at));
+    let same = |other: &&Reference| other.key == *key && (at == 0 || other.path.get(..at) == before);
+    let keys: Vec<_> = used.all.iter().filter(same).filter_map(|other| other.written.get(at).cloned()).collect();
+    let text = mend::with_key(used.here.source, &keys, right);
+    mend::rewritten(found.help(suggest::did_you_mean(right)), right, text)
+}
+
+/// The first of the references that say the same.
+fn once_each(references: &[Reference]) -> impl Iterator<Item = &Reference> {
+    references.iter().enumerate().filter_map(|(at, reference)| {
+        let same = |other: &Reference| other.key == reference.key && other.path == reference.path;
+        (!references[..at].iter().any(same)).then_some(reference)
+    })
+}
+
+/// What properties that values have by nature make of a value.
+fn natural<'a>(shape: Shape<'a>, rest: &[(Segment, bool)]) -> Shape<'a> {
+    match rest {
+        [] => shape,
+        [(Segment::Key(key), _)] if key == "length" => match shape.value_type() {
+            Some(ValueType::Array | ValueType::String) => Shape::Type(ValueType::Integer),
+            Some(_) | None => Shape::Any,
+        },
+        [_, ..] => Shape::Any,
+    }
+}
+
+/// Adds the mend of a path written as in a template: `{{ flow_input.x }}`, `${flow_input.x}`.
+fn without_braces(found: Diagnostic, source: &str) -> Diagnostic {
+    let text = source.trim();
+    let inner = text.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}"));
+    let inner = inner.or_else(|| text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'))).map(str::trim);
+    match inner.filter(|inner| plain_path(inner).is_some()) {
+        Some(path) => {
+            let help = format!("an expression is JavaScript, without braces around it: `{path}`");
+            mend::changed(found.help(help), path.into())
+        }
+        None => found,
+    }
+}
+
+/// A member access as it is written.
+fn member(of: &str, key: &str) -> String {
+    if mend::is_identifier(key) { format!("{of}.{key}") } else { format!("{of}[{}]", serde_json::Value::from(key)) }
+}
+
+fn is_list(value: &ModuleValue) -> bool {
+    matches!(value, ModuleValue::ForLoopFlow(_) | ModuleValue::WhileLoopFlow(_) | ModuleValue::BranchAll(_))
+}
+
+/// How many loops further out the one is that an `iter` belongs to; `None` for another name.
+fn iter_depth(key: &str) -> Option<usize> {
+    let rest = key.strip_prefix("iter")?;
+    let parents = rest.split("_parent");
+    let depth = parents.clone().count() - 1;
+    parents.into_iter().all(str::is_empty).then_some(depth)
 }

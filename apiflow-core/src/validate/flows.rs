@@ -1,17 +1,17 @@
-//! A step that runs another workflow: the path, its inputs, and calls without end.
+//! A step that runs another workflow: the path, what it takes, and calls without end.
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
 use super::checker::Checker;
 use super::inputs::renamed;
+use super::slot::Slots;
 use super::{codes, suggest};
 use crate::diagnostic::Diagnostic;
-use crate::openflow::{Module, ModuleValue, Place, SubFlow, each_list, read};
+use crate::openflow::{Place, SubFlow};
 
 impl<'a> Checker<'a> {
-    pub(super) fn sub_flow(&mut self, flow: &'a SubFlow, place: &Place<'_>) {
+    /// Checks the path of a sub-flow; what it takes, where there is such a workflow.
+    pub(super) fn sub_flow(&mut self, flow: &SubFlow, place: &Place<'_>) -> Option<Slots<'a>> {
         let catalog = self.catalog;
         let at = place.key("path");
         let known = || catalog.workflows.keys().map(String::as_str);
@@ -20,49 +20,46 @@ impl<'a> Checker<'a> {
             let message = format!("`{}` names no workflow", flow.path);
             let found = Diagnostic::error(codes::UNKNOWN_WORKFLOW, at.pointer(), message);
             let bare = flow.path.rsplit('/').next().unwrap_or_default();
-            return self.push(match suggest::nearest(bare, known()) {
+            self.push(match suggest::nearest(bare, known()) {
                 Some(near) => renamed(found, &format!("workflow/{near}")),
                 None => found.help("a workflow's path is `workflow/<id>`"),
             });
+            return None;
         };
-        self.required_inputs(flow, id, document, place);
-        let cycle = match self.cycles.get(id) {
-            Some(known) => known.clone(),
-            None => {
-                let found = self.cycle_from(id);
-                self.cycles.insert(id.clone(), found.clone());
-                found
+        if let Some(faults) = self.faults {
+            if let Some(cycle) = self.cycle(id) {
+                let message = format!("workflows call each other without end: {}", cycle.join(" → "));
+                self.push(Diagnostic::error(codes::WORKFLOW_CYCLE, at.pointer(), message));
+            } else if let Some((broken, fault)) = self.sub_flows.leads_to(id, faults) {
+                let way = if broken == id { String::new() } else { format!(", which workflow `{id}` leads to,") };
+                let errors = if fault.errors == 1 { "an error".to_owned() } else { format!("{} errors", fault.errors) };
+                let message = format!("workflow `{broken}`{way} has {errors} and can't run");
+                let help = format!("mend {}: {}", shown(&fault.first.pointer), fault.first.message);
+                self.push(Diagnostic::error(codes::BROKEN_WORKFLOW, at.pointer(), message).help(help));
             }
-        };
-        if let Some(cycle) = cycle {
-            let message = format!("workflows call each other without end: {}", cycle.join(" → "));
-            self.push(Diagnostic::error(codes::WORKFLOW_CYCLE, at.pointer(), message));
         }
+        Some(Slots::of_schema(id, document.get("schema")))
     }
 
-    fn required_inputs(&mut self, flow: &SubFlow, id: &str, document: &Value, place: &Place<'_>) {
-        let schema = document.get("schema");
-        let required = schema.and_then(|schema| schema.get("required")).and_then(Value::as_array);
-        for name in required.into_iter().flatten().filter_map(Value::as_str) {
-            let property = schema.and_then(|schema| schema.get("properties")?.get(name));
-            let has_default = property.is_some_and(|property| property.get("default").is_some());
-            if !has_default && !flow.input_transforms.contains_key(name) {
-                let message = format!("the required input `{name}` of workflow `{id}` is missing");
-                self.push(Diagnostic::error(codes::MISSING_INPUT, place.pointer(), message));
-            }
+    fn cycle(&mut self, id: &'a str) -> Option<Vec<String>> {
+        if let Some(known) = self.cycles.get(id) {
+            return known.clone();
         }
+        let found = self.cycle_from(id);
+        self.cycles.insert(id, found.clone());
+        found
     }
 
     /// The way by which a workflow of the catalog leads to one that is already on the way.
     ///
-    /// Each workflow is read once, also over several questions: what is known to lead to no cycle is
+    /// Each workflow is looked at once, also over several questions: what is known to lead to no cycle is
     /// kept in `acyclic`.
     fn cycle_from(&mut self, start: &'a str) -> Option<Vec<String>> {
         if self.acyclic.contains(start) {
             return None;
         }
         let mut on_way = BTreeSet::from([start]);
-        let mut way: Vec<(&'a str, Vec<&'a str>)> = vec![(start, self.calls(start))];
+        let mut way: Vec<(&'a str, Vec<&'a str>)> = vec![(start, self.sub_flows.calls(start).to_vec())];
         while let Some((id, open)) = way.last_mut() {
             let Some(next) = open.pop() else {
                 on_way.remove(*id);
@@ -76,36 +73,14 @@ impl<'a> Checker<'a> {
             }
             if !self.acyclic.contains(next) {
                 on_way.insert(next);
-                way.push((next, self.calls(next)));
+                way.push((next, self.sub_flows.calls(next).to_vec()));
             }
         }
         None
     }
-
-    /// Ids of the workflows of the catalog that one of them calls.
-    fn calls(&self, id: &str) -> Vec<&'a str> {
-        let mut called: BTreeSet<String> = BTreeSet::new();
-        let reading = self.catalog.workflows.get(id).map(read);
-        if let Some(flow) = reading.and_then(|reading| reading.flow) {
-            collect(&flow.value.modules, &mut called);
-            for module in [&flow.value.failure_module, &flow.value.preprocessor_module].into_iter().flatten() {
-                collect(std::slice::from_ref(module), &mut called);
-            }
-        }
-        let known = called.iter().filter_map(|id| self.catalog.workflows.get_key_value(id));
-        known.map(|(id, _)| id.as_str()).collect()
-    }
 }
 
-fn collect(modules: &[Module], called: &mut BTreeSet<String>) {
-    for module in modules {
-        if let ModuleValue::Flow(flow) = &module.value
-            && let Some(id) = flow.path.strip_prefix("workflow/")
-        {
-            called.insert(id.to_owned());
-        }
-        each_list(&module.value, &Place::ROOT, &mut |_, modules, _| {
-            collect(modules, called);
-        });
-    }
+/// A place as it is named in a sentence.
+fn shown(pointer: &str) -> &str {
+    if pointer.is_empty() { "it" } else { pointer }
 }

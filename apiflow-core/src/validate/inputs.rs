@@ -2,23 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::checker::Checker;
-use super::{codes, suggest};
-use crate::catalog::{Node, NodeInput};
-use crate::diagnostic::{Diagnostic, Fix};
+use super::names::Site;
+use super::slot::{Others, Slot, Slots};
+use super::{codes, mend, suggest};
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::openflow::{InputTransform, Place, Script};
 
 /// Owners in paths of Windmill's own scripts.
 const WINDMILL: [&str; 4] = ["u", "f", "g", "hub"];
 
 impl<'a> Checker<'a> {
-    pub(super) fn script(&mut self, script: &'a Script, place: &Place<'_>) {
+    /// Checks the path of a node's call; what the call takes, where there is such a node.
+    pub(super) fn script(&mut self, script: &Script, place: &Place<'_>) -> Option<Slots<'a>> {
         let catalog = self.catalog;
         let Some(node) = catalog.node_at(&script.path) else {
             self.unknown_node(&script.path, &place.key("path"));
-            return;
+            return None;
         };
         match catalog.connectors.get(&node.connector_id) {
             Some(connector) => self.secrets(connector, node, &place.key("path")),
@@ -28,62 +30,91 @@ impl<'a> Checker<'a> {
                     node.id, node.connector_id
                 );
                 let near = suggest::nearest(&node.connector_id, catalog.connectors.keys().map(String::as_str));
-                let mut found = Diagnostic::error(codes::UNKNOWN_CONNECTOR, place.key("path").pointer(), message);
-                if let Some(near) = near {
-                    found = found.help(suggest::did_you_mean(near));
-                }
-                self.push(found);
+                let found = Diagnostic::error(codes::UNKNOWN_CONNECTOR, place.key("path").pointer(), message);
+                self.push(match near {
+                    Some(near) => found.help(suggest::did_you_mean(near)),
+                    None => found.help("declare the connector, or name another one in the node"),
+                });
             }
         }
-        if !node.input.is_empty() {
-            self.given(&script.input_transforms, node, place);
-        }
+        Some(Slots::of_node(node))
     }
 
-    /// Compares what is given with what the node declares.
-    fn given(&mut self, given: &'a BTreeMap<String, InputTransform>, node: &'a Node, place: &Place<'_>) {
-        let holder = place.key(self.inputs_key(place));
-        let declared: BTreeMap<&str, &NodeInput> =
-            node.input.iter().map(|input| (input.name.as_str(), input)).collect();
-        for input in declared.values().filter(|input| needs_giving(input) && !given.contains_key(&input.name)) {
-            let message = format!("the required input `{}` of node `{}` is missing", input.name, node.id);
-            self.push(Diagnostic::error(codes::MISSING_INPUT, place.pointer(), message));
+    /// Checks the inputs of a step, and compares them with what it takes where that is known.
+    pub(super) fn inputs(
+        &mut self,
+        given: &'a BTreeMap<String, InputTransform>,
+        slots: Option<&Slots<'a>>,
+        place: &Place<'_>,
+        step: usize,
+    ) {
+        let wanting = |slot: &&Slot<'_>| slot.required && !slot.has_default && !given.contains_key(slot.name);
+        for slot in slots.into_iter().flat_map(|slots| &slots.list).filter(wanting) {
+            let owner = slots.map(|slots| slots.owner.as_str()).unwrap_or_default();
+            let message = format!("the required input `{}` of {owner} is missing", slot.name);
+            let found = Diagnostic::error(codes::MISSING_INPUT, place.pointer(), message);
+            self.push(found.help("add it to `input_transforms`"));
         }
+        if given.is_empty() {
+            return;
+        }
+        let site = if self.in_failure { Site::Failure } else { Site::Transform };
+        let holder = place.key(self.inputs_key(place));
         for (name, transform) in given {
             let at = holder.key(name);
-            let Some(input) = declared.get(name.as_str()) else {
-                let free = declared.keys().copied().filter(|known| !given.contains_key(*known));
-                let near = suggest::nearest(name, free);
-                self.unknown_input(name, near, node, &holder);
+            let shape = self.transform(transform, &at, site, step);
+            let Some(slots) = slots else { continue };
+            let Some(slot) = slots.find(name) else {
+                self.unknown_input(name, slots, given, place);
                 continue;
             };
-            let InputTransform::Static { value, .. } = transform else {
-                continue;
-            };
-            if !value.is_null() {
-                self.constant(input, value, &at.key("value"));
-            } else if input.required {
-                let message = format!("the required input `{name}` of node `{}` is null", node.id);
-                self.push(Diagnostic::error(codes::MISSING_INPUT, at.pointer(), message));
+            match transform {
+                InputTransform::Static { value, .. } if !value.is_null() => {
+                    self.constant(slot, value, &at.key("value"));
+                }
+                InputTransform::Static { .. } if slot.required => {
+                    let message = format!("the required input `{name}` of {} is null", slots.owner);
+                    self.push(Diagnostic::error(codes::MISSING_INPUT, at.pointer(), message));
+                }
+                InputTransform::Javascript { expr, .. } => self.computed(slot, &shape, expr, &at.key("expr")),
+                InputTransform::Static { .. } | InputTransform::Ai { .. } => {}
             }
         }
     }
 
-    fn unknown_input(&mut self, name: &str, near: Option<&str>, node: &Node, holder: &Place<'_>) {
-        let message = format!("node `{}` has no input `{name}`", node.id);
-        let mut found = Diagnostic::error(codes::UNKNOWN_INPUT, holder.key(name).pointer(), message);
-        let names = node.input.iter().map(|input| input.name.as_str());
-        found = found.help(match near {
+    fn unknown_input(
+        &mut self,
+        name: &str,
+        slots: &Slots<'a>,
+        given: &BTreeMap<String, InputTransform>,
+        place: &Place<'_>,
+    ) {
+        let (severity, message) = match slots.others {
+            Others::Taken => return,
+            Others::Unheard => (Severity::Warning, format!("the schema of {} has no input `{name}`", slots.owner)),
+            Others::Refused => (Severity::Error, format!("{} has no input `{name}`", slots.owner)),
+        };
+        let near = suggest::nearest(name, slots.names().filter(|known| !given.contains_key(*known)));
+        let help = match near {
             Some(near) => suggest::did_you_mean(near),
-            None => format!("its inputs are {}", suggest::listed(names)),
-        });
+            None if slots.list.is_empty() => "it has none".to_owned(),
+            None => format!("its inputs are {}", suggest::listed(slots.names())),
+        };
+        self.needless(
+            name,
+            near,
+            Diagnostic { severity, ..Diagnostic::error(codes::UNKNOWN_INPUT, "", message) }.help(help),
+            place,
+        );
+    }
+
+    /// Points out an input that nothing takes, at its place in the step's inputs.
+    pub(super) fn needless(&mut self, name: &str, near: Option<&str>, found: Diagnostic, place: &Place<'_>) {
+        let holder = place.key(self.inputs_key(place));
+        let mut found = Diagnostic { pointer: holder.key(name).pointer(), ..found };
         let pointer = holder.pointer();
         if let (Some(near), Some(Value::Object(inputs))) = (near, self.document.pointer(&pointer)) {
-            let renamed: Map<String, Value> = inputs
-                .iter()
-                .map(|(key, value)| (if key == name { near } else { key }.to_owned(), value.clone()))
-                .collect();
-            found.fix = Some(Fix { label: format!("rename to `{near}`"), pointer, value: Value::Object(renamed) });
+            found.fix = mend::renamed_field(inputs, pointer, name, near);
         }
         self.push(found);
     }
@@ -99,8 +130,8 @@ impl<'a> Checker<'a> {
                 "" => format!("`{path}` is no path: a node's begins with `node/`, or with its connector's id"),
                 owner => format!("the connector of node `{}` is `{}`, not `{owner}`", node.id, node.connector_id),
             };
-            let mend = format!("node/{}", node.id);
-            return self.push(renamed(Diagnostic::error(codes::UNKNOWN_NODE, pointer, message), &mend));
+            let right = format!("node/{}", node.id);
+            return self.push(renamed(Diagnostic::error(codes::UNKNOWN_NODE, pointer, message), &right));
         }
         let known_owner =
             ["", "node", "connector", "workflow"].contains(&owner) || catalog.connectors.contains_key(owner);
@@ -125,14 +156,6 @@ impl<'a> Checker<'a> {
 }
 
 /// Adds a suggestion and the edit that follows it.
-pub(super) fn renamed(mut found: Diagnostic, mend: &str) -> Diagnostic {
-    found.fix =
-        Some(Fix { label: format!("change to `{mend}`"), pointer: found.pointer.clone(), value: Value::from(mend) });
-    found.help(suggest::did_you_mean(mend))
-}
-
-/// Whether a step must give an input: it is required, and nothing of the node's own stands in.
-fn needs_giving(input: &NodeInput) -> bool {
-    let given = |value: &Option<Value>| value.as_ref().is_some_and(|value| !value.is_null());
-    input.required && !given(&input.value) && !given(&input.default)
+pub(super) fn renamed(found: Diagnostic, right: &str) -> Diagnostic {
+    mend::changed(found.help(suggest::did_you_mean(right)), Value::from(right))
 }

@@ -59,6 +59,12 @@ impl<'f> Steps<'f> {
         self.by_pointer.get(pointer).copied().unwrap_or_default()
     }
 
+    /// The step before another in its list.
+    pub(super) fn before(&self, step: usize) -> Option<usize> {
+        let list = self.all[step].list;
+        (0..step).rev().take_while(|_| self.all[step].position > 0).find(|&before| self.all[before].list == list)
+    }
+
     /// All ids.
     pub(super) fn ids(&self) -> impl Iterator<Item = &'f str> + '_ {
         self.by_id.keys().copied()

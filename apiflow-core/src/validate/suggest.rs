@@ -3,17 +3,20 @@
 /// The longest name that is compared: longer ones are not typed by hand.
 const MAX_NAME_CHARS: usize = 64;
 
+/// The most names that are compared with one.
+const MAX_CANDIDATES: usize = 2_000;
+
 /// The candidate nearest to `name`, if it is near enough to be a slip of the hand: at most a third of
 /// the name's length, and at most 3, in edits (insert, delete, replace, swap neighbours).
 /// Of equally near ones the first.
-pub(crate) fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+pub fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let name: Vec<char> = lower(name);
     if name.is_empty() || name.len() > MAX_NAME_CHARS {
         return None;
     }
     let allowed = (name.len() / 3).clamp(1, 3);
     let mut best: Option<(usize, &str)> = None;
-    for candidate in candidates {
+    for candidate in candidates.into_iter().take(MAX_CANDIDATES) {
         let limit = best.map_or(allowed + 1, |(distance, _)| distance);
         let other = lower(candidate);
         if other.len() > MAX_NAME_CHARS || name.len().abs_diff(other.len()) >= limit {

@@ -1,32 +1,16 @@
 //! Values that are given or computed: inputs of steps, times, numbers.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
 use super::checker::Checker;
-use super::codes;
 use super::names::Site;
+use super::shape::Shape;
+use super::{codes, mend};
+use crate::catalog::ValueType;
 use crate::diagnostic::Diagnostic;
 use crate::openflow::{InputTransform, NumberOrTransform, Place};
 
 impl<'a> Checker<'a> {
-    pub(super) fn transforms(
-        &mut self,
-        transforms: &'a BTreeMap<String, InputTransform>,
-        place: &Place<'_>,
-        step: usize,
-    ) {
-        if transforms.is_empty() {
-            return;
-        }
-        let site = if self.in_failure { Site::Failure } else { Site::Transform };
-        let holder = place.key(self.inputs_key(place));
-        for (name, transform) in transforms {
-            self.transform(transform, &holder.key(name), site, step);
-        }
-    }
-
     /// The name under which a step's inputs stand: the newer or the older one.
     pub(super) fn inputs_key(&self, place: &Place<'_>) -> &'static str {
         let given = self.document.pointer(&place.pointer());
@@ -38,17 +22,24 @@ impl<'a> Checker<'a> {
         }
     }
 
-    pub(super) fn transform(&mut self, transform: &InputTransform, place: &Place<'_>, site: Site, step: usize) {
+    /// Checks a value; tells what an expression gives, where it is a plain path.
+    pub(super) fn transform(
+        &mut self,
+        transform: &InputTransform,
+        place: &Place<'_>,
+        site: Site,
+        step: usize,
+    ) -> Shape<'a> {
         match transform {
             InputTransform::Static { value, .. } => {
                 self.windmill_variables(value, &place.key("value"));
+                Shape::Any
             }
-            InputTransform::Javascript { expr, .. } => {
-                self.expression(expr, &place.key("expr"), site, Some(step));
-            }
+            InputTransform::Javascript { expr, .. } => self.expression(expr, &place.key("expr"), site, Some(step)),
             InputTransform::Ai { .. } => {
                 let message = "a value filled by a language model exists only in an agent's tools";
                 self.push(Diagnostic::error(codes::UNSUPPORTED, place.pointer(), message));
+                Shape::Any
             }
         }
     }
@@ -64,7 +55,10 @@ impl<'a> Checker<'a> {
             NumberOrTransform::Number(number) => self.at_least_zero(*number, place, name),
             NumberOrTransform::Transform(transform) => {
                 self.number(transform, place, name);
-                self.transform(transform, place, Site::Transform, step);
+                let shape = self.transform(transform, place, Site::Transform, step);
+                if let InputTransform::Javascript { expr, .. } = transform {
+                    self.wants_number(&shape, expr, &place.key("expr"), name);
+                }
             }
         }
     }
@@ -80,7 +74,11 @@ impl<'a> Checker<'a> {
             None if value.is_null() => {}
             None => {
                 let message = format!("`{name}` must be a number");
-                self.push(Diagnostic::error(codes::WRONG_TYPE, at.pointer(), message));
+                let found = Diagnostic::error(codes::WRONG_TYPE, at.pointer(), message);
+                self.push(match mend::retyped(ValueType::Number, value) {
+                    Some(right) => mend::changed(found, right),
+                    None => found,
+                });
             }
         }
     }

@@ -3,9 +3,10 @@
 use serde_json::Value;
 
 use super::checker::Checker;
-use super::{codes, suggest};
-use crate::catalog::{NodeInput, ValueType};
-use crate::diagnostic::{Diagnostic, Fix};
+use super::slot::Slot;
+use super::{codes, mend, suggest};
+use crate::catalog::ValueType;
+use crate::diagnostic::Diagnostic;
 use crate::openflow::{Place, kind_of};
 
 /// The way out of Windmill's variables.
@@ -40,33 +41,35 @@ impl Checker<'_> {
     }
 
     /// Checks a constant that is given to a declared input; null has been dealt with.
-    pub(super) fn constant(&mut self, input: &NodeInput, value: &Value, place: &Place<'_>) {
-        let name = &input.name;
-        if !fits(input.r#type, value) {
-            let message = format!("input `{name}` must be {}, found {}", said(input.r#type), kind_of(value));
-            self.push(Diagnostic::error(codes::WRONG_INPUT_TYPE, place.pointer(), message));
+    pub(super) fn constant(&mut self, slot: &Slot<'_>, value: &Value, place: &Place<'_>) {
+        let name = slot.name;
+        if let Some(wanted) = slot.value_type
+            && !fits(wanted, value)
+        {
+            let message = format!("input `{name}` must be {}, found {}", said(wanted), kind_of(value));
+            let found = Diagnostic::error(codes::WRONG_INPUT_TYPE, place.pointer(), message);
+            self.push(mended(found, wanted, value));
             return;
         }
-        if let (Value::Array(items), Some(wanted)) = (value, item_type(input)) {
+        if let (Value::Array(items), Some(wanted)) = (value, slot.item_type) {
             for (index, item) in items.iter().enumerate().filter(|(_, item)| !fits(wanted, item)) {
                 let message =
                     format!("each element of input `{name}` must be {}, found {}", said(wanted), kind_of(item));
                 let found = Diagnostic::error(codes::WRONG_INPUT_TYPE, place.index(index).pointer(), message);
-                self.push(found);
+                self.push(mended(found, wanted, item));
             }
         }
-        if let Some(allowed) = &input.r#enum
+        if let Some(allowed) = slot.allowed
             && !allowed.contains(value)
         {
             self.not_in_enum(name, allowed, value, place);
         }
-        self.range(input, value, place);
+        self.range(slot, value, place);
     }
 
     fn not_in_enum(&mut self, name: &str, allowed: &[Value], value: &Value, place: &Place<'_>) {
-        let texts: Vec<String> =
-            allowed.iter().map(|one| one.as_str().map_or_else(|| one.to_string(), str::to_owned)).collect();
-        let given = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let texts: Vec<String> = allowed.iter().map(shown).collect();
+        let given = shown(value);
         let message = format!("input `{name}` can't be `{given}`");
         let mut found = Diagnostic::error(codes::NOT_IN_ENUM, place.pointer(), message);
         let near = suggest::nearest(&given, texts.iter().map(String::as_str));
@@ -76,23 +79,19 @@ impl Checker<'_> {
             None => format!("it may be {listed}"),
         });
         if let Some(at) = near.and_then(|near| texts.iter().position(|text| text == near)) {
-            found.fix = Some(Fix {
-                label: format!("change to `{}`", texts[at]),
-                pointer: found.pointer.clone(),
-                value: allowed[at].clone(),
-            });
+            found = mend::changed(found, allowed[at].clone());
         }
         self.push(found);
     }
 
-    fn range(&mut self, input: &NodeInput, value: &Value, place: &Place<'_>) {
+    fn range(&mut self, slot: &Slot<'_>, value: &Value, place: &Place<'_>) {
         let Some(number) = value.as_f64() else { return };
-        let message = match (input.minimum, input.maximum) {
+        let message = match (slot.minimum, slot.maximum) {
             (Some(least), _) if number < least => {
-                format!("input `{}` must be at least {least}, found {number}", input.name)
+                format!("input `{}` must be at least {least}, found {number}", slot.name)
             }
             (_, Some(most)) if number > most => {
-                format!("input `{}` must be at most {most}, found {number}", input.name)
+                format!("input `{}` must be at most {most}, found {number}", slot.name)
             }
             (_, _) => return,
         };
@@ -100,8 +99,21 @@ impl Checker<'_> {
     }
 }
 
+/// A value as it is shown in a sentence.
+pub(super) fn shown(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// Adds the mend where the value was only written in another type.
+fn mended(found: Diagnostic, wanted: ValueType, value: &Value) -> Diagnostic {
+    match mend::retyped(wanted, value) {
+        Some(right) => mend::changed(found, right),
+        None => found,
+    }
+}
+
 /// Whether a value has a type; types are never coerced.
-fn fits(wanted: ValueType, value: &Value) -> bool {
+pub(super) fn fits(wanted: ValueType, value: &Value) -> bool {
     match wanted {
         ValueType::String => value.is_string(),
         ValueType::Number => value.is_number(),
@@ -117,14 +129,8 @@ fn fits(wanted: ValueType, value: &Value) -> bool {
     }
 }
 
-/// The type of an array's elements, where it is declared.
-fn item_type(input: &NodeInput) -> Option<ValueType> {
-    let declared = input.items.as_ref()?.get("type")?;
-    serde_json::from_value(declared.clone()).ok()
-}
-
 /// A type as people say it.
-fn said(wanted: ValueType) -> &'static str {
+pub(super) fn said(wanted: ValueType) -> &'static str {
     match wanted {
         ValueType::String => "a string",
         ValueType::Number => "a number",

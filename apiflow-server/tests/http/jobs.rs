@@ -29,6 +29,8 @@ async fn make(talk: &Talk, number: u32, workflow: Option<&str>) -> String {
         created_by: None,
         created_at: AT.plus_ms(u64::from(number) * 1000),
         bundle: JobBundle::default(),
+        priority: 0,
+        concurrency: None,
         events: vec![event(1)],
         idempotency: None,
     };
@@ -79,9 +81,11 @@ async fn turn(talk: &Talk, job: &str, steps: u64, status: JobStatus) {
         polls: Vec::new(),
         polls_cleared: Vec::new(),
         consumed: Vec::new(),
+        cached: Vec::new(),
         snapshot: None,
         patch: JobPatch {
             status,
+            priority: 0,
             retry_count: 2,
             started_at: Some(AT),
             finished_at: status.is_final().then_some(AT.plus_ms(60_000)),

@@ -2,10 +2,11 @@
 
 use serde_json::{Map, Value};
 
-use super::Reader;
+use super::{Reader, kind_of};
+use crate::catalog::ValueType;
 use crate::diagnostic::Diagnostic;
 use crate::openflow::Place;
-use crate::validate::{codes, suggest};
+use crate::validate::{codes, mend, suggest};
 
 /// Fields that OpenFlow knows and that are kept as they are.
 const KEPT: [&str; 24] = [
@@ -73,6 +74,7 @@ impl<'d, 'p> Fields<'d, 'p> {
             let others = self.map.keys().map(String::as_str).filter(|key| *key != name);
             if let Some(near) = suggest::nearest(name, others) {
                 found = found.help(format!("did you mean `{name}` by `{near}`?"));
+                found.fix = mend::renamed_field(self.map, self.place.pointer(), near, name);
             }
             reader.findings.push(found);
         }
@@ -93,7 +95,7 @@ impl<'d, 'p> Fields<'d, 'p> {
     fn text_of(&self, reader: &mut Reader, name: &str, value: &Value) -> Option<String> {
         let text = value.as_str().map(str::to_owned);
         if text.is_none() {
-            self.wrong(reader, name, "a string", value);
+            self.wrong(reader, name, "a string", value, ValueType::String);
         }
         text
     }
@@ -103,7 +105,7 @@ impl<'d, 'p> Fields<'d, 'p> {
         let value = self.given(name)?;
         let flag = value.as_bool();
         if flag.is_none() {
-            self.wrong(reader, name, "true or false", value);
+            self.wrong(reader, name, "true or false", value, ValueType::Boolean);
         }
         flag
     }
@@ -127,7 +129,7 @@ impl<'d, 'p> Fields<'d, 'p> {
                     reader.fault(&self.place.key(name), codes::WRONG_TYPE, message);
                 }
                 Value::Null | Value::Bool(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
-                    self.wrong(reader, name, expected, value);
+                    self.wrong(reader, name, expected, value, ValueType::Integer);
                 }
             }
         }
@@ -176,14 +178,21 @@ impl<'d, 'p> Fields<'d, 'p> {
         let absent = self.taken.iter().filter(|name| !self.map.contains_key(**name));
         if let Some(near) = suggest::nearest(key, absent.copied()) {
             let message = format!("the field `{key}` is not known and has no effect");
-            reader.findings.push(
-                Diagnostic::warning(codes::MISSPELT_FIELD, self.place.key(key).pointer(), message)
-                    .help(suggest::did_you_mean(near)),
-            );
+            let mut found = Diagnostic::warning(codes::MISSPELT_FIELD, self.place.key(key).pointer(), message)
+                .help(suggest::did_you_mean(near));
+            found.fix = mend::renamed_field(self.map, self.place.pointer(), key, near);
+            reader.findings.push(found);
         }
     }
 
-    fn wrong(&self, reader: &mut Reader, name: &str, expected: &str, found: &Value) {
-        reader.wrong_type(&self.place.key(name), &format!("`{name}`"), expected, found);
+    /// Notes that a field has the wrong type, with the mend where its value is only written in another one.
+    fn wrong(&self, reader: &mut Reader, name: &str, expected: &str, value: &Value, wanted: ValueType) {
+        let place = self.place.key(name);
+        let message = format!("`{name}` must be {expected}, found {}", kind_of(value));
+        let found = reader.broken_at(&place, codes::WRONG_TYPE, message);
+        reader.findings.push(match mend::retyped(wanted, value) {
+            Some(right) => mend::changed(found, right),
+            None => found,
+        });
     }
 }

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{Fields, Reader};
+use crate::diagnostic::Diagnostic;
 use crate::openflow::{
     AiAgent, BranchAll, BranchAllBranch, BranchOne, BranchOneBranch, ForLoop, Identity, InputTransform, Module,
     ModuleValue, Place, RawScript, Script, SubFlow, WhileLoop,
@@ -111,14 +112,9 @@ impl Reader {
         });
         let default = fields.given("default");
         if default.is_none() {
-            self.findings.push(
-                crate::diagnostic::Diagnostic::warning(
-                    codes::MISSING_DEFAULT,
-                    place.pointer(),
-                    "the branch has no `default`: where no predicate is true it passes on the previous result",
-                )
-                .help("add `\"default\": []` if that is meant"),
-            );
+            let message = "the branch has no `default`: where no predicate is true it passes on the previous result";
+            let found = Diagnostic::warning(codes::MISSING_DEFAULT, place.pointer(), message);
+            self.findings.push(found.help("add `\"default\": []` if that is meant"));
         }
         BranchOne {
             branches: branches.unwrap_or_default(),
@@ -145,6 +141,7 @@ impl Reader {
             branches: branches.unwrap_or_default(),
             parallel: fields.flag(self, "parallel"),
             parallelism: fields.inner(self, "parallelism", Self::number_or_transform).flatten(),
+            race: fields.flag(self, "race").unwrap_or_default(),
             extra: fields.rest(self),
         }
     }
@@ -152,24 +149,7 @@ impl Reader {
 
 /// A module that stands for one that can't be read.
 fn harmless() -> Module {
-    Module {
-        id: String::new(),
-        summary: None,
-        value: nothing(),
-        stop_after_if: None,
-        stop_after_all_iters_if: None,
-        skip_if: None,
-        sleep: None,
-        cache_ttl: None,
-        timeout: None,
-        delete_after_use: None,
-        mock: None,
-        suspend: None,
-        priority: None,
-        continue_on_error: false,
-        retry: None,
-        extra: Map::new(),
-    }
+    Module::of(nothing())
 }
 
 fn nothing() -> ModuleValue {

@@ -23,6 +23,7 @@ async fn a_commit_records_all_its_parts(store: Subject) {
     let consumed = store.load("a").await.expect("the job is loaded").inbox.into_iter().map(|found| found.id).collect();
     let patch = JobPatch {
         status: JobStatus::Suspended,
+        priority: -3,
         retry_count: 3,
         started_at: Some(Timestamp(5_001)),
         finished_at: Some(Timestamp(5_002)),

@@ -82,7 +82,7 @@ impl Drive<'_> {
         }
         let released = lease != LeaseChange::Keep;
         let changed = !batch.events.is_empty();
-        let commit = self.commit_of(batch, now, lease)?;
+        let commit = Commit { cached: self.values.to_cache().await?, ..self.commit_of(batch, now, lease)? };
         self.version = self.inner.parts.store.commit(commit).await?;
         self.values.committed();
         if changed {
@@ -154,7 +154,9 @@ impl Drive<'_> {
                 self.snapshot_step *= 2;
             }
         }
-        let ends = |event: &Event| matches!(event, Event::CancelRequested { .. } | Event::FlowEnded { .. });
+        let ends = |event: &Event| {
+            matches!(event, Event::CancelRequested { .. } | Event::FlowEnded { .. } | Event::RaceWon { .. })
+        };
         let ended = batch.events.iter().any(|recorded| ends(&recorded.event));
         let orphans = self.run.pending().into_iter().filter_map(|effect| {
             if let Effect::Cancel(call) = effect { call.operation.map(|_| call.effect) } else { None }
@@ -169,6 +171,7 @@ impl Drive<'_> {
             polls,
             polls_cleared: if ended { orphans.collect() } else { Vec::new() },
             consumed: batch.consumed,
+            cached: Vec::new(),
             snapshot,
             patch: self.run.patch(),
             lease,

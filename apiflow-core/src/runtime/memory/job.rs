@@ -50,6 +50,7 @@ impl Job {
                 updated_at: new.created_at,
                 patch: JobPatch {
                     status: JobStatus::Pending,
+                    priority: new.priority,
                     retry_count: 0,
                     started_at: None,
                     finished_at: None,
@@ -58,7 +59,7 @@ impl Job {
                 },
                 last_seq: 0,
             },
-            due_at: Some(now),
+            due_at: new.concurrency.is_none().then_some(now),
             owner: None,
             version: 0,
             bundle: new.bundle,
@@ -81,6 +82,13 @@ impl Job {
         self.due_at = Some(until);
         self.version += 1;
         self.version
+    }
+
+    /// Makes the job due; nothing where a worker has it.
+    pub(super) fn wake(&mut self, now: Timestamp) {
+        if self.owner.is_none() {
+            self.due_at = Some(self.due_at.map_or(now, |at| at.min(now)));
+        }
     }
 
     /// Prolongs the worker's lease and says whether messages wait; `None` where another holds it or nobody does.
@@ -166,14 +174,7 @@ impl Job {
         }
     }
 
-    pub(super) fn deliver(
-        &mut self,
-        id: i64,
-        key: &str,
-        payload: Value,
-        poll_over: Option<u64>,
-        now: Timestamp,
-    ) -> bool {
+    pub(super) fn deliver(&mut self, id: i64, key: &str, payload: Value, poll_over: Option<u64>) -> bool {
         if self.row.patch.status.is_final() {
             return false;
         }
@@ -184,9 +185,6 @@ impl Job {
             return false;
         }
         self.inbox.insert(id, InboxMessage { id, key: key.to_owned(), payload });
-        if self.owner.is_none() {
-            self.due_at = Some(self.due_at.map_or(now, |at| at.min(now)));
-        }
         true
     }
 
@@ -258,7 +256,7 @@ impl Job {
 }
 
 /// The length of rows as JSON, in bytes; no rows write nothing.
-fn rows_len<T: Serialize>(rows: &[T]) -> u64 {
+pub(super) fn rows_len<T: Serialize>(rows: &[T]) -> u64 {
     if rows.is_empty() { 0 } else { json_len(&rows) }
 }
 

@@ -1,0 +1,50 @@
+//! Approval gates: whether they wait, and how long.
+
+use super::checker::Checker;
+use super::codes;
+use crate::diagnostic::Diagnostic;
+use crate::openflow::{Module, Place, Suspend};
+
+/// The longest wait that is not taken for a slip of the unit: a year.
+const LONGEST_S: u64 = 366 * 24 * 60 * 60;
+
+impl Checker<'_> {
+    pub(super) fn suspend(&mut self, suspend: &Suspend, place: &Place<'_>) {
+        if suspend.required_events.unwrap_or_default() == 0 {
+            let meant = suspend.timeout.is_some()
+                || suspend.resume_form.is_some()
+                || suspend.continue_on_disapprove_timeout
+                || !suspend.extra.is_empty();
+            if meant {
+                let message = "nothing waits here: `required_events` is 0, or not given";
+                let found = Diagnostic::warning(codes::APPROVAL_BOUNDS, place.pointer(), message);
+                self.push(found.help("say how many approvals are wanted, or remove `suspend`"));
+            }
+            return;
+        }
+        let at = place.key("timeout");
+        match suspend.timeout {
+            Some(0) => {
+                let message = "nobody can approve within 0 seconds: the gate counts as disapproved at once";
+                let found = Diagnostic::warning(codes::APPROVAL_BOUNDS, at.pointer(), message);
+                self.push(found.help("give `timeout` in seconds, or leave it out for 30 minutes"));
+            }
+            Some(seconds) if seconds > LONGEST_S => {
+                let message = format!("the gate stays open for {} days", seconds / (24 * 60 * 60));
+                let found = Diagnostic::warning(codes::APPROVAL_BOUNDS, at.pointer(), message);
+                self.push(found.help("`timeout` is in seconds"));
+            }
+            Some(_) | None => {}
+        }
+        if suspend.extra.get("user_groups_required").is_some_and(|groups| !groups.is_null()) {
+            let message = "`user_groups_required` has no effect here: there are no groups of users";
+            let found = Diagnostic::warning(codes::IGNORED_FIELD, place.key("user_groups_required").pointer(), message);
+            self.push(found.help("let the approvers log in (`user_auth_required`), and give the link to them alone"));
+        }
+    }
+}
+
+/// Whether a module waits for approvals before the next one.
+pub(super) fn waits(module: &Module) -> bool {
+    module.suspend.as_ref().is_some_and(|gate| gate.required_events > Some(0))
+}

@@ -1,0 +1,122 @@
+//! The workflows that a workflow runs, and those that they run.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::checker::{Around, Checker};
+use crate::catalog::Catalog;
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::openflow::{Findings, Module, ModuleValue, OpenFlow, Place, Reading, each_list, read};
+
+/// All workflows of the catalog that a workflow leads to, each read once.
+#[derive(Debug, Default)]
+pub(super) struct SubFlows<'a> {
+    all: BTreeMap<&'a str, SubFlow<'a>>,
+}
+
+#[derive(Debug)]
+struct SubFlow<'a> {
+    document: &'a Value,
+    reading: Reading,
+    /// Ids of the workflows of the catalog that it runs.
+    calls: Vec<&'a str>,
+}
+
+/// That a workflow has errors.
+#[derive(Debug)]
+pub(super) struct Fault {
+    /// How many.
+    pub(super) errors: usize,
+    /// The first.
+    pub(super) first: Diagnostic,
+}
+
+impl<'a> SubFlows<'a> {
+    /// Reads all that a workflow leads to.
+    pub(super) fn reach(flow: &OpenFlow, catalog: &'a Catalog) -> Self {
+        let mut found = Self::default();
+        let mut open = calls(flow, catalog);
+        while let Some(id) = open.pop() {
+            let Some(document) = catalog.workflows.get(id).filter(|_| !found.all.contains_key(id)) else { continue };
+            let reading = read(document);
+            let calls = reading.flow.as_ref().map(|flow| calls(flow, catalog)).unwrap_or_default();
+            open.extend(&calls);
+            found.all.insert(id, SubFlow { document, reading, calls });
+        }
+        found
+    }
+
+    /// The sub-flow that a path names, where it can be read.
+    pub(super) fn at(&self, path: &str) -> Option<(&'a str, &OpenFlow)> {
+        let (id, found) = self.all.get_key_value(path.strip_prefix("workflow/")?)?;
+        Some((id, found.reading.flow.as_ref()?))
+    }
+
+    /// The path of one that has a step of this id.
+    pub(super) fn with_step(&self, step: &str) -> Option<String> {
+        let mut flows = self.all.iter().filter_map(|(id, found)| Some((id, found.reading.flow.as_ref()?)));
+        let found = flows.find(|(_, flow)| super::steps::Steps::of(flow).find(step).is_some());
+        found.map(|(id, _)| format!("workflow/{id}"))
+    }
+
+    /// Those that have errors of their own.
+    pub(super) fn faults(&self, catalog: &Catalog) -> BTreeMap<&'a str, Fault> {
+        let faults = self.all.iter().filter_map(|(id, found)| {
+            let mut findings = Findings::default();
+            if let Some(flow) = &found.reading.flow {
+                let around = Around { catalog, sub_flows: self, faults: None };
+                Checker::new(found.document, flow, around, &found.reading.broken, &mut findings).flow(flow);
+            }
+            let all = found.reading.findings.list().iter().chain(findings.list());
+            let mut errors = all.filter(|one| one.severity == Severity::Error);
+            let first = errors.next()?.clone();
+            Some((*id, Fault { errors: 1 + errors.count(), first }))
+        });
+        faults.collect()
+    }
+
+    /// The first workflow on the way from one, itself included, that is among these.
+    pub(super) fn leads_to<'f>(
+        &self,
+        start: &str,
+        faults: &'f BTreeMap<&'a str, Fault>,
+    ) -> Option<(&'f str, &'f Fault)> {
+        let mut seen = BTreeSet::new();
+        let mut open = vec![start];
+        while let Some(id) = open.pop() {
+            if let Some((id, fault)) = faults.get_key_value(id) {
+                return Some((id, fault));
+            }
+            if seen.insert(id) {
+                open.extend(self.calls(id));
+            }
+        }
+        None
+    }
+
+    /// Ids of the workflows of the catalog that one of them runs.
+    pub(super) fn calls(&self, id: &str) -> &[&'a str] {
+        self.all.get(id).map(|found| found.calls.as_slice()).unwrap_or_default()
+    }
+}
+
+fn calls<'a>(flow: &OpenFlow, catalog: &'a Catalog) -> Vec<&'a str> {
+    let mut called = BTreeSet::new();
+    collect(&flow.value.modules, &mut called);
+    for module in [&flow.value.failure_module, &flow.value.preprocessor_module].into_iter().flatten() {
+        collect(std::slice::from_ref(module), &mut called);
+    }
+    called.iter().filter_map(|id| catalog.workflows.get_key_value(*id)).map(|(id, _)| id.as_str()).collect()
+}
+
+fn collect<'f>(modules: &'f [Module], called: &mut BTreeSet<&'f str>) {
+    for module in modules {
+        if let ModuleValue::Flow(flow) = &module.value
+            && let Some(id) = flow.path.strip_prefix("workflow/")
+        {
+            called.insert(id);
+        }
+        each_list(&module.value, &Place::ROOT, &mut |_, modules, _| collect(modules, called));
+    }
+}

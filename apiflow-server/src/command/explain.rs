@@ -1,0 +1,87 @@
+//! `apiflow explain`.
+
+use std::borrow::Cow;
+use std::process::ExitCode;
+
+use apiflow_core::validate::{codes, nearest};
+use clap::Args;
+use rust_embed::RustEmbed;
+
+use super::{complain, print};
+
+/// The pages about findings, one for each code.
+#[derive(RustEmbed)]
+#[folder = "../docs/errors"]
+#[allow_missing = true]
+struct Pages;
+
+/// What to explain.
+#[derive(Args)]
+pub(super) struct Explain {
+    /// Code of a finding, as it stands in brackets after `error` or `warning`; all codes are listed without one.
+    #[arg(value_name = "CODE")]
+    code: Option<String>,
+}
+
+/// A page about one code.
+pub(super) struct Page {
+    text: Cow<'static, str>,
+}
+
+impl Explain {
+    pub(super) fn run(&self) -> ExitCode {
+        let said = match &self.code {
+            None => Ok(list()),
+            Some(code) => Page::of(code).map(|page| page.text().trim_end().to_owned()).ok_or_else(|| unknown(code)),
+        };
+        match said.and_then(|said| print(&said)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(message) => {
+                complain(&message);
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+impl Page {
+    /// The page of a code.
+    pub(super) fn of(code: &str) -> Option<Self> {
+        // A file that is no code's page, or elsewhere, is none.
+        let file = Pages::get(&format!("{code}.md")).filter(|_| codes::ALL.contains(&code))?;
+        let text = match file.data {
+            Cow::Borrowed(bytes) => Cow::Borrowed(std::str::from_utf8(bytes).ok()?),
+            Cow::Owned(bytes) => Cow::Owned(String::from_utf8(bytes).ok()?),
+        };
+        Some(Self { text })
+    }
+
+    /// All of it, as Markdown.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// What the code means, in a sentence.
+    pub(super) fn summary(&self) -> &str {
+        self.text.lines().skip(1).find(|line| !line.trim().is_empty()).unwrap_or_default()
+    }
+}
+
+/// Each code with a line.
+fn list() -> String {
+    let mut codes = codes::ALL.to_vec();
+    codes.sort_unstable();
+    let width = codes.iter().map(|code| code.len()).max().unwrap_or_default();
+    let lines = codes.iter().map(|code| {
+        let page = Page::of(code);
+        format!("{code:width$}  {}", page.as_ref().map(Page::summary).unwrap_or_default())
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn unknown(code: &str) -> String {
+    let near = nearest(code, codes::ALL.iter().copied());
+    let advice =
+        near.map_or_else(|| "`apiflow explain` lists all codes".to_owned(), |near| format!("did you mean `{near}`?"));
+    format!("there is no code `{code}`: {advice}")
+}

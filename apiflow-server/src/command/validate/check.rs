@@ -1,0 +1,206 @@
+//! From files to findings.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use apiflow_core::catalog::{Catalog, Node, check_call, check_connector, parse_connector, parse_node};
+use apiflow_core::diagnostic::{Diagnostic, Fix, pointer_push};
+use apiflow_core::validate::{self, codes, nearest};
+use serde_json::{Map, Value};
+
+use super::findings::{Finding, Report};
+use super::kind::Kind;
+use super::source::{Role, Source};
+use super::spans::Spans;
+use crate::references::place_of_secret;
+
+/// Checks the files, each with all of them as the declarations that it may refer to.
+///
+/// Files that are not to be checked have a report only where they can't be used.
+pub(super) fn check(sources: &[Source], secrets: Option<BTreeSet<String>>) -> Vec<Report<'_>> {
+    let mut all = Declared { catalog: Catalog { secrets, ..Catalog::default() }, ids: BTreeMap::new() };
+    let declared: Vec<_> = sources.iter().map(|source| all.declare(source)).collect();
+    let reports = sources.iter().zip(declared).filter_map(|(source, mut found)| {
+        let kind = source.kind();
+        let checked = match source.role {
+            Role::Checked => true,
+            Role::Found => kind.is_some() || source.content.is_err(),
+            Role::Declared(_) => false,
+        };
+        if checked {
+            found.extend(all.refer(source, kind));
+        }
+        let report = match &source.content {
+            Ok(_) => Report::of(source, kind, found),
+            Err(fault) => {
+                let end = source.text[fault.at..].chars().next().map_or(0, char::len_utf8);
+                let diagnostic = Diagnostic::error(codes::MALFORMED_JSON, "", fault.message.clone());
+                let at = fault.at..fault.at + end;
+                Report { source, kind, findings: vec![Finding { diagnostic, at, edits: Vec::new() }] }
+            }
+        };
+        (checked || report.has_errors()).then_some(report)
+    });
+    reports.collect()
+}
+
+/// What the files declare.
+struct Declared {
+    catalog: Catalog,
+    /// The files that ids come from.
+    ids: BTreeMap<(&'static str, String), String>,
+}
+
+impl Declared {
+    /// Adds what a file declares; what is wrong with the declaration by itself.
+    fn declare(&mut self, source: &Source) -> Vec<Diagnostic> {
+        let Ok(content) = &source.content else { return Vec::new() };
+        let Some(kind) = source.kind() else {
+            // A folder may hold other files too.
+            if source.role != Role::Checked {
+                return Vec::new();
+            }
+            let message = "the file holds no workflow, node or connector";
+            let help = "a workflow has `value` or `nodes`, a node `connector_id`, a connector `base_url`";
+            return vec![Diagnostic::error(codes::UNKNOWN_DOCUMENT, "", message).help(help)];
+        };
+        let mut found = repeated_keys(source);
+        let id = source.id();
+        if let Some(first) = self.ids.insert((kind.name(), id.clone()), source.name()) {
+            let message = format!("the id `{id}` is that of the {} in {first} already", kind.name());
+            let pointer = if content.get("id").is_some() { "/id" } else { "" };
+            found.push(Diagnostic::error(codes::DUPLICATE_ID, pointer, message));
+        }
+        let with_id = with_id(content, &id);
+        match kind {
+            Kind::Connector => match parse_connector(&with_id) {
+                Ok(connector) => drop(self.catalog.connectors.insert(id, connector)),
+                Err(faults) => found.extend(faults),
+            },
+            Kind::Node => match parse_node(&with_id) {
+                Ok(node) => drop(self.catalog.nodes.insert(id, node)),
+                Err(faults) => found.extend(faults),
+            },
+            Kind::Workflow => {
+                found.extend(wrapping(content));
+                let document = content.get("nodes").cloned().unwrap_or_default();
+                self.catalog.workflows.insert(id, document);
+            }
+            Kind::Document => drop(self.catalog.workflows.insert(id, content.clone())),
+        }
+        found
+    }
+
+    /// What is wrong with what a file refers to.
+    fn refer(&self, source: &Source, kind: Option<Kind>) -> Vec<Diagnostic> {
+        let (Ok(content), Some(kind)) = (&source.content, kind) else { return Vec::new() };
+        match kind {
+            Kind::Connector => {
+                let Some(connector) = self.catalog.connectors.get(&source.id()) else { return Vec::new() };
+                let mut found = check_connector(connector);
+                found.extend(self.secrets(&connector.secret_names(), content));
+                found
+            }
+            Kind::Node => {
+                let Some(node) = self.catalog.nodes.get(&source.id()) else { return Vec::new() };
+                let mut found = self.node(node);
+                found.extend(self.secrets(&node.secret_names(), content));
+                found
+            }
+            Kind::Workflow => {
+                let Some(document) = content.get("nodes").filter(|nodes| nodes.is_object()) else { return Vec::new() };
+                self.workflow(document).into_iter().map(|found| below("/nodes", found)).collect()
+            }
+            Kind::Document => self.workflow(content),
+        }
+    }
+
+    /// The secrets of a declaration that are not set, each at its first place.
+    fn secrets(&self, names: &BTreeSet<String>, content: &Value) -> Vec<Diagnostic> {
+        let Some(set) = &self.catalog.secrets else { return Vec::new() };
+        let missing = names.difference(set).map(|name| {
+            let pointer = place_of_secret(content, name).unwrap_or_default();
+            let found = Diagnostic::error(codes::UNRESOLVED_SECRET, pointer, format!("there is no secret `{name}`"));
+            found.help(match nearest(name, set.iter().map(String::as_str)) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("where it is set, say so by `--secret {name}`"),
+            })
+        });
+        missing.collect()
+    }
+
+    fn node(&self, node: &Node) -> Vec<Diagnostic> {
+        match self.catalog.connectors.get(&node.connector_id) {
+            Some(connector) => check_call(node, connector),
+            None => {
+                let message = format!("there is no connector `{}`", node.connector_id);
+                let found = Diagnostic::error(codes::UNKNOWN_CONNECTOR, "/connector_id", message);
+                vec![found.help("give its file too, or by --connector")]
+            }
+        }
+    }
+
+    fn workflow(&self, document: &Value) -> Vec<Diagnostic> {
+        let mut found = validate::workflow(document, &self.catalog);
+        if let Some(Err(fault)) = document.get("schema").map(crate::input::compiled) {
+            found.push(*fault);
+        }
+        found
+    }
+}
+
+/// What is around a workflow's document.
+fn wrapping(content: &Value) -> Vec<Diagnostic> {
+    const KNOWN: [&str; 6] = ["id", "name", "description", "nodes", "created_at", "updated_at"];
+    let mut found = Vec::new();
+    let Some(fields) = content.as_object() else { return found };
+    for (name, value) in fields {
+        let at = pointer_push("", name);
+        let expected = match name.as_str() {
+            "id" | "name" if !value.is_string() => "a string",
+            "description" if !value.is_string() && !value.is_null() => "a string",
+            "nodes" if !value.is_object() => "an OpenFlow document, an object",
+            known if KNOWN.contains(&known) => continue,
+            _ => {
+                let message = format!("unknown field `{name}`");
+                found.push(
+                    Diagnostic::error(codes::UNKNOWN_FIELD, at, message)
+                        .help("a workflow has `id`, `name`, `description` and `nodes`"),
+                );
+                continue;
+            }
+        };
+        found.push(Diagnostic::error(codes::WRONG_TYPE, at, format!("`{name}` must be {expected}")));
+    }
+    if !fields.contains_key("name") {
+        found.push(Diagnostic::error(codes::MISSING_FIELD, "", "`name` is missing"));
+    }
+    found
+}
+
+/// Keys that an object has twice: what stood first is lost.
+fn repeated_keys(source: &Source) -> Vec<Diagnostic> {
+    let repeated = Spans::of(&source.text).repeated_keys();
+    let found = repeated.into_iter().map(|(pointer, _, first)| {
+        let line = source.text[..first.start].matches('\n').count() + 1;
+        let key = pointer.rsplit('/').next().unwrap_or_default().replace("~1", "/").replace("~0", "~");
+        let message = format!("the key `{key}` is given twice: the value on line {line} is lost");
+        Diagnostic::error(codes::DUPLICATE_KEY, pointer, message).help("remove one of the two, or rename it")
+    });
+    found.collect()
+}
+
+fn with_id(content: &Value, id: &str) -> Value {
+    let mut fields = Map::from_iter([("id".to_owned(), Value::from(id))]);
+    match content {
+        Value::Object(own) => fields.extend(own.clone()),
+        other => return other.clone(),
+    }
+    Value::Object(fields)
+}
+
+/// A finding of a document that is a part of the file.
+fn below(prefix: &str, found: Diagnostic) -> Diagnostic {
+    let pointer = format!("{prefix}{}", found.pointer);
+    let fix = found.fix.map(|fix| Fix { pointer: format!("{prefix}{}", fix.pointer), ..fix });
+    Diagnostic { pointer, fix, ..found }
+}

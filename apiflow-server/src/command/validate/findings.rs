@@ -1,0 +1,149 @@
+//! What is wrong with each file, with its places in the text.
+
+use std::ops::Range;
+
+use apiflow_core::diagnostic::{Diagnostic, Severity, has_errors};
+use apiflow_core::validate::codes;
+use serde::Serialize;
+
+use super::edits::{Edit, edits};
+use super::kind::Kind;
+use super::source::Source;
+use super::spans::Spans;
+
+/// What is wrong with a file.
+pub(super) struct Report<'s> {
+    pub(super) source: &'s Source,
+    pub(super) kind: Option<Kind>,
+    /// In order of their place.
+    pub(super) findings: Vec<Finding>,
+}
+
+/// A finding in a text.
+#[derive(Debug, Clone)]
+pub(super) struct Finding {
+    pub(super) diagnostic: Diagnostic,
+    /// Its bytes.
+    pub(super) at: Range<usize>,
+    /// The edits of the text that mend it.
+    pub(super) edits: Vec<Edit>,
+}
+
+/// Findings about a key rather than its value.
+const OF_KEYS: [&str; 6] = [
+    codes::MISSPELT_FIELD,
+    codes::UNKNOWN_FIELD,
+    codes::UNKNOWN_INPUT,
+    codes::DUPLICATE_FIELD,
+    codes::IGNORED_FIELD,
+    codes::NOT_ACTED_ON,
+];
+
+impl<'s> Report<'s> {
+    /// Places findings in the text of their file.
+    pub(super) fn of(source: &'s Source, kind: Option<Kind>, found: Vec<Diagnostic>) -> Self {
+        let spans = Spans::of(&source.text);
+        let mut findings: Vec<Finding> = found
+            .into_iter()
+            .map(|diagnostic| Finding {
+                at: place(&source.text, &spans, &diagnostic),
+                edits: diagnostic.fix.as_ref().map(|fix| edits(source, &spans, fix)).unwrap_or_default(),
+                diagnostic,
+            })
+            .collect();
+        findings.sort_by_key(|finding| (finding.at.start, finding.diagnostic.severity));
+        Self { source, kind, findings }
+    }
+
+    pub(super) fn has_errors(&self) -> bool {
+        self.findings.iter().any(|finding| has_errors(std::slice::from_ref(&finding.diagnostic)))
+    }
+
+    pub(super) fn count(&self, severity: Severity) -> usize {
+        self.findings.iter().filter(|finding| finding.diagnostic.severity == severity).count()
+    }
+}
+
+/// The bytes that a finding is about.
+fn place(text: &str, spans: &Spans<'_>, found: &Diagnostic) -> Range<usize> {
+    let Some(spot) = spans.spot(&found.pointer) else { return 0..0 };
+    if let Some(span) = found.span.filter(|_| spot.is_text && spot.exact) {
+        return spans.inside(&spot.value, span);
+    }
+    match spot.key {
+        Some(key) if spot.exact && OF_KEYS.contains(&found.code.as_str()) => key,
+        // A list or object over several lines is shown by its key, or its first line.
+        key => match text[spot.value.clone()].find('\n') {
+            Some(end) => key.unwrap_or(spot.value.start..spot.value.start + end.max(1)),
+            None => spot.value,
+        },
+    }
+}
+
+/// A place in a text: lines and columns from 1, columns in Unicode scalar values; the end is the place behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Region {
+    pub(super) start_line: usize,
+    pub(super) start_column: usize,
+    pub(super) end_line: usize,
+    pub(super) end_column: usize,
+}
+
+impl Region {
+    pub(super) fn of(text: &str, bytes: &Range<usize>) -> Self {
+        let (start_line, start_column) = line_and_column(text, bytes.start);
+        let (end_line, end_column) = line_and_column(text, bytes.end);
+        Self { start_line, start_column, end_line, end_column }
+    }
+}
+
+fn line_and_column(text: &str, byte: usize) -> (usize, usize) {
+    let before = &text[..byte];
+    let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    (before.matches('\n').count() + 1, before[start..].chars().count() + 1)
+}
+
+#[derive(Serialize)]
+struct JsonLog<'r> {
+    files: Vec<JsonFile<'r>>,
+    errors: usize,
+    warnings: usize,
+}
+
+#[derive(Serialize)]
+struct JsonFile<'r> {
+    path: String,
+    kind: Option<&'static str>,
+    diagnostics: Vec<JsonFinding<'r>>,
+}
+
+#[derive(Serialize)]
+struct JsonFinding<'r> {
+    #[serde(flatten)]
+    diagnostic: &'r Diagnostic,
+    region: Region,
+}
+
+/// The findings as one JSON object: the diagnostics of the REST API, each with its `region` in the text.
+pub(super) fn json(reports: &[Report<'_>]) -> String {
+    let count = |severity| reports.iter().map(|report| report.count(severity)).sum();
+    let log = JsonLog {
+        files: reports.iter().map(json_file).collect(),
+        errors: count(Severity::Error),
+        warnings: count(Severity::Warning),
+    };
+    serde_json::to_string_pretty(&log).expect("findings are plain data")
+}
+
+fn json_file<'r>(report: &'r Report<'_>) -> JsonFile<'r> {
+    let finding = |finding: &'r Finding| JsonFinding {
+        diagnostic: &finding.diagnostic,
+        region: Region::of(&report.source.text, &finding.at),
+    };
+    JsonFile {
+        path: report.source.name(),
+        kind: report.kind.map(Kind::name),
+        diagnostics: report.findings.iter().map(finding).collect(),
+    }
+}

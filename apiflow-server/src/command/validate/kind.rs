@@ -1,0 +1,79 @@
+//! What a file declares, by its fields.
+
+use serde_json::{Map, Value};
+
+/// What a file declares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A provider.
+    Connector,
+    /// A call.
+    Node,
+    /// A workflow with its document in `nodes`.
+    Workflow,
+    /// An OpenFlow document by itself.
+    Document,
+}
+
+/// The fields by which each kind is known.
+const MARKS: [(&str, Kind); 4] =
+    [("base_url", Kind::Connector), ("connector_id", Kind::Node), ("nodes", Kind::Workflow), ("value", Kind::Document)];
+
+/// Fields that only one kind has, by which it is known where its mark is missing.
+const HINTS: [(&str, Kind); 6] = [
+    ("method", Kind::Connector),
+    ("header", Kind::Connector),
+    ("input", Kind::Node),
+    ("output", Kind::Node),
+    ("summary", Kind::Document),
+    ("schema", Kind::Document),
+];
+
+impl Kind {
+    /// The kind of a value; `None` where its fields are no declaration's.
+    pub(super) fn of(value: &Value) -> Option<Self> {
+        Self::marked(value).or_else(|| by(value.as_object()?, &HINTS))
+    }
+
+    /// The kind of a value that has the field by which it is known.
+    pub(super) fn marked(value: &Value) -> Option<Self> {
+        by(value.as_object()?, &MARKS)
+    }
+
+    /// As it is called in a sentence.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Connector => "connector",
+            Self::Node => "node",
+            Self::Workflow | Self::Document => "workflow",
+        }
+    }
+}
+
+fn by(fields: &Map<String, Value>, known: &[(&str, Kind)]) -> Option<Kind> {
+    known.iter().find(|(name, _)| fields.contains_key(*name)).map(|(_, kind)| *kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::Kind;
+
+    fn check(value: Value, expected: Option<Kind>) {
+        assert_eq!(Kind::of(&value), expected, "{value}");
+    }
+
+    #[test]
+    fn a_kind_is_known_by_its_fields() {
+        check(json!({"name": "x", "base_url": "https://example.org"}), Some(Kind::Connector));
+        check(json!({"name": "x", "method": "GET", "header": {}}), Some(Kind::Connector));
+        check(json!({"name": "x", "connector_id": "c", "input": []}), Some(Kind::Node));
+        check(json!({"name": "x", "output": []}), Some(Kind::Node));
+        check(json!({"name": "x", "nodes": {"value": {}}}), Some(Kind::Workflow));
+        check(json!({"summary": "x", "value": {"modules": []}}), Some(Kind::Document));
+        check(json!({"summary": "x", "vaule": {"modules": []}}), Some(Kind::Document));
+        check(json!({"name": "x"}), None);
+        check(json!([]), None);
+    }
+}

@@ -1,0 +1,156 @@
+//! Files as they are given, and what is in them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::kind::Kind;
+
+/// Why a file is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// It is to be checked.
+    Checked,
+    /// It is to be checked if it declares something: it lies in a folder that is.
+    Found,
+    /// Others may refer to it; its own faults are told only where it can't be used. The kind, where it was said.
+    Declared(Option<Kind>),
+}
+
+/// A file.
+#[derive(Debug)]
+pub(super) struct Source {
+    /// As it was given.
+    pub(super) path: PathBuf,
+    pub(super) role: Role,
+    pub(super) text: String,
+    /// What the text holds.
+    pub(super) content: Result<Value, Malformed>,
+}
+
+/// Why a text is no JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Malformed {
+    pub(super) message: String,
+    /// The byte of the text.
+    pub(super) at: usize,
+}
+
+/// Reads a file, or the JSON files of a folder and of those inside it.
+///
+/// # Errors
+/// What can't be read.
+pub(super) fn read(path: &Path, role: Role, sources: &mut Vec<Source>) -> Result<(), String> {
+    if path.is_dir() {
+        let mut files = Vec::new();
+        list(path, &mut files)?;
+        if files.is_empty() {
+            return Err(format!("{} holds no .json files", path.display()));
+        }
+        let role = if role == Role::Checked { Role::Found } else { role };
+        return files.iter().try_for_each(|file| read(file, role, sources));
+    }
+    let refused = |error: std::io::Error| format!("{} cannot be read: {error}", path.display());
+    let bytes = if path.as_os_str() == "-" {
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut std::io::stdin(), &mut bytes).map_err(refused)?;
+        bytes
+    } else {
+        fs::read(path).map_err(refused)?
+    };
+    let (text, content) = parse(bytes);
+    sources.push(Source { path: path.to_owned(), role, text, content });
+    Ok(())
+}
+
+fn list(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), String> {
+    let refused = |error: std::io::Error| format!("{} cannot be read: {error}", folder.display());
+    let mut entries: Vec<PathBuf> = Vec::new();
+    for entry in fs::read_dir(folder).map_err(refused)? {
+        entries.push(entry.map_err(refused)?.path());
+    }
+    entries.sort();
+    for entry in entries {
+        // A link to a folder may lead round.
+        if entry.is_dir() && !entry.is_symlink() {
+            list(&entry, files)?;
+        } else if entry.extension().is_some_and(|extension| extension == "json") {
+            files.push(entry);
+        }
+    }
+    Ok(())
+}
+
+fn parse(bytes: Vec<u8>) -> (String, Result<Value, Malformed>) {
+    let text = match String::from_utf8(bytes) {
+        Ok(text) => text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text),
+        Err(error) => {
+            let at = error.utf8_error().valid_up_to();
+            let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+            return (text, Err(Malformed { message: "the file is not UTF-8 text".to_owned(), at }));
+        }
+    };
+    let content = serde_json::from_str(&text).map_err(|error| malformed(&text, &error));
+    (text, content)
+}
+
+fn malformed(text: &str, error: &serde_json::Error) -> Malformed {
+    let said = error.to_string();
+    let message = said.rsplit_once(" at line ").map_or(said.as_str(), |(message, _)| message).to_owned();
+    let before = error.line().saturating_sub(1);
+    let start: usize = text.split_inclusive('\n').take(before).map(str::len).sum();
+    // The parser counts bytes from 1, and 0 for the end of the line before.
+    let at = (start + error.column()).saturating_sub(1).min(text.len());
+    Malformed { message, at: text.floor_char_boundary(at) }
+}
+
+impl Source {
+    /// How the file is called in what is printed.
+    pub(super) fn name(&self) -> String {
+        if self.path.as_os_str() == "-" { "<stdin>".to_owned() } else { self.path.display().to_string() }
+    }
+
+    /// What it declares, as far as can be told.
+    pub(super) fn kind(&self) -> Option<Kind> {
+        let content = self.content.as_ref().ok()?;
+        match self.role {
+            // A workflow may be given with or without what is around it.
+            Role::Declared(Some(Kind::Workflow)) => {
+                Some(Kind::of(content).filter(|kind| kind.name() == "workflow").unwrap_or(Kind::Document))
+            }
+            Role::Declared(Some(kind)) => Some(kind),
+            Role::Declared(None) | Role::Found => Kind::marked(content),
+            Role::Checked => Kind::of(content),
+        }
+    }
+
+    /// The id that others refer to it by: its own, or else the file's name.
+    pub(super) fn id(&self) -> String {
+        let own = self.content.as_ref().ok().and_then(|content| content.get("id")?.as_str());
+        let name = || self.path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        own.map_or_else(name, str::to_owned)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    fn check(bytes: &[u8], message: &str, at: usize) {
+        let fault = parse(bytes.to_vec()).1.expect_err("it is no JSON");
+        assert_eq!((fault.message.as_str(), fault.at), (message, at), "{}", String::from_utf8_lossy(bytes));
+    }
+
+    #[test]
+    fn a_fault_has_its_byte() {
+        check(b"{\"a\": 1,}", "trailing comma", 8);
+        check(b"{\n  \"a\" 1}", "expected `:`", 8);
+        check("{\"é\" 1}".as_bytes(), "expected `:`", 6);
+        check(b"[1, 2", "EOF while parsing a list", 5);
+        check(b"", "EOF while parsing a value", 0);
+        check(b"[1]\n\n]", "trailing characters", 5);
+        check(b"{\"a\": \"\xff\"}", "the file is not UTF-8 text", 7);
+        assert!(parse("\u{feff}{}".into()).1.is_ok());
+    }
+}

@@ -1,0 +1,88 @@
+//! Findings for people, as a compiler prints them.
+
+use std::ops::Range;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+use anstream::{AutoStream, ColorChoice};
+use apiflow_core::diagnostic::{Diagnostic, Severity};
+
+use super::findings::{Finding, Region, Report};
+
+/// The longest excerpt that is shown whole, in bytes.
+const MAX_LINE: usize = 2_000;
+
+/// How many bytes are shown before and after a place in a longer one.
+const SHOWN_AROUND: usize = 80;
+
+/// The findings and a line that counts them; with colours where standard output is a terminal that wants them.
+pub(super) fn write(reports: &[Report<'_>]) -> String {
+    let plain = AutoStream::choice(&std::io::stdout()) == ColorChoice::Never;
+    let renderer = if plain { Renderer::plain() } else { Renderer::styled() };
+    let mut said: Vec<String> = Vec::new();
+    for report in reports {
+        for finding in &report.findings {
+            said.push(renderer.render(&[group(report, finding)]));
+            said.push(String::new());
+        }
+    }
+    said.push(summary(reports));
+    said.join("\n")
+}
+
+fn group<'r>(report: &'r Report<'_>, finding: &'r Finding) -> Group<'r> {
+    let Diagnostic { code, severity, message, help, fix, .. } = &finding.diagnostic;
+    let level = match severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+        Severity::Hint => Level::INFO.with_name("hint"),
+    };
+    let text = &report.source.text;
+    let region = Region::of(text, &finding.at);
+    let (lines, at) = excerpt(text, &finding.at);
+    let snippet = Snippet::source(lines).line_start(region.start_line);
+    let title = level.primary_title(message).id(code);
+    // The column is counted in the excerpt, which is not all of a very long line.
+    let group = if at.start + 1 == region.start_column || lines.len() < MAX_LINE {
+        title.element(snippet.path(report.source.name()).annotation(AnnotationKind::Primary.span(at)))
+    } else {
+        let origin = Origin::path(report.source.name()).line(region.start_line).char_column(region.start_column);
+        title.element(origin).element(snippet.annotation(AnnotationKind::Primary.span(at)))
+    };
+    let help = help.as_deref().map(|help| Level::HELP.message(help));
+    let fix = fix.as_ref().map(|fix| Level::HELP.with_name("fix").message(&fix.label));
+    group.elements(help).elements(fix)
+}
+
+/// The line or lines that hold a place, and the place in them; of a very long line the part around the place.
+fn excerpt<'t>(text: &'t str, at: &Range<usize>) -> (&'t str, Range<usize>) {
+    let line_start = text[..at.start].rfind('\n').map_or(0, |newline| newline + 1);
+    let line_end = text[at.end..].find('\n').map_or(text.len(), |newline| at.end + newline);
+    let (start, end) = match line_end - line_start {
+        0..MAX_LINE => (line_start, line_end),
+        _ => {
+            let start = text.floor_char_boundary(at.start.saturating_sub(SHOWN_AROUND));
+            let end = text.ceil_char_boundary((at.start + SHOWN_AROUND).min(text.len()));
+            (line_start.max(start), line_end.min(end))
+        }
+    };
+    (&text[start..end], at.start - start..at.end.min(end) - start)
+}
+
+fn summary(reports: &[Report<'_>]) -> String {
+    let count = |severity| reports.iter().map(|report| report.count(severity)).sum::<usize>();
+    let files = counted(reports.len(), "file");
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    if errors + warnings + count(Severity::Hint) == 0 {
+        return format!("{files} checked, nothing to say");
+    }
+    let most = if errors > 0 { Severity::Error } else { Severity::Warning };
+    let findings = reports.iter().flat_map(|report| &report.findings);
+    let example = findings.map(|finding| &finding.diagnostic).find(|found| found.severity == most);
+    let explained = example.map(|found| format!("; `apiflow explain {}` says more", found.code)).unwrap_or_default();
+    format!("{files} checked: {}, {}{explained}", counted(errors, "error"), counted(warnings, "warning"))
+}
+
+fn counted(number: usize, name: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {name}{plural}")
+}
