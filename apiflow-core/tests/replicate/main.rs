@@ -2,6 +2,7 @@
 
 mod faults;
 mod founding;
+mod given_up;
 mod growth;
 mod parallel;
 mod queue;
