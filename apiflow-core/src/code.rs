@@ -6,7 +6,8 @@ mod types;
 
 use oxc_allocator::Allocator;
 use oxc_ast::ast::{
-    BindingPattern, Declaration, ExportDefaultDeclarationKind, Expression, FormalParameters, Statement,
+    BindingPattern, Declaration, ExportDefaultDeclarationKind, Expression, FormalParameters, ImportOrExportKind,
+    Statement,
 };
 use oxc_parser::{ParseOptions, Parser};
 use oxc_span::{GetSpan as _, SourceType, Span};
@@ -84,6 +85,16 @@ pub fn read(content: &str) -> Result<Code, SyntaxFault> {
             }
             Statement::VariableDeclaration(variables) => {
                 main = main.or(variables.declarations.iter().find_map(|one| main_of_value(&one.id, one.init.as_ref())));
+            }
+            // Types alone are nothing when it runs.
+            Statement::ImportDeclaration(import) if import.import_kind == ImportOrExportKind::Type => {
+                blanks.push(import.span);
+            }
+            Statement::ExportFromDeclaration(export) if export.export_kind == ImportOrExportKind::Type => {
+                blanks.push(export.span);
+            }
+            Statement::ExportAllDeclaration(export) if export.export_kind == ImportOrExportKind::Type => {
+                blanks.push(export.span);
             }
             Statement::ImportDeclaration(_)
             | Statement::ExportFromDeclaration(_)
@@ -240,7 +251,7 @@ mod tests {
             1,
         );
         refused("function main({ a }) {}", "`main` takes its inputs by name: name each parameter", 1, 15);
-        refused("export function main(a { }", "`{` is never closed", 1, 24);
+        refused("export function main(a { }", "`(` is never closed", 1, 21);
         assert!(read(&format!("function main() {{ return {}1 }}", "(".repeat(99))).is_err());
     }
 

@@ -132,6 +132,12 @@ pub(super) struct Step {
     pub(super) error: Option<Value>,
     /// Whether an error handler has run for the error already.
     pub(super) handled: bool,
+    /// Bound on each whole attempt of a module that holds others, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) bound_ms: Option<u64>,
+    /// When the attempt under way counts as too slow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) until: Option<Timestamp>,
     /// Under what its result is to be kept for later runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) cache: Option<CacheKey>,

@@ -41,8 +41,8 @@ pub(super) fn apply(run: &mut Run, seq: u64, at: Timestamp, event: &Event) {
             frame.entered = true;
             frame.cache.clone_from(cache);
         }),
-        Event::StepStarted { frame, step_id, path, start, cache } => {
-            step_started(run, seq, at, *frame, (step_id, path), start, cache.as_ref());
+        Event::StepStarted { frame, step_id, path, start, bound_ms, cache } => {
+            step_started(run, seq, at, *frame, (step_id, path), start, (*bound_ms, cache.as_ref()));
         }
         Event::StepPassed { frame, step_id, path, skipped, result } => {
             step_passed(run, seq, at, *frame, (step_id, path), *skipped, result);
@@ -77,6 +77,7 @@ pub(super) fn apply(run: &mut Run, seq: u64, at: Timestamp, event: &Event) {
         }
         Event::GatePassed { frame, taken, faulty } => gates::passed(run, seq, *frame, taken, *faulty),
         Event::GateFailed { frame, error } => gates::failed(run, seq, *frame, error),
+        Event::TimedOut { frame } => frames::timed_out(run, at, *frame),
         Event::RaceWon { frame, slot } => frames::won(run, at, *frame, *slot),
         Event::SleepStarted { frame, until } => {
             set_stage(run, *frame, Stage::Sleeping { until: *until });
@@ -208,7 +209,7 @@ fn step_started(
     frame: u64,
     (step_id, path): (&str, &str),
     start: &Start,
-    cache: Option<&CacheKey>,
+    (bound_ms, cache): (Option<u64>, Option<&CacheKey>),
 ) {
     started(run, at);
     let failures = step_of(run, frame).map_or(0, |step| step.failures);
@@ -229,6 +230,8 @@ fn step_started(
         result: ValueRef::Row(seq),
         error: None,
         handled: false,
+        bound_ms,
+        until: None,
         cache: cache.cloned(),
         resumes: Vec::new(),
     };
@@ -294,6 +297,7 @@ fn begin(run: &mut Run, seq: u64, at: Timestamp, frame: u64, attempt: Attempt) {
         run.control.effects.insert(open.effect, frame);
     }
     let Some(step) = step_of(run, frame) else { return };
+    step.until = step.bound_ms.filter(|_| stage == Stage::Children).map(|bound| at.plus_ms(bound));
     step.stage = stage;
     // What the branches of the last attempt left is not merged: nobody will look at it again.
     let left = std::mem::replace(&mut step.children, children).map(|children| children.scopes);
@@ -327,6 +331,8 @@ fn step_passed(
         result: result.clone(),
         error: None,
         handled: false,
+        bound_ms: None,
+        until: None,
         cache: None,
         resumes: Vec::new(),
     };

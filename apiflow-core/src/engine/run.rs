@@ -76,6 +76,9 @@ impl Run {
             return effects;
         }
         for (&frame, state) in &self.control.frames {
+            if let Some(until) = state.step.as_ref().and_then(|step| step.until) {
+                effects.push(Effect::Wait { frame, until });
+            }
             match state.step.as_ref().map(|step| &step.stage) {
                 Some(Stage::Call(open)) if open.operation.is_some() => effects.push(Effect::Poll(open.call())),
                 Some(Stage::Call(open)) => effects.push(Effect::Call(open.call())),

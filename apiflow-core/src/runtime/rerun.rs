@@ -1,11 +1,11 @@
 //! Running a job again from one of its steps: what came before is taken over, not paid again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use super::Runtime;
-use crate::engine::{Event, Program, Recorded, Target};
+use crate::engine::{Event, Program, Recorded, Target, step_key};
 use crate::ports::{JobBundle, Kept, StepRow, StepStatus, StoreError, Timestamp};
 
 /// Rows that are read at a time.
@@ -34,9 +34,19 @@ struct TakenApproval {
 }
 
 impl TakenOver {
-    /// How many steps are taken over.
-    pub fn steps(&self) -> usize {
-        self.steps.len()
+    /// Whether it has the outcome of a step, by itself or within that of a module around it.
+    pub fn holds(&self, path: &str, step_id: &str) -> bool {
+        let mut key = step_key(path, step_id);
+        loop {
+            if self.steps.iter().any(|step| step_key(&step.path, &step.step_id) == key) {
+                return true;
+            }
+            // `loop[2]/draw` is within `loop`.
+            match key.rfind('[') {
+                Some(end) => key.truncate(end),
+                None => return false,
+            }
+        }
     }
 
     /// Writes it behind the events that make a new job.
@@ -47,7 +57,7 @@ impl TakenOver {
             seq
         };
         for step in self.steps {
-            let key = crate::engine::step_key(&step.path, &step.step_id);
+            let key = step_key(&step.path, &step.step_id);
             let seq = add(Event::Kept { path: step.path, step_id: step.step_id }, step.result);
             kept.insert(key, Kept { seq, error: step.error });
         }
@@ -90,24 +100,14 @@ pub async fn taken_over(
         }
     }
     // What is inside a module that is taken over whole is not asked for again.
-    let whole: Vec<String> =
-        taken.steps.iter().map(|step| crate::engine::step_key(&step.path, &step.step_id)).collect();
-    let whole: std::collections::BTreeSet<&str> = whole.iter().map(String::as_str).collect();
-    let inside = |path: &str| {
-        let mut around = path;
-        while let Some((before, _)) = around.rsplit_once('[') {
-            if whole.contains(before) {
-                return true;
-            }
-            around = before;
-        }
-        false
-    };
-    let (_, steps): (Vec<TakenStep>, Vec<TakenStep>) = taken.steps.iter().cloned().partition(|step| inside(&step.path));
-    let kept: std::collections::BTreeSet<(String, String)> =
-        steps.iter().map(|step| (step.path.clone(), step.step_id.clone())).collect();
-    let approvals = approvals(runtime, job, &kept).await?;
-    Ok(TakenOver { steps, approvals })
+    let whole = taken.clone();
+    taken.steps.retain(|step| match step.path.rfind('[') {
+        Some(end) => !whole.holds("", &step.path[..end]),
+        None => true,
+    });
+    let kept = taken.steps.iter().map(|step| (step.path.clone(), step.step_id.clone())).collect();
+    taken.approvals = approvals(runtime, job, &kept).await?;
+    Ok(taken)
 }
 
 fn has_outcome(row: &StepRow) -> bool {
@@ -121,7 +121,7 @@ fn has_outcome(row: &StepRow) -> bool {
 async fn approvals(
     runtime: &Runtime,
     job: &str,
-    kept: &std::collections::BTreeSet<(String, String)>,
+    kept: &BTreeSet<(String, String)>,
 ) -> Result<Vec<TakenApproval>, StoreError> {
     let store = &runtime.inner.parts.store;
     let mut at: BTreeMap<u64, (String, String)> = BTreeMap::new();

@@ -4,19 +4,60 @@ use serde_json::{Value, json};
 
 use super::random::{Random, hash};
 
-/// A call of a step: the n-th that is made at this place, from 0.
+/// Where something happens: the modules around it, with branch or iteration, and with the attempt from the second on.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place(String);
+
+impl Place {
+    /// Inside a branch or iteration of a module.
+    pub(crate) fn inside(&self, module: &str, attempt: u32, slot: usize) -> Self {
+        let mark = if attempt == 0 { String::new() } else { format!("#{attempt}") };
+        self.with(&format!("{module}{mark}[{slot}]"))
+    }
+
+    /// Inside the error handler of a step.
+    pub(crate) fn handler(&self, module: &str) -> Self {
+        self.with(&format!("{module}[failure]"))
+    }
+
+    fn with(&self, segment: &str) -> Self {
+        if self.0.is_empty() { Self(segment.to_owned()) } else { Self(format!("{}/{segment}", self.0)) }
+    }
+
+    /// The same as the engine writes it: without attempts.
+    pub(crate) fn path(&self) -> String {
+        let mut path = String::new();
+        let mut skips = false;
+        for character in self.0.chars() {
+            skips = (skips || character == '#') && character != '[';
+            if !skips {
+                path.push(character);
+            }
+        }
+        path
+    }
+
+    /// The branch that this is in of an attempt of a module, if it is in one.
+    pub(crate) fn slot_in(&self, of: &CallKey) -> Option<usize> {
+        let probe = of.place.inside(&of.step_id, of.nth, 0).0;
+        let prefix = probe.strip_suffix("0]").expect("a slot ends a place");
+        self.0.strip_prefix(prefix)?.split_once(']')?.0.parse().ok()
+    }
+}
+
+/// An attempt of a step: the n-th that is made at this place, from 0. One that repeats a call of unknown fate is none
+/// of its own.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct CallKey {
-    /// The modules around the step, with branch and iteration.
-    pub(crate) path: String,
+    pub(crate) place: Place,
     pub(crate) step_id: String,
     pub(crate) nth: u32,
 }
 
 impl std::fmt::Display for CallKey {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let slash = if self.path.is_empty() { "" } else { "/" };
-        write!(formatter, "{}{slash}{} (call {})", self.path, self.step_id, self.nth + 1)
+        let slash = if self.place.0.is_empty() { "" } else { "/" };
+        write!(formatter, "{}{slash}{} (attempt {})", self.place.0, self.step_id, self.nth + 1)
     }
 }
 
@@ -162,4 +203,12 @@ pub(crate) fn canonical(value: &Value) -> String {
         Value::Array(items) => format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(",")),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.to_string(),
     }
+}
+
+/// What inline code gives: its arguments, or an exception where its text throws and `x` is a number.
+pub(crate) fn run_code(content: &str, args: &Value) -> Result<Value, Value> {
+    if content.contains("throw") && args["x"].is_number() {
+        return Err(json!({"name": "CodeError", "message": "`main` failed"}));
+    }
+    Ok(json!({"n": 1, "got": short(args)}))
 }

@@ -23,14 +23,12 @@ mod shrink;
 mod values;
 mod world;
 
-use std::collections::BTreeSet;
-
 use decisions::Decisions;
 use document::Document;
 use fate::{CallKey, Fate, Kind, error};
 use history::{History, Violation, ensure};
 use invariants::Watch;
-use reference::Answers;
+use reference::{Answers, Observed};
 use serde_json::Value;
 use shrink::{Case, shrink};
 use world::Outcome;
@@ -38,18 +36,17 @@ use world::Outcome;
 /// Seeds that are lived unless said otherwise.
 const SEEDS: u64 = 10_000;
 /// One in so many worlds is checked with all that is costly.
-const THOROUGH: u64 = 8;
+const THOROUGH: u64 = 6;
 
 /// The providers, as the reference asks them.
 struct Fates<'a> {
     seed: u64,
-    /// Calls whose fate nobody could find out.
-    unknown: &'a BTreeSet<CallKey>,
+    observed: &'a Observed,
 }
 
 impl Answers for Fates<'_> {
-    fn answer(&self, key: &CallKey, path: &str, _attempt: u32, args: &Value) -> Result<Value, Value> {
-        if self.unknown.contains(key) {
+    fn answer(&self, key: &CallKey, path: &str, args: &Value) -> Result<Value, Value> {
+        if self.observed.unknown.contains(key) {
             return Err(error("submit_unknown"));
         }
         Fate::of(self.seed, key, Kind::at(path)).outcome(args)
@@ -71,10 +68,16 @@ fn ends_as_the_reference(document: &Document, seed: u64, outcome: &Outcome) -> R
     if outcome.cancelled {
         return Ok(());
     }
-    let expected = reference::run(document, &Fates { seed, unknown: &outcome.unknown });
-    ensure(outcome.end == expected, "a job ends as the reference does", || {
-        format!("the job ended as\n{:#?}\nbut the reference as\n{expected:#?}", outcome.end)
-    })
+    let observed = &outcome.observed;
+    let expected = reference::run(document, &Fates { seed, observed }, observed);
+    ensure(outcome.end == expected.end, "a job ends as the reference does", || {
+        format!("the job ended as\n{:#?}\nbut the reference as\n{:#?}", outcome.end, expected.end)
+    })?;
+    for found in expected.found {
+        let is_known = expected.computed.contains(&found) || !observed.winners.is_empty();
+        ensure(is_known, "a kept result is that of an equal step", || format!("{found:?}"))?;
+    }
+    Ok(())
 }
 
 /// Lives the world of a seed; a failure is made smaller and told.

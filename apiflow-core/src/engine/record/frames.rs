@@ -73,6 +73,8 @@ pub(super) fn opened(run: &mut Run, parent: u64, child: u64, slot: u64, handler:
                 frame.flow = flow.unwrap_or_default();
                 let definition = run.program.flows.get(frame.flow);
                 frame.list = definition.map_or(0, |flow| flow.list);
+                // Its own error handler is its own affair, also where it is called by one.
+                frame.handler = false;
                 frame.entered = definition.is_none_or(|flow| !flow.asks());
                 if definition.is_some_and(|flow| flow.env.is_some()) {
                     frame.env = frame.flow;
@@ -152,6 +154,16 @@ pub(super) fn won(run: &mut Run, at: Timestamp, frame: u64, slot: u64) {
         run.control.scopes.remove(scope);
     }
     for child in losers {
+        drop_frame(run, at, child);
+    }
+}
+
+/// A module that holds others took too long: what it has at work is given up.
+pub(super) fn timed_out(run: &mut Run, at: Timestamp, frame: u64) {
+    let Some(step) = step_of(run, frame) else { return };
+    step.until = None;
+    let Some(children) = step.children.as_mut() else { return };
+    for child in std::mem::take(&mut children.open) {
         drop_frame(run, at, child);
     }
 }

@@ -189,9 +189,6 @@ impl<'d, 'p> Fields<'d, 'p> {
         let place = self.place.key(name);
         let message = format!("`{name}` must be {expected}, found {}", kind_of(value));
         let found = reader.broken_at(&place, codes::WRONG_TYPE, message);
-        reader.findings.push(match mend::retyped(wanted, value) {
-            Some(right) => mend::changed(found, right),
-            None => found,
-        });
+        reader.findings.push(mend::in_type(found, wanted, value));
     }
 }

@@ -150,25 +150,7 @@ impl Reader {
 
 /// A module that stands for one that can't be read.
 fn harmless() -> Module {
-    Module {
-        id: String::new(),
-        summary: None,
-        value: nothing(),
-        stop_after_if: None,
-        stop_after_all_iters_if: None,
-        skip_if: None,
-        sleep: None,
-        cache_ttl: None,
-        timeout: None,
-        delete_after_use: None,
-        delete_after_secs: None,
-        mock: None,
-        suspend: None,
-        priority: None,
-        continue_on_error: false,
-        retry: None,
-        extra: Map::new(),
-    }
+    Module::of(nothing())
 }
 
 fn nothing() -> ModuleValue {
