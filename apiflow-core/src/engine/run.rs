@@ -131,6 +131,7 @@ impl Run {
                 .and_then(|ending| ending.output.as_ref())
                 .map(|output| serde_json::to_value(output).expect("a reference is plain data")),
             error: ending.and_then(|ending| ending.error.clone()),
+            erase_at: self.control.finished_at.filter(|_| finished).and_then(|end| self.program.next_erasure(end, None)),
         }
     }
 

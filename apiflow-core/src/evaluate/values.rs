@@ -120,6 +120,7 @@ impl Values {
                 }
                 ValueRef::List(list) => self.list(*list).await,
                 ValueRef::Args(args) => self.args(args).await,
+                ValueRef::Erased => Ok(json!({})),
             }
         })
     }

@@ -1,5 +1,6 @@
 //! The driver against a stand-in for Replicate, over real HTTP.
 
+mod erasure;
 mod faults;
 mod founding;
 mod given_up;

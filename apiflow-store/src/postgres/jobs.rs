@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use apiflow_core::ports::{
-    CallRecord, Claim, Commit, Created, DuePoll, EventRow, InboxMessage, JobFilter, JobRow, Loaded, NewJob, Renewed,
+    CallRecord, Claim, Commit, Created, DueErasure, DuePoll, Erasure, EventRow, InboxMessage, JobFilter, JobRow, Loaded, NewJob, Renewed,
     StepRow, Store, StoreError, Timestamp,
 };
 use async_trait::async_trait;
@@ -219,6 +219,14 @@ impl Store for PostgresStore {
         Ok(())
     }
 
+    async fn take_erasures(&self, limit: u32, lease: Duration) -> Result<Vec<DueErasure>, StoreError> {
+        self.take_due_erasures(limit, lease).await.map_err(backend)
+    }
+
+    async fn erase(&self, erasure: Erasure) -> Result<(), StoreError> {
+        self.erase_part(&erasure).await
+    }
+
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
         let (moment,): (Option<i64>,) = sqlx::query_as(sql::NEXT_DUE).fetch_one(&self.pool).await.map_err(backend)?;
         Ok(moment.map(Timestamp))
@@ -299,7 +307,7 @@ impl PostgresStore {
         Ok((claims.collect(), slots_are_free))
     }
 
-    async fn status(&self, job: &str) -> Result<Option<(String,)>, StoreError> {
+    pub(super) async fn status(&self, job: &str) -> Result<Option<(String,)>, StoreError> {
         sqlx::query_as(sql::JOB_STATUS).bind(job).fetch_optional(&self.pool).await.map_err(backend)
     }
 
