@@ -160,6 +160,7 @@ impl Eraser {
             | Event::ApprovalReceived { .. }
             | Event::GateClosed { .. }
             | Event::GateFailed { .. }
+            | Event::TimedOut { .. }
             | Event::RaceWon { .. }
             | Event::SleepStarted { .. }
             | Event::Advanced { .. }
@@ -194,6 +195,7 @@ impl Eraser {
             | Event::ApprovalReceived { .. }
             | Event::GateClosed { .. }
             | Event::GatePassed { .. }
+            | Event::TimedOut { .. }
             | Event::RaceWon { .. }
             | Event::SleepStarted { .. }
             | Event::Advanced { .. }
@@ -285,7 +287,7 @@ mod tests {
         take(&mut run, Input::Tick);
         let Some(Effect::Prepare(asked)) = run.free() else { panic!("a step can begin") };
         let prepared = Prepared::Inputs { args: json!({"a": 1}), cache: None, timeout_ms: 1_000, bound_ms: None };
-        take(&mut run, Input::Prepared { frame: asked.frame, prepared });
+        take(&mut run, Input::Prepared { frame: asked.frame, prepared, bound_ms: None });
         let open = run.pending().into_iter().find_map(|effect| match effect {
             Effect::Call(call) => Some(call.effect),
             Effect::Prepare(_) | Effect::Conclude(_) | Effect::Cancel(_) | Effect::Poll(_) | Effect::Wait { .. } => {
