@@ -123,6 +123,11 @@ impl Gates {
         Ok(answers)
     }
 
+    /// Approvals that no gate has taken yet.
+    pub(crate) fn waiting(&self) -> usize {
+        self.received.len() - self.taken.len()
+    }
+
     /// How each gate ended.
     pub(super) fn ends(&self, values: &Values) -> BTreeMap<(Place, String), GateEnd> {
         let resume = |seq: u64, approver: Option<String>| Resume { payload: values.resolve(&ValueRef::Row(seq)), approver };
