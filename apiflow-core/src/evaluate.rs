@@ -358,6 +358,8 @@ impl Evaluation<'_> {
                     }
                     Value::Array(payloads)
                 }
+                "flow_job_id" => json!(self.values.job()),
+                "started_at" | "WM_SCHEDULED_FOR" => json!(self.run.began_at().to_rfc3339()),
                 "approvers" => names.resumes.iter().filter_map(|resume| resume.approver.as_deref()).collect(),
                 _ => continue,
             };

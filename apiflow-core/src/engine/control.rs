@@ -45,6 +45,8 @@ pub(super) struct Control {
     pub(super) seed: u64,
     pub(super) next_frame: u64,
     pub(super) retry_count: u64,
+    #[serde(default)]
+    pub(super) created_at: Timestamp,
     pub(super) started_at: Option<Timestamp>,
     pub(super) finished_at: Option<Timestamp>,
     pub(super) frames: BTreeMap<u64, Frame>,

@@ -18,6 +18,7 @@ impl Control {
             seed: 0,
             next_frame: 0,
             retry_count: 0,
+            created_at: Timestamp(0),
             started_at: None,
             finished_at: None,
             frames: std::collections::BTreeMap::new(),
@@ -34,7 +35,7 @@ impl Control {
 pub(super) fn apply(run: &mut Run, seq: u64, at: Timestamp, event: &Event) {
     run.control.seq = seq;
     match event {
-        Event::Created { seed, preprocess } => created(run, seq, *seed, *preprocess),
+        Event::Created { seed, preprocess } => created(run, seq, at, *seed, *preprocess),
         Event::Kept { .. } => {}
         Event::Preprocessed { frame } => frames::preprocessed(run, *frame),
         Event::Entered { frame, cache } => with(run, *frame, |frame| {
@@ -149,11 +150,12 @@ fn json(reference: &ValueRef) -> Option<Value> {
     serde_json::to_value(reference).ok()
 }
 
-fn created(run: &mut Run, seq: u64, seed: u64, preprocess: bool) {
+fn created(run: &mut Run, seq: u64, at: Timestamp, seed: u64, preprocess: bool) {
     let args = Args::of(ValueRef::Row(seq));
     let flow = run.program.flows.first();
     let preprocessor = flow.and_then(|flow| flow.preprocessor).filter(|_| preprocess);
     run.control.seed = seed;
+    run.control.created_at = at;
     run.control.next_frame = 1;
     run.control.scopes.insert(0, Scope::default());
     let frame = Frame {

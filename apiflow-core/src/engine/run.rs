@@ -155,6 +155,11 @@ impl Run {
         queue_priority(at.max(), self.program.flows.first().and_then(|flow| flow.priority))
     }
 
+    /// The moment of the first step, or of the job itself while no step has begun.
+    pub fn began_at(&self) -> Timestamp {
+        self.control.started_at.unwrap_or(self.control.created_at)
+    }
+
     /// The job's status.
     pub fn status(&self) -> JobStatus {
         self.control.status

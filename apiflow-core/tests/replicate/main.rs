@@ -3,6 +3,7 @@
 mod erasure;
 mod faults;
 mod founding;
+mod given_up;
 mod growth;
 mod parallel;
 mod queue;
