@@ -1,4 +1,4 @@
-//! The one door: `cargo xtask build | demo | test | ci | bench | openapi`.
+//! The one door: `cargo xtask build | demo | test | ci | bench | fuzz | openapi`.
 
 #[cfg(feature = "bench")]
 mod bench;
@@ -6,6 +6,7 @@ mod build;
 mod ci;
 mod demo;
 mod frontend;
+mod fuzz;
 mod machine;
 mod openapi;
 mod postgres;
@@ -63,6 +64,8 @@ enum Task {
         #[arg(long, default_value_t = 50)]
         runs: usize,
     },
+    /// Look for documents and texts on which the core panics, overflows or does not end.
+    Fuzz(fuzz::Fuzz),
     /// Write openapi.json and the page's types again from the routes.
     Openapi {
         /// Only say whether they are up to date.
@@ -97,6 +100,12 @@ async fn perform(task: Task) -> Result {
         Task::Test { only } => test::run(&only).await,
         Task::Ci => ci::run().await,
         Task::Bench { runs } => measure(runs).await,
+        Task::Fuzz(arguments) => {
+            // A thread that nothing waits for when the task is interrupted.
+            let (tell, told) = tokio::sync::oneshot::channel();
+            std::thread::spawn(move || tell.send(fuzz::run(&arguments)));
+            told.await.map_err(|_| "the fuzzer itself panicked".to_owned())?
+        }
         Task::Openapi { check } => openapi::run(check).await,
     }
 }
