@@ -15,6 +15,7 @@ mod merge;
 mod options;
 mod output;
 mod plan;
+mod plans;
 mod presets;
 mod reading;
 mod recover;
@@ -32,6 +33,7 @@ pub use self::error::{CallError, ErrorClass, from_http_error};
 pub(crate) use self::options::{check_errors, check_hosts, check_operation, check_success};
 pub use self::plan::{CallPlan, plan};
 pub(crate) use self::plan::{check_call, check_connector};
+pub(crate) use self::plans::JobPlans;
 pub use self::presets::{Preset, presets};
 use crate::ports::HttpRequest;
 

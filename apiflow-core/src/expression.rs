@@ -7,7 +7,6 @@
 //! keep every one of them within the stack that its caller has, here as well as in the JavaScript engine.
 
 mod brackets;
-mod inline;
 mod lines;
 mod natural;
 mod parse;
@@ -20,14 +19,14 @@ mod scan;
 mod token;
 mod wanted;
 
-pub use inline::{Inline, LANGUAGES, Parameter, inline};
 pub use parse::check;
+pub(crate) use parse::located;
 pub use path::{PlainPath, Segment, plain_path};
 pub use program::program;
 pub use quick::quick;
 pub use reader::{Reader, Reading};
 pub use references::{NameUse, Reference, References, references};
-pub use scan::{MAX_CHAIN, MAX_DEPTH, MAX_PREFIX, MAX_REGEX_GROUPS, scan};
+pub use scan::{MAX_CHAIN, MAX_DEPTH, MAX_PREFIX, MAX_REGEX_GROUPS, scan, scan_code};
 pub use wanted::{Wanted, WantedResults, wanted};
 
 use crate::diagnostic::Span;
@@ -73,7 +72,7 @@ pub struct SyntaxFault {
 
 impl SyntaxFault {
     /// A fault at a byte of the text.
-    fn at(source: &str, byte: usize, message: impl Into<String>) -> Self {
+    pub(crate) fn at(source: &str, byte: usize, message: impl Into<String>) -> Self {
         Self { message: message.into(), span: Some(span(source, byte)) }
     }
 }

@@ -3,10 +3,16 @@
 //! Everything outside the features `runtime`, `http`, `boa` and `sandbox` is pure: no clock, randomness,
 //! environment, file, network, tokio or JavaScript engine. Those arrive through [`ports`].
 
+#[cfg(feature = "boa")]
+pub mod boa;
 pub mod call;
 pub mod catalog;
+pub mod code;
 pub mod diagnostic;
+mod digest;
+pub mod dry_run;
 pub mod engine;
+mod evaluate;
 pub mod expression;
 #[cfg(feature = "http")]
 pub mod http;

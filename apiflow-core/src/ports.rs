@@ -7,10 +7,11 @@ mod secrets;
 mod store;
 
 pub use clock::{Clock, Timestamp};
-pub use evaluator::{EvaluationError, Evaluator, Script};
+pub use evaluator::{EvaluationError, Evaluator, Script, ScriptForm};
 pub use http::{HttpClient, HttpError, HttpReply, HttpRequest, RequestBody, SecretPlace, SecretUse};
 pub use secrets::{Secret, Secrets};
 pub use store::{
-    CallRecord, Claim, Commit, Created, DuePoll, EventRow, Idempotency, InboxMessage, JobBundle, JobFilter, JobPatch,
-    JobRow, JobStatus, LeaseChange, Loaded, NewJob, Poll, Renewed, SnapshotRow, StepRow, StepStatus, Store, StoreError,
+    CachedRow, CallRecord, Claim, Commit, Concurrency, Created, DueErasure, DuePoll, ErasedJob, Erasure, EventRow, Idempotency, InboxMessage,
+    JobBundle, JobFilter, JobPatch, JobRow, JobStatus, Kept, LeaseChange, Loaded, NewJob, Poll, Renewed, SnapshotRow,
+    StepRow, StepStatus, Store, StoreError,
 };

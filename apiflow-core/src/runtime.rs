@@ -9,19 +9,21 @@ pub mod boa;
 pub mod clock;
 pub mod conformance;
 mod drive;
+mod erasure;
 mod hub;
 #[cfg(all(feature = "http", feature = "boa"))]
 pub mod local;
 pub mod memory;
-mod prepare;
 mod provider;
+mod queue;
+mod rerun;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod secrets;
-mod values;
 mod worker;
 
 pub use hub::Watch;
+pub use rerun::{TakenOver, taken_over};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,13 +31,15 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::catalog::{Connector, Node};
-use crate::engine::{Event, Fact, Recorded, Run, ValueRef};
+use crate::engine::{Event, Fact, Recorded, Run, Target, ValueRef};
+use crate::evaluate::Values;
 use crate::ports::{
-    Clock, Created, Evaluator, EventRow, HttpClient, Idempotency, JobBundle, JobRow, NewJob, Store, StoreError,
+    Clock, Created, Evaluator, EventRow, HttpClient, Idempotency, JobBundle, JobRow, NewJob, StepRow, StepStatus,
+    Store, StoreError,
 };
 use hub::Hub;
 use provider::Plans;
-use values::Values;
+use queue::Queue;
 
 /// The ports that a runtime works with.
 #[derive(Clone)]
@@ -65,6 +69,8 @@ pub struct RuntimeSettings {
     pub grace: Duration,
     /// The largest result of a step, in bytes of JSON.
     pub max_result_bytes: usize,
+    /// Iterations of a while loop, at most; over it the loop fails.
+    pub max_while_iterations: u64,
 }
 
 impl RuntimeSettings {
@@ -77,6 +83,7 @@ impl RuntimeSettings {
             idle: Duration::from_millis(500),
             grace: Duration::from_secs(5),
             max_result_bytes: 1024 * 1024,
+            max_while_iterations: 10_000,
         }
     }
 }
@@ -100,8 +107,44 @@ pub struct NewRun {
     pub bundle: JobBundle,
     /// Its input, checked and filled by the caller.
     pub input: Value,
+    /// Whether the document's preprocessor, if it has one, makes the flow's input of `input` first.
+    pub preprocess: bool,
+    /// What it takes over from an earlier run.
+    pub taken_over: TakenOver,
     /// Makes a repetition find the first job.
     pub idempotency: Option<Idempotency>,
+}
+
+/// An answer to a gate (`suspend`).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Approval {
+    /// Which gate is meant.
+    pub target: Target,
+    /// Who gives it.
+    pub approver: Option<String>,
+    /// Whether it is a disapproval.
+    pub disapproves: bool,
+    /// What comes with it: `resume` in the module after the gate.
+    pub payload: Value,
+}
+
+impl NewRun {
+    /// A run of a document that is not saved, by nobody in particular.
+    pub fn new(id: impl Into<String>, seed: u64, bundle: JobBundle, input: Value) -> Self {
+        Self {
+            id: id.into(),
+            seed,
+            name: String::new(),
+            workflow_id: None,
+            node_id: None,
+            created_by: None,
+            bundle,
+            input,
+            preprocess: false,
+            taken_over: TakenOver::default(),
+            idempotency: None,
+        }
+    }
 }
 
 /// Runs jobs. Cheap to clone.
@@ -123,10 +166,13 @@ impl Runtime {
         Self { inner: Arc::new(Inner { parts, settings, hub: Hub::new(), plans: Plans::new() }) }
     }
 
-    /// Makes a job, due at once; says whether it is new.
+    /// Makes a job, due at once or as the document's concurrency limit has it; says whether it is new.
     pub async fn submit(&self, run: NewRun) -> Result<Created, StoreError> {
         let now = self.inner.parts.clock.now();
-        let events = Run::create(run.seed, run.input, now);
+        let mut bundle = run.bundle;
+        let queue = Queue::read(&bundle.document, run.workflow_id.as_deref(), &run.input);
+        let mut events = Run::create(run.seed, run.preprocess, run.input, now);
+        run.taken_over.write(now, &mut events, &mut bundle.kept);
         let job = NewJob {
             id: run.id,
             name: run.name,
@@ -134,7 +180,9 @@ impl Runtime {
             node_id: run.node_id,
             created_by: run.created_by,
             created_at: now,
-            bundle: run.bundle,
+            priority: queue.priority,
+            concurrency: queue.concurrency,
+            bundle,
             events: events.into_iter().map(row).collect(),
             idempotency: run.idempotency,
         };
@@ -143,10 +191,23 @@ impl Runtime {
         Ok(created)
     }
 
-    /// Asks for a job's cancellation; says whether it was still active and not yet asked for.
+    /// Asks for a job's cancellation; says whether it was still active and not yet asked for. One that waits for other
+    /// runs to end does not wait any more.
     pub async fn cancel(&self, job: &str, reason: &str, by: Option<&str>) -> Result<bool, StoreError> {
         let fact = Fact::Cancel { reason: reason.to_owned(), by: by.map(str::to_owned) };
-        self.inner.deliver(job, "cancel", &fact, None).await
+        let new = self.inner.deliver(job, "cancel", &fact, None).await?;
+        // Also where it was asked for before: the one who asked may have failed between the two.
+        self.inner.parts.store.let_through(job).await?;
+        self.inner.hub.work();
+        Ok(new)
+    }
+
+    /// Gives an approval or disapproval to a job; says whether it is new and the job still active. `key` makes a
+    /// repetition of the same approval known.
+    pub async fn approve(&self, job: &str, key: &str, approval: Approval) -> Result<bool, StoreError> {
+        let Approval { target, approver, disapproves, payload } = approval;
+        let fact = Fact::Approval { target, approver, disapproves, payload };
+        self.inner.deliver(job, &format!("approval-{key}"), &fact, None).await
     }
 
     /// Returns the job when it has ended, or as it stands after `limit`; `None` where there is none.
@@ -168,6 +229,24 @@ impl Runtime {
         }
     }
 
+    /// The result of the step that answers waiting callers early (`early_return`), once it is there.
+    pub async fn early_return(&self, job: &str, step_id: &str) -> Result<Option<Value>, StoreError> {
+        let mut after = 0;
+        loop {
+            let rows = self.inner.parts.store.steps(job, after, 500).await?;
+            let Some(last) = rows.last() else { return Ok(None) };
+            after = last.ordinal;
+            let done = |row: &&StepRow| {
+                let has_result =
+                    matches!(row.status, StepStatus::Completed | StepStatus::Skipped | StepStatus::Suspended);
+                row.path.is_empty() && row.step_id == step_id && has_result
+            };
+            if let Some(output) = rows.iter().find(done).and_then(|row| row.output.as_ref()) {
+                return self.resolve(job, output).await.map(Some);
+            }
+        }
+    }
+
     /// Watches the jobs that this process works on, from now on: a hint, the store is the truth.
     pub fn watch(&self) -> Watch {
         self.inner.hub.watch()
@@ -177,7 +256,7 @@ impl Runtime {
     pub async fn resolve(&self, job: &str, reference: &Value) -> Result<Value, StoreError> {
         let reference: ValueRef = serde_json::from_value(reference.clone())
             .map_err(|error| StoreError::Backend(format!("job `{job}` holds an unreadable reference: {error}")))?;
-        Values::new(self.inner.parts.store.clone(), job).resolve(&reference).await
+        Values::new(Some(self.inner.parts.store.clone()), job).resolve(&reference).await
     }
 
     /// Works until `stop` is done: claims jobs, drives them, asks providers; then finishes the turns under way.

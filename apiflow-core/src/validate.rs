@@ -34,7 +34,7 @@ pub use suggest::nearest;
 
 use crate::catalog::Catalog;
 use crate::diagnostic::Diagnostic;
-use crate::openflow::{BranchAll, Module, ModuleValue, read};
+use crate::openflow::{Module, ModuleValue, read};
 use checker::{Around, Checker};
 use sub_flows::SubFlows;
 
@@ -72,11 +72,6 @@ pub fn unsupported(module: &Module) -> Option<&'static str> {
         | ModuleValue::BranchAll(_)
         | ModuleValue::Identity(_) => None,
     }
-}
-
-/// Whether the first branch that succeeds ends the module.
-fn race(branches: &BranchAll) -> bool {
-    branches.extra.get("race") == Some(&Value::Bool(true))
 }
 
 /// One token of a pointer in the order of the document: lists by number.

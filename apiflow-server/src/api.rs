@@ -10,7 +10,10 @@ pub use document::{
     Connector, ConnectorChange, Diagnostic, Diagnostics, Fix, NewConnector, NewNode, NewWorkflow, Node, NodeChange,
     NodeInput, NodeOutput, Severity, Span, ValidateRequest, ValueType, Workflow, WorkflowChange,
 };
-pub use job::{Call, Job, JobStatus, JobSummary, RunDocumentRequest, RunRequest, Step, StepStatus};
+pub use job::{
+    Approval, Call, Job, JobStatus, JobSummary, RerunRequest, ResumeAction, ResumeRequest, RunDocumentRequest,
+    RunRequest, RunWorkflowRequest, Step, StepStatus,
+};
 pub use user::{
     Login, LoginReply, NewSecret, NewTokenRequest, NewUser, Role, SecretInfo, SecretSource, TokenInfo, TokenReply,
     User, UserPatch,

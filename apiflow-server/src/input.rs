@@ -22,7 +22,17 @@ impl Retrieve for Nowhere {
 }
 
 /// Fills in top-level defaults and checks the input in full; faults have pointers below `/input`.
-pub(crate) fn checked(schema: Option<&Value>, mut input: Map<String, Value>) -> Result<Value, Problem> {
+pub(crate) fn checked(schema: Option<&Value>, input: Map<String, Value>) -> Result<Value, Problem> {
+    checked_at("/input", "the input does not match the schema", schema, input)
+}
+
+/// The same for a value at another place of a request.
+pub(crate) fn checked_at(
+    place: &str,
+    mismatch: &str,
+    schema: Option<&Value>,
+    mut input: Map<String, Value>,
+) -> Result<Value, Problem> {
     let Some(schema) = schema.filter(|schema| !schema.is_null()) else { return Ok(Value::Object(input)) };
     fill(schema, &mut input);
     let input = Value::Object(input);
@@ -32,13 +42,13 @@ pub(crate) fn checked(schema: Option<&Value>, mut input: Map<String, Value>) -> 
         .iter_errors(&input)
         .take(MOST_FAULTS)
         .map(|error| Fault {
-            pointer: format!("/input{}", error.instance_path()),
+            pointer: format!("{place}{}", error.instance_path()),
             message: error.masked().to_string(),
             code: None,
             help: None,
         })
         .collect();
-    if faults.is_empty() { Ok(input) } else { Err(Problem::invalid("the input does not match the schema", faults)) }
+    if faults.is_empty() { Ok(input) } else { Err(Problem::invalid(mismatch, faults)) }
 }
 
 /// A workflow's schema, ready to check inputs; the finding where it is no JSON Schema.

@@ -1,13 +1,15 @@
 //! From a request to a job: all that refuses a run is told before there is one.
 
+mod again;
 mod wait;
 
 use std::collections::BTreeSet;
 
 use apiflow_core::catalog::{self, Catalog, Node};
 use apiflow_core::diagnostic::{Diagnostic, has_errors};
+use apiflow_core::openflow::Selection;
 use apiflow_core::ports::{Created, Idempotency, JobBundle};
-use apiflow_core::runtime::{NewRun, node_bundle};
+use apiflow_core::runtime::{NewRun, TakenOver, node_bundle};
 use apiflow_core::validate::{self, codes};
 use apiflow_store::DocumentKind;
 use axum::Json;
@@ -31,6 +33,10 @@ pub(crate) struct Launch {
     node_id: Option<String>,
     bundle: JobBundle,
     input: Value,
+    preprocess: bool,
+    taken_over: TakenOver,
+    /// What was asked for besides, of a job that runs again.
+    again: Option<Value>,
 }
 
 impl Launch {
@@ -47,33 +53,58 @@ impl Launch {
         plan.arguments(&input).map_err(|error| input::refused(&error))?;
         let name = node.name.clone();
         let bundle = node_bundle(node, connector);
-        Ok(Self { name, workflow_id: None, node_id: Some(id.to_owned()), bundle, input: Value::Object(input) })
+        Ok(Self { node_id: Some(id.to_owned()), ..Self::of(name, bundle, Value::Object(input)) })
+    }
+
+    fn of(name: String, bundle: JobBundle, input: Value) -> Self {
+        Self {
+            name,
+            workflow_id: None,
+            node_id: None,
+            bundle,
+            input,
+            preprocess: false,
+            taken_over: TakenOver::default(),
+            again: None,
+        }
     }
 
     /// A run of a saved workflow.
-    pub(crate) async fn workflow(state: &AppState, id: &str, input: Map<String, Value>) -> Result<Self, Problem> {
+    pub(crate) async fn workflow(
+        state: &AppState,
+        id: &str,
+        input: Map<String, Value>,
+        preprocess: bool,
+    ) -> Result<Self, Problem> {
         let mut saved = saved(&*state.documents, DocumentKind::Workflow, id).await?;
         let name = saved.body.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
         let document = saved.body.get_mut("nodes").map(Value::take).unwrap_or_default();
-        Self::checked(state, name, Some(id.to_owned()), document, input).await
+        let launch = Self::checked(state, name, document, input, preprocess).await?;
+        Ok(Self { workflow_id: Some(id.to_owned()), ..launch })
     }
 
-    /// A run of a workflow that is not saved; its summary is the job's name.
+    /// A run of a workflow that is not saved, or of a part of it; its summary is the job's name.
     pub(crate) async fn document(
         state: &AppState,
         document: Value,
+        selection: Selection,
         input: Map<String, Value>,
+        preprocess: bool,
     ) -> Result<Self, Problem> {
+        let document = selection.of(&document).map_err(|found| Problem::from_diagnostics("selection", found))?;
         let name = document.get("summary").and_then(Value::as_str).unwrap_or_default().to_owned();
-        Self::checked(state, name, None, document, input).await
+        // A step alone is given what it needs, not what the workflow is given.
+        let unchecked = preprocess || selection.only.is_some();
+        Self::checked(state, name, document, input, unchecked).await.map(|launch| Self { preprocess, ..launch })
     }
 
+    /// `raw` inputs are not the workflow's own, and not checked against its schema.
     async fn checked(
         state: &AppState,
         name: String,
-        workflow_id: Option<String>,
         document: Value,
         input: Map<String, Value>,
+        raw: bool,
     ) -> Result<Self, Problem> {
         let catalog = references::catalog(&*state.documents, &[&document]).await?;
         let (catalog, found) = checked_with(state, &document, catalog).await?;
@@ -83,9 +114,9 @@ impl Launch {
             let found = connector.map(|connector| catalog::check_call(node, connector)).unwrap_or_default();
             refuse(&format!("node `{}`, which the workflow uses,", node.id), found)?;
         }
-        let input = input::checked(document.get("schema"), input)?;
-        let bundle = JobBundle { document, catalog: Catalog { secrets: None, ..catalog } };
-        Ok(Self { name, workflow_id, node_id: None, bundle, input })
+        let input = if raw { Value::Object(input) } else { input::checked(document.get("schema"), input)? };
+        let bundle = JobBundle { document, catalog: Catalog { secrets: None, ..catalog }, ..JobBundle::default() };
+        Ok(Self { preprocess: raw, ..Self::of(name, bundle, input) })
     }
 }
 
@@ -101,15 +132,14 @@ pub(crate) async fn start(
     let early_return = wait::early_return(&launch.bundle.document);
     let mut id = uuid::Uuid::now_v7().to_string();
     let run = NewRun {
-        id: id.clone(),
-        seed: rand::random(),
         name: launch.name,
         workflow_id: launch.workflow_id,
         node_id: launch.node_id,
         created_by: Some(caller.user.id.clone()),
-        bundle: launch.bundle,
-        input: launch.input,
+        preprocess: launch.preprocess,
+        taken_over: launch.taken_over,
         idempotency: idempotency.clone(),
+        ..NewRun::new(id.clone(), rand::random(), launch.bundle, launch.input)
     };
     if let Created::Existing { job, fingerprint } = state.runtime.submit(run).await? {
         if idempotency.is_some_and(|mine| mine.fingerprint != fingerprint) {
@@ -125,7 +155,10 @@ pub(crate) async fn start(
         None => show::row(state, &id).await?.patch.status.is_final(),
         Some(limit) => wait::until_answered(state, &id, early_return.as_deref(), limit).await?,
     };
-    let job = show::job(state, show::row(state, &id).await?).await?;
+    let mut job = show::job(state, show::row(state, &id).await?).await?;
+    if let (Some(early), false) = (&early_return, job.summary.finished_at.is_some()) {
+        job.output = state.runtime.early_return(&id, early).await?.unwrap_or_default();
+    }
     let status = if answered { StatusCode::OK } else { StatusCode::ACCEPTED };
     let location = format!("/api/v1/jobs/{id}");
     let mut response = (status, [(header::LOCATION, location)], Json(job)).into_response();
@@ -216,7 +249,14 @@ fn idempotency(
     // What was asked for, not what it stood for: a workflow edited since does not make the repetition another request.
     let document =
         if launch.workflow_id.is_none() && launch.node_id.is_none() { Some(&launch.bundle.document) } else { None };
-    let asked = serde_json::json!([launch.workflow_id, launch.node_id, document, launch.input]);
+    let asked = serde_json::json!([
+        launch.workflow_id,
+        launch.node_id,
+        document,
+        launch.input,
+        launch.preprocess,
+        launch.again
+    ]);
     Ok(Some(Idempotency {
         key: format!("{}:{key}", caller.user.id),
         fingerprint: token::hex(&Sha256::digest(asked.to_string())),

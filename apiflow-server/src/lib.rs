@@ -6,6 +6,7 @@
 //! reply or of the log; nothing here decides how a job goes on: that is [`apiflow_core`]'s.
 
 pub mod api;
+mod approvals;
 pub mod auth;
 pub mod command;
 mod extract;

@@ -1,5 +1,6 @@
 //! All routes, and the OpenAPI document that they make up.
 
+mod approvals;
 mod connectors;
 mod documents;
 mod events;
@@ -92,6 +93,7 @@ fn documented() -> (Router<AppState>, Document) {
         .merge(workflows::router())
         .merge(runs::router())
         .merge(jobs::router())
+        .merge(approvals::router())
         .merge(events::router())
         .merge(session::router())
         .merge(tokens::router())

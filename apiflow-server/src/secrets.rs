@@ -15,6 +15,8 @@ use apiflow_core::ports::{Clock, Secret, Secrets};
 use apiflow_core::runtime::secrets::EnvSecrets;
 use apiflow_store::{Accounts, RecordError, SecretRow};
 use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tokio::sync::Mutex;
 
 pub(crate) use self::declared::take_literals;
@@ -64,6 +66,18 @@ impl SecretBook {
         }
         infos.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(infos)
+    }
+
+    /// A text that only this server could have made of another one, for links that work without a token.
+    pub(crate) fn sign(&self, purpose: &str, text: &str) -> Result<String, Problem> {
+        let sealed = self.sealer.seal(purpose, text).map_err(Problem::internal)?;
+        Ok(URL_SAFE_NO_PAD.encode(sealed))
+    }
+
+    /// The text that was signed; `None` where this server did not sign it for this purpose.
+    pub(crate) fn verify(&self, purpose: &str, signed: &str) -> Option<String> {
+        let sealed = URL_SAFE_NO_PAD.decode(signed).ok()?;
+        self.sealer.open(purpose, &sealed).ok()
     }
 
     /// The names of all secrets.

@@ -5,6 +5,7 @@ use apiflow_store::{TokenRow, UserRow};
 use serde_json::Value;
 
 use crate::api::{Call, Job, JobSummary, Role, Step, TokenInfo, User};
+use crate::approvals;
 use crate::moment::text;
 use crate::page::cut;
 use crate::problem::Problem;
@@ -39,9 +40,20 @@ pub(crate) fn summary(row: JobRow) -> JobSummary {
     }
 }
 
+/// A job's input.
+pub(crate) async fn input(state: &AppState, job: &str) -> Result<Value, Problem> {
+    Ok(state.store.values(job, &[INPUT_SEQ]).await?.pop().flatten().unwrap_or_default())
+}
+
+/// Whether a preprocessor was to make the flow's input of a job's input.
+pub(crate) async fn was_preprocessed(state: &AppState, job: &str) -> Result<bool, Problem> {
+    let created = state.store.events(job, 0, 1).await?.pop();
+    Ok(created.is_some_and(|event| event.body["preprocess"] == true))
+}
+
 /// A job with its input, output and first steps.
 pub(crate) async fn job(state: &AppState, row: JobRow) -> Result<Job, Problem> {
-    let input = state.store.values(&row.id, &[INPUT_SEQ]).await?.pop().flatten().unwrap_or_default();
+    let input = input(state, &row.id).await?;
     let output = value(state, &row.id, row.patch.output.as_ref()).await?;
     let (steps, steps_next) = steps(state, &row.id, 0, STEPS_WITH_JOB).await?;
     Ok(Job { summary: summary(row), input, output, steps, steps_next })
@@ -78,6 +90,7 @@ async fn step(state: &AppState, job: &str, row: StepRow) -> Result<Step, Problem
         error: row.error,
         progress: row.progress,
         provider_id: row.provider_id,
+        approval: approvals::shown(state, job, row.ordinal, row.approval.as_ref())?,
     })
 }
 

@@ -1,11 +1,12 @@
 //! The rows that turns write, flattened over all commits of one transaction.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use apiflow_core::ports::{Commit, EventRow, LeaseChange};
+use apiflow_core::ports::{Commit, EventRow, LeaseChange, StepRow};
 use serde::Serialize;
 
-use crate::rows::{int, text};
+use crate::rows::{int, milliseconds, text};
 
 /// What a commit makes of its job's row.
 #[derive(Serialize)]
@@ -14,6 +15,7 @@ pub(crate) struct Turn<'a> {
     pub(crate) version: i64,
     pub(crate) at: i64,
     pub(crate) status: &'static str,
+    pub(crate) priority: i32,
     pub(crate) retry_count: i64,
     pub(crate) started_at: Option<i64>,
     pub(crate) finished_at: Option<i64>,
@@ -23,6 +25,7 @@ pub(crate) struct Turn<'a> {
     pub(crate) ended: bool,
     pub(crate) released: bool,
     pub(crate) wake_at: Option<i64>,
+    pub(crate) erase_at: Option<i64>,
 }
 
 impl<'a> Turn<'a> {
@@ -37,6 +40,7 @@ impl<'a> Turn<'a> {
             version: int(commit.version),
             at: commit.at.0,
             status: patch.status.as_str(),
+            priority: patch.priority,
             retry_count: int(patch.retry_count),
             started_at: patch.started_at.map(|moment| moment.0),
             finished_at: patch.finished_at.map(|moment| moment.0),
@@ -46,6 +50,7 @@ impl<'a> Turn<'a> {
             ended: patch.status.is_final(),
             released,
             wake_at: wake_at.map(|moment| moment.0),
+            erase_at: patch.erase_at.map(|moment| moment.0),
         }
     }
 }
@@ -83,6 +88,12 @@ pub(crate) struct Step<'a> {
     pub(crate) body: String,
 }
 
+impl<'a> Step<'a> {
+    pub(crate) fn of(job: &'a str, step: &StepRow) -> Self {
+        Self { job, ordinal: int(step.ordinal), progress: step.progress, body: text(step) }
+    }
+}
+
 /// A row of `job_calls`.
 pub(crate) struct Call<'a> {
     pub(crate) job: &'a str,
@@ -105,6 +116,15 @@ pub(crate) struct Snapshot<'a> {
     pub(crate) state: String,
 }
 
+/// A row of `cached_results`.
+pub(crate) struct Cached<'a> {
+    pub(crate) job: &'a str,
+    pub(crate) key: &'a str,
+    pub(crate) value: String,
+    /// For how long it is given, in milliseconds.
+    pub(crate) ttl: i64,
+}
+
 /// All rows of some commits, of different jobs.
 #[derive(Default)]
 pub(crate) struct Batch<'a> {
@@ -116,6 +136,7 @@ pub(crate) struct Batch<'a> {
     pub(crate) cleared: Vec<(&'a str, i64)>,
     /// Messages taken in, by job and number, each once.
     pub(crate) taken: Vec<(&'a str, i64)>,
+    pub(crate) cached: Vec<Cached<'a>>,
     pub(crate) snapshots: Vec<Snapshot<'a>>,
 }
 
@@ -136,6 +157,10 @@ impl<'a> Batch<'a> {
         self.add_polls(commit);
         let taken: BTreeSet<i64> = commit.consumed.iter().copied().collect();
         self.taken.extend(taken.into_iter().map(|id| (job, id)));
+        self.cached.extend(commit.cached.iter().map(|row| {
+            let ttl = milliseconds(Duration::from_secs(row.ttl_s));
+            Cached { job, key: &row.key, value: text(&row.value), ttl }
+        }));
         if let Some(snapshot) = &commit.snapshot {
             self.snapshots.push(Snapshot { job, seq: int(snapshot.seq), state: text(&snapshot.state) });
         }
@@ -145,12 +170,7 @@ impl<'a> Batch<'a> {
     fn add_steps(&mut self, commit: &'a Commit) {
         let mut seen = BTreeSet::new();
         for step in commit.steps.iter().rev().filter(|step| seen.insert(step.ordinal)) {
-            self.steps.push(Step {
-                job: &commit.job,
-                ordinal: int(step.ordinal),
-                progress: step.progress,
-                body: text(step),
-            });
+            self.steps.push(Step::of(&commit.job, step));
         }
     }
 

@@ -12,6 +12,7 @@ mod open;
 mod postgres;
 mod records;
 mod rows;
+mod slots;
 mod sql;
 mod sqlite;
 

@@ -1,12 +1,14 @@
 //! The store on Postgres: any number of equal processes.
 //!
 //! Locks are taken in one order, so that statements wait for each other but not in a circle: a job's row before
-//! anything that belongs to the job.
+//! anything that belongs to the job, and the lock of a concurrency key before all of them.
 
 mod accounts;
 mod commits;
 mod documents;
+mod erasures;
 mod jobs;
+mod slots;
 
 use std::time::Duration;
 

@@ -2,9 +2,11 @@
 
 mod accounts;
 mod documents;
+mod erasures;
 mod inserts;
 mod jobs;
 mod rounds;
+mod slots;
 
 use std::path::Path;
 use std::time::Duration;
@@ -24,6 +26,8 @@ const GATHERED: usize = 256;
 const READERS: u32 = 4;
 /// How long a statement waits for another process that has the file.
 const BUSY: Duration = Duration::from_secs(10);
+/// How often a file is tried to be opened while another one opens it; together they last as long as a statement waits.
+const OPENINGS: u32 = 40;
 /// How long a caller waits for a connection.
 const ACQUIRE: Duration = Duration::from_secs(30);
 /// Statements that each connection keeps prepared; multi-row inserts are one per number of rows.
@@ -56,11 +60,12 @@ impl SqliteStore {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
+            // What is erased is overwritten in the file.
+            .pragma("secure_delete", "ON")
             .busy_timeout(BUSY)
             .statement_cache_capacity(PREPARED)
             .disable_statement_logging();
-        let writer = pool(1).connect_with(options.clone()).await?;
-        migrations().run(&writer).await?;
+        let writer = writer(&options).await?;
         let reader = pool(READERS).connect_with(options.pragma("query_only", "ON")).await?;
         let pool = writer.clone();
         let gatherer = Gatherer::start(GATHERED, move |writes| rounds::perform(pool.clone(), writes));
@@ -79,6 +84,9 @@ impl SqliteStore {
                 .execute(&mut *transaction)
                 .await?;
             sqlx::query("UPDATE job_polls SET ready_at = due_at").execute(&mut *transaction).await?;
+            sqlx::query("UPDATE jobs SET erase_ready_at = erase_at WHERE erase_ready_at IS NOT NULL")
+                .execute(&mut *transaction)
+                .await?;
             transaction.commit().await
         };
         freed.await.map_err(|reason: sqlx::Error| OpenError::new("sqlite".to_owned(), reason))
@@ -94,6 +102,35 @@ impl SqliteStore {
     async fn begin(&self) -> Result<Transaction<'static, sqlx::Sqlite>, sqlx::Error> {
         self.writer.begin_with("BEGIN IMMEDIATE").await
     }
+}
+
+/// Opens the file for writing, and tries again while somebody else opens it at this moment: switching to the write-ahead
+/// log does not wait for locks, and of two who make the tables one comes too late, and finds them made when it looks
+/// again.
+async fn writer(options: &SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
+    let mut tries = 0;
+    loop {
+        match writer_at_once(options.clone()).await {
+            Err(error) if tries < OPENINGS && is_contention(&error) => {
+                tries += 1;
+                tokio::time::sleep(BUSY / OPENINGS).await;
+            }
+            done => return done,
+        }
+    }
+}
+
+async fn writer_at_once(options: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
+    let writer = pool(1).connect_with(options).await?;
+    migrations().run(&writer).await?;
+    Ok(writer)
+}
+
+fn is_contention(error: &sqlx::Error) -> bool {
+    let text = error.to_string();
+    ["database is locked", "already exists", "UNIQUE constraint failed: _sqlx_migrations"]
+        .iter()
+        .any(|sign| text.contains(sign))
 }
 
 fn pool(connections: u32) -> SqlitePoolOptions {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::say::{headline, say};
 use crate::tool::{find, tool};
-use crate::{Result, demo, openapi, test, wasm};
+use crate::{Result, demo, machine, openapi, test, wasm};
 
 /// What all stages together may take on two cores.
 const BUDGET: Duration = Duration::from_mins(75);
@@ -113,12 +113,13 @@ async fn purity() -> Result {
     if let Some(found) = names.into_iter().find(|name| NOT_PURE.contains(name)) {
         return Err(format!("apiflow-core without features depends on `{found}`: put it behind a feature"));
     }
-    let build = ["build", "-p", "apiflow-core", "--no-default-features", "--target", "wasm32-unknown-unknown"];
+    machine::wasm_target().await?;
+    let build = ["build", "-p", "apiflow-core", "--no-default-features", "--target", machine::WASM];
     tool("cargo").args(build).run().await
 }
 
 async fn weigh() -> Result {
-    wasm::check_size().await.map(say)
+    wasm::check_sizes().await.map(say)
 }
 
 async fn compose() -> Result {

@@ -26,6 +26,25 @@ fn parse_version(text: &str) -> Option<(u32, u32)> {
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
+/// The target that WebAssembly is compiled for.
+pub(crate) const WASM: &str = "wasm32-unknown-unknown";
+
+/// Rust's standard library for WebAssembly. `rust-toolchain.toml` names it, but rustup may have been told to install
+/// nothing by itself.
+pub(crate) async fn wasm_target() -> Result {
+    let folder = tool("rustc").args(["--print", "target-libdir", "--target", WASM]).output().await?;
+    if Path::new(folder.trim()).is_dir() {
+        return Ok(());
+    }
+    if find(&["rustup"]).is_none() {
+        return Err(format!(
+            "this Rust toolchain has no standard library for {WASM}, and there is no rustup to add it"
+        ));
+    }
+    say(format!("adding the target {WASM} to the Rust toolchain"));
+    tool("rustup").args(["target", "add", WASM]).run().await
+}
+
 /// Chromium for the tests of the page.
 pub(crate) async fn chromium() -> Result<PathBuf> {
     if let Some(set) = std::env::var_os("CHROMIUM").map(PathBuf::from) {

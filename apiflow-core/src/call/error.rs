@@ -1,7 +1,7 @@
 //! Why a call gave no result.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::ports::{HttpError, HttpRequest};
 use crate::template;
@@ -123,6 +123,19 @@ impl CallError {
             detail.insert(key.to_owned(), value.into());
         }
         self
+    }
+
+    /// The error object of the step: `name` (the class), `message`, and the detail's keys beside them.
+    pub(crate) fn to_object(&self) -> Value {
+        let mut fields = Map::new();
+        fields.insert("name".to_owned(), json!(self.class.name()));
+        fields.insert("message".to_owned(), json!(self.message));
+        if let Value::Object(detail) = &self.detail {
+            for (key, value) in detail {
+                fields.entry(key.clone()).or_insert_with(|| value.clone());
+            }
+        }
+        Value::Object(fields)
     }
 
     /// The provider's hint when to try again, in milliseconds.

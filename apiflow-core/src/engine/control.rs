@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Args, Call, Start, ValueRef};
+use super::{Args, CacheKey, Call, Start, Target, ValueRef};
 use crate::ports::{JobStatus, StepRow, Timestamp};
 
 /// What the expressions of a module may name.
@@ -23,6 +23,18 @@ pub struct Names {
     pub flow: usize,
     /// The list of `all_iters`, where it is in scope.
     pub all_iters: Option<u64>,
+    /// `resumes` and `approvers`: what let the gate before the module pass, in order of arrival.
+    pub resumes: Vec<Resumed>,
+}
+
+/// One answer that a gate took in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Resumed {
+    /// What came with it; an `{"error": …}` where the gate passed although it was disapproved or too late.
+    pub payload: ValueRef,
+    /// Who gave it, where somebody is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approver: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,6 +45,8 @@ pub(super) struct Control {
     pub(super) seed: u64,
     pub(super) next_frame: u64,
     pub(super) retry_count: u64,
+    #[serde(default)]
+    pub(super) created_at: Timestamp,
     pub(super) started_at: Option<Timestamp>,
     pub(super) finished_at: Option<Timestamp>,
     pub(super) frames: BTreeMap<u64, Frame>,
@@ -41,8 +55,20 @@ pub(super) struct Control {
     pub(super) effects: BTreeMap<u64, u64>,
     /// Attempts that nobody waits for any more but whose providers must be told.
     pub(super) orphans: BTreeMap<u64, OpenCall>,
+    /// Approvals and disapprovals that no gate has taken yet, in order of arrival.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) approvals: Vec<Approval>,
     /// How the flow ended; the job ends when no orphan is left.
     pub(super) ending: Option<Ending>,
+}
+
+/// An approval or disapproval that waits for its gate; its payload is the value of the event `seq`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Approval {
+    pub(super) seq: u64,
+    pub(super) target: Target,
+    pub(super) approver: Option<String>,
+    pub(super) disapproves: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -51,6 +77,9 @@ pub(super) struct Ending {
     pub(super) output: Option<ValueRef>,
     pub(super) error: Option<Value>,
     pub(super) skipped: bool,
+    /// Under what the output is to be kept for later runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) cache: Option<CacheKey>,
 }
 
 /// Results by step id, visible to everything inside.
@@ -74,6 +103,15 @@ pub(super) struct Frame {
     /// Whether this is, or is inside, an error handler.
     pub(super) handler: bool,
     pub(super) entered: bool,
+    /// Whether it is the preprocessor that runs, before the flow's own list.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) preprocessing: bool,
+    /// Under what the flow's result is to be kept for later runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) cache: Option<CacheKey>,
+    /// What let the gate before the current module pass.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) resumes: Vec<Resumed>,
     pub(super) args: Args,
     pub(super) previous: ValueRef,
     pub(super) scope: u64,
@@ -96,6 +134,18 @@ pub(super) struct Step {
     pub(super) error: Option<Value>,
     /// Whether an error handler has run for the error already.
     pub(super) handled: bool,
+    /// Bound on each whole attempt of a module that holds others, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) bound_ms: Option<u64>,
+    /// When the attempt under way counts as too slow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) until: Option<Timestamp>,
+    /// Under what its result is to be kept for later runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) cache: Option<CacheKey>,
+    /// What its gate took in, for the module after it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) resumes: Vec<Resumed>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -118,8 +168,21 @@ pub(super) enum Stage {
     Handling { result: Option<ValueRef> },
     /// It succeeded; what follows is not known yet.
     Done,
+    /// The list waits for approvals before its next module.
+    Suspended(Gate),
     /// The list waits before its next module.
     Sleeping { until: Timestamp },
+}
+
+/// An approval gate that is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(super) struct Gate {
+    /// Approvals wanted.
+    pub(super) required: u32,
+    /// When it counts as disapproved.
+    pub(super) until: Timestamp,
+    /// How long the list sleeps after it, in milliseconds.
+    pub(super) sleep_ms: u64,
 }
 
 /// An attempt of a call that has no outcome yet.
@@ -146,12 +209,19 @@ pub(super) struct Children {
     pub(super) list: u64,
     pub(super) total: Option<u64>,
     pub(super) sequential: bool,
+    /// Whether the first one that succeeds ends the module.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) race: bool,
+    /// The child that won the race.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) winner: Option<u64>,
     pub(super) limit: Option<u64>,
     /// The next one to open.
     pub(super) next: u64,
     pub(super) open: BTreeSet<u64>,
-    /// The first failure that counts.
-    pub(super) failure: Option<Failure>,
+    /// The failure that counts, of the lowest branch or iteration, and which that is: not the first in time, so that
+    /// the same answers give the same end.
+    pub(super) failure: Option<(u64, Failure)>,
     /// Result of the one that ended last.
     pub(super) last: Option<ValueRef>,
     /// Scopes of ended parallel branches, merged in order when all have ended.

@@ -3,11 +3,12 @@
 mod begin;
 mod children;
 mod end;
+mod gates;
 mod owed;
 
 use serde_json::{Value, json};
 
-pub(super) use owed::owed;
+pub(super) use owed::{kept, owed};
 
 use super::control::{Frame, Stage, Step};
 use super::program::ModuleDef;
@@ -66,9 +67,14 @@ pub(super) fn take(turn: &mut Turn<'_>, input: Input) {
     }
     match input {
         Input::Tick => tick(turn),
-        Input::Prepared { frame, prepared } => begin::prepared(turn, frame, prepared),
+        Input::Prepared { frame, prepared, bound_ms } => begin::prepared(turn, frame, prepared, bound_ms),
         Input::Concluded { frame, concluded } => end::concluded(turn, frame, concluded),
         Input::Fact(Fact::Answered { effect, answer, calls: _ }) => answered(turn, effect, answer),
+        Input::Fact(Fact::Approval { target, approver, disapproves, payload }) => {
+            if turn.run.control.ending.is_none() {
+                gates::answered(turn, Event::ApprovalReceived { target, approver, disapproves }, payload);
+            }
+        }
         Input::Fact(Fact::Cancel { reason, by }) => {
             if turn.run.control.ending.is_none() {
                 turn.emit(Event::CancelRequested { reason, by });
@@ -82,8 +88,13 @@ pub(super) fn take(turn: &mut Turn<'_>, input: Input) {
 fn tick(turn: &mut Turn<'_>) {
     let frames: Vec<u64> = turn.run.control.frames.keys().copied().collect();
     for frame in frames {
+        if turn.step(frame).is_some_and(|step| step.until.is_some_and(|until| until <= turn.now)) {
+            children::timed_out(turn, frame);
+            continue;
+        }
         match turn.stage(frame) {
             Some(Stage::Retrying { at }) if *at <= turn.now => begin::attempt(turn, frame),
+            Some(Stage::Suspended(gate)) if gate.until <= turn.now => gates::timed_out(turn, frame),
             Some(Stage::Sleeping { until }) if *until <= turn.now => {
                 turn.emit(Event::Advanced { frame });
                 end::settle(turn, frame);
@@ -100,6 +111,11 @@ fn answered(turn: &mut Turn<'_>, effect: u64, answer: Answer) {
         return orphan_answered(turn, effect, answer);
     }
     let Some(&frame) = turn.run.control.effects.get(&effect) else { return };
+    let is_accepted = matches!(turn.stage(frame), Some(Stage::Call(open)) if open.operation.is_some());
+    // The provider's acceptance has come in meanwhile: the work goes on, and is followed or called off.
+    if is_accepted && answer.knows_no_fate() {
+        return;
+    }
     match answer {
         Answer::Done { result } => end::complete(turn, frame, None, Some(result)),
         Answer::Accepted { operation, provider_id, poll_at, deadline } => {
@@ -113,6 +129,10 @@ fn answered(turn: &mut Turn<'_>, effect: u64, answer: Answer) {
 }
 
 fn orphan_answered(turn: &mut Turn<'_>, effect: u64, answer: Answer) {
+    let is_accepted = turn.run.control.orphans.get(&effect).is_some_and(|open| open.operation.is_some());
+    if is_accepted && answer.knows_no_fate() {
+        return;
+    }
     match answer {
         Answer::Accepted { operation, provider_id, poll_at, deadline } => {
             let event = Event::OperationAccepted { frame: 0, effect, provider_id, poll_at, deadline };

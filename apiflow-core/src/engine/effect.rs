@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Names, ValueRef};
+use super::{CacheKey, Names, SUBMIT_UNKNOWN, Target, ValueRef};
 use crate::openflow::{InputTransform, NumberOrTransform};
 use crate::ports::{CallRecord, Timestamp};
 
@@ -72,6 +72,8 @@ pub struct Prepare {
     pub ask: Ask,
     /// Plain or computed bound in seconds.
     pub timeout: Option<NumberOrTransform>,
+    /// Seconds for which its result is kept for later runs of the same; `None`: it is not.
+    pub cache_ttl_s: Option<u64>,
     /// What the expressions may name.
     pub names: Names,
 }
@@ -81,14 +83,28 @@ pub struct Prepare {
 pub enum Ask {
     /// Nothing.
     Nothing,
-    /// A flow's `skip_expr`.
-    SkipFlow(String),
+    /// Whether a flow is to begin.
+    Enter {
+        /// The flow's `skip_expr`.
+        skip_expr: Option<String>,
+        /// The flow's number.
+        flow: usize,
+    },
     /// The inputs of a call of the node at `path`, or of a sub-flow (`path` starts with `workflow/`).
     Inputs {
         /// The module's path.
         path: String,
         /// The inputs; `None`: the flow's own arguments.
         transforms: Option<BTreeMap<String, InputTransform>>,
+    },
+    /// What inline code gives.
+    Code {
+        /// Its language tag.
+        language: String,
+        /// The text, with a function `main`.
+        content: String,
+        /// Arguments of `main`, by name.
+        transforms: BTreeMap<String, InputTransform>,
     },
     /// A loop's items.
     Items {
@@ -108,12 +124,33 @@ pub enum Ask {
 pub enum Prepared {
     /// `skip_if` or `skip_expr` was true.
     Skip,
-    /// Nothing was to be evaluated, or the flow's `skip_expr` was false.
+    /// Nothing was to be evaluated.
     Ready,
+    /// The flow's `skip_expr` was false.
+    Entered {
+        /// Under what its result is to be kept.
+        cache: Option<CacheKey>,
+    },
+    /// The result is there from an earlier run.
+    Cached {
+        /// It.
+        result: Value,
+    },
+    /// What inline code gave.
+    Code {
+        /// The arguments of `main`, an object.
+        args: Value,
+        /// Its value, or the error object.
+        outcome: Result<Value, Value>,
+        /// Under what its value is to be kept.
+        cache: Option<CacheKey>,
+    },
     /// The inputs.
     Inputs {
         /// An object.
         args: Value,
+        /// Under what the result is to be kept.
+        cache: Option<CacheKey>,
         /// Bound on the submit, in milliseconds.
         timeout_ms: u64,
         /// Bound on the whole attempt, in milliseconds, where the module has a `timeout`.
@@ -195,6 +232,18 @@ pub enum Answer {
     Cancelled,
 }
 
+impl Answer {
+    /// Whether it only says that nobody could find out what became of the attempt: it is wrong where the provider's
+    /// own answer comes in after all.
+    pub(crate) fn knows_no_fate(&self) -> bool {
+        match self {
+            Self::Failed { error } => error.get("name").and_then(Value::as_str) == Some(SUBMIT_UNKNOWN),
+            Self::Repeat => true,
+            Self::Done { .. } | Self::Accepted { .. } | Self::Cancelled => false,
+        }
+    }
+}
+
 /// Something that happened outside, as it waits in the inbox.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "fact", rename_all = "snake_case")]
@@ -207,6 +256,17 @@ pub enum Fact {
         answer: Answer,
         /// The calls that gave it.
         calls: Vec<CallRecord>,
+    },
+    /// Somebody approved or disapproved.
+    Approval {
+        /// Which gate is meant.
+        target: Target,
+        /// Who.
+        approver: Option<String>,
+        /// Whether it is a disapproval.
+        disapproves: bool,
+        /// What came with it.
+        payload: Value,
     },
     /// Somebody asked for the job's end.
     Cancel {
@@ -228,6 +288,8 @@ pub enum Input {
         frame: u64,
         /// The answer.
         prepared: Prepared,
+        /// Bound on each whole attempt of a module that holds others, in milliseconds, where it has a `timeout`.
+        bound_ms: Option<u64>,
     },
     /// An evaluation for a step that has ended.
     Concluded {

@@ -27,11 +27,32 @@ pub enum Event {
     Created {
         /// Source of the job's pseudo-random choices.
         seed: u64,
+        /// Whether the document's preprocessor makes the flow's input of it first.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        preprocess: bool,
     },
-    /// A flow's `skip_expr` was evaluated to false: its first module may begin.
+    /// The result of a step of an earlier run, which this one takes over: the event's value. See
+    /// [`crate::ports::Kept`].
+    Kept {
+        /// The modules around it.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        path: String,
+        /// Id of the module.
+        step_id: String,
+    },
+    /// The preprocessor has ended: its result is the flow's input now.
+    Preprocessed {
+        /// The flow's list.
+        frame: u64,
+    },
+    /// A flow's `skip_expr` was evaluated to false: its first module may begin. Where the flow's result was found
+    /// among those of earlier runs it is the event's value.
     Entered {
         /// The flow's list.
         frame: u64,
+        /// Under what its result is to be kept.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cache: Option<CacheKey>,
     },
     /// A module began to run; the step's ordinal is this event's sequence number.
     StepStarted {
@@ -42,10 +63,16 @@ pub enum Event {
         /// The modules around it.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         path: String,
-        /// What begins; a call's arguments, a loop's items and a sub-flow's input are the event's value.
+        /// What begins; the arguments of a call or of code, a loop's items and a sub-flow's input are the event's value.
         start: Start,
+        /// Bound on each whole attempt of a module that holds others, in milliseconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        bound_ms: Option<u64>,
+        /// Under what its result is to be kept for later runs.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cache: Option<CacheKey>,
     },
-    /// A module ran in no time: skipped, mocked, or an identity.
+    /// A module ran in no time: skipped, mocked, an identity, or its result was there from an earlier run.
     StepPassed {
         /// The list that the module is in.
         frame: u64,
@@ -111,6 +138,9 @@ pub enum Event {
         /// Its result, where it is not this event's value.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         result: Option<ValueRef>,
+        /// Under what the result is kept for later runs.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cache: Option<CacheKey>,
     },
     /// A step ended with the error of its last attempt.
     StepFailed {
@@ -119,6 +149,62 @@ pub enum Event {
         /// Whether the flow goes on after it (`continue_on_error`).
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         caught: bool,
+    },
+    /// Somebody approved or disapproved; the event's value is what came with it.
+    ApprovalReceived {
+        /// Which gate is meant.
+        target: Target,
+        /// Who.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        approver: Option<String>,
+        /// Whether it is a disapproval.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        disapproves: bool,
+    },
+    /// The list waits for approvals before its next module.
+    GateClosed {
+        /// The list.
+        frame: u64,
+        /// Approvals wanted.
+        required: u32,
+        /// When it counts as disapproved.
+        until: Timestamp,
+        /// How long the list sleeps after it, in milliseconds.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        sleep_ms: u64,
+    },
+    /// The gate let the list pass.
+    GatePassed {
+        /// The list.
+        frame: u64,
+        /// The approvals that it took, by the events that brought them.
+        taken: Vec<u64>,
+        /// Whether it passed although it was disapproved or too late: the event's value is then the `{"error": …}`
+        /// that takes its place among the resumes.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        faulty: bool,
+    },
+    /// The gate was disapproved, or not approved in time; the event's value is `{"error": …}`.
+    GateFailed {
+        /// The list.
+        frame: u64,
+        /// What it had taken until then, by the events that brought it: no other gate takes it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        taken: Vec<u64>,
+        /// The error object.
+        error: Value,
+    },
+    /// A module that holds others took too long: what it has at work is given up.
+    TimedOut {
+        /// The list that the module is in.
+        frame: u64,
+    },
+    /// A branch of a race succeeded: the others are given up.
+    RaceWon {
+        /// The list that the module is in.
+        frame: u64,
+        /// Number of the branch.
+        slot: u64,
     },
     /// The list waits before its next module.
     SleepStarted {
@@ -166,6 +252,9 @@ pub enum Event {
         /// Whether the error is kept as a result (`skip_failures`) and fails nothing.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         kept: bool,
+        /// Under what the result of the sub-flow that ended is kept for later runs.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cache: Option<CacheKey>,
     },
     /// Somebody asked for the job's end.
     CancelRequested {
@@ -193,6 +282,9 @@ pub enum Event {
         /// Whether the flow was stopped as skipped.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         skipped: bool,
+        /// Under what the output is to be kept for later runs.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cache: Option<CacheKey>,
     },
     /// The job ended.
     JobFinished {
@@ -207,7 +299,35 @@ pub enum Event {
         /// Whether the flow was stopped as skipped.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         skipped: bool,
+        /// Under what the output is kept for later runs.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cache: Option<CacheKey>,
     },
+}
+
+/// Under what a result is kept for later runs, and for how long.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CacheKey {
+    /// Hash of all that the result follows from.
+    pub key: String,
+    /// Seconds for which it is kept.
+    pub ttl_s: u64,
+}
+
+/// Which gate an approval is for; one that arrives early waits for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// The next gate, whichever it is.
+    Any,
+    /// The next gate after a step of this id.
+    Step(String),
+    /// The gate after the step of this ordinal.
+    Ordinal(u64),
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// What a step begins with.
@@ -226,6 +346,8 @@ pub enum Start {
     },
     /// Its inputs or predicates could not be evaluated: it fails at once.
     Nothing,
+    /// Inline code, whose outcome follows at once.
+    Code,
     /// One branch.
     Branch {
         /// The branch; `None` is the default.
@@ -239,6 +361,9 @@ pub enum Start {
         /// At most so many at a time; `None`: all.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         limit: Option<u64>,
+        /// Whether the first one that succeeds ends the module.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        race: bool,
     },
     /// A loop over the items in the event's value.
     Loop {
@@ -256,6 +381,42 @@ pub enum Start {
 }
 
 impl Event {
+    /// Under what a result is kept for later runs, and the result, where this event, recorded at `seq`, brings one.
+    pub fn cached(&self, seq: u64) -> Option<(&CacheKey, ValueRef)> {
+        let (cache, result) = match self {
+            Self::StepCompleted { cache: Some(cache), result, .. } => (cache, result.clone()),
+            Self::FrameClosed { cache: Some(cache), result, .. } => (cache, Some(result.clone())),
+            Self::JobFinished { cache: Some(cache), output, .. } => (cache, output.clone()),
+            Self::Created { .. }
+            | Self::Kept { .. }
+            | Self::Preprocessed { .. }
+            | Self::Entered { .. }
+            | Self::StepStarted { .. }
+            | Self::StepPassed { .. }
+            | Self::AttemptStarted { .. }
+            | Self::OperationAccepted { .. }
+            | Self::AttemptFailed { .. }
+            | Self::RetryScheduled { .. }
+            | Self::StepCompleted { .. }
+            | Self::StepFailed { .. }
+            | Self::ApprovalReceived { .. }
+            | Self::GateClosed { .. }
+            | Self::GatePassed { .. }
+            | Self::GateFailed { .. }
+            | Self::TimedOut { .. }
+            | Self::RaceWon { .. }
+            | Self::SleepStarted { .. }
+            | Self::Advanced { .. }
+            | Self::FrameOpened { .. }
+            | Self::FrameClosed { .. }
+            | Self::CancelRequested { .. }
+            | Self::OrphanSettled { .. }
+            | Self::FlowEnded { .. }
+            | Self::JobFinished { .. } => return None,
+        };
+        Some((cache, result.unwrap_or(ValueRef::Row(seq))))
+    }
+
     /// The lists of modules whose state it changes.
     pub(super) fn frames(&self) -> impl Iterator<Item = u64> {
         let (frame, child) = match self {
@@ -263,7 +424,13 @@ impl Event {
             Self::FrameOpened { frame, child, .. } | Self::FrameClosed { frame, child, .. } => {
                 (Some(*frame), Some(*child))
             }
-            Self::Entered { frame }
+            Self::Preprocessed { frame }
+            | Self::Entered { frame, .. }
+            | Self::GateClosed { frame, .. }
+            | Self::GatePassed { frame, .. }
+            | Self::GateFailed { frame, .. }
+            | Self::TimedOut { frame }
+            | Self::RaceWon { frame, .. }
             | Self::StepStarted { frame, .. }
             | Self::StepPassed { frame, .. }
             | Self::AttemptStarted { frame, .. }
@@ -274,7 +441,9 @@ impl Event {
             | Self::StepFailed { frame, .. }
             | Self::SleepStarted { frame, .. }
             | Self::Advanced { frame } => (Some(*frame), None),
-            Self::CancelRequested { .. }
+            Self::Kept { .. }
+            | Self::ApprovalReceived { .. }
+            | Self::CancelRequested { .. }
             | Self::OrphanSettled { .. }
             | Self::FlowEnded { .. }
             | Self::JobFinished { .. } => (None, None),

@@ -1,11 +1,12 @@
 //! A document made ready to run: its modules and lists by number, sub-flows included.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use crate::digest::digest;
 use crate::openflow::{FlowValue, Module, ModuleValue, OpenFlow};
-use crate::ports::JobBundle;
+use crate::ports::{JobBundle, Kept};
 
 /// A document made ready to run. Immutable; the same bundle always gives the same numbers.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -15,6 +16,8 @@ pub struct Program {
     pub(super) flows: Vec<FlowDef>,
     /// Iterations of a while loop, at most.
     pub(super) longest_while: u64,
+    /// Results of an earlier run that this one takes over, by [`step_key`].
+    pub(super) kept: BTreeMap<String, Kept>,
 }
 
 /// Iterations of a while loop, at most, unless set otherwise.
@@ -36,8 +39,24 @@ pub(super) struct FlowDef {
     pub(super) list: usize,
     /// A list of one module.
     pub(super) failure: Option<usize>,
+    /// A list of one module.
+    pub(super) preprocessor: Option<usize>,
     pub(super) skip_expr: Option<String>,
+    /// Seconds for which its result is kept by its input.
+    pub(super) cache_ttl_s: Option<u64>,
+    /// Hash of the document's program, where its result is kept.
+    pub(super) digest: String,
     pub(super) env: Option<BTreeMap<String, Value>>,
+    pub(super) priority: Option<i32>,
+    /// After how many seconds from the job's end all of it is erased.
+    pub(super) erase_after_s: Option<u64>,
+}
+
+impl FlowDef {
+    /// Whether something must be asked before the first module begins.
+    pub(super) fn asks(&self) -> bool {
+        self.skip_expr.is_some() || self.cache_ttl_s.is_some()
+    }
 }
 
 /// Why a document cannot be made ready.
@@ -68,11 +87,27 @@ impl Program {
         let mut compiler = Compiler {
             workflows: &bundle.catalog.workflows,
             known: BTreeMap::new(),
-            program: Self { modules: Vec::new(), lists: Vec::new(), flows: Vec::new(), longest_while: LONGEST_WHILE },
+            program: Self { longest_while: LONGEST_WHILE, kept: bundle.kept.clone(), ..Self::default() },
         };
         let document = read("the workflow", &bundle.document)?;
         compiler.flow(document.value)?;
         Ok(compiler.program)
+    }
+
+    /// A hash of a flow's program; empty where its result is not kept for later runs.
+    pub fn flow_digest(&self, flow: usize) -> &str {
+        self.flows.get(flow).map_or("", |flow| flow.digest.as_str())
+    }
+
+    /// The same program with another cap on the iterations of a while loop (10,000 unless set). It decides only how a
+    /// run goes on, never how what was journalled is read.
+    pub fn with_longest_while(self, longest_while: u64) -> Self {
+        Self { longest_while, ..self }
+    }
+
+    /// Ids of all modules, those of sub-flows among them.
+    pub fn step_ids(&self) -> BTreeSet<&str> {
+        self.modules.iter().map(|definition| definition.module.id.as_str()).collect()
     }
 
     /// The constants that `flow_env` names in a flow; an empty object where there are none.
@@ -80,6 +115,11 @@ impl Program {
         let env = self.flows.get(flow).and_then(|flow| flow.env.as_ref());
         Value::Object(env.into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())).collect())
     }
+}
+
+/// The name of a step among the kept results: the modules around it and its own id.
+pub(crate) fn step_key(path: &str, step_id: &str) -> String {
+    if path.is_empty() { step_id.to_owned() } else { format!("{path}/{step_id}") }
 }
 
 fn read(flow: &str, document: &Value) -> Result<OpenFlow, ProgramError> {
@@ -95,6 +135,10 @@ struct Compiler<'a> {
 
 impl Compiler<'_> {
     fn flow(&mut self, value: FlowValue) -> Result<usize, ProgramError> {
+        let erase_after_s = value.erase_after_s();
+        let cache_ttl_s = value.cache_ttl.filter(|ttl| *ttl > 0);
+        let program = cache_ttl_s.and_then(|_| serde_json::to_value(&value).ok());
+        let digest = program.map(|program| digest(&program)).unwrap_or_default();
         let index = self.program.flows.len();
         self.program.flows.push(FlowDef::default());
         let list = self.list(value.modules)?;
@@ -107,8 +151,27 @@ impl Compiler<'_> {
             }
             None => None,
         };
+        let preprocessor = match value.preprocessor_module {
+            Some(mut module) => {
+                if module.id.is_empty() {
+                    "preprocessor".clone_into(&mut module.id);
+                }
+                Some(self.list(vec![*module])?)
+            }
+            None => None,
+        };
         let skip_expr = value.skip_expr.filter(|text| !text.trim().is_empty());
-        self.program.flows[index] = FlowDef { list, failure, skip_expr, env: value.flow_env };
+        self.program.flows[index] = FlowDef {
+            list,
+            failure,
+            preprocessor,
+            skip_expr,
+            cache_ttl_s,
+            digest,
+            env: value.flow_env,
+            priority: value.priority,
+            erase_after_s,
+        };
         Ok(index)
     }
 

@@ -1,11 +1,12 @@
 //! Recording an event: total, and without a choice.
 
 mod frames;
+mod gates;
 
 use serde_json::Value;
 
 use super::control::{Children, Control, Ending, Failure, Frame, OpenCall, Scope, Stage, Step};
-use super::{Args, Event, Run, Start, ValueRef};
+use super::{Args, CacheKey, Event, Run, Start, ValueRef};
 use crate::openflow::ModuleValue;
 use crate::ports::{JobStatus, StepRow, StepStatus, Timestamp};
 
@@ -17,12 +18,14 @@ impl Control {
             seed: 0,
             next_frame: 0,
             retry_count: 0,
+            created_at: Timestamp(0),
             started_at: None,
             finished_at: None,
             frames: std::collections::BTreeMap::new(),
             scopes: std::collections::BTreeMap::new(),
             effects: std::collections::BTreeMap::new(),
             orphans: std::collections::BTreeMap::new(),
+            approvals: Vec::new(),
             ending: None,
         }
     }
@@ -32,9 +35,16 @@ impl Control {
 pub(super) fn apply(run: &mut Run, seq: u64, at: Timestamp, event: &Event) {
     run.control.seq = seq;
     match event {
-        Event::Created { seed } => created(run, seq, *seed),
-        Event::Entered { frame } => with(run, *frame, |frame| frame.entered = true),
-        Event::StepStarted { frame, step_id, path, start } => step_started(run, seq, at, *frame, step_id, path, start),
+        Event::Created { seed, preprocess } => created(run, seq, at, *seed, *preprocess),
+        Event::Kept { .. } => {}
+        Event::Preprocessed { frame } => frames::preprocessed(run, *frame),
+        Event::Entered { frame, cache } => with(run, *frame, |frame| {
+            frame.entered = true;
+            frame.cache.clone_from(cache);
+        }),
+        Event::StepStarted { frame, step_id, path, start, bound_ms, cache } => {
+            step_started(run, seq, at, *frame, (step_id, path), start, (*bound_ms, cache.as_ref()));
+        }
         Event::StepPassed { frame, step_id, path, skipped, result } => {
             step_passed(run, seq, at, *frame, (step_id, path), *skipped, result);
         }
@@ -49,7 +59,7 @@ pub(super) fn apply(run: &mut Run, seq: u64, at: Timestamp, event: &Event) {
             attempt_failed(run, *frame, Failure { error: error.clone(), result, handled: *handled });
         }
         Event::RetryScheduled { frame, at } => retry_scheduled(run, *frame, *at),
-        Event::StepCompleted { frame, result } => {
+        Event::StepCompleted { frame, result, cache: _ } => {
             let result = result.clone().unwrap_or(ValueRef::Row(seq));
             step_ended(run, at, *frame, StepStatus::Completed, &result, Stage::Done);
         }
@@ -60,12 +70,22 @@ pub(super) fn apply(run: &mut Run, seq: u64, at: Timestamp, event: &Event) {
                 advance(run, *frame);
             }
         }
+        Event::ApprovalReceived { target, approver, disapproves } => {
+            gates::received(run, seq, target, approver.as_deref(), *disapproves);
+        }
+        Event::GateClosed { frame, required, until, sleep_ms } => {
+            gates::closed(run, *frame, *required, *until, *sleep_ms);
+        }
+        Event::GatePassed { frame, taken, faulty } => gates::passed(run, seq, *frame, taken, *faulty),
+        Event::GateFailed { frame, taken, error } => gates::failed(run, seq, *frame, taken, error),
+        Event::TimedOut { frame } => frames::timed_out(run, at, *frame),
+        Event::RaceWon { frame, slot } => frames::won(run, at, *frame, *slot),
         Event::SleepStarted { frame, until } => {
             set_stage(run, *frame, Stage::Sleeping { until: *until });
         }
         Event::Advanced { frame } => advance(run, *frame),
         Event::FrameOpened { frame, child, slot, handler } => frames::opened(run, *frame, *child, *slot, *handler),
-        Event::FrameClosed { frame, child, slot, result, list: _, error, handled, kept } => {
+        Event::FrameClosed { frame, child, slot, result, list: _, error, handled, kept, cache: _ } => {
             let failure = error.as_ref().filter(|_| !kept).map(|error| Failure {
                 error: error.clone(),
                 result: result.clone(),
@@ -77,7 +97,7 @@ pub(super) fn apply(run: &mut Run, seq: u64, at: Timestamp, event: &Event) {
         Event::OrphanSettled { effect } => {
             run.control.orphans.remove(effect);
         }
-        Event::JobFinished { status, output, error, skipped } => {
+        Event::JobFinished { status, output, error, skipped, cache: _ } => {
             run.control.finished_at = Some(at);
             run.control.status = *status;
             let ending = Ending {
@@ -85,11 +105,18 @@ pub(super) fn apply(run: &mut Run, seq: u64, at: Timestamp, event: &Event) {
                 output: output.clone().or_else(|| error.as_ref().map(|_| ValueRef::Row(seq))),
                 error: error.clone(),
                 skipped: *skipped,
+                cache: None,
             };
             end(run, at, ending);
         }
-        Event::FlowEnded { status, output, error, skipped } => {
-            let ending = Ending { status: *status, output: output.clone(), error: error.clone(), skipped: *skipped };
+        Event::FlowEnded { status, output, error, skipped, cache } => {
+            let ending = Ending {
+                status: *status,
+                output: output.clone(),
+                error: error.clone(),
+                skipped: *skipped,
+                cache: cache.clone(),
+            };
             end(run, at, ending);
         }
     }
@@ -123,21 +150,27 @@ fn json(reference: &ValueRef) -> Option<Value> {
     serde_json::to_value(reference).ok()
 }
 
-fn created(run: &mut Run, seq: u64, seed: u64) {
+fn created(run: &mut Run, seq: u64, at: Timestamp, seed: u64, preprocess: bool) {
     let args = Args::of(ValueRef::Row(seq));
+    let flow = run.program.flows.first();
+    let preprocessor = flow.and_then(|flow| flow.preprocessor).filter(|_| preprocess);
     run.control.seed = seed;
+    run.control.created_at = at;
     run.control.next_frame = 1;
     run.control.scopes.insert(0, Scope::default());
     let frame = Frame {
         flow: 0,
         env: 0,
-        list: run.program.flows.first().map_or(0, |flow| flow.list),
+        list: preprocessor.or(flow.map(|flow| flow.list)).unwrap_or_default(),
         cursor: 0,
         parent: None,
         slot: 0,
         depth: 0,
         handler: false,
-        entered: run.program.flows.first().is_none_or(|flow| flow.skip_expr.is_none()),
+        entered: preprocessor.is_some() || flow.is_none_or(|flow| !flow.asks()),
+        preprocessing: preprocessor.is_some(),
+        cache: None,
+        resumes: Vec::new(),
         previous: args.value(),
         args,
         scope: 0,
@@ -167,17 +200,27 @@ fn new_row(ordinal: u64, at: Timestamp, step_id: &str, path: &str) -> StepRow {
         progress: None,
         provider_id: None,
         retry_at: None,
+        approval: None,
     }
 }
 
-fn step_started(run: &mut Run, seq: u64, at: Timestamp, frame: u64, step_id: &str, path: &str, start: &Start) {
+fn step_started(
+    run: &mut Run,
+    seq: u64,
+    at: Timestamp,
+    frame: u64,
+    (step_id, path): (&str, &str),
+    start: &Start,
+    (bound_ms, cache): (Option<u64>, Option<&CacheKey>),
+) {
     started(run, at);
     let failures = step_of(run, frame).map_or(0, |step| step.failures);
-    let before = step_of(run, frame).map(|step| (step.ordinal, step.row.started_at));
-    let (ordinal, began) = before.unwrap_or((seq, at));
+    let before = step_of(run, frame).map(|step| (step.ordinal, step.row.started_at, step.row.attempt));
+    let (ordinal, began, attempt) = before.unwrap_or((seq, at, 1));
     let mut row = new_row(ordinal, began, step_id, path);
-    row.attempt = failures + 1;
-    let has_input = matches!(start, Start::Call { .. } | Start::Flow | Start::Loop { length: Some(_), .. });
+    row.attempt = attempt;
+    let has_input =
+        matches!(start, Start::Call { .. } | Start::Code | Start::Flow | Start::Loop { length: Some(_), .. });
     row.input = has_input.then(|| json(&ValueRef::Row(seq))).flatten();
     let step = Step {
         ordinal,
@@ -189,14 +232,27 @@ fn step_started(run: &mut Run, seq: u64, at: Timestamp, frame: u64, step_id: &st
         result: ValueRef::Row(seq),
         error: None,
         handled: false,
+        bound_ms,
+        until: None,
+        cache: cache.cloned(),
+        resumes: Vec::new(),
     };
     with(run, frame, |frame| frame.step = Some(step));
-    begin(run, seq, at, frame, seq, None);
+    begin(run, seq, at, frame, Attempt { number: attempt, input: seq, deadline: None });
     changed(run, frame, |_| {});
 }
 
-/// Puts a step to work: its first attempt or another one. `input` is the event that brought its arguments or items.
-fn begin(run: &mut Run, seq: u64, at: Timestamp, frame: u64, input: u64, deadline: Option<Timestamp>) {
+/// An attempt of a step.
+struct Attempt {
+    number: u32,
+    /// The event that brought its arguments or items.
+    input: u64,
+    /// When its submit counts as lost, if not as the step's start says.
+    deadline: Option<Timestamp>,
+}
+
+/// Puts a step to work: its first attempt or another one.
+fn begin(run: &mut Run, seq: u64, at: Timestamp, frame: u64, attempt: Attempt) {
     let Some(state) = run.control.frames.get(&frame) else { return };
     let Some(module) = run.module_at(frame) else { return };
     let Some(step) = &state.step else { return };
@@ -213,25 +269,26 @@ fn begin(run: &mut Run, seq: u64, at: Timestamp, frame: u64, input: u64, deadlin
                 step: step.ordinal,
                 step_id: module.module.id.clone(),
                 path,
-                args: ValueRef::Row(input),
-                attempt: step.failures + 1,
+                args: ValueRef::Row(attempt.input),
+                attempt: attempt.number,
                 first_effect: repeated.unwrap_or(seq),
                 started_at: at,
-                deadline: deadline.unwrap_or(*first),
+                deadline: attempt.deadline.unwrap_or(*first),
                 until: bound_ms.map(|bound| at.plus_ms(bound)),
                 poll_at: None,
                 operation: None,
             })
         }
-        Start::Nothing => Stage::Begin,
+        Start::Nothing | Start::Code => Stage::Begin,
         Start::Branch { .. } | Start::Branches { .. } | Start::Loop { .. } | Start::Flow => Stage::Children,
     };
     let children = match &step.start {
-        Start::Call { .. } | Start::Nothing => None,
+        Start::Call { .. } | Start::Nothing | Start::Code => None,
         Start::Branch { .. } | Start::Flow => Some(Children { list: seq, total: Some(1), ..Children::default() }),
-        Start::Branches { sequential, limit } => {
+        Start::Branches { sequential, limit, race } => {
             let total = Some(module.children.len() as u64);
-            Some(Children { list: seq, total, sequential: *sequential, limit: *limit, ..Children::default() })
+            let (sequential, limit, race) = (*sequential, *limit, *race);
+            Some(Children { list: seq, total, sequential, limit, race, ..Children::default() })
         }
         Start::Loop { length, sequential, limit } => {
             Some(Children { list: seq, total: *length, sequential: *sequential, limit: *limit, ..Children::default() })
@@ -241,9 +298,13 @@ fn begin(run: &mut Run, seq: u64, at: Timestamp, frame: u64, input: u64, deadlin
         run.control.effects.retain(|_, waiting| *waiting != frame);
         run.control.effects.insert(open.effect, frame);
     }
-    if let Some(step) = step_of(run, frame) {
-        step.stage = stage;
-        step.children = children;
+    let Some(step) = step_of(run, frame) else { return };
+    step.until = step.bound_ms.filter(|_| stage == Stage::Children).map(|bound| at.plus_ms(bound));
+    step.stage = stage;
+    // What the branches of the last attempt left is not merged: nobody will look at it again.
+    let left = std::mem::replace(&mut step.children, children).map(|children| children.scopes);
+    for scope in left.unwrap_or_default().into_values() {
+        run.control.scopes.remove(&scope);
     }
 }
 
@@ -257,10 +318,13 @@ fn step_passed(
     result: &ValueRef,
 ) {
     started(run, at);
-    let mut row = new_row(seq, at, step_id, path);
+    // Its inputs may have failed before: then the step has its row already.
+    let before = step_of(run, frame).map(|step| (step.ordinal, step.row.started_at));
+    let (ordinal, began) = before.unwrap_or((seq, at));
+    let mut row = new_row(ordinal, began, step_id, path);
     row.attempt = 0;
     let step = Step {
-        ordinal: seq,
+        ordinal,
         start: Start::Nothing,
         failures: 0,
         stage: Stage::Begin,
@@ -269,6 +333,10 @@ fn step_passed(
         result: result.clone(),
         error: None,
         handled: false,
+        bound_ms: None,
+        until: None,
+        cache: None,
+        resumes: Vec::new(),
     };
     with(run, frame, |frame| frame.step = Some(step));
     let status = if skipped { StepStatus::Skipped } else { StepStatus::Completed };
@@ -285,8 +353,7 @@ fn attempt_started(run: &mut Run, seq: u64, at: Timestamp, frame: u64, attempt: 
         Some(ValueRef::Row(row)) => row,
         _ => seq,
     };
-    step.failures = attempt - 1;
-    begin(run, seq, at, frame, input, deadline);
+    begin(run, seq, at, frame, Attempt { number: attempt, input, deadline });
     changed(run, frame, |row| {
         row.status = StepStatus::Running;
         row.attempt = attempt;
@@ -377,38 +444,45 @@ fn step_ended(run: &mut Run, at: Timestamp, frame: u64, status: StepStatus, resu
 
 fn advance(run: &mut Run, frame: u64) {
     with(run, frame, |frame| {
+        frame.resumes.clear();
         if let Some(step) = frame.step.take() {
             frame.previous = step.result;
+            frame.resumes = step.resumes;
         }
         frame.cursor += 1;
     });
 }
 
 fn cancel_requested(run: &mut Run, at: Timestamp) {
-    let ending = Ending { status: JobStatus::Cancelled, output: None, error: None, skipped: false };
+    let ending = Ending { status: JobStatus::Cancelled, output: None, error: None, skipped: false, cache: None };
     end(run, at, ending);
 }
 
-/// Drops all frames; calls that are out become orphans, steps that were at work end as cancelled.
 fn end(run: &mut Run, at: Timestamp, ending: Ending) {
     for frame in std::mem::take(&mut run.control.frames).into_values() {
-        let Some(step) = frame.step else { continue };
-        if let Stage::Call(open) = step.stage {
-            run.control.orphans.insert(open.effect, open);
-        }
-        let mut row = step.row;
-        if row.finished_at.is_none() {
-            row.status = if ending.status == JobStatus::Failed && row.error.is_some() {
-                StepStatus::Failed
-            } else {
-                StepStatus::Cancelled
-            };
-            row.finished_at = Some(at);
-            row.retry_at = None;
-            run.rows.insert(row.ordinal, row);
-        }
+        give_up(run, at, frame, ending.status);
     }
     run.control.effects.clear();
     run.control.scopes.clear();
+    run.control.approvals.clear();
     run.control.ending = Some(ending);
+}
+
+/// Takes a frame out of the run: a call that is out becomes an orphan, a step that was at work ends as cancelled.
+fn give_up(run: &mut Run, at: Timestamp, frame: Frame, status: JobStatus) {
+    let Some(step) = frame.step else { return };
+    if let Stage::Call(open) = step.stage {
+        run.control.effects.remove(&open.effect);
+        run.control.orphans.insert(open.effect, open);
+    }
+    let mut row = step.row;
+    if row.finished_at.is_some() && row.status != StepStatus::Suspended {
+        return;
+    }
+    let failed = status == JobStatus::Failed && row.error.is_some();
+    row.status = if failed { StepStatus::Failed } else { StepStatus::Cancelled };
+    row.finished_at.get_or_insert(at);
+    row.retry_at = None;
+    row.approval = None;
+    run.rows.insert(row.ordinal, row);
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::control::{Control, Stage};
+use super::control::{Control, Gate, Stage};
 use super::decide::Turn;
 use super::{Effect, Event, Input, Program, Recorded, ValueRef, decide};
 use crate::ports::{JobPatch, JobStatus, SnapshotRow, StepRow, Timestamp};
@@ -29,9 +29,10 @@ impl Run {
         Self { program, control: Control::new(), rows: BTreeMap::new(), touched: BTreeSet::new() }
     }
 
-    /// The events that make a new job: the first one brings its input.
-    pub fn create(seed: u64, input: Value, at: Timestamp) -> Vec<Recorded> {
-        vec![Recorded { seq: 1, at, event: Event::Created { seed }, value: Some(input) }]
+    /// The events that make a new job: the first one brings its input. With `preprocess` the document's
+    /// `preprocessor_module`, if it has one, makes the flow's input of it first.
+    pub fn create(seed: u64, preprocess: bool, input: Value, at: Timestamp) -> Vec<Recorded> {
+        vec![Recorded { seq: 1, at, event: Event::Created { seed, preprocess }, value: Some(input) }]
     }
 
     /// A run as of a snapshot.
@@ -75,11 +76,16 @@ impl Run {
             return effects;
         }
         for (&frame, state) in &self.control.frames {
+            if let Some(until) = state.step.as_ref().and_then(|step| step.until) {
+                effects.push(Effect::Wait { frame, until });
+            }
             match state.step.as_ref().map(|step| &step.stage) {
                 Some(Stage::Call(open)) if open.operation.is_some() => effects.push(Effect::Poll(open.call())),
                 Some(Stage::Call(open)) => effects.push(Effect::Call(open.call())),
                 Some(Stage::Retrying { at }) => effects.push(Effect::Wait { frame, until: *at }),
-                Some(Stage::Sleeping { until }) => effects.push(Effect::Wait { frame, until: *until }),
+                Some(Stage::Sleeping { until } | Stage::Suspended(Gate { until, .. })) => {
+                    effects.push(Effect::Wait { frame, until: *until });
+                }
                 None
                 | Some(
                     Stage::Begin
@@ -116,7 +122,8 @@ impl Run {
         let finished = self.control.status.is_final();
         let ending = self.control.ending.as_ref().filter(|_| finished);
         JobPatch {
-            status: self.control.status,
+            status: self.shown_status(),
+            priority: self.priority(),
             retry_count: self.control.retry_count,
             started_at: self.control.started_at,
             finished_at: self.control.finished_at,
@@ -124,7 +131,33 @@ impl Run {
                 .and_then(|ending| ending.output.as_ref())
                 .map(|output| serde_json::to_value(output).expect("a reference is plain data")),
             error: ending.and_then(|ending| ending.error.clone()),
+            erase_at: self
+                .control
+                .finished_at
+                .filter(|_| finished)
+                .and_then(|end| self.program.next_erasure(end, None)),
         }
+    }
+
+    /// Suspended where nothing is at work and an approval is waited for.
+    fn shown_status(&self) -> JobStatus {
+        let stages = || self.control.frames.values().filter_map(|frame| frame.step.as_ref()).map(|step| &step.stage);
+        // A module with children at work is as busy as they are.
+        let holds = |stage: &Stage| matches!(stage, Stage::Children | Stage::Handling { .. });
+        let waits = |stage: &Stage| matches!(stage, Stage::Suspended(_));
+        let suspended = stages().any(waits) && stages().all(|stage| waits(stage) || holds(stage));
+        if self.control.status == JobStatus::Running && suspended { JobStatus::Suspended } else { self.control.status }
+    }
+
+    /// The highest priority among the modules that lists are at, else the flow's own.
+    fn priority(&self) -> i32 {
+        let at = self.control.frames.keys().filter_map(|frame| self.module_at(*frame)?.module.priority);
+        queue_priority(at.max(), self.program.flows.first().and_then(|flow| flow.priority))
+    }
+
+    /// The moment of the first step, or of the job itself while no step has begun.
+    pub fn began_at(&self) -> Timestamp {
+        self.control.started_at.unwrap_or(self.control.created_at)
     }
 
     /// The job's status.
@@ -175,5 +208,85 @@ impl Run {
     /// How the flow ended, once it has: whether it was stopped as skipped.
     pub fn was_skipped(&self) -> bool {
         self.control.ending.as_ref().is_some_and(|ending| ending.skipped)
+    }
+}
+
+/// A job's priority: its step's own, else the flow's, in OpenFlow's range (16 bits).
+pub(crate) fn queue_priority(step: Option<i32>, flow: Option<i32>) -> i32 {
+    step.or(flow).unwrap_or_default().clamp(i16::MIN.into(), i16::MAX.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::engine::{Answer, Ask, Fact, Prepared};
+    use crate::ports::JobBundle;
+
+    const NOW: Timestamp = Timestamp(0);
+
+    fn call(id: &str, priority: Option<i32>) -> Value {
+        json!({"id": id, "value": {"type": "script", "path": "node/n"}, "priority": priority})
+    }
+
+    fn start(value: Value) -> Run {
+        let bundle = JobBundle { document: json!({"value": value}), ..JobBundle::default() };
+        let mut run = Run::new(Arc::new(Program::compile(&bundle).expect("a document")));
+        for Recorded { seq, at, event, .. } in Run::create(1, false, json!({}), NOW) {
+            run.apply(seq, at, &event);
+        }
+        run.turn(NOW, Input::Tick);
+        run
+    }
+
+    /// Begins all steps that can begin.
+    fn begin(run: &mut Run) {
+        while let Some(Effect::Prepare(asked)) = run.free() {
+            let prepared = if matches!(asked.ask, Ask::Items { .. }) {
+                Prepared::Items { items: vec![json!(1), json!(2)], limit: None }
+            } else {
+                Prepared::Inputs { args: json!({}), cache: None, timeout_ms: 1_000, bound_ms: None }
+            };
+            run.turn(NOW, Input::Prepared { frame: asked.frame, prepared, bound_ms: None });
+        }
+    }
+
+    fn call_of(effect: Effect) -> Option<u64> {
+        if let Effect::Call(call) = effect { Some(call.effect) } else { None }
+    }
+
+    fn answer_first(run: &mut Run) {
+        let open = run.pending().into_iter().find_map(call_of);
+        let effect = open.expect("a call is open");
+        run.turn(NOW, Input::Fact(Fact::Answered { effect, answer: Answer::Done { result: json!(1) }, calls: vec![] }));
+        begin(run);
+    }
+
+    #[test]
+    fn a_steps_own_priority_beats_the_flows_while_the_step_is_the_current_one() {
+        let mut run =
+            start(json!({"priority": 2, "modules": [call("a", Some(-5)), call("b", None), call("c", Some(9))]}));
+        assert_eq!(run.patch().priority, -5, "before its first step began");
+        begin(&mut run);
+        assert_eq!(run.patch().priority, -5);
+        for expected in [2, 9, 2] {
+            answer_first(&mut run);
+            assert_eq!(run.patch().priority, expected);
+        }
+        assert!(run.status().is_final());
+    }
+
+    #[test]
+    fn the_highest_priority_of_the_steps_at_work_counts() {
+        let body = json!({"type": "forloopflow", "parallel": true, "iterator": {"type": "static", "value": []},
+            "modules": [call("a", Some(40_000)), call("b", Some(3))]});
+        let mut run = start(json!({"modules": [{"id": "loop", "value": body, "priority": 1}]}));
+        begin(&mut run);
+        for expected in [32_767, 32_767, 32_767, 3] {
+            assert_eq!(run.patch().priority, expected);
+            answer_first(&mut run);
+        }
+        assert_eq!((run.patch().priority, run.status()), (0, JobStatus::Completed));
     }
 }

@@ -63,7 +63,7 @@ pub(super) fn parsed<'a>(
 }
 
 /// A parser's first fault, in the user's text.
-pub(super) fn located(source: &str, start: usize, fault: &OxcDiagnostic) -> SyntaxFault {
+pub(crate) fn located(source: &str, start: usize, fault: &OxcDiagnostic) -> SyntaxFault {
     let byte = fault.labels.first().map(|label| (label.offset() as usize).saturating_sub(start).min(source.len()));
     let message = match byte {
         Some(byte) if byte >= source.trim_end().len() => "the expression ends too early".to_owned(),

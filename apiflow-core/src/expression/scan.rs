@@ -72,10 +72,15 @@ pub(super) fn scanned(source: &str) -> Result<Vec<Token<'_>>, SyntaxFault> {
     Ok(tokens)
 }
 
+/// Refuses inline code that is too long or could nest too deep for a parser, as [`scan`] does.
+pub fn scan_code(source: &str) -> Result<(), SyntaxFault> {
+    scanned_module(source).map(drop)
+}
+
 /// The tokens of a module's text that passes.
 ///
 /// Statements of modules may end with their line, and types nest by angle brackets and words.
-pub(super) fn scanned_module(source: &str) -> Result<Vec<Token<'_>>, SyntaxFault> {
+fn scanned_module(source: &str) -> Result<Vec<Token<'_>>, SyntaxFault> {
     if source.len() > MAX_INLINE_BYTES {
         let message = format!("the code has {} bytes, at most {MAX_INLINE_BYTES} are allowed", source.len());
         return Err(SyntaxFault { message, span: None });

@@ -151,6 +151,10 @@ pub struct BranchAll {
     /// At most so many at a time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parallelism: Option<NumberOrTransform>,
+    /// The first branch that succeeds ends the module with its result, and the others are cancelled. Ours: others that
+    /// read the document ignore it.
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "is_false")]
+    pub race: bool,
     /// Fields that this version does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
@@ -190,6 +194,29 @@ pub struct AiAgent {
 }
 
 impl Module {
+    /// A module that only does something, without id and settings.
+    pub fn of(value: ModuleValue) -> Self {
+        Self {
+            id: String::new(),
+            summary: None,
+            value,
+            stop_after_if: None,
+            stop_after_all_iters_if: None,
+            skip_if: None,
+            sleep: None,
+            cache_ttl: None,
+            timeout: None,
+            delete_after_use: None,
+            delete_after_secs: None,
+            mock: None,
+            suspend: None,
+            priority: None,
+            continue_on_error: false,
+            retry: None,
+            extra: Map::new(),
+        }
+    }
+
     /// The JSON `type` of what the module does.
     pub fn kind(&self) -> &'static str {
         match &self.value {

@@ -1,18 +1,45 @@
 //! JavaScript, as an effect.
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+use crate::expression::{self, SyntaxFault};
 
 /// A piece of JavaScript to evaluate.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Script {
-    /// The text, at most [`crate::expression::MAX_SOURCE_BYTES`] and already scanned by
-    /// [`crate::expression::scan`].
+    /// The text; [`ScriptForm::scan`] says whether it is one.
     pub source: String,
     /// The names in scope and their values.
     pub names: Map<String, Value>,
-    /// Whether the answer is coerced to true or false; the text must be an expression then, no statements.
-    pub predicate: bool,
+    /// What kind of text it is.
+    pub form: ScriptForm,
+}
+
+/// What kind of text a script is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ScriptForm {
+    /// An expression, or statements that return something.
+    Expression,
+    /// An expression whose value is coerced to true or false.
+    Predicate,
+    /// Statements that return something, as long as inline code may be ([`crate::code::script`]).
+    Code,
+}
+
+impl ScriptForm {
+    /// Refuses a text that is too long or nests too deep for a parser.
+    ///
+    /// # Errors
+    /// The fault with its place.
+    pub fn scan(self, source: &str) -> Result<(), SyntaxFault> {
+        match self {
+            Self::Expression | Self::Predicate => expression::scan(source),
+            Self::Code => expression::scan_code(source),
+        }
+    }
 }
 
 /// Why an evaluation gave no value.

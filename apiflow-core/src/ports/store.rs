@@ -4,8 +4,11 @@
 //! - a commit is one transaction, guarded by the job's version; a commit with an old version changes nothing;
 //! - a claim raises the version, so the owner before it can commit nothing more;
 //! - what is delivered to the inbox needs no lease, is kept once per key, and wakes the job;
-//! - leases, wake-ups and polls are due by the store's own clock (the database's).
+//! - of jobs that share a key of [`Concurrency`] no more have begun and not ended than each of them allows, and they
+//!   begin in the order of priority, then age;
+//! - leases, wake-ups, polls, erasures and the expiry of kept results are by the store's own clock (the database's).
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -69,6 +72,19 @@ pub struct JobBundle {
     pub document: Value,
     /// The connectors, nodes and sub-flows that it refers to.
     pub catalog: Catalog,
+    /// Outcomes of steps of an earlier run that are taken over, by the step's path and id: `loop[2]/draw`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub kept: BTreeMap<String, Kept>,
+}
+
+/// The outcome of a step that an earlier run has computed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Kept {
+    /// The event of this job ([`crate::engine::Event::Kept`]) whose value is its result.
+    pub seq: u64,
+    /// The error object, where it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Value>,
 }
 
 /// One event of a job's journal.
@@ -103,6 +119,10 @@ pub struct NewJob {
     pub created_at: Timestamp,
     /// All that it needs.
     pub bundle: JobBundle,
+    /// Which jobs that are due come first: the higher, until a commit says otherwise.
+    pub priority: i32,
+    /// With whom it shares its slots; it is not due before it has one.
+    pub concurrency: Option<Concurrency>,
     /// The first events; the job's input is the value of event 1.
     pub events: Vec<EventRow>,
     /// Makes a repetition of the request find the first job.
@@ -118,6 +138,25 @@ pub struct Idempotency {
     pub fingerprint: String,
     /// From when on the key is free again.
     pub expires_at: Timestamp,
+}
+
+/// How many jobs of one key may run at a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Concurrency {
+    /// What is counted: jobs of one key share their slots. A job has its slot until it has ended.
+    pub key: String,
+    /// At most so many jobs of the key have a slot, from 1.
+    pub limit: u64,
+    /// At most `limit` jobs of the key are claimed for the first time within so many seconds. Those that have no
+    /// window of their own do not count.
+    pub window_s: Option<u64>,
+}
+
+impl Concurrency {
+    /// Whether another job gets a slot where so many have one and so many count in their windows.
+    pub fn fits(&self, held: u64, recent: u64) -> bool {
+        held < self.limit && (self.window_s.is_none() || recent < self.limit)
+    }
 }
 
 /// What came of creating a job.
@@ -162,6 +201,8 @@ pub struct JobRow {
 pub struct JobPatch {
     /// Status.
     pub status: JobStatus,
+    /// Which jobs that are due come first: the higher.
+    pub priority: i32,
     /// Sum of the retries of its steps.
     pub retry_count: u64,
     /// The moment of its first step.
@@ -172,6 +213,8 @@ pub struct JobPatch {
     pub output: Option<Value>,
     /// The error object of a failed job.
     pub error: Option<Value>,
+    /// When something of a job that has ended is to be erased, if anything is.
+    pub erase_at: Option<Timestamp>,
 }
 
 /// What a step's status is.
@@ -245,6 +288,9 @@ pub struct StepRow {
     pub provider_id: Option<String>,
     /// The moment of the next attempt.
     pub retry_at: Option<Timestamp>,
+    /// What the gate after it waits for: `{"required", "until"}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Value>,
 }
 
 /// One request of a step and its reply, secrets masked.
@@ -286,6 +332,45 @@ pub struct DuePoll {
     pub tries: u32,
     /// The poll itself.
     pub poll: Poll,
+}
+
+/// A job of which something is to be erased.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueErasure {
+    /// The job.
+    pub job: String,
+    /// The moment that came: [`JobPatch::erase_at`].
+    pub due_at: Timestamp,
+}
+
+/// What is erased of a job that has ended. All of it may be said again, to the same effect.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Erasure {
+    /// The job.
+    pub job: String,
+    /// Events whose values, where they have one, become `{}`.
+    pub values: Vec<u64>,
+    /// Events that are written again, by position.
+    pub events: Vec<(u64, Value)>,
+    /// Steps that are written again.
+    pub steps: Vec<StepRow>,
+    /// Steps whose calls are removed.
+    pub calls: Vec<u64>,
+    /// What the job is left as, with the last part of an erasure.
+    pub rest: Option<ErasedJob>,
+}
+
+/// What a job is left as when something of it was erased.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ErasedJob {
+    /// Where the output is.
+    pub output: Option<Value>,
+    /// The error object.
+    pub error: Option<Value>,
+    /// When more of it is to be erased, if anything is left.
+    pub erase_at: Option<Timestamp>,
+    /// What it needed, where that changes.
+    pub bundle: Option<JobBundle>,
 }
 
 /// Control state at a point of the journal.
@@ -332,6 +417,17 @@ pub struct Loaded {
     pub inbox: Vec<InboxMessage>,
 }
 
+/// A result that is kept for other runs under a key.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CachedRow {
+    /// What it is the result of; the same key is the same work with the same input.
+    pub key: String,
+    /// The result.
+    pub value: Value,
+    /// For how many seconds from the commit on it is given, by the store's clock; 0 is over at once.
+    pub ttl_s: u64,
+}
+
 /// The outcome of one turn.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Commit {
@@ -353,6 +449,9 @@ pub struct Commit {
     pub polls_cleared: Vec<u64>,
     /// Inbox messages that the events take in.
     pub consumed: Vec<i64>,
+    /// Results to keep for other runs; each replaces what was kept under its key, expiry included, and the last of
+    /// several under one key counts.
+    pub cached: Vec<CachedRow>,
     /// Control state after the events.
     pub snapshot: Option<SnapshotRow>,
     /// The job's row after the events.
@@ -428,11 +527,14 @@ pub enum StoreError {
 /// Keeps jobs durably. Every method is one transaction.
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// Adds a job, due at once, unless its idempotency key was used and has not expired.
+    /// Adds a job, unless its idempotency key was used and has not expired. It is due at once, or with its slot where
+    /// it shares slots with others: the first of those that wait (by priority, then by age) gets the first that is
+    /// free, and none overtakes it.
     async fn create_job(&self, job: NewJob) -> Result<Created, StoreError>;
 
-    /// Takes up to `limit` jobs that are due and that no living lease holds, oldest wake-up first, for `lease`;
-    /// raises their versions.
+    /// Takes up to `limit` jobs that are due and that no living lease holds, for `lease`; raises their versions. Jobs
+    /// of higher priority come first, and of one priority those with the oldest wake-up. The cost does not grow with
+    /// the number of jobs that wait.
     async fn claim(&self, worker: &str, limit: u32, lease: Duration) -> Result<Vec<Claim>, StoreError>;
 
     /// Prolongs the leases that `worker` still holds among `jobs`; the jobs missing from the answer are lost.
@@ -448,8 +550,12 @@ pub trait Store: Send + Sync {
     async fn commit(&self, commit: Commit) -> Result<u64, StoreError>;
 
     /// Puts a message into a job's inbox, once per key, and makes the job due; says whether it is new. A job that
-    /// has ended takes none. `poll_over` names an attempt whose poll ends with this message.
+    /// waits for its slot goes on waiting, and one that has ended takes none. `poll_over` names an attempt whose poll ends with this message.
     async fn deliver(&self, job: &str, key: &str, payload: Value, poll_over: Option<u64>) -> Result<bool, StoreError>;
+
+    /// Lets a job that waits for its slot go without one, due at once: only for one that is about to end, by a message
+    /// that it has. Nothing happens where it does not wait.
+    async fn let_through(&self, job: &str) -> Result<(), StoreError>;
 
     /// The messages not yet consumed, in order of arrival.
     async fn inbox(&self, job: &str) -> Result<Vec<InboxMessage>, StoreError>;
@@ -467,11 +573,24 @@ pub trait Store: Send + Sync {
         progress: Option<(u64, f64)>,
     ) -> Result<(), StoreError>;
 
-    /// The earliest moment at which a job or poll is due, if any waits.
+    /// Takes up to `limit` jobs that have ended and of which something is to be erased by now, earliest first, hiding
+    /// them from others for `lease`. They are given again until [`Store::erase`] sets another moment, or none.
+    async fn take_erasures(&self, limit: u32, lease: Duration) -> Result<Vec<DueErasure>, StoreError>;
+
+    /// Erases a part of a job that has ended; its snapshot and the payloads of its messages go with any part.
+    ///
+    /// # Errors
+    /// [`StoreError::Active`] where it has not ended; nothing is changed then.
+    async fn erase(&self, erasure: Erasure) -> Result<(), StoreError>;
+
+    /// The earliest moment at which a claim may find a job, or a poll or an erasure is due, if any waits.
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError>;
 
     /// The values of some events, in the order asked; `None` for an event without a value.
     async fn values(&self, job: &str, seqs: &[u64]) -> Result<Vec<Option<Value>>, StoreError>;
+
+    /// The result kept under a key by any job, unless it has expired.
+    async fn cached(&self, key: &str) -> Result<Option<Value>, StoreError>;
 
     /// The bodies of the events that extend a list, in order of their index.
     async fn list(&self, job: &str, list: u64) -> Result<Vec<Value>, StoreError>;

@@ -11,16 +11,19 @@
 //! The clock of the store under test must stand between 1970 and 2100. Nothing here waits for a lease to end: leases
 //! of no length have ended at once, and what a store may do a little later is asked for again, with a bound.
 
+mod caching;
 mod claiming;
 mod committing;
 mod creating;
 mod deleting;
+mod erasing;
 mod fencing;
 mod fixtures;
 mod inbox;
 mod polling;
 mod reading;
 mod sharing;
+mod slots;
 
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
@@ -56,12 +59,15 @@ pub fn cases() -> Vec<Case> {
     [
         creating::CASES,
         claiming::CASES,
+        slots::CASES,
         committing::CASES,
+        caching::CASES,
         fencing::CASES,
         inbox::CASES,
         polling::CASES,
         reading::CASES,
         deleting::CASES,
+        erasing::CASES,
     ]
     .concat()
 }
@@ -84,9 +90,10 @@ pub async fn run(make: impl AsyncFn() -> Arc<dyn Store>) {
 /// Proves on two stores of one empty database that workers of several processes share its jobs.
 ///
 /// # Panics
-/// Where a turn is lost, taken twice, or the work does not end.
+/// Where a turn is lost, taken twice, a slot is given twice, or the work does not end.
 pub async fn run_shared(stores: [Arc<dyn Store>; 2]) {
-    sharing::workers_that_steal_jobs_finish_each_once(stores).await;
+    sharing::workers_that_steal_jobs_finish_each_once(stores.clone()).await;
+    sharing::stores_that_race_for_slots_give_no_more_than_there_are(stores).await;
 }
 
 /// Lists functions as cases under their names.

@@ -9,11 +9,12 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::hub::Mailbox;
-use super::provider::{self, JobPlans};
-use super::values::Values;
+use super::provider;
 use super::{Inner, row};
+use crate::call::JobPlans;
 use crate::engine::{Answer, Call, Effect, Event, Fact, Program, Recorded, Run};
-use crate::ports::{CallRecord, Claim, Commit, JobBundle, JobStatus, LeaseChange, Loaded, StoreError, Timestamp};
+use crate::evaluate::Values;
+use crate::ports::{CallRecord, Claim, Commit, JobStatus, LeaseChange, Loaded, StoreError, Timestamp};
 
 /// Events between two snapshots of a run that never waits; doubles each time.
 const FIRST_SNAPSHOT: u64 = 64;
@@ -37,7 +38,7 @@ async fn driven(inner: &Arc<Inner>, claim: &Claim, mailbox: &Mailbox) -> Result<
     let loaded = inner.parts.store.load(&claim.job).await?;
     let mut drive = match Drive::new(inner, claim, loaded) {
         Ok(drive) => drive,
-        Err(Broken { reason, seq }) => return fail(inner, claim, &reason, seq).await,
+        Err(broken) => return fail(inner, claim, broken).await,
     };
     drive.go(mailbox).await
 }
@@ -46,15 +47,23 @@ async fn driven(inner: &Arc<Inner>, claim: &Claim, mailbox: &Mailbox) -> Result<
 struct Broken {
     reason: String,
     seq: u64,
+    /// What could be read: it says what is to be erased.
+    program: Arc<Program>,
 }
 
 /// Ends a job that cannot be run at all.
-async fn fail(inner: &Inner, claim: &Claim, reason: &str, seq: u64) -> Result<(), StoreError> {
+async fn fail(inner: &Inner, claim: &Claim, broken: Broken) -> Result<(), StoreError> {
+    let Broken { reason, seq, program } = broken;
     let at = inner.parts.clock.now();
     let error = serde_json::json!({"name": "InternalError", "message": reason});
-    let event =
-        Event::JobFinished { status: JobStatus::Failed, output: None, error: Some(error.clone()), skipped: false };
-    let mut run = Run::new(Arc::new(Program::default()));
+    let event = Event::JobFinished {
+        status: JobStatus::Failed,
+        output: None,
+        error: Some(error.clone()),
+        skipped: false,
+        cache: None,
+    };
+    let mut run = Run::new(program);
     run.apply(seq + 1, at, &event);
     let recorded = Recorded { seq: seq + 1, at, event, value: Some(serde_json::json!({"error": error})) };
     let commit = Commit {
@@ -67,6 +76,7 @@ async fn fail(inner: &Inner, claim: &Claim, reason: &str, seq: u64) -> Result<()
         polls: Vec::new(),
         polls_cleared: Vec::new(),
         consumed: Vec::new(),
+        cached: Vec::new(),
         snapshot: None,
         patch: run.patch(),
         lease: LeaseChange::Release { wake_at: None },
@@ -115,19 +125,19 @@ struct Drive<'a> {
 impl<'a> Drive<'a> {
     fn new(inner: &'a Arc<Inner>, claim: &Claim, loaded: Loaded) -> Result<Self, Broken> {
         let seq = loaded.job.last_seq;
-        let broken = |reason: String| Broken { reason, seq };
-        let JobBundle { document, catalog } = loaded.bundle;
-        let bundle = JobBundle { document, catalog };
-        let program = Arc::new(Program::compile(&bundle).map_err(|error| broken(error.to_string()))?);
+        let broken = |program: &Arc<Program>, reason: String| Broken { reason, seq, program: program.clone() };
+        let bundle = loaded.bundle;
+        let program = Program::compile(&bundle).map_err(|error| broken(&Arc::default(), error.to_string()))?;
+        let program = Arc::new(program.with_longest_while(inner.settings.max_while_iterations));
         let mut run = match &loaded.snapshot {
-            Some(snapshot) => Run::restore(program, snapshot)
-                .map_err(|error| broken(format!("the job's snapshot cannot be read: {error}")))?,
-            None => Run::new(program),
+            Some(snapshot) => Run::restore(program.clone(), snapshot)
+                .map_err(|error| broken(&program, format!("the job's snapshot cannot be read: {error}")))?,
+            None => Run::new(program.clone()),
         };
         let snapshot_seq = run.seq();
         for event in &loaded.events {
             let body: Event = serde_json::from_value(event.body.clone())
-                .map_err(|error| broken(format!("event {} cannot be read: {error}", event.seq)))?;
+                .map_err(|error| broken(&program, format!("event {} cannot be read: {error}", event.seq)))?;
             run.apply(event.seq, event.at, &body);
         }
         let _replayed = run.take_rows();
@@ -136,7 +146,7 @@ impl<'a> Drive<'a> {
             job: claim.job.clone(),
             version: claim.version,
             run,
-            values: Values::new(inner.parts.store.clone(), &claim.job),
+            values: Values::new(Some(inner.parts.store.clone()), &claim.job),
             plans: inner.plans.enter(&claim.job, bundle.catalog),
             out: BTreeMap::new(),
             tasks: JoinSet::new(),
@@ -264,6 +274,8 @@ impl<'a> Drive<'a> {
             Answer::Accepted { .. } => format!("accepted-{effect}"),
             // A poll may have answered before the provider was told.
             Answer::Cancelled => format!("cancelled-{effect}"),
+            // The work may be accepted and end all the same: its end must not be taken for a repetition of this.
+            unknown if unknown.knows_no_fate() => format!("unknown-{effect}"),
             Answer::Done { .. } | Answer::Failed { .. } | Answer::Repeat => format!("answer-{effect}"),
         };
         let fact = Fact::Answered { effect, answer, calls };
@@ -315,7 +327,7 @@ impl<'a> Drive<'a> {
     fn spawn(&mut self, call: Call, task: Task) {
         let mut caller = self.inner.caller(&self.job, self.plans.clone());
         let store = self.inner.parts.store.clone();
-        let mut values = Values::new(store, &self.job);
+        let mut values = Values::new(Some(store), &self.job);
         let returns = self.returns.0.clone();
         let effect = call.effect;
         let handle = self.tasks.spawn(async move {

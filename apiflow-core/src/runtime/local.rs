@@ -142,17 +142,9 @@ impl Local {
         let seed = RandomState::new().hash_one(0);
         // Unguessable and unique among all processes: providers see it in idempotency keys.
         let id = format!("{:012x}-{seed:016x}", SystemClock.now().0);
-        NewRun {
-            id,
-            seed,
-            name: document["summary"].as_str().unwrap_or_default().to_owned(),
-            workflow_id: None,
-            node_id: None,
-            created_by: None,
-            bundle: JobBundle { document: document.clone(), catalog: self.catalog.clone() },
-            input,
-            idempotency: None,
-        }
+        let name = document["summary"].as_str().unwrap_or_default().to_owned();
+        let bundle = JobBundle { document: document.clone(), catalog: self.catalog.clone(), ..JobBundle::default() };
+        NewRun { name, ..NewRun::new(id, seed, bundle, input) }
     }
 }
 

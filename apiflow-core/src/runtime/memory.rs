@@ -1,6 +1,8 @@
 //! A store in memory: for tests, embedding without durability, and as the plainest statement of the rules.
 
+mod cache;
 mod job;
+mod slots;
 mod state;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,7 +13,7 @@ use serde_json::Value;
 
 use self::state::State;
 use crate::ports::{
-    CallRecord, Claim, Clock, Commit, Created, DuePoll, EventRow, InboxMessage, JobFilter, JobRow, Loaded, NewJob,
+    CallRecord, Claim, Clock, Commit, Created, DueErasure, DuePoll, Erasure, EventRow, InboxMessage, JobFilter, JobRow, Loaded, NewJob,
     Renewed, StepRow, Store, StoreError, Timestamp,
 };
 
@@ -29,7 +31,8 @@ impl MemoryStore {
         Self { clock, state: Mutex::new(State::default()) }
     }
 
-    /// How many bytes of JSON were written so far: events with their values, steps, calls, snapshots and polls.
+    /// How many bytes of JSON were written so far: events with their values, steps, calls, snapshots, polls and
+    /// kept results.
     pub fn bytes_written(&self) -> u64 {
         self.lock().bytes_written()
     }
@@ -70,6 +73,11 @@ impl Store for MemoryStore {
         self.lock().deliver(job, key, payload, poll_over, self.clock.now())
     }
 
+    async fn let_through(&self, job: &str) -> Result<(), StoreError> {
+        self.lock().let_through(job, self.clock.now());
+        Ok(())
+    }
+
     async fn inbox(&self, job: &str) -> Result<Vec<InboxMessage>, StoreError> {
         Ok(self.lock().find(job).map_or_else(Vec::new, job::Job::inbox))
     }
@@ -89,12 +97,24 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    async fn take_erasures(&self, limit: u32, lease: Duration) -> Result<Vec<DueErasure>, StoreError> {
+        Ok(self.lock().take_erasures(limit, self.clock.now(), self.later(lease)))
+    }
+
+    async fn erase(&self, erasure: Erasure) -> Result<(), StoreError> {
+        self.lock().erase(erasure)
+    }
+
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
         Ok(self.lock().next_due())
     }
 
     async fn values(&self, job: &str, seqs: &[u64]) -> Result<Vec<Option<Value>>, StoreError> {
         Ok(self.lock().find(job).map_or_else(|| vec![None; seqs.len()], |found| found.values(seqs)))
+    }
+
+    async fn cached(&self, key: &str) -> Result<Option<Value>, StoreError> {
+        Ok(self.lock().cached(key, self.clock.now()))
     }
 
     async fn list(&self, job: &str, list: u64) -> Result<Vec<Value>, StoreError> {
@@ -173,6 +193,8 @@ mod tests {
             created_by: None,
             created_at: Timestamp(0),
             bundle: JobBundle::default(),
+            priority: 0,
+            concurrency: None,
             events: vec![event],
             idempotency: None,
         };
@@ -191,6 +213,7 @@ mod tests {
             polls: vec![Poll { effect: 7, due_at: Timestamp(9), ticket: json!([1]) }],
             polls_cleared: Vec::new(),
             consumed: Vec::new(),
+            cached: Vec::new(),
             snapshot: Some(SnapshotRow { seq: 1, state: json!({"n": 1}) }),
             patch,
             lease: LeaseChange::Keep,

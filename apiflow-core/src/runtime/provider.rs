@@ -6,8 +6,8 @@ mod poll;
 mod recover;
 mod submit;
 
-pub(super) use calls::{Caller, error_object};
-pub(super) use plans::{JobPlans, Plans};
+pub(super) use calls::Caller;
+pub(super) use plans::Plans;
 pub(super) use poll::{Polled, Ticket, poll};
 pub(super) use recover::recover;
 pub(super) use submit::{cancel, submit};

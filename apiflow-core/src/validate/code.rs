@@ -2,8 +2,8 @@
 
 use super::checker::Checker;
 use super::{codes, mend, suggest};
+use crate::code::{self, LANGUAGES};
 use crate::diagnostic::Diagnostic;
-use crate::expression::{LANGUAGES, inline};
 use crate::openflow::{Place, RawScript};
 
 impl<'a> Checker<'a> {
@@ -20,7 +20,7 @@ impl<'a> Checker<'a> {
                 None => found.help(format!("write it in JavaScript ({known}), or call it by a node")),
             });
         }
-        let code = match inline(&script.content, language) {
+        let code = match code::read(&script.content) {
             Ok(code) => code,
             Err(fault) => {
                 let pointer = place.key("content").pointer();
@@ -29,7 +29,7 @@ impl<'a> Checker<'a> {
                 return self.push(found);
             }
         };
-        let Some(parameters) = code.parameters else { return };
+        let parameters = code.parameters;
         let given = &script.input_transforms;
         for parameter in
             parameters.iter().filter(|parameter| !parameter.optional && !given.contains_key(&parameter.name))

@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use super::approvals::waits;
 use super::checker::Checker;
+use super::codes;
 use super::names::Site;
 use super::shape::Shape;
-use super::{codes, race};
 use crate::catalog::ValueType;
 use crate::diagnostic::Diagnostic;
 use crate::openflow::{BranchAll, BranchOne, ForLoop, InputTransform, Module, ModuleValue, Place, each_list};
@@ -133,7 +133,7 @@ impl<'a> Checker<'a> {
         if let Some(parallelism) = &inner.parallelism {
             self.number_or_transform(parallelism, &place.key("parallelism"), "parallelism", step);
         }
-        if race(inner) && inner.parallel == Some(false) {
+        if inner.race && inner.parallel == Some(false) {
             let message = "branches that run one after the other can't race";
             let found = Diagnostic::error(codes::RACE_IN_SEQUENCE, place.key("race").pointer(), message);
             self.push(found.help("remove `parallel`, or set it to true"));

@@ -31,7 +31,7 @@ impl<'a> Checker<'a> {
                 let default = self.last_of(&inner.default);
                 inner.branches.iter().fold(default, |shape, branch| shape.either(self.last_of(&branch.modules)))
             }
-            ModuleValue::BranchAll(inner) if super::race(inner) => Shape::Any,
+            ModuleValue::BranchAll(inner) if inner.race => Shape::Any,
             ModuleValue::BranchAll(inner) => {
                 let same = inner.branches.iter().map(|branch| match branch.skip_failure {
                     true => Shape::Any,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apiflow_core::expression::{WantedResults, check, quick, scan, wanted};
-use apiflow_core::ports::{EvaluationError, Evaluator, Script};
+use apiflow_core::ports::{EvaluationError, Evaluator, Script, ScriptForm};
 use serde_json::{Value, json};
 
 /// Expressions and their values.
@@ -143,10 +143,11 @@ async fn check_rules(evaluator: Arc<dyn Evaluator>) {
     }
     for (source, expected) in PREDICATES {
         let names = names.as_object().cloned().unwrap_or_default();
-        let script = Script { source: (*source).to_owned(), names, predicate: true };
+        let script = Script { source: (*source).to_owned(), names, form: ScriptForm::Predicate };
         assert_eq!(evaluator.evaluate(script).await, Ok(json!(expected)), "{source}");
     }
-    let statement = Script { source: "return 1".to_owned(), names: serde_json::Map::new(), predicate: true };
+    let statement =
+        Script { source: "return 1".to_owned(), names: serde_json::Map::new(), form: ScriptForm::Predicate };
     let error = evaluator.evaluate(statement).await.expect_err("a statement is no predicate");
     assert_eq!(kind(&error), "syntax");
 }

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use apiflow_core::ports::{EvaluationError, Evaluator, Script};
+use apiflow_core::ports::{EvaluationError, Evaluator, Script, ScriptForm};
 use apiflow_core::runtime::boa::BoaEvaluator;
 use apiflow_core::runtime::sandbox::{SandboxEvaluator, SandboxSettings, serve_child};
 use serde_json::{Map, Value};
@@ -91,7 +91,7 @@ fn in_process() -> Arc<dyn Evaluator> {
 
 async fn evaluate(evaluator: &Arc<dyn Evaluator>, source: &str, names: &Value) -> Result<Value, EvaluationError> {
     let names = names.as_object().cloned().unwrap_or_default();
-    evaluator.evaluate(Script { source: source.to_owned(), names, predicate: false }).await
+    evaluator.evaluate(Script { source: source.to_owned(), names, form: ScriptForm::Expression }).await
 }
 
 /// Evaluates a text without names.

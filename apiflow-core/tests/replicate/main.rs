@@ -1,9 +1,12 @@
 //! The driver against a stand-in for Replicate, over real HTTP.
 
+mod erasure;
 mod faults;
 mod founding;
+mod given_up;
 mod growth;
 mod parallel;
+mod queue;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -83,17 +86,7 @@ impl Bench {
     }
 
     async fn submit_as(&self, id: &str, bundle: JobBundle, input: Value) {
-        let run = NewRun {
-            id: id.to_owned(),
-            seed: 1,
-            name: id.to_owned(),
-            workflow_id: None,
-            node_id: None,
-            created_by: None,
-            bundle,
-            input,
-            idempotency: None,
-        };
+        let run = NewRun { name: id.to_owned(), ..NewRun::new(id, 1, bundle, input) };
         self.runtime.submit(run).await.expect("the job is made");
     }
 

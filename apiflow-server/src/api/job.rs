@@ -15,7 +15,21 @@ pub struct RunRequest {
     pub input: Map<String, Value>,
 }
 
-/// A workflow to run without saving it.
+/// What to run a workflow with.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RunWorkflowRequest {
+    /// The inputs by name (default: none).
+    #[serde(default)]
+    #[schema(value_type = Option<BTreeMap<String, Value>>)]
+    pub input: Map<String, Value>,
+    /// Lets the workflow's `preprocessor_module` make its inputs of `input`, which is then not checked against the
+    /// schema (default: false).
+    #[serde(default)]
+    pub preprocess: bool,
+}
+
+/// A workflow, or a part of one, to run without saving it.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RunDocumentRequest {
@@ -26,6 +40,76 @@ pub struct RunDocumentRequest {
     #[serde(default)]
     #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub input: Map<String, Value>,
+    /// Lets the document's `preprocessor_module` make its inputs of `input`, which is then not checked against the
+    /// schema (default: false).
+    #[serde(default)]
+    pub preprocess: bool,
+    /// Runs up to and with this step.
+    #[serde(default)]
+    pub until: Option<String>,
+    /// Runs this step alone; results that it names come from `mocks`.
+    #[serde(default)]
+    pub only: Option<String>,
+    /// Results by step id: these steps are not run.
+    #[serde(default)]
+    #[schema(value_type = Option<BTreeMap<String, Value>>)]
+    pub mocks: Map<String, Value>,
+}
+
+/// An answer to a step that waits for approval.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResumeRequest {
+    /// The step, by its `ordinal` or its `id` (default: the one that waits).
+    #[serde(default)]
+    pub step: Option<String>,
+    /// Whether to go on or to end.
+    pub action: ResumeAction,
+    /// What comes with it: `resume` in the module after the step (default: null).
+    #[serde(default)]
+    pub payload: Value,
+    /// Whose approval it is (default: the caller's name).
+    #[serde(default)]
+    pub approver: Option<String>,
+}
+
+/// Whether an approver lets a job go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ResumeAction {
+    /// Go on.
+    Resume,
+    /// Disapprove.
+    Cancel,
+}
+
+/// How to run a job again.
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RerunRequest {
+    /// The step to begin with, by its `ordinal` or its `id`: what comes before it is taken over and not run again
+    /// (default: run all).
+    #[serde(default)]
+    pub from: Option<String>,
+    /// The inputs by name (default: those of the job).
+    #[serde(default)]
+    #[schema(value_type = Option<BTreeMap<String, Value>>)]
+    pub input: Option<Map<String, Value>>,
+    /// Allows to send a call again whose fate is unknown: it may be paid twice (default: false).
+    #[serde(default)]
+    pub confirm_unknown: bool,
+}
+
+/// What a step waits for before the next one.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Approval {
+    /// Approvals wanted.
+    pub required: u32,
+    /// When it counts as disapproved.
+    #[schema(format = DateTime)]
+    pub until: String,
+    /// Signed links, one per approval wanted, that work without a token: whoever has one can approve or disapprove.
+    pub urls: Vec<String>,
 }
 
 /// What a job's status is.
@@ -117,7 +201,8 @@ pub struct Job {
     pub summary: JobSummary,
     /// Its input, with defaults filled in.
     pub input: Value,
-    /// Its output; null until it ended.
+    /// Its output; null until it ended. The reply to a caller who waited, and whose answer the workflow's `early_return`
+    /// gave, has that answer here.
     pub output: Value,
     /// Its first steps, at most 200, in the order in which they began.
     pub steps: Vec<Step>,
@@ -195,6 +280,9 @@ pub struct Step {
     /// The provider's own id of the work.
     #[schema(required)]
     pub provider_id: Option<String>,
+    /// What it waits for before the next step, while it is suspended.
+    #[schema(required)]
+    pub approval: Option<Approval>,
 }
 
 /// One request of a step and its reply; secrets are masked.

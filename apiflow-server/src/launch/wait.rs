@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use apiflow_core::ports::StepStatus;
 use axum::http::HeaderMap;
 use serde_json::Value;
 
@@ -64,18 +63,9 @@ pub(super) async fn until_answered(
 }
 
 async fn early_done(state: &AppState, job: &str, early: Option<&str>) -> Result<bool, Problem> {
-    let Some(early) = early else { return Ok(false) };
-    let mut after = 0;
-    loop {
-        let rows = state.store.steps(job, after, 500).await?;
-        let done = |status| matches!(status, StepStatus::Completed | StepStatus::Skipped);
-        if rows.iter().any(|row| row.path.is_empty() && row.step_id == early && done(row.status)) {
-            return Ok(true);
-        }
-        match rows.last() {
-            Some(last) => after = last.ordinal,
-            None => return Ok(false),
-        }
+    match early {
+        Some(early) => Ok(state.runtime.early_return(job, early).await?.is_some()),
+        None => Ok(false),
     }
 }
 

@@ -1,11 +1,12 @@
 //! Routes that start jobs.
 
+use apiflow_core::openflow::Selection;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::api::{Diagnostics, Job, RunDocumentRequest, RunRequest, ValidateRequest};
+use crate::api::{Diagnostics, Job, RerunRequest, RunDocumentRequest, RunRequest, RunWorkflowRequest, ValidateRequest};
 use crate::auth::Caller;
 use crate::extract::{InPath, JsonBody};
 use crate::launch::{self, Launch};
@@ -18,6 +19,7 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(run_node))
         .routes(routes!(run_workflow))
         .routes(routes!(run_document))
+        .routes(routes!(rerun))
         .routes(routes!(validate))
 }
 
@@ -51,7 +53,7 @@ async fn run_node(
         ("Prefer" = Option<String>, Header, description = "`wait=N`: answer when the job ended, at the latest after N seconds (at most 300)"),
         ("Idempotency-Key" = Option<String>, Header, description = "a repetition within 24 hours finds the first job"),
     ),
-    request_body = RunRequest,
+    request_body = RunWorkflowRequest,
     responses(
         (status = ACCEPTED, description = "the job, not yet ended", body = Job, headers(("Location" = String))),
         (status = OK, description = "the job, ended", body = Job, headers(("Location" = String))),
@@ -61,13 +63,13 @@ async fn run_workflow(
     caller: Caller,
     InPath(id): InPath<String>,
     headers: HeaderMap,
-    JsonBody(body): JsonBody<RunRequest>,
+    JsonBody(body): JsonBody<RunWorkflowRequest>,
 ) -> Result<Response, Problem> {
-    let launch = Launch::workflow(&state, &id, body.input).await?;
+    let launch = Launch::workflow(&state, &id, body.input, body.preprocess).await?;
     launch::start(&state, &caller, &headers, launch).await
 }
 
-/// Runs a workflow document without saving it.
+/// Runs a workflow document, or a part of one, without saving it.
 #[utoipa::path(post, path = "/workflows/run", operation_id = "run_document", tag = "jobs",
     params(
         ("Prefer" = Option<String>, Header, description = "`wait=N`: answer when the job ended, at the latest after N seconds (at most 300)"),
@@ -84,7 +86,32 @@ async fn run_document(
     headers: HeaderMap,
     JsonBody(body): JsonBody<RunDocumentRequest>,
 ) -> Result<Response, Problem> {
-    let launch = Launch::document(&state, body.document, body.input).await?;
+    let RunDocumentRequest { document, input, preprocess, until, only, mocks } = body;
+    let selection = Selection { until, only, mocks };
+    let launch = Launch::document(&state, document, selection, input, preprocess).await?;
+    launch::start(&state, &caller, &headers, launch).await
+}
+
+/// Runs a job again, whole or from one of its steps on, as a new job with the documents of the old one.
+#[utoipa::path(post, path = "/jobs/{id}/rerun", operation_id = "rerun_job", tag = "jobs",
+    params(
+        ("id" = String, Path),
+        ("Prefer" = Option<String>, Header, description = "`wait=N`: answer when the job ended, at the latest after N seconds (at most 300)"),
+        ("Idempotency-Key" = Option<String>, Header, description = "a repetition within 24 hours finds the first job"),
+    ),
+    request_body = RerunRequest,
+    responses(
+        (status = ACCEPTED, description = "the new job, not yet ended", body = Job, headers(("Location" = String))),
+        (status = OK, description = "the new job, ended", body = Job, headers(("Location" = String))),
+    ))]
+async fn rerun(
+    State(state): State<AppState>,
+    caller: Caller,
+    InPath(id): InPath<String>,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody<RerunRequest>,
+) -> Result<Response, Problem> {
+    let launch = Launch::again(&state, &id, body).await?;
     launch::start(&state, &caller, &headers, launch).await
 }
 

@@ -29,6 +29,8 @@ async fn make(talk: &Talk, number: u32, workflow: Option<&str>) -> String {
         created_by: None,
         created_at: AT.plus_ms(u64::from(number) * 1000),
         bundle: JobBundle::default(),
+        priority: 0,
+        concurrency: None,
         events: vec![event(1)],
         idempotency: None,
     };
@@ -51,6 +53,7 @@ fn step(ordinal: u64, name: &str) -> StepRow {
         progress: Some(0.5),
         provider_id: Some("p1".to_owned()),
         retry_at: None,
+        approval: None,
     }
 }
 
@@ -79,14 +82,17 @@ async fn turn(talk: &Talk, job: &str, steps: u64, status: JobStatus) {
         polls: Vec::new(),
         polls_cleared: Vec::new(),
         consumed: Vec::new(),
+        cached: Vec::new(),
         snapshot: None,
         patch: JobPatch {
             status,
+            priority: 0,
             retry_count: 2,
             started_at: Some(AT),
             finished_at: status.is_final().then_some(AT.plus_ms(60_000)),
             output: None,
             error: failed.then(|| json!({"name": "http", "message": "no", "step_id": "first"})),
+            erase_at: None,
         },
         lease: LeaseChange::Release { wake_at: None },
     };

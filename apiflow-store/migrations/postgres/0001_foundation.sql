@@ -9,15 +9,21 @@ CREATE TABLE jobs (
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL,
     status TEXT NOT NULL,
+    -- Higher ones are claimed first.
+    priority INTEGER NOT NULL DEFAULT 0,
     retry_count BIGINT NOT NULL DEFAULT 0,
     started_at BIGINT,
     finished_at BIGINT,
     output TEXT,
     error TEXT,
+    -- When something of a job that has ended is to be erased.
+    erase_at BIGINT,
+    -- When that may be taken: `erase_at`, or the end of the lease of whoever took it.
+    erase_ready_at BIGINT,
     last_seq BIGINT NOT NULL,
     -- Raised by each claim and commit.
     version BIGINT NOT NULL DEFAULT 0,
-    -- When it may be claimed: its wake-up, or the end of its lease.
+    -- When it may be claimed: its wake-up, or the end of its lease; nothing while it waits for its slot.
     due_at BIGINT,
     -- The worker that holds the lease.
     owner TEXT,
@@ -26,10 +32,32 @@ CREATE TABLE jobs (
     -- Room on the page for the next version of the row, which each commit writes.
 ) WITH (fillfactor = 70);
 
-CREATE INDEX jobs_due ON jobs (due_at, id) WHERE due_at IS NOT NULL;
+CREATE INDEX jobs_due ON jobs (priority, due_at, id) WHERE due_at IS NOT NULL;
+CREATE INDEX jobs_erase ON jobs (erase_ready_at, id) WHERE erase_ready_at IS NOT NULL;
 CREATE INDEX jobs_status ON jobs (status, id);
 CREATE INDEX jobs_workflow ON jobs (workflow_id, id) WHERE workflow_id IS NOT NULL;
 CREATE INDEX jobs_node ON jobs (node_id, id) WHERE node_id IS NOT NULL;
+
+-- Slots of jobs that share a concurrency key. Without a reference to the job: its start counts in its window also when
+-- the job was removed.
+CREATE TABLE job_slots (
+    job_id TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    key TEXT COLLATE "C" NOT NULL,
+    -- Jobs of the key that may have a slot at a time.
+    size BIGINT NOT NULL,
+    window_ms BIGINT,
+    priority INTEGER NOT NULL,
+    created_at BIGINT NOT NULL,
+    -- waiting, held, passed (let through without a slot) or over.
+    state TEXT NOT NULL,
+    -- When the job was claimed for the first time.
+    started_at BIGINT,
+    -- When the key is to be looked at: something is free then, or somebody new waits.
+    look_at BIGINT
+);
+
+CREATE INDEX job_slots_order ON job_slots (key, state, priority DESC, created_at, job_id);
+CREATE INDEX job_slots_look ON job_slots (look_at, key) WHERE look_at IS NOT NULL;
 
 -- Apart from the job's row, which every commit writes again.
 CREATE TABLE job_bundles (
@@ -108,6 +136,15 @@ CREATE TABLE idempotency_keys (
 );
 
 CREATE INDEX idempotency_keys_job ON idempotency_keys (job_id);
+
+-- Results that are kept for other runs, of whatever job.
+CREATE TABLE cached_results (
+    key TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    value TEXT NOT NULL,
+    expires_at BIGINT NOT NULL
+);
+
+CREATE INDEX cached_results_expiry ON cached_results (expires_at);
 
 -- Documents and who refers to whom.
 CREATE TABLE documents (

@@ -21,16 +21,17 @@ const TRIES: u32 = 5;
 /// The guard decides on the newest row (a row that another transaction changes meanwhile is looked at again), and all
 /// other parts ask whether the guard took their job.
 const COMMIT: &str = concat!(
-    "WITH asked AS (SELECT turn.*, (SELECT COUNT(*) FROM unnest($14::text[], $15::bigint[]) AS message (job, id) \
+    "WITH asked AS (SELECT turn.*, (SELECT COUNT(*) FROM unnest($16::text[], $17::bigint[]) AS message (job, id) \
          JOIN job_inbox ON job_inbox.id = message.id AND job_inbox.job_id = message.job AND NOT job_inbox.taken \
          WHERE message.job = turn.job) AS messages \
-     FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], \
-         $8::text[], $9::text[], $10::bigint[], $11::boolean[], $12::boolean[], $13::bigint[]) \
-         AS turn (job, version, at, status, retry_count, started_at, finished_at, output, error, last_seq, ended, \
-         released, wake_at)), \
+     FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::integer[], $6::bigint[], $7::bigint[], $8::bigint[], \
+         $9::text[], $10::text[], $11::bigint[], $12::boolean[], $13::boolean[], $14::bigint[], $15::bigint[]) \
+         AS turn (job, version, at, status, priority, retry_count, started_at, finished_at, output, error, last_seq, ended, \
+         released, wake_at, erase_at)), \
      owned AS (UPDATE jobs SET version = jobs.version + 1, updated_at = asked.at, status = asked.status, \
-         retry_count = asked.retry_count, started_at = asked.started_at, finished_at = asked.finished_at, \
-         output = asked.output, error = asked.error, last_seq = greatest(jobs.last_seq, asked.last_seq), \
+         priority = asked.priority, retry_count = asked.retry_count, started_at = asked.started_at, finished_at = asked.finished_at, \
+         output = asked.output, error = asked.error, erase_at = asked.erase_at, \
+         erase_ready_at = CASE WHEN asked.ended THEN asked.erase_at END, last_seq = greatest(jobs.last_seq, asked.last_seq), \
          inbox_open = jobs.inbox_open - asked.messages, \
          owner = CASE WHEN asked.ended OR asked.released THEN NULL ELSE jobs.owner END, \
          due_at = CASE WHEN asked.ended THEN NULL WHEN NOT asked.released THEN jobs.due_at \
@@ -39,32 +40,47 @@ const COMMIT: &str = concat!(
     " ELSE asked.wake_at END \
          FROM asked WHERE jobs.id = asked.job AND jobs.version = asked.version RETURNING jobs.id, asked.ended), \
      events AS (INSERT INTO job_events (job_id, seq, at, list_id, list_index, body, value) \
-         SELECT event.* FROM unnest($16::text[], $17::bigint[], $18::bigint[], $19::bigint[], $20::bigint[], \
-         $21::text[], $22::text[]) AS event (job, seq, at, list_id, list_index, body, value) \
+         SELECT event.* FROM unnest($18::text[], $19::bigint[], $20::bigint[], $21::bigint[], $22::bigint[], \
+         $23::text[], $24::text[]) AS event (job, seq, at, list_id, list_index, body, value) \
          JOIN owned ON owned.id = event.job), \
      steps AS (INSERT INTO job_steps (job_id, ordinal, progress, body) \
-         SELECT step.* FROM unnest($23::text[], $24::bigint[], $25::double precision[], $26::text[]) \
+         SELECT step.* FROM unnest($25::text[], $26::bigint[], $27::double precision[], $28::text[]) \
          AS step (job, ordinal, progress, body) JOIN owned ON owned.id = step.job \
          ON CONFLICT (job_id, ordinal) DO UPDATE SET progress = excluded.progress, body = excluded.body), \
      calls AS (INSERT INTO job_calls (job_id, step, body) \
-         SELECT call.job, call.step, call.body FROM unnest($27::text[], $28::bigint[], $29::text[]) \
+         SELECT call.job, call.step, call.body FROM unnest($29::text[], $30::bigint[], $31::text[]) \
          WITH ORDINALITY AS call (job, step, body, place) JOIN owned ON owned.id = call.job ORDER BY call.place), \
+     slots AS (UPDATE job_slots SET state = 'over', look_at = ",
+    now!(),
+    " FROM owned WHERE owned.ended AND job_slots.job_id = owned.id AND state <> 'over'), \
      cleared AS (DELETE FROM job_polls USING owned WHERE job_polls.job_id = owned.id AND (owned.ended OR EXISTS \
-         (SELECT FROM unnest($30::text[], $31::bigint[]) AS over (job, effect) \
+         (SELECT FROM unnest($32::text[], $33::bigint[]) AS over (job, effect) \
          WHERE over.job = job_polls.job_id AND over.effect = job_polls.effect))), \
      polls AS (INSERT INTO job_polls (job_id, effect, due_at, ready_at, ticket) \
          SELECT poll.job, poll.effect, poll.due_at, poll.due_at, poll.ticket \
-         FROM unnest($32::text[], $33::bigint[], $34::bigint[], $35::text[]) AS poll (job, effect, due_at, ticket) \
+         FROM unnest($34::text[], $35::bigint[], $36::bigint[], $37::text[]) AS poll (job, effect, due_at, ticket) \
          JOIN owned ON owned.id = poll.job ON CONFLICT (job_id, effect) DO UPDATE \
          SET due_at = excluded.due_at, ready_at = excluded.ready_at, tries = 0, ticket = excluded.ticket), \
      taken AS (UPDATE job_inbox SET taken = TRUE, payload = 'null' \
-         FROM unnest($14::text[], $15::bigint[]) AS message (job, id) JOIN owned ON owned.id = message.job \
+         FROM unnest($16::text[], $17::bigint[]) AS message (job, id) JOIN owned ON owned.id = message.job \
          WHERE job_inbox.id = message.id AND job_inbox.job_id = message.job), \
      snapshots AS (INSERT INTO job_snapshots (job_id, seq, state) \
-         SELECT snapshot.* FROM unnest($36::text[], $37::bigint[], $38::text[]) AS snapshot (job, seq, state) \
+         SELECT snapshot.* FROM unnest($38::text[], $39::bigint[], $40::text[]) AS snapshot (job, seq, state) \
          JOIN owned ON owned.id = snapshot.job \
-         ON CONFLICT (job_id) DO UPDATE SET seq = excluded.seq, state = excluded.state) \
+         ON CONFLICT (job_id) DO UPDATE SET seq = excluded.seq, state = excluded.state), \
+     cached AS (INSERT INTO cached_results (key, value, expires_at) SELECT DISTINCT ON (kept.key) kept.key, kept.value, ",
+    now!(),
+    " + kept.ttl FROM unnest($41::text[], $42::text[], $43::text[], $44::bigint[]) WITH ORDINALITY \
+         AS kept (job, key, value, ttl, place) JOIN owned ON owned.id = kept.job ORDER BY kept.key, kept.place DESC \
+         ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at) \
      SELECT id FROM owned"
+);
+
+/// Removes some results that have expired: more than commits of the common size add, so that none pile up.
+const REMOVE_EXPIRED: &str = concat!(
+    "DELETE FROM cached_results WHERE key IN (SELECT key FROM cached_results WHERE expires_at <= ",
+    now!(),
+    " ORDER BY expires_at LIMIT 128 FOR UPDATE SKIP LOCKED)"
 );
 
 /// Performs all commits and answers them. Where the statement fails, they are performed one by one, so that only the
@@ -79,6 +95,7 @@ pub(super) async fn perform(pool: PgPool, asked: Vec<AskedCommit>) {
         // In one order, so that statements of two processes do not wait for each other in a circle.
         round.sort_by(|one, other| one.request.job.cmp(&other.request.job));
         let commits: Vec<&Commit> = round.iter().map(|asked| &asked.request).collect();
+        let keeps = commits.iter().any(|commit| !commit.cached.is_empty());
         let answers = match attempt(&pool, &commits).await {
             Ok(answers) => answers,
             Err(sqlx::Error::Database(error)) => {
@@ -90,6 +107,9 @@ pub(super) async fn perform(pool: PgPool, asked: Vec<AskedCommit>) {
         for (Asked { answer, .. }, given) in round.into_iter().zip(answers) {
             // A caller that no longer listens is not told.
             drop(answer.send(given));
+        }
+        if keeps && let Err(error) = sqlx::query(REMOVE_EXPIRED).execute(&pool).await {
+            tracing::warn!(%error, "expired results could not be removed; a later commit removes them");
         }
         waiting = later;
     }
@@ -169,6 +189,10 @@ fn bind<'q>(turns: &'q [Turn<'q>], batch: &'q Batch<'q>) -> Query<'q> {
         .bind(column(&batch.snapshots, |row| row.job))
         .bind(column(&batch.snapshots, |row| row.seq))
         .bind(column(&batch.snapshots, |row| row.state.as_str()))
+        .bind(column(&batch.cached, |row| row.job))
+        .bind(column(&batch.cached, |row| row.key))
+        .bind(column(&batch.cached, |row| row.value.as_str()))
+        .bind(column(&batch.cached, |row| row.ttl))
 }
 
 fn bind_turns<'q>(query: Query<'q>, turns: &'q [Turn<'q>]) -> Query<'q> {
@@ -177,6 +201,7 @@ fn bind_turns<'q>(query: Query<'q>, turns: &'q [Turn<'q>]) -> Query<'q> {
         .bind(column(turns, |turn| turn.version))
         .bind(column(turns, |turn| turn.at))
         .bind(column(turns, |turn| turn.status))
+        .bind(column(turns, |turn| turn.priority))
         .bind(column(turns, |turn| turn.retry_count))
         .bind(column(turns, |turn| turn.started_at))
         .bind(column(turns, |turn| turn.finished_at))
@@ -186,6 +211,7 @@ fn bind_turns<'q>(query: Query<'q>, turns: &'q [Turn<'q>]) -> Query<'q> {
         .bind(column(turns, |turn| turn.ended))
         .bind(column(turns, |turn| turn.released))
         .bind(column(turns, |turn| turn.wake_at))
+        .bind(column(turns, |turn| turn.erase_at))
 }
 
 fn column<'a, R, T>(rows: &'a [R], cell: fn(&'a R) -> T) -> Vec<T> {

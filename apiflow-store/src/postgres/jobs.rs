@@ -3,27 +3,42 @@
 use std::time::Duration;
 
 use apiflow_core::ports::{
-    CallRecord, Claim, Commit, Created, DuePoll, EventRow, InboxMessage, JobFilter, JobRow, Loaded, NewJob, Renewed,
+    CallRecord, Claim, Commit, Created, DueErasure, DuePoll, Erasure, EventRow, InboxMessage, JobFilter, JobRow, Loaded, NewJob, Renewed,
     StepRow, Store, StoreError, Timestamp,
 };
 use async_trait::async_trait;
 use serde_json::Value;
 use sqlx::QueryBuilder;
 
-use super::{PostgresStore, SNAPSHOT, now};
+use super::{PostgresStore, SNAPSHOT, now, slots};
 use crate::batch::Event;
 use crate::rows::{self, JobColumns, PollColumns, backend, int, milliseconds, number, text};
+use crate::slots::window_ms;
 use crate::sql;
 
 const INBOX: &str = "SELECT id, key, payload FROM job_inbox WHERE job_id = $1 AND NOT taken ORDER BY id";
 const VALUES: &str = "SELECT seq, value FROM job_events WHERE job_id = $1 AND seq = ANY($2) AND value IS NOT NULL";
+/// Goes through the priorities in their order, and no further than to the limit: what is not claimed is not locked. A
+/// row without a job says that slots may be free.
 const CLAIM: &str = concat!(
-    "WITH due AS (SELECT id, due_at FROM jobs WHERE due_at <= ",
+    "WITH RECURSIVE ",
+    sql::levels!(),
+    ", due AS (SELECT found.id, found.due_at FROM level CROSS JOIN LATERAL (SELECT id, due_at FROM jobs \
+         WHERE jobs.priority = level.priority AND due_at <= ",
     now!(),
-    " ORDER BY due_at, id LIMIT $2 FOR UPDATE SKIP LOCKED) \
-     UPDATE jobs SET owner = $1, version = version + 1, due_at = ",
+    " ORDER BY due_at, id LIMIT $2 FOR UPDATE SKIP LOCKED) AS found LIMIT $2), \
+     claimed AS (UPDATE jobs SET owner = $1, version = version + 1, due_at = ",
     now!(),
-    " + $3 FROM due WHERE jobs.id = due.id RETURNING due.due_at, jobs.id, jobs.version"
+    " + $3 FROM due WHERE jobs.id = due.id RETURNING jobs.priority, due.due_at, jobs.id, jobs.version), \
+     started AS (UPDATE job_slots SET started_at = ",
+    now!(),
+    ", look_at = ",
+    now!(),
+    " + window_ms FROM claimed WHERE job_slots.job_id = claimed.id AND state = 'held' AND started_at IS NULL) \
+     SELECT -priority, due_at, id, version FROM claimed \
+     UNION ALL SELECT 0, 0, NULL, 0 WHERE EXISTS (SELECT FROM job_slots WHERE look_at <= ",
+    now!(),
+    ")"
 );
 /// Locks in one order, so that a commit of several jobs and this do not wait for each other in a circle.
 const RENEW: &str = concat!(
@@ -32,6 +47,7 @@ const RENEW: &str = concat!(
     now!(),
     " + $2 FROM held WHERE jobs.id = held.id RETURNING jobs.id, jobs.inbox_open > 0"
 );
+const CACHED: &str = concat!("SELECT value FROM cached_results WHERE key = $1 AND expires_at > ", now!());
 const TAKE_POLLS: &str = concat!(
     "WITH due AS (SELECT job_id, effect FROM job_polls WHERE ready_at <= ",
     now!(),
@@ -50,7 +66,7 @@ const DELIVER: &str = concat!(
      UPDATE jobs SET inbox_open = inbox_open + 1, \
          due_at = CASE WHEN owner IS NULL AND status NOT IN ",
     sql::ended!(),
-    " THEN least(due_at, ",
+    " AND NOT EXISTS (SELECT FROM job_slots WHERE job_slots.job_id = jobs.id AND state = 'waiting') THEN least(due_at, ",
     now!(),
     ") ELSE due_at END FROM added WHERE jobs.id = added.job_id RETURNING jobs.id"
 );
@@ -63,9 +79,16 @@ const CREATE: &str = concat!(
     now!(),
     " RETURNING key), \
      added AS (INSERT INTO jobs (id, name, workflow_id, node_id, created_by, created_at, updated_at, status, \
-         last_seq, due_at) SELECT $1::text, $2::text, $3::text, $4::text, $5::text, $6::bigint, $6::bigint, 'pending', $7::bigint, ",
+         last_seq, priority, due_at) SELECT $1::text, $2::text, $3::text, $4::text, $5::text, $6::bigint, $6::bigint, 'pending', \
+         $7::bigint, $18::integer, CASE WHEN $19::text IS NULL THEN ",
     now!(),
-    " WHERE $15::text IS NULL OR EXISTS (SELECT FROM free) RETURNING id), \
+    " END WHERE $15::text IS NULL OR EXISTS (SELECT FROM free) RETURNING id), \
+     slot AS (INSERT INTO job_slots (job_id, key, size, window_ms, priority, created_at, state, look_at) \
+         SELECT id, $19::text, $20::bigint, $21::bigint, $18::integer, $6::bigint, 'waiting', ",
+    now!(),
+    " FROM added WHERE $19::text IS NOT NULL ON CONFLICT (job_id) DO UPDATE SET key = excluded.key, \
+         size = excluded.size, window_ms = excluded.window_ms, priority = excluded.priority, \
+         created_at = excluded.created_at, state = 'waiting', started_at = NULL, look_at = excluded.look_at), \
      bundle AS (INSERT INTO job_bundles (job_id, body) SELECT id, $8::text FROM added), \
      events AS (INSERT INTO job_events (job_id, seq, at, list_id, list_index, body, value) \
          SELECT added.id, event.* FROM added, unnest($9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], \
@@ -99,15 +122,13 @@ impl Store for PostgresStore {
     }
 
     async fn claim(&self, worker: &str, limit: u32, lease: Duration) -> Result<Vec<Claim>, StoreError> {
-        let mut claimed: Vec<(i64, String, i64)> = sqlx::query_as(CLAIM)
-            .bind(worker)
-            .bind(i64::from(limit))
-            .bind(milliseconds(lease))
-            .fetch_all(&self.pool)
-            .await
-            .map_err(backend)?;
-        claimed.sort();
-        Ok(claimed.into_iter().map(|(_, job, version)| Claim { job, version: number(version) }).collect())
+        let (mut claims, slots_are_free) = self.take_due(worker, limit, lease).await.map_err(backend)?;
+        if slots_are_free {
+            slots::give(&self.pool).await.map_err(backend)?;
+            let room = limit.saturating_sub(u32::try_from(claims.len()).unwrap_or(limit));
+            claims.extend(self.take_due(worker, room, lease).await.map_err(backend)?.0);
+        }
+        Ok(claims)
     }
 
     async fn renew(&self, worker: &str, jobs: &[String], lease: Duration) -> Result<Vec<Renewed>, StoreError> {
@@ -162,6 +183,10 @@ impl Store for PostgresStore {
         Ok(new)
     }
 
+    async fn let_through(&self, job: &str) -> Result<(), StoreError> {
+        slots::pass(&self.pool, job).await.map_err(backend)
+    }
+
     async fn inbox(&self, job: &str) -> Result<Vec<InboxMessage>, StoreError> {
         let inbox = sqlx::query_as(INBOX).bind(job).fetch_all(&self.pool).await.map_err(backend)?;
         rows::all(inbox, rows::message)
@@ -194,6 +219,14 @@ impl Store for PostgresStore {
         Ok(())
     }
 
+    async fn take_erasures(&self, limit: u32, lease: Duration) -> Result<Vec<DueErasure>, StoreError> {
+        self.take_due_erasures(limit, lease).await.map_err(backend)
+    }
+
+    async fn erase(&self, erasure: Erasure) -> Result<(), StoreError> {
+        self.erase_part(&erasure).await
+    }
+
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
         let (moment,): (Option<i64>,) = sqlx::query_as(sql::NEXT_DUE).fetch_one(&self.pool).await.map_err(backend)?;
         Ok(moment.map(Timestamp))
@@ -206,6 +239,12 @@ impl Store for PostgresStore {
             .fetch_all(&self.pool)
             .await;
         rows::values(found.map_err(backend)?, seqs)
+    }
+
+    async fn cached(&self, key: &str) -> Result<Option<Value>, StoreError> {
+        let found: Option<(String,)> =
+            sqlx::query_as(CACHED).bind(key).fetch_optional(&self.pool).await.map_err(backend)?;
+        found.map(|(value,)| rows::json(&value)).transpose()
     }
 
     async fn list(&self, job: &str, list: u64) -> Result<Vec<Value>, StoreError> {
@@ -253,7 +292,22 @@ impl Store for PostgresStore {
 }
 
 impl PostgresStore {
-    async fn status(&self, job: &str) -> Result<Option<(String,)>, StoreError> {
+    /// Claims jobs that are due; says too whether slots may be free.
+    async fn take_due(&self, worker: &str, limit: u32, lease: Duration) -> Result<(Vec<Claim>, bool), sqlx::Error> {
+        let mut found: Vec<(i32, i64, Option<String>, i64)> = sqlx::query_as(CLAIM)
+            .bind(worker)
+            .bind(i64::from(limit))
+            .bind(milliseconds(lease))
+            .fetch_all(&self.pool)
+            .await?;
+        found.sort();
+        let slots_are_free = found.iter().any(|(_, _, job, _)| job.is_none());
+        let claims =
+            found.into_iter().filter_map(|(_, _, job, version)| Some(Claim { job: job?, version: number(version) }));
+        Ok((claims.collect(), slots_are_free))
+    }
+
+    pub(super) async fn status(&self, job: &str) -> Result<Option<(String,)>, StoreError> {
         sqlx::query_as(sql::JOB_STATUS).bind(job).fetch_optional(&self.pool).await.map_err(backend)
     }
 
@@ -278,7 +332,11 @@ impl PostgresStore {
             .bind(events.iter().map(|event| event.value.as_deref()).collect::<Vec<_>>())
             .bind(asked.map(|asked| &asked.key))
             .bind(asked.map(|asked| &asked.fingerprint))
-            .bind(asked.map(|asked| asked.expires_at.0));
+            .bind(asked.map(|asked| asked.expires_at.0))
+            .bind(new.priority)
+            .bind(new.concurrency.as_ref().map(|asked| &asked.key))
+            .bind(new.concurrency.as_ref().map(|asked| int(asked.limit)))
+            .bind(new.concurrency.as_ref().and_then(window_ms));
         Ok(added.fetch_optional(&self.pool).await.map_err(backend)?.is_some())
     }
 }

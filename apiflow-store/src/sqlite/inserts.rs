@@ -3,7 +3,8 @@
 use sqlx::QueryBuilder;
 use sqlx::sqlite::{Sqlite, SqliteConnection};
 
-use crate::batch::{Batch, Event};
+use super::now;
+use crate::batch::{Batch, Event, Step};
 use crate::rows::text;
 
 /// Rows of one statement: far below the database's limit of variables.
@@ -13,11 +14,17 @@ const TAKE: &str = "UPDATE job_inbox SET taken = 1, payload = 'null' FROM json_e
      WHERE job_inbox.id = asked.value ->> 1 AND job_inbox.job_id = asked.value ->> 0";
 const CLEAR: &str = "DELETE FROM job_polls \
      WHERE (job_id, effect) IN (SELECT value ->> 0, value ->> 1 FROM json_each($1))";
+/// More rows than the statement before it adds, so that none pile up.
+const REMOVE_EXPIRED: &str = concat!(
+    "DELETE FROM cached_results WHERE key IN (SELECT key FROM cached_results WHERE expires_at <= ",
+    now!(),
+    " ORDER BY expires_at LIMIT 128)"
+);
 
 /// Writes all rows of a batch.
 pub(super) async fn batch(connection: &mut SqliteConnection, batch: &Batch<'_>) -> Result<(), sqlx::Error> {
     events(connection, &batch.events).await?;
-    steps(connection, batch).await?;
+    steps(connection, &batch.steps).await?;
     calls(connection, batch).await?;
     if !batch.cleared.is_empty() {
         sqlx::query(CLEAR).bind(text(&batch.cleared)).execute(&mut *connection).await?;
@@ -26,6 +33,7 @@ pub(super) async fn batch(connection: &mut SqliteConnection, batch: &Batch<'_>) 
     if !batch.taken.is_empty() {
         sqlx::query(TAKE).bind(text(&batch.taken)).execute(&mut *connection).await?;
     }
+    cached(connection, batch).await?;
     snapshots(connection, batch).await
 }
 
@@ -42,8 +50,8 @@ pub(super) async fn events(connection: &mut SqliteConnection, events: &[Event<'_
     Ok(())
 }
 
-async fn steps(connection: &mut SqliteConnection, batch: &Batch<'_>) -> Result<(), sqlx::Error> {
-    for rows in batch.steps.chunks(ROWS) {
+pub(super) async fn steps(connection: &mut SqliteConnection, steps: &[Step<'_>]) -> Result<(), sqlx::Error> {
+    for rows in steps.chunks(ROWS) {
         let mut query: QueryBuilder<Sqlite> =
             QueryBuilder::new("INSERT OR REPLACE INTO job_steps (job_id, ordinal, progress, body) ");
         query.push_values(rows, |mut row, step| {
@@ -74,6 +82,21 @@ async fn polls(connection: &mut SqliteConnection, batch: &Batch<'_>) -> Result<(
             row.push_bind(&poll.ticket);
         });
         query.build().execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// Keeps results, and removes some that have expired.
+async fn cached(connection: &mut SqliteConnection, batch: &Batch<'_>) -> Result<(), sqlx::Error> {
+    for rows in batch.cached.chunks(ROWS) {
+        let mut query: QueryBuilder<Sqlite> =
+            QueryBuilder::new("INSERT OR REPLACE INTO cached_results (key, value, expires_at) ");
+        query.push_values(rows, |mut row, kept| {
+            row.push_bind(kept.key).push_bind(&kept.value);
+            row.push(now!()).push_unseparated(" + ").push_bind_unseparated(kept.ttl);
+        });
+        query.build().execute(&mut *connection).await?;
+        sqlx::query(REMOVE_EXPIRED).execute(&mut *connection).await?;
     }
     Ok(())
 }

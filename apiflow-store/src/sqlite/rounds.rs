@@ -7,7 +7,7 @@ use sqlx::SqlitePool;
 use sqlx::sqlite::SqliteConnection;
 use tokio::sync::oneshot;
 
-use super::{inserts, now};
+use super::{inserts, now, slots};
 use crate::batch::{Batch, Event, Turn};
 use crate::gather::Asked;
 use crate::rows::{backend, int, text};
@@ -141,17 +141,19 @@ async fn attempt(pool: &SqlitePool, round: &Round) -> Result<Answers, sqlx::Erro
 /// Takes over the rows of those commits whose version is still the job's.
 const GUARD: &str = concat!(
     "WITH asked AS (SELECT value ->> 'job' AS job, value ->> 'version' AS version, value ->> 'at' AS at, \
-         value ->> 'status' AS status, value ->> 'retry_count' AS retry_count, \
+         value ->> 'status' AS status, value ->> 'priority' AS priority, value ->> 'retry_count' AS retry_count, \
          value ->> 'started_at' AS started_at, value ->> 'finished_at' AS finished_at, \
          value ->> 'output' AS output, value ->> 'error' AS error, value ->> 'last_seq' AS last_seq, \
-         value ->> 'ended' AS ended, value ->> 'released' AS released, value ->> 'wake_at' AS wake_at \
+         value ->> 'ended' AS ended, value ->> 'released' AS released, value ->> 'wake_at' AS wake_at, \
+         value ->> 'erase_at' AS erase_at \
          FROM json_each($1)), \
      taken AS (SELECT job_id, COUNT(*) AS messages FROM json_each($2) AS asked \
          JOIN job_inbox ON job_inbox.id = asked.value ->> 1 AND job_inbox.job_id = asked.value ->> 0 \
          WHERE job_inbox.taken = 0 GROUP BY job_id) \
      UPDATE jobs SET version = jobs.version + 1, updated_at = asked.at, status = asked.status, \
-         retry_count = asked.retry_count, started_at = asked.started_at, finished_at = asked.finished_at, \
-         output = asked.output, error = asked.error, last_seq = max(jobs.last_seq, asked.last_seq), \
+         priority = asked.priority, retry_count = asked.retry_count, started_at = asked.started_at, finished_at = asked.finished_at, \
+         output = asked.output, error = asked.error, erase_at = asked.erase_at, \
+         erase_ready_at = CASE WHEN asked.ended THEN asked.erase_at END, last_seq = max(jobs.last_seq, asked.last_seq), \
          inbox_open = jobs.inbox_open - coalesce(taken.messages, 0), \
          owner = CASE WHEN asked.ended OR asked.released THEN NULL ELSE jobs.owner END, \
          due_at = CASE WHEN asked.ended THEN NULL WHEN NOT asked.released THEN jobs.due_at \
@@ -185,6 +187,7 @@ async fn commit(connection: &mut SqliteConnection, commits: &[&Commit]) -> Resul
     }
     for commit in commits.iter().filter(|commit| commit.patch.status.is_final() && owned.contains(&commit.job)) {
         sqlx::query("DELETE FROM job_polls WHERE job_id = $1").bind(&commit.job).execute(&mut *connection).await?;
+        slots::end(connection, &commit.job).await?;
     }
     Ok(answers)
 }
@@ -199,10 +202,11 @@ async fn refusal(connection: &mut SqliteConnection, job: &str) -> Result<StoreEr
 const LIVE_KEY: &str =
     concat!("SELECT job_id, fingerprint FROM idempotency_keys WHERE key = $1 AND expires_at > ", now!());
 const ADD_JOB: &str = concat!(
-    "INSERT INTO jobs (id, name, workflow_id, node_id, created_by, created_at, updated_at, status, last_seq, due_at) \
-     VALUES ($1, $2, $3, $4, $5, $6, $6, 'pending', $7, ",
+    "INSERT INTO jobs (id, name, workflow_id, node_id, created_by, created_at, updated_at, status, priority, last_seq, \
+     due_at) VALUES ($1, $2, $3, $4, $5, $6, $6, 'pending', $7, $8, \
+     CASE WHEN $9 THEN NULL ELSE ",
     now!(),
-    ")"
+    " END)"
 );
 const ADD_BUNDLE: &str = "INSERT INTO job_bundles (job_id, body) VALUES ($1, $2)";
 const ADD_KEY: &str =
@@ -223,9 +227,12 @@ async fn create(connection: &mut SqliteConnection, new: &NewJob) -> Result<Creat
         .bind(&new.node_id)
         .bind(&new.created_by)
         .bind(new.created_at.0)
+        .bind(new.priority)
         .bind(int(new.events.iter().map(|event| event.seq).max().unwrap_or(0)))
+        .bind(new.concurrency.is_some())
         .execute(&mut *connection)
         .await?;
+    slots::ask(connection, new).await?;
     sqlx::query(ADD_BUNDLE).bind(&new.id).bind(text(&new.bundle)).execute(&mut *connection).await?;
     let events: Vec<Event<'_>> = new.events.iter().map(|event| Event::of(&new.id, event)).collect();
     inserts::events(connection, &events).await?;
@@ -243,7 +250,8 @@ const ADD_MESSAGE: &str = concat!(
 );
 const WAKE: &str = concat!(
     "UPDATE jobs SET inbox_open = inbox_open + 1, \
-     due_at = CASE WHEN owner IS NULL THEN min(coalesce(due_at, ",
+     due_at = CASE WHEN owner IS NULL \
+         AND NOT EXISTS (SELECT 1 FROM job_slots WHERE job_id = $1 AND state = 'waiting') THEN min(coalesce(due_at, ",
     now!(),
     "), ",
     now!(),

@@ -2,91 +2,147 @@
 
 use serde_json::Value;
 
-use super::{Turn, children, end, error, with_step};
-use crate::engine::control::Stage;
-use crate::engine::{Event, Prepared, Start, ValueRef};
+use super::children::{self, Ended};
+use super::{Turn, end, error, kept, with_step};
+use crate::engine::{CacheKey, Event, Prepared, Start, ValueRef};
 use crate::openflow::{Module, ModuleValue};
+use crate::ports::Kept;
 
 /// Lists inside lists, at most: sub-flows may call themselves.
 const DEEPEST: u32 = 100;
 
 /// Takes in what a module needed before it began.
-pub(super) fn prepared(turn: &mut Turn<'_>, frame: u64, prepared: Prepared) {
+pub(super) fn prepared(turn: &mut Turn<'_>, frame: u64, prepared: Prepared, bound_ms: Option<u64>) {
     let Some(state) = turn.frame(frame) else { return };
     if !state.entered && entering(turn, frame, &prepared) {
         return;
     }
     let Some(state) = turn.frame(frame) else { return };
     let Some(definition) = turn.module(frame) else { return };
-    let (module, path, previous) = (definition.module.clone(), state.path.clone(), state.previous.clone());
-    let depth = state.depth;
+    let (module, previous, depth) = (definition.module.clone(), state.previous.clone(), state.depth);
+    let at = At { frame, module: &module, path: state.path.clone(), bound_ms };
+    if let Some(kept) = kept(turn.run, frame).cloned() {
+        return take_over(turn, at, kept);
+    }
     match prepared {
         Prepared::Skip => {
-            let step_id = module.id.clone();
+            let (step_id, path) = (module.id.clone(), at.path);
             turn.emit(Event::StepPassed { frame, step_id, path, skipped: true, result: previous });
             end::settle(turn, frame);
         }
         Prepared::Failed(error) => {
-            start(turn, frame, &module, path, Start::Nothing, None);
+            start(turn, at, Start::Nothing, None, None);
             end::fail(turn, frame, error, None, false);
         }
+        Prepared::Cached { result } => pass(turn, at, Some(result)),
+        Prepared::Entered { .. } => {}
         Prepared::Ready
+        | Prepared::Code { .. }
         | Prepared::Inputs { .. }
         | Prepared::Items { .. }
         | Prepared::Branch(_)
         | Prepared::Limit(_) => {
             if depth > DEEPEST {
-                start(turn, frame, &module, path, Start::Nothing, None);
+                start(turn, at, Start::Nothing, None, None);
                 let message = format!("sub-flows are nested deeper than {DEEPEST}: does a workflow call itself?");
                 return end::fail(turn, frame, error("RecursionError", message), None, false);
             }
-            run_module(turn, frame, &module, path, prepared);
+            run_module(turn, at, prepared);
         }
     }
 }
 
-/// Handles a flow's `skip_expr`; says whether that was all.
+/// Takes the outcome of a step over from an earlier run.
+fn take_over(turn: &mut Turn<'_>, at: At<'_>, kept: Kept) {
+    let frame = at.frame;
+    let result = ValueRef::Row(kept.seq);
+    match kept.error {
+        None => {
+            let (step_id, path) = (at.module.id.clone(), at.path);
+            turn.emit(Event::StepPassed { frame, step_id, path, skipped: false, result });
+            end::conclude_or_advance(turn, frame);
+        }
+        Some(error) => {
+            start(turn, at, Start::Nothing, None, None);
+            turn.emit(Event::AttemptFailed { frame, error, result: Some(result), handled: false });
+            end::lose(turn, frame, true);
+        }
+    }
+}
+
+/// Handles what is asked before a flow's first module; says whether that was all.
 fn entering(turn: &mut Turn<'_>, frame: u64, prepared: &Prepared) -> bool {
     match prepared {
         Prepared::Skip => {
-            let result = turn.emit_with(Event::Entered { frame }, Some(Value::String("stopped early".to_owned())));
+            let value = Value::String("stopped early".to_owned());
+            let result = turn.emit_with(Event::Entered { frame, cache: None }, Some(value));
             end::stop(turn, frame, ValueRef::Row(result), true);
             true
         }
         Prepared::Failed(error) => {
             let value = serde_json::json!({"error": error});
-            turn.emit_with(Event::Entered { frame }, Some(value));
+            turn.emit_with(Event::Entered { frame, cache: None }, Some(value));
             end::fail_frame(turn, frame, error.clone());
             true
         }
-        Prepared::Ready => {
-            turn.emit(Event::Entered { frame });
+        Prepared::Cached { result } => {
+            let row = turn.emit_with(Event::Entered { frame, cache: None }, Some(result.clone()));
+            end::close_frame(turn, frame, Ended { result: ValueRef::Row(row), error: None, handled: false });
             true
         }
-        Prepared::Inputs { .. } | Prepared::Items { .. } | Prepared::Branch(_) | Prepared::Limit(_) => false,
+        Prepared::Entered { cache } => {
+            turn.emit(Event::Entered { frame, cache: cache.clone() });
+            // A flow without modules is at its end.
+            end::settle(turn, frame);
+            true
+        }
+        Prepared::Ready
+        | Prepared::Code { .. }
+        | Prepared::Inputs { .. }
+        | Prepared::Items { .. }
+        | Prepared::Branch(_)
+        | Prepared::Limit(_) => false,
     }
 }
 
-fn run_module(turn: &mut Turn<'_>, frame: u64, module: &Module, path: String, prepared: Prepared) {
+/// A module that begins, and where.
+struct At<'m> {
+    frame: u64,
+    module: &'m Module,
+    path: String,
+    /// Bound on each whole attempt of a module that holds others, in milliseconds.
+    bound_ms: Option<u64>,
+}
+
+fn run_module(turn: &mut Turn<'_>, at: At<'_>, prepared: Prepared) {
+    let At { frame, module, .. } = at;
     if let Some(mock) = module.mock.as_ref().filter(|mock| mock.enabled) {
         let value = mock.return_value.clone();
-        return pass(turn, frame, module, path, Some(value));
+        return pass(turn, at, Some(value));
     }
     match (&module.value, prepared) {
-        (ModuleValue::Script(_), Prepared::Inputs { args, timeout_ms, bound_ms }) => {
+        (ModuleValue::Script(_), Prepared::Inputs { args, cache, timeout_ms, bound_ms }) => {
             let deadline = turn.now.plus_ms(timeout_ms);
-            start(turn, frame, module, path, Start::Call { deadline, timeout_ms, bound_ms }, Some(args));
+            start(turn, at, Start::Call { deadline, timeout_ms, bound_ms }, Some(args), cache);
         }
-        (ModuleValue::Flow(_), Prepared::Inputs { args, .. }) => {
-            start(turn, frame, module, path, Start::Flow, Some(args));
+        (ModuleValue::Flow(_), Prepared::Inputs { args, cache, .. }) => {
+            start(turn, at, Start::Flow, Some(args), cache);
             children::open_next(turn, frame);
         }
-        (ModuleValue::BranchOne(_), Prepared::Branch(chosen)) => branch_one(turn, frame, module, path, chosen),
+        (ModuleValue::RawScript(_), Prepared::Code { args, outcome, cache }) => {
+            start(turn, at, Start::Code, Some(args), cache);
+            match outcome {
+                Ok(value) => end::complete(turn, frame, None, Some(value)),
+                Err(error) => end::fail(turn, frame, error, None, false),
+            }
+        }
+        (ModuleValue::BranchOne(_), Prepared::Branch(chosen)) => branch_one(turn, at, chosen),
         (ModuleValue::BranchAll(all), prepared) => {
             let sequential = all.parallel == Some(false);
             let limit = if let Prepared::Limit(limit) = prepared { Some(limit.max(1)) } else { None };
             let limit = if sequential { Some(1) } else { limit };
-            start(turn, frame, module, path, Start::Branches { sequential, limit }, None);
+            let race = all.race && !sequential;
+            start(turn, at, Start::Branches { sequential, limit, race }, None, None);
             children::open_more(turn, frame);
         }
         (ModuleValue::ForLoopFlow(body), Prepared::Items { items, limit }) => {
@@ -95,17 +151,18 @@ fn run_module(turn: &mut Turn<'_>, frame: u64, module: &Module, path: String, pr
             let empty =
                 turn.module(frame).is_none_or(|def| def.children.first().is_none_or(|&list| is_empty(turn, list)));
             let length = Some(if empty { 0 } else { items.len() as u64 });
-            start(turn, frame, module, path, Start::Loop { length, sequential, limit }, Some(Value::Array(items)));
+            let items = Some(Value::Array(items));
+            start(turn, at, Start::Loop { length, sequential, limit }, items, None);
             children::open_more(turn, frame);
         }
         (ModuleValue::WhileLoopFlow(_), _) => {
             let empty =
                 turn.module(frame).is_none_or(|def| def.children.first().is_none_or(|&list| is_empty(turn, list)));
             let length = empty.then_some(0);
-            start(turn, frame, module, path, Start::Loop { length, sequential: true, limit: Some(1) }, None);
+            start(turn, at, Start::Loop { length, sequential: true, limit: Some(1) }, None, None);
             children::open_more(turn, frame);
         }
-        (ModuleValue::Identity(_), _) => pass(turn, frame, module, path, None),
+        (ModuleValue::Identity(_), _) => pass(turn, at, None),
         (
             ModuleValue::Script(_)
             | ModuleValue::Flow(_)
@@ -116,7 +173,7 @@ fn run_module(turn: &mut Turn<'_>, frame: u64, module: &Module, path: String, pr
             _,
         ) => {
             let message = format!("step `{}` is of type `{}`, which is not run here", module.id, module.kind());
-            start(turn, frame, module, path, Start::Nothing, None);
+            start(turn, at, Start::Nothing, None, None);
             end::fail(turn, frame, error("UnsupportedError", message), None, false);
         }
     }
@@ -126,12 +183,15 @@ fn is_empty(turn: &Turn<'_>, list: usize) -> bool {
     turn.run.program.lists.get(list).is_none_or(Vec::is_empty)
 }
 
-fn start(turn: &mut Turn<'_>, frame: u64, module: &Module, path: String, start: Start, value: Option<Value>) {
-    turn.emit_with(Event::StepStarted { frame, step_id: module.id.clone(), path, start }, value);
+fn start(turn: &mut Turn<'_>, at: At<'_>, start: Start, value: Option<Value>, cache: Option<CacheKey>) {
+    let At { frame, module, path, bound_ms } = at;
+    let step_id = module.id.clone();
+    turn.emit_with(Event::StepStarted { frame, step_id, path, start, bound_ms, cache }, value);
 }
 
 /// A module that takes no time: an identity, or a mock with its value.
-fn pass(turn: &mut Turn<'_>, frame: u64, module: &Module, path: String, value: Option<Value>) {
+fn pass(turn: &mut Turn<'_>, at: At<'_>, value: Option<Value>) {
+    let At { frame, module, path, .. } = at;
     let result = match &value {
         Some(_) => ValueRef::Row(turn.run.control.seq + 1),
         None => turn.frame(frame).map_or(ValueRef::Null, |state| state.previous.clone()),
@@ -140,37 +200,32 @@ fn pass(turn: &mut Turn<'_>, frame: u64, module: &Module, path: String, value: O
     end::conclude_or_advance(turn, frame);
 }
 
-fn branch_one(turn: &mut Turn<'_>, frame: u64, module: &Module, path: String, chosen: Option<u64>) {
+fn branch_one(turn: &mut Turn<'_>, at: At<'_>, chosen: Option<u64>) {
+    let frame = at.frame;
     let Some(definition) = turn.module(frame) else { return };
     let default = definition.children.len().saturating_sub(1);
     let list = definition.children.get(chosen.map_or(default, |chosen| chosen as usize)).copied();
     if list.is_none_or(|list| is_empty(turn, list)) {
         // An empty branch passes the previous result on.
-        return pass(turn, frame, module, path, None);
+        return pass(turn, at, None);
     }
-    start(turn, frame, module, path, Start::Branch { chosen }, None);
+    start(turn, at, Start::Branch { chosen }, None, None);
     children::open_next(turn, frame);
 }
 
 /// Begins another attempt of a step.
 pub(super) fn attempt(turn: &mut Turn<'_>, frame: u64) {
     let Some(step) = turn.step(frame) else { return };
-    let attempt = match step.stage {
-        // A call that may be repeated after an unknown fate was not a failure.
-        Stage::Call(ref open) => open.attempt + 1,
-        Stage::Begin
-        | Stage::Children
-        | Stage::Iterated
-        | Stage::Failed
-        | Stage::Retrying { .. }
-        | Stage::Lost
-        | Stage::Handling { .. }
-        | Stage::Done
-        | Stage::Sleeping { .. } => step.failures + 1,
-    };
+    // Not the number of failures: a call that is repeated after an unknown fate was none.
+    let attempt = step.row.attempt + 1;
     let deadline = match step.start {
         Start::Call { timeout_ms, .. } => Some(turn.now.plus_ms(timeout_ms)),
-        Start::Nothing | Start::Branch { .. } | Start::Branches { .. } | Start::Loop { .. } | Start::Flow => None,
+        Start::Nothing
+        | Start::Code
+        | Start::Branch { .. }
+        | Start::Branches { .. }
+        | Start::Loop { .. }
+        | Start::Flow => None,
     };
     turn.emit(Event::AttemptStarted { frame, attempt, deadline });
     children::open_more(turn, frame);

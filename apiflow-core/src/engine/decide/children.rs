@@ -63,8 +63,9 @@ pub(super) fn close(turn: &mut Turn<'_>, child: u64, ended: Ended) -> Option<u64
     let collects = !handling && matches!(step.start, Start::Branches { .. } | Start::Loop { .. });
     let list = step.children.as_ref().filter(|_| collects).map(|children| children.list);
     let kept = ended.error.is_some() && !handling && keeps_failure(turn, frame, slot);
+    let cache = turn.frame(child).and_then(|state| state.cache.clone()).filter(|_| ended.error.is_none());
     let Ended { result, error, handled } = ended;
-    turn.emit(Event::FrameClosed { frame, child, slot, result, list, error, handled, kept });
+    turn.emit(Event::FrameClosed { frame, child, slot, result, list, error, handled, kept, cache });
     Some(frame)
 }
 
@@ -72,6 +73,8 @@ fn keeps_failure(turn: &Turn<'_>, frame: u64, slot: u64) -> bool {
     match turn.module(frame).map(|def| &def.module.value) {
         Some(ModuleValue::ForLoopFlow(body)) => body.skip_failures,
         Some(ModuleValue::WhileLoopFlow(body)) => body.skip_failures,
+        // A branch that failed has not won, however that is meant to count.
+        Some(ModuleValue::BranchAll(all)) if all.race => false,
         Some(ModuleValue::BranchAll(all)) => all.branches.get(slot as usize).is_some_and(|branch| branch.skip_failure),
         Some(
             ModuleValue::Script(_)
@@ -95,13 +98,22 @@ pub(super) fn resume(turn: &mut Turn<'_>, frame: u64) {
         Stage::Children => {
             let sequential = step.children.as_ref().is_some_and(|children| children.sequential);
             let failed = step.children.as_ref().is_some_and(|children| children.failure.is_some());
-            if sequential && failed { all_ended(turn, frame) } else { open_more(turn, frame) }
+            if let Some(slot) = step.children.as_ref().and_then(|children| children.winner) {
+                let result = step.children.as_ref().and_then(|children| children.last.clone());
+                turn.emit(Event::RaceWon { frame, slot });
+                end::complete(turn, frame, result, None);
+            } else if sequential && failed {
+                all_ended(turn, frame);
+            } else {
+                open_more(turn, frame);
+            }
         }
         Stage::Begin
         | Stage::Call(_)
         | Stage::Failed
         | Stage::Retrying { .. }
         | Stage::Done
+        | Stage::Suspended(_)
         | Stage::Sleeping { .. } => {}
     }
 }
@@ -134,18 +146,28 @@ pub(super) fn next_iteration(turn: &mut Turn<'_>, frame: u64) {
     open(turn, frame, next, false);
 }
 
+/// Gives up what a module has at work that took too long.
+pub(super) fn timed_out(turn: &mut Turn<'_>, frame: u64) {
+    let Some(module) = turn.module(frame).map(|def| def.module.id.clone()) else { return };
+    let bound_s = turn.step(frame).and_then(|step| step.bound_ms).unwrap_or_default() as f64 / 1000.0;
+    turn.emit(Event::TimedOut { frame });
+    let message =
+        format!("step `{module}` took longer than its `timeout` of {bound_s} s; what it had at work was cancelled");
+    end::fail(turn, frame, super::error("timeout", message), None, false);
+}
+
 /// Ends a module whose children have all ended.
 pub(super) fn all_ended(turn: &mut Turn<'_>, frame: u64) {
     let Some(step) = turn.step(frame) else { return };
     let Some(children) = &step.children else { return };
     let result = match step.start {
         Start::Branches { .. } | Start::Loop { .. } => ValueRef::List(children.list),
-        Start::Call { .. } | Start::Nothing | Start::Branch { .. } | Start::Flow => {
+        Start::Call { .. } | Start::Nothing | Start::Code | Start::Branch { .. } | Start::Flow => {
             children.last.clone().unwrap_or_else(|| result_of(Some(step)))
         }
     };
     match children.failure.clone() {
-        Some(failure) => end::fail(turn, frame, failure.error, Some(result), failure.handled),
+        Some((_, failure)) => end::fail(turn, frame, failure.error, Some(result), failure.handled),
         None => end::complete(turn, frame, Some(result), None),
     }
 }

@@ -3,15 +3,16 @@
 use serde_json::Value;
 
 use super::children::{self, Ended};
-use super::{Turn, begin, error, result_of};
+use super::{Turn, begin, error, gates, result_of};
 use crate::engine::control::{Ending, Stage};
-use crate::engine::{Concluded, Event, NEVER_RETRIED, ValueRef, retry};
+use crate::engine::{CacheKey, Concluded, Event, NEVER_RETRIED, ValueRef, retry};
 use crate::openflow::{Module, ModuleValue, StopAfterIf};
 use crate::ports::JobStatus;
 
 /// Ends a step with a result: a value of its own, or a reference.
 pub(super) fn complete(turn: &mut Turn<'_>, frame: u64, result: Option<ValueRef>, value: Option<Value>) {
-    turn.emit_with(Event::StepCompleted { frame, result }, value);
+    let cache = turn.step(frame).and_then(|step| step.cache.clone());
+    turn.emit_with(Event::StepCompleted { frame, result, cache }, value);
     conclude_or_advance(turn, frame);
 }
 
@@ -19,9 +20,25 @@ pub(super) fn complete(turn: &mut Turn<'_>, frame: u64, result: Option<ValueRef>
 pub(super) fn conclude_or_advance(turn: &mut Turn<'_>, frame: u64) {
     let asks = turn.module(frame).is_some_and(|def| stop_rule(&def.module).is_some() || def.module.sleep.is_some());
     if !asks {
-        turn.emit(Event::Advanced { frame });
-        settle(turn, frame);
+        go_on(turn, frame, 0);
     }
+}
+
+/// Lets a list go on after a step that succeeded: through its gate, then its sleep.
+fn go_on(turn: &mut Turn<'_>, frame: u64, sleep_ms: u64) {
+    if !gates::close(turn, frame, sleep_ms) {
+        rest(turn, frame, sleep_ms);
+    }
+}
+
+/// Lets a list sleep before its next module.
+pub(super) fn rest(turn: &mut Turn<'_>, frame: u64, sleep_ms: u64) {
+    if sleep_ms == 0 {
+        turn.emit(Event::Advanced { frame });
+        return settle(turn, frame);
+    }
+    let until = turn.now.plus_ms(sleep_ms);
+    turn.emit(Event::SleepStarted { frame, until });
 }
 
 /// The rule that is checked once when a module is done.
@@ -72,7 +89,7 @@ fn schedule(turn: &mut Turn<'_>, frame: u64, delay_ms: u64) {
 }
 
 /// Ends a step that failed for good.
-fn lose(turn: &mut Turn<'_>, frame: u64, may_catch: bool) {
+pub(super) fn lose(turn: &mut Turn<'_>, frame: u64, may_catch: bool) {
     let caught = may_catch && turn.module(frame).is_some_and(|def| def.module.continue_on_error);
     turn.emit(Event::StepFailed { frame, caught });
     settle(turn, frame);
@@ -111,6 +128,7 @@ pub(super) fn concluded(turn: &mut Turn<'_>, frame: u64, concluded: Concluded) {
             | Stage::Retrying { .. }
             | Stage::Lost
             | Stage::Handling { result: None }
+            | Stage::Suspended(_)
             | Stage::Sleeping { .. },
         )
         | None => {}
@@ -134,13 +152,7 @@ fn stop_judged(turn: &mut Turn<'_>, frame: u64, concluded: Concluded) {
         return lose(turn, frame, false);
     }
     if !concluded.holds {
-        if concluded.sleep_ms == 0 {
-            turn.emit(Event::Advanced { frame });
-            return settle(turn, frame);
-        }
-        let until = turn.now.plus_ms(concluded.sleep_ms);
-        turn.emit(Event::SleepStarted { frame, until });
-        return;
+        return go_on(turn, frame, concluded.sleep_ms);
     }
     let rule = turn.module(frame).and_then(|def| stop_rule(&def.module).cloned());
     let result = result_of(turn.step(frame));
@@ -170,7 +182,7 @@ fn stop_error(rule: &StopAfterIf) -> Option<Value> {
 pub(super) fn stop(turn: &mut Turn<'_>, frame: u64, result: ValueRef, skipped: bool) {
     let parent = turn.frame(frame).and_then(|state| state.parent);
     let Some(parent) = parent else {
-        return end_flow(turn, JobStatus::Completed, Some(result), None, skipped);
+        return end_flow(turn, JobStatus::Completed, Some(result), None, skipped, None);
     };
     let climbs = match turn.module(parent).map(|def| &def.module.value) {
         Some(ModuleValue::BranchOne(_)) => true,
@@ -204,7 +216,7 @@ pub(super) fn stop(turn: &mut Turn<'_>, frame: u64, result: ValueRef, skipped: b
             }
             _ => result,
         };
-        turn.emit(Event::StepCompleted { frame: parent, result: Some(result.clone()) });
+        turn.emit(Event::StepCompleted { frame: parent, result: Some(result.clone()), cache: None });
         stop(turn, parent, result, skipped);
     } else {
         children::resume(turn, parent);
@@ -215,6 +227,10 @@ pub(super) fn stop(turn: &mut Turn<'_>, frame: u64, result: ValueRef, skipped: b
 pub(super) fn settle(turn: &mut Turn<'_>, frame: u64) {
     let Some(state) = turn.frame(frame) else { return };
     match &state.step {
+        None if state.preprocessing && turn.module(frame).is_none() => {
+            turn.emit(Event::Preprocessed { frame });
+            settle(turn, frame);
+        }
         None if state.entered && turn.module(frame).is_none() => {
             let result = state.previous.clone();
             close_frame(turn, frame, Ended { result, error: None, handled: false });
@@ -232,7 +248,7 @@ pub(super) fn settle(turn: &mut Turn<'_>, frame: u64) {
 }
 
 /// Ends a list, and the job with its outermost one.
-fn close_frame(turn: &mut Turn<'_>, frame: u64, ended: Ended) {
+pub(super) fn close_frame(turn: &mut Turn<'_>, frame: u64, ended: Ended) {
     if turn.frame(frame).is_some_and(|state| state.parent.is_some()) {
         if let Some(parent) = children::close(turn, frame, ended) {
             children::resume(turn, parent);
@@ -240,19 +256,27 @@ fn close_frame(turn: &mut Turn<'_>, frame: u64, ended: Ended) {
         return;
     }
     let status = if ended.error.is_some() { JobStatus::Failed } else { JobStatus::Completed };
-    end_flow(turn, status, Some(ended.result), ended.error, false);
+    let cache = turn.frame(frame).and_then(|state| state.cache.clone()).filter(|_| ended.error.is_none());
+    end_flow(turn, status, Some(ended.result), ended.error, false, cache);
 }
 
-fn end_flow(turn: &mut Turn<'_>, status: JobStatus, output: Option<ValueRef>, error: Option<Value>, skipped: bool) {
+fn end_flow(
+    turn: &mut Turn<'_>,
+    status: JobStatus,
+    output: Option<ValueRef>,
+    error: Option<Value>,
+    skipped: bool,
+    cache: Option<CacheKey>,
+) {
     let waits = turn
         .run
         .pending()
         .iter()
         .any(|effect| matches!(effect, crate::engine::Effect::Cancel(_) | crate::engine::Effect::Poll(_)));
     if waits {
-        turn.emit(Event::FlowEnded { status, output, error, skipped });
+        turn.emit(Event::FlowEnded { status, output, error, skipped, cache });
     } else {
-        turn.emit(Event::JobFinished { status, output, error, skipped });
+        turn.emit(Event::JobFinished { status, output, error, skipped, cache });
     }
 }
 
@@ -262,12 +286,12 @@ pub(super) fn settle_job(turn: &mut Turn<'_>) {
     if turn.run.control.status.is_final() || !turn.run.control.orphans.is_empty() {
         return;
     }
-    let Ending { status, output, error, skipped } = ending;
+    let Ending { status, output, error, skipped, cache } = ending;
     if status == JobStatus::Cancelled {
         let told = serde_json::json!({"name": "Canceled", "message": "job canceled"});
-        let event = Event::JobFinished { status, output: None, error: Some(told.clone()), skipped };
+        let event = Event::JobFinished { status, output: None, error: Some(told.clone()), skipped, cache: None };
         turn.emit_with(event, Some(serde_json::json!({"error": told})));
     } else {
-        turn.emit(Event::JobFinished { status, output, error, skipped });
+        turn.emit(Event::JobFinished { status, output, error, skipped, cache });
     }
 }

@@ -1,8 +1,11 @@
 //! The free effects that a list owes.
 
+use crate::code::is_javascript;
 use crate::engine::control::{Frame, Names, Stage, Step};
+use crate::engine::program::step_key;
 use crate::engine::{Ask, Conclude, Effect, Prepare, Run, ValueRef};
 use crate::openflow::{Module, ModuleValue};
+use crate::ports::Kept;
 
 use super::end;
 
@@ -10,9 +13,10 @@ use super::end;
 pub(in crate::engine) fn owed(run: &Run, frame: u64) -> Option<Effect> {
     let state = run.control.frames.get(&frame)?;
     match &state.step {
-        None => prepare(run, frame, state, true).map(Effect::Prepare),
+        None => prepare(run, frame, state).map(Effect::Prepare),
         Some(step) => match &step.stage {
-            Stage::Begin => prepare(run, frame, state, false).map(Effect::Prepare),
+            // `skip_if` too: it may be what could not be evaluated, and a module must not run without it.
+            Stage::Begin => prepare(run, frame, state).map(Effect::Prepare),
             Stage::Failed | Stage::Iterated | Stage::Done | Stage::Handling { result: Some(_) } => {
                 conclude(run, frame, state, step).map(Effect::Conclude)
             }
@@ -21,24 +25,39 @@ pub(in crate::engine) fn owed(run: &Run, frame: u64) -> Option<Effect> {
             | Stage::Retrying { .. }
             | Stage::Lost
             | Stage::Handling { result: None }
+            | Stage::Suspended(_)
             | Stage::Sleeping { .. } => None,
         },
     }
 }
 
-fn prepare(run: &Run, frame: u64, state: &Frame, first: bool) -> Option<Prepare> {
+/// What an earlier run computed for the module that a list is at.
+pub(in crate::engine) fn kept(run: &Run, frame: u64) -> Option<&Kept> {
+    let state = run.control.frames.get(&frame)?;
+    if run.program.kept.is_empty() || !state.entered {
+        return None;
+    }
+    run.program.kept.get(&step_key(&state.path, &run.module_at(frame)?.module.id))
+}
+
+fn prepare(run: &Run, frame: u64, state: &Frame) -> Option<Prepare> {
     let names = names(state, Some(state.previous.clone()), None);
     if !state.entered {
         let flow = run.program.flows.get(state.flow)?;
-        let ask = flow.skip_expr.clone().map_or(Ask::Nothing, Ask::SkipFlow);
-        return Some(Prepare { frame, skip_if: None, ask, timeout: None, names });
+        let ask = Ask::Enter { skip_expr: flow.skip_expr.clone(), flow: state.flow };
+        return Some(Prepare { frame, skip_if: None, ask, timeout: None, cache_ttl_s: flow.cache_ttl_s, names });
+    }
+    if kept(run, frame).is_some() {
+        return Some(Prepare { frame, skip_if: None, ask: Ask::Nothing, timeout: None, cache_ttl_s: None, names });
     }
     let definition = run.module_at(frame)?;
     let module = &definition.module;
-    let skip_if = module.skip_if.as_ref().filter(|_| first).map(|rule| rule.expr.clone());
+    let skip_if = module.skip_if.as_ref().map(|rule| rule.expr.clone());
     let mocked = module.mock.as_ref().is_some_and(|mock| mock.enabled);
     let ask = if mocked { Ask::Nothing } else { ask(module) };
-    Some(Prepare { frame, skip_if, ask, timeout: module.timeout.clone(), names })
+    let cache_ttl_s = module.cache_ttl.filter(|ttl| *ttl > 0);
+    let timeout = module.timeout.clone().filter(|_| !mocked);
+    Some(Prepare { frame, skip_if, ask, timeout, cache_ttl_s, names })
 }
 
 fn ask(module: &Module) -> Ask {
@@ -51,6 +70,11 @@ fn ask(module: &Module) -> Ask {
         ModuleValue::Flow(sub) => {
             Ask::Inputs { path: sub.path.clone(), transforms: Some(sub.input_transforms.clone()) }
         }
+        ModuleValue::RawScript(code) if is_javascript(&code.language) => Ask::Code {
+            language: code.language.clone(),
+            content: code.content.clone(),
+            transforms: code.input_transforms.clone(),
+        },
         ModuleValue::ForLoopFlow(body) => {
             Ask::Items { iterator: body.iterator.clone(), parallelism: body.parallelism.clone() }
         }
@@ -93,12 +117,14 @@ fn conclude(run: &Run, frame: u64, state: &Frame, step: &Step) -> Option<Conclud
         }
         Stage::Done => {
             let rule = end::stop_rule(module);
+            // What was taken over from an earlier run was waited for then.
+            let sleep = module.sleep.clone().filter(|_| kept(run, frame).is_none());
             if rule.is_none() && module.sleep.is_none() {
                 return None;
             }
             let include_result = rule.is_some_and(|rule| rule.error_include_result);
             let predicate = rule.map(|rule| rule.expr.clone());
-            Some(Conclude { sleep: module.sleep.clone(), include_result, ..bare(predicate, step.result.clone()) })
+            Some(Conclude { sleep, include_result, ..bare(predicate, step.result.clone()) })
         }
         Stage::Begin
         | Stage::Call(_)
@@ -106,6 +132,7 @@ fn conclude(run: &Run, frame: u64, state: &Frame, step: &Step) -> Option<Conclud
         | Stage::Retrying { .. }
         | Stage::Lost
         | Stage::Handling { result: None }
+        | Stage::Suspended(_)
         | Stage::Sleeping { .. } => None,
     }
 }
@@ -118,5 +145,6 @@ fn names(state: &Frame, result: Option<ValueRef>, all_iters: Option<u64>) -> Nam
         scope: state.scope,
         flow: state.env,
         all_iters,
+        resumes: state.resumes.clone(),
     }
 }

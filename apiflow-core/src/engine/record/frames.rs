@@ -1,9 +1,25 @@
 //! Lists of modules inside a module: opened and closed.
 
-use super::{set_stage, step_of};
+use super::{give_up, set_stage, step_of};
 use crate::engine::control::{Failure, Frame, Scope, Stage};
 use crate::engine::{Args, Run, Start, ValueRef};
 use crate::openflow::ModuleValue;
+use crate::ports::{JobStatus, Timestamp};
+
+/// The preprocessor has ended: its result, made an object, is the flow's input.
+pub(super) fn preprocessed(run: &mut Run, frame: u64) {
+    let program = run.program.clone();
+    let Some(state) = run.control.frames.get_mut(&frame) else { return };
+    let Some(flow) = program.flows.get(state.flow) else { return };
+    // Arguments are an object whatever they are made of.
+    let input = ValueRef::Args(Args::of(state.previous.clone()));
+    state.args = Args::of(input.clone());
+    state.previous = input;
+    state.preprocessing = false;
+    state.list = flow.list;
+    state.cursor = 0;
+    state.entered = !flow.asks();
+}
 
 /// A branch, an iteration, a sub-flow or an error handler begins.
 pub(super) fn opened(run: &mut Run, parent: u64, child: u64, slot: u64, handler: bool) {
@@ -19,6 +35,9 @@ pub(super) fn opened(run: &mut Run, parent: u64, child: u64, slot: u64, handler:
         depth: state.depth + 1,
         handler: state.handler || handler,
         entered: true,
+        preprocessing: false,
+        cache: None,
+        resumes: Vec::new(),
         step: None,
         path: child_path(&state.path, &module_id, slot, handler),
         ..state.clone()
@@ -29,7 +48,7 @@ pub(super) fn opened(run: &mut Run, parent: u64, child: u64, slot: u64, handler:
         set_stage(run, parent, Stage::Handling { result: None });
     } else {
         let own_scope = match &step.start {
-            Start::Call { .. } | Start::Nothing => return,
+            Start::Call { .. } | Start::Nothing | Start::Code => return,
             Start::Branch { chosen } => {
                 let default = children.len().saturating_sub(1);
                 let index = chosen.map_or(default, |chosen| chosen as usize);
@@ -54,7 +73,9 @@ pub(super) fn opened(run: &mut Run, parent: u64, child: u64, slot: u64, handler:
                 frame.flow = flow.unwrap_or_default();
                 let definition = run.program.flows.get(frame.flow);
                 frame.list = definition.map_or(0, |flow| flow.list);
-                frame.entered = definition.is_none_or(|flow| flow.skip_expr.is_none());
+                // Its own error handler is its own affair, also where it is called by one.
+                frame.handler = false;
+                frame.entered = definition.is_none_or(|flow| !flow.asks());
                 if definition.is_some_and(|flow| flow.env.is_some()) {
                     frame.env = frame.flow;
                 }
@@ -104,15 +125,66 @@ pub(super) fn closed(run: &mut Run, parent: u64, child: u64, slot: u64, result: 
     }
     if let Some(children) = &mut step.children {
         children.open.remove(&child);
+        if children.race && failure.is_none() {
+            children.winner = Some(slot);
+        }
         children.last = Some(result.clone());
         if own_scope && keeps_scope {
             children.scopes.insert(slot, child);
         }
-        if children.failure.is_none() {
-            children.failure = failure;
+        if let Some(failure) = failure
+            && children.failure.as_ref().is_none_or(|(known, _)| slot < *known)
+        {
+            children.failure = Some((slot, failure));
         }
     }
     if matches!(step.start, Start::Loop { sequential: true, .. }) {
         step.stage = Stage::Iterated;
     }
+}
+
+/// A branch of a race succeeded: what the others have at work is given up, and what they computed is not seen.
+pub(super) fn won(run: &mut Run, at: Timestamp, frame: u64, slot: u64) {
+    let Some(children) = step_of(run, frame).and_then(|step| step.children.as_mut()) else { return };
+    let losers = std::mem::take(&mut children.open);
+    let winner = children.scopes.remove(&slot);
+    let unseen = std::mem::take(&mut children.scopes);
+    children.scopes.extend(winner.map(|scope| (slot, scope)));
+    for scope in unseen.values() {
+        run.control.scopes.remove(scope);
+    }
+    for child in losers {
+        drop_frame(run, at, child);
+    }
+}
+
+/// A module that holds others took too long: what it has at work is given up.
+pub(super) fn timed_out(run: &mut Run, at: Timestamp, frame: u64) {
+    let Some(step) = step_of(run, frame) else { return };
+    step.until = None;
+    let Some(children) = step.children.as_mut() else { return };
+    for child in std::mem::take(&mut children.open) {
+        drop_frame(run, at, child);
+    }
+}
+
+/// Gives a frame up with all that is inside it.
+fn drop_frame(run: &mut Run, at: Timestamp, frame: u64) {
+    let Some(state) = run.control.frames.remove(&frame) else { return };
+    let inside: Vec<u64> = {
+        let children = run.control.frames.iter().filter(|(_, child)| child.parent == Some(frame));
+        children.map(|(&child, _)| child).collect()
+    };
+    for child in inside {
+        drop_frame(run, at, child);
+    }
+    if let Some(children) = state.step.as_ref().and_then(|step| step.children.as_ref()) {
+        for scope in children.scopes.values() {
+            run.control.scopes.remove(scope);
+        }
+    }
+    if state.scope == frame {
+        run.control.scopes.remove(&frame);
+    }
+    give_up(run, at, state, JobStatus::Cancelled);
 }

@@ -9,13 +9,12 @@ use crate::openflow::Place;
 use crate::validate::{codes, mend, suggest};
 
 /// Fields that OpenFlow knows and that are kept as they are.
-const KEPT: [&str; 24] = [
+const KEPT: [&str; 23] = [
     "agent",
     "apply_preprocessor",
     "assets",
     "cache_ignore_s3_path",
     "debouncing",
-    "delete_after_secs",
     "groups",
     "hash",
     "hide_cancel",

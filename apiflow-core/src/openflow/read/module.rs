@@ -31,6 +31,7 @@ impl Reader {
             cache_ttl: fields.whole(self, "cache_ttl"),
             timeout: fields.inner(self, "timeout", Self::number_or_transform).flatten(),
             delete_after_use: fields.flag(self, "delete_after_use"),
+            delete_after_secs: fields.whole(self, "delete_after_secs"),
             mock: fields.inner(self, "mock", Self::mock).flatten(),
             suspend: fields.inner(self, "suspend", Self::suspend).flatten(),
             priority: fields.whole(self, "priority"),
@@ -141,6 +142,7 @@ impl Reader {
             branches: branches.unwrap_or_default(),
             parallel: fields.flag(self, "parallel"),
             parallelism: fields.inner(self, "parallelism", Self::number_or_transform).flatten(),
+            race: fields.flag(self, "race").unwrap_or_default(),
             extra: fields.rest(self),
         }
     }
@@ -148,24 +150,7 @@ impl Reader {
 
 /// A module that stands for one that can't be read.
 fn harmless() -> Module {
-    Module {
-        id: String::new(),
-        summary: None,
-        value: nothing(),
-        stop_after_if: None,
-        stop_after_all_iters_if: None,
-        skip_if: None,
-        sleep: None,
-        cache_ttl: None,
-        timeout: None,
-        delete_after_use: None,
-        mock: None,
-        suspend: None,
-        priority: None,
-        continue_on_error: false,
-        retry: None,
-        extra: Map::new(),
-    }
+    Module::of(nothing())
 }
 
 fn nothing() -> ModuleValue {

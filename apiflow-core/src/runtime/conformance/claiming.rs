@@ -5,14 +5,16 @@ use std::collections::BTreeSet;
 use futures_util::future::join_all;
 
 use super::fixtures::{
-    ENDED, FAR, LONG, PAST, Subject, claim, claim_one, commit, create, create_claimed, ending, fenced, nothing_is_due,
-    poll, release, turn,
+    ENDED, FAR, LONG, PAST, Subject, claim, claim_one, commit, create, create_claimed, ending, fenced, new_job,
+    nothing_is_due, patch, poll, release, row, turn,
 };
-use crate::ports::{Commit, Renewed, Timestamp};
+use crate::ports::{Commit, JobPatch, JobStatus, NewJob, Renewed, Timestamp};
 
 super::list_cases![
     a_new_job_is_due_at_once,
     jobs_are_claimed_oldest_wake_up_first_up_to_the_limit,
+    jobs_of_higher_priority_are_claimed_first,
+    a_commit_changes_the_priority,
     a_job_that_waits_is_not_due,
     a_leased_job_is_not_claimed,
     an_ended_lease_is_claimed_again_with_a_raised_version,
@@ -45,6 +47,56 @@ async fn jobs_are_claimed_oldest_wake_up_first_up_to_the_limit(store: Subject) {
     let order: Vec<String> = claim(&store, "worker", 2, LONG).await.into_iter().map(|held| held.job).collect();
     assert_eq!(order, ["b", "c"]);
     claim_one(&store, "worker", "a").await;
+}
+
+async fn order(store: &Subject, want: usize) -> Vec<String> {
+    claim(store, "worker", want, LONG).await.into_iter().map(|held| held.job).collect()
+}
+
+async fn jobs_of_higher_priority_are_claimed_first(store: Subject) {
+    for (id, priority) in [("a", 0), ("b", -32_768), ("c", 7), ("d", 32_767), ("e", 7), ("f", 0)] {
+        store.create_job(NewJob { priority, ..new_job(id) }).await.expect("a new job is made");
+        assert_eq!(row(&store, id).await.patch.priority, priority);
+    }
+    // One that waits hides none of its priority or of a lower one.
+    store.create_job(NewJob { priority: 7, ..new_job("g") }).await.expect("a new job is made");
+    let mut due = order(&store, 1).await;
+    assert_eq!(due, ["d"]);
+    for wanted in [2, 1] {
+        let claimed = claim(&store, "worker", wanted, LONG).await;
+        for held in &claimed {
+            let waits = Commit { patch: with_priority(7), ..release(&held.job, held.version, Some(FAR)) };
+            commit(&store, waits).await;
+        }
+        due.extend(claimed.into_iter().map(|held| held.job));
+    }
+    due.sort();
+    assert_eq!(due, ["c", "d", "e", "g"], "those of 7 come before those of 0");
+    let zero = order(&store, 2).await.into_iter().collect::<BTreeSet<_>>();
+    assert!(zero.iter().eq(["a", "f"]), "{zero:?}");
+    assert_eq!(order(&store, 1).await, ["b"]);
+}
+
+fn with_priority(priority: i32) -> JobPatch {
+    JobPatch { priority, ..patch(JobStatus::Running) }
+}
+
+async fn a_commit_changes_the_priority(store: Subject) {
+    for id in ["a", "b", "c"] {
+        create(&store, id).await;
+    }
+    for held in claim(&store, "worker", 3, LONG).await {
+        let (priority, wake_at) = match held.job.as_str() {
+            "a" => (5, 3_000),
+            "b" => (-1, 1_000),
+            _ => (5, 2_000),
+        };
+        let turn = release(&held.job, held.version, Some(Timestamp(wake_at)));
+        commit(&store, Commit { patch: with_priority(priority), ..turn }).await;
+    }
+    assert_eq!(row(&store, "b").await.patch.priority, -1);
+    assert_eq!(order(&store, 1).await, ["c"], "the older wake-up of the higher priority");
+    assert_eq!(order(&store, 2).await, ["a", "b"]);
 }
 
 async fn a_job_that_waits_is_not_due(store: Subject) {

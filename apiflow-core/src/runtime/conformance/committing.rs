@@ -23,11 +23,13 @@ async fn a_commit_records_all_its_parts(store: Subject) {
     let consumed = store.load("a").await.expect("the job is loaded").inbox.into_iter().map(|found| found.id).collect();
     let patch = JobPatch {
         status: JobStatus::Suspended,
+        priority: -3,
         retry_count: 3,
         started_at: Some(Timestamp(5_001)),
         finished_at: Some(Timestamp(5_002)),
         output: Some(json!({"event": 2})),
         error: Some(json!({"name": "moderated", "message": "no"})),
+        erase_at: Some(Timestamp(5_003)),
     };
     let events = vec![event_with(2, json!("v")), EventRow { item: Some((2, 0)), ..event(3) }];
     let done = Commit {

@@ -25,7 +25,11 @@ async fn a_job_reads_back_as_it_was_made(store: Subject) {
         workflow_id: Some("portrait".to_owned()),
         node_id: Some("flux".to_owned()),
         created_by: Some("ada".to_owned()),
-        bundle: JobBundle { document: json!({"zeta": 1, "alpha": {"y": 1, "b": [2.5, null, "ü"]}}), catalog },
+        bundle: JobBundle {
+            document: json!({"zeta": 1, "alpha": {"y": 1, "b": [2.5, null, "ü"]}}),
+            catalog,
+            ..JobBundle::default()
+        },
         events: vec![event_with(1, json!({"z": 1, "a": 2})), event(2)],
         ..new_job("a")
     };

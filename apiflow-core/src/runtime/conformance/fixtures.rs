@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::catalog::Catalog;
 use crate::ports::{
-    CallRecord, Claim, Commit, Created, EventRow, Idempotency, JobBundle, JobFilter, JobPatch, JobRow, JobStatus,
-    LeaseChange, Loaded, NewJob, Poll, StepRow, StepStatus, Store, StoreError, Timestamp,
+    CallRecord, Claim, Commit, Concurrency, Created, EventRow, Idempotency, JobBundle, JobFilter, JobPatch, JobRow,
+    JobStatus, LeaseChange, Loaded, NewJob, Poll, StepRow, StepStatus, Store, StoreError, Timestamp,
 };
 
 pub(super) type Subject = Arc<dyn Store>;
@@ -40,7 +39,9 @@ pub(super) fn new_job(id: &str) -> NewJob {
         node_id: None,
         created_by: None,
         created_at: Timestamp(4_000),
-        bundle: JobBundle { document: json!({"value": {"modules": []}}), catalog: Catalog::default() },
+        bundle: JobBundle { document: json!({"value": {"modules": []}}), ..JobBundle::default() },
+        priority: 0,
+        concurrency: None,
         events: vec![event_with(1, json!({"input": id}))],
         idempotency: None,
     }
@@ -51,8 +52,13 @@ pub(super) fn keyed_job(id: &str, key: &str, fingerprint: &str, expires_at: Time
     NewJob { idempotency: Some(idempotency), ..new_job(id) }
 }
 
+/// A job that shares `limit` slots with others of its key.
+pub(super) fn limited(id: &str, key: &str, limit: u64, window_s: Option<u64>) -> NewJob {
+    NewJob { concurrency: Some(Concurrency { key: key.to_owned(), limit, window_s }), ..new_job(id) }
+}
+
 pub(super) fn patch(status: JobStatus) -> JobPatch {
-    JobPatch { status, retry_count: 0, started_at: None, finished_at: None, output: None, error: None }
+    JobPatch { status, priority: 0, retry_count: 0, started_at: None, finished_at: None, output: None, error: None, erase_at: None }
 }
 
 /// A turn in which nothing happens and the owner goes on.
@@ -67,6 +73,7 @@ pub(super) fn turn(job: &str, version: u64) -> Commit {
         polls: Vec::new(),
         polls_cleared: Vec::new(),
         consumed: Vec::new(),
+        cached: Vec::new(),
         snapshot: None,
         patch: patch(JobStatus::Running),
         lease: LeaseChange::Keep,
@@ -96,6 +103,7 @@ pub(super) fn step(ordinal: u64) -> StepRow {
         progress: None,
         provider_id: Some("p-1".to_owned()),
         retry_at: None,
+        approval: None,
     }
 }
 

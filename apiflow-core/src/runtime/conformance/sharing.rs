@@ -1,11 +1,12 @@
 //! Several processes on one database: what one holds or committed, the other does not undo.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use serde_json::json;
 
-use super::fixtures::{ENDED, LONG, PAST, Subject, create, ending, event, fenced, release};
+use super::fixtures::{ENDED, LONG, PAST, Subject, commit, create, ending, event, fenced, limited, release};
 use crate::ports::{Claim, Commit, JobFilter, JobStatus};
 
 const JOBS: usize = 24;
@@ -69,4 +70,55 @@ async fn turn(store: &Subject, worker: &str, claim: Claim) -> bool {
     let done = store.commit(Commit { events: vec![event(seq)], consumed, ..base }).await;
     assert!(done.is_ok() || done == fenced(&claim.job), "a turn is taken or lost: {done:?}");
     done.is_ok()
+}
+
+const RACERS: usize = 24;
+/// Jobs of the racers' key that may run at a time.
+const SLOTS: usize = 3;
+
+/// Workers on both stores take the jobs of one key; then both stores race for the last slot of a new one.
+pub(super) async fn stores_that_race_for_slots_give_no_more_than_there_are(stores: [Subject; 2]) {
+    let made = (0..RACERS).map(|index| {
+        let job = limited(&format!("racer-{index:02}"), "race", SLOTS as u64, None);
+        stores[index % 2].create_job(job)
+    });
+    assert!(join_all(made).await.iter().all(Result::is_ok), "jobs are made");
+    let (running, ended) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let [one, other] = &stores;
+    let workers = [(one, "w0"), (other, "w1"), (one, "w2"), (other, "w3")];
+    join_all(workers.map(|(store, worker)| race(store, worker, &running, &ended))).await;
+    for round in 0..10 {
+        let [first, second] =
+            [0, 1].map(|place| limited(&format!("last-{round}-{place}"), &format!("last-{round}"), 1, None));
+        let made = join(one.create_job(first), other.create_job(second)).await;
+        assert!(made.0.is_ok() && made.1.is_ok(), "jobs are made");
+        let mut held = Vec::new();
+        for _ in 0..3 {
+            let claims = join(one.claim("w0", 5, LONG), other.claim("w1", 5, LONG)).await;
+            held.extend(claims.0.expect("a claim works").into_iter().chain(claims.1.expect("a claim works")));
+        }
+        assert_eq!(held.len(), 1, "one slot is given once: {held:?}");
+    }
+}
+
+/// Takes jobs, ends them, and counts how many run at the same time, until all have ended.
+async fn race(store: &Subject, worker: &str, running: &AtomicUsize, ended: &AtomicUsize) {
+    let mut idle = 0;
+    while ended.load(Ordering::SeqCst) < RACERS {
+        let claims = store.claim(worker, 2, LONG).await.expect("a claim works");
+        if claims.is_empty() {
+            idle += 1;
+            assert!(idle < IDLE, "`{worker}` finds nothing to do, but not all jobs have ended");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let now = running.fetch_add(claims.len(), Ordering::SeqCst) + claims.len();
+        assert!(now <= SLOTS, "{now} jobs run at the same time");
+        for claim in claims {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            // No more running for whoever learns of its end.
+            running.fetch_sub(1, Ordering::SeqCst);
+            commit(store, ending(&claim.job, claim.version)).await;
+            ended.fetch_add(1, Ordering::SeqCst);
+        }
+    }
 }

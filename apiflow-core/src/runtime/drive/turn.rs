@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::{Drive, Taken};
 use crate::call::Operation;
 use crate::engine::{Effect, Event, Fact, Input, Recorded};
+use crate::evaluate::Evaluation;
 use crate::ports::{CallRecord, Commit, LeaseChange, Poll, StoreError, Timestamp};
-use crate::runtime::prepare::Evaluation;
 use crate::runtime::provider::Ticket;
 use crate::runtime::row;
 
@@ -61,15 +61,7 @@ impl Drive<'_> {
                 evaluator: self.inner.parts.evaluator.as_ref(),
                 plans: &self.plans,
             };
-            let input = match &effect {
-                Effect::Prepare(prepare) => {
-                    Input::Prepared { frame: prepare.frame, prepared: evaluation.prepare(prepare).await? }
-                }
-                Effect::Conclude(conclude) => {
-                    Input::Concluded { frame: conclude.frame, concluded: evaluation.conclude(conclude).await? }
-                }
-                Effect::Call(_) | Effect::Cancel(_) | Effect::Poll(_) | Effect::Wait { .. } => break,
-            };
+            let Some(input) = evaluation.perform(&effect).await? else { break };
             self.record(batch, now, input);
         }
         Ok(())
@@ -90,7 +82,7 @@ impl Drive<'_> {
         }
         let released = lease != LeaseChange::Keep;
         let changed = !batch.events.is_empty();
-        let commit = self.commit_of(batch, now, lease)?;
+        let commit = Commit { cached: self.values.to_cache().await?, ..self.commit_of(batch, now, lease)? };
         self.version = self.inner.parts.store.commit(commit).await?;
         self.values.committed();
         if changed {
@@ -162,7 +154,15 @@ impl Drive<'_> {
                 self.snapshot_step *= 2;
             }
         }
-        let ends = |event: &Event| matches!(event, Event::CancelRequested { .. } | Event::FlowEnded { .. });
+        let ends = |event: &Event| {
+            matches!(
+                event,
+                Event::CancelRequested { .. }
+                    | Event::FlowEnded { .. }
+                    | Event::RaceWon { .. }
+                    | Event::TimedOut { .. }
+            )
+        };
         let ended = batch.events.iter().any(|recorded| ends(&recorded.event));
         let orphans = self.run.pending().into_iter().filter_map(|effect| {
             if let Effect::Cancel(call) = effect { call.operation.map(|_| call.effect) } else { None }
@@ -177,6 +177,7 @@ impl Drive<'_> {
             polls,
             polls_cleared: if ended { orphans.collect() } else { Vec::new() },
             consumed: batch.consumed,
+            cached: Vec::new(),
             snapshot,
             patch: self.run.patch(),
             lease,

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::ports::{
-    CallRecord, Commit, DuePoll, EventRow, InboxMessage, JobBundle, JobPatch, JobRow, JobStatus, LeaseChange, Loaded,
+    CallRecord, Commit, DueErasure, DuePoll, ErasedJob, Erasure, EventRow, InboxMessage, JobBundle, JobPatch, JobRow, JobStatus, LeaseChange, Loaded,
     NewJob, Poll, SnapshotRow, StepRow, StoreError, Timestamp,
 };
 
@@ -17,6 +17,8 @@ pub(super) struct Job {
     /// When it may be claimed: its wake-up, or the end of its lease; `None` where it waits for a message or has ended.
     pub(super) due_at: Option<Timestamp>,
     owner: Option<String>,
+    /// When what is to be erased may be taken: `erase_at`, or the end of the lease of whoever took it.
+    pub(super) erase_ready_at: Option<Timestamp>,
     version: u64,
     bundle: JobBundle,
     snapshot: Option<SnapshotRow>,
@@ -50,16 +52,19 @@ impl Job {
                 updated_at: new.created_at,
                 patch: JobPatch {
                     status: JobStatus::Pending,
+                    priority: new.priority,
                     retry_count: 0,
                     started_at: None,
                     finished_at: None,
                     output: None,
                     error: None,
+                    erase_at: None,
                 },
                 last_seq: 0,
             },
-            due_at: Some(now),
+            due_at: new.concurrency.is_none().then_some(now),
             owner: None,
+            erase_ready_at: None,
             version: 0,
             bundle: new.bundle,
             snapshot: None,
@@ -81,6 +86,13 @@ impl Job {
         self.due_at = Some(until);
         self.version += 1;
         self.version
+    }
+
+    /// Makes the job due; nothing where a worker has it.
+    pub(super) fn wake(&mut self, now: Timestamp) {
+        if self.owner.is_none() {
+            self.due_at = Some(self.due_at.map_or(now, |at| at.min(now)));
+        }
     }
 
     /// Prolongs the worker's lease and says whether messages wait; `None` where another holds it or nobody does.
@@ -144,6 +156,7 @@ impl Job {
         if self.row.patch.status.is_final() {
             self.owner = None;
             self.due_at = None;
+            self.erase_ready_at = self.row.patch.erase_at;
             self.polls.clear();
             return;
         }
@@ -166,14 +179,7 @@ impl Job {
         }
     }
 
-    pub(super) fn deliver(
-        &mut self,
-        id: i64,
-        key: &str,
-        payload: Value,
-        poll_over: Option<u64>,
-        now: Timestamp,
-    ) -> bool {
+    pub(super) fn deliver(&mut self, id: i64, key: &str, payload: Value, poll_over: Option<u64>) -> bool {
         if self.row.patch.status.is_final() {
             return false;
         }
@@ -184,9 +190,6 @@ impl Job {
             return false;
         }
         self.inbox.insert(id, InboxMessage { id, key: key.to_owned(), payload });
-        if self.owner.is_none() {
-            self.due_at = Some(self.due_at.map_or(now, |at| at.min(now)));
-        }
         true
     }
 
@@ -219,8 +222,39 @@ impl Job {
         }
     }
 
+    pub(super) fn take_erasure(&mut self, until: Timestamp) -> Option<DueErasure> {
+        self.erase_ready_at = Some(until);
+        Some(DueErasure { job: self.row.id.clone(), due_at: self.row.patch.erase_at? })
+    }
+
+    pub(super) fn erase(&mut self, erasure: Erasure) {
+        let Erasure { job: _, values, events, steps, calls, rest } = erasure;
+        for seq in values {
+            let value = self.events.get_mut(&seq).and_then(|event| event.value.as_mut());
+            if let Some(value) = value {
+                *value = Value::Object(serde_json::Map::new());
+            }
+        }
+        for (seq, body) in events {
+            if let Some(event) = self.events.get_mut(&seq) {
+                event.body = body;
+            }
+        }
+        self.steps.extend(steps.into_iter().map(|step| (step.ordinal, step)));
+        self.calls.retain(|call| !calls.contains(&call.step));
+        self.snapshot = None;
+        self.inbox.clear();
+        if let Some(ErasedJob { output, error, erase_at, bundle }) = rest {
+            self.erase_ready_at = erase_at;
+            self.row.patch = JobPatch { output, error, erase_at, ..self.row.patch.clone() };
+            if let Some(bundle) = bundle {
+                self.bundle = bundle;
+            }
+        }
+    }
+
     pub(super) fn next_due(&self) -> Option<Timestamp> {
-        self.polls.values().map(|waiting| waiting.ready_at).chain(self.due_at).min()
+        self.polls.values().map(|waiting| waiting.ready_at).chain(self.due_at).chain(self.erase_ready_at).min()
     }
 
     pub(super) fn values(&self, seqs: &[u64]) -> Vec<Option<Value>> {
@@ -258,7 +292,7 @@ impl Job {
 }
 
 /// The length of rows as JSON, in bytes; no rows write nothing.
-fn rows_len<T: Serialize>(rows: &[T]) -> u64 {
+pub(super) fn rows_len<T: Serialize>(rows: &[T]) -> u64 {
     if rows.is_empty() { 0 } else { json_len(&rows) }
 }
 

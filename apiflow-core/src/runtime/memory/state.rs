@@ -1,13 +1,16 @@
 //! All jobs, and what spans them: keys, due moments, message numbers.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use serde_json::Value;
 
-use super::job::Job;
+use super::cache::Cache;
+use super::job::{Job, rows_len};
+use super::slots::Slots;
 use crate::ports::{
-    Claim, Commit, Created, DuePoll, Idempotency, JobFilter, JobRow, NewJob, Renewed, StoreError, Timestamp,
+    Claim, Commit, Created, DueErasure, DuePoll, Erasure, Idempotency, JobFilter, JobRow, NewJob, Renewed, StoreError, Timestamp,
 };
 
 /// What the store holds.
@@ -15,6 +18,8 @@ use crate::ports::{
 pub(super) struct State {
     jobs: BTreeMap<String, Job>,
     keys: BTreeMap<String, UsedKey>,
+    cache: Cache,
+    slots: Slots,
     messages: i64,
     bytes_written: u64,
 }
@@ -53,6 +58,9 @@ impl State {
         if let Some(Idempotency { key, fingerprint, expires_at }) = new.idempotency.clone() {
             self.keys.insert(key, UsedKey { job: new.id.clone(), fingerprint, expires_at });
         }
+        if let Some(concurrency) = new.concurrency.clone() {
+            self.slots.ask(&new.id, concurrency, new.priority, new.created_at, now);
+        }
         let (job, bytes) = Job::new(new, now);
         place.insert(job);
         self.bytes_written += bytes;
@@ -64,16 +72,25 @@ impl State {
     }
 
     pub(super) fn claim(&mut self, worker: &str, limit: u32, now: Timestamp, until: Timestamp) -> Vec<Claim> {
-        let mut due: Vec<(Timestamp, String)> = self
+        for id in self.slots.give(now) {
+            if let Some(job) = self.jobs.get_mut(&id) {
+                job.wake(now);
+            }
+        }
+        let mut due: Vec<(Reverse<i32>, Timestamp, String)> = self
             .jobs
             .iter()
-            .filter_map(|(id, job)| job.due_at.filter(|at| *at <= now).map(|at| (at, id.clone())))
+            .filter_map(|(id, job)| {
+                let at = job.due_at.filter(|at| *at <= now)?;
+                Some((Reverse(job.row.patch.priority), at, id.clone()))
+            })
             .collect();
         due.sort();
         due.truncate(limit as usize);
         due.into_iter()
-            .filter_map(|(_, id)| {
+            .filter_map(|(_, _, id)| {
                 let version = self.jobs.get_mut(&id)?.claim(worker, until);
+                self.slots.claimed(&id, now);
                 Some(Claim { job: id, version })
             })
             .collect()
@@ -89,9 +106,22 @@ impl State {
     }
 
     pub(super) fn commit(&mut self, commit: Commit, now: Timestamp) -> Result<u64, StoreError> {
+        let mut commit = commit;
+        let cached = std::mem::take(&mut commit.cached);
+        let (id, ends) = (commit.job.clone(), commit.patch.status.is_final());
         let (version, bytes) = self.job_mut(&commit.job)?.commit(commit, now)?;
-        self.bytes_written += bytes;
+        if ends {
+            self.slots.ended(&id, now);
+        }
+        self.bytes_written += bytes + rows_len(&cached);
+        for row in cached {
+            self.cache.keep(row, now);
+        }
         Ok(version)
+    }
+
+    pub(super) fn cached(&self, key: &str, now: Timestamp) -> Option<Value> {
+        self.cache.get(key, now).cloned()
     }
 
     pub(super) fn deliver(
@@ -103,9 +133,22 @@ impl State {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let id = self.messages + 1;
-        let new = self.job_mut(job)?.deliver(id, key, payload, poll_over, now);
+        let waits = self.slots.waits(job);
+        let found = self.job_mut(job)?;
+        let new = found.deliver(id, key, payload, poll_over);
+        if new && !waits {
+            found.wake(now);
+        }
         self.messages = id;
         Ok(new)
+    }
+
+    pub(super) fn let_through(&mut self, job: &str, now: Timestamp) {
+        if self.slots.let_through(job, now)
+            && let Some(job) = self.jobs.get_mut(job)
+        {
+            job.wake(now);
+        }
     }
 
     pub(super) fn take_polls(&mut self, limit: u32, now: Timestamp, until: Timestamp) -> Vec<DuePoll> {
@@ -124,8 +167,25 @@ impl State {
         }
     }
 
+    pub(super) fn take_erasures(&mut self, limit: u32, now: Timestamp, until: Timestamp) -> Vec<DueErasure> {
+        let ready = self.jobs.iter().filter_map(|(id, job)| Some((job.erase_ready_at?, id.clone())));
+        let mut due: Vec<(Timestamp, String)> = ready.filter(|(at, _)| *at <= now).collect();
+        due.sort();
+        due.truncate(limit as usize);
+        due.into_iter().filter_map(|(_, id)| self.jobs.get_mut(&id)?.take_erasure(until)).collect()
+    }
+
+    pub(super) fn erase(&mut self, erasure: Erasure) -> Result<(), StoreError> {
+        let job = self.job_mut(&erasure.job)?;
+        if !job.row.patch.status.is_final() {
+            return Err(StoreError::Active { job: erasure.job });
+        }
+        job.erase(erasure);
+        Ok(())
+    }
+
     pub(super) fn next_due(&self) -> Option<Timestamp> {
-        self.jobs.values().filter_map(Job::next_due).min()
+        self.jobs.values().filter_map(Job::next_due).chain(self.slots.next_look()).min()
     }
 
     pub(super) fn jobs(&self, filter: &JobFilter, before: Option<&str>, limit: u32) -> Vec<JobRow> {

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::JobPlans;
-use crate::call::{CallError, CallPlan};
+use crate::call::{CallPlan, JobPlans};
 use crate::engine::Call;
 use crate::ports::{CallRecord, Clock, HttpClient, HttpError, HttpReply, HttpRequest, Store, Timestamp};
 use crate::template;
@@ -70,19 +69,6 @@ impl Caller {
         );
         Err(json!({"name": "output_invalid", "message": message}))
     }
-}
-
-/// A call's error as a step's error object.
-pub(crate) fn error_object(error: &CallError) -> Value {
-    let mut fields = Map::new();
-    fields.insert("name".to_owned(), json!(error.class.name()));
-    fields.insert("message".to_owned(), json!(error.message));
-    if let Value::Object(detail) = &error.detail {
-        for (key, value) in detail {
-            fields.entry(key.clone()).or_insert_with(|| value.clone());
-        }
-    }
-    Value::Object(fields)
 }
 
 fn shown(reply: &HttpReply) -> Value {

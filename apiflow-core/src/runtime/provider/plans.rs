@@ -1,11 +1,9 @@
 //! Compiled calls, kept while their jobs are at work.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde_json::{Value, json};
-
-use crate::call::{self, CallPlan};
+use crate::call::JobPlans;
 use crate::catalog::Catalog;
 use crate::ports::{Store, StoreError};
 
@@ -17,12 +15,6 @@ pub(crate) struct Plans {
     jobs: Mutex<VecDeque<(String, Arc<JobPlans>)>>,
 }
 
-/// The plans of one job, by the path that its modules name.
-pub(crate) struct JobPlans {
-    catalog: Catalog,
-    plans: Mutex<BTreeMap<String, Arc<CallPlan>>>,
-}
-
 impl Plans {
     pub(crate) fn new() -> Self {
         Self { jobs: Mutex::default() }
@@ -32,7 +24,7 @@ impl Plans {
         if let Some(plans) = self.find(job) {
             return plans;
         }
-        let plans = Arc::new(JobPlans { catalog, plans: Mutex::default() });
+        let plans = Arc::new(JobPlans::new(catalog));
         let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         jobs.push_back((job.to_owned(), plans.clone()));
         if jobs.len() > KEPT_JOBS {
@@ -55,30 +47,5 @@ impl Plans {
     fn find(&self, job: &str) -> Option<Arc<JobPlans>> {
         let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         jobs.iter().find(|(kept, _)| kept == job).map(|(_, plans)| plans.clone())
-    }
-}
-
-impl JobPlans {
-    /// The plan of the node at a path, or the error object for the step.
-    pub(crate) fn plan(&self, path: &str) -> Result<Arc<CallPlan>, Value> {
-        if let Some(plan) = self.plans.lock().unwrap_or_else(PoisonError::into_inner).get(path) {
-            return Ok(plan.clone());
-        }
-        let plan = Arc::new(self.compile(path)?);
-        self.plans.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), plan.clone());
-        Ok(plan)
-    }
-
-    fn compile(&self, path: &str) -> Result<CallPlan, Value> {
-        let invalid = |message: String| json!({"name": "invalid_input", "message": message});
-        let node = self.catalog.node_at(path).ok_or_else(|| invalid(format!("there is no node at `{path}`")))?;
-        let connector = self.catalog.connectors.get(&node.connector_id).ok_or_else(|| {
-            invalid(format!("node `{}` is of connector `{}`, which does not exist", node.id, node.connector_id))
-        })?;
-        call::plan(node, connector).map_err(|diagnostics| {
-            let messages: Vec<String> =
-                diagnostics.iter().map(|found| format!("{} (at {})", found.message, found.pointer)).collect();
-            invalid(format!("node `{}` cannot be called: {}", node.id, messages.join("; ")))
-        })
     }
 }

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::Caller;
 use super::submit::cancel;
-use super::{Caller, error_object};
 use crate::call::{CallError, CallPlan, ErrorClass, Operation, Reading, from_http_error};
 use crate::engine::{Answer, Call, ValueRef};
 use crate::ports::{HttpError, Timestamp};
@@ -106,7 +106,7 @@ fn lost(error: &HttpError, read: CallError) -> Reading {
 }
 
 fn named(error: &CallError, ticket: &Ticket) -> Value {
-    let mut object = error_object(error);
+    let mut object = error.to_object();
     if let (Some(id), Value::Object(fields)) = (&ticket.operation.id, &mut object) {
         fields.entry("provider_id").or_insert_with(|| json!(id));
     }

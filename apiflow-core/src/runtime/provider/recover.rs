@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::submit::{accepted, request};
-use super::{Caller, error_object};
+use super::Caller;
+use super::submit::accepted;
 use crate::call::{CallPlan, ErrorClass, Recovery};
 use crate::engine::{Answer, Call};
+use crate::evaluate::request;
 use crate::ports::HttpRequest;
 
 /// Looks at the provider's list, at most.
@@ -24,7 +25,7 @@ pub(crate) async fn recover(caller: &mut Caller, call: &Call, arguments: Value) 
     if plan.is_repeatable() {
         return Answer::Repeat;
     }
-    let submitted = match request(caller, &plan, call, &arguments) {
+    let submitted = match request(&caller.job, &plan, call, &arguments) {
         Ok(submitted) => submitted,
         Err(error) => return Answer::Failed { error },
     };
@@ -86,7 +87,7 @@ fn unknown(submitted: &HttpRequest) -> Answer {
          be paid twice: look at the provider's list before you run the step again",
         submitted.method, submitted.url
     );
-    let mut error = error_object(&crate::call::CallError::new(ErrorClass::SubmitUnknown, message));
+    let mut error = crate::call::CallError::new(ErrorClass::SubmitUnknown, message).to_object();
     error["url"] = json!(submitted.url);
     Answer::Failed { error }
 }

@@ -1,13 +1,11 @@
 //! Starting work at a provider, and calling it off.
 
-use std::time::Duration;
+use serde_json::Value;
 
-use serde_json::{Map, Value};
-
-use super::{Caller, error_object};
-use crate::call::{CallContext, CallPlan, ErrorClass, Operation, Reading, from_http_error};
+use super::Caller;
+use crate::call::{CallPlan, ErrorClass, Operation, Reading, from_http_error};
 use crate::engine::{Answer, Call};
-use crate::ports::HttpRequest;
+use crate::evaluate::request;
 
 /// Tries to tell a provider that nobody wants its work any more.
 const CANCEL_TRIES: u32 = 3;
@@ -18,7 +16,7 @@ pub(crate) async fn submit(caller: &mut Caller, call: &Call, arguments: Value) -
         Ok(plan) => plan,
         Err(error) => return Answer::Failed { error },
     };
-    let request = match request(caller, &plan, call, &arguments) {
+    let request = match request(&caller.job, &plan, call, &arguments) {
         Ok(request) => request,
         Err(error) => return Answer::Failed { error },
     };
@@ -29,22 +27,9 @@ pub(crate) async fn submit(caller: &mut Caller, call: &Call, arguments: Value) -
             if error.class == ErrorClass::SubmitUnknown {
                 return super::recover(caller, call, arguments).await;
             }
-            Answer::Failed { error: error_object(&error) }
+            Answer::Failed { error: error.to_object() }
         }
     }
-}
-
-/// The request of an attempt; the same for every sending of it.
-pub(super) fn request(caller: &Caller, plan: &CallPlan, call: &Call, arguments: &Value) -> Result<HttpRequest, Value> {
-    let none = Map::new();
-    let key = format!("{}-{}", caller.job, call.first_effect);
-    let context =
-        CallContext { job_id: &caller.job, step_id: &call.step_id, attempt: call.attempt, idempotency_key: &key };
-    let mut request =
-        plan.submit(arguments.as_object().unwrap_or(&none), &context).map_err(|error| error_object(&error))?;
-    // A step's own bound may be tighter than the node's.
-    request.timeout = request.timeout.min(Duration::from_millis(call.deadline.since_ms(call.started_at)));
-    Ok(request)
 }
 
 /// What the reading of a submit means for the attempt.
@@ -59,7 +44,7 @@ fn read(caller: &Caller, call: &Call, plan: &CallPlan, reading: Reading) -> Answ
             accepted(caller, call, plan, &operation, wait)
         }
         Reading::Fetch(operation) => accepted(caller, call, plan, &operation, 0),
-        Reading::Again(error) | Reading::Failed(error) => Answer::Failed { error: error_object(&error) },
+        Reading::Again(error) | Reading::Failed(error) => Answer::Failed { error: error.to_object() },
     }
 }
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 use serde_json::Map;
 
 use super::wire::{DEADLINE_VARIABLE, MAX_REPLY_BYTES, MEMORY_VARIABLE, Reply, Request, frame, read, write};
-use crate::ports::Script;
-use crate::runtime::boa::{Limits, STACK_BYTES, evaluate};
+use crate::boa::{Limits, STACK_BYTES, evaluate};
+use crate::ports::{Script, ScriptForm};
 
 /// How much longer than the parent a child waits for a value: it ends itself only where the parent is gone.
 const GRACE: Duration = Duration::from_secs(1);
@@ -42,16 +42,13 @@ fn serve(requests: &mut impl Read, replies: &mut impl Write) -> Result<ExitCode,
     let deadline = Duration::from_millis(variable(DEADLINE_VARIABLE)?) + GRACE;
     let engine = Engine::start()?;
     // Whatever the first evaluation sets up for good is there before the limits are drawn around it.
-    let warm = Script { source: "[1].map(n => n + 1)".to_owned(), names: Map::new(), predicate: false };
+    let warm = Script { source: "[1].map(n => n + 1)".to_owned(), names: Map::new(), form: ScriptForm::Expression };
     engine.answer(warm, deadline);
     limit_memory(memory_bytes)?;
     write(replies, &Reply::Ready)?;
     while let Some(request) = read::<Request<'_>>(requests)? {
-        let script = Script {
-            source: request.source.into_owned(),
-            names: request.names.into_owned(),
-            predicate: request.predicate,
-        };
+        let script =
+            Script { source: request.source.into_owned(), names: request.names.into_owned(), form: request.form };
         match engine.answer(script, deadline) {
             Answer::Reply(reply) => replies.write_all(&reply)?,
             Answer::Late => return Ok(ExitCode::FAILURE),

@@ -73,11 +73,8 @@ impl Process {
         settings: &SandboxSettings,
     ) -> Result<Reply, EvaluationError> {
         self.evaluations += 1;
-        let request = Request {
-            source: Cow::Borrowed(&script.source),
-            names: Cow::Borrowed(&script.names),
-            predicate: script.predicate,
-        };
+        let request =
+            Request { source: Cow::Borrowed(&script.source), names: Cow::Borrowed(&script.names), form: script.form };
         let request = frame(&request).map_err(|error| {
             EvaluationError::Limit(format!("the values in scope are too large to pass on: {error}"))
         })?;

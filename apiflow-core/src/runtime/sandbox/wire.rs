@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use crate::ports::EvaluationError;
-use crate::runtime::boa::MAX_VALUE_BYTES;
+use crate::boa::MAX_VALUE_BYTES;
+use crate::ports::{EvaluationError, ScriptForm};
 
 /// The longest reply: a value, and some room for what is around it and for other ways to write numbers.
 pub(super) const MAX_REPLY_BYTES: usize = MAX_VALUE_BYTES + 64 * 1024;
@@ -24,7 +24,7 @@ pub(super) const DEADLINE_VARIABLE: &str = "APIFLOW_EVALUATOR_DEADLINE_MS";
 pub(super) struct Request<'a> {
     pub(super) source: std::borrow::Cow<'a, str>,
     pub(super) names: std::borrow::Cow<'a, Map<String, Value>>,
-    pub(super) predicate: bool,
+    pub(super) form: ScriptForm,
 }
 
 /// What a child says.

@@ -1,20 +1,32 @@
 //! Free effects: expressions, inputs, predicates. Performed inside a turn, without a commit of their own.
+//!
+//! Architecture invariant: nothing here knows who drives the run. The durable runtime and the dry run evaluate by the
+//! same code.
+
+mod request;
+mod values;
+
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::provider::JobPlans;
-use super::values::Values;
-use crate::engine::{Ask, Conclude, Concluded, Names, Prepare, Prepared, Run, ValueRef};
+use crate::call::JobPlans;
+use crate::code;
+use crate::digest::digest;
+use crate::engine::{Ask, CacheKey, Conclude, Concluded, Effect, Input, Names, Prepare, Prepared, Run, ValueRef};
 use crate::expression::{self, WantedResults};
 use crate::openflow::{InputTransform, NumberOrTransform};
-use crate::ports::{EvaluationError, Evaluator, Script, StoreError};
+use crate::ports::{EvaluationError, Evaluator, Script, ScriptForm, StoreError};
+
+pub(crate) use self::request::request;
+pub(crate) use self::values::{Values, weight};
 
 /// What evaluating needs beside the effect itself.
-pub(super) struct Evaluation<'a> {
-    pub(super) run: &'a Run,
-    pub(super) values: &'a mut Values,
-    pub(super) evaluator: &'a dyn Evaluator,
-    pub(super) plans: &'a JobPlans,
+pub(crate) struct Evaluation<'a> {
+    pub(crate) run: &'a Run,
+    pub(crate) values: &'a mut Values,
+    pub(crate) evaluator: &'a dyn Evaluator,
+    pub(crate) plans: &'a JobPlans,
 }
 
 /// Why an effect could not be performed.
@@ -24,6 +36,14 @@ enum Fault {
     Store(StoreError),
 }
 
+/// What was found among the results of earlier runs.
+enum Lookup {
+    /// The result.
+    Found(Value),
+    /// Nothing; the result is to be kept under this key, if any.
+    Wanted(Option<CacheKey>),
+}
+
 impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
@@ -31,12 +51,50 @@ impl From<StoreError> for Fault {
 }
 
 impl Evaluation<'_> {
+    /// Performs a free effect; `None` for any other.
+    pub(crate) async fn perform(&mut self, effect: &Effect) -> Result<Option<Input>, StoreError> {
+        Ok(match effect {
+            Effect::Prepare(prepare) => {
+                let (prepared, bound_ms) = self.prepare(prepare).await?;
+                Some(Input::Prepared { frame: prepare.frame, prepared, bound_ms })
+            }
+            Effect::Conclude(conclude) => {
+                Some(Input::Concluded { frame: conclude.frame, concluded: self.conclude(conclude).await? })
+            }
+            Effect::Call(_) | Effect::Cancel(_) | Effect::Poll(_) | Effect::Wait { .. } => None,
+        })
+    }
+
     /// Evaluates what a module needs before it begins.
-    pub(super) async fn prepare(&mut self, effect: &Prepare) -> Result<Prepared, StoreError> {
-        match self.prepared(effect).await {
+    async fn prepare(&mut self, effect: &Prepare) -> Result<(Prepared, Option<u64>), StoreError> {
+        let prepared = match self.prepared(effect).await {
+            // A call has its bound with its inputs, and one that does not begin needs none.
+            Ok(
+                prepared @ (Prepared::Skip
+                | Prepared::Entered { .. }
+                | Prepared::Cached { .. }
+                | Prepared::Code { .. }
+                | Prepared::Inputs { bound_ms: Some(_), .. }
+                | Prepared::Failed(_)),
+            ) => Ok((prepared, None)),
+            Ok(prepared) => self.bound(effect).await.map(|bound_ms| (prepared, bound_ms)),
+            Err(fault) => Err(fault),
+        };
+        match prepared {
             Ok(prepared) => Ok(prepared),
-            Err(Fault::Step(error)) => Ok(Prepared::Failed(error)),
+            Err(Fault::Step(error)) => Ok((Prepared::Failed(error), None)),
             Err(Fault::Store(error)) => Err(error),
+        }
+    }
+
+    /// The module's `timeout`, in milliseconds.
+    async fn bound(&mut self, effect: &Prepare) -> Result<Option<u64>, Fault> {
+        match &effect.timeout {
+            Some(timeout) => {
+                let seconds = self.number(timeout, &effect.names, "timeout").await?;
+                Ok(Some((seconds * 1000.0) as u64))
+            }
+            None => Ok(None),
         }
     }
 
@@ -49,18 +107,14 @@ impl Evaluation<'_> {
         }
         match &effect.ask {
             Ask::Nothing => Ok(Prepared::Ready),
-            Ask::SkipFlow(expr) => {
-                Ok(if self.predicate(expr, names).await? { Prepared::Skip } else { Prepared::Ready })
+            Ask::Enter { skip_expr, flow } => self.enter(skip_expr.as_deref(), *flow, effect).await,
+            Ask::Code { language: _, content, transforms } => {
+                let args = self.transforms(transforms, names).await?;
+                self.code(content, args, effect).await
             }
             Ask::Inputs { path, transforms } => {
                 let args = match transforms {
-                    Some(transforms) => {
-                        let mut args = Map::new();
-                        for (name, transform) in transforms {
-                            args.insert(name.clone(), self.transform(transform, names).await?);
-                        }
-                        args
-                    }
+                    Some(transforms) => self.transforms(transforms, names).await?,
                     None => {
                         let args = self.values.resolve(&names.args.value()).await?;
                         args.as_object().cloned().unwrap_or_default()
@@ -82,18 +136,109 @@ impl Evaluation<'_> {
     }
 
     async fn inputs(&mut self, path: &str, args: Map<String, Value>, effect: &Prepare) -> Result<Prepared, Fault> {
-        let bound = match &effect.timeout {
-            Some(timeout) => Some(self.number(timeout, &effect.names, "timeout").await?),
-            None => None,
-        };
         if path.starts_with("workflow/") {
-            return Ok(Prepared::Inputs { args: Value::Object(args), timeout_ms: 0, bound_ms: None });
+            let args = Value::Object(args);
+            return self
+                .looked_up(effect, json!(["flow", path, self.catalog_digest(), args]), |cache| Prepared::Inputs {
+                    args,
+                    cache,
+                    timeout_ms: 0,
+                    bound_ms: None,
+                })
+                .await;
         }
         let plan = self.plans.plan(path).map_err(Fault::Step)?;
-        let args = plan.arguments(&args).map_err(|error| Fault::Step(super::provider::error_object(&error)))?;
-        let bound_ms = bound.map(|seconds| (seconds * 1000.0) as u64);
+        let args = plan.arguments(&args).map_err(|error| Fault::Step(error.to_object()))?;
+        let bound_ms = self.bound(effect).await?;
         let timeout_ms = plan.submit_timeout_ms().min(bound_ms.unwrap_or(u64::MAX));
-        Ok(Prepared::Inputs { args: Value::Object(args), timeout_ms, bound_ms })
+        let args = Value::Object(args);
+        self.looked_up(effect, json!(["call", self.plans.declared(path), args]), |cache| Prepared::Inputs {
+            args,
+            cache,
+            timeout_ms,
+            bound_ms,
+        })
+        .await
+    }
+
+    /// Evaluates what is asked before a flow's first module.
+    async fn enter(&mut self, skip_expr: Option<&str>, flow: usize, effect: &Prepare) -> Result<Prepared, Fault> {
+        if let Some(expr) = skip_expr
+            && self.predicate(expr, &effect.names).await?
+        {
+            return Ok(Prepared::Skip);
+        }
+        if effect.cache_ttl_s.is_none() {
+            return Ok(Prepared::Entered { cache: None });
+        }
+        let args = self.values.resolve(&effect.names.args.value()).await?;
+        let document = self.run.program().flow_digest(flow);
+        self.looked_up(effect, json!(["flow", document, self.catalog_digest(), args]), |cache| Prepared::Entered {
+            cache,
+        })
+        .await
+    }
+
+    /// Runs inline code.
+    async fn code(&mut self, content: &str, args: Map<String, Value>, effect: &Prepare) -> Result<Prepared, Fault> {
+        let script = match code::script(content, &args) {
+            Ok(script) => script,
+            Err(fault) => {
+                let message = format!("the code cannot run: {fault}");
+                return Err(Fault::Step(json!({"name": "CodeError", "message": message})));
+            }
+        };
+        let args = Value::Object(args);
+        let identity = json!(["code", content, args]);
+        let cache = match self.look_up(effect, identity).await? {
+            Lookup::Found(result) => return Ok(Prepared::Cached { result }),
+            Lookup::Wanted(cache) => cache,
+        };
+        let outcome = self
+            .evaluator
+            .evaluate(script)
+            .await
+            .map_err(|error| json!({"name": "CodeError", "message": format!("`main` failed: {error}")}));
+        Ok(Prepared::Code { args, outcome, cache })
+    }
+
+    async fn transforms(
+        &mut self,
+        transforms: &BTreeMap<String, InputTransform>,
+        names: &Names,
+    ) -> Result<Map<String, Value>, Fault> {
+        let mut args = Map::new();
+        for (name, transform) in transforms {
+            args.insert(name.clone(), self.transform(transform, names).await?);
+        }
+        Ok(args)
+    }
+
+    /// What is prepared, or the result of an earlier run of the same.
+    async fn looked_up(
+        &mut self,
+        effect: &Prepare,
+        identity: Value,
+        prepared: impl FnOnce(Option<CacheKey>) -> Prepared + Send,
+    ) -> Result<Prepared, Fault> {
+        Ok(match self.look_up(effect, identity).await? {
+            Lookup::Found(result) => Prepared::Cached { result },
+            Lookup::Wanted(cache) => prepared(cache),
+        })
+    }
+
+    async fn look_up(&mut self, effect: &Prepare, identity: Value) -> Result<Lookup, StoreError> {
+        let Some(ttl_s) = effect.cache_ttl_s else { return Ok(Lookup::Wanted(None)) };
+        let key = digest(&identity);
+        Ok(match self.values.cached(&key).await? {
+            Some(result) => Lookup::Found(result),
+            None => Lookup::Wanted(Some(CacheKey { key, ttl_s })),
+        })
+    }
+
+    /// A hash of all that sub-flows may refer to: a result is that of a run with the same declarations.
+    fn catalog_digest(&self) -> String {
+        digest(&serde_json::to_value(self.plans.catalog()).expect("declarations are plain data"))
     }
 
     async fn items(
@@ -116,7 +261,7 @@ impl Evaluation<'_> {
     }
 
     /// Evaluates what follows a step.
-    pub(super) async fn conclude(&mut self, effect: &Conclude) -> Result<Concluded, StoreError> {
+    async fn conclude(&mut self, effect: &Conclude) -> Result<Concluded, StoreError> {
         let none = Concluded { holds: false, sleep_ms: 0, result: None, error: None };
         match self.concluded(effect).await {
             Ok(concluded) => Ok(concluded),
@@ -177,7 +322,8 @@ impl Evaluation<'_> {
         if let Some(answer) = expression::quick(expr, &scope) {
             return answer.map_err(|error| fault(expr, &error));
         }
-        let script = Script { source: expr.to_owned(), names: scope, predicate };
+        let form = if predicate { ScriptForm::Predicate } else { ScriptForm::Expression };
+        let script = Script { source: expr.to_owned(), names: scope, form };
         self.evaluator.evaluate(script).await.map_err(|error| fault(expr, &error))
     }
 
@@ -201,8 +347,20 @@ impl Evaluation<'_> {
                     None => continue,
                 },
                 "params" => json!({}),
-                "resume" => Value::Null,
-                "resumes" | "approvers" => json!([]),
+                "resume" => match names.resumes.last() {
+                    Some(resume) => self.values.resolve(&resume.payload).await?,
+                    None => Value::Null,
+                },
+                "resumes" => {
+                    let mut payloads = Vec::with_capacity(names.resumes.len());
+                    for resume in &names.resumes {
+                        payloads.push(self.values.resolve(&resume.payload).await?);
+                    }
+                    Value::Array(payloads)
+                }
+                "flow_job_id" => json!(self.values.job()),
+                "started_at" | "WM_SCHEDULED_FOR" => json!(self.run.began_at().to_rfc3339()),
+                "approvers" => names.resumes.iter().filter_map(|resume| resume.approver.as_deref()).collect(),
                 _ => continue,
             };
             scope.insert(name.clone(), value);

@@ -7,29 +7,50 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use crate::engine::{Args, Event, Recorded, ValueRef};
+#[cfg(feature = "runtime")]
+use crate::ports::CachedRow;
 use crate::ports::{Store, StoreError};
 
 /// Values kept in memory between turns, in bytes of JSON (estimated).
 const KEPT_BYTES: usize = 8 * 1024 * 1024;
 
+/// The largest result that is kept for later runs, in bytes of JSON (estimated).
+#[cfg(feature = "runtime")]
+const MOST_CACHED_BYTES: usize = 8 * 1024 * 1024;
+
 /// The values of one job.
-pub(super) struct Values {
-    store: Arc<dyn Store>,
+pub(crate) struct Values {
+    /// Where committed values are; without one nothing is ever committed, and every value stays fresh.
+    store: Option<Arc<dyn Store>>,
     job: String,
     /// Values and list items of events that are not committed yet.
     fresh: BTreeMap<u64, Arc<Value>>,
     fresh_items: BTreeMap<(u64, u64), ValueRef>,
+    /// Results of events that are not committed yet, under the keys that later runs find them by.
+    fresh_cached: BTreeMap<String, (ValueRef, u64)>,
     /// Committed values, the most recently used last.
     kept: VecDeque<(u64, Arc<Value>, usize)>,
 }
 
 impl Values {
-    pub(super) fn new(store: Arc<dyn Store>, job: &str) -> Self {
-        Self { store, job: job.to_owned(), fresh: BTreeMap::new(), fresh_items: BTreeMap::new(), kept: VecDeque::new() }
+    pub(crate) fn new(store: Option<Arc<dyn Store>>, job: &str) -> Self {
+        Self {
+            store,
+            job: job.to_owned(),
+            fresh: BTreeMap::new(),
+            fresh_items: BTreeMap::new(),
+            fresh_cached: BTreeMap::new(),
+            kept: VecDeque::new(),
+        }
+    }
+
+    /// The job whose values these are.
+    pub(crate) fn job(&self) -> &str {
+        &self.job
     }
 
     /// Takes in what a turn recorded.
-    pub(super) fn record(&mut self, events: &[Recorded]) {
+    pub(crate) fn record(&mut self, events: &[Recorded]) {
         for recorded in events {
             if let Some(value) = &recorded.value {
                 self.fresh.insert(recorded.seq, Arc::new(value.clone()));
@@ -37,19 +58,49 @@ impl Values {
             if let Event::FrameClosed { list: Some(list), slot, result, .. } = &recorded.event {
                 self.fresh_items.insert((*list, *slot), result.clone());
             }
+            if let Some((cache, result)) = recorded.event.cached(recorded.seq) {
+                self.fresh_cached.insert(cache.key.clone(), (result, cache.ttl_s));
+            }
         }
     }
 
+    /// The result that is kept under a key.
+    pub(crate) async fn cached(&mut self, key: &str) -> Result<Option<Value>, StoreError> {
+        match self.fresh_cached.get(key).cloned() {
+            Some((result, _)) => self.resolve(&result).await.map(Some),
+            None => match &self.store {
+                Some(store) => store.cached(key).await,
+                None => Ok(None),
+            },
+        }
+    }
+
+    /// What is to be kept for later runs with the next commit.
+    #[cfg(feature = "runtime")]
+    pub(crate) async fn to_cache(&mut self) -> Result<Vec<CachedRow>, StoreError> {
+        let mut rows = Vec::with_capacity(self.fresh_cached.len());
+        for (key, (result, ttl_s)) in self.fresh_cached.clone() {
+            let value = self.resolve(&result).await?;
+            // A list may hold many results, each of which is within its bound.
+            if weight(&value) <= MOST_CACHED_BYTES {
+                rows.push(CachedRow { key, value, ttl_s });
+            }
+        }
+        Ok(rows)
+    }
+
     /// Notes that all that was recorded is in the store now.
-    pub(super) fn committed(&mut self) {
+    #[cfg(feature = "runtime")]
+    pub(crate) fn committed(&mut self) {
         self.fresh_items.clear();
+        self.fresh_cached.clear();
         for (seq, value) in std::mem::take(&mut self.fresh) {
             self.keep(seq, value);
         }
     }
 
     /// The value behind a reference.
-    pub(super) fn resolve<'a>(
+    pub(crate) fn resolve<'a>(
         &'a mut self,
         reference: &'a ValueRef,
     ) -> Pin<Box<dyn Future<Output = Result<Value, StoreError>> + Send + 'a>> {
@@ -69,6 +120,7 @@ impl Values {
                 }
                 ValueRef::List(list) => self.list(*list).await,
                 ValueRef::Args(args) => self.args(args).await,
+                ValueRef::Erased => Ok(json!({})),
             }
         })
     }
@@ -84,7 +136,8 @@ impl Values {
             self.kept.push_back(entry);
             return Ok(value);
         }
-        let mut values = self.store.values(&self.job, &[seq]).await?;
+        let Some(store) = &self.store else { return Ok(Arc::default()) };
+        let mut values = store.values(&self.job, &[seq]).await?;
         let value = Arc::new(values.pop().flatten().unwrap_or_default());
         self.keep(seq, value.clone());
         Ok(value)
@@ -92,7 +145,11 @@ impl Values {
 
     async fn list(&mut self, list: u64) -> Result<Value, StoreError> {
         let mut items = BTreeMap::new();
-        for (index, body) in self.store.list(&self.job, list).await?.into_iter().enumerate() {
+        let committed = match &self.store {
+            Some(store) => store.list(&self.job, list).await?,
+            None => Vec::new(),
+        };
+        for (index, body) in committed.into_iter().enumerate() {
             if let Ok(Event::FrameClosed { slot, result, .. }) = serde_json::from_value(body) {
                 items.insert(slot, result);
             } else {
@@ -148,7 +205,7 @@ fn shift(object: &mut Map<String, Value>, name: &str) {
 }
 
 /// A value's size in bytes of JSON, estimated.
-fn weight(value: &Value) -> usize {
+pub(crate) fn weight(value: &Value) -> usize {
     match value {
         Value::Null | Value::Bool(_) => 5,
         Value::Number(_) => 12,

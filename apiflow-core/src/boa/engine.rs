@@ -11,8 +11,8 @@ use boa_engine::{Context, JsError, JsObject, JsResult, JsString, JsValue, Script
 use serde_json::Value;
 
 use super::realm::{Hooks, Jobs, guard};
-use crate::expression::{check, program, scan};
-use crate::ports::{EvaluationError, Script};
+use crate::expression::{check, program};
+use crate::ports::{EvaluationError, Script, ScriptForm};
 
 /// The stack that [`evaluate`] needs: a text at every cap's maximum, in a build without optimisation too.
 pub const STACK_BYTES: usize = 64 * 1024 * 1024;
@@ -57,7 +57,7 @@ pub fn evaluate(script: &Script, limits: &Limits) -> Result<Value, EvaluationErr
 }
 
 fn run(script: &Script, limits: &Limits) -> Result<Value, EvaluationError> {
-    scan(&script.source).map_err(|fault| EvaluationError::Syntax(fault.to_string()))?;
+    script.form.scan(&script.source).map_err(|fault| EvaluationError::Syntax(fault.to_string()))?;
     let jobs = Rc::new(Jobs::new(limits.jobs));
     let mut evaluation = Evaluation::new(Rc::clone(&jobs), limits).map_err(|error| internal(&error))?;
     let outcome = evaluation.value_of(script);
@@ -90,7 +90,7 @@ impl Evaluation {
             let named = self.context.register_global_property(JsString::from(name.as_str()), value, Attribute::all());
             named.map_err(|error| internal(&error))?;
         }
-        let text = program(&script.source, script.predicate);
+        let text = program(&script.source, script.form == ScriptForm::Predicate);
         let parsed = Program::parse(Source::from_bytes(text.as_bytes()), None, &mut self.context)
             .map_err(|error| self.syntax(script, &error))?;
         let value = parsed.evaluate(&mut self.context).map_err(|error| self.failure(&error))?;
@@ -100,7 +100,7 @@ impl Evaluation {
 
     /// A fault of the text, placed in what the user wrote where the checking parser finds it too.
     fn syntax(&mut self, script: &Script, error: &JsError) -> EvaluationError {
-        match check(&script.source, script.predicate) {
+        match check(&script.source, script.form == ScriptForm::Predicate) {
             Err(fault) => EvaluationError::Syntax(fault.to_string()),
             Ok(()) => EvaluationError::Syntax(self.message(error)),
         }

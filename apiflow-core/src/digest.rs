@@ -1,0 +1,58 @@
+//! One name for equal values: under it the results of steps and flows are kept for later runs.
+
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+/// A hash of a value that does not depend on the order of its keys, in hexadecimal digits.
+pub(crate) fn digest(value: &Value) -> String {
+    let mut hash = Sha256::new();
+    feed(&mut hash, value);
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn feed(hash: &mut Sha256, value: &Value) {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => hash.update(value.to_string()),
+        Value::Array(items) => {
+            hash.update("[");
+            for item in items {
+                feed(hash, item);
+                hash.update(",");
+            }
+            hash.update("]");
+        }
+        Value::Object(fields) => {
+            let mut sorted: Vec<(&String, &Value)> = fields.iter().collect();
+            sorted.sort_by_key(|(name, _)| *name);
+            hash.update("{");
+            for (name, value) in sorted {
+                hash.update(Value::from(name.as_str()).to_string());
+                hash.update(":");
+                feed(hash, value);
+                hash.update(",");
+            }
+            hash.update("}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn check(one: Value, other: Value, same: bool) {
+        assert_eq!(digest(&one) == digest(&other), same, "{one} and {other}");
+    }
+
+    #[test]
+    fn the_order_of_keys_does_not_matter_and_all_else_does() {
+        check(json!({"a": 1, "b": {"c": [1, 2], "d": null}}), json!({"b": {"d": null, "c": [1, 2]}, "a": 1}), true);
+        check(json!({"a": [1, 2]}), json!({"a": [2, 1]}), false);
+        check(json!({"a": "1"}), json!({"a": 1}), false);
+        check(json!(["a", "b"]), json!(["a,b"]), false);
+        check(json!({"a": 1}), json!({"b": 1}), false);
+        check(json!({}), json!([]), false);
+    }
+}

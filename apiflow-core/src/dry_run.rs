@@ -1,0 +1,125 @@
+//! A workflow tried out: the real engine with made-up answers, and nothing sent.
+//!
+//! [`DryRun::run`] drives the same [`crate::engine::Run`] as the durable runtime does, evaluates the same expressions
+//! and builds the same requests, but stands where the network would be: each call is answered at once, by a function,
+//! by a mock, or by a value made from the outputs that its node declares. Time is virtual: calls take none, and
+//! sleeps and retries jump to the moment that they wait for. The same dry run gives the same report, but for
+//! expressions that ask for the time or for random numbers.
+//!
+//! What a provider would be asked after its first reply (polls, results, cancellations) is made from that reply, so a
+//! report has the requests that start the work only.
+
+mod drive;
+mod mocks;
+mod report;
+mod sample;
+
+use serde::Serialize;
+use serde_json::Value;
+
+pub use self::mocks::{Mocks, Outcome};
+pub use self::report::{Report, ReportEvent, ReportRequest, ReportStep, Source};
+use crate::catalog::Catalog;
+use crate::diagnostic::{Diagnostic, Severity, has_errors};
+use crate::engine::Program;
+use crate::ports::{Evaluator, JobBundle};
+use crate::validate;
+
+/// A workflow to try out.
+#[derive(Debug, Clone)]
+pub struct DryRun<'a> {
+    /// The OpenFlow document.
+    pub document: &'a Value,
+    /// The connectors, nodes and sub-flows that it refers to.
+    pub catalog: &'a Catalog,
+    /// The input, checked and filled by the caller.
+    pub input: Value,
+    /// Answers to calls, by step.
+    pub mocks: Mocks,
+    /// What ends it.
+    pub limits: DryRunLimits,
+}
+
+/// What ends a dry run with the error `DryRunLimit`: a loop may have no end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DryRunLimits {
+    /// Events, at most.
+    pub events: usize,
+    /// Calls, at most.
+    pub calls: usize,
+    /// All values together, in bytes of JSON (estimated), at most.
+    pub value_bytes: usize,
+}
+
+impl Default for DryRunLimits {
+    fn default() -> Self {
+        Self { events: 20_000, calls: 2_000, value_bytes: 32 * 1024 * 1024 }
+    }
+}
+
+/// A call that would be sent now.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Sending<'a> {
+    /// Id of the module.
+    pub step_id: &'a str,
+    /// Ids of the modules around it with branch or iteration: `loop[2]/branch[0]`; empty at top level.
+    pub path: &'a str,
+    /// Path of the node (`node/<node id>`).
+    pub node: &'a str,
+    /// Number of the attempt, from 1.
+    pub attempt: u32,
+    /// The inputs of the call.
+    pub input: &'a Value,
+    /// The request: `{method, url, headers, body}`, with secrets as their names.
+    pub request: &'a Value,
+}
+
+/// Why a dry run did not begin.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DryRunError {
+    /// The document cannot be read as a workflow, or a sub-flow is missing.
+    #[error("the workflow cannot be read: {}", told(.0))]
+    Document(Vec<Diagnostic>),
+    /// A mock is for no step; pointers are into the mocks.
+    #[error("the mocks do not fit the workflow: {}", told(.0))]
+    Mocks(Vec<Diagnostic>),
+}
+
+impl DryRun<'_> {
+    /// Runs to the end. `answer` is asked first about every call; where it gives nothing, the mocks are, and then the
+    /// node's outputs.
+    ///
+    /// A workflow that fails gives a report too, and so does one that has no end. Whether the document has errors that
+    /// refuse a real run is the caller's to check: here its steps run as far as they can.
+    ///
+    /// # Errors
+    /// [`DryRunError::Document`] for what is no workflow at all, [`DryRunError::Mocks`].
+    pub async fn run<F>(self, evaluator: &dyn Evaluator, answer: F) -> Result<Report, DryRunError>
+    where
+        F: FnMut(&Sending<'_>) -> Option<Outcome>,
+    {
+        let bundle =
+            JobBundle { document: self.document.clone(), catalog: self.catalog.clone(), ..JobBundle::default() };
+        let program =
+            Program::compile(&bundle).map_err(|error| DryRunError::Document(self.unusable(&error.to_string())))?;
+        let unfit = self.mocks.check(&program);
+        if !unfit.is_empty() {
+            return Err(DryRunError::Mocks(unfit));
+        }
+        Ok(drive::Drive::new(program, bundle.catalog, self.mocks, self.limits, evaluator, answer).go(self.input).await)
+    }
+
+    /// What is wrong with a document that cannot be made ready.
+    fn unusable(&self, reason: &str) -> Vec<Diagnostic> {
+        let found = validate::workflow(self.document, self.catalog);
+        // Of sub-flows the validator reads only what their callers need.
+        if has_errors(&found) { found } else { vec![Diagnostic::error(validate::codes::WRONG_TYPE, "", reason)] }
+    }
+}
+
+/// The errors among findings, in one line.
+fn told(found: &[Diagnostic]) -> String {
+    let errors = found.iter().filter(|found| found.severity == Severity::Error);
+    errors.map(|found| format!("{} (at `{}`)", found.message, found.pointer)).collect::<Vec<_>>().join("; ")
+}

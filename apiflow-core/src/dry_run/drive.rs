@@ -1,0 +1,321 @@
+//! The run itself: what the engine owes is done at once, until nothing is owed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::report::{Report, ReportEvent, ReportRequest, ReportStep, Source};
+use super::{DryRunLimits, Mocks, Outcome, Sending, sample};
+use crate::call::JobPlans;
+use crate::catalog::Catalog;
+use crate::engine::{Answer, Call, Effect, Event, Fact, Input, Program, Recorded, Run, Start, ValueRef};
+use crate::evaluate::{Evaluation, Values, request, weight};
+use crate::ports::{Evaluator, JobStatus, StepRow, StepStatus, StoreError, Timestamp};
+use crate::template;
+
+/// What `{{ job.id }}` stands for.
+const JOB: &str = "dry-run";
+
+/// The moment at which every dry run begins.
+const START: Timestamp = Timestamp(0);
+
+/// Why a dry run ends before its workflow does.
+enum Stop {
+    Limit(String),
+    /// The engine or the values broke down.
+    Broken(String),
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::Broken(error.to_string())
+    }
+}
+
+pub(super) struct Drive<'a, F> {
+    evaluator: &'a dyn Evaluator,
+    answer: F,
+    mocks: Mocks,
+    limits: DryRunLimits,
+    catalog: Catalog,
+    plans: JobPlans,
+    run: Run,
+    values: Values,
+    now: Timestamp,
+    /// Attempts that were sent, and what will come of each.
+    out: BTreeMap<u64, (Outcome, Option<Source>)>,
+    events: Vec<Recorded>,
+    steps: BTreeMap<u64, StepRow>,
+    /// The branch that each `branchone` took, by ordinal.
+    branches: BTreeMap<u64, String>,
+    /// Requests by attempt, with the ordinal of their step.
+    requests: BTreeMap<u64, (u64, ReportRequest)>,
+    value_bytes: usize,
+}
+
+impl<'a, F> Drive<'a, F>
+where
+    F: FnMut(&Sending<'_>) -> Option<Outcome>,
+{
+    pub(super) fn new(
+        program: Program,
+        catalog: Catalog,
+        mocks: Mocks,
+        limits: DryRunLimits,
+        evaluator: &'a dyn Evaluator,
+        answer: F,
+    ) -> Self {
+        Self {
+            evaluator,
+            answer,
+            mocks,
+            limits,
+            plans: JobPlans::new(catalog.clone()),
+            catalog,
+            run: Run::new(Arc::new(program)),
+            values: Values::new(None, JOB),
+            now: START,
+            out: BTreeMap::new(),
+            events: Vec::new(),
+            steps: BTreeMap::new(),
+            branches: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            value_bytes: 0,
+        }
+    }
+
+    pub(super) async fn go(mut self, input: Value) -> Report {
+        let stop = self.run_to_end(input).await.err();
+        self.report(stop).await
+    }
+
+    async fn run_to_end(&mut self, input: Value) -> Result<(), Stop> {
+        let created = Run::create(0, false, input, self.now);
+        for recorded in &created {
+            self.run.apply(recorded.seq, recorded.at, &recorded.event);
+        }
+        self.record(created)?;
+        let mut next = Input::Tick;
+        loop {
+            let events = self.run.turn(self.now, next);
+            self.record(events)?;
+            self.perform_free().await?;
+            if self.run.status().is_final() {
+                return Ok(());
+            }
+            next = self.next().await?;
+        }
+    }
+
+    async fn perform_free(&mut self) -> Result<(), Stop> {
+        while let Some(effect) = self.run.free() {
+            let mut evaluation =
+                Evaluation { run: &self.run, values: &mut self.values, evaluator: self.evaluator, plans: &self.plans };
+            let Some(input) = evaluation.perform(&effect).await? else { break };
+            let events = self.run.turn(self.now, input);
+            self.record(events)?;
+        }
+        Ok(())
+    }
+
+    /// What happens next: everything that is owed is sent, then one answer comes, or time passes.
+    async fn next(&mut self) -> Result<Input, Stop> {
+        let mut orphan = None;
+        let mut wake = None;
+        for effect in self.run.pending() {
+            match effect {
+                Effect::Call(call) => {
+                    if !self.out.contains_key(&call.effect) {
+                        self.send(&call).await?;
+                    }
+                }
+                Effect::Cancel(call) => orphan = Some(call.effect),
+                Effect::Wait { until, .. } => wake = Some(wake.map_or(until, |earlier: Timestamp| earlier.min(until))),
+                // No call is answered with an operation, and free effects were performed before.
+                Effect::Poll(_) | Effect::Prepare(_) | Effect::Conclude(_) => {}
+            }
+        }
+        if let Some(effect) = orphan {
+            // Nobody waits for it any more.
+            self.out.remove(&effect);
+            return Ok(answered(effect, Answer::Cancelled));
+        }
+        if let Some((effect, (outcome, source))) = self.out.pop_first() {
+            if let Some((_, request)) = self.requests.get_mut(&effect) {
+                request.answered_by = source;
+            }
+            let answer = match outcome {
+                Outcome::Result(result) => Answer::Done { result },
+                Outcome::Error(error) => Answer::Failed { error },
+            };
+            return Ok(answered(effect, answer));
+        }
+        let Some(wake) = wake else {
+            return Err(Stop::Broken("nothing is left to do, but the run has not ended".to_owned()));
+        };
+        self.now = self.now.max(wake);
+        Ok(Input::Tick)
+    }
+
+    /// Builds an attempt's request, and finds what will come of it.
+    async fn send(&mut self, call: &Call) -> Result<(), Stop> {
+        if self.requests.len() >= self.limits.calls {
+            let calls = self.limits.calls;
+            return Err(Stop::Limit(format!("a dry run makes at most {calls} calls: does a loop have no end?")));
+        }
+        let input = self.values.resolve(&call.args).await?;
+        let built = self.plans.plan(&call.path).and_then(|plan| request(JOB, &plan, call, &input));
+        let request = match built {
+            Ok(request) => template::display(&request),
+            Err(error) => {
+                // As where a call is really made: a request that cannot be built is an answer by itself.
+                self.out.insert(call.effect, (Outcome::Error(error), None));
+                return Ok(());
+            }
+        };
+        self.weigh(&request)?;
+        let path = self.steps.get(&call.step).map(|row| row.path.clone()).unwrap_or_default();
+        let sending = Sending {
+            step_id: &call.step_id,
+            path: &path,
+            node: &call.path,
+            attempt: call.attempt,
+            input: &input,
+            request: &request,
+        };
+        let outcome = match (self.answer)(&sending) {
+            Some(outcome) => (outcome, Some(Source::Function)),
+            None => match self.mocks.outcome(&path, &call.step_id, call.attempt) {
+                Some(outcome) => (outcome.clone(), Some(Source::Mock)),
+                None => {
+                    let node = self.catalog.node_at(&call.path);
+                    let result = node.map_or(Value::Null, |node| sample::sample(node, &input));
+                    (Outcome::Result(result), Some(Source::Sample))
+                }
+            },
+        };
+        self.out.insert(call.effect, outcome);
+        let sent = ReportRequest { attempt: call.attempt, at_ms: self.now.since_ms(START), request, answered_by: None };
+        self.requests.insert(call.effect, (call.step, sent));
+        Ok(())
+    }
+
+    fn record(&mut self, events: Vec<Recorded>) -> Result<(), Stop> {
+        self.values.record(&events);
+        self.steps.extend(self.run.take_rows().into_iter().map(|row| (row.ordinal, row)));
+        for recorded in events {
+            if let Event::StepStarted { start: Start::Branch { chosen }, step_id, path, .. } = &recorded.event {
+                let branch = chosen.map_or_else(|| "default".to_owned(), |chosen| chosen.to_string());
+                // A step whose predicates could not be evaluated at first has begun before.
+                let mut before = self.steps.range(..=recorded.seq).rev();
+                let step = before.find(|(_, row)| row.step_id == *step_id && row.path == *path);
+                self.branches.insert(step.map_or(recorded.seq, |(&ordinal, _)| ordinal), branch);
+            }
+            if let Some(value) = &recorded.value {
+                self.weigh(value)?;
+            }
+            self.events.push(recorded);
+        }
+        if self.events.len() > self.limits.events {
+            let events = self.limits.events;
+            return Err(Stop::Limit(format!("a dry run has at most {events} events: does a loop have no end?")));
+        }
+        Ok(())
+    }
+
+    fn weigh(&mut self, value: &Value) -> Result<(), Stop> {
+        self.value_bytes += weight(value);
+        if self.value_bytes > self.limits.value_bytes {
+            let bytes = self.limits.value_bytes;
+            return Err(Stop::Limit(format!("the values of a dry run have at most {bytes} bytes of JSON in all")));
+        }
+        Ok(())
+    }
+
+    async fn report(mut self, mut stop: Option<Stop>) -> Report {
+        // Results of loops are put together from those of their iterations, so they count once more.
+        self.value_bytes = 0;
+        let mut steps = Vec::with_capacity(self.steps.len());
+        for row in std::mem::take(&mut self.steps).into_values() {
+            let told = self.step(row).await;
+            match told {
+                Ok(step) => steps.push(step),
+                Err(over) => {
+                    stop.get_or_insert(over);
+                    break;
+                }
+            }
+        }
+        let patch = self.run.patch();
+        let output = match &stop {
+            None => self.value(patch.output.as_ref()).await.map_err(|over| stop = Some(over)).unwrap_or_default(),
+            Some(_) => Value::Null,
+        };
+        let (status, output, error) = match stop {
+            None => (patch.status, output, patch.error),
+            Some(stop) => {
+                let (name, message) = match stop {
+                    Stop::Limit(message) => ("DryRunLimit", message),
+                    Stop::Broken(message) => ("InternalError", message),
+                };
+                let error = json!({"name": name, "message": message});
+                (JobStatus::Failed, json!({"error": error}), Some(error))
+            }
+        };
+        for (step, request) in std::mem::take(&mut self.requests).into_values() {
+            if let Ok(at) = steps.binary_search_by_key(&step, |step: &ReportStep| step.ordinal) {
+                steps[at].requests.push(request);
+            }
+        }
+        let events = self.events.into_iter().map(|recorded| ReportEvent {
+            seq: recorded.seq,
+            at_ms: recorded.at.since_ms(START),
+            body: recorded.event,
+            value: recorded.value,
+        });
+        Report {
+            status,
+            skipped: self.run.was_skipped(),
+            output,
+            error,
+            duration_ms: self.now.since_ms(START),
+            retry_count: patch.retry_count,
+            steps,
+            events: events.collect(),
+        }
+    }
+
+    async fn step(&mut self, row: StepRow) -> Result<ReportStep, Stop> {
+        let ended = row.finished_at.is_some();
+        Ok(ReportStep {
+            input: self.value(row.input.as_ref()).await?,
+            output: self.value(row.output.as_ref()).await?,
+            branch: self.branches.remove(&row.ordinal),
+            id: row.step_id,
+            ordinal: row.ordinal,
+            path: row.path,
+            // What a limit cut short does not go on.
+            status: if ended { row.status } else { StepStatus::Cancelled },
+            attempt: row.attempt,
+            started_ms: row.started_at.since_ms(START),
+            finished_ms: row.finished_at.map(|at| at.since_ms(START)),
+            error: row.error,
+            requests: Vec::new(),
+        })
+    }
+
+    /// The value behind a reference that a row holds as JSON.
+    async fn value(&mut self, reference: Option<&Value>) -> Result<Value, Stop> {
+        let Some(reference) = reference else { return Ok(Value::Null) };
+        let reference: ValueRef =
+            serde_json::from_value(reference.clone()).map_err(|error| Stop::Broken(error.to_string()))?;
+        let value = self.values.resolve(&reference).await?;
+        self.weigh(&value)?;
+        Ok(value)
+    }
+}
+
+fn answered(effect: u64, answer: Answer) -> Input {
+    Input::Fact(Fact::Answered { effect, answer, calls: Vec::new() })
+}

@@ -1,0 +1,108 @@
+//! Approval gates between a module and the next.
+
+use serde_json::{Value, json};
+
+use super::{Turn, end, error, kept};
+use crate::engine::control::{Approval, Gate, Stage};
+use crate::engine::{Event, Target};
+use crate::openflow::Suspend;
+
+/// How long a gate waits unless its `timeout` says otherwise. Source: OpenFlow.
+const TIMEOUT_S: u64 = 1_800;
+
+/// Closes the gate after the step that a list is at, if it has one; says whether it did. Approvals that came early
+/// count.
+pub(super) fn close(turn: &mut Turn<'_>, frame: u64, sleep_ms: u64) -> bool {
+    let Some(suspend) = rule(turn, frame) else { return false };
+    let required = suspend.required_events.unwrap_or_default();
+    if required == 0 {
+        return false;
+    }
+    let wait_ms = suspend.timeout.unwrap_or(TIMEOUT_S).saturating_mul(1_000);
+    let until = turn.now.plus_ms(wait_ms);
+    // A gate that an earlier run has passed stays open, whoever approved it then.
+    let passed = kept(turn.run, frame).is_some() && pending(turn, frame).is_empty();
+    turn.emit(Event::GateClosed { frame, required, until, sleep_ms });
+    if passed {
+        pass(turn, frame, Vec::new(), None);
+    } else {
+        settle(turn, frame);
+    }
+    true
+}
+
+/// Takes an approval or disapproval in.
+pub(super) fn answered(turn: &mut Turn<'_>, event: Event, payload: Value) {
+    turn.emit_with(event, Some(payload));
+    let closed: Vec<u64> = {
+        let frames = turn.run.control.frames.iter();
+        let waits = |stage: &Stage| matches!(stage, Stage::Suspended(_));
+        frames
+            .filter(|(_, frame)| frame.step.as_ref().is_some_and(|step| waits(&step.stage)))
+            .map(|(&id, _)| id)
+            .collect()
+    };
+    for frame in closed {
+        settle(turn, frame);
+    }
+}
+
+/// Ends the wait of a gate that nobody opened in time.
+pub(super) fn timed_out(turn: &mut Turn<'_>, frame: u64) {
+    let taken = pending(turn, frame).iter().map(|approval| approval.seq).collect();
+    refuse(turn, frame, taken, error("SuspendedTimedOut", "Timed out waiting to be resumed"));
+}
+
+/// Opens a gate that has what it wants, and fails one that is disapproved.
+fn settle(turn: &mut Turn<'_>, frame: u64) {
+    let Some(gate) = gate(turn, frame) else { return };
+    let mut taken = Vec::new();
+    let mut given = 0;
+    for approval in pending(turn, frame) {
+        taken.push(approval.seq);
+        if approval.disapproves {
+            let by = approval.approver.as_deref().unwrap_or("unknown");
+            return refuse(turn, frame, taken, error("SuspendedDisapproved", format!("Disapproved by {by}")));
+        }
+        given += 1;
+        if given == gate.required {
+            return pass(turn, frame, taken, None);
+        }
+    }
+}
+
+/// Fails the list, or lets it pass with the error among the resumes where the document says so.
+fn refuse(turn: &mut Turn<'_>, frame: u64, taken: Vec<u64>, error: Value) {
+    if rule(turn, frame).is_some_and(|suspend| suspend.continue_on_disapprove_timeout) {
+        return pass(turn, frame, taken, Some(error));
+    }
+    let value = json!({"error": error});
+    turn.emit_with(Event::GateFailed { frame, taken, error }, Some(value));
+    end::settle(turn, frame);
+}
+
+fn pass(turn: &mut Turn<'_>, frame: u64, taken: Vec<u64>, error: Option<Value>) {
+    let Some(gate) = gate(turn, frame) else { return };
+    let value = error.map(|error| json!({"error": error}));
+    turn.emit_with(Event::GatePassed { frame, taken, faulty: value.is_some() }, value);
+    end::rest(turn, frame, gate.sleep_ms);
+}
+
+/// The approvals that the gate of a list may take, in order of arrival.
+fn pending(turn: &Turn<'_>, frame: u64) -> Vec<Approval> {
+    let Some(row) = turn.step(frame).map(|step| &step.row) else { return Vec::new() };
+    let fits = |target: &Target| match target {
+        Target::Any => true,
+        Target::Step(id) => *id == row.step_id,
+        Target::Ordinal(ordinal) => *ordinal == row.ordinal,
+    };
+    turn.run.control.approvals.iter().filter(|approval| fits(&approval.target)).cloned().collect()
+}
+
+fn gate(turn: &Turn<'_>, frame: u64) -> Option<Gate> {
+    if let Some(Stage::Suspended(gate)) = turn.stage(frame) { Some(*gate) } else { None }
+}
+
+fn rule<'a>(turn: &'a Turn<'_>, frame: u64) -> Option<&'a Suspend> {
+    turn.module(frame)?.module.suspend.as_ref()
+}

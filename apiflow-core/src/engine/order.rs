@@ -1,0 +1,187 @@
+//! Which steps come before another one: what a run from that step on takes over from an earlier run.
+
+use super::program::Program;
+use crate::openflow::ModuleValue;
+
+/// How the path of an error handler says that it is one.
+const HANDLER: &str = "failure";
+
+/// A list of modules, and the flow that it belongs to.
+#[derive(Clone, Copy)]
+struct Here {
+    flow: usize,
+    list: usize,
+}
+
+/// One module around a step, with the branch or iteration: `loop[2]`.
+struct Around<'a> {
+    module: &'a str,
+    slot: &'a str,
+}
+
+impl Program {
+    /// Whether the outcome of a step can be taken over by a run that begins again at `from`: it comes before it, or
+    /// runs beside it in another parallel branch or iteration. Steps are named by the modules around them
+    /// (`loop[2]/branch[0]`, empty at top level) and their id.
+    pub fn is_kept(&self, (path, step_id): (&str, &str), from: (&str, &str)) -> bool {
+        let Some(root) = self.flows.first() else { return false };
+        let (mine, theirs) = (around(path), around(from.0));
+        let mut here = Here { flow: 0, list: root.list };
+        for (level, theirs_here) in theirs.iter().enumerate() {
+            let Some(mine_here) = mine.get(level) else {
+                // The step stands in this list, and `from` inside one of its modules. What an error handler is to
+                // handle must have failed first.
+                if theirs_here.slot == HANDLER && step_id == theirs_here.module {
+                    return true;
+                }
+                return self.is_earlier(here.list, step_id, theirs_here.module);
+            };
+            if mine_here.module != theirs_here.module {
+                return self.is_earlier(here.list, mine_here.module, theirs_here.module);
+            }
+            if mine_here.slot != theirs_here.slot {
+                return self.is_other_round_kept(here.list, mine_here, theirs_here);
+            }
+            let next = theirs.get(level + 1).map_or(from.1, |around| around.module);
+            match self.inside(here, theirs_here, next) {
+                Some(inside) => here = inside,
+                None => return false,
+            }
+        }
+        // The step stands in the list that `from` stands in, or inside a module of it.
+        let mine_here = mine.get(theirs.len()).map_or(step_id, |around| around.module);
+        self.is_earlier(here.list, mine_here, from.1)
+    }
+
+    fn is_earlier(&self, list: usize, module: &str, from: &str) -> bool {
+        let place = |id: &str| self.lists.get(list)?.iter().position(|&index| self.modules[index].module.id == id);
+        matches!((place(module), place(from)), (Some(module), Some(from)) if module < from)
+    }
+
+    /// Another branch or iteration of the same module: an earlier one of a sequence, any of those that run beside it.
+    fn is_other_round_kept(&self, list: usize, mine: &Around<'_>, theirs: &Around<'_>) -> bool {
+        let (Ok(mine_slot), Ok(theirs_slot)) = (mine.slot.parse::<u64>(), theirs.slot.parse::<u64>()) else {
+            // An error handler comes after what it handles.
+            return theirs.slot == HANDLER && mine.slot != HANDLER;
+        };
+        let Some(module) = self.module_in(list, mine.module) else { return false };
+        let beside = match &self.modules[module].module.value {
+            ModuleValue::ForLoopFlow(body) => body.parallel,
+            ModuleValue::BranchAll(all) => all.parallel != Some(false) && !all.race,
+            ModuleValue::Script(_)
+            | ModuleValue::RawScript(_)
+            | ModuleValue::Flow(_)
+            | ModuleValue::WhileLoopFlow(_)
+            | ModuleValue::BranchOne(_)
+            | ModuleValue::Identity(_)
+            | ModuleValue::AiAgent(_) => false,
+        };
+        beside || mine_slot < theirs_slot
+    }
+
+    fn module_in(&self, list: usize, id: &str) -> Option<usize> {
+        self.lists.get(list)?.iter().copied().find(|&index| self.modules[index].module.id == id)
+    }
+
+    /// The list that runs in a branch or iteration of a module and that holds the module `next`: the slot of a
+    /// `branchone` does not tell which branch was taken.
+    fn inside(&self, here: Here, around: &Around<'_>, next: &str) -> Option<Here> {
+        if around.slot == HANDLER {
+            let list = self.flows.get(here.flow)?.failure?;
+            return Some(Here { list, ..here });
+        }
+        let definition = &self.modules[self.module_in(here.list, around.module)?];
+        if let Some(flow) = definition.flow {
+            return Some(Here { flow, list: self.flows.get(flow)?.list });
+        }
+        let slot: usize = around.slot.parse().ok()?;
+        let list = match &definition.module.value {
+            ModuleValue::BranchAll(_) => definition.children.get(slot).copied(),
+            ModuleValue::ForLoopFlow(_) | ModuleValue::WhileLoopFlow(_) => definition.children.first().copied(),
+            ModuleValue::BranchOne(_) => {
+                definition.children.iter().copied().find(|&list| self.module_in(list, next).is_some())
+            }
+            ModuleValue::Script(_)
+            | ModuleValue::RawScript(_)
+            | ModuleValue::Flow(_)
+            | ModuleValue::Identity(_)
+            | ModuleValue::AiAgent(_) => None,
+        };
+        list.map(|list| Here { list, ..here })
+    }
+}
+
+/// The modules around a step, outermost first.
+fn around(path: &str) -> Vec<Around<'_>> {
+    let segments = path.split('/').filter(|segment| !segment.is_empty());
+    segments
+        .map(|segment| match segment.strip_suffix(']').and_then(|segment| segment.rsplit_once('[')) {
+            Some((module, slot)) => Around { module, slot },
+            None => Around { module: segment, slot: "" },
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::ports::JobBundle;
+
+    fn step(id: &str) -> Value {
+        json!({"id": id, "value": {"type": "identity"}})
+    }
+
+    fn program() -> Program {
+        let parallel = json!({"type": "branchall", "branches": [{"modules": [step("p0")]}, {"modules": [step("p1")]}]});
+        let sequence = json!({"type": "branchall", "parallel": false,
+            "branches": [{"modules": [step("s0")]}, {"modules": [step("s1")]}]});
+        let choice = json!({"type": "branchone", "branches": [{"expr": "true", "modules": [step("c0"), step("c1")]}],
+            "default": [step("d")]});
+        let body = json!([step("l0"), {"id": "choice", "value": choice}, step("l1")]);
+        let looped = json!({"type": "forloopflow", "iterator": {"type": "static", "value": []}, "modules": body});
+        let document = json!({"value": {"modules": [
+            step("a"), {"id": "par", "value": parallel}, {"id": "seq", "value": sequence},
+            {"id": "loop", "value": looped}, step("z")
+        ], "failure_module": step("failure")}});
+        Program::compile(&JobBundle { document, ..JobBundle::default() }).expect("a document")
+    }
+
+    fn check(from: (&str, &str), kept: &[(&str, &str)], again: &[(&str, &str)]) {
+        let program = program();
+        for (steps, expected) in [(kept, true), (again, false)] {
+            for step in steps {
+                assert_eq!(program.is_kept(*step, from), expected, "{step:?} for a run from {from:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_comes_before_in_the_document_is_kept() {
+        check(("", "seq"), &[("", "a"), ("", "par"), ("par[1]", "p1")], &[("", "seq"), ("seq[0]", "s0"), ("", "z")]);
+        check(("", "a"), &[], &[("", "a"), ("", "par"), ("", "failure"), ("", "unknown")]);
+    }
+
+    #[test]
+    fn earlier_iterations_and_sequential_branches_are_kept() {
+        check(
+            ("loop[2]", "choice"),
+            &[("", "seq"), ("loop[0]", "l1"), ("loop[1]/choice[0]", "c1"), ("loop[2]", "l0")],
+            &[("", "loop"), ("loop[2]", "l1"), ("loop[2]/choice[0]", "c0"), ("loop[3]", "l0")],
+        );
+        check(("loop[1]/choice[0]", "c1"), &[("loop[1]/choice[0]", "c0"), ("loop[1]", "l0")], &[("loop[1]", "choice")]);
+        check(("seq[1]", "s1"), &[("seq[0]", "s0"), ("", "par")], &[("", "seq"), ("loop[0]", "l0")]);
+    }
+
+    #[test]
+    fn what_runs_beside_is_kept() {
+        check(("par[0]", "p0"), &[("par[1]", "p1"), ("", "a")], &[("", "par"), ("par[0]", "p0"), ("", "seq")]);
+    }
+
+    #[test]
+    fn an_error_handler_comes_after_what_it_handles() {
+        check(("z[failure]", "failure"), &[("", "a"), ("", "loop"), ("", "z")], &[("z[failure]", "failure")]);
+        check(("", "z"), &[], &[("z[failure]", "failure")]);
+    }
+}

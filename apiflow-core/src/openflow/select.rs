@@ -1,0 +1,277 @@
+//! A part of a workflow, made a workflow of its own: what an editor runs while the rest is being written.
+
+use serde_json::{Map, Value};
+
+use super::{Identity, Mock, Module, ModuleValue, OpenFlow};
+use crate::diagnostic::{Diagnostic, pointer_push};
+use crate::validate::{codes, suggest};
+
+/// Which part of a workflow is to be run.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Selection {
+    /// Up to and with this step: what stands behind it, in its own list and in those around it, is left out. A loop
+    /// around it makes all its iterations.
+    pub until: Option<String>,
+    /// This step alone, in none of the loops and branches around it: results that it names come from `mocks`, a loop's
+    /// item from an `iter` in the input.
+    pub only: Option<String>,
+    /// Results by step id: these steps are not run.
+    pub mocks: Map<String, Value>,
+}
+
+impl Selection {
+    /// Whether the whole workflow is to be run as it is.
+    pub fn is_whole(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The document with what is left out and mocked.
+    ///
+    /// # Errors
+    /// A finding for each id that is no step's, and for `until` beside `only`; pointers are `/until`, `/only` and
+    /// `/mocks/<id>`. A document that is no workflow comes back as it is: checking it is another's task.
+    pub fn of(&self, document: &Value) -> Result<Value, Vec<Diagnostic>> {
+        let Ok(mut flow) = serde_json::from_value::<OpenFlow>(document.clone()) else { return Ok(document.clone()) };
+        let found = self.check(&flow);
+        if !found.is_empty() {
+            return Err(found);
+        }
+        if let Some(id) = &self.only {
+            only(&mut flow, id, &self.mocks);
+        } else {
+            let failure = flow.value.failure_module.as_deref_mut().map(std::slice::from_mut);
+            for modules in failure.into_iter().chain([flow.value.modules.as_mut_slice()]) {
+                mock(modules, &self.mocks);
+            }
+        }
+        if let Some(id) = &self.until {
+            cut(&mut flow.value.modules, id);
+        }
+        Ok(serde_json::to_value(flow).expect("a document is plain data"))
+    }
+
+    fn check(&self, flow: &OpenFlow) -> Vec<Diagnostic> {
+        let mut ids = Vec::new();
+        list_ids(&flow.value.modules, &mut ids);
+        let steps = ids.clone();
+        ids.extend(flow.value.failure_module.iter().map(|module| module.id.as_str()));
+        let mut found = Vec::new();
+        let named = [("/until".to_owned(), self.until.as_deref()), ("/only".to_owned(), self.only.as_deref())];
+        found.extend(named.into_iter().filter_map(|(place, id)| unknown(place, id?, &steps)));
+        found.extend(self.mocks.keys().filter_map(|id| unknown(pointer_push("/mocks", id), id, &ids)));
+        if self.until.is_some() && self.only.is_some() {
+            let message = "`until` and `only` do not go together: one runs up to a step, the other that step alone";
+            found.push(Diagnostic::error(codes::UNKNOWN_STEP, "/only", message));
+        }
+        found
+    }
+}
+
+fn unknown(place: String, id: &str, ids: &[&str]) -> Option<Diagnostic> {
+    if ids.contains(&id) {
+        return None;
+    }
+    let found = Diagnostic::error(codes::UNKNOWN_STEP, place, format!("there is no step `{id}`"));
+    let near = suggest::nearest(id, ids.iter().copied());
+    Some(match near {
+        Some(near) => found.help(suggest::did_you_mean(near)),
+        None => found,
+    })
+}
+
+fn list_ids<'m>(modules: &'m [Module], ids: &mut Vec<&'m str>) {
+    for module in modules {
+        ids.push(&module.id);
+        for list in lists(&module.value) {
+            list_ids(list, ids);
+        }
+    }
+}
+
+fn lists(value: &ModuleValue) -> Vec<&Vec<Module>> {
+    match value {
+        ModuleValue::ForLoopFlow(body) => vec![&body.modules],
+        ModuleValue::WhileLoopFlow(body) => vec![&body.modules],
+        ModuleValue::BranchOne(choice) => {
+            choice.branches.iter().map(|branch| &branch.modules).chain([&choice.default]).collect()
+        }
+        ModuleValue::BranchAll(all) => all.branches.iter().map(|branch| &branch.modules).collect(),
+        ModuleValue::Script(_)
+        | ModuleValue::RawScript(_)
+        | ModuleValue::Flow(_)
+        | ModuleValue::Identity(_)
+        | ModuleValue::AiAgent(_) => Vec::new(),
+    }
+}
+
+fn lists_mut(value: &mut ModuleValue) -> Vec<&mut Vec<Module>> {
+    match value {
+        ModuleValue::ForLoopFlow(body) => vec![&mut body.modules],
+        ModuleValue::WhileLoopFlow(body) => vec![&mut body.modules],
+        ModuleValue::BranchOne(choice) => {
+            choice.branches.iter_mut().map(|branch| &mut branch.modules).chain([&mut choice.default]).collect()
+        }
+        ModuleValue::BranchAll(all) => all.branches.iter_mut().map(|branch| &mut branch.modules).collect(),
+        ModuleValue::Script(_)
+        | ModuleValue::RawScript(_)
+        | ModuleValue::Flow(_)
+        | ModuleValue::Identity(_)
+        | ModuleValue::AiAgent(_) => Vec::new(),
+    }
+}
+
+fn mock(modules: &mut [Module], mocks: &Map<String, Value>) {
+    for module in modules {
+        if let Some(value) = mocks.get(&module.id) {
+            module.mock = Some(mocked(value));
+        }
+        for list in lists_mut(&mut module.value) {
+            mock(list, mocks);
+        }
+    }
+}
+
+fn mocked(value: &Value) -> Mock {
+    Mock { enabled: true, return_value: value.clone(), extra: Map::new() }
+}
+
+/// Leaves out what stands behind a step; says whether the step is there.
+fn cut(modules: &mut Vec<Module>, id: &str) -> bool {
+    for position in 0..modules.len() {
+        let is_it = modules[position].id == id;
+        if is_it || lists_mut(&mut modules[position].value).into_iter().any(|list| cut(list, id)) {
+            modules.truncate(position + 1);
+            return true;
+        }
+    }
+    false
+}
+
+/// Leaves one step, behind steps that give the mocked results.
+fn only(flow: &mut OpenFlow, id: &str, mocks: &Map<String, Value>) {
+    let Some(mut step) = find(&flow.value.modules, id).cloned() else { return };
+    if let Some(value) = mocks.get(id) {
+        step.mock = Some(mocked(value));
+    }
+    // What lies between a step and the next has no meaning where there is no next.
+    step.suspend = None;
+    step.sleep = None;
+    let mut ids = Vec::new();
+    list_ids(&flow.value.modules, &mut ids);
+    let mut modules: Vec<Module> = Vec::new();
+    for other in ids.into_iter().filter(|other| *other != id) {
+        if let Some(value) = mocks.get(other) {
+            modules.push(given(other, value));
+        }
+    }
+    modules.push(step);
+    let value = &mut flow.value;
+    value.modules = modules;
+    value.failure_module = None;
+    value.preprocessor_module = None;
+    value.skip_expr = None;
+    value.early_return = None;
+    value.cache_ttl = None;
+}
+
+/// The module of an id, at any depth; the error handler and the preprocessor are among them.
+pub fn find_module<'m>(flow: &'m OpenFlow, id: &str) -> Option<&'m Module> {
+    let value = &flow.value;
+    let others =
+        value.failure_module.iter().chain(&value.preprocessor_module).map(|module| std::slice::from_ref(&**module));
+    std::iter::once(value.modules.as_slice()).chain(others).find_map(|modules| find(modules, id))
+}
+
+fn find<'m>(modules: &'m [Module], id: &str) -> Option<&'m Module> {
+    modules.iter().find_map(|module| {
+        if module.id == id {
+            return Some(module);
+        }
+        lists(&module.value).into_iter().find_map(|list| find(list, id))
+    })
+}
+
+/// A step that only gives a result.
+fn given(id: &str, value: &Value) -> Module {
+    Module {
+        id: id.to_owned(),
+        mock: Some(mocked(value)),
+        ..Module::of(ModuleValue::Identity(Identity { extra: Map::new() }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn step(id: &str) -> Value {
+        json!({"id": id, "value": {"type": "script", "path": "node/n"}})
+    }
+
+    fn document() -> Value {
+        let body = json!([step("inner"), step("behind")]);
+        let looped = json!({"type": "forloopflow", "iterator": {"type": "static", "value": [1]}, "modules": body});
+        json!({"summary": "s", "x": 1, "value": {
+            "modules": [step("a"), {"id": "loop", "value": looped}, step("z")], "failure_module": step("failure")}})
+    }
+
+    /// The ids of a document's modules, with mocks marked.
+    fn shown(document: &Value) -> String {
+        fn of(modules: &[Module]) -> String {
+            let one = |module: &Module| {
+                let inside: String = lists(&module.value).into_iter().map(|list| format!("[{}]", of(list))).collect();
+                let mark = if module.mock.is_some() { "=" } else { "" };
+                format!("{}{mark}{inside}", module.id)
+            };
+            modules.iter().map(one).collect::<Vec<_>>().join(" ")
+        }
+        let flow: OpenFlow = serde_json::from_value(document.clone()).expect("a document");
+        let failure = flow.value.failure_module.map(|module| format!(" !{}", of(&[*module]))).unwrap_or_default();
+        format!("{}{failure}", of(&flow.value.modules))
+    }
+
+    fn check(selection: Value, expected: &str) {
+        let text = |name: &str| selection[name].as_str().map(str::to_owned);
+        let mocks = selection["mocks"].as_object().cloned().unwrap_or_default();
+        let selection = Selection { until: text("until"), only: text("only"), mocks };
+        let found = match selection.of(&document()) {
+            Ok(document) => shown(&document),
+            Err(found) => {
+                found.iter().map(|found| format!("{}: {}", found.pointer, found.message)).collect::<Vec<_>>().join("; ")
+            }
+        };
+        assert_eq!(found, expected, "{selection:?}");
+    }
+
+    #[test]
+    fn a_part_is_cut_out_of_the_document() {
+        check(json!({}), "a loop[inner behind] z !failure");
+        check(json!({"until": "a"}), "a !failure");
+        check(json!({"until": "inner"}), "a loop[inner] !failure");
+        check(json!({"until": "loop"}), "a loop[inner behind] !failure");
+        check(json!({"only": "inner"}), "inner");
+        check(json!({"only": "z", "mocks": {"z": 1, "inner": 2, "a": 3}}), "a= inner= z=");
+        check(json!({"mocks": {"inner": null, "failure": 1}}), "a loop[inner= behind] z !failure=");
+    }
+
+    #[test]
+    fn ids_that_are_no_steps_are_named() {
+        check(
+            json!({"until": "inmer", "mocks": {"a/b": 1}}),
+            "/until: there is no step `inmer`; /mocks/a~1b: there is no step `a/b`",
+        );
+        check(
+            json!({"until": "a", "only": "z"}),
+            "/only: `until` and `only` do not go together: one runs up to a step, the other that step alone",
+        );
+    }
+
+    #[test]
+    fn what_is_not_known_is_kept() {
+        let selection = Selection { until: Some("a".to_owned()), ..Selection::default() };
+        let document = selection.of(&document()).expect("the step is there");
+        assert_eq!((&document["x"], &document["summary"]), (&json!(1), &json!("s")));
+    }
+}

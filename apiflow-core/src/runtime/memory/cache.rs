@@ -1,0 +1,62 @@
+//! Results that are kept for other runs, until they expire.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::ports::{CachedRow, Timestamp};
+
+/// Expired results that are removed when another is kept, at most: more than one, so that none pile up.
+const REMOVED: usize = 8;
+
+/// Results by key.
+#[derive(Default)]
+pub(super) struct Cache {
+    rows: BTreeMap<String, Kept>,
+    /// The same, by when they expire.
+    expiries: BTreeSet<(Timestamp, String)>,
+}
+
+struct Kept {
+    value: Value,
+    expires_at: Timestamp,
+}
+
+impl Cache {
+    /// Keeps a result, and removes some that have expired.
+    pub(super) fn keep(&mut self, row: CachedRow, now: Timestamp) {
+        let CachedRow { key, value, ttl_s } = row;
+        let expires_at = now.plus_ms(ttl_s.saturating_mul(1_000));
+        if let Some(before) = self.rows.insert(key.clone(), Kept { value, expires_at }) {
+            self.expiries.remove(&(before.expires_at, key.clone()));
+        }
+        self.expiries.insert((expires_at, key));
+        for _ in 0..REMOVED {
+            let Some((_, key)) = self.expiries.first().filter(|(moment, _)| *moment <= now).cloned() else { return };
+            self.expiries.pop_first();
+            self.rows.remove(&key);
+        }
+    }
+
+    /// The result under a key, unless it has expired.
+    pub(super) fn get(&self, key: &str, now: Timestamp) -> Option<&Value> {
+        self.rows.get(key).filter(|kept| kept.expires_at > now).map(|kept| &kept.value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn expired_results_do_not_pile_up() {
+        let mut cache = Cache::default();
+        for number in 0..1_000_u64 {
+            let row = CachedRow { key: number.to_string(), value: json!(number), ttl_s: 1 };
+            cache.keep(row, Timestamp(i64::try_from(number).expect("a small number") * 1_000));
+            assert!(cache.rows.len() <= 2 && cache.rows.len() == cache.expiries.len(), "at {number}");
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! The slots of jobs that share a concurrency key: who has one, who waits, and whose start counts in its window.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::ports::{Concurrency, Timestamp};
+
+/// The slots of all jobs that have or want one, by job.
+#[derive(Default)]
+pub(super) struct Slots {
+    slots: BTreeMap<String, Slot>,
+}
+
+struct Slot {
+    concurrency: Concurrency,
+    order: (Reverse<i32>, Timestamp),
+    state: State,
+    /// When its job was claimed for the first time.
+    started_at: Option<Timestamp>,
+    /// When the key is to be looked at: something is free then, or somebody new waits.
+    look_at: Option<Timestamp>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Waiting,
+    Held,
+    /// Let through without a slot.
+    Passed,
+    Over,
+}
+
+impl Slot {
+    /// Until when its start counts; nothing where it has no window or did not start.
+    fn counts_until(&self) -> Option<Timestamp> {
+        let window_s = self.concurrency.window_s?;
+        self.started_at.map(|at| at.plus_ms(window_s.saturating_mul(1_000)))
+    }
+
+    fn is_recent(&self, now: Timestamp) -> bool {
+        let starts = self.state == State::Held && self.started_at.is_none() && self.concurrency.window_s.is_some();
+        starts || self.counts_until().is_some_and(|until| until > now)
+    }
+}
+
+impl Slots {
+    /// Lets a new job wait for its slot.
+    pub(super) fn ask(
+        &mut self,
+        job: &str,
+        concurrency: Concurrency,
+        priority: i32,
+        created_at: Timestamp,
+        now: Timestamp,
+    ) {
+        let order = (Reverse(priority), created_at);
+        let slot = Slot { concurrency, order, state: State::Waiting, started_at: None, look_at: Some(now) };
+        self.slots.insert(job.to_owned(), slot);
+    }
+
+    /// Whether a job waits for its slot.
+    pub(super) fn waits(&self, job: &str) -> bool {
+        self.slots.get(job).is_some_and(|slot| slot.state == State::Waiting)
+    }
+
+    /// Lets a job go without a slot; says whether it waited.
+    pub(super) fn let_through(&mut self, job: &str, now: Timestamp) -> bool {
+        let Some(slot) = self.slots.get_mut(job).filter(|slot| slot.state == State::Waiting) else { return false };
+        slot.state = State::Passed;
+        slot.look_at = Some(now);
+        true
+    }
+
+    /// Notes that a job was claimed.
+    pub(super) fn claimed(&mut self, job: &str, now: Timestamp) {
+        let Some(slot) = self.slots.get_mut(job) else { return };
+        if slot.state == State::Held && slot.started_at.is_none() {
+            slot.started_at = Some(now);
+            slot.look_at = slot.counts_until();
+        }
+    }
+
+    /// Notes that a job has ended.
+    pub(super) fn ended(&mut self, job: &str, now: Timestamp) {
+        if let Some(slot) = self.slots.get_mut(job) {
+            slot.state = State::Over;
+            slot.look_at = Some(now);
+        }
+    }
+
+    /// The earliest moment at which somebody may get a slot.
+    pub(super) fn next_look(&self) -> Option<Timestamp> {
+        self.slots.values().filter_map(|slot| slot.look_at).min()
+    }
+
+    /// Gives away what is free; the jobs that got a slot.
+    pub(super) fn give(&mut self, now: Timestamp) -> Vec<String> {
+        let due = self.slots.values().filter(|slot| slot.look_at.is_some_and(|at| at <= now));
+        let keys: BTreeSet<String> = due.map(|slot| slot.concurrency.key.clone()).collect();
+        keys.iter().flat_map(|key| self.give_of(key, now)).collect()
+    }
+
+    fn give_of(&mut self, key: &str, now: Timestamp) -> Vec<String> {
+        for slot in self.slots.values_mut().filter(|slot| slot.concurrency.key == key) {
+            if slot.look_at.is_some_and(|at| at <= now) {
+                slot.look_at = slot.counts_until().filter(|until| *until > now);
+            }
+        }
+        self.slots.retain(|_, slot| slot.concurrency.key != key || slot.state != State::Over || slot.look_at.is_some());
+        let of_key = || self.slots.iter().filter(|(_, slot)| slot.concurrency.key == key);
+        let held = of_key().filter(|(_, slot)| slot.state == State::Held).count() as u64;
+        let mut recent = of_key().filter(|(_, slot)| slot.is_recent(now)).count() as u64;
+        let mut waiting: Vec<_> = of_key()
+            .filter(|(_, slot)| slot.state == State::Waiting)
+            .map(|(job, slot)| (slot.order, job.clone()))
+            .collect();
+        waiting.sort();
+        let mut given = Vec::new();
+        for (_, job) in waiting {
+            let Some(slot) =
+                self.slots.get_mut(&job).filter(|slot| slot.concurrency.fits(held + given.len() as u64, recent))
+            else {
+                break;
+            };
+            slot.state = State::Held;
+            recent += u64::from(slot.concurrency.window_s.is_some());
+            given.push(job);
+        }
+        given
+    }
+}

@@ -1,0 +1,157 @@
+//! Running a job again from one of its steps: what came before is taken over, not paid again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::Runtime;
+use crate::engine::{Event, Program, Recorded, Target, step_key};
+use crate::ports::{JobBundle, Kept, StepRow, StepStatus, StoreError, Timestamp};
+
+/// Rows that are read at a time.
+const PAGE: u32 = 500;
+
+/// What a run takes over from an earlier one.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TakenOver {
+    steps: Vec<TakenStep>,
+    approvals: Vec<TakenApproval>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct TakenStep {
+    path: String,
+    step_id: String,
+    result: Value,
+    error: Option<Value>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct TakenApproval {
+    step_id: String,
+    approver: Option<String>,
+    payload: Value,
+}
+
+impl TakenOver {
+    /// Whether it has the outcome of a step, by itself or within that of a module around it.
+    pub fn holds(&self, path: &str, step_id: &str) -> bool {
+        let mut key = step_key(path, step_id);
+        loop {
+            if self.steps.iter().any(|step| step_key(&step.path, &step.step_id) == key) {
+                return true;
+            }
+            // `loop[2]/draw` is within `loop`.
+            match key.rfind('[') {
+                Some(end) => key.truncate(end),
+                None => return false,
+            }
+        }
+    }
+
+    /// Writes it behind the events that make a new job.
+    pub(super) fn write(self, now: Timestamp, events: &mut Vec<Recorded>, kept: &mut BTreeMap<String, Kept>) {
+        let mut add = |event: Event, value: Value| {
+            let seq = events.last().map_or(0, |last| last.seq) + 1;
+            events.push(Recorded { seq, at: now, event, value: Some(value) });
+            seq
+        };
+        for step in self.steps {
+            let key = step_key(&step.path, &step.step_id);
+            let seq = add(Event::Kept { path: step.path, step_id: step.step_id }, step.result);
+            kept.insert(key, Kept { seq, error: step.error });
+        }
+        for approval in self.approvals {
+            let TakenApproval { step_id, approver, payload } = approval;
+            add(Event::ApprovalReceived { target: Target::Step(step_id), approver, disapproves: false }, payload);
+        }
+    }
+}
+
+/// What a run of the same document from the step `from` (the modules around it, its id) on takes over from a job: the
+/// outcomes of all steps that come
+/// before it or ran beside it, and the approvals that their gates took.
+///
+/// # Errors
+/// [`StoreError`] where the job cannot be read.
+pub async fn taken_over(
+    runtime: &Runtime,
+    job: &str,
+    bundle: &JobBundle,
+    from: (&str, &str),
+) -> Result<TakenOver, StoreError> {
+    let program = Program::compile(bundle).map_err(|error| StoreError::Backend(error.to_string()))?;
+    let mut taken = TakenOver::default();
+    let mut after = 0;
+    loop {
+        let rows = runtime.inner.parts.store.steps(job, after, PAGE).await?;
+        let Some(last) = rows.last() else { break };
+        after = last.ordinal;
+        for row in rows {
+            if !program.is_kept((&row.path, &row.step_id), from) {
+                continue;
+            }
+            let (Some(output), true) = (&row.output, has_outcome(&row)) else { continue };
+            let result = runtime.resolve(job, output).await?;
+            // A step whose gate failed has itself succeeded.
+            let has_failed = row.status == StepStatus::Failed && row.approval.is_none();
+            let error = row.error.filter(|_| has_failed);
+            taken.steps.push(TakenStep { path: row.path, step_id: row.step_id, result, error });
+        }
+    }
+    // What is inside a module that is taken over whole is not asked for again.
+    let whole = taken.clone();
+    taken.steps.retain(|step| match step.path.rfind('[') {
+        Some(end) => !whole.holds("", &step.path[..end]),
+        None => true,
+    });
+    let kept = taken.steps.iter().map(|step| (step.path.clone(), step.step_id.clone())).collect();
+    taken.approvals = approvals(runtime, job, &kept).await?;
+    Ok(taken)
+}
+
+fn has_outcome(row: &StepRow) -> bool {
+    match row.status {
+        StepStatus::Completed | StepStatus::Skipped | StepStatus::Failed | StepStatus::Suspended => true,
+        StepStatus::Running | StepStatus::Retrying | StepStatus::Cancelled => false,
+    }
+}
+
+/// The approvals that the gates after these steps took, in order.
+async fn approvals(
+    runtime: &Runtime,
+    job: &str,
+    kept: &BTreeSet<(String, String)>,
+) -> Result<Vec<TakenApproval>, StoreError> {
+    let store = &runtime.inner.parts.store;
+    let mut at: BTreeMap<u64, (String, String)> = BTreeMap::new();
+    let mut given: BTreeMap<u64, (Option<String>, bool)> = BTreeMap::new();
+    let mut found = Vec::new();
+    let mut after = 0;
+    loop {
+        let rows = store.events(job, after, PAGE).await?;
+        let Some(last) = rows.last() else { return Ok(found) };
+        after = last.seq;
+        for row in rows {
+            match serde_json::from_value(row.body) {
+                Ok(
+                    Event::StepStarted { frame, step_id, path, .. } | Event::StepPassed { frame, step_id, path, .. },
+                ) => {
+                    at.insert(frame, (path, step_id));
+                }
+                Ok(Event::ApprovalReceived { approver, disapproves, .. }) => {
+                    given.insert(row.seq, (approver, disapproves));
+                }
+                Ok(Event::GatePassed { frame, taken, .. }) => {
+                    let Some(step) = at.get(&frame).filter(|step| kept.contains(*step)) else { continue };
+                    for seq in taken {
+                        let Some((approver, false)) = given.get(&seq).cloned() else { continue };
+                        let payload = store.values(job, &[seq]).await?.pop().flatten().unwrap_or_default();
+                        found.push(TakenApproval { step_id: step.1.clone(), approver, payload });
+                    }
+                }
+                Ok(_) | Err(_) => {}
+            }
+        }
+    }
+}

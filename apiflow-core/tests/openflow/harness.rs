@@ -1,0 +1,274 @@
+//! OpenFlow's cases as data, run by the real driver on any store.
+//!
+//! `node/echo`, `node/fail` and `node/flaky` are answered by a client that stands where the network would be.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use apiflow_core::catalog::{Connector, Node};
+use apiflow_core::engine::Target;
+use apiflow_core::ports::{
+    Clock, Evaluator, HttpClient, HttpError, HttpReply, HttpRequest, JobBundle, JobRow, JobStatus, RequestBody, Store,
+};
+use apiflow_core::runtime::{Approval, NewRun, Runtime, RuntimeParts, RuntimeSettings};
+use async_trait::async_trait;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// The cases, as they were written down.
+pub(crate) const CASES: &str = include_str!("../conformance/openflow_cases.json");
+
+/// A lease that never runs out: whatever is due sooner is a wait of the job's own.
+pub(crate) const LEASE: Duration = Duration::from_secs(1_000_000_000);
+
+/// A workflow, its input, and what must come of it.
+#[derive(Clone, Deserialize)]
+pub(crate) struct Case {
+    pub(crate) name: String,
+    pub(crate) flow: Value,
+    pub(crate) input: Value,
+    #[serde(default)]
+    events: Vec<Given>,
+    pub(crate) expect: Expect,
+}
+
+/// An approval that somebody gives as soon as the job waits for one.
+#[derive(Clone, Deserialize)]
+struct Given {
+    step: String,
+    r#type: String,
+    #[serde(default)]
+    payload: Value,
+    approver: Option<String>,
+}
+
+#[derive(Clone, Deserialize)]
+pub(crate) struct Expect {
+    status: String,
+    #[serde(default, deserialize_with = "present")]
+    result: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    result_subset: Option<Value>,
+    #[serde(default)]
+    runs: BTreeMap<String, u64>,
+    min_duration_ms: Option<u64>,
+    message_contains: Option<String>,
+    pub(crate) skipped: Option<bool>,
+    #[serde(default, deserialize_with = "present")]
+    wait_response: Option<Value>,
+}
+
+fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
+
+/// The three nodes that the cases name.
+#[derive(Default)]
+struct Nodes {
+    /// How often a step's node ran, by job and step.
+    runs: Mutex<BTreeMap<(String, String), u64>>,
+}
+
+#[async_trait]
+impl HttpClient for Nodes {
+    async fn send(&self, request: &HttpRequest) -> Result<HttpReply, HttpError> {
+        let header = |name: &str| {
+            let found = request.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+            found.map(|(_, value)| value.clone()).unwrap_or_default()
+        };
+        let RequestBody::Text(text) = &request.body else { return Err(HttpError::Reply("no body".to_owned())) };
+        let mut input: Value = serde_json::from_str(text).map_err(|error| HttpError::Reply(error.to_string()))?;
+        let run = {
+            let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+            let count = runs.entry((header("X-Job"), header("X-Step"))).or_default();
+            *count += 1;
+            *count
+        };
+        let fails = match request.url.rsplit('/').next() {
+            Some("fail") => true,
+            Some("flaky") => run <= input["fail_times"].as_u64().unwrap_or_default(),
+            _ => false,
+        };
+        let (status, body) = if fails {
+            let message = input["message"].take();
+            (500, json!({"message": if message.is_null() { json!("flaky") } else { message }}))
+        } else {
+            (200, input)
+        };
+        Ok(HttpReply {
+            status,
+            headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+            body: body.to_string().into_bytes(),
+            url: request.url.clone(),
+        })
+    }
+}
+
+/// The case's document with the three nodes.
+pub(crate) fn bundle(flow: &Value) -> JobBundle {
+    let mut bundle = JobBundle { document: flow.clone(), ..JobBundle::default() };
+    let connector: Connector = serde_json::from_value(json!({
+        "id": "cases", "name": "Cases", "base_url": "http://cases.test", "method": "POST",
+        "header": {"X-Job": "{{ job.id }}", "X-Step": "{{ step.id }}"}
+    }))
+    .expect("a connector");
+    bundle.catalog.connectors.insert("cases".to_owned(), connector);
+    for id in ["echo", "fail", "flaky"] {
+        let node = json!({"id": id, "name": id, "connector_id": "cases", "data": {"path": format!("/{id}")}});
+        let node: Node = serde_json::from_value(node).expect("a node");
+        bundle.catalog.nodes.insert(id.to_owned(), node);
+    }
+    bundle
+}
+
+/// What came of a case.
+pub(crate) struct Outcome {
+    pub(crate) job: JobRow,
+    pub(crate) result: Value,
+    runs: BTreeMap<String, u64>,
+    early: Option<Value>,
+}
+
+/// All cases.
+pub(crate) fn cases() -> Vec<Case> {
+    serde_json::from_str(CASES).expect("the cases are JSON")
+}
+
+/// A worker on a store.
+pub(crate) struct Engine {
+    runtime: Runtime,
+    nodes: Arc<Nodes>,
+    stop: tokio::sync::oneshot::Sender<()>,
+    working: tokio::task::JoinHandle<()>,
+}
+
+impl Engine {
+    pub(crate) fn start(store: Arc<dyn Store>, clock: Arc<dyn Clock>, evaluator: Arc<dyn Evaluator>) -> Self {
+        let nodes = Arc::new(Nodes::default());
+        let parts = RuntimeParts { store, http: nodes.clone(), evaluator, clock };
+        let runtime = Runtime::new(parts, RuntimeSettings { lease: LEASE, ..RuntimeSettings::new("cases") });
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let worker = runtime.clone();
+        let working = tokio::spawn(async move {
+            worker
+                .work(async {
+                    let _closed = stopped.await;
+                })
+                .await;
+        });
+        Self { runtime, nodes, stop, working }
+    }
+
+    pub(crate) async fn end(self) {
+        let _ended = self.stop.send(());
+        self.working.await.expect("the worker ends");
+    }
+
+    /// Runs a case to its end as the job `id`. `pass` lets time pass while nothing is to be done but wait.
+    pub(crate) async fn run(&self, case: &Case, id: &str, pass: impl AsyncFn()) -> Outcome {
+        let runtime = &self.runtime;
+        let new = NewRun { name: case.name.clone(), ..NewRun::new(id, 7, bundle(&case.flow), case.input.clone()) };
+        runtime.submit(new).await.expect("the job is made");
+        let early_step = case.flow["value"]["early_return"].as_str();
+        let mut early = None;
+        let mut given = 0;
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let job = loop {
+            let job = runtime.wait(id, Duration::ZERO).await.expect("the store answers").expect("the job is there");
+            if let (Some(step), None) = (early_step, &early) {
+                early = runtime.early_return(id, step).await.expect("the store answers");
+            }
+            if job.patch.status.is_final() {
+                break job;
+            }
+            assert!(Instant::now() < deadline, "case `{}` does not end", case.name);
+            match case.events.get(given) {
+                Some(event) if job.patch.status == JobStatus::Suspended => {
+                    runtime.approve(id, &given.to_string(), event.approval()).await.expect("the store answers");
+                    given += 1;
+                }
+                Some(_) => tokio::time::sleep(Duration::from_millis(1)).await,
+                None => pass().await,
+            }
+        };
+        let result = match &job.patch.output {
+            Some(output) => runtime.resolve(id, output).await.expect("the output is there"),
+            None => Value::Null,
+        };
+        let runs = self.nodes.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        let runs = runs.iter().filter(|((job, _), _)| job == id).map(|((_, step), count)| (step.clone(), *count));
+        Outcome { runs: runs.collect(), job, result, early }
+    }
+}
+
+impl Given {
+    fn approval(&self) -> Approval {
+        Approval {
+            target: Target::Step(self.step.clone()),
+            approver: self.approver.clone(),
+            disapproves: self.r#type == "cancel",
+            payload: self.payload.clone(),
+        }
+    }
+}
+
+/// What of a case did not come out as expected.
+pub(crate) fn differences(case: &Case, outcome: &Outcome) -> Vec<String> {
+    let expect = &case.expect;
+    let Outcome { job, runs, early, .. } = outcome;
+    let result = &renamed(&outcome.result);
+    let mut found = Vec::new();
+    if job.patch.status.as_str() != expect.status {
+        found.push(format!("status {} instead of {}: {result}", job.patch.status.as_str(), expect.status));
+    }
+    if let Some(wanted) = &expect.result
+        && wanted != result
+    {
+        found.push(format!("result {result} instead of {wanted}"));
+    }
+    if let Some(wanted) = &expect.result_subset
+        && !contains(result, wanted)
+    {
+        found.push(format!("result {result} does not contain {wanted}"));
+    }
+    for (step, wanted) in &expect.runs {
+        let ran = runs.get(step).copied().unwrap_or_default();
+        if ran != *wanted {
+            found.push(format!("step `{step}` ran {ran} times instead of {wanted}"));
+        }
+    }
+    let took = job.patch.finished_at.map_or(0, |end| end.since_ms(job.created_at));
+    if expect.min_duration_ms.is_some_and(|least| took < least) {
+        found.push(format!("took {took} ms"));
+    }
+    if let Some(wanted) = &expect.wait_response
+        && early.as_ref() != Some(wanted)
+    {
+        found.push(format!("a caller that waits gets {early:?} instead of {wanted}"));
+    }
+    if let Some(text) = &expect.message_contains
+        && !result.to_string().contains(text.as_str())
+    {
+        found.push(format!("result {result} does not say `{text}`"));
+    }
+    found
+}
+
+/// A failed node's error is named after its class here, and says who answered; in the cases it is `Error`.
+fn renamed(result: &Value) -> Value {
+    let text = result.to_string().replace("\"unavailable\"", "\"Error\"").replace("Cases answered 500: ", "");
+    serde_json::from_str(&text).expect("still JSON")
+}
+
+fn contains(value: &Value, wanted: &Value) -> bool {
+    match (value, wanted) {
+        (Value::Object(value), Value::Object(wanted)) => {
+            wanted.iter().all(|(key, wanted)| value.get(key).is_some_and(|value| contains(value, wanted)))
+        }
+        (Value::Array(value), Value::Array(wanted)) => {
+            value.len() == wanted.len() && value.iter().zip(wanted).all(|(value, wanted)| contains(value, wanted))
+        }
+        _ => value == wanted,
+    }
+}

@@ -1,0 +1,186 @@
+//! The free effects, performed as a shell performs them: with the names and references that the engine gives.
+
+use std::collections::BTreeMap;
+
+use apiflow_core::engine::{
+    Ask, CacheKey, Conclude, Concluded, Effect, Input, Names, Prepare, Prepared, Run, ValueRef,
+};
+use apiflow_core::openflow::{InputTransform, NumberOrTransform};
+use serde_json::{Map, Value, json};
+
+use super::expression;
+use super::fate::run_code;
+use super::random::hash;
+use super::reference::{error_of, expression_error, identity, iterator_error, number_error};
+use super::values::Values;
+
+/// How long a submit may take.
+pub(crate) const SUBMIT_MS: u64 = 30_000;
+
+/// Performs a free effect; gives the input that answers it. `cached` finds results of earlier runs.
+pub(crate) fn perform(effect: &Effect, run: &Run, values: &Values, cached: &dyn Fn(&str) -> Option<Value>) -> Input {
+    match effect {
+        Effect::Prepare(prepare) => {
+            let evaluation = Evaluation { run, values, names: &prepare.names, cached };
+            let prepared = evaluation.prepare(prepare).unwrap_or_else(Prepared::Failed);
+            Input::Prepared { frame: prepare.frame, prepared }
+        }
+        Effect::Conclude(conclude) => {
+            let evaluation = Evaluation { run, values, names: &conclude.names, cached };
+            let failed = |error| Concluded { holds: false, sleep_ms: 0, result: None, error: Some(error) };
+            let concluded = evaluation.conclude(conclude).unwrap_or_else(failed);
+            Input::Concluded { frame: conclude.frame, concluded }
+        }
+        Effect::Call(_) | Effect::Cancel(_) | Effect::Poll(_) | Effect::Wait { .. } => {
+            unreachable!("these are not free")
+        }
+    }
+}
+
+struct Evaluation<'a> {
+    run: &'a Run,
+    values: &'a Values,
+    names: &'a Names,
+    cached: &'a dyn Fn(&str) -> Option<Value>,
+}
+
+impl expression::Names for Evaluation<'_> {
+    fn name(&self, name: &str) -> Option<Value> {
+        let resolve = |reference: &ValueRef| self.values.resolve(reference);
+        match name {
+            "flow_input" => Some(resolve(&self.names.args.value())),
+            "flow_env" => Some(self.run.program().env(self.names.flow)),
+            "previous_result" => Some(resolve(&self.names.previous)),
+            "result" => self.names.result.as_ref().map(resolve),
+            "error" => Some(error_of(&resolve(&self.names.previous))),
+            "resume" => Some(self.names.resumes.last().map(|resume| resolve(&resume.payload)).unwrap_or_default()),
+            "resumes" => Some(self.names.resumes.iter().map(|resume| resolve(&resume.payload)).collect()),
+            "approvers" => Some(self.names.resumes.iter().filter_map(|resume| resume.approver.clone()).collect()),
+            "all_iters" => self.names.all_iters.map(|list| resolve(&ValueRef::List(list))),
+            _ => None,
+        }
+    }
+
+    fn result(&self, step_id: &str) -> Value {
+        self.run.visible(self.names.scope, step_id).map(|found| self.values.resolve(found)).unwrap_or_default()
+    }
+}
+
+impl Evaluation<'_> {
+    fn prepare(&self, effect: &Prepare) -> Result<Prepared, Value> {
+        if let Some(skip_if) = &effect.skip_if
+            && self.holds(skip_if)?
+        {
+            return Ok(Prepared::Skip);
+        }
+        match &effect.ask {
+            Ask::Nothing => Ok(Prepared::Ready),
+            Ask::Enter { skip_expr, flow } => {
+                if let Some(skip_expr) = skip_expr
+                    && self.holds(skip_expr)?
+                {
+                    return Ok(Prepared::Skip);
+                }
+                let args = self.values.resolve(&self.names.args.value());
+                let of = identity("enter", &flow.to_string(), &args);
+                Ok(self.looked_up(effect, of, |cache| Prepared::Entered { cache }))
+            }
+            Ask::Code { language: _, content, transforms } => {
+                let args = self.transforms(transforms)?;
+                let outcome = run_code(content, &args);
+                let of = identity("code", content, &args);
+                Ok(self.looked_up(effect, of, |cache| Prepared::Code { args, outcome, cache }))
+            }
+            Ask::Inputs { path, transforms } => {
+                let args = match transforms {
+                    Some(transforms) => self.transforms(transforms)?,
+                    None => self.values.resolve(&self.names.args.value()),
+                };
+                let of = identity(if path.starts_with("workflow/") { "flow" } else { "call" }, path, &args);
+                Ok(self.looked_up(effect, of, |cache| Prepared::Inputs {
+                    args,
+                    cache,
+                    timeout_ms: SUBMIT_MS,
+                    bound_ms: None,
+                }))
+            }
+            Ask::Items { iterator, parallelism } => {
+                let found = self.value(iterator)?;
+                let limit = parallelism.as_ref().map(|limit| self.number(limit)).transpose()?;
+                match found {
+                    Value::Array(items) => Ok(Prepared::Items { items, limit: limit.map(|limit| limit as u64) }),
+                    other => Err(iterator_error(&other)),
+                }
+            }
+            Ask::Predicates(predicates) => {
+                for (index, expr) in predicates.iter().enumerate() {
+                    if self.holds(expr)? {
+                        return Ok(Prepared::Branch(Some(index as u64)));
+                    }
+                }
+                Ok(Prepared::Branch(None))
+            }
+            Ask::Parallelism(limit) => Ok(Prepared::Limit(self.number(limit)? as u64)),
+        }
+    }
+
+    fn transforms(&self, transforms: &BTreeMap<String, InputTransform>) -> Result<Value, Value> {
+        let evaluated = transforms.iter().map(|(name, given)| Ok((name.clone(), self.value(given)?)));
+        Ok(Value::Object(evaluated.collect::<Result<Map<_, _>, Value>>()?))
+    }
+
+    /// The result of an earlier run of the same, or what is prepared, with the key to keep its result under.
+    fn looked_up(
+        &self,
+        effect: &Prepare,
+        key: String,
+        prepared: impl FnOnce(Option<CacheKey>) -> Prepared,
+    ) -> Prepared {
+        let Some(ttl_s) = effect.cache_ttl_s else { return prepared(None) };
+        let key = hash(0, &key).to_string();
+        match (self.cached)(&key) {
+            Some(result) => Prepared::Cached { result },
+            None => prepared(Some(CacheKey { key, ttl_s })),
+        }
+    }
+
+    fn conclude(&self, effect: &Conclude) -> Result<Concluded, Value> {
+        let mut concluded = Concluded { holds: false, sleep_ms: 0, result: None, error: None };
+        if let Some(recover) = &effect.recover {
+            concluded.holds = self.values.resolve(recover).get("recover") == Some(&json!(true));
+            return Ok(concluded);
+        }
+        if let Some(predicate) = &effect.predicate {
+            concluded.holds = self.holds(predicate)?;
+        }
+        if concluded.holds {
+            let result = effect.names.result.as_ref().filter(|_| effect.include_result);
+            concluded.result = result.map(|result| self.values.resolve(result));
+        } else if let Some(sleep) = &effect.sleep {
+            concluded.sleep_ms = (self.number(&NumberOrTransform::Transform(sleep.clone()))? * 1000.0) as u64;
+        }
+        Ok(concluded)
+    }
+
+    fn holds(&self, expr: &str) -> Result<bool, Value> {
+        expression::holds(expr, self).map_err(|message| expression_error(expr, &message))
+    }
+
+    fn value(&self, transform: &InputTransform) -> Result<Value, Value> {
+        match transform {
+            InputTransform::Static { value, .. } => Ok(value.clone()),
+            InputTransform::Javascript { expr, .. } => {
+                expression::evaluate(expr, self).map_err(|message| expression_error(expr, &message))
+            }
+            InputTransform::Ai { .. } => unreachable!("random documents hold no such input"),
+        }
+    }
+
+    fn number(&self, given: &NumberOrTransform) -> Result<f64, Value> {
+        let value = match given {
+            NumberOrTransform::Number(number) => json!(number),
+            NumberOrTransform::Transform(transform) => self.value(transform)?,
+        };
+        value.as_f64().filter(|number| *number >= 0.0).ok_or_else(|| number_error(&value))
+    }
+}

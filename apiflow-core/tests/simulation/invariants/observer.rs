@@ -1,0 +1,370 @@
+//! The story that a journal tells, followed without the engine.
+
+mod attempts;
+mod gates;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use apiflow_core::engine::{Event, Recorded, Start};
+use apiflow_core::ports::Timestamp;
+use serde_json::Value;
+
+use super::super::fate::{CallKey, Place};
+use super::super::history::{Violation, ensure};
+use super::super::reference::Observed;
+use super::super::values::Values;
+use attempts::{Attempts, Outcome};
+use gates::Gates;
+
+pub(super) const ONE_OUTCOME: &str = "an attempt has one outcome";
+pub(super) const AFTER_END: &str = "nothing happens after the end";
+pub(super) const STORY: &str = "events tell one story";
+
+/// What the events so far have said.
+#[derive(Default)]
+pub(super) struct Observer {
+    frames: BTreeMap<u64, Seen>,
+    pub(super) attempts: Attempts,
+    pub(super) gates: Gates,
+    /// Which branch won a race.
+    winners: BTreeMap<CallKey, usize>,
+    /// Steps that passed in no time, by the event that holds their result.
+    passed: BTreeMap<(Place, String), apiflow_core::engine::ValueRef>,
+    entered: BTreeMap<Place, u64>,
+    seq: u64,
+    at: Timestamp,
+    /// Whether the flow has ended, and calls are only called off.
+    is_ending: bool,
+    has_ended: bool,
+}
+
+/// A list of modules at work.
+#[derive(Default)]
+struct Seen {
+    place: Place,
+    step: Option<SeenStep>,
+    /// The attempt that is out.
+    open: Option<u64>,
+    wait: Option<Timestamp>,
+    /// Lists at work inside it.
+    inner: BTreeSet<u64>,
+}
+
+struct SeenStep {
+    id: String,
+    /// The event that it began with.
+    ordinal: u64,
+    /// Failed attempts so far.
+    failures: u32,
+    is_call: bool,
+    /// The event that brought its arguments.
+    args: u64,
+    /// Lists at the same time, at most.
+    limit: Option<u64>,
+    /// Whether each list inside has a scope of its own, and how long.
+    own_scopes: Option<Lifetime>,
+    /// Lists opened by this attempt.
+    opened: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lifetime {
+    UntilItsEnd,
+    UntilAllHaveEnded,
+}
+
+impl Observer {
+    pub(super) fn observe(&mut self, events: &[Recorded]) -> Result<(), Violation> {
+        for recorded in events {
+            ensure(!self.has_ended, AFTER_END, || format!("{recorded:?}"))?;
+            let follows = recorded.seq == self.seq + 1 && recorded.at >= self.at;
+            ensure(follows, STORY, || format!("{recorded:?} follows #{} at {:?}", self.seq, self.at))?;
+            (self.seq, self.at) = (recorded.seq, recorded.at);
+            self.take(recorded)?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, recorded: &Recorded) -> Result<(), Violation> {
+        let seq = recorded.seq;
+        match &recorded.event {
+            Event::Created { .. } => {
+                self.frames.insert(0, Seen::default());
+                Ok(())
+            }
+            Event::Kept { .. } => Ok(()),
+            Event::Preprocessed { frame } => self.frame(*frame).map(drop),
+            Event::Entered { frame, .. } => self.entered(*frame, recorded),
+            Event::StepStarted { frame, step_id, path, start, cache: _ } => {
+                self.step_started(seq, *frame, (step_id, path), start)
+            }
+            Event::StepPassed { frame, step_id, path, skipped, result } => {
+                self.passed(seq, *frame, (step_id, path), *skipped, result)
+            }
+            Event::AttemptStarted { frame, .. } => self.attempt_started(seq, *frame),
+            Event::OperationAccepted { effect, .. } => {
+                let work = recorded.value.as_ref().and_then(|value| value["id"].as_str()).unwrap_or_default();
+                self.attempts.accepted(*effect, work)
+            }
+            Event::AttemptFailed { frame, error, .. } => {
+                let is_unknown = error["name"] == "submit_unknown";
+                self.ends(*frame, if is_unknown { Outcome::Unknown } else { Outcome::Failed })?;
+                self.step(*frame)?.failures += 1;
+                Ok(())
+            }
+            Event::StepCompleted { frame, .. } => self.ends(*frame, Outcome::Completed),
+            Event::StepFailed { frame, caught } => {
+                let seen = self.frame(*frame)?;
+                seen.step = seen.step.take().filter(|_| !caught);
+                Ok(())
+            }
+            Event::RetryScheduled { frame, at: until } | Event::SleepStarted { frame, until } => {
+                self.frame(*frame)?.wait = Some(*until);
+                Ok(())
+            }
+            Event::ApprovalReceived { target, approver, disapproves } => {
+                self.gates.received(seq, target, approver.as_deref(), *disapproves);
+                Ok(())
+            }
+            Event::GateClosed { frame, required, until, .. } => {
+                let step = self.step(*frame)?;
+                let (id, ordinal) = (step.id.clone(), step.ordinal);
+                let seen = self.frame(*frame)?;
+                seen.wait = Some(*until);
+                let place = seen.place.clone();
+                self.gates.closed(*frame, (place, id), ordinal, *required)
+            }
+            Event::GatePassed { frame, taken, faulty } => {
+                let _until = self.frame(*frame)?.wait.take();
+                self.gates.passed(*frame, taken, faulty.then_some(seq))
+            }
+            Event::GateFailed { frame, taken, error } => {
+                let until = self.frame(*frame)?.wait.take();
+                let is_late = until.is_none_or(|until| until <= recorded.at);
+                self.gates.failed(*frame, taken, error, is_late)
+            }
+            Event::RaceWon { frame, slot } => self.won(*frame, *slot),
+            Event::Advanced { frame } => {
+                self.waited(*frame)?;
+                self.frame(*frame)?.step = None;
+                Ok(())
+            }
+            Event::FrameOpened { frame, child, slot, handler } => self.opened(*frame, *child, *slot, *handler),
+            Event::FrameClosed { frame, child, .. } => self.closed(*frame, *child),
+            Event::CancelRequested { .. } | Event::FlowEnded { .. } => {
+                ensure(!self.is_ending, AFTER_END, || format!("{recorded:?}"))?;
+                self.is_ending = true;
+                self.frames.clear();
+                self.attempts.give_up(|_| true);
+                Ok(())
+            }
+            Event::OrphanSettled { effect } => self.attempts.called_off(*effect),
+            Event::JobFinished { .. } => {
+                self.has_ended = true;
+                self.frames.clear();
+                let open = self.attempts.open();
+                ensure(open.is_empty(), ONE_OUTCOME, || format!("the job ended and attempts {open:?} have none"))
+            }
+        }
+    }
+
+    fn frame(&mut self, frame: u64) -> Result<&mut Seen, Violation> {
+        let found = self.frames.get_mut(&frame);
+        found.ok_or_else(|| Violation::new(STORY, format!("frame {frame} is not at work")))
+    }
+
+    fn step(&mut self, frame: u64) -> Result<&mut SeenStep, Violation> {
+        let step = self.frame(frame)?.step.as_mut();
+        step.ok_or_else(|| Violation::new(STORY, format!("no step is at work in frame {frame}")))
+    }
+
+    fn entered(&mut self, frame: u64, recorded: &Recorded) -> Result<(), Violation> {
+        let place = self.frame(frame)?.place.clone();
+        if recorded.value.is_some() {
+            self.entered.insert(place, recorded.seq);
+        }
+        Ok(())
+    }
+
+    /// A module begins in a frame whose last attempt is over.
+    fn begins(&mut self, frame: u64) -> Result<&mut Seen, Violation> {
+        ensure(!self.is_ending, AFTER_END, || format!("a module begins in frame {frame}"))?;
+        self.waited(frame)?;
+        let seen = self.frame(frame)?;
+        ensure(seen.open.is_none() && seen.inner.is_empty(), STORY, || {
+            format!("frame {frame} begins another module, and one is at work")
+        })?;
+        Ok(seen)
+    }
+
+    /// A wait, if there was one, is over.
+    fn waited(&mut self, frame: u64) -> Result<(), Violation> {
+        let now = self.at;
+        let wait = self.frame(frame)?.wait.take();
+        ensure(wait.is_none_or(|until| until <= now), "a wait is waited", || {
+            format!("frame {frame} waits until {wait:?}, and goes on at {now:?}")
+        })
+    }
+
+    fn step_started(&mut self, seq: u64, frame: u64, (id, path): (&str, &str), start: &Start) -> Result<(), Violation> {
+        let (is_call, limit, own_scopes) = match start {
+            Start::Call { .. } => (true, None, None),
+            Start::Nothing | Start::Code | Start::Branch { .. } => (false, None, None),
+            Start::Flow => (false, None, Some(Lifetime::UntilItsEnd)),
+            Start::Branches { sequential, limit, race: _ } => {
+                (false, *limit, (!sequential).then_some(Lifetime::UntilAllHaveEnded))
+            }
+            Start::Loop { sequential, limit, .. } => (false, *limit, (!sequential).then_some(Lifetime::UntilItsEnd)),
+        };
+        let seen = self.begins(frame)?;
+        // Its inputs could not be evaluated before: this is the same step still.
+        let (failures, ordinal) = seen.step.as_ref().map_or((0, seq), |step| (step.failures, step.ordinal));
+        let step = SeenStep { id: id.to_owned(), ordinal, failures, is_call, args: seq, limit, own_scopes, opened: 0 };
+        seen.step = Some(step);
+        let place = seen.place.path();
+        ensure(place == path, STORY, || format!("`{id}` begins at `{path}` instead of `{place}`"))?;
+        if is_call { self.call(seq, frame, None) } else { Ok(()) }
+    }
+
+    fn passed(
+        &mut self,
+        seq: u64,
+        frame: u64,
+        (id, path): (&str, &str),
+        skipped: bool,
+        result: &apiflow_core::engine::ValueRef,
+    ) -> Result<(), Violation> {
+        let seen = self.begins(frame)?;
+        let ordinal = seen.step.as_ref().map_or(seq, |step| step.ordinal);
+        let step = SeenStep {
+            id: id.to_owned(),
+            ordinal,
+            failures: 0,
+            is_call: false,
+            args: 0,
+            limit: None,
+            own_scopes: None,
+            opened: 0,
+        };
+        seen.step = (!skipped).then_some(step);
+        let place = seen.place.clone();
+        ensure(place.path() == path, STORY, || format!("`{id}` passes at `{path}` instead of `{}`", place.path()))?;
+        if !skipped {
+            self.passed.insert((place, id.to_owned()), result.clone());
+        }
+        Ok(())
+    }
+
+    fn attempt_started(&mut self, seq: u64, frame: u64) -> Result<(), Violation> {
+        ensure(!self.is_ending, AFTER_END, || format!("an attempt begins in frame {frame}"))?;
+        if let Some(effect) = self.frame(frame)?.open {
+            self.ends(frame, Outcome::Repeated)?;
+            return self.call(seq, frame, Some(effect));
+        }
+        self.begins(frame)?;
+        let step = self.step(frame)?;
+        step.opened = 0;
+        if step.is_call { self.call(seq, frame, None) } else { Ok(()) }
+    }
+
+    /// A call is journalled: a new one, or another attempt of one of unknown fate.
+    fn call(&mut self, effect: u64, frame: u64, repeats: Option<u64>) -> Result<(), Violation> {
+        let place = self.frame(frame)?.place.clone();
+        let step = self.step(frame)?;
+        let key = CallKey { place, step_id: step.id.clone(), nth: step.failures };
+        let args = step.args;
+        self.frame(frame)?.open = Some(effect);
+        self.attempts.begin(effect, key, args, repeats)
+    }
+
+    /// The attempt that is out in a frame, if any, has its outcome.
+    fn ends(&mut self, frame: u64, outcome: Outcome) -> Result<(), Violation> {
+        match self.frame(frame)?.open.take() {
+            Some(effect) => self.attempts.settle(effect, outcome),
+            None => Ok(()),
+        }
+    }
+
+    fn opened(&mut self, frame: u64, child: u64, slot: u64, handler: bool) -> Result<(), Violation> {
+        ensure(!self.is_ending, AFTER_END, || format!("a list begins in frame {frame}"))?;
+        let step = self.step(frame)?;
+        let (id, failures, most) = (step.id.clone(), step.failures, step.limit);
+        step.opened += usize::from(!handler);
+        let seen = self.frame(frame)?;
+        seen.inner.insert(child);
+        let open = seen.inner.len() as u64;
+        ensure(handler || most.is_none_or(|most| open <= most), "no more lists are at work than the limit", || {
+            format!("{open} in frame {frame}, whose limit is {most:?}")
+        })?;
+        let place = if handler { seen.place.handler(&id) } else { seen.place.inside(&id, failures, slot as usize) };
+        self.frames.insert(child, Seen { place, ..Seen::default() });
+        Ok(())
+    }
+
+    fn closed(&mut self, frame: u64, child: u64) -> Result<(), Violation> {
+        let seen = self.frame(frame)?;
+        ensure(seen.inner.remove(&child), STORY, || format!("frame {child} ends twice"))?;
+        let closed = self.frames.remove(&child);
+        let idle = closed.is_some_and(|seen| seen.open.is_none() && seen.inner.is_empty());
+        ensure(idle, STORY, || format!("frame {child} ends while something in it is at work"))
+    }
+
+    /// A branch won a race: what the others have at work is given up.
+    fn won(&mut self, frame: u64, slot: u64) -> Result<(), Violation> {
+        let place = self.frame(frame)?.place.clone();
+        let step = self.step(frame)?;
+        let key = CallKey { place, step_id: step.id.clone(), nth: step.failures };
+        let mut lost: Vec<u64> = std::mem::take(&mut self.frame(frame)?.inner).into_iter().collect();
+        while let Some(child) = lost.pop() {
+            let Some(seen) = self.frames.remove(&child) else { continue };
+            self.attempts.give_up(|effect| seen.open == Some(effect));
+            self.gates.give_up(child);
+            lost.extend(seen.inner);
+        }
+        self.winners.insert(key, slot as usize);
+        Ok(())
+    }
+
+    pub(super) fn waits(&self, frame: u64) -> Option<Timestamp> {
+        self.frames.get(&frame)?.wait
+    }
+
+    pub(super) fn frames(&self) -> usize {
+        self.frames.len()
+    }
+
+    /// Whether some branch lost a race, so that its steps were cut off.
+    pub(super) fn has_races(&self) -> bool {
+        !self.winners.is_empty()
+    }
+
+    /// Scopes that may be needed: the outermost, and those that open lists have or leave for the join.
+    pub(super) fn scopes(&self) -> usize {
+        let own = self.frames.values().map(|seen| {
+            let lifetime = seen.step.as_ref().and_then(|step| Some((step.own_scopes?, step.opened)));
+            match lifetime {
+                Some((Lifetime::UntilAllHaveEnded, opened)) => opened,
+                Some((Lifetime::UntilItsEnd, _)) => seen.inner.len(),
+                None => 0,
+            }
+        });
+        1 + own.sum::<usize>()
+    }
+
+    /// What the journal says of things that depend on time.
+    pub(super) fn observed(&self, values: &Values) -> Observed {
+        let row = |seq: u64| values.resolve(&apiflow_core::engine::ValueRef::Row(seq));
+        Observed {
+            unknown: self.attempts.unknown(),
+            winners: self.winners.clone(),
+            gates: self.gates.ends(values),
+            cached: self.passed.iter().map(|(step, result)| (step.clone(), values.resolve(result))).collect(),
+            entered: self.entered.iter().map(|(place, seq)| (place.clone(), row(*seq))).collect(),
+        }
+    }
+
+    /// All calls with their arguments.
+    pub(super) fn calls(&self, values: &Values) -> BTreeMap<CallKey, Value> {
+        self.attempts.calls(values)
+    }
+}

@@ -1,0 +1,401 @@
+//! A worker: the driver's rules, one turn at a time, with every way in which a turn can go wrong.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use apiflow_core::engine::{Answer, Call, Effect, Event, Fact, Input, Program, Recorded, Run};
+use apiflow_core::ports::Timestamp;
+
+use super::decisions::Point;
+use super::evaluation;
+use super::fate::Kind;
+use super::history::Violation;
+use super::journal::{Commit, Journal, Poll};
+use super::values::Values;
+use super::world::{GRACE_MS, World};
+use super::world::{Load, key_of};
+
+/// Events between two snapshots of a run that never waits.
+const SNAPSHOT_EVERY: u64 = 20;
+
+/// A place where worker processes run, one after the other.
+#[derive(Default)]
+pub(crate) struct Worker {
+    /// Which process is here.
+    pub(crate) process: u32,
+    pub(crate) drive: Option<Drive>,
+    drives: u64,
+}
+
+/// A job that a worker drives.
+pub(crate) struct Drive {
+    /// Which drive of its worker it is.
+    pub(crate) number: u64,
+    pub(crate) version: u64,
+    run: Run,
+    values: Values,
+    /// Attempts that are being called.
+    out: BTreeSet<u64>,
+    facts: VecDeque<Taken>,
+    /// Attempts that this drive journalled and has not sent yet.
+    journalled: BTreeSet<u64>,
+    /// Messages taken in already.
+    seen: BTreeSet<i64>,
+    has_begun: bool,
+    snapshot_seq: u64,
+}
+
+/// A fact that a turn takes in.
+#[derive(Clone)]
+struct Taken {
+    fact: Fact,
+    message: Option<i64>,
+    inert: bool,
+}
+
+/// What is to be done about an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Task {
+    Submit,
+    Recover,
+    Cancel,
+}
+
+/// What becomes of a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fortune {
+    Good,
+    /// The process dies before it.
+    DeadBefore,
+    /// It is applied, and the process dies before it learns so.
+    DeadAfter,
+    /// The store fails.
+    FailedBefore,
+    /// The store applies it and then fails to say so.
+    FailedAfter,
+}
+
+impl Fortune {
+    const ALL: [Self; 5] = [Self::Good, Self::DeadBefore, Self::DeadAfter, Self::FailedBefore, Self::FailedAfter];
+}
+
+/// What a turn has gathered.
+#[derive(Default)]
+struct Batch {
+    events: Vec<Recorded>,
+    consumed: Vec<i64>,
+}
+
+impl Worker {
+    /// Takes the job on.
+    pub(crate) fn begin(&mut self, version: u64, journal: &Journal, program: &Arc<Program>, whole: bool) {
+        let mut run = journal.restore(program, whole);
+        let _replayed = run.take_rows();
+        self.drives += 1;
+        self.drive = Some(Drive {
+            number: self.drives,
+            version,
+            snapshot_seq: run.seq(),
+            run,
+            values: journal.values.clone(),
+            out: BTreeSet::new(),
+            facts: VecDeque::new(),
+            journalled: BTreeSet::new(),
+            seen: BTreeSet::new(),
+            has_begun: false,
+        });
+    }
+}
+
+impl Drive {
+    /// Whether a turn would have something to do.
+    pub(crate) fn has_work(&self, journal: &Journal, now: Timestamp) -> bool {
+        !self.has_begun
+            || !self.facts.is_empty()
+            || journal.inbox.keys().any(|id| !self.seen.contains(id))
+            || self.wake_at().is_some_and(|at| at <= now)
+    }
+
+    /// When something is due by itself.
+    pub(crate) fn wake_at(&self) -> Option<Timestamp> {
+        let due = |effect: Effect| match effect {
+            Effect::Wait { until, .. } => Some(until),
+            Effect::Call(call) | Effect::Cancel(call) if !self.out.contains(&call.effect) => {
+                Some(call.deadline.plus_ms(GRACE_MS))
+            }
+            Effect::Call(_) | Effect::Cancel(_) | Effect::Poll(_) | Effect::Prepare(_) | Effect::Conclude(_) => None,
+        };
+        self.run.pending().into_iter().filter_map(due).min()
+    }
+
+    /// A call came back.
+    pub(crate) fn returned(&mut self, effect: u64, answer: Answer) {
+        self.out.remove(&effect);
+        let fact = Fact::Answered { effect, answer, calls: Vec::new() };
+        self.facts.push_back(Taken { fact, message: None, inert: false });
+    }
+
+    fn take_mail(&mut self, journal: &Journal) {
+        for (id, message) in &journal.inbox {
+            if self.seen.insert(*id) {
+                let fact = serde_json::from_value(message.payload.clone()).expect("what was written can be read");
+                self.facts.push_back(Taken { fact, message: Some(*id), inert: message.inert });
+            }
+        }
+    }
+
+    /// Notes the attempts that these events begin; says whether there are any.
+    fn journal(&mut self, events: &[Recorded]) -> bool {
+        let begun: BTreeSet<u64> = events
+            .iter()
+            .filter(|recorded| matches!(recorded.event, Event::StepStarted { .. } | Event::AttemptStarted { .. }))
+            .map(|recorded| recorded.seq)
+            .collect();
+        let calls = self.run.pending().into_iter().filter_map(|effect| match effect {
+            Effect::Call(call) => Some(call.effect),
+            Effect::Cancel(_) | Effect::Poll(_) | Effect::Wait { .. } | Effect::Prepare(_) | Effect::Conclude(_) => {
+                None
+            }
+        });
+        self.journalled = calls.filter(|effect| begun.contains(effect)).collect();
+        !self.journalled.is_empty()
+    }
+
+    /// Whether something is to be sent now that no event of this turn began.
+    fn owes_call(&self, now: Timestamp) -> bool {
+        self.run.pending().iter().any(|effect| match effect {
+            Effect::Cancel(call) if call.operation.is_some() => true,
+            Effect::Call(call) | Effect::Cancel(call) => now >= call.deadline.plus_ms(GRACE_MS),
+            Effect::Prepare(_) | Effect::Conclude(_) => true,
+            Effect::Poll(_) | Effect::Wait { .. } => false,
+        })
+    }
+
+    fn commit(&mut self, batch: &Batch, release: Option<Option<Timestamp>>) -> Commit {
+        let due = self.run.seq() - self.snapshot_seq >= SNAPSHOT_EVERY;
+        let snapshot = (due || release.is_some() && self.run.seq() > self.snapshot_seq).then(|| self.run.snapshot());
+        if let Some(snapshot) = &snapshot {
+            self.snapshot_seq = snapshot.seq;
+        }
+        let ends = |event: &Event| {
+            matches!(event, Event::CancelRequested { .. } | Event::FlowEnded { .. } | Event::RaceWon { .. })
+        };
+        let ended = batch.events.iter().any(|recorded| ends(&recorded.event));
+        let mut polls = BTreeMap::new();
+        let mut polls_cleared = Vec::new();
+        for effect in self.run.pending() {
+            match effect {
+                Effect::Poll(call) => polls.extend(poll_of(&call, &batch.events).map(|poll| (call.effect, poll))),
+                Effect::Cancel(call) if ended && call.operation.is_some() => polls_cleared.push(call.effect),
+                Effect::Cancel(_)
+                | Effect::Call(_)
+                | Effect::Wait { .. }
+                | Effect::Prepare(_)
+                | Effect::Conclude(_) => {}
+            }
+        }
+        Commit {
+            version: self.version,
+            events: batch.events.clone(),
+            steps: self.run.take_rows(),
+            polls,
+            polls_cleared,
+            consumed: batch.consumed.clone(),
+            snapshot,
+            patch: self.run.patch(),
+            kept: self.values.kept(&batch.events),
+            release,
+        }
+    }
+}
+
+/// The poll of an operation that these events accept.
+fn poll_of(call: &Call, events: &[Recorded]) -> Option<Poll> {
+    let accepted = events
+        .iter()
+        .rev()
+        .find(|recorded| matches!(recorded.event, Event::OperationAccepted { effect, .. } if effect == call.effect))?;
+    let work = accepted.value.as_ref()?.get("id")?.as_str()?.to_owned();
+    Some(Poll { work, deadline: call.deadline, ready_at: call.poll_at.unwrap_or(call.deadline) })
+}
+
+impl World {
+    /// A worker takes in what has happened, commits what follows, and performs it.
+    pub(crate) fn turn(&mut self, place: usize) -> Result<(), Violation> {
+        let Some(mut drive) = self.workers[place].drive.take() else { return Ok(()) };
+        drive.has_begun = true;
+        drive.take_mail(&self.journal);
+        let taken: Vec<Taken> = std::mem::take(&mut drive.facts).into();
+        let mut batch = Batch::default();
+        let is_asked = |taken: &&Taken| matches!(taken.fact, Fact::Cancel { .. });
+        let (asked, answered): (Vec<&Taken>, Vec<&Taken>) = taken.iter().partition(is_asked);
+        for taken in asked.into_iter().chain(answered) {
+            batch.consumed.extend(taken.message);
+            let before = batch.events.len();
+            self.record(place, &mut drive, &mut batch, Input::Fact(taken.fact.clone()))?;
+            // Who has lost the job may not know yet what has its outcome; nothing will come of it.
+            if taken.inert && drive.version == self.journal.version {
+                self.watch.inert(&batch.events[before..], &taken.fact)?;
+            }
+        }
+        self.record(place, &mut drive, &mut batch, Input::Tick)?;
+        while let Some(effect) = drive.run.free() {
+            let fresh = drive.values.kept(&batch.events);
+            let cached = |key: &str| {
+                let fresh = fresh.iter().rev().find(|(known, _)| known.key == key).map(|(_, value)| value.clone());
+                fresh.or_else(|| self.journal.cached(key, self.now))
+            };
+            let input = evaluation::perform(&effect, &drive.run, &drive.values, &cached);
+            self.record(place, &mut drive, &mut batch, input)?;
+        }
+        self.watch.decided(&mut drive.run, &batch.events)?;
+        self.conclude(place, drive, batch, taken)
+    }
+
+    fn record(&mut self, place: usize, drive: &mut Drive, batch: &mut Batch, input: Input) -> Result<(), Violation> {
+        let expected = self.watch.foreseen(&drive.run, self.now, &input)?;
+        let told = self.history.is_kept().then(|| input.clone());
+        let events = drive.run.turn(self.now, input);
+        self.watch.decides_as_foreseen(expected, &events)?;
+        if let Some(input) = told.filter(|_| !events.is_empty()) {
+            self.history.tell(self.now, || format!("worker {place} takes in {}", told_input(&input)));
+            for recorded in &events {
+                self.history.tell(self.now, || format!("    #{} {}", recorded.seq, told_event(recorded)));
+            }
+        }
+        drive.values.record(&events);
+        batch.events.extend(events);
+        Ok(())
+    }
+
+    /// Commits a turn, as well as fortune has it.
+    fn conclude(&mut self, place: usize, mut drive: Drive, batch: Batch, taken: Vec<Taken>) -> Result<(), Violation> {
+        let sends = drive.journal(&batch.events);
+        let over = drive.run.status().is_final();
+        let waits = !sends && drive.out.is_empty() && !drive.owes_call(self.now);
+        let release = (over || waits).then(|| if over { None } else { drive.wake_at() });
+        if batch.events.is_empty() && batch.consumed.is_empty() && release.is_none() {
+            self.perform(place, &mut drive);
+            self.workers[place].drive = Some(drive);
+            return Ok(());
+        }
+        let fortune = Fortune::ALL[self.decisions.way(Point::Commit, Fortune::ALL.len())];
+        if fortune != Fortune::Good {
+            self.history.tell(self.now, || format!("worker {place} commits with bad fortune: {fortune:?}"));
+        }
+        let commit = drive.commit(&batch, release);
+        match fortune {
+            Fortune::DeadBefore => {
+                self.crash(place);
+                return Ok(());
+            }
+            Fortune::FailedBefore => {
+                self.abandon(taken);
+                return Ok(());
+            }
+            Fortune::Good | Fortune::DeadAfter | Fortune::FailedAfter => {}
+        }
+        let Some(version) = self.journal.commit(commit, self.now) else {
+            self.history.tell(self.now, || format!("worker {place} is refused: the job is another's"));
+            self.abandon(taken);
+            return Ok(());
+        };
+        drive.version = version;
+        self.watch.committed(&batch.events, &drive.run, &self.journal)?;
+        self.people_see(&batch.events);
+        match fortune {
+            Fortune::DeadAfter => self.crash(place),
+            Fortune::FailedAfter => self.abandon(taken),
+            Fortune::Good | Fortune::DeadBefore | Fortune::FailedBefore => {
+                if release.is_none() {
+                    self.perform(place, &mut drive);
+                    self.workers[place].drive = Some(drive);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A drive ends without its job: what had come back, and no commit took in, is left for whoever has the job.
+    fn abandon(&mut self, taken: Vec<Taken>) {
+        for taken in taken {
+            if let Taken { fact: Fact::Answered { effect, answer, .. }, message: None, .. } = taken {
+                let key = key_of(effect, &answer);
+                self.post(&key, effect, answer);
+            }
+        }
+    }
+
+    /// Sends what the last commit journalled, and settles what an earlier owner left open.
+    fn perform(&mut self, place: usize, drive: &mut Drive) {
+        for effect in drive.run.pending() {
+            match effect {
+                Effect::Call(call) if !drive.out.contains(&call.effect) => {
+                    if drive.journalled.contains(&call.effect) {
+                        self.begin(place, drive, call, Task::Submit);
+                    } else if self.now >= call.deadline.plus_ms(GRACE_MS) {
+                        self.begin(place, drive, call, Task::Recover);
+                    }
+                }
+                Effect::Cancel(call) if !drive.out.contains(&call.effect) => {
+                    if call.operation.is_some() {
+                        self.begin(place, drive, call, Task::Cancel);
+                    } else if self.now >= call.deadline.plus_ms(GRACE_MS) {
+                        self.begin(place, drive, call, Task::Recover);
+                    }
+                }
+                Effect::Cancel(call) if call.operation.is_none() && !Kind::at(&call.path).has_operation() => {
+                    self.hang_up(place, drive.number, call.effect);
+                    drive.returned(call.effect, Answer::Cancelled);
+                }
+                Effect::Call(_)
+                | Effect::Cancel(_)
+                | Effect::Poll(_)
+                | Effect::Wait { .. }
+                | Effect::Prepare(_)
+                | Effect::Conclude(_) => {}
+            }
+        }
+        drive.journalled.clear();
+    }
+
+    fn begin(&mut self, place: usize, drive: &mut Drive, call: Call, task: Task) {
+        let subject = match (task, &call.operation) {
+            (Task::Cancel, Some(operation)) => operation,
+            (Task::Cancel | Task::Submit | Task::Recover, _) => &call.args,
+        };
+        let subject = drive.values.resolve(subject);
+        let owner = (place, self.workers[place].process);
+        drive.out.insert(call.effect);
+        self.history.tell(self.now, || format!("worker {place} sends {task:?} of #{}", call.effect));
+        self.send(0, Load::Request { owner, drive: drive.number, task, call, subject });
+    }
+
+    /// Does not wait for a reply any longer; what was sent may still arrive.
+    fn hang_up(&mut self, place: usize, number: u64, awaited: u64) {
+        let process = self.workers[place].process;
+        self.flights.retain(|_, flight| match &flight.load {
+            Load::Reply { owner, drive, effect, .. } => {
+                (*owner, *drive, *effect) != ((place, process), number, awaited)
+            }
+            Load::Request { .. } | Load::Message { .. } => true,
+        });
+    }
+}
+
+fn told_input(input: &Input) -> String {
+    match input {
+        Input::Tick => "the time".to_owned(),
+        Input::Prepared { frame, prepared } => format!("what frame {frame} needs: {prepared:?}"),
+        Input::Concluded { frame, concluded } => format!("what follows in frame {frame}: {concluded:?}"),
+        Input::Fact(fact) => format!("{fact:?}"),
+    }
+}
+
+fn told_event(recorded: &Recorded) -> String {
+    let event = serde_json::to_string(&recorded.event).expect("an event is plain data");
+    match &recorded.value {
+        Some(value) => format!("{event} = {value}"),
+        None => event,
+    }
+}

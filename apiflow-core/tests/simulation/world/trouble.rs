@@ -1,0 +1,114 @@
+//! What goes wrong between two things: deaths, thefts, cancellations, stale answers.
+
+use apiflow_core::engine::{Answer, Event, Fact, Recorded, Target};
+use serde_json::json;
+
+use super::super::decisions::Point;
+use super::super::fate::error;
+use super::super::history::Violation;
+use super::World;
+use super::network::Load;
+
+impl World {
+    /// Decides what goes wrong now, if anything.
+    pub(super) fn trouble(&mut self) -> Result<(), Violation> {
+        if self.decisions.happens(Point::Cancel) && !self.cancelled {
+            self.cancelled = true;
+            self.history.tell(self.now, || "a user asks for the job's end".to_owned());
+            let fact = Fact::Cancel { reason: "not needed".to_owned(), by: None };
+            self.send(0, Load::Message { key: "cancel".to_owned(), fact, inert: false });
+        }
+        if self.decisions.happens(Point::Stale) {
+            self.stale();
+        }
+        if self.decisions.happens(Point::Early) {
+            let target = if self.decisions.happens(Point::Early) { Target::Ordinal(2) } else { Target::Any };
+            self.approve(target, false);
+        }
+        let Some(busy) = self.workers.iter().position(|worker| worker.drive.is_some()) else { return Ok(()) };
+        if self.decisions.happens(Point::Crash) {
+            self.crash(busy);
+            return Ok(());
+        }
+        let idle = self.workers.iter().position(|worker| worker.drive.is_none());
+        if let Some(idle) = idle
+            && self.journal.owner.is_some()
+            && self.decisions.happens(Point::Steal)
+        {
+            self.history.tell(self.now, || format!("the lease of worker {busy} is lost"));
+            self.claim(idle)?;
+        }
+        Ok(())
+    }
+
+    /// People see a gate close: they approve as often as it wants, and now and then they do not.
+    pub(crate) fn people_see(&mut self, events: &[Recorded]) {
+        for recorded in events {
+            let Event::GateClosed { required, .. } = &recorded.event else { continue };
+            let (approvals, disapprovals) = match self.decisions.way(Point::Gate, 5) {
+                0 => (*required, 0),
+                1 => (0, 0),
+                2 => (required - 1, 1),
+                3 => (required + 1, 0),
+                _ => (required - 1, 0),
+            };
+            for _ in 0..approvals {
+                self.approve(Target::Any, false);
+            }
+            for _ in 0..disapprovals {
+                self.approve(Target::Any, true);
+            }
+        }
+    }
+
+    fn approve(&mut self, target: Target, disapproves: bool) {
+        let number = self.next_flight;
+        let approver = number.is_multiple_of(2).then(|| "ada".to_owned());
+        let fact = Fact::Approval { target, approver, disapproves, payload: json!({"n": number % 4}) };
+        self.send(400, Load::Message { key: format!("approval-{number}"), fact, inert: false });
+    }
+
+    /// A process dies. What it was sending may arrive all the same; what comes back to it is lost.
+    pub(crate) fn crash(&mut self, place: usize) {
+        self.history.tell(self.now, || format!("worker {place} dies"));
+        let worker = &mut self.workers[place];
+        let process = worker.process;
+        worker.process += 1;
+        worker.drive = None;
+        let sent: Vec<u64> = self
+            .flights
+            .iter()
+            .filter(|(_, flight)| match &flight.load {
+                Load::Request { owner, .. } => *owner == (place, process),
+                Load::Reply { .. } | Load::Message { .. } => false,
+            })
+            .map(|(id, _)| *id)
+            .collect();
+        for id in sent {
+            if !self.decisions.happens(Point::Arrives) {
+                self.flights.remove(&id);
+            }
+        }
+    }
+
+    /// Something answers an attempt that has its outcome, or that never was.
+    fn stale(&mut self) {
+        let known = self.watch.settled();
+        let kind = self.decisions.way(Point::Stale, 4);
+        let effect = if known.is_empty() { 1 } else { known[self.decisions.way(Point::Stale, known.len())] };
+        let answer = match kind {
+            0 => Answer::Done { result: json!("stale") },
+            1 => Answer::Failed { error: error("unavailable") },
+            2 => Answer::Repeat,
+            _ => Answer::Accepted {
+                operation: json!({"id": "stale"}),
+                provider_id: None,
+                poll_at: self.now,
+                deadline: self.now,
+            },
+        };
+        let key = format!("stale-{}", self.next_flight);
+        self.history.tell(self.now, || format!("a stale answer to #{effect} is on its way: {answer:?}"));
+        self.send(0, Load::Message { key, fact: Fact::Answered { effect, answer, calls: Vec::new() }, inert: true });
+    }
+}

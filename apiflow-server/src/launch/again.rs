@@ -1,0 +1,104 @@
+//! Running a job again, whole or from one of its steps on.
+
+use apiflow_core::catalog::Catalog;
+use apiflow_core::ports::{JobBundle, StepRow};
+use apiflow_core::runtime::{TakenOver, taken_over};
+use apiflow_core::validate;
+use axum::http::StatusCode;
+use serde_json::{Map, Value, json};
+
+use super::{Launch, refuse};
+use crate::api::RerunRequest;
+use crate::problem::Problem;
+use crate::state::AppState;
+use crate::{input, show};
+
+impl Launch {
+    /// A run of what an ended job ran, with its documents as they were then.
+    pub(crate) async fn again(state: &AppState, id: &str, asked: RerunRequest) -> Result<Self, Problem> {
+        let row = show::row(state, id).await?;
+        if !row.patch.status.is_final() {
+            let message = format!("job `{id}` has not ended: wait for it, or cancel it first");
+            return Err(Problem::new(StatusCode::CONFLICT, "active", message));
+        }
+        let bundle = JobBundle { kept: std::collections::BTreeMap::new(), ..state.store.load(id).await?.bundle };
+        let catalog = Catalog { secrets: Some(state.secrets.names().await?), ..bundle.catalog.clone() };
+        refuse("the workflow", validate::workflow(&bundle.document, &catalog))?;
+        let again = Some(json!([id, asked.from, asked.confirm_unknown]));
+        let steps = all_steps(state, id).await?;
+        let from = asked.from.as_deref().map(|step| place(&bundle.document, id, step, &steps)).transpose()?;
+        let taken_over = match &from {
+            None => TakenOver::default(),
+            Some((path, step)) => taken_over(&state.runtime, id, &bundle, (path, step)).await?,
+        };
+        if !asked.confirm_unknown
+            && let Some(unknown) =
+                steps.iter().find(|row| is_unknown(row) && !taken_over.holds(&row.path, &row.step_id))
+        {
+            return Err(unconfirmed(unknown));
+        }
+        let input = match asked.input {
+            Some(input) => checked(&row.node_id, &bundle, input)?,
+            None => show::input(state, id).await?,
+        };
+        // The flow's input is what the preprocessor makes of it, as it was then.
+        let preprocess = show::was_preprocessed(state, id).await?;
+        let launch = Self::of(row.name, bundle, input);
+        Ok(Self { workflow_id: row.workflow_id, node_id: row.node_id, preprocess, taken_over, again, ..launch })
+    }
+}
+
+/// Checks an edited input as that of a first run is checked.
+fn checked(node: &Option<String>, bundle: &JobBundle, input: Map<String, Value>) -> Result<Value, Problem> {
+    let Some(node) = node else { return input::checked(bundle.document.get("schema"), input) };
+    let declared = bundle.catalog.nodes.get(node);
+    let connector = declared.and_then(|node| bundle.catalog.connectors.get(&node.connector_id));
+    if let (Some(node), Some(connector)) = (declared, connector) {
+        let plan = apiflow_core::call::plan(node, connector)
+            .map_err(|found| Problem::not_runnable(format!("node `{}` cannot run", node.id), found))?;
+        plan.arguments(&input).map_err(|error| input::refused(&error))?;
+    }
+    Ok(Value::Object(input))
+}
+
+async fn all_steps(state: &AppState, job: &str) -> Result<Vec<StepRow>, Problem> {
+    let mut steps = Vec::new();
+    loop {
+        let after = steps.last().map_or(0, |row: &StepRow| row.ordinal);
+        let page = state.store.steps(job, after, 500).await?;
+        if page.is_empty() {
+            return Ok(steps);
+        }
+        steps.extend(page);
+    }
+}
+
+/// The modules around a step and its id: of a step that ran, or of a module of the outermost list that did not.
+fn place(document: &Value, job: &str, step: &str, steps: &[StepRow]) -> Result<(String, String), Problem> {
+    let ordinal = step.parse::<u64>().ok();
+    // A step of that id is meant before one of that number; the one that ran last is the one that failed.
+    let named = steps.iter().rev().find(|row| row.step_id == step);
+    if let Some(row) = named.or_else(|| steps.iter().find(|row| Some(row.ordinal) == ordinal)) {
+        return Ok((row.path.clone(), row.step_id.clone()));
+    }
+    let modules = document.pointer("/value/modules").and_then(Value::as_array).into_iter().flatten();
+    if modules.into_iter().any(|module| module["id"] == step) {
+        return Ok((String::new(), step.to_owned()));
+    }
+    let message = format!("job `{job}` has no step `{step}`; `GET /api/v1/jobs/{job}/steps` lists them");
+    Err(Problem::fault("/from", message))
+}
+
+fn is_unknown(row: &StepRow) -> bool {
+    row.error.as_ref().is_some_and(|error| error["name"] == "submit_unknown")
+}
+
+fn unconfirmed(row: &StepRow) -> Problem {
+    let url = row.error.as_ref().and_then(|error| error["url"].as_str()).unwrap_or_default();
+    let message = format!(
+        "whether the provider took the work of step `{}` is unknown ({url}): it may be paid twice; look at the \
+         provider's list, and give `\"confirm_unknown\": true` to send it again",
+        row.step_id
+    );
+    Problem::new(StatusCode::CONFLICT, "confirm_unknown", message)
+}

@@ -1,0 +1,120 @@
+//! The page behind an approval link: works without scripts and without an account.
+
+use super::{BTreeMap, Html, LinkAnswer, Map, Question, Value};
+use crate::api::ResumeAction;
+use crate::problem::Problem;
+
+/// The prefix of a form's own fields, so that they do not meet those of the page.
+const FIELD: &str = "field.";
+
+/// What is asked for, with buttons to answer.
+pub(super) fn page(question: &Question) -> Html<String> {
+    let Question { name, step, open, approval, form, .. } = question;
+    if !open {
+        return framed("Answered", &format!("<p>Step <b>{}</b> no longer waits for an approval.</p>", text(step)));
+    }
+    let until = approval.as_ref().map(|approval| format!("<p>Open until {}.</p>", text(&approval.until)));
+    let fields: String = properties(form).map(|(name, schema)| field(name, schema, form)).collect();
+    framed(
+        "Approval",
+        &format!(
+            "<p>The job <b>{}</b> waits after step <b>{}</b>.</p>{}<form method=\"post\">{fields}\
+             <p><label>Your name <input name=\"approver\" autocomplete=\"name\"></label></p>\
+             <p><button name=\"action\" value=\"resume\">Approve</button> \
+             <button name=\"action\" value=\"cancel\" formnovalidate>Disapprove</button></p></form>",
+            text(name),
+            text(step),
+            until.unwrap_or_default(),
+        ),
+    )
+}
+
+/// Says that an answer was taken.
+pub(super) fn thanks(action: ResumeAction) -> Html<String> {
+    match action {
+        ResumeAction::Resume => framed("Approved", "<p>Thank you: the job goes on.</p>"),
+        ResumeAction::Cancel => framed("Disapproved", "<p>Thank you: the job does not go on.</p>"),
+    }
+}
+
+/// Reads what the page's form sends; fields get the types of the schema.
+pub(super) fn read(schema: &Value, body: &[u8]) -> Result<LinkAnswer, Problem> {
+    let given: BTreeMap<String, String> = serde_urlencoded::from_bytes(body)
+        .map_err(|error| Problem::malformed(format!("the form cannot be read: {error}")))?;
+    let action = match given.get("action").map(String::as_str) {
+        Some("resume") => ResumeAction::Resume,
+        Some("cancel") => ResumeAction::Cancel,
+        Some(_) | None => return Err(Problem::malformed("`action` must be `resume` or `cancel`")),
+    };
+    let mut payload = Map::new();
+    for (name, schema) in properties(schema) {
+        let value = given.get(&format!("{FIELD}{name}")).map(String::as_str).unwrap_or_default();
+        if let Some(value) = typed(schema, value) {
+            payload.insert(name.clone(), value);
+        }
+    }
+    let payload = if schema.is_object() { Value::Object(payload) } else { Value::Null };
+    let approver = given.get("approver").map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
+    Ok(LinkAnswer { action, payload, approver })
+}
+
+/// A field's text as its type; an empty text is a field that was left out.
+fn typed(schema: &Value, value: &str) -> Option<Value> {
+    match schema["type"].as_str() {
+        Some("boolean") => Some(Value::Bool(!value.is_empty())),
+        _ if value.is_empty() => None,
+        Some("number" | "integer") => Some(serde_json::from_str(value).unwrap_or_else(|_| value.into())),
+        Some("object" | "array") => Some(serde_json::from_str(value).unwrap_or_else(|_| value.into())),
+        Some(_) | None => Some(value.into()),
+    }
+}
+
+fn properties(schema: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    schema.get("properties").and_then(Value::as_object).into_iter().flatten()
+}
+
+fn field(name: &str, schema: &Value, form: &Value) -> String {
+    let label = schema["title"].as_str().or(schema["description"].as_str()).unwrap_or(name);
+    let wanted = form["required"].as_array().is_some_and(|names| names.iter().any(|wanted| wanted == name));
+    let required = if wanted { " required" } else { "" };
+    let (label, name) = (text(label), text(&format!("{FIELD}{name}")));
+    let default = schema["default"].as_str().map_or_else(|| plain(&schema["default"]), str::to_owned);
+    let default = text(&default);
+    if let Some(choices) = schema["enum"].as_array() {
+        let option = |choice: &Value| format!("<option>{}</option>", text(&plain(choice)));
+        let options: String = choices.iter().map(option).collect();
+        return format!("<p><label>{label} <select name=\"{name}\"{required}>{options}</select></label></p>");
+    }
+    let kind = match schema["type"].as_str() {
+        Some("boolean") => {
+            return format!("<p><label><input type=\"checkbox\" name=\"{name}\" value=\"true\"> {label}</label></p>");
+        }
+        Some("number") => "type=\"number\" step=\"any\"",
+        Some("integer") => "type=\"number\" step=\"1\"",
+        Some(_) | None => "type=\"text\"",
+    };
+    format!("<p><label>{label} <input {kind} name=\"{name}\" value=\"{default}\"{required}></label></p>")
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
+    }
+}
+
+/// A text inside a page or an attribute.
+fn text(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+fn framed(title: &str, body: &str) -> Html<String> {
+    Html(format!(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title} – apiflow</title>\
+         <meta name=\"viewport\" content=\"width=device-width\"><meta name=\"robots\" content=\"noindex\">\
+         <style>:root{{color-scheme:light dark}}body{{font:1rem/1.5 system-ui;max-width:32rem;margin:4rem auto;padding:0 1rem}}\
+         label{{display:block}}input:not([type=checkbox]),select{{width:100%;font:inherit;padding:.4rem}}\
+         button{{font:inherit;padding:.5rem 1rem;min-height:2.75rem}}</style></head><body><main><h1>{title}</h1>{body}</main></body></html>"
+    ))
+}

@@ -1,0 +1,72 @@
+//! Slots of jobs that share a concurrency key, on Postgres: whoever decides about a key has its lock.
+
+use sqlx::{PgConnection, PgPool};
+
+use super::now;
+use crate::slots::{self, Counts, LOOKED_AT, WaitingColumns};
+
+const LOOK_KEYS: &str = slots::look_keys!(now!());
+const LOCK: &str = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))";
+/// A row that a commit changes meanwhile is left to be looked at again: so nobody waits for another in a circle.
+const LOOKED: &str = concat!(
+    "WITH looked AS (SELECT job_id FROM job_slots WHERE key = $1 AND look_at <= ",
+    now!(),
+    " FOR UPDATE SKIP LOCKED) UPDATE job_slots SET look_at = ",
+    slots::next_look!(now!()),
+    " FROM looked WHERE job_slots.job_id = looked.job_id"
+);
+const REMOVE: &str = "DELETE FROM job_slots WHERE key = $1 AND state = 'over' AND look_at IS NULL";
+const COUNT: &str = slots::count!(now!());
+/// A job's row before its slot, as everybody does; and in the order of commits.
+const LOCK_JOBS: &str = "SELECT FROM jobs WHERE id = ANY($1) ORDER BY id FOR UPDATE";
+const HOLD: &str = "UPDATE job_slots SET state = 'held' WHERE job_id = ANY($1) AND state = 'waiting' RETURNING job_id";
+const WAKE: &str = concat!("UPDATE jobs SET due_at = ", now!(), " WHERE owner IS NULL AND id = ANY($1)");
+const PASS: &str = concat!(
+    "WITH job AS (SELECT id FROM jobs WHERE id = $1 FOR UPDATE), \
+     passed AS (UPDATE job_slots SET state = 'passed', look_at = ",
+    now!(),
+    " FROM job WHERE job_slots.job_id = job.id AND state = 'waiting' RETURNING job_id) \
+     UPDATE jobs SET due_at = ",
+    now!(),
+    " FROM passed WHERE jobs.id = passed.job_id AND owner IS NULL"
+);
+
+/// Lets a job go without a slot.
+pub(super) async fn pass(pool: &PgPool, job: &str) -> Result<(), sqlx::Error> {
+    sqlx::query(PASS).bind(job).execute(pool).await.map(|_| ())
+}
+
+/// Gives away the slots that are free.
+pub(super) async fn give(pool: &PgPool) -> Result<(), sqlx::Error> {
+    let keys: Vec<(String,)> = sqlx::query_as(LOOK_KEYS).fetch_all(pool).await?;
+    for (key,) in keys {
+        // One lock a transaction: so nobody waits for another in a circle.
+        let mut transaction = pool.begin().await?;
+        give_of(&mut transaction, &key).await?;
+        transaction.commit().await?;
+    }
+    Ok(())
+}
+
+async fn give_of(connection: &mut PgConnection, key: &str) -> Result<(), sqlx::Error> {
+    sqlx::query(LOCK).bind(key).execute(&mut *connection).await?;
+    // What is noted as looked at comes before the look: whatever changes after that is noted anew.
+    sqlx::query(LOOKED).bind(key).execute(&mut *connection).await?;
+    sqlx::query(REMOVE).bind(key).execute(&mut *connection).await?;
+    let mut counts = Counts::of(sqlx::query_as(COUNT).bind(key).fetch_one(&mut *connection).await?);
+    loop {
+        let waiting: Vec<WaitingColumns> =
+            sqlx::query_as(slots::WAITING).bind(key).bind(LOOKED_AT as i64).fetch_all(&mut *connection).await?;
+        let admitted = counts.admit(key, waiting);
+        if admitted.is_empty() {
+            return Ok(());
+        }
+        sqlx::query(LOCK_JOBS).bind(&admitted).execute(&mut *connection).await?;
+        let held: Vec<(String,)> = sqlx::query_as(HOLD).bind(&admitted).fetch_all(&mut *connection).await?;
+        let held: Vec<String> = held.into_iter().map(|(job,)| job).collect();
+        sqlx::query(WAKE).bind(&held).execute(&mut *connection).await?;
+        if admitted.len() < LOOKED_AT {
+            return Ok(());
+        }
+    }
+}

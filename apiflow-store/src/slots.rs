@@ -1,0 +1,78 @@
+//! Slots of jobs that share a concurrency key: what both databases decide alike.
+
+use apiflow_core::ports::Concurrency;
+
+use crate::rows::{int, number};
+
+/// Jobs that wait and are looked at together.
+pub(crate) const LOOKED_AT: usize = 64;
+
+/// `job_id`, `size` and `window_ms` of a job that waits.
+pub(crate) type WaitingColumns = (String, i64, Option<i64>);
+
+/// The window of a job, in milliseconds.
+pub(crate) fn window_ms(concurrency: &Concurrency) -> Option<i64> {
+    concurrency.window_s.map(|seconds| int(seconds.saturating_mul(1_000)).min(i64::MAX / 2))
+}
+
+/// How many jobs of a key have a slot, and how many count in their windows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Counts {
+    held: u64,
+    recent: u64,
+}
+
+impl Counts {
+    pub(crate) fn of((held, recent): (i64, i64)) -> Self {
+        Self { held: number(held), recent: number(recent) }
+    }
+
+    /// The jobs that get a slot, of those that wait in this order; counts them.
+    pub(crate) fn admit(&mut self, key: &str, waiting: Vec<WaitingColumns>) -> Vec<String> {
+        let mut admitted = Vec::new();
+        for (job, size, window) in waiting {
+            let window_s = window.map(|ms| number(ms) / 1_000);
+            let asked = Concurrency { key: key.to_owned(), limit: number(size), window_s };
+            if !asked.fits(self.held, self.recent) {
+                break;
+            }
+            self.held += 1;
+            self.recent += u64::from(window_s.is_some());
+            admitted.push(job);
+        }
+        admitted
+    }
+}
+
+/// The keys that are to be looked at.
+macro_rules! look_keys {
+    ($now:expr) => {
+        concat!("SELECT DISTINCT key FROM job_slots WHERE look_at <= ", $now, " LIMIT 64")
+    };
+}
+pub(crate) use look_keys;
+
+/// What becomes of `look_at` once a key was looked at: the end of the start's own window, if it counts still.
+macro_rules! next_look {
+    ($now:expr) => {
+        concat!("CASE WHEN started_at + window_ms > ", $now, " THEN started_at + window_ms END")
+    };
+}
+pub(crate) use next_look;
+
+/// [`Counts`] of a key.
+macro_rules! count {
+    ($now:expr) => {
+        concat!(
+            "SELECT COUNT(*) FILTER (WHERE state = 'held'), COUNT(*) FILTER (WHERE window_ms IS NOT NULL \
+                 AND (started_at + window_ms > ",
+            $now,
+            " OR state = 'held' AND started_at IS NULL)) FROM job_slots WHERE key = $1 AND state IN ('held', 'over')"
+        )
+    };
+}
+pub(crate) use count;
+
+/// The jobs that wait, in their order.
+pub(crate) const WAITING: &str = "SELECT job_id, size, window_ms FROM job_slots WHERE key = $1 AND state = 'waiting' \
+     ORDER BY priority DESC, created_at, job_id LIMIT $2";
