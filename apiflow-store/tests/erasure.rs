@@ -66,7 +66,7 @@ fn text(index: usize) -> String {
 }
 
 fn is_erased(index: usize) -> bool {
-    index % 3 != 0
+    !index.is_multiple_of(3)
 }
 
 /// Whether a file or its log holds a text.

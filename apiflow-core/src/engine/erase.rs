@@ -160,8 +160,8 @@ impl Eraser {
             | Event::ApprovalReceived { .. }
             | Event::GateClosed { .. }
             | Event::GateFailed { .. }
-            | Event::TimedOut { .. }
             | Event::RaceWon { .. }
+            | Event::TimedOut { .. }
             | Event::SleepStarted { .. }
             | Event::Advanced { .. }
             | Event::FrameOpened { .. }
@@ -195,8 +195,8 @@ impl Eraser {
             | Event::ApprovalReceived { .. }
             | Event::GateClosed { .. }
             | Event::GatePassed { .. }
-            | Event::TimedOut { .. }
             | Event::RaceWon { .. }
+            | Event::TimedOut { .. }
             | Event::SleepStarted { .. }
             | Event::Advanced { .. }
             | Event::FrameOpened { .. }
@@ -288,13 +288,8 @@ mod tests {
         let Some(Effect::Prepare(asked)) = run.free() else { panic!("a step can begin") };
         let prepared = Prepared::Inputs { args: json!({"a": 1}), cache: None, timeout_ms: 1_000, bound_ms: None };
         take(&mut run, Input::Prepared { frame: asked.frame, prepared, bound_ms: None });
-        let open = run.pending().into_iter().find_map(|effect| match effect {
-            Effect::Call(call) => Some(call.effect),
-            Effect::Prepare(_) | Effect::Conclude(_) | Effect::Cancel(_) | Effect::Poll(_) | Effect::Wait { .. } => {
-                None
-            }
-        });
-        let effect = open.expect("a call is open");
+        let Some(Effect::Call(call)) = run.pending().into_iter().next() else { panic!("a call is open") };
+        let effect = call.effect;
         take(&mut run, Input::Fact(Fact::Cancel { reason: String::new(), by: None }));
         let operation = json!({"id": "p-1"});
         let accepted = Answer::Accepted { operation, provider_id: None, poll_at: NOW, deadline: NOW };
@@ -315,12 +310,10 @@ mod tests {
             gone.extend(eraser.event(recorded.seq, recorded.at, &recorded.event).values);
         }
         let values = journal.iter().filter(|recorded| recorded.value.is_some() && gone.contains(&recorded.seq));
-        let name = |recorded: &Recorded| match recorded.event {
-            Event::Created { .. } => "input",
-            Event::StepStarted { .. } => "arguments",
-            Event::OperationAccepted { .. } => "operation",
-            Event::JobFinished { .. } => "output",
-            _ => "other",
+        let names = [("created", "input"), ("step_started", "arguments"), ("operation_accepted", "operation")];
+        let name = |recorded: &Recorded| {
+            let body = serde_json::to_value(&recorded.event).expect("an event is plain data");
+            names.iter().find(|(word, _)| body["type"] == *word).map_or("output", |(_, name)| name)
         };
         values.map(name).collect()
     }

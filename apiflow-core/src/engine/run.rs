@@ -131,7 +131,11 @@ impl Run {
                 .and_then(|ending| ending.output.as_ref())
                 .map(|output| serde_json::to_value(output).expect("a reference is plain data")),
             error: ending.and_then(|ending| ending.error.clone()),
-            erase_at: self.control.finished_at.filter(|_| finished).and_then(|end| self.program.next_erasure(end, None)),
+            erase_at: self
+                .control
+                .finished_at
+                .filter(|_| finished)
+                .and_then(|end| self.program.next_erasure(end, None)),
         }
     }
 
@@ -217,7 +221,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::engine::{Answer, Fact, Prepared};
+    use crate::engine::{Answer, Ask, Fact, Prepared};
     use crate::ports::JobBundle;
 
     const NOW: Timestamp = Timestamp(0);
@@ -239,19 +243,21 @@ mod tests {
     /// Begins all steps that can begin.
     fn begin(run: &mut Run) {
         while let Some(Effect::Prepare(asked)) = run.free() {
-            let prepared = match asked.ask {
-                crate::engine::Ask::Items { .. } => Prepared::Items { items: vec![json!(1), json!(2)], limit: None },
-                _ => Prepared::Inputs { args: json!({}), cache: None, timeout_ms: 1_000, bound_ms: None },
+            let prepared = if matches!(asked.ask, Ask::Items { .. }) {
+                Prepared::Items { items: vec![json!(1), json!(2)], limit: None }
+            } else {
+                Prepared::Inputs { args: json!({}), cache: None, timeout_ms: 1_000, bound_ms: None }
             };
-            run.turn(NOW, Input::Prepared { frame: asked.frame, prepared });
+            run.turn(NOW, Input::Prepared { frame: asked.frame, prepared, bound_ms: None });
         }
     }
 
+    fn call_of(effect: Effect) -> Option<u64> {
+        if let Effect::Call(call) = effect { Some(call.effect) } else { None }
+    }
+
     fn answer_first(run: &mut Run) {
-        let open = run.pending().into_iter().find_map(|effect| match effect {
-            Effect::Call(call) => Some(call.effect),
-            _ => None,
-        });
+        let open = run.pending().into_iter().find_map(call_of);
         let effect = open.expect("a call is open");
         run.turn(NOW, Input::Fact(Fact::Answered { effect, answer: Answer::Done { result: json!(1) }, calls: vec![] }));
         begin(run);
