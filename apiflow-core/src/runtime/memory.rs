@@ -13,8 +13,8 @@ use serde_json::Value;
 
 use self::state::State;
 use crate::ports::{
-    CallRecord, Claim, Clock, Commit, Created, DueErasure, DuePoll, Erasure, EventRow, InboxMessage, JobFilter, JobRow, Loaded, NewJob,
-    Renewed, StepRow, Store, StoreError, Timestamp,
+    CallRecord, Claim, Clock, Commit, Created, DueErasure, DuePoll, Erasure, EventRow, Following, InboxMessage,
+    JobFilter, JobRow, Loaded, NewJob, Renewed, StepRow, Store, StoreError, Timestamp,
 };
 
 /// Keeps jobs in memory; everything is gone with the process.
@@ -82,6 +82,10 @@ impl Store for MemoryStore {
         Ok(self.lock().find(job).map_or_else(Vec::new, job::Job::inbox))
     }
 
+    async fn follow(&self, following: Following) -> Result<bool, StoreError> {
+        self.lock().follow(following)
+    }
+
     async fn take_polls(&self, limit: u32, lease: Duration) -> Result<Vec<DuePoll>, StoreError> {
         Ok(self.lock().take_polls(limit, self.clock.now(), self.later(lease)))
     }
@@ -138,7 +142,7 @@ impl Store for MemoryStore {
     }
 
     async fn calls(&self, job: &str, step: u64) -> Result<Vec<CallRecord>, StoreError> {
-        Ok(self.lock().find(job).map_or_else(Vec::new, |found| found.calls(step)))
+        Ok(self.lock().find(job).map_or_else(Vec::new, |found| CallRecord::joined(found.calls(step))))
     }
 
     async fn delete_job(&self, job: &str) -> Result<(), StoreError> {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use apiflow_core::ports::{
-    CallRecord, Claim, Commit, Created, DueErasure, DuePoll, Erasure, EventRow, InboxMessage, JobFilter, JobRow, Loaded, NewJob, Renewed,
-    StepRow, Store, StoreError, Timestamp,
+    CallRecord, Claim, Commit, Created, DueErasure, DuePoll, Erasure, EventRow, Following, InboxMessage, JobFilter,
+    JobRow, Loaded, NewJob, Renewed, StepRow, Store, StoreError, Timestamp,
 };
 use async_trait::async_trait;
 use serde_json::Value;
@@ -27,16 +27,16 @@ const CLAIM: &str = concat!(
          WHERE jobs.priority = level.priority AND due_at <= ",
     now!(),
     " ORDER BY due_at, id LIMIT $2 FOR UPDATE SKIP LOCKED) AS found LIMIT $2), \
-     claimed AS (UPDATE jobs SET owner = $1, version = version + 1, due_at = ",
+     claimed AS (UPDATE jobs SET owner = $1, version = version + 1, tries = tries + 1, due_at = ",
     now!(),
-    " + $3 FROM due WHERE jobs.id = due.id RETURNING jobs.priority, due.due_at, jobs.id, jobs.version), \
+    " + $3 FROM due WHERE jobs.id = due.id RETURNING jobs.priority, due.due_at, jobs.id, jobs.version, jobs.tries), \
      started AS (UPDATE job_slots SET started_at = ",
     now!(),
     ", look_at = ",
     now!(),
     " + window_ms FROM claimed WHERE job_slots.job_id = claimed.id AND state = 'held' AND started_at IS NULL) \
-     SELECT -priority, due_at, id, version FROM claimed \
-     UNION ALL SELECT 0, 0, NULL, 0 WHERE EXISTS (SELECT FROM job_slots WHERE look_at <= ",
+     SELECT -priority, due_at, id, version, tries FROM claimed \
+     UNION ALL SELECT 0, 0, NULL, 0, 0 WHERE EXISTS (SELECT FROM job_slots WHERE look_at <= ",
     now!(),
     ")"
 );
@@ -192,6 +192,15 @@ impl Store for PostgresStore {
         rows::all(inbox, rows::message)
     }
 
+    async fn follow(&self, following: Following) -> Result<bool, StoreError> {
+        let noted = sqlx::query(sql::FOLLOW)
+            .bind(&following.provider)
+            .bind(&following.provider_id)
+            .bind(&following.job)
+            .bind(int(following.effect));
+        Ok(noted.fetch_optional(&self.pool).await.map_err(backend)?.is_some())
+    }
+
     async fn take_polls(&self, limit: u32, lease: Duration) -> Result<Vec<DuePoll>, StoreError> {
         let taken: Vec<PollColumns> = sqlx::query_as(TAKE_POLLS)
             .bind(i64::from(limit))
@@ -277,7 +286,7 @@ impl Store for PostgresStore {
 
     async fn calls(&self, job: &str, step: u64) -> Result<Vec<CallRecord>, StoreError> {
         let calls = sqlx::query_as(sql::CALLS).bind(job).bind(int(step)).fetch_all(&self.pool).await;
-        rows::all(calls.map_err(backend)?, rows::call_record)
+        rows::all(calls.map_err(backend)?, rows::call_record).map(CallRecord::joined)
     }
 
     async fn delete_job(&self, job: &str) -> Result<(), StoreError> {
@@ -294,16 +303,17 @@ impl Store for PostgresStore {
 impl PostgresStore {
     /// Claims jobs that are due; says too whether slots may be free.
     async fn take_due(&self, worker: &str, limit: u32, lease: Duration) -> Result<(Vec<Claim>, bool), sqlx::Error> {
-        let mut found: Vec<(i32, i64, Option<String>, i64)> = sqlx::query_as(CLAIM)
+        let mut found: Vec<(i32, i64, Option<String>, i64, i64)> = sqlx::query_as(CLAIM)
             .bind(worker)
             .bind(i64::from(limit))
             .bind(milliseconds(lease))
             .fetch_all(&self.pool)
             .await?;
         found.sort();
-        let slots_are_free = found.iter().any(|(_, _, job, _)| job.is_none());
-        let claims =
-            found.into_iter().filter_map(|(_, _, job, version)| Some(Claim { job: job?, version: number(version) }));
+        let slots_are_free = found.iter().any(|(_, _, job, ..)| job.is_none());
+        let claims = found.into_iter().filter_map(|(_, _, job, version, tries)| {
+            Some(Claim { job: job?, version: number(version), tries: u32::try_from(tries).unwrap_or(u32::MAX) })
+        });
         Ok((claims.collect(), slots_are_free))
     }
 
