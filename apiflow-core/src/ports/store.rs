@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Timestamp;
 use crate::catalog::Catalog;
@@ -308,7 +308,7 @@ pub struct CallRecord {
     pub duration_ms: u64,
     /// The request: `{method, url, headers, body}`, with secrets as their names.
     pub request: Value,
-    /// The reply: `{status, headers, excerpt, size_bytes}`, or `{error}`; null while none has come.
+    /// The reply: `{status, headers, excerpt, size_bytes}`, or `{error}`; empty while none has come.
     pub reply: Value,
 }
 
@@ -322,7 +322,7 @@ impl CallRecord {
         let mut joined: Vec<Self> = Vec::with_capacity(records.len());
         for record in records {
             let sent = |known: &&mut Self| {
-                known.purpose == Self::SUBMIT && known.attempt == record.attempt && known.reply.is_null()
+                known.purpose == Self::SUBMIT && known.attempt == record.attempt && known.reply == json!({})
             };
             match joined.iter_mut().find(sent).filter(|_| record.purpose == Self::SUBMIT && record.request.is_null()) {
                 Some(known) => *known = Self { request: std::mem::take(&mut known.request), ..record },

@@ -125,7 +125,7 @@ async fn a_call_under_way_is_shown_and_its_reply_when_it_came() {
     let step = bench.steps().await[0].ordinal;
     let under_way = bench.store.calls("job", step).await.expect("calls");
     assert_eq!(under_way.len(), 1);
-    assert_eq!((under_way[0].purpose.as_str(), &under_way[0].reply), ("submit", &Value::Null));
+    assert_eq!((under_way[0].purpose.as_str(), &under_way[0].reply), ("submit", &json!({})));
     assert_eq!(under_way[0].request["method"], "POST");
     assert_eq!(bench.ended().await.patch.status, JobStatus::Completed);
     let ended = bench.store.calls("job", step).await.expect("calls");

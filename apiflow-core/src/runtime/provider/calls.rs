@@ -100,7 +100,7 @@ pub(in crate::runtime) fn about_to_send(call: &Call, request: &HttpRequest) -> C
         at: call.started_at,
         duration_ms: 0,
         request: template::display(request),
-        reply: Value::Null,
+        reply: json!({}),
     }
 }
 
