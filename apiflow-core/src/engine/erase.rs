@@ -137,7 +137,7 @@ impl Eraser {
     fn values(&self, seq: u64, event: &Event) -> Vec<u64> {
         let mut values = vec![seq];
         match event {
-            Event::GatePassed { taken, .. } => values.extend(taken),
+            Event::GatePassed { taken, .. } | Event::GateFailed { taken, .. } => values.extend(taken),
             Event::StepPassed { result: ValueRef::Row(row), .. }
             | Event::StepCompleted { result: Some(ValueRef::Row(row)), .. }
             | Event::AttemptFailed { result: Some(ValueRef::Row(row)), .. }
@@ -159,7 +159,6 @@ impl Eraser {
             | Event::StepFailed { .. }
             | Event::ApprovalReceived { .. }
             | Event::GateClosed { .. }
-            | Event::GateFailed { .. }
             | Event::RaceWon { .. }
             | Event::TimedOut { .. }
             | Event::SleepStarted { .. }

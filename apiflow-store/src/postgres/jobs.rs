@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use apiflow_core::ports::{
-    CallRecord, Claim, Commit, Created, DueErasure, DuePoll, Erasure, EventRow, InboxMessage, JobFilter, JobRow, Loaded, NewJob, Renewed,
-    StepRow, Store, StoreError, Timestamp,
+    CallRecord, Claim, Commit, Created, DueErasure, DuePoll, Erasure, EventRow, InboxMessage, JobFilter, JobRow,
+    Loaded, NewJob, Renewed, StepRow, Store, StoreError, Timestamp,
 };
 use async_trait::async_trait;
 use serde_json::Value;
