@@ -7,7 +7,7 @@ use apiflow_core::catalog::{Catalog, check_call, check_connector, parse_connecto
 use apiflow_core::diagnostic::Diagnostic;
 use apiflow_core::layout::{LayoutOptions, layout};
 use apiflow_core::openflow::OpenFlow;
-use apiflow_core::{expression, openflow, validate};
+use apiflow_core::{code, expression, openflow, validate};
 use clap::ValueEnum;
 use serde_json::{Map, Value};
 
@@ -118,13 +118,7 @@ pub(super) fn run(case: &Case, plant: Option<Plant>) -> Result {
             Err(_) => Ok(()),
         },
         Target::Expression => an_expression(&text),
-        Target::Code => {
-            for language in expression::LANGUAGES {
-                let fault = expression::inline(&text, language).err();
-                in_text(&text, fault.and_then(|fault| fault.span))?;
-            }
-            Ok(())
-        }
+        Target::Code => in_text(&text, code::read(&text).err().and_then(|fault| fault.span)),
     }
 }
 
