@@ -23,9 +23,10 @@ const DELIVERIES: u32 = 8;
 
 /// Drives a job until it waits, ends, or is lost to another worker.
 pub(super) async fn drive(inner: &Arc<Inner>, claim: Claim) {
-    let mailbox = inner.hub.enter(&claim.job);
-    let outcome = driven(inner, &claim, &mailbox).await;
-    inner.hub.leave(&claim.job, &mailbox);
+    let outcome = {
+        let entered = inner.hub.enter(&claim.job);
+        driven(inner, &claim, entered.mailbox()).await
+    };
     match outcome {
         Ok(()) => {}
         Err(StoreError::Fenced { job }) => tracing::info!(job, "the job is another worker's now"),

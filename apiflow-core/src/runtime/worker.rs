@@ -23,7 +23,9 @@ pub(super) async fn work(inner: &Arc<Inner>, stop: impl Future<Output = ()> + Se
     let mut drives = JoinSet::new();
     let mut polls = JoinSet::new();
     let seats = Arc::new(Semaphore::new(inner.settings.concurrency as usize));
-    let heartbeat = tokio::spawn(renew(inner.clone()));
+    // Ends with this future, also where it is dropped: what nobody drives any more must not be held.
+    let mut heartbeat = JoinSet::new();
+    heartbeat.spawn(renew(inner.clone()));
     loop {
         while drives.try_join_next().is_some() {}
         while polls.try_join_next().is_some() {}
@@ -55,7 +57,7 @@ pub(super) async fn work(inner: &Arc<Inner>, stop: impl Future<Output = ()> + Se
     if tokio::time::timeout(inner.settings.lease, ended).await.is_err() {
         tracing::warn!("calls that are still open are cut off; what became of them is found out at the next start");
     }
-    heartbeat.abort();
+    heartbeat.shutdown().await;
 }
 
 /// Takes what is due; says whether there was anything.
