@@ -64,6 +64,9 @@ impl Answers for Fates<'_> {
         if self.observed.unknown.contains(key) {
             return Err(error("submit_unknown"));
         }
+        if self.observed.not_sent.contains(key) {
+            return Err(error("InternalError"));
+        }
         let kind = Kind::at(path);
         let fate = Fate::named(self.seed, &name_of(kind, &key.step_id, u64::from(key.nth) + 1, args), kind);
         if kind.is_repeatable() && fate.way != Way::Well {
