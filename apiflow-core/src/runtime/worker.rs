@@ -61,7 +61,9 @@ pub(super) async fn work(inner: &Arc<Inner>, stop: impl Future<Output = ()> + Se
         polls: JoinSet::new(),
         erasures: JoinSet::new(),
     };
-    let heartbeat = tokio::spawn(renew(inner.clone()));
+    // Ends with this future, also where it is dropped: what nobody drives any more must not be held.
+    let mut heartbeat = JoinSet::new();
+    heartbeat.spawn(renew(inner.clone()));
     loop {
         under_way.reap();
         let took = take(inner, &mut under_way).await;
@@ -88,7 +90,7 @@ pub(super) async fn work(inner: &Arc<Inner>, stop: impl Future<Output = ()> + Se
     if tokio::time::timeout(inner.settings.lease, under_way.end()).await.is_err() {
         tracing::warn!("calls that are still open are cut off; what became of them is found out at the next start");
     }
-    heartbeat.abort();
+    heartbeat.shutdown().await;
 }
 
 /// Takes what is due; says whether there was anything.
