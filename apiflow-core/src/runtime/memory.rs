@@ -13,8 +13,8 @@ use serde_json::Value;
 
 use self::state::State;
 use crate::ports::{
-    CallRecord, Claim, Clock, Commit, Created, DueErasure, DuePoll, Erasure, EventRow, InboxMessage, JobFilter, JobRow, Loaded, NewJob,
-    Renewed, StepRow, Store, StoreError, Timestamp,
+    CallRecord, Claim, Clock, Commit, Created, DueErasure, DuePoll, Erasure, EventRow, InboxMessage, JobFilter, JobRow,
+    Loaded, NewJob, Renewed, StepRow, Store, StoreError, Timestamp,
 };
 
 /// Keeps jobs in memory; everything is gone with the process.

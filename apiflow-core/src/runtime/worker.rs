@@ -31,9 +31,7 @@ struct UnderWay {
 
 impl UnderWay {
     fn is_full(&self) -> bool {
-        self.seats.available_permits() == 0
-            || room(&self.polls, POLLS) == 0
-            || room(&self.erasures, ERASURES) == 0
+        self.seats.available_permits() == 0 || room(&self.polls, POLLS) == 0 || room(&self.erasures, ERASURES) == 0
     }
 
     /// Forgets what has ended.

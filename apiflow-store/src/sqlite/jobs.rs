@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use apiflow_core::ports::{
-    CallRecord, Claim, Commit, Created, DueErasure, DuePoll, Erasure, EventRow, InboxMessage, JobFilter, JobRow, JobStatus, Loaded, NewJob,
-    Renewed, StepRow, Store, StoreError, Timestamp,
+    CallRecord, Claim, Commit, Created, DueErasure, DuePoll, Erasure, EventRow, InboxMessage, JobFilter, JobRow,
+    JobStatus, Loaded, NewJob, Renewed, StepRow, Store, StoreError, Timestamp,
 };
 use async_trait::async_trait;
 use serde_json::Value;
@@ -266,10 +266,7 @@ mod tests {
         let lines: Vec<&str> = plan.iter().map(|(.., line)| line.as_str()).collect();
         let of_jobs: Vec<&&str> =
             lines.iter().filter(|line| line.ends_with("jobs") || line.contains(" jobs ")).collect();
-        assert!(
-            !of_jobs.is_empty() && of_jobs.iter().all(|line| line.contains("COVERING INDEX jobs_")),
-            "{lines:?}"
-        );
+        assert!(!of_jobs.is_empty() && of_jobs.iter().all(|line| line.contains("COVERING INDEX jobs_")), "{lines:?}");
         assert!(lines.iter().all(|line| !line.contains("B-TREE")), "nothing is sorted: {lines:?}");
     }
 

@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::ports::{
-    CallRecord, Commit, DueErasure, DuePoll, ErasedJob, Erasure, EventRow, InboxMessage, JobBundle, JobPatch, JobRow, JobStatus, LeaseChange, Loaded,
-    NewJob, Poll, SnapshotRow, StepRow, StoreError, Timestamp,
+    CallRecord, Commit, DueErasure, DuePoll, ErasedJob, Erasure, EventRow, InboxMessage, JobBundle, JobPatch, JobRow,
+    JobStatus, LeaseChange, Loaded, NewJob, Poll, SnapshotRow, StepRow, StoreError, Timestamp,
 };
 
 /// A job.

@@ -10,7 +10,8 @@ use super::cache::Cache;
 use super::job::{Job, rows_len};
 use super::slots::Slots;
 use crate::ports::{
-    Claim, Commit, Created, DueErasure, DuePoll, Erasure, Idempotency, JobFilter, JobRow, NewJob, Renewed, StoreError, Timestamp,
+    Claim, Commit, Created, DueErasure, DuePoll, Erasure, Idempotency, JobFilter, JobRow, NewJob, Renewed, StoreError,
+    Timestamp,
 };
 
 /// What the store holds.
