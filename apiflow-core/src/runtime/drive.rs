@@ -274,6 +274,8 @@ impl<'a> Drive<'a> {
             Answer::Accepted { .. } => format!("accepted-{effect}"),
             // A poll may have answered before the provider was told.
             Answer::Cancelled => format!("cancelled-{effect}"),
+            // The work may be accepted and end all the same: its end must not be taken for a repetition of this.
+            unknown if unknown.knows_no_fate() => format!("unknown-{effect}"),
             Answer::Done { .. } | Answer::Failed { .. } | Answer::Repeat => format!("answer-{effect}"),
         };
         let fact = Fact::Answered { effect, answer, calls };

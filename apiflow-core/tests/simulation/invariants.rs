@@ -17,10 +17,12 @@ use super::reference::Observed;
 use super::values::Values;
 use observer::Observer;
 
-/// Bytes of control state, at most: a base, per open list, and per result that a scope may hold.
-const BASE_BYTES: usize = 1_500;
-const FRAME_BYTES: usize = 2_200;
-const RESULT_BYTES: usize = 60;
+/// Bytes of control state, at most: a base, per open list, per result that a scope may hold, and per attempt that is
+/// out or approval that waits.
+const BASE_BYTES: usize = 700;
+const FRAME_BYTES: usize = 1_100;
+const RESULT_BYTES: usize = 30;
+const WAITING_BYTES: usize = 280;
 
 /// Watches one world.
 pub(crate) struct Watch {
@@ -158,7 +160,8 @@ impl Watch {
         ensure(count("frames") == frames, rule, || format!("{} frames instead of {frames}", count("frames")))?;
         ensure(count("scopes") <= scopes, rule, || format!("{} scopes instead of {scopes}", count("scopes")))?;
         let bytes = state.to_string().len();
-        let most = BASE_BYTES + frames * FRAME_BYTES + scopes * self.modules * RESULT_BYTES;
+        let waiting = self.observer.attempts.open().len() + self.observer.gates.waiting();
+        let most = BASE_BYTES + frames * FRAME_BYTES + scopes * self.modules * RESULT_BYTES + waiting * WAITING_BYTES;
         ensure(bytes <= most, rule, || format!("{bytes} bytes for {frames} frames: {state}"))
     }
 

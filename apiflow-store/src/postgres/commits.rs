@@ -25,7 +25,8 @@ const COMMIT: &str = concat!(
          JOIN job_inbox ON job_inbox.id = message.id AND job_inbox.job_id = message.job AND NOT job_inbox.taken \
          WHERE message.job = turn.job) AS messages \
      FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::integer[], $6::bigint[], $7::bigint[], \
-         $8::bigint[], $9::text[], $10::text[], $11::bigint[], $12::boolean[], $13::boolean[], $14::bigint[], $15::bigint[]) \
+         $8::bigint[], $9::text[], $10::text[], $11::bigint[], $12::boolean[], $13::boolean[], \
+         $14::bigint[], $15::bigint[]) \
          AS turn (job, version, at, status, priority, retry_count, started_at, finished_at, output, error, last_seq, \
          ended, released, wake_at, erase_at)), \
      owned AS (UPDATE jobs SET version = jobs.version + 1, updated_at = asked.at, status = asked.status, \

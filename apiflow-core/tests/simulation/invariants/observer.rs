@@ -138,10 +138,10 @@ impl Observer {
                 let _until = self.frame(*frame)?.wait.take();
                 self.gates.passed(*frame, taken, faulty.then_some(seq))
             }
-            Event::GateFailed { frame, error } => {
+            Event::GateFailed { frame, taken, error } => {
                 let until = self.frame(*frame)?.wait.take();
                 let is_late = until.is_none_or(|until| until <= recorded.at);
-                self.gates.failed(*frame, error, is_late)
+                self.gates.failed(*frame, taken, error, is_late)
             }
             Event::RaceWon { frame, slot } => self.won(*frame, *slot),
             Event::Advanced { frame } => {
