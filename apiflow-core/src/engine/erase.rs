@@ -1,7 +1,7 @@
 //! What of a job that has ended is erased, and when (`delete_after_use`, `delete_after_secs`).
 //!
-//! A step is erased with all that is inside it; the document's own flow with everything. What the job's output is made of
-//! is kept until the flow itself is erased. The journal still folds to the same control state: events keep their form,
+//! A step is erased with all that is inside it; the document's own flow with everything. What the job's output is made
+//! of is kept until the flow itself is erased. The journal still folds to the same control state: events keep their form,
 //! and lose their values and the text of errors that came from what is erased.
 
 use std::collections::BTreeSet;
