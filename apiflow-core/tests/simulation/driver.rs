@@ -249,7 +249,8 @@ impl World {
         let expected = reference::run(document, &Fates { seed: self.seed, observed: &observed }, &observed).end;
         let mut calls = watch.calls(values);
         calls.retain(|key, _| !observed.is_lost(&key.place));
-        let resolve = |reference: &Value| values.resolve(&serde_json::from_value(reference.clone()).expect("a reference"));
+        let resolve =
+            |reference: &Value| values.resolve(&serde_json::from_value(reference.clone()).expect("a reference"));
         let end = JobEnd {
             status: job.patch.status,
             output: job.patch.output.as_ref().map(resolve).unwrap_or_default(),
