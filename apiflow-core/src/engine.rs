@@ -31,5 +31,8 @@ pub use run::Run;
 pub(crate) use run::queue_priority;
 pub use value::{Args, Iter, ValueRef};
 
+/// Error name of an attempt whose fate nobody could find out.
+const SUBMIT_UNKNOWN: &str = "submit_unknown";
+
 /// Error names that a module's `retry` never repeats: trying again cannot help, or could be paid twice.
-pub const NEVER_RETRIED: [&str; 5] = ["submit_unknown", "moderated", "auth", "payment", "invalid_input"];
+pub const NEVER_RETRIED: [&str; 5] = [SUBMIT_UNKNOWN, "moderated", "auth", "payment", "invalid_input"];

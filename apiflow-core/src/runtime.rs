@@ -74,6 +74,9 @@ pub struct RuntimeSettings {
     pub max_while_iterations: u64,
     /// Events of a job, at most; over it the job fails.
     pub max_events: u64,
+    /// How often a job is claimed in a row without coming to a commit, at most; it is given up then, because workers
+    /// die of it.
+    pub max_tries: u32,
 }
 
 impl RuntimeSettings {
@@ -88,6 +91,7 @@ impl RuntimeSettings {
             max_result_bytes: 1024 * 1024,
             max_while_iterations: 10_000,
             max_events: 1_000_000,
+            max_tries: 5,
         }
     }
 }

@@ -131,6 +131,11 @@ fn answered(turn: &mut Turn<'_>, effect: u64, answer: Answer) {
         return orphan_answered(turn, effect, answer);
     }
     let Some(&frame) = turn.run.control.effects.get(&effect) else { return };
+    let is_accepted = matches!(turn.stage(frame), Some(Stage::Call(open)) if open.operation.is_some());
+    // The provider's acceptance has come in meanwhile: the work goes on, and is followed or called off.
+    if is_accepted && answer.knows_no_fate() {
+        return;
+    }
     match answer {
         Answer::Done { result } => end::complete(turn, frame, None, Some(result)),
         Answer::Accepted { operation, provider_id, poll_at, deadline } => {
@@ -144,6 +149,10 @@ fn answered(turn: &mut Turn<'_>, effect: u64, answer: Answer) {
 }
 
 fn orphan_answered(turn: &mut Turn<'_>, effect: u64, answer: Answer) {
+    let is_accepted = turn.run.control.orphans.get(&effect).is_some_and(|open| open.operation.is_some());
+    if is_accepted && answer.knows_no_fate() {
+        return;
+    }
     match answer {
         Answer::Accepted { operation, provider_id, poll_at, deadline } => {
             let event = Event::OperationAccepted { frame: 0, effect, provider_id, poll_at, deadline };

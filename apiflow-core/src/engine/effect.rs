@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{CacheKey, Names, Target, ValueRef};
+use super::{CacheKey, Names, SUBMIT_UNKNOWN, Target, ValueRef};
 use crate::openflow::{InputTransform, NumberOrTransform};
 use crate::ports::{CallRecord, Timestamp};
 
@@ -230,6 +230,18 @@ pub enum Answer {
     Repeat,
     /// The provider was told of the cancellation, or cannot be told.
     Cancelled,
+}
+
+impl Answer {
+    /// Whether it only says that nobody could find out what became of the attempt: it is wrong where the provider's
+    /// own answer comes in after all.
+    pub(crate) fn knows_no_fate(&self) -> bool {
+        match self {
+            Self::Failed { error } => error.get("name").and_then(Value::as_str) == Some(SUBMIT_UNKNOWN),
+            Self::Repeat => true,
+            Self::Done { .. } | Self::Accepted { .. } | Self::Cancelled => false,
+        }
+    }
 }
 
 /// Something that happened outside, as it waits in the inbox.

@@ -188,6 +188,9 @@ pub enum Event {
     GateFailed {
         /// The list.
         frame: u64,
+        /// What it had taken until then, by the events that brought it: no other gate takes it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        taken: Vec<u64>,
         /// The error object.
         error: Value,
     },

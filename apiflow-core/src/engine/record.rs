@@ -77,7 +77,7 @@ pub(super) fn apply(run: &mut Run, seq: u64, at: Timestamp, event: &Event) {
             gates::closed(run, *frame, *required, *until, *sleep_ms);
         }
         Event::GatePassed { frame, taken, faulty } => gates::passed(run, seq, *frame, taken, *faulty),
-        Event::GateFailed { frame, error } => gates::failed(run, seq, *frame, error),
+        Event::GateFailed { frame, taken, error } => gates::failed(run, seq, *frame, taken, error),
         Event::TimedOut { frame } => frames::timed_out(run, at, *frame),
         Event::RaceWon { frame, slot } => frames::won(run, at, *frame, *slot),
         Event::SleepStarted { frame, until } => {

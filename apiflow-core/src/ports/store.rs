@@ -587,7 +587,8 @@ pub trait Store: Send + Sync {
     async fn commit(&self, commit: Commit) -> Result<u64, StoreError>;
 
     /// Puts a message into a job's inbox, once per key, and makes the job due; says whether it is new. A job that
-    /// waits for its slot goes on waiting, and one that has ended takes none. `poll_over` names an attempt whose poll ends with this message.
+    /// waits for its slot goes on waiting, and one that has ended takes none. `poll_over` names an attempt whose poll
+    /// ends with this message.
     async fn deliver(&self, job: &str, key: &str, payload: Value, poll_over: Option<u64>) -> Result<bool, StoreError>;
 
     /// Lets a job that waits for its slot go without one, due at once: only for one that is about to end, by a message

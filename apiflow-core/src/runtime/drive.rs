@@ -5,18 +5,18 @@ mod turn;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Duration, Instant};
 
 use super::hub::Mailbox;
 use super::provider;
-use super::worker::GIVEN_UP;
 use super::{Inner, row};
 use crate::call::JobPlans;
 use crate::engine::{Answer, Call, Effect, Event, Fact, Program, Recorded, Run};
 use crate::evaluate::Values;
-use crate::ports::{CallRecord, Claim, Commit, JobStatus, LeaseChange, Loaded, StoreError, Timestamp};
+use crate::ports::{CallRecord, Claim, Clock, Commit, JobStatus, LeaseChange, Loaded, StoreError, Timestamp};
 
 /// Events between two snapshots of a run that never waits; doubles each time.
 const FIRST_SNAPSHOT: u64 = 64;
@@ -24,31 +24,21 @@ const FIRST_SNAPSHOT: u64 = 64;
 const LOOK: Duration = Duration::from_millis(500);
 /// How often an answer is tried to be recorded while the store is away.
 const DELIVERIES: u32 = 8;
+/// How often the pause between two questions to a store that is away is doubled, at most.
+const LONGEST_PAUSE: u32 = 6;
 
 /// Drives a job until it waits, ends, or is lost to another worker. `alone` is given back with the first commit.
 pub(super) async fn drive(inner: &Arc<Inner>, claim: Claim, alone: Option<OwnedSemaphorePermit>) {
-    let entered = Entered { inner, job: &claim.job, mailbox: inner.hub.enter(&claim.job) };
-    let outcome = driven(inner, &claim, &entered.mailbox, alone).await;
-    drop(entered);
+    let outcome = {
+        let entered = inner.hub.enter(&claim.job);
+        driven(inner, &claim, entered.mailbox(), alone).await
+    };
     match outcome {
         Ok(()) => {}
         Err(StoreError::Fenced { job }) => tracing::info!(job, "the job is another worker's now"),
         Err(error) => tracing::error!(%error, job = claim.job, "the job stopped here; its lease will run out"),
     }
     inner.hub.changed(&claim.job);
-}
-
-/// A job that this process drives: its lease is renewed until this is dropped, also by a panic.
-struct Entered<'a> {
-    inner: &'a Inner,
-    job: &'a str,
-    mailbox: Arc<Mailbox>,
-}
-
-impl Drop for Entered<'_> {
-    fn drop(&mut self) {
-        self.inner.hub.leave(self.job, &self.mailbox);
-    }
 }
 
 async fn driven(
@@ -76,7 +66,7 @@ pub(super) async fn give_up(inner: &Arc<Inner>, claim: &Claim) {
              to a result; it is not tried again, so that it does not bring the server down"
         );
         // The document may be what workers die of.
-        let readable = claim.tries <= GIVEN_UP;
+        let readable = claim.tries - 1 <= inner.settings.max_tries;
         let program = readable.then(|| Program::compile(&loaded.bundle).ok()).flatten();
         let broken = Broken { reason, seq: loaded.job.last_seq, program: program.map(Arc::new).unwrap_or_default() };
         fail(inner, claim, broken).await
@@ -339,6 +329,8 @@ impl<'a> Drive<'a> {
             Answer::Accepted { .. } => format!("accepted-{effect}"),
             // A poll may have answered before the provider was told.
             Answer::Cancelled => format!("cancelled-{effect}"),
+            // The work may be accepted and end all the same: its end must not be taken for a repetition of this.
+            unknown if unknown.knows_no_fate() => format!("unknown-{effect}"),
             Answer::Done { .. } | Answer::Failed { .. } | Answer::Repeat => format!("answer-{effect}"),
         };
         let fact = Fact::Answered { effect, answer, calls };
@@ -393,15 +385,17 @@ impl<'a> Drive<'a> {
         let mut values = Values::new(Some(store), &self.job);
         let returns = self.returns.0.clone();
         let effect = call.effect;
+        let clock = self.inner.parts.clock.clone();
+        let patience = self.now().plus_ms(u64::try_from(self.inner.settings.grace.as_millis()).unwrap_or(u64::MAX));
         let handle = self.tasks.spawn(async move {
-            let answer = match values.resolve(task.subject(&call)).await {
+            let answer = match task.learn(&mut values, &call, clock.as_ref(), patience).await {
                 Ok(subject) => match task {
                     Task::Submit => provider::submit(&mut caller, &call, subject).await,
                     Task::Recover => provider::recover(&mut caller, &call, subject).await,
                     Task::Cancel => provider::cancel(&mut caller, &call, subject).await,
                 },
                 Err(error) => {
-                    // Nothing was sent, so the attempt may fail as any other.
+                    // Only a submit gives up: nothing was sent, so the attempt may fail as any other.
                     let message = format!("the arguments of the call could not be read: {error}");
                     tracing::error!(effect, message);
                     Answer::Failed { error: serde_json::json!({"name": "InternalError", "message": message}) }
@@ -415,7 +409,7 @@ impl<'a> Drive<'a> {
 }
 
 /// What is to be done about an attempt.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Task {
     Submit,
     Recover,
@@ -428,6 +422,29 @@ impl Task {
         match (self, &call.operation) {
             (Self::Cancel, Some(operation)) => operation,
             (Self::Cancel | Self::Submit | Self::Recover, _) => &call.args,
+        }
+    }
+
+    /// Reads it, and tries again while the store is away. A submit waits until `patience` is over, not so long that its
+    /// attempt counts as lost meanwhile. The others wait as long as it takes: what may have been paid for must be found
+    /// out, and who works for nothing must be told.
+    async fn learn(
+        self,
+        values: &mut Values,
+        call: &Call,
+        clock: &dyn Clock,
+        patience: Timestamp,
+    ) -> Result<Value, StoreError> {
+        let mut tries = 0;
+        loop {
+            match values.resolve(self.subject(call)).await {
+                Ok(subject) => return Ok(subject),
+                Err(error) if self == Self::Submit && clock.now() >= patience => return Err(error),
+                Err(error) => tracing::warn!(%error, effect = call.effect, "the store is away; it is asked again"),
+            }
+            let pause = clock.now().plus_ms(200 << tries);
+            clock.sleep_until(if self == Self::Submit { pause.min(patience) } else { pause }).await;
+            tries = (tries + 1).min(LONGEST_PAUSE);
         }
     }
 }

@@ -24,8 +24,6 @@ const POLL_LEASE: Duration = Duration::from_mins(1);
 /// From which claim without a commit on a job is begun only when no other such is: one of them brings workers down,
 /// and the others, which only were beside it, are to come to their commits.
 const SUSPECT: u32 = 3;
-/// From which claim without a commit on a job is given up.
-pub(super) const GIVEN_UP: u32 = 6;
 
 /// What a worker has under way.
 struct UnderWay {
@@ -67,7 +65,9 @@ pub(super) async fn work(inner: &Arc<Inner>, stop: impl Future<Output = ()> + Se
         polls: JoinSet::new(),
         erasures: JoinSet::new(),
     };
-    let heartbeat = tokio::spawn(renew(inner.clone()));
+    // Ends with this future, also where it is dropped: what nobody drives any more must not be held.
+    let mut heartbeat = JoinSet::new();
+    heartbeat.spawn(renew(inner.clone()));
     loop {
         under_way.reap();
         let took = take(inner, &mut under_way).await;
@@ -94,7 +94,7 @@ pub(super) async fn work(inner: &Arc<Inner>, stop: impl Future<Output = ()> + Se
     if tokio::time::timeout(inner.settings.lease, under_way.end()).await.is_err() {
         tracing::warn!("calls that are still open are cut off; what became of them is found out at the next start");
     }
-    heartbeat.abort();
+    heartbeat.shutdown().await;
 }
 
 /// Takes what is due; says whether there was anything.
@@ -160,12 +160,12 @@ async fn take(inner: &Arc<Inner>, under_way: &mut UnderWay) -> Result<bool, Stor
 async fn one_by_one(inner: &Arc<Inner>, mut suspects: Vec<(Claim, OwnedSemaphorePermit)>) {
     suspects.sort_by(|(a, _), (b, _)| b.tries.cmp(&a.tries).then_with(|| a.job.cmp(&b.job)));
     // Their leases are renewed while they wait.
-    let waiting: Vec<_> = suspects.iter().map(|(claim, _)| (claim.job.clone(), inner.hub.enter(&claim.job))).collect();
+    let waiting: Vec<_> = suspects.iter().map(|(claim, _)| inner.hub.enter(&claim.job)).collect();
     let mut drives = JoinSet::new();
     let mut one_is_given_up = false;
     for (claim, seat) in suspects {
         let alone = inner.suspects.clone().acquire_owned().await.expect("the semaphore is never closed");
-        if claim.tries >= GIVEN_UP && !one_is_given_up {
+        if claim.tries > inner.settings.max_tries && !one_is_given_up {
             one_is_given_up = true;
             drive::give_up(inner, &claim).await;
             continue;
@@ -177,9 +177,7 @@ async fn one_by_one(inner: &Arc<Inner>, mut suspects: Vec<(Claim, OwnedSemaphore
             inner.hub.work();
         });
     }
-    for (job, mailbox) in &waiting {
-        inner.hub.leave(job, mailbox);
-    }
+    drop(waiting);
     while drives.join_next().await.is_some() {}
 }
 

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::expression;
 use super::fate::run_code;
+use super::random::hash;
 use super::reference::{error_of, expression_error, identity, iterator_error, number_error};
 use super::values::Values;
 
@@ -22,7 +23,7 @@ pub(crate) fn perform(effect: &Effect, run: &Run, values: &Values, cached: &dyn 
         Effect::Prepare(prepare) => {
             let evaluation = Evaluation { run, values, names: &prepare.names, cached };
             let prepared = evaluation.prepare(prepare).unwrap_or_else(Prepared::Failed);
-            Input::Prepared { frame: prepare.frame, prepared }
+            Input::Prepared { frame: prepare.frame, prepared, bound_ms: None }
         }
         Effect::Conclude(conclude) => {
             let evaluation = Evaluation { run, values, names: &conclude.names, cached };
@@ -136,6 +137,7 @@ impl Evaluation<'_> {
         prepared: impl FnOnce(Option<CacheKey>) -> Prepared,
     ) -> Prepared {
         let Some(ttl_s) = effect.cache_ttl_s else { return prepared(None) };
+        let key = hash(0, &key).to_string();
         match (self.cached)(&key) {
             Some(result) => Prepared::Cached { result },
             None => prepared(Some(CacheKey { key, ttl_s })),

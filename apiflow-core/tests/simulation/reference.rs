@@ -163,11 +163,13 @@ impl<'d> Interpreter<'d> {
     /// The document's own flow, its preprocessor first where it runs.
     fn job(&mut self, here: &mut Here<'d>, preprocess: bool) -> Ended {
         if let Some(preprocessor) = here.flow.preprocessor_module.as_deref().filter(|_| preprocess) {
-            match self.list(std::slice::from_ref(preprocessor), here, here.args.clone()) {
-                Ended::Normal(Value::Object(args)) => here.args = Value::Object(args),
-                Ended::Normal(Value::Null) => here.args = json!({}),
-                Ended::Normal(other) => here.args = Value::Object(Map::from_iter([("value".to_owned(), other)])),
-                ended @ (Ended::Failed(_) | Ended::Stopped { .. }) => return ended,
+            let input = here.args.clone();
+            match self.step(preprocessor, here, &input, &mut Vec::new()) {
+                StepEnd::Next(Value::Object(args)) => here.args = Value::Object(args),
+                StepEnd::Next(Value::Null) => here.args = json!({}),
+                StepEnd::Next(other) => here.args = Value::Object(Map::from_iter([("value".to_owned(), other)])),
+                StepEnd::Stop { result, skipped } => return Ended::Stopped { result, skipped },
+                StepEnd::Lost(failure) => return self.lost(preprocessor, here, failure),
             }
         }
         self.flow(here)

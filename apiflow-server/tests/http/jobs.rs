@@ -53,6 +53,7 @@ fn step(ordinal: u64, name: &str) -> StepRow {
         progress: Some(0.5),
         provider_id: Some("p1".to_owned()),
         retry_at: None,
+        approval: None,
     }
 }
 

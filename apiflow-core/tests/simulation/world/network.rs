@@ -117,6 +117,8 @@ pub(crate) fn key_of(effect: u64, answer: &Answer) -> String {
     match answer {
         Answer::Accepted { .. } => format!("accepted-{effect}"),
         Answer::Cancelled => format!("cancelled-{effect}"),
-        Answer::Done { .. } | Answer::Failed { .. } | Answer::Repeat => format!("answer-{effect}"),
+        Answer::Repeat => format!("unknown-{effect}"),
+        Answer::Failed { error } if error["name"] == "submit_unknown" => format!("unknown-{effect}"),
+        Answer::Done { .. } | Answer::Failed { .. } => format!("answer-{effect}"),
     }
 }

@@ -51,6 +51,13 @@ enum End {
     Failed(Value),
 }
 
+/// What a gate took.
+#[derive(Default)]
+struct Answers {
+    approvals: Vec<(u64, Option<String>)>,
+    is_refused: bool,
+}
+
 impl Gates {
     pub(super) fn received(&mut self, seq: u64, target: &Target, approver: Option<&str>, disapproves: bool) {
         let approver = approver.map(str::to_owned);
@@ -79,43 +86,43 @@ impl Gates {
 
     pub(super) fn passed(&mut self, frame: u64, taken: &[u64], faulty: Option<u64>) -> Result<(), Violation> {
         let gate = self.open(frame)?;
-        let mut answers = Vec::new();
-        let mut is_refused = false;
+        let Answers { approvals, is_refused } = self.take(&gate, taken)?;
+        let has_enough = approvals.len() == gate.required as usize && !is_refused;
+        ensure(has_enough || faulty.is_some(), RULE, || format!("{taken:?} are not {} approvals", gate.required))?;
+        self.ends.insert(gate.step, End::Passed { taken: approvals, faulty });
+        Ok(())
+    }
+
+    pub(super) fn failed(&mut self, frame: u64, taken: &[u64], error: &Value, is_late: bool) -> Result<(), Violation> {
+        let gate = self.open(frame)?;
+        let Answers { approvals, is_refused } = self.take(&gate, taken)?;
+        let has_reason = is_refused || is_late && approvals.len() < gate.required as usize;
+        ensure(has_reason, RULE, || format!("the gate after `{}` fails without reason: {error}", gate.step.1))?;
+        self.ends.insert(gate.step, End::Failed(error.clone()));
+        Ok(())
+    }
+
+    /// A gate takes some answers.
+    fn take(&mut self, gate: &Closed, taken: &[u64]) -> Result<Answers, Violation> {
+        ensure(taken.is_sorted(), RULE, || format!("{taken:?} are not in order"))?;
+        let mut answers = Answers::default();
         for seq in taken {
             let is_first = self.taken.insert(*seq);
             let Some(received) = self.received.get(seq).filter(|_| is_first) else {
                 return Err(Violation::new(RULE, format!("#{seq} is no approval, or was taken before")));
             };
             ensure(gate.fits(&received.target), RULE, || format!("#{seq} is for another gate"))?;
-            is_refused |= received.disapproves;
+            answers.is_refused |= received.disapproves;
             if !received.disapproves {
-                answers.push((*seq, received.approver.clone()));
+                answers.approvals.push((*seq, received.approver.clone()));
             }
         }
-        ensure(taken.is_sorted(), RULE, || format!("{taken:?} are not in order"))?;
-        let has_enough = answers.len() == gate.required as usize && !is_refused;
-        ensure(has_enough || faulty.is_some(), RULE, || format!("{taken:?} are not {} approvals", gate.required))?;
-        self.ends.insert(gate.step, End::Passed { taken: answers, faulty });
-        Ok(())
+        Ok(answers)
     }
 
-    pub(super) fn failed(&mut self, frame: u64, error: &Value, is_late: bool) -> Result<(), Violation> {
-        let gate = self.open(frame)?;
-        if error["name"] == "SuspendedDisapproved" {
-            let fitting = self.received.iter().filter(|(_, received)| gate.fits(&received.target));
-            let mut waiting: Vec<(u64, bool)> = fitting.map(|(seq, received)| (*seq, received.disapproves)).collect();
-            waiting.retain(|(seq, _)| !self.taken.contains(seq));
-            let refused = waiting.iter().position(|(_, disapproves)| *disapproves);
-            let Some(refused) = refused else {
-                return Err(Violation::new(RULE, format!("nobody disapproved at the gate after `{}`", gate.step.1)));
-            };
-            // It fails with all that it had taken until then.
-            self.taken.extend(waiting[..=refused].iter().map(|(seq, _)| *seq));
-        } else {
-            ensure(is_late, RULE, || format!("the gate after `{}` fails early: {error}", gate.step.1))?;
-        }
-        self.ends.insert(gate.step, End::Failed(error.clone()));
-        Ok(())
+    /// Approvals that no gate has taken yet.
+    pub(crate) fn waiting(&self) -> usize {
+        self.received.len() - self.taken.len()
     }
 
     /// How each gate ended.
