@@ -18,12 +18,7 @@ use super::values::Values;
 pub(crate) const SUBMIT_MS: u64 = 30_000;
 
 /// Performs a free effect; gives the input that answers it. `cached` finds results of earlier runs.
-pub(crate) fn perform(
-    effect: &Effect,
-    run: &Run,
-    values: &Values,
-    cached: &dyn Fn(&str) -> Option<Value>,
-) -> Input {
+pub(crate) fn perform(effect: &Effect, run: &Run, values: &Values, cached: &dyn Fn(&str) -> Option<Value>) -> Input {
     match effect {
         Effect::Prepare(prepare) => {
             let evaluation = Evaluation { run, values, names: &prepare.names, cached };

@@ -161,8 +161,7 @@ impl Watch {
         ensure(count("scopes") <= scopes, rule, || format!("{} scopes instead of {scopes}", count("scopes")))?;
         let bytes = state.to_string().len();
         let waiting = self.observer.attempts.open().len() + self.observer.gates.waiting();
-        let most =
-            BASE_BYTES + frames * FRAME_BYTES + scopes * self.modules * RESULT_BYTES + waiting * WAITING_BYTES;
+        let most = BASE_BYTES + frames * FRAME_BYTES + scopes * self.modules * RESULT_BYTES + waiting * WAITING_BYTES;
         ensure(bytes <= most, rule, || format!("{bytes} bytes for {frames} frames: {state}"))
     }
 

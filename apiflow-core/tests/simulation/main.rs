@@ -139,8 +139,7 @@ const DRIVER_SEEDS: u64 = 400;
 fn check_driver(seed: u64) -> Result<(), String> {
     let document = Document::random(seed);
     let Err(violation) = driver::live(&document, seed) else { return Ok(()) };
-    let fails =
-        |case: &Case| driver::live(&case.document, seed).is_err_and(|found| found.rule == violation.rule);
+    let fails = |case: &Case| driver::live(&case.document, seed).is_err_and(|found| found.rule == violation.rule);
     let case = shrink(Case { document, script: decisions::Script::new() }, fails);
     let found = driver::live(&case.document, seed).err().unwrap_or(violation);
     let document = serde_json::to_string_pretty(&case.document.flow).expect("a document is JSON");

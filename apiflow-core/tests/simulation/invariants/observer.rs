@@ -210,13 +210,7 @@ impl Observer {
         })
     }
 
-    fn step_started(
-        &mut self,
-        seq: u64,
-        frame: u64,
-        (id, path): (&str, &str),
-        start: &Start,
-    ) -> Result<(), Violation> {
+    fn step_started(&mut self, seq: u64, frame: u64, (id, path): (&str, &str), start: &Start) -> Result<(), Violation> {
         let (is_call, limit, own_scopes) = match start {
             Start::Call { .. } => (true, None, None),
             Start::Nothing | Start::Code | Start::Branch { .. } => (false, None, None),

@@ -99,12 +99,7 @@ impl<'d> Interpreter<'d> {
 }
 
 /// Whether a sequential loop ends after its last iteration.
-fn over(
-    module: &Module,
-    here: &Here<'_>,
-    resumes: &[Resume],
-    iterations: &Iterations,
-) -> Result<bool, Failure> {
+fn over(module: &Module, here: &Here<'_>, resumes: &[Resume], iterations: &Iterations) -> Result<bool, Failure> {
     if iterations.stopped || iterations.failure.is_some() {
         return Ok(true);
     }
@@ -118,4 +113,3 @@ fn over(
         None => Ok(stops),
     }
 }
-

@@ -40,8 +40,6 @@ pub(crate) struct Resume {
 impl Observed {
     /// Whether something happened in a branch that lost a race.
     pub(crate) fn is_lost(&self, place: &Place) -> bool {
-        self.winners.iter().any(|(race, winner)| {
-            place.slot_in(race).is_some_and(|slot| slot != *winner)
-        })
+        self.winners.iter().any(|(race, winner)| place.slot_in(race).is_some_and(|slot| slot != *winner))
     }
 }

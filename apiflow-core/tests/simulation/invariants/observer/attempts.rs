@@ -94,9 +94,7 @@ impl Attempts {
     /// Whether an attempt is open as what is owed says.
     pub(crate) fn is_open(&self, effect: u64, is_cancelled: bool, is_accepted: bool) -> bool {
         self.0.get(&effect).is_some_and(|attempt| {
-            attempt.outcome.is_none()
-                && attempt.is_given_up == is_cancelled
-                && attempt.work.is_some() == is_accepted
+            attempt.outcome.is_none() && attempt.is_given_up == is_cancelled && attempt.work.is_some() == is_accepted
         })
     }
 

@@ -44,7 +44,10 @@ impl Closed {
 
 enum End {
     /// With what it took, and the event that says that it passed although it should not have.
-    Passed { taken: Vec<(u64, Option<String>)>, faulty: Option<u64> },
+    Passed {
+        taken: Vec<(u64, Option<String>)>,
+        faulty: Option<u64>,
+    },
     Failed(Value),
 }
 
@@ -90,13 +93,7 @@ impl Gates {
         Ok(())
     }
 
-    pub(super) fn failed(
-        &mut self,
-        frame: u64,
-        taken: &[u64],
-        error: &Value,
-        is_late: bool,
-    ) -> Result<(), Violation> {
+    pub(super) fn failed(&mut self, frame: u64, taken: &[u64], error: &Value, is_late: bool) -> Result<(), Violation> {
         let gate = self.open(frame)?;
         let Answers { approvals, is_refused } = self.take(&gate, taken)?;
         let has_reason = is_refused || is_late && approvals.len() < gate.required as usize;
@@ -130,7 +127,8 @@ impl Gates {
 
     /// How each gate ended.
     pub(super) fn ends(&self, values: &Values) -> BTreeMap<(Place, String), GateEnd> {
-        let resume = |seq: u64, approver: Option<String>| Resume { payload: values.resolve(&ValueRef::Row(seq)), approver };
+        let resume =
+            |seq: u64, approver: Option<String>| Resume { payload: values.resolve(&ValueRef::Row(seq)), approver };
         let end = |end: &End| match end {
             End::Passed { taken, faulty } => {
                 let answers = taken.iter().map(|(seq, approver)| resume(*seq, approver.clone()));
