@@ -10,6 +10,7 @@
 mod control;
 mod decide;
 mod effect;
+mod erase;
 mod event;
 mod order;
 mod program;
@@ -20,6 +21,7 @@ mod value;
 
 pub use control::{Names, Resumed};
 pub use effect::{Answer, Ask, Call, Conclude, Concluded, Effect, Fact, Input, Prepare, Prepared};
+pub use erase::{Eraser, redacted};
 pub use event::{CacheKey, Event, Recorded, Start, Target};
 #[cfg(feature = "runtime")]
 pub(crate) use program::step_key;

@@ -55,7 +55,8 @@ impl Evaluation<'_> {
     pub(crate) async fn perform(&mut self, effect: &Effect) -> Result<Option<Input>, StoreError> {
         Ok(match effect {
             Effect::Prepare(prepare) => {
-                Some(Input::Prepared { frame: prepare.frame, prepared: self.prepare(prepare).await? })
+                let (prepared, bound_ms) = self.prepare(prepare).await?;
+                Some(Input::Prepared { frame: prepare.frame, prepared, bound_ms })
             }
             Effect::Conclude(conclude) => {
                 Some(Input::Concluded { frame: conclude.frame, concluded: self.conclude(conclude).await? })
@@ -65,11 +66,35 @@ impl Evaluation<'_> {
     }
 
     /// Evaluates what a module needs before it begins.
-    async fn prepare(&mut self, effect: &Prepare) -> Result<Prepared, StoreError> {
-        match self.prepared(effect).await {
+    async fn prepare(&mut self, effect: &Prepare) -> Result<(Prepared, Option<u64>), StoreError> {
+        let prepared = match self.prepared(effect).await {
+            // A call has its bound with its inputs, and one that does not begin needs none.
+            Ok(
+                prepared @ (Prepared::Skip
+                | Prepared::Entered { .. }
+                | Prepared::Cached { .. }
+                | Prepared::Code { .. }
+                | Prepared::Inputs { bound_ms: Some(_), .. }
+                | Prepared::Failed(_)),
+            ) => Ok((prepared, None)),
+            Ok(prepared) => self.bound(effect).await.map(|bound_ms| (prepared, bound_ms)),
+            Err(fault) => Err(fault),
+        };
+        match prepared {
             Ok(prepared) => Ok(prepared),
-            Err(Fault::Step(error)) => Ok(Prepared::Failed(error)),
+            Err(Fault::Step(error)) => Ok((Prepared::Failed(error), None)),
             Err(Fault::Store(error)) => Err(error),
+        }
+    }
+
+    /// The module's `timeout`, in milliseconds.
+    async fn bound(&mut self, effect: &Prepare) -> Result<Option<u64>, Fault> {
+        match &effect.timeout {
+            Some(timeout) => {
+                let seconds = self.number(timeout, &effect.names, "timeout").await?;
+                Ok(Some((seconds * 1000.0) as u64))
+            }
+            None => Ok(None),
         }
     }
 
@@ -111,10 +136,6 @@ impl Evaluation<'_> {
     }
 
     async fn inputs(&mut self, path: &str, args: Map<String, Value>, effect: &Prepare) -> Result<Prepared, Fault> {
-        let bound = match &effect.timeout {
-            Some(timeout) => Some(self.number(timeout, &effect.names, "timeout").await?),
-            None => None,
-        };
         if path.starts_with("workflow/") {
             let args = Value::Object(args);
             return self
@@ -128,7 +149,7 @@ impl Evaluation<'_> {
         }
         let plan = self.plans.plan(path).map_err(Fault::Step)?;
         let args = plan.arguments(&args).map_err(|error| Fault::Step(error.to_object()))?;
-        let bound_ms = bound.map(|seconds| (seconds * 1000.0) as u64);
+        let bound_ms = self.bound(effect).await?;
         let timeout_ms = plan.submit_timeout_ms().min(bound_ms.unwrap_or(u64::MAX));
         let args = Value::Object(args);
         self.looked_up(effect, json!(["call", self.plans.declared(path), args]), |cache| Prepared::Inputs {
@@ -337,6 +358,8 @@ impl Evaluation<'_> {
                     }
                     Value::Array(payloads)
                 }
+                "flow_job_id" => json!(self.values.job()),
+                "started_at" | "WM_SCHEDULED_FOR" => json!(self.run.began_at().to_rfc3339()),
                 "approvers" => names.resumes.iter().filter_map(|resume| resume.approver.as_deref()).collect(),
                 _ => continue,
             };

@@ -3,6 +3,8 @@
 //! Everything outside the features `runtime`, `http`, `boa` and `sandbox` is pure: no clock, randomness,
 //! environment, file, network, tokio or JavaScript engine. Those arrive through [`ports`].
 
+#[cfg(feature = "boa")]
+pub mod boa;
 pub mod call;
 pub mod catalog;
 pub mod code;

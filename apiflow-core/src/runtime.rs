@@ -9,6 +9,7 @@ pub mod boa;
 pub mod clock;
 pub mod conformance;
 mod drive;
+mod erasure;
 mod hub;
 #[cfg(all(feature = "http", feature = "boa"))]
 pub mod local;

@@ -98,6 +98,10 @@ pub struct Settings {
     #[arg(long, env = "APIFLOW_MAX_RESULT", default_value_t = 1024 * 1024, value_name = "BYTES")]
     pub max_result: usize,
 
+    /// Iterations of a while loop, at most; over it the loop fails.
+    #[arg(long, env = "APIFLOW_MAX_WHILE_ITERATIONS", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..), value_name = "NUMBER")]
+    pub max_while_iterations: u64,
+
     /// Origins whose pages may call the API with a token, by commas: `https://app.example.com`.
     #[arg(long, env = "APIFLOW_CORS_ORIGINS", default_value = "", value_name = "LIST")]
     pub cors_origins: String,

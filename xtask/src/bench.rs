@@ -1,4 +1,4 @@
-//! The engine's overhead: ten calls in sequence as a workflow, against the same ten calls in a plain loop with one
+//! The validator on a large document, and the engine's overhead: ten calls in sequence as a workflow, against the same ten calls in a plain loop with one
 //! durable commit of the same database per call.
 //!
 //! Both call the same server, which answers at once, in turns within the same minutes, so that a slow machine slows
@@ -7,6 +7,7 @@
 mod echo;
 mod floor;
 mod site;
+mod validator;
 
 use std::time::{Duration, Instant};
 
@@ -23,10 +24,14 @@ const STEPS: usize = 10;
 /// Runs before the measured ones, for caches and connections.
 const WARM_UP: usize = 5;
 
-/// Measures `runs` runs of each kind on each database.
-pub(crate) async fn run(runs: usize) -> Result {
+/// Measures `runs` runs of each kind on each database; the validator alone where nothing else is asked for.
+pub(crate) async fn run(runs: usize, validator_only: bool) -> Result {
     if runs == 0 {
         return Err("a median of no runs has no value: give --runs a number from 1".to_owned());
+    }
+    validator::run(runs)?;
+    if validator_only {
+        return Ok(());
     }
     let built = build::all(true).await?;
     headline("bench");

@@ -67,7 +67,7 @@ pub(super) fn take(turn: &mut Turn<'_>, input: Input) {
     }
     match input {
         Input::Tick => tick(turn),
-        Input::Prepared { frame, prepared } => begin::prepared(turn, frame, prepared),
+        Input::Prepared { frame, prepared, bound_ms } => begin::prepared(turn, frame, prepared, bound_ms),
         Input::Concluded { frame, concluded } => end::concluded(turn, frame, concluded),
         Input::Fact(Fact::Answered { effect, answer, calls: _ }) => answered(turn, effect, answer),
         Input::Fact(Fact::Approval { target, approver, disapproves, payload }) => {
@@ -88,6 +88,10 @@ pub(super) fn take(turn: &mut Turn<'_>, input: Input) {
 fn tick(turn: &mut Turn<'_>) {
     let frames: Vec<u64> = turn.run.control.frames.keys().copied().collect();
     for frame in frames {
+        if turn.step(frame).is_some_and(|step| step.until.is_some_and(|until| until <= turn.now)) {
+            children::timed_out(turn, frame);
+            continue;
+        }
         match turn.stage(frame) {
             Some(Stage::Retrying { at }) if *at <= turn.now => begin::attempt(turn, frame),
             Some(Stage::Suspended(gate)) if gate.until <= turn.now => gates::timed_out(turn, frame),

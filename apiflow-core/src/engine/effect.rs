@@ -288,6 +288,8 @@ pub enum Input {
         frame: u64,
         /// The answer.
         prepared: Prepared,
+        /// Bound on each whole attempt of a module that holds others, in milliseconds, where it has a `timeout`.
+        bound_ms: Option<u64>,
     },
     /// An evaluation for a step that has ended.
     Concluded {

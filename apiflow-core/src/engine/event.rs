@@ -65,6 +65,9 @@ pub enum Event {
         path: String,
         /// What begins; the arguments of a call or of code, a loop's items and a sub-flow's input are the event's value.
         start: Start,
+        /// Bound on each whole attempt of a module that holds others, in milliseconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        bound_ms: Option<u64>,
         /// Under what its result is to be kept for later runs.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cache: Option<CacheKey>,
@@ -190,6 +193,11 @@ pub enum Event {
         taken: Vec<u64>,
         /// The error object.
         error: Value,
+    },
+    /// A module that holds others took too long: what it has at work is given up.
+    TimedOut {
+        /// The list that the module is in.
+        frame: u64,
     },
     /// A branch of a race succeeded: the others are given up.
     RaceWon {
@@ -395,6 +403,7 @@ impl Event {
             | Self::GateClosed { .. }
             | Self::GatePassed { .. }
             | Self::GateFailed { .. }
+            | Self::TimedOut { .. }
             | Self::RaceWon { .. }
             | Self::SleepStarted { .. }
             | Self::Advanced { .. }
@@ -420,6 +429,7 @@ impl Event {
             | Self::GateClosed { frame, .. }
             | Self::GatePassed { frame, .. }
             | Self::GateFailed { frame, .. }
+            | Self::TimedOut { frame }
             | Self::RaceWon { frame, .. }
             | Self::StepStarted { frame, .. }
             | Self::StepPassed { frame, .. }

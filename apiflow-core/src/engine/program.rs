@@ -48,6 +48,8 @@ pub(super) struct FlowDef {
     pub(super) digest: String,
     pub(super) env: Option<BTreeMap<String, Value>>,
     pub(super) priority: Option<i32>,
+    /// After how many seconds from the job's end all of it is erased.
+    pub(super) erase_after_s: Option<u64>,
 }
 
 impl FlowDef {
@@ -133,6 +135,7 @@ struct Compiler<'a> {
 
 impl Compiler<'_> {
     fn flow(&mut self, value: FlowValue) -> Result<usize, ProgramError> {
+        let erase_after_s = value.erase_after_s();
         let cache_ttl_s = value.cache_ttl.filter(|ttl| *ttl > 0);
         let program = cache_ttl_s.and_then(|_| serde_json::to_value(&value).ok());
         let digest = program.map(|program| digest(&program)).unwrap_or_default();
@@ -167,6 +170,7 @@ impl Compiler<'_> {
             digest,
             env: value.flow_env,
             priority: value.priority,
+            erase_after_s,
         };
         Ok(index)
     }

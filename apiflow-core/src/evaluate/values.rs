@@ -44,6 +44,11 @@ impl Values {
         }
     }
 
+    /// The job whose values these are.
+    pub(crate) fn job(&self) -> &str {
+        &self.job
+    }
+
     /// Takes in what a turn recorded.
     pub(crate) fn record(&mut self, events: &[Recorded]) {
         for recorded in events {
@@ -115,6 +120,7 @@ impl Values {
                 }
                 ValueRef::List(list) => self.list(*list).await,
                 ValueRef::Args(args) => self.args(args).await,
+                ValueRef::Erased => Ok(json!({})),
             }
         })
     }

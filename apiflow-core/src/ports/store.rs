@@ -6,7 +6,7 @@
 //! - what is delivered to the inbox needs no lease, is kept once per key, and wakes the job;
 //! - of jobs that share a key of [`Concurrency`] no more have begun and not ended than each of them allows, and they
 //!   begin in the order of priority, then age;
-//! - leases, wake-ups, polls and the expiry of kept results are by the store's own clock (the database's).
+//! - leases, wake-ups, polls, erasures and the expiry of kept results are by the store's own clock (the database's).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -213,6 +213,8 @@ pub struct JobPatch {
     pub output: Option<Value>,
     /// The error object of a failed job.
     pub error: Option<Value>,
+    /// When something of a job that has ended is to be erased, if anything is.
+    pub erase_at: Option<Timestamp>,
 }
 
 /// What a step's status is.
@@ -330,6 +332,45 @@ pub struct DuePoll {
     pub tries: u32,
     /// The poll itself.
     pub poll: Poll,
+}
+
+/// A job of which something is to be erased.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueErasure {
+    /// The job.
+    pub job: String,
+    /// The moment that came: [`JobPatch::erase_at`].
+    pub due_at: Timestamp,
+}
+
+/// What is erased of a job that has ended. All of it may be said again, to the same effect.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Erasure {
+    /// The job.
+    pub job: String,
+    /// Events whose values, where they have one, become `{}`.
+    pub values: Vec<u64>,
+    /// Events that are written again, by position.
+    pub events: Vec<(u64, Value)>,
+    /// Steps that are written again.
+    pub steps: Vec<StepRow>,
+    /// Steps whose calls are removed.
+    pub calls: Vec<u64>,
+    /// What the job is left as, with the last part of an erasure.
+    pub rest: Option<ErasedJob>,
+}
+
+/// What a job is left as when something of it was erased.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ErasedJob {
+    /// Where the output is.
+    pub output: Option<Value>,
+    /// The error object.
+    pub error: Option<Value>,
+    /// When more of it is to be erased, if anything is left.
+    pub erase_at: Option<Timestamp>,
+    /// What it needed, where that changes.
+    pub bundle: Option<JobBundle>,
 }
 
 /// Control state at a point of the journal.
@@ -509,7 +550,8 @@ pub trait Store: Send + Sync {
     async fn commit(&self, commit: Commit) -> Result<u64, StoreError>;
 
     /// Puts a message into a job's inbox, once per key, and makes the job due; says whether it is new. A job that
-    /// waits for its slot goes on waiting, and one that has ended takes none. `poll_over` names an attempt whose poll ends with this message.
+    /// waits for its slot goes on waiting, and one that has ended takes none. `poll_over` names an attempt whose poll
+    /// ends with this message.
     async fn deliver(&self, job: &str, key: &str, payload: Value, poll_over: Option<u64>) -> Result<bool, StoreError>;
 
     /// Lets a job that waits for its slot go without one, due at once: only for one that is about to end, by a message
@@ -532,7 +574,17 @@ pub trait Store: Send + Sync {
         progress: Option<(u64, f64)>,
     ) -> Result<(), StoreError>;
 
-    /// The earliest moment at which a claim may find a job, or a poll is due, if any waits.
+    /// Takes up to `limit` jobs that have ended and of which something is to be erased by now, earliest first, hiding
+    /// them from others for `lease`. They are given again until [`Store::erase`] sets another moment, or none.
+    async fn take_erasures(&self, limit: u32, lease: Duration) -> Result<Vec<DueErasure>, StoreError>;
+
+    /// Erases a part of a job that has ended; its snapshot and the payloads of its messages go with any part.
+    ///
+    /// # Errors
+    /// [`StoreError::Active`] where it has not ended; nothing is changed then.
+    async fn erase(&self, erasure: Erasure) -> Result<(), StoreError>;
+
+    /// The earliest moment at which a claim may find a job, or a poll or an erasure is due, if any waits.
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError>;
 
     /// The values of some events, in the order asked; `None` for an event without a value.

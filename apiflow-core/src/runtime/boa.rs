@@ -1,7 +1,4 @@
-//! The evaluator on boa_engine, in this process.
-
-mod engine;
-mod realm;
+//! The evaluator on boa_engine, on threads of this process.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,9 +7,8 @@ use async_trait::async_trait;
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use crate::boa::{Limits, STACK_BYTES, evaluate};
 use crate::ports::{EvaluationError, Evaluator, Script};
-
-pub use engine::{Limits, MAX_VALUE_BYTES, MAX_VALUE_DEPTH, STACK_BYTES, evaluate};
 
 /// How long a caller waits for a value.
 const DEADLINE: Duration = Duration::from_secs(20);

@@ -42,7 +42,7 @@ async fn driven(inner: &Arc<Inner>, claim: &Claim, mailbox: &Mailbox) -> Result<
     let loaded = inner.parts.store.load(&claim.job).await?;
     let mut drive = match Drive::new(inner, claim, loaded) {
         Ok(drive) => drive,
-        Err(Broken { reason, seq }) => return fail(inner, claim, &reason, seq).await,
+        Err(broken) => return fail(inner, claim, broken).await,
     };
     drive.go(mailbox).await
 }
@@ -51,10 +51,13 @@ async fn driven(inner: &Arc<Inner>, claim: &Claim, mailbox: &Mailbox) -> Result<
 struct Broken {
     reason: String,
     seq: u64,
+    /// What could be read: it says what is to be erased.
+    program: Arc<Program>,
 }
 
 /// Ends a job that cannot be run at all.
-async fn fail(inner: &Inner, claim: &Claim, reason: &str, seq: u64) -> Result<(), StoreError> {
+async fn fail(inner: &Inner, claim: &Claim, broken: Broken) -> Result<(), StoreError> {
+    let Broken { reason, seq, program } = broken;
     let at = inner.parts.clock.now();
     let error = serde_json::json!({"name": "InternalError", "message": reason});
     let event = Event::JobFinished {
@@ -64,7 +67,7 @@ async fn fail(inner: &Inner, claim: &Claim, reason: &str, seq: u64) -> Result<()
         skipped: false,
         cache: None,
     };
-    let mut run = Run::new(Arc::new(Program::default()));
+    let mut run = Run::new(program);
     run.apply(seq + 1, at, &event);
     let recorded = Recorded { seq: seq + 1, at, event, value: Some(serde_json::json!({"error": error})) };
     let commit = Commit {
@@ -126,19 +129,19 @@ struct Drive<'a> {
 impl<'a> Drive<'a> {
     fn new(inner: &'a Arc<Inner>, claim: &Claim, loaded: Loaded) -> Result<Self, Broken> {
         let seq = loaded.job.last_seq;
-        let broken = |reason: String| Broken { reason, seq };
+        let broken = |program: &Arc<Program>, reason: String| Broken { reason, seq, program: program.clone() };
         let bundle = loaded.bundle;
-        let program = Program::compile(&bundle).map_err(|error| broken(error.to_string()))?;
+        let program = Program::compile(&bundle).map_err(|error| broken(&Arc::default(), error.to_string()))?;
         let program = Arc::new(program.with_longest_while(inner.settings.max_while_iterations));
         let mut run = match &loaded.snapshot {
-            Some(snapshot) => Run::restore(program, snapshot)
-                .map_err(|error| broken(format!("the job's snapshot cannot be read: {error}")))?,
-            None => Run::new(program),
+            Some(snapshot) => Run::restore(program.clone(), snapshot)
+                .map_err(|error| broken(&program, format!("the job's snapshot cannot be read: {error}")))?,
+            None => Run::new(program.clone()),
         };
         let snapshot_seq = run.seq();
         for event in &loaded.events {
             let body: Event = serde_json::from_value(event.body.clone())
-                .map_err(|error| broken(format!("event {} cannot be read: {error}", event.seq)))?;
+                .map_err(|error| broken(&program, format!("event {} cannot be read: {error}", event.seq)))?;
             run.apply(event.seq, event.at, &body);
         }
         let _replayed = run.take_rows();

@@ -13,8 +13,8 @@ use serde_json::Value;
 
 use self::state::State;
 use crate::ports::{
-    CallRecord, Claim, Clock, Commit, Created, DuePoll, EventRow, InboxMessage, JobFilter, JobRow, Loaded, NewJob,
-    Renewed, StepRow, Store, StoreError, Timestamp,
+    CallRecord, Claim, Clock, Commit, Created, DueErasure, DuePoll, Erasure, EventRow, InboxMessage, JobFilter, JobRow,
+    Loaded, NewJob, Renewed, StepRow, Store, StoreError, Timestamp,
 };
 
 /// Keeps jobs in memory; everything is gone with the process.
@@ -95,6 +95,14 @@ impl Store for MemoryStore {
     ) -> Result<(), StoreError> {
         self.lock().put_back(job, effect, due_at, progress);
         Ok(())
+    }
+
+    async fn take_erasures(&self, limit: u32, lease: Duration) -> Result<Vec<DueErasure>, StoreError> {
+        Ok(self.lock().take_erasures(limit, self.clock.now(), self.later(lease)))
+    }
+
+    async fn erase(&self, erasure: Erasure) -> Result<(), StoreError> {
+        self.lock().erase(erasure)
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {

@@ -14,7 +14,8 @@ pub fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) ->
     if name.is_empty() || name.len() > MAX_NAME_CHARS {
         return None;
     }
-    let allowed = (name.len() / 3).clamp(1, 3);
+    // One letter for another is no slip where there is only one.
+    let allowed = if name.len() == 1 { 0 } else { (name.len() / 3).clamp(1, 3) };
     let mut best: Option<(usize, &str)> = None;
     for candidate in candidates.into_iter().take(MAX_CANDIDATES) {
         let limit = best.map_or(allowed + 1, |(distance, _)| distance);
@@ -83,7 +84,8 @@ mod tests {
         check("Prompt", &["prompt"], Some("prompt"));
         check("ab", &["ac", "abc"], Some("ac"));
         check("xyz", &["abc", "prompt"], None);
-        check("a", &["prompt"], None);
+        check("a", &["prompt", "b"], None);
+        check("a", &["A"], Some("A"));
         check("", &["a"], None);
         check(&"a".repeat(500), &["a"], None);
     }

@@ -75,10 +75,7 @@ impl<'a> Checker<'a> {
             None => {
                 let message = format!("`{name}` must be a number");
                 let found = Diagnostic::error(codes::WRONG_TYPE, at.pointer(), message);
-                self.push(match mend::retyped(ValueType::Number, value) {
-                    Some(right) => mend::changed(found, right),
-                    None => found,
-                });
+                self.push(mend::in_type(found, ValueType::Number, value));
             }
         }
     }

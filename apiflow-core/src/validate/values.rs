@@ -48,7 +48,7 @@ impl Checker<'_> {
         {
             let message = format!("input `{name}` must be {}, found {}", said(wanted), kind_of(value));
             let found = Diagnostic::error(codes::WRONG_INPUT_TYPE, place.pointer(), message);
-            self.push(mended(found, wanted, value));
+            self.push(mend::in_type(found, wanted, value));
             return;
         }
         if let (Value::Array(items), Some(wanted)) = (value, slot.item_type) {
@@ -56,7 +56,7 @@ impl Checker<'_> {
                 let message =
                     format!("each element of input `{name}` must be {}, found {}", said(wanted), kind_of(item));
                 let found = Diagnostic::error(codes::WRONG_INPUT_TYPE, place.index(index).pointer(), message);
-                self.push(mended(found, wanted, item));
+                self.push(mend::in_type(found, wanted, item));
             }
         }
         if let Some(allowed) = slot.allowed
@@ -102,14 +102,6 @@ impl Checker<'_> {
 /// A value as it is shown in a sentence.
 pub(super) fn shown(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
-/// Adds the mend where the value was only written in another type.
-fn mended(found: Diagnostic, wanted: ValueType, value: &Value) -> Diagnostic {
-    match mend::retyped(wanted, value) {
-        Some(right) => mend::changed(found, right),
-        None => found,
-    }
 }
 
 /// Whether a value has a type; types are never coerced.

@@ -1,7 +1,9 @@
 //! The driver against a stand-in for Replicate, over real HTTP.
 
+mod erasure;
 mod faults;
 mod founding;
+mod given_up;
 mod growth;
 mod parallel;
 mod queue;

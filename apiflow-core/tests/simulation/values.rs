@@ -45,6 +45,7 @@ impl Values {
                 Value::Array(items.map(|(_, result)| self.resolve(result)).collect())
             }
             ValueRef::Args(args) => self.args(args),
+            ValueRef::Erased => json!({}),
         }
     }
 

@@ -92,6 +92,7 @@ async fn serve(settings: Settings) -> Result<(), String> {
         RuntimeSettings {
             concurrency: settings.concurrency,
             max_result_bytes: settings.max_result,
+            max_while_iterations: settings.max_while_iterations,
             ..RuntimeSettings::new(format!("{}-{}", std::process::id(), uuid::Uuid::now_v7()))
         },
     );

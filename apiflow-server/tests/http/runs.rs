@@ -11,7 +11,7 @@ use crate::talk::{Reply, Talk, settle};
 const CANARY: &str = "r8_canary_of_the_provider";
 
 /// A server with workers, a connector with a secret, a node per path of the provider and a workflow of two steps.
-async fn furnished() -> (Talk, Provider) {
+pub(crate) async fn furnished() -> (Talk, Provider) {
     let provider = Provider::start().await;
     let mut talk = Talk::admin().await;
     talk.know(&format!("127.0.0.1:{}", provider.port), "127.0.0.1:<port>");
@@ -36,6 +36,7 @@ async fn furnished() -> (Talk, Provider) {
         ("/nodes/say", node("say")),
         ("/nodes/broken", node("broken")),
         ("/nodes/endless", node("endless")),
+        ("/nodes/moody", node("moody")),
         ("/workflows/twice", workflow),
     ] {
         let reply = talk.raw("PUT", path, &[], Some(body)).await;
@@ -49,7 +50,7 @@ async fn run(talk: &mut Talk, path: &str, input: Value) -> Reply {
 }
 
 /// Follows a job to its end and gives the stream's text.
-async fn follow(talk: &Talk, job: &str) -> String {
+pub(crate) async fn follow(talk: &Talk, job: &str) -> String {
     let path = format!("/jobs/{job}/events");
     let stream = tokio::time::timeout(Duration::from_secs(30), talk.raw("GET", &path, &[], None)).await;
     stream.expect("the stream ends with the job").text
@@ -145,7 +146,7 @@ async fn waiting_ends_with_the_early_step() {
     let run = json!({"document": document});
     let job = talk.raw("POST", "/workflows/run", &[("prefer", "wait=30")], Some(run)).await;
     assert_eq!((job.status, job.string("/status")), (StatusCode::OK, "running".to_owned()), "{}", job.text);
-    assert_eq!(job.json()["steps"][0]["output"], json!({"text": "hello!"}));
+    assert_eq!(job.json()["output"], json!({"text": "hello!"}), "the answer that was waited for");
 }
 
 #[tokio::test(flavor = "multi_thread")]

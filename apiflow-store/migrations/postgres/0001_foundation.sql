@@ -16,6 +16,10 @@ CREATE TABLE jobs (
     finished_at BIGINT,
     output TEXT,
     error TEXT,
+    -- When something of a job that has ended is to be erased.
+    erase_at BIGINT,
+    -- When that may be taken: `erase_at`, or the end of the lease of whoever took it.
+    erase_ready_at BIGINT,
     last_seq BIGINT NOT NULL,
     -- Raised by each claim and commit.
     version BIGINT NOT NULL DEFAULT 0,
@@ -29,6 +33,7 @@ CREATE TABLE jobs (
 ) WITH (fillfactor = 70);
 
 CREATE INDEX jobs_due ON jobs (priority, due_at, id) WHERE due_at IS NOT NULL;
+CREATE INDEX jobs_erase ON jobs (erase_ready_at, id) WHERE erase_ready_at IS NOT NULL;
 CREATE INDEX jobs_status ON jobs (status, id);
 CREATE INDEX jobs_workflow ON jobs (workflow_id, id) WHERE workflow_id IS NOT NULL;
 CREATE INDEX jobs_node ON jobs (node_id, id) WHERE node_id IS NOT NULL;

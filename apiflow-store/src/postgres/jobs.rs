@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use apiflow_core::ports::{
-    CallRecord, Claim, Commit, Created, DuePoll, EventRow, InboxMessage, JobFilter, JobRow, Loaded, NewJob, Renewed,
-    StepRow, Store, StoreError, Timestamp,
+    CallRecord, Claim, Commit, Created, DueErasure, DuePoll, Erasure, EventRow, InboxMessage, JobFilter, JobRow,
+    Loaded, NewJob, Renewed, StepRow, Store, StoreError, Timestamp,
 };
 use async_trait::async_trait;
 use serde_json::Value;
@@ -79,8 +79,8 @@ const CREATE: &str = concat!(
     now!(),
     " RETURNING key), \
      added AS (INSERT INTO jobs (id, name, workflow_id, node_id, created_by, created_at, updated_at, status, \
-         last_seq, priority, due_at) SELECT $1::text, $2::text, $3::text, $4::text, $5::text, $6::bigint, $6::bigint, 'pending', \
-         $7::bigint, $18::integer, CASE WHEN $19::text IS NULL THEN ",
+         last_seq, priority, due_at) SELECT $1::text, $2::text, $3::text, $4::text, $5::text, $6::bigint, \
+         $6::bigint, 'pending', $7::bigint, $18::integer, CASE WHEN $19::text IS NULL THEN ",
     now!(),
     " END WHERE $15::text IS NULL OR EXISTS (SELECT FROM free) RETURNING id), \
      slot AS (INSERT INTO job_slots (job_id, key, size, window_ms, priority, created_at, state, look_at) \
@@ -124,9 +124,13 @@ impl Store for PostgresStore {
     async fn claim(&self, worker: &str, limit: u32, lease: Duration) -> Result<Vec<Claim>, StoreError> {
         let (mut claims, slots_are_free) = self.take_due(worker, limit, lease).await.map_err(backend)?;
         if slots_are_free {
-            slots::give(&self.pool).await.map_err(backend)?;
             let room = limit.saturating_sub(u32::try_from(claims.len()).unwrap_or(limit));
-            claims.extend(self.take_due(worker, room, lease).await.map_err(backend)?.0);
+            match self.take_given(worker, room, lease).await {
+                Ok(more) => claims.extend(more),
+                Err(error) if claims.is_empty() => return Err(backend(error)),
+                // What is claimed already must be worked on.
+                Err(error) => tracing::warn!(%error, "slots could not be given; the next claim tries again"),
+            }
         }
         Ok(claims)
     }
@@ -219,6 +223,14 @@ impl Store for PostgresStore {
         Ok(())
     }
 
+    async fn take_erasures(&self, limit: u32, lease: Duration) -> Result<Vec<DueErasure>, StoreError> {
+        self.take_due_erasures(limit, lease).await.map_err(backend)
+    }
+
+    async fn erase(&self, erasure: Erasure) -> Result<(), StoreError> {
+        self.erase_part(&erasure).await
+    }
+
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
         let (moment,): (Option<i64>,) = sqlx::query_as(sql::NEXT_DUE).fetch_one(&self.pool).await.map_err(backend)?;
         Ok(moment.map(Timestamp))
@@ -299,7 +311,16 @@ impl PostgresStore {
         Ok((claims.collect(), slots_are_free))
     }
 
-    async fn status(&self, job: &str) -> Result<Option<(String,)>, StoreError> {
+    /// Gives away the slots that are free, and claims what is due with them.
+    async fn take_given(&self, worker: &str, limit: u32, lease: Duration) -> Result<Vec<Claim>, sqlx::Error> {
+        slots::give(&self.pool).await?;
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        self.take_due(worker, limit, lease).await.map(|(claims, _)| claims)
+    }
+
+    pub(super) async fn status(&self, job: &str) -> Result<Option<(String,)>, StoreError> {
         sqlx::query_as(sql::JOB_STATUS).bind(job).fetch_optional(&self.pool).await.map_err(backend)
     }
 

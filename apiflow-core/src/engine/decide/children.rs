@@ -146,6 +146,16 @@ pub(super) fn next_iteration(turn: &mut Turn<'_>, frame: u64) {
     open(turn, frame, next, false);
 }
 
+/// Gives up what a module has at work that took too long.
+pub(super) fn timed_out(turn: &mut Turn<'_>, frame: u64) {
+    let Some(module) = turn.module(frame).map(|def| def.module.id.clone()) else { return };
+    let bound_s = turn.step(frame).and_then(|step| step.bound_ms).unwrap_or_default() as f64 / 1000.0;
+    turn.emit(Event::TimedOut { frame });
+    let message =
+        format!("step `{module}` took longer than its `timeout` of {bound_s} s; what it had at work was cancelled");
+    end::fail(turn, frame, super::error("timeout", message), None, false);
+}
+
 /// Ends a module whose children have all ended.
 pub(super) fn all_ended(turn: &mut Turn<'_>, frame: u64) {
     let Some(step) = turn.step(frame) else { return };

@@ -158,6 +158,16 @@ pub(super) fn won(run: &mut Run, at: Timestamp, frame: u64, slot: u64) {
     }
 }
 
+/// A module that holds others took too long: what it has at work is given up.
+pub(super) fn timed_out(run: &mut Run, at: Timestamp, frame: u64) {
+    let Some(step) = step_of(run, frame) else { return };
+    step.until = None;
+    let Some(children) = step.children.as_mut() else { return };
+    for child in std::mem::take(&mut children.open) {
+        drop_frame(run, at, child);
+    }
+}
+
 /// Gives a frame up with all that is inside it.
 fn drop_frame(run: &mut Run, at: Timestamp, frame: u64) {
     let Some(state) = run.control.frames.remove(&frame) else { return };

@@ -155,7 +155,13 @@ impl Drive<'_> {
             }
         }
         let ends = |event: &Event| {
-            matches!(event, Event::CancelRequested { .. } | Event::FlowEnded { .. } | Event::RaceWon { .. })
+            matches!(
+                event,
+                Event::CancelRequested { .. }
+                    | Event::FlowEnded { .. }
+                    | Event::RaceWon { .. }
+                    | Event::TimedOut { .. }
+            )
         };
         let ended = batch.events.iter().any(|recorded| ends(&recorded.event));
         let orphans = self.run.pending().into_iter().filter_map(|effect| {

@@ -10,7 +10,8 @@ use super::cache::Cache;
 use super::job::{Job, rows_len};
 use super::slots::Slots;
 use crate::ports::{
-    Claim, Commit, Created, DuePoll, Idempotency, JobFilter, JobRow, NewJob, Renewed, StoreError, Timestamp,
+    Claim, Commit, Created, DueErasure, DuePoll, Erasure, Idempotency, JobFilter, JobRow, NewJob, Renewed, StoreError,
+    Timestamp,
 };
 
 /// What the store holds.
@@ -165,6 +166,23 @@ impl State {
         if let Some(job) = self.jobs.get_mut(job) {
             job.put_back(effect, due_at, progress);
         }
+    }
+
+    pub(super) fn take_erasures(&mut self, limit: u32, now: Timestamp, until: Timestamp) -> Vec<DueErasure> {
+        let ready = self.jobs.iter().filter_map(|(id, job)| Some((job.erase_ready_at?, id.clone())));
+        let mut due: Vec<(Timestamp, String)> = ready.filter(|(at, _)| *at <= now).collect();
+        due.sort();
+        due.truncate(limit as usize);
+        due.into_iter().filter_map(|(_, id)| self.jobs.get_mut(&id)?.take_erasure(until)).collect()
+    }
+
+    pub(super) fn erase(&mut self, erasure: Erasure) -> Result<(), StoreError> {
+        let job = self.job_mut(&erasure.job)?;
+        if !job.row.patch.status.is_final() {
+            return Err(StoreError::Active { job: erasure.job });
+        }
+        job.erase(erasure);
+        Ok(())
     }
 
     pub(super) fn next_due(&self) -> Option<Timestamp> {

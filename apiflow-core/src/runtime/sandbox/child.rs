@@ -8,8 +8,8 @@ use std::time::Duration;
 use serde_json::Map;
 
 use super::wire::{DEADLINE_VARIABLE, MAX_REPLY_BYTES, MEMORY_VARIABLE, Reply, Request, frame, read, write};
+use crate::boa::{Limits, STACK_BYTES, evaluate};
 use crate::ports::{Script, ScriptForm};
-use crate::runtime::boa::{Limits, STACK_BYTES, evaluate};
 
 /// How much longer than the parent a child waits for a value: it ends itself only where the parent is gone.
 const GRACE: Duration = Duration::from_secs(1);

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
+use crate::boa::MAX_VALUE_BYTES;
 use crate::ports::{EvaluationError, ScriptForm};
-use crate::runtime::boa::MAX_VALUE_BYTES;
 
 /// The longest reply: a value, and some room for what is around it and for other ways to write numbers.
 pub(super) const MAX_REPLY_BYTES: usize = MAX_VALUE_BYTES + 64 * 1024;

@@ -4,6 +4,24 @@
  */
 
 export interface paths {
+    "/api/v1/approve/{signed}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows what a link asks for: a page for people, JSON for programs. It answers nothing. */
+        get: operations["show_approval"];
+        put?: never;
+        /** Answers by link, without a token: JSON, or the form of the page. */
+        post: operations["answer_approval"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/connectors": {
         parameters: {
             query?: never;
@@ -110,6 +128,40 @@ export interface paths {
         get: operations["follow_job"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{id}/rerun": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Runs a job again, whole or from one of its steps on, as a new job with the documents of the old one. */
+        post: operations["rerun_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lets a job that waits for an approval go on, or ends it; an approval that comes early waits for its step. */
+        post: operations["resume_job"];
         delete?: never;
         options?: never;
         head?: never;
@@ -443,7 +495,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Runs a workflow document without saving it. */
+        /** Runs a workflow document, or a part of one, without saving it. */
         post: operations["run_document"];
         delete?: never;
         options?: never;
@@ -543,6 +595,21 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description What a step waits for before the next one. */
+        Approval: {
+            /**
+             * Format: int32
+             * @description Approvals wanted.
+             */
+            required: number;
+            /**
+             * Format: date-time
+             * @description When it counts as disapproved.
+             */
+            until: string;
+            /** @description Signed links, one per approval wanted, that work without a token: whoever has one can approve or disapprove. */
+            urls: string[];
+        };
         /** @description One request of a step and its reply; secrets are masked. */
         Call: {
             /**
@@ -679,7 +746,10 @@ export interface components {
         Job: components["schemas"]["JobSummary"] & {
             /** @description Its input, with defaults filled in. */
             input: unknown;
-            /** @description Its output; null until it ended. */
+            /**
+             * @description Its output; null until it ended. The reply to a caller who waited, and whose answer the workflow's `early_return`
+             *     gave, has that answer here.
+             */
             output: unknown;
             /** @description Its first steps, at most 200, in the order in which they began. */
             steps: components["schemas"]["Step"][];
@@ -734,6 +804,15 @@ export interface components {
             updated_at: string;
             /** @description The workflow that it runs, if a saved one. */
             workflow_id: string | null;
+        };
+        /** @description An answer by link. */
+        LinkAnswer: {
+            /** @description Whether to go on or to end. */
+            action: components["schemas"]["ResumeAction"];
+            /** @description Whose answer it is (default: nobody in particular). */
+            approver?: string | null;
+            /** @description What comes with it (default: null). */
+            payload?: unknown;
         };
         /** @description Who logs in. */
         Login: {
@@ -1124,6 +1203,7 @@ export interface components {
         Page_Step: {
             /** @description The things. */
             items: {
+                approval: components["schemas"]["Approval"] | null;
                 /**
                  * Format: int32
                  * @description Number of the attempt, from 1; 0 where the module makes none.
@@ -1267,12 +1347,56 @@ export interface components {
             /** @description Always `about:blank`: `code` tells problems apart. */
             type: string;
         };
+        /** @description What a link to an approval tells. */
+        Question: {
+            approval: components["schemas"]["Approval"] | null;
+            /** @description JSON Schema of what may come with an approval, where the document has a form. */
+            form: unknown;
+            /** @description The job. */
+            job: string;
+            /** @description The job's name. */
+            name: string;
+            /** @description Whether an answer is still wanted. */
+            open: boolean;
+            /** @description Id of the step. */
+            step: string;
+        };
+        /** @description How to run a job again. */
+        RerunRequest: {
+            /** @description Allows to send a call again whose fate is unknown: it may be paid twice (default: false). */
+            confirm_unknown?: boolean;
+            /**
+             * @description The step to begin with, by its `ordinal` or its `id`: what comes before it is taken over and not run again
+             *     (default: run all).
+             */
+            from?: string | null;
+            /** @description The inputs by name (default: those of the job). */
+            input?: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /**
+         * @description Whether an approver lets a job go on.
+         * @enum {string}
+         */
+        ResumeAction: "resume" | "cancel";
+        /** @description An answer to a step that waits for approval. */
+        ResumeRequest: {
+            /** @description Whether to go on or to end. */
+            action: components["schemas"]["ResumeAction"];
+            /** @description Whose approval it is (default: the caller's name). */
+            approver?: string | null;
+            /** @description What comes with it: `resume` in the module after the step (default: null). */
+            payload?: unknown;
+            /** @description The step, by its `ordinal` or its `id` (default: the one that waits). */
+            step?: string | null;
+        };
         /**
          * @description What a user may do: an admin also manages users and secrets.
          * @enum {string}
          */
         Role: "admin" | "user";
-        /** @description A workflow to run without saving it. */
+        /** @description A workflow, or a part of one, to run without saving it. */
         RunDocumentRequest: {
             /** @description The OpenFlow document. */
             document: {
@@ -1282,6 +1406,19 @@ export interface components {
             input?: {
                 [key: string]: unknown;
             } | null;
+            /** @description Results by step id: these steps are not run. */
+            mocks?: {
+                [key: string]: unknown;
+            } | null;
+            /** @description Runs this step alone; results that it names come from `mocks`. */
+            only?: string | null;
+            /**
+             * @description Lets the document's `preprocessor_module` make its inputs of `input`, which is then not checked against the
+             *     schema (default: false).
+             */
+            preprocess?: boolean;
+            /** @description Runs up to and with this step. */
+            until?: string | null;
         };
         /** @description What to run a node or workflow with. */
         RunRequest: {
@@ -1289,6 +1426,18 @@ export interface components {
             input?: {
                 [key: string]: unknown;
             } | null;
+        };
+        /** @description What to run a workflow with. */
+        RunWorkflowRequest: {
+            /** @description The inputs by name (default: none). */
+            input?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * @description Lets the workflow's `preprocessor_module` make its inputs of `input`, which is then not checked against the
+             *     schema (default: false).
+             */
+            preprocess?: boolean;
         };
         /** @description A secret without its value. */
         SecretInfo: {
@@ -1332,6 +1481,7 @@ export interface components {
         };
         /** @description A module of the document while or after it was run. */
         Step: {
+            approval: components["schemas"]["Approval"] | null;
             /**
              * Format: int32
              * @description Number of the attempt, from 1; 0 where the module makes none.
@@ -1491,6 +1641,72 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    show_approval: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                signed: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description what is asked for; with `Accept: text/html` as a page */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Question"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    answer_approval: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                signed: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LinkAnswer"];
+            };
+        };
+        responses: {
+            /** @description the answer was taken; with `Accept: text/html` as a page */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Question"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_connectors: {
         parameters: {
             query?: {
@@ -1877,6 +2093,92 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rerun_job: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description `wait=N`: answer when the job ended, at the latest after N seconds (at most 300) */
+                Prefer?: string | null;
+                /** @description a repetition within 24 hours finds the first job */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RerunRequest"];
+            };
+        };
+        responses: {
+            /** @description the new job, ended */
+            200: {
+                headers: {
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description the new job, not yet ended */
+            202: {
+                headers: {
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resume_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResumeRequest"];
+            };
+        };
+        responses: {
+            /** @description the job; it goes on soon */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
             };
             /** @description a problem */
             default: {
@@ -2813,7 +3115,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["RunRequest"];
+                "application/json": components["schemas"]["RunWorkflowRequest"];
             };
         };
         responses: {
