@@ -34,9 +34,6 @@ use store::Troubled;
 
 /// Virtual time after which a job must have ended.
 const LONGEST: Duration = Duration::from_secs(40_000);
-/// How often people and troubles look at the job.
-const TICK: Duration = Duration::from_millis(500);
-
 /// Lives the world of a seed.
 pub(crate) fn live(document: &Document, seed: u64) -> Result<(), Violation> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
@@ -124,7 +121,7 @@ impl World {
         run.preprocess = document.preprocess;
         self.workers[0].runtime.submit(run).await.expect("the memory takes the job");
         let mut troubles = *self.random.pick(&[0, 2, 6, 12]);
-        let rate = *self.random.pick(&[2, 10, 30]);
+        let rate = *self.random.pick(&[5, 20, 50]);
         let begun = tokio::time::Instant::now();
         let job = loop {
             let job = self.store.job(JOB).await.expect("the memory answers").expect("the job is there");
@@ -142,7 +139,8 @@ impl World {
                 self.troubled.calm();
             }
             self.people_look().await;
-            tokio::time::sleep(TICK).await;
+            let tick = if troubles > 0 { *self.random.pick(&[2, 5, 40, 500]) } else { 500 };
+            tokio::time::sleep(Duration::from_millis(tick)).await;
         };
         for worker in &self.workers {
             worker.stop.send_replace(true);
