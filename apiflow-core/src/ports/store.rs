@@ -569,6 +569,9 @@ pub trait Store: Send + Sync {
     /// free, and none overtakes it.
     async fn create_job(&self, job: NewJob) -> Result<Created, StoreError>;
 
+    /// The job that was made with an idempotency key that has not expired, and the fingerprint of that request.
+    async fn job_of_key(&self, key: &str) -> Result<Option<(String, String)>, StoreError>;
+
     /// Takes up to `limit` jobs that are due and that no living lease holds, for `lease`; raises their versions. Jobs
     /// of higher priority come first, and of one priority those with the oldest wake-up. The cost does not grow with
     /// the number of jobs that wait.

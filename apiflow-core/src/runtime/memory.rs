@@ -53,6 +53,10 @@ impl Store for MemoryStore {
         self.lock().create(job, self.clock.now())
     }
 
+    async fn job_of_key(&self, key: &str) -> Result<Option<(String, String)>, StoreError> {
+        Ok(self.lock().job_of_key(key, self.clock.now()))
+    }
+
     async fn claim(&self, worker: &str, limit: u32, lease: Duration) -> Result<Vec<Claim>, StoreError> {
         Ok(self.lock().claim(worker, limit, self.clock.now(), self.later(lease)))
     }

@@ -96,6 +96,9 @@ const CREATE: &str = concat!(
      SELECT id FROM added"
 );
 
+const LIVE_KEY: &str =
+    concat!("SELECT job_id, fingerprint FROM idempotency_keys WHERE key = $1 AND expires_at > ", now!());
+
 /// How often a job is added whose key was taken and is free again.
 const TRIES: u32 = 5;
 
@@ -119,6 +122,10 @@ impl Store for PostgresStore {
             // The first job was removed meanwhile, and its key with it.
         }
         Err(backend(format!("the idempotency key of job `{}` is taken and freed again and again", job.id)))
+    }
+
+    async fn job_of_key(&self, key: &str) -> Result<Option<(String, String)>, StoreError> {
+        sqlx::query_as(LIVE_KEY).bind(key).fetch_optional(&self.pool).await.map_err(backend)
     }
 
     async fn claim(&self, worker: &str, limit: u32, lease: Duration) -> Result<Vec<Claim>, StoreError> {

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 use sqlx::QueryBuilder;
 
-use super::rounds::{Delivery, Write};
+use super::rounds::{Delivery, LIVE_KEY, Write};
 use super::{SqliteStore, now, slots};
 use crate::rows::{self, JobColumns, PollColumns, backend, int, milliseconds, number, text};
 use crate::sql;
@@ -53,6 +53,10 @@ fn stopped() -> StoreError {
 impl Store for SqliteStore {
     async fn create_job(&self, job: NewJob) -> Result<Created, StoreError> {
         self.gatherer.ask(job, Write::Create).await.ok_or_else(stopped)?
+    }
+
+    async fn job_of_key(&self, key: &str) -> Result<Option<(String, String)>, StoreError> {
+        sqlx::query_as(LIVE_KEY).bind(key).fetch_optional(&self.reader).await.map_err(backend)
     }
 
     async fn claim(&self, worker: &str, limit: u32, lease: Duration) -> Result<Vec<Claim>, StoreError> {

@@ -199,7 +199,7 @@ async fn refusal(connection: &mut SqliteConnection, job: &str) -> Result<StoreEr
     Ok(if found.is_some() { StoreError::Fenced { job } } else { StoreError::NotFound { job } })
 }
 
-const LIVE_KEY: &str =
+pub(super) const LIVE_KEY: &str =
     concat!("SELECT job_id, fingerprint FROM idempotency_keys WHERE key = $1 AND expires_at > ", now!());
 const ADD_JOB: &str = concat!(
     "INSERT INTO jobs (id, name, workflow_id, node_id, created_by, created_at, updated_at, status, priority, last_seq, \

@@ -52,8 +52,8 @@ impl State {
     }
 
     pub(super) fn create(&mut self, new: NewJob, now: Timestamp) -> Result<Created, StoreError> {
-        if let Some(used) = new.idempotency.as_ref().and_then(|asked| self.used(asked, now)) {
-            return Ok(Created::Existing { job: used.job.clone(), fingerprint: used.fingerprint.clone() });
+        if let Some((job, fingerprint)) = new.idempotency.as_ref().and_then(|asked| self.job_of_key(&asked.key, now)) {
+            return Ok(Created::Existing { job, fingerprint });
         }
         let Entry::Vacant(place) = self.jobs.entry(new.id.clone()) else {
             return Err(StoreError::Backend(format!("job `{}` exists already", new.id)));
@@ -70,8 +70,9 @@ impl State {
         Ok(Created::New)
     }
 
-    fn used(&self, asked: &Idempotency, now: Timestamp) -> Option<&UsedKey> {
-        self.keys.get(&asked.key).filter(|used| used.expires_at > now)
+    pub(super) fn job_of_key(&self, key: &str, now: Timestamp) -> Option<(String, String)> {
+        let used = self.keys.get(key).filter(|used| used.expires_at > now)?;
+        Some((used.job.clone(), used.fingerprint.clone()))
     }
 
     pub(super) fn claim(&mut self, worker: &str, limit: u32, now: Timestamp, until: Timestamp) -> Vec<Claim> {
