@@ -34,6 +34,8 @@ enum Fault {
     /// The error object for the step.
     Step(Value),
     Store(StoreError),
+    /// The evaluator has no place now.
+    Busy,
 }
 
 /// What was found among the results of earlier runs.
@@ -51,22 +53,23 @@ impl From<StoreError> for Fault {
 }
 
 impl Evaluation<'_> {
-    /// Performs a free effect; `None` for any other.
+    /// Performs a free effect; `None` for any other, and where the evaluator has no place for it now.
     pub(crate) async fn perform(&mut self, effect: &Effect) -> Result<Option<Input>, StoreError> {
         Ok(match effect {
-            Effect::Prepare(prepare) => {
-                let (prepared, bound_ms) = self.prepare(prepare).await?;
-                Some(Input::Prepared { frame: prepare.frame, prepared, bound_ms })
-            }
+            Effect::Prepare(prepare) => self.prepare(prepare).await?.map(|(prepared, bound_ms)| Input::Prepared {
+                frame: prepare.frame,
+                prepared,
+                bound_ms,
+            }),
             Effect::Conclude(conclude) => {
-                Some(Input::Concluded { frame: conclude.frame, concluded: self.conclude(conclude).await? })
+                self.conclude(conclude).await?.map(|concluded| Input::Concluded { frame: conclude.frame, concluded })
             }
             Effect::Call(_) | Effect::Cancel(_) | Effect::Poll(_) | Effect::Wait { .. } => None,
         })
     }
 
     /// Evaluates what a module needs before it begins.
-    async fn prepare(&mut self, effect: &Prepare) -> Result<(Prepared, Option<u64>), StoreError> {
+    async fn prepare(&mut self, effect: &Prepare) -> Result<Option<(Prepared, Option<u64>)>, StoreError> {
         let prepared = match self.prepared(effect).await {
             // A call has its bound with its inputs, and one that does not begin needs none.
             Ok(
@@ -81,9 +84,10 @@ impl Evaluation<'_> {
             Err(fault) => Err(fault),
         };
         match prepared {
-            Ok(prepared) => Ok(prepared),
-            Err(Fault::Step(error)) => Ok((Prepared::Failed(error), None)),
+            Ok(prepared) => Ok(Some(prepared)),
+            Err(Fault::Step(error)) => Ok(Some((Prepared::Failed(error), None))),
             Err(Fault::Store(error)) => Err(error),
+            Err(Fault::Busy) => Ok(None),
         }
     }
 
@@ -194,11 +198,11 @@ impl Evaluation<'_> {
             Lookup::Found(result) => return Ok(Prepared::Cached { result }),
             Lookup::Wanted(cache) => cache,
         };
-        let outcome = self
-            .evaluator
-            .evaluate(script)
-            .await
-            .map_err(|error| json!({"name": "CodeError", "message": format!("`main` failed: {error}")}));
+        let outcome = match self.script(script).await {
+            Err(EvaluationError::Busy) => return Err(Fault::Busy),
+            Err(error) => Err(json!({"name": "CodeError", "message": format!("`main` failed: {error}")})),
+            Ok(value) => Ok(value),
+        };
         Ok(Prepared::Code { args, outcome, cache })
     }
 
@@ -261,12 +265,13 @@ impl Evaluation<'_> {
     }
 
     /// Evaluates what follows a step.
-    async fn conclude(&mut self, effect: &Conclude) -> Result<Concluded, StoreError> {
+    async fn conclude(&mut self, effect: &Conclude) -> Result<Option<Concluded>, StoreError> {
         let none = Concluded { holds: false, sleep_ms: 0, result: None, error: None };
         match self.concluded(effect).await {
-            Ok(concluded) => Ok(concluded),
-            Err(Fault::Step(error)) => Ok(Concluded { error: Some(error), ..none }),
+            Ok(concluded) => Ok(Some(concluded)),
+            Err(Fault::Step(error)) => Ok(Some(Concluded { error: Some(error), ..none })),
             Err(Fault::Store(error)) => Err(error),
+            Err(Fault::Busy) => Ok(None),
         }
     }
 
@@ -324,7 +329,16 @@ impl Evaluation<'_> {
         }
         let form = if predicate { ScriptForm::Predicate } else { ScriptForm::Expression };
         let script = Script { source: expr.to_owned(), names: scope, form };
-        self.evaluator.evaluate(script).await.map_err(|error| fault(expr, &error))
+        self.script(script).await.map_err(|error| fault(expr, &error))
+    }
+
+    /// Has a script evaluated: for a job that waits for its turn, or for somebody who waits for a dry run.
+    async fn script(&self, script: Script) -> Result<Value, EvaluationError> {
+        if self.values.are_durable() {
+            self.evaluator.evaluate_for(self.values.job(), script).await
+        } else {
+            self.evaluator.evaluate(script).await
+        }
     }
 
     /// The values that an expression can read, and no others.
@@ -421,6 +435,9 @@ fn error_of(previous: &Value) -> Value {
 }
 
 fn fault(expr: &str, error: &EvaluationError) -> Fault {
+    if *error == EvaluationError::Busy {
+        return Fault::Busy;
+    }
     let shown: String = expr.trim().chars().take(200).collect();
     Fault::Step(json!({"name": "ExpressionError", "message": format!("expression `{shown}` failed: {error}")}))
 }

@@ -5,8 +5,8 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use apiflow_core::ports::{
-    CallRecord, DueErasure, DuePoll, EventRow, InboxMessage, JobPatch, JobRow, JobStatus, Poll, SnapshotRow, StepRow, StoreError,
-    Timestamp,
+    CallRecord, DueErasure, DuePoll, EventRow, InboxMessage, JobPatch, JobRow, JobStatus, Poll, SnapshotRow, StepRow,
+    StoreError, Timestamp,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -157,9 +157,7 @@ pub(crate) fn values(rows: Vec<(i64, String)>, asked: &[u64]) -> Result<Vec<Opti
 /// Erasures that were taken, earliest first; a row that is no longer to be erased is none.
 pub(crate) fn due_erasures(mut rows: Vec<(String, Option<i64>)>) -> Vec<DueErasure> {
     rows.sort_by(|one, other| (one.1, &one.0).cmp(&(other.1, &other.0)));
-    rows.into_iter()
-        .filter_map(|(job, due_at)| Some(DueErasure { job, due_at: Timestamp(due_at?) }))
-        .collect()
+    rows.into_iter().filter_map(|(job, due_at)| Some(DueErasure { job, due_at: Timestamp(due_at?) })).collect()
 }
 
 /// Converts all rows, up to the first that does not hold what it should.

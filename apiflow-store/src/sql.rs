@@ -60,6 +60,10 @@ pub(crate) const ERASE_SNAPSHOT: &str = "DELETE FROM job_snapshots WHERE job_id 
 pub(crate) const ERASE_REST: &str =
     "UPDATE jobs SET output = $2, error = $3, erase_at = $4, erase_ready_at = $4 WHERE id = $1";
 pub(crate) const ERASE_BUNDLE: &str = "UPDATE job_bundles SET body = $2 WHERE job_id = $1";
+/// Answers where the work is this attempt's, also when it was noted before.
+pub(crate) const FOLLOW: &str = "INSERT INTO provider_operations (provider, provider_id, job_id, effect) \
+     VALUES ($1, $2, $3, $4) ON CONFLICT (provider, provider_id) DO UPDATE SET effect = excluded.effect \
+     WHERE provider_operations.job_id = excluded.job_id AND provider_operations.effect = excluded.effect RETURNING effect";
 pub(crate) const POLL_OVER: &str = "DELETE FROM job_polls WHERE job_id = $1 AND effect = $2";
 pub(crate) const USED_KEY: &str = "SELECT job_id, fingerprint FROM idempotency_keys WHERE key = $1";
 

@@ -48,6 +48,12 @@ export class Rest {
 		expect(reply.ok(), await reply.text()).toBe(true);
 	}
 
+	/** How many predictions were asked for since the last reset. */
+	async creates(): Promise<number> {
+		const reply = await this.#request.get(`${standIn()}/_control/stats`);
+		return ((await reply.json()) as { creates: number }).creates;
+	}
+
 	/** Undoes what earlier tests set. */
 	async calm(): Promise<void> {
 		const reply = await this.#request.post(`${standIn()}/_control/reset`);
@@ -64,6 +70,13 @@ export class Rest {
 		await this.call('POST', '/nodes', node(world));
 		await this.call('POST', '/workflows', workflow(world));
 		return world;
+	}
+
+	/** Runs a document and waits until all work on it has stopped for approvals. */
+	async suspend(document: object, input: object): Promise<Job> {
+		const { id } = await this.call<Job>('POST', '/workflows/run', { document, input });
+		await expect.poll(async () => (await this.call<Job>('GET', `/jobs/${id}`)).status).toBe('suspended');
+		return this.call('GET', `/jobs/${id}`);
 	}
 
 	/** Runs a workflow and waits for its end. */
@@ -161,6 +174,33 @@ export function workflow({ workflow, node, unique }: World) {
 		}
 	};
 }
+
+/** A document that asks for an approval of each picture at once, and then changes it as the approval says. */
+export function gated({ node, unique }: World, suspend: object) {
+	const ask = { id: 'ask', summary: 'Ask', value: { type: 'identity' }, suspend };
+	const change = step('change', node, '', 'flow_input.iter.value');
+	Object.assign(change.value.input_transforms, { prompt: { type: 'javascript', expr: 'resume.note' } });
+	const iterator = { type: 'javascript', expr: 'flow_input.pictures' };
+	return {
+		summary: `Gated ${unique}`,
+		schema: { type: 'object', properties: { pictures: { type: 'array' } }, required: ['pictures'] },
+		value: {
+			modules: [{ id: 'each', value: { type: 'forloopflow', parallel: true, iterator, modules: [ask, change] } }]
+		}
+	};
+}
+
+/** A form that comes with an approval. */
+export const FORM = {
+	schema: {
+		type: 'object',
+		properties: {
+			note: { type: 'string', description: 'What to change' },
+			score: { type: 'integer', maximum: 10 }
+		},
+		required: ['note']
+	}
+};
 
 interface Fixtures {
 	/** The REST API, as the admin uses it. */

@@ -20,6 +20,15 @@ pub(super) struct Turn<'a> {
     pub(super) run: &'a mut Run,
     pub(super) now: Timestamp,
     pub(super) events: Vec<Recorded>,
+    /// Modules that are to go on because one of their children has ended, the innermost last. A list rather than a
+    /// call: however many branches end at once, the stack does not grow with them.
+    due: Vec<u64>,
+}
+
+impl<'a> Turn<'a> {
+    pub(super) fn new(run: &'a mut Run, now: Timestamp) -> Self {
+        Self { run, now, events: Vec::new(), due: Vec::new() }
+    }
 }
 
 impl Turn<'_> {
@@ -81,13 +90,24 @@ pub(super) fn take(turn: &mut Turn<'_>, input: Input) {
             }
         }
     }
+    go_on(turn);
+    end::check_length(turn);
     end::settle_job(turn);
+}
+
+/// Lets all go on whose children have ended.
+fn go_on(turn: &mut Turn<'_>) {
+    while let Some(frame) = turn.due.pop() {
+        children::resume(turn, frame);
+    }
 }
 
 /// Wakes what waited for a moment that has come.
 fn tick(turn: &mut Turn<'_>) {
     let frames: Vec<u64> = turn.run.control.frames.keys().copied().collect();
     for frame in frames {
+        // In the order of the lists, whatever follows from each.
+        go_on(turn);
         if turn.step(frame).is_some_and(|step| step.until.is_some_and(|until| until <= turn.now)) {
             children::timed_out(turn, frame);
             continue;

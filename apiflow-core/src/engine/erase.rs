@@ -1,7 +1,7 @@
 //! What of a job that has ended is erased, and when (`delete_after_use`, `delete_after_secs`).
 //!
-//! A step is erased with all that is inside it; the document's own flow with everything. What the job's output is made of
-//! is kept until the flow itself is erased. The journal still folds to the same control state: events keep their form,
+//! A step is erased with all that is inside it; the document's own flow with everything. What the job's output is made
+//! of is kept until the flow itself is erased. The journal still folds to the same control state: events keep their form,
 //! and lose their values and the text of errors that came from what is erased.
 
 use std::collections::BTreeSet;
@@ -137,7 +137,7 @@ impl Eraser {
     fn values(&self, seq: u64, event: &Event) -> Vec<u64> {
         let mut values = vec![seq];
         match event {
-            Event::GatePassed { taken, .. } => values.extend(taken),
+            Event::GatePassed { taken, .. } | Event::GateFailed { taken, .. } => values.extend(taken),
             Event::StepPassed { result: ValueRef::Row(row), .. }
             | Event::StepCompleted { result: Some(ValueRef::Row(row)), .. }
             | Event::AttemptFailed { result: Some(ValueRef::Row(row)), .. }
@@ -159,7 +159,6 @@ impl Eraser {
             | Event::StepFailed { .. }
             | Event::ApprovalReceived { .. }
             | Event::GateClosed { .. }
-            | Event::GateFailed { .. }
             | Event::RaceWon { .. }
             | Event::TimedOut { .. }
             | Event::SleepStarted { .. }

@@ -16,12 +16,17 @@ pub struct Program {
     pub(super) flows: Vec<FlowDef>,
     /// Iterations of a while loop, at most.
     pub(super) longest_while: u64,
+    /// Events of a job, at most.
+    pub(super) most_events: u64,
     /// Results of an earlier run that this one takes over, by [`step_key`].
     pub(super) kept: BTreeMap<String, Kept>,
 }
 
 /// Iterations of a while loop, at most, unless set otherwise.
 const LONGEST_WHILE: u64 = 10_000;
+
+/// Events of a job, at most, unless set otherwise.
+const MOST_EVENTS: u64 = 1_000_000;
 
 /// A module, without the lists inside it.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,7 +92,12 @@ impl Program {
         let mut compiler = Compiler {
             workflows: &bundle.catalog.workflows,
             known: BTreeMap::new(),
-            program: Self { longest_while: LONGEST_WHILE, kept: bundle.kept.clone(), ..Self::default() },
+            program: Self {
+                longest_while: LONGEST_WHILE,
+                most_events: MOST_EVENTS,
+                kept: bundle.kept.clone(),
+                ..Self::default()
+            },
         };
         let document = read("the workflow", &bundle.document)?;
         compiler.flow(document.value)?;
@@ -103,6 +113,12 @@ impl Program {
     /// run goes on, never how what was journalled is read.
     pub fn with_longest_while(self, longest_while: u64) -> Self {
         Self { longest_while, ..self }
+    }
+
+    /// The same program with another cap on a job's events (1,000,000 unless set); a job that is over it fails. It
+    /// decides only how a run goes on, never how what was journalled is read.
+    pub fn with_most_events(self, most_events: u64) -> Self {
+        Self { most_events, ..self }
     }
 
     /// Ids of all modules, those of sub-flows among them.

@@ -58,7 +58,7 @@ impl Run {
 
     /// Decides what follows from an input and records it: [`Run::step`], then [`Run::apply`] for each event.
     pub fn turn(&mut self, now: Timestamp, input: Input) -> Vec<Recorded> {
-        let mut turn = Turn { run: self, now, events: Vec::new() };
+        let mut turn = Turn::new(self, now);
         decide::take(&mut turn, input);
         turn.events
     }

@@ -49,6 +49,11 @@ impl Values {
         &self.job
     }
 
+    /// Whether they are a job's that waits where it must, rather than a dry run's.
+    pub(crate) fn are_durable(&self) -> bool {
+        self.store.is_some()
+    }
+
     /// Takes in what a turn recorded.
     pub(crate) fn record(&mut self, events: &[Recorded]) {
         for recorded in events {

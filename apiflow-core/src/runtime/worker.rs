@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use super::provider::{self, Caller, Ticket};
 use super::{Inner, drive, erasure};
 use crate::call::JobPlans;
 use crate::engine::Fact;
-use crate::ports::{DuePoll, StoreError};
+use crate::ports::{Claim, DuePoll, StoreError};
 
 /// Polls under way at the same time.
 const POLLS: u32 = 64;
@@ -20,6 +20,10 @@ const ERASURES: u32 = 8;
 const ERASURE_LEASE: Duration = Duration::from_mins(5);
 /// How long a poll that was taken is hidden from others: longer than a poll can take.
 const POLL_LEASE: Duration = Duration::from_mins(1);
+
+/// From which claim without a commit on a job is begun only when no other such is: one of them brings workers down,
+/// and the others, which only were beside it, are to come to their commits.
+const SUSPECT: u32 = 3;
 
 /// What a worker has under way.
 struct UnderWay {
@@ -31,9 +35,7 @@ struct UnderWay {
 
 impl UnderWay {
     fn is_full(&self) -> bool {
-        self.seats.available_permits() == 0
-            || room(&self.polls, POLLS) == 0
-            || room(&self.erasures, ERASURES) == 0
+        self.seats.available_permits() == 0 || room(&self.polls, POLLS) == 0 || room(&self.erasures, ERASURES) == 0
     }
 
     /// Forgets what has ended.
@@ -63,7 +65,9 @@ pub(super) async fn work(inner: &Arc<Inner>, stop: impl Future<Output = ()> + Se
         polls: JoinSet::new(),
         erasures: JoinSet::new(),
     };
-    let heartbeat = tokio::spawn(renew(inner.clone()));
+    // Ends with this future, also where it is dropped: what nobody drives any more must not be held.
+    let mut heartbeat = JoinSet::new();
+    heartbeat.spawn(renew(inner.clone()));
     loop {
         under_way.reap();
         let took = take(inner, &mut under_way).await;
@@ -90,7 +94,7 @@ pub(super) async fn work(inner: &Arc<Inner>, stop: impl Future<Output = ()> + Se
     if tokio::time::timeout(inner.settings.lease, under_way.end()).await.is_err() {
         tracing::warn!("calls that are still open are cut off; what became of them is found out at the next start");
     }
-    heartbeat.abort();
+    heartbeat.shutdown().await;
 }
 
 /// Takes what is due; says whether there was anything.
@@ -99,15 +103,24 @@ async fn take(inner: &Arc<Inner>, under_way: &mut UnderWay) -> Result<bool, Stor
     let mut took = false;
     let free = u32::try_from(under_way.seats.available_permits()).unwrap_or(u32::MAX);
     if free > 0 {
+        let mut suspects = Vec::new();
         for claim in store.claim(&inner.settings.worker, free, inner.settings.lease).await? {
             took = true;
             let seat = under_way.seats.clone().acquire_owned().await.expect("the semaphore is never closed");
+            if claim.tries >= SUSPECT {
+                suspects.push((claim, seat));
+                continue;
+            }
             let inner = inner.clone();
             under_way.drives.spawn(async move {
-                drive::drive(&inner, claim).await;
+                drive::drive(&inner, claim, None).await;
                 drop(seat);
                 inner.hub.work();
             });
+        }
+        if !suspects.is_empty() {
+            let inner = inner.clone();
+            under_way.drives.spawn(async move { one_by_one(&inner, suspects).await });
         }
     }
     let free = room(&under_way.polls, POLLS);
@@ -139,6 +152,33 @@ async fn take(inner: &Arc<Inner>, under_way: &mut UnderWay) -> Result<bool, Stor
         }
     }
     Ok(took)
+}
+
+/// Drives jobs that were claimed again and again, in the same order at each start: each begins when the one before it
+/// has come to a commit. So the one at fault is always stopped at, until it is given up, and those after it are not
+/// taken for it.
+async fn one_by_one(inner: &Arc<Inner>, mut suspects: Vec<(Claim, OwnedSemaphorePermit)>) {
+    suspects.sort_by(|(a, _), (b, _)| b.tries.cmp(&a.tries).then_with(|| a.job.cmp(&b.job)));
+    // Their leases are renewed while they wait.
+    let waiting: Vec<_> = suspects.iter().map(|(claim, _)| inner.hub.enter(&claim.job)).collect();
+    let mut drives = JoinSet::new();
+    let mut one_is_given_up = false;
+    for (claim, seat) in suspects {
+        let alone = inner.suspects.clone().acquire_owned().await.expect("the semaphore is never closed");
+        if claim.tries > inner.settings.max_tries && !one_is_given_up {
+            one_is_given_up = true;
+            drive::give_up(inner, &claim).await;
+            continue;
+        }
+        let inner = inner.clone();
+        drives.spawn(async move {
+            drive::drive(&inner, claim, Some(alone)).await;
+            drop(seat);
+            inner.hub.work();
+        });
+    }
+    drop(waiting);
+    while drives.join_next().await.is_some() {}
 }
 
 /// How long nothing will be due by itself.

@@ -23,7 +23,7 @@ pub(crate) fn perform(effect: &Effect, run: &Run, values: &Values, cached: &dyn 
         Effect::Prepare(prepare) => {
             let evaluation = Evaluation { run, values, names: &prepare.names, cached };
             let prepared = evaluation.prepare(prepare).unwrap_or_else(Prepared::Failed);
-            Input::Prepared { frame: prepare.frame, prepared }
+            Input::Prepared { frame: prepare.frame, prepared, bound_ms: None }
         }
         Effect::Conclude(conclude) => {
             let evaluation = Evaluation { run, values, names: &conclude.names, cached };

@@ -151,7 +151,12 @@ const SELDOM: [&str; 5] = ["moderated", "auth", "payment", "invalid_input", "out
 
 impl Fate {
     pub(crate) fn of(seed: u64, key: &CallKey, kind: Kind) -> Self {
-        let mut random = Random::new(hash(seed, &key.to_string()));
+        Self::named(seed, &key.to_string(), kind)
+    }
+
+    /// The fate of a call that is known by some name.
+    pub(crate) fn named(seed: u64, name: &str, kind: Kind) -> Self {
+        let mut random = Random::new(hash(seed, name));
         let end = match random.below(100) {
             0..=64 => End::Done,
             65..=84 => End::Failed(OFTEN[random.below(OFTEN.len())]),
@@ -184,10 +189,27 @@ pub(crate) fn error(class: &str) -> Value {
     json!({"name": class, "message": format!("the provider's answer was {class}")})
 }
 
-/// A value itself where it is small, else a number that stands for it: results that quote results must not grow.
-fn short(value: &Value) -> Value {
-    let text = canonical(value);
-    if text.len() <= 160 { value.clone() } else { json!(hash(0, &text)) }
+/// A value as text where that is short, else a number that stands for it: results that quote results must not grow.
+fn short(value: &Value) -> String {
+    let text = canonical(&plain(value));
+    if text.len() <= 160 { text } else { hash(0, &text).to_string() }
+}
+
+/// What an error object says beside its name, step and result: who says it differs between the worlds.
+const WORDS: [&str; 8] =
+    ["message", "status", "url", "excerpt", "retry_after_ms", "provider_id", "fields", "invalid_fields"];
+
+/// A value whose error objects have lost their words.
+pub(crate) fn plain(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let is_error = fields.get("name").is_some_and(Value::is_string);
+            let kept = fields.iter().filter(|(key, _)| !is_error || !WORDS.contains(&key.as_str()));
+            Value::Object(kept.map(|(key, value)| (key.clone(), plain(value))).collect())
+        }
+        Value::Array(items) => Value::Array(items.iter().map(plain).collect()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
+    }
 }
 
 /// The value as text, with the keys of objects in order.

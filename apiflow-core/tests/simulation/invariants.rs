@@ -161,8 +161,7 @@ impl Watch {
         ensure(count("scopes") <= scopes, rule, || format!("{} scopes instead of {scopes}", count("scopes")))?;
         let bytes = state.to_string().len();
         let waiting = self.observer.attempts.open().len() + self.observer.gates.waiting();
-        let most =
-            BASE_BYTES + frames * FRAME_BYTES + scopes * self.modules * RESULT_BYTES + waiting * WAITING_BYTES;
+        let most = BASE_BYTES + frames * FRAME_BYTES + scopes * self.modules * RESULT_BYTES + waiting * WAITING_BYTES;
         ensure(bytes <= most, rule, || format!("{bytes} bytes for {frames} frames: {state}"))
     }
 
@@ -199,7 +198,8 @@ impl Watch {
         ensure(owed.is_empty(), "after the end nothing is owed", || format!("{owed:?}"))?;
         self.told(provider)?;
         let mut run = run.clone();
-        self.rows_are_closed(journal, &run.take_rows())?;
+        let written: Vec<&StepRow> = journal.steps.values().collect();
+        self.rows_are_closed(journal.patch.status, &written, &run.take_rows())?;
         for effect in 0..=run.seq() {
             let answer = Answer::Done { result: Value::Null };
             let answered = Fact::Answered { effect, answer, calls: Vec::new() };
@@ -220,20 +220,40 @@ impl Watch {
     }
 
     /// The rows of the steps are those of a replay, and no step is left at work.
-    fn rows_are_closed(&self, journal: &Journal, replayed: &[StepRow]) -> Result<(), Violation> {
-        let written: Vec<&StepRow> = journal.steps.values().collect();
+    pub(crate) fn rows_are_closed(
+        &self,
+        job: JobStatus,
+        written: &[&StepRow],
+        replayed: &[StepRow],
+    ) -> Result<(), Violation> {
         let rule = "a state is the fold of its events, from any snapshot";
-        ensure(written.iter().copied().eq(replayed), rule, || format!("{written:#?}\ninstead of {replayed:#?}"))?;
+        let same = written.iter().copied().eq(replayed);
+        ensure(same, rule, || format!("{written:#?}\ninstead of {replayed:#?}"))?;
         for row in written {
             let over = row.finished_at.is_some()
                 && match row.status {
                     StepStatus::Running | StepStatus::Retrying | StepStatus::Suspended => false,
                     StepStatus::Completed | StepStatus::Failed | StepStatus::Skipped => true,
-                    StepStatus::Cancelled => journal.patch.status == JobStatus::Cancelled || self.observer.has_races(),
+                    StepStatus::Cancelled => job == JobStatus::Cancelled || self.observer.has_races(),
                 };
             ensure(over, "after the end no step is at work", || format!("{row:?}"))?;
         }
         Ok(())
+    }
+
+    /// Follows a journal from its beginning; gives the run that it folds to.
+    pub(crate) fn retell(&mut self, program: &Arc<Program>, events: &[Recorded]) -> Result<Run, Violation> {
+        self.observer.observe(events)?;
+        let mut run = Run::new(program.clone());
+        for recorded in events {
+            run.apply(recorded.seq, recorded.at, &recorded.event);
+        }
+        Ok(run)
+    }
+
+    /// The work that providers took, by attempt.
+    pub(crate) fn operations(&self) -> Vec<(u64, String)> {
+        self.observer.attempts.operations()
     }
 }
 

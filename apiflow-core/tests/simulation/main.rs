@@ -9,6 +9,7 @@
 
 mod decisions;
 mod document;
+mod driver;
 mod evaluation;
 mod expression;
 mod fate;
@@ -126,6 +127,40 @@ fn every_world_keeps_the_rules_and_ends_as_the_reference_does() {
     let seeds = number("APIFLOW_SIMULATION_SEEDS").unwrap_or(SEEDS);
     for seed in from..from + seeds {
         if let Err(found) = check(seed) {
+            panic!("{found}");
+        }
+    }
+}
+
+/// Worlds of the real driver that are lived unless said otherwise.
+const DRIVER_SEEDS: u64 = 400;
+
+/// Lives the world of a seed with the real driver; a failure is made smaller and told.
+fn check_driver(seed: u64) -> Result<(), String> {
+    let document = Document::random(seed);
+    let Err(violation) = driver::live(&document, seed) else { return Ok(()) };
+    let fails = |case: &Case| driver::live(&case.document, seed).is_err_and(|found| found.rule == violation.rule);
+    let case = shrink(Case { document, script: decisions::Script::new() }, fails);
+    let found = driver::live(&case.document, seed).err().unwrap_or(violation);
+    let document = serde_json::to_string_pretty(&case.document.flow).expect("a document is JSON");
+    let workflows = serde_json::to_string_pretty(&case.document.workflows).expect("documents are JSON");
+    Err(format!(
+        "seed {seed} breaks the rule: {}\n{}\n\ndocument: {document}\nsub-flows: {workflows}",
+        found.rule, found.detail
+    ))
+}
+
+#[test]
+fn the_driver_keeps_the_rules_with_several_workers_and_a_store_with_troubles() {
+    let (from, seeds) = match number("APIFLOW_SIMULATION_SEED") {
+        Some(seed) => (seed, 1),
+        None => (
+            number("APIFLOW_SIMULATION_FROM").unwrap_or_default(),
+            number("APIFLOW_SIMULATION_DRIVER_SEEDS").unwrap_or(DRIVER_SEEDS),
+        ),
+    };
+    for seed in from..from + seeds {
+        if let Err(found) = check_driver(seed) {
             panic!("{found}");
         }
     }

@@ -386,7 +386,7 @@ impl World {
 fn told_input(input: &Input) -> String {
     match input {
         Input::Tick => "the time".to_owned(),
-        Input::Prepared { frame, prepared } => format!("what frame {frame} needs: {prepared:?}"),
+        Input::Prepared { frame, prepared, bound_ms: _ } => format!("what frame {frame} needs: {prepared:?}"),
         Input::Concluded { frame, concluded } => format!("what follows in frame {frame}: {concluded:?}"),
         Input::Fact(fact) => format!("{fact:?}"),
     }

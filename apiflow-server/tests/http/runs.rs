@@ -138,6 +138,28 @@ async fn a_repeated_request_finds_the_first_job() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_repetition_is_known_whatever_became_of_the_workflow() {
+    let (talk, provider) = furnished().await;
+    let ask = async |body: &str| {
+        let headers = [("idempotency-key", "k1"), ("prefer", "wait=30")];
+        talk.raw("POST", "/workflow/twice/run", &headers, Some(Value::from(body))).await
+    };
+    let first = ask(r#"{"input": {"a": 1, "b": {"c": 2, "d": 3}}}"#).await;
+    assert_eq!(first.status, StatusCode::OK, "{}", first.text);
+    let mut nodes = talk.raw("GET", "/workflows/twice", &[], None).await.json()["nodes"].take();
+    nodes["schema"]["properties"]["text"]["default"] = Value::from("another");
+    let edited = talk.raw("PATCH", "/workflows/twice", &[], Some(json!({"nodes": nodes}))).await;
+    assert_eq!(edited.status, StatusCode::OK, "{}", edited.text);
+    let reordered = r#"{"preprocess": false, "input": {"b": {"d": 3, "c": 2}, "a": 1}}"#;
+    assert_eq!(ask(reordered).await.string("/id"), first.string("/id"));
+    assert_eq!(talk.raw("DELETE", "/workflows/twice", &[], None).await.status, StatusCode::NO_CONTENT);
+    let again = ask(reordered).await;
+    assert_eq!((again.status, again.string("/id")), (StatusCode::OK, first.string("/id")), "{}", again.text);
+    assert_eq!(ask(r#"{"input": {"a": 2}}"#).await.string("/code"), "idempotency_key_reused");
+    assert_eq!(provider.calls().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn waiting_ends_with_the_early_step() {
     let (talk, _provider) = furnished().await;
     let mut document = talk.raw("GET", "/workflows/twice", &[], None).await.json()["nodes"].clone();

@@ -23,6 +23,8 @@ CREATE TABLE jobs (
     last_seq BIGINT NOT NULL,
     -- Raised by each claim and commit.
     version BIGINT NOT NULL DEFAULT 0,
+    -- Claims since the last commit: many where workers die of it.
+    tries BIGINT NOT NULL DEFAULT 0,
     -- When it may be claimed: its wake-up, or the end of its lease; nothing while it waits for its slot.
     due_at BIGINT,
     -- The worker that holds the lease.
@@ -95,6 +97,17 @@ CREATE TABLE job_calls (
 );
 
 CREATE INDEX job_calls_step ON job_calls (job_id, step, id);
+
+-- Whose a provider's work is: no two attempts follow the same.
+CREATE TABLE provider_operations (
+    provider TEXT COLLATE "C" NOT NULL,
+    provider_id TEXT COLLATE "C" NOT NULL,
+    job_id TEXT COLLATE "C" NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+    effect BIGINT NOT NULL,
+    PRIMARY KEY (provider, provider_id)
+);
+
+CREATE INDEX provider_operations_job ON provider_operations (job_id);
 
 CREATE TABLE job_polls (
     job_id TEXT COLLATE "C" NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,

@@ -22,6 +22,8 @@ CREATE TABLE jobs (
     last_seq INTEGER NOT NULL,
     -- Raised by each claim and commit.
     version INTEGER NOT NULL DEFAULT 0,
+    -- Claims since the last commit: many where workers die of it.
+    tries INTEGER NOT NULL DEFAULT 0,
     -- When it may be claimed: its wake-up, or the end of its lease; nothing while it waits for its slot.
     due_at INTEGER,
     -- The worker that holds the lease.
@@ -93,6 +95,17 @@ CREATE TABLE job_calls (
 ) STRICT;
 
 CREATE INDEX job_calls_step ON job_calls (job_id, step, id);
+
+-- Whose a provider's work is: no two attempts follow the same.
+CREATE TABLE provider_operations (
+    provider TEXT NOT NULL,
+    provider_id TEXT NOT NULL,
+    job_id TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+    effect INTEGER NOT NULL,
+    PRIMARY KEY (provider, provider_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX provider_operations_job ON provider_operations (job_id);
 
 CREATE TABLE job_polls (
     job_id TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,

@@ -24,14 +24,16 @@ const COMMIT: &str = concat!(
     "WITH asked AS (SELECT turn.*, (SELECT COUNT(*) FROM unnest($16::text[], $17::bigint[]) AS message (job, id) \
          JOIN job_inbox ON job_inbox.id = message.id AND job_inbox.job_id = message.job AND NOT job_inbox.taken \
          WHERE message.job = turn.job) AS messages \
-     FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::integer[], $6::bigint[], $7::bigint[], $8::bigint[], \
-         $9::text[], $10::text[], $11::bigint[], $12::boolean[], $13::boolean[], $14::bigint[], $15::bigint[]) \
-         AS turn (job, version, at, status, priority, retry_count, started_at, finished_at, output, error, last_seq, ended, \
-         released, wake_at, erase_at)), \
-     owned AS (UPDATE jobs SET version = jobs.version + 1, updated_at = asked.at, status = asked.status, \
-         priority = asked.priority, retry_count = asked.retry_count, started_at = asked.started_at, finished_at = asked.finished_at, \
-         output = asked.output, error = asked.error, erase_at = asked.erase_at, \
-         erase_ready_at = CASE WHEN asked.ended THEN asked.erase_at END, last_seq = greatest(jobs.last_seq, asked.last_seq), \
+     FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::integer[], $6::bigint[], $7::bigint[], \
+         $8::bigint[], $9::text[], $10::text[], $11::bigint[], $12::boolean[], $13::boolean[], \
+         $14::bigint[], $15::bigint[]) \
+         AS turn (job, version, at, status, priority, retry_count, started_at, finished_at, output, error, last_seq, \
+         ended, released, wake_at, erase_at)), \
+     owned AS (UPDATE jobs SET version = jobs.version + 1, tries = 0, updated_at = asked.at, status = asked.status, \
+         priority = asked.priority, retry_count = asked.retry_count, started_at = asked.started_at, \
+         finished_at = asked.finished_at, output = asked.output, error = asked.error, erase_at = asked.erase_at, \
+         erase_ready_at = CASE WHEN asked.ended THEN asked.erase_at END, \
+         last_seq = greatest(jobs.last_seq, asked.last_seq), \
          inbox_open = jobs.inbox_open - asked.messages, \
          owner = CASE WHEN asked.ended OR asked.released THEN NULL ELSE jobs.owner END, \
          due_at = CASE WHEN asked.ended THEN NULL WHEN NOT asked.released THEN jobs.due_at \
@@ -68,7 +70,8 @@ const COMMIT: &str = concat!(
          SELECT snapshot.* FROM unnest($38::text[], $39::bigint[], $40::text[]) AS snapshot (job, seq, state) \
          JOIN owned ON owned.id = snapshot.job \
          ON CONFLICT (job_id) DO UPDATE SET seq = excluded.seq, state = excluded.state), \
-     cached AS (INSERT INTO cached_results (key, value, expires_at) SELECT DISTINCT ON (kept.key) kept.key, kept.value, ",
+     cached AS (INSERT INTO cached_results (key, value, expires_at) \
+         SELECT DISTINCT ON (kept.key) kept.key, kept.value, ",
     now!(),
     " + kept.ttl FROM unnest($41::text[], $42::text[], $43::text[], $44::bigint[]) WITH ORDINALITY \
          AS kept (job, key, value, ttl, place) JOIN owned ON owned.id = kept.job ORDER BY kept.key, kept.place DESC \

@@ -18,7 +18,8 @@ const TAKE: &str = concat!(
 );
 const MESSAGES: &str = "UPDATE job_inbox SET payload = 'null', taken = TRUE WHERE job_id = $1";
 const VALUES: &str = "UPDATE job_events SET value = '{}' WHERE job_id = $1 AND value IS NOT NULL AND seq = ANY($2)";
-const EVENTS: &str = "UPDATE job_events SET body = asked.body FROM unnest($2::bigint[], $3::text[]) AS asked (seq, body) \
+const EVENTS: &str = "UPDATE job_events SET body = asked.body \
+     FROM unnest($2::bigint[], $3::text[]) AS asked (seq, body) \
      WHERE job_events.job_id = $1 AND job_events.seq = asked.seq";
 const STEPS: &str = "INSERT INTO job_steps (job_id, ordinal, progress, body) SELECT $1, step.* \
      FROM unnest($2::bigint[], $3::double precision[], $4::text[]) AS step (ordinal, progress, body) \

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ago, duration, elapsed, plural } from './format.ts';
+import { ago, duration, elapsed, plural, remaining } from './format.ts';
 
 const now = Date.parse('2026-03-10T12:00:00Z');
 
@@ -34,6 +34,17 @@ describe('elapsed', () => {
 		expect(elapsed('2026-03-10T11:59:50Z', null, now)).toBe('10.0 s');
 	});
 	it('says nothing before the beginning', () => expect(elapsed(null, null, now)).toBe(''));
+});
+
+describe('remaining', () => {
+	it.each([
+		['2026-03-10T12:00:09.500Z', '10 s'],
+		['2026-03-10T12:00:59.001Z', '1 m 00 s'],
+		['2026-03-10T12:29:58Z', '29 m 58 s'],
+		['2026-03-12T12:00:00Z', '48 h 00 m'],
+		['2026-03-10T12:00:00Z', '0 s'],
+		['2026-03-10T11:00:00Z', '0 s']
+	])('until %s is %j', (moment, words) => expect(remaining(moment, now)).toBe(words));
 });
 
 it('plural counts', () => {

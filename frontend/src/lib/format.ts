@@ -33,6 +33,12 @@ export function duration(milliseconds: number): string {
 	return `${Math.floor(whole / 3600)} h ${two(Math.floor((whole % 3600) / 60))} m`;
 }
 
+/** The time until a moment, in whole seconds: `12 s`, `2 m 05 s`; `0 s` from the moment on. `now` in milliseconds. */
+export function remaining(moment: string, now: number): string {
+	const seconds = Math.max(0, Math.ceil((Date.parse(moment) - now) / 1000));
+	return seconds < 60 ? `${seconds} s` : duration(seconds * 1000);
+}
+
 /** The time from `start` to `end`, or to `now` where it has not ended; nothing where it has not begun. */
 export function elapsed(start: string | null | undefined, end: string | null | undefined, now: number): string {
 	if (!start) return '';

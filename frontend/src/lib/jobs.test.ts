@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Step } from '#lib/api/types.ts';
-import { depth, doing, errorText, joinSteps, place, readable } from './jobs.ts';
+import { depth, doing, errorText, joinSteps, keeping, keptBefore, place, readable, signedOf, wanted } from './jobs.ts';
 
 function step(part: Partial<Step>): Step {
 	return {
@@ -17,8 +17,13 @@ function step(part: Partial<Step>): Step {
 		error: null,
 		progress: null,
 		provider_id: null,
+		approval: null,
 		...part
 	};
+}
+
+function gate(required: number) {
+	return { required, until: '2026-03-10T12:30:00Z', urls: [] };
 }
 
 describe('errorText', () => {
@@ -50,7 +55,10 @@ describe('doing', () => {
 		[step({ attempt: 2, progress: 0 }), 'attempt 2 · 0 %'],
 		[step({ status: 'completed', progress: 0.5, attempt: 3 }), 'attempt 3'],
 		[step({ status: 'retrying', attempt: 1, retry_at: '2026-03-10T12:00:09.500Z' }), 'next attempt in 10 s'],
-		[step({ status: 'retrying', attempt: 1, retry_at: '2026-03-10T11:59:59Z' }), 'next attempt is due']
+		[step({ status: 'retrying', attempt: 1, retry_at: '2026-03-10T11:59:59Z' }), 'next attempt is due'],
+		[step({ status: 'suspended', attempt: 0, approval: gate(1) }), 'waits for an approval'],
+		[step({ status: 'suspended', attempt: 0, approval: gate(3) }), 'waits for 3 approvals'],
+		[step({ status: 'failed', approval: gate(1) }), '']
 	])('case %#', (given, words) => expect(doing(given, now)).toBe(words));
 });
 
@@ -64,3 +72,38 @@ it.each([
 	[{ status: 200, excerpt: '{"output": ["a' }, { status: 200, excerpt: '{"output": ["a' }],
 	[{ error: 'reset' }, { error: 'reset' }]
 ])('readable makes %j legible', (reply, expected) => expect(readable(reply)).toEqual(expected));
+
+it('wanted counts', () => expect([wanted({ required: 1 }), wanted({ required: 2 })]).toEqual(['an approval', '2 approvals']));
+
+it('signedOf is what stands behind the last slash', () => {
+	expect(signedOf('https://flow.example/under/a/path/api/v1/approve/AQy-z_1')).toBe('AQy-z_1');
+});
+
+describe('keptBefore', () => {
+	const steps = [
+		step({ ordinal: 2, id: 'a' }),
+		step({ ordinal: 3, id: 'loop' }),
+		step({ ordinal: 5, id: 'draw', path: 'loop[0]' }),
+		step({ ordinal: 6, id: 'draw', path: 'loop[1]' }),
+		step({ ordinal: 8, id: 'z' })
+	];
+	const kept = (ordinal: number, all = steps) => keptBefore(all, all.find((each) => each.ordinal === ordinal)!);
+
+	it.each([
+		[2, 0],
+		[3, 1],
+		[8, 4]
+	])('before step %d are %d', (ordinal, count) => expect(kept(ordinal)).toBe(count));
+	it('does not guess inside a loop', () => expect(kept(6)).toBeUndefined());
+	it('counts the steps of a loop that was tried again once', () => {
+		const again = [...steps.slice(0, 4), step({ ordinal: 7, id: 'draw', path: 'loop[0]' }), steps[4]!];
+		expect(kept(8, again)).toBe(4);
+	});
+});
+
+it.each([
+	[undefined, 'What came before it is kept.'],
+	[0, 'Nothing came before it: all steps are run.'],
+	[1, '1 earlier step is kept and not run again.'],
+	[4, '4 earlier steps are kept and not run again.']
+])('keeping %j says so', (kept, words) => expect(keeping(kept)).toBe(words));

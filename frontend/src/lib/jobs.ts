@@ -1,4 +1,5 @@
-import type { JobStatus, Step, StepStatus } from '#lib/api/types.ts';
+import type { Approval, JobStatus, Step, StepStatus } from '#lib/api/types.ts';
+import { plural, remaining } from '#lib/format.ts';
 
 /** Every status of a job, in the order of a job's life. */
 export const JOB_STATUSES: readonly JobStatus[] = ['pending', 'running', 'suspended', 'completed', 'failed', 'cancelled'];
@@ -44,15 +45,44 @@ export function place(step: Pick<Step, 'path'>): string {
 		.join(' › ');
 }
 
+/** How many approvals are wanted, for people. */
+export function wanted({ required }: Pick<Approval, 'required'>): string {
+	return required === 1 ? 'an approval' : plural(required, 'approval');
+}
+
+/** The signed part of an approval's link, which the route of the API takes. */
+export function signedOf(url: string): string {
+	return url.slice(url.lastIndexOf('/') + 1);
+}
+
+/**
+ * How many steps a run from this step on would take over; `undefined` where only the document can tell, because the
+ * step lies inside a loop or branch.
+ */
+export function keptBefore(steps: readonly Step[], from: Step): number | undefined {
+	if (from.path !== '') return undefined;
+	// A module that was tried again as a whole has begun its steps anew: each counts once.
+	const earlier = steps.filter(({ ordinal }) => ordinal < from.ordinal).map(({ path, id }) => `${path}/${id}`);
+	return new Set(earlier).size;
+}
+
+/** What a run from a step on takes over, for people; of `keptBefore`. */
+export function keeping(kept: number | undefined): string {
+	if (kept === undefined) return 'What came before it is kept.';
+	if (kept === 0) return 'Nothing came before it: all steps are run.';
+	return `${plural(kept, 'earlier step')} ${kept === 1 ? 'is' : 'are'} kept and not run again.`;
+}
+
 /** What a step is doing beside its status: its attempt, its progress and when it is tried again. */
 export function doing(step: Step, now: number): string {
 	const parts: string[] = [];
 	if (step.attempt > 1) parts.push(`attempt ${step.attempt}`);
 	if (step.status === 'running' && step.progress !== null) parts.push(`${Math.round(step.progress * 100)} %`);
 	if (step.status === 'retrying' && step.retry_at) {
-		const seconds = Math.ceil((Date.parse(step.retry_at) - now) / 1000);
-		parts.push(seconds > 0 ? `next attempt in ${seconds} s` : 'next attempt is due');
+		const due = Date.parse(step.retry_at) <= now;
+		parts.push(due ? 'next attempt is due' : `next attempt in ${remaining(step.retry_at, now)}`);
 	}
+	if (step.status === 'suspended' && step.approval) parts.push(`waits for ${wanted(step.approval)}`);
 	return parts.join(' · ');
 }
 

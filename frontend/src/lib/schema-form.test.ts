@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { collect, answersOf, fieldsOfInputs, fieldsOfSchema, hint } from './schema-form.ts';
+import { collect, answersOf, fieldsFor, fieldsOfInputs, fieldsOfSchema, hint } from './schema-form.ts';
 
 const schema = {
 	type: 'object',
@@ -74,4 +74,25 @@ describe('collect', () => {
 it('answersOf and collect are inverse', () => {
 	const input = { prompt: 'a dog', seed: 7, scale: 1.5, sharp: true, style: 'cartoon', extra: { a: 1 }, any: [null] };
 	expect(collect(fields, answersOf(fields, input))).toEqual({ input, errors: {} });
+});
+
+describe('fieldsFor', () => {
+	const show = (input: unknown, of = fields) => fieldsFor(of, input);
+	const kinds = (input: unknown) => show(input).map(({ name, kind }) => `${name}:${kind}`);
+
+	it('keeps the fields that can show the input, and requires none', () => {
+		expect(kinds({ prompt: 'a dog', seed: 7, style: 'cartoon' })).toEqual(fields.map(({ name, kind }) => `${name}:${kind}`));
+		expect(show({}).filter(({ required }) => required)).toEqual([]);
+	});
+	it.each([
+		['a text that is none', { prompt: 5 }, 'prompt:json'],
+		['an empty text', { prompt: '' }, 'prompt:json'],
+		['null', { seed: null }, 'seed:json'],
+		['a choice that is gone', { style: 'baroque' }, 'style:json'],
+		['an input without a field', { gone: [1] }, 'gone:json']
+	])('shows %s as JSON', (_, input, expected) => {
+		expect(kinds(input)).toContain(expected);
+		expect(collect(show(input), answersOf(show(input), input))).toEqual({ input, errors: {} });
+	});
+	it('asks for the whole where no fields are known', () => expect(show({ a: 1 }, [])).toEqual([]));
 });

@@ -100,6 +100,27 @@ function isLong(name: string, property: Schema): boolean {
 	return /prompt|text|description|message/i.test(name) || property.format === 'textarea';
 }
 
+/** A field for a whole value, as JSON, where nothing says what it is made of. */
+export function wholeField(name: string, label: string, description: string, fallback?: unknown): Field {
+	return { name, label, description, kind: 'json', required: false, options: [], fallback, long: true };
+}
+
+/**
+ * Fields for an input that was given once and may be changed now. The document may have other fields today: what has
+ * none, or does not fit its own, is shown as JSON, and nothing is required, as the server knows what was wanted then.
+ */
+export function fieldsFor(fields: readonly Field[], input: unknown): Field[] {
+	if (fields.length === 0) return [];
+	const given = object(input);
+	const shown = fields.map((field) => {
+		const same = collect([field], answersOf([field], given)).input[field.name];
+		const fits = !Object.hasOwn(given, field.name) || JSON.stringify(same) === JSON.stringify(given[field.name]);
+		return { ...field, required: false, kind: fits ? field.kind : ('json' as const) };
+	});
+	const others = Object.keys(given).filter((name) => !fields.some((field) => field.name === name));
+	return [...shown, ...others.map((name) => wholeField(name, name, ''))];
+}
+
 /** What a field shows of its fallback, as a placeholder. */
 export function hint(field: Field): string {
 	if (field.fallback === undefined || field.fallback === '') return '';
@@ -166,8 +187,10 @@ export function answersOf(fields: readonly Field[], input: unknown): Answers {
 			case 'number':
 			case 'integer':
 			case 'boolean':
-			case 'json':
 				answers[field.name] = JSON.stringify(value);
+				break;
+			case 'json':
+				answers[field.name] = JSON.stringify(value, null, 2);
 				break;
 		}
 	}

@@ -118,10 +118,7 @@ pub(super) fn run(case: &Case, plant: Option<Plant>) -> Result {
             Err(_) => Ok(()),
         },
         Target::Expression => an_expression(&text),
-        Target::Code => {
-            let fault = code::read(&text).err();
-            in_text(&text, fault.and_then(|fault| fault.span))
-        }
+        Target::Code => in_text(&text, code::read(&text).err().and_then(|fault| fault.span)),
     }
 }
 

@@ -44,6 +44,7 @@ pub(super) fn answered(turn: &mut Turn<'_>, event: Event, payload: Value) {
     };
     for frame in closed {
         settle(turn, frame);
+        super::go_on(turn);
     }
 }
 

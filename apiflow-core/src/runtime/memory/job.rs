@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::ports::{
-    CallRecord, Commit, DueErasure, DuePoll, ErasedJob, Erasure, EventRow, InboxMessage, JobBundle, JobPatch, JobRow, JobStatus, LeaseChange, Loaded,
-    NewJob, Poll, SnapshotRow, StepRow, StoreError, Timestamp,
+    CallRecord, Commit, DueErasure, DuePoll, ErasedJob, Erasure, EventRow, InboxMessage, JobBundle, JobPatch, JobRow,
+    JobStatus, LeaseChange, Loaded, NewJob, Poll, SnapshotRow, StepRow, StoreError, Timestamp,
 };
 
 /// A job.
@@ -20,6 +20,8 @@ pub(super) struct Job {
     /// When what is to be erased may be taken: `erase_at`, or the end of the lease of whoever took it.
     pub(super) erase_ready_at: Option<Timestamp>,
     version: u64,
+    /// Claims since the last commit.
+    tries: u32,
     bundle: JobBundle,
     snapshot: Option<SnapshotRow>,
     events: BTreeMap<u64, EventRow>,
@@ -66,6 +68,7 @@ impl Job {
             owner: None,
             erase_ready_at: None,
             version: 0,
+            tries: 0,
             bundle: new.bundle,
             snapshot: None,
             events: BTreeMap::new(),
@@ -81,11 +84,12 @@ impl Job {
         (job, bytes)
     }
 
-    pub(super) fn claim(&mut self, worker: &str, until: Timestamp) -> u64 {
+    pub(super) fn claim(&mut self, worker: &str, until: Timestamp) -> (u64, u32) {
         self.owner = Some(worker.to_owned());
         self.due_at = Some(until);
         self.version += 1;
-        self.version
+        self.tries += 1;
+        (self.version, self.tries)
     }
 
     /// Makes the job due; nothing where a worker has it.
@@ -147,6 +151,7 @@ impl Job {
         self.row.patch = commit.patch;
         self.row.updated_at = commit.at;
         self.version += 1;
+        self.tries = 0;
         self.settle(commit.lease, now);
         Ok((self.version, bytes))
     }

@@ -54,7 +54,7 @@ impl Writer {
     /// Inline code: it gives its arguments, or throws where `x` is a number.
     fn code(&mut self, around: &Surroundings) -> Value {
         let content =
-            self.random.pick(&["export function main(x, y) { return echo }", "export function main(x) { throw x }"]);
+            self.random.pick(&["export function main(x, y) { return echo }", "export function main(x, y) { throw x }"]);
         json!({"type": "rawscript", "language": "deno", "content": content, "input_transforms": self.inputs(around)})
     }
 

@@ -95,7 +95,7 @@ impl Observer {
             Event::Kept { .. } => Ok(()),
             Event::Preprocessed { frame } => self.frame(*frame).map(drop),
             Event::Entered { frame, .. } => self.entered(*frame, recorded),
-            Event::StepStarted { frame, step_id, path, start, cache: _ } => {
+            Event::StepStarted { frame, step_id, path, start, bound_ms: _, cache: _ } => {
                 self.step_started(seq, *frame, (step_id, path), start)
             }
             Event::StepPassed { frame, step_id, path, skipped, result } => {
@@ -107,8 +107,12 @@ impl Observer {
                 self.attempts.accepted(*effect, work)
             }
             Event::AttemptFailed { frame, error, .. } => {
-                let is_unknown = error["name"] == "submit_unknown";
-                self.ends(*frame, if is_unknown { Outcome::Unknown } else { Outcome::Failed })?;
+                let outcome = match error["name"].as_str() {
+                    Some("submit_unknown") => Outcome::Unknown,
+                    Some("InternalError") => Outcome::NotSent,
+                    Some(_) | None => Outcome::Failed,
+                };
+                self.ends(*frame, outcome)?;
                 self.step(*frame)?.failures += 1;
                 Ok(())
             }
@@ -356,6 +360,7 @@ impl Observer {
         let row = |seq: u64| values.resolve(&apiflow_core::engine::ValueRef::Row(seq));
         Observed {
             unknown: self.attempts.unknown(),
+            not_sent: self.attempts.not_sent(),
             winners: self.winners.clone(),
             gates: self.gates.ends(values),
             cached: self.passed.iter().map(|(step, result)| (step.clone(), values.resolve(result))).collect(),

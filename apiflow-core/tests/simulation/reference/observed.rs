@@ -11,6 +11,8 @@ use crate::fate::{CallKey, Place};
 pub(crate) struct Observed {
     /// Calls of whose fate nobody knew.
     pub(crate) unknown: BTreeSet<CallKey>,
+    /// Attempts that could not be sent, because the store was away.
+    pub(crate) not_sent: BTreeSet<CallKey>,
     /// Which branch won a race, by the attempt of the module.
     pub(crate) winners: BTreeMap<CallKey, usize>,
     /// How the gate after a step ended.

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ProblemError, problemOf, problemsOf, refusals } from './problem.ts';
+import { faultsOf, ProblemError, problemOf, problemsOf, refusals } from './problem.ts';
 
 const body = { type: 'about:blank', title: 'Conflict', status: 409, code: 'conflict', detail: 'node `n` uses it' };
 
@@ -39,4 +39,14 @@ it('problemsOf keeps severity and span, and moves the mend, too', () => {
 	expect(problemsOf([{ code: 'x', severity: 'warning', pointer: '/a', message: 'm', span, fix }], '/nodes')).toEqual([
 		{ severity: 'warning', pointer: '/nodes/a', message: 'm', span, fix: { ...fix, pointer: '/nodes/b' } }
 	]);
+});
+
+it('faultsOf finds the fields that a refusal names, each with its first fault', () => {
+	const errors = [
+		{ pointer: '/input/size/0/x', message: 'is no number' },
+		{ pointer: '/input/size/1', message: 'is too big' },
+		{ pointer: '/input', message: 'is too short' },
+		{ pointer: '/inputs/size', message: 'is a namesake' }
+	];
+	expect(faultsOf(new ProblemError({ ...body, errors }), 'input')).toEqual({ size: '0.x: is no number', '': 'is too short' });
 });

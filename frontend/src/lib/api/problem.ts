@@ -1,4 +1,5 @@
 import type { Diagnostic, ProblemBody } from '#lib/api/types.ts';
+import { tokens } from '#lib/pointer.ts';
 import type { Problem } from '#lib/problems.ts';
 
 /** A call that the server refused, or that never reached it (`status` 0). */
@@ -63,4 +64,17 @@ export function refusals(error: ProblemError | null, prefix: string): Problem[] 
 		message: help ? `${message}: ${help}` : message
 	}));
 	return [...faults, ...problemsOf(error.body.diagnostics ?? [], prefix)];
+}
+
+/**
+ * What a refusal says against the fields of a form, by field: a fault at `/<root>/<name>` or deeper. A fault at the
+ * root itself has the empty name.
+ */
+export function faultsOf(error: ProblemError, root: string): Record<string, string> {
+	const found: Record<string, string> = {};
+	for (const { pointer, message } of error.body.errors ?? []) {
+		const [first, name = '', ...deeper] = tokens(pointer);
+		if (first === root) found[name] ??= deeper.length > 0 ? `${deeper.join('.')}: ${message}` : message;
+	}
+	return found;
 }

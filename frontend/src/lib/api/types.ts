@@ -2,6 +2,7 @@ import type { components } from './schema.ts';
 
 type Schemas = components['schemas'];
 
+export type Approval = Schemas['Approval'];
 export type Call = Schemas['Call'];
 export type Connector = Schemas['Connector'];
 export type Diagnostic = Schemas['Diagnostic'];
@@ -13,6 +14,8 @@ export type NewNode = Schemas['NewNode'];
 export type NewWorkflow = Schemas['NewWorkflow'];
 export type Node = Schemas['Node'];
 export type ProblemBody = Schemas['Problem'];
+export type RerunRequest = Schemas['RerunRequest'];
+export type ResumeAction = Schemas['ResumeAction'];
 export type Role = Schemas['Role'];
 export type Step = Schemas['Step'];
 export type StepStatus = Schemas['StepStatus'];

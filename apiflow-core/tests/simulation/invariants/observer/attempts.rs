@@ -30,6 +30,8 @@ pub(super) enum Outcome {
     Completed,
     Failed,
     Unknown,
+    /// The store was away when it was to be sent.
+    NotSent,
     Repeated,
     CalledOff,
 }
@@ -106,8 +108,16 @@ impl Attempts {
     }
 
     pub(super) fn unknown(&self) -> BTreeSet<CallKey> {
-        let unknown = self.0.values().filter(|attempt| attempt.outcome == Some(Outcome::Unknown));
-        unknown.map(|attempt| attempt.key.clone()).collect()
+        self.with(Outcome::Unknown)
+    }
+
+    pub(super) fn not_sent(&self) -> BTreeSet<CallKey> {
+        self.with(Outcome::NotSent)
+    }
+
+    fn with(&self, outcome: Outcome) -> BTreeSet<CallKey> {
+        let attempts = self.0.values().filter(|attempt| attempt.outcome == Some(outcome));
+        attempts.map(|attempt| attempt.key.clone()).collect()
     }
 
     /// The work that providers took, by attempt.

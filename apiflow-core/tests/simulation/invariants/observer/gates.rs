@@ -93,13 +93,7 @@ impl Gates {
         Ok(())
     }
 
-    pub(super) fn failed(
-        &mut self,
-        frame: u64,
-        taken: &[u64],
-        error: &Value,
-        is_late: bool,
-    ) -> Result<(), Violation> {
+    pub(super) fn failed(&mut self, frame: u64, taken: &[u64], error: &Value, is_late: bool) -> Result<(), Violation> {
         let gate = self.open(frame)?;
         let Answers { approvals, is_refused } = self.take(&gate, taken)?;
         let has_reason = is_refused || is_late && approvals.len() < gate.required as usize;

@@ -1,0 +1,122 @@
+import { expect, expectRefusal, FORM, gated, PICTURE, test } from './fixtures.ts';
+
+const PICTURES = { pictures: [PICTURE, `${PICTURE}?2`] };
+
+test('two iterations wait for their own approvals, with a form: one is approved, one disapproved', async ({ admin, rest }) => {
+	const world = await rest.world();
+	const job = await rest.suspend(gated(world, { required_events: 1, timeout: 600, resume_form: FORM }), PICTURES);
+	await admin.goto(`/jobs/${job.id}`);
+	await expect(admin.getByRole('status').first()).toContainText('suspended');
+	await expect(admin.getByText('The job waits for an approval.')).toBeVisible();
+
+	const first = admin.getByRole('region', { name: 'Approval of ask, each #1' });
+	const second = admin.getByRole('region', { name: 'Approval of ask, each #2' });
+	await expect(first).toContainText(/Waits for an approval until .+, 9 m \d\d s left/);
+	await first.getByRole('button', { name: /^Approve/ }).click();
+	await expect(first.getByText('a value is required')).toBeVisible();
+	await expect(second.getByText('a value is required')).toHaveCount(0);
+	await first.getByLabel('note').fill('Add a tie');
+	await first.getByRole('button', { name: /^Approve/ }).click();
+
+	const steps = admin.getByRole('list', { name: 'Steps' }).locator('> li');
+	const change = steps.filter({ has: admin.getByText('change', { exact: true }) });
+	await expect(change).toContainText('completed');
+	await expect(first).toHaveCount(0);
+	await change.locator('summary').first().click();
+	await change.getByRole('tab', { name: 'Input' }).click();
+	await expect(change.getByRole('region', { name: 'Input of change' })).toContainText('Add a tie');
+
+	// What is disapproved needs no form.
+	await second.getByRole('button', { name: /^Disapprove/ }).click();
+	await expect(admin.getByRole('status').first()).toContainText('failed');
+	await expect(admin.getByRole('alert')).toContainText('Disapproved by admin');
+	await expect(change).toHaveCount(1);
+});
+
+test('a payload without a form is any JSON, and may be left out', async ({ admin, rest }) => {
+	const world = await rest.world();
+	const job = await rest.suspend(gated(world, { required_events: 1 }), { pictures: [PICTURE] });
+	await admin.goto(`/jobs/${job.id}`);
+	const form = admin.getByRole('region', { name: /^Approval of ask/ });
+	await form.getByText('With a payload').click();
+	await form.getByLabel('Payload').fill('{"note"');
+	await form.getByRole('button', { name: /^Approve/ }).click();
+	await expect(form.getByLabel('Payload')).toHaveAttribute('aria-invalid', 'true');
+	await form.getByLabel('Payload').fill('{"note": "Add a scarf"}');
+	await form.getByRole('button', { name: /^Approve/ }).click();
+	await expect(admin.getByRole('status').first()).toContainText('completed');
+	const change = admin.getByRole('list', { name: 'Steps' }).locator('> li').filter({ has: admin.getByText('change', { exact: true }) });
+	await change.locator('summary').first().click();
+	await change.getByRole('tab', { name: 'Input' }).click();
+	await expect(change.getByRole('region', { name: 'Input of change' })).toContainText('Add a scarf');
+});
+
+test('what the server refuses is shown at its field, and the approval is given with the keyboard', async ({ admin, rest, faults }) => {
+	const world = await rest.world();
+	const job = await rest.suspend(gated(world, { required_events: 1, resume_form: FORM }), { pictures: [PICTURE] });
+	await admin.goto(`/jobs/${job.id}`);
+	const form = admin.getByRole('region', { name: /^Approval of ask/ });
+	await form.getByLabel('note').focus();
+	await admin.keyboard.type('Add a tie');
+	// The job is read again meanwhile; what was typed stays.
+	await admin.waitForResponse(`**/api/v1/jobs/${job.id}`);
+	await expect(form.getByLabel('note')).toHaveValue('Add a tie');
+	await admin.keyboard.press('Tab');
+	await admin.keyboard.type('11');
+	await admin.keyboard.press('Enter');
+	await expect(form.getByLabel('score')).toHaveAttribute('aria-invalid', 'true');
+	await expect(form.getByRole('alert')).toBeVisible();
+	expectRefusal(faults, 422);
+	await form.getByLabel('score').fill('10');
+	await admin.keyboard.press('Tab');
+	await expect(form.getByRole('button', { name: /^Approve/ })).toBeFocused();
+	await admin.keyboard.press('Space');
+	await expect(admin.locator('summary').filter({ hasText: 'ask' })).toBeFocused();
+	await expect(admin.getByRole('status').first()).toContainText('completed');
+});
+
+test('of two approvals one is given here and one by a link that was copied', async ({ admin, rest, context, browser }) => {
+	await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+	const world = await rest.world();
+	const job = await rest.suspend(gated(world, { required_events: 2, resume_form: FORM }), { pictures: [PICTURE] });
+	await admin.goto(`/jobs/${job.id}`);
+	const form = admin.getByRole('region', { name: /^Approval of ask/ });
+	await expect(form).toContainText('Waits for 2 approvals');
+	await form.getByLabel('note').fill('Add a tie');
+	await form.getByRole('button', { name: /^Approve/ }).click();
+	await expect(form.getByRole('status').filter({ hasText: 'You approved' })).toContainText('of the 2 approvals');
+	await expect(form.getByRole('button', { name: /pprove/ })).toHaveCount(0);
+
+	await form.getByRole('button', { name: 'Copy link 2' }).click();
+	await expect(form.getByRole('status').filter({ hasText: 'Copied' })).toHaveCount(1);
+	const link = await admin.evaluate(() => navigator.clipboard.readText());
+	const stranger = await (await browser.newContext()).newPage();
+	await stranger.goto(link);
+	await stranger.locator('input[type=text]').first().fill('Add a scarf');
+	await stranger.getByRole('button', { name: 'Approve', exact: true }).click();
+	await expect(stranger.getByRole('heading', { name: 'Approved' })).toBeVisible();
+	await stranger.context().close();
+
+	await expect(form).toHaveCount(0);
+	await expect(admin.getByRole('status').first()).toContainText('completed');
+});
+
+test('an approval that was given before is not given twice', async ({ admin, rest, faults }) => {
+	const world = await rest.world();
+	const job = await rest.suspend(gated(world, { required_events: 2 }), { pictures: [PICTURE] });
+	await rest.call('POST', `/jobs/${job.id}/resume`, { step: 'ask', action: 'resume' });
+	await admin.goto(`/jobs/${job.id}`);
+	const form = admin.getByRole('region', { name: /^Approval of ask/ });
+	await form.getByRole('button', { name: /^Approve/ }).click();
+	await expect(form.getByRole('alert')).toContainText('this approval was given already');
+	expectRefusal(faults, 409);
+});
+
+test('a suspended job is named so in the list of jobs', async ({ admin, rest }) => {
+	const world = await rest.world();
+	const job = await rest.suspend(gated(world, { required_events: 1 }), { pictures: [PICTURE] });
+	await admin.goto('/jobs?status=suspended');
+	const row = admin.getByRole('list', { name: 'Jobs' }).getByRole('listitem').filter({ has: admin.locator(`[href="/jobs/${job.id}"]`) });
+	await expect(row).toContainText('suspended');
+	await expect(row.locator('svg').first()).toBeVisible();
+});

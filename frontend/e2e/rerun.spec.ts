@@ -1,0 +1,124 @@
+import type { Page } from '@playwright/test';
+import { expect, expectRefusal, node, PICTURE, test, workflow, type Rest } from './fixtures.ts';
+import type { Job } from './types.ts';
+
+const stepsOf = (page: Page) => page.getByRole('list', { name: 'Steps' }).locator('> li');
+
+/** A job that failed because the connection broke under a call, of a node that has no operation to look for it with. */
+async function unknownJob(rest: Rest): Promise<Job> {
+	const world = await rest.world();
+	const { operation, ...data } = node(world).data;
+	expect(operation).toBe('replicate');
+	await rest.call('PUT', `/nodes/${world.node}`, { ...node(world), output: [], data });
+	const single = structuredClone(workflow(world));
+	single.nodes.value.modules = single.nodes.value.modules.slice(0, 1);
+	await rest.call('PUT', `/workflows/${world.workflow}`, single);
+	await rest.standIn({ drop_after_accept: 1 });
+	const job = await rest.run(world.workflow, { input_image: PICTURE });
+	expect(job.error?.name).toBe('submit_unknown');
+	return job;
+}
+
+test('a failed job is run again from its failed step, and pays nothing twice', async ({ admin, rest }) => {
+	const world = await rest.world();
+	await rest.standIn({ skip_creates: 1, fail_predictions: 1 });
+	const job = await rest.run(world.workflow, { input_image: PICTURE });
+	expect([job.status, await rest.creates()]).toEqual(['failed', 2]);
+	await admin.goto(`/jobs/${job.id}`);
+	const failed = stepsOf(admin).filter({ hasText: 'cartoon_step' });
+	await failed.locator('summary').first().click();
+	await expect(failed).toContainText('1 earlier step is kept and not run again.');
+	await failed.getByRole('button', { name: 'Run again from here' }).click();
+
+	await expect(admin).not.toHaveURL(`/jobs/${job.id}`);
+	await expect(admin.getByRole('status')).toContainText('completed');
+	await expect(stepsOf(admin).filter({ hasText: 'completed' })).toHaveCount(2);
+	expect(await rest.creates()).toBe(3);
+	await stepsOf(admin).first().locator('summary').first().click();
+	await expect(stepsOf(admin).first()).toContainText('Nothing came before it: all steps are run.');
+});
+
+test('a job is run again with an input that was changed, as its workflow was then', async ({ admin, rest }) => {
+	const world = await rest.world();
+	const input = { input_image: PICTURE, strength: 3, options: { a: [1] } };
+	const job = await rest.run(world.workflow, input);
+	await admin.goto(`/jobs/${job.id}`);
+	await admin.getByRole('link', { name: 'Run again' }).click();
+	await expect(admin.getByRole('heading', { level: 1 })).toHaveText(`Run Cartoon ${world.unique} again`);
+	await expect(admin.getByLabel('input_image')).toHaveValue(PICTURE);
+	await admin.getByLabel('strength').fill('4');
+	await admin.getByRole('button', { name: 'Run', exact: true }).click();
+	await expect(admin).toHaveURL(/\/jobs\/[^/]+$/);
+	await expect(admin.getByRole('status')).toContainText('completed');
+	const id = admin.url().split('/').at(-1)!;
+	expect(id).not.toBe(job.id);
+	const again = await rest.call<Job>('GET', `/jobs/${id}`);
+	expect(again.input).toEqual({ ...input, style: 'cartoon', strength: 4 });
+});
+
+test('an input that its workflow would not take today is shown whole', async ({ admin, rest, faults }) => {
+	const world = await rest.world();
+	const job = await rest.run(world.workflow, { input_image: PICTURE, options: { a: 1 } });
+	const saved = await rest.call<{ nodes: { schema: { properties: Record<string, unknown> } } }>('GET', `/workflows/${world.workflow}`);
+	delete saved.nodes.schema.properties.options;
+	saved.nodes.schema.properties.input_image = { type: 'array' };
+	await rest.call('PUT', `/workflows/${world.workflow}`, saved);
+	await admin.goto(`/jobs/${job.id}/rerun`);
+	await expect(admin.getByLabel('input_image')).toHaveValue(JSON.stringify(PICTURE));
+	await expect(admin.getByLabel('options')).toHaveValue(JSON.stringify({ a: 1 }, null, 2));
+	await rest.call('DELETE', `/workflows/${world.workflow}`);
+	await admin.reload();
+	await expect(admin.getByRole('textbox', { name: 'Input' })).toHaveValue(JSON.stringify(job.input, null, 2));
+	expectRefusal(faults, 404);
+	await admin.getByRole('button', { name: 'Run', exact: true }).click();
+	await expect(admin.getByRole('status')).toContainText('completed');
+});
+
+test('a call of unknown fate is sent again only when the person says so', async ({ admin, rest, faults }) => {
+	const job = await unknownJob(rest);
+	await admin.goto(`/jobs/${job.id}`);
+	await stepsOf(admin).locator('summary').first().click();
+	const again = admin.getByRole('button', { name: 'Run again from here' });
+	await again.click();
+	const dialog = admin.getByRole('alertdialog');
+	await expect(dialog).toContainText('it may be paid twice');
+	expectRefusal(faults, 409);
+	await dialog.getByRole('button', { name: 'Cancel' }).click();
+	await expect(dialog).toHaveCount(0);
+	await expect(again).toBeFocused();
+	await expect(admin).toHaveURL(`/jobs/${job.id}`);
+	expect(await rest.creates()).toBe(1);
+
+	await admin.keyboard.press('Enter');
+	await dialog.getByRole('button', { name: 'Send again anyway' }).click();
+	await expect(admin).not.toHaveURL(`/jobs/${job.id}`);
+	await expect(admin.getByRole('status')).toContainText('completed');
+	expect(await rest.creates()).toBe(2);
+	expectRefusal(faults, 409);
+});
+
+test('the form asks about a call of unknown fate, too', async ({ admin, rest, faults }) => {
+	const job = await unknownJob(rest);
+	await admin.goto(`/jobs/${job.id}/rerun`);
+	await admin.getByLabel('input_image').fill(`${PICTURE}?2`);
+	await admin.getByRole('button', { name: 'Run', exact: true }).click();
+	await admin.getByRole('alertdialog').getByRole('button', { name: 'Send again anyway' }).click();
+	await expect(admin.getByRole('status')).toContainText('completed');
+	await expect(admin.getByRole('region', { name: 'Input of the job' })).toContainText('person.png?2');
+	expectRefusal(faults, 409);
+});
+
+test('what has not ended cannot be run again yet, and the server says so', async ({ admin, rest, faults }) => {
+	const world = await rest.world();
+	await rest.standIn({ delay_ms: 600_000 });
+	const { id } = await rest.call<Job>('POST', `/workflow/${world.workflow}/run`, { input: { input_image: PICTURE } });
+	await admin.goto(`/jobs/${id}`);
+	await stepsOf(admin).locator('summary').first().click();
+	await expect(admin.getByRole('tab', { name: 'Output' })).toBeVisible();
+	await expect(admin.getByRole('button', { name: 'Run again from here' })).toHaveCount(0);
+	await admin.goto(`/jobs/${id}/rerun`);
+	await admin.getByRole('button', { name: 'Run', exact: true }).click();
+	await expect(admin.getByRole('alert')).toContainText('has not ended');
+	expectRefusal(faults, 409);
+	await rest.call('POST', `/jobs/${id}/cancel`);
+});
