@@ -56,7 +56,9 @@ fn check(document: &Value, catalog: &Catalog) -> Vec<Diagnostic> {
         Checker::new(document, flow, around, &reading.broken, &mut findings).flow(flow);
     }
     let mut list = findings.into_vec();
-    list.sort_by_cached_key(|found| (place_order(&found.pointer), found.severity));
+    // That some are left out is said at the end.
+    let last = |found: &Diagnostic| found.code == codes::TOO_MANY_FINDINGS;
+    list.sort_by_cached_key(|found| (last(found), place_order(&found.pointer), found.severity));
     list
 }
 

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use apiflow_core::expression::{check, program, references, scan};
+use apiflow_core::code;
+use apiflow_core::expression::{check, program, references, scan, scan_code};
 
 /// What a browser gives a WebAssembly module by default.
 const STACK_BYTES: usize = 1024 * 1024;
@@ -121,6 +122,47 @@ fn the_deepest_text_of_two_shapes_in_each_other_is_parsed_on_a_small_stack() {
                 parse_on_small_stack(&before, source);
             }
         }
+    }
+}
+
+/// What nests in inline code besides: types, and statements that end with their line.
+const CODE_SHAPES: &[(&str, &str, &str, &str)] = &[
+    ("type arguments", "A<", "B", ">"),
+    ("later type arguments", "A<B,", "C", ">"),
+    ("type arguments on lines of their own", "A<\n", "B", "\n>"),
+    ("objects", "{a:", "B", "}"),
+    ("lists", "[", "B", "]"),
+    ("optional parts", "[a?:", "B", "]"),
+    ("functions", "(a:", "B", ")=>C"),
+    ("results of functions", "()=>", "B", ""),
+    ("keys", "keyof ", "B", ""),
+    ("keys on lines of their own", "keyof\n", "B", ""),
+    ("readonly lists", "readonly ", "B[]", ""),
+    ("conditions", "A extends B?C:", "D", ""),
+    ("conditions inside", "A extends B?", "C", ":D"),
+    ("inferred", "A extends (infer B extends ", "C", ")?D:E"),
+    ("templates", "`${", "B", "}`"),
+    ("unions", "A|", "B", ""),
+    ("intersections", "A&", "B", ""),
+    ("indices", "", "A", "[B]"),
+    ("constructors", "new()=>", "B", ""),
+];
+
+#[test]
+fn the_deepest_type_of_each_shape_is_parsed_on_a_small_stack() {
+    for (name, before, middle, after) in CODE_SHAPES {
+        let text = |depth: usize| {
+            format!("type T = {}{middle}{}\nfunction main() {{}}", before.repeat(depth), after.repeat(depth))
+        };
+        let (mut passes, mut fails) = (0, 20_000);
+        while fails - passes > 1 {
+            let depth = usize::midpoint(passes, fails);
+            if scan_code(&text(depth)).is_ok() { passes = depth } else { fails = depth }
+        }
+        assert!(passes >= 10, "{name}: a depth of {passes} is too little for people's types");
+        let source = text(passes);
+        let worker = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || drop(code::read(&source)));
+        worker.expect("a thread starts").join().expect("the parser does not panic");
     }
 }
 

@@ -52,7 +52,8 @@ impl<'s> Report<'s> {
                 diagnostic,
             })
             .collect();
-        findings.sort_by_key(|finding| (finding.at.start, finding.diagnostic.severity));
+        let last = |finding: &Finding| finding.diagnostic.code == codes::TOO_MANY_FINDINGS;
+        findings.sort_by_key(|finding| (last(finding), finding.at.start, finding.diagnostic.severity));
         Self { source, kind, findings }
     }
 
