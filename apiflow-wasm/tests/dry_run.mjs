@@ -20,8 +20,8 @@ async function load(number) {
 const core = await load(0);
 
 /** The report of a dry run, or its diagnostics. */
-function dryRun(flow, { catalog = {}, input = {}, mocks = {}, answer, module = core } = {}) {
-	const texts = [flow, catalog, input, mocks].map((value) => JSON.stringify(value));
+function dryRun(flow, { catalog = {}, input = {}, mocks = {}, options = {}, answer, module = core } = {}) {
+	const texts = [flow, catalog, input, mocks, options].map((value) => JSON.stringify(value));
 	const asked = answer && ((call) => JSON.stringify(answer(JSON.parse(call))));
 	return JSON.parse(module.dry_run(...texts, asked));
 }
@@ -56,13 +56,19 @@ const contains = (value, wanted) => {
 	return Object.entries(wanted).every(([key, item]) => contains(value?.[key], item));
 };
 
-const NOT_YET = (entry) => entry.features.includes('suspend') || entry.name === 'cache_ttl_reuses_result_for_equal_inputs';
+/** The approvals that a case gives; nobody else answers. */
+function approvals({ flow, events = [] }) {
+	const gates = flow.value.modules.filter((module) => module.suspend);
+	const given = (id) => events.filter(({ step }) => step === id).map(({ type, payload, approver }) => ({ action: type, payload, approver }));
+	return Object.fromEntries(gates.map(({ id }) => [id, given(id)]));
+}
 
-for (const entry of cases.filter((entry) => !NOT_YET(entry))) {
+for (const entry of cases) {
 	test(entry.name, () => {
 		const runs = {};
 		const catalog = catalogOf({ id: 'echo' }, { id: 'fail' }, { id: 'flaky' });
-		const { report } = dryRun(entry.flow, { catalog, input: entry.input, answer: nodes(runs) });
+		const options = { approvals: approvals(entry) };
+		const { report } = dryRun(entry.flow, { catalog, input: entry.input, options, answer: nodes(runs) });
 		const { expect } = entry;
 		assert.equal(report.status, expect.status, JSON.stringify(report.output));
 		if ('result' in expect) assert.deepEqual(report.output, expect.result);
@@ -70,6 +76,7 @@ for (const entry of cases.filter((entry) => !NOT_YET(entry))) {
 		for (const [step, times] of Object.entries(expect.runs ?? {})) assert.equal(runs[step] ?? 0, times, step);
 		if ('skipped' in expect) assert.equal(report.skipped, expect.skipped);
 		if (expect.message_contains) assert.ok(JSON.stringify(report.output).includes(expect.message_contains));
+		if ('wait_response' in expect) assert.deepEqual(report.early_return, expect.wait_response);
 		assert.ok(report.duration_ms >= (expect.min_duration_ms ?? 0));
 	});
 }
@@ -112,10 +119,11 @@ test('a function may leave a call to the mocks, answer as they do, or throw', ()
 test('texts that cannot be read are findings', () => {
 	const found = (...texts) => JSON.parse(core.dry_run(...texts)).diagnostics.map(({ code, message }) => `${code}: ${message}`);
 	const fine = JSON.stringify(flow());
-	assert.match(found('{', '{}', '{}', '{}')[0], /^malformed-json: the workflow cannot be read/);
-	assert.match(found(fine, '[', '{}', '{}')[0], /the catalog cannot be read/);
-	assert.match(found(fine, '{}', '', '{}')[0], /the input cannot be read/);
-	assert.deepEqual(found(fine, '{}', '{}', '{"a": 1}'), ['unknown-step: there is no step `a`']);
+	assert.match(found('{', '{}', '{}', '{}', '{}')[0], /^malformed-json: the workflow cannot be read/);
+	assert.match(found(fine, '[', '{}', '{}', '{}')[0], /the catalog cannot be read/);
+	assert.match(found(fine, '{}', '', '{}', '{}')[0], /the input cannot be read/);
+	assert.match(found(fine, '{}', '{}', '{}', '{"unlit": 1}')[0], /the options cannot be read: unknown field/);
+	assert.deepEqual(found(fine, '{}', '{}', '{"a": 1}', '{}'), ['unknown-step: there is no step `a`']);
 });
 
 test('expressions know the time and chance, and the same day everywhere', () => {
