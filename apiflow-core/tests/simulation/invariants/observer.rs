@@ -148,6 +148,7 @@ impl Observer {
                 self.gates.failed(*frame, taken, error, is_late)
             }
             Event::RaceWon { frame, slot } => self.won(*frame, *slot),
+            Event::TimedOut { frame } => self.inner_given_up(*frame),
             Event::Advanced { frame } => {
                 self.waited(*frame)?;
                 self.frame(*frame)?.step = None;
@@ -318,6 +319,13 @@ impl Observer {
         let place = self.frame(frame)?.place.clone();
         let step = self.step(frame)?;
         let key = CallKey { place, step_id: step.id.clone(), nth: step.failures };
+        self.inner_given_up(frame)?;
+        self.winners.insert(key, slot as usize);
+        Ok(())
+    }
+
+    /// What a module has at work is given up.
+    fn inner_given_up(&mut self, frame: u64) -> Result<(), Violation> {
         let mut lost: Vec<u64> = std::mem::take(&mut self.frame(frame)?.inner).into_iter().collect();
         while let Some(child) = lost.pop() {
             let Some(seen) = self.frames.remove(&child) else { continue };
@@ -325,7 +333,6 @@ impl Observer {
             self.gates.give_up(child);
             lost.extend(seen.inner);
         }
-        self.winners.insert(key, slot as usize);
         Ok(())
     }
 
