@@ -1,6 +1,6 @@
-use std::time::Instant;
 use apiflow_core::catalog::Catalog;
-use serde_json::{json, Value};
+use serde_json::{Value, json};
+use std::time::Instant;
 fn large(modules: usize, deep: usize) -> Value {
     let mut left = modules;
     let mut list: Vec<Value> = Vec::new();
@@ -29,7 +29,16 @@ fn main() {
     let n: usize = std::env::args().nth(1).map_or(200, |a| a.parse().unwrap());
     let document = large(1000, 10);
     let text = document.to_string();
-    let best = |f: &dyn Fn()| (0..n).map(|_| { let s = Instant::now(); f(); s.elapsed() }).min().unwrap();
+    let best = |f: &dyn Fn()| {
+        (0..n)
+            .map(|_| {
+                let s = Instant::now();
+                f();
+                s.elapsed()
+            })
+            .min()
+            .unwrap()
+    };
     let found = apiflow_core::validate::workflow(&document, &catalog);
     println!("{} bytes, {} findings {:?}", text.len(), found.len(), found.first());
     let p = best(&|| drop(serde_json::from_str::<Value>(&text).unwrap()));

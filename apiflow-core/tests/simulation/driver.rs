@@ -244,6 +244,9 @@ impl World {
         run: &Run,
     ) -> Result<(), Violation> {
         let observed = watch.observed(values);
+        if observed.has_timed_out {
+            return Ok(());
+        }
         let expected = reference::run(document, &Fates { seed: self.seed, observed: &observed }, &observed).end;
         let mut calls = watch.calls(values);
         calls.retain(|key, _| !observed.is_lost(&key.place));

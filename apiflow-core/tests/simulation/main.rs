@@ -66,7 +66,7 @@ fn live(document: &Document, seed: u64, decisions: Decisions, is_thorough: bool,
 }
 
 fn ends_as_the_reference(document: &Document, seed: u64, outcome: &Outcome) -> Result<(), Violation> {
-    if outcome.cancelled {
+    if outcome.cancelled || outcome.observed.has_timed_out {
         return Ok(());
     }
     let observed = &outcome.observed;

@@ -178,7 +178,13 @@ impl Drive {
             self.snapshot_seq = snapshot.seq;
         }
         let ends = |event: &Event| {
-            matches!(event, Event::CancelRequested { .. } | Event::FlowEnded { .. } | Event::RaceWon { .. })
+            matches!(
+                event,
+                Event::CancelRequested { .. }
+                    | Event::FlowEnded { .. }
+                    | Event::RaceWon { .. }
+                    | Event::TimedOut { .. }
+            )
         };
         let ended = batch.events.iter().any(|recorded| ends(&recorded.event));
         let mut polls = BTreeMap::new();
@@ -386,7 +392,7 @@ impl World {
 fn told_input(input: &Input) -> String {
     match input {
         Input::Tick => "the time".to_owned(),
-        Input::Prepared { frame, prepared } => format!("what frame {frame} needs: {prepared:?}"),
+        Input::Prepared { frame, prepared, bound_ms: _ } => format!("what frame {frame} needs: {prepared:?}"),
         Input::Concluded { frame, concluded } => format!("what follows in frame {frame}: {concluded:?}"),
         Input::Fact(fact) => format!("{fact:?}"),
     }

@@ -20,7 +20,8 @@ const DEPTH: usize = 10;
 pub(super) fn run(runs: usize) -> Result {
     let document = document();
     let text = document.to_string();
-    let catalog: Catalog = serde_json::from_value(catalog()).map_err(|error| format!("the catalog is none: {error}"))?;
+    let catalog: Catalog =
+        serde_json::from_value(catalog()).map_err(|error| format!("the catalog is none: {error}"))?;
     let found = validate::workflow(&document, &catalog);
     if let Some(first) = found.first() {
         return Err(format!("the document is meant to be right: {first:?}"));

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use apiflow_core::ports::{
-    CallRecord, Claim, Commit, Created, DuePoll, EventRow, InboxMessage, JobFilter, JobRow, Loaded, NewJob, Renewed,
-    StepRow, Store, StoreError, Timestamp,
+    CallRecord, Claim, Commit, Created, DueErasure, DuePoll, Erasure, EventRow, InboxMessage, JobFilter, JobRow,
+    Loaded, NewJob, Renewed, StepRow, Store, StoreError, Timestamp,
 };
 use apiflow_core::runtime::memory::MemoryStore;
 use async_trait::async_trait;
@@ -122,6 +122,16 @@ impl Store for Troubled {
     ) -> Result<(), StoreError> {
         self.before().await?;
         self.after(self.inner.put_back(job, effect, due_at, progress).await)
+    }
+
+    async fn take_erasures(&self, limit: u32, lease: Duration) -> Result<Vec<DueErasure>, StoreError> {
+        self.before().await?;
+        self.after(self.inner.take_erasures(limit, lease).await)
+    }
+
+    async fn erase(&self, erasure: Erasure) -> Result<(), StoreError> {
+        self.before().await?;
+        self.after(self.inner.erase(erasure).await)
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
