@@ -2,6 +2,7 @@
 
 mod attempts;
 mod gates;
+mod sights;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -378,53 +379,5 @@ impl Observer {
             lost.extend(seen.inner);
         }
         Ok(())
-    }
-
-    /// Whether a frame waits until that moment.
-    pub(super) fn waits(&self, frame: u64, until: Timestamp) -> bool {
-        self.frames.get(&frame).is_some_and(|seen| {
-            seen.wait == Some(until) || seen.step.as_ref().is_some_and(|step| step.until == Some(until))
-        })
-    }
-
-    pub(super) fn frames(&self) -> usize {
-        self.frames.len()
-    }
-
-    /// Whether some steps were cut off: their branch lost a race, or a module around them took too long.
-    pub(super) fn has_cut(&self) -> bool {
-        self.has_timed_out || !self.winners.is_empty()
-    }
-
-    /// Scopes that may be needed: the outermost, and those that open lists have or leave for the join.
-    pub(super) fn scopes(&self) -> usize {
-        let own = self.frames.values().map(|seen| {
-            let lifetime = seen.step.as_ref().and_then(|step| Some((step.own_scopes?, step.opened)));
-            match lifetime {
-                Some((Lifetime::UntilAllHaveEnded, opened)) => opened,
-                Some((Lifetime::UntilItsEnd, _)) => seen.inner.len(),
-                None => 0,
-            }
-        });
-        1 + own.sum::<usize>()
-    }
-
-    /// What the journal says of things that depend on time.
-    pub(super) fn observed(&self, values: &Values) -> Observed {
-        let row = |seq: u64| values.resolve(&apiflow_core::engine::ValueRef::Row(seq));
-        Observed {
-            unknown: self.attempts.unknown(),
-            not_sent: self.attempts.not_sent(),
-            winners: self.winners.clone(),
-            has_timed_out: self.has_timed_out,
-            gates: self.gates.ends(values),
-            cached: self.passed.iter().map(|(step, result)| (step.clone(), values.resolve(result))).collect(),
-            entered: self.entered.iter().map(|(place, seq)| (place.clone(), row(*seq))).collect(),
-        }
-    }
-
-    /// All calls with their arguments.
-    pub(super) fn calls(&self, values: &Values) -> BTreeMap<CallKey, Value> {
-        self.attempts.calls(values)
     }
 }
