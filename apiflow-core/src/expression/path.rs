@@ -6,7 +6,7 @@ use super::scan::scanned;
 use super::token::{Kind, Token};
 
 /// One step of a path.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Segment {
     /// `.name` or `["name"]`.
     Key(String),

@@ -70,6 +70,11 @@ impl Findings {
         }
     }
 
+    /// Whether further ones are only counted.
+    pub(crate) fn is_full(&self) -> bool {
+        self.list.len() >= MAX_FINDINGS
+    }
+
     /// Those that are listed.
     pub(crate) fn list(&self) -> &[Diagnostic] {
         &self.list

@@ -109,6 +109,11 @@ impl<'a> Checker<'a> {
         self.findings.push(found);
     }
 
+    /// Whether further findings are only counted, so that their mends need not be made.
+    pub(super) fn only_counts(&self) -> bool {
+        self.findings.is_full()
+    }
+
     pub(super) fn flow(&mut self, flow: &'a OpenFlow) {
         let root = Place::ROOT;
         let value = root.key("value");

@@ -2,6 +2,7 @@
 //!
 //! The only user of [`crate::expression`] among the checks, besides the mends.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::checker::Checker;
@@ -127,6 +128,7 @@ impl<'a> Checker<'a> {
             None => None,
         };
         self.push(match meant {
+            Some(meant) if self.only_counts() => found.help(suggest::did_you_mean(&meant)),
             Some(meant) => {
                 let text = mend::with_name(here.source, uses, &meant);
                 mend::rewritten(found.help(suggest::did_you_mean(&meant)), &meant, text)
@@ -173,7 +175,7 @@ impl<'a> Checker<'a> {
         let known = || self.flow_inputs.iter().flatten().copied();
         let found = match suggest::nearest(key, known()) {
             _ if iter_depth(key).is_some() => found.help("`flow_input.iter` exists only inside of loops"),
-            Some(near) => renamed_key(found, used, 0, near),
+            Some(near) => self.renamed_key(found, used, 0, near),
             None if known().next().is_none() => found.help("the schema has no inputs"),
             None => found.help(format!("the schema has {}", suggest::listed(known()))),
         };
@@ -207,7 +209,7 @@ impl<'a> Checker<'a> {
             return;
         }
         self.push(match suggest::nearest(key, self.steps.ids()) {
-            Some(near) => renamed_key(found, used, 0, near),
+            Some(near) => self.renamed_key(found, used, 0, near),
             None => match self.sub_flows.with_step(key) {
                 Some(path) => found.help(format!("`{path}` has such a step, but only its last result is seen outside")),
                 None => found.help(format!("the steps are {}", suggest::listed(self.steps.ids()))),
@@ -289,19 +291,32 @@ impl<'a> Checker<'a> {
             (Some(owner), _) => format!("`{holder}` is {owner}, without `{key}`"),
         };
         let pointer = here.place.pointer();
-        let found = match of_step {
-            true => Diagnostic::error(codes::UNKNOWN_OUTPUT, pointer, message),
-            false => Diagnostic::warning(codes::UNKNOWN_FLOW_INPUT, pointer, message),
+        let found = if of_step {
+            Diagnostic::error(codes::UNKNOWN_OUTPUT, pointer, message)
+        } else {
+            Diagnostic::warning(codes::UNKNOWN_FLOW_INPUT, pointer, message)
         };
         let found = found.at(reference.span);
         self.push(match absent.near(&key) {
-            Some(near) => renamed_key(found, used, absent.at + 1, near),
+            Some(near) => self.renamed_key(found, used, absent.at + 1, near),
             None if absent.list => {
                 found.help(format!("take one by its number, `{holder}[0]`, or go through all of them"))
             }
             None if absent.known.is_empty() => found,
             None => found.help(format!("it has {}", suggest::listed(absent.known.iter().copied()))),
         });
+    }
+
+    /// A finding that is mended by another key, everywhere where the same is meant.
+    fn renamed_key(&self, found: Diagnostic, used: &Use<'_>, at: usize, right: &str) -> Diagnostic {
+        let found = found.help(suggest::did_you_mean(right));
+        if self.only_counts() {
+            return found;
+        }
+        let (key, before) = (&used.reference.key, used.reference.path.get(..at));
+        let same = |other: &&Reference| other.key == *key && (at == 0 || other.path.get(..at) == before);
+        let keys: Vec<_> = used.all.iter().filter(same).filter_map(|other| other.written.get(at).cloned()).collect();
+        mend::rewritten(found, right, mend::with_key(used.here.source, &keys, right))
     }
 
     /// What a name by itself stands for.
@@ -319,21 +334,10 @@ impl<'a> Checker<'a> {
     }
 }
 
-/// A finding that is mended by another key, everywhere where the same is meant.
-fn renamed_key(found: Diagnostic, used: &Use<'_>, at: usize, right: &str) -> Diagnostic {
-    let (key, before) = (&used.reference.key, used.reference.path.get(..at));
-    let same = |other: &&Reference| other.key == *key && (at == 0 || other.path.get(..at) == before);
-    let keys: Vec<_> = used.all.iter().filter(same).filter_map(|other| other.written.get(at).cloned()).collect();
-    let text = mend::with_key(used.here.source, &keys, right);
-    mend::rewritten(found.help(suggest::did_you_mean(right)), right, text)
-}
-
 /// The first of the references that say the same.
 fn once_each(references: &[Reference]) -> impl Iterator<Item = &Reference> {
-    references.iter().enumerate().filter_map(|(at, reference)| {
-        let same = |other: &Reference| other.key == reference.key && other.path == reference.path;
-        (!references[..at].iter().any(same)).then_some(reference)
-    })
+    let mut seen = BTreeSet::new();
+    references.iter().filter(move |reference| seen.insert((&reference.key, &reference.path)))
 }
 
 /// What properties that values have by nature make of a value.

@@ -93,10 +93,7 @@ pub(super) fn with_key(source: &str, keys: &[Range<usize>], new: &str) -> String
 pub(super) fn with_name(source: &str, uses: &[NameUse], new: &str) -> String {
     let mut text = source.to_owned();
     for used in uses.iter().rev() {
-        let written = match used.shorthand {
-            true => format!("{}: {new}", &source[used.written.clone()]),
-            false => new.to_owned(),
-        };
+        let written = if used.shorthand { format!("{}: {new}", &source[used.written.clone()]) } else { new.to_owned() };
         text.replace_range(used.written.clone(), &written);
     }
     text

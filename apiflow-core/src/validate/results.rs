@@ -33,10 +33,10 @@ impl<'a> Checker<'a> {
             }
             ModuleValue::BranchAll(inner) if inner.race => Shape::Any,
             ModuleValue::BranchAll(inner) => {
-                let same = inner.branches.iter().map(|branch| match branch.skip_failure {
-                    true => Shape::Any,
-                    false => self.last_of(&branch.modules),
-                });
+                let same = inner
+                    .branches
+                    .iter()
+                    .map(|branch| if branch.skip_failure { Shape::Any } else { self.last_of(&branch.modules) });
                 Shape::List(Box::new(same.reduce(Shape::either).unwrap_or(Shape::Any)))
             }
             ModuleValue::RawScript(_) | ModuleValue::Identity(_) | ModuleValue::AiAgent(_) => Shape::Any,

@@ -13,6 +13,8 @@ use crate::openflow::{Findings, Module, ModuleValue, OpenFlow, Place, Reading, e
 #[derive(Debug, Default)]
 pub(super) struct SubFlows<'a> {
     all: BTreeMap<&'a str, SubFlow<'a>>,
+    /// The workflow that has a step of an id, the first of several.
+    steps: BTreeMap<String, &'a str>,
 }
 
 #[derive(Debug)]
@@ -42,6 +44,8 @@ impl<'a> SubFlows<'a> {
             let reading = read(document);
             let calls = reading.flow.as_ref().map(|flow| calls(flow, catalog)).unwrap_or_default();
             open.extend(&calls);
+            let modules = reading.flow.as_ref().map(|flow| flow.value.modules.as_slice()).unwrap_or_default();
+            found.add_steps(modules, id);
             found.all.insert(id, SubFlow { document, reading, calls });
         }
         found
@@ -55,9 +59,14 @@ impl<'a> SubFlows<'a> {
 
     /// The path of one that has a step of this id.
     pub(super) fn with_step(&self, step: &str) -> Option<String> {
-        let mut flows = self.all.iter().filter_map(|(id, found)| Some((id, found.reading.flow.as_ref()?)));
-        let found = flows.find(|(_, flow)| super::steps::Steps::of(flow).find(step).is_some());
-        found.map(|(id, _)| format!("workflow/{id}"))
+        self.steps.get(step).map(|id| format!("workflow/{id}"))
+    }
+
+    fn add_steps(&mut self, modules: &[Module], id: &'a str) {
+        for module in modules {
+            self.steps.entry(module.id.clone()).or_insert(id);
+            each_list(&module.value, &Place::ROOT, &mut |_, modules, _| self.add_steps(modules, id));
+        }
     }
 
     /// Those that have errors of their own.

@@ -6,7 +6,7 @@ use apiflow_core::catalog::Catalog;
 use apiflow_core::validate;
 use serde_json::{Value, json};
 
-use super::{median, ms};
+use super::ms;
 use crate::Result;
 use crate::say::say;
 
@@ -32,12 +32,17 @@ pub(super) fn run(runs: usize) -> Result {
         readings.push(timed(|| serde_json::from_str::<Value>(&text)));
         checks.push(timed(|| validate::workflow(&document, &catalog)));
     }
-    let (reading, check) = (median(readings), median(checks));
+    // Nothing is waited for, so whatever is above the least is others' work.
+    let (reading, check) = (least(readings), least(checks));
     let ratio = check.as_secs_f64() / reading.as_secs_f64();
-    say(format!("\nmedian of {runs} checks of {MODULES} modules, {DEPTH} deep, {} KiB\n", text.len() / 1024));
+    say(format!("\nleast of {runs} checks of {MODULES} modules, {DEPTH} deep, {} KiB\n", text.len() / 1024));
     say("| reading its JSON, ms | checking it, ms | ratio |\n|---:|---:|---:|");
     say(format!("| {:.2} | {:.2} | {ratio:.2} |", ms(reading), ms(check)));
     Ok(())
+}
+
+fn least(times: Vec<Duration>) -> Duration {
+    times.into_iter().min().unwrap_or_default()
 }
 
 fn timed<T>(work: impl FnOnce() -> T) -> Duration {

@@ -245,9 +245,10 @@ impl Mutator {
 
     fn change_fields(&mut self, value: &mut Value) {
         let Value::Object(fields) = value else { return };
-        let name = match self.random.bool() {
-            true => FIELDS[self.random.usize(..FIELDS.len())].to_owned(),
-            false => self.piece().to_owned(),
+        let name = if self.random.bool() {
+            FIELDS[self.random.usize(..FIELDS.len())].to_owned()
+        } else {
+            self.piece().to_owned()
         };
         match (self.random.u32(0..3), fields.is_empty()) {
             (0, _) | (_, true) => drop(fields.insert(name, self.leaf())),
