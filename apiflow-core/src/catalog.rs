@@ -14,8 +14,8 @@ mod tests;
 
 pub use self::parse::{parse_connector, parse_node};
 pub(crate) use self::parse::{read_headers, read_method};
+pub use self::secrets::LiteralCredential;
 pub(crate) use self::secrets::is_auth_header;
-pub use self::secrets::{LiteralCredential, literal_credentials};
 use crate::diagnostic::Diagnostic;
 
 /// A provider and how to authenticate with it.

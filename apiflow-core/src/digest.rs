@@ -1,10 +1,11 @@
-//! One name for equal values: under it the results of steps and flows are kept for later runs.
+//! One name for equal values: under it the results of steps and flows are kept for later runs, and requests are
+//! known again.
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 /// A hash of a value that does not depend on the order of its keys, in hexadecimal digits.
-pub(crate) fn digest(value: &Value) -> String {
+pub fn digest(value: &Value) -> String {
     let mut hash = Sha256::new();
     feed(&mut hash, value);
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()

@@ -10,6 +10,7 @@
 mod control;
 mod decide;
 mod effect;
+mod erase;
 mod event;
 mod order;
 mod program;
@@ -20,6 +21,7 @@ mod value;
 
 pub use control::{Names, Resumed};
 pub use effect::{Answer, Ask, Call, Conclude, Concluded, Effect, Fact, Input, Prepare, Prepared};
+pub use erase::{Eraser, redacted};
 pub use event::{CacheKey, Event, Recorded, Start, Target};
 #[cfg(feature = "runtime")]
 pub(crate) use program::step_key;
@@ -29,5 +31,8 @@ pub use run::Run;
 pub(crate) use run::queue_priority;
 pub use value::{Args, Iter, ValueRef};
 
+/// Error name of an attempt whose fate nobody could find out.
+const SUBMIT_UNKNOWN: &str = "submit_unknown";
+
 /// Error names that a module's `retry` never repeats: trying again cannot help, or could be paid twice.
-pub const NEVER_RETRIED: [&str; 5] = ["submit_unknown", "moderated", "auth", "payment", "invalid_input"];
+pub const NEVER_RETRIED: [&str; 5] = [SUBMIT_UNKNOWN, "moderated", "auth", "payment", "invalid_input"];

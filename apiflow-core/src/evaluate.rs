@@ -34,6 +34,8 @@ enum Fault {
     /// The error object for the step.
     Step(Value),
     Store(StoreError),
+    /// The evaluator has no place now.
+    Busy,
 }
 
 /// What was found among the results of earlier runs.
@@ -51,25 +53,52 @@ impl From<StoreError> for Fault {
 }
 
 impl Evaluation<'_> {
-    /// Performs a free effect; `None` for any other.
+    /// Performs a free effect; `None` for any other, and where the evaluator has no place for it now.
     pub(crate) async fn perform(&mut self, effect: &Effect) -> Result<Option<Input>, StoreError> {
         Ok(match effect {
-            Effect::Prepare(prepare) => {
-                Some(Input::Prepared { frame: prepare.frame, prepared: self.prepare(prepare).await? })
-            }
+            Effect::Prepare(prepare) => self.prepare(prepare).await?.map(|(prepared, bound_ms)| Input::Prepared {
+                frame: prepare.frame,
+                prepared,
+                bound_ms,
+            }),
             Effect::Conclude(conclude) => {
-                Some(Input::Concluded { frame: conclude.frame, concluded: self.conclude(conclude).await? })
+                self.conclude(conclude).await?.map(|concluded| Input::Concluded { frame: conclude.frame, concluded })
             }
             Effect::Call(_) | Effect::Cancel(_) | Effect::Poll(_) | Effect::Wait { .. } => None,
         })
     }
 
     /// Evaluates what a module needs before it begins.
-    async fn prepare(&mut self, effect: &Prepare) -> Result<Prepared, StoreError> {
-        match self.prepared(effect).await {
-            Ok(prepared) => Ok(prepared),
-            Err(Fault::Step(error)) => Ok(Prepared::Failed(error)),
+    async fn prepare(&mut self, effect: &Prepare) -> Result<Option<(Prepared, Option<u64>)>, StoreError> {
+        let prepared = match self.prepared(effect).await {
+            // A call has its bound with its inputs, and one that does not begin needs none.
+            Ok(
+                prepared @ (Prepared::Skip
+                | Prepared::Entered { .. }
+                | Prepared::Cached { .. }
+                | Prepared::Code { .. }
+                | Prepared::Inputs { bound_ms: Some(_), .. }
+                | Prepared::Failed(_)),
+            ) => Ok((prepared, None)),
+            Ok(prepared) => self.bound(effect).await.map(|bound_ms| (prepared, bound_ms)),
+            Err(fault) => Err(fault),
+        };
+        match prepared {
+            Ok(prepared) => Ok(Some(prepared)),
+            Err(Fault::Step(error)) => Ok(Some((Prepared::Failed(error), None))),
             Err(Fault::Store(error)) => Err(error),
+            Err(Fault::Busy) => Ok(None),
+        }
+    }
+
+    /// The module's `timeout`, in milliseconds.
+    async fn bound(&mut self, effect: &Prepare) -> Result<Option<u64>, Fault> {
+        match &effect.timeout {
+            Some(timeout) => {
+                let seconds = self.number(timeout, &effect.names, "timeout").await?;
+                Ok(Some((seconds * 1000.0) as u64))
+            }
+            None => Ok(None),
         }
     }
 
@@ -111,10 +140,6 @@ impl Evaluation<'_> {
     }
 
     async fn inputs(&mut self, path: &str, args: Map<String, Value>, effect: &Prepare) -> Result<Prepared, Fault> {
-        let bound = match &effect.timeout {
-            Some(timeout) => Some(self.number(timeout, &effect.names, "timeout").await?),
-            None => None,
-        };
         if path.starts_with("workflow/") {
             let args = Value::Object(args);
             return self
@@ -128,7 +153,7 @@ impl Evaluation<'_> {
         }
         let plan = self.plans.plan(path).map_err(Fault::Step)?;
         let args = plan.arguments(&args).map_err(|error| Fault::Step(error.to_object()))?;
-        let bound_ms = bound.map(|seconds| (seconds * 1000.0) as u64);
+        let bound_ms = self.bound(effect).await?;
         let timeout_ms = plan.submit_timeout_ms().min(bound_ms.unwrap_or(u64::MAX));
         let args = Value::Object(args);
         self.looked_up(effect, json!(["call", self.plans.declared(path), args]), |cache| Prepared::Inputs {
@@ -173,11 +198,11 @@ impl Evaluation<'_> {
             Lookup::Found(result) => return Ok(Prepared::Cached { result }),
             Lookup::Wanted(cache) => cache,
         };
-        let outcome = self
-            .evaluator
-            .evaluate(script)
-            .await
-            .map_err(|error| json!({"name": "CodeError", "message": format!("`main` failed: {error}")}));
+        let outcome = match self.script(script).await {
+            Err(EvaluationError::Busy) => return Err(Fault::Busy),
+            Err(error) => Err(json!({"name": "CodeError", "message": format!("`main` failed: {error}")})),
+            Ok(value) => Ok(value),
+        };
         Ok(Prepared::Code { args, outcome, cache })
     }
 
@@ -240,12 +265,13 @@ impl Evaluation<'_> {
     }
 
     /// Evaluates what follows a step.
-    async fn conclude(&mut self, effect: &Conclude) -> Result<Concluded, StoreError> {
+    async fn conclude(&mut self, effect: &Conclude) -> Result<Option<Concluded>, StoreError> {
         let none = Concluded { holds: false, sleep_ms: 0, result: None, error: None };
         match self.concluded(effect).await {
-            Ok(concluded) => Ok(concluded),
-            Err(Fault::Step(error)) => Ok(Concluded { error: Some(error), ..none }),
+            Ok(concluded) => Ok(Some(concluded)),
+            Err(Fault::Step(error)) => Ok(Some(Concluded { error: Some(error), ..none })),
             Err(Fault::Store(error)) => Err(error),
+            Err(Fault::Busy) => Ok(None),
         }
     }
 
@@ -303,7 +329,16 @@ impl Evaluation<'_> {
         }
         let form = if predicate { ScriptForm::Predicate } else { ScriptForm::Expression };
         let script = Script { source: expr.to_owned(), names: scope, form };
-        self.evaluator.evaluate(script).await.map_err(|error| fault(expr, &error))
+        self.script(script).await.map_err(|error| fault(expr, &error))
+    }
+
+    /// Has a script evaluated: for a job that waits for its turn, or for somebody who waits for a dry run.
+    async fn script(&self, script: Script) -> Result<Value, EvaluationError> {
+        if self.values.are_durable() {
+            self.evaluator.evaluate_for(self.values.job(), script).await
+        } else {
+            self.evaluator.evaluate(script).await
+        }
     }
 
     /// The values that an expression can read, and no others.
@@ -337,6 +372,8 @@ impl Evaluation<'_> {
                     }
                     Value::Array(payloads)
                 }
+                "flow_job_id" => json!(self.values.job()),
+                "started_at" | "WM_SCHEDULED_FOR" => json!(self.run.began_at().to_rfc3339()),
                 "approvers" => names.resumes.iter().filter_map(|resume| resume.approver.as_deref()).collect(),
                 _ => continue,
             };
@@ -398,6 +435,9 @@ fn error_of(previous: &Value) -> Value {
 }
 
 fn fault(expr: &str, error: &EvaluationError) -> Fault {
+    if *error == EvaluationError::Busy {
+        return Fault::Busy;
+    }
     let shown: String = expr.trim().chars().take(200).collect();
     Fault::Step(json!({"name": "ExpressionError", "message": format!("expression `{shown}` failed: {error}")}))
 }

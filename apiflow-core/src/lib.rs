@@ -9,7 +9,7 @@ pub mod call;
 pub mod catalog;
 pub mod code;
 pub mod diagnostic;
-mod digest;
+pub mod digest;
 pub mod dry_run;
 pub mod engine;
 mod evaluate;

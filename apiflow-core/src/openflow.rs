@@ -89,9 +89,12 @@ pub struct FlowValue {
     /// Seconds for which the whole flow's result is kept by its input.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_ttl: Option<u64>,
-    /// Erase input, results and logs after the end.
+    /// Erase input, results and logs at the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delete_after_use: Option<bool>,
+    /// The same, so many seconds after the end; it beats the older field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delete_after_secs: Option<u64>,
     /// Constants visible as `flow_env`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flow_env: Option<BTreeMap<String, Value>>,
@@ -135,9 +138,12 @@ pub struct Module {
     /// Seconds for the step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<NumberOrTransform>,
-    /// Erase input and result after the end.
+    /// Erase input, result and log at the end of the job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delete_after_use: Option<bool>,
+    /// The same, so many seconds after the end; it beats the older field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delete_after_secs: Option<u64>,
     /// A fixed result instead of a run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mock: Option<Mock>,
@@ -156,6 +162,24 @@ pub struct Module {
     /// Fields that this version does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
+}
+
+impl FlowValue {
+    /// After how many seconds from the job's end all that it computed is erased, if at all.
+    pub fn erase_after_s(&self) -> Option<u64> {
+        erase_after_s(self.delete_after_use, self.delete_after_secs)
+    }
+}
+
+impl Module {
+    /// After how many seconds from the job's end its input, result and log are erased, if at all.
+    pub fn erase_after_s(&self) -> Option<u64> {
+        erase_after_s(self.delete_after_use, self.delete_after_secs)
+    }
+}
+
+fn erase_after_s(at_once: Option<bool>, seconds: Option<u64>) -> Option<u64> {
+    seconds.or_else(|| at_once.filter(|at_once| *at_once).map(|_| 0))
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde's `skip_serializing_if` calls")]

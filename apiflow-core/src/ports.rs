@@ -11,7 +11,7 @@ pub use evaluator::{EvaluationError, Evaluator, Script, ScriptForm};
 pub use http::{HttpClient, HttpError, HttpReply, HttpRequest, RequestBody, SecretPlace, SecretUse};
 pub use secrets::{Secret, Secrets};
 pub use store::{
-    CachedRow, CallRecord, Claim, Commit, Concurrency, Created, DuePoll, EventRow, Idempotency, InboxMessage,
-    JobBundle, JobFilter, JobPatch, JobRow, JobStatus, Kept, LeaseChange, Loaded, NewJob, Poll, Renewed, SnapshotRow,
-    StepRow, StepStatus, Store, StoreError,
+    CachedRow, CallRecord, Claim, Commit, Concurrency, Created, DueErasure, DuePoll, ErasedJob, Erasure, EventRow,
+    Following, Idempotency, InboxMessage, JobBundle, JobFilter, JobPatch, JobRow, JobStatus, Kept, LeaseChange, Loaded,
+    NewJob, Poll, Renewed, SnapshotRow, StepRow, StepStatus, Store, StoreError,
 };

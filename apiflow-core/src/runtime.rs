@@ -9,6 +9,7 @@ pub mod boa;
 pub mod clock;
 pub mod conformance;
 mod drive;
+mod erasure;
 mod hub;
 #[cfg(all(feature = "http", feature = "boa"))]
 pub mod local;
@@ -28,6 +29,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::sync::Semaphore;
 
 use crate::catalog::{Connector, Node};
 use crate::engine::{Event, Fact, Recorded, Run, Target, ValueRef};
@@ -70,6 +72,11 @@ pub struct RuntimeSettings {
     pub max_result_bytes: usize,
     /// Iterations of a while loop, at most; over it the loop fails.
     pub max_while_iterations: u64,
+    /// Events of a job, at most; over it the job fails.
+    pub max_events: u64,
+    /// How often a job is claimed in a row without coming to a commit, at most; it is given up then, because workers
+    /// die of it.
+    pub max_tries: u32,
 }
 
 impl RuntimeSettings {
@@ -83,6 +90,8 @@ impl RuntimeSettings {
             grace: Duration::from_secs(5),
             max_result_bytes: 1024 * 1024,
             max_while_iterations: 10_000,
+            max_events: 1_000_000,
+            max_tries: 5,
         }
     }
 }
@@ -157,12 +166,22 @@ struct Inner {
     settings: RuntimeSettings,
     hub: Hub,
     plans: Plans,
+    /// Held by the job that is begun although workers may have died of it.
+    suspects: Arc<Semaphore>,
 }
 
 impl Runtime {
     /// A runtime that has not begun to work.
     pub fn new(parts: RuntimeParts, settings: RuntimeSettings) -> Self {
-        Self { inner: Arc::new(Inner { parts, settings, hub: Hub::new(), plans: Plans::new() }) }
+        Self {
+            inner: Arc::new(Inner {
+                parts,
+                settings,
+                hub: Hub::new(),
+                plans: Plans::new(),
+                suspects: Arc::new(Semaphore::new(1)),
+            }),
+        }
     }
 
     /// Makes a job, due at once or as the document's concurrency limit has it; says whether it is new.

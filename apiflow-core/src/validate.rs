@@ -43,6 +43,10 @@ use sub_flows::SubFlows;
 /// Errors are what can't run, or would certainly compute with nothing where a value is meant; warnings
 /// are what runs, but hardly as meant.
 pub fn workflow(document: &Value, catalog: &Catalog) -> Vec<Diagnostic> {
+    suggest::within_budget(|| check(document, catalog))
+}
+
+fn check(document: &Value, catalog: &Catalog) -> Vec<Diagnostic> {
     let reading = read(document);
     let mut findings = reading.findings;
     if let Some(flow) = &reading.flow {

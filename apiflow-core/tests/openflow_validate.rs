@@ -59,6 +59,17 @@ fn every_case_has_exactly_its_findings() {
     assert!(differing.is_empty(), "{}", differing.join("\n"));
 }
 
+/// All of each finding, as the WebAssembly build must give it too: `apiflow-wasm/tests/cases.mjs` reads the snapshot.
+#[test]
+fn findings_say_the_same_everywhere() {
+    let cases = conformance("validate_cases.json");
+    let found = cases.as_array().unwrap().iter().map(|case| {
+        let found = validate::workflow(&case["document"], &catalog(&case["catalog"]));
+        json!({"name": case["name"], "found": found})
+    });
+    insta::assert_json_snapshot!("findings", found.collect::<Vec<Value>>());
+}
+
 /// Nodes as the conformance cases of OpenFlow want them: they take and give anything.
 fn open_catalog() -> Catalog {
     let node = |id: &str| json!({"id": id, "name": id, "connector_id": "c"});

@@ -8,8 +8,11 @@ pub mod first;
 pub(crate) mod login;
 pub(crate) mod passwords;
 pub(crate) mod people;
+mod proxies;
 pub(crate) mod throttle;
 pub mod token;
+
+pub use self::proxies::Proxies;
 
 use apiflow_store::{TokenRow, UserRow};
 use axum::extract::FromRequestParts;

@@ -55,7 +55,12 @@ impl<S: Send + Sync> FromRequest<S> for AnyJson {
 }
 
 /// Reads a JSON value as a type; the fault names its place.
-pub(crate) fn shape<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
+///
+/// An object is wanted: serde would also take an array of the fields in their order.
+fn shape<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
+    if !value.is_object() {
+        return Err(Problem::fault("", "the body must be an object"));
+    }
     serde_path_to_error::deserialize(value).map_err(|error| {
         let pointer = pointer_of(error.path());
         let message = error.into_inner().to_string();

@@ -1,7 +1,10 @@
 //! From a request to a job: all that refuses a run is told before there is one.
 
 mod again;
+mod repeat;
 mod wait;
+
+pub(crate) use self::repeat::key;
 
 use std::collections::BTreeSet;
 
@@ -10,21 +13,19 @@ use apiflow_core::diagnostic::{Diagnostic, has_errors};
 use apiflow_core::openflow::Selection;
 use apiflow_core::ports::{Created, Idempotency, JobBundle};
 use apiflow_core::runtime::{NewRun, TakenOver, node_bundle};
-use apiflow_core::validate::{self, codes};
+use apiflow_core::validate::codes;
 use apiflow_store::DocumentKind;
 use axum::Json;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 
-use crate::auth::{Caller, token};
+use crate::auth::Caller;
 use crate::problem::Problem;
 use crate::references::{self, saved};
 use crate::state::AppState;
+use crate::validation::Checked;
 use crate::{input, show};
-
-const DAY_MS: u64 = 86_400_000;
 
 /// A job that may be made.
 pub(crate) struct Launch {
@@ -35,8 +36,6 @@ pub(crate) struct Launch {
     input: Value,
     preprocess: bool,
     taken_over: TakenOver,
-    /// What was asked for besides, of a job that runs again.
-    again: Option<Value>,
 }
 
 impl Launch {
@@ -65,7 +64,6 @@ impl Launch {
             input,
             preprocess: false,
             taken_over: TakenOver::default(),
-            again: None,
         }
     }
 
@@ -91,8 +89,17 @@ impl Launch {
         input: Map<String, Value>,
         preprocess: bool,
     ) -> Result<Self, Problem> {
+        if let Some(pointer) = references::control_in_id(&document) {
+            return Err(Problem::fault(format!("/document{pointer}"), references::CONTROL_IN_ID));
+        }
         let document = selection.of(&document).map_err(|found| Problem::from_diagnostics("selection", found))?;
-        let name = document.get("summary").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let name = document.get("summary").and_then(Value::as_str).unwrap_or_default();
+        // The job's name is one line, as it is for whatever was saved.
+        let name = name.trim_end().to_owned();
+        if name.chars().any(char::is_control) {
+            let message = "the summary names the job: it must have no control characters, such as line breaks";
+            return Err(Problem::fault("/document/summary", message));
+        }
         // A step alone is given what it needs, not what the workflow is given.
         let unchecked = preprocess || selection.only.is_some();
         Self::checked(state, name, document, input, unchecked).await.map(|launch| Self { preprocess, ..launch })
@@ -107,7 +114,7 @@ impl Launch {
         raw: bool,
     ) -> Result<Self, Problem> {
         let catalog = references::catalog(&*state.documents, &[&document]).await?;
-        let (catalog, found) = checked_with(state, &document, catalog).await?;
+        let Checked { document, catalog, found } = checked_with(state, document, catalog).await?;
         refuse("the workflow", found)?;
         for node in catalog.nodes.values() {
             let connector = catalog.connectors.get(&node.connector_id);
@@ -120,37 +127,31 @@ impl Launch {
     }
 }
 
-/// Makes the job; answers at once, or as long as the caller prefers to wait.
+/// Makes the job, or finds the one of an earlier request of that key; answers at once, or as long as the caller prefers
+/// to wait. What `launch` looks at may have changed since that earlier request: it is asked for a new job alone.
 pub(crate) async fn start(
     state: &AppState,
     caller: &Caller,
     headers: &HeaderMap,
-    launch: Launch,
+    idempotency: Option<Idempotency>,
+    launch: impl Future<Output = Result<Launch, Problem>>,
 ) -> Result<Response, Problem> {
     let wait = wait::preferred(headers)?;
-    let idempotency = idempotency(state, caller, headers, &launch)?;
-    let early_return = wait::early_return(&launch.bundle.document);
-    let mut id = uuid::Uuid::now_v7().to_string();
-    let run = NewRun {
-        name: launch.name,
-        workflow_id: launch.workflow_id,
-        node_id: launch.node_id,
-        created_by: Some(caller.user.id.clone()),
-        preprocess: launch.preprocess,
-        taken_over: launch.taken_over,
-        idempotency: idempotency.clone(),
-        ..NewRun::new(id.clone(), rand::random(), launch.bundle, launch.input)
+    let first = match &idempotency {
+        Some(asked) => repeat::first_job(state, asked).await?,
+        None => None,
     };
-    if let Created::Existing { job, fingerprint } = state.runtime.submit(run).await? {
-        if idempotency.is_some_and(|mine| mine.fingerprint != fingerprint) {
-            return Err(Problem::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "idempotency_key_reused",
-                format!("this Idempotency-Key was used for another request, which made job `{job}`"),
-            ));
+    let (id, early_return) = match first {
+        Some(id) => {
+            let document = state.store.load(&id).await?.bundle.document;
+            (id, wait::early_return(&document))
         }
-        id = job;
-    }
+        None => {
+            let launch = launch.await?;
+            let early_return = wait::early_return(&launch.bundle.document);
+            (make(state, caller, idempotency, launch).await?, early_return)
+        }
+    };
     let answered = match wait {
         None => show::row(state, &id).await?.patch.status.is_final(),
         Some(limit) => wait::until_answered(state, &id, early_return.as_deref(), limit).await?,
@@ -169,26 +170,47 @@ pub(crate) async fn start(
     Ok(response)
 }
 
+/// Makes the job, unless another request of the same key was faster; gives the id of the one that there is.
+async fn make(
+    state: &AppState,
+    caller: &Caller,
+    idempotency: Option<Idempotency>,
+    launch: Launch,
+) -> Result<String, Problem> {
+    let id = uuid::Uuid::now_v7().to_string();
+    let run = NewRun {
+        name: launch.name,
+        workflow_id: launch.workflow_id,
+        node_id: launch.node_id,
+        created_by: Some(caller.user.id.clone()),
+        preprocess: launch.preprocess,
+        taken_over: launch.taken_over,
+        idempotency: idempotency.clone(),
+        ..NewRun::new(id.clone(), rand::random(), launch.bundle, launch.input)
+    };
+    match (state.runtime.submit(run).await?, idempotency) {
+        (Created::Existing { job, fingerprint }, Some(asked)) => repeat::same(&asked, job, &fingerprint),
+        (Created::Existing { .. } | Created::New, _) => Ok(id),
+    }
+}
+
 /// What is wrong with an OpenFlow document, given what is saved.
 pub(crate) async fn check(state: &AppState, document: &Value) -> Result<Vec<Diagnostic>, Problem> {
     let catalog = references::catalog(&*state.documents, &[document]).await?;
-    Ok(checked_with(state, document, catalog).await?.1)
+    Ok(checked_with(state, document.clone(), catalog).await?.found)
 }
 
-async fn checked_with(
-    state: &AppState,
-    document: &Value,
-    mut catalog: Catalog,
-) -> Result<(Catalog, Vec<Diagnostic>), Problem> {
+async fn checked_with(state: &AppState, document: Value, mut catalog: Catalog) -> Result<Checked, Problem> {
     catalog.secrets = Some(state.secrets.names().await?);
-    let found = validate::workflow(document, &catalog);
-    if !has_errors(&found) {
-        return Ok((catalog, found));
+    let checked = state.validation.check(document, catalog).await?;
+    let unknown = [codes::UNKNOWN_NODE, codes::UNKNOWN_CONNECTOR, codes::UNKNOWN_WORKFLOW];
+    if checked.found.iter().all(|found| !unknown.contains(&found.code.as_str())) {
+        return Ok(checked);
     }
     // Advice such as "did you mean" needs to know what there is.
+    let Checked { document, mut catalog, .. } = checked;
     references::add_names(&*state.documents, &mut catalog).await?;
-    let found = validate::workflow(document, &catalog);
-    Ok((catalog, found))
+    state.validation.check(document, catalog).await
 }
 
 /// What is wrong with a node and with the connector that it goes through; the connector's findings have its name.
@@ -232,34 +254,4 @@ fn refuse(what: &str, found: Vec<Diagnostic>) -> Result<(), Problem> {
         return Err(Problem::not_runnable(format!("{what} has errors and cannot run"), found));
     }
     Ok(())
-}
-
-fn idempotency(
-    state: &AppState,
-    caller: &Caller,
-    headers: &HeaderMap,
-    launch: &Launch,
-) -> Result<Option<Idempotency>, Problem> {
-    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
-    let key = key
-        .to_str()
-        .ok()
-        .filter(|key| !key.is_empty() && key.len() <= 255)
-        .ok_or_else(|| Problem::malformed("Idempotency-Key must have 1 to 255 visible ASCII characters"))?;
-    // What was asked for, not what it stood for: a workflow edited since does not make the repetition another request.
-    let document =
-        if launch.workflow_id.is_none() && launch.node_id.is_none() { Some(&launch.bundle.document) } else { None };
-    let asked = serde_json::json!([
-        launch.workflow_id,
-        launch.node_id,
-        document,
-        launch.input,
-        launch.preprocess,
-        launch.again
-    ]);
-    Ok(Some(Idempotency {
-        key: format!("{}:{key}", caller.user.id),
-        fingerprint: token::hex(&Sha256::digest(asked.to_string())),
-        expires_at: state.clock.now().plus_ms(DAY_MS),
-    }))
 }

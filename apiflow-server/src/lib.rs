@@ -24,6 +24,7 @@ pub mod secrets;
 pub mod settings;
 mod show;
 pub mod state;
+mod validation;
 
 pub use routes::{openapi, router};
 pub use state::{AppState, Parts};

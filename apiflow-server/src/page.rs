@@ -14,6 +14,7 @@ const MOST: u32 = 500;
 
 /// Which part of a list is wanted.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct PageQuery {
     /// How many, from 1 to 500 (default 50).
@@ -46,6 +47,7 @@ impl PageQuery {
             .decode(cursor)
             .ok()
             .and_then(|bytes| String::from_utf8(bytes).ok())
+            .filter(|key| !key.chars().any(char::is_control))
             .map(Some)
             .ok_or_else(|| Problem::malformed("cursor is not one that this server gave"))
     }

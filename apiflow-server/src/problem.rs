@@ -146,11 +146,9 @@ impl From<RecordError> for Problem {
         match error {
             RecordError::Exists { .. } => Self::new(StatusCode::CONFLICT, "exists", detail),
             RecordError::NotFound { .. } => Self::not_found(detail),
-            RecordError::Changed { version, .. } => Self::new(
-                StatusCode::PRECONDITION_FAILED,
-                "changed",
-                format!("{detail}: its ETag is \"{version}\"; read it again"),
-            ),
+            RecordError::Changed { .. } => {
+                Self::new(StatusCode::PRECONDITION_FAILED, "changed", format!("{detail}: read it again"))
+            }
             RecordError::InUse { by, .. } => {
                 let names: Vec<_> = by.iter().map(|(kind, id)| format!("{} `{id}`", kind.as_str())).collect();
                 Self::new(

@@ -63,6 +63,29 @@ pub(crate) async fn catalog(documents: &dyn Documents, roots: &[&Value]) -> Resu
     Ok(catalog)
 }
 
+/// Why [`control_in_id`] refuses.
+pub(crate) const CONTROL_IN_ID: &str = "the id must have no control characters, such as line breaks";
+
+/// The place of a module's id with control characters, which databases do not take in a text of its own.
+pub(crate) fn control_in_id(document: &Value) -> Option<String> {
+    match document {
+        Value::Object(fields) => {
+            let is_module = fields.contains_key("value");
+            let id = fields.get("id").and_then(Value::as_str).filter(|_| is_module).unwrap_or_default();
+            if id.chars().any(char::is_control) {
+                return Some("/id".to_owned());
+            }
+            fields
+                .iter()
+                .find_map(|(key, value)| control_in_id(value).map(|rest| format!("{}{rest}", pointer_push("", key))))
+        }
+        Value::Array(items) => {
+            items.iter().enumerate().find_map(|(index, item)| control_in_id(item).map(|rest| format!("/{index}{rest}")))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+    }
+}
+
 /// Adds the newest nodes, connectors and workflows to a catalog that lacks some, for the sake of their names.
 pub(crate) async fn add_names(documents: &dyn Documents, catalog: &mut Catalog) -> Result<(), Problem> {
     for kind in [DocumentKind::Connector, DocumentKind::Node, DocumentKind::Workflow] {
@@ -181,6 +204,14 @@ mod tests {
                 (DocumentKind::Workflow, "w"),
             ],
         );
+    }
+
+    #[test]
+    fn ids_of_modules_have_no_control_characters() {
+        let document = |id: &str| json!({"value": {"modules": [{"id": "a", "value": {}}, {"id": id, "value": {}}]}});
+        assert_eq!(control_in_id(&document("a\u{0}")).as_deref(), Some("/value/modules/1/id"));
+        assert_eq!(control_in_id(&document("b")), None);
+        assert_eq!(control_in_id(&json!({"schema": {"default": {"id": "x\n"}}})), None);
     }
 
     #[test]

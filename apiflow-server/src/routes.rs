@@ -80,6 +80,7 @@ pub fn router(state: AppState) -> Router {
     let routes = routes
         .merge(browsable)
         .route("/api", get(fallback::unknown_route))
+        .route("/api/", get(fallback::unknown_route))
         .route("/api/{*path}", axum::routing::any(fallback::unknown_route))
         .fallback(crate::frontend::serve)
         .method_not_allowed_fallback(fallback::method_not_allowed);

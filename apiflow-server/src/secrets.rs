@@ -5,27 +5,33 @@
 //! the key itself.
 
 mod declared;
+mod fingerprint;
 mod host;
 mod seal;
+mod ties;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use apiflow_core::ports::{Clock, Secret, Secrets};
 use apiflow_core::runtime::secrets::EnvSecrets;
-use apiflow_store::{Accounts, RecordError, SecretRow};
+use apiflow_store::{Accounts, SecretRow};
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tokio::sync::Mutex;
 
 pub(crate) use self::declared::take_literals;
+pub use self::fingerprint::FingerprintError;
 pub(crate) use self::host::host_of;
 pub use self::seal::{KeyError, Sealer};
 
 use crate::api::{SecretInfo, SecretSource};
 use crate::moment::text;
 use crate::problem::Problem;
+
+/// Shortest value of a secret: replies are searched for values to mask, and shorter ones stand in any text.
+const LEAST_BYTES: usize = 8;
 
 /// Longest value of a secret.
 const MOST_BYTES: usize = 64 * 1024;
@@ -36,21 +42,19 @@ pub struct SecretBook {
     environment: EnvSecrets,
     sealer: Sealer,
     clock: Arc<dyn Clock>,
-    grants: Mutex<()>,
+    ties: Mutex<()>,
 }
 
 impl SecretBook {
     /// The secrets that `accounts` keeps, opened by `sealer`, and those of the environment.
     pub fn new(accounts: Arc<dyn Accounts>, environment: EnvSecrets, sealer: Sealer, clock: Arc<dyn Clock>) -> Self {
-        Self { accounts, environment, sealer, clock, grants: Mutex::new(()) }
+        Self { accounts, environment, sealer, clock, ties: Mutex::new(()) }
     }
 
     /// All secrets by name, without values; a stored one hides the environment's of that name.
     pub(crate) async fn list(&self) -> Result<Vec<SecretInfo>, Problem> {
         let rows = self.accounts.secrets().await?;
-        let granted = |name: &str| {
-            rows.iter().find(|row| row.name == grant_name(name)).map(|row| row.hosts.clone()).unwrap_or_default()
-        };
+        let granted = |name: &str| ties::granted(&rows, name);
         let mut infos: Vec<_> = rows.iter().filter(|row| is_name(&row.name)).map(|row| info(row, &granted)).collect();
         for (name, hosts) in self.environment.names() {
             let set = self.environment.get(name).await.map_err(Problem::internal)?.is_some();
@@ -113,26 +117,6 @@ impl SecretBook {
         Err(Problem::not_found(format!("there is no secret `{name}`")))
     }
 
-    /// Records that an admin saved a connector of this host with these secrets: the default of their hosts.
-    pub(crate) async fn grant(&self, names: &BTreeSet<String>, host: &str) -> Result<(), Problem> {
-        let _one_at_a_time = self.grants.lock().await;
-        for name in names.iter().filter(|name| is_name(name)) {
-            let mut hosts = self.granted(name).await?;
-            if !hosts.iter().any(|known| known == host) {
-                hosts.push(host.to_owned());
-                let updated_at = self.clock.now();
-                self.accounts
-                    .put_secret(SecretRow { name: grant_name(name), hosts, sealed: Vec::new(), updated_at })
-                    .await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn granted(&self, name: &str) -> Result<Vec<String>, RecordError> {
-        Ok(self.accounts.secret(&grant_name(name)).await?.map(|row| row.hosts).unwrap_or_default())
-    }
-
     fn row(&self, name: &str, value: &str, hosts: Vec<String>) -> Result<SecretRow, Problem> {
         let sealed = self.sealer.seal(name, value).map_err(Problem::internal)?;
         Ok(SecretRow { name: name.to_owned(), hosts, sealed, updated_at: self.clock.now() })
@@ -154,15 +138,10 @@ impl Secrets for SecretBook {
             secret.hosts = self.granted(name).await.map_err(|error| error.to_string())?;
         }
         if secret.hosts.is_empty() {
-            return Err("it has no hosts: an admin must give it hosts, or save a connector that uses it".to_owned());
+            return Err("it has no hosts: an admin must give it hosts, or begin to use it in a connector".to_owned());
         }
         Ok(Some(secret))
     }
-}
-
-/// Hosts that admins' connectors gave to a secret are kept beside the secrets, under a name that no secret can have.
-fn grant_name(name: &str) -> String {
-    format!("@{name}")
 }
 
 /// Whether a text can be a secret's name.
@@ -179,8 +158,11 @@ fn check(name: &str, value: &str) -> Result<(), Problem> {
             Vec::new(),
         ));
     }
-    if value.is_empty() || value.len() > MOST_BYTES {
-        return Err(Problem::fault("/value", format!("the value must have 1 to {MOST_BYTES} bytes")));
+    if !(LEAST_BYTES..=MOST_BYTES).contains(&value.len()) {
+        let message = format!(
+            "the value must have {LEAST_BYTES} to {MOST_BYTES} bytes: a shorter one could not be kept out of replies"
+        );
+        return Err(Problem::fault("/value", message));
     }
     Ok(())
 }

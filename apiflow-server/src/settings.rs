@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use axum::http::HeaderValue;
 use clap::{Args, ValueEnum};
 
+use crate::auth::Proxies;
+
 /// Settings of the routes alone.
 #[derive(Debug, Clone)]
 pub struct WebSettings {
@@ -15,6 +17,8 @@ pub struct WebSettings {
     pub cors_origins: Vec<HeaderValue>,
     /// Largest body of a request.
     pub body_limit_bytes: usize,
+    /// Proxies whose word on a caller's address counts.
+    pub trusted_proxies: Proxies,
 }
 
 impl Default for WebSettings {
@@ -23,6 +27,7 @@ impl Default for WebSettings {
             public_url: "http://localhost:8000".to_owned(),
             cors_origins: Vec::new(),
             body_limit_bytes: 10 * 1024 * 1024,
+            trusted_proxies: Proxies::default(),
         }
     }
 }
@@ -82,6 +87,10 @@ pub struct Settings {
     #[arg(long, env = "APIFLOW_SECRET_KEY", hide_env_values = true, value_name = "KEY")]
     pub secret_key: Option<String>,
 
+    /// Removes all stored secrets at this start: for a database whose key is lost.
+    #[arg(long)]
+    pub forget_secrets: bool,
+
     /// Private addresses that outgoing calls may reach, by commas: `host`, `host:port` or CIDR. All others are refused.
     #[arg(long, env = "APIFLOW_ALLOW_HOSTS", default_value = "", value_name = "LIST")]
     pub allow_hosts: String,
@@ -97,6 +106,15 @@ pub struct Settings {
     /// Largest result of a step, in bytes of JSON; over it the step fails.
     #[arg(long, env = "APIFLOW_MAX_RESULT", default_value_t = 1024 * 1024, value_name = "BYTES")]
     pub max_result: usize,
+
+    /// Iterations of a while loop, at most; over it the loop fails.
+    #[arg(long, env = "APIFLOW_MAX_WHILE_ITERATIONS", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..), value_name = "NUMBER")]
+    pub max_while_iterations: u64,
+
+    /// Proxies before this server, by commas: addresses or CIDR. Of requests that come from there `X-Forwarded-For` tells
+    /// the caller's address, by which failed logins are counted.
+    #[arg(long, env = "APIFLOW_TRUSTED_PROXIES", default_value = "", value_name = "LIST")]
+    pub trusted_proxies: String,
 
     /// Origins whose pages may call the API with a token, by commas: `https://app.example.com`.
     #[arg(long, env = "APIFLOW_CORS_ORIGINS", default_value = "", value_name = "LIST")]
@@ -139,6 +157,8 @@ impl Settings {
             public_url: self.public_url()?.to_owned(),
             cors_origins: cors_origins.collect::<Result<_, _>>()?,
             body_limit_bytes: self.body_limit,
+            trusted_proxies: Proxies::parse(&self.trusted_proxies)
+                .map_err(|message| SettingError { name: "APIFLOW_TRUSTED_PROXIES", message })?,
         })
     }
 

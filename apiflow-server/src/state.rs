@@ -13,6 +13,7 @@ use crate::auth::throttle::Throttle;
 use crate::metrics::Counters;
 use crate::secrets::SecretBook;
 use crate::settings::WebSettings;
+use crate::validation::Validation;
 
 /// What a server is made of.
 pub struct Parts {
@@ -44,13 +45,20 @@ pub struct Shared {
     pub(crate) passwords: Passwords,
     pub(crate) throttle: Throttle,
     pub(crate) counters: Counters,
+    pub(crate) validation: Validation,
 }
 
 impl AppState {
     /// The state of a server that begins now.
     pub fn new(parts: Parts) -> Self {
         let counters = Counters::new(parts.clock.now());
-        Self(Arc::new(Shared { parts, passwords: Passwords::default(), throttle: Throttle::default(), counters }))
+        Self(Arc::new(Shared {
+            parts,
+            passwords: Passwords::default(),
+            throttle: Throttle::default(),
+            counters,
+            validation: Validation::default(),
+        }))
     }
 }
 

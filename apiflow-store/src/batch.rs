@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use apiflow_core::ports::{Commit, EventRow, LeaseChange};
+use apiflow_core::ports::{Commit, EventRow, LeaseChange, StepRow};
 use serde::Serialize;
 
 use crate::rows::{int, milliseconds, text};
@@ -25,6 +25,7 @@ pub(crate) struct Turn<'a> {
     pub(crate) ended: bool,
     pub(crate) released: bool,
     pub(crate) wake_at: Option<i64>,
+    pub(crate) erase_at: Option<i64>,
 }
 
 impl<'a> Turn<'a> {
@@ -49,6 +50,7 @@ impl<'a> Turn<'a> {
             ended: patch.status.is_final(),
             released,
             wake_at: wake_at.map(|moment| moment.0),
+            erase_at: patch.erase_at.map(|moment| moment.0),
         }
     }
 }
@@ -84,6 +86,12 @@ pub(crate) struct Step<'a> {
     pub(crate) ordinal: i64,
     pub(crate) progress: Option<f64>,
     pub(crate) body: String,
+}
+
+impl<'a> Step<'a> {
+    pub(crate) fn of(job: &'a str, step: &StepRow) -> Self {
+        Self { job, ordinal: int(step.ordinal), progress: step.progress, body: text(step) }
+    }
 }
 
 /// A row of `job_calls`.
@@ -162,12 +170,7 @@ impl<'a> Batch<'a> {
     fn add_steps(&mut self, commit: &'a Commit) {
         let mut seen = BTreeSet::new();
         for step in commit.steps.iter().rev().filter(|step| seen.insert(step.ordinal)) {
-            self.steps.push(Step {
-                job: &commit.job,
-                ordinal: int(step.ordinal),
-                progress: step.progress,
-                body: text(step),
-            });
+            self.steps.push(Step::of(&commit.job, step));
         }
     }
 

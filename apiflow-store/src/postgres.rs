@@ -6,6 +6,7 @@
 mod accounts;
 mod commits;
 mod documents;
+mod erasures;
 mod jobs;
 mod slots;
 

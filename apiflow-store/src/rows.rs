@@ -5,8 +5,8 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use apiflow_core::ports::{
-    CallRecord, DuePoll, EventRow, InboxMessage, JobPatch, JobRow, JobStatus, Poll, SnapshotRow, StepRow, StoreError,
-    Timestamp,
+    CallRecord, DueErasure, DuePoll, EventRow, InboxMessage, JobPatch, JobRow, JobStatus, Poll, SnapshotRow, StepRow,
+    StoreError, Timestamp,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -29,6 +29,7 @@ pub(crate) type JobColumns = (
     Option<String>,
     Option<String>,
     i64,
+    Option<i64>,
 );
 
 /// `seq`, `at`, `list_id`, `list_index` and `body` of an event.
@@ -87,6 +88,7 @@ pub(crate) fn job_row(columns: JobColumns) -> Result<JobRow, StoreError> {
         output,
         error,
         last_seq,
+        erase_at,
     ) = columns;
     let Some(status) = JobStatus::parse(&status) else {
         return Err(backend(format!("job `{id}` has the unknown status `{status}`")));
@@ -107,6 +109,7 @@ pub(crate) fn job_row(columns: JobColumns) -> Result<JobRow, StoreError> {
             finished_at: finished_at.map(Timestamp),
             output: optional(output)?,
             error: optional(error)?,
+            erase_at: erase_at.map(Timestamp),
         },
         last_seq: number(last_seq),
     })
@@ -149,6 +152,12 @@ pub(crate) fn due_polls(mut rows: Vec<PollColumns>) -> Result<Vec<DuePoll>, Stor
 pub(crate) fn values(rows: Vec<(i64, String)>, asked: &[u64]) -> Result<Vec<Option<Value>>, StoreError> {
     let found: BTreeMap<u64, String> = rows.into_iter().map(|(seq, value)| (number(seq), value)).collect();
     asked.iter().map(|seq| found.get(seq).map(|text| json(text)).transpose()).collect()
+}
+
+/// Erasures that were taken, earliest first; a row that is no longer to be erased is none.
+pub(crate) fn due_erasures(mut rows: Vec<(String, Option<i64>)>) -> Vec<DueErasure> {
+    rows.sort_by(|one, other| (one.1, &one.0).cmp(&(other.1, &other.0)));
+    rows.into_iter().filter_map(|(job, due_at)| Some(DueErasure { job, due_at: Timestamp(due_at?) })).collect()
 }
 
 /// Converts all rows, up to the first that does not hold what it should.

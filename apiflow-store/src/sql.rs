@@ -25,7 +25,7 @@ pub(crate) use levels;
 macro_rules! job_columns {
     () => {
         "id, name, workflow_id, node_id, created_by, created_at, updated_at, status, priority, retry_count, \
-         started_at, finished_at, output, error, last_seq"
+         started_at, finished_at, output, error, last_seq, erase_at"
     };
 }
 
@@ -46,6 +46,7 @@ pub(crate) const NEXT_DUE: &str = concat!(
     levels!(),
     " SELECT MIN(at) FROM (SELECT (SELECT MIN(due_at) FROM jobs \
          WHERE jobs.priority = level.priority AND due_at IS NOT NULL) AS at FROM level \
+     UNION ALL SELECT MIN(erase_ready_at) AS at FROM jobs WHERE erase_ready_at IS NOT NULL \
      UNION ALL SELECT MIN(look_at) AS at FROM job_slots WHERE look_at IS NOT NULL \
      UNION ALL SELECT MIN(ready_at) AS at FROM job_polls) AS moments"
 );
@@ -53,6 +54,16 @@ pub(crate) const PUT_BACK: &str = "UPDATE job_polls SET due_at = $3, ready_at = 
      WHERE job_id = $1 AND effect = $2";
 pub(crate) const PROGRESS: &str = "UPDATE job_steps SET progress = $3 WHERE job_id = $1 AND ordinal = $2 \
      AND EXISTS (SELECT 1 FROM job_polls WHERE job_id = $1 AND effect = $4)";
+/// The row of a job that has ended, before a part of it is erased.
+pub(crate) const ERASE: &str = concat!("UPDATE jobs SET inbox_open = 0 WHERE id = $1 AND status IN ", ended!());
+pub(crate) const ERASE_SNAPSHOT: &str = "DELETE FROM job_snapshots WHERE job_id = $1";
+pub(crate) const ERASE_REST: &str =
+    "UPDATE jobs SET output = $2, error = $3, erase_at = $4, erase_ready_at = $4 WHERE id = $1";
+pub(crate) const ERASE_BUNDLE: &str = "UPDATE job_bundles SET body = $2 WHERE job_id = $1";
+/// Answers where the work is this attempt's, also when it was noted before.
+pub(crate) const FOLLOW: &str = "INSERT INTO provider_operations (provider, provider_id, job_id, effect) \
+     VALUES ($1, $2, $3, $4) ON CONFLICT (provider, provider_id) DO UPDATE SET effect = excluded.effect \
+     WHERE provider_operations.job_id = excluded.job_id AND provider_operations.effect = excluded.effect RETURNING effect";
 pub(crate) const POLL_OVER: &str = "DELETE FROM job_polls WHERE job_id = $1 AND effect = $2";
 pub(crate) const USED_KEY: &str = "SELECT job_id, fingerprint FROM idempotency_keys WHERE key = $1";
 

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod documents;
+mod erasures;
 mod inserts;
 mod jobs;
 mod rounds;
@@ -59,6 +60,8 @@ impl SqliteStore {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
+            // What is erased is overwritten in the file.
+            .pragma("secure_delete", "ON")
             .busy_timeout(BUSY)
             .statement_cache_capacity(PREPARED)
             .disable_statement_logging();
@@ -81,6 +84,9 @@ impl SqliteStore {
                 .execute(&mut *transaction)
                 .await?;
             sqlx::query("UPDATE job_polls SET ready_at = due_at").execute(&mut *transaction).await?;
+            sqlx::query("UPDATE jobs SET erase_ready_at = erase_at WHERE erase_ready_at IS NOT NULL")
+                .execute(&mut *transaction)
+                .await?;
             transaction.commit().await
         };
         freed.await.map_err(|reason: sqlx::Error| OpenError::new("sqlite".to_owned(), reason))

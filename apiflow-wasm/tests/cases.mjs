@@ -22,6 +22,17 @@ for (const { name, document, catalog, expect } of cases) {
 	});
 }
 
+test('each finding says the same as in the native build', () => {
+	const snapshot = readFileSync(join(data, '../snapshots/openflow_validate__findings.snap'), 'utf8');
+	const native = JSON.parse(snapshot.split(/^---$/m).at(-1));
+	assert.equal(native.length, cases.length);
+	for (const [at, { name, document, catalog }] of cases.entries()) {
+		assert.equal(native[at].name, name);
+		const found = JSON.parse(core.validate(JSON.stringify(document), JSON.stringify(catalog)));
+		assert.deepEqual(found, native[at].found, name);
+	}
+});
+
 test('a text that is not JSON is a finding', () => {
 	const [found] = JSON.parse(core.validate('{', '{}'));
 	assert.equal(found.code, 'malformed-json');

@@ -28,7 +28,7 @@ pub(crate) async fn all(release: bool) -> Result<Built> {
     Ok(Built { server: folder.join("apiflow"), fake_providers: folder.join("fake-providers") })
 }
 
-/// Builds the page with the WebAssembly module in it.
+/// Builds the page with the WebAssembly modules in it.
 pub(crate) async fn page() -> Result {
     machine::check_node().await?;
     headline("build: WebAssembly");

@@ -119,7 +119,7 @@ async fn purity() -> Result {
 }
 
 async fn weigh() -> Result {
-    wasm::check_size().await.map(say)
+    wasm::check_sizes().await.map(say)
 }
 
 async fn compose() -> Result {

@@ -1,4 +1,4 @@
-//! The one door: `cargo xtask build | demo | test | ci | bench | openapi`.
+//! The one door: `cargo xtask build | demo | test | ci | bench | fuzz | openapi`.
 
 #[cfg(feature = "bench")]
 mod bench;
@@ -6,6 +6,7 @@ mod build;
 mod ci;
 mod demo;
 mod frontend;
+mod fuzz;
 mod machine;
 mod openapi;
 mod postgres;
@@ -57,12 +58,17 @@ enum Task {
     },
     /// Run all that continuous integration checks, with minutes per stage.
     Ci,
-    /// Measure the engine's overhead over a plain loop of calls.
+    /// Measure the validator on a large document, and the engine's overhead over a plain loop of calls.
     Bench {
         /// Runs of each kind that are measured.
         #[arg(long, default_value_t = 50)]
         runs: usize,
+        /// Measure the validator alone.
+        #[arg(long)]
+        validator: bool,
     },
+    /// Look for documents and texts on which the core panics, overflows or does not end.
+    Fuzz(fuzz::Fuzz),
     /// Write openapi.json and the page's types again from the routes.
     Openapi {
         /// Only say whether they are up to date.
@@ -96,22 +102,29 @@ async fn perform(task: Task) -> Result {
         Task::Demo { keep } => demo::run(keep).await,
         Task::Test { only } => test::run(&only).await,
         Task::Ci => ci::run().await,
-        Task::Bench { runs } => measure(runs).await,
+        Task::Bench { runs, validator } => measure(runs, validator).await,
+        Task::Fuzz(arguments) => {
+            // A thread that nothing waits for when the task is interrupted.
+            let (tell, told) = tokio::sync::oneshot::channel();
+            std::thread::spawn(move || tell.send(fuzz::run(&arguments)));
+            told.await.map_err(|_| "the fuzzer itself panicked".to_owned())?
+        }
         Task::Openapi { check } => openapi::run(check).await,
     }
 }
 
 #[cfg(feature = "bench")]
-async fn measure(runs: usize) -> Result {
-    bench::run(runs).await
+async fn measure(runs: usize, validator: bool) -> Result {
+    bench::run(runs, validator).await
 }
 
 /// Builds this program again with what a bench needs, optimised, since half of what is measured is its own loop.
 #[cfg(not(feature = "bench"))]
-async fn measure(runs: usize) -> Result {
+async fn measure(runs: usize, validator: bool) -> Result {
     let runs = runs.to_string();
     tool::tool("cargo")
         .args(["run", "--release", "-p", "xtask", "--features", "bench", "--", "bench", "--runs", &runs])
+        .args(validator.then_some("--validator"))
         .run()
         .await
 }

@@ -23,7 +23,7 @@ const DELAY: Duration = Duration::from_millis(200);
 pub(crate) enum Suite {
     /// All crates, with SQLite and a Postgres of their own.
     Rust,
-    /// The WebAssembly module, called from JavaScript.
+    /// The WebAssembly modules, called from JavaScript.
     Wasm,
     /// The providers' official clients against the stand-ins.
     Clients,
@@ -80,7 +80,8 @@ async fn wasm_cases() -> Result<Tally> {
     let folder = root().join("apiflow-wasm/tests");
     let cases = files_ending(&folder, ".mjs")?;
     let node = tool("node").args(["--test", "--test-reporter=tap"]).args(cases);
-    counted(node.env("APIFLOW_WASM_PKG", wasm::package())).await
+    let node = node.env("APIFLOW_WASM_PKG", wasm::CORE.folder());
+    counted(node.env("APIFLOW_WASM_DRY_RUN_PKG", wasm::DRY_RUN.folder())).await
 }
 
 async fn clients(built: &Built) -> Result<Tally> {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::body::{Body, shorten};
-use super::hint::retry_after_ms;
+use super::hint::{header, retry_after_ms};
 use super::plan::CallPlan;
 use super::url;
 use super::{CallError, ErrorClass};
@@ -45,6 +45,14 @@ impl CallPlan {
         }
         if let Some(text) = &said {
             message = format!("{message}: {text}");
+        }
+        if let Some(to) = header(reply, "location").filter(|_| (300..400).contains(&reply.status)) {
+            message = format!(
+                "{message}: it redirects to {}, which is not followed for {}; set the connector's base_url or the \
+                 node's `data.path` to that address",
+                url::without_query(to),
+                self.method_of(purpose)
+            );
         }
         if class == ErrorClass::NotFound && purpose == Purpose::Submit && self.path.is_none() {
             message.push_str(

@@ -132,7 +132,7 @@ impl Mapping {
 pub(super) fn read_all(mappings: &[Mapping], reply: &HttpReply, body: &Body) -> Result<Value, CallError> {
     let invalid = |message: String| CallError::new(ErrorClass::OutputInvalid, message);
     if mappings.is_empty() {
-        return undeclared(body).map_err(invalid);
+        return undeclared(reply, body).map_err(invalid);
     }
     let mut outputs = Map::new();
     for mapping in mappings {
@@ -144,9 +144,13 @@ pub(super) fn read_all(mappings: &[Mapping], reply: &HttpReply, body: &Body) -> 
     Ok(Value::Object(outputs))
 }
 
-fn undeclared(body: &Body) -> Result<Value, String> {
+fn undeclared(reply: &HttpReply, body: &Body) -> Result<Value, String> {
     let value = match body {
         Body::Json(json, _) => json.clone(),
+        // A text is a result; what was to be JSON is none.
+        Body::Text(_) if says_json(reply) => {
+            return Err("the reply says that it is JSON, but cannot be read as such".to_owned());
+        }
         Body::Text(text) => Value::from(text.as_str()),
         Body::Empty => Value::Null,
         Body::Bytes(size) => {
@@ -160,6 +164,11 @@ fn undeclared(body: &Body) -> Result<Value, String> {
              the provider for a link, or declare the outputs that are wanted"
         )),
     }
+}
+
+fn says_json(reply: &HttpReply) -> bool {
+    let kind = header(reply, "content-type").and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
+    kind.eq_ignore_ascii_case("application/json") || kind.to_ascii_lowercase().ends_with("+json")
 }
 
 fn compile(output: &NodeOutput, index: usize, found: &mut Vec<Diagnostic>) -> Option<Mapping> {

@@ -1,5 +1,7 @@
 //! Moments as providers write them, without a calendar library.
 
+use crate::ports::Timestamp;
+
 /// A moment and how exactly it was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Written {
@@ -11,33 +13,8 @@ pub(super) struct Written {
 
 /// Reads RFC 3339 (`2026-01-31T12:00:00.123Z`, also with a space for `T`).
 pub(super) fn parse_rfc3339(text: &str) -> Option<Written> {
-    let (date, rest) = (text.get(..10)?, text.get(11..)?);
-    if !matches!(text.as_bytes().get(10), Some(b'T' | b't' | b' ')) {
-        return None;
-    }
-    let zone = rest.find(['Z', 'z', '+', '-'])?;
-    let (clock, zone) = rest.split_at(zone);
-    let (clock, fraction) = clock.split_once('.').map_or((clock, None), |(clock, fraction)| (clock, Some(fraction)));
-    let mut date = date.split('-');
-    let days = days(date.next()?.parse().ok()?, number(date.next()?, 2)?, number(date.next()?, 2)?)?;
-    let seconds = seconds(clock)?;
-    let ms = match fraction {
-        None => 0,
-        Some(digits) if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) => {
-            let padded: String = digits.chars().chain("00".chars()).take(3).collect();
-            padded.parse::<i64>().ok()?
-        }
-        Some(_) => return None,
-    };
-    let offset = match zone {
-        "Z" | "z" => 0,
-        _ => {
-            let (hours, minutes) = zone[1..].split_once(':')?;
-            let minutes = number(hours, 2)? * 60 + number(minutes, 2)?;
-            if zone.starts_with('-') { -minutes } else { minutes }
-        }
-    };
-    Some(Written { ms: (days * 86_400 + seconds - offset * 60) * 1000 + ms, exact: fraction.is_some() })
+    let Timestamp(ms) = Timestamp::from_rfc3339(text)?;
+    Some(Written { ms, exact: text.contains('.') })
 }
 
 /// Reads an HTTP date (`Sun, 06 Nov 1994 08:49:37 GMT`), as milliseconds since the Unix epoch.

@@ -11,35 +11,95 @@ use crate::template::{Compiler, Root, Text};
 /// A credential that stands in a declaration as it is, where a secret's name should.
 #[derive(Clone, PartialEq, Eq)]
 pub struct LiteralCredential {
-    /// JSON Pointer of the header's value in the connector.
+    /// JSON Pointer of the text in the declaration.
     pub pointer: String,
-    /// What stands before it (`Bearer `, `Key `, or nothing), so that the mended header is `{prefix}${name}`.
+    /// What stands before it (`Bearer `, `Key `, or nothing), so that the mended text is `{prefix}${name}`.
     pub prefix: String,
     /// The credential itself.
     pub value: String,
 }
 
-/// Finds credentials in auth-like headers (`header` and `data.header`) that are no secret reference.
-pub fn literal_credentials(connector: &Connector) -> Vec<LiteralCredential> {
-    let in_data = connector.data.as_ref().and_then(|data| data.get("header")).and_then(Value::as_object);
-    let layers = [("/header", Some(&connector.header)), ("/data/header", in_data)];
-    layers
-        .into_iter()
-        .filter_map(|(pointer, headers)| Some((pointer, headers?)))
-        .flat_map(|(pointer, headers)| headers.iter().filter_map(move |(name, value)| literal(pointer, name, value)))
-        .collect()
+/// The shortest text of a query that counts as a credential: `?key=title` is none.
+const LEAST_IN_QUERY: usize = 8;
+
+impl Connector {
+    /// Credentials in its auth-like headers and query keys that are no secret reference.
+    pub fn literal_credentials(&self) -> Vec<LiteralCredential> {
+        let mut found = Vec::new();
+        literals("/header", &self.header, in_header, &mut found);
+        literals_of_data(self.data.as_ref(), &mut found);
+        found
+    }
 }
 
-fn literal(pointer: &str, name: &str, value: &Value) -> Option<LiteralCredential> {
+impl Node {
+    /// Credentials in its auth-like headers and query keys that are no secret reference.
+    pub fn literal_credentials(&self) -> Vec<LiteralCredential> {
+        let mut found = Vec::new();
+        literals_of_data(self.data.as_ref(), &mut found);
+        found
+    }
+}
+
+fn literals_of_data(data: Option<&Map<String, Value>>, found: &mut Vec<LiteralCredential>) {
+    let Some(data) = data else { return };
+    let operation = data.get("operation");
+    let of_call = |call: &str| operation.and_then(|operation| operation.get(call)?.get("header"));
+    let places = [
+        ("/data/header", data.get("header")),
+        ("/data/operation/ack/header", of_call("ack")),
+        ("/data/operation/hold/header", of_call("hold")),
+    ];
+    for (pointer, headers) in places {
+        if let Some(headers) = headers.and_then(Value::as_object) {
+            literals(pointer, headers, in_header, found);
+        }
+    }
+    if let Some(query) = data.get("query").and_then(Value::as_object) {
+        literals("/data/query", query, in_query, found);
+    }
+}
+
+fn literals(
+    pointer: &str,
+    texts: &Map<String, Value>,
+    credential: fn(&str, &str) -> Option<(String, String)>,
+    found: &mut Vec<LiteralCredential>,
+) {
+    for (name, value) in texts {
+        let text = value.as_str().and_then(|text| Text::parse(text).ok()?.literal());
+        if let Some((prefix, value)) = text.and_then(|text| credential(name, text.trim())) {
+            found.push(LiteralCredential { pointer: pointer_push(pointer, name), prefix, value });
+        }
+    }
+}
+
+/// What stands before a header's credential, and the credential.
+fn in_header(name: &str, text: &str) -> Option<(String, String)> {
     if !is_auth_header(name) {
         return None;
     }
-    let text = Text::parse(value.as_str()?).ok()?.literal()?;
-    let (prefix, value) = match text.trim().split_once(' ') {
-        Some((scheme, rest)) if is_scheme(scheme) => (format!("{scheme} "), rest.trim().to_owned()),
-        Some(_) | None => (String::new(), text.trim().to_owned()),
+    let (prefix, value) = match text.split_once(' ') {
+        Some((scheme, rest)) if is_scheme(scheme) => (format!("{scheme} "), rest.trim()),
+        Some(_) | None => (String::new(), text),
     };
-    (!value.is_empty()).then(|| LiteralCredential { pointer: pointer_push(pointer, name), prefix, value })
+    (!value.is_empty()).then(|| (prefix, value.to_owned()))
+}
+
+fn in_query(name: &str, text: &str) -> Option<(String, String)> {
+    let is_credential = is_auth_key(name) && text.len() >= LEAST_IN_QUERY;
+    is_credential.then(|| (String::new(), text.to_owned()))
+}
+
+/// Whether a key of a query usually carries a credential.
+fn is_auth_key(name: &str) -> bool {
+    let name = name.to_ascii_lowercase().replace('-', "_");
+    // Not `max_tokens`.
+    ["key", "auth", "sig", "signature", "pwd"].contains(&name.as_str())
+        || name.ends_with("token")
+        || ["secret", "api_key", "apikey", "access_key", "authorization", "password"]
+            .iter()
+            .any(|part| name.contains(part))
 }
 
 fn is_scheme(word: &str) -> bool {

@@ -45,6 +45,8 @@ pub(super) struct Control {
     pub(super) seed: u64,
     pub(super) next_frame: u64,
     pub(super) retry_count: u64,
+    #[serde(default)]
+    pub(super) created_at: Timestamp,
     pub(super) started_at: Option<Timestamp>,
     pub(super) finished_at: Option<Timestamp>,
     pub(super) frames: BTreeMap<u64, Frame>,
@@ -132,6 +134,12 @@ pub(super) struct Step {
     pub(super) error: Option<Value>,
     /// Whether an error handler has run for the error already.
     pub(super) handled: bool,
+    /// Bound on each whole attempt of a module that holds others, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) bound_ms: Option<u64>,
+    /// When the attempt under way counts as too slow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) until: Option<Timestamp>,
     /// Under what its result is to be kept for later runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) cache: Option<CacheKey>,

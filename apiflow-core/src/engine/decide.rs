@@ -20,6 +20,15 @@ pub(super) struct Turn<'a> {
     pub(super) run: &'a mut Run,
     pub(super) now: Timestamp,
     pub(super) events: Vec<Recorded>,
+    /// Modules that are to go on because one of their children has ended, the innermost last. A list rather than a
+    /// call: however many branches end at once, the stack does not grow with them.
+    due: Vec<u64>,
+}
+
+impl<'a> Turn<'a> {
+    pub(super) fn new(run: &'a mut Run, now: Timestamp) -> Self {
+        Self { run, now, events: Vec::new(), due: Vec::new() }
+    }
 }
 
 impl Turn<'_> {
@@ -67,7 +76,7 @@ pub(super) fn take(turn: &mut Turn<'_>, input: Input) {
     }
     match input {
         Input::Tick => tick(turn),
-        Input::Prepared { frame, prepared } => begin::prepared(turn, frame, prepared),
+        Input::Prepared { frame, prepared, bound_ms } => begin::prepared(turn, frame, prepared, bound_ms),
         Input::Concluded { frame, concluded } => end::concluded(turn, frame, concluded),
         Input::Fact(Fact::Answered { effect, answer, calls: _ }) => answered(turn, effect, answer),
         Input::Fact(Fact::Approval { target, approver, disapproves, payload }) => {
@@ -81,13 +90,28 @@ pub(super) fn take(turn: &mut Turn<'_>, input: Input) {
             }
         }
     }
+    go_on(turn);
+    end::check_length(turn);
     end::settle_job(turn);
+}
+
+/// Lets all go on whose children have ended.
+fn go_on(turn: &mut Turn<'_>) {
+    while let Some(frame) = turn.due.pop() {
+        children::resume(turn, frame);
+    }
 }
 
 /// Wakes what waited for a moment that has come.
 fn tick(turn: &mut Turn<'_>) {
     let frames: Vec<u64> = turn.run.control.frames.keys().copied().collect();
     for frame in frames {
+        // In the order of the lists, whatever follows from each.
+        go_on(turn);
+        if turn.step(frame).is_some_and(|step| step.until.is_some_and(|until| until <= turn.now)) {
+            children::timed_out(turn, frame);
+            continue;
+        }
         match turn.stage(frame) {
             Some(Stage::Retrying { at }) if *at <= turn.now => begin::attempt(turn, frame),
             Some(Stage::Suspended(gate)) if gate.until <= turn.now => gates::timed_out(turn, frame),
@@ -107,6 +131,11 @@ fn answered(turn: &mut Turn<'_>, effect: u64, answer: Answer) {
         return orphan_answered(turn, effect, answer);
     }
     let Some(&frame) = turn.run.control.effects.get(&effect) else { return };
+    let is_accepted = matches!(turn.stage(frame), Some(Stage::Call(open)) if open.operation.is_some());
+    // The provider's acceptance has come in meanwhile: the work goes on, and is followed or called off.
+    if is_accepted && answer.knows_no_fate() {
+        return;
+    }
     match answer {
         Answer::Done { result } => end::complete(turn, frame, None, Some(result)),
         Answer::Accepted { operation, provider_id, poll_at, deadline } => {
@@ -120,6 +149,10 @@ fn answered(turn: &mut Turn<'_>, effect: u64, answer: Answer) {
 }
 
 fn orphan_answered(turn: &mut Turn<'_>, effect: u64, answer: Answer) {
+    let is_accepted = turn.run.control.orphans.get(&effect).is_some_and(|open| open.operation.is_some());
+    if is_accepted && answer.knows_no_fate() {
+        return;
+    }
     match answer {
         Answer::Accepted { operation, provider_id, poll_at, deadline } => {
             let event = Event::OperationAccepted { frame: 0, effect, provider_id, poll_at, deadline };

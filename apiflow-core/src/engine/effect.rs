@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{CacheKey, Names, Target, ValueRef};
+use super::{CacheKey, Names, SUBMIT_UNKNOWN, Target, ValueRef};
 use crate::openflow::{InputTransform, NumberOrTransform};
 use crate::ports::{CallRecord, Timestamp};
 
@@ -232,6 +232,18 @@ pub enum Answer {
     Cancelled,
 }
 
+impl Answer {
+    /// Whether it only says that nobody could find out what became of the attempt: it is wrong where the provider's
+    /// own answer comes in after all.
+    pub(crate) fn knows_no_fate(&self) -> bool {
+        match self {
+            Self::Failed { error } => error.get("name").and_then(Value::as_str) == Some(SUBMIT_UNKNOWN),
+            Self::Repeat => true,
+            Self::Done { .. } | Self::Accepted { .. } | Self::Cancelled => false,
+        }
+    }
+}
+
 /// Something that happened outside, as it waits in the inbox.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "fact", rename_all = "snake_case")]
@@ -276,6 +288,8 @@ pub enum Input {
         frame: u64,
         /// The answer.
         prepared: Prepared,
+        /// Bound on each whole attempt of a module that holds others, in milliseconds, where it has a `timeout`.
+        bound_ms: Option<u64>,
     },
     /// An evaluation for a step that has ended.
     Concluded {

@@ -65,6 +65,9 @@ pub enum Event {
         path: String,
         /// What begins; the arguments of a call or of code, a loop's items and a sub-flow's input are the event's value.
         start: Start,
+        /// Bound on each whole attempt of a module that holds others, in milliseconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        bound_ms: Option<u64>,
         /// Under what its result is to be kept for later runs.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cache: Option<CacheKey>,
@@ -185,8 +188,16 @@ pub enum Event {
     GateFailed {
         /// The list.
         frame: u64,
+        /// What it had taken until then, by the events that brought it: no other gate takes it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        taken: Vec<u64>,
         /// The error object.
         error: Value,
+    },
+    /// A module that holds others took too long: what it has at work is given up.
+    TimedOut {
+        /// The list that the module is in.
+        frame: u64,
     },
     /// A branch of a race succeeded: the others are given up.
     RaceWon {
@@ -392,6 +403,7 @@ impl Event {
             | Self::GateClosed { .. }
             | Self::GatePassed { .. }
             | Self::GateFailed { .. }
+            | Self::TimedOut { .. }
             | Self::RaceWon { .. }
             | Self::SleepStarted { .. }
             | Self::Advanced { .. }
@@ -417,6 +429,7 @@ impl Event {
             | Self::GateClosed { frame, .. }
             | Self::GatePassed { frame, .. }
             | Self::GateFailed { frame, .. }
+            | Self::TimedOut { frame }
             | Self::RaceWon { frame, .. }
             | Self::StepStarted { frame, .. }
             | Self::StepPassed { frame, .. }

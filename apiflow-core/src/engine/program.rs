@@ -16,12 +16,17 @@ pub struct Program {
     pub(super) flows: Vec<FlowDef>,
     /// Iterations of a while loop, at most.
     pub(super) longest_while: u64,
+    /// Events of a job, at most.
+    pub(super) most_events: u64,
     /// Results of an earlier run that this one takes over, by [`step_key`].
     pub(super) kept: BTreeMap<String, Kept>,
 }
 
 /// Iterations of a while loop, at most, unless set otherwise.
 const LONGEST_WHILE: u64 = 10_000;
+
+/// Events of a job, at most, unless set otherwise.
+const MOST_EVENTS: u64 = 1_000_000;
 
 /// A module, without the lists inside it.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,6 +53,8 @@ pub(super) struct FlowDef {
     pub(super) digest: String,
     pub(super) env: Option<BTreeMap<String, Value>>,
     pub(super) priority: Option<i32>,
+    /// After how many seconds from the job's end all of it is erased.
+    pub(super) erase_after_s: Option<u64>,
 }
 
 impl FlowDef {
@@ -85,7 +92,12 @@ impl Program {
         let mut compiler = Compiler {
             workflows: &bundle.catalog.workflows,
             known: BTreeMap::new(),
-            program: Self { longest_while: LONGEST_WHILE, kept: bundle.kept.clone(), ..Self::default() },
+            program: Self {
+                longest_while: LONGEST_WHILE,
+                most_events: MOST_EVENTS,
+                kept: bundle.kept.clone(),
+                ..Self::default()
+            },
         };
         let document = read("the workflow", &bundle.document)?;
         compiler.flow(document.value)?;
@@ -101,6 +113,12 @@ impl Program {
     /// run goes on, never how what was journalled is read.
     pub fn with_longest_while(self, longest_while: u64) -> Self {
         Self { longest_while, ..self }
+    }
+
+    /// The same program with another cap on a job's events (1,000,000 unless set); a job that is over it fails. It
+    /// decides only how a run goes on, never how what was journalled is read.
+    pub fn with_most_events(self, most_events: u64) -> Self {
+        Self { most_events, ..self }
     }
 
     /// Ids of all modules, those of sub-flows among them.
@@ -133,6 +151,7 @@ struct Compiler<'a> {
 
 impl Compiler<'_> {
     fn flow(&mut self, value: FlowValue) -> Result<usize, ProgramError> {
+        let erase_after_s = value.erase_after_s();
         let cache_ttl_s = value.cache_ttl.filter(|ttl| *ttl > 0);
         let program = cache_ttl_s.and_then(|_| serde_json::to_value(&value).ok());
         let digest = program.map(|program| digest(&program)).unwrap_or_default();
@@ -167,6 +186,7 @@ impl Compiler<'_> {
             digest,
             env: value.flow_env,
             priority: value.priority,
+            erase_after_s,
         };
         Ok(index)
     }

@@ -18,6 +18,7 @@ impl Control {
             seed: 0,
             next_frame: 0,
             retry_count: 0,
+            created_at: Timestamp(0),
             started_at: None,
             finished_at: None,
             frames: std::collections::BTreeMap::new(),
@@ -34,15 +35,15 @@ impl Control {
 pub(super) fn apply(run: &mut Run, seq: u64, at: Timestamp, event: &Event) {
     run.control.seq = seq;
     match event {
-        Event::Created { seed, preprocess } => created(run, seq, *seed, *preprocess),
+        Event::Created { seed, preprocess } => created(run, seq, at, *seed, *preprocess),
         Event::Kept { .. } => {}
         Event::Preprocessed { frame } => frames::preprocessed(run, *frame),
         Event::Entered { frame, cache } => with(run, *frame, |frame| {
             frame.entered = true;
             frame.cache.clone_from(cache);
         }),
-        Event::StepStarted { frame, step_id, path, start, cache } => {
-            step_started(run, seq, at, *frame, (step_id, path), start, cache.as_ref());
+        Event::StepStarted { frame, step_id, path, start, bound_ms, cache } => {
+            step_started(run, seq, at, *frame, (step_id, path), start, (*bound_ms, cache.as_ref()));
         }
         Event::StepPassed { frame, step_id, path, skipped, result } => {
             step_passed(run, seq, at, *frame, (step_id, path), *skipped, result);
@@ -76,7 +77,8 @@ pub(super) fn apply(run: &mut Run, seq: u64, at: Timestamp, event: &Event) {
             gates::closed(run, *frame, *required, *until, *sleep_ms);
         }
         Event::GatePassed { frame, taken, faulty } => gates::passed(run, seq, *frame, taken, *faulty),
-        Event::GateFailed { frame, error } => gates::failed(run, seq, *frame, error),
+        Event::GateFailed { frame, taken, error } => gates::failed(run, seq, *frame, taken, error),
+        Event::TimedOut { frame } => frames::timed_out(run, at, *frame),
         Event::RaceWon { frame, slot } => frames::won(run, at, *frame, *slot),
         Event::SleepStarted { frame, until } => {
             set_stage(run, *frame, Stage::Sleeping { until: *until });
@@ -148,11 +150,12 @@ fn json(reference: &ValueRef) -> Option<Value> {
     serde_json::to_value(reference).ok()
 }
 
-fn created(run: &mut Run, seq: u64, seed: u64, preprocess: bool) {
+fn created(run: &mut Run, seq: u64, at: Timestamp, seed: u64, preprocess: bool) {
     let args = Args::of(ValueRef::Row(seq));
     let flow = run.program.flows.first();
     let preprocessor = flow.and_then(|flow| flow.preprocessor).filter(|_| preprocess);
     run.control.seed = seed;
+    run.control.created_at = at;
     run.control.next_frame = 1;
     run.control.scopes.insert(0, Scope::default());
     let frame = Frame {
@@ -208,7 +211,7 @@ fn step_started(
     frame: u64,
     (step_id, path): (&str, &str),
     start: &Start,
-    cache: Option<&CacheKey>,
+    (bound_ms, cache): (Option<u64>, Option<&CacheKey>),
 ) {
     started(run, at);
     let failures = step_of(run, frame).map_or(0, |step| step.failures);
@@ -229,6 +232,8 @@ fn step_started(
         result: ValueRef::Row(seq),
         error: None,
         handled: false,
+        bound_ms,
+        until: None,
         cache: cache.cloned(),
         resumes: Vec::new(),
     };
@@ -294,6 +299,7 @@ fn begin(run: &mut Run, seq: u64, at: Timestamp, frame: u64, attempt: Attempt) {
         run.control.effects.insert(open.effect, frame);
     }
     let Some(step) = step_of(run, frame) else { return };
+    step.until = step.bound_ms.filter(|_| stage == Stage::Children).map(|bound| at.plus_ms(bound));
     step.stage = stage;
     // What the branches of the last attempt left is not merged: nobody will look at it again.
     let left = std::mem::replace(&mut step.children, children).map(|children| children.scopes);
@@ -327,6 +333,8 @@ fn step_passed(
         result: result.clone(),
         error: None,
         handled: false,
+        bound_ms: None,
+        until: None,
         cache: None,
         resumes: Vec::new(),
     };

@@ -58,7 +58,7 @@ impl Run {
 
     /// Decides what follows from an input and records it: [`Run::step`], then [`Run::apply`] for each event.
     pub fn turn(&mut self, now: Timestamp, input: Input) -> Vec<Recorded> {
-        let mut turn = Turn { run: self, now, events: Vec::new() };
+        let mut turn = Turn::new(self, now);
         decide::take(&mut turn, input);
         turn.events
     }
@@ -76,6 +76,9 @@ impl Run {
             return effects;
         }
         for (&frame, state) in &self.control.frames {
+            if let Some(until) = state.step.as_ref().and_then(|step| step.until) {
+                effects.push(Effect::Wait { frame, until });
+            }
             match state.step.as_ref().map(|step| &step.stage) {
                 Some(Stage::Call(open)) if open.operation.is_some() => effects.push(Effect::Poll(open.call())),
                 Some(Stage::Call(open)) => effects.push(Effect::Call(open.call())),
@@ -128,6 +131,11 @@ impl Run {
                 .and_then(|ending| ending.output.as_ref())
                 .map(|output| serde_json::to_value(output).expect("a reference is plain data")),
             error: ending.and_then(|ending| ending.error.clone()),
+            erase_at: self
+                .control
+                .finished_at
+                .filter(|_| finished)
+                .and_then(|end| self.program.next_erasure(end, None)),
         }
     }
 
@@ -145,6 +153,11 @@ impl Run {
     fn priority(&self) -> i32 {
         let at = self.control.frames.keys().filter_map(|frame| self.module_at(*frame)?.module.priority);
         queue_priority(at.max(), self.program.flows.first().and_then(|flow| flow.priority))
+    }
+
+    /// The moment of the first step, or of the job itself while no step has begun.
+    pub fn began_at(&self) -> Timestamp {
+        self.control.started_at.unwrap_or(self.control.created_at)
     }
 
     /// The job's status.
@@ -208,7 +221,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::engine::{Answer, Fact, Prepared};
+    use crate::engine::{Answer, Ask, Fact, Prepared};
     use crate::ports::JobBundle;
 
     const NOW: Timestamp = Timestamp(0);
@@ -230,19 +243,21 @@ mod tests {
     /// Begins all steps that can begin.
     fn begin(run: &mut Run) {
         while let Some(Effect::Prepare(asked)) = run.free() {
-            let prepared = match asked.ask {
-                crate::engine::Ask::Items { .. } => Prepared::Items { items: vec![json!(1), json!(2)], limit: None },
-                _ => Prepared::Inputs { args: json!({}), cache: None, timeout_ms: 1_000, bound_ms: None },
+            let prepared = if matches!(asked.ask, Ask::Items { .. }) {
+                Prepared::Items { items: vec![json!(1), json!(2)], limit: None }
+            } else {
+                Prepared::Inputs { args: json!({}), cache: None, timeout_ms: 1_000, bound_ms: None }
             };
-            run.turn(NOW, Input::Prepared { frame: asked.frame, prepared });
+            run.turn(NOW, Input::Prepared { frame: asked.frame, prepared, bound_ms: None });
         }
     }
 
+    fn call_of(effect: Effect) -> Option<u64> {
+        if let Effect::Call(call) = effect { Some(call.effect) } else { None }
+    }
+
     fn answer_first(run: &mut Run) {
-        let open = run.pending().into_iter().find_map(|effect| match effect {
-            Effect::Call(call) => Some(call.effect),
-            _ => None,
-        });
+        let open = run.pending().into_iter().find_map(call_of);
         let effect = open.expect("a call is open");
         run.turn(NOW, Input::Fact(Fact::Answered { effect, answer: Answer::Done { result: json!(1) }, calls: vec![] }));
         begin(run);

@@ -18,6 +18,8 @@ pub enum ValueRef {
     List(u64),
     /// The arguments of a flow, with the iteration that it is in.
     Args(Args),
+    /// `{}`, in place of a value that was erased.
+    Erased,
 }
 
 /// The arguments of a flow or child flow.

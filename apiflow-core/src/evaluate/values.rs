@@ -44,6 +44,16 @@ impl Values {
         }
     }
 
+    /// The job whose values these are.
+    pub(crate) fn job(&self) -> &str {
+        &self.job
+    }
+
+    /// Whether they are a job's that waits where it must, rather than a dry run's.
+    pub(crate) fn are_durable(&self) -> bool {
+        self.store.is_some()
+    }
+
     /// Takes in what a turn recorded.
     pub(crate) fn record(&mut self, events: &[Recorded]) {
         for recorded in events {
@@ -115,6 +125,7 @@ impl Values {
                 }
                 ValueRef::List(list) => self.list(*list).await,
                 ValueRef::Args(args) => self.args(args).await,
+                ValueRef::Erased => Ok(json!({})),
             }
         })
     }

@@ -207,6 +207,7 @@ impl Module {
             cache_ttl: None,
             timeout: None,
             delete_after_use: None,
+            delete_after_secs: None,
             mock: None,
             suspend: None,
             priority: None,

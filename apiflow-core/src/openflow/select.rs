@@ -32,7 +32,7 @@ impl Selection {
     /// `/mocks/<id>`. A document that is no workflow comes back as it is: checking it is another's task.
     pub fn of(&self, document: &Value) -> Result<Value, Vec<Diagnostic>> {
         let Ok(mut flow) = serde_json::from_value::<OpenFlow>(document.clone()) else { return Ok(document.clone()) };
-        let found = self.check(&flow);
+        let found = suggest::within_budget(|| self.check(&flow));
         if !found.is_empty() {
             return Err(found);
         }

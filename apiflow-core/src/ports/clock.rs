@@ -1,5 +1,7 @@
 //! Time, as an argument.
 
+mod rfc3339;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +11,16 @@ use serde::{Deserialize, Serialize};
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
+    /// The moment in UTC with milliseconds: `2026-01-31T23:59:59.000Z` (RFC 3339).
+    pub fn to_rfc3339(self) -> String {
+        rfc3339::text(self)
+    }
+
+    /// Reads RFC 3339 text with any offset; digits after the milliseconds are dropped.
+    pub fn from_rfc3339(text: &str) -> Option<Self> {
+        rfc3339::parse(text)
+    }
+
     /// The moment so many milliseconds later; saturates.
     pub fn plus_ms(self, ms: u64) -> Self {
         Self(self.0.saturating_add(i64::try_from(ms).unwrap_or(i64::MAX)))

@@ -55,6 +55,9 @@ pub enum EvaluationError {
     /// A limit of time, memory or size was hit.
     #[error("{0}")]
     Limit(String),
+    /// Too many evaluations that take long wait already; nothing was evaluated, and it may be asked for again later.
+    #[error("too many expressions that take long are being evaluated: try again later")]
+    Busy,
     /// The evaluator itself broke down.
     #[error("{0}")]
     Internal(String),
@@ -65,4 +68,11 @@ pub enum EvaluationError {
 pub trait Evaluator: Send + Sync {
     /// The script's value as JSON; `undefined` is null.
     async fn evaluate(&self, script: Script) -> Result<Value, EvaluationError>;
+
+    /// The same for a job: an evaluator whose places are few shares them fairly among jobs, and may say
+    /// [`EvaluationError::Busy`].
+    async fn evaluate_for(&self, job: &str, script: Script) -> Result<Value, EvaluationError> {
+        let _alike = job;
+        self.evaluate(script).await
+    }
 }

@@ -6,14 +6,14 @@
 //! - what is delivered to the inbox needs no lease, is kept once per key, and wakes the job;
 //! - of jobs that share a key of [`Concurrency`] no more have begun and not ended than each of them allows, and they
 //!   begin in the order of priority, then age;
-//! - leases, wake-ups, polls and the expiry of kept results are by the store's own clock (the database's).
+//! - leases, wake-ups, polls, erasures and the expiry of kept results are by the store's own clock (the database's).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Timestamp;
 use crate::catalog::Catalog;
@@ -213,6 +213,8 @@ pub struct JobPatch {
     pub output: Option<Value>,
     /// The error object of a failed job.
     pub error: Option<Value>,
+    /// When something of a job that has ended is to be erased, if anything is.
+    pub erase_at: Option<Timestamp>,
 }
 
 /// What a step's status is.
@@ -306,8 +308,42 @@ pub struct CallRecord {
     pub duration_ms: u64,
     /// The request: `{method, url, headers, body}`, with secrets as their names.
     pub request: Value,
-    /// The reply: `{status, headers, excerpt, size_bytes}`, or `{error}`.
+    /// The reply: `{status, headers, excerpt, size_bytes}`, or `{error}`; empty while none has come.
     pub reply: Value,
+}
+
+impl CallRecord {
+    /// What a submit is for.
+    pub(crate) const SUBMIT: &str = "submit";
+
+    /// Joins submits with their replies: the request is recorded with the attempt, before it is sent, and the reply
+    /// after it, each without the other. A submit without a reply is under way, or nobody knows what became of it.
+    pub fn joined(records: Vec<Self>) -> Vec<Self> {
+        let mut joined: Vec<Self> = Vec::with_capacity(records.len());
+        for record in records {
+            let sent = |known: &&mut Self| {
+                known.purpose == Self::SUBMIT && known.attempt == record.attempt && known.reply == json!({})
+            };
+            match joined.iter_mut().find(sent).filter(|_| record.purpose == Self::SUBMIT && record.request.is_null()) {
+                Some(known) => *known = Self { request: std::mem::take(&mut known.request), ..record },
+                None => joined.push(record),
+            }
+        }
+        joined
+    }
+}
+
+/// A provider's work that an attempt follows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Following {
+    /// Where the work is: the provider's host.
+    pub provider: String,
+    /// The provider's own id of it.
+    pub provider_id: String,
+    /// The job.
+    pub job: String,
+    /// The attempt.
+    pub effect: u64,
 }
 
 /// A poll of a provider's operation that is due at a time.
@@ -330,6 +366,45 @@ pub struct DuePoll {
     pub tries: u32,
     /// The poll itself.
     pub poll: Poll,
+}
+
+/// A job of which something is to be erased.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueErasure {
+    /// The job.
+    pub job: String,
+    /// The moment that came: [`JobPatch::erase_at`].
+    pub due_at: Timestamp,
+}
+
+/// What is erased of a job that has ended. All of it may be said again, to the same effect.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Erasure {
+    /// The job.
+    pub job: String,
+    /// Events whose values, where they have one, become `{}`.
+    pub values: Vec<u64>,
+    /// Events that are written again, by position.
+    pub events: Vec<(u64, Value)>,
+    /// Steps that are written again.
+    pub steps: Vec<StepRow>,
+    /// Steps whose calls are removed.
+    pub calls: Vec<u64>,
+    /// What the job is left as, with the last part of an erasure.
+    pub rest: Option<ErasedJob>,
+}
+
+/// What a job is left as when something of it was erased.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ErasedJob {
+    /// Where the output is.
+    pub output: Option<Value>,
+    /// The error object.
+    pub error: Option<Value>,
+    /// When more of it is to be erased, if anything is left.
+    pub erase_at: Option<Timestamp>,
+    /// What it needed, where that changes.
+    pub bundle: Option<JobBundle>,
 }
 
 /// Control state at a point of the journal.
@@ -359,6 +434,9 @@ pub struct Claim {
     pub job: String,
     /// The version that the next commit must name.
     pub version: u64,
+    /// How often it was claimed since its last commit, this time included: over 1 where a worker died of it, or beside
+    /// it.
+    pub tries: u32,
 }
 
 /// All that is needed to go on with a job.
@@ -491,6 +569,9 @@ pub trait Store: Send + Sync {
     /// free, and none overtakes it.
     async fn create_job(&self, job: NewJob) -> Result<Created, StoreError>;
 
+    /// The job that was made with an idempotency key that has not expired, and the fingerprint of that request.
+    async fn job_of_key(&self, key: &str) -> Result<Option<(String, String)>, StoreError>;
+
     /// Takes up to `limit` jobs that are due and that no living lease holds, for `lease`; raises their versions. Jobs
     /// of higher priority come first, and of one priority those with the oldest wake-up. The cost does not grow with
     /// the number of jobs that wait.
@@ -509,7 +590,8 @@ pub trait Store: Send + Sync {
     async fn commit(&self, commit: Commit) -> Result<u64, StoreError>;
 
     /// Puts a message into a job's inbox, once per key, and makes the job due; says whether it is new. A job that
-    /// waits for its slot goes on waiting, and one that has ended takes none. `poll_over` names an attempt whose poll ends with this message.
+    /// waits for its slot goes on waiting, and one that has ended takes none. `poll_over` names an attempt whose poll
+    /// ends with this message.
     async fn deliver(&self, job: &str, key: &str, payload: Value, poll_over: Option<u64>) -> Result<bool, StoreError>;
 
     /// Lets a job that waits for its slot go without one, due at once: only for one that is about to end, by a message
@@ -518,6 +600,10 @@ pub trait Store: Send + Sync {
 
     /// The messages not yet consumed, in order of arrival.
     async fn inbox(&self, job: &str) -> Result<Vec<InboxMessage>, StoreError>;
+
+    /// Notes whose a provider's work is, unless that is known; says whether it is this attempt's now. Removing the job
+    /// forgets it.
+    async fn follow(&self, following: Following) -> Result<bool, StoreError>;
 
     /// Takes up to `limit` polls that are due, hiding them from others for `lease`.
     async fn take_polls(&self, limit: u32, lease: Duration) -> Result<Vec<DuePoll>, StoreError>;
@@ -532,7 +618,17 @@ pub trait Store: Send + Sync {
         progress: Option<(u64, f64)>,
     ) -> Result<(), StoreError>;
 
-    /// The earliest moment at which a claim may find a job, or a poll is due, if any waits.
+    /// Takes up to `limit` jobs that have ended and of which something is to be erased by now, earliest first, hiding
+    /// them from others for `lease`. They are given again until [`Store::erase`] sets another moment, or none.
+    async fn take_erasures(&self, limit: u32, lease: Duration) -> Result<Vec<DueErasure>, StoreError>;
+
+    /// Erases a part of a job that has ended; its snapshot and the payloads of its messages go with any part.
+    ///
+    /// # Errors
+    /// [`StoreError::Active`] where it has not ended; nothing is changed then.
+    async fn erase(&self, erasure: Erasure) -> Result<(), StoreError>;
+
+    /// The earliest moment at which a claim may find a job, or a poll or an erasure is due, if any waits.
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError>;
 
     /// The values of some events, in the order asked; `None` for an event without a value.
@@ -556,7 +652,7 @@ pub trait Store: Send + Sync {
     /// Up to `limit` steps with an ordinal above `after`, in order.
     async fn steps(&self, job: &str, after: u64, limit: u32) -> Result<Vec<StepRow>, StoreError>;
 
-    /// The calls of one step, in order.
+    /// The calls of one step, in order, as [`CallRecord::joined`] joins them.
     async fn calls(&self, job: &str, step: u64) -> Result<Vec<CallRecord>, StoreError>;
 
     /// Removes a job that has ended, with all that belongs to it.

@@ -16,6 +16,7 @@ mod claiming;
 mod committing;
 mod creating;
 mod deleting;
+mod erasing;
 mod fencing;
 mod fixtures;
 mod inbox;
@@ -66,6 +67,7 @@ pub fn cases() -> Vec<Case> {
         polling::CASES,
         reading::CASES,
         deleting::CASES,
+        erasing::CASES,
     ]
     .concat()
 }

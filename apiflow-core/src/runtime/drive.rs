@@ -5,8 +5,10 @@ mod turn;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use serde_json::Value;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{Duration, Instant};
 
 use super::hub::Mailbox;
 use super::provider;
@@ -14,18 +16,23 @@ use super::{Inner, row};
 use crate::call::JobPlans;
 use crate::engine::{Answer, Call, Effect, Event, Fact, Program, Recorded, Run};
 use crate::evaluate::Values;
-use crate::ports::{CallRecord, Claim, Commit, JobStatus, LeaseChange, Loaded, StoreError, Timestamp};
+use crate::ports::{CallRecord, Claim, Clock, Commit, JobStatus, LeaseChange, Loaded, StoreError, Timestamp};
 
 /// Events between two snapshots of a run that never waits; doubles each time.
 const FIRST_SNAPSHOT: u64 = 64;
+/// How often a job that never waits looks for messages of other processes; those of this one are told at once.
+const LOOK: Duration = Duration::from_millis(500);
 /// How often an answer is tried to be recorded while the store is away.
 const DELIVERIES: u32 = 8;
+/// How often the pause between two questions to a store that is away is doubled, at most.
+const LONGEST_PAUSE: u32 = 6;
 
-/// Drives a job until it waits, ends, or is lost to another worker.
-pub(super) async fn drive(inner: &Arc<Inner>, claim: Claim) {
-    let mailbox = inner.hub.enter(&claim.job);
-    let outcome = driven(inner, &claim, &mailbox).await;
-    inner.hub.leave(&claim.job, &mailbox);
+/// Drives a job until it waits, ends, or is lost to another worker. `alone` is given back with the first commit.
+pub(super) async fn drive(inner: &Arc<Inner>, claim: Claim, alone: Option<OwnedSemaphorePermit>) {
+    let outcome = {
+        let entered = inner.hub.enter(&claim.job);
+        driven(inner, &claim, entered.mailbox(), alone).await
+    };
     match outcome {
         Ok(()) => {}
         Err(StoreError::Fenced { job }) => tracing::info!(job, "the job is another worker's now"),
@@ -34,23 +41,55 @@ pub(super) async fn drive(inner: &Arc<Inner>, claim: Claim) {
     inner.hub.changed(&claim.job);
 }
 
-async fn driven(inner: &Arc<Inner>, claim: &Claim, mailbox: &Mailbox) -> Result<(), StoreError> {
+async fn driven(
+    inner: &Arc<Inner>,
+    claim: &Claim,
+    mailbox: &Mailbox,
+    alone: Option<OwnedSemaphorePermit>,
+) -> Result<(), StoreError> {
     let loaded = inner.parts.store.load(&claim.job).await?;
     let mut drive = match Drive::new(inner, claim, loaded) {
         Ok(drive) => drive,
-        Err(Broken { reason, seq }) => return fail(inner, claim, &reason, seq).await,
+        Err(broken) => return fail(inner, claim, broken).await,
     };
+    drive.alone = alone;
     drive.go(mailbox).await
+}
+
+/// Ends a job that brings workers down.
+pub(super) async fn give_up(inner: &Arc<Inner>, claim: &Claim) {
+    let tries = claim.tries - 1;
+    let given_up = async {
+        let loaded = inner.parts.store.load(&claim.job).await?;
+        let reason = format!(
+            "the worker died or lost its database {tries} times in a row while it worked on this job, and did not come \
+             to a result; it is not tried again, so that it does not bring the server down"
+        );
+        // The document may be what workers die of.
+        let readable = claim.tries - 1 <= inner.settings.max_tries;
+        let program = readable.then(|| Program::compile(&loaded.bundle).ok()).flatten();
+        let broken = Broken { reason, seq: loaded.job.last_seq, program: program.map(Arc::new).unwrap_or_default() };
+        fail(inner, claim, broken).await
+    };
+    match given_up.await {
+        Ok(()) => tracing::error!(job = claim.job, tries, "the job was given up: workers die of it"),
+        Err(error) => tracing::error!(%error, job = claim.job, "the job could not be given up"),
+    }
+    inner.plans.leave(&claim.job);
+    inner.hub.changed(&claim.job);
 }
 
 /// A job whose document or snapshot cannot be read.
 struct Broken {
     reason: String,
     seq: u64,
+    /// What could be read: it says what is to be erased.
+    program: Arc<Program>,
 }
 
 /// Ends a job that cannot be run at all.
-async fn fail(inner: &Inner, claim: &Claim, reason: &str, seq: u64) -> Result<(), StoreError> {
+async fn fail(inner: &Inner, claim: &Claim, broken: Broken) -> Result<(), StoreError> {
+    let Broken { reason, seq, program } = broken;
     let at = inner.parts.clock.now();
     let error = serde_json::json!({"name": "InternalError", "message": reason});
     let event = Event::JobFinished {
@@ -60,7 +99,7 @@ async fn fail(inner: &Inner, claim: &Claim, reason: &str, seq: u64) -> Result<()
         skipped: false,
         cache: None,
     };
-    let mut run = Run::new(Arc::new(Program::default()));
+    let mut run = Run::new(program);
     run.apply(seq + 1, at, &event);
     let recorded = Recorded { seq: seq + 1, at, event, value: Some(serde_json::json!({"error": error})) };
     let commit = Commit {
@@ -117,24 +156,31 @@ struct Drive<'a> {
     unreadable: Vec<i64>,
     snapshot_seq: u64,
     snapshot_step: u64,
+    /// When the inbox was last read.
+    looked_at: Instant,
+    /// Until when nothing free is performed: the evaluator had no place.
+    postponed: Option<Timestamp>,
+    /// Held until the first commit by a job that workers may have died of.
+    alone: Option<OwnedSemaphorePermit>,
 }
 
 impl<'a> Drive<'a> {
     fn new(inner: &'a Arc<Inner>, claim: &Claim, loaded: Loaded) -> Result<Self, Broken> {
         let seq = loaded.job.last_seq;
-        let broken = |reason: String| Broken { reason, seq };
+        let broken = |program: &Arc<Program>, reason: String| Broken { reason, seq, program: program.clone() };
         let bundle = loaded.bundle;
-        let program = Program::compile(&bundle).map_err(|error| broken(error.to_string()))?;
-        let program = Arc::new(program.with_longest_while(inner.settings.max_while_iterations));
+        let program = Program::compile(&bundle).map_err(|error| broken(&Arc::default(), error.to_string()))?;
+        let program = program.with_longest_while(inner.settings.max_while_iterations);
+        let program = Arc::new(program.with_most_events(inner.settings.max_events));
         let mut run = match &loaded.snapshot {
-            Some(snapshot) => Run::restore(program, snapshot)
-                .map_err(|error| broken(format!("the job's snapshot cannot be read: {error}")))?,
-            None => Run::new(program),
+            Some(snapshot) => Run::restore(program.clone(), snapshot)
+                .map_err(|error| broken(&program, format!("the job's snapshot cannot be read: {error}")))?,
+            None => Run::new(program.clone()),
         };
         let snapshot_seq = run.seq();
         for event in &loaded.events {
             let body: Event = serde_json::from_value(event.body.clone())
-                .map_err(|error| broken(format!("event {} cannot be read: {error}", event.seq)))?;
+                .map_err(|error| broken(&program, format!("event {} cannot be read: {error}", event.seq)))?;
             run.apply(event.seq, event.at, &body);
         }
         let _replayed = run.take_rows();
@@ -154,6 +200,9 @@ impl<'a> Drive<'a> {
             unreadable: Vec::new(),
             snapshot_seq,
             snapshot_step: FIRST_SNAPSHOT,
+            looked_at: Instant::now(),
+            postponed: None,
+            alone: None,
         };
         drive.take_mail(loaded.inbox);
         Ok(drive)
@@ -194,11 +243,16 @@ impl<'a> Drive<'a> {
         Ok(true)
     }
 
-    /// Waits for the next thing that happens to this job.
+    /// Waits for the next thing that happens to this job; only looks whether something has, where free work is left.
     async fn listen(&mut self, mailbox: &Mailbox, stopping: bool) -> Result<(), StoreError> {
         let clock = self.inner.parts.clock.clone();
-        let wake = self.wake_at().unwrap_or(Timestamp(i64::MAX));
+        let busy = !stopping && self.postponed.is_none() && self.run.free().is_some();
+        if busy && self.looked_at.elapsed() >= LOOK {
+            return self.look().await;
+        }
+        let wake = if busy { None } else { self.wake_at() }.unwrap_or(Timestamp(i64::MAX));
         tokio::select! {
+            biased;
             Some(returned) = self.returns.1.recv() => {
                 self.out.remove(&returned.effect);
                 let Returned { effect, answer, calls } = returned;
@@ -206,15 +260,19 @@ impl<'a> Drive<'a> {
                 Ok(())
             }
             () = mailbox.changed.notified() => {
-                if !mailbox.is_lost() {
-                    let mail = self.inner.parts.store.inbox(&self.job).await?;
-                    self.take_mail(mail);
-                }
-                Ok(())
+                if mailbox.is_lost() { Ok(()) } else { self.look().await }
             }
             () = clock.sleep_until(wake), if wake.0 != i64::MAX && !stopping => Ok(()),
             () = self.inner.hub.until_stop(), if !stopping => Ok(()),
+            () = tokio::task::yield_now(), if busy => Ok(()),
         }
+    }
+
+    async fn look(&mut self) -> Result<(), StoreError> {
+        self.looked_at = Instant::now();
+        let mail = self.inner.parts.store.inbox(&self.job).await?;
+        self.take_mail(mail);
+        Ok(())
     }
 
     fn take_mail(&mut self, mail: Vec<crate::ports::InboxMessage>) {
@@ -271,6 +329,8 @@ impl<'a> Drive<'a> {
             Answer::Accepted { .. } => format!("accepted-{effect}"),
             // A poll may have answered before the provider was told.
             Answer::Cancelled => format!("cancelled-{effect}"),
+            // The work may be accepted and end all the same: its end must not be taken for a repetition of this.
+            unknown if unknown.knows_no_fate() => format!("unknown-{effect}"),
             Answer::Done { .. } | Answer::Failed { .. } | Answer::Repeat => format!("answer-{effect}"),
         };
         let fact = Fact::Answered { effect, answer, calls };
@@ -325,15 +385,17 @@ impl<'a> Drive<'a> {
         let mut values = Values::new(Some(store), &self.job);
         let returns = self.returns.0.clone();
         let effect = call.effect;
+        let clock = self.inner.parts.clock.clone();
+        let patience = self.now().plus_ms(u64::try_from(self.inner.settings.grace.as_millis()).unwrap_or(u64::MAX));
         let handle = self.tasks.spawn(async move {
-            let answer = match values.resolve(task.subject(&call)).await {
+            let answer = match task.learn(&mut values, &call, clock.as_ref(), patience).await {
                 Ok(subject) => match task {
                     Task::Submit => provider::submit(&mut caller, &call, subject).await,
                     Task::Recover => provider::recover(&mut caller, &call, subject).await,
                     Task::Cancel => provider::cancel(&mut caller, &call, subject).await,
                 },
                 Err(error) => {
-                    // Nothing was sent, so the attempt may fail as any other.
+                    // Only a submit gives up: nothing was sent, so the attempt may fail as any other.
                     let message = format!("the arguments of the call could not be read: {error}");
                     tracing::error!(effect, message);
                     Answer::Failed { error: serde_json::json!({"name": "InternalError", "message": message}) }
@@ -347,7 +409,7 @@ impl<'a> Drive<'a> {
 }
 
 /// What is to be done about an attempt.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Task {
     Submit,
     Recover,
@@ -360,6 +422,29 @@ impl Task {
         match (self, &call.operation) {
             (Self::Cancel, Some(operation)) => operation,
             (Self::Cancel | Self::Submit | Self::Recover, _) => &call.args,
+        }
+    }
+
+    /// Reads it, and tries again while the store is away. A submit waits until `patience` is over, not so long that its
+    /// attempt counts as lost meanwhile. The others wait as long as it takes: what may have been paid for must be found
+    /// out, and who works for nothing must be told.
+    async fn learn(
+        self,
+        values: &mut Values,
+        call: &Call,
+        clock: &dyn Clock,
+        patience: Timestamp,
+    ) -> Result<Value, StoreError> {
+        let mut tries = 0;
+        loop {
+            match values.resolve(self.subject(call)).await {
+                Ok(subject) => return Ok(subject),
+                Err(error) if self == Self::Submit && clock.now() >= patience => return Err(error),
+                Err(error) => tracing::warn!(%error, effect = call.effect, "the store is away; it is asked again"),
+            }
+            let pause = clock.now().plus_ms(200 << tries);
+            clock.sleep_until(if self == Self::Submit { pause.min(patience) } else { pause }).await;
+            tries = (tries + 1).min(LONGEST_PAUSE);
         }
     }
 }

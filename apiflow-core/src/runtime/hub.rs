@@ -32,6 +32,28 @@ impl Mailbox {
     }
 }
 
+/// A drive's entry among those of this process.
+pub(super) struct Entered<'a> {
+    hub: &'a Hub,
+    job: String,
+    mailbox: Arc<Mailbox>,
+}
+
+impl Entered<'_> {
+    pub(super) fn mailbox(&self) -> &Mailbox {
+        &self.mailbox
+    }
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        let mut drives = self.hub.lock();
+        if drives.get(&self.job).is_some_and(|held| Arc::ptr_eq(held, &self.mailbox)) {
+            drives.remove(&self.job);
+        }
+    }
+}
+
 impl Hub {
     pub(super) fn new() -> Self {
         Self {
@@ -73,17 +95,11 @@ impl Hub {
         }
     }
 
-    pub(super) fn enter(&self, job: &str) -> Arc<Mailbox> {
+    /// A drive of a job begins; it ends when the entry is dropped, also half-way.
+    pub(super) fn enter(&self, job: &str) -> Entered<'_> {
         let mailbox = Arc::new(Mailbox::default());
         self.lock().insert(job.to_owned(), mailbox.clone());
-        mailbox
-    }
-
-    pub(super) fn leave(&self, job: &str, mailbox: &Arc<Mailbox>) {
-        let mut drives = self.lock();
-        if drives.get(job).is_some_and(|held| Arc::ptr_eq(held, mailbox)) {
-            drives.remove(job);
-        }
+        Entered { hub: self, job: job.to_owned(), mailbox }
     }
 
     pub(super) fn driven(&self) -> Vec<String> {

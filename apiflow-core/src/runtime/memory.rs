@@ -13,8 +13,8 @@ use serde_json::Value;
 
 use self::state::State;
 use crate::ports::{
-    CallRecord, Claim, Clock, Commit, Created, DuePoll, EventRow, InboxMessage, JobFilter, JobRow, Loaded, NewJob,
-    Renewed, StepRow, Store, StoreError, Timestamp,
+    CallRecord, Claim, Clock, Commit, Created, DueErasure, DuePoll, Erasure, EventRow, Following, InboxMessage,
+    JobFilter, JobRow, Loaded, NewJob, Renewed, StepRow, Store, StoreError, Timestamp,
 };
 
 /// Keeps jobs in memory; everything is gone with the process.
@@ -53,6 +53,10 @@ impl Store for MemoryStore {
         self.lock().create(job, self.clock.now())
     }
 
+    async fn job_of_key(&self, key: &str) -> Result<Option<(String, String)>, StoreError> {
+        Ok(self.lock().job_of_key(key, self.clock.now()))
+    }
+
     async fn claim(&self, worker: &str, limit: u32, lease: Duration) -> Result<Vec<Claim>, StoreError> {
         Ok(self.lock().claim(worker, limit, self.clock.now(), self.later(lease)))
     }
@@ -82,6 +86,10 @@ impl Store for MemoryStore {
         Ok(self.lock().find(job).map_or_else(Vec::new, job::Job::inbox))
     }
 
+    async fn follow(&self, following: Following) -> Result<bool, StoreError> {
+        self.lock().follow(following)
+    }
+
     async fn take_polls(&self, limit: u32, lease: Duration) -> Result<Vec<DuePoll>, StoreError> {
         Ok(self.lock().take_polls(limit, self.clock.now(), self.later(lease)))
     }
@@ -95,6 +103,14 @@ impl Store for MemoryStore {
     ) -> Result<(), StoreError> {
         self.lock().put_back(job, effect, due_at, progress);
         Ok(())
+    }
+
+    async fn take_erasures(&self, limit: u32, lease: Duration) -> Result<Vec<DueErasure>, StoreError> {
+        Ok(self.lock().take_erasures(limit, self.clock.now(), self.later(lease)))
+    }
+
+    async fn erase(&self, erasure: Erasure) -> Result<(), StoreError> {
+        self.lock().erase(erasure)
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
@@ -130,7 +146,7 @@ impl Store for MemoryStore {
     }
 
     async fn calls(&self, job: &str, step: u64) -> Result<Vec<CallRecord>, StoreError> {
-        Ok(self.lock().find(job).map_or_else(Vec::new, |found| found.calls(step)))
+        Ok(self.lock().find(job).map_or_else(Vec::new, |found| CallRecord::joined(found.calls(step))))
     }
 
     async fn delete_job(&self, job: &str) -> Result<(), StoreError> {

@@ -6,7 +6,7 @@ mod poll;
 mod recover;
 mod submit;
 
-pub(super) use calls::Caller;
+pub(super) use calls::{Caller, about_to_send};
 pub(super) use plans::Plans;
 pub(super) use poll::{Polled, Ticket, poll};
 pub(super) use recover::recover;

@@ -44,7 +44,8 @@ fn key(flow: &FlowValue, document: &Value, workflow: Option<&str>, input: &Value
         (None, Some(id)) => format!("workflow:{id}"),
         (None, None) => format!("document:{}", digest(document)),
     };
-    if key.len() <= LONGEST_KEY { key } else { format!("hash:{}", digest(&Value::from(key))) }
+    // Not every database keeps a NUL in a text.
+    if key.len() <= LONGEST_KEY && !key.contains('\0') { key } else { format!("hash:{}", digest(&Value::from(key))) }
 }
 
 /// The key with `$workspace` and `$args[x.y]` replaced; what the input does not have is empty. What was put in is not

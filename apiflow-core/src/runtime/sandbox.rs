@@ -1,24 +1,34 @@
 //! The evaluator in child processes, which may crash, run out of memory or hang without harm to this one.
 
 mod child;
+mod lane;
 mod process;
 mod wire;
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::Value;
-use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use crate::ports::{EvaluationError, Evaluator, Script};
+use lane::Lane;
 use process::Process;
 
 pub use child::serve_child;
 
 /// After how many evaluations a process is replaced, so that nothing builds up in it.
 const EVALUATIONS_PER_PROCESS: u32 = 500;
+
+/// How long an evaluation may take among the quick ones.
+const QUICK: Duration = Duration::from_millis(200);
+/// Jobs whose evaluations take long that are remembered, at most.
+const MOST_HEAVY: usize = 1_024;
+/// Evaluations of jobs that wait among the slow ones, at most.
+const MOST_SLOW: usize = 16;
 
 /// How evaluations are run.
 #[derive(Debug, Clone)]
@@ -27,7 +37,7 @@ pub struct SandboxSettings {
     pub program: PathBuf,
     /// Its arguments.
     pub arguments: Vec<String>,
-    /// How many processes may be at work at once, at least 1.
+    /// How many processes may be at work at once, at least 2: one for quick evaluations, one for those that take long.
     pub processes: usize,
     /// How much memory one evaluation may take, on top of what an idle process has.
     pub memory_bytes: u64,
@@ -42,6 +52,10 @@ pub struct SandboxSettings {
 /// at. Between evaluations in one process nothing is shared: each has a JavaScript engine of its own. A process whose
 /// parent is gone ends by itself.
 ///
+/// Half of the processes are for quick evaluations, the other half for those that take long: one that takes longer than
+/// 200 ms is stopped and begun again among those, where the next ones of its job begin at once. In either half jobs get
+/// their places in turns. So whatever one job evaluates, another one that evaluates quickly waits for quick ones only.
+///
 /// The limit of memory needs Linux; elsewhere only the deadline holds.
 #[derive(Clone)]
 pub struct SandboxEvaluator {
@@ -50,7 +64,10 @@ pub struct SandboxEvaluator {
 
 struct Pool {
     settings: SandboxSettings,
-    permits: Semaphore,
+    quick: Arc<Lane>,
+    slow: Arc<Lane>,
+    /// Jobs whose last evaluation took long, the last one last.
+    heavy: Mutex<VecDeque<String>>,
     /// Processes that wait for work; the last one worked last.
     idle: Mutex<Vec<Process>>,
 }
@@ -58,8 +75,17 @@ struct Pool {
 impl SandboxEvaluator {
     /// An evaluator without processes: they are started when first needed.
     pub fn new(settings: SandboxSettings) -> Self {
-        let permits = Semaphore::new(settings.processes.max(1));
-        Self { pool: Arc::new(Pool { settings, permits, idle: Mutex::default() }) }
+        let slow = (settings.processes / 2).max(1);
+        let quick = settings.processes.saturating_sub(slow).max(1);
+        Self {
+            pool: Arc::new(Pool {
+                settings,
+                quick: Lane::new(quick),
+                slow: Lane::new(slow),
+                heavy: Mutex::default(),
+                idle: Mutex::default(),
+            }),
+        }
     }
 }
 
@@ -78,21 +104,79 @@ impl Pool {
             }
         }
     }
+
+    fn heavy(&self) -> std::sync::MutexGuard<'_, VecDeque<String>> {
+        self.heavy.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers or forgets that the evaluations of a job take long.
+    fn note(&self, job: &str, is_heavy: bool) {
+        if job.is_empty() {
+            return;
+        }
+        let mut heavy = self.heavy();
+        heavy.retain(|known| known != job);
+        if is_heavy {
+            heavy.push_back(job.to_owned());
+        }
+        if heavy.len() > MOST_HEAVY {
+            heavy.pop_front();
+        }
+    }
+
+    /// Evaluates among the quick ones; `None` where it takes too long for that.
+    async fn quickly(&self, job: &str, script: &Script) -> Option<Result<Value, EvaluationError>> {
+        let _place = self.quick.enter(job, usize::MAX).await?;
+        let process = match self.process().await {
+            Ok(process) => process,
+            Err(error) => return Some(Err(error)),
+        };
+        // Dropped when the time is over, the process is killed.
+        timeout(QUICK.min(self.settings.deadline), self.run(process, script)).await.ok()
+    }
+
+    /// Evaluates among those that take long, of which at most `most` wait.
+    async fn slowly(&self, job: &str, script: &Script, most: usize) -> Result<Value, EvaluationError> {
+        let place = self.slow.enter(job, most).await;
+        let _place = place.ok_or(EvaluationError::Busy)?;
+        let process = self.process().await?;
+        let began = tokio::time::Instant::now();
+        let outcome = self.run(process, script).await;
+        self.note(job, began.elapsed() >= QUICK);
+        outcome
+    }
+
+    async fn run(&self, mut process: Process, script: &Script) -> Result<Value, EvaluationError> {
+        // Dropped at any point below, also where the caller loses interest, the process is killed.
+        let reply = process.evaluate(script, &self.settings).await?;
+        let outcome = reply.into_outcome();
+        let worn = process.evaluations() >= EVALUATIONS_PER_PROCESS
+            || matches!(outcome, Err(EvaluationError::Limit(_) | EvaluationError::Internal(_)));
+        if !worn {
+            self.idle().push(process);
+        }
+        outcome
+    }
+
+    async fn evaluate(&self, job: &str, script: &Script, most: usize) -> Result<Value, EvaluationError> {
+        let is_heavy = self.heavy().iter().any(|known| known == job);
+        if !is_heavy {
+            if let Some(outcome) = self.quickly(job, script).await {
+                return outcome;
+            }
+            self.note(job, true);
+        }
+        self.slowly(job, script, most).await
+    }
 }
 
 #[async_trait]
 impl Evaluator for SandboxEvaluator {
     async fn evaluate(&self, script: Script) -> Result<Value, EvaluationError> {
-        let _permit = self.pool.permits.acquire().await.expect("the semaphore is never closed");
-        let mut process = self.pool.process().await?;
-        // Dropped at any point below, also where the caller loses interest, the process is killed.
-        let reply = process.evaluate(&script, &self.pool.settings).await?;
-        let outcome = reply.into_outcome();
-        let worn = process.evaluations() >= EVALUATIONS_PER_PROCESS
-            || matches!(outcome, Err(EvaluationError::Limit(_) | EvaluationError::Internal(_)));
-        if !worn {
-            self.pool.idle().push(process);
-        }
-        outcome
+        self.pool.evaluate("", &script, usize::MAX).await
+    }
+
+    async fn evaluate_for(&self, job: &str, script: Script) -> Result<Value, EvaluationError> {
+        self.pool.evaluate(job, &script, MOST_SLOW).await
     }
 }

@@ -3,35 +3,78 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use super::provider::{self, Caller, Ticket};
-use super::{Inner, drive};
+use super::{Inner, drive, erasure};
 use crate::call::JobPlans;
 use crate::engine::Fact;
-use crate::ports::{DuePoll, StoreError};
+use crate::ports::{Claim, DuePoll, StoreError};
 
 /// Polls under way at the same time.
 const POLLS: u32 = 64;
+/// Erasures under way at the same time.
+const ERASURES: u32 = 8;
+/// How long an erasure that was taken is hidden from others; one that takes longer is made twice, to the same effect.
+const ERASURE_LEASE: Duration = Duration::from_mins(5);
 /// How long a poll that was taken is hidden from others: longer than a poll can take.
 const POLL_LEASE: Duration = Duration::from_mins(1);
+
+/// From which claim without a commit on a job is begun only when no other such is: one of them brings workers down,
+/// and the others, which only were beside it, are to come to their commits.
+const SUSPECT: u32 = 3;
+
+/// What a worker has under way.
+struct UnderWay {
+    seats: Arc<Semaphore>,
+    drives: JoinSet<()>,
+    polls: JoinSet<()>,
+    erasures: JoinSet<()>,
+}
+
+impl UnderWay {
+    fn is_full(&self) -> bool {
+        self.seats.available_permits() == 0 || room(&self.polls, POLLS) == 0 || room(&self.erasures, ERASURES) == 0
+    }
+
+    /// Forgets what has ended.
+    fn reap(&mut self) {
+        for tasks in [&mut self.drives, &mut self.polls, &mut self.erasures] {
+            while tasks.try_join_next().is_some() {}
+        }
+    }
+
+    async fn end(&mut self) {
+        for tasks in [&mut self.drives, &mut self.polls, &mut self.erasures] {
+            while tasks.join_next().await.is_some() {}
+        }
+    }
+}
+
+fn room(tasks: &JoinSet<()>, limit: u32) -> u32 {
+    limit.saturating_sub(u32::try_from(tasks.len()).unwrap_or(u32::MAX))
+}
 
 /// Works until `stop` is done, then lets the turns under way end.
 pub(super) async fn work(inner: &Arc<Inner>, stop: impl Future<Output = ()> + Send) {
     tokio::pin!(stop);
-    let mut drives = JoinSet::new();
-    let mut polls = JoinSet::new();
-    let seats = Arc::new(Semaphore::new(inner.settings.concurrency as usize));
-    let heartbeat = tokio::spawn(renew(inner.clone()));
+    let mut under_way = UnderWay {
+        seats: Arc::new(Semaphore::new(inner.settings.concurrency as usize)),
+        drives: JoinSet::new(),
+        polls: JoinSet::new(),
+        erasures: JoinSet::new(),
+    };
+    // Ends with this future, also where it is dropped: what nobody drives any more must not be held.
+    let mut heartbeat = JoinSet::new();
+    heartbeat.spawn(renew(inner.clone()));
     loop {
-        while drives.try_join_next().is_some() {}
-        while polls.try_join_next().is_some() {}
-        let took = take(inner, &seats, &mut drives, &mut polls).await;
+        under_way.reap();
+        let took = take(inner, &mut under_way).await;
         let pause = match took {
             Ok(true) => continue,
-            // What is due cannot be taken now: the end of a drive or poll wakes this loop.
-            Ok(false) if seats.available_permits() == 0 || polls.len() >= POLLS as usize => inner.settings.idle,
+            // What is due cannot be taken now: the end of a drive, poll or erasure wakes this loop.
+            Ok(false) if under_way.is_full() => inner.settings.idle,
             Ok(false) => pause(inner).await,
             Err(error) => {
                 tracing::warn!(%error, "the worker could not look for jobs; it tries again");
@@ -44,48 +87,48 @@ pub(super) async fn work(inner: &Arc<Inner>, stop: impl Future<Output = ()> + Se
             () = inner.hub.until_work() => {}
             () = inner.parts.clock.sleep_until(waits) => {}
             () = tokio::time::sleep(inner.settings.idle) => {}
-            Some(_) = drives.join_next(), if seats.available_permits() == 0 => {}
+            Some(_) = under_way.drives.join_next(), if under_way.seats.available_permits() == 0 => {}
         }
     }
     inner.hub.stop();
-    let ended = async {
-        while drives.join_next().await.is_some() {}
-        while polls.join_next().await.is_some() {}
-    };
-    if tokio::time::timeout(inner.settings.lease, ended).await.is_err() {
+    if tokio::time::timeout(inner.settings.lease, under_way.end()).await.is_err() {
         tracing::warn!("calls that are still open are cut off; what became of them is found out at the next start");
     }
-    heartbeat.abort();
+    heartbeat.shutdown().await;
 }
 
 /// Takes what is due; says whether there was anything.
-async fn take(
-    inner: &Arc<Inner>,
-    seats: &Arc<Semaphore>,
-    drives: &mut JoinSet<()>,
-    polls: &mut JoinSet<()>,
-) -> Result<bool, StoreError> {
+async fn take(inner: &Arc<Inner>, under_way: &mut UnderWay) -> Result<bool, StoreError> {
     let store = &inner.parts.store;
     let mut took = false;
-    let free = u32::try_from(seats.available_permits()).unwrap_or(u32::MAX);
+    let free = u32::try_from(under_way.seats.available_permits()).unwrap_or(u32::MAX);
     if free > 0 {
+        let mut suspects = Vec::new();
         for claim in store.claim(&inner.settings.worker, free, inner.settings.lease).await? {
             took = true;
-            let seat = seats.clone().acquire_owned().await.expect("the semaphore is never closed");
+            let seat = under_way.seats.clone().acquire_owned().await.expect("the semaphore is never closed");
+            if claim.tries >= SUSPECT {
+                suspects.push((claim, seat));
+                continue;
+            }
             let inner = inner.clone();
-            drives.spawn(async move {
-                drive::drive(&inner, claim).await;
+            under_way.drives.spawn(async move {
+                drive::drive(&inner, claim, None).await;
                 drop(seat);
                 inner.hub.work();
             });
         }
+        if !suspects.is_empty() {
+            let inner = inner.clone();
+            under_way.drives.spawn(async move { one_by_one(&inner, suspects).await });
+        }
     }
-    let room = POLLS.saturating_sub(u32::try_from(polls.len()).unwrap_or(u32::MAX));
-    if room > 0 {
-        for due in store.take_polls(room, POLL_LEASE).await? {
+    let free = room(&under_way.polls, POLLS);
+    if free > 0 {
+        for due in store.take_polls(free, POLL_LEASE).await? {
             took = true;
             let inner = inner.clone();
-            polls.spawn(async move {
+            under_way.polls.spawn(async move {
                 if let Err(error) = poll(&inner, &due).await {
                     tracing::warn!(%error, job = due.job, "a poll could not be recorded; it is made again later");
                 }
@@ -93,7 +136,49 @@ async fn take(
             });
         }
     }
+    let free = room(&under_way.erasures, ERASURES);
+    if free > 0 {
+        for due in store.take_erasures(free, ERASURE_LEASE).await? {
+            took = true;
+            let inner = inner.clone();
+            under_way.erasures.spawn(async move {
+                match erasure::erase(&inner, &due).await {
+                    // A job that was removed meanwhile left nothing to erase.
+                    Ok(()) | Err(StoreError::NotFound { .. }) => {}
+                    Err(error) => tracing::warn!(%error, job = due.job, "a job is not erased yet; it is tried again"),
+                }
+                inner.hub.work();
+            });
+        }
+    }
     Ok(took)
+}
+
+/// Drives jobs that were claimed again and again, in the same order at each start: each begins when the one before it
+/// has come to a commit. So the one at fault is always stopped at, until it is given up, and those after it are not
+/// taken for it.
+async fn one_by_one(inner: &Arc<Inner>, mut suspects: Vec<(Claim, OwnedSemaphorePermit)>) {
+    suspects.sort_by(|(a, _), (b, _)| b.tries.cmp(&a.tries).then_with(|| a.job.cmp(&b.job)));
+    // Their leases are renewed while they wait.
+    let waiting: Vec<_> = suspects.iter().map(|(claim, _)| inner.hub.enter(&claim.job)).collect();
+    let mut drives = JoinSet::new();
+    let mut one_is_given_up = false;
+    for (claim, seat) in suspects {
+        let alone = inner.suspects.clone().acquire_owned().await.expect("the semaphore is never closed");
+        if claim.tries > inner.settings.max_tries && !one_is_given_up {
+            one_is_given_up = true;
+            drive::give_up(inner, &claim).await;
+            continue;
+        }
+        let inner = inner.clone();
+        drives.spawn(async move {
+            drive::drive(&inner, claim, Some(alone)).await;
+            drop(seat);
+            inner.hub.work();
+        });
+    }
+    drop(waiting);
+    while drives.join_next().await.is_some() {}
 }
 
 /// How long nothing will be due by itself.

@@ -37,6 +37,8 @@ pub(super) struct Checker<'a> {
     pub(super) flow_inputs: Option<BTreeSet<&'a str>>,
     /// What the loops around go through, the innermost last.
     pub(super) items: Vec<Shape<'a>>,
+    /// Whether a step may have its inputs under the older name of the field.
+    pub(super) older_inputs: bool,
     /// Whether the failure handler is being checked.
     pub(super) in_failure: bool,
     /// Whether the step before the one being checked waited for approvals.
@@ -77,6 +79,7 @@ impl<'a> Checker<'a> {
             schema,
             flow_inputs: schema.and_then(|schema| declared_inputs(schema, flow)),
             items: Vec::new(),
+            older_inputs: has_key(document, "input_transform"),
             in_failure: false,
             gated: false,
             missing_secrets: BTreeSet::new(),
@@ -136,18 +139,18 @@ impl<'a> Checker<'a> {
     }
 
     fn module(&mut self, module: &'a Module, place: &Place<'_>) {
-        let pointer = place.pointer();
-        let step = self.steps.at(&pointer);
-        self.id(module, step, place, &pointer);
+        let step = self.steps.of_module(module);
+        self.id(module, step, place);
         if let Some(why) = unsupported(module) {
-            self.push(Diagnostic::error(codes::UNSUPPORTED, pointer.as_str(), why));
+            self.push(Diagnostic::error(codes::UNSUPPORTED, place.pointer(), why));
         }
         self.settings(module, place, step);
         self.value(module, &place.key("value"), step);
     }
 
-    fn id(&mut self, module: &Module, step: usize, place: &Place<'_>, pointer: &str) {
+    fn id(&mut self, module: &Module, step: usize, place: &Place<'_>) {
         if module.id.is_empty() {
+            let pointer = place.pointer();
             // Workflows have at most one of each of the other kinds, which go by a fixed name.
             if pointer.starts_with("/value/modules/") && !self.broken.contains(&place.key("id").pointer()) {
                 let message = "the module has no id: its result can't be referred to";
@@ -215,4 +218,13 @@ fn declared_inputs<'a>(schema: &'a Value, flow: &OpenFlow) -> Option<BTreeSet<&'
         names.insert("user_message");
     }
     Some(names)
+}
+
+/// Whether an object in a value has a key of this name.
+fn has_key(value: &Value, name: &str) -> bool {
+    match value {
+        Value::Object(fields) => fields.contains_key(name) || fields.values().any(|field| has_key(field, name)),
+        Value::Array(items) => items.iter().any(|item| has_key(item, name)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
 }

@@ -55,7 +55,11 @@ impl<'a> Checker<'a> {
     }
 
     fn empty(&mut self, place: &Place<'_>, site: Site) {
-        let (pointer, message) = (place.pointer(), site.when_empty());
+        let (mut pointer, message) = (place.pointer(), site.when_empty());
+        // One that is left out has no place of its own.
+        if self.document.pointer(&pointer).is_none() {
+            pointer.truncate(pointer.rfind('/').unwrap_or_default());
+        }
         self.push(match site {
             Site::Iterator => Diagnostic::error(codes::EMPTY_EXPRESSION, pointer, message),
             Site::Transform

@@ -19,7 +19,7 @@ pub(crate) fn changed(mut found: Diagnostic, value: Value) -> Diagnostic {
 }
 
 /// A value written in the wrong type, in the right one: `"5"` as 5, 5 as `"5"`.
-pub(crate) fn retyped(wanted: ValueType, value: &Value) -> Option<Value> {
+fn retyped(wanted: ValueType, value: &Value) -> Option<Value> {
     let right = match (wanted, value) {
         (ValueType::Number | ValueType::Integer | ValueType::Boolean, Value::String(text)) => {
             serde_json::from_str(text.trim()).ok()?
@@ -28,6 +28,14 @@ pub(crate) fn retyped(wanted: ValueType, value: &Value) -> Option<Value> {
         (_, _) => return None,
     };
     super::values::fits(wanted, &right).then_some(right)
+}
+
+/// A finding whose place is mended by the same value in the right type, where there is one.
+pub(crate) fn in_type(mut found: Diagnostic, wanted: ValueType, value: &Value) -> Diagnostic {
+    if let Some(value) = retyped(wanted, value) {
+        found.fix = Some(Fix { label: format!("change to `{value}`"), pointer: found.pointer.clone(), value });
+    }
+    found
 }
 
 /// A finding of an expression that is mended by another text, in which something is renamed.

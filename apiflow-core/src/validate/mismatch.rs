@@ -3,10 +3,10 @@
 use super::checker::Checker;
 use super::shape::Shape;
 use super::slot::Slot;
-use super::values::{said, shown};
+use super::values::{briefly, said, shown};
 use super::{codes, suggest};
 use crate::catalog::ValueType;
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Diagnostic, Severity, Span};
 use crate::openflow::Place;
 
 /// Whether a value of one type can be given where another is wanted.
@@ -25,14 +25,14 @@ impl Checker<'_> {
     pub(super) fn computed(&mut self, slot: &Slot<'_>, shape: &Shape<'_>, source: &str, place: &Place<'_>) {
         let name = slot.name;
         let (Some(wanted), Some(given)) = (slot.value_type, shape.value_type()) else {
-            return self.values(slot, shape, place);
+            return self.values(slot, shape, source, place);
         };
         match matching(wanted, shape) {
             None | Some(Match::May) => {}
             Some(matched) => {
                 let message =
-                    format!("input `{name}` must be {}, but `{}` is {}", said(wanted), source.trim(), said(given));
-                let mut found = Diagnostic::error(codes::TYPE_MISMATCH, place.pointer(), message);
+                    format!("input `{name}` must be {}, but `{}` is {}", said(wanted), source.trim(), briefly(given));
+                let mut found = Diagnostic::error(codes::TYPE_MISMATCH, place.pointer(), message).at(start(source));
                 if matched == Match::Hardly {
                     found.severity = Severity::Warning;
                 }
@@ -50,15 +50,15 @@ impl Checker<'_> {
                 "each element of input `{name}` must be {}, but those of `{}` are each {}",
                 said(wanted),
                 source.trim(),
-                said(given)
+                briefly(given)
             );
-            return self.push(Diagnostic::error(codes::TYPE_MISMATCH, place.pointer(), message));
+            return self.push(Diagnostic::error(codes::TYPE_MISMATCH, place.pointer(), message).at(start(source)));
         }
-        self.values(slot, shape, place);
+        self.values(slot, shape, source, place);
     }
 
     /// Compares the values that are taken with those that can come.
-    fn values(&mut self, slot: &Slot<'_>, shape: &Shape<'_>, place: &Place<'_>) {
+    fn values(&mut self, slot: &Slot<'_>, shape: &Shape<'_>, source: &str, place: &Place<'_>) {
         let (Some(taken), Some(coming)) = (slot.allowed, shape.allowed()) else { return };
         let refused: Vec<String> =
             coming.iter().filter(|value| !value.is_null() && !taken.contains(value)).map(shown).collect();
@@ -67,7 +67,7 @@ impl Checker<'_> {
         }
         let names = suggest::listed(refused.iter().map(String::as_str));
         let message = format!("input `{}` can't be {names}, which the schema allows here", slot.name);
-        let mut found = Diagnostic::error(codes::NOT_IN_ENUM, place.pointer(), message);
+        let mut found = Diagnostic::error(codes::NOT_IN_ENUM, place.pointer(), message).at(start(source));
         if refused.len() < coming.len() {
             found.severity = Severity::Warning;
         }
@@ -80,8 +80,8 @@ impl Checker<'_> {
         if let Some(given) = shape.value_type()
             && matching(ValueType::Number, shape) == Some(Match::Never)
         {
-            let message = format!("`{name}` must be a number, but `{}` is {}", source.trim(), said(given));
-            self.push(Diagnostic::error(codes::TYPE_MISMATCH, place.pointer(), message));
+            let message = format!("`{name}` must be a number, but `{}` is {}", source.trim(), briefly(given));
+            self.push(Diagnostic::error(codes::TYPE_MISMATCH, place.pointer(), message).at(start(source)));
         }
     }
 
@@ -90,11 +90,16 @@ impl Checker<'_> {
         if let Some(given) = shape.value_type()
             && given != ValueType::Array
         {
-            let message = format!("a loop goes through a list, but `{}` is {}", source.trim(), said(given));
-            let found = Diagnostic::error(codes::ITERATOR_NOT_ARRAY, place.pointer(), message);
+            let message = format!("a loop goes through a list, but `{}` is {}", source.trim(), briefly(given));
+            let found = Diagnostic::error(codes::ITERATOR_NOT_ARRAY, place.pointer(), message).at(start(source));
             self.push(found.help(format!("write `[{}]` to go through it alone", source.trim())));
         }
     }
+}
+
+/// Where a path begins in its expression.
+fn start(source: &str) -> Span {
+    crate::expression::span(source, source.len() - source.trim_start().len())
 }
 
 /// Whether what is known of a value fits; `None` where nothing is known.

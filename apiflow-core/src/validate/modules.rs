@@ -17,7 +17,9 @@ impl<'a> Checker<'a> {
         let mut item = None;
         match &module.value {
             ModuleValue::Script(script) => {
-                let slots = if mocked { None } else { self.script(script, place) };
+                // The workflow's input may take the place of all that is given.
+                let whole = script.extra.get("pass_flow_input_directly") == Some(&Value::Bool(true));
+                let slots = if mocked { None } else { self.script(script, place).filter(|_| !whole) };
                 self.inputs(&script.input_transforms, slots.as_ref(), place, step);
             }
             ModuleValue::RawScript(script) => {

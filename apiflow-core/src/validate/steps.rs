@@ -27,8 +27,8 @@ pub(super) struct Steps<'f> {
     pub(super) all: Vec<Step<'f>>,
     /// The first step of each id.
     by_id: BTreeMap<&'f str, usize>,
-    /// The step of each place.
-    by_pointer: BTreeMap<String, usize>,
+    /// The step of each module, by where the module is in memory.
+    by_address: BTreeMap<usize, usize>,
 }
 
 impl<'f> Steps<'f> {
@@ -54,9 +54,9 @@ impl<'f> Steps<'f> {
         self.by_id.get(id).copied()
     }
 
-    /// The step at a place.
-    pub(super) fn at(&self, pointer: &str) -> usize {
-        self.by_pointer.get(pointer).copied().unwrap_or_default()
+    /// The step that a module of the workflow is.
+    pub(super) fn of_module(&self, module: &Module) -> usize {
+        self.by_address.get(&address(module)).copied().unwrap_or_default()
     }
 
     /// The step before another in its list.
@@ -91,7 +91,7 @@ impl<'f> Steps<'f> {
     fn add(&mut self, module: &'f Module, place: &Place<'_>, list: ListKey, position: usize) {
         let index = self.all.len();
         let pointer = place.pointer();
-        self.by_pointer.insert(pointer.clone(), index);
+        self.by_address.insert(address(module), index);
         self.all.push(Step { module, pointer, list, position });
         if !module.id.is_empty() {
             self.by_id.entry(&module.id).or_insert(index);
@@ -100,4 +100,8 @@ impl<'f> Steps<'f> {
             self.list(modules, place, (Some(index), number));
         });
     }
+}
+
+fn address(module: &Module) -> usize {
+    std::ptr::from_ref(module).addr()
 }

@@ -13,6 +13,9 @@ use crate::openflow::{InputTransform, NumberOrTransform, Place};
 impl<'a> Checker<'a> {
     /// The name under which a step's inputs stand: the newer or the older one.
     pub(super) fn inputs_key(&self, place: &Place<'_>) -> &'static str {
+        if !self.older_inputs {
+            return "input_transforms";
+        }
         let given = self.document.pointer(&place.pointer());
         let newer = given.and_then(|value| value.get("input_transforms"));
         if newer.is_none_or(Value::is_null) && given.is_some_and(|value| value.get("input_transform").is_some()) {
@@ -75,10 +78,7 @@ impl<'a> Checker<'a> {
             None => {
                 let message = format!("`{name}` must be a number");
                 let found = Diagnostic::error(codes::WRONG_TYPE, at.pointer(), message);
-                self.push(match mend::retyped(ValueType::Number, value) {
-                    Some(right) => mend::changed(found, right),
-                    None => found,
-                });
+                self.push(mend::in_type(found, ValueType::Number, value));
             }
         }
     }

@@ -46,17 +46,16 @@ impl Checker<'_> {
         if let Some(wanted) = slot.value_type
             && !fits(wanted, value)
         {
-            let message = format!("input `{name}` must be {}, found {}", said(wanted), kind_of(value));
-            let found = Diagnostic::error(codes::WRONG_INPUT_TYPE, place.pointer(), message);
-            self.push(mended(found, wanted, value));
+            let message = format!("input `{name}` must be {}, found {}", said(wanted), found(value));
+            let fault = Diagnostic::error(codes::WRONG_INPUT_TYPE, place.pointer(), message);
+            self.push(mend::in_type(fault, wanted, value));
             return;
         }
         if let (Value::Array(items), Some(wanted)) = (value, slot.item_type) {
             for (index, item) in items.iter().enumerate().filter(|(_, item)| !fits(wanted, item)) {
-                let message =
-                    format!("each element of input `{name}` must be {}, found {}", said(wanted), kind_of(item));
-                let found = Diagnostic::error(codes::WRONG_INPUT_TYPE, place.index(index).pointer(), message);
-                self.push(mended(found, wanted, item));
+                let message = format!("each element of input `{name}` must be {}, found {}", said(wanted), found(item));
+                let fault = Diagnostic::error(codes::WRONG_INPUT_TYPE, place.index(index).pointer(), message);
+                self.push(mend::in_type(fault, wanted, item));
             }
         }
         if let Some(allowed) = slot.allowed
@@ -104,14 +103,6 @@ pub(super) fn shown(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// Adds the mend where the value was only written in another type.
-fn mended(found: Diagnostic, wanted: ValueType, value: &Value) -> Diagnostic {
-    match mend::retyped(wanted, value) {
-        Some(right) => mend::changed(found, right),
-        None => found,
-    }
-}
-
 /// Whether a value has a type; types are never coerced.
 pub(super) fn fits(wanted: ValueType, value: &Value) -> bool {
     match wanted {
@@ -127,6 +118,17 @@ pub(super) fn fits(wanted: ValueType, value: &Value) -> bool {
             value.is_string() || value.get("artifact").is_some()
         }
     }
+}
+
+/// A type in as few words as it takes.
+pub(super) fn briefly(given: ValueType) -> &'static str {
+    let said = said(given);
+    said.split_once(" (").map_or(said, |(brief, _)| brief)
+}
+
+/// A value as it is called where another type is wanted.
+fn found(value: &Value) -> String {
+    if value.is_number() { value.to_string() } else { kind_of(value).to_owned() }
 }
 
 /// A type as people say it.

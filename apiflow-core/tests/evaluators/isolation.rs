@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use apiflow_core::ports::{EvaluationError, Evaluator};
+use apiflow_core::ports::{EvaluationError, Evaluator, Script, ScriptForm};
 use apiflow_core::runtime::sandbox::SandboxEvaluator;
 use serde_json::{Value, json};
 
@@ -55,6 +55,30 @@ pub(crate) fn a_crash_is_contained() {
         let crash = super::bare(&evaluator, "let s = 'x'; while (true) s += s;").await;
         assert!(matches!(crash, Err(EvaluationError::Limit(_) | EvaluationError::Thrown(_))), "{crash:?}");
         harmless.await.expect("the harmless evaluations are not disturbed");
+    });
+}
+
+pub(crate) fn jobs_take_turns() {
+    super::block_on(async {
+        let evaluator = super::sandbox(2, Duration::from_mins(5));
+        let script = |source: &str| Script {
+            source: source.to_owned(),
+            names: serde_json::Map::new(),
+            form: ScriptForm::Expression,
+        };
+        let endless: Vec<_> = (0..4)
+            .map(|_| {
+                let (evaluator, script) =
+                    (Arc::clone(&evaluator), script("let n = 0; while (true) { for (let i = 0; i < 1e6; i++) n++; }"));
+                tokio::spawn(async move { evaluator.evaluate_for("endless", script).await })
+            })
+            .collect();
+        for number in 0..20 {
+            let answer = evaluator.evaluate_for("other", script(&format!("[{number}].map(n => n + 1)[0]"))).await;
+            assert_eq!(answer, Ok(json!(number + 1)));
+        }
+        assert!(endless.iter().all(|task| !task.is_finished()), "the endless ones are still at it, or wait");
+        endless.iter().for_each(tokio::task::JoinHandle::abort);
     });
 }
 

@@ -30,6 +30,7 @@ const TESTS: &[(&str, fn())] = &[
     ("an_evaluation_sees_nothing_of_the_one_before", isolation::nothing_is_shared),
     ("a_crash_costs_only_its_own_evaluation", isolation::a_crash_is_contained),
     ("a_caller_that_gives_up_frees_its_place", isolation::a_caller_may_give_up),
+    ("endless_expressions_of_one_job_do_not_hold_another_up", isolation::jobs_take_turns),
     ("a_program_that_is_no_evaluator_is_named", isolation::wrong_programs),
     ("an_evaluator_has_no_environment", isolation::the_environment_is_cleared),
     ("a_garbled_answer_is_refused", isolation::a_garbled_answer_is_refused),

@@ -30,7 +30,7 @@ pub(crate) struct Case {
     pub(crate) input: Value,
     #[serde(default)]
     events: Vec<Given>,
-    expect: Expect,
+    pub(crate) expect: Expect,
 }
 
 /// An approval that somebody gives as soon as the job waits for one.
@@ -44,7 +44,7 @@ struct Given {
 }
 
 #[derive(Clone, Deserialize)]
-struct Expect {
+pub(crate) struct Expect {
     status: String,
     #[serde(default, deserialize_with = "present")]
     result: Option<Value>,
@@ -54,7 +54,7 @@ struct Expect {
     runs: BTreeMap<String, u64>,
     min_duration_ms: Option<u64>,
     message_contains: Option<String>,
-    skipped: Option<bool>,
+    pub(crate) skipped: Option<bool>,
     #[serde(default, deserialize_with = "present")]
     wait_response: Option<Value>,
 }
@@ -66,7 +66,8 @@ fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<V
 /// The three nodes that the cases name.
 #[derive(Default)]
 struct Nodes {
-    runs: Mutex<BTreeMap<String, u64>>,
+    /// How often a step's node ran, by job and step.
+    runs: Mutex<BTreeMap<(String, String), u64>>,
 }
 
 #[async_trait]
@@ -80,7 +81,7 @@ impl HttpClient for Nodes {
         let mut input: Value = serde_json::from_str(text).map_err(|error| HttpError::Reply(error.to_string()))?;
         let run = {
             let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
-            let count = runs.entry(header("X-Step")).or_default();
+            let count = runs.entry((header("X-Job"), header("X-Step"))).or_default();
             *count += 1;
             *count
         };
@@ -109,7 +110,7 @@ pub(crate) fn bundle(flow: &Value) -> JobBundle {
     let mut bundle = JobBundle { document: flow.clone(), ..JobBundle::default() };
     let connector: Connector = serde_json::from_value(json!({
         "id": "cases", "name": "Cases", "base_url": "http://cases.test", "method": "POST",
-        "header": {"X-Step": "{{ step.id }}"}
+        "header": {"X-Job": "{{ job.id }}", "X-Step": "{{ step.id }}"}
     }))
     .expect("a connector");
     bundle.catalog.connectors.insert("cases".to_owned(), connector);
@@ -134,61 +135,71 @@ pub(crate) fn cases() -> Vec<Case> {
     serde_json::from_str(CASES).expect("the cases are JSON")
 }
 
-/// Runs a case to its end on a store. `pass` lets time pass while nothing is to be done but wait.
-pub(crate) async fn run(
-    case: &Case,
-    store: Arc<dyn Store>,
-    clock: Arc<dyn Clock>,
-    evaluator: Arc<dyn Evaluator>,
-    pass: impl AsyncFn(),
-) -> Outcome {
-    let nodes = Arc::new(Nodes::default());
-    let parts = RuntimeParts { store: store.clone(), http: nodes.clone(), evaluator, clock };
-    let runtime = Runtime::new(parts, RuntimeSettings { lease: LEASE, ..RuntimeSettings::new("cases") });
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let worker = runtime.clone();
-    let working = tokio::spawn(async move {
-        worker
-            .work(async {
-                let _closed = stopped.await;
-            })
-            .await;
-    });
-    let new = NewRun { name: case.name.clone(), ..NewRun::new("job", 7, bundle(&case.flow), case.input.clone()) };
-    runtime.submit(new).await.expect("the job is made");
-    let early_step = case.flow["value"]["early_return"].as_str();
-    let mut early = None;
-    let mut approvals = case.events.iter().enumerate();
-    let deadline = Instant::now() + Duration::from_secs(60);
-    let job = loop {
-        let job = runtime.wait("job", Duration::ZERO).await.expect("the store answers").expect("the job is there");
-        if let (Some(step), None) = (early_step, &early) {
-            early = runtime.early_return("job", step).await.expect("the store answers");
-        }
-        if job.patch.status.is_final() {
-            break job;
-        }
-        assert!(Instant::now() < deadline, "case `{}` does not end", case.name);
-        match approvals.next() {
-            Some((number, given)) if job.patch.status == JobStatus::Suspended => {
-                runtime.approve("job", &number.to_string(), given.approval()).await.expect("the store answers");
+/// A worker on a store.
+pub(crate) struct Engine {
+    runtime: Runtime,
+    nodes: Arc<Nodes>,
+    stop: tokio::sync::oneshot::Sender<()>,
+    working: tokio::task::JoinHandle<()>,
+}
+
+impl Engine {
+    pub(crate) fn start(store: Arc<dyn Store>, clock: Arc<dyn Clock>, evaluator: Arc<dyn Evaluator>) -> Self {
+        let nodes = Arc::new(Nodes::default());
+        let parts = RuntimeParts { store, http: nodes.clone(), evaluator, clock };
+        let runtime = Runtime::new(parts, RuntimeSettings { lease: LEASE, ..RuntimeSettings::new("cases") });
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let worker = runtime.clone();
+        let working = tokio::spawn(async move {
+            worker
+                .work(async {
+                    let _closed = stopped.await;
+                })
+                .await;
+        });
+        Self { runtime, nodes, stop, working }
+    }
+
+    pub(crate) async fn end(self) {
+        let _ended = self.stop.send(());
+        self.working.await.expect("the worker ends");
+    }
+
+    /// Runs a case to its end as the job `id`. `pass` lets time pass while nothing is to be done but wait.
+    pub(crate) async fn run(&self, case: &Case, id: &str, pass: impl AsyncFn()) -> Outcome {
+        let runtime = &self.runtime;
+        let new = NewRun { name: case.name.clone(), ..NewRun::new(id, 7, bundle(&case.flow), case.input.clone()) };
+        runtime.submit(new).await.expect("the job is made");
+        let early_step = case.flow["value"]["early_return"].as_str();
+        let mut early = None;
+        let mut given = 0;
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let job = loop {
+            let job = runtime.wait(id, Duration::ZERO).await.expect("the store answers").expect("the job is there");
+            if let (Some(step), None) = (early_step, &early) {
+                early = runtime.early_return(id, step).await.expect("the store answers");
             }
-            Some((number, _)) => {
-                approvals = case.events.iter().enumerate();
-                approvals.by_ref().take(number).for_each(drop);
-                tokio::time::sleep(Duration::from_millis(1)).await;
+            if job.patch.status.is_final() {
+                break job;
             }
-            None => pass().await,
-        }
-    };
-    let result = match &job.patch.output {
-        Some(output) => runtime.resolve("job", output).await.expect("the output is there"),
-        None => Value::Null,
-    };
-    let _ended = stop.send(());
-    working.await.expect("the worker ends");
-    let runs = nodes.runs.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    Outcome { job, result, runs, early }
+            assert!(Instant::now() < deadline, "case `{}` does not end", case.name);
+            match case.events.get(given) {
+                Some(event) if job.patch.status == JobStatus::Suspended => {
+                    runtime.approve(id, &given.to_string(), event.approval()).await.expect("the store answers");
+                    given += 1;
+                }
+                Some(_) => tokio::time::sleep(Duration::from_millis(1)).await,
+                None => pass().await,
+            }
+        };
+        let result = match &job.patch.output {
+            Some(output) => runtime.resolve(id, output).await.expect("the output is there"),
+            None => Value::Null,
+        };
+        let runs = self.nodes.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        let runs = runs.iter().filter(|((job, _), _)| job == id).map(|((_, step), count)| (step.clone(), *count));
+        Outcome { runs: runs.collect(), job, result, early }
+    }
 }
 
 impl Given {

@@ -10,7 +10,7 @@ use apiflow_core::ports::{Clock as _, EventRow, JobRow, Store as _, Timestamp};
 use apiflow_core::runtime::boa::BoaEvaluator;
 use apiflow_core::runtime::clock::ManualClock;
 use apiflow_core::runtime::memory::MemoryStore;
-use harness::{Case, LEASE, Outcome, bundle};
+use harness::{Case, Engine, LEASE, Outcome, bundle};
 
 /// Runs a case to its end in virtual time.
 async fn run(case: &Case) -> Outcome {
@@ -25,7 +25,9 @@ async fn run(case: &Case) -> Outcome {
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
     };
-    let outcome = harness::run(case, store.clone(), clock.clone(), Arc::new(BoaEvaluator::new()), pass).await;
+    let engine = Engine::start(store.clone(), clock.clone(), Arc::new(BoaEvaluator::new()));
+    let outcome = engine.run(case, "job", pass).await;
+    engine.end().await;
     replays_to_itself(case, store.as_ref(), &outcome.job).await;
     outcome
 }
@@ -45,6 +47,7 @@ async fn replays_to_itself(case: &Case, store: &MemoryStore, job: &JobRow) {
         snapshots.push(whole.snapshot());
     }
     assert_eq!(whole.patch(), job.patch, "case `{}`: the journal gives another end", case.name);
+    assert_eq!(whole.was_skipped(), case.expect.skipped.unwrap_or(whole.was_skipped()), "case `{}`", case.name);
     for (taken, snapshot) in snapshots.iter().enumerate() {
         let mut restored = Run::restore(program.clone(), snapshot).expect("a snapshot");
         for (row, expected) in journal.iter().zip(&snapshots).skip(taken + 1) {

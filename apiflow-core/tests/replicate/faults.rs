@@ -1,5 +1,6 @@
 //! What goes wrong at a provider, and that nothing is paid twice.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,6 +78,60 @@ async fn a_connection_lost_before_the_work_was_taken_is_not_sent_again() {
     let job = bench.ended().await;
     assert_eq!(job.patch.error.expect("an error")["name"], "submit_unknown");
     assert_eq!((job.patch.retry_count, bench.provider.stats().creates), (0, 1));
+    bench.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn equal_calls_whose_connections_are_lost_follow_one_prediction_each() {
+    let bench = Bench::start(Behaviour { drop_after_accept: 3, ..fast() }).await;
+    let module = one_step()["value"]["modules"][0].take();
+    let branches: Vec<Value> = (0..3)
+        .map(|index| {
+            let mut module = module.clone();
+            module["id"] = json!(format!("step{index}"));
+            json!({"modules": [module]})
+        })
+        .collect();
+    let all = json!({"id": "all", "value": {"type": "branchall", "branches": branches}});
+    bench.submit(json!({"summary": "equal", "value": {"modules": [all]}}), input()).await;
+    let job = bench.ended().await;
+    assert_eq!(job.patch.status, JobStatus::Completed, "{:?}", job.patch.error);
+    let followed: BTreeSet<String> = bench.steps().await.into_iter().filter_map(|step| step.provider_id).collect();
+    assert_eq!((followed.len(), bench.provider.stats().accepted), (3, 3));
+    bench.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_work_of_another_job_is_not_taken_for_a_lost_ones() {
+    let bench = Bench::start(Behaviour { drop_before_accept: 1, ..fast() }).await;
+    bench.submit(one_step(), input()).await;
+    let sent = bench.provider.until(Duration::from_secs(30), |stats| stats.creates == 1).await;
+    assert!(sent.is_some(), "the first call was sent");
+    bench.submit_as("other", bench.bundle(one_step()), input()).await;
+    let lost = bench.ended().await;
+    assert_eq!(lost.patch.error.expect("an error")["name"], "submit_unknown");
+    let other = bench.runtime.wait("other", Duration::from_secs(30)).await.expect("the store answers");
+    assert_eq!(other.expect("the job is there").patch.status, JobStatus::Completed);
+    assert_eq!(bench.provider.stats().accepted, 1);
+    bench.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_under_way_is_shown_and_its_reply_when_it_came() {
+    let bench = Bench::start(Behaviour { hold_create_ms: 4_000, ..fast() }).await;
+    bench.submit(one_step(), input()).await;
+    let sent = bench.provider.until(Duration::from_secs(30), |stats| stats.creates == 1).await;
+    assert!(sent.is_some(), "the call was sent");
+    let step = bench.steps().await[0].ordinal;
+    let under_way = bench.store.calls("job", step).await.expect("calls");
+    assert_eq!(under_way.len(), 1);
+    assert_eq!((under_way[0].purpose.as_str(), &under_way[0].reply), ("submit", &json!({})));
+    assert_eq!(under_way[0].request["method"], "POST");
+    assert_eq!(bench.ended().await.patch.status, JobStatus::Completed);
+    let ended = bench.store.calls("job", step).await.expect("calls");
+    let submits: Vec<_> = ended.iter().filter(|call| call.purpose == "submit").collect();
+    assert_eq!(submits.len(), 1);
+    assert_eq!((&submits[0].request, &submits[0].reply["status"]), (&under_way[0].request, &json!(201)));
     bench.finish().await;
 }
 

@@ -1,8 +1,11 @@
 //! The driver against a stand-in for Replicate, over real HTTP.
 
+mod erasure;
 mod faults;
 mod founding;
+mod given_up;
 mod growth;
+mod hostile;
 mod parallel;
 mod queue;
 
@@ -12,7 +15,7 @@ use std::time::Duration;
 
 use apiflow_core::catalog::{parse_connector, parse_node};
 use apiflow_core::http::{Http, HttpLimits, OutgoingPolicy};
-use apiflow_core::ports::{Clock, JobBundle, JobRow, StepRow, Store};
+use apiflow_core::ports::{Clock, Evaluator, JobBundle, JobRow, StepRow, Store};
 use apiflow_core::runtime::boa::BoaEvaluator;
 use apiflow_core::runtime::clock::SystemClock;
 use apiflow_core::runtime::memory::MemoryStore;
@@ -45,6 +48,20 @@ impl Bench {
     }
 
     async fn start_with(behaviour: Behaviour, clock: Arc<dyn Clock>, settings: RuntimeSettings, allowed: &str) -> Self {
+        Self::start_whole(behaviour, clock, settings, allowed, Arc::new(BoaEvaluator::new())).await
+    }
+
+    async fn start_evaluating(behaviour: Behaviour, settings: RuntimeSettings, evaluator: Arc<dyn Evaluator>) -> Self {
+        Self::start_whole(behaviour, Arc::new(SystemClock), settings, "", evaluator).await
+    }
+
+    async fn start_whole(
+        behaviour: Behaviour,
+        clock: Arc<dyn Clock>,
+        settings: RuntimeSettings,
+        allowed: &str,
+        evaluator: Arc<dyn Evaluator>,
+    ) -> Self {
         let provider = Replicate::start(behaviour).await.expect("the stand-in starts");
         let store = Arc::new(MemoryStore::new(clock.clone()));
         let policy = OutgoingPolicy::parse(&format!("{},{allowed}", provider.address())).expect("addresses");
@@ -55,12 +72,7 @@ impl Bench {
             HttpLimits { max_reply_bytes: 1024 * 1024, connect_timeout: Duration::from_secs(5) },
         )
         .expect("a client");
-        let parts = RuntimeParts {
-            store: store.clone(),
-            http: Arc::new(http),
-            evaluator: Arc::new(BoaEvaluator::new()),
-            clock,
-        };
+        let parts = RuntimeParts { store: store.clone(), http: Arc::new(http), evaluator, clock };
         let runtime = Runtime::new(parts, settings);
         let stop = tokio::sync::watch::Sender::new(false);
         let mut stopped = stop.subscribe();

@@ -19,6 +19,8 @@ pub(crate) enum Point {
     Cancel,
     /// Whether a message, a request or a reply takes long.
     Delay,
+    /// How late an answer comes whose drive has lost the job.
+    Late,
     /// Whether a message is delivered once more.
     Duplicate,
     /// Whether an answer to an attempt that has its outcome is delivered.
@@ -31,22 +33,29 @@ pub(crate) enum Point {
     Whole,
     /// Whether a poll's taker dies with the answer.
     PollLost,
+    /// What people do about a gate that has closed: see [`super::world`].
+    Gate,
+    /// Whether somebody approves before a gate has closed.
+    Early,
 }
 
 impl Point {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 15] = [
         Self::Order,
         Self::Commit,
         Self::Crash,
         Self::Steal,
         Self::Cancel,
         Self::Delay,
+        Self::Late,
         Self::Duplicate,
         Self::Stale,
         Self::Arrives,
         Self::Cut,
         Self::Whole,
         Self::PollLost,
+        Self::Gate,
+        Self::Early,
     ];
 }
 
@@ -85,7 +94,8 @@ impl Decisions {
             let rate = match point {
                 Point::Order => *random.pick(&[0, 300, 900]),
                 Point::Cancel => *random.pick(&[0, 0, 0, 8, 30]),
-                Point::Whole | Point::Arrives => 500,
+                Point::Whole | Point::Arrives | Point::Gate | Point::Late => 500,
+                Point::Early => *random.pick(&[0, 0, 0, 30]),
                 Point::Commit
                 | Point::Crash
                 | Point::Steal

@@ -18,6 +18,8 @@ pub(crate) struct Document {
     pub(crate) flow: Value,
     pub(crate) workflows: BTreeMap<String, Value>,
     pub(crate) input: Value,
+    /// Whether its preprocessor runs first, if it has one.
+    pub(crate) preprocess: bool,
 }
 
 impl Document {
@@ -32,15 +34,17 @@ impl Document {
             writer.budget = budget / 2 + 1;
         }
         let runs_sub = writer.workflows.contains_key("sub");
-        let flow = writer.flow(&Surroundings { runs_sub, ..Surroundings::default() });
+        let is_gated = writer.random.percent(25);
+        let flow = writer.flow(&Surroundings { runs_sub, is_gated, ..Surroundings::default() });
         let input = json!({"a": 1, "flag": true, "items": [1, {"n": 2}], "none": null});
-        Self { flow, workflows: writer.workflows, input }
+        let preprocess = writer.random.percent(50);
+        Self { flow, workflows: writer.workflows, input, preprocess }
     }
 
     /// All that the engine needs of it.
     pub(crate) fn bundle(&self) -> JobBundle {
         let catalog = Catalog { workflows: self.workflows.clone(), ..Catalog::default() };
-        JobBundle { document: self.flow.clone(), catalog }
+        JobBundle { document: self.flow.clone(), catalog, ..JobBundle::default() }
     }
 
     /// The document's flow, typed.
@@ -82,6 +86,8 @@ struct Surroundings {
     known: Vec<String>,
     /// Whether `workflow/sub` may be run.
     runs_sub: bool,
+    /// Whether some modules have gates after them.
+    is_gated: bool,
 }
 
 impl Writer {
@@ -95,6 +101,12 @@ impl Writer {
         if self.random.percent(4) {
             let predicate = self.predicate(&around, "flow_input");
             value.insert("skip_expr".to_owned(), json!(predicate));
+        }
+        if around.depth == 0 && self.random.percent(6) {
+            value.insert("preprocessor_module".to_owned(), self.preprocessor(&around));
+        }
+        if self.random.percent(5) {
+            value.insert("cache_ttl".to_owned(), json!(600));
         }
         let modules = self.list(&mut around);
         value.insert("modules".to_owned(), Value::Array(modules));
@@ -124,7 +136,10 @@ impl Writer {
         if self.random.percent(3) {
             return "flow_input.none.x".to_owned();
         }
-        match self.random.below(10) {
+        match self.random.below(12) {
+            11 if around.is_gated => {
+                (*self.random.pick(&["resume", "resume.n", "resumes", "approvers", "resumes.0"])).to_owned()
+            }
             0 | 1 => {
                 (*self.random.pick(&["flow_input.a", "flow_input.flag", "flow_input.items", "flow_input"])).to_owned()
             }

@@ -1,26 +1,32 @@
 //! The free effects, performed as a shell performs them: with the names and references that the engine gives.
 
-use apiflow_core::engine::{Ask, Conclude, Concluded, Effect, Input, Names, Prepare, Prepared, Run, ValueRef};
+use std::collections::BTreeMap;
+
+use apiflow_core::engine::{
+    Ask, CacheKey, Conclude, Concluded, Effect, Input, Names, Prepare, Prepared, Run, ValueRef,
+};
 use apiflow_core::openflow::{InputTransform, NumberOrTransform};
 use serde_json::{Map, Value, json};
 
 use super::expression;
-use super::reference::{error_of, expression_error, iterator_error, number_error};
+use super::fate::run_code;
+use super::random::hash;
+use super::reference::{error_of, expression_error, identity, iterator_error, number_error};
 use super::values::Values;
 
 /// How long a submit may take.
 pub(crate) const SUBMIT_MS: u64 = 30_000;
 
-/// Performs a free effect; gives the input that answers it.
-pub(crate) fn perform(effect: &Effect, run: &Run, values: &Values) -> Input {
+/// Performs a free effect; gives the input that answers it. `cached` finds results of earlier runs.
+pub(crate) fn perform(effect: &Effect, run: &Run, values: &Values, cached: &dyn Fn(&str) -> Option<Value>) -> Input {
     match effect {
         Effect::Prepare(prepare) => {
-            let evaluation = Evaluation { run, values, names: &prepare.names };
+            let evaluation = Evaluation { run, values, names: &prepare.names, cached };
             let prepared = evaluation.prepare(prepare).unwrap_or_else(Prepared::Failed);
-            Input::Prepared { frame: prepare.frame, prepared }
+            Input::Prepared { frame: prepare.frame, prepared, bound_ms: None }
         }
         Effect::Conclude(conclude) => {
-            let evaluation = Evaluation { run, values, names: &conclude.names };
+            let evaluation = Evaluation { run, values, names: &conclude.names, cached };
             let failed = |error| Concluded { holds: false, sleep_ms: 0, result: None, error: Some(error) };
             let concluded = evaluation.conclude(conclude).unwrap_or_else(failed);
             Input::Concluded { frame: conclude.frame, concluded }
@@ -35,6 +41,7 @@ struct Evaluation<'a> {
     run: &'a Run,
     values: &'a Values,
     names: &'a Names,
+    cached: &'a dyn Fn(&str) -> Option<Value>,
 }
 
 impl expression::Names for Evaluation<'_> {
@@ -46,6 +53,9 @@ impl expression::Names for Evaluation<'_> {
             "previous_result" => Some(resolve(&self.names.previous)),
             "result" => self.names.result.as_ref().map(resolve),
             "error" => Some(error_of(&resolve(&self.names.previous))),
+            "resume" => Some(self.names.resumes.last().map(|resume| resolve(&resume.payload)).unwrap_or_default()),
+            "resumes" => Some(self.names.resumes.iter().map(|resume| resolve(&resume.payload)).collect()),
+            "approvers" => Some(self.names.resumes.iter().filter_map(|resume| resume.approver.clone()).collect()),
             "all_iters" => self.names.all_iters.map(|list| resolve(&ValueRef::List(list))),
             _ => None,
         }
@@ -65,16 +75,34 @@ impl Evaluation<'_> {
         }
         match &effect.ask {
             Ask::Nothing => Ok(Prepared::Ready),
-            Ask::SkipFlow(expr) => Ok(if self.holds(expr)? { Prepared::Skip } else { Prepared::Ready }),
-            Ask::Inputs { path: _, transforms } => {
+            Ask::Enter { skip_expr, flow } => {
+                if let Some(skip_expr) = skip_expr
+                    && self.holds(skip_expr)?
+                {
+                    return Ok(Prepared::Skip);
+                }
+                let args = self.values.resolve(&self.names.args.value());
+                let of = identity("enter", &flow.to_string(), &args);
+                Ok(self.looked_up(effect, of, |cache| Prepared::Entered { cache }))
+            }
+            Ask::Code { language: _, content, transforms } => {
+                let args = self.transforms(transforms)?;
+                let outcome = run_code(content, &args);
+                let of = identity("code", content, &args);
+                Ok(self.looked_up(effect, of, |cache| Prepared::Code { args, outcome, cache }))
+            }
+            Ask::Inputs { path, transforms } => {
                 let args = match transforms {
-                    Some(transforms) => {
-                        let evaluated = transforms.iter().map(|(name, given)| Ok((name.clone(), self.value(given)?)));
-                        Value::Object(evaluated.collect::<Result<Map<_, _>, Value>>()?)
-                    }
+                    Some(transforms) => self.transforms(transforms)?,
                     None => self.values.resolve(&self.names.args.value()),
                 };
-                Ok(Prepared::Inputs { args, timeout_ms: SUBMIT_MS, bound_ms: None })
+                let of = identity(if path.starts_with("workflow/") { "flow" } else { "call" }, path, &args);
+                Ok(self.looked_up(effect, of, |cache| Prepared::Inputs {
+                    args,
+                    cache,
+                    timeout_ms: SUBMIT_MS,
+                    bound_ms: None,
+                }))
             }
             Ask::Items { iterator, parallelism } => {
                 let found = self.value(iterator)?;
@@ -93,6 +121,26 @@ impl Evaluation<'_> {
                 Ok(Prepared::Branch(None))
             }
             Ask::Parallelism(limit) => Ok(Prepared::Limit(self.number(limit)? as u64)),
+        }
+    }
+
+    fn transforms(&self, transforms: &BTreeMap<String, InputTransform>) -> Result<Value, Value> {
+        let evaluated = transforms.iter().map(|(name, given)| Ok((name.clone(), self.value(given)?)));
+        Ok(Value::Object(evaluated.collect::<Result<Map<_, _>, Value>>()?))
+    }
+
+    /// The result of an earlier run of the same, or what is prepared, with the key to keep its result under.
+    fn looked_up(
+        &self,
+        effect: &Prepare,
+        key: String,
+        prepared: impl FnOnce(Option<CacheKey>) -> Prepared,
+    ) -> Prepared {
+        let Some(ttl_s) = effect.cache_ttl_s else { return prepared(None) };
+        let key = hash(0, &key).to_string();
+        match (self.cached)(&key) {
+            Some(result) => Prepared::Cached { result },
+            None => prepared(Some(CacheKey { key, ttl_s })),
         }
     }
 

@@ -4,19 +4,60 @@ use serde_json::{Value, json};
 
 use super::random::{Random, hash};
 
-/// A call of a step: the n-th that is made at this place, from 0.
+/// Where something happens: the modules around it, with branch or iteration, and with the attempt from the second on.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place(String);
+
+impl Place {
+    /// Inside a branch or iteration of a module.
+    pub(crate) fn inside(&self, module: &str, attempt: u32, slot: usize) -> Self {
+        let mark = if attempt == 0 { String::new() } else { format!("#{attempt}") };
+        self.with(&format!("{module}{mark}[{slot}]"))
+    }
+
+    /// Inside the error handler of a step.
+    pub(crate) fn handler(&self, module: &str) -> Self {
+        self.with(&format!("{module}[failure]"))
+    }
+
+    fn with(&self, segment: &str) -> Self {
+        if self.0.is_empty() { Self(segment.to_owned()) } else { Self(format!("{}/{segment}", self.0)) }
+    }
+
+    /// The same as the engine writes it: without attempts.
+    pub(crate) fn path(&self) -> String {
+        let mut path = String::new();
+        let mut skips = false;
+        for character in self.0.chars() {
+            skips = (skips || character == '#') && character != '[';
+            if !skips {
+                path.push(character);
+            }
+        }
+        path
+    }
+
+    /// The branch that this is in of an attempt of a module, if it is in one.
+    pub(crate) fn slot_in(&self, of: &CallKey) -> Option<usize> {
+        let probe = of.place.inside(&of.step_id, of.nth, 0).0;
+        let prefix = probe.strip_suffix("0]").expect("a slot ends a place");
+        self.0.strip_prefix(prefix)?.split_once(']')?.0.parse().ok()
+    }
+}
+
+/// An attempt of a step: the n-th that is made at this place, from 0. One that repeats a call of unknown fate is none
+/// of its own.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct CallKey {
-    /// The modules around the step, with branch and iteration.
-    pub(crate) path: String,
+    pub(crate) place: Place,
     pub(crate) step_id: String,
     pub(crate) nth: u32,
 }
 
 impl std::fmt::Display for CallKey {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let slash = if self.path.is_empty() { "" } else { "/" };
-        write!(formatter, "{}{slash}{} (call {})", self.path, self.step_id, self.nth + 1)
+        let slash = if self.place.0.is_empty() { "" } else { "/" };
+        write!(formatter, "{}{slash}{} (attempt {})", self.place.0, self.step_id, self.nth + 1)
     }
 }
 
@@ -110,7 +151,12 @@ const SELDOM: [&str; 5] = ["moderated", "auth", "payment", "invalid_input", "out
 
 impl Fate {
     pub(crate) fn of(seed: u64, key: &CallKey, kind: Kind) -> Self {
-        let mut random = Random::new(hash(seed, &key.to_string()));
+        Self::named(seed, &key.to_string(), kind)
+    }
+
+    /// The fate of a call that is known by some name.
+    pub(crate) fn named(seed: u64, name: &str, kind: Kind) -> Self {
+        let mut random = Random::new(hash(seed, name));
         let end = match random.below(100) {
             0..=64 => End::Done,
             65..=84 => End::Failed(OFTEN[random.below(OFTEN.len())]),
@@ -143,10 +189,27 @@ pub(crate) fn error(class: &str) -> Value {
     json!({"name": class, "message": format!("the provider's answer was {class}")})
 }
 
-/// A value itself where it is small, else a number that stands for it: results that quote results must not grow.
-fn short(value: &Value) -> Value {
-    let text = canonical(value);
-    if text.len() <= 160 { value.clone() } else { json!(hash(0, &text)) }
+/// A value as text where that is short, else a number that stands for it: results that quote results must not grow.
+fn short(value: &Value) -> String {
+    let text = canonical(&plain(value));
+    if text.len() <= 160 { text } else { hash(0, &text).to_string() }
+}
+
+/// What an error object says beside its name, step and result: who says it differs between the worlds.
+const WORDS: [&str; 8] =
+    ["message", "status", "url", "excerpt", "retry_after_ms", "provider_id", "fields", "invalid_fields"];
+
+/// A value whose error objects have lost their words.
+pub(crate) fn plain(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let is_error = fields.get("name").is_some_and(Value::is_string);
+            let kept = fields.iter().filter(|(key, _)| !is_error || !WORDS.contains(&key.as_str()));
+            Value::Object(kept.map(|(key, value)| (key.clone(), plain(value))).collect())
+        }
+        Value::Array(items) => Value::Array(items.iter().map(plain).collect()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
+    }
 }
 
 /// The value as text, with the keys of objects in order.
@@ -162,4 +225,12 @@ pub(crate) fn canonical(value: &Value) -> String {
         Value::Array(items) => format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(",")),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.to_string(),
     }
+}
+
+/// What inline code gives: its arguments, or an exception where its text throws and `x` is a number.
+pub(crate) fn run_code(content: &str, args: &Value) -> Result<Value, Value> {
+    if content.contains("throw") && args["x"].is_number() {
+        return Err(json!({"name": "CodeError", "message": "`main` failed"}));
+    }
+    Ok(json!({"n": 1, "got": short(args)}))
 }

@@ -9,7 +9,7 @@ use apiflow_core::engine::{Event, Fact, Program, Recorded, Run};
 use apiflow_core::ports::{JobPatch, SnapshotRow, StepRow, Timestamp};
 use serde_json::Value;
 
-use super::values::Values;
+use super::values::{Kept, Values};
 
 /// Who holds the job: a worker's place, and which of the processes that were there.
 pub(crate) type Owner = (usize, u32);
@@ -47,6 +47,7 @@ pub(crate) struct Commit {
     pub(crate) consumed: Vec<i64>,
     pub(crate) snapshot: Option<SnapshotRow>,
     pub(crate) patch: JobPatch,
+    pub(crate) kept: Kept,
     /// Whether the owner gives the job back, and until when.
     pub(crate) release: Option<Option<Timestamp>>,
 }
@@ -66,6 +67,8 @@ pub(crate) struct Journal {
     pub(crate) polls: BTreeMap<u64, Poll>,
     pub(crate) steps: BTreeMap<u64, StepRow>,
     pub(crate) patch: JobPatch,
+    /// Results that later steps of the same may take, and until when.
+    cached: BTreeMap<String, (Value, Timestamp)>,
 }
 
 impl Journal {
@@ -83,6 +86,7 @@ impl Journal {
             polls: BTreeMap::new(),
             steps: BTreeMap::new(),
             patch: Run::new(Arc::new(Program::default())).patch(),
+            cached: BTreeMap::new(),
         };
         journal.append(&events);
         journal
@@ -124,6 +128,9 @@ impl Journal {
         if commit.snapshot.is_some() {
             self.snapshot = commit.snapshot;
         }
+        for (key, value) in commit.kept {
+            self.cached.insert(key.key, (value, now.plus_ms(key.ttl_s * 1_000)));
+        }
         self.patch = commit.patch;
         self.version += 1;
         if self.has_ended() {
@@ -147,6 +154,11 @@ impl Journal {
         if self.owner.is_none() {
             self.due_at = Some(self.due_at.map_or(now, |due| due.min(now)));
         }
+    }
+
+    /// A result that is kept under a key.
+    pub(crate) fn cached(&self, key: &str, now: Timestamp) -> Option<Value> {
+        self.cached.get(key).filter(|(_, until)| *until > now).map(|(value, _)| value.clone())
     }
 
     /// The events after a position.

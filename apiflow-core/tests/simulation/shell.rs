@@ -177,7 +177,9 @@ impl Drive {
         if let Some(snapshot) = &snapshot {
             self.snapshot_seq = snapshot.seq;
         }
-        let ends = |event: &Event| matches!(event, Event::CancelRequested { .. } | Event::FlowEnded { .. });
+        let ends = |event: &Event| {
+            matches!(event, Event::CancelRequested { .. } | Event::FlowEnded { .. } | Event::RaceWon { .. })
+        };
         let ended = batch.events.iter().any(|recorded| ends(&recorded.event));
         let mut polls = BTreeMap::new();
         let mut polls_cleared = Vec::new();
@@ -201,6 +203,7 @@ impl Drive {
             consumed: batch.consumed.clone(),
             snapshot,
             patch: self.run.patch(),
+            kept: self.values.kept(&batch.events),
             release,
         }
     }
@@ -237,7 +240,12 @@ impl World {
         }
         self.record(place, &mut drive, &mut batch, Input::Tick)?;
         while let Some(effect) = drive.run.free() {
-            let input = evaluation::perform(&effect, &drive.run, &drive.values);
+            let fresh = drive.values.kept(&batch.events);
+            let cached = |key: &str| {
+                let fresh = fresh.iter().rev().find(|(known, _)| known.key == key).map(|(_, value)| value.clone());
+                fresh.or_else(|| self.journal.cached(key, self.now))
+            };
+            let input = evaluation::perform(&effect, &drive.run, &drive.values, &cached);
             self.record(place, &mut drive, &mut batch, input)?;
         }
         self.watch.decided(&mut drive.run, &batch.events)?;
@@ -294,6 +302,7 @@ impl World {
         };
         drive.version = version;
         self.watch.committed(&batch.events, &drive.run, &self.journal)?;
+        self.people_see(&batch.events);
         match fortune {
             Fortune::DeadAfter => self.crash(place),
             Fortune::FailedAfter => self.abandon(taken),
@@ -377,7 +386,7 @@ impl World {
 fn told_input(input: &Input) -> String {
     match input {
         Input::Tick => "the time".to_owned(),
-        Input::Prepared { frame, prepared } => format!("what frame {frame} needs: {prepared:?}"),
+        Input::Prepared { frame, prepared, bound_ms: _ } => format!("what frame {frame} needs: {prepared:?}"),
         Input::Concluded { frame, concluded } => format!("what follows in frame {frame}: {concluded:?}"),
         Input::Fact(fact) => format!("{fact:?}"),
     }

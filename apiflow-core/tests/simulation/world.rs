@@ -15,7 +15,7 @@ use super::history::{History, Violation};
 use super::invariants::Watch;
 use super::journal::Journal;
 use super::provider::{Polled, Provider};
-use super::reference::JobEnd;
+use super::reference::{JobEnd, Observed};
 use super::shell::Worker;
 use network::Flight;
 pub(crate) use network::{Load, key_of};
@@ -42,7 +42,7 @@ pub(crate) struct Told {
 pub(crate) struct Outcome {
     pub(crate) end: JobEnd,
     pub(crate) cancelled: bool,
-    pub(crate) unknown: std::collections::BTreeSet<super::fate::CallKey>,
+    pub(crate) observed: Observed,
 }
 
 pub(crate) struct World {
@@ -71,7 +71,7 @@ enum Thing {
 /// Lives a world to its job's end.
 pub(crate) fn live(document: &Document, seed: u64, decisions: Decisions, watch: Watch, history: History) -> Told {
     let program = Arc::new(Program::compile(&document.bundle()).expect("a random document can be run"));
-    let created = Run::create(seed, document.input.clone(), BEGIN);
+    let created = Run::create(seed, document.preprocess, document.input.clone(), BEGIN);
     let mut world = World {
         now: BEGIN,
         journal: Journal::new(created.clone(), BEGIN),
@@ -207,14 +207,17 @@ impl World {
             let reference = serde_json::from_value(reference.clone()).expect("a reference");
             self.journal.values.resolve(&reference)
         };
+        let observed = self.watch.observed(&self.journal.values);
+        let mut calls = self.watch.calls(&self.journal.values);
+        calls.retain(|key, _| !observed.is_lost(&key.place));
         let patch = &self.journal.patch;
         let end = JobEnd {
             status: patch.status,
             output: patch.output.as_ref().map(resolve).unwrap_or_default(),
             error: patch.error.clone(),
             skipped: run.was_skipped(),
-            calls: self.watch.calls(&self.journal.values),
+            calls,
         };
-        Ok(Outcome { end, cancelled: self.cancelled, unknown: self.watch.unknown() })
+        Ok(Outcome { end, cancelled: self.cancelled, observed })
     }
 }

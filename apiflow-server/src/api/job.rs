@@ -302,7 +302,7 @@ pub struct Call {
     /// The request: `{method, url, headers, body}`.
     #[schema(value_type = BTreeMap<String, Value>)]
     pub request: Value,
-    /// The reply: `{status, headers, excerpt, size_bytes}`, or `{error}`.
+    /// The reply: `{status, headers, excerpt, size_bytes}`, or `{error}`; empty while none has come.
     #[schema(value_type = BTreeMap<String, Value>)]
     pub reply: Value,
 }

@@ -4,7 +4,7 @@ use apiflow_core::ports::Clock;
 use apiflow_store::{Accounts, RecordError, UserRow};
 
 use super::passwords::Passwords;
-use super::token;
+use super::{people, token};
 use crate::settings::{SettingError, is_local};
 
 /// Why there is no first admin.
@@ -37,6 +37,10 @@ pub async fn ensure(
     }
     if !accounts.users(None, 1).await?.is_empty() {
         return Ok(None);
+    }
+    if people::check_username(login).is_err() {
+        let message = format!("`{login}` is no name: it must have 1 to 64 characters, without a space at its ends");
+        return Err(SettingError { name: "ADMIN_LOGIN", message }.into());
     }
     let made_up =
         given.is_none().then(|| token::generate().trim_start_matches(token::PREFIX).chars().take(24).collect());

@@ -16,6 +16,9 @@ pub(crate) async fn log_in(
     password: String,
     address: Option<IpAddr>,
 ) -> Result<(UserRow, String), Problem> {
+    if username.chars().any(char::is_control) {
+        return Err(Problem::fault("/username", "the username has a control character"));
+    }
     let user = state.accounts.user_named(username).await?;
     check_password(state, username, user.as_ref(), password, address).await?;
     let user = user.ok_or_else(wrong)?;

@@ -79,8 +79,8 @@ pub(crate) async fn add_named_token(
     user: &UserRow,
     new: NewTokenRequest,
 ) -> Result<TokenReply, Problem> {
-    if new.name.trim().is_empty() || new.name.chars().count() > 64 {
-        return Err(Problem::fault("/name", "the name must have 1 to 64 characters"));
+    if new.name.trim().is_empty() || new.name.chars().count() > 64 || new.name.chars().any(char::is_control) {
+        return Err(Problem::fault("/name", "the name must have 1 to 64 characters, none of them a control character"));
     }
     let now = state.clock.now();
     let expires_at = match new.expires_at.as_deref() {
@@ -113,12 +113,13 @@ async fn check_current(state: &AppState, user: &UserRow, given: Option<String>) 
     })
 }
 
-fn check_username(name: &str) -> Result<(), Problem> {
+/// Checks the name of a user.
+pub(crate) fn check_username(name: &str) -> Result<(), Problem> {
     let length = name.chars().count();
     if length == 0 || length > 64 || name.trim() != name || name.chars().any(char::is_control) {
         return Err(Problem::fault(
             "/username",
-            "the username must have 1 to 64 characters, none of them at its ends a space",
+            "the username must have 1 to 64 characters, no control character and no space at its ends",
         ));
     }
     Ok(())

@@ -60,14 +60,22 @@ fn report_dotenv(dotenv: dotenvy::Result<()>) -> Result<(), String> {
     match dotenv {
         Ok(()) => tracing::info!("settings read from .env"),
         Err(error) if error.not_found() => {}
-        Err(dotenvy::Error::LineParse(line, at)) => {
-            // The line may hold a password: only its name is told.
-            let name = line.split('=').next().unwrap_or_default();
-            return Err(format!(".env: the line of `{name}` cannot be read at character {at}"));
+        Err(dotenvy::Error::LineParse(..)) => {
+            // What the error quotes may be a password.
+            let line = std::fs::read_to_string(".env").map_or(0, |text| unreadable_line(&text));
+            return Err(format!(".env: line {line} cannot be read: write NAME=value, with quotes around spaces"));
         }
         Err(_) => return Err(".env cannot be read".to_owned()),
     }
     Ok(())
+}
+
+/// The number of the line at which a file of settings can't be read on, from 1.
+fn unreadable_line(text: &str) -> usize {
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let reads = |count: &usize| dotenvy::from_read_iter(lines[..*count].concat().as_bytes()).all(|line| line.is_ok());
+    // The last readable beginning, for one that ends inside of quotes is not readable either.
+    (0..=lines.len()).rev().find(reads).map_or(1, |count| count + 1)
 }
 
 async fn serve(settings: Settings) -> Result<(), String> {
@@ -87,11 +95,17 @@ async fn serve(settings: Settings) -> Result<(), String> {
     let stores = open(&settings).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let secrets = Arc::new(book(&settings, &stores, &clock)?);
+    if settings.forget_secrets {
+        secrets.forget_sealed().await.map_err(|error| error.to_string())?;
+        tracing::warn!("all stored secrets are removed: set them again");
+    }
+    secrets.check_key().await.map_err(|error| error.to_string())?;
     let runtime = Runtime::new(
         parts(&settings, &stores, &secrets, &clock)?,
         RuntimeSettings {
             concurrency: settings.concurrency,
             max_result_bytes: settings.max_result,
+            max_while_iterations: settings.max_while_iterations,
             ..RuntimeSettings::new(format!("{}-{}", std::process::id(), uuid::Uuid::now_v7()))
         },
     );
@@ -258,4 +272,21 @@ async fn stop_at_signal(stop: CancellationToken) {
     }
     tracing::info!("stopping");
     stop.cancel();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unreadable_line;
+
+    #[test]
+    fn an_unreadable_line_is_told_by_its_number() {
+        for (text, expected) in [
+            ("ADMIN_PASSWORD=my secret pass", 1),
+            ("A=1\n# note\nADMIN_PASSWORD=my secret pass\nB=2\n", 3),
+            ("A=\"first\nsecond\"\nB=x y\n", 3),
+            ("A=1\nB=\"never\nclosed\n", 2),
+        ] {
+            assert_eq!(unreadable_line(text), expected, "{text}");
+        }
+    }
 }

@@ -3,9 +3,8 @@
 use apiflow_core::catalog::Catalog;
 use apiflow_core::ports::{JobBundle, StepRow};
 use apiflow_core::runtime::{TakenOver, taken_over};
-use apiflow_core::validate;
 use axum::http::StatusCode;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{Launch, refuse};
 use crate::api::RerunRequest;
@@ -23,8 +22,7 @@ impl Launch {
         }
         let bundle = JobBundle { kept: std::collections::BTreeMap::new(), ..state.store.load(id).await?.bundle };
         let catalog = Catalog { secrets: Some(state.secrets.names().await?), ..bundle.catalog.clone() };
-        refuse("the workflow", validate::workflow(&bundle.document, &catalog))?;
-        let again = Some(json!([id, asked.from, asked.confirm_unknown]));
+        refuse("the workflow", state.validation.check(bundle.document.clone(), catalog).await?.found)?;
         let steps = all_steps(state, id).await?;
         let from = asked.from.as_deref().map(|step| place(&bundle.document, id, step, &steps)).transpose()?;
         let taken_over = match &from {
@@ -44,7 +42,7 @@ impl Launch {
         // The flow's input is what the preprocessor makes of it, as it was then.
         let preprocess = show::was_preprocessed(state, id).await?;
         let launch = Self::of(row.name, bundle, input);
-        Ok(Self { workflow_id: row.workflow_id, node_id: row.node_id, preprocess, taken_over, again, ..launch })
+        Ok(Self { workflow_id: row.workflow_id, node_id: row.node_id, preprocess, taken_over, ..launch })
     }
 }
 

@@ -15,16 +15,22 @@ const MOST_S: u64 = 300;
 /// How long one look lasts at most: another process may be at work on the job.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// The N of `Prefer: wait=N`.
+/// How long is waited where the caller does not say.
+const DEFAULT: Duration = Duration::from_mins(1);
+
+/// The N of `Prefer: wait=N`; `wait` alone leaves N to the server.
 pub(super) fn preferred(headers: &HeaderMap) -> Result<Option<Duration>, Problem> {
     let lines = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
     let mut preferences = lines.flat_map(|line| line.split([',', ';'])).map(str::trim);
     let Some(wait) = preferences.find_map(|preference| {
-        let (name, value) = preference.split_once('=')?;
+        let (name, value) = preference.split_once('=').unwrap_or((preference, ""));
         name.trim().eq_ignore_ascii_case("wait").then(|| value.trim().trim_matches('"').to_owned())
     }) else {
         return Ok(None);
     };
+    if wait.is_empty() {
+        return Ok(Some(DEFAULT));
+    }
     match wait.parse::<u64>() {
         Ok(seconds) if seconds <= MOST_S => Ok(Some(Duration::from_secs(seconds))),
         _ => Err(Problem::malformed(format!("Prefer: wait={wait} must be whole seconds from 0 to {MOST_S}"))),
@@ -89,6 +95,8 @@ mod tests {
         check(&["respond-async, WAIT = \"300\""], Ok(Some(300)));
         check(&["return=minimal", "wait=0"], Ok(Some(0)));
         check(&["respond-async"], Ok(None));
+        check(&["respond-async, wait"], Ok(Some(60)));
+        check(&["await=5"], Ok(None));
         check(&["wait=301"], Err(()));
         check(&["wait=soon"], Err(()));
         check(&["wait=-1"], Err(()));

@@ -114,7 +114,9 @@ async fn answer(
     let given = if is_form(&headers) {
         form::read(&question(&state, &signed).await?.form, &body)?
     } else {
-        serde_json::from_slice(&body)
+        // Read as a value first: serde would take an array for an object.
+        serde_json::from_slice::<Map<String, Value>>(&body)
+            .and_then(|fields| serde_json::from_value(Value::Object(fields)))
             .map_err(|error| Problem::malformed(format!("the body is not an answer: {error}")))?
     };
     let approver = Approver::Link(&link, given.approver.as_deref());

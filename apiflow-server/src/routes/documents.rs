@@ -35,7 +35,7 @@ pub(super) async fn create(
     body: Value,
 ) -> Result<Response, Problem> {
     let form = forms::read(state, kind, None, body).await?;
-    let saved = save(state, caller, form, Precondition::Absent, true).await?;
+    let saved = save(state, caller, form, Precondition::Absent).await?;
     answer(state, saved, true).await
 }
 
@@ -53,7 +53,7 @@ pub(super) async fn replace(
 ) -> Result<Response, Problem> {
     let must = precondition::of(&*state.documents, kind, id, headers).await?;
     let form = forms::read(state, kind, Some(id), body).await?;
-    let saved = save(state, caller, form, must, true).await?;
+    let saved = save(state, caller, form, must).await?;
     let is_new = saved.version == 1;
     answer(state, saved, is_new).await
 }
@@ -68,8 +68,6 @@ pub(super) async fn change(
 ) -> Result<Response, Problem> {
     let Value::Object(patch) = patch else { return Err(Problem::fault("", "the body must be an object")) };
     let must = precondition::of(&*state.documents, kind, id, headers).await?;
-    // An admin who renames a connector says nothing about where its secrets may go.
-    let trusts = ["base_url", "header", "body", "data"].iter().any(|field| patch.contains_key(*field));
     for _ in 0..PATCH_TRIES {
         let before = saved(&*state.documents, kind, id).await?;
         let version = Precondition::Version(before.version);
@@ -77,7 +75,7 @@ pub(super) async fn change(
             return Err(RecordError::Changed { kind: kind.as_str(), id: id.to_owned(), version: before.version }.into());
         }
         let form = forms::read(state, kind, Some(id), forms::patched(before.body, &patch)).await?;
-        match form.save(state, caller, version, trusts).await? {
+        match form.save(state, caller, version).await? {
             Err(RecordError::Changed { .. }) if must == Precondition::None => {}
             done => return answer(state, done?, false).await,
         }
@@ -97,23 +95,18 @@ pub(super) async fn remove(
 ) -> Result<StatusCode, Problem> {
     let must = precondition::of(&*state.documents, kind, id, headers).await?;
     state.documents.remove(kind, id, must).await?;
+    state.secrets.forget(kind, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn save(
-    state: &AppState,
-    caller: &Caller,
-    form: Form,
-    must: Precondition,
-    trusts: bool,
-) -> Result<Document, Problem> {
-    Ok(form.save(state, caller, must, trusts).await??)
+async fn save(state: &AppState, caller: &Caller, form: Form, must: Precondition) -> Result<Document, Problem> {
+    Ok(form.save(state, caller, must).await??)
 }
 
 async fn answer(state: &AppState, document: Document, is_new: bool) -> Result<Response, Problem> {
     let kind = document.kind;
     let location = format!("{}/{}s/{}", super::API, kind.as_str(), document.id);
-    let etag = format!("\"{}\"", document.version);
+    let etag = precondition::etag(&document);
     let body = reply::body(state, document).await?;
     let etag = [(header::ETAG, etag)];
     if is_new {

@@ -29,6 +29,7 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
 
 /// Which jobs are wanted.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct JobQuery {
     /// How many, from 1 to 500 (default 50).

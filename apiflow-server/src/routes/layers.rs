@@ -6,7 +6,7 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer, ExposeHeaders};
@@ -15,6 +15,7 @@ use tower_http::trace::TraceLayer;
 use tracing::Span;
 
 use super::fallback;
+use crate::problem::Problem;
 use crate::state::AppState;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -45,6 +46,7 @@ pub(super) fn wrap(routes: Router<AppState>, state: &AppState) -> Router<AppStat
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(axum::middleware::from_fn(headers))
         .layer(axum::middleware::from_fn_with_state(state.clone(), crate::metrics::count))
+        .layer(axum::middleware::from_fn(refuse_control))
         .option_layer(cors(&state.settings.cors_origins))
         .layer(CatchPanicLayer::custom(fallback::panicked))
         .layer(DefaultBodyLimit::max(state.settings.body_limit_bytes));
@@ -59,6 +61,20 @@ fn span<B>(request: &axum::http::Request<B>) -> Span {
 
 fn log<B>(response: &axum::http::Response<B>, took: Duration, _span: &Span) {
     tracing::debug!(status = response.status().as_u16(), took_ms = took.as_millis() as u64, "answered");
+}
+
+/// Refuses control characters in paths and queries: nothing has a name with one, and databases do not take them.
+async fn refuse_control(request: Request, next: Next) -> Response {
+    let uri = request.uri();
+    let has_control = |part: &str| percent_encoding::percent_decode_str(part).any(|byte| byte.is_ascii_control());
+    let part = if has_control(uri.path()) {
+        "path"
+    } else if uri.query().is_some_and(has_control) {
+        "query"
+    } else {
+        return next.run(request).await;
+    };
+    Problem::malformed(format!("the {part} has a control character")).into_response()
 }
 
 async fn headers(request: Request, next: Next) -> Response {

@@ -4,6 +4,7 @@ use apiflow_core::openflow::Selection;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
+use serde_json::json;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::api::{Diagnostics, Job, RerunRequest, RunDocumentRequest, RunRequest, RunWorkflowRequest, ValidateRequest};
@@ -42,8 +43,8 @@ async fn run_node(
     headers: HeaderMap,
     JsonBody(body): JsonBody<RunRequest>,
 ) -> Result<Response, Problem> {
-    let launch = Launch::node(&state, &id, body.input).await?;
-    launch::start(&state, &caller, &headers, launch).await
+    let key = launch::key(&state, &caller, &headers, || json!(["node", id, body.input]))?;
+    launch::start(&state, &caller, &headers, key, Launch::node(&state, &id, body.input)).await
 }
 
 /// Runs a saved workflow.
@@ -65,8 +66,10 @@ async fn run_workflow(
     headers: HeaderMap,
     JsonBody(body): JsonBody<RunWorkflowRequest>,
 ) -> Result<Response, Problem> {
-    let launch = Launch::workflow(&state, &id, body.input, body.preprocess).await?;
-    launch::start(&state, &caller, &headers, launch).await
+    let asked = || json!(["workflow", id, body.input, body.preprocess]);
+    let key = launch::key(&state, &caller, &headers, asked)?;
+    let launch = Launch::workflow(&state, &id, body.input, body.preprocess);
+    launch::start(&state, &caller, &headers, key, launch).await
 }
 
 /// Runs a workflow document, or a part of one, without saving it.
@@ -87,9 +90,11 @@ async fn run_document(
     JsonBody(body): JsonBody<RunDocumentRequest>,
 ) -> Result<Response, Problem> {
     let RunDocumentRequest { document, input, preprocess, until, only, mocks } = body;
+    let asked = || json!(["document", document, input, preprocess, until, only, mocks]);
+    let key = launch::key(&state, &caller, &headers, asked)?;
     let selection = Selection { until, only, mocks };
-    let launch = Launch::document(&state, document, selection, input, preprocess).await?;
-    launch::start(&state, &caller, &headers, launch).await
+    let launch = Launch::document(&state, document, selection, input, preprocess);
+    launch::start(&state, &caller, &headers, key, launch).await
 }
 
 /// Runs a job again, whole or from one of its steps on, as a new job with the documents of the old one.
@@ -111,8 +116,9 @@ async fn rerun(
     headers: HeaderMap,
     JsonBody(body): JsonBody<RerunRequest>,
 ) -> Result<Response, Problem> {
-    let launch = Launch::again(&state, &id, body).await?;
-    launch::start(&state, &caller, &headers, launch).await
+    let asked = || json!(["rerun", id, body.from, body.input, body.confirm_unknown]);
+    let key = launch::key(&state, &caller, &headers, asked)?;
+    launch::start(&state, &caller, &headers, key, Launch::again(&state, &id, body)).await
 }
 
 /// Checks a workflow document without saving or running it.

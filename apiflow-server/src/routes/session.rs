@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use axum::Json;
 use axum::extract::{ConnectInfo, State};
-use axum::http::{Extensions, StatusCode};
+use axum::http::{Extensions, HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -26,9 +26,11 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
 async fn log_in(
     State(state): State<AppState>,
     extensions: Extensions,
+    headers: HeaderMap,
     JsonBody(body): JsonBody<Login>,
 ) -> Result<Response, Problem> {
-    let address = extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let peer = extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let address = state.settings.trusted_proxies.caller(peer, &headers);
     let (user, token) = login::log_in(&state, &body.username, body.password, address).await?;
     let cookie = cookie::set(&token, &state.settings.public_url);
     Ok((cookie, Json(LoginReply { token, user: show::user(user) })).into_response())

@@ -1,29 +1,45 @@
-//! Credentials that people write into a connector itself.
+//! Credentials that people write into a connector or node itself.
 
-use apiflow_core::catalog::{Connector, literal_credentials};
+use std::collections::BTreeSet;
+
+use apiflow_core::catalog::LiteralCredential;
+use apiflow_store::DocumentKind;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{SecretBook, host_of};
+use super::{LEAST_BYTES, SecretBook, host_of};
 use crate::auth::token::hex;
 use crate::problem::Problem;
 
-/// Credentials that were taken out of a connector. Has no `Debug`: it holds them.
+/// Credentials that were taken out of a declaration. Has no `Debug`: it holds them.
 pub(crate) struct Literals {
     host: String,
     values: Vec<(String, String)>,
 }
 
-/// Takes the literal credentials out of a connector; `body` is its JSON, whose headers then name generated secrets.
-pub(crate) fn take_literals(connector: &Connector, body: &mut Value) -> Result<Literals, Problem> {
-    let host = host_of(&connector.base_url)
+/// Takes literal credentials out of the declaration of `kind` and `id`; `body` is its JSON, whose texts then name
+/// generated secrets. They may go to the host of `base_url`.
+pub(crate) fn take_literals(
+    (kind, id): (DocumentKind, &str),
+    base_url: &str,
+    found: Vec<LiteralCredential>,
+    body: &mut Value,
+) -> Result<Literals, Problem> {
+    let host = host_of(base_url)
         .ok_or_else(|| Problem::fault("/base_url", "base_url must be an absolute http or https URL"))?;
     let mut values = Vec::new();
-    for literal in literal_credentials(connector) {
-        let name = name(&connector.id, &literal.pointer);
+    for literal in found {
+        if literal.value.len() < LEAST_BYTES {
+            let message = format!(
+                "this credential has fewer than {LEAST_BYTES} bytes, too few to be told from other texts and kept out \
+                 of replies; use a longer one"
+            );
+            return Err(Problem::fault(literal.pointer, message));
+        }
+        let name = name(kind, id, &literal.pointer);
         let place = body
             .pointer_mut(&literal.pointer)
-            .ok_or_else(|| Problem::internal(format!("no header at {}", literal.pointer)))?;
+            .ok_or_else(|| Problem::internal(format!("no text at {}", literal.pointer)))?;
         *place = Value::String(format!("{}${name}", literal.prefix));
         values.push((name, literal.value));
     }
@@ -31,7 +47,12 @@ pub(crate) fn take_literals(connector: &Connector, body: &mut Value) -> Result<L
 }
 
 impl Literals {
-    /// Keeps the credentials as secrets that may go to the connector's host alone.
+    /// The names of the generated secrets.
+    pub(crate) fn names(&self) -> BTreeSet<String> {
+        self.values.iter().map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Keeps the credentials as secrets that may go to their host alone.
     pub(crate) async fn keep(self, book: &SecretBook) -> Result<(), Problem> {
         for (name, value) in self.values {
             book.keep_literal(&name, &value, self.host.clone()).await?;
@@ -40,16 +61,16 @@ impl Literals {
     }
 }
 
-/// The generated secret of a header: the same for the same connector and header, so that writing it again replaces
+/// The generated secret of a place: the same for the same declaration and place, so that writing it again replaces
 /// it; the hash keeps it apart from names that people choose.
-fn name(connector: &str, pointer: &str) -> String {
-    let header = pointer.rsplit('/').next().unwrap_or_default();
+fn name(kind: DocumentKind, id: &str, pointer: &str) -> String {
+    let key = pointer.rsplit('/').next().unwrap_or_default();
     let plain = |text: &str| -> String {
         let letters = text.chars().take(40);
         letters.map(|letter| if letter.is_ascii_alphanumeric() { letter.to_ascii_uppercase() } else { '_' }).collect()
     };
-    let digest = hex(&Sha256::digest(format!("{connector}\n{pointer}").as_bytes()));
-    format!("CONNECTOR_{}_{}_{}", plain(connector), plain(header), digest[..8].to_uppercase())
+    let digest = hex(&Sha256::digest(format!("{id}\n{pointer}").as_bytes()));
+    format!("{}_{}_{}_{}", plain(kind.as_str()), plain(id), plain(key), digest[..8].to_uppercase())
 }
 
 #[cfg(test)]
@@ -58,6 +79,7 @@ mod tests {
 
     #[test]
     fn names_are_stable_and_apart() {
+        let name = |id, pointer| name(DocumentKind::Connector, id, pointer);
         let first = name("replicate", "/header/Authorization");
         assert_eq!(first, name("replicate", "/header/Authorization"));
         assert!(first.starts_with("CONNECTOR_REPLICATE_AUTHORIZATION_"), "{first}");

@@ -25,7 +25,11 @@ pub(super) fn parse_all(hosts: Vec<String>) -> Result<Vec<String>, Problem> {
         .filter(|(_, host)| !is_host(host))
         .map(|(index, host)| Fault {
             pointer: format!("/hosts/{index}"),
-            message: format!("`{host}` is no host; write `api.example.com` or `localhost:8188`"),
+            message: if host.contains('*') {
+                format!("`{host}` names no single host: list each host that the secret may be sent to")
+            } else {
+                format!("`{host}` is no host; write `api.example.com` or `localhost:8188`")
+            },
             code: None,
             help: None,
         })
@@ -40,7 +44,11 @@ fn is_host(text: &str) -> bool {
     let parsed: Result<Uri, _> = format!("http://{text}/").parse();
     parsed.is_ok_and(|uri| {
         let plain = uri.authority().is_some_and(|authority| authority.as_str() == text && !text.contains('@'));
-        plain && uri.host().is_some_and(|host| !host.is_empty()) && !text.ends_with(':')
+        let is_name = |host: &str| {
+            let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+            !host.is_empty() && (host.starts_with('[') || host.bytes().all(is_letter))
+        };
+        plain && uri.host().is_some_and(is_name) && !text.ends_with(':')
     })
 }
 
@@ -74,9 +82,12 @@ mod tests {
             ("user@api.example.com", false),
             ("", false),
             ("a:", false),
-            ("*", true),
+            ("*", false),
+            ("*.example.com", false),
+            ("a.example,b.example", false),
+            ("a_b.example", true),
         ] {
-            assert_eq!(is_host(text), fine || text == "*" && is_host("*"), "{text}");
+            assert_eq!(is_host(text), fine, "{text}");
         }
     }
 }

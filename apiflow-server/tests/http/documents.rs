@@ -122,9 +122,28 @@ async fn if_match_guards_against_overwriting() {
     talk.say("DELETE", "/workflows/flow", &[("if-match", "\"9\"")], None).await;
     talk.say("PUT", "/nodes/say", &[("if-none-match", "*")], Some(node())).await;
     talk.say("PUT", "/nodes/new", &[("if-match", "*")], Some(node())).await;
-    talk.say("DELETE", "/workflows/flow", &[("if-match", "W/\"7\", \"1\"")], None).await;
+    let tags = format!("W/\"7\", {}", talk.raw("GET", "/workflows/flow", &[], None).await.header("etag"));
+    let gone = talk.raw("DELETE", "/workflows/flow", &[("if-match", &tags)], None).await;
+    assert_eq!(gone.status, StatusCode::NO_CONTENT, "{}", gone.text);
     assert_eq!(talk.raw("GET", "/nodes/say", &[], None).await.string("/name"), "First");
     settle!(talk);
+}
+
+#[tokio::test]
+async fn a_document_made_anew_does_not_have_the_old_ones_tag() {
+    let talk = furnished().await;
+    let old = talk.raw("GET", "/workflows/flow", &[], None).await.header("etag");
+    assert_eq!(talk.raw("DELETE", "/workflows/flow", &[], None).await.status, StatusCode::NO_CONTENT);
+    // Moments are kept in milliseconds.
+    tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    let create = [("if-none-match", "*")];
+    let made = talk.raw("PUT", "/workflows/flow", &create, Some(workflow("node/say"))).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
+    assert_ne!(made.header("etag"), old);
+    for headers in [[("if-match", old.as_str())], create] {
+        let refused = talk.raw("PUT", "/workflows/flow", &headers, Some(workflow("node/say"))).await;
+        assert_eq!(refused.status, StatusCode::PRECONDITION_FAILED, "{}", refused.text);
+    }
 }
 
 #[tokio::test]

@@ -11,6 +11,9 @@ async fn every_refusal_is_a_problem() {
     let mut talk = Talk::admin().await;
     talk.get("/nothing").await;
     talk.get("!/api").await;
+    talk.get("!/api/").await;
+    talk.get("/jobs?statuss=failed").await;
+    talk.get("/nodes?page=2").await;
     talk.say("DELETE", "/connectors", &[], None).await;
     talk.say("POST", "!/healthz", &[], Some(json!({}))).await;
     talk.say("POST", "!/some/page", &[], Some(json!({}))).await;
@@ -20,6 +23,77 @@ async fn every_refusal_is_a_problem() {
     talk.get("/jobs/%ff").await;
     talk.get("!/_app/immutable/old.js").await;
     settle!(talk);
+}
+
+#[tokio::test]
+async fn an_array_is_no_object() {
+    let talk = Talk::admin().await;
+    for (path, body) in [
+        ("/login", json!(["admin", "admin"])),
+        ("/users", json!(["arr", "password1", null, null])),
+        ("/workflows/run", json!([{"value": {"modules": []}}, {}])),
+        ("/workflows/validate", json!([1])),
+        ("/workflow/x/run", json!([{}])),
+        ("/user/tokens", json!(["name"])),
+    ] {
+        let reply = talk.raw("POST", path, &[], Some(body)).await;
+        assert_eq!(reply.status, StatusCode::UNPROCESSABLE_ENTITY, "{path}: {}", reply.text);
+        assert_eq!(reply.string("/detail"), "the body must be an object", "{path}");
+    }
+}
+
+async fn refuses_control_characters(talk: Talk) {
+    for path in [
+        "/jobs?workflow_id=a%00b",
+        "/jobs?cursor=a%00b",
+        "/jobs?cursor=AGE",
+        "/connectors?cursor=AGE",
+        "/users?cursor=AGE",
+        "/connectors/a%00b",
+        "/jobs/a%00b",
+        "/jobs/a%00b/events",
+        "/user/a%00b",
+        "/workflow/a%00/jobs",
+        "/approve/a%0ab",
+    ] {
+        let reply = talk.raw("GET", path, &[], None).await;
+        assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{path}: {}", reply.text);
+        assert_eq!(reply.string("/code"), "malformed", "{path}");
+    }
+    let document = |summary: &str, id: &str| json!({"summary": summary, "value": {"modules": [{"id": id, "value": {"type": "identity"}}]}});
+    let connector = |name: &str| json!({"name": name, "base_url": "https://c.example"});
+    for (path, body) in [
+        ("/login", json!({"username": "a\u{0}", "password": "x"})),
+        ("/users", json!({"username": "a\u{0}", "password": "correct horse"})),
+        ("/user/tokens", json!({"name": "a\u{0}"})),
+        ("/connectors", connector("a\u{0}")),
+        ("/connectors", json!({"id": "a\u{0}", "name": "A", "base_url": "https://c.example"})),
+        ("/workflows", json!({"name": "a\u{0}", "nodes": document("s", "a")})),
+        ("/workflows", json!({"name": "a", "nodes": document("s", "a\u{0}")})),
+        ("/workflows/run", json!({"document": document("a\u{0}", "a")})),
+        ("/workflows/run", json!({"document": document("s", "a\u{0}")})),
+    ] {
+        let reply = talk.raw("POST", path, &[], Some(body)).await;
+        assert_eq!(reply.status, StatusCode::UNPROCESSABLE_ENTITY, "{path}: {}", reply.text);
+    }
+    // In a value they are data like any other.
+    talk.work();
+    let body = json!({"document": document("s\n", "a"), "input": {"text": "a\u{0}b"}});
+    let reply = talk.raw("POST", "/workflows/run", &[("prefer", "wait=30")], Some(body)).await;
+    assert_eq!(reply.json()["output"], json!({"text": "a\u{0}b"}), "{}", reply.text);
+    talk.stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn control_characters_are_refused_where_names_are_meant() {
+    refuses_control_characters(Talk::admin().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn control_characters_are_refused_on_postgres_too() {
+    if let Some(talk) = Talk::on_postgres().await {
+        refuses_control_characters(talk).await;
+    }
 }
 
 #[tokio::test]

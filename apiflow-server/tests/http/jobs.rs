@@ -53,6 +53,7 @@ fn step(ordinal: u64, name: &str) -> StepRow {
         progress: Some(0.5),
         provider_id: Some("p1".to_owned()),
         retry_at: None,
+        approval: None,
     }
 }
 
@@ -91,6 +92,7 @@ async fn turn(talk: &Talk, job: &str, steps: u64, status: JobStatus) {
             finished_at: status.is_final().then_some(AT.plus_ms(60_000)),
             output: None,
             error: failed.then(|| json!({"name": "http", "message": "no", "step_id": "first"})),
+            erase_at: None,
         },
         lease: LeaseChange::Release { wake_at: None },
     };

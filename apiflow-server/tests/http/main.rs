@@ -3,11 +3,14 @@
 //! A test holds a talk with the server; its transcript, with ids, times and tokens replaced, is the snapshot.
 
 mod accounts;
+mod again;
+mod approvals;
 mod cookies;
 mod documents;
 mod founding;
 mod frame;
 mod jobs;
+mod parts;
 mod provider;
 mod runs;
 mod secrets;

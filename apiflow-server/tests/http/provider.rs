@@ -1,5 +1,6 @@
 //! A provider on this machine that says what it was asked.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::extract::State;
@@ -18,6 +19,8 @@ pub(crate) struct Provider {
     pub(crate) called: Arc<Notify>,
     /// Lets a call of `endless` go that waits.
     pub(crate) release: Arc<Notify>,
+    /// Whether `moody` succeeds.
+    pub(crate) mended: Arc<AtomicBool>,
 }
 
 impl Provider {
@@ -29,6 +32,7 @@ impl Provider {
             .route("/v1/say", post(say))
             .route("/v1/broken", post(broken))
             .route("/v1/endless", post(endless))
+            .route("/v1/moody", post(moody))
             .with_state(provider.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         provider
@@ -68,4 +72,12 @@ async fn endless(State(provider): State<Provider>, headers: HeaderMap, Json(body
     provider.note(&headers, &body);
     provider.release.notified().await;
     Json(json!({"text": "at last"}))
+}
+
+async fn moody(state: State<Provider>, headers: HeaderMap, body: Json<Value>) -> Result<Json<Value>, StatusCode> {
+    if state.mended.load(Ordering::Relaxed) {
+        return Ok(say(state, headers, body).await);
+    }
+    state.note(&headers, &body);
+    Err(StatusCode::BAD_REQUEST)
 }

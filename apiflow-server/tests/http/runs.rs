@@ -11,7 +11,7 @@ use crate::talk::{Reply, Talk, settle};
 const CANARY: &str = "r8_canary_of_the_provider";
 
 /// A server with workers, a connector with a secret, a node per path of the provider and a workflow of two steps.
-async fn furnished() -> (Talk, Provider) {
+pub(crate) async fn furnished() -> (Talk, Provider) {
     let provider = Provider::start().await;
     let mut talk = Talk::admin().await;
     talk.know(&format!("127.0.0.1:{}", provider.port), "127.0.0.1:<port>");
@@ -36,6 +36,7 @@ async fn furnished() -> (Talk, Provider) {
         ("/nodes/say", node("say")),
         ("/nodes/broken", node("broken")),
         ("/nodes/endless", node("endless")),
+        ("/nodes/moody", node("moody")),
         ("/workflows/twice", workflow),
     ] {
         let reply = talk.raw("PUT", path, &[], Some(body)).await;
@@ -49,7 +50,7 @@ async fn run(talk: &mut Talk, path: &str, input: Value) -> Reply {
 }
 
 /// Follows a job to its end and gives the stream's text.
-async fn follow(talk: &Talk, job: &str) -> String {
+pub(crate) async fn follow(talk: &Talk, job: &str) -> String {
     let path = format!("/jobs/{job}/events");
     let stream = tokio::time::timeout(Duration::from_secs(30), talk.raw("GET", &path, &[], None)).await;
     stream.expect("the stream ends with the job").text
@@ -137,6 +138,28 @@ async fn a_repeated_request_finds_the_first_job() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_repetition_is_known_whatever_became_of_the_workflow() {
+    let (talk, provider) = furnished().await;
+    let ask = async |body: &str| {
+        let headers = [("idempotency-key", "k1"), ("prefer", "wait=30")];
+        talk.raw("POST", "/workflow/twice/run", &headers, Some(Value::from(body))).await
+    };
+    let first = ask(r#"{"input": {"a": 1, "b": {"c": 2, "d": 3}}}"#).await;
+    assert_eq!(first.status, StatusCode::OK, "{}", first.text);
+    let mut nodes = talk.raw("GET", "/workflows/twice", &[], None).await.json()["nodes"].take();
+    nodes["schema"]["properties"]["text"]["default"] = Value::from("another");
+    let edited = talk.raw("PATCH", "/workflows/twice", &[], Some(json!({"nodes": nodes}))).await;
+    assert_eq!(edited.status, StatusCode::OK, "{}", edited.text);
+    let reordered = r#"{"preprocess": false, "input": {"b": {"d": 3, "c": 2}, "a": 1}}"#;
+    assert_eq!(ask(reordered).await.string("/id"), first.string("/id"));
+    assert_eq!(talk.raw("DELETE", "/workflows/twice", &[], None).await.status, StatusCode::NO_CONTENT);
+    let again = ask(reordered).await;
+    assert_eq!((again.status, again.string("/id")), (StatusCode::OK, first.string("/id")), "{}", again.text);
+    assert_eq!(ask(r#"{"input": {"a": 2}}"#).await.string("/code"), "idempotency_key_reused");
+    assert_eq!(provider.calls().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn waiting_ends_with_the_early_step() {
     let (talk, _provider) = furnished().await;
     let mut document = talk.raw("GET", "/workflows/twice", &[], None).await.json()["nodes"].clone();
@@ -145,7 +168,7 @@ async fn waiting_ends_with_the_early_step() {
     let run = json!({"document": document});
     let job = talk.raw("POST", "/workflows/run", &[("prefer", "wait=30")], Some(run)).await;
     assert_eq!((job.status, job.string("/status")), (StatusCode::OK, "running".to_owned()), "{}", job.text);
-    assert_eq!(job.json()["steps"][0]["output"], json!({"text": "hello!"}));
+    assert_eq!(job.json()["output"], json!({"text": "hello!"}), "the answer that was waited for");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,11 @@
 //! Provider keys: who sets them, where they may go, and that they never come back.
 
-use apiflow_core::ports::Secrets as _;
+use std::sync::Arc;
+
+use apiflow_core::ports::{Clock, Secrets as _};
+use apiflow_core::runtime::clock::SystemClock;
+use apiflow_core::runtime::secrets::EnvSecrets;
+use apiflow_server::secrets::{Sealer, SecretBook};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
@@ -19,9 +24,10 @@ async fn admins_set_secrets_and_everybody_sees_their_names() {
     let mut talk = Talk::admin().await;
     talk.put("/secrets/MY_KEY", json!({"value": "canary-1", "hosts": ["API.example.com", "localhost:8188"]})).await;
     talk.put("/secrets/1BAD", json!({"value": "x"})).await;
-    talk.put("/secrets/EMPTY", json!({"value": ""})).await;
-    talk.put("/secrets/ODD", json!({"value": "x", "hosts": ["https://a.example/v1", "a.example"]})).await;
-    talk.put("/secrets/ODD", json!({"value": "x", "host": "a.example"})).await;
+    talk.put("/secrets/SHORT", json!({"value": "short_1"})).await;
+    talk.put("/secrets/ODD", json!({"value": "long enough", "hosts": ["https://a.example/v1", "a.example", "*"]}))
+        .await;
+    talk.put("/secrets/ODD", json!({"value": "long enough", "host": "a.example"})).await;
     talk.delete("/secrets/ENV_KEY").await;
     talk.delete("/secrets/NOBODY").await;
     talk.as_new_user("ann").await;
@@ -57,9 +63,107 @@ async fn an_admins_connector_says_where_a_secret_may_go() {
     talk.get("/secrets").await;
 
     talk.log_in("admin", "admin").await;
+    let moved = talk.raw("GET", "/connectors/good", &[], None).await.json();
+    talk.raw("PUT", "/connectors/good", &[], Some(moved)).await;
+    let expected = Ok(vec!["good.example:443".to_owned()]);
+    assert_eq!(hosts(&talk, "MY_KEY").await, expected, "saving what another changed is no word on it");
     talk.raw("PUT", "/secrets/MY_KEY", &[], Some(json!({"value": "canary-1", "hosts": ["only.example"]}))).await;
     assert_eq!(hosts(&talk, "MY_KEY").await, Ok(vec!["only.example".to_owned()]));
     settle!(talk);
+}
+
+#[tokio::test]
+async fn hosts_go_with_the_connector_that_gave_them() {
+    let talk = Talk::admin().await;
+    let key = |host: &str| connector("c", host, "Bearer $MY_KEY");
+    let given = |hosts: &[&str]| Ok(hosts.iter().map(|host| format!("{host}:443")).collect::<Vec<_>>());
+    talk.raw("PUT", "/secrets/MY_KEY", &[], Some(json!({"value": "canary-1"}))).await;
+    talk.raw("PUT", "/connectors/c", &[], Some(key("c.example"))).await;
+    talk.raw("PUT", "/connectors/d", &[], Some(connector("d", "d.example", "$MY_KEY"))).await;
+    assert_eq!(hosts(&talk, "MY_KEY").await, given(&["c.example", "d.example"]));
+    talk.raw("PUT", "/connectors/c", &[], Some(key("moved.example"))).await;
+    assert_eq!(hosts(&talk, "MY_KEY").await, given(&["d.example", "moved.example"]));
+    talk.raw("PATCH", "/connectors/c", &[], Some(json!({"name": "C"}))).await;
+    assert_eq!(hosts(&talk, "MY_KEY").await, given(&["d.example", "moved.example"]));
+    talk.raw("PATCH", "/connectors/c", &[], Some(json!({"header": {}}))).await;
+    assert_eq!(hosts(&talk, "MY_KEY").await, given(&["d.example"]));
+    let gone = talk.raw("DELETE", "/connectors/d", &[], None).await;
+    assert_eq!(gone.status, StatusCode::NO_CONTENT);
+    assert!(hosts(&talk, "MY_KEY").await.is_err());
+}
+
+#[tokio::test]
+async fn generated_secrets_go_with_what_they_were_taken_from() {
+    let talk = Talk::admin().await;
+    let literal = connector("c", "c.example", "Bearer canary-literal-1234");
+    talk.raw("PUT", "/connectors/c", &[], Some(literal.clone())).await;
+    let node = json!({"id": "n", "name": "N", "connector_id": "c", "data": {"query": {"api_key": "canary-of-a-node"}}});
+    talk.raw("PUT", "/nodes/n", &[], Some(node)).await;
+    let names = async || {
+        let list = talk.raw("GET", "/secrets", &[], None).await.json();
+        let items = list["items"].as_array().expect("a list").iter();
+        let names = items.filter_map(|item| item["name"].as_str()).filter(|name| !name.ends_with("_KEY"));
+        names.map(|name| name.split('_').next().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(names().await, ["CONNECTOR", "NODE"]);
+    // Naming the generated secret keeps it.
+    let read = talk.raw("GET", "/nodes/n", &[], None).await.json();
+    talk.raw("PUT", "/nodes/n", &[], Some(read)).await;
+    assert_eq!(names().await, ["CONNECTOR", "NODE"]);
+    talk.raw("PATCH", "/connectors/c", &[], Some(json!({"header": {"Authorization": "Bearer $MY_KEY"}}))).await;
+    assert_eq!(names().await, ["NODE"]);
+    assert_eq!(talk.raw("DELETE", "/nodes/n", &[], None).await.status, StatusCode::NO_CONTENT);
+    assert!(names().await.is_empty());
+    talk.raw("PUT", "/connectors/c", &[], Some(literal)).await;
+    assert_eq!(names().await, ["CONNECTOR"]);
+    assert_eq!(talk.raw("DELETE", "/connectors/c", &[], None).await.status, StatusCode::NO_CONTENT);
+    assert!(names().await.is_empty());
+}
+
+#[tokio::test]
+async fn literals_of_nodes_and_queries_become_secrets_too() {
+    let mut talk = Talk::admin().await;
+    let plain = json!({"id": "c", "name": "C", "base_url": "https://c.example/v1",
+        "data": {"query": {"key": "canary-of-a-query", "q": "canary"}}});
+    let made = talk.raw("POST", "/connectors", &[], Some(plain)).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
+    talk.as_new_user("ann").await;
+    let node = |key: &str| {
+        json!({"id": "n", "name": "N", "connector_id": "c", "data": {"header": {"Authorization": key},
+            "query": {"api_key": "canary-of-a-node-2"}}})
+    };
+    let made = talk.raw("PUT", "/nodes/n", &[], Some(node("Bearer canary-of-a-node-1"))).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
+    talk.get("/connectors/c").await;
+    talk.get("/nodes/n").await;
+    talk.get("/secrets").await;
+    talk.put("/nodes/n", node("Bearer tiny")).await;
+    settle!(talk);
+    assert!(!talk.is_on_disk("canary-of"));
+    let name = made.string("/data/header/Authorization").trim_start_matches("Bearer $").to_owned();
+    let secret = talk.secrets.get(&name).await.expect("it can be read").expect("it is there");
+    assert_eq!(
+        (secret.value.as_str(), secret.hosts.as_slice()),
+        ("canary-of-a-node-1", &["c.example:443".to_owned()][..])
+    );
+}
+
+#[tokio::test]
+async fn another_key_is_told_before_anything_fails() {
+    let talk = Talk::admin().await;
+    talk.raw("PUT", "/secrets/MY_KEY", &[], Some(json!({"value": "canary-1"}))).await;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let book = |key: u8| {
+        let none = EnvSecrets::from_list("", |_| None).expect("an empty list");
+        SecretBook::new(talk.stores.accounts.clone(), none, Sealer::new(&[key; 32]), clock.clone())
+    };
+    let says = async |key: u8| book(key).check_key().await.map_err(|error| error.to_string());
+    assert!(says(2).await.is_err_and(|error| error.contains("sealed with another key")), "a secret tells it");
+    assert_eq!(says(1).await, Ok(()));
+    talk.raw("DELETE", "/secrets/MY_KEY", &[], None).await;
+    assert!(says(2).await.is_err_and(|error| error.contains("--forget-secrets")), "the sample tells it");
+    book(2).forget_sealed().await.expect("all can be removed");
+    assert_eq!((says(2).await, says(1).await.is_err()), (Ok(()), true));
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
 use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
@@ -78,8 +79,29 @@ impl Talk {
     }
 
     pub(crate) async fn with(settings: WebSettings, from_env: &str) -> Self {
+        Self::on(None, settings, from_env).await
+    }
+
+    /// The same with its own schema in the Postgres under test; `None` where the tests go without one.
+    pub(crate) async fn on_postgres() -> Option<Self> {
+        let Ok(url) = std::env::var("APIFLOW_TEST_POSTGRES") else {
+            let skipped = std::env::var("APIFLOW_SKIP_POSTGRES").is_ok_and(|skip| skip == "1");
+            assert!(skipped, "there is no Postgres to test on: `cargo xtask test` starts one");
+            return None;
+        };
+        let schema = format!("apiflow_http_{}", uuid::Uuid::now_v7().simple());
+        let mut connection = PgConnection::connect(&url).await.expect("the test database is reached");
+        connection.execute(AssertSqlSafe(format!("CREATE SCHEMA {schema}"))).await.expect("a schema is made");
+        let mark = if url.contains('?') { '&' } else { '?' };
+        let url = format!("{url}{mark}options=-c%20search_path%3D{schema}");
+        let mut talk = Self::on(Some(url), WebSettings::default(), "").await;
+        talk.log_in("admin", "admin").await;
+        Some(talk)
+    }
+
+    async fn on(database: Option<String>, settings: WebSettings, from_env: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let url = format!("sqlite:{}", folder.path().join("apiflow.db").display());
+        let url = database.unwrap_or_else(|| format!("sqlite:{}", folder.path().join("apiflow.db").display()));
         let stores = apiflow_store::open(&url).await.expect("the database opens");
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let lookup = |name: &str| Some(format!("canary-of-{name}"));
@@ -279,18 +301,28 @@ fn redacted(text: &str) -> String {
         written.push_str(&rest[..at]);
         let end = rest[at..].find(|letter| !is_part(letter)).map_or(rest.len(), |length| at + length);
         let word = &rest[at..end];
-        written.push_str(if is_uuid(word) {
-            "<uuid>"
-        } else if is_time(word) {
-            "<time>"
-        } else if word.starts_with("af_") && word.len() == 46 {
-            "<token>"
+        if let Some(version) = version_of_tag(word) {
+            written.push_str("<made>-");
+            written.push_str(version);
         } else {
-            word
-        });
+            written.push_str(kind_of(word).unwrap_or(word));
+        }
         rest = &rest[end..];
     }
     written + rest
+}
+
+/// What a word is that differs at each run.
+fn kind_of(word: &str) -> Option<&'static str> {
+    if is_uuid(word) {
+        Some("<uuid>")
+    } else if is_time(word) {
+        Some("<time>")
+    } else if word.starts_with("af_") && word.len() == 46 {
+        Some("<token>")
+    } else {
+        None
+    }
 }
 
 fn is_uuid(word: &str) -> bool {
@@ -299,6 +331,13 @@ fn is_uuid(word: &str) -> bool {
             8 | 13 | 18 | 23 => byte == b'-',
             _ => byte.is_ascii_hexdigit(),
         })
+}
+
+/// The version in an ETag, which begins with the moment that the document was made.
+fn version_of_tag(word: &str) -> Option<&str> {
+    let (made, version) = word.split_once('-')?;
+    let is_moment = made.len() == 11 && made.bytes().all(|byte| byte.is_ascii_hexdigit());
+    (is_moment && version.bytes().all(|byte| byte.is_ascii_digit())).then_some(version)
 }
 
 fn is_time(word: &str) -> bool {

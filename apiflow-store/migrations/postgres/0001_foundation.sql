@@ -16,9 +16,15 @@ CREATE TABLE jobs (
     finished_at BIGINT,
     output TEXT,
     error TEXT,
+    -- When something of a job that has ended is to be erased.
+    erase_at BIGINT,
+    -- When that may be taken: `erase_at`, or the end of the lease of whoever took it.
+    erase_ready_at BIGINT,
     last_seq BIGINT NOT NULL,
     -- Raised by each claim and commit.
     version BIGINT NOT NULL DEFAULT 0,
+    -- Claims since the last commit: many where workers die of it.
+    tries BIGINT NOT NULL DEFAULT 0,
     -- When it may be claimed: its wake-up, or the end of its lease; nothing while it waits for its slot.
     due_at BIGINT,
     -- The worker that holds the lease.
@@ -29,6 +35,7 @@ CREATE TABLE jobs (
 ) WITH (fillfactor = 70);
 
 CREATE INDEX jobs_due ON jobs (priority, due_at, id) WHERE due_at IS NOT NULL;
+CREATE INDEX jobs_erase ON jobs (erase_ready_at, id) WHERE erase_ready_at IS NOT NULL;
 CREATE INDEX jobs_status ON jobs (status, id);
 CREATE INDEX jobs_workflow ON jobs (workflow_id, id) WHERE workflow_id IS NOT NULL;
 CREATE INDEX jobs_node ON jobs (node_id, id) WHERE node_id IS NOT NULL;
@@ -90,6 +97,17 @@ CREATE TABLE job_calls (
 );
 
 CREATE INDEX job_calls_step ON job_calls (job_id, step, id);
+
+-- Whose a provider's work is: no two attempts follow the same.
+CREATE TABLE provider_operations (
+    provider TEXT COLLATE "C" NOT NULL,
+    provider_id TEXT COLLATE "C" NOT NULL,
+    job_id TEXT COLLATE "C" NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+    effect BIGINT NOT NULL,
+    PRIMARY KEY (provider, provider_id)
+);
+
+CREATE INDEX provider_operations_job ON provider_operations (job_id);
 
 CREATE TABLE job_polls (
     job_id TEXT COLLATE "C" NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,

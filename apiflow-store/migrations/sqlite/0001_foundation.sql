@@ -15,9 +15,15 @@ CREATE TABLE jobs (
     finished_at INTEGER,
     output TEXT,
     error TEXT,
+    -- When something of a job that has ended is to be erased.
+    erase_at INTEGER,
+    -- When that may be taken: `erase_at`, or the end of the lease of whoever took it.
+    erase_ready_at INTEGER,
     last_seq INTEGER NOT NULL,
     -- Raised by each claim and commit.
     version INTEGER NOT NULL DEFAULT 0,
+    -- Claims since the last commit: many where workers die of it.
+    tries INTEGER NOT NULL DEFAULT 0,
     -- When it may be claimed: its wake-up, or the end of its lease; nothing while it waits for its slot.
     due_at INTEGER,
     -- The worker that holds the lease.
@@ -27,6 +33,7 @@ CREATE TABLE jobs (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX jobs_due ON jobs (priority, due_at, id) WHERE due_at IS NOT NULL;
+CREATE INDEX jobs_erase ON jobs (erase_ready_at, id) WHERE erase_ready_at IS NOT NULL;
 CREATE INDEX jobs_status ON jobs (status, id);
 CREATE INDEX jobs_workflow ON jobs (workflow_id, id) WHERE workflow_id IS NOT NULL;
 CREATE INDEX jobs_node ON jobs (node_id, id) WHERE node_id IS NOT NULL;
@@ -88,6 +95,17 @@ CREATE TABLE job_calls (
 ) STRICT;
 
 CREATE INDEX job_calls_step ON job_calls (job_id, step, id);
+
+-- Whose a provider's work is: no two attempts follow the same.
+CREATE TABLE provider_operations (
+    provider TEXT NOT NULL,
+    provider_id TEXT NOT NULL,
+    job_id TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+    effect INTEGER NOT NULL,
+    PRIMARY KEY (provider, provider_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX provider_operations_job ON provider_operations (job_id);
 
 CREATE TABLE job_polls (
     job_id TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,

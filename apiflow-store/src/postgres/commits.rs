@@ -21,16 +21,19 @@ const TRIES: u32 = 5;
 /// The guard decides on the newest row (a row that another transaction changes meanwhile is looked at again), and all
 /// other parts ask whether the guard took their job.
 const COMMIT: &str = concat!(
-    "WITH asked AS (SELECT turn.*, (SELECT COUNT(*) FROM unnest($15::text[], $16::bigint[]) AS message (job, id) \
+    "WITH asked AS (SELECT turn.*, (SELECT COUNT(*) FROM unnest($16::text[], $17::bigint[]) AS message (job, id) \
          JOIN job_inbox ON job_inbox.id = message.id AND job_inbox.job_id = message.job AND NOT job_inbox.taken \
          WHERE message.job = turn.job) AS messages \
-     FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::integer[], $6::bigint[], $7::bigint[], $8::bigint[], \
-         $9::text[], $10::text[], $11::bigint[], $12::boolean[], $13::boolean[], $14::bigint[]) \
-         AS turn (job, version, at, status, priority, retry_count, started_at, finished_at, output, error, last_seq, ended, \
-         released, wake_at)), \
-     owned AS (UPDATE jobs SET version = jobs.version + 1, updated_at = asked.at, status = asked.status, \
-         priority = asked.priority, retry_count = asked.retry_count, started_at = asked.started_at, finished_at = asked.finished_at, \
-         output = asked.output, error = asked.error, last_seq = greatest(jobs.last_seq, asked.last_seq), \
+     FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::integer[], $6::bigint[], $7::bigint[], \
+         $8::bigint[], $9::text[], $10::text[], $11::bigint[], $12::boolean[], $13::boolean[], \
+         $14::bigint[], $15::bigint[]) \
+         AS turn (job, version, at, status, priority, retry_count, started_at, finished_at, output, error, last_seq, \
+         ended, released, wake_at, erase_at)), \
+     owned AS (UPDATE jobs SET version = jobs.version + 1, tries = 0, updated_at = asked.at, status = asked.status, \
+         priority = asked.priority, retry_count = asked.retry_count, started_at = asked.started_at, \
+         finished_at = asked.finished_at, output = asked.output, error = asked.error, erase_at = asked.erase_at, \
+         erase_ready_at = CASE WHEN asked.ended THEN asked.erase_at END, \
+         last_seq = greatest(jobs.last_seq, asked.last_seq), \
          inbox_open = jobs.inbox_open - asked.messages, \
          owner = CASE WHEN asked.ended OR asked.released THEN NULL ELSE jobs.owner END, \
          due_at = CASE WHEN asked.ended THEN NULL WHEN NOT asked.released THEN jobs.due_at \
@@ -39,37 +42,38 @@ const COMMIT: &str = concat!(
     " ELSE asked.wake_at END \
          FROM asked WHERE jobs.id = asked.job AND jobs.version = asked.version RETURNING jobs.id, asked.ended), \
      events AS (INSERT INTO job_events (job_id, seq, at, list_id, list_index, body, value) \
-         SELECT event.* FROM unnest($17::text[], $18::bigint[], $19::bigint[], $20::bigint[], $21::bigint[], \
-         $22::text[], $23::text[]) AS event (job, seq, at, list_id, list_index, body, value) \
+         SELECT event.* FROM unnest($18::text[], $19::bigint[], $20::bigint[], $21::bigint[], $22::bigint[], \
+         $23::text[], $24::text[]) AS event (job, seq, at, list_id, list_index, body, value) \
          JOIN owned ON owned.id = event.job), \
      steps AS (INSERT INTO job_steps (job_id, ordinal, progress, body) \
-         SELECT step.* FROM unnest($24::text[], $25::bigint[], $26::double precision[], $27::text[]) \
+         SELECT step.* FROM unnest($25::text[], $26::bigint[], $27::double precision[], $28::text[]) \
          AS step (job, ordinal, progress, body) JOIN owned ON owned.id = step.job \
          ON CONFLICT (job_id, ordinal) DO UPDATE SET progress = excluded.progress, body = excluded.body), \
      calls AS (INSERT INTO job_calls (job_id, step, body) \
-         SELECT call.job, call.step, call.body FROM unnest($28::text[], $29::bigint[], $30::text[]) \
+         SELECT call.job, call.step, call.body FROM unnest($29::text[], $30::bigint[], $31::text[]) \
          WITH ORDINALITY AS call (job, step, body, place) JOIN owned ON owned.id = call.job ORDER BY call.place), \
      slots AS (UPDATE job_slots SET state = 'over', look_at = ",
     now!(),
     " FROM owned WHERE owned.ended AND job_slots.job_id = owned.id AND state <> 'over'), \
      cleared AS (DELETE FROM job_polls USING owned WHERE job_polls.job_id = owned.id AND (owned.ended OR EXISTS \
-         (SELECT FROM unnest($31::text[], $32::bigint[]) AS over (job, effect) \
+         (SELECT FROM unnest($32::text[], $33::bigint[]) AS over (job, effect) \
          WHERE over.job = job_polls.job_id AND over.effect = job_polls.effect))), \
      polls AS (INSERT INTO job_polls (job_id, effect, due_at, ready_at, ticket) \
          SELECT poll.job, poll.effect, poll.due_at, poll.due_at, poll.ticket \
-         FROM unnest($33::text[], $34::bigint[], $35::bigint[], $36::text[]) AS poll (job, effect, due_at, ticket) \
+         FROM unnest($34::text[], $35::bigint[], $36::bigint[], $37::text[]) AS poll (job, effect, due_at, ticket) \
          JOIN owned ON owned.id = poll.job ON CONFLICT (job_id, effect) DO UPDATE \
          SET due_at = excluded.due_at, ready_at = excluded.ready_at, tries = 0, ticket = excluded.ticket), \
      taken AS (UPDATE job_inbox SET taken = TRUE, payload = 'null' \
-         FROM unnest($15::text[], $16::bigint[]) AS message (job, id) JOIN owned ON owned.id = message.job \
+         FROM unnest($16::text[], $17::bigint[]) AS message (job, id) JOIN owned ON owned.id = message.job \
          WHERE job_inbox.id = message.id AND job_inbox.job_id = message.job), \
      snapshots AS (INSERT INTO job_snapshots (job_id, seq, state) \
-         SELECT snapshot.* FROM unnest($37::text[], $38::bigint[], $39::text[]) AS snapshot (job, seq, state) \
+         SELECT snapshot.* FROM unnest($38::text[], $39::bigint[], $40::text[]) AS snapshot (job, seq, state) \
          JOIN owned ON owned.id = snapshot.job \
          ON CONFLICT (job_id) DO UPDATE SET seq = excluded.seq, state = excluded.state), \
-     cached AS (INSERT INTO cached_results (key, value, expires_at) SELECT DISTINCT ON (kept.key) kept.key, kept.value, ",
+     cached AS (INSERT INTO cached_results (key, value, expires_at) \
+         SELECT DISTINCT ON (kept.key) kept.key, kept.value, ",
     now!(),
-    " + kept.ttl FROM unnest($40::text[], $41::text[], $42::text[], $43::bigint[]) WITH ORDINALITY \
+    " + kept.ttl FROM unnest($41::text[], $42::text[], $43::text[], $44::bigint[]) WITH ORDINALITY \
          AS kept (job, key, value, ttl, place) JOIN owned ON owned.id = kept.job ORDER BY kept.key, kept.place DESC \
          ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at) \
      SELECT id FROM owned"
@@ -210,6 +214,7 @@ fn bind_turns<'q>(query: Query<'q>, turns: &'q [Turn<'q>]) -> Query<'q> {
         .bind(column(turns, |turn| turn.ended))
         .bind(column(turns, |turn| turn.released))
         .bind(column(turns, |turn| turn.wake_at))
+        .bind(column(turns, |turn| turn.erase_at))
 }
 
 fn column<'a, R, T>(rows: &'a [R], cell: fn(&'a R) -> T) -> Vec<T> {

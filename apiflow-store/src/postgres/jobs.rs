@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use apiflow_core::ports::{
-    CallRecord, Claim, Commit, Created, DuePoll, EventRow, InboxMessage, JobFilter, JobRow, Loaded, NewJob, Renewed,
-    StepRow, Store, StoreError, Timestamp,
+    CallRecord, Claim, Commit, Created, DueErasure, DuePoll, Erasure, EventRow, Following, InboxMessage, JobFilter,
+    JobRow, Loaded, NewJob, Renewed, StepRow, Store, StoreError, Timestamp,
 };
 use async_trait::async_trait;
 use serde_json::Value;
@@ -27,16 +27,16 @@ const CLAIM: &str = concat!(
          WHERE jobs.priority = level.priority AND due_at <= ",
     now!(),
     " ORDER BY due_at, id LIMIT $2 FOR UPDATE SKIP LOCKED) AS found LIMIT $2), \
-     claimed AS (UPDATE jobs SET owner = $1, version = version + 1, due_at = ",
+     claimed AS (UPDATE jobs SET owner = $1, version = version + 1, tries = tries + 1, due_at = ",
     now!(),
-    " + $3 FROM due WHERE jobs.id = due.id RETURNING jobs.priority, due.due_at, jobs.id, jobs.version), \
+    " + $3 FROM due WHERE jobs.id = due.id RETURNING jobs.priority, due.due_at, jobs.id, jobs.version, jobs.tries), \
      started AS (UPDATE job_slots SET started_at = ",
     now!(),
     ", look_at = ",
     now!(),
     " + window_ms FROM claimed WHERE job_slots.job_id = claimed.id AND state = 'held' AND started_at IS NULL) \
-     SELECT -priority, due_at, id, version FROM claimed \
-     UNION ALL SELECT 0, 0, NULL, 0 WHERE EXISTS (SELECT FROM job_slots WHERE look_at <= ",
+     SELECT -priority, due_at, id, version, tries FROM claimed \
+     UNION ALL SELECT 0, 0, NULL, 0, 0 WHERE EXISTS (SELECT FROM job_slots WHERE look_at <= ",
     now!(),
     ")"
 );
@@ -79,8 +79,8 @@ const CREATE: &str = concat!(
     now!(),
     " RETURNING key), \
      added AS (INSERT INTO jobs (id, name, workflow_id, node_id, created_by, created_at, updated_at, status, \
-         last_seq, priority, due_at) SELECT $1::text, $2::text, $3::text, $4::text, $5::text, $6::bigint, $6::bigint, 'pending', \
-         $7::bigint, $18::integer, CASE WHEN $19::text IS NULL THEN ",
+         last_seq, priority, due_at) SELECT $1::text, $2::text, $3::text, $4::text, $5::text, $6::bigint, \
+         $6::bigint, 'pending', $7::bigint, $18::integer, CASE WHEN $19::text IS NULL THEN ",
     now!(),
     " END WHERE $15::text IS NULL OR EXISTS (SELECT FROM free) RETURNING id), \
      slot AS (INSERT INTO job_slots (job_id, key, size, window_ms, priority, created_at, state, look_at) \
@@ -95,6 +95,9 @@ const CREATE: &str = concat!(
          $13::text[], $14::text[]) AS event (seq, at, list_id, list_index, body, value)) \
      SELECT id FROM added"
 );
+
+const LIVE_KEY: &str =
+    concat!("SELECT job_id, fingerprint FROM idempotency_keys WHERE key = $1 AND expires_at > ", now!());
 
 /// How often a job is added whose key was taken and is free again.
 const TRIES: u32 = 5;
@@ -121,12 +124,20 @@ impl Store for PostgresStore {
         Err(backend(format!("the idempotency key of job `{}` is taken and freed again and again", job.id)))
     }
 
+    async fn job_of_key(&self, key: &str) -> Result<Option<(String, String)>, StoreError> {
+        sqlx::query_as(LIVE_KEY).bind(key).fetch_optional(&self.pool).await.map_err(backend)
+    }
+
     async fn claim(&self, worker: &str, limit: u32, lease: Duration) -> Result<Vec<Claim>, StoreError> {
         let (mut claims, slots_are_free) = self.take_due(worker, limit, lease).await.map_err(backend)?;
         if slots_are_free {
-            slots::give(&self.pool).await.map_err(backend)?;
             let room = limit.saturating_sub(u32::try_from(claims.len()).unwrap_or(limit));
-            claims.extend(self.take_due(worker, room, lease).await.map_err(backend)?.0);
+            match self.take_given(worker, room, lease).await {
+                Ok(more) => claims.extend(more),
+                Err(error) if claims.is_empty() => return Err(backend(error)),
+                // What is claimed already must be worked on.
+                Err(error) => tracing::warn!(%error, "slots could not be given; the next claim tries again"),
+            }
         }
         Ok(claims)
     }
@@ -192,6 +203,15 @@ impl Store for PostgresStore {
         rows::all(inbox, rows::message)
     }
 
+    async fn follow(&self, following: Following) -> Result<bool, StoreError> {
+        let noted = sqlx::query(sql::FOLLOW)
+            .bind(&following.provider)
+            .bind(&following.provider_id)
+            .bind(&following.job)
+            .bind(int(following.effect));
+        Ok(noted.fetch_optional(&self.pool).await.map_err(backend)?.is_some())
+    }
+
     async fn take_polls(&self, limit: u32, lease: Duration) -> Result<Vec<DuePoll>, StoreError> {
         let taken: Vec<PollColumns> = sqlx::query_as(TAKE_POLLS)
             .bind(i64::from(limit))
@@ -217,6 +237,14 @@ impl Store for PostgresStore {
             told.execute(&self.pool).await.map_err(backend)?;
         }
         Ok(())
+    }
+
+    async fn take_erasures(&self, limit: u32, lease: Duration) -> Result<Vec<DueErasure>, StoreError> {
+        self.take_due_erasures(limit, lease).await.map_err(backend)
+    }
+
+    async fn erase(&self, erasure: Erasure) -> Result<(), StoreError> {
+        self.erase_part(&erasure).await
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
@@ -269,7 +297,7 @@ impl Store for PostgresStore {
 
     async fn calls(&self, job: &str, step: u64) -> Result<Vec<CallRecord>, StoreError> {
         let calls = sqlx::query_as(sql::CALLS).bind(job).bind(int(step)).fetch_all(&self.pool).await;
-        rows::all(calls.map_err(backend)?, rows::call_record)
+        rows::all(calls.map_err(backend)?, rows::call_record).map(CallRecord::joined)
     }
 
     async fn delete_job(&self, job: &str) -> Result<(), StoreError> {
@@ -286,20 +314,30 @@ impl Store for PostgresStore {
 impl PostgresStore {
     /// Claims jobs that are due; says too whether slots may be free.
     async fn take_due(&self, worker: &str, limit: u32, lease: Duration) -> Result<(Vec<Claim>, bool), sqlx::Error> {
-        let mut found: Vec<(i32, i64, Option<String>, i64)> = sqlx::query_as(CLAIM)
+        let mut found: Vec<(i32, i64, Option<String>, i64, i64)> = sqlx::query_as(CLAIM)
             .bind(worker)
             .bind(i64::from(limit))
             .bind(milliseconds(lease))
             .fetch_all(&self.pool)
             .await?;
         found.sort();
-        let slots_are_free = found.iter().any(|(_, _, job, _)| job.is_none());
-        let claims =
-            found.into_iter().filter_map(|(_, _, job, version)| Some(Claim { job: job?, version: number(version) }));
+        let slots_are_free = found.iter().any(|(_, _, job, ..)| job.is_none());
+        let claims = found.into_iter().filter_map(|(_, _, job, version, tries)| {
+            Some(Claim { job: job?, version: number(version), tries: u32::try_from(tries).unwrap_or(u32::MAX) })
+        });
         Ok((claims.collect(), slots_are_free))
     }
 
-    async fn status(&self, job: &str) -> Result<Option<(String,)>, StoreError> {
+    /// Gives away the slots that are free, and claims what is due with them.
+    async fn take_given(&self, worker: &str, limit: u32, lease: Duration) -> Result<Vec<Claim>, sqlx::Error> {
+        slots::give(&self.pool).await?;
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        self.take_due(worker, limit, lease).await.map(|(claims, _)| claims)
+    }
+
+    pub(super) async fn status(&self, job: &str) -> Result<Option<(String,)>, StoreError> {
         sqlx::query_as(sql::JOB_STATUS).bind(job).fetch_optional(&self.pool).await.map_err(backend)
     }
 

@@ -4,7 +4,7 @@ use sqlx::QueryBuilder;
 use sqlx::sqlite::{Sqlite, SqliteConnection};
 
 use super::now;
-use crate::batch::{Batch, Event};
+use crate::batch::{Batch, Event, Step};
 use crate::rows::text;
 
 /// Rows of one statement: far below the database's limit of variables.
@@ -24,7 +24,7 @@ const REMOVE_EXPIRED: &str = concat!(
 /// Writes all rows of a batch.
 pub(super) async fn batch(connection: &mut SqliteConnection, batch: &Batch<'_>) -> Result<(), sqlx::Error> {
     events(connection, &batch.events).await?;
-    steps(connection, batch).await?;
+    steps(connection, &batch.steps).await?;
     calls(connection, batch).await?;
     if !batch.cleared.is_empty() {
         sqlx::query(CLEAR).bind(text(&batch.cleared)).execute(&mut *connection).await?;
@@ -50,8 +50,8 @@ pub(super) async fn events(connection: &mut SqliteConnection, events: &[Event<'_
     Ok(())
 }
 
-async fn steps(connection: &mut SqliteConnection, batch: &Batch<'_>) -> Result<(), sqlx::Error> {
-    for rows in batch.steps.chunks(ROWS) {
+pub(super) async fn steps(connection: &mut SqliteConnection, steps: &[Step<'_>]) -> Result<(), sqlx::Error> {
+    for rows in steps.chunks(ROWS) {
         let mut query: QueryBuilder<Sqlite> =
             QueryBuilder::new("INSERT OR REPLACE INTO job_steps (job_id, ordinal, progress, body) ");
         query.push_values(rows, |mut row, step| {

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use apiflow_core::ports::{
-    CallRecord, Claim, Commit, Created, DuePoll, EventRow, InboxMessage, JobFilter, JobRow, JobStatus, Loaded, NewJob,
-    Renewed, StepRow, Store, StoreError, Timestamp,
+    CallRecord, Claim, Commit, Created, DueErasure, DuePoll, Erasure, EventRow, Following, InboxMessage, JobFilter,
+    JobRow, JobStatus, Loaded, NewJob, Renewed, StepRow, Store, StoreError, Timestamp,
 };
 use async_trait::async_trait;
 use serde_json::Value;
 use sqlx::QueryBuilder;
 
-use super::rounds::{Delivery, Write};
+use super::rounds::{Delivery, LIVE_KEY, Write};
 use super::{SqliteStore, now, slots};
 use crate::rows::{self, JobColumns, PollColumns, backend, int, milliseconds, number, text};
 use crate::sql;
@@ -24,11 +24,11 @@ const LEVELS: &str =
 const DUE: &str =
     concat!("SELECT id FROM jobs WHERE priority = $1 AND due_at <= ", now!(), " ORDER BY due_at, id LIMIT $2");
 const CLAIM: &str = concat!(
-    "UPDATE jobs SET owner = $1, version = version + 1, due_at = ",
+    "UPDATE jobs SET owner = $1, version = version + 1, tries = tries + 1, due_at = ",
     now!(),
     " + $2 WHERE id IN (SELECT value FROM json_each($3)) AND due_at <= ",
     now!(),
-    " RETURNING id, version"
+    " RETURNING id, version, tries"
 );
 const RENEW: &str = concat!(
     "UPDATE jobs SET due_at = ",
@@ -55,6 +55,10 @@ impl Store for SqliteStore {
         self.gatherer.ask(job, Write::Create).await.ok_or_else(stopped)?
     }
 
+    async fn job_of_key(&self, key: &str) -> Result<Option<(String, String)>, StoreError> {
+        sqlx::query_as(LIVE_KEY).bind(key).fetch_optional(&self.reader).await.map_err(backend)
+    }
+
     async fn claim(&self, worker: &str, limit: u32, lease: Duration) -> Result<Vec<Claim>, StoreError> {
         self.give_slots().await.map_err(backend)?;
         // Read first: an idle worker does not write.
@@ -63,20 +67,21 @@ impl Store for SqliteStore {
             return Ok(Vec::new());
         }
         let mut transaction = self.begin().await.map_err(backend)?;
-        let claimed: Vec<(String, i64)> = sqlx::query_as(CLAIM)
+        let claimed: Vec<(String, i64, i64)> = sqlx::query_as(CLAIM)
             .bind(worker)
             .bind(milliseconds(lease))
             .bind(text(&order))
             .fetch_all(&mut *transaction)
             .await
             .map_err(backend)?;
-        let jobs: Vec<&str> = claimed.iter().map(|(job, _)| job.as_str()).collect();
+        let jobs: Vec<&str> = claimed.iter().map(|(job, ..)| job.as_str()).collect();
         slots::start(&mut transaction, &jobs).await.map_err(backend)?;
         transaction.commit().await.map_err(backend)?;
-        let mut claimed: BTreeMap<String, i64> = claimed.into_iter().collect();
+        let mut claimed: BTreeMap<String, (i64, i64)> =
+            claimed.into_iter().map(|(job, version, tries)| (job, (version, tries))).collect();
         let claims = order.into_iter().filter_map(|job| {
-            let version = number(claimed.remove(&job)?);
-            Some(Claim { job, version })
+            let (version, tries) = claimed.remove(&job)?;
+            Some(Claim { job, version: number(version), tries: u32::try_from(tries).unwrap_or(u32::MAX) })
         });
         Ok(claims.collect())
     }
@@ -133,6 +138,15 @@ impl Store for SqliteStore {
         rows::all(inbox, rows::message)
     }
 
+    async fn follow(&self, following: Following) -> Result<bool, StoreError> {
+        let noted = sqlx::query(sql::FOLLOW)
+            .bind(&following.provider)
+            .bind(&following.provider_id)
+            .bind(&following.job)
+            .bind(int(following.effect));
+        Ok(noted.fetch_optional(&self.writer).await.map_err(backend)?.is_some())
+    }
+
     async fn take_polls(&self, limit: u32, lease: Duration) -> Result<Vec<DuePoll>, StoreError> {
         // Read first: an idle poller does not write.
         let (due,): (bool,) = sqlx::query_as(POLL_DUE).fetch_one(&self.reader).await.map_err(backend)?;
@@ -163,6 +177,14 @@ impl Store for SqliteStore {
             told.execute(&mut *transaction).await.map_err(backend)?;
         }
         transaction.commit().await.map_err(backend)
+    }
+
+    async fn take_erasures(&self, limit: u32, lease: Duration) -> Result<Vec<DueErasure>, StoreError> {
+        self.take_due_erasures(limit, lease).await.map_err(backend)
+    }
+
+    async fn erase(&self, erasure: Erasure) -> Result<(), StoreError> {
+        self.erase_part(&erasure).await
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
@@ -211,7 +233,7 @@ impl Store for SqliteStore {
 
     async fn calls(&self, job: &str, step: u64) -> Result<Vec<CallRecord>, StoreError> {
         let calls = sqlx::query_as(sql::CALLS).bind(job).bind(int(step)).fetch_all(&self.reader).await;
-        rows::all(calls.map_err(backend)?, rows::call_record)
+        rows::all(calls.map_err(backend)?, rows::call_record).map(CallRecord::joined)
     }
 
     async fn delete_job(&self, job: &str) -> Result<(), StoreError> {
@@ -248,7 +270,7 @@ impl SqliteStore {
 mod tests {
     use super::*;
 
-    /// Goes through the index of due jobs alone, from a place that is searched for.
+    /// Goes through indices of due jobs alone, from a place that is searched for.
     async fn check(statement: &'static str) {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let store = SqliteStore::open(folder.path().join("jobs.db")).await.expect("a file is opened");
@@ -258,10 +280,7 @@ mod tests {
         let lines: Vec<&str> = plan.iter().map(|(.., line)| line.as_str()).collect();
         let of_jobs: Vec<&&str> =
             lines.iter().filter(|line| line.ends_with("jobs") || line.contains(" jobs ")).collect();
-        assert!(
-            !of_jobs.is_empty() && of_jobs.iter().all(|line| line.contains("COVERING INDEX jobs_due")),
-            "{lines:?}"
-        );
+        assert!(!of_jobs.is_empty() && of_jobs.iter().all(|line| line.contains("COVERING INDEX jobs_")), "{lines:?}");
         assert!(lines.iter().all(|line| !line.contains("B-TREE")), "nothing is sorted: {lines:?}");
     }
 

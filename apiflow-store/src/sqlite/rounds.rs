@@ -144,14 +144,16 @@ const GUARD: &str = concat!(
          value ->> 'status' AS status, value ->> 'priority' AS priority, value ->> 'retry_count' AS retry_count, \
          value ->> 'started_at' AS started_at, value ->> 'finished_at' AS finished_at, \
          value ->> 'output' AS output, value ->> 'error' AS error, value ->> 'last_seq' AS last_seq, \
-         value ->> 'ended' AS ended, value ->> 'released' AS released, value ->> 'wake_at' AS wake_at \
+         value ->> 'ended' AS ended, value ->> 'released' AS released, value ->> 'wake_at' AS wake_at, \
+         value ->> 'erase_at' AS erase_at \
          FROM json_each($1)), \
      taken AS (SELECT job_id, COUNT(*) AS messages FROM json_each($2) AS asked \
          JOIN job_inbox ON job_inbox.id = asked.value ->> 1 AND job_inbox.job_id = asked.value ->> 0 \
          WHERE job_inbox.taken = 0 GROUP BY job_id) \
-     UPDATE jobs SET version = jobs.version + 1, updated_at = asked.at, status = asked.status, \
+     UPDATE jobs SET version = jobs.version + 1, tries = 0, updated_at = asked.at, status = asked.status, \
          priority = asked.priority, retry_count = asked.retry_count, started_at = asked.started_at, finished_at = asked.finished_at, \
-         output = asked.output, error = asked.error, last_seq = max(jobs.last_seq, asked.last_seq), \
+         output = asked.output, error = asked.error, erase_at = asked.erase_at, \
+         erase_ready_at = CASE WHEN asked.ended THEN asked.erase_at END, last_seq = max(jobs.last_seq, asked.last_seq), \
          inbox_open = jobs.inbox_open - coalesce(taken.messages, 0), \
          owner = CASE WHEN asked.ended OR asked.released THEN NULL ELSE jobs.owner END, \
          due_at = CASE WHEN asked.ended THEN NULL WHEN NOT asked.released THEN jobs.due_at \
@@ -197,7 +199,7 @@ async fn refusal(connection: &mut SqliteConnection, job: &str) -> Result<StoreEr
     Ok(if found.is_some() { StoreError::Fenced { job } } else { StoreError::NotFound { job } })
 }
 
-const LIVE_KEY: &str =
+pub(super) const LIVE_KEY: &str =
     concat!("SELECT job_id, fingerprint FROM idempotency_keys WHERE key = $1 AND expires_at > ", now!());
 const ADD_JOB: &str = concat!(
     "INSERT INTO jobs (id, name, workflow_id, node_id, created_by, created_at, updated_at, status, priority, last_seq, \

@@ -85,9 +85,10 @@ fn asked(answer: &Answer, sending: &Sending<'_>) -> Option<Outcome> {
 }
 
 fn failure(thrown: &Thrown) -> Value {
-    let text = thrown.message().or_else(|| thrown.as_string());
+    let nothing = thrown.is_undefined() || thrown.is_null();
+    let text = thrown.as_string().or_else(|| if nothing { None } else { thrown.message() });
     let message = text.unwrap_or_else(|| "the function threw a value without a message".to_owned());
-    match thrown.name() {
+    match if nothing { None } else { thrown.name() } {
         Some(name) => json!({"error": {"name": name, "message": message}}),
         None => json!({"error": message}),
     }

@@ -27,6 +27,7 @@ impl Site {
         api.post("/connectors", &json!({"id": "echo", "name": "Echo", "base_url": echo.url, "method": "POST"})).await?;
         api.post("/nodes", &node()).await?;
         api.post("/workflows", &json!({"id": "bench", "name": "Bench", "nodes": document()})).await?;
+        api.post("/workflows", &json!({"id": "choice", "name": "Choice", "nodes": choice("[1].length === 1")})).await?;
         let site = Self { api, _server: server };
         let before = echo.calls();
         site.run().await?;
@@ -40,6 +41,34 @@ impl Site {
         let value = &job["output"]["value"];
         if *value == STEPS { Ok(()) } else { Err(format!("the workflow gave {job} instead of {STEPS}")) }
     }
+}
+
+impl Site {
+    /// Starts jobs whose expressions do not end.
+    pub(crate) async fn start_hostile(&self, jobs: usize) -> Result {
+        let body = choice("let n = 0; while (true) { for (let i = 0; i < 1e6; i++) n++; }");
+        let value = json!({"type": "forloopflow", "skip_failures": true, "modules": body["value"]["modules"],
+            "iterator": {"type": "static", "value": (0..1_000).collect::<Vec<_>>()}});
+        let document = json!({"summary": "Hostile", "value": {"modules": [{"id": "loop", "value": value}]}});
+        for _ in 0..jobs {
+            self.api.post("/workflows/run", &json!({"document": document, "input": {}})).await?;
+        }
+        Ok(())
+    }
+
+    /// Runs a job of one JavaScript predicate and waits for its end.
+    pub(crate) async fn choose(&self) -> Result {
+        let job = self.api.run_and_wait("/workflow/choice/run", &json!({"input": {}})).await?;
+        if job["status"] == "completed" { Ok(()) } else { Err(format!("the choice ended as {job}")) }
+    }
+}
+
+/// One step that goes on where an expression holds.
+fn choice(expr: &str) -> Value {
+    let branches = json!([{"expr": expr, "modules": [{"id": "yes", "value": {"type": "identity"}}]}]);
+    json!({"summary": "Choice", "value": {"modules": [
+        {"id": "choice", "value": {"type": "branchone", "branches": branches, "default": []}},
+    ]}})
 }
 
 fn node() -> Value {

@@ -170,6 +170,14 @@ fn pages_and_binary_are_no_words() {
 }
 
 #[test]
+fn a_redirect_that_is_not_followed_names_its_goal() {
+    let error = failure(&text_reply(307, &[("Location", "https://api.example.com/v2/x?signature=s")], ""));
+    let expected = "Acme answered 307: it redirects to https://api.example.com/v2/x, which is not followed for POST; set \
+        the connector's base_url or the node's `data.path` to that address";
+    assert_eq!(error.message, expected);
+}
+
+#[test]
 fn the_connector_says_where_its_errors_are() {
     let plan = call(
         &json!({"data": {"errors": {"message": ["fault.text", "fault"], "fields": "fault.list"}}}),

@@ -5,14 +5,15 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::{connector, founding, node, with};
-use crate::catalog::{literal_credentials, parse_connector, parse_node};
+use crate::catalog::{LiteralCredential, parse_connector, parse_node};
 
 fn check(changes: &Value, expected: &[(&str, &str, &str)]) {
     let connector = parse_connector(&with(connector(), changes)).expect("it is sound");
-    let found = literal_credentials(&connector);
-    let found: Vec<(&str, &str, &str)> =
-        found.iter().map(|found| (found.pointer.as_str(), found.prefix.as_str(), found.value.as_str())).collect();
-    assert_eq!(found, expected, "{changes}");
+    assert_eq!(shown(&connector.literal_credentials()), expected, "{changes}");
+}
+
+fn shown(found: &[LiteralCredential]) -> Vec<(&str, &str, &str)> {
+    found.iter().map(|found| (found.pointer.as_str(), found.prefix.as_str(), found.value.as_str())).collect()
 }
 
 fn check_header(name: &str, value: &str, expected: Option<(&str, &str)>) {
@@ -58,7 +59,7 @@ fn references_placeholders_and_other_headers_are_no_credentials() {
         check_header(name, value, None);
     }
     let founding = parse_connector(&founding("connector")).expect("it is sound");
-    assert!(literal_credentials(&founding).is_empty());
+    assert!(founding.literal_credentials().is_empty());
 }
 
 #[test]
@@ -66,6 +67,43 @@ fn both_places_of_headers_are_searched_and_pointers_are_escaped() {
     check(
         &json!({"header": {"x~token": "a"}, "data": {"header": {"Authorization": "Bearer b", "Cookie": null}}}),
         &[("/header/x~0token", "", "a"), ("/data/header/Authorization", "Bearer ", "b")],
+    );
+}
+
+#[test]
+fn credentials_are_found_in_keys_of_queries_that_usually_hold_one() {
+    for name in ["key", "api_key", "apiKey", "api-key", "X-Api-Key", "token", "access_token", "client_secret", "sig"] {
+        let data = json!({"data": {"query": {name: "abcd1234"}}});
+        check(&data, &[(format!("/data/query/{name}").as_str(), "", "abcd1234")]);
+    }
+    for (name, value) in [
+        ("key", json!("title")),
+        ("keyword", json!("abcd1234")),
+        ("max_tokens", json!("10000000")),
+        ("q", json!("abcd1234")),
+        ("api_key", json!("$FAL_API_KEY")),
+        ("api_key", json!("{{ input.key_of_theirs }}")),
+        ("api_key", json!(12_345_678)),
+    ] {
+        check(&json!({"data": {"query": {name: value}}}), &[]);
+    }
+}
+
+#[test]
+fn nodes_are_searched_like_connectors() {
+    let data = json!({
+        "header": {"Authorization": "Bearer b", "Accept": "image/png"}, "query": {"api_key": "abcd1234"},
+        "operation": {"preset": "replicate", "ack": {"header": {"X-Token": "c"}}, "hold": {"header": {"X-Key": "d"}}},
+    });
+    let node = parse_node(&with(node(), &json!({"data": data}))).expect("it is sound");
+    assert_eq!(
+        shown(&node.literal_credentials()),
+        [
+            ("/data/header/Authorization", "Bearer ", "b"),
+            ("/data/operation/ack/header/X-Token", "", "c"),
+            ("/data/operation/hold/header/X-Key", "", "d"),
+            ("/data/query/api_key", "", "abcd1234"),
+        ]
     );
 }
 

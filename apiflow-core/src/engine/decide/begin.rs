@@ -12,29 +12,29 @@ use crate::ports::Kept;
 const DEEPEST: u32 = 100;
 
 /// Takes in what a module needed before it began.
-pub(super) fn prepared(turn: &mut Turn<'_>, frame: u64, prepared: Prepared) {
+pub(super) fn prepared(turn: &mut Turn<'_>, frame: u64, prepared: Prepared, bound_ms: Option<u64>) {
     let Some(state) = turn.frame(frame) else { return };
     if !state.entered && entering(turn, frame, &prepared) {
         return;
     }
     let Some(state) = turn.frame(frame) else { return };
     let Some(definition) = turn.module(frame) else { return };
-    let (module, path, previous) = (definition.module.clone(), state.path.clone(), state.previous.clone());
-    let depth = state.depth;
+    let (module, previous, depth) = (definition.module.clone(), state.previous.clone(), state.depth);
+    let at = At { frame, module: &module, path: state.path.clone(), bound_ms };
     if let Some(kept) = kept(turn.run, frame).cloned() {
-        return take_over(turn, frame, &module, path, kept);
+        return take_over(turn, at, kept);
     }
     match prepared {
         Prepared::Skip => {
-            let step_id = module.id.clone();
+            let (step_id, path) = (module.id.clone(), at.path);
             turn.emit(Event::StepPassed { frame, step_id, path, skipped: true, result: previous });
             end::settle(turn, frame);
         }
         Prepared::Failed(error) => {
-            start(turn, frame, &module, path, Start::Nothing, None, None);
+            start(turn, at, Start::Nothing, None, None);
             end::fail(turn, frame, error, None, false);
         }
-        Prepared::Cached { result } => pass(turn, frame, &module, path, Some(result)),
+        Prepared::Cached { result } => pass(turn, at, Some(result)),
         Prepared::Entered { .. } => {}
         Prepared::Ready
         | Prepared::Code { .. }
@@ -43,26 +43,27 @@ pub(super) fn prepared(turn: &mut Turn<'_>, frame: u64, prepared: Prepared) {
         | Prepared::Branch(_)
         | Prepared::Limit(_) => {
             if depth > DEEPEST {
-                start(turn, frame, &module, path, Start::Nothing, None, None);
+                start(turn, at, Start::Nothing, None, None);
                 let message = format!("sub-flows are nested deeper than {DEEPEST}: does a workflow call itself?");
                 return end::fail(turn, frame, error("RecursionError", message), None, false);
             }
-            run_module(turn, frame, &module, path, prepared);
+            run_module(turn, at, prepared);
         }
     }
 }
 
 /// Takes the outcome of a step over from an earlier run.
-fn take_over(turn: &mut Turn<'_>, frame: u64, module: &Module, path: String, kept: Kept) {
+fn take_over(turn: &mut Turn<'_>, at: At<'_>, kept: Kept) {
+    let frame = at.frame;
     let result = ValueRef::Row(kept.seq);
     match kept.error {
         None => {
-            let step_id = module.id.clone();
+            let (step_id, path) = (at.module.id.clone(), at.path);
             turn.emit(Event::StepPassed { frame, step_id, path, skipped: false, result });
             end::conclude_or_advance(turn, frame);
         }
         Some(error) => {
-            start(turn, frame, module, path, Start::Nothing, None, None);
+            start(turn, at, Start::Nothing, None, None);
             turn.emit(Event::AttemptFailed { frame, error, result: Some(result), handled: false });
             end::lose(turn, frame, true);
         }
@@ -104,34 +105,44 @@ fn entering(turn: &mut Turn<'_>, frame: u64, prepared: &Prepared) -> bool {
     }
 }
 
-fn run_module(turn: &mut Turn<'_>, frame: u64, module: &Module, path: String, prepared: Prepared) {
+/// A module that begins, and where.
+struct At<'m> {
+    frame: u64,
+    module: &'m Module,
+    path: String,
+    /// Bound on each whole attempt of a module that holds others, in milliseconds.
+    bound_ms: Option<u64>,
+}
+
+fn run_module(turn: &mut Turn<'_>, at: At<'_>, prepared: Prepared) {
+    let At { frame, module, .. } = at;
     if let Some(mock) = module.mock.as_ref().filter(|mock| mock.enabled) {
         let value = mock.return_value.clone();
-        return pass(turn, frame, module, path, Some(value));
+        return pass(turn, at, Some(value));
     }
     match (&module.value, prepared) {
         (ModuleValue::Script(_), Prepared::Inputs { args, cache, timeout_ms, bound_ms }) => {
             let deadline = turn.now.plus_ms(timeout_ms);
-            start(turn, frame, module, path, Start::Call { deadline, timeout_ms, bound_ms }, Some(args), cache);
+            start(turn, at, Start::Call { deadline, timeout_ms, bound_ms }, Some(args), cache);
         }
         (ModuleValue::Flow(_), Prepared::Inputs { args, cache, .. }) => {
-            start(turn, frame, module, path, Start::Flow, Some(args), cache);
+            start(turn, at, Start::Flow, Some(args), cache);
             children::open_next(turn, frame);
         }
         (ModuleValue::RawScript(_), Prepared::Code { args, outcome, cache }) => {
-            start(turn, frame, module, path, Start::Code, Some(args), cache);
+            start(turn, at, Start::Code, Some(args), cache);
             match outcome {
                 Ok(value) => end::complete(turn, frame, None, Some(value)),
                 Err(error) => end::fail(turn, frame, error, None, false),
             }
         }
-        (ModuleValue::BranchOne(_), Prepared::Branch(chosen)) => branch_one(turn, frame, module, path, chosen),
+        (ModuleValue::BranchOne(_), Prepared::Branch(chosen)) => branch_one(turn, at, chosen),
         (ModuleValue::BranchAll(all), prepared) => {
             let sequential = all.parallel == Some(false);
             let limit = if let Prepared::Limit(limit) = prepared { Some(limit.max(1)) } else { None };
             let limit = if sequential { Some(1) } else { limit };
             let race = all.race && !sequential;
-            start(turn, frame, module, path, Start::Branches { sequential, limit, race }, None, None);
+            start(turn, at, Start::Branches { sequential, limit, race }, None, None);
             children::open_more(turn, frame);
         }
         (ModuleValue::ForLoopFlow(body), Prepared::Items { items, limit }) => {
@@ -141,17 +152,17 @@ fn run_module(turn: &mut Turn<'_>, frame: u64, module: &Module, path: String, pr
                 turn.module(frame).is_none_or(|def| def.children.first().is_none_or(|&list| is_empty(turn, list)));
             let length = Some(if empty { 0 } else { items.len() as u64 });
             let items = Some(Value::Array(items));
-            start(turn, frame, module, path, Start::Loop { length, sequential, limit }, items, None);
+            start(turn, at, Start::Loop { length, sequential, limit }, items, None);
             children::open_more(turn, frame);
         }
         (ModuleValue::WhileLoopFlow(_), _) => {
             let empty =
                 turn.module(frame).is_none_or(|def| def.children.first().is_none_or(|&list| is_empty(turn, list)));
             let length = empty.then_some(0);
-            start(turn, frame, module, path, Start::Loop { length, sequential: true, limit: Some(1) }, None, None);
+            start(turn, at, Start::Loop { length, sequential: true, limit: Some(1) }, None, None);
             children::open_more(turn, frame);
         }
-        (ModuleValue::Identity(_), _) => pass(turn, frame, module, path, None),
+        (ModuleValue::Identity(_), _) => pass(turn, at, None),
         (
             ModuleValue::Script(_)
             | ModuleValue::Flow(_)
@@ -162,7 +173,7 @@ fn run_module(turn: &mut Turn<'_>, frame: u64, module: &Module, path: String, pr
             _,
         ) => {
             let message = format!("step `{}` is of type `{}`, which is not run here", module.id, module.kind());
-            start(turn, frame, module, path, Start::Nothing, None, None);
+            start(turn, at, Start::Nothing, None, None);
             end::fail(turn, frame, error("UnsupportedError", message), None, false);
         }
     }
@@ -172,20 +183,15 @@ fn is_empty(turn: &Turn<'_>, list: usize) -> bool {
     turn.run.program.lists.get(list).is_none_or(Vec::is_empty)
 }
 
-fn start(
-    turn: &mut Turn<'_>,
-    frame: u64,
-    module: &Module,
-    path: String,
-    start: Start,
-    value: Option<Value>,
-    cache: Option<CacheKey>,
-) {
-    turn.emit_with(Event::StepStarted { frame, step_id: module.id.clone(), path, start, cache }, value);
+fn start(turn: &mut Turn<'_>, at: At<'_>, start: Start, value: Option<Value>, cache: Option<CacheKey>) {
+    let At { frame, module, path, bound_ms } = at;
+    let step_id = module.id.clone();
+    turn.emit_with(Event::StepStarted { frame, step_id, path, start, bound_ms, cache }, value);
 }
 
 /// A module that takes no time: an identity, or a mock with its value.
-fn pass(turn: &mut Turn<'_>, frame: u64, module: &Module, path: String, value: Option<Value>) {
+fn pass(turn: &mut Turn<'_>, at: At<'_>, value: Option<Value>) {
+    let At { frame, module, path, .. } = at;
     let result = match &value {
         Some(_) => ValueRef::Row(turn.run.control.seq + 1),
         None => turn.frame(frame).map_or(ValueRef::Null, |state| state.previous.clone()),
@@ -194,15 +200,16 @@ fn pass(turn: &mut Turn<'_>, frame: u64, module: &Module, path: String, value: O
     end::conclude_or_advance(turn, frame);
 }
 
-fn branch_one(turn: &mut Turn<'_>, frame: u64, module: &Module, path: String, chosen: Option<u64>) {
+fn branch_one(turn: &mut Turn<'_>, at: At<'_>, chosen: Option<u64>) {
+    let frame = at.frame;
     let Some(definition) = turn.module(frame) else { return };
     let default = definition.children.len().saturating_sub(1);
     let list = definition.children.get(chosen.map_or(default, |chosen| chosen as usize)).copied();
     if list.is_none_or(|list| is_empty(turn, list)) {
         // An empty branch passes the previous result on.
-        return pass(turn, frame, module, path, None);
+        return pass(turn, at, None);
     }
-    start(turn, frame, module, path, Start::Branch { chosen }, None, None);
+    start(turn, at, Start::Branch { chosen }, None, None);
     children::open_next(turn, frame);
 }
 

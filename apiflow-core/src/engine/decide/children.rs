@@ -7,11 +7,15 @@ use crate::engine::control::{Children, Stage};
 use crate::engine::{Event, Start, ValueRef};
 use crate::openflow::ModuleValue;
 
+/// Children of one module that are open at the same time, at most: a bound on what a job holds in memory, and on what
+/// each of its turns costs.
+const MOST_OPEN: u64 = 1_000;
+
 /// Opens as many children as may run now; ends the module when none is left.
 pub(super) fn open_more(turn: &mut Turn<'_>, frame: u64) {
     while let Some(children) = children(turn, frame) {
         let may_open = children.total.is_none_or(|total| children.next < total)
-            && children.limit.is_none_or(|limit| (children.open.len() as u64) < limit);
+            && (children.open.len() as u64) < children.limit.unwrap_or(MOST_OPEN);
         if !may_open {
             break;
         }
@@ -25,11 +29,12 @@ pub(super) fn open_more(turn: &mut Turn<'_>, frame: u64) {
     }
 }
 
-/// Opens the next child and settles it; says whether the module still waits for children.
+/// Opens the next child and settles it; says whether it is at work. One that has ended at once has its module looked
+/// at before the next is opened: it may be what ends it.
 pub(super) fn open_next(turn: &mut Turn<'_>, frame: u64) -> bool {
     let Some(slot) = children(turn, frame).map(|children| children.next) else { return false };
-    open(turn, frame, slot, false);
-    matches!(turn.stage(frame), Some(Stage::Children))
+    let child = open(turn, frame, slot, false);
+    turn.frame(child).is_some()
 }
 
 /// Opens the error handler of the step that a list is at.
@@ -37,10 +42,11 @@ pub(super) fn open_handler(turn: &mut Turn<'_>, frame: u64) {
     open(turn, frame, 0, true);
 }
 
-fn open(turn: &mut Turn<'_>, frame: u64, slot: u64, handler: bool) {
+fn open(turn: &mut Turn<'_>, frame: u64, slot: u64, handler: bool) -> u64 {
     let child = turn.run.control.next_frame;
     turn.emit(Event::FrameOpened { frame, child, slot, handler });
     end::settle(turn, child);
+    child
 }
 
 fn children<'a>(turn: &'a Turn<'_>, frame: u64) -> Option<&'a Children> {
@@ -144,6 +150,16 @@ pub(super) fn next_iteration(turn: &mut Turn<'_>, frame: u64) {
         return end::fail(turn, frame, super::error("LoopLimitError", message), None, false);
     }
     open(turn, frame, next, false);
+}
+
+/// Gives up what a module has at work that took too long.
+pub(super) fn timed_out(turn: &mut Turn<'_>, frame: u64) {
+    let Some(module) = turn.module(frame).map(|def| def.module.id.clone()) else { return };
+    let bound_s = turn.step(frame).and_then(|step| step.bound_ms).unwrap_or_default() as f64 / 1000.0;
+    turn.emit(Event::TimedOut { frame });
+    let message =
+        format!("step `{module}` took longer than its `timeout` of {bound_s} s; what it had at work was cancelled");
+    end::fail(turn, frame, super::error("timeout", message), None, false);
 }
 
 /// Ends a module whose children have all ended.

@@ -206,7 +206,7 @@ pub(super) fn stop(turn: &mut Turn<'_>, frame: u64, result: ValueRef, skipped: b
         return;
     }
     if handling {
-        children::resume(turn, parent);
+        turn.due.push(parent);
     } else if breaks {
         children::all_ended(turn, parent);
     } else if climbs {
@@ -219,7 +219,7 @@ pub(super) fn stop(turn: &mut Turn<'_>, frame: u64, result: ValueRef, skipped: b
         turn.emit(Event::StepCompleted { frame: parent, result: Some(result.clone()), cache: None });
         stop(turn, parent, result, skipped);
     } else {
-        children::resume(turn, parent);
+        turn.due.push(parent);
     }
 }
 
@@ -250,9 +250,8 @@ pub(super) fn settle(turn: &mut Turn<'_>, frame: u64) {
 /// Ends a list, and the job with its outermost one.
 pub(super) fn close_frame(turn: &mut Turn<'_>, frame: u64, ended: Ended) {
     if turn.frame(frame).is_some_and(|state| state.parent.is_some()) {
-        if let Some(parent) = children::close(turn, frame, ended) {
-            children::resume(turn, parent);
-        }
+        let parent = children::close(turn, frame, ended);
+        turn.due.extend(parent);
         return;
     }
     let status = if ended.error.is_some() { JobStatus::Failed } else { JobStatus::Completed };
@@ -278,6 +277,22 @@ fn end_flow(
     } else {
         turn.emit(Event::JobFinished { status, output, error, skipped, cache });
     }
+}
+
+/// Fails a job that does not come to an end by itself.
+pub(super) fn check_length(turn: &mut Turn<'_>) {
+    let (seq, most) = (turn.run.control.seq, turn.run.program.most_events);
+    if seq < most || turn.run.control.ending.is_some() || turn.run.control.status.is_final() {
+        return;
+    }
+    let message = format!(
+        "the job was still running after {most} events; does a loop or a sub-flow go on for ever? Part the work into \
+         several jobs if it is meant to be that long"
+    );
+    let error = error("JobLimitError", message);
+    let value = serde_json::json!({"error": error});
+    let (status, output) = (JobStatus::Failed, Some(ValueRef::Row(seq + 1)));
+    turn.emit_with(Event::FlowEnded { status, output, error: Some(error), skipped: false, cache: None }, Some(value));
 }
 
 /// Ends the job whose flow has ended and whose providers have all been told.

@@ -44,6 +44,7 @@ pub(super) fn answered(turn: &mut Turn<'_>, event: Event, payload: Value) {
     };
     for frame in closed {
         settle(turn, frame);
+        super::go_on(turn);
     }
 }
 
@@ -77,7 +78,7 @@ fn refuse(turn: &mut Turn<'_>, frame: u64, taken: Vec<u64>, error: Value) {
         return pass(turn, frame, taken, Some(error));
     }
     let value = json!({"error": error});
-    turn.emit_with(Event::GateFailed { frame, error }, Some(value));
+    turn.emit_with(Event::GateFailed { frame, taken, error }, Some(value));
     end::settle(turn, frame);
 }
 

@@ -56,7 +56,8 @@ fn prepare(run: &Run, frame: u64, state: &Frame) -> Option<Prepare> {
     let mocked = module.mock.as_ref().is_some_and(|mock| mock.enabled);
     let ask = if mocked { Ask::Nothing } else { ask(module) };
     let cache_ttl_s = module.cache_ttl.filter(|ttl| *ttl > 0);
-    Some(Prepare { frame, skip_if, ask, timeout: module.timeout.clone(), cache_ttl_s, names })
+    let timeout = module.timeout.clone().filter(|_| !mocked);
+    Some(Prepare { frame, skip_if, ask, timeout, cache_ttl_s, names })
 }
 
 fn ask(module: &Module) -> Ask {

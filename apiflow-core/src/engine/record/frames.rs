@@ -25,10 +25,16 @@ pub(super) fn preprocessed(run: &mut Run, frame: u64) {
 pub(super) fn opened(run: &mut Run, parent: u64, child: u64, slot: u64, handler: bool) {
     run.control.next_frame = child + 1;
     let Some(module) = run.module_at(parent) else { return };
-    let (module_id, children, flow) = (module.module.id.clone(), module.children.clone(), module.flow);
+    let (module_id, flow) = (module.module.id.clone(), module.flow);
+    // Not the whole of the branches: there may be many.
+    let list_of = |index: usize| module.children.get(index).copied().unwrap_or_default();
     let Some(state) = run.control.frames.get(&parent) else { return };
     let Some(step) = &state.step else { return };
+    // Not the whole of the parent, whose step knows all children that are open.
     let mut frame = Frame {
+        flow: state.flow,
+        env: state.env,
+        list: state.list,
         cursor: 0,
         parent: Some(parent),
         slot,
@@ -40,7 +46,9 @@ pub(super) fn opened(run: &mut Run, parent: u64, child: u64, slot: u64, handler:
         resumes: Vec::new(),
         step: None,
         path: child_path(&state.path, &module_id, slot, handler),
-        ..state.clone()
+        args: state.args.clone(),
+        previous: state.previous.clone(),
+        scope: state.scope,
     };
     if handler {
         frame.list = run.program.flows.get(state.flow).and_then(|flow| flow.failure).unwrap_or_default();
@@ -50,17 +58,16 @@ pub(super) fn opened(run: &mut Run, parent: u64, child: u64, slot: u64, handler:
         let own_scope = match &step.start {
             Start::Call { .. } | Start::Nothing | Start::Code => return,
             Start::Branch { chosen } => {
-                let default = children.len().saturating_sub(1);
-                let index = chosen.map_or(default, |chosen| chosen as usize);
-                frame.list = children.get(index).copied().unwrap_or_default();
+                let default = module.children.len().saturating_sub(1);
+                frame.list = list_of(chosen.map_or(default, |chosen| chosen as usize));
                 false
             }
             Start::Branches { sequential, .. } => {
-                frame.list = children.get(slot as usize).copied().unwrap_or_default();
+                frame.list = list_of(slot as usize);
                 !*sequential
             }
             Start::Loop { length, sequential, .. } => {
-                frame.list = children.first().copied().unwrap_or_default();
+                frame.list = list_of(0);
                 let items = step.row.input.as_ref().and_then(|input| serde_json::from_value(input.clone()).ok());
                 let value = match (length, items) {
                     (Some(_), Some(items)) => ValueRef::Item(Box::new(items), slot),
@@ -73,6 +80,8 @@ pub(super) fn opened(run: &mut Run, parent: u64, child: u64, slot: u64, handler:
                 frame.flow = flow.unwrap_or_default();
                 let definition = run.program.flows.get(frame.flow);
                 frame.list = definition.map_or(0, |flow| flow.list);
+                // Its own error handler is its own affair, also where it is called by one.
+                frame.handler = false;
                 frame.entered = definition.is_none_or(|flow| !flow.asks());
                 if definition.is_some_and(|flow| flow.env.is_some()) {
                     frame.env = frame.flow;
@@ -156,14 +165,20 @@ pub(super) fn won(run: &mut Run, at: Timestamp, frame: u64, slot: u64) {
     }
 }
 
+/// A module that holds others took too long: what it has at work is given up.
+pub(super) fn timed_out(run: &mut Run, at: Timestamp, frame: u64) {
+    let Some(step) = step_of(run, frame) else { return };
+    step.until = None;
+    let Some(children) = step.children.as_mut() else { return };
+    for child in std::mem::take(&mut children.open) {
+        drop_frame(run, at, child);
+    }
+}
+
 /// Gives a frame up with all that is inside it.
 fn drop_frame(run: &mut Run, at: Timestamp, frame: u64) {
     let Some(state) = run.control.frames.remove(&frame) else { return };
-    let inside: Vec<u64> = {
-        let children = run.control.frames.iter().filter(|(_, child)| child.parent == Some(frame));
-        children.map(|(&child, _)| child).collect()
-    };
-    for child in inside {
+    for child in inside(run, frame, &state) {
         drop_frame(run, at, child);
     }
     if let Some(children) = state.step.as_ref().and_then(|step| step.children.as_ref()) {
@@ -175,4 +190,15 @@ fn drop_frame(run: &mut Run, at: Timestamp, frame: u64) {
         run.control.scopes.remove(&frame);
     }
     give_up(run, at, state, JobStatus::Cancelled);
+}
+
+/// The frames that a frame has at work.
+fn inside(run: &Run, frame: u64, state: &Frame) -> Vec<u64> {
+    let Some(step) = &state.step else { return Vec::new() };
+    let mut inside: Vec<u64> = step.children.iter().flat_map(|children| children.open.iter().copied()).collect();
+    if matches!(step.stage, Stage::Handling { .. }) {
+        let handler = run.control.frames.iter().find(|(_, child)| child.parent == Some(frame) && child.handler);
+        inside.extend(handler.map(|(&child, _)| child));
+    }
+    inside
 }

@@ -29,10 +29,7 @@ pub(super) fn closed(run: &mut Run, frame: u64, required: u32, until: Timestamp,
 
 /// A gate let its list pass.
 pub(super) fn passed(run: &mut Run, seq: u64, frame: u64, taken: &[u64], faulty: bool) {
-    let (taken, waiting): (Vec<Approval>, Vec<Approval>) =
-        std::mem::take(&mut run.control.approvals).into_iter().partition(|approval| taken.contains(&approval.seq));
-    run.control.approvals = waiting;
-    let approvals = taken.into_iter().filter(|approval| !approval.disapproves);
+    let approvals = take(run, taken).into_iter().filter(|approval| !approval.disapproves);
     let mut resumes: Vec<Resumed> = approvals
         .map(|approval| Resumed { payload: ValueRef::Row(approval.seq), approver: approval.approver })
         .collect();
@@ -50,7 +47,8 @@ pub(super) fn passed(run: &mut Run, seq: u64, frame: u64, taken: &[u64], faulty:
 
 /// A gate was disapproved, or not approved in time: the list has to end, or its error handler to run. The step's own
 /// result stays what later steps see.
-pub(super) fn failed(run: &mut Run, seq: u64, frame: u64, error: &Value) {
+pub(super) fn failed(run: &mut Run, seq: u64, frame: u64, taken: &[u64], error: &Value) {
+    let _taken = take(run, taken);
     let Some(step) = step_of(run, frame) else { return };
     step.stage = Stage::Lost;
     step.error = Some(error.clone());
@@ -60,4 +58,12 @@ pub(super) fn failed(run: &mut Run, seq: u64, frame: u64, error: &Value) {
         row.error = Some(error.clone());
         row.approval = Some(json!({"failed": true}));
     });
+}
+
+/// What a gate takes waits no more.
+fn take(run: &mut Run, taken: &[u64]) -> Vec<Approval> {
+    let approvals = std::mem::take(&mut run.control.approvals).into_iter();
+    let (taken, waiting) = approvals.partition(|approval| taken.contains(&approval.seq));
+    run.control.approvals = waiting;
+    taken
 }

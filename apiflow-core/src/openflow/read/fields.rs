@@ -9,13 +9,12 @@ use crate::openflow::Place;
 use crate::validate::{codes, mend, suggest};
 
 /// Fields that OpenFlow knows and that are kept as they are.
-const KEPT: [&str; 24] = [
+const KEPT: [&str; 23] = [
     "agent",
     "apply_preprocessor",
     "assets",
     "cache_ignore_s3_path",
     "debouncing",
-    "delete_after_secs",
     "groups",
     "hash",
     "hide_cancel",
@@ -190,9 +189,6 @@ impl<'d, 'p> Fields<'d, 'p> {
         let place = self.place.key(name);
         let message = format!("`{name}` must be {expected}, found {}", kind_of(value));
         let found = reader.broken_at(&place, codes::WRONG_TYPE, message);
-        reader.findings.push(match mend::retyped(wanted, value) {
-            Some(right) => mend::changed(found, right),
-            None => found,
-        });
+        reader.findings.push(mend::in_type(found, wanted, value));
     }
 }

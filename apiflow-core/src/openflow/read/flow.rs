@@ -30,6 +30,7 @@ impl Reader {
             skip_expr: fields.text(self, "skip_expr"),
             cache_ttl: fields.whole(self, "cache_ttl"),
             delete_after_use: fields.flag(self, "delete_after_use"),
+            delete_after_secs: fields.whole(self, "delete_after_secs"),
             flow_env: fields
                 .inner(self, "flow_env", |reader, env, place| {
                     if let Value::Object(map) = env {

@@ -31,6 +31,7 @@ impl Reader {
             cache_ttl: fields.whole(self, "cache_ttl"),
             timeout: fields.inner(self, "timeout", Self::number_or_transform).flatten(),
             delete_after_use: fields.flag(self, "delete_after_use"),
+            delete_after_secs: fields.whole(self, "delete_after_secs"),
             mock: fields.inner(self, "mock", Self::mock).flatten(),
             suspend: fields.inner(self, "suspend", Self::suspend).flatten(),
             priority: fields.whole(self, "priority"),

@@ -145,7 +145,8 @@ impl Reader {
     /// Notes a `type` that is none of the known ones; all of what the place holds counts as broken.
     pub(super) fn unknown_type(&mut self, place: &Place<'_>, code: &str, what: &str, given: &str, known: &[&str]) {
         self.broken.insert(place.pointer());
-        let near = suggest::nearest(given, known.iter().copied());
+        let begun = known.iter().copied().find(|known| given.len() > 2 && known.starts_with(given));
+        let near = suggest::nearest(given, known.iter().copied()).or(begun);
         let help = match (given, near) {
             ("flowscript", _) => "it is the deployed form of `rawscript`".to_owned(),
             (_, Some(near)) => {

@@ -19,6 +19,7 @@ super::list_cases![
     a_leased_job_is_not_claimed,
     an_ended_lease_is_claimed_again_with_a_raised_version,
     claims_at_once_give_each_job_to_one_worker,
+    claims_are_counted_until_a_commit,
     an_ended_job_is_never_claimed,
     renewing_prolongs_only_what_the_worker_holds,
     renewing_tells_of_messages,
@@ -47,6 +48,18 @@ async fn jobs_are_claimed_oldest_wake_up_first_up_to_the_limit(store: Subject) {
     let order: Vec<String> = claim(&store, "worker", 2, LONG).await.into_iter().map(|held| held.job).collect();
     assert_eq!(order, ["b", "c"]);
     claim_one(&store, "worker", "a").await;
+}
+
+async fn claims_are_counted_until_a_commit(store: Subject) {
+    create(&store, "a").await;
+    for tries in 1..=3 {
+        let held = claim(&store, "worker", 1, ENDED).await.remove(0);
+        assert_eq!(held.tries, tries);
+        if tries == 3 {
+            commit(&store, release("a", held.version, Some(PAST))).await;
+        }
+    }
+    assert_eq!(claim(&store, "worker", 1, LONG).await.remove(0).tries, 1);
 }
 
 async fn order(store: &Subject, want: usize) -> Vec<String> {

@@ -29,6 +29,7 @@ async fn a_commit_records_all_its_parts(store: Subject) {
         finished_at: Some(Timestamp(5_002)),
         output: Some(json!({"event": 2})),
         error: Some(json!({"name": "moderated", "message": "no"})),
+        erase_at: Some(Timestamp(5_003)),
     };
     let events = vec![event_with(2, json!("v")), EventRow { item: Some((2, 0)), ..event(3) }];
     let done = Commit {

@@ -62,7 +62,9 @@ async fn a_job_id_is_taken_once(store: Subject) {
 
 async fn a_repeated_key_finds_the_first_job(store: Subject) {
     let make = |id, key, print| store.create_job(keyed_job(id, key, print, FAR));
+    assert_eq!(store.job_of_key("ada:1").await, Ok(None));
     assert_eq!(make("a", "ada:1", "x").await, Ok(Created::New));
+    assert_eq!(store.job_of_key("ada:1").await, Ok(Some(("a".to_owned(), "x".to_owned()))));
     let first = Ok(Created::Existing { job: "a".to_owned(), fingerprint: "x".to_owned() });
     assert_eq!(make("b", "ada:1", "x").await, first);
     assert_eq!(make("c", "ada:1", "y").await, first, "the first fingerprint is given");
@@ -72,6 +74,7 @@ async fn a_repeated_key_finds_the_first_job(store: Subject) {
 
 async fn an_expired_key_is_free_again(store: Subject) {
     assert_eq!(store.create_job(keyed_job("a", "ada:1", "x", PAST)).await, Ok(Created::New));
+    assert_eq!(store.job_of_key("ada:1").await, Ok(None));
     assert_eq!(store.create_job(keyed_job("b", "ada:1", "y", FAR)).await, Ok(Created::New));
     let second = Ok(Created::Existing { job: "b".to_owned(), fingerprint: "y".to_owned() });
     assert_eq!(store.create_job(keyed_job("c", "ada:1", "z", FAR)).await, second);

@@ -58,7 +58,16 @@ pub(super) fn limited(id: &str, key: &str, limit: u64, window_s: Option<u64>) ->
 }
 
 pub(super) fn patch(status: JobStatus) -> JobPatch {
-    JobPatch { status, priority: 0, retry_count: 0, started_at: None, finished_at: None, output: None, error: None }
+    JobPatch {
+        status,
+        priority: 0,
+        retry_count: 0,
+        started_at: None,
+        finished_at: None,
+        output: None,
+        error: None,
+        erase_at: None,
+    }
 }
 
 /// A turn in which nothing happens and the owner goes on.

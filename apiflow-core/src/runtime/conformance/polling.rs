@@ -1,7 +1,9 @@
 //! Polls of providers' operations.
 
-use super::fixtures::{ENDED, FAR, LONG, PAST, Subject, commit, create_claimed, ending, poll, release, step, turn};
-use crate::ports::{Commit, DuePoll, Poll, Timestamp};
+use super::fixtures::{
+    ENDED, FAR, LONG, PAST, Subject, commit, create, create_claimed, ending, poll, release, step, turn,
+};
+use crate::ports::{Commit, DuePoll, Following, Poll, Timestamp};
 
 super::list_cases![
     polls_are_taken_when_due_oldest_first_up_to_the_limit,
@@ -10,6 +12,7 @@ super::list_cases![
     a_poll_that_is_over_is_not_put_back,
     a_poll_is_replaced_under_its_effect,
     an_ended_job_polls_no_more,
+    a_providers_work_is_one_attempts,
 ];
 
 async fn with_polls(store: &Subject, id: &str, polls: Vec<Poll>) -> u64 {
@@ -84,4 +87,22 @@ async fn an_ended_job_polls_no_more(store: Subject) {
     commit(&store, Commit { polls: vec![poll(3, PAST)], ..ending("a", version) }).await;
     assert_eq!(taken(&store, 10, LONG).await, named(&[]));
     assert_eq!(store.next_due().await, Ok(None));
+}
+
+async fn a_providers_work_is_one_attempts(store: Subject) {
+    for id in ["a", "b"] {
+        create(&store, id).await;
+    }
+    for (provider, provider_id, job, effect, is_own) in [
+        ("one", "p", "a", 2, true),
+        ("one", "p", "a", 2, true),
+        ("one", "p", "a", 3, false),
+        ("one", "p", "b", 2, false),
+        ("one", "q", "b", 2, true),
+        ("two", "p", "b", 2, true),
+    ] {
+        let (provider, provider_id, job) = (provider.to_owned(), provider_id.to_owned(), job.to_owned());
+        let following = Following { provider, provider_id, job, effect };
+        assert_eq!(store.follow(following.clone()).await, Ok(is_own), "{following:?}");
+    }
 }

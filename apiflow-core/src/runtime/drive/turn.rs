@@ -2,18 +2,32 @@
 
 use std::collections::BTreeSet;
 
+use tokio::time::{Duration, Instant};
+
 use super::{Drive, Taken};
 use crate::call::Operation;
-use crate::engine::{Effect, Event, Fact, Input, Recorded};
-use crate::evaluate::Evaluation;
+use crate::engine::{Call, Effect, Event, Fact, Input, Recorded};
+use crate::evaluate::{Evaluation, request, weight};
 use crate::ports::{CallRecord, Commit, LeaseChange, Poll, StoreError, Timestamp};
-use crate::runtime::provider::Ticket;
+use crate::runtime::provider::{Ticket, about_to_send};
 use crate::runtime::row;
+
+/// Events of one turn, about: then what there is is committed, and the drive looks whether somebody wants the job's end.
+const MOST_EVENTS: usize = 1_000;
+/// The size of the values of one turn, about, in bytes of JSON (estimated).
+const MOST_BYTES: usize = 8 * 1024 * 1024;
+/// How long one turn performs free effects, about.
+const MOST_TIME: Duration = Duration::from_millis(250);
+
+/// After how long a job looks again whether the evaluator has a place for it, in milliseconds.
+const BUSY_MS: u64 = 2_000;
 
 /// What a turn has gathered for its commit.
 #[derive(Default)]
 struct Batch {
     events: Vec<Recorded>,
+    /// The size of the events' values.
+    bytes: usize,
     calls: Vec<CallRecord>,
     consumed: Vec<i64>,
 }
@@ -50,25 +64,42 @@ impl Drive<'_> {
     fn record(&mut self, batch: &mut Batch, now: Timestamp, input: Input) {
         let events = self.run.turn(now, input);
         self.values.record(&events);
+        batch.bytes += events.iter().filter_map(|recorded| recorded.value.as_ref()).map(weight).sum::<usize>();
         batch.events.extend(events);
     }
 
+    /// Performs what is free: all of it, or as much as one commit should hold.
     async fn perform_free(&mut self, batch: &mut Batch, now: Timestamp) -> Result<(), StoreError> {
-        while let Some(effect) = self.run.free() {
+        if self.postponed.is_some_and(|until| now < until) {
+            return Ok(());
+        }
+        self.postponed = None;
+        let began = Instant::now();
+        while batch.events.len() < MOST_EVENTS && batch.bytes < MOST_BYTES && began.elapsed() < MOST_TIME {
+            let Some(effect) = self.run.free() else { break };
             let mut evaluation = Evaluation {
                 run: &self.run,
                 values: &mut self.values,
                 evaluator: self.inner.parts.evaluator.as_ref(),
                 plans: &self.plans,
             };
-            let Some(input) = evaluation.perform(&effect).await? else { break };
+            let Some(input) = evaluation.perform(&effect).await? else {
+                // Meanwhile it takes no place among the jobs at work.
+                self.postponed = Some(now.plus_ms(BUSY_MS));
+                break;
+            };
             self.record(batch, now, input);
         }
         Ok(())
     }
 
     async fn commit(&mut self, batch: Batch, now: Timestamp) -> Result<bool, StoreError> {
-        let sends = self.journal(&batch.events);
+        let mut batch = batch;
+        let sent = self.journal(&batch.events);
+        let sends = !sent.is_empty();
+        for call in &sent {
+            batch.calls.extend(self.about_to_send(call).await?);
+        }
         let over = self.run.status().is_final();
         let waits = !sends && self.out.is_empty() && !self.owes_call(now);
         let lease = if over || waits {
@@ -77,6 +108,7 @@ impl Drive<'_> {
             LeaseChange::Keep
         };
         if batch.events.is_empty() && batch.consumed.is_empty() && lease == LeaseChange::Keep {
+            self.alone = None;
             self.perform();
             return Ok(false);
         }
@@ -84,6 +116,7 @@ impl Drive<'_> {
         let changed = !batch.events.is_empty();
         let commit = Commit { cached: self.values.to_cache().await?, ..self.commit_of(batch, now, lease)? };
         self.version = self.inner.parts.store.commit(commit).await?;
+        self.alone = None;
         self.values.committed();
         if changed {
             self.inner.hub.changed(&self.job);
@@ -97,23 +130,31 @@ impl Drive<'_> {
         Ok(released)
     }
 
-    /// Notes the attempts that these events begin; says whether there are any.
-    fn journal(&mut self, events: &[Recorded]) -> bool {
+    /// The request of an attempt, as it is recorded; nothing where none can be made, which is found out again when it
+    /// is to be sent.
+    async fn about_to_send(&mut self, call: &Call) -> Result<Option<CallRecord>, StoreError> {
+        let Ok(plan) = self.plans.plan(&call.path) else { return Ok(None) };
+        let arguments = self.values.resolve(&call.args).await?;
+        Ok(request(&self.job, &plan, call, &arguments).ok().map(|request| about_to_send(call, &request)))
+    }
+
+    /// Notes the attempts that these events begin, and gives them.
+    fn journal(&mut self, events: &[Recorded]) -> Vec<Call> {
         let begun: BTreeSet<u64> = events
             .iter()
             .filter(|recorded| matches!(recorded.event, Event::StepStarted { .. } | Event::AttemptStarted { .. }))
             .map(|recorded| recorded.seq)
             .collect();
-        let mut open = BTreeSet::new();
+        let mut open = Vec::new();
         for effect in self.run.pending() {
             if let Effect::Call(call) = effect
                 && begun.contains(&call.effect)
             {
-                open.insert(call.effect);
+                open.push(call);
             }
         }
-        self.journalled = open;
-        !self.journalled.is_empty()
+        self.journalled = open.iter().map(|call| call.effect).collect();
+        open
     }
 
     /// Whether something is to be sent now that no event of this turn began.
@@ -121,7 +162,7 @@ impl Drive<'_> {
         self.run.pending().iter().any(|effect| match effect {
             Effect::Cancel(call) if call.operation.is_some() => true,
             Effect::Call(call) | Effect::Cancel(call) => now >= self.undecided_until(call.deadline),
-            Effect::Prepare(_) | Effect::Conclude(_) => true,
+            Effect::Prepare(_) | Effect::Conclude(_) => self.postponed.is_none(),
             Effect::Poll(_) | Effect::Wait { .. } => false,
         })
     }
@@ -140,7 +181,7 @@ impl Drive<'_> {
             }
             Effect::Call(_) | Effect::Cancel(_) | Effect::Poll(_) | Effect::Prepare(_) | Effect::Conclude(_) => None,
         };
-        self.run.pending().into_iter().filter_map(due).min()
+        self.run.pending().into_iter().filter_map(due).chain(self.postponed).min()
     }
 
     fn commit_of(&mut self, batch: Batch, at: Timestamp, lease: LeaseChange) -> Result<Commit, StoreError> {
@@ -155,7 +196,13 @@ impl Drive<'_> {
             }
         }
         let ends = |event: &Event| {
-            matches!(event, Event::CancelRequested { .. } | Event::FlowEnded { .. } | Event::RaceWon { .. })
+            matches!(
+                event,
+                Event::CancelRequested { .. }
+                    | Event::FlowEnded { .. }
+                    | Event::RaceWon { .. }
+                    | Event::TimedOut { .. }
+            )
         };
         let ended = batch.events.iter().any(|recorded| ends(&recorded.event));
         let orphans = self.run.pending().into_iter().filter_map(|effect| {

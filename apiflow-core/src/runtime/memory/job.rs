@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::ports::{
-    CallRecord, Commit, DuePoll, EventRow, InboxMessage, JobBundle, JobPatch, JobRow, JobStatus, LeaseChange, Loaded,
-    NewJob, Poll, SnapshotRow, StepRow, StoreError, Timestamp,
+    CallRecord, Commit, DueErasure, DuePoll, ErasedJob, Erasure, EventRow, InboxMessage, JobBundle, JobPatch, JobRow,
+    JobStatus, LeaseChange, Loaded, NewJob, Poll, SnapshotRow, StepRow, StoreError, Timestamp,
 };
 
 /// A job.
@@ -17,7 +17,11 @@ pub(super) struct Job {
     /// When it may be claimed: its wake-up, or the end of its lease; `None` where it waits for a message or has ended.
     pub(super) due_at: Option<Timestamp>,
     owner: Option<String>,
+    /// When what is to be erased may be taken: `erase_at`, or the end of the lease of whoever took it.
+    pub(super) erase_ready_at: Option<Timestamp>,
     version: u64,
+    /// Claims since the last commit.
+    tries: u32,
     bundle: JobBundle,
     snapshot: Option<SnapshotRow>,
     events: BTreeMap<u64, EventRow>,
@@ -56,12 +60,15 @@ impl Job {
                     finished_at: None,
                     output: None,
                     error: None,
+                    erase_at: None,
                 },
                 last_seq: 0,
             },
             due_at: new.concurrency.is_none().then_some(now),
             owner: None,
+            erase_ready_at: None,
             version: 0,
+            tries: 0,
             bundle: new.bundle,
             snapshot: None,
             events: BTreeMap::new(),
@@ -77,11 +84,12 @@ impl Job {
         (job, bytes)
     }
 
-    pub(super) fn claim(&mut self, worker: &str, until: Timestamp) -> u64 {
+    pub(super) fn claim(&mut self, worker: &str, until: Timestamp) -> (u64, u32) {
         self.owner = Some(worker.to_owned());
         self.due_at = Some(until);
         self.version += 1;
-        self.version
+        self.tries += 1;
+        (self.version, self.tries)
     }
 
     /// Makes the job due; nothing where a worker has it.
@@ -143,6 +151,7 @@ impl Job {
         self.row.patch = commit.patch;
         self.row.updated_at = commit.at;
         self.version += 1;
+        self.tries = 0;
         self.settle(commit.lease, now);
         Ok((self.version, bytes))
     }
@@ -152,6 +161,7 @@ impl Job {
         if self.row.patch.status.is_final() {
             self.owner = None;
             self.due_at = None;
+            self.erase_ready_at = self.row.patch.erase_at;
             self.polls.clear();
             return;
         }
@@ -217,8 +227,39 @@ impl Job {
         }
     }
 
+    pub(super) fn take_erasure(&mut self, until: Timestamp) -> Option<DueErasure> {
+        self.erase_ready_at = Some(until);
+        Some(DueErasure { job: self.row.id.clone(), due_at: self.row.patch.erase_at? })
+    }
+
+    pub(super) fn erase(&mut self, erasure: Erasure) {
+        let Erasure { job: _, values, events, steps, calls, rest } = erasure;
+        for seq in values {
+            let value = self.events.get_mut(&seq).and_then(|event| event.value.as_mut());
+            if let Some(value) = value {
+                *value = Value::Object(serde_json::Map::new());
+            }
+        }
+        for (seq, body) in events {
+            if let Some(event) = self.events.get_mut(&seq) {
+                event.body = body;
+            }
+        }
+        self.steps.extend(steps.into_iter().map(|step| (step.ordinal, step)));
+        self.calls.retain(|call| !calls.contains(&call.step));
+        self.snapshot = None;
+        self.inbox.clear();
+        if let Some(ErasedJob { output, error, erase_at, bundle }) = rest {
+            self.erase_ready_at = erase_at;
+            self.row.patch = JobPatch { output, error, erase_at, ..self.row.patch.clone() };
+            if let Some(bundle) = bundle {
+                self.bundle = bundle;
+            }
+        }
+    }
+
     pub(super) fn next_due(&self) -> Option<Timestamp> {
-        self.polls.values().map(|waiting| waiting.ready_at).chain(self.due_at).min()
+        self.polls.values().map(|waiting| waiting.ready_at).chain(self.due_at).chain(self.erase_ready_at).min()
     }
 
     pub(super) fn values(&self, seqs: &[u64]) -> Vec<Option<Value>> {

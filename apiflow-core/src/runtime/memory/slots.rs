@@ -108,7 +108,7 @@ impl Slots {
         }
         self.slots.retain(|_, slot| slot.concurrency.key != key || slot.state != State::Over || slot.look_at.is_some());
         let of_key = || self.slots.iter().filter(|(_, slot)| slot.concurrency.key == key);
-        let mut held = of_key().filter(|(_, slot)| slot.state == State::Held).count() as u64;
+        let held = of_key().filter(|(_, slot)| slot.state == State::Held).count() as u64;
         let mut recent = of_key().filter(|(_, slot)| slot.is_recent(now)).count() as u64;
         let mut waiting: Vec<_> = of_key()
             .filter(|(_, slot)| slot.state == State::Waiting)
@@ -117,9 +117,12 @@ impl Slots {
         waiting.sort();
         let mut given = Vec::new();
         for (_, job) in waiting {
-            let Some(slot) = self.slots.get_mut(&job).filter(|slot| slot.concurrency.fits(held, recent)) else { break };
+            let Some(slot) =
+                self.slots.get_mut(&job).filter(|slot| slot.concurrency.fits(held + given.len() as u64, recent))
+            else {
+                break;
+            };
             slot.state = State::Held;
-            held += 1;
             recent += u64::from(slot.concurrency.window_s.is_some());
             given.push(job);
         }

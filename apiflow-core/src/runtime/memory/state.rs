@@ -10,7 +10,8 @@ use super::cache::Cache;
 use super::job::{Job, rows_len};
 use super::slots::Slots;
 use crate::ports::{
-    Claim, Commit, Created, DuePoll, Idempotency, JobFilter, JobRow, NewJob, Renewed, StoreError, Timestamp,
+    Claim, Commit, Created, DueErasure, DuePoll, Erasure, Following, Idempotency, JobFilter, JobRow, NewJob, Renewed,
+    StoreError, Timestamp,
 };
 
 /// What the store holds.
@@ -20,6 +21,8 @@ pub(super) struct State {
     keys: BTreeMap<String, UsedKey>,
     cache: Cache,
     slots: Slots,
+    /// Job and attempt that follow a provider's work, by provider and id.
+    followers: BTreeMap<(String, String), (String, u64)>,
     messages: i64,
     bytes_written: u64,
 }
@@ -49,8 +52,8 @@ impl State {
     }
 
     pub(super) fn create(&mut self, new: NewJob, now: Timestamp) -> Result<Created, StoreError> {
-        if let Some(used) = new.idempotency.as_ref().and_then(|asked| self.used(asked, now)) {
-            return Ok(Created::Existing { job: used.job.clone(), fingerprint: used.fingerprint.clone() });
+        if let Some((job, fingerprint)) = new.idempotency.as_ref().and_then(|asked| self.job_of_key(&asked.key, now)) {
+            return Ok(Created::Existing { job, fingerprint });
         }
         let Entry::Vacant(place) = self.jobs.entry(new.id.clone()) else {
             return Err(StoreError::Backend(format!("job `{}` exists already", new.id)));
@@ -67,8 +70,9 @@ impl State {
         Ok(Created::New)
     }
 
-    fn used(&self, asked: &Idempotency, now: Timestamp) -> Option<&UsedKey> {
-        self.keys.get(&asked.key).filter(|used| used.expires_at > now)
+    pub(super) fn job_of_key(&self, key: &str, now: Timestamp) -> Option<(String, String)> {
+        let used = self.keys.get(key).filter(|used| used.expires_at > now)?;
+        Some((used.job.clone(), used.fingerprint.clone()))
     }
 
     pub(super) fn claim(&mut self, worker: &str, limit: u32, now: Timestamp, until: Timestamp) -> Vec<Claim> {
@@ -89,9 +93,9 @@ impl State {
         due.truncate(limit as usize);
         due.into_iter()
             .filter_map(|(_, _, id)| {
-                let version = self.jobs.get_mut(&id)?.claim(worker, until);
+                let (version, tries) = self.jobs.get_mut(&id)?.claim(worker, until);
                 self.slots.claimed(&id, now);
-                Some(Claim { job: id, version })
+                Some(Claim { job: id, version, tries })
             })
             .collect()
     }
@@ -151,6 +155,13 @@ impl State {
         }
     }
 
+    pub(super) fn follow(&mut self, following: Following) -> Result<bool, StoreError> {
+        let Following { provider, provider_id, job, effect } = following;
+        self.job(&job)?;
+        let follower = (job, effect);
+        Ok(*self.followers.entry((provider, provider_id)).or_insert_with(|| follower.clone()) == follower)
+    }
+
     pub(super) fn take_polls(&mut self, limit: u32, now: Timestamp, until: Timestamp) -> Vec<DuePoll> {
         let mut due: Vec<(Timestamp, String, u64)> = Vec::new();
         for (id, job) in &self.jobs {
@@ -165,6 +176,23 @@ impl State {
         if let Some(job) = self.jobs.get_mut(job) {
             job.put_back(effect, due_at, progress);
         }
+    }
+
+    pub(super) fn take_erasures(&mut self, limit: u32, now: Timestamp, until: Timestamp) -> Vec<DueErasure> {
+        let ready = self.jobs.iter().filter_map(|(id, job)| Some((job.erase_ready_at?, id.clone())));
+        let mut due: Vec<(Timestamp, String)> = ready.filter(|(at, _)| *at <= now).collect();
+        due.sort();
+        due.truncate(limit as usize);
+        due.into_iter().filter_map(|(_, id)| self.jobs.get_mut(&id)?.take_erasure(until)).collect()
+    }
+
+    pub(super) fn erase(&mut self, erasure: Erasure) -> Result<(), StoreError> {
+        let job = self.job_mut(&erasure.job)?;
+        if !job.row.patch.status.is_final() {
+            return Err(StoreError::Active { job: erasure.job });
+        }
+        job.erase(erasure);
+        Ok(())
     }
 
     pub(super) fn next_due(&self) -> Option<Timestamp> {
@@ -186,6 +214,7 @@ impl State {
             return Err(StoreError::Active { job: id.to_owned() });
         }
         self.jobs.remove(id);
+        self.followers.retain(|_, (job, _)| job != id);
         self.keys.retain(|_, used| used.job != id);
         Ok(())
     }

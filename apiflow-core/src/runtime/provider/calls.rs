@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::call::{CallPlan, JobPlans};
 use crate::engine::Call;
-use crate::ports::{CallRecord, Clock, HttpClient, HttpError, HttpReply, HttpRequest, Store, Timestamp};
+use crate::ports::{CallRecord, Clock, Following, HttpClient, HttpError, HttpReply, HttpRequest, Store, Timestamp};
 use crate::template;
 
 /// Bytes of a reply that its record shows.
@@ -41,19 +41,39 @@ impl Caller {
     ) -> Result<HttpReply, HttpError> {
         let at = self.now();
         let outcome = self.http.send(request).await;
+        // That of a submit was recorded with its attempt.
+        let recorded = purpose == CallRecord::SUBMIT;
         self.records.push(CallRecord {
             step: call.step,
             attempt: call.attempt,
             purpose: purpose.to_owned(),
             at,
             duration_ms: self.now().since_ms(at),
-            request: template::display(request),
+            request: if recorded { Value::Null } else { template::display(request) },
             reply: match &outcome {
                 Ok(reply) => shown(reply),
                 Err(error) => json!({"error": error.to_string()}),
             },
         });
         outcome
+    }
+
+    /// Notes that an attempt follows a provider's work; says whether no other attempt does.
+    pub(crate) async fn follow(&self, call: &Call, url: &str, provider_id: &str) -> bool {
+        let host = crate::call::url::host(url);
+        let following = Following {
+            provider: host.unwrap_or_default(),
+            provider_id: provider_id.to_owned(),
+            job: self.job.clone(),
+            effect: call.effect,
+        };
+        match self.store.follow(following).await {
+            Ok(is_own) => is_own,
+            Err(error) => {
+                tracing::warn!(%error, job = self.job, provider_id, "whose a provider's work is could not be noted");
+                false
+            }
+        }
     }
 
     /// The result, unless it is too large to be kept as JSON.
@@ -68,6 +88,19 @@ impl Caller {
              type the output as media, map less of the reply, or raise the limit"
         );
         Err(json!({"name": "output_invalid", "message": message}))
+    }
+}
+
+/// What is recorded of a submit before it is sent.
+pub(in crate::runtime) fn about_to_send(call: &Call, request: &HttpRequest) -> CallRecord {
+    CallRecord {
+        step: call.step,
+        attempt: call.attempt,
+        purpose: CallRecord::SUBMIT.to_owned(),
+        at: call.started_at,
+        duration_ms: 0,
+        request: template::display(request),
+        reply: json!({}),
     }
 }
 

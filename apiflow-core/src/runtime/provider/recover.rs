@@ -6,13 +6,15 @@ use serde_json::{Value, json};
 
 use super::Caller;
 use super::submit::accepted;
-use crate::call::{CallPlan, ErrorClass, Recovery};
+use crate::call::{CallPlan, ErrorClass, Operation, Recovery};
 use crate::engine::{Answer, Call};
 use crate::evaluate::request;
 use crate::ports::HttpRequest;
 
 /// Looks at the provider's list, at most.
 const LOOKS: u32 = 4;
+/// How long whoever was given work has to note that it is theirs, in milliseconds.
+const SETTLING_MS: u64 = 500;
 /// Pages of the list read in one look, at most.
 const PAGES: u32 = 10;
 
@@ -29,13 +31,27 @@ pub(crate) async fn recover(caller: &mut Caller, call: &Call, arguments: Value) 
         Ok(submitted) => submitted,
         Err(error) => return Answer::Failed { error },
     };
-    let taken = taken(caller).await;
-    for look in 0..LOOKS {
+    let mut taken = taken(caller).await;
+    let mut seen = false;
+    let mut look = 0;
+    while look < LOOKS {
         match search(caller, &plan, call, &submitted, &taken).await {
-            Search::Found(answer) => return answer,
+            // Another attempt may have been given it this moment, and be about to note so.
+            Search::Found(_) if !seen => {
+                seen = true;
+                caller.clock.sleep_until(caller.now().plus_ms(SETTLING_MS)).await;
+            }
+            Search::Found(operation) => {
+                let Some(id) = operation.id.clone() else { break };
+                if caller.follow(call, &submitted.url, &id).await {
+                    return accepted(caller, call, &plan, &operation, 0);
+                }
+                taken.insert(id);
+            }
             Search::Impossible => break,
             Search::NotYet => {
                 let pause = caller.now().plus_ms(500 << look);
+                look += 1;
                 caller.clock.sleep_until(pause).await;
             }
         }
@@ -44,7 +60,7 @@ pub(crate) async fn recover(caller: &mut Caller, call: &Call, arguments: Value) 
 }
 
 enum Search {
-    Found(Answer),
+    Found(Box<Operation>),
     NotYet,
     Impossible,
 }
@@ -72,7 +88,7 @@ async fn search(
     for _ in 0..PAGES {
         let Ok(reply) = caller.send(call, "recover", &list).await else { return Search::NotYet };
         match plan.read_recover(&reply, submitted, call.started_at, taken) {
-            Recovery::Found(operation) => return Search::Found(accepted(caller, call, plan, &operation, 0)),
+            Recovery::Found(operation) => return Search::Found(Box::new(operation)),
             Recovery::More(next) => list = *next,
             Recovery::NotFound => return Search::NotYet,
             Recovery::Unreadable(_) => return Search::NotYet,

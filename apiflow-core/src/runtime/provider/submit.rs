@@ -6,6 +6,7 @@ use super::Caller;
 use crate::call::{CallPlan, ErrorClass, Operation, Reading, from_http_error};
 use crate::engine::{Answer, Call};
 use crate::evaluate::request;
+use crate::ports::CallRecord;
 
 /// Tries to tell a provider that nobody wants its work any more.
 const CANCEL_TRIES: u32 = 3;
@@ -20,8 +21,15 @@ pub(crate) async fn submit(caller: &mut Caller, call: &Call, arguments: Value) -
         Ok(request) => request,
         Err(error) => return Answer::Failed { error },
     };
-    match caller.send(call, "submit", &request).await {
-        Ok(reply) => read(caller, call, &plan, plan.read_submit(&reply)),
+    match caller.send(call, CallRecord::SUBMIT, &request).await {
+        Ok(reply) => {
+            let answer = read(caller, call, &plan, plan.read_submit(&reply));
+            if let Answer::Accepted { provider_id: Some(id), .. } = &answer {
+                // What this attempt was given is its own, whatever was noted before.
+                let _noted = caller.follow(call, &request.url, id).await;
+            }
+            answer
+        }
         Err(error) => {
             let error = from_http_error(&error, &request, plan.is_repeatable());
             if error.class == ErrorClass::SubmitUnknown {

@@ -53,6 +53,8 @@ impl Reply {
             Err(EvaluationError::Thrown(message)) => Self::Thrown(message),
             Err(EvaluationError::Limit(message)) => Self::Limit(message),
             Err(EvaluationError::Internal(message)) => Self::Internal(message),
+            // A child has one evaluation at a time.
+            Err(error @ EvaluationError::Busy) => Self::Internal(error.to_string()),
         }
     }
 

@@ -30,8 +30,9 @@ impl Writer {
         let value = match self.random.below(if leaf { 50 } else { 100 }) {
             0..=39 => self.script(around),
             40..=45 => json!({"type": "identity"}),
-            46..=49 if around.runs_sub => self.sub_flow(around),
-            46..=49 => self.script(around),
+            46 => self.code(around),
+            47..=49 if around.runs_sub => self.sub_flow(around),
+            47..=49 => self.script(around),
             50..=64 => self.for_loop(around),
             65..=72 => self.while_loop(around),
             73..=84 => self.branch_one(around),
@@ -50,6 +51,13 @@ impl Writer {
         json!({"type": "script", "path": kind.path(), "input_transforms": self.inputs(around)})
     }
 
+    /// Inline code: it gives its arguments, or throws where `x` is a number.
+    fn code(&mut self, around: &Surroundings) -> Value {
+        let content =
+            self.random.pick(&["export function main(x, y) { return echo }", "export function main(x, y) { throw x }"]);
+        json!({"type": "rawscript", "language": "deno", "content": content, "input_transforms": self.inputs(around)})
+    }
+
     fn inputs(&mut self, around: &Surroundings) -> Map<String, Value> {
         let mut inputs = Map::new();
         for name in ["x", "y"] {
@@ -60,7 +68,7 @@ impl Writer {
         inputs
     }
 
-    fn sub_flow(&mut self, around: &Surroundings) -> Value {
+    pub(super) fn sub_flow(&mut self, around: &Surroundings) -> Value {
         let mut inputs = self.inputs(around);
         for (name, value) in [("a", json!(2)), ("items", json!([1, 2]))] {
             inputs.insert(name.to_owned(), json!({"type": "static", "value": value}));
@@ -146,7 +154,6 @@ impl Writer {
     }
 
     fn branch_all(&mut self, around: &mut Surroundings) -> Value {
-        let before = around.clone();
         let mut branches = Vec::new();
         for _ in 0..*self.random.pick(&[0, 1, 2, 2, 3]) {
             let mut inner = Self::inside(around, 0);
@@ -160,7 +167,9 @@ impl Writer {
         if self.random.percent(30) {
             value["parallelism"] = self.limit();
         }
-        debug_assert!(around.known.len() >= before.known.len(), "ids are only added");
+        if self.random.percent(20) && value["parallel"] != json!(false) {
+            value["race"] = json!(true);
+        }
         value
     }
 }

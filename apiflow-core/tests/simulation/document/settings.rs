@@ -30,6 +30,12 @@ impl Writer {
         if self.random.percent(8) {
             set("sleep", self.sleep(around));
         }
+        if self.random.percent(10) {
+            set("cache_ttl", json!(self.random.pick(&[1, 600])));
+        }
+        if around.is_gated && self.random.percent(25) {
+            set("suspend", self.gate());
+        }
         Value::Object(module)
     }
 
@@ -74,16 +80,43 @@ impl Writer {
         json!({"type": "static", "value": self.random.pick(&[json!(0), json!(1), json!(2.5), json!(40)])})
     }
 
-    /// An error handler: a call, an identity, or a mock that may recover.
-    pub(super) fn handler(&mut self, around: &Surroundings) -> Value {
-        let id = "failure";
-        match self.random.below(4) {
+    fn gate(&mut self) -> Value {
+        json!({
+            "required_events": self.random.pick(&[0, 1, 1, 2]), "timeout": self.random.pick(&[3, 60, 600]),
+            "continue_on_disapprove_timeout": self.random.percent(40),
+        })
+    }
+
+    /// A preprocessor: a call, an identity, or a mock that gives no object.
+    pub(super) fn preprocessor(&mut self, around: &Surroundings) -> Value {
+        let id = "preprocessor";
+        match self.random.below(3) {
             0 => {
-                let value = json!({"recover": self.random.percent(60), "n": 1});
+                let value = self.constant();
                 json!({"id": id, "value": {"type": "identity"}, "mock": {"enabled": true, "return_value": value}})
             }
             1 => json!({"id": id, "value": {"type": "identity"}}),
-            2 => {
+            _ => {
+                let value = self.script(around);
+                self.with_settings(id, value, around)
+            }
+        }
+    }
+
+    /// An error handler: a call, an identity, or a mock that may recover.
+    pub(super) fn handler(&mut self, around: &Surroundings) -> Value {
+        let id = "failure";
+        match self.random.below(5) {
+            0 if around.runs_sub => {
+                let value = self.sub_flow(around);
+                self.with_settings(id, value, around)
+            }
+            0 | 1 => {
+                let value = json!({"recover": self.random.percent(60), "n": 1});
+                json!({"id": id, "value": {"type": "identity"}, "mock": {"enabled": true, "return_value": value}})
+            }
+            2 => json!({"id": id, "value": {"type": "identity"}}),
+            3 => {
                 let inputs = json!({"why": {"type": "javascript", "expr": "error.name"}});
                 json!({"id": id, "value": {"type": "script", "path": "node/plain", "input_transforms": inputs}})
             }

@@ -1,22 +1,36 @@
 //! The story that a journal tells, followed without the engine.
 
+mod attempts;
+mod gates;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use apiflow_core::engine::{Event, Recorded, Start};
 use apiflow_core::ports::Timestamp;
 use serde_json::Value;
 
-use super::super::fate::CallKey;
+use super::super::fate::{CallKey, Place};
 use super::super::history::{Violation, ensure};
+use super::super::reference::Observed;
 use super::super::values::Values;
+use attempts::{Attempts, Outcome};
+use gates::Gates;
+
+pub(super) const ONE_OUTCOME: &str = "an attempt has one outcome";
+pub(super) const AFTER_END: &str = "nothing happens after the end";
+pub(super) const STORY: &str = "events tell one story";
 
 /// What the events so far have said.
 #[derive(Default)]
 pub(super) struct Observer {
     frames: BTreeMap<u64, Seen>,
-    attempts: BTreeMap<u64, Attempt>,
-    /// How many calls each place has made.
-    counts: BTreeMap<(String, String), u32>,
+    pub(super) attempts: Attempts,
+    pub(super) gates: Gates,
+    /// Which branch won a race.
+    winners: BTreeMap<CallKey, usize>,
+    /// Steps that passed in no time, by the event that holds their result.
+    passed: BTreeMap<(Place, String), apiflow_core::engine::ValueRef>,
+    entered: BTreeMap<Place, u64>,
     seq: u64,
     at: Timestamp,
     /// Whether the flow has ended, and calls are only called off.
@@ -27,7 +41,7 @@ pub(super) struct Observer {
 /// A list of modules at work.
 #[derive(Default)]
 struct Seen {
-    path: String,
+    place: Place,
     step: Option<SeenStep>,
     /// The attempt that is out.
     open: Option<u64>,
@@ -38,12 +52,16 @@ struct Seen {
 
 struct SeenStep {
     id: String,
+    /// The event that it began with.
+    ordinal: u64,
+    /// Failed attempts so far.
+    failures: u32,
     is_call: bool,
     /// The event that brought its arguments.
     args: u64,
     /// Lists at the same time, at most.
     limit: Option<u64>,
-    /// Whether each list inside has a scope of its own, and whether that outlives the list until all have ended.
+    /// Whether each list inside has a scope of its own, and how long.
     own_scopes: Option<Lifetime>,
     /// Lists opened by this attempt.
     opened: usize,
@@ -54,27 +72,6 @@ enum Lifetime {
     UntilItsEnd,
     UntilAllHaveEnded,
 }
-
-struct Attempt {
-    key: CallKey,
-    args: u64,
-    /// The work that the provider took.
-    work: Option<String>,
-    outcome: Option<Outcome>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
-    Completed,
-    Failed,
-    Unknown,
-    Repeated,
-    CalledOff,
-}
-
-const ONE_OUTCOME: &str = "an attempt has one outcome";
-const AFTER_END: &str = "nothing happens after the end";
-const STORY: &str = "events tell one story";
 
 impl Observer {
     pub(super) fn observe(&mut self, events: &[Recorded]) -> Result<(), Violation> {
@@ -95,45 +92,81 @@ impl Observer {
                 self.frames.insert(0, Seen::default());
                 Ok(())
             }
-            Event::Entered { frame } => self.frame(*frame).map(drop),
-            Event::StepStarted { frame, step_id, path, start } => self.step_started(seq, *frame, step_id, path, start),
-            Event::StepPassed { frame, .. } => {
-                let seen = self.begins(*frame)?;
-                seen.step = None;
-                Ok(())
+            Event::Kept { .. } => Ok(()),
+            Event::Preprocessed { frame } => self.frame(*frame).map(drop),
+            Event::Entered { frame, .. } => self.entered(*frame, recorded),
+            Event::StepStarted { frame, step_id, path, start, bound_ms: _, cache: _ } => {
+                self.step_started(seq, *frame, (step_id, path), start)
+            }
+            Event::StepPassed { frame, step_id, path, skipped, result } => {
+                self.passed(seq, *frame, (step_id, path), *skipped, result)
             }
             Event::AttemptStarted { frame, .. } => self.attempt_started(seq, *frame),
             Event::OperationAccepted { effect, .. } => {
                 let work = recorded.value.as_ref().and_then(|value| value["id"].as_str()).unwrap_or_default();
-                self.accepted(*effect, work)
+                self.attempts.accepted(*effect, work)
             }
             Event::AttemptFailed { frame, error, .. } => {
-                let is_unknown = error["name"] == "submit_unknown";
-                self.ends(*frame, if is_unknown { Outcome::Unknown } else { Outcome::Failed })
+                let outcome = match error["name"].as_str() {
+                    Some("submit_unknown") => Outcome::Unknown,
+                    Some("InternalError") => Outcome::NotSent,
+                    Some(_) | None => Outcome::Failed,
+                };
+                self.ends(*frame, outcome)?;
+                self.step(*frame)?.failures += 1;
+                Ok(())
             }
             Event::StepCompleted { frame, .. } => self.ends(*frame, Outcome::Completed),
-            Event::StepFailed { frame, .. } => self.frame(*frame).map(drop),
+            Event::StepFailed { frame, caught } => {
+                let seen = self.frame(*frame)?;
+                seen.step = seen.step.take().filter(|_| !caught);
+                Ok(())
+            }
             Event::RetryScheduled { frame, at: until } | Event::SleepStarted { frame, until } => {
                 self.frame(*frame)?.wait = Some(*until);
                 Ok(())
             }
-            Event::Advanced { frame } => self.waited(*frame),
-            Event::FrameOpened { frame, child, handler, .. } => self.opened(*frame, *child, *handler, recorded),
+            Event::ApprovalReceived { target, approver, disapproves } => {
+                self.gates.received(seq, target, approver.as_deref(), *disapproves);
+                Ok(())
+            }
+            Event::GateClosed { frame, required, until, .. } => {
+                let step = self.step(*frame)?;
+                let (id, ordinal) = (step.id.clone(), step.ordinal);
+                let seen = self.frame(*frame)?;
+                seen.wait = Some(*until);
+                let place = seen.place.clone();
+                self.gates.closed(*frame, (place, id), ordinal, *required)
+            }
+            Event::GatePassed { frame, taken, faulty } => {
+                let _until = self.frame(*frame)?.wait.take();
+                self.gates.passed(*frame, taken, faulty.then_some(seq))
+            }
+            Event::GateFailed { frame, taken, error } => {
+                let until = self.frame(*frame)?.wait.take();
+                let is_late = until.is_none_or(|until| until <= recorded.at);
+                self.gates.failed(*frame, taken, error, is_late)
+            }
+            Event::RaceWon { frame, slot } => self.won(*frame, *slot),
+            Event::Advanced { frame } => {
+                self.waited(*frame)?;
+                self.frame(*frame)?.step = None;
+                Ok(())
+            }
+            Event::FrameOpened { frame, child, slot, handler } => self.opened(*frame, *child, *slot, *handler),
             Event::FrameClosed { frame, child, .. } => self.closed(*frame, *child),
             Event::CancelRequested { .. } | Event::FlowEnded { .. } => {
                 ensure(!self.is_ending, AFTER_END, || format!("{recorded:?}"))?;
                 self.is_ending = true;
                 self.frames.clear();
+                self.attempts.give_up(|_| true);
                 Ok(())
             }
-            Event::OrphanSettled { effect } => {
-                ensure(self.is_ending, STORY, || format!("#{effect} is called off, but the flow goes on"))?;
-                self.settle(*effect, Outcome::CalledOff)
-            }
+            Event::OrphanSettled { effect } => self.attempts.called_off(*effect),
             Event::JobFinished { .. } => {
                 self.has_ended = true;
                 self.frames.clear();
-                let open = self.open();
+                let open = self.attempts.open();
                 ensure(open.is_empty(), ONE_OUTCOME, || format!("the job ended and attempts {open:?} have none"))
             }
         }
@@ -142,6 +175,19 @@ impl Observer {
     fn frame(&mut self, frame: u64) -> Result<&mut Seen, Violation> {
         let found = self.frames.get_mut(&frame);
         found.ok_or_else(|| Violation::new(STORY, format!("frame {frame} is not at work")))
+    }
+
+    fn step(&mut self, frame: u64) -> Result<&mut SeenStep, Violation> {
+        let step = self.frame(frame)?.step.as_mut();
+        step.ok_or_else(|| Violation::new(STORY, format!("no step is at work in frame {frame}")))
+    }
+
+    fn entered(&mut self, frame: u64, recorded: &Recorded) -> Result<(), Violation> {
+        let place = self.frame(frame)?.place.clone();
+        if recorded.value.is_some() {
+            self.entered.insert(place, recorded.seq);
+        }
+        Ok(())
     }
 
     /// A module begins in a frame whose last attempt is over.
@@ -164,93 +210,98 @@ impl Observer {
         })
     }
 
-    fn step_started(&mut self, seq: u64, frame: u64, id: &str, path: &str, start: &Start) -> Result<(), Violation> {
+    fn step_started(&mut self, seq: u64, frame: u64, (id, path): (&str, &str), start: &Start) -> Result<(), Violation> {
         let (is_call, limit, own_scopes) = match start {
             Start::Call { .. } => (true, None, None),
-            Start::Nothing | Start::Branch { .. } => (false, None, None),
+            Start::Nothing | Start::Code | Start::Branch { .. } => (false, None, None),
             Start::Flow => (false, None, Some(Lifetime::UntilItsEnd)),
-            Start::Branches { sequential, limit } => {
+            Start::Branches { sequential, limit, race: _ } => {
                 (false, *limit, (!sequential).then_some(Lifetime::UntilAllHaveEnded))
             }
             Start::Loop { sequential, limit, .. } => (false, *limit, (!sequential).then_some(Lifetime::UntilItsEnd)),
         };
-        let step = SeenStep { id: id.to_owned(), is_call, args: seq, limit, own_scopes, opened: 0 };
         let seen = self.begins(frame)?;
+        // Its inputs could not be evaluated before: this is the same step still.
+        let (failures, ordinal) = seen.step.as_ref().map_or((0, seq), |step| (step.failures, step.ordinal));
+        let step = SeenStep { id: id.to_owned(), ordinal, failures, is_call, args: seq, limit, own_scopes, opened: 0 };
         seen.step = Some(step);
-        path.clone_into(&mut seen.path);
+        let place = seen.place.path();
+        ensure(place == path, STORY, || format!("`{id}` begins at `{path}` instead of `{place}`"))?;
         if is_call { self.call(seq, frame, None) } else { Ok(()) }
+    }
+
+    fn passed(
+        &mut self,
+        seq: u64,
+        frame: u64,
+        (id, path): (&str, &str),
+        skipped: bool,
+        result: &apiflow_core::engine::ValueRef,
+    ) -> Result<(), Violation> {
+        let seen = self.begins(frame)?;
+        let ordinal = seen.step.as_ref().map_or(seq, |step| step.ordinal);
+        let step = SeenStep {
+            id: id.to_owned(),
+            ordinal,
+            failures: 0,
+            is_call: false,
+            args: 0,
+            limit: None,
+            own_scopes: None,
+            opened: 0,
+        };
+        seen.step = (!skipped).then_some(step);
+        let place = seen.place.clone();
+        ensure(place.path() == path, STORY, || format!("`{id}` passes at `{path}` instead of `{}`", place.path()))?;
+        if !skipped {
+            self.passed.insert((place, id.to_owned()), result.clone());
+        }
+        Ok(())
     }
 
     fn attempt_started(&mut self, seq: u64, frame: u64) -> Result<(), Violation> {
         ensure(!self.is_ending, AFTER_END, || format!("an attempt begins in frame {frame}"))?;
-        let repeated = self.frame(frame)?.open;
-        if let Some(effect) = repeated {
+        if let Some(effect) = self.frame(frame)?.open {
             self.ends(frame, Outcome::Repeated)?;
             return self.call(seq, frame, Some(effect));
         }
-        let seen = self.begins(frame)?;
-        let Some(step) = &mut seen.step else {
-            return Err(Violation::new(STORY, format!("frame {frame} tries again what it never began")));
-        };
+        self.begins(frame)?;
+        let step = self.step(frame)?;
         step.opened = 0;
         if step.is_call { self.call(seq, frame, None) } else { Ok(()) }
     }
 
     /// A call is journalled: a new one, or another attempt of one of unknown fate.
     fn call(&mut self, effect: u64, frame: u64, repeats: Option<u64>) -> Result<(), Violation> {
-        let seen = self.frame(frame)?;
-        let Some(step) = &seen.step else { return Ok(()) };
-        let (place, args) = ((seen.path.clone(), step.id.clone()), step.args);
-        seen.open = Some(effect);
-        let key = match repeats.and_then(|repeated| self.attempts.get(&repeated)) {
-            Some(repeated) => repeated.key.clone(),
-            None => {
-                let count = self.counts.entry(place.clone()).or_default();
-                *count += 1;
-                CallKey { path: place.0, step_id: place.1, nth: *count - 1 }
-            }
-        };
-        self.attempts.insert(effect, Attempt { key, args, work: None, outcome: None });
-        Ok(())
-    }
-
-    fn accepted(&mut self, effect: u64, work: &str) -> Result<(), Violation> {
-        let attempt = self.attempts.get_mut(&effect).filter(|attempt| attempt.outcome.is_none());
-        let Some(attempt) = attempt else {
-            return Err(Violation::new(ONE_OUTCOME, format!("#{effect} is not open, but its work was accepted")));
-        };
-        attempt.work = Some(work.to_owned());
-        Ok(())
+        let place = self.frame(frame)?.place.clone();
+        let step = self.step(frame)?;
+        let key = CallKey { place, step_id: step.id.clone(), nth: step.failures };
+        let args = step.args;
+        self.frame(frame)?.open = Some(effect);
+        self.attempts.begin(effect, key, args, repeats)
     }
 
     /// The attempt that is out in a frame, if any, has its outcome.
     fn ends(&mut self, frame: u64, outcome: Outcome) -> Result<(), Violation> {
         match self.frame(frame)?.open.take() {
-            Some(effect) => self.settle(effect, outcome),
+            Some(effect) => self.attempts.settle(effect, outcome),
             None => Ok(()),
         }
     }
 
-    fn settle(&mut self, effect: u64, outcome: Outcome) -> Result<(), Violation> {
-        let Some(attempt) = self.attempts.get_mut(&effect) else {
-            return Err(Violation::new(ONE_OUTCOME, format!("#{effect} is no attempt")));
-        };
-        let before = attempt.outcome.replace(outcome);
-        ensure(before.is_none(), ONE_OUTCOME, || format!("#{effect} had {before:?} and has {outcome:?} now"))
-    }
-
-    fn opened(&mut self, frame: u64, child: u64, handler: bool, recorded: &Recorded) -> Result<(), Violation> {
-        ensure(!self.is_ending, AFTER_END, || format!("{recorded:?}"))?;
+    fn opened(&mut self, frame: u64, child: u64, slot: u64, handler: bool) -> Result<(), Violation> {
+        ensure(!self.is_ending, AFTER_END, || format!("a list begins in frame {frame}"))?;
+        let step = self.step(frame)?;
+        let (id, failures, most) = (step.id.clone(), step.failures, step.limit);
+        step.opened += usize::from(!handler);
         let seen = self.frame(frame)?;
         seen.inner.insert(child);
-        let (most, open) = (seen.step.as_ref().and_then(|step| step.limit), seen.inner.len() as u64);
-        if let Some(step) = seen.step.as_mut().filter(|_| !handler) {
-            step.opened += 1;
-        }
+        let open = seen.inner.len() as u64;
         ensure(handler || most.is_none_or(|most| open <= most), "no more lists are at work than the limit", || {
             format!("{open} in frame {frame}, whose limit is {most:?}")
         })?;
-        self.frames.insert(child, Seen::default());
+        let place = if handler { seen.place.handler(&id) } else { seen.place.inside(&id, failures, slot as usize) };
+        self.frames.insert(child, Seen { place, ..Seen::default() });
         Ok(())
     }
 
@@ -262,15 +313,20 @@ impl Observer {
         ensure(idle, STORY, || format!("frame {child} ends while something in it is at work"))
     }
 
-    /// The attempts without an outcome.
-    pub(super) fn open(&self) -> BTreeSet<u64> {
-        self.attempts.iter().filter(|(_, attempt)| attempt.outcome.is_none()).map(|(effect, _)| *effect).collect()
-    }
-
-    pub(super) fn is_open(&self, effect: u64, is_cancelled: bool, is_accepted: bool) -> bool {
-        self.attempts.get(&effect).is_some_and(|attempt| {
-            attempt.outcome.is_none() && is_cancelled == self.is_ending && is_accepted == attempt.work.is_some()
-        })
+    /// A branch won a race: what the others have at work is given up.
+    fn won(&mut self, frame: u64, slot: u64) -> Result<(), Violation> {
+        let place = self.frame(frame)?.place.clone();
+        let step = self.step(frame)?;
+        let key = CallKey { place, step_id: step.id.clone(), nth: step.failures };
+        let mut lost: Vec<u64> = std::mem::take(&mut self.frame(frame)?.inner).into_iter().collect();
+        while let Some(child) = lost.pop() {
+            let Some(seen) = self.frames.remove(&child) else { continue };
+            self.attempts.give_up(|effect| seen.open == Some(effect));
+            self.gates.give_up(child);
+            lost.extend(seen.inner);
+        }
+        self.winners.insert(key, slot as usize);
+        Ok(())
     }
 
     pub(super) fn waits(&self, frame: u64) -> Option<Timestamp> {
@@ -279,6 +335,11 @@ impl Observer {
 
     pub(super) fn frames(&self) -> usize {
         self.frames.len()
+    }
+
+    /// Whether some branch lost a race, so that its steps were cut off.
+    pub(super) fn has_races(&self) -> bool {
+        !self.winners.is_empty()
     }
 
     /// Scopes that may be needed: the outermost, and those that open lists have or leave for the join.
@@ -294,27 +355,21 @@ impl Observer {
         1 + own.sum::<usize>()
     }
 
-    pub(super) fn key(&self, effect: u64) -> Option<CallKey> {
-        self.attempts.get(&effect).map(|attempt| attempt.key.clone())
+    /// What the journal says of things that depend on time.
+    pub(super) fn observed(&self, values: &Values) -> Observed {
+        let row = |seq: u64| values.resolve(&apiflow_core::engine::ValueRef::Row(seq));
+        Observed {
+            unknown: self.attempts.unknown(),
+            not_sent: self.attempts.not_sent(),
+            winners: self.winners.clone(),
+            gates: self.gates.ends(values),
+            cached: self.passed.iter().map(|(step, result)| (step.clone(), values.resolve(result))).collect(),
+            entered: self.entered.iter().map(|(place, seq)| (place.clone(), row(*seq))).collect(),
+        }
     }
 
-    pub(super) fn settled(&self) -> Vec<u64> {
-        self.attempts.iter().filter(|(_, attempt)| attempt.outcome.is_some()).map(|(effect, _)| *effect).collect()
-    }
-
+    /// All calls with their arguments.
     pub(super) fn calls(&self, values: &Values) -> BTreeMap<CallKey, Value> {
-        let row = |attempt: &Attempt| values.resolve(&apiflow_core::engine::ValueRef::Row(attempt.args));
-        self.attempts.values().map(|attempt| (attempt.key.clone(), row(attempt))).collect()
-    }
-
-    pub(super) fn unknown(&self) -> BTreeSet<CallKey> {
-        let unknown = self.attempts.values().filter(|attempt| attempt.outcome == Some(Outcome::Unknown));
-        unknown.map(|attempt| attempt.key.clone()).collect()
-    }
-
-    /// The work that providers took, by attempt.
-    pub(super) fn operations(&self) -> Vec<(u64, String)> {
-        let works = self.attempts.iter().filter_map(|(effect, attempt)| Some((*effect, attempt.work.clone()?)));
-        works.collect()
+        self.attempts.calls(values)
     }
 }

@@ -2,26 +2,27 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Place;
+use super::{Here, Resume};
 use crate::expression::Names;
 
 /// The names at one place and moment.
 pub(super) struct Known<'p, 'd> {
-    place: &'p Place<'d>,
+    here: &'p Here<'d>,
     previous: Value,
     result: Value,
+    resumes: &'p [Resume],
     all_iters: Option<Value>,
 }
 
 impl<'p, 'd> Known<'p, 'd> {
     /// Before a module begins: `result` is the previous result too.
-    pub(super) fn before(place: &'p Place<'d>, previous: &Value) -> Self {
-        Self { place, previous: previous.clone(), result: previous.clone(), all_iters: None }
+    pub(super) fn before(here: &'p Here<'d>, previous: &Value, resumes: &'p [Resume]) -> Self {
+        Self { here, previous: previous.clone(), result: previous.clone(), resumes, all_iters: None }
     }
 
     /// After a step: both are its result.
-    pub(super) fn after(place: &'p Place<'d>, result: &Value) -> Self {
-        Self::before(place, result)
+    pub(super) fn after(here: &'p Here<'d>, result: &Value, resumes: &'p [Resume]) -> Self {
+        Self::before(here, result, resumes)
     }
 
     pub(super) fn with_iterations(self, all: &[Value]) -> Self {
@@ -32,18 +33,21 @@ impl<'p, 'd> Known<'p, 'd> {
 impl Names for Known<'_, '_> {
     fn name(&self, name: &str) -> Option<Value> {
         match name {
-            "flow_input" => Some(self.place.args.clone()),
-            "flow_env" => Some(self.place.env.clone()),
+            "flow_input" => Some(self.here.args.clone()),
+            "flow_env" => Some(self.here.env.clone()),
             "previous_result" => Some(self.previous.clone()),
             "result" => Some(self.result.clone()),
             "error" => Some(error_of(&self.previous)),
+            "resume" => Some(self.resumes.last().map(|resume| resume.payload.clone()).unwrap_or_default()),
+            "resumes" => Some(self.resumes.iter().map(|resume| resume.payload.clone()).collect()),
+            "approvers" => Some(self.resumes.iter().filter_map(|resume| resume.approver.clone()).collect()),
             "all_iters" => self.all_iters.clone(),
             _ => None,
         }
     }
 
     fn result(&self, step_id: &str) -> Value {
-        self.place.scope.find(step_id)
+        self.here.scope.find(step_id)
     }
 }
 

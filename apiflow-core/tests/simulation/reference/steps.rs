@@ -9,10 +9,11 @@ use serde_json::{Map, Value, json};
 
 use super::names::Known;
 use super::{
-    Ended, Failure, Interpreter, Place, Scope, StepEnd, env, expression_error, inside, iterator_error, number_error,
+    Failure, GateEnd, Here, Interpreter, Resume, Scope, StepEnd, expression_error, identity, iterator_error,
+    number_error,
 };
 use crate::expression;
-use crate::fate::CallKey;
+use crate::fate::{CallKey, run_code};
 
 /// What a module knows once its inputs are evaluated: another attempt does not evaluate them again.
 pub(super) enum Ready {
@@ -25,11 +26,13 @@ pub(super) enum Ready {
 
 /// What the attempts of a step share.
 #[derive(Default)]
-struct Trying {
+pub(super) struct Trying {
     ready: Option<Ready>,
-    failures: u32,
+    /// What its result is of, where it is kept for later runs.
+    identity: Option<String>,
+    pub(super) failures: u32,
     /// What the parallel branches of the last attempt left.
-    branches: Vec<Shared>,
+    pub(super) branches: Vec<Shared>,
 }
 
 /// How an attempt ended well.
@@ -41,36 +44,65 @@ pub(super) enum Went {
 }
 
 impl<'d> Interpreter<'d> {
-    pub(super) fn step(&mut self, module: &'d Module, place: &Place<'d>, previous: &Value) -> StepEnd {
+    /// One step; `resumes` are what let the gate before it pass, and afterwards what let its own pass.
+    pub(super) fn step(
+        &mut self,
+        module: &'d Module,
+        here: &Here<'d>,
+        previous: &Value,
+        resumes: &mut Vec<Resume>,
+    ) -> StepEnd {
+        let before = std::mem::take(resumes);
         let mut trying = Trying::default();
         let went = loop {
-            let went = self.attempt(module, place, previous, &mut trying);
+            let went = self.attempt(module, here, previous, &before, &mut trying);
             match &went {
-                Err(failure) if again(module, place, failure, trying.failures) => trying.failures += 1,
+                Err(failure) if again(module, here, &before, failure, trying.failures) => trying.failures += 1,
                 Err(_) | Ok(_) => break went,
             }
         };
         // Merged in branch order at the join, visible after.
         for branch in trying.branches {
-            place.scope.results.borrow_mut().extend(branch.results.take());
+            here.scope.results.borrow_mut().extend(branch.results.take());
         }
         match went {
             Ok(None) => {
-                place.scope.set(&module.id, previous);
+                here.scope.set(&module.id, previous);
                 StepEnd::Next(previous.clone())
             }
             Ok(Some(Went::Done(result))) => {
-                place.scope.set(&module.id, &result);
-                concluded(module, place, result)
+                here.scope.set(&module.id, &result);
+                match concluded(module, here, &before, result) {
+                    StepEnd::Next(result) => self.gate(module, here, result, resumes),
+                    end @ (StepEnd::Lost(_) | StepEnd::Stop { .. }) => end,
+                }
             }
             Ok(Some(Went::Stop { result, skipped })) => {
-                place.scope.set(&module.id, &result);
+                here.scope.set(&module.id, &result);
                 StepEnd::Stop { result, skipped }
             }
             Err(failure) => {
-                place.scope.set(&module.id, &failure.result);
+                here.scope.set(&module.id, &failure.result);
                 if module.continue_on_error { StepEnd::Next(failure.result) } else { StepEnd::Lost(failure) }
             }
+        }
+    }
+
+    /// The gate after a step, as it was observed to end.
+    fn gate(&mut self, module: &Module, here: &Here<'d>, result: Value, resumes: &mut Vec<Resume>) -> StepEnd {
+        let required = module.suspend.as_ref().and_then(|suspend| suspend.required_events).unwrap_or_default();
+        if required == 0 {
+            return StepEnd::Next(result);
+        }
+        match self.observed.gates.get(&(here.place.clone(), module.id.clone())) {
+            Some(GateEnd::Passed(taken)) => {
+                resumes.clone_from(taken);
+                StepEnd::Next(result)
+            }
+            Some(GateEnd::Failed(error)) => {
+                StepEnd::Lost(Failure { error: error.clone(), result: json!({"error": error}), handled: false })
+            }
+            None => StepEnd::Lost(failed(module, json!({"name": "the gate was never seen to close"}))),
         }
     }
 
@@ -78,11 +110,12 @@ impl<'d> Interpreter<'d> {
     fn attempt(
         &mut self,
         module: &'d Module,
-        place: &Place<'d>,
+        here: &Here<'d>,
         previous: &Value,
+        resumes: &[Resume],
         trying: &mut Trying,
     ) -> Result<Option<Went>, Failure> {
-        let names = Known::before(place, previous);
+        let names = Known::before(here, previous, resumes);
         if trying.ready.is_none() {
             if let Some(rule) = &module.skip_if
                 && expression::holds(&rule.expr, &names)
@@ -94,31 +127,52 @@ impl<'d> Interpreter<'d> {
                 return Ok(Some(Went::Done(mock.return_value.clone())));
             }
             trying.ready = Some(prepared(module, &names).map_err(|error| failed(module, error))?);
+            trying.identity = kept_as(module, trying.ready.as_ref());
+            if let Some(identity) = &trying.identity
+                && let Some(result) = self.observed.cached.get(&(here.place.clone(), module.id.clone()))
+            {
+                self.found.push((identity.clone(), result.clone()));
+                return Ok(Some(Went::Done(result.clone())));
+            }
         }
         trying.branches.clear();
-        self.run(module, place, previous, trying).map(Some).map_err(|failure| named(module, failure))
+        let went = self.run(module, here, previous, resumes, trying).map_err(|failure| named(module, failure))?;
+        if let (Went::Done(result), Some(identity)) = (&went, &trying.identity) {
+            self.computed.push((identity.clone(), result.clone()));
+        }
+        Ok(Some(went))
     }
 
     fn run(
         &mut self,
         module: &'d Module,
-        place: &Place<'d>,
+        here: &Here<'d>,
         previous: &Value,
+        resumes: &[Resume],
         trying: &mut Trying,
     ) -> Result<Went, Failure> {
+        let attempt = trying.failures;
         let ready = trying.ready.as_ref().expect("it has been made ready");
         match (&module.value, ready) {
             (ModuleValue::Script(script), Ready::Args(args)) => {
-                self.call(module, place, &script.path, args, trying.failures + 1).map(Went::Done)
+                let key = CallKey { place: here.place.clone(), step_id: module.id.clone(), nth: attempt };
+                self.calls.insert(key.clone(), args.clone());
+                let answer = self.answers.answer(&key, &script.path, args);
+                answer.map(Went::Done).map_err(|error| failed(module, error))
             }
-            (ModuleValue::Flow(sub), Ready::Args(args)) => self.sub_flow(module, place, &sub.path, args),
-            (ModuleValue::ForLoopFlow(body), Ready::Items(items)) => self.for_loop(module, body, place, items),
-            (ModuleValue::WhileLoopFlow(body), _) => self.while_loop(module, body, place),
+            (ModuleValue::RawScript(code), Ready::Args(args)) => {
+                run_code(&code.content, args).map(Went::Done).map_err(|error| failed(module, error))
+            }
+            (ModuleValue::Flow(sub), Ready::Args(args)) => self.sub_flow(module, here, &sub.path, args, attempt),
+            (ModuleValue::ForLoopFlow(body), Ready::Items(items)) => {
+                self.for_loop(module, body, here, resumes, items, attempt)
+            }
+            (ModuleValue::WhileLoopFlow(body), _) => self.while_loop(module, body, here, resumes, attempt),
             (ModuleValue::BranchOne(choice), Ready::Branch(chosen)) => {
                 let list = chosen.map_or(&choice.default, |chosen| &choice.branches[chosen].modules);
-                self.branch_one(module, place, previous, list)
+                self.branch_one(module, here, previous, list, attempt)
             }
-            (ModuleValue::BranchAll(all), _) => self.branch_all(module, all, place, &mut trying.branches),
+            (ModuleValue::BranchAll(all), _) => self.branch_all(module, all, here, trying),
             (ModuleValue::Identity(_), _) => Ok(Went::Done(previous.clone())),
             (
                 ModuleValue::Script(_)
@@ -131,55 +185,22 @@ impl<'d> Interpreter<'d> {
             ) => unreachable!("random documents hold no such module"),
         }
     }
+}
 
-    fn call(
-        &mut self,
-        module: &Module,
-        place: &Place<'d>,
-        path: &str,
-        args: &Value,
-        attempt: u32,
-    ) -> Result<Value, Failure> {
-        let count = self.counts.entry((place.path.clone(), module.id.clone())).or_default();
-        let key = CallKey { path: place.path.clone(), step_id: module.id.clone(), nth: *count };
-        *count += 1;
-        self.calls.insert(key.clone(), args.clone());
-        self.answers.answer(&key, path, attempt, args).map_err(|error| failed(module, error))
-    }
-
-    fn sub_flow(&mut self, module: &Module, place: &Place<'d>, path: &str, args: &Value) -> Result<Went, Failure> {
-        let flow = &self.flows[path];
-        let inner = Place {
-            flow,
-            env: if flow.flow_env.is_some() { env(flow) } else { place.env.clone() },
-            args: args.clone(),
-            scope: Scope::inside(&place.scope),
-            path: inside(&place.path, &module.id, 0),
-            // Its own error handler is its own affair, wherever it is called.
-            handler: false,
-        };
-        match self.flow(&inner) {
-            Ended::Normal(result) | Ended::Stopped { result, .. } => Ok(Went::Done(result)),
-            Ended::Failed(failure) => Err(failure),
-        }
-    }
-
-    fn branch_one(
-        &mut self,
-        module: &Module,
-        place: &Place<'d>,
-        previous: &Value,
-        list: &'d [Module],
-    ) -> Result<Went, Failure> {
-        if list.is_empty() {
-            return Ok(Went::Done(previous.clone()));
-        }
-        let inner = Place { path: inside(&place.path, &module.id, 0), ..place.clone() };
-        match self.list(list, &inner, place.args.clone()) {
-            Ended::Normal(result) => Ok(Went::Done(result)),
-            Ended::Stopped { result, skipped } => Ok(Went::Stop { result, skipped }),
-            Ended::Failed(failure) => Err(failure),
-        }
+/// What the result of a module is of, where it is kept for later runs of the same.
+fn kept_as(module: &Module, ready: Option<&Ready>) -> Option<String> {
+    let Some(Ready::Args(args)) = ready else { return None };
+    module.cache_ttl?;
+    match &module.value {
+        ModuleValue::Script(script) => Some(identity("call", &script.path, args)),
+        ModuleValue::Flow(sub) => Some(identity("flow", &sub.path, args)),
+        ModuleValue::RawScript(code) => Some(identity("code", &code.content, args)),
+        ModuleValue::ForLoopFlow(_)
+        | ModuleValue::WhileLoopFlow(_)
+        | ModuleValue::BranchOne(_)
+        | ModuleValue::BranchAll(_)
+        | ModuleValue::Identity(_)
+        | ModuleValue::AiAgent(_) => None,
     }
 }
 
@@ -193,6 +214,7 @@ fn prepared(module: &Module, names: &Known<'_, '_>) -> Result<Ready, Value> {
             inputs(&script.input_transforms, names).map(Ready::Args)
         }
         ModuleValue::Flow(sub) => inputs(&sub.input_transforms, names).map(Ready::Args),
+        ModuleValue::RawScript(code) => inputs(&code.input_transforms, names).map(Ready::Args),
         ModuleValue::ForLoopFlow(body) => {
             let found = transformed(&body.iterator, names)?;
             limit(body.parallelism.as_ref(), names)?;
@@ -210,10 +232,7 @@ fn prepared(module: &Module, names: &Known<'_, '_>) -> Result<Ready, Value> {
             Ok(Ready::Branch(None))
         }
         ModuleValue::BranchAll(all) => limit(all.parallelism.as_ref(), names).map(|()| Ready::Nothing),
-        ModuleValue::WhileLoopFlow(_)
-        | ModuleValue::Identity(_)
-        | ModuleValue::RawScript(_)
-        | ModuleValue::AiAgent(_) => Ok(Ready::Nothing),
+        ModuleValue::WhileLoopFlow(_) | ModuleValue::Identity(_) | ModuleValue::AiAgent(_) => Ok(Ready::Nothing),
     }
 }
 
@@ -255,13 +274,13 @@ fn seconds(transform: &InputTransform, names: &Known<'_, '_>) -> Result<(), Valu
 }
 
 /// Whether a failed attempt is followed by another.
-fn again(module: &Module, place: &Place<'_>, failure: &Failure, failures: u32) -> bool {
+fn again(module: &Module, here: &Here<'_>, resumes: &[Resume], failure: &Failure, failures: u32) -> bool {
     let Some(retry) = &module.retry else { return false };
     let name = failure.error["name"].as_str().unwrap_or_default();
     if failures >= retries(retry) || NEVER_RETRIED.contains(&name) {
         return false;
     }
-    let names = Known::after(place, &failure.result);
+    let names = Known::after(here, &failure.result, resumes);
     retry.retry_if.as_ref().is_none_or(|rule| expression::holds(&rule.expr, &names).unwrap_or(false))
 }
 
@@ -270,10 +289,10 @@ fn retries(retry: &Retry) -> u32 {
 }
 
 /// What follows a step that succeeded: its stop rule, then its sleep.
-fn concluded(module: &Module, place: &Place<'_>, result: Value) -> StepEnd {
-    let names = Known::after(place, &result);
+fn concluded(module: &Module, here: &Here<'_>, resumes: &[Resume], result: Value) -> StepEnd {
+    let names = Known::after(here, &result, resumes);
     let lost = |error: Value, result: Value| {
-        place.scope.set(&module.id, &result);
+        here.scope.set(&module.id, &result);
         StepEnd::Lost(Failure { error, result, handled: false })
     };
     if let Some(rule) = stop_rule(module) {

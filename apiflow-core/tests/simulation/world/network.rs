@@ -32,11 +32,8 @@ pub(crate) enum Load {
 
 impl World {
     pub(crate) fn send(&mut self, after_ms: u64, load: Load) {
-        let late = if self.decisions.happens(Point::Delay) {
-            1 + 13_000 * self.decisions.way(Point::Delay, 4) as u64
-        } else {
-            0
-        };
+        // The longest are as long as it takes until somebody else settles what is late.
+        let late = [0, 1, 700, 15_000, 34_000, 36_000][self.decisions.way(Point::Delay, 6)];
         let at = self.now.plus_ms(after_ms + late);
         self.flights.insert(self.next_flight, Flight { at, load });
         self.next_flight += 1;
@@ -103,7 +100,13 @@ impl World {
             Some(drive) => drive.returned(effect, answer),
             None => {
                 let key = key_of(effect, &answer);
-                self.post(&key, effect, answer);
+                // The store may be away for a while: as long as it takes until the new owner settles the attempt.
+                let late = [0, 0, 20_000, 34_000, 35_500, 36_500][self.decisions.way(Point::Late, 6)];
+                let at = self.now.plus_ms(late);
+                let fact = Fact::Answered { effect, answer, calls: Vec::new() };
+                let load = Load::Message { key, fact, inert: false };
+                self.flights.insert(self.next_flight, Flight { at, load });
+                self.next_flight += 1;
             }
         }
     }
@@ -114,6 +117,8 @@ pub(crate) fn key_of(effect: u64, answer: &Answer) -> String {
     match answer {
         Answer::Accepted { .. } => format!("accepted-{effect}"),
         Answer::Cancelled => format!("cancelled-{effect}"),
-        Answer::Done { .. } | Answer::Failed { .. } | Answer::Repeat => format!("answer-{effect}"),
+        Answer::Repeat => format!("unknown-{effect}"),
+        Answer::Failed { error } if error["name"] == "submit_unknown" => format!("unknown-{effect}"),
+        Answer::Done { .. } | Answer::Failed { .. } => format!("answer-{effect}"),
     }
 }

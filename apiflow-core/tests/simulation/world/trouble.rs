@@ -1,6 +1,6 @@
 //! What goes wrong between two things: deaths, thefts, cancellations, stale answers.
 
-use apiflow_core::engine::{Answer, Fact};
+use apiflow_core::engine::{Answer, Event, Fact, Recorded, Target};
 use serde_json::json;
 
 use super::super::decisions::Point;
@@ -21,6 +21,10 @@ impl World {
         if self.decisions.happens(Point::Stale) {
             self.stale();
         }
+        if self.decisions.happens(Point::Early) {
+            let target = if self.decisions.happens(Point::Early) { Target::Ordinal(2) } else { Target::Any };
+            self.approve(target, false);
+        }
         let Some(busy) = self.workers.iter().position(|worker| worker.drive.is_some()) else { return Ok(()) };
         if self.decisions.happens(Point::Crash) {
             self.crash(busy);
@@ -35,6 +39,33 @@ impl World {
             self.claim(idle)?;
         }
         Ok(())
+    }
+
+    /// People see a gate close: they approve as often as it wants, and now and then they do not.
+    pub(crate) fn people_see(&mut self, events: &[Recorded]) {
+        for recorded in events {
+            let Event::GateClosed { required, .. } = &recorded.event else { continue };
+            let (approvals, disapprovals) = match self.decisions.way(Point::Gate, 5) {
+                0 => (*required, 0),
+                1 => (0, 0),
+                2 => (required - 1, 1),
+                3 => (required + 1, 0),
+                _ => (required - 1, 0),
+            };
+            for _ in 0..approvals {
+                self.approve(Target::Any, false);
+            }
+            for _ in 0..disapprovals {
+                self.approve(Target::Any, true);
+            }
+        }
+    }
+
+    fn approve(&mut self, target: Target, disapproves: bool) {
+        let number = self.next_flight;
+        let approver = number.is_multiple_of(2).then(|| "ada".to_owned());
+        let fact = Fact::Approval { target, approver, disapproves, payload: json!({"n": number % 4}) };
+        self.send(400, Load::Message { key: format!("approval-{number}"), fact, inert: false });
     }
 
     /// A process dies. What it was sending may arrive all the same; what comes back to it is lost.

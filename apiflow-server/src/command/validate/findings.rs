@@ -30,7 +30,8 @@ pub(super) struct Finding {
 }
 
 /// Findings about a key rather than its value.
-const OF_KEYS: [&str; 6] = [
+const OF_KEYS: [&str; 7] = [
+    codes::DUPLICATE_KEY,
     codes::MISSPELT_FIELD,
     codes::UNKNOWN_FIELD,
     codes::UNKNOWN_INPUT,

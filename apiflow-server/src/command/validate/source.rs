@@ -51,6 +51,16 @@ pub(super) fn read(path: &Path, role: Role, sources: &mut Vec<Source>) -> Result
         let role = if role == Role::Checked { Role::Found } else { role };
         return files.iter().try_for_each(|file| read(file, role, sources));
     }
+    // A file that is given twice is one file, and checked if it is once.
+    let same = |source: &Source| {
+        fs::canonicalize(&source.path).ok().is_some_and(|known| fs::canonicalize(path).is_ok_and(|own| own == known))
+    };
+    if let Some(known) = sources.iter_mut().find(|source| same(source)) {
+        if matches!(known.role, Role::Declared(_)) {
+            known.role = role;
+        }
+        return Ok(());
+    }
     let refused = |error: std::io::Error| format!("{} cannot be read: {error}", path.display());
     let bytes = if path.as_os_str() == "-" {
         let mut bytes = Vec::new();
@@ -97,7 +107,12 @@ fn parse(bytes: Vec<u8>) -> (String, Result<Value, Malformed>) {
 
 fn malformed(text: &str, error: &serde_json::Error) -> Malformed {
     let said = error.to_string();
-    let message = said.rsplit_once(" at line ").map_or(said.as_str(), |(message, _)| message).to_owned();
+    let message = said.rsplit_once(" at line ").map_or(said.as_str(), |(message, _)| message);
+    let message = match message.strip_prefix("EOF while parsing ") {
+        Some("a value") => "the text ends where a value should be".to_owned(),
+        Some(open) => format!("the text ends inside of {open}"),
+        None => message.to_owned(),
+    };
     let before = error.line().saturating_sub(1);
     let start: usize = text.split_inclusive('\n').take(before).map(str::len).sum();
     // The parser counts bytes from 1, and 0 for the end of the line before.
@@ -147,8 +162,8 @@ mod tests {
         check(b"{\"a\": 1,}", "trailing comma", 8);
         check(b"{\n  \"a\" 1}", "expected `:`", 8);
         check("{\"é\" 1}".as_bytes(), "expected `:`", 6);
-        check(b"[1, 2", "EOF while parsing a list", 5);
-        check(b"", "EOF while parsing a value", 0);
+        check(b"[1, 2", "the text ends inside of a list", 4);
+        check(b"", "the text ends where a value should be", 0);
         check(b"[1]\n\n]", "trailing characters", 5);
         check(b"{\"a\": \"\xff\"}", "the file is not UTF-8 text", 7);
         assert!(parse("\u{feff}{}".into()).1.is_ok());

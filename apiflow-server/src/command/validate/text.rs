@@ -38,11 +38,11 @@ fn group<'r>(report: &'r Report<'_>, finding: &'r Finding) -> Group<'r> {
     };
     let text = &report.source.text;
     let region = Region::of(text, &finding.at);
-    let (lines, at) = excerpt(text, &finding.at);
+    let (lines, at, whole) = excerpt(text, &finding.at);
     let snippet = Snippet::source(lines).line_start(region.start_line);
     let title = level.primary_title(message).id(code);
     // The column is counted in the excerpt, which is not all of a very long line.
-    let group = if at.start + 1 == region.start_column || lines.len() < MAX_LINE {
+    let group = if whole {
         title.element(snippet.path(report.source.name()).annotation(AnnotationKind::Primary.span(at)))
     } else {
         let origin = Origin::path(report.source.name()).line(region.start_line).char_column(region.start_column);
@@ -53,19 +53,17 @@ fn group<'r>(report: &'r Report<'_>, finding: &'r Finding) -> Group<'r> {
     group.elements(help).elements(fix)
 }
 
-/// The line or lines that hold a place, and the place in them; of a very long line the part around the place.
-fn excerpt<'t>(text: &'t str, at: &Range<usize>) -> (&'t str, Range<usize>) {
+/// The line or lines that hold a place, the place in them, and whether they are whole: of a very long line it is the
+/// part around the place.
+fn excerpt<'t>(text: &'t str, at: &Range<usize>) -> (&'t str, Range<usize>, bool) {
     let line_start = text[..at.start].rfind('\n').map_or(0, |newline| newline + 1);
     let line_end = text[at.end..].find('\n').map_or(text.len(), |newline| at.end + newline);
-    let (start, end) = match line_end - line_start {
-        0..MAX_LINE => (line_start, line_end),
-        _ => {
-            let start = text.floor_char_boundary(at.start.saturating_sub(SHOWN_AROUND));
-            let end = text.ceil_char_boundary((at.start + SHOWN_AROUND).min(text.len()));
-            (line_start.max(start), line_end.min(end))
-        }
-    };
-    (&text[start..end], at.start - start..at.end.min(end) - start)
+    if line_end - line_start < MAX_LINE {
+        return (&text[line_start..line_end], at.start - line_start..at.end - line_start, true);
+    }
+    let start = line_start.max(text.floor_char_boundary(at.start.saturating_sub(SHOWN_AROUND)));
+    let end = line_end.min(text.ceil_char_boundary((at.start + SHOWN_AROUND).min(text.len())));
+    (&text[start..end], at.start - start..at.end.min(end) - start, false)
 }
 
 fn summary(reports: &[Report<'_>]) -> String {

@@ -1,6 +1,8 @@
 //! From a body to a document that may be saved.
 
-use apiflow_core::catalog::{self, Connector};
+use std::collections::BTreeSet;
+
+use apiflow_core::catalog::{self, Connector, LiteralCredential};
 use apiflow_core::diagnostic::Diagnostic;
 use apiflow_store::{Document, DocumentKind, Precondition, RecordError};
 use serde_json::{Map, Value};
@@ -21,12 +23,19 @@ const ROUTE_WORDS: [&str; 3] = ["run", "validate", "dry_run"];
 /// A body that was checked.
 pub(super) struct Form {
     document: Document,
-    connector: Option<Connector>,
+    sends: Option<Sends>,
+}
+
+/// What a connector or node sends, of which its secrets are part.
+struct Sends {
+    base_url: String,
+    secrets: BTreeSet<String>,
+    literals: Vec<LiteralCredential>,
 }
 
 impl Form {
-    /// Saves the document. Credentials in it are moved into secrets first; `trusts` tells whether an admin's save
-    /// counts as a word on where its secrets may go.
+    /// Saves the document. Credentials in it are moved into secrets first. What an admin changes about where a connector
+    /// sends its secrets counts as a word on where they may go; what stood there before does not.
     ///
     /// The outer error is a problem of its own; the inner one is the store's.
     pub(super) async fn save(
@@ -34,21 +43,32 @@ impl Form {
         state: &AppState,
         caller: &Caller,
         must: Precondition,
-        trusts: bool,
     ) -> Result<Result<Document, RecordError>, Problem> {
-        let Some(connector) = self.connector else {
+        let (kind, id) = (self.document.kind, self.document.id.clone());
+        let Some(Sends { base_url, secrets, literals }) = self.sends else {
             return Ok(state.documents.save(self.document, must).await);
         };
-        let literals = take_literals(&connector, &mut self.document.body)?;
-        let host = host_of(&connector.base_url);
+        let literals = take_literals((kind, &id), &base_url, literals, &mut self.document.body)?;
+        let before = match kind {
+            DocumentKind::Connector => state.documents.document(kind, &id).await?,
+            DocumentKind::Node | DocumentKind::Workflow => None,
+        };
         let saved = match state.documents.save(self.document, must).await {
             Ok(saved) => saved,
             refused => return Ok(refused),
         };
-        // Kept after the connector, so that a save that is refused leaves no secret behind.
+        // Kept after the document, so that a save that is refused leaves no secret behind.
+        let new = literals.names();
         literals.keep(&state.secrets).await?;
-        if let (Some(host), true) = (host, trusts && caller.user.is_admin) {
-            state.secrets.grant(&connector.secret_names(), &host).await?;
+        state.secrets.own(kind, &id, &secrets, new).await?;
+        if let (DocumentKind::Connector, true, Some(host)) = (kind, caller.user.is_admin, host_of(&base_url)) {
+            let gained = match before.as_ref().map(references::connector).transpose()? {
+                Some(before) if host_of(&before.base_url).as_ref() == Some(&host) => {
+                    secrets.difference(&before.secret_names()).cloned().collect()
+                }
+                Some(_) | None => secrets.clone(),
+            };
+            state.secrets.grant(&id, &host, &secrets, &gained).await?;
         }
         Ok(Ok(saved))
     }
@@ -76,18 +96,23 @@ pub(super) async fn read(state: &AppState, kind: DocumentKind, id: Option<&str>,
         (None, Some(_)) => return Err(Problem::fault("/id", "the id must be a string")),
     };
     check_id(kind, &id)?;
-    let (references, connector) = match kind {
+    check_name(&fields)?;
+    let (references, sends) = match kind {
         DocumentKind::Connector => {
             let connector = connector(&id, &mut fields)?;
-            (Vec::new(), Some(connector))
+            let (secrets, literals) = (connector.secret_names(), connector.literal_credentials());
+            (Vec::new(), Some(Sends { base_url: connector.base_url, secrets, literals }))
         }
-        DocumentKind::Node => (node(state, &id, &mut fields).await?, None),
+        DocumentKind::Node => {
+            let (references, sends) = node(state, &id, &mut fields).await?;
+            (references, Some(sends))
+        }
         DocumentKind::Workflow => (workflow(&mut fields)?, None),
     };
     let now = state.clock.now();
     let body = Value::Object(fields);
     let document = Document { kind, id, body, references, created_at: now, updated_at: now, version: 0 };
-    Ok(Form { document, connector })
+    Ok(Form { document, sends })
 }
 
 fn connector(id: &str, fields: &mut Map<String, Value>) -> Result<Connector, Problem> {
@@ -101,16 +126,18 @@ async fn node(
     state: &AppState,
     id: &str,
     fields: &mut Map<String, Value>,
-) -> Result<Vec<(DocumentKind, String)>, Problem> {
+) -> Result<(Vec<(DocumentKind, String)>, Sends), Problem> {
     let node = catalog::parse_node(&with_id(id, fields)).map_err(|found| refused("node", found))?;
+    let (secrets, literals) = (node.secret_names(), node.literal_credentials());
     let reference = (DocumentKind::Connector, node.connector_id);
-    if state.documents.document(reference.0, &reference.1).await?.is_none() {
+    let Some(connector) = state.documents.document(reference.0, &reference.1).await? else {
         return Err(Problem::fault("/connector_id", format!("there is no connector `{}`", reference.1)));
-    }
+    };
+    let base_url = references::connector(&connector)?.base_url;
     fill(fields, "description", || Value::from(""));
     fill(fields, "input", || Value::Array(Vec::new()));
     fill(fields, "output", || Value::Array(Vec::new()));
-    Ok(vec![reference])
+    Ok((vec![reference], Sends { base_url, secrets, literals }))
 }
 
 /// A workflow's own fields are checked in full; its OpenFlow document only for being one: people save unfinished work.
@@ -134,7 +161,7 @@ fn workflow(fields: &mut Map<String, Value>) -> Result<Vec<(DocumentKind, String
     }
     for name in ["name", "nodes"] {
         if !fields.contains_key(name) {
-            fault(String::new(), format!("`{name}` is missing"));
+            fault(format!("/{name}"), format!("`{name}` is missing"));
         }
     }
     if !faults.is_empty() {
@@ -143,7 +170,20 @@ fn workflow(fields: &mut Map<String, Value>) -> Result<Vec<(DocumentKind, String
     if fields.get("description").is_none_or(Value::is_null) {
         fields.insert("description".to_owned(), Value::from(""));
     }
-    Ok(references::of_workflow(fields.get("nodes").unwrap_or(&Value::Null)))
+    let document = fields.get("nodes").unwrap_or(&Value::Null);
+    if let Some(pointer) = references::control_in_id(document) {
+        return Err(Problem::fault(format!("/nodes{pointer}"), references::CONTROL_IN_ID));
+    }
+    Ok(references::of_workflow(document))
+}
+
+/// Names are kept as texts of their own, where databases take no control characters.
+fn check_name(fields: &Map<String, Value>) -> Result<(), Problem> {
+    let name = fields.get("name").and_then(Value::as_str).unwrap_or_default();
+    if name.chars().any(char::is_control) {
+        return Err(Problem::fault("/name", "the name must have no control characters, such as line breaks"));
+    }
+    Ok(())
 }
 
 fn fill(fields: &mut Map<String, Value>, name: &str, default: impl FnOnce() -> Value) {

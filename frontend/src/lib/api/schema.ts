@@ -629,7 +629,7 @@ export interface components {
             duration_ms: number;
             /** @description What it was for: submit, poll, result, cancel or recover. */
             purpose: string;
-            /** @description The reply: `{status, headers, excerpt, size_bytes}`, or `{error}`. */
+            /** @description The reply: `{status, headers, excerpt, size_bytes}`, or `{error}`; empty while none has come. */
             reply: {
                 [key: string]: unknown;
             };
@@ -1037,7 +1037,7 @@ export interface components {
                 duration_ms: number;
                 /** @description What it was for: submit, poll, result, cancel or recover. */
                 purpose: string;
-                /** @description The reply: `{status, headers, excerpt, size_bytes}`, or `{error}`. */
+                /** @description The reply: `{status, headers, excerpt, size_bytes}`, or `{error}`; empty while none has come. */
                 reply: {
                     [key: string]: unknown;
                 };

@@ -1,0 +1,365 @@
+//! What of a job that has ended is erased, and when (`delete_after_use`, `delete_after_secs`).
+//!
+//! A step is erased with all that is inside it; the document's own flow with everything. What the job's output is made
+//! of is kept until the flow itself is erased. The journal still folds to the same control state: events keep their form,
+//! and lose their values and the text of errors that came from what is erased.
+
+use std::collections::BTreeSet;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::program::ModuleDef;
+use super::{Event, Program, Run, ValueRef};
+use crate::ports::{JobPatch, Kept, StepRow, Timestamp};
+
+impl Program {
+    /// The next moment at which something of a job that ended at `end` is to be erased: the first, or the one after
+    /// that which is done.
+    pub fn next_erasure(&self, end: Timestamp, done: Option<Timestamp>) -> Option<Timestamp> {
+        let modules = self.modules.iter().filter_map(|definition| definition.module.erase_after_s());
+        let delays: BTreeSet<u64> = modules.chain(self.flows.iter().filter_map(|flow| flow.erase_after_s)).collect();
+        let done_s = done.map(|done| done.since_ms(end) / 1_000);
+        let after = done_s.map_or(Bound::Unbounded, Bound::Excluded);
+        let next = delays.range((after, Bound::Unbounded)).next()?;
+        Some(end.plus_ms(next.saturating_mul(1_000)))
+    }
+}
+
+/// Goes through the journal of a job that has ended, from its first event on, and says what of it is erased.
+#[derive(Debug)]
+pub struct Eraser {
+    run: Run,
+    /// Delays up to this are over.
+    due_s: u64,
+    /// Whether the flow itself is erased.
+    whole: bool,
+    /// The values that are kept for the job's output.
+    spared: BTreeSet<u64>,
+    /// Steps that are erased, as far as the journal was gone through.
+    steps: BTreeSet<u64>,
+    step_ids: BTreeSet<String>,
+    /// The values that were taken over from an earlier run.
+    taken_over: BTreeSet<u64>,
+}
+
+/// What becomes of an event.
+#[derive(Debug, Default, PartialEq)]
+pub struct Erased {
+    /// The values that are erased: of this event, or of earlier ones.
+    pub values: Vec<u64>,
+    /// The event without what is erased, where it changes.
+    pub event: Option<Event>,
+}
+
+impl Eraser {
+    /// Begins with what is due at `due` of a job that ended at `end`. `spared` are the events whose values its output is
+    /// made of.
+    pub fn new(program: Arc<Program>, end: Timestamp, due: Timestamp, spared: BTreeSet<u64>) -> Self {
+        let due_s = due.since_ms(end) / 1_000;
+        let flow = program.flows.first().and_then(|flow| flow.erase_after_s);
+        let whole = flow.is_some_and(|after| after <= due_s);
+        Self {
+            run: Run::new(program),
+            due_s,
+            whole,
+            spared: if whole { BTreeSet::new() } else { spared },
+            steps: BTreeSet::new(),
+            step_ids: BTreeSet::new(),
+            taken_over: BTreeSet::new(),
+        }
+    }
+
+    /// Whether an event's value is kept for the job's output.
+    pub fn spares(&self, seq: u64) -> bool {
+        self.spared.contains(&seq)
+    }
+
+    /// Goes on to the next event.
+    pub fn event(&mut self, seq: u64, at: Timestamp, event: &Event) -> Erased {
+        let is_erased = self.whole || self.belongs(event);
+        if is_erased {
+            self.note(seq, event);
+        }
+        let mut values = if is_erased { self.values(seq, event) } else { Vec::new() };
+        values.retain(|seq| !self.spares(*seq));
+        let event_left = self.without_errors(event, is_erased);
+        if let Event::Kept { .. } = event {
+            self.taken_over.insert(seq);
+        }
+        self.run.apply(seq, at, event);
+        Erased { values, event: event_left }
+    }
+
+    /// Whether an event is part of a step that is erased.
+    fn belongs(&self, event: &Event) -> bool {
+        if let Event::OperationAccepted { effect, .. } = event
+            && let Some(orphan) = self.run.control.orphans.get(effect)
+        {
+            return self.steps.contains(&orphan.step);
+        }
+        event.frames().next().is_some_and(|frame| self.is_inside(frame))
+    }
+
+    /// Whether the module that a list is at, or one around it, is erased.
+    fn is_inside(&self, frame: u64) -> bool {
+        let mut next = Some(frame);
+        let mut handles = false;
+        while let Some((id, state)) = next.and_then(|id| Some((id, self.run.control.frames.get(&id)?))) {
+            if !handles && self.run.module_at(id).is_some_and(|definition| self.is_due(definition)) {
+                return true;
+            }
+            let parent = state.parent.and_then(|id| self.run.control.frames.get(&id));
+            // An error handler is no part of the step whose error it handles.
+            handles = state.handler && parent.is_some_and(|parent| !parent.handler);
+            next = state.parent;
+        }
+        false
+    }
+
+    fn is_due(&self, definition: &ModuleDef) -> bool {
+        let flow =
+            definition.flow.and_then(|flow| self.run.program.flows.get(flow)).and_then(|flow| flow.erase_after_s);
+        definition.module.erase_after_s().into_iter().chain(flow).any(|after| after <= self.due_s)
+    }
+
+    /// Notes the step that an event begins.
+    fn note(&mut self, seq: u64, event: &Event) {
+        if let Event::StepStarted { frame, step_id, .. } | Event::StepPassed { frame, step_id, .. } = event {
+            let step = self.run.control.frames.get(frame).and_then(|frame| frame.step.as_ref());
+            self.steps.insert(step.map_or(seq, |step| step.ordinal));
+            self.step_ids.insert(step_id.clone());
+        }
+    }
+
+    /// The values that go with an event.
+    fn values(&self, seq: u64, event: &Event) -> Vec<u64> {
+        let mut values = vec![seq];
+        match event {
+            Event::GatePassed { taken, .. } | Event::GateFailed { taken, .. } => values.extend(taken),
+            Event::StepPassed { result: ValueRef::Row(row), .. }
+            | Event::StepCompleted { result: Some(ValueRef::Row(row)), .. }
+            | Event::AttemptFailed { result: Some(ValueRef::Row(row)), .. }
+                if self.taken_over.contains(row) =>
+            {
+                values.push(*row);
+            }
+            Event::Created { .. }
+            | Event::Kept { .. }
+            | Event::Preprocessed { .. }
+            | Event::Entered { .. }
+            | Event::StepStarted { .. }
+            | Event::StepPassed { .. }
+            | Event::AttemptStarted { .. }
+            | Event::OperationAccepted { .. }
+            | Event::AttemptFailed { .. }
+            | Event::RetryScheduled { .. }
+            | Event::StepCompleted { .. }
+            | Event::StepFailed { .. }
+            | Event::ApprovalReceived { .. }
+            | Event::GateClosed { .. }
+            | Event::RaceWon { .. }
+            | Event::TimedOut { .. }
+            | Event::SleepStarted { .. }
+            | Event::Advanced { .. }
+            | Event::FrameOpened { .. }
+            | Event::FrameClosed { .. }
+            | Event::CancelRequested { .. }
+            | Event::OrphanSettled { .. }
+            | Event::FlowEnded { .. }
+            | Event::JobFinished { .. } => {}
+        }
+        values
+    }
+
+    /// The event with its error redacted, where that changes it. How the job ended is told until the flow is erased.
+    fn without_errors(&self, event: &Event, is_erased: bool) -> Option<Event> {
+        let mut left = event.clone();
+        let error = match &mut left {
+            Event::AttemptFailed { error, .. } | Event::GateFailed { error, .. } => Some(error),
+            Event::FrameClosed { error, .. } => error.as_mut(),
+            Event::FlowEnded { error, .. } | Event::JobFinished { error, .. } if self.whole => error.as_mut(),
+            Event::Created { .. }
+            | Event::Kept { .. }
+            | Event::Preprocessed { .. }
+            | Event::Entered { .. }
+            | Event::StepStarted { .. }
+            | Event::StepPassed { .. }
+            | Event::AttemptStarted { .. }
+            | Event::OperationAccepted { .. }
+            | Event::RetryScheduled { .. }
+            | Event::StepCompleted { .. }
+            | Event::StepFailed { .. }
+            | Event::ApprovalReceived { .. }
+            | Event::GateClosed { .. }
+            | Event::GatePassed { .. }
+            | Event::RaceWon { .. }
+            | Event::TimedOut { .. }
+            | Event::SleepStarted { .. }
+            | Event::Advanced { .. }
+            | Event::FrameOpened { .. }
+            | Event::CancelRequested { .. }
+            | Event::OrphanSettled { .. }
+            | Event::FlowEnded { .. }
+            | Event::JobFinished { .. } => None,
+        }?;
+        if !is_erased && !self.came_from_erased(error) {
+            return None;
+        }
+        *error = redacted(error);
+        (left != *event).then_some(left)
+    }
+
+    fn came_from_erased(&self, error: &Value) -> bool {
+        error.get("step_id").and_then(Value::as_str).is_some_and(|id| self.step_ids.contains(id))
+    }
+
+    /// Whether a step's calls are erased, once its events were gone through.
+    pub fn has_step(&self, ordinal: u64) -> bool {
+        self.whole || self.steps.contains(&ordinal)
+    }
+
+    /// The row of a step without what is erased, where it changes; once its events were gone through.
+    pub fn step(&self, row: &StepRow) -> Option<StepRow> {
+        let mut left = row.clone();
+        let is_erased = self.has_step(row.ordinal);
+        if is_erased {
+            left.input = left.input.map(|_| erased());
+            left.output = left.output.map(|_| erased());
+        }
+        left.error = left.error.map(|error| {
+            let goes = is_erased || self.came_from_erased(&error);
+            if goes { redacted(&error) } else { error }
+        });
+        (left != *row).then_some(left)
+    }
+
+    /// The outcome of a step that was taken over from an earlier run, without what is erased; once all events were gone
+    /// through.
+    pub fn kept(&self, kept: &Kept, step_id: &str) -> Kept {
+        let goes = self.whole || self.step_ids.contains(step_id);
+        Kept { error: kept.error.as_ref().map(|error| if goes { redacted(error) } else { error.clone() }), ..*kept }
+    }
+
+    /// The job's own row without what is erased.
+    pub fn patch(&self, patch: JobPatch) -> JobPatch {
+        if !self.whole {
+            return patch;
+        }
+        JobPatch { output: patch.output.map(|_| erased()), error: patch.error.as_ref().map(redacted), ..patch }
+    }
+}
+
+fn erased() -> Value {
+    serde_json::to_value(ValueRef::Erased).expect("a reference is plain data")
+}
+
+/// An error object without all that may hold values: its name and its step are left.
+pub fn redacted(error: &Value) -> Value {
+    let mut left = json!({"name": error.get("name").cloned().unwrap_or_default(), "message": "erased"});
+    if let Some(step_id) = error.get("step_id") {
+        left["step_id"] = step_id.clone();
+    }
+    left
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Answer, Effect, Fact, Input, Prepared, Recorded};
+    use crate::ports::JobBundle;
+
+    const NOW: Timestamp = Timestamp(0);
+
+    fn program(value: Value) -> Arc<Program> {
+        let bundle = JobBundle { document: json!({"value": value}), ..JobBundle::default() };
+        Arc::new(Program::compile(&bundle).expect("a document"))
+    }
+
+    /// The journal of a call that is cancelled while its submit is under way, and accepted after that.
+    fn cancelled_journal(program: Arc<Program>) -> Vec<Recorded> {
+        let mut run = Run::new(program);
+        let mut journal = Run::create(1, false, json!({"text": "input"}), NOW);
+        run.apply(1, NOW, &journal[0].event);
+        let mut take = |run: &mut Run, input| journal.extend(run.turn(NOW, input));
+        take(&mut run, Input::Tick);
+        let Some(Effect::Prepare(asked)) = run.free() else { panic!("a step can begin") };
+        let prepared = Prepared::Inputs { args: json!({"a": 1}), cache: None, timeout_ms: 1_000, bound_ms: None };
+        take(&mut run, Input::Prepared { frame: asked.frame, prepared, bound_ms: None });
+        let Some(Effect::Call(call)) = run.pending().into_iter().next() else { panic!("a call is open") };
+        let effect = call.effect;
+        take(&mut run, Input::Fact(Fact::Cancel { reason: String::new(), by: None }));
+        let operation = json!({"id": "p-1"});
+        let accepted = Answer::Accepted { operation, provider_id: None, poll_at: NOW, deadline: NOW };
+        for answer in [accepted, Answer::Cancelled] {
+            take(&mut run, Input::Fact(Fact::Answered { effect, answer, calls: Vec::new() }));
+        }
+        assert!(run.status().is_final());
+        journal
+    }
+
+    /// Which events lose their values.
+    fn erased(value: Value, spared: BTreeSet<u64>) -> Vec<&'static str> {
+        let program = program(value);
+        let journal = cancelled_journal(program.clone());
+        let mut eraser = Eraser::new(program, NOW, NOW, spared);
+        let mut gone = BTreeSet::new();
+        for recorded in &journal {
+            gone.extend(eraser.event(recorded.seq, recorded.at, &recorded.event).values);
+        }
+        let values = journal.iter().filter(|recorded| recorded.value.is_some() && gone.contains(&recorded.seq));
+        let names = [("created", "input"), ("step_started", "arguments"), ("operation_accepted", "operation")];
+        let name = |recorded: &Recorded| {
+            let body = serde_json::to_value(&recorded.event).expect("an event is plain data");
+            names.iter().find(|(word, _)| body["type"] == *word).map_or("output", |(_, name)| name)
+        };
+        values.map(name).collect()
+    }
+
+    #[test]
+    fn an_operation_that_was_accepted_after_the_cancellation_is_erased_with_its_step() {
+        let modules = |marked: bool| json!([{"id": "a", "value": {"type": "script", "path": "node/n"}, "delete_after_use": marked}]);
+        let check = |value: Value, expected: &[&str]| assert_eq!(erased(value, BTreeSet::new()), expected);
+        check(json!({"modules": modules(false)}), &[]);
+        check(json!({"modules": modules(true)}), &["arguments", "operation"]);
+        check(json!({"modules": modules(false), "delete_after_secs": 1}), &[]);
+        let whole = json!({"modules": modules(false), "delete_after_use": true});
+        check(whole.clone(), &["input", "arguments", "operation", "output"]);
+        assert_eq!(erased(whole, BTreeSet::from([1])).len(), 4, "nothing is spared where everything goes");
+        assert_eq!(erased(json!({"modules": modules(true)}), BTreeSet::from([2])), ["operation"]);
+    }
+
+    #[test]
+    fn moments_of_erasure_follow_each_other() {
+        let module =
+            |id: &str, after: Value| json!({"id": id, "value": {"type": "identity"}, "delete_after_secs": after});
+        let value = json!({"delete_after_secs": 9, "modules": [
+            module("a", json!(5)), module("b", json!(0)), module("c", json!(5)), module("d", Value::Null)]});
+        let program = program(value);
+        let end = Timestamp(1_000);
+        let mut moments = Vec::new();
+        let mut done = None;
+        while let Some(next) = program.next_erasure(end, done) {
+            moments.push(next.0);
+            done = Some(next);
+        }
+        assert_eq!(moments, [1_000, 6_000, 10_000]);
+    }
+
+    #[test]
+    fn the_newer_field_beats_the_older() {
+        let check = |module: Value, expected: Option<i64>| {
+            let mut with = json!({"id": "a", "value": {"type": "identity"}});
+            with.as_object_mut().expect("an object").extend(module.as_object().expect("an object").clone());
+            let next = program(json!({"modules": [with]})).next_erasure(NOW, None);
+            assert_eq!(next.map(|moment| moment.0), expected, "{module}");
+        };
+        check(json!({}), None);
+        check(json!({"delete_after_use": false}), None);
+        check(json!({"delete_after_use": null, "delete_after_secs": null}), None);
+        check(json!({"delete_after_use": true}), Some(0));
+        check(json!({"delete_after_use": true, "delete_after_secs": 7}), Some(7_000));
+        check(json!({"delete_after_use": false, "delete_after_secs": 7}), Some(7_000));
+    }
+}

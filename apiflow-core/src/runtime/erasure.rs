@@ -1,0 +1,117 @@
+//! Erasing what a document says is not to be kept after its job's end, page by page: each page is one transaction, and
+//! what was begun and not finished is begun again.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::Inner;
+use crate::engine::{Eraser, Event, Program, ValueRef};
+use crate::ports::{DueErasure, ErasedJob, Erasure, JobBundle, JobPatch, Store, StoreError};
+
+/// Rows that are looked at together.
+const PAGE: u32 = 500;
+
+/// Erases what is due of a job, and leaves word of when the next part is.
+pub(super) async fn erase(inner: &Inner, due: &DueErasure) -> Result<(), StoreError> {
+    let store = inner.parts.store.as_ref();
+    let loaded = store.load(&due.job).await?;
+    let unreadable = |what: String| StoreError::Backend(format!("job `{}` cannot be erased: {what}", due.job));
+    let program = Arc::new(Program::compile(&loaded.bundle).map_err(|error| unreadable(error.to_string()))?);
+    let patch = loaded.job.patch;
+    let end = patch.finished_at.unwrap_or(due.due_at);
+    let spared = rows_behind(store, &due.job, &patch).await?;
+    let mut eraser = Eraser::new(program.clone(), end, due.due_at, spared);
+    erase_events(store, &due.job, &mut eraser).await?;
+    erase_steps(store, &due.job, &eraser).await?;
+    let JobPatch { output, error, .. } = eraser.patch(patch);
+    let erase_at = program.next_erasure(end, Some(due.due_at));
+    let rest = ErasedJob { output, error, erase_at, bundle: bundle_left(loaded.bundle, &eraser) };
+    store.erase(Erasure { job: due.job.clone(), rest: Some(rest), ..Erasure::default() }).await
+}
+
+async fn erase_events(store: &dyn Store, job: &str, eraser: &mut Eraser) -> Result<(), StoreError> {
+    let mut after = 0;
+    loop {
+        let rows = store.events(job, after, PAGE).await?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        after = last.seq;
+        let mut erasure = Erasure { job: job.to_owned(), ..Erasure::default() };
+        for row in &rows {
+            let Ok(event) = serde_json::from_value::<Event>(row.body.clone()) else {
+                // Nobody knows what it is part of: rather too much goes than too little.
+                erasure.values.extend(Some(row.seq).filter(|seq| !eraser.spares(*seq)));
+                continue;
+            };
+            let erased = eraser.event(row.seq, row.at, &event);
+            erasure.values.extend(erased.values);
+            if let Some(event) = erased.event {
+                erasure.events.push((row.seq, serde_json::to_value(event).expect("an event is plain data")));
+            }
+        }
+        if !erasure.values.is_empty() || !erasure.events.is_empty() {
+            store.erase(erasure).await?;
+        }
+    }
+}
+
+async fn erase_steps(store: &dyn Store, job: &str, eraser: &Eraser) -> Result<(), StoreError> {
+    let mut after = 0;
+    loop {
+        let rows = store.steps(job, after, PAGE).await?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        after = last.ordinal;
+        let steps = rows.iter().filter_map(|row| eraser.step(row)).collect();
+        let calls = rows.iter().map(|row| row.ordinal).filter(|ordinal| eraser.has_step(*ordinal)).collect();
+        let erasure = Erasure { job: job.to_owned(), steps, calls, ..Erasure::default() };
+        if !erasure.steps.is_empty() || !erasure.calls.is_empty() {
+            store.erase(erasure).await?;
+        }
+    }
+}
+
+/// What the job needed, without what is erased of the outcomes that it took over; `None` where nothing changes.
+fn bundle_left(mut bundle: JobBundle, eraser: &Eraser) -> Option<JobBundle> {
+    let mut changes = false;
+    for (key, kept) in &mut bundle.kept {
+        let step_id = key.rsplit_once('/').map_or(key.as_str(), |(_, id)| id);
+        let left = eraser.kept(kept, step_id);
+        changes |= left != *kept;
+        *kept = left;
+    }
+    changes.then_some(bundle)
+}
+
+/// The events whose values a job's output is made of.
+async fn rows_behind(store: &dyn Store, job: &str, patch: &JobPatch) -> Result<BTreeSet<u64>, StoreError> {
+    let unreadable = |error: serde_json::Error| {
+        StoreError::Backend(format!("the output of job `{job}` cannot be read, so nothing is erased: {error}"))
+    };
+    let mut rows = BTreeSet::new();
+    let mut lists = BTreeSet::new();
+    let output = patch.output.clone().map(serde_json::from_value).transpose().map_err(unreadable)?;
+    let mut waiting: Vec<ValueRef> = output.into_iter().collect();
+    while let Some(reference) = waiting.pop() {
+        match reference {
+            ValueRef::Null | ValueRef::Index(_) | ValueRef::Erased => {}
+            ValueRef::Row(seq) => {
+                rows.insert(seq);
+            }
+            ValueRef::Item(array, _) => waiting.push(*array),
+            ValueRef::Args(args) => {
+                waiting.push(*args.base);
+                waiting.extend(args.iters.into_iter().map(|iter| iter.value));
+            }
+            ValueRef::List(list) => {
+                if !lists.insert(list) {
+                    continue;
+                }
+                for body in store.list(job, list).await? {
+                    if let Event::FrameClosed { result, .. } = serde_json::from_value(body).map_err(unreadable)? {
+                        waiting.push(result);
+                    }
+                }
+            }
+        }
+    }
+    Ok(rows)
+}

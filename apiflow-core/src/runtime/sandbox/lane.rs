@@ -1,0 +1,135 @@
+//! Places for evaluations, given in turns to those who ask.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+
+/// A number of places. Who wants many waits as often as who wants one: those who wait get a place in turns.
+pub(super) struct Lane {
+    state: Mutex<State>,
+}
+
+struct State {
+    free: usize,
+    /// Who waits, in the order of their turns, with all that they wait for.
+    turns: VecDeque<(String, VecDeque<oneshot::Sender<Place>>)>,
+}
+
+/// A place; dropped, it is the next one's.
+pub(super) struct Place {
+    lane: Option<Arc<Lane>>,
+}
+
+impl Lane {
+    pub(super) fn new(places: usize) -> Arc<Self> {
+        Arc::new(Self { state: Mutex::new(State { free: places, turns: VecDeque::new() }) })
+    }
+
+    /// Waits for a place; `None` where more than `most` wait already.
+    pub(super) async fn enter(self: &Arc<Self>, owner: &str, most: usize) -> Option<Place> {
+        let waiting = {
+            let mut state = self.lock();
+            if state.free > 0 {
+                state.free -= 1;
+                return Some(Place { lane: Some(self.clone()) });
+            }
+            if state.waiting() >= most {
+                return None;
+            }
+            state.wait(owner)
+        };
+        Some(waiting.await.expect("a place is given to all who wait as long as the lane is there"))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn waiting(&self) -> usize {
+        self.turns.iter().map(|(_, waiting)| waiting.iter().filter(|place| !place.is_closed()).count()).sum()
+    }
+
+    fn wait(&mut self, owner: &str) -> oneshot::Receiver<Place> {
+        let (sender, receiver) = oneshot::channel();
+        match self.turns.iter_mut().find(|(waiting, _)| waiting == owner) {
+            Some((_, places)) => places.push_back(sender),
+            None => self.turns.push_back((owner.to_owned(), VecDeque::from([sender]))),
+        }
+        receiver
+    }
+
+    /// The one whose turn it is.
+    fn next(&mut self) -> Option<oneshot::Sender<Place>> {
+        let (owner, mut places) = self.turns.pop_front()?;
+        let place = places.pop_front();
+        if !places.is_empty() {
+            self.turns.push_back((owner, places));
+        }
+        place
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let Some(lane) = self.lane.take() else { return };
+        loop {
+            let next = {
+                let mut state = lane.lock();
+                let next = state.next();
+                if next.is_none() {
+                    state.free += 1;
+                }
+                next
+            };
+            let Some(next) = next else { return };
+            match next.send(Self { lane: Some(lane.clone()) }) {
+                Ok(()) => return,
+                // Whoever waited has given up.
+                Err(mut unwanted) => unwanted.lane = None,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn places_are_given_in_turns() {
+        let lane = Lane::new(1);
+        let first = lane.enter("many", 9).await.expect("a free place");
+        let (served, mut order) = tokio::sync::mpsc::unbounded_channel();
+        for owner in ["many", "many", "many", "one", "two", "one"] {
+            let waiting = lane.lock().wait(owner);
+            let served = served.clone();
+            tokio::spawn(async move {
+                let place = waiting.await.expect("a place");
+                served.send(owner).expect("the test listens");
+                drop(place);
+            });
+        }
+        drop((first, served));
+        let mut got = Vec::new();
+        while let Some(owner) = order.recv().await {
+            got.push(owner);
+        }
+        assert_eq!(got, ["many", "one", "two", "many", "one", "many"]);
+        assert_eq!(lane.lock().free, 1);
+    }
+
+    #[tokio::test]
+    async fn who_gives_up_costs_no_place() {
+        let lane = Lane::new(1);
+        let first = lane.enter("a", 1).await.expect("a free place");
+        drop(lane.lock().wait("b"));
+        let waiting = lane.lock().wait("c");
+        assert!(lane.enter("d", 1).await.is_none(), "one waits already");
+        drop(first);
+        drop(waiting.await.expect("the place is passed on"));
+        assert_eq!(lane.lock().free, 1);
+    }
+}

@@ -1,0 +1,135 @@
+//! Documents that would take a worker down or keep it for ever, and jobs that do.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use apiflow_core::ports::{EvaluationError, Evaluator, JobStatus, Script};
+use apiflow_core::runtime::RuntimeSettings;
+use apiflow_core::runtime::clock::SystemClock;
+use serde_json::{Value, json};
+
+use super::{Bench, fast};
+
+const MANY: usize = 20_000;
+
+fn flow(id: &str, value: Value) -> Value {
+    json!({"summary": id, "value": {"modules": [{"id": id, "value": value}]}})
+}
+
+fn identity() -> Value {
+    json!({"id": "same", "value": {"type": "identity"}})
+}
+
+/// A loop that goes on for ever, in one that does.
+fn endless() -> Value {
+    let inner = json!({"type": "whileloopflow", "modules": [identity()]});
+    flow("outer", json!({"type": "whileloopflow", "modules": [{"id": "inner", "value": inner}]}))
+}
+
+/// Settings under which no loop ends by itself.
+fn unbounded() -> RuntimeSettings {
+    RuntimeSettings { max_while_iterations: u64::MAX, ..RuntimeSettings::new("tests") }
+}
+
+async fn completes(document: Value) -> Value {
+    let bench = Bench::start(fast()).await;
+    bench.submit(document, json!({})).await;
+    let job = bench.ended().await;
+    assert_eq!(job.patch.status, JobStatus::Completed, "{:?}", job.patch.error);
+    let output = bench.output(&job).await;
+    bench.finish().await;
+    output
+}
+
+#[tokio::test]
+async fn branches_that_end_at_once_take_no_stack() {
+    for parallel in [true, false] {
+        let branches: Vec<Value> = (0..MANY).map(|_| json!({"modules": []})).collect();
+        let all = json!({"type": "branchall", "parallel": parallel, "branches": branches});
+        assert_eq!(completes(flow("all", all)).await.as_array().map(Vec::len), Some(MANY));
+    }
+}
+
+#[tokio::test]
+async fn iterations_that_end_at_once_take_no_stack() {
+    // One after the other no more than one is open, however many there are.
+    for (parallel, count) in [(true, MANY), (false, MANY / 10)] {
+        let items: Vec<usize> = (0..count).collect();
+        let body = json!({"type": "forloopflow", "parallel": parallel,
+            "iterator": {"type": "static", "value": items}, "modules": [identity()]});
+        assert_eq!(completes(flow("loop", body)).await.as_array().map(Vec::len), Some(count));
+    }
+}
+
+#[tokio::test]
+async fn a_long_list_of_modules_takes_no_stack() {
+    let modules: Vec<Value> =
+        (0..MANY).map(|index| json!({"id": format!("m{index}"), "value": {"type": "identity"}})).collect();
+    assert_eq!(completes(json!({"summary": "long", "value": {"modules": modules}})).await, json!({}));
+}
+
+#[tokio::test]
+async fn a_job_without_end_is_cancelled() {
+    let bench = Bench::start_at(fast(), Arc::new(SystemClock), unbounded()).await;
+    let mut watch = bench.runtime.watch();
+    bench.submit(endless(), json!({})).await;
+    while bench.runtime.wait("job", Duration::ZERO).await.unwrap().unwrap().patch.status != JobStatus::Running {
+        watch.changed("job").await;
+    }
+    assert!(bench.runtime.cancel("job", "enough", None).await.unwrap());
+    assert_eq!(bench.ended().await.patch.status, JobStatus::Cancelled);
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn a_worker_that_has_a_job_without_end_stops() {
+    let bench = Bench::start_at(fast(), Arc::new(SystemClock), unbounded()).await;
+    let (runtime, mut watch) = (bench.runtime.clone(), bench.runtime.watch());
+    bench.submit(endless(), json!({})).await;
+    watch.changed("job").await;
+    bench.finish().await;
+    let job = runtime.wait("job", Duration::ZERO).await.unwrap().unwrap();
+    assert_eq!(job.patch.status, JobStatus::Running, "another worker may go on with it");
+}
+
+#[tokio::test]
+async fn a_job_of_too_many_events_fails() {
+    let settings = RuntimeSettings { max_events: 5_000, ..unbounded() };
+    let bench = Bench::start_at(fast(), Arc::new(SystemClock), settings).await;
+    bench.submit(endless(), json!({})).await;
+    let job = bench.ended().await;
+    let error = job.patch.error.clone().unwrap();
+    assert_eq!((job.patch.status, &error["name"]), (JobStatus::Failed, &json!("JobLimitError")));
+    assert!(error["message"].as_str().unwrap().contains("after 5000 events"), "{error}");
+    assert_eq!(bench.output(&job).await, json!({"error": error}));
+    bench.finish().await;
+}
+
+/// An evaluator that takes whoever calls it down.
+struct Deadly(AtomicU32);
+
+#[async_trait::async_trait]
+impl Evaluator for Deadly {
+    async fn evaluate(&self, _: Script) -> Result<Value, EvaluationError> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        panic!("this worker dies of the expression, as the test wants it");
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_workers_die_of_is_given_up() {
+    let deadly = Arc::new(Deadly(AtomicU32::new(0)));
+    let settings = RuntimeSettings { lease: Duration::from_millis(100), ..RuntimeSettings::new("tests") };
+    let bench = Bench::start_evaluating(fast(), settings, deadly.clone()).await;
+    let choice = json!({"type": "branchone", "branches": [{"expr": "[1].length > 0", "modules": []}], "default": []});
+    bench.submit(flow("deadly", choice), json!({})).await;
+    let job = bench.ended().await;
+    let error = job.patch.error.clone().unwrap();
+    assert_eq!((job.patch.status, &error["name"]), (JobStatus::Failed, &json!("InternalError")));
+    assert!(error["message"].as_str().unwrap().contains("5 times in a row"), "{error}");
+    assert_eq!(deadly.0.load(Ordering::Relaxed), 5);
+    bench.finish().await;
+}

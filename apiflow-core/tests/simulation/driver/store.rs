@@ -1,0 +1,190 @@
+//! A store with troubles: it is slow, fails before it does what it is asked, or fails to say that it has done it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use apiflow_core::ports::{
+    CallRecord, Claim, Commit, Created, DueErasure, DuePoll, Erasure, EventRow, Following, InboxMessage, JobFilter,
+    JobRow, Loaded, NewJob, Renewed, StepRow, Store, StoreError, Timestamp,
+};
+use apiflow_core::runtime::memory::MemoryStore;
+use async_trait::async_trait;
+use serde_json::Value;
+
+use super::super::random::Random;
+
+/// A store that is shared by all workers of a world.
+pub(super) struct Troubled {
+    inner: Arc<MemoryStore>,
+    troubles: Mutex<Troubles>,
+}
+
+struct Troubles {
+    random: Random,
+    /// How many of a thousand requests are slow, fail before, fail after.
+    rates: [usize; 3],
+    /// Troubles that are still to come, at most.
+    left: usize,
+}
+
+impl Troubled {
+    pub(super) fn new(inner: Arc<MemoryStore>, seed: u64) -> Self {
+        let mut random = Random::new(seed ^ 0x0057_04E5);
+        let rates = [0; 3].map(|_| *random.pick(&[0, 0, 10, 60, 200]));
+        let left = *random.pick(&[5, 20, 60]);
+        Self { inner, troubles: Mutex::new(Troubles { random, rates, left }) }
+    }
+
+    /// No more troubles.
+    pub(super) fn calm(&self) {
+        self.troubles().left = 0;
+    }
+
+    fn troubles(&self) -> std::sync::MutexGuard<'_, Troubles> {
+        self.troubles.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn happens(&self, which: usize) -> bool {
+        let mut troubles = self.troubles();
+        let rate = troubles.rates[which];
+        let happens = troubles.left > 0 && troubles.random.below(1000) < rate;
+        troubles.left -= usize::from(happens);
+        happens
+    }
+
+    /// Before the store does what it is asked.
+    async fn before(&self) -> Result<(), StoreError> {
+        if self.happens(0) {
+            let ms = *self.troubles().random.pick(&[1, 40, 900, 4_000]);
+            tokio::time::sleep(Duration::from_millis(ms)).await;
+        }
+        if self.happens(1) { Err(StoreError::Backend("it is away".to_owned())) } else { Ok(()) }
+    }
+
+    /// After it has done it.
+    fn after<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+        if self.happens(2) { Err(StoreError::Backend("it went away".to_owned())) } else { outcome }
+    }
+}
+
+#[async_trait]
+impl Store for Troubled {
+    async fn create_job(&self, job: NewJob) -> Result<Created, StoreError> {
+        self.inner.create_job(job).await
+    }
+
+    async fn claim(&self, worker: &str, limit: u32, lease: Duration) -> Result<Vec<Claim>, StoreError> {
+        self.before().await?;
+        self.after(self.inner.claim(worker, limit, lease).await)
+    }
+
+    async fn renew(&self, worker: &str, jobs: &[String], lease: Duration) -> Result<Vec<Renewed>, StoreError> {
+        self.before().await?;
+        self.after(self.inner.renew(worker, jobs, lease).await)
+    }
+
+    async fn load(&self, job: &str) -> Result<Loaded, StoreError> {
+        self.before().await?;
+        self.inner.load(job).await
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<u64, StoreError> {
+        self.before().await?;
+        self.after(self.inner.commit(commit).await)
+    }
+
+    async fn deliver(&self, job: &str, key: &str, payload: Value, poll_over: Option<u64>) -> Result<bool, StoreError> {
+        self.before().await?;
+        self.after(self.inner.deliver(job, key, payload, poll_over).await)
+    }
+
+    async fn let_through(&self, job: &str) -> Result<(), StoreError> {
+        self.before().await?;
+        self.after(self.inner.let_through(job).await)
+    }
+
+    async fn inbox(&self, job: &str) -> Result<Vec<InboxMessage>, StoreError> {
+        self.before().await?;
+        self.inner.inbox(job).await
+    }
+
+    async fn follow(&self, following: Following) -> Result<bool, StoreError> {
+        self.before().await?;
+        self.after(self.inner.follow(following).await)
+    }
+
+    async fn take_polls(&self, limit: u32, lease: Duration) -> Result<Vec<DuePoll>, StoreError> {
+        self.before().await?;
+        self.after(self.inner.take_polls(limit, lease).await)
+    }
+
+    async fn put_back(
+        &self,
+        job: &str,
+        effect: u64,
+        due_at: Timestamp,
+        progress: Option<(u64, f64)>,
+    ) -> Result<(), StoreError> {
+        self.before().await?;
+        self.after(self.inner.put_back(job, effect, due_at, progress).await)
+    }
+
+    async fn take_erasures(&self, limit: u32, lease: Duration) -> Result<Vec<DueErasure>, StoreError> {
+        self.before().await?;
+        self.after(self.inner.take_erasures(limit, lease).await)
+    }
+
+    async fn erase(&self, erasure: Erasure) -> Result<(), StoreError> {
+        self.before().await?;
+        self.after(self.inner.erase(erasure).await)
+    }
+
+    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.before().await?;
+        self.inner.next_due().await
+    }
+
+    async fn values(&self, job: &str, seqs: &[u64]) -> Result<Vec<Option<Value>>, StoreError> {
+        self.before().await?;
+        self.inner.values(job, seqs).await
+    }
+
+    async fn cached(&self, key: &str) -> Result<Option<Value>, StoreError> {
+        self.before().await?;
+        self.inner.cached(key).await
+    }
+
+    async fn list(&self, job: &str, list: u64) -> Result<Vec<Value>, StoreError> {
+        self.before().await?;
+        self.inner.list(job, list).await
+    }
+
+    async fn job(&self, job: &str) -> Result<Option<JobRow>, StoreError> {
+        self.before().await?;
+        self.inner.job(job).await
+    }
+
+    async fn jobs(&self, filter: &JobFilter, before: Option<&str>, limit: u32) -> Result<Vec<JobRow>, StoreError> {
+        self.before().await?;
+        self.inner.jobs(filter, before, limit).await
+    }
+
+    async fn events(&self, job: &str, after: u64, limit: u32) -> Result<Vec<EventRow>, StoreError> {
+        self.before().await?;
+        self.inner.events(job, after, limit).await
+    }
+
+    async fn steps(&self, job: &str, after: u64, limit: u32) -> Result<Vec<StepRow>, StoreError> {
+        self.before().await?;
+        self.inner.steps(job, after, limit).await
+    }
+
+    async fn calls(&self, job: &str, step: u64) -> Result<Vec<CallRecord>, StoreError> {
+        self.before().await?;
+        self.inner.calls(job, step).await
+    }
+
+    async fn delete_job(&self, job: &str) -> Result<(), StoreError> {
+        self.inner.delete_job(job).await
+    }
+}

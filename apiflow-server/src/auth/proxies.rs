@@ -1,0 +1,90 @@
+//! Whose address a request comes from.
+
+use std::net::IpAddr;
+
+use axum::http::HeaderMap;
+use ipnet::IpNet;
+
+/// Proxies whose word on a caller's address counts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Proxies(Vec<IpNet>);
+
+impl Proxies {
+    /// Reads addresses and CIDRs by commas.
+    pub(crate) fn parse(list: &str) -> Result<Self, String> {
+        let entries = list.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+        let networks = entries.map(|entry| {
+            let network = entry.parse::<IpNet>().or_else(|_| entry.parse::<IpAddr>().map(IpNet::from));
+            network.map_err(|_| format!("`{entry}` is no address; write for instance `10.0.0.2` or `172.16.0.0/12`"))
+        });
+        Ok(Self(networks.collect::<Result<_, _>>()?))
+    }
+
+    /// The address of the caller, to count failed logins by: the last one that no trusted proxy has, of those that
+    /// `X-Forwarded-For` lists before the peer's own.
+    ///
+    /// `None` where nothing tells one caller from another: a private peer that is not listed may be a proxy or a
+    /// container's gateway, behind which is everybody.
+    pub(crate) fn caller(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Option<IpAddr> {
+        let peer = peer?.to_canonical();
+        if !self.trusts(peer) {
+            return Some(peer).filter(|peer| !is_private(*peer));
+        }
+        let lines = headers.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok());
+        let mut listed: Vec<&str> = lines.flat_map(|line| line.split(',')).map(str::trim).collect();
+        listed.reverse();
+        // What stands before an address that can't be read was not written by a trusted proxy.
+        let addresses = listed.into_iter().map_while(|text| text.parse::<IpAddr>().ok()).map(|it| it.to_canonical());
+        addresses.into_iter().find(|address| !self.trusts(*address))
+    }
+
+    fn trusts(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(&address))
+    }
+}
+
+fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_private() || address.is_loopback() || address.is_link_local(),
+        IpAddr::V6(address) => address.is_unique_local() || address.is_loopback() || address.is_unicast_link_local(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(list: &str, peer: &str, forwarded: &[&'static str], expected: Option<&str>) {
+        let proxies = Proxies::parse(list).expect("the list is well formed");
+        let mut headers = HeaderMap::new();
+        for line in forwarded {
+            headers.append("x-forwarded-for", axum::http::HeaderValue::from_static(line));
+        }
+        let found = proxies.caller(peer.parse().ok(), &headers).map(|address| address.to_string());
+        assert_eq!(found.as_deref(), expected, "{list} {peer} {forwarded:?}");
+    }
+
+    #[test]
+    fn only_trusted_proxies_say_who_calls() {
+        let caller = Some("203.0.113.9");
+        check("", "203.0.113.9", &["198.51.100.1"], caller);
+        check("10.0.0.2", "10.0.0.2", &["198.51.100.1, 203.0.113.9"], caller);
+        check("10.0.0.0/8,::1", "::ffff:10.0.0.2", &["198.51.100.1", "203.0.113.9, 10.3.3.3"], caller);
+        check("10.0.0.2", "203.0.113.9", &["198.51.100.1"], caller);
+        check("10.0.0.2", "10.0.0.2", &["2001:db8::1"], Some("2001:db8::1"));
+    }
+
+    #[test]
+    fn where_callers_cannot_be_told_apart_no_address_is_counted() {
+        for peer in ["127.0.0.1", "172.18.0.1", "::1", "fd00::1", "nobody"] {
+            check("", peer, &["198.51.100.1"], None);
+        }
+        check("10.0.0.2", "10.0.0.2", &[], None);
+        check("10.0.0.2", "10.0.0.2", &["203.0.113.9, unknown"], None);
+    }
+
+    #[test]
+    fn a_list_names_its_fault() {
+        assert!(Proxies::parse("10.0.0.1, proxy").is_err_and(|error| error.contains("`proxy`")));
+    }
+}

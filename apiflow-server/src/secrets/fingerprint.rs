@@ -1,0 +1,53 @@
+//! Which key a database's secrets are sealed with.
+
+use apiflow_store::{RecordError, SecretRow};
+
+use super::{SecretBook, is_name};
+
+/// Where the sample stands that only the right key opens; no secret can have this name.
+const SAMPLE: &str = "#key";
+
+/// Why a process must not use a database's secrets.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FingerprintError {
+    /// The key is another one.
+    #[error(
+        "the secrets of this database are sealed with another key: give this process the key of the one that sealed \
+         them (APIFLOW_SECRET_KEY, or the file secret.key in its APIFLOW_DATA); where that key is lost, start once \
+         with --forget-secrets, which removes them"
+    )]
+    AnotherKey,
+    /// The database failed.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+}
+
+impl SecretBook {
+    /// Refuses a database whose secrets are sealed with another key; one without any is sealed with this one from now
+    /// on.
+    pub async fn check_key(&self) -> Result<(), FingerprintError> {
+        let rows = self.accounts.secrets().await?;
+        let sealed = rows.iter().filter(|row| row.name == SAMPLE || is_name(&row.name));
+        let mut sealed = sealed.map(|row| self.sealer.open(&row.name, &row.sealed));
+        if sealed.any(|opened| opened.is_err()) {
+            return Err(FingerprintError::AnotherKey);
+        }
+        if rows.iter().any(|row| row.name == SAMPLE) {
+            return Ok(());
+        }
+        let sealed = self.sealer.seal(SAMPLE, "").map_err(RecordError::Backend)?;
+        let sample = SecretRow { name: SAMPLE.to_owned(), hosts: Vec::new(), sealed, updated_at: self.clock.now() };
+        Ok(self.accounts.put_secret(sample).await?)
+    }
+
+    /// Removes all that is sealed, for the key that opened it is lost.
+    pub async fn forget_sealed(&self) -> Result<(), RecordError> {
+        for row in self.accounts.secrets().await? {
+            if row.name == SAMPLE || is_name(&row.name) {
+                self.accounts.remove_secret(&row.name).await?;
+            }
+        }
+        Ok(())
+    }
+}

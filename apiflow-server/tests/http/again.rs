@@ -1,0 +1,140 @@
+//! Jobs that are run again, whole and from one of their steps on.
+
+use std::sync::atomic::Ordering;
+
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::runs::furnished;
+use crate::talk::{Reply, Talk};
+
+fn call(id: &str, node: &str, text: &str) -> Value {
+    json!({"id": id, "value": {"type": "script", "path": format!("node/{node}"),
+        "input_transforms": {"text": {"type": "javascript", "expr": text}}}})
+}
+
+async fn start(talk: &Talk, modules: Value, input: Value) -> Reply {
+    let document = json!({"summary": "Again", "value": {"modules": modules}});
+    let body = json!({"document": document, "input": input});
+    talk.raw("POST", "/workflows/run", &[("prefer", "wait=30")], Some(body)).await
+}
+
+async fn again(talk: &Talk, job: &str, body: Value) -> Reply {
+    talk.raw("POST", &format!("/jobs/{job}/rerun"), &[("prefer", "wait=30")], Some(body)).await
+}
+
+/// What each call asked for.
+fn texts(provider: &crate::provider::Provider) -> Vec<String> {
+    let body = |(_, body): (String, Value)| body["text"].as_str().unwrap_or_default().to_owned();
+    provider.calls().into_iter().map(body).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_from_the_failed_step_takes_over_what_was_paid() {
+    let (talk, provider) = furnished().await;
+    let modules = json!([
+        call("a", "say", "flow_input.word"),
+        call("b", "moody", "results.a.text"),
+        call("c", "say", "results.b.text")
+    ]);
+    let failed = start(&talk, modules, json!({"word": "x"})).await;
+    assert_eq!(failed.string("/status"), "failed", "{}", failed.text);
+    provider.mended.store(true, Ordering::Relaxed);
+    let reply = again(&talk, &failed.string("/id"), json!({"from": "b"})).await;
+    assert_eq!((reply.status, reply.string("/status").as_str()), (StatusCode::OK, "completed"), "{}", reply.text);
+    assert_eq!(reply.json()["output"], json!({"text": "x!!!"}));
+    assert_ne!(reply.string("/id"), failed.string("/id"));
+    assert_eq!(texts(&provider), ["x", "x!", "x!", "x!!"], "step a is not paid again");
+    // What was taken over is taken over again.
+    let third = again(&talk, &reply.string("/id"), json!({"from": "c"})).await;
+    assert_eq!(third.json()["output"], json!({"text": "x!!!"}), "{}", third.text);
+    assert_eq!(texts(&provider).len(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_whole_run_may_have_another_input() {
+    let (talk, provider) = furnished().await;
+    let first = start(&talk, json!([call("a", "say", "flow_input.word")]), json!({"word": "x"})).await;
+    let same = again(&talk, &first.string("/id"), json!({})).await;
+    assert_eq!(same.json()["output"], json!({"text": "x!"}), "{}", same.text);
+    let other = again(&talk, &first.string("/id"), json!({"input": {"word": "y"}})).await;
+    assert_eq!(other.json()["output"], json!({"text": "y!"}), "{}", other.text);
+    assert_eq!(texts(&provider), ["x", "x", "y"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_from_inside_a_loop_keeps_the_iterations_before() {
+    let (talk, provider) = furnished().await;
+    let body = json!([
+        call("first", "say", "flow_input.iter.value"),
+        call("second", "moody", "flow_input.iter.index < 1 ? results.first.text : 'late'")
+    ]);
+    let mut body = body;
+    // The first iteration does without the moody one.
+    body[1]["skip_if"] = json!({"expr": "flow_input.iter.index < 1"});
+    let looped = json!({"id": "loop", "value": {"type": "forloopflow", "skip_failures": false,
+        "iterator": {"type": "static", "value": ["a", "b", "c"]}, "modules": body}});
+    let failed = start(&talk, json!([looped, call("z", "say", "JSON.stringify(results.loop)")]), json!({})).await;
+    assert_eq!((failed.string("/status").as_str(), texts(&provider).len()), ("failed", 3), "{}", failed.text);
+    provider.mended.store(true, Ordering::Relaxed);
+    let reply = again(&talk, &failed.string("/id"), json!({"from": "second"})).await;
+    let expected = "[{\"text\":\"a!\"},{\"text\":\"late!\"},{\"text\":\"late!\"}]!";
+    assert_eq!(reply.json()["output"], json!({"text": expected}), "{}", reply.text);
+    assert_eq!(texts(&provider)[3..], ["late", "c", "late", &expected[..expected.len() - 1]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn approvals_of_kept_steps_are_kept() {
+    let (talk, _provider) = furnished().await;
+    let mut gated = call("a", "say", "'x'");
+    gated["suspend"] = json!({"required_events": 1});
+    let modules = json!([gated, call("b", "say", "`${resume} ${approvers}`"), call("c", "moody", "results.b.text")]);
+    let document = json!({"summary": "Gated", "value": {"modules": modules}});
+    let made = talk.raw("POST", "/workflows/run", &[], Some(json!({"document": document}))).await;
+    let id = made.string("/id");
+    let early = json!({"action": "resume", "step": "a", "payload": "yes"});
+    talk.raw("POST", &format!("/jobs/{id}/resume"), &[], Some(early)).await;
+    crate::runs::follow(&talk, &id).await;
+    let reply = again(&talk, &id, json!({"from": "b"})).await;
+    assert_eq!(reply.json()["steps"][1]["output"], json!({"text": "yes admin!"}), "{}", reply.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_of_unknown_fate_is_sent_again_only_when_confirmed() {
+    let (talk, provider) = furnished().await;
+    let slow =
+        json!({"id": "slow", "name": "Slow", "connector_id": "echo", "data": {"path": "/endless", "timeout_s": 1}});
+    assert!(talk.raw("PUT", "/nodes/slow", &[], Some(slow)).await.status.is_success());
+    let lost = start(&talk, json!([call("a", "slow", "'x'"), call("b", "say", "'y'")]), json!({})).await;
+    assert_eq!(lost.string("/error/name"), "submit_unknown", "{}", lost.text);
+    for body in [json!({"from": "a"}), json!({})] {
+        let refused = again(&talk, &lost.string("/id"), body).await;
+        assert_eq!((refused.status, refused.string("/code").as_str()), (StatusCode::CONFLICT, "confirm_unknown"));
+        assert!(refused.string("/detail").contains("step `a`"), "{}", refused.text);
+    }
+    assert_eq!(texts(&provider), ["x"]);
+    // The next call is answered as soon as it is there.
+    provider.release.notify_one();
+    provider.release.notify_one();
+    let sent = again(&talk, &lost.string("/id"), json!({"from": "a", "confirm_unknown": true})).await;
+    assert_eq!(sent.string("/status"), "completed", "{}", sent.text);
+    assert_eq!(texts(&provider), ["x", "x", "y"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_run_again_is_refused() {
+    let (talk, provider) = furnished().await;
+    let unknown = again(&talk, "none", json!({})).await;
+    assert_eq!(unknown.status, StatusCode::NOT_FOUND);
+    let done = start(&talk, json!([call("a", "say", "'x'")]), json!({})).await;
+    let nowhere = again(&talk, &done.string("/id"), json!({"from": "nope"})).await;
+    assert_eq!(
+        (nowhere.status, nowhere.string("/errors/0/pointer").as_str()),
+        (StatusCode::UNPROCESSABLE_ENTITY, "/from")
+    );
+    let body = json!({"input": {"text": "x"}});
+    let running = talk.raw("POST", "/node/endless/run", &[], Some(body)).await;
+    let early = again(&talk, &running.string("/id"), json!({})).await;
+    assert_eq!((early.status, early.string("/code").as_str()), (StatusCode::CONFLICT, "active"), "{}", early.text);
+    provider.release.notify_one();
+}

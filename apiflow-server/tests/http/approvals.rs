@@ -1,0 +1,172 @@
+//! Jobs that wait for somebody, answered with a token and by link.
+
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::runs::furnished;
+use crate::talk::{Reply, Talk};
+
+/// A document whose first step has a gate, and whose second one says what came through it.
+fn gated(suspend: &Value) -> Value {
+    let say = |id: &str, text: &str| {
+        json!({"id": id, "value": {"type": "script", "path": "node/say",
+            "input_transforms": {"text": {"type": "javascript", "expr": text}}}})
+    };
+    let mut first = say("draft", "'draft'");
+    first["suspend"] = suspend.clone();
+    json!({"summary": "Gated", "value": {"modules": [first, say("publish", "`${approvers.join()}: ${JSON.stringify(resumes)}`")]}})
+}
+
+/// Starts a document and gives the job once it waits.
+async fn suspended(talk: &Talk, suspend: &Value) -> (String, Value) {
+    let made = talk.raw("POST", "/workflows/run", &[], Some(json!({"document": gated(suspend)}))).await;
+    assert_eq!(made.status, StatusCode::ACCEPTED, "{}", made.text);
+    let id = made.string("/id");
+    for _ in 0..1_000 {
+        let job = talk.raw("GET", &format!("/jobs/{id}"), &[], None).await.json();
+        if job["status"] == "suspended" {
+            return (id, job);
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("the job is never suspended")
+}
+
+async fn resume(talk: &Talk, id: &str, body: Value) -> Reply {
+    talk.raw("POST", &format!("/jobs/{id}/resume"), &[], Some(body)).await
+}
+
+async fn ended(talk: &Talk, id: &str) -> Value {
+    crate::runs::follow(talk, id).await;
+    talk.raw("GET", &format!("/jobs/{id}"), &[], None).await.json()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approval_lets_the_job_go_on_with_what_came_with_it() {
+    let (talk, _provider) = furnished().await;
+    let (id, job) = suspended(&talk, &json!({"required_events": 1})).await;
+    assert_eq!(
+        (&job["steps"][0]["status"], &job["steps"][0]["approval"]["required"]),
+        (&json!("suspended"), &json!(1))
+    );
+    let listed = talk.raw("GET", "/jobs?status=suspended", &[], None).await.json();
+    assert_eq!(listed["items"][0]["id"], json!(id));
+    let reply = resume(&talk, &id, json!({"action": "resume", "payload": {"ok": true}})).await;
+    assert_eq!(reply.status, StatusCode::ACCEPTED, "{}", reply.text);
+    let job = ended(&talk, &id).await;
+    assert_eq!(job["output"], json!({"text": "admin: [{\"ok\":true}]!"}));
+    assert_eq!((&job["steps"][0]["status"], &job["steps"][0]["approval"]), (&json!("completed"), &Value::Null));
+    let late = resume(&talk, &id, json!({"action": "resume"})).await;
+    assert_eq!((late.status, late.string("/code").as_str()), (StatusCode::CONFLICT, "ended"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disapproval_fails_the_job_and_names_who() {
+    let (talk, provider) = furnished().await;
+    let (id, _) = suspended(&talk, &json!({"required_events": 2})).await;
+    assert!(resume(&talk, &id, json!({"action": "resume"})).await.status.is_success());
+    let again = resume(&talk, &id, json!({"action": "resume"})).await;
+    assert_eq!((again.status, again.string("/code").as_str()), (StatusCode::CONFLICT, "answered"));
+    // Who has approved may still think better of it.
+    let ann = json!({"action": "cancel", "approver": "Ann", "step": "draft"});
+    let mut other = talk;
+    other.as_new_user("ann").await;
+    assert!(resume(&other, &id, ann).await.status.is_success());
+    let job = ended(&other, &id).await;
+    assert_eq!(job["error"], json!({"name": "SuspendedDisapproved", "message": "Disapproved by Ann"}));
+    assert_eq!((&job["status"], provider.calls().len()), (&json!("failed"), 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_answers_without_a_token_and_once() {
+    let (mut talk, _provider) = furnished().await;
+    let form = json!({"schema": {"type": "object", "required": ["size"],
+        "properties": {"size": {"type": "integer", "title": "Size"}, "loud": {"type": "boolean"}}}});
+    let (id, job) = suspended(&talk, &json!({"required_events": 2, "resume_form": form})).await;
+    let urls = job["steps"][0]["approval"]["urls"].as_array().cloned().unwrap_or_default();
+    let paths: Vec<String> = urls
+        .iter()
+        .filter_map(|url| url.as_str()?.strip_prefix("http://localhost:8000/api/v1").map(str::to_owned))
+        .collect();
+    assert_eq!(paths.len(), 2, "{job}");
+    talk.token(None);
+    let page = talk.raw("GET", &paths[0], &[("accept", "text/html")], None).await;
+    assert!(page.header("content-type").starts_with("text/html"), "{}", page.text);
+    assert!(page.text.contains("name=\"field.size\"") && page.text.contains(">Approve<"), "{}", page.text);
+    let asked = talk.raw("GET", &paths[1], &[], None).await.json();
+    assert_eq!((&asked["step"], &asked["open"], &asked["form"]), (&json!("draft"), &json!(true), &form["schema"]));
+    assert_eq!(asked["approval"]["urls"], json!([]), "one link does not tell the others");
+
+    let wrong = talk.raw("POST", &paths[0], &[], Some(json!({"action": "resume", "payload": {"size": "big"}}))).await;
+    assert_eq!(
+        (wrong.status, wrong.string("/errors/0/pointer").as_str()),
+        (StatusCode::UNPROCESSABLE_ENTITY, "/payload/size")
+    );
+    let given = json!({"action": "resume", "payload": {"size": 3}, "approver": "Bob"});
+    let first = talk.raw("POST", &paths[0], &[], Some(given.clone())).await;
+    assert_eq!(first.status, StatusCode::OK, "{}", first.text);
+    let twice = talk.raw("POST", &paths[0], &[], Some(given)).await;
+    assert_eq!((twice.status, twice.string("/code").as_str()), (StatusCode::CONFLICT, "answered"));
+    // As the page's form sends it.
+    let form = [("content-type", "application/x-www-form-urlencoded"), ("accept", "text/html")];
+    let body = json!("action=resume&field.size=4&field.loud=true&approver=Cy");
+    let second = talk.raw("POST", &paths[1], &form, Some(body)).await;
+    assert_eq!(second.status, StatusCode::OK, "{}", second.text);
+    assert!(second.text.contains("<h1>Approved</h1>"), "{}", second.text);
+
+    talk.log_in("admin", "admin").await;
+    let job = ended(&talk, &id).await;
+    assert_eq!(job["output"], json!({"text": "Bob,Cy: [{\"size\":3},{\"size\":4,\"loud\":true}]!"}));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_that_nobody_signed_opens_nothing() {
+    let (mut talk, _provider) = furnished().await;
+    let (_, job) = suspended(&talk, &json!({"required_events": 1})).await;
+    let url = job["steps"][0]["approval"]["urls"][0].as_str().expect("a link").to_owned();
+    let signed = url.rsplit('/').next().expect("a signature").to_owned();
+    let mut forged = signed.clone().into_bytes();
+    forged[40] = if forged[40] == b'A' { b'B' } else { b'A' };
+    let forged = String::from_utf8(forged).expect("still ASCII");
+    talk.token(None);
+    for wrong in [forged.as_str(), "x", &signed[..signed.len() - 4]] {
+        let reply = talk.raw("POST", &format!("/approve/{wrong}"), &[], Some(json!({"action": "resume"}))).await;
+        assert_eq!(reply.status, StatusCode::NOT_FOUND, "{}", reply.text);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_approve_is_the_documents_to_say() {
+    let (mut talk, _provider) = furnished().await;
+    let rule = json!({"required_events": 1, "self_approval_disabled": true, "user_auth_required": true});
+    let (id, job) = suspended(&talk, &rule).await;
+    let own = resume(&talk, &id, json!({"action": "resume"})).await;
+    assert_eq!(own.status, StatusCode::FORBIDDEN, "{}", own.text);
+    let url = job["steps"][0]["approval"]["urls"][0].as_str().expect("a link").to_owned();
+    let path = url.trim_start_matches("http://localhost:8000/api/v1").to_owned();
+    talk.token(None);
+    let link = talk.raw("POST", &path, &[], Some(json!({"action": "resume"}))).await;
+    assert_eq!(link.status, StatusCode::FORBIDDEN, "{}", link.text);
+    talk.log_in("admin", "admin").await;
+    talk.as_new_user("ann").await;
+    assert_eq!(resume(&talk, &id, json!({"action": "resume"})).await.status, StatusCode::ACCEPTED);
+    assert_eq!(ended(&talk, &id).await["status"], "completed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approval_that_comes_early_counts_and_one_for_nothing_is_refused() {
+    let (talk, provider) = furnished().await;
+    let mut document = gated(&json!({"required_events": 1}));
+    document["value"]["modules"][0]["value"]["path"] = json!("node/endless");
+    let made = talk.raw("POST", "/workflows/run", &[], Some(json!({"document": document}))).await;
+    let id = made.string("/id");
+    provider.called.notified().await;
+    let nowhere = resume(&talk, &id, json!({"action": "resume", "step": "nope"})).await;
+    assert_eq!(nowhere.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", nowhere.text);
+    let early = resume(&talk, &id, json!({"action": "resume", "step": "draft", "payload": 1})).await;
+    assert_eq!(early.status, StatusCode::ACCEPTED, "{}", early.text);
+    provider.release.notify_one();
+    assert_eq!(ended(&talk, &id).await["output"], json!({"text": "admin: [1]!"}));
+    let unknown = resume(&talk, "none", json!({"action": "resume"})).await;
+    assert_eq!(unknown.status, StatusCode::NOT_FOUND);
+}
