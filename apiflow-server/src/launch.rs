@@ -6,7 +6,7 @@ mod trial;
 mod wait;
 
 pub(crate) use self::repeat::key;
-pub(crate) use self::trial::dry_run;
+pub(crate) use self::trial::{Trials, dry_run};
 
 use std::collections::BTreeSet;
 

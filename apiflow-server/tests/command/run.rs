@@ -138,8 +138,9 @@ async fn a_run_in_earnest_sends_its_calls_and_tells_its_progress() {
     let folder = in_earnest(&provider.origin());
     let arguments = ["run", "twice.json", "--catalog", "catalog", "--input", r#"{"prompt": "a fox"}"#];
     let allowed = ["--allow-host", "127.0.0.1", "--secret-from-env", "STAND_IN_KEY"];
-    let run =
-        move |more: &[&str]| folder.run_with(&[&arguments[..], more].concat(), "", &[("STAND_IN_KEY", "r8_test_canary")]);
+    let run = move |more: &[&str]| {
+        folder.run_with(&[&arguments[..], more].concat(), "", &[("STAND_IN_KEY", "r8_test_canary")])
+    };
     let (refused, told) =
         tokio::task::spawn_blocking(move || (run(&allowed[2..]), run(&allowed[..]))).await.expect("it ends");
     assert_eq!((refused.status, provider.creates().len()), (Some(1), 2), "{}", refused.told());
