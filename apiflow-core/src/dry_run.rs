@@ -9,6 +9,7 @@
 //! What a provider would be asked after its first reply (polls, results, cancellations) is made from that reply, so a
 //! report has the requests that start the work only.
 
+mod approvals;
 mod drive;
 mod mocks;
 mod report;
@@ -17,11 +18,13 @@ mod sample;
 use serde::Serialize;
 use serde_json::Value;
 
+pub use self::approvals::{ApprovalAction, Approvals, GivenApproval};
 pub use self::mocks::{Mocks, Outcome};
 pub use self::report::{Report, ReportEvent, ReportRequest, ReportStep, Source};
 use crate::catalog::Catalog;
 use crate::diagnostic::{Diagnostic, Severity, has_errors};
 use crate::engine::Program;
+use crate::openflow::Selection;
 use crate::ports::{Evaluator, JobBundle};
 use crate::validate;
 
@@ -34,8 +37,16 @@ pub struct DryRun<'a> {
     pub catalog: &'a Catalog,
     /// The input, checked and filled by the caller.
     pub input: Value,
-    /// Answers to calls, by step.
+    /// Up to and with this step.
+    pub until: Option<String>,
+    /// This step alone; results that it names are those of the mocks.
+    pub only: Option<String>,
+    /// Whether the document's preprocessor, if it has one, makes the flow's input of `input` first.
+    pub preprocess: bool,
+    /// Answers to calls, by step; results of steps that make none.
     pub mocks: Mocks,
+    /// Answers to approval gates, by step.
+    pub approvals: Approvals,
     /// What ends it.
     pub limits: DryRunLimits,
 }
@@ -84,9 +95,34 @@ pub enum DryRunError {
     /// A mock is for no step; pointers are into the mocks.
     #[error("the mocks do not fit the workflow: {}", told(.0))]
     Mocks(Vec<Diagnostic>),
+    /// The part that is asked for is none; pointers are `/until` and `/only`.
+    #[error("the workflow has no such part: {}", told(.0))]
+    Selection(Vec<Diagnostic>),
+    /// An approval is for no gate; pointers are into the approvals.
+    #[error("the approvals do not fit the workflow: {}", told(.0))]
+    Approvals(Vec<Diagnostic>),
 }
 
 impl DryRun<'_> {
+    /// The document of what is run: the part that is asked for, in which results stand for what is mocked and makes no
+    /// call. Whoever refuses documents with errors checks this one.
+    ///
+    /// # Errors
+    /// [`DryRunError::Document`] for what is no workflow at all, [`DryRunError::Mocks`], [`DryRunError::Approvals`],
+    /// [`DryRunError::Selection`].
+    pub fn selected(&self) -> Result<Value, DryRunError> {
+        let program = self.program(self.document)?;
+        let fits = |found: Vec<Diagnostic>| if found.is_empty() { Ok(()) } else { Err(found) };
+        fits(self.mocks.check(&program)).map_err(DryRunError::Mocks)?;
+        fits(self.approvals.check(&program)).map_err(DryRunError::Approvals)?;
+        let mocks = self.mocks.replacements(self.document, self.only.as_deref());
+        let selection = Selection { until: self.until.clone(), only: self.only.clone(), mocks };
+        if selection.is_whole() {
+            return Ok(self.document.clone());
+        }
+        selection.of(self.document).map_err(DryRunError::Selection)
+    }
+
     /// Runs to the end. `answer` is asked first about every call; where it gives nothing, the mocks are, and then the
     /// node's outputs.
     ///
@@ -94,20 +130,22 @@ impl DryRun<'_> {
     /// refuse a real run is the caller's to check: here its steps run as far as they can.
     ///
     /// # Errors
-    /// [`DryRunError::Document`] for what is no workflow at all, [`DryRunError::Mocks`].
+    /// Those of [`DryRun::selected`].
     pub async fn run<F>(self, evaluator: &dyn Evaluator, answer: F) -> Result<Report, DryRunError>
     where
         F: FnMut(&Sending<'_>) -> Option<Outcome>,
     {
-        let bundle =
-            JobBundle { document: self.document.clone(), catalog: self.catalog.clone(), ..JobBundle::default() };
-        let program =
-            Program::compile(&bundle).map_err(|error| DryRunError::Document(self.unusable(&error.to_string())))?;
-        let unfit = self.mocks.check(&program);
-        if !unfit.is_empty() {
-            return Err(DryRunError::Mocks(unfit));
-        }
-        Ok(drive::Drive::new(program, bundle.catalog, self.mocks, self.limits, evaluator, answer).go(self.input).await)
+        let document = self.selected()?;
+        let program = self.program(&document)?;
+        // Steps of sub-flows are mocked too.
+        let results = self.mocks.of_modules(&program);
+        let early_return = document["value"]["early_return"].as_str().map(str::to_owned);
+        Ok(drive::Drive::new(self, program.with_results(&results), evaluator, answer).go(early_return).await)
+    }
+
+    fn program(&self, document: &Value) -> Result<Program, DryRunError> {
+        let bundle = JobBundle { document: document.clone(), catalog: self.catalog.clone(), ..JobBundle::default() };
+        Program::compile(&bundle).map_err(|error| DryRunError::Document(self.unusable(&error.to_string())))
     }
 
     /// What is wrong with a document that cannot be made ready.

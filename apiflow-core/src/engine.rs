@@ -23,7 +23,6 @@ pub use control::{Names, Resumed};
 pub use effect::{Answer, Ask, Call, Conclude, Concluded, Effect, Fact, Input, Prepare, Prepared};
 pub use erase::{Eraser, redacted};
 pub use event::{CacheKey, Event, Recorded, Start, Target};
-#[cfg(feature = "runtime")]
 pub(crate) use program::step_key;
 pub use program::{Program, ProgramError};
 pub use run::Run;

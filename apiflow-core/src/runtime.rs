@@ -265,6 +265,11 @@ impl Runtime {
         }
     }
 
+    /// What evaluates the expressions of its jobs.
+    pub fn evaluator(&self) -> &dyn Evaluator {
+        self.inner.parts.evaluator.as_ref()
+    }
+
     /// Watches the jobs that this process works on, from now on: a hint, the store is the truth.
     pub fn watch(&self) -> Watch {
         self.inner.hub.watch()

@@ -3,6 +3,7 @@
 //! Times are RFC 3339 in UTC with milliseconds; ids are `[A-Za-z0-9][A-Za-z0-9_.-]{0,63}`.
 
 mod document;
+mod dry_run;
 mod job;
 mod user;
 
@@ -10,6 +11,7 @@ pub use document::{
     Connector, ConnectorChange, Diagnostic, Diagnostics, Fix, NewConnector, NewNode, NewWorkflow, Node, NodeChange,
     NodeInput, NodeOutput, Severity, Span, ValidateRequest, ValueType, Workflow, WorkflowChange,
 };
+pub use dry_run::{AnswerSource, DryRunCall, DryRunEvent, DryRunReport, DryRunRequest, DryRunStep};
 pub use job::{
     Approval, Call, Job, JobStatus, JobSummary, RerunRequest, ResumeAction, ResumeRequest, RunDocumentRequest,
     RunRequest, RunWorkflowRequest, Step, StepStatus,

@@ -2,6 +2,7 @@
 
 mod explain;
 mod lock;
+mod run;
 mod serve;
 mod validate;
 
@@ -39,6 +40,13 @@ enum Verb {
     /// files refer to is looked up among all of them. Exit status: 0 without errors, 1 with errors, 2 where the
     /// command itself is wrong or a file can't be read.
     Validate(validate::Validate),
+    /// Runs a workflow from a file, in memory: really, or with made-up answers by --dry-run.
+    ///
+    /// Progress goes to standard error, the output to standard output. A dry run sends nothing: it prints the steps that
+    /// would run, the requests that they would send, with secrets as their names, and the output. Exit status: 0 where
+    /// the workflow completed, 1 where it failed or has errors, 2 where the command itself is wrong or a file can't be
+    /// read.
+    Run(Box<run::Run>),
     /// Says what the code of a finding means, with an example and the way out.
     Explain(explain::Explain),
     /// Evaluates JavaScript for its parent process; started by the server itself.
@@ -57,6 +65,7 @@ pub fn run() -> ExitCode {
         Verb::Serve(settings) => serve::run(*settings, dotenv),
         Verb::Openapi => print(&crate::openapi().to_pretty_json().unwrap_or_default()),
         Verb::Validate(validate) => return validate.run(),
+        Verb::Run(run) => return run.run(),
         Verb::Explain(explain) => return explain.run(),
         Verb::Evaluator => return serve_child(),
     };
@@ -80,7 +89,12 @@ fn print(text: &str) -> Result<(), String> {
 }
 
 fn complain(message: &str) {
+    tell(&format!("apiflow: {message}"));
+}
+
+/// Writes a line to standard error.
+fn tell(text: &str) {
     use std::io::Write as _;
     // Where standard error is gone there is nobody left to tell.
-    let _ = writeln!(std::io::stderr().lock(), "apiflow: {message}");
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }

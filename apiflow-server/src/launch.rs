@@ -2,9 +2,11 @@
 
 mod again;
 mod repeat;
+mod trial;
 mod wait;
 
 pub(crate) use self::repeat::key;
+pub(crate) use self::trial::{Trials, dry_run};
 
 use std::collections::BTreeSet;
 

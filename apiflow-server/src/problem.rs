@@ -108,6 +108,13 @@ impl Problem {
         &self.0.errors
     }
 
+    /// All of it for people, a line for each place that is at fault.
+    pub(crate) fn in_words(&self) -> String {
+        let faults = self.0.errors.iter().map(|fault| format!("\n  {}: {}", fault.pointer, fault.message));
+        let found = self.0.diagnostics.iter().map(|found| format!("\n  {}: {}", found.pointer, found.message));
+        format!("{}{}", self.0.detail, faults.chain(found).collect::<String>())
+    }
+
     /// The HTTP status.
     pub fn status(&self) -> StatusCode {
         self.0.status

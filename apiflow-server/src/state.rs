@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::auth::passwords::Passwords;
 use crate::auth::throttle::Throttle;
+use crate::launch::Trials;
 use crate::metrics::Counters;
 use crate::secrets::SecretBook;
 use crate::settings::WebSettings;
@@ -46,6 +47,7 @@ pub struct Shared {
     pub(crate) throttle: Throttle,
     pub(crate) counters: Counters,
     pub(crate) validation: Validation,
+    pub(crate) trials: Trials,
 }
 
 impl AppState {
@@ -58,6 +60,7 @@ impl AppState {
             throttle: Throttle::default(),
             counters,
             validation: Validation::default(),
+            trials: Trials::default(),
         }))
     }
 }

@@ -1,6 +1,6 @@
 import AxeBuilder from '@axe-core/playwright';
 import type { Page } from '@playwright/test';
-import { expect, PICTURE, test, workflow, type Rest } from './fixtures.ts';
+import { expect, expectRefusal, FORM, gated, PICTURE, test, unknownJob, workflow, type Rest } from './fixtures.ts';
 
 const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
 
@@ -9,7 +9,15 @@ async function check(page: Page): Promise<void> {
 	expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join('\n')}`)).toEqual([]);
 }
 
-/** Every page by its heading; a job that failed and a workflow with findings among them. */
+/** Waits for the forms of approvals, which come after the page. */
+async function settled(page: Page): Promise<void> {
+	const waiting = page.getByRole('region', { name: /^Approval of/ });
+	if ((await page.getByRole('status').filter({ hasText: 'suspended' }).count()) === 0) return;
+	await expect(waiting).toHaveCount(2);
+	await expect(page.getByRole('button', { name: /^Approve/ })).toHaveCount(2);
+}
+
+/** Every page by its heading; a job that failed, jobs that wait and a workflow with findings among them. */
 async function pages(rest: Rest): Promise<[path: string, heading: string | RegExp][]> {
 	const world = await rest.world();
 	const done = await rest.run(world.workflow, { input_image: PICTURE });
@@ -20,6 +28,12 @@ async function pages(rest: Rest): Promise<[path: string, heading: string | RegEx
 	broken.id = `broken_${world.unique}`;
 	broken.nodes.value.modules[0]!.value.path = 'node/no_such_node';
 	await rest.call('POST', '/workflows', broken);
+	const gates = [
+		{ required_events: 1, resume_form: FORM },
+		{ required_events: 2, timeout: 100_000 }
+	];
+	const waiting: string[] = [];
+	for (const gate of gates) waiting.push((await rest.suspend(gated(world, gate), { pictures: [PICTURE, PICTURE] })).id);
 	return [
 		['/workflows', 'Workflows'],
 		[`/workflows/${world.workflow}`, /Cartoon/],
@@ -36,6 +50,8 @@ async function pages(rest: Rest): Promise<[path: string, heading: string | RegEx
 		['/jobs?status=suspended', 'Jobs'],
 		[`/jobs/${done.id}`, /Cartoon/],
 		[`/jobs/${failed.id}`, /Cartoon/],
+		[`/jobs/${failed.id}/rerun`, /^Run Cartoon .* again$/],
+		...waiting.map((id): [string, RegExp] => [`/jobs/${id}`, /Gated/]),
 		['/users', 'Users'],
 		['/account', 'Account']
 	];
@@ -46,7 +62,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
 		test.use({ colorScheme });
 
 		test('every page meets WCAG 2.2 AA', async ({ admin, rest }) => {
-			test.setTimeout(180_000);
+			test.setTimeout(300_000);
 			for (const [path, heading] of await pages(rest)) {
 				await test.step(path, async () => {
 					await admin.goto(path);
@@ -54,6 +70,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
 					if (/^\/(new\/)?workflows?(\/[^/]+)?$/.test(path) && path !== '/workflows') {
 						await expect(admin.locator('.svelte-flow__node').first()).toBeVisible();
 					}
+					await settled(admin);
 					await check(admin);
 				});
 			}
@@ -79,8 +96,65 @@ for (const colorScheme of ['light', 'dark'] as const) {
 			await expect(admin.getByRole('button', { name: 'Log in' })).toBeVisible();
 			await check(admin);
 		});
+
+		test('what is asked before a run meets WCAG 2.2 AA', async ({ admin, rest, faults }) => {
+			const unknown = await unknownJob(rest);
+			await admin.goto(`/jobs/${unknown.id}`);
+			await admin.getByRole('list', { name: 'Steps' }).locator('summary').first().click();
+			await admin.getByRole('button', { name: 'Run again from here' }).click();
+			await expect(admin.getByRole('alertdialog')).toBeVisible();
+			await check(admin);
+			expectRefusal(faults, 409);
+			await openPartialRun(admin, (await rest.world()).workflow);
+			await check(admin);
+			await admin.getByRole('dialog').getByRole('button', { name: 'Run', exact: true }).click();
+			await expect(admin.getByRole('dialog').getByRole('alert')).toBeVisible();
+			await check(admin);
+			expectRefusal(faults, 422);
+			await admin.keyboard.press('Escape');
+			await expect(admin.getByRole('dialog')).toHaveCount(0);
+			await check(admin);
+		});
+
+		test('an approval that was answered, and one that was not filled in, meet WCAG 2.2 AA', async ({ admin, rest }) => {
+			const job = await rest.suspend(gated(await rest.world(), { required_events: 2, resume_form: FORM }), { pictures: [PICTURE, PICTURE] });
+			await admin.goto(`/jobs/${job.id}`);
+			await settled(admin);
+			await admin.getByRole('button', { name: /^Approve ask, each #1/ }).click();
+			await expect(admin.getByText('a value is required')).toBeVisible();
+			await check(admin);
+			await admin.getByLabel('note').first().fill('Add a tie');
+			await admin.getByRole('button', { name: /^Approve ask, each #1/ }).click();
+			await expect(admin.getByText(/^You approved/)).toBeVisible();
+			await check(admin);
+		});
 	});
 }
+
+/** Opens the dialog that runs the second step of a workflow alone, with results that the server will not take. */
+async function openPartialRun(page: Page, workflow: string): Promise<void> {
+	await page.goto(`/workflows/${workflow}`);
+	await page.getByRole('region', { name: 'Graph of the workflow' }).getByText('Make this a 90s cartoon').click();
+	await page.getByRole('button', { name: 'Run this step alone' }).click();
+	await page.getByLabel('Results of other steps').fill('{"no_such_step": {}}');
+}
+
+test('dialogs fit on a phone', async ({ admin, rest, faults }) => {
+	await admin.setViewportSize({ width: 390, height: 844 });
+	const fits = async (role: 'dialog' | 'alertdialog') => {
+		const box = (await admin.getByRole(role).boundingBox())!;
+		expect([box.x >= 0, box.y >= 0, box.x + box.width <= 390, box.y + box.height <= 844]).toEqual([true, true, true, true]);
+		expect(await admin.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);
+	};
+	const unknown = await unknownJob(rest);
+	await admin.goto(`/jobs/${unknown.id}`);
+	await admin.getByRole('list', { name: 'Steps' }).locator('summary').first().click();
+	await admin.getByRole('button', { name: 'Run again from here' }).click();
+	await fits('alertdialog');
+	expectRefusal(faults, 409);
+	await openPartialRun(admin, (await rest.world()).workflow);
+	await fits('dialog');
+});
 
 test('nothing scrolls sideways on a phone', async ({ admin, rest }) => {
 	await admin.setViewportSize({ width: 390, height: 844 });
@@ -88,6 +162,7 @@ test('nothing scrolls sideways on a phone', async ({ admin, rest }) => {
 		await test.step(path, async () => {
 			await admin.goto(path);
 			await expect(admin.getByRole('heading', { level: 1, name: heading })).toBeVisible();
+			await settled(admin);
 			expect(await admin.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);
 		});
 	}

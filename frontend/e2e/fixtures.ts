@@ -48,10 +48,11 @@ export class Rest {
 		expect(reply.ok(), await reply.text()).toBe(true);
 	}
 
-	/** How many predictions were asked for since the last reset. */
-	async creates(): Promise<number> {
+	/** What each prediction that was asked for since the last reset was to change. */
+	async prompts(): Promise<string[]> {
 		const reply = await this.#request.get(`${standIn()}/_control/stats`);
-		return ((await reply.json()) as { creates: number }).creates;
+		const { create_calls } = (await reply.json()) as { create_calls: { body: { input: { prompt: string } } }[] };
+		return create_calls.map(({ body }) => body.input.prompt);
 	}
 
 	/** Undoes what earlier tests set. */
@@ -188,6 +189,21 @@ export function gated({ node, unique }: World, suspend: object) {
 			modules: [{ id: 'each', value: { type: 'forloopflow', parallel: true, iterator, modules: [ask, change] } }]
 		}
 	};
+}
+
+/** A job that failed because the connection broke under a call, of a node that has no operation to look for it with. */
+export async function unknownJob(rest: Rest): Promise<Job> {
+	const world = await rest.world();
+	const { operation, ...data } = node(world).data;
+	expect(operation).toBe('replicate');
+	await rest.call('PUT', `/nodes/${world.node}`, { ...node(world), output: [], data });
+	const single = structuredClone(workflow(world));
+	single.nodes.value.modules = single.nodes.value.modules.slice(0, 1);
+	await rest.call('PUT', `/workflows/${world.workflow}`, single);
+	await rest.standIn({ drop_after_accept: 1 });
+	const job = await rest.run(world.workflow, { input_image: PICTURE });
+	expect(job.error?.name).toBe('submit_unknown');
+	return job;
 }
 
 /** A form that comes with an approval. */

@@ -1,29 +1,15 @@
 import type { Page } from '@playwright/test';
-import { expect, expectRefusal, node, PICTURE, test, workflow, type Rest } from './fixtures.ts';
+import { expect, expectRefusal, PICTURE, test, unknownJob } from './fixtures.ts';
 import type { Job } from './types.ts';
 
+const [HAT, CARTOON] = ['Add a Hat to person', 'Make this a 90s cartoon'];
 const stepsOf = (page: Page) => page.getByRole('list', { name: 'Steps' }).locator('> li');
-
-/** A job that failed because the connection broke under a call, of a node that has no operation to look for it with. */
-async function unknownJob(rest: Rest): Promise<Job> {
-	const world = await rest.world();
-	const { operation, ...data } = node(world).data;
-	expect(operation).toBe('replicate');
-	await rest.call('PUT', `/nodes/${world.node}`, { ...node(world), output: [], data });
-	const single = structuredClone(workflow(world));
-	single.nodes.value.modules = single.nodes.value.modules.slice(0, 1);
-	await rest.call('PUT', `/workflows/${world.workflow}`, single);
-	await rest.standIn({ drop_after_accept: 1 });
-	const job = await rest.run(world.workflow, { input_image: PICTURE });
-	expect(job.error?.name).toBe('submit_unknown');
-	return job;
-}
 
 test('a failed job is run again from its failed step, and pays nothing twice', async ({ admin, rest }) => {
 	const world = await rest.world();
 	await rest.standIn({ skip_creates: 1, fail_predictions: 1 });
 	const job = await rest.run(world.workflow, { input_image: PICTURE });
-	expect([job.status, await rest.creates()]).toEqual(['failed', 2]);
+	expect([job.status, await rest.prompts()]).toEqual(['failed', [HAT, CARTOON]]);
 	await admin.goto(`/jobs/${job.id}`);
 	const failed = stepsOf(admin).filter({ hasText: 'cartoon_step' });
 	await failed.locator('summary').first().click();
@@ -33,7 +19,7 @@ test('a failed job is run again from its failed step, and pays nothing twice', a
 	await expect(admin).not.toHaveURL(`/jobs/${job.id}`);
 	await expect(admin.getByRole('status')).toContainText('completed');
 	await expect(stepsOf(admin).filter({ hasText: 'completed' })).toHaveCount(2);
-	expect(await rest.creates()).toBe(3);
+	expect(await rest.prompts()).toEqual([HAT, CARTOON, CARTOON]);
 	await stepsOf(admin).first().locator('summary').first().click();
 	await expect(stepsOf(admin).first()).toContainText('Nothing came before it: all steps are run.');
 });
@@ -87,13 +73,13 @@ test('a call of unknown fate is sent again only when the person says so', async 
 	await expect(dialog).toHaveCount(0);
 	await expect(again).toBeFocused();
 	await expect(admin).toHaveURL(`/jobs/${job.id}`);
-	expect(await rest.creates()).toBe(1);
+	expect(await rest.prompts()).toEqual([HAT]);
 
 	await admin.keyboard.press('Enter');
 	await dialog.getByRole('button', { name: 'Send again anyway' }).click();
 	await expect(admin).not.toHaveURL(`/jobs/${job.id}`);
 	await expect(admin.getByRole('status')).toContainText('completed');
-	expect(await rest.creates()).toBe(2);
+	expect(await rest.prompts()).toEqual([HAT, HAT]);
 	expectRefusal(faults, 409);
 });
 

@@ -1,4 +1,4 @@
-//! The one door: `cargo xtask build | demo | test | ci | bench | fuzz | openapi`.
+//! The one door: `cargo xtask build | demo | test | ci | bench | fuzz | simulate | openapi`.
 
 #[cfg(feature = "bench")]
 mod bench;
@@ -14,6 +14,7 @@ mod processes;
 #[cfg(test)]
 mod purity;
 mod say;
+mod simulate;
 mod tally;
 mod test;
 mod tool;
@@ -69,6 +70,8 @@ enum Task {
     },
     /// Look for documents and texts on which the core panics, overflows or does not end.
     Fuzz(fuzz::Fuzz),
+    /// Live random documents in random worlds, longer than the tests do it.
+    Simulate(simulate::Simulate),
     /// Write openapi.json and the page's types again from the routes.
     Openapi {
         /// Only say whether they are up to date.
@@ -109,6 +112,7 @@ async fn perform(task: Task) -> Result {
             std::thread::spawn(move || tell.send(fuzz::run(&arguments)));
             told.await.map_err(|_| "the fuzzer itself panicked".to_owned())?
         }
+        Task::Simulate(arguments) => simulate::run(&arguments).await,
         Task::Openapi { check } => openapi::run(check).await,
     }
 }

@@ -1,15 +1,15 @@
 //! The run itself: what the engine owes is done at once, until nothing is owed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::approvals::ApprovalAction;
 use super::report::{Report, ReportEvent, ReportRequest, ReportStep, Source};
-use super::{DryRunLimits, Mocks, Outcome, Sending, sample};
+use super::{DryRun, Outcome, Sending, sample};
 use crate::call::JobPlans;
-use crate::catalog::Catalog;
-use crate::engine::{Answer, Call, Effect, Event, Fact, Input, Program, Recorded, Run, Start, ValueRef};
+use crate::engine::{Answer, Call, Effect, Event, Fact, Input, Program, Recorded, Run, Start, Target, ValueRef};
 use crate::evaluate::{Evaluation, Values, request, weight};
 use crate::ports::{Evaluator, JobStatus, StepRow, StepStatus, StoreError, Timestamp};
 use crate::template;
@@ -34,17 +34,19 @@ impl From<StoreError> for Stop {
 }
 
 pub(super) struct Drive<'a, F> {
+    given: DryRun<'a>,
     evaluator: &'a dyn Evaluator,
     answer: F,
-    mocks: Mocks,
-    limits: DryRunLimits,
-    catalog: Catalog,
     plans: JobPlans,
     run: Run,
     values: Values,
     now: Timestamp,
     /// Attempts that were sent, and what will come of each.
     out: BTreeMap<u64, (Outcome, Option<Source>)>,
+    /// Answers to the gates that are closed.
+    approvals: VecDeque<Fact>,
+    /// Steps whose gates were answered, by ordinal.
+    gates: BTreeSet<u64>,
     events: Vec<Recorded>,
     steps: BTreeMap<u64, StepRow>,
     /// The branch that each `branchone` took, by ordinal.
@@ -58,25 +60,18 @@ impl<'a, F> Drive<'a, F>
 where
     F: FnMut(&Sending<'_>) -> Option<Outcome>,
 {
-    pub(super) fn new(
-        program: Program,
-        catalog: Catalog,
-        mocks: Mocks,
-        limits: DryRunLimits,
-        evaluator: &'a dyn Evaluator,
-        answer: F,
-    ) -> Self {
+    pub(super) fn new(given: DryRun<'a>, program: Program, evaluator: &'a dyn Evaluator, answer: F) -> Self {
         Self {
+            plans: JobPlans::new(given.catalog.clone()),
+            given,
             evaluator,
             answer,
-            mocks,
-            limits,
-            plans: JobPlans::new(catalog.clone()),
-            catalog,
             run: Run::new(Arc::new(program)),
             values: Values::new(None, JOB),
             now: START,
             out: BTreeMap::new(),
+            approvals: VecDeque::new(),
+            gates: BTreeSet::new(),
             events: Vec::new(),
             steps: BTreeMap::new(),
             branches: BTreeMap::new(),
@@ -85,13 +80,13 @@ where
         }
     }
 
-    pub(super) async fn go(mut self, input: Value) -> Report {
-        let stop = self.run_to_end(input).await.err();
-        self.report(stop).await
+    pub(super) async fn go(mut self, early_return: Option<String>) -> Report {
+        let stop = self.run_to_end().await.err();
+        self.report(stop, early_return).await
     }
 
-    async fn run_to_end(&mut self, input: Value) -> Result<(), Stop> {
-        let created = Run::create(0, false, input, self.now);
+    async fn run_to_end(&mut self) -> Result<(), Stop> {
+        let created = Run::create(0, self.given.preprocess, std::mem::take(&mut self.given.input), self.now);
         for recorded in &created {
             self.run.apply(recorded.seq, recorded.at, &recorded.event);
         }
@@ -121,6 +116,9 @@ where
 
     /// What happens next: everything that is owed is sent, then one answer comes, or time passes.
     async fn next(&mut self) -> Result<Input, Stop> {
+        if let Some(approval) = self.approvals.pop_front() {
+            return Ok(Input::Fact(approval));
+        }
         let mut orphan = None;
         let mut wake = None;
         for effect in self.run.pending() {
@@ -160,8 +158,8 @@ where
 
     /// Builds an attempt's request, and finds what will come of it.
     async fn send(&mut self, call: &Call) -> Result<(), Stop> {
-        if self.requests.len() >= self.limits.calls {
-            let calls = self.limits.calls;
+        if self.requests.len() >= self.given.limits.calls {
+            let calls = self.given.limits.calls;
             return Err(Stop::Limit(format!("a dry run makes at most {calls} calls: does a loop have no end?")));
         }
         let input = self.values.resolve(&call.args).await?;
@@ -186,10 +184,10 @@ where
         };
         let outcome = match (self.answer)(&sending) {
             Some(outcome) => (outcome, Some(Source::Function)),
-            None => match self.mocks.outcome(&path, &call.step_id, call.attempt) {
+            None => match self.given.mocks.outcome(&path, &call.step_id, call.attempt) {
                 Some(outcome) => (outcome.clone(), Some(Source::Mock)),
                 None => {
-                    let node = self.catalog.node_at(&call.path);
+                    let node = self.given.catalog.node_at(&call.path);
                     let result = node.map_or(Value::Null, |node| sample::sample(node, &input));
                     (Outcome::Result(result), Some(Source::Sample))
                 }
@@ -203,7 +201,15 @@ where
 
     fn record(&mut self, events: Vec<Recorded>) -> Result<(), Stop> {
         self.values.record(&events);
-        self.steps.extend(self.run.take_rows().into_iter().map(|row| (row.ordinal, row)));
+        for row in self.run.take_rows() {
+            let closed = row.approval.as_ref().filter(|_| row.status == StepStatus::Suspended);
+            if let Some(required) = closed.and_then(|gate| gate["required"].as_u64())
+                && self.gates.insert(row.ordinal)
+            {
+                self.open_gate(&row, required);
+            }
+            self.steps.insert(row.ordinal, row);
+        }
         for recorded in events {
             if let Event::StepStarted { start: Start::Branch { chosen }, step_id, path, .. } = &recorded.event {
                 let branch = chosen.map_or_else(|| "default".to_owned(), |chosen| chosen.to_string());
@@ -217,23 +223,34 @@ where
             }
             self.events.push(recorded);
         }
-        if self.events.len() > self.limits.events {
-            let events = self.limits.events;
+        if self.events.len() > self.given.limits.events {
+            let events = self.given.limits.events;
             return Err(Stop::Limit(format!("a dry run has at most {events} events: does a loop have no end?")));
         }
         Ok(())
     }
 
+    /// Answers the gate of a step as often as it was said, or as it wants.
+    fn open_gate(&mut self, row: &StepRow, required: u64) {
+        let given = self.given.approvals.given(&row.path, &row.step_id, required);
+        self.approvals.extend(given.into_iter().map(|approval| Fact::Approval {
+            target: Target::Ordinal(row.ordinal),
+            approver: approval.approver,
+            disapproves: approval.action == ApprovalAction::Cancel,
+            payload: approval.payload,
+        }));
+    }
+
     fn weigh(&mut self, value: &Value) -> Result<(), Stop> {
         self.value_bytes += weight(value);
-        if self.value_bytes > self.limits.value_bytes {
-            let bytes = self.limits.value_bytes;
+        if self.value_bytes > self.given.limits.value_bytes {
+            let bytes = self.given.limits.value_bytes;
             return Err(Stop::Limit(format!("the values of a dry run have at most {bytes} bytes of JSON in all")));
         }
         Ok(())
     }
 
-    async fn report(mut self, mut stop: Option<Stop>) -> Report {
+    async fn report(mut self, mut stop: Option<Stop>, early_return: Option<String>) -> Report {
         // Results of loops are put together from those of their iterations, so they count once more.
         self.value_bytes = 0;
         let mut steps = Vec::with_capacity(self.steps.len());
@@ -268,6 +285,7 @@ where
                 steps[at].requests.push(request);
             }
         }
+        let early_return = early_return.and_then(|step| result_of(&step, &steps));
         let events = self.events.into_iter().map(|recorded| ReportEvent {
             seq: recorded.seq,
             at_ms: recorded.at.since_ms(START),
@@ -279,6 +297,7 @@ where
             skipped: self.run.was_skipped(),
             output,
             error,
+            early_return,
             duration_ms: self.now.since_ms(START),
             retry_count: patch.retry_count,
             steps,
@@ -318,4 +337,11 @@ where
 
 fn answered(effect: u64, answer: Answer) -> Input {
     Input::Fact(Fact::Answered { effect, answer, calls: Vec::new() })
+}
+
+/// The result of a step at top level that has ended well.
+fn result_of(step_id: &str, steps: &[ReportStep]) -> Option<Value> {
+    let ended = |step: &&ReportStep| matches!(step.status, StepStatus::Completed | StepStatus::Skipped);
+    let step = steps.iter().find(|step| step.path.is_empty() && step.id == step_id).filter(ended)?;
+    Some(step.output.clone())
 }

@@ -1,16 +1,15 @@
 //! Answers to calls that are given beforehand, by step.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use serde::Deserialize as _;
 use serde_json::{Map, Value, json};
 
-use crate::catalog::fields::{list, nearest};
 use crate::diagnostic::{Diagnostic, pointer_push};
-use crate::engine::Program;
+use crate::engine::{Program, step_key};
+use crate::openflow::{Module, ModuleValue, OpenFlow, find_module};
 use crate::validate::codes;
-
-/// Steps that a message names, at most.
-const MOST_NAMES: usize = 20;
+use crate::validate::suggest::{did_you_mean, listed, nearest};
 
 /// What a mocked call comes to.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,17 +88,58 @@ impl Mocks {
         if found.is_empty() { Ok(Self { steps }) } else { Err(found) }
     }
 
-    /// A finding for each mock whose step does not exist.
+    /// The results that stand in the place of steps where a part of a document is run: of those that make no call, and
+    /// of all others than a step that is run alone (`only`). What is no workflow has none.
+    pub fn replacements(&self, document: &Value, only: Option<&str>) -> Map<String, Value> {
+        let Ok(flow) = OpenFlow::deserialize(document) else { return Map::new() };
+        let replaced = |(step, outcomes): (&String, &Vec<Outcome>)| {
+            let replaces = !makes_call(find_module(&flow, step)?) || only.is_some_and(|only| only != step);
+            Some((step.clone(), result_alone(outcomes).filter(|_| replaces)?.clone()))
+        };
+        self.steps.iter().filter_map(replaced).collect()
+    }
+
+    /// The results by step id, for a run in earnest.
+    ///
+    /// # Errors
+    /// A finding for each mock that only a dry run can have: a failure, or answers to several attempts.
+    pub fn into_results(self) -> Result<Map<String, Value>, Vec<Diagnostic>> {
+        let mut results = Map::new();
+        let mut found = Vec::new();
+        for (step, outcomes) in self.steps {
+            match result_alone(&outcomes) {
+                Some(result) => drop(results.insert(step, result.clone())),
+                None => {
+                    let message =
+                        format!("the mock of step `{step}` fails or has attempts, as only a dry run can have it");
+                    let help = "give a result, or try the workflow out";
+                    found.push(Diagnostic::error(codes::WRONG_TYPE, pointer_push("", &step), message).help(help));
+                }
+            }
+        }
+        if found.is_empty() { Ok(results) } else { Err(found) }
+    }
+
+    /// The results of modules that make no call, which are given instead of running them.
+    pub(super) fn of_modules(&self, program: &Program) -> BTreeMap<String, Value> {
+        let modules = program.modules().filter(|module| !makes_call(module));
+        let mocked = |module: &Module| Some((module.id.clone(), result_alone(self.steps.get(&module.id)?)?.clone()));
+        modules.filter_map(mocked).collect()
+    }
+
+    /// A finding for each mock that no step can have.
     pub(super) fn check(&self, program: &Program) -> Vec<Diagnostic> {
-        let known = program.step_ids();
-        let unknown = |key: &&String| !known.contains(key.as_str()) && !known.contains(step_of(key));
-        self.steps.keys().filter(unknown).map(|key| no_step(key, &known)).collect()
+        let check = |(key, outcomes): (&String, &Vec<Outcome>)| {
+            let whole = |module: &Module| module.id == *key && result_alone(outcomes).is_some();
+            let takes = |module: &Module| makes_call(module) || whole(module);
+            unfit(key, program, takes, "makes no call: it can have one result, the same in every place")
+        };
+        self.steps.iter().filter_map(check).collect()
     }
 
     /// The answer to an attempt of a step, if there is one.
     pub(super) fn outcome(&self, path: &str, step_id: &str, attempt: u32) -> Option<&Outcome> {
-        let place = format!("{path}/{step_id}");
-        let outcomes = self.steps.get(&place).or_else(|| self.steps.get(step_id))?;
+        let outcomes = at_place(&self.steps, path, step_id)?;
         outcomes.get(attempt.saturating_sub(1) as usize).or(outcomes.last())
     }
 }
@@ -116,19 +156,49 @@ fn outcomes(mock: &Value) -> Option<Vec<Outcome>> {
     }
 }
 
-/// The id in a key that may name a place.
-fn step_of(key: &str) -> &str {
-    key.rsplit('/').next().unwrap_or(key)
+/// Whether a module makes calls: any other is replaced whole where it is mocked.
+fn makes_call(module: &Module) -> bool {
+    matches!(module.value, ModuleValue::Script(_))
 }
 
-fn no_step(key: &str, known: &BTreeSet<&str>) -> Diagnostic {
-    let step = step_of(key);
-    let known: Vec<&str> = known.iter().copied().collect();
-    let help = match nearest(step, &known) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("the workflow has {}", list(&known[..known.len().min(MOST_NAMES)])),
+/// The result of a mock that gives only one.
+fn result_alone(outcomes: &[Outcome]) -> Option<&Value> {
+    match outcomes {
+        [Outcome::Result(result)] => Some(result),
+        _ => None,
+    }
+}
+
+/// What is given for a step: for its place, else for its id.
+pub(super) fn at_place<'m, T>(steps: &'m BTreeMap<String, T>, path: &str, step_id: &str) -> Option<&'m T> {
+    steps.get(&step_key(path, step_id)).or_else(|| steps.get(step_id))
+}
+
+/// What is wrong with a key: no step has its id, or the one that has cannot take what is given.
+pub(super) fn unfit(
+    key: &str,
+    program: &Program,
+    takes: impl Fn(&Module) -> bool,
+    otherwise: &str,
+) -> Option<Diagnostic> {
+    // A key may name a place.
+    let step = key.rsplit('/').next().unwrap_or(key);
+    let of_id: Vec<&Module> = program.modules().filter(|module| module.id == key || module.id == step).collect();
+    if of_id.iter().any(|module| takes(module)) {
+        return None;
+    }
+    let pointer = pointer_push("", key);
+    if !of_id.is_empty() {
+        return Some(Diagnostic::error(codes::WRONG_TYPE, pointer, format!("step `{step}` {otherwise}")));
+    }
+    let mut known: Vec<&str> = program.modules().map(|module| module.id.as_str()).collect();
+    known.sort_unstable();
+    known.dedup();
+    let help = match nearest(step, known.iter().copied()) {
+        Some(near) => did_you_mean(near),
+        None => format!("the workflow has {}", listed(known)),
     };
-    Diagnostic::error(codes::UNKNOWN_STEP, pointer_push("", key), format!("there is no step `{step}`")).help(help)
+    Some(Diagnostic::error(codes::UNKNOWN_STEP, pointer, format!("there is no step `{step}`")).help(help))
 }
 
 #[cfg(test)]

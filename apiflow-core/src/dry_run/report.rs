@@ -15,6 +15,9 @@ pub struct Report {
     pub skipped: bool,
     /// Its output; of a failed one `{"error": …}` unless a failure handler gave another.
     pub output: Value,
+    /// What a caller that waits is answered before the end, where the document names a step for it (`early_return`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub early_return: Option<Value>,
     /// The error object of a failed one: `{"name", "message", "step_id", …}`.
     pub error: Option<Value>,
     /// How long it would have waited for sleeps and retries.

@@ -1,11 +1,11 @@
 //! A document made ready to run: its modules and lists by number, sub-flows included.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::digest::digest;
-use crate::openflow::{FlowValue, Module, ModuleValue, OpenFlow};
+use crate::openflow::{FlowValue, Mock, Module, ModuleValue, OpenFlow};
 use crate::ports::{JobBundle, Kept};
 
 /// A document made ready to run. Immutable; the same bundle always gives the same numbers.
@@ -121,9 +121,20 @@ impl Program {
         Self { most_events, ..self }
     }
 
-    /// Ids of all modules, those of sub-flows among them.
-    pub fn step_ids(&self) -> BTreeSet<&str> {
-        self.modules.iter().map(|definition| definition.module.id.as_str()).collect()
+    /// All modules, those of sub-flows among them, without the lists inside them.
+    pub fn modules(&self) -> impl Iterator<Item = &Module> {
+        self.modules.iter().map(|definition| &definition.module)
+    }
+
+    /// The same program in which modules of these ids that make no call give a result instead of being run.
+    pub fn with_results(mut self, results: &BTreeMap<String, Value>) -> Self {
+        for ModuleDef { module, .. } in &mut self.modules {
+            let makes_call = matches!(module.value, ModuleValue::Script(_));
+            if let Some(result) = results.get(&module.id).filter(|_| !makes_call) {
+                module.mock = Some(Mock { enabled: true, return_value: result.clone(), extra: Map::new() });
+            }
+        }
+        self
     }
 
     /// The constants that `flow_env` names in a flow; an empty object where there are none.

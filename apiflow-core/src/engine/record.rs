@@ -392,6 +392,7 @@ fn attempt_failed(run: &mut Run, frame: u64, failure: Failure) {
     let open = if let Stage::Call(open) = &step.stage { Some(open.effect) } else { None };
     step.failures += 1;
     step.stage = Stage::Failed;
+    step.until = None;
     step.result = failure.result;
     step.error = Some(failure.error.clone());
     step.handled = failure.handled;
@@ -419,6 +420,8 @@ fn step_ended(run: &mut Run, at: Timestamp, frame: u64, status: StepStatus, resu
     let Some(step) = step_of(run, frame) else { return };
     step.result = result.clone();
     step.stage = stage;
+    // What follows it takes its own time: a sleep, a gate, an error handler.
+    step.until = None;
     let scopes = step.children.as_mut().map(|children| std::mem::take(&mut children.scopes)).unwrap_or_default();
     let step_id = step.row.step_id.clone();
     let Some(scope) = run.control.frames.get(&frame).map(|frame| frame.scope) else { return };

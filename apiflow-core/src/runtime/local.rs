@@ -1,5 +1,6 @@
 //! Workflows run in this process and in memory, until they end: the shortest way to embed.
 
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,15 +11,20 @@ use tokio::sync::oneshot;
 use super::boa::BoaEvaluator;
 use super::clock::SystemClock;
 use super::memory::MemoryStore;
-use super::{NewRun, Runtime, RuntimeParts, RuntimeSettings};
+use super::{NewRun, Runtime, RuntimeParts, RuntimeSettings, Watch};
 use crate::catalog::{self, Catalog, parse_connector, parse_node};
 use crate::diagnostic::{Diagnostic, Severity, has_errors, pointer_push};
 use crate::http::{Http, HttpLimits, OutgoingPolicy};
-use crate::ports::{Clock, Evaluator, HttpClient, HttpError, JobBundle, JobRow, JobStatus, Secrets, StoreError};
+use crate::ports::{
+    Clock, Evaluator, HttpClient, HttpError, JobBundle, JobRow, JobStatus, Secrets, StepRow, StepStatus, StoreError,
+};
 use crate::validate;
 
 /// Bounds on every call.
 const LIMITS: HttpLimits = HttpLimits { max_reply_bytes: 64 * 1024 * 1024, connect_timeout: Duration::from_secs(10) };
+
+/// Steps that are read at a time.
+const PAGE: u32 = 500;
 
 /// Runs workflows in this process, in memory, until they end. Cheap to clone.
 ///
@@ -95,12 +101,39 @@ impl Local {
         Ok(())
     }
 
+    /// Declares all of a catalog, workflows for steps of the type `flow` among them; what has the id of something else
+    /// of its kind replaces it.
+    pub fn declare(&mut self, catalog: Catalog) {
+        self.catalog.connectors.extend(catalog.connectors);
+        self.catalog.nodes.extend(catalog.nodes);
+        self.catalog.workflows.extend(catalog.workflows);
+    }
+
+    /// Evaluates expressions by another evaluator from now on.
+    pub fn evaluate_by(&mut self, evaluator: impl Evaluator + 'static) {
+        self.evaluator = Arc::new(evaluator);
+    }
+
     /// Runs an OpenFlow document to its end and gives its output. The input is not checked against the document's
     /// `schema`. A dropped future starts no further step; a call that was sent is not called back.
     ///
     /// # Errors
     /// [`LocalError::Invalid`] before anything is sent, [`LocalError::Ended`] where the job did not complete.
     pub async fn run(&self, document: &Value, input: Value) -> Result<Value, LocalError> {
+        self.run_and_tell(document, input, |_| {}).await
+    }
+
+    /// Runs like [`Local::run`], and tells each step as it stands whenever it was seen to have changed: changes that
+    /// follow each other quickly may be told as one.
+    ///
+    /// # Errors
+    /// Those of [`Local::run`].
+    pub async fn run_and_tell(
+        &self,
+        document: &Value,
+        input: Value,
+        tell: impl FnMut(&StepRow),
+    ) -> Result<Value, LocalError> {
         self.check(document)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let parts = RuntimeParts {
@@ -114,7 +147,7 @@ impl Local {
         let id = run.id.clone();
         let runtime = Runtime::new(parts, RuntimeSettings::new("local"));
         runtime.submit(run).await?;
-        let job = ended(&runtime, &id).await?;
+        let job = ended(&runtime, Follower::of(&runtime, &id, tell)).await?;
         let output = match &job.patch.output {
             Some(output) => runtime.resolve(&id, output).await?,
             None => Value::Null,
@@ -148,8 +181,64 @@ impl Local {
     }
 }
 
+/// Tells how far the steps of a job are.
+struct Follower<'a, F> {
+    runtime: &'a Runtime,
+    job: &'a str,
+    watch: Watch,
+    tell: F,
+    /// Steps up to this ordinal have ended and were told.
+    over: u64,
+    /// Steps after it as they were told last.
+    told: BTreeMap<u64, StepRow>,
+}
+
+impl<'a, F: FnMut(&StepRow)> Follower<'a, F> {
+    fn of(runtime: &'a Runtime, job: &'a str, tell: F) -> Self {
+        Self { runtime, job, watch: runtime.watch(), tell, over: 0, told: BTreeMap::new() }
+    }
+
+    /// Returns when the job has ended, all its steps told.
+    async fn follow(&mut self) -> Result<Option<JobRow>, StoreError> {
+        loop {
+            let row = self.runtime.inner.parts.store.job(self.job).await?;
+            self.look().await?;
+            if row.as_ref().is_none_or(|row| row.patch.status.is_final()) {
+                return Ok(row);
+            }
+            tokio::select! {
+                () = self.watch.changed(self.job) => {}
+                () = tokio::time::sleep(self.runtime.inner.settings.idle) => {}
+            }
+        }
+    }
+
+    async fn look(&mut self) -> Result<(), StoreError> {
+        let mut after = self.over;
+        loop {
+            let rows = self.runtime.inner.parts.store.steps(self.job, after, PAGE).await?;
+            let Some(last) = rows.last() else { break };
+            after = last.ordinal;
+            for row in rows {
+                if self.told.get(&row.ordinal) != Some(&row) {
+                    (self.tell)(&row);
+                    self.told.insert(row.ordinal, row);
+                }
+            }
+        }
+        // A step whose gate is closed has ended, but not for good.
+        let over = |row: &StepRow| row.finished_at.is_some() && row.status != StepStatus::Suspended;
+        while let Some(first) = self.told.first_entry().filter(|first| over(first.get())) {
+            self.over = *first.key();
+            first.remove();
+        }
+        Ok(())
+    }
+}
+
 /// Works on a job until it has ended.
-async fn ended(runtime: &Runtime, job: &str) -> Result<JobRow, LocalError> {
+async fn ended<F: FnMut(&StepRow)>(runtime: &Runtime, mut follower: Follower<'_, F>) -> Result<JobRow, LocalError> {
+    let job = follower.job;
     // Dropped with this future, which stops the worker: it must not outlive the one who asked for it.
     let (stop, stopped) = oneshot::channel::<()>();
     let worker = runtime.clone();
@@ -158,7 +247,7 @@ async fn ended(runtime: &Runtime, job: &str) -> Result<JobRow, LocalError> {
     });
     let broke = || StoreError::Backend("the worker of a local run broke down".to_owned());
     let row = tokio::select! {
-        row = runtime.wait(job, Duration::MAX) => row?,
+        row = follower.follow() => row?,
         _ = &mut working => return Err(broke().into()),
     };
     drop(stop);

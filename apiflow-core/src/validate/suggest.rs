@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_document_of_many_wrong_names_is_read_to_its_end() {
-        let modules: Vec<_> = (0..20_000)
+        let modules: Vec<_> = (0..5_000)
             .map(|n| {
                 json!({"id": format!("step{n}"), "value": {"type": "identity"},
                     "skip_if": {"expr": format!("results.stpe{n} == 1")}})
@@ -174,9 +174,9 @@ mod tests {
             .collect();
         let found = crate::validate::workflow(&json!({"value": {"modules": modules}}), &Catalog::default());
         let meant = |found: &Diagnostic| found.help.as_ref().is_some_and(|help| help.starts_with("did you mean"));
-        assert!(meant(&found[0]), "{:?}", found[0]);
-        let last = found.last().expect("there are findings");
-        assert_eq!(last.code, codes::TOO_MANY_FINDINGS);
-        assert!(!meant(&found[found.len() - 2]), "{:?}", found[found.len() - 2]);
+        // What concerns the whole document comes first.
+        assert_eq!(found[0].code, codes::TOO_MANY_FINDINGS);
+        assert!(meant(&found[1]), "{:?}", found[1]);
+        assert!(found.last().is_some_and(|last| !meant(last)), "{:?}", found.last());
     }
 }

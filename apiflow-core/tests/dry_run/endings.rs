@@ -1,9 +1,10 @@
 //! How dry runs end, and what does not begin.
 
+use apiflow_core::diagnostic::Diagnostic;
 use apiflow_core::dry_run::{DryRunError, DryRunLimits};
 use serde_json::{Value, json};
 
-use super::{catalog, flow, ran, report, step, tried};
+use super::{Given, catalog, flow, ran, report, step, tried};
 
 fn node() -> Value {
     json!({"id": "n", "data": {"path": "/n"}})
@@ -14,8 +15,8 @@ async fn a_loop_without_end_is_ended_with_an_error_and_told_as_far_as_it_came() 
     let body = json!([step("again", "n", &[("index", "flow_input.iter.index")])]);
     let endless = json!([{"id": "loop", "stop_after_if": {"expr": "false"}, "value": {"type": "whileloopflow", "modules": body}}]);
     let limits = DryRunLimits { calls: 5, ..DryRunLimits::default() };
-    let given = (json!({}), Value::Null);
-    let found = tried(&flow(endless), &catalog(&[node()]), given, limits, |_| None).await.unwrap();
+    let given = Given { limits, ..Given::default() };
+    let found = tried(&flow(endless), &catalog(&[node()]), given, |_| None).await.unwrap();
     let error = found.error.clone().unwrap();
     assert_eq!(error["name"], "DryRunLimit");
     assert_eq!(error["message"], "a dry run makes at most 5 calls: does a loop have no end?");
@@ -30,8 +31,8 @@ async fn a_loop_without_calls_is_ended_too() {
     let endless = json!([{"id": "loop", "stop_after_if": {"expr": "false"},
         "value": {"type": "whileloopflow", "modules": [{"id": "same", "value": {"type": "identity"}}]}}]);
     let limits = DryRunLimits { events: 1000, ..DryRunLimits::default() };
-    let given = (json!({}), Value::Null);
-    let found = tried(&flow(endless), &catalog(&[]), given, limits, |_| None).await.unwrap();
+    let given = Given { limits, ..Given::default() };
+    let found = tried(&flow(endless), &catalog(&[]), given, |_| None).await.unwrap();
     assert_eq!(found.error.unwrap()["message"], "a dry run has at most 1000 events: does a loop have no end?");
 }
 
@@ -46,8 +47,8 @@ async fn values_that_double_are_ended() {
         modules.push(module);
     }
     let limits = DryRunLimits { value_bytes: 100_000, ..DryRunLimits::default() };
-    let given = (json!({}), Value::Null);
-    let found = tried(&flow(json!(modules)), &catalog(&[node()]), given, limits, |_| None).await.unwrap();
+    let given = Given { limits, ..Given::default() };
+    let found = tried(&flow(json!(modules)), &catalog(&[node()]), given, |_| None).await.unwrap();
     let error = found.error.unwrap();
     assert_eq!(error["name"], "DryRunLimit", "{error}");
     assert!(error["message"].as_str().unwrap().contains("100000 bytes"), "{error}");
@@ -87,8 +88,7 @@ async fn events_are_the_journal_with_its_values() {
 async fn what_is_no_workflow_does_not_begin() {
     let missing = json!({"id": "a", "value": {"type": "flow", "path": "workflow/missing", "input_transforms": {}}});
     for (document, code) in [(flow(json!([missing])), "unknown-workflow"), (flow(json!(5)), "wrong-type")] {
-        let given = (json!({}), Value::Null);
-        let tried = tried(&document, &catalog(&[]), given, DryRunLimits::default(), |_| None).await;
+        let tried = tried(&document, &catalog(&[]), Given::default(), |_| None).await;
         let Err(DryRunError::Document(found)) = tried else { panic!("{tried:?}") };
         assert_eq!(found[0].code, code);
     }
@@ -103,12 +103,32 @@ async fn a_step_without_its_node_fails_where_it_stands() {
 }
 
 #[tokio::test]
-async fn a_mock_for_no_step_is_refused() {
-    let document = flow(json!([step("resize", "n", &[])]));
-    let mocks = json!({"resise": 1, "loop[0]/resize": 2, "x/y": 3});
-    let given = (json!({}), mocks);
-    let error = tried(&document, &catalog(&[node()]), given, DryRunLimits::default(), |_| None).await.unwrap_err();
+async fn a_mock_that_no_step_can_have_is_refused() {
+    let same = json!({"id": "same", "value": {"type": "identity"}});
+    let document = flow(json!([step("resize", "n", &[]), same]));
+    let mocks = json!({"resise": 1, "loop[0]/resize": 2, "x/y": 3, "same": {"error": "no"}, "loop[0]/same": 1});
+    let given = Given { mocks, ..Given::default() };
+    let error = tried(&document, &catalog(&[node()]), given, |_| None).await.unwrap_err();
     let DryRunError::Mocks(found) = error else { panic!("{error}") };
-    let told: Vec<_> = found.iter().map(|found| (found.pointer.as_str(), found.help.as_deref().unwrap())).collect();
-    assert_eq!(told, [("/resise", "did you mean `resize`?"), ("/x~1y", "the workflow has `resize`")]);
+    let help = |found: &Diagnostic| found.help.clone().unwrap_or_default();
+    let told: Vec<_> = found.iter().map(|found| format!("{} {} {}", found.pointer, found.code, help(found))).collect();
+    assert_eq!(
+        told,
+        [
+            "/loop[0]~1same wrong-type ",
+            "/resise unknown-step did you mean `resize`?",
+            "/same wrong-type ",
+            "/x~1y unknown-step the workflow has `resize`, `same`",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn an_approval_for_no_gate_is_refused() {
+    let document = flow(json!([step("a", "n", &[])]));
+    let given = Given { approvals: json!({"a": {}, "b": []}), ..Given::default() };
+    let error = tried(&document, &catalog(&[node()]), given, |_| None).await.unwrap_err();
+    let DryRunError::Approvals(found) = error else { panic!("{error}") };
+    let told: Vec<_> = found.iter().map(|found| (found.pointer.as_str(), found.code.as_str())).collect();
+    assert_eq!(told, [("/a", "wrong-type"), ("/b", "unknown-step")]);
 }

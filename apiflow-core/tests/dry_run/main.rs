@@ -3,10 +3,11 @@
 
 mod conformance;
 mod endings;
+mod gates;
 mod requests;
 
 use apiflow_core::catalog::{Catalog, parse_connector, parse_node};
-use apiflow_core::dry_run::{DryRun, DryRunError, DryRunLimits, Mocks, Outcome, Report, Sending};
+use apiflow_core::dry_run::{Approvals, DryRun, DryRunError, DryRunLimits, Mocks, Outcome, Report, Sending};
 use apiflow_core::runtime::boa::BoaEvaluator;
 use serde_json::{Value, json};
 
@@ -38,24 +39,32 @@ fn flow(modules: Value) -> Value {
     json!({"summary": "", "value": {"modules": modules}})
 }
 
-async fn tried<F>(
-    document: &Value,
-    catalog: &Catalog,
-    (input, mocks): (Value, Value),
+/// What a workflow is tried out with.
+#[derive(Default)]
+struct Given {
+    input: Value,
+    preprocess: bool,
+    until: Option<String>,
+    only: Option<String>,
+    mocks: Value,
+    approvals: Value,
     limits: DryRunLimits,
-    answer: F,
-) -> Result<Report, DryRunError>
+}
+
+async fn tried<F>(document: &Value, catalog: &Catalog, given: Given, answer: F) -> Result<Report, DryRunError>
 where
     F: FnMut(&Sending<'_>) -> Option<Outcome>,
 {
+    let Given { input, preprocess, until, only, mocks, approvals, limits } = given;
     let mocks = Mocks::parse(&mocks).unwrap();
-    let dry_run = DryRun { document, catalog, input, mocks, limits };
+    let approvals = Approvals::parse(&approvals).unwrap();
+    let dry_run = DryRun { document, catalog, input, preprocess, until, only, mocks, approvals, limits };
     dry_run.run(&BoaEvaluator::new(), answer).await
 }
 
 /// The report of a dry run that begins, without a function.
 async fn report(document: &Value, catalog: &Catalog, input: Value, mocks: Value) -> Report {
-    tried(document, catalog, (input, mocks), DryRunLimits::default(), |_| None).await.unwrap()
+    tried(document, catalog, Given { input, mocks, ..Given::default() }, |_| None).await.unwrap()
 }
 
 /// The steps that ran: place, status, attempt.

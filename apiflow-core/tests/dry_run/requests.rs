@@ -1,10 +1,10 @@
 //! What would be sent, and what is answered.
 
 use apiflow_core::catalog::{Catalog, parse_connector, parse_node};
-use apiflow_core::dry_run::{DryRunLimits, Outcome, Source};
+use apiflow_core::dry_run::{Outcome, Source};
 use serde_json::{Value, json};
 
-use super::{catalog, flow, ran, report, step, tried};
+use super::{Given, catalog, flow, ran, report, step, tried};
 
 /// The node that the founding workflows name.
 const NODE: &str = "replicate_flux_kontext_pro_node_id";
@@ -72,7 +72,7 @@ async fn a_function_is_asked_first_then_mocks_then_the_declared_outputs() {
     let steps = json!([step("a", "n", &[]), step("b", "n", &[]), step("c", "n", &[])]);
     let mocks = json!({"a": {"text": "mocked"}, "b": {"text": "mocked"}});
     let mut asked = Vec::new();
-    let found = tried(&flow(steps), &catalog, (json!({}), mocks), DryRunLimits::default(), |sending| {
+    let found = tried(&flow(steps), &catalog, Given { mocks, ..Given::default() }, |sending| {
         asked.push(format!("{} {} {}", sending.step_id, sending.node, sending.request["url"]));
         (sending.step_id == "a").then(|| Outcome::Result(json!({"text": "told"})))
     })

@@ -102,7 +102,7 @@ impl Bench {
 
     /// The job, once it has ended.
     async fn ended(&self) -> JobRow {
-        let job = self.runtime.wait("job", Duration::from_secs(30)).await.expect("the store answers");
+        let job = self.runtime.wait("job", Duration::from_mins(2)).await.expect("the store answers");
         let job = job.expect("the job is there");
         assert!(job.patch.status.is_final(), "the job is still {}", job.patch.status.as_str());
         job

@@ -40,7 +40,7 @@ pub(crate) enum Point {
 }
 
 impl Point {
-    const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Order,
         Self::Commit,
         Self::Crash,

@@ -57,6 +57,16 @@ impl Document {
         self.workflows.iter().map(|(id, flow)| (format!("workflow/{id}"), typed(flow))).collect()
     }
 
+    /// The document and its sub-flows, for people.
+    pub(crate) fn text(&self) -> String {
+        let pretty = |value: &Value| serde_json::to_string_pretty(value).expect("a document is JSON");
+        let mut text = format!("document: {}\n", pretty(&self.flow));
+        for (id, flow) in &self.workflows {
+            text.push_str(&format!("workflow/{id}: {}\n", pretty(flow)));
+        }
+        text
+    }
+
     /// How many modules it has.
     pub(crate) fn size(&self) -> usize {
         let text = format!("{}{:?}", self.flow, self.workflows);

@@ -20,12 +20,14 @@ use apiflow_core::runtime::{Approval, NewRun, Runtime, RuntimeParts, RuntimeSett
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
+use super::decisions::Script;
 use super::document::Document;
 use super::fate::plain;
 use super::history::{Violation, ensure};
 use super::invariants::Watch;
 use super::random::Random;
 use super::reference::{self, JobEnd};
+use super::shrink::{Case, shrink};
 use super::values::Values;
 use client::{Client, Fates};
 use evaluator::Naive;
@@ -34,8 +36,18 @@ use store::Troubled;
 
 /// Virtual time after which a job must have ended.
 const LONGEST: Duration = Duration::from_secs(40_000);
+/// Lives the world of a seed; a failure is made smaller and told.
+pub(crate) fn check(seed: u64) -> Result<(), String> {
+    let document = Document::random(seed);
+    let Err(violation) = live(&document, seed) else { return Ok(()) };
+    let fails = |case: &Case| live(&case.document, seed).is_err_and(|found| found.rule == violation.rule);
+    let case = shrink(Case { document, script: Script::new() }, fails);
+    let found = live(&case.document, seed).err().unwrap_or(violation);
+    Err(format!("seed {seed} breaks the rule: {}\n{}\n\n{}", found.rule, found.detail, case.document.text()))
+}
+
 /// Lives the world of a seed.
-pub(crate) fn live(document: &Document, seed: u64) -> Result<(), Violation> {
+fn live(document: &Document, seed: u64) -> Result<(), Violation> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.expect("a runtime").block_on(async { World::new(seed).live(document).await })
 }
@@ -246,6 +258,9 @@ impl World {
         run: &Run,
     ) -> Result<(), Violation> {
         let observed = watch.observed(values);
+        if observed.has_timed_out {
+            return Ok(());
+        }
         let expected = reference::run(document, &Fates { seed: self.seed, observed: &observed }, &observed).end;
         let mut calls = watch.calls(values);
         calls.retain(|key, _| !observed.is_lost(&key.place));

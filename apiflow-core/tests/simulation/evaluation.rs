@@ -22,8 +22,12 @@ pub(crate) fn perform(effect: &Effect, run: &Run, values: &Values, cached: &dyn 
     match effect {
         Effect::Prepare(prepare) => {
             let evaluation = Evaluation { run, values, names: &prepare.names, cached };
-            let prepared = evaluation.prepare(prepare).unwrap_or_else(Prepared::Failed);
-            Input::Prepared { frame: prepare.frame, prepared, bound_ms: None }
+            let prepared = evaluation.prepare(prepare);
+            let (prepared, bound_ms) = match prepared.and_then(|prepared| evaluation.bounded(prepare, prepared)) {
+                Ok(prepared) => prepared,
+                Err(error) => (Prepared::Failed(error), None),
+            };
+            Input::Prepared { frame: prepare.frame, prepared, bound_ms }
         }
         Effect::Conclude(conclude) => {
             let evaluation = Evaluation { run, values, names: &conclude.names, cached };
@@ -122,6 +126,24 @@ impl Evaluation<'_> {
             }
             Ask::Parallelism(limit) => Ok(Prepared::Limit(self.number(limit)? as u64)),
         }
+    }
+
+    /// What is prepared, with the module's `timeout` where it holds others.
+    fn bounded(&self, effect: &Prepare, prepared: Prepared) -> Result<(Prepared, Option<u64>), Value> {
+        let timeout = effect.timeout.as_ref().filter(|_| match prepared {
+            Prepared::Ready
+            | Prepared::Inputs { .. }
+            | Prepared::Items { .. }
+            | Prepared::Branch(_)
+            | Prepared::Limit(_) => true,
+            Prepared::Skip
+            | Prepared::Entered { .. }
+            | Prepared::Cached { .. }
+            | Prepared::Code { .. }
+            | Prepared::Failed(_) => false,
+        });
+        let bound_ms = timeout.map(|timeout| self.number(timeout)).transpose()?;
+        Ok((prepared, bound_ms.map(|seconds| (seconds * 1000.0) as u64)))
     }
 
     fn transforms(&self, transforms: &BTreeMap<String, InputTransform>) -> Result<Value, Value> {

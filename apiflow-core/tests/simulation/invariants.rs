@@ -138,7 +138,7 @@ impl Watch {
                 Effect::Call(call) | Effect::Poll(call) => (call, false),
                 Effect::Cancel(call) => (call, true),
                 Effect::Wait { frame, until } => {
-                    let waits = self.observer.waits(*frame) == Some(*until);
+                    let waits = self.observer.waits(*frame, *until);
                     ensure(waits, rule, || format!("frame {frame} does not wait until {until:?}"))?;
                     continue;
                 }
@@ -234,7 +234,7 @@ impl Watch {
                 && match row.status {
                     StepStatus::Running | StepStatus::Retrying | StepStatus::Suspended => false,
                     StepStatus::Completed | StepStatus::Failed | StepStatus::Skipped => true,
-                    StepStatus::Cancelled => job == JobStatus::Cancelled || self.observer.has_races(),
+                    StepStatus::Cancelled => job == JobStatus::Cancelled || self.observer.has_cut(),
                 };
             ensure(over, "after the end no step is at work", || format!("{row:?}"))?;
         }

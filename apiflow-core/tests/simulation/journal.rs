@@ -169,6 +169,11 @@ impl Journal {
         })
     }
 
+    /// The kinds of its events.
+    pub(crate) fn kinds(&self) -> BTreeSet<String> {
+        self.rows.iter().filter_map(|row| row.body["type"].as_str().map(str::to_owned)).collect()
+    }
+
     /// The run as of the last snapshot, if any, and the events after it.
     pub(crate) fn restore(&self, program: &Arc<Program>, whole: bool) -> Run {
         let mut run = match self.snapshot.as_ref().filter(|_| !whole) {

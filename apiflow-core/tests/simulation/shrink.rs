@@ -63,7 +63,7 @@ fn candidates(case: &Case) -> Vec<Case> {
 }
 
 /// Settings that may be left out.
-const OPTIONAL: [&str; 13] = [
+const OPTIONAL: [&str; 18] = [
     "failure_module",
     "skip_expr",
     "flow_env",
@@ -77,6 +77,11 @@ const OPTIONAL: [&str; 13] = [
     "stop_after_all_iters_if",
     "sleep",
     "parallelism",
+    "timeout",
+    "suspend",
+    "cache_ttl",
+    "race",
+    "preprocessor_module",
 ];
 
 /// A value with one thing less.

@@ -3,7 +3,7 @@
 mod network;
 mod trouble;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use apiflow_core::engine::{Program, Run};
@@ -35,13 +35,24 @@ const BEGIN: Timestamp = Timestamp(1_000_000);
 pub(crate) struct Told {
     pub(crate) outcome: Result<Outcome, Violation>,
     pub(crate) decided: Script,
+    /// The kinds of events that its journal holds.
+    pub(crate) kinds: BTreeSet<String>,
     pub(crate) history: String,
+}
+
+impl Told {
+    /// Nothing is left of a world but that it panicked.
+    pub(crate) fn panicked() -> Self {
+        let outcome = Err(Violation::new("nothing panics", "the message is above"));
+        Self { outcome, decided: Script::new(), kinds: BTreeSet::new(), history: String::new() }
+    }
 }
 
 /// How a job ended.
 pub(crate) struct Outcome {
     pub(crate) end: JobEnd,
-    pub(crate) cancelled: bool,
+    /// Whether somebody has asked for its end.
+    pub(crate) is_cancelled: bool,
     pub(crate) observed: Observed,
 }
 
@@ -86,7 +97,8 @@ pub(crate) fn live(document: &Document, seed: u64, decisions: Decisions, watch: 
         program,
     };
     let outcome = world.watch.begin(&world.program, &created).and_then(|()| world.live());
-    Told { outcome, decided: world.decisions.taken, history: world.history.text() }
+    let kinds = world.journal.kinds();
+    Told { outcome, decided: world.decisions.taken, kinds, history: world.history.text() }
 }
 
 impl World {
@@ -218,6 +230,6 @@ impl World {
             skipped: run.was_skipped(),
             calls,
         };
-        Ok(Outcome { end, cancelled: self.cancelled, observed })
+        Ok(Outcome { end, is_cancelled: self.cancelled, observed })
     }
 }

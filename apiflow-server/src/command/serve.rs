@@ -220,7 +220,7 @@ fn parts(
 }
 
 /// Expressions are evaluated in child processes of this program.
-fn evaluator() -> Result<SandboxEvaluator, String> {
+pub(super) fn evaluator() -> Result<SandboxEvaluator, String> {
     // On Linux this name stays good where the file is replaced by a newer one while the server runs.
     let own = Path::new("/proc/self/exe");
     let program = if own.exists() { Ok(own.to_owned()) } else { std::env::current_exe() };

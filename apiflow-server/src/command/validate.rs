@@ -9,12 +9,15 @@ mod source;
 mod spans;
 mod text;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use apiflow_core::catalog::Catalog;
 use clap::{Args, ValueEnum};
+use serde_json::Value;
 
-use self::check::check;
+use self::check::{check, declared};
+use self::kind::Kind;
 use self::source::{Role, Source};
 use super::complain;
 
@@ -25,6 +28,21 @@ pub(super) struct Validate {
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 
+    #[command(flatten)]
+    declarations: Declarations,
+
+    /// Name of a secret that is set; may be repeated. Where none is named, secrets are not checked.
+    #[arg(long = "secret", value_name = "NAME")]
+    secrets: Vec<String>,
+
+    /// How findings are written: for people, as JSON, or as SARIF 2.1.0 for other tools.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+/// What files may refer to.
+#[derive(Args)]
+pub(super) struct Declarations {
     /// Declarations that the files may refer to and that are not checked themselves: files or folders; may be repeated.
     #[arg(long = "catalog", value_name = "PATH")]
     catalog: Vec<PathBuf>,
@@ -40,14 +58,18 @@ pub(super) struct Validate {
     /// Workflow that the files may run as a sub-flow; may be repeated.
     #[arg(long = "workflow", value_name = "FILE")]
     workflows: Vec<PathBuf>,
+}
 
-    /// Name of a secret that is set; may be repeated. Where none is named, secrets are not checked.
-    #[arg(long = "secret", value_name = "NAME")]
-    secrets: Vec<String>,
-
-    /// How findings are written: for people, as JSON, or as SARIF 2.1.0 for other tools.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
+/// A workflow that may be run.
+pub(super) struct Runnable {
+    /// The OpenFlow document.
+    pub(super) document: Value,
+    /// What it may refer to.
+    pub(super) catalog: Catalog,
+    /// What is wrong with it and with what it may refer to, for people.
+    pub(super) findings: Option<String>,
+    /// Whether there are errors among them.
+    pub(super) has_errors: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -74,7 +96,7 @@ impl Validate {
 
     /// Writes the findings; says whether there are errors among them.
     fn report(&self) -> Result<bool, String> {
-        let sources = self.sources()?;
+        let sources = self.declarations.with(&self.files)?;
         let secrets = Some(self.secrets.iter().cloned().collect()).filter(|_| !self.secrets.is_empty());
         let reports = check(&sources, secrets);
         let said = match self.format {
@@ -85,15 +107,18 @@ impl Validate {
         super::print(said.trim_end())?;
         Ok(reports.iter().any(findings::Report::has_errors))
     }
+}
 
-    fn sources(&self) -> Result<Vec<Source>, String> {
+impl Declarations {
+    /// Reads these declarations and the files that are to be checked.
+    fn with(&self, files: &[PathBuf]) -> Result<Vec<Source>, String> {
         let mut sources = Vec::new();
         let named = [
-            (&self.catalog, Role::Declared(None)),
-            (&self.connectors, Role::Declared(Some(kind::Kind::Connector))),
-            (&self.nodes, Role::Declared(Some(kind::Kind::Node))),
-            (&self.workflows, Role::Declared(Some(kind::Kind::Workflow))),
-            (&self.files, Role::Checked),
+            (self.catalog.as_slice(), Role::Declared(None)),
+            (&self.connectors, Role::Declared(Some(Kind::Connector))),
+            (&self.nodes, Role::Declared(Some(Kind::Node))),
+            (&self.workflows, Role::Declared(Some(Kind::Workflow))),
+            (files, Role::Checked),
         ];
         for (paths, role) in named {
             for path in paths {
@@ -101,5 +126,30 @@ impl Validate {
             }
         }
         Ok(sources)
+    }
+
+    /// Reads a workflow that is to be run.
+    ///
+    /// # Errors
+    /// What can't be read, or is no workflow.
+    pub(super) fn runnable(&self, file: &Path) -> Result<Runnable, String> {
+        let sources = self.with(&[file.to_owned()])?;
+        let reports = check(&sources, None);
+        let told = reports.iter().any(|report| !report.findings.is_empty());
+        let findings = told.then(|| text::write(&reports).trim_end().to_owned());
+        let has_errors = reports.iter().any(findings::Report::has_errors);
+        let own = sources.iter().rfind(|source| source.role == Role::Checked);
+        let workflow = own.and_then(|source| Some((source.kind()?, source.content.as_ref().ok()?)));
+        let document = match workflow {
+            Some((Kind::Workflow, content)) => content.get("nodes").cloned().unwrap_or_default(),
+            Some((Kind::Document, content)) => content.clone(),
+            Some((Kind::Connector | Kind::Node, _)) | None => {
+                if let Some(findings) = findings {
+                    return Err(format!("the workflow cannot be read:\n{findings}"));
+                }
+                return Err(format!("{} holds no workflow: a workflow has `value` or `nodes`", file.display()));
+            }
+        };
+        Ok(Runnable { document, catalog: declared(&sources), findings, has_errors })
     }
 }

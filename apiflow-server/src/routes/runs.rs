@@ -1,5 +1,6 @@
 //! Routes that start jobs.
 
+use apiflow_core::dry_run::Report;
 use apiflow_core::openflow::Selection;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -7,7 +8,10 @@ use axum::response::Response;
 use serde_json::json;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::api::{Diagnostics, Job, RerunRequest, RunDocumentRequest, RunRequest, RunWorkflowRequest, ValidateRequest};
+use crate::api::{
+    Diagnostics, DryRunReport, DryRunRequest, Job, RerunRequest, RunDocumentRequest, RunRequest, RunWorkflowRequest,
+    ValidateRequest,
+};
 use crate::auth::Caller;
 use crate::extract::{InPath, JsonBody};
 use crate::launch::{self, Launch};
@@ -20,6 +24,7 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(run_node))
         .routes(routes!(run_workflow))
         .routes(routes!(run_document))
+        .routes(routes!(dry_run))
         .routes(routes!(rerun))
         .routes(routes!(validate))
 }
@@ -95,6 +100,19 @@ async fn run_document(
     let selection = Selection { until, only, mocks };
     let launch = Launch::document(&state, document, selection, input, preprocess);
     launch::start(&state, &caller, &headers, key, launch).await
+}
+
+/// Tries a workflow document, or a part of one, out: the same engine with made-up answers. Nothing is sent, and no job
+/// is made.
+#[utoipa::path(post, path = "/workflows/dry_run", operation_id = "dry_run_document", tag = "workflows",
+    request_body = DryRunRequest,
+    responses((status = OK, description = "what happened, also where the workflow failed", body = DryRunReport)))]
+async fn dry_run(
+    State(state): State<AppState>,
+    _caller: Caller,
+    JsonBody(body): JsonBody<DryRunRequest>,
+) -> Result<axum::Json<Report>, Problem> {
+    launch::dry_run(&state, body).await.map(axum::Json)
 }
 
 /// Runs a job again, whole or from one of its steps on, as a new job with the documents of the old one.

@@ -1,6 +1,7 @@
-//! The commands `validate` and `explain` of the real binary.
+//! The commands `validate`, `run` and `explain` of the real binary.
 
 mod pages;
+mod run;
 mod sarif;
 mod talk;
 mod validate;

@@ -7,6 +7,7 @@ mod again;
 mod approvals;
 mod cookies;
 mod documents;
+mod dry_run;
 mod founding;
 mod frame;
 mod jobs;

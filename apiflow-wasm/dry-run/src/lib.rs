@@ -5,10 +5,10 @@
 use apiflow_core::boa::InlineEvaluator;
 use apiflow_core::catalog::Catalog;
 use apiflow_core::diagnostic::Diagnostic;
-use apiflow_core::dry_run::{DryRun, DryRunError, DryRunLimits, Mocks, Outcome, Report, Sending};
+use apiflow_core::dry_run::{Approvals, DryRun, DryRunError, DryRunLimits, Mocks, Outcome, Report, Sending};
 use futures_util::FutureExt as _;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 
@@ -35,40 +35,61 @@ extern "C" {
 /// begin.
 ///
 /// `workflow` is an OpenFlow document, `catalog` an object of `connectors`, `nodes` and `workflows` by id, `input` the
-/// input, and `mocks` an object of answers by step id; all are JSON texts. `answer` is asked first about every call,
-/// with `{step_id, path, node, attempt, input, request}`; it gives an answer as in `mocks`, or nothing to leave it to
-/// them. Where it throws, the call fails with what was thrown.
+/// input, `mocks` an object of answers by step id, and `options` an object of `approvals` by step id, `until`, `only` and
+/// `preprocess`, all optional; all are JSON texts. `answer` is asked first about every call, with `{step_id, path, node,
+/// attempt, input, request}`; it gives an answer as in `mocks`, or nothing to leave it to them. Where it throws, the
+/// call fails with what was thrown.
 #[wasm_bindgen]
 #[must_use]
-pub fn dry_run(workflow: &str, catalog: &str, input: &str, mocks: &str, answer: Option<Answer>) -> String {
-    let told = match tried(workflow, catalog, input, mocks, answer.as_ref()) {
+pub fn dry_run(
+    workflow: &str,
+    catalog: &str,
+    input: &str,
+    mocks: &str,
+    options: &str,
+    answer: Option<Answer>,
+) -> String {
+    let told = match tried([workflow, catalog, input, mocks, options], answer.as_ref()) {
         Ok(report) => json!({"report": report}),
         Err(found) => json!({"diagnostics": found}),
     };
     told.to_string()
 }
 
-fn tried(
-    workflow: &str,
-    catalog: &str,
-    input: &str,
-    mocks: &str,
-    answer: Option<&Answer>,
-) -> Result<Report, Vec<Diagnostic>> {
+/// What may be said about a dry run beside its input and mocks.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Options {
+    approvals: Value,
+    until: Option<String>,
+    only: Option<String>,
+    preprocess: bool,
+}
+
+fn tried(texts: [&str; 5], answer: Option<&Answer>) -> Result<Report, Vec<Diagnostic>> {
+    let [workflow, catalog, input, mocks, options] = texts;
     let document: Value = read(workflow, "workflow")?;
     let catalog: Catalog = read(catalog, "catalog")?;
+    let options: Options = read(options, "options")?;
     let dry_run = DryRun {
         document: &document,
         catalog: &catalog,
         input: read(input, "input")?,
+        until: options.until,
+        only: options.only,
+        preprocess: options.preprocess,
         mocks: Mocks::parse(&read(mocks, "mocks")?)?,
+        approvals: Approvals::parse(&options.approvals)?,
         limits: DryRunLimits::default(),
     };
     let ended = dry_run.run(&InlineEvaluator, |sending| answer.and_then(|answer| asked(answer, sending)));
     // Nothing in it waits: calls are answered and expressions evaluated on this thread.
     let ended = ended.now_or_never().expect("a dry run never waits");
     ended.map_err(|error| match error {
-        DryRunError::Document(found) | DryRunError::Mocks(found) => found,
+        DryRunError::Document(found)
+        | DryRunError::Mocks(found)
+        | DryRunError::Approvals(found)
+        | DryRunError::Selection(found) => found,
         other => vec![Diagnostic::error("dry-run", "", other.to_string())],
     })
 }

@@ -1,4 +1,5 @@
 import { createContext } from 'svelte';
+import { DryRuns, startDryRunWorker, type DryRunOutcome, type DryRunRequest, type DryRunWorker } from '#lib/dry-run.ts';
 import type { Connector, Diagnostic, Node } from '#lib/api/types.ts';
 
 /** What a workflow may refer to, as the core wants it. Names of secrets are not known here. */
@@ -22,12 +23,14 @@ export type Loader = (instance: number) => Promise<CoreModule>;
 /** The core: the same checks and layout as on the server, in the browser. */
 export class Core {
 	readonly #load: Loader;
+	readonly #dryRuns: DryRuns;
 	#instance = 0;
 	#module: Promise<CoreModule> | undefined;
 
 	/** Loads nothing until the first call. */
-	constructor(load: Loader) {
+	constructor(load: Loader, startWorker: () => DryRunWorker = startDryRunWorker) {
 		this.#load = load;
+		this.#dryRuns = new DryRuns(startWorker);
 	}
 
 	/** What is wrong with an OpenFlow document. A failure of the core itself is a finding too. */
@@ -40,6 +43,11 @@ export class Core {
 	async layout<T>(document: unknown, options: object): Promise<T | null> {
 		const found = await this.#call((core) => core.layout(JSON.stringify(document), JSON.stringify(options)));
 		return 'value' in found ? (JSON.parse(found.value) as T | null) : null;
+	}
+
+	/** What an OpenFlow document would do: the same engine with made-up answers, and nothing sent. */
+	dryRun(request: DryRunRequest): Promise<DryRunOutcome> {
+		return this.#dryRuns.run(request);
 	}
 
 	/** A trap leaves the memory of the instance in an unknown state, so the next call gets a new one. */

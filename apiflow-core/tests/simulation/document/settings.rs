@@ -7,6 +7,7 @@ use super::{Surroundings, Writer};
 impl Writer {
     /// A module with some settings.
     pub(super) fn with_settings(&mut self, id: &str, value: Value, around: &Surroundings) -> Value {
+        let holds_others = !["script", "rawscript", "identity"].iter().any(|kind| value["type"] == *kind);
         let mut module = Map::from_iter([("id".to_owned(), json!(id)), ("value".to_owned(), value)]);
         let mut set = |name: &str, value: Value| module.insert(name.to_owned(), value);
         if self.random.percent(8) {
@@ -32,6 +33,9 @@ impl Writer {
         }
         if self.random.percent(10) {
             set("cache_ttl", json!(self.random.pick(&[1, 600])));
+        }
+        if holds_others && self.random.percent(8) {
+            set("timeout", json!(self.random.pick(&[1, 3, 12, 50])));
         }
         if around.is_gated && self.random.percent(25) {
             set("suspend", self.gate());

@@ -2,6 +2,7 @@
 
 mod attempts;
 mod gates;
+mod sights;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,6 +37,7 @@ pub(super) struct Observer {
     /// Whether the flow has ended, and calls are only called off.
     is_ending: bool,
     has_ended: bool,
+    has_timed_out: bool,
 }
 
 /// A list of modules at work.
@@ -65,6 +67,9 @@ struct SeenStep {
     own_scopes: Option<Lifetime>,
     /// Lists opened by this attempt.
     opened: usize,
+    /// How long an attempt may take, where it holds lists, and until when the one under way may.
+    bound_ms: Option<u64>,
+    until: Option<Timestamp>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -95,8 +100,8 @@ impl Observer {
             Event::Kept { .. } => Ok(()),
             Event::Preprocessed { frame } => self.frame(*frame).map(drop),
             Event::Entered { frame, .. } => self.entered(*frame, recorded),
-            Event::StepStarted { frame, step_id, path, start, bound_ms: _, cache: _ } => {
-                self.step_started(seq, *frame, (step_id, path), start)
+            Event::StepStarted { frame, step_id, path, start, bound_ms, cache: _ } => {
+                self.step_started(seq, *frame, (step_id, path), start, *bound_ms)
             }
             Event::StepPassed { frame, step_id, path, skipped, result } => {
                 self.passed(seq, *frame, (step_id, path), *skipped, result)
@@ -113,10 +118,16 @@ impl Observer {
                     Some(_) | None => Outcome::Failed,
                 };
                 self.ends(*frame, outcome)?;
-                self.step(*frame)?.failures += 1;
+                let step = self.step(*frame)?;
+                step.failures += 1;
+                step.until = None;
                 Ok(())
             }
-            Event::StepCompleted { frame, .. } => self.ends(*frame, Outcome::Completed),
+            Event::StepCompleted { frame, .. } => {
+                self.step(*frame)?.until = None;
+                self.ends(*frame, Outcome::Completed)
+            }
+            Event::TimedOut { frame } => self.timed_out(*frame),
             Event::StepFailed { frame, caught } => {
                 let seen = self.frame(*frame)?;
                 seen.step = seen.step.take().filter(|_| !caught);
@@ -210,7 +221,17 @@ impl Observer {
         })
     }
 
-    fn step_started(&mut self, seq: u64, frame: u64, (id, path): (&str, &str), start: &Start) -> Result<(), Violation> {
+    fn step_started(
+        &mut self,
+        seq: u64,
+        frame: u64,
+        (id, path): (&str, &str),
+        start: &Start,
+        bound_ms: Option<u64>,
+    ) -> Result<(), Violation> {
+        let holds_lists = !matches!(start, Start::Call { .. } | Start::Nothing | Start::Code);
+        let bound_ms = bound_ms.filter(|_| holds_lists);
+        let until = bound_ms.map(|bound| self.at.plus_ms(bound));
         let (is_call, limit, own_scopes) = match start {
             Start::Call { .. } => (true, None, None),
             Start::Nothing | Start::Code | Start::Branch { .. } => (false, None, None),
@@ -223,7 +244,18 @@ impl Observer {
         let seen = self.begins(frame)?;
         // Its inputs could not be evaluated before: this is the same step still.
         let (failures, ordinal) = seen.step.as_ref().map_or((0, seq), |step| (step.failures, step.ordinal));
-        let step = SeenStep { id: id.to_owned(), ordinal, failures, is_call, args: seq, limit, own_scopes, opened: 0 };
+        let step = SeenStep {
+            id: id.to_owned(),
+            ordinal,
+            failures,
+            is_call,
+            args: seq,
+            limit,
+            own_scopes,
+            opened: 0,
+            bound_ms,
+            until,
+        };
         seen.step = Some(step);
         let place = seen.place.path();
         ensure(place == path, STORY, || format!("`{id}` begins at `{path}` instead of `{place}`"))?;
@@ -249,6 +281,8 @@ impl Observer {
             limit: None,
             own_scopes: None,
             opened: 0,
+            bound_ms: None,
+            until: None,
         };
         seen.step = (!skipped).then_some(step);
         let place = seen.place.clone();
@@ -266,8 +300,10 @@ impl Observer {
             return self.call(seq, frame, Some(effect));
         }
         self.begins(frame)?;
+        let now = self.at;
         let step = self.step(frame)?;
         step.opened = 0;
+        step.until = step.bound_ms.map(|bound| now.plus_ms(bound));
         if step.is_call { self.call(seq, frame, None) } else { Ok(()) }
     }
 
@@ -318,6 +354,23 @@ impl Observer {
         let place = self.frame(frame)?.place.clone();
         let step = self.step(frame)?;
         let key = CallKey { place, step_id: step.id.clone(), nth: step.failures };
+        self.winners.insert(key, slot as usize);
+        self.give_up(frame)
+    }
+
+    /// A module that holds lists took too long: what it has at work is given up.
+    fn timed_out(&mut self, frame: u64) -> Result<(), Violation> {
+        let now = self.at;
+        let until = self.step(frame)?.until.take();
+        ensure(until.is_some_and(|until| until <= now), "a wait is waited", || {
+            format!("the module in frame {frame} may take until {until:?}, and times out at {now:?}")
+        })?;
+        self.has_timed_out = true;
+        self.give_up(frame)
+    }
+
+    /// What is at work inside a frame is given up.
+    fn give_up(&mut self, frame: u64) -> Result<(), Violation> {
         let mut lost: Vec<u64> = std::mem::take(&mut self.frame(frame)?.inner).into_iter().collect();
         while let Some(child) = lost.pop() {
             let Some(seen) = self.frames.remove(&child) else { continue };
@@ -325,51 +378,6 @@ impl Observer {
             self.gates.give_up(child);
             lost.extend(seen.inner);
         }
-        self.winners.insert(key, slot as usize);
         Ok(())
-    }
-
-    pub(super) fn waits(&self, frame: u64) -> Option<Timestamp> {
-        self.frames.get(&frame)?.wait
-    }
-
-    pub(super) fn frames(&self) -> usize {
-        self.frames.len()
-    }
-
-    /// Whether some branch lost a race, so that its steps were cut off.
-    pub(super) fn has_races(&self) -> bool {
-        !self.winners.is_empty()
-    }
-
-    /// Scopes that may be needed: the outermost, and those that open lists have or leave for the join.
-    pub(super) fn scopes(&self) -> usize {
-        let own = self.frames.values().map(|seen| {
-            let lifetime = seen.step.as_ref().and_then(|step| Some((step.own_scopes?, step.opened)));
-            match lifetime {
-                Some((Lifetime::UntilAllHaveEnded, opened)) => opened,
-                Some((Lifetime::UntilItsEnd, _)) => seen.inner.len(),
-                None => 0,
-            }
-        });
-        1 + own.sum::<usize>()
-    }
-
-    /// What the journal says of things that depend on time.
-    pub(super) fn observed(&self, values: &Values) -> Observed {
-        let row = |seq: u64| values.resolve(&apiflow_core::engine::ValueRef::Row(seq));
-        Observed {
-            unknown: self.attempts.unknown(),
-            not_sent: self.attempts.not_sent(),
-            winners: self.winners.clone(),
-            gates: self.gates.ends(values),
-            cached: self.passed.iter().map(|(step, result)| (step.clone(), values.resolve(result))).collect(),
-            entered: self.entered.iter().map(|(place, seq)| (place.clone(), row(*seq))).collect(),
-        }
-    }
-
-    /// All calls with their arguments.
-    pub(super) fn calls(&self, values: &Values) -> BTreeMap<CallKey, Value> {
-        self.attempts.calls(values)
     }
 }

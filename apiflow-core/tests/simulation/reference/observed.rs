@@ -15,6 +15,8 @@ pub(crate) struct Observed {
     pub(crate) not_sent: BTreeSet<CallKey>,
     /// Which branch won a race, by the attempt of the module.
     pub(crate) winners: BTreeMap<CallKey, usize>,
+    /// Whether some module took too long: how far it had come the reference cannot know.
+    pub(crate) has_timed_out: bool,
     /// How the gate after a step ended.
     pub(crate) gates: BTreeMap<(Place, String), GateEnd>,
     /// Steps whose result was found in the cache.

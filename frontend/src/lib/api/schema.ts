@@ -486,6 +486,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/workflows/dry_run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Tries a workflow document, or a part of one, out: the same engine with made-up answers. Nothing is sent, and no job
+         *     is made.
+         */
+        post: operations["dry_run_document"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/workflows/run": {
         parameters: {
             query?: never;
@@ -595,6 +615,11 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * @description Where the answer to a call of a dry run comes from.
+         * @enum {string}
+         */
+        AnswerSource: "function" | "mock" | "sample";
         /** @description What a step waits for before the next one. */
         Approval: {
             /**
@@ -714,6 +739,152 @@ export interface components {
         Diagnostics: {
             /** @description The findings, in order of their place. */
             diagnostics: components["schemas"]["Diagnostic"][];
+        };
+        /** @description A request that would be sent. */
+        DryRunCall: {
+            answered_by: components["schemas"]["AnswerSource"] | null;
+            /**
+             * Format: int64
+             * @description When it would be sent.
+             */
+            at_ms: number;
+            /**
+             * Format: int32
+             * @description Number of the attempt, from 1.
+             */
+            attempt: number;
+            /** @description The request: `{method, url, headers, body}`, with secrets as their names. */
+            request: {
+                [key: string]: unknown;
+            };
+        };
+        /** @description An event of a dry run, with the value that it brought. */
+        DryRunEvent: {
+            /**
+             * Format: int64
+             * @description When it was decided.
+             */
+            at_ms: number;
+            /** @description The event: `{"type", …}`, as a job's stream has it. */
+            body: {
+                [key: string]: unknown;
+            };
+            /**
+             * Format: int64
+             * @description Position in the journal, from 1.
+             */
+            seq: number;
+            /** @description The value that it brought, if any. */
+            value?: unknown;
+        };
+        /** @description What happened in a dry run. Times are milliseconds of virtual time since its start: calls take none. */
+        DryRunReport: {
+            /**
+             * Format: int64
+             * @description How long it would have waited for sleeps and retries.
+             */
+            duration_ms: number;
+            /** @description What a caller that waits is answered before the end, where the document names a step for it (`early_return`). */
+            early_return?: unknown;
+            /**
+             * @description The error of a failed one: `{"name", "message", "step_id", …}`. `DryRunLimit` where it was ended because it had
+             *     no end.
+             */
+            error: {
+                [key: string]: unknown;
+            } | null;
+            /** @description The journal. */
+            events: components["schemas"]["DryRunEvent"][];
+            /** @description Its output; of a failed one `{"error": …}` unless a failure handler gave another. */
+            output: unknown;
+            /**
+             * Format: int64
+             * @description Sum of the retries of its steps.
+             */
+            retry_count: number;
+            /** @description Whether it was stopped as skipped. */
+            skipped: boolean;
+            /** @description How it ended. */
+            status: components["schemas"]["JobStatus"];
+            /** @description The steps that ran, in the order in which they began. */
+            steps: components["schemas"]["DryRunStep"][];
+        };
+        /** @description A workflow, or a part of one, to try out. */
+        DryRunRequest: {
+            /**
+             * @description Answers to approval gates by step id or place: `{"action": "resume" | "cancel", "payload", "approver"}`, given as
+             *     often as the gate wants, or a list of them. Without one a gate is approved at once; with an empty list it times
+             *     out.
+             */
+            approvals?: {
+                [key: string]: unknown;
+            } | null;
+            /** @description The OpenFlow document. */
+            document: {
+                [key: string]: unknown;
+            };
+            /** @description The inputs by name (default: none). */
+            input?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * @description Answers by step id, or for one place only by path and id (`loop[2]/draw`): the step's result,
+             *     `{"error": {"name", "message"}}` to let it fail, or `{"attempts": [answer, …]}` for one attempt after the other.
+             *     Calls without one are answered with values made from the node's outputs.
+             */
+            mocks?: {
+                [key: string]: unknown;
+            } | null;
+            /** @description Runs this step alone; results that it names come from `mocks`. */
+            only?: string | null;
+            /**
+             * @description Lets the document's `preprocessor_module` make its inputs of `input`, which is then not checked against the
+             *     schema (default: false).
+             */
+            preprocess?: boolean;
+            /** @description Runs up to and with this step. */
+            until?: string | null;
+        };
+        /** @description A module of the document that was run. */
+        DryRunStep: {
+            /**
+             * Format: int32
+             * @description Number of the attempt, from 1; 0 where the module makes none.
+             */
+            attempt: number;
+            /** @description The branch that a `branchone` took: its number from 0, or `default`. */
+            branch?: string | null;
+            /** @description The error of its last failure. */
+            error: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Format: int64
+             * @description When it ended.
+             */
+            finished_ms: number | null;
+            /** @description Id of the module. */
+            id: string;
+            /** @description What it was given. */
+            input: unknown;
+            /**
+             * Format: int64
+             * @description The step's own number, in the order in which steps began.
+             */
+            ordinal: number;
+            /** @description What it gave. */
+            output: unknown;
+            /** @description Ids of the modules around it with branch or iteration: `loop[2]/branch[0]`; empty at top level. */
+            path: string;
+            /** @description The requests that it would send, one for each attempt. */
+            requests: components["schemas"]["DryRunCall"][];
+            /**
+             * Format: int64
+             * @description When it began.
+             */
+            started_ms: number;
+            /** @description Status. */
+            status: components["schemas"]["StepStatus"];
         };
         /** @description One fault in the body of a request. */
         Fault: {
@@ -3206,6 +3377,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Workflow"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    dry_run_document: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DryRunRequest"];
+            };
+        };
+        responses: {
+            /** @description what happened, also where the workflow failed */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DryRunReport"];
                 };
             };
             /** @description a problem */

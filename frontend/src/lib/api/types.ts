@@ -6,6 +6,7 @@ export type Approval = Schemas['Approval'];
 export type Call = Schemas['Call'];
 export type Connector = Schemas['Connector'];
 export type Diagnostic = Schemas['Diagnostic'];
+export type DryRunReport = Schemas['DryRunReport'];
 export type Job = Schemas['Job'];
 export type JobStatus = Schemas['JobStatus'];
 export type JobSummary = Schemas['JobSummary'];

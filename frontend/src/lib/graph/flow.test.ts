@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Problem } from '#lib/problems.ts';
-import { counts, toFlow, type Layout, type LayoutNode } from './flow.ts';
+import { cardAround, counts, toFlow, type Layout, type LayoutNode } from './flow.ts';
 
 function node(id: string, pointer: string, kind = 'script'): LayoutNode {
 	return { id, pointer, kind, label: id, parent: null, x: 10, y: 20, width: 220, height: 64 };
@@ -34,6 +34,17 @@ describe('counts', () => {
 	it('leaves hints, other places and namesakes out', () => {
 		expect(check(problem('hint', '/nodes/value/modules/0'), problem('error', '/name'), problem('error', '/nodes/value/modules/01'))).toEqual({});
 	});
+});
+
+describe('cardAround', () => {
+	it.each([
+		['/value/modules/0/value/modules/0/value/path', 'inner'],
+		['/value/modules/0/value/iterator', 'loop'],
+		['/value/modules/0', 'loop'],
+		['/value/modules/00', undefined],
+		['/schema', undefined],
+		['', undefined]
+	])('%j is %s', (pointer, id) => expect(cardAround(layout.nodes, pointer)?.id).toBe(id));
 });
 
 describe('toFlow', () => {

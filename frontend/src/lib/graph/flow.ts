@@ -52,15 +52,24 @@ export type FlowEdge = Edge<WayData, 'way'>;
 
 const MARKERS = new Set(['start', 'end', 'join', 'loop_end']);
 
+/** Whether a rectangle stands for a module. */
+export function isCard({ kind, pointer }: LayoutNode): boolean {
+	return !MARKERS.has(kind) && kind !== 'group' && pointer !== '';
+}
+
+/** The innermost module around a place of the OpenFlow document. */
+export function cardAround(nodes: readonly LayoutNode[], pointer: string): LayoutNode | undefined {
+	const around = nodes.filter((node) => isCard(node) && within(pointer, node.pointer));
+	return around.sort((a, b) => b.pointer.length - a.pointer.length)[0];
+}
+
 /** How many errors and warnings each rectangle has: a finding counts at the innermost module around it. */
 export function counts(nodes: readonly LayoutNode[], problems: readonly Problem[], prefix: string): Map<string, [number, number]> {
-	const cards = nodes.filter(({ kind, pointer }) => !MARKERS.has(kind) && kind !== 'group' && pointer !== '');
 	const found = new Map<string, [number, number]>();
 	for (const problem of problems) {
-		const [card] = cards
-			.filter((node) => within(problem.pointer, prefix + node.pointer))
-			.sort((a, b) => b.pointer.length - a.pointer.length);
-		if (!card || problem.severity === 'hint') continue;
+		if (problem.severity === 'hint' || !problem.pointer.startsWith(prefix)) continue;
+		const card = cardAround(nodes, problem.pointer.slice(prefix.length));
+		if (!card) continue;
 		const [errors, warnings] = found.get(card.id) ?? [0, 0];
 		found.set(card.id, problem.severity === 'error' ? [errors + 1, warnings] : [errors, warnings + 1]);
 	}

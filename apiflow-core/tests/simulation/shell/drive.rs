@@ -1,0 +1,183 @@
+//! A job that a worker drives: what it knows, what it owes, and what it commits.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use apiflow_core::engine::{Answer, Call, Effect, Event, Fact, Program, Recorded, Run};
+use apiflow_core::ports::Timestamp;
+
+use crate::journal::{Commit, Journal, Poll};
+use crate::values::Values;
+use crate::world::GRACE_MS;
+
+/// Events between two snapshots of a run that never waits.
+const SNAPSHOT_EVERY: u64 = 20;
+
+/// A job that a worker drives.
+pub(crate) struct Drive {
+    /// Which drive of its worker it is.
+    pub(crate) number: u64,
+    pub(crate) version: u64,
+    pub(super) run: Run,
+    pub(super) values: Values,
+    /// Attempts that are being called.
+    pub(super) out: BTreeSet<u64>,
+    pub(super) facts: VecDeque<Taken>,
+    /// Attempts that this drive journalled and has not sent yet.
+    pub(super) journalled: BTreeSet<u64>,
+    /// Messages taken in already.
+    seen: BTreeSet<i64>,
+    pub(super) has_begun: bool,
+    snapshot_seq: u64,
+}
+
+/// A fact that a turn takes in.
+#[derive(Clone)]
+pub(super) struct Taken {
+    pub(super) fact: Fact,
+    pub(super) message: Option<i64>,
+    pub(super) inert: bool,
+}
+
+/// What a turn has gathered.
+#[derive(Default)]
+pub(super) struct Batch {
+    pub(super) events: Vec<Recorded>,
+    pub(super) consumed: Vec<i64>,
+}
+
+impl Drive {
+    /// A job that has just been claimed, restored from its last snapshot or from its whole journal.
+    pub(super) fn new(number: u64, version: u64, journal: &Journal, program: &Arc<Program>, whole: bool) -> Self {
+        let mut run = journal.restore(program, whole);
+        let _replayed = run.take_rows();
+        Self {
+            number,
+            version,
+            snapshot_seq: run.seq(),
+            run,
+            values: journal.values.clone(),
+            out: BTreeSet::new(),
+            facts: VecDeque::new(),
+            journalled: BTreeSet::new(),
+            seen: BTreeSet::new(),
+            has_begun: false,
+        }
+    }
+
+    /// Whether a turn would have something to do.
+    pub(crate) fn has_work(&self, journal: &Journal, now: Timestamp) -> bool {
+        !self.has_begun
+            || !self.facts.is_empty()
+            || journal.inbox.keys().any(|id| !self.seen.contains(id))
+            || self.wake_at().is_some_and(|at| at <= now)
+    }
+
+    /// When something is due by itself.
+    pub(crate) fn wake_at(&self) -> Option<Timestamp> {
+        let due = |effect: Effect| match effect {
+            Effect::Wait { until, .. } => Some(until),
+            Effect::Call(call) | Effect::Cancel(call) if !self.out.contains(&call.effect) => {
+                Some(call.deadline.plus_ms(GRACE_MS))
+            }
+            Effect::Call(_) | Effect::Cancel(_) | Effect::Poll(_) | Effect::Prepare(_) | Effect::Conclude(_) => None,
+        };
+        self.run.pending().into_iter().filter_map(due).min()
+    }
+
+    /// A call came back.
+    pub(crate) fn returned(&mut self, effect: u64, answer: Answer) {
+        self.out.remove(&effect);
+        let fact = Fact::Answered { effect, answer, calls: Vec::new() };
+        self.facts.push_back(Taken { fact, message: None, inert: false });
+    }
+
+    pub(super) fn take_mail(&mut self, journal: &Journal) {
+        for (id, message) in &journal.inbox {
+            if self.seen.insert(*id) {
+                let fact = serde_json::from_value(message.payload.clone()).expect("what was written can be read");
+                self.facts.push_back(Taken { fact, message: Some(*id), inert: message.inert });
+            }
+        }
+    }
+
+    /// Notes the attempts that these events begin; says whether there are any.
+    pub(super) fn journal(&mut self, events: &[Recorded]) -> bool {
+        let begun: BTreeSet<u64> = events
+            .iter()
+            .filter(|recorded| matches!(recorded.event, Event::StepStarted { .. } | Event::AttemptStarted { .. }))
+            .map(|recorded| recorded.seq)
+            .collect();
+        let calls = self.run.pending().into_iter().filter_map(|effect| match effect {
+            Effect::Call(call) => Some(call.effect),
+            Effect::Cancel(_) | Effect::Poll(_) | Effect::Wait { .. } | Effect::Prepare(_) | Effect::Conclude(_) => {
+                None
+            }
+        });
+        self.journalled = calls.filter(|effect| begun.contains(effect)).collect();
+        !self.journalled.is_empty()
+    }
+
+    /// Whether something is to be sent now that no event of this turn began.
+    pub(super) fn owes_call(&self, now: Timestamp) -> bool {
+        self.run.pending().iter().any(|effect| match effect {
+            Effect::Cancel(call) if call.operation.is_some() => true,
+            Effect::Call(call) | Effect::Cancel(call) => now >= call.deadline.plus_ms(GRACE_MS),
+            Effect::Prepare(_) | Effect::Conclude(_) => true,
+            Effect::Poll(_) | Effect::Wait { .. } => false,
+        })
+    }
+
+    pub(super) fn commit(&mut self, batch: &Batch, release: Option<Option<Timestamp>>) -> Commit {
+        let due = self.run.seq() - self.snapshot_seq >= SNAPSHOT_EVERY;
+        let snapshot = (due || release.is_some() && self.run.seq() > self.snapshot_seq).then(|| self.run.snapshot());
+        if let Some(snapshot) = &snapshot {
+            self.snapshot_seq = snapshot.seq;
+        }
+        let ends = |event: &Event| {
+            matches!(
+                event,
+                Event::CancelRequested { .. }
+                    | Event::FlowEnded { .. }
+                    | Event::RaceWon { .. }
+                    | Event::TimedOut { .. }
+            )
+        };
+        let ended = batch.events.iter().any(|recorded| ends(&recorded.event));
+        let mut polls = BTreeMap::new();
+        let mut polls_cleared = Vec::new();
+        for effect in self.run.pending() {
+            match effect {
+                Effect::Poll(call) => polls.extend(poll_of(&call, &batch.events).map(|poll| (call.effect, poll))),
+                Effect::Cancel(call) if ended && call.operation.is_some() => polls_cleared.push(call.effect),
+                Effect::Cancel(_)
+                | Effect::Call(_)
+                | Effect::Wait { .. }
+                | Effect::Prepare(_)
+                | Effect::Conclude(_) => {}
+            }
+        }
+        Commit {
+            version: self.version,
+            events: batch.events.clone(),
+            steps: self.run.take_rows(),
+            polls,
+            polls_cleared,
+            consumed: batch.consumed.clone(),
+            snapshot,
+            patch: self.run.patch(),
+            kept: self.values.kept(&batch.events),
+            release,
+        }
+    }
+}
+
+/// The poll of an operation that these events accept.
+fn poll_of(call: &Call, events: &[Recorded]) -> Option<Poll> {
+    let accepted = events
+        .iter()
+        .rev()
+        .find(|recorded| matches!(recorded.event, Event::OperationAccepted { effect, .. } if effect == call.effect))?;
+    let work = accepted.value.as_ref()?.get("id")?.as_str()?.to_owned();
+    Some(Poll { work, deadline: call.deadline, ready_at: call.poll_at.unwrap_or(call.deadline) })
+}

@@ -1,0 +1,150 @@
+//! `apiflow run`.
+
+mod given;
+mod real;
+mod trial;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use apiflow_core::diagnostic::{self, Diagnostic};
+use apiflow_core::dry_run::DryRun;
+use apiflow_core::validate;
+use clap::{Args, ValueEnum};
+use serde_json::Value;
+
+use super::validate::{Declarations, Runnable};
+use super::{complain, print, tell};
+use crate::input;
+
+/// What to run, and with what.
+#[derive(Args)]
+pub(super) struct Run {
+    /// JSON file with a workflow; `-` is standard input.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+
+    /// The inputs by name, as JSON; `@FILE` reads them from a file.
+    #[arg(long, default_value = "{}", value_name = "JSON")]
+    input: String,
+
+    #[command(flatten)]
+    declarations: Declarations,
+
+    /// Answers the calls of a step: with its result, with `{"error": {"name", "message"}}` to let it fail, or in a dry
+    /// run with `{"attempts": [answer, …]}`; may be repeated.
+    #[arg(long = "mock", value_name = "STEP=JSON")]
+    mocks: Vec<String>,
+
+    /// Runs up to and with this step.
+    #[arg(long, value_name = "STEP", conflicts_with = "only")]
+    until: Option<String>,
+
+    /// Runs this step alone; results that it names come from mocks.
+    #[arg(long, value_name = "STEP")]
+    only: Option<String>,
+
+    /// Sends nothing: calls are answered by mocks, else by values made from the outputs that nodes declare.
+    #[arg(long)]
+    dry_run: bool,
+
+    /// In a dry run, answers the approval gate of a step: `{"action": "resume" | "cancel", "payload", "approver"}`, or a
+    /// list of answers. Without it a gate is approved at once; with `[]` it times out. May be repeated.
+    #[arg(long = "approval", value_name = "STEP=JSON", requires = "dry_run")]
+    approvals: Vec<String>,
+
+    /// Environment variable that is a provider key, `NAME@host` to bind it to a host; may be repeated. The workflow's
+    /// connectors get no other variable.
+    #[arg(long = "secret-from-env", value_name = "NAME[@HOST]")]
+    secrets_from_env: Vec<String>,
+
+    /// Private address that calls may reach: `host`, `host:port` or CIDR; may be repeated. All others are refused.
+    #[arg(long = "allow-host", value_name = "HOST")]
+    allow_hosts: Vec<String>,
+
+    /// How the output is written: for people, or as one JSON value.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+/// Exit status where the command itself is at fault.
+const WRONG_USAGE: u8 = 2;
+
+impl Run {
+    pub(super) fn run(&self) -> ExitCode {
+        match self.ended() {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::FAILURE,
+            Err(message) => {
+                complain(&message);
+                ExitCode::from(WRONG_USAGE)
+            }
+        }
+    }
+
+    /// Says whether the workflow completed.
+    fn ended(&self) -> Result<bool, String> {
+        let input = given::input(&self.input)?;
+        let mocks = given::by_step("--mock", &self.mocks)?;
+        let approvals = given::by_step("--approval", &self.approvals)?;
+        let Runnable { document, catalog, findings, has_errors } = self.declarations.runnable(&self.file)?;
+        let trial = self.trial(&document, &catalog, mocks.clone(), approvals)?;
+        let selected = if self.dry_run {
+            // What is no workflow at all is told with its places.
+            trial
+                .selected()
+                .or_else(|error| if has_errors { Ok(document.clone()) } else { Err(trial::refused(&error)) })?
+        } else {
+            self.selected(&document, mocks)?
+        };
+        // What is wrong with what is left out or mocked does not matter.
+        let refused = has_errors && diagnostic::has_errors(&validate::workflow(&selected, &catalog));
+        if let Some(findings) = findings.filter(|_| refused || !has_errors) {
+            tell(&findings);
+        }
+        if refused {
+            return Ok(false);
+        }
+        // A step alone is given what it needs, not what the workflow is given.
+        let input = if self.only.is_some() {
+            Value::Object(input)
+        } else {
+            input::checked(document.get("schema"), input).map_err(|problem| problem.in_words())?
+        };
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| format!("threads cannot be started: {error}"))?;
+        if self.dry_run {
+            runtime.block_on(self.try_out(DryRun { input, ..trial }))
+        } else {
+            runtime.block_on(self.really(&selected, catalog.clone(), input))
+        }
+    }
+}
+
+/// Findings about what was given on the command line, in one text.
+fn unfit(flag: &str, found: &[Diagnostic]) -> String {
+    let line = |found: &Diagnostic| {
+        let help = found.help.as_deref().map(|help| format!(" ({help})")).unwrap_or_default();
+        format!("{flag}: {}{help}", found.message)
+    };
+    found.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn pretty(value: &Value) -> String {
+    format!("{value:#}")
+}
+
+fn print_value(value: &Value, format: Format) -> Result<(), String> {
+    print(&match format {
+        Format::Text => pretty(value),
+        Format::Json => value.to_string(),
+    })
+}

@@ -1,0 +1,117 @@
+import type { Page } from '@playwright/test';
+import { expect, expectRefusal, PICTURE, test, workflow, write } from './fixtures.ts';
+
+const graph = (page: Page) => page.getByRole('region', { name: 'Graph of the workflow' });
+const lastRun = (page: Page) => graph(page).getByRole('status');
+
+/** Opens the job of the last run in its own tab. */
+async function openJob(page: Page): Promise<Page> {
+	const [tab] = await Promise.all([page.waitForEvent('popup'), graph(page).getByRole('link', { name: 'Open the job' }).click()]);
+	await tab.route('https://replicate.delivery/**', (route) => route.fulfill({ contentType: 'image/png', body: Buffer.alloc(0) }));
+	return tab;
+}
+
+test('what is in the editor is run without saving it, and stays there', async ({ admin, rest }) => {
+	const world = await rest.world();
+	await admin.goto(`/workflows/${world.workflow}`);
+	await expect(graph(admin).getByText('Add a Hat to person')).toBeVisible();
+	const changed = structuredClone(workflow(world));
+	changed.nodes.value.modules[0]!.value.input_transforms.prompt.value = 'Add a crown';
+	await write(admin, 'JSON of the workflow', changed);
+	await graph(admin).getByRole('button', { name: 'Run without saving' }).click();
+	const dialog = admin.getByRole('dialog', { name: 'Run without saving' });
+	await dialog.getByRole('button', { name: 'Run' }).click();
+	await expect(dialog.getByText('a value is required')).toBeVisible();
+	await dialog.getByLabel('input_image').fill(PICTURE);
+	await dialog.getByRole('button', { name: 'Run' }).click();
+	await expect(dialog).toHaveCount(0);
+	await expect(lastRun(admin)).toContainText('completed');
+	await expect(admin.getByText('Unsaved changes')).toBeVisible();
+	expect(await rest.prompts()).toEqual(['Add a crown', 'Make this a 90s cartoon']);
+	const tab = await openJob(admin);
+	await expect(tab.getByRole('list', { name: 'Steps' }).locator('> li')).toHaveCount(2);
+	await tab.close();
+	// The next run begins with the same input.
+	await graph(admin).getByRole('button', { name: 'Run without saving' }).click();
+	await expect(dialog.getByLabel('input_image')).toHaveValue(PICTURE);
+	await admin.keyboard.press('Escape');
+	await expect(graph(admin).getByRole('button', { name: 'Run without saving' })).toBeFocused();
+});
+
+test('a run ends with the chosen step, and the next one is run alone with what it gave', async ({ admin, rest }) => {
+	const world = await rest.world();
+	await admin.goto(`/workflows/${world.workflow}`);
+	await expect(graph(admin).getByRole('button', { name: 'Run up to here' })).toHaveCount(0);
+	await graph(admin).getByText('Add a Hat to person').click();
+	await graph(admin).getByRole('button', { name: 'Run up to here' }).click();
+	const until = admin.getByRole('dialog', { name: 'Run up to add_hat_step' });
+	await until.getByLabel('input_image').fill(PICTURE);
+	await until.getByRole('button', { name: 'Run' }).click();
+	await expect(lastRun(admin)).toContainText('completed');
+	expect(await rest.prompts()).toEqual(['Add a Hat to person']);
+
+	await graph(admin).getByText('Make this a 90s cartoon').click();
+	await graph(admin).getByRole('button', { name: 'Run this step alone' }).click();
+	const only = admin.getByRole('dialog', { name: 'Run cartoon_step alone' });
+	await expect(only.getByLabel('Results of other steps')).toHaveValue(/"add_hat_step": \{\s+"output_image": "https:/);
+	await only.getByRole('button', { name: 'Run' }).click();
+	await expect(only).toHaveCount(0);
+	await expect(lastRun(admin)).toContainText('completed');
+	expect(await rest.prompts()).toEqual(['Add a Hat to person', 'Make this a 90s cartoon']);
+});
+
+test('a step alone asks for the results that it names, and says what the server has against them', async ({ admin, rest, faults }) => {
+	const world = await rest.world();
+	await admin.goto(`/workflows/${world.workflow}`);
+	await graph(admin).getByText('Make this a 90s cartoon').click();
+	await graph(admin).getByRole('button', { name: 'Run this step alone' }).click();
+	const dialog = admin.getByRole('dialog');
+	const results = dialog.getByLabel('Results of other steps');
+	await expect(results).toHaveValue('{\n  "add_hat_step": {}\n}');
+	await results.fill('{"add_hat_step": ');
+	await dialog.getByRole('button', { name: 'Run' }).click();
+	await expect(results).toHaveAttribute('aria-invalid', 'true');
+	await results.fill('{"add_hat_step": {}, "add_hat_stepp": {}}');
+	await dialog.getByRole('button', { name: 'Run' }).click();
+	await expect(dialog.getByRole('alert')).toContainText('add_hat_stepp');
+	expectRefusal(faults, 422);
+	await results.fill(JSON.stringify({ add_hat_step: { output_image: `${PICTURE}?mock` } }));
+	await dialog.getByRole('button', { name: 'Run' }).click();
+	await expect(lastRun(admin)).toContainText('completed');
+	const tab = await openJob(admin);
+	const step = tab.getByRole('list', { name: 'Steps' }).locator('> li').filter({ hasText: 'cartoon_step' });
+	await step.locator('summary').first().click();
+	await step.getByRole('tab', { name: 'Input' }).click();
+	await expect(step.getByRole('region', { name: 'Input of cartoon_step' })).toContainText('?mock');
+});
+
+test('a step is chosen with the keyboard, in the text or in the graph', async ({ admin, rest }) => {
+	const world = await rest.world();
+	await admin.goto(`/workflows/${world.workflow}`);
+	const card = graph(admin).locator('.svelte-flow__node').filter({ hasText: 'Make this a 90s cartoon' });
+	await card.focus();
+	await admin.keyboard.press('Enter');
+	await expect(admin.getByRole('textbox', { name: 'JSON of the workflow' })).toBeFocused();
+	const step = (id: string) => graph(admin).getByRole('group', { name: `Step ${id}` });
+	await expect(step('cartoon_step')).toBeVisible();
+	await expect(admin.getByText('Unsaved changes')).toHaveCount(0);
+	await admin.keyboard.press('ControlOrMeta+Home');
+	await expect(graph(admin).getByRole('button', { name: 'Run up to here' })).toHaveCount(0);
+	await card.focus();
+	await admin.keyboard.press('Enter');
+	await expect(step('cartoon_step')).toBeVisible();
+	// Out of this step and into the one before it.
+	await admin.keyboard.press('ArrowUp');
+	await admin.keyboard.press('ArrowUp');
+	await expect(step('add_hat_step')).toBeVisible();
+	await admin.keyboard.press('Tab');
+	await expect(graph(admin).getByRole('button', { name: 'Run without saving' })).toBeFocused();
+	await admin.keyboard.press('Tab');
+	await admin.keyboard.press('Enter');
+	const dialog = admin.getByRole('dialog', { name: 'Run up to add_hat_step' });
+	await expect(dialog.getByLabel('input_image')).toBeFocused();
+	await admin.keyboard.type(PICTURE);
+	await admin.keyboard.press('Enter');
+	await expect(dialog).toHaveCount(0);
+	await expect(lastRun(admin)).toContainText('completed');
+});
