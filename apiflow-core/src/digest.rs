@@ -4,11 +4,17 @@
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
 /// A hash of a value that does not depend on the order of its keys, in hexadecimal digits.
 pub fn digest(value: &Value) -> String {
     let mut hash = Sha256::new();
     feed(&mut hash, value);
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hash.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
+        text.push(char::from(HEX[usize::from(byte >> 4)]));
+        text.push(char::from(HEX[usize::from(byte & 15)]));
+        text
+    })
 }
 
 fn feed(hash: &mut Sha256, value: &Value) {

@@ -82,7 +82,7 @@ impl Values {
 
     /// What is to be kept for later runs with the next commit.
     #[cfg(feature = "runtime")]
-    pub(crate) async fn to_cache(&mut self) -> Result<Vec<CachedRow>, StoreError> {
+    pub(crate) async fn cacheable(&mut self) -> Result<Vec<CachedRow>, StoreError> {
         let mut rows = Vec::with_capacity(self.fresh_cached.len());
         for (key, (result, ttl_s)) in self.fresh_cached.clone() {
             let value = self.resolve(&result).await?;

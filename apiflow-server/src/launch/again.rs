@@ -36,7 +36,7 @@ impl Launch {
             return Err(unconfirmed(unknown));
         }
         let input = match asked.input {
-            Some(input) => checked(&row.node_id, &bundle, input)?,
+            Some(input) => checked(row.node_id.as_deref(), &bundle, input)?,
             None => show::input(state, id).await?,
         };
         // The flow's input is what the preprocessor makes of it, as it was then.
@@ -47,7 +47,7 @@ impl Launch {
 }
 
 /// Checks an edited input as that of a first run is checked.
-fn checked(node: &Option<String>, bundle: &JobBundle, input: Map<String, Value>) -> Result<Value, Problem> {
+fn checked(node: Option<&str>, bundle: &JobBundle, input: Map<String, Value>) -> Result<Value, Problem> {
     let Some(node) = node else { return input::checked(bundle.document.get("schema"), input) };
     let declared = bundle.catalog.nodes.get(node);
     let connector = declared.and_then(|node| bundle.catalog.connectors.get(&node.connector_id));

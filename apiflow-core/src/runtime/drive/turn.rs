@@ -114,7 +114,7 @@ impl Drive<'_> {
         }
         let released = lease != LeaseChange::Keep;
         let changed = !batch.events.is_empty();
-        let commit = Commit { cached: self.values.to_cache().await?, ..self.commit_of(batch, now, lease)? };
+        let commit = Commit { cached: self.values.cacheable().await?, ..self.commit_of(batch, now, lease)? };
         self.version = self.inner.parts.store.commit(commit).await?;
         self.alone = None;
         self.values.committed();

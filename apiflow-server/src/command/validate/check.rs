@@ -203,7 +203,7 @@ fn with_id(content: &Value, id: &str) -> Value {
     let mut fields = Map::from_iter([("id".to_owned(), Value::from(id))]);
     match content {
         Value::Object(own) => fields.extend(own.clone()),
-        other => return other.clone(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => return content.clone(),
     }
     Value::Object(fields)
 }

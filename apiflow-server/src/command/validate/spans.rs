@@ -109,7 +109,7 @@ impl<'t> Spans<'t> {
         let mut characters = Characters { raw: &raw[..end], at: 1 };
         let (mut line, mut column) = (1, 1);
         let mut start = end;
-        while let Some((at, character)) = characters.next() {
+        for (at, character) in characters.by_ref() {
             if (line, column) == (span.line, span.column) {
                 start = at;
                 break;
