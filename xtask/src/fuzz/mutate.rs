@@ -239,7 +239,7 @@ impl Mutator {
                 self.somewhere(below)
             }
             Value::Array(items) => self.somewhere(&mut items[at]),
-            other => other,
+            other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => other,
         }
     }
 
