@@ -82,8 +82,8 @@ fn event(seq: u64, value: Value) -> EventRow {
     EventRow { seq, at: Timestamp(1), body: json!({"type": "noted"}), value: Some(value), item: None }
 }
 
-fn limit_of_one() -> Option<Concurrency> {
-    Some(Concurrency { key: "k".to_owned(), limit: 1, window_s: None })
+fn limit_of_one() -> Concurrency {
+    Concurrency { key: "k".to_owned(), limit: 1, window_s: None }
 }
 
 fn turn(claim: &Claim, status: JobStatus) -> Commit {
@@ -116,19 +116,19 @@ fn turn(claim: &Claim, status: JobStatus) -> Commit {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fault_while_slots_are_given_gives_none() {
     let opened = Opened::new().await;
-    opened.create("a", limit_of_one()).await;
-    opened.create("b", limit_of_one()).await;
+    opened.create("a", Some(limit_of_one())).await;
+    opened.create("b", Some(limit_of_one())).await;
     opened.break_on("UPDATE OF due_at ON jobs").await;
     let error = opened.store.claim("worker", 10, LONG).await.expect_err("the database fails");
     assert!(error.to_string().contains("a fault"), "{error}");
     opened.mend().await;
-    assert_eq!(opened.claim_one().await, Claim { job: "a".to_owned(), version: 1 });
+    assert_eq!(opened.claim_one().await, Claim { job: "a".to_owned(), version: 1, tries: 1 });
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fault_in_the_middle_of_a_claim_claims_nothing() {
     let opened = Opened::new().await;
-    opened.create("a", limit_of_one()).await;
+    opened.create("a", Some(limit_of_one())).await;
     opened.create("b", None).await;
     opened.break_on("UPDATE OF started_at ON job_slots").await;
     opened.store.claim("worker", 10, LONG).await.expect_err("the database fails");
@@ -140,8 +140,8 @@ async fn a_fault_in_the_middle_of_a_claim_claims_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fault_in_the_end_of_a_job_keeps_its_slot() {
     let opened = Opened::new().await;
-    opened.create("a", limit_of_one()).await;
-    opened.create("b", limit_of_one()).await;
+    opened.create("a", Some(limit_of_one())).await;
+    opened.create("b", Some(limit_of_one())).await;
     let claim = opened.claim_one().await;
     opened.break_on("UPDATE OF state ON job_slots").await;
     opened.store.commit(turn(&claim, JobStatus::Completed)).await.expect_err("the database fails");
@@ -185,7 +185,7 @@ async fn a_fault_in_the_middle_of_an_erasure_erases_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn expired_results_and_slots_that_are_over_do_not_pile_up() {
     let opened = Opened::new().await;
-    opened.create("a", limit_of_one()).await;
+    opened.create("a", Some(limit_of_one())).await;
     let mut claim = opened.claim_one().await;
     for round in 0..3 {
         let kept = |index: u64| CachedRow {

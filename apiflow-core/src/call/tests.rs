@@ -2,13 +2,9 @@ mod arguments;
 mod bodies;
 mod failures;
 mod fal;
-mod following;
 mod headers;
 mod outputs;
-mod planning;
-mod recovery;
 mod replicate;
-mod rules;
 mod urls;
 
 use serde_json::{Map, Value, json};

@@ -221,7 +221,8 @@ mod tests {
     fn shown(document: &Value) -> String {
         fn of(modules: &[Module]) -> String {
             let one = |module: &Module| {
-                let inside: String = lists(&module.value).into_iter().map(|list| format!("[{}]", of(list))).collect();
+                let inside: Vec<String> = lists(&module.value).into_iter().map(|list| of(list)).collect();
+                let inside = if inside.is_empty() { String::new() } else { format!("[{}]", inside.join("][")) };
                 let mark = if module.mock.is_some() { "=" } else { "" };
                 format!("{}{mark}{inside}", module.id)
             };

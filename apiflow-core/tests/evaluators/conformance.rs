@@ -127,6 +127,7 @@ fn kind(error: &EvaluationError) -> &'static str {
         EvaluationError::Thrown(_) => "thrown",
         EvaluationError::Limit(_) => "limit",
         EvaluationError::Internal(_) => "internal",
+        EvaluationError::Busy => "busy",
         _ => "unknown",
     }
 }

@@ -173,7 +173,7 @@ impl Engine {
         let early_step = case.flow["value"]["early_return"].as_str();
         let mut early = None;
         let mut given = 0;
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         let job = loop {
             let job = runtime.wait(id, Duration::ZERO).await.expect("the store answers").expect("the job is there");
             if let (Some(step), None) = (early_step, &early) {

@@ -86,7 +86,7 @@ enum Source {
 impl Decisions {
     /// Random ones: some worlds are calm, some have one kind of trouble, some have all.
     pub(crate) fn random(seed: u64) -> Self {
-        let mut random = Random::new(seed ^ 0xDEC1_DE);
+        let mut random = Random::new(seed ^ 0x00DE_C1DE);
         let mut rates = BTreeMap::new();
         let calm = random.percent(10);
         for point in Point::ALL {

@@ -108,6 +108,11 @@ impl Store for Troubled {
         self.inner.inbox(job).await
     }
 
+    async fn job_of_key(&self, key: &str) -> Result<Option<(String, String)>, StoreError> {
+        self.before().await?;
+        self.inner.job_of_key(key).await
+    }
+
     async fn follow(&self, following: Following) -> Result<bool, StoreError> {
         self.before().await?;
         self.after(self.inner.follow(following).await)

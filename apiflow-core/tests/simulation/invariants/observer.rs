@@ -8,12 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use apiflow_core::engine::{Event, Recorded, Start};
 use apiflow_core::ports::Timestamp;
-use serde_json::Value;
 
 use super::super::fate::{CallKey, Place};
 use super::super::history::{Violation, ensure};
-use super::super::reference::Observed;
-use super::super::values::Values;
 use attempts::{Attempts, Outcome};
 use gates::Gates;
 
