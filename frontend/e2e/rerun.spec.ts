@@ -42,6 +42,20 @@ test('a job is run again with an input that was changed, as its workflow was the
 	expect(again.input).toEqual({ ...input, style: 'cartoon', strength: 4 });
 });
 
+test('a node is run again with the input of its job', async ({ admin, rest }) => {
+	const world = await rest.world();
+	const { id } = await rest.call<Job>('POST', `/node/${world.node}/run`, { input: { prompt: HAT, input_image: PICTURE } });
+	await admin.goto(`/jobs/${id}`);
+	await expect(admin.getByRole('status')).toContainText('completed');
+	await admin.getByRole('link', { name: 'Run again' }).click();
+	await expect(admin.getByRole('textbox', { name: 'input_image' })).toHaveValue(PICTURE);
+	await admin.getByLabel('prompt').fill(CARTOON);
+	await admin.getByRole('button', { name: 'Run', exact: true }).click();
+	await expect(admin).not.toHaveURL(/rerun$/);
+	await expect(admin.getByRole('status')).toContainText('completed');
+	expect(await rest.prompts()).toEqual([HAT, CARTOON]);
+});
+
 test('an input that its workflow would not take today is shown whole', async ({ admin, rest, faults }) => {
 	const world = await rest.world();
 	const job = await rest.run(world.workflow, { input_image: PICTURE, options: { a: 1 } });

@@ -8,6 +8,8 @@
 //! driver, `APIFLOW_SIMULATION_FROM` from which seed on; `APIFLOW_SIMULATION_SEED` lives one and tells its story.
 #![expect(
     clippy::pedantic,
+    clippy::redundant_closure,
+    clippy::result_large_err,
     clippy::wildcard_enum_match_arm,
     reason = "a world of events and documents is told shortest by what differs"
 )]
