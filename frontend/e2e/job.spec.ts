@@ -6,6 +6,8 @@ test('a run is started from its form and followed to its end', async ({ admin, r
 	await rest.standIn({ delay_ms: 1500 });
 	await admin.goto(`/workflows/${world.workflow}`);
 	await admin.getByRole('link', { name: 'Run' }).click();
+	// The page before has buttons to run, too.
+	await expect(admin).toHaveURL(/\/run$/);
 	await admin.getByRole('button', { name: 'Run' }).click();
 	await expect(admin.getByText('a value is required')).toBeVisible();
 	await admin.getByLabel('input_image').fill(PICTURE);
