@@ -11,8 +11,6 @@ mod machine;
 mod openapi;
 mod postgres;
 mod processes;
-#[cfg(test)]
-mod purity;
 mod say;
 mod simulate;
 mod tally;

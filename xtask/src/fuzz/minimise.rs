@@ -96,7 +96,7 @@ mod tests {
         check(
             r#"{"a": [1, {"b": "x", "c": [2, 3]}, 4], "d": {"e": true}}"#,
             |text| is_json(text) && text.contains("\"c\""),
-            r#"{"a":[{"c":0}]}"#.replace("{\"c\":0}", "{\"c\":null}").as_str(),
+            r#"{"":[{"c":null}]}"#,
         );
     }
 }
