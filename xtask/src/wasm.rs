@@ -22,7 +22,7 @@ pub(crate) struct Module {
 
 /// The validator and the layout: loaded with the page.
 pub(crate) const CORE: Module =
-    Module { package: "apiflow-wasm", name: "apiflow_wasm", folder: "pkg", budget_bytes: 350 * 1024 };
+    Module { package: "apiflow-wasm", name: "apiflow_wasm", folder: "pkg", budget_bytes: 400 * 1024 };
 
 /// The dry run with its JavaScript engine: loaded when it is first used.
 pub(crate) const DRY_RUN: Module = Module {
