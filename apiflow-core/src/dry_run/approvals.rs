@@ -11,6 +11,9 @@ use crate::engine::Program;
 use crate::openflow::Module;
 use crate::validate::codes;
 
+/// Answers to one gate, at most: a run keeps no more, so that a gate which wants more times out, here as anywhere.
+const MOST_GIVEN: usize = 1_000;
+
 /// What somebody answers to a gate (`suspend`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -107,7 +110,7 @@ impl Approvals {
 
     /// What is answered to the gate of a step that wants so many approvals.
     pub(super) fn given(&self, path: &str, step_id: &str, required: u64) -> Vec<GivenApproval> {
-        let times = usize::try_from(required).unwrap_or(usize::MAX);
+        let times = usize::try_from(required).unwrap_or(usize::MAX).min(MOST_GIVEN);
         match at_place(&self.steps, path, step_id) {
             None => vec![GivenApproval::default(); times],
             Some(Given::Each(approval)) => vec![approval.clone(); times],
@@ -135,6 +138,11 @@ mod tests {
         check(json!({"a": [{"action": "cancel"}]}), Ok(1));
         check(json!({"a": []}), Ok(0));
         check(json!({"b": []}), Ok(2));
+    }
+
+    #[test]
+    fn a_gate_that_nobody_can_open_takes_no_memory() {
+        assert_eq!(Approvals::default().given("", "a", u64::from(u32::MAX)).len(), MOST_GIVEN);
     }
 
     #[test]
