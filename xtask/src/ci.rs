@@ -1,13 +1,18 @@
 //! All that continuous integration checks, stage by stage.
 
+use std::fs;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::say::{headline, say};
-use crate::tool::{find, tool};
-use crate::{Result, demo, machine, openapi, test, wasm};
+use crate::tool::{Tool, find, tool};
+use crate::{Result, demo, machine, openapi, target, test, wasm};
 
 /// What all stages together may take on two cores.
 const BUDGET: Duration = Duration::from_mins(75);
+
+/// What a run from nothing adds to the disk at most: what is built, the page's packages, and what the tests write.
+const DISK_GIB: u64 = 6;
 
 /// The features of the core that may be chosen one by one.
 const FEATURES: [&str; 4] = ["runtime", "http", "boa", "sandbox"];
@@ -24,6 +29,12 @@ struct Stage {
 
 /// Runs every stage to its end and shows minutes per stage.
 pub(crate) async fn run() -> Result {
+    match free_gib().await {
+        Some(free) if free < DISK_GIB => {
+            say(format!("{free} GiB of disk are free; a run from nothing takes up to {DISK_GIB}"));
+        }
+        _ => (),
+    }
     let mut stages = Vec::new();
     stages.push(stage("format", format()).await);
     stages.push(stage("lints", lints()).await);
@@ -31,6 +42,7 @@ pub(crate) async fn run() -> Result {
     stages.push(stage("licences", licences()).await);
     stages.push(stage("features", features()).await);
     stages.push(stage("purity", purity()).await);
+    stages.push(stage("tidy", tidy()).await);
     stages.push(stage("tests", test::run(&[])).await);
     stages.push(stage("wasm size", weigh()).await);
     stages.push(stage("generated", openapi::run(true)).await);
@@ -40,7 +52,8 @@ pub(crate) async fn run() -> Result {
 }
 
 async fn stage(name: &'static str, work: impl Future<Output = Result>) -> Stage {
-    headline(&format!("ci: {name}"));
+    let free = free_gib().await.map(|free| format!(" ({free} GiB of disk are free)"));
+    headline(&format!("ci: {name}{}", free.unwrap_or_default()));
     let start = Instant::now();
     let outcome = work.await;
     if let Err(reason) = &outcome {
@@ -71,17 +84,42 @@ fn conclude(stages: &[Stage]) -> Result {
     Ok(())
 }
 
+/// Cargo for what is only checked: it keeps what it builds apart from what the tests and the demo run, so that it can go.
+fn check() -> Tool {
+    tool("cargo").env("CARGO_TARGET_DIR", checks())
+}
+
+fn checks() -> PathBuf {
+    target().join("checks")
+}
+
+/// Gives back the disk that the checks took: they share hardly anything with the tests, and small machines need it.
+async fn tidy() -> Result {
+    let folder = checks();
+    if !folder.exists() {
+        return Ok(());
+    }
+    fs::remove_dir_all(&folder).map_err(|error| format!("{} can't be removed: {error}", folder.display()))
+}
+
+/// What is free on the disk with the repository, in GiB, where `df` tells.
+async fn free_gib() -> Option<u64> {
+    let table = tool("df").args(["-Pk", "."]).output().await.ok()?;
+    let free: u64 = table.lines().nth(1)?.split_whitespace().nth(3)?.parse().ok()?;
+    Some(free >> 20)
+}
+
 async fn format() -> Result {
     tool("cargo").args(["fmt", "--all", "--check"]).run().await
 }
 
 async fn lints() -> Result {
     let arguments = ["clippy", "--workspace", "--all-targets", "--features", "xtask/bench", "--", "-D", "warnings"];
-    tool("cargo").args(arguments).run().await
+    check().args(arguments).run().await
 }
 
 async fn documentation() -> Result {
-    tool("cargo").args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings").run().await
+    check().args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings").run().await
 }
 
 async fn licences() -> Result {
@@ -99,8 +137,8 @@ async fn features() -> Result {
         say(format!("features: {}", if chosen.is_empty() { "none" } else { &chosen }));
         // clippy rather than check: it shares what it builds with the lints, and turns warnings of the core alone into
         // errors.
-        let check = ["clippy", "-q", "-p", "apiflow-core", "--no-default-features", "--features", &chosen];
-        tool("cargo").args(check).args(["--", "-D", "warnings"]).run().await?;
+        let arguments = ["clippy", "-q", "-p", "apiflow-core", "--no-default-features", "--features", &chosen];
+        check().args(arguments).args(["--", "-D", "warnings"]).run().await?;
     }
     Ok(())
 }
@@ -115,7 +153,7 @@ async fn purity() -> Result {
     }
     machine::wasm_target().await?;
     let build = ["build", "-p", "apiflow-core", "--no-default-features", "--target", machine::WASM];
-    tool("cargo").args(build).run().await
+    check().args(build).run().await
 }
 
 async fn weigh() -> Result {
