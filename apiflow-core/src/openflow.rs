@@ -22,7 +22,7 @@ pub use module::{
 pub(crate) use place::Place;
 pub(crate) use read::{Findings, Reading, kind_of, read};
 pub use read::{MAX_FINDINGS, MAX_NESTING, parse};
-pub use select::{Selection, find_module};
+pub use select::{Selection, find_module, find_module_by};
 pub use settings::{ConstantRetry, ExponentialRetry, Mock, Retry, SkipIf, StopAfterIf, Suspend};
 pub use transform::{InputTransform, NumberOrTransform};
 

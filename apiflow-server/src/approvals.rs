@@ -1,7 +1,7 @@
 //! Steps that wait for somebody: who may answer, how an answer finds its gate, and links that work without a token.
 
 use apiflow_core::engine::Target;
-use apiflow_core::openflow::{OpenFlow, Suspend, find_module};
+use apiflow_core::openflow::{Module, OpenFlow, Suspend, find_module, find_module_by};
 use apiflow_core::ports::{StepRow, StepStatus, Timestamp};
 use apiflow_core::runtime::Approval as Answer;
 use axum::http::StatusCode;
@@ -74,15 +74,25 @@ pub(crate) async fn step_of(state: &AppState, link: &Link) -> Result<StepRow, Pr
 
 /// The settings of the gate behind a step.
 pub(crate) async fn rule(state: &AppState, job: &str, step_id: &str) -> Result<Suspend, Problem> {
+    let flows = flows(state, job).await?;
+    // A workflow that is called may have a step of the same id.
+    let gate = |module: &Module| module.id == step_id && module.suspend.is_some();
+    if let Some(rule) = flows.iter().find_map(|flow| find_module_by(flow, &gate)?.suspend.clone()) {
+        return Ok(rule);
+    }
+    let message = if flows.iter().any(|flow| find_module(flow, step_id).is_some()) {
+        format!("step `{step_id}` asks for no approval: it has no `suspend`")
+    } else {
+        format!("job `{job}` has no step `{step_id}`")
+    };
+    Err(Problem::fault("/step", message))
+}
+
+/// The document of a job, and the workflows that it may call.
+async fn flows(state: &AppState, job: &str) -> Result<Vec<OpenFlow>, Problem> {
     let bundle = state.store.load(job).await?.bundle;
     let documents = std::iter::once(&bundle.document).chain(bundle.catalog.workflows.values());
-    for document in documents {
-        let Ok(flow) = serde_json::from_value::<OpenFlow>(document.clone()) else { continue };
-        if let Some(module) = find_module(&flow, step_id) {
-            return Ok(module.suspend.clone().unwrap_or_default());
-        }
-    }
-    Err(Problem::fault("/step", format!("job `{job}` has no step `{step_id}`")))
+    Ok(documents.filter_map(|document| serde_json::from_value(document.clone()).ok()).collect())
 }
 
 /// Finds the gate that is meant; `None`: the next one, whichever it is.
@@ -94,6 +104,10 @@ pub(crate) async fn find(
     let waiting = waiting(state, job).await?;
     let Some(step) = step else {
         return match waiting.as_slice() {
+            [] if flows(state, job).await?.iter().all(|flow| find_module_by(flow, &has_gate).is_none()) => {
+                let message = format!("no step of job `{job}` asks for an approval: none has a `suspend`");
+                Err(Problem::new(StatusCode::CONFLICT, "not-waiting", message))
+            }
             [] => Ok((Target::Any, None)),
             [row] => Ok((Target::Ordinal(row.ordinal), Some(row.clone()))),
             several => Err(ambiguous("several steps wait", several)),
@@ -105,13 +119,23 @@ pub(crate) async fn find(
         [] => match show::ordinal(state, job, step).await {
             Ok(ordinal) if step.parse() == Ok(ordinal) => {
                 let row = state.store.steps(job, ordinal - 1, 1).await?.pop();
-                Ok((Target::Ordinal(ordinal), row))
+                match row {
+                    Some(row) if row.finished_at.is_some() && row.status != StepStatus::Suspended => {
+                        let message = format!("step {ordinal} (`{}`) no longer waits for an approval", row.step_id);
+                        Err(Problem::new(StatusCode::CONFLICT, "answered", message))
+                    }
+                    row => Ok((Target::Ordinal(ordinal), row)),
+                }
             }
             // It may come before the step itself.
             Ok(_) | Err(_) => Ok((Target::Step(step.to_owned()), None)),
         },
         several => Err(ambiguous(&format!("several steps `{step}` wait"), several)),
     }
+}
+
+fn has_gate(module: &Module) -> bool {
+    module.suspend.is_some()
 }
 
 fn ambiguous(what: &str, rows: &[StepRow]) -> Problem {

@@ -176,18 +176,23 @@ fn only(flow: &mut OpenFlow, id: &str, mocks: &Map<String, Value>) {
 
 /// The module of an id, at any depth; the error handler and the preprocessor are among them.
 pub fn find_module<'m>(flow: &'m OpenFlow, id: &str) -> Option<&'m Module> {
+    find_module_by(flow, &|module| module.id == id)
+}
+
+/// The first module that this is true of, at any depth; the error handler and the preprocessor are looked at last.
+pub fn find_module_by<'m>(flow: &'m OpenFlow, is_meant: &dyn Fn(&Module) -> bool) -> Option<&'m Module> {
     let value = &flow.value;
     let others =
         value.failure_module.iter().chain(&value.preprocessor_module).map(|module| std::slice::from_ref(&**module));
-    std::iter::once(value.modules.as_slice()).chain(others).find_map(|modules| find(modules, id))
+    std::iter::once(value.modules.as_slice()).chain(others).find_map(|modules| find(modules, is_meant))
 }
 
-fn find<'m>(modules: &'m [Module], id: &str) -> Option<&'m Module> {
+fn find<'m>(modules: &'m [Module], is_meant: &dyn Fn(&Module) -> bool) -> Option<&'m Module> {
     modules.iter().find_map(|module| {
-        if module.id == id {
+        if is_meant(module) {
             return Some(module);
         }
-        lists(&module.value).into_iter().find_map(|list| find(list, id))
+        lists(&module.value).into_iter().find_map(|list| find(list, is_meant))
     })
 }
 

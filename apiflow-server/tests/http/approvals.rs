@@ -165,8 +165,35 @@ async fn an_approval_that_comes_early_counts_and_one_for_nothing_is_refused() {
     assert_eq!(nowhere.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", nowhere.text);
     let early = resume(&talk, &id, json!({"action": "resume", "step": "draft", "payload": 1})).await;
     assert_eq!(early.status, StatusCode::ACCEPTED, "{}", early.text);
+    let without_gate = resume(&talk, &id, json!({"action": "resume", "step": "publish"})).await;
+    assert_eq!(without_gate.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", without_gate.text);
     provider.release.notify_one();
     assert_eq!(ended(&talk, &id).await["output"], json!({"text": "admin: [1]!"}));
     let unknown = resume(&talk, "none", json!({"action": "resume"})).await;
     assert_eq!(unknown.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gate_that_is_behind_and_a_job_without_gates_take_no_answer() {
+    let (talk, provider) = furnished().await;
+    let mut document = gated(&json!({"required_events": 1}));
+    document["value"]["modules"][1]["value"]["path"] = json!("node/endless");
+    let made = talk.raw("POST", "/workflows/run", &[], Some(json!({"document": document.clone()}))).await;
+    let id = made.string("/id");
+    assert_eq!(resume(&talk, &id, json!({"action": "resume"})).await.status, StatusCode::ACCEPTED);
+    provider.called.notified().await;
+    let behind = resume(&talk, &id, json!({"action": "resume", "step": "1"})).await;
+    assert_eq!((behind.status, behind.string("/code").as_str()), (StatusCode::CONFLICT, "answered"), "{}", behind.text);
+    provider.release.notify_one();
+    assert_eq!(ended(&talk, &id).await["status"], "completed");
+    let first = document["value"]["modules"][0].as_object_mut().expect("a module");
+    first.remove("suspend");
+    let made = talk.raw("POST", "/workflows/run", &[], Some(json!({"document": document}))).await;
+    let id = made.string("/id");
+    provider.called.notified().await;
+    let nothing = resume(&talk, &id, json!({"action": "resume"})).await;
+    let said = (nothing.status, nothing.string("/code"));
+    assert_eq!(said, (StatusCode::CONFLICT, "not-waiting".to_owned()), "{}", nothing.text);
+    provider.release.notify_one();
+    assert_eq!(ended(&talk, &id).await["status"], "completed");
 }
