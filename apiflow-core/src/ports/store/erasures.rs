@@ -1,0 +1,46 @@
+//! What is erased of jobs that have ended.
+
+use serde_json::Value;
+
+use super::jobs::JobBundle;
+use super::steps::StepRow;
+use crate::ports::Timestamp;
+
+/// A job of which something is to be erased.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueErasure {
+    /// The job.
+    pub job: String,
+    /// The moment that came: [`JobPatch::erase_at`].
+    pub due_at: Timestamp,
+}
+
+/// What is erased of a job that has ended. All of it may be said again, to the same effect.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Erasure {
+    /// The job.
+    pub job: String,
+    /// Events whose values, where they have one, become `{}`.
+    pub values: Vec<u64>,
+    /// Events that are written again, by position.
+    pub events: Vec<(u64, Value)>,
+    /// Steps that are written again.
+    pub steps: Vec<StepRow>,
+    /// Steps whose calls are removed.
+    pub calls: Vec<u64>,
+    /// What the job is left as, with the last part of an erasure.
+    pub rest: Option<ErasedJob>,
+}
+
+/// What a job is left as when something of it was erased.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ErasedJob {
+    /// Where the output is.
+    pub output: Option<Value>,
+    /// The error object.
+    pub error: Option<Value>,
+    /// When more of it is to be erased, if anything is left.
+    pub erase_at: Option<Timestamp>,
+    /// What it needed, where that changes.
+    pub bundle: Option<JobBundle>,
+}

@@ -1,0 +1,209 @@
+//! Jobs as the store keeps them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::turns::EventRow;
+use crate::catalog::Catalog;
+use crate::ports::Timestamp;
+
+/// What a job's status is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum JobStatus {
+    /// Created, not yet claimed.
+    Pending,
+    /// Being run, or waiting for a provider or a time.
+    Running,
+    /// Waiting for an approval.
+    Suspended,
+    /// Ended with a result.
+    Completed,
+    /// Ended with an error.
+    Failed,
+    /// Ended by a user.
+    Cancelled,
+}
+
+impl JobStatus {
+    /// Whether nothing more will happen.
+    pub fn is_final(self) -> bool {
+        match self {
+            Self::Pending | Self::Running | Self::Suspended => false,
+            Self::Completed | Self::Failed | Self::Cancelled => true,
+        }
+    }
+
+    /// The word in JSON and in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::Suspended => "suspended",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Reads the word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Pending, Self::Running, Self::Suspended, Self::Completed, Self::Failed, Self::Cancelled]
+            .into_iter()
+            .find(|status| status.as_str() == word)
+    }
+}
+
+/// All that a job needs, as it was when the job was made: editing never changes a running job.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct JobBundle {
+    /// The OpenFlow document.
+    pub document: Value,
+    /// The connectors, nodes and sub-flows that it refers to.
+    pub catalog: Catalog,
+    /// Outcomes of steps of an earlier run that are taken over, by the step's path and id: `loop[2]/draw`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub kept: BTreeMap<String, Kept>,
+}
+
+/// The outcome of a step that an earlier run has computed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Kept {
+    /// The event of this job ([`crate::engine::Event::Kept`]) whose value is its result.
+    pub seq: u64,
+    /// The error object, where it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Value>,
+}
+
+/// A new job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewJob {
+    /// Identifier, a UUIDv7: newer jobs sort after older ones.
+    pub id: String,
+    /// The workflow's or node's name.
+    pub name: String,
+    /// The workflow that it runs, if a saved one.
+    pub workflow_id: Option<String>,
+    /// The node that it runs, if a single one.
+    pub node_id: Option<String>,
+    /// The user who made it.
+    pub created_by: Option<String>,
+    /// The moment it was made.
+    pub created_at: Timestamp,
+    /// All that it needs.
+    pub bundle: JobBundle,
+    /// Which jobs that are due come first: the higher, until a commit says otherwise.
+    pub priority: i32,
+    /// With whom it shares its slots; it is not due before it has one.
+    pub concurrency: Option<Concurrency>,
+    /// The first events; the job's input is the value of event 1.
+    pub events: Vec<EventRow>,
+    /// Makes a repetition of the request find the first job.
+    pub idempotency: Option<Idempotency>,
+}
+
+/// Makes a repetition of a request find the first job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Idempotency {
+    /// The caller's key, prefixed by the caller's id.
+    pub key: String,
+    /// Hash of the request.
+    pub fingerprint: String,
+    /// From when on the key is free again.
+    pub expires_at: Timestamp,
+}
+
+/// How many jobs of one key may run at a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Concurrency {
+    /// What is counted: jobs of one key share their slots. A job has its slot until it has ended.
+    pub key: String,
+    /// At most so many jobs of the key have a slot, from 1.
+    pub limit: u64,
+    /// At most `limit` jobs of the key are claimed for the first time within so many seconds. Those that have no
+    /// window of their own do not count.
+    pub window_s: Option<u64>,
+}
+
+impl Concurrency {
+    /// Whether another job gets a slot where so many have one and so many count in their windows.
+    pub fn fits(&self, held: u64, recent: u64) -> bool {
+        held < self.limit && (self.window_s.is_none() || recent < self.limit)
+    }
+}
+
+/// What came of creating a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Created {
+    /// The job is new.
+    New,
+    /// The key was used before.
+    Existing {
+        /// The first job.
+        job: String,
+        /// Hash of the first request.
+        fingerprint: String,
+    },
+}
+
+/// A job as lists show it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobRow {
+    /// Identifier.
+    pub id: String,
+    /// The workflow's or node's name.
+    pub name: String,
+    /// The workflow that it runs, if a saved one.
+    pub workflow_id: Option<String>,
+    /// The node that it runs, if a single one.
+    pub node_id: Option<String>,
+    /// The user who made it.
+    pub created_by: Option<String>,
+    /// The moment it was made.
+    pub created_at: Timestamp,
+    /// The moment of the last commit.
+    pub updated_at: Timestamp,
+    /// What commits change.
+    pub patch: JobPatch,
+    /// The last event's position.
+    pub last_seq: u64,
+}
+
+/// The part of a job's row that commits change.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobPatch {
+    /// Status.
+    pub status: JobStatus,
+    /// Which jobs that are due come first: the higher.
+    pub priority: i32,
+    /// Sum of the retries of its steps.
+    pub retry_count: u64,
+    /// The moment of its first step.
+    pub started_at: Option<Timestamp>,
+    /// The moment of its end.
+    pub finished_at: Option<Timestamp>,
+    /// Where the output is: a [`crate::engine::ValueRef`] as JSON.
+    pub output: Option<Value>,
+    /// The error object of a failed job.
+    pub error: Option<Value>,
+    /// When something of a job that has ended is to be erased, if anything is.
+    pub erase_at: Option<Timestamp>,
+}
+
+/// Which jobs a list shows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JobFilter {
+    /// Only of this status.
+    pub status: Option<JobStatus>,
+    /// Only of this workflow.
+    pub workflow_id: Option<String>,
+    /// Only of this node.
+    pub node_id: Option<String>,
+    /// Only made at or after.
+    pub created_after: Option<Timestamp>,
+    /// Only made before.
+    pub created_before: Option<Timestamp>,
+}

@@ -1,0 +1,136 @@
+//! What a worker reads to go on with a job, and what it writes at the end of a turn.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::jobs::{JobBundle, JobPatch, JobRow};
+use super::providers::Poll;
+use super::steps::{CallRecord, StepRow};
+use crate::ports::Timestamp;
+
+/// One event of a job's journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EventRow {
+    /// Position in the journal, from 1.
+    pub seq: u64,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// The event ([`crate::engine::Event`]), without its value.
+    pub body: Value,
+    /// The immutable value that it brought, if any; addressed by `seq`.
+    pub value: Option<Value>,
+    /// The list that it extends and the index there, for finished iterations and branches.
+    pub item: Option<(u64, u64)>,
+}
+
+/// Control state at a point of the journal.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SnapshotRow {
+    /// The last event that it includes.
+    pub seq: u64,
+    /// The state ([`crate::engine::Run`]'s).
+    pub state: Value,
+}
+
+/// A message for a job, from outside its lease.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InboxMessage {
+    /// The store's own number.
+    pub id: i64,
+    /// Unique within the job: a message delivered twice is kept once, also after it was consumed.
+    pub key: String,
+    /// The message ([`crate::engine::Fact`] as JSON).
+    pub payload: Value,
+}
+
+/// A job that was claimed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// The job.
+    pub job: String,
+    /// The version that the next commit must name.
+    pub version: u64,
+    /// How often it was claimed since its last commit, this time included: over 1 where a worker died of it, or beside
+    /// it.
+    pub tries: u32,
+}
+
+/// All that is needed to go on with a job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Loaded {
+    /// The job's row.
+    pub job: JobRow,
+    /// All that the job needs.
+    pub bundle: JobBundle,
+    /// The last snapshot.
+    pub snapshot: Option<SnapshotRow>,
+    /// The events after the snapshot, in order, without their values.
+    pub events: Vec<EventRow>,
+    /// Messages not yet consumed, in order of arrival.
+    pub inbox: Vec<InboxMessage>,
+}
+
+/// A result that is kept for other runs under a key.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CachedRow {
+    /// What it is the result of; the same key is the same work with the same input.
+    pub key: String,
+    /// The result.
+    pub value: Value,
+    /// For how many seconds from the commit on it is given, by the store's clock; 0 is over at once.
+    pub ttl_s: u64,
+}
+
+/// The outcome of one turn.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Commit {
+    /// The job.
+    pub job: String,
+    /// The version that the job must still have; it is raised by one.
+    pub version: u64,
+    /// When the turn was.
+    pub at: Timestamp,
+    /// New events, in order.
+    pub events: Vec<EventRow>,
+    /// Steps that changed.
+    pub steps: Vec<StepRow>,
+    /// Calls that were made.
+    pub calls: Vec<CallRecord>,
+    /// Polls to add or replace.
+    pub polls: Vec<Poll>,
+    /// Attempts whose polls are over.
+    pub polls_cleared: Vec<u64>,
+    /// Inbox messages that the events take in.
+    pub consumed: Vec<i64>,
+    /// Results to keep for other runs; each replaces what was kept under its key, expiry included, and the last of
+    /// several under one key counts.
+    pub cached: Vec<CachedRow>,
+    /// Control state after the events.
+    pub snapshot: Option<SnapshotRow>,
+    /// The job's row after the events.
+    pub patch: JobPatch,
+    /// What becomes of the lease.
+    pub lease: LeaseChange,
+}
+
+/// What becomes of the lease with a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeaseChange {
+    /// The owner goes on.
+    Keep,
+    /// The job waits: nobody owns it until `wake_at`, or until something is delivered. A message that
+    /// arrived since the owner last looked makes it due at once.
+    Release {
+        /// When it is due again by itself.
+        wake_at: Option<Timestamp>,
+    },
+}
+
+/// What came of renewing a lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Renewed {
+    /// The job.
+    pub job: String,
+    /// Whether messages wait in its inbox.
+    pub inbox: bool,
+}
