@@ -149,7 +149,7 @@ fn cut(modules: &mut Vec<Module>, id: &str) -> bool {
 
 /// Leaves one step, behind steps that give the mocked results.
 fn only(flow: &mut OpenFlow, id: &str, mocks: &Map<String, Value>) {
-    let Some(mut step) = find(&flow.value.modules, id).cloned() else { return };
+    let Some(mut step) = find(&flow.value.modules, &|module| module.id == id).cloned() else { return };
     if let Some(value) = mocks.get(id) {
         step.mock = Some(mocked(value));
     }
