@@ -241,7 +241,7 @@ impl Runtime {
             }
             let pause = Duration::from_millis(left).min(self.inner.settings.idle);
             tokio::select! {
-                () = watch.changed(job) => {}
+                () = watch.over(job) => {}
                 () = tokio::time::sleep(pause) => {}
             }
         }
@@ -277,9 +277,17 @@ impl Runtime {
 
     /// The value behind a [`ValueRef`] that a job's or step's row holds as JSON.
     pub async fn resolve(&self, job: &str, reference: &Value) -> Result<Value, StoreError> {
-        let reference: ValueRef = serde_json::from_value(reference.clone())
+        let mut values = self.resolve_all(job, &[reference]).await?;
+        Ok(values.pop().unwrap_or_default())
+    }
+
+    /// The values behind references, in their order, with few questions to the store; see [`Self::resolve`].
+    pub async fn resolve_all(&self, job: &str, references: &[&Value]) -> Result<Vec<Value>, StoreError> {
+        let read = |reference: &&Value| serde_json::from_value::<ValueRef>((*reference).clone());
+        let references = references.iter().map(read).collect::<Result<Vec<_>, _>>();
+        let references = references
             .map_err(|error| StoreError::Backend(format!("job `{job}` holds an unreadable reference: {error}")))?;
-        Values::new(Some(self.inner.parts.store.clone()), job).resolve(&reference).await
+        Values::new(Some(self.inner.parts.store.clone()), job).resolve_all(&references).await
     }
 
     /// Works until `stop` is done: claims jobs, drives them, asks providers; then finishes the turns under way.

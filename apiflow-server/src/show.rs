@@ -68,17 +68,21 @@ pub(crate) async fn steps(
 ) -> Result<(Vec<Step>, Option<String>), Problem> {
     let mut rows = state.store.steps(job, after, limit + 1).await?;
     let next = cut(&mut rows, limit, |row| row.ordinal.to_string());
+    let references: Vec<&Value> = rows.iter().flat_map(|row| row.input.iter().chain(&row.output)).collect();
+    let mut values = state.runtime.resolve_all(job, &references).await?.into_iter();
     let mut steps = Vec::with_capacity(rows.len());
     for row in rows {
-        steps.push(step(state, job, row).await?);
+        let mut next = |reference: &Option<Value>| reference.as_ref().and_then(|_| values.next()).unwrap_or_default();
+        let (input, output) = (next(&row.input), next(&row.output));
+        steps.push(step(state, job, row, (input, output))?);
     }
     Ok((steps, next))
 }
 
-async fn step(state: &AppState, job: &str, row: StepRow) -> Result<Step, Problem> {
+fn step(state: &AppState, job: &str, row: StepRow, (input, output): (Value, Value)) -> Result<Step, Problem> {
     Ok(Step {
-        input: value(state, job, row.input.as_ref()).await?,
-        output: value(state, job, row.output.as_ref()).await?,
+        input,
+        output,
         id: row.step_id,
         ordinal: row.ordinal,
         path: row.path,

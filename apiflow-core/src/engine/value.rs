@@ -22,6 +22,21 @@ pub enum ValueRef {
     Erased,
 }
 
+impl ValueRef {
+    /// Shows each event whose value this needs; those of a list's items are not known here.
+    pub(crate) fn each_row(&self, visit: &mut dyn FnMut(u64)) {
+        match self {
+            Self::Null | Self::Index(_) | Self::List(_) | Self::Erased => {}
+            Self::Row(seq) => visit(*seq),
+            Self::Item(array, _) => array.each_row(visit),
+            Self::Args(args) => {
+                args.base.each_row(visit);
+                args.iters.iter().for_each(|iter| iter.value.each_row(visit));
+            }
+        }
+    }
+}
+
 /// The arguments of a flow or child flow.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Args {

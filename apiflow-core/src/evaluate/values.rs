@@ -1,6 +1,6 @@
 //! Looking values up: those of the turn under way, those recently used, and those in the store.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -13,6 +13,9 @@ use crate::ports::{Store, StoreError};
 
 /// Values kept in memory between turns, in bytes of JSON (estimated).
 const KEPT_BYTES: usize = 8 * 1024 * 1024;
+
+/// Values that are asked of the store at a time, at most.
+const TOGETHER: usize = 64;
 
 /// The largest result that is kept for later runs, in bytes of JSON (estimated).
 #[cfg(feature = "runtime")]
@@ -28,6 +31,8 @@ pub(crate) struct Values {
     fresh_items: BTreeMap<(u64, u64), ValueRef>,
     /// Results of events that are not committed yet, under the keys that later runs find them by.
     fresh_cached: BTreeMap<String, (ValueRef, u64)>,
+    /// Committed values that were read ahead, until they are used.
+    ahead: BTreeMap<u64, Arc<Value>>,
     /// Committed values, the most recently used last.
     kept: VecDeque<(u64, Arc<Value>, usize)>,
 }
@@ -40,8 +45,21 @@ impl Values {
             fresh: BTreeMap::new(),
             fresh_items: BTreeMap::new(),
             fresh_cached: BTreeMap::new(),
+            ahead: BTreeMap::new(),
             kept: VecDeque::new(),
         }
+    }
+
+    /// Values of the same job that know of a reference what is known here, and need not read it again.
+    #[cfg(feature = "runtime")]
+    pub(crate) fn sharing(&self, reference: &ValueRef) -> Self {
+        let mut shared = Self::new(self.store.clone(), &self.job);
+        reference.each_row(&mut |seq| {
+            if let Some(value) = self.known(seq) {
+                shared.ahead.insert(seq, value.clone());
+            }
+        });
+        shared
     }
 
     /// The job whose values these are.
@@ -130,6 +148,44 @@ impl Values {
         })
     }
 
+    /// The values behind references, in their order, with few questions to the store.
+    pub(crate) async fn resolve_all(&mut self, references: &[ValueRef]) -> Result<Vec<Value>, StoreError> {
+        let mut values = Vec::with_capacity(references.len());
+        for some in references.chunks(TOGETHER) {
+            let ahead = self.read_ahead(some).await?;
+            let outer = std::mem::replace(&mut self.ahead, ahead);
+            for reference in some {
+                values.push(self.resolve(reference).await?);
+            }
+            self.ahead = outer;
+        }
+        Ok(values)
+    }
+
+    async fn read_ahead(&self, references: &[ValueRef]) -> Result<BTreeMap<u64, Arc<Value>>, StoreError> {
+        let Some(store) = &self.store else { return Ok(BTreeMap::new()) };
+        let mut seqs = BTreeSet::new();
+        for reference in references {
+            reference.each_row(&mut |seq| {
+                if self.known(seq).is_none() {
+                    seqs.insert(seq);
+                }
+            });
+        }
+        let seqs: Vec<u64> = seqs.into_iter().collect();
+        // One by itself is read when it is used.
+        if seqs.len() < 2 {
+            return Ok(BTreeMap::new());
+        }
+        let values = store.values(&self.job, &seqs).await?.into_iter();
+        Ok(seqs.into_iter().zip(values.map(|value| Arc::new(value.unwrap_or_default()))).collect())
+    }
+
+    fn known(&self, seq: u64) -> Option<&Arc<Value>> {
+        let kept = || self.kept.iter().find(|(kept, ..)| *kept == seq).map(|(_, value, _)| value);
+        self.fresh.get(&seq).or_else(|| self.ahead.get(&seq)).or_else(kept)
+    }
+
     async fn row(&mut self, seq: u64) -> Result<Arc<Value>, StoreError> {
         if let Some(value) = self.fresh.get(&seq) {
             return Ok(value.clone());
@@ -139,6 +195,10 @@ impl Values {
         {
             let value = entry.1.clone();
             self.kept.push_back(entry);
+            return Ok(value);
+        }
+        if let Some(value) = self.ahead.remove(&seq) {
+            self.keep(seq, value.clone());
             return Ok(value);
         }
         let Some(store) = &self.store else { return Ok(Arc::default()) };
@@ -163,11 +223,8 @@ impl Values {
         }
         let fresh = self.fresh_items.range((list, 0)..=(list, u64::MAX));
         items.extend(fresh.map(|((_, slot), result)| (*slot, result.clone())));
-        let mut array = Vec::with_capacity(items.len());
-        for result in items.values() {
-            array.push(self.resolve(result).await?);
-        }
-        Ok(Value::Array(array))
+        let results: Vec<ValueRef> = items.into_values().collect();
+        self.resolve_all(&results).await.map(Value::Array)
     }
 
     async fn args(&mut self, args: &Args) -> Result<Value, StoreError> {

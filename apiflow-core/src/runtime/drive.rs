@@ -38,7 +38,7 @@ pub(super) async fn drive(inner: &Arc<Inner>, claim: Claim, alone: Option<OwnedS
         Err(StoreError::Fenced { job }) => tracing::info!(job, "the job is another worker's now"),
         Err(error) => tracing::error!(%error, job = claim.job, "the job stopped here; its lease will run out"),
     }
-    inner.hub.changed(&claim.job);
+    inner.hub.changed(&claim.job, true);
 }
 
 async fn driven(
@@ -76,7 +76,7 @@ pub(super) async fn give_up(inner: &Arc<Inner>, claim: &Claim) {
         Err(error) => tracing::error!(%error, job = claim.job, "the job could not be given up"),
     }
     inner.plans.leave(&claim.job);
-    inner.hub.changed(&claim.job);
+    inner.hub.changed(&claim.job, true);
 }
 
 /// A job whose document or snapshot cannot be read.
@@ -381,8 +381,7 @@ impl<'a> Drive<'a> {
 
     fn spawn(&mut self, call: Call, task: Task) {
         let mut caller = self.inner.caller(&self.job, self.plans.clone());
-        let store = self.inner.parts.store.clone();
-        let mut values = Values::new(Some(store), &self.job);
+        let mut values = self.values.sharing(task.subject(&call));
         let returns = self.returns.0.clone();
         let effect = call.effect;
         let clock = self.inner.parts.clock.clone();

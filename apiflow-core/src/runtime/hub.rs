@@ -7,11 +7,19 @@ use tokio::sync::{Notify, broadcast};
 
 /// Hints inside this process.
 pub(super) struct Hub {
-    changes: broadcast::Sender<Arc<str>>,
+    changes: broadcast::Sender<Change>,
     work: Notify,
     stop: tokio::sync::watch::Sender<bool>,
     /// The jobs that this process drives, and how to tell them of mail or of a lost lease.
     drives: Mutex<BTreeMap<String, Arc<Mailbox>>>,
+}
+
+/// What is said of a job that changed.
+#[derive(Clone)]
+struct Change {
+    job: Arc<str>,
+    /// Whether it may have ended.
+    over: bool,
 }
 
 /// How a drive is told of mail or of a lost lease.
@@ -64,10 +72,10 @@ impl Hub {
         }
     }
 
-    /// Says that a job has new events.
-    pub(super) fn changed(&self, job: &str) {
+    /// Says that a job has new events, and whether it may have ended.
+    pub(super) fn changed(&self, job: &str, over: bool) {
         // Nobody may be watching.
-        let _unwatched = self.changes.send(Arc::from(job));
+        let _unwatched = self.changes.send(Change { job: Arc::from(job), over });
     }
 
     /// Says that a job may be due.
@@ -135,15 +143,24 @@ impl Hub {
 
 /// Sees which jobs change in this process, from the moment it was made.
 pub struct Watch {
-    changes: broadcast::Receiver<Arc<str>>,
+    changes: broadcast::Receiver<Change>,
 }
 
 impl Watch {
     /// Returns when the job may have new events since this watch was made or last returned.
     pub async fn changed(&mut self, job: &str) {
+        self.until(|change| &*change.job == job).await;
+    }
+
+    /// Returns when the job may have ended since this watch was made or last returned.
+    pub async fn over(&mut self, job: &str) {
+        self.until(|change| change.over && &*change.job == job).await;
+    }
+
+    async fn until(&mut self, is_meant: impl Fn(&Change) -> bool) {
         loop {
             match self.changes.recv().await {
-                Ok(changed) if &*changed != job => {}
+                Ok(change) if !is_meant(&change) => {}
                 // A watch that fell behind cannot know: it may have.
                 Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => return,
                 // The runtime is gone, and nothing will change here any more.

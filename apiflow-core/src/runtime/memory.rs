@@ -5,6 +5,7 @@ mod job;
 mod slots;
 mod state;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,18 +24,24 @@ use crate::ports::{
 pub struct MemoryStore {
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
+    reads: AtomicU64,
 }
 
 impl MemoryStore {
     /// An empty store.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, state: Mutex::new(State::default()) }
+        Self { clock, state: Mutex::new(State::default()), reads: AtomicU64::new(0) }
     }
 
     /// How many bytes of JSON were written so far: events with their values, steps, calls, snapshots, polls and
     /// kept results.
     pub fn bytes_written(&self) -> u64 {
         self.lock().bytes_written()
+    }
+
+    /// How often values were asked for so far: with a database each is a way there and back.
+    pub fn reads(&self) -> u64 {
+        self.reads.load(Ordering::Relaxed)
     }
 
     /// The state; a panic elsewhere leaves it whole, because nothing is changed before all is checked.
@@ -118,6 +125,7 @@ impl Store for MemoryStore {
     }
 
     async fn values(&self, job: &str, seqs: &[u64]) -> Result<Vec<Option<Value>>, StoreError> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
         Ok(self.lock().find(job).map_or_else(|| vec![None; seqs.len()], |found| found.values(seqs)))
     }
 

@@ -38,3 +38,15 @@ async fn a_loop_of_2000_iterations_writes_a_constant_number_of_bytes_per_step() 
     let (each_short, each_long) = (short / 200, long / 2000);
     assert!(each_long <= each_short * 11 / 10, "{each_short} bytes per iteration grow to {each_long}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_results_of_a_long_loop_are_read_together() {
+    let bench = Bench::start(fast()).await;
+    bench.submit(looping(1_000), json!({})).await;
+    let job = bench.ended().await;
+    let output = bench.output(&job).await;
+    assert_eq!(output.as_array().map(Vec::len), Some(1_000));
+    let reads = bench.store.reads();
+    assert!(reads <= 20, "1,000 results and what the run itself looked up took {reads} questions");
+    bench.finish().await;
+}

@@ -60,8 +60,14 @@ pub(super) async fn until_answered(
         if left.is_zero() || state.stop.is_cancelled() {
             return Ok(false);
         }
+        let news = async {
+            match early {
+                Some(_) => watch.changed(job).await,
+                None => watch.over(job).await,
+            }
+        };
         tokio::select! {
-            () = watch.changed(job) => {}
+            () = news => {}
             () = tokio::time::sleep(left.min(LOOK)) => {}
             () = state.stop.cancelled() => {}
         }

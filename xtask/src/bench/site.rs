@@ -46,7 +46,7 @@ impl Site {
 impl Site {
     /// Starts jobs whose expressions do not end.
     pub(crate) async fn start_hostile(&self, jobs: usize) -> Result {
-        let body = choice("let n = 0; while (true) { for (let i = 0; i < 1e6; i++) n++; }");
+        let body = choice("(() => { let n = 0; while (true) { for (let i = 0; i < 1e6; i++) n++; } })()");
         let value = json!({"type": "forloopflow", "skip_failures": true, "modules": body["value"]["modules"],
             "iterator": {"type": "static", "value": (0..1_000).collect::<Vec<_>>()}});
         let document = json!({"summary": "Hostile", "value": {"modules": [{"id": "loop", "value": value}]}});

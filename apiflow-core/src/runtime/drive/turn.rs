@@ -119,7 +119,7 @@ impl Drive<'_> {
         self.alone = None;
         self.values.committed();
         if changed {
-            self.inner.hub.changed(&self.job);
+            self.inner.hub.changed(&self.job, over);
         }
         if over {
             self.inner.plans.leave(&self.job);
