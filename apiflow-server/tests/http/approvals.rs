@@ -181,14 +181,16 @@ async fn a_gate_that_is_behind_and_a_job_without_gates_take_no_answer() {
     let made = talk.raw("POST", "/workflows/run", &[], Some(json!({"document": document.clone()}))).await;
     let id = made.string("/id");
     assert_eq!(resume(&talk, &id, json!({"action": "resume"})).await.status, StatusCode::ACCEPTED);
+    let mut gate = Value::Null;
     for _ in 0..1_000 {
         let job = talk.raw("GET", &format!("/jobs/{id}"), &[], None).await.json();
         if job["steps"][1]["status"] == "running" {
+            gate = job["steps"][0]["ordinal"].clone();
             break;
         }
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
-    let behind = resume(&talk, &id, json!({"action": "resume", "step": "1"})).await;
+    let behind = resume(&talk, &id, json!({"action": "resume", "step": gate.to_string()})).await;
     assert_eq!((behind.status, behind.string("/code").as_str()), (StatusCode::CONFLICT, "answered"), "{}", behind.text);
     provider.release.notify_one();
     assert_eq!(ended(&talk, &id).await["status"], "completed");
