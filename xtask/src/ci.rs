@@ -29,11 +29,10 @@ struct Stage {
 
 /// Runs every stage to its end and shows minutes per stage.
 pub(crate) async fn run() -> Result {
-    match free_gib().await {
-        Some(free) if free < DISK_GIB => {
-            say(format!("{free} GiB of disk are free; a run from nothing takes up to {DISK_GIB}"));
-        }
-        _ => (),
+    if let Some(free) = free_gib().await
+        && free < DISK_GIB
+    {
+        say(format!("{free} GiB of disk are free; a run from nothing takes up to {DISK_GIB}"));
     }
     let mut stages = Vec::new();
     stages.push(stage("format", format()).await);
@@ -42,7 +41,7 @@ pub(crate) async fn run() -> Result {
     stages.push(stage("licences", licences()).await);
     stages.push(stage("features", features()).await);
     stages.push(stage("purity", purity()).await);
-    stages.push(stage("tidy", tidy()).await);
+    stages.push(stage("tidy", async { tidy() }).await);
     stages.push(stage("tests", test::run(&[])).await);
     stages.push(stage("wasm size", weigh()).await);
     stages.push(stage("generated", openapi::run(true)).await);
@@ -94,7 +93,7 @@ fn checks() -> PathBuf {
 }
 
 /// Gives back the disk that the checks took: they share hardly anything with the tests, and small machines need it.
-async fn tidy() -> Result {
+fn tidy() -> Result {
     let folder = checks();
     if !folder.exists() {
         return Ok(());
