@@ -117,21 +117,20 @@ pub(crate) async fn find(
     match named.as_slice() {
         [row] => Ok((Target::Ordinal(row.ordinal), Some(row.clone()))),
         [] => match show::ordinal(state, job, step).await {
-            Ok(ordinal) if step.parse() == Ok(ordinal) => {
-                let row = state.store.steps(job, ordinal - 1, 1).await?.pop();
-                match row {
-                    Some(row) if row.finished_at.is_some() && row.status != StepStatus::Suspended => {
-                        let message = format!("step {ordinal} (`{}`) no longer waits for an approval", row.step_id);
-                        Err(Problem::new(StatusCode::CONFLICT, "answered", message))
-                    }
-                    row => Ok((Target::Ordinal(ordinal), row)),
-                }
-            }
+            Ok(ordinal) if step.parse() == Ok(ordinal) => match state.store.steps(job, ordinal - 1, 1).await?.pop() {
+                Some(row) if row.is_over() => Err(no_longer_waits(format!("{ordinal} (`{}`)", row.step_id))),
+                row => Ok((Target::Ordinal(ordinal), row)),
+            },
             // It may come before the step itself.
             Ok(_) | Err(_) => Ok((Target::Step(step.to_owned()), None)),
         },
         several => Err(ambiguous(&format!("several steps `{step}` wait"), several)),
     }
+}
+
+/// What is said to whoever answers a gate that is behind.
+pub(crate) fn no_longer_waits(step: impl std::fmt::Display) -> Problem {
+    Problem::new(StatusCode::CONFLICT, "answered", format!("step {step} no longer waits for an approval"))
 }
 
 fn has_gate(module: &Module) -> bool {

@@ -479,7 +479,7 @@ fn give_up(run: &mut Run, at: Timestamp, frame: Frame, status: JobStatus) {
         run.control.orphans.insert(open.effect, open);
     }
     let mut row = step.row;
-    if row.finished_at.is_some() && row.status != StepStatus::Suspended {
+    if row.is_over() {
         return;
     }
     let failed = status == JobStatus::Failed && row.error.is_some();

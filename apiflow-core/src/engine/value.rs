@@ -23,17 +23,25 @@ pub enum ValueRef {
 }
 
 impl ValueRef {
-    /// Shows each event whose value this needs; those of a list's items are not known here.
-    pub(crate) fn each_row(&self, visit: &mut dyn FnMut(u64)) {
+    /// Shows the references that this one is made of; what a list's items are is not known here.
+    pub(crate) fn each_part(&self, visit: &mut dyn FnMut(&Self)) {
         match self {
-            Self::Null | Self::Index(_) | Self::List(_) | Self::Erased => {}
-            Self::Row(seq) => visit(*seq),
-            Self::Item(array, _) => array.each_row(visit),
+            Self::Null | Self::Index(_) | Self::Row(_) | Self::List(_) | Self::Erased => visit(self),
+            Self::Item(array, _) => array.each_part(visit),
             Self::Args(args) => {
-                args.base.each_row(visit);
-                args.iters.iter().for_each(|iter| iter.value.each_row(visit));
+                args.base.each_part(visit);
+                args.iters.iter().for_each(|iter| iter.value.each_part(visit));
             }
         }
+    }
+
+    /// Shows each event whose value this needs, but for those of lists.
+    pub(crate) fn each_row(&self, visit: &mut dyn FnMut(u64)) {
+        self.each_part(&mut |part| {
+            if let Self::Row(seq) = part {
+                visit(*seq);
+            }
+        });
     }
 }
 

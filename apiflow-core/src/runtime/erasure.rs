@@ -91,24 +91,21 @@ async fn rows_behind(store: &dyn Store, job: &str, patch: &JobPatch) -> Result<B
     let output = patch.output.clone().map(serde_json::from_value).transpose().map_err(unreadable)?;
     let mut waiting: Vec<ValueRef> = output.into_iter().collect();
     while let Some(reference) = waiting.pop() {
-        match reference {
-            ValueRef::Null | ValueRef::Index(_) | ValueRef::Erased => {}
-            ValueRef::Row(seq) => {
-                rows.insert(seq);
+        let mut new = Vec::new();
+        reference.each_row(&mut |seq| {
+            rows.insert(seq);
+        });
+        reference.each_part(&mut |part| {
+            if let ValueRef::List(list) = part
+                && lists.insert(*list)
+            {
+                new.push(*list);
             }
-            ValueRef::Item(array, _) => waiting.push(*array),
-            ValueRef::Args(args) => {
-                waiting.push(*args.base);
-                waiting.extend(args.iters.into_iter().map(|iter| iter.value));
-            }
-            ValueRef::List(list) => {
-                if !lists.insert(list) {
-                    continue;
-                }
-                for body in store.list(job, list).await? {
-                    if let Event::FrameClosed { result, .. } = serde_json::from_value(body).map_err(unreadable)? {
-                        waiting.push(result);
-                    }
+        });
+        for list in new {
+            for body in store.list(job, list).await? {
+                if let Event::FrameClosed { result, .. } = serde_json::from_value(body).map_err(unreadable)? {
+                    waiting.push(result);
                 }
             }
         }

@@ -16,7 +16,7 @@ use crate::catalog::{self, Catalog, parse_connector, parse_node};
 use crate::diagnostic::{Diagnostic, Severity, has_errors, pointer_push};
 use crate::http::{Http, HttpLimits, OutgoingPolicy};
 use crate::ports::{
-    Clock, Evaluator, HttpClient, HttpError, JobBundle, JobRow, JobStatus, Secrets, StepRow, StepStatus, StoreError,
+    Clock, Evaluator, HttpClient, HttpError, JobBundle, JobRow, JobStatus, Secrets, StepRow, StoreError,
 };
 use crate::validate;
 
@@ -226,9 +226,7 @@ impl<'a, F: FnMut(&StepRow)> Follower<'a, F> {
                 }
             }
         }
-        // A step whose gate is closed has ended, but not for good.
-        let over = |row: &StepRow| row.finished_at.is_some() && row.status != StepStatus::Suspended;
-        while let Some(first) = self.told.first_entry().filter(|first| over(first.get())) {
+        while let Some(first) = self.told.first_entry().filter(|first| first.get().is_over()) {
             self.over = *first.key();
             first.remove();
         }

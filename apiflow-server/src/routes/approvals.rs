@@ -108,8 +108,7 @@ async fn answer(
     let link = approvals::link(&state, &signed)?;
     let row = approvals::step_of(&state, &link).await?;
     if row.status != StepStatus::Suspended {
-        let message = format!("step `{}` no longer waits for an approval", row.step_id);
-        return Err(Problem::new(StatusCode::CONFLICT, "answered", message));
+        return Err(approvals::no_longer_waits(format!("`{}`", row.step_id)));
     }
     let given = if is_form(&headers) {
         form::read(&question(&state, &signed).await?.form, &body)?

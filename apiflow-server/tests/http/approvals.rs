@@ -22,14 +22,20 @@ async fn suspended(talk: &Talk, suspend: &Value) -> (String, Value) {
     let made = talk.raw("POST", "/workflows/run", &[], Some(json!({"document": gated(suspend)}))).await;
     assert_eq!(made.status, StatusCode::ACCEPTED, "{}", made.text);
     let id = made.string("/id");
+    let job = once(talk, &id, |job| job["status"] == "suspended").await;
+    (id, job)
+}
+
+/// Gives a job once this is true of it.
+async fn once(talk: &Talk, id: &str, holds: impl Fn(&Value) -> bool) -> Value {
     for _ in 0..1_000 {
         let job = talk.raw("GET", &format!("/jobs/{id}"), &[], None).await.json();
-        if job["status"] == "suspended" {
-            return (id, job);
+        if holds(&job) {
+            return job;
         }
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
-    panic!("the job is never suspended")
+    panic!("what job `{id}` is waited for never comes")
 }
 
 async fn resume(talk: &Talk, id: &str, body: Value) -> Reply {
@@ -181,16 +187,9 @@ async fn a_gate_that_is_behind_and_a_job_without_gates_take_no_answer() {
     let made = talk.raw("POST", "/workflows/run", &[], Some(json!({"document": document.clone()}))).await;
     let id = made.string("/id");
     assert_eq!(resume(&talk, &id, json!({"action": "resume"})).await.status, StatusCode::ACCEPTED);
-    let mut gate = Value::Null;
-    for _ in 0..1_000 {
-        let job = talk.raw("GET", &format!("/jobs/{id}"), &[], None).await.json();
-        if job["steps"][1]["status"] == "running" {
-            gate = job["steps"][0]["ordinal"].clone();
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
-    let behind = resume(&talk, &id, json!({"action": "resume", "step": gate.to_string()})).await;
+    let job = once(&talk, &id, |job| job["steps"][1]["status"] == "running").await;
+    let gate = job["steps"][0]["ordinal"].to_string();
+    let behind = resume(&talk, &id, json!({"action": "resume", "step": gate})).await;
     assert_eq!((behind.status, behind.string("/code").as_str()), (StatusCode::CONFLICT, "answered"), "{}", behind.text);
     provider.release.notify_one();
     assert_eq!(ended(&talk, &id).await["status"], "completed");

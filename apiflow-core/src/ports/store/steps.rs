@@ -81,6 +81,13 @@ pub struct StepRow {
     pub approval: Option<Value>,
 }
 
+impl StepRow {
+    /// Whether it has ended for good: a step whose gate is closed has its result, and waits all the same.
+    pub fn is_over(&self) -> bool {
+        self.finished_at.is_some() && self.status != StepStatus::Suspended
+    }
+}
+
 /// One request of a step and its reply, secrets masked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CallRecord {
