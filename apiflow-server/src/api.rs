@@ -91,3 +91,12 @@ where
 {
     Option::<T>::deserialize(deserializer).map(Some)
 }
+
+/// Reads `null` as if the key were absent: clients in many languages write optional fields so.
+fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
+}

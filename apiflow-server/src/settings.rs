@@ -1,11 +1,17 @@
 //! Settings of a server, with their defaults: each is a flag of `apiflow serve` and an environment variable.
 
-use std::net::SocketAddr;
+mod listen;
+mod log_filter;
+mod unknown;
+
 use std::path::{Path, PathBuf};
 
 use axum::http::HeaderValue;
 use clap::{Args, ValueEnum};
 
+pub use self::listen::{ListenAddress, ListenAddressError};
+pub(crate) use self::log_filter::parse_log_filter;
+pub(crate) use self::unknown::unknown_variables;
 use crate::auth::Proxies;
 
 /// Settings of the routes alone.
@@ -62,9 +68,9 @@ pub struct Settings {
     #[arg(long, env = "ADMIN_PASSWORD", hide_env_values = true, value_name = "PASSWORD")]
     pub admin_password: Option<String>,
 
-    /// Address and port to listen on.
+    /// Address and port to listen on: `8000` (this machine alone), `localhost:8000`, `0.0.0.0:8000` (all networks).
     #[arg(long, env = "APIFLOW_LISTEN", default_value = "127.0.0.1:8000", value_name = "ADDRESS")]
-    pub listen: SocketAddr,
+    pub listen: ListenAddress,
 
     /// Database: `sqlite:path` or `postgres://…`. Unset: a SQLite file `apiflow.db` in the data folder.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
@@ -111,6 +117,15 @@ pub struct Settings {
     #[arg(long, env = "APIFLOW_MAX_WHILE_ITERATIONS", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..), value_name = "NUMBER")]
     pub max_while_iterations: u64,
 
+    /// Events of a job, at most; over it the job fails. A step takes about three.
+    #[arg(long, env = "APIFLOW_MAX_EVENTS", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..), value_name = "NUMBER")]
+    pub max_events: u64,
+
+    /// How often a job may be begun in a row without getting on, at most; over it the job is abandoned, because it
+    /// crashes its worker.
+    #[arg(long, env = "APIFLOW_MAX_TRIES", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..), value_name = "NUMBER")]
+    pub max_tries: u32,
+
     /// Proxies before this server, by commas: addresses or CIDR. Of requests that come from there `X-Forwarded-For` tells
     /// the caller's address, by which failed logins are counted.
     #[arg(long, env = "APIFLOW_TRUSTED_PROXIES", default_value = "", value_name = "LIST")]
@@ -124,7 +139,8 @@ pub struct Settings {
     #[arg(long, env = "APIFLOW_BODY_LIMIT", default_value_t = 10 * 1024 * 1024, value_name = "BYTES")]
     pub body_limit: usize,
 
-    /// What is logged, in the syntax of tracing's EnvFilter: `info`, `apiflow_server=debug`.
+    /// What is logged: a level (`off`, `error`, `warn`, `info`, `debug`, `trace`), and `crate=level` for parts, by commas:
+    /// `info,apiflow_server=debug`.
     #[arg(long, env = "RUST_LOG", default_value = "info", value_name = "FILTER")]
     pub log: String,
 }

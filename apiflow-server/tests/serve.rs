@@ -183,6 +183,9 @@ fn what_cannot_work_is_told_clearly() {
         (vec![("APIFLOW_DATA", "fifth"), ("APIFLOW_ALLOW_HOSTS", "a/b/c")], "APIFLOW_ALLOW_HOSTS: `a/b/c`"),
         (vec![("APIFLOW_DATA", "sixth"), ("PUBLIC_API_URL", "localhost")], "PUBLIC_API_URL: `localhost`"),
         (vec![("APIFLOW_DATA", "seventh"), ("APIFLOW_CORS_ORIGINS", "*")], "APIFLOW_CORS_ORIGINS: `*`"),
+        (vec![("RUST_LOG", "inof")], "RUST_LOG: `inof` is no level"),
+        (vec![("RUST_LOG", "info,apiflow_server=loud")], "RUST_LOG: `info,apiflow_server=loud` cannot be read"),
+        (vec![("APIFLOW_LISTEN", "localhost")], "`localhost` has no port; write a port (`8000`)"),
         (vec![("APIFLOW_DATA", "ninth"), ("ADMIN_LOGIN", "")], "ADMIN_LOGIN: `` is no name"),
         (
             vec![("APIFLOW_DATA", "tenth"), ("APIFLOW_TRUSTED_PROXIES", "a.example")],
@@ -202,6 +205,46 @@ fn what_cannot_work_is_told_clearly() {
         assert!(!said.contains("secret@"), "{said}");
     }
     assert!(server.ask("GET", "/readyz", "").starts_with("HTTP/1.1 200"), "the first one goes on");
+}
+
+#[test]
+fn a_port_or_a_name_is_enough_to_listen_on() {
+    for (given, expected) in [("0", "127.0.0.1:"), ("localhost:0", "127.0.0.1:")] {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let server = Server::start(folder.path(), &[("APIFLOW_LISTEN", given)]);
+        assert!(server.address.starts_with(expected), "{given}: {}", server.address);
+        assert!(server.ask("GET", "/healthz", "").starts_with("HTTP/1.1 200"), "{given}");
+    }
+}
+
+#[test]
+fn what_is_mistyped_in_the_environment_is_told_at_the_start() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let settings = [
+        ("APIFLOW_CONCURENCY", "2"),
+        ("APIFLOW_SECRETS_FROM_ENV", "GIVEN_KEY,MISSING_KEY,APIFLOW_KEY_OF_MINE"),
+        ("GIVEN_KEY", "given-canary"),
+        ("APIFLOW_KEY_OF_MINE", "mine-canary"),
+    ];
+    let mut child = command(folder.path(), &settings)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    let mut output = BufReader::new(child.stdout.take().expect("its output is piped"));
+    let mut line = String::new();
+    while !line.contains("apiflow listens on") {
+        line.clear();
+        assert!(output.read_line(&mut line).is_ok_and(|length| length > 0), "it ended");
+    }
+    child.kill().expect("it can be ended");
+    let mut told = String::new();
+    child.stderr.take().expect("it is piped").read_to_string(&mut told).expect("the log is text");
+    child.wait().expect("it can be waited for");
+    assert!(told.contains("APIFLOW_CONCURENCY is no setting; did you mean APIFLOW_CONCURRENCY?"), "{told}");
+    assert!(told.contains("APIFLOW_SECRETS_FROM_ENV lists MISSING_KEY, which is not set"), "{told}");
+    assert!(!told.contains("lists GIVEN_KEY") && !told.contains("APIFLOW_KEY_OF_MINE"), "{told}");
+    assert!(!told.contains("canary"), "{told}");
 }
 
 #[test]

@@ -71,7 +71,7 @@ async fn a_run_that_waits_for_another_is_cancelled_at_once() {
     assert_eq!(bench.runtime.cancel("b", "not needed", None).await, Ok(true));
     let cancelled = ended(&bench, "b").await;
     assert_eq!(cancelled.patch.status, JobStatus::Cancelled);
-    assert_eq!(cancelled.patch.error.expect("an error")["name"], "Canceled");
+    assert_eq!(cancelled.patch.error.expect("an error")["name"], "cancelled");
     assert_eq!(bench.store.steps("b", 0, 10).await, Ok(Vec::new()), "no step of it began");
     assert!(runs("a").await && job(&bench, "c").await.patch.status == JobStatus::Pending);
     // The one that runs is cancelled, and its slot goes to the last.

@@ -14,12 +14,13 @@ pub struct DryRunRequest {
     #[schema(value_type = BTreeMap<String, Value>)]
     pub document: Value,
     /// The inputs by name (default: none).
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::null_as_default")]
     #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub input: Map<String, Value>,
     /// Lets the document's `preprocessor_module` make its inputs of `input`, which is then not checked against the
     /// schema (default: false).
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::null_as_default")]
+    #[schema(value_type = Option<bool>)]
     pub preprocess: bool,
     /// Runs up to and with this step.
     #[serde(default)]
@@ -30,13 +31,13 @@ pub struct DryRunRequest {
     /// Answers by step id, or for one place only by path and id (`loop[2]/draw`): the step's result,
     /// `{"error": {"name", "message"}}` to let it fail, or `{"attempts": [answer, …]}` for one attempt after the other.
     /// Calls without one are answered with values made from the node's outputs.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::null_as_default")]
     #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub mocks: Map<String, Value>,
     /// Answers to approval gates by step id or place: `{"action": "resume" | "cancel", "payload", "approver"}`, given as
     /// often as the gate wants, or a list of them. Without one a gate is approved at once; with an empty list it times
     /// out.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::null_as_default")]
     #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub approvals: Map<String, Value>,
 }

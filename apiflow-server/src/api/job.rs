@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields)]
 pub struct RunRequest {
     /// The inputs by name (default: none).
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::null_as_default")]
     #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub input: Map<String, Value>,
 }
@@ -20,12 +20,13 @@ pub struct RunRequest {
 #[serde(deny_unknown_fields)]
 pub struct RunWorkflowRequest {
     /// The inputs by name (default: none).
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::null_as_default")]
     #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub input: Map<String, Value>,
     /// Lets the workflow's `preprocessor_module` make its inputs of `input`, which is then not checked against the
     /// schema (default: false).
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::null_as_default")]
+    #[schema(value_type = Option<bool>)]
     pub preprocess: bool,
 }
 
@@ -37,12 +38,13 @@ pub struct RunDocumentRequest {
     #[schema(value_type = BTreeMap<String, Value>)]
     pub document: Value,
     /// The inputs by name (default: none).
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::null_as_default")]
     #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub input: Map<String, Value>,
     /// Lets the document's `preprocessor_module` make its inputs of `input`, which is then not checked against the
     /// schema (default: false).
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::null_as_default")]
+    #[schema(value_type = Option<bool>)]
     pub preprocess: bool,
     /// Runs up to and with this step.
     #[serde(default)]
@@ -51,7 +53,7 @@ pub struct RunDocumentRequest {
     #[serde(default)]
     pub only: Option<String>,
     /// Results by step id: these steps are not run.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::null_as_default")]
     #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub mocks: Map<String, Value>,
 }
@@ -96,7 +98,8 @@ pub struct RerunRequest {
     #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub input: Option<Map<String, Value>>,
     /// Allows to send a call again whose fate is unknown: it may be paid twice (default: false).
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::null_as_default")]
+    #[schema(value_type = Option<bool>)]
     pub confirm_unknown: bool,
 }
 

@@ -19,7 +19,7 @@ use super::lock::{self, FolderLock};
 use super::print;
 use crate::auth::first;
 use crate::secrets::{Sealer, SecretBook};
-use crate::settings::{Role, Settings};
+use crate::settings::{ListenAddress, Role, Settings, parse_log_filter, unknown_variables};
 use crate::state::{AppState, Parts};
 
 /// How long open requests may take after the signal to stop.
@@ -46,7 +46,7 @@ pub(super) fn run(settings: Settings, dotenv: dotenvy::Result<()>) -> Result<(),
 }
 
 fn start_log(settings: &Settings) -> Result<(), String> {
-    let filter = tracing_subscriber::EnvFilter::try_new(&settings.log).map_err(|error| format!("RUST_LOG: {error}"))?;
+    let filter = parse_log_filter(&settings.log).map_err(|error| format!("RUST_LOG: {error}"))?;
     let to_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -89,7 +89,7 @@ async fn serve(settings: Settings) -> Result<(), String> {
     let _lock = lock(&settings)?;
     // The port is taken before the database is touched: of two servers started by mistake the second changes nothing.
     let listener = match settings.role {
-        Role::All | Role::Serve => Some(listen(settings.listen).await?),
+        Role::All | Role::Serve => Some(listen(&settings.listen).await?),
         Role::Worker => None,
     };
     let stores = open(&settings).await?;
@@ -106,6 +106,8 @@ async fn serve(settings: Settings) -> Result<(), String> {
             concurrency: settings.concurrency,
             max_result_bytes: settings.max_result,
             max_while_iterations: settings.max_while_iterations,
+            max_events: settings.max_events,
+            max_tries: settings.max_tries,
             ..RuntimeSettings::new(format!("{}-{}", std::process::id(), uuid::Uuid::now_v7()))
         },
     );
@@ -177,12 +179,14 @@ fn lock(settings: &Settings) -> Result<Option<FolderLock>, String> {
     lock::take(&folder).map(Some)
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, String> {
-    TcpListener::bind(address).await.map_err(|error| {
+async fn listen(address: &ListenAddress) -> Result<TcpListener, String> {
+    let wrong = |error: std::io::Error| format!("APIFLOW_LISTEN: cannot listen on {address}: {error}");
+    let found = address.resolve().await.map_err(wrong)?;
+    TcpListener::bind(found.as_slice()).await.map_err(|error| {
         if error.kind() == std::io::ErrorKind::AddrInUse {
             return format!("{address} is in use by another program; stop it, or choose another with APIFLOW_LISTEN");
         }
-        format!("APIFLOW_LISTEN: cannot listen on {address}: {error}")
+        wrong(error)
     })
 }
 
@@ -198,7 +202,23 @@ fn book(settings: &Settings, stores: &Stores, clock: &Arc<dyn Clock>) -> Result<
     let sealer = sealer.map_err(|error| error.to_string())?;
     let environment = EnvSecrets::from_list(&settings.secrets_from_env, |name| std::env::var(name).ok())
         .map_err(|error| format!("APIFLOW_SECRETS_FROM_ENV: {error}"))?;
+    warn_about_environment(&environment);
     Ok(SecretBook::new(Arc::clone(&stores.accounts), environment, sealer, Arc::clone(clock)))
+}
+
+/// Warns about variables that are listed as provider keys and not set, and about those that are no settings.
+fn warn_about_environment(secrets: &EnvSecrets) {
+    for (name, _) in secrets.names() {
+        if std::env::var(name).unwrap_or_default().is_empty() {
+            tracing::warn!(
+                "APIFLOW_SECRETS_FROM_ENV lists {name}, which is not set: what needs this secret cannot run"
+            );
+        }
+    }
+    let present = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    for warning in unknown_variables(present, secrets) {
+        tracing::warn!("{warning}");
+    }
 }
 
 fn parts(

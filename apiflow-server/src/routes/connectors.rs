@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::documents;
+use super::documents::{self, RemoveQuery};
 use crate::api::{Connector, ConnectorChange, NewConnector, Page};
 use crate::auth::Caller;
 use crate::extract::{AnyJson, InPath, InQuery};
@@ -89,5 +89,5 @@ async fn remove(
     InPath(id): InPath<String>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
-    documents::remove(&state, KIND, &id, &headers).await
+    documents::remove(&state, KIND, &id, &headers, RemoveQuery::default()).await
 }

@@ -4,11 +4,14 @@ mod forms;
 mod precondition;
 mod reply;
 
+use apiflow_core::ports::{JobFilter, JobStatus};
 use apiflow_store::{Document, DocumentKind, Precondition, RecordError};
 use axum::Json;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
 use serde_json::Value;
+use utoipa::IntoParams;
 
 use self::forms::Form;
 use crate::auth::Caller;
@@ -87,16 +90,56 @@ pub(super) async fn change(
     ))
 }
 
+/// How to remove a document.
+#[derive(Debug, Clone, Copy, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct RemoveQuery {
+    /// Removes it although jobs of it are active: they go on with the copy that they began with (default: false).
+    #[serde(default)]
+    #[param(value_type = Option<bool>)]
+    force: bool,
+}
+
 pub(super) async fn remove(
     state: &AppState,
     kind: DocumentKind,
     id: &str,
     headers: &HeaderMap,
+    query: RemoveQuery,
 ) -> Result<StatusCode, Problem> {
     let must = precondition::of(&*state.documents, kind, id, headers).await?;
+    if !query.force {
+        refuse_active(state, kind, id).await?;
+    }
     state.documents.remove(kind, id, must).await?;
     state.secrets.forget(kind, id).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Refuses with 409 if a job of this workflow or node has not ended.
+async fn refuse_active(state: &AppState, kind: DocumentKind, id: &str) -> Result<(), Problem> {
+    let filter = match kind {
+        DocumentKind::Workflow => JobFilter { workflow_id: Some(id.to_owned()), ..JobFilter::default() },
+        DocumentKind::Node => JobFilter { node_id: Some(id.to_owned()), ..JobFilter::default() },
+        // No job is of a connector alone: nodes refer to it, and it stays as long as they do.
+        DocumentKind::Connector => return Ok(()),
+    };
+    for status in [JobStatus::Running, JobStatus::Suspended, JobStatus::Pending] {
+        let filter = JobFilter { status: Some(status), ..filter.clone() };
+        let Some(job) = state.store.jobs(&filter, None, 1).await?.pop() else { continue };
+        // Jobs outlive what they ran.
+        saved(&*state.documents, kind, id).await?;
+        let message = format!(
+            "{} `{id}` has a {} job, `{}`; wait for it or cancel it, or give `?force=true`: the job then goes on with its \
+             own copy",
+            kind.as_str(),
+            status.as_str(),
+            job.id
+        );
+        return Err(Problem::new(StatusCode::CONFLICT, "active", message));
+    }
+    Ok(())
 }
 
 async fn save(state: &AppState, caller: &Caller, form: Form, must: Precondition) -> Result<Document, Problem> {

@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::documents;
+use super::documents::{self, RemoveQuery};
 use crate::api::{NewWorkflow, Page, Workflow, WorkflowChange};
 use crate::auth::Caller;
 use crate::extract::{AnyJson, InPath, InQuery};
@@ -79,15 +79,16 @@ async fn change(
     documents::change(&state, &caller, KIND, &id, &headers, body).await
 }
 
-/// Removes a workflow that nothing refers to.
+/// Removes a workflow that nothing refers to and that no active job runs.
 #[utoipa::path(delete, path = "/workflows/{id}", operation_id = "delete_workflow", tag = "workflows",
-    params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "only if it still has this ETag")),
+    params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "only if it still has this ETag"), RemoveQuery),
     responses((status = NO_CONTENT, description = "removed")))]
 async fn remove(
     State(state): State<AppState>,
     _caller: Caller,
     InPath(id): InPath<String>,
+    InQuery(query): InQuery<RemoveQuery>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
-    documents::remove(&state, KIND, &id, &headers).await
+    documents::remove(&state, KIND, &id, &headers, query).await
 }

@@ -3,6 +3,7 @@
 //! A test holds a talk with the server; its transcript, with ids, times and tokens replaced, is the snapshot.
 
 mod accounts;
+mod active;
 mod again;
 mod approvals;
 mod cookies;

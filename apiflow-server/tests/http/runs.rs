@@ -209,3 +209,20 @@ async fn a_key_does_not_go_to_a_host_that_no_admin_named() {
     assert!(message.contains("ECHO_KEY") && message.contains("127.0.0.1"), "{message}");
     assert!(evil.calls().is_empty() && provider.calls().is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn null_is_no_input() {
+    let (talk, _provider) = furnished().await;
+    let document = json!({"value": {"modules": [{"id": "a", "value": {"type": "identity"}}]}});
+    for (path, body) in [
+        ("/workflow/twice/run", json!({"input": null, "preprocess": null})),
+        ("/workflows/run", json!({"document": document, "input": null, "mocks": null, "until": null})),
+        ("/workflows/dry_run", json!({"document": document, "input": null, "mocks": null, "approvals": null})),
+    ] {
+        let reply = talk.raw("POST", path, &[("prefer", "wait=30")], Some(body)).await;
+        assert_eq!(reply.status, StatusCode::OK, "{path}: {}", reply.text);
+        assert_eq!(reply.json()["status"], "completed", "{path}: {}", reply.text);
+    }
+    let lacking = talk.raw("POST", "/node/say/run", &[], Some(json!({"input": null}))).await;
+    assert_eq!(lacking.string("/errors/0/pointer"), "/input/text", "{}", lacking.text);
+}

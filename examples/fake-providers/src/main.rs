@@ -1,7 +1,7 @@
 //! `fake-providers`: the stand-in for Replicate as a program.
 
 use std::io::Write as _;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs as _};
 
 use clap::Parser;
 use fake_providers::{Behaviour, Replicate, ReplicateOptions};
@@ -9,8 +9,8 @@ use fake_providers::{Behaviour, Replicate, ReplicateOptions};
 /// A local stand-in for Replicate. Its first line of output names its address; POST /_control changes what it does.
 #[derive(Parser)]
 struct Arguments {
-    /// The address to listen on; port 0 takes a free one.
-    #[arg(long, default_value = "127.0.0.1:0")]
+    /// The address to listen on, `host:port` or a port alone; port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:0", value_parser = parse_address)]
     listen: SocketAddr,
     /// How long a prediction takes, in milliseconds.
     #[arg(long)]
@@ -30,4 +30,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     writeln!(std::io::stdout(), "listening on {}", replicate.origin())?;
     tokio::signal::ctrl_c().await?;
     Ok(())
+}
+
+/// Reads `4010`, `127.0.0.1:4010` or `localhost:4010`.
+fn parse_address(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(port) = text.parse::<u16>() {
+        return Ok((Ipv4Addr::LOCALHOST, port).into());
+    }
+    let found: Vec<_> = text.to_socket_addrs().map_err(|error| error.to_string())?.collect();
+    let first = found.iter().find(|address| address.is_ipv4()).or(found.first());
+    first.copied().ok_or_else(|| format!("`{text}` has no address"))
 }

@@ -303,7 +303,7 @@ pub(super) fn settle_job(turn: &mut Turn<'_>) {
     }
     let Ending { status, output, error, skipped, cache } = ending;
     if status == JobStatus::Cancelled {
-        let told = serde_json::json!({"name": "Canceled", "message": "job canceled"});
+        let told = serde_json::json!({"name": "cancelled", "message": "the job was cancelled"});
         let event = Event::JobFinished { status, output: None, error: Some(told.clone()), skipped, cache: None };
         turn.emit_with(event, Some(serde_json::json!({"error": told})));
     } else {

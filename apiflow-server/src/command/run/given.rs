@@ -13,6 +13,7 @@ pub(super) fn input(given: &str) -> Result<Map<String, Value>, String> {
     };
     match serde_json::from_str(&text) {
         Ok(Value::Object(input)) => Ok(input),
+        Ok(Value::Null) => Ok(Map::new()),
         Ok(_) => Err(format!("{what}: the inputs must be an object by name")),
         Err(error) => Err(format!("{what}: this is not JSON: {error}; `@FILE` reads a file")),
     }
@@ -59,6 +60,7 @@ mod tests {
     #[test]
     fn inputs_are_an_object() {
         assert_eq!(input("{\"a\": 1}").map(Value::Object), Ok(json!({"a": 1})));
+        assert_eq!(input("null").map(Value::Object), Ok(json!({})));
         assert!(input("[1]").is_err_and(|error| error == "--input: the inputs must be an object by name"));
         assert!(input("{").is_err_and(|error| error.starts_with("--input: this is not JSON")));
         assert!(input("@/no/such/file").is_err_and(|error| error.starts_with("/no/such/file cannot be read")));

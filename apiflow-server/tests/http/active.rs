@@ -1,0 +1,64 @@
+//! Documents whose jobs have not ended.
+
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::provider::Provider;
+use crate::runs::furnished;
+use crate::talk::Talk;
+
+/// Starts a run whose call is held by the provider; gives the job's id.
+async fn start_held(talk: &Talk, provider: &Provider, path: &str) -> String {
+    let reply = talk.raw("POST", path, &[], Some(json!({"input": {"text": "x"}}))).await;
+    assert_eq!(reply.status, StatusCode::ACCEPTED, "{}", reply.text);
+    provider.called.notified().await;
+    reply.string("/id")
+}
+
+async fn check(document: &str, run: &str) {
+    let (talk, provider) = furnished().await;
+    let step = json!({"id": "a", "value": {"type": "script", "path": "node/endless",
+        "input_transforms": {"text": {"type": "static", "value": "x"}}}});
+    let held = json!({"name": "Held", "nodes": {"value": {"modules": [step]}}});
+    let reply = talk.raw("PUT", "/workflows/held", &[], Some(held)).await;
+    assert_eq!(reply.status, StatusCode::CREATED, "{}", reply.text);
+    if document.starts_with("/nodes") {
+        // Nothing may refer to the node.
+        assert!(talk.raw("DELETE", "/workflows/held", &[], None).await.status.is_success());
+    }
+    let job = start_held(&talk, &provider, run).await;
+
+    let refused = talk.raw("DELETE", document, &[], None).await;
+    assert_eq!(refused.status, StatusCode::CONFLICT, "{}", refused.text);
+    assert_eq!(refused.string("/code"), "active");
+    assert!(refused.string("/detail").contains(&job) && refused.text.contains("?force=true"), "{}", refused.text);
+    assert_eq!(talk.raw("GET", document, &[], None).await.status, StatusCode::OK, "it is still there");
+
+    let forced = talk.raw("DELETE", &format!("{document}?force=true"), &[], None).await;
+    assert_eq!(forced.status, StatusCode::NO_CONTENT, "{}", forced.text);
+    let again = talk.raw("DELETE", document, &[], None).await;
+    assert_eq!(again.status, StatusCode::NOT_FOUND, "the job outlives it: {}", again.text);
+    provider.release.notify_one();
+    crate::runs::follow(&talk, &job).await;
+    let ended = talk.raw("GET", &format!("/jobs/{job}"), &[], None).await;
+    assert_eq!(ended.json()["output"], json!({"text": "at last"}), "{}", ended.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_workflow_with_an_active_job_is_removed_by_force_alone() {
+    check("/workflows/held", "/workflow/held/run").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_with_an_active_job_is_removed_by_force_alone() {
+    check("/nodes/endless", "/node/endless/run").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ended_job_holds_nothing_back() {
+    let (talk, _provider) = furnished().await;
+    let run = json!({"input": {"text": "x"}});
+    let ended = talk.raw("POST", "/workflow/twice/run", &[("prefer", "wait=30")], Some(run)).await;
+    assert_eq!(ended.json()["status"], Value::from("completed"), "{}", ended.text);
+    assert_eq!(talk.raw("DELETE", "/workflows/twice", &[], None).await.status, StatusCode::NO_CONTENT);
+}
