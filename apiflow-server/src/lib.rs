@@ -21,6 +21,7 @@ pub mod problem;
 mod references;
 mod routes;
 pub mod secrets;
+mod serving;
 pub mod settings;
 mod show;
 pub mod state;

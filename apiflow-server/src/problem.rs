@@ -7,6 +7,8 @@ use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use tower_http::timeout::TimeoutError;
+
 use crate::api::{Fault, ProblemBody};
 
 /// An error as the caller gets it. A 5xx carries no internals: they are logged where the problem is made.
@@ -192,8 +194,18 @@ impl From<BytesRejection> for Problem {
                 "the body is larger than this server takes (APIFLOW_BODY_LIMIT)",
             );
         }
+        if is_timeout(&rejection) {
+            let detail =
+                "nothing more of the body arrived for too long (APIFLOW_BODY_TIMEOUT_S); send the request again";
+            return Self::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", detail);
+        }
         Self::malformed("the body could not be read")
     }
+}
+
+/// Whether a body could not be read because its client did not send it in time.
+fn is_timeout(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source()).any(<dyn std::error::Error>::is::<TimeoutError>)
 }
 
 impl From<QueryRejection> for Problem {

@@ -5,6 +5,7 @@ mod log_filter;
 mod unknown;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use axum::http::HeaderValue;
 use clap::{Args, ValueEnum};
@@ -13,6 +14,13 @@ pub use self::listen::{ListenAddress, ListenAddressError};
 pub(crate) use self::log_filter::parse_log_filter;
 pub(crate) use self::unknown::unknown_variables;
 use crate::auth::Proxies;
+use crate::serving::{ServingLimits, default_max_connections};
+
+/// How long a connection may be without a request: longer than common proxies keep theirs (60 s), so that they end it.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
+
+/// The soft limit of open files on systems that tell none.
+const DEFAULT_OPEN_FILES: u64 = 1_024;
 
 /// Settings of the routes alone.
 #[derive(Debug, Clone)]
@@ -139,6 +147,20 @@ pub struct Settings {
     #[arg(long, env = "APIFLOW_BODY_LIMIT", default_value_t = 10 * 1024 * 1024, value_name = "BYTES")]
     pub body_limit: usize,
 
+    /// Connections open at the same time, at most. Unset: the soft limit of open files (`ulimit -n`) less what the
+    /// database and the jobs need.
+    #[arg(long, env = "APIFLOW_MAX_CONNECTIONS", value_parser = clap::value_parser!(u32).range(1..), value_name = "NUMBER")]
+    pub max_connections: Option<u32>,
+
+    /// How long the head of a request may take, in seconds; over it the connection is closed.
+    #[arg(long, env = "APIFLOW_HEAD_TIMEOUT_S", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3_600), value_name = "SECONDS")]
+    pub head_timeout_s: u64,
+
+    /// How long a client may send nothing of a body, or read nothing of a reply, in seconds; over it the request is
+    /// answered with 408, or the connection closed.
+    #[arg(long, env = "APIFLOW_BODY_TIMEOUT_S", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3_600), value_name = "SECONDS")]
+    pub body_timeout_s: u64,
+
     /// What is logged: a level (`off`, `error`, `warn`, `info`, `debug`, `trace`), and `crate=level` for parts, by commas:
     /// `info,apiflow_server=debug`.
     #[arg(long, env = "RUST_LOG", default_value = "info", value_name = "FILTER")]
@@ -176,6 +198,17 @@ impl Settings {
             trusted_proxies: Proxies::parse(&self.trusted_proxies)
                 .map_err(|message| SettingError { name: "APIFLOW_TRUSTED_PROXIES", message })?,
         })
+    }
+
+    /// The bounds on connections, given the soft limit of open files.
+    pub(crate) fn serving(&self, open_files: Option<u64>) -> ServingLimits {
+        let fitting = || default_max_connections(open_files.unwrap_or(DEFAULT_OPEN_FILES), self.concurrency);
+        ServingLimits {
+            max_connections: self.max_connections.map_or_else(fitting, |given| given as usize),
+            head_timeout: Duration::from_secs(self.head_timeout_s),
+            stall_timeout: Duration::from_secs(self.body_timeout_s),
+            idle_timeout: IDLE_TIMEOUT,
+        }
     }
 
     fn public_url(&self) -> Result<&str, SettingError> {

@@ -1,6 +1,5 @@
 //! `apiflow serve`.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +18,7 @@ use super::lock::{self, FolderLock};
 use super::print;
 use crate::auth::first;
 use crate::secrets::{Sealer, SecretBook};
+use crate::serving::{self, ServingLimits, open_files_limit};
 use crate::settings::{ListenAddress, Role, Settings, parse_log_filter, unknown_variables};
 use crate::state::{AppState, Parts};
 
@@ -112,8 +112,9 @@ async fn serve(settings: Settings) -> Result<(), String> {
         },
     );
     greet(&settings, &stores, &*clock, &web.public_url).await?;
+    let limits = serving_limits(&settings);
     let stop = CancellationToken::new();
-    let signal = tokio::spawn(stop_at_signal(stop.clone()));
+    let signal = tokio::spawn(StopSignals::catch()?.stop_at_first(stop.clone()));
     let works = matches!(settings.role, Role::All | Role::Worker);
     let work = {
         let (runtime, stop) = (runtime.clone(), stop.clone());
@@ -133,34 +134,47 @@ async fn serve(settings: Settings) -> Result<(), String> {
         settings: web,
         stop: stop.clone(),
     });
-    let (served, ()) = tokio::join!(answer(listener, state, stop.clone()), work);
+    let (served, ()) = tokio::join!(answer(listener, state, limits, stop.clone()), work);
     signal.abort();
     served
 }
 
-async fn answer(listener: Option<TcpListener>, state: AppState, stop: CancellationToken) -> Result<(), String> {
+async fn answer(
+    listener: Option<TcpListener>,
+    state: AppState,
+    limits: ServingLimits,
+    stop: CancellationToken,
+) -> Result<(), String> {
     let Some(listener) = listener else {
         stop.cancelled().await;
         return Ok(());
     };
     let address = listener.local_addr().map_err(|error| error.to_string())?;
     print(&format!("apiflow listens on http://{address}"))?;
-    let service = crate::router(state).into_make_service_with_connect_info::<SocketAddr>();
-    let serving = axum::serve(listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
+    let serving = serving::serve(listener, crate::router(state), limits, stop.clone());
     let patience = async {
         stop.cancelled().await;
         tokio::time::sleep(PATIENCE).await;
     };
-    let served = tokio::select! {
-        served = serving.into_future() => served.map_err(|error| format!("the server failed: {error}")),
-        () = patience => {
-            tracing::warn!("requests that were still open are cut off");
-            Ok(())
-        }
-    };
-    // A server that failed takes the workers along.
-    stop.cancel();
-    served
+    tokio::select! {
+        () = serving => {}
+        () = patience => tracing::warn!("requests that were still open are cut off"),
+    }
+    Ok(())
+}
+
+/// The bounds on connections; says where the system's limit of open files is too low for what is wanted.
+fn serving_limits(settings: &Settings) -> ServingLimits {
+    let open_files = open_files_limit();
+    let limits = settings.serving(open_files);
+    if open_files.is_some_and(|open_files| limits.max_connections as u64 >= open_files) {
+        tracing::warn!(
+            "APIFLOW_MAX_CONNECTIONS is {}, but this process may have {} files open: raise `ulimit -n`",
+            limits.max_connections,
+            open_files.unwrap_or_default()
+        );
+    }
+    limits
 }
 
 /// Makes the data folder for its owner alone; one that is there keeps its rights.
@@ -270,28 +284,40 @@ async fn greet(settings: &Settings, stores: &Stores, clock: &dyn Clock, public_u
     }
 }
 
-async fn stop_at_signal(stop: CancellationToken) {
-    let interrupted = tokio::signal::ctrl_c();
+/// The signals that end the server, caught from now on.
+struct StopSignals {
     #[cfg(unix)]
-    let terminated = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(error) => {
-                tracing::warn!(%error, "SIGTERM cannot be caught");
-                std::future::pending::<()>().await;
-            }
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl StopSignals {
+    fn catch() -> Result<Self, String> {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            let catch = |kind| signal(kind).map_err(|error| format!("signals cannot be caught: {error}"));
+            Ok(Self { interrupt: catch(SignalKind::interrupt())?, terminate: catch(SignalKind::terminate())? })
         }
-    };
-    #[cfg(not(unix))]
-    let terminated = std::future::pending::<()>();
-    tokio::select! {
-        _ = interrupted => {}
-        () = terminated => {}
+        #[cfg(not(unix))]
+        Ok(Self {})
     }
-    tracing::info!("stopping");
-    stop.cancel();
+
+    async fn stop_at_first(mut self, stop: CancellationToken) {
+        #[cfg(unix)]
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+        #[cfg(not(unix))]
+        if let Err(error) = tokio::signal::ctrl_c().await {
+            tracing::warn!(%error, "Ctrl-C cannot be caught");
+            std::future::pending::<()>().await;
+        }
+        tracing::info!("stopping");
+        stop.cancel();
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,5 @@
+//! The binary itself: how it starts, what it refuses, how it keeps up, how it ends.
+
+mod connections;
+mod server;
+mod start;
