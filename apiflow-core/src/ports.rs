@@ -13,5 +13,5 @@ pub use secrets::{Secret, Secrets};
 pub use store::{
     CachedRow, CallRecord, Claim, Commit, Concurrency, Created, DueErasure, DuePoll, ErasedJob, Erasure, EventRow,
     Following, Idempotency, InboxMessage, JobBundle, JobFilter, JobPatch, JobRow, JobStatus, Kept, LeaseChange, Loaded,
-    NewJob, Poll, Renewed, SnapshotRow, StepRow, StepStatus, Store, StoreError,
+    NewJob, Poll, Renewed, SnapshotRow, StepRow, StepStatus, Store, StoreError, StoreFault,
 };

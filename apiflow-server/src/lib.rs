@@ -18,6 +18,7 @@ mod metrics;
 mod moment;
 mod page;
 pub mod problem;
+mod readiness;
 mod references;
 mod routes;
 pub mod secrets;

@@ -1,7 +1,7 @@
 //! Every error as one RFC 9457 body.
 
 use apiflow_core::diagnostic::{Diagnostic, pointer_push};
-use apiflow_core::ports::StoreError;
+use apiflow_core::ports::{StoreError, StoreFault};
 use apiflow_store::RecordError;
 use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -10,6 +10,9 @@ use axum::response::{IntoResponse, Response};
 use tower_http::timeout::TimeoutError;
 
 use crate::api::{Fault, ProblemBody};
+
+/// After how many seconds a request that the database could not serve is worth repeating.
+const RETRY_STORAGE_S: u64 = 5;
 
 /// An error as the caller gets it. A 5xx carries no internals: they are logged where the problem is made.
 #[derive(Debug, Clone)]
@@ -91,6 +94,24 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server failed; its log has the cause")
     }
 
+    /// 507 for a full database, 503 for whatever else keeps it from its work: worth repeating a little later. The
+    /// database's own words go to the log alone.
+    pub fn unavailable(fault: StoreFault, cause: &str) -> Self {
+        tracing::error!(cause, code = fault.code(), "the database could not do what a request asked");
+        let status = match fault {
+            StoreFault::Full => StatusCode::INSUFFICIENT_STORAGE,
+            StoreFault::ReadOnly
+            | StoreFault::Io
+            | StoreFault::Corrupt
+            | StoreFault::OutOfMemory
+            | StoreFault::Busy
+            | StoreFault::Unreachable => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        let mut problem = Self::new(status, fault.code(), fault.to_string());
+        problem.0.retry_after_s = Some(RETRY_STORAGE_S);
+        problem
+    }
+
     /// The faults of a body, from findings about the document in it.
     pub fn from_diagnostics(what: &str, diagnostics: Vec<Diagnostic>) -> Self {
         let faults = diagnostics
@@ -169,6 +190,7 @@ impl From<RecordError> for Problem {
             RecordError::LastAdmin { .. } => {
                 Self::new(StatusCode::CONFLICT, "last_admin", format!("{detail}: make another user an admin first"))
             }
+            RecordError::Unavailable { fault, cause } => Self::unavailable(fault, &cause),
             other => Self::internal(other),
         }
     }
@@ -179,6 +201,7 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NotFound { .. } => Self::not_found(error.to_string()),
+            StoreError::Unavailable { fault, cause } => Self::unavailable(fault, &cause),
             StoreError::Active { .. } => Self::new(StatusCode::CONFLICT, "active", format!("{error}: cancel it first")),
             other => Self::internal(other),
         }

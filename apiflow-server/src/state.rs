@@ -12,6 +12,7 @@ use crate::auth::passwords::Passwords;
 use crate::auth::throttle::Throttle;
 use crate::launch::Trials;
 use crate::metrics::Counters;
+use crate::readiness::Readiness;
 use crate::secrets::SecretBook;
 use crate::settings::WebSettings;
 use crate::validation::Validation;
@@ -46,6 +47,7 @@ pub struct Shared {
     pub(crate) passwords: Passwords,
     pub(crate) throttle: Throttle,
     pub(crate) counters: Counters,
+    pub(crate) readiness: Readiness,
     pub(crate) validation: Validation,
     pub(crate) trials: Trials,
 }
@@ -59,6 +61,7 @@ impl AppState {
             passwords: Passwords::default(),
             throttle: Throttle::default(),
             counters,
+            readiness: Readiness::default(),
             validation: Validation::default(),
             trials: Trials::default(),
         }))

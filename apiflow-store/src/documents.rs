@@ -1,6 +1,6 @@
 //! Connectors, nodes and workflows as people save them.
 
-use apiflow_core::ports::Timestamp;
+use apiflow_core::ports::{StoreFault, Timestamp};
 use async_trait::async_trait;
 use serde_json::Value;
 
@@ -103,6 +103,14 @@ pub enum RecordError {
     LastAdmin {
         /// The user.
         id: String,
+    },
+    /// The database cannot do it at the moment. Unless the connection was lost meanwhile, nothing was changed.
+    #[error("{fault} ({cause})")]
+    Unavailable {
+        /// What keeps it from its work.
+        fault: StoreFault,
+        /// The database's own words, for the log.
+        cause: String,
     },
     /// The database failed; the text is for the log.
     #[error("the store failed: {0}")]

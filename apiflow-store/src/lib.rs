@@ -7,6 +7,7 @@ mod accounts;
 mod batch;
 pub mod conformance;
 mod documents;
+mod fault;
 mod gather;
 mod open;
 mod postgres;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use apiflow_core::ports::Store;
 
+use crate::fault::fault_of;
 use crate::{Accounts, Documents, PostgresStore, SqliteStore};
 
 /// The ports of one database.
@@ -38,11 +39,20 @@ impl OpenError {
     pub(crate) fn new(url: String, reason: impl Display) -> Self {
         Self { url, reason: reason.to_string() }
     }
+
+    /// With what to do about it, where the cause is known.
+    pub(crate) fn of_database(url: String, error: &sqlx::Error) -> Self {
+        match fault_of(error) {
+            Some(fault) => Self::new(url, format_args!("{fault} ({error})")),
+            None => Self::new(url, error),
+        }
+    }
 }
 
 /// Opens the database of a URL, `sqlite:<path>` or `postgres://…`, and brings its tables up to date.
 ///
-/// A SQLite file belongs to one process: what an earlier one held is due at once ([`SqliteStore::take_over`]).
+/// A SQLite file belongs to one process: what an earlier one held is due at once ([`SqliteStore::take_over`]). It may be
+/// given a quota: `sqlite:<path>?max_page_count=<pages of 4 KiB>`.
 ///
 /// # Errors
 /// [`OpenError`] where the URL is of neither kind, or the database cannot be reached or brought up to date.
@@ -52,7 +62,11 @@ pub async fn open(url: &str) -> Result<Stores, OpenError> {
         if path.is_empty() || path.starts_with(":memory:") {
             return Err(OpenError::new(url.to_owned(), "name a file: sqlite:<path>"));
         }
-        let store = SqliteStore::open(path).await?;
+        let (path, max_page_count) = match path.split_once('?') {
+            None => (path, None),
+            Some((path, parameters)) => (path, Some(max_page_count(url, parameters)?)),
+        };
+        let store = SqliteStore::open_within(path, max_page_count).await?;
         store.take_over().await?;
         return Ok(Arc::new(store).into());
     }
@@ -60,6 +74,15 @@ pub async fn open(url: &str) -> Result<Stores, OpenError> {
         return Ok(Arc::new(PostgresStore::connect(url).await?).into());
     }
     Err(OpenError::new(without_password(url), "use sqlite:<path> or postgres://<user>@<host>/<database>"))
+}
+
+/// The quota in the parameters of a URL; there are no others.
+fn max_page_count(url: &str, parameters: &str) -> Result<u32, OpenError> {
+    let pages =
+        parameters.strip_prefix("max_page_count=").and_then(|pages| pages.parse().ok()).filter(|pages| *pages > 0);
+    let usage =
+        "the only parameter of a SQLite URL is `max_page_count`, a number from 1: sqlite:<path>?max_page_count=250000";
+    pages.ok_or_else(|| OpenError::new(url.to_owned(), usage))
 }
 
 /// The URL with `…` for its password, also for one among the parameters.

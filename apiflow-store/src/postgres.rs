@@ -51,7 +51,7 @@ impl PostgresStore {
     /// # Errors
     /// [`OpenError`] names the URL without its password.
     pub async fn connect(url: &str) -> Result<Self, OpenError> {
-        Self::open(url).await.map_err(|reason| OpenError::new(without_password(url), reason))
+        Self::open(url).await.map_err(|reason| OpenError::of_database(without_password(url), &reason))
     }
 
     async fn open(url: &str) -> Result<Self, sqlx::Error> {
@@ -81,7 +81,11 @@ impl PostgresStore {
 
 fn migrations() -> Migrator {
     let foundation = include_str!("../migrations/postgres/0001_foundation.sql").into_sql_str();
-    Migrator::with_migrations(vec![Migration::new(1, "foundation".into(), MigrationType::Simple, foundation, false)])
+    let store_faults = include_str!("../migrations/postgres/0003_store_faults.sql").into_sql_str();
+    Migrator::with_migrations(vec![
+        Migration::new(1, "foundation".into(), MigrationType::Simple, foundation, false),
+        Migration::new(3, "store_faults".into(), MigrationType::Simple, store_faults, false),
+    ])
 }
 
 /// Whether a transaction gave way to another and may be tried again: a deadlock, or a failed serialization.

@@ -4,6 +4,7 @@ use std::fmt::Display;
 
 use apiflow_core::ports::Timestamp;
 
+use crate::fault::record_error;
 use crate::rows::{json, number};
 use crate::{Document, DocumentKind, Precondition, RecordError, SecretRow, TokenRow, UserChange, UserRow};
 
@@ -23,7 +24,7 @@ pub(crate) type TokenUserColumns =
 /// `name`, `hosts`, `sealed` and `updated_at` of a secret.
 pub(crate) type SecretColumns = (String, String, Vec<u8>, i64);
 
-/// Makes any failure of a database an error of these traits.
+/// A row that does not hold what it should, as an error of these traits.
 pub(crate) fn backend(error: impl Display) -> RecordError {
     RecordError::Backend(error.to_string())
 }
@@ -113,7 +114,7 @@ pub(crate) fn changed(user: UserRow, change: UserChange) -> UserRow {
 pub(crate) fn name_in_use(error: sqlx::Error, username: &str) -> RecordError {
     match error.as_database_error() {
         Some(found) if found.is_unique_violation() => RecordError::Exists { kind: "user", id: username.to_owned() },
-        Some(_) | None => backend(error),
+        Some(_) | None => record_error(error),
     }
 }
 
@@ -121,6 +122,6 @@ pub(crate) fn name_in_use(error: sqlx::Error, username: &str) -> RecordError {
 pub(crate) fn owner_missing(error: sqlx::Error, user_id: &str) -> RecordError {
     match error.as_database_error() {
         Some(found) if found.is_foreign_key_violation() => no_user(user_id),
-        Some(_) | None => backend(error),
+        Some(_) | None => record_error(error),
     }
 }

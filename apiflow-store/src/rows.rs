@@ -12,6 +12,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+/// What a probe writes: about as much as an ordinary commit.
+pub(crate) const PROBE_BYTES: i64 = 32 * 1024;
+
 /// The columns of `sql::JOB`, in order.
 pub(crate) type JobColumns = (
     String,
@@ -38,7 +41,7 @@ pub(crate) type EventColumns = (i64, i64, Option<i64>, Option<i64>, String);
 /// `job_id`, `effect`, `due_at`, `tries` and `ticket` of a poll.
 pub(crate) type PollColumns = (String, i64, i64, i64, String);
 
-/// Makes any failure of a database an error of the port.
+/// A row that does not hold what it should, or another failure of the store itself, as an error of the port.
 pub(crate) fn backend(error: impl Display) -> StoreError {
     StoreError::Backend(error.to_string())
 }

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use sqlx::SqlitePool;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, SqlSafeStr, Transaction};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, SqlSafeStr, Transaction};
 
 use self::rounds::Write;
 use crate::OpenError;
@@ -49,12 +49,22 @@ impl SqliteStore {
     /// # Errors
     /// [`OpenError`] names the file.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
-        let path = path.as_ref();
-        Self::connect(path).await.map_err(|reason| OpenError::new(format!("sqlite:{}", path.display()), reason))
+        Self::open_within(path, None).await
     }
 
-    async fn connect(path: &Path) -> Result<Self, sqlx::Error> {
-        let options = SqliteConnectOptions::new()
+    /// Opens a file that may not grow over `max_page_count` pages (of 4 KiB): what does not fit is refused as on a full
+    /// disk. `None` is without a limit.
+    ///
+    /// # Errors
+    /// [`OpenError`] names the file.
+    pub async fn open_within(path: impl AsRef<Path>, max_page_count: Option<u32>) -> Result<Self, OpenError> {
+        let path = path.as_ref();
+        let opened = Self::connect(path, max_page_count).await;
+        opened.map_err(|reason| OpenError::of_database(format!("sqlite:{}", path.display()), &reason))
+    }
+
+    async fn connect(path: &Path, max_page_count: Option<u32>) -> Result<Self, sqlx::Error> {
+        let mut options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
@@ -65,6 +75,9 @@ impl SqliteStore {
             .busy_timeout(BUSY)
             .statement_cache_capacity(PREPARED)
             .disable_statement_logging();
+        if let Some(pages) = max_page_count {
+            options = options.pragma("max_page_count", pages.to_string());
+        }
         let writer = writer(&options).await?;
         let reader = pool(READERS).connect_with(options.pragma("query_only", "ON")).await?;
         let pool = writer.clone();
@@ -89,7 +102,7 @@ impl SqliteStore {
                 .await?;
             transaction.commit().await
         };
-        freed.await.map_err(|reason: sqlx::Error| OpenError::new("sqlite".to_owned(), reason))
+        freed.await.map_err(|reason: sqlx::Error| OpenError::of_database("sqlite".to_owned(), &reason))
     }
 
     /// Closes all connections; whoever still asks gets an error.
@@ -141,11 +154,28 @@ fn pool(connections: u32) -> SqlitePoolOptions {
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
+        .after_release(|connection, _| Box::pin(has_left_transaction(connection)))
+}
+
+/// Whether a connection that comes back is in no transaction any more. After a full disk, an I/O error or a lack of
+/// memory SQLite rolls back by itself; the ROLLBACK of sqlx fails then, and sqlx goes on counting that transaction, so
+/// that no other can begin. A connection that is in such a state is closed, and another one opened in its place.
+/// Source: <https://www.sqlite.org/lang_transaction.html>, "Response To Errors Within A Transaction".
+async fn has_left_transaction(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    if connection.is_in_transaction() {
+        // A rollback may be under way.
+        connection.ping().await?;
+    }
+    Ok(!connection.is_in_transaction())
 }
 
 fn migrations() -> Migrator {
     let foundation = include_str!("../migrations/sqlite/0001_foundation.sql").into_sql_str();
-    Migrator::with_migrations(vec![Migration::new(1, "foundation".into(), MigrationType::Simple, foundation, false)])
+    let store_faults = include_str!("../migrations/sqlite/0003_store_faults.sql").into_sql_str();
+    Migrator::with_migrations(vec![
+        Migration::new(1, "foundation".into(), MigrationType::Simple, foundation, false),
+        Migration::new(3, "store_faults".into(), MigrationType::Simple, store_faults, false),
+    ])
 }
 
 /// The database's clock, in milliseconds.
@@ -155,3 +185,35 @@ macro_rules! now {
     };
 }
 use now;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Brings a connection of a pool into the state in which SQLite leaves it after a full disk: it has rolled back by
+    /// itself, and sqlx does not know.
+    async fn leave_rolled_back(pool: &SqlitePool, begin: &'static str) {
+        let mut transaction = pool.begin_with(begin).await.expect("a transaction begins");
+        sqlx::query("SELECT COUNT(*) FROM jobs").execute(&mut *transaction).await.expect("rows are counted");
+        sqlx::query("ROLLBACK").execute(&mut *transaction).await.expect("SQLite rolls back");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_connection_whose_transaction_is_uncertain_is_replaced() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let store = SqliteStore::open(folder.path().join("jobs.db")).await.expect("a file is opened");
+        for _ in 0..3 {
+            leave_rolled_back(&store.writer, "BEGIN IMMEDIATE").await;
+            store.begin().await.expect("another transaction begins").commit().await.expect("it ends");
+        }
+        for _ in 0..READERS * 2 {
+            leave_rolled_back(&store.reader, "BEGIN").await;
+        }
+        // None of the readers is left in a transaction that would go on showing what was there when it began.
+        for _ in 0..READERS {
+            let reader = store.reader.acquire().await.expect("a reader is there");
+            assert!(!reader.is_in_transaction());
+            reader.leak();
+        }
+    }
+}

@@ -14,6 +14,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 pub use self::erasures::{DueErasure, ErasedJob, Erasure};
+pub use self::faults::StoreFault;
 pub use self::jobs::{
     Concurrency, Created, Idempotency, JobBundle, JobFilter, JobPatch, JobRow, JobStatus, Kept, NewJob,
 };
@@ -23,6 +24,7 @@ pub use self::turns::{CachedRow, Claim, Commit, EventRow, InboxMessage, LeaseCha
 use super::Timestamp;
 
 mod erasures;
+mod faults;
 mod jobs;
 mod providers;
 mod steps;
@@ -50,9 +52,27 @@ pub enum StoreError {
         /// The job.
         job: String,
     },
+    /// The database cannot do it at the moment. Unless the connection was lost meanwhile, nothing was changed.
+    #[error("{fault} ({cause})")]
+    Unavailable {
+        /// What keeps it from its work.
+        fault: StoreFault,
+        /// The database's own words, for the log.
+        cause: String,
+    },
     /// The database failed; the text is for the log.
     #[error("the store failed: {0}")]
     Backend(String),
+}
+
+impl StoreError {
+    /// What keeps the store from its work at the moment, if it is that.
+    pub fn fault(&self) -> Option<StoreFault> {
+        match self {
+            Self::Unavailable { fault, .. } => Some(*fault),
+            Self::Fenced { .. } | Self::NotFound { .. } | Self::Active { .. } | Self::Backend(_) => None,
+        }
+    }
 }
 
 /// Keeps jobs durably. Every method is one transaction.
@@ -151,4 +171,7 @@ pub trait Store: Send + Sync {
 
     /// Removes a job that has ended, with all that belongs to it.
     async fn delete_job(&self, job: &str) -> Result<(), StoreError>;
+
+    /// Writes something small and commits it: succeeds if the store can do its work.
+    async fn probe(&self) -> Result<(), StoreError>;
 }

@@ -160,6 +160,10 @@ impl Store for MemoryStore {
     async fn delete_job(&self, job: &str) -> Result<(), StoreError> {
         self.lock().delete(job)
     }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
+use tokio::time::Instant;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::api::Health;
@@ -29,18 +30,11 @@ async fn alive() -> Json<Health> {
 #[utoipa::path(get, path = "/readyz", operation_id = "readyz", tag = "health", security(()),
     responses((status = OK, description = "ready", body = Health)))]
 async fn ready(State(state): State<AppState>) -> Result<Json<Health>, Problem> {
-    let unready = |detail| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", detail);
     if state.stop.is_cancelled() {
-        return Err(unready("the server is stopping"));
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", "the server is stopping"));
     }
-    match tokio::time::timeout(std::time::Duration::from_secs(5), state.store.next_due()).await {
-        Ok(Ok(_)) => Ok(Json(OK)),
-        Ok(Err(error)) => {
-            tracing::error!(%error, "the database does not answer");
-            Err(unready("the database does not answer"))
-        }
-        Err(_) => Err(unready("the database did not answer within 5 seconds")),
-    }
+    state.readiness.check(&*state.store, Instant::now()).await?;
+    Ok(Json(OK))
 }
 
 /// Numbers about jobs and the process, as Prometheus reads them.

@@ -16,4 +16,5 @@ mod parts;
 mod provider;
 mod runs;
 mod secrets;
+mod storage;
 mod talk;

@@ -99,7 +99,8 @@ impl Talk {
         Some(talk)
     }
 
-    async fn on(database: Option<String>, settings: WebSettings, from_env: &str) -> Self {
+    /// The same on a database of its own.
+    pub(crate) async fn on(database: Option<String>, settings: WebSettings, from_env: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let url = database.unwrap_or_else(|| format!("sqlite:{}", folder.path().join("apiflow.db").display()));
         let stores = apiflow_store::open(&url).await.expect("the database opens");

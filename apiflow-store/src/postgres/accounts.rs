@@ -5,7 +5,8 @@ use async_trait::async_trait;
 use sqlx::postgres::PgConnection;
 
 use super::PostgresStore;
-use crate::records::{self, SecretColumns, TokenColumns, TokenUserColumns, UserColumns, backend, username_key};
+use crate::fault::record_error;
+use crate::records::{self, SecretColumns, TokenColumns, TokenUserColumns, UserColumns, username_key};
 use crate::rows::text;
 use crate::{Accounts, NewToken, RecordError, SecretRow, TokenRow, UserChange, UserRow, sql};
 
@@ -29,13 +30,13 @@ impl Accounts for PostgresStore {
     }
 
     async fn user(&self, id: &str) -> Result<Option<UserRow>, RecordError> {
-        let row = sqlx::query_as(sql::USER).bind(id).fetch_optional(&self.pool).await.map_err(backend)?;
+        let row = sqlx::query_as(sql::USER).bind(id).fetch_optional(&self.pool).await.map_err(record_error)?;
         Ok(row.map(records::user))
     }
 
     async fn user_named(&self, username: &str) -> Result<Option<UserRow>, RecordError> {
         let row = sqlx::query_as(sql::USER_NAMED).bind(username_key(username)).fetch_optional(&self.pool).await;
-        Ok(row.map_err(backend)?.map(records::user))
+        Ok(row.map_err(record_error)?.map(records::user))
     }
 
     async fn users(&self, after: Option<&str>, limit: u32) -> Result<Vec<UserRow>, RecordError> {
@@ -46,17 +47,17 @@ impl Accounts for PostgresStore {
                 sqlx::query_as(sql::USERS_AFTER).bind(i64::from(limit)).bind(last.created_at.0).bind(id)
             }
         };
-        let page: Vec<UserColumns> = page.fetch_all(&self.pool).await.map_err(backend)?;
+        let page: Vec<UserColumns> = page.fetch_all(&self.pool).await.map_err(record_error)?;
         Ok(page.into_iter().map(records::user).collect())
     }
 
     async fn change_user(&self, id: &str, change: UserChange) -> Result<UserRow, RecordError> {
-        let mut transaction = self.pool.begin().await.map_err(backend)?;
+        let mut transaction = self.pool.begin().await.map_err(record_error)?;
         if change.is_admin == Some(false) {
             keep_an_admin(&mut transaction, id).await?;
         }
         let found: Option<UserColumns> =
-            sqlx::query_as(LOCKED_USER).bind(id).fetch_optional(&mut *transaction).await.map_err(backend)?;
+            sqlx::query_as(LOCKED_USER).bind(id).fetch_optional(&mut *transaction).await.map_err(record_error)?;
         let user = records::changed(found.map(records::user).ok_or_else(|| records::no_user(id))?, change);
         sqlx::query(sql::CHANGE_USER)
             .bind(id)
@@ -68,18 +69,18 @@ impl Accounts for PostgresStore {
             .execute(&mut *transaction)
             .await
             .map_err(|error| records::name_in_use(error, &user.username))?;
-        transaction.commit().await.map_err(backend)?;
+        transaction.commit().await.map_err(record_error)?;
         Ok(user)
     }
 
     async fn remove_user(&self, id: &str) -> Result<(), RecordError> {
-        let mut transaction = self.pool.begin().await.map_err(backend)?;
+        let mut transaction = self.pool.begin().await.map_err(record_error)?;
         keep_an_admin(&mut transaction, id).await?;
-        let gone = sqlx::query(sql::DELETE_USER).bind(id).execute(&mut *transaction).await.map_err(backend)?;
+        let gone = sqlx::query(sql::DELETE_USER).bind(id).execute(&mut *transaction).await.map_err(record_error)?;
         if gone.rows_affected() == 0 {
             return Err(records::no_user(id));
         }
-        transaction.commit().await.map_err(backend)
+        transaction.commit().await.map_err(record_error)
     }
 
     async fn add_token(&self, token: NewToken) -> Result<(), RecordError> {
@@ -98,25 +99,29 @@ impl Accounts for PostgresStore {
     }
 
     async fn token_user(&self, hash: &str, now: Timestamp) -> Result<Option<(UserRow, TokenRow)>, RecordError> {
-        let found: Option<TokenUserColumns> =
-            sqlx::query_as(sql::TOKEN_USER).bind(hash).bind(now.0).fetch_optional(&self.pool).await.map_err(backend)?;
+        let found: Option<TokenUserColumns> = sqlx::query_as(sql::TOKEN_USER)
+            .bind(hash)
+            .bind(now.0)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(record_error)?;
         Ok(found.map(records::token_user))
     }
 
     async fn tokens(&self, user_id: &str) -> Result<Vec<TokenRow>, RecordError> {
         let tokens: Vec<TokenColumns> =
-            sqlx::query_as(sql::TOKENS).bind(user_id).fetch_all(&self.pool).await.map_err(backend)?;
+            sqlx::query_as(sql::TOKENS).bind(user_id).fetch_all(&self.pool).await.map_err(record_error)?;
         Ok(tokens.into_iter().map(records::token).collect())
     }
 
     async fn remove_token(&self, user_id: &str, token_id: &str) -> Result<bool, RecordError> {
         let gone = sqlx::query(sql::DELETE_TOKEN).bind(user_id).bind(token_id).execute(&self.pool).await;
-        Ok(gone.map_err(backend)?.rows_affected() > 0)
+        Ok(gone.map_err(record_error)?.rows_affected() > 0)
     }
 
     async fn remove_tokens(&self, user_id: &str, only_sessions: bool) -> Result<(), RecordError> {
         let gone = sqlx::query(sql::DELETE_TOKENS).bind(user_id).bind(only_sessions).execute(&self.pool).await;
-        gone.map(drop).map_err(backend)
+        gone.map(drop).map_err(record_error)
     }
 
     async fn put_secret(&self, secret: SecretRow) -> Result<(), RecordError> {
@@ -127,29 +132,30 @@ impl Accounts for PostgresStore {
             .bind(secret.updated_at.0)
             .execute(&self.pool)
             .await;
-        put.map(drop).map_err(backend)
+        put.map(drop).map_err(record_error)
     }
 
     async fn secret(&self, name: &str) -> Result<Option<SecretRow>, RecordError> {
         let row: Option<SecretColumns> =
-            sqlx::query_as(sql::SECRET).bind(name).fetch_optional(&self.pool).await.map_err(backend)?;
+            sqlx::query_as(sql::SECRET).bind(name).fetch_optional(&self.pool).await.map_err(record_error)?;
         row.map(records::secret).transpose()
     }
 
     async fn secrets(&self) -> Result<Vec<SecretRow>, RecordError> {
-        let rows: Vec<SecretColumns> = sqlx::query_as(sql::SECRETS).fetch_all(&self.pool).await.map_err(backend)?;
+        let rows: Vec<SecretColumns> =
+            sqlx::query_as(sql::SECRETS).fetch_all(&self.pool).await.map_err(record_error)?;
         rows.into_iter().map(records::secret).collect()
     }
 
     async fn remove_secret(&self, name: &str) -> Result<bool, RecordError> {
-        let gone = sqlx::query(sql::DELETE_SECRET).bind(name).execute(&self.pool).await.map_err(backend)?;
+        let gone = sqlx::query(sql::DELETE_SECRET).bind(name).execute(&self.pool).await.map_err(record_error)?;
         Ok(gone.rows_affected() > 0)
     }
 }
 
 /// Refuses where no other admin would be left; all admins' rows are locked, in one order, until the transaction ends.
 async fn keep_an_admin(connection: &mut PgConnection, id: &str) -> Result<(), RecordError> {
-    let admins: Vec<(String,)> = sqlx::query_as(ADMINS).fetch_all(connection).await.map_err(backend)?;
+    let admins: Vec<(String,)> = sqlx::query_as(ADMINS).fetch_all(connection).await.map_err(record_error)?;
     match admins.as_slice() {
         [(only,)] if only == id => Err(RecordError::LastAdmin { id: id.to_owned() }),
         _ => Ok(()),

@@ -7,8 +7,8 @@ use sqlx::PgPool;
 
 use super::{gave_way, now};
 use crate::batch::{Batch, Turn};
+use crate::fault::{may_succeed_alone, store_error};
 use crate::gather::Asked;
-use crate::rows::backend;
 
 /// A commit and where its answer goes.
 pub(super) type AskedCommit = Asked<Commit, Result<u64, StoreError>>;
@@ -101,11 +101,11 @@ pub(super) async fn perform(pool: PgPool, asked: Vec<AskedCommit>) {
         let keeps = commits.iter().any(|commit| !commit.cached.is_empty());
         let answers = match attempt(&pool, &commits).await {
             Ok(answers) => answers,
-            Err(sqlx::Error::Database(error)) => {
+            Err(error) if commits.len() > 1 && may_succeed_alone(&error) || gave_way(&error) => {
                 tracing::warn!(%error, commits = commits.len(), "a group commit failed: performing its commits one by one");
                 one_by_one(&pool, &commits).await
             }
-            Err(error) => commits.iter().map(|_| Err(backend(&error))).collect(),
+            Err(error) => fail_all(&commits, &error),
         };
         for (Asked { answer, .. }, given) in round.into_iter().zip(answers) {
             // A caller that no longer listens is not told.
@@ -118,15 +118,24 @@ pub(super) async fn perform(pool: PgPool, asked: Vec<AskedCommit>) {
     }
 }
 
+fn fail_all(commits: &[&Commit], error: &sqlx::Error) -> Vec<Result<u64, StoreError>> {
+    commits.iter().map(|_| Err(store_error(error))).collect()
+}
+
+/// Performs commits one after the other; once one fails of what all would fail of, the others are not tried.
 async fn one_by_one(pool: &PgPool, commits: &[&Commit]) -> Vec<Result<u64, StoreError>> {
     let mut answers = Vec::new();
-    for commit in commits {
+    for (index, commit) in commits.iter().enumerate() {
         let mut tries = 1;
         let answer = loop {
             match attempt(pool, std::slice::from_ref(commit)).await {
                 Ok(mut answers) => break answers.remove(0),
                 Err(error) if gave_way(&error) && tries < TRIES => tries += 1,
-                Err(error) => break Err(backend(error)),
+                Err(error) if gave_way(&error) || may_succeed_alone(&error) => break Err(store_error(error)),
+                Err(error) => {
+                    answers.extend(fail_all(&commits[index..], &error));
+                    return answers;
+                }
             }
         };
         answers.push(answer);

@@ -5,7 +5,8 @@ use async_trait::async_trait;
 use sqlx::postgres::PgConnection;
 
 use super::{PostgresStore, SNAPSHOT};
-use crate::records::{self, DocumentColumns, backend};
+use crate::fault::record_error;
+use crate::records::{self, DocumentColumns};
 use crate::rows::{number, text};
 use crate::{Document, DocumentKind, Documents, Precondition, RecordError, sql};
 
@@ -28,13 +29,17 @@ impl Documents for PostgresStore {
             }
             // Another made it between the look and the save.
         }
-        Err(backend(format!("{} `{}` is made and removed again and again", document.kind.as_str(), document.id)))
+        Err(records::backend(format!(
+            "{} `{}` is made and removed again and again",
+            document.kind.as_str(),
+            document.id
+        )))
     }
 
     async fn document(&self, kind: DocumentKind, id: &str) -> Result<Option<Document>, RecordError> {
-        let mut snapshot = self.pool.begin_with(SNAPSHOT).await.map_err(backend)?;
+        let mut snapshot = self.pool.begin_with(SNAPSHOT).await.map_err(record_error)?;
         let row = sqlx::query_as(sql::DOCUMENT).bind(kind.as_str()).bind(id);
-        let Some(row) = row.fetch_optional(&mut *snapshot).await.map_err(backend)? else { return Ok(None) };
+        let Some(row) = row.fetch_optional(&mut *snapshot).await.map_err(record_error)? else { return Ok(None) };
         with_references(&mut snapshot, kind, row).await.map(Some)
     }
 
@@ -44,7 +49,7 @@ impl Documents for PostgresStore {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Vec<Document>, RecordError> {
-        let mut snapshot = self.pool.begin_with(SNAPSHOT).await.map_err(backend)?;
+        let mut snapshot = self.pool.begin_with(SNAPSHOT).await.map_err(record_error)?;
         let page = match after {
             None => sqlx::query_as(sql::DOCUMENTS_FIRST).bind(kind.as_str()).bind(i64::from(limit)),
             Some(id) => {
@@ -55,7 +60,7 @@ impl Documents for PostgresStore {
                 page.bind(created_at.0).bind(id)
             }
         };
-        let page: Vec<DocumentColumns> = page.fetch_all(&mut *snapshot).await.map_err(backend)?;
+        let page: Vec<DocumentColumns> = page.fetch_all(&mut *snapshot).await.map_err(record_error)?;
         let mut documents = Vec::new();
         for row in page {
             documents.push(with_references(&mut snapshot, kind, row).await?);
@@ -64,11 +69,11 @@ impl Documents for PostgresStore {
     }
 
     async fn remove(&self, kind: DocumentKind, id: &str, must: Precondition) -> Result<(), RecordError> {
-        let mut transaction = self.pool.begin().await.map_err(backend)?;
+        let mut transaction = self.pool.begin().await.map_err(record_error)?;
         let found = version(&mut transaction, VERSION_TO_REMOVE, kind, id).await?;
         records::check(must, found.map(|(version, _)| version), kind, id)?;
         let by = sqlx::query_as(sql::REFERRERS).bind(kind.as_str()).bind(id);
-        let by = records::references(by.fetch_all(&mut *transaction).await.map_err(backend)?)?;
+        let by = records::references(by.fetch_all(&mut *transaction).await.map_err(record_error)?)?;
         if found.is_none() {
             return Err(RecordError::NotFound { kind: kind.as_str(), id: id.to_owned() });
         }
@@ -76,30 +81,30 @@ impl Documents for PostgresStore {
             return Err(RecordError::InUse { kind: kind.as_str(), id: id.to_owned(), by });
         }
         let gone = sqlx::query(sql::DELETE_DOCUMENT).bind(kind.as_str()).bind(id);
-        gone.execute(&mut *transaction).await.map_err(backend)?;
-        transaction.commit().await.map_err(backend)
+        gone.execute(&mut *transaction).await.map_err(record_error)?;
+        transaction.commit().await.map_err(record_error)
     }
 }
 
 impl PostgresStore {
     /// Saves a document; gives its version and first moment, or nothing where another made it meanwhile.
     async fn attempt(&self, document: &Document, must: Precondition) -> Result<Option<(u64, Timestamp)>, RecordError> {
-        let mut transaction = self.pool.begin().await.map_err(backend)?;
+        let mut transaction = self.pool.begin().await.map_err(record_error)?;
         let (kind, id) = (document.kind, document.id.as_str());
         let (kinds, ids): (Vec<&str>, Vec<&str>) =
             document.references.iter().map(|(kind, id)| (kind.as_str(), id.as_str())).unzip();
         let held = sqlx::query(HOLD_REFERENCES).bind(kinds).bind(ids);
-        held.execute(&mut *transaction).await.map_err(backend)?;
+        held.execute(&mut *transaction).await.map_err(record_error)?;
         let found = version(&mut transaction, VERSION_TO_SAVE, kind, id).await?;
         records::check(must, found.map(|(version, _)| version), kind, id)?;
         let statement = if found.is_some() { sql::CHANGE_DOCUMENT } else { sql::ADD_DOCUMENT };
         let saved = sqlx::query(statement).bind(kind.as_str()).bind(id).bind(text(&document.body));
-        let saved = saved.bind(document.updated_at.0).execute(&mut *transaction).await.map_err(backend)?;
+        let saved = saved.bind(document.updated_at.0).execute(&mut *transaction).await.map_err(record_error)?;
         if saved.rows_affected() == 0 {
             return Ok(None);
         }
-        refer(&mut transaction, document).await.map_err(backend)?;
-        transaction.commit().await.map_err(backend)?;
+        refer(&mut transaction, document).await.map_err(record_error)?;
+        transaction.commit().await.map_err(record_error)?;
         let (version, created_at) = found.unwrap_or((0, document.updated_at));
         Ok(Some((version + 1, created_at)))
     }
@@ -112,8 +117,12 @@ async fn version(
     kind: DocumentKind,
     id: &str,
 ) -> Result<Option<(u64, Timestamp)>, RecordError> {
-    let found: Option<(i64, i64)> =
-        sqlx::query_as(statement).bind(kind.as_str()).bind(id).fetch_optional(connection).await.map_err(backend)?;
+    let found: Option<(i64, i64)> = sqlx::query_as(statement)
+        .bind(kind.as_str())
+        .bind(id)
+        .fetch_optional(connection)
+        .await
+        .map_err(record_error)?;
     Ok(found.map(|(version, created_at)| (number(version), Timestamp(created_at))))
 }
 
@@ -134,6 +143,6 @@ async fn with_references(
     row: DocumentColumns,
 ) -> Result<Document, RecordError> {
     let references = sqlx::query_as(sql::REFERENCES).bind(kind.as_str()).bind(&row.0);
-    let references = references.fetch_all(connection).await.map_err(backend)?;
+    let references = references.fetch_all(connection).await.map_err(record_error)?;
     records::document(kind, row, records::references(references)?)
 }

@@ -6,7 +6,8 @@ use apiflow_core::ports::{DueErasure, ErasedJob, Erasure, StoreError};
 use sqlx::PgConnection;
 
 use super::{PostgresStore, now};
-use crate::rows::{self, backend, int, milliseconds, text};
+use crate::fault::store_error;
+use crate::rows::{self, int, milliseconds, text};
 use crate::sql;
 
 const TAKE: &str = concat!(
@@ -33,15 +34,15 @@ impl PostgresStore {
     }
 
     pub(super) async fn erase_part(&self, erasure: &Erasure) -> Result<(), StoreError> {
-        let mut transaction = self.pool.begin().await.map_err(backend)?;
-        let found = sqlx::query(sql::ERASE).bind(&erasure.job).execute(&mut *transaction).await.map_err(backend)?;
+        let mut transaction = self.pool.begin().await.map_err(store_error)?;
+        let found = sqlx::query(sql::ERASE).bind(&erasure.job).execute(&mut *transaction).await.map_err(store_error)?;
         if found.rows_affected() == 0 {
             let job = erasure.job.clone();
             let status = self.status(&job).await?;
             return Err(if status.is_some() { StoreError::Active { job } } else { StoreError::NotFound { job } });
         }
-        erase(&mut transaction, erasure).await.map_err(backend)?;
-        transaction.commit().await.map_err(backend)
+        erase(&mut transaction, erasure).await.map_err(store_error)?;
+        transaction.commit().await.map_err(store_error)
     }
 }
 

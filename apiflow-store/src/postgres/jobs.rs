@@ -12,7 +12,8 @@ use sqlx::QueryBuilder;
 
 use super::{PostgresStore, SNAPSHOT, now, slots};
 use crate::batch::Event;
-use crate::rows::{self, JobColumns, PollColumns, backend, int, milliseconds, number, text};
+use crate::fault::store_error;
+use crate::rows::{self, JobColumns, PROBE_BYTES, PollColumns, int, milliseconds, number, text};
 use crate::slots::window_ms;
 use crate::sql;
 
@@ -99,11 +100,15 @@ const CREATE: &str = concat!(
 const LIVE_KEY: &str =
     concat!("SELECT job_id, fingerprint FROM idempotency_keys WHERE key = $1 AND expires_at > ", now!());
 
+/// The new row takes room before the old one gives any back.
+const PROBE: &str = "WITH added AS (INSERT INTO store_probes (filler) VALUES ($1) RETURNING id) \
+     DELETE FROM store_probes USING added WHERE store_probes.id < added.id";
+
 /// How often a job is added whose key was taken and is free again.
 const TRIES: u32 = 5;
 
 fn stopped() -> StoreError {
-    backend("the writer of commits has stopped")
+    rows::backend("the writer of commits has stopped")
 }
 
 #[async_trait]
@@ -115,26 +120,26 @@ impl Store for PostgresStore {
             }
             let key = job.idempotency.as_ref().map(|asked| &asked.key);
             let used: Option<(String, String)> =
-                sqlx::query_as(sql::USED_KEY).bind(key).fetch_optional(&self.pool).await.map_err(backend)?;
+                sqlx::query_as(sql::USED_KEY).bind(key).fetch_optional(&self.pool).await.map_err(store_error)?;
             if let Some((job, fingerprint)) = used {
                 return Ok(Created::Existing { job, fingerprint });
             }
             // The first job was removed meanwhile, and its key with it.
         }
-        Err(backend(format!("the idempotency key of job `{}` is taken and freed again and again", job.id)))
+        Err(rows::backend(format!("the idempotency key of job `{}` is taken and freed again and again", job.id)))
     }
 
     async fn job_of_key(&self, key: &str) -> Result<Option<(String, String)>, StoreError> {
-        sqlx::query_as(LIVE_KEY).bind(key).fetch_optional(&self.pool).await.map_err(backend)
+        sqlx::query_as(LIVE_KEY).bind(key).fetch_optional(&self.pool).await.map_err(store_error)
     }
 
     async fn claim(&self, worker: &str, limit: u32, lease: Duration) -> Result<Vec<Claim>, StoreError> {
-        let (mut claims, slots_are_free) = self.take_due(worker, limit, lease).await.map_err(backend)?;
+        let (mut claims, slots_are_free) = self.take_due(worker, limit, lease).await.map_err(store_error)?;
         if slots_are_free {
             let room = limit.saturating_sub(u32::try_from(claims.len()).unwrap_or(limit));
             match self.take_given(worker, room, lease).await {
                 Ok(more) => claims.extend(more),
-                Err(error) if claims.is_empty() => return Err(backend(error)),
+                Err(error) if claims.is_empty() => return Err(store_error(error)),
                 // What is claimed already must be worked on.
                 Err(error) => tracing::warn!(%error, "slots could not be given; the next claim tries again"),
             }
@@ -149,24 +154,24 @@ impl Store for PostgresStore {
             .bind(jobs)
             .fetch_all(&self.pool)
             .await
-            .map_err(backend)?;
+            .map_err(store_error)?;
         Ok(held.into_iter().map(|(job, inbox)| Renewed { job, inbox }).collect())
     }
 
     async fn load(&self, job: &str) -> Result<Loaded, StoreError> {
-        let mut snapshot_of_all = self.pool.begin_with(SNAPSHOT).await.map_err(backend)?;
+        let mut snapshot_of_all = self.pool.begin_with(SNAPSHOT).await.map_err(store_error)?;
         let connection = &mut *snapshot_of_all;
         let row: Option<JobColumns> =
-            sqlx::query_as(sql::JOB).bind(job).fetch_optional(&mut *connection).await.map_err(backend)?;
+            sqlx::query_as(sql::JOB).bind(job).fetch_optional(&mut *connection).await.map_err(store_error)?;
         let row = row.ok_or_else(|| StoreError::NotFound { job: job.to_owned() })?;
         let (bundle,): (String,) =
-            sqlx::query_as(sql::BUNDLE).bind(job).fetch_one(&mut *connection).await.map_err(backend)?;
+            sqlx::query_as(sql::BUNDLE).bind(job).fetch_one(&mut *connection).await.map_err(store_error)?;
         let snapshot = sqlx::query_as(sql::SNAPSHOT).bind(job).fetch_optional(&mut *connection).await;
-        let snapshot = snapshot.map_err(backend)?.map(rows::snapshot_row).transpose()?;
+        let snapshot = snapshot.map_err(store_error)?.map(rows::snapshot_row).transpose()?;
         let after = snapshot.as_ref().map_or(0, |snapshot| int(snapshot.seq));
         let events = sqlx::query_as(sql::EVENTS).bind(job).bind(after).bind(i64::MAX);
-        let events = events.fetch_all(&mut *connection).await.map_err(backend)?;
-        let inbox = sqlx::query_as(INBOX).bind(job).fetch_all(&mut *connection).await.map_err(backend)?;
+        let events = events.fetch_all(&mut *connection).await.map_err(store_error)?;
+        let inbox = sqlx::query_as(INBOX).bind(job).fetch_all(&mut *connection).await.map_err(store_error)?;
         Ok(Loaded {
             job: rows::job_row(row)?,
             bundle: rows::json(&bundle)?,
@@ -182,24 +187,24 @@ impl Store for PostgresStore {
 
     async fn deliver(&self, job: &str, key: &str, payload: Value, poll_over: Option<u64>) -> Result<bool, StoreError> {
         let added = sqlx::query(DELIVER).bind(job).bind(key).bind(text(&payload)).execute(&self.pool).await;
-        let new = added.map_err(backend)?.rows_affected() > 0;
+        let new = added.map_err(store_error)?.rows_affected() > 0;
         if !new && self.status(job).await?.is_none() {
             return Err(StoreError::NotFound { job: job.to_owned() });
         }
         if let Some(effect) = poll_over {
             // After the message is durable: at worst the poll finds the same once more.
             let over = sqlx::query(sql::POLL_OVER).bind(job).bind(int(effect)).execute(&self.pool).await;
-            over.map_err(backend)?;
+            over.map_err(store_error)?;
         }
         Ok(new)
     }
 
     async fn let_through(&self, job: &str) -> Result<(), StoreError> {
-        slots::pass(&self.pool, job).await.map_err(backend)
+        slots::pass(&self.pool, job).await.map_err(store_error)
     }
 
     async fn inbox(&self, job: &str) -> Result<Vec<InboxMessage>, StoreError> {
-        let inbox = sqlx::query_as(INBOX).bind(job).fetch_all(&self.pool).await.map_err(backend)?;
+        let inbox = sqlx::query_as(INBOX).bind(job).fetch_all(&self.pool).await.map_err(store_error)?;
         rows::all(inbox, rows::message)
     }
 
@@ -209,7 +214,7 @@ impl Store for PostgresStore {
             .bind(&following.provider_id)
             .bind(&following.job)
             .bind(int(following.effect));
-        Ok(noted.fetch_optional(&self.pool).await.map_err(backend)?.is_some())
+        Ok(noted.fetch_optional(&self.pool).await.map_err(store_error)?.is_some())
     }
 
     async fn take_polls(&self, limit: u32, lease: Duration) -> Result<Vec<DuePoll>, StoreError> {
@@ -218,7 +223,7 @@ impl Store for PostgresStore {
             .bind(milliseconds(lease))
             .fetch_all(&self.pool)
             .await
-            .map_err(backend)?;
+            .map_err(store_error)?;
         rows::due_polls(taken)
     }
 
@@ -231,16 +236,16 @@ impl Store for PostgresStore {
     ) -> Result<(), StoreError> {
         // Two transactions: a commit may hold the step's row and wait for the poll's.
         let back = sqlx::query(sql::PUT_BACK).bind(job).bind(int(effect)).bind(due_at.0);
-        back.execute(&self.pool).await.map_err(backend)?;
+        back.execute(&self.pool).await.map_err(store_error)?;
         if let Some((ordinal, progress)) = progress {
             let told = sqlx::query(sql::PROGRESS).bind(job).bind(int(ordinal)).bind(progress).bind(int(effect));
-            told.execute(&self.pool).await.map_err(backend)?;
+            told.execute(&self.pool).await.map_err(store_error)?;
         }
         Ok(())
     }
 
     async fn take_erasures(&self, limit: u32, lease: Duration) -> Result<Vec<DueErasure>, StoreError> {
-        self.take_due_erasures(limit, lease).await.map_err(backend)
+        self.take_due_erasures(limit, lease).await.map_err(store_error)
     }
 
     async fn erase(&self, erasure: Erasure) -> Result<(), StoreError> {
@@ -248,7 +253,8 @@ impl Store for PostgresStore {
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        let (moment,): (Option<i64>,) = sqlx::query_as(sql::NEXT_DUE).fetch_one(&self.pool).await.map_err(backend)?;
+        let (moment,): (Option<i64>,) =
+            sqlx::query_as(sql::NEXT_DUE).fetch_one(&self.pool).await.map_err(store_error)?;
         Ok(moment.map(Timestamp))
     }
 
@@ -258,56 +264,61 @@ impl Store for PostgresStore {
             .bind(seqs.iter().copied().map(int).collect::<Vec<i64>>())
             .fetch_all(&self.pool)
             .await;
-        rows::values(found.map_err(backend)?, seqs)
+        rows::values(found.map_err(store_error)?, seqs)
     }
 
     async fn cached(&self, key: &str) -> Result<Option<Value>, StoreError> {
         let found: Option<(String,)> =
-            sqlx::query_as(CACHED).bind(key).fetch_optional(&self.pool).await.map_err(backend)?;
+            sqlx::query_as(CACHED).bind(key).fetch_optional(&self.pool).await.map_err(store_error)?;
         found.map(|(value,)| rows::json(&value)).transpose()
     }
 
     async fn list(&self, job: &str, list: u64) -> Result<Vec<Value>, StoreError> {
         let bodies: Vec<(String,)> =
-            sqlx::query_as(sql::LIST).bind(job).bind(int(list)).fetch_all(&self.pool).await.map_err(backend)?;
+            sqlx::query_as(sql::LIST).bind(job).bind(int(list)).fetch_all(&self.pool).await.map_err(store_error)?;
         bodies.into_iter().map(|(body,)| rows::json(&body)).collect()
     }
 
     async fn job(&self, job: &str) -> Result<Option<JobRow>, StoreError> {
-        let row = sqlx::query_as(sql::JOB).bind(job).fetch_optional(&self.pool).await.map_err(backend)?;
+        let row = sqlx::query_as(sql::JOB).bind(job).fetch_optional(&self.pool).await.map_err(store_error)?;
         row.map(rows::job_row).transpose()
     }
 
     async fn jobs(&self, filter: &JobFilter, before: Option<&str>, limit: u32) -> Result<Vec<JobRow>, StoreError> {
         let mut query = QueryBuilder::new(sql::JOBS);
         rows::filter!(query, filter, before, limit);
-        let found = query.build_query_as().fetch_all(&self.pool).await.map_err(backend)?;
+        let found = query.build_query_as().fetch_all(&self.pool).await.map_err(store_error)?;
         rows::all(found, rows::job_row)
     }
 
     async fn events(&self, job: &str, after: u64, limit: u32) -> Result<Vec<EventRow>, StoreError> {
         let page = sqlx::query_as(sql::EVENTS).bind(job).bind(int(after)).bind(i64::from(limit));
-        rows::all(page.fetch_all(&self.pool).await.map_err(backend)?, rows::event_row)
+        rows::all(page.fetch_all(&self.pool).await.map_err(store_error)?, rows::event_row)
     }
 
     async fn steps(&self, job: &str, after: u64, limit: u32) -> Result<Vec<StepRow>, StoreError> {
         let page = sqlx::query_as(sql::STEPS).bind(job).bind(int(after)).bind(i64::from(limit));
-        rows::all(page.fetch_all(&self.pool).await.map_err(backend)?, rows::step_row)
+        rows::all(page.fetch_all(&self.pool).await.map_err(store_error)?, rows::step_row)
     }
 
     async fn calls(&self, job: &str, step: u64) -> Result<Vec<CallRecord>, StoreError> {
         let calls = sqlx::query_as(sql::CALLS).bind(job).bind(int(step)).fetch_all(&self.pool).await;
-        rows::all(calls.map_err(backend)?, rows::call_record).map(CallRecord::joined)
+        rows::all(calls.map_err(store_error)?, rows::call_record).map(CallRecord::joined)
     }
 
     async fn delete_job(&self, job: &str) -> Result<(), StoreError> {
         // A job that has ended stays so, and one that is missing stays missing: no lock is needed between the two.
-        let gone = sqlx::query(sql::DELETE_JOB).bind(job).execute(&self.pool).await.map_err(backend)?;
+        let gone = sqlx::query(sql::DELETE_JOB).bind(job).execute(&self.pool).await.map_err(store_error)?;
         if gone.rows_affected() > 0 {
             return Ok(());
         }
         let job = job.to_owned();
         Err(if self.status(&job).await?.is_some() { StoreError::Active { job } } else { StoreError::NotFound { job } })
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        let filler = vec![0_u8; usize::try_from(PROBE_BYTES).unwrap_or_default()];
+        sqlx::query(PROBE).bind(filler).execute(&self.pool).await.map(drop).map_err(store_error)
     }
 }
 
@@ -338,7 +349,7 @@ impl PostgresStore {
     }
 
     pub(super) async fn status(&self, job: &str) -> Result<Option<(String,)>, StoreError> {
-        sqlx::query_as(sql::JOB_STATUS).bind(job).fetch_optional(&self.pool).await.map_err(backend)
+        sqlx::query_as(sql::JOB_STATUS).bind(job).fetch_optional(&self.pool).await.map_err(store_error)
     }
 
     /// Adds a job unless its key is in use; says whether it did.
@@ -367,6 +378,6 @@ impl PostgresStore {
             .bind(new.concurrency.as_ref().map(|asked| &asked.key))
             .bind(new.concurrency.as_ref().map(|asked| int(asked.limit)))
             .bind(new.concurrency.as_ref().and_then(window_ms));
-        Ok(added.fetch_optional(&self.pool).await.map_err(backend)?.is_some())
+        Ok(added.fetch_optional(&self.pool).await.map_err(store_error)?.is_some())
     }
 }

@@ -5,7 +5,8 @@ use async_trait::async_trait;
 use sqlx::sqlite::SqliteConnection;
 
 use super::SqliteStore;
-use crate::records::{self, SecretColumns, TokenColumns, TokenUserColumns, UserColumns, backend, username_key};
+use crate::fault::record_error;
+use crate::records::{self, SecretColumns, TokenColumns, TokenUserColumns, UserColumns, username_key};
 use crate::rows::text;
 use crate::{Accounts, NewToken, RecordError, SecretRow, TokenRow, UserChange, UserRow, sql};
 
@@ -26,13 +27,13 @@ impl Accounts for SqliteStore {
     }
 
     async fn user(&self, id: &str) -> Result<Option<UserRow>, RecordError> {
-        let row = sqlx::query_as(sql::USER).bind(id).fetch_optional(&self.reader).await.map_err(backend)?;
+        let row = sqlx::query_as(sql::USER).bind(id).fetch_optional(&self.reader).await.map_err(record_error)?;
         Ok(row.map(records::user))
     }
 
     async fn user_named(&self, username: &str) -> Result<Option<UserRow>, RecordError> {
         let row = sqlx::query_as(sql::USER_NAMED).bind(username_key(username)).fetch_optional(&self.reader).await;
-        Ok(row.map_err(backend)?.map(records::user))
+        Ok(row.map_err(record_error)?.map(records::user))
     }
 
     async fn users(&self, after: Option<&str>, limit: u32) -> Result<Vec<UserRow>, RecordError> {
@@ -43,17 +44,17 @@ impl Accounts for SqliteStore {
                 sqlx::query_as(sql::USERS_AFTER).bind(i64::from(limit)).bind(last.created_at.0).bind(id)
             }
         };
-        let page: Vec<UserColumns> = page.fetch_all(&self.reader).await.map_err(backend)?;
+        let page: Vec<UserColumns> = page.fetch_all(&self.reader).await.map_err(record_error)?;
         Ok(page.into_iter().map(records::user).collect())
     }
 
     async fn change_user(&self, id: &str, change: UserChange) -> Result<UserRow, RecordError> {
-        let mut transaction = self.begin().await.map_err(backend)?;
+        let mut transaction = self.begin().await.map_err(record_error)?;
         if change.is_admin == Some(false) {
             keep_an_admin(&mut transaction, id).await?;
         }
         let found: Option<UserColumns> =
-            sqlx::query_as(sql::USER).bind(id).fetch_optional(&mut *transaction).await.map_err(backend)?;
+            sqlx::query_as(sql::USER).bind(id).fetch_optional(&mut *transaction).await.map_err(record_error)?;
         let user = records::changed(found.map(records::user).ok_or_else(|| records::no_user(id))?, change);
         sqlx::query(sql::CHANGE_USER)
             .bind(id)
@@ -65,18 +66,18 @@ impl Accounts for SqliteStore {
             .execute(&mut *transaction)
             .await
             .map_err(|error| records::name_in_use(error, &user.username))?;
-        transaction.commit().await.map_err(backend)?;
+        transaction.commit().await.map_err(record_error)?;
         Ok(user)
     }
 
     async fn remove_user(&self, id: &str) -> Result<(), RecordError> {
-        let mut transaction = self.begin().await.map_err(backend)?;
+        let mut transaction = self.begin().await.map_err(record_error)?;
         keep_an_admin(&mut transaction, id).await?;
-        let gone = sqlx::query(sql::DELETE_USER).bind(id).execute(&mut *transaction).await.map_err(backend)?;
+        let gone = sqlx::query(sql::DELETE_USER).bind(id).execute(&mut *transaction).await.map_err(record_error)?;
         if gone.rows_affected() == 0 {
             return Err(records::no_user(id));
         }
-        transaction.commit().await.map_err(backend)
+        transaction.commit().await.map_err(record_error)
     }
 
     async fn add_token(&self, token: NewToken) -> Result<(), RecordError> {
@@ -100,24 +101,24 @@ impl Accounts for SqliteStore {
             .bind(now.0)
             .fetch_optional(&self.reader)
             .await
-            .map_err(backend)?;
+            .map_err(record_error)?;
         Ok(found.map(records::token_user))
     }
 
     async fn tokens(&self, user_id: &str) -> Result<Vec<TokenRow>, RecordError> {
         let tokens: Vec<TokenColumns> =
-            sqlx::query_as(sql::TOKENS).bind(user_id).fetch_all(&self.reader).await.map_err(backend)?;
+            sqlx::query_as(sql::TOKENS).bind(user_id).fetch_all(&self.reader).await.map_err(record_error)?;
         Ok(tokens.into_iter().map(records::token).collect())
     }
 
     async fn remove_token(&self, user_id: &str, token_id: &str) -> Result<bool, RecordError> {
         let gone = sqlx::query(sql::DELETE_TOKEN).bind(user_id).bind(token_id).execute(&self.writer).await;
-        Ok(gone.map_err(backend)?.rows_affected() > 0)
+        Ok(gone.map_err(record_error)?.rows_affected() > 0)
     }
 
     async fn remove_tokens(&self, user_id: &str, only_sessions: bool) -> Result<(), RecordError> {
         let gone = sqlx::query(sql::DELETE_TOKENS).bind(user_id).bind(only_sessions).execute(&self.writer).await;
-        gone.map(drop).map_err(backend)
+        gone.map(drop).map_err(record_error)
     }
 
     async fn put_secret(&self, secret: SecretRow) -> Result<(), RecordError> {
@@ -128,22 +129,23 @@ impl Accounts for SqliteStore {
             .bind(secret.updated_at.0)
             .execute(&self.writer)
             .await;
-        put.map(drop).map_err(backend)
+        put.map(drop).map_err(record_error)
     }
 
     async fn secret(&self, name: &str) -> Result<Option<SecretRow>, RecordError> {
         let row: Option<SecretColumns> =
-            sqlx::query_as(sql::SECRET).bind(name).fetch_optional(&self.reader).await.map_err(backend)?;
+            sqlx::query_as(sql::SECRET).bind(name).fetch_optional(&self.reader).await.map_err(record_error)?;
         row.map(records::secret).transpose()
     }
 
     async fn secrets(&self) -> Result<Vec<SecretRow>, RecordError> {
-        let rows: Vec<SecretColumns> = sqlx::query_as(sql::SECRETS).fetch_all(&self.reader).await.map_err(backend)?;
+        let rows: Vec<SecretColumns> =
+            sqlx::query_as(sql::SECRETS).fetch_all(&self.reader).await.map_err(record_error)?;
         rows.into_iter().map(records::secret).collect()
     }
 
     async fn remove_secret(&self, name: &str) -> Result<bool, RecordError> {
-        let gone = sqlx::query(sql::DELETE_SECRET).bind(name).execute(&self.writer).await.map_err(backend)?;
+        let gone = sqlx::query(sql::DELETE_SECRET).bind(name).execute(&self.writer).await.map_err(record_error)?;
         Ok(gone.rows_affected() > 0)
     }
 }
@@ -151,7 +153,7 @@ impl Accounts for SqliteStore {
 /// Refuses where no other admin would be left; nobody else writes meanwhile.
 async fn keep_an_admin(connection: &mut SqliteConnection, id: &str) -> Result<(), RecordError> {
     let admins: Vec<(String,)> =
-        sqlx::query_as("SELECT id FROM users WHERE is_admin").fetch_all(connection).await.map_err(backend)?;
+        sqlx::query_as("SELECT id FROM users WHERE is_admin").fetch_all(connection).await.map_err(record_error)?;
     match admins.as_slice() {
         [(only,)] if only == id => Err(RecordError::LastAdmin { id: id.to_owned() }),
         _ => Ok(()),

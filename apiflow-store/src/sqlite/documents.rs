@@ -5,14 +5,15 @@ use async_trait::async_trait;
 use sqlx::sqlite::SqliteConnection;
 
 use super::SqliteStore;
-use crate::records::{self, DocumentColumns, backend};
+use crate::fault::record_error;
+use crate::records::{self, DocumentColumns};
 use crate::rows::{number, text};
 use crate::{Document, DocumentKind, Documents, Precondition, RecordError, sql};
 
 #[async_trait]
 impl Documents for SqliteStore {
     async fn save(&self, document: Document, must: Precondition) -> Result<Document, RecordError> {
-        let mut transaction = self.begin().await.map_err(backend)?;
+        let mut transaction = self.begin().await.map_err(record_error)?;
         let (kind, id) = (document.kind, document.id.as_str());
         let found = version(&mut transaction, kind, id).await?;
         records::check(must, found.map(|(version, _)| version), kind, id)?;
@@ -24,17 +25,17 @@ impl Documents for SqliteStore {
             .bind(document.updated_at.0)
             .execute(&mut *transaction)
             .await
-            .map_err(backend)?;
-        refer(&mut transaction, &document).await.map_err(backend)?;
-        transaction.commit().await.map_err(backend)?;
+            .map_err(record_error)?;
+        refer(&mut transaction, &document).await.map_err(record_error)?;
+        transaction.commit().await.map_err(record_error)?;
         let (version, created_at) = found.unwrap_or((0, document.updated_at));
         Ok(Document { version: version + 1, created_at, ..document })
     }
 
     async fn document(&self, kind: DocumentKind, id: &str) -> Result<Option<Document>, RecordError> {
-        let mut snapshot = self.reader.begin().await.map_err(backend)?;
+        let mut snapshot = self.reader.begin().await.map_err(record_error)?;
         let row = sqlx::query_as(sql::DOCUMENT).bind(kind.as_str()).bind(id);
-        let Some(row) = row.fetch_optional(&mut *snapshot).await.map_err(backend)? else { return Ok(None) };
+        let Some(row) = row.fetch_optional(&mut *snapshot).await.map_err(record_error)? else { return Ok(None) };
         with_references(&mut snapshot, kind, row).await.map(Some)
     }
 
@@ -44,7 +45,7 @@ impl Documents for SqliteStore {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Vec<Document>, RecordError> {
-        let mut snapshot = self.reader.begin().await.map_err(backend)?;
+        let mut snapshot = self.reader.begin().await.map_err(record_error)?;
         let page = match after {
             None => sqlx::query_as(sql::DOCUMENTS_FIRST).bind(kind.as_str()).bind(i64::from(limit)),
             Some(id) => {
@@ -55,7 +56,7 @@ impl Documents for SqliteStore {
                 page.bind(created_at.0).bind(id)
             }
         };
-        let page: Vec<DocumentColumns> = page.fetch_all(&mut *snapshot).await.map_err(backend)?;
+        let page: Vec<DocumentColumns> = page.fetch_all(&mut *snapshot).await.map_err(record_error)?;
         let mut documents = Vec::new();
         for row in page {
             documents.push(with_references(&mut snapshot, kind, row).await?);
@@ -64,11 +65,11 @@ impl Documents for SqliteStore {
     }
 
     async fn remove(&self, kind: DocumentKind, id: &str, must: Precondition) -> Result<(), RecordError> {
-        let mut transaction = self.begin().await.map_err(backend)?;
+        let mut transaction = self.begin().await.map_err(record_error)?;
         let found = version(&mut transaction, kind, id).await?;
         records::check(must, found.map(|(version, _)| version), kind, id)?;
         let by = sqlx::query_as(sql::REFERRERS).bind(kind.as_str()).bind(id);
-        let by = records::references(by.fetch_all(&mut *transaction).await.map_err(backend)?)?;
+        let by = records::references(by.fetch_all(&mut *transaction).await.map_err(record_error)?)?;
         if found.is_none() {
             return Err(RecordError::NotFound { kind: kind.as_str(), id: id.to_owned() });
         }
@@ -76,8 +77,8 @@ impl Documents for SqliteStore {
             return Err(RecordError::InUse { kind: kind.as_str(), id: id.to_owned(), by });
         }
         let gone = sqlx::query(sql::DELETE_DOCUMENT).bind(kind.as_str()).bind(id);
-        gone.execute(&mut *transaction).await.map_err(backend)?;
-        transaction.commit().await.map_err(backend)
+        gone.execute(&mut *transaction).await.map_err(record_error)?;
+        transaction.commit().await.map_err(record_error)
     }
 }
 
@@ -92,7 +93,7 @@ async fn version(
         .bind(id)
         .fetch_optional(connection)
         .await
-        .map_err(backend)?;
+        .map_err(record_error)?;
     Ok(found.map(|(version, created_at)| (number(version), Timestamp(created_at))))
 }
 
@@ -113,6 +114,6 @@ async fn with_references(
     row: DocumentColumns,
 ) -> Result<Document, RecordError> {
     let references = sqlx::query_as(sql::REFERENCES).bind(kind.as_str()).bind(&row.0);
-    let references = references.fetch_all(connection).await.map_err(backend)?;
+    let references = references.fetch_all(connection).await.map_err(record_error)?;
     records::document(kind, row, records::references(references)?)
 }

@@ -7,7 +7,8 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::{SqliteStore, inserts, now};
 use crate::batch::Step;
-use crate::rows::{self, backend, milliseconds, text};
+use crate::fault::store_error;
+use crate::rows::{self, milliseconds, text};
 use crate::sql;
 
 const DUE: &str = concat!("SELECT EXISTS (SELECT 1 FROM jobs WHERE erase_ready_at <= ", now!(), ")");
@@ -37,16 +38,19 @@ impl SqliteStore {
     }
 
     pub(super) async fn erase_part(&self, erasure: &Erasure) -> Result<(), StoreError> {
-        let mut transaction = self.begin().await.map_err(backend)?;
-        let found = sqlx::query(sql::ERASE).bind(&erasure.job).execute(&mut *transaction).await.map_err(backend)?;
+        let mut transaction = self.begin().await.map_err(store_error)?;
+        let found = sqlx::query(sql::ERASE).bind(&erasure.job).execute(&mut *transaction).await.map_err(store_error)?;
         if found.rows_affected() == 0 {
             let job = erasure.job.clone();
-            let status: Option<(String,)> =
-                sqlx::query_as(sql::JOB_STATUS).bind(&job).fetch_optional(&mut *transaction).await.map_err(backend)?;
+            let status: Option<(String,)> = sqlx::query_as(sql::JOB_STATUS)
+                .bind(&job)
+                .fetch_optional(&mut *transaction)
+                .await
+                .map_err(store_error)?;
             return Err(if status.is_some() { StoreError::Active { job } } else { StoreError::NotFound { job } });
         }
-        erase(&mut transaction, erasure).await.map_err(backend)?;
-        transaction.commit().await.map_err(backend)
+        erase(&mut transaction, erasure).await.map_err(store_error)?;
+        transaction.commit().await.map_err(store_error)
     }
 }
 

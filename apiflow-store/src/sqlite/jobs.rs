@@ -13,7 +13,8 @@ use sqlx::QueryBuilder;
 
 use super::rounds::{Delivery, LIVE_KEY, Write};
 use super::{SqliteStore, now, slots};
-use crate::rows::{self, JobColumns, PollColumns, backend, int, milliseconds, number, text};
+use crate::fault::store_error;
+use crate::rows::{self, JobColumns, PROBE_BYTES, PollColumns, int, milliseconds, number, text};
 use crate::sql;
 
 const INBOX: &str = "SELECT id, key, payload FROM job_inbox WHERE job_id = $1 AND taken = 0 ORDER BY id";
@@ -45,8 +46,11 @@ const TAKE_POLLS: &str = concat!(
     " ORDER BY ready_at, job_id, effect LIMIT $1) RETURNING job_id, effect, due_at, tries, ticket"
 );
 
+const ADD_PROBE: &str = "INSERT INTO store_probes (filler) VALUES (zeroblob($1))";
+const REMOVE_PROBES: &str = "DELETE FROM store_probes WHERE id < last_insert_rowid()";
+
 fn stopped() -> StoreError {
-    backend("the writer has stopped")
+    rows::backend("the writer has stopped")
 }
 
 #[async_trait]
@@ -56,27 +60,27 @@ impl Store for SqliteStore {
     }
 
     async fn job_of_key(&self, key: &str) -> Result<Option<(String, String)>, StoreError> {
-        sqlx::query_as(LIVE_KEY).bind(key).fetch_optional(&self.reader).await.map_err(backend)
+        sqlx::query_as(LIVE_KEY).bind(key).fetch_optional(&self.reader).await.map_err(store_error)
     }
 
     async fn claim(&self, worker: &str, limit: u32, lease: Duration) -> Result<Vec<Claim>, StoreError> {
-        self.give_slots().await.map_err(backend)?;
+        self.give_slots().await.map_err(store_error)?;
         // Read first: an idle worker does not write.
-        let order = self.due(limit as usize).await.map_err(backend)?;
+        let order = self.due(limit as usize).await.map_err(store_error)?;
         if order.is_empty() {
             return Ok(Vec::new());
         }
-        let mut transaction = self.begin().await.map_err(backend)?;
+        let mut transaction = self.begin().await.map_err(store_error)?;
         let claimed: Vec<(String, i64, i64)> = sqlx::query_as(CLAIM)
             .bind(worker)
             .bind(milliseconds(lease))
             .bind(text(&order))
             .fetch_all(&mut *transaction)
             .await
-            .map_err(backend)?;
+            .map_err(store_error)?;
         let jobs: Vec<&str> = claimed.iter().map(|(job, ..)| job.as_str()).collect();
-        slots::start(&mut transaction, &jobs).await.map_err(backend)?;
-        transaction.commit().await.map_err(backend)?;
+        slots::start(&mut transaction, &jobs).await.map_err(store_error)?;
+        transaction.commit().await.map_err(store_error)?;
         let mut claimed: BTreeMap<String, (i64, i64)> =
             claimed.into_iter().map(|(job, version, tries)| (job, (version, tries))).collect();
         let claims = order.into_iter().filter_map(|job| {
@@ -93,24 +97,24 @@ impl Store for SqliteStore {
             .bind(text(&jobs))
             .fetch_all(&self.writer)
             .await
-            .map_err(backend)?;
+            .map_err(store_error)?;
         Ok(held.into_iter().map(|(job, inbox)| Renewed { job, inbox }).collect())
     }
 
     async fn load(&self, job: &str) -> Result<Loaded, StoreError> {
-        let mut snapshot_of_all = self.reader.begin().await.map_err(backend)?;
+        let mut snapshot_of_all = self.reader.begin().await.map_err(store_error)?;
         let connection = &mut *snapshot_of_all;
         let row: Option<JobColumns> =
-            sqlx::query_as(sql::JOB).bind(job).fetch_optional(&mut *connection).await.map_err(backend)?;
+            sqlx::query_as(sql::JOB).bind(job).fetch_optional(&mut *connection).await.map_err(store_error)?;
         let row = row.ok_or_else(|| StoreError::NotFound { job: job.to_owned() })?;
         let (bundle,): (String,) =
-            sqlx::query_as(sql::BUNDLE).bind(job).fetch_one(&mut *connection).await.map_err(backend)?;
+            sqlx::query_as(sql::BUNDLE).bind(job).fetch_one(&mut *connection).await.map_err(store_error)?;
         let snapshot = sqlx::query_as(sql::SNAPSHOT).bind(job).fetch_optional(&mut *connection).await;
-        let snapshot = snapshot.map_err(backend)?.map(rows::snapshot_row).transpose()?;
+        let snapshot = snapshot.map_err(store_error)?.map(rows::snapshot_row).transpose()?;
         let after = snapshot.as_ref().map_or(0, |snapshot| int(snapshot.seq));
         let events = sqlx::query_as(sql::EVENTS).bind(job).bind(after).bind(i64::MAX);
-        let events = events.fetch_all(&mut *connection).await.map_err(backend)?;
-        let inbox = sqlx::query_as(INBOX).bind(job).fetch_all(&mut *connection).await.map_err(backend)?;
+        let events = events.fetch_all(&mut *connection).await.map_err(store_error)?;
+        let inbox = sqlx::query_as(INBOX).bind(job).fetch_all(&mut *connection).await.map_err(store_error)?;
         Ok(Loaded {
             job: rows::job_row(row)?,
             bundle: rows::json(&bundle)?,
@@ -130,11 +134,11 @@ impl Store for SqliteStore {
     }
 
     async fn let_through(&self, job: &str) -> Result<(), StoreError> {
-        self.pass(job).await.map_err(backend)
+        self.pass(job).await.map_err(store_error)
     }
 
     async fn inbox(&self, job: &str) -> Result<Vec<InboxMessage>, StoreError> {
-        let inbox = sqlx::query_as(INBOX).bind(job).fetch_all(&self.reader).await.map_err(backend)?;
+        let inbox = sqlx::query_as(INBOX).bind(job).fetch_all(&self.reader).await.map_err(store_error)?;
         rows::all(inbox, rows::message)
     }
 
@@ -144,12 +148,12 @@ impl Store for SqliteStore {
             .bind(&following.provider_id)
             .bind(&following.job)
             .bind(int(following.effect));
-        Ok(noted.fetch_optional(&self.writer).await.map_err(backend)?.is_some())
+        Ok(noted.fetch_optional(&self.writer).await.map_err(store_error)?.is_some())
     }
 
     async fn take_polls(&self, limit: u32, lease: Duration) -> Result<Vec<DuePoll>, StoreError> {
         // Read first: an idle poller does not write.
-        let (due,): (bool,) = sqlx::query_as(POLL_DUE).fetch_one(&self.reader).await.map_err(backend)?;
+        let (due,): (bool,) = sqlx::query_as(POLL_DUE).fetch_one(&self.reader).await.map_err(store_error)?;
         if !due {
             return Ok(Vec::new());
         }
@@ -158,7 +162,7 @@ impl Store for SqliteStore {
             .bind(milliseconds(lease))
             .fetch_all(&self.writer)
             .await
-            .map_err(backend)?;
+            .map_err(store_error)?;
         rows::due_polls(taken)
     }
 
@@ -169,18 +173,18 @@ impl Store for SqliteStore {
         due_at: Timestamp,
         progress: Option<(u64, f64)>,
     ) -> Result<(), StoreError> {
-        let mut transaction = self.begin().await.map_err(backend)?;
+        let mut transaction = self.begin().await.map_err(store_error)?;
         let back = sqlx::query(sql::PUT_BACK).bind(job).bind(int(effect)).bind(due_at.0);
-        back.execute(&mut *transaction).await.map_err(backend)?;
+        back.execute(&mut *transaction).await.map_err(store_error)?;
         if let Some((ordinal, progress)) = progress {
             let told = sqlx::query(sql::PROGRESS).bind(job).bind(int(ordinal)).bind(progress).bind(int(effect));
-            told.execute(&mut *transaction).await.map_err(backend)?;
+            told.execute(&mut *transaction).await.map_err(store_error)?;
         }
-        transaction.commit().await.map_err(backend)
+        transaction.commit().await.map_err(store_error)
     }
 
     async fn take_erasures(&self, limit: u32, lease: Duration) -> Result<Vec<DueErasure>, StoreError> {
-        self.take_due_erasures(limit, lease).await.map_err(backend)
+        self.take_due_erasures(limit, lease).await.map_err(store_error)
     }
 
     async fn erase(&self, erasure: Erasure) -> Result<(), StoreError> {
@@ -188,64 +192,73 @@ impl Store for SqliteStore {
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        let (moment,): (Option<i64>,) = sqlx::query_as(sql::NEXT_DUE).fetch_one(&self.reader).await.map_err(backend)?;
+        let (moment,): (Option<i64>,) =
+            sqlx::query_as(sql::NEXT_DUE).fetch_one(&self.reader).await.map_err(store_error)?;
         Ok(moment.map(Timestamp))
     }
 
     async fn values(&self, job: &str, seqs: &[u64]) -> Result<Vec<Option<Value>>, StoreError> {
         let found = sqlx::query_as(VALUES).bind(job).bind(text(&seqs)).fetch_all(&self.reader).await;
-        rows::values(found.map_err(backend)?, seqs)
+        rows::values(found.map_err(store_error)?, seqs)
     }
 
     async fn cached(&self, key: &str) -> Result<Option<Value>, StoreError> {
         let found: Option<(String,)> =
-            sqlx::query_as(CACHED).bind(key).fetch_optional(&self.reader).await.map_err(backend)?;
+            sqlx::query_as(CACHED).bind(key).fetch_optional(&self.reader).await.map_err(store_error)?;
         found.map(|(value,)| rows::json(&value)).transpose()
     }
 
     async fn list(&self, job: &str, list: u64) -> Result<Vec<Value>, StoreError> {
         let bodies: Vec<(String,)> =
-            sqlx::query_as(sql::LIST).bind(job).bind(int(list)).fetch_all(&self.reader).await.map_err(backend)?;
+            sqlx::query_as(sql::LIST).bind(job).bind(int(list)).fetch_all(&self.reader).await.map_err(store_error)?;
         bodies.into_iter().map(|(body,)| rows::json(&body)).collect()
     }
 
     async fn job(&self, job: &str) -> Result<Option<JobRow>, StoreError> {
-        let row = sqlx::query_as(sql::JOB).bind(job).fetch_optional(&self.reader).await.map_err(backend)?;
+        let row = sqlx::query_as(sql::JOB).bind(job).fetch_optional(&self.reader).await.map_err(store_error)?;
         row.map(rows::job_row).transpose()
     }
 
     async fn jobs(&self, filter: &JobFilter, before: Option<&str>, limit: u32) -> Result<Vec<JobRow>, StoreError> {
         let mut query = QueryBuilder::new(sql::JOBS);
         rows::filter!(query, filter, before, limit);
-        let found = query.build_query_as().fetch_all(&self.reader).await.map_err(backend)?;
+        let found = query.build_query_as().fetch_all(&self.reader).await.map_err(store_error)?;
         rows::all(found, rows::job_row)
     }
 
     async fn events(&self, job: &str, after: u64, limit: u32) -> Result<Vec<EventRow>, StoreError> {
         let page = sqlx::query_as(sql::EVENTS).bind(job).bind(int(after)).bind(i64::from(limit));
-        rows::all(page.fetch_all(&self.reader).await.map_err(backend)?, rows::event_row)
+        rows::all(page.fetch_all(&self.reader).await.map_err(store_error)?, rows::event_row)
     }
 
     async fn steps(&self, job: &str, after: u64, limit: u32) -> Result<Vec<StepRow>, StoreError> {
         let page = sqlx::query_as(sql::STEPS).bind(job).bind(int(after)).bind(i64::from(limit));
-        rows::all(page.fetch_all(&self.reader).await.map_err(backend)?, rows::step_row)
+        rows::all(page.fetch_all(&self.reader).await.map_err(store_error)?, rows::step_row)
     }
 
     async fn calls(&self, job: &str, step: u64) -> Result<Vec<CallRecord>, StoreError> {
         let calls = sqlx::query_as(sql::CALLS).bind(job).bind(int(step)).fetch_all(&self.reader).await;
-        rows::all(calls.map_err(backend)?, rows::call_record).map(CallRecord::joined)
+        rows::all(calls.map_err(store_error)?, rows::call_record).map(CallRecord::joined)
     }
 
     async fn delete_job(&self, job: &str) -> Result<(), StoreError> {
-        let mut transaction = self.begin().await.map_err(backend)?;
+        let mut transaction = self.begin().await.map_err(store_error)?;
         let found: Option<(String,)> =
-            sqlx::query_as(sql::JOB_STATUS).bind(job).fetch_optional(&mut *transaction).await.map_err(backend)?;
+            sqlx::query_as(sql::JOB_STATUS).bind(job).fetch_optional(&mut *transaction).await.map_err(store_error)?;
         let (status,) = found.ok_or_else(|| StoreError::NotFound { job: job.to_owned() })?;
         if !JobStatus::parse(&status).is_some_and(JobStatus::is_final) {
             return Err(StoreError::Active { job: job.to_owned() });
         }
-        sqlx::query(sql::DELETE_JOB).bind(job).execute(&mut *transaction).await.map_err(backend)?;
-        transaction.commit().await.map_err(backend)
+        sqlx::query(sql::DELETE_JOB).bind(job).execute(&mut *transaction).await.map_err(store_error)?;
+        transaction.commit().await.map_err(store_error)
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await.map_err(store_error)?;
+        sqlx::query(ADD_PROBE).bind(PROBE_BYTES).execute(&mut *transaction).await.map_err(store_error)?;
+        // Afterwards: the new row takes room before the old one gives any back.
+        sqlx::query(REMOVE_PROBES).execute(&mut *transaction).await.map_err(store_error)?;
+        transaction.commit().await.map_err(store_error)
     }
 }
 

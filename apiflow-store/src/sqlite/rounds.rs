@@ -9,8 +9,9 @@ use tokio::sync::oneshot;
 
 use super::{inserts, now, slots};
 use crate::batch::{Batch, Event, Turn};
+use crate::fault::{may_succeed_alone, store_error};
 use crate::gather::Asked;
-use crate::rows::{backend, int, text};
+use crate::rows::{int, text};
 use crate::sql;
 
 type Answer<T> = Result<T, StoreError>;
@@ -46,21 +47,33 @@ struct Answers {
 }
 
 /// Performs all writes and answers them. Where a transaction fails, its writes are performed one by one, so that
-/// only the one at fault fails.
+/// only the one at fault fails; unless all would fail of the same.
 pub(super) async fn perform(pool: SqlitePool, writes: Vec<Write>) {
     for round in rounds(writes) {
         match attempt(&pool, &round).await {
             Ok(answers) => round.answer(answers),
-            Err(sqlx::Error::Database(error)) if round.len() > 1 => {
+            Err(error) if round.len() > 1 && may_succeed_alone(&error) => {
                 tracing::warn!(%error, writes = round.len(), "a group commit failed: performing its writes one by one");
-                for single in round.singles() {
-                    match attempt(&pool, &single).await {
-                        Ok(answers) => single.answer(answers),
-                        Err(error) => single.fail(&error),
-                    }
-                }
+                perform_singly(&pool, round).await;
             }
             Err(error) => round.fail(&error),
+        }
+    }
+}
+
+async fn perform_singly(pool: &SqlitePool, round: Round) {
+    let mut fails_all = None;
+    for single in round.singles() {
+        if let Some(error) = &fails_all {
+            single.fail(error);
+            continue;
+        }
+        match attempt(pool, &single).await {
+            Ok(answers) => single.answer(answers),
+            Err(error) => {
+                single.fail(&error);
+                fails_all = Some(error).filter(|error| !may_succeed_alone(error));
+            }
         }
     }
 }
@@ -106,9 +119,9 @@ impl Round {
 
     fn fail(self, error: &sqlx::Error) {
         let answers = Answers {
-            commits: self.commits.iter().map(|_| Err(backend(error))).collect(),
-            creations: self.creations.iter().map(|_| Err(backend(error))).collect(),
-            deliveries: self.deliveries.iter().map(|_| Err(backend(error))).collect(),
+            commits: self.commits.iter().map(|_| Err(store_error(error))).collect(),
+            creations: self.creations.iter().map(|_| Err(store_error(error))).collect(),
+            deliveries: self.deliveries.iter().map(|_| Err(store_error(error))).collect(),
         };
         self.answer(answers);
     }

@@ -192,4 +192,9 @@ impl Store for Troubled {
     async fn delete_job(&self, job: &str) -> Result<(), StoreError> {
         self.inner.delete_job(job).await
     }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.before().await?;
+        self.inner.probe().await
+    }
 }

@@ -1,0 +1,62 @@
+//! What callers are told while the database cannot do its work.
+
+use apiflow_server::settings::WebSettings;
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::talk::{Reply, Talk};
+
+/// A server whose database may have so many pages of 4 KiB, with an admin logged in.
+async fn limited(folder: &tempfile::TempDir, pages: u32) -> Talk {
+    let url = format!("sqlite:{}?max_page_count={pages}", folder.path().join("limited.db").display());
+    let mut talk = Talk::on(Some(url), WebSettings::default(), "").await;
+    talk.log_in("admin", "admin").await;
+    talk
+}
+
+async fn run(talk: &Talk, bytes: usize) -> Reply {
+    let document = json!({"value": {"modules": [{"id": "a", "value": {"type": "identity"}}]}});
+    let body = json!({"document": document, "input": {"text": "x".repeat(bytes)}});
+    talk.raw("POST", "/workflows/run", &[], Some(body)).await
+}
+
+#[track_caller]
+fn assert_full(reply: &Reply) {
+    assert_eq!(reply.status, StatusCode::INSUFFICIENT_STORAGE, "{}", reply.text);
+    assert_eq!(reply.header("content-type"), "application/problem+json");
+    assert_eq!(reply.header("retry-after"), "5");
+    let expected: Value = json!({"type": "about:blank", "title": "Insufficient Storage", "status": 507,
+        "detail": "the disk of the database is full; free some space or raise its quota", "code": "storage_full"});
+    assert_eq!(reply.json(), expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_database_is_507_and_works_again_when_there_is_room() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let talk = limited(&folder, 500).await;
+    let ballast = run(&talk, 1024 * 1024).await;
+    assert_eq!(ballast.status, StatusCode::ACCEPTED, "{}", ballast.text);
+    for _ in 0..3 {
+        assert_full(&run(&talk, 1024 * 1024).await);
+    }
+    while run(&talk, 1_000).await.status == StatusCode::ACCEPTED {}
+    assert_full(&run(&talk, 10_000).await);
+    let nodes = json!({"summary": "x".repeat(20_000), "value": {"modules": []}});
+    assert_full(&talk.raw("POST", "/workflows", &[], Some(json!({"name": "large", "nodes": nodes}))).await);
+    let unready = talk.raw("GET", "!/readyz", &[], None).await;
+    assert_eq!((unready.status, unready.string("/code")), (StatusCode::SERVICE_UNAVAILABLE, "storage_full".to_owned()));
+    // What is there can be read, and be removed.
+    let id = ballast.string("/id");
+    assert_eq!(talk.raw("GET", &format!("/jobs/{id}"), &[], None).await.status, StatusCode::OK);
+    talk.work();
+    talk.raw("POST", &format!("/jobs/{id}/cancel"), &[], Some(json!({}))).await;
+    while talk.raw("DELETE", &format!("/jobs/{id}"), &[], None).await.status != StatusCode::NO_CONTENT {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(run(&talk, 10_000).await.status, StatusCode::ACCEPTED);
+    // The last answer stays good for a second.
+    while talk.raw("GET", "!/readyz", &[], None).await.status != StatusCode::OK {
+        tokio::task::yield_now().await;
+    }
+    talk.stop.cancel();
+}
