@@ -128,8 +128,11 @@ pub struct NewRun {
 pub struct Approval {
     /// Which gate is meant.
     pub target: Target,
-    /// Who gives it.
+    /// The name of who gives it, as the job shows it.
     pub approver: Option<String>,
+    /// Who it counts for (a user, a link): a gate counts one answer of each, however early it came. `None` counts
+    /// always.
+    pub counts_for: Option<String>,
     /// Whether it is a disapproval.
     pub disapproves: bool,
     /// What comes with it: `resume` in the module after the gate.
@@ -223,8 +226,8 @@ impl Runtime {
     /// Gives an approval or disapproval to a job; says whether it is new and the job still active. `key` makes a
     /// repetition of the same approval known.
     pub async fn approve(&self, job: &str, key: &str, approval: Approval) -> Result<bool, StoreError> {
-        let Approval { target, approver, disapproves, payload } = approval;
-        let fact = Fact::Approval { target, approver, disapproves, payload };
+        let Approval { target, approver, counts_for, disapproves, payload } = approval;
+        let fact = Fact::Approval { target, approver, counts_for, disapproves, payload };
         self.inner.deliver(job, &format!("approval-{key}"), &fact, None).await
     }
 

@@ -236,6 +236,7 @@ where
         self.approvals.extend(given.into_iter().map(|approval| Fact::Approval {
             target: Target::Ordinal(row.ordinal),
             approver: approval.approver,
+            counts_for: None,
             disapproves: approval.action == ApprovalAction::Cancel,
             payload: approval.payload,
         }));

@@ -68,7 +68,25 @@ pub(super) struct Approval {
     pub(super) seq: u64,
     pub(super) target: Target,
     pub(super) approver: Option<String>,
+    /// Who it counts for; see [`super::Fact::Approval`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) counts_for: Option<String>,
     pub(super) disapproves: bool,
+}
+
+impl Control {
+    /// The answers that count at the gate after a step, in order of arrival: those that are meant for it, of each
+    /// approver the first. What came before the gate has closed counts as what comes after.
+    pub(super) fn answers_at<'a>(&'a self, step: &StepRow) -> Vec<&'a Approval> {
+        let is_meant = |target: &Target| match target {
+            Target::Any => true,
+            Target::Step(id) => *id == step.step_id,
+            Target::Ordinal(ordinal) => *ordinal == step.ordinal,
+        };
+        let mut counted = BTreeSet::new();
+        let answers = self.approvals.iter().filter(|answer| is_meant(&answer.target));
+        answers.filter(|answer| answer.counts_for.as_deref().is_none_or(|who| counted.insert(who))).collect()
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -79,9 +79,9 @@ pub(super) fn take(turn: &mut Turn<'_>, input: Input) {
         Input::Prepared { frame, prepared, bound_ms } => begin::prepared(turn, frame, prepared, bound_ms),
         Input::Concluded { frame, concluded } => end::concluded(turn, frame, concluded),
         Input::Fact(Fact::Answered { effect, answer, calls: _ }) => answered(turn, effect, answer),
-        Input::Fact(Fact::Approval { target, approver, disapproves, payload }) => {
+        Input::Fact(Fact::Approval { target, approver, counts_for, disapproves, payload }) => {
             if turn.run.control.ending.is_none() {
-                gates::answered(turn, Event::ApprovalReceived { target, approver, disapproves }, payload);
+                gates::answered(turn, Event::ApprovalReceived { target, approver, counts_for, disapproves }, payload);
             }
         }
         Input::Fact(Fact::Cancel { reason, by }) => {

@@ -261,8 +261,12 @@ pub enum Fact {
     Approval {
         /// Which gate is meant.
         target: Target,
-        /// Who.
+        /// The name that the job shows.
         approver: Option<String>,
+        /// Who it counts for (a user, a link): a gate counts one answer of each, however early it came. `None` counts
+        /// always.
+        #[serde(default)]
+        counts_for: Option<String>,
         /// Whether it is a disapproval.
         disapproves: bool,
         /// What came with it.

@@ -157,6 +157,9 @@ pub enum Event {
         /// Who.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         approver: Option<String>,
+        /// Who it counts for: a gate counts one answer of each. `None` counts always.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        counts_for: Option<String>,
         /// Whether it is a disapproval.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         disapproves: bool,

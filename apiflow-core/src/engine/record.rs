@@ -5,7 +5,7 @@ mod gates;
 
 use serde_json::Value;
 
-use super::control::{Children, Control, Ending, Failure, Frame, OpenCall, Scope, Stage, Step};
+use super::control::{Approval, Children, Control, Ending, Failure, Frame, OpenCall, Scope, Stage, Step};
 use super::{Args, CacheKey, Event, Run, Start, ValueRef};
 use crate::openflow::ModuleValue;
 use crate::ports::{JobStatus, StepRow, StepStatus, Timestamp};
@@ -70,8 +70,9 @@ pub(super) fn apply(run: &mut Run, seq: u64, at: Timestamp, event: &Event) {
                 advance(run, *frame);
             }
         }
-        Event::ApprovalReceived { target, approver, disapproves } => {
-            gates::received(run, seq, target, approver.as_deref(), *disapproves);
+        Event::ApprovalReceived { target, approver, counts_for, disapproves } => {
+            let (target, approver, counts_for) = (target.clone(), approver.clone(), counts_for.clone());
+            gates::received(run, Approval { seq, target, approver, counts_for, disapproves: *disapproves });
         }
         Event::GateClosed { frame, required, until, sleep_ms } => {
             gates::closed(run, *frame, *required, *until, *sleep_ms);

@@ -63,7 +63,9 @@ impl TakenOver {
         }
         for approval in self.approvals {
             let TakenApproval { step_id, approver, payload } = approval;
-            add(Event::ApprovalReceived { target: Target::Step(step_id), approver, disapproves: false }, payload);
+            // The gate that took them counted each approver once.
+            let target = Target::Step(step_id);
+            add(Event::ApprovalReceived { target, approver, counts_for: None, disapproves: false }, payload);
         }
     }
 }

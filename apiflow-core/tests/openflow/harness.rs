@@ -207,6 +207,7 @@ impl Given {
         Approval {
             target: Target::Step(self.step.clone()),
             approver: self.approver.clone(),
+            counts_for: None,
             disapproves: self.r#type == "cancel",
             payload: self.payload.clone(),
         }

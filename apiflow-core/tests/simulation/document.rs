@@ -67,11 +67,28 @@ impl Document {
         text
     }
 
+    /// The ids of the modules that have a gate after them.
+    pub(crate) fn gated_steps(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for flow in std::iter::once(&self.flow).chain(self.workflows.values()) {
+            collect_gated(flow, &mut found);
+        }
+        found
+    }
+
     /// How many modules it has.
     pub(crate) fn size(&self) -> usize {
         let text = format!("{}{:?}", self.flow, self.workflows);
         text.matches("\"type\":").count()
     }
+}
+
+fn collect_gated(value: &Value, found: &mut Vec<String>) {
+    if let (Some(id), true) = (value["id"].as_str(), value["suspend"].is_object()) {
+        found.push(id.to_owned());
+    }
+    let fields = value.as_object().into_iter().flat_map(|fields| fields.values());
+    fields.chain(value.as_array().into_iter().flatten()).for_each(|part| collect_gated(part, found));
 }
 
 fn typed(flow: &Value) -> FlowValue {

@@ -204,6 +204,7 @@ impl World {
                 let approval = Approval {
                     target: Target::Ordinal(row.ordinal),
                     approver: Some("ada".to_owned()),
+                    counts_for: None,
                     disapproves,
                     payload: json!({"n": self.approvals % 4}),
                 };

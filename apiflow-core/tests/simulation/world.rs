@@ -68,6 +68,8 @@ pub(crate) struct World {
     pub(crate) flights: BTreeMap<u64, Flight>,
     next_flight: u64,
     cancelled: bool,
+    /// Steps with a gate after them.
+    gated_steps: Vec<String>,
 }
 
 /// One thing that can happen now.
@@ -94,6 +96,7 @@ pub(crate) fn live(document: &Document, seed: u64, decisions: Decisions, watch: 
         flights: BTreeMap::new(),
         next_flight: 0,
         cancelled: false,
+        gated_steps: document.gated_steps(),
         program,
     };
     let outcome = world.watch.begin(&world.program, &created).and_then(|()| world.live());

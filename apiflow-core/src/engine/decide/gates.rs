@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{Turn, end, error, kept};
+use super::{Turn, begin, end, error, kept};
 use crate::engine::control::{Approval, Gate, Stage};
-use crate::engine::{Event, Target};
+use crate::engine::Event;
 use crate::openflow::Suspend;
 
 /// How long a gate waits unless its `timeout` says otherwise. Source: OpenFlow.
@@ -77,7 +77,9 @@ fn refuse(turn: &mut Turn<'_>, frame: u64, taken: Vec<u64>, error: Value) {
     if rule(turn, frame).is_some_and(|suspend| suspend.continue_on_disapprove_timeout) {
         return pass(turn, frame, taken, Some(error));
     }
+    // The output has OpenFlow's shape; the job's own error names the step too.
     let value = json!({"error": error});
+    let error = begin::named(turn, frame, error);
     turn.emit_with(Event::GateFailed { frame, taken, error }, Some(value));
     end::settle(turn, frame);
 }
@@ -89,15 +91,10 @@ fn pass(turn: &mut Turn<'_>, frame: u64, taken: Vec<u64>, error: Option<Value>) 
     end::rest(turn, frame, gate.sleep_ms);
 }
 
-/// The approvals that the gate of a list may take, in order of arrival.
+/// The answers that the gate of a list may take, in order of arrival.
 fn pending(turn: &Turn<'_>, frame: u64) -> Vec<Approval> {
-    let Some(row) = turn.step(frame).map(|step| &step.row) else { return Vec::new() };
-    let fits = |target: &Target| match target {
-        Target::Any => true,
-        Target::Step(id) => *id == row.step_id,
-        Target::Ordinal(ordinal) => *ordinal == row.ordinal,
-    };
-    turn.run.control.approvals.iter().filter(|approval| fits(&approval.target)).cloned().collect()
+    let Some(step) = turn.step(frame) else { return Vec::new() };
+    turn.run.control.answers_at(&step.row).into_iter().cloned().collect()
 }
 
 fn gate(turn: &Turn<'_>, frame: u64) -> Option<Gate> {

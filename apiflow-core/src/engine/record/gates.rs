@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{changed, set_stage, step_of};
-use crate::engine::control::{Approval, Gate, Resumed, Stage};
+use crate::engine::control::{Approval, Gate, Resumed, Stage, Step};
 use crate::engine::{Run, Target, ValueRef};
 use crate::ports::{StepStatus, Timestamp};
 
@@ -11,25 +11,42 @@ use crate::ports::{StepStatus, Timestamp};
 const MOST_WAITING: usize = 1_000;
 
 /// Somebody approved or disapproved.
-pub(super) fn received(run: &mut Run, seq: u64, target: &Target, approver: Option<&str>, disapproves: bool) {
+pub(super) fn received(run: &mut Run, approval: Approval) {
     if run.control.approvals.len() < MOST_WAITING {
-        let approver = approver.map(str::to_owned);
-        run.control.approvals.push(Approval { seq, target: target.clone(), approver, disapproves });
+        run.control.approvals.push(approval);
+    }
+    let is_closed = |step: &Step| matches!(step.stage, Stage::Suspended(_));
+    let frames = run.control.frames.iter().filter(|(_, frame)| frame.step.as_ref().is_some_and(is_closed));
+    let closed: Vec<u64> = frames.map(|(&id, _)| id).collect();
+    for frame in closed {
+        show_answers(run, frame);
     }
 }
 
 /// A list waits for approvals.
 pub(super) fn closed(run: &mut Run, frame: u64, required: u32, until: Timestamp, sleep_ms: u64) {
     set_stage(run, frame, Stage::Suspended(Gate { required, until, sleep_ms }));
-    changed(run, frame, |row| {
-        row.status = StepStatus::Suspended;
-        row.approval = Some(json!({"required": required, "until": until}));
-    });
+    changed(run, frame, |row| row.status = StepStatus::Suspended);
+    show_answers(run, frame);
+}
+
+/// Writes into a step's row what its closed gate wants and has.
+fn show_answers(run: &mut Run, frame: u64) {
+    let Some(step) = step_of(run, frame) else { return };
+    let Stage::Suspended(Gate { required, until, .. }) = step.stage else { return };
+    let row = step.row.clone();
+    let answers = run.control.answers_at(&row);
+    let given = answers.iter().filter(|answer| !answer.disapproves).count();
+    let answered_by: Vec<&str> = answers.iter().filter_map(|answer| answer.counts_for.as_deref()).collect();
+    let shown = json!({"required": required, "until": until, "given": given, "answered_by": answered_by});
+    if row.approval.as_ref() != Some(&shown) {
+        changed(run, frame, |row| row.approval = Some(shown));
+    }
 }
 
 /// A gate let its list pass.
 pub(super) fn passed(run: &mut Run, seq: u64, frame: u64, taken: &[u64], faulty: bool) {
-    let approvals = take(run, taken).into_iter().filter(|approval| !approval.disapproves);
+    let approvals = take(run, frame, taken).into_iter().filter(|approval| !approval.disapproves);
     let mut resumes: Vec<Resumed> = approvals
         .map(|approval| Resumed { payload: ValueRef::Row(approval.seq), approver: approval.approver })
         .collect();
@@ -48,7 +65,7 @@ pub(super) fn passed(run: &mut Run, seq: u64, frame: u64, taken: &[u64], faulty:
 /// A gate was disapproved, or not approved in time: the list has to end, or its error handler to run. The step's own
 /// result stays what later steps see.
 pub(super) fn failed(run: &mut Run, seq: u64, frame: u64, taken: &[u64], error: &Value) {
-    let _taken = take(run, taken);
+    let _taken = take(run, frame, taken);
     let Some(step) = step_of(run, frame) else { return };
     step.stage = Stage::Lost;
     step.error = Some(error.clone());
@@ -60,10 +77,12 @@ pub(super) fn failed(run: &mut Run, seq: u64, frame: u64, taken: &[u64], error: 
     });
 }
 
-/// What a gate takes waits no more.
-fn take(run: &mut Run, taken: &[u64]) -> Vec<Approval> {
+/// What a gate takes waits no more, nor does what was meant for this gate alone.
+fn take(run: &mut Run, frame: u64, taken: &[u64]) -> Vec<Approval> {
+    let ordinal = step_of(run, frame).map(|step| step.ordinal);
     let approvals = std::mem::take(&mut run.control.approvals).into_iter();
-    let (taken, waiting) = approvals.partition(|approval| taken.contains(&approval.seq));
+    let (taken, mut waiting): (Vec<_>, Vec<_>) = approvals.partition(|approval| taken.contains(&approval.seq));
+    waiting.retain(|approval| ordinal.is_none_or(|ordinal| approval.target != Target::Ordinal(ordinal)));
     run.control.approvals = waiting;
     taken
 }

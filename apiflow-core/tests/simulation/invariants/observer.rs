@@ -84,7 +84,7 @@ impl Observer {
             (self.seq, self.at) = (recorded.seq, recorded.at);
             self.take(recorded)?;
         }
-        Ok(())
+        self.gates.wait_for_more()
     }
 
     fn take(&mut self, recorded: &Recorded) -> Result<(), Violation> {
@@ -134,8 +134,8 @@ impl Observer {
                 self.frame(*frame)?.wait = Some(*until);
                 Ok(())
             }
-            Event::ApprovalReceived { target, approver, disapproves } => {
-                self.gates.received(seq, target, approver.as_deref(), *disapproves);
+            Event::ApprovalReceived { target, approver, counts_for, disapproves } => {
+                self.gates.received(seq, target, (approver.clone(), counts_for.clone()), *disapproves);
                 Ok(())
             }
             Event::GateClosed { frame, required, until, .. } => {
@@ -147,8 +147,9 @@ impl Observer {
                 self.gates.closed(*frame, (place, id), ordinal, *required)
             }
             Event::GatePassed { frame, taken, faulty } => {
-                let _until = self.frame(*frame)?.wait.take();
-                self.gates.passed(*frame, taken, faulty.then_some(seq))
+                let until = self.frame(*frame)?.wait.take();
+                let is_late = until.is_none_or(|until| until <= recorded.at);
+                self.gates.passed(*frame, taken, faulty.then_some(seq), is_late)
             }
             Event::GateFailed { frame, taken, error } => {
                 let until = self.frame(*frame)?.wait.take();

@@ -100,7 +100,9 @@ impl<'d> Interpreter<'d> {
                 StepEnd::Next(result)
             }
             Some(GateEnd::Failed(error)) => {
-                StepEnd::Lost(Failure { error: error.clone(), result: json!({"error": error}), handled: false })
+                // What comes out has OpenFlow's two fields; the job's own error names the step too.
+                let result = json!({"error": {"name": error["name"], "message": error["message"]}});
+                StepEnd::Lost(Failure { error: error.clone(), result, handled: false })
             }
             None => StepEnd::Lost(failed(module, json!({"name": "the gate was never seen to close"}))),
         }

@@ -22,8 +22,7 @@ impl World {
             self.stale();
         }
         if self.decisions.happens(Point::Early) {
-            let target = if self.decisions.happens(Point::Early) { Target::Ordinal(2) } else { Target::Any };
-            self.approve(target, false);
+            self.answer_early();
         }
         let Some(busy) = self.workers.iter().position(|worker| worker.drive.is_some()) else { return Ok(()) };
         if self.decisions.happens(Point::Crash) {
@@ -45,26 +44,41 @@ impl World {
     pub(crate) fn people_see(&mut self, events: &[Recorded]) {
         for recorded in events {
             let Event::GateClosed { required, .. } = &recorded.event else { continue };
-            let (approvals, disapprovals) = match self.decisions.way(Point::Gate, 5) {
-                0 => (*required, 0),
-                1 => (0, 0),
-                2 => (required - 1, 1),
-                3 => (required + 1, 0),
-                _ => (required - 1, 0),
+            let (approvals, disapprovals, people) = match self.decisions.way(Point::Gate, 6) {
+                0 => (*required, 0, 3),
+                1 => (0, 0, 3),
+                2 => (required - 1, 1, 3),
+                3 => (required + 1, 0, 3),
+                4 => (required + 1, 0, 1),
+                _ => (required - 1, 0, 3),
             };
-            for _ in 0..approvals {
-                self.approve(Target::Any, false);
+            for number in 0..approvals {
+                self.answer(Target::Any, person(number % people), false);
             }
             for _ in 0..disapprovals {
-                self.approve(Target::Any, true);
+                self.answer(Target::Any, None, true);
             }
         }
     }
 
-    fn approve(&mut self, target: Target, disapproves: bool) {
+    /// Somebody answers a gate that may not have closed yet, by its step's id, its ordinal or without naming it.
+    fn answer_early(&mut self) {
+        let steps = self.gated_steps.len();
+        let target = match self.decisions.way(Point::Early, 2 + steps) {
+            0 => Target::Any,
+            1 => Target::Ordinal(2),
+            step => Target::Step(self.gated_steps[step - 2].clone()),
+        };
+        let who = self.decisions.way(Point::Early, 4);
+        let disapproves = self.decisions.way(Point::Early, 8) == 7;
+        self.answer(target, u32::try_from(who).ok().and_then(person), disapproves);
+    }
+
+    fn answer(&mut self, target: Target, who: Option<&str>, disapproves: bool) {
         let number = self.next_flight;
-        let approver = number.is_multiple_of(2).then(|| "ada".to_owned());
-        let fact = Fact::Approval { target, approver, disapproves, payload: json!({"n": number % 4}) };
+        let counts_for = who.map(|who| format!("user-{who}"));
+        let approver = who.map(str::to_owned);
+        let fact = Fact::Approval { target, approver, counts_for, disapproves, payload: json!({"n": number % 4}) };
         self.send(400, Load::Message { key: format!("approval-{number}"), fact, inert: false });
     }
 
@@ -110,5 +124,14 @@ impl World {
         let key = format!("stale-{}", self.next_flight);
         self.history.tell(self.now, || format!("a stale answer to #{effect} is on its way: {answer:?}"));
         self.send(0, Load::Message { key, fact: Fact::Answered { effect, answer, calls: Vec::new() }, inert: true });
+    }
+}
+
+/// Somebody who answers gates; `None`: somebody who is not known, and counts always.
+fn person(number: u32) -> Option<&'static str> {
+    match number {
+        0 => Some("ada"),
+        1 => Some("ben"),
+        _ => None,
     }
 }

@@ -10,7 +10,7 @@ use crate::history::{Violation, ensure};
 use crate::reference::{GateEnd, Resume};
 use crate::values::Values;
 
-const RULE: &str = "a gate takes what it wants, each approval once and in the order of arrival";
+const RULE: &str = "a gate takes what it wants, of each approver one answer, in the order of arrival and however early";
 
 #[derive(Default)]
 pub(crate) struct Gates {
@@ -23,6 +23,7 @@ pub(crate) struct Gates {
 struct Received {
     target: Target,
     approver: Option<String>,
+    counts_for: Option<String>,
     disapproves: bool,
 }
 
@@ -51,17 +52,34 @@ enum End {
     Failed(Value),
 }
 
-/// What a gate took.
-#[derive(Default)]
-struct Answers {
-    approvals: Vec<(u64, Option<String>)>,
-    is_refused: bool,
+/// What the answers that have come so far mean for a gate, by the events that brought them.
+#[derive(Debug, PartialEq)]
+enum Verdict {
+    /// More are wanted.
+    Waits(Vec<u64>),
+    /// It has what it wants.
+    Passes(Vec<u64>),
+    /// Somebody disapproved.
+    Refused(Vec<u64>),
+}
+
+impl Verdict {
+    fn taken(&self) -> &[u64] {
+        match self {
+            Self::Waits(taken) | Self::Passes(taken) | Self::Refused(taken) => taken,
+        }
+    }
 }
 
 impl Gates {
-    pub(super) fn received(&mut self, seq: u64, target: &Target, approver: Option<&str>, disapproves: bool) {
-        let approver = approver.map(str::to_owned);
-        self.received.insert(seq, Received { target: target.clone(), approver, disapproves });
+    pub(super) fn received(
+        &mut self,
+        seq: u64,
+        target: &Target,
+        (approver, counts_for): (Option<String>, Option<String>),
+        disapproves: bool,
+    ) {
+        self.received.insert(seq, Received { target: target.clone(), approver, counts_for, disapproves });
     }
 
     pub(super) fn closed(
@@ -84,40 +102,84 @@ impl Gates {
         self.closed.remove(&frame).ok_or_else(|| Violation::new(RULE, format!("no gate is closed in frame {frame}")))
     }
 
-    pub(super) fn passed(&mut self, frame: u64, taken: &[u64], faulty: Option<u64>) -> Result<(), Violation> {
+    pub(super) fn passed(
+        &mut self,
+        frame: u64,
+        taken: &[u64],
+        faulty: Option<u64>,
+        is_late: bool,
+    ) -> Result<(), Violation> {
         let gate = self.open(frame)?;
-        let Answers { approvals, is_refused } = self.take(&gate, taken)?;
-        let has_enough = approvals.len() == gate.required as usize && !is_refused;
-        ensure(has_enough || faulty.is_some(), RULE, || format!("{taken:?} are not {} approvals", gate.required))?;
-        self.ends.insert(gate.step, End::Passed { taken: approvals, faulty });
+        let verdict = self.take(&gate, taken)?;
+        let has_reason = match verdict {
+            Verdict::Passes(_) => faulty.is_none(),
+            Verdict::Refused(_) => faulty.is_some(),
+            Verdict::Waits(_) => faulty.is_some() && is_late,
+        };
+        ensure(has_reason, RULE, || format!("the gate after `{}` passes: {verdict:?}", gate.step.1))?;
+        let approvals = taken.iter().filter_map(|seq| self.received.get(seq).map(|given| (*seq, given)));
+        let approvals = approvals.filter(|(_, given)| !given.disapproves);
+        let taken = approvals.map(|(seq, given)| (seq, given.approver.clone())).collect();
+        self.ends.insert(gate.step, End::Passed { taken, faulty });
         Ok(())
     }
 
     pub(super) fn failed(&mut self, frame: u64, taken: &[u64], error: &Value, is_late: bool) -> Result<(), Violation> {
         let gate = self.open(frame)?;
-        let Answers { approvals, is_refused } = self.take(&gate, taken)?;
-        let has_reason = is_refused || is_late && approvals.len() < gate.required as usize;
-        ensure(has_reason, RULE, || format!("the gate after `{}` fails without reason: {error}", gate.step.1))?;
+        let verdict = self.take(&gate, taken)?;
+        let has_reason = match verdict {
+            Verdict::Passes(_) => false,
+            Verdict::Refused(_) => true,
+            Verdict::Waits(_) => is_late,
+        };
+        ensure(has_reason, RULE, || format!("the gate after `{}` fails ({verdict:?}): {error}", gate.step.1))?;
+        let names_step = error["step_id"] == gate.step.1.as_str();
+        ensure(names_step, "the error of a gate names its step", || error.to_string())?;
         self.ends.insert(gate.step, End::Failed(error.clone()));
         Ok(())
     }
 
-    /// A gate takes some answers.
-    fn take(&mut self, gate: &Closed, taken: &[u64]) -> Result<Answers, Violation> {
-        ensure(taken.is_sorted(), RULE, || format!("{taken:?} are not in order"))?;
-        let mut answers = Answers::default();
-        for seq in taken {
-            let is_first = self.taken.insert(*seq);
-            let Some(received) = self.received.get(seq).filter(|_| is_first) else {
-                return Err(Violation::new(RULE, format!("#{seq} is no approval, or was taken before")));
-            };
-            ensure(gate.fits(&received.target), RULE, || format!("#{seq} is for another gate"))?;
-            answers.is_refused |= received.disapproves;
-            if !received.disapproves {
-                answers.approvals.push((*seq, received.approver.clone()));
+    /// What is known of a gate: of each approver the first answer that is meant for it, until they are enough.
+    fn verdict(&self, gate: &Closed) -> Verdict {
+        let mut heard: Vec<&str> = Vec::new();
+        let mut taken = Vec::new();
+        for (seq, given) in &self.received {
+            if self.taken.contains(seq) || !gate.fits(&given.target) {
+                continue;
+            }
+            if let Some(who) = &given.counts_for {
+                if heard.contains(&who.as_str()) {
+                    continue;
+                }
+                heard.push(who);
+            }
+            taken.push(*seq);
+            if given.disapproves {
+                return Verdict::Refused(taken);
+            }
+            if taken.len() == gate.required as usize {
+                return Verdict::Passes(taken);
             }
         }
-        Ok(answers)
+        Verdict::Waits(taken)
+    }
+
+    /// A gate takes some answers: those that are known to count.
+    fn take(&mut self, gate: &Closed, taken: &[u64]) -> Result<Verdict, Violation> {
+        let verdict = self.verdict(gate);
+        ensure(verdict.taken() == taken, RULE, || format!("{taken:?} instead of {verdict:?}"))?;
+        self.taken.extend(taken);
+        Ok(verdict)
+    }
+
+    /// No gate stays closed that has what it wants.
+    pub(super) fn wait_for_more(&self) -> Result<(), Violation> {
+        for gate in self.closed.values() {
+            let verdict = self.verdict(gate);
+            let waits = matches!(verdict, Verdict::Waits(_));
+            ensure(waits, RULE, || format!("the gate after `{}` is closed: {verdict:?}", gate.step.1))?;
+        }
+        Ok(())
     }
 
     /// Approvals that no gate has taken yet.
