@@ -1,14 +1,20 @@
 //! Steps that wait for somebody: who may answer, how an answer finds its gate, and links that work without a token.
 
+mod rules;
+
+pub(crate) use self::rules::gate_of_step;
+
 use apiflow_core::engine::Target;
-use apiflow_core::openflow::{Module, OpenFlow, Suspend, find_module, find_module_by};
-use apiflow_core::ports::{StepRow, StepStatus, Timestamp};
+use apiflow_core::openflow::Suspend;
+use apiflow_core::ports::{JobRow, StepRow, StepStatus, Timestamp};
 use apiflow_core::runtime::Approval as Answer;
+use apiflow_store::UserRow;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::api::{Approval, ResumeAction};
+use crate::auth::Caller;
 use crate::moment::text;
 use crate::problem::Problem;
 use crate::routes::API;
@@ -18,11 +24,23 @@ use crate::{input, show};
 /// What links are signed for: a text signed for something else opens no gate.
 const PURPOSE: &str = "approval link";
 
+/// What marks a name that somebody typed on a link. No account's name ends so.
+pub(crate) const UNVERIFIED: &str = "(unverified)";
+
+/// Longest name that may be typed on a link, in characters.
+const MAX_TYPED_NAME_CHARS: usize = 100;
+
 /// What a step's row says of its gate.
 #[derive(Deserialize)]
 struct Gate {
     required: u32,
     until: Timestamp,
+    /// Approvals so far.
+    #[serde(default)]
+    given: u32,
+    /// Whose answers have been counted.
+    #[serde(default)]
+    answered_by: Vec<String>,
 }
 
 /// What a link stands for.
@@ -38,22 +56,60 @@ pub(crate) struct Link {
 
 /// Whose answer it is.
 pub(crate) enum Approver<'a> {
-    /// A user, by id and by the name that the job shows.
-    User(&'a str, &'a str),
-    /// Whoever has the link, by the name that they give.
+    /// A user.
+    User(&'a UserRow),
+    /// Whoever has the link, by the name that they type.
     Link(&'a Link, Option<&'a str>),
 }
 
-/// What a step waits for, with its links.
-pub(crate) fn shown(state: &AppState, job: &str, step: u64, gate: Option<&Value>) -> Result<Option<Approval>, Problem> {
-    let Some(Gate { required, until }) = gate.and_then(|gate| Gate::deserialize(gate).ok()) else { return Ok(None) };
+impl Approver<'_> {
+    /// Who the answer counts for: a gate counts one of each.
+    fn identity(&self) -> String {
+        match self {
+            Self::User(user) => format!("user-{}", user.id),
+            Self::Link(link, _) => format!("link-{}", link.number),
+        }
+    }
+
+    /// The name that the job shows. One that was typed on a link is marked: anybody may type it.
+    fn shown_name(&self) -> Result<Option<String>, Problem> {
+        let typed = match self {
+            Self::User(user) => return Ok(Some(user.username.clone())),
+            Self::Link(_, typed) => typed.map(str::trim).filter(|name| !name.is_empty()),
+        };
+        if typed.is_some_and(|name| name.chars().count() > MAX_TYPED_NAME_CHARS || name.chars().any(char::is_control)) {
+            let message = format!(
+                "the name must have at most {MAX_TYPED_NAME_CHARS} characters, none of them a control character"
+            );
+            return Err(Problem::fault("/approver", message));
+        }
+        Ok(typed.map(|name| format!("{name} {UNVERIFIED}")))
+    }
+}
+
+/// Whether a caller is shown a job's approval links: whoever has one can answer without an account.
+pub(crate) fn sees_links(caller: &Caller, creator: Option<&str>) -> bool {
+    caller.user.is_admin || creator == Some(&caller.user.id)
+}
+
+/// What a step waits for; with its links where `with_links`.
+pub(crate) fn shown(
+    state: &AppState,
+    job: &str,
+    step: u64,
+    gate: Option<&Value>,
+    with_links: bool,
+) -> Result<Option<Approval>, Problem> {
+    let Some(gate) = gate.and_then(|gate| Gate::deserialize(gate).ok()) else { return Ok(None) };
+    let Gate { required, until, given, answered_by: _ } = gate;
     let mut urls = Vec::new();
-    for number in 1..=required.min(MOST_LINKS) {
+    for number in (1..=required.min(MOST_LINKS)).filter(|_| with_links) {
         let link = Link { job: job.to_owned(), step, number };
         let signed = state.secrets.sign(PURPOSE, &serde_json::to_string(&link).map_err(Problem::internal)?)?;
         urls.push(format!("{}{API}/approve/{signed}", state.settings.public_url));
     }
-    Ok(Some(Approval { required, until: text(until), urls }))
+    let remaining = required.saturating_sub(given);
+    Ok(Some(Approval { required, given, remaining, until: text(until), urls }))
 }
 
 /// Links that a step shows, at most.
@@ -72,57 +128,36 @@ pub(crate) async fn step_of(state: &AppState, link: &Link) -> Result<StepRow, Pr
     row.ok_or_else(|| Problem::not_found("the job of this approval link was deleted"))
 }
 
-/// The settings of the gate behind a step.
-pub(crate) async fn rule(state: &AppState, job: &str, step_id: &str) -> Result<Suspend, Problem> {
-    let flows = flows(state, job).await?;
-    // A workflow that is called may have a step of the same id.
-    let gate = |module: &Module| module.id == step_id && module.suspend.is_some();
-    if let Some(rule) = flows.iter().find_map(|flow| find_module_by(flow, &gate)?.suspend.clone()) {
-        return Ok(rule);
-    }
-    let message = if flows.iter().any(|flow| find_module(flow, step_id).is_some()) {
-        format!("step `{step_id}` asks for no approval: it has no `suspend`")
-    } else {
-        format!("job `{job}` has no step `{step_id}`")
-    };
-    Err(Problem::fault("/step", message))
+/// The gate that an answer is for.
+pub(crate) enum AnsweredGate {
+    /// One that a step has reached, or is about to.
+    OfStep(Box<StepRow>),
+    /// The next one after a step of this id, which none has reached.
+    OfId(String),
 }
 
-/// The document of a job, and the workflows that it may call.
-async fn flows(state: &AppState, job: &str) -> Result<Vec<OpenFlow>, Problem> {
-    let bundle = state.store.load(job).await?.bundle;
-    let documents = std::iter::once(&bundle.document).chain(bundle.catalog.workflows.values());
-    Ok(documents.filter_map(|document| serde_json::from_value(document.clone()).ok()).collect())
-}
-
-/// Finds the gate that is meant; `None`: the next one, whichever it is.
-pub(crate) async fn find(
-    state: &AppState,
-    job: &str,
-    step: Option<&str>,
-) -> Result<(Target, Option<StepRow>), Problem> {
+/// Finds the gate that is meant; without a name, the one that is open.
+pub(crate) async fn find(state: &AppState, job: &str, step: Option<&str>) -> Result<AnsweredGate, Problem> {
+    active_job(state, job).await?;
     let waiting = waiting(state, job).await?;
     let Some(step) = step else {
         return match waiting.as_slice() {
-            [] if flows(state, job).await?.iter().all(|flow| find_module_by(flow, &has_gate).is_none()) => {
-                let message = format!("no step of job `{job}` asks for an approval: none has a `suspend`");
-                Err(Problem::new(StatusCode::CONFLICT, "not-waiting", message))
-            }
-            [] => Ok((Target::Any, None)),
-            [row] => Ok((Target::Ordinal(row.ordinal), Some(row.clone()))),
+            [] => Err(rules::no_open_gate(state, job).await?),
+            [row] => Ok(AnsweredGate::OfStep(Box::new(row.clone()))),
             several => Err(ambiguous("several steps wait", several)),
         };
     };
     let named: Vec<StepRow> = waiting.into_iter().filter(|row| row.step_id == step).collect();
     match named.as_slice() {
-        [row] => Ok((Target::Ordinal(row.ordinal), Some(row.clone()))),
+        [row] => Ok(AnsweredGate::OfStep(Box::new(row.clone()))),
         [] => match show::ordinal(state, job, step).await {
             Ok(ordinal) if step.parse() == Ok(ordinal) => match state.store.steps(job, ordinal - 1, 1).await?.pop() {
                 Some(row) if row.is_over() => Err(no_longer_waits(format!("{ordinal} (`{}`)", row.step_id))),
-                row => Ok((Target::Ordinal(ordinal), row)),
+                Some(row) => Ok(AnsweredGate::OfStep(Box::new(row))),
+                None => Ok(AnsweredGate::OfId(step.to_owned())),
             },
             // It may come before the step itself.
-            Ok(_) | Err(_) => Ok((Target::Step(step.to_owned()), None)),
+            Ok(_) | Err(_) => Ok(AnsweredGate::OfId(step.to_owned())),
         },
         several => Err(ambiguous(&format!("several steps `{step}` wait"), several)),
     }
@@ -131,10 +166,6 @@ pub(crate) async fn find(
 /// What is said to whoever answers a gate that is behind.
 pub(crate) fn no_longer_waits(step: impl std::fmt::Display) -> Problem {
     Problem::new(StatusCode::CONFLICT, "answered", format!("step {step} no longer waits for an approval"))
-}
-
-fn has_gate(module: &Module) -> bool {
-    module.suspend.is_some()
 }
 
 fn ambiguous(what: &str, rows: &[StepRow]) -> Problem {
@@ -154,60 +185,68 @@ async fn waiting(state: &AppState, job: &str) -> Result<Vec<StepRow>, Problem> {
     }
 }
 
-/// Checks an answer against the gate's settings and gives it to the job.
+/// Checks an answer against the gate's settings and gives it to the job: the same rules hold whether the gate is open or
+/// still to come.
+///
+/// Architecture invariant: whoever answers, and however early, counts once at a gate. Before the gate this function
+/// refuses a second answer by its key; at the gate by what the step's row says; and the engine counts one of each.
 pub(crate) async fn answer(
     state: &AppState,
     job: &str,
-    target: Target,
-    step_id: Option<&str>,
+    gate: AnsweredGate,
     approver: Approver<'_>,
     (action, payload): (ResumeAction, Value),
 ) -> Result<(), Problem> {
+    let row = active_job(state, job).await?;
+    let (target, place, rules) = match gate {
+        AnsweredGate::OfStep(step) => {
+            if has_answered(&step, &approver) {
+                return Err(answered_already());
+            }
+            let rule = rules::gate_of_step(state, &step, job).await?;
+            (Target::Ordinal(step.ordinal), step.ordinal.to_string(), vec![rule])
+        }
+        AnsweredGate::OfId(id) => {
+            let rules = rules::gates_of_id(state, job, &id).await?;
+            (Target::Step(id.clone()), format!("step-{id}"), rules)
+        }
+    };
+    for rule in &rules {
+        rules::check_approver(rule, &approver, row.created_by.as_deref())?;
+        if action == ResumeAction::Resume {
+            check_payload(rule, &payload)?;
+        }
+    }
+    let identity = approver.identity();
+    let key = format!("{identity}-{place}");
+    let answer = Answer {
+        target,
+        approver: approver.shown_name()?,
+        counts_for: Some(identity),
+        disapproves: action == ResumeAction::Cancel,
+        payload,
+    };
+    if state.runtime.approve(job, &key, answer).await? { Ok(()) } else { Err(answered_already()) }
+}
+
+/// A job that has not ended, or 409.
+async fn active_job(state: &AppState, job: &str) -> Result<JobRow, Problem> {
     let row = show::row(state, job).await?;
     if row.patch.status.is_final() {
         return Err(Problem::new(StatusCode::CONFLICT, "ended", format!("job `{job}` has ended already")));
     }
-    if let Some(step_id) = step_id {
-        let rule = rule(state, job, step_id).await?;
-        allow(&rule, &approver, row.created_by.as_deref())?;
-        if action == ResumeAction::Resume {
-            check_payload(&rule, &payload)?;
-        }
-    }
-    let place = match &target {
-        Target::Any => "any".to_owned(),
-        Target::Step(id) => format!("step-{id}"),
-        Target::Ordinal(ordinal) => ordinal.to_string(),
-    };
-    let (who, name) = match approver {
-        Approver::User(id, name) => (format!("user-{id}"), Some(name.to_owned())),
-        Approver::Link(link, name) => (format!("link-{}", link.number), name.map(str::to_owned)),
-    };
-    // An answer to a gate that is not there yet may be for one of several.
-    let key = match &target {
-        Target::Ordinal(_) => format!("{place}-{who}"),
-        Target::Any | Target::Step(_) => format!("{place}-{who}-{}", uuid::Uuid::now_v7()),
-    };
-    let answer = Answer { target, approver: name, disapproves: action == ResumeAction::Cancel, payload };
-    if !state.runtime.approve(job, &key, answer).await? {
-        let message = "this approval was given already; another one has to come from somebody else, or by another link";
-        return Err(Problem::new(StatusCode::CONFLICT, "answered", message));
-    }
-    Ok(())
+    Ok(row)
 }
 
-/// Refuses whom the document does not let approve. Source: OpenFlow, `suspend`.
-fn allow(rule: &Suspend, approver: &Approver<'_>, creator: Option<&str>) -> Result<(), Problem> {
-    let is_set = |name: &str| rule.extra.get(name) == Some(&Value::Bool(true));
-    match approver {
-        Approver::Link(..) if is_set("user_auth_required") || is_set("self_approval_disabled") => {
-            Err(Problem::forbidden("this approval needs a user: answer it with `POST /api/v1/jobs/{id}/resume`"))
-        }
-        Approver::User(id, _) if is_set("self_approval_disabled") && creator == Some(id) => {
-            Err(Problem::forbidden("whoever started the job may not approve it (`self_approval_disabled`)"))
-        }
-        Approver::Link(..) | Approver::User(..) => Ok(()),
-    }
+/// Whether a step's gate has counted an answer of this approver, perhaps from before it was reached.
+fn has_answered(step: &StepRow, approver: &Approver<'_>) -> bool {
+    let gate = step.approval.as_ref().and_then(|gate| Gate::deserialize(gate).ok());
+    gate.is_some_and(|gate| gate.answered_by.contains(&approver.identity()))
+}
+
+fn answered_already() -> Problem {
+    let message = "this approval was given already; another one has to come from somebody else, or by another link";
+    Problem::new(StatusCode::CONFLICT, "answered", message)
 }
 
 /// Checks what comes with an approval against the gate's form.

@@ -158,7 +158,7 @@ pub(crate) async fn start(
         None => show::row(state, &id).await?.patch.status.is_final(),
         Some(limit) => wait::until_answered(state, &id, early_return.as_deref(), limit).await?,
     };
-    let mut job = show::job(state, show::row(state, &id).await?).await?;
+    let mut job = show::job(state, caller, show::row(state, &id).await?).await?;
     if let (Some(early), false) = (&early_return, job.summary.finished_at.is_some()) {
         job.output = state.runtime.early_return(&id, early).await?.unwrap_or_default();
     }

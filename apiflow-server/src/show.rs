@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::api::{Call, Job, JobSummary, Role, Step, TokenInfo, User};
 use crate::approvals;
+use crate::auth::Caller;
 use crate::moment::text;
 use crate::page::cut;
 use crate::problem::Problem;
@@ -52,20 +53,23 @@ pub(crate) async fn was_preprocessed(state: &AppState, job: &str) -> Result<bool
 }
 
 /// A job with its input, output and first steps.
-pub(crate) async fn job(state: &AppState, row: JobRow) -> Result<Job, Problem> {
+pub(crate) async fn job(state: &AppState, caller: &Caller, row: JobRow) -> Result<Job, Problem> {
     let input = input(state, &row.id).await?;
     let output = value(state, &row.id, row.patch.output.as_ref()).await?;
-    let (steps, steps_next) = steps(state, &row.id, 0, STEPS_WITH_JOB).await?;
+    let (steps, steps_next) = steps(state, caller, &row, 0, STEPS_WITH_JOB).await?;
     Ok(Job { summary: summary(row), input, output, steps, steps_next })
 }
 
 /// Up to `limit` steps after an ordinal, and the cursor of the rest.
 pub(crate) async fn steps(
     state: &AppState,
-    job: &str,
+    caller: &Caller,
+    job: &JobRow,
     after: u64,
     limit: u32,
 ) -> Result<(Vec<Step>, Option<String>), Problem> {
+    let with_links = approvals::sees_links(caller, job.created_by.as_deref());
+    let job = &job.id;
     let mut rows = state.store.steps(job, after, limit + 1).await?;
     let next = cut(&mut rows, limit, |row| row.ordinal.to_string());
     let references: Vec<&Value> = rows.iter().flat_map(|row| row.input.iter().chain(&row.output)).collect();
@@ -74,13 +78,15 @@ pub(crate) async fn steps(
     for row in rows {
         let mut next = |reference: &Option<Value>| reference.as_ref().and_then(|_| values.next()).unwrap_or_default();
         let (input, output) = (next(&row.input), next(&row.output));
-        steps.push(step(state, job, row, (input, output))?);
+        let approval = approvals::shown(state, job, row.ordinal, row.approval.as_ref(), with_links)?;
+        steps.push(Step { approval, ..step(row, (input, output)) });
     }
     Ok((steps, next))
 }
 
-fn step(state: &AppState, job: &str, row: StepRow, (input, output): (Value, Value)) -> Result<Step, Problem> {
-    Ok(Step {
+/// A step without what it waits for.
+fn step(row: StepRow, (input, output): (Value, Value)) -> Step {
+    Step {
         input,
         output,
         id: row.step_id,
@@ -94,8 +100,8 @@ fn step(state: &AppState, job: &str, row: StepRow, (input, output): (Value, Valu
         error: row.error,
         progress: row.progress,
         provider_id: row.provider_id,
-        approval: approvals::shown(state, job, row.ordinal, row.approval.as_ref())?,
-    })
+        approval: None,
+    }
 }
 
 async fn value(state: &AppState, job: &str, reference: Option<&Value>) -> Result<Value, Problem> {

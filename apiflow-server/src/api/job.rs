@@ -62,7 +62,7 @@ pub struct RunDocumentRequest {
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResumeRequest {
-    /// The step, by its `ordinal` or its `id` (default: the one that waits).
+    /// The step, by its `ordinal` or its `id` (default: the one that waits; with several, or none, it has to be named).
     #[serde(default)]
     pub step: Option<String>,
     /// Whether to go on or to end.
@@ -70,9 +70,6 @@ pub struct ResumeRequest {
     /// What comes with it: `resume` in the module after the step (default: null).
     #[serde(default)]
     pub payload: Value,
-    /// Whose approval it is (default: the caller's name).
-    #[serde(default)]
-    pub approver: Option<String>,
 }
 
 /// Whether an approver lets a job go on.
@@ -108,10 +105,15 @@ pub struct RerunRequest {
 pub struct Approval {
     /// Approvals wanted.
     pub required: u32,
+    /// Approvals given so far.
+    pub given: u32,
+    /// Approvals still needed.
+    pub remaining: u32,
     /// When it counts as disapproved.
     #[schema(format = DateTime)]
     pub until: String,
-    /// Signed links, one per approval wanted, that work without a token: whoever has one can approve or disapprove.
+    /// Signed links, one per approval wanted, that work without a token: whoever has one can approve or disapprove. Shown
+    /// to the user who made the job and to admins; empty for others.
     pub urls: Vec<String>,
 }
 

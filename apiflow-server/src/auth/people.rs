@@ -4,6 +4,7 @@ use apiflow_store::{TokenRow, UserChange, UserRow};
 
 use super::{Caller, login};
 use crate::api::{NewTokenRequest, NewUser, Role, TokenReply, UserPatch};
+use crate::approvals::UNVERIFIED;
 use crate::problem::Problem;
 use crate::state::AppState;
 use crate::{moment, show};
@@ -121,6 +122,11 @@ pub(crate) fn check_username(name: &str) -> Result<(), Problem> {
             "/username",
             "the username must have 1 to 64 characters, no control character and no space at its ends",
         ));
+    }
+    if name.ends_with(UNVERIFIED) {
+        let message =
+            format!("the username must not end in `{UNVERIFIED}`, which marks names that were typed on a link");
+        return Err(Problem::fault("/username", message));
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use apiflow_core::ports::StepStatus;
+use apiflow_core::ports::{JobRow, StepRow, StepStatus};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::api::{Approval, Job, ResumeAction, ResumeRequest};
-use crate::approvals::{self, Approver};
+use crate::approvals::{self, AnsweredGate, Approver, Link};
 use crate::auth::Caller;
 use crate::extract::{InPath, JsonBody};
 use crate::problem::Problem;
@@ -25,10 +25,11 @@ mod form;
 
 /// The routes of approvals.
 pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(resume)).routes(routes!(look, answer))
+    OpenApiRouter::new().routes(routes!(resume)).routes(routes!(approval)).routes(routes!(look, answer))
 }
 
-/// Lets a job that waits for an approval go on, or ends it; an approval that comes early waits for its step.
+/// Lets a job that waits for an approval go on, or ends it. An answer that names its step may come before the gate: the
+/// same rules hold for it, and it counts when the gate is reached.
 #[utoipa::path(post, path = "/jobs/{id}/resume", operation_id = "resume_job", tag = "jobs",
     params(("id" = String, Path)), request_body = ResumeRequest,
     responses((status = ACCEPTED, description = "the job; it goes on soon", body = Job)))]
@@ -38,19 +39,29 @@ async fn resume(
     InPath(id): InPath<String>,
     JsonBody(body): JsonBody<ResumeRequest>,
 ) -> Result<(StatusCode, Json<Job>), Problem> {
-    show::row(&state, &id).await?;
-    let (target, row) = approvals::find(&state, &id, body.step.as_deref()).await?;
-    let step_id = row.map(|row| row.step_id).or(match &target {
-        apiflow_core::engine::Target::Step(step) => Some(step.clone()),
-        apiflow_core::engine::Target::Any | apiflow_core::engine::Target::Ordinal(_) => None,
-    });
-    let name = body.approver.as_deref().unwrap_or(&caller.user.username);
-    let approver = Approver::User(&caller.user.id, name);
-    approvals::answer(&state, &id, target, step_id.as_deref(), approver, (body.action, body.payload)).await?;
-    Ok((StatusCode::ACCEPTED, Json(show::job(&state, show::row(&state, &id).await?).await?)))
+    let gate = approvals::find(&state, &id, body.step.as_deref()).await?;
+    approvals::answer(&state, &id, gate, Approver::User(&caller.user), (body.action, body.payload)).await?;
+    Ok((StatusCode::ACCEPTED, Json(show::job(&state, &caller, show::row(&state, &id).await?).await?)))
 }
 
-/// What a link to an approval tells.
+/// Shows what the gate after a step asks for, with the form of what may come with an approval.
+#[utoipa::path(get, path = "/jobs/{id}/steps/{step}/approval", operation_id = "get_approval", tag = "jobs",
+    params(("id" = String, Path), ("step" = String, Path, description = "the step's `ordinal`, or its `id` (then the first step of that id)")),
+    responses((status = OK, description = "what is asked for", body = Question)))]
+async fn approval(
+    State(state): State<AppState>,
+    caller: Caller,
+    InPath((id, step)): InPath<(String, String)>,
+) -> Result<Json<Question>, Problem> {
+    let job = show::row(&state, &id).await?;
+    let ordinal = show::ordinal(&state, &id, &step).await?;
+    let row = state.store.steps(&id, ordinal.saturating_sub(1), 1).await?.pop();
+    let row = row.ok_or_else(|| Problem::not_found(format!("job `{id}` has no step `{step}`")))?;
+    let with_links = approvals::sees_links(&caller, job.created_by.as_deref());
+    Ok(Json(question(&state, job, row, with_links).await?))
+}
+
+/// What the gate after a step asks for.
 #[derive(Debug, Serialize, ToSchema)]
 struct Question {
     /// The job.
@@ -77,7 +88,7 @@ async fn look(
     InPath(signed): InPath<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let question = question(&state, &signed).await?;
+    let question = question_of_link(&state, &approvals::link(&state, &signed)?).await?;
     Ok(if wants_page(&headers) { form::page(&question).into_response() } else { Json(question).into_response() })
 }
 
@@ -90,7 +101,7 @@ struct LinkAnswer {
     /// What comes with it (default: null).
     #[serde(default)]
     payload: Value,
-    /// Whose answer it is (default: nobody in particular).
+    /// The name to show (default: none); it is marked as unverified, since anybody may type it.
     #[serde(default)]
     approver: Option<String>,
 }
@@ -111,7 +122,7 @@ async fn answer(
         return Err(approvals::no_longer_waits(format!("`{}`", row.step_id)));
     }
     let given = if is_form(&headers) {
-        form::read(&question(&state, &signed).await?.form, &body)?
+        form::read(&question_of_link(&state, &link).await?.form, &body)?
     } else {
         // Read as a value first: serde would take an array for an object.
         serde_json::from_slice::<Map<String, Value>>(&body)
@@ -119,22 +130,22 @@ async fn answer(
             .map_err(|error| Problem::malformed(format!("the body is not an answer: {error}")))?
     };
     let approver = Approver::Link(&link, given.approver.as_deref());
-    let target = apiflow_core::engine::Target::Ordinal(link.step);
-    let said = (given.action, given.payload);
-    approvals::answer(&state, &link.job, target, Some(&row.step_id), approver, said).await?;
-    let question = Question { open: false, ..question(&state, &signed).await? };
+    let gate = AnsweredGate::OfStep(Box::new(row));
+    approvals::answer(&state, &link.job, gate, approver, (given.action, given.payload)).await?;
+    let question = Question { open: false, ..question_of_link(&state, &link).await? };
     Ok(if wants_page(&headers) { form::thanks(given.action).into_response() } else { Json(question).into_response() })
 }
 
-async fn question(state: &AppState, signed: &str) -> Result<Question, Problem> {
-    let link = approvals::link(state, signed)?;
-    let row = approvals::step_of(state, &link).await?;
-    let job = show::row(state, &link.job).await?;
-    let rule = approvals::rule(state, &link.job, &row.step_id).await?;
+/// Whoever has one link need not see the others.
+async fn question_of_link(state: &AppState, link: &Link) -> Result<Question, Problem> {
+    let row = approvals::step_of(state, link).await?;
+    question(state, show::row(state, &link.job).await?, row, false).await
+}
+
+async fn question(state: &AppState, job: JobRow, row: StepRow, with_links: bool) -> Result<Question, Problem> {
+    let rule = approvals::gate_of_step(state, &row, &job.id).await?;
     let form = rule.resume_form.as_ref().and_then(|form| form.get("schema")).cloned().unwrap_or_default();
-    // Whoever has one link need not see the others.
-    let approval = approvals::shown(state, &link.job, row.ordinal, row.approval.as_ref())?
-        .map(|approval| Approval { urls: Vec::new(), ..approval });
+    let approval = approvals::shown(state, &job.id, row.ordinal, row.approval.as_ref(), with_links)?;
     let open = row.status == StepStatus::Suspended;
     Ok(Question { job: job.id, name: job.name, step: row.step_id, open, approval, form })
 }

@@ -85,12 +85,8 @@ async fn list_of_workflow(
 /// Reads a job.
 #[utoipa::path(get, path = "/jobs/{id}", operation_id = "get_job", tag = "jobs", params(("id" = String, Path)),
     responses((status = OK, description = "the job", body = Job)))]
-async fn read(
-    State(state): State<AppState>,
-    _caller: Caller,
-    InPath(id): InPath<String>,
-) -> Result<Json<Job>, Problem> {
-    Ok(Json(show::job(&state, show::row(&state, &id).await?).await?))
+async fn read(State(state): State<AppState>, caller: Caller, InPath(id): InPath<String>) -> Result<Json<Job>, Problem> {
+    Ok(Json(show::job(&state, &caller, show::row(&state, &id).await?).await?))
 }
 
 /// Removes a job that has ended, with all that belongs to it.
@@ -122,7 +118,7 @@ async fn cancel(
     if !is_new && row.patch.status.is_final() && row.patch.status != JobStatus::Cancelled.into() {
         return Err(Problem::new(StatusCode::CONFLICT, "ended", format!("job `{id}` has ended already")));
     }
-    Ok((StatusCode::ACCEPTED, Json(show::job(&state, row).await?)))
+    Ok((StatusCode::ACCEPTED, Json(show::job(&state, &caller, row).await?)))
 }
 
 /// Lists the steps of a job in the order in which they began.
@@ -131,7 +127,7 @@ async fn cancel(
     responses((status = OK, description = "a page, oldest first", body = Page<Step>)))]
 async fn steps(
     State(state): State<AppState>,
-    _caller: Caller,
+    caller: Caller,
     InPath(id): InPath<String>,
     InQuery(query): InQuery<PageQuery>,
 ) -> Result<Json<Page<Step>>, Problem> {
@@ -139,8 +135,8 @@ async fn steps(
         None => 0,
         Some(key) => key.parse().map_err(|_| Problem::malformed("cursor is not one that this server gave"))?,
     };
-    show::row(&state, &id).await?;
-    let (items, next) = show::steps(&state, &id, after, query.limit()?).await?;
+    let job = show::row(&state, &id).await?;
+    let (items, next) = show::steps(&state, &caller, &job, after, query.limit()?).await?;
     Ok(Json(Page { items, next }))
 }
 

@@ -73,13 +73,15 @@ async fn a_disapproval_fails_the_job_and_names_who() {
     assert!(resume(&talk, &id, json!({"action": "resume"})).await.status.is_success());
     let again = resume(&talk, &id, json!({"action": "resume"})).await;
     assert_eq!((again.status, again.string("/code").as_str()), (StatusCode::CONFLICT, "answered"));
-    // Who has approved may still think better of it.
-    let ann = json!({"action": "cancel", "approver": "Ann", "step": "draft"});
     let mut other = talk;
     other.as_new_user("ann").await;
-    assert!(resume(&other, &id, ann).await.status.is_success());
+    let named = json!({"action": "cancel", "approver": "admin", "step": "draft"});
+    let refused = resume(&other, &id, named).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "nobody answers in another's name: {}", refused.text);
+    assert!(resume(&other, &id, json!({"action": "cancel", "step": "draft"})).await.status.is_success());
     let job = ended(&other, &id).await;
-    assert_eq!(job["error"], json!({"name": "SuspendedDisapproved", "message": "Disapproved by Ann"}));
+    let error = json!({"name": "SuspendedDisapproved", "message": "Disapproved by ann", "step_id": "draft"});
+    assert_eq!(job["error"], error);
     assert_eq!((&job["status"], provider.calls().len()), (&json!("failed"), 1));
 }
 
@@ -122,7 +124,8 @@ async fn a_link_answers_without_a_token_and_once() {
 
     talk.log_in("admin", "admin").await;
     let job = ended(&talk, &id).await;
-    assert_eq!(job["output"], json!({"text": "Bob,Cy: [{\"size\":3},{\"size\":4,\"loud\":true}]!"}));
+    let output = "Bob (unverified),Cy (unverified): [{\"size\":3},{\"size\":4,\"loud\":true}]!";
+    assert_eq!(job["output"], json!({"text": output}));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -186,7 +189,7 @@ async fn a_gate_that_is_behind_and_a_job_without_gates_take_no_answer() {
     document["value"]["modules"][1]["value"]["path"] = json!("node/endless");
     let made = talk.raw("POST", "/workflows/run", &[], Some(json!({"document": document.clone()}))).await;
     let id = made.string("/id");
-    assert_eq!(resume(&talk, &id, json!({"action": "resume"})).await.status, StatusCode::ACCEPTED);
+    assert_eq!(resume(&talk, &id, json!({"action": "resume", "step": "draft"})).await.status, StatusCode::ACCEPTED);
     let job = once(&talk, &id, |job| job["steps"][1]["status"] == "running").await;
     let gate = job["steps"][0]["ordinal"].to_string();
     let behind = resume(&talk, &id, json!({"action": "resume", "step": gate})).await;
@@ -200,7 +203,141 @@ async fn a_gate_that_is_behind_and_a_job_without_gates_take_no_answer() {
     let id = made.string("/id");
     let nothing = resume(&talk, &id, json!({"action": "resume"})).await;
     let said = (nothing.status, nothing.string("/code"));
-    assert_eq!(said, (StatusCode::CONFLICT, "not-waiting".to_owned()), "{}", nothing.text);
+    assert_eq!(said, (StatusCode::CONFLICT, "not_waiting".to_owned()), "{}", nothing.text);
     provider.release.notify_one();
+    assert_eq!(ended(&talk, &id).await["status"], "completed");
+}
+
+/// Starts a document whose gate is not reached before the provider is released.
+async fn before_its_gate(talk: &Talk, provider: &crate::provider::Provider, suspend: &Value) -> String {
+    let mut document = gated(suspend);
+    document["value"]["modules"][0]["value"]["path"] = json!("node/endless");
+    let made = talk.raw("POST", "/workflows/run", &[], Some(json!({"document": document}))).await;
+    assert_eq!(made.status, StatusCode::ACCEPTED, "{}", made.text);
+    provider.called.notified().await;
+    made.string("/id")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_early_answer_obeys_the_rules_of_its_gate() {
+    let (mut talk, provider) = furnished().await;
+    let form = json!({"schema": {"type": "object", "required": ["size"], "properties": {"size": {"type": "integer"}}}});
+    let rule = json!({"required_events": 2, "self_approval_disabled": true, "resume_form": form});
+    let id = before_its_gate(&talk, &provider, &rule).await;
+    let fitting = json!({"action": "resume", "step": "draft", "payload": {"size": 1}});
+    let own = resume(&talk, &id, fitting.clone()).await;
+    assert_eq!(own.status, StatusCode::FORBIDDEN, "the creator may not approve: {}", own.text);
+    talk.as_new_user("ann").await;
+    let nameless = resume(&talk, &id, json!({"action": "resume", "payload": {"size": 1}})).await;
+    assert_eq!((nameless.status, nameless.string("/code").as_str()), (StatusCode::CONFLICT, "not_waiting"));
+    let formless = json!({"action": "resume", "step": "draft", "payload": {"size": "big"}});
+    let unfit = resume(&talk, &id, formless).await;
+    assert_eq!(
+        (unfit.status, unfit.string("/errors/0/pointer").as_str()),
+        (StatusCode::UNPROCESSABLE_ENTITY, "/payload/size")
+    );
+    let taken = resume(&talk, &id, fitting.clone()).await;
+    assert_eq!(taken.status, StatusCode::ACCEPTED, "{}", taken.text);
+    let again = resume(&talk, &id, fitting.clone()).await;
+    assert_eq!((again.status, again.string("/code").as_str()), (StatusCode::CONFLICT, "answered"), "{}", again.text);
+
+    provider.release.notify_one();
+    let job = once(&talk, &id, |job| job["status"] == "suspended").await;
+    let approval = &job["steps"][0]["approval"];
+    let counts = ["required", "given", "remaining"].map(|field| approval[field].clone());
+    assert_eq!(counts, [json!(2), json!(1), json!(1)], "what came early is shown: {job}");
+    let at_the_gate = resume(&talk, &id, json!({"action": "resume", "payload": {"size": 2}})).await;
+    let code = at_the_gate.string("/code");
+    assert_eq!((at_the_gate.status, code.as_str()), (StatusCode::CONFLICT, "answered"), "{}", at_the_gate.text);
+
+    talk.log_in("admin", "admin").await;
+    talk.as_new_user("ben").await;
+    assert_eq!(resume(&talk, &id, fitting).await.status, StatusCode::ACCEPTED);
+    let output = json!({"text": "ann,ben: [{\"size\":1},{\"size\":1}]!"});
+    assert_eq!(ended(&talk, &id).await["output"], output);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn links_are_shown_to_whoever_made_the_job_and_to_admins() {
+    let (mut talk, _provider) = furnished().await;
+    talk.as_new_user("ann").await;
+    let (id, own) = suspended(&talk, &json!({"required_events": 2})).await;
+    let links = |step: &Value| step["approval"]["urls"].as_array().map(Vec::len);
+    assert_eq!(links(&own["steps"][0]), Some(2), "the creator: {own}");
+    talk.log_in("admin", "admin").await;
+    let job = talk.raw("GET", &format!("/jobs/{id}"), &[], None).await.json();
+    assert_eq!(links(&job["steps"][0]), Some(2), "an admin: {job}");
+
+    talk.as_new_user("ben").await;
+    let job = talk.raw("GET", &format!("/jobs/{id}"), &[], None).await.json();
+    assert_eq!((links(&job["steps"][0]), &job["steps"][0]["approval"]["required"]), (Some(0), &json!(2)), "{job}");
+    let steps = talk.raw("GET", &format!("/jobs/{id}/steps"), &[], None).await;
+    assert_eq!(links(&steps.json()["items"][0]), Some(0), "{}", steps.text);
+    let asked = talk.raw("GET", &format!("/jobs/{id}/steps/draft/approval"), &[], None).await;
+    assert_eq!((asked.string("/step").as_str(), links(&asked.json())), ("draft", Some(0)), "{}", asked.text);
+    let answered = resume(&talk, &id, json!({"action": "resume"})).await;
+    assert_eq!(answered.status, StatusCode::ACCEPTED, "{}", answered.text);
+    let events = talk.raw("POST", &format!("/jobs/{id}/cancel"), &[], None).await;
+    for reply in [answered, events] {
+        assert!(!reply.text.contains("/approve/"), "{}", reply.text);
+    }
+    assert!(!crate::runs::follow(&talk, &id).await.contains("/approve/"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_typed_on_a_link_is_no_account() {
+    let (mut talk, _provider) = furnished().await;
+    let (id, job) = suspended(&talk, &json!({"required_events": 1})).await;
+    let url = job["steps"][0]["approval"]["urls"][0].as_str().expect("a link").to_owned();
+    let path = url.trim_start_matches("http://localhost:8000/api/v1").to_owned();
+    let taken = json!({"username": "admin (unverified)", "password": "correct horse"});
+    let reply = talk.raw("POST", "/users", &[], Some(taken)).await;
+    assert_eq!(
+        (reply.status, reply.string("/errors/0/pointer").as_str()),
+        (StatusCode::UNPROCESSABLE_ENTITY, "/username")
+    );
+    talk.token(None);
+    for wrong in ["a\nb".to_owned(), "x".repeat(101)] {
+        let reply = talk.raw("POST", &path, &[], Some(json!({"action": "resume", "approver": wrong}))).await;
+        assert_eq!(reply.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", reply.text);
+    }
+    let reply = talk.raw("POST", &path, &[], Some(json!({"action": "cancel", "approver": " admin "}))).await;
+    assert_eq!(reply.status, StatusCode::OK, "{}", reply.text);
+    talk.log_in("admin", "admin").await;
+    assert_eq!(ended(&talk, &id).await["error"]["message"], "Disapproved by admin (unverified)");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gate_that_times_out_names_its_step() {
+    let (talk, _provider) = furnished().await;
+    let (id, _) = suspended(&talk, &json!({"required_events": 1, "timeout": 1})).await;
+    let error = json!({"name": "SuspendedTimedOut", "message": "Timed out waiting to be resumed", "step_id": "draft"});
+    assert_eq!(ended(&talk, &id).await["error"], error);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_early_answer_satisfies_the_gates_of_called_workflows_too() {
+    let (mut talk, provider) = furnished().await;
+    let strict = gated(&json!({"required_events": 1, "self_approval_disabled": true}));
+    let inner = json!({"name": "Inner", "nodes": strict});
+    assert!(talk.raw("PUT", "/workflows/inner", &[], Some(inner)).await.status.is_success());
+    let mut document = gated(&json!({"required_events": 1}));
+    document["value"]["modules"][0]["value"]["path"] = json!("node/endless");
+    let call = json!({"id": "call", "value": {"type": "flow", "path": "workflow/inner", "input_transforms": {}}});
+    document["value"]["modules"].as_array_mut().expect("modules").push(call);
+    let made = talk.raw("POST", "/workflows/run", &[], Some(json!({"document": document}))).await;
+    let id = made.string("/id");
+    provider.called.notified().await;
+    let early = resume(&talk, &id, json!({"action": "resume", "step": "draft"})).await;
+    assert_eq!(early.status, StatusCode::FORBIDDEN, "it could open the inner gate: {}", early.text);
+    provider.release.notify_one();
+    once(&talk, &id, |job| job["status"] == "suspended").await;
+    assert_eq!(resume(&talk, &id, json!({"action": "resume"})).await.status, StatusCode::ACCEPTED);
+    let is_inner = |job: &Value| job["status"] == "suspended" && job["steps"][2]["id"] == "call";
+    once(&talk, &id, is_inner).await;
+    let own = resume(&talk, &id, json!({"action": "resume"})).await;
+    assert_eq!(own.status, StatusCode::FORBIDDEN, "the inner gate has rules of its own: {}", own.text);
+    talk.as_new_user("ann").await;
+    assert_eq!(resume(&talk, &id, json!({"action": "resume"})).await.status, StatusCode::ACCEPTED);
     assert_eq!(ended(&talk, &id).await["status"], "completed");
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Step } from '#lib/api/types.ts';
-import { depth, doing, errorText, joinSteps, keeping, keptBefore, place, readable, signedOf, wanted } from './jobs.ts';
+import { depth, doing, errorText, joinSteps, keeping, keptBefore, place, readable, wanted } from './jobs.ts';
 
 function step(part: Partial<Step>): Step {
 	return {
@@ -74,10 +74,6 @@ it.each([
 ])('readable makes %j legible', (reply, expected) => expect(readable(reply)).toEqual(expected));
 
 it('wanted counts', () => expect([wanted({ required: 1 }), wanted({ required: 2 })]).toEqual(['an approval', '2 approvals']));
-
-it('signedOf is what stands behind the last slash', () => {
-	expect(signedOf('https://flow.example/under/a/path/api/v1/approve/AQy-z_1')).toBe('AQy-z_1');
-});
 
 describe('keptBefore', () => {
 	const steps = [

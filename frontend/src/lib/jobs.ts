@@ -50,11 +50,6 @@ export function wanted({ required }: Pick<Approval, 'required'>): string {
 	return required === 1 ? 'an approval' : plural(required, 'approval');
 }
 
-/** The signed part of an approval's link, which the route of the API takes. */
-export function signedOf(url: string): string {
-	return url.slice(url.lastIndexOf('/') + 1);
-}
-
 /**
  * How many steps a run from this step on would take over; `undefined` where only the document can tell, because the
  * step lies inside a loop or branch.

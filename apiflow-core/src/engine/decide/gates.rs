@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{Turn, begin, end, error, kept};
-use crate::engine::control::{Approval, Gate, Stage};
 use crate::engine::Event;
+use crate::engine::control::{Approval, Gate, Stage};
 use crate::openflow::Suspend;
 
 /// How long a gate waits unless its `timeout` says otherwise. Source: OpenFlow.
