@@ -200,7 +200,10 @@ impl Evaluation<'_> {
         };
         let outcome = match self.script(script).await {
             Err(EvaluationError::Busy) => return Err(Fault::Busy),
-            Err(error) => Err(json!({"name": "CodeError", "message": format!("`main` failed: {error}")})),
+            Err(error) => {
+                let name = error_name("CodeError", &error);
+                Err(json!({"name": name, "message": format!("`main` failed: {error}")}))
+            }
             Ok(value) => Ok(value),
         };
         Ok(Prepared::Code { args, outcome, cache })
@@ -439,7 +442,13 @@ fn fault(expr: &str, error: &EvaluationError) -> Fault {
         return Fault::Busy;
     }
     let shown: String = expr.trim().chars().take(200).collect();
-    Fault::Step(json!({"name": "ExpressionError", "message": format!("expression `{shown}` failed: {error}")}))
+    let name = error_name("ExpressionError", error);
+    Fault::Step(json!({"name": name, "message": format!("expression `{shown}` failed: {error}")}))
+}
+
+/// The name of a failed evaluation's error: `own`, unless the evaluator and not the script is at fault.
+fn error_name(own: &'static str, error: &EvaluationError) -> &'static str {
+    if matches!(error, EvaluationError::Internal(_)) { "InternalError" } else { own }
 }
 
 fn excerpt(value: &Value) -> String {

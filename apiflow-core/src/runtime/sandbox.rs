@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use crate::ports::{EvaluationError, Evaluator, Script};
 use lane::Lane;
-use process::Process;
+use process::{Process, ProcessFailure};
 
 pub use child::serve_child;
 
@@ -48,8 +48,9 @@ pub struct SandboxSettings {
 /// Evaluates JavaScript in child processes. Cheap to clone.
 ///
 /// A process has a cleared environment, no core dumps, a limit of its memory and a deadline for each evaluation. One
-/// that is over a limit, dead or incomprehensible is killed and replaced, which costs only the evaluation that it was
-/// at. Between evaluations in one process nothing is shared: each has a JavaScript engine of its own. A process whose
+/// that is over a limit or incomprehensible is killed and replaced, which costs only the evaluation that it was at. One
+/// that was ended by somebody else, such as the kernel when memory is short, is replaced too, and its evaluation is
+/// done once more. Between evaluations in one process nothing is shared: each has a JavaScript engine of its own. A process whose
 /// parent is gone ends by itself.
 ///
 /// Half of the processes are for quick evaluations, the other half for those that take long: one that takes longer than
@@ -148,7 +149,19 @@ impl Pool {
 
     async fn run(&self, mut process: Process, script: &Script) -> Result<Value, EvaluationError> {
         // Dropped at any point below, also where the caller loses interest, the process is killed.
-        let reply = process.evaluate(script, &self.settings).await?;
+        let reply = match process.evaluate(script, &self.settings).await {
+            Ok(reply) => reply,
+            Err(ProcessFailure::Evaluation(error)) => return Err(error),
+            // Somebody else ended it, such as the kernel when memory is short: that is not the script's fault.
+            Err(ProcessFailure::Died(_)) => {
+                process = Process::start(&self.settings).await?;
+                match process.evaluate(script, &self.settings).await {
+                    Ok(reply) => reply,
+                    Err(ProcessFailure::Evaluation(error)) => return Err(error),
+                    Err(ProcessFailure::Died(how)) => return Err(died_twice(&how)),
+                }
+            }
+        };
         let outcome = reply.into_outcome();
         let worn = process.evaluations() >= EVALUATIONS_PER_PROCESS
             || matches!(outcome, Err(EvaluationError::Limit(_) | EvaluationError::Internal(_)));
@@ -168,6 +181,14 @@ impl Pool {
         }
         self.slowly(job, script, most).await
     }
+}
+
+/// The error of an evaluation whose processes were ended by somebody else, two in a row.
+fn died_twice(how: &str) -> EvaluationError {
+    EvaluationError::Internal(format!(
+        "the process that evaluates it {how}, twice, without being over its own limits; is the memory of this machine or \
+         container used up?"
+    ))
 }
 
 #[async_trait]

@@ -5,8 +5,8 @@ use std::io;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
 use super::SandboxSettings;
@@ -19,12 +19,36 @@ const START: Duration = Duration::from_secs(20);
 /// How long a process whose pipe closed may take to be gone.
 const END: Duration = Duration::from_secs(2);
 
+/// Bytes of a dead process's last words that are read.
+const MAX_LAST_WORDS_BYTES: u64 = 4_096;
+
+/// What Rust's runtime says of a failed allocation, and of a stack overflow, before it aborts. Source: `alloc::alloc`'s
+/// default error handler and `std::sys`'s stack overflow handler.
+const OUT_OF_MEMORY: &str = "memory allocation of";
+const STACK_OVERFLOW: &str = "has overflowed its stack";
+
 /// A child process, killed when dropped.
 pub(super) struct Process {
     child: Child,
     requests: ChildStdin,
     replies: ChildStdout,
+    errors: ChildStderr,
     evaluations: u32,
+}
+
+/// Why a process gave no reply.
+#[derive(Debug)]
+pub(super) enum ProcessFailure {
+    /// The script is over a limit, or the process is of no use.
+    Evaluation(EvaluationError),
+    /// The process died, and no limit of ours is the cause; says how: ``was killed by signal 9``.
+    Died(String),
+}
+
+impl From<EvaluationError> for ProcessFailure {
+    fn from(error: EvaluationError) -> Self {
+        Self::Evaluation(error)
+    }
 }
 
 impl Process {
@@ -40,14 +64,16 @@ impl Process {
             .env(DEADLINE_VARIABLE, settings.deadline.as_millis().to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .map_err(not_started)?;
-        let (Some(requests), Some(replies)) = (child.stdin.take(), child.stdout.take()) else {
+        let (Some(requests), Some(replies), Some(errors)) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take())
+        else {
             return Err(EvaluationError::Internal("the evaluator has no pipes".to_owned()));
         };
-        let mut process = Self { child, requests, replies, evaluations: 0 };
+        let mut process = Self { child, requests, replies, errors, evaluations: 0 };
         match timeout(START, read_reply(&mut process.replies)).await {
             Ok(Ok(Reply::Ready)) => Ok(process),
             Ok(Ok(_)) => Err(not_started(io::Error::other("it speaks out of turn"))),
@@ -71,7 +97,7 @@ impl Process {
         &mut self,
         script: &Script,
         settings: &SandboxSettings,
-    ) -> Result<Reply, EvaluationError> {
+    ) -> Result<Reply, ProcessFailure> {
         self.evaluations += 1;
         let request =
             Request { source: Cow::Borrowed(&script.source), names: Cow::Borrowed(&script.names), form: script.form };
@@ -82,12 +108,12 @@ impl Process {
         match exchanged {
             Ok(Ok(reply)) => Ok(reply),
             Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
-                Err(EvaluationError::Internal("the evaluator gave an answer that is none".to_owned()))
+                Err(EvaluationError::Internal("the evaluator gave an answer that is none".to_owned()).into())
             }
             Ok(Err(_)) => Err(self.post_mortem(settings).await),
             Err(_) => {
                 let message = format!("the expression gave no value within {:?}, and was stopped", settings.deadline);
-                Err(EvaluationError::Limit(message))
+                Err(EvaluationError::Limit(message).into())
             }
         }
     }
@@ -98,27 +124,41 @@ impl Process {
         read_reply(&mut self.replies).await
     }
 
-    /// Why a process is dead.
-    async fn post_mortem(&mut self, settings: &SandboxSettings) -> EvaluationError {
-        match timeout(END, self.child.wait()).await {
-            Ok(Ok(status)) if crashed(status) => EvaluationError::Limit(format!(
-                "the expression took more than {} MiB of memory or nested its calls too deep, and was stopped",
-                settings.memory_bytes / (1024 * 1024)
-            )),
-            Ok(Ok(status)) => EvaluationError::Internal(format!("the evaluator broke down ({status})")),
-            Ok(Err(_)) | Err(_) => EvaluationError::Internal("the evaluator closed its pipe".to_owned()),
+    /// Why a process is dead: by a limit of ours, as its last words say, or by somebody else.
+    async fn post_mortem(&mut self, settings: &SandboxSettings) -> ProcessFailure {
+        let Ok(Ok(status)) = timeout(END, self.child.wait()).await else {
+            return EvaluationError::Internal("the evaluator closed its pipe".to_owned()).into();
+        };
+        let last_words = self.read_last_words().await;
+        if last_words.contains(OUT_OF_MEMORY) {
+            let limit = settings.memory_bytes / (1024 * 1024);
+            return EvaluationError::Limit(format!(
+                "the expression took more than {limit} MiB of memory, and was stopped"
+            ))
+            .into();
         }
+        if last_words.contains(STACK_OVERFLOW) {
+            let message = "the expression nested its calls too deep, and was stopped";
+            return EvaluationError::Limit(message.to_owned()).into();
+        }
+        ProcessFailure::Died(describe_end(status))
+    }
+
+    /// What a dead process wrote to its standard error at last.
+    async fn read_last_words(&mut self) -> String {
+        let mut words = Vec::new();
+        let mut pipe = (&mut self.errors).take(MAX_LAST_WORDS_BYTES);
+        // What was read so far is as good; some descendant may hold the pipe open.
+        let _ = timeout(END, pipe.read_to_end(&mut words)).await;
+        String::from_utf8_lossy(&words).into_owned()
     }
 }
 
-/// Says whether a signal ended the process: a failed allocation and an overflown stack do so.
-#[cfg(unix)]
-fn crashed(status: ExitStatus) -> bool {
-    std::os::unix::process::ExitStatusExt::signal(&status).is_some()
-}
-
-/// Says whether the process ended in a crash, which other systems tell by its code.
-#[cfg(not(unix))]
-fn crashed(status: ExitStatus) -> bool {
-    !status.success()
+/// How a process ended, as the rest of a sentence.
+fn describe_end(status: ExitStatus) -> String {
+    #[cfg(unix)]
+    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+        return format!("was killed by signal {signal}");
+    }
+    format!("ended ({status})")
 }
