@@ -38,6 +38,10 @@ pub struct Connector {
     /// Whatever a node's `data` may hold, as default of its nodes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<Map<String, Value>>,
+    /// Which of its secret references mean a user's own secret, and whose; the others mean shared ones. Never read
+    /// from a declaration: whoever makes a job decides it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub own_secrets: BTreeMap<String, String>,
 }
 
 /// One typed call to a provider.
@@ -61,6 +65,9 @@ pub struct Node {
     /// How the request is made and the reply is read: see [`crate::call`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<Map<String, Value>>,
+    /// Which of its secret references mean a user's own secret, and whose, as for [`Connector::own_secrets`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub own_secrets: BTreeMap<String, String>,
 }
 
 /// The type of a declared input or output.

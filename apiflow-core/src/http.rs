@@ -1,11 +1,12 @@
 //! The [`HttpClient`] on reqwest: the one choke point for outgoing calls.
 //!
 //! Architecture invariant: nothing else in apiflow opens an outgoing HTTP connection. What is sent is checked by the
-//! [`OutgoingPolicy`], sent once, and holds a secret only where the secret's hosts allow it.
+//! [`OutgoingPolicy`], sent once, and holds a secret only where the secret's origins allow it.
 
 mod address;
 mod failure;
 mod fill;
+mod mask;
 mod policy;
 mod resolve;
 #[cfg(test)]
@@ -20,9 +21,11 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
 use reqwest::{Client, Method, Response, Url};
 
 use self::fill::Filling;
+use self::mask::Masker;
 use self::policy::Target;
 pub use self::policy::{OutgoingPolicy, PolicyError};
 use self::resolve::{Lookup, PORT, PolicyResolver};
+use crate::origin::Origin;
 use crate::ports::{HttpClient, HttpError, HttpReply, HttpRequest, Secrets};
 use crate::template::{self, Resolved};
 
@@ -51,8 +54,9 @@ pub struct HttpLimits {
 
 /// Sends requests under the outgoing policy.
 ///
-/// A request's secrets are written in when it is sent, and masked as `$NAME` in the reply and in errors. Values under
-/// 8 bytes are not masked in a reply's headers and body.
+/// A request's secrets are written in when it is sent, and masked as `$NAME` in the reply and in errors, however they
+/// are written there. Values under 8 bytes are not masked in a reply's headers and body. No redirect is followed whose
+/// URL contains a secret's value.
 ///
 /// A time-out counts as [`HttpError::Connect`] only where the connection was bounded by
 /// [`HttpLimits::connect_timeout`]; a request whose own `timeout` is shorter counts as of unknown fate, since the pool
@@ -124,22 +128,25 @@ impl Http {
 
     /// The request that a redirect asks for; credentials stay behind unless they may go to the new host.
     fn next_hop(&self, request: &HttpRequest, draft: &Draft, last: Hop, url: Url) -> Result<Hop, HttpError> {
-        let refused = |reason| HttpError::Refused(draft.filling.mask(format!("a redirect was not followed: {reason}")));
+        let refused = |reason| HttpError::Refused(format!("a redirect was not followed: {reason}"));
+        if let Some(name) = draft.filling.masker.find(url.as_str()) {
+            return Err(refused(format!("its URL contains the value of the secret `{name}`")));
+        }
         self.policy.check_url(&url).map_err(refused)?;
         let target = Target::of(&url).map_err(refused)?;
-        let moved = target != last.target || url.scheme() != last.url.scheme();
+        let origin = origin_of(&url).map_err(refused)?;
         let mut headers = last.headers;
-        if moved {
+        if origin != last.origin {
             let safe = url.scheme() == "https" || last.url.scheme() == "http";
             for (name, value) in &request.headers {
                 let secret = draft.filling.touches(value);
-                let may_go = safe && secret && draft.filling.permits(value, &target, &request.credential_hosts);
+                let may_go = safe && secret && draft.filling.permits(value, &origin, &request.credential_origins);
                 if (secret || CREDENTIAL_HEADERS.contains(&name.to_ascii_lowercase().as_str())) && !may_go {
                     headers.remove(name.as_str());
                 }
             }
         }
-        Ok(Hop { url, target, headers, redirected: true })
+        Ok(Hop { url, target, origin, headers, redirected: true })
     }
 
     async fn read(
@@ -156,10 +163,9 @@ impl Http {
             return Err(too_large());
         }
         let status = response.status().as_u16();
-        let headers = response.headers().iter().map(|(name, value)| {
-            let value = draft.filling.mask_bytes(value.as_bytes().to_vec());
-            (name.as_str().to_owned(), String::from_utf8_lossy(&value).into_owned())
-        });
+        let masker = &draft.filling.masker;
+        let headers = response.headers().iter();
+        let headers = headers.map(|(name, value)| (name.as_str().to_owned(), masker.mask_header(value.as_bytes())));
         let headers = headers.collect();
         let mut body = Vec::new();
         while let Some(chunk) =
@@ -170,8 +176,8 @@ impl Http {
             }
             body.extend_from_slice(&chunk);
         }
-        let url = if hop.redirected { draft.filling.mask(hop.url.to_string()) } else { template::display_url(request) };
-        Ok(HttpReply { status, headers, body: draft.filling.mask_bytes(body), url })
+        let url = if hop.redirected { masker.mask_text(hop.url.to_string()) } else { template::display_url(request) };
+        Ok(HttpReply { status, headers, body: masker.mask_body(body), url })
     }
 }
 
@@ -184,7 +190,7 @@ impl HttpClient for Http {
             let (host, seconds) = (&draft.target.host, request.timeout.as_secs_f64());
             Err(HttpError::Unknown(format!("`{host}` did not answer in full within {seconds} s")))
         });
-        reply.map_err(|error| mask(error, &draft.filling))
+        reply.map_err(|error| mask(error, &draft.filling.masker))
     }
 }
 
@@ -202,6 +208,7 @@ impl fmt::Debug for Http {
 struct Draft {
     method: Method,
     target: Target,
+    origin: Origin,
     filling: Filling,
     resolved: Resolved,
 }
@@ -210,6 +217,7 @@ struct Draft {
 struct Hop {
     url: Url,
     target: Target,
+    origin: Origin,
     headers: HeaderMap,
     redirected: bool,
 }
@@ -221,9 +229,10 @@ impl Draft {
         let url = parse(&request.url)?;
         policy.check_url(&url).map_err(HttpError::Refused)?;
         let target = Target::of(&url).map_err(HttpError::Refused)?;
-        let filling = Filling::of(request, &target, secrets).await?;
+        let origin = origin_of(&url).map_err(HttpError::Refused)?;
+        let filling = Filling::of(request, &origin, secrets).await?;
         let resolved = filling.fill(request)?;
-        Ok(Self { method, target, filling, resolved })
+        Ok(Self { method, target, origin, filling, resolved })
     }
 
     /// Whether the method changes nothing by definition, so that the request may be sent on to another place.
@@ -235,7 +244,7 @@ impl Draft {
     fn first_hop(&self, request: &HttpRequest) -> Result<Hop, HttpError> {
         let url = parse(&self.resolved.url)?;
         // A secret that changes where the request goes would have been checked for another host.
-        if Target::of(&url).as_ref() != Ok(&self.target) || !matches!(url.scheme(), "http" | "https") {
+        if Target::of(&url).as_ref() != Ok(&self.target) || origin_of(&url).as_ref() != Ok(&self.origin) {
             return Err(HttpError::Secret(format!(
                 "a secret in the host of a URL is refused: `{}`",
                 template::display_url(request)
@@ -246,7 +255,7 @@ impl Draft {
             let (name, value) = header(name, value, self.filling.touches(draft))?;
             headers.append(name, value);
         }
-        Ok(Hop { url, target: self.target.clone(), headers, redirected: false })
+        Ok(Hop { url, target: self.target.clone(), origin: self.origin.clone(), headers, redirected: false })
     }
 }
 
@@ -267,6 +276,10 @@ fn parse(url: &str) -> Result<Url, HttpError> {
     Url::parse(url).map_err(|error| HttpError::Refused(format!("not an absolute URL: {error}")))
 }
 
+fn origin_of(url: &Url) -> Result<Origin, String> {
+    Origin::of_url(url.as_str()).ok_or_else(|| "a URL without a plain host is refused".to_owned())
+}
+
 /// Where a reply sends its reader on to, if it does.
 fn redirect_of(response: &Response, from: &Url) -> Option<Url> {
     if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
@@ -276,12 +289,12 @@ fn redirect_of(response: &Response, from: &Url) -> Option<Url> {
     from.join(location).ok()
 }
 
-fn mask(error: HttpError, filling: &Filling) -> HttpError {
+fn mask(error: HttpError, masker: &Masker) -> HttpError {
     match error {
-        HttpError::Refused(text) => HttpError::Refused(filling.mask(text)),
-        HttpError::Secret(text) => HttpError::Secret(filling.mask(text)),
-        HttpError::Connect(text) => HttpError::Connect(filling.mask(text)),
-        HttpError::Unknown(text) => HttpError::Unknown(filling.mask(text)),
-        HttpError::Reply(text) => HttpError::Reply(filling.mask(text)),
+        HttpError::Refused(text) => HttpError::Refused(masker.mask_text(text)),
+        HttpError::Secret(text) => HttpError::Secret(masker.mask_text(text)),
+        HttpError::Connect(text) => HttpError::Connect(masker.mask_text(text)),
+        HttpError::Unknown(text) => HttpError::Unknown(masker.mask_text(text)),
+        HttpError::Reply(text) => HttpError::Reply(masker.mask_text(text)),
     }
 }

@@ -18,6 +18,7 @@ pub mod expression;
 pub mod http;
 pub mod layout;
 pub mod openflow;
+pub mod origin;
 pub mod ports;
 #[cfg(feature = "runtime")]
 pub mod runtime;

@@ -1,18 +1,19 @@
-//! Provider keys: kept sealed, or taken from the environment, each with the hosts that it may be sent to.
+//! Provider keys: kept sealed, or taken from the environment, each with the origins that it may be sent to.
 //!
-//! Architecture invariant: [`SecretBook::get`] never gives a secret without hosts. Who declares a connector cannot
-//! thereby point a key at a host of their own: hosts come from an admin, from the operator, or from whoever brought
-//! the key itself.
+//! Architecture invariant: [`SecretBook::get`] never gives a secret without a list of origins. Who declares a connector
+//! cannot thereby point a key at an origin of their own: origins come from an admin, from the operator, or from whoever
+//! brought the key itself.
 
 mod declared;
 mod fingerprint;
-mod host;
+mod origins;
 mod seal;
 mod ties;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use apiflow_core::origin::SecretOrigin;
 use apiflow_core::ports::{Clock, Secret, Secrets};
 use apiflow_core::runtime::secrets::EnvSecrets;
 use apiflow_store::{Accounts, SecretRow};
@@ -23,7 +24,6 @@ use tokio::sync::Mutex;
 
 pub(crate) use self::declared::take_literals;
 pub use self::fingerprint::FingerprintError;
-pub(crate) use self::host::host_of;
 pub use self::seal::{KeyError, Sealer};
 
 use crate::api::{SecretInfo, SecretSource};
@@ -56,13 +56,17 @@ impl SecretBook {
         let rows = self.accounts.secrets().await?;
         let granted = |name: &str| ties::granted(&rows, name);
         let mut infos: Vec<_> = rows.iter().filter(|row| is_name(&row.name)).map(|row| info(row, &granted)).collect();
-        for (name, hosts) in self.environment.names() {
+        for (name, origins) in self.environment.names() {
             let set = self.environment.get(name).await.map_err(Problem::internal)?.is_some();
             if set && infos.iter().all(|info| info.name != name) {
-                let hosts = if hosts.is_empty() { granted(name) } else { hosts.to_vec() };
+                let origins = if origins.is_empty() {
+                    granted(name)
+                } else {
+                    origins.iter().map(SecretOrigin::to_string).collect()
+                };
                 infos.push(SecretInfo {
                     name: name.to_owned(),
-                    hosts,
+                    origins,
                     source: SecretSource::Environment,
                     updated_at: None,
                 });
@@ -90,18 +94,23 @@ impl SecretBook {
     }
 
     /// Sets a secret, new or not.
-    pub(crate) async fn put(&self, name: &str, value: &str, hosts: Option<Vec<String>>) -> Result<SecretInfo, Problem> {
+    pub(crate) async fn put(
+        &self,
+        name: &str,
+        value: &str,
+        origins: Option<Vec<String>>,
+    ) -> Result<SecretInfo, Problem> {
         check(name, value)?;
-        let hosts = host::parse_all(hosts.unwrap_or_default())?;
-        let row = self.row(name, value, hosts)?;
+        let origins = origins::parse_all(origins.unwrap_or_default())?;
+        let row = self.row(name, value, origins)?;
         self.accounts.put_secret(row.clone()).await?;
         let granted = self.granted(name).await?;
         Ok(info(&row, &|_: &str| granted.clone()))
     }
 
-    /// Keeps a credential that stood in a declaration; it goes to that declaration's host alone.
-    pub(crate) async fn keep_literal(&self, name: &str, value: &str, host: String) -> Result<(), Problem> {
-        self.accounts.put_secret(self.row(name, value, vec![host])?).await?;
+    /// Keeps a credential that stood in a declaration; it goes to that declaration's origin alone.
+    pub(crate) async fn keep_literal(&self, name: &str, value: &str, origin: String) -> Result<(), Problem> {
+        self.accounts.put_secret(self.row(name, value, vec![origin])?).await?;
         Ok(())
     }
 
@@ -130,15 +139,16 @@ impl Secrets for SecretBook {
             return Ok(None);
         }
         let secret = match self.accounts.secret(name).await.map_err(|error| error.to_string())? {
-            Some(row) => Some(Secret { value: self.sealer.open(name, &row.sealed)?, hosts: row.hosts }),
+            Some(row) => {
+                let origins = (!row.hosts.is_empty()).then(|| origins::read(&row.hosts));
+                Some(Secret { value: self.sealer.open(name, &row.sealed)?, origins })
+            }
             None => self.environment.get(name).await?,
         };
         let Some(mut secret) = secret else { return Ok(None) };
-        if secret.hosts.is_empty() {
-            secret.hosts = self.granted(name).await.map_err(|error| error.to_string())?;
-        }
-        if secret.hosts.is_empty() {
-            return Err("it has no hosts: an admin must give it hosts, or begin to use it in a connector".to_owned());
+        if secret.origins.is_none() {
+            let granted = self.granted(name).await.map_err(|error| error.to_string())?;
+            secret.origins = Some(origins::read(&granted));
         }
         Ok(Some(secret))
     }
@@ -170,7 +180,7 @@ fn check(name: &str, value: &str) -> Result<(), Problem> {
 fn info(row: &SecretRow, granted: &dyn Fn(&str) -> Vec<String>) -> SecretInfo {
     SecretInfo {
         name: row.name.clone(),
-        hosts: if row.hosts.is_empty() { granted(&row.name) } else { row.hosts.clone() },
+        origins: if row.hosts.is_empty() { granted(&row.name) } else { origins::shown(&row.hosts) },
         source: SecretSource::Stored,
         updated_at: Some(text(row.updated_at)),
     }

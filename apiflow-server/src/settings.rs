@@ -7,6 +7,7 @@ mod unknown;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use apiflow_core::origin::Origin;
 use axum::http::HeaderValue;
 use clap::{Args, ValueEnum};
 
@@ -92,7 +93,8 @@ pub struct Settings {
     #[arg(long, env = "APIFLOW_ARTIFACTS", value_name = "URL")]
     pub artifacts: Option<String>,
 
-    /// Environment variables that are provider keys, by commas: `NAME`, or `NAME@host` to bind one to a host.
+    /// Environment variables that are provider keys, by commas: `NAME`, or `NAME@https://api.example.com` to bind one to
+    /// an origin.
     #[arg(long, env = "APIFLOW_SECRETS_FROM_ENV", default_value = "", value_name = "LIST")]
     pub secrets_from_env: String,
 
@@ -213,7 +215,7 @@ impl Settings {
 
     fn public_url(&self) -> Result<&str, SettingError> {
         let url = self.public_api_url.trim_end_matches('/');
-        if crate::secrets::host_of(url).is_none() {
+        if Origin::of_url(url).is_none() {
             let message = format!("`{url}` is no absolute http or https URL");
             return Err(SettingError { name: "PUBLIC_API_URL", message });
         }
@@ -244,12 +246,7 @@ impl Settings {
 
 /// Whether a URL names this machine alone.
 pub fn is_local(url: &str) -> bool {
-    let Some(host) = crate::secrets::host_of(url) else { return false };
-    let host = host.rsplit_once(':').map_or(host.as_str(), |(host, _)| host);
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost"
-        || host.ends_with(".localhost")
-        || address.parse::<std::net::IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+    Origin::of_url(url).is_some_and(|origin| origin.is_loopback() || origin.host().ends_with(".localhost"))
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! A connector's defaults and a node's own settings, laid over each other.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
 use crate::catalog::{Connector, Node};
@@ -40,9 +42,20 @@ impl<'a> Merged<'a> {
         (!value.is_null()).then_some(Entry { value, pointer })
     }
 
+    /// Whose secrets the references of an entry mean.
+    pub(super) fn own_secrets(&self, entry: &Entry<'_>) -> &'a BTreeMap<String, String> {
+        if entry.is_from_node() { &self.node.own_secrets } else { &self.connector.own_secrets }
+    }
+
     fn connector_data(&self, key: &str) -> Option<(&'a Value, String)> {
         let value = self.connector.data.as_ref()?.get(key)?;
         Some((value, connector_pointer(&pointer_push("/data", key))))
+    }
+
+    /// A key of the connector's `data` alone, for what no node may say.
+    pub(super) fn get_from_connector(&self, key: &str) -> Option<Entry<'a>> {
+        let (value, pointer) = self.connector_data(key)?;
+        (!value.is_null()).then_some(Entry { value, pointer })
     }
 
     /// The connector's `body`.

@@ -1,5 +1,7 @@
 //! A node's call, compiled with its connector's defaults.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::Value;
 
 use super::merge::{Entry, Merged, connector_findings, relocate};
@@ -36,6 +38,8 @@ pub struct CallPlan {
     pub(super) outputs: Vec<Mapping>,
     /// Inputs that templates of the path, the query or a header name: they have their place there.
     pub(super) placed: Vec<String>,
+    /// References to all secrets of the call.
+    pub(super) secrets: BTreeSet<String>,
 }
 
 /// Where the body comes from.
@@ -85,6 +89,7 @@ pub(crate) fn check_connector(connector: &Connector) -> Vec<Diagnostic> {
         input: Vec::new(),
         output: Vec::new(),
         data: None,
+        own_secrets: BTreeMap::new(),
     };
     connector_findings(compile(&node, connector).1)
 }
@@ -96,24 +101,31 @@ fn compile(node: &Node, connector: &Connector) -> (CallPlan, Vec<Diagnostic>) {
     let method = method.unwrap_or_else(|| connector.method.clone());
     let path = compile_path(&merged, &mut found);
     let query: Vec<(String, Template)> =
-        merged.query().into_iter().map(|(name, entry)| (name, template(&entry, &mut found))).collect();
+        merged.query().into_iter().map(|(name, entry)| (name, template(&merged, &entry, &mut found))).collect();
     let headers: Vec<(String, Text)> =
-        merged.headers().into_iter().map(|(name, entry)| (name, text(&entry, &mut found))).collect();
+        merged.headers().into_iter().map(|(name, entry)| (name, text(&merged, &entry, &mut found))).collect();
     let kind = compile_kind(&merged, &mut found);
     let body = compile_body(&merged, &method, kind, &mut found);
     check_inputs(&merged, &mut found);
-    let rule = merged.get("operation").and_then(|entry| rule::read(entry.value, &entry.pointer, &mut found));
+    let rule = merged.get("operation").and_then(|entry| {
+        let mut rule = rule::read(entry.value, &entry.pointer, &mut found)?;
+        let texts = rule.submit_headers.iter_mut().filter_map(|(_, text)| text.as_mut());
+        texts.for_each(|text| text.refer_to_own(merged.own_secrets(&entry)));
+        Some(rule)
+    });
     let success =
         merged.get("success").map(|entry| Success::read(entry.value, &entry.pointer, &mut found)).unwrap_or_default();
     let errors =
         merged.get("errors").map(|entry| ErrorPaths::read(entry.value, &entry.pointer, &mut found)).unwrap_or_default();
+    // Where links may lead is for the connector alone to say.
     let hosts = merged
-        .get("hosts")
+        .get_from_connector("hosts")
         .map(|entry| FollowedHost::read_all(entry.value, &entry.pointer, &mut found))
         .unwrap_or_default();
     let outputs = Mapping::compile(&node.output, &mut found);
     warn_of_ignored(&merged, &mut found);
     let placed = placed_inputs(path.as_ref(), &query, &headers);
+    let secrets = secrets_of(path.as_ref(), &query, &headers, &body, rule.as_ref());
     let plan = CallPlan {
         provider: if connector.name.is_empty() { connector.id.clone() } else { connector.name.clone() },
         base_url: connector.base_url.clone(),
@@ -134,6 +146,7 @@ fn compile(node: &Node, connector: &Connector) -> (CallPlan, Vec<Diagnostic>) {
         inputs: node.input.clone(),
         outputs,
         placed,
+        secrets,
     };
     (plan, found)
 }
@@ -144,12 +157,17 @@ fn string(merged: &Merged<'_>, key: &str) -> Option<String> {
 
 const CALL_ROOTS: &[Root] = &[Root::Input, Root::Job, Root::Step];
 
-fn template(entry: &Entry<'_>, found: &mut Vec<Diagnostic>) -> Template {
-    Compiler { roots: CALL_ROOTS, diagnostics: found }.value(entry.value, &entry.pointer)
+fn template(merged: &Merged<'_>, entry: &Entry<'_>, found: &mut Vec<Diagnostic>) -> Template {
+    let mut template = Compiler { roots: CALL_ROOTS, diagnostics: found }.value(entry.value, &entry.pointer);
+    template.refer_to_own(merged.own_secrets(entry));
+    template
 }
 
-fn text(entry: &Entry<'_>, found: &mut Vec<Diagnostic>) -> Text {
-    Compiler { roots: CALL_ROOTS, diagnostics: found }.text(entry.value.as_str().unwrap_or_default(), &entry.pointer)
+fn text(merged: &Merged<'_>, entry: &Entry<'_>, found: &mut Vec<Diagnostic>) -> Text {
+    let source = entry.value.as_str().unwrap_or_default();
+    let mut text = Compiler { roots: CALL_ROOTS, diagnostics: found }.text(source, &entry.pointer);
+    text.refer_to_own(merged.own_secrets(entry));
+    text
 }
 
 fn compile_path(merged: &Merged<'_>, found: &mut Vec<Diagnostic>) -> Option<Text> {
@@ -165,7 +183,7 @@ fn compile_path(merged: &Merged<'_>, found: &mut Vec<Diagnostic>) -> Option<Text
     if url::has_query(&merged.connector.base_url) {
         refuse("a `path` cannot be appended to a base_url with a query: declare the query in `query`".to_owned());
     }
-    let compiled = text(&entry, found);
+    let compiled = text(merged, &entry, found);
     let literal_space = compiled.parts.iter().any(|part| match part {
         Part::Literal(literal) => literal.chars().any(|c| c.is_whitespace() || c.is_control()),
         Part::Secret(_) | Part::Place(_) => false,
@@ -200,14 +218,14 @@ fn compile_body(merged: &Merged<'_>, method: &str, kind: BodyKind, found: &mut V
     }
     let connector_body = merged.connector_body();
     if let Some(entry) = merged.get("body") {
-        let body = template(&entry, found);
+        let body = template(merged, &entry, found);
         check_form(&entry, &body, kind, found);
         return BodyPlan::Given(body);
     }
     let Some(entry) = connector_body else {
         return if bodiless { BodyPlan::Query } else { overlay(Vec::new(), kind, "/data/body_kind", found) };
     };
-    let body = template(&entry, found);
+    let body = template(merged, &entry, found);
     if body.has_places() {
         check_form(&entry, &body, kind, found);
         return BodyPlan::Given(body);
@@ -272,7 +290,7 @@ fn check_inputs(merged: &Merged<'_>, found: &mut Vec<Diagnostic>) {
     let mut entries: Vec<Entry<'_>> = ["path", "body"].iter().filter_map(|key| merged.get(key)).collect();
     entries.extend(merged.headers().into_iter().chain(merged.query()).map(|(_, entry)| entry));
     for entry in entries.iter().filter(|entry| entry.is_from_node()) {
-        let compiled = template(entry, &mut Vec::new());
+        let compiled = template(merged, entry, &mut Vec::new());
         for name in compiled.places().into_iter().filter_map(|place| place.input()) {
             if !inputs.contains(&name) {
                 let fault =
@@ -299,6 +317,30 @@ fn warn_of_ignored(merged: &Merged<'_>, found: &mut Vec<Diagnostic>) {
             found.push(Diagnostic::warning("not-acted-on", entry.pointer, message).help(way_out));
         }
     }
+}
+
+fn secrets_of(
+    path: Option<&Text>,
+    query: &[(String, Template)],
+    headers: &[(String, Text)],
+    body: &BodyPlan,
+    rule: Option<&Rule>,
+) -> BTreeSet<String> {
+    let submit_headers = rule.into_iter().flat_map(|rule| &rule.submit_headers).filter_map(|(_, text)| text.as_ref());
+    let texts = path.into_iter().chain(headers.iter().map(|(_, text)| text)).chain(submit_headers);
+    let mut secrets: BTreeSet<String> = texts.flat_map(Text::secrets).map(str::to_owned).collect();
+    let fields = match body {
+        BodyPlan::None | BodyPlan::Query => &[][..],
+        BodyPlan::Given(template) => {
+            template.each_text(&mut |text| secrets.extend(text.secrets().map(str::to_owned)));
+            &[]
+        }
+        BodyPlan::Overlay(fields) => fields,
+    };
+    for (_, template) in query.iter().chain(fields) {
+        template.each_text(&mut |text| secrets.extend(text.secrets().map(str::to_owned)));
+    }
+    secrets
 }
 
 fn placed_inputs(path: Option<&Text>, query: &[(String, Template)], headers: &[(String, Text)]) -> Vec<String> {

@@ -8,6 +8,7 @@ use super::plan::{BodyKind, BodyPlan, CallPlan};
 use super::url;
 use super::{CallContext, CallError, ErrorClass, Operation};
 use crate::catalog::is_auth_header;
+use crate::origin::{Origin, SecretOrigin};
 use crate::ports::HttpRequest;
 use crate::template::{Draft, DraftBody, Expanded, Piece, Scope, Template, Text, encode_pair};
 
@@ -48,13 +49,13 @@ impl CallPlan {
         let body = self.write_body(body)?;
         let mut headers = self.submit_headers(&scope, context)?;
         set_content_type(&mut headers, &body);
-        let host = url::host(&self.base_url).unwrap_or_default();
         let draft = Draft {
             method: self.method.clone(),
             url: self.submit_url(&scope, &pairs)?,
             headers,
             body,
-            credential_hosts: vec![host],
+            masked_secrets: Vec::new(),
+            credential_origins: Origin::of_url(&self.base_url).map(SecretOrigin::from).into_iter().collect(),
             timeout: Duration::from_millis(self.submit_timeout_ms()),
         };
         Ok(draft.seal())
@@ -152,12 +153,14 @@ impl CallPlan {
                 self.query.iter().filter(|(_, value)| value.has_secrets() && !value.has_places()).cloned().collect();
             append_query(&mut url, &expand_pairs(&keys, &scope)?);
         }
+        let origin = Origin::of_url(link);
         let draft = Draft {
             method: method.to_owned(),
             url,
             headers,
             body: body.map_or(DraftBody::None, |body| DraftBody::Json(Expanded::Value(body))),
-            credential_hosts: if trusted { url::host(link).into_iter().collect() } else { Vec::new() },
+            masked_secrets: self.secrets.iter().cloned().collect(),
+            credential_origins: origin.filter(|_| trusted).map(SecretOrigin::from).into_iter().collect(),
             timeout: Duration::from_millis(FOLLOW_TIMEOUT_MS),
         };
         Ok(draft.seal())

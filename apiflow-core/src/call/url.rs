@@ -35,6 +35,11 @@ pub(crate) fn host(url: &str) -> Option<String> {
     split(url).map(|parts| normal_host(parts.scheme, parts.authority))
 }
 
+/// The scheme and the `host[:port]` as written; `None` for what is no plain http or https URL.
+pub(crate) fn scheme_and_authority(url: &str) -> Option<(&str, &str)> {
+    split(url).map(|parts| (parts.scheme, parts.authority))
+}
+
 /// Whether the URL is https.
 pub(crate) fn is_https(url: &str) -> bool {
     split(url).is_some_and(|parts| parts.scheme.eq_ignore_ascii_case("https"))
@@ -102,7 +107,7 @@ fn is_plain(text: &str) -> bool {
 }
 
 /// A name or an address, with an optional port.
-fn is_authority(authority: &str) -> bool {
+pub(crate) fn is_authority(authority: &str) -> bool {
     let (name, port) = match authority.strip_prefix('[') {
         Some(inner) => match inner.split_once(']') {
             Some((address, rest)) if address.chars().all(|c| c.is_ascii_hexdigit() || c == ':' || c == '.') => {

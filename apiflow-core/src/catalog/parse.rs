@@ -1,5 +1,7 @@
 //! From JSON to connectors and nodes, all faults in one pass.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
 use super::data::{Owner, parse_data};
@@ -63,7 +65,7 @@ fn read_connector(mut fields: Fields<'_, '_>) -> Connector {
     let body = fields.value("body").cloned();
     let data = read_data(&mut fields, Owner::Connector);
     ignore_times(fields);
-    Connector { id, name, base_url, method, header, body, data }
+    Connector { id, name, base_url, method, header, body, data, own_secrets: BTreeMap::new() }
 }
 
 fn read_node(mut fields: Fields<'_, '_>) -> Node {
@@ -78,7 +80,7 @@ fn read_node(mut fields: Fields<'_, '_>) -> Node {
     let output = read_items(&mut fields, "output", read_output);
     let data = read_data(&mut fields, Owner::Node);
     ignore_times(fields);
-    Node { id, name, description, connector_id, input, output, data }
+    Node { id, name, description, connector_id, input, output, data, own_secrets: BTreeMap::new() }
 }
 
 fn ignore_times(mut fields: Fields<'_, '_>) {

@@ -89,12 +89,6 @@ impl Target {
         let host = url.host_str().filter(|host| !host.is_empty()).ok_or("a URL without a host is refused")?;
         Ok(Self { host: plain_host(host), port: url.port_or_known_default() })
     }
-
-    /// Whether a `host` or `host:port` of a list of hosts means this target.
-    pub(super) fn is(&self, pattern: &str) -> bool {
-        let Some((host, port)) = split_port(pattern) else { return false };
-        plain_host(host) == self.host && (port.is_none() || port == self.port)
-    }
 }
 
 impl Allowed {

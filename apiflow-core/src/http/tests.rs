@@ -136,7 +136,8 @@ fn request(method: &str, url: &str) -> HttpRequest {
         headers: Vec::new(),
         body: RequestBody::None,
         secrets: Vec::new(),
-        credential_hosts: Vec::new(),
+        masked_secrets: Vec::new(),
+        credential_origins: Vec::new(),
         timeout: Duration::from_secs(5),
     }
 }

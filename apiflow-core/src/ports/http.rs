@@ -5,6 +5,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use crate::origin::SecretOrigin;
+
 /// The body of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RequestBody {
@@ -27,8 +29,13 @@ pub struct HttpRequest {
     pub body: RequestBody,
     /// Where secret references stand; everything else is sent as it is, even where it looks like one.
     pub secrets: Vec<SecretUse>,
-    /// Hosts that may be given credentials (`host[:port]`); for any other host secrets are refused.
-    pub credential_hosts: Vec<String>,
+    /// Names of further secrets that the call sends elsewhere, for instance with its submit: they are masked in the
+    /// reply, which may echo them, and not sent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub masked_secrets: Vec<String>,
+    /// Origins that secrets without origins of their own may be sent to.
+    #[serde(alias = "credential_hosts")]
+    pub credential_origins: Vec<SecretOrigin>,
     /// Bound on the whole exchange.
     pub timeout: Duration,
 }
@@ -38,7 +45,7 @@ pub struct HttpRequest {
 pub struct SecretUse {
     /// The unguessable-in-data marker that stands for the secret in the request's text.
     pub marker: String,
-    /// The secret's name.
+    /// The secret's name, or `OWNER/NAME` for a user's own ([`super::own_secret`]).
     pub name: String,
     /// Where the marker stands: how the value is escaped when it takes the marker's place.
     pub place: SecretPlace,
@@ -79,7 +86,7 @@ pub enum HttpError {
     /// The outgoing policy refuses the request; nothing was sent.
     #[error("{0}")]
     Refused(String),
-    /// A secret is unknown or not meant for this host; nothing was sent.
+    /// A secret is unknown or not meant for this origin; nothing was sent.
     #[error("{0}")]
     Secret(String),
     /// No connection came about; nothing was sent.

@@ -5,48 +5,49 @@ use std::fmt;
 
 use async_trait::async_trait;
 
+use crate::origin::SecretOrigin;
 use crate::ports::{Secret, Secrets};
 
 type Lookup = dyn Fn(&str) -> Option<String> + Send + Sync;
 
 /// Environment variables that the operator listed as secrets. Read when asked for, so that none lies in memory twice.
 pub struct EnvSecrets {
-    hosts: BTreeMap<String, Vec<String>>,
+    origins: BTreeMap<String, Vec<SecretOrigin>>,
     lookup: Box<Lookup>,
 }
 
 impl EnvSecrets {
-    /// Reads a list such as `REPLICATE_API_TOKEN,FAL_KEY@queue.fal.run`: names by commas, each with the one host
-    /// (`host[:port]`) that it may go to, if any; a name with several hosts is listed several times. `lookup` gives
-    /// a variable's value.
+    /// Reads a list such as `REPLICATE_API_TOKEN,FAL_KEY@https://queue.fal.run`: names by commas, each with the one
+    /// origin that it may go to, if any, also in its short form ([`SecretOrigin`]); a name with several origins is
+    /// listed several times. `lookup` gives a variable's value.
     ///
     /// # Errors
-    /// Says which entry is not a name or has an empty host.
+    /// Says which entry is not a name or has no origin after its `@`.
     pub fn from_list(
         list: &str,
         lookup: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
     ) -> Result<Self, String> {
-        let mut hosts: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut origins: BTreeMap<String, Vec<SecretOrigin>> = BTreeMap::new();
         for entry in list.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
-            let (name, host) = match entry.split_once('@') {
-                Some((name, host)) => (name, Some(host)),
+            let (name, origin) = match entry.split_once('@') {
+                Some((name, origin)) => (name, Some(origin)),
                 None => (entry, None),
             };
             if !is_name(name) {
-                return Err(format!("`{name}` is not a name of an environment variable; write `NAME` or `NAME@host`"));
+                return Err(format!(
+                    "`{name}` is not a name of an environment variable; write `NAME` or `NAME@https://api.example.com`"
+                ));
             }
-            if host.is_some_and(|host| host.is_empty() || host.contains(['@', '/', ' '])) {
-                return Err(format!("`{entry}` names no host; write `NAME@host` or `NAME@host:port`"));
-            }
-            let known = hosts.entry(name.to_owned()).or_default();
-            known.extend(host.map(str::to_ascii_lowercase));
+            let origin = origin.map(str::parse::<SecretOrigin>).transpose();
+            let origin = origin.map_err(|error| format!("`{entry}`: {error}"))?;
+            origins.entry(name.to_owned()).or_default().extend(origin);
         }
-        Ok(Self { hosts, lookup: Box::new(lookup) })
+        Ok(Self { origins, lookup: Box::new(lookup) })
     }
 
-    /// The listed names, in order, with their hosts.
-    pub fn names(&self) -> impl Iterator<Item = (&str, &[String])> {
-        self.hosts.iter().map(|(name, hosts)| (name.as_str(), hosts.as_slice()))
+    /// The listed names, in order, with their origins.
+    pub fn names(&self) -> impl Iterator<Item = (&str, &[SecretOrigin])> {
+        self.origins.iter().map(|(name, origins)| (name.as_str(), origins.as_slice()))
     }
 }
 
@@ -58,17 +59,18 @@ fn is_name(name: &str) -> bool {
 
 impl fmt::Debug for EnvSecrets {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("EnvSecrets").field("hosts", &self.hosts).finish_non_exhaustive()
+        formatter.debug_struct("EnvSecrets").field("origins", &self.origins).finish_non_exhaustive()
     }
 }
 
 #[async_trait]
 impl Secrets for EnvSecrets {
-    async fn get(&self, name: &str) -> Result<Option<Secret>, String> {
-        let Some(hosts) = self.hosts.get(name) else { return Ok(None) };
+    async fn get(&self, reference: &str) -> Result<Option<Secret>, String> {
+        let Some(origins) = self.origins.get(reference) else { return Ok(None) };
         // An empty variable is how shells and compose files say "not set".
-        let value = (self.lookup)(name).filter(|value| !value.is_empty());
-        Ok(value.map(|value| Secret { value, hosts: hosts.clone() }))
+        let value = (self.lookup)(reference).filter(|value| !value.is_empty());
+        let origins = (!origins.is_empty()).then(|| origins.clone());
+        Ok(value.map(|value| Secret { value, origins }))
     }
 }
 
@@ -82,19 +84,23 @@ impl StaticSecrets {
         Self::default()
     }
 
-    /// The same with one more; `hosts` empty: the credential hosts of each request.
+    /// The same with one more; `origins` empty: those of the connector of each request.
+    ///
+    /// # Panics
+    /// Where an entry is no [`SecretOrigin`].
     #[must_use]
-    pub fn with(mut self, name: impl Into<String>, value: impl Into<String>, hosts: &[&str]) -> Self {
-        let hosts = hosts.iter().map(|host| (*host).to_owned()).collect();
-        self.0.insert(name.into(), Secret { value: value.into(), hosts });
+    pub fn with(mut self, name: impl Into<String>, value: impl Into<String>, origins: &[&str]) -> Self {
+        let parse = |entry: &&str| entry.parse().unwrap_or_else(|error| panic!("{error}"));
+        let origins = (!origins.is_empty()).then(|| origins.iter().map(parse).collect());
+        self.0.insert(name.into(), Secret { value: value.into(), origins });
         self
     }
 }
 
 #[async_trait]
 impl Secrets for StaticSecrets {
-    async fn get(&self, name: &str) -> Result<Option<Secret>, String> {
-        Ok(self.0.get(name).cloned())
+    async fn get(&self, reference: &str) -> Result<Option<Secret>, String> {
+        Ok(self.0.get(reference).cloned())
     }
 }
 
@@ -115,9 +121,11 @@ mod tests {
     async fn check(list: &str, name: &str, expected: Option<(&str, &[&str])>) {
         let secrets = EnvSecrets::from_list(list, environment).expect("the list is well formed");
         let secret = secrets.get(name).await.expect("the environment can be read");
-        let found = secret.map(|secret| (secret.value, secret.hosts));
-        let expected = expected
-            .map(|(value, hosts)| (value.to_owned(), hosts.iter().map(|host| (*host).to_owned()).collect::<Vec<_>>()));
+        let shown = |origins: Vec<SecretOrigin>| origins.iter().map(SecretOrigin::to_string).collect::<Vec<_>>();
+        let found = secret.map(|secret| (secret.value, secret.origins.map(shown).unwrap_or_default()));
+        let expected = expected.map(|(value, origins)| {
+            (value.to_owned(), origins.iter().map(|origin| (*origin).to_owned()).collect::<Vec<_>>())
+        });
         assert_eq!(found, expected, "{list}: {name}");
     }
 
@@ -126,15 +134,24 @@ mod tests {
         check("TOKEN", "TOKEN", Some(("t0ken", &[]))).await;
         check("TOKEN", "KEY", None).await;
         check("", "TOKEN", None).await;
-        check(" TOKEN , KEY@API.example ,", "KEY", Some(("k3y", &["api.example"]))).await;
-        check("KEY@a.example,KEY@b.example:8443", "KEY", Some(("k3y", &["a.example", "b.example:8443"]))).await;
+        check(" TOKEN , KEY@API.example ,", "KEY", Some(("k3y", &["https://api.example"]))).await;
+        let list = "KEY@https://a.example,KEY@b.example:8443,KEY@http://c:81,KEY@127.0.0.1:4010";
+        let origins = ["https://a.example", "https://b.example:8443", "http://c:81", "127.0.0.1:4010"];
+        check(list, "KEY", Some(("k3y", &origins))).await;
         check("EMPTY,ABSENT", "EMPTY", None).await;
         check("EMPTY,ABSENT", "ABSENT", None).await;
     }
 
     #[test]
     fn a_wrong_list_names_the_entry() {
-        for (list, culprit) in [("9LIVES", "9LIVES"), ("A B", "A B"), ("TOKEN@", "TOKEN@"), ("T@https://x", "https")] {
+        for (list, culprit) in [
+            ("9LIVES", "9LIVES"),
+            ("A B", "A B"),
+            ("TOKEN@", "TOKEN@"),
+            ("T@ftp://x", "ftp"),
+            ("T@https://x/v1", "https://x/v1"),
+            ("T@*.example", "without `*`"),
+        ] {
             let error = EnvSecrets::from_list(list, environment).expect_err("the list is wrong");
             assert!(error.contains(culprit), "{error}");
         }

@@ -1,5 +1,7 @@
 //! A JSON value whose strings are templates.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::text::{Part, Place, Root, Text};
@@ -77,6 +79,16 @@ impl Template {
             Self::Text(text) => visit(text),
             Self::List(items) => items.iter().for_each(|item| item.each_text(visit)),
             Self::Object(fields) => fields.iter().for_each(|(_, item)| item.each_text(visit)),
+        }
+    }
+
+    /// Makes references to users' own secrets out of the names that are listed with an owner.
+    pub(crate) fn refer_to_own(&mut self, owners: &BTreeMap<String, String>) {
+        match self {
+            Self::Constant(_) => {}
+            Self::Text(text) => text.refer_to_own(owners),
+            Self::List(items) => items.iter_mut().for_each(|item| item.refer_to_own(owners)),
+            Self::Object(fields) => fields.iter_mut().for_each(|(_, item)| item.refer_to_own(owners)),
         }
     }
 

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::resolve::replace;
-use crate::ports::{HttpRequest, RequestBody};
+use crate::ports::{HttpRequest, RequestBody, split_reference};
 
 /// Data URIs longer than this are shown by their kind and size.
 const SHOWN_DATA_URI_BYTES: usize = 1024;
@@ -37,7 +37,11 @@ pub fn display_url(request: &HttpRequest) -> String {
 }
 
 fn markers(request: &HttpRequest) -> Vec<(&str, String)> {
-    request.secrets.iter().map(|secret| (secret.marker.as_str(), format!("${}", secret.name))).collect()
+    request
+        .secrets
+        .iter()
+        .map(|secret| (secret.marker.as_str(), format!("${}", split_reference(&secret.name).1)))
+        .collect()
 }
 
 /// Replaces long data URIs by their kind and size, because media has no place in logs.

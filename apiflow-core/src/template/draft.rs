@@ -6,6 +6,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::expand::{Expanded, Piece, join, percent_encode};
+use crate::origin::SecretOrigin;
 use crate::ports::{HttpRequest, RequestBody, SecretPlace, SecretUse};
 
 /// A request whose secrets stand apart from its text.
@@ -16,7 +17,9 @@ pub(crate) struct Draft {
     pub(crate) url: Vec<Piece>,
     pub(crate) headers: Vec<(String, Vec<Piece>)>,
     pub(crate) body: DraftBody,
-    pub(crate) credential_hosts: Vec<String>,
+    /// References to further secrets that the reply may echo.
+    pub(crate) masked_secrets: Vec<String>,
+    pub(crate) credential_origins: Vec<SecretOrigin>,
     pub(crate) timeout: Duration,
 }
 
@@ -82,14 +85,18 @@ impl Draft {
         uses: impl Iterator<Item = (String, SecretPlace)>,
         marker: impl Fn(&str, SecretPlace) -> String,
     ) -> HttpRequest {
-        let secrets = uses.map(|(name, place)| SecretUse { marker: marker(&name, place), name, place }).collect();
+        let secrets: Vec<SecretUse> =
+            uses.map(|(name, place)| SecretUse { marker: marker(&name, place), name, place }).collect();
+        let masked_secrets = self.masked_secrets.into_iter();
+        let masked_secrets = masked_secrets.filter(|name| secrets.iter().all(|used| used.name != *name)).collect();
         HttpRequest {
             method: self.method,
             url: rendered.url,
             headers: rendered.headers,
             body: rendered.body,
+            masked_secrets,
             secrets,
-            credential_hosts: self.credential_hosts,
+            credential_origins: self.credential_origins,
             timeout: self.timeout,
         }
     }

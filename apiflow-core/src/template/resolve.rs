@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::expand::percent_encode;
-use crate::ports::{HttpRequest, RequestBody, SecretPlace};
+use crate::ports::{HttpRequest, RequestBody, SecretPlace, split_reference};
 
 /// A request with its secrets written in; exists only on the way to the socket, so it cannot be printed.
 pub struct Resolved {
@@ -34,11 +34,12 @@ pub fn resolve(request: &HttpRequest, values: &BTreeMap<String, String>) -> Resu
     let mut header = Vec::new();
     let mut body = Vec::new();
     for secret in &request.secrets {
-        let value = values.get(&secret.name).ok_or_else(|| ResolveError::Unknown(secret.name.clone()))?;
+        let name = || split_reference(&secret.name).1.to_owned();
+        let value = values.get(&secret.name).ok_or_else(|| ResolveError::Unknown(name()))?;
         let marker = secret.marker.as_str();
         match secret.place {
             SecretPlace::Header if value.chars().any(|c| c.is_control() && c != '\t') => {
-                return Err(ResolveError::Control(secret.name.clone()));
+                return Err(ResolveError::Control(name()));
             }
             SecretPlace::Header => header.push((marker, value.clone())),
             SecretPlace::Url => {

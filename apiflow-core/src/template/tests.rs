@@ -42,7 +42,8 @@ fn request(query: &str, header: &str, body: &Value, input: &Value) -> HttpReques
         url,
         headers: vec![("X-H".to_owned(), pieces(header))],
         body: DraftBody::Json(compile(body).expand(&scope(input))),
-        credential_hosts: vec!["h".to_owned()],
+        masked_secrets: Vec::new(),
+        credential_origins: Vec::new(),
         timeout: std::time::Duration::from_secs(1),
     };
     draft.seal()

@@ -1,6 +1,9 @@
 //! One template string: literal text, secret references and placeholders.
 
+use std::collections::BTreeMap;
+
 use super::path::Path;
+use crate::ports::own_secret;
 
 /// A template string, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,7 +16,7 @@ pub(crate) struct Text {
 pub(crate) enum Part {
     /// Text that stands as it is.
     Literal(String),
-    /// `$NAME`.
+    /// `$NAME`, or the reference to a user's own secret ([`own_secret`]).
     Secret(String),
     /// `{{ root.path }}`.
     Place(Place),
@@ -112,6 +115,17 @@ impl Text {
             Part::Secret(name) => Some(name.as_str()),
             Part::Literal(_) | Part::Place(_) => None,
         })
+    }
+
+    /// Makes references to users' own secrets out of the names that are listed with an owner.
+    pub(crate) fn refer_to_own(&mut self, owners: &BTreeMap<String, String>) {
+        for part in &mut self.parts {
+            if let Part::Secret(name) = part
+                && let Some(owner) = owners.get(name)
+            {
+                *name = own_secret(owner, name);
+            }
+        }
     }
 
     pub(crate) fn places(&self) -> impl Iterator<Item = &Place> {

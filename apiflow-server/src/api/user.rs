@@ -140,10 +140,10 @@ pub struct TokenInfo {
 pub struct NewSecret {
     /// The value; it can be replaced, never read.
     pub value: String,
-    /// Hosts (`host` or `host:port`) that it may be sent to. Absent: the base_url hosts of the connectors that an
-    /// admin saved with it.
-    #[serde(default)]
-    pub hosts: Option<Vec<String>>,
+    /// Origins that it may be sent to, such as `https://api.example.com` (in short `api.example.com`). Absent: the
+    /// base_url origins of the connectors and nodes that its owner, for a shared one an admin, saved with it.
+    #[serde(default, alias = "hosts")]
+    pub origins: Option<Vec<String>>,
 }
 
 /// Where a secret comes from.
@@ -161,9 +161,9 @@ pub enum SecretSource {
 pub struct SecretInfo {
     /// Name, as `$NAME` refers to it.
     pub name: String,
-    /// Hosts that it may be sent to now; none: it is sent nowhere until an admin gives a host or saves a connector
+    /// Origins that it may be sent to now; none: it is sent nowhere until it is given one, or a connector is saved
     /// with it.
-    pub hosts: Vec<String>,
+    pub origins: Vec<String>,
     /// Where it comes from.
     pub source: SecretSource,
     /// When it was last set; null for the environment's.

@@ -55,7 +55,7 @@ pub(super) struct Run {
 
     /// Environment variable that is a provider key, `NAME@host` to bind it to a host; may be repeated. The workflow's
     /// connectors get no other variable.
-    #[arg(long = "secret-from-env", value_name = "NAME[@HOST]")]
+    #[arg(long = "secret-from-env", value_name = "NAME[@ORIGIN]")]
     secrets_from_env: Vec<String>,
 
     /// Private address that calls may reach: `host`, `host:port` or CIDR; may be repeated. All others are refused.

@@ -16,7 +16,7 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(put, remove))
 }
 
-/// Lists the names and hosts of secrets; values are never given out.
+/// Lists the names and origins of secrets; values are never given out.
 #[utoipa::path(get, path = "/secrets", operation_id = "list_secrets", tag = "secrets",
     responses((status = OK, description = "all, by name", body = Page<SecretInfo>)))]
 async fn list(State(state): State<AppState>, _caller: Caller) -> Result<Json<Page<SecretInfo>>, Problem> {
@@ -34,7 +34,7 @@ async fn put(
     InPath(name): InPath<String>,
     JsonBody(body): JsonBody<NewSecret>,
 ) -> Result<Json<SecretInfo>, Problem> {
-    state.secrets.put(&name, &body.value, body.hosts).await.map(Json)
+    state.secrets.put(&name, &body.value, body.origins).await.map(Json)
 }
 
 /// Removes a stored secret; admins only.

@@ -3,29 +3,30 @@
 use std::collections::BTreeSet;
 
 use apiflow_core::catalog::LiteralCredential;
+use apiflow_core::origin::Origin;
 use apiflow_store::DocumentKind;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{LEAST_BYTES, SecretBook, host_of};
+use super::{LEAST_BYTES, SecretBook};
 use crate::auth::token::hex;
 use crate::problem::Problem;
 
 /// Credentials that were taken out of a declaration. Has no `Debug`: it holds them.
 pub(crate) struct Literals {
-    host: String,
+    origin: String,
     values: Vec<(String, String)>,
 }
 
 /// Takes literal credentials out of the declaration of `kind` and `id`; `body` is its JSON, whose texts then name
-/// generated secrets. They may go to the host of `base_url`.
+/// generated secrets. They may go to the origin of `base_url`.
 pub(crate) fn take_literals(
     (kind, id): (DocumentKind, &str),
     base_url: &str,
     found: Vec<LiteralCredential>,
     body: &mut Value,
 ) -> Result<Literals, Problem> {
-    let host = host_of(base_url)
+    let origin = Origin::of_url(base_url)
         .ok_or_else(|| Problem::fault("/base_url", "base_url must be an absolute http or https URL"))?;
     let mut values = Vec::new();
     for literal in found {
@@ -43,7 +44,7 @@ pub(crate) fn take_literals(
         *place = Value::String(format!("{}${name}", literal.prefix));
         values.push((name, literal.value));
     }
-    Ok(Literals { host, values })
+    Ok(Literals { origin: origin.to_string(), values })
 }
 
 impl Literals {
@@ -52,10 +53,10 @@ impl Literals {
         self.values.iter().map(|(name, _)| name.clone()).collect()
     }
 
-    /// Keeps the credentials as secrets that may go to their host alone.
+    /// Keeps the credentials as secrets that may go to their origin alone.
     pub(crate) async fn keep(self, book: &SecretBook) -> Result<(), Problem> {
         for (name, value) in self.values {
-            book.keep_literal(&name, &value, self.host.clone()).await?;
+            book.keep_literal(&name, &value, self.origin.clone()).await?;
         }
         Ok(())
     }

@@ -114,7 +114,8 @@ pub(super) fn granted(rows: &[SecretRow], name: &str) -> Vec<String> {
 }
 
 fn hosts(row: &SecretRow) -> Vec<String> {
-    let mut hosts: Vec<_> = row.hosts.iter().filter_map(|entry| entry.split(' ').next()).map(str::to_owned).collect();
+    let hosts: Vec<_> = row.hosts.iter().filter_map(|entry| entry.split(' ').next()).map(str::to_owned).collect();
+    let mut hosts = super::origins::shown(&hosts);
     hosts.sort();
     hosts.dedup();
     hosts

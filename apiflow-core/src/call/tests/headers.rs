@@ -70,14 +70,14 @@ fn a_value_cannot_begin_another_header() {
 }
 
 #[test]
-fn secrets_are_meant_for_the_bases_host_alone() {
-    for (base, host) in [
-        ("https://API.example.com/v1", "api.example.com"),
-        ("https://api.example.com:443", "api.example.com"),
-        ("http://127.0.0.1:8080/v1", "127.0.0.1:8080"),
+fn secrets_are_meant_for_the_bases_origin_alone() {
+    for (base, origin) in [
+        ("https://API.example.com/v1", "https://api.example.com"),
+        ("https://api.example.com:443", "https://api.example.com"),
+        ("http://127.0.0.1:8080/v1", "http://127.0.0.1:8080"),
     ] {
         let request = submitted(&call(&json!({"base_url": base}), &json!({"header": {"A": "$KEY"}})), &json!({}));
-        assert_eq!(request.credential_hosts, [host]);
+        assert_eq!(request.credential_origins, [origin.parse().expect("an origin")]);
         assert_eq!(request.secrets.len(), 1);
     }
 }

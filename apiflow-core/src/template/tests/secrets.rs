@@ -24,7 +24,8 @@ fn draft(headers: Vec<(String, Vec<Piece>)>, body: DraftBody) -> HttpRequest {
         url: vec![Piece::Text("https://h/".to_owned())],
         headers,
         body,
-        credential_hosts: Vec::new(),
+        masked_secrets: Vec::new(),
+        credential_origins: Vec::new(),
         timeout: std::time::Duration::from_secs(1),
     };
     draft.seal()

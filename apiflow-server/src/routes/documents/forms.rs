@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use apiflow_core::catalog::{self, Connector, LiteralCredential};
 use apiflow_core::diagnostic::Diagnostic;
+use apiflow_core::origin::Origin;
 use apiflow_store::{Document, DocumentKind, Precondition, RecordError};
 use serde_json::{Map, Value};
 
@@ -11,7 +12,7 @@ use crate::api::Fault;
 use crate::auth::Caller;
 use crate::problem::Problem;
 use crate::references;
-use crate::secrets::{host_of, take_literals};
+use crate::secrets::take_literals;
 use crate::state::AppState;
 
 /// Fields that replies carry and that a body may repeat.
@@ -61,9 +62,9 @@ impl Form {
         let new = literals.names();
         literals.keep(&state.secrets).await?;
         state.secrets.own(kind, &id, &secrets, new).await?;
-        if let (DocumentKind::Connector, true, Some(host)) = (kind, caller.user.is_admin, host_of(&base_url)) {
+        if let (DocumentKind::Connector, true, Some(host)) = (kind, caller.user.is_admin, origin_of(&base_url)) {
             let gained = match before.as_ref().map(references::connector).transpose()? {
-                Some(before) if host_of(&before.base_url).as_ref() == Some(&host) => {
+                Some(before) if origin_of(&before.base_url).as_ref() == Some(&host) => {
                     secrets.difference(&before.secret_names()).cloned().collect()
                 }
                 Some(_) | None => secrets.clone(),
@@ -72,6 +73,10 @@ impl Form {
         }
         Ok(Ok(saved))
     }
+}
+
+fn origin_of(base_url: &str) -> Option<String> {
+    Origin::of_url(base_url).map(|origin| origin.to_string())
 }
 
 /// A body with some top-level fields replaced, each whole.

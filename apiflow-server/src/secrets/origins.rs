@@ -1,0 +1,35 @@
+//! The lists of origins that secrets are bound to, as people give them and as they are kept.
+
+use apiflow_core::origin::SecretOrigin;
+
+use crate::api::Fault;
+use crate::problem::Problem;
+
+/// Reads origins that somebody gave, in one spelling.
+pub(super) fn parse_all(origins: Vec<String>) -> Result<Vec<String>, Problem> {
+    let mut faults = Vec::new();
+    let mut parsed = Vec::new();
+    for (index, text) in origins.iter().enumerate() {
+        match text.parse::<SecretOrigin>() {
+            Ok(origin) => parsed.push(origin.to_string()),
+            Err(error) => {
+                let pointer = format!("/origins/{index}");
+                faults.push(Fault { pointer, message: error.to_string(), code: None, help: None });
+            }
+        }
+    }
+    if !faults.is_empty() {
+        return Err(Problem::invalid("an origin is not valid", faults));
+    }
+    Ok(parsed)
+}
+
+/// Reads origins that were kept; older ones are `host:port`. One that can't be read permits nothing.
+pub(super) fn read(kept: &[String]) -> Vec<SecretOrigin> {
+    kept.iter().filter_map(|text| text.parse().ok()).collect()
+}
+
+/// Kept origins in one spelling.
+pub(super) fn shown(kept: &[String]) -> Vec<String> {
+    read(kept).iter().map(SecretOrigin::to_string).collect()
+}
