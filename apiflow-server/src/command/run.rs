@@ -53,7 +53,7 @@ pub(super) struct Run {
     #[arg(long = "approval", value_name = "STEP=JSON", requires = "dry_run")]
     approvals: Vec<String>,
 
-    /// Environment variable that is a provider key, `NAME@host` to bind it to a host; may be repeated. The workflow's
+    /// Environment variable that is a provider key, `NAME@https://host` to bind it to an origin; may be repeated. The workflow's
     /// connectors get no other variable.
     #[arg(long = "secret-from-env", value_name = "NAME[@ORIGIN]")]
     secrets_from_env: Vec<String>,
