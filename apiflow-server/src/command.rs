@@ -43,9 +43,10 @@ enum Verb {
     /// Runs a workflow from a file, in memory: really, or with made-up answers by --dry-run.
     ///
     /// Progress goes to standard error, the output to standard output. A dry run sends nothing: it prints the steps that
-    /// would run, the requests that they would send, with secrets as their names, and the output. Exit status: 0 where
-    /// the workflow completed, 1 where it failed or has errors, 2 where the command itself is wrong or a file can't be
-    /// read.
+    /// would run, the requests that they would send, with secrets as their names, and the output. Ctrl-C cancels the work
+    /// at providers and says which it was; a second one leaves at once and says what may still be at work. Exit status: 0
+    /// where the workflow completed, 1 where it failed or has errors, 2 where the command itself is wrong or a file can't
+    /// be read, 130 after Ctrl-C.
     Run(Box<run::Run>),
     /// Says what the code of a finding means, with an example and the way out.
     Explain(explain::Explain),

@@ -1,5 +1,9 @@
 //! Workflows run in this process and in memory, until they end: the shortest way to embed.
 
+mod work;
+
+pub use work::{ProviderWork, ProviderWorkState};
+
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
@@ -134,6 +138,14 @@ impl Local {
         input: Value,
         tell: impl FnMut(&StepRow),
     ) -> Result<Value, LocalError> {
+        self.start(document, input).await?.finish(tell).await
+    }
+
+    /// Makes a run of an OpenFlow document, which [`LocalRun::finish`] then carries out.
+    ///
+    /// # Errors
+    /// [`LocalError::Invalid`] if something has errors.
+    pub async fn start(&self, document: &Value, input: Value) -> Result<LocalRun, LocalError> {
         self.check(document)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let parts = RuntimeParts {
@@ -144,22 +156,10 @@ impl Local {
             clock,
         };
         let run = self.new_run(document, input);
-        let id = run.id.clone();
+        let job = run.id.clone();
         let runtime = Runtime::new(parts, RuntimeSettings::new("local"));
         runtime.submit(run).await?;
-        let job = ended(&runtime, Follower::of(&runtime, &id, tell)).await?;
-        let output = match &job.patch.output {
-            Some(output) => runtime.resolve(&id, output).await?,
-            None => Value::Null,
-        };
-        if job.patch.status == JobStatus::Completed {
-            return Ok(output);
-        }
-        Err(LocalError::Ended {
-            status: job.patch.status.as_str(),
-            error: Box::new(job.patch.error.unwrap_or_default()),
-            output: Box::new(output),
-        })
+        Ok(LocalRun { runtime, job })
     }
 
     fn check(&self, document: &Value) -> Result<(), LocalError> {
@@ -178,6 +178,53 @@ impl Local {
         let name = document["summary"].as_str().unwrap_or_default().to_owned();
         let bundle = JobBundle { document: document.clone(), catalog: self.catalog.clone(), ..JobBundle::default() };
         NewRun { name, ..NewRun::new(id, seed, bundle, input) }
+    }
+}
+
+/// A run in this process, which can be cancelled while it is carried out.
+pub struct LocalRun {
+    runtime: Runtime,
+    job: String,
+}
+
+impl LocalRun {
+    /// Carries the run out to its end and gives its output; tells each step as [`Local::run_and_tell`] does. A dropped
+    /// future starts no further step; a call that was sent is not called back.
+    ///
+    /// # Errors
+    /// [`LocalError::Ended`] where the job did not complete.
+    pub async fn finish(&self, tell: impl FnMut(&StepRow)) -> Result<Value, LocalError> {
+        let job = ended(&self.runtime, Follower::of(&self.runtime, &self.job, tell)).await?;
+        let output = match &job.patch.output {
+            Some(output) => self.runtime.resolve(&self.job, output).await?,
+            None => Value::Null,
+        };
+        if job.patch.status == JobStatus::Completed {
+            return Ok(output);
+        }
+        Err(LocalError::Ended {
+            status: job.patch.status.as_str(),
+            error: Box::new(job.patch.error.unwrap_or_default()),
+            output: Box::new(output),
+        })
+    }
+
+    /// Asks for the run's cancellation: all work at providers is cancelled, then [`Self::finish`] returns. A call that
+    /// has no answer yet is waited for, because only its answer names the work.
+    ///
+    /// # Errors
+    /// [`LocalError::Store`] if the store broke down.
+    pub async fn cancel(&self, reason: &str) -> Result<(), LocalError> {
+        self.runtime.cancel(&self.job, reason, None).await?;
+        Ok(())
+    }
+
+    /// The work at providers that has not ended, or that was cancelled.
+    ///
+    /// # Errors
+    /// [`LocalError::Store`] if the store broke down.
+    pub async fn provider_work(&self) -> Result<Vec<ProviderWork>, LocalError> {
+        Ok(work::provider_work(&self.runtime, &self.job).await?)
     }
 }
 

@@ -1,6 +1,7 @@
 //! `apiflow run`.
 
 mod given;
+mod interrupt;
 mod real;
 mod trial;
 
@@ -76,11 +77,33 @@ enum Format {
 /// Exit status where the command itself is at fault.
 const WRONG_USAGE: u8 = 2;
 
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RunEnd {
+    Completed,
+    Failed,
+    /// A signal ended it; the exit status is 128 and its number, as shells have it.
+    Interrupted(u8),
+}
+
+impl RunEnd {
+    fn of(completed: bool) -> Self {
+        if completed { Self::Completed } else { Self::Failed }
+    }
+
+    fn exit_code(self) -> ExitCode {
+        match self {
+            Self::Completed => ExitCode::SUCCESS,
+            Self::Failed => ExitCode::FAILURE,
+            Self::Interrupted(signal) => ExitCode::from(128_u8.saturating_add(signal)),
+        }
+    }
+}
+
 impl Run {
     pub(super) fn run(&self) -> ExitCode {
         match self.ended() {
-            Ok(true) => ExitCode::SUCCESS,
-            Ok(false) => ExitCode::FAILURE,
+            Ok(end) => end.exit_code(),
             Err(message) => {
                 complain(&message);
                 ExitCode::from(WRONG_USAGE)
@@ -88,8 +111,8 @@ impl Run {
         }
     }
 
-    /// Says whether the workflow completed.
-    fn ended(&self) -> Result<bool, String> {
+    /// Says how the workflow ended.
+    fn ended(&self) -> Result<RunEnd, String> {
         let input = given::input(&self.input)?;
         let mocks = given::by_step("--mock", &self.mocks)?;
         let approvals = given::by_step("--approval", &self.approvals)?;
@@ -109,7 +132,7 @@ impl Run {
             tell(&findings);
         }
         if refused {
-            return Ok(false);
+            return Ok(RunEnd::Failed);
         }
         // A step alone is given what it needs, not what the workflow is given.
         let input = if self.only.is_some() {
@@ -122,10 +145,12 @@ impl Run {
             .build()
             .map_err(|error| format!("threads cannot be started: {error}"))?;
         if self.dry_run {
-            runtime.block_on(self.try_out(DryRun { input, ..trial }))
-        } else {
-            runtime.block_on(self.really(&selected, catalog.clone(), input))
+            return runtime.block_on(self.try_out(DryRun { input, ..trial })).map(RunEnd::of);
         }
+        let end = runtime.block_on(self.really(&selected, catalog.clone(), input));
+        // Whoever interrupts twice does not wait for what is still open.
+        runtime.shutdown_background();
+        end
     }
 }
 

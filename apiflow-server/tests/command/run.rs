@@ -113,7 +113,7 @@ fn what_is_mocked_or_left_out_need_not_be_finished() {
 }
 
 /// Declarations of the stand-in, and a workflow that calls it twice.
-fn in_earnest(url: &str) -> Folder {
+pub(crate) fn in_earnest(url: &str) -> Folder {
     let connector = json!({"id": "replicate", "name": "Replicate", "base_url": format!("{url}/v1"),
         "header": {"Authorization": "Bearer $STAND_IN_KEY"}});
     let node = json!({"id": "flux", "name": "Flux", "connector_id": "replicate",

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
@@ -39,14 +39,9 @@ impl Folder {
         self.folder.path()
     }
 
-    /// Runs the binary in the folder.
-    pub(crate) fn run(&self, arguments: &[&str]) -> Outcome {
-        self.run_with(arguments, "", &[])
-    }
-
-    /// The same with a text on standard input and variables of the environment.
-    pub(crate) fn run_with(&self, arguments: &[&str], input: &str, variables: &[(&str, &str)]) -> Outcome {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_apiflow"))
+    /// Starts the binary in the folder, all its streams piped.
+    pub(crate) fn spawn(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Child {
+        Command::new(env!("CARGO_BIN_EXE_apiflow"))
             .current_dir(self.path())
             .env_remove("NO_COLOR")
             .env_remove("CLICOLOR_FORCE")
@@ -56,7 +51,17 @@ impl Folder {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .expect("the binary starts");
+            .expect("the binary starts")
+    }
+
+    /// Runs the binary in the folder.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Outcome {
+        self.run_with(arguments, "", &[])
+    }
+
+    /// The same with a text on standard input and variables of the environment.
+    pub(crate) fn run_with(&self, arguments: &[&str], input: &str, variables: &[(&str, &str)]) -> Outcome {
+        let mut child = self.spawn(arguments, variables);
         let mut stdin = child.stdin.take().expect("its input is piped");
         // One that takes no input may have ended already.
         let _ = std::io::Write::write_all(&mut stdin, input.as_bytes());

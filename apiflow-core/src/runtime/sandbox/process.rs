@@ -57,7 +57,11 @@ impl Process {
         let not_started = |error: io::Error| {
             EvaluationError::Internal(format!("the evaluator `{}` does not start: {error}", settings.program.display()))
         };
-        let mut child = Command::new(&settings.program)
+        let mut command = Command::new(&settings.program);
+        // A group of its own: Ctrl-C in a terminal is for this process, which may have to finish.
+        #[cfg(unix)]
+        command.process_group(0);
+        let mut child = command
             .args(&settings.arguments)
             .env_clear()
             .env(MEMORY_VARIABLE, settings.memory_bytes.to_string())

@@ -13,7 +13,8 @@ use apiflow_store::DocumentKind;
 use serde_json::{Map, Value};
 
 use super::super::{complain, serve, tell};
-use super::{Run, print_value, unfit};
+use super::interrupt::{Finished, Interrupts};
+use super::{Run, RunEnd, print_value, unfit};
 use crate::references::of_workflow;
 
 impl Run {
@@ -25,8 +26,8 @@ impl Run {
         selection.of(document).map_err(|found| unfit("--until, --only, --mock", &found))
     }
 
-    /// Runs a workflow, tells its progress and prints its output; says whether it completed.
-    pub(super) async fn really(&self, document: &Value, catalog: Catalog, input: Value) -> Result<bool, String> {
+    /// Runs a workflow, tells its progress and prints its output; says how it ended.
+    pub(super) async fn really(&self, document: &Value, catalog: Catalog, input: Value) -> Result<RunEnd, String> {
         let secrets = EnvSecrets::from_list(&self.secrets_from_env.join(","), |name| std::env::var(name).ok())
             .map_err(|error| format!("--secret-from-env: {error}"))?;
         refuse_missing(document, &catalog, &secrets)?;
@@ -35,16 +36,29 @@ impl Run {
         let mut local = Local::new(secrets, policy).map_err(|error| error.to_string())?;
         local.evaluate_by(serve::evaluator()?);
         local.declare(catalog);
-        match local.run_and_tell(document, input, |step| tell(&progress(step))).await {
-            Ok(output) => print_value(&output, self.format).map(|()| true),
+        let interrupts = Interrupts::catch()?;
+        let run = match local.start(document, input).await {
+            Ok(run) => run,
+            Err(error) => {
+                complain(&error.to_string());
+                return Ok(RunEnd::Failed);
+            }
+        };
+        let (ended, signal) = match interrupts.finish(&run, |step| tell(&progress(step))).await? {
+            Finished::Ended { ended, signal } => (ended, signal),
+            Finished::Left { signal } => return Ok(RunEnd::Interrupted(signal)),
+        };
+        let without_success = signal.map_or(RunEnd::Failed, RunEnd::Interrupted);
+        match ended {
+            Ok(output) => print_value(&output, self.format).map(|()| RunEnd::Completed),
             Err(LocalError::Ended { status, error, output }) => {
                 let message = error["message"].as_str().unwrap_or("no reason is known");
                 complain(&format!("the workflow {status}: {message}"));
-                print_value(&output, self.format).map(|()| false)
+                print_value(&output, self.format).map(|()| without_success)
             }
             Err(error) => {
                 complain(&error.to_string());
-                Ok(false)
+                Ok(without_success)
             }
         }
     }

@@ -1,0 +1,116 @@
+//! What a run has at work at providers.
+
+use serde_json::Value;
+
+use super::PAGE;
+use crate::call::Operation;
+use crate::engine::{Event, ValueRef};
+use crate::ports::{CallRecord, StepRow, StepStatus, StoreError};
+use crate::runtime::Runtime;
+
+/// Work that a provider was given for a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProviderWork {
+    /// The step, with the modules around it: `loop[2]/draw`.
+    pub step: String,
+    /// The provider's own id of the work, once it is known.
+    pub provider_id: Option<String>,
+    /// Where the provider tells how the work is; where that is not known the address that it was sent to.
+    pub url: String,
+    /// How it stands.
+    pub state: ProviderWorkState,
+}
+
+/// How a provider's work stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProviderWorkState {
+    /// The request was sent and has no answer: whether the provider took the work is unknown.
+    Unanswered,
+    /// The provider took the work and nobody told it to stop.
+    Running,
+    /// The run gave the work up, and the provider has not answered to its cancellation yet.
+    Cancelling,
+    /// The provider took notice that the work is cancelled.
+    Cancelled,
+    /// The provider could not be told to cancel the work; says why.
+    CancelFailed(String),
+    /// The run gave the work up, and its connector has no way to cancel it.
+    NotCancellable,
+}
+
+/// The work of all steps that have not ended or were cancelled.
+pub(super) async fn provider_work(runtime: &Runtime, job: &str) -> Result<Vec<ProviderWork>, StoreError> {
+    let store = &runtime.inner.parts.store;
+    let mut found = Vec::new();
+    let mut after = 0;
+    // A job ends when all its providers have been told.
+    let is_over = store.job(job).await?.is_none_or(|row| row.patch.status.is_final());
+    loop {
+        let rows = store.steps(job, after, PAGE).await?;
+        let Some(last) = rows.last() else { return Ok(found) };
+        after = last.ordinal;
+        for row in rows.into_iter().filter(|row| !row.is_over() || row.status == StepStatus::Cancelled) {
+            let calls = store.calls(job, row.ordinal).await?;
+            let Some(mut work) = work_of(runtime, job, &row, &calls).await? else { continue };
+            if work.state == ProviderWorkState::NotCancellable && !is_over {
+                work.state = ProviderWorkState::Cancelling;
+            }
+            found.push(work);
+        }
+    }
+}
+
+/// The work of a step's last attempt; `None` if it sent nothing, or has its result.
+async fn work_of(
+    runtime: &Runtime,
+    job: &str,
+    row: &StepRow,
+    calls: &[CallRecord],
+) -> Result<Option<ProviderWork>, StoreError> {
+    let of_attempt =
+        |purpose: &'static str| move |call: &&CallRecord| call.attempt == row.attempt && call.purpose == purpose;
+    let Some(submit) = calls.iter().rev().find(of_attempt(CallRecord::SUBMIT)) else { return Ok(None) };
+    let operation = match &row.provider_id {
+        Some(id) => accepted_operation(runtime, job, id).await?,
+        None => None,
+    };
+    let cancel = calls.iter().rev().find(of_attempt("cancel"));
+    let is_answered = submit.reply.as_object().is_some_and(|reply| !reply.is_empty());
+    let state = match cancel {
+        Some(cancel) => cancel_state(&cancel.reply),
+        None if operation.is_none() && !is_answered => ProviderWorkState::Unanswered,
+        // What was answered without an operation has ended.
+        None if operation.is_none() => return Ok(None),
+        None if row.status == StepStatus::Cancelled => ProviderWorkState::NotCancellable,
+        None => ProviderWorkState::Running,
+    };
+    let sent_to = || submit.request["url"].as_str().unwrap_or_default().to_owned();
+    let step = if row.path.is_empty() { row.step_id.clone() } else { format!("{}/{}", row.path, row.step_id) };
+    let url = operation.and_then(|operation| operation.poll_url).unwrap_or_else(sent_to);
+    Ok(Some(ProviderWork { step, provider_id: row.provider_id.clone(), url, state }))
+}
+
+fn cancel_state(reply: &Value) -> ProviderWorkState {
+    match reply["status"].as_u64() {
+        Some(status) if status < 400 => ProviderWorkState::Cancelled,
+        Some(status) => ProviderWorkState::CancelFailed(format!("the provider answered {status}")),
+        None => ProviderWorkState::CancelFailed(reply["error"].as_str().unwrap_or("no answer came").to_owned()),
+    }
+}
+
+/// What is known of the operation with this provider's id.
+async fn accepted_operation(runtime: &Runtime, job: &str, id: &str) -> Result<Option<Operation>, StoreError> {
+    let mut after = 0;
+    loop {
+        let events = runtime.inner.parts.store.events(job, after, PAGE).await?;
+        let Some(last) = events.last() else { return Ok(None) };
+        after = last.seq;
+        for event in events {
+            let Ok(Event::OperationAccepted { provider_id, .. }) = serde_json::from_value(event.body) else { continue };
+            if provider_id.as_deref() == Some(id) {
+                let value = serde_json::to_value(ValueRef::Row(event.seq)).expect("a reference is plain data");
+                return Ok(serde_json::from_value(runtime.resolve(job, &value).await?).ok());
+            }
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Ctrl-C during a run: the first one cancels the work at providers, the second one leaves it behind.
+
+use std::pin::pin;
+
+use apiflow_core::ports::StepRow;
+use apiflow_core::runtime::local::{LocalError, LocalRun, ProviderWork, ProviderWorkState};
+use serde_json::Value;
+
+use super::super::tell;
+
+/// The signals that interrupt a run, caught from now on.
+pub(super) struct Interrupts {
+    #[cfg(unix)]
+    signals: Vec<(u8, tokio::signal::unix::Signal)>,
+}
+
+/// How it went on with a run.
+pub(super) enum Finished {
+    /// The run ended; `signal` is the number of the one that cancelled it, if any did.
+    Ended { ended: Result<Value, LocalError>, signal: Option<u8> },
+    /// A second signal of this number ended the waiting.
+    Left { signal: u8 },
+}
+
+impl Interrupts {
+    pub(super) fn catch() -> Result<Self, String> {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            let mut signals = Vec::new();
+            for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
+                let caught = signal(kind).map_err(|error| format!("signals cannot be caught: {error}"))?;
+                signals.push((u8::try_from(kind.as_raw_value()).unwrap_or_default(), caught));
+            }
+            Ok(Self { signals })
+        }
+        #[cfg(not(unix))]
+        Ok(Self {})
+    }
+
+    /// The number of the next signal.
+    async fn next(&mut self) -> u8 {
+        #[cfg(unix)]
+        {
+            std::future::poll_fn(|context| {
+                let number = self
+                    .signals
+                    .iter_mut()
+                    .find_map(|(number, signal)| signal.poll_recv(context).is_ready().then_some(*number));
+                number.map_or(std::task::Poll::Pending, std::task::Poll::Ready)
+            })
+            .await
+        }
+        #[cfg(not(unix))]
+        {
+            // Where it cannot be caught it ends the process.
+            if tokio::signal::ctrl_c().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+            2
+        }
+    }
+
+    /// Carries a run out, unless signals end it.
+    pub(super) async fn finish(mut self, run: &LocalRun, progress: impl FnMut(&StepRow)) -> Result<Finished, String> {
+        let mut finishing = pin!(run.finish(progress));
+        let first = tokio::select! {
+            ended = finishing.as_mut() => return Ok(Finished::Ended { ended, signal: None }),
+            signal = self.next() => signal,
+        };
+        tell("apiflow: interrupted: the run and its work at providers are being cancelled; again to leave at once");
+        for work in work_of(run).await? {
+            tell(&describe(&work));
+        }
+        run.cancel("interrupted").await.map_err(|error| error.to_string())?;
+        tokio::select! {
+            ended = finishing.as_mut() => {
+                for work in work_of(run).await? {
+                    tell(&describe(&work));
+                }
+                Ok(Finished::Ended { ended, signal: Some(first) })
+            }
+            signal = self.next() => {
+                let left: Vec<_> =
+                    work_of(run).await?.into_iter().filter(|work| work.state != ProviderWorkState::Cancelled).collect();
+                if left.is_empty() {
+                    tell("apiflow: left at once; nothing is at work at providers");
+                } else {
+                    tell("apiflow: left at once; this may still be at work:");
+                }
+                for work in left {
+                    tell(&describe(&work));
+                }
+                Ok(Finished::Left { signal })
+            }
+        }
+    }
+}
+
+async fn work_of(run: &LocalRun) -> Result<Vec<ProviderWork>, String> {
+    run.provider_work().await.map_err(|error| error.to_string())
+}
+
+/// Where a provider's work is and how it stands, in a line.
+fn describe(work: &ProviderWork) -> String {
+    let ProviderWork { step, provider_id, url, state } = work;
+    let id = provider_id.as_ref().map(|id| format!("`{id}` ")).unwrap_or_default();
+    match state {
+        ProviderWorkState::Unanswered => {
+            format!("{step}: sent to {url} and not answered: whether the provider took it is unknown")
+        }
+        ProviderWorkState::Running => format!("{step}: {id}is at work at the provider: {url}"),
+        ProviderWorkState::Cancelling => {
+            format!("{step}: {id}may still be at work, for the provider has not answered its cancellation: {url}")
+        }
+        ProviderWorkState::Cancelled => format!("{step}: {id}was cancelled at the provider: {url}"),
+        ProviderWorkState::CancelFailed(why) => {
+            format!("{step}: {id}may still be at work, for it could not be cancelled ({why}): {url}")
+        }
+        ProviderWorkState::NotCancellable => {
+            format!("{step}: {id}may still be at work, for its node has no `cancel` rule: {url}")
+        }
+    }
+}
