@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+mod credential_names;
+mod credentials;
 mod data;
 pub(crate) mod fields;
 mod parse;
@@ -12,10 +14,10 @@ mod secrets;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::credential_names::is_auth_header;
+pub use self::credentials::{CleanBaseUrl, LiteralCredential, clean_base_url};
 pub use self::parse::{parse_connector, parse_node};
 pub(crate) use self::parse::{read_headers, read_method};
-pub use self::secrets::LiteralCredential;
-pub(crate) use self::secrets::is_auth_header;
 use crate::diagnostic::Diagnostic;
 
 /// A provider and how to authenticate with it.
@@ -191,12 +193,16 @@ impl Catalog {
 /// What is wrong with a node's call, pointers into the node: the errors for which [`crate::call::plan`] refuses it, and
 /// warnings. Faults of the connector point to `/connector_id`.
 pub fn check_call(node: &Node, connector: &Connector) -> Vec<Diagnostic> {
-    crate::call::check_call(node, connector)
+    let mut found = crate::call::check_call(node, connector);
+    found.extend(credentials::warn_of_node(node));
+    found
 }
 
 /// What is wrong with a connector by itself, pointers into the connector.
 pub fn check_connector(connector: &Connector) -> Vec<Diagnostic> {
-    crate::call::check_connector(connector)
+    let mut found = crate::call::check_connector(connector);
+    found.extend(credentials::warn_of_connector(connector));
+    found
 }
 
 /// The connectors that a node refers to.

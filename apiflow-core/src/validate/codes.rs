@@ -89,6 +89,8 @@ codes! {
     TYPE_MISMATCH = "type-mismatch";
     /// A connector needs a secret that is not set.
     UNRESOLVED_SECRET = "unresolved-secret";
+    /// A credential stands in a declaration in clear.
+    CREDENTIAL_IN_CLEAR = "credential-in-clear";
     /// `$var:`, `$res:`, `variable()` or `resource()`, which exist only in Windmill.
     UNSUPPORTED_VARIABLE = "unsupported-variable";
     /// An expression that does not parse.

@@ -41,7 +41,7 @@ pub(crate) fn take_literals(
         let place = body
             .pointer_mut(&literal.pointer)
             .ok_or_else(|| Problem::internal(format!("no text at {}", literal.pointer)))?;
-        *place = Value::String(format!("{}${name}", literal.prefix));
+        *place = Value::String(format!("{}${name}{}", literal.prefix, literal.suffix));
         values.push((name, literal.value));
     }
     Ok(Literals { origin: origin.to_string(), values })

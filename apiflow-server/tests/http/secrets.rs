@@ -148,6 +148,55 @@ async fn literals_of_nodes_and_queries_become_secrets_too() {
 }
 
 #[tokio::test]
+async fn credentials_in_clear_become_secrets_wherever_they_stand() {
+    let talk = Talk::admin().await;
+    let plain = json!({"id": "c", "name": "C", "base_url": "https://c.example/v1?key=canary%2Fof-a-base-url&version=2",
+        "header": {"X-Functions-Key": "canary-of-functions", "Ocp-Apim-Subscription-Key": "canary-of-azure",
+            "X-Custom": "sk-canary-1234567890", "Idempotency-Key": "a-key-of-data"},
+        "body": {"settings": {"api_key": "canary-of-a-body"}, "key": "C sharp minor"}});
+    let made = talk.raw("POST", "/connectors", &[], Some(plain)).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
+    let node = json!({"id": "n", "name": "N", "connector_id": "c", "data": {"method": "GET", "path": null,
+        "header": {"Key": "canary-of-a-node"}, "body": {"client_secret": "canary-of-its-body"}}});
+    let made_node = talk.raw("POST", "/nodes", &[], Some(node)).await;
+    assert_eq!(made_node.status, StatusCode::CREATED, "{}", made_node.text);
+    let path = json!({"id": "p", "name": "P", "connector_id": "c", "data": {"path": "v1?key=canary-of-a-path&x=1"}});
+    let made_path = talk.raw("POST", "/nodes", &[], Some(path)).await;
+    assert_eq!(made_path.status, StatusCode::CREATED, "{}", made_path.text);
+    for reply in [&made, &made_node, &made_path] {
+        assert!(!reply.text.contains("canary"), "{}", reply.text);
+        assert!(!reply.text.contains("credential-in-clear"), "{}", reply.text);
+    }
+    assert!(!talk.is_on_disk("canary"));
+    assert_eq!(made.string("/base_url"), "https://c.example/v1?version=2");
+    assert_eq!(made.string("/header/Idempotency-Key"), "a-key-of-data");
+    assert_eq!(made.string("/body/key"), "C sharp minor");
+    let path = made_path.string("/data/path");
+    assert!(path.starts_with("v1?key=$NODE_P_PATH_") && path.ends_with("&x=1"), "{path}");
+    for (reply, pointer, value) in [
+        (&made, "/data/query/key", "canary/of-a-base-url"),
+        (&made, "/header/X-Functions-Key", "canary-of-functions"),
+        (&made, "/header/Ocp-Apim-Subscription-Key", "canary-of-azure"),
+        (&made, "/header/X-Custom", "sk-canary-1234567890"),
+        (&made, "/body/settings/api_key", "canary-of-a-body"),
+        (&made_node, "/data/header/Key", "canary-of-a-node"),
+        (&made_node, "/data/body/client_secret", "canary-of-its-body"),
+    ] {
+        let name = reply.string(pointer).trim_start_matches('$').to_owned();
+        let secret = talk.secrets.get(&name).await.expect("it can be read").expect("it is there");
+        assert_eq!(secret.value, value, "{pointer}");
+        assert_eq!(origins(&talk, &name).await, ["https://c.example"], "{pointer}");
+    }
+    let twice = json!({"id": "d", "name": "D", "base_url": "https://d.example?key=canary-one",
+        "data": {"query": {"key": "canary-two"}}});
+    let refused = talk.raw("POST", "/connectors", &[], Some(twice)).await;
+    assert_eq!(
+        (refused.status, refused.string("/errors/0/pointer").as_str()),
+        (StatusCode::UNPROCESSABLE_ENTITY, "/base_url")
+    );
+}
+
+#[tokio::test]
 async fn another_key_is_told_before_anything_fails() {
     let talk = Talk::admin().await;
     talk.raw("PUT", "/secrets/MY_KEY", &[], Some(json!({"value": "canary-1"}))).await;

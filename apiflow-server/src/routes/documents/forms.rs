@@ -121,10 +121,33 @@ pub(super) async fn read(state: &AppState, kind: DocumentKind, id: Option<&str>,
 }
 
 fn connector(id: &str, fields: &mut Map<String, Value>) -> Result<Connector, Problem> {
+    move_credentials_of_base_url(fields)?;
     let connector = catalog::parse_connector(&with_id(id, fields)).map_err(|found| refused("connector", found))?;
     fields.insert("method".to_owned(), Value::from(connector.method.as_str()));
     fill(fields, "header", || Value::Object(Map::new()));
     Ok(connector)
+}
+
+/// Moves credentials from the query of `base_url`, which is no template, into `data.query`, which is one.
+fn move_credentials_of_base_url(fields: &mut Map<String, Value>) -> Result<(), Problem> {
+    let Some(clean) = fields.get("base_url").and_then(Value::as_str).and_then(catalog::clean_base_url) else {
+        return Ok(());
+    };
+    fill(fields, "data", || Value::Object(Map::new()));
+    let Some(data) = fields.get_mut("data").and_then(Value::as_object_mut) else { return Ok(()) };
+    fill(data, "query", || Value::Object(Map::new()));
+    let Some(query) = data.get_mut("query").and_then(Value::as_object_mut) else { return Ok(()) };
+    for (name, value) in clean.credentials {
+        if query.contains_key(&name) {
+            let message =
+                format!("the query of base_url has the credential `{name}`, and so has data.query: remove one");
+            return Err(Problem::fault("/base_url", message));
+        }
+        // A `$` would begin a reference.
+        query.insert(name, Value::from(value.replace('$', "$$")));
+    }
+    fields.insert("base_url".to_owned(), Value::from(clean.base_url));
+    Ok(())
 }
 
 async fn node(

@@ -1,0 +1,247 @@
+//! Which names and values mean a credential: lists, because providers agree on nothing.
+
+/// How surely a name means that its value is a credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Strength {
+    /// Whatever the value is.
+    Certain,
+    /// If the value may be one.
+    Likely,
+}
+
+/// Names that contain one of these, without punctuation, mean a credential.
+const CERTAIN: [&str; 11] = [
+    "authorization",
+    "secret",
+    "password",
+    "passwd",
+    "apikey",
+    "accesskey",
+    "authkey",
+    "subscriptionkey",
+    "functionskey",
+    "privatekey",
+    "credential",
+];
+
+/// Whole names of headers that mean a credential.
+const CERTAIN_HEADERS: [&str; 2] = ["cookie", "x-key"];
+
+/// Whole keys of queries, and headers, that usually hold a credential.
+const LIKELY_NAMES: [&str; 5] = ["auth", "x-auth", "sig", "signature", "pwd"];
+
+/// Words before `key` that make it an identifier (`Idempotency-Key`, `sort_key`).
+const KEYS_OF_DATA: [&str; 40] = [
+    "idempotency",
+    "idempotence",
+    "cache",
+    "sort",
+    "order",
+    "partition",
+    "routing",
+    "surrogate",
+    "public",
+    "primary",
+    "foreign",
+    "group",
+    "request",
+    "dedup",
+    "deduplication",
+    "websocket",
+    "row",
+    "object",
+    "storage",
+    "file",
+    "image",
+    "color",
+    "translation",
+    "message",
+    "event",
+    "queue",
+    "lookup",
+    "index",
+    "search",
+    "map",
+    "state",
+    "join",
+    "unique",
+    "artifact",
+    "musical",
+    "tracking",
+    "correlation",
+    "issue",
+    "project",
+    "hot",
+];
+
+/// Words before `token` that make it no credential (`page_token`, `stop_token`).
+const TOKENS_OF_DATA: [&str; 20] = [
+    "page",
+    "next",
+    "previous",
+    "prev",
+    "sync",
+    "continuation",
+    "stop",
+    "pad",
+    "eos",
+    "bos",
+    "unk",
+    "sep",
+    "mask",
+    "start",
+    "end",
+    "max",
+    "min",
+    "special",
+    "cursor",
+    "image",
+];
+
+/// Beginnings of providers' keys, and the shortest key of that kind.
+const KEY_PREFIXES: [(&str, usize); 22] = [
+    ("sk-", 12),
+    ("sk_", 12),
+    ("rk_live_", 16),
+    ("r8_", 8),
+    ("hf_", 20),
+    ("gsk_", 20),
+    ("xai-", 20),
+    ("nvapi-", 20),
+    ("pplx-", 20),
+    ("tgp_v1_", 20),
+    ("key_", 24),
+    ("AIza", 30),
+    ("AKIA", 20),
+    ("ghp_", 20),
+    ("gho_", 20),
+    ("ghs_", 20),
+    ("github_pat_", 20),
+    ("glpat-", 20),
+    ("xoxb-", 16),
+    ("xoxp-", 16),
+    ("SG.", 20),
+    ("whsec_", 16),
+];
+
+/// Whether a header of that name usually carries a credential.
+pub(crate) fn is_auth_header(name: &str) -> bool {
+    in_header_name(name).is_some()
+}
+
+/// What a header's name says of its value.
+pub(super) fn in_header_name(name: &str) -> Option<Strength> {
+    let lower = name.to_ascii_lowercase();
+    if CERTAIN_HEADERS.contains(&lower.as_str()) || contains_certain(&lower) {
+        return Some(Strength::Certain);
+    }
+    let words = words(name);
+    if is_token(&words) {
+        return Some(Strength::Certain);
+    }
+    (is_key(&words) || LIKELY_NAMES.contains(&lower.as_str())).then_some(Strength::Likely)
+}
+
+/// What a key of a query says of its value.
+pub(super) fn in_query_key(name: &str) -> Option<Strength> {
+    let words = words(name);
+    let lower = name.to_ascii_lowercase();
+    let likely = is_token(&words) || is_key(&words) || LIKELY_NAMES.contains(&lower.as_str());
+    if contains_certain(&lower) { Some(Strength::Certain) } else { likely.then_some(Strength::Likely) }
+}
+
+/// What a key of a body says of its value: less than elsewhere, because a song has a key too.
+pub(super) fn in_body_key(name: &str) -> Option<Strength> {
+    let whole = squashed(name);
+    if CERTAIN.iter().any(|part| whole.ends_with(part)) || whole.ends_with("credentials") {
+        return Some(Strength::Certain);
+    }
+    is_token(&words(name)).then_some(Strength::Likely)
+}
+
+/// Whether a value is a key by the way it begins, wherever it stands.
+pub(super) fn known_key(value: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
+    if !value.bytes().all(is_part) {
+        return false;
+    }
+    let has_prefix = KEY_PREFIXES.iter().any(|(prefix, min_bytes)| {
+        let rest = value.strip_prefix(prefix);
+        value.len() >= *min_bytes
+            && rest.is_some_and(|rest| *prefix == "r8_" || rest.bytes().any(|b| b.is_ascii_digit()))
+    });
+    has_prefix || is_json_web_token(value) || is_key_pair(value)
+}
+
+/// Whether a text stands for a credential that is to be filled in.
+pub(super) fn is_placeholder(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    let is_wrapped = |open: char, close: char| text.starts_with(open) && text.ends_with(close);
+    let wrapped =
+        [('<', '>'), ('{', '}'), ('[', ']'), ('%', '%')].iter().any(|(open, close)| is_wrapped(*open, *close));
+    let first = text.chars().next();
+    let monotonous = text.len() >= 3
+        && first.is_some_and(|first| !first.is_alphanumeric() || matches!(first, 'x' | 'X' | '0'))
+        && text.chars().all(|c| Some(c) == first);
+    wrapped
+        || monotonous
+        || text.starts_with("${")
+        || text.contains(['<', '>', '…'])
+        || ["your_", "your-", "yours", "your ", "my_api_key", "my-api-key"].iter().any(|start| lower.starts_with(start))
+        || ["string", "token", "changeme", "change-me", "change_me", "placeholder", "todo", "none", "null", "undefined"]
+            .contains(&lower.as_str())
+}
+
+fn contains_certain(name: &str) -> bool {
+    let whole = squashed(name);
+    CERTAIN.iter().any(|part| whole.contains(part))
+}
+
+fn is_token(words: &[String]) -> bool {
+    let [before @ .., last] = words else { return false };
+    let of_data = before.last().is_some_and(|word| TOKENS_OF_DATA.contains(&word.as_str()));
+    last.ends_with("token") && !of_data
+}
+
+fn is_key(words: &[String]) -> bool {
+    let [before @ .., last] = words else { return false };
+    let of_data = before.last().is_some_and(|word| KEYS_OF_DATA.contains(&word.as_str()));
+    last == "key" && !of_data
+}
+
+/// `header.payload.signature` of RFC 7519, whose header begins with `{"`.
+fn is_json_web_token(value: &str) -> bool {
+    value.starts_with("eyJ") && value.len() >= 40 && value.matches('.').count() == 2
+}
+
+/// `<uuid>:<hex>`, as fal's keys are.
+fn is_key_pair(value: &str) -> bool {
+    let Some((id, secret)) = value.split_once(':') else { return false };
+    let is_uuid = id.len() == 36 && id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+    is_uuid && secret.len() >= 16 && secret.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+fn squashed(name: &str) -> String {
+    name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
+}
+
+/// The words of `X-Api-Key`, `api_key` and `apiKey`, in lower case.
+fn words(name: &str) -> Vec<String> {
+    let letters: Vec<char> = name.chars().collect();
+    let mut words = vec![String::new()];
+    for (index, letter) in letters.iter().enumerate() {
+        let before = index.checked_sub(1).map(|at| letters[at]);
+        let next_is_lower = letters.get(index + 1).is_some_and(char::is_ascii_lowercase);
+        let begins = letter.is_ascii_uppercase()
+            && before
+                .is_some_and(|before| before.is_ascii_lowercase() || (before.is_ascii_uppercase() && next_is_lower));
+        if begins || !letter.is_ascii_alphanumeric() {
+            words.push(String::new());
+        }
+        if letter.is_ascii_alphanumeric() {
+            words.last_mut().expect("there is one from the start").push(letter.to_ascii_lowercase());
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}

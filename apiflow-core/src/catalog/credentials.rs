@@ -1,0 +1,254 @@
+//! Credentials that stand in a declaration in clear, where a secret's name should.
+
+use serde_json::{Map, Value};
+
+use super::credential_names::{Strength, in_body_key, in_header_name, in_query_key, is_placeholder, known_key};
+use super::{Connector, Node};
+use crate::diagnostic::{Diagnostic, pointer_push};
+use crate::template::Text;
+use crate::validate::codes;
+
+/// A credential that stands in a declaration as it is, where a secret's name should.
+#[derive(Clone, PartialEq, Eq)]
+pub struct LiteralCredential {
+    /// JSON Pointer of the text in the declaration.
+    pub pointer: String,
+    /// What stands before it (`Bearer `, `Key `, or nothing), so that the fixed text is `{prefix}${name}{suffix}`.
+    pub prefix: String,
+    /// The credential itself.
+    pub value: String,
+    /// What stands after it.
+    pub suffix: String,
+}
+
+/// A declaration without the credentials in the query of its `base_url`, and these as keys and values.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CleanBaseUrl {
+    /// The URL without them.
+    pub base_url: String,
+    /// The keys and decoded values that were taken out.
+    pub credentials: Vec<(String, String)>,
+}
+
+/// The shortest text that counts as a credential where the name of its place alone does not settle it: `?key=title`
+/// is none.
+const MIN_CREDENTIAL_BYTES: usize = 8;
+
+/// The shortest text in a body that counts as a credential for the sake of a key such as `token`.
+const MIN_RANDOM_BYTES: usize = 16;
+
+impl Connector {
+    /// Credentials in its headers, query, path and bodies that are no secret reference. Those in the query of `base_url`
+    /// are given by [`clean_base_url`].
+    pub fn literal_credentials(&self) -> Vec<LiteralCredential> {
+        let mut found = Vec::new();
+        search_headers("/header", &self.header, &mut found);
+        if let Some(body) = &self.body {
+            search_body("/body", "", body, &mut found);
+        }
+        search_data(self.data.as_ref(), &mut found);
+        found
+    }
+}
+
+impl Node {
+    /// Credentials in its headers, query, path and body that are no secret reference.
+    pub fn literal_credentials(&self) -> Vec<LiteralCredential> {
+        let mut found = Vec::new();
+        search_data(self.data.as_ref(), &mut found);
+        found
+    }
+}
+
+/// Takes the credentials out of the query of a `base_url`, which is no template; `None` where there are none.
+pub fn clean_base_url(base_url: &str) -> Option<CleanBaseUrl> {
+    let (base, query) = base_url.split_once('?')?;
+    let (mut kept, mut credentials) = (Vec::new(), Vec::new());
+    for pair in query.split('&') {
+        match credential_of_pair(pair) {
+            Some((name, value)) => credentials.push((name, value)),
+            None => kept.push(pair),
+        }
+    }
+    if credentials.is_empty() {
+        return None;
+    }
+    let base_url = if kept.is_empty() { base.to_owned() } else { format!("{base}?{}", kept.join("&")) };
+    Some(CleanBaseUrl { base_url, credentials })
+}
+
+/// A warning for each credential that stands in a connector in clear.
+pub(super) fn warn_of_connector(connector: &Connector) -> Vec<Diagnostic> {
+    let mut found = warn_of(&connector.literal_credentials());
+    if let Some(clean) = clean_base_url(&connector.base_url) {
+        let (name, _) = &clean.credentials[0];
+        let message = format!("the query of `base_url` holds a credential in clear: `{name}`");
+        let help = format!("write it into `data.query` as `\"{name}\": \"$NAME\"`, where `NAME` is a secret");
+        found.push(Diagnostic::warning(codes::CREDENTIAL_IN_CLEAR, "/base_url", message).help(help));
+    }
+    found
+}
+
+/// A warning for each credential that stands in a node in clear.
+pub(super) fn warn_of_node(node: &Node) -> Vec<Diagnostic> {
+    warn_of(&node.literal_credentials())
+}
+
+fn warn_of(found: &[LiteralCredential]) -> Vec<Diagnostic> {
+    let warning = |found: &LiteralCredential| {
+        let place = found.pointer.rsplit('/').next().unwrap_or_default().replace("~1", "/").replace("~0", "~");
+        let message = format!("`{place}` holds a credential in clear");
+        let help = format!(
+            "write `{}$NAME{}`, where `NAME` is a secret; a server does so by itself when the declaration is saved",
+            found.prefix, found.suffix
+        );
+        Diagnostic::warning(codes::CREDENTIAL_IN_CLEAR, &found.pointer, message).help(help)
+    };
+    found.iter().map(warning).collect()
+}
+
+fn search_data(data: Option<&Map<String, Value>>, found: &mut Vec<LiteralCredential>) {
+    let Some(data) = data else { return };
+    let operation = data.get("operation");
+    let of_call = |call: &str| operation.and_then(|operation| operation.get(call)?.get("header"));
+    let places = [
+        ("/data/header", data.get("header")),
+        ("/data/operation/ack/header", of_call("ack")),
+        ("/data/operation/hold/header", of_call("hold")),
+    ];
+    for (pointer, headers) in places {
+        if let Some(headers) = headers.and_then(Value::as_object) {
+            search_headers(pointer, headers, found);
+        }
+    }
+    if let Some(path) = data.get("path").and_then(Value::as_str) {
+        found.extend(in_path(path));
+    }
+    for (name, value) in data.get("query").and_then(Value::as_object).into_iter().flatten() {
+        search_query(&pointer_push("/data/query", name), name, value, found);
+    }
+    if let Some(body) = data.get("body") {
+        search_body("/data/body", "", body, found);
+    }
+}
+
+/// The text of a template that is nothing but text.
+fn literal(value: &Value) -> Option<String> {
+    let text = Text::parse(value.as_str()?).ok()?.literal()?;
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn search_headers(pointer: &str, headers: &Map<String, Value>, found: &mut Vec<LiteralCredential>) {
+    for (name, value) in headers {
+        if let Some((prefix, value)) = literal(value).and_then(|text| in_header(name, &text)) {
+            let pointer = pointer_push(pointer, name);
+            found.push(LiteralCredential { pointer, prefix, value, suffix: String::new() });
+        }
+    }
+}
+
+/// What stands before a header's credential, and the credential.
+fn in_header(name: &str, text: &str) -> Option<(String, String)> {
+    let (prefix, value) = match text.split_once(' ') {
+        Some((scheme, rest)) if is_scheme(scheme) => (format!("{scheme} "), rest.trim()),
+        Some(_) | None => (String::new(), text),
+    };
+    if is_placeholder(value) {
+        return None;
+    }
+    let is_credential = match in_header_name(name) {
+        Some(Strength::Certain) => !value.is_empty(),
+        Some(Strength::Likely) => is_long_word(value, MIN_CREDENTIAL_BYTES),
+        None => known_key(value) || (is_bearer(&prefix) && is_long_word(value, MIN_CREDENTIAL_BYTES)),
+    };
+    is_credential.then(|| (prefix, value.to_owned()))
+}
+
+fn search_query(pointer: &str, name: &str, value: &Value, found: &mut Vec<LiteralCredential>) {
+    for (index, item) in value.as_array().into_iter().flatten().enumerate() {
+        search_query(&pointer_push(pointer, &index.to_string()), name, item, found);
+    }
+    if let Some(value) = literal(value).filter(|text| in_query(name, text)) {
+        let pointer = pointer.to_owned();
+        found.push(LiteralCredential { pointer, prefix: String::new(), value, suffix: String::new() });
+    }
+}
+
+fn in_query(name: &str, text: &str) -> bool {
+    let named = in_query_key(name).is_some() && is_long_word(text, MIN_CREDENTIAL_BYTES);
+    !is_placeholder(text) && (named || known_key(text))
+}
+
+/// The first credential in the query of a path.
+fn in_path(path: &str) -> Option<LiteralCredential> {
+    let mut at = path.find('?')? + 1;
+    for pair in path[at..].split('&') {
+        if !pair.contains(['$', '{'])
+            && let Some((_, value)) = credential_of_pair(pair)
+        {
+            let start = at + pair.find('=')? + 1;
+            let (prefix, suffix) = (path[..start].to_owned(), path[at + pair.len()..].to_owned());
+            return Some(LiteralCredential { pointer: "/data/path".to_owned(), prefix, value, suffix });
+        }
+        at += pair.len() + 1;
+    }
+    None
+}
+
+/// The decoded name and value of a pair of a URL's query, where the value is a credential.
+fn credential_of_pair(pair: &str) -> Option<(String, String)> {
+    let (name, value) = pair.split_once('=')?;
+    let decode = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8().ok().map(String::from);
+    let (name, value) = (decode(name)?, decode(value)?);
+    in_query(&name, &value).then_some((name, value))
+}
+
+fn search_body(pointer: &str, key: &str, value: &Value, found: &mut Vec<LiteralCredential>) {
+    match value {
+        Value::String(_) => {
+            if let Some((prefix, value)) = literal(value).and_then(|text| in_body(key, &text)) {
+                found.push(LiteralCredential { pointer: pointer.to_owned(), prefix, value, suffix: String::new() });
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                search_body(&pointer_push(pointer, &index.to_string()), key, item, found);
+            }
+        }
+        Value::Object(fields) => {
+            for (key, item) in fields {
+                search_body(&pointer_push(pointer, key), key, item, found);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn in_body(key: &str, text: &str) -> Option<(String, String)> {
+    let (prefix, value) = match text.split_once(' ') {
+        Some((scheme, rest)) if is_scheme(scheme) => (format!("{scheme} "), rest.trim()),
+        Some(_) | None => (String::new(), text),
+    };
+    if is_placeholder(value) {
+        return None;
+    }
+    let is_credential = match in_body_key(key) {
+        Some(Strength::Certain) => is_long_word(value, MIN_CREDENTIAL_BYTES),
+        Some(Strength::Likely) => is_long_word(value, MIN_RANDOM_BYTES) && value.bytes().any(|b| b.is_ascii_digit()),
+        None => known_key(value) || (is_bearer(&prefix) && is_long_word(value, MIN_RANDOM_BYTES)),
+    };
+    is_credential.then(|| (prefix, value.to_owned()))
+}
+
+fn is_long_word(text: &str, min_bytes: usize) -> bool {
+    text.len() >= min_bytes && !text.contains(char::is_whitespace)
+}
+
+fn is_scheme(word: &str) -> bool {
+    !word.is_empty() && word.chars().all(|c| c.is_ascii_alphabetic() || c == '-')
+}
+
+fn is_bearer(prefix: &str) -> bool {
+    prefix.trim_end().eq_ignore_ascii_case("bearer")
+}
