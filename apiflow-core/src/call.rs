@@ -7,6 +7,7 @@
 
 mod arguments;
 mod body;
+mod classify;
 mod error;
 mod failure;
 mod hint;
@@ -17,6 +18,7 @@ mod output;
 mod plan;
 mod plans;
 mod presets;
+mod readable;
 mod reading;
 mod recover;
 mod request;
@@ -29,12 +31,15 @@ pub(crate) mod url;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use self::body::without_byte_order_mark;
 pub use self::error::{CallError, ErrorClass, from_http_error};
 pub(crate) use self::options::{check_errors, check_hosts, check_operation, check_success};
 pub use self::plan::{CallPlan, plan};
 pub(crate) use self::plan::{check_call, check_connector};
 pub(crate) use self::plans::JobPlans;
 pub use self::presets::{Preset, presets};
+#[cfg(feature = "runtime")]
+pub(crate) use self::request::rate_limit_key;
 use crate::ports::HttpRequest;
 
 /// What a submit knows of the attempt that it belongs to.

@@ -32,6 +32,3 @@ pub use value::{Args, Iter, ValueRef};
 
 /// Error name of an attempt whose fate nobody could find out.
 const SUBMIT_UNKNOWN: &str = "submit_unknown";
-
-/// Error names that a module's `retry` never repeats: trying again cannot help, or could be paid twice.
-pub const NEVER_RETRIED: [&str; 5] = [SUBMIT_UNKNOWN, "moderated", "auth", "payment", "invalid_input"];

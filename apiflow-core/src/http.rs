@@ -14,7 +14,7 @@ mod tests;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
@@ -166,7 +166,8 @@ impl Http {
         let masker = &draft.filling.masker;
         let headers = response.headers().iter();
         let headers = headers.map(|(name, value)| (name.as_str().to_owned(), masker.mask_header(value.as_bytes())));
-        let headers = headers.collect();
+        let mut headers: Vec<(String, String)> = headers.collect();
+        set_missing_date(&mut headers);
         let mut body = Vec::new();
         while let Some(chunk) =
             response.chunk().await.map_err(|error| failure::classify(error, host, draft.is_safe()))?
@@ -270,6 +271,17 @@ fn header(name: &str, value: &str, secret: bool) -> Result<(HeaderName, HeaderVa
     })?;
     value.set_sensitive(secret);
     Ok((parsed, value))
+}
+
+/// Gives a reply without a readable `date` the moment of its arrival, so that dates in it can be told from now.
+///
+/// Source: RFC 9110 §6.6.1 asks it of a recipient with a clock.
+fn set_missing_date(headers: &mut Vec<(String, String)>) {
+    let mut dates = headers.iter().filter(|(name, _)| name == "date");
+    if !dates.any(|(_, value)| httpdate::parse_http_date(value).is_ok()) {
+        headers.retain(|(name, _)| name != "date");
+        headers.push(("date".to_owned(), httpdate::fmt_http_date(SystemTime::now())));
+    }
 }
 
 fn parse(url: &str) -> Result<Url, HttpError> {

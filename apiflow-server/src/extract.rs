@@ -1,5 +1,6 @@
 //! Extractors whose refusals are problems.
 
+use apiflow_core::call::without_byte_order_mark;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -48,7 +49,7 @@ impl<S: Send + Sync> FromRequest<S> for AnyJson {
             ));
         }
         let bytes = Bytes::from_request(request, state).await?;
-        serde_json::from_slice(&bytes)
+        serde_json::from_slice(without_byte_order_mark(&bytes))
             .map(Self)
             .map_err(|error| Problem::malformed(format!("the body is not JSON: {error}")))
     }

@@ -80,11 +80,13 @@ impl PostgresStore {
 }
 
 fn migrations() -> Migrator {
-    let foundation = include_str!("../migrations/postgres/0001_foundation.sql").into_sql_str();
-    let store_faults = include_str!("../migrations/postgres/0003_store_faults.sql").into_sql_str();
+    let migration = |version, name: &'static str, text: &'static str| {
+        Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)
+    };
     Migrator::with_migrations(vec![
-        Migration::new(1, "foundation".into(), MigrationType::Simple, foundation, false),
-        Migration::new(3, "store_faults".into(), MigrationType::Simple, store_faults, false),
+        migration(1, "foundation", include_str!("../migrations/postgres/0001_foundation.sql")),
+        migration(3, "store_faults", include_str!("../migrations/postgres/0003_store_faults.sql")),
+        migration(6, "submit_pauses", include_str!("../migrations/postgres/0006_submit_pauses.sql")),
     ])
 }
 

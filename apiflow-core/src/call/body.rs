@@ -11,28 +11,29 @@ const EXCERPT_RUN_CHARS: usize = 400;
 /// What is kept of such a run.
 const EXCERPT_RUN_START_CHARS: usize = 80;
 
-/// What a reply's body is.
+/// What a reply's body is. The text is that of the reply: a large one is not copied.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Body {
+pub(super) enum Body<'r> {
     /// JSON, and the text it was read from.
-    Json(Value, String),
+    Json(Value, &'r str),
     /// Other text.
-    Text(String),
+    Text(&'r str),
     /// No text; the number of bytes.
     Bytes(usize),
     /// Nothing.
     Empty,
 }
 
-impl Body {
+impl<'r> Body<'r> {
     /// Reads a body: JSON where it parses as JSON, whatever the content type says, because providers get that wrong.
-    pub(super) fn read(reply: &HttpReply) -> Self {
-        match std::str::from_utf8(&reply.body) {
+    /// A leading byte order mark is passed over.
+    pub(super) fn read(reply: &'r HttpReply) -> Self {
+        match std::str::from_utf8(without_byte_order_mark(&reply.body)) {
             Err(_) => Self::Bytes(reply.body.len()),
             Ok(text) if text.trim().is_empty() => Self::Empty,
             Ok(text) => match serde_json::from_str(text) {
-                Ok(json) => Self::Json(json, text.to_owned()),
-                Err(_) => Self::Text(text.to_owned()),
+                Ok(json) => Self::Json(json, text),
+                Err(_) => Self::Text(text),
             },
         }
     }
@@ -63,6 +64,13 @@ impl Body {
             Self::Empty => None,
         }
     }
+}
+
+/// The bytes without the UTF-8 byte order mark that they may begin with.
+///
+/// Source: RFC 8259 §8.1 lets a reader of JSON pass over it.
+pub fn without_byte_order_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes)
 }
 
 /// At most [`EXCERPT_CHARS`], each cut saying how much is left out.

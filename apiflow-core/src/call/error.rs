@@ -31,6 +31,8 @@ pub enum ErrorClass {
     SubmitUnknown,
     /// The call succeeded, but its reply is not what the node declares.
     OutputInvalid,
+    /// The call succeeded, but its reply is larger than what is read into memory.
+    OutputTooLarge,
     /// The work was cancelled.
     Cancelled,
     /// The provider accepted the work and reports that it failed.
@@ -40,7 +42,7 @@ pub enum ErrorClass {
 }
 
 impl ErrorClass {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::Auth,
         Self::Payment,
         Self::InvalidInput,
@@ -51,6 +53,7 @@ impl ErrorClass {
         Self::Timeout,
         Self::SubmitUnknown,
         Self::OutputInvalid,
+        Self::OutputTooLarge,
         Self::Cancelled,
         Self::ProviderFailed,
         Self::Refused,
@@ -69,6 +72,7 @@ impl ErrorClass {
             Self::Timeout => "timeout",
             Self::SubmitUnknown => "submit_unknown",
             Self::OutputInvalid => "output_invalid",
+            Self::OutputTooLarge => "output_too_large",
             Self::Cancelled => "cancelled",
             Self::ProviderFailed => "provider_failed",
             Self::Refused => "refused",
@@ -80,20 +84,39 @@ impl ErrorClass {
         Self::ALL.into_iter().find(|class| class.name() == word)
     }
 
-    /// Whether a module's `retry` may make another attempt. Never where it could be paid twice or where the same
-    /// request would be refused again.
+    /// Whether a module's `retry` may make another attempt. Never where it could be paid twice, where the same
+    /// request would be refused again, or where a paid answer can't be read: another one would read the same.
+    ///
+    /// The engine, the validator and the documentation take the rule from here.
     pub fn may_retry(self) -> bool {
         match self {
-            Self::Auth | Self::Payment | Self::InvalidInput | Self::Moderated | Self::SubmitUnknown => false,
+            Self::Auth
+            | Self::Payment
+            | Self::InvalidInput
+            | Self::Moderated
+            | Self::SubmitUnknown
+            | Self::OutputInvalid
+            | Self::OutputTooLarge => false,
             Self::NotFound
             | Self::RateLimited
             | Self::Unavailable
             | Self::Timeout
-            | Self::OutputInvalid
             | Self::Cancelled
             | Self::ProviderFailed
             | Self::Refused => true,
         }
+    }
+
+    /// Whether a module's `retry` may repeat an attempt that failed with this error object. Errors that are not a
+    /// call's (of inline code, of an expression) may be repeated.
+    pub(crate) fn may_retry_error(error: &Value) -> bool {
+        let name = error.get("name").and_then(Value::as_str);
+        name.and_then(Self::parse).is_none_or(Self::may_retry)
+    }
+
+    /// The classes that a module's `retry` never repeats.
+    pub fn never_retried() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|class| !class.may_retry())
     }
 }
 
@@ -109,12 +132,15 @@ pub struct CallError {
     /// (`[{"field", "message"}]`), `retry_after_ms`, `provider_id`; keys without a value are absent.
     #[serde(default)]
     pub detail: Value,
+    /// Whether a status or code of the provider says that it did not take the work of a submit, and will later.
+    #[serde(skip)]
+    pub(crate) is_refusal_for_now: bool,
 }
 
 impl CallError {
     /// A failure of which nothing more is known.
     pub fn new(class: ErrorClass, message: impl Into<String>) -> Self {
-        Self { class, message: message.into(), detail: json!({}) }
+        Self { class, message: message.into(), detail: json!({}), is_refusal_for_now: false }
     }
 
     /// Adds one key to the detail.

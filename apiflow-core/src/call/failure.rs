@@ -1,4 +1,4 @@
-//! Replies that are failures: their class, what the provider says, which fields it names.
+//! Replies that are failures: what the provider says, and which fields it names.
 
 use serde_json::{Value, json};
 
@@ -6,9 +6,9 @@ use super::body::{Body, shorten};
 use super::hint::{header, retry_after_ms};
 use super::plan::CallPlan;
 use super::url;
-use super::{CallError, ErrorClass};
+use super::{CallError, ErrorClass, classify};
 use crate::ports::HttpReply;
-use crate::template::{Found, Path};
+use crate::template::Path;
 
 /// What a request was for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,24 +22,34 @@ pub(super) enum Purpose {
 /// Where messages are looked for unless the connector says so.
 ///
 /// Source: the error bodies of Replicate (`detail`, `title`), fal and FastAPI (`detail[].msg`), OpenAI
-/// (`error.message`), ElevenLabs (`detail.message`), Stability (`errors[]`).
-const MESSAGE_PATHS: [&str; 8] =
-    ["detail.message", "detail", "error.message", "error", "message", "errors", "failure", "title"];
+/// (`error.message`), ElevenLabs (`detail.message`), Stability (`errors[]`), Kie (`msg`), MiniMax
+/// (`base_resp.status_msg`).
+const MESSAGE_PATHS: [&str; 11] = [
+    "detail.message",
+    "detail",
+    "error.message",
+    "error",
+    "message",
+    "errors",
+    "failure",
+    "title",
+    "msg",
+    "error_msg",
+    "base_resp.status_msg",
+];
 /// Where fields at fault are looked for.
 const FIELD_PATHS: [&str; 3] = ["invalid_fields", "detail", "issues"];
-/// Where codes are looked for that say more than the status does.
-///
-/// Source: OpenAI (`error.code`), Stability (`name`), ElevenLabs (`detail.status`), fal (`detail[].type`).
-const CODE_PATHS: [&str; 7] = ["error.code", "error.type", "code", "type", "name", "detail.status", "detail[*].type"];
-const MODERATION_CODES: [&str; 3] = ["moderation_blocked", "content_policy_violation", "content_moderation"];
-const PAYMENT_CODES: [&str; 3] = ["insufficient_quota", "quota_exceeded", "billing_hard_limit_reached"];
 
 impl CallPlan {
     /// The failure that a reply is.
-    pub(super) fn http_failure(&self, reply: &HttpReply, body: &Body, purpose: Purpose) -> CallError {
-        let class = class(reply.status, body.json());
+    pub(super) fn http_failure(&self, reply: &HttpReply, body: &Body<'_>, purpose: Purpose) -> CallError {
         let said = self.said(body);
+        let judged = classify::judge(reply.status, body.json(), &self.error_codes(body.json()), said.as_deref());
+        let class = judged.class;
         let mut message = format!("{} answered {}", self.provider, reply.status);
+        if let Some(code) = &judged.code {
+            message = format!("{message} with code {code}");
+        }
         if class == ErrorClass::NotFound {
             message = format!("{message} for {} {}", self.method_of(purpose), self.shown_url(reply));
         }
@@ -64,11 +74,39 @@ impl CallPlan {
         if let Some(fields) = body.json().and_then(|json| self.fields(json)) {
             error = error.with("fields", fields);
         }
+        let starts_work = purpose == Purpose::Submit;
+        error.is_refusal_for_now = judged.is_certain && class == ErrorClass::RateLimited && starts_work;
         error
     }
 
+    /// The failure that a reply of success is whose body can't be asked whether it is one.
+    pub(super) fn unreadable_success(&self, path: &Path, reply: &HttpReply, body: &Body<'_>) -> CallError {
+        let message = format!(
+            "{} answered {}, but the reply is {}, so that `{}` (`data.success`) can't be read",
+            self.provider,
+            reply.status,
+            body.describe(),
+            path.source()
+        );
+        self.described(ErrorClass::OutputInvalid, message, reply, body)
+    }
+
+    /// The provider's own codes for what went wrong, those that were declared first, with their declared class.
+    fn error_codes(&self, json: Option<&Value>) -> Vec<classify::Code> {
+        let Some(json) = json else { return Vec::new() };
+        let declared = self.success.word_path().into_iter().chain(&self.errors.code);
+        let codes = declared.filter_map(|path| path.find_text(json));
+        codes.map(|text| classify::Code { class: self.errors.class_of(&text), text }).collect()
+    }
+
     /// A failure with what its reply tells: status, URL, excerpt and hint when to try again.
-    pub(super) fn described(&self, class: ErrorClass, message: String, reply: &HttpReply, body: &Body) -> CallError {
+    pub(super) fn described(
+        &self,
+        class: ErrorClass,
+        message: String,
+        reply: &HttpReply,
+        body: &Body<'_>,
+    ) -> CallError {
         let mut error = CallError::new(class, message).with("status", reply.status).with("url", self.shown_url(reply));
         if let Some(excerpt) = body.excerpt() {
             error = error.with("excerpt", excerpt);
@@ -99,7 +137,7 @@ impl CallPlan {
         }
     }
 
-    fn said(&self, body: &Body) -> Option<String> {
+    fn said(&self, body: &Body<'_>) -> Option<String> {
         match body {
             Body::Json(Value::String(text), _) => text_of(&Value::from(first_line(text))),
             Body::Json(json, _) => {
@@ -117,39 +155,8 @@ impl CallPlan {
     }
 }
 
-fn paths(sources: &'static [&'static str]) -> impl Iterator<Item = Path> {
+pub(super) fn paths(sources: &'static [&'static str]) -> impl Iterator<Item = Path> {
     sources.iter().map(|source| Path::parse(source).expect("the paths are well-formed"))
-}
-
-/// The class that a status means, unless a code says more.
-fn class(status: u16, json: Option<&Value>) -> ErrorClass {
-    let codes: Vec<&str> =
-        json.into_iter().flat_map(|json| paths(&CODE_PATHS).flat_map(|path| codes_at(&path, json))).collect();
-    let has = |known: &[&str]| codes.iter().any(|code| known.contains(code));
-    if has(&MODERATION_CODES) {
-        return ErrorClass::Moderated;
-    }
-    if has(&PAYMENT_CODES) {
-        return ErrorClass::Payment;
-    }
-    match status {
-        200..=299 => ErrorClass::ProviderFailed,
-        401 | 403 => ErrorClass::Auth,
-        402 => ErrorClass::Payment,
-        404 | 410 => ErrorClass::NotFound,
-        408 | 425 | 500..=599 => ErrorClass::Unavailable,
-        429 => ErrorClass::RateLimited,
-        400..=499 => ErrorClass::InvalidInput,
-        _ => ErrorClass::OutputInvalid,
-    }
-}
-
-fn codes_at<'a>(path: &Path, json: &'a Value) -> Vec<&'a str> {
-    match path.find(json) {
-        Found::One(code) => code.as_str().into_iter().collect(),
-        Found::Many(codes) => codes.into_iter().filter_map(Value::as_str).collect(),
-        Found::Absent | Found::Null => Vec::new(),
-    }
 }
 
 fn text_at(path: &Path, json: &Value) -> Option<String> {

@@ -12,6 +12,8 @@ use crate::template::Path;
 
 /// No hint is followed for longer than this.
 const MAX_HINT_MS: f64 = 3_600_000.0;
+/// A hint in words is looked for in this much of a body.
+const MAX_SEARCHED_BYTES: usize = 64 * 1024;
 /// Larger numbers of seconds are moments, not durations.
 const LEAST_EPOCH_S: f64 = 1e9;
 /// Larger numbers of seconds are milliseconds: no window is a day long.
@@ -25,8 +27,12 @@ pub(super) fn retry_after_ms(reply: &HttpReply, json: Option<&Value>) -> Option<
         .or_else(|| header(reply, "retry-after").and_then(|text| retry_after(text, now)))
         .or_else(|| longest_reset(reply, now))
         .or_else(|| json.and_then(retry_delay))
-        .or_else(|| String::from_utf8_lossy(&reply.body).lines().find_map(in_text))?;
+        .or_else(|| String::from_utf8_lossy(start_of(&reply.body)).lines().find_map(in_text))?;
     (ms.is_finite() && ms >= 0.0).then_some(ms.min(MAX_HINT_MS) as u64)
+}
+
+fn start_of(body: &[u8]) -> &[u8] {
+    &body[..body.len().min(MAX_SEARCHED_BYTES)]
 }
 
 /// The first header of that name (given in lower case).
@@ -37,7 +43,10 @@ pub(super) fn header<'a>(reply: &'a HttpReply, name: &str) -> Option<&'a str> {
 fn retry_after(text: &str, now: Option<i64>) -> Option<f64> {
     match text.trim().parse::<f64>() {
         Ok(seconds) => Some(seconds * 1000.0),
-        Err(_) => Some((parse_http_date(text)? - now?).max(0) as f64),
+        Err(_) => match parse_http_date(text) {
+            Some(moment) => Some((moment - now?).max(0) as f64),
+            None => duration(text.trim()),
+        },
     }
 }
 
@@ -141,6 +150,7 @@ mod tests {
         check(&[("retry-after", "Sat, 31 Jan 2026 12:00:10 GMT"), date], "", Some(10_000));
         check(&[("retry-after", "Sat, 31 Jan 2026 12:00:10 GMT")], "", None);
         check(&[("Retry-After", " 1.5 ")], "", Some(1500));
+        check(&[("retry-after", "30s")], "", Some(30_000));
         check(&[("retry-after", "Sat, 31 Jan 2026 11:00:00 GMT"), date], "", Some(0));
         check(&[("ratelimit-reset", "12")], "", Some(12_000));
         check(&[("RateLimit-Reset", "12"), ("ratelimit-remaining", "3")], "", Some(12_000));
@@ -176,6 +186,7 @@ mod tests {
     #[test]
     fn nonsense_is_no_hint_and_long_hints_are_bounded() {
         check(&[], "", None);
+        check(&[("retry-after", "soon, 2abc")], "slow down", None);
         check(&[("retry-after", "soon")], "made in Germany in 3 parts", None);
         check(&[("retry-after", "-5")], "", None);
         check(&[("retry-after", "NaN")], "", None);

@@ -1,9 +1,10 @@
 //! Smaller parts of `data`: what counts as success, where errors are, which hosts may be followed to.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use super::ErrorClass;
 use super::rule::{path, paths};
-use crate::catalog::fields::{Fields, wrong_type};
+use crate::catalog::fields::{Fields, unknown_word, wrong_type};
 use crate::diagnostic::{Diagnostic, pointer_push};
 use crate::template::{Found, Path, scalar_text};
 
@@ -12,10 +13,23 @@ use crate::template::{Found, Path, scalar_text};
 pub(super) struct Success {
     /// Statuses; empty means every 2xx.
     statuses: Vec<u16>,
-    /// A path at which one of the words must stand (`code` that must be 0).
-    word: Option<(Path, Vec<String>)>,
+    /// A path at which one of some values must stand (`code` that must be 0).
+    word: Option<ExpectedWord>,
     /// A path at which nothing may stand (`error`): absent, null, false and empty text are nothing.
     absent: Option<Path>,
+}
+
+/// A value that a reply of success has.
+#[derive(Debug, Clone)]
+struct ExpectedWord {
+    path: Path,
+    /// In the form of [`scalar_text`].
+    words: Vec<String>,
+    /// Whether the value may be absent or null: where `null` is among the values, or 0, which some providers leave
+    /// out as every value that is the default of its type.
+    ///
+    /// Source: the JSON mapping of protocol buffers leaves defaults out; QuantumNous/new-api PR#7168.
+    optional: bool,
 }
 
 impl Success {
@@ -29,13 +43,14 @@ impl Success {
         let at = fields.at("status");
         let statuses = status.map(|items| read_statuses(items, &at, fields.faults)).unwrap_or_default();
         let values = fields.array("values");
-        let words = values.map(|values| values.iter().filter_map(scalar_text).collect());
+        let at = fields.at("values");
+        let words = values.map(|values| read_values(values, &at, fields.faults));
         let word = path(&mut fields, "path");
         if word.is_some() != values.is_some() {
             let (there, missing) = if values.is_some() { ("values", "path") } else { ("path", "values") };
             fields.fault("missing-field", missing, format!("`{missing}` is missing: `{there}` needs it"));
         }
-        let word = word.zip(words);
+        let word = word.zip(words).map(|(path, (words, optional))| ExpectedWord { path, words, optional });
         let absent = path(&mut fields, "absent");
         fields.close();
         Self { statuses, word, absent }
@@ -46,11 +61,19 @@ impl Success {
         if self.statuses.is_empty() { (200..300).contains(&status) } else { self.statuses.contains(&status) }
     }
 
-    /// Whether the body, if it is JSON, agrees.
-    pub(super) fn accepts_body(&self, json: Option<&Value>) -> bool {
-        let json = json.unwrap_or(&Value::Null);
-        let word = self.word.as_ref().is_none_or(|(path, words)| {
-            path.find_text(json).is_some_and(|found| words.iter().any(|word| word.eq_ignore_ascii_case(&found)))
+    /// The path at which a value must stand, if the rule names one: only a reply in JSON can have it.
+    pub(super) fn word_path(&self) -> Option<&Path> {
+        self.word.as_ref().map(|word| &word.path)
+    }
+
+    /// Whether a reply's JSON agrees.
+    pub(super) fn accepts_body(&self, json: &Value) -> bool {
+        let word = self.word.as_ref().is_none_or(|word| match word.path.find(json) {
+            Found::Absent | Found::Null => word.optional,
+            Found::One(_) | Found::Many(_) => word
+                .path
+                .find_text(json)
+                .is_some_and(|found| word.words.iter().any(|word| word.eq_ignore_ascii_case(&found))),
         });
         let nothing = |path: &Path| match path.find(json) {
             Found::Absent | Found::Null => true,
@@ -59,6 +82,24 @@ impl Success {
         };
         word && self.absent.as_ref().is_none_or(nothing)
     }
+}
+
+/// The values of a rule as words, and whether the value may be absent.
+fn read_values(values: &[Value], pointer: &str, found: &mut Vec<Diagnostic>) -> (Vec<String>, bool) {
+    let mut words = Vec::new();
+    let mut optional = false;
+    for (index, value) in values.iter().enumerate() {
+        optional |= value.is_null() || value.as_f64() == Some(0.0) || value.as_str() == Some("0");
+        match scalar_text(value) {
+            Some(word) => words.push(word),
+            None if value.is_null() => {}
+            None => {
+                let at = pointer_push(pointer, &index.to_string());
+                found.push(wrong_type(&at, "a string, a number, a boolean or null", value));
+            }
+        }
+    }
+    (words, optional)
 }
 
 fn read_statuses(items: &[Value], pointer: &str, found: &mut Vec<Diagnostic>) -> Vec<u16> {
@@ -79,17 +120,58 @@ pub(super) struct ErrorPaths {
     pub(super) message: Vec<Path>,
     /// Declared path of the list of fields at fault.
     pub(super) fields: Vec<Path>,
+    /// Declared paths of the provider's own code.
+    pub(super) code: Vec<Path>,
+    /// What these codes mean.
+    pub(super) classes: Vec<(String, ErrorClass)>,
 }
 
 impl ErrorPaths {
-    /// Reads `{"message": path or paths, "fields": path or paths}`.
+    /// Reads `{"message": path or paths, "fields": path or paths, "code": path or paths, "classes": {code: class}}`.
     pub(super) fn read(value: &Value, pointer: &str, found: &mut Vec<Diagnostic>) -> Self {
         let Some(mut fields) = Fields::open(value, pointer, found) else { return Self::default() };
         let message = paths(&mut fields, "message").unwrap_or_default();
         let list = paths(&mut fields, "fields").unwrap_or_default();
+        let code = paths(&mut fields, "code").unwrap_or_default();
+        let classes = fields.object("classes");
+        let at = fields.at("classes");
+        let classes = classes.map(|classes| read_classes(classes, &at, fields.faults)).unwrap_or_default();
         fields.close();
-        Self { message, fields: list }
+        Self { message, fields: list, code, classes }
     }
+
+    /// The class that the connector gives a code.
+    pub(super) fn class_of(&self, code: &str) -> Option<ErrorClass> {
+        self.classes.iter().find(|(known, _)| known.eq_ignore_ascii_case(code)).map(|(_, class)| *class)
+    }
+}
+
+/// The classes that a declaration may give to a provider's codes: what a provider can say in a reply.
+const DECLARED_CLASSES: [ErrorClass; 8] = [
+    ErrorClass::Auth,
+    ErrorClass::Payment,
+    ErrorClass::InvalidInput,
+    ErrorClass::Moderated,
+    ErrorClass::NotFound,
+    ErrorClass::RateLimited,
+    ErrorClass::Unavailable,
+    ErrorClass::ProviderFailed,
+];
+
+fn read_classes(classes: &Map<String, Value>, pointer: &str, found: &mut Vec<Diagnostic>) -> Vec<(String, ErrorClass)> {
+    let mut read = Vec::new();
+    for (code, name) in classes {
+        let at = pointer_push(pointer, code);
+        let Some(name) = name.as_str() else {
+            found.push(wrong_type(&at, "the name of an error class", name));
+            continue;
+        };
+        match DECLARED_CLASSES.into_iter().find(|class| class.name() == name) {
+            Some(class) => read.push((code.clone(), class)),
+            None => found.push(unknown_word(&at, code, name, &DECLARED_CLASSES.map(ErrorClass::name))),
+        }
+    }
+    read
 }
 
 /// A further host whose links may be followed.

@@ -43,6 +43,27 @@ enum Pick {
 }
 
 impl Mapping {
+    /// Whether it is the compiled form of an output.
+    pub(super) fn is_of(&self, output: &NodeOutput) -> bool {
+        self.name == output.name
+    }
+
+    /// Whether its value comes from the reply's body.
+    pub(super) fn reads_body(&self) -> bool {
+        match self.source {
+            Source::Path(_) | Source::Body => true,
+            Source::Status | Source::Header(_) => false,
+        }
+    }
+
+    /// Whether its value is the whole body.
+    pub(super) fn is_whole_body(&self) -> bool {
+        match self.source {
+            Source::Body => true,
+            Source::Path(_) | Source::Status | Source::Header(_) => false,
+        }
+    }
+
     /// Compiles the outputs that a node declares.
     pub(super) fn compile(outputs: &[NodeOutput], found: &mut Vec<Diagnostic>) -> Vec<Self> {
         outputs.iter().enumerate().filter_map(|(index, output)| compile(output, index, found)).collect()
@@ -51,7 +72,7 @@ impl Mapping {
     /// The output's value in a reply that succeeded.
     ///
     /// A media output (image, video, audio, file) is the provider's link as it stands.
-    fn read(&self, reply: &HttpReply, body: &Body) -> Result<Value, String> {
+    fn read(&self, reply: &HttpReply, body: &Body<'_>) -> Result<Value, String> {
         let value = match &self.source {
             Source::Status => Value::from(reply.status),
             Source::Header(name) => match header(reply, name) {
@@ -63,7 +84,7 @@ impl Mapping {
                     ValueType::Number | ValueType::Integer | ValueType::Boolean | ValueType::Object | ValueType::Array,
                     Body::Json(json, _),
                 ) => json.clone(),
-                (_, Body::Json(_, text) | Body::Text(text)) => Value::from(text.as_str()),
+                (_, Body::Json(_, text) | Body::Text(text)) => Value::from(*text),
                 (_, Body::Empty) => return self.absent("the reply has no body"),
                 (_, Body::Bytes(size)) => return Err(format!("the reply is {size} bytes of binary data")),
             },
@@ -128,11 +149,17 @@ impl Mapping {
     }
 }
 
-/// The object of all outputs; the reply's JSON where none is declared.
-pub(super) fn read_all(mappings: &[Mapping], reply: &HttpReply, body: &Body) -> Result<Value, CallError> {
+/// The object of all outputs; the reply's JSON where none is declared, which is taken out of the body. `accept` is
+/// the kind of body that was asked for.
+pub(super) fn read_all(
+    mappings: &[Mapping],
+    accept: Option<&str>,
+    reply: &HttpReply,
+    body: &mut Body<'_>,
+) -> Result<Value, CallError> {
     let invalid = |message: String| CallError::new(ErrorClass::OutputInvalid, message);
     if mappings.is_empty() {
-        return undeclared(reply, body).map_err(invalid);
+        return undeclared(accept, reply, body).map_err(invalid);
     }
     let mut outputs = Map::new();
     for mapping in mappings {
@@ -144,21 +171,36 @@ pub(super) fn read_all(mappings: &[Mapping], reply: &HttpReply, body: &Body) -> 
     Ok(Value::Object(outputs))
 }
 
-fn undeclared(reply: &HttpReply, body: &Body) -> Result<Value, String> {
-    let value = match body {
-        Body::Json(json, _) => json.clone(),
+fn undeclared(accept: Option<&str>, reply: &HttpReply, body: &mut Body<'_>) -> Result<Value, String> {
+    match body {
         // A text is a result; what was to be JSON is none.
         Body::Text(_) if says_json(reply) => {
-            return Err("the reply says that it is JSON, but cannot be read as such".to_owned());
+            Err("the reply says that it is JSON, but cannot be read as such".to_owned())
         }
-        Body::Text(text) => Value::from(text.as_str()),
-        Body::Empty => Value::Null,
+        Body::Text(text) if is_page(reply, text) && !accept.is_some_and(asks_for_page) => {
+            Err("the reply is an HTML page instead of an API's answer: check the connector's base_url and the node's \
+             `data.path`, or set `data.accept` to `text/html` if the page is wanted"
+                .to_owned())
+        }
+        Body::Text(text) => {
+            let value = Value::from(*text);
+            unless_media(&value)?;
+            Ok(value)
+        }
+        Body::Empty => Ok(Value::Null),
         Body::Bytes(size) => {
-            return Err(format!("the reply is {size} bytes of binary data, and the node declares no output for it"));
+            Err(format!("the reply is {size} bytes of binary data, and the node declares no output for it"))
         }
-    };
-    match inline_media(&value) {
-        None => Ok(value),
+        Body::Json(json, _) => {
+            unless_media(json)?;
+            Ok(std::mem::take(json))
+        }
+    }
+}
+
+fn unless_media(value: &Value) -> Result<(), String> {
+    match inline_media(value) {
+        None => Ok(()),
         Some(size) => Err(format!(
             "the reply holds media of {size} bytes inside its JSON, and at most {MAX_INLINE_MEDIA_BYTES} are taken: ask \
              the provider for a link, or declare the outputs that are wanted"
@@ -166,9 +208,30 @@ fn undeclared(reply: &HttpReply, body: &Body) -> Result<Value, String> {
     }
 }
 
+/// The media type that a reply claims, in lower case.
+fn content_type(reply: &HttpReply) -> String {
+    let kind = header(reply, "content-type").and_then(|kind| kind.split(';').next()).unwrap_or_default();
+    kind.trim().to_ascii_lowercase()
+}
+
 fn says_json(reply: &HttpReply) -> bool {
-    let kind = header(reply, "content-type").and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
-    kind.eq_ignore_ascii_case("application/json") || kind.to_ascii_lowercase().ends_with("+json")
+    let kind = content_type(reply);
+    kind == "application/json" || kind.ends_with("+json")
+}
+
+/// Whether a text is a page for people, as proxies, tunnels and login walls send it.
+fn is_page(reply: &HttpReply, text: &str) -> bool {
+    let starts = |start: &str| {
+        let text = text.trim_start();
+        text.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start))
+    };
+    matches!(content_type(reply).as_str(), "text/html" | "application/xhtml+xml")
+        || starts("<!doctype html")
+        || starts("<html")
+}
+
+fn asks_for_page(accept: &str) -> bool {
+    accept.to_ascii_lowercase().contains("html")
 }
 
 fn compile(output: &NodeOutput, index: usize, found: &mut Vec<Diagnostic>) -> Option<Mapping> {

@@ -148,6 +148,7 @@ fn compile(node: &Node, connector: &Connector) -> (CallPlan, Vec<Diagnostic>) {
         placed,
         secrets,
     };
+    plan.check_readable(&node.output, &mut found);
     (plan, found)
 }
 

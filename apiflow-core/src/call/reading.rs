@@ -3,13 +3,14 @@
 use serde_json::Value;
 
 use super::body::Body;
+use super::classify::has_word;
 use super::failure::Purpose;
 use super::hint::retry_after_ms;
 use super::plan::CallPlan;
 use super::rule::{ErrorRule, LinkRule, Progress, Rule, StateRule};
 use super::{CallError, ErrorClass, Operation, Reading, output};
 use crate::ports::HttpReply;
-use crate::template::{Found, Scope};
+use crate::template::{Found, Path, Scope};
 
 /// The state that a reply tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,14 +25,18 @@ enum Phase {
 impl CallPlan {
     /// Reads the reply to a submit.
     pub fn read_submit(&self, reply: &HttpReply) -> Reading {
-        let body = Body::read(reply);
-        if let Err(error) = self.succeeded(reply, &body, Purpose::Submit, None) {
+        let mut body = Body::read(reply);
+        if let Err(error) = self.status_succeeded(reply, &body, Purpose::Submit, None) {
             return Reading::Failed(error);
         }
-        let Some(rule) = &self.rule else { return self.finish(None, reply, &body) };
-        let Some(json) = body.json() else {
+        if self.rule.is_some() && body.json().is_none() {
             return Reading::Failed(self.lost(reply, &body, &format!("the reply is {}", body.describe())));
-        };
+        }
+        if let Err(error) = self.body_succeeded(reply, &body, Purpose::Submit, None) {
+            return Reading::Failed(error);
+        }
+        let Some(rule) = &self.rule else { return self.finish(None, reply, &mut body) };
+        let json = body.json().unwrap_or(&Value::Null);
         let operation = self.operation(rule, &Operation::default(), json, reply);
         match phase(&rule.state, json, None) {
             Phase::Running if operation.poll_url.is_none() => {
@@ -40,20 +45,20 @@ impl CallPlan {
             }
             Phase::Running => Reading::Running(operation),
             ended @ (Phase::Done | Phase::Failed | Phase::Cancelled | Phase::Moderated) => {
-                self.end(ended, rule, operation, reply, &body)
+                self.end(ended, rule, operation, reply, &mut body)
             }
         }
     }
 
     /// Reads the reply to a poll.
     pub fn read_poll(&self, operation: &Operation, reply: &HttpReply) -> Reading {
-        let body = Body::read(reply);
-        let Some(rule) = &self.rule else { return self.finish(Some(operation), reply, &body) };
+        let mut body = Body::read(reply);
+        let Some(rule) = &self.rule else { return self.finish(Some(operation), reply, &mut body) };
         let by_status = matches!(rule.state, StateRule::Http { .. });
         let settled = by_status && phase(&rule.state, &Value::Null, Some(reply.status)) != Phase::Running;
         if !settled && !is_listed_as_running(&rule.state, reply.status) {
-            if let Err(error) = self.succeeded(reply, &body, Purpose::Follow, operation.id.as_deref()) {
-                return if is_passing(error.class) { Reading::Again(error) } else { Reading::Failed(error) };
+            if let Err(error) = self.status_succeeded(reply, &body, Purpose::Follow, operation.id.as_deref()) {
+                return again_or_failed(error);
             }
             if body.json().is_none() && !by_status {
                 let message = format!("{} answered a poll with {}", self.provider, body.describe());
@@ -62,10 +67,18 @@ impl CallPlan {
         }
         let json = body.json().unwrap_or(&Value::Null);
         let next = self.operation(rule, operation, json, reply);
-        match phase(&rule.state, json, Some(reply.status)) {
+        let phase = phase(&rule.state, json, Some(reply.status));
+        // The rule of the operation tells more of an end in failure than that of a reply's success does.
+        if matches!(phase, Phase::Running | Phase::Done)
+            && body.json().is_some()
+            && let Err(error) = self.body_succeeded(reply, &body, Purpose::Follow, next.id.as_deref())
+        {
+            return again_or_failed(error);
+        }
+        match phase {
             Phase::Running => Reading::Running(next),
             ended @ (Phase::Done | Phase::Failed | Phase::Cancelled | Phase::Moderated) => {
-                self.end(ended, rule, next, reply, &body)
+                self.end(ended, rule, next, reply, &mut body)
             }
         }
     }
@@ -73,10 +86,13 @@ impl CallPlan {
     /// Reads the reply to a result's fetch. A server error other than an overload is the work's own failure, because
     /// that is how queues hand it on.
     pub fn read_result(&self, operation: &Operation, reply: &HttpReply) -> Reading {
-        let body = Body::read(reply);
+        let mut body = Body::read(reply);
         let id = operation.id.as_deref();
-        match self.succeeded(reply, &body, Purpose::Follow, id) {
-            Ok(()) => self.finish(Some(operation), reply, &body),
+        let succeeded = self
+            .status_succeeded(reply, &body, Purpose::Follow, id)
+            .and_then(|()| self.body_succeeded(reply, &body, Purpose::Follow, id));
+        match succeeded {
+            Ok(()) => self.finish(Some(operation), reply, &mut body),
             Err(error) if is_passing(error.class) && reply.status != 500 => Reading::Again(error),
             Err(error) if is_passing(error.class) => {
                 Reading::Failed(CallError { class: ErrorClass::ProviderFailed, ..error })
@@ -85,21 +101,40 @@ impl CallPlan {
         }
     }
 
-    fn succeeded(&self, reply: &HttpReply, body: &Body, purpose: Purpose, id: Option<&str>) -> Result<(), CallError> {
-        // A body rule speaks of results: while work is being followed, the operation's rule decides.
-        let body_counts = self.rule.is_none() || purpose == Purpose::Submit;
-        let accepted = match purpose {
-            Purpose::Submit => self.success.accepts_status(reply.status),
-            Purpose::Follow => (200..300).contains(&reply.status),
-        };
-        if accepted && (!body_counts || self.success.accepts_body(body.json())) {
+    /// Whether the status is one of success. Those of `success` are the submit's; what follows it may answer with any
+    /// 2xx, too.
+    fn status_succeeded(
+        &self,
+        reply: &HttpReply,
+        body: &Body<'_>,
+        purpose: Purpose,
+        id: Option<&str>,
+    ) -> Result<(), CallError> {
+        let follows = purpose == Purpose::Follow && (200..300).contains(&reply.status);
+        if follows || self.success.accepts_status(reply.status) {
             return Ok(());
         }
         Err(with_id(self.http_failure(reply, body, purpose), id))
     }
 
+    /// Whether the body is one of success: the rule holds for submits, polls and results alike.
+    fn body_succeeded(
+        &self,
+        reply: &HttpReply,
+        body: &Body<'_>,
+        purpose: Purpose,
+        id: Option<&str>,
+    ) -> Result<(), CallError> {
+        let failed = match (body.json(), self.success.word_path()) {
+            (Some(json), _) if !self.success.accepts_body(json) => self.http_failure(reply, body, purpose),
+            (None, Some(path)) => self.unreadable_success(path, reply, body),
+            (Some(_), _) | (None, None) => return Ok(()),
+        };
+        Err(with_id(failed, id))
+    }
+
     /// The provider accepted the work, but it cannot be followed: nobody may send it again.
-    fn lost(&self, reply: &HttpReply, body: &Body, reason: &str) -> CallError {
+    fn lost(&self, reply: &HttpReply, body: &Body<'_>, reason: &str) -> CallError {
         let class = if self.is_repeatable() { ErrorClass::OutputInvalid } else { ErrorClass::SubmitUnknown };
         let message = format!(
             "{} answered {}, but the work cannot be followed: {reason}; check the node's `data.operation`",
@@ -133,7 +168,7 @@ impl CallPlan {
         self.operation(rule, &Operation::default(), item, reply)
     }
 
-    fn end(&self, phase: Phase, rule: &Rule, operation: Operation, reply: &HttpReply, body: &Body) -> Reading {
+    fn end(&self, phase: Phase, rule: &Rule, operation: Operation, reply: &HttpReply, body: &mut Body<'_>) -> Reading {
         let json = body.json().unwrap_or(&Value::Null);
         let said = said(&rule.error, json);
         let state = operation.state.clone().unwrap_or_else(|| reply.status.to_string());
@@ -151,19 +186,19 @@ impl CallPlan {
             Phase::Done if said.is_some() => failed(ErrorClass::ProviderFailed),
             Phase::Cancelled => failed(ErrorClass::Cancelled),
             Phase::Done if rule.result.is_some() => self.fetch(rule, operation, reply, body),
-            Phase::Done => match rule.output.as_ref().map(|path| (path, path.find(json))) {
-                Some((path, Found::Absent | Found::Null)) => {
+            Phase::Done => match rule.output.as_ref().filter(|path| is_empty_at(path, json)) {
+                Some(path) => {
                     let message =
                         format!("{} ended the work as `{state}`, but `{}` is empty", self.provider, path.source());
                     let error = self.described(ErrorClass::OutputInvalid, message, reply, body);
                     Reading::Failed(with_id(error, operation.id.as_deref()))
                 }
-                Some((_, Found::One(_) | Found::Many(_))) | None => self.finish(Some(&operation), reply, body),
+                None => self.finish(Some(&operation), reply, body),
             },
         }
     }
 
-    fn fetch(&self, rule: &Rule, operation: Operation, reply: &HttpReply, body: &Body) -> Reading {
+    fn fetch(&self, rule: &Rule, operation: Operation, reply: &HttpReply, body: &Body<'_>) -> Reading {
         if operation.result_url.is_some() {
             return Reading::Fetch(operation);
         }
@@ -174,8 +209,8 @@ impl CallPlan {
         Reading::Failed(with_id(error, operation.id.as_deref()))
     }
 
-    fn finish(&self, operation: Option<&Operation>, reply: &HttpReply, body: &Body) -> Reading {
-        match output::read_all(&self.outputs, reply, body) {
+    fn finish(&self, operation: Option<&Operation>, reply: &HttpReply, body: &mut Body<'_>) -> Reading {
+        match output::read_all(&self.outputs, self.wanted_kind().as_deref(), reply, body) {
             Ok(value) => Reading::Done(value),
             Err(error) => {
                 let error = self.described(error.class, error.message, reply, body);
@@ -189,6 +224,17 @@ fn with_id(error: CallError, id: Option<&str>) -> CallError {
     match id {
         Some(id) => error.with("provider_id", id),
         None => error,
+    }
+}
+
+fn again_or_failed(error: CallError) -> Reading {
+    if is_passing(error.class) { Reading::Again(error) } else { Reading::Failed(error) }
+}
+
+fn is_empty_at(path: &Path, json: &Value) -> bool {
+    match path.find(json) {
+        Found::Absent | Found::Null => true,
+        Found::One(_) | Found::Many(_) => false,
     }
 }
 
@@ -256,17 +302,8 @@ fn said(rule: &ErrorRule, json: &Value) -> Option<String> {
 }
 
 fn is_moderated(rule: &ErrorRule, text: &str) -> bool {
-    rule.moderated.iter().any(|word| has_word(text, word))
-}
-
-/// Whether a phrase stands in a text, without regard to case, not as a part of a longer word.
-fn has_word(text: &str, word: &str) -> bool {
-    let (text, word) = (text.to_lowercase(), word.to_lowercase());
-    text.match_indices(&word).any(|(at, found)| {
-        let before = text[..at].chars().next_back();
-        let after = text[at + found.len()..].chars().next();
-        !before.is_some_and(char::is_alphanumeric) && !after.is_some_and(char::is_alphanumeric)
-    })
+    let text = text.to_lowercase();
+    rule.moderated.iter().any(|word| has_word(&text, &word.to_lowercase()))
 }
 
 fn progress(rule: Option<&Progress>, json: &Value) -> Option<f64> {

@@ -1,5 +1,6 @@
 //! The requests of a call.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -106,6 +107,12 @@ impl CallPlan {
         }
     }
 
+    /// How long a submit that the provider does not take yet may be put off, in milliseconds: as long as the work may
+    /// take.
+    pub fn refusal_patience_ms(&self) -> u64 {
+        if self.rule.is_some() { self.operation_timeout_ms() } else { self.submit_timeout_ms() }
+    }
+
     /// Bound on the work from acceptance to its end, in milliseconds.
     pub fn operation_timeout_ms(&self) -> u64 {
         self.timeout_s.map_or(OPERATION_TIMEOUT_MS, to_ms)
@@ -116,6 +123,15 @@ impl CallPlan {
         let Some(poll) = self.rule.as_ref().map(|rule| &rule.poll) else { return 1000 };
         let grown = poll.interval_s * poll.growth.powi(i32::try_from(tries).unwrap_or(i32::MAX));
         to_ms(grown.min(poll.max_interval_s))
+    }
+
+    /// The kind of body that replies are asked for, where it does not depend on inputs: `accept`, or the header.
+    pub(super) fn wanted_kind(&self) -> Option<String> {
+        let header = || {
+            let (_, text) = self.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("accept"))?;
+            text.literal()
+        };
+        self.accept.clone().or_else(header)
     }
 
     /// Whether the call starts work that goes on after its reply, and that the provider may be asked to cancel.
@@ -269,6 +285,15 @@ impl CallPlan {
             }
         }
     }
+}
+
+/// What a provider's rate limit holds for: the origin that a submit goes to and the secrets that it carries, by name.
+#[cfg(any(feature = "runtime", test))]
+pub(crate) fn rate_limit_key(submit: &HttpRequest) -> String {
+    let scheme = if url::is_https(&submit.url) { "https" } else { "http" };
+    let names: BTreeSet<&str> = submit.secrets.iter().map(|secret| secret.name.as_str()).collect();
+    let names: String = names.into_iter().flat_map(|name| [" $", name]).collect();
+    format!("{scheme}://{}{names}", url::host(&submit.url).unwrap_or_default())
 }
 
 fn to_ms(seconds: f64) -> u64 {

@@ -158,12 +158,39 @@ pub(super) struct Step {
     /// When the attempt under way counts as too slow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) until: Option<Timestamp>,
+    /// Set while the provider takes no work: how often its call was put off, and since when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) postponed: Option<Postponed>,
     /// Under what its result is to be kept for later runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) cache: Option<CacheKey>,
     /// What its gate took in, for the module after it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) resumes: Vec<Resumed>,
+}
+
+/// A call that its provider did not take yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Postponed {
+    /// When the first attempt of this call was journalled.
+    pub(super) since: Timestamp,
+    /// How often the provider was asked in vain.
+    pub(super) refusals: u32,
+}
+
+impl Step {
+    /// Bound on each whole attempt (the module's `timeout`), in milliseconds.
+    pub(super) fn timeout_ms(&self) -> Option<u64> {
+        match &self.start {
+            Start::Call { bound_ms, .. } => *bound_ms,
+            Start::Nothing
+            | Start::Code
+            | Start::Branch { .. }
+            | Start::Branches { .. }
+            | Start::Loop { .. }
+            | Start::Flow => self.bound_ms,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -5,6 +5,7 @@ mod children;
 mod end;
 mod gates;
 mod owed;
+mod postpone;
 
 use serde_json::{Value, json};
 
@@ -143,6 +144,9 @@ fn answered(turn: &mut Turn<'_>, effect: u64, answer: Answer) {
             turn.emit_with(event, Some(operation));
         }
         Answer::Failed { error } => end::fail(turn, frame, error, None, false),
+        Answer::NotAccepted { error, patience_ms, sent } => {
+            postpone::postpone(turn, frame, postpone::Refusal { effect, error, patience_ms, sent });
+        }
         Answer::Repeat => begin::attempt(turn, frame),
         Answer::Cancelled => {}
     }
@@ -158,7 +162,11 @@ fn orphan_answered(turn: &mut Turn<'_>, effect: u64, answer: Answer) {
             let event = Event::OperationAccepted { frame: 0, effect, provider_id, poll_at, deadline };
             turn.emit_with(event, Some(operation));
         }
-        Answer::Done { .. } | Answer::Failed { .. } | Answer::Repeat | Answer::Cancelled => {
+        Answer::Done { .. }
+        | Answer::Failed { .. }
+        | Answer::NotAccepted { .. }
+        | Answer::Repeat
+        | Answer::Cancelled => {
             turn.emit(Event::OrphanSettled { effect });
         }
     }

@@ -226,6 +226,16 @@ pub enum Answer {
         /// The error object: `name` (class), `message` and more.
         error: Value,
     },
+    /// The provider certainly did not take the work, and will later: it limits the rate of calls. The call is made
+    /// again, after [`retry_after_ms`](crate::call::CallError::retry_after_ms) of the error at least.
+    NotAccepted {
+        /// The error object, which the attempt ends with where waiting takes too long.
+        error: Value,
+        /// How long the call may be put off where the module has no `timeout`, in milliseconds.
+        patience_ms: u64,
+        /// Whether the provider was asked; otherwise nothing was sent, since it is known to take none.
+        sent: bool,
+    },
     /// Its fate is unknown but the call may be repeated: begin another attempt.
     Repeat,
     /// The provider was told of the cancellation, or cannot be told.
@@ -239,7 +249,7 @@ impl Answer {
         match self {
             Self::Failed { error } => error.get("name").and_then(Value::as_str) == Some(SUBMIT_UNKNOWN),
             Self::Repeat => true,
-            Self::Done { .. } | Self::Accepted { .. } | Self::Cancelled => false,
+            Self::Done { .. } | Self::Accepted { .. } | Self::NotAccepted { .. } | Self::Cancelled => false,
         }
     }
 }

@@ -154,6 +154,7 @@ impl Eraser {
             | Event::AttemptStarted { .. }
             | Event::OperationAccepted { .. }
             | Event::AttemptFailed { .. }
+            | Event::CallPostponed { .. }
             | Event::RetryScheduled { .. }
             | Event::StepCompleted { .. }
             | Event::StepFailed { .. }
@@ -177,7 +178,9 @@ impl Eraser {
     fn without_errors(&self, event: &Event, is_erased: bool) -> Option<Event> {
         let mut left = event.clone();
         let error = match &mut left {
-            Event::AttemptFailed { error, .. } | Event::GateFailed { error, .. } => Some(error),
+            Event::AttemptFailed { error, .. }
+            | Event::CallPostponed { error, .. }
+            | Event::GateFailed { error, .. } => Some(error),
             Event::FrameClosed { error, .. } => error.as_mut(),
             Event::FlowEnded { error, .. } | Event::JobFinished { error, .. } if self.whole => error.as_mut(),
             Event::Created { .. }

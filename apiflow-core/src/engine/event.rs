@@ -124,6 +124,20 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         handled: bool,
     },
+    /// The provider did not take the work of a call, and is asked again later. That is no retry: the attempt that then
+    /// starts has the same number.
+    CallPostponed {
+        /// The list that the module is in.
+        frame: u64,
+        /// The attempt.
+        effect: u64,
+        /// When the next attempt begins.
+        until: Timestamp,
+        /// The error object that says why.
+        error: Value,
+        /// Whether the provider was asked.
+        sent: bool,
+    },
     /// The next attempt waits.
     RetryScheduled {
         /// The list that the module is in.
@@ -400,6 +414,7 @@ impl Event {
             | Self::AttemptStarted { .. }
             | Self::OperationAccepted { .. }
             | Self::AttemptFailed { .. }
+            | Self::CallPostponed { .. }
             | Self::RetryScheduled { .. }
             | Self::StepCompleted { .. }
             | Self::StepFailed { .. }
@@ -440,6 +455,7 @@ impl Event {
             | Self::AttemptStarted { frame, .. }
             | Self::OperationAccepted { frame, .. }
             | Self::AttemptFailed { frame, .. }
+            | Self::CallPostponed { frame, .. }
             | Self::RetryScheduled { frame, .. }
             | Self::StepCompleted { frame, .. }
             | Self::StepFailed { frame, .. }

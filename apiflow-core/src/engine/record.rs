@@ -5,7 +5,7 @@ mod gates;
 
 use serde_json::Value;
 
-use super::control::{Approval, Children, Control, Ending, Failure, Frame, OpenCall, Scope, Stage, Step};
+use super::control::{Approval, Children, Control, Ending, Failure, Frame, OpenCall, Postponed, Scope, Stage, Step};
 use super::{Args, CacheKey, Event, Run, Start, ValueRef};
 use crate::openflow::ModuleValue;
 use crate::ports::{JobStatus, StepRow, StepStatus, Timestamp};
@@ -57,6 +57,9 @@ pub(super) fn apply(run: &mut Run, seq: u64, at: Timestamp, event: &Event) {
         Event::AttemptFailed { frame, error, result, handled } => {
             let result = result.clone().unwrap_or(ValueRef::Row(seq));
             attempt_failed(run, *frame, Failure { error: error.clone(), result, handled: *handled });
+        }
+        Event::CallPostponed { frame, effect: _, until, error, sent } => {
+            call_postponed(run, *frame, *until, error, *sent);
         }
         Event::RetryScheduled { frame, at } => retry_scheduled(run, *frame, *at),
         Event::StepCompleted { frame, result, cache: _ } => {
@@ -235,6 +238,7 @@ fn step_started(
         handled: false,
         bound_ms,
         until: None,
+        postponed: None,
         cache: cache.cloned(),
         resumes: Vec::new(),
     };
@@ -336,6 +340,7 @@ fn step_passed(
         handled: false,
         bound_ms: None,
         until: None,
+        postponed: None,
         cache: None,
         resumes: Vec::new(),
     };
@@ -394,6 +399,7 @@ fn attempt_failed(run: &mut Run, frame: u64, failure: Failure) {
     step.failures += 1;
     step.stage = Stage::Failed;
     step.until = None;
+    step.postponed = None;
     step.result = failure.result;
     step.error = Some(failure.error.clone());
     step.handled = failure.handled;
@@ -401,6 +407,21 @@ fn attempt_failed(run: &mut Run, frame: u64, failure: Failure) {
         run.control.effects.remove(&effect);
     }
     changed(run, frame, |row| row.error = Some(failure.error));
+}
+
+fn call_postponed(run: &mut Run, frame: u64, until: Timestamp, error: &Value, sent: bool) {
+    let Some(step) = step_of(run, frame) else { return };
+    let Stage::Call(open) = &step.stage else { return };
+    let (effect, before) = (open.effect, step.postponed);
+    let before = before.unwrap_or(Postponed { since: open.started_at, refusals: 0 });
+    step.postponed = Some(Postponed { refusals: before.refusals + u32::from(sent), ..before });
+    step.stage = Stage::Retrying { at: until };
+    run.control.effects.remove(&effect);
+    changed(run, frame, |row| {
+        row.status = StepStatus::Retrying;
+        row.retry_at = Some(until);
+        row.error = Some(error.clone());
+    });
 }
 
 fn retry_scheduled(run: &mut Run, frame: u64, at: Timestamp) {

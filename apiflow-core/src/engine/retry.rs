@@ -1,5 +1,7 @@
 //! When a failed attempt is followed by another.
 
+use serde_json::Value;
+
 use crate::openflow::Retry;
 
 /// The longest delay between two attempts: 6 hours, in milliseconds.
@@ -32,6 +34,27 @@ pub(super) fn delay_ms(retry: &Retry, failures: u32, random: u64) -> Option<u64>
 
 fn bounded(seconds: u64) -> u64 {
     seconds.saturating_mul(1000).min(LONGEST_MS)
+}
+
+/// The provider's hint when to try again, in milliseconds: `retry_after_ms` of the error object of a failed attempt.
+pub(super) fn hint_ms(error: &Value) -> u64 {
+    error.get("retry_after_ms").and_then(Value::as_u64).unwrap_or(0).min(LONGEST_MS)
+}
+
+/// The first pause before a rate-limited call is made again, where the provider asks for none; it doubles each time.
+const POSTPONEMENT_MS: u64 = 1_000;
+/// The longest pause that the provider did not ask for.
+const MAX_POSTPONEMENT_MS: u64 = 60_000;
+/// The most that chance adds, so that calls which wait for the same moment do not all come at once.
+const MAX_SPREAD_MS: u64 = 5_000;
+
+/// How long a call that was not accepted is put off, in milliseconds: at least `hint_ms`; longer each time that the
+/// provider was asked in vain (`refusals` before this one; `None` where it was not asked). `random` is any number.
+pub(super) fn postponement_ms(hint_ms: u64, refusals: Option<u32>, random: u64) -> u64 {
+    let grown = refusals.map_or(0, |refusals| POSTPONEMENT_MS.saturating_mul(1 << refusals.min(16)));
+    let pause = hint_ms.max(grown.min(MAX_POSTPONEMENT_MS));
+    let spread = (pause / 5).min(MAX_SPREAD_MS);
+    pause + random % (spread + 1)
 }
 
 /// A pseudo-random number that depends on nothing but its arguments (SplitMix64).
@@ -69,6 +92,34 @@ mod tests {
     fn long_delays_saturate_at_six_hours() {
         let retry = serde_json::json!({"exponential": {"attempts": 9, "multiplier": u64::MAX, "seconds": 9_999_999}});
         assert!(delays(retry).iter().all(|&delay| delay == LONGEST_MS));
+    }
+
+    #[test]
+    fn a_call_is_put_off_as_long_as_asked_and_longer_each_time() {
+        for (hint, refusals, least, most) in [
+            (0, Some(0), 1_000, 1_200),
+            (0, Some(3), 8_000, 9_600),
+            (0, Some(40), 60_000, 65_000),
+            (2_000, Some(0), 2_000, 2_400),
+            (2_000, Some(3), 8_000, 9_600),
+            (600_000, Some(0), 600_000, 605_000),
+            (0, None, 0, 0),
+            (1_000, None, 1_000, 1_200),
+        ] {
+            for position in 0..50 {
+                let pause = postponement_ms(hint, refusals, random(1, position));
+                assert!((least..=most).contains(&pause), "{hint} {refusals:?}: {pause}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_hint_is_read_from_the_error_and_bounded() {
+        let hint = |error: serde_json::Value| hint_ms(&error);
+        assert_eq!(hint(serde_json::json!({"retry_after_ms": 1500})), 1500);
+        assert_eq!(hint(serde_json::json!({"retry_after_ms": u64::MAX})), LONGEST_MS);
+        assert_eq!(hint(serde_json::json!({"retry_after_ms": "soon"})), 0);
+        assert_eq!(hint(serde_json::json!("rate_limited")), 0);
     }
 
     #[test]

@@ -6,7 +6,8 @@
 //! - what is delivered to the inbox needs no lease, is kept once per key, and wakes the job;
 //! - of jobs that share a key of [`Concurrency`] no more have begun and not ended than each of them allows, and they
 //!   begin in the order of priority, then age;
-//! - leases, wake-ups, polls, erasures and the expiry of kept results are by the store's own clock (the database's).
+//! - leases, wake-ups, polls, pauses, erasures and the expiry of kept results are by the store's own clock (the
+//!   database's).
 
 use std::time::Duration;
 
@@ -118,6 +119,14 @@ pub trait Store: Send + Sync {
     /// Notes whose a provider's work is, unless that is known; says whether it is this attempt's now. Removing the job
     /// forgets it.
     async fn follow(&self, following: Following) -> Result<bool, StoreError>;
+
+    /// Pauses all submits that a provider's rate limit (`limit`, see [`crate::call`]) holds for, for at least `pause`
+    /// from now; a longer pause that holds already stays.
+    async fn pause_submits(&self, limit: &str, pause: Duration) -> Result<(), StoreError>;
+
+    /// How long the submits that a rate limit holds for are still paused, by the store's clock; `None` where they may be
+    /// sent.
+    async fn submits_paused(&self, limit: &str) -> Result<Option<Duration>, StoreError>;
 
     /// Takes up to `limit` polls that are due, hiding them from others for `lease`.
     async fn take_polls(&self, limit: u32, lease: Duration) -> Result<Vec<DuePoll>, StoreError>;

@@ -20,6 +20,7 @@ mod erasing;
 mod fencing;
 mod fixtures;
 mod inbox;
+mod pausing;
 mod polling;
 mod reading;
 mod sharing;
@@ -64,6 +65,7 @@ pub fn cases() -> Vec<Case> {
         caching::CASES,
         fencing::CASES,
         inbox::CASES,
+        pausing::CASES,
         polling::CASES,
         reading::CASES,
         deleting::CASES,

@@ -331,7 +331,9 @@ impl<'a> Drive<'a> {
             Answer::Cancelled => format!("cancelled-{effect}"),
             // The work may be accepted and end all the same: its end must not be taken for a repetition of this.
             unknown if unknown.knows_no_fate() => format!("unknown-{effect}"),
-            Answer::Done { .. } | Answer::Failed { .. } | Answer::Repeat => format!("answer-{effect}"),
+            Answer::Done { .. } | Answer::Failed { .. } | Answer::NotAccepted { .. } | Answer::Repeat => {
+                format!("answer-{effect}")
+            }
         };
         let fact = Fact::Answered { effect, answer, calls };
         self.inner.deliver(&self.job, &key, &fact, None).await.map(|_| ())

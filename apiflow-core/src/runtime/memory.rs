@@ -97,6 +97,15 @@ impl Store for MemoryStore {
         self.lock().follow(following)
     }
 
+    async fn pause_submits(&self, limit: &str, pause: Duration) -> Result<(), StoreError> {
+        self.lock().pause_submits(limit, self.clock.now(), self.later(pause));
+        Ok(())
+    }
+
+    async fn submits_paused(&self, limit: &str) -> Result<Option<Duration>, StoreError> {
+        Ok(self.lock().submits_paused(limit, self.clock.now()))
+    }
+
     async fn take_polls(&self, limit: u32, lease: Duration) -> Result<Vec<DuePoll>, StoreError> {
         Ok(self.lock().take_polls(limit, self.clock.now(), self.later(lease)))
     }

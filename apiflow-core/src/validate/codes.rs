@@ -139,6 +139,8 @@ codes! {
     PATH_SYNTAX = "path-syntax";
     /// An `operation` that names a preset which does not exist.
     UNKNOWN_PRESET = "unknown-preset";
+    /// An output that can't be read from the kind of body that the node's replies have.
+    UNREADABLE_OUTPUT = "unreadable-output";
     /// What a declaration asks for and this version does not do.
     NOT_SUPPORTED = "not-supported";
     /// A field of a declaration that is kept but has no effect in this version.

@@ -53,7 +53,6 @@ async fn each_refusal_has_its_class() {
         (402, "payment"),
         (404, "not_found"),
         (422, "invalid_input"),
-        (429, "rate_limited"),
         (500, "unavailable"),
         (502, "unavailable"),
     ] {

@@ -1,5 +1,6 @@
 //! The driver against a stand-in for Replicate, over real HTTP.
 
+mod calls;
 mod erasure;
 mod faults;
 mod founding;
@@ -8,6 +9,7 @@ mod growth;
 mod hostile;
 mod parallel;
 mod queue;
+mod scripted;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -27,6 +29,7 @@ use serde_json::{Value, json};
 /// A worker on a memory store, and the stand-in that it calls.
 struct Bench {
     runtime: Runtime,
+    parts: RuntimeParts,
     store: Arc<MemoryStore>,
     provider: Replicate,
     working: tokio::task::JoinHandle<()>,
@@ -73,7 +76,11 @@ impl Bench {
         )
         .expect("a client");
         let parts = RuntimeParts { store: store.clone(), http: Arc::new(http), evaluator, clock };
-        let runtime = Runtime::new(parts, settings);
+        Self::work(parts, settings, store, provider)
+    }
+
+    fn work(parts: RuntimeParts, settings: RuntimeSettings, store: Arc<MemoryStore>, provider: Replicate) -> Self {
+        let runtime = Runtime::new(parts.clone(), settings);
         let stop = tokio::sync::watch::Sender::new(false);
         let mut stopped = stop.subscribe();
         let worker = runtime.clone();
@@ -83,7 +90,14 @@ impl Bench {
             };
             worker.work(until).await;
         });
-        Self { runtime, store, provider, working, stop }
+        Self { runtime, parts, store, provider, working, stop }
+    }
+
+    /// The same store with another worker, which knows nothing but what the store holds.
+    async fn restarted(self) -> Self {
+        self.stop.send_replace(true);
+        self.working.await.expect("the worker ends");
+        Self::work(self.parts, RuntimeSettings::new("after the restart"), self.store, self.provider)
     }
 
     /// The founding node of the stand-in, and a document, ready to run.

@@ -27,6 +27,8 @@ pub(crate) enum Point {
     Stale,
     /// Whether what a dead worker was sending arrives.
     Arrives,
+    /// Whether a provider limits the rate of calls, and for how long.
+    Limited,
     /// Whether the connection is lost on the way back.
     Cut,
     /// Whether a run is restored from its whole journal.
@@ -40,7 +42,7 @@ pub(crate) enum Point {
 }
 
 impl Point {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Order,
         Self::Commit,
         Self::Crash,
@@ -51,6 +53,7 @@ impl Point {
         Self::Duplicate,
         Self::Stale,
         Self::Arrives,
+        Self::Limited,
         Self::Cut,
         Self::Whole,
         Self::PollLost,
@@ -102,6 +105,7 @@ impl Decisions {
                 | Point::Delay
                 | Point::Duplicate
                 | Point::Stale
+                | Point::Limited
                 | Point::Cut
                 | Point::PollLost => rate,
             };

@@ -77,8 +77,13 @@ impl World {
     fn new(seed: u64) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(clock::Virtual::new());
         let store = Arc::new(MemoryStore::new(clock.clone()));
-        let client =
-            Client { seed, clock: clock.clone(), paid: Paid::new(store.clone()), works: std::sync::Mutex::default() };
+        let client = Client {
+            seed,
+            clock: clock.clone(),
+            paid: Paid::new(store.clone()),
+            works: std::sync::Mutex::default(),
+            refusals: std::sync::Mutex::default(),
+        };
         let mut world = Self {
             seed,
             random: Random::new(seed ^ 0xD21),

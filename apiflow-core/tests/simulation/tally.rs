@@ -18,7 +18,7 @@ pub(crate) struct Seen {
 pub(crate) struct Tally(BTreeSet<String>);
 
 /// The kinds of events, but for those of a run that takes results over from another.
-const KINDS: [&str; 24] = [
+const KINDS: [&str; 25] = [
     "created",
     "preprocessed",
     "entered",
@@ -27,6 +27,7 @@ const KINDS: [&str; 24] = [
     "attempt_started",
     "operation_accepted",
     "attempt_failed",
+    "call_postponed",
     "retry_scheduled",
     "step_completed",
     "step_failed",

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use apiflow_core::call::without_byte_order_mark;
 use apiflow_core::ports::{JobRow, StepRow, StepStatus};
 use axum::Json;
 use axum::body::Bytes;
@@ -122,10 +123,10 @@ async fn answer(
         return Err(approvals::no_longer_waits(format!("`{}`", row.step_id)));
     }
     let given = if is_form(&headers) {
-        form::read(&question_of_link(&state, &link).await?.form, &body)?
+        form::read(&question_of_link(&state, &link).await?.form, without_byte_order_mark(&body))?
     } else {
         // Read as a value first: serde would take an array for an object.
-        serde_json::from_slice::<Map<String, Value>>(&body)
+        serde_json::from_slice::<Map<String, Value>>(without_byte_order_mark(&body))
             .and_then(|fields| serde_json::from_value(Value::Object(fields)))
             .map_err(|error| Problem::malformed(format!("the body is not an answer: {error}")))?
     };

@@ -49,6 +49,18 @@ const RENEW: &str = concat!(
     " + $2 FROM held WHERE jobs.id = held.id RETURNING jobs.id, jobs.inbox_open > 0"
 );
 const CACHED: &str = concat!("SELECT value FROM cached_results WHERE key = $1 AND expires_at > ", now!());
+/// The longer of two pauses stays, and those that are over are forgotten.
+const PAUSE_SUBMITS: &str = concat!(
+    "WITH over AS (DELETE FROM submit_pauses WHERE until <= ",
+    now!(),
+    " AND rate_limit <> $1) \
+     INSERT INTO submit_pauses (rate_limit, until) VALUES ($1, ",
+    now!(),
+    " + $2) ON CONFLICT (rate_limit) DO UPDATE SET until = excluded.until \
+     WHERE submit_pauses.until < excluded.until"
+);
+const SUBMITS_PAUSED: &str =
+    concat!("SELECT until - ", now!(), " FROM submit_pauses WHERE rate_limit = $1 AND until > ", now!());
 const TAKE_POLLS: &str = concat!(
     "WITH due AS (SELECT job_id, effect FROM job_polls WHERE ready_at <= ",
     now!(),
@@ -215,6 +227,17 @@ impl Store for PostgresStore {
             .bind(&following.job)
             .bind(int(following.effect));
         Ok(noted.fetch_optional(&self.pool).await.map_err(store_error)?.is_some())
+    }
+
+    async fn pause_submits(&self, limit: &str, pause: Duration) -> Result<(), StoreError> {
+        let noted = sqlx::query(PAUSE_SUBMITS).bind(limit).bind(milliseconds(pause)).execute(&self.pool).await;
+        noted.map(drop).map_err(store_error)
+    }
+
+    async fn submits_paused(&self, limit: &str) -> Result<Option<Duration>, StoreError> {
+        let left: Option<(i64,)> =
+            sqlx::query_as(SUBMITS_PAUSED).bind(limit).fetch_optional(&self.pool).await.map_err(store_error)?;
+        Ok(left.map(|(left,)| Duration::from_millis(number(left))))
     }
 
     async fn take_polls(&self, limit: u32, lease: Duration) -> Result<Vec<DuePoll>, StoreError> {

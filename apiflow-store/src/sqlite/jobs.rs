@@ -37,6 +37,16 @@ const RENEW: &str = concat!(
     " + $2 WHERE owner = $1 AND id IN (SELECT value FROM json_each($3)) RETURNING id, inbox_open > 0"
 );
 const CACHED: &str = concat!("SELECT value FROM cached_results WHERE key = $1 AND expires_at > ", now!());
+/// The longer of two pauses stays.
+const PAUSE_SUBMITS: &str = concat!(
+    "INSERT INTO submit_pauses (rate_limit, until) VALUES ($1, ",
+    now!(),
+    " + $2) ON CONFLICT (rate_limit) DO UPDATE SET until = excluded.until \
+     WHERE submit_pauses.until < excluded.until"
+);
+const FORGET_PAUSES: &str = concat!("DELETE FROM submit_pauses WHERE until <= ", now!());
+const SUBMITS_PAUSED: &str =
+    concat!("SELECT until - ", now!(), " FROM submit_pauses WHERE rate_limit = $1 AND until > ", now!());
 const POLL_DUE: &str = concat!("SELECT EXISTS (SELECT 1 FROM job_polls WHERE ready_at <= ", now!(), ")");
 const TAKE_POLLS: &str = concat!(
     "UPDATE job_polls SET ready_at = ",
@@ -149,6 +159,20 @@ impl Store for SqliteStore {
             .bind(&following.job)
             .bind(int(following.effect));
         Ok(noted.fetch_optional(&self.writer).await.map_err(store_error)?.is_some())
+    }
+
+    async fn pause_submits(&self, limit: &str, pause: Duration) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await.map_err(store_error)?;
+        sqlx::query(FORGET_PAUSES).execute(&mut *transaction).await.map_err(store_error)?;
+        let noted = sqlx::query(PAUSE_SUBMITS).bind(limit).bind(milliseconds(pause));
+        noted.execute(&mut *transaction).await.map_err(store_error)?;
+        transaction.commit().await.map_err(store_error)
+    }
+
+    async fn submits_paused(&self, limit: &str) -> Result<Option<Duration>, StoreError> {
+        let left: Option<(i64,)> =
+            sqlx::query_as(SUBMITS_PAUSED).bind(limit).fetch_optional(&self.reader).await.map_err(store_error)?;
+        Ok(left.map(|(left,)| Duration::from_millis(number(left))))
     }
 
     async fn take_polls(&self, limit: u32, lease: Duration) -> Result<Vec<DuePoll>, StoreError> {

@@ -231,7 +231,13 @@ fn success_is_what_the_node_says() {
         (json!({"path": "code", "values": [0, "OK", true]}), 200, json!({"code": "ok"}), true),
         (json!({"path": "code", "values": [0, "OK", true]}), 200, json!({"code": true}), true),
         (json!({"path": "code", "values": [0]}), 200, json!({"code": 1}), false),
-        (json!({"path": "code", "values": [0]}), 200, json!({}), false),
+        (json!({"path": "code", "values": [0]}), 200, json!({}), true),
+        (json!({"path": "code", "values": [0]}), 200, json!({"code": null}), true),
+        (json!({"path": "code", "values": ["0"]}), 200, json!({"data": 1}), true),
+        (json!({"path": "code", "values": ["OK"]}), 200, json!({}), false),
+        (json!({"path": "code", "values": [true]}), 200, json!({}), false),
+        (json!({"path": "code", "values": ["OK", null]}), 200, json!({}), true),
+        (json!({"path": "code", "values": [null]}), 200, json!({"code": 1}), false),
         (json!({"path": "code", "values": [0]}), 500, json!({"code": 0}), false),
         (json!({"absent": "error"}), 200, json!({"error": null}), true),
         (json!({"absent": "error"}), 200, json!({"error": ""}), true),
@@ -303,7 +309,8 @@ fn only_classes_that_cannot_be_paid_twice_may_be_retried() {
         ("rate_limited", true),
         ("unavailable", true),
         ("timeout", true),
-        ("output_invalid", true),
+        ("output_invalid", false),
+        ("output_too_large", false),
         ("cancelled", true),
         ("provider_failed", true),
         ("refused", true),
@@ -313,4 +320,139 @@ fn only_classes_that_cannot_be_paid_twice_may_be_retried() {
         assert_eq!(serde_json::to_value(class).ok(), Some(json!(word)));
     }
     assert_eq!(ErrorClass::parse("other"), None);
+}
+
+/// The error of a direct call whose reply is a 200 with this body.
+fn business(connector: &Value, body: &Value) -> CallError {
+    let data = json!({"path": "/x", "success": {"path": "base_resp.status_code", "values": [0], "absent": "error"}});
+    failed(call(connector, &data).read_submit(&reply(200, body)))
+}
+
+#[test]
+fn an_error_inside_a_200_has_its_class() {
+    for (code, said, class) in [
+        (1008, "insufficient balance", ErrorClass::Payment),
+        (1004, "login fail: please carry the API secret key", ErrorClass::Auth),
+        (1026, "input new_sensitive", ErrorClass::Moderated),
+        (1026, "input is sensitive", ErrorClass::Moderated),
+        (1002, "rate limit", ErrorClass::RateLimited),
+        (2013, "invalid params, prompt", ErrorClass::InvalidInput),
+        (1013, "internal error", ErrorClass::Unavailable),
+        (1000, "unknown error", ErrorClass::ProviderFailed),
+        (402, "pay", ErrorClass::Payment),
+        (429, "slow down, try again in 2s", ErrorClass::RateLimited),
+        (451, "odd", ErrorClass::InvalidInput),
+        (500, "odd", ErrorClass::Unavailable),
+    ] {
+        let error = business(&json!({}), &json!({"base_resp": {"status_code": code, "status_msg": said}}));
+        assert_eq!(error.class, class, "{code} {said}");
+        assert_eq!(error.message, format!("Acme answered 200 with code {code}: {said}"));
+    }
+    let hinted = business(&json!({}), &json!({"base_resp": {"status_code": 429}, "error": "try again in 2s"}));
+    assert_eq!(hinted.retry_after_ms(), Some(2000));
+    assert!(hinted.is_refusal_for_now, "a code says that the work was not taken");
+    let guessed = business(&json!({}), &json!({"error": "rate limit"}));
+    assert!(guessed.class == ErrorClass::RateLimited && !guessed.is_refusal_for_now, "words only hint at it");
+}
+
+#[test]
+fn a_connector_gives_its_codes_a_class() {
+    let connector = json!({"data": {"errors": {
+        "message": "base_resp.status_msg",
+        "code": ["fault.code", "base_resp.status_code"],
+        "classes": {"1000": "unavailable", "E7": "moderated", "1008": "provider_failed"},
+    }}});
+    for (body, class) in [
+        (json!({"base_resp": {"status_code": 1000, "status_msg": "odd"}}), ErrorClass::Unavailable),
+        (json!({"base_resp": {"status_code": "1000"}}), ErrorClass::Unavailable),
+        (json!({"base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}}), ErrorClass::ProviderFailed),
+        (json!({"error": true, "fault": {"code": "e7"}}), ErrorClass::Moderated),
+    ] {
+        assert_eq!(business(&connector, &body).class, class, "{body}");
+    }
+    let with_status =
+        failed(call(&connector, &json!({"path": "/x"})).read_submit(&reply(400, &json!({"fault": {"code": "E7"}}))));
+    assert_eq!(with_status.class, ErrorClass::Moderated, "a declared class counts more than the status");
+}
+
+#[test]
+fn a_reply_that_cannot_be_asked_for_its_code_is_no_success() {
+    let plan = call(&json!({}), &json!({"path": "/x", "success": {"path": "code", "values": [0]}}));
+    for body in ["", "fine", "<html>login</html>"] {
+        let error = failed(plan.read_submit(&text_reply(200, &[], body)));
+        assert_eq!(error.class, ErrorClass::OutputInvalid, "{body}");
+        assert!(error.message.contains("`code` (`data.success`) can't be read"), "{}", error.message);
+    }
+}
+
+/// A plan of long-running work whose replies have a code.
+fn coded(data: &Value) -> crate::call::CallPlan {
+    let operation = json!({
+        "id": "task_id",
+        "state": {"path": "status", "done": ["Success"], "failed": ["Fail"]},
+        "error": {"message": "reason"},
+        "poll": {"url": "/query/{{ reply.task_id }}"},
+        "result": {"url": "/file/{{ reply.task_id }}"},
+    });
+    let base = json!({"path": "/x", "success": {"path": "code", "values": [0]}, "operation": operation});
+    call(&json!({}), &super::with(base, data))
+}
+
+#[test]
+fn the_rule_of_success_holds_at_submits_polls_and_results() {
+    let plan = coded(&json!({}));
+    let refused = failed(plan.read_submit(&reply(200, &json!({"code": 1008, "msg": "insufficient balance"}))));
+    assert_eq!(refused.class, ErrorClass::Payment);
+    let operation = super::running(plan.read_submit(&reply(200, &json!({"task_id": "t3"}))));
+    let poll = |body: Value| plan.read_poll(&operation, &reply(200, &body));
+    super::running(poll(json!({"code": 0, "status": "Running"})));
+    super::running(poll(json!({"status": "Running"})));
+    let ended = failed(poll(json!({"code": 1004, "msg": "login fail", "status": ""})));
+    assert_eq!(
+        (ended.class, ended.message.as_str()),
+        (ErrorClass::Auth, "Acme answered 200 with code 1004: login fail")
+    );
+    assert_eq!(ended.detail["provider_id"], "t3");
+    let busy = super::again(poll(json!({"code": 500, "msg": "try again in 3s"})));
+    assert_eq!((busy.class, busy.retry_after_ms()), (ErrorClass::Unavailable, Some(3000)));
+    let own = failed(poll(json!({"code": 7, "status": "Fail", "reason": "no face"})));
+    assert_eq!(own.message, "Acme ended the work as `Fail`: no face", "the operation's rule tells more");
+    let result = |body: Value| plan.read_result(&operation, &reply(200, &body));
+    assert_eq!(super::done(result(json!({"code": 0, "url": "u"}))), json!({"code": 0, "url": "u"}));
+    assert_eq!(failed(result(json!({"code": 1004, "msg": "login fail"}))).class, ErrorClass::Auth);
+    super::again(plan.read_poll(&operation, &text_reply(200, &[], "<html>tunnel offline</html>")));
+}
+
+#[test]
+fn statuses_of_success_are_those_of_the_submit() {
+    let plan = coded(&json!({"success": {"status": [202], "path": "code", "values": [0]}}));
+    assert_eq!(failed(plan.read_submit(&reply(200, &json!({"task_id": "t"})))).class, ErrorClass::ProviderFailed);
+    let operation = super::running(plan.read_submit(&reply(202, &json!({"task_id": "t"}))));
+    super::running(plan.read_poll(&operation, &reply(200, &json!({"status": "Running"}))));
+}
+
+#[test]
+fn a_rate_limit_says_that_the_work_was_not_taken() {
+    for (status, refused) in [(429, true), (503, false), (402, false)] {
+        assert_eq!(failure(&reply(status, &json!({}))).is_refusal_for_now, refused, "{status}");
+    }
+    let plan = coded(&json!({}));
+    let operation = super::running(plan.read_submit(&reply(200, &json!({"task_id": "t3"}))));
+    let poll = super::again(plan.read_poll(&operation, &reply(429, &json!({}))));
+    assert!(!poll.is_refusal_for_now, "a poll starts no work");
+}
+
+#[test]
+fn the_documentation_lists_the_classes_that_are_never_retried() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/workflows.md")).expect("a page");
+    let start = page.find("A retry never repeats").expect("the rule is told");
+    let sentence: &str = page[start..].split(". ").next().unwrap_or_default();
+    let told: Vec<&str> = sentence.split('`').skip(1).step_by(2).take_while(|word| *word != "Retry-After").collect();
+    let never: Vec<&str> = ErrorClass::never_retried().map(ErrorClass::name).collect();
+    let sorted = |mut words: Vec<&str>| {
+        words.sort_unstable();
+        words.join(" ")
+    };
+    let told = told.iter().copied().filter(|word| ErrorClass::parse(word).is_some()).collect();
+    assert_eq!(sorted(told), sorted(never));
 }

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::children::{self, Ended};
 use super::{Turn, end, error, kept, with_step};
+use crate::engine::control::Stage;
 use crate::engine::{CacheKey, Event, Prepared, Start, ValueRef};
 use crate::openflow::{Module, ModuleValue};
 use crate::ports::Kept;
@@ -216,8 +217,10 @@ fn branch_one(turn: &mut Turn<'_>, at: At<'_>, chosen: Option<u64>) {
 /// Begins another attempt of a step.
 pub(super) fn attempt(turn: &mut Turn<'_>, frame: u64) {
     let Some(step) = turn.step(frame) else { return };
-    // Not the number of failures: a call that is repeated after an unknown fate was none.
-    let attempt = step.row.attempt + 1;
+    // Not the number of failures: a call that is repeated after an unknown fate was none. A call that the provider did
+    // not take is the same attempt still.
+    let is_postponed = step.postponed.is_some() && matches!(step.stage, Stage::Retrying { .. });
+    let attempt = step.row.attempt + u32::from(!is_postponed);
     let deadline = match step.start {
         Start::Call { timeout_ms, .. } => Some(turn.now.plus_ms(timeout_ms)),
         Start::Nothing

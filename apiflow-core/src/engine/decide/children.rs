@@ -158,7 +158,7 @@ pub(super) fn timed_out(turn: &mut Turn<'_>, frame: u64) {
     let bound_s = turn.step(frame).and_then(|step| step.bound_ms).unwrap_or_default() as f64 / 1000.0;
     turn.emit(Event::TimedOut { frame });
     let message =
-        format!("step `{module}` took longer than its `timeout` of {bound_s} s; what it had at work was cancelled");
+        format!("step `{module}` took longer than its `timeout` of {bound_s} s; what it had at work is given up");
     end::fail(turn, frame, super::error("timeout", message), None, false);
 }
 

@@ -4,9 +4,10 @@ use serde_json::Value;
 
 use super::children::{self, Ended};
 use super::{Turn, begin, error, gates, result_of};
+use crate::call::ErrorClass;
 use crate::engine::control::{Ending, Stage};
-use crate::engine::{CacheKey, Concluded, Event, NEVER_RETRIED, ValueRef, retry};
-use crate::openflow::{Module, ModuleValue, StopAfterIf};
+use crate::engine::{CacheKey, Concluded, Event, ValueRef, retry};
+use crate::openflow::{Module, ModuleValue, Retry, StopAfterIf};
 use crate::ports::JobStatus;
 
 /// Ends a step with a result: a value of its own, or a reference.
@@ -61,16 +62,27 @@ pub(super) fn fail(turn: &mut Turn<'_>, frame: u64, error: Value, result: Option
     let again = turn.module(frame).and_then(|def| def.module.retry.clone());
     let failures = turn.step(frame).map_or(0, |step| step.failures);
     let error = record_failure(turn, frame, error, result, handled);
-    let name = error.get("name").and_then(Value::as_str).unwrap_or_default();
-    let random = retry::random(turn.run.control.seed, turn.run.control.seq);
-    let delay = again.as_ref().and_then(|rule| retry::delay_ms(rule, failures, random));
+    let delay = again.as_ref().and_then(|rule| retry_delay(turn, frame, rule, failures));
     match (delay, again.and_then(|rule| rule.retry_if)) {
-        (Some(_), _) if NEVER_RETRIED.contains(&name) => lose(turn, frame, true),
+        (Some(_), _) if !ErrorClass::may_retry_error(&error) => lose(turn, frame, true),
         (Some(delay), None) => schedule(turn, frame, delay),
         // `retry_if` is owed now.
         (Some(_), Some(_)) => {}
         (None, _) => lose(turn, frame, true),
     }
+}
+
+/// Delay before the next attempt of a step whose last one has failed, in milliseconds; `None` where there is none.
+/// At least what the provider asked for (`retry_after_ms` of the recorded error), but no longer than the step's own
+/// `timeout`.
+fn retry_delay(turn: &Turn<'_>, frame: u64, rule: &Retry, failures: u32) -> Option<u64> {
+    let random = retry::random(turn.run.control.seed, turn.run.control.seq);
+    let delay = retry::delay_ms(rule, failures, random)?;
+    let hint = turn.step(frame).map_or(0, |step| {
+        let hint = step.error.as_ref().map_or(0, retry::hint_ms);
+        step.timeout_ms().map_or(hint, |timeout| hint.min(timeout))
+    });
+    Some(delay.max(hint))
 }
 
 fn record_failure(turn: &mut Turn<'_>, frame: u64, error: Value, result: Option<ValueRef>, handled: bool) -> Value {
@@ -138,8 +150,7 @@ pub(super) fn concluded(turn: &mut Turn<'_>, frame: u64, concluded: Concluded) {
 fn retry_judged(turn: &mut Turn<'_>, frame: u64, concluded: &Concluded) {
     let rule = turn.module(frame).and_then(|def| def.module.retry.clone());
     let failures = turn.step(frame).map_or(0, |step| step.failures.saturating_sub(1));
-    let random = retry::random(turn.run.control.seed, turn.run.control.seq);
-    let delay = rule.as_ref().and_then(|rule| retry::delay_ms(rule, failures, random));
+    let delay = rule.as_ref().and_then(|rule| retry_delay(turn, frame, rule, failures));
     match delay {
         Some(delay) if concluded.holds && concluded.error.is_none() => schedule(turn, frame, delay),
         Some(_) | None => lose(turn, frame, true),

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -23,6 +24,8 @@ pub(super) struct State {
     slots: Slots,
     /// Job and attempt that follow a provider's work, by provider and id.
     followers: BTreeMap<(String, String), (String, u64)>,
+    /// Until when submits are paused, by rate limit.
+    pauses: BTreeMap<String, Timestamp>,
     messages: i64,
     bytes_written: u64,
 }
@@ -37,6 +40,17 @@ struct UsedKey {
 impl State {
     pub(super) fn bytes_written(&self) -> u64 {
         self.bytes_written
+    }
+
+    pub(super) fn pause_submits(&mut self, limit: &str, now: Timestamp, until: Timestamp) {
+        self.pauses.retain(|_, until| *until > now);
+        let known = self.pauses.entry(limit.to_owned()).or_insert(until);
+        *known = until.max(*known);
+    }
+
+    pub(super) fn submits_paused(&self, limit: &str, now: Timestamp) -> Option<Duration> {
+        let until = self.pauses.get(limit).filter(|until| **until > now)?;
+        Some(Duration::from_millis(until.since_ms(now)))
     }
 
     pub(super) fn find(&self, id: &str) -> Option<&Job> {

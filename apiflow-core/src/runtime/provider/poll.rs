@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Caller;
-use super::submit::cancel;
+use super::submit::{Cancellation, ask_to_cancel};
 use crate::call::{CallError, CallPlan, ErrorClass, Operation, Reading, from_http_error};
 use crate::engine::{Answer, Call, ValueRef};
 use crate::ports::{HttpError, Timestamp};
@@ -67,9 +67,8 @@ pub(crate) async fn poll(caller: &mut Caller, ticket: &Ticket, effect: u64, trie
     let is_over = !matches!(reading, Reading::Running(_) | Reading::Fetch(_) | Reading::Again(_));
     if !is_over && now >= ticket.deadline {
         // Work that had ended by its deadline was paid for: only what still runs is given up.
-        let operation = serde_json::to_value(&ticket.operation).expect("an operation is plain data");
-        cancel(caller, &call, operation).await;
-        return Polled::Answered(Answer::Failed { error: too_slow(ticket) });
+        let cancellation = ask_to_cancel(caller, &call, &ticket.operation).await;
+        return Polled::Answered(Answer::Failed { error: too_slow(ticket, &reading, &cancellation) });
     }
     let later = |hint: Option<u64>, progress| {
         let wait = hint.unwrap_or(0).max(plan.poll_after_ms(tries + 1));
@@ -113,12 +112,35 @@ fn named(error: &CallError, ticket: &Ticket) -> Value {
     object
 }
 
-fn too_slow(ticket: &Ticket) -> Value {
+/// The error of work that had not ended at its deadline, with what the provider said last.
+fn too_slow(ticket: &Ticket, last: &Reading, cancellation: &Cancellation) -> Value {
     let id = ticket.operation.id.as_deref().unwrap_or("(no id)");
-    let state = ticket.operation.state.as_deref().unwrap_or("unknown");
+    let said = match last {
+        Reading::Again(error) | Reading::Failed(error) => format!("the last answer: {}", error.message),
+        Reading::Running(operation) | Reading::Fetch(operation) => match &operation.state {
+            Some(state) => format!("its last state was `{state}`"),
+            None => "the last answer named no state of it".to_owned(),
+        },
+        Reading::Done(_) => "it ended meanwhile".to_owned(),
+    };
+    let left = match cancellation {
+        Cancellation::Accepted => "it was cancelled there".to_owned(),
+        Cancellation::Undeclared => {
+            "it may go on there and be charged, because the operation has no `cancel` rule".to_owned()
+        }
+        Cancellation::Failed(reason) => format!("it may go on there and be charged: cancelling failed, {reason}"),
+    };
     let message = format!(
-        "the provider's work `{id}` had not ended at its deadline (it was in state `{state}` when it was accepted) and \
-         was cancelled there; raise the node's `data.timeout_s` if it needs longer"
+        "the provider's work `{id}` had not ended at its deadline ({said}); {left}; raise the node's `data.timeout_s` if \
+         it needs longer"
     );
-    named(&CallError::new(ErrorClass::Timeout, message), ticket)
+    let mut error = CallError::new(ErrorClass::Timeout, message);
+    if let Reading::Again(CallError { detail: Value::Object(known), .. }) = last {
+        for key in ["status", "url", "excerpt"] {
+            if let Some(value) = known.get(key) {
+                error = error.with(key, value.clone());
+            }
+        }
+    }
+    named(&error, ticket)
 }

@@ -1,17 +1,24 @@
 //! Starting work at a provider, and calling it off.
 
-use serde_json::Value;
+use std::time::Duration;
+
+use serde_json::{Value, json};
 
 use super::Caller;
-use crate::call::{CallPlan, ErrorClass, Operation, Reading, from_http_error};
+use crate::call::{CallError, CallPlan, ErrorClass, Operation, Reading, from_http_error, rate_limit_key};
 use crate::engine::{Answer, Call};
 use crate::evaluate::request;
 use crate::ports::CallRecord;
 
 /// Tries to tell a provider that nobody wants its work any more.
 const CANCEL_TRIES: u32 = 3;
+/// How long a rate limit is taken to hold where the provider does not say, in milliseconds.
+const DEFAULT_PAUSE_MS: u64 = 1_000;
+/// When a submit is tried again that was not sent because the store did not answer, in milliseconds.
+const STORE_RETRY_MS: u64 = 1_000;
 
-/// Sends an attempt and reads what came of it. Sends the submit exactly once.
+/// Sends an attempt and reads what came of it. Sends the submit once at most: not while the provider limits the rate of
+/// calls with these credentials.
 pub(crate) async fn submit(caller: &mut Caller, call: &Call, arguments: Value) -> Answer {
     let plan = match caller.plan(&call.path) {
         Ok(plan) => plan,
@@ -21,9 +28,19 @@ pub(crate) async fn submit(caller: &mut Caller, call: &Call, arguments: Value) -
         Ok(request) => request,
         Err(error) => return Answer::Failed { error },
     };
+    let limit = rate_limit_key(&request);
+    if let Some(answer) = hold_back(caller, call, &plan, &limit).await {
+        return answer;
+    }
     match caller.send(call, CallRecord::SUBMIT, &request).await {
         Ok(reply) => {
-            let answer = read(caller, call, &plan, plan.read_submit(&reply));
+            let reading = plan.read_submit(&reply);
+            if let Reading::Failed(error) = &reading
+                && error.is_refusal_for_now
+            {
+                return refused(caller, &plan, &limit, error).await;
+            }
+            let answer = read(caller, call, &plan, reading);
             if let Answer::Accepted { provider_id: Some(id), .. } = &answer {
                 // What this attempt was given is its own, whatever was noted before.
                 let _noted = caller.follow(call, &request.url, id).await;
@@ -38,6 +55,46 @@ pub(crate) async fn submit(caller: &mut Caller, call: &Call, arguments: Value) -
             Answer::Failed { error: error.to_object() }
         }
     }
+}
+
+/// Says why nothing is sent now, if so.
+async fn hold_back(caller: &mut Caller, call: &Call, plan: &CallPlan, limit: &str) -> Option<Answer> {
+    let (class, reason, pause_ms) = match caller.store.submits_paused(limit).await {
+        Ok(None) => return None,
+        Ok(Some(pause)) => {
+            let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+            let reason = format!("not sent: the provider limits the rate of calls, for another {pause_ms} ms");
+            (ErrorClass::RateLimited, reason, pause_ms)
+        }
+        Err(error) => {
+            tracing::warn!(%error, job = caller.job, "whether a provider takes calls could not be asked; nothing is sent");
+            (ErrorClass::Unavailable, "not sent: the store did not answer".to_owned(), STORE_RETRY_MS)
+        }
+    };
+    caller.records.push(CallRecord {
+        step: call.step,
+        attempt: call.attempt,
+        purpose: CallRecord::SUBMIT.to_owned(),
+        at: caller.now(),
+        duration_ms: 0,
+        request: Value::Null,
+        reply: json!({"error": reason}),
+    });
+    let error = CallError::new(class, reason).with("retry_after_ms", pause_ms);
+    Some(not_accepted(plan, &error, false))
+}
+
+/// A submit that the provider did not take because of its rate limit, which holds for all who share it.
+async fn refused(caller: &Caller, plan: &CallPlan, limit: &str, error: &CallError) -> Answer {
+    let pause = Duration::from_millis(error.retry_after_ms().unwrap_or(DEFAULT_PAUSE_MS));
+    if let Err(error) = caller.store.pause_submits(limit, pause).await {
+        tracing::warn!(%error, job = caller.job, limit, "a rate limit could not be noted: other jobs don't know of it");
+    }
+    not_accepted(plan, error, true)
+}
+
+fn not_accepted(plan: &CallPlan, error: &CallError, sent: bool) -> Answer {
+    Answer::NotAccepted { error: error.to_object(), patience_ms: plan.refusal_patience_ms(), sent }
 }
 
 /// What the reading of a submit means for the attempt.
@@ -70,18 +127,47 @@ pub(super) fn accepted(caller: &Caller, call: &Call, plan: &CallPlan, operation:
 /// Tells the provider that nobody wants the work any more; a provider that cannot be told is not an error.
 pub(crate) async fn cancel(caller: &mut Caller, call: &Call, operation: Value) -> Answer {
     let operation: Operation = serde_json::from_value(operation).unwrap_or_default();
-    let Ok(Some(Ok(request))) = caller.plan(&call.path).map(|plan| plan.cancel(&operation)) else {
-        return Answer::Cancelled;
+    // The call's record shows what came of it.
+    let _cancellation = ask_to_cancel(caller, call, &operation).await;
+    Answer::Cancelled
+}
+
+/// What came of asking a provider to cancel work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Cancellation {
+    /// The provider took the request.
+    Accepted,
+    /// The operation does not say how to cancel.
+    Undeclared,
+    /// The request was refused or did not arrive; the reason.
+    Failed(String),
+}
+
+/// Asks the provider to cancel work, again where it is overloaded or out of reach.
+pub(super) async fn ask_to_cancel(caller: &mut Caller, call: &Call, operation: &Operation) -> Cancellation {
+    let request = match caller.plan(&call.path).map(|plan| plan.cancel(operation)) {
+        Ok(Some(Ok(request))) => request,
+        Ok(Some(Err(error))) => return Cancellation::Failed(error.message),
+        Ok(None) | Err(_) => return Cancellation::Undeclared,
     };
+    let mut reason = String::new();
     for tries in 1..=CANCEL_TRIES {
-        match caller.send(call, "cancel", &request).await {
-            Ok(reply) if reply.status < 500 && reply.status != 429 => break,
-            Ok(_) | Err(_) if tries < CANCEL_TRIES => {
-                let pause = caller.now().plus_ms(500 << tries);
-                caller.clock.sleep_until(pause).await;
+        let answered = caller.send(call, "cancel", &request).await;
+        reason = match answered {
+            Ok(reply) if (200..300).contains(&reply.status) => return Cancellation::Accepted,
+            Ok(reply) => {
+                let reason = format!("the provider answered {}", reply.status);
+                if reply.status < 500 && reply.status != 429 {
+                    return Cancellation::Failed(reason);
+                }
+                reason
             }
-            Ok(_) | Err(_) => {}
+            Err(error) => error.to_string(),
+        };
+        if tries < CANCEL_TRIES {
+            let pause = caller.now().plus_ms(500 << tries);
+            caller.clock.sleep_until(pause).await;
         }
     }
-    Answer::Cancelled
+    Cancellation::Failed(reason)
 }

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::super::fate::{CallKey, End, Fate, Kind, Way, canonical, error, plain};
+use super::super::random::{Random, hash};
 use super::super::reference::{Answers, Observed};
 use super::paid::Paid;
 
@@ -21,6 +22,8 @@ pub(super) struct Client {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) paid: Paid,
     pub(super) works: Mutex<BTreeMap<String, Work>>,
+    /// How often each call was not taken because of a rate limit.
+    pub(super) refusals: Mutex<BTreeMap<String, usize>>,
 }
 
 /// Work that a provider took.
@@ -44,6 +47,8 @@ struct Submit {
     input: Value,
     key: Option<String>,
     fate: Fate,
+    /// Whether the provider limits the rate of calls now.
+    is_limited: bool,
 }
 
 /// The name by which a call's fate is known here: providers see no places. What may be repeated has one fate for all
@@ -86,10 +91,9 @@ fn goes_to_work(kind: Kind, fate: &Fate) -> bool {
     kind.has_operation() && (fate.polls > 0 || fate.end == End::Endless)
 }
 
-/// The HTTP status by which a provider says a class of failure.
+/// The HTTP status by which a provider says a class of failure. A rate limit is none: see [`Client::is_limited`].
 fn status_of(class: &str) -> u16 {
     match class {
-        "rate_limited" => 429,
         "moderated" | "invalid_input" => 422,
         "auth" => 401,
         "payment" => 402,
@@ -100,7 +104,6 @@ fn status_of(class: &str) -> u16 {
 /// The class that a status is read as.
 fn class_of(status: u16) -> &'static str {
     match status {
-        429 => "rate_limited",
         422 => "invalid_input",
         401 => "auth",
         402 => "payment",
@@ -125,14 +128,32 @@ impl Client {
         let attempt = body["attempt"].as_u64().unwrap_or_default();
         let input = body["input"].take();
         let key = request.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("idempotency-key"));
-        let fate = Fate::named(self.seed, &name_of(kind, &step, attempt, &input), kind);
-        Submit { kind, step, input, key: key.map(|(_, value)| value.clone()), fate }
+        let name = name_of(kind, &step, attempt, &input);
+        let fate = Fate::named(self.seed, &name, kind);
+        let is_limited = self.is_limited(name);
+        Submit { kind, step, input, key: key.map(|(_, value)| value.clone()), fate, is_limited }
+    }
+
+    /// Whether a call is not taken this time: some are refused once or twice.
+    fn is_limited(&self, name: String) -> bool {
+        let mut random = Random::new(hash(self.seed, &format!("limit of {name}")));
+        let refusals = *random.pick(&[0, 0, 0, 0, 0, 0, 1, 2]);
+        let mut counts = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(name).or_default();
+        *count += 1;
+        *count <= refusals
     }
 
     async fn submit(&self, request: &HttpRequest, node: &str) -> Result<HttpReply, HttpError> {
         let submit = self.read(request, node);
         let half = HALF_WAY_MS + submit.fate.delay_ms / 2;
         self.pause(half).await;
+        if submit.is_limited {
+            let hint = ("retry-after-ms".to_owned(), (200 + submit.fate.delay_ms / 10).to_string());
+            let mut limited = reply(429, &json!({"detail": "too many calls"}));
+            limited.headers.push(hint);
+            return Ok(limited);
+        }
         if submit.fate.way == Way::LostBefore {
             return Err(HttpError::Unknown("the connection was lost".to_owned()));
         }
@@ -151,7 +172,7 @@ impl Client {
 
     /// A provider takes a submit.
     fn take(&self, submit: &Submit) -> HttpReply {
-        let Submit { kind, step, input, key, fate } = submit;
+        let Submit { kind, step, input, key, fate, is_limited: _ } = submit;
         let outcome = fate.outcome(input);
         if goes_to_work(*kind, fate) {
             let mut works = self.works();

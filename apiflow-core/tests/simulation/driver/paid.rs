@@ -65,6 +65,10 @@ impl Paid {
                 Event::AttemptStarted { frame, .. } => {
                     count += usize::from(calls.get(frame).is_some_and(|begun| begun == name));
                 }
+                // The provider did not take it.
+                Event::CallPostponed { frame, .. } => {
+                    count -= usize::from(calls.get(frame).is_some_and(|begun| begun == name));
+                }
                 _ => {}
             }
         }

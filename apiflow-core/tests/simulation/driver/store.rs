@@ -118,6 +118,16 @@ impl Store for Troubled {
         self.after(self.inner.follow(following).await)
     }
 
+    async fn pause_submits(&self, limit: &str, pause: Duration) -> Result<(), StoreError> {
+        self.before().await?;
+        self.after(self.inner.pause_submits(limit, pause).await)
+    }
+
+    async fn submits_paused(&self, limit: &str) -> Result<Option<Duration>, StoreError> {
+        self.before().await?;
+        self.after(self.inner.submits_paused(limit).await)
+    }
+
     async fn take_polls(&self, limit: u32, lease: Duration) -> Result<Vec<DuePoll>, StoreError> {
         self.before().await?;
         self.after(self.inner.take_polls(limit, lease).await)

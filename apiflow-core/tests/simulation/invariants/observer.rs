@@ -130,6 +130,11 @@ impl Observer {
                 seen.step = seen.step.take().filter(|_| !caught);
                 Ok(())
             }
+            Event::CallPostponed { frame, until, .. } => {
+                self.ends(*frame, Outcome::NotAccepted)?;
+                self.frame(*frame)?.wait = Some(*until);
+                Ok(())
+            }
             Event::RetryScheduled { frame, at: until } | Event::SleepStarted { frame, until } => {
                 self.frame(*frame)?.wait = Some(*until);
                 Ok(())

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use apiflow_core::engine::NEVER_RETRIED;
+use apiflow_core::call::ErrorClass;
 use apiflow_core::openflow::{InputTransform, Module, ModuleValue, NumberOrTransform, Retry, StopAfterIf};
 use serde_json::{Map, Value, json};
 
@@ -279,7 +279,8 @@ fn seconds(transform: &InputTransform, names: &Known<'_, '_>) -> Result<(), Valu
 fn again(module: &Module, here: &Here<'_>, resumes: &[Resume], failure: &Failure, failures: u32) -> bool {
     let Some(retry) = &module.retry else { return false };
     let name = failure.error["name"].as_str().unwrap_or_default();
-    if failures >= retries(retry) || NEVER_RETRIED.contains(&name) {
+    let is_final = ErrorClass::parse(name).is_some_and(|class| !class.may_retry());
+    if failures >= retries(retry) || is_final {
         return false;
     }
     let names = Known::after(here, &failure.result, resumes);

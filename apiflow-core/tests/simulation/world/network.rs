@@ -5,6 +5,7 @@ use apiflow_core::ports::Timestamp;
 use serde_json::Value;
 
 use super::super::decisions::Point;
+use super::super::fate::error;
 use super::super::history::Violation;
 use super::super::journal::Owner;
 use super::super::provider::Reply;
@@ -69,6 +70,13 @@ impl World {
     fn arrive(&mut self, owner: Owner, drive: u64, task: Task, call: &Call, subject: &Value) -> Result<(), Violation> {
         let effect = call.effect;
         let (answer, after_ms) = match task {
+            // Where a module has a `timeout`, whether the call comes through depends on the time.
+            Task::Submit if call.until.is_none() && self.decisions.happens(Point::Limited) => {
+                self.watch.sent(effect)?;
+                let mut error = error("rate_limited");
+                error["retry_after_ms"] = [0, 700, 30_000][self.decisions.way(Point::Limited, 3)].into();
+                (Answer::NotAccepted { error, patience_ms: 3_600_000, sent: true }, 50)
+            }
             Task::Submit => {
                 let key = self.watch.sent(effect)?;
                 let (reply, after_ms) = self.provider.submit(call, &key, subject, self.now)?;
@@ -119,6 +127,6 @@ pub(crate) fn key_of(effect: u64, answer: &Answer) -> String {
         Answer::Cancelled => format!("cancelled-{effect}"),
         Answer::Repeat => format!("unknown-{effect}"),
         Answer::Failed { error } if error["name"] == "submit_unknown" => format!("unknown-{effect}"),
-        Answer::Done { .. } | Answer::Failed { .. } => format!("answer-{effect}"),
+        Answer::Done { .. } | Answer::Failed { .. } | Answer::NotAccepted { .. } => format!("answer-{effect}"),
     }
 }

@@ -11,7 +11,7 @@ pub(super) fn input(given: &str) -> Result<Map<String, Value>, String> {
         }
         None => ("--input", given.to_owned()),
     };
-    match serde_json::from_str(&text) {
+    match serde_json::from_str(text.strip_prefix('\u{feff}').unwrap_or(&text)) {
         Ok(Value::Object(input)) => Ok(input),
         Ok(Value::Null) => Ok(Map::new()),
         Ok(_) => Err(format!("{what}: the inputs must be an object by name")),

@@ -32,6 +32,8 @@ pub(super) enum Outcome {
     Unknown,
     /// The store was away when it was to be sent.
     NotSent,
+    /// The provider takes no work now.
+    NotAccepted,
     Repeated,
     CalledOff,
 }
