@@ -11,6 +11,7 @@ mod expressions;
 mod flows;
 mod ignored;
 mod inputs;
+mod json_schema;
 pub(crate) mod mend;
 mod mismatch;
 mod modules;
@@ -30,6 +31,10 @@ mod values;
 
 use serde_json::Value;
 
+pub use json_schema::{
+    AppliesTo, MAX_CHAIN, MAX_SCHEMA_DEPTH, MAX_SCHEMAS, MAX_SCHEMAS_PER_VALUE, SchemaKeyword, bad_default,
+    check_json_schema, schema_keyword,
+};
 pub use suggest::nearest;
 
 use crate::catalog::Catalog;

@@ -214,7 +214,7 @@ pub(crate) async fn answer(
     for rule in &rules {
         rules::check_approver(rule, &approver, row.created_by.as_deref())?;
         if action == ResumeAction::Resume {
-            check_payload(rule, &payload)?;
+            check_payload(state, &approver, rule, &payload).await?;
         }
     }
     let identity = approver.identity();
@@ -250,10 +250,20 @@ fn answered_already() -> Problem {
 }
 
 /// Checks what comes with an approval against the gate's form.
-fn check_payload(rule: &Suspend, payload: &Value) -> Result<(), Problem> {
+async fn check_payload(
+    state: &AppState,
+    approver: &Approver<'_>,
+    rule: &Suspend,
+    payload: &Value,
+) -> Result<(), Problem> {
     let Some(schema) = rule.resume_form.as_ref().and_then(|form| form.get("schema")) else { return Ok(()) };
     let Value::Object(fields) = payload else {
         return Err(Problem::fault("/payload", "the form of this approval wants an object"));
     };
-    input::checked_at("/payload", "the payload does not match the form", Some(schema), fields.clone()).map(drop)
+    // Whoever has a link is nobody in particular: they share their turns.
+    let user = match approver {
+        Approver::User(user) => user.id.as_str(),
+        Approver::Link(..) => "",
+    };
+    input::check(state, user, input::PAYLOAD, Some(schema), fields.clone()).await.map(drop)
 }

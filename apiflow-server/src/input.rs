@@ -2,62 +2,70 @@
 
 use apiflow_core::call::CallError;
 use apiflow_core::diagnostic::{Diagnostic, pointer_push};
-use apiflow_core::validate::codes;
-use jsonschema::{Retrieve, Uri};
 use serde_json::{Map, Value};
 
 use crate::api::Fault;
 use crate::problem::Problem;
+use crate::schema::{CompiledSchema, Refusal, SchemaCache};
+use crate::state::AppState;
 
-/// Faults that are told at once.
-const MOST_FAULTS: usize = 50;
-
-/// Refuses references to schemas elsewhere: checking an input sends nothing.
-struct Nowhere;
-
-impl Retrieve for Nowhere {
-    fn retrieve(&self, uri: &Uri<String>) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
-        Err(format!("`{uri}` is not part of the schema, and remote schemas are not fetched").into())
-    }
+/// Where in a request a value stands that is checked against a schema.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ValuePlace {
+    /// JSON Pointer of the value.
+    pub(crate) pointer: &'static str,
+    /// What is said where it does not match.
+    pub(crate) mismatch: &'static str,
 }
 
-/// Fills in top-level defaults and checks the input in full; faults have pointers below `/input`.
-pub(crate) fn checked(schema: Option<&Value>, input: Map<String, Value>) -> Result<Value, Problem> {
-    checked_at("/input", "the input does not match the schema", schema, input)
-}
+/// The input of a run.
+pub(crate) const INPUT: ValuePlace = ValuePlace { pointer: "/input", mismatch: "the input does not match the schema" };
 
-/// The same for a value at another place of a request.
-pub(crate) fn checked_at(
-    place: &str,
-    mismatch: &str,
+/// What comes with an approval.
+pub(crate) const PAYLOAD: ValuePlace =
+    ValuePlace { pointer: "/payload", mismatch: "the payload does not match the form" };
+
+/// Fills in top-level defaults and checks a value in full, in a place of the user's.
+pub(crate) async fn check(
+    state: &AppState,
+    user: &str,
+    place: ValuePlace,
     schema: Option<&Value>,
-    mut input: Map<String, Value>,
+    input: Map<String, Value>,
 ) -> Result<Value, Problem> {
-    let Some(schema) = schema.filter(|schema| !schema.is_null()) else { return Ok(Value::Object(input)) };
-    fill(schema, &mut input);
-    let input = Value::Object(input);
-    let validator = compiled(schema)
-        .map_err(|found| Problem::not_runnable("the workflow's schema cannot be used", vec![*found]))?;
-    let faults: Vec<_> = validator
-        .iter_errors(&input)
-        .take(MOST_FAULTS)
-        .map(|error| Fault {
-            pointer: format!("{place}{}", error.instance_path()),
-            message: error.masked().to_string(),
-            code: None,
-            help: None,
-        })
-        .collect();
-    if faults.is_empty() { Ok(input) } else { Err(Problem::invalid(mismatch, faults)) }
+    let Some(schema) = schema.filter(|schema| !schema.is_null()).cloned() else { return Ok(Value::Object(input)) };
+    let schemas = state.validation.schemas.clone();
+    state.validation.places.run(user, move || check_here(&schemas, place, &schema, input)).await?
 }
 
-/// A workflow's schema, ready to check inputs; the finding where it is no JSON Schema.
-pub(crate) fn compiled(schema: &Value) -> Result<jsonschema::Validator, Box<Diagnostic>> {
-    let built =
-        jsonschema::options().with_retriever(Nowhere).build(if schema.is_null() { &Value::Bool(true) } else { schema });
-    built.map_err(|error| {
-        let message = format!("the schema cannot be used: {error}");
-        Box::new(Diagnostic::error(codes::BAD_SCHEMA, "/schema", message))
+/// The same on this thread.
+pub(crate) fn check_here(
+    schemas: &SchemaCache,
+    place: ValuePlace,
+    schema: &Value,
+    input: Map<String, Value>,
+) -> Result<Value, Problem> {
+    let check = schemas.compile(schema);
+    let Some(compiled) = &check.compiled else {
+        let mut found = apiflow_core::validate::check_json_schema(schema, "/schema");
+        found.extend(check.findings.iter().map(|found| below_schema(found.clone())));
+        return Err(Problem::not_runnable("the schema cannot be used", found));
+    };
+    checked(compiled, place, input)
+}
+
+fn below_schema(found: Diagnostic) -> Diagnostic {
+    Diagnostic { pointer: format!("/schema{}", found.pointer), ..found }
+}
+
+fn checked(compiled: &CompiledSchema, place: ValuePlace, input: Map<String, Value>) -> Result<Value, Problem> {
+    let at = |pointer: &str| format!("{}{pointer}", place.pointer);
+    compiled.check(input).map_err(|refusal| match refusal {
+        Refusal::Mismatch(faults) => {
+            let faults = faults.into_iter().map(|fault| Fault { pointer: at(&fault.pointer), ..fault });
+            Problem::invalid(place.mismatch, faults.collect())
+        }
+        Refusal::TooExpensive(reason) => Problem::fault(at(""), reason),
     })
 }
 
@@ -81,17 +89,6 @@ fn field_name(field: &str) -> &str {
     field.strip_prefix("input.").unwrap_or(field)
 }
 
-fn fill(schema: &Value, input: &mut Map<String, Value>) {
-    let properties = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
-    for (name, property) in properties {
-        if let Some(default) = property.get("default")
-            && !input.contains_key(name)
-        {
-            input.insert(name.clone(), default.clone());
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -100,7 +97,7 @@ mod tests {
 
     fn check(schema: Value, input: Value, expected: Result<Value, &[&str]>) {
         let Value::Object(fields) = input else { panic!("an input is an object") };
-        let found = checked(Some(&schema), fields)
+        let found = check_here(&SchemaCache::default(), INPUT, &schema, fields)
             .map_err(|problem| problem.faults().iter().map(|fault| fault.pointer.clone()).collect::<Vec<_>>());
         let expected = expected.map_err(|pointers| pointers.iter().map(|text| (*text).to_owned()).collect());
         assert_eq!(found, expected, "{schema}");

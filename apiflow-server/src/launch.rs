@@ -72,6 +72,7 @@ impl Launch {
     /// A run of a saved workflow.
     pub(crate) async fn workflow(
         state: &AppState,
+        user: &str,
         id: &str,
         input: Map<String, Value>,
         preprocess: bool,
@@ -79,22 +80,28 @@ impl Launch {
         let mut saved = saved(&*state.documents, DocumentKind::Workflow, id).await?;
         let name = saved.body.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
         let document = saved.body.get_mut("nodes").map(Value::take).unwrap_or_default();
-        let launch = Self::checked(state, name, document, input, preprocess).await?;
+        let launch = Self::checked(state, user, name, document, input, preprocess).await?;
         Ok(Self { workflow_id: Some(id.to_owned()), ..launch })
     }
 
     /// A run of a workflow that is not saved, or of a part of it; its summary is the job's name.
     pub(crate) async fn document(
         state: &AppState,
+        user: &str,
         document: Value,
         selection: Selection,
         input: Map<String, Value>,
         preprocess: bool,
     ) -> Result<Self, Problem> {
-        if let Some(pointer) = references::control_in_id(&document) {
-            return Err(Problem::fault(format!("/document{pointer}"), references::CONTROL_IN_ID));
-        }
-        let document = selection.of(&document).map_err(|found| Problem::from_diagnostics("selection", found))?;
+        // A step alone is given what it needs, not what the workflow is given.
+        let unchecked = preprocess || selection.only.is_some();
+        let select = move || {
+            if let Some(pointer) = references::control_in_id(&document) {
+                return Err(Problem::fault(format!("/document{pointer}"), references::CONTROL_IN_ID));
+            }
+            selection.of(&document).map_err(|found| Problem::from_diagnostics("selection", found))
+        };
+        let document = state.validation.places.run(user, select).await??;
         let name = document.get("summary").and_then(Value::as_str).unwrap_or_default();
         // The job's name is one line, as it is for whatever was saved.
         let name = name.trim_end().to_owned();
@@ -102,28 +109,31 @@ impl Launch {
             let message = "the summary names the job: it must have no control characters, such as line breaks";
             return Err(Problem::fault("/document/summary", message));
         }
-        // A step alone is given what it needs, not what the workflow is given.
-        let unchecked = preprocess || selection.only.is_some();
-        Self::checked(state, name, document, input, unchecked).await.map(|launch| Self { preprocess, ..launch })
+        Self::checked(state, user, name, document, input, unchecked).await.map(|launch| Self { preprocess, ..launch })
     }
 
     /// `raw` inputs are not the workflow's own, and not checked against its schema.
     async fn checked(
         state: &AppState,
+        user: &str,
         name: String,
         document: Value,
         input: Map<String, Value>,
         raw: bool,
     ) -> Result<Self, Problem> {
         let catalog = references::catalog(&*state.documents, &[&document]).await?;
-        let Checked { document, catalog, found } = checked_with(state, document, catalog).await?;
+        let Checked { document, catalog, found } = checked_with(state, user, document, catalog).await?;
         refuse("the workflow", found)?;
         for node in catalog.nodes.values() {
             let connector = catalog.connectors.get(&node.connector_id);
             let found = connector.map(|connector| catalog::check_call(node, connector)).unwrap_or_default();
             refuse(&format!("node `{}`, which the workflow uses,", node.id), found)?;
         }
-        let input = if raw { Value::Object(input) } else { input::checked(document.get("schema"), input)? };
+        let input = if raw {
+            Value::Object(input)
+        } else {
+            input::check(state, user, input::INPUT, document.get("schema"), input).await?
+        };
         let bundle = JobBundle { document, catalog: Catalog { secrets: None, ..catalog }, ..JobBundle::default() };
         Ok(Self { preprocess: raw, ..Self::of(name, bundle, input) })
     }
@@ -196,15 +206,22 @@ async fn make(
     }
 }
 
-/// What is wrong with an OpenFlow document, given what is saved.
-pub(crate) async fn check(state: &AppState, document: &Value) -> Result<Vec<Diagnostic>, Problem> {
-    let catalog = references::catalog(&*state.documents, &[document]).await?;
-    Ok(checked_with(state, document.clone(), catalog).await?.found)
+/// What is wrong with an OpenFlow document, given what is saved; gives the document back.
+pub(crate) async fn check(state: &AppState, user: &str, document: Value) -> Result<(Value, Vec<Diagnostic>), Problem> {
+    let catalog = references::catalog(&*state.documents, &[&document]).await?;
+    let Checked { document, catalog, found } = checked_with(state, user, document, catalog).await?;
+    drop_elsewhere(catalog);
+    Ok((document, found))
 }
 
-async fn checked_with(state: &AppState, document: Value, mut catalog: Catalog) -> Result<Checked, Problem> {
+/// Drops what may be large: that takes as long as it took to make it.
+pub(crate) fn drop_elsewhere(value: impl Send + 'static) {
+    tokio::task::spawn_blocking(move || drop(value));
+}
+
+async fn checked_with(state: &AppState, user: &str, document: Value, mut catalog: Catalog) -> Result<Checked, Problem> {
     catalog.secrets = Some(state.secrets.names().await?);
-    let checked = state.validation.check(document, catalog).await?;
+    let checked = state.validation.check(user, document, catalog).await?;
     let unknown = [codes::UNKNOWN_NODE, codes::UNKNOWN_CONNECTOR, codes::UNKNOWN_WORKFLOW];
     if checked.found.iter().all(|found| !unknown.contains(&found.code.as_str())) {
         return Ok(checked);
@@ -212,7 +229,7 @@ async fn checked_with(state: &AppState, document: Value, mut catalog: Catalog) -
     // Advice such as "did you mean" needs to know what there is.
     let Checked { document, mut catalog, .. } = checked;
     references::add_names(&*state.documents, &mut catalog).await?;
-    state.validation.check(document, catalog).await
+    state.validation.check(user, document, catalog).await
 }
 
 /// What is wrong with a node and with the connector that it goes through; the connector's findings have its name.

@@ -1,24 +1,23 @@
-//! Checks of documents, away from the threads that answer requests.
-
-use std::sync::Arc;
+//! Checks of documents and inputs, away from the threads that answer requests.
 
 use apiflow_core::catalog::Catalog;
 use apiflow_core::diagnostic::Diagnostic;
 use apiflow_core::validate;
 use serde_json::Value;
-use tokio::sync::Semaphore;
 
+use crate::places::{FairPlaces, PlaceLimits};
 use crate::problem::Problem;
-
-/// Checks that run at the same time; others wait for their turn.
-const AT_ONCE: usize = 2;
+use crate::schema::{self, SchemaCache};
 
 /// Checks documents, few at a time.
 ///
-/// Architecture invariant: a check is CPU work of whoever sent the document, and never runs on a thread that answers
-/// requests. A caller that goes away while it waits gives its turn up.
+/// Architecture invariant: a check is processor work of whoever sent the document, never runs on a thread that answers
+/// requests, and takes its turn with those of other users. A caller that goes away while it waits gives its turn up.
 #[derive(Debug, Clone)]
-pub(crate) struct Validation(Arc<Semaphore>);
+pub(crate) struct Validation {
+    pub(crate) places: FairPlaces,
+    pub(crate) schemas: SchemaCache,
+}
 
 /// What was checked, and what was found.
 pub(crate) struct Checked {
@@ -29,44 +28,26 @@ pub(crate) struct Checked {
 
 impl Default for Validation {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(AT_ONCE)))
+        Self { places: FairPlaces::new(PlaceLimits::of_machine()), schemas: SchemaCache::default() }
     }
 }
 
 impl Validation {
     /// Finds what is wrong with a workflow.
-    pub(crate) async fn check(&self, document: Value, catalog: Catalog) -> Result<Checked, Problem> {
-        let turn = Arc::clone(&self.0).acquire_owned().await.map_err(Problem::internal)?;
+    pub(crate) async fn check(&self, user: &str, document: Value, catalog: Catalog) -> Result<Checked, Problem> {
+        let schemas = self.schemas.clone();
         let check = move || {
-            let _turn = turn;
-            let found = validate::workflow(&document, &catalog);
+            let found = workflow(&document, &catalog, &schemas);
             Checked { document, catalog, found }
         };
-        tokio::task::spawn_blocking(check).await.map_err(Problem::internal)
+        self.places.run(user, check).await
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use serde_json::json;
-
-    use super::*;
-
-    fn document() -> Value {
-        json!({"summary": "s", "value": {"modules": []}})
-    }
-
-    #[tokio::test]
-    async fn who_goes_away_gives_the_turn_up() {
-        let validation = Validation::default();
-        let turns = Arc::clone(&validation.0).acquire_many_owned(AT_ONCE as u32).await.expect("it is never closed");
-        let waits = validation.check(document(), Catalog::default());
-        assert!(tokio::time::timeout(Duration::ZERO, waits).await.is_err(), "all turns are taken");
-        drop(turns);
-        let checked = validation.check(document(), Catalog::default()).await.expect("there is a turn");
-        assert_eq!((checked.document, checked.found.len()), (document(), 0));
-        assert_eq!(validation.0.available_permits(), AT_ONCE);
-    }
+/// All that is wrong with a workflow, its JSON Schemas included: what is said of a document that is saved, checked, run
+/// from a file or sent to be run.
+pub(crate) fn workflow(document: &Value, catalog: &Catalog, schemas: &SchemaCache) -> Vec<Diagnostic> {
+    let mut found = validate::workflow(document, catalog);
+    found.extend(schema::check_document(document, schemas));
+    found
 }

@@ -10,6 +10,9 @@ const LONGEST_S: u64 = 366 * 24 * 60 * 60;
 
 impl Checker<'_> {
     pub(super) fn suspend(&mut self, suspend: &Suspend, place: &Place<'_>) {
+        if let Some(schema) = suspend.resume_form.as_ref().and_then(|form| form.get("schema")) {
+            self.json_schema(schema, &place.key("resume_form").key("schema"));
+        }
         if suspend.required_events.unwrap_or_default() == 0 {
             let meant = suspend.timeout.is_some()
                 || suspend.resume_form.is_some()

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::approvals::waits;
+use super::json_schema::check_json_schema;
 use super::shape::{Shape, properties};
 use super::steps::Steps;
 use super::sub_flows::{Fault, SubFlows};
@@ -118,6 +119,9 @@ impl<'a> Checker<'a> {
         let root = Place::ROOT;
         let value = root.key("value");
         self.program(flow, &value);
+        if let Some(schema) = &flow.schema {
+            self.json_schema(schema, &root.key("schema"));
+        }
         if let Some(module) = &flow.value.preprocessor_module {
             self.module(module, &value.key("preprocessor_module"));
         }
@@ -129,6 +133,13 @@ impl<'a> Checker<'a> {
             self.module(module, &value.key("failure_module"));
             self.items.pop();
             self.in_failure = false;
+        }
+    }
+
+    /// Checks a JSON Schema that values of a run are checked against.
+    pub(super) fn json_schema(&mut self, schema: &Value, place: &Place<'_>) {
+        for found in check_json_schema(schema, &place.pointer()) {
+            self.push(found);
         }
     }
 

@@ -17,8 +17,16 @@ codes! {
     DUPLICATE_KEY = "duplicate-key";
     /// A file that holds neither a workflow nor a node nor a connector.
     UNKNOWN_DOCUMENT = "unknown-document";
-    /// A workflow's `schema` that is no JSON Schema.
+    /// A workflow's `schema`, or the form of an approval, that is no JSON Schema.
     BAD_SCHEMA = "schema";
+    /// A JSON Schema that is too large, or too expensive to check a value against.
+    SCHEMA_LIMIT = "schema-limit";
+    /// The default of an input is refused by the input's own schema: it is left out.
+    BAD_DEFAULT = "bad-default";
+    /// A pattern of a JSON Schema that is not enforced: it needs more than a linear search.
+    PATTERN_NOT_ENFORCED = "pattern-not-enforced";
+    /// A JSON Schema requires a property twice.
+    REPEATED_REQUIRED = "repeated-required";
     /// A field holds another JSON type than it must.
     WRONG_TYPE = "wrong-type";
     /// A required field is absent or null.

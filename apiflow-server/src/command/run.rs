@@ -17,6 +17,7 @@ use serde_json::Value;
 use super::validate::{Declarations, Runnable};
 use super::{complain, print, tell};
 use crate::input;
+use crate::schema::SchemaCache;
 
 /// What to run, and with what.
 #[derive(Args)]
@@ -138,7 +139,11 @@ impl Run {
         let input = if self.only.is_some() {
             Value::Object(input)
         } else {
-            input::checked(document.get("schema"), input).map_err(|problem| problem.in_words())?
+            match document.get("schema").filter(|schema| !schema.is_null()) {
+                Some(schema) => input::check_here(&SchemaCache::default(), input::INPUT, schema, input)
+                    .map_err(|problem| problem.in_words())?,
+                None => Value::Object(input),
+            }
         };
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()

@@ -14,7 +14,7 @@ use crate::{input, show};
 
 impl Launch {
     /// A run of what an ended job ran, with its documents as they were then.
-    pub(crate) async fn again(state: &AppState, id: &str, asked: RerunRequest) -> Result<Self, Problem> {
+    pub(crate) async fn again(state: &AppState, user: &str, id: &str, asked: RerunRequest) -> Result<Self, Problem> {
         let row = show::row(state, id).await?;
         if !row.patch.status.is_final() {
             let message = format!("job `{id}` has not ended: wait for it, or cancel it first");
@@ -22,7 +22,8 @@ impl Launch {
         }
         let bundle = JobBundle { kept: std::collections::BTreeMap::new(), ..state.store.load(id).await?.bundle };
         let catalog = Catalog { secrets: Some(state.secrets.names().await?), ..bundle.catalog.clone() };
-        refuse("the workflow", state.validation.check(bundle.document.clone(), catalog).await?.found)?;
+        let found = state.validation.check(user, bundle.document.clone(), catalog).await?.found;
+        refuse("the workflow", found)?;
         let steps = all_steps(state, id).await?;
         let from = asked.from.as_deref().map(|step| place(&bundle.document, id, step, &steps)).transpose()?;
         let taken_over = match &from {
@@ -36,7 +37,7 @@ impl Launch {
             return Err(unconfirmed(unknown));
         }
         let input = match asked.input {
-            Some(input) => checked(row.node_id.as_deref(), &bundle, input)?,
+            Some(input) => checked(state, user, row.node_id.as_deref(), &bundle, input).await?,
             None => show::input(state, id).await?,
         };
         // The flow's input is what the preprocessor makes of it, as it was then.
@@ -47,8 +48,16 @@ impl Launch {
 }
 
 /// Checks an edited input as that of a first run is checked.
-fn checked(node: Option<&str>, bundle: &JobBundle, input: Map<String, Value>) -> Result<Value, Problem> {
-    let Some(node) = node else { return input::checked(bundle.document.get("schema"), input) };
+async fn checked(
+    state: &AppState,
+    user: &str,
+    node: Option<&str>,
+    bundle: &JobBundle,
+    input: Map<String, Value>,
+) -> Result<Value, Problem> {
+    let Some(node) = node else {
+        return input::check(state, user, input::INPUT, bundle.document.get("schema"), input).await;
+    };
     let declared = bundle.catalog.nodes.get(node);
     let connector = declared.and_then(|node| bundle.catalog.connectors.get(&node.connector_id));
     if let (Some(node), Some(connector)) = (declared, connector) {

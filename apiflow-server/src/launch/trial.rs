@@ -9,10 +9,10 @@ use apiflow_core::dry_run::{Approvals, DryRun, DryRunError, DryRunLimits, Mocks,
 use axum::http::StatusCode;
 use serde_json::Value;
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
 
 use super::Launch;
 use crate::api::DryRunRequest;
+use crate::places::{FairPlaces, PlaceLimits};
 use crate::problem::Problem;
 use crate::references;
 use crate::state::AppState;
@@ -20,17 +20,14 @@ use crate::state::AppState;
 /// How long a caller waits for a dry run: it takes no time but that of its expressions.
 const LONGEST: Duration = Duration::from_mins(1);
 
-/// Dry runs at the same time; others wait for their turn.
-const AT_ONCE: usize = 2;
-
-/// Tries workflows out, few at a time: it is CPU work of whoever sent them, and never runs on a thread that answers
-/// requests.
+/// Tries workflows out, few at a time: it is processor work of whoever sent them, and takes its turn with that of other
+/// users. The places are others than those of checks: a dry run may take a minute.
 #[derive(Debug, Clone)]
-pub(crate) struct Trials(Arc<Semaphore>);
+pub(crate) struct Trials(FairPlaces);
 
 impl Default for Trials {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(AT_ONCE)))
+        Self(FairPlaces::new(PlaceLimits::of_machine()))
     }
 }
 
@@ -46,7 +43,7 @@ struct Trial {
 }
 
 /// Tries a workflow out.
-pub(crate) async fn dry_run(state: &AppState, asked: DryRunRequest) -> Result<Report, Problem> {
+pub(crate) async fn dry_run(state: &AppState, user: &str, asked: DryRunRequest) -> Result<Report, Problem> {
     let DryRunRequest { document, input, preprocess, until, only, mocks, approvals } = asked;
     if let Some(pointer) = references::control_in_id(&document) {
         return Err(Problem::fault(format!("/document{pointer}"), references::CONTROL_IN_ID));
@@ -58,35 +55,21 @@ pub(crate) async fn dry_run(state: &AppState, asked: DryRunRequest) -> Result<Re
     let trial = Arc::new(Trial { document, catalog, until, only, preprocess, mocks, approvals });
     let selected = {
         let trial = Arc::clone(&trial);
-        state.trials.work(move || trial.with(Value::Null).selected().map_err(refused)).await?
+        state.trials.0.run(user, move || trial.with(Value::Null).selected().map_err(refused)).await??
     };
-    let launch = Launch::checked(state, String::new(), selected, input, raw).await?;
+    let launch = Launch::checked(state, user, String::new(), selected, input, raw).await?;
     let (runtime, handle) = (state.runtime.clone(), Handle::current());
     let run = move || {
         let run = trial.with(launch.input).run(runtime.evaluator(), |_| None);
         handle.block_on(async { tokio::time::timeout(LONGEST, run).await })
     };
-    match state.trials.work(move || Ok(run())).await? {
+    match state.trials.0.run(user, run).await? {
         Ok(ended) => ended.map_err(refused),
         Err(_) => Err(Problem::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "too_long",
             format!("the dry run took longer than {} s: mock the steps whose code takes long", LONGEST.as_secs()),
         )),
-    }
-}
-
-impl Trials {
-    async fn work<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
-    ) -> Result<T, Problem> {
-        let turn = Arc::clone(&self.0).acquire_owned().await.map_err(Problem::internal)?;
-        let in_turn = move || {
-            let _turn = turn;
-            work()
-        };
-        tokio::task::spawn_blocking(in_turn).await.map_err(Problem::internal)?
     }
 }
 

@@ -26,10 +26,10 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
     responses((status = OK, description = "a page, newest first", body = Page<Connector>)))]
 async fn list(
     State(state): State<AppState>,
-    _caller: Caller,
+    caller: Caller,
     InQuery(query): InQuery<PageQuery>,
 ) -> Result<Response, Problem> {
-    documents::list(&state, KIND, &query).await
+    documents::list(&state, &caller, KIND, &query).await
 }
 
 /// Makes a connector.
@@ -42,8 +42,8 @@ async fn create(State(state): State<AppState>, caller: Caller, AnyJson(body): An
 /// Reads a connector.
 #[utoipa::path(get, path = "/connectors/{id}", operation_id = "get_connector", tag = "connectors", params(("id" = String, Path)),
     responses((status = OK, description = "the connector", body = Connector, headers(("ETag" = String)))))]
-async fn read(State(state): State<AppState>, _caller: Caller, InPath(id): InPath<String>) -> Result<Response, Problem> {
-    documents::read(&state, KIND, &id).await
+async fn read(State(state): State<AppState>, caller: Caller, InPath(id): InPath<String>) -> Result<Response, Problem> {
+    documents::read(&state, &caller, KIND, &id).await
 }
 
 /// Makes a connector or replaces it whole.

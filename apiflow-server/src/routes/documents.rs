@@ -23,11 +23,16 @@ use crate::state::AppState;
 /// How often a PATCH without `If-Match` is tried again when somebody else saves in between.
 const PATCH_TRIES: usize = 5;
 
-pub(super) async fn list(state: &AppState, kind: DocumentKind, query: &PageQuery) -> Result<Response, Problem> {
+pub(super) async fn list(
+    state: &AppState,
+    caller: &Caller,
+    kind: DocumentKind,
+    query: &PageQuery,
+) -> Result<Response, Problem> {
     let limit = query.limit()?;
     let mut found = state.documents.documents(kind, query.after()?.as_deref(), limit + 1).await?;
     let next = cut(&mut found, limit, |document| document.id.clone());
-    let items = reply::bodies(state, found).await?;
+    let items = reply::bodies(state, &caller.user.id, found).await?;
     Ok(Json(crate::api::Page { items, next }).into_response())
 }
 
@@ -39,11 +44,11 @@ pub(super) async fn create(
 ) -> Result<Response, Problem> {
     let form = forms::read(state, kind, None, body).await?;
     let saved = save(state, caller, form, Precondition::Absent).await?;
-    answer(state, saved, true).await
+    answer(state, caller, saved, true).await
 }
 
-pub(super) async fn read(state: &AppState, kind: DocumentKind, id: &str) -> Result<Response, Problem> {
-    answer(state, saved(&*state.documents, kind, id).await?, false).await
+pub(super) async fn read(state: &AppState, caller: &Caller, kind: DocumentKind, id: &str) -> Result<Response, Problem> {
+    answer(state, caller, saved(&*state.documents, kind, id).await?, false).await
 }
 
 pub(super) async fn replace(
@@ -58,7 +63,7 @@ pub(super) async fn replace(
     let form = forms::read(state, kind, Some(id), body).await?;
     let saved = save(state, caller, form, must).await?;
     let is_new = saved.version == 1;
-    answer(state, saved, is_new).await
+    answer(state, caller, saved, is_new).await
 }
 
 pub(super) async fn change(
@@ -80,7 +85,7 @@ pub(super) async fn change(
         let form = forms::read(state, kind, Some(id), forms::patched(before.body, &patch)).await?;
         match form.save(state, caller, version).await? {
             Err(RecordError::Changed { .. }) if must == Precondition::None => {}
-            done => return answer(state, done?, false).await,
+            done => return answer(state, caller, done?, false).await,
         }
     }
     Err(Problem::new(
@@ -146,11 +151,11 @@ async fn save(state: &AppState, caller: &Caller, form: Form, must: Precondition)
     Ok(form.save(state, caller, must).await??)
 }
 
-async fn answer(state: &AppState, document: Document, is_new: bool) -> Result<Response, Problem> {
+async fn answer(state: &AppState, caller: &Caller, document: Document, is_new: bool) -> Result<Response, Problem> {
     let kind = document.kind;
     let location = format!("{}/{}s/{}", super::API, kind.as_str(), document.id);
     let etag = precondition::etag(&document);
-    let body = reply::body(state, document).await?;
+    let body = reply::body(state, &caller.user.id, document).await?;
     let etag = [(header::ETAG, etag)];
     if is_new {
         return Ok((StatusCode::CREATED, [(header::LOCATION, location)], etag, Json(body)).into_response());

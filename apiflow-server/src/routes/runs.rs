@@ -73,7 +73,7 @@ async fn run_workflow(
 ) -> Result<Response, Problem> {
     let asked = || json!(["workflow", id, body.input, body.preprocess]);
     let key = launch::key(&state, &caller, &headers, asked)?;
-    let launch = Launch::workflow(&state, &id, body.input, body.preprocess);
+    let launch = Launch::workflow(&state, &caller.user.id, &id, body.input, body.preprocess);
     launch::start(&state, &caller, &headers, key, launch).await
 }
 
@@ -98,7 +98,7 @@ async fn run_document(
     let asked = || json!(["document", document, input, preprocess, until, only, mocks]);
     let key = launch::key(&state, &caller, &headers, asked)?;
     let selection = Selection { until, only, mocks };
-    let launch = Launch::document(&state, document, selection, input, preprocess);
+    let launch = Launch::document(&state, &caller.user.id, document, selection, input, preprocess);
     launch::start(&state, &caller, &headers, key, launch).await
 }
 
@@ -109,10 +109,10 @@ async fn run_document(
     responses((status = OK, description = "what happened, also where the workflow failed", body = DryRunReport)))]
 async fn dry_run(
     State(state): State<AppState>,
-    _caller: Caller,
+    caller: Caller,
     JsonBody(body): JsonBody<DryRunRequest>,
 ) -> Result<axum::Json<Report>, Problem> {
-    launch::dry_run(&state, body).await.map(axum::Json)
+    launch::dry_run(&state, &caller.user.id, body).await.map(axum::Json)
 }
 
 /// Runs a job again, whole or from one of its steps on, as a new job with the documents of the old one.
@@ -136,7 +136,7 @@ async fn rerun(
 ) -> Result<Response, Problem> {
     let asked = || json!(["rerun", id, body.from, body.input, body.confirm_unknown]);
     let key = launch::key(&state, &caller, &headers, asked)?;
-    launch::start(&state, &caller, &headers, key, Launch::again(&state, &id, body)).await
+    launch::start(&state, &caller, &headers, key, Launch::again(&state, &caller.user.id, &id, body)).await
 }
 
 /// Checks a workflow document without saving or running it.
@@ -145,9 +145,10 @@ async fn rerun(
     responses((status = OK, description = "the findings, none where all is well", body = Diagnostics)))]
 async fn validate(
     State(state): State<AppState>,
-    _caller: Caller,
+    caller: Caller,
     JsonBody(body): JsonBody<ValidateRequest>,
 ) -> Result<axum::Json<Diagnostics>, Problem> {
-    let diagnostics = launch::check(&state, &body.document).await?;
+    let (document, diagnostics) = launch::check(&state, &caller.user.id, body.document).await?;
+    launch::drop_elsewhere(document);
     Ok(axum::Json(Diagnostics { diagnostics }))
 }

@@ -15,6 +15,7 @@ mod jobs;
 mod parts;
 mod provider;
 mod runs;
+mod schemas;
 mod secrets;
 mod storage;
 mod talk;

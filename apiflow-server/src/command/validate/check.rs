@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use apiflow_core::catalog::{Catalog, Node, check_call, check_connector, parse_connector, parse_node};
 use apiflow_core::diagnostic::{Diagnostic, Fix, pointer_push};
-use apiflow_core::validate::{self, codes, nearest};
+use apiflow_core::validate::{codes, nearest};
 use serde_json::{Map, Value};
 
 use super::findings::{Finding, Report};
@@ -12,6 +12,8 @@ use super::kind::Kind;
 use super::source::{Role, Source};
 use super::spans::Spans;
 use crate::references::place_of_secret;
+use crate::schema::SchemaCache;
+use crate::validation;
 
 /// Checks the files, each with all of them as the declarations that it may refer to.
 ///
@@ -150,11 +152,7 @@ impl Declared {
     }
 
     fn workflow(&self, document: &Value) -> Vec<Diagnostic> {
-        let mut found = validate::workflow(document, &self.catalog);
-        if let Some(Err(fault)) = document.get("schema").map(crate::input::compiled) {
-            found.push(*fault);
-        }
-        found
+        validation::workflow(document, &self.catalog, &SchemaCache::default())
     }
 }
 

@@ -12,16 +12,16 @@ use crate::references;
 use crate::state::AppState;
 
 /// A document with its id, times and diagnostics.
-pub(super) async fn body(state: &AppState, document: Document) -> Result<Value, Problem> {
-    let bodies = bodies(state, vec![document]).await?;
+pub(super) async fn body(state: &AppState, user: &str, document: Document) -> Result<Value, Problem> {
+    let bodies = bodies(state, user, vec![document]).await?;
     bodies.into_iter().next().ok_or_else(|| Problem::internal("a document has no reply"))
 }
 
 /// The same for several documents.
-pub(super) async fn bodies(state: &AppState, documents: Vec<Document>) -> Result<Vec<Value>, Problem> {
+pub(super) async fn bodies(state: &AppState, user: &str, documents: Vec<Document>) -> Result<Vec<Value>, Problem> {
     let mut bodies = Vec::with_capacity(documents.len());
-    for document in documents {
-        let diagnostics = diagnostics(state, &document).await?;
+    for mut document in documents {
+        let diagnostics = diagnostics(state, user, &mut document).await?;
         bodies.push(shown(document, &diagnostics)?);
     }
     Ok(bodies)
@@ -38,7 +38,7 @@ fn shown(document: Document, diagnostics: &[Diagnostic]) -> Result<Value, Proble
     Ok(Value::Object(object))
 }
 
-async fn diagnostics(state: &AppState, document: &Document) -> Result<Vec<Diagnostic>, Problem> {
+async fn diagnostics(state: &AppState, user: &str, document: &mut Document) -> Result<Vec<Diagnostic>, Problem> {
     match document.kind {
         DocumentKind::Connector => {
             let connector = references::connector(document)?;
@@ -51,8 +51,10 @@ async fn diagnostics(state: &AppState, document: &Document) -> Result<Vec<Diagno
             launch::check_node(state, &node).await
         }
         DocumentKind::Workflow => {
-            let nodes = document.body.get("nodes").unwrap_or(&Value::Null);
-            launch::check(state, nodes).await
+            let Some(nodes) = document.body.get_mut("nodes") else { return Ok(Vec::new()) };
+            let (checked, found) = launch::check(state, user, nodes.take()).await?;
+            *nodes = checked;
+            Ok(found)
         }
     }
 }

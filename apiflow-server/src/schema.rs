@@ -1,0 +1,225 @@
+//! JSON Schemas that users write: compiled once, with bounds on what they may cost.
+//!
+//! Architecture invariant: no schema of a user is compiled or checked against elsewhere. What the core's bounds
+//! ([`apiflow_core::validate::check_json_schema`]) refuse is not compiled; a check has a budget of steps, time and stack.
+
+mod cache;
+mod lenient;
+mod meter;
+mod pattern;
+
+pub(crate) use self::cache::SchemaCache;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use apiflow_core::diagnostic::{Diagnostic, has_errors, pointer_push};
+use apiflow_core::validate::{bad_default, check_json_schema, codes};
+use jsonschema::{PatternOptions, Retrieve, Uri, ValidationError, Validator};
+use serde_json::{Map, Value, json};
+
+use self::lenient::LenientSchema;
+use self::meter::{Budget, GivenUp, Metered, metered};
+use crate::api::Fault;
+
+/// Looks at values that a check may take.
+const MAX_STEPS: u64 = 20_000_000;
+
+/// Looks at values that finding the faults of a wrong value may take: each may be a fault, which takes memory.
+const MAX_FAULT_STEPS: u64 = 200_000;
+
+/// How long a check may take.
+const MAX_TIME: Duration = Duration::from_secs(5);
+
+/// Faults that are told at once.
+const MAX_FAULTS: usize = 50;
+
+/// Bytes that a compiled pattern may take.
+const MAX_PATTERN_BYTES: usize = 8 * 1024 * 1024;
+
+/// A schema that values can be checked against.
+#[derive(Debug)]
+pub(crate) struct CompiledSchema {
+    validator: Validator<Metered>,
+    /// Defaults of top-level properties that their own schema takes.
+    defaults: Map<String, Value>,
+    pattern_states: u64,
+    name_pattern_states: u64,
+}
+
+/// A schema that was compiled, and what is to be said about it; pointers are within the schema.
+#[derive(Debug)]
+pub(crate) struct SchemaCheck {
+    /// The schema, unless the findings have errors.
+    pub(crate) compiled: Option<CompiledSchema>,
+    /// What is wrong with it, beyond what the core's validator finds.
+    pub(crate) findings: Vec<Diagnostic>,
+}
+
+/// Why a value was not taken.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// It does not match; pointers are within the value.
+    Mismatch(Vec<Fault>),
+    /// Finding out would have cost too much.
+    TooExpensive(&'static str),
+}
+
+/// Refuses references to schemas elsewhere: checking an input sends nothing.
+struct Nowhere;
+
+impl Retrieve for Nowhere {
+    fn retrieve(&self, uri: &Uri<String>) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
+        Err(format!("`{uri}` is not part of the schema, and remote schemas are not fetched").into())
+    }
+}
+
+fn pattern_options() -> PatternOptions<jsonschema::Regex> {
+    PatternOptions::regex().size_limit(MAX_PATTERN_BYTES).dfa_size_limit(MAX_PATTERN_BYTES)
+}
+
+/// Whether the engine takes a translated pattern.
+fn pattern_compiles(pattern: &str) -> bool {
+    jsonschema::options().with_pattern_options(pattern_options()).build(&json!({"pattern": pattern})).is_ok()
+}
+
+/// Compiles a schema, unless it is over the bounds of the core.
+pub(crate) fn compile(schema: &Value) -> SchemaCheck {
+    // The core's validator tells these itself.
+    let told = check_json_schema(schema, "");
+    if has_errors(&told) {
+        return SchemaCheck { compiled: None, findings: Vec::new() };
+    }
+    let LenientSchema { schema: lenient, mut warnings, pattern_states, name_pattern_states } =
+        lenient::read(schema, "");
+    let options = jsonschema::options_for::<Metered>().with_retriever(Nowhere).with_pattern_options(pattern_options());
+    let validator = match options.build(if lenient.is_null() { &Value::Bool(true) } else { &lenient }) {
+        Ok(validator) => validator,
+        Err(error) => {
+            let message = format!("the schema cannot be used: {}", error.masked());
+            let findings = vec![Diagnostic::error(codes::BAD_SCHEMA, error.instance_path().as_str(), message)];
+            return SchemaCheck { compiled: None, findings };
+        }
+    };
+    let mut compiled = CompiledSchema { validator, defaults: defaults(schema), pattern_states, name_pattern_states };
+    for name in compiled.drop_bad_defaults() {
+        let pointer = pointer_push(&pointer_push("/properties", &name), "default");
+        if !told.iter().any(|told| told.pointer == pointer) {
+            let default = schema.pointer(&pointer).unwrap_or(&Value::Null);
+            warnings.push(bad_default(&name, &pointer, default));
+        }
+    }
+    SchemaCheck { compiled: Some(compiled), findings: warnings }
+}
+
+fn defaults(schema: &Value) -> Map<String, Value> {
+    let properties = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
+    properties.filter_map(|(name, property)| Some((name.clone(), property.get("default")?.clone()))).collect()
+}
+
+impl CompiledSchema {
+    fn budget(&self, steps: u64) -> Budget {
+        let Self { pattern_states, name_pattern_states, .. } = *self;
+        Budget { steps, deadline: Instant::now() + MAX_TIME, pattern_states, name_pattern_states }
+    }
+
+    /// Forgets the defaults that the schema refuses; gives their names.
+    fn drop_bad_defaults(&mut self) -> Vec<String> {
+        if self.defaults.is_empty() {
+            return Vec::new();
+        }
+        let all = Value::Object(self.defaults.clone());
+        let find = || -> BTreeSet<String> {
+            let names = self.validator.iter_errors(&all).filter_map(|error| top_name(&error));
+            names.collect()
+        };
+        let bad = metered(self.budget(MAX_FAULT_STEPS), find).unwrap_or_default();
+        self.defaults.retain(|name, _| !bad.contains(name));
+        bad.into_iter().collect()
+    }
+
+    /// Fills in the defaults of what is absent and checks the value in full.
+    pub(crate) fn check(&self, mut input: Map<String, Value>) -> Result<Value, Refusal> {
+        for (name, default) in &self.defaults {
+            if !input.contains_key(name) {
+                input.insert(name.clone(), default.clone());
+            }
+        }
+        let input = Value::Object(input);
+        match metered(self.budget(MAX_STEPS), || self.validator.is_valid(&input)) {
+            Ok(true) => return Ok(input),
+            Ok(false) => {}
+            Err(given_up) => return Err(Refusal::TooExpensive(reason(given_up))),
+        }
+        let all = || self.validator.iter_errors(&input).take(MAX_FAULTS).map(|error| fault(&error)).collect::<Vec<_>>();
+        let first = || self.validator.validate(&input).err().iter().map(fault).collect::<Vec<_>>();
+        let faults = metered(self.budget(MAX_FAULT_STEPS), all);
+        let faults = faults.or_else(|_| metered(self.budget(MAX_STEPS), first));
+        Err(faults.map_or_else(|given_up| Refusal::TooExpensive(reason(given_up)), Refusal::Mismatch))
+    }
+}
+
+fn reason(given_up: GivenUp) -> &'static str {
+    match given_up {
+        GivenUp::Steps => "checking it against the schema takes too many steps: make one of the two smaller",
+        GivenUp::Time => "checking it against the schema takes too long: make one of the two smaller",
+        GivenUp::Depth => "it is nested too deep to be checked against the schema",
+    }
+}
+
+fn top_name(error: &ValidationError<'_>) -> Option<String> {
+    let path = error.instance_path().as_str();
+    let name = path.split('/').nth(1)?;
+    Some(name.replace("~1", "/").replace("~0", "~"))
+}
+
+fn fault(error: &ValidationError<'_>) -> Fault {
+    let pointer = error.instance_path().as_str().to_owned();
+    Fault { pointer, message: error.masked().to_string(), code: None, help: None }
+}
+
+/// The JSON Schemas of a workflow that values of its runs are checked against, with their places.
+fn schemas_of(document: &Value) -> Vec<(String, &Value)> {
+    let mut found = Vec::new();
+    if let Some(schema) = document.get("schema").filter(|schema| !schema.is_null()) {
+        found.push(("/schema".to_owned(), schema));
+    }
+    if let Some(value) = document.get("value") {
+        collect_forms(value, "/value".to_owned(), &mut found);
+    }
+    found
+}
+
+/// Modules stand in lists, branches and handlers: wherever an object has a gate, its form is found.
+fn collect_forms<'a>(value: &'a Value, pointer: String, found: &mut Vec<(String, &'a Value)>) {
+    match value {
+        Value::Object(fields) => {
+            if let (true, Some(schema)) = (fields.contains_key("value"), value.pointer("/suspend/resume_form/schema")) {
+                found.push((format!("{pointer}/suspend/resume_form/schema"), schema));
+            }
+            for (name, field) in fields.iter().filter(|(name, _)| name.as_str() != "input_transforms") {
+                collect_forms(field, pointer_push(&pointer, name), found);
+            }
+        }
+        Value::Array(items) => {
+            let items = items.iter().enumerate();
+            items.for_each(|(index, item)| collect_forms(item, format!("{pointer}/{index}"), found));
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// What is wrong with the JSON Schemas of a workflow beyond what the core's validator finds: what a run would say.
+pub(crate) fn check_document(document: &Value, cache: &SchemaCache) -> Vec<Diagnostic> {
+    let mut findings = Vec::new();
+    for (place, schema) in schemas_of(document) {
+        let check: Arc<SchemaCheck> = cache.compile(schema);
+        let within = |found: &Diagnostic| Diagnostic { pointer: format!("{place}{}", found.pointer), ..found.clone() };
+        findings.extend(check.findings.iter().map(within));
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,287 @@
+//! Checks against a JSON Schema that are given up when they take too long.
+//!
+//! The validator has no budget of its own, but it looks at values only through [`Json`]. [`Metered`] is the usual
+//! representation with a meter in each of these looks. What a schema does between two looks is bounded before it is
+//! compiled ([`apiflow_core::validate::MAX_SCHEMAS_PER_VALUE`]). A check that is over its budget unwinds, as a
+//! cancelled query of rust-analyzer does; [`metered`] catches that.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::time::Instant;
+
+use apiflow_core::digest::digest;
+use jsonschema::json::{Array, Json, Node, NodeIdentity, Object};
+use jsonschema::types::JsonType;
+use serde_json::{Map, Number, Value};
+
+/// How much of its thread's stack a check may use: threads have 2 MiB.
+const MAX_STACK_BYTES: usize = 1024 * 1024;
+
+/// Steps that one search may take: some seconds at worst.
+const MAX_SEARCH_STEPS: u64 = 2_000_000;
+
+/// Steps between two looks at the clock.
+const CLOCK_INTERVAL: u64 = 4_096;
+
+/// What a check may cost.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Budget {
+    /// Looks at values, roughly.
+    pub(super) steps: u64,
+    /// When it has to be done.
+    pub(super) deadline: Instant,
+    /// How many states a pattern of the schema has at most.
+    pub(super) pattern_states: u64,
+    /// How many states all patterns for names of properties have together.
+    pub(super) name_pattern_states: u64,
+}
+
+/// A check was given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum GivenUp {
+    /// It took more steps than it may.
+    Steps,
+    /// It took more time than it may.
+    Time,
+    /// It went deeper than the stack allows.
+    Depth,
+}
+
+#[derive(Clone, Copy)]
+struct Meter {
+    budget: Budget,
+    until_clock: u64,
+    stack_base: usize,
+}
+
+thread_local! {
+    static METER: Cell<Option<Meter>> = const { Cell::new(None) };
+}
+
+/// Runs a check within a budget.
+pub(super) fn metered<T>(budget: Budget, check: impl FnOnce() -> T) -> Result<T, GivenUp> {
+    let meter = Meter { budget, until_clock: CLOCK_INTERVAL, stack_base: stack_address() };
+    METER.set(Some(meter));
+    let result = catch_unwind(AssertUnwindSafe(check));
+    METER.set(None);
+    match result {
+        Ok(value) => Ok(value),
+        Err(panic) => match panic.downcast::<GivenUp>() {
+            Ok(given_up) => Err(*given_up),
+            Err(panic) => resume_unwind(panic),
+        },
+    }
+}
+
+/// Where on the stack this call is, roughly.
+#[inline(never)]
+fn stack_address() -> usize {
+    let here = 0_u8;
+    std::ptr::from_ref(std::hint::black_box(&here)) as usize
+}
+
+/// Takes steps from the budget; unwinds where it has none left.
+fn spend(steps: u64) {
+    // Outside of a check nothing is metered: schemas themselves are checked against those of the drafts.
+    let Some(mut meter) = METER.get() else { return };
+    let Some(left) = meter.budget.steps.checked_sub(steps) else { give_up(GivenUp::Steps) };
+    meter.budget.steps = left;
+    match meter.until_clock.checked_sub(steps) {
+        Some(left) => meter.until_clock = left,
+        None if Instant::now() > meter.budget.deadline => give_up(GivenUp::Time),
+        None => meter.until_clock = CLOCK_INTERVAL,
+    }
+    METER.set(Some(meter));
+    if meter.stack_base.abs_diff(stack_address()) > MAX_STACK_BYTES {
+        give_up(GivenUp::Depth);
+    }
+}
+
+fn give_up(reason: GivenUp) -> ! {
+    METER.set(None);
+    resume_unwind(Box::new(reason))
+}
+
+/// What a text costs where a pattern may go through it. A search can't be given up half-way: one that may take too long
+/// is not begun.
+fn text_cost(text: &str) -> u64 {
+    let Some(meter) = METER.get() else { return 0 };
+    let cost = search_cost(text.len() as u64, meter.budget.pattern_states);
+    if cost > MAX_SEARCH_STEPS { give_up(GivenUp::Steps) } else { 1 + cost }
+}
+
+/// The steps of a search: at worst each state is visited at each character, most searches visit far fewer.
+fn search_cost(bytes: u64, states: u64) -> u64 {
+    (bytes / 64).saturating_add(bytes.saturating_mul(states) / 1_024)
+}
+
+/// How many values a value is made of, and a sixteenth of the bytes of its texts.
+fn weight(value: &Value) -> u64 {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 1,
+        Value::String(text) => 1 + text.len() as u64 / 16,
+        Value::Array(items) => 1 + items.iter().map(weight).sum::<u64>(),
+        Value::Object(fields) => 1 + fields.values().map(weight).sum::<u64>(),
+    }
+}
+
+/// Values of `serde_json`, with a meter.
+pub(super) struct Metered;
+
+impl Json for Metered {
+    type Node<'a> = &'a Value;
+    type PreparedKey = String;
+    type StringBuffer = ();
+
+    const KEYS_PER_LOOKUP: usize = 2;
+    const ACYCLIC: bool = true;
+
+    fn prepare_key(key: &str) -> String {
+        key.to_owned()
+    }
+
+    fn with_string_node<T>((): &mut (), string: &str, f: impl FnOnce(&Value) -> T) -> T {
+        spend(text_cost(string));
+        f(&Value::String(string.to_owned()))
+    }
+}
+
+impl<'a> Node<'a, Metered> for &'a Value {
+    type Object = &'a Map<String, Value>;
+    type Array = &'a [Value];
+    type Number = &'a Number;
+
+    fn as_object(&self) -> Option<&'a Map<String, Value>> {
+        spend(1);
+        Value::as_object(self)
+    }
+
+    fn as_array(&self) -> Option<&'a [Value]> {
+        spend(1);
+        Value::as_array(self).map(Vec::as_slice)
+    }
+
+    fn as_string(&self) -> Option<Cow<'a, str>> {
+        let text = Value::as_str(self);
+        spend(text.map_or(1, text_cost));
+        text.map(Cow::Borrowed)
+    }
+
+    fn as_number(&self) -> Option<&'a Number> {
+        spend(1);
+        Value::as_number(self)
+    }
+
+    fn as_boolean(&self) -> Option<bool> {
+        spend(1);
+        Value::as_bool(self)
+    }
+
+    fn is_null(&self) -> bool {
+        spend(1);
+        Value::is_null(self)
+    }
+
+    fn json_type(&self) -> JsonType {
+        spend(1);
+        match self {
+            Value::Null => JsonType::Null,
+            Value::Bool(_) => JsonType::Boolean,
+            Value::Number(_) => JsonType::Number,
+            Value::String(_) => JsonType::String,
+            Value::Array(_) => JsonType::Array,
+            Value::Object(_) => JsonType::Object,
+        }
+    }
+
+    fn string_length(&self) -> Option<u64> {
+        let text = Value::as_str(self)?;
+        spend(1 + text.len() as u64 / 64);
+        Some(text.chars().count() as u64)
+    }
+
+    fn equals_value(&self, expected: &Value) -> bool {
+        spend(weight(self));
+        jsonschema::json::cmp::equal(self, expected)
+    }
+
+    fn to_value(&self) -> Cow<'a, Value> {
+        Cow::Borrowed(self)
+    }
+
+    fn identity(&self) -> Option<NodeIdentity> {
+        Some(NodeIdentity::new(std::ptr::from_ref::<Value>(self) as usize))
+    }
+}
+
+impl<'a> Object<'a, Metered> for &'a Map<String, Value> {
+    type Node = &'a Value;
+    type MemberName = &'a str;
+    type MembersIter = std::iter::Map<serde_json::map::Iter<'a>, fn((&'a String, &'a Value)) -> (&'a str, &'a Value)>;
+
+    fn len(&self) -> usize {
+        Map::len(self)
+    }
+
+    fn get(&self, key: &String) -> Option<&'a Value> {
+        spend(1);
+        Map::get(self, key)
+    }
+
+    fn members(&self) -> Self::MembersIter {
+        let states = METER.get().map_or(0, |meter| meter.budget.name_pattern_states);
+        let names = if states == 0 { 0 } else { self.keys().map(|name| name.len() as u64).sum::<u64>() };
+        spend(1 + Map::len(self) as u64 + search_cost(names, states));
+        fn borrowed<'a>((name, value): (&'a String, &'a Value)) -> (&'a str, &'a Value) {
+            (name.as_str(), value)
+        }
+        self.iter().map(borrowed)
+    }
+}
+
+impl<'a> Array<'a, Metered> for &'a [Value] {
+    type Node = &'a Value;
+    type ElementsIter = std::slice::Iter<'a, Value>;
+
+    fn len(&self) -> usize {
+        <[Value]>::len(self)
+    }
+
+    fn elements(&self) -> Self::ElementsIter {
+        spend(1 + <[Value]>::len(self) as u64);
+        self.iter()
+    }
+
+    /// By digests: the library's own hash takes `[]` for `[[]]`, so that a list can be made that it compares in pairs.
+    fn is_unique(&self) -> bool {
+        let mut seen = BTreeSet::new();
+        self.iter().all(|item| {
+            spend(8 * weight(item));
+            seen.insert(digest(&with_plain_numbers(item)))
+        })
+    }
+}
+
+/// A value whose whole numbers are written in one way: 1 and 1.0 are the same.
+fn with_plain_numbers(value: &Value) -> Cow<'_, Value> {
+    match value {
+        Value::Number(number) => match number.as_f64() {
+            // Below 2^53 a float is a whole number exactly.
+            #[expect(clippy::cast_possible_truncation, reason = "it is whole and within 53 bits")]
+            Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() < 9e15 => {
+                Cow::Owned(Value::from(float as i64))
+            }
+            Some(_) | None => Cow::Borrowed(value),
+        },
+        Value::Array(items) => {
+            Cow::Owned(items.iter().map(|item| with_plain_numbers(item).into_owned()).collect::<Vec<_>>().into())
+        }
+        Value::Object(fields) => {
+            let fields = fields.iter().map(|(name, field)| (name.clone(), with_plain_numbers(field).into_owned()));
+            Cow::Owned(Value::Object(fields.collect()))
+        }
+        Value::Null | Value::Bool(_) | Value::String(_) => Cow::Borrowed(value),
+    }
+}
