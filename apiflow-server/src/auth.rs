@@ -29,6 +29,23 @@ pub struct Caller {
     pub user: UserRow,
     /// The token that was used.
     pub token: TokenRow,
+    /// The hash that the token is known by.
+    token_hash: String,
+}
+
+impl Caller {
+    /// Refuses with 401 if the token or session has ended since: for answers that take long.
+    pub(crate) async fn check_again(&self, state: &AppState) -> Result<(), Problem> {
+        Self::find(state, self.token_hash.clone()).await.map(|_| ())
+    }
+
+    async fn find(state: &AppState, token_hash: String) -> Result<Self, Problem> {
+        let found = state.accounts.token_user(&token_hash, state.clock.now()).await?;
+        let (user, token) = found.ok_or_else(|| {
+            Problem::unauthenticated("the token is unknown, ended or expired; log in again at /api/v1/login")
+        })?;
+        Ok(Self { user, token, token_hash })
+    }
 }
 
 impl FromRequestParts<AppState> for Caller {
@@ -37,13 +54,9 @@ impl FromRequestParts<AppState> for Caller {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
         let token = match bearer(&parts.headers)? {
             Some(token) => token,
-            None => cookie::token(&parts.method, &parts.headers)?,
+            None => cookie::token(&parts.method, &parts.headers, &state.settings.public_url)?,
         };
-        let found = state.accounts.token_user(&token::hash(&token), state.clock.now()).await?;
-        let (user, token) = found.ok_or_else(|| {
-            Problem::unauthenticated("the token is unknown, ended or expired; log in again at /api/v1/login")
-        })?;
-        Ok(Self { user, token })
+        Self::find(state, token::hash(&token)).await
     }
 }
 
@@ -63,7 +76,8 @@ impl FromRequestParts<AppState> for Admin {
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+/// The token in the Authorization header.
+pub(crate) fn bearer(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
     let token = value.to_str().ok().and_then(|value| {
         let (scheme, token) = value.split_once(' ')?;

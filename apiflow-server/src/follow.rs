@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use apiflow_core::ports::{EventRow, StoreError};
 use apiflow_core::runtime::Watch;
@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use serde_json::json;
 
+use crate::auth::Caller;
 use crate::moment::text;
 use crate::problem::Problem;
 use crate::show;
@@ -23,11 +24,19 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How long one look lasts at most: another process may be at work on the job.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// How long a caller's token counts as valid: with [`LOOK`], a stream ends within 5 s after its token.
+const RECHECK: Duration = Duration::from_secs(3);
+
 /// Events read at a time.
 const BATCH: u32 = 200;
 
 /// Answers with the events after `Last-Event-ID` and then each as it happens.
-pub(crate) async fn events(state: AppState, job: String, headers: &HeaderMap) -> Result<Response, Problem> {
+pub(crate) async fn events(
+    state: AppState,
+    caller: Caller,
+    job: String,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
     let after = match headers.get("last-event-id") {
         None => 0,
         Some(value) => value
@@ -41,7 +50,8 @@ pub(crate) async fn events(state: AppState, job: String, headers: &HeaderMap) ->
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let watch = state.runtime.watch();
-    let follower = Follower { state, job, after, watch, ready: VecDeque::new(), ended: false };
+    let checked_at = Instant::now();
+    let follower = Follower { state, caller, checked_at, job, after, watch, ready: VecDeque::new(), ended: false };
     let stream = stream::unfold(follower, |mut follower| async {
         let event = follower.next().await?;
         Some((Ok::<_, Infallible>(event), follower))
@@ -57,6 +67,9 @@ pub(crate) async fn events(state: AppState, job: String, headers: &HeaderMap) ->
 
 struct Follower {
     state: AppState,
+    caller: Caller,
+    /// When the caller's token was last seen to be valid.
+    checked_at: Instant,
     job: String,
     after: u64,
     watch: Watch,
@@ -65,13 +78,25 @@ struct Follower {
 }
 
 impl Follower {
-    /// The next event; `None` after the job's end, when the server stops, or when the store fails: the reader comes
-    /// back with `Last-Event-ID`.
+    /// The next event; `None` after the job's end, when the server stops, the caller's token ends or the store fails:
+    /// the reader comes back with `Last-Event-ID`.
     async fn next(&mut self) -> Option<Event> {
+        self.check_caller().await?;
         while self.ready.is_empty() && !self.ended {
             self.look().await?;
+            self.check_caller().await?;
         }
         self.ready.pop_front()
+    }
+
+    /// `None` if the caller may not follow any more.
+    async fn check_caller(&mut self) -> Option<()> {
+        if self.checked_at.elapsed() < RECHECK {
+            return Some(());
+        }
+        self.caller.check_again(&self.state).await.ok()?;
+        self.checked_at = Instant::now();
+        Some(())
     }
 
     async fn look(&mut self) -> Option<()> {

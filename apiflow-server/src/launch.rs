@@ -166,7 +166,12 @@ pub(crate) async fn start(
     };
     let answered = match wait {
         None => show::row(state, &id).await?.patch.status.is_final(),
-        Some(limit) => wait::until_answered(state, &id, early_return.as_deref(), limit).await?,
+        Some(limit) => {
+            let answered = wait::until_answered(state, &id, early_return.as_deref(), limit).await?;
+            // What the job came to is not for a token that ended meanwhile.
+            caller.check_again(state).await?;
+            answered
+        }
     };
     let mut job = show::job(state, caller, show::row(state, &id).await?).await?;
     if let (Some(early), false) = (&early_return, job.summary.finished_at.is_some()) {

@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use apiflow_core::ports::{JobFilter, JobStatus, Timestamp};
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{Extensions, HeaderMap};
 use axum::middleware::Next;
 use axum::response::Response;
 use tokio::sync::Mutex;
 
+use crate::auth::{self, token};
 use crate::problem::Problem;
 use crate::state::AppState;
 
@@ -32,6 +35,23 @@ impl Counters {
     pub(crate) fn new(began: Timestamp) -> Self {
         Self { began, answers: Default::default(), open: AtomicI64::new(0), jobs: Mutex::new(None) }
     }
+}
+
+/// Refuses who is neither on this machine nor has the token for metrics: they tell how much the server is used.
+pub(crate) fn check_access(state: &AppState, extensions: &Extensions, headers: &HeaderMap) -> Result<(), Problem> {
+    let peer = extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    if state.settings.trusted_proxies.is_from_this_machine(peer, headers) {
+        return Ok(());
+    }
+    let Some(expected) = &state.settings.metrics_token else {
+        return Err(Problem::forbidden("metrics are for this machine alone unless APIFLOW_METRICS_TOKEN is set"));
+    };
+    let given = auth::bearer(headers)?;
+    // Hashes, so that the time taken does not tell how much of a guess is right.
+    if given.is_some_and(|given| token::hash(&given) == token::hash(expected)) {
+        return Ok(());
+    }
+    Err(Problem::unauthenticated("send `Authorization: Bearer <APIFLOW_METRICS_TOKEN>`"))
 }
 
 /// Counts a request and its answer.

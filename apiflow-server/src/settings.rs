@@ -34,6 +34,8 @@ pub struct WebSettings {
     pub body_limit_bytes: usize,
     /// Proxies whose word on a caller's address counts.
     pub trusted_proxies: Proxies,
+    /// What callers from elsewhere must send to read the metrics; `None`: only this machine may.
+    pub metrics_token: Option<String>,
 }
 
 impl Default for WebSettings {
@@ -43,6 +45,7 @@ impl Default for WebSettings {
             cors_origins: Vec::new(),
             body_limit_bytes: 10 * 1024 * 1024,
             trusted_proxies: Proxies::default(),
+            metrics_token: None,
         }
     }
 }
@@ -72,8 +75,8 @@ pub struct Settings {
     #[arg(long, env = "ADMIN_LOGIN", default_value = "admin", value_name = "NAME")]
     pub admin_login: String,
 
-    /// Password of the first admin. Unset: a random one, printed once. `admin` is refused where PUBLIC_API_URL is not
-    /// local. Later changes of this setting change nothing: change the password in the API.
+    /// Password of the first admin. Unset: a random one, printed once. Where PUBLIC_API_URL is not local it needs at least
+    /// 12 characters. Later changes of this setting change nothing: change the password in the API.
     #[arg(long, env = "ADMIN_PASSWORD", hide_env_values = true, value_name = "PASSWORD")]
     pub admin_password: Option<String>,
 
@@ -137,9 +140,14 @@ pub struct Settings {
     pub max_tries: u32,
 
     /// Proxies before this server, by commas: addresses or CIDR. Of requests that come from there `X-Forwarded-For` tells
-    /// the caller's address, by which failed logins are counted.
+    /// the caller's address, by which failed logins are counted and `/metrics` is refused.
     #[arg(long, env = "APIFLOW_TRUSTED_PROXIES", default_value = "", value_name = "LIST")]
     pub trusted_proxies: String,
+
+    /// Token that `/metrics` asks of callers from elsewhere, as `Authorization: Bearer …`. Unset: only this machine may
+    /// read them.
+    #[arg(long, env = "APIFLOW_METRICS_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub metrics_token: Option<String>,
 
     /// Origins whose pages may call the API with a token, by commas: `https://app.example.com`.
     #[arg(long, env = "APIFLOW_CORS_ORIGINS", default_value = "", value_name = "LIST")]
@@ -199,6 +207,7 @@ impl Settings {
             body_limit_bytes: self.body_limit,
             trusted_proxies: Proxies::parse(&self.trusted_proxies)
                 .map_err(|message| SettingError { name: "APIFLOW_TRUSTED_PROXIES", message })?,
+            metrics_token: self.metrics_token.clone().filter(|token| !token.is_empty()),
         })
     }
 

@@ -68,9 +68,13 @@ impl OutgoingPolicy {
         }
         let Target { host, port } = target;
         let port = port.map_or(String::new(), |port| format!(":{port}"));
-        Err(format!(
-            "`{host}{port}` is at {address}, a {kind} address: list it in APIFLOW_ALLOW_HOSTS if it may be called"
-        ))
+        // Where a name leads inside of the network is nothing that a caller of the API should learn.
+        let what = if host.parse::<IpAddr>().is_ok() {
+            format!("is a {kind} address")
+        } else {
+            "is not on the public internet".to_owned()
+        };
+        Err(format!("`{host}{port}` {what}: list it in APIFLOW_ALLOW_HOSTS if it may be called"))
     }
 }
 

@@ -7,8 +7,12 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use crate::problem::Problem;
 
-/// The cookie's name.
+/// The cookie's name on http, where browsers refuse the prefix of [`SECURE_NAME`].
 pub const NAME: &str = "apiflow_session";
+
+/// The cookie's name on https. Browsers take a cookie of this name only over https, from this very host and for all its
+/// paths, so that nobody else on the domain can plant one. Source: RFC 6265bis, "The `__Host-` prefix".
+pub const SECURE_NAME: &str = "__Host-apiflow_session";
 
 /// How long a session lasts, in days.
 pub(crate) const SESSION_DAYS: u64 = 30;
@@ -26,20 +30,31 @@ pub(crate) fn clear(public_url: &str) -> SetCookie {
 }
 
 fn line(value: &str, max_age_s: u64, public_url: &str) -> SetCookie {
-    let secure = if public_url.starts_with("https://") { "; Secure" } else { "" };
-    let text = format!("{NAME}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={max_age_s}{secure}");
+    let secure = if is_https(public_url) { "; Secure" } else { "" };
+    let name = name(public_url);
+    let text = format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={max_age_s}{secure}");
     [(header::SET_COOKIE, HeaderValue::from_str(&text).expect("tokens are ASCII without control characters"))]
 }
 
+fn is_https(public_url: &str) -> bool {
+    public_url.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"))
+}
+
+/// The name of the cookie of a server that people reach at this address.
+fn name(public_url: &str) -> &'static str {
+    if is_https(public_url) { SECURE_NAME } else { NAME }
+}
+
 /// The token in the session cookie, where the request may use it.
-pub(crate) fn token(method: &Method, headers: &HeaderMap) -> Result<String, Problem> {
+pub(crate) fn token(method: &Method, headers: &HeaderMap, public_url: &str) -> Result<String, Problem> {
+    let expected = name(public_url);
     let token = headers
         .get_all(header::COOKIE)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|line| line.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(name, value)| *name == NAME && !value.is_empty())
+        .find(|(name, value)| *name == expected && !value.is_empty())
         .map(|(_, value)| value.to_owned())
         .ok_or_else(|| Problem::unauthenticated("log in at /api/v1/login and send `Authorization: Bearer <token>`"))?;
     let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);

@@ -38,6 +38,14 @@ pub async fn ensure(
     if !accounts.users(None, 1).await?.is_empty() {
         return Ok(None);
     }
+    let is_short = |password: &str| password.chars().count() < people::MIN_ADMIN_PASSWORD_CHARS;
+    if given.is_some_and(is_short) && !is_local(public_url) {
+        let message = format!(
+            "it needs at least {} characters where PUBLIC_API_URL is not local; choose a longer one",
+            people::MIN_ADMIN_PASSWORD_CHARS
+        );
+        return Err(SettingError { name: "ADMIN_PASSWORD", message }.into());
+    }
     if people::check_username(login).is_err() {
         let message = format!("`{login}` is no name: it must have 1 to 64 characters, without a space at its ends");
         return Err(SettingError { name: "ADMIN_LOGIN", message }.into());

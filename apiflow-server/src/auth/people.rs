@@ -6,6 +6,7 @@ use super::{Caller, login};
 use crate::api::{NewTokenRequest, NewUser, Role, TokenReply, UserPatch};
 use crate::approvals::UNVERIFIED;
 use crate::problem::Problem;
+use crate::settings::is_local;
 use crate::state::AppState;
 use crate::{moment, show};
 
@@ -20,13 +21,14 @@ pub(crate) async fn find(state: &AppState, caller: &Caller, id: &str) -> Result<
 /// Makes a user.
 pub(crate) async fn create(state: &AppState, new: NewUser) -> Result<UserRow, Problem> {
     check_username(&new.username)?;
-    check_password(&new.password)?;
+    let is_admin = new.role == Some(Role::Admin);
+    check_password(&new.password, is_admin, &state.settings.public_url)?;
     check_email(new.email.as_deref())?;
     let user = UserRow {
         id: uuid::Uuid::now_v7().to_string(),
         username: new.username,
         email: new.email,
-        is_admin: new.role == Some(Role::Admin),
+        is_admin,
         password_hash: state.passwords.hash(new.password).await?,
         created_at: state.clock.now(),
     };
@@ -44,12 +46,19 @@ pub(crate) async fn change(state: &AppState, caller: &Caller, id: &str, patch: U
     patch.username.as_deref().map_or(Ok(()), check_username)?;
     check_email(patch.email.as_ref().and_then(Option::as_deref))?;
     let mut change = UserChange { username: patch.username, email: patch.email, is_admin, password_hash: None };
+    let will_be_admin = is_admin.unwrap_or(user.is_admin);
     if let Some(password) = patch.password {
-        check_password(&password)?;
+        check_password(&password, will_be_admin, &state.settings.public_url)?;
         if caller.user.id == user.id {
             check_current(state, &user, patch.current_password).await?;
         }
         change.password_hash = Some(state.passwords.hash(password).await?);
+    }
+    if will_be_admin && !user.is_admin && change.password_hash.is_none() && !is_local(&state.settings.public_url) {
+        // How long the password so far is cannot be told from its hash.
+        let message =
+            format!("an admin's password needs at least {MIN_ADMIN_PASSWORD_CHARS} characters: give a new one too");
+        return Err(Problem::fault("/password", message));
     }
     let ends_sessions = change.password_hash.is_some();
     let changed = state.accounts.change_user(&user.id, change).await?;
@@ -131,9 +140,17 @@ pub(crate) fn check_username(name: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-fn check_password(password: &str) -> Result<(), Problem> {
-    if !(8..=256).contains(&password.chars().count()) {
+/// The fewest characters that an admin's password may have on a server that others can reach.
+pub(crate) const MIN_ADMIN_PASSWORD_CHARS: usize = 12;
+
+fn check_password(password: &str, is_admin: bool, public_url: &str) -> Result<(), Problem> {
+    let count = password.chars().count();
+    if !(8..=256).contains(&count) {
         return Err(Problem::fault("/password", "the password must have 8 to 256 characters"));
+    }
+    if is_admin && count < MIN_ADMIN_PASSWORD_CHARS && !is_local(public_url) {
+        let message = format!("an admin's password must have {MIN_ADMIN_PASSWORD_CHARS} to 256 characters");
+        return Err(Problem::fault("/password", message));
     }
     Ok(())
 }

@@ -5,6 +5,9 @@ use std::net::IpAddr;
 use axum::http::HeaderMap;
 use ipnet::IpNet;
 
+/// Headers by which a proxy shows that it speaks for somebody else.
+const FORWARDING_HEADERS: [&str; 5] = ["x-forwarded-for", "forwarded", "x-real-ip", "via", "x-forwarded-host"];
+
 /// Proxies whose word on a caller's address counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Proxies(Vec<IpNet>);
@@ -36,6 +39,16 @@ impl Proxies {
         // What stands before an address that can't be read was not written by a trusted proxy.
         let addresses = listed.into_iter().map_while(|text| text.parse::<IpAddr>().ok()).map(|it| it.to_canonical());
         addresses.into_iter().find(|address| !self.trusts(*address))
+    }
+
+    /// Whether a request comes from this machine, and not by way of a proxy that speaks for others.
+    pub(crate) fn is_from_this_machine(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> bool {
+        let Some(peer) = peer.map(|peer| peer.to_canonical()) else { return false };
+        if FORWARDING_HEADERS.iter().any(|name| headers.contains_key(*name)) {
+            // Only a trusted proxy's word on its caller counts.
+            return self.trusts(peer) && self.caller(Some(peer), headers).is_some_and(|caller| caller.is_loopback());
+        }
+        peer.is_loopback()
     }
 
     fn trusts(&self, address: IpAddr) -> bool {
@@ -81,6 +94,31 @@ mod tests {
         }
         check("10.0.0.2", "10.0.0.2", &[], None);
         check("10.0.0.2", "10.0.0.2", &["203.0.113.9, unknown"], None);
+    }
+
+    #[test]
+    fn only_this_machine_itself_is_this_machine() {
+        for (list, peer, forwarded, expected) in [
+            ("", "127.0.0.1", None, true),
+            ("", "::1", None, true),
+            ("", "::ffff:127.0.0.1", None, true),
+            ("127.0.0.1", "127.0.0.1", None, true),
+            ("", "10.0.0.7", None, false),
+            ("10.0.0.0/8", "10.0.0.7", None, false),
+            ("", "127.0.0.1", Some("127.0.0.1"), false),
+            ("127.0.0.1", "127.0.0.1", Some("203.0.113.9"), false),
+            ("127.0.0.1", "127.0.0.1", Some("127.0.0.1, 203.0.113.9"), false),
+            ("", "203.0.113.9", Some("127.0.0.1"), false),
+            ("10.0.0.7", "10.0.0.7", Some("127.0.0.1"), true),
+        ] {
+            let proxies = Proxies::parse(list).expect("the list is well formed");
+            let mut headers = HeaderMap::new();
+            if let Some(forwarded) = forwarded {
+                headers.insert("x-forwarded-for", axum::http::HeaderValue::from_static(forwarded));
+            }
+            let found = proxies.is_from_this_machine(peer.parse().ok(), &headers);
+            assert_eq!(found, expected, "{list} {peer} {forwarded:?}");
+        }
     }
 
     #[test]

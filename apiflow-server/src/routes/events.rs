@@ -20,7 +20,8 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
 ///
 /// `id:` is the event's number, from 1; `data:` is `{"seq", "at", "body"}`. A last event of type `end` without an id has
 /// `{"status"}`. With `Last-Event-ID` the events after that number follow; where the job ended and nothing follows
-/// the answer is 204, which stops a browser's `EventSource`.
+/// the answer is 204, which stops a browser's `EventSource`. The stream ends within 5 seconds after the token or session
+/// that it was asked for with.
 #[utoipa::path(get, path = "/jobs/{id}/events", operation_id = "follow_job", tag = "jobs",
     params(
         ("id" = String, Path),
@@ -32,9 +33,9 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
     ))]
 async fn events(
     State(state): State<AppState>,
-    _caller: Caller,
+    caller: Caller,
     InPath(id): InPath<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    follow::events(state, id, &headers).await
+    follow::events(state, caller, id, &headers).await
 }

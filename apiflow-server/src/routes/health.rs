@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{Extensions, HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use tokio::time::Instant;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -37,10 +37,16 @@ async fn ready(State(state): State<AppState>) -> Result<Json<Health>, Problem> {
     Ok(Json(OK))
 }
 
-/// Numbers about jobs and the process, as Prometheus reads them.
-#[utoipa::path(get, path = "/metrics", operation_id = "metrics", tag = "health", security(()),
+/// Numbers about jobs and the process, as Prometheus reads them: for callers on the server's machine, others send the
+/// token of APIFLOW_METRICS_TOKEN.
+#[utoipa::path(get, path = "/metrics", operation_id = "metrics", tag = "health", security((), ("token" = [])),
     responses((status = OK, description = "Prometheus' text format", content_type = "text/plain", body = String)))]
-async fn numbers(State(state): State<AppState>) -> Result<impl IntoResponse, Problem> {
+async fn numbers(
+    State(state): State<AppState>,
+    extensions: Extensions,
+    headers: HeaderMap,
+) -> Result<impl IntoResponse, Problem> {
+    metrics::check_access(&state, &extensions, &headers)?;
     let text = metrics::text(&state).await?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))
 }

@@ -20,6 +20,9 @@ use crate::state::AppState;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// The longest id that a caller may give a request.
+const MAX_REQUEST_ID_CHARS: usize = 128;
+
 /// What pages may do: their own scripts, styles, pictures and calls; being framed by nobody.
 ///
 /// The frontend's own pages add the hash of their script in a meta element; both apply. Styles are set inline by the
@@ -41,6 +44,7 @@ impl MakeRequestId for Ids {
 /// Puts the layers around routes.
 pub(super) fn wrap(routes: Router<AppState>, state: &AppState) -> Router<AppState> {
     let layers = ServiceBuilder::new()
+        .layer(axum::middleware::from_fn(drop_unfit_request_id))
         .layer(SetRequestIdLayer::new(REQUEST_ID, Ids))
         .layer(TraceLayer::new_for_http().make_span_with(span).on_request(()).on_response(log).on_failure(()))
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
@@ -51,6 +55,19 @@ pub(super) fn wrap(routes: Router<AppState>, state: &AppState) -> Router<AppStat
         .layer(CatchPanicLayer::custom(fallback::panicked))
         .layer(DefaultBodyLimit::max(state.settings.body_limit_bytes));
     routes.layer(layers)
+}
+
+/// Lets a caller name the request only by a short visible text: the name goes into the log and back to the caller.
+async fn drop_unfit_request_id(mut request: Request, next: Next) -> Response {
+    let headers = request.headers_mut();
+    let mut given = headers.get_all(REQUEST_ID).iter();
+    let is_fit = |id: &HeaderValue| {
+        (1..=MAX_REQUEST_ID_CHARS).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic)
+    };
+    if !matches!((given.next(), given.next()), (Some(id), None) if is_fit(id)) {
+        headers.remove(REQUEST_ID);
+    }
+    next.run(request).await
 }
 
 /// Names a request in the log by method and path: the query, headers and body may hold secrets.

@@ -11,6 +11,7 @@ mod documents;
 mod dry_run;
 mod founding;
 mod frame;
+mod intruders;
 mod jobs;
 mod parts;
 mod provider;

@@ -1,6 +1,7 @@
 //! A talk with a server, written down.
 
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,17 +13,21 @@ use apiflow_core::runtime::secrets::EnvSecrets;
 use apiflow_core::runtime::{Runtime, RuntimeParts, RuntimeSettings};
 use apiflow_server::auth::first;
 use apiflow_server::secrets::{Sealer, SecretBook};
-use apiflow_server::settings::WebSettings;
+use apiflow_server::settings::{WebSettings, is_local};
 use apiflow_server::{AppState, Parts};
 use apiflow_store::Stores;
 use axum::Router;
 use axum::body::{Body, to_bytes};
+use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Request, StatusCode};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
+
+/// The admin's password on servers that are not local.
+pub(crate) const LONG_PASSWORD: &str = "correct horse battery staple";
 
 /// Headers that a transcript shows.
 const SHOWN: [&str; 9] = [
@@ -43,6 +48,8 @@ pub(crate) struct Talk {
     pub(crate) stores: Stores,
     pub(crate) secrets: Arc<SecretBook>,
     pub(crate) stop: CancellationToken,
+    /// Where its requests come from.
+    pub(crate) peer: SocketAddr,
     runtime: Runtime,
     token: Option<String>,
     transcript: String,
@@ -109,7 +116,8 @@ impl Talk {
         let environment = EnvSecrets::from_list(from_env, lookup).expect("the list is well formed");
         let sealer = Sealer::new(&[1; 32]);
         let secrets = Arc::new(SecretBook::new(stores.accounts.clone(), environment, sealer, clock.clone()));
-        first::ensure(&*stores.accounts, &*clock, "admin", Some("admin"), &settings.public_url)
+        let password = if is_local(&settings.public_url) { "admin" } else { LONG_PASSWORD };
+        first::ensure(&*stores.accounts, &*clock, "admin", Some(password), &settings.public_url)
             .await
             .expect("the first admin is made");
         let http = Http::new(
@@ -141,6 +149,7 @@ impl Talk {
             stores,
             secrets,
             stop,
+            peer: SocketAddr::from(([127, 0, 0, 1], 40_000)),
             runtime,
             token: None,
             transcript: String::new(),
@@ -247,6 +256,18 @@ impl Talk {
         writeln!(self.transcript, "{body}\n").expect("writing cannot fail");
     }
 
+    /// Follows a job as the caller with this token; gives the stream.
+    pub(crate) async fn open_stream(&self, job: &str, token: &str) -> Body {
+        let request = Request::builder()
+            .uri(format!("/api/v1/jobs/{job}/events"))
+            .header("authorization", format!("Bearer {token}"))
+            .body(Body::empty())
+            .expect("the request is well formed");
+        let response = self.router.clone().oneshot(request).await.expect("a router always answers");
+        assert_eq!(response.status(), StatusCode::OK);
+        response.into_body()
+    }
+
     /// Sends a request without writing anything down.
     pub(crate) async fn raw(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<Value>) -> Reply {
         let path = path.strip_prefix('!').map_or_else(|| format!("/api/v1{path}"), str::to_owned);
@@ -266,7 +287,8 @@ impl Talk {
             Some(Value::String(text)) => Body::from(text),
             Some(body) => Body::from(body.to_string()),
         };
-        let request = request.body(body).expect("the request is well formed");
+        let mut request = request.body(body).expect("the request is well formed");
+        request.extensions_mut().insert(ConnectInfo(self.peer));
         let response = self.router.clone().oneshot(request).await.expect("a router always answers");
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, usize::MAX).await.expect("the reply can be read");

@@ -121,6 +121,14 @@ fn what_cannot_work_is_told_clearly() {
             ],
             "ADMIN_PASSWORD: `admin` is refused",
         ),
+        (
+            vec![
+                ("APIFLOW_DATA", "eleventh"),
+                ("PUBLIC_API_URL", "https://apiflow.example"),
+                ("ADMIN_PASSWORD", "eleven char"),
+            ],
+            "ADMIN_PASSWORD: it needs at least 12 characters where PUBLIC_API_URL is not local",
+        ),
     ] {
         let said = refused(folder.path(), &settings);
         assert!(said.contains(words), "{settings:?}: {said}");
