@@ -123,7 +123,8 @@ export interface paths {
          * Follows a job: server-sent events, first those that happened, then each as it happens, until the job ends.
          * @description `id:` is the event's number, from 1; `data:` is `{"seq", "at", "body"}`. A last event of type `end` without an id has
          *     `{"status"}`. With `Last-Event-ID` the events after that number follow; where the job ended and nothing follows
-         *     the answer is 204, which stops a browser's `EventSource`.
+         *     the answer is 204, which stops a browser's `EventSource`. The stream ends within 5 seconds after the token or session
+         *     that it was asked for with.
          */
         get: operations["follow_job"];
         put?: never;
@@ -160,7 +161,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Lets a job that waits for an approval go on, or ends it; an approval that comes early waits for its step. */
+        /**
+         * Lets a job that waits for an approval go on, or ends it. An answer that names its step may come before the gate: the
+         *     same rules hold for it, and it counts when the gate is reached.
+         */
         post: operations["resume_job"];
         delete?: never;
         options?: never;
@@ -177,6 +181,23 @@ export interface paths {
         };
         /** Lists the steps of a job in the order in which they began. */
         get: operations["list_steps"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{id}/steps/{step}/approval": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows what the gate after a step asks for, with the form of what may come with an approval. */
+        get: operations["get_approval"];
         put?: never;
         post?: never;
         delete?: never;
@@ -283,7 +304,7 @@ export interface paths {
         /** Makes a node or replaces it whole. */
         put: operations["put_node"];
         post?: never;
-        /** Removes a node that nothing refers to. */
+        /** Removes a node that nothing refers to and that no active job runs. */
         delete: operations["delete_node"];
         options?: never;
         head?: never;
@@ -298,7 +319,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists the names and hosts of secrets; values are never given out. */
+        /** Lists the names and origins of secrets; values are never given out. */
         get: operations["list_secrets"];
         put?: never;
         post?: never;
@@ -552,7 +573,7 @@ export interface paths {
         /** Makes a workflow or replaces it whole. */
         put: operations["put_workflow"];
         post?: never;
-        /** Removes a workflow that nothing refers to. */
+        /** Removes a workflow that nothing refers to and that no active job runs. */
         delete: operations["delete_workflow"];
         options?: never;
         head?: never;
@@ -584,7 +605,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Numbers about jobs and the process, as Prometheus reads them. */
+        /**
+         * Numbers about jobs and the process, as Prometheus reads them: for callers on the server's machine, others send the
+         *     token of APIFLOW_METRICS_TOKEN.
+         */
         get: operations["metrics"];
         put?: never;
         post?: never;
@@ -624,6 +648,16 @@ export interface components {
         Approval: {
             /**
              * Format: int32
+             * @description Approvals given so far.
+             */
+            given: number;
+            /**
+             * Format: int32
+             * @description Approvals still needed.
+             */
+            remaining: number;
+            /**
+             * Format: int32
              * @description Approvals wanted.
              */
             required: number;
@@ -632,7 +666,10 @@ export interface components {
              * @description When it counts as disapproved.
              */
             until: string;
-            /** @description Signed links, one per approval wanted, that work without a token: whoever has one can approve or disapprove. */
+            /**
+             * @description Signed links, one per approval wanted, that work without a token: whoever has one can approve or disapprove. Shown
+             *     to the user who made the job and to admins; empty for others.
+             */
             urls: string[];
         };
         /** @description One request of a step and its reply; secrets are masked. */
@@ -841,7 +878,7 @@ export interface components {
              * @description Lets the document's `preprocessor_module` make its inputs of `input`, which is then not checked against the
              *     schema (default: false).
              */
-            preprocess?: boolean;
+            preprocess?: boolean | null;
             /** @description Runs up to and with this step. */
             until?: string | null;
         };
@@ -980,7 +1017,7 @@ export interface components {
         LinkAnswer: {
             /** @description Whether to go on or to end. */
             action: components["schemas"]["ResumeAction"];
-            /** @description Whose answer it is (default: nobody in particular). */
+            /** @description The name to show (default: none); it is marked as unverified, since anybody may type it. */
             approver?: string | null;
             /** @description What comes with it (default: null). */
             payload?: unknown;
@@ -1045,10 +1082,10 @@ export interface components {
         /** @description A provider key to set. */
         NewSecret: {
             /**
-             * @description Hosts (`host` or `host:port`) that it may be sent to. Absent: the base_url hosts of the connectors that an
-             *     admin saved with it.
+             * @description Origins that it may be sent to, such as `https://api.example.com` (in short `api.example.com`). Absent: the
+             *     base_url origins of the connectors and nodes that its owner, for a shared one an admin, saved with it.
              */
-            hosts?: string[] | null;
+            origins?: string[] | null;
             /** @description The value; it can be replaced, never read. */
             value: string;
         };
@@ -1352,13 +1389,13 @@ export interface components {
         Page_SecretInfo: {
             /** @description The things. */
             items: {
-                /**
-                 * @description Hosts that it may be sent to now; none: it is sent nowhere until an admin gives a host or saves a connector
-                 *     with it.
-                 */
-                hosts: string[];
                 /** @description Name, as `$NAME` refers to it. */
                 name: string;
+                /**
+                 * @description Origins that it may be sent to now; none: it is sent nowhere until it is given one, or a connector is saved
+                 *     with it.
+                 */
+                origins: string[];
                 /** @description Where it comes from. */
                 source: components["schemas"]["SecretSource"];
                 /**
@@ -1518,7 +1555,7 @@ export interface components {
             /** @description Always `about:blank`: `code` tells problems apart. */
             type: string;
         };
-        /** @description What a link to an approval tells. */
+        /** @description What the gate after a step asks for. */
         Question: {
             approval: components["schemas"]["Approval"] | null;
             /** @description JSON Schema of what may come with an approval, where the document has a form. */
@@ -1535,7 +1572,7 @@ export interface components {
         /** @description How to run a job again. */
         RerunRequest: {
             /** @description Allows to send a call again whose fate is unknown: it may be paid twice (default: false). */
-            confirm_unknown?: boolean;
+            confirm_unknown?: boolean | null;
             /**
              * @description The step to begin with, by its `ordinal` or its `id`: what comes before it is taken over and not run again
              *     (default: run all).
@@ -1555,11 +1592,9 @@ export interface components {
         ResumeRequest: {
             /** @description Whether to go on or to end. */
             action: components["schemas"]["ResumeAction"];
-            /** @description Whose approval it is (default: the caller's name). */
-            approver?: string | null;
             /** @description What comes with it: `resume` in the module after the step (default: null). */
             payload?: unknown;
-            /** @description The step, by its `ordinal` or its `id` (default: the one that waits). */
+            /** @description The step, by its `ordinal` or its `id` (default: the one that waits; with several, or none, it has to be named). */
             step?: string | null;
         };
         /**
@@ -1587,7 +1622,7 @@ export interface components {
              * @description Lets the document's `preprocessor_module` make its inputs of `input`, which is then not checked against the
              *     schema (default: false).
              */
-            preprocess?: boolean;
+            preprocess?: boolean | null;
             /** @description Runs up to and with this step. */
             until?: string | null;
         };
@@ -1608,17 +1643,17 @@ export interface components {
              * @description Lets the workflow's `preprocessor_module` make its inputs of `input`, which is then not checked against the
              *     schema (default: false).
              */
-            preprocess?: boolean;
+            preprocess?: boolean | null;
         };
         /** @description A secret without its value. */
         SecretInfo: {
-            /**
-             * @description Hosts that it may be sent to now; none: it is sent nowhere until an admin gives a host or saves a connector
-             *     with it.
-             */
-            hosts: string[];
             /** @description Name, as `$NAME` refers to it. */
             name: string;
+            /**
+             * @description Origins that it may be sent to now; none: it is sent nowhere until it is given one, or a connector is saved
+             *     with it.
+             */
+            origins: string[];
             /** @description Where it comes from. */
             source: components["schemas"]["SecretSource"];
             /**
@@ -2398,6 +2433,39 @@ export interface operations {
             };
         };
     };
+    get_approval: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                /** @description the step's `ordinal`, or its `id` (then the first step of that id) */
+                step: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description what is asked for */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Question"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_calls: {
         parameters: {
             query?: never;
@@ -2697,7 +2765,10 @@ export interface operations {
     };
     delete_node: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Removes it although jobs of it are active: they go on with the copy that they began with (default: false). */
+                force?: boolean;
+            };
             header?: {
                 /** @description only if it still has this ETag */
                 "If-Match"?: string | null;
@@ -3589,7 +3660,10 @@ export interface operations {
     };
     delete_workflow: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Removes it although jobs of it are active: they go on with the copy that they began with (default: false). */
+                force?: boolean;
+            };
             header?: {
                 /** @description only if it still has this ETag */
                 "If-Match"?: string | null;
