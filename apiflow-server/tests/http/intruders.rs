@@ -74,16 +74,15 @@ async fn a_stream_ends_with_the_token_that_opened_it() {
     let expiring = talk.open_stream(&job, &expiring).await;
 
     let valid = talk.open_stream(&job, &kept).await;
-    let (a, b, c, d, e, f) = tokio::join!(
-        read_to_end(removing),
-        read_to_end(logging_out),
-        read_to_end(changing),
-        read_to_end(deleting),
-        read_to_end(resetting),
-        read_to_end(expiring),
-    );
-    for (how, text) in [("removed", a), ("logged out", b), ("changed", c), ("deleted", d), ("reset", e), ("expired", f)]
-    {
+    for (how, stream) in [
+        ("removed", removing),
+        ("logged out", logging_out),
+        ("changed", changing),
+        ("deleted", deleting),
+        ("reset", resetting),
+        ("expired", expiring),
+    ] {
+        let text = read_to_end(stream).await;
         assert!(text.contains("id: 1\n") && !text.contains("event: end"), "{how}: {text}");
     }
     provider.release.notify_one();
