@@ -4,6 +4,7 @@
 //! drive whose commit holds the attempt; every other open attempt waits for its deadline and is then settled by the
 //! provider's own list, or ends as `submit_unknown`.
 
+mod abandon;
 #[cfg(feature = "boa")]
 pub mod boa;
 pub mod clock;
@@ -16,6 +17,7 @@ pub mod local;
 pub mod memory;
 mod provider;
 mod queue;
+mod recovery;
 mod rerun;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
@@ -23,6 +25,7 @@ pub mod secrets;
 mod worker;
 
 pub use hub::Watch;
+pub use recovery::RecoverError;
 pub use rerun::{TakenOver, taken_over};
 
 use std::sync::Arc;
@@ -66,7 +69,8 @@ pub struct RuntimeSettings {
     pub lease: Duration,
     /// How long an idle worker waits before it looks again.
     pub idle: Duration,
-    /// Added to an attempt's deadline before its fate counts as unknown.
+    /// Added to an attempt's deadline before its fate counts as unknown; twice as long is the work of a lost connection
+    /// awaited in its provider's list.
     pub grace: Duration,
     /// The largest result of a step, in bytes of JSON.
     pub max_result_bytes: usize,
@@ -93,6 +97,12 @@ impl RuntimeSettings {
             max_events: 1_000_000,
             max_tries: 5,
         }
+    }
+}
+
+impl RuntimeSettings {
+    fn grace_ms(&self) -> u64 {
+        u64::try_from(self.grace.as_millis()).unwrap_or(u64::MAX)
     }
 }
 
