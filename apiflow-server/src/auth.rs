@@ -19,6 +19,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 
+use crate::extract::CallerId;
 use crate::problem::Problem;
 use crate::state::AppState;
 
@@ -56,7 +57,9 @@ impl FromRequestParts<AppState> for Caller {
             Some(token) => token,
             None => cookie::token(&parts.method, &parts.headers, &state.settings.public_url)?,
         };
-        Self::find(state, token::hash(&token)).await
+        let caller = Self::find(state, token::hash(&token)).await?;
+        parts.extensions.insert(CallerId(caller.user.id.clone()));
+        Ok(caller)
     }
 }
 

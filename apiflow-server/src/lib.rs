@@ -28,6 +28,7 @@ mod serving;
 pub mod settings;
 mod show;
 pub mod state;
+mod strict_json;
 mod validation;
 
 pub use routes::{openapi, router};

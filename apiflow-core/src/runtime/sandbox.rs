@@ -99,11 +99,23 @@ impl Pool {
     async fn process(&self) -> Result<Process, EvaluationError> {
         loop {
             let waiting = self.idle().pop();
-            let Some(mut process) = waiting else { return Process::start(&self.settings).await };
+            let Some(mut process) = waiting else { return self.start().await };
             if process.lives() {
                 return Ok(process);
             }
         }
+    }
+
+    /// A new process; one that somebody else ended while it started is replaced once.
+    async fn start(&self) -> Result<Process, EvaluationError> {
+        for _ in 0..2 {
+            match Process::start(&self.settings).await {
+                Ok(process) => return Ok(process),
+                Err(ProcessFailure::Evaluation(error)) => return Err(error),
+                Err(ProcessFailure::Died(how)) => tracing::warn!("an evaluator {how} while it started"),
+            }
+        }
+        Err(died_twice("was killed while it started"))
     }
 
     fn heavy(&self) -> std::sync::MutexGuard<'_, VecDeque<String>> {
@@ -154,7 +166,7 @@ impl Pool {
             Err(ProcessFailure::Evaluation(error)) => return Err(error),
             // Somebody else ended it, such as the kernel when memory is short: that is not the script's fault.
             Err(ProcessFailure::Died(_)) => {
-                process = Process::start(&self.settings).await?;
+                process = self.start().await?;
                 match process.evaluate(script, &self.settings).await {
                     Ok(reply) => reply,
                     Err(ProcessFailure::Evaluation(error)) => return Err(error),

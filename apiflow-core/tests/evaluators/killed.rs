@@ -88,6 +88,15 @@ pub(crate) fn by_somebody_always() {
     assert_eq!(count(&starts), 2);
 }
 
+pub(crate) fn while_it_starts() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let first_dies = "[ $(wc -l < \"$2\") -gt 1 ] || kill -9 $$; exec \"$0\" \"$1\"";
+    let starts = folder.path().join("starts").display().to_string();
+    let (evaluator, starts) = counted(folder.path(), first_dies, &[super::CHILD, &starts]);
+    assert_eq!(super::block_on(evaluator.evaluate(script("1 + 1"))), Ok(json!(2)));
+    assert_eq!(count(&starts), 2);
+}
+
 pub(crate) fn by_its_own_limit() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let (evaluator, starts) = counted(folder.path(), "exec \"$0\" \"$1\"", &[super::CHILD]);

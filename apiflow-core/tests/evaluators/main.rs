@@ -37,6 +37,7 @@ const TESTS: &[(&str, fn())] = &[
     ("a_garbled_answer_is_refused", isolation::a_garbled_answer_is_refused),
     ("an_evaluation_killed_from_outside_is_done_again", killed::by_somebody_once),
     ("an_evaluation_killed_again_and_again_is_not_the_scripts_fault", killed::by_somebody_always),
+    ("an_evaluator_killed_while_it_starts_is_replaced", killed::while_it_starts),
     ("a_script_over_its_memory_is_told_so_and_not_evaluated_again", killed::by_its_own_limit),
     ("an_orphan_ends_by_itself", isolation::an_orphan_ends_by_itself),
     ("a_warm_process_is_used_again", isolation::processes_are_reused),

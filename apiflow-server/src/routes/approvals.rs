@@ -17,10 +17,11 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::api::{Approval, Job, ResumeAction, ResumeRequest};
 use crate::approvals::{self, AnsweredGate, Approver, Link};
 use crate::auth::Caller;
-use crate::extract::{InPath, JsonBody};
+use crate::extract::{InPath, JsonBody, shape};
 use crate::problem::Problem;
 use crate::show;
 use crate::state::AppState;
+use crate::strict_json;
 
 mod form;
 
@@ -125,10 +126,7 @@ async fn answer(
     let given = if is_form(&headers) {
         form::read(&question_of_link(&state, &link).await?.form, without_byte_order_mark(&body))?
     } else {
-        // Read as a value first: serde would take an array for an object.
-        serde_json::from_slice::<Map<String, Value>>(without_byte_order_mark(&body))
-            .and_then(|fields| serde_json::from_value(Value::Object(fields)))
-            .map_err(|error| Problem::malformed(format!("the body is not an answer: {error}")))?
+        shape(strict_json::parse(&body)?)?
     };
     let approver = Approver::Link(&link, given.approver.as_deref());
     let gate = AnsweredGate::OfStep(Box::new(row));

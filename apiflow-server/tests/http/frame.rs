@@ -206,3 +206,30 @@ async fn no_problem_of_the_server_tells_its_cause() {
         "detail": "the server failed; its log has the cause", "code": "internal"});
     assert_eq!(reply.json(), expected);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_would_not_be_read_as_it_is_written_is_refused_at_its_places() {
+    let talk = Talk::admin().await;
+    let document = r#"{"summary": "s", "value": {"modules": []}, "value": {"modules": []}}"#;
+    for (path, body, pointer) in [
+        ("/workflows/validate", format!(r#"{{"document": {document}}}"#), "/document/value"),
+        ("/workflows", format!(r#"{{"name": "w", "nodes": {document}}}"#), "/nodes/value"),
+        ("/workflows/run", r#"{"document": {}, "input": {"id": 18446744073709551616}}"#.to_owned(), "/input/id"),
+        ("/workflows/run", r#"{"document": {}, "input": {"a": 1, "\u0061": 2}}"#.to_owned(), "/input/a"),
+        ("/connectors", r#"{"name": "c", "base_url": "http://a", "base_url": "http://b"}"#.to_owned(), "/base_url"),
+        (
+            "/users",
+            r#"{"username": "u", "password": "longer than 12", "role": "user", "role": "admin"}"#.to_owned(),
+            "/role",
+        ),
+    ] {
+        let reply = talk.raw("POST", path, &[], Some(Value::String(body))).await;
+        let said = (reply.status, reply.string("/errors/0/pointer"));
+        assert_eq!(said, (StatusCode::UNPROCESSABLE_ENTITY, pointer.to_owned()), "{path}: {}", reply.text);
+    }
+    // A large one is read elsewhere, and the same is said of it.
+    let padding = "x".repeat(100_000);
+    let body = format!(r#"{{"document": {{"description": "{padding}", "summary": "a", "summary": "b"}}}}"#);
+    let reply = talk.raw("POST", "/workflows/validate", &[], Some(Value::String(body))).await;
+    assert_eq!(reply.string("/errors/0/pointer"), "/document/summary", "{}", reply.text);
+}

@@ -53,7 +53,7 @@ impl From<EvaluationError> for ProcessFailure {
 
 impl Process {
     /// Starts a process and waits until it is ready for work.
-    pub(super) async fn start(settings: &SandboxSettings) -> Result<Self, EvaluationError> {
+    pub(super) async fn start(settings: &SandboxSettings) -> Result<Self, ProcessFailure> {
         let not_started = |error: io::Error| {
             EvaluationError::Internal(format!("the evaluator `{}` does not start: {error}", settings.program.display()))
         };
@@ -75,14 +75,17 @@ impl Process {
         let (Some(requests), Some(replies), Some(errors)) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take())
         else {
-            return Err(EvaluationError::Internal("the evaluator has no pipes".to_owned()));
+            return Err(EvaluationError::Internal("the evaluator has no pipes".to_owned()).into());
         };
         let mut process = Self { child, requests, replies, errors, evaluations: 0 };
         match timeout(START, read_reply(&mut process.replies)).await {
             Ok(Ok(Reply::Ready)) => Ok(process),
-            Ok(Ok(_)) => Err(not_started(io::Error::other("it speaks out of turn"))),
-            Ok(Err(error)) => Err(not_started(error)),
-            Err(_) => Err(not_started(io::ErrorKind::TimedOut.into())),
+            Ok(Ok(_)) => Err(not_started(io::Error::other("it speaks out of turn")).into()),
+            Ok(Err(error)) => match timeout(END, process.child.wait()).await {
+                Ok(Ok(status)) if is_killed(status) => Err(ProcessFailure::Died(describe_end(status))),
+                Ok(_) | Err(_) => Err(not_started(error).into()),
+            },
+            Err(_) => Err(not_started(io::ErrorKind::TimedOut.into()).into()),
         }
     }
 
@@ -156,6 +159,14 @@ impl Process {
         let _ = timeout(END, pipe.read_to_end(&mut words)).await;
         String::from_utf8_lossy(&words).into_owned()
     }
+}
+
+/// Whether a signal ended a process.
+fn is_killed(status: ExitStatus) -> bool {
+    #[cfg(unix)]
+    return std::os::unix::process::ExitStatusExt::signal(&status).is_some();
+    #[cfg(not(unix))]
+    false
 }
 
 /// How a process ended, as the rest of a sentence.

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::strict_json;
+
 /// The inputs, as text or as `@file`.
 pub(super) fn input(given: &str) -> Result<Map<String, Value>, String> {
     let (what, text) = match given.strip_prefix('@') {
@@ -11,7 +13,12 @@ pub(super) fn input(given: &str) -> Result<Map<String, Value>, String> {
         }
         None => ("--input", given.to_owned()),
     };
-    match serde_json::from_str(text.strip_prefix('\u{feff}').unwrap_or(&text)) {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let read = serde_json::from_str(text);
+    if let (Ok(_), Some(lost)) = (&read, strict_json::losses(text.as_bytes()).first()) {
+        return Err(format!("{what}: at `{}`: {}", lost.pointer, lost.message));
+    }
+    match read {
         Ok(Value::Object(input)) => Ok(input),
         Ok(Value::Null) => Ok(Map::new()),
         Ok(_) => Err(format!("{what}: the inputs must be an object by name")),
@@ -62,6 +69,7 @@ mod tests {
         assert_eq!(input("{\"a\": 1}").map(Value::Object), Ok(json!({"a": 1})));
         assert_eq!(input("null").map(Value::Object), Ok(json!({})));
         assert!(input("[1]").is_err_and(|error| error == "--input: the inputs must be an object by name"));
+        assert!(input("{\"a\": 1, \"a\": 2}").is_err_and(|error| error.contains("`/a`: the key `a` is given twice")));
         assert!(input("{").is_err_and(|error| error.starts_with("--input: this is not JSON")));
         assert!(input("@/no/such/file").is_err_and(|error| error.starts_with("/no/such/file cannot be read")));
     }
