@@ -84,12 +84,12 @@ pub struct RuntimeSettings {
 }
 
 impl RuntimeSettings {
-    /// Settings that suit one process: 64 jobs at a time, leases of 30 s, results up to 1 MiB.
+    /// Settings that suit one process: 64 jobs at a time, leases of 15 s, results up to 1 MiB.
     pub fn new(worker: impl Into<String>) -> Self {
         Self {
             worker: worker.into(),
             concurrency: 64,
-            lease: Duration::from_secs(30),
+            lease: Duration::from_secs(15),
             idle: Duration::from_millis(500),
             grace: Duration::from_secs(5),
             max_result_bytes: 1024 * 1024,
