@@ -15,6 +15,7 @@ mod display;
 mod draft;
 mod expand;
 mod path;
+mod references;
 mod resolve;
 #[cfg(test)]
 mod tests;
@@ -25,5 +26,6 @@ pub use self::display::{display, display_url};
 pub(crate) use self::draft::{Draft, DraftBody, encode_pair};
 pub(crate) use self::expand::{Expanded, Piece, Scope, dot_segment, join};
 pub(crate) use self::path::{Found, Path, scalar_text};
+pub use self::references::{SecretReference, secret_references};
 pub use self::resolve::{ResolveError, Resolved, resolve};
 pub(crate) use self::text::{Part, Root, Text};

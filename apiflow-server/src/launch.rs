@@ -1,16 +1,16 @@
 //! From a request to a job: all that refuses a run is told before there is one.
 
 mod again;
+mod declared;
 mod repeat;
 mod trial;
 mod wait;
 
+pub(crate) use self::declared::{check_connector, check_node};
 pub(crate) use self::repeat::key;
 pub(crate) use self::trial::{Trials, dry_run};
 
-use std::collections::BTreeSet;
-
-use apiflow_core::catalog::{self, Catalog, Node};
+use apiflow_core::catalog::{self, Catalog};
 use apiflow_core::diagnostic::{Diagnostic, has_errors};
 use apiflow_core::openflow::Selection;
 use apiflow_core::ports::{Created, Idempotency, JobBundle};
@@ -25,6 +25,7 @@ use serde_json::{Map, Value};
 use crate::auth::Caller;
 use crate::problem::Problem;
 use crate::references::{self, saved};
+use crate::secrets::directory::SecretDirectory;
 use crate::state::AppState;
 use crate::validation::Checked;
 use crate::{input, show};
@@ -44,16 +45,24 @@ impl Launch {
     /// A run of one node.
     pub(crate) async fn node(state: &AppState, id: &str, input: Map<String, Value>) -> Result<Self, Problem> {
         let document = saved(&*state.documents, DocumentKind::Node, id).await?;
-        let node = references::node(&document)?;
-        refuse(&format!("node `{id}`"), check_node(state, &node).await?)?;
-        let connector = saved(&*state.documents, DocumentKind::Connector, &node.connector_id).await?;
-        let connector = references::connector(&connector)?;
+        let mut node = references::node(&document)?;
+        let directory = state.secrets.directory().await?;
+        let saved_connector = state.documents.document(DocumentKind::Connector, &node.connector_id).await?;
+        let found = check_node(&directory, &document, saved_connector.as_ref())?;
+        refuse(&format!("node `{id}`"), found)?;
+        let Some(saved_connector) = saved_connector else {
+            return Err(Problem::internal(format!("a missing connector of node `{id}` was not found out")));
+        };
+        // What was checked is what is run: none of it is read again.
+        let mut connector = references::connector(&saved_connector)?;
+        node.own_secrets = directory.own_secrets(&document);
+        connector.own_secrets = directory.own_secrets(&saved_connector);
         let plan = apiflow_core::call::plan(&node, &connector)
             .map_err(|found| Problem::not_runnable(format!("node `{id}` cannot run"), found))?;
         // The call fills its own defaults in; here they only show whether it can be made.
         plan.arguments(&input).map_err(|error| input::refused(&error))?;
         let name = node.name.clone();
-        let bundle = node_bundle(node, connector);
+        let bundle = JobBundle { secrets_checked: true, ..node_bundle(node, connector) };
         Ok(Self { node_id: Some(id.to_owned()), ..Self::of(name, bundle, Value::Object(input)) })
     }
 
@@ -121,12 +130,16 @@ impl Launch {
         input: Map<String, Value>,
         raw: bool,
     ) -> Result<Self, Problem> {
-        let catalog = references::catalog(&*state.documents, &[&document]).await?;
-        let Checked { document, catalog, found } = checked_with(state, user, document, catalog).await?;
+        let directory = state.secrets.directory().await?;
+        let declarations = references::declarations(&*state.documents, &directory, &[&document]).await?;
+        let mut refused = declarations.refusals_of_nodes(&directory);
+        let catalog = declarations.catalog;
+        let Checked { document, catalog, found } = checked_with(state, user, document, catalog, &directory).await?;
         refuse("the workflow", found)?;
         for node in catalog.nodes.values() {
             let connector = catalog.connectors.get(&node.connector_id);
-            let found = connector.map(|connector| catalog::check_call(node, connector)).unwrap_or_default();
+            let mut found = connector.map(|connector| catalog::check_call(node, connector)).unwrap_or_default();
+            found.extend(refused.remove(&node.id).unwrap_or_default());
             refuse(&format!("node `{}`, which the workflow uses,", node.id), found)?;
         }
         let input = if raw {
@@ -134,7 +147,8 @@ impl Launch {
         } else {
             input::check(state, user, input::INPUT, document.get("schema"), input).await?
         };
-        let bundle = JobBundle { document, catalog: Catalog { secrets: None, ..catalog }, ..JobBundle::default() };
+        let catalog = Catalog { secrets: None, ..catalog };
+        let bundle = JobBundle { document, catalog, secrets_checked: true, ..JobBundle::default() };
         Ok(Self { preprocess: raw, ..Self::of(name, bundle, input) })
     }
 }
@@ -213,9 +227,13 @@ async fn make(
 
 /// What is wrong with an OpenFlow document, given what is saved; gives the document back.
 pub(crate) async fn check(state: &AppState, user: &str, document: Value) -> Result<(Value, Vec<Diagnostic>), Problem> {
-    let catalog = references::catalog(&*state.documents, &[&document]).await?;
-    let Checked { document, catalog, found } = checked_with(state, user, document, catalog).await?;
+    let directory = state.secrets.directory().await?;
+    let declarations = references::declarations(&*state.documents, &directory, &[&document]).await?;
+    let refused = declarations.findings(&directory, &document);
+    let catalog = declarations.catalog;
+    let Checked { document, catalog, mut found } = checked_with(state, user, document, catalog, &directory).await?;
     drop_elsewhere(catalog);
+    found.extend(refused);
     Ok((document, found))
 }
 
@@ -224,8 +242,14 @@ pub(crate) fn drop_elsewhere(value: impl Send + 'static) {
     tokio::task::spawn_blocking(move || drop(value));
 }
 
-async fn checked_with(state: &AppState, user: &str, document: Value, mut catalog: Catalog) -> Result<Checked, Problem> {
-    catalog.secrets = Some(state.secrets.names().await?);
+async fn checked_with(
+    state: &AppState,
+    user: &str,
+    document: Value,
+    mut catalog: Catalog,
+    directory: &SecretDirectory,
+) -> Result<Checked, Problem> {
+    catalog.secrets = Some(directory.common_names());
     let checked = state.validation.check(user, document, catalog).await?;
     let unknown = [codes::UNKNOWN_NODE, codes::UNKNOWN_CONNECTOR, codes::UNKNOWN_WORKFLOW];
     if checked.found.iter().all(|found| !unknown.contains(&found.code.as_str())) {
@@ -235,42 +259,6 @@ async fn checked_with(state: &AppState, user: &str, document: Value, mut catalog
     let Checked { document, mut catalog, .. } = checked;
     references::add_names(&*state.documents, &mut catalog).await?;
     state.validation.check(user, document, catalog).await
-}
-
-/// What is wrong with a node and with the connector that it goes through; the connector's findings have its name.
-pub(crate) async fn check_node(state: &AppState, node: &Node) -> Result<Vec<Diagnostic>, Problem> {
-    let connector = state.documents.document(DocumentKind::Connector, &node.connector_id).await?;
-    let Some(connector) = connector else {
-        let message = format!("there is no connector `{}`", node.connector_id);
-        return Ok(vec![Diagnostic::error(codes::UNKNOWN_CONNECTOR, "/connector_id", message)]);
-    };
-    let connector = references::connector(&connector)?;
-    let mut found = catalog::check_call(node, &connector);
-    let own = serde_json::to_value(node).map_err(Problem::internal)?;
-    found.extend(unknown_secrets(state, &node.secret_names(), &own).await?);
-    // What the connector lacks is told where the node names it.
-    let lacking = unknown_secrets(state, &connector.secret_names(), &Value::Null).await?;
-    found.extend(lacking.into_iter().map(|found| Diagnostic { pointer: "/connector_id".to_owned(), ..found }));
-    Ok(found)
-}
-
-/// A finding for each of these names that is no secret, at its first place in the declaration.
-pub(crate) async fn unknown_secrets(
-    state: &AppState,
-    names: &BTreeSet<String>,
-    declaration: &Value,
-) -> Result<Vec<Diagnostic>, Problem> {
-    if names.is_empty() {
-        return Ok(Vec::new());
-    }
-    let known = state.secrets.names().await?;
-    let unknown = names.difference(&known).map(|name| {
-        let pointer = references::place_of_secret(declaration, name).unwrap_or_default();
-        Diagnostic::error(codes::UNRESOLVED_SECRET, pointer, format!("there is no secret `{name}`")).help(format!(
-            "an admin sets it with `PUT /api/v1/secrets/{name}`, or the operator lists it in APIFLOW_SECRETS_FROM_ENV"
-        ))
-    });
-    Ok(unknown.collect())
 }
 
 fn refuse(what: &str, found: Vec<Diagnostic>) -> Result<(), Problem> {

@@ -56,6 +56,13 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
     }
 
+    /// 403: the caller may not save this, because of these places.
+    pub(crate) fn forbidden_at(code: &'static str, detail: impl Into<String>, errors: Vec<Fault>) -> Self {
+        let mut problem = Self::new(StatusCode::FORBIDDEN, code, detail);
+        problem.0.errors = errors;
+        problem
+    }
+
     /// 404: there is no such thing.
     pub fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", detail)

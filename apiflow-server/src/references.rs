@@ -1,6 +1,6 @@
 //! What documents refer to, and the catalog that a run of them needs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use apiflow_core::catalog::{Catalog, Connector, Node, parse_connector, parse_node};
 use apiflow_core::diagnostic::{Diagnostic, pointer_push};
@@ -8,6 +8,8 @@ use apiflow_store::{Document, DocumentKind, Documents, RecordError};
 use serde_json::{Map, Value};
 
 use crate::problem::Problem;
+use crate::secrets::access::Refusal;
+use crate::secrets::directory::SecretDirectory;
 
 /// Documents of a kind that are read for their names.
 const MOST_NAMES: u32 = 200;
@@ -47,10 +49,93 @@ fn visit(module: &Value, found: &mut BTreeSet<(DocumentKind, String)>) {
     }
 }
 
-/// The connectors, nodes and sub-flows that documents refer to, also by way of sub-flows; what is missing is left
-/// out, for the validator to name.
-pub(crate) async fn catalog(documents: &dyn Documents, roots: &[&Value]) -> Result<Catalog, Problem> {
-    let mut catalog = Catalog::default();
+/// The connectors, nodes and sub-flows that documents refer to, as they are declared and saved.
+#[derive(Default)]
+pub(crate) struct Declarations {
+    /// As they are declared; references to users' own secrets say whose these are.
+    pub(crate) catalog: Catalog,
+    /// The saved connectors and nodes.
+    saved: BTreeMap<(DocumentKind, String), Document>,
+}
+
+impl Declarations {
+    /// What keeps nodes from being run, by their ids, as findings about the nodes.
+    pub(crate) fn refusals_of_nodes(&self, directory: &SecretDirectory) -> BTreeMap<String, Vec<Diagnostic>> {
+        let refused =
+            |node: &String| self.refusals(directory, node).into_iter().map(Refusal::into_diagnostic).collect();
+        self.catalog.nodes.keys().map(|node| (node.clone(), refused(node))).collect()
+    }
+
+    /// What keeps a node from being run, because of the secrets that it and its connector refer to.
+    fn refusals(&self, directory: &SecretDirectory, node: &str) -> Vec<Refusal> {
+        let node_document = self.saved.get(&(DocumentKind::Node, node.to_owned()));
+        let Some((document, node)) = node_document.zip(self.catalog.nodes.get(node)) else { return Vec::new() };
+        let id = &node.connector_id;
+        let connector = self.saved.get(&(DocumentKind::Connector, id.clone()));
+        let connector = connector.zip(self.catalog.connectors.get(id));
+        refusals_of_run(directory, (document, node), connector)
+    }
+
+    /// A finding for each node of a document that may not be run, at the first module that runs it.
+    pub(crate) fn findings(&self, directory: &SecretDirectory, document: &Value) -> Vec<Diagnostic> {
+        let mut found = Vec::new();
+        for node in self.catalog.nodes.keys() {
+            let refusals = self.refusals(directory, node).into_iter().map(Refusal::into_diagnostic);
+            let pointer = module_of_node(document, node).unwrap_or_default();
+            found.extend(refusals.map(|refusal| Diagnostic {
+                message: format!("node `{node}`: {}", refusal.message),
+                pointer: pointer.clone(),
+                ..refusal
+            }));
+        }
+        found
+    }
+}
+
+/// What keeps a node from being run; what the connector may not refer to is told where the node names it.
+pub(crate) fn refusals_of_run(
+    directory: &SecretDirectory,
+    (document, node): (&Document, &Node),
+    connector: Option<(&Document, &Connector)>,
+) -> Vec<Refusal> {
+    let mut refusals = directory.refusals(document);
+    if let Some((saved, connector)) = connector {
+        let of_connector = directory.refusals(saved).into_iter();
+        refusals.extend(of_connector.map(|refusal| refusal.at("/connector_id", &saved.id)));
+        refusals.extend(directory.refusals_of_node((document, node), (saved, connector)));
+    }
+    refusals
+}
+
+/// The place of the first module that runs a node.
+fn module_of_node(document: &Value, node: &str) -> Option<String> {
+    match document {
+        Value::Object(fields) => {
+            let value = fields.get("value");
+            let path = value.and_then(|value| value.get("path")).and_then(Value::as_str);
+            let is_script = value.and_then(|value| value.get("type")).and_then(Value::as_str) == Some("script");
+            if is_script && path.and_then(|path| path.split_once('/')).is_some_and(|(_, id)| id == node) {
+                return Some(String::new());
+            }
+            fields.iter().find_map(|(key, value)| {
+                module_of_node(value, node).map(|rest| format!("{}{rest}", pointer_push("", key)))
+            })
+        }
+        Value::Array(items) => {
+            let mut items = items.iter().enumerate();
+            items.find_map(|(index, item)| module_of_node(item, node).map(|rest| format!("/{index}{rest}")))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+    }
+}
+
+/// What documents refer to, also by way of sub-flows; what is missing is left out, for the validator to name.
+pub(crate) async fn declarations(
+    documents: &dyn Documents,
+    directory: &SecretDirectory,
+    roots: &[&Value],
+) -> Result<Declarations, Problem> {
+    let mut declarations = Declarations::default();
     let mut wanted: Vec<_> = roots.iter().flat_map(|document| of_workflow(document)).collect();
     let mut seen = BTreeSet::new();
     while let Some((kind, id)) = wanted.pop() {
@@ -58,9 +143,12 @@ pub(crate) async fn catalog(documents: &dyn Documents, roots: &[&Value]) -> Resu
             continue;
         }
         let Some(document) = documents.document(kind, &id).await? else { continue };
-        wanted.extend(add(&mut catalog, document)?);
+        if kind != DocumentKind::Workflow {
+            declarations.saved.insert((kind, id), document.clone());
+        }
+        wanted.extend(add(&mut declarations.catalog, directory, document)?);
     }
-    Ok(catalog)
+    Ok(declarations)
 }
 
 /// Why [`control_in_id`] refuses.
@@ -90,7 +178,7 @@ pub(crate) fn control_in_id(document: &Value) -> Option<String> {
 pub(crate) async fn add_names(documents: &dyn Documents, catalog: &mut Catalog) -> Result<(), Problem> {
     for kind in [DocumentKind::Connector, DocumentKind::Node, DocumentKind::Workflow] {
         for document in documents.documents(kind, None, MOST_NAMES).await? {
-            add(catalog, document)?;
+            add(catalog, &SecretDirectory::default(), document)?;
         }
     }
     Ok(())
@@ -116,15 +204,21 @@ pub(crate) fn place_of_secret(declaration: &Value, name: &str) -> Option<String>
 }
 
 /// Adds a document to a catalog; gives what it refers to in turn.
-fn add(catalog: &mut Catalog, document: Document) -> Result<Vec<(DocumentKind, String)>, Problem> {
+fn add(
+    catalog: &mut Catalog,
+    directory: &SecretDirectory,
+    document: Document,
+) -> Result<Vec<(DocumentKind, String)>, Problem> {
     match document.kind {
         DocumentKind::Connector => {
-            let connector = connector(&document)?;
+            let mut connector = connector(&document)?;
+            connector.own_secrets = directory.own_secrets(&document);
             catalog.connectors.insert(document.id, connector);
             Ok(Vec::new())
         }
         DocumentKind::Node => {
-            let node = node(&document)?;
+            let mut node = node(&document)?;
+            node.own_secrets = directory.own_secrets(&document);
             let connector = (DocumentKind::Connector, node.connector_id.clone());
             catalog.nodes.insert(document.id, node);
             Ok(vec![connector])

@@ -1,32 +1,37 @@
 //! Provider keys: kept sealed, or taken from the environment, each with the origins that it may be sent to.
 //!
+//! A secret is shared (set by an admin, or listed by the operator), a user's own, or generated: taken out of the
+//! declaration in which somebody wrote it in clear. [`access`] says who may refer to which.
+//!
 //! Architecture invariant: [`SecretBook::get`] never gives a secret without a list of origins. Who declares a connector
 //! cannot thereby point a key at an origin of their own: origins come from an admin, from the operator, or from whoever
 //! brought the key itself.
 
+pub(crate) mod access;
 mod declared;
+pub(crate) mod directory;
 mod fingerprint;
 mod origins;
 mod seal;
-mod ties;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use apiflow_core::origin::SecretOrigin;
-use apiflow_core::ports::{Clock, Secret, Secrets};
+use apiflow_core::ports::{Clock, Secret, Secrets, own_secret, split_reference};
 use apiflow_core::runtime::secrets::EnvSecrets;
-use apiflow_store::{Accounts, SecretRow};
+use apiflow_store::{Declaration, SecretGrant, SecretRow, SecretStore};
 use async_trait::async_trait;
+use axum::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use tokio::sync::Mutex;
 
-pub(crate) use self::declared::take_literals;
+pub(crate) use self::declared::{generated_name, take_literals};
+use self::directory::SecretDirectory;
 pub use self::fingerprint::FingerprintError;
 pub use self::seal::{KeyError, Sealer};
 
-use crate::api::{SecretInfo, SecretSource};
+use crate::api::{NewSecret, SecretInfo, SecretSource};
+use crate::auth::Caller;
 use crate::moment::text;
 use crate::problem::Problem;
 
@@ -38,42 +43,59 @@ const MOST_BYTES: usize = 64 * 1024;
 
 /// All secrets of a server.
 pub struct SecretBook {
-    accounts: Arc<dyn Accounts>,
+    store: Arc<dyn SecretStore>,
     environment: EnvSecrets,
     sealer: Sealer,
     clock: Arc<dyn Clock>,
-    ties: Mutex<()>,
 }
 
 impl SecretBook {
-    /// The secrets that `accounts` keeps, opened by `sealer`, and those of the environment.
-    pub fn new(accounts: Arc<dyn Accounts>, environment: EnvSecrets, sealer: Sealer, clock: Arc<dyn Clock>) -> Self {
-        Self { accounts, environment, sealer, clock, ties: Mutex::new(()) }
+    /// The secrets that `store` keeps, opened by `sealer`, and those of the environment.
+    pub fn new(store: Arc<dyn SecretStore>, environment: EnvSecrets, sealer: Sealer, clock: Arc<dyn Clock>) -> Self {
+        Self { store, environment, sealer, clock }
     }
 
-    /// All secrets by name, without values; a stored one hides the environment's of that name.
-    pub(crate) async fn list(&self) -> Result<Vec<SecretInfo>, Problem> {
-        let rows = self.accounts.secrets().await?;
-        let granted = |name: &str| ties::granted(&rows, name);
-        let mut infos: Vec<_> = rows.iter().filter(|row| is_name(&row.name)).map(|row| info(row, &granted)).collect();
+    /// The secrets that a caller may know of, by name, without values: shared and generated ones, and the caller's own;
+    /// for admins all. A stored one hides the environment's of that name.
+    pub(crate) async fn list(&self, caller: &Caller) -> Result<Vec<SecretInfo>, Problem> {
+        let grants = self.store.secret_grants(None).await?;
+        let rows = self.store.secrets().await?;
+        let is_visible = |row: &&SecretRow| {
+            let is_own = row.owner.as_ref() == Some(&caller.user.id);
+            is_name(&row.name) && (row.owner.is_none() || is_own || caller.user.is_admin)
+        };
+        let mut infos: Vec<_> = rows.iter().filter(is_visible).map(|row| info(row, &grants)).collect();
         for (name, origins) in self.environment.names() {
-            let set = self.environment.get(name).await.map_err(Problem::internal)?.is_some();
-            if set && infos.iter().all(|info| info.name != name) {
-                let origins = if origins.is_empty() {
-                    granted(name)
-                } else {
-                    origins.iter().map(SecretOrigin::to_string).collect()
-                };
-                infos.push(SecretInfo {
-                    name: name.to_owned(),
-                    origins,
-                    source: SecretSource::Environment,
-                    updated_at: None,
-                });
+            let is_hidden = rows.iter().any(|row| row.owner.is_none() && row.name == name);
+            if is_hidden || self.environment.get(name).await.map_err(Problem::internal)?.is_none() {
+                continue;
+            }
+            let given: Vec<_> = origins.iter().map(SecretOrigin::to_string).collect();
+            infos.push(SecretInfo {
+                name: name.to_owned(),
+                origins: if given.is_empty() { granted(&grants, None, name) } else { given },
+                source: SecretSource::Environment,
+                owner: None,
+                declaration: None,
+                updated_at: None,
+            });
+        }
+        infos.sort_by(|a, b| (&a.name, &a.owner).cmp(&(&b.name, &b.owner)));
+        Ok(infos)
+    }
+
+    /// Which secrets there are.
+    pub(crate) async fn directory(&self) -> Result<SecretDirectory, Problem> {
+        let mut directory = SecretDirectory::default();
+        for row in self.store.secrets().await?.into_iter().filter(|row| is_name(&row.name)) {
+            directory.add(row);
+        }
+        for (name, _) in self.environment.names() {
+            if self.environment.get(name).await.map_err(Problem::internal)?.is_some() {
+                directory.add_shared(name.to_owned());
             }
         }
-        infos.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(infos)
+        Ok(directory)
     }
 
     /// A text that only this server could have made of another one, for links that work without a token.
@@ -88,70 +110,105 @@ impl SecretBook {
         self.sealer.open(purpose, &sealed).ok()
     }
 
-    /// The names of all secrets.
-    pub(crate) async fn names(&self) -> Result<BTreeSet<String>, Problem> {
-        Ok(self.list().await?.into_iter().map(|info| info.name).collect())
+    /// Sets a shared secret, new or not.
+    pub(crate) async fn put_shared(&self, name: &str, new: NewSecret) -> Result<SecretInfo, Problem> {
+        let row = self.row(None, name, new)?;
+        if let Some(declaration) = self.store.secret(None, name).await?.and_then(|row| row.generated_for) {
+            let detail = format!(
+                "secret `{name}` was generated for {} `{}`: write the credential there",
+                declaration.kind.as_str(),
+                declaration.id
+            );
+            return Err(Problem::new(StatusCode::CONFLICT, "generated", detail));
+        }
+        self.put(row).await
     }
 
-    /// Sets a secret, new or not.
-    pub(crate) async fn put(
+    /// Sets a user's own secret, new or not. Its name must not be that of a shared one, which would win.
+    pub(crate) async fn put_own(&self, owner: &str, name: &str, new: NewSecret) -> Result<SecretInfo, Problem> {
+        let row = self.row(Some(owner), name, new)?;
+        if self.directory().await?.is_taken(name) {
+            let detail = format!("there is a shared secret `{name}`: give your own another name");
+            return Err(Problem::new(StatusCode::CONFLICT, "exists", detail));
+        }
+        self.put(row).await
+    }
+
+    async fn put(&self, row: SecretRow) -> Result<SecretInfo, Problem> {
+        self.store.put_secret(row.clone()).await?;
+        let grants = self.store.secret_grants(Some((row.owner.as_deref(), &row.name))).await?;
+        Ok(info(&row, &grants))
+    }
+
+    /// Seals a credential that stood in a declaration; it goes to that declaration's origin alone.
+    pub(crate) fn seal_generated(
         &self,
-        name: &str,
+        name: String,
         value: &str,
-        origins: Option<Vec<String>>,
-    ) -> Result<SecretInfo, Problem> {
-        check(name, value)?;
-        let origins = origins::parse_all(origins.unwrap_or_default())?;
-        let row = self.row(name, value, origins)?;
-        self.accounts.put_secret(row.clone()).await?;
-        let granted = self.granted(name).await?;
-        Ok(info(&row, &|_: &str| granted.clone()))
+        origin: String,
+        declaration: Declaration,
+    ) -> Result<SecretRow, Problem> {
+        let sealed = self.sealer.seal(&name, value).map_err(Problem::internal)?;
+        let generated_for = Some(declaration);
+        Ok(SecretRow { owner: None, name, origins: vec![origin], sealed, updated_at: self.clock.now(), generated_for })
     }
 
-    /// Keeps a credential that stood in a declaration; it goes to that declaration's origin alone.
-    pub(crate) async fn keep_literal(&self, name: &str, value: &str, origin: String) -> Result<(), Problem> {
-        self.accounts.put_secret(self.row(name, value, vec![origin])?).await?;
-        Ok(())
-    }
-
-    /// Removes a stored secret.
-    pub(crate) async fn remove(&self, name: &str) -> Result<(), Problem> {
-        if is_name(name) && self.accounts.remove_secret(name).await? {
+    /// Removes a shared or generated secret.
+    pub(crate) async fn remove_shared(&self, name: &str) -> Result<(), Problem> {
+        if is_name(name) && self.store.remove_secret(None, name).await? {
             return Ok(());
         }
         if self.environment.names().any(|(known, _)| known == name) {
             let detail = format!("secret `{name}` comes from the environment: take it out of APIFLOW_SECRETS_FROM_ENV");
-            return Err(Problem::new(axum::http::StatusCode::CONFLICT, "environment", detail));
+            return Err(Problem::new(StatusCode::CONFLICT, "environment", detail));
         }
         Err(Problem::not_found(format!("there is no secret `{name}`")))
     }
 
-    fn row(&self, name: &str, value: &str, hosts: Vec<String>) -> Result<SecretRow, Problem> {
-        let sealed = self.sealer.seal(name, value).map_err(Problem::internal)?;
-        Ok(SecretRow { name: name.to_owned(), hosts, sealed, updated_at: self.clock.now() })
+    /// Removes a user's own secret.
+    pub(crate) async fn remove_own(&self, owner: &str, name: &str) -> Result<(), Problem> {
+        if is_name(name) && self.store.remove_secret(Some(owner), name).await? {
+            return Ok(());
+        }
+        Err(Problem::not_found(format!("you have no secret `{name}` of your own")))
+    }
+
+    fn row(&self, owner: Option<&str>, name: &str, new: NewSecret) -> Result<SecretRow, Problem> {
+        check(name, &new.value)?;
+        let origins = origins::parse_all(new.origins.unwrap_or_default())?;
+        let sealed = self.sealer.seal(&reference(owner, name), &new.value).map_err(Problem::internal)?;
+        let (owner, name) = (owner.map(str::to_owned), name.to_owned());
+        Ok(SecretRow { owner, name, origins, sealed, updated_at: self.clock.now(), generated_for: None })
     }
 }
 
 #[async_trait]
 impl Secrets for SecretBook {
-    async fn get(&self, name: &str) -> Result<Option<Secret>, String> {
+    async fn get(&self, reference: &str) -> Result<Option<Secret>, String> {
+        let (owner, name) = split_reference(reference);
         if !is_name(name) {
             return Ok(None);
         }
-        let secret = match self.accounts.secret(name).await.map_err(|error| error.to_string())? {
+        let secret = match self.store.secret(owner, name).await.map_err(|error| error.to_string())? {
             Some(row) => {
-                let origins = (!row.hosts.is_empty()).then(|| origins::read(&row.hosts));
-                Some(Secret { value: self.sealer.open(name, &row.sealed)?, origins })
+                let origins = (!row.origins.is_empty()).then(|| origins::read(&row.origins));
+                Some(Secret { value: self.sealer.open(reference, &row.sealed)?, origins })
             }
-            None => self.environment.get(name).await?,
+            None if owner.is_none() => self.environment.get(name).await?,
+            None => None,
         };
         let Some(mut secret) = secret else { return Ok(None) };
         if secret.origins.is_none() {
-            let granted = self.granted(name).await.map_err(|error| error.to_string())?;
-            secret.origins = Some(origins::read(&granted));
+            let grants = self.store.secret_grants(Some((owner, name))).await.map_err(|error| error.to_string())?;
+            secret.origins = Some(origins::read(&grants.into_iter().map(|grant| grant.origin).collect::<Vec<_>>()));
         }
         Ok(Some(secret))
     }
+}
+
+/// What a secret is sealed and referred to by.
+fn reference(owner: Option<&str>, name: &str) -> String {
+    owner.map_or_else(|| name.to_owned(), |owner| own_secret(owner, name))
 }
 
 /// Whether a text can be a secret's name.
@@ -177,11 +234,27 @@ fn check(name: &str, value: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-fn info(row: &SecretRow, granted: &dyn Fn(&str) -> Vec<String>) -> SecretInfo {
+fn info(row: &SecretRow, grants: &[SecretGrant]) -> SecretInfo {
+    let declaration = row.generated_for.as_ref();
     SecretInfo {
         name: row.name.clone(),
-        origins: if row.hosts.is_empty() { granted(&row.name) } else { origins::shown(&row.hosts) },
+        origins: if row.origins.is_empty() {
+            granted(grants, row.owner.as_deref(), &row.name)
+        } else {
+            origins::shown(&row.origins)
+        },
         source: SecretSource::Stored,
+        owner: row.owner.clone().or_else(|| declaration?.author.clone()),
+        declaration: declaration.map(|declaration| format!("{}/{}", declaration.kind.as_str(), declaration.id)),
         updated_at: Some(text(row.updated_at)),
     }
+}
+
+/// The origins that declarations granted to a secret.
+fn granted(grants: &[SecretGrant], owner: Option<&str>, name: &str) -> Vec<String> {
+    let of_secret = grants.iter().filter(|grant| grant.owner.as_deref() == owner && grant.name == name);
+    let mut origins = origins::shown(&of_secret.map(|grant| grant.origin.clone()).collect::<Vec<_>>());
+    origins.sort();
+    origins.dedup();
+    origins
 }

@@ -25,7 +25,7 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     /// Keeps connectors, nodes and workflows.
     pub documents: Arc<dyn Documents>,
-    /// Keeps users, tokens and secrets.
+    /// Keeps users and tokens.
     pub accounts: Arc<dyn Accounts>,
     /// Knows provider keys; the same that the runtime's client asks.
     pub secrets: Arc<SecretBook>,

@@ -1,4 +1,4 @@
-//! Users, their tokens, and provider keys.
+//! Users and their tokens.
 
 use apiflow_core::ports::Timestamp;
 use async_trait::async_trait;
@@ -61,20 +61,7 @@ pub struct NewToken {
     pub hash: String,
 }
 
-/// A provider key as it is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SecretRow {
-    /// Name, unique.
-    pub name: String,
-    /// Hosts that it may be sent to.
-    pub hosts: Vec<String>,
-    /// The value, sealed by the server.
-    pub sealed: Vec<u8>,
-    /// When it was last set.
-    pub updated_at: Timestamp,
-}
-
-/// Keeps users, tokens and secrets. Every method is one transaction.
+/// Keeps users and tokens. Every method is one transaction.
 #[async_trait]
 pub trait Accounts: Send + Sync {
     /// Adds a user; [`RecordError::Exists`] names a username in use.
@@ -92,7 +79,7 @@ pub trait Accounts: Send + Sync {
     /// Changes a user; the last admin keeps the role ([`RecordError::LastAdmin`]).
     async fn change_user(&self, id: &str, change: UserChange) -> Result<UserRow, RecordError>;
 
-    /// Removes a user and the user's tokens; the last admin stays ([`RecordError::LastAdmin`]).
+    /// Removes a user and the user's tokens and own secrets; the last admin stays ([`RecordError::LastAdmin`]).
     async fn remove_user(&self, id: &str) -> Result<(), RecordError>;
 
     /// Adds a token.
@@ -109,16 +96,4 @@ pub trait Accounts: Send + Sync {
 
     /// Removes all tokens of a user, or only those of logins.
     async fn remove_tokens(&self, user_id: &str, only_sessions: bool) -> Result<(), RecordError>;
-
-    /// Sets a secret, new or not.
-    async fn put_secret(&self, secret: SecretRow) -> Result<(), RecordError>;
-
-    /// Reads a secret.
-    async fn secret(&self, name: &str) -> Result<Option<SecretRow>, RecordError>;
-
-    /// All secrets by name.
-    async fn secrets(&self) -> Result<Vec<SecretRow>, RecordError>;
-
-    /// Removes a secret; says whether there was one.
-    async fn remove_secret(&self, name: &str) -> Result<bool, RecordError>;
 }

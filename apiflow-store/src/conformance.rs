@@ -1,16 +1,17 @@
-//! The rules of [`Documents`] and [`Accounts`] as cases that anybody's store can be run against; those of
+//! The rules of [`Documents`], [`Accounts`] and [`SecretStore`](crate::SecretStore) as cases that anybody's store can be run against; those of
 //! [`Store`](apiflow_core::ports::Store) are in [`apiflow_core::runtime::conformance`].
 
 mod accounts;
 mod admins;
 mod documents;
 mod removal;
+mod secrets;
 mod tokens;
 
 use std::pin::Pin;
 use std::sync::Arc;
 
-use crate::{Accounts, Documents};
+use crate::{Accounts, Documents, Stores};
 
 /// A case at work.
 type Running = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -35,6 +36,15 @@ pub async fn run_documents(make: impl AsyncFn() -> Arc<dyn Documents>) {
 /// After all have run, naming the cases that failed.
 pub async fn run_accounts(make: impl AsyncFn() -> Arc<dyn Accounts>) {
     run(make, &[accounts::CASES, admins::CASES, tokens::CASES]).await;
+}
+
+/// Runs all cases of [`SecretStore`](crate::SecretStore), and of what [`Documents`] and [`Accounts`] do to secrets, each on an empty store of
+/// its own that `make` gives.
+///
+/// # Panics
+/// After all have run, naming the cases that failed.
+pub async fn run_secrets(make: impl AsyncFn() -> Stores) {
+    run(async || Arc::new(make().await), &[secrets::CASES]).await;
 }
 
 async fn run<P: ?Sized>(make: impl AsyncFn() -> Arc<P>, cases: &[&[Case<P>]]) {

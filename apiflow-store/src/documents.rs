@@ -4,6 +4,8 @@ use apiflow_core::ports::{StoreFault, Timestamp};
 use async_trait::async_trait;
 use serde_json::Value;
 
+use crate::SecretTies;
+
 /// What a document is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DocumentKind {
@@ -37,6 +39,10 @@ pub struct Document {
     pub body: Value,
     /// Documents that it refers to; they need not exist.
     pub references: Vec<(DocumentKind, String)>,
+    /// The user who declared it, where known: whose own secrets its references mean.
+    pub author: Option<String>,
+    /// Whether an admin vouched for it by saving it: only then may it refer to shared secrets.
+    pub by_admin: bool,
     /// When it was first saved.
     pub created_at: Timestamp,
     /// When it was last saved.
@@ -120,9 +126,19 @@ pub enum RecordError {
 /// Keeps connectors, nodes and workflows. Every method is one transaction.
 #[async_trait]
 pub trait Documents: Send + Sync {
-    /// Saves a document: makes it or replaces it whole; gives it with its times and version. `created_at` and
-    /// `version` of the argument are ignored; `updated_at` is the moment of the save.
-    async fn save(&self, document: Document, must: Precondition) -> Result<Document, RecordError>;
+    /// Saves a document that refers to no secrets: makes it or replaces it whole; gives it with its times and version.
+    /// `created_at` and `version` of the argument are ignored; `updated_at` is the moment of the save.
+    async fn save(&self, document: Document, must: Precondition) -> Result<Document, RecordError> {
+        self.save_with_secrets(document, must, SecretTies::default()).await
+    }
+
+    /// Saves a document as [`Documents::save`] does, and in the same transaction what that changes about secrets.
+    async fn save_with_secrets(
+        &self,
+        document: Document,
+        must: Precondition,
+        ties: SecretTies,
+    ) -> Result<Document, RecordError>;
 
     /// Reads one document.
     async fn document(&self, kind: DocumentKind, id: &str) -> Result<Option<Document>, RecordError>;
@@ -135,6 +151,6 @@ pub trait Documents: Send + Sync {
         limit: u32,
     ) -> Result<Vec<Document>, RecordError>;
 
-    /// Removes a document that nobody refers to.
+    /// Removes a document that nobody refers to, with the secrets that were generated for it and what it granted.
     async fn remove(&self, kind: DocumentKind, id: &str, must: Precondition) -> Result<(), RecordError>;
 }

@@ -1,6 +1,7 @@
 //! apiflow's durable store on SQLite and Postgres.
 //!
-//! [`apiflow_core::ports::Store`] keeps jobs; [`Documents`] and [`Accounts`] keep what people declare and who they are.
+//! [`apiflow_core::ports::Store`] keeps jobs; [`Documents`], [`Accounts`] and [`SecretStore`] keep what
+//! people declare, who they are, and their provider keys.
 //! [`open()`] chooses the database by its URL.
 
 mod accounts;
@@ -13,12 +14,14 @@ mod open;
 mod postgres;
 mod records;
 mod rows;
+mod secrets;
 mod slots;
 mod sql;
 mod sqlite;
 
-pub use accounts::{Accounts, NewToken, SecretRow, TokenRow, UserChange, UserRow};
+pub use accounts::{Accounts, NewToken, TokenRow, UserChange, UserRow};
 pub use documents::{Document, DocumentKind, Documents, Precondition, RecordError};
 pub use open::{OpenError, Stores, open};
 pub use postgres::PostgresStore;
+pub use secrets::{Declaration, SecretGrant, SecretRow, SecretStore, SecretTies};
 pub use sqlite::SqliteStore;

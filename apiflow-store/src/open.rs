@@ -6,7 +6,7 @@ use std::sync::Arc;
 use apiflow_core::ports::Store;
 
 use crate::fault::fault_of;
-use crate::{Accounts, Documents, PostgresStore, SqliteStore};
+use crate::{Accounts, Documents, PostgresStore, SecretStore, SqliteStore};
 
 /// The ports of one database.
 #[derive(Clone)]
@@ -15,13 +15,15 @@ pub struct Stores {
     pub store: Arc<dyn Store>,
     /// Keeps connectors, nodes and workflows.
     pub documents: Arc<dyn Documents>,
-    /// Keeps users, tokens and secrets.
+    /// Keeps users and tokens.
     pub accounts: Arc<dyn Accounts>,
+    /// Keeps provider keys.
+    pub secrets: Arc<dyn SecretStore>,
 }
 
-impl<S: Store + Documents + Accounts + 'static> From<Arc<S>> for Stores {
+impl<S: Store + Documents + Accounts + SecretStore + 'static> From<Arc<S>> for Stores {
     fn from(store: Arc<S>) -> Self {
-        Self { store: store.clone(), documents: store.clone(), accounts: store }
+        Self { store: store.clone(), documents: store.clone(), accounts: store.clone(), secrets: store }
     }
 }
 

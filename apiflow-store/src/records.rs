@@ -6,10 +6,13 @@ use apiflow_core::ports::Timestamp;
 
 use crate::fault::record_error;
 use crate::rows::{json, number};
-use crate::{Document, DocumentKind, Precondition, RecordError, SecretRow, TokenRow, UserChange, UserRow};
+use crate::{
+    Declaration, Document, DocumentKind, Precondition, RecordError, SecretGrant, SecretRow, TokenRow, UserChange,
+    UserRow,
+};
 
-/// `id`, `body`, `created_at`, `updated_at` and `version` of a document.
-pub(crate) type DocumentColumns = (String, String, i64, i64, i64);
+/// `id`, `body`, `author`, `by_admin`, `created_at`, `updated_at` and `version` of a document.
+pub(crate) type DocumentColumns = (String, String, Option<String>, bool, i64, i64, i64);
 
 /// `id`, `username`, `email`, `is_admin`, `password_hash` and `created_at` of a user.
 pub(crate) type UserColumns = (String, String, Option<String>, bool, String, i64);
@@ -21,8 +24,10 @@ pub(crate) type TokenColumns = (String, String, String, bool, i64, Option<i64>);
 pub(crate) type TokenUserColumns =
     (String, String, Option<String>, bool, String, i64, String, String, String, bool, i64, Option<i64>);
 
-/// `name`, `hosts`, `sealed` and `updated_at` of a secret.
-pub(crate) type SecretColumns = (String, String, Vec<u8>, i64);
+/// `owner`, `name`, `origins`, `sealed` and `updated_at` of a secret; `kind`, `declaration` and `author` of what it was
+/// generated for.
+pub(crate) type SecretColumns =
+    (Option<String>, String, String, Vec<u8>, i64, Option<String>, Option<String>, Option<String>);
 
 /// A row that does not hold what it should, as an error of these traits.
 pub(crate) fn backend(error: impl Display) -> RecordError {
@@ -42,7 +47,7 @@ pub(crate) fn references(rows: Vec<(String, String)>) -> Result<Vec<(DocumentKin
 
 pub(crate) fn document(
     kind: DocumentKind,
-    (id, body, created_at, updated_at, version): DocumentColumns,
+    (id, body, author, by_admin, created_at, updated_at, version): DocumentColumns,
     references: Vec<(DocumentKind, String)>,
 ) -> Result<Document, RecordError> {
     Ok(Document {
@@ -50,6 +55,8 @@ pub(crate) fn document(
         id,
         body: json(&body).map_err(backend)?,
         references,
+        author,
+        by_admin,
         created_at: Timestamp(created_at),
         updated_at: Timestamp(updated_at),
         version: number(version),
@@ -86,8 +93,18 @@ pub(crate) fn token_user(columns: TokenUserColumns) -> (UserRow, TokenRow) {
     )
 }
 
-pub(crate) fn secret((name, hosts, sealed, updated_at): SecretColumns) -> Result<SecretRow, RecordError> {
-    Ok(SecretRow { name, hosts: json(&hosts).map_err(backend)?, sealed, updated_at: Timestamp(updated_at) })
+pub(crate) fn secret(columns: SecretColumns) -> Result<SecretRow, RecordError> {
+    let (owner, name, origins, sealed, updated_at, word, id, author) = columns;
+    let generated_for = match (word, id) {
+        (Some(word), Some(id)) => Some(Declaration { kind: kind(&word)?, id, author }),
+        (Some(_) | None, _) => None,
+    };
+    let origins = json(&origins).map_err(backend)?;
+    Ok(SecretRow { owner, name, origins, sealed, updated_at: Timestamp(updated_at), generated_for })
+}
+
+pub(crate) fn grant((owner, name, origin): (Option<String>, String, String)) -> SecretGrant {
+    SecretGrant { owner, name, origin }
 }
 
 /// The name by which users are unique.

@@ -37,15 +37,7 @@ pub(crate) const BUNDLE: &str = "SELECT body FROM job_bundles WHERE job_id = $1"
 pub(crate) const SNAPSHOT: &str = "SELECT seq, state FROM job_snapshots WHERE job_id = $1";
 pub(crate) const EVENTS: &str = "SELECT seq, at, list_id, list_index, body FROM job_events \
      WHERE job_id = $1 AND seq > $2 ORDER BY seq LIMIT $3";
-/// The last of several with one index counts: a job that was reopened ends a branch or iteration again.
-pub(crate) const LIST: &str = "SELECT body FROM job_events AS item WHERE job_id = $1 AND list_id = $2 \
-     AND NOT EXISTS (SELECT 1 FROM job_events AS later WHERE later.job_id = $1 AND later.list_id = $2 \
-         AND later.list_index = item.list_index AND later.seq > item.seq) ORDER BY list_index";
-pub(crate) const BEGIN_ALONE: &str =
-    "UPDATE jobs SET alone_tries = alone_tries + 1 WHERE id = $1 AND version = $2 RETURNING alone_tries";
-pub(crate) const END_ALONE: &str = "UPDATE jobs SET alone_tries = 0 WHERE id = $1 AND version = $2";
-/// Gives a job that had ended its slot back.
-pub(crate) const HOLD_AGAIN: &str = "UPDATE job_slots SET state = 'held' WHERE job_id = $1 AND state = 'over'";
+pub(crate) const LIST: &str = "SELECT body FROM job_events WHERE job_id = $1 AND list_id = $2 ORDER BY list_index";
 pub(crate) const STEPS: &str = "SELECT progress, body FROM job_steps \
      WHERE job_id = $1 AND ordinal > $2 ORDER BY ordinal LIMIT $3";
 pub(crate) const CALLS: &str = "SELECT body FROM job_calls WHERE job_id = $1 AND step = $2 ORDER BY id";
@@ -76,16 +68,17 @@ pub(crate) const POLL_OVER: &str = "DELETE FROM job_polls WHERE job_id = $1 AND 
 pub(crate) const USED_KEY: &str = "SELECT job_id, fingerprint FROM idempotency_keys WHERE key = $1";
 
 pub(crate) const DOCUMENT_VERSION: &str = "SELECT version, created_at FROM documents WHERE kind = $1 AND id = $2";
-pub(crate) const DOCUMENT: &str = "SELECT id, body, created_at, updated_at, version FROM documents \
+pub(crate) const DOCUMENT: &str = "SELECT id, body, author, by_admin, created_at, updated_at, version FROM documents \
      WHERE kind = $1 AND id = $2";
-pub(crate) const DOCUMENTS_FIRST: &str = "SELECT id, body, created_at, updated_at, version FROM documents \
+pub(crate) const DOCUMENTS_FIRST: &str = "SELECT id, body, author, by_admin, created_at, updated_at, version FROM documents \
      WHERE kind = $1 ORDER BY created_at DESC, id DESC LIMIT $2";
-pub(crate) const DOCUMENTS_AFTER: &str = "SELECT id, body, created_at, updated_at, version FROM documents \
+pub(crate) const DOCUMENTS_AFTER: &str = "SELECT id, body, author, by_admin, created_at, updated_at, version FROM documents \
      WHERE kind = $1 AND (created_at, id) < ($3, $4) ORDER BY created_at DESC, id DESC LIMIT $2";
-pub(crate) const ADD_DOCUMENT: &str = "INSERT INTO documents (kind, id, body, created_at, updated_at, version) \
-     VALUES ($1, $2, $3, $4, $4, 1) ON CONFLICT DO NOTHING";
-pub(crate) const CHANGE_DOCUMENT: &str = "UPDATE documents SET body = $3, updated_at = $4, version = version + 1 \
-     WHERE kind = $1 AND id = $2";
+pub(crate) const ADD_DOCUMENT: &str = "INSERT INTO documents \
+     (kind, id, body, created_at, updated_at, version, author, by_admin) \
+     VALUES ($1, $2, $3, $4, $4, 1, $5, $6) ON CONFLICT DO NOTHING";
+pub(crate) const CHANGE_DOCUMENT: &str = "UPDATE documents \
+     SET body = $3, updated_at = $4, version = version + 1, author = $5, by_admin = $6 WHERE kind = $1 AND id = $2";
 pub(crate) const DELETE_DOCUMENT: &str = "DELETE FROM documents WHERE kind = $1 AND id = $2";
 pub(crate) const REFERENCES: &str = "SELECT to_kind, to_id FROM document_references \
      WHERE kind = $1 AND id = $2 ORDER BY position";
@@ -143,9 +136,40 @@ pub(crate) const TOKENS: &str = concat!(
 pub(crate) const DELETE_TOKEN: &str = "DELETE FROM tokens WHERE user_id = $1 AND id = $2";
 pub(crate) const DELETE_TOKENS: &str = "DELETE FROM tokens WHERE user_id = $1 AND (is_session OR NOT $2)";
 
-pub(crate) const PUT_SECRET: &str = "INSERT INTO secrets (name, hosts, sealed, updated_at) VALUES ($1, $2, $3, $4) \
+pub(crate) const PUT_SECRET: &str = "INSERT INTO secrets (name, origins, sealed, updated_at) VALUES ($1, $2, $3, $4) \
      ON CONFLICT (name) DO UPDATE \
-     SET hosts = excluded.hosts, sealed = excluded.sealed, updated_at = excluded.updated_at";
-pub(crate) const SECRET: &str = "SELECT name, hosts, sealed, updated_at FROM secrets WHERE name = $1";
-pub(crate) const SECRETS: &str = "SELECT name, hosts, sealed, updated_at FROM secrets ORDER BY name";
+     SET origins = excluded.origins, sealed = excluded.sealed, updated_at = excluded.updated_at";
+pub(crate) const PUT_USER_SECRET: &str = "INSERT INTO user_secrets (name, origins, sealed, updated_at, owner) \
+     VALUES ($1, $2, $3, $4, $5) ON CONFLICT (owner, name) DO UPDATE \
+     SET origins = excluded.origins, sealed = excluded.sealed, updated_at = excluded.updated_at";
+/// The columns of [`crate::records::SecretColumns`], of shared and generated secrets and of users' own.
+macro_rules! all_secrets {
+    () => {
+        "SELECT CAST(NULL AS TEXT) AS owner, secrets.name AS name, origins, sealed, updated_at, kind, declaration, author \
+         FROM secrets LEFT JOIN generated_secrets ON generated_secrets.name = secrets.name \
+         UNION ALL SELECT owner, name, origins, sealed, updated_at, NULL, NULL, NULL FROM user_secrets"
+    };
+}
+pub(crate) const SECRETS: &str =
+    concat!("SELECT * FROM (", all_secrets!(), ") AS every ORDER BY name, owner IS NOT NULL, owner");
+pub(crate) const SECRET: &str = concat!(
+    "SELECT * FROM (",
+    all_secrets!(),
+    ") AS every WHERE name = $1 AND owner IS NOT DISTINCT FROM CAST($2 AS TEXT)"
+);
 pub(crate) const DELETE_SECRET: &str = "DELETE FROM secrets WHERE name = $1";
+pub(crate) const DELETE_USER_SECRET: &str = "DELETE FROM user_secrets WHERE name = $1 AND owner = $2";
+pub(crate) const SECRET_GRANTS: &str = "SELECT DISTINCT owner, name, origin FROM secret_grants \
+     ORDER BY name, owner, origin";
+pub(crate) const GRANTS_OF_SECRET: &str = "SELECT DISTINCT owner, name, origin FROM secret_grants \
+     WHERE name = $1 AND owner IS NOT DISTINCT FROM CAST($2 AS TEXT) ORDER BY origin";
+pub(crate) const ADD_GENERATED: &str = "INSERT INTO generated_secrets (name, kind, declaration, author) \
+     VALUES ($1, $2, $3, $4) ON CONFLICT (name) DO UPDATE \
+     SET kind = excluded.kind, declaration = excluded.declaration, author = excluded.author";
+pub(crate) const GENERATED_NAMES: &str = "SELECT name FROM generated_secrets WHERE kind = $1 AND declaration = $2";
+pub(crate) const GRANTED_NAMES: &str = "SELECT DISTINCT name FROM secret_grants WHERE kind = $1 AND declaration = $2";
+pub(crate) const ADD_GRANT: &str = "INSERT INTO secret_grants (kind, declaration, name, owner, origin) \
+     VALUES ($1, $2, $3, $4, $5)";
+pub(crate) const DELETE_GRANT: &str = "DELETE FROM secret_grants WHERE kind = $1 AND declaration = $2 AND name = $3 \
+     AND owner IS NOT DISTINCT FROM CAST($4 AS TEXT)";
+pub(crate) const DELETE_GRANTS: &str = "DELETE FROM secret_grants WHERE kind = $1 AND declaration = $2 AND name = $3";

@@ -167,6 +167,8 @@ async fn a_probe_tells_that_there_is_no_room_and_that_there_is_again() {
         id: "w".to_owned(),
         body: json!({"text": "x".repeat(20_000)}),
         references: Vec::new(),
+        author: None,
+        by_admin: false,
         created_at: Timestamp(1),
         updated_at: Timestamp(1),
         version: 0,

@@ -27,6 +27,12 @@ async fn postgres_keeps_every_rule_of_accounts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn postgres_keeps_every_rule_of_secrets() {
+    let Some(schemas) = Schemas::new("secrets") else { return };
+    conformance::run_secrets(async || schemas.empty().await.into()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_stores_share_the_jobs_of_one_database() {
     let Some(schemas) = Schemas::new("shared") else { return };
     let url = schemas.url_of_empty().await;

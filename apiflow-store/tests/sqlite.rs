@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use apiflow_core::ports::{Store, Timestamp};
-use apiflow_store::{Accounts, Documents, OpenError, SecretRow, SqliteStore, Stores, conformance};
+use apiflow_store::{Documents, OpenError, SecretRow, SecretStore, SqliteStore, Stores, conformance};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
@@ -52,6 +52,12 @@ async fn sqlite_keeps_every_rule_of_accounts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn sqlite_keeps_every_rule_of_secrets() {
+    let files = Files::new();
+    conformance::run_secrets(async || files.empty().await.into()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_stores_share_the_jobs_of_one_file() {
     let files = Files::new();
     let path = files.path();
@@ -70,13 +76,20 @@ async fn two_stores_share_the_jobs_of_one_file() {
 async fn what_was_answered_is_there_after_opening_again() {
     let files = Files::new();
     let path = files.path();
-    let secret = SecretRow { name: "KEY".to_owned(), hosts: Vec::new(), sealed: vec![1], updated_at: Timestamp(1) };
+    let secret = SecretRow {
+        owner: None,
+        name: "KEY".to_owned(),
+        origins: Vec::new(),
+        sealed: vec![1],
+        updated_at: Timestamp(1),
+        generated_for: None,
+    };
     let first = reopened(&path).await;
     first.put_secret(secret.clone()).await.expect("a secret is kept");
     first.close().await;
     assert!(first.secrets().await.is_err() && first.next_due().await.is_err(), "a closed store says so");
     let second = reopened(&path).await;
-    assert_eq!(second.secret("KEY").await, Ok(Some(secret)));
+    assert_eq!(second.secret(None, "KEY").await, Ok(Some(secret)));
     assert_eq!(second.document(apiflow_store::DocumentKind::Node, "n").await, Ok(None));
 }
 

@@ -4,6 +4,7 @@ mod failures;
 mod fal;
 mod headers;
 mod outputs;
+mod overrides;
 mod replicate;
 mod urls;
 

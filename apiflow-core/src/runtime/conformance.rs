@@ -23,7 +23,6 @@ mod inbox;
 mod pausing;
 mod polling;
 mod reading;
-mod recovering;
 mod sharing;
 mod slots;
 
@@ -71,7 +70,6 @@ pub fn cases() -> Vec<Case> {
         reading::CASES,
         deleting::CASES,
         erasing::CASES,
-        recovering::CASES,
     ]
     .concat()
 }

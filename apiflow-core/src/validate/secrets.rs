@@ -12,7 +12,9 @@ impl Checker<'_> {
         let Some(set) = &self.catalog.secrets else {
             return;
         };
-        for name in connector.secret_names().into_iter().chain(node.secret_names()) {
+        let names = [(connector.secret_names(), &connector.own_secrets), (node.secret_names(), &node.own_secrets)];
+        let names = names.into_iter().flat_map(|(names, own)| names.into_iter().filter(|name| !own.contains_key(name)));
+        for name in names {
             if !set.contains(&name) && self.missing_secrets.insert(name.clone()) {
                 let message = format!("the secret `{name}` that connector `{}` needs is not set", connector.id);
                 let found = Diagnostic::error(codes::UNRESOLVED_SECRET, place.pointer(), message);

@@ -35,8 +35,6 @@ pub(crate) enum Point {
     Whole,
     /// Whether a poll's taker dies with the answer.
     PollLost,
-    /// Whether a provider's list cannot be read.
-    ListOut,
     /// What people do about a gate that has closed: see [`super::world`].
     Gate,
     /// Whether somebody approves before a gate has closed.
@@ -44,7 +42,7 @@ pub(crate) enum Point {
 }
 
 impl Point {
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Order,
         Self::Commit,
         Self::Crash,
@@ -59,7 +57,6 @@ impl Point {
         Self::Cut,
         Self::Whole,
         Self::PollLost,
-        Self::ListOut,
         Self::Gate,
         Self::Early,
     ];
@@ -111,7 +108,6 @@ impl Decisions {
                 | Point::Limited
                 | Point::Cut
                 | Point::PollLost => rate,
-                Point::ListOut => *random.pick(&[0, 0, 300, 900]),
             };
             rates.insert(point, if calm { 0 } else { rate });
         }

@@ -166,6 +166,12 @@ pub struct SecretInfo {
     pub origins: Vec<String>,
     /// Where it comes from.
     pub source: SecretSource,
+    /// The user whose own it is, or who wrote the declaration that it was taken from; null for a shared one.
+    #[schema(required)]
+    pub owner: Option<String>,
+    /// `connector/ID` or `node/ID` for a credential that was taken out of that declaration, and goes with it.
+    #[schema(required)]
+    pub declaration: Option<String>,
     /// When it was last set; null for the environment's.
     #[schema(required, format = DateTime)]
     pub updated_at: Option<String>,

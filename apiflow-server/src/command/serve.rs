@@ -217,7 +217,7 @@ fn book(settings: &Settings, stores: &Stores, clock: &Arc<dyn Clock>) -> Result<
     let environment = EnvSecrets::from_list(&settings.secrets_from_env, |name| std::env::var(name).ok())
         .map_err(|error| format!("APIFLOW_SECRETS_FROM_ENV: {error}"))?;
     warn_about_environment(&environment);
-    Ok(SecretBook::new(Arc::clone(&stores.accounts), environment, sealer, Arc::clone(clock)))
+    Ok(SecretBook::new(Arc::clone(&stores.secrets), environment, sealer, Arc::clone(clock)))
 }
 
 /// Warns about variables that are listed as provider keys and not set, and about those that are no settings.

@@ -1,7 +1,7 @@
 //! Running a job again, whole or from one of its steps on.
 
-use apiflow_core::catalog::Catalog;
-use apiflow_core::ports::{JobBundle, StepRow, StepStatus};
+use apiflow_core::catalog::{Catalog, Connector, Node};
+use apiflow_core::ports::{JobBundle, StepRow};
 use apiflow_core::runtime::{TakenOver, taken_over};
 use axum::http::StatusCode;
 use serde_json::{Map, Value};
@@ -21,7 +21,9 @@ impl Launch {
             return Err(Problem::new(StatusCode::CONFLICT, "active", message));
         }
         let bundle = JobBundle { kept: std::collections::BTreeMap::new(), ..state.store.load(id).await?.bundle };
-        let catalog = Catalog { secrets: Some(state.secrets.names().await?), ..bundle.catalog.clone() };
+        refuse_unchecked(id, &bundle)?;
+        let names = state.secrets.directory().await?.common_names();
+        let catalog = Catalog { secrets: Some(names), ..bundle.catalog.clone() };
         let found = state.validation.check(user, bundle.document.clone(), catalog).await?.found;
         refuse("the workflow", found)?;
         let steps = all_steps(state, id).await?;
@@ -30,12 +32,11 @@ impl Launch {
             None => TakenOver::default(),
             Some((path, step)) => taken_over(&state.runtime, id, &bundle, (path, step)).await?,
         };
-        if !asked.confirm_unknown {
-            for row in steps.iter().filter(|row| !taken_over.holds(&row.path, &row.step_id)) {
-                if is_unsettled(state, id, row).await? {
-                    return Err(unconfirmed(id, row));
-                }
-            }
+        if !asked.confirm_unknown
+            && let Some(unknown) =
+                steps.iter().find(|row| is_unknown(row) && !taken_over.holds(&row.path, &row.step_id))
+        {
+            return Err(unconfirmed(unknown));
         }
         let input = match asked.input {
             Some(input) => checked(state, user, row.node_id.as_deref(), &bundle, input).await?,
@@ -46,6 +47,20 @@ impl Launch {
         let launch = Self::of(row.name, bundle, input);
         Ok(Self { workflow_id: row.workflow_id, node_id: row.node_id, preprocess, taken_over, ..launch })
     }
+}
+
+/// Refuses what was made before it was checked which secrets a declaration may refer to.
+fn refuse_unchecked(id: &str, bundle: &JobBundle) -> Result<(), Problem> {
+    let Catalog { connectors, nodes, .. } = &bundle.catalog;
+    let names = connectors.values().map(Connector::secret_names).chain(nodes.values().map(Node::secret_names));
+    if bundle.secrets_checked || names.flatten().next().is_none() {
+        return Ok(());
+    }
+    let detail = format!(
+        "job `{id}` was made by an earlier version, which did not check who may refer to the secrets of its nodes: run \
+         its workflow or node anew"
+    );
+    Err(Problem::new(StatusCode::CONFLICT, "outdated", detail))
 }
 
 /// Checks an edited input as that of a first run is checked.
@@ -97,28 +112,16 @@ fn place(document: &Value, job: &str, step: &str, steps: &[StepRow]) -> Result<(
     Err(Problem::fault("/from", message))
 }
 
-/// Whether a step of an ended job has an attempt that may have been paid for and has no outcome: its fate is unknown,
-/// or it was cut off before its provider answered.
-async fn is_unsettled(state: &AppState, job: &str, row: &StepRow) -> Result<bool, Problem> {
-    let is_cut_off = match row.status {
-        StepStatus::Running | StepStatus::Retrying | StepStatus::Cancelled => row.provider_id.is_none(),
-        StepStatus::Suspended | StepStatus::Completed | StepStatus::Failed | StepStatus::Skipped => false,
-    };
-    if show::is_unknown(row) || !is_cut_off || row.attempt == 0 {
-        return Ok(show::is_unknown(row));
-    }
-    let calls = state.store.calls(job, row.ordinal).await?;
-    Ok(calls.iter().any(|call| call.is_unanswered_submit(row.attempt)))
+fn is_unknown(row: &StepRow) -> bool {
+    row.error.as_ref().is_some_and(|error| error["name"] == "submit_unknown")
 }
 
-fn unconfirmed(job: &str, row: &StepRow) -> Problem {
-    let url = row.error.as_ref().and_then(|error| error["url"].as_str()).map(|url| format!(" ({url})"));
+fn unconfirmed(row: &StepRow) -> Problem {
+    let url = row.error.as_ref().and_then(|error| error["url"].as_str()).unwrap_or_default();
     let message = format!(
-        "whether the provider took the work of step `{step}` is unknown{}: sending it again may pay for it twice. Look \
-         for it first with `POST /api/v1/jobs/{job}/steps/{step}/recover`, or give `\"confirm_unknown\": true` to send \
-         it again",
-        url.unwrap_or_default(),
-        step = row.step_id,
+        "whether the provider took the work of step `{}` is unknown ({url}): it may be paid twice; look at the \
+         provider's list, and give `\"confirm_unknown\": true` to send it again",
+        row.step_id
     );
     Problem::new(StatusCode::CONFLICT, "confirm_unknown", message)
 }

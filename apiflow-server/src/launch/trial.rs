@@ -50,7 +50,8 @@ pub(crate) async fn dry_run(state: &AppState, user: &str, asked: DryRunRequest) 
     }
     let mocks = Mocks::parse(&Value::Object(mocks)).map_err(|found| unfit("mocks", found))?;
     let approvals = Approvals::parse(&Value::Object(approvals)).map_err(|found| unfit("approvals", found))?;
-    let catalog = references::catalog(&*state.documents, &[&document]).await?;
+    let directory = state.secrets.directory().await?;
+    let catalog = references::declarations(&*state.documents, &directory, &[&document]).await?.catalog;
     let raw = preprocess || only.is_some();
     let trial = Arc::new(Trial { document, catalog, until, only, preprocess, mocks, approvals });
     let selected = {

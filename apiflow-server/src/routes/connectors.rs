@@ -79,16 +79,15 @@ async fn change(
     documents::change(&state, &caller, KIND, &id, &headers, body).await
 }
 
-/// Removes a connector that nothing refers to and that no active job uses.
+/// Removes a connector that nothing refers to.
 #[utoipa::path(delete, path = "/connectors/{id}", operation_id = "delete_connector", tag = "connectors",
-    params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "only if it still has this ETag"), RemoveQuery),
+    params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "only if it still has this ETag")),
     responses((status = NO_CONTENT, description = "removed")))]
 async fn remove(
     State(state): State<AppState>,
-    _caller: Caller,
+    caller: Caller,
     InPath(id): InPath<String>,
-    InQuery(query): InQuery<RemoveQuery>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
-    documents::remove(&state, KIND, &id, &headers, query).await
+    documents::remove(&state, &caller, KIND, &id, &headers, RemoveQuery::default()).await
 }

@@ -4,24 +4,24 @@ mod forms;
 mod precondition;
 mod reply;
 
-use apiflow_core::ports::{JobFilter, JobRow, JobStatus, StoreError};
+use apiflow_core::ports::{JobFilter, JobStatus};
 use apiflow_store::{Document, DocumentKind, Precondition, RecordError};
 use axum::Json;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use utoipa::IntoParams;
 
-use self::forms::Form;
+use self::forms::Save;
 use crate::auth::Caller;
 use crate::page::{PageQuery, cut};
 use crate::problem::Problem;
 use crate::references::saved;
 use crate::state::AppState;
 
-/// How often a PATCH without `If-Match` is tried again when somebody else saves in between.
-const PATCH_TRIES: usize = 5;
+/// How often a save without `If-Match` is tried again when somebody else saves in between.
+const SAVE_TRIES: usize = 5;
 
 pub(super) async fn list(
     state: &AppState,
@@ -43,7 +43,7 @@ pub(super) async fn create(
     body: Value,
 ) -> Result<Response, Problem> {
     let form = forms::read(state, kind, None, body).await?;
-    let saved = save(state, caller, form, Precondition::Absent).await?;
+    let saved = form.save(state, Save { caller, before: None, is_whole: true }).await??;
     answer(state, caller, saved, true).await
 }
 
@@ -60,10 +60,7 @@ pub(super) async fn replace(
     body: Value,
 ) -> Result<Response, Problem> {
     let must = precondition::of(&*state.documents, kind, id, headers).await?;
-    let form = forms::read(state, kind, Some(id), body).await?;
-    let saved = save(state, caller, form, must).await?;
-    let is_new = saved.version == 1;
-    answer(state, caller, saved, is_new).await
+    save(state, caller, (kind, id), must, Body::Whole(body)).await
 }
 
 pub(super) async fn change(
@@ -76,23 +73,57 @@ pub(super) async fn change(
 ) -> Result<Response, Problem> {
     let Value::Object(patch) = patch else { return Err(Problem::fault("", "the body must be an object")) };
     let must = precondition::of(&*state.documents, kind, id, headers).await?;
-    for _ in 0..PATCH_TRIES {
-        let before = saved(&*state.documents, kind, id).await?;
-        let version = Precondition::Version(before.version);
-        if must != Precondition::None && must != Precondition::Present && must != version {
-            return Err(RecordError::Changed { kind: kind.as_str(), id: id.to_owned(), version: before.version }.into());
-        }
-        let form = forms::read(state, kind, Some(id), forms::patched(before.body, &patch)).await?;
-        match form.save(state, caller, version).await? {
-            Err(RecordError::Changed { .. }) if must == Precondition::None => {}
-            done => return answer(state, caller, done?, false).await,
+    save(state, caller, (kind, id), must, Body::Patch(patch)).await
+}
+
+/// What a request gives of a document.
+enum Body {
+    /// All of it.
+    Whole(Value),
+    /// Some top-level fields, each whole.
+    Patch(Map<String, Value>),
+}
+
+/// Saves over what stands there. What the caller may do depends on that, so the save is one of exactly that version,
+/// and tried again when somebody else saves in between, unless the caller meant a certain version.
+async fn save(
+    state: &AppState,
+    caller: &Caller,
+    (kind, id): (DocumentKind, &str),
+    must: Precondition,
+    body: Body,
+) -> Result<Response, Problem> {
+    for _ in 0..SAVE_TRIES {
+        let before = state.documents.document(kind, id).await?;
+        meets(must, before.as_ref(), kind, id)?;
+        let (whole, is_whole) = match (&body, &before) {
+            (Body::Whole(body), _) => (body.clone(), true),
+            (Body::Patch(patch), Some(before)) => (forms::patched(before.body.clone(), patch), false),
+            (Body::Patch(_), None) => {
+                return Err(RecordError::NotFound { kind: kind.as_str(), id: id.to_owned() }.into());
+            }
+        };
+        let form = forms::read(state, kind, Some(id), whole).await?;
+        match form.save(state, Save { caller, before: before.as_ref(), is_whole }).await? {
+            Err(RecordError::Changed { .. } | RecordError::Exists { .. } | RecordError::NotFound { .. })
+                if matches!(must, Precondition::None | Precondition::Present) => {}
+            done => return answer(state, caller, done?, before.is_none()).await,
         }
     }
-    Err(Problem::new(
-        StatusCode::CONFLICT,
-        "busy",
-        format!("{} `{id}` is being changed by others; try again", kind.as_str()),
-    ))
+    Err(busy(kind, id))
+}
+
+/// Whether what stands there meets what a request demands.
+fn meets(must: Precondition, found: Option<&Document>, kind: DocumentKind, id: &str) -> Result<(), RecordError> {
+    let (kind, id) = (kind.as_str(), id.to_owned());
+    match (must, found) {
+        (Precondition::Absent, Some(_)) => Err(RecordError::Exists { kind, id }),
+        (Precondition::Present | Precondition::Version(_), None) => Err(RecordError::NotFound { kind, id }),
+        (Precondition::Version(asked), Some(found)) if asked != found.version => {
+            Err(RecordError::Changed { kind, id, version: found.version })
+        }
+        (Precondition::None | Precondition::Absent | Precondition::Present | Precondition::Version(_), _) => Ok(()),
+    }
 }
 
 /// How to remove a document.
@@ -100,7 +131,7 @@ pub(super) async fn change(
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct RemoveQuery {
-    /// Removes it although jobs that use it are active: they go on with the copy that they began with (default: false).
+    /// Removes it although jobs of it are active: they go on with the copy that they began with (default: false).
     #[serde(default)]
     #[param(value_type = Option<bool>)]
     force: bool,
@@ -108,6 +139,7 @@ pub(super) struct RemoveQuery {
 
 pub(super) async fn remove(
     state: &AppState,
+    caller: &Caller,
     kind: DocumentKind,
     id: &str,
     headers: &HeaderMap,
@@ -117,80 +149,46 @@ pub(super) async fn remove(
     if !query.force {
         refuse_active(state, kind, id).await?;
     }
-    state.documents.remove(kind, id, must).await?;
-    state.secrets.forget(kind, id).await?;
-    Ok(StatusCode::NO_CONTENT)
+    for _ in 0..SAVE_TRIES {
+        let before = saved(&*state.documents, kind, id).await?;
+        meets(must, Some(&before), kind, id)?;
+        state.secrets.directory().await?.check_change(&before, caller)?;
+        match state.documents.remove(kind, id, Precondition::Version(before.version)).await {
+            Err(RecordError::Changed { .. }) if matches!(must, Precondition::None | Precondition::Present) => {}
+            done => return Ok(done.map(|()| StatusCode::NO_CONTENT)?),
+        }
+    }
+    Err(busy(kind, id))
 }
 
-/// Active jobs that are looked through for what is to be removed.
-const MAX_JOBS_LOOKED_AT: usize = 1_000;
+fn busy(kind: DocumentKind, id: &str) -> Problem {
+    let detail = format!("{} `{id}` is being changed by others; try again", kind.as_str());
+    Problem::new(StatusCode::CONFLICT, "busy", detail)
+}
 
-/// Jobs read at a time.
-const JOBS_PER_PAGE: u32 = 100;
-
-/// Refuses with 409 if a job that has not ended runs or uses this document.
-///
-/// Jobs have their own copy of it, but not of the keys that are kept for it alone.
+/// Refuses with 409 if a job of this workflow or node has not ended.
 async fn refuse_active(state: &AppState, kind: DocumentKind, id: &str) -> Result<(), Problem> {
-    let workflow_id = (kind == DocumentKind::Workflow).then(|| id.to_owned());
-    let mut looked_at = 0;
+    let filter = match kind {
+        DocumentKind::Workflow => JobFilter { workflow_id: Some(id.to_owned()), ..JobFilter::default() },
+        DocumentKind::Node => JobFilter { node_id: Some(id.to_owned()), ..JobFilter::default() },
+        // No job is of a connector alone: nodes refer to it, and it stays as long as they do.
+        DocumentKind::Connector => return Ok(()),
+    };
     for status in [JobStatus::Running, JobStatus::Suspended, JobStatus::Pending] {
-        let filter = JobFilter { status: Some(status), workflow_id: workflow_id.clone(), ..JobFilter::default() };
-        let mut before = None;
-        loop {
-            let page = state.store.jobs(&filter, before.as_deref(), JOBS_PER_PAGE).await?;
-            let Some(last) = page.last() else { break };
-            before = Some(last.id.clone());
-            for job in page {
-                looked_at += 1;
-                if looked_at > MAX_JOBS_LOOKED_AT || uses(state, &job.id, kind, id).await? {
-                    // Jobs outlive what they ran.
-                    saved(&*state.documents, kind, id).await?;
-                    return Err(active(kind, id, (looked_at <= MAX_JOBS_LOOKED_AT).then_some(&job)));
-                }
-            }
-        }
+        let filter = JobFilter { status: Some(status), ..filter.clone() };
+        let Some(job) = state.store.jobs(&filter, None, 1).await?.pop() else { continue };
+        // Jobs outlive what they ran.
+        saved(&*state.documents, kind, id).await?;
+        let message = format!(
+            "{} `{id}` has a {} job, `{}`; wait for it or cancel it, or give `?force=true`: the job then goes on with its \
+             own copy",
+            kind.as_str(),
+            status.as_str(),
+            job.id
+        );
+        return Err(Problem::new(StatusCode::CONFLICT, "active", message));
     }
     Ok(())
-}
-
-/// Whether a job has this document among its copies.
-async fn uses(state: &AppState, job: &str, kind: DocumentKind, id: &str) -> Result<bool, Problem> {
-    if kind == DocumentKind::Workflow {
-        // Those of other workflows are not listed, and a sub-flow stays as long as the workflow that names it.
-        return Ok(true);
-    }
-    let catalog = match state.store.load(job).await {
-        Ok(loaded) => loaded.bundle.catalog,
-        // It was removed meanwhile.
-        Err(StoreError::NotFound { .. }) => return Ok(false),
-        Err(error) => return Err(error.into()),
-    };
-    Ok(match kind {
-        DocumentKind::Connector => catalog.connectors.contains_key(id),
-        DocumentKind::Node => catalog.nodes.contains_key(id),
-        DocumentKind::Workflow => catalog.workflows.contains_key(id),
-    })
-}
-
-/// The problem of a document that this job uses, or that one of very many jobs may use.
-fn active(kind: DocumentKind, id: &str, job: Option<&JobRow>) -> Problem {
-    let kind = kind.as_str();
-    let force = "give `?force=true`: jobs go on with their own copy, but without keys that are kept for it alone";
-    let message = match job {
-        Some(job) => {
-            let status = job.patch.status.as_str();
-            format!("{kind} `{id}` is in use by the {status} job `{}`; wait for it or cancel it, or {force}", job.id)
-        }
-        None => format!(
-            "more than {MAX_JOBS_LOOKED_AT} jobs are active, and some of them may use {kind} `{id}`; wait for them, or {force}"
-        ),
-    };
-    Problem::new(StatusCode::CONFLICT, "active", message)
-}
-
-async fn save(state: &AppState, caller: &Caller, form: Form, must: Precondition) -> Result<Document, Problem> {
-    Ok(form.save(state, caller, must).await??)
 }
 
 async fn answer(state: &AppState, caller: &Caller, document: Document, is_new: bool) -> Result<Response, Problem> {

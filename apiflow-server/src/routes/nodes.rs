@@ -79,16 +79,16 @@ async fn change(
     documents::change(&state, &caller, KIND, &id, &headers, body).await
 }
 
-/// Removes a node that nothing refers to and that no active job uses.
+/// Removes a node that nothing refers to and that no active job runs.
 #[utoipa::path(delete, path = "/nodes/{id}", operation_id = "delete_node", tag = "nodes",
     params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "only if it still has this ETag"), RemoveQuery),
     responses((status = NO_CONTENT, description = "removed")))]
 async fn remove(
     State(state): State<AppState>,
-    _caller: Caller,
+    caller: Caller,
     InPath(id): InPath<String>,
     InQuery(query): InQuery<RemoveQuery>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
-    documents::remove(&state, KIND, &id, &headers, query).await
+    documents::remove(&state, &caller, KIND, &id, &headers, query).await
 }

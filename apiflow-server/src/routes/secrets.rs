@@ -13,17 +13,18 @@ use crate::state::AppState;
 
 /// The routes of secrets.
 pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(put, remove))
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(put, remove)).routes(routes!(put_own, remove_own))
 }
 
-/// Lists the names and origins of secrets; values are never given out.
+/// Lists the names, origins and owners of shared and generated secrets and of the caller's own; for admins of all.
+/// Values are never given out.
 #[utoipa::path(get, path = "/secrets", operation_id = "list_secrets", tag = "secrets",
     responses((status = OK, description = "all, by name", body = Page<SecretInfo>)))]
-async fn list(State(state): State<AppState>, _caller: Caller) -> Result<Json<Page<SecretInfo>>, Problem> {
-    Ok(Json(Page { items: state.secrets.list().await?, next: None }))
+async fn list(State(state): State<AppState>, caller: Caller) -> Result<Json<Page<SecretInfo>>, Problem> {
+    Ok(Json(Page { items: state.secrets.list(&caller).await?, next: None }))
 }
 
-/// Sets a secret, new or not; admins only.
+/// Sets a shared secret, new or not; admins only.
 #[utoipa::path(put, path = "/secrets/{name}", operation_id = "put_secret", tag = "secrets",
     params(("name" = String, Path, description = "letters, digits and `_`, not beginning with a digit")),
     request_body = NewSecret,
@@ -34,10 +35,10 @@ async fn put(
     InPath(name): InPath<String>,
     JsonBody(body): JsonBody<NewSecret>,
 ) -> Result<Json<SecretInfo>, Problem> {
-    state.secrets.put(&name, &body.value, body.origins).await.map(Json)
+    state.secrets.put_shared(&name, body).await.map(Json)
 }
 
-/// Removes a stored secret; admins only.
+/// Removes a stored secret that is shared or was generated; admins only.
 #[utoipa::path(delete, path = "/secrets/{name}", operation_id = "delete_secret", tag = "secrets",
     params(("name" = String, Path)),
     responses((status = NO_CONTENT, description = "removed")))]
@@ -46,6 +47,33 @@ async fn remove(
     _admin: Admin,
     InPath(name): InPath<String>,
 ) -> Result<StatusCode, Problem> {
-    state.secrets.remove(&name).await?;
+    state.secrets.remove_shared(&name).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Sets a secret of the caller's own, new or not: `$NAME` means it in what the caller declares, and nowhere else.
+#[utoipa::path(put, path = "/user/secrets/{name}", operation_id = "put_own_secret", tag = "secrets",
+    params(("name" = String, Path, description = "letters, digits and `_`, not beginning with a digit")),
+    request_body = NewSecret,
+    responses((status = OK, description = "the secret without its value", body = SecretInfo)))]
+async fn put_own(
+    State(state): State<AppState>,
+    caller: Caller,
+    InPath(name): InPath<String>,
+    JsonBody(body): JsonBody<NewSecret>,
+) -> Result<Json<SecretInfo>, Problem> {
+    state.secrets.put_own(&caller.user.id, &name, body).await.map(Json)
+}
+
+/// Removes a secret of the caller's own.
+#[utoipa::path(delete, path = "/user/secrets/{name}", operation_id = "delete_own_secret", tag = "secrets",
+    params(("name" = String, Path)),
+    responses((status = NO_CONTENT, description = "removed")))]
+async fn remove_own(
+    State(state): State<AppState>,
+    caller: Caller,
+    InPath(name): InPath<String>,
+) -> Result<StatusCode, Problem> {
+    state.secrets.remove_own(&caller.user.id, &name).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -85,10 +85,10 @@ async fn change(
     responses((status = NO_CONTENT, description = "removed")))]
 async fn remove(
     State(state): State<AppState>,
-    _caller: Caller,
+    caller: Caller,
     InPath(id): InPath<String>,
     InQuery(query): InQuery<RemoveQuery>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
-    documents::remove(&state, KIND, &id, &headers, query).await
+    documents::remove(&state, &caller, KIND, &id, &headers, query).await
 }

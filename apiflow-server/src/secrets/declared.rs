@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use apiflow_core::catalog::LiteralCredential;
 use apiflow_core::origin::Origin;
-use apiflow_store::DocumentKind;
+use apiflow_store::{Declaration, DocumentKind, SecretRow};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -37,7 +37,7 @@ pub(crate) fn take_literals(
             );
             return Err(Problem::fault(literal.pointer, message));
         }
-        let name = name(kind, id, &literal.pointer);
+        let name = generated_name(kind, id, &literal.pointer);
         let place = body
             .pointer_mut(&literal.pointer)
             .ok_or_else(|| Problem::internal(format!("no text at {}", literal.pointer)))?;
@@ -48,23 +48,24 @@ pub(crate) fn take_literals(
 }
 
 impl Literals {
-    /// The names of the generated secrets.
+    /// The names of the secrets that are generated.
     pub(crate) fn names(&self) -> BTreeSet<String> {
         self.values.iter().map(|(name, _)| name.clone()).collect()
     }
 
-    /// Keeps the credentials as secrets that may go to their origin alone.
-    pub(crate) async fn keep(self, book: &SecretBook) -> Result<(), Problem> {
-        for (name, value) in self.values {
-            book.keep_literal(&name, &value, self.origin.clone()).await?;
-        }
-        Ok(())
+    /// The credentials as secrets of a declaration, sealed.
+    pub(crate) fn seal(self, book: &SecretBook, declaration: &Declaration) -> Result<Vec<SecretRow>, Problem> {
+        let sealed = self
+            .values
+            .into_iter()
+            .map(|(name, value)| book.seal_generated(name, &value, self.origin.clone(), declaration.clone()));
+        sealed.collect()
     }
 }
 
-/// The generated secret of a place: the same for the same declaration and place, so that writing it again replaces
+/// The name of the generated secret of a place: the same for the same declaration and place, so that writing it again replaces
 /// it; the hash keeps it apart from names that people choose.
-fn name(kind: DocumentKind, id: &str, pointer: &str) -> String {
+pub(crate) fn generated_name(kind: DocumentKind, id: &str, pointer: &str) -> String {
     let key = pointer.rsplit('/').next().unwrap_or_default();
     let plain = |text: &str| -> String {
         let letters = text.chars().take(40);
@@ -80,7 +81,7 @@ mod tests {
 
     #[test]
     fn names_are_stable_and_apart() {
-        let name = |id, pointer| name(DocumentKind::Connector, id, pointer);
+        let name = |id, pointer| generated_name(DocumentKind::Connector, id, pointer);
         let first = name("replicate", "/header/Authorization");
         assert_eq!(first, name("replicate", "/header/Authorization"));
         assert!(first.starts_with("CONNECTOR_REPLICATE_AUTHORIZATION_"), "{first}");

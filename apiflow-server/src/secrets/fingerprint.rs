@@ -2,7 +2,7 @@
 
 use apiflow_store::{RecordError, SecretRow};
 
-use super::{SecretBook, is_name};
+use super::{SecretBook, is_name, reference};
 
 /// Where the sample stands that only the right key opens; no secret can have this name.
 const SAMPLE: &str = "#key";
@@ -27,9 +27,9 @@ impl SecretBook {
     /// Refuses a database whose secrets are sealed with another key; one without any is sealed with this one from now
     /// on.
     pub async fn check_key(&self) -> Result<(), FingerprintError> {
-        let rows = self.accounts.secrets().await?;
+        let rows = self.store.secrets().await?;
         let sealed = rows.iter().filter(|row| row.name == SAMPLE || is_name(&row.name));
-        let mut sealed = sealed.map(|row| self.sealer.open(&row.name, &row.sealed));
+        let mut sealed = sealed.map(|row| self.sealer.open(&reference(row.owner.as_deref(), &row.name), &row.sealed));
         if sealed.any(|opened| opened.is_err()) {
             return Err(FingerprintError::AnotherKey);
         }
@@ -37,15 +37,22 @@ impl SecretBook {
             return Ok(());
         }
         let sealed = self.sealer.seal(SAMPLE, "").map_err(RecordError::Backend)?;
-        let sample = SecretRow { name: SAMPLE.to_owned(), hosts: Vec::new(), sealed, updated_at: self.clock.now() };
-        Ok(self.accounts.put_secret(sample).await?)
+        let sample = SecretRow {
+            owner: None,
+            name: SAMPLE.to_owned(),
+            origins: Vec::new(),
+            sealed,
+            updated_at: self.clock.now(),
+            generated_for: None,
+        };
+        Ok(self.store.put_secret(sample).await?)
     }
 
     /// Removes all that is sealed, for the key that opened it is lost.
     pub async fn forget_sealed(&self) -> Result<(), RecordError> {
-        for row in self.accounts.secrets().await? {
+        for row in self.store.secrets().await? {
             if row.name == SAMPLE || is_name(&row.name) {
-                self.accounts.remove_secret(&row.name).await?;
+                self.store.remove_secret(row.owner.as_deref(), &row.name).await?;
             }
         }
         Ok(())

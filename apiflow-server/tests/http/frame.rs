@@ -195,6 +195,8 @@ async fn no_problem_of_the_server_tells_its_cause() {
         id: "broken".to_owned(),
         body: json!({"name": "canary", "base_url": 5}),
         references: Vec::new(),
+        author: None,
+        by_admin: false,
         created_at: apiflow_core::ports::Timestamp(0),
         updated_at: apiflow_core::ports::Timestamp(0),
         version: 0,

@@ -1,8 +1,10 @@
 //! Jobs as the store has them: lists, steps, calls, events.
 
+use apiflow_core::catalog::{parse_connector, parse_node};
 use apiflow_core::ports::{
     CallRecord, Commit, EventRow, JobBundle, JobPatch, JobStatus, LeaseChange, NewJob, StepRow, StepStatus, Timestamp,
 };
+use apiflow_core::runtime::node_bundle;
 use axum::http::StatusCode;
 use serde_json::json;
 use std::time::Duration;
@@ -21,6 +23,10 @@ fn event(seq: u64) -> EventRow {
 }
 
 async fn make(talk: &Talk, number: u32, workflow: Option<&str>) -> String {
+    make_of(talk, number, workflow, JobBundle::default()).await
+}
+
+async fn make_of(talk: &Talk, number: u32, workflow: Option<&str>, bundle: JobBundle) -> String {
     let job = NewJob {
         id: id(number),
         name: format!("Job {number}"),
@@ -28,7 +34,7 @@ async fn make(talk: &Talk, number: u32, workflow: Option<&str>) -> String {
         node_id: None,
         created_by: None,
         created_at: AT.plus_ms(u64::from(number) * 1000),
-        bundle: JobBundle::default(),
+        bundle,
         priority: 0,
         concurrency: None,
         events: vec![event(1)],
@@ -97,6 +103,22 @@ async fn turn(talk: &Talk, job: &str, steps: u64, status: JobStatus) {
         lease: LeaseChange::Release { wake_at: None },
     };
     store.commit(commit).await.expect("the turn is committed");
+}
+
+#[tokio::test]
+async fn a_job_whose_secrets_nobody_checked_is_not_run_again() {
+    let talk = Talk::admin().await;
+    let connector = json!({"id": "c", "name": "C", "base_url": "http://127.0.0.1:1"});
+    let node = json!({"id": "n", "name": "N", "connector_id": "c", "data": {"body": {"webhook": "$ENV_KEY"}}});
+    let connector = parse_connector(&connector).expect("it is sound");
+    let node = parse_node(&node).expect("it is sound");
+    for (number, secrets_checked, expected) in [(1, false, StatusCode::CONFLICT), (2, true, StatusCode::ACCEPTED)] {
+        let bundle = JobBundle { secrets_checked, ..node_bundle(node.clone(), connector.clone()) };
+        let job = make_of(&talk, number, None, bundle).await;
+        turn(&talk, &job, 1, JobStatus::Completed).await;
+        let again = talk.raw("POST", &format!("/jobs/{job}/rerun"), &[], Some(json!({"input": {}}))).await;
+        assert_eq!(again.status, expected, "{}", again.text);
+    }
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ mod parts;
 mod provider;
 mod runs;
 mod schemas;
+mod secret_access;
 mod secrets;
 mod storage;
 mod talk;

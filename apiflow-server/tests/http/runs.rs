@@ -197,20 +197,6 @@ async fn a_job_that_ended_is_not_cancelled() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_does_not_go_to_a_host_that_no_admin_named() {
-    let (mut talk, provider) = furnished().await;
-    let evil = Provider::start().await;
-    talk.as_new_user("eve").await;
-    let moved = talk.raw("PATCH", "/connectors/echo", &[], Some(json!({"base_url": evil.url()}))).await;
-    assert_eq!(moved.status, StatusCode::OK, "{}", moved.text);
-    let job = talk.raw("POST", "/node/say/run", &[("prefer", "wait=30")], Some(json!({"input": {"text": "x"}}))).await;
-    assert_eq!(job.string("/status"), "failed", "{}", job.text);
-    let message = job.string("/error/message");
-    assert!(message.contains("ECHO_KEY") && message.contains("127.0.0.1"), "{message}");
-    assert!(evil.calls().is_empty() && provider.calls().is_empty());
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn null_is_no_input() {
     let (talk, _provider) = furnished().await;
     let document = json!({"value": {"modules": [{"id": "a", "value": {"type": "identity"}}]}});

@@ -203,7 +203,7 @@ async fn another_key_is_told_before_anything_fails() {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let book = |key: u8| {
         let none = EnvSecrets::from_list("", |_| None).expect("an empty list");
-        SecretBook::new(talk.stores.accounts.clone(), none, Sealer::new(&[key; 32]), clock.clone())
+        SecretBook::new(talk.stores.secrets.clone(), none, Sealer::new(&[key; 32]), clock.clone())
     };
     let says = async |key: u8| book(key).check_key().await.map_err(|error| error.to_string());
     assert!(says(2).await.is_err_and(|error| error.contains("sealed with another key")), "a secret tells it");

@@ -1,10 +1,10 @@
-//! Users and secrets.
+//! Users.
 
 use std::sync::Arc;
 
 use apiflow_core::ports::Timestamp;
 
-use crate::{Accounts, RecordError, SecretRow, UserChange, UserRow};
+use crate::{Accounts, RecordError, UserChange, UserRow};
 
 type Subject = Arc<dyn Accounts>;
 
@@ -15,7 +15,6 @@ super::list_cases![dyn Accounts:
     a_missing_user_is_named,
     users_are_paged_newest_first,
     of_users_added_at_once_under_one_name_one_is,
-    a_secret_is_set_read_and_removed,
 ];
 
 pub(super) fn user(id: &str, username: &str, is_admin: bool) -> UserRow {
@@ -114,23 +113,4 @@ async fn of_users_added_at_once_under_one_name_one_is(store: Subject) {
     let done = adding.join_all().await;
     assert_eq!(done.iter().filter(|done| done.is_ok()).count(), 1, "{done:?}");
     assert_eq!(done.iter().filter(|done| **done == Err(exists("Ada"))).count(), 7, "{done:?}");
-}
-
-async fn a_secret_is_set_read_and_removed(store: Subject) {
-    let secret = |name: &str, hosts: &[&str], sealed: &[u8]| SecretRow {
-        name: name.to_owned(),
-        hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
-        sealed: sealed.to_vec(),
-        updated_at: Timestamp(1_000),
-    };
-    let (first, other) = (secret("Z", &["b.example.com", "a.example.com:8443"], &[0, 255, 7]), secret("A", &[], &[]));
-    for secret in [&first, &other] {
-        assert_eq!(store.put_secret(secret.clone()).await, Ok(()));
-    }
-    assert_eq!(store.secret("Z").await, Ok(Some(first.clone())));
-    let again = SecretRow { updated_at: Timestamp(2_000), ..secret("Z", &[], &[1]) };
-    assert_eq!(store.put_secret(again.clone()).await, Ok(()));
-    assert_eq!(store.secrets().await, Ok(vec![other, again]));
-    assert_eq!(store.remove_secret("Z").await, Ok(true));
-    assert_eq!((store.remove_secret("Z").await, store.secret("Z").await), (Ok(false), Ok(None)));
 }

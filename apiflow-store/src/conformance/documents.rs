@@ -27,6 +27,8 @@ pub(super) fn document(kind: DocumentKind, id: &str, at: i64, references: &[(Doc
         id: id.to_owned(),
         body: json!({"name": id, "base_url": "https://example.com"}),
         references: references.iter().map(|(kind, id)| (*kind, (*id).to_owned())).collect(),
+        author: Some("ann".to_owned()),
+        by_admin: false,
         created_at: Timestamp(1),
         updated_at: Timestamp(at),
         version: 77,
@@ -57,6 +59,8 @@ async fn saving_again_replaces_the_whole_and_raises_the_version(store: Subject) 
     save(&store, document(DocumentKind::Node, "n", 5_000, &[(DocumentKind::Connector, "a")])).await;
     let second = Document {
         body: json!({"name": "other"}),
+        author: None,
+        by_admin: true,
         ..document(DocumentKind::Node, "n", 6_000, &[(DocumentKind::Connector, "b"), (DocumentKind::Connector, "c")])
     };
     let saved = save(&store, second.clone()).await;

@@ -1,4 +1,4 @@
-//! Users, tokens and secrets on Postgres.
+//! Users and tokens on Postgres.
 
 use apiflow_core::ports::Timestamp;
 use async_trait::async_trait;
@@ -6,9 +6,8 @@ use sqlx::postgres::PgConnection;
 
 use super::PostgresStore;
 use crate::fault::record_error;
-use crate::records::{self, SecretColumns, TokenColumns, TokenUserColumns, UserColumns, username_key};
-use crate::rows::text;
-use crate::{Accounts, NewToken, RecordError, SecretRow, TokenRow, UserChange, UserRow, sql};
+use crate::records::{self, TokenColumns, TokenUserColumns, UserColumns, username_key};
+use crate::{Accounts, NewToken, RecordError, TokenRow, UserChange, UserRow, sql};
 
 const ADMINS: &str = "SELECT id FROM users WHERE is_admin ORDER BY id FOR UPDATE";
 const LOCKED_USER: &str = concat!("SELECT ", sql::user_columns!(), " FROM users WHERE id = $1 FOR UPDATE");
@@ -122,34 +121,6 @@ impl Accounts for PostgresStore {
     async fn remove_tokens(&self, user_id: &str, only_sessions: bool) -> Result<(), RecordError> {
         let gone = sqlx::query(sql::DELETE_TOKENS).bind(user_id).bind(only_sessions).execute(&self.pool).await;
         gone.map(drop).map_err(record_error)
-    }
-
-    async fn put_secret(&self, secret: SecretRow) -> Result<(), RecordError> {
-        let put = sqlx::query(sql::PUT_SECRET)
-            .bind(secret.name)
-            .bind(text(&secret.hosts))
-            .bind(secret.sealed)
-            .bind(secret.updated_at.0)
-            .execute(&self.pool)
-            .await;
-        put.map(drop).map_err(record_error)
-    }
-
-    async fn secret(&self, name: &str) -> Result<Option<SecretRow>, RecordError> {
-        let row: Option<SecretColumns> =
-            sqlx::query_as(sql::SECRET).bind(name).fetch_optional(&self.pool).await.map_err(record_error)?;
-        row.map(records::secret).transpose()
-    }
-
-    async fn secrets(&self) -> Result<Vec<SecretRow>, RecordError> {
-        let rows: Vec<SecretColumns> =
-            sqlx::query_as(sql::SECRETS).fetch_all(&self.pool).await.map_err(record_error)?;
-        rows.into_iter().map(records::secret).collect()
-    }
-
-    async fn remove_secret(&self, name: &str) -> Result<bool, RecordError> {
-        let gone = sqlx::query(sql::DELETE_SECRET).bind(name).execute(&self.pool).await.map_err(record_error)?;
-        Ok(gone.rows_affected() > 0)
     }
 }
 

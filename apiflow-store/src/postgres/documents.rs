@@ -4,11 +4,12 @@ use apiflow_core::ports::Timestamp;
 use async_trait::async_trait;
 use sqlx::postgres::PgConnection;
 
+use super::secrets::tie;
 use super::{PostgresStore, SNAPSHOT};
 use crate::fault::record_error;
 use crate::records::{self, DocumentColumns};
 use crate::rows::{number, text};
-use crate::{Document, DocumentKind, Documents, Precondition, RecordError, sql};
+use crate::{Document, DocumentKind, Documents, Precondition, RecordError, SecretTies, sql};
 
 /// How often a document is saved that is made and removed by others meanwhile.
 const TRIES: u32 = 5;
@@ -22,9 +23,14 @@ const VERSION_TO_REMOVE: &str = "SELECT version, created_at FROM documents WHERE
 
 #[async_trait]
 impl Documents for PostgresStore {
-    async fn save(&self, document: Document, must: Precondition) -> Result<Document, RecordError> {
+    async fn save_with_secrets(
+        &self,
+        document: Document,
+        must: Precondition,
+        ties: SecretTies,
+    ) -> Result<Document, RecordError> {
         for _ in 0..TRIES {
-            if let Some((version, created_at)) = self.attempt(&document, must).await? {
+            if let Some((version, created_at)) = self.attempt(&document, must, &ties).await? {
                 return Ok(Document { created_at, version, ..document });
             }
             // Another made it between the look and the save.
@@ -82,13 +88,19 @@ impl Documents for PostgresStore {
         }
         let gone = sqlx::query(sql::DELETE_DOCUMENT).bind(kind.as_str()).bind(id);
         gone.execute(&mut *transaction).await.map_err(record_error)?;
+        tie(&mut transaction, (kind, id), SecretTies::default()).await.map_err(record_error)?;
         transaction.commit().await.map_err(record_error)
     }
 }
 
 impl PostgresStore {
     /// Saves a document; gives its version and first moment, or nothing where another made it meanwhile.
-    async fn attempt(&self, document: &Document, must: Precondition) -> Result<Option<(u64, Timestamp)>, RecordError> {
+    async fn attempt(
+        &self,
+        document: &Document,
+        must: Precondition,
+        ties: &SecretTies,
+    ) -> Result<Option<(u64, Timestamp)>, RecordError> {
         let mut transaction = self.pool.begin().await.map_err(record_error)?;
         let (kind, id) = (document.kind, document.id.as_str());
         let (kinds, ids): (Vec<&str>, Vec<&str>) =
@@ -99,11 +111,13 @@ impl PostgresStore {
         records::check(must, found.map(|(version, _)| version), kind, id)?;
         let statement = if found.is_some() { sql::CHANGE_DOCUMENT } else { sql::ADD_DOCUMENT };
         let saved = sqlx::query(statement).bind(kind.as_str()).bind(id).bind(text(&document.body));
-        let saved = saved.bind(document.updated_at.0).execute(&mut *transaction).await.map_err(record_error)?;
+        let saved = saved.bind(document.updated_at.0).bind(&document.author).bind(document.by_admin);
+        let saved = saved.execute(&mut *transaction).await.map_err(record_error)?;
         if saved.rows_affected() == 0 {
             return Ok(None);
         }
         refer(&mut transaction, document).await.map_err(record_error)?;
+        tie(&mut transaction, (kind, id), ties.clone()).await.map_err(record_error)?;
         transaction.commit().await.map_err(record_error)?;
         let (version, created_at) = found.unwrap_or((0, document.updated_at));
         Ok(Some((version + 1, created_at)))

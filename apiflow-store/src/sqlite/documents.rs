@@ -5,14 +5,20 @@ use async_trait::async_trait;
 use sqlx::sqlite::SqliteConnection;
 
 use super::SqliteStore;
+use super::secrets::tie;
 use crate::fault::record_error;
 use crate::records::{self, DocumentColumns};
 use crate::rows::{number, text};
-use crate::{Document, DocumentKind, Documents, Precondition, RecordError, sql};
+use crate::{Document, DocumentKind, Documents, Precondition, RecordError, SecretTies, sql};
 
 #[async_trait]
 impl Documents for SqliteStore {
-    async fn save(&self, document: Document, must: Precondition) -> Result<Document, RecordError> {
+    async fn save_with_secrets(
+        &self,
+        document: Document,
+        must: Precondition,
+        ties: SecretTies,
+    ) -> Result<Document, RecordError> {
         let mut transaction = self.begin().await.map_err(record_error)?;
         let (kind, id) = (document.kind, document.id.as_str());
         let found = version(&mut transaction, kind, id).await?;
@@ -23,10 +29,13 @@ impl Documents for SqliteStore {
             .bind(id)
             .bind(text(&document.body))
             .bind(document.updated_at.0)
+            .bind(&document.author)
+            .bind(document.by_admin)
             .execute(&mut *transaction)
             .await
             .map_err(record_error)?;
         refer(&mut transaction, &document).await.map_err(record_error)?;
+        tie(&mut transaction, (kind, id), ties).await.map_err(record_error)?;
         transaction.commit().await.map_err(record_error)?;
         let (version, created_at) = found.unwrap_or((0, document.updated_at));
         Ok(Document { version: version + 1, created_at, ..document })
@@ -78,6 +87,7 @@ impl Documents for SqliteStore {
         }
         let gone = sqlx::query(sql::DELETE_DOCUMENT).bind(kind.as_str()).bind(id);
         gone.execute(&mut *transaction).await.map_err(record_error)?;
+        tie(&mut transaction, (kind, id), SecretTies::default()).await.map_err(record_error)?;
         transaction.commit().await.map_err(record_error)
     }
 }

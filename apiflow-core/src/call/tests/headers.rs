@@ -1,9 +1,10 @@
 //! Headers of the submit.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::{CONTEXT, call, object, sent, submitted};
-use crate::call::ErrorClass;
+use super::{CONTEXT, call, object, sent, submitted, with};
+use crate::call::{ErrorClass, Operation, plan};
+use crate::catalog::{Connector, Node, parse_connector, parse_node};
 
 fn check(connector: &Value, data: &Value, given: &Value, expected: &[(&str, &str)]) {
     let shown = sent(&call(connector, data), given);
@@ -67,6 +68,50 @@ fn a_value_cannot_begin_another_header() {
     );
     let hostile = submitted(&plan, &json!({"a": "$KEY"}));
     assert_eq!(hostile.secrets, [], "what a caller gives is no reference");
+}
+
+#[test]
+fn own_secrets_are_those_of_the_declaration_that_refers_to_them() {
+    let connector = with(json!({"id": "c", "name": "C", "base_url": "https://h"}), &json!({"header": {"A": "$KEY"}}));
+    let node = json!({"id": "n", "name": "N", "connector_id": "c", "data": {
+        "path": "$KEY", "query": {"q": "$KEY $OTHER"}, "body": ["$KEY"],
+        "operation": {"preset": "replicate", "ack": {"header": {"X": "$KEY"}}},
+    }});
+    let mut connector = parse_connector(&connector).expect("it is sound");
+    let mut node = parse_node(&node).expect("it is sound");
+    node.own_secrets.insert("KEY".to_owned(), "ann".to_owned());
+    let names = |connector: &Connector, node: &Node| {
+        let request = plan(node, connector).expect("it compiles").submit(&Map::new(), &CONTEXT).expect("it is built");
+        let shown = crate::template::display(&request).to_string();
+        assert!(shown.contains("https://h/$KEY?q=$KEY%20$OTHER") && !shown.contains("ann"), "{shown}");
+        let places = request.secrets.iter().map(|used| format!("{} {:?}", used.name, used.place));
+        places.collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>()
+    };
+    assert_eq!(names(&connector, &node), ["KEY Header", "OTHER Url", "ann/KEY Header", "ann/KEY Json", "ann/KEY Url"]);
+    connector.own_secrets.insert("KEY".to_owned(), "bob".to_owned());
+    assert!(names(&connector, &node).contains(&"bob/KEY Header".to_owned()));
+}
+
+#[test]
+fn what_the_submit_sends_is_masked_in_the_replies_that_follow() {
+    let data = json!({"body": {"input": {"k": "$IN_BODY"}}, "operation": "replicate"});
+    let plan = call(&json!({"base_url": "https://h", "header": {"Authorization": "Bearer $KEY"}}), &data);
+    let operation = Operation { poll_url: Some("https://h/predictions/1".to_owned()), ..Operation::default() };
+    let request = plan.poll(&operation).expect("it is the connector's own host");
+    let sent: Vec<_> = request.secrets.iter().map(|used| used.name.as_str()).collect();
+    assert_eq!((sent, request.masked_secrets), (vec!["KEY"], vec!["IN_BODY".to_owned()]));
+}
+
+#[test]
+fn a_node_does_not_say_where_links_may_lead() {
+    let mut node = parse_node(&json!({"name": "N", "connector_id": "c", "data": {"operation": "replicate"}}));
+    let data = node.as_mut().expect("it is sound").data.as_mut().expect("it has some");
+    data.insert("hosts".to_owned(), json!([{"host": "evil.example", "credentials": true}]));
+    let connector = json!({"name": "C", "base_url": "https://h", "header": {"Authorization": "Bearer $KEY"}});
+    let plan = plan(&node.expect("it is sound"), &parse_connector(&connector).expect("it is sound"));
+    let operation = Operation { poll_url: Some("https://evil.example/1".to_owned()), ..Operation::default() };
+    let error = plan.expect("it compiles").poll(&operation).expect_err("the connector does not list it");
+    assert_eq!(error.class, ErrorClass::Refused);
 }
 
 #[test]

@@ -63,6 +63,10 @@ pub struct JobBundle {
     pub document: Value,
     /// The connectors, nodes and sub-flows that it refers to.
     pub catalog: Catalog,
+    /// Whether the maker of the job checked that its connectors and nodes may refer to the secrets that they name. Older
+    /// bundles were not checked, and are not run again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub secrets_checked: bool,
     /// Outcomes of steps of an earlier run that are taken over, by the step's path and id: `loop[2]/draw`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub kept: BTreeMap<String, Kept>,

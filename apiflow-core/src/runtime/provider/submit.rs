@@ -43,16 +43,14 @@ pub(crate) async fn submit(caller: &mut Caller, call: &Call, arguments: Value) -
             let answer = read(caller, call, &plan, reading);
             if let Answer::Accepted { provider_id: Some(id), .. } = &answer {
                 // What this attempt was given is its own, whatever was noted before.
-                if let Err(error) = caller.claim_work(call, &request.url, id).await {
-                    tracing::warn!(%error, job = caller.job, id, "whose a provider's work is could not be noted");
-                }
+                let _noted = caller.follow(call, &request.url, id).await;
             }
             answer
         }
         Err(error) => {
             let error = from_http_error(&error, &request, plan.is_repeatable());
             if error.class == ErrorClass::SubmitUnknown {
-                return super::search_lost(&plan, caller.now(), caller.listing_delay_ms, &request);
+                return super::recover(caller, call, arguments).await;
             }
             Answer::Failed { error: error.to_object() }
         }

@@ -1,17 +1,16 @@
 //! From a body to a document that may be saved.
 
-use std::collections::BTreeSet;
-
-use apiflow_core::catalog::{self, Connector, LiteralCredential};
+use apiflow_core::catalog::{self, Connector, LiteralCredential, Node};
 use apiflow_core::diagnostic::Diagnostic;
 use apiflow_core::origin::Origin;
-use apiflow_store::{Document, DocumentKind, Precondition, RecordError};
+use apiflow_store::{Declaration, Document, DocumentKind, Precondition, RecordError, SecretGrant, SecretTies};
 use serde_json::{Map, Value};
 
 use crate::api::Fault;
 use crate::auth::Caller;
 use crate::problem::Problem;
 use crate::references;
+use crate::secrets::directory::Meaning;
 use crate::secrets::take_literals;
 use crate::state::AppState;
 
@@ -30,53 +29,77 @@ pub(super) struct Form {
 /// What a connector or node sends, of which its secrets are part.
 struct Sends {
     base_url: String,
-    secrets: BTreeSet<String>,
     literals: Vec<LiteralCredential>,
+    /// The node, and the connector that it goes through.
+    of_connector: Option<(Node, Document, Connector)>,
+}
+
+/// How a document is saved.
+pub(super) struct Save<'a> {
+    pub(super) caller: &'a Caller,
+    /// What stands there so far; the save is refused if anything else does.
+    pub(super) before: Option<&'a Document>,
+    /// Whether the caller gave all of it, rather than a part: an admin thereby vouches for the secret references in it,
+    /// whoever wrote them.
+    pub(super) is_whole: bool,
 }
 
 impl Form {
-    /// Saves the document. Credentials in it are moved into secrets first. What an admin changes about where a connector
-    /// sends its secrets counts as a word on where they may go; what stood there before does not.
+    /// Saves the document, if the caller may refer to its secrets and change what stands there. Credentials in it are
+    /// moved into secrets first. What the caller saves is a word on where the caller's own secrets may go, and what an
+    /// admin vouches for is one on shared secrets.
     ///
     /// The outer error is a problem of its own; the inner one is the store's.
     pub(super) async fn save(
         mut self,
         state: &AppState,
-        caller: &Caller,
-        must: Precondition,
+        save: Save<'_>,
     ) -> Result<Result<Document, RecordError>, Problem> {
-        let (kind, id) = (self.document.kind, self.document.id.clone());
-        let Some(Sends { base_url, secrets, literals }) = self.sends else {
+        let Save { caller, before, is_whole } = save;
+        let must = before.map_or(Precondition::Absent, |before| Precondition::Version(before.version));
+        let author = before.filter(|_| caller.user.is_admin).and_then(|before| before.author.clone());
+        let author = author.unwrap_or_else(|| caller.user.id.clone());
+        self.document.author = Some(author.clone());
+        self.document.by_admin = caller.user.is_admin;
+        let Some(Sends { base_url, literals, of_connector }) = self.sends else {
             return Ok(state.documents.save(self.document, must).await);
         };
-        let literals = take_literals((kind, &id), &base_url, literals, &mut self.document.body)?;
-        let before = match kind {
-            DocumentKind::Connector => state.documents.document(kind, &id).await?,
-            DocumentKind::Node | DocumentKind::Workflow => None,
-        };
-        let saved = match state.documents.save(self.document, must).await {
-            Ok(saved) => saved,
-            refused => return Ok(refused),
-        };
-        // Kept after the document, so that a save that is refused leaves no secret behind.
-        let new = literals.names();
-        literals.keep(&state.secrets).await?;
-        state.secrets.own(kind, &id, &secrets, new).await?;
-        if let (DocumentKind::Connector, true, Some(host)) = (kind, caller.user.is_admin, origin_of(&base_url)) {
-            let gained = match before.as_ref().map(references::connector).transpose()? {
-                Some(before) if origin_of(&before.base_url).as_ref() == Some(&host) => {
-                    secrets.difference(&before.secret_names()).cloned().collect()
-                }
-                Some(_) | None => secrets.clone(),
-            };
-            state.secrets.grant(&id, &host, &secrets, &gained).await?;
+        let (kind, id) = (self.document.kind, self.document.id.clone());
+        let mut directory = state.secrets.directory().await?;
+        if let Some(before) = before {
+            directory.check_change(before, caller)?;
+            let vouched = is_whole || before.by_admin || !directory.has_shared(before);
+            self.document.by_admin = caller.user.is_admin && vouched;
         }
-        Ok(Ok(saved))
+        let literals = take_literals((kind, &id), &base_url, literals, &mut self.document.body)?;
+        let declaration = Declaration { kind, id, author: Some(author) };
+        directory.add_generated(literals.names(), &declaration);
+        if !caller.user.is_admin {
+            let of_connector = of_connector.as_ref();
+            let of_connector = of_connector.map(|(node, document, connector)| (node, document, connector));
+            directory.check_write(&self.document, of_connector)?;
+        }
+        let mut ties = SecretTies { generated: literals.seal(&state.secrets, &declaration)?, ..SecretTies::default() };
+        let origin = Origin::of_url(&base_url).map(|origin| origin.to_string());
+        for (reference, meaning) in directory.meanings(&self.document) {
+            let owner = match meaning {
+                Meaning::Shared if self.document.by_admin => Some(None),
+                Meaning::Own if declaration.author.as_ref() == Some(&caller.user.id) => {
+                    Some(declaration.author.clone())
+                }
+                Meaning::Shared
+                | Meaning::Own
+                | Meaning::Generated
+                | Meaning::GeneratedElsewhere(_)
+                | Meaning::Unknown => None,
+            };
+            if let (Some(owner), Some(origin)) = (owner, &origin) {
+                ties.grants.push(SecretGrant { owner, name: reference.name.clone(), origin: origin.clone() });
+            }
+            ties.used.insert(reference.name);
+        }
+        Ok(state.documents.save_with_secrets(self.document, must, ties).await)
     }
-}
-
-fn origin_of(base_url: &str) -> Option<String> {
-    Origin::of_url(base_url).map(|origin| origin.to_string())
 }
 
 /// A body with some top-level fields replaced, each whole.
@@ -105,8 +128,8 @@ pub(super) async fn read(state: &AppState, kind: DocumentKind, id: Option<&str>,
     let (references, sends) = match kind {
         DocumentKind::Connector => {
             let connector = connector(&id, &mut fields)?;
-            let (secrets, literals) = (connector.secret_names(), connector.literal_credentials());
-            (Vec::new(), Some(Sends { base_url: connector.base_url, secrets, literals }))
+            let literals = connector.literal_credentials();
+            (Vec::new(), Some(Sends { base_url: connector.base_url, literals, of_connector: None }))
         }
         DocumentKind::Node => {
             let (references, sends) = node(state, &id, &mut fields).await?;
@@ -116,7 +139,9 @@ pub(super) async fn read(state: &AppState, kind: DocumentKind, id: Option<&str>,
     };
     let now = state.clock.now();
     let body = Value::Object(fields);
-    let document = Document { kind, id, body, references, created_at: now, updated_at: now, version: 0 };
+    let (created_at, updated_at) = (now, now);
+    let document =
+        Document { kind, id, body, references, author: None, by_admin: false, created_at, updated_at, version: 0 };
     Ok(Form { document, sends })
 }
 
@@ -156,16 +181,17 @@ async fn node(
     fields: &mut Map<String, Value>,
 ) -> Result<(Vec<(DocumentKind, String)>, Sends), Problem> {
     let node = catalog::parse_node(&with_id(id, fields)).map_err(|found| refused("node", found))?;
-    let (secrets, literals) = (node.secret_names(), node.literal_credentials());
-    let reference = (DocumentKind::Connector, node.connector_id);
+    let literals = node.literal_credentials();
+    let reference = (DocumentKind::Connector, node.connector_id.clone());
     let Some(connector) = state.documents.document(reference.0, &reference.1).await? else {
         return Err(Problem::fault("/connector_id", format!("there is no connector `{}`", reference.1)));
     };
-    let base_url = references::connector(&connector)?.base_url;
+    let parsed = references::connector(&connector)?;
+    let base_url = parsed.base_url.clone();
     fill(fields, "description", || Value::from(""));
     fill(fields, "input", || Value::Array(Vec::new()));
     fill(fields, "output", || Value::Array(Vec::new()));
-    Ok((vec![reference], Sends { base_url, secrets, literals }))
+    Ok((vec![reference], Sends { base_url, literals, of_connector: Some((node, connector, parsed)) }))
 }
 
 /// A workflow's own fields are checked in full; its OpenFlow document only for being one: people save unfinished work.

@@ -1,6 +1,5 @@
 //! From a saved document to what callers see.
 
-use apiflow_core::catalog;
 use apiflow_core::diagnostic::Diagnostic;
 use apiflow_store::{Document, DocumentKind};
 use serde_json::{Map, Value};
@@ -40,15 +39,11 @@ fn shown(document: Document, diagnostics: &[Diagnostic]) -> Result<Value, Proble
 
 async fn diagnostics(state: &AppState, user: &str, document: &mut Document) -> Result<Vec<Diagnostic>, Problem> {
     match document.kind {
-        DocumentKind::Connector => {
-            let connector = references::connector(document)?;
-            let mut found = catalog::check_connector(&connector);
-            found.extend(launch::unknown_secrets(state, &connector.secret_names(), &document.body).await?);
-            Ok(found)
-        }
+        DocumentKind::Connector => launch::check_connector(&state.secrets.directory().await?, document),
         DocumentKind::Node => {
-            let node = references::node(document)?;
-            launch::check_node(state, &node).await
+            let connector_id = references::node(document)?.connector_id;
+            let connector = state.documents.document(DocumentKind::Connector, &connector_id).await?;
+            launch::check_node(&state.secrets.directory().await?, document, connector.as_ref())
         }
         DocumentKind::Workflow => {
             let Some(nodes) = document.body.get_mut("nodes") else { return Ok(Vec::new()) };

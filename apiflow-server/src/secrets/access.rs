@@ -1,0 +1,183 @@
+//! Who may refer to which secret, and who may change what refers to one.
+//!
+//! - Shared secrets are referred to in declarations that an admin saved, and such declarations are changed by admins
+//!   only. Everybody may declare nodes of such a connector, which neither override what carries the secret nor lead
+//!   elsewhere.
+//! - A user's own secrets, and credentials that were taken out of what the user wrote, are referred to in that user's
+//!   declarations only, which nobody but the user and admins changes or adds nodes to. Whoever runs such a declaration
+//!   runs it with its author's secret, never with their own.
+//! - What a secret is referred to in goes through a connector that an admin or the same user declared, because the
+//!   connector has a part in what is sent.
+
+use apiflow_core::call::secret_overrides;
+use apiflow_core::catalog::{Connector, Node};
+use apiflow_core::diagnostic::Diagnostic;
+use apiflow_core::validate::codes;
+use apiflow_store::Document;
+use axum::http::StatusCode;
+
+use super::directory::{Meaning, SecretDirectory};
+use crate::api::Fault;
+use crate::auth::Caller;
+use crate::problem::Problem;
+
+/// Why a declaration may not refer to secrets as it does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pointer: String,
+    message: String,
+    help: String,
+}
+
+/// Whose secrets a declaration holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Holdings {
+    shared: bool,
+    /// Its author's own, or generated for it.
+    personal: bool,
+}
+
+impl Refusal {
+    fn new(pointer: impl Into<String>, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), message: message.into(), help: help.into() }
+    }
+
+    /// The same about a connector, told where a node names it.
+    pub(crate) fn at(self, pointer: &str, connector: &str) -> Self {
+        let message = format!("connector `{connector}`: {}", self.message);
+        Self { pointer: pointer.to_owned(), message, ..self }
+    }
+
+    /// The same as a finding that refuses a run.
+    pub(crate) fn into_diagnostic(self) -> Diagnostic {
+        Diagnostic::error(codes::UNRESOLVED_SECRET, self.pointer, self.message).help(self.help)
+    }
+
+    fn into_fault(self) -> Fault {
+        let code = Some(codes::UNRESOLVED_SECRET.to_owned());
+        Fault { pointer: self.pointer, message: self.message, code, help: Some(self.help) }
+    }
+}
+
+impl SecretDirectory {
+    /// Refuses a caller who may not change or remove a declaration, for the sake of the secrets in it.
+    pub(crate) fn check_change(&self, before: &Document, caller: &Caller) -> Result<(), Problem> {
+        let holdings = self.holdings(before);
+        let (kind, id) = (before.kind.as_str(), &before.id);
+        if caller.user.is_admin {
+            return Ok(());
+        }
+        if holdings.shared {
+            let detail = format!("{kind} `{id}` refers to a shared secret: only admins change or delete it");
+            return Err(Problem::new(StatusCode::FORBIDDEN, "shared_secret", detail));
+        }
+        if holdings.personal && before.author.as_ref() != Some(&caller.user.id) {
+            let detail = format!(
+                "{kind} `{id}` refers to a secret of the user who declared it: only that user and admins change or \
+                 delete it"
+            );
+            return Err(Problem::new(StatusCode::FORBIDDEN, "secret_of_another", detail));
+        }
+        Ok(())
+    }
+
+    /// Refuses a declaration that its author may not save as it is. Nodes come with their connector.
+    pub(crate) fn check_write(
+        &self,
+        document: &Document,
+        of_connector: Option<(&Node, &Document, &Connector)>,
+    ) -> Result<(), Problem> {
+        let mut refusals = self.refusals(document);
+        if let Some((node, connector, parsed)) = of_connector {
+            refusals.extend(self.refusals_of_node((document, node), (connector, parsed)));
+        }
+        if refusals.is_empty() {
+            return Ok(());
+        }
+        let detail = format!("{} `{}` may not refer to these secrets", document.kind.as_str(), document.id);
+        let faults = refusals.into_iter().map(Refusal::into_fault).collect();
+        Err(Problem::forbidden_at("shared_secret", detail, faults))
+    }
+
+    /// Whether a declaration refers to a shared secret.
+    pub(crate) fn has_shared(&self, document: &Document) -> bool {
+        self.holdings(document).shared
+    }
+
+    /// The references that a declaration may not have, by whom it was saved.
+    pub(crate) fn refusals(&self, document: &Document) -> Vec<Refusal> {
+        let mut refusals = Vec::new();
+        for (reference, meaning) in self.meanings(document) {
+            let name = &reference.name;
+            match meaning {
+                Meaning::Shared if !document.by_admin => refusals.push(Refusal::new(
+                    reference.pointer,
+                    format!("`{name}` is a shared secret: only what an admin saved refers to it"),
+                    "use a node of a connector that has it, or a secret of your own (`PUT /api/v1/user/secrets/NAME`); \
+                     an admin may save this declaration as it is",
+                )),
+                Meaning::GeneratedElsewhere(declaration) => refusals.push(Refusal::new(
+                    reference.pointer,
+                    format!(
+                        "`{name}` was generated for another place, in {} `{}`",
+                        declaration.kind.as_str(),
+                        declaration.id
+                    ),
+                    "write the credential itself here, or refer to a secret of your own \
+                     (`PUT /api/v1/user/secrets/NAME`)",
+                )),
+                Meaning::Shared | Meaning::Generated | Meaning::Own | Meaning::Unknown => {}
+            }
+        }
+        refusals
+    }
+
+    /// What a node may not do to its connector's secrets, or with its own secrets through this connector.
+    pub(crate) fn refusals_of_node(
+        &self,
+        (document, node): (&Document, &Node),
+        (connector, parsed): (&Document, &Connector),
+    ) -> Vec<Refusal> {
+        let (own, of_connector) = (self.holdings(document), self.holdings(connector));
+        let id = &connector.id;
+        let same_author = connector.author.is_some() && connector.author == document.author;
+        let mut refusals = Vec::new();
+        let through_stranger = !connector.by_admin && (own.shared || (own.personal && !same_author));
+        if through_stranger {
+            refusals.push(Refusal::new(
+                "/connector_id",
+                format!("connector `{id}`, which this node sends a secret through, was saved by another user"),
+                "use a connector of your own or of an admin; an admin may save the connector to vouch for it",
+            ));
+        }
+        if of_connector == Holdings::default() || document.by_admin || (same_author && !of_connector.shared) {
+            return refusals;
+        }
+        if !connector.by_admin {
+            refusals.push(Refusal::new(
+                "/connector_id",
+                format!("connector `{id}` refers to a secret of the user who declared it"),
+                "only that user and admins declare nodes of it; ask an admin for a connector with a shared secret",
+            ));
+            return refusals;
+        }
+        let overrides = secret_overrides(node, parsed);
+        refusals.extend(overrides.into_iter().map(|found| {
+            let help = "leave it out; only nodes that an admin saved change how a shared secret is sent";
+            Refusal::new(found.pointer, found.message, help)
+        }));
+        refusals
+    }
+
+    fn holdings(&self, document: &Document) -> Holdings {
+        let mut holdings = Holdings::default();
+        for (_, meaning) in self.meanings(document) {
+            match meaning {
+                Meaning::Shared => holdings.shared = true,
+                Meaning::Generated | Meaning::Own => holdings.personal = true,
+                Meaning::GeneratedElsewhere(_) | Meaning::Unknown => {}
+            }
+        }
+        holdings
+    }
+}

@@ -1,0 +1,117 @@
+//! Which secrets there are, without values, and what a reference to one means.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use apiflow_core::template::{SecretReference, secret_references};
+use apiflow_store::{Declaration, Document, DocumentKind, SecretRow};
+use serde_json::Value;
+
+use super::generated_name;
+
+/// Which secrets there are.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SecretDirectory {
+    shared: BTreeSet<String>,
+    generated: BTreeMap<String, Declaration>,
+    /// Owners and names.
+    own: BTreeSet<(String, String)>,
+}
+
+/// What a reference in a declaration means. A name means a shared secret before anything else, so that nobody's own one
+/// takes its place in what an admin declared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Meaning<'a> {
+    /// A shared secret.
+    Shared,
+    /// What was generated for this place of this declaration.
+    Generated,
+    /// What was generated for another place.
+    GeneratedElsewhere(&'a Declaration),
+    /// The declaring user's own secret.
+    Own,
+    /// None that there is.
+    Unknown,
+}
+
+impl SecretDirectory {
+    pub(super) fn add(&mut self, row: SecretRow) {
+        match (row.owner, row.generated_for) {
+            (Some(owner), _) => drop(self.own.insert((owner, row.name))),
+            (None, Some(declaration)) => drop(self.generated.insert(row.name, declaration)),
+            (None, None) => drop(self.shared.insert(row.name)),
+        }
+    }
+
+    pub(super) fn add_shared(&mut self, name: String) {
+        self.shared.insert(name);
+    }
+
+    /// Adds what is being generated for a declaration.
+    pub(crate) fn add_generated(&mut self, names: BTreeSet<String>, declaration: &Declaration) {
+        self.generated.extend(names.into_iter().map(|name| (name, declaration.clone())));
+    }
+
+    /// Whether a shared or generated secret has the name.
+    pub(crate) fn is_taken(&self, name: &str) -> bool {
+        self.shared.contains(name) || self.generated.contains_key(name)
+    }
+
+    /// The names that mean the same to everybody.
+    pub(crate) fn common_names(&self) -> BTreeSet<String> {
+        self.shared.iter().chain(self.generated.keys()).cloned().collect()
+    }
+
+    /// Whether a secret of that name may be meant by a declaration of this author.
+    pub(crate) fn is_known(&self, name: &str, author: Option<&str>) -> bool {
+        self.is_taken(name) || self.has_own(name, author)
+    }
+
+    fn has_own(&self, name: &str, author: Option<&str>) -> bool {
+        author.is_some_and(|author| self.own.contains(&(author.to_owned(), name.to_owned())))
+    }
+
+    /// What a reference means.
+    pub(crate) fn meaning(&self, document: &Document, reference: &SecretReference) -> Meaning<'_> {
+        let name = reference.name.as_str();
+        if self.shared.contains(name) {
+            return Meaning::Shared;
+        }
+        if let Some(declaration) = self.generated.get(name) {
+            let (kind, id) = (document.kind, document.id.as_str());
+            let is_here = (declaration.kind, declaration.id.as_str()) == (kind, id);
+            return if is_here && generated_name(kind, id, &reference.pointer) == name {
+                Meaning::Generated
+            } else {
+                Meaning::GeneratedElsewhere(declaration)
+            };
+        }
+        if self.has_own(name, document.author.as_deref()) { Meaning::Own } else { Meaning::Unknown }
+    }
+
+    /// All references of a declaration with what they mean.
+    pub(crate) fn meanings(&self, document: &Document) -> Vec<(SecretReference, Meaning<'_>)> {
+        let found = references(document).into_iter();
+        found
+            .map(|reference| (self.meaning(document, &reference), reference))
+            .map(|(meaning, it)| (it, meaning))
+            .collect()
+    }
+
+    /// The references of a declaration that mean its author's own secrets, and the author.
+    pub(crate) fn own_secrets(&self, document: &Document) -> BTreeMap<String, String> {
+        let Some(author) = &document.author else { return BTreeMap::new() };
+        let own = self.meanings(document).into_iter().filter(|(_, meaning)| *meaning == Meaning::Own);
+        own.map(|(reference, _)| (reference.name, author.clone())).collect()
+    }
+}
+
+/// The secret references of a declaration: in whatever may be a template, now or in a later version.
+pub(crate) fn references(document: &Document) -> Vec<SecretReference> {
+    let keys: &[&str] = match document.kind {
+        DocumentKind::Connector => &["header", "body", "data"],
+        DocumentKind::Node => &["data"],
+        DocumentKind::Workflow => &[],
+    };
+    let of_key = |key: &&str| secret_references(document.body.get(*key).unwrap_or(&Value::Null), &format!("/{key}"));
+    keys.iter().flat_map(of_key).collect()
+}
