@@ -23,7 +23,7 @@ function step(part: Partial<Step>): Step {
 }
 
 function gate(required: number) {
-	return { required, until: '2026-03-10T12:30:00Z', urls: [] };
+	return { required, given: 0, remaining: required, until: '2026-03-10T12:30:00Z', urls: [] };
 }
 
 describe('errorText', () => {
