@@ -15,16 +15,19 @@ mod event;
 mod order;
 mod program;
 mod record;
+mod reopen;
 mod retry;
 mod run;
 mod value;
 
 pub use control::{Names, Resumed};
-pub use effect::{Answer, Ask, Call, Conclude, Concluded, Effect, Fact, Input, Prepare, Prepared};
+pub(crate) use decide::unsettled_attempt;
+pub use effect::{Answer, Ask, Call, Conclude, Concluded, Effect, Fact, Input, Prepare, Prepared, Recovery};
 pub use erase::{Eraser, redacted};
 pub use event::{CacheKey, Event, Recorded, Start, Target};
 pub(crate) use program::step_key;
 pub use program::{Program, ProgramError};
+pub use reopen::{ReopenError, Reopener};
 pub use run::Run;
 #[cfg(feature = "runtime")]
 pub(crate) use run::queue_priority;

@@ -64,7 +64,7 @@ impl Evaluation<'_> {
             Effect::Conclude(conclude) => {
                 self.conclude(conclude).await?.map(|concluded| Input::Concluded { frame: conclude.frame, concluded })
             }
-            Effect::Call(_) | Effect::Cancel(_) | Effect::Poll(_) | Effect::Wait { .. } => None,
+            Effect::Call(_) | Effect::Cancel(_) | Effect::Poll(_) | Effect::Recover(_) | Effect::Wait { .. } => None,
         })
     }
 

@@ -4,6 +4,7 @@
 //! drive whose commit holds the attempt; every other open attempt waits for its deadline and is then settled by the
 //! provider's own list, or ends as `submit_unknown`.
 
+mod abandon;
 #[cfg(feature = "boa")]
 pub mod boa;
 pub mod clock;
@@ -16,6 +17,7 @@ pub mod local;
 pub mod memory;
 mod provider;
 mod queue;
+mod recovery;
 mod rerun;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
@@ -23,6 +25,7 @@ pub mod secrets;
 mod worker;
 
 pub use hub::Watch;
+pub use recovery::RecoverError;
 pub use rerun::{TakenOver, taken_over};
 
 use std::sync::Arc;
@@ -66,7 +69,8 @@ pub struct RuntimeSettings {
     pub lease: Duration,
     /// How long an idle worker waits before it looks again.
     pub idle: Duration,
-    /// Added to an attempt's deadline before its fate counts as unknown.
+    /// Added to an attempt's deadline before its fate counts as unknown; twice as long is the work of a lost connection
+    /// awaited in its provider's list.
     pub grace: Duration,
     /// The largest result of a step, in bytes of JSON.
     pub max_result_bytes: usize,
@@ -80,12 +84,12 @@ pub struct RuntimeSettings {
 }
 
 impl RuntimeSettings {
-    /// Settings that suit one process: 64 jobs at a time, leases of 30 s, results up to 1 MiB.
+    /// Settings that suit one process: 64 jobs at a time, leases of 15 s, results up to 1 MiB.
     pub fn new(worker: impl Into<String>) -> Self {
         Self {
             worker: worker.into(),
             concurrency: 64,
-            lease: Duration::from_secs(30),
+            lease: Duration::from_secs(15),
             idle: Duration::from_millis(500),
             grace: Duration::from_secs(5),
             max_result_bytes: 1024 * 1024,
@@ -93,6 +97,12 @@ impl RuntimeSettings {
             max_events: 1_000_000,
             max_tries: 5,
         }
+    }
+}
+
+impl RuntimeSettings {
+    fn grace_ms(&self) -> u64 {
+        u64::try_from(self.grace.as_millis()).unwrap_or(u64::MAX)
     }
 }
 

@@ -113,6 +113,39 @@ async fn value(state: &AppState, job: &str, reference: Option<&Value>) -> Result
 
 /// The ordinal of the step that a path names: by its ordinal, or by its id (the first of that id).
 pub(crate) async fn ordinal(state: &AppState, job: &str, step: &str) -> Result<u64, Problem> {
+    find_step(state, job, step, |_| true).await
+}
+
+/// The same of a step that may have an attempt of unknown fate: of several of one id the last one that may.
+pub(crate) async fn unsettled_ordinal(state: &AppState, job: &str, step: &str) -> Result<u64, Problem> {
+    let mut unsettled = None;
+    let first = find_step(state, job, step, |row| {
+        if is_unknown(row) || !row.is_over() {
+            unsettled = Some(row.ordinal);
+        }
+        false
+    });
+    match first.await {
+        Ok(ordinal) => Ok(ordinal),
+        Err(none) => match unsettled {
+            Some(ordinal) => Ok(ordinal),
+            None => ordinal(state, job, step).await.map_err(|_| none),
+        },
+    }
+}
+
+/// Whether nobody knows what became of a step's last attempt.
+pub(crate) fn is_unknown(row: &StepRow) -> bool {
+    row.error.as_ref().is_some_and(|error| error["name"] == "submit_unknown")
+}
+
+/// The step of that ordinal, else the first one of that id that is wanted.
+async fn find_step(
+    state: &AppState,
+    job: &str,
+    step: &str,
+    mut is_wanted: impl FnMut(&StepRow) -> bool,
+) -> Result<u64, Problem> {
     if let Ok(ordinal) = step.parse::<u64>()
         && let Some(before) = ordinal.checked_sub(1)
         && state.store.steps(job, before, 1).await?.first().is_some_and(|row| row.ordinal == ordinal)
@@ -122,7 +155,7 @@ pub(crate) async fn ordinal(state: &AppState, job: &str, step: &str) -> Result<u
     let mut after = 0;
     loop {
         let rows = state.store.steps(job, after, 500).await?;
-        if let Some(row) = rows.iter().find(|row| row.step_id == step) {
+        if let Some(row) = rows.iter().find(|row| row.step_id == step && is_wanted(row)) {
             return Ok(row.ordinal);
         }
         match rows.last() {

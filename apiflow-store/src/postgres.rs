@@ -86,6 +86,7 @@ fn migrations() -> Migrator {
     };
     Migrator::with_migrations(vec![
         migration(1, "foundation", include_str!("../migrations/postgres/0001_foundation.sql")),
+        migration(2, "recovery", include_str!("../migrations/postgres/0002_recovery.sql")),
         migration(3, "store_faults", include_str!("../migrations/postgres/0003_store_faults.sql")),
         migration(4, "secret_owners", include_str!("../migrations/postgres/0004_secret_owners.sql")),
         migration(6, "submit_pauses", include_str!("../migrations/postgres/0006_submit_pauses.sql")),

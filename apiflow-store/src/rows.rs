@@ -193,3 +193,9 @@ macro_rules! filter {
     };
 }
 pub(crate) use filter;
+
+/// How often a job was begun alone; nothing was noted if its lease is lost.
+pub(crate) fn alone_tries(job: &str, noted: Option<(i64,)>) -> Result<u32, StoreError> {
+    let (tries,) = noted.ok_or_else(|| StoreError::Fenced { job: job.to_owned() })?;
+    Ok(u32::try_from(tries).unwrap_or(u32::MAX))
+}

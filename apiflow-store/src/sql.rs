@@ -37,7 +37,15 @@ pub(crate) const BUNDLE: &str = "SELECT body FROM job_bundles WHERE job_id = $1"
 pub(crate) const SNAPSHOT: &str = "SELECT seq, state FROM job_snapshots WHERE job_id = $1";
 pub(crate) const EVENTS: &str = "SELECT seq, at, list_id, list_index, body FROM job_events \
      WHERE job_id = $1 AND seq > $2 ORDER BY seq LIMIT $3";
-pub(crate) const LIST: &str = "SELECT body FROM job_events WHERE job_id = $1 AND list_id = $2 ORDER BY list_index";
+/// The last of several with one index counts: a job that was reopened ends a branch or iteration again.
+pub(crate) const LIST: &str = "SELECT body FROM job_events AS item WHERE job_id = $1 AND list_id = $2 \
+     AND NOT EXISTS (SELECT 1 FROM job_events AS later WHERE later.job_id = $1 AND later.list_id = $2 \
+         AND later.list_index = item.list_index AND later.seq > item.seq) ORDER BY list_index";
+pub(crate) const BEGIN_ALONE: &str =
+    "UPDATE jobs SET alone_tries = alone_tries + 1 WHERE id = $1 AND version = $2 RETURNING alone_tries";
+pub(crate) const END_ALONE: &str = "UPDATE jobs SET alone_tries = 0 WHERE id = $1 AND version = $2";
+/// Gives a job that had ended its slot back.
+pub(crate) const HOLD_AGAIN: &str = "UPDATE job_slots SET state = 'held' WHERE job_id = $1 AND state = 'over'";
 pub(crate) const STEPS: &str = "SELECT progress, body FROM job_steps \
      WHERE job_id = $1 AND ordinal > $2 ORDER BY ordinal LIMIT $3";
 pub(crate) const CALLS: &str = "SELECT body FROM job_calls WHERE job_id = $1 AND step = $2 ORDER BY id";

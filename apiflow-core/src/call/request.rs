@@ -21,6 +21,8 @@ const DIRECT_TIMEOUT_MS: u64 = 600_000;
 const FOLLOW_TIMEOUT_MS: u64 = 30_000;
 /// Bound on long-running work, in milliseconds: Replicate and others cut theirs at half an hour.
 const OPERATION_TIMEOUT_MS: u64 = 1_800_000;
+/// How long an attempt of unknown fate is looked for while its provider is out, in milliseconds.
+const RECOVERY_TIMEOUT_MS: u64 = 6 * 3_600_000;
 /// What a held submit is given beyond the provider's own limit, in milliseconds.
 const HOLD_MARGIN_MS: u64 = 30_000;
 
@@ -116,6 +118,12 @@ impl CallPlan {
     /// Bound on the work from acceptance to its end, in milliseconds.
     pub fn operation_timeout_ms(&self) -> u64 {
         self.timeout_s.map_or(OPERATION_TIMEOUT_MS, to_ms)
+    }
+
+    /// How long an attempt of unknown fate is looked for at a provider whose list cannot be read, in milliseconds: until
+    /// the operation's own deadline if one is declared.
+    pub fn recovery_timeout_ms(&self) -> u64 {
+        self.timeout_s.map_or(RECOVERY_TIMEOUT_MS, to_ms)
     }
 
     /// How long to wait before the next poll after `tries` polls that changed nothing, in milliseconds.

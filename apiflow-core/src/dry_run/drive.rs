@@ -131,7 +131,7 @@ where
                 Effect::Cancel(call) => orphan = Some(call.effect),
                 Effect::Wait { until, .. } => wake = Some(wake.map_or(until, |earlier: Timestamp| earlier.min(until))),
                 // No call is answered with an operation, and free effects were performed before.
-                Effect::Poll(_) | Effect::Prepare(_) | Effect::Conclude(_) => {}
+                Effect::Poll(_) | Effect::Recover(_) | Effect::Prepare(_) | Effect::Conclude(_) => {}
             }
         }
         if let Some(effect) = orphan {

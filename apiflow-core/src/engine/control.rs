@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Args, CacheKey, Call, Start, Target, ValueRef};
+use super::{Args, CacheKey, Call, Recovery, Start, Target, ValueRef};
 use crate::ports::{JobStatus, StepRow, Timestamp};
 
 /// What the expressions of a module may name.
@@ -245,6 +245,8 @@ pub(super) struct OpenCall {
     pub(super) until: Option<Timestamp>,
     pub(super) poll_at: Option<Timestamp>,
     pub(super) operation: Option<ValueRef>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) recovery: Option<Recovery>,
 }
 
 /// The branches or iterations of a module.
@@ -295,6 +297,7 @@ impl OpenCall {
             until: self.until,
             poll_at: self.poll_at,
             operation: self.operation.clone(),
+            recovery: self.recovery,
         }
     }
 }

@@ -9,6 +9,7 @@ mod postpone;
 
 use serde_json::{Value, json};
 
+pub(crate) use end::unsettled_attempt;
 pub(super) use owed::{kept, owed};
 
 use super::control::{Frame, Stage, Step};
@@ -85,6 +86,7 @@ pub(super) fn take(turn: &mut Turn<'_>, input: Input) {
                 gates::answered(turn, Event::ApprovalReceived { target, approver, counts_for, disapproves }, payload);
             }
         }
+        Input::Abandon { error } => return end::abandon(turn, error),
         Input::Fact(Fact::Cancel { reason, by }) => {
             if turn.run.control.ending.is_none() {
                 turn.emit(Event::CancelRequested { reason, by });
@@ -132,7 +134,9 @@ fn answered(turn: &mut Turn<'_>, effect: u64, answer: Answer) {
         return orphan_answered(turn, effect, answer);
     }
     let Some(&frame) = turn.run.control.effects.get(&effect) else { return };
-    let is_accepted = matches!(turn.stage(frame), Some(Stage::Call(open)) if open.operation.is_some());
+    let open = if let Some(Stage::Call(open)) = turn.stage(frame) { Some(open) } else { None };
+    let (is_accepted, is_sought) =
+        (open.is_some_and(|open| open.operation.is_some()), open.is_some_and(|open| open.recovery.is_some()));
     // The provider's acceptance has come in meanwhile: the work goes on, and is followed or called off.
     if is_accepted && answer.knows_no_fate() {
         return;
@@ -148,13 +152,17 @@ fn answered(turn: &mut Turn<'_>, effect: u64, answer: Answer) {
             postpone::postpone(turn, frame, postpone::Refusal { effect, error, patience_ms, sent });
         }
         Answer::Repeat => begin::attempt(turn, frame),
-        Answer::Cancelled => {}
+        Answer::Undecided { settles_at, gives_up_at } if !is_sought => {
+            turn.emit(Event::RecoveryStarted { frame, effect, settles_at, gives_up_at });
+        }
+        Answer::Undecided { .. } | Answer::Cancelled => {}
     }
 }
 
 fn orphan_answered(turn: &mut Turn<'_>, effect: u64, answer: Answer) {
-    let is_accepted = turn.run.control.orphans.get(&effect).is_some_and(|open| open.operation.is_some());
-    if is_accepted && answer.knows_no_fate() {
+    let Some(open) = turn.run.control.orphans.get(&effect) else { return };
+    let is_sought = open.recovery.is_some();
+    if open.operation.is_some() && answer.knows_no_fate() {
         return;
     }
     match answer {
@@ -162,6 +170,10 @@ fn orphan_answered(turn: &mut Turn<'_>, effect: u64, answer: Answer) {
             let event = Event::OperationAccepted { frame: 0, effect, provider_id, poll_at, deadline };
             turn.emit_with(event, Some(operation));
         }
+        Answer::Undecided { settles_at, gives_up_at } if !is_sought => {
+            turn.emit(Event::RecoveryStarted { frame: 0, effect, settles_at, gives_up_at });
+        }
+        Answer::Undecided { .. } => {}
         Answer::Done { .. }
         | Answer::Failed { .. }
         | Answer::NotAccepted { .. }

@@ -23,6 +23,8 @@ pub enum Effect {
     Cancel(Call),
     /// Timed: ask the provider how far the work is.
     Poll(Call),
+    /// Timed: look for an attempt of unknown fate among the provider's work, see [`Recovery`].
+    Recover(Call),
     /// Timed: look at the list again at a moment.
     Wait {
         /// The list.
@@ -59,6 +61,21 @@ pub struct Call {
     pub poll_at: Option<Timestamp>,
     /// Where the operation is, once it was accepted.
     pub operation: Option<ValueRef>,
+    /// How its fate is being found out, where nobody knows whether the provider took it.
+    pub recovery: Option<Recovery>,
+}
+
+/// How the fate of an attempt is found out of which nobody knows whether the provider took it: the provider's own list
+/// is read again and again until it shows the work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recovery {
+    /// The event that began the search: distinguishes it from an earlier search for the same attempt.
+    pub event: u64,
+    /// From this moment on a list that was read and lacks the work settles the attempt: before it, the submit may
+    /// still be on its way.
+    pub settles_at: Timestamp,
+    /// When the attempt ends as `submit_unknown` although no list could be read.
+    pub gives_up_at: Timestamp,
 }
 
 /// What a module needs before it begins.
@@ -238,6 +255,13 @@ pub enum Answer {
     },
     /// Its fate is unknown but the call may be repeated: begin another attempt.
     Repeat,
+    /// Its fate is not known yet: the provider is asked until a moment, see [`Recovery`].
+    Undecided {
+        /// See [`Recovery::settles_at`].
+        settles_at: Timestamp,
+        /// See [`Recovery::gives_up_at`].
+        gives_up_at: Timestamp,
+    },
     /// The provider was told of the cancellation, or cannot be told.
     Cancelled,
 }
@@ -248,8 +272,27 @@ impl Answer {
     pub(crate) fn knows_no_fate(&self) -> bool {
         match self {
             Self::Failed { error } => error.get("name").and_then(Value::as_str) == Some(SUBMIT_UNKNOWN),
-            Self::Repeat => true,
+            Self::Repeat | Self::Undecided { .. } => true,
             Self::Done { .. } | Self::Accepted { .. } | Self::NotAccepted { .. } | Self::Cancelled => false,
+        }
+    }
+
+    /// The inbox key under which this answer to an attempt is delivered once. Answers that may follow each other have
+    /// different keys: an attempt is accepted and then ends, and may be looked for several times.
+    pub(crate) fn delivery_key(&self, effect: u64, recovery: Option<Recovery>) -> String {
+        match self {
+            Self::Accepted { .. } => format!("accepted-{effect}"),
+            // A poll may have answered before the provider was told.
+            Self::Cancelled => format!("cancelled-{effect}"),
+            Self::Undecided { .. } => format!("undecided-{effect}"),
+            // The work may be found later and end all the same: its end must not be taken for a repetition of this.
+            unknown if unknown.knows_no_fate() => match recovery {
+                Some(recovery) => format!("unknown-{effect}-{}", recovery.event),
+                None => format!("unknown-{effect}"),
+            },
+            Self::Done { .. } | Self::Failed { .. } | Self::NotAccepted { .. } | Self::Repeat => {
+                format!("answer-{effect}")
+            }
         }
     }
 }
@@ -314,4 +357,10 @@ pub enum Input {
     },
     /// A fact.
     Fact(Fact),
+    /// The job repeatedly crashed its worker: it ends here with this error object, and its open attempts as
+    /// `submit_unknown`.
+    Abandon {
+        /// The error object.
+        error: Value,
+    },
 }

@@ -153,6 +153,7 @@ impl Eraser {
             | Event::StepPassed { .. }
             | Event::AttemptStarted { .. }
             | Event::OperationAccepted { .. }
+            | Event::RecoveryStarted { .. }
             | Event::AttemptFailed { .. }
             | Event::CallPostponed { .. }
             | Event::RetryScheduled { .. }
@@ -169,6 +170,7 @@ impl Eraser {
             | Event::CancelRequested { .. }
             | Event::OrphanSettled { .. }
             | Event::FlowEnded { .. }
+            | Event::JobReopened { .. }
             | Event::JobFinished { .. } => {}
         }
         values
@@ -191,6 +193,7 @@ impl Eraser {
             | Event::StepPassed { .. }
             | Event::AttemptStarted { .. }
             | Event::OperationAccepted { .. }
+            | Event::RecoveryStarted { .. }
             | Event::RetryScheduled { .. }
             | Event::StepCompleted { .. }
             | Event::StepFailed { .. }
@@ -206,12 +209,33 @@ impl Eraser {
             | Event::OrphanSettled { .. }
             | Event::FlowEnded { .. }
             | Event::JobFinished { .. } => None,
+            Event::JobReopened { state } => {
+                self.redact_errors(state);
+                return (left != *event).then_some(left);
+            }
         }?;
         if !is_erased && !self.came_from_erased(error) {
             return None;
         }
         *error = redacted(error);
         (left != *event).then_some(left)
+    }
+
+    /// Redacts the errors that a control state holds, of what is erased.
+    fn redact_errors(&self, state: &mut Value) {
+        match state {
+            Value::Object(fields) => {
+                for (key, value) in fields {
+                    if key == "error" && value.is_object() && (self.whole || self.came_from_erased(value)) {
+                        *value = redacted(value);
+                    } else {
+                        self.redact_errors(value);
+                    }
+                }
+            }
+            Value::Array(items) => items.iter_mut().for_each(|item| self.redact_errors(item)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
     }
 
     fn came_from_erased(&self, error: &Value) -> bool {

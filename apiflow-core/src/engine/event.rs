@@ -111,6 +111,18 @@ pub enum Event {
         /// When the work counts as too slow.
         deadline: Timestamp,
     },
+    /// Nobody knows whether the provider took an attempt: its list is read until it shows the work, see
+    /// [`super::Recovery`].
+    RecoveryStarted {
+        /// The list that the module is in; 0 for an attempt that nobody waits for.
+        frame: u64,
+        /// The attempt.
+        effect: u64,
+        /// See [`super::Recovery::settles_at`].
+        settles_at: Timestamp,
+        /// See [`super::Recovery::gives_up_at`].
+        gives_up_at: Timestamp,
+    },
     /// An attempt failed; the event's value is `{"error": …}` unless `result` says where the result is.
     AttemptFailed {
         /// The list that the module is in.
@@ -303,6 +315,11 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cache: Option<CacheKey>,
     },
+    /// A job that had ended because of attempts of unknown fate is at work again: they are looked for once more.
+    JobReopened {
+        /// The control state ([`crate::ports::SnapshotRow::state`]) before those attempts ended.
+        state: Value,
+    },
     /// The job ended.
     JobFinished {
         /// How.
@@ -413,6 +430,7 @@ impl Event {
             | Self::StepPassed { .. }
             | Self::AttemptStarted { .. }
             | Self::OperationAccepted { .. }
+            | Self::RecoveryStarted { .. }
             | Self::AttemptFailed { .. }
             | Self::CallPostponed { .. }
             | Self::RetryScheduled { .. }
@@ -431,6 +449,7 @@ impl Event {
             | Self::CancelRequested { .. }
             | Self::OrphanSettled { .. }
             | Self::FlowEnded { .. }
+            | Self::JobReopened { .. }
             | Self::JobFinished { .. } => return None,
         };
         Some((cache, result.unwrap_or(ValueRef::Row(seq))))
@@ -454,6 +473,7 @@ impl Event {
             | Self::StepPassed { frame, .. }
             | Self::AttemptStarted { frame, .. }
             | Self::OperationAccepted { frame, .. }
+            | Self::RecoveryStarted { frame, .. }
             | Self::AttemptFailed { frame, .. }
             | Self::CallPostponed { frame, .. }
             | Self::RetryScheduled { frame, .. }
@@ -466,6 +486,7 @@ impl Event {
             | Self::CancelRequested { .. }
             | Self::OrphanSettled { .. }
             | Self::FlowEnded { .. }
+            | Self::JobReopened { .. }
             | Self::JobFinished { .. } => (None, None),
         };
         frame.into_iter().chain(child)

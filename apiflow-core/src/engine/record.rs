@@ -3,10 +3,11 @@
 mod frames;
 mod gates;
 
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::control::{Approval, Children, Control, Ending, Failure, Frame, OpenCall, Postponed, Scope, Stage, Step};
-use super::{Args, CacheKey, Event, Run, Start, ValueRef};
+use super::{Args, CacheKey, Event, Recovery, Run, Start, ValueRef};
 use crate::openflow::ModuleValue;
 use crate::ports::{JobStatus, StepRow, StepStatus, Timestamp};
 
@@ -53,6 +54,10 @@ pub(super) fn apply(run: &mut Run, seq: u64, at: Timestamp, event: &Event) {
         }
         Event::OperationAccepted { frame, effect, provider_id, poll_at, deadline } => {
             accepted(run, seq, *frame, *effect, provider_id.as_deref(), *poll_at, *deadline);
+        }
+        Event::RecoveryStarted { frame, effect, settles_at, gives_up_at } => {
+            let recovery = Recovery { event: seq, settles_at: *settles_at, gives_up_at: *gives_up_at };
+            recovery_started(run, *frame, *effect, recovery);
         }
         Event::AttemptFailed { frame, error, result, handled } => {
             let result = result.clone().unwrap_or(ValueRef::Row(seq));
@@ -113,6 +118,7 @@ pub(super) fn apply(run: &mut Run, seq: u64, at: Timestamp, event: &Event) {
             };
             end(run, at, ending);
         }
+        Event::JobReopened { state } => reopened(run, seq, state),
         Event::FlowEnded { status, output, error, skipped, cache } => {
             let ending = Ending {
                 status: *status,
@@ -282,6 +288,7 @@ fn begin(run: &mut Run, seq: u64, at: Timestamp, frame: u64, attempt: Attempt) {
                 until: bound_ms.map(|bound| at.plus_ms(bound)),
                 poll_at: None,
                 operation: None,
+                recovery: None,
             })
         }
         Start::Nothing | Start::Code => Stage::Begin,
@@ -382,6 +389,7 @@ fn accepted(
         open.operation = Some(ValueRef::Row(seq));
         open.poll_at = Some(poll_at);
         open.deadline = deadline;
+        open.recovery = None;
     };
     if let Some(orphan) = run.control.orphans.get_mut(&effect) {
         record(orphan);
@@ -391,6 +399,35 @@ fn accepted(
         record(open);
     }
     changed(run, frame, |row| row.provider_id = provider_id.map(str::to_owned));
+}
+
+fn recovery_started(run: &mut Run, frame: u64, effect: u64, recovery: Recovery) {
+    if let Some(orphan) = run.control.orphans.get_mut(&effect) {
+        orphan.recovery = Some(recovery);
+        return;
+    }
+    if let Some(Step { stage: Stage::Call(open), .. }) = step_of(run, frame)
+        && open.effect == effect
+    {
+        open.recovery = Some(recovery);
+    }
+}
+
+/// Puts a job back to an earlier control state; what it had counted up to goes on from there.
+fn reopened(run: &mut Run, seq: u64, state: &Value) {
+    let Ok(earlier) = Control::deserialize(state) else { return };
+    let next_frame = run.control.next_frame.max(earlier.next_frame);
+    let retry_count = run.control.retry_count.max(earlier.retry_count);
+    run.control = Control { seq, next_frame, retry_count, ..earlier };
+    for step in run.control.frames.values_mut().filter_map(|frame| frame.step.as_mut()) {
+        // The search that came to nothing is over; another one begins.
+        if let Stage::Call(open) = &mut step.stage {
+            open.recovery = None;
+        }
+    }
+    for row in run.control.frames.values().filter_map(|frame| frame.step.as_ref()).map(|step| &step.row) {
+        run.rows.insert(row.ordinal, row.clone());
+    }
 }
 
 fn attempt_failed(run: &mut Run, frame: u64, failure: Failure) {

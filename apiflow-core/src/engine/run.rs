@@ -81,6 +81,7 @@ impl Run {
             }
             match state.step.as_ref().map(|step| &step.stage) {
                 Some(Stage::Call(open)) if open.operation.is_some() => effects.push(Effect::Poll(open.call())),
+                Some(Stage::Call(open)) if open.recovery.is_some() => effects.push(Effect::Recover(open.call())),
                 Some(Stage::Call(open)) => effects.push(Effect::Call(open.call())),
                 Some(Stage::Retrying { at }) => effects.push(Effect::Wait { frame, until: *at }),
                 Some(Stage::Sleeping { until } | Stage::Suspended(Gate { until, .. })) => {

@@ -92,6 +92,21 @@ pub trait Store: Send + Sync {
     /// the number of jobs that wait.
     async fn claim(&self, worker: &str, limit: u32, lease: Duration) -> Result<Vec<Claim>, StoreError>;
 
+    /// Notes that the owner of a job's lease begins it while it begins no other; returns how often that was so since the
+    /// job's last commit, this time included.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`] if the version is not the job's.
+    async fn begin_alone(&self, job: &str, version: u64) -> Result<u32, StoreError>;
+
+    /// Takes back what [`Store::begin_alone`] noted, since the owner of the lease is alive: it could not commit because the
+    /// store was unavailable. Nothing happens if the version is not the job's.
+    async fn end_alone(&self, job: &str, version: u64) -> Result<(), StoreError>;
+
+    /// Takes a job that has ended, for `lease`, so that a commit can put it back to work; it has its slot again then.
+    /// `None` if it has not ended, or another one has taken it.
+    async fn claim_ended(&self, worker: &str, job: &str, lease: Duration) -> Result<Option<u64>, StoreError>;
+
     /// Prolongs the leases that `worker` still holds among `jobs`; the jobs missing from the answer are lost.
     async fn renew(&self, worker: &str, jobs: &[String], lease: Duration) -> Result<Vec<Renewed>, StoreError>;
 
@@ -160,7 +175,7 @@ pub trait Store: Send + Sync {
     /// The result kept under a key by any job, unless it has expired.
     async fn cached(&self, key: &str) -> Result<Option<Value>, StoreError>;
 
-    /// The bodies of the events that extend a list, in order of their index.
+    /// The bodies of the events that extend a list, in order of their index: of several with one index the last.
     async fn list(&self, job: &str, list: u64) -> Result<Vec<Value>, StoreError>;
 
     /// A job's row.

@@ -23,6 +23,7 @@ mod inbox;
 mod pausing;
 mod polling;
 mod reading;
+mod recovering;
 mod sharing;
 mod slots;
 
@@ -70,6 +71,7 @@ pub fn cases() -> Vec<Case> {
         reading::CASES,
         deleting::CASES,
         erasing::CASES,
+        recovering::CASES,
     ]
     .concat()
 }

@@ -11,12 +11,12 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Duration, Instant};
 
 use super::hub::Mailbox;
-use super::provider;
-use super::{Inner, row};
+use super::provider::{self, PollContext, PollSubject};
+use super::{Inner, abandon};
 use crate::call::JobPlans;
-use crate::engine::{Answer, Call, Effect, Event, Fact, Program, Recorded, Run};
+use crate::engine::{Answer, Call, Effect, Fact, Program, Run};
 use crate::evaluate::Values;
-use crate::ports::{CallRecord, Claim, Clock, Commit, JobStatus, LeaseChange, Loaded, StoreError, Timestamp};
+use crate::ports::{CallRecord, Claim, Clock, Loaded, Poll, StoreError, Timestamp};
 
 /// Events between two snapshots of a run that never waits; doubles each time.
 const FIRST_SNAPSHOT: u64 = 64;
@@ -36,7 +36,14 @@ pub(super) async fn drive(inner: &Arc<Inner>, claim: Claim, alone: Option<OwnedS
     match outcome {
         Ok(()) => {}
         Err(StoreError::Fenced { job }) => tracing::info!(job, "the job is another worker's now"),
-        Err(error) => tracing::error!(%error, job = claim.job, "the job stopped here; its lease will run out"),
+        Err(error) => {
+            tracing::error!(%error, job = claim.job, "the job stopped here; its lease will run out");
+            if error.fault().is_some()
+                && let Err(error) = inner.parts.store.end_alone(&claim.job, claim.version).await
+            {
+                tracing::warn!(%error, job = claim.job, "that the store was unavailable could not be noted");
+            }
+        }
     }
     inner.hub.changed(&claim.job, true);
 }
@@ -50,74 +57,21 @@ async fn driven(
     let loaded = inner.parts.store.load(&claim.job).await?;
     let mut drive = match Drive::new(inner, claim, loaded) {
         Ok(drive) => drive,
-        Err(broken) => return fail(inner, claim, broken).await,
+        Err(Unreadable { reason, last_seq, program }) => {
+            let error = serde_json::json!({"name": "InternalError", "message": reason});
+            return abandon::end_unreadable(inner, claim, program, last_seq, error).await;
+        }
     };
     drive.alone = alone;
     drive.go(mailbox).await
 }
 
-/// Ends a job that brings workers down.
-pub(super) async fn give_up(inner: &Arc<Inner>, claim: &Claim) {
-    let tries = claim.tries - 1;
-    let given_up = async {
-        let loaded = inner.parts.store.load(&claim.job).await?;
-        let reason = format!(
-            "the worker died or lost its database {tries} times in a row while it worked on this job, and did not come \
-             to a result; it is not tried again, so that it does not bring the server down"
-        );
-        // The document may be what workers die of.
-        let readable = claim.tries - 1 <= inner.settings.max_tries;
-        let program = readable.then(|| Program::compile(&loaded.bundle).ok()).flatten();
-        let broken = Broken { reason, seq: loaded.job.last_seq, program: program.map(Arc::new).unwrap_or_default() };
-        fail(inner, claim, broken).await
-    };
-    match given_up.await {
-        Ok(()) => tracing::error!(job = claim.job, tries, "the job was given up: workers die of it"),
-        Err(error) => tracing::error!(%error, job = claim.job, "the job could not be given up"),
-    }
-    inner.plans.leave(&claim.job);
-    inner.hub.changed(&claim.job, true);
-}
-
-/// A job whose document or snapshot cannot be read.
-struct Broken {
+/// A job whose document or journal cannot be read.
+struct Unreadable {
     reason: String,
-    seq: u64,
+    last_seq: u64,
     /// What could be read: it says what is to be erased.
     program: Arc<Program>,
-}
-
-/// Ends a job that cannot be run at all.
-async fn fail(inner: &Inner, claim: &Claim, broken: Broken) -> Result<(), StoreError> {
-    let Broken { reason, seq, program } = broken;
-    let at = inner.parts.clock.now();
-    let error = serde_json::json!({"name": "InternalError", "message": reason});
-    let event = Event::JobFinished {
-        status: JobStatus::Failed,
-        output: None,
-        error: Some(error.clone()),
-        skipped: false,
-        cache: None,
-    };
-    let mut run = Run::new(program);
-    run.apply(seq + 1, at, &event);
-    let recorded = Recorded { seq: seq + 1, at, event, value: Some(serde_json::json!({"error": error})) };
-    let commit = Commit {
-        job: claim.job.clone(),
-        version: claim.version,
-        at,
-        events: vec![row(recorded)],
-        steps: Vec::new(),
-        calls: Vec::new(),
-        polls: Vec::new(),
-        polls_cleared: Vec::new(),
-        consumed: Vec::new(),
-        cached: Vec::new(),
-        snapshot: None,
-        patch: run.patch(),
-        lease: LeaseChange::Release { wake_at: None },
-    };
-    inner.parts.store.commit(commit).await.map(|_| ())
 }
 
 /// What a call that is out sends back.
@@ -150,6 +104,8 @@ struct Drive<'a> {
     facts: VecDeque<Taken>,
     /// Attempts that this drive journalled and has not sent yet.
     journalled: BTreeSet<u64>,
+    /// Attempts of unknown fate that polls look for.
+    sought: BTreeSet<u64>,
     /// Inbox messages taken in already.
     seen: BTreeSet<i64>,
     /// Inbox messages that nobody can read; consumed, so that they do not wake the job for ever.
@@ -165,25 +121,18 @@ struct Drive<'a> {
 }
 
 impl<'a> Drive<'a> {
-    fn new(inner: &'a Arc<Inner>, claim: &Claim, loaded: Loaded) -> Result<Self, Broken> {
-        let seq = loaded.job.last_seq;
-        let broken = |program: &Arc<Program>, reason: String| Broken { reason, seq, program: program.clone() };
-        let bundle = loaded.bundle;
-        let program = Program::compile(&bundle).map_err(|error| broken(&Arc::default(), error.to_string()))?;
+    fn new(inner: &'a Arc<Inner>, claim: &Claim, loaded: Loaded) -> Result<Self, Unreadable> {
+        let last_seq = loaded.job.last_seq;
+        let unreadable =
+            |program: &Arc<Program>, reason: String| Unreadable { reason, last_seq, program: program.clone() };
+        let program =
+            Program::compile(&loaded.bundle).map_err(|error| unreadable(&Arc::default(), error.to_string()))?;
         let program = program.with_longest_while(inner.settings.max_while_iterations);
         let program = Arc::new(program.with_most_events(inner.settings.max_events));
-        let mut run = match &loaded.snapshot {
-            Some(snapshot) => Run::restore(program.clone(), snapshot)
-                .map_err(|error| broken(&program, format!("the job's snapshot cannot be read: {error}")))?,
-            None => Run::new(program.clone()),
-        };
-        let snapshot_seq = run.seq();
-        for event in &loaded.events {
-            let body: Event = serde_json::from_value(event.body.clone())
-                .map_err(|error| broken(&program, format!("event {} cannot be read: {error}", event.seq)))?;
-            run.apply(event.seq, event.at, &body);
-        }
-        let _replayed = run.take_rows();
+        let run = abandon::restore(program.clone(), &loaded).map_err(|reason| unreadable(&program, reason))?;
+        let snapshot_seq = loaded.snapshot.as_ref().map_or(0, |snapshot| snapshot.seq);
+        let bundle = loaded.bundle;
+        let sought = sought(&run);
         let mut drive = Self {
             inner,
             job: claim.job.clone(),
@@ -196,6 +145,7 @@ impl<'a> Drive<'a> {
             returns: mpsc::unbounded_channel(),
             facts: VecDeque::new(),
             journalled: BTreeSet::new(),
+            sought,
             seen: BTreeSet::new(),
             unreadable: Vec::new(),
             snapshot_seq,
@@ -205,6 +155,7 @@ impl<'a> Drive<'a> {
             alone: None,
         };
         drive.take_mail(loaded.inbox);
+        drive.seek_interrupted();
         Ok(drive)
     }
 
@@ -324,45 +275,48 @@ impl<'a> Drive<'a> {
 
     async fn deliver(&self, returned: Returned) -> Result<(), StoreError> {
         let Returned { effect, answer, calls } = returned;
-        // The reply to a submit and the end of its operation are two answers to one attempt.
-        let key = match &answer {
-            Answer::Accepted { .. } => format!("accepted-{effect}"),
-            // A poll may have answered before the provider was told.
-            Answer::Cancelled => format!("cancelled-{effect}"),
-            // The work may be accepted and end all the same: its end must not be taken for a repetition of this.
-            unknown if unknown.knows_no_fate() => format!("unknown-{effect}"),
-            Answer::Done { .. } | Answer::Failed { .. } | Answer::NotAccepted { .. } | Answer::Repeat => {
-                format!("answer-{effect}")
-            }
-        };
+        let key = answer.delivery_key(effect, None);
         let fact = Fact::Answered { effect, answer, calls };
         self.inner.deliver(&self.job, &key, &fact, None).await.map(|_| ())
     }
 
-    /// Sends what the last commit journalled, and settles what an earlier owner left open.
-    fn perform(&mut self) {
+    /// Begins to look for the attempts that an earlier owner of the job left open.
+    fn seek_interrupted(&mut self) {
         let now = self.now();
-        let grace = u64::try_from(self.inner.settings.grace.as_millis()).unwrap_or(u64::MAX);
+        for effect in self.run.pending() {
+            let (Effect::Call(call) | Effect::Cancel(call)) = effect else { continue };
+            if call.operation.is_some() || call.recovery.is_some() {
+                continue;
+            }
+            let arrives_until = call.deadline.plus_ms(self.inner.settings.grace_ms());
+            let answer = match self.plans.plan(&call.path) {
+                Ok(plan) => provider::search_interrupted(&plan, now, arrives_until),
+                Err(error) => Answer::Failed { error },
+            };
+            let fact = Fact::Answered { effect: call.effect, answer, calls: Vec::new() };
+            // Behind the messages: the attempt may have been answered meanwhile.
+            self.facts.push_back(Taken { fact, message: None });
+        }
+    }
+
+    /// Whether a call that is given up is over at once: there is nothing to cancel, so that its reply is not waited for,
+    /// or this drive journalled it and never sent it.
+    fn is_over_at_once(&self, call: &Call) -> bool {
+        let unsent = !self.out.contains_key(&call.effect) && call.recovery.is_none();
+        call.operation.is_none() && (unsent || self.plans.plan(&call.path).is_ok_and(|plan| !plan.has_operation()))
+    }
+
+    /// Sends what the last commit journalled, and tells providers of what is given up.
+    fn perform(&mut self) {
         for effect in self.run.pending() {
             match effect {
                 Effect::Call(call) if !self.out.contains_key(&call.effect) => {
                     if self.journalled.contains(&call.effect) {
                         self.spawn(call, Task::Submit);
-                    } else if now >= call.deadline.plus_ms(grace) {
-                        self.spawn(call, Task::Recover);
                     }
                 }
-                Effect::Cancel(call) if !self.out.contains_key(&call.effect) => match &call.operation {
-                    Some(_) => self.spawn(call, Task::Cancel),
-                    None if now >= call.deadline.plus_ms(grace) => self.spawn(call, Task::Recover),
-                    None => {}
-                },
-                // The id of an operation is needed to cancel it, so its submit is waited for. Any other call has
-                // nothing to cancel: its reply is not waited for.
-                Effect::Cancel(call)
-                    if call.operation.is_none()
-                        && self.plans.plan(&call.path).is_ok_and(|plan| !plan.has_operation()) =>
-                {
+                // The id of an operation is needed to cancel it, so its submit is waited for.
+                Effect::Cancel(call) if self.is_over_at_once(&call) => {
                     if let Some(task) = self.out.get(&call.effect) {
                         task.abort();
                     }
@@ -370,9 +324,13 @@ impl<'a> Drive<'a> {
                     // The receiver is this drive's own.
                     let _own = self.returns.0.send(returned);
                 }
+                Effect::Cancel(call) if call.operation.is_some() && !self.out.contains_key(&call.effect) => {
+                    self.spawn(call, Task::Cancel);
+                }
                 Effect::Call(_)
                 | Effect::Cancel(_)
                 | Effect::Poll(_)
+                | Effect::Recover(_)
                 | Effect::Wait { .. }
                 | Effect::Prepare(_)
                 | Effect::Conclude(_) => {}
@@ -387,12 +345,11 @@ impl<'a> Drive<'a> {
         let returns = self.returns.0.clone();
         let effect = call.effect;
         let clock = self.inner.parts.clock.clone();
-        let patience = self.now().plus_ms(u64::try_from(self.inner.settings.grace.as_millis()).unwrap_or(u64::MAX));
+        let patience = self.now().plus_ms(self.inner.settings.grace_ms());
         let handle = self.tasks.spawn(async move {
             let answer = match task.learn(&mut values, &call, clock.as_ref(), patience).await {
                 Ok(subject) => match task {
                     Task::Submit => provider::submit(&mut caller, &call, subject).await,
-                    Task::Recover => provider::recover(&mut caller, &call, subject).await,
                     Task::Cancel => provider::cancel(&mut caller, &call, subject).await,
                 },
                 Err(error) => {
@@ -409,11 +366,37 @@ impl<'a> Drive<'a> {
     }
 }
 
+/// The attempts of unknown fate that polls look for.
+fn sought(run: &Run) -> BTreeSet<u64> {
+    let sought = |effect: Effect| match effect {
+        Effect::Recover(call) => Some(call.effect),
+        Effect::Cancel(call) if call.operation.is_none() => call.recovery.map(|_| call.effect),
+        Effect::Call(_)
+        | Effect::Cancel(_)
+        | Effect::Poll(_)
+        | Effect::Wait { .. }
+        | Effect::Prepare(_)
+        | Effect::Conclude(_) => None,
+    };
+    run.pending().into_iter().filter_map(sought).collect()
+}
+
+/// The poll of work that a provider has taken.
+pub(super) fn operation_poll(call: &Call, operation: Value) -> Result<Poll, StoreError> {
+    let operation = serde_json::from_value(operation)
+        .map_err(|error| StoreError::Backend(format!("an operation cannot be read: {error}")))?;
+    Ok(poll(call, call.poll_at.unwrap_or(call.deadline), PollSubject::Operation(operation)))
+}
+
+fn poll(call: &Call, due_at: Timestamp, subject: PollSubject) -> Poll {
+    let context = PollContext::of(call, subject);
+    Poll { effect: call.effect, due_at, ticket: serde_json::to_value(context).expect("a context is plain data") }
+}
+
 /// What is to be done about an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Task {
     Submit,
-    Recover,
     Cancel,
 }
 
@@ -422,7 +405,7 @@ impl Task {
     fn subject(self, call: &Call) -> &crate::engine::ValueRef {
         match (self, &call.operation) {
             (Self::Cancel, Some(operation)) => operation,
-            (Self::Cancel | Self::Submit | Self::Recover, _) => &call.args,
+            (Self::Cancel | Self::Submit, _) => &call.args,
         }
     }
 

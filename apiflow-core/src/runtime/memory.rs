@@ -68,6 +68,18 @@ impl Store for MemoryStore {
         Ok(self.lock().claim(worker, limit, self.clock.now(), self.later(lease)))
     }
 
+    async fn begin_alone(&self, job: &str, version: u64) -> Result<u32, StoreError> {
+        self.lock().begin_alone(job, version)
+    }
+
+    async fn end_alone(&self, job: &str, version: u64) -> Result<(), StoreError> {
+        self.lock().end_alone(job, version)
+    }
+
+    async fn claim_ended(&self, worker: &str, job: &str, lease: Duration) -> Result<Option<u64>, StoreError> {
+        self.lock().claim_ended(worker, job, self.later(lease))
+    }
+
     async fn renew(&self, worker: &str, jobs: &[String], lease: Duration) -> Result<Vec<Renewed>, StoreError> {
         Ok(self.lock().renew(worker, jobs, self.later(lease)))
     }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
-use super::provider::{self, Caller, Ticket};
-use super::{Inner, drive, erasure};
+use super::provider::{self, Caller, PollContext, PollSubject};
+use super::{Inner, abandon, drive, erasure};
 use crate::call::JobPlans;
 use crate::engine::Fact;
 use crate::ports::{Claim, DuePoll, StoreError};
@@ -162,20 +162,21 @@ async fn one_by_one(inner: &Arc<Inner>, mut suspects: Vec<(Claim, OwnedSemaphore
     // Their leases are renewed while they wait.
     let waiting: Vec<_> = suspects.iter().map(|(claim, _)| inner.hub.enter(&claim.job)).collect();
     let mut drives = JoinSet::new();
-    let mut one_is_given_up = false;
     for (claim, seat) in suspects {
         let alone = inner.suspects.clone().acquire_owned().await.expect("the semaphore is never closed");
-        if claim.tries > inner.settings.max_tries && !one_is_given_up {
-            one_is_given_up = true;
-            drive::give_up(inner, &claim).await;
-            continue;
+        // Only what was begun alone is counted against a job: the others were beside the one at fault.
+        match inner.parts.store.begin_alone(&claim.job, claim.version).await {
+            Ok(begun) if begun > inner.settings.max_tries => abandon::abandon(inner, &claim, begun - 1).await,
+            Ok(_) => {
+                let inner = inner.clone();
+                drives.spawn(async move {
+                    drive::drive(&inner, claim, Some(alone)).await;
+                    drop(seat);
+                    inner.hub.work();
+                });
+            }
+            Err(error) => tracing::warn!(%error, job = claim.job, "a job could not be begun; its lease will run out"),
         }
-        let inner = inner.clone();
-        drives.spawn(async move {
-            drive::drive(&inner, claim, Some(alone)).await;
-            drop(seat);
-            inner.hub.work();
-        });
     }
     drop(waiting);
     while drives.join_next().await.is_some() {}
@@ -192,19 +193,28 @@ async fn pause(inner: &Inner) -> Duration {
 
 async fn poll(inner: &Inner, due: &DuePoll) -> Result<(), StoreError> {
     let store = &inner.parts.store;
-    let ticket: Ticket = serde_json::from_value(due.poll.ticket.clone())
+    let context: PollContext = serde_json::from_value(due.poll.ticket.clone())
         .map_err(|error| StoreError::Backend(format!("the poll of job `{}` cannot be read: {error}", due.job)))?;
     let effect = due.poll.effect;
     let mut caller = inner.caller(&due.job, inner.plans.of(&due.job, store.as_ref()).await?);
-    match provider::poll(&mut caller, &ticket, effect, due.tries).await {
+    let (polled, recovery) = match &context.subject {
+        PollSubject::Operation(operation) => {
+            (provider::poll(&mut caller, &context, operation, effect, due.tries).await, None)
+        }
+        PollSubject::Recovery(sought) => {
+            (provider::recover(&mut caller, &context, sought, effect, due.tries).await?, Some(sought.search))
+        }
+    };
+    match polled {
         provider::Polled::Later { due_at, progress } => {
-            let progress = progress.map(|progress| (ticket.step, progress));
+            let progress = progress.map(|progress| (context.step, progress));
             store.put_back(&due.job, effect, due_at, progress).await
         }
         provider::Polled::Answered(answer) => {
             let calls = std::mem::take(&mut caller.records);
+            let key = answer.delivery_key(effect, recovery);
             let fact = Fact::Answered { effect, answer, calls };
-            inner.deliver(&due.job, &format!("answer-{effect}"), &fact, Some(effect)).await?;
+            inner.deliver(&due.job, &key, &fact, Some(effect)).await?;
             Ok(())
         }
     }
@@ -244,6 +254,7 @@ impl Inner {
             clock: self.parts.clock.clone(),
             plans,
             max_result_bytes: self.settings.max_result_bytes,
+            listing_delay_ms: self.settings.grace_ms().saturating_mul(2),
             records: Vec::new(),
         }
     }

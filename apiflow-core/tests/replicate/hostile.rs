@@ -121,7 +121,7 @@ impl Evaluator for Deadly {
 }
 
 #[tokio::test]
-async fn a_job_that_workers_die_of_is_given_up() {
+async fn a_job_that_crashes_its_worker_is_abandoned() {
     let deadly = Arc::new(Deadly(AtomicU32::new(0)));
     let settings = RuntimeSettings { lease: Duration::from_millis(100), ..RuntimeSettings::new("tests") };
     let bench = Bench::start_evaluating(fast(), settings, deadly.clone()).await;
@@ -129,8 +129,11 @@ async fn a_job_that_workers_die_of_is_given_up() {
     bench.submit(flow("deadly", choice), json!({})).await;
     let job = bench.ended().await;
     let error = job.patch.error.clone().unwrap();
-    assert_eq!((job.patch.status, &error["name"]), (JobStatus::Failed, &json!("InternalError")));
-    assert!(error["message"].as_str().unwrap().contains("5 times in a row"), "{error}");
-    assert_eq!(deadly.0.load(Ordering::Relaxed), 5);
+    assert_eq!((job.patch.status, &error["name"]), (JobStatus::Failed, &json!("job_abandoned")));
+    assert!(error["message"].as_str().unwrap().contains("crashed its worker 5 times"), "{error}");
+    // Twice beside others, before it was suspected, and five times alone.
+    assert_eq!(deadly.0.load(Ordering::Relaxed), 7);
+    let open = bench.steps().await.into_iter().filter(|step| step.finished_at.is_none()).count();
+    assert_eq!(open, 0);
     bench.finish().await;
 }

@@ -9,6 +9,7 @@ mod growth;
 mod hostile;
 mod parallel;
 mod queue;
+mod recovery;
 mod scripted;
 
 use std::path::Path;
@@ -29,9 +30,10 @@ use serde_json::{Value, json};
 /// A worker on a memory store, and the stand-in that it calls.
 struct Bench {
     runtime: Runtime,
-    parts: RuntimeParts,
     store: Arc<MemoryStore>,
     provider: Replicate,
+    parts: RuntimeParts,
+    settings: RuntimeSettings,
     working: tokio::task::JoinHandle<()>,
     stop: tokio::sync::watch::Sender<bool>,
 }
@@ -76,28 +78,30 @@ impl Bench {
         )
         .expect("a client");
         let parts = RuntimeParts { store: store.clone(), http: Arc::new(http), evaluator, clock };
-        Self::work(parts, settings, store, provider)
-    }
-
-    fn work(parts: RuntimeParts, settings: RuntimeSettings, store: Arc<MemoryStore>, provider: Replicate) -> Self {
-        let runtime = Runtime::new(parts.clone(), settings);
-        let stop = tokio::sync::watch::Sender::new(false);
-        let mut stopped = stop.subscribe();
-        let worker = runtime.clone();
-        let working = tokio::spawn(async move {
-            let until = async move {
-                let _closed = stopped.wait_for(|stop| *stop).await.map(|_| ());
-            };
-            worker.work(until).await;
-        });
-        Self { runtime, parts, store, provider, working, stop }
+        let runtime = Runtime::new(parts.clone(), settings.clone());
+        let (working, stop) = work(&runtime);
+        Self { runtime, store, provider, parts, settings, working, stop }
     }
 
     /// The same store with another worker, which knows nothing but what the store holds.
-    async fn restarted(self) -> Self {
+    async fn restarted(mut self) -> Self {
         self.stop.send_replace(true);
-        self.working.await.expect("the worker ends");
-        Self::work(self.parts, RuntimeSettings::new("after the restart"), self.store, self.provider)
+        (&mut self.working).await.expect("the worker ends");
+        self.settings = RuntimeSettings::new("after the restart");
+        self.restart();
+        self
+    }
+
+    /// The worker dies, whatever it has under way.
+    async fn crash(&mut self) {
+        self.working.abort();
+        let _cancelled = (&mut self.working).await;
+    }
+
+    /// Another worker begins in place of one that died.
+    fn restart(&mut self) {
+        self.runtime = Runtime::new(self.parts.clone(), self.settings.clone());
+        (self.working, self.stop) = work(&self.runtime);
     }
 
     /// The founding node of the stand-in, and a document, ready to run.
@@ -135,6 +139,20 @@ impl Bench {
         self.stop.send_replace(true);
         self.working.await.expect("the worker ends");
     }
+}
+
+/// Lets a runtime work until it is stopped.
+fn work(runtime: &Runtime) -> (tokio::task::JoinHandle<()>, tokio::sync::watch::Sender<bool>) {
+    let stop = tokio::sync::watch::Sender::new(false);
+    let mut stopped = stop.subscribe();
+    let worker = runtime.clone();
+    let working = tokio::spawn(async move {
+        let until = async move {
+            let _closed = stopped.wait_for(|stop| *stop).await.map(|_| ());
+        };
+        worker.work(until).await;
+    });
+    (working, stop)
 }
 
 /// A file of the founding document.

@@ -35,6 +35,8 @@ pub(crate) enum Point {
     Whole,
     /// Whether a poll's taker dies with the answer.
     PollLost,
+    /// Whether a provider's list cannot be read.
+    ListOut,
     /// What people do about a gate that has closed: see [`super::world`].
     Gate,
     /// Whether somebody approves before a gate has closed.
@@ -42,7 +44,7 @@ pub(crate) enum Point {
 }
 
 impl Point {
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::Order,
         Self::Commit,
         Self::Crash,
@@ -57,6 +59,7 @@ impl Point {
         Self::Cut,
         Self::Whole,
         Self::PollLost,
+        Self::ListOut,
         Self::Gate,
         Self::Early,
     ];
@@ -108,6 +111,7 @@ impl Decisions {
                 | Point::Limited
                 | Point::Cut
                 | Point::PollLost => rate,
+                Point::ListOut => *random.pick(&[0, 0, 300, 900]),
             };
             rates.insert(point, if calm { 0 } else { rate });
         }

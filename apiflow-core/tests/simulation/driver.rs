@@ -83,6 +83,7 @@ impl World {
             paid: Paid::new(store.clone()),
             works: std::sync::Mutex::default(),
             refusals: std::sync::Mutex::default(),
+            list: std::sync::Mutex::new(client::ListOutages::new(seed)),
         };
         let mut world = Self {
             seed,

@@ -22,7 +22,7 @@ use observer::Observer;
 const BASE_BYTES: usize = 700;
 const FRAME_BYTES: usize = 1_100;
 const RESULT_BYTES: usize = 30;
-const WAITING_BYTES: usize = 280;
+const WAITING_BYTES: usize = 380;
 
 /// Watches one world.
 pub(crate) struct Watch {
@@ -135,7 +135,7 @@ impl Watch {
         let mut owed = BTreeSet::new();
         for effect in run.pending() {
             let (call, is_cancelled) = match &effect {
-                Effect::Call(call) | Effect::Poll(call) => (call, false),
+                Effect::Call(call) | Effect::Poll(call) | Effect::Recover(call) => (call, false),
                 Effect::Cancel(call) => (call, true),
                 Effect::Wait { frame, until } => {
                     let waits = self.observer.waits(*frame, *until);

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use apiflow_core::engine::{Event, Fact, Program, Recorded, Run};
+use apiflow_core::engine::{Call, Event, Fact, Program, Recorded, Recovery, Run};
 use apiflow_core::ports::{JobPatch, SnapshotRow, StepRow, Timestamp};
 use serde_json::Value;
 
@@ -32,9 +32,18 @@ pub(crate) struct Message {
 /// A poll that waits.
 #[derive(Clone)]
 pub(crate) struct Poll {
-    pub(crate) work: String,
+    pub(crate) subject: PollSubject,
     pub(crate) deadline: Timestamp,
     pub(crate) ready_at: Timestamp,
+}
+
+/// What a poll asks for.
+#[derive(Clone)]
+pub(crate) enum PollSubject {
+    /// How far work is.
+    Work(String),
+    /// Whether the provider took an attempt.
+    Attempt { call: Box<Call>, search: Recovery, looks: u32 },
 }
 
 /// What a turn commits.

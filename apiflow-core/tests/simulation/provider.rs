@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use apiflow_core::engine::{Answer, Call};
+use apiflow_core::engine::{Answer, Call, Recovery};
 use apiflow_core::ports::Timestamp;
 use serde_json::{Value, json};
 
@@ -11,6 +11,11 @@ use super::history::Violation;
 
 /// How long work may take before it is given up.
 const PATIENCE_MS: u64 = 20_000;
+
+/// How long lost work may take to appear in a list.
+const LISTING_DELAY_MS: u64 = 10_000;
+/// How long a list that cannot be read is asked for.
+const SEARCH_MS: u64 = 60_000;
 
 /// What comes back from a submit.
 pub(crate) enum Reply {
@@ -109,17 +114,33 @@ impl Provider {
         Ok((reply, fate.delay_ms))
     }
 
-    /// Settles an attempt whose submit may or may not have arrived.
-    pub(crate) fn recover(&self, call: &Call, now: Timestamp) -> Answer {
+    /// What is said of an attempt whose connection was lost, or whose worker stopped: its submit may arrive until
+    /// `arrives_until`.
+    pub(crate) fn lost(call: &Call, now: Timestamp, arrives_until: Option<Timestamp>) -> Answer {
         let kind = Kind::at(&call.path);
-        if kind.is_repeatable() {
+        if arrives_until.is_none() && kind.is_repeatable() {
             return Answer::Repeat;
         }
-        let id = Self::id(call);
-        if kind == Kind::Listed && self.works.contains_key(&id) {
-            return accepted(&id, 300, now);
+        if arrives_until.is_none() && kind != Kind::Listed {
+            return Answer::Failed { error: error("submit_unknown") };
         }
-        Answer::Failed { error: error("submit_unknown") }
+        let settles_at = arrives_until.map_or(now.plus_ms(LISTING_DELAY_MS), |until| until.max(now));
+        let gives_up_at = if kind == Kind::Listed { settles_at.plus_ms(SEARCH_MS) } else { settles_at };
+        Answer::Undecided { settles_at, gives_up_at }
+    }
+
+    /// Looks for an attempt whose submit may or may not have arrived; nothing where that is not known yet.
+    pub(crate) fn find(&self, call: &Call, search: Recovery, now: Timestamp, is_out: bool) -> Option<Answer> {
+        let kind = Kind::at(&call.path);
+        if kind.is_repeatable() {
+            return (now >= search.settles_at).then_some(Answer::Repeat);
+        }
+        let id = Self::id(call);
+        if kind == Kind::Listed && !is_out && self.works.contains_key(&id) {
+            return Some(accepted(&id, 300, now));
+        }
+        let is_over = if kind == Kind::Listed && is_out { now >= search.gives_up_at } else { now >= search.settles_at };
+        is_over.then(|| Answer::Failed { error: error("submit_unknown") })
     }
 
     /// Asks for work; past its deadline it is called off.

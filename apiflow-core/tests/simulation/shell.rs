@@ -8,10 +8,9 @@ use apiflow_core::engine::{Answer, Call, Effect, Fact, Input, Program, Recorded}
 
 use super::decisions::Point;
 use super::evaluation;
-use super::fate::Kind;
 use super::history::Violation;
 use super::journal::Journal;
-use super::world::{GRACE_MS, Load, World, key_of};
+use super::world::{Load, World, key_of};
 pub(crate) use drive::Drive;
 use drive::{Batch, Taken};
 
@@ -28,7 +27,6 @@ pub(crate) struct Worker {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Task {
     Submit,
-    Recover,
     Cancel,
 }
 
@@ -62,8 +60,11 @@ impl World {
     /// A worker takes in what has happened, commits what follows, and performs it.
     pub(crate) fn turn(&mut self, place: usize) -> Result<(), Violation> {
         let Some(mut drive) = self.workers[place].drive.take() else { return Ok(()) };
-        drive.has_begun = true;
+        let is_first = !std::mem::replace(&mut drive.has_begun, true);
         drive.take_mail(&self.journal);
+        if is_first {
+            drive.seek_interrupted(self.now);
+        }
         let taken: Vec<Taken> = std::mem::take(&mut drive.facts).into();
         let mut batch = Batch::default();
         let is_asked = |taken: &&Taken| matches!(taken.fact, Fact::Cancel { .. });
@@ -111,7 +112,7 @@ impl World {
     fn conclude(&mut self, place: usize, mut drive: Drive, batch: Batch, taken: Vec<Taken>) -> Result<(), Violation> {
         let sends = drive.journal(&batch.events);
         let over = drive.run.status().is_final();
-        let waits = !sends && drive.out.is_empty() && !drive.owes_call(self.now);
+        let waits = !sends && drive.out.is_empty() && !drive.owes_call();
         let release = (over || waits).then(|| if over { None } else { drive.wake_at() });
         if batch.events.is_empty() && batch.consumed.is_empty() && release.is_none() {
             self.perform(place, &mut drive);
@@ -169,27 +170,20 @@ impl World {
     fn perform(&mut self, place: usize, drive: &mut Drive) {
         for effect in drive.run.pending() {
             match effect {
-                Effect::Call(call) if !drive.out.contains(&call.effect) => {
-                    if drive.journalled.contains(&call.effect) {
-                        self.begin(place, drive, call, Task::Submit);
-                    } else if self.now >= call.deadline.plus_ms(GRACE_MS) {
-                        self.begin(place, drive, call, Task::Recover);
-                    }
+                Effect::Call(call) if drive.journalled.contains(&call.effect) => {
+                    self.begin(place, drive, call, Task::Submit);
                 }
-                Effect::Cancel(call) if !drive.out.contains(&call.effect) => {
-                    if call.operation.is_some() {
-                        self.begin(place, drive, call, Task::Cancel);
-                    } else if self.now >= call.deadline.plus_ms(GRACE_MS) {
-                        self.begin(place, drive, call, Task::Recover);
-                    }
-                }
-                Effect::Cancel(call) if call.operation.is_none() && !Kind::at(&call.path).has_operation() => {
+                Effect::Cancel(call) if drive.is_over_at_once(&call) => {
                     self.hang_up(place, drive.number, call.effect);
                     drive.returned(call.effect, Answer::Cancelled);
+                }
+                Effect::Cancel(call) if call.operation.is_some() && !drive.out.contains(&call.effect) => {
+                    self.begin(place, drive, call, Task::Cancel);
                 }
                 Effect::Call(_)
                 | Effect::Cancel(_)
                 | Effect::Poll(_)
+                | Effect::Recover(_)
                 | Effect::Wait { .. }
                 | Effect::Prepare(_)
                 | Effect::Conclude(_) => {}
@@ -201,7 +195,7 @@ impl World {
     fn begin(&mut self, place: usize, drive: &mut Drive, call: Call, task: Task) {
         let subject = match (task, &call.operation) {
             (Task::Cancel, Some(operation)) => operation,
-            (Task::Cancel | Task::Submit | Task::Recover, _) => &call.args,
+            (Task::Cancel | Task::Submit, _) => &call.args,
         };
         let subject = drive.values.resolve(subject);
         let owner = (place, self.workers[place].process);
@@ -228,6 +222,7 @@ fn told_input(input: &Input) -> String {
         Input::Prepared { frame, prepared, bound_ms: _ } => format!("what frame {frame} needs: {prepared:?}"),
         Input::Concluded { frame, concluded } => format!("what follows in frame {frame}: {concluded:?}"),
         Input::Fact(fact) => format!("{fact:?}"),
+        Input::Abandon { error } => format!("that it is abandoned: {error}"),
     }
 }
 

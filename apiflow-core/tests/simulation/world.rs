@@ -6,14 +6,14 @@ mod trouble;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use apiflow_core::engine::{Program, Run};
+use apiflow_core::engine::{Answer, Call, Program, Recovery, Run};
 use apiflow_core::ports::Timestamp;
 
 use super::decisions::{Decisions, Point, Script};
 use super::document::Document;
 use super::history::{History, Violation};
 use super::invariants::Watch;
-use super::journal::Journal;
+use super::journal::{Journal, PollSubject};
 use super::provider::{Polled, Provider};
 use super::reference::{JobEnd, Observed};
 use super::shell::Worker;
@@ -197,20 +197,53 @@ impl World {
         let Some(poll) = self.journal.polls.get_mut(&effect) else { return };
         poll.ready_at = now.plus_ms(POLL_LEASE_MS);
         let poll = poll.clone();
-        match self.provider.poll(&poll.work, now, poll.deadline) {
+        let work = match &poll.subject {
+            PollSubject::Work(work) => work,
+            PollSubject::Attempt { call, search, looks } => return self.look(effect, call, *search, *looks),
+        };
+        match self.provider.poll(work, now, poll.deadline) {
             Polled::Later(wait_ms) => {
-                self.history.tell(now, || format!("{} is still at work", poll.work));
+                self.history.tell(now, || format!("{} is still at work", work));
                 if let Some(poll) = self.journal.polls.get_mut(&effect) {
                     poll.ready_at = now.plus_ms(wait_ms).min(poll.deadline.max(now.plus_ms(1)));
                 }
             }
             Polled::Ended(_) if self.decisions.happens(Point::PollLost) => {
-                self.history.tell(now, || format!("{} is over, but its poller dies with the answer", poll.work));
+                self.history.tell(now, || format!("{} is over, but its poller dies with the answer", work));
             }
             Polled::Ended(answer) => {
-                self.history.tell(now, || format!("{} is over: {answer:?}", poll.work));
+                self.history.tell(now, || format!("{} is over: {answer:?}", work));
                 self.journal.polls.remove(&effect);
                 self.post(&format!("answer-{effect}"), effect, answer);
+            }
+        }
+    }
+
+    /// Some process looks for an attempt of unknown fate in the provider's list.
+    fn look(&mut self, effect: u64, call: &Call, search: Recovery, looks: u32) {
+        let now = self.now;
+        let is_out = self.decisions.happens(Point::ListOut);
+        match self.provider.find(call, search, now, is_out) {
+            None => {
+                self.history.tell(now, || format!("the fate of #{effect} is not known yet (list out: {is_out})"));
+                let next = if now < search.settles_at { search.settles_at } else { search.gives_up_at };
+                let pause = now.plus_ms(500 << looks.min(6)).min(next).max(now.plus_ms(1));
+                if let Some(poll) = self.journal.polls.get_mut(&effect) {
+                    poll.ready_at = pause;
+                    poll.subject = PollSubject::Attempt { call: Box::new(call.clone()), search, looks: looks + 1 };
+                }
+            }
+            Some(_) if self.decisions.happens(Point::PollLost) => {
+                self.history.tell(now, || format!("#{effect} is settled, but its poller dies with the answer"));
+            }
+            Some(answer) => {
+                self.history.tell(now, || format!("#{effect} is settled: {answer:?}"));
+                self.journal.polls.remove(&effect);
+                let key = match &answer {
+                    Answer::Failed { .. } => format!("unknown-{effect}-{}", search.event),
+                    answer => key_of(effect, answer),
+                };
+                self.post(&key, effect, answer);
             }
         }
     }

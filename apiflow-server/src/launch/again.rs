@@ -1,7 +1,7 @@
 //! Running a job again, whole or from one of its steps on.
 
 use apiflow_core::catalog::{Catalog, Connector, Node};
-use apiflow_core::ports::{JobBundle, StepRow};
+use apiflow_core::ports::{JobBundle, StepRow, StepStatus};
 use apiflow_core::runtime::{TakenOver, taken_over};
 use axum::http::StatusCode;
 use serde_json::{Map, Value};
@@ -32,11 +32,12 @@ impl Launch {
             None => TakenOver::default(),
             Some((path, step)) => taken_over(&state.runtime, id, &bundle, (path, step)).await?,
         };
-        if !asked.confirm_unknown
-            && let Some(unknown) =
-                steps.iter().find(|row| is_unknown(row) && !taken_over.holds(&row.path, &row.step_id))
-        {
-            return Err(unconfirmed(unknown));
+        if !asked.confirm_unknown {
+            for row in steps.iter().filter(|row| !taken_over.holds(&row.path, &row.step_id)) {
+                if is_unsettled(state, id, row).await? {
+                    return Err(unconfirmed(id, row));
+                }
+            }
         }
         let input = match asked.input {
             Some(input) => checked(state, user, row.node_id.as_deref(), &bundle, input).await?,
@@ -112,16 +113,28 @@ fn place(document: &Value, job: &str, step: &str, steps: &[StepRow]) -> Result<(
     Err(Problem::fault("/from", message))
 }
 
-fn is_unknown(row: &StepRow) -> bool {
-    row.error.as_ref().is_some_and(|error| error["name"] == "submit_unknown")
+/// Whether a step of an ended job has an attempt that may have been paid for and has no outcome: its fate is unknown,
+/// or it was cut off before its provider answered.
+async fn is_unsettled(state: &AppState, job: &str, row: &StepRow) -> Result<bool, Problem> {
+    let is_cut_off = match row.status {
+        StepStatus::Running | StepStatus::Retrying | StepStatus::Cancelled => row.provider_id.is_none(),
+        StepStatus::Suspended | StepStatus::Completed | StepStatus::Failed | StepStatus::Skipped => false,
+    };
+    if show::is_unknown(row) || !is_cut_off || row.attempt == 0 {
+        return Ok(show::is_unknown(row));
+    }
+    let calls = state.store.calls(job, row.ordinal).await?;
+    Ok(calls.iter().any(|call| call.is_unanswered_submit(row.attempt)))
 }
 
-fn unconfirmed(row: &StepRow) -> Problem {
-    let url = row.error.as_ref().and_then(|error| error["url"].as_str()).unwrap_or_default();
+fn unconfirmed(job: &str, row: &StepRow) -> Problem {
+    let url = row.error.as_ref().and_then(|error| error["url"].as_str()).map(|url| format!(" ({url})"));
     let message = format!(
-        "whether the provider took the work of step `{}` is unknown ({url}): it may be paid twice; look at the \
-         provider's list, and give `\"confirm_unknown\": true` to send it again",
-        row.step_id
+        "whether the provider took the work of step `{step}` is unknown{}: sending it again may pay for it twice. Look \
+         for it first with `POST /api/v1/jobs/{job}/steps/{step}/recover`, or give `\"confirm_unknown\": true` to send \
+         it again",
+        url.unwrap_or_default(),
+        step = row.step_id,
     );
     Problem::new(StatusCode::CONFLICT, "confirm_unknown", message)
 }

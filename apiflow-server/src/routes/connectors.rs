@@ -79,15 +79,16 @@ async fn change(
     documents::change(&state, &caller, KIND, &id, &headers, body).await
 }
 
-/// Removes a connector that nothing refers to.
+/// Removes a connector that nothing refers to and that no active job uses.
 #[utoipa::path(delete, path = "/connectors/{id}", operation_id = "delete_connector", tag = "connectors",
-    params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "only if it still has this ETag")),
+    params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "only if it still has this ETag"), RemoveQuery),
     responses((status = NO_CONTENT, description = "removed")))]
 async fn remove(
     State(state): State<AppState>,
     caller: Caller,
     InPath(id): InPath<String>,
+    InQuery(query): InQuery<RemoveQuery>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
-    documents::remove(&state, &caller, KIND, &id, &headers, RemoveQuery::default()).await
+    documents::remove(&state, &caller, KIND, &id, &headers, query).await
 }

@@ -4,7 +4,7 @@ mod forms;
 mod precondition;
 mod reply;
 
-use apiflow_core::ports::{JobFilter, JobStatus};
+use apiflow_core::ports::{JobFilter, JobRow, JobStatus, StoreError};
 use apiflow_store::{Document, DocumentKind, Precondition, RecordError};
 use axum::Json;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -131,7 +131,7 @@ fn meets(must: Precondition, found: Option<&Document>, kind: DocumentKind, id: &
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct RemoveQuery {
-    /// Removes it although jobs of it are active: they go on with the copy that they began with (default: false).
+    /// Removes it although jobs that use it are active: they go on with the copy that they began with (default: false).
     #[serde(default)]
     #[param(value_type = Option<bool>)]
     force: bool,
@@ -166,29 +166,71 @@ fn busy(kind: DocumentKind, id: &str) -> Problem {
     Problem::new(StatusCode::CONFLICT, "busy", detail)
 }
 
-/// Refuses with 409 if a job of this workflow or node has not ended.
+/// Active jobs that are looked through for what is to be removed.
+const MAX_JOBS_LOOKED_AT: usize = 1_000;
+
+/// Jobs read at a time.
+const JOBS_PER_PAGE: u32 = 100;
+
+/// Refuses with 409 if a job that has not ended runs or uses this document.
+///
+/// Jobs have their own copy of it, but not of the keys that are kept for it alone.
 async fn refuse_active(state: &AppState, kind: DocumentKind, id: &str) -> Result<(), Problem> {
-    let filter = match kind {
-        DocumentKind::Workflow => JobFilter { workflow_id: Some(id.to_owned()), ..JobFilter::default() },
-        DocumentKind::Node => JobFilter { node_id: Some(id.to_owned()), ..JobFilter::default() },
-        // No job is of a connector alone: nodes refer to it, and it stays as long as they do.
-        DocumentKind::Connector => return Ok(()),
-    };
+    let workflow_id = (kind == DocumentKind::Workflow).then(|| id.to_owned());
+    let mut looked_at = 0;
     for status in [JobStatus::Running, JobStatus::Suspended, JobStatus::Pending] {
-        let filter = JobFilter { status: Some(status), ..filter.clone() };
-        let Some(job) = state.store.jobs(&filter, None, 1).await?.pop() else { continue };
-        // Jobs outlive what they ran.
-        saved(&*state.documents, kind, id).await?;
-        let message = format!(
-            "{} `{id}` has a {} job, `{}`; wait for it or cancel it, or give `?force=true`: the job then goes on with its \
-             own copy",
-            kind.as_str(),
-            status.as_str(),
-            job.id
-        );
-        return Err(Problem::new(StatusCode::CONFLICT, "active", message));
+        let filter = JobFilter { status: Some(status), workflow_id: workflow_id.clone(), ..JobFilter::default() };
+        let mut before = None;
+        loop {
+            let page = state.store.jobs(&filter, before.as_deref(), JOBS_PER_PAGE).await?;
+            let Some(last) = page.last() else { break };
+            before = Some(last.id.clone());
+            for job in page {
+                looked_at += 1;
+                if looked_at > MAX_JOBS_LOOKED_AT || uses(state, &job.id, kind, id).await? {
+                    // Jobs outlive what they ran.
+                    saved(&*state.documents, kind, id).await?;
+                    return Err(active(kind, id, (looked_at <= MAX_JOBS_LOOKED_AT).then_some(&job)));
+                }
+            }
+        }
     }
     Ok(())
+}
+
+/// Whether a job has this document among its copies.
+async fn uses(state: &AppState, job: &str, kind: DocumentKind, id: &str) -> Result<bool, Problem> {
+    if kind == DocumentKind::Workflow {
+        // Those of other workflows are not listed, and a sub-flow stays as long as the workflow that names it.
+        return Ok(true);
+    }
+    let catalog = match state.store.load(job).await {
+        Ok(loaded) => loaded.bundle.catalog,
+        // It was removed meanwhile.
+        Err(StoreError::NotFound { .. }) => return Ok(false),
+        Err(error) => return Err(error.into()),
+    };
+    Ok(match kind {
+        DocumentKind::Connector => catalog.connectors.contains_key(id),
+        DocumentKind::Node => catalog.nodes.contains_key(id),
+        DocumentKind::Workflow => catalog.workflows.contains_key(id),
+    })
+}
+
+/// The problem of a document that this job uses, or that one of very many jobs may use.
+fn active(kind: DocumentKind, id: &str, job: Option<&JobRow>) -> Problem {
+    let kind = kind.as_str();
+    let force = "give `?force=true`: jobs go on with their own copy, but without keys that are kept for it alone";
+    let message = match job {
+        Some(job) => {
+            let status = job.patch.status.as_str();
+            format!("{kind} `{id}` is in use by the {status} job `{}`; wait for it or cancel it, or {force}", job.id)
+        }
+        None => format!(
+            "more than {MAX_JOBS_LOOKED_AT} jobs are active, and some of them may use {kind} `{id}`; wait for them, or {force}"
+        ),
+    };
+    Problem::new(StatusCode::CONFLICT, "active", message)
 }
 
 async fn answer(state: &AppState, caller: &Caller, document: Document, is_new: bool) -> Result<Response, Problem> {

@@ -1,6 +1,7 @@
 //! Routes of jobs and their steps.
 
 use apiflow_core::ports::{JobFilter, Timestamp};
+use apiflow_core::runtime::RecoverError;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -25,6 +26,7 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(cancel))
         .routes(routes!(steps))
         .routes(routes!(calls))
+        .routes(routes!(recover))
 }
 
 /// Which jobs are wanted.
@@ -138,6 +140,45 @@ async fn steps(
     let job = show::row(&state, &id).await?;
     let (items, next) = show::steps(&state, &caller, &job, after, query.limit()?).await?;
     Ok(Json(Page { items, next }))
+}
+
+/// Looks again for the work of a step whose fate is unknown: whether its provider took it. A job that failed because of
+/// it is at work again, and goes on from there if the work is found.
+#[utoipa::path(post, path = "/jobs/{id}/steps/{step}/recover", operation_id = "recover_step", tag = "jobs",
+    params(("id" = String, Path), ("step" = String, Path, description = "the step's `ordinal`, or its `id` (then the last step of that id)")),
+    responses((status = ACCEPTED, description = "the job; its provider is asked soon", body = Job)))]
+async fn recover(
+    State(state): State<AppState>,
+    caller: Caller,
+    InPath((id, step)): InPath<(String, String)>,
+) -> Result<(StatusCode, Json<Job>), Problem> {
+    show::row(&state, &id).await?;
+    let ordinal = show::unsettled_ordinal(&state, &id, &step).await?;
+    state.runtime.recover_step(&id, ordinal).await.map_err(|error| unrecoverable(&id, &step, error))?;
+    Ok((StatusCode::ACCEPTED, Json(show::job(&state, &caller, show::row(&state, &id).await?).await?)))
+}
+
+fn unrecoverable(job: &str, step: &str, error: RecoverError) -> Problem {
+    let conflict = |code: &'static str, message: String| Problem::new(StatusCode::CONFLICT, code, message);
+    match error {
+        RecoverError::Store(error) => error.into(),
+        RecoverError::NotUnknown => conflict(
+            "fate_known",
+            format!("step `{step}` of job `{job}` did not end as `submit_unknown`: there is nothing to look for"),
+        ),
+        RecoverError::WentOn => conflict(
+            "went_on",
+            format!(
+                "job `{job}` went on after step `{step}` had ended, so that its work cannot be taken back in: look for \
+                 it in the provider's list, or rerun the job from this step with `\"confirm_unknown\": true`"
+            ),
+        ),
+        RecoverError::Erased => conflict(
+            "erased",
+            format!("values of job `{job}` were erased, as its workflow says, so that it cannot go on: run it again"),
+        ),
+        other @ (RecoverError::Unreadable(_) | _) => Problem::internal(other),
+    }
 }
 
 /// Lists the requests that a step made, with their replies.

@@ -79,7 +79,7 @@ async fn change(
     documents::change(&state, &caller, KIND, &id, &headers, body).await
 }
 
-/// Removes a node that nothing refers to and that no active job runs.
+/// Removes a node that nothing refers to and that no active job uses.
 #[utoipa::path(delete, path = "/nodes/{id}", operation_id = "delete_node", tag = "nodes",
     params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "only if it still has this ETag"), RemoveQuery),
     responses((status = NO_CONTENT, description = "removed")))]

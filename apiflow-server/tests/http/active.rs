@@ -15,18 +15,20 @@ async fn start_held(talk: &Talk, provider: &Provider, path: &str) -> String {
     reply.string("/id")
 }
 
-async fn check(document: &str, run: &str) {
+/// A workflow of one call that is held, run; then what is in its way is removed, and the document as long as its job
+/// is active.
+async fn check(document: &str, run: &str, first: &[&str]) {
     let (talk, provider) = furnished().await;
     let step = json!({"id": "a", "value": {"type": "script", "path": "node/endless",
         "input_transforms": {"text": {"type": "static", "value": "x"}}}});
     let held = json!({"name": "Held", "nodes": {"value": {"modules": [step]}}});
     let reply = talk.raw("PUT", "/workflows/held", &[], Some(held)).await;
     assert_eq!(reply.status, StatusCode::CREATED, "{}", reply.text);
-    if document.starts_with("/nodes") {
-        // Nothing may refer to the node.
-        assert!(talk.raw("DELETE", "/workflows/held", &[], None).await.status.is_success());
-    }
     let job = start_held(&talk, &provider, run).await;
+    for path in first {
+        let reply = talk.raw("DELETE", path, &[], None).await;
+        assert_eq!(reply.status, StatusCode::NO_CONTENT, "{path}: {}", reply.text);
+    }
 
     let refused = talk.raw("DELETE", document, &[], None).await;
     assert_eq!(refused.status, StatusCode::CONFLICT, "{}", refused.text);
@@ -46,12 +48,26 @@ async fn check(document: &str, run: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_workflow_with_an_active_job_is_removed_by_force_alone() {
-    check("/workflows/held", "/workflow/held/run").await;
+    check("/workflows/held", "/workflow/held/run", &[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_with_an_active_job_is_removed_by_force_alone() {
-    check("/nodes/endless", "/node/endless/run").await;
+    check("/nodes/endless", "/node/endless/run", &["/workflows/held"]).await;
+    check("/nodes/endless", "/workflow/held/run", &["/workflows/held?force=true"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connector_that_an_active_job_uses_is_removed_by_force_alone() {
+    let users = [
+        "/workflows/held?force=true",
+        "/workflows/twice",
+        "/nodes/say",
+        "/nodes/broken",
+        "/nodes/moody",
+        "/nodes/endless?force=true",
+    ];
+    check("/connectors/echo", "/workflow/held/run", &users).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -29,7 +29,7 @@ const COMMIT: &str = concat!(
          $14::bigint[], $15::bigint[]) \
          AS turn (job, version, at, status, priority, retry_count, started_at, finished_at, output, error, last_seq, \
          ended, released, wake_at, erase_at)), \
-     owned AS (UPDATE jobs SET version = jobs.version + 1, tries = 0, updated_at = asked.at, status = asked.status, \
+     owned AS (UPDATE jobs SET version = jobs.version + 1, tries = 0, alone_tries = 0, updated_at = asked.at, status = asked.status, \
          priority = asked.priority, retry_count = asked.retry_count, started_at = asked.started_at, \
          finished_at = asked.finished_at, output = asked.output, error = asked.error, erase_at = asked.erase_at, \
          erase_ready_at = CASE WHEN asked.ended THEN asked.erase_at END, \

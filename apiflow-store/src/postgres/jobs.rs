@@ -115,6 +115,15 @@ const LIVE_KEY: &str =
 /// The new row takes room before the old one gives any back.
 const PROBE: &str = "WITH added AS (INSERT INTO store_probes (filler) VALUES ($1) RETURNING id) \
      DELETE FROM store_probes USING added WHERE store_probes.id < added.id";
+const CLAIM_ENDED: &str = concat!(
+    "WITH claimed AS (UPDATE jobs SET owner = $1, version = version + 1, due_at = ",
+    now!(),
+    " + $2 WHERE id = $3 AND owner IS NULL AND status IN ",
+    sql::ended!(),
+    " RETURNING id, version), \
+     held AS (UPDATE job_slots SET state = 'held' FROM claimed WHERE job_slots.job_id = claimed.id AND state = 'over') \
+     SELECT version FROM claimed"
+);
 
 /// How often a job is added whose key was taken and is free again.
 const TRIES: u32 = 5;
@@ -157,6 +166,22 @@ impl Store for PostgresStore {
             }
         }
         Ok(claims)
+    }
+
+    async fn begin_alone(&self, job: &str, version: u64) -> Result<u32, StoreError> {
+        let noted = sqlx::query_as(sql::BEGIN_ALONE).bind(job).bind(int(version));
+        rows::alone_tries(job, noted.fetch_optional(&self.pool).await.map_err(store_error)?)
+    }
+
+    async fn end_alone(&self, job: &str, version: u64) -> Result<(), StoreError> {
+        let noted = sqlx::query(sql::END_ALONE).bind(job).bind(int(version));
+        noted.execute(&self.pool).await.map(|_| ()).map_err(store_error)
+    }
+
+    async fn claim_ended(&self, worker: &str, job: &str, lease: Duration) -> Result<Option<u64>, StoreError> {
+        let claimed = sqlx::query_as(CLAIM_ENDED).bind(worker).bind(milliseconds(lease)).bind(job);
+        let claimed: Option<(i64,)> = claimed.fetch_optional(&self.pool).await.map_err(store_error)?;
+        Ok(claimed.map(|(version,)| number(version)))
     }
 
     async fn renew(&self, worker: &str, jobs: &[String], lease: Duration) -> Result<Vec<Renewed>, StoreError> {

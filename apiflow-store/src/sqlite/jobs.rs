@@ -31,6 +31,13 @@ const CLAIM: &str = concat!(
     now!(),
     " RETURNING id, version, tries"
 );
+const CLAIM_ENDED: &str = concat!(
+    "UPDATE jobs SET owner = $1, version = version + 1, due_at = ",
+    now!(),
+    " + $2 WHERE id = $3 AND owner IS NULL AND status IN ",
+    sql::ended!(),
+    " RETURNING version"
+);
 const RENEW: &str = concat!(
     "UPDATE jobs SET due_at = ",
     now!(),
@@ -98,6 +105,27 @@ impl Store for SqliteStore {
             Some(Claim { job, version: number(version), tries: u32::try_from(tries).unwrap_or(u32::MAX) })
         });
         Ok(claims.collect())
+    }
+
+    async fn begin_alone(&self, job: &str, version: u64) -> Result<u32, StoreError> {
+        let noted = sqlx::query_as(sql::BEGIN_ALONE).bind(job).bind(int(version));
+        rows::alone_tries(job, noted.fetch_optional(&self.writer).await.map_err(store_error)?)
+    }
+
+    async fn end_alone(&self, job: &str, version: u64) -> Result<(), StoreError> {
+        let noted = sqlx::query(sql::END_ALONE).bind(job).bind(int(version));
+        noted.execute(&self.writer).await.map(|_| ()).map_err(store_error)
+    }
+
+    async fn claim_ended(&self, worker: &str, job: &str, lease: Duration) -> Result<Option<u64>, StoreError> {
+        let mut transaction = self.begin().await.map_err(store_error)?;
+        let claimed = sqlx::query_as(CLAIM_ENDED).bind(worker).bind(milliseconds(lease)).bind(job);
+        let claimed: Option<(i64,)> = claimed.fetch_optional(&mut *transaction).await.map_err(store_error)?;
+        if claimed.is_some() {
+            sqlx::query(sql::HOLD_AGAIN).bind(job).execute(&mut *transaction).await.map_err(store_error)?;
+        }
+        transaction.commit().await.map_err(store_error)?;
+        Ok(claimed.map(|(version,)| number(version)))
     }
 
     async fn renew(&self, worker: &str, jobs: &[String], lease: Duration) -> Result<Vec<Renewed>, StoreError> {

@@ -163,7 +163,7 @@ const GUARD: &str = concat!(
      taken AS (SELECT job_id, COUNT(*) AS messages FROM json_each($2) AS asked \
          JOIN job_inbox ON job_inbox.id = asked.value ->> 1 AND job_inbox.job_id = asked.value ->> 0 \
          WHERE job_inbox.taken = 0 GROUP BY job_id) \
-     UPDATE jobs SET version = jobs.version + 1, tries = 0, updated_at = asked.at, status = asked.status, \
+     UPDATE jobs SET version = jobs.version + 1, tries = 0, alone_tries = 0, updated_at = asked.at, status = asked.status, \
          priority = asked.priority, retry_count = asked.retry_count, started_at = asked.started_at, finished_at = asked.finished_at, \
          output = asked.output, error = asked.error, erase_at = asked.erase_at, \
          erase_ready_at = CASE WHEN asked.ended THEN asked.erase_at END, last_seq = max(jobs.last_seq, asked.last_seq), \

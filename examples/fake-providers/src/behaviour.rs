@@ -8,7 +8,7 @@ use serde_json::Value;
 
 /// Everything that can be changed about the stand-in; its JSON form is the body of `POST /_control`.
 ///
-/// Counters (`skip_creates`, `fail_first`, `drop_before_accept`, `drop_after_accept`, `fail_predictions`, `fail_polls`,
+/// Counters (`skip_creates`, `fail_first`, `drop_before_accept`, `drop_after_accept`, `fail_predictions`, `fail_polls`, `fail_lists`,
 /// `drop_polls`) hold how many calls are *left* to be disturbed and run down as they are spent. A create that is refused by the
 /// token, the model or the input's validation spends nothing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,6 +52,10 @@ pub struct Behaviour {
     pub fail_polls: u32,
     /// Reads of one prediction whose connection is reset.
     pub drop_polls: u32,
+    /// Reads of the list answered with `fail_with`.
+    pub fail_lists: u32,
+    /// Whether the provider is out: every connection to it is reset, and nothing comes of what was asked.
+    pub outage: bool,
     /// How a create with `Prefer: wait` is answered.
     pub prefer_wait: PreferWait,
     /// Whether a waiting create's reply has `Preference-Applied`.
@@ -87,6 +91,8 @@ impl Default for Behaviour {
             fail_predictions: 0,
             fail_polls: 0,
             drop_polls: 0,
+            fail_lists: 0,
+            outage: false,
             prefer_wait: PreferWait::Honest,
             preference_applied: true,
             require_token: None,
@@ -221,6 +227,11 @@ impl Behaviour {
             drop_reply: spend(&mut self.drop_after_accept),
             fail: spend(&mut self.fail_predictions),
         }
+    }
+
+    /// Spends the counter for one read of the list; the reply where it fails.
+    pub(crate) fn plan_list(&mut self) -> Option<Failure> {
+        spend(&mut self.fail_lists).then(|| self.fail_with.clone())
     }
 
     /// Spends the counters for one read.

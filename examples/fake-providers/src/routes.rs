@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{FromRequestParts, MatchedPath, Request};
-use axum::http::HeaderMap;
+use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, Request};
 use axum::http::header;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{self, Next};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 
+use crate::connection::Connection;
 use crate::problem::Problem;
 use crate::state::State;
 
@@ -49,11 +50,21 @@ pub(crate) fn router(state: Arc<State>) -> Router {
     replicate.merge(control).with_state(state)
 }
 
-/// Counts a call under its route.
-async fn count(shared: Shared, request: Request, next: Next) -> Response {
+/// Counts a call under its route; nothing comes of it while the provider is out.
+async fn count(
+    shared: Shared,
+    ConnectInfo(connection): ConnectInfo<Connection>,
+    request: Request,
+    next: Next,
+) -> Response {
     let path = request.extensions().get::<MatchedPath>().map_or(request.uri().path(), MatchedPath::as_str);
     let route = format!("{} {path}", request.method());
     shared.write(|memory| memory.count(route));
+    if shared.read(|memory| memory.behaviour.outage) {
+        connection.reset();
+        // It does not arrive any more.
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
     next.run(request).await
 }
 

@@ -6,7 +6,7 @@ use super::children::{self, Ended};
 use super::{Turn, begin, error, gates, result_of};
 use crate::call::ErrorClass;
 use crate::engine::control::{Ending, Stage};
-use crate::engine::{CacheKey, Concluded, Event, ValueRef, retry};
+use crate::engine::{CacheKey, Concluded, Event, SUBMIT_UNKNOWN, ValueRef, retry};
 use crate::openflow::{Module, ModuleValue, Retry, StopAfterIf};
 use crate::ports::JobStatus;
 
@@ -288,6 +288,45 @@ fn end_flow(
     } else {
         turn.emit(Event::JobFinished { status, output, error, skipped, cache });
     }
+}
+
+/// Ends a job whose worker crashes: nobody knows what becomes of the attempts that are open.
+pub(super) fn abandon(turn: &mut Turn<'_>, error: Value) {
+    let open: Vec<(u64, Option<String>)> = turn
+        .run
+        .control
+        .frames
+        .iter()
+        .filter_map(|(frame, state)| Some((*frame, state.step.as_ref()?)))
+        .filter(|(_, step)| matches!(step.stage, Stage::Call(_)))
+        .map(|(frame, step)| (frame, step.row.provider_id.clone()))
+        .collect();
+    for (frame, provider_id) in open {
+        let step_id = turn.module(frame).map(|def| def.module.id.clone()).unwrap_or_default();
+        record_failure(turn, frame, unsettled_attempt(&step_id, provider_id.as_deref()), None, false);
+        turn.emit(Event::StepFailed { frame, caught: false });
+    }
+    let value = serde_json::json!({"error": error});
+    let event =
+        Event::JobFinished { status: JobStatus::Failed, output: None, error: Some(error), skipped: false, cache: None };
+    turn.emit_with(event, Some(value));
+}
+
+/// The error of an attempt that was open when its job was abandoned.
+pub(crate) fn unsettled_attempt(step_id: &str, provider_id: Option<&str>) -> Value {
+    let what = match provider_id {
+        Some(id) => format!("the provider was working on `{id}` when the job was abandoned"),
+        None => "the job was abandoned before it was known whether the provider took the work".to_owned(),
+    };
+    let message = format!(
+        "{what}; it was not sent again, because it could be paid twice: recover the step to look for the work at the \
+         provider"
+    );
+    let mut error = super::with_step(error(SUBMIT_UNKNOWN, message), step_id);
+    if let Some(id) = provider_id {
+        error["provider_id"] = Value::String(id.to_owned());
+    }
+    error
 }
 
 /// Fails a job that does not come to an end by itself.

@@ -111,6 +111,11 @@ impl CallRecord {
     /// What a submit is for.
     pub(crate) const SUBMIT: &str = "submit";
 
+    /// Whether this is the submit of an attempt that no reply has come to.
+    pub fn is_unanswered_submit(&self, attempt: u32) -> bool {
+        self.purpose == Self::SUBMIT && self.attempt == attempt && self.reply == json!({})
+    }
+
     /// Joins submits with their replies: the request is recorded with the attempt, before it is sent, and the reply
     /// after it, each without the other. A submit without a reply is under way, or nobody knows what became of it.
     pub fn joined(records: Vec<Self>) -> Vec<Self> {

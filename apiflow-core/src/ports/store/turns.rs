@@ -113,6 +113,27 @@ pub struct Commit {
     pub lease: LeaseChange,
 }
 
+impl Commit {
+    /// A commit that changes nothing but the job's row and its lease.
+    pub fn new(job: &str, version: u64, at: Timestamp, patch: JobPatch, lease: LeaseChange) -> Self {
+        Self {
+            job: job.to_owned(),
+            version,
+            at,
+            events: Vec::new(),
+            steps: Vec::new(),
+            calls: Vec::new(),
+            polls: Vec::new(),
+            polls_cleared: Vec::new(),
+            consumed: Vec::new(),
+            cached: Vec::new(),
+            snapshot: None,
+            patch,
+            lease,
+        }
+    }
+}
+
 /// What becomes of the lease with a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LeaseChange {

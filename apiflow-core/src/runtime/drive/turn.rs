@@ -4,12 +4,11 @@ use std::collections::BTreeSet;
 
 use tokio::time::{Duration, Instant};
 
-use super::{Drive, Taken};
-use crate::call::Operation;
+use super::{Drive, Taken, operation_poll, poll, sought};
 use crate::engine::{Call, Effect, Event, Fact, Input, Recorded};
 use crate::evaluate::{Evaluation, request, weight};
 use crate::ports::{CallRecord, Commit, LeaseChange, Poll, StoreError, Timestamp};
-use crate::runtime::provider::{Ticket, about_to_send};
+use crate::runtime::provider::{PollSubject, RecoveryContext, about_to_send, first_look_at};
 use crate::runtime::row;
 
 /// Events of one turn, about: then what there is is committed, and the drive looks whether somebody wants the job's end.
@@ -101,7 +100,7 @@ impl Drive<'_> {
             batch.calls.extend(self.about_to_send(call).await?);
         }
         let over = self.run.status().is_final();
-        let waits = !sends && self.out.is_empty() && !self.owes_call(now);
+        let waits = !sends && self.out.is_empty() && !self.owes_call();
         let lease = if over || waits {
             LeaseChange::Release { wake_at: if over { None } else { self.wake_at() } }
         } else {
@@ -158,28 +157,24 @@ impl Drive<'_> {
     }
 
     /// Whether something is to be sent now that no event of this turn began.
-    fn owes_call(&self, now: Timestamp) -> bool {
+    fn owes_call(&self) -> bool {
         self.run.pending().iter().any(|effect| match effect {
-            Effect::Cancel(call) if call.operation.is_some() => true,
-            Effect::Call(call) | Effect::Cancel(call) => now >= self.undecided_until(call.deadline),
+            Effect::Cancel(call) => call.operation.is_some() || self.is_over_at_once(call),
             Effect::Prepare(_) | Effect::Conclude(_) => self.postponed.is_none(),
-            Effect::Poll(_) | Effect::Wait { .. } => false,
+            Effect::Call(_) | Effect::Poll(_) | Effect::Recover(_) | Effect::Wait { .. } => false,
         })
-    }
-
-    /// Until when an attempt that another owner began counts as undecided.
-    fn undecided_until(&self, deadline: Timestamp) -> Timestamp {
-        deadline.plus_ms(u64::try_from(self.inner.settings.grace.as_millis()).unwrap_or(u64::MAX))
     }
 
     /// When something is due by itself.
     pub(super) fn wake_at(&self) -> Option<Timestamp> {
         let due = |effect: Effect| match effect {
             Effect::Wait { until, .. } => Some(until),
-            Effect::Call(call) | Effect::Cancel(call) if !self.out.contains_key(&call.effect) => {
-                Some(self.undecided_until(call.deadline))
-            }
-            Effect::Call(_) | Effect::Cancel(_) | Effect::Poll(_) | Effect::Prepare(_) | Effect::Conclude(_) => None,
+            Effect::Call(_)
+            | Effect::Cancel(_)
+            | Effect::Poll(_)
+            | Effect::Recover(_)
+            | Effect::Prepare(_)
+            | Effect::Conclude(_) => None,
         };
         self.run.pending().into_iter().filter_map(due).chain(self.postponed).min()
     }
@@ -195,19 +190,7 @@ impl Drive<'_> {
                 self.snapshot_step *= 2;
             }
         }
-        let ends = |event: &Event| {
-            matches!(
-                event,
-                Event::CancelRequested { .. }
-                    | Event::FlowEnded { .. }
-                    | Event::RaceWon { .. }
-                    | Event::TimedOut { .. }
-            )
-        };
-        let ended = batch.events.iter().any(|recorded| ends(&recorded.event));
-        let orphans = self.run.pending().into_iter().filter_map(|effect| {
-            if let Effect::Cancel(call) = effect { call.operation.map(|_| call.effect) } else { None }
-        });
+        let polls_cleared = self.polls_cleared(&batch.events);
         Ok(Commit {
             job: self.job.clone(),
             version: self.version,
@@ -216,7 +199,7 @@ impl Drive<'_> {
             steps: self.run.take_rows(),
             calls: batch.calls,
             polls,
-            polls_cleared: if ended { orphans.collect() } else { Vec::new() },
+            polls_cleared,
             consumed: batch.consumed,
             cached: Vec::new(),
             snapshot,
@@ -225,35 +208,51 @@ impl Drive<'_> {
         })
     }
 
-    /// The polls of the operations that these events accept.
+    /// The polls of the operations that these events accept, and of the attempts that they begin to look for.
     fn polls(&self, events: &[Recorded]) -> Result<Vec<Poll>, StoreError> {
         let mut polls = Vec::new();
         for effect in self.run.pending() {
-            let Effect::Poll(call) = effect else { continue };
-            let accepted = events.iter().find(
-                |recorded| matches!(recorded.event, Event::OperationAccepted { effect, .. } if effect == call.effect),
-            );
-            let accepted = accepted.and_then(|recorded| recorded.value.clone());
-            let Some(operation) = accepted else { continue };
-            let operation: Operation = serde_json::from_value(operation)
-                .map_err(|error| StoreError::Backend(format!("an operation cannot be read: {error}")))?;
-            let ticket = Ticket {
-                step: call.step,
-                step_id: call.step_id,
-                path: call.path,
-                attempt: call.attempt,
-                deadline: call.deadline,
-                operation,
-            };
-            polls.push(Poll {
-                effect: call.effect,
-                due_at: call.poll_at.unwrap_or(call.deadline),
-                ticket: serde_json::to_value(ticket).expect("a ticket is plain data"),
-            });
+            match effect {
+                Effect::Poll(call) => {
+                    let accepted = events.iter().find(
+                        |recorded| matches!(recorded.event, Event::OperationAccepted { effect, .. } if effect == call.effect),
+                    );
+                    if let Some(operation) = accepted.and_then(|recorded| recorded.value.clone()) {
+                        polls.push(operation_poll(&call, operation)?);
+                    }
+                }
+                Effect::Recover(call) | Effect::Cancel(call) => {
+                    let begun = call.recovery.filter(|search| events.iter().any(|event| event.seq == search.event));
+                    if let Some(search) = begun {
+                        let plan = self.plans.plan(&call.path).ok();
+                        let due_at = first_look_at(plan.as_deref(), self.now(), search.settles_at);
+                        polls.push(poll(&call, due_at, PollSubject::Recovery(RecoveryContext::of(&call, search))));
+                    }
+                }
+                Effect::Call(_) | Effect::Wait { .. } | Effect::Prepare(_) | Effect::Conclude(_) => {}
+            }
         }
         Ok(polls)
     }
 
+    /// Attempts whose polls are over: those that are settled, and those whose providers are to be told instead.
+    fn polls_cleared(&mut self, events: &[Recorded]) -> Vec<u64> {
+        let sought = std::mem::replace(&mut self.sought, sought(&self.run));
+        let settled = sought.difference(&self.sought).copied();
+        let gives_up = events.iter().any(|recorded| {
+            matches!(
+                recorded.event,
+                Event::CancelRequested { .. }
+                    | Event::FlowEnded { .. }
+                    | Event::RaceWon { .. }
+                    | Event::TimedOut { .. }
+            )
+        });
+        let orphans = self.run.pending().into_iter().filter_map(|effect| {
+            if let Effect::Cancel(call) = effect { call.operation.map(|_| call.effect) } else { None }
+        });
+        settled.chain(orphans.filter(|_| gives_up)).collect()
+    }
     /// Gives a job back that others may go on with at once.
     pub(super) async fn release_unfinished(&mut self) -> Result<(), StoreError> {
         let now = self.now();

@@ -22,6 +22,8 @@ pub(super) struct Job {
     version: u64,
     /// Claims since the last commit.
     tries: u32,
+    /// How often it was begun alone since the last commit.
+    alone_tries: u32,
     bundle: JobBundle,
     snapshot: Option<SnapshotRow>,
     events: BTreeMap<u64, EventRow>,
@@ -69,6 +71,7 @@ impl Job {
             erase_ready_at: None,
             version: 0,
             tries: 0,
+            alone_tries: 0,
             bundle: new.bundle,
             snapshot: None,
             events: BTreeMap::new(),
@@ -90,6 +93,30 @@ impl Job {
         self.version += 1;
         self.tries += 1;
         (self.version, self.tries)
+    }
+
+    pub(super) fn begin_alone(&mut self, version: u64) -> Result<u32, StoreError> {
+        if version != self.version {
+            return Err(StoreError::Fenced { job: self.row.id.clone() });
+        }
+        self.alone_tries += 1;
+        Ok(self.alone_tries)
+    }
+
+    pub(super) fn end_alone(&mut self, version: u64) {
+        if version == self.version {
+            self.alone_tries = 0;
+        }
+    }
+
+    pub(super) fn claim_ended(&mut self, worker: &str, until: Timestamp) -> Option<u64> {
+        if !self.row.patch.status.is_final() || self.owner.is_some() {
+            return None;
+        }
+        self.owner = Some(worker.to_owned());
+        self.due_at = Some(until);
+        self.version += 1;
+        Some(self.version)
     }
 
     /// Makes the job due; nothing where a worker has it.
@@ -152,6 +179,7 @@ impl Job {
         self.row.updated_at = commit.at;
         self.version += 1;
         self.tries = 0;
+        self.alone_tries = 0;
         self.settle(commit.lease, now);
         Ok((self.version, bytes))
     }

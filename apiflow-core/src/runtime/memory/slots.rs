@@ -80,6 +80,13 @@ impl Slots {
         }
     }
 
+    /// Notes that a job that had ended is at work again.
+    pub(super) fn reopened(&mut self, job: &str) {
+        if let Some(slot) = self.slots.get_mut(job).filter(|slot| slot.state == State::Over) {
+            slot.state = State::Held;
+        }
+    }
+
     /// Notes that a job has ended.
     pub(super) fn ended(&mut self, job: &str, now: Timestamp) {
         if let Some(slot) = self.slots.get_mut(job) {

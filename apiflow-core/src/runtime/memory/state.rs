@@ -114,6 +114,23 @@ impl State {
             .collect()
     }
 
+    pub(super) fn begin_alone(&mut self, id: &str, version: u64) -> Result<u32, StoreError> {
+        self.job_mut(id)?.begin_alone(version)
+    }
+
+    pub(super) fn end_alone(&mut self, id: &str, version: u64) -> Result<(), StoreError> {
+        self.job_mut(id)?.end_alone(version);
+        Ok(())
+    }
+
+    pub(super) fn claim_ended(&mut self, worker: &str, id: &str, until: Timestamp) -> Result<Option<u64>, StoreError> {
+        let version = self.job_mut(id)?.claim_ended(worker, until);
+        if version.is_some() {
+            self.slots.reopened(id);
+        }
+        Ok(version)
+    }
+
     pub(super) fn renew(&mut self, worker: &str, jobs: &[String], until: Timestamp) -> Vec<Renewed> {
         jobs.iter()
             .filter_map(|id| {

@@ -6,7 +6,9 @@ use serde_json::{Map, Value, json};
 
 use crate::call::{CallPlan, JobPlans};
 use crate::engine::Call;
-use crate::ports::{CallRecord, Clock, Following, HttpClient, HttpError, HttpReply, HttpRequest, Store, Timestamp};
+use crate::ports::{
+    CallRecord, Clock, Following, HttpClient, HttpError, HttpReply, HttpRequest, Store, StoreError, Timestamp,
+};
 use crate::template;
 
 /// Bytes of a reply that its record shows.
@@ -20,6 +22,8 @@ pub(crate) struct Caller {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) plans: Arc<JobPlans>,
     pub(crate) max_result_bytes: usize,
+    /// How long work that a provider took may take to appear in its list, in milliseconds.
+    pub(crate) listing_delay_ms: u64,
     pub(crate) records: Vec<CallRecord>,
 }
 
@@ -59,7 +63,7 @@ impl Caller {
     }
 
     /// Notes that an attempt follows a provider's work; says whether no other attempt does.
-    pub(crate) async fn follow(&self, call: &Call, url: &str, provider_id: &str) -> bool {
+    pub(crate) async fn claim_work(&self, call: &Call, url: &str, provider_id: &str) -> Result<bool, StoreError> {
         let host = crate::call::url::host(url);
         let following = Following {
             provider: host.unwrap_or_default(),
@@ -67,13 +71,7 @@ impl Caller {
             job: self.job.clone(),
             effect: call.effect,
         };
-        match self.store.follow(following).await {
-            Ok(is_own) => is_own,
-            Err(error) => {
-                tracing::warn!(%error, job = self.job, provider_id, "whose a provider's work is could not be noted");
-                false
-            }
-        }
+        self.store.follow(following).await
     }
 
     /// The result, unless it is too large to be kept as JSON.

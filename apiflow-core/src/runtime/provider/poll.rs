@@ -6,18 +6,39 @@ use serde_json::{Value, json};
 use super::Caller;
 use super::submit::{Cancellation, ask_to_cancel};
 use crate::call::{CallError, CallPlan, ErrorClass, Operation, Reading, from_http_error};
-use crate::engine::{Answer, Call, ValueRef};
+use crate::engine::{Answer, Call, Recovery, ValueRef};
 use crate::ports::{HttpError, Timestamp};
 
 /// What a poll needs beside the job's bundle.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Ticket {
+pub(crate) struct PollContext {
     pub(crate) step: u64,
     pub(crate) step_id: String,
     pub(crate) path: String,
     pub(crate) attempt: u32,
     pub(crate) deadline: Timestamp,
-    pub(crate) operation: Operation,
+    #[serde(flatten)]
+    pub(crate) subject: PollSubject,
+}
+
+/// What is polled for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum PollSubject {
+    /// The end of work that the provider took.
+    Operation(Operation),
+    /// Whether the provider took an attempt.
+    Recovery(RecoveryContext),
+}
+
+/// What is needed to look for an attempt of unknown fate.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct RecoveryContext {
+    pub(crate) args: ValueRef,
+    pub(crate) first_effect: u64,
+    pub(crate) started_at: Timestamp,
+    pub(crate) until: Option<Timestamp>,
+    pub(crate) search: Recovery,
 }
 
 /// What came of a poll.
@@ -28,36 +49,70 @@ pub(crate) enum Polled {
     Answered(Answer),
 }
 
-impl Ticket {
+impl PollContext {
+    /// What is to be polled for after a call was accepted, or while its fate is unknown.
+    pub(crate) fn of(call: &Call, subject: PollSubject) -> Self {
+        Self {
+            step: call.step,
+            step_id: call.step_id.clone(),
+            path: call.path.clone(),
+            attempt: call.attempt,
+            deadline: call.deadline,
+            subject,
+        }
+    }
+
+    /// The attempt that is polled for.
     pub(crate) fn call(&self, effect: u64) -> Call {
+        let sought = if let PollSubject::Recovery(sought) = &self.subject { Some(sought) } else { None };
         Call {
             effect,
             step: self.step,
             step_id: self.step_id.clone(),
             path: self.path.clone(),
-            args: ValueRef::Null,
+            args: sought.map_or(ValueRef::Null, |sought| sought.args.clone()),
             attempt: self.attempt,
-            first_effect: effect,
-            started_at: self.deadline,
+            first_effect: sought.map_or(effect, |sought| sought.first_effect),
+            started_at: sought.map_or(self.deadline, |sought| sought.started_at),
             deadline: self.deadline,
-            until: None,
+            until: sought.and_then(|sought| sought.until),
             poll_at: None,
             operation: None,
+            recovery: sought.map(|sought| sought.search),
+        }
+    }
+}
+
+impl RecoveryContext {
+    /// What is needed to look for this attempt.
+    pub(crate) fn of(call: &Call, search: Recovery) -> Self {
+        Self {
+            args: call.args.clone(),
+            first_effect: call.first_effect,
+            started_at: call.started_at,
+            until: call.until,
+            search,
         }
     }
 }
 
 /// Asks once. A poll that fails on the way never fails the work; only the deadline does.
-pub(crate) async fn poll(caller: &mut Caller, ticket: &Ticket, effect: u64, tries: u32) -> Polled {
-    let call = ticket.call(effect);
-    let plan = match caller.plan(&ticket.path) {
+pub(crate) async fn poll(
+    caller: &mut Caller,
+    context: &PollContext,
+    operation: &Operation,
+    effect: u64,
+    tries: u32,
+) -> Polled {
+    let call = context.call(effect);
+    let plan = match caller.plan(&context.path) {
         Ok(plan) => plan,
         Err(error) => return Polled::Answered(Answer::Failed { error }),
     };
     let now = caller.now();
-    let reading = match plan.poll(&ticket.operation) {
+    let reading = match plan.poll(operation) {
         Ok(request) => match caller.send(&call, "poll", &request).await {
-            Ok(reply) => plan.read_poll(&ticket.operation, &reply),
+            Ok(reply) => plan.read_poll(operation, &reply),
             Err(error) => lost(&error, from_http_error(&error, &request, true)),
         },
         Err(error) => Reading::Failed(error),
@@ -65,14 +120,14 @@ pub(crate) async fn poll(caller: &mut Caller, ticket: &Ticket, effect: u64, trie
     let reading =
         if let Reading::Fetch(operation) = reading { fetch(caller, &plan, &call, &operation).await } else { reading };
     let is_over = !matches!(reading, Reading::Running(_) | Reading::Fetch(_) | Reading::Again(_));
-    if !is_over && now >= ticket.deadline {
+    if !is_over && now >= context.deadline {
         // Work that had ended by its deadline was paid for: only what still runs is given up.
-        let cancellation = ask_to_cancel(caller, &call, &ticket.operation).await;
-        return Polled::Answered(Answer::Failed { error: too_slow(ticket, &reading, &cancellation) });
+        let cancellation = ask_to_cancel(caller, &call, operation).await;
+        return Polled::Answered(Answer::Failed { error: too_slow(operation, &reading, &cancellation) });
     }
     let later = |hint: Option<u64>, progress| {
         let wait = hint.unwrap_or(0).max(plan.poll_after_ms(tries + 1));
-        Polled::Later { due_at: now.plus_ms(wait).min(ticket.deadline), progress }
+        Polled::Later { due_at: now.plus_ms(wait).min(context.deadline), progress }
     };
     match reading {
         Reading::Done(result) => Polled::Answered(match caller.bounded(result) {
@@ -81,7 +136,7 @@ pub(crate) async fn poll(caller: &mut Caller, ticket: &Ticket, effect: u64, trie
         }),
         Reading::Running(operation) | Reading::Fetch(operation) => later(operation.retry_after_ms, operation.progress),
         Reading::Again(error) => later(error.retry_after_ms(), None),
-        Reading::Failed(error) => Polled::Answered(Answer::Failed { error: named(&error, ticket) }),
+        Reading::Failed(error) => Polled::Answered(Answer::Failed { error: named(&error, operation) }),
     }
 }
 
@@ -104,17 +159,17 @@ fn lost(error: &HttpError, read: CallError) -> Reading {
     }
 }
 
-fn named(error: &CallError, ticket: &Ticket) -> Value {
+fn named(error: &CallError, followed: &Operation) -> Value {
     let mut object = error.to_object();
-    if let (Some(id), Value::Object(fields)) = (&ticket.operation.id, &mut object) {
+    if let (Some(id), Value::Object(fields)) = (&followed.id, &mut object) {
         fields.entry("provider_id").or_insert_with(|| json!(id));
     }
     object
 }
 
 /// The error of work that had not ended at its deadline, with what the provider said last.
-fn too_slow(ticket: &Ticket, last: &Reading, cancellation: &Cancellation) -> Value {
-    let id = ticket.operation.id.as_deref().unwrap_or("(no id)");
+fn too_slow(followed: &Operation, last: &Reading, cancellation: &Cancellation) -> Value {
+    let id = followed.id.as_deref().unwrap_or("(no id)");
     let said = match last {
         Reading::Again(error) | Reading::Failed(error) => format!("the last answer: {}", error.message),
         Reading::Running(operation) | Reading::Fetch(operation) => match &operation.state {
@@ -142,5 +197,5 @@ fn too_slow(ticket: &Ticket, last: &Reading, cancellation: &Cancellation) -> Val
             }
         }
     }
-    named(&error, ticket)
+    named(&error, followed)
 }

@@ -5,76 +5,149 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::Caller;
+use super::poll::{PollContext, Polled, RecoveryContext};
 use super::submit::accepted;
-use crate::call::{CallPlan, ErrorClass, Operation, Recovery};
+use crate::call::{CallError, CallPlan, ErrorClass, Operation, Recovery, from_http_error};
 use crate::engine::{Answer, Call};
-use crate::evaluate::request;
-use crate::ports::HttpRequest;
+use crate::evaluate::{Values, request};
+use crate::ports::{HttpRequest, StoreError, Timestamp};
 
-/// Looks at the provider's list, at most.
-const LOOKS: u32 = 4;
-/// How long whoever was given work has to note that it is theirs, in milliseconds.
-const SETTLING_MS: u64 = 500;
-/// Pages of the list read in one look, at most.
-const PAGES: u32 = 10;
+/// How long the owner of an attempt has to note that a provider's work is its own, in milliseconds.
+const CLAIM_DELAY_MS: u64 = 500;
+/// Pages of the list that are read in one look, at most.
+const MAX_PAGES: u32 = 10;
+/// The pause after the first look, in milliseconds; it doubles with each further one.
+const FIRST_PAUSE_MS: u64 = 500;
+/// The longest pause between two looks, in milliseconds.
+const MAX_PAUSE_MS: u64 = 30_000;
 
-/// Settles an attempt whose submit may or may not have arrived. Never sends the submit again.
-pub(crate) async fn recover(caller: &mut Caller, call: &Call, arguments: Value) -> Answer {
-    let plan = match caller.plan(&call.path) {
-        Ok(plan) => plan,
-        Err(error) => return Answer::Failed { error },
-    };
-    if plan.is_repeatable() {
-        return Answer::Repeat;
+/// The answer to an attempt that was sent before its worker stopped: it is looked for, or ends where nobody can look.
+/// Its submit may still be on its way until `arrives_until`.
+pub(crate) fn search_interrupted(plan: &CallPlan, now: Timestamp, arrives_until: Timestamp) -> Answer {
+    let settles_at = arrives_until.max(now);
+    Answer::Undecided { settles_at, gives_up_at: gives_up_at(plan, now).max(settles_at) }
+}
+
+/// The answer to an attempt whose connection was lost: it is looked for, or ends where nobody can look. Its work may
+/// take `listing_delay_ms` to appear in the provider's list.
+pub(crate) fn search_lost(plan: &CallPlan, now: Timestamp, listing_delay_ms: u64, submitted: &HttpRequest) -> Answer {
+    if plan.recover().is_none() {
+        return Answer::Failed { error: unknown(submitted, None) };
     }
-    let submitted = match request(&caller.job, &plan, call, &arguments) {
-        Ok(submitted) => submitted,
-        Err(error) => return Answer::Failed { error },
+    let settles_at = now.plus_ms(listing_delay_ms);
+    Answer::Undecided { settles_at, gives_up_at: gives_up_at(plan, now).max(settles_at) }
+}
+
+/// Until when a provider is asked that does not answer: as long as its work may take.
+fn gives_up_at(plan: &CallPlan, now: Timestamp) -> Timestamp {
+    if plan.recover().is_some() { now.plus_ms(plan.recovery_timeout_ms()) } else { now }
+}
+
+/// When an attempt is looked for first: at once where the provider has a list, else when it counts as lost.
+pub(crate) fn first_look_at(plan: Option<&CallPlan>, now: Timestamp, settles_at: Timestamp) -> Timestamp {
+    if plan.is_some_and(|plan| plan.recover().is_some()) { now } else { settles_at }
+}
+
+/// Looks once for an attempt of unknown fate. Never sends its submit again.
+///
+/// # Errors
+/// [`StoreError`] if the attempt's arguments or the work of other attempts cannot be read.
+pub(crate) async fn recover(
+    caller: &mut Caller,
+    context: &PollContext,
+    recovery: &RecoveryContext,
+    effect: u64,
+    tries: u32,
+) -> Result<Polled, StoreError> {
+    let call = context.call(effect);
+    let plan = match caller.plan(&context.path) {
+        Ok(plan) => plan,
+        Err(error) => return Ok(Polled::Answered(Answer::Failed { error })),
     };
-    let mut taken = taken(caller).await;
+    let (settles_at, gives_up_at) = (recovery.search.settles_at, recovery.search.gives_up_at);
+    if plan.is_repeatable() {
+        return Ok(if caller.now() >= settles_at {
+            Polled::Answered(Answer::Repeat)
+        } else {
+            Polled::Later { due_at: settles_at, progress: None }
+        });
+    }
+    let arguments = Values::new(Some(caller.store.clone()), &caller.job).resolve(&recovery.args).await?;
+    let submitted = match request(&caller.job, &plan, &call, &arguments) {
+        Ok(submitted) => submitted,
+        Err(error) => return Ok(Polled::Answered(Answer::Failed { error })),
+    };
+    // Before the list is read: what is not in it by then may come later.
+    let looked_at = caller.now();
+    let reason = match find(caller, &plan, &call, &submitted).await? {
+        Search::Found(operation) => {
+            return Ok(Polled::Answered(accepted(caller, &call, &plan, &operation, 0)));
+        }
+        Search::Absent if looked_at >= settles_at => {
+            return Ok(Polled::Answered(Answer::Failed { error: unknown(&submitted, None) }));
+        }
+        Search::Unreadable(reason) if looked_at >= gives_up_at => {
+            let reason = Some(reason.message.as_str());
+            return Ok(Polled::Answered(Answer::Failed { error: unknown(&submitted, reason) }));
+        }
+        Search::Absent => None,
+        Search::Unreadable(reason) => Some(reason),
+    };
+    let hint = reason.and_then(|reason| reason.retry_after_ms()).unwrap_or_default();
+    let pause = (FIRST_PAUSE_MS << tries.min(16)).min(MAX_PAUSE_MS).max(hint);
+    let next = if looked_at < settles_at { settles_at } else { gives_up_at };
+    let due_at = caller.now().plus_ms(pause).min(next).max(caller.now().plus_ms(1));
+    Ok(Polled::Later { due_at, progress: None })
+}
+
+/// What a look at the provider's list showed.
+enum Search {
+    Found(Box<Operation>),
+    /// The list was read to its end and does not have the work.
+    Absent,
+    /// The list could not be read, so nothing is known.
+    Unreadable(CallError),
+}
+
+/// Looks for work that no other attempt follows, and notes that this one does.
+async fn find(
+    caller: &mut Caller,
+    plan: &CallPlan,
+    call: &Call,
+    submitted: &HttpRequest,
+) -> Result<Search, StoreError> {
+    let mut taken = provider_ids(caller).await?;
     let mut seen = false;
-    let mut look = 0;
-    while look < LOOKS {
-        match search(caller, &plan, call, &submitted, &taken).await {
+    loop {
+        match search(caller, plan, call, submitted, &taken).await {
             // Another attempt may have been given it this moment, and be about to note so.
             Search::Found(_) if !seen => {
                 seen = true;
-                caller.clock.sleep_until(caller.now().plus_ms(SETTLING_MS)).await;
+                caller.clock.sleep_until(caller.now().plus_ms(CLAIM_DELAY_MS)).await;
             }
             Search::Found(operation) => {
-                let Some(id) = operation.id.clone() else { break };
-                if caller.follow(call, &submitted.url, &id).await {
-                    return accepted(caller, call, &plan, &operation, 0);
+                let Some(id) = operation.id.clone() else { return Ok(Search::Absent) };
+                if caller.claim_work(call, &submitted.url, &id).await? {
+                    return Ok(Search::Found(operation));
                 }
                 taken.insert(id);
             }
-            Search::Impossible => break,
-            Search::NotYet => {
-                let pause = caller.now().plus_ms(500 << look);
-                look += 1;
-                caller.clock.sleep_until(pause).await;
-            }
+            Search::Absent => return Ok(Search::Absent),
+            Search::Unreadable(reason) => return Ok(Search::Unreadable(reason)),
         }
     }
-    unknown(&submitted)
-}
-
-enum Search {
-    Found(Box<Operation>),
-    NotYet,
-    Impossible,
 }
 
 /// The provider's ids that other steps and attempts of this job hold already.
-async fn taken(caller: &Caller) -> BTreeSet<String> {
+async fn provider_ids(caller: &Caller) -> Result<BTreeSet<String>, StoreError> {
     let mut ids = BTreeSet::new();
     let mut after = 0;
-    while let Ok(steps) = caller.store.steps(&caller.job, after, 500).await {
-        let Some(last) = steps.last() else { break };
+    loop {
+        let steps = caller.store.steps(&caller.job, after, 500).await?;
+        let Some(last) = steps.last() else { return Ok(ids) };
         after = last.ordinal;
         ids.extend(steps.into_iter().filter_map(|step| step.provider_id));
     }
-    ids
 }
 
 async fn search(
@@ -84,26 +157,39 @@ async fn search(
     submitted: &HttpRequest,
     taken: &BTreeSet<String>,
 ) -> Search {
-    let Some(Ok(mut list)) = plan.recover() else { return Search::Impossible };
-    for _ in 0..PAGES {
-        let Ok(reply) = caller.send(call, "recover", &list).await else { return Search::NotYet };
+    let mut list = match plan.recover() {
+        // Nobody can look: what the provider has stays unknown.
+        None => return Search::Absent,
+        Some(Err(error)) => return Search::Unreadable(error),
+        Some(Ok(list)) => list,
+    };
+    for _ in 0..MAX_PAGES {
+        let reply = match caller.send(call, "recover", &list).await {
+            Ok(reply) => reply,
+            Err(error) => return Search::Unreadable(from_http_error(&error, &list, true)),
+        };
         match plan.read_recover(&reply, submitted, call.started_at, taken) {
             Recovery::Found(operation) => return Search::Found(Box::new(operation)),
             Recovery::More(next) => list = *next,
-            Recovery::NotFound => return Search::NotYet,
-            Recovery::Unreadable(_) => return Search::NotYet,
+            Recovery::NotFound => return Search::Absent,
+            Recovery::Unreadable(reason) => return Search::Unreadable(reason),
         }
     }
-    Search::NotYet
+    let message = format!("the provider's list goes on after {MAX_PAGES} pages");
+    Search::Unreadable(CallError::new(ErrorClass::OutputInvalid, message))
 }
 
-fn unknown(submitted: &HttpRequest) -> Answer {
+fn unknown(submitted: &HttpRequest, unreadable: Option<&str>) -> Value {
+    let asked = match unreadable {
+        Some(reason) => format!("; the provider's list could not be read ({reason})"),
+        None => String::new(),
+    };
     let message = format!(
-        "{} {} was sent, but whether the provider took the work is unknown; it was not sent again, because it could \
-         be paid twice: look at the provider's list before you run the step again",
+        "{} {} was sent, but whether the provider took the work is unknown{asked}; it was not sent again, because it \
+         could be paid twice: look at the provider's list, or recover the step, before you run it again",
         submitted.method, submitted.url
     );
-    let mut error = crate::call::CallError::new(ErrorClass::SubmitUnknown, message).to_object();
+    let mut error = CallError::new(ErrorClass::SubmitUnknown, message).to_object();
     error["url"] = json!(submitted.url);
-    Answer::Failed { error }
+    error
 }

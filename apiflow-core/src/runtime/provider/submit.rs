@@ -43,14 +43,16 @@ pub(crate) async fn submit(caller: &mut Caller, call: &Call, arguments: Value) -
             let answer = read(caller, call, &plan, reading);
             if let Answer::Accepted { provider_id: Some(id), .. } = &answer {
                 // What this attempt was given is its own, whatever was noted before.
-                let _noted = caller.follow(call, &request.url, id).await;
+                if let Err(error) = caller.claim_work(call, &request.url, id).await {
+                    tracing::warn!(%error, job = caller.job, id, "whose a provider's work is could not be noted");
+                }
             }
             answer
         }
         Err(error) => {
             let error = from_http_error(&error, &request, plan.is_repeatable());
             if error.class == ErrorClass::SubmitUnknown {
-                return super::recover(caller, call, arguments).await;
+                return super::search_lost(&plan, caller.now(), caller.listing_delay_ms, &request);
             }
             Answer::Failed { error: error.to_object() }
         }

@@ -24,6 +24,37 @@ pub(super) struct Client {
     pub(super) works: Mutex<BTreeMap<String, Work>>,
     /// How often each call was not taken because of a rate limit.
     pub(super) refusals: Mutex<BTreeMap<String, usize>>,
+    pub(super) list: Mutex<ListOutages>,
+}
+
+/// When the providers' list cannot be read.
+pub(super) struct ListOutages {
+    random: Random,
+    /// Outages that are still to come, at most.
+    left: u32,
+    until: Timestamp,
+}
+
+impl ListOutages {
+    pub(super) fn new(seed: u64) -> Self {
+        let mut random = Random::new(seed ^ 0x117);
+        let left = *random.pick(&[0, 1, 3]);
+        Self { random, left, until: Timestamp(0) }
+    }
+
+    /// What is said in place of the list, while it cannot be read.
+    fn fault(&mut self, now: Timestamp) -> Option<Result<HttpReply, HttpError>> {
+        if self.left > 0 && now >= self.until && self.random.percent(50) {
+            self.left -= 1;
+            self.until = now.plus_ms(*self.random.pick(&[400, 9_000, 200_000]));
+        }
+        (now < self.until).then(|| match self.random.below(4) {
+            0 => Err(HttpError::Connect("the provider is away".to_owned())),
+            1 => Err(HttpError::Unknown("the connection was lost".to_owned())),
+            2 => Ok(reply(503, &json!({"detail": "overloaded"}))),
+            _ => Ok(reply(429, &json!({"detail": "slow down"}))),
+        })
+    }
 }
 
 /// Work that a provider took.
@@ -247,7 +278,13 @@ impl HttpClient for Client {
         }
         self.pause(HALF_WAY_MS).await;
         let reply = match segments[..] {
-            ["works"] => self.list(),
+            ["works"] => {
+                let fault = self.list.lock().unwrap_or_else(PoisonError::into_inner).fault(self.clock.now());
+                match fault {
+                    Some(fault) => return fault,
+                    None => self.list(),
+                }
+            }
             ["works", id] => self.state(id),
             ["works", id, "cancel"] => {
                 if let Some(work) = self.works().get_mut(id) {

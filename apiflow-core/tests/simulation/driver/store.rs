@@ -78,6 +78,20 @@ impl Store for Troubled {
         self.after(self.inner.claim(worker, limit, lease).await)
     }
 
+    async fn begin_alone(&self, job: &str, version: u64) -> Result<u32, StoreError> {
+        self.before().await?;
+        self.after(self.inner.begin_alone(job, version).await)
+    }
+
+    async fn end_alone(&self, job: &str, version: u64) -> Result<(), StoreError> {
+        self.before().await?;
+        self.after(self.inner.end_alone(job, version).await)
+    }
+
+    async fn claim_ended(&self, worker: &str, job: &str, lease: Duration) -> Result<Option<u64>, StoreError> {
+        self.inner.claim_ended(worker, job, lease).await
+    }
+
     async fn renew(&self, worker: &str, jobs: &[String], lease: Duration) -> Result<Vec<Renewed>, StoreError> {
         self.before().await?;
         self.after(self.inner.renew(worker, jobs, lease).await)

@@ -108,6 +108,8 @@ impl Observer {
                 let work = recorded.value.as_ref().and_then(|value| value["id"].as_str()).unwrap_or_default();
                 self.attempts.accepted(*effect, work)
             }
+            Event::RecoveryStarted { effect, .. } => self.attempts.sought(*effect),
+            Event::JobReopened { .. } => Err(Violation::new(AFTER_END, "nobody has asked for it")),
             Event::AttemptFailed { frame, error, .. } => {
                 let outcome = match error["name"].as_str() {
                     Some("submit_unknown") => Outcome::Unknown,

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use apiflow_core::engine::{Answer, Call, Effect, Event, Fact, Program, Recorded, Run};
 use apiflow_core::ports::Timestamp;
 
-use crate::journal::{Commit, Journal, Poll};
+use crate::fate::Kind;
+use crate::journal::{Commit, Journal, Poll, PollSubject};
+use crate::provider::Provider;
 use crate::values::Values;
 use crate::world::GRACE_MS;
 
@@ -27,6 +29,8 @@ pub(crate) struct Drive {
     pub(super) journalled: BTreeSet<u64>,
     /// Messages taken in already.
     seen: BTreeSet<i64>,
+    /// Attempts of unknown fate that polls look for.
+    sought: BTreeSet<u64>,
     pub(super) has_begun: bool,
     snapshot_seq: u64,
 }
@@ -51,7 +55,7 @@ impl Drive {
     pub(super) fn new(number: u64, version: u64, journal: &Journal, program: &Arc<Program>, whole: bool) -> Self {
         let mut run = journal.restore(program, whole);
         let _replayed = run.take_rows();
-        Self {
+        let mut drive = Self {
             number,
             version,
             snapshot_seq: run.seq(),
@@ -62,7 +66,37 @@ impl Drive {
             journalled: BTreeSet::new(),
             seen: BTreeSet::new(),
             has_begun: false,
+            sought: BTreeSet::new(),
+        };
+        drive.sought = drive.sought_now();
+        drive
+    }
+
+    /// Begins to look for the attempts that an earlier owner left open, behind the messages that have come meanwhile.
+    pub(super) fn seek_interrupted(&mut self, now: Timestamp) {
+        for effect in self.run.pending() {
+            let (Effect::Call(call) | Effect::Cancel(call)) = effect else { continue };
+            if call.operation.is_none() && call.recovery.is_none() {
+                let answer = Provider::lost(&call, now, Some(call.deadline.plus_ms(GRACE_MS)));
+                let fact = Fact::Answered { effect: call.effect, answer, calls: Vec::new() };
+                self.facts.push_back(Taken { fact, message: None, inert: false });
+            }
         }
+    }
+
+    /// The attempts of unknown fate that polls look for.
+    fn sought_now(&self) -> BTreeSet<u64> {
+        let sought = |effect: Effect| match effect {
+            Effect::Recover(call) => Some(call.effect),
+            Effect::Cancel(call) if call.operation.is_none() => call.recovery.map(|_| call.effect),
+            Effect::Cancel(_)
+            | Effect::Call(_)
+            | Effect::Poll(_)
+            | Effect::Wait { .. }
+            | Effect::Prepare(_)
+            | Effect::Conclude(_) => None,
+        };
+        self.run.pending().into_iter().filter_map(sought).collect()
     }
 
     /// Whether a turn would have something to do.
@@ -77,10 +111,12 @@ impl Drive {
     pub(crate) fn wake_at(&self) -> Option<Timestamp> {
         let due = |effect: Effect| match effect {
             Effect::Wait { until, .. } => Some(until),
-            Effect::Call(call) | Effect::Cancel(call) if !self.out.contains(&call.effect) => {
-                Some(call.deadline.plus_ms(GRACE_MS))
-            }
-            Effect::Call(_) | Effect::Cancel(_) | Effect::Poll(_) | Effect::Prepare(_) | Effect::Conclude(_) => None,
+            Effect::Call(_)
+            | Effect::Cancel(_)
+            | Effect::Poll(_)
+            | Effect::Recover(_)
+            | Effect::Prepare(_)
+            | Effect::Conclude(_) => None,
         };
         self.run.pending().into_iter().filter_map(due).min()
     }
@@ -110,22 +146,30 @@ impl Drive {
             .collect();
         let calls = self.run.pending().into_iter().filter_map(|effect| match effect {
             Effect::Call(call) => Some(call.effect),
-            Effect::Cancel(_) | Effect::Poll(_) | Effect::Wait { .. } | Effect::Prepare(_) | Effect::Conclude(_) => {
-                None
-            }
+            Effect::Cancel(_)
+            | Effect::Poll(_)
+            | Effect::Recover(_)
+            | Effect::Wait { .. }
+            | Effect::Prepare(_)
+            | Effect::Conclude(_) => None,
         });
         self.journalled = calls.filter(|effect| begun.contains(effect)).collect();
         !self.journalled.is_empty()
     }
 
     /// Whether something is to be sent now that no event of this turn began.
-    pub(super) fn owes_call(&self, now: Timestamp) -> bool {
+    pub(super) fn owes_call(&self) -> bool {
         self.run.pending().iter().any(|effect| match effect {
-            Effect::Cancel(call) if call.operation.is_some() => true,
-            Effect::Call(call) | Effect::Cancel(call) => now >= call.deadline.plus_ms(GRACE_MS),
+            Effect::Cancel(call) => call.operation.is_some() || self.is_over_at_once(call),
             Effect::Prepare(_) | Effect::Conclude(_) => true,
-            Effect::Poll(_) | Effect::Wait { .. } => false,
+            Effect::Call(_) | Effect::Poll(_) | Effect::Recover(_) | Effect::Wait { .. } => false,
         })
+    }
+
+    /// Whether a call that is given up is over at once: nothing can be cancelled, or nothing was sent.
+    pub(super) fn is_over_at_once(&self, call: &Call) -> bool {
+        let unsent = !self.out.contains(&call.effect) && call.recovery.is_none();
+        call.operation.is_none() && (unsent || !Kind::at(&call.path).has_operation())
     }
 
     pub(super) fn commit(&mut self, batch: &Batch, release: Option<Option<Timestamp>>) -> Commit {
@@ -145,11 +189,19 @@ impl Drive {
         };
         let ended = batch.events.iter().any(|recorded| ends(&recorded.event));
         let mut polls = BTreeMap::new();
-        let mut polls_cleared = Vec::new();
+        let still_sought = self.sought_now();
+        let sought = std::mem::replace(&mut self.sought, still_sought);
+        let mut polls_cleared: Vec<u64> = sought.difference(&self.sought).copied().collect();
         for effect in self.run.pending() {
             match effect {
                 Effect::Poll(call) => polls.extend(poll_of(&call, &batch.events).map(|poll| (call.effect, poll))),
-                Effect::Cancel(call) if ended && call.operation.is_some() => polls_cleared.push(call.effect),
+                Effect::Cancel(call) if call.operation.is_some() => {
+                    polls_cleared.extend(ended.then_some(call.effect));
+                }
+                Effect::Recover(call) | Effect::Cancel(call) if call.recovery.is_some() => {
+                    polls.extend(search_of(&call, &batch.events).map(|poll| (call.effect, poll)));
+                }
+                Effect::Recover(_) => unreachable!("an attempt that is looked for has a search"),
                 Effect::Cancel(_)
                 | Effect::Call(_)
                 | Effect::Wait { .. }
@@ -179,5 +231,15 @@ fn poll_of(call: &Call, events: &[Recorded]) -> Option<Poll> {
         .rev()
         .find(|recorded| matches!(recorded.event, Event::OperationAccepted { effect, .. } if effect == call.effect))?;
     let work = accepted.value.as_ref()?.get("id")?.as_str()?.to_owned();
-    Some(Poll { work, deadline: call.deadline, ready_at: call.poll_at.unwrap_or(call.deadline) })
+    let ready_at = call.poll_at.unwrap_or(call.deadline);
+    Some(Poll { subject: PollSubject::Work(work), deadline: call.deadline, ready_at })
+}
+
+/// The search for an attempt that these events begin.
+fn search_of(call: &Call, events: &[Recorded]) -> Option<Poll> {
+    let search = call.recovery?;
+    let begun = events.iter().find(|recorded| recorded.seq == search.event)?;
+    let ready_at = if Kind::at(&call.path) == Kind::Listed { begun.at } else { search.settles_at };
+    let subject = PollSubject::Attempt { call: Box::new(call.clone()), search, looks: 0 };
+    Some(Poll { subject, deadline: search.gives_up_at, ready_at })
 }

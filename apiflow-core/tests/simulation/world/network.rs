@@ -8,7 +8,7 @@ use super::super::decisions::Point;
 use super::super::fate::error;
 use super::super::history::Violation;
 use super::super::journal::Owner;
-use super::super::provider::Reply;
+use super::super::provider::{Provider, Reply};
 use super::super::shell::Task;
 use super::World;
 
@@ -83,11 +83,15 @@ impl World {
                 let too_late = self.now.plus_ms(after_ms) > call.deadline;
                 match reply {
                     Reply::Answer(answer) if !too_late && !self.decisions.happens(Point::Cut) => (answer, after_ms),
-                    Reply::Silent => (self.provider.recover(call, self.now), call.deadline.since_ms(self.now)),
-                    Reply::Answer(_) | Reply::Lost => (self.provider.recover(call, self.now), after_ms),
+                    Reply::Silent => {
+                        let waits_ms = call.deadline.since_ms(self.now);
+                        (Provider::lost(call, self.now.plus_ms(waits_ms), None), waits_ms)
+                    }
+                    Reply::Answer(_) | Reply::Lost => {
+                        (Provider::lost(call, self.now.plus_ms(after_ms), None), after_ms)
+                    }
                 }
             }
-            Task::Recover => (self.provider.recover(call, self.now), 2_000),
             Task::Cancel => {
                 self.provider.cancel(subject["id"].as_str().expect("an operation has an id"));
                 (Answer::Cancelled, 100)
@@ -125,6 +129,7 @@ pub(crate) fn key_of(effect: u64, answer: &Answer) -> String {
     match answer {
         Answer::Accepted { .. } => format!("accepted-{effect}"),
         Answer::Cancelled => format!("cancelled-{effect}"),
+        Answer::Undecided { .. } => format!("undecided-{effect}"),
         Answer::Repeat => format!("unknown-{effect}"),
         Answer::Failed { error } if error["name"] == "submit_unknown" => format!("unknown-{effect}"),
         Answer::Done { .. } | Answer::Failed { .. } | Answer::NotAccepted { .. } => format!("answer-{effect}"),

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, RawQuery};
 use axum::http::HeaderMap;
+use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
@@ -36,7 +37,10 @@ pub(crate) async fn list(
     filter: Result<Query<Filter>, QueryRejection>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Response, Problem> {
+    if let Some(failure) = shared.write(|memory| memory.behaviour.plan_list()) {
+        return Ok(failure.into_response());
+    }
     let Query(filter) = filter.map_err(|error| Problem::malformed(&error.body_text()))?;
     let decode = |text| Cursor::decode(text).ok_or_else(|| Problem::malformed("Invalid cursor"));
     let cursor = filter.cursor.as_deref().map(decode).transpose()?;
@@ -62,7 +66,7 @@ pub(crate) async fn list(
         (range.iter().map(show).collect::<Value>(), older, newer)
     });
     let link = |cursor: Option<Cursor>| cursor.map(|cursor| link(&host, query.as_deref(), cursor));
-    Ok(Json(json!({"previous": link(newer), "next": link(older), "results": page})))
+    Ok(Json(json!({"previous": link(newer), "next": link(older), "results": page})).into_response())
 }
 
 /// The part of `numbers` (newest first) that a cursor means, and the cursors on either side of it.

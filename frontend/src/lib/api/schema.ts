@@ -52,7 +52,7 @@ export interface paths {
         /** Makes a connector or replaces it whole. */
         put: operations["put_connector"];
         post?: never;
-        /** Removes a connector that nothing refers to. */
+        /** Removes a connector that nothing refers to and that no active job uses. */
         delete: operations["delete_connector"];
         options?: never;
         head?: never;
@@ -223,6 +223,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/jobs/{id}/steps/{step}/recover": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Looks again for the work of a step whose fate is unknown: whether its provider took it. A job that failed because of
+         *     it is at work again, and goes on from there if the work is found.
+         */
+        post: operations["recover_step"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/login": {
         parameters: {
             query?: never;
@@ -304,7 +324,7 @@ export interface paths {
         /** Makes a node or replaces it whole. */
         put: operations["put_node"];
         post?: never;
-        /** Removes a node that nothing refers to and that no active job runs. */
+        /** Removes a node that nothing refers to and that no active job uses. */
         delete: operations["delete_node"];
         options?: never;
         head?: never;
@@ -2066,7 +2086,10 @@ export interface operations {
     };
     delete_connector: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Removes it although jobs that use it are active: they go on with the copy that they began with (default: false). */
+                force?: boolean;
+            };
             header?: {
                 /** @description only if it still has this ETag */
                 "If-Match"?: string | null;
@@ -2499,6 +2522,39 @@ export interface operations {
             };
         };
     };
+    recover_step: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                /** @description the step's `ordinal`, or its `id` (then the last step of that id) */
+                step: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the job; its provider is asked soon */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     login: {
         parameters: {
             query?: never;
@@ -2766,7 +2822,7 @@ export interface operations {
     delete_node: {
         parameters: {
             query?: {
-                /** @description Removes it although jobs of it are active: they go on with the copy that they began with (default: false). */
+                /** @description Removes it although jobs that use it are active: they go on with the copy that they began with (default: false). */
                 force?: boolean;
             };
             header?: {
@@ -3661,7 +3717,7 @@ export interface operations {
     delete_workflow: {
         parameters: {
             query?: {
-                /** @description Removes it although jobs of it are active: they go on with the copy that they began with (default: false). */
+                /** @description Removes it although jobs that use it are active: they go on with the copy that they began with (default: false). */
                 force?: boolean;
             };
             header?: {

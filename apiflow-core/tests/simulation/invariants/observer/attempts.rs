@@ -62,6 +62,12 @@ impl Attempts {
         Ok(())
     }
 
+    /// An attempt begins to be looked for.
+    pub(super) fn sought(&mut self, effect: u64) -> Result<(), Violation> {
+        let open = self.0.get(&effect).filter(|attempt| attempt.outcome.is_none() && attempt.work.is_none());
+        ensure(open.is_some(), ONE_OUTCOME, || format!("#{effect} is looked for, but its fate is known"))
+    }
+
     pub(super) fn settle(&mut self, effect: u64, outcome: Outcome) -> Result<(), Violation> {
         let Some(attempt) = self.0.get_mut(&effect) else {
             return Err(Violation::new(ONE_OUTCOME, format!("#{effect} is no attempt")));

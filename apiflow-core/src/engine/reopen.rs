@@ -1,0 +1,139 @@
+//! Putting a job back to work that ended because nobody knew what became of an attempt.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::control::Stage;
+use super::{Event, Program, Run, SUBMIT_UNKNOWN};
+use crate::ports::{JobStatus, SnapshotRow, Timestamp};
+
+/// Why a job cannot be put back to the moment before an attempt of unknown fate ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReopenError {
+    /// The step did not end as `submit_unknown`.
+    #[error("the step did not end as `submit_unknown`")]
+    NotUnknown,
+    /// Other steps began, ended or were cancelled after it.
+    #[error("the job went on after the step ended")]
+    WentOn,
+}
+
+/// Follows the journal of a job that has ended, event by event, and finds the control state that it can be put back to:
+/// that before its attempts of unknown fate ended, provided that nothing but error handlers ran after them.
+#[derive(Debug)]
+pub struct Reopener {
+    run: Run,
+    candidate: Option<Candidate>,
+    /// Steps that ended as `submit_unknown`, by their ordinals.
+    unknown: BTreeSet<u64>,
+}
+
+/// A control state in which attempts are open, all of which ended as `submit_unknown`.
+#[derive(Debug)]
+struct Candidate {
+    before: SnapshotRow,
+    /// The steps of the attempts that are open in that state, by attempt.
+    open: BTreeMap<u64, u64>,
+    /// Those of them that have ended since.
+    ended: BTreeSet<u64>,
+}
+
+impl Reopener {
+    /// A reopener that has seen no event yet.
+    pub fn new(program: Arc<Program>) -> Self {
+        Self { run: Run::new(program), candidate: None, unknown: BTreeSet::new() }
+    }
+
+    /// Takes the next event of the journal in.
+    pub fn apply(&mut self, seq: u64, at: Timestamp, event: &Event) {
+        match event {
+            Event::AttemptFailed { frame, error, .. } => self.attempt_failed(*frame, error),
+            Event::StepFailed { caught: false, .. }
+            | Event::FrameClosed { .. }
+            | Event::FrameOpened { handler: true, .. }
+            | Event::Kept { .. }
+            | Event::ApprovalReceived { .. }
+            | Event::RecoveryStarted { .. }
+            | Event::OrphanSettled { .. }
+            | Event::FlowEnded { .. }
+            | Event::JobFinished { .. } => {}
+            Event::Created { .. }
+            | Event::Preprocessed { .. }
+            | Event::Entered { .. }
+            | Event::StepStarted { .. }
+            | Event::StepPassed { .. }
+            | Event::AttemptStarted { .. }
+            | Event::OperationAccepted { .. }
+            | Event::CallPostponed { .. }
+            | Event::RetryScheduled { .. }
+            | Event::StepCompleted { .. }
+            | Event::StepFailed { caught: true, .. }
+            | Event::GateClosed { .. }
+            | Event::GatePassed { .. }
+            | Event::GateFailed { .. }
+            | Event::TimedOut { .. }
+            | Event::RaceWon { .. }
+            | Event::SleepStarted { .. }
+            | Event::Advanced { .. }
+            | Event::FrameOpened { handler: false, .. }
+            | Event::CancelRequested { .. }
+            | Event::JobReopened { .. } => {
+                if !event.frames().any(|frame| self.is_in_handler(frame)) {
+                    self.candidate = None;
+                }
+            }
+        }
+        self.run.apply(seq, at, event);
+    }
+
+    fn is_in_handler(&self, frame: u64) -> bool {
+        self.run.control.frames.get(&frame).is_some_and(|state| state.handler)
+    }
+
+    fn attempt_failed(&mut self, frame: u64, error: &Value) {
+        if self.is_in_handler(frame) {
+            return;
+        }
+        let step = self.run.control.frames.get(&frame).and_then(|state| state.step.as_ref());
+        let Some((step, Stage::Call(open))) = step.map(|step| (step.ordinal, &step.stage)) else { return };
+        if error.get("name").and_then(Value::as_str) != Some(SUBMIT_UNKNOWN) {
+            self.candidate = None;
+            return;
+        }
+        self.unknown.insert(step);
+        let candidate = self.candidate.get_or_insert_with(|| Candidate {
+            before: self.run.snapshot(),
+            open: open_attempts(&self.run),
+            ended: BTreeSet::new(),
+        });
+        candidate.ended.insert(open.effect);
+    }
+
+    /// The event that puts the job back to work: the attempt of the step `ordinal`, and others that ended with it, are
+    /// open again.
+    ///
+    /// # Errors
+    /// Says why that is not possible.
+    pub fn reopen(self, ordinal: u64) -> Result<Event, ReopenError> {
+        if !self.unknown.contains(&ordinal) {
+            return Err(ReopenError::NotUnknown);
+        }
+        let candidate = self.candidate.filter(|_| self.run.status() == JobStatus::Failed).ok_or(ReopenError::WentOn)?;
+        let all_ended = candidate.open.keys().all(|effect| candidate.ended.contains(effect));
+        if all_ended && candidate.open.values().any(|step| *step == ordinal) {
+            Ok(Event::JobReopened { state: candidate.before.state })
+        } else {
+            Err(ReopenError::WentOn)
+        }
+    }
+}
+
+fn open_attempts(run: &Run) -> BTreeMap<u64, u64> {
+    let steps = run.control.frames.values().filter_map(|frame| frame.step.as_ref());
+    let waited_for = steps
+        .filter_map(|step| if let Stage::Call(open) = &step.stage { Some((open.effect, open.step)) } else { None });
+    waited_for.chain(run.control.orphans.values().map(|open| (open.effect, open.step))).collect()
+}

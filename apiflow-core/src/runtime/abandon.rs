@@ -1,0 +1,117 @@
+//! Ending jobs that cannot be run: those that repeatedly crash their worker, and those that cannot be read.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::{Inner, row};
+use crate::engine::{Event, Input, Program, Recorded, Run, unsettled_attempt};
+use crate::ports::{Claim, Commit, JobStatus, LeaseChange, Loaded, StepRow, StepStatus, Store, StoreError, Timestamp};
+
+const RELEASED: LeaseChange = LeaseChange::Release { wake_at: None };
+/// Rows that are read at a time.
+const PAGE_STEPS: u32 = 500;
+
+/// Ends a job that crashed its worker `crashes` times: its open attempts end as `submit_unknown`. The last crash may
+/// have been one of this, so that from the second time on the document is not read again.
+pub(super) async fn abandon(inner: &Inner, claim: &Claim, crashes: u32) {
+    let abandoned = async {
+        let loaded = inner.parts.store.load(&claim.job).await?;
+        let error = json!({
+            "name": "job_abandoned",
+            "message": format!(
+                "job abandoned: it crashed its worker {crashes} times, and is not tried again so that it does not bring \
+                 the server down"
+            ),
+        });
+        if crashes <= inner.settings.max_tries
+            && let Ok(program) = Program::compile(&loaded.bundle)
+            && let Ok(run) = restore(Arc::new(program), &loaded)
+        {
+            return end(inner, claim, run, error).await;
+        }
+        end_unreadable(inner, claim, Arc::default(), loaded.job.last_seq, error).await
+    };
+    match abandoned.await {
+        Ok(()) => tracing::error!(job = claim.job, crashes, "a job was abandoned: it repeatedly crashed its worker"),
+        Err(error) => tracing::error!(%error, job = claim.job, "a job could not be abandoned"),
+    }
+    inner.plans.leave(&claim.job);
+    inner.hub.changed(&claim.job, true);
+}
+
+/// The run of a job as its journal has it.
+///
+/// # Errors
+/// The text says what cannot be read.
+pub(super) fn restore(program: Arc<Program>, loaded: &Loaded) -> Result<Run, String> {
+    let mut run = match &loaded.snapshot {
+        Some(snapshot) => {
+            Run::restore(program, snapshot).map_err(|error| format!("the job's snapshot cannot be read: {error}"))?
+        }
+        None => Run::new(program),
+    };
+    for event in &loaded.events {
+        let body: Event = serde_json::from_value(event.body.clone())
+            .map_err(|error| format!("event {} cannot be read: {error}", event.seq))?;
+        run.apply(event.seq, event.at, &body);
+    }
+    let _replayed = run.take_rows();
+    Ok(run)
+}
+
+async fn end(inner: &Inner, claim: &Claim, mut run: Run, error: Value) -> Result<(), StoreError> {
+    let at = inner.parts.clock.now();
+    let events = run.turn(at, Input::Abandon { error });
+    let steps = run.take_rows();
+    let events = events.into_iter().map(row).collect();
+    let commit = Commit { events, steps, ..Commit::new(&claim.job, claim.version, at, run.patch(), RELEASED) };
+    inner.parts.store.commit(commit).await.map(|_| ())
+}
+
+/// Ends a job whose document or journal cannot be read: all that is known of its steps is in their rows. `program` says
+/// what is to be erased of it, as far as the document can be read.
+pub(super) async fn end_unreadable(
+    inner: &Inner,
+    claim: &Claim,
+    program: Arc<Program>,
+    last_seq: u64,
+    error: Value,
+) -> Result<(), StoreError> {
+    let at = inner.parts.clock.now();
+    let event = Event::JobFinished {
+        status: JobStatus::Failed,
+        output: None,
+        error: Some(error.clone()),
+        skipped: false,
+        cache: None,
+    };
+    let mut run = Run::new(program);
+    run.apply(last_seq + 1, at, &event);
+    let events = vec![row(Recorded { seq: last_seq + 1, at, event, value: Some(json!({"error": error})) })];
+    let steps = end_steps(inner.parts.store.as_ref(), &claim.job, at).await?;
+    let commit = Commit { events, steps, ..Commit::new(&claim.job, claim.version, at, run.patch(), RELEASED) };
+    inner.parts.store.commit(commit).await.map(|_| ())
+}
+
+/// The rows of all steps that have no end yet, each with one: a step that has sent something may have been paid for.
+async fn end_steps(store: &dyn Store, job: &str, at: Timestamp) -> Result<Vec<StepRow>, StoreError> {
+    let mut ended = Vec::new();
+    let mut after = 0;
+    loop {
+        let rows = store.steps(job, after, PAGE_STEPS).await?;
+        let Some(last) = rows.last() else { return Ok(ended) };
+        after = last.ordinal;
+        for mut row in rows.into_iter().filter(|row| !row.is_over()) {
+            let has_sent = row.finished_at.is_none() && !store.calls(job, row.ordinal).await?.is_empty();
+            if has_sent {
+                row.error = Some(unsettled_attempt(&row.step_id, row.provider_id.as_deref()));
+            }
+            row.status = if has_sent { StepStatus::Failed } else { StepStatus::Cancelled };
+            row.finished_at.get_or_insert(at);
+            row.retry_at = None;
+            row.approval = None;
+            ended.push(row);
+        }
+    }
+}

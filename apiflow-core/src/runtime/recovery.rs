@@ -1,0 +1,145 @@
+//! Looking again for work of unknown fate because a user asks for it.
+
+use std::sync::Arc;
+
+use super::drive::operation_poll;
+use super::{Runtime, abandon, row};
+use crate::engine::{Effect, Event, Program, Recorded, ReopenError, Reopener, Run, ValueRef};
+use crate::ports::{Commit, JobRow, LeaseChange, Poll, StoreError};
+
+/// Events that are read at a time.
+const PAGE_EVENTS: u32 = 500;
+
+/// Why an attempt cannot be looked for again.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecoverError {
+    /// The job cannot be read or changed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The step's fate is known, or it is still being called.
+    #[error("the fate of the step's last attempt is not unknown")]
+    NotUnknown,
+    /// The job went on after the step had ended.
+    #[error("the job went on after the step ended, so its work cannot be taken back in")]
+    WentOn,
+    /// What the job needs to go on was erased, as its document says.
+    #[error("values of the job were erased, so it cannot go on")]
+    Erased,
+    /// The document or the journal cannot be read; the text says why.
+    #[error("the job cannot be read: {0}")]
+    Unreadable(String),
+}
+
+impl From<ReopenError> for RecoverError {
+    fn from(error: ReopenError) -> Self {
+        match error {
+            ReopenError::NotUnknown => Self::NotUnknown,
+            ReopenError::WentOn => Self::WentOn,
+        }
+    }
+}
+
+impl Runtime {
+    /// Looks again for the work of a step whose fate is unknown: at once if it is being looked for already; a job that
+    /// had ended because of it is put back to work, and goes on from there if the work is found. `step` is the step's
+    /// ordinal.
+    ///
+    /// # Errors
+    /// [`RecoverError`] if there is nothing to look for, or the job cannot go on from there.
+    pub async fn recover_step(&self, job: &str, step: u64) -> Result<(), RecoverError> {
+        let store = &self.inner.parts.store;
+        let row = store.job(job).await?.ok_or_else(|| StoreError::NotFound { job: job.to_owned() })?;
+        if row.patch.status.is_final() {
+            self.reopen(&row, step).await?;
+        } else {
+            self.hasten_search(job, step).await?;
+        }
+        self.inner.hub.work();
+        Ok(())
+    }
+
+    /// Lets the search for an attempt that goes on already look at once.
+    async fn hasten_search(&self, job: &str, step: u64) -> Result<(), RecoverError> {
+        let store = &self.inner.parts.store;
+        let loaded = store.load(job).await?;
+        let program = Program::compile(&loaded.bundle).map_err(|error| RecoverError::Unreadable(error.to_string()))?;
+        let run = abandon::restore(Arc::new(program), &loaded).map_err(RecoverError::Unreadable)?;
+        let mut is_sought = false;
+        for effect in run.pending() {
+            let (Effect::Recover(call) | Effect::Cancel(call)) = effect else { continue };
+            if call.step == step && call.recovery.is_some() {
+                store.put_back(job, call.effect, self.inner.parts.clock.now(), None).await?;
+                is_sought = true;
+            }
+        }
+        if is_sought {
+            return Ok(());
+        }
+        let steps = store.steps(job, step.saturating_sub(1), 1).await?;
+        let is_unknown = |error: &serde_json::Value| error["name"] == crate::call::ErrorClass::SubmitUnknown.name();
+        let has_ended = steps.iter().any(|row| row.ordinal == step && row.error.as_ref().is_some_and(is_unknown));
+        Err(if has_ended { RecoverError::WentOn } else { RecoverError::NotUnknown })
+    }
+
+    /// Puts a job that ended because of an attempt of unknown fate back to the moment before that.
+    async fn reopen(&self, ended: &JobRow, step: u64) -> Result<(), RecoverError> {
+        let (store, clock) = (&self.inner.parts.store, &self.inner.parts.clock);
+        let bundle = store.load(&ended.id).await?.bundle;
+        let program = Program::compile(&bundle).map_err(|error| RecoverError::Unreadable(error.to_string()))?;
+        let program = Arc::new(program);
+        let erased = ended.patch.finished_at.and_then(|end| program.next_erasure(end, None));
+        if erased.is_some_and(|at| at <= clock.now()) {
+            return Err(RecoverError::Erased);
+        }
+        let mut reopener = Reopener::new(program.clone());
+        let mut run = Run::new(program);
+        let mut after = 0;
+        loop {
+            let events = store.events(&ended.id, after, PAGE_EVENTS).await?;
+            let Some(last) = events.last() else { break };
+            after = last.seq;
+            for event in events {
+                let body: Event = serde_json::from_value(event.body)
+                    .map_err(|error| RecoverError::Unreadable(format!("event {}: {error}", event.seq)))?;
+                reopener.apply(event.seq, event.at, &body);
+                run.apply(event.seq, event.at, &body);
+            }
+        }
+        let event = reopener.reopen(step)?;
+        let (seq, at) = (run.seq() + 1, clock.now());
+        let _ended = run.take_rows();
+        run.apply(seq, at, &event);
+        let settings = &self.inner.settings;
+        let Some(version) = store.claim_ended(&settings.worker, &ended.id, settings.lease).await? else {
+            // Somebody else has put it back to work.
+            return Ok(());
+        };
+        let polls = self.open_polls(&ended.id, &run).await?;
+        let released = LeaseChange::Release { wake_at: Some(at) };
+        let commit = Commit {
+            events: vec![row(Recorded { seq, at, event, value: None })],
+            steps: run.take_rows(),
+            polls,
+            snapshot: Some(run.snapshot()),
+            ..Commit::new(&ended.id, version, at, run.patch(), released)
+        };
+        store.commit(commit).await?;
+        self.inner.hub.changed(&ended.id, false);
+        Ok(())
+    }
+
+    /// The polls of the operations that a run follows.
+    async fn open_polls(&self, job: &str, run: &Run) -> Result<Vec<Poll>, StoreError> {
+        let mut polls = Vec::new();
+        for effect in run.pending() {
+            if let Effect::Poll(call) = effect
+                && let Some(ValueRef::Row(seq)) = &call.operation
+            {
+                let operation = self.inner.parts.store.values(job, &[*seq]).await?.pop().flatten();
+                polls.push(operation_poll(&call, operation.unwrap_or_default())?);
+            }
+        }
+        Ok(polls)
+    }
+}

@@ -1,0 +1,2 @@
+-- How often the job was begun alone since its last commit: only those begins count against it when its worker crashes.
+ALTER TABLE jobs ADD COLUMN alone_tries INTEGER NOT NULL DEFAULT 0;
