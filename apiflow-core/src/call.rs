@@ -12,6 +12,8 @@ mod error;
 mod failure;
 mod hint;
 mod link;
+#[cfg(any(feature = "http", test))]
+mod memory;
 mod merge;
 mod options;
 mod output;
@@ -34,6 +36,8 @@ use serde_json::Value;
 
 pub use self::body::without_byte_order_mark;
 pub use self::error::{CallError, ErrorClass, from_http_error};
+#[cfg(feature = "http")]
+pub(crate) use self::memory::json_memory_bytes;
 pub(crate) use self::options::{check_errors, check_hosts, check_operation, check_success};
 pub use self::overrides::{SecretOverride, secret_overrides};
 pub use self::plan::{CallPlan, plan};

@@ -7,21 +7,25 @@ mod address;
 mod failure;
 mod fill;
 mod mask;
+mod memory;
 mod policy;
+mod reply;
 mod resolve;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
 use reqwest::{Client, Method, Response, Url};
+use tokio::time::Instant;
 
 use self::fill::Filling;
 use self::mask::Masker;
+use self::memory::ReplyMemory;
 use self::policy::Target;
 pub use self::policy::{OutgoingPolicy, PolicyError};
 use self::resolve::{Lookup, PORT, PolicyResolver};
@@ -48,8 +52,22 @@ const CREDENTIAL_HEADERS: [&str; 3] = ["authorization", "cookie", "proxy-authori
 pub struct HttpLimits {
     /// The largest reply body that is read.
     pub max_reply_bytes: usize,
+    /// What all replies in memory may take together, with the values that their JSON is read into; further ones wait.
+    /// Room for one body of the largest size, and as much again for its values, there is in any case.
+    pub max_memory_bytes: usize,
     /// Bound on resolving the name, connecting and the TLS handshake together.
     pub connect_timeout: Duration,
+}
+
+impl Default for HttpLimits {
+    /// Replies of up to 8 MiB, 256 MiB for all of them, 10 s to connect.
+    fn default() -> Self {
+        Self {
+            max_reply_bytes: 8 * 1024 * 1024,
+            max_memory_bytes: 256 * 1024 * 1024,
+            connect_timeout: Duration::from_secs(10),
+        }
+    }
 }
 
 /// Sends requests under the outgoing policy.
@@ -66,6 +84,7 @@ pub struct Http {
     policy: Arc<OutgoingPolicy>,
     secrets: Arc<dyn Secrets>,
     limits: HttpLimits,
+    memory: ReplyMemory,
 }
 
 impl Http {
@@ -100,17 +119,23 @@ impl Http {
                 let cause = failure::root(&error);
                 HttpError::Connect(format!("TLS can't be set up, are root certificates installed? {cause}"))
             })?;
-        Ok(Self { client, policy, secrets, limits })
+        Ok(Self { client, policy, secrets, limits, memory: ReplyMemory::new(&limits) })
     }
 
-    async fn exchange(&self, request: &HttpRequest, draft: &Draft) -> Result<HttpReply, HttpError> {
+    /// How many bytes are set aside for replies now, and how many there are for them.
+    pub fn reply_memory_bytes(&self) -> (usize, usize) {
+        self.memory.usage()
+    }
+
+    /// Sends a request, follows its redirects, and gives the head of the reply.
+    async fn exchange(&self, request: &HttpRequest, draft: &Draft) -> Result<(Response, Hop), HttpError> {
         let mut hop = draft.first_hop(request)?;
         for _ in 0..=MAX_REDIRECTS {
             let response = self.send_hop(draft, &hop).await?;
             let next = if draft.is_safe() { redirect_of(&response, &hop.url) } else { None };
             match next {
                 Some(url) => hop = self.next_hop(request, draft, hop, url)?,
-                None => return self.read(response, request, draft, &hop).await,
+                None => return Ok((response, hop)),
             }
         }
         Err(HttpError::Reply(format!("`{}` redirected more than {MAX_REDIRECTS} times", draft.target.host)))
@@ -148,49 +173,21 @@ impl Http {
         }
         Ok(Hop { url, target, origin, headers, redirected: true })
     }
-
-    async fn read(
-        &self,
-        mut response: Response,
-        request: &HttpRequest,
-        draft: &Draft,
-        hop: &Hop,
-    ) -> Result<HttpReply, HttpError> {
-        let limit = self.limits.max_reply_bytes;
-        let host = &hop.target.host;
-        let too_large = || HttpError::Reply(format!("the reply of `{host}` is over {limit} bytes"));
-        if draft.method != Method::HEAD && response.content_length().is_some_and(|length| length > limit as u64) {
-            return Err(too_large());
-        }
-        let status = response.status().as_u16();
-        let masker = &draft.filling.masker;
-        let headers = response.headers().iter();
-        let headers = headers.map(|(name, value)| (name.as_str().to_owned(), masker.mask_header(value.as_bytes())));
-        let mut headers: Vec<(String, String)> = headers.collect();
-        set_missing_date(&mut headers);
-        let mut body = Vec::new();
-        while let Some(chunk) =
-            response.chunk().await.map_err(|error| failure::classify(error, host, draft.is_safe()))?
-        {
-            if body.len() + chunk.len() > limit {
-                return Err(too_large());
-            }
-            body.extend_from_slice(&chunk);
-        }
-        let url = if hop.redirected { masker.mask_text(hop.url.to_string()) } else { template::display_url(request) };
-        Ok(HttpReply { status, headers, body: masker.mask_body(body), url })
-    }
 }
 
 #[async_trait]
 impl HttpClient for Http {
     async fn send(&self, request: &HttpRequest) -> Result<HttpReply, HttpError> {
         let draft = Draft::of(request, &self.policy, self.secrets.as_ref()).await?;
-        let reply = tokio::time::timeout(request.timeout, self.exchange(request, &draft)).await;
-        let reply = reply.unwrap_or_else(|_| {
+        let deadline = Instant::now() + request.timeout;
+        let sent = tokio::time::timeout_at(deadline, self.exchange(request, &draft)).await.unwrap_or_else(|_| {
             let (host, seconds) = (&draft.target.host, request.timeout.as_secs_f64());
-            Err(HttpError::Unknown(format!("`{host}` did not answer in full within {seconds} s")))
+            Err(HttpError::Unknown(format!("`{host}` did not answer within {seconds} s")))
         });
+        let reply = match sent {
+            Ok((response, hop)) => self.read(response, request, &draft, &hop, deadline).await,
+            Err(error) => Err(error),
+        };
         reply.map_err(|error| mask(error, &draft.filling.masker))
     }
 }
@@ -273,17 +270,6 @@ fn header(name: &str, value: &str, secret: bool) -> Result<(HeaderName, HeaderVa
     Ok((parsed, value))
 }
 
-/// Gives a reply without a readable `date` the moment of its arrival, so that dates in it can be told from now.
-///
-/// Source: RFC 9110 §6.6.1 asks it of a recipient with a clock.
-fn set_missing_date(headers: &mut Vec<(String, String)>) {
-    let mut dates = headers.iter().filter(|(name, _)| name == "date");
-    if !dates.any(|(_, value)| httpdate::parse_http_date(value).is_ok()) {
-        headers.retain(|(name, _)| name != "date");
-        headers.push(("date".to_owned(), httpdate::fmt_http_date(SystemTime::now())));
-    }
-}
-
 fn parse(url: &str) -> Result<Url, HttpError> {
     Url::parse(url).map_err(|error| HttpError::Refused(format!("not an absolute URL: {error}")))
 }
@@ -308,5 +294,6 @@ fn mask(error: HttpError, masker: &Masker) -> HttpError {
         HttpError::Connect(text) => HttpError::Connect(masker.mask_text(text)),
         HttpError::Unknown(text) => HttpError::Unknown(masker.mask_text(text)),
         HttpError::Reply(text) => HttpError::Reply(masker.mask_text(text)),
+        HttpError::TooLarge(text) => HttpError::TooLarge(masker.mask_text(text)),
     }
 }

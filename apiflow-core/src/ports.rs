@@ -8,7 +8,7 @@ mod store;
 
 pub use clock::{Clock, Timestamp};
 pub use evaluator::{EvaluationError, Evaluator, Script, ScriptForm};
-pub use http::{HttpClient, HttpError, HttpReply, HttpRequest, RequestBody, SecretPlace, SecretUse};
+pub use http::{HttpClient, HttpError, HttpReply, HttpRequest, MemoryHold, RequestBody, SecretPlace, SecretUse};
 pub use secrets::{Secret, Secrets, own_secret, split_reference};
 pub use store::{
     CachedRow, CallRecord, Claim, Commit, Concurrency, Created, DueErasure, DuePoll, ErasedJob, Erasure, EventRow,

@@ -7,6 +7,7 @@ mod unknown;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use apiflow_core::http::HttpLimits;
 use apiflow_core::origin::Origin;
 use axum::http::HeaderValue;
 use clap::{Args, ValueEnum};
@@ -126,6 +127,15 @@ pub struct Settings {
     #[arg(long, env = "APIFLOW_MAX_RESULT", default_value_t = 1024 * 1024, value_name = "BYTES")]
     pub max_result: usize,
 
+    /// Largest reply of a provider that is read, in bytes; over it the step fails.
+    #[arg(long, env = "APIFLOW_MAX_REPLY", default_value_t = HttpLimits::default().max_reply_bytes, value_name = "BYTES")]
+    pub max_reply: usize,
+
+    /// What all replies of providers in memory may take together, in bytes, with the values that their JSON is read into
+    /// (many times its own size); further replies wait. At least four times APIFLOW_MAX_REPLY.
+    #[arg(long, env = "APIFLOW_REPLY_MEMORY", default_value_t = HttpLimits::default().max_memory_bytes, value_name = "BYTES")]
+    pub reply_memory: usize,
+
     /// Iterations of a while loop, at most; over it the loop fails.
     #[arg(long, env = "APIFLOW_MAX_WHILE_ITERATIONS", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..), value_name = "NUMBER")]
     pub max_while_iterations: u64,
@@ -220,6 +230,23 @@ impl Settings {
             stall_timeout: Duration::from_secs(self.body_timeout_s),
             idle_timeout: IDLE_TIMEOUT,
         }
+    }
+
+    /// The bounds on calls to providers.
+    pub(crate) fn http_limits(&self) -> Result<HttpLimits, SettingError> {
+        let limits = HttpLimits {
+            max_reply_bytes: self.max_reply,
+            max_memory_bytes: self.reply_memory,
+            ..HttpLimits::default()
+        };
+        let least = limits.max_reply_bytes.saturating_mul(4);
+        if limits.max_memory_bytes < least || limits.max_reply_bytes == 0 {
+            let (memory, reply) = (limits.max_memory_bytes, limits.max_reply_bytes);
+            let message =
+                format!("{memory} is too little for replies of up to {reply} bytes; it must be at least {least}");
+            return Err(SettingError { name: "APIFLOW_REPLY_MEMORY", message });
+        }
+        Ok(limits)
     }
 
     fn public_url(&self) -> Result<&str, SettingError> {

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use apiflow_core::catalog::{Connector, Node};
 use apiflow_core::ports::{
-    EvaluationError, Evaluator, HttpClient, HttpError, HttpReply, HttpRequest, JobBundle, RequestBody, Script, Store,
+    EvaluationError, Evaluator, HttpClient, HttpError, HttpReply, HttpRequest, JobBundle, MemoryHold, RequestBody,
+    Script, Store,
 };
 use apiflow_core::runtime::clock::SystemClock;
 use apiflow_core::runtime::{NewRun, Runtime, RuntimeParts, RuntimeSettings};
@@ -28,6 +29,7 @@ impl HttpClient for Echo {
             headers: vec![("content-type".to_owned(), "application/json".to_owned())],
             body: text.clone().into_bytes(),
             url: request.url.clone(),
+            memory: MemoryHold::default(),
         })
     }
 }

@@ -188,6 +188,7 @@ pub fn from_http_error(error: &HttpError, request: &HttpRequest, repeatable: boo
                  because it may be paid twice: look at the provider's list, or declare the node `idempotent`"
             ),
         ),
+        HttpError::TooLarge(text) => (ErrorClass::OutputTooLarge, text.clone()),
         HttpError::Reply(text) => (ErrorClass::OutputInvalid, format!("the reply of {url} cannot be used: {text}")),
     };
     CallError::new(class, message).with("url", url)

@@ -125,7 +125,7 @@ fn in_text(line: &str) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::retry_after_ms;
-    use crate::ports::HttpReply;
+    use crate::ports::{HttpReply, MemoryHold};
 
     fn check(headers: &[(&str, &str)], body: &str, expected: Option<u64>) {
         check_status(429, headers, body, expected);
@@ -137,6 +137,7 @@ mod tests {
             headers: headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             body: body.as_bytes().to_vec(),
             url: "https://h/".to_owned(),
+            memory: MemoryHold::default(),
         };
         let json = serde_json::from_str(body).ok();
         assert_eq!(retry_after_ms(&reply, json.as_ref()), expected, "{headers:?} {body}");

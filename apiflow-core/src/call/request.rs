@@ -1,6 +1,5 @@
 //! The requests of a call.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -299,7 +298,7 @@ impl CallPlan {
 #[cfg(any(feature = "runtime", test))]
 pub(crate) fn rate_limit_key(submit: &HttpRequest) -> String {
     let scheme = if url::is_https(&submit.url) { "https" } else { "http" };
-    let names: BTreeSet<&str> = submit.secrets.iter().map(|secret| secret.name.as_str()).collect();
+    let names: std::collections::BTreeSet<&str> = submit.secrets.iter().map(|secret| secret.name.as_str()).collect();
     let names: String = names.into_iter().flat_map(|name| [" $", name]).collect();
     format!("{scheme}://{}{names}", url::host(&submit.url).unwrap_or_default())
 }

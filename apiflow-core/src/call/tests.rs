@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::{CallContext, CallError, CallPlan, Operation, Reading, plan};
 use crate::catalog::{Connector, Node, parse_connector, parse_node};
-use crate::ports::{HttpReply, HttpRequest};
+use crate::ports::{HttpReply, HttpRequest, MemoryHold};
 use crate::template::display;
 
 const CONTEXT: CallContext<'static> =
@@ -84,6 +84,7 @@ fn text_reply(status: u16, headers: &[(&str, &str)], body: &str) -> HttpReply {
         headers: headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         body: body.as_bytes().to_vec(),
         url: "https://api.example.com/v1/x?signature=s".to_owned(),
+        memory: MemoryHold::default(),
     }
 }
 

@@ -50,7 +50,7 @@ mod tests {
     use super::*;
     use crate::call::{Reading, plan};
     use crate::catalog::Connector;
-    use crate::ports::HttpReply;
+    use crate::ports::{HttpReply, MemoryHold};
 
     fn node(output: Value) -> Node {
         serde_json::from_value(json!({"id": "n", "name": "N", "connector_id": "c", "output": output})).expect("a node")
@@ -71,6 +71,7 @@ mod tests {
                     headers: vec![("content-type".to_owned(), "application/json".to_owned())],
                     body: made.to_string().into_bytes(),
                     url: "https://c.test".to_owned(),
+                    memory: MemoryHold::default(),
                 };
                 let read = plan(&node, &connector).expect("a call").read_submit(&reply);
                 assert_eq!(read, Reading::Done(made), "{value_type:?}, pick {pick}");

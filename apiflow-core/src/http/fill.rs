@@ -1,6 +1,7 @@
 //! Writing secrets into a request at the last moment.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::mask::Masker;
 use crate::origin::{Origin, SecretOrigin};
@@ -11,7 +12,7 @@ use crate::template::{self, ResolveError, Resolved};
 pub(super) struct Filling {
     secrets: Vec<Filled>,
     /// Takes the secrets, and those that the reply may echo besides, out of what comes back.
-    pub(super) masker: Masker,
+    pub(super) masker: Arc<Masker>,
 }
 
 struct Filled {
@@ -38,7 +39,7 @@ impl Filling {
         }
         let sent = filled.iter().map(|filled| (split_reference(&filled.reference).1, filled.secret.value.as_str()));
         let echoed = echoed.iter().map(|(name, secret)| (*name, secret.value.as_str()));
-        let masker = Masker::new(sent.chain(echoed));
+        let masker = Arc::new(Masker::new(sent.chain(echoed)));
         Ok(Self { secrets: filled, masker })
     }
 

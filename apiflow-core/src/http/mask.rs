@@ -9,6 +9,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use serde_json::Value;
 
+use crate::call::without_byte_order_mark;
+
 /// Values shorter than this are not searched for in replies: they would be found by chance.
 const MIN_MASKED_BYTES: usize = 8;
 
@@ -85,7 +87,7 @@ impl Masker {
     /// A reply's body with names in place of values. JSON stays JSON: its strings, keys and numbers are masked one by one.
     pub(super) fn mask_body(&self, body: Vec<u8>) -> Vec<u8> {
         let Some(masked) = self.replace(&body, MIN_MASKED_BYTES) else { return body };
-        match serde_json::from_slice(&body) {
+        match serde_json::from_slice(without_byte_order_mark(&body)) {
             Ok(json) => self.mask_json(json).to_string().into_bytes(),
             Err(_) => masked,
         }

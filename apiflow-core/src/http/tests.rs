@@ -1,6 +1,7 @@
 //! The client against real servers on the loopback interface.
 
 mod fate;
+mod memory;
 mod refusals;
 mod secrets;
 
@@ -111,17 +112,27 @@ async fn read_request(stream: &mut TcpStream) -> Option<String> {
     }
 }
 
-const LIMITS: HttpLimits = HttpLimits { max_reply_bytes: 1_000, connect_timeout: Duration::from_secs(2) };
+const LIMITS: HttpLimits =
+    HttpLimits { max_reply_bytes: 1_000, max_memory_bytes: 1 << 20, connect_timeout: Duration::from_secs(2) };
 
 /// A client that may reach what `allowed` lists; names are looked up in `names`.
 fn client(allowed: &str, names: &'static [(&'static str, &'static str)], secrets: StaticSecrets) -> Http {
+    client_within(allowed, names, secrets, LIMITS)
+}
+
+fn client_within(
+    allowed: &str,
+    names: &'static [(&'static str, &'static str)],
+    secrets: StaticSecrets,
+    limits: HttpLimits,
+) -> Http {
     let lookup: Lookup = Arc::new(move |name| {
         let found: Vec<_> = names.iter().filter(|entry| entry.0 == name.trim_end_matches('.')).collect();
         let found = found.iter().map(|entry| entry.1.parse().expect("the table holds addresses")).collect();
         Box::pin(async move { Ok(found) })
     });
     let policy = OutgoingPolicy::parse(allowed).expect("the list is well formed");
-    Http::with_lookup(policy, Arc::new(secrets), LIMITS, lookup).expect("this system has root certificates")
+    Http::with_lookup(policy, Arc::new(secrets), limits, lookup).expect("this system has root certificates")
 }
 
 /// A client that may reach the loopback interface.

@@ -1,5 +1,8 @@
 //! Outgoing calls, as an effect.
 
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -77,7 +80,37 @@ pub struct HttpReply {
     pub body: Vec<u8>,
     /// The URL that answered, after redirects.
     pub url: String,
+    /// The memory that it takes, where the client counts that.
+    pub memory: MemoryHold,
 }
+
+/// Keeps the memory that a reply takes set aside until the last copy is dropped; nothing where nobody counts.
+#[derive(Clone, Default)]
+pub struct MemoryHold {
+    held: Option<Arc<dyn Any + Send + Sync>>,
+}
+
+impl MemoryHold {
+    /// Keeps something until it is dropped.
+    pub fn new(held: impl Any + Send + Sync) -> Self {
+        Self { held: Some(Arc::new(held)) }
+    }
+}
+
+impl fmt::Debug for MemoryHold {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("MemoryHold").field("is_counted", &self.held.is_some()).finish()
+    }
+}
+
+/// Replies are equal whoever counts their memory.
+impl PartialEq for MemoryHold {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for MemoryHold {}
 
 /// Why there is no reply.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -95,9 +128,12 @@ pub enum HttpError {
     /// The connection was lost, or time ran out, after bytes may have left: the fate of the call is unknown.
     #[error("{0}")]
     Unknown(String),
-    /// The reply is larger than allowed, or not HTTP.
+    /// The reply is not HTTP, or leads nowhere.
     #[error("{0}")]
     Reply(String),
+    /// The reply is larger than what is read into memory.
+    #[error("{0}")]
+    TooLarge(String),
 }
 
 /// Sends requests under the outgoing policy: the one choke point.

@@ -7,7 +7,6 @@ pub use work::{ProviderWork, ProviderWorkState};
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::oneshot;
@@ -23,9 +22,6 @@ use crate::ports::{
     Clock, Evaluator, HttpClient, HttpError, JobBundle, JobRow, JobStatus, Secrets, StepRow, StoreError,
 };
 use crate::validate;
-
-/// Bounds on every call.
-const LIMITS: HttpLimits = HttpLimits { max_reply_bytes: 64 * 1024 * 1024, connect_timeout: Duration::from_secs(10) };
 
 /// Steps that are read at a time.
 const PAGE: u32 = 500;
@@ -79,7 +75,7 @@ impl Local {
     /// # Errors
     /// [`LocalError::Http`] where TLS can't be set up.
     pub fn new(secrets: impl Secrets + 'static, policy: OutgoingPolicy) -> Result<Self, LocalError> {
-        let http = Http::new(policy, Arc::new(secrets), LIMITS)?;
+        let http = Http::new(policy, Arc::new(secrets), HttpLimits::default())?;
         Ok(Self { http: Arc::new(http), evaluator: Arc::new(BoaEvaluator::new()), catalog: Catalog::default() })
     }
 

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use apiflow_core::catalog::{Connector, Node};
 use apiflow_core::engine::Target;
 use apiflow_core::ports::{
-    Clock, Evaluator, HttpClient, HttpError, HttpReply, HttpRequest, JobBundle, JobRow, JobStatus, RequestBody, Store,
+    Clock, Evaluator, HttpClient, HttpError, HttpReply, HttpRequest, JobBundle, JobRow, JobStatus, MemoryHold,
+    RequestBody, Store,
 };
 use apiflow_core::runtime::{Approval, NewRun, Runtime, RuntimeParts, RuntimeSettings};
 use async_trait::async_trait;
@@ -101,6 +102,7 @@ impl HttpClient for Nodes {
             headers: vec![("content-type".to_owned(), "application/json".to_owned())],
             body: body.to_string().into_bytes(),
             url: request.url.clone(),
+            memory: MemoryHold::default(),
         })
     }
 }

@@ -297,3 +297,26 @@ async fn a_rate_limit_inside_a_200_is_waited_for() {
     let (job, _) = run(&provider, &data, &json!([]), &json!({})).await;
     assert_eq!((job.patch.status, provider.seen("POST /v1/x").len()), (JobStatus::Completed, 2));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reply_that_is_too_large_fails_once_and_keeps_the_providers_id() {
+    let large = || reply(200, &json!({"status": "Success", "text": "A".repeat(2 * 1024 * 1024)}));
+    let (name, message, id, polls) = polled_error(large(), None).await;
+    assert_eq!((name.as_str(), id.as_deref(), polls), ("output_too_large", Some("p1"), 1), "{message}");
+    // Over the limit of replies, of a step's result, and of the memory for values.
+    let values = format!("[{}0]", "{\"a\":0},".repeat(100_000));
+    for body in [large(), reply(200, &json!("A ".repeat(540_000))), (200, Vec::new(), values)] {
+        let provider = Scripted::start(vec![("POST /v1/x", vec![body])]).await;
+        let (job, _) = run(&provider, &json!({"path": "/x"}), &json!([]), &retry()).await;
+        assert_eq!((error(&job).0, provider.seen("POST /v1/x").len()), ("output_too_large", 1), "{}", error(&job).1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_reply_is_read() {
+    let list: Vec<Value> = (0..20_000).map(|n| json!(n)).collect();
+    let provider =
+        Scripted::start(vec![("POST /v1/x", vec![reply(200, &json!({"list": list, "output": "here"}))])]).await;
+    let (job, _) = run(&provider, &json!({"path": "/x"}), &image(), &json!({})).await;
+    assert_eq!(job.patch.status, JobStatus::Completed, "{:?}", job.patch.error);
+}

@@ -74,7 +74,7 @@ impl Bench {
         let http = Http::new(
             policy,
             secrets,
-            HttpLimits { max_reply_bytes: 1024 * 1024, connect_timeout: Duration::from_secs(5) },
+            HttpLimits { max_reply_bytes: 1_100_000, max_memory_bytes: 64 * 1024 * 1024, ..HttpLimits::default() },
         )
         .expect("a client");
         let parts = RuntimeParts { store: store.clone(), http: Arc::new(http), evaluator, clock };

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use apiflow_core::http::{Http, HttpLimits, OutgoingPolicy};
+use apiflow_core::http::{Http, OutgoingPolicy};
 use apiflow_core::ports::Clock;
 use apiflow_core::runtime::clock::SystemClock;
 use apiflow_core::runtime::sandbox::{SandboxEvaluator, SandboxSettings};
@@ -24,9 +24,6 @@ use crate::state::{AppState, Parts};
 
 /// How long open requests may take after the signal to stop.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// Largest reply of a provider that is read into memory.
-const MOST_REPLY_BYTES: usize = 64 * 1024 * 1024;
 
 /// What one expression may take.
 const EVALUATION_MEMORY_BYTES: u64 = 128 * 1024 * 1024;
@@ -243,7 +240,7 @@ fn parts(
 ) -> Result<RuntimeParts, String> {
     let policy =
         OutgoingPolicy::parse(&settings.allow_hosts).map_err(|error| format!("APIFLOW_ALLOW_HOSTS: {error}"))?;
-    let limits = HttpLimits { max_reply_bytes: MOST_REPLY_BYTES, connect_timeout: Duration::from_secs(10) };
+    let limits = settings.http_limits().map_err(|error| error.to_string())?;
     let http = Http::new(policy, Arc::clone(secrets) as _, limits).map_err(|error| error.to_string())?;
     Ok(RuntimeParts {
         store: Arc::clone(&stores.store),

@@ -212,3 +212,28 @@ async fn null_is_no_input() {
     let lacking = talk.raw("POST", "/node/say/run", &[], Some(json!({"input": null}))).await;
     assert_eq!(lacking.string("/errors/0/pointer"), "/input/text", "{}", lacking.text);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_byte_order_mark_before_a_body_is_passed_over() {
+    let (talk, provider) = furnished().await;
+    let body = json!("\u{feff}{\"input\": {\"text\": \"hi\"}}");
+    let headers = [("content-type", "application/json"), ("prefer", "wait=30")];
+    let reply = talk.raw("POST", "/node/say/run", &headers, Some(body)).await;
+    assert_eq!((reply.status, reply.string("/status").as_str()), (StatusCode::OK, "completed"), "{}", reply.text);
+    assert_eq!(provider.calls().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_whose_output_no_reply_can_hold_is_saved_with_a_finding_and_not_run() {
+    let (talk, provider) = furnished().await;
+    let node = json!({"id": "speak", "name": "Speak", "connector_id": "echo", "data": {"path": "/say", "accept": "audio/mpeg"},
+        "output": [{"name": "sound", "type": "audio", "mapping": "@body"}]});
+    let saved = talk.raw("PUT", "/nodes/speak", &[], Some(node)).await;
+    assert_eq!(saved.status, StatusCode::CREATED, "{}", saved.text);
+    let run = talk.raw("POST", "/node/speak/run", &[("prefer", "wait=30")], Some(json!({"input": {}}))).await;
+    assert_eq!(run.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", run.text);
+    for reply in [saved, run] {
+        assert!(reply.text.contains("unreadable-output") && reply.text.contains("/output/0/mapping"), "{}", reply.text);
+    }
+    assert!(provider.calls().is_empty(), "nothing is sent, and nothing paid");
+}

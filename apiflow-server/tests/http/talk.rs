@@ -123,7 +123,7 @@ impl Talk {
         let http = Http::new(
             OutgoingPolicy::parse("127.0.0.1").expect("the list is well formed"),
             secrets.clone(),
-            HttpLimits { max_reply_bytes: 1 << 20, connect_timeout: Duration::from_secs(1) },
+            HttpLimits { max_reply_bytes: 1 << 20, connect_timeout: Duration::from_secs(1), ..HttpLimits::default() },
         )
         .expect("TLS can be set up");
         let parts = RuntimeParts {

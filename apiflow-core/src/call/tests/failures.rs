@@ -285,11 +285,12 @@ fn a_call_without_a_reply_says_whether_it_may_have_arrived() {
             format!("the connection to {url} was lost after"),
         ),
         (
-            HttpError::Reply("too large".to_owned()),
+            HttpError::Reply("not HTTP".to_owned()),
             false,
             ErrorClass::OutputInvalid,
             format!("the reply of {url} cannot be used"),
         ),
+        (HttpError::TooLarge("over 8 bytes".to_owned()), false, ErrorClass::OutputTooLarge, "over 8 bytes".to_owned()),
     ] {
         let read = from_http_error(&error, &request, repeatable);
         assert_eq!((read.class, read.message.starts_with(&start)), (class, true), "{}", read.message);

@@ -100,7 +100,7 @@ async fn a_reply_over_the_limit_is_an_error_and_one_at_the_limit_is_whole() {
             .await;
             match post(&local(), &server.url("/")).await {
                 Ok(reply) => assert_eq!((reply.body.len(), fits), (whole, true), "{encoding}"),
-                Err(HttpError::Reply(reason)) => assert!(!fits && reason.contains("1000 bytes"), "{reason}"),
+                Err(HttpError::TooLarge(reason)) => assert!(!fits && reason.contains("1000 bytes"), "{reason}"),
                 Err(other) => panic!("{encoding} {whole}: {other:?}"),
             }
         }

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use crate::call::{CallPlan, JobPlans};
+use crate::call::{CallError, CallPlan, ErrorClass, JobPlans, Reading};
 use crate::engine::Call;
 use crate::ports::{
     CallRecord, Clock, Following, HttpClient, HttpError, HttpReply, HttpRequest, Store, StoreError, Timestamp,
 };
 use crate::template;
 
+/// Replies over this size are read by threads that may be kept busy.
+const LARGE_REPLY_BYTES: usize = 64 * 1024;
 /// Bytes of a reply that its record shows.
 const EXCERPT_BYTES: usize = 4096;
 
@@ -74,19 +76,58 @@ impl Caller {
         self.store.follow(following).await
     }
 
-    /// The result, unless it is too large to be kept as JSON.
-    pub(crate) fn bounded(&self, result: Value) -> Result<Value, Value> {
-        let size = result.to_string().len();
-        if size <= self.max_result_bytes {
-            return Ok(result);
-        }
+    /// Reads a reply: on a thread that may be kept busy, where it is large. A result that is too large to be kept as
+    /// JSON is a failure.
+    pub(crate) async fn read(
+        &self,
+        reply: HttpReply,
+        read: impl FnOnce(&HttpReply) -> Reading + Send + 'static,
+    ) -> Reading {
         let limit = self.max_result_bytes;
-        let message = format!(
-            "the result has {size} bytes, more than the {limit} that a step may have: \
-             type the output as media, map less of the reply, or raise the limit"
-        );
-        Err(json!({"name": "output_invalid", "message": message}))
+        // What is not needed any more is dropped there, too.
+        let is_large = reply.body.len() > LARGE_REPLY_BYTES;
+        let work = move || bounded(read(&reply), limit);
+        if is_large {
+            match tokio::task::spawn_blocking(work).await {
+                Ok(reading) => reading,
+                Err(error) => std::panic::resume_unwind(error.into_panic()),
+            }
+        } else {
+            work()
+        }
     }
+}
+
+/// The reading, unless its result is too large to be kept as JSON.
+fn bounded(reading: Reading, limit: usize) -> Reading {
+    let Reading::Done(result) = &reading else { return reading };
+    let size = json_length(result);
+    if size <= limit {
+        return reading;
+    }
+    let message = format!(
+        "the result has {size} bytes, more than the {limit} that a step may have: \
+         type the output as media, map less of the reply, or raise the limit"
+    );
+    Reading::Failed(CallError::new(ErrorClass::OutputTooLarge, message))
+}
+
+/// The bytes that a value has as JSON, counted without writing it down.
+fn json_length(value: &Value) -> usize {
+    struct Counter(usize);
+    impl std::io::Write for Counter {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut counter = Counter(0);
+    serde_json::to_writer(&mut counter, value).expect("values are written to a counter without fail");
+    counter.0
 }
 
 /// What is recorded of a submit before it is sent.

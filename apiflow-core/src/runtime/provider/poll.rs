@@ -1,5 +1,7 @@
 //! Asking a provider how far its work is.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -112,7 +114,10 @@ pub(crate) async fn poll(
     let now = caller.now();
     let reading = match plan.poll(operation) {
         Ok(request) => match caller.send(&call, "poll", &request).await {
-            Ok(reply) => plan.read_poll(operation, &reply),
+            Ok(reply) => {
+                let (reader, operation) = (Arc::clone(&plan), operation.clone());
+                caller.read(reply, move |reply| reader.read_poll(&operation, reply)).await
+            }
             Err(error) => lost(&error, from_http_error(&error, &request, true)),
         },
         Err(error) => Reading::Failed(error),
@@ -130,31 +135,32 @@ pub(crate) async fn poll(
         Polled::Later { due_at: now.plus_ms(wait).min(context.deadline), progress }
     };
     match reading {
-        Reading::Done(result) => Polled::Answered(match caller.bounded(result) {
-            Ok(result) => Answer::Done { result },
-            Err(error) => Answer::Failed { error },
-        }),
+        Reading::Done(result) => Polled::Answered(Answer::Done { result }),
         Reading::Running(operation) | Reading::Fetch(operation) => later(operation.retry_after_ms, operation.progress),
         Reading::Again(error) => later(error.retry_after_ms(), None),
         Reading::Failed(error) => Polled::Answered(Answer::Failed { error: named(&error, operation) }),
     }
 }
 
-async fn fetch(caller: &mut Caller, plan: &CallPlan, call: &Call, operation: &Operation) -> Reading {
+async fn fetch(caller: &mut Caller, plan: &Arc<CallPlan>, call: &Call, operation: &Operation) -> Reading {
     let request = match plan.result(operation) {
         Ok(request) => request,
         Err(error) => return Reading::Failed(error),
     };
     match caller.send(call, "result", &request).await {
-        Ok(reply) => plan.read_result(operation, &reply),
+        Ok(reply) => {
+            let (reader, operation) = (Arc::clone(plan), operation.clone());
+            caller.read(reply, move |reply| reader.read_result(&operation, reply)).await
+        }
         Err(error) => lost(&error, from_http_error(&error, &request, true)),
     }
 }
 
-/// What the loss of a poll means: what was refused here will be refused again, all else may pass.
+/// What the loss of a poll means: what was refused here will be refused again, and what was too large stays so; all
+/// else may pass.
 fn lost(error: &HttpError, read: CallError) -> Reading {
     match error {
-        HttpError::Refused(_) | HttpError::Secret(_) => Reading::Failed(read),
+        HttpError::Refused(_) | HttpError::Secret(_) | HttpError::TooLarge(_) => Reading::Failed(read),
         HttpError::Connect(_) | HttpError::Unknown(_) | HttpError::Reply(_) => Reading::Again(read),
     }
 }

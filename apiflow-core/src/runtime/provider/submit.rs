@@ -1,5 +1,6 @@
 //! Starting work at a provider, and calling it off.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -34,7 +35,8 @@ pub(crate) async fn submit(caller: &mut Caller, call: &Call, arguments: Value) -
     }
     match caller.send(call, CallRecord::SUBMIT, &request).await {
         Ok(reply) => {
-            let reading = plan.read_submit(&reply);
+            let reader = Arc::clone(&plan);
+            let reading = caller.read(reply, move |reply| reader.read_submit(reply)).await;
             if let Reading::Failed(error) = &reading
                 && error.is_refusal_for_now
             {
@@ -51,7 +53,9 @@ pub(crate) async fn submit(caller: &mut Caller, call: &Call, arguments: Value) -
         }
         Err(error) => {
             let error = from_http_error(&error, &request, plan.is_repeatable());
-            if error.class == ErrorClass::SubmitUnknown {
+            // The provider took the work, but its id is in a reply that is too large: its list may have it.
+            let is_unread = error.class == ErrorClass::OutputTooLarge && !plan.is_repeatable();
+            if error.class == ErrorClass::SubmitUnknown || is_unread && plan.recover().is_some() {
                 return super::search_lost(&plan, caller.now(), caller.listing_delay_ms, &request);
             }
             Answer::Failed { error: error.to_object() }
@@ -102,10 +106,7 @@ fn not_accepted(plan: &CallPlan, error: &CallError, sent: bool) -> Answer {
 /// What the reading of a submit means for the attempt.
 fn read(caller: &Caller, call: &Call, plan: &CallPlan, reading: Reading) -> Answer {
     match reading {
-        Reading::Done(result) => match caller.bounded(result) {
-            Ok(result) => Answer::Done { result },
-            Err(error) => Answer::Failed { error },
-        },
+        Reading::Done(result) => Answer::Done { result },
         Reading::Running(operation) => {
             let wait = operation.retry_after_ms.unwrap_or(0).max(plan.poll_after_ms(0));
             accepted(caller, call, plan, &operation, wait)

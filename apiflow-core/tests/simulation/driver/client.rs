@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use apiflow_core::ports::{Clock, HttpClient, HttpError, HttpReply, HttpRequest, RequestBody, Timestamp};
+use apiflow_core::ports::{Clock, HttpClient, HttpError, HttpReply, HttpRequest, MemoryHold, RequestBody, Timestamp};
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
@@ -305,6 +305,7 @@ fn reply(status: u16, body: &Value) -> HttpReply {
         headers: vec![("content-type".to_owned(), "application/json".to_owned())],
         body: body.to_string().into_bytes(),
         url: "http://provider.test/".to_owned(),
+        memory: MemoryHold::default(),
     }
 }
 

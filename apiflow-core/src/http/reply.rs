@@ -1,0 +1,145 @@
+//! Reading a reply within the memory that replies may take.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use reqwest::{Method, Response};
+use tokio::time::Instant;
+
+use super::memory::Reserved;
+use super::{Draft, Hop, Http, failure};
+use crate::call::json_memory_bytes;
+use crate::ports::{HttpError, HttpReply, HttpRequest, MemoryHold};
+use crate::template;
+
+/// Bodies up to this size are read at once, without waiting for room.
+const UNCOUNTED_BODY_BYTES: usize = 16 * 1024;
+/// Bodies over this size are worked on by threads that may be kept busy.
+const LARGE_BODY_BYTES: usize = 64 * 1024;
+/// How long a body may take that has room, once it has it.
+const LARGE_BODY_TIMEOUT: Duration = Duration::from_mins(1);
+
+impl Http {
+    /// Reads the rest of a reply. Waiting for room counts for no deadline.
+    pub(super) async fn read(
+        &self,
+        response: Response,
+        request: &HttpRequest,
+        draft: &Draft,
+        hop: &Hop,
+        deadline: Instant,
+    ) -> Result<HttpReply, HttpError> {
+        let status = response.status();
+        let masker = &draft.filling.masker;
+        let headers = response.headers().iter();
+        let headers = headers.map(|(name, value)| (name.as_str().to_owned(), masker.mask_header(value.as_bytes())));
+        let mut headers: Vec<(String, String)> = headers.collect();
+        set_missing_date(&mut headers);
+        let (body, of_body) = self.collect(response, draft, &hop.target.host, deadline).await?;
+        let (body, of_values) = self.make_room(body, &hop.target.host, status.is_success()).await?;
+        let body = if body.len() > LARGE_BODY_BYTES {
+            let masker = Arc::clone(masker);
+            run_blocking(move || masker.mask_body(body)).await
+        } else {
+            masker.mask_body(body)
+        };
+        let url = if hop.redirected { masker.mask_text(hop.url.to_string()) } else { template::display_url(request) };
+        let memory = MemoryHold::new((of_body, of_values));
+        Ok(HttpReply { status: status.as_u16(), headers, body, url, memory })
+    }
+
+    /// Reads a body. Of an error that is too large only the beginning is kept: its status tells enough.
+    async fn collect(
+        &self,
+        mut response: Response,
+        draft: &Draft,
+        host: &str,
+        mut deadline: Instant,
+    ) -> Result<(Vec<u8>, Option<Reserved>), HttpError> {
+        let limit = self.limits.max_reply_bytes;
+        let is_success = response.status().is_success();
+        let too_large = || HttpError::TooLarge(format!("the reply of `{host}` is over {limit} bytes"));
+        let announced = response.content_length().filter(|_| draft.method != Method::HEAD);
+        let announced = announced.map(|length| usize::try_from(length).unwrap_or(usize::MAX));
+        if is_success && announced.is_some_and(|length| length > limit) {
+            return Err(too_large());
+        }
+        let expected = announced.unwrap_or(limit).min(limit);
+        let mut reserved = None;
+        let mut body = Vec::new();
+        loop {
+            let is_large =
+                body.len() > UNCOUNTED_BODY_BYTES || announced.is_some_and(|size| size > UNCOUNTED_BODY_BYTES);
+            if is_large && reserved.is_none() {
+                let asked = Instant::now();
+                reserved = Some(self.memory.reserve_body(expected).await);
+                // Nobody keeps others waiting by sending slowly what it has room for.
+                deadline = (deadline + asked.elapsed()).min(Instant::now() + LARGE_BODY_TIMEOUT);
+            }
+            let chunk = tokio::time::timeout_at(deadline, response.chunk()).await;
+            let chunk = chunk.map_err(|_| HttpError::Unknown(format!("`{host}` did not answer in full in time")))?;
+            let chunk = chunk.map_err(|error| failure::classify(error, host, draft.is_safe()))?;
+            let Some(chunk) = chunk else { return Ok((body, reserved)) };
+            if body.len() + chunk.len() > limit {
+                if is_success {
+                    return Err(too_large());
+                }
+                body.truncate(UNCOUNTED_BODY_BYTES);
+                return Ok((body, reserved));
+            }
+            body.extend_from_slice(&chunk);
+        }
+    }
+
+    /// Waits for room for the values that a body is read into.
+    async fn make_room(
+        &self,
+        mut body: Vec<u8>,
+        host: &str,
+        is_success: bool,
+    ) -> Result<(Vec<u8>, Option<Reserved>), HttpError> {
+        let bytes = if body.len() > LARGE_BODY_BYTES {
+            let (measured, bytes) = run_blocking(move || {
+                let bytes = json_memory_bytes(&body);
+                (body, bytes)
+            })
+            .await;
+            body = measured;
+            bytes
+        } else {
+            json_memory_bytes(&body)
+        };
+        let reserved = self.memory.reserve_values(bytes).await;
+        if reserved.is_none() && is_success {
+            let most = self.memory.max_values_bytes();
+            return Err(HttpError::TooLarge(format!(
+                "the reply of `{host}` has {} bytes of JSON whose values would take {bytes} bytes of memory, more than the \
+                 {most} that there are",
+                body.len()
+            )));
+        }
+        if reserved.is_none() {
+            body.truncate(UNCOUNTED_BODY_BYTES);
+        }
+        Ok((body, reserved))
+    }
+}
+
+/// Runs what takes long on a thread that may be kept busy.
+async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+/// Gives a reply without a readable `date` the moment of its arrival, so that dates in it can be told from now.
+///
+/// Source: RFC 9110 §6.6.1 asks it of a recipient with a clock.
+fn set_missing_date(headers: &mut Vec<(String, String)>) {
+    let mut dates = headers.iter().filter(|(name, _)| name == "date");
+    if !dates.any(|(_, value)| httpdate::parse_http_date(value).is_ok()) {
+        headers.retain(|(name, _)| name != "date");
+        headers.push(("date".to_owned(), httpdate::fmt_http_date(SystemTime::now())));
+    }
+}
