@@ -104,7 +104,9 @@ impl Launch {
     ) -> Result<Self, Problem> {
         // A step alone is given what it needs, not what the workflow is given.
         let unchecked = preprocess || selection.only.is_some();
+        let limits = state.settings.documents;
         let select = move || {
+            limits.check_workflow(&document, "/document")?;
             if let Some(pointer) = references::control_in_id(&document) {
                 return Err(Problem::fault(format!("/document{pointer}"), references::CONTROL_IN_ID));
             }
@@ -235,6 +237,16 @@ pub(crate) async fn check(state: &AppState, user: &str, document: Value) -> Resu
     drop_elsewhere(catalog);
     found.extend(refused);
     Ok((document, found))
+}
+
+/// The same of a document that a request brings, if it is not too large; nothing is kept of it.
+pub(crate) async fn check_given(state: &AppState, user: &str, document: Value) -> Result<Vec<Diagnostic>, Problem> {
+    let limits = state.settings.documents;
+    let measure = move || limits.check_workflow(&document, "/document").map(|()| document);
+    let document = state.validation.places.run(user, measure).await??;
+    let (document, found) = check(state, user, document).await?;
+    drop_elsewhere(document);
+    Ok(found)
 }
 
 /// Drops what may be large: that takes as long as it took to make it.

@@ -9,6 +9,7 @@ pub mod api;
 mod approvals;
 pub mod auth;
 pub mod command;
+mod document_limits;
 mod extract;
 mod follow;
 mod frontend;

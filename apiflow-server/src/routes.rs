@@ -16,6 +16,8 @@ mod tokens;
 mod users;
 mod workflows;
 
+pub(crate) use self::documents::Rechecks;
+
 use axum::Router;
 use axum::routing::get;
 use utoipa::openapi::path::Operation;

@@ -16,6 +16,7 @@ pub use self::listen::{ListenAddress, ListenAddressError};
 pub(crate) use self::log_filter::parse_log_filter;
 pub(crate) use self::unknown::unknown_variables;
 use crate::auth::Proxies;
+pub use crate::document_limits::DocumentLimits;
 use crate::serving::{ServingLimits, default_max_connections};
 
 /// How long a connection may be without a request: longer than common proxies keep theirs (60 s), so that they end it.
@@ -33,6 +34,8 @@ pub struct WebSettings {
     pub cors_origins: Vec<HeaderValue>,
     /// Largest body of a request.
     pub body_limit_bytes: usize,
+    /// How large a document may be.
+    pub documents: DocumentLimits,
     /// Proxies whose word on a caller's address counts.
     pub trusted_proxies: Proxies,
     /// What callers from elsewhere must send to read the metrics; `None`: only this machine may.
@@ -45,6 +48,7 @@ impl Default for WebSettings {
             public_url: "http://localhost:8000".to_owned(),
             cors_origins: Vec::new(),
             body_limit_bytes: 10 * 1024 * 1024,
+            documents: DocumentLimits::default(),
             trusted_proxies: Proxies::default(),
             metrics_token: None,
         }
@@ -163,6 +167,15 @@ pub struct Settings {
     #[arg(long, env = "APIFLOW_CORS_ORIGINS", default_value = "", value_name = "LIST")]
     pub cors_origins: String,
 
+    /// Largest connector, node or workflow, in bytes of JSON; over it a write, a check or a run of it is 413.
+    #[arg(long, env = "APIFLOW_MAX_DOCUMENT", default_value_t = 2 * 1024 * 1024, value_name = "BYTES")]
+    pub max_document: usize,
+
+    /// Modules of a workflow, at most, those inside of loops and branches included; over it a write, a check or a run of
+    /// it is 422.
+    #[arg(long, env = "APIFLOW_MAX_MODULES", default_value_t = 5_000, value_name = "NUMBER")]
+    pub max_modules: usize,
+
     /// Largest body of a request, in bytes.
     #[arg(long, env = "APIFLOW_BODY_LIMIT", default_value_t = 10 * 1024 * 1024, value_name = "BYTES")]
     pub body_limit: usize,
@@ -215,6 +228,7 @@ impl Settings {
             public_url: self.public_url()?.to_owned(),
             cors_origins: cors_origins.collect::<Result<_, _>>()?,
             body_limit_bytes: self.body_limit,
+            documents: DocumentLimits { max_bytes: self.max_document, max_modules: self.max_modules },
             trusted_proxies: Proxies::parse(&self.trusted_proxies)
                 .map_err(|message| SettingError { name: "APIFLOW_TRUSTED_PROXIES", message })?,
             metrics_token: self.metrics_token.clone().filter(|token| !token.is_empty()),

@@ -13,6 +13,7 @@ use crate::auth::throttle::Throttle;
 use crate::launch::Trials;
 use crate::metrics::Counters;
 use crate::readiness::Readiness;
+use crate::routes::Rechecks;
 use crate::secrets::SecretBook;
 use crate::settings::WebSettings;
 use crate::validation::Validation;
@@ -50,6 +51,7 @@ pub struct Shared {
     pub(crate) readiness: Readiness,
     pub(crate) validation: Validation,
     pub(crate) trials: Trials,
+    pub(crate) rechecks: Rechecks,
 }
 
 impl AppState {
@@ -64,6 +66,7 @@ impl AppState {
             readiness: Readiness::default(),
             validation: Validation::default(),
             trials: Trials::default(),
+            rechecks: Rechecks::default(),
         }))
     }
 }

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod admins;
+mod checks;
 mod documents;
 mod removal;
 mod secrets;
@@ -27,7 +28,7 @@ struct Case<P: ?Sized> {
 /// # Panics
 /// After all have run, naming the cases that failed.
 pub async fn run_documents(make: impl AsyncFn() -> Arc<dyn Documents>) {
-    run(make, &[documents::CASES, removal::CASES]).await;
+    run(make, &[documents::CASES, removal::CASES, checks::CASES]).await;
 }
 
 /// Runs all cases of [`Accounts`], each on an empty store of its own that `make` gives.

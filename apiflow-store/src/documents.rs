@@ -51,6 +51,21 @@ pub struct Document {
     pub version: u64,
 }
 
+/// What was found wrong with a document when it was checked last.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DocumentCheck {
+    /// The document.
+    pub id: String,
+    /// Raised when the document, or one that it leads to, changes.
+    pub generation: u64,
+    /// Whether the findings are of this generation.
+    pub is_current: bool,
+    /// Stands for the secrets that there were, as the caller likes.
+    pub secrets: String,
+    /// The findings, as the caller likes.
+    pub findings: Value,
+}
+
 /// What must hold for a save or removal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Precondition {
@@ -150,6 +165,14 @@ pub trait Documents: Send + Sync {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Vec<Document>, RecordError>;
+
+    /// What was found wrong with these documents, in no particular order; documents of a kind whose checks are not kept,
+    /// or that are not there, are left out. The findings are out of date once the document, or one that it leads to, was
+    /// saved after they were asked for with this method.
+    async fn checks(&self, kind: DocumentKind, ids: &[String]) -> Result<Vec<DocumentCheck>, RecordError>;
+
+    /// Keeps what was found wrong with a workflow, unless it is out of date by now: its generation has changed.
+    async fn record_check(&self, kind: DocumentKind, check: &DocumentCheck) -> Result<(), RecordError>;
 
     /// Removes a document that nobody refers to, with the secrets that were generated for it and what it granted.
     async fn remove(&self, kind: DocumentKind, id: &str, must: Precondition) -> Result<(), RecordError>;

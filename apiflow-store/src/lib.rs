@@ -20,7 +20,7 @@ mod sql;
 mod sqlite;
 
 pub use accounts::{Accounts, NewToken, TokenRow, UserChange, UserRow};
-pub use documents::{Document, DocumentKind, Documents, Precondition, RecordError};
+pub use documents::{Document, DocumentCheck, DocumentKind, Documents, Precondition, RecordError};
 pub use open::{OpenError, Stores, open};
 pub use postgres::PostgresStore;
 pub use secrets::{Declaration, SecretGrant, SecretRow, SecretStore, SecretTies};

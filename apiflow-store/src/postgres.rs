@@ -89,6 +89,7 @@ fn migrations() -> Migrator {
         migration(2, "recovery", include_str!("../migrations/postgres/0002_recovery.sql")),
         migration(3, "store_faults", include_str!("../migrations/postgres/0003_store_faults.sql")),
         migration(4, "secret_owners", include_str!("../migrations/postgres/0004_secret_owners.sql")),
+        migration(5, "document_checks", include_str!("../migrations/postgres/0005_document_checks.sql")),
         migration(6, "submit_pauses", include_str!("../migrations/postgres/0006_submit_pauses.sql")),
     ])
 }

@@ -3,12 +3,13 @@
 use std::fmt::Display;
 
 use apiflow_core::ports::Timestamp;
+use serde_json::Value;
 
 use crate::fault::record_error;
-use crate::rows::{json, number};
+use crate::rows::{json, number, text};
 use crate::{
-    Declaration, Document, DocumentKind, Precondition, RecordError, SecretGrant, SecretRow, TokenRow, UserChange,
-    UserRow,
+    Declaration, Document, DocumentCheck, DocumentKind, Precondition, RecordError, SecretGrant, SecretRow, TokenRow,
+    UserChange, UserRow,
 };
 
 /// `id`, `body`, `author`, `by_admin`, `created_at`, `updated_at` and `version` of a document.
@@ -45,15 +46,44 @@ pub(crate) fn references(rows: Vec<(String, String)>) -> Result<Vec<(DocumentKin
     rows.into_iter().map(|(word, id)| Ok((kind(&word)?, id))).collect()
 }
 
-pub(crate) fn document(
+/// The largest text of a document that is read or written on the thread that asks.
+const MAX_INLINE_BYTES: usize = 64 * 1024;
+
+/// Reads a document's body; a large one on another thread.
+async fn body(text: String) -> Result<Value, RecordError> {
+    if text.len() <= MAX_INLINE_BYTES {
+        return json(&text).map_err(backend);
+    }
+    tokio::task::spawn_blocking(move || json(&text)).await.map_err(backend)?.map_err(backend)
+}
+
+/// Writes a document's body on another thread: how large it is shows only when it is written.
+pub(crate) async fn body_text(document: Document) -> Result<(Document, String), RecordError> {
+    let write = move || {
+        let body = text(&document.body);
+        (document, body)
+    };
+    tokio::task::spawn_blocking(write).await.map_err(backend)
+}
+
+/// `id`, `generation`, `checked_generation`, `secrets` and `findings` of a check.
+pub(crate) type CheckColumns = (String, i64, i64, String, String);
+
+pub(crate) fn check_of(columns: CheckColumns) -> Result<DocumentCheck, RecordError> {
+    let (id, generation, checked_generation, secrets, findings) = columns;
+    let (generation, is_current) = (number(generation), generation == checked_generation);
+    Ok(DocumentCheck { id, generation, is_current, secrets, findings: json(&findings).map_err(backend)? })
+}
+
+pub(crate) async fn document(
     kind: DocumentKind,
-    (id, body, author, by_admin, created_at, updated_at, version): DocumentColumns,
+    (id, text, author, by_admin, created_at, updated_at, version): DocumentColumns,
     references: Vec<(DocumentKind, String)>,
 ) -> Result<Document, RecordError> {
     Ok(Document {
         kind,
         id,
-        body: json(&body).map_err(backend)?,
+        body: body(text).await?,
         references,
         author,
         by_admin,

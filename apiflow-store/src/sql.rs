@@ -87,6 +87,25 @@ pub(crate) const ADD_DOCUMENT: &str = "INSERT INTO documents \
      VALUES ($1, $2, $3, $4, $4, 1, $5, $6) ON CONFLICT DO NOTHING";
 pub(crate) const CHANGE_DOCUMENT: &str = "UPDATE documents \
      SET body = $3, updated_at = $4, version = version + 1, author = $5, by_admin = $6 WHERE kind = $1 AND id = $2";
+/// Makes the row of a workflow's findings.
+pub(crate) const ADD_CHECK: &str = "INSERT INTO document_checks \
+     (kind, id, generation, checked_generation, secrets, findings) VALUES ($1, $2, 0, 0, '', '[]') \
+     ON CONFLICT (kind, id) DO NOTHING";
+
+/// A document and all that leads to it.
+macro_rules! reached {
+    () => {
+        "WITH RECURSIVE reached (kind, id) AS ( \
+             SELECT kind, id FROM documents WHERE kind = $1 AND id = $2 \
+             UNION SELECT further.kind, further.id FROM document_references further \
+             JOIN reached ON further.to_kind = reached.kind AND further.to_id = reached.id \
+         ) SELECT kind, id FROM reached"
+    };
+}
+pub(crate) use reached;
+
+pub(crate) const RECORD_CHECK: &str = "UPDATE document_checks \
+     SET checked_generation = $3, secrets = $4, findings = $5 WHERE kind = $1 AND id = $2 AND generation = $3";
 pub(crate) const DELETE_DOCUMENT: &str = "DELETE FROM documents WHERE kind = $1 AND id = $2";
 pub(crate) const REFERENCES: &str = "SELECT to_kind, to_id FROM document_references \
      WHERE kind = $1 AND id = $2 ORDER BY position";

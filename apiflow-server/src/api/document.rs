@@ -306,7 +306,8 @@ pub struct Workflow {
     /// When it was last saved.
     #[schema(format = DateTime)]
     pub updated_at: String,
-    /// What is wrong with the OpenFlow document; pointers begin at `nodes`.
+    /// What is wrong with the OpenFlow document; pointers begin at `nodes`. In lists what was found last, which may be from
+    /// before a change of what the workflow leads to.
     pub diagnostics: Vec<Diagnostic>,
 }
 

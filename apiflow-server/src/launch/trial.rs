@@ -45,9 +45,15 @@ struct Trial {
 /// Tries a workflow out.
 pub(crate) async fn dry_run(state: &AppState, user: &str, asked: DryRunRequest) -> Result<Report, Problem> {
     let DryRunRequest { document, input, preprocess, until, only, mocks, approvals } = asked;
-    if let Some(pointer) = references::control_in_id(&document) {
-        return Err(Problem::fault(format!("/document{pointer}"), references::CONTROL_IN_ID));
-    }
+    let limits = state.settings.documents;
+    let measure = move || {
+        limits.check_workflow(&document, "/document")?;
+        match references::control_in_id(&document) {
+            Some(pointer) => Err(Problem::fault(format!("/document{pointer}"), references::CONTROL_IN_ID)),
+            None => Ok(document),
+        }
+    };
+    let document = state.validation.places.run(user, measure).await??;
     let mocks = Mocks::parse(&Value::Object(mocks)).map_err(|found| unfit("mocks", found))?;
     let approvals = Approvals::parse(&Value::Object(approvals)).map_err(|found| unfit("approvals", found))?;
     let directory = state.secrets.directory().await?;

@@ -2,19 +2,23 @@
 
 mod forms;
 mod precondition;
+mod recheck;
 mod reply;
+
+pub(crate) use self::recheck::Rechecks;
 
 use apiflow_core::ports::{JobFilter, JobRow, JobStatus, StoreError};
 use apiflow_store::{Document, DocumentKind, Precondition, RecordError};
 use axum::Json;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::IntoParams;
 
 use self::forms::Save;
 use crate::auth::Caller;
+use crate::document_limits::DocumentLimits;
 use crate::page::{PageQuery, cut};
 use crate::problem::Problem;
 use crate::references::saved;
@@ -32,8 +36,8 @@ pub(super) async fn list(
     let limit = query.limit()?;
     let mut found = state.documents.documents(kind, query.after()?.as_deref(), limit + 1).await?;
     let next = cut(&mut found, limit, |document| document.id.clone());
-    let items = reply::bodies(state, &caller.user.id, found).await?;
-    Ok(Json(crate::api::Page { items, next }).into_response())
+    let items = reply::bodies(state, &caller.user.id, kind, found).await?;
+    written(state, caller, crate::api::Page { items, next }).await
 }
 
 pub(super) async fn create(
@@ -42,7 +46,7 @@ pub(super) async fn create(
     kind: DocumentKind,
     body: Value,
 ) -> Result<Response, Problem> {
-    let form = forms::read(state, kind, None, body).await?;
+    let form = forms::read(state, caller, kind, None, body).await?;
     let saved = form.save(state, Save { caller, before: None, is_whole: true }).await??;
     answer(state, caller, saved, true).await
 }
@@ -103,7 +107,7 @@ async fn save(
                 return Err(RecordError::NotFound { kind: kind.as_str(), id: id.to_owned() }.into());
             }
         };
-        let form = forms::read(state, kind, Some(id), whole).await?;
+        let form = forms::read(state, caller, kind, Some(id), whole).await?;
         match form.save(state, Save { caller, before: before.as_ref(), is_whole }).await? {
             Err(RecordError::Changed { .. } | RecordError::Exists { .. } | RecordError::NotFound { .. })
                 if matches!(must, Precondition::None | Precondition::Present) => {}
@@ -238,9 +242,28 @@ async fn answer(state: &AppState, caller: &Caller, document: Document, is_new: b
     let location = format!("{}/{}s/{}", super::API, kind.as_str(), document.id);
     let etag = precondition::etag(&document);
     let body = reply::body(state, &caller.user.id, document).await?;
+    let body = written(state, caller, body).await?;
     let etag = [(header::ETAG, etag)];
     if is_new {
-        return Ok((StatusCode::CREATED, [(header::LOCATION, location)], etag, Json(body)).into_response());
+        return Ok((StatusCode::CREATED, [(header::LOCATION, location)], etag, body).into_response());
     }
-    Ok((StatusCode::OK, etag, Json(body)).into_response())
+    Ok((StatusCode::OK, etag, body).into_response())
+}
+
+/// The largest reply that is written on the thread that answers.
+const MAX_INLINE_BYTES: usize = 64 * 1024;
+
+/// A JSON reply; a large one is written in a place of the caller's.
+async fn written(
+    state: &AppState,
+    caller: &Caller,
+    body: impl Serialize + Send + 'static,
+) -> Result<Response, Problem> {
+    let limits = DocumentLimits { max_bytes: MAX_INLINE_BYTES, ..DocumentLimits::default() };
+    if limits.check_bytes(&body).is_ok() {
+        return Ok(Json(body).into_response());
+    }
+    let write = move || serde_json::to_vec(&body);
+    let text = state.validation.places.run(&caller.user.id, write).await?.map_err(Problem::internal)?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response())
 }

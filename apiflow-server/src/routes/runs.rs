@@ -148,7 +148,6 @@ async fn validate(
     caller: Caller,
     JsonBody(body): JsonBody<ValidateRequest>,
 ) -> Result<axum::Json<Diagnostics>, Problem> {
-    let (document, diagnostics) = launch::check(&state, &caller.user.id, body.document).await?;
-    launch::drop_elsewhere(document);
+    let diagnostics = launch::check_given(&state, &caller.user.id, body.document).await?;
     Ok(axum::Json(Diagnostics { diagnostics }))
 }

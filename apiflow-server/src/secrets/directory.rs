@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use apiflow_core::digest::digest;
 use apiflow_core::template::{SecretReference, secret_references};
 use apiflow_store::{Declaration, Document, DocumentKind, SecretRow};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::generated_name;
 
@@ -54,6 +55,12 @@ impl SecretDirectory {
     /// Whether a shared or generated secret has the name.
     pub(crate) fn is_taken(&self, name: &str) -> bool {
         self.shared.contains(name) || self.generated.contains_key(name)
+    }
+
+    /// Stands for the secrets that there are: another one where findings about secrets may differ.
+    pub(crate) fn digest(&self) -> String {
+        let generated = self.generated.iter().map(|(name, declaration)| format!("{name} {declaration:?}"));
+        digest(&json!([self.shared, generated.collect::<Vec<_>>(), self.own]))
     }
 
     /// The names that mean the same to everybody.

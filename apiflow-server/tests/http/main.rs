@@ -13,6 +13,7 @@ mod founding;
 mod frame;
 mod intruders;
 mod jobs;
+mod large;
 mod parts;
 mod provider;
 mod runs;

@@ -7,9 +7,9 @@ use sqlx::postgres::PgConnection;
 use super::secrets::tie;
 use super::{PostgresStore, SNAPSHOT};
 use crate::fault::record_error;
-use crate::records::{self, DocumentColumns};
-use crate::rows::{number, text};
-use crate::{Document, DocumentKind, Documents, Precondition, RecordError, SecretTies, sql};
+use crate::records::{self, CheckColumns, DocumentColumns};
+use crate::rows::{int, number, text};
+use crate::{Document, DocumentCheck, DocumentKind, Documents, Precondition, RecordError, SecretTies, sql};
 
 /// How often a document is saved that is made and removed by others meanwhile.
 const TRIES: u32 = 5;
@@ -21,6 +21,18 @@ const VERSION_TO_SAVE: &str = "SELECT version, created_at FROM documents WHERE k
 /// Waits for those who save a reference to it.
 const VERSION_TO_REMOVE: &str = "SELECT version, created_at FROM documents WHERE kind = $1 AND id = $2 FOR UPDATE";
 
+const CHECKS: &str = "SELECT id, generation, checked_generation, secrets, findings FROM document_checks \
+     WHERE kind = $1 AND id = ANY($2)";
+
+/// In order of their names, so that saves at the same time do not wait for one another in a circle.
+const OUTDATE_CHECKS: &str = concat!(
+    "UPDATE document_checks SET generation = document_checks.generation + 1 FROM \
+     (SELECT kind, id FROM document_checks WHERE (kind, id) IN (",
+    sql::reached!(),
+    ") ORDER BY kind, id FOR UPDATE) AS held \
+     WHERE document_checks.kind = held.kind AND document_checks.id = held.id"
+);
+
 #[async_trait]
 impl Documents for PostgresStore {
     async fn save_with_secrets(
@@ -29,8 +41,9 @@ impl Documents for PostgresStore {
         must: Precondition,
         ties: SecretTies,
     ) -> Result<Document, RecordError> {
+        let (document, body) = records::body_text(document).await?;
         for _ in 0..TRIES {
-            if let Some((version, created_at)) = self.attempt(&document, must, &ties).await? {
+            if let Some((version, created_at)) = self.attempt((&document, &body), must, &ties).await? {
                 return Ok(Document { created_at, version, ..document });
             }
             // Another made it between the look and the save.
@@ -74,6 +87,19 @@ impl Documents for PostgresStore {
         Ok(documents)
     }
 
+    async fn checks(&self, kind: DocumentKind, ids: &[String]) -> Result<Vec<DocumentCheck>, RecordError> {
+        let rows: Vec<CheckColumns> =
+            sqlx::query_as(CHECKS).bind(kind.as_str()).bind(ids).fetch_all(&self.pool).await.map_err(record_error)?;
+        rows.into_iter().map(records::check_of).collect()
+    }
+
+    async fn record_check(&self, kind: DocumentKind, check: &DocumentCheck) -> Result<(), RecordError> {
+        let findings = text(&check.findings);
+        let recorded = sqlx::query(sql::RECORD_CHECK).bind(kind.as_str()).bind(&check.id);
+        let recorded = recorded.bind(int(check.generation)).bind(&check.secrets).bind(findings);
+        recorded.execute(&self.pool).await.map(drop).map_err(record_error)
+    }
+
     async fn remove(&self, kind: DocumentKind, id: &str, must: Precondition) -> Result<(), RecordError> {
         let mut transaction = self.pool.begin().await.map_err(record_error)?;
         let found = version(&mut transaction, VERSION_TO_REMOVE, kind, id).await?;
@@ -97,7 +123,7 @@ impl PostgresStore {
     /// Saves a document; gives its version and first moment, or nothing where another made it meanwhile.
     async fn attempt(
         &self,
-        document: &Document,
+        (document, body): (&Document, &str),
         must: Precondition,
         ties: &SecretTies,
     ) -> Result<Option<(u64, Timestamp)>, RecordError> {
@@ -110,7 +136,7 @@ impl PostgresStore {
         let found = version(&mut transaction, VERSION_TO_SAVE, kind, id).await?;
         records::check(must, found.map(|(version, _)| version), kind, id)?;
         let statement = if found.is_some() { sql::CHANGE_DOCUMENT } else { sql::ADD_DOCUMENT };
-        let saved = sqlx::query(statement).bind(kind.as_str()).bind(id).bind(text(&document.body));
+        let saved = sqlx::query(statement).bind(kind.as_str()).bind(id).bind(body);
         let saved = saved.bind(document.updated_at.0).bind(&document.author).bind(document.by_admin);
         let saved = saved.execute(&mut *transaction).await.map_err(record_error)?;
         if saved.rows_affected() == 0 {
@@ -118,6 +144,7 @@ impl PostgresStore {
         }
         refer(&mut transaction, document).await.map_err(record_error)?;
         tie(&mut transaction, (kind, id), ties.clone()).await.map_err(record_error)?;
+        outdate_checks(&mut transaction, document).await.map_err(record_error)?;
         transaction.commit().await.map_err(record_error)?;
         let (version, created_at) = found.unwrap_or((0, document.updated_at));
         Ok(Some((version + 1, created_at)))
@@ -151,6 +178,16 @@ async fn refer(connection: &mut PgConnection, document: &Document) -> Result<(),
     Ok(())
 }
 
+/// Says that what was found wrong with a document, and with all that leads to it, is out of date.
+async fn outdate_checks(connection: &mut PgConnection, document: &Document) -> Result<(), sqlx::Error> {
+    let (kind, id) = (document.kind.as_str(), &document.id);
+    if document.kind == DocumentKind::Workflow {
+        sqlx::query(sql::ADD_CHECK).bind(kind).bind(id).execute(&mut *connection).await?;
+    }
+    sqlx::query(OUTDATE_CHECKS).bind(kind).bind(id).execute(&mut *connection).await?;
+    Ok(())
+}
+
 async fn with_references(
     connection: &mut PgConnection,
     kind: DocumentKind,
@@ -158,5 +195,5 @@ async fn with_references(
 ) -> Result<Document, RecordError> {
     let references = sqlx::query_as(sql::REFERENCES).bind(kind.as_str()).bind(&row.0);
     let references = references.fetch_all(connection).await.map_err(record_error)?;
-    records::document(kind, row, records::references(references)?)
+    records::document(kind, row, records::references(references)?).await
 }

@@ -7,9 +7,15 @@ use sqlx::sqlite::SqliteConnection;
 use super::SqliteStore;
 use super::secrets::tie;
 use crate::fault::record_error;
-use crate::records::{self, DocumentColumns};
-use crate::rows::{number, text};
-use crate::{Document, DocumentKind, Documents, Precondition, RecordError, SecretTies, sql};
+use crate::records::{self, CheckColumns, DocumentColumns};
+use crate::rows::{int, number, text};
+use crate::{Document, DocumentCheck, DocumentKind, Documents, Precondition, RecordError, SecretTies, sql};
+
+const CHECKS: &str = "SELECT id, generation, checked_generation, secrets, findings FROM document_checks \
+     WHERE kind = $1 AND id IN (SELECT value FROM json_each($2))";
+
+const OUTDATE_CHECKS: &str =
+    concat!("UPDATE document_checks SET generation = generation + 1 WHERE (kind, id) IN (", sql::reached!(), ")");
 
 #[async_trait]
 impl Documents for SqliteStore {
@@ -19,6 +25,7 @@ impl Documents for SqliteStore {
         must: Precondition,
         ties: SecretTies,
     ) -> Result<Document, RecordError> {
+        let (document, body) = records::body_text(document).await?;
         let mut transaction = self.begin().await.map_err(record_error)?;
         let (kind, id) = (document.kind, document.id.as_str());
         let found = version(&mut transaction, kind, id).await?;
@@ -27,7 +34,7 @@ impl Documents for SqliteStore {
         sqlx::query(statement)
             .bind(kind.as_str())
             .bind(id)
-            .bind(text(&document.body))
+            .bind(body)
             .bind(document.updated_at.0)
             .bind(&document.author)
             .bind(document.by_admin)
@@ -36,6 +43,7 @@ impl Documents for SqliteStore {
             .map_err(record_error)?;
         refer(&mut transaction, &document).await.map_err(record_error)?;
         tie(&mut transaction, (kind, id), ties).await.map_err(record_error)?;
+        outdate_checks(&mut transaction, &document).await.map_err(record_error)?;
         transaction.commit().await.map_err(record_error)?;
         let (version, created_at) = found.unwrap_or((0, document.updated_at));
         Ok(Document { version: version + 1, created_at, ..document })
@@ -71,6 +79,25 @@ impl Documents for SqliteStore {
             documents.push(with_references(&mut snapshot, kind, row).await?);
         }
         Ok(documents)
+    }
+
+    async fn checks(&self, kind: DocumentKind, ids: &[String]) -> Result<Vec<DocumentCheck>, RecordError> {
+        let rows: Vec<CheckColumns> = sqlx::query_as(CHECKS)
+            .bind(kind.as_str())
+            .bind(text(&ids))
+            .fetch_all(&self.reader)
+            .await
+            .map_err(record_error)?;
+        rows.into_iter().map(records::check_of).collect()
+    }
+
+    async fn record_check(&self, kind: DocumentKind, check: &DocumentCheck) -> Result<(), RecordError> {
+        let findings = text(&check.findings);
+        let mut transaction = self.begin().await.map_err(record_error)?;
+        let recorded = sqlx::query(sql::RECORD_CHECK).bind(kind.as_str()).bind(&check.id);
+        let recorded = recorded.bind(int(check.generation)).bind(&check.secrets).bind(findings);
+        recorded.execute(&mut *transaction).await.map_err(record_error)?;
+        transaction.commit().await.map_err(record_error)
     }
 
     async fn remove(&self, kind: DocumentKind, id: &str, must: Precondition) -> Result<(), RecordError> {
@@ -118,6 +145,16 @@ async fn refer(connection: &mut SqliteConnection, document: &Document) -> Result
     Ok(())
 }
 
+/// Says that what was found wrong with a document, and with all that leads to it, is out of date.
+async fn outdate_checks(connection: &mut SqliteConnection, document: &Document) -> Result<(), sqlx::Error> {
+    let (kind, id) = (document.kind.as_str(), &document.id);
+    if document.kind == DocumentKind::Workflow {
+        sqlx::query(sql::ADD_CHECK).bind(kind).bind(id).execute(&mut *connection).await?;
+    }
+    sqlx::query(OUTDATE_CHECKS).bind(kind).bind(id).execute(&mut *connection).await?;
+    Ok(())
+}
+
 async fn with_references(
     connection: &mut SqliteConnection,
     kind: DocumentKind,
@@ -125,5 +162,5 @@ async fn with_references(
 ) -> Result<Document, RecordError> {
     let references = sqlx::query_as(sql::REFERENCES).bind(kind.as_str()).bind(&row.0);
     let references = references.fetch_all(connection).await.map_err(record_error)?;
-    records::document(kind, row, records::references(references)?)
+    records::document(kind, row, records::references(references)?).await
 }

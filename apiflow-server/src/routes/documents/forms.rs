@@ -111,7 +111,13 @@ pub(super) fn patched(mut body: Value, patch: &Map<String, Value>) -> Value {
 }
 
 /// Checks a body: all that refuses a write. `id` is the path's; without one the body's counts, or a new one.
-pub(super) async fn read(state: &AppState, kind: DocumentKind, id: Option<&str>, body: Value) -> Result<Form, Problem> {
+pub(super) async fn read(
+    state: &AppState,
+    caller: &Caller,
+    kind: DocumentKind,
+    id: Option<&str>,
+    body: Value,
+) -> Result<Form, Problem> {
     let Value::Object(mut fields) = body else { return Err(Problem::fault("", "the body must be an object")) };
     for name in IGNORED {
         fields.shift_remove(name);
@@ -125,6 +131,18 @@ pub(super) async fn read(state: &AppState, kind: DocumentKind, id: Option<&str>,
     };
     check_id(kind, &id)?;
     check_name(&fields)?;
+    let limits = state.settings.documents;
+    let body = Value::Object(fields);
+    let measure = move || {
+        match kind {
+            DocumentKind::Workflow => limits.check_workflow(body.get("nodes").unwrap_or(&Value::Null), "/nodes"),
+            DocumentKind::Connector | DocumentKind::Node => limits.check_bytes(&body),
+        }
+        .map(|()| body)
+    };
+    let Value::Object(mut fields) = state.validation.places.run(&caller.user.id, measure).await?? else {
+        return Err(Problem::fault("", "the body must be an object"));
+    };
     let (references, sends) = match kind {
         DocumentKind::Connector => {
             let connector = connector(&id, &mut fields)?;
@@ -135,7 +153,12 @@ pub(super) async fn read(state: &AppState, kind: DocumentKind, id: Option<&str>,
             let (references, sends) = node(state, &id, &mut fields).await?;
             (references, Some(sends))
         }
-        DocumentKind::Workflow => (workflow(&mut fields)?, None),
+        DocumentKind::Workflow => {
+            let read = move || workflow(&mut fields).map(|references| (fields, references));
+            let (read, references) = state.validation.places.run(&caller.user.id, read).await??;
+            fields = read;
+            (references, None)
+        }
     };
     let now = state.clock.now();
     let body = Value::Object(fields);

@@ -1,9 +1,12 @@
 //! From a saved document to what callers see.
 
+use std::collections::BTreeMap;
+
 use apiflow_core::diagnostic::Diagnostic;
 use apiflow_store::{Document, DocumentKind};
 use serde_json::{Map, Value};
 
+use super::recheck;
 use crate::launch;
 use crate::moment::text;
 use crate::problem::Problem;
@@ -11,30 +14,49 @@ use crate::references;
 use crate::state::AppState;
 
 /// A document with its id, times and diagnostics.
-pub(super) async fn body(state: &AppState, user: &str, document: Document) -> Result<Value, Problem> {
-    let bodies = bodies(state, user, vec![document]).await?;
-    bodies.into_iter().next().ok_or_else(|| Problem::internal("a document has no reply"))
+pub(super) async fn body(state: &AppState, user: &str, mut document: Document) -> Result<Value, Problem> {
+    let diagnostics = diagnostics(state, user, &mut document).await?;
+    Ok(shown(document, serde_json::to_value(&diagnostics).map_err(Problem::internal)?))
 }
 
-/// The same for several documents.
-pub(super) async fn bodies(state: &AppState, user: &str, documents: Vec<Document>) -> Result<Vec<Value>, Problem> {
+/// The same for the documents of a list. Workflows are not checked here: what was found last is shown, and checked anew in
+/// the background where it is out of date.
+pub(super) async fn bodies(
+    state: &AppState,
+    user: &str,
+    kind: DocumentKind,
+    documents: Vec<Document>,
+) -> Result<Vec<Value>, Problem> {
+    let mut known = match kind {
+        DocumentKind::Workflow => {
+            let ids: Vec<String> = documents.iter().map(|document| document.id.clone()).collect();
+            let checks = recheck::known_findings(state, &ids).await?;
+            checks.into_iter().map(|check| (check.id, check.findings)).collect()
+        }
+        DocumentKind::Connector | DocumentKind::Node => BTreeMap::new(),
+    };
     let mut bodies = Vec::with_capacity(documents.len());
-    for mut document in documents {
-        let diagnostics = diagnostics(state, user, &mut document).await?;
-        bodies.push(shown(document, &diagnostics)?);
+    for document in documents {
+        bodies.push(match kind {
+            DocumentKind::Workflow => {
+                let findings = known.remove(&document.id).unwrap_or_else(|| Value::Array(Vec::new()));
+                shown(document, findings)
+            }
+            DocumentKind::Connector | DocumentKind::Node => body(state, user, document).await?,
+        });
     }
     Ok(bodies)
 }
 
-fn shown(document: Document, diagnostics: &[Diagnostic]) -> Result<Value, Problem> {
+fn shown(document: Document, diagnostics: Value) -> Value {
     let mut object = Map::from_iter([("id".to_owned(), Value::from(document.id))]);
     if let Value::Object(fields) = document.body {
         object.extend(fields);
     }
     object.insert("created_at".to_owned(), Value::from(text(document.created_at)));
     object.insert("updated_at".to_owned(), Value::from(text(document.updated_at)));
-    object.insert("diagnostics".to_owned(), serde_json::to_value(diagnostics).map_err(Problem::internal)?);
-    Ok(Value::Object(object))
+    object.insert("diagnostics".to_owned(), diagnostics);
+    Value::Object(object)
 }
 
 async fn diagnostics(state: &AppState, user: &str, document: &mut Document) -> Result<Vec<Diagnostic>, Problem> {
@@ -45,11 +67,6 @@ async fn diagnostics(state: &AppState, user: &str, document: &mut Document) -> R
             let connector = state.documents.document(DocumentKind::Connector, &connector_id).await?;
             launch::check_node(&state.secrets.directory().await?, document, connector.as_ref())
         }
-        DocumentKind::Workflow => {
-            let Some(nodes) = document.body.get_mut("nodes") else { return Ok(Vec::new()) };
-            let (checked, found) = launch::check(state, user, nodes.take()).await?;
-            *nodes = checked;
-            Ok(found)
-        }
+        DocumentKind::Workflow => recheck::findings(state, user, document).await,
     }
 }

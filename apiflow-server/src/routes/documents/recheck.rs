@@ -1,0 +1,97 @@
+//! Findings of workflows that are shown in lists: kept with the document, and found anew in the background where they
+//! are out of date.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use apiflow_core::diagnostic::Diagnostic;
+use apiflow_store::{Document, DocumentCheck, DocumentKind};
+use serde_json::Value;
+
+use crate::launch;
+use crate::problem::Problem;
+use crate::state::AppState;
+
+/// For whom workflows are checked in the background: nobody's turn is taken by that.
+const NOBODY: &str = "";
+
+/// Workflows whose findings are to be found anew.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Rechecks(Arc<Mutex<BTreeSet<String>>>);
+
+impl Rechecks {
+    fn waiting(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds workflows; says whether nobody is at work on them.
+    fn add(&self, ids: impl IntoIterator<Item = String>) -> bool {
+        let mut waiting = self.waiting();
+        let is_idle = waiting.is_empty();
+        waiting.extend(ids);
+        is_idle && !waiting.is_empty()
+    }
+
+    fn first(&self) -> Option<String> {
+        self.waiting().first().cloned()
+    }
+
+    fn done(&self, id: &str) {
+        self.waiting().remove(id);
+    }
+}
+
+/// What was found wrong with workflows when they were checked last, by id. Those whose findings are out of date are
+/// checked in the background.
+pub(super) async fn known_findings(state: &AppState, ids: &[String]) -> Result<Vec<DocumentCheck>, Problem> {
+    let checks = state.documents.checks(DocumentKind::Workflow, ids).await?;
+    let secrets = state.secrets.directory().await?.digest();
+    let stale = checks.iter().filter(|check| !check.is_current || check.secrets != secrets);
+    if state.rechecks.add(stale.map(|check| check.id.clone())) {
+        tokio::spawn(work(state.clone()));
+    }
+    Ok(checks)
+}
+
+/// Checks what waits, one after the other.
+async fn work(state: AppState) {
+    while let Some(id) = state.rechecks.first() {
+        if state.stop.is_cancelled() {
+            return;
+        }
+        let checked = match state.documents.document(DocumentKind::Workflow, &id).await {
+            Ok(Some(mut document)) => findings(&state, NOBODY, &mut document).await.map(drop),
+            Ok(None) => Ok(()),
+            Err(error) => Err(error.into()),
+        };
+        if let Err(problem) = checked {
+            tracing::warn!(workflow = id, problem = problem.in_words(), "a workflow could not be checked again");
+        }
+        state.rechecks.done(&id);
+    }
+}
+
+/// What is wrong with a workflow: what is known, where it is up to date, or found now and kept.
+pub(super) async fn findings(
+    state: &AppState,
+    user: &str,
+    document: &mut Document,
+) -> Result<Vec<Diagnostic>, Problem> {
+    let ids = [document.id.clone()];
+    let known = state.documents.checks(DocumentKind::Workflow, &ids).await?.pop();
+    let secrets = state.secrets.directory().await?.digest();
+    if let Some(check) = known.as_ref().filter(|check| check.is_current && check.secrets == secrets)
+        && let Ok(findings) = serde_json::from_value(check.findings.clone())
+    {
+        return Ok(findings);
+    }
+    let Some(nodes) = document.body.get_mut("nodes") else { return Ok(Vec::new()) };
+    let (checked, found) = launch::check(state, user, nodes.take()).await?;
+    *nodes = checked;
+    if let Some(check) = known {
+        let findings: Value = serde_json::to_value(&found).map_err(Problem::internal)?;
+        let check = DocumentCheck { secrets, findings, ..check };
+        state.documents.record_check(DocumentKind::Workflow, &check).await?;
+    }
+    Ok(found)
+}
