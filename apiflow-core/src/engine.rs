@@ -21,7 +21,7 @@ mod run;
 mod value;
 
 pub use control::{Names, Resumed};
-pub(crate) use decide::unsettled_attempt;
+pub(crate) use decide::unsettled_attempt_error;
 pub use effect::{Answer, Ask, Call, Conclude, Concluded, Effect, Fact, Input, Prepare, Prepared, Recovery};
 pub use erase::{Eraser, redacted};
 pub use event::{CacheKey, Event, Recorded, Start, Target};

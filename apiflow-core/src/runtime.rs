@@ -78,8 +78,7 @@ pub struct RuntimeSettings {
     pub max_while_iterations: u64,
     /// Events of a job, at most; over it the job fails.
     pub max_events: u64,
-    /// How often a job is claimed in a row without coming to a commit, at most; it is given up then, because workers
-    /// die of it.
+    /// How often a job may crash its worker while it is begun alone, without a commit in between; then it is abandoned.
     pub max_tries: u32,
 }
 

@@ -9,7 +9,7 @@ mod postpone;
 
 use serde_json::{Value, json};
 
-pub(crate) use end::unsettled_attempt;
+pub(crate) use end::unsettled_attempt_error;
 pub(super) use owed::{kept, owed};
 
 use super::control::{Frame, Stage, Step};

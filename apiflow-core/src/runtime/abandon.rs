@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::{Inner, row};
-use crate::engine::{Event, Input, Program, Recorded, Run, unsettled_attempt};
+use crate::engine::{Event, Input, Program, Recorded, Run, unsettled_attempt_error};
 use crate::ports::{Claim, Commit, JobStatus, LeaseChange, Loaded, StepRow, StepStatus, Store, StoreError, Timestamp};
 
 const RELEASED: LeaseChange = LeaseChange::Release { wake_at: None };
@@ -105,7 +105,7 @@ async fn end_steps(store: &dyn Store, job: &str, at: Timestamp) -> Result<Vec<St
         for mut row in rows.into_iter().filter(|row| !row.is_over()) {
             let has_sent = row.finished_at.is_none() && !store.calls(job, row.ordinal).await?.is_empty();
             if has_sent {
-                row.error = Some(unsettled_attempt(&row.step_id, row.provider_id.as_deref()));
+                row.error = Some(unsettled_attempt_error(&row.step_id, row.provider_id.as_deref()));
             }
             row.status = if has_sent { StepStatus::Failed } else { StepStatus::Cancelled };
             row.finished_at.get_or_insert(at);

@@ -132,7 +132,7 @@ impl<'a> Drive<'a> {
         let run = abandon::restore(program.clone(), &loaded).map_err(|reason| unreadable(&program, reason))?;
         let snapshot_seq = loaded.snapshot.as_ref().map_or(0, |snapshot| snapshot.seq);
         let bundle = loaded.bundle;
-        let sought = sought(&run);
+        let sought = attempts_in_recovery(&run);
         let mut drive = Self {
             inner,
             job: claim.job.clone(),
@@ -367,7 +367,7 @@ impl<'a> Drive<'a> {
 }
 
 /// The attempts of unknown fate that polls look for.
-fn sought(run: &Run) -> BTreeSet<u64> {
+fn attempts_in_recovery(run: &Run) -> BTreeSet<u64> {
     let sought = |effect: Effect| match effect {
         Effect::Recover(call) => Some(call.effect),
         Effect::Cancel(call) if call.operation.is_none() => call.recovery.map(|_| call.effect),

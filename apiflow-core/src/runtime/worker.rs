@@ -21,8 +21,8 @@ const ERASURE_LEASE: Duration = Duration::from_mins(5);
 /// How long a poll that was taken is hidden from others: longer than a poll can take.
 const POLL_LEASE: Duration = Duration::from_mins(1);
 
-/// From which claim without a commit on a job is begun only when no other such is: one of them brings workers down,
-/// and the others, which only were beside it, are to come to their commits.
+/// From this claim without a commit on, a job is begun alone: one of several such may crash its worker, and the others
+/// were only beside it.
 const SUSPECT: u32 = 3;
 
 /// What a worker has under way.
@@ -154,9 +154,8 @@ async fn take(inner: &Arc<Inner>, under_way: &mut UnderWay) -> Result<bool, Stor
     Ok(took)
 }
 
-/// Drives jobs that were claimed again and again, in the same order at each start: each begins when the one before it
-/// has come to a commit. So the one at fault is always stopped at, until it is given up, and those after it are not
-/// taken for it.
+/// Drives jobs that were claimed again and again, one after the other: each begins when the one before it has come to a
+/// commit, so that a crash is counted against the one that was begun alone, until that is abandoned.
 async fn one_by_one(inner: &Arc<Inner>, mut suspects: Vec<(Claim, OwnedSemaphorePermit)>) {
     suspects.sort_by(|(a, _), (b, _)| b.tries.cmp(&a.tries).then_with(|| a.job.cmp(&b.job)));
     // Their leases are renewed while they wait.

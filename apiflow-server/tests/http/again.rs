@@ -122,6 +122,26 @@ async fn a_call_of_unknown_fate_is_sent_again_only_when_confirmed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_a_cancellation_cut_off_is_sent_again_only_when_confirmed() {
+    let (talk, provider) = furnished().await;
+    let document = json!({"summary": "Cut off", "value": {"modules": [call("a", "endless", "'x'")]}});
+    let made = talk.raw("POST", "/workflows/run", &[], Some(json!({"document": document}))).await;
+    let job = made.string("/id");
+    provider.called.notified().await;
+    talk.raw("POST", &format!("/jobs/{job}/cancel"), &[], None).await;
+    crate::runs::follow(&talk, &job).await;
+    let refused = again(&talk, &job, json!({})).await;
+    assert_eq!((refused.status, refused.string("/code").as_str()), (StatusCode::CONFLICT, "confirm_unknown"));
+    assert_eq!(texts(&provider).len(), 1);
+    // Both calls that wait are let go.
+    provider.release.notify_one();
+    provider.release.notify_one();
+    let sent = again(&talk, &job, json!({"confirm_unknown": true})).await;
+    assert_eq!(sent.status, StatusCode::OK, "{}", sent.text);
+    provider.release.notify_waiters();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_run_again_is_refused() {
     let (talk, provider) = furnished().await;
     let unknown = again(&talk, "none", json!({})).await;

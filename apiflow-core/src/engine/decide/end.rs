@@ -303,7 +303,7 @@ pub(super) fn abandon(turn: &mut Turn<'_>, error: Value) {
         .collect();
     for (frame, provider_id) in open {
         let step_id = turn.module(frame).map(|def| def.module.id.clone()).unwrap_or_default();
-        record_failure(turn, frame, unsettled_attempt(&step_id, provider_id.as_deref()), None, false);
+        record_failure(turn, frame, unsettled_attempt_error(&step_id, provider_id.as_deref()), None, false);
         turn.emit(Event::StepFailed { frame, caught: false });
     }
     let value = serde_json::json!({"error": error});
@@ -313,7 +313,7 @@ pub(super) fn abandon(turn: &mut Turn<'_>, error: Value) {
 }
 
 /// The error of an attempt that was open when its job was abandoned.
-pub(crate) fn unsettled_attempt(step_id: &str, provider_id: Option<&str>) -> Value {
+pub(crate) fn unsettled_attempt_error(step_id: &str, provider_id: Option<&str>) -> Value {
     let what = match provider_id {
         Some(id) => format!("the provider was working on `{id}` when the job was abandoned"),
         None => "the job was abandoned before it was known whether the provider took the work".to_owned(),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use tokio::time::{Duration, Instant};
 
-use super::{Drive, Taken, operation_poll, poll, sought};
+use super::{Drive, Taken, attempts_in_recovery, operation_poll, poll};
 use crate::engine::{Call, Effect, Event, Fact, Input, Recorded};
 use crate::evaluate::{Evaluation, request, weight};
 use crate::ports::{CallRecord, Commit, LeaseChange, Poll, StoreError, Timestamp};
@@ -237,7 +237,7 @@ impl Drive<'_> {
 
     /// Attempts whose polls are over: those that are settled, and those whose providers are to be told instead.
     fn polls_cleared(&mut self, events: &[Recorded]) -> Vec<u64> {
-        let sought = std::mem::replace(&mut self.sought, sought(&self.run));
+        let sought = std::mem::replace(&mut self.sought, attempts_in_recovery(&self.run));
         let settled = sought.difference(&self.sought).copied();
         let gives_up = events.iter().any(|recorded| {
             matches!(

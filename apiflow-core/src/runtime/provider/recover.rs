@@ -32,7 +32,7 @@ pub(crate) fn search_interrupted(plan: &CallPlan, now: Timestamp, arrives_until:
 /// take `listing_delay_ms` to appear in the provider's list.
 pub(crate) fn search_lost(plan: &CallPlan, now: Timestamp, listing_delay_ms: u64, submitted: &HttpRequest) -> Answer {
     if plan.recover().is_none() {
-        return Answer::Failed { error: unknown(submitted, None) };
+        return Answer::Failed { error: unknown_error(submitted, None) };
     }
     let settles_at = now.plus_ms(listing_delay_ms);
     Answer::Undecided { settles_at, gives_up_at: gives_up_at(plan, now).max(settles_at) }
@@ -84,11 +84,11 @@ pub(crate) async fn recover(
             return Ok(Polled::Answered(accepted(caller, &call, &plan, &operation, 0)));
         }
         Search::Absent if looked_at >= settles_at => {
-            return Ok(Polled::Answered(Answer::Failed { error: unknown(&submitted, None) }));
+            return Ok(Polled::Answered(Answer::Failed { error: unknown_error(&submitted, None) }));
         }
         Search::Unreadable(reason) if looked_at >= gives_up_at => {
             let reason = Some(reason.message.as_str());
-            return Ok(Polled::Answered(Answer::Failed { error: unknown(&submitted, reason) }));
+            return Ok(Polled::Answered(Answer::Failed { error: unknown_error(&submitted, reason) }));
         }
         Search::Absent => None,
         Search::Unreadable(reason) => Some(reason),
@@ -179,7 +179,7 @@ async fn search(
     Search::Unreadable(CallError::new(ErrorClass::OutputInvalid, message))
 }
 
-fn unknown(submitted: &HttpRequest, unreadable: Option<&str>) -> Value {
+fn unknown_error(submitted: &HttpRequest, unreadable: Option<&str>) -> Value {
     let asked = match unreadable {
         Some(reason) => format!("; the provider's list could not be read ({reason})"),
         None => String::new(),

@@ -68,7 +68,7 @@ impl Drive {
             has_begun: false,
             sought: BTreeSet::new(),
         };
-        drive.sought = drive.sought_now();
+        drive.sought = drive.attempts_in_recovery();
         drive
     }
 
@@ -85,7 +85,7 @@ impl Drive {
     }
 
     /// The attempts of unknown fate that polls look for.
-    fn sought_now(&self) -> BTreeSet<u64> {
+    fn attempts_in_recovery(&self) -> BTreeSet<u64> {
         let sought = |effect: Effect| match effect {
             Effect::Recover(call) => Some(call.effect),
             Effect::Cancel(call) if call.operation.is_none() => call.recovery.map(|_| call.effect),
@@ -189,7 +189,7 @@ impl Drive {
         };
         let ended = batch.events.iter().any(|recorded| ends(&recorded.event));
         let mut polls = BTreeMap::new();
-        let still_sought = self.sought_now();
+        let still_sought = self.attempts_in_recovery();
         let sought = std::mem::replace(&mut self.sought, still_sought);
         let mut polls_cleared: Vec<u64> = sought.difference(&self.sought).copied().collect();
         for effect in self.run.pending() {
