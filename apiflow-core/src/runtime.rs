@@ -22,6 +22,8 @@ mod rerun;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod secrets;
+mod store_health;
+mod unrecorded;
 mod worker;
 
 pub use hub::Watch;
@@ -44,6 +46,8 @@ use crate::ports::{
 use hub::Hub;
 use provider::Plans;
 use queue::Queue;
+use store_health::StoreHealth;
+use unrecorded::UnrecordedAnswers;
 
 /// The ports that a runtime works with.
 #[derive(Clone)]
@@ -80,6 +84,11 @@ pub struct RuntimeSettings {
     pub max_events: u64,
     /// How often a job may crash its worker while it is begun alone, without a commit in between; then it is abandoned.
     pub max_tries: u32,
+    /// Answers of providers that wait in memory while the store cannot record them, at most; further ones are dropped,
+    /// and found again in the provider's list where it has one.
+    pub max_unrecorded_answers: usize,
+    /// Bytes of JSON of those answers, at most.
+    pub max_unrecorded_bytes: usize,
 }
 
 impl RuntimeSettings {
@@ -95,6 +104,8 @@ impl RuntimeSettings {
             max_while_iterations: 10_000,
             max_events: 1_000_000,
             max_tries: 5,
+            max_unrecorded_answers: 10_000,
+            max_unrecorded_bytes: 256 * 1024 * 1024,
         }
     }
 }
@@ -180,15 +191,20 @@ struct Inner {
     plans: Plans,
     /// Held by the job that is begun although workers may have died of it.
     suspects: Arc<Semaphore>,
+    health: StoreHealth,
+    unrecorded: UnrecordedAnswers,
 }
 
 impl Runtime {
     /// A runtime that has not begun to work.
     pub fn new(parts: RuntimeParts, settings: RuntimeSettings) -> Self {
+        let unrecorded = UnrecordedAnswers::new(settings.max_unrecorded_answers, settings.max_unrecorded_bytes);
         Self {
             inner: Arc::new(Inner {
                 parts,
                 settings,
+                health: StoreHealth::default(),
+                unrecorded,
                 hub: Hub::new(),
                 plans: Plans::new(),
                 suspects: Arc::new(Semaphore::new(1)),

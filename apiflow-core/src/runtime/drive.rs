@@ -12,18 +12,17 @@ use tokio::time::{Duration, Instant};
 
 use super::hub::Mailbox;
 use super::provider::{self, PollContext, PollSubject};
+use super::store_health::pause_ms;
 use super::{Inner, abandon};
 use crate::call::JobPlans;
 use crate::engine::{Answer, Call, Effect, Fact, Program, Run};
 use crate::evaluate::Values;
-use crate::ports::{CallRecord, Claim, Clock, Loaded, Poll, StoreError, Timestamp};
+use crate::ports::{CallRecord, Claim, Clock, Commit, JobPatch, LeaseChange, Loaded, Poll, StoreError, Timestamp};
 
 /// Events between two snapshots of a run that never waits; doubles each time.
 const FIRST_SNAPSHOT: u64 = 64;
 /// How often a job that never waits looks for messages of other processes; those of this one are told at once.
 const LOOK: Duration = Duration::from_millis(500);
-/// How often an answer is tried to be recorded while the store is away.
-const DELIVERIES: u32 = 8;
 /// How often the pause between two questions to a store that is away is doubled, at most.
 const LONGEST_PAUSE: u32 = 6;
 
@@ -36,14 +35,18 @@ pub(super) async fn drive(inner: &Arc<Inner>, claim: Claim, alone: Option<OwnedS
     match outcome {
         Ok(()) => {}
         Err(StoreError::Fenced { job }) => tracing::info!(job, "the job is another worker's now"),
-        Err(error) => {
-            tracing::error!(%error, job = claim.job, "the job stopped here; its lease will run out");
-            if error.fault().is_some()
-                && let Err(error) = inner.parts.store.end_alone(&claim.job, claim.version).await
-            {
-                tracing::warn!(%error, job = claim.job, "that the store was unavailable could not be noted");
+        Err(error) if error.fault().is_some() => {
+            // That the store fails was said where it was noted.
+            tracing::debug!(%error, job = claim.job, "the job goes on when the store can do its work");
+            match inner.parts.store.end_alone(&claim.job, claim.version).await {
+                // A drive that had begun has given the job back, and with it what was counted.
+                Ok(_) | Err(StoreError::Fenced { .. }) => {}
+                Err(error) => {
+                    tracing::warn!(%error, job = claim.job, "that the store was unavailable could not be noted");
+                }
             }
         }
+        Err(error) => tracing::error!(%error, job = claim.job, "the job stopped here; its lease will run out"),
     }
     inner.hub.changed(&claim.job, true);
 }
@@ -54,7 +57,7 @@ async fn driven(
     mailbox: &Mailbox,
     alone: Option<OwnedSemaphorePermit>,
 ) -> Result<(), StoreError> {
-    let loaded = inner.parts.store.load(&claim.job).await?;
+    let loaded = load(inner, claim, mailbox).await?;
     let mut drive = match Drive::new(inner, claim, loaded) {
         Ok(drive) => drive,
         Err(Unreadable { reason, last_seq, program }) => {
@@ -64,6 +67,22 @@ async fn driven(
     };
     drive.alone = alone;
     drive.go(mailbox).await
+}
+
+/// Reads the job. While the store cannot do its work it is asked again, so that the claim does not count as one that did
+/// not come to a commit.
+async fn load(inner: &Inner, claim: &Claim, mailbox: &Mailbox) -> Result<Loaded, StoreError> {
+    let mut failures = 0;
+    loop {
+        let error = match inner.parts.store.load(&claim.job).await {
+            Err(error) if error.fault().is_some() && !mailbox.is_lost() && !inner.hub.is_stopping() => error,
+            loaded => return loaded,
+        };
+        let now = inner.parts.clock.now();
+        inner.health.note_failure(&error, now);
+        inner.parts.clock.sleep_until(now.plus_ms(pause_ms(failures))).await;
+        failures += 1;
+    }
 }
 
 /// A job whose document or journal cannot be read.
@@ -93,6 +112,8 @@ struct Drive<'a> {
     inner: &'a Arc<Inner>,
     job: String,
     version: u64,
+    /// The job's row as of the last commit.
+    committed: JobPatch,
     run: Run,
     values: Values,
     plans: Arc<JobPlans>,
@@ -137,6 +158,7 @@ impl<'a> Drive<'a> {
             inner,
             job: claim.job.clone(),
             version: claim.version,
+            committed: loaded.job.patch,
             run,
             values: Values::new(Some(inner.parts.store.clone()), &claim.job),
             plans: inner.plans.enter(&claim.job, bundle.catalog),
@@ -178,15 +200,40 @@ impl<'a> Drive<'a> {
                 Err(error) => Err(error),
             };
             if let Err(error) = heard {
+                self.inner.health.note_failure(&error, self.now());
                 self.abandon().await;
+                if error.fault().is_some() {
+                    self.give_back().await;
+                }
                 return Err(error);
+            }
+        }
+    }
+
+    /// Gives the job back as it was last committed, so that it is claimed again as soon as the store takes commits. What
+    /// kept it from its commit is not its own fault, and does not count as a crash.
+    async fn give_back(&self) {
+        let mut failures = 0;
+        loop {
+            let now = self.now();
+            let lease = LeaseChange::Release { wake_at: Some(now) };
+            let unchanged = Commit::new(&self.job, self.version, now, self.committed.clone(), lease);
+            match self.inner.parts.store.commit(unchanged).await {
+                Err(error) if error.fault().is_some() => {
+                    self.inner.parts.clock.sleep_until(now.plus_ms(pause_ms(failures))).await;
+                    failures += 1;
+                }
+                // The commit that seemed to fail was made, or another owner has the job: its lease is not this drive's.
+                Err(error) => return tracing::info!(%error, job = self.job, "the job could not be given back"),
+                Ok(_) => return,
             }
         }
     }
 
     /// Takes nothing new in: what has come back is left in the inbox; says whether nothing is out any more.
     async fn wind_down(&mut self) -> Result<bool, StoreError> {
-        self.leave_facts().await;
+        let mut deliveries = self.leave_facts();
+        while deliveries.join_next().await.is_some() {}
         if !self.out.is_empty() {
             return Ok(false);
         }
@@ -243,41 +290,37 @@ impl<'a> Drive<'a> {
 
     /// Leaves the job: what comes back from now on is a fact for whoever owns it.
     async fn abandon(&mut self) {
-        self.leave_facts().await;
+        let mut deliveries = self.leave_facts();
         while !self.out.is_empty() {
-            let Some(returned) = self.returns.1.recv().await else { return };
+            let Some(returned) = self.returns.1.recv().await else { break };
             self.out.remove(&returned.effect);
-            self.deliver_logged(returned).await;
+            self.deliver(&mut deliveries, returned);
         }
+        while deliveries.join_next().await.is_some() {}
     }
 
-    /// Puts the answers that came back, and that no commit took in, into the inbox.
-    async fn leave_facts(&mut self) {
+    /// Begins to put the answers that came back, and that no commit took in, into the inbox.
+    fn leave_facts(&mut self) -> JoinSet<()> {
+        let mut deliveries = JoinSet::new();
         for taken in std::mem::take(&mut self.facts) {
             if let Taken { fact: Fact::Answered { effect, answer, calls }, message: None } = taken {
-                self.deliver_logged(Returned { effect, answer, calls }).await;
+                self.deliver(&mut deliveries, Returned { effect, answer, calls });
             }
         }
+        deliveries
     }
 
-    /// Delivers an answer, and tries again while the store is away: it may be all that is known of a paid call.
-    async fn deliver_logged(&self, returned: Returned) {
-        let effect = returned.effect;
-        for tries in 0..DELIVERIES {
-            match self.deliver(returned.clone()).await {
-                Ok(()) => return,
-                Err(error) => tracing::error!(%error, job = self.job, effect, "an answer could not be recorded"),
+    /// Begins to put an answer into the inbox; it waits in memory while the store cannot take it.
+    fn deliver(&self, deliveries: &mut JoinSet<()>, returned: Returned) {
+        let (inner, job) = (self.inner.clone(), self.job.clone());
+        deliveries.spawn(async move {
+            let Returned { effect, answer, calls } = returned;
+            let key = answer.delivery_key(effect, None);
+            let fact = Fact::Answered { effect, answer, calls };
+            if let Err(error) = inner.record_answer(&job, &key, &fact, None).await {
+                tracing::error!(%error, job, effect, "an answer could not be recorded");
             }
-            let pause = self.now().plus_ms(200 << tries);
-            self.inner.parts.clock.sleep_until(pause).await;
-        }
-    }
-
-    async fn deliver(&self, returned: Returned) -> Result<(), StoreError> {
-        let Returned { effect, answer, calls } = returned;
-        let key = answer.delivery_key(effect, None);
-        let fact = Fact::Answered { effect, answer, calls };
-        self.inner.deliver(&self.job, &key, &fact, None).await.map(|_| ())
+        });
     }
 
     /// Begins to look for the attempts that an earlier owner of the job left open.

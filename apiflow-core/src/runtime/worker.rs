@@ -70,6 +70,15 @@ pub(super) async fn work(inner: &Arc<Inner>, stop: impl Future<Output = ()> + Se
     heartbeat.spawn(renew(inner.clone()));
     loop {
         under_way.reap();
+        if let Some(until) = inner.health.paused_until(inner.parts.clock.now()) {
+            tokio::select! {
+                () = &mut stop => break,
+                () = inner.parts.clock.sleep_until(until) => {}
+            }
+            // Before anything is claimed: what this process still has must not be due because the store was away.
+            renew_leases(inner).await;
+            continue;
+        }
         let took = take(inner, &mut under_way).await;
         let pause = match took {
             Ok(true) => continue,
@@ -77,7 +86,10 @@ pub(super) async fn work(inner: &Arc<Inner>, stop: impl Future<Output = ()> + Se
             Ok(false) if under_way.is_full() => inner.settings.idle,
             Ok(false) => pause(inner).await,
             Err(error) => {
-                tracing::warn!(%error, "the worker could not look for jobs; it tries again");
+                inner.health.note_failure(&error, inner.parts.clock.now());
+                if error.fault().is_none() {
+                    tracing::warn!(%error, "the worker could not look for jobs; it tries again");
+                }
                 inner.settings.idle
             }
         };
@@ -213,7 +225,7 @@ async fn poll(inner: &Inner, due: &DuePoll) -> Result<(), StoreError> {
             let calls = std::mem::take(&mut caller.records);
             let key = answer.delivery_key(effect, recovery);
             let fact = Fact::Answered { effect, answer, calls };
-            inner.deliver(&due.job, &key, &fact, Some(effect)).await?;
+            inner.record_answer(&due.job, &key, &fact, Some(effect)).await?;
             Ok(())
         }
     }
@@ -224,22 +236,26 @@ async fn renew(inner: Arc<Inner>) {
     let third = inner.settings.lease / 3;
     loop {
         tokio::time::sleep(third).await;
-        let driven = inner.hub.driven();
-        if driven.is_empty() {
-            continue;
-        }
-        match inner.parts.store.renew(&inner.settings.worker, &driven, inner.settings.lease).await {
-            Ok(renewed) => {
-                for job in &driven {
-                    match renewed.iter().find(|held| held.job == *job) {
-                        Some(held) if held.inbox => inner.hub.deliver(job),
-                        Some(_) => {}
-                        None => inner.hub.lose(job),
-                    }
+        renew_leases(&inner).await;
+    }
+}
+
+async fn renew_leases(inner: &Inner) {
+    let driven = inner.hub.driven();
+    if driven.is_empty() {
+        return;
+    }
+    match inner.parts.store.renew(&inner.settings.worker, &driven, inner.settings.lease).await {
+        Ok(renewed) => {
+            for job in &driven {
+                match renewed.iter().find(|held| held.job == *job) {
+                    Some(held) if held.inbox => inner.hub.deliver(job),
+                    Some(_) => {}
+                    None => inner.hub.lose(job),
                 }
             }
-            Err(error) => tracing::warn!(%error, "leases could not be renewed"),
         }
+        Err(error) => tracing::warn!(%error, "leases could not be renewed"),
     }
 }
 

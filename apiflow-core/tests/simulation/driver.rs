@@ -36,24 +36,35 @@ use store::Troubled;
 
 /// Virtual time after which a job must have ended.
 const LONGEST: Duration = Duration::from_secs(40_000);
+
+/// What goes wrong in a world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Weather {
+    /// Workers die and are replaced, and the store has all its troubles.
+    Rough,
+    /// One worker lives all the time, and its store is full again and again.
+    FullStore,
+}
+
 /// Lives the world of a seed; a failure is made smaller and told.
-pub(crate) fn check(seed: u64) -> Result<(), String> {
+pub(crate) fn check(seed: u64, weather: Weather) -> Result<(), String> {
     let document = Document::random(seed);
-    let Err(violation) = live(&document, seed) else { return Ok(()) };
-    let fails = |case: &Case| live(&case.document, seed).is_err_and(|found| found.rule == violation.rule);
+    let Err(violation) = live(&document, seed, weather) else { return Ok(()) };
+    let fails = |case: &Case| live(&case.document, seed, weather).is_err_and(|found| found.rule == violation.rule);
     let case = shrink(Case { document, script: Script::new() }, fails);
-    let found = live(&case.document, seed).err().unwrap_or(violation);
+    let found = live(&case.document, seed, weather).err().unwrap_or(violation);
     Err(format!("seed {seed} breaks the rule: {}\n{}\n\n{}", found.rule, found.detail, case.document.text()))
 }
 
 /// Lives the world of a seed.
-fn live(document: &Document, seed: u64) -> Result<(), Violation> {
+fn live(document: &Document, seed: u64, weather: Weather) -> Result<(), Violation> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    runtime.expect("a runtime").block_on(async { World::new(seed).live(document).await })
+    runtime.expect("a runtime").block_on(async { World::new(seed, weather).live(document).await })
 }
 
 struct World {
     seed: u64,
+    weather: Weather,
     random: Random,
     clock: Arc<dyn Clock>,
     store: Arc<MemoryStore>,
@@ -74,7 +85,7 @@ struct Worker {
 }
 
 impl World {
-    fn new(seed: u64) -> Self {
+    fn new(seed: u64, weather: Weather) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(clock::Virtual::new());
         let store = Arc::new(MemoryStore::new(clock.clone()));
         let client = Client {
@@ -84,12 +95,14 @@ impl World {
             works: std::sync::Mutex::default(),
             refusals: std::sync::Mutex::default(),
             list: std::sync::Mutex::new(client::ListOutages::new(seed)),
+            lost: std::sync::atomic::AtomicUsize::new(0),
         };
         let mut world = Self {
             seed,
+            weather,
             random: Random::new(seed ^ 0xD21),
             clock,
-            troubled: Arc::new(Troubled::new(store.clone(), seed)),
+            troubled: Arc::new(Troubled::new(store.clone(), seed, weather)),
             store,
             client: Arc::new(client),
             workers: Vec::new(),
@@ -98,7 +111,8 @@ impl World {
             seen: BTreeSet::new(),
             approvals: 0,
         };
-        for _ in 0..1 + world.random.below(3) {
+        let workers = if weather == Weather::Rough { 1 + world.random.below(3) } else { 1 };
+        for _ in 0..workers {
             world.hire();
         }
         world
@@ -113,12 +127,13 @@ impl World {
             clock: self.clock.clone(),
         };
         self.names += 1;
+        let settings = RuntimeSettings::new(format!("worker-{}", self.names));
         let settings = RuntimeSettings {
             lease: Duration::from_secs(3),
             grace: Duration::from_secs(2),
-            // In these worlds workers die of chance, not of a job.
-            max_tries: u32::MAX,
-            ..RuntimeSettings::new(format!("worker-{}", self.names))
+            // Where workers die, they die of chance, not of a job; a full store is no crash at all.
+            max_tries: if self.weather == Weather::Rough { u32::MAX } else { settings.max_tries },
+            ..settings
         };
         let runtime = Runtime::new(parts, settings);
         let stop = tokio::sync::watch::Sender::new(false);
@@ -138,7 +153,7 @@ impl World {
         let mut run = NewRun::new(JOB, self.seed, nodes::bundle(document), document.input.clone());
         run.preprocess = document.preprocess;
         self.workers[0].runtime.submit(run).await.expect("the memory takes the job");
-        let mut troubles = *self.random.pick(&[0, 2, 6, 12]);
+        let mut troubles = if self.weather == Weather::Rough { *self.random.pick(&[0, 2, 6, 12]) } else { 0 };
         let rate = *self.random.pick(&[5, 20, 50]);
         let begun = tokio::time::Instant::now();
         let job = loop {
@@ -153,7 +168,7 @@ impl World {
             if troubles > 0 && self.random.percent(rate) {
                 troubles -= 1;
                 self.trouble().await;
-            } else if troubles == 0 {
+            } else if troubles == 0 && self.weather == Weather::Rough {
                 self.troubled.calm();
             }
             self.people_look().await;
@@ -242,6 +257,15 @@ impl World {
         let is_cancelled = job.patch.status == apiflow_core::ports::JobStatus::Cancelled;
         if is_cancelled {
             return ensure(self.cancelled, "a job is cancelled only if somebody asks", || String::new());
+        }
+        let observed = watch.observed(&values);
+        if self.weather == Weather::FullStore {
+            let lost = self.client.lost.load(std::sync::atomic::Ordering::Relaxed);
+            let rule = "what a provider has answered is not lost because the store is full";
+            let is_kept = observed.unknown.len() <= lost && observed.not_sent.is_empty();
+            ensure(is_kept, rule, || {
+                format!("{lost} answers were lost on the way, but unknown are {:?}", observed.unknown)
+            })?;
         }
         self.compare(document, job, &watch, &values, &run)
     }

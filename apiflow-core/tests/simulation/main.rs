@@ -79,7 +79,16 @@ fn every_world_keeps_the_rules_and_ends_as_the_reference_does() {
 #[test]
 fn the_driver_keeps_the_rules_with_several_workers_and_a_store_with_troubles() {
     for seed in seeds("APIFLOW_SIMULATION_DRIVER_SEEDS", DRIVER_SEEDS) {
-        if let Err(found) = driver::check(seed) {
+        if let Err(found) = driver::check(seed, driver::Weather::Rough) {
+            panic!("{found}");
+        }
+    }
+}
+
+#[test]
+fn no_answer_is_lost_and_no_job_abandoned_while_the_store_is_full() {
+    for seed in seeds("APIFLOW_SIMULATION_DRIVER_SEEDS", DRIVER_SEEDS) {
+        if let Err(found) = driver::check(seed, driver::Weather::FullStore) {
             panic!("{found}");
         }
     }

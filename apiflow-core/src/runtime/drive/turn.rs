@@ -114,7 +114,10 @@ impl Drive<'_> {
         let released = lease != LeaseChange::Keep;
         let changed = !batch.events.is_empty();
         let commit = Commit { cached: self.values.cacheable().await?, ..self.commit_of(batch, now, lease)? };
+        let committed = commit.patch.clone();
         self.version = self.inner.parts.store.commit(commit).await?;
+        self.committed = committed;
+        self.inner.health.note_success();
         self.alone = None;
         self.values.committed();
         if changed {

@@ -1,6 +1,7 @@
 //! The providers behind the real call builder: an HTTP client that answers by the fates, and counts what was paid.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ pub(super) struct Client {
     /// How often each call was not taken because of a rate limit.
     pub(super) refusals: Mutex<BTreeMap<String, usize>>,
     pub(super) list: Mutex<ListOutages>,
+    /// Submits of whose fate the caller was not told.
+    pub(super) lost: AtomicUsize,
 }
 
 /// When the providers' list cannot be read.
@@ -186,16 +189,19 @@ impl Client {
             return Ok(limited);
         }
         if submit.fate.way == Way::LostBefore {
+            self.lost.fetch_add(1, Ordering::Relaxed);
             return Err(HttpError::Unknown("the connection was lost".to_owned()));
         }
         self.paid.count(&submit.step, &submit.input).await;
         let reply = self.take(&submit);
         if submit.fate.way == Way::Silent {
+            self.lost.fetch_add(1, Ordering::Relaxed);
             tokio::time::sleep(request.timeout.saturating_sub(Duration::from_millis(half))).await;
             return Err(HttpError::Unknown("the provider did not answer".to_owned()));
         }
         self.pause(half).await;
         if submit.fate.way == Way::LostAfter {
+            self.lost.fetch_add(1, Ordering::Relaxed);
             return Err(HttpError::Unknown("the connection was lost".to_owned()));
         }
         Ok(reply)

@@ -1,17 +1,20 @@
-//! A store with troubles: it is slow, fails before it does what it is asked, or fails to say that it has done it.
+//! A store with troubles: it is slow, fails before it does what it is asked, fails to say that it has done it, or is full
+//! for a while: then it takes nothing that needs room.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use apiflow_core::ports::{
     CallRecord, Claim, Commit, Created, DueErasure, DuePoll, Erasure, EventRow, Following, InboxMessage, JobFilter,
-    JobRow, Loaded, NewJob, Renewed, StepRow, Store, StoreError, Timestamp,
+    JobRow, Loaded, NewJob, Renewed, StepRow, Store, StoreError, StoreFault, Timestamp,
 };
 use apiflow_core::runtime::memory::MemoryStore;
 use async_trait::async_trait;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::super::random::Random;
+use super::Weather;
 
 /// A store that is shared by all workers of a world.
 pub(super) struct Troubled {
@@ -21,23 +24,30 @@ pub(super) struct Troubled {
 
 struct Troubles {
     random: Random,
-    /// How many of a thousand requests are slow, fail before, fail after.
-    rates: [usize; 3],
+    /// How many of a thousand requests are slow, fail before, fail after, find the store full.
+    rates: [usize; 4],
     /// Troubles that are still to come, at most.
     left: usize,
+    /// Until when there is no room.
+    full_until: Option<Instant>,
 }
 
 impl Troubled {
-    pub(super) fn new(inner: Arc<MemoryStore>, seed: u64) -> Self {
+    pub(super) fn new(inner: Arc<MemoryStore>, seed: u64, weather: Weather) -> Self {
         let mut random = Random::new(seed ^ 0x0057_04E5);
-        let rates = [0; 3].map(|_| *random.pick(&[0, 0, 10, 60, 200]));
+        let rates = match weather {
+            Weather::Rough => [0; 4].map(|_| *random.pick(&[0, 0, 10, 60, 200])),
+            Weather::FullStore => [0, 0, 0, *random.pick(&[60, 200, 600])],
+        };
         let left = *random.pick(&[5, 20, 60]);
-        Self { inner, troubles: Mutex::new(Troubles { random, rates, left }) }
+        Self { inner, troubles: Mutex::new(Troubles { random, rates, left, full_until: None }) }
     }
 
     /// No more troubles.
     pub(super) fn calm(&self) {
-        self.troubles().left = 0;
+        let mut troubles = self.troubles();
+        troubles.left = 0;
+        troubles.full_until = None;
     }
 
     fn troubles(&self) -> std::sync::MutexGuard<'_, Troubles> {
@@ -58,13 +68,39 @@ impl Troubled {
             let ms = *self.troubles().random.pick(&[1, 40, 900, 4_000]);
             tokio::time::sleep(Duration::from_millis(ms)).await;
         }
-        if self.happens(1) { Err(StoreError::Backend("it is away".to_owned())) } else { Ok(()) }
+        if !self.happens(1) {
+            return Ok(());
+        }
+        let is_outage = self.troubles().random.percent(50);
+        Err(if is_outage { unavailable(StoreFault::Busy) } else { StoreError::Backend("it refuses".to_owned()) })
+    }
+
+    /// Before the store does what needs room.
+    async fn before_growing(&self) -> Result<(), StoreError> {
+        self.before().await?;
+        if self.happens(3) {
+            let mut troubles = self.troubles();
+            let ms = *troubles.random.pick(&[300, 5_000, 60_000, 200_000]);
+            let until = Instant::now() + Duration::from_millis(ms);
+            troubles.full_until = troubles.full_until.max(Some(until));
+        }
+        let is_full = self.troubles().full_until.is_some_and(|until| Instant::now() < until);
+        if is_full { Err(unavailable(StoreFault::Full)) } else { Ok(()) }
     }
 
     /// After it has done it.
     fn after<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
-        if self.happens(2) { Err(StoreError::Backend("it went away".to_owned())) } else { outcome }
+        if self.happens(2) { Err(unavailable(StoreFault::Unreachable)) } else { outcome }
     }
+}
+
+fn unavailable(fault: StoreFault) -> StoreError {
+    StoreError::Unavailable { fault, cause: "a trouble of the simulation".to_owned() }
+}
+
+/// Whether a commit writes more than its job's row.
+fn needs_room(commit: &Commit) -> bool {
+    !(commit.events.is_empty() && commit.steps.is_empty() && commit.calls.is_empty() && commit.snapshot.is_none())
 }
 
 #[async_trait]
@@ -103,12 +139,16 @@ impl Store for Troubled {
     }
 
     async fn commit(&self, commit: Commit) -> Result<u64, StoreError> {
-        self.before().await?;
+        if needs_room(&commit) {
+            self.before_growing().await?
+        } else {
+            self.before().await?
+        }
         self.after(self.inner.commit(commit).await)
     }
 
     async fn deliver(&self, job: &str, key: &str, payload: Value, poll_over: Option<u64>) -> Result<bool, StoreError> {
-        self.before().await?;
+        self.before_growing().await?;
         self.after(self.inner.deliver(job, key, payload, poll_over).await)
     }
 
@@ -128,7 +168,7 @@ impl Store for Troubled {
     }
 
     async fn follow(&self, following: Following) -> Result<bool, StoreError> {
-        self.before().await?;
+        self.before_growing().await?;
         self.after(self.inner.follow(following).await)
     }
 

@@ -1,0 +1,123 @@
+//! Answers of providers that the store cannot take yet. They may be all that is known of what was paid for, so they wait
+//! in memory, within bounds, until there is room.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::Inner;
+use super::store_health::pause_ms;
+use crate::engine::Fact;
+use crate::evaluate::weight;
+use crate::ports::StoreError;
+
+/// How often an answer is tried to be recorded that the store refuses for a reason of its own, not because it cannot do
+/// its work at the moment.
+const MAX_REFUSALS: u32 = 8;
+
+/// The answers that wait.
+pub(super) struct UnrecordedAnswers {
+    max_count: usize,
+    max_bytes: usize,
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Waiting {
+    count: usize,
+    bytes: usize,
+}
+
+/// The place of one answer, until it is dropped.
+struct Place<'a> {
+    answers: &'a UnrecordedAnswers,
+    bytes: usize,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut waiting = self.answers.lock();
+        waiting.count -= 1;
+        waiting.bytes -= self.bytes;
+    }
+}
+
+impl UnrecordedAnswers {
+    pub(super) fn new(max_count: usize, max_bytes: usize) -> Self {
+        Self { max_count, max_bytes, waiting: Mutex::default() }
+    }
+
+    /// A place for an answer; `None` if there is none left.
+    fn hold(&self, bytes: usize) -> Option<Place<'_>> {
+        let mut waiting = self.lock();
+        if waiting.count >= self.max_count || waiting.bytes.saturating_add(bytes) > self.max_bytes {
+            return None;
+        }
+        waiting.count += 1;
+        waiting.bytes += bytes;
+        Some(Place { answers: self, bytes })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// Puts a provider's answer into a job's inbox and wakes whoever works on it; says whether it is new. While the store
+    /// cannot take it, it waits in memory and is tried again.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the job is gone, the store refuses the answer for another reason than an outage again and again,
+    /// or no more answers may wait ([`super::RuntimeSettings::max_unrecorded_answers`]).
+    pub(super) async fn record_answer(
+        &self,
+        job: &str,
+        key: &str,
+        answer: &Fact,
+        poll_over: Option<u64>,
+    ) -> Result<bool, StoreError> {
+        let payload = serde_json::to_value(answer).expect("a fact is plain data");
+        let mut place = None;
+        let mut failures = 0;
+        loop {
+            let error = match self.parts.store.deliver(job, key, payload.clone(), poll_over).await {
+                Ok(new) => {
+                    self.health.note_success();
+                    self.hub.deliver(job);
+                    return Ok(new);
+                }
+                Err(error @ StoreError::NotFound { .. }) => return Err(error),
+                Err(error) => error,
+            };
+            self.health.note_failure(&error, self.parts.clock.now());
+            if error.fault().is_none() && failures >= MAX_REFUSALS {
+                return Err(error);
+            }
+            if place.is_none() {
+                place = self.unrecorded.hold(weight(&payload));
+                if place.is_none() {
+                    tracing::error!(job, key, "too many answers wait for the store: this one is dropped");
+                    return Err(error);
+                }
+                tracing::warn!(%error, job, key, "an answer cannot be recorded yet; it waits in memory");
+            }
+            self.parts.clock.sleep_until(self.parts.clock.now().plus_ms(pause_ms(failures))).await;
+            failures += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_wait_within_bounds_of_count_and_bytes() {
+        let answers = UnrecordedAnswers::new(2, 100);
+        let first = answers.hold(60).expect("there is room");
+        assert!(answers.hold(60).is_none(), "too many bytes");
+        let second = answers.hold(40).expect("there is room");
+        assert!(answers.hold(0).is_none(), "too many answers");
+        drop((first, second));
+        assert!(answers.hold(100).is_some(), "all room is free again");
+    }
+}
