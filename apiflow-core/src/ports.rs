@@ -4,7 +4,7 @@ mod clock;
 mod evaluator;
 mod http;
 mod secrets;
-mod store;
+pub(crate) mod store;
 
 pub use clock::{Clock, Timestamp};
 pub use evaluator::{EvaluationError, Evaluator, Script, ScriptForm};

@@ -82,6 +82,8 @@ pub struct RuntimeSettings {
     pub max_while_iterations: u64,
     /// Events of a job, at most; over it the job fails.
     pub max_events: u64,
+    /// Bytes of JSON of a job's values (inputs, results, replies), at most; over it the job fails.
+    pub max_job_bytes: u64,
     /// How often a job may crash its worker while it is begun alone, without a commit in between; then it is abandoned.
     pub max_tries: u32,
     /// Answers of providers that wait in memory while the store cannot record them, at most; further ones are dropped,
@@ -103,6 +105,7 @@ impl RuntimeSettings {
             max_result_bytes: 1024 * 1024,
             max_while_iterations: 10_000,
             max_events: 1_000_000,
+            max_job_bytes: 256 * 1024 * 1024,
             max_tries: 5,
             max_unrecorded_answers: 10_000,
             max_unrecorded_bytes: 256 * 1024 * 1024,

@@ -210,6 +210,7 @@ async fn make(
     idempotency: Option<Idempotency>,
     launch: Launch,
 ) -> Result<String, Problem> {
+    check_bytes_in_flight(state, caller).await?;
     let id = uuid::Uuid::now_v7().to_string();
     let run = NewRun {
         name: launch.name,
@@ -225,6 +226,20 @@ async fn make(
         (Created::Existing { job, fingerprint }, Some(asked)) => repeat::same(&asked, job, &fingerprint),
         (Created::Existing { .. } | Created::New, _) => Ok(id),
     }
+}
+
+/// Refuses another job of a user whose jobs hold too much already. It is the user's own jobs that are in the way, and
+/// their end that helps: so this is 429, not 507.
+async fn check_bytes_in_flight(state: &AppState, caller: &Caller) -> Result<(), Problem> {
+    let (used, max) = (state.store.bytes_in_flight(&caller.user.id).await?, state.settings.max_user_bytes);
+    if used < max {
+        return Ok(());
+    }
+    let detail = format!(
+        "your jobs that have not ended hold {used} bytes of values, and a user may have {max} (APIFLOW_MAX_USER_BYTES): \
+         wait until some of them have ended, or cancel some"
+    );
+    Err(Problem::too_many_bytes(detail))
 }
 
 /// What is wrong with an OpenFlow document, given what is saved; gives the document back.

@@ -14,6 +14,9 @@ use crate::api::{Fault, ProblemBody};
 /// After how many seconds a request that the database could not serve is worth repeating.
 const RETRY_STORAGE_S: u64 = 5;
 
+/// After how many seconds a job is worth asking for again that the caller's other jobs leave no room for.
+const RETRY_BYTES_S: u64 = 30;
+
 /// An error as the caller gets it. A 5xx carries no internals: they are logged where the problem is made.
 #[derive(Debug, Clone)]
 pub struct Problem(Box<Inner>);
@@ -92,6 +95,13 @@ impl Problem {
     pub fn too_many(detail: impl Into<String>, retry_after_s: u64) -> Self {
         let mut problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail);
         problem.0.retry_after_s = Some(retry_after_s.max(1));
+        problem
+    }
+
+    /// 429: the caller's jobs that have not ended hold too much.
+    pub fn too_many_bytes(detail: impl Into<String>) -> Self {
+        let mut problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_bytes_in_flight", detail);
+        problem.0.retry_after_s = Some(RETRY_BYTES_S);
         problem
     }
 

@@ -40,6 +40,8 @@ pub struct WebSettings {
     pub trusted_proxies: Proxies,
     /// What callers from elsewhere must send to read the metrics; `None`: only this machine may.
     pub metrics_token: Option<String>,
+    /// Bytes of the values of a user's jobs that have not ended; over it further ones are refused.
+    pub max_user_bytes: u64,
 }
 
 impl Default for WebSettings {
@@ -51,6 +53,7 @@ impl Default for WebSettings {
             documents: DocumentLimits::default(),
             trusted_proxies: Proxies::default(),
             metrics_token: None,
+            max_user_bytes: 1024 * 1024 * 1024,
         }
     }
 }
@@ -148,6 +151,24 @@ pub struct Settings {
     #[arg(long, env = "APIFLOW_MAX_EVENTS", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..), value_name = "NUMBER")]
     pub max_events: u64,
 
+    /// Bytes of JSON of a job's values (its input, results, replies), at most; over it the job fails.
+    #[arg(long, env = "APIFLOW_MAX_JOB_BYTES", default_value_t = 256 * 1024 * 1024, value_parser = clap::value_parser!(u64).range(1..), value_name = "BYTES")]
+    pub max_job_bytes: u64,
+
+    /// Bytes of JSON of the values of all jobs of a user that have not ended, at most; over it the user's further jobs are
+    /// refused until some have ended.
+    #[arg(long, env = "APIFLOW_MAX_USER_BYTES", default_value_t = 1024 * 1024 * 1024, value_parser = clap::value_parser!(u64).range(1..), value_name = "BYTES")]
+    pub max_user_bytes: u64,
+
+    /// Answers of providers that wait in memory while the database cannot record them, at most; further ones are dropped,
+    /// and found again where the provider has a list.
+    #[arg(long, env = "APIFLOW_MAX_UNRECORDED_ANSWERS", default_value_t = 10_000, value_name = "NUMBER")]
+    pub max_unrecorded_answers: usize,
+
+    /// Bytes of JSON of those answers, at most.
+    #[arg(long, env = "APIFLOW_MAX_UNRECORDED_BYTES", default_value_t = 256 * 1024 * 1024, value_name = "BYTES")]
+    pub max_unrecorded_bytes: usize,
+
     /// How often a job may be begun in a row without getting on, at most; over it the job is abandoned, because it
     /// crashes its worker.
     #[arg(long, env = "APIFLOW_MAX_TRIES", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..), value_name = "NUMBER")]
@@ -232,6 +253,7 @@ impl Settings {
             trusted_proxies: Proxies::parse(&self.trusted_proxies)
                 .map_err(|message| SettingError { name: "APIFLOW_TRUSTED_PROXIES", message })?,
             metrics_token: self.metrics_token.clone().filter(|token| !token.is_empty()),
+            max_user_bytes: self.max_user_bytes,
         })
     }
 

@@ -26,6 +26,8 @@ pub(crate) struct Turn<'a> {
     pub(crate) released: bool,
     pub(crate) wake_at: Option<i64>,
     pub(crate) erase_at: Option<i64>,
+    /// Bytes of JSON of the values of its events.
+    pub(crate) value_bytes: i64,
 }
 
 impl<'a> Turn<'a> {
@@ -51,6 +53,7 @@ impl<'a> Turn<'a> {
             released,
             wake_at: wake_at.map(|moment| moment.0),
             erase_at: patch.erase_at.map(|moment| moment.0),
+            value_bytes: int(commit.value_bytes()),
         }
     }
 }

@@ -8,6 +8,20 @@ macro_rules! ended {
 }
 pub(crate) use ended;
 
+/// What a commit changes of its user's bytes in flight: a job that has ended has none. In the columns of `jobs` as they
+/// were, and in those of `asked`.
+macro_rules! flight_change {
+    () => {
+        concat!(
+            "(CASE WHEN asked.ended THEN 0 ELSE jobs.value_bytes + asked.value_bytes END) \
+             - (CASE WHEN jobs.status IN ",
+            crate::sql::ended!(),
+            " THEN 0 ELSE jobs.value_bytes END)"
+        )
+    };
+}
+pub(crate) use flight_change;
+
 /// The priorities of jobs that wait or are due, highest first, then a null: as many steps through the index as there
 /// are priorities, however many jobs there are.
 macro_rules! levels {
@@ -33,7 +47,8 @@ pub(crate) const JOB: &str = concat!("SELECT ", job_columns!(), " FROM jobs WHER
 pub(crate) const JOBS: &str = concat!("SELECT ", job_columns!(), " FROM jobs WHERE TRUE");
 pub(crate) const JOB_STATUS: &str = "SELECT status FROM jobs WHERE id = $1";
 pub(crate) const DELETE_JOB: &str = concat!("DELETE FROM jobs WHERE id = $1 AND status IN ", ended!());
-pub(crate) const BUNDLE: &str = "SELECT body FROM job_bundles WHERE job_id = $1";
+pub(crate) const BUNDLE: &str = "SELECT job_bundles.body, jobs.value_bytes FROM job_bundles \
+     JOIN jobs ON jobs.id = job_bundles.job_id WHERE job_bundles.job_id = $1";
 pub(crate) const SNAPSHOT: &str = "SELECT seq, state FROM job_snapshots WHERE job_id = $1";
 pub(crate) const EVENTS: &str = "SELECT seq, at, list_id, list_index, body FROM job_events \
      WHERE job_id = $1 AND seq > $2 ORDER BY seq LIMIT $3";

@@ -86,6 +86,7 @@ pub(super) fn take(turn: &mut Turn<'_>, input: Input) {
                 gates::answered(turn, Event::ApprovalReceived { target, approver, counts_for, disapproves }, payload);
             }
         }
+        Input::OverLimit { message } => end::fail_over_limit(turn, message),
         Input::Abandon { error } => return end::abandon(turn, error),
         Input::Fact(Fact::Cancel { reason, by }) => {
             if turn.run.control.ending.is_none() {

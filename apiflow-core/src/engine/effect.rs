@@ -357,6 +357,11 @@ pub enum Input {
     },
     /// A fact.
     Fact(Fact),
+    /// The job goes over a limit of its runtime: it fails with this message, and what it has at work is called off.
+    OverLimit {
+        /// Which limit, and how to fix it.
+        message: String,
+    },
     /// The job repeatedly crashed its worker: it ends here with this error object, and its open attempts as
     /// `submit_unknown`.
     Abandon {

@@ -28,6 +28,7 @@ mod erasures;
 mod faults;
 mod jobs;
 mod providers;
+pub(crate) mod size;
 mod steps;
 mod turns;
 
@@ -195,6 +196,9 @@ pub trait Store: Send + Sync {
 
     /// Removes a job that has ended, with all that belongs to it.
     async fn delete_job(&self, job: &str) -> Result<(), StoreError>;
+
+    /// How many bytes of JSON the values of a user's jobs take that have not ended; kept up to date with each commit.
+    async fn bytes_in_flight(&self, user: &str) -> Result<u64, StoreError>;
 
     /// Writes something small and commits it: succeeds if the store can do its work.
     async fn probe(&self) -> Result<(), StoreError>;

@@ -25,6 +25,7 @@ mod polling;
 mod reading;
 mod recovering;
 mod sharing;
+mod sizing;
 mod slots;
 
 use std::panic::AssertUnwindSafe;
@@ -72,6 +73,7 @@ pub fn cases() -> Vec<Case> {
         deleting::CASES,
         erasing::CASES,
         recovering::CASES,
+        sizing::CASES,
     ]
     .concat()
 }

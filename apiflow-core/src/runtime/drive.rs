@@ -38,12 +38,8 @@ pub(super) async fn drive(inner: &Arc<Inner>, claim: Claim, alone: Option<OwnedS
         Err(error) if error.fault().is_some() => {
             // That the store fails was said where it was noted.
             tracing::debug!(%error, job = claim.job, "the job goes on when the store can do its work");
-            match inner.parts.store.end_alone(&claim.job, claim.version).await {
-                // A drive that had begun has given the job back, and with it what was counted.
-                Ok(_) | Err(StoreError::Fenced { .. }) => {}
-                Err(error) => {
-                    tracing::warn!(%error, job = claim.job, "that the store was unavailable could not be noted");
-                }
+            if let Err(error) = inner.parts.store.end_alone(&claim.job, claim.version).await {
+                tracing::warn!(%error, job = claim.job, "that the store was unavailable could not be noted");
             }
         }
         Err(error) => tracing::error!(%error, job = claim.job, "the job stopped here; its lease will run out"),
@@ -114,6 +110,8 @@ struct Drive<'a> {
     version: u64,
     /// The job's row as of the last commit.
     committed: JobPatch,
+    /// Bytes of JSON of the values that were committed, about.
+    value_bytes: u64,
     run: Run,
     values: Values,
     plans: Arc<JobPlans>,
@@ -159,6 +157,7 @@ impl<'a> Drive<'a> {
             job: claim.job.clone(),
             version: claim.version,
             committed: loaded.job.patch,
+            value_bytes: loaded.value_bytes,
             run,
             values: Values::new(Some(inner.parts.store.clone()), &claim.job),
             plans: inner.plans.enter(&claim.job, bundle.catalog),

@@ -182,6 +182,10 @@ impl Store for MemoryStore {
         self.lock().delete(job)
     }
 
+    async fn bytes_in_flight(&self, user: &str) -> Result<u64, StoreError> {
+        Ok(self.lock().bytes_in_flight(user))
+    }
+
     async fn probe(&self) -> Result<(), StoreError> {
         Ok(())
     }

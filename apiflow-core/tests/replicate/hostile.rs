@@ -109,6 +109,44 @@ async fn a_job_of_too_many_events_fails() {
     bench.finish().await;
 }
 
+#[tokio::test]
+async fn a_job_whose_values_take_too_much_room_fails_and_sends_nothing_more() {
+    let settings = RuntimeSettings { max_job_bytes: 30_000, ..RuntimeSettings::new("tests") };
+    let bench = Bench::start_at(fast(), Arc::new(SystemClock), settings).await;
+    let draw = json!({"id": "draw", "value": {
+        "type": "script", "path": "node/replicate_flux_kontext_pro_node_id",
+        "input_transforms": {
+            "input_image": {"type": "static", "value": "https://example.com/a.png"},
+            "prompt": {"type": "static", "value": "x".repeat(5_000)},
+        },
+    }});
+    let body = json!({"type": "forloopflow", "parallel": false,
+        "iterator": {"type": "static", "value": vec![1; 100]}, "modules": [draw]});
+    bench.submit(flow("loop", body), json!({})).await;
+    let job = bench.ended().await;
+    let error = job.patch.error.clone().unwrap();
+    assert_eq!((job.patch.status, &error["name"]), (JobStatus::Failed, &json!("JobLimitError")));
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("more than 30000 bytes") && message.contains("APIFLOW_MAX_JOB_BYTES"), "{error}");
+    let creates = bench.provider.creates().len();
+    // Five attempts fit; the one that goes over is not sent, and what is paid for is kept.
+    assert!((1..=5).contains(&creates), "{creates}");
+    let kept = bench.steps().await.iter().filter(|step| step.step_id == "draw" && step.output.is_some()).count();
+    assert_eq!(kept, creates);
+    assert_eq!(bench.output(&job).await, json!({"error": error}));
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn an_input_that_takes_too_much_room_by_itself_fails_the_job() {
+    let settings = RuntimeSettings { max_job_bytes: 1_000, ..RuntimeSettings::new("tests") };
+    let bench = Bench::start_at(fast(), Arc::new(SystemClock), settings).await;
+    bench.submit(flow("same", json!({"type": "identity"})), json!({"text": "x".repeat(1_000)})).await;
+    let job = bench.ended().await;
+    assert_eq!(job.patch.error.unwrap()["name"], "JobLimitError");
+    bench.finish().await;
+}
+
 /// An evaluator that takes whoever calls it down.
 struct Deadly(AtomicU32);
 

@@ -104,7 +104,10 @@ async fn serve(settings: Settings) -> Result<(), String> {
             max_result_bytes: settings.max_result,
             max_while_iterations: settings.max_while_iterations,
             max_events: settings.max_events,
+            max_job_bytes: settings.max_job_bytes,
             max_tries: settings.max_tries,
+            max_unrecorded_answers: settings.max_unrecorded_answers,
+            max_unrecorded_bytes: settings.max_unrecorded_bytes,
             ..RuntimeSettings::new(format!("{}-{}", std::process::id(), uuid::Uuid::now_v7()))
         },
     );

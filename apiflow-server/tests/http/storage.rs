@@ -20,6 +20,35 @@ async fn run(talk: &Talk, bytes: usize) -> Reply {
     talk.raw("POST", "/workflows/run", &[], Some(body)).await
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_whose_jobs_hold_too_much_gets_no_further_ones_until_some_have_ended() {
+    let settings = WebSettings { max_user_bytes: 100_000, ..WebSettings::default() };
+    let mut talk = Talk::with(settings, "").await;
+    talk.log_in("admin", "admin").await;
+    let first = run(&talk, 60_000).await;
+    assert_eq!(run(&talk, 60_000).await.status, StatusCode::ACCEPTED, "it was below the limit");
+    let refused = run(&talk, 10).await;
+    assert_eq!((refused.status, refused.header("retry-after")), (StatusCode::TOO_MANY_REQUESTS, "30".to_owned()));
+    assert_eq!(refused.string("/code"), "too_many_bytes_in_flight");
+    let detail = refused.string("/detail");
+    assert!(detail.contains("a user may have 100000 (APIFLOW_MAX_USER_BYTES)"), "{detail}");
+    // Another user is not concerned.
+    let other = json!({"username": "ada", "password": "correct horse"});
+    assert_eq!(talk.raw("POST", "/users", &[], Some(other)).await.status, StatusCode::CREATED);
+    talk.log_in("ada", "correct horse").await;
+    assert_eq!(run(&talk, 10).await.status, StatusCode::ACCEPTED);
+    talk.log_in("admin", "admin").await;
+    talk.work();
+    let first = format!("/jobs/{}", first.string("/id"));
+    while talk.raw("GET", &first, &[], None).await.json()["finished_at"].is_null() {
+        tokio::task::yield_now().await;
+    }
+    while run(&talk, 10).await.status != StatusCode::ACCEPTED {
+        tokio::task::yield_now().await;
+    }
+    talk.stop.cancel();
+}
+
 #[track_caller]
 fn assert_full(reply: &Reply) {
     assert_eq!(reply.status, StatusCode::INSUFFICIENT_STORAGE, "{}", reply.text);

@@ -9,6 +9,7 @@ use super::{gave_way, now};
 use crate::batch::{Batch, Turn};
 use crate::fault::{may_succeed_alone, store_error};
 use crate::gather::Asked;
+use crate::sql;
 
 /// A commit and where its answer goes.
 pub(super) type AskedCommit = Asked<Commit, Result<u64, StoreError>>;
@@ -26,21 +27,29 @@ const COMMIT: &str = concat!(
          WHERE message.job = turn.job) AS messages \
      FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::integer[], $6::bigint[], $7::bigint[], \
          $8::bigint[], $9::text[], $10::text[], $11::bigint[], $12::boolean[], $13::boolean[], \
-         $14::bigint[], $15::bigint[]) \
+         $14::bigint[], $15::bigint[], $45::bigint[]) \
          AS turn (job, version, at, status, priority, retry_count, started_at, finished_at, output, error, last_seq, \
-         ended, released, wake_at, erase_at)), \
+         ended, released, wake_at, erase_at, value_bytes)), \
      owned AS (UPDATE jobs SET version = jobs.version + 1, tries = 0, alone_tries = 0, updated_at = asked.at, status = asked.status, \
          priority = asked.priority, retry_count = asked.retry_count, started_at = asked.started_at, \
          finished_at = asked.finished_at, output = asked.output, error = asked.error, erase_at = asked.erase_at, \
          erase_ready_at = CASE WHEN asked.ended THEN asked.erase_at END, \
          last_seq = greatest(jobs.last_seq, asked.last_seq), \
+         value_bytes = jobs.value_bytes + asked.value_bytes, flight_change = ",
+    sql::flight_change!(),
+    ", \
          inbox_open = jobs.inbox_open - asked.messages, \
          owner = CASE WHEN asked.ended OR asked.released THEN NULL ELSE jobs.owner END, \
          due_at = CASE WHEN asked.ended THEN NULL WHEN NOT asked.released THEN jobs.due_at \
              WHEN jobs.inbox_open > asked.messages THEN ",
     now!(),
     " ELSE asked.wake_at END \
-         FROM asked WHERE jobs.id = asked.job AND jobs.version = asked.version RETURNING jobs.id, asked.ended), \
+         FROM asked WHERE jobs.id = asked.job AND jobs.version = asked.version RETURNING jobs.id, asked.ended, \
+         jobs.created_by, jobs.flight_change), \
+     used AS (INSERT INTO user_bytes (user_id, part, bytes) \
+         SELECT created_by, pg_backend_pid() % 16, SUM(flight_change) FROM owned \
+         WHERE created_by IS NOT NULL AND flight_change <> 0 GROUP BY created_by ORDER BY created_by \
+         ON CONFLICT (user_id, part) DO UPDATE SET bytes = user_bytes.bytes + excluded.bytes), \
      events AS (INSERT INTO job_events (job_id, seq, at, list_id, list_index, body, value) \
          SELECT event.* FROM unnest($18::text[], $19::bigint[], $20::bigint[], $21::bigint[], $22::bigint[], \
          $23::text[], $24::text[]) AS event (job, seq, at, list_id, list_index, body, value) \
@@ -205,6 +214,7 @@ fn bind<'q>(turns: &'q [Turn<'q>], batch: &'q Batch<'q>) -> Query<'q> {
         .bind(column(&batch.cached, |row| row.key))
         .bind(column(&batch.cached, |row| row.value.as_str()))
         .bind(column(&batch.cached, |row| row.ttl))
+        .bind(column(turns, |turn| turn.value_bytes))
 }
 
 fn bind_turns<'q>(query: Query<'q>, turns: &'q [Turn<'q>]) -> Query<'q> {

@@ -92,8 +92,8 @@ const CREATE: &str = concat!(
     now!(),
     " RETURNING key), \
      added AS (INSERT INTO jobs (id, name, workflow_id, node_id, created_by, created_at, updated_at, status, \
-         last_seq, priority, due_at) SELECT $1::text, $2::text, $3::text, $4::text, $5::text, $6::bigint, \
-         $6::bigint, 'pending', $7::bigint, $18::integer, CASE WHEN $19::text IS NULL THEN ",
+         last_seq, priority, value_bytes, due_at) SELECT $1::text, $2::text, $3::text, $4::text, $5::text, $6::bigint, \
+         $6::bigint, 'pending', $7::bigint, $18::integer, $22::bigint, CASE WHEN $19::text IS NULL THEN ",
     now!(),
     " END WHERE $15::text IS NULL OR EXISTS (SELECT FROM free) RETURNING id), \
      slot AS (INSERT INTO job_slots (job_id, key, size, window_ms, priority, created_at, state, look_at) \
@@ -102,6 +102,9 @@ const CREATE: &str = concat!(
     " FROM added WHERE $19::text IS NOT NULL ON CONFLICT (job_id) DO UPDATE SET key = excluded.key, \
          size = excluded.size, window_ms = excluded.window_ms, priority = excluded.priority, \
          created_at = excluded.created_at, state = 'waiting', started_at = NULL, look_at = excluded.look_at), \
+     used AS (INSERT INTO user_bytes (user_id, part, bytes) SELECT $5::text, pg_backend_pid() % 16, $22::bigint \
+         FROM added WHERE $5::text IS NOT NULL \
+         ON CONFLICT (user_id, part) DO UPDATE SET bytes = user_bytes.bytes + excluded.bytes), \
      bundle AS (INSERT INTO job_bundles (job_id, body) SELECT id, $8::text FROM added), \
      events AS (INSERT INTO job_events (job_id, seq, at, list_id, list_index, body, value) \
          SELECT added.id, event.* FROM added, unnest($9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], \
@@ -112,6 +115,7 @@ const CREATE: &str = concat!(
 const LIVE_KEY: &str =
     concat!("SELECT job_id, fingerprint FROM idempotency_keys WHERE key = $1 AND expires_at > ", now!());
 
+const BYTES_IN_FLIGHT: &str = "SELECT SUM(bytes)::bigint FROM user_bytes WHERE user_id = $1 GROUP BY user_id";
 /// The new row takes room before the old one gives any back.
 const PROBE: &str = "WITH added AS (INSERT INTO store_probes (filler) VALUES ($1) RETURNING id) \
      DELETE FROM store_probes USING added WHERE store_probes.id < added.id";
@@ -201,7 +205,7 @@ impl Store for PostgresStore {
         let row: Option<JobColumns> =
             sqlx::query_as(sql::JOB).bind(job).fetch_optional(&mut *connection).await.map_err(store_error)?;
         let row = row.ok_or_else(|| StoreError::NotFound { job: job.to_owned() })?;
-        let (bundle,): (String,) =
+        let (bundle, value_bytes): (String, i64) =
             sqlx::query_as(sql::BUNDLE).bind(job).fetch_one(&mut *connection).await.map_err(store_error)?;
         let snapshot = sqlx::query_as(sql::SNAPSHOT).bind(job).fetch_optional(&mut *connection).await;
         let snapshot = snapshot.map_err(store_error)?.map(rows::snapshot_row).transpose()?;
@@ -215,6 +219,7 @@ impl Store for PostgresStore {
             snapshot,
             events: rows::all(events, rows::event_row)?,
             inbox: rows::all(inbox, rows::message)?,
+            value_bytes: number(value_bytes),
         })
     }
 
@@ -364,6 +369,12 @@ impl Store for PostgresStore {
         Err(if self.status(&job).await?.is_some() { StoreError::Active { job } } else { StoreError::NotFound { job } })
     }
 
+    async fn bytes_in_flight(&self, user: &str) -> Result<u64, StoreError> {
+        let sum: Option<(i64,)> =
+            sqlx::query_as(BYTES_IN_FLIGHT).bind(user).fetch_optional(&self.pool).await.map_err(store_error)?;
+        Ok(sum.map_or(0, |(bytes,)| number(bytes)))
+    }
+
     async fn probe(&self) -> Result<(), StoreError> {
         let filler = vec![0_u8; usize::try_from(PROBE_BYTES).unwrap_or_default()];
         sqlx::query(PROBE).bind(filler).execute(&self.pool).await.map(drop).map_err(store_error)
@@ -425,7 +436,8 @@ impl PostgresStore {
             .bind(new.priority)
             .bind(new.concurrency.as_ref().map(|asked| &asked.key))
             .bind(new.concurrency.as_ref().map(|asked| int(asked.limit)))
-            .bind(new.concurrency.as_ref().and_then(window_ms));
+            .bind(new.concurrency.as_ref().and_then(window_ms))
+            .bind(int(new.value_bytes()));
         Ok(added.fetch_optional(&self.pool).await.map_err(store_error)?.is_some())
     }
 }

@@ -63,6 +63,7 @@ const TAKE_POLLS: &str = concat!(
     " ORDER BY ready_at, job_id, effect LIMIT $1) RETURNING job_id, effect, due_at, tries, ticket"
 );
 
+const BYTES_IN_FLIGHT: &str = "SELECT bytes FROM user_bytes WHERE user_id = $1";
 const ADD_PROBE: &str = "INSERT INTO store_probes (filler) VALUES (zeroblob($1))";
 const REMOVE_PROBES: &str = "DELETE FROM store_probes WHERE id < last_insert_rowid()";
 
@@ -145,7 +146,7 @@ impl Store for SqliteStore {
         let row: Option<JobColumns> =
             sqlx::query_as(sql::JOB).bind(job).fetch_optional(&mut *connection).await.map_err(store_error)?;
         let row = row.ok_or_else(|| StoreError::NotFound { job: job.to_owned() })?;
-        let (bundle,): (String,) =
+        let (bundle, value_bytes): (String, i64) =
             sqlx::query_as(sql::BUNDLE).bind(job).fetch_one(&mut *connection).await.map_err(store_error)?;
         let snapshot = sqlx::query_as(sql::SNAPSHOT).bind(job).fetch_optional(&mut *connection).await;
         let snapshot = snapshot.map_err(store_error)?.map(rows::snapshot_row).transpose()?;
@@ -159,6 +160,7 @@ impl Store for SqliteStore {
             snapshot,
             events: rows::all(events, rows::event_row)?,
             inbox: rows::all(inbox, rows::message)?,
+            value_bytes: number(value_bytes),
         })
     }
 
@@ -303,6 +305,12 @@ impl Store for SqliteStore {
         }
         sqlx::query(sql::DELETE_JOB).bind(job).execute(&mut *transaction).await.map_err(store_error)?;
         transaction.commit().await.map_err(store_error)
+    }
+
+    async fn bytes_in_flight(&self, user: &str) -> Result<u64, StoreError> {
+        let sum: Option<(i64,)> =
+            sqlx::query_as(BYTES_IN_FLIGHT).bind(user).fetch_optional(&self.reader).await.map_err(store_error)?;
+        Ok(sum.map_or(0, |(bytes,)| number(bytes)))
     }
 
     async fn probe(&self) -> Result<(), StoreError> {

@@ -1,6 +1,6 @@
 //! Group commit: the writes of one round share a transaction.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use apiflow_core::ports::{Commit, Created, NewJob, StoreError};
 use sqlx::SqlitePool;
@@ -158,7 +158,7 @@ const GUARD: &str = concat!(
          value ->> 'started_at' AS started_at, value ->> 'finished_at' AS finished_at, \
          value ->> 'output' AS output, value ->> 'error' AS error, value ->> 'last_seq' AS last_seq, \
          value ->> 'ended' AS ended, value ->> 'released' AS released, value ->> 'wake_at' AS wake_at, \
-         value ->> 'erase_at' AS erase_at \
+         value ->> 'erase_at' AS erase_at, value ->> 'value_bytes' AS value_bytes \
          FROM json_each($1)), \
      taken AS (SELECT job_id, COUNT(*) AS messages FROM json_each($2) AS asked \
          JOIN job_inbox ON job_inbox.id = asked.value ->> 1 AND job_inbox.job_id = asked.value ->> 0 \
@@ -167,6 +167,9 @@ const GUARD: &str = concat!(
          priority = asked.priority, retry_count = asked.retry_count, started_at = asked.started_at, finished_at = asked.finished_at, \
          output = asked.output, error = asked.error, erase_at = asked.erase_at, \
          erase_ready_at = CASE WHEN asked.ended THEN asked.erase_at END, last_seq = max(jobs.last_seq, asked.last_seq), \
+         value_bytes = jobs.value_bytes + asked.value_bytes, flight_change = ",
+    sql::flight_change!(),
+    ", \
          inbox_open = jobs.inbox_open - coalesce(taken.messages, 0), \
          owner = CASE WHEN asked.ended OR asked.released THEN NULL ELSE jobs.owner END, \
          due_at = CASE WHEN asked.ended THEN NULL WHEN NOT asked.released THEN jobs.due_at \
@@ -174,7 +177,8 @@ const GUARD: &str = concat!(
     now!(),
     " ELSE asked.wake_at END \
      FROM asked LEFT JOIN taken ON taken.job_id = asked.job \
-     WHERE jobs.id = asked.job AND jobs.version = asked.version RETURNING jobs.id"
+     WHERE jobs.id = asked.job AND jobs.version = asked.version \
+     RETURNING jobs.id, jobs.created_by, jobs.flight_change"
 );
 
 async fn commit(connection: &mut SqliteConnection, commits: &[&Commit]) -> Result<Vec<Answer<u64>>, sqlx::Error> {
@@ -185,9 +189,14 @@ async fn commit(connection: &mut SqliteConnection, commits: &[&Commit]) -> Resul
     let asked: Vec<(&str, i64)> =
         commits.iter().flat_map(|commit| commit.consumed.iter().map(|id| (commit.job.as_str(), *id))).collect();
     let asked: BTreeSet<(&str, i64)> = asked.into_iter().collect();
-    let owned: Vec<(String,)> =
+    let owned: Vec<(String, Option<String>, i64)> =
         sqlx::query_as(GUARD).bind(text(&turns)).bind(text(&asked)).fetch_all(&mut *connection).await?;
-    let owned: BTreeSet<String> = owned.into_iter().map(|(job,)| job).collect();
+    let mut used = BTreeMap::new();
+    for (_, user, change) in &owned {
+        *used.entry(user.clone()).or_default() += change;
+    }
+    use_bytes(connection, used).await?;
+    let owned: BTreeSet<String> = owned.into_iter().map(|(job, ..)| job).collect();
     let batch = Batch::of(commits.iter().copied().filter(|commit| owned.contains(&commit.job)));
     inserts::batch(connection, &batch).await?;
     let mut answers = Vec::new();
@@ -205,6 +214,22 @@ async fn commit(connection: &mut SqliteConnection, commits: &[&Commit]) -> Resul
     Ok(answers)
 }
 
+const USE_BYTES: &str = "INSERT INTO user_bytes (user_id, bytes) SELECT value ->> 0, value ->> 1 FROM json_each($1) \
+     WHERE TRUE ON CONFLICT (user_id) DO UPDATE SET bytes = user_bytes.bytes + excluded.bytes";
+
+/// Adds to the bytes in flight of users; jobs of nobody are not counted.
+async fn use_bytes(connection: &mut SqliteConnection, used: BTreeMap<Option<String>, i64>) -> Result<(), sqlx::Error> {
+    let used: Vec<(String, i64)> = used
+        .into_iter()
+        .filter_map(|(user, change)| Some((user?, change)))
+        .filter(|(_, change)| *change != 0)
+        .collect();
+    if used.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(USE_BYTES).bind(text(&used)).execute(connection).await.map(drop)
+}
+
 /// Why a guard did not find the job's version.
 async fn refusal(connection: &mut SqliteConnection, job: &str) -> Result<StoreError, sqlx::Error> {
     let found: Option<(String,)> = sqlx::query_as(sql::JOB_STATUS).bind(job).fetch_optional(connection).await?;
@@ -216,7 +241,7 @@ pub(super) const LIVE_KEY: &str =
     concat!("SELECT job_id, fingerprint FROM idempotency_keys WHERE key = $1 AND expires_at > ", now!());
 const ADD_JOB: &str = concat!(
     "INSERT INTO jobs (id, name, workflow_id, node_id, created_by, created_at, updated_at, status, priority, last_seq, \
-     due_at) VALUES ($1, $2, $3, $4, $5, $6, $6, 'pending', $7, $8, \
+     value_bytes, due_at) VALUES ($1, $2, $3, $4, $5, $6, $6, 'pending', $7, $8, $10, \
      CASE WHEN $9 THEN NULL ELSE ",
     now!(),
     " END)"
@@ -243,8 +268,10 @@ async fn create(connection: &mut SqliteConnection, new: &NewJob) -> Result<Creat
         .bind(new.priority)
         .bind(int(new.events.iter().map(|event| event.seq).max().unwrap_or(0)))
         .bind(new.concurrency.is_some())
+        .bind(int(new.value_bytes()))
         .execute(&mut *connection)
         .await?;
+    use_bytes(connection, BTreeMap::from([(new.created_by.clone(), int(new.value_bytes()))])).await?;
     slots::ask(connection, new).await?;
     sqlx::query(ADD_BUNDLE).bind(&new.id).bind(text(&new.bundle)).execute(&mut *connection).await?;
     let events: Vec<Event<'_>> = new.events.iter().map(|event| Event::of(&new.id, event)).collect();

@@ -339,6 +339,15 @@ pub(super) fn check_length(turn: &mut Turn<'_>) {
         "the job was still running after {most} events; does a loop or a sub-flow go on for ever? Part the work into \
          several jobs if it is meant to be that long"
     );
+    fail_over_limit(turn, message);
+}
+
+/// Fails a job that goes over a limit.
+pub(super) fn fail_over_limit(turn: &mut Turn<'_>, message: String) {
+    if turn.run.control.ending.is_some() {
+        return;
+    }
+    let seq = turn.run.control.seq;
     let error = error("JobLimitError", message);
     let value = serde_json::json!({"error": error});
     let (status, output) = (JobStatus::Failed, Some(ValueRef::Row(seq + 1)));

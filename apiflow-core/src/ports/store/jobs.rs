@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::turns::EventRow;
+use super::turns::{EventRow, value_bytes};
 use crate::catalog::Catalog;
 use crate::ports::Timestamp;
 
@@ -107,6 +107,13 @@ pub struct NewJob {
     pub events: Vec<EventRow>,
     /// Makes a repetition of the request find the first job.
     pub idempotency: Option<Idempotency>,
+}
+
+impl NewJob {
+    /// How many bytes of JSON the values of its events take.
+    pub fn value_bytes(&self) -> u64 {
+        value_bytes(&self.events)
+    }
 }
 
 /// Makes a repetition of a request find the first job.

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::jobs::{JobBundle, JobPatch, JobRow};
 use super::providers::Poll;
+use super::size::json_len;
 use super::steps::{CallRecord, StepRow};
 use crate::ports::Timestamp;
 
@@ -68,6 +69,13 @@ pub struct Loaded {
     pub events: Vec<EventRow>,
     /// Messages not yet consumed, in order of arrival.
     pub inbox: Vec<InboxMessage>,
+    /// Bytes of JSON of the values that were committed.
+    pub value_bytes: u64,
+}
+
+/// How many bytes of JSON the values of events take.
+pub(super) fn value_bytes(events: &[EventRow]) -> u64 {
+    events.iter().filter_map(|event| event.value.as_ref()).map(json_len).sum()
 }
 
 /// A result that is kept for other runs under a key.
@@ -114,6 +122,11 @@ pub struct Commit {
 }
 
 impl Commit {
+    /// How many bytes of JSON the values of its events take.
+    pub fn value_bytes(&self) -> u64 {
+        value_bytes(&self.events)
+    }
+
     /// A commit that changes nothing but the job's row and its lease.
     pub fn new(job: &str, version: u64, at: Timestamp, patch: JobPatch, lease: LeaseChange) -> Self {
         Self {

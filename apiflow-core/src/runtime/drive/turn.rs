@@ -29,6 +29,8 @@ struct Batch {
     bytes: usize,
     calls: Vec<CallRecord>,
     consumed: Vec<i64>,
+    /// Whether the job was told that its values take too much room.
+    is_over_limit: bool,
 }
 
 impl Drive<'_> {
@@ -65,6 +67,21 @@ impl Drive<'_> {
         self.values.record(&events);
         batch.bytes += events.iter().filter_map(|recorded| recorded.value.as_ref()).map(weight).sum::<usize>();
         batch.events.extend(events);
+        self.check_size(batch, now);
+    }
+
+    /// Fails the job once its values take more room than they may.
+    fn check_size(&mut self, batch: &mut Batch, now: Timestamp) {
+        let max = self.inner.settings.max_job_bytes;
+        if batch.is_over_limit || self.value_bytes.saturating_add(batch.bytes as u64) <= max {
+            return;
+        }
+        batch.is_over_limit = true;
+        let message = format!(
+            "the values of the job take more than {max} bytes: pass smaller values between its steps, type outputs as \
+             media, part the work into several jobs, or raise `max_job_bytes` (APIFLOW_MAX_JOB_BYTES)"
+        );
+        self.record(batch, now, Input::OverLimit { message });
     }
 
     /// Performs what is free: all of it, or as much as one commit should hold.
@@ -113,10 +130,12 @@ impl Drive<'_> {
         }
         let released = lease != LeaseChange::Keep;
         let changed = !batch.events.is_empty();
+        let value_bytes = batch.bytes as u64;
         let commit = Commit { cached: self.values.cacheable().await?, ..self.commit_of(batch, now, lease)? };
         let committed = commit.patch.clone();
         self.version = self.inner.parts.store.commit(commit).await?;
         self.committed = committed;
+        self.value_bytes += value_bytes;
         self.inner.health.note_success();
         self.alone = None;
         self.values.committed();

@@ -1,11 +1,11 @@
 //! One job with all that belongs to it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::ports::store::size::json_len;
 use crate::ports::{
     CallRecord, Commit, DueErasure, DuePoll, ErasedJob, Erasure, EventRow, InboxMessage, JobBundle, JobPatch, JobRow,
     JobStatus, LeaseChange, Loaded, NewJob, Poll, SnapshotRow, StepRow, StoreError, Timestamp,
@@ -33,6 +33,8 @@ pub(super) struct Job {
     polls: BTreeMap<u64, WaitingPoll>,
     inbox: BTreeMap<i64, InboxMessage>,
     keys: BTreeSet<String>,
+    /// Bytes of JSON of the values that were committed.
+    value_bytes: u64,
 }
 
 /// A poll and when it may be taken.
@@ -46,6 +48,7 @@ impl Job {
     /// A new job and how many bytes of JSON it wrote.
     pub(super) fn new(new: NewJob, now: Timestamp) -> (Self, u64) {
         let mut job = Self {
+            value_bytes: new.value_bytes(),
             row: JobRow {
                 id: new.id,
                 name: new.name,
@@ -143,7 +146,14 @@ impl Job {
             snapshot: self.snapshot.clone(),
             events: self.events(after, u32::MAX),
             inbox: self.inbox(),
+            value_bytes: self.value_bytes,
         }
+    }
+
+    /// The bytes of its values that count as its user's: those of a job that has not ended.
+    pub(super) fn bytes_in_flight(&self, user: &str) -> u64 {
+        let counts = self.row.created_by.as_deref() == Some(user) && !self.row.patch.status.is_final();
+        if counts { self.value_bytes } else { 0 }
     }
 
     /// Records a turn; gives the new version and how many bytes of JSON were written.
@@ -159,6 +169,7 @@ impl Job {
             + rows_len(&commit.calls)
             + rows_len(&commit.polls)
             + commit.snapshot.as_ref().map_or(0, |snapshot| json_len(&snapshot.state));
+        self.value_bytes += commit.value_bytes();
         self.record(commit.events);
         self.steps.extend(commit.steps.into_iter().map(|step| (step.ordinal, step)));
         self.calls.extend(commit.calls);
@@ -327,25 +338,4 @@ impl Job {
 /// The length of rows as JSON, in bytes; no rows write nothing.
 pub(super) fn rows_len<T: Serialize>(rows: &[T]) -> u64 {
     if rows.is_empty() { 0 } else { json_len(&rows) }
-}
-
-/// The length of something as JSON, in bytes.
-fn json_len(value: &impl Serialize) -> u64 {
-    let mut counter = Counter(0);
-    serde_json::to_writer(&mut counter, value).expect("rows hold only strings, numbers and JSON values");
-    counter.0
-}
-
-/// Counts what is written to it.
-struct Counter(u64);
-
-impl io::Write for Counter {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0 += bytes.len() as u64;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

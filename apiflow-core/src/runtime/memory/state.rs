@@ -230,6 +230,10 @@ impl State {
         self.jobs.values().filter_map(Job::next_due).chain(self.slots.next_look()).min()
     }
 
+    pub(super) fn bytes_in_flight(&self, user: &str) -> u64 {
+        self.jobs.values().map(|job| job.bytes_in_flight(user)).sum()
+    }
+
     pub(super) fn jobs(&self, filter: &JobFilter, before: Option<&str>, limit: u32) -> Vec<JobRow> {
         self.jobs
             .iter()

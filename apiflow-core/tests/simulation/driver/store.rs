@@ -257,6 +257,11 @@ impl Store for Troubled {
         self.inner.delete_job(job).await
     }
 
+    async fn bytes_in_flight(&self, user: &str) -> Result<u64, StoreError> {
+        self.before().await?;
+        self.inner.bytes_in_flight(user).await
+    }
+
     async fn probe(&self) -> Result<(), StoreError> {
         self.before().await?;
         self.inner.probe().await

@@ -1,0 +1,26 @@
+//! How much room JSON takes.
+
+use std::io;
+
+use serde::Serialize;
+
+/// The length of something as JSON, in bytes.
+pub(crate) fn json_len(value: &impl Serialize) -> u64 {
+    let mut counter = Counter(0);
+    serde_json::to_writer(&mut counter, value).expect("rows hold only strings, numbers and JSON values");
+    counter.0
+}
+
+/// Counts what is written to it.
+struct Counter(u64);
+
+impl io::Write for Counter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
