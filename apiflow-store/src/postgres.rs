@@ -13,12 +13,15 @@ mod slots;
 
 use std::time::Duration;
 
+use apiflow_core::ports::{StoreError, StoreFault};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions, Postgres};
 use sqlx::{ConnectOptions, Connection, Executor, PgPool, SqlSafeStr};
 
 use self::commits::AskedCommit;
 use crate::OpenError;
+use crate::fault::store_error;
 use crate::gather::Gatherer;
 use crate::open::without_password;
 
@@ -26,8 +29,10 @@ use crate::open::without_password;
 const GATHERED: usize = 256;
 /// Connections beside the writer's.
 const CONNECTIONS: u32 = 10;
-/// How long a caller waits for a connection.
-const ACQUIRE: Duration = Duration::from_secs(30);
+/// How long a caller waits for a connection. What must not be lost asks again.
+const ACQUIRE: Duration = Duration::from_secs(5);
+/// How long a probe waits for a connection of the pool, and for one of its own after that.
+const PROBE: Duration = Duration::from_secs(2);
 
 /// How commits are planned: once, because planning their long statement would cost more than performing it; and row
 /// by row through the keys, which is right for tables of any size and locks jobs in the order asked.
@@ -40,6 +45,7 @@ const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 ///
 /// What a method has answered is durable there. Commits that are asked at the same time share a statement.
 pub struct PostgresStore {
+    options: PgConnectOptions,
     pool: PgPool,
     writer: PgPool,
     gatherer: Gatherer<AskedCommit>,
@@ -67,10 +73,25 @@ impl PostgresStore {
             .max_connections(1)
             .acquire_timeout(ACQUIRE)
             .after_connect(|connection, _| Box::pin(async move { connection.execute(PLAN).await.map(drop) }));
-        let writer = writer.connect_lazy_with(options);
+        let writer = writer.connect_lazy_with(options.clone());
         let commits = writer.clone();
         let gatherer = Gatherer::start(GATHERED, move |asked| commits::perform(commits.clone(), asked));
-        Ok(Self { pool, writer, gatherer })
+        Ok(Self { options, pool, writer, gatherer })
+    }
+
+    /// A connection to find out with whether the database works. If the pool has none, the reason is found out with one of
+    /// its own: others may hold them all, or none can be opened.
+    async fn connect_to_probe(&self) -> Result<PoolConnection<Postgres>, StoreError> {
+        if let Ok(acquired) = tokio::time::timeout(PROBE, self.pool.acquire()).await {
+            return acquired.map_err(store_error);
+        }
+        let unreachable =
+            |cause: &str| StoreError::Unavailable { fault: StoreFault::Unreachable, cause: cause.to_owned() };
+        match tokio::time::timeout(PROBE, self.options.connect()).await {
+            Ok(Ok(_)) => Err(store_error(sqlx::Error::PoolTimedOut)),
+            Ok(Err(error)) => Err(store_error(error)),
+            Err(_) => Err(unreachable("the connection timed out")),
+        }
     }
 
     /// Closes all connections; whoever still asks gets an error.

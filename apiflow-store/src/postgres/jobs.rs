@@ -377,7 +377,8 @@ impl Store for PostgresStore {
 
     async fn probe(&self) -> Result<(), StoreError> {
         let filler = vec![0_u8; usize::try_from(PROBE_BYTES).unwrap_or_default()];
-        sqlx::query(PROBE).bind(filler).execute(&self.pool).await.map(drop).map_err(store_error)
+        let mut connection = self.connect_to_probe().await?;
+        sqlx::query(PROBE).bind(filler).execute(&mut *connection).await.map(drop).map_err(store_error)
     }
 }
 

@@ -55,7 +55,9 @@ impl fmt::Display for StoreFault {
             Self::Io => "the disk of the database cannot be read or written; check the disk and its mount",
             Self::Corrupt => "the database is damaged; restore it from a backup",
             Self::OutOfMemory => "the database is out of memory; give it more",
-            Self::Busy => "the database is busy; try again, and give it more connections if this lasts",
+            Self::Busy => {
+                "the database is busy or does not answer in time; try again, and give it more connections if this lasts"
+            }
             Self::Unreachable => "the database does not answer; check that it is running and can be reached",
         })
     }
