@@ -31,9 +31,10 @@ struct Server {
 impl Server {
     /// Starts it with its data in `folder`, and logs in.
     async fn start(folder: &Path, database: &str, provider: &Replicate) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_apiflow"));
+        // A write beyond a limit on the size of files is an error then, and does not end the process.
+        let mut command = Command::new("sh");
         command
-            .arg("serve")
+            .args(["-c", "trap '' XFSZ; exec \"$0\" serve", env!("CARGO_BIN_EXE_apiflow")])
             .env_clear()
             .env("APIFLOW_LISTEN", "127.0.0.1:0")
             .env("APIFLOW_DATA", folder)
@@ -139,6 +140,13 @@ impl Server {
                 }
             }
         }
+    }
+
+    /// Sets how large files may become that the server writes to; says whether this machine can.
+    fn limit_file_size(&self, bytes: &str) -> bool {
+        let pid = self.child.id().to_string();
+        let limited = Command::new("prlimit").args(["--pid", &pid, &format!("--fsize={bytes}:")]).status();
+        limited.is_ok_and(|status| status.success())
     }
 
     async fn active_jobs(&self) -> usize {
@@ -265,6 +273,27 @@ async fn a_full_file_system_is_survived_without_a_restart() {
     // Nothing can be written here, not even that somebody asks the provider.
     has_ended(&provider).await;
     disk.free();
+    completes(&server, &provider, &job).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_fails_to_write_is_survived_without_a_restart() {
+    let provider = provider().await;
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let database = format!("sqlite:{}", folder.path().join("apiflow.db").display());
+    let server = Server::start(folder.path(), &database, &provider).await;
+    let job = begin(&server, &provider).await;
+    if !server.limit_file_size("4096") {
+        eprintln!("skipped without prlimit");
+        return;
+    }
+    for _ in 0..3 {
+        let (status, reply) = server.run_ballast(100_000).await;
+        assert_eq!((status, reply["code"].as_str()), (503, Some("storage_io_error")), "{reply}");
+    }
+    server.ready_with(503, Some("storage_io_error")).await;
+    has_ended(&provider).await;
+    assert!(server.limit_file_size("unlimited"), "the limit is raised again");
     completes(&server, &provider, &job).await;
 }
 

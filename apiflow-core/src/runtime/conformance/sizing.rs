@@ -10,6 +10,7 @@ super::list_cases![
     a_users_bytes_are_those_of_jobs_that_have_not_ended,
     a_fenced_commit_counts_nothing,
     jobs_of_one_user_that_commit_at_once_are_all_counted,
+    a_probe_succeeds_however_often_it_is_made,
 ];
 
 /// Ten bytes of JSON.
@@ -88,4 +89,12 @@ async fn jobs_of_one_user_that_commit_at_once_are_all_counted(store: Subject) {
     }
     assert_eq!(commits.join_all().await.len(), 8);
     check(&store, "ada", 160).await;
+}
+
+async fn a_probe_succeeds_however_often_it_is_made(store: Subject) {
+    for _ in 0..3 {
+        assert_eq!(store.probe().await, Ok(()));
+    }
+    let (one, other) = tokio::join!(store.probe(), store.probe());
+    assert_eq!((one, other), (Ok(()), Ok(())));
 }
