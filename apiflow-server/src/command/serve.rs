@@ -49,6 +49,8 @@ fn start_log(settings: &Settings) -> Result<(), String> {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(to_terminal)
+        // A log that cannot be written, such as on a full disk, is reported by a panic otherwise.
+        .log_internal_errors(false)
         .try_init()
         .map_err(|error| format!("the log cannot be started: {error}"))
 }

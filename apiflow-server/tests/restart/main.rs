@@ -4,3 +4,9 @@ mod kills;
 mod outages;
 mod process;
 mod runs;
+mod storage;
+
+#[path = "../../../apiflow-store/tests/common/cluster.rs"]
+mod cluster;
+#[path = "../../../apiflow-store/tests/common/disk.rs"]
+mod disk;

@@ -35,9 +35,10 @@ impl Server {
 
     /// Starts a server on data that one had before, whose token is used still.
     pub(crate) fn start_again(folder: &Path, database: Option<&str>, provider: &Replicate, token: String) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_apiflow"));
+        // A write beyond a limit on the size of files is an error then, and does not end the process.
+        let mut command = Command::new("sh");
         command
-            .arg("serve")
+            .args(["-c", "trap '' XFSZ; exec \"$0\" serve", env!("CARGO_BIN_EXE_apiflow")])
             .env_clear()
             .env("APIFLOW_LISTEN", "127.0.0.1:0")
             .env("APIFLOW_DATA", folder)
@@ -86,9 +87,25 @@ impl Server {
 
     /// Sends a request that is to be refused; returns the status and the problem.
     pub(crate) async fn refused(&self, path: &str, body: Value) -> (u16, Value) {
-        let request = self.client.post(format!("{}/api/v1{path}", self.address)).bearer_auth(&self.token);
-        let reply = request.json(&body).send().await.expect("the server answers");
-        (reply.status().as_u16(), reply.json().await.expect("a problem is JSON"))
+        self.exchange("POST", &format!("/api/v1{path}"), Some(body)).await
+    }
+
+    /// Sends a request to any path; returns the status and the JSON of the reply.
+    pub(crate) async fn exchange(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).expect("a method");
+        let mut request = self.client.request(method, format!("{}{path}", self.address)).bearer_auth(&self.token);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let reply = request.send().await.expect("the server answers");
+        (reply.status().as_u16(), reply.json().await.expect("the reply is JSON"))
+    }
+
+    /// Sets how large files may become that the server writes to; says whether this machine can.
+    pub(crate) fn limit_file_size(&self, bytes: &str) -> bool {
+        let pid = self.child.id().to_string();
+        let limited = Command::new("prlimit").args(["--pid", &pid, &format!("--fsize={bytes}:")]).status();
+        limited.is_ok_and(|status| status.success())
     }
 
     /// Runs the workflow `hat` for a picture, once however often it is asked; nothing if the server dies meanwhile.
