@@ -103,6 +103,9 @@ impl Answers for Fates<'_> {
         if self.observed.unknown.contains(key) {
             return Err(error("submit_unknown"));
         }
+        if self.observed.refused_too_long.contains(key) {
+            return Err(error("rate_limited"));
+        }
         if self.observed.not_sent.contains(key) {
             return Err(error("InternalError"));
         }

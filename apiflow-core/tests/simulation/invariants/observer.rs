@@ -15,6 +15,9 @@ use attempts::{Attempts, Outcome};
 use gates::Gates;
 
 pub(super) const ONE_OUTCOME: &str = "an attempt has one outcome";
+/// How long a call has been put off at least when it is too late for it, in milliseconds: calls have 20 s, and the pauses
+/// between two tries are short.
+const LATE_MS: u64 = 15_000;
 pub(super) const AFTER_END: &str = "nothing happens after the end";
 pub(super) const STORY: &str = "events tell one story";
 
@@ -114,6 +117,7 @@ impl Observer {
                 let outcome = match error["name"].as_str() {
                     Some("submit_unknown") => Outcome::Unknown,
                     Some("InternalError") => Outcome::NotSent,
+                    Some("rate_limited") if self.is_late(*frame)? => Outcome::RefusedTooLong,
                     Some(_) | None => Outcome::Failed,
                 };
                 self.ends(*frame, outcome)?;
@@ -319,7 +323,13 @@ impl Observer {
         let key = CallKey { place, step_id: step.id.clone(), nth: step.failures };
         let args = step.args;
         self.frame(frame)?.open = Some(effect);
-        self.attempts.begin(effect, key, args, repeats)
+        self.attempts.begin(effect, key, args, repeats, self.at)
+    }
+
+    /// Whether the call that is out in a frame was begun so long ago that it may not be put off any more.
+    fn is_late(&mut self, frame: u64) -> Result<bool, Violation> {
+        let since = self.frame(frame)?.open.and_then(|effect| self.attempts.since(effect));
+        Ok(since.is_some_and(|since| self.at.since_ms(since) >= LATE_MS))
     }
 
     /// The attempt that is out in a frame, if any, has its outcome.

@@ -13,6 +13,8 @@ pub(crate) struct Observed {
     pub(crate) unknown: BTreeSet<CallKey>,
     /// Attempts that could not be sent, because the store was away.
     pub(crate) not_sent: BTreeSet<CallKey>,
+    /// Calls that were put off, because a provider limits their rate, until they were too late.
+    pub(crate) refused_too_long: BTreeSet<CallKey>,
     /// Which branch won a race, by the attempt of the module.
     pub(crate) winners: BTreeMap<CallKey, usize>,
     /// Whether some module took too long: how far it had come the reference cannot know.

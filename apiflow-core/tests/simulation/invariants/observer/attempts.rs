@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use apiflow_core::engine::ValueRef;
+use apiflow_core::ports::Timestamp;
 use serde_json::Value;
 
 use super::{ONE_OUTCOME, STORY};
@@ -17,6 +18,8 @@ struct Attempt {
     key: CallKey,
     /// The event that brought its arguments.
     args: u64,
+    /// When the call was begun for the first time.
+    since: Timestamp,
     /// The work that the provider took.
     work: Option<String>,
     /// Whether nobody waits for it any more.
@@ -34,6 +37,8 @@ pub(super) enum Outcome {
     NotSent,
     /// The provider takes no work now.
     NotAccepted,
+    /// The provider took no work until the call was too late.
+    RefusedTooLong,
     Repeated,
     CalledOff,
 }
@@ -46,10 +51,14 @@ impl Attempts {
         key: CallKey,
         args: u64,
         repeats: Option<u64>,
+        at: Timestamp,
     ) -> Result<(), Violation> {
-        let same = repeats.and_then(|repeated| self.0.get(&repeated)).is_none_or(|repeated| repeated.key == key);
+        let earlier = repeats.and_then(|repeated| self.0.get(&repeated));
+        let same = earlier.is_none_or(|repeated| repeated.key == key);
+        let same_call = || self.0.values().find(|attempt| attempt.key == key).map(|attempt| attempt.since);
+        let since = same_call().unwrap_or(at);
         ensure(same, STORY, || format!("#{effect} repeats another call"))?;
-        self.0.insert(effect, Attempt { key, args, work: None, is_given_up: false, outcome: None });
+        self.0.insert(effect, Attempt { key, args, since, work: None, is_given_up: false, outcome: None });
         Ok(())
     }
 
@@ -121,6 +130,15 @@ impl Attempts {
 
     pub(super) fn not_sent(&self) -> BTreeSet<CallKey> {
         self.with(Outcome::NotSent)
+    }
+
+    pub(super) fn refused_too_long(&self) -> BTreeSet<CallKey> {
+        self.with(Outcome::RefusedTooLong)
+    }
+
+    /// When the call of an attempt was begun for the first time.
+    pub(super) fn since(&self, effect: u64) -> Option<Timestamp> {
+        self.0.get(&effect).map(|attempt| attempt.since)
     }
 
     fn with(&self, outcome: Outcome) -> BTreeSet<CallKey> {

@@ -47,6 +47,7 @@ impl Observer {
         Observed {
             unknown: self.attempts.unknown(),
             not_sent: self.attempts.not_sent(),
+            refused_too_long: self.attempts.refused_too_long(),
             winners: self.winners.clone(),
             has_timed_out: self.has_timed_out,
             gates: self.gates.ends(values),
