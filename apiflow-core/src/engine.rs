@@ -21,6 +21,7 @@ mod run;
 mod value;
 
 pub use control::{Names, Resumed};
+#[cfg(feature = "runtime")]
 pub(crate) use decide::unsettled_attempt_error;
 pub use effect::{Answer, Ask, Call, Conclude, Concluded, Effect, Fact, Input, Prepare, Prepared, Recovery};
 pub use erase::{Eraser, redacted};

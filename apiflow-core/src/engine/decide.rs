@@ -9,6 +9,7 @@ mod postpone;
 
 use serde_json::{Value, json};
 
+#[cfg(feature = "runtime")]
 pub(crate) use end::unsettled_attempt_error;
 pub(super) use owed::{kept, owed};
 

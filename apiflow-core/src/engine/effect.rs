@@ -279,6 +279,7 @@ impl Answer {
 
     /// The inbox key under which this answer to an attempt is delivered once. Answers that may follow each other have
     /// different keys: an attempt is accepted and then ends, and may be looked for several times.
+    #[cfg(feature = "runtime")]
     pub(crate) fn delivery_key(&self, effect: u64, recovery: Option<Recovery>) -> String {
         match self {
             Self::Accepted { .. } => format!("accepted-{effect}"),
