@@ -1,17 +1,42 @@
 //! The server that is measured, with the workflow in it.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
+use tokio::task::JoinSet;
 
 use super::{Echo, STEPS};
 use crate::Result;
 use crate::demo::{Api, Server, Settings};
+use crate::say::say;
 
 /// A server on one database, ready to run the workflow.
 pub(crate) struct Site {
     api: Api,
-    _server: Server,
+    server: Server,
+}
+
+/// Clients that check documents until they are stopped.
+pub(crate) struct Checkers {
+    clients: JoinSet<()>,
+    checks: Arc<AtomicUsize>,
+}
+
+impl Checkers {
+    /// Stops the clients; an error where none of them had a document checked.
+    pub(crate) async fn stop(mut self) -> Result {
+        self.clients.shutdown().await;
+        match self.checks.load(Ordering::Relaxed) {
+            0 => Err("the clients beside had no document checked".to_owned()),
+            checks => {
+                say(format!("{checks} documents were checked meanwhile"));
+                Ok(())
+            }
+        }
+    }
 }
 
 impl Site {
@@ -28,7 +53,7 @@ impl Site {
         api.post("/nodes", &node()).await?;
         api.post("/workflows", &json!({"id": "bench", "name": "Bench", "nodes": document()})).await?;
         api.post("/workflows", &json!({"id": "choice", "name": "Choice", "nodes": choice("[1].length === 1")})).await?;
-        let site = Self { api, _server: server };
+        let site = Self { api, server };
         let before = echo.calls();
         site.run().await?;
         let calls = echo.calls() - before;
@@ -56,6 +81,30 @@ impl Site {
         Ok(())
     }
 
+    /// Starts clients of a user of their own that check the largest document that is taken, each one after the other.
+    pub(crate) async fn start_checkers(&self, clients: usize) -> Result<Checkers> {
+        let password = "a password of the bench";
+        self.api.post("/users", &json!({"username": "checker", "password": password})).await?;
+        let mut api = Api::new(&self.server.url)?;
+        api.login("checker", password).await?;
+        let (api, body) = (Arc::new(api), Arc::new(json!({"document": largest()})));
+        let checks = Arc::new(AtomicUsize::new(0));
+        let mut tasks = JoinSet::new();
+        for _ in 0..clients {
+            let (api, body, checks) = (api.clone(), body.clone(), checks.clone());
+            tasks.spawn(async move {
+                loop {
+                    // Those for whom there is no place come back later.
+                    match api.post("/workflows/validate", &body).await {
+                        Ok(_) => drop(checks.fetch_add(1, Ordering::Relaxed)),
+                        Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+                    }
+                }
+            });
+        }
+        Ok(Checkers { clients: tasks, checks })
+    }
+
     /// Runs a job of one JavaScript predicate and waits for its end.
     pub(crate) async fn choose(&self) -> Result {
         let job = self.api.run_and_wait("/workflow/choice/run", &json!({"input": {}})).await?;
@@ -69,6 +118,17 @@ fn choice(expr: &str) -> Value {
     json!({"summary": "Choice", "value": {"modules": [
         {"id": "choice", "value": {"type": "branchone", "branches": branches, "default": []}},
     ]}})
+}
+
+/// As many modules and about as many bytes as a document may have.
+fn largest() -> Value {
+    let module = |number: usize| {
+        let text = json!({"type": "javascript", "expr": format!("`${{flow_input.text ?? 'nothing'}} and {number}`")});
+        json!({"id": format!("step_{number}"), "summary": "A step of a document as large as it may be. ".repeat(3),
+            "value": {"type": "identity"}, "skip_if": {"expr": format!("flow_input.skip === {number}")},
+            "sleep": text, "retry": {"constant": {"attempts": 2, "seconds": 5}}})
+    };
+    json!({"summary": "Largest", "value": {"modules": (0..5_000).map(module).collect::<Vec<_>>()}})
 }
 
 fn node() -> Value {
