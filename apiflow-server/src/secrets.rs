@@ -11,12 +11,13 @@ pub(crate) mod access;
 mod declared;
 pub(crate) mod directory;
 mod fingerprint;
+mod opened;
 mod origins;
 mod seal;
 
 use std::sync::Arc;
 
-use apiflow_core::origin::SecretOrigin;
+use apiflow_core::origin::{Origin, SecretOrigin};
 use apiflow_core::ports::{Clock, Secret, Secrets, own_secret, split_reference};
 use apiflow_core::runtime::secrets::EnvSecrets;
 use apiflow_store::{Declaration, SecretGrant, SecretRow, SecretStore};
@@ -28,6 +29,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 pub(crate) use self::declared::{generated_name, take_literals};
 use self::directory::SecretDirectory;
 pub use self::fingerprint::FingerprintError;
+use self::opened::OpenedSecrets;
 pub use self::seal::{KeyError, Sealer};
 
 use crate::api::{NewSecret, SecretInfo, SecretSource};
@@ -47,12 +49,13 @@ pub struct SecretBook {
     environment: EnvSecrets,
     sealer: Sealer,
     clock: Arc<dyn Clock>,
+    opened: OpenedSecrets,
 }
 
 impl SecretBook {
     /// The secrets that `store` keeps, opened by `sealer`, and those of the environment.
     pub fn new(store: Arc<dyn SecretStore>, environment: EnvSecrets, sealer: Sealer, clock: Arc<dyn Clock>) -> Self {
-        Self { store, environment, sealer, clock }
+        Self { store, environment, sealer, clock, opened: OpenedSecrets::default() }
     }
 
     /// The secrets that a caller may know of, by name, without values: shared and generated ones, and the caller's own;
@@ -136,6 +139,7 @@ impl SecretBook {
 
     async fn put(&self, row: SecretRow) -> Result<SecretInfo, Problem> {
         self.store.put_secret(row.clone()).await?;
+        self.opened.forget().await;
         let grants = self.store.secret_grants(Some((row.owner.as_deref(), &row.name))).await?;
         Ok(info(&row, &grants))
     }
@@ -203,6 +207,10 @@ impl Secrets for SecretBook {
             secret.origins = Some(origins::read(&grants.into_iter().map(|grant| grant.origin).collect::<Vec<_>>()));
         }
         Ok(Some(secret))
+    }
+
+    async fn at_origin(&self, origin: &Origin) -> Result<Vec<(String, String)>, String> {
+        self.opened.at_origin(self, origin).await
     }
 }
 

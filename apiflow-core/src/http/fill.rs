@@ -37,9 +37,12 @@ impl Filling {
                 echoed.push((split_reference(reference).1, secret));
             }
         }
+        let at_origin = secrets.at_origin(origin).await;
+        let at_origin = at_origin.map_err(|error| HttpError::Secret(format!("the secrets can't be read: {error}")))?;
+        let at_origin = at_origin.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let sent = filled.iter().map(|filled| (split_reference(&filled.reference).1, filled.secret.value.as_str()));
         let echoed = echoed.iter().map(|(name, secret)| (*name, secret.value.as_str()));
-        let masker = Arc::new(Masker::new(sent.chain(echoed)));
+        let masker = Arc::new(Masker::new(sent.chain(echoed).chain(at_origin)));
         Ok(Self { secrets: filled, masker })
     }
 

@@ -14,6 +14,9 @@ use crate::call::without_byte_order_mark;
 /// Values shorter than this are not searched for in replies: they would be found by chance.
 const MIN_MASKED_BYTES: usize = 8;
 
+/// The shortest beginning of a value that is masked at the end of a body that was cut there.
+const MIN_PART_BYTES: usize = 4;
+
 /// Backslashes before an escape: a JSON string inside a JSON string has two or three, the next one up to seven.
 const MAX_BACKSLASHES: usize = 15;
 
@@ -72,7 +75,7 @@ impl Masker {
 
     /// The text with names in place of values of any length: for URLs and errors.
     pub(super) fn mask_text(&self, text: String) -> String {
-        match self.replace(text.as_bytes(), 1) {
+        match self.replace(text.as_bytes(), 1, false) {
             Some(masked) => String::from_utf8_lossy(&masked).into_owned(),
             None => text,
         }
@@ -80,13 +83,13 @@ impl Masker {
 
     /// The value of a reply's header with names in place of values.
     pub(super) fn mask_header(&self, value: &[u8]) -> String {
-        let masked = self.replace(value, MIN_MASKED_BYTES);
+        let masked = self.replace(value, MIN_MASKED_BYTES, false);
         String::from_utf8_lossy(masked.as_deref().unwrap_or(value)).into_owned()
     }
 
     /// A reply's body with names in place of values. JSON stays JSON: its strings, keys and numbers are masked one by one.
     pub(super) fn mask_body(&self, body: Vec<u8>) -> Vec<u8> {
-        let Some(masked) = self.replace(&body, MIN_MASKED_BYTES) else { return body };
+        let Some(masked) = self.replace(&body, MIN_MASKED_BYTES, true) else { return body };
         match serde_json::from_slice(without_byte_order_mark(&body)) {
             Ok(json) => self.mask_json(json).to_string().into_bytes(),
             Err(_) => masked,
@@ -96,12 +99,12 @@ impl Masker {
     /// The name of a secret whose value stands in the text.
     pub(super) fn find(&self, text: &str) -> Option<&str> {
         let text = text.as_bytes();
-        let at_any = |needle: &&Needle| (0..text.len()).any(|at| end_of_match(text, at, &needle.bytes).is_some());
+        let at_any = |needle: &&Needle| (0..text.len()).any(|at| end_of_match(text, at, &needle.bytes, 0).is_some());
         self.needles.iter().find(at_any).map(|needle| needle.label.trim_start_matches('$'))
     }
 
     fn mask_json(&self, json: Value) -> Value {
-        let masked = |text: &str| self.replace(text.as_bytes(), MIN_MASKED_BYTES);
+        let masked = |text: &str| self.replace(text.as_bytes(), MIN_MASKED_BYTES, false);
         let lossy = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         match json {
             Value::String(text) => Value::String(masked(&text).map_or(text, lossy)),
@@ -118,21 +121,26 @@ impl Masker {
         }
     }
 
-    /// The text with names in place of values of at least so many bytes; `None` where there are none.
-    fn replace(&self, text: &[u8], min_bytes: usize) -> Option<Vec<u8>> {
+    /// The text with names in place of values of at least so many bytes; `None` where there are none. Where the text may
+    /// be cut, also in place of the beginning of a value at its end.
+    fn replace(&self, text: &[u8], min_bytes: usize, may_be_cut: bool) -> Option<Vec<u8>> {
         let needles: Vec<&Needle> = self.needles.iter().filter(|needle| needle.bytes.len() >= min_bytes).collect();
-        let mut may_begin = [false; 256];
-        for lead in needles.iter().filter_map(|needle| needle.bytes.first()).chain(b"\\%&+") {
-            may_begin[usize::from(*lead)] = true;
+        // Those that a plain byte may begin; an escape may begin any.
+        let mut by_first = vec![Vec::new(); 256];
+        for needle in &needles {
+            by_first[usize::from(needle.bytes[0])].push(*needle);
         }
         let mut written: Option<Vec<u8>> = None;
         let (mut at, mut copied) = (0, 0);
         while at < text.len() {
-            let found = if may_begin[usize::from(text[at])] {
-                needles.iter().find_map(|needle| Some((end_of_match(text, at, &needle.bytes)?, needle)))
-            } else {
-                None
+            let candidates = match text[at] {
+                b'\\' | b'%' | b'&' | b'+' => &needles,
+                first => &by_first[usize::from(first)],
             };
+            let found = candidates.iter().find_map(|needle| {
+                let max_missing = if may_be_cut { needle.bytes.len().saturating_sub(MIN_PART_BYTES) } else { 0 };
+                Some((end_of_match(text, at, &needle.bytes, max_missing)?, needle))
+            });
             let Some((end, needle)) = found else {
                 at += 1;
                 continue;
@@ -172,15 +180,31 @@ fn forms(value: &str) -> Vec<Vec<u8>> {
     forms
 }
 
-/// Where a value ends that begins at `at`, in whatever way it is written.
-fn end_of_match(text: &[u8], at: usize, needle: &[u8]) -> Option<usize> {
+/// Where a value ends that begins at `at`, in whatever way it is written; at the end of the text, `max_missing` bytes of
+/// it may be missing.
+fn end_of_match(text: &[u8], at: usize, needle: &[u8], max_missing: usize) -> Option<usize> {
     if needle.is_empty() {
         return Some(at);
     }
-    each_reading(text, at, &mut |bytes, next| {
+    let whole = each_reading(text, at, &mut |bytes, next| {
         let rest = needle.strip_prefix(bytes)?;
-        end_of_match(text, next, rest)
-    })
+        end_of_match(text, next, rest, max_missing)
+    });
+    whole.or_else(|| (needle.len() <= max_missing && ends_unfinished(text, at)).then_some(text.len()))
+}
+
+/// Whether nothing stands at `at`, or the beginning of an escape that is cut off.
+fn ends_unfinished(text: &[u8], at: usize) -> bool {
+    if text.len() - at > MAX_ENTITY_BYTES {
+        return false;
+    }
+    match text.get(at) {
+        None => true,
+        Some(b'\\') => escaped(text, at).is_none(),
+        Some(b'%') => percent_encoded(text, at + 1).is_none(),
+        Some(b'&') => entity(text, at + 1).is_none(),
+        Some(_) => false,
+    }
 }
 
 /// Gives each reading of what stands at `at`, the bytes that it means and where the next one begins, until one is
@@ -406,6 +430,18 @@ mod tests {
         {
             check(body, body);
         }
+    }
+
+    #[test]
+    fn no_part_of_a_key_is_left_where_a_body_was_cut() {
+        for whole in ["{\"a\": \"r8_a\\/b\\u0026c+d\\\"e\\\\f \\u00fc<g>", "<p>r8_a/b&amp;c+d&quot;e\\f ü&lt;g&gt;"] {
+            let start = whole.find("r8_a").expect("the key is there");
+            for cut in (start + 4..=whole.len()).filter(|cut| whole.is_char_boundary(*cut)) {
+                let masked = String::from_utf8(masker().mask_body(whole.as_bytes()[..cut].to_vec())).expect("text");
+                assert!(masked.ends_with("$KEY") && !masked.contains("r8_a"), "{masked}");
+            }
+        }
+        check("the key is r8_", "the key is r8_");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::origin::SecretOrigin;
+use crate::origin::{Origin, SecretOrigin};
 
 /// A secret's value and where it may go.
 #[derive(Clone, PartialEq, Eq)]
@@ -25,6 +25,13 @@ pub trait Secrets: Send + Sync {
     /// The secret of a reference: `NAME`, or `OWNER/NAME` for a user's own ([`own_secret`]); `None` where there is none.
     /// Errors are said as text without values.
     async fn get(&self, reference: &str) -> Result<Option<Secret>, String>;
+
+    /// The names and values of all secrets that may be sent to an origin: what an earlier call sent there, a reply to any
+    /// later one may repeat, and they are masked in it. The default knows none.
+    async fn at_origin(&self, origin: &Origin) -> Result<Vec<(String, String)>, String> {
+        let _ = origin;
+        Ok(Vec::new())
+    }
 }
 
 /// The reference to a user's own secret, as requests carry it.

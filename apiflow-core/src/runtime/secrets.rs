@@ -5,7 +5,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-use crate::origin::SecretOrigin;
+use crate::origin::{Origin, SecretOrigin};
 use crate::ports::{Secret, Secrets};
 
 type Lookup = dyn Fn(&str) -> Option<String> + Send + Sync;
@@ -51,6 +51,11 @@ impl EnvSecrets {
     }
 }
 
+/// Whether a secret may be sent to an origin; one without a list, to that of whatever connector refers to it.
+fn may_go_to(origins: Option<&[SecretOrigin]>, origin: &Origin) -> bool {
+    origins.is_none_or(|origins| origins.iter().any(|permitted| permitted.permits(origin)))
+}
+
 fn is_name(name: &str) -> bool {
     let first = name.chars().next();
     first.is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
@@ -71,6 +76,13 @@ impl Secrets for EnvSecrets {
         let value = (self.lookup)(reference).filter(|value| !value.is_empty());
         let origins = (!origins.is_empty()).then(|| origins.clone());
         Ok(value.map(|value| Secret { value, origins }))
+    }
+
+    async fn at_origin(&self, origin: &Origin) -> Result<Vec<(String, String)>, String> {
+        let permitted =
+            self.origins.iter().filter(|(_, origins)| origins.is_empty() || may_go_to(Some(origins), origin));
+        let values = permitted.filter_map(|(name, _)| Some((name.clone(), (self.lookup)(name)?)));
+        Ok(values.filter(|(_, value)| !value.is_empty()).collect())
     }
 }
 
@@ -101,6 +113,11 @@ impl StaticSecrets {
 impl Secrets for StaticSecrets {
     async fn get(&self, reference: &str) -> Result<Option<Secret>, String> {
         Ok(self.0.get(reference).cloned())
+    }
+
+    async fn at_origin(&self, origin: &Origin) -> Result<Vec<(String, String)>, String> {
+        let permitted = self.0.iter().filter(|(_, secret)| may_go_to(secret.origins.as_deref(), origin));
+        Ok(permitted.map(|(name, secret)| (name.clone(), secret.value.clone())).collect())
     }
 }
 

@@ -17,8 +17,8 @@ const SHARED: &str = "canary-of-the/admins";
 const EVES: &str = "canary-of-eve";
 const BOBS: &str = "canary-of-bob";
 
-/// A provider that keeps whatever reaches it. `/leave?to=URL` redirects there with the query copied, `/echo` writes the
-/// Authorization header as PHP's JSON does, anything else is an empty object.
+/// A provider that keeps whatever reaches it. `/leave?to=PORT` redirects there with the query copied, `/echo` writes the
+/// Authorization header as PHP's JSON does, `/said` its query, anything else is an empty object.
 #[derive(Clone, Default)]
 struct Recorder {
     port: u16,
@@ -60,6 +60,7 @@ async fn answer(State(recorder): State<Recorder>, request: Request) -> Response 
             let location = format!("http://127.0.0.1:{port}/landed?{query}");
             (StatusCode::FOUND, [(header::LOCATION, location)]).into_response()
         }
+        ("/said", _) => axum::Json(json!({"said": query})).into_response(),
         ("/echo", _) => {
             let body = format!("{{\"said\": \"{}\"}}", sent(&parts.headers));
             ([(header::CONTENT_TYPE, "application/json")], body).into_response()
@@ -301,6 +302,20 @@ async fn an_echo_is_masked_however_it_is_written() {
         assert!(!reply.text.contains("canary") && !reply.text.contains("admins"), "{path}: {}", reply.text);
     }
     assert!(!talk.is_on_disk("canary-of-the"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_call_left_at_a_provider_is_not_fetched_from_there() {
+    let (mut talk, provider) = furnished().await;
+    put(&talk, "/secrets/HOOK", json!({"value": "canary-hook", "origins": [provider.url()]})).await;
+    put(&talk, "/nodes/submits", node(json!({"path": "/submit", "body": {"webhook_secret": "$HOOK"}}))).await;
+    run(&talk, "submits").await;
+    as_user(&mut talk, "eve").await;
+    // The provider lists what it was given; here the node says itself what the list holds.
+    put(&talk, "/nodes/lists", node(json!({"method": "GET", "path": "/said", "query": {"said": "canary-%68ook"}})))
+        .await;
+    let job = run(&talk, "lists").await;
+    assert_eq!(job.json()["output"], json!({"said": "key=$SHARED&said=$HOOK"}), "{}", job.text);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -195,6 +195,16 @@ async fn a_secret_that_an_earlier_request_sent_is_masked_in_later_replies() {
 }
 
 #[tokio::test]
+async fn what_another_call_sent_to_an_origin_is_masked_in_its_replies() {
+    for (origins, expected) in [(vec!["127.0.0.1"], "$TOKEN"), (vec!["two.example"], VALUE), (vec![], "$TOKEN")] {
+        let server = Server::start(|_| ok(&serde_json::Value::from(VALUE).to_string())).await;
+        let reply = send(&with_secret(&origins), &request("GET", &server.url("/list"))).await.expect("it answers");
+        let body: String = serde_json::from_slice(&reply.body).expect("it is JSON");
+        assert_eq!(body, expected, "{origins:?}");
+    }
+}
+
+#[tokio::test]
 async fn no_error_shows_a_value() {
     let server = Server::start(|_| Answer::Close).await;
     let http = with_secret(&["127.0.0.1"]);
