@@ -69,7 +69,7 @@ pub async fn open(url: &str) -> Result<Stores, OpenError> {
             Some((path, parameters)) => (path, Some(max_page_count(url, parameters)?)),
         };
         let store = SqliteStore::open_within(path, max_page_count).await?;
-        store.take_over().await?;
+        store.take_over().await.map_err(|error| OpenError { url: format!("sqlite:{path}"), ..error })?;
         return Ok(Arc::new(store).into());
     }
     if url.starts_with("postgres://") || url.starts_with("postgresql://") {

@@ -26,7 +26,7 @@ async fn alive() -> Json<Health> {
     Json(OK)
 }
 
-/// Says whether the server can do its work: the database answers and it is not stopping.
+/// Says whether the server can do its work: the database takes a small write and it is not stopping.
 #[utoipa::path(get, path = "/readyz", operation_id = "readyz", tag = "health", security(()),
     responses((status = OK, description = "ready", body = Health)))]
 async fn ready(State(state): State<AppState>) -> Result<Json<Health>, Problem> {

@@ -645,7 +645,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Says whether the server can do its work: the database answers and it is not stopping. */
+        /** Says whether the server can do its work: the database takes a small write and it is not stopping. */
         get: operations["readyz"];
         put?: never;
         post?: never;
