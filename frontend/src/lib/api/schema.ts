@@ -339,7 +339,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists the names and origins of secrets; values are never given out. */
+        /**
+         * Lists the names, origins and owners of shared and generated secrets and of the caller's own; for admins of all.
+         *     Values are never given out.
+         */
         get: operations["list_secrets"];
         put?: never;
         post?: never;
@@ -357,10 +360,10 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Sets a secret, new or not; admins only. */
+        /** Sets a shared secret, new or not; admins only. */
         put: operations["put_secret"];
         post?: never;
-        /** Removes a stored secret; admins only. */
+        /** Removes a stored secret that is shared or was generated; admins only. */
         delete: operations["delete_secret"];
         options?: never;
         head?: never;
@@ -384,6 +387,24 @@ export interface paths {
         head?: never;
         /** Changes the caller's own user. */
         patch: operations["patch_me"];
+        trace?: never;
+    };
+    "/api/v1/user/secrets/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Sets a secret of the caller's own, new or not: `$NAME` means it in what the caller declares, and nowhere else. */
+        put: operations["put_own_secret"];
+        post?: never;
+        /** Removes a secret of the caller's own. */
+        delete: operations["delete_own_secret"];
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/user/tokens": {
@@ -1409,6 +1430,8 @@ export interface components {
         Page_SecretInfo: {
             /** @description The things. */
             items: {
+                /** @description `connector/ID` or `node/ID` for a credential that was taken out of that declaration, and goes with it. */
+                declaration: string | null;
                 /** @description Name, as `$NAME` refers to it. */
                 name: string;
                 /**
@@ -1416,6 +1439,8 @@ export interface components {
                  *     with it.
                  */
                 origins: string[];
+                /** @description The user whose own it is, or who wrote the declaration that it was taken from; null for a shared one. */
+                owner: string | null;
                 /** @description Where it comes from. */
                 source: components["schemas"]["SecretSource"];
                 /**
@@ -1536,7 +1561,10 @@ export interface components {
                 created_at: string;
                 /** @description What it does. */
                 description: string;
-                /** @description What is wrong with the OpenFlow document; pointers begin at `nodes`. */
+                /**
+                 * @description What is wrong with the OpenFlow document; pointers begin at `nodes`. In lists what was found last, which may be from
+                 *     before a change of what the workflow leads to.
+                 */
                 diagnostics: components["schemas"]["Diagnostic"][];
                 /** @description Identifier. */
                 id: string;
@@ -1667,6 +1695,8 @@ export interface components {
         };
         /** @description A secret without its value. */
         SecretInfo: {
+            /** @description `connector/ID` or `node/ID` for a credential that was taken out of that declaration, and goes with it. */
+            declaration: string | null;
             /** @description Name, as `$NAME` refers to it. */
             name: string;
             /**
@@ -1674,6 +1704,8 @@ export interface components {
              *     with it.
              */
             origins: string[];
+            /** @description The user whose own it is, or who wrote the declaration that it was taken from; null for a shared one. */
+            owner: string | null;
             /** @description Where it comes from. */
             source: components["schemas"]["SecretSource"];
             /**
@@ -1831,7 +1863,10 @@ export interface components {
             created_at: string;
             /** @description What it does. */
             description: string;
-            /** @description What is wrong with the OpenFlow document; pointers begin at `nodes`. */
+            /**
+             * @description What is wrong with the OpenFlow document; pointers begin at `nodes`. In lists what was found last, which may be from
+             *     before a change of what the workflow leads to.
+             */
             diagnostics: components["schemas"]["Diagnostic"][];
             /** @description Identifier. */
             id: string;
@@ -3064,6 +3099,71 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["User"];
                 };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_own_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description letters, digits and `_`, not beginning with a digit */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSecret"];
+            };
+        };
+        responses: {
+            /** @description the secret without its value */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecretInfo"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_own_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description removed */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description a problem */
             default: {
