@@ -125,6 +125,9 @@ impl Masker {
     /// be cut, also in place of the beginning of a value at its end.
     fn replace(&self, text: &[u8], min_bytes: usize, may_be_cut: bool) -> Option<Vec<u8>> {
         let needles: Vec<&Needle> = self.needles.iter().filter(|needle| needle.bytes.len() >= min_bytes).collect();
+        if needles.is_empty() {
+            return None;
+        }
         // Those that a plain byte may begin; an escape may begin any.
         let mut by_first = vec![Vec::new(); 256];
         for needle in &needles {

@@ -7,6 +7,7 @@ mod reply;
 
 pub(crate) use self::recheck::Rechecks;
 
+use apiflow_core::diagnostic::Diagnostic;
 use apiflow_core::ports::{JobFilter, JobRow, JobStatus, StoreError};
 use apiflow_store::{Document, DocumentKind, Precondition, RecordError};
 use axum::Json;
@@ -48,11 +49,11 @@ pub(super) async fn create(
 ) -> Result<Response, Problem> {
     let form = forms::read(state, caller, kind, None, body).await?;
     let saved = form.save(state, Save { caller, before: None, is_whole: true }).await??;
-    answer(state, caller, saved, true).await
+    answer(state, caller, saved.document, saved.moved, true).await
 }
 
 pub(super) async fn read(state: &AppState, caller: &Caller, kind: DocumentKind, id: &str) -> Result<Response, Problem> {
-    answer(state, caller, saved(&*state.documents, kind, id).await?, false).await
+    answer(state, caller, saved(&*state.documents, kind, id).await?, Vec::new(), false).await
 }
 
 pub(super) async fn replace(
@@ -111,7 +112,10 @@ async fn save(
         match form.save(state, Save { caller, before: before.as_ref(), is_whole }).await? {
             Err(RecordError::Changed { .. } | RecordError::Exists { .. } | RecordError::NotFound { .. })
                 if matches!(must, Precondition::None | Precondition::Present) => {}
-            done => return answer(state, caller, done?, before.is_none()).await,
+            done => {
+                let saved = done?;
+                return answer(state, caller, saved.document, saved.moved, before.is_none()).await;
+            }
         }
     }
     Err(busy(kind, id))
@@ -237,11 +241,18 @@ fn active(kind: DocumentKind, id: &str, job: Option<&JobRow>) -> Problem {
     Problem::new(StatusCode::CONFLICT, "active", message)
 }
 
-async fn answer(state: &AppState, caller: &Caller, document: Document, is_new: bool) -> Result<Response, Problem> {
+/// Answers with a document; `remarks` are shown among its diagnostics this once.
+async fn answer(
+    state: &AppState,
+    caller: &Caller,
+    document: Document,
+    remarks: Vec<Diagnostic>,
+    is_new: bool,
+) -> Result<Response, Problem> {
     let kind = document.kind;
     let location = format!("{}/{}s/{}", super::API, kind.as_str(), document.id);
     let etag = precondition::etag(&document);
-    let body = reply::body(state, &caller.user.id, document).await?;
+    let body = reply::body(state, &caller.user.id, document, remarks).await?;
     let body = written(state, caller, body).await?;
     let etag = [(header::ETAG, etag)];
     if is_new {

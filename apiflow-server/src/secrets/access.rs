@@ -99,9 +99,10 @@ impl SecretDirectory {
         Err(Problem::forbidden_at("shared_secret", detail, faults))
     }
 
-    /// Whether a declaration refers to a shared secret.
-    pub(crate) fn has_shared(&self, document: &Document) -> bool {
-        self.holdings(document).shared
+    /// Whether an admin vouches for the references of a declaration by saving a part of it: all of them are the admin's
+    /// then, or were vouched for before. A name that means nothing yet may mean a shared secret later.
+    pub(crate) fn is_vouched_by_part(&self, before: &Document) -> bool {
+        before.by_admin || self.meanings(before).iter().all(|(_, meaning)| *meaning == Meaning::Generated)
     }
 
     /// The references that a declaration may not have, by whom it was saved.

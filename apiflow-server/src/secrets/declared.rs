@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use apiflow_core::catalog::LiteralCredential;
+use apiflow_core::diagnostic::{Diagnostic, Severity};
 use apiflow_core::origin::Origin;
+use apiflow_core::validate::codes;
 use apiflow_store::{Declaration, DocumentKind, SecretRow};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -16,6 +18,8 @@ use crate::problem::Problem;
 pub(crate) struct Literals {
     origin: String,
     values: Vec<(String, String)>,
+    /// Places and names.
+    places: Vec<(String, String)>,
 }
 
 /// Takes literal credentials out of the declaration of `kind` and `id`; `body` is its JSON, whose texts then name
@@ -28,7 +32,7 @@ pub(crate) fn take_literals(
 ) -> Result<Literals, Problem> {
     let origin = Origin::of_url(base_url)
         .ok_or_else(|| Problem::fault("/base_url", "base_url must be an absolute http or https URL"))?;
-    let mut values = Vec::new();
+    let (mut values, mut places) = (Vec::new(), Vec::new());
     for literal in found {
         if literal.value.len() < LEAST_BYTES {
             let message = format!(
@@ -42,15 +46,26 @@ pub(crate) fn take_literals(
             .pointer_mut(&literal.pointer)
             .ok_or_else(|| Problem::internal(format!("no text at {}", literal.pointer)))?;
         *place = Value::String(format!("{}${name}{}", literal.prefix, literal.suffix));
+        places.push((literal.pointer, name.clone()));
         values.push((name, literal.value));
     }
-    Ok(Literals { origin: origin.to_string(), values })
+    Ok(Literals { origin: origin.to_string(), values, places })
 }
 
 impl Literals {
     /// The names of the secrets that are generated.
     pub(crate) fn names(&self) -> BTreeSet<String> {
         self.values.iter().map(|(name, _)| name.clone()).collect()
+    }
+
+    /// A remark for each credential on where it is now.
+    pub(crate) fn findings(&self) -> Vec<Diagnostic> {
+        let remark = |(pointer, name): &(String, String)| {
+            let message = format!("this credential was moved into the secret `{name}`, which goes nowhere else");
+            let found = Diagnostic::warning(codes::CREDENTIAL_IN_CLEAR, pointer, message);
+            Diagnostic { severity: Severity::Hint, ..found }
+        };
+        self.places.iter().map(remark).collect()
     }
 
     /// The credentials as secrets of a declaration, sealed.
@@ -63,8 +78,8 @@ impl Literals {
     }
 }
 
-/// The name of the generated secret of a place: the same for the same declaration and place, so that writing it again replaces
-/// it; the hash keeps it apart from names that people choose.
+/// The name of the generated secret of a place: the same for the same declaration and place, so that writing it again
+/// replaces it; the hash keeps it apart from names that people choose.
 pub(crate) fn generated_name(kind: DocumentKind, id: &str, pointer: &str) -> String {
     let key = pointer.rsplit('/').next().unwrap_or_default();
     let plain = |text: &str| -> String {

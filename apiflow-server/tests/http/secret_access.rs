@@ -331,8 +331,10 @@ async fn what_was_saved_before_a_secret_was_shared_waits_for_an_admin() {
     put(&talk, "/workflows/w", workflow.clone()).await;
 
     as_user(&mut talk, "admin").await;
+    let early = talk.raw("PATCH", "/nodes/n", &[], Some(json!({"name": "Renamed before"}))).await;
+    assert_eq!(early.status, StatusCode::OK, "{}", early.text);
     put(&talk, "/secrets/FUTURE", json!({"value": "canary-of-the-future", "origins": [provider.url()]})).await;
-    // Renaming it vouches for nothing.
+    // Renaming it vouches for nothing, before and after.
     for path in ["/connectors/evil", "/nodes/n"] {
         let renamed = talk.raw("PATCH", path, &[], Some(json!({"name": "Renamed"}))).await;
         assert_eq!(renamed.status, StatusCode::OK, "{}", renamed.text);

@@ -165,9 +165,15 @@ async fn credentials_in_clear_become_secrets_wherever_they_stand() {
     assert_eq!(made_path.status, StatusCode::CREATED, "{}", made_path.text);
     for reply in [&made, &made_node, &made_path] {
         assert!(!reply.text.contains("canary"), "{}", reply.text);
-        assert!(!reply.text.contains("credential-in-clear"), "{}", reply.text);
+        assert!(
+            reply.text.contains(r#"{"code":"credential-in-clear","severity":"hint","pointer":"/"#),
+            "{}",
+            reply.text
+        );
     }
     assert!(!talk.is_on_disk("canary"));
+    let read = talk.raw("GET", "/connectors/c", &[], None).await;
+    assert!(!read.text.contains("credential-in-clear"), "{}", read.text);
     assert_eq!(made.string("/base_url"), "https://c.example/v1?version=2");
     assert_eq!(made.string("/header/Idempotency-Key"), "a-key-of-data");
     assert_eq!(made.string("/body/key"), "C sharp minor");

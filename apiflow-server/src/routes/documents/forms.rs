@@ -44,6 +44,13 @@ pub(super) struct Save<'a> {
     pub(super) is_whole: bool,
 }
 
+/// A document that was saved.
+pub(super) struct Saved {
+    pub(super) document: Document,
+    /// A finding for each credential that was moved out of it.
+    pub(super) moved: Vec<Diagnostic>,
+}
+
 impl Form {
     /// Saves the document, if the caller may refer to its secrets and change what stands there. Credentials in it are
     /// moved into secrets first. What the caller saves is a word on where the caller's own secrets may go, and what an
@@ -54,7 +61,7 @@ impl Form {
         mut self,
         state: &AppState,
         save: Save<'_>,
-    ) -> Result<Result<Document, RecordError>, Problem> {
+    ) -> Result<Result<Saved, RecordError>, Problem> {
         let Save { caller, before, is_whole } = save;
         let must = before.map_or(Precondition::Absent, |before| Precondition::Version(before.version));
         let author = before.filter(|_| caller.user.is_admin).and_then(|before| before.author.clone());
@@ -62,18 +69,20 @@ impl Form {
         self.document.author = Some(author.clone());
         self.document.by_admin = caller.user.is_admin;
         let Some(Sends { base_url, literals, of_connector }) = self.sends else {
-            return Ok(state.documents.save(self.document, must).await);
+            let saved = state.documents.save(self.document, must).await;
+            return Ok(saved.map(|document| Saved { document, moved: Vec::new() }));
         };
         let (kind, id) = (self.document.kind, self.document.id.clone());
         let mut directory = state.secrets.directory().await?;
         if let Some(before) = before {
             directory.check_change(before, caller)?;
-            let vouched = is_whole || before.by_admin || !directory.has_shared(before);
+            let vouched = is_whole || directory.is_vouched_by_part(before);
             self.document.by_admin = caller.user.is_admin && vouched;
         }
         let literals = take_literals((kind, &id), &base_url, literals, &mut self.document.body)?;
         let declaration = Declaration { kind, id, author: Some(author) };
         directory.add_generated(literals.names(), &declaration);
+        let moved = literals.findings();
         if !caller.user.is_admin {
             let of_connector = of_connector.as_ref();
             let of_connector = of_connector.map(|(node, document, connector)| (node, document, connector));
@@ -98,7 +107,8 @@ impl Form {
             }
             ties.used.insert(reference.name);
         }
-        Ok(state.documents.save_with_secrets(self.document, must, ties).await)
+        let saved = state.documents.save_with_secrets(self.document, must, ties).await;
+        Ok(saved.map(|document| Saved { document, moved }))
     }
 }
 

@@ -13,9 +13,15 @@ use crate::problem::Problem;
 use crate::references;
 use crate::state::AppState;
 
-/// A document with its id, times and diagnostics.
-pub(super) async fn body(state: &AppState, user: &str, mut document: Document) -> Result<Value, Problem> {
-    let diagnostics = diagnostics(state, user, &mut document).await?;
+/// A document with its id, times and diagnostics, these remarks among them.
+pub(super) async fn body(
+    state: &AppState,
+    user: &str,
+    mut document: Document,
+    remarks: Vec<Diagnostic>,
+) -> Result<Value, Problem> {
+    let mut diagnostics = diagnostics(state, user, &mut document).await?;
+    diagnostics.extend(remarks);
     Ok(shown(document, serde_json::to_value(&diagnostics).map_err(Problem::internal)?))
 }
 
@@ -42,7 +48,7 @@ pub(super) async fn bodies(
                 let findings = known.remove(&document.id).unwrap_or_else(|| Value::Array(Vec::new()));
                 shown(document, findings)
             }
-            DocumentKind::Connector | DocumentKind::Node => body(state, user, document).await?,
+            DocumentKind::Connector | DocumentKind::Node => body(state, user, document, Vec::new()).await?,
         });
     }
     Ok(bodies)
