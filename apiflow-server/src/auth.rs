@@ -1,7 +1,7 @@
 //! Who is calling, and what that person may do.
 //!
 //! Everyone with an account may use and edit connectors, nodes, workflows and jobs, but for those that refer to secrets
-//! of others ([`crate::secrets::access`]); only admins manage other users and shared secrets.
+//! of others (`secrets::access`); only admins manage other users and shared secrets.
 
 pub mod cookie;
 pub mod first;
