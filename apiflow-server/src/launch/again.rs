@@ -130,9 +130,8 @@ async fn is_unsettled(state: &AppState, job: &str, row: &StepRow) -> Result<bool
 fn unconfirmed(job: &str, row: &StepRow) -> Problem {
     let url = row.error.as_ref().and_then(|error| error["url"].as_str()).map(|url| format!(" ({url})"));
     let message = format!(
-        "whether the provider took the work of step `{step}` is unknown{}: sending it again may pay for it twice. Look \
-         for it first with `POST /api/v1/jobs/{job}/steps/{step}/recover`, or give `\"confirm_unknown\": true` to send \
-         it again",
+        "whether the provider took the work of step `{step}` is unknown{}: it may be paid twice. Look for it first with \
+         `POST /api/v1/jobs/{job}/steps/{step}/recover`, or give `\"confirm_unknown\": true` to send it again",
         url.unwrap_or_default(),
         step = row.step_id,
     );
