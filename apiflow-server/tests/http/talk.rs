@@ -167,8 +167,13 @@ impl Talk {
 
     /// Has jobs worked on from now on, until the talk ends.
     pub(crate) fn work(&self) {
-        let (runtime, stop) = (self.runtime.clone(), self.stop.clone());
-        tokio::spawn(async move { runtime.work(stop.cancelled_owned()).await });
+        self.work_until(self.stop.clone());
+    }
+
+    /// Has jobs worked on from now on, until `stop`.
+    pub(crate) fn work_until(&self, stop: CancellationToken) -> tokio::task::JoinHandle<()> {
+        let runtime = self.runtime.clone();
+        tokio::spawn(async move { runtime.work(stop.cancelled_owned()).await })
     }
 
     /// Goes on as this user, without writing the login down.
