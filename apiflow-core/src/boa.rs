@@ -3,7 +3,7 @@
 //! [`crate::runtime`]'s evaluators put threads, deadlines and processes around it.
 
 mod engine;
-mod realm;
+mod sandboxed_realm;
 
 use async_trait::async_trait;
 use serde_json::Value;

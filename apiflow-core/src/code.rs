@@ -4,7 +4,7 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "the parser has many kinds of nodes, of which few matter here")]
 
-mod types;
+mod type_stripping;
 
 use oxc_allocator::Allocator;
 use oxc_ast::ast::{
@@ -61,7 +61,7 @@ pub fn read(content: &str) -> Result<Code, SyntaxFault> {
     if parsed.panicked {
         return Err(SyntaxFault::at(content, 0, "the code can't be parsed"));
     }
-    let mut blanks = types::blanks(content, &parsed.program)?;
+    let mut blanks = type_stripping::blanks(content, &parsed.program)?;
     let mut main = None;
     for statement in &parsed.program.body {
         match statement {

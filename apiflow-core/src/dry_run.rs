@@ -10,10 +10,10 @@
 //! report has the requests that start the work only.
 
 mod approvals;
-mod drive;
+mod driver;
 mod mocks;
 mod report;
-mod sample;
+mod sample_outputs;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -140,7 +140,7 @@ impl DryRun<'_> {
         // Steps of sub-flows are mocked too.
         let results = self.mocks.of_modules(&program);
         let early_return = document["value"]["early_return"].as_str().map(str::to_owned);
-        Ok(drive::Drive::new(self, program.with_results(&results), evaluator, answer).go(early_return).await)
+        Ok(driver::DryRunDriver::new(self, program.with_results(&results), evaluator, answer).go(early_return).await)
     }
 
     fn program(&self, document: &Value) -> Result<Program, DryRunError> {

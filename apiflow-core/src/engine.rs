@@ -7,32 +7,35 @@
 //! Values never enter the control state: it holds [`ValueRef`]s to immutable rows keyed by event, and is bounded by
 //! nesting depth plus open branches.
 
-mod control;
+mod control_state;
 mod decide;
 mod effect;
-mod erase;
+mod erasure;
 mod event;
-mod order;
 mod program;
 mod record;
 mod reopen;
 mod retry;
+mod reuse;
 mod run;
-mod value;
+mod value_ref;
 
-pub use control::{Names, Resumed};
+pub use control_state::{ExpressionNames, Resumed};
 #[cfg(feature = "runtime")]
 pub(crate) use decide::unsettled_attempt_error;
-pub use effect::{Answer, Ask, Call, Conclude, Concluded, Effect, Fact, Input, Prepare, Prepared, Recovery};
-pub use erase::{Eraser, redacted};
-pub use event::{CacheKey, Event, Recorded, Start, Target};
+pub use effect::{
+    Answer, Call, ConcludedStep, Effect, Fact, Input, PreparationKind, PreparedStep, Recovery, StepConclusion,
+    StepPreparation,
+};
+pub use erasure::{Eraser, redacted};
+pub use event::{CacheKey, Event, GateSelector, Recorded, Start};
 pub(crate) use program::step_key;
 pub use program::{Program, ProgramError};
 pub use reopen::{ReopenError, Reopener};
 pub use run::Run;
 #[cfg(feature = "runtime")]
 pub(crate) use run::queue_priority;
-pub use value::{Args, Iter, ValueRef};
+pub use value_ref::{Args, Iter, ValueRef};
 
 /// Error name of an attempt whose fate nobody could find out.
 const SUBMIT_UNKNOWN: &str = "submit_unknown";

@@ -3,8 +3,8 @@
 //! Architecture invariant: nothing here knows who drives the run. The durable runtime and the dry run evaluate by the
 //! same code.
 
-mod request;
-mod values;
+mod http_request;
+mod value_cache;
 
 use std::collections::BTreeMap;
 
@@ -13,18 +13,21 @@ use serde_json::{Map, Value, json};
 use crate::call::JobPlans;
 use crate::code;
 use crate::digest::digest;
-use crate::engine::{Ask, CacheKey, Conclude, Concluded, Effect, Input, Names, Prepare, Prepared, Run, ValueRef};
+use crate::engine::{
+    CacheKey, ConcludedStep, Effect, ExpressionNames, Input, PreparationKind, PreparedStep, Run, StepConclusion,
+    StepPreparation, ValueRef,
+};
 use crate::expression::{self, WantedResults};
 use crate::openflow::{InputTransform, NumberOrTransform};
 use crate::ports::{EvaluationError, Evaluator, Script, ScriptForm, StoreError};
 
-pub(crate) use self::request::request;
-pub(crate) use self::values::{Values, weight};
+pub(crate) use self::http_request::build_request;
+pub(crate) use self::value_cache::{ValueCache, weight};
 
 /// What evaluating needs beside the effect itself.
 pub(crate) struct Evaluation<'a> {
     pub(crate) run: &'a Run,
-    pub(crate) values: &'a mut Values,
+    pub(crate) values: &'a mut ValueCache,
     pub(crate) evaluator: &'a dyn Evaluator,
     pub(crate) plans: &'a JobPlans,
 }
@@ -69,30 +72,30 @@ impl Evaluation<'_> {
     }
 
     /// Evaluates what a module needs before it begins.
-    async fn prepare(&mut self, effect: &Prepare) -> Result<Option<(Prepared, Option<u64>)>, StoreError> {
+    async fn prepare(&mut self, effect: &StepPreparation) -> Result<Option<(PreparedStep, Option<u64>)>, StoreError> {
         let prepared = match self.prepared(effect).await {
             // A call has its bound with its inputs, and one that does not begin needs none.
             Ok(
-                prepared @ (Prepared::Skip
-                | Prepared::Entered { .. }
-                | Prepared::Cached { .. }
-                | Prepared::Code { .. }
-                | Prepared::Inputs { bound_ms: Some(_), .. }
-                | Prepared::Failed(_)),
+                prepared @ (PreparedStep::Skip
+                | PreparedStep::Entered { .. }
+                | PreparedStep::Cached { .. }
+                | PreparedStep::Code { .. }
+                | PreparedStep::Inputs { bound_ms: Some(_), .. }
+                | PreparedStep::Failed(_)),
             ) => Ok((prepared, None)),
             Ok(prepared) => self.bound(effect).await.map(|bound_ms| (prepared, bound_ms)),
             Err(fault) => Err(fault),
         };
         match prepared {
             Ok(prepared) => Ok(Some(prepared)),
-            Err(Fault::Step(error)) => Ok(Some((Prepared::Failed(error), None))),
+            Err(Fault::Step(error)) => Ok(Some((PreparedStep::Failed(error), None))),
             Err(Fault::Store(error)) => Err(error),
             Err(Fault::Busy) => Ok(None),
         }
     }
 
     /// The module's `timeout`, in milliseconds.
-    async fn bound(&mut self, effect: &Prepare) -> Result<Option<u64>, Fault> {
+    async fn bound(&mut self, effect: &StepPreparation) -> Result<Option<u64>, Fault> {
         match &effect.timeout {
             Some(timeout) => {
                 let seconds = self.number(timeout, &effect.names, "timeout").await?;
@@ -102,21 +105,21 @@ impl Evaluation<'_> {
         }
     }
 
-    async fn prepared(&mut self, effect: &Prepare) -> Result<Prepared, Fault> {
+    async fn prepared(&mut self, effect: &StepPreparation) -> Result<PreparedStep, Fault> {
         let names = &effect.names;
         if let Some(expr) = &effect.skip_if
             && self.predicate(expr, names).await?
         {
-            return Ok(Prepared::Skip);
+            return Ok(PreparedStep::Skip);
         }
         match &effect.ask {
-            Ask::Nothing => Ok(Prepared::Ready),
-            Ask::Enter { skip_expr, flow } => self.enter(skip_expr.as_deref(), *flow, effect).await,
-            Ask::Code { language: _, content, transforms } => {
+            PreparationKind::Nothing => Ok(PreparedStep::Ready),
+            PreparationKind::Enter { skip_expr, flow } => self.enter(skip_expr.as_deref(), *flow, effect).await,
+            PreparationKind::Code { language: _, content, transforms } => {
                 let args = self.transforms(transforms, names).await?;
                 self.code(content, args, effect).await
             }
-            Ask::Inputs { path, transforms } => {
+            PreparationKind::Inputs { path, transforms } => {
                 let args = match transforms {
                     Some(transforms) => self.transforms(transforms, names).await?,
                     None => {
@@ -126,24 +129,31 @@ impl Evaluation<'_> {
                 };
                 self.inputs(path, args, effect).await
             }
-            Ask::Items { iterator, parallelism } => self.items(iterator, parallelism.as_ref(), names).await,
-            Ask::Predicates(predicates) => {
+            PreparationKind::Items { iterator, parallelism } => self.items(iterator, parallelism.as_ref(), names).await,
+            PreparationKind::Predicates(predicates) => {
                 for (index, expr) in predicates.iter().enumerate() {
                     if self.predicate(expr, names).await? {
-                        return Ok(Prepared::Branch(Some(index as u64)));
+                        return Ok(PreparedStep::Branch(Some(index as u64)));
                     }
                 }
-                Ok(Prepared::Branch(None))
+                Ok(PreparedStep::Branch(None))
             }
-            Ask::Parallelism(limit) => Ok(Prepared::Limit(self.number(limit, names, "parallelism").await? as u64)),
+            PreparationKind::Parallelism(limit) => {
+                Ok(PreparedStep::Limit(self.number(limit, names, "parallelism").await? as u64))
+            }
         }
     }
 
-    async fn inputs(&mut self, path: &str, args: Map<String, Value>, effect: &Prepare) -> Result<Prepared, Fault> {
+    async fn inputs(
+        &mut self,
+        path: &str,
+        args: Map<String, Value>,
+        effect: &StepPreparation,
+    ) -> Result<PreparedStep, Fault> {
         if path.starts_with("workflow/") {
             let args = Value::Object(args);
             return self
-                .looked_up(effect, json!(["flow", path, self.catalog_digest(), args]), |cache| Prepared::Inputs {
+                .looked_up(effect, json!(["flow", path, self.catalog_digest(), args]), |cache| PreparedStep::Inputs {
                     args,
                     cache,
                     timeout_ms: 0,
@@ -156,7 +166,7 @@ impl Evaluation<'_> {
         let bound_ms = self.bound(effect).await?;
         let timeout_ms = plan.submit_timeout_ms().min(bound_ms.unwrap_or(u64::MAX));
         let args = Value::Object(args);
-        self.looked_up(effect, json!(["call", self.plans.declared(path), args]), |cache| Prepared::Inputs {
+        self.looked_up(effect, json!(["call", self.plans.declared(path), args]), |cache| PreparedStep::Inputs {
             args,
             cache,
             timeout_ms,
@@ -166,25 +176,35 @@ impl Evaluation<'_> {
     }
 
     /// Evaluates what is asked before a flow's first module.
-    async fn enter(&mut self, skip_expr: Option<&str>, flow: usize, effect: &Prepare) -> Result<Prepared, Fault> {
+    async fn enter(
+        &mut self,
+        skip_expr: Option<&str>,
+        flow: usize,
+        effect: &StepPreparation,
+    ) -> Result<PreparedStep, Fault> {
         if let Some(expr) = skip_expr
             && self.predicate(expr, &effect.names).await?
         {
-            return Ok(Prepared::Skip);
+            return Ok(PreparedStep::Skip);
         }
         if effect.cache_ttl_s.is_none() {
-            return Ok(Prepared::Entered { cache: None });
+            return Ok(PreparedStep::Entered { cache: None });
         }
         let args = self.values.resolve(&effect.names.args.value()).await?;
         let document = self.run.program().flow_digest(flow);
-        self.looked_up(effect, json!(["flow", document, self.catalog_digest(), args]), |cache| Prepared::Entered {
+        self.looked_up(effect, json!(["flow", document, self.catalog_digest(), args]), |cache| PreparedStep::Entered {
             cache,
         })
         .await
     }
 
     /// Runs inline code.
-    async fn code(&mut self, content: &str, args: Map<String, Value>, effect: &Prepare) -> Result<Prepared, Fault> {
+    async fn code(
+        &mut self,
+        content: &str,
+        args: Map<String, Value>,
+        effect: &StepPreparation,
+    ) -> Result<PreparedStep, Fault> {
         let script = match code::script(content, &args) {
             Ok(script) => script,
             Err(fault) => {
@@ -195,7 +215,7 @@ impl Evaluation<'_> {
         let args = Value::Object(args);
         let identity = json!(["code", content, args]);
         let cache = match self.look_up(effect, identity).await? {
-            Lookup::Found(result) => return Ok(Prepared::Cached { result }),
+            Lookup::Found(result) => return Ok(PreparedStep::Cached { result }),
             Lookup::Wanted(cache) => cache,
         };
         let outcome = match self.script(script).await {
@@ -206,13 +226,13 @@ impl Evaluation<'_> {
             }
             Ok(value) => Ok(value),
         };
-        Ok(Prepared::Code { args, outcome, cache })
+        Ok(PreparedStep::Code { args, outcome, cache })
     }
 
     async fn transforms(
         &mut self,
         transforms: &BTreeMap<String, InputTransform>,
-        names: &Names,
+        names: &ExpressionNames,
     ) -> Result<Map<String, Value>, Fault> {
         let mut args = Map::new();
         for (name, transform) in transforms {
@@ -224,17 +244,17 @@ impl Evaluation<'_> {
     /// What is prepared, or the result of an earlier run of the same.
     async fn looked_up(
         &mut self,
-        effect: &Prepare,
+        effect: &StepPreparation,
         identity: Value,
-        prepared: impl FnOnce(Option<CacheKey>) -> Prepared + Send,
-    ) -> Result<Prepared, Fault> {
+        prepared: impl FnOnce(Option<CacheKey>) -> PreparedStep + Send,
+    ) -> Result<PreparedStep, Fault> {
         Ok(match self.look_up(effect, identity).await? {
-            Lookup::Found(result) => Prepared::Cached { result },
+            Lookup::Found(result) => PreparedStep::Cached { result },
             Lookup::Wanted(cache) => prepared(cache),
         })
     }
 
-    async fn look_up(&mut self, effect: &Prepare, identity: Value) -> Result<Lookup, StoreError> {
+    async fn look_up(&mut self, effect: &StepPreparation, identity: Value) -> Result<Lookup, StoreError> {
         let Some(ttl_s) = effect.cache_ttl_s else { return Ok(Lookup::Wanted(None)) };
         let key = digest(&identity);
         Ok(match self.values.cached(&key).await? {
@@ -252,8 +272,8 @@ impl Evaluation<'_> {
         &mut self,
         iterator: &InputTransform,
         parallelism: Option<&NumberOrTransform>,
-        names: &Names,
-    ) -> Result<Prepared, Fault> {
+        names: &ExpressionNames,
+    ) -> Result<PreparedStep, Fault> {
         // An iterator sees `result` too.
         let found = self.transform(iterator, names).await?;
         let limit = match parallelism {
@@ -261,25 +281,25 @@ impl Evaluation<'_> {
             None => None,
         };
         if let Value::Array(items) = found {
-            return Ok(Prepared::Items { items, limit });
+            return Ok(PreparedStep::Items { items, limit });
         }
         let message = format!("Expected an array value in the iterator expression, found: {}", excerpt(&found));
         Err(Fault::Step(json!({"name": "IteratorError", "message": message})))
     }
 
     /// Evaluates what follows a step.
-    async fn conclude(&mut self, effect: &Conclude) -> Result<Option<Concluded>, StoreError> {
-        let none = Concluded { holds: false, sleep_ms: 0, result: None, error: None };
+    async fn conclude(&mut self, effect: &StepConclusion) -> Result<Option<ConcludedStep>, StoreError> {
+        let none = ConcludedStep { holds: false, sleep_ms: 0, result: None, error: None };
         match self.concluded(effect).await {
             Ok(concluded) => Ok(Some(concluded)),
-            Err(Fault::Step(error)) => Ok(Some(Concluded { error: Some(error), ..none })),
+            Err(Fault::Step(error)) => Ok(Some(ConcludedStep { error: Some(error), ..none })),
             Err(Fault::Store(error)) => Err(error),
             Err(Fault::Busy) => Ok(None),
         }
     }
 
-    async fn concluded(&mut self, effect: &Conclude) -> Result<Concluded, Fault> {
-        let mut concluded = Concluded { holds: false, sleep_ms: 0, result: None, error: None };
+    async fn concluded(&mut self, effect: &StepConclusion) -> Result<ConcludedStep, Fault> {
+        let mut concluded = ConcludedStep { holds: false, sleep_ms: 0, result: None, error: None };
         if let Some(recover) = &effect.recover {
             let result = self.values.resolve(recover).await?;
             concluded.holds = result.get("recover") == Some(&Value::Bool(true));
@@ -299,7 +319,7 @@ impl Evaluation<'_> {
         Ok(concluded)
     }
 
-    async fn number(&mut self, given: &NumberOrTransform, names: &Names, what: &str) -> Result<f64, Fault> {
+    async fn number(&mut self, given: &NumberOrTransform, names: &ExpressionNames, what: &str) -> Result<f64, Fault> {
         let value = match given {
             NumberOrTransform::Number(number) => json!(number),
             NumberOrTransform::Transform(transform) => self.transform(transform, names).await?,
@@ -310,7 +330,7 @@ impl Evaluation<'_> {
         })
     }
 
-    async fn transform(&mut self, transform: &InputTransform, names: &Names) -> Result<Value, Fault> {
+    async fn transform(&mut self, transform: &InputTransform, names: &ExpressionNames) -> Result<Value, Fault> {
         match transform {
             InputTransform::Static { value, .. } => Ok(value.clone()),
             InputTransform::Javascript { expr, .. } => self.evaluate(expr, false, names).await,
@@ -321,11 +341,11 @@ impl Evaluation<'_> {
         }
     }
 
-    async fn predicate(&mut self, expr: &str, names: &Names) -> Result<bool, Fault> {
+    async fn predicate(&mut self, expr: &str, names: &ExpressionNames) -> Result<bool, Fault> {
         Ok(truthy(&self.evaluate(expr, true, names).await?))
     }
 
-    async fn evaluate(&mut self, expr: &str, predicate: bool, names: &Names) -> Result<Value, Fault> {
+    async fn evaluate(&mut self, expr: &str, predicate: bool, names: &ExpressionNames) -> Result<Value, Fault> {
         let scope = self.scope(expr, names).await?;
         if let Some(answer) = expression::quick(expr, &scope) {
             return answer.map_err(|error| fault(expr, &error));
@@ -345,7 +365,7 @@ impl Evaluation<'_> {
     }
 
     /// The values that an expression can read, and no others.
-    async fn scope(&mut self, expr: &str, names: &Names) -> Result<Map<String, Value>, StoreError> {
+    async fn scope(&mut self, expr: &str, names: &ExpressionNames) -> Result<Map<String, Value>, StoreError> {
         let wanted = expression::wanted(expr);
         let mut scope = Map::new();
         for name in &wanted.names {

@@ -7,18 +7,18 @@
 //! Architecture invariant: the picture is derived from the document alone and holds no state; equal
 //! documents give equal pictures.
 
-mod block;
+mod blocks;
+mod draw;
+mod edge_path;
 mod metrics;
-mod pen;
-mod route;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::openflow::read;
-use block::Picture;
+use crate::openflow::parse_leniently;
+use blocks::Picture;
+use draw::Drawing;
 use metrics::Metrics;
-use pen::Pen;
 
 /// Width of a card in pixels.
 pub const CARD_WIDTH: i32 = 220;
@@ -109,11 +109,11 @@ pub struct LayoutEdge {
 
 /// Lays out a document, also one that is broken or not yet written: what can't be read has no card.
 pub fn layout(document: &Value, options: &LayoutOptions) -> Layout {
-    let reading = read(document);
+    let reading = parse_leniently(document);
     let picture = Picture::of(&reading);
     let direction = options.direction.unwrap_or_else(|| fitting(&picture, options.aspect));
     let metrics = Metrics::of(direction);
-    Pen::new(metrics).draw(&picture)
+    Drawing::new(metrics).draw(&picture)
 }
 
 /// The direction in which the whole can be shown larger.

@@ -6,24 +6,24 @@
 //! default may come back in any of the three forms, `input_transform` comes back as
 //! `input_transforms`, and everything else comes back as it was.
 
-mod lists;
+mod child_lists;
 mod module;
+mod module_settings;
+mod parse;
 mod place;
-mod read;
-mod select;
-mod settings;
+mod selection;
 mod transform;
 
-pub(crate) use lists::each_list;
+pub(crate) use child_lists::each_list;
 pub use module::{
     AiAgent, BranchAll, BranchAllBranch, BranchOne, BranchOneBranch, ForLoop, Identity, ModuleValue, RawScript, Script,
     SubFlow, WhileLoop,
 };
+pub use module_settings::{ConstantRetry, ExponentialRetry, Mock, Retry, SkipIf, StopAfterIf, Suspend};
+pub(crate) use parse::{Findings, ParsedDocument, kind_of, parse_leniently};
+pub use parse::{MAX_FINDINGS, MAX_NESTING, parse};
 pub(crate) use place::Place;
-pub(crate) use read::{Findings, Reading, kind_of, read};
-pub use read::{MAX_FINDINGS, MAX_NESTING, parse};
-pub use select::{Selection, find_module, find_module_by};
-pub use settings::{ConstantRetry, ExponentialRetry, Mock, Retry, SkipIf, StopAfterIf, Suspend};
+pub use selection::{Selection, find_module, find_module_by};
 pub use transform::{InputTransform, NumberOrTransform};
 
 use std::collections::BTreeMap;

@@ -37,8 +37,8 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use crate::catalog::{Connector, Node};
-use crate::engine::{Event, Fact, Recorded, Run, Target, ValueRef};
-use crate::evaluate::Values;
+use crate::engine::{Event, Fact, GateSelector, Recorded, Run, ValueRef};
+use crate::evaluate::ValueCache;
 use crate::ports::{
     Clock, Created, Evaluator, EventRow, HttpClient, Idempotency, JobBundle, JobRow, NewJob, StepRow, StepStatus,
     Store, StoreError,
@@ -150,7 +150,7 @@ pub struct NewRun {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Approval {
     /// Which gate is meant.
-    pub target: Target,
+    pub target: GateSelector,
     /// The name of who gives it, as the job shows it.
     pub approver: Option<String>,
     /// Who it counts for (a user, a link): a gate counts one answer of each, however early it came. `None` counts
@@ -318,7 +318,7 @@ impl Runtime {
         let references = references.iter().map(read).collect::<Result<Vec<_>, _>>();
         let references = references
             .map_err(|error| StoreError::Backend(format!("job `{job}` holds an unreadable reference: {error}")))?;
-        Values::new(Some(self.inner.parts.store.clone()), job).resolve_all(&references).await
+        ValueCache::new(Some(self.inner.parts.store.clone()), job).resolve_all(&references).await
     }
 
     /// Works until `stop` is done: claims jobs, drives them, asks providers; then finishes the turns under way.

@@ -39,7 +39,7 @@ pub use suggest::nearest;
 
 use crate::catalog::Catalog;
 use crate::diagnostic::Diagnostic;
-use crate::openflow::{Module, ModuleValue, read};
+use crate::openflow::{Module, ModuleValue, parse_leniently};
 use checker::{Around, Checker};
 use sub_flows::SubFlows;
 
@@ -52,7 +52,7 @@ pub fn workflow(document: &Value, catalog: &Catalog) -> Vec<Diagnostic> {
 }
 
 fn check(document: &Value, catalog: &Catalog) -> Vec<Diagnostic> {
-    let reading = read(document);
+    let reading = parse_leniently(document);
     let mut findings = reading.findings;
     if let Some(flow) = &reading.flow {
         let sub_flows = SubFlows::reach(flow, catalog);

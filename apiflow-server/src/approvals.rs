@@ -4,7 +4,7 @@ mod rules;
 
 pub(crate) use self::rules::gate_of_step;
 
-use apiflow_core::engine::Target;
+use apiflow_core::engine::GateSelector;
 use apiflow_core::openflow::Suspend;
 use apiflow_core::ports::{JobRow, StepRow, StepStatus, Timestamp};
 use apiflow_core::runtime::Approval as Answer;
@@ -204,11 +204,11 @@ pub(crate) async fn answer(
                 return Err(answered_already());
             }
             let rule = rules::gate_of_step(state, &step, job).await?;
-            (Target::Ordinal(step.ordinal), step.ordinal.to_string(), vec![rule])
+            (GateSelector::Ordinal(step.ordinal), step.ordinal.to_string(), vec![rule])
         }
         AnsweredGate::OfId(id) => {
             let rules = rules::gates_of_id(state, job, &id).await?;
-            (Target::Step(id.clone()), format!("step-{id}"), rules)
+            (GateSelector::Step(id.clone()), format!("step-{id}"), rules)
         }
     };
     for rule in &rules {

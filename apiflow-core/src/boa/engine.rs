@@ -10,7 +10,7 @@ use boa_engine::property::Attribute;
 use boa_engine::{Context, JsError, JsObject, JsResult, JsString, JsValue, Script as Program, Source};
 use serde_json::Value;
 
-use super::realm::{Hooks, Jobs, guard};
+use super::sandboxed_realm::{Hooks, Jobs, guard};
 use crate::expression::{check, program};
 use crate::ports::{EvaluationError, Script, ScriptForm};
 

@@ -1,19 +1,19 @@
 //! Decisions: what follows from an input, one family a file.
 
-mod begin;
 mod children;
-mod end;
+mod free_effects;
 mod gates;
-mod owed;
+mod module_end;
+mod module_start;
 mod postpone;
 
 use serde_json::{Value, json};
 
+pub(super) use free_effects::{free_effect_of, reused_result};
 #[cfg(feature = "runtime")]
-pub(crate) use end::unsettled_attempt_error;
-pub(super) use owed::{kept, owed};
+pub(crate) use module_end::unsettled_attempt_error;
 
-use super::control::{Frame, Stage, Step};
+use super::control_state::{Frame, Stage, Step};
 use super::program::ModuleDef;
 use super::{Answer, Event, Fact, Input, Recorded, Run, ValueRef};
 use crate::ports::Timestamp;
@@ -79,16 +79,16 @@ pub(super) fn take(turn: &mut Turn<'_>, input: Input) {
     }
     match input {
         Input::Tick => tick(turn),
-        Input::Prepared { frame, prepared, bound_ms } => begin::prepared(turn, frame, prepared, bound_ms),
-        Input::Concluded { frame, concluded } => end::concluded(turn, frame, concluded),
+        Input::Prepared { frame, prepared, bound_ms } => module_start::prepared(turn, frame, prepared, bound_ms),
+        Input::Concluded { frame, concluded } => module_end::concluded(turn, frame, concluded),
         Input::Fact(Fact::Answered { effect, answer, calls: _ }) => answered(turn, effect, answer),
         Input::Fact(Fact::Approval { target, approver, counts_for, disapproves, payload }) => {
             if turn.run.control.ending.is_none() {
                 gates::answered(turn, Event::ApprovalReceived { target, approver, counts_for, disapproves }, payload);
             }
         }
-        Input::OverLimit { message } => end::fail_over_limit(turn, message),
-        Input::Abandon { error } => return end::abandon(turn, error),
+        Input::OverLimit { message } => module_end::fail_over_limit(turn, message),
+        Input::Abandon { error } => return module_end::abandon(turn, error),
         Input::Fact(Fact::Cancel { reason, by }) => {
             if turn.run.control.ending.is_none() {
                 turn.emit(Event::CancelRequested { reason, by });
@@ -96,8 +96,8 @@ pub(super) fn take(turn: &mut Turn<'_>, input: Input) {
         }
     }
     go_on(turn);
-    end::check_length(turn);
-    end::settle_job(turn);
+    module_end::check_length(turn);
+    module_end::settle_job(turn);
 }
 
 /// Lets all go on whose children have ended.
@@ -118,15 +118,15 @@ fn tick(turn: &mut Turn<'_>) {
             continue;
         }
         match turn.stage(frame) {
-            Some(Stage::Retrying { at }) if *at <= turn.now => begin::attempt(turn, frame),
+            Some(Stage::Retrying { at }) if *at <= turn.now => module_start::attempt(turn, frame),
             Some(Stage::Suspended(gate)) if gate.until <= turn.now => gates::timed_out(turn, frame),
             Some(Stage::Sleeping { until }) if *until <= turn.now => {
                 turn.emit(Event::Advanced { frame });
-                end::settle(turn, frame);
+                module_end::settle(turn, frame);
             }
             Some(_) => {}
             // A list that has just been entered may have nothing to do.
-            None => end::settle(turn, frame),
+            None => module_end::settle(turn, frame),
         }
     }
 }
@@ -144,16 +144,16 @@ fn answered(turn: &mut Turn<'_>, effect: u64, answer: Answer) {
         return;
     }
     match answer {
-        Answer::Done { result } => end::complete(turn, frame, None, Some(result)),
+        Answer::Done { result } => module_end::complete(turn, frame, None, Some(result)),
         Answer::Accepted { operation, provider_id, poll_at, deadline } => {
             let event = Event::OperationAccepted { frame, effect, provider_id, poll_at, deadline };
             turn.emit_with(event, Some(operation));
         }
-        Answer::Failed { error } => end::fail(turn, frame, error, None, false),
+        Answer::Failed { error } => module_end::fail(turn, frame, error, None, false),
         Answer::NotAccepted { error, patience_ms, sent } => {
             postpone::postpone(turn, frame, postpone::Refusal { effect, error, patience_ms, sent });
         }
-        Answer::Repeat => begin::attempt(turn, frame),
+        Answer::Repeat => module_start::attempt(turn, frame),
         Answer::Undecided { settles_at, gives_up_at } if !is_sought => {
             turn.emit(Event::RecoveryStarted { frame, effect, settles_at, gives_up_at });
         }

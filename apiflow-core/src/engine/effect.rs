@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{CacheKey, Names, SUBMIT_UNKNOWN, Target, ValueRef};
+use super::{CacheKey, ExpressionNames, GateSelector, SUBMIT_UNKNOWN, ValueRef};
 use crate::openflow::{InputTransform, NumberOrTransform};
 use crate::ports::{CallRecord, Timestamp};
 
@@ -14,9 +14,9 @@ use crate::ports::{CallRecord, Timestamp};
 #[expect(clippy::large_enum_variant, reason = "a handful live at a time, each for one turn")]
 pub enum Effect {
     /// Free: what a module needs before it begins. Performed inside the turn, without a commit of its own.
-    Prepare(Prepare),
+    Prepare(StepPreparation),
     /// Free: what follows a step. Performed inside the turn, without a commit of its own.
-    Conclude(Conclude),
+    Conclude(StepConclusion),
     /// Outside: send the attempt. Only who journalled the attempt may send it.
     Call(Call),
     /// Outside: tell the provider that nobody wants the work any more.
@@ -80,24 +80,24 @@ pub struct Recovery {
 
 /// What a module needs before it begins.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Prepare {
+pub struct StepPreparation {
     /// The list.
     pub frame: u64,
     /// Evaluated first: true means skip.
     pub skip_if: Option<String>,
     /// Evaluated then.
-    pub ask: Ask,
+    pub ask: PreparationKind,
     /// Plain or computed bound in seconds.
     pub timeout: Option<NumberOrTransform>,
     /// Seconds for which its result is kept for later runs of the same; `None`: it is not.
     pub cache_ttl_s: Option<u64>,
     /// What the expressions may name.
-    pub names: Names,
+    pub names: ExpressionNames,
 }
 
 /// What a module evaluates.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Ask {
+pub enum PreparationKind {
     /// Nothing.
     Nothing,
     /// Whether a flow is to begin.
@@ -136,9 +136,9 @@ pub enum Ask {
     Parallelism(NumberOrTransform),
 }
 
-/// The answer to [`Prepare`].
+/// The answer to [`StepPreparation`].
 #[derive(Debug, Clone, PartialEq)]
-pub enum Prepared {
+pub enum PreparedStep {
     /// `skip_if` or `skip_expr` was true.
     Skip,
     /// Nothing was to be evaluated.
@@ -190,7 +190,7 @@ pub enum Prepared {
 
 /// What follows a step.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Conclude {
+pub struct StepConclusion {
     /// The list.
     pub frame: u64,
     /// A predicate: `stop_after_if`, `stop_after_all_iters_if` or `retry_if`.
@@ -202,12 +202,12 @@ pub struct Conclude {
     /// Whether the answer is to bring the step's result where the predicate holds.
     pub include_result: bool,
     /// What the expressions may name.
-    pub names: Names,
+    pub names: ExpressionNames,
 }
 
-/// The answer to [`Conclude`].
+/// The answer to [`StepConclusion`].
 #[derive(Debug, Clone, PartialEq)]
-pub struct Concluded {
+pub struct ConcludedStep {
     /// Whether the predicate was true, or the handler's result recovers.
     pub holds: bool,
     /// Milliseconds to wait.
@@ -314,7 +314,7 @@ pub enum Fact {
     /// Somebody approved or disapproved.
     Approval {
         /// Which gate is meant.
-        target: Target,
+        target: GateSelector,
         /// The name that the job shows.
         approver: Option<String>,
         /// Who it counts for (a user, a link): a gate counts one answer of each, however early it came. `None` counts
@@ -345,7 +345,7 @@ pub enum Input {
         /// The list.
         frame: u64,
         /// The answer.
-        prepared: Prepared,
+        prepared: PreparedStep,
         /// Bound on each whole attempt of a module that holds others, in milliseconds, where it has a `timeout`.
         bound_ms: Option<u64>,
     },
@@ -354,7 +354,7 @@ pub enum Input {
         /// The list.
         frame: u64,
         /// The answer.
-        concluded: Concluded,
+        concluded: ConcludedStep,
     },
     /// A fact.
     Fact(Fact),

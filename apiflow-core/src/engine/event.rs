@@ -33,7 +33,8 @@ pub enum Event {
     },
     /// The result of a step of an earlier run, which this one takes over: the event's value. See
     /// [`crate::ports::Kept`].
-    Kept {
+    #[serde(alias = "kept")]
+    ResultReused {
         /// The modules around it.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         path: String,
@@ -179,7 +180,7 @@ pub enum Event {
     /// Somebody approved or disapproved; the event's value is what came with it.
     ApprovalReceived {
         /// Which gate is meant.
-        target: Target,
+        target: GateSelector,
         /// Who.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         approver: Option<String>,
@@ -278,9 +279,9 @@ pub enum Event {
         /// Whether an error handler has run for it already.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         handled: bool,
-        /// Whether the error is kept as a result (`skip_failures`) and fails nothing.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        kept: bool,
+        /// Whether the error stands as a result (`skip_failures`) and fails nothing.
+        #[serde(default, alias = "kept", skip_serializing_if = "std::ops::Not::not")]
+        tolerated: bool,
         /// Under what the result of the sub-flow that ended is kept for later runs.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cache: Option<CacheKey>,
@@ -351,7 +352,7 @@ pub struct CacheKey {
 /// Which gate an approval is for; one that arrives early waits for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Target {
+pub enum GateSelector {
     /// The next gate, whichever it is.
     Any,
     /// The next gate after a step of this id.
@@ -423,7 +424,7 @@ impl Event {
             Self::FrameClosed { cache: Some(cache), result, .. } => (cache, Some(result.clone())),
             Self::JobFinished { cache: Some(cache), output, .. } => (cache, output.clone()),
             Self::Created { .. }
-            | Self::Kept { .. }
+            | Self::ResultReused { .. }
             | Self::Preprocessed { .. }
             | Self::Entered { .. }
             | Self::StepStarted { .. }
@@ -481,7 +482,7 @@ impl Event {
             | Self::StepFailed { frame, .. }
             | Self::SleepStarted { frame, .. }
             | Self::Advanced { frame } => (Some(*frame), None),
-            Self::Kept { .. }
+            Self::ResultReused { .. }
             | Self::ApprovalReceived { .. }
             | Self::CancelRequested { .. }
             | Self::OrphanSettled { .. }

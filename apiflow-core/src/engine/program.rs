@@ -15,18 +15,18 @@ pub struct Program {
     pub(super) lists: Vec<Vec<usize>>,
     pub(super) flows: Vec<FlowDef>,
     /// Iterations of a while loop, at most.
-    pub(super) longest_while: u64,
+    pub(super) max_loop_iterations: u64,
     /// Events of a job, at most.
-    pub(super) most_events: u64,
+    pub(super) max_events: u64,
     /// Results of an earlier run that this one takes over, by [`step_key`].
-    pub(super) kept: BTreeMap<String, Kept>,
+    pub(super) reused: BTreeMap<String, Kept>,
 }
 
 /// Iterations of a while loop, at most, unless set otherwise.
-const LONGEST_WHILE: u64 = 10_000;
+const DEFAULT_MAX_LOOP_ITERATIONS: u64 = 10_000;
 
 /// Events of a job, at most, unless set otherwise.
-const MOST_EVENTS: u64 = 1_000_000;
+const DEFAULT_MAX_JOB_EVENTS: u64 = 1_000_000;
 
 /// A module, without the lists inside it.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,9 +93,9 @@ impl Program {
             workflows: &bundle.catalog.workflows,
             known: BTreeMap::new(),
             program: Self {
-                longest_while: LONGEST_WHILE,
-                most_events: MOST_EVENTS,
-                kept: bundle.kept.clone(),
+                max_loop_iterations: DEFAULT_MAX_LOOP_ITERATIONS,
+                max_events: DEFAULT_MAX_JOB_EVENTS,
+                reused: bundle.kept.clone(),
                 ..Self::default()
             },
         };
@@ -111,14 +111,14 @@ impl Program {
 
     /// The same program with another cap on the iterations of a while loop (10,000 unless set). It decides only how a
     /// run goes on, never how what was journalled is read.
-    pub fn with_longest_while(self, longest_while: u64) -> Self {
-        Self { longest_while, ..self }
+    pub fn with_max_loop_iterations(self, max_loop_iterations: u64) -> Self {
+        Self { max_loop_iterations, ..self }
     }
 
     /// The same program with another cap on a job's events (1,000,000 unless set); a job that is over it fails. It
     /// decides only how a run goes on, never how what was journalled is read.
-    pub fn with_most_events(self, most_events: u64) -> Self {
-        Self { most_events, ..self }
+    pub fn with_max_events(self, max_events: u64) -> Self {
+        Self { max_events, ..self }
     }
 
     /// All modules, those of sub-flows among them, without the lists inside them.

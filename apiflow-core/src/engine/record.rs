@@ -6,7 +6,9 @@ mod gates;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::control::{Approval, Children, Control, Ending, Failure, Frame, OpenCall, Postponed, Scope, Stage, Step};
+use super::control_state::{
+    Approval, Children, Control, Ending, Failure, Frame, OpenCall, Postponed, Scope, Stage, Step,
+};
 use super::{Args, CacheKey, Event, Recovery, Run, Start, ValueRef};
 use crate::openflow::ModuleValue;
 use crate::ports::{JobStatus, StepRow, StepStatus, Timestamp};
@@ -37,7 +39,7 @@ pub(super) fn apply(run: &mut Run, seq: u64, at: Timestamp, event: &Event) {
     run.control.seq = seq;
     match event {
         Event::Created { seed, preprocess } => created(run, seq, at, *seed, *preprocess),
-        Event::Kept { .. } => {}
+        Event::ResultReused { .. } => {}
         Event::Preprocessed { frame } => frames::preprocessed(run, *frame),
         Event::Entered { frame, cache } => with(run, *frame, |frame| {
             frame.entered = true;
@@ -94,8 +96,8 @@ pub(super) fn apply(run: &mut Run, seq: u64, at: Timestamp, event: &Event) {
         }
         Event::Advanced { frame } => advance(run, *frame),
         Event::FrameOpened { frame, child, slot, handler } => frames::opened(run, *frame, *child, *slot, *handler),
-        Event::FrameClosed { frame, child, slot, result, list: _, error, handled, kept, cache: _ } => {
-            let failure = error.as_ref().filter(|_| !kept).map(|error| Failure {
+        Event::FrameClosed { frame, child, slot, result, list: _, error, handled, tolerated, cache: _ } => {
+            let failure = error.as_ref().filter(|_| !tolerated).map(|error| Failure {
                 error: error.clone(),
                 result: result.clone(),
                 handled: *handled,

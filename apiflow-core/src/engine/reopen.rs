@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::control::Stage;
+use super::control_state::Stage;
 use super::{Event, Program, Run, SUBMIT_UNKNOWN};
 use crate::ports::{JobStatus, SnapshotRow, Timestamp};
 
@@ -54,7 +54,7 @@ impl Reopener {
             Event::StepFailed { caught: false, .. }
             | Event::FrameClosed { .. }
             | Event::FrameOpened { handler: true, .. }
-            | Event::Kept { .. }
+            | Event::ResultReused { .. }
             | Event::ApprovalReceived { .. }
             | Event::RecoveryStarted { .. }
             | Event::OrphanSettled { .. }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::control::{Control, Gate, Stage};
+use super::control_state::{Control, Gate, Stage};
 use super::decide::Turn;
 use super::{Effect, Event, Input, Program, Recorded, ValueRef, decide};
 use crate::ports::{JobPatch, JobStatus, SnapshotRow, StepRow, Timestamp};
@@ -96,7 +96,7 @@ impl Run {
                     | Stage::Lost
                     | Stage::Handling { .. }
                     | Stage::Done,
-                ) => effects.extend(decide::owed(self, frame)),
+                ) => effects.extend(decide::free_effect_of(self, frame)),
             }
         }
         effects
@@ -109,9 +109,9 @@ impl Run {
             return None;
         }
         while let Some(&frame) = self.touched.first() {
-            let owed = decide::owed(self, frame);
-            if owed.is_some() {
-                return owed;
+            let free = decide::free_effect_of(self, frame);
+            if free.is_some() {
+                return free;
             }
             self.touched.remove(&frame);
         }
@@ -222,7 +222,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::engine::{Answer, Ask, Fact, Prepared};
+    use crate::engine::{Answer, Fact, PreparationKind, PreparedStep};
     use crate::ports::JobBundle;
 
     const NOW: Timestamp = Timestamp(0);
@@ -244,10 +244,10 @@ mod tests {
     /// Begins all steps that can begin.
     fn begin(run: &mut Run) {
         while let Some(Effect::Prepare(asked)) = run.free() {
-            let prepared = if matches!(asked.ask, Ask::Items { .. }) {
-                Prepared::Items { items: vec![json!(1), json!(2)], limit: None }
+            let prepared = if matches!(asked.ask, PreparationKind::Items { .. }) {
+                PreparedStep::Items { items: vec![json!(1), json!(2)], limit: None }
             } else {
-                Prepared::Inputs { args: json!({}), cache: None, timeout_ms: 1_000, bound_ms: None }
+                PreparedStep::Inputs { args: json!({}), cache: None, timeout_ms: 1_000, bound_ms: None }
             };
             run.turn(NOW, Input::Prepared { frame: asked.frame, prepared, bound_ms: None });
         }

@@ -16,7 +16,7 @@ use super::store_health::pause_ms;
 use super::{Inner, abandon};
 use crate::call::JobPlans;
 use crate::engine::{Answer, Call, Effect, Fact, Program, Run};
-use crate::evaluate::Values;
+use crate::evaluate::ValueCache;
 use crate::ports::{CallRecord, Claim, Clock, Commit, JobPatch, LeaseChange, Loaded, Poll, StoreError, Timestamp};
 
 /// Events between two snapshots of a run that never waits; doubles each time.
@@ -113,7 +113,7 @@ struct Drive<'a> {
     /// Bytes of JSON of the values that were committed, about.
     value_bytes: u64,
     run: Run,
-    values: Values,
+    values: ValueCache,
     plans: Arc<JobPlans>,
     /// Calls of this drive that are out.
     out: BTreeMap<u64, AbortHandle>,
@@ -146,8 +146,8 @@ impl<'a> Drive<'a> {
             |program: &Arc<Program>, reason: String| Unreadable { reason, last_seq, program: program.clone() };
         let program =
             Program::compile(&loaded.bundle).map_err(|error| unreadable(&Arc::default(), error.to_string()))?;
-        let program = program.with_longest_while(inner.settings.max_while_iterations);
-        let program = Arc::new(program.with_most_events(inner.settings.max_events));
+        let program = program.with_max_loop_iterations(inner.settings.max_while_iterations);
+        let program = Arc::new(program.with_max_events(inner.settings.max_events));
         let run = abandon::restore(program.clone(), &loaded).map_err(|reason| unreadable(&program, reason))?;
         let snapshot_seq = loaded.snapshot.as_ref().map_or(0, |snapshot| snapshot.seq);
         let bundle = loaded.bundle;
@@ -159,7 +159,7 @@ impl<'a> Drive<'a> {
             committed: loaded.job.patch,
             value_bytes: loaded.value_bytes,
             run,
-            values: Values::new(Some(inner.parts.store.clone()), &claim.job),
+            values: ValueCache::new(Some(inner.parts.store.clone()), &claim.job),
             plans: inner.plans.enter(&claim.job, bundle.catalog),
             out: BTreeMap::new(),
             tasks: JoinSet::new(),
@@ -456,7 +456,7 @@ impl Task {
     /// out, and who works for nothing must be told.
     async fn learn(
         self,
-        values: &mut Values,
+        values: &mut ValueCache,
         call: &Call,
         clock: &dyn Clock,
         patience: Timestamp,

@@ -74,7 +74,7 @@ fn bundle_left(mut bundle: JobBundle, eraser: &Eraser) -> Option<JobBundle> {
     let mut changes = false;
     for (key, kept) in &mut bundle.kept {
         let step_id = key.rsplit_once('/').map_or(key.as_str(), |(_, id)| id);
-        let left = eraser.kept(kept, step_id);
+        let left = eraser.erase_reused_result(kept, step_id);
         changes |= left != *kept;
         *kept = left;
     }

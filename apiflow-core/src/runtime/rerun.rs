@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::Runtime;
-use crate::engine::{Event, Program, Recorded, Target, step_key};
+use crate::engine::{Event, GateSelector, Program, Recorded, step_key};
 use crate::ports::{JobBundle, Kept, StepRow, StepStatus, StoreError, Timestamp};
 
 /// Rows that are read at a time.
@@ -58,13 +58,13 @@ impl TakenOver {
         };
         for step in self.steps {
             let key = step_key(&step.path, &step.step_id);
-            let seq = add(Event::Kept { path: step.path, step_id: step.step_id }, step.result);
+            let seq = add(Event::ResultReused { path: step.path, step_id: step.step_id }, step.result);
             kept.insert(key, Kept { seq, error: step.error });
         }
         for approval in self.approvals {
             let TakenApproval { step_id, approver, payload } = approval;
             // The gate that took them counted each approver once.
-            let target = Target::Step(step_id);
+            let target = GateSelector::Step(step_id);
             add(Event::ApprovalReceived { target, approver, counts_for: None, disapproves: false }, payload);
         }
     }
@@ -90,7 +90,7 @@ pub async fn taken_over(
         let Some(last) = rows.last() else { break };
         after = last.ordinal;
         for row in rows {
-            if !program.is_kept((&row.path, &row.step_id), from) {
+            if !program.is_reusable((&row.path, &row.step_id), from) {
                 continue;
             }
             let (Some(output), true) = (&row.output, has_outcome(&row)) else { continue };

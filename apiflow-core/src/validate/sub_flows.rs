@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::checker::{Around, Checker};
 use crate::catalog::Catalog;
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::openflow::{Findings, Module, ModuleValue, OpenFlow, Place, Reading, each_list, read};
+use crate::openflow::{Findings, Module, ModuleValue, OpenFlow, ParsedDocument, Place, each_list, parse_leniently};
 
 /// All workflows of the catalog that a workflow leads to, each read once.
 #[derive(Debug, Default)]
@@ -20,7 +20,7 @@ pub(super) struct SubFlows<'a> {
 #[derive(Debug)]
 struct SubFlow<'a> {
     document: &'a Value,
-    reading: Reading,
+    reading: ParsedDocument,
     /// Ids of the workflows of the catalog that it runs.
     calls: Vec<&'a str>,
 }
@@ -41,7 +41,7 @@ impl<'a> SubFlows<'a> {
         let mut open = calls(flow, catalog);
         while let Some(id) = open.pop() {
             let Some(document) = catalog.workflows.get(id).filter(|_| !found.all.contains_key(id)) else { continue };
-            let reading = read(document);
+            let reading = parse_leniently(document);
             let calls = reading.flow.as_ref().map(|flow| calls(flow, catalog)).unwrap_or_default();
             open.extend(&calls);
             let modules = reading.flow.as_ref().map(|flow| flow.value.modules.as_slice()).unwrap_or_default();

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use apiflow_core::catalog::{Connector, Node};
-use apiflow_core::engine::Target;
+use apiflow_core::engine::GateSelector;
 use apiflow_core::ports::{
     Clock, Evaluator, HttpClient, HttpError, HttpReply, HttpRequest, JobBundle, JobRow, JobStatus, MemoryHold,
     RequestBody, Store,
@@ -207,7 +207,7 @@ impl Engine {
 impl Given {
     fn approval(&self) -> Approval {
         Approval {
-            target: Target::Step(self.step.clone()),
+            target: GateSelector::Step(self.step.clone()),
             approver: self.approver.clone(),
             counts_for: None,
             disapproves: self.r#type == "cancel",

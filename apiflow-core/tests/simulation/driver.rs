@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use apiflow_core::engine::{Program, Run, Target};
+use apiflow_core::engine::{GateSelector, Program, Run};
 use apiflow_core::ports::{Clock, JobRow, StepStatus, Store};
 use apiflow_core::runtime::memory::MemoryStore;
 use apiflow_core::runtime::{Approval, NewRun, Runtime, RuntimeParts, RuntimeSettings};
@@ -223,7 +223,7 @@ impl World {
             for _ in 0..approvals {
                 self.approvals += 1;
                 let approval = Approval {
-                    target: Target::Ordinal(row.ordinal),
+                    target: GateSelector::Ordinal(row.ordinal),
                     approver: Some("ada".to_owned()),
                     counts_for: None,
                     disapproves,

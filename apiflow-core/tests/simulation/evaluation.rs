@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use apiflow_core::engine::{
-    Ask, CacheKey, Conclude, Concluded, Effect, Input, Names, Prepare, Prepared, Run, ValueRef,
+    CacheKey, ConcludedStep, Effect, ExpressionNames, Input, PreparationKind, PreparedStep, Run, StepConclusion,
+    StepPreparation, ValueRef,
 };
 use apiflow_core::openflow::{InputTransform, NumberOrTransform};
 use serde_json::{Map, Value, json};
@@ -25,13 +26,13 @@ pub(crate) fn perform(effect: &Effect, run: &Run, values: &Values, cached: &dyn 
             let prepared = evaluation.prepare(prepare);
             let (prepared, bound_ms) = match prepared.and_then(|prepared| evaluation.bounded(prepare, prepared)) {
                 Ok(prepared) => prepared,
-                Err(error) => (Prepared::Failed(error), None),
+                Err(error) => (PreparedStep::Failed(error), None),
             };
             Input::Prepared { frame: prepare.frame, prepared, bound_ms }
         }
         Effect::Conclude(conclude) => {
             let evaluation = Evaluation { run, values, names: &conclude.names, cached };
-            let failed = |error| Concluded { holds: false, sleep_ms: 0, result: None, error: Some(error) };
+            let failed = |error| ConcludedStep { holds: false, sleep_ms: 0, result: None, error: Some(error) };
             let concluded = evaluation.conclude(conclude).unwrap_or_else(failed);
             Input::Concluded { frame: conclude.frame, concluded }
         }
@@ -44,7 +45,7 @@ pub(crate) fn perform(effect: &Effect, run: &Run, values: &Values, cached: &dyn 
 struct Evaluation<'a> {
     run: &'a Run,
     values: &'a Values,
-    names: &'a Names,
+    names: &'a ExpressionNames,
     cached: &'a dyn Fn(&str) -> Option<Value>,
 }
 
@@ -71,76 +72,76 @@ impl expression::Names for Evaluation<'_> {
 }
 
 impl Evaluation<'_> {
-    fn prepare(&self, effect: &Prepare) -> Result<Prepared, Value> {
+    fn prepare(&self, effect: &StepPreparation) -> Result<PreparedStep, Value> {
         if let Some(skip_if) = &effect.skip_if
             && self.holds(skip_if)?
         {
-            return Ok(Prepared::Skip);
+            return Ok(PreparedStep::Skip);
         }
         match &effect.ask {
-            Ask::Nothing => Ok(Prepared::Ready),
-            Ask::Enter { skip_expr, flow } => {
+            PreparationKind::Nothing => Ok(PreparedStep::Ready),
+            PreparationKind::Enter { skip_expr, flow } => {
                 if let Some(skip_expr) = skip_expr
                     && self.holds(skip_expr)?
                 {
-                    return Ok(Prepared::Skip);
+                    return Ok(PreparedStep::Skip);
                 }
                 let args = self.values.resolve(&self.names.args.value());
                 let of = identity("enter", &flow.to_string(), &args);
-                Ok(self.looked_up(effect, of, |cache| Prepared::Entered { cache }))
+                Ok(self.looked_up(effect, of, |cache| PreparedStep::Entered { cache }))
             }
-            Ask::Code { language: _, content, transforms } => {
+            PreparationKind::Code { language: _, content, transforms } => {
                 let args = self.transforms(transforms)?;
                 let outcome = run_code(content, &args);
                 let of = identity("code", content, &args);
-                Ok(self.looked_up(effect, of, |cache| Prepared::Code { args, outcome, cache }))
+                Ok(self.looked_up(effect, of, |cache| PreparedStep::Code { args, outcome, cache }))
             }
-            Ask::Inputs { path, transforms } => {
+            PreparationKind::Inputs { path, transforms } => {
                 let args = match transforms {
                     Some(transforms) => self.transforms(transforms)?,
                     None => self.values.resolve(&self.names.args.value()),
                 };
                 let of = identity(if path.starts_with("workflow/") { "flow" } else { "call" }, path, &args);
-                Ok(self.looked_up(effect, of, |cache| Prepared::Inputs {
+                Ok(self.looked_up(effect, of, |cache| PreparedStep::Inputs {
                     args,
                     cache,
                     timeout_ms: SUBMIT_MS,
                     bound_ms: None,
                 }))
             }
-            Ask::Items { iterator, parallelism } => {
+            PreparationKind::Items { iterator, parallelism } => {
                 let found = self.value(iterator)?;
                 let limit = parallelism.as_ref().map(|limit| self.number(limit)).transpose()?;
                 match found {
-                    Value::Array(items) => Ok(Prepared::Items { items, limit: limit.map(|limit| limit as u64) }),
+                    Value::Array(items) => Ok(PreparedStep::Items { items, limit: limit.map(|limit| limit as u64) }),
                     other => Err(iterator_error(&other)),
                 }
             }
-            Ask::Predicates(predicates) => {
+            PreparationKind::Predicates(predicates) => {
                 for (index, expr) in predicates.iter().enumerate() {
                     if self.holds(expr)? {
-                        return Ok(Prepared::Branch(Some(index as u64)));
+                        return Ok(PreparedStep::Branch(Some(index as u64)));
                     }
                 }
-                Ok(Prepared::Branch(None))
+                Ok(PreparedStep::Branch(None))
             }
-            Ask::Parallelism(limit) => Ok(Prepared::Limit(self.number(limit)? as u64)),
+            PreparationKind::Parallelism(limit) => Ok(PreparedStep::Limit(self.number(limit)? as u64)),
         }
     }
 
     /// What is prepared, with the module's `timeout` where it holds others.
-    fn bounded(&self, effect: &Prepare, prepared: Prepared) -> Result<(Prepared, Option<u64>), Value> {
+    fn bounded(&self, effect: &StepPreparation, prepared: PreparedStep) -> Result<(PreparedStep, Option<u64>), Value> {
         let timeout = effect.timeout.as_ref().filter(|_| match prepared {
-            Prepared::Ready
-            | Prepared::Inputs { .. }
-            | Prepared::Items { .. }
-            | Prepared::Branch(_)
-            | Prepared::Limit(_) => true,
-            Prepared::Skip
-            | Prepared::Entered { .. }
-            | Prepared::Cached { .. }
-            | Prepared::Code { .. }
-            | Prepared::Failed(_) => false,
+            PreparedStep::Ready
+            | PreparedStep::Inputs { .. }
+            | PreparedStep::Items { .. }
+            | PreparedStep::Branch(_)
+            | PreparedStep::Limit(_) => true,
+            PreparedStep::Skip
+            | PreparedStep::Entered { .. }
+            | PreparedStep::Cached { .. }
+            | PreparedStep::Code { .. }
+            | PreparedStep::Failed(_) => false,
         });
         let bound_ms = timeout.map(|timeout| self.number(timeout)).transpose()?;
         Ok((prepared, bound_ms.map(|seconds| (seconds * 1000.0) as u64)))
@@ -154,20 +155,20 @@ impl Evaluation<'_> {
     /// The result of an earlier run of the same, or what is prepared, with the key to keep its result under.
     fn looked_up(
         &self,
-        effect: &Prepare,
+        effect: &StepPreparation,
         key: String,
-        prepared: impl FnOnce(Option<CacheKey>) -> Prepared,
-    ) -> Prepared {
+        prepared: impl FnOnce(Option<CacheKey>) -> PreparedStep,
+    ) -> PreparedStep {
         let Some(ttl_s) = effect.cache_ttl_s else { return prepared(None) };
         let key = hash(0, &key).to_string();
         match (self.cached)(&key) {
-            Some(result) => Prepared::Cached { result },
+            Some(result) => PreparedStep::Cached { result },
             None => prepared(Some(CacheKey { key, ttl_s })),
         }
     }
 
-    fn conclude(&self, effect: &Conclude) -> Result<Concluded, Value> {
-        let mut concluded = Concluded { holds: false, sleep_ms: 0, result: None, error: None };
+    fn conclude(&self, effect: &StepConclusion) -> Result<ConcludedStep, Value> {
+        let mut concluded = ConcludedStep { holds: false, sleep_ms: 0, result: None, error: None };
         if let Some(recover) = &effect.recover {
             concluded.holds = self.values.resolve(recover).get("recover") == Some(&json!(true));
             return Ok(concluded);

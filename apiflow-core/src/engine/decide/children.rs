@@ -2,20 +2,20 @@
 
 use serde_json::Value;
 
-use super::{Turn, end, result_of};
-use crate::engine::control::{Children, Stage};
+use super::{Turn, module_end, result_of};
+use crate::engine::control_state::{Children, Stage};
 use crate::engine::{Event, Start, ValueRef};
 use crate::openflow::ModuleValue;
 
 /// Children of one module that are open at the same time, at most: a bound on what a job holds in memory, and on what
 /// each of its turns costs.
-const MOST_OPEN: u64 = 1_000;
+const MAX_OPEN_CHILDREN: u64 = 1_000;
 
 /// Opens as many children as may run now; ends the module when none is left.
 pub(super) fn open_more(turn: &mut Turn<'_>, frame: u64) {
     while let Some(children) = children(turn, frame) {
         let may_open = children.total.is_none_or(|total| children.next < total)
-            && (children.open.len() as u64) < children.limit.unwrap_or(MOST_OPEN);
+            && (children.open.len() as u64) < children.limit.unwrap_or(MAX_OPEN_CHILDREN);
         if !may_open {
             break;
         }
@@ -45,7 +45,7 @@ pub(super) fn open_handler(turn: &mut Turn<'_>, frame: u64) {
 fn open(turn: &mut Turn<'_>, frame: u64, slot: u64, handler: bool) -> u64 {
     let child = turn.run.control.next_frame;
     turn.emit(Event::FrameOpened { frame, child, slot, handler });
-    end::settle(turn, child);
+    module_end::settle(turn, child);
     child
 }
 
@@ -68,14 +68,14 @@ pub(super) fn close(turn: &mut Turn<'_>, child: u64, ended: Ended) -> Option<u64
     let handling = matches!(step.stage, Stage::Handling { .. });
     let collects = !handling && matches!(step.start, Start::Branches { .. } | Start::Loop { .. });
     let list = step.children.as_ref().filter(|_| collects).map(|children| children.list);
-    let kept = ended.error.is_some() && !handling && keeps_failure(turn, frame, slot);
+    let tolerated = ended.error.is_some() && !handling && tolerates_failure(turn, frame, slot);
     let cache = turn.frame(child).and_then(|state| state.cache.clone()).filter(|_| ended.error.is_none());
     let Ended { result, error, handled } = ended;
-    turn.emit(Event::FrameClosed { frame, child, slot, result, list, error, handled, kept, cache });
+    turn.emit(Event::FrameClosed { frame, child, slot, result, list, error, handled, tolerated, cache });
     Some(frame)
 }
 
-fn keeps_failure(turn: &Turn<'_>, frame: u64, slot: u64) -> bool {
+fn tolerates_failure(turn: &Turn<'_>, frame: u64, slot: u64) -> bool {
     match turn.module(frame).map(|def| &def.module.value) {
         Some(ModuleValue::ForLoopFlow(body)) => body.skip_failures,
         Some(ModuleValue::WhileLoopFlow(body)) => body.skip_failures,
@@ -99,7 +99,7 @@ pub(super) fn resume(turn: &mut Turn<'_>, frame: u64) {
     let Some(step) = turn.step(frame) else { return };
     match &step.stage {
         Stage::Handling { .. } => {}
-        Stage::Lost => end::settle(turn, frame),
+        Stage::Lost => module_end::settle(turn, frame),
         Stage::Iterated => iterated(turn, frame),
         Stage::Children => {
             let sequential = step.children.as_ref().is_some_and(|children| children.sequential);
@@ -107,7 +107,7 @@ pub(super) fn resume(turn: &mut Turn<'_>, frame: u64) {
             if let Some(slot) = step.children.as_ref().and_then(|children| children.winner) {
                 let result = step.children.as_ref().and_then(|children| children.last.clone());
                 turn.emit(Event::RaceWon { frame, slot });
-                end::complete(turn, frame, result, None);
+                module_end::complete(turn, frame, result, None);
             } else if sequential && failed {
                 all_ended(turn, frame);
             } else {
@@ -141,13 +141,13 @@ fn iterated(turn: &mut Turn<'_>, frame: u64) {
 pub(super) fn next_iteration(turn: &mut Turn<'_>, frame: u64) {
     let Some(children) = turn.step(frame).and_then(|step| step.children.as_ref()) else { return };
     let (next, more) = (children.next, children.total.is_none_or(|total| children.next < total));
-    let limit = turn.run.program.longest_while;
+    let limit = turn.run.program.max_loop_iterations;
     if !more {
         return all_ended(turn, frame);
     }
     if children.total.is_none() && next >= limit {
         let message = format!("the loop was still running after {limit} iterations; give it a `stop_after_if`");
-        return end::fail(turn, frame, super::error("LoopLimitError", message), None, false);
+        return module_end::fail(turn, frame, super::error("LoopLimitError", message), None, false);
     }
     open(turn, frame, next, false);
 }
@@ -159,7 +159,7 @@ pub(super) fn timed_out(turn: &mut Turn<'_>, frame: u64) {
     turn.emit(Event::TimedOut { frame });
     let message =
         format!("step `{module}` took longer than its `timeout` of {bound_s} s; what it had at work is given up");
-    end::fail(turn, frame, super::error("timeout", message), None, false);
+    module_end::fail(turn, frame, super::error("timeout", message), None, false);
 }
 
 /// Ends a module whose children have all ended.
@@ -173,7 +173,7 @@ pub(super) fn all_ended(turn: &mut Turn<'_>, frame: u64) {
         }
     };
     match children.failure.clone() {
-        Some((_, failure)) => end::fail(turn, frame, failure.error, Some(result), failure.handled),
-        None => end::complete(turn, frame, Some(result), None),
+        Some((_, failure)) => module_end::fail(turn, frame, failure.error, Some(result), failure.handled),
+        None => module_end::complete(turn, frame, Some(result), None),
     }
 }

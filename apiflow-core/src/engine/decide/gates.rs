@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{Turn, begin, end, error, kept};
+use super::{Turn, error, module_end, module_start, reused_result};
 use crate::engine::Event;
-use crate::engine::control::{Approval, Gate, Stage};
+use crate::engine::control_state::{Approval, Gate, Stage};
 use crate::openflow::Suspend;
 
 /// How long a gate waits unless its `timeout` says otherwise. Source: OpenFlow.
@@ -21,7 +21,7 @@ pub(super) fn close(turn: &mut Turn<'_>, frame: u64, sleep_ms: u64) -> bool {
     let wait_ms = suspend.timeout.unwrap_or(TIMEOUT_S).saturating_mul(1_000);
     let until = turn.now.plus_ms(wait_ms);
     // A gate that an earlier run has passed stays open, whoever approved it then.
-    let passed = kept(turn.run, frame).is_some() && pending(turn, frame).is_empty();
+    let passed = reused_result(turn.run, frame).is_some() && pending(turn, frame).is_empty();
     turn.emit(Event::GateClosed { frame, required, until, sleep_ms });
     if passed {
         pass(turn, frame, Vec::new(), None);
@@ -79,16 +79,16 @@ fn refuse(turn: &mut Turn<'_>, frame: u64, taken: Vec<u64>, error: Value) {
     }
     // The output has OpenFlow's shape; the job's own error names the step too.
     let value = json!({"error": error});
-    let error = begin::named(turn, frame, error);
+    let error = module_start::named(turn, frame, error);
     turn.emit_with(Event::GateFailed { frame, taken, error }, Some(value));
-    end::settle(turn, frame);
+    module_end::settle(turn, frame);
 }
 
 fn pass(turn: &mut Turn<'_>, frame: u64, taken: Vec<u64>, error: Option<Value>) {
     let Some(gate) = gate(turn, frame) else { return };
     let value = error.map(|error| json!({"error": error}));
     turn.emit_with(Event::GatePassed { frame, taken, faulty: value.is_some() }, value);
-    end::rest(turn, frame, gate.sleep_ms);
+    module_end::rest(turn, frame, gate.sleep_ms);
 }
 
 /// The answers that the gate of a list may take, in order of arrival.

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::{Turn, begin, end};
-use crate::engine::control::Stage;
+use super::{Turn, module_end, module_start};
+use crate::engine::control_state::Stage;
 use crate::engine::{Event, retry};
 
 /// What is known of an attempt that was not accepted.
@@ -32,8 +32,8 @@ pub(super) fn postpone(turn: &mut Turn<'_>, frame: u64, refusal: Refusal) {
     let asked_again = if sent { Some(refusals) } else { None };
     let until = turn.now.plus_ms(retry::postponement_ms(retry::hint_ms(&error), asked_again, random));
     if until > deadline {
-        return end::fail(turn, frame, error, None, false);
+        return module_end::fail(turn, frame, error, None, false);
     }
-    let error = begin::named(turn, frame, error);
+    let error = module_start::named(turn, frame, error);
     turn.emit(Event::CallPostponed { frame, effect, until, error, sent });
 }

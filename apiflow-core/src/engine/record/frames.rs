@@ -1,7 +1,7 @@
 //! Lists of modules inside a module: opened and closed.
 
 use super::{give_up, set_stage, step_of};
-use crate::engine::control::{Failure, Frame, Scope, Stage};
+use crate::engine::control_state::{Failure, Frame, Scope, Stage};
 use crate::engine::{Args, Run, Start, ValueRef};
 use crate::openflow::ModuleValue;
 use crate::ports::{JobStatus, Timestamp};

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{changed, set_stage, step_of};
-use crate::engine::control::{Approval, Gate, Resumed, Stage, Step};
-use crate::engine::{Run, Target, ValueRef};
+use crate::engine::control_state::{Approval, Gate, Resumed, Stage, Step};
+use crate::engine::{GateSelector, Run, ValueRef};
 use crate::ports::{StepStatus, Timestamp};
 
 /// Approvals that wait for their gates, at most: the control state stays bounded, whoever sends how many.
@@ -82,7 +82,7 @@ fn take(run: &mut Run, frame: u64, taken: &[u64]) -> Vec<Approval> {
     let ordinal = step_of(run, frame).map(|step| step.ordinal);
     let approvals = std::mem::take(&mut run.control.approvals).into_iter();
     let (taken, mut waiting): (Vec<_>, Vec<_>) = approvals.partition(|approval| taken.contains(&approval.seq));
-    waiting.retain(|approval| ordinal.is_none_or(|ordinal| approval.target != Target::Ordinal(ordinal)));
+    waiting.retain(|approval| ordinal.is_none_or(|ordinal| approval.target != GateSelector::Ordinal(ordinal)));
     run.control.approvals = waiting;
     taken
 }

@@ -75,7 +75,7 @@ pub struct JobBundle {
 /// The outcome of a step that an earlier run has computed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Kept {
-    /// The event of this job ([`crate::engine::Event::Kept`]) whose value is its result.
+    /// The event of this job ([`crate::engine::Event::ResultReused`]) whose value is its result.
     pub seq: u64,
     /// The error object, where it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -6,7 +6,7 @@ use tokio::time::{Duration, Instant};
 
 use super::{Drive, Taken, attempts_in_recovery, operation_poll, poll};
 use crate::engine::{Call, Effect, Event, Fact, Input, Recorded};
-use crate::evaluate::{Evaluation, request, weight};
+use crate::evaluate::{Evaluation, build_request, weight};
 use crate::ports::{CallRecord, Commit, LeaseChange, Poll, StoreError, Timestamp};
 use crate::runtime::provider::{PollSubject, RecoveryContext, about_to_send, first_look_at};
 use crate::runtime::row;
@@ -156,7 +156,7 @@ impl Drive<'_> {
     async fn about_to_send(&mut self, call: &Call) -> Result<Option<CallRecord>, StoreError> {
         let Ok(plan) = self.plans.plan(&call.path) else { return Ok(None) };
         let arguments = self.values.resolve(&call.args).await?;
-        Ok(request(&self.job, &plan, call, &arguments).ok().map(|request| about_to_send(call, &request)))
+        Ok(build_request(&self.job, &plan, call, &arguments).ok().map(|request| about_to_send(call, &request)))
     }
 
     /// Notes the attempts that these events begin, and gives them.

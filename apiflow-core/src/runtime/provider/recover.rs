@@ -9,7 +9,7 @@ use super::poll::{PollContext, Polled, RecoveryContext};
 use super::submit::accepted;
 use crate::call::{CallError, CallPlan, ErrorClass, Operation, Recovery, from_http_error};
 use crate::engine::{Answer, Call};
-use crate::evaluate::{Values, request};
+use crate::evaluate::{ValueCache, build_request};
 use crate::ports::{HttpRequest, StoreError, Timestamp};
 
 /// How long the owner of an attempt has to note that a provider's work is its own, in milliseconds.
@@ -72,8 +72,8 @@ pub(crate) async fn recover(
             Polled::Later { due_at: settles_at, progress: None }
         });
     }
-    let arguments = Values::new(Some(caller.store.clone()), &caller.job).resolve(&recovery.args).await?;
-    let submitted = match request(&caller.job, &plan, &call, &arguments) {
+    let arguments = ValueCache::new(Some(caller.store.clone()), &caller.job).resolve(&recovery.args).await?;
+    let submitted = match build_request(&caller.job, &plan, &call, &arguments) {
         Ok(submitted) => submitted,
         Err(error) => return Ok(Polled::Answered(Answer::Failed { error })),
     };

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::Caller;
 use crate::call::{CallError, CallPlan, ErrorClass, Operation, Reading, from_http_error, rate_limit_key};
 use crate::engine::{Answer, Call};
-use crate::evaluate::request;
+use crate::evaluate::build_request;
 use crate::ports::CallRecord;
 
 /// Tries to tell a provider that nobody wants its work any more.
@@ -25,7 +25,7 @@ pub(crate) async fn submit(caller: &mut Caller, call: &Call, arguments: Value) -
         Ok(plan) => plan,
         Err(error) => return Answer::Failed { error },
     };
-    let request = match request(&caller.job, &plan, call, &arguments) {
+    let request = match build_request(&caller.job, &plan, call, &arguments) {
         Ok(request) => request,
         Err(error) => return Answer::Failed { error },
     };

@@ -97,7 +97,7 @@ impl Observer {
                 self.frames.insert(0, Seen::default());
                 Ok(())
             }
-            Event::Kept { .. } => Ok(()),
+            Event::ResultReused { .. } => Ok(()),
             Event::Preprocessed { frame } => self.frame(*frame).map(drop),
             Event::Entered { frame, .. } => self.entered(*frame, recorded),
             Event::StepStarted { frame, step_id, path, start, bound_ms, cache: _ } => {

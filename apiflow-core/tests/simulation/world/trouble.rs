@@ -1,6 +1,6 @@
 //! What goes wrong between two things: deaths, thefts, cancellations, stale answers.
 
-use apiflow_core::engine::{Answer, Event, Fact, Recorded, Target};
+use apiflow_core::engine::{Answer, Event, Fact, GateSelector, Recorded};
 use serde_json::json;
 
 use super::super::decisions::Point;
@@ -53,10 +53,10 @@ impl World {
                 _ => (required - 1, 0, 3),
             };
             for number in 0..approvals {
-                self.answer(Target::Any, person(number % people), false);
+                self.answer(GateSelector::Any, person(number % people), false);
             }
             for _ in 0..disapprovals {
-                self.answer(Target::Any, None, true);
+                self.answer(GateSelector::Any, None, true);
             }
         }
     }
@@ -65,16 +65,16 @@ impl World {
     fn answer_early(&mut self) {
         let steps = self.gated_steps.len();
         let target = match self.decisions.way(Point::Early, 2 + steps) {
-            0 => Target::Any,
-            1 => Target::Ordinal(2),
-            step => Target::Step(self.gated_steps[step - 2].clone()),
+            0 => GateSelector::Any,
+            1 => GateSelector::Ordinal(2),
+            step => GateSelector::Step(self.gated_steps[step - 2].clone()),
         };
         let who = self.decisions.way(Point::Early, 4);
         let disapproves = self.decisions.way(Point::Early, 8) == 7;
         self.answer(target, u32::try_from(who).ok().and_then(person), disapproves);
     }
 
-    fn answer(&mut self, target: Target, who: Option<&str>, disapproves: bool) {
+    fn answer(&mut self, target: GateSelector, who: Option<&str>, disapproves: bool) {
         let number = self.next_flight;
         let counts_for = who.map(|who| format!("user-{who}"));
         let approver = who.map(str::to_owned);

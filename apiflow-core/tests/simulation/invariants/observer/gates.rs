@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use apiflow_core::engine::{Target, ValueRef};
+use apiflow_core::engine::{GateSelector, ValueRef};
 use serde_json::Value;
 
 use crate::fate::Place;
@@ -21,7 +21,7 @@ pub(crate) struct Gates {
 }
 
 struct Received {
-    target: Target,
+    target: GateSelector,
     approver: Option<String>,
     counts_for: Option<String>,
     disapproves: bool,
@@ -34,11 +34,11 @@ struct Closed {
 }
 
 impl Closed {
-    fn fits(&self, target: &Target) -> bool {
+    fn fits(&self, target: &GateSelector) -> bool {
         match target {
-            Target::Any => true,
-            Target::Step(id) => *id == self.step.1,
-            Target::Ordinal(ordinal) => *ordinal == self.ordinal,
+            GateSelector::Any => true,
+            GateSelector::Step(id) => *id == self.step.1,
+            GateSelector::Ordinal(ordinal) => *ordinal == self.ordinal,
         }
     }
 }
@@ -75,7 +75,7 @@ impl Gates {
     pub(super) fn received(
         &mut self,
         seq: u64,
-        target: &Target,
+        target: &GateSelector,
         (approver, counts_for): (Option<String>, Option<String>),
         disapproves: bool,
     ) {

@@ -11,22 +11,22 @@ use crate::engine::{Args, Event, Recorded, ValueRef};
 use crate::ports::CachedRow;
 use crate::ports::{Store, StoreError};
 
-/// Values kept in memory between turns, in bytes of JSON (estimated).
-const KEPT_BYTES: usize = 8 * 1024 * 1024;
+/// ValueCache kept in memory between turns, in bytes of JSON (estimated).
+const MAX_RECENT_VALUES_BYTES: usize = 8 * 1024 * 1024;
 
-/// Values that are asked of the store at a time, at most.
-const TOGETHER: usize = 64;
+/// ValueCache that are asked of the store at a time, at most.
+const MAX_VALUES_PER_READ: usize = 64;
 
 /// The largest result that is kept for later runs, in bytes of JSON (estimated).
 #[cfg(feature = "runtime")]
-const MOST_CACHED_BYTES: usize = 8 * 1024 * 1024;
+const MAX_CACHED_RESULT_BYTES: usize = 8 * 1024 * 1024;
 
 /// The values of one job.
-pub(crate) struct Values {
+pub(crate) struct ValueCache {
     /// Where committed values are; without one nothing is ever committed, and every value stays fresh.
     store: Option<Arc<dyn Store>>,
     job: String,
-    /// Values and list items of events that are not committed yet.
+    /// ValueCache and list items of events that are not committed yet.
     fresh: BTreeMap<u64, Arc<Value>>,
     fresh_items: BTreeMap<(u64, u64), ValueRef>,
     /// Results of events that are not committed yet, under the keys that later runs find them by.
@@ -34,10 +34,10 @@ pub(crate) struct Values {
     /// Committed values that were read ahead, until they are used.
     ahead: BTreeMap<u64, Arc<Value>>,
     /// Committed values, the most recently used last.
-    kept: VecDeque<(u64, Arc<Value>, usize)>,
+    recent: VecDeque<(u64, Arc<Value>, usize)>,
 }
 
-impl Values {
+impl ValueCache {
     pub(crate) fn new(store: Option<Arc<dyn Store>>, job: &str) -> Self {
         Self {
             store,
@@ -46,11 +46,11 @@ impl Values {
             fresh_items: BTreeMap::new(),
             fresh_cached: BTreeMap::new(),
             ahead: BTreeMap::new(),
-            kept: VecDeque::new(),
+            recent: VecDeque::new(),
         }
     }
 
-    /// Values of the same job that know of a reference what is known here, and need not read it again.
+    /// ValueCache of the same job that know of a reference what is known here, and need not read it again.
     #[cfg(feature = "runtime")]
     pub(crate) fn sharing(&self, reference: &ValueRef) -> Self {
         let mut shared = Self::new(self.store.clone(), &self.job);
@@ -105,7 +105,7 @@ impl Values {
         for (key, (result, ttl_s)) in self.fresh_cached.clone() {
             let value = self.resolve(&result).await?;
             // A list may hold many results, each of which is within its bound.
-            if weight(&value) <= MOST_CACHED_BYTES {
+            if weight(&value) <= MAX_CACHED_RESULT_BYTES {
                 rows.push(CachedRow { key, value, ttl_s });
             }
         }
@@ -118,7 +118,7 @@ impl Values {
         self.fresh_items.clear();
         self.fresh_cached.clear();
         for (seq, value) in std::mem::take(&mut self.fresh) {
-            self.keep(seq, value);
+            self.remember(seq, value);
         }
     }
 
@@ -151,7 +151,7 @@ impl Values {
     /// The values behind references, in their order, with few questions to the store.
     pub(crate) async fn resolve_all(&mut self, references: &[ValueRef]) -> Result<Vec<Value>, StoreError> {
         let mut values = Vec::with_capacity(references.len());
-        for some in references.chunks(TOGETHER) {
+        for some in references.chunks(MAX_VALUES_PER_READ) {
             let ahead = self.read_ahead(some).await?;
             let outer = std::mem::replace(&mut self.ahead, ahead);
             for reference in some {
@@ -182,29 +182,29 @@ impl Values {
     }
 
     fn known(&self, seq: u64) -> Option<&Arc<Value>> {
-        let kept = || self.kept.iter().find(|(kept, ..)| *kept == seq).map(|(_, value, _)| value);
-        self.fresh.get(&seq).or_else(|| self.ahead.get(&seq)).or_else(kept)
+        let recent = || self.recent.iter().find(|(known, ..)| *known == seq).map(|(_, value, _)| value);
+        self.fresh.get(&seq).or_else(|| self.ahead.get(&seq)).or_else(recent)
     }
 
     async fn row(&mut self, seq: u64) -> Result<Arc<Value>, StoreError> {
         if let Some(value) = self.fresh.get(&seq) {
             return Ok(value.clone());
         }
-        if let Some(position) = self.kept.iter().position(|(kept, ..)| *kept == seq)
-            && let Some(entry) = self.kept.remove(position)
+        if let Some(position) = self.recent.iter().position(|(known, ..)| *known == seq)
+            && let Some(entry) = self.recent.remove(position)
         {
             let value = entry.1.clone();
-            self.kept.push_back(entry);
+            self.recent.push_back(entry);
             return Ok(value);
         }
         if let Some(value) = self.ahead.remove(&seq) {
-            self.keep(seq, value.clone());
+            self.remember(seq, value.clone());
             return Ok(value);
         }
         let Some(store) = &self.store else { return Ok(Arc::default()) };
         let mut values = store.values(&self.job, &[seq]).await?;
         let value = Arc::new(values.pop().flatten().unwrap_or_default());
-        self.keep(seq, value.clone());
+        self.remember(seq, value.clone());
         Ok(value)
     }
 
@@ -243,15 +243,15 @@ impl Values {
         Ok(Value::Object(object))
     }
 
-    fn keep(&mut self, seq: u64, value: Arc<Value>) {
+    fn remember(&mut self, seq: u64, value: Arc<Value>) {
         let size = weight(&value);
-        if size > KEPT_BYTES / 2 {
+        if size > MAX_RECENT_VALUES_BYTES / 2 {
             return;
         }
-        self.kept.push_back((seq, value, size));
-        let mut total: usize = self.kept.iter().map(|(.., size)| size).sum();
-        while total > KEPT_BYTES || self.kept.len() > 256 {
-            let Some((.., size)) = self.kept.pop_front() else { break };
+        self.recent.push_back((seq, value, size));
+        let mut total: usize = self.recent.iter().map(|(.., size)| size).sum();
+        while total > MAX_RECENT_VALUES_BYTES || self.recent.len() > 256 {
+            let Some((.., size)) = self.recent.pop_front() else { break };
             total -= size;
         }
     }

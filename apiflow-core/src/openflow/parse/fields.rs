@@ -2,14 +2,14 @@
 
 use serde_json::{Map, Value};
 
-use super::{Reader, kind_of};
+use super::{DocumentReader, kind_of};
 use crate::catalog::ValueType;
 use crate::diagnostic::Diagnostic;
 use crate::openflow::Place;
 use crate::validate::{codes, mend, suggest};
 
 /// Fields that OpenFlow knows and that are kept as they are.
-const KEPT: [&str; 23] = [
+const PASSED_THROUGH_FIELDS: [&str; 23] = [
     "agent",
     "apply_preprocessor",
     "assets",
@@ -59,12 +59,17 @@ impl<'d, 'p> Fields<'d, 'p> {
     }
 
     /// Takes a field that has to be there, or notes that it is not.
-    pub(super) fn required(&mut self, reader: &mut Reader, name: &'static str) -> Option<&'d Value> {
+    pub(super) fn required(&mut self, reader: &mut DocumentReader, name: &'static str) -> Option<&'d Value> {
         self.required_as(reader, name, codes::MISSING_FIELD)
     }
 
     /// The same under a code of its own.
-    pub(super) fn required_as(&mut self, reader: &mut Reader, name: &'static str, code: &str) -> Option<&'d Value> {
+    pub(super) fn required_as(
+        &mut self,
+        reader: &mut DocumentReader,
+        name: &'static str,
+        code: &str,
+    ) -> Option<&'d Value> {
         let value = self.given(name);
         if value.is_none() {
             reader.broken.insert(self.place.key(name).pointer());
@@ -81,17 +86,17 @@ impl<'d, 'p> Fields<'d, 'p> {
     }
 
     /// Takes an optional string.
-    pub(super) fn text(&mut self, reader: &mut Reader, name: &'static str) -> Option<String> {
+    pub(super) fn text(&mut self, reader: &mut DocumentReader, name: &'static str) -> Option<String> {
         let value = self.given(name)?;
         self.text_of(reader, name, value)
     }
 
     /// Takes a required string.
-    pub(super) fn required_text(&mut self, reader: &mut Reader, name: &'static str) -> String {
+    pub(super) fn required_text(&mut self, reader: &mut DocumentReader, name: &'static str) -> String {
         self.required(reader, name).and_then(|value| self.text_of(reader, name, value)).unwrap_or_default()
     }
 
-    fn text_of(&self, reader: &mut Reader, name: &str, value: &Value) -> Option<String> {
+    fn text_of(&self, reader: &mut DocumentReader, name: &str, value: &Value) -> Option<String> {
         let text = value.as_str().map(str::to_owned);
         if text.is_none() {
             self.wrong(reader, name, "a string", value, ValueType::String);
@@ -100,7 +105,7 @@ impl<'d, 'p> Fields<'d, 'p> {
     }
 
     /// Takes an optional boolean.
-    pub(super) fn flag(&mut self, reader: &mut Reader, name: &'static str) -> Option<bool> {
+    pub(super) fn flag(&mut self, reader: &mut DocumentReader, name: &'static str) -> Option<bool> {
         let value = self.given(name)?;
         let flag = value.as_bool();
         if flag.is_none() {
@@ -110,7 +115,7 @@ impl<'d, 'p> Fields<'d, 'p> {
     }
 
     /// Takes an optional whole number of the type's range.
-    pub(super) fn whole<T: TryFrom<i128>>(&mut self, reader: &mut Reader, name: &'static str) -> Option<T> {
+    pub(super) fn whole<T: TryFrom<i128>>(&mut self, reader: &mut DocumentReader, name: &'static str) -> Option<T> {
         let value = self.given(name)?;
         let number = value
             .as_i64()
@@ -138,9 +143,9 @@ impl<'d, 'p> Fields<'d, 'p> {
     /// Takes an optional field, read by `read` at its place.
     pub(super) fn inner<T>(
         &mut self,
-        reader: &mut Reader,
+        reader: &mut DocumentReader,
         name: &'static str,
-        read: impl FnOnce(&mut Reader, &'d Value, &Place<'_>) -> T,
+        read: impl FnOnce(&mut DocumentReader, &'d Value, &Place<'_>) -> T,
     ) -> Option<T> {
         let value = self.given(name)?;
         Some(read(reader, value, &self.place.key(name)))
@@ -149,16 +154,16 @@ impl<'d, 'p> Fields<'d, 'p> {
     /// Takes a required field, read by `read` at its place.
     pub(super) fn required_inner<T>(
         &mut self,
-        reader: &mut Reader,
+        reader: &mut DocumentReader,
         name: &'static str,
-        read: impl FnOnce(&mut Reader, &'d Value, &Place<'_>) -> T,
+        read: impl FnOnce(&mut DocumentReader, &'d Value, &Place<'_>) -> T,
     ) -> Option<T> {
         let value = self.required(reader, name)?;
         Some(read(reader, value, &self.place.key(name)))
     }
 
     /// The fields that were not taken, as they are; near misses of known names are pointed out.
-    pub(super) fn rest(self, reader: &mut Reader) -> Map<String, Value> {
+    pub(super) fn rest(self, reader: &mut DocumentReader) -> Map<String, Value> {
         let mut rest = Map::new();
         for (key, value) in self.map {
             if self.taken.contains(&key.as_str()) {
@@ -170,8 +175,8 @@ impl<'d, 'p> Fields<'d, 'p> {
         rest
     }
 
-    fn point_out_slip(&self, reader: &mut Reader, key: &str) {
-        if key.len() < 4 || KEPT.contains(&key) {
+    fn point_out_slip(&self, reader: &mut DocumentReader, key: &str) {
+        if key.len() < 4 || PASSED_THROUGH_FIELDS.contains(&key) {
             return;
         }
         let absent = self.taken.iter().filter(|name| !self.map.contains_key(**name));
@@ -185,7 +190,7 @@ impl<'d, 'p> Fields<'d, 'p> {
     }
 
     /// Notes that a field has the wrong type, with the mend where its value is only written in another one.
-    fn wrong(&self, reader: &mut Reader, name: &str, expected: &str, value: &Value, wanted: ValueType) {
+    fn wrong(&self, reader: &mut DocumentReader, name: &str, expected: &str, value: &Value, wanted: ValueType) {
         let place = self.place.key(name);
         let message = format!("`{name}` must be {expected}, found {}", kind_of(value));
         let found = reader.broken_at(&place, codes::WRONG_TYPE, message);

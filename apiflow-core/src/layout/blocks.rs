@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::metrics::{Metrics, Size};
-use crate::openflow::{Module, ModuleValue, Place, Reading};
+use crate::openflow::{Module, ModuleValue, ParsedDocument, Place};
 
 /// What stands for a module.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ pub(super) struct Picture {
 }
 
 impl Picture {
-    pub(super) fn of(reading: &Reading) -> Self {
+    pub(super) fn of(reading: &ParsedDocument) -> Self {
         let Some(flow) = &reading.flow else {
             return Self { main: Vec::new(), failure: None, start_pointer: "" };
         };

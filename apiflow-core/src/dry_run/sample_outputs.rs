@@ -9,7 +9,7 @@ use crate::catalog::{Node, NodeOutput, ValueType};
 /// Links lead to `example.com`, which is reserved for examples. A list has two elements, so that a loop over it shows
 /// what it does. A node that declares no outputs gives the reply of its provider, of which nothing is known: its
 /// sample is the input of the call.
-pub(super) fn sample(node: &Node, input: &Value) -> Value {
+pub(super) fn sample_outputs(node: &Node, input: &Value) -> Value {
     if node.output.is_empty() {
         return input.clone();
     }
@@ -65,7 +65,7 @@ mod tests {
         for value_type in [String, Number, Integer, Boolean, Object, Array, Image, Video, Audio, File] {
             for pick in [Value::Null, json!("all")] {
                 let node = node(json!([{"name": "x", "type": value_type, "pick": pick}]));
-                let made = sample(&node, &json!({}));
+                let made = sample_outputs(&node, &json!({}));
                 let reply = HttpReply {
                     status: 200,
                     headers: vec![("content-type".to_owned(), "application/json".to_owned())],
@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn defaults_and_undeclared_outputs_are_respected() {
         let input = json!({"prompt": "a cat"});
-        let check = |output: Value, expected: Value| assert_eq!(sample(&node(output), &input), expected);
+        let check = |output: Value, expected: Value| assert_eq!(sample_outputs(&node(output), &input), expected);
         check(json!([]), input.clone());
         check(json!([{"name": "seed", "type": "integer", "default": 7}]), json!({"seed": 7}));
         check(json!([{"name": "text", "type": "string", "default": ""}]), json!({"text": "sample of text"}));

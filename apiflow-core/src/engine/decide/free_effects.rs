@@ -1,16 +1,16 @@
 //! The free effects that a list owes.
 
 use crate::code::is_javascript;
-use crate::engine::control::{Frame, Names, Stage, Step};
+use crate::engine::control_state::{ExpressionNames, Frame, Stage, Step};
 use crate::engine::program::step_key;
-use crate::engine::{Ask, Conclude, Effect, Prepare, Run, ValueRef};
+use crate::engine::{Effect, PreparationKind, Run, StepConclusion, StepPreparation, ValueRef};
 use crate::openflow::{Module, ModuleValue};
 use crate::ports::Kept;
 
-use super::end;
+use super::module_end;
 
 /// What a list must have evaluated before it can go on.
-pub(in crate::engine) fn owed(run: &Run, frame: u64) -> Option<Effect> {
+pub(in crate::engine) fn free_effect_of(run: &Run, frame: u64) -> Option<Effect> {
     let state = run.control.frames.get(&frame)?;
     match &state.step {
         None => prepare(run, frame, state).map(Effect::Prepare),
@@ -32,72 +32,88 @@ pub(in crate::engine) fn owed(run: &Run, frame: u64) -> Option<Effect> {
 }
 
 /// What an earlier run computed for the module that a list is at.
-pub(in crate::engine) fn kept(run: &Run, frame: u64) -> Option<&Kept> {
+pub(in crate::engine) fn reused_result(run: &Run, frame: u64) -> Option<&Kept> {
     let state = run.control.frames.get(&frame)?;
-    if run.program.kept.is_empty() || !state.entered {
+    if run.program.reused.is_empty() || !state.entered {
         return None;
     }
-    run.program.kept.get(&step_key(&state.path, &run.module_at(frame)?.module.id))
+    run.program.reused.get(&step_key(&state.path, &run.module_at(frame)?.module.id))
 }
 
-fn prepare(run: &Run, frame: u64, state: &Frame) -> Option<Prepare> {
+fn prepare(run: &Run, frame: u64, state: &Frame) -> Option<StepPreparation> {
     let names = names(state, Some(state.previous.clone()), None);
     if !state.entered {
         let flow = run.program.flows.get(state.flow)?;
-        let ask = Ask::Enter { skip_expr: flow.skip_expr.clone(), flow: state.flow };
-        return Some(Prepare { frame, skip_if: None, ask, timeout: None, cache_ttl_s: flow.cache_ttl_s, names });
+        let ask = PreparationKind::Enter { skip_expr: flow.skip_expr.clone(), flow: state.flow };
+        return Some(StepPreparation {
+            frame,
+            skip_if: None,
+            ask,
+            timeout: None,
+            cache_ttl_s: flow.cache_ttl_s,
+            names,
+        });
     }
-    if kept(run, frame).is_some() {
-        return Some(Prepare { frame, skip_if: None, ask: Ask::Nothing, timeout: None, cache_ttl_s: None, names });
+    if reused_result(run, frame).is_some() {
+        return Some(StepPreparation {
+            frame,
+            skip_if: None,
+            ask: PreparationKind::Nothing,
+            timeout: None,
+            cache_ttl_s: None,
+            names,
+        });
     }
     let definition = run.module_at(frame)?;
     let module = &definition.module;
     let skip_if = module.skip_if.as_ref().map(|rule| rule.expr.clone());
     let mocked = module.mock.as_ref().is_some_and(|mock| mock.enabled);
-    let ask = if mocked { Ask::Nothing } else { ask(module) };
+    let ask = if mocked { PreparationKind::Nothing } else { ask(module) };
     let cache_ttl_s = module.cache_ttl.filter(|ttl| *ttl > 0);
     let timeout = module.timeout.clone().filter(|_| !mocked);
-    Some(Prepare { frame, skip_if, ask, timeout, cache_ttl_s, names })
+    Some(StepPreparation { frame, skip_if, ask, timeout, cache_ttl_s, names })
 }
 
-fn ask(module: &Module) -> Ask {
+fn ask(module: &Module) -> PreparationKind {
     match &module.value {
         ModuleValue::Script(script) => {
             let whole = script.extra.get("pass_flow_input_directly").and_then(serde_json::Value::as_bool) == Some(true);
             let transforms = (!whole).then(|| script.input_transforms.clone());
-            Ask::Inputs { path: script.path.clone(), transforms }
+            PreparationKind::Inputs { path: script.path.clone(), transforms }
         }
         ModuleValue::Flow(sub) => {
-            Ask::Inputs { path: sub.path.clone(), transforms: Some(sub.input_transforms.clone()) }
+            PreparationKind::Inputs { path: sub.path.clone(), transforms: Some(sub.input_transforms.clone()) }
         }
-        ModuleValue::RawScript(code) if is_javascript(&code.language) => Ask::Code {
+        ModuleValue::RawScript(code) if is_javascript(&code.language) => PreparationKind::Code {
             language: code.language.clone(),
             content: code.content.clone(),
             transforms: code.input_transforms.clone(),
         },
         ModuleValue::ForLoopFlow(body) => {
-            Ask::Items { iterator: body.iterator.clone(), parallelism: body.parallelism.clone() }
+            PreparationKind::Items { iterator: body.iterator.clone(), parallelism: body.parallelism.clone() }
         }
         ModuleValue::BranchOne(choice) => {
-            Ask::Predicates(choice.branches.iter().map(|branch| branch.expr.clone()).collect())
+            PreparationKind::Predicates(choice.branches.iter().map(|branch| branch.expr.clone()).collect())
         }
-        ModuleValue::BranchAll(all) => all.parallelism.clone().map_or(Ask::Nothing, Ask::Parallelism),
+        ModuleValue::BranchAll(all) => {
+            all.parallelism.clone().map_or(PreparationKind::Nothing, PreparationKind::Parallelism)
+        }
         ModuleValue::WhileLoopFlow(_)
         | ModuleValue::Identity(_)
         | ModuleValue::RawScript(_)
-        | ModuleValue::AiAgent(_) => Ask::Nothing,
+        | ModuleValue::AiAgent(_) => PreparationKind::Nothing,
     }
 }
 
-fn conclude(run: &Run, frame: u64, state: &Frame, step: &Step) -> Option<Conclude> {
+fn conclude(run: &Run, frame: u64, state: &Frame, step: &Step) -> Option<StepConclusion> {
     let module = &run.module_at(frame)?.module;
-    let bare = |predicate: Option<String>, result: ValueRef| Conclude {
+    let bare = |predicate: Option<String>, result: ValueRef| StepConclusion {
         frame,
         predicate,
         sleep: None,
         recover: None,
         include_result: false,
-        names: Names { previous: result.clone(), ..names(state, Some(result), None) },
+        names: ExpressionNames { previous: result.clone(), ..names(state, Some(result), None) },
     };
     match &step.stage {
         Stage::Failed => {
@@ -105,7 +121,7 @@ fn conclude(run: &Run, frame: u64, state: &Frame, step: &Step) -> Option<Conclud
             Some(bare(Some(rule.expr.clone()), step.result.clone()))
         }
         Stage::Handling { result: Some(result) } => {
-            Some(Conclude { recover: Some(result.clone()), ..bare(None, result.clone()) })
+            Some(StepConclusion { recover: Some(result.clone()), ..bare(None, result.clone()) })
         }
         Stage::Iterated => {
             let rule = module.stop_after_if.as_ref()?;
@@ -116,15 +132,15 @@ fn conclude(run: &Run, frame: u64, state: &Frame, step: &Step) -> Option<Conclud
             Some(conclude)
         }
         Stage::Done => {
-            let rule = end::stop_rule(module);
+            let rule = module_end::stop_rule(module);
             // What was taken over from an earlier run was waited for then.
-            let sleep = module.sleep.clone().filter(|_| kept(run, frame).is_none());
+            let sleep = module.sleep.clone().filter(|_| reused_result(run, frame).is_none());
             if rule.is_none() && module.sleep.is_none() {
                 return None;
             }
             let include_result = rule.is_some_and(|rule| rule.error_include_result);
             let predicate = rule.map(|rule| rule.expr.clone());
-            Some(Conclude { sleep, include_result, ..bare(predicate, step.result.clone()) })
+            Some(StepConclusion { sleep, include_result, ..bare(predicate, step.result.clone()) })
         }
         Stage::Begin
         | Stage::Call(_)
@@ -137,8 +153,8 @@ fn conclude(run: &Run, frame: u64, state: &Frame, step: &Step) -> Option<Conclud
     }
 }
 
-fn names(state: &Frame, result: Option<ValueRef>, all_iters: Option<u64>) -> Names {
-    Names {
+fn names(state: &Frame, result: Option<ValueRef>, all_iters: Option<u64>) -> ExpressionNames {
+    ExpressionNames {
         args: state.args.clone(),
         previous: state.previous.clone(),
         result,

@@ -6,7 +6,7 @@
 mod fields;
 mod flow;
 mod module;
-mod settings;
+mod module_settings;
 
 use std::collections::BTreeSet;
 
@@ -28,7 +28,7 @@ pub const MAX_FINDINGS: usize = 1000;
 
 /// Reads a document: the workflow, unless there is an error, and all that is wrong with its structure.
 pub fn parse(document: &Value) -> (Option<OpenFlow>, Vec<Diagnostic>) {
-    let reading = read(document);
+    let reading = parse_leniently(document);
     let diagnostics = reading.findings.into_vec();
     let flow = reading.flow.filter(|_| !has_errors(&diagnostics));
     (flow, diagnostics)
@@ -36,7 +36,7 @@ pub fn parse(document: &Value) -> (Option<OpenFlow>, Vec<Diagnostic>) {
 
 /// What could be read of a document that may be broken.
 #[derive(Debug)]
-pub(crate) struct Reading {
+pub(crate) struct ParsedDocument {
     /// The workflow, with harmless values in place of what is broken; `None` where the document is
     /// not even an object with a `value`.
     pub(crate) flow: Option<OpenFlow>,
@@ -47,10 +47,10 @@ pub(crate) struct Reading {
 }
 
 /// Reads as much of a document as can be read.
-pub(crate) fn read(document: &Value) -> Reading {
-    let mut reader = Reader::default();
+pub(crate) fn parse_leniently(document: &Value) -> ParsedDocument {
+    let mut reader = DocumentReader::default();
     let flow = reader.document(document);
-    Reading { flow, findings: reader.findings, broken: reader.broken }
+    ParsedDocument { flow, findings: reader.findings, broken: reader.broken }
 }
 
 /// Findings in the order they were made, at most [`MAX_FINDINGS`] of them.
@@ -92,13 +92,13 @@ impl Findings {
 
 /// The state of one reading.
 #[derive(Debug, Default)]
-struct Reader {
+struct DocumentReader {
     findings: Findings,
     broken: BTreeSet<String>,
     nesting: usize,
 }
 
-impl Reader {
+impl DocumentReader {
     /// Notes a fault of the place itself.
     fn fault(&mut self, place: &Place<'_>, code: &str, message: String) {
         let found = self.broken_at(place, code, message);

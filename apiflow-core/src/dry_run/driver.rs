@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use super::approvals::ApprovalAction;
 use super::report::{Report, ReportEvent, ReportRequest, ReportStep, Source};
-use super::{DryRun, Outcome, Sending, sample};
+use super::{DryRun, Outcome, Sending, sample_outputs};
 use crate::call::JobPlans;
-use crate::engine::{Answer, Call, Effect, Event, Fact, Input, Program, Recorded, Run, Start, Target, ValueRef};
-use crate::evaluate::{Evaluation, Values, request, weight};
+use crate::engine::{Answer, Call, Effect, Event, Fact, GateSelector, Input, Program, Recorded, Run, Start, ValueRef};
+use crate::evaluate::{Evaluation, ValueCache, build_request, weight};
 use crate::ports::{Evaluator, JobStatus, StepRow, StepStatus, StoreError, Timestamp};
 use crate::template;
 
@@ -33,13 +33,13 @@ impl From<StoreError> for Stop {
     }
 }
 
-pub(super) struct Drive<'a, F> {
+pub(super) struct DryRunDriver<'a, F> {
     given: DryRun<'a>,
     evaluator: &'a dyn Evaluator,
     answer: F,
     plans: JobPlans,
     run: Run,
-    values: Values,
+    values: ValueCache,
     now: Timestamp,
     /// Attempts that were sent, and what will come of each.
     out: BTreeMap<u64, (Outcome, Option<Source>)>,
@@ -56,7 +56,7 @@ pub(super) struct Drive<'a, F> {
     value_bytes: usize,
 }
 
-impl<'a, F> Drive<'a, F>
+impl<'a, F> DryRunDriver<'a, F>
 where
     F: FnMut(&Sending<'_>) -> Option<Outcome>,
 {
@@ -67,7 +67,7 @@ where
             evaluator,
             answer,
             run: Run::new(Arc::new(program)),
-            values: Values::new(None, JOB),
+            values: ValueCache::new(None, JOB),
             now: START,
             out: BTreeMap::new(),
             approvals: VecDeque::new(),
@@ -163,7 +163,7 @@ where
             return Err(Stop::Limit(format!("a dry run makes at most {calls} calls: does a loop have no end?")));
         }
         let input = self.values.resolve(&call.args).await?;
-        let built = self.plans.plan(&call.path).and_then(|plan| request(JOB, &plan, call, &input));
+        let built = self.plans.plan(&call.path).and_then(|plan| build_request(JOB, &plan, call, &input));
         let request = match built {
             Ok(request) => template::display(&request),
             Err(error) => {
@@ -188,7 +188,7 @@ where
                 Some(outcome) => (outcome.clone(), Some(Source::Mock)),
                 None => {
                     let node = self.given.catalog.node_at(&call.path);
-                    let result = node.map_or(Value::Null, |node| sample::sample(node, &input));
+                    let result = node.map_or(Value::Null, |node| sample_outputs::sample_outputs(node, &input));
                     (Outcome::Result(result), Some(Source::Sample))
                 }
             },
@@ -234,7 +234,7 @@ where
     fn open_gate(&mut self, row: &StepRow, required: u64) {
         let given = self.given.approvals.given(&row.path, &row.step_id, required);
         self.approvals.extend(given.into_iter().map(|approval| Fact::Approval {
-            target: Target::Ordinal(row.ordinal),
+            target: GateSelector::Ordinal(row.ordinal),
             approver: approval.approver,
             counts_for: None,
             disapproves: approval.action == ApprovalAction::Cancel,

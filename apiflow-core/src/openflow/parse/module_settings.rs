@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{Fields, Reader};
+use super::{DocumentReader, Fields};
 use crate::diagnostic::Diagnostic;
 use crate::openflow::{
     ConstantRetry, ExponentialRetry, InputTransform, Mock, NumberOrTransform, Place, Retry, SkipIf, StopAfterIf,
@@ -12,7 +12,7 @@ use crate::openflow::{
 };
 use crate::validate::{codes, suggest};
 
-impl Reader {
+impl DocumentReader {
     pub(super) fn stop_after_if(&mut self, value: &Value, place: &Place<'_>) -> Option<StopAfterIf> {
         let mut fields = self.object(value, place, "a stop condition")?;
         Some(StopAfterIf {

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::block::{Block, Card, Lane, Picture, lanes_size, list_size};
+use super::blocks::{Block, Card, Lane, Picture, lanes_size, list_size};
+use super::edge_path::{Point, path};
 use super::metrics::{Metrics, Size};
-use super::route::{Point, path};
 use super::{Layout, LayoutEdge, LayoutNode};
 
 /// A drawn node on an axis: its index, and where it begins and ends along the flow.
@@ -23,7 +23,7 @@ impl Spot {
     }
 }
 
-pub(super) struct Pen {
+pub(super) struct Drawing {
     metrics: Metrics,
     nodes: Vec<LayoutNode>,
     /// The ways, with the indices of the nodes that they join.
@@ -31,7 +31,7 @@ pub(super) struct Pen {
     edge_ids: BTreeSet<String>,
 }
 
-impl Pen {
+impl Drawing {
     pub(super) fn new(metrics: Metrics) -> Self {
         Self { metrics, nodes: Vec::new(), edges: Vec::new(), edge_ids: BTreeSet::new() }
     }

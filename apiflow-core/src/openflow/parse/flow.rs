@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use super::{Fields, MAX_NESTING, Reader};
+use super::{DocumentReader, Fields, MAX_NESTING};
 use crate::openflow::{FlowValue, Module, OpenFlow, Place};
 use crate::validate::codes;
 
-impl Reader {
+impl DocumentReader {
     pub(super) fn document(&mut self, document: &Value) -> Option<OpenFlow> {
         let root = Place::ROOT;
         let mut fields = self.object(document, &root, "the workflow")?;

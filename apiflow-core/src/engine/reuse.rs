@@ -23,7 +23,7 @@ impl Program {
     /// Whether the outcome of a step can be taken over by a run that begins again at `from`: it comes before it, or
     /// runs beside it in another parallel branch or iteration. Steps are named by the modules around them
     /// (`loop[2]/branch[0]`, empty at top level) and their id.
-    pub fn is_kept(&self, (path, step_id): (&str, &str), from: (&str, &str)) -> bool {
+    pub fn is_reusable(&self, (path, step_id): (&str, &str), from: (&str, &str)) -> bool {
         let Some(root) = self.flows.first() else { return false };
         let (mine, theirs) = (around(path), around(from.0));
         let mut here = Here { flow: 0, list: root.list };
@@ -40,7 +40,7 @@ impl Program {
                 return self.is_earlier(here.list, mine_here.module, theirs_here.module);
             }
             if mine_here.slot != theirs_here.slot {
-                return self.is_other_round_kept(here.list, mine_here, theirs_here);
+                return self.is_other_round_reusable(here.list, mine_here, theirs_here);
             }
             let next = theirs.get(level + 1).map_or(from.1, |around| around.module);
             match self.inside(here, theirs_here, next) {
@@ -59,7 +59,7 @@ impl Program {
     }
 
     /// Another branch or iteration of the same module: an earlier one of a sequence, any of those that run beside it.
-    fn is_other_round_kept(&self, list: usize, mine: &Around<'_>, theirs: &Around<'_>) -> bool {
+    fn is_other_round_reusable(&self, list: usize, mine: &Around<'_>, theirs: &Around<'_>) -> bool {
         let (Ok(mine_slot), Ok(theirs_slot)) = (mine.slot.parse::<u64>(), theirs.slot.parse::<u64>()) else {
             // An error handler comes after what it handles.
             return theirs.slot == HANDLER && mine.slot != HANDLER;
@@ -148,17 +148,17 @@ mod tests {
         Program::compile(&JobBundle { document, ..JobBundle::default() }).expect("a document")
     }
 
-    fn check(from: (&str, &str), kept: &[(&str, &str)], again: &[(&str, &str)]) {
+    fn check(from: (&str, &str), reusable: &[(&str, &str)], again: &[(&str, &str)]) {
         let program = program();
-        for (steps, expected) in [(kept, true), (again, false)] {
+        for (steps, expected) in [(reusable, true), (again, false)] {
             for step in steps {
-                assert_eq!(program.is_kept(*step, from), expected, "{step:?} for a run from {from:?}");
+                assert_eq!(program.is_reusable(*step, from), expected, "{step:?} for a run from {from:?}");
             }
         }
     }
 
     #[test]
-    fn what_comes_before_in_the_document_is_kept() {
+    fn what_comes_before_in_the_document_is_reusable() {
         check(("", "seq"), &[("", "a"), ("", "par"), ("par[1]", "p1")], &[("", "seq"), ("seq[0]", "s0"), ("", "z")]);
         check(("", "a"), &[], &[("", "a"), ("", "par"), ("", "failure"), ("", "unknown")]);
     }
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_runs_beside_is_kept() {
+    fn what_runs_beside_is_reusable() {
         check(("par[0]", "p0"), &[("par[1]", "p1"), ("", "a")], &[("", "par"), ("par[0]", "p0"), ("", "seq")]);
     }
 

@@ -41,7 +41,7 @@ pub struct Eraser {
     steps: BTreeSet<u64>,
     step_ids: BTreeSet<String>,
     /// The values that were taken over from an earlier run.
-    taken_over: BTreeSet<u64>,
+    reused: BTreeSet<u64>,
 }
 
 /// What becomes of an event.
@@ -67,7 +67,7 @@ impl Eraser {
             spared: if whole { BTreeSet::new() } else { spared },
             steps: BTreeSet::new(),
             step_ids: BTreeSet::new(),
-            taken_over: BTreeSet::new(),
+            reused: BTreeSet::new(),
         }
     }
 
@@ -85,8 +85,8 @@ impl Eraser {
         let mut values = if is_erased { self.values(seq, event) } else { Vec::new() };
         values.retain(|seq| !self.spares(*seq));
         let event_left = self.without_errors(event, is_erased);
-        if let Event::Kept { .. } = event {
-            self.taken_over.insert(seq);
+        if let Event::ResultReused { .. } = event {
+            self.reused.insert(seq);
         }
         self.run.apply(seq, at, event);
         Erased { values, event: event_left }
@@ -141,12 +141,12 @@ impl Eraser {
             Event::StepPassed { result: ValueRef::Row(row), .. }
             | Event::StepCompleted { result: Some(ValueRef::Row(row)), .. }
             | Event::AttemptFailed { result: Some(ValueRef::Row(row)), .. }
-                if self.taken_over.contains(row) =>
+                if self.reused.contains(row) =>
             {
                 values.push(*row);
             }
             Event::Created { .. }
-            | Event::Kept { .. }
+            | Event::ResultReused { .. }
             | Event::Preprocessed { .. }
             | Event::Entered { .. }
             | Event::StepStarted { .. }
@@ -186,7 +186,7 @@ impl Eraser {
             Event::FrameClosed { error, .. } => error.as_mut(),
             Event::FlowEnded { error, .. } | Event::JobFinished { error, .. } if self.whole => error.as_mut(),
             Event::Created { .. }
-            | Event::Kept { .. }
+            | Event::ResultReused { .. }
             | Event::Preprocessed { .. }
             | Event::Entered { .. }
             | Event::StepStarted { .. }
@@ -264,9 +264,9 @@ impl Eraser {
 
     /// The outcome of a step that was taken over from an earlier run, without what is erased; once all events were gone
     /// through.
-    pub fn kept(&self, kept: &Kept, step_id: &str) -> Kept {
+    pub fn erase_reused_result(&self, reused: &Kept, step_id: &str) -> Kept {
         let goes = self.whole || self.step_ids.contains(step_id);
-        Kept { error: kept.error.as_ref().map(|error| if goes { redacted(error) } else { error.clone() }), ..*kept }
+        Kept { error: reused.error.as_ref().map(|error| if goes { redacted(error) } else { error.clone() }), ..*reused }
     }
 
     /// The job's own row without what is erased.
@@ -294,7 +294,7 @@ pub fn redacted(error: &Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{Answer, Effect, Fact, Input, Prepared, Recorded};
+    use crate::engine::{Answer, Effect, Fact, Input, PreparedStep, Recorded};
     use crate::ports::JobBundle;
 
     const NOW: Timestamp = Timestamp(0);
@@ -312,7 +312,7 @@ mod tests {
         let mut take = |run: &mut Run, input| journal.extend(run.turn(NOW, input));
         take(&mut run, Input::Tick);
         let Some(Effect::Prepare(asked)) = run.free() else { panic!("a step can begin") };
-        let prepared = Prepared::Inputs { args: json!({"a": 1}), cache: None, timeout_ms: 1_000, bound_ms: None };
+        let prepared = PreparedStep::Inputs { args: json!({"a": 1}), cache: None, timeout_ms: 1_000, bound_ms: None };
         take(&mut run, Input::Prepared { frame: asked.frame, prepared, bound_ms: None });
         let Some(Effect::Call(call)) = run.pending().into_iter().next() else { panic!("a call is open") };
         let effect = call.effect;

@@ -9,7 +9,7 @@ use crate::engine::Call;
 use crate::ports::HttpRequest;
 
 /// The request of an attempt, the same for every sending of it; or the error object for the step.
-pub(crate) fn request(job: &str, plan: &CallPlan, call: &Call, arguments: &Value) -> Result<HttpRequest, Value> {
+pub(crate) fn build_request(job: &str, plan: &CallPlan, call: &Call, arguments: &Value) -> Result<HttpRequest, Value> {
     let none = Map::new();
     let key = format!("{job}-{}", call.first_effect);
     let context = CallContext { job_id: job, step_id: &call.step_id, attempt: call.attempt, idempotency_key: &key };

@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use super::children::{self, Ended};
-use super::{Turn, begin, error, gates, result_of};
+use super::{Turn, error, gates, module_start, result_of};
 use crate::call::ErrorClass;
-use crate::engine::control::{Ending, Stage};
-use crate::engine::{CacheKey, Concluded, Event, SUBMIT_UNKNOWN, ValueRef, retry};
+use crate::engine::control_state::{Ending, Stage};
+use crate::engine::{CacheKey, ConcludedStep, Event, SUBMIT_UNKNOWN, ValueRef, retry};
 use crate::openflow::{Module, ModuleValue, Retry, StopAfterIf};
 use crate::ports::JobStatus;
 
@@ -86,7 +86,7 @@ fn retry_delay(turn: &Turn<'_>, frame: u64, rule: &Retry, failures: u32) -> Opti
 }
 
 fn record_failure(turn: &mut Turn<'_>, frame: u64, error: Value, result: Option<ValueRef>, handled: bool) -> Value {
-    let error = begin::named(turn, frame, error);
+    let error = module_start::named(turn, frame, error);
     let value = result.is_none().then(|| serde_json::json!({"error": error}));
     turn.emit_with(Event::AttemptFailed { frame, error: error.clone(), result, handled }, value);
     error
@@ -96,7 +96,7 @@ fn schedule(turn: &mut Turn<'_>, frame: u64, delay_ms: u64) {
     let at = turn.now.plus_ms(delay_ms);
     turn.emit(Event::RetryScheduled { frame, at });
     if delay_ms == 0 {
-        begin::attempt(turn, frame);
+        module_start::attempt(turn, frame);
     }
 }
 
@@ -114,7 +114,7 @@ pub(super) fn fail_frame(turn: &mut Turn<'_>, frame: u64, error: Value) {
 }
 
 /// Takes in what was evaluated after a step.
-pub(super) fn concluded(turn: &mut Turn<'_>, frame: u64, concluded: Concluded) {
+pub(super) fn concluded(turn: &mut Turn<'_>, frame: u64, concluded: ConcludedStep) {
     match turn.stage(frame).cloned() {
         Some(Stage::Failed) => retry_judged(turn, frame, &concluded),
         Some(Stage::Handling { result: Some(result) }) => {
@@ -147,7 +147,7 @@ pub(super) fn concluded(turn: &mut Turn<'_>, frame: u64, concluded: Concluded) {
     }
 }
 
-fn retry_judged(turn: &mut Turn<'_>, frame: u64, concluded: &Concluded) {
+fn retry_judged(turn: &mut Turn<'_>, frame: u64, concluded: &ConcludedStep) {
     let rule = turn.module(frame).and_then(|def| def.module.retry.clone());
     let failures = turn.step(frame).map_or(0, |step| step.failures.saturating_sub(1));
     let delay = rule.as_ref().and_then(|rule| retry_delay(turn, frame, rule, failures));
@@ -157,7 +157,7 @@ fn retry_judged(turn: &mut Turn<'_>, frame: u64, concluded: &Concluded) {
     }
 }
 
-fn stop_judged(turn: &mut Turn<'_>, frame: u64, concluded: Concluded) {
+fn stop_judged(turn: &mut Turn<'_>, frame: u64, concluded: ConcludedStep) {
     if let Some(error) = concluded.error {
         record_failure(turn, frame, error, None, false);
         return lose(turn, frame, false);
@@ -331,7 +331,7 @@ pub(crate) fn unsettled_attempt_error(step_id: &str, provider_id: Option<&str>) 
 
 /// Fails a job that does not come to an end by itself.
 pub(super) fn check_length(turn: &mut Turn<'_>) {
-    let (seq, most) = (turn.run.control.seq, turn.run.program.most_events);
+    let (seq, most) = (turn.run.control.seq, turn.run.program.max_events);
     if seq < most || turn.run.control.ending.is_some() || turn.run.control.status.is_final() {
         return;
     }

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Args, CacheKey, Call, Recovery, Start, Target, ValueRef};
+use super::{Args, CacheKey, Call, GateSelector, Recovery, Start, ValueRef};
 use crate::ports::{JobStatus, StepRow, Timestamp};
 
 /// What the expressions of a module may name.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Names {
+pub struct ExpressionNames {
     /// `flow_input`.
     pub args: Args,
     /// `previous_result`.
@@ -66,7 +66,7 @@ pub(super) struct Control {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Approval {
     pub(super) seq: u64,
-    pub(super) target: Target,
+    pub(super) target: GateSelector,
     pub(super) approver: Option<String>,
     /// Who it counts for; see [`super::Fact::Approval`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -78,10 +78,10 @@ impl Control {
     /// The answers that count at the gate after a step, in order of arrival: those that are meant for it, of each
     /// approver the first. What came before the gate has closed counts as what comes after.
     pub(super) fn answers_at<'a>(&'a self, step: &StepRow) -> Vec<&'a Approval> {
-        let is_meant = |target: &Target| match target {
-            Target::Any => true,
-            Target::Step(id) => *id == step.step_id,
-            Target::Ordinal(ordinal) => *ordinal == step.ordinal,
+        let is_meant = |target: &GateSelector| match target {
+            GateSelector::Any => true,
+            GateSelector::Step(id) => *id == step.step_id,
+            GateSelector::Ordinal(ordinal) => *ordinal == step.ordinal,
         };
         let mut counted = BTreeSet::new();
         let answers = self.approvals.iter().filter(|answer| is_meant(&answer.target));

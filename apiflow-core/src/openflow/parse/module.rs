@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Fields, Reader};
+use super::{DocumentReader, Fields};
 use crate::diagnostic::Diagnostic;
 use crate::openflow::{
     AiAgent, BranchAll, BranchAllBranch, BranchOne, BranchOneBranch, ForLoop, Identity, InputTransform, Module,
@@ -14,7 +14,7 @@ use crate::validate::codes;
 const KNOWN: [&str; 9] =
     ["script", "rawscript", "flow", "forloopflow", "whileloopflow", "branchone", "branchall", "identity", "aiagent"];
 
-impl Reader {
+impl DocumentReader {
     /// Reads a module; a broken one becomes an identity, so that its place in the list is kept.
     pub(super) fn module(&mut self, value: &Value, place: &Place<'_>) -> Module {
         let Some(mut fields) = self.object(value, place, "a module") else {

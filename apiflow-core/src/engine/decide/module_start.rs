@@ -3,17 +3,17 @@
 use serde_json::Value;
 
 use super::children::{self, Ended};
-use super::{Turn, end, error, kept, with_step};
-use crate::engine::control::Stage;
-use crate::engine::{CacheKey, Event, Prepared, Start, ValueRef};
+use super::{Turn, error, module_end, reused_result, with_step};
+use crate::engine::control_state::Stage;
+use crate::engine::{CacheKey, Event, PreparedStep, Start, ValueRef};
 use crate::openflow::{Module, ModuleValue};
 use crate::ports::Kept;
 
 /// Lists inside lists, at most: sub-flows may call themselves.
-const DEEPEST: u32 = 100;
+const MAX_FRAME_DEPTH: u32 = 100;
 
 /// Takes in what a module needed before it began.
-pub(super) fn prepared(turn: &mut Turn<'_>, frame: u64, prepared: Prepared, bound_ms: Option<u64>) {
+pub(super) fn prepared(turn: &mut Turn<'_>, frame: u64, prepared: PreparedStep, bound_ms: Option<u64>) {
     let Some(state) = turn.frame(frame) else { return };
     if !state.entered && entering(turn, frame, &prepared) {
         return;
@@ -22,31 +22,32 @@ pub(super) fn prepared(turn: &mut Turn<'_>, frame: u64, prepared: Prepared, boun
     let Some(definition) = turn.module(frame) else { return };
     let (module, previous, depth) = (definition.module.clone(), state.previous.clone(), state.depth);
     let at = At { frame, module: &module, path: state.path.clone(), bound_ms };
-    if let Some(kept) = kept(turn.run, frame).cloned() {
-        return take_over(turn, at, kept);
+    if let Some(reused) = reused_result(turn.run, frame).cloned() {
+        return reuse_outcome(turn, at, reused);
     }
     match prepared {
-        Prepared::Skip => {
+        PreparedStep::Skip => {
             let (step_id, path) = (module.id.clone(), at.path);
             turn.emit(Event::StepPassed { frame, step_id, path, skipped: true, result: previous });
-            end::settle(turn, frame);
+            module_end::settle(turn, frame);
         }
-        Prepared::Failed(error) => {
+        PreparedStep::Failed(error) => {
             start(turn, at, Start::Nothing, None, None);
-            end::fail(turn, frame, error, None, false);
+            module_end::fail(turn, frame, error, None, false);
         }
-        Prepared::Cached { result } => pass(turn, at, Some(result)),
-        Prepared::Entered { .. } => {}
-        Prepared::Ready
-        | Prepared::Code { .. }
-        | Prepared::Inputs { .. }
-        | Prepared::Items { .. }
-        | Prepared::Branch(_)
-        | Prepared::Limit(_) => {
-            if depth > DEEPEST {
+        PreparedStep::Cached { result } => pass(turn, at, Some(result)),
+        PreparedStep::Entered { .. } => {}
+        PreparedStep::Ready
+        | PreparedStep::Code { .. }
+        | PreparedStep::Inputs { .. }
+        | PreparedStep::Items { .. }
+        | PreparedStep::Branch(_)
+        | PreparedStep::Limit(_) => {
+            if depth > MAX_FRAME_DEPTH {
                 start(turn, at, Start::Nothing, None, None);
-                let message = format!("sub-flows are nested deeper than {DEEPEST}: does a workflow call itself?");
-                return end::fail(turn, frame, error("RecursionError", message), None, false);
+                let message =
+                    format!("sub-flows are nested deeper than {MAX_FRAME_DEPTH}: does a workflow call itself?");
+                return module_end::fail(turn, frame, error("RecursionError", message), None, false);
             }
             run_module(turn, at, prepared);
         }
@@ -54,55 +55,55 @@ pub(super) fn prepared(turn: &mut Turn<'_>, frame: u64, prepared: Prepared, boun
 }
 
 /// Takes the outcome of a step over from an earlier run.
-fn take_over(turn: &mut Turn<'_>, at: At<'_>, kept: Kept) {
+fn reuse_outcome(turn: &mut Turn<'_>, at: At<'_>, reused: Kept) {
     let frame = at.frame;
-    let result = ValueRef::Row(kept.seq);
-    match kept.error {
+    let result = ValueRef::Row(reused.seq);
+    match reused.error {
         None => {
             let (step_id, path) = (at.module.id.clone(), at.path);
             turn.emit(Event::StepPassed { frame, step_id, path, skipped: false, result });
-            end::conclude_or_advance(turn, frame);
+            module_end::conclude_or_advance(turn, frame);
         }
         Some(error) => {
             start(turn, at, Start::Nothing, None, None);
             turn.emit(Event::AttemptFailed { frame, error, result: Some(result), handled: false });
-            end::lose(turn, frame, true);
+            module_end::lose(turn, frame, true);
         }
     }
 }
 
 /// Handles what is asked before a flow's first module; says whether that was all.
-fn entering(turn: &mut Turn<'_>, frame: u64, prepared: &Prepared) -> bool {
+fn entering(turn: &mut Turn<'_>, frame: u64, prepared: &PreparedStep) -> bool {
     match prepared {
-        Prepared::Skip => {
+        PreparedStep::Skip => {
             let value = Value::String("stopped early".to_owned());
             let result = turn.emit_with(Event::Entered { frame, cache: None }, Some(value));
-            end::stop(turn, frame, ValueRef::Row(result), true);
+            module_end::stop(turn, frame, ValueRef::Row(result), true);
             true
         }
-        Prepared::Failed(error) => {
+        PreparedStep::Failed(error) => {
             let value = serde_json::json!({"error": error});
             turn.emit_with(Event::Entered { frame, cache: None }, Some(value));
-            end::fail_frame(turn, frame, error.clone());
+            module_end::fail_frame(turn, frame, error.clone());
             true
         }
-        Prepared::Cached { result } => {
+        PreparedStep::Cached { result } => {
             let row = turn.emit_with(Event::Entered { frame, cache: None }, Some(result.clone()));
-            end::close_frame(turn, frame, Ended { result: ValueRef::Row(row), error: None, handled: false });
+            module_end::close_frame(turn, frame, Ended { result: ValueRef::Row(row), error: None, handled: false });
             true
         }
-        Prepared::Entered { cache } => {
+        PreparedStep::Entered { cache } => {
             turn.emit(Event::Entered { frame, cache: cache.clone() });
             // A flow without modules is at its end.
-            end::settle(turn, frame);
+            module_end::settle(turn, frame);
             true
         }
-        Prepared::Ready
-        | Prepared::Code { .. }
-        | Prepared::Inputs { .. }
-        | Prepared::Items { .. }
-        | Prepared::Branch(_)
-        | Prepared::Limit(_) => false,
+        PreparedStep::Ready
+        | PreparedStep::Code { .. }
+        | PreparedStep::Inputs { .. }
+        | PreparedStep::Items { .. }
+        | PreparedStep::Branch(_)
+        | PreparedStep::Limit(_) => false,
     }
 }
 
@@ -115,38 +116,38 @@ struct At<'m> {
     bound_ms: Option<u64>,
 }
 
-fn run_module(turn: &mut Turn<'_>, at: At<'_>, prepared: Prepared) {
+fn run_module(turn: &mut Turn<'_>, at: At<'_>, prepared: PreparedStep) {
     let At { frame, module, .. } = at;
     if let Some(mock) = module.mock.as_ref().filter(|mock| mock.enabled) {
         let value = mock.return_value.clone();
         return pass(turn, at, Some(value));
     }
     match (&module.value, prepared) {
-        (ModuleValue::Script(_), Prepared::Inputs { args, cache, timeout_ms, bound_ms }) => {
+        (ModuleValue::Script(_), PreparedStep::Inputs { args, cache, timeout_ms, bound_ms }) => {
             let deadline = turn.now.plus_ms(timeout_ms);
             start(turn, at, Start::Call { deadline, timeout_ms, bound_ms }, Some(args), cache);
         }
-        (ModuleValue::Flow(_), Prepared::Inputs { args, cache, .. }) => {
+        (ModuleValue::Flow(_), PreparedStep::Inputs { args, cache, .. }) => {
             start(turn, at, Start::Flow, Some(args), cache);
             children::open_next(turn, frame);
         }
-        (ModuleValue::RawScript(_), Prepared::Code { args, outcome, cache }) => {
+        (ModuleValue::RawScript(_), PreparedStep::Code { args, outcome, cache }) => {
             start(turn, at, Start::Code, Some(args), cache);
             match outcome {
-                Ok(value) => end::complete(turn, frame, None, Some(value)),
-                Err(error) => end::fail(turn, frame, error, None, false),
+                Ok(value) => module_end::complete(turn, frame, None, Some(value)),
+                Err(error) => module_end::fail(turn, frame, error, None, false),
             }
         }
-        (ModuleValue::BranchOne(_), Prepared::Branch(chosen)) => branch_one(turn, at, chosen),
+        (ModuleValue::BranchOne(_), PreparedStep::Branch(chosen)) => branch_one(turn, at, chosen),
         (ModuleValue::BranchAll(all), prepared) => {
             let sequential = all.parallel == Some(false);
-            let limit = if let Prepared::Limit(limit) = prepared { Some(limit.max(1)) } else { None };
+            let limit = if let PreparedStep::Limit(limit) = prepared { Some(limit.max(1)) } else { None };
             let limit = if sequential { Some(1) } else { limit };
             let race = all.race && !sequential;
             start(turn, at, Start::Branches { sequential, limit, race }, None, None);
             children::open_more(turn, frame);
         }
-        (ModuleValue::ForLoopFlow(body), Prepared::Items { items, limit }) => {
+        (ModuleValue::ForLoopFlow(body), PreparedStep::Items { items, limit }) => {
             let sequential = !body.parallel;
             let limit = if sequential { Some(1) } else { limit.map(|limit| limit.max(1)) };
             let empty =
@@ -175,7 +176,7 @@ fn run_module(turn: &mut Turn<'_>, at: At<'_>, prepared: Prepared) {
         ) => {
             let message = format!("step `{}` is of type `{}`, which is not run here", module.id, module.kind());
             start(turn, at, Start::Nothing, None, None);
-            end::fail(turn, frame, error("UnsupportedError", message), None, false);
+            module_end::fail(turn, frame, error("UnsupportedError", message), None, false);
         }
     }
 }
@@ -198,7 +199,7 @@ fn pass(turn: &mut Turn<'_>, at: At<'_>, value: Option<Value>) {
         None => turn.frame(frame).map_or(ValueRef::Null, |state| state.previous.clone()),
     };
     turn.emit_with(Event::StepPassed { frame, step_id: module.id.clone(), path, skipped: false, result }, value);
-    end::conclude_or_advance(turn, frame);
+    module_end::conclude_or_advance(turn, frame);
 }
 
 fn branch_one(turn: &mut Turn<'_>, at: At<'_>, chosen: Option<u64>) {
