@@ -1,4 +1,4 @@
-//! Each code has a page, each example has its finding, and each mended one has not.
+//! Every code has a page, every example has its diagnostic, and every fixed example has none.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::talk::Folder;
 
-/// The only one whose example would be longer than a page; its own test is below.
+/// The only code without an example, which would be too long for a page. Its own test is below.
 const WITHOUT_EXAMPLE: &str = "too-many-findings";
 
 fn root() -> PathBuf {
@@ -20,13 +20,13 @@ fn page(name: &str) -> String {
     fs::read_to_string(root().join("docs/errors").join(format!("{name}.md"))).expect("a page can be read")
 }
 
-/// The texts of a page between fences.
+/// The JSON code blocks of a page.
 fn blocks(page: &str) -> Vec<&str> {
     let parts = page.split("```json\n").skip(1);
     parts.map(|part| part.split("```").next().unwrap_or_default()).collect()
 }
 
-/// The declarations that the examples refer to.
+/// A folder with the declarations that the examples refer to.
 fn declarations() -> Folder {
     let folder = Folder::with(&[]);
     for (number, block) in blocks(&page("README")).into_iter().enumerate() {
@@ -35,7 +35,7 @@ fn declarations() -> Folder {
     folder
 }
 
-/// The codes of the findings about a text.
+/// The codes of the diagnostics of a document.
 fn found(folder: &Folder, text: &str) -> BTreeSet<String> {
     folder.write("example.json", text);
     let arguments =
@@ -69,10 +69,10 @@ fn every_code_in_the_sources_is_one_of_the_list() {
     }
     assert!(found.len() > 15, "literal codes are found: {found:?}");
     let unknown: Vec<_> = found.iter().filter(|code| !codes::ALL.contains(&code.as_str())).collect();
-    assert!(unknown.is_empty(), "give {unknown:?} a name in validate/codes.rs and a page in docs/errors");
+    assert!(unknown.is_empty(), "add {unknown:?} to validate/codes.rs and a page for it to docs/errors");
 }
 
-/// Adds the codes that stand as literals where findings are made.
+/// Adds the codes that are string literals in calls that create diagnostics.
 fn gather(folder: &Path, found: &mut BTreeSet<String>) {
     for entry in fs::read_dir(folder).expect("the sources can be read").flatten() {
         let path = entry.path();
@@ -93,22 +93,22 @@ fn gather(folder: &Path, found: &mut BTreeSet<String>) {
 }
 
 #[test]
-fn every_example_has_its_finding_and_the_mended_one_does_not() {
+fn every_example_has_its_diagnostic_and_the_fixed_one_has_none() {
     let folder = declarations();
     let mut wrong = Vec::new();
     for code in codes::ALL.iter().filter(|code| **code != WITHOUT_EXAMPLE) {
         let text = page(code);
-        let [bad, good] = blocks(&text)[..] else { panic!("{code} has an example and a mended one") };
+        let [bad, good] = blocks(&text)[..] else { panic!("{code} has an example and a fixed one") };
         let (bad, good) = (found(&folder, bad), found(&folder, good));
         if !bad.contains(*code) || !good.is_empty() {
-            wrong.push(format!("{code}: the example has {bad:?}, the mended one {good:?}"));
+            wrong.push(format!("{code}: the example has {bad:?}, the fixed one {good:?}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
-fn what_is_too_much_is_counted() {
+fn diagnostics_over_the_limit_are_counted() {
     let modules = "{\"value\": {\"type\": \"identity\"}},".repeat(1100);
     let text = format!("{{\"summary\": \"s\", \"value\": {{\"modules\": [{}]}}}}", modules.trim_end_matches(','));
     let codes = found(&declarations(), &text);
