@@ -21,6 +21,9 @@ pub use user::{
     User, UserPatch,
 };
 
+/// The path under which the REST API is served.
+pub(crate) const BASE_PATH: &str = "/api/v1";
+
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 

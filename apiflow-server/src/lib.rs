@@ -6,31 +6,17 @@
 //! reply or of the log; nothing here decides how a job goes on: that is [`apiflow_core`]'s.
 
 pub mod api;
-mod approvals;
-pub mod auth;
 pub mod command;
-mod document_limits;
-mod extract;
-mod follow;
-mod frontend;
-mod input;
-mod launch;
-mod metrics;
-mod moment;
-mod page;
-mod places;
-pub mod problem;
-mod readiness;
-mod references;
+mod documents;
+mod health;
+mod hex;
+pub mod http;
+mod jobs;
 mod routes;
-mod schema;
 pub mod secrets;
-mod serving;
 pub mod settings;
-mod show;
 pub mod state;
-mod strict_json;
-mod validation;
+pub mod users;
 
 pub use routes::{openapi, router};
 pub use state::{AppState, Parts};

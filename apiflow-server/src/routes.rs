@@ -2,12 +2,9 @@
 
 mod approvals;
 mod connectors;
-mod documents;
 mod events;
-mod fallback;
 mod health;
 mod jobs;
-mod layers;
 mod nodes;
 mod runs;
 mod secrets;
@@ -15,8 +12,6 @@ mod session;
 mod tokens;
 mod users;
 mod workflows;
-
-pub(crate) use self::documents::Rechecks;
 
 use axum::Router;
 use axum::routing::get;
@@ -27,12 +22,10 @@ use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
 
-use crate::api::ProblemBody;
-use crate::auth::cookie;
+use crate::api::{BASE_PATH, ProblemBody};
+use crate::http::{fallback, frontend, layers};
 use crate::state::AppState;
-
-/// Where the REST API begins.
-pub(crate) const API: &str = "/api/v1";
+use crate::users::cookies;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -63,7 +56,7 @@ impl Modify for Schemes {
         let components = document.components.get_or_insert_default();
         let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
         components.add_security_scheme("token", SecurityScheme::Http(token));
-        let session = ApiKey::Cookie(ApiKeyValue::new(cookie::NAME));
+        let session = ApiKey::Cookie(ApiKeyValue::new(cookies::NAME));
         components.add_security_scheme("session", SecurityScheme::ApiKey(session));
     }
 }
@@ -78,13 +71,13 @@ pub fn openapi() -> Document {
 /// Architecture invariant: whatever the path, an error under `/api` is a problem; outside of it the frontend answers.
 pub fn router(state: AppState) -> Router {
     let (routes, document) = documented();
-    let browsable = SwaggerUi::new("/docs").url(format!("{API}/openapi.json"), document);
+    let browsable = SwaggerUi::new("/docs").url(format!("{BASE_PATH}/openapi.json"), document);
     let routes = routes
         .merge(browsable)
         .route("/api", get(fallback::unknown_route))
         .route("/api/", get(fallback::unknown_route))
         .route("/api/{*path}", axum::routing::any(fallback::unknown_route))
-        .fallback(crate::frontend::serve)
+        .fallback(frontend::serve)
         .method_not_allowed_fallback(fallback::method_not_allowed);
     layers::wrap(routes, &state).with_state(state)
 }
@@ -103,7 +96,7 @@ fn documented() -> (Router<AppState>, Document) {
         .merge(users::router())
         .merge(secrets::router());
     let (routes, mut document) =
-        OpenApiRouter::with_openapi(Base::openapi()).nest(API, api).merge(health::router()).split_for_parts();
+        OpenApiRouter::with_openapi(Base::openapi()).nest(BASE_PATH, api).merge(health::router()).split_for_parts();
     document.paths.paths.values_mut().flat_map(operations).for_each(add_problem);
     (routes, document)
 }

@@ -8,10 +8,10 @@
 //! brought the key itself.
 
 pub(crate) mod access;
-mod declared;
 pub(crate) mod directory;
 mod fingerprint;
-mod opened;
+mod literals;
+mod opened_cache;
 mod origins;
 mod seal;
 
@@ -26,16 +26,15 @@ use axum::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-pub(crate) use self::declared::{generated_name, take_literals};
 use self::directory::SecretDirectory;
 pub use self::fingerprint::FingerprintError;
-use self::opened::OpenedSecrets;
+pub(crate) use self::literals::{generated_name, take_literals};
+use self::opened_cache::OpenedSecrets;
 pub use self::seal::{KeyError, Sealer};
 
 use crate::api::{NewSecret, SecretInfo, SecretSource};
-use crate::auth::Caller;
-use crate::moment::text;
-use crate::problem::Problem;
+use crate::http::problem::Problem;
+use crate::users::Caller;
 
 /// Shortest value of a secret: replies are searched for values to mask, and shorter ones stand in any text.
 const LEAST_BYTES: usize = 8;
@@ -254,7 +253,7 @@ fn info(row: &SecretRow, grants: &[SecretGrant]) -> SecretInfo {
         source: SecretSource::Stored,
         owner: row.owner.clone().or_else(|| declaration?.author.clone()),
         declaration: declaration.map(|declaration| format!("{}/{}", declaration.kind.as_str(), declaration.id)),
-        updated_at: Some(text(row.updated_at)),
+        updated_at: Some(row.updated_at.to_rfc3339()),
     }
 }
 

@@ -15,9 +15,9 @@ use clap::{Args, ValueEnum};
 pub use self::listen::{ListenAddress, ListenAddressError};
 pub(crate) use self::log_filter::parse_log_filter;
 pub(crate) use self::unknown::unknown_variables;
-use crate::auth::Proxies;
-pub use crate::document_limits::DocumentLimits;
-use crate::serving::{ServingLimits, default_max_connections};
+pub use crate::documents::limits::DocumentLimits;
+use crate::http::proxies::Proxies;
+use crate::http::serving::{ServingLimits, default_max_connections};
 
 /// How long a connection may be without a request: longer than common proxies keep theirs (60 s), so that they end it.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
@@ -313,31 +313,5 @@ impl Settings {
         let path = Path::new(path.split('?').next().unwrap_or_default());
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         Some(folder.to_owned())
-    }
-}
-
-/// Whether a URL names this machine alone.
-pub fn is_local(url: &str) -> bool {
-    Origin::of_url(url).is_some_and(|origin| origin.is_loopback() || origin.host().ends_with(".localhost"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_this_machine_is_local() {
-        for (url, expected) in [
-            ("http://localhost:8000", true),
-            ("http://127.0.0.1:8000", true),
-            ("http://[::1]:8000", true),
-            ("http://api.localhost", true),
-            ("http://192.168.1.5:8000", false),
-            ("https://localhost.example.com", false),
-            ("https://apiflow.example.com", false),
-            ("nonsense", false),
-        ] {
-            assert_eq!(is_local(url), expected, "{url}");
-        }
     }
 }

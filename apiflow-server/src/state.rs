@@ -1,22 +1,26 @@
 //! What every request works with.
+//!
+//! Architecture invariant: this holds data. No file that it imports imports it, so services know the state and never the
+//! other way round.
 
 use std::ops::Deref;
 use std::sync::Arc;
 
-use apiflow_core::ports::{Clock, Store};
+use apiflow_core::ports::{Clock, Store, Timestamp};
 use apiflow_core::runtime::Runtime;
 use apiflow_store::{Accounts, Documents};
 use tokio_util::sync::CancellationToken;
 
-use crate::auth::passwords::Passwords;
-use crate::auth::throttle::Throttle;
-use crate::launch::Trials;
-use crate::metrics::Counters;
-use crate::readiness::Readiness;
-use crate::routes::Rechecks;
+use crate::documents::recheck_queue::RecheckQueue;
+use crate::documents::validation::Validation;
+use crate::health::active_jobs::ActiveJobCounts;
+use crate::health::readiness::Readiness;
+use crate::http::fair_places::{FairPlaces, PlaceLimits};
+use crate::http::response_counters::ResponseCounters;
 use crate::secrets::SecretBook;
 use crate::settings::WebSettings;
-use crate::validation::Validation;
+use crate::users::passwords::Passwords;
+use crate::users::throttle::Throttle;
 
 /// What a server is made of.
 pub struct Parts {
@@ -45,28 +49,33 @@ pub struct AppState(Arc<Shared>);
 /// The content of an [`AppState`].
 pub struct Shared {
     parts: Parts,
+    pub(crate) started_at: Timestamp,
     pub(crate) passwords: Passwords,
     pub(crate) throttle: Throttle,
-    pub(crate) counters: Counters,
+    pub(crate) response_counters: ResponseCounters,
+    pub(crate) active_jobs: ActiveJobCounts,
     pub(crate) readiness: Readiness,
     pub(crate) validation: Validation,
-    pub(crate) trials: Trials,
-    pub(crate) rechecks: Rechecks,
+    /// Where dry runs take place: not among checks, since one may take a minute.
+    pub(crate) dry_run_places: FairPlaces,
+    pub(crate) recheck_queue: RecheckQueue,
 }
 
 impl AppState {
     /// The state of a server that begins now.
     pub fn new(parts: Parts) -> Self {
-        let counters = Counters::new(parts.clock.now());
+        let started_at = parts.clock.now();
         Self(Arc::new(Shared {
             parts,
+            started_at,
             passwords: Passwords::default(),
             throttle: Throttle::default(),
-            counters,
+            response_counters: ResponseCounters::default(),
+            active_jobs: ActiveJobCounts::default(),
             readiness: Readiness::default(),
             validation: Validation::default(),
-            trials: Trials::default(),
-            rechecks: Rechecks::default(),
+            dry_run_places: FairPlaces::new(PlaceLimits::of_machine()),
+            recheck_queue: RecheckQueue::default(),
         }))
     }
 }

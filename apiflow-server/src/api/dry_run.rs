@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::{JobStatus, StepStatus};
+use crate::api::{JobStatus, StepStatus};
 
 /// A workflow, or a part of one, to try out.
 #[derive(Debug, Clone, Deserialize, ToSchema)]

@@ -7,7 +7,7 @@ use apiflow_core::validate::{codes, nearest};
 use clap::Args;
 use rust_embed::RustEmbed;
 
-use super::{complain, print};
+use crate::command::{complain, print};
 
 /// The pages about findings, one for each code.
 #[derive(RustEmbed)]

@@ -1,9 +1,9 @@
 //! `apiflow run`.
 
-mod given;
+mod dry_run;
 mod interrupt;
-mod real;
-mod trial;
+mod json_arguments;
+mod run_workflow;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -14,10 +14,10 @@ use apiflow_core::validate;
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
-use super::validate::{Declarations, Runnable};
-use super::{complain, print, tell};
-use crate::input;
-use crate::schema::SchemaCache;
+use crate::command::validate::{Declarations, Runnable};
+use crate::command::{complain, print, tell};
+use crate::documents::schema::SchemaCache;
+use crate::jobs::input;
 
 /// What to run, and with what.
 #[derive(Args)]
@@ -114,16 +114,16 @@ impl Run {
 
     /// Says how the workflow ended.
     fn ended(&self) -> Result<RunEnd, String> {
-        let input = given::input(&self.input)?;
-        let mocks = given::by_step("--mock", &self.mocks)?;
-        let approvals = given::by_step("--approval", &self.approvals)?;
+        let input = json_arguments::input(&self.input)?;
+        let mocks = json_arguments::by_step("--mock", &self.mocks)?;
+        let approvals = json_arguments::by_step("--approval", &self.approvals)?;
         let Runnable { document, catalog, findings, has_errors } = self.declarations.runnable(&self.file)?;
         let trial = self.trial(&document, &catalog, mocks.clone(), approvals)?;
         let selected = if self.dry_run {
             // What is no workflow at all is told with its places.
             trial
                 .selected()
-                .or_else(|error| if has_errors { Ok(document.clone()) } else { Err(trial::refused(&error)) })?
+                .or_else(|error| if has_errors { Ok(document.clone()) } else { Err(dry_run::refused(&error)) })?
         } else {
             self.selected(&document, mocks)?
         };

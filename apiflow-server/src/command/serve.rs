@@ -14,13 +14,15 @@ use apiflow_store::Stores;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::lock::{self, FolderLock};
-use super::print;
-use crate::auth::first;
+use crate::command::lock;
+use crate::command::lock::FolderLock;
+use crate::command::print;
+use crate::http::serving;
+use crate::http::serving::{ServingLimits, open_files_limit};
 use crate::secrets::{Sealer, SecretBook};
-use crate::serving::{self, ServingLimits, open_files_limit};
 use crate::settings::{ListenAddress, Role, Settings, parse_log_filter, unknown_variables};
 use crate::state::{AppState, Parts};
+use crate::users::bootstrap_admin::ensure_first_admin;
 
 /// How long open requests may take after the signal to stop.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -274,7 +276,7 @@ async fn greet(settings: &Settings, stores: &Stores, clock: &dyn Clock, public_u
         return Ok(());
     }
     let password = settings.admin_password.as_deref();
-    let made_up = first::ensure(&*stores.accounts, clock, &settings.admin_login, password, public_url)
+    let made_up = ensure_first_admin(&*stores.accounts, clock, &settings.admin_login, password, public_url)
         .await
         .map_err(|error| error.to_string())?;
     match made_up {

@@ -19,7 +19,7 @@ use serde_json::Value;
 use self::check::{check, declared};
 use self::kind::Kind;
 use self::source::{Role, Source};
-use super::complain;
+use crate::command::complain;
 
 /// What to check, and how to say what is wrong.
 #[derive(Args)]

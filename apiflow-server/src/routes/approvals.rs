@@ -15,13 +15,14 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::api::{Approval, Job, ResumeAction, ResumeRequest};
-use crate::approvals::{self, AnsweredGate, Approver, Link};
-use crate::auth::Caller;
-use crate::extract::{InPath, JsonBody, shape};
-use crate::problem::Problem;
-use crate::show;
+use crate::http::extract::{InPath, JsonBody, shape};
+use crate::http::problem::Problem;
+use crate::http::strict_json;
+use crate::jobs::approvals;
+use crate::jobs::approvals::{AnsweredGate, Approver, Link};
+use crate::jobs::views;
 use crate::state::AppState;
-use crate::strict_json;
+use crate::users::Caller;
 
 mod form;
 
@@ -43,7 +44,7 @@ async fn resume(
 ) -> Result<(StatusCode, Json<Job>), Problem> {
     let gate = approvals::find(&state, &id, body.step.as_deref()).await?;
     approvals::answer(&state, &id, gate, Approver::User(&caller.user), (body.action, body.payload)).await?;
-    Ok((StatusCode::ACCEPTED, Json(show::job(&state, &caller, show::row(&state, &id).await?).await?)))
+    Ok((StatusCode::ACCEPTED, Json(views::job(&state, &caller, views::row(&state, &id).await?).await?)))
 }
 
 /// Shows what the gate after a step asks for, with the form of what may come with an approval.
@@ -55,8 +56,8 @@ async fn approval(
     caller: Caller,
     InPath((id, step)): InPath<(String, String)>,
 ) -> Result<Json<Question>, Problem> {
-    let job = show::row(&state, &id).await?;
-    let ordinal = show::ordinal(&state, &id, &step).await?;
+    let job = views::row(&state, &id).await?;
+    let ordinal = views::ordinal(&state, &id, &step).await?;
     let row = state.store.steps(&id, ordinal.saturating_sub(1), 1).await?.pop();
     let row = row.ok_or_else(|| Problem::not_found(format!("job `{id}` has no step `{step}`")))?;
     let with_links = approvals::sees_links(&caller, job.created_by.as_deref());
@@ -138,7 +139,7 @@ async fn answer(
 /// Whoever has one link need not see the others.
 async fn question_of_link(state: &AppState, link: &Link) -> Result<Question, Problem> {
     let row = approvals::step_of(state, link).await?;
-    question(state, show::row(state, &link.job).await?, row, false).await
+    question(state, views::row(state, &link.job).await?, row, false).await
 }
 
 async fn question(state: &AppState, job: JobRow, row: StepRow, with_links: bool) -> Result<Question, Problem> {

@@ -5,11 +5,11 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::auth::Caller;
-use crate::extract::InPath;
-use crate::follow;
-use crate::problem::Problem;
+use crate::http::extract::InPath;
+use crate::http::problem::Problem;
+use crate::jobs::event_stream;
 use crate::state::AppState;
+use crate::users::Caller;
 
 /// The route of events.
 pub(crate) fn router() -> OpenApiRouter<AppState> {
@@ -37,5 +37,5 @@ async fn events(
     InPath(id): InPath<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    follow::events(state, caller, id, &headers).await
+    event_stream::events(state, caller, id, &headers).await
 }

@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::api::Health;
-use crate::metrics;
-use crate::problem::Problem;
+use crate::health::metrics;
+use crate::http::problem::Problem;
 use crate::state::AppState;
 
 const OK: Health = Health { status: "ok", version: env!("CARGO_PKG_VERSION") };

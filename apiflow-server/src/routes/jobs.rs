@@ -10,12 +10,12 @@ use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::api::{Call, Job, JobStatus, JobSummary, Page, Step};
-use crate::auth::Caller;
-use crate::extract::{InPath, InQuery};
-use crate::page::{PageQuery, page};
-use crate::problem::Problem;
+use crate::http::extract::{InPath, InQuery};
+use crate::http::pagination::{PageQuery, page};
+use crate::http::problem::Problem;
+use crate::jobs::views;
 use crate::state::AppState;
-use crate::{moment, show};
+use crate::users::Caller;
 
 /// The routes of jobs.
 pub(crate) fn router() -> OpenApiRouter<AppState> {
@@ -88,7 +88,7 @@ async fn list_of_workflow(
 #[utoipa::path(get, path = "/jobs/{id}", operation_id = "get_job", tag = "jobs", params(("id" = String, Path)),
     responses((status = OK, description = "the job", body = Job)))]
 async fn read(State(state): State<AppState>, caller: Caller, InPath(id): InPath<String>) -> Result<Json<Job>, Problem> {
-    Ok(Json(show::job(&state, &caller, show::row(&state, &id).await?).await?))
+    Ok(Json(views::job(&state, &caller, views::row(&state, &id).await?).await?))
 }
 
 /// Removes a job that has ended, with all that belongs to it.
@@ -112,15 +112,15 @@ async fn cancel(
     caller: Caller,
     InPath(id): InPath<String>,
 ) -> Result<(StatusCode, Json<Job>), Problem> {
-    show::row(&state, &id).await?;
+    views::row(&state, &id).await?;
     let reason = format!("cancelled by {}", caller.user.username);
     let is_new = state.runtime.cancel(&id, &reason, Some(&caller.user.id)).await?;
-    let row = show::row(&state, &id).await?;
+    let row = views::row(&state, &id).await?;
     // Asking twice is no fault; a job that has ended takes no message.
     if !is_new && row.patch.status.is_final() && row.patch.status != JobStatus::Cancelled.into() {
         return Err(Problem::new(StatusCode::CONFLICT, "ended", format!("job `{id}` has ended already")));
     }
-    Ok((StatusCode::ACCEPTED, Json(show::job(&state, &caller, row).await?)))
+    Ok((StatusCode::ACCEPTED, Json(views::job(&state, &caller, row).await?)))
 }
 
 /// Lists the steps of a job in the order in which they began.
@@ -137,8 +137,8 @@ async fn steps(
         None => 0,
         Some(key) => key.parse().map_err(|_| Problem::malformed("cursor is not one that this server gave"))?,
     };
-    let job = show::row(&state, &id).await?;
-    let (items, next) = show::steps(&state, &caller, &job, after, query.limit()?).await?;
+    let job = views::row(&state, &id).await?;
+    let (items, next) = views::steps(&state, &caller, &job, after, query.limit()?).await?;
     Ok(Json(Page { items, next }))
 }
 
@@ -152,10 +152,10 @@ async fn recover(
     caller: Caller,
     InPath((id, step)): InPath<(String, String)>,
 ) -> Result<(StatusCode, Json<Job>), Problem> {
-    show::row(&state, &id).await?;
-    let ordinal = show::unsettled_ordinal(&state, &id, &step).await?;
+    views::row(&state, &id).await?;
+    let ordinal = views::unsettled_ordinal(&state, &id, &step).await?;
     state.runtime.recover_step(&id, ordinal).await.map_err(|error| unrecoverable(&id, &step, error))?;
-    Ok((StatusCode::ACCEPTED, Json(show::job(&state, &caller, show::row(&state, &id).await?).await?)))
+    Ok((StatusCode::ACCEPTED, Json(views::job(&state, &caller, views::row(&state, &id).await?).await?)))
 }
 
 fn unrecoverable(job: &str, step: &str, error: RecoverError) -> Problem {
@@ -190,21 +190,21 @@ async fn calls(
     _caller: Caller,
     InPath((id, step)): InPath<(String, String)>,
 ) -> Result<Json<Page<Call>>, Problem> {
-    show::row(&state, &id).await?;
-    let ordinal = show::ordinal(&state, &id, &step).await?;
-    let items = state.store.calls(&id, ordinal).await?.into_iter().map(show::call).collect();
+    views::row(&state, &id).await?;
+    let ordinal = views::ordinal(&state, &id, &step).await?;
+    let items = state.store.calls(&id, ordinal).await?.into_iter().map(views::call).collect();
     Ok(Json(Page { items, next: None }))
 }
 
 async fn listed(state: &AppState, filter: &JobFilter, query: &PageQuery) -> Result<Json<Page<JobSummary>>, Problem> {
     let limit = query.limit()?;
     let rows = state.store.jobs(filter, query.after()?.as_deref(), limit + 1).await?;
-    Ok(Json(page(rows, limit, |row| row.id.clone(), show::summary)))
+    Ok(Json(page(rows, limit, |row| row.id.clone(), views::summary)))
 }
 
 fn time(name: &str, text: Option<&str>) -> Result<Option<Timestamp>, Problem> {
     let Some(text) = text else { return Ok(None) };
-    moment::parse(text)
+    Timestamp::from_rfc3339(text)
         .map(Some)
         .ok_or_else(|| Problem::malformed(format!("{name} is `{text}`; it must be a time like 2026-01-31T12:00:00Z")))
 }

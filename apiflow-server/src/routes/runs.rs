@@ -12,10 +12,14 @@ use crate::api::{
     Diagnostics, DryRunReport, DryRunRequest, Job, RerunRequest, RunDocumentRequest, RunRequest, RunWorkflowRequest,
     ValidateRequest,
 };
-use crate::auth::Caller;
-use crate::extract::{InPath, JsonBody};
-use crate::launch::{self, Launch};
-use crate::problem::Problem;
+use crate::http::extract::{InPath, JsonBody};
+use crate::users::Caller;
+
+use crate::documents::workflow_checks::check_sent_workflow;
+use crate::http::problem::Problem;
+use crate::jobs::dry_run::dry_run_document;
+use crate::jobs::idempotency;
+use crate::jobs::start_job::{JobDraft, start_job};
 use crate::state::AppState;
 
 /// The routes that start jobs, and the check of a document.
@@ -48,8 +52,8 @@ async fn run_node(
     headers: HeaderMap,
     JsonBody(body): JsonBody<RunRequest>,
 ) -> Result<Response, Problem> {
-    let key = launch::key(&state, &caller, &headers, || json!(["node", id, body.input]))?;
-    launch::start(&state, &caller, &headers, key, Launch::node(&state, &id, body.input)).await
+    let key = idempotency::read_key(&state, &caller, &headers, || json!(["node", id, body.input]))?;
+    start_job(&state, &caller, &headers, key, JobDraft::of_node(&state, &id, body.input)).await
 }
 
 /// Runs a saved workflow.
@@ -72,9 +76,9 @@ async fn run_workflow(
     JsonBody(body): JsonBody<RunWorkflowRequest>,
 ) -> Result<Response, Problem> {
     let asked = || json!(["workflow", id, body.input, body.preprocess]);
-    let key = launch::key(&state, &caller, &headers, asked)?;
-    let launch = Launch::workflow(&state, &caller.user.id, &id, body.input, body.preprocess);
-    launch::start(&state, &caller, &headers, key, launch).await
+    let key = idempotency::read_key(&state, &caller, &headers, asked)?;
+    let draft = JobDraft::of_workflow(&state, &caller.user.id, &id, body.input, body.preprocess);
+    start_job(&state, &caller, &headers, key, draft).await
 }
 
 /// Runs a workflow document, or a part of one, without saving it.
@@ -96,10 +100,10 @@ async fn run_document(
 ) -> Result<Response, Problem> {
     let RunDocumentRequest { document, input, preprocess, until, only, mocks } = body;
     let asked = || json!(["document", document, input, preprocess, until, only, mocks]);
-    let key = launch::key(&state, &caller, &headers, asked)?;
+    let key = idempotency::read_key(&state, &caller, &headers, asked)?;
     let selection = Selection { until, only, mocks };
-    let launch = Launch::document(&state, &caller.user.id, document, selection, input, preprocess);
-    launch::start(&state, &caller, &headers, key, launch).await
+    let draft = JobDraft::of_document(&state, &caller.user.id, document, selection, input, preprocess);
+    start_job(&state, &caller, &headers, key, draft).await
 }
 
 /// Tries a workflow document, or a part of one, out: the same engine with made-up answers. Nothing is sent, and no job
@@ -112,7 +116,7 @@ async fn dry_run(
     caller: Caller,
     JsonBody(body): JsonBody<DryRunRequest>,
 ) -> Result<axum::Json<Report>, Problem> {
-    launch::dry_run(&state, &caller.user.id, body).await.map(axum::Json)
+    dry_run_document(&state, &caller.user.id, body).await.map(axum::Json)
 }
 
 /// Runs a job again, whole or from one of its steps on, as a new job with the documents of the old one.
@@ -135,8 +139,8 @@ async fn rerun(
     JsonBody(body): JsonBody<RerunRequest>,
 ) -> Result<Response, Problem> {
     let asked = || json!(["rerun", id, body.from, body.input, body.confirm_unknown]);
-    let key = launch::key(&state, &caller, &headers, asked)?;
-    launch::start(&state, &caller, &headers, key, Launch::again(&state, &caller.user.id, &id, body)).await
+    let key = idempotency::read_key(&state, &caller, &headers, asked)?;
+    start_job(&state, &caller, &headers, key, JobDraft::of_rerun(&state, &caller.user.id, &id, body)).await
 }
 
 /// Checks a workflow document without saving or running it.
@@ -148,6 +152,6 @@ async fn validate(
     caller: Caller,
     JsonBody(body): JsonBody<ValidateRequest>,
 ) -> Result<axum::Json<Diagnostics>, Problem> {
-    let diagnostics = launch::check_given(&state, &caller.user.id, body.document).await?;
+    let diagnostics = check_sent_workflow(&state, &caller.user.id, body.document).await?;
     Ok(axum::Json(Diagnostics { diagnostics }))
 }

@@ -6,10 +6,10 @@ use axum::http::StatusCode;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::api::{NewSecret, Page, SecretInfo};
-use crate::auth::{Admin, Caller};
-use crate::extract::{InPath, JsonBody};
-use crate::problem::Problem;
+use crate::http::extract::{InPath, JsonBody};
+use crate::http::problem::Problem;
 use crate::state::AppState;
+use crate::users::{Admin, Caller};
 
 /// The routes of secrets.
 pub(crate) fn router() -> OpenApiRouter<AppState> {

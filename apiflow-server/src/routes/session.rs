@@ -9,11 +9,11 @@ use axum::response::{IntoResponse, Response};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::api::{Login, LoginReply};
-use crate::auth::{Caller, cookie, login};
-use crate::extract::JsonBody;
-use crate::problem::Problem;
-use crate::show;
+use crate::http::extract::JsonBody;
+use crate::http::problem::Problem;
 use crate::state::AppState;
+use crate::users::views;
+use crate::users::{Caller, cookies, login};
 
 /// The routes of sessions.
 pub(crate) fn router() -> OpenApiRouter<AppState> {
@@ -32,8 +32,8 @@ async fn log_in(
     let peer = extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
     let address = state.settings.trusted_proxies.caller(peer, &headers);
     let (user, token) = login::log_in(&state, &body.username, body.password, address).await?;
-    let cookie = cookie::set(&token, &state.settings.public_url);
-    Ok((cookie, Json(LoginReply { token, user: show::user(user) })).into_response())
+    let cookie = cookies::set(&token, &state.settings.public_url);
+    Ok((cookie, Json(LoginReply { token, user: views::show_user(user) })).into_response())
 }
 
 /// Ends the session that the request was made with; a named token stays valid.
@@ -43,5 +43,5 @@ async fn log_out(State(state): State<AppState>, caller: Caller) -> Result<Respon
     if caller.token.is_session {
         state.accounts.remove_token(&caller.user.id, &caller.token.id).await?;
     }
-    Ok((StatusCode::NO_CONTENT, cookie::clear(&state.settings.public_url)).into_response())
+    Ok((StatusCode::NO_CONTENT, cookies::clear(&state.settings.public_url)).into_response())
 }

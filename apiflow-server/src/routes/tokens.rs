@@ -6,11 +6,11 @@ use axum::http::StatusCode;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::api::{NewTokenRequest, Page, TokenInfo, TokenReply};
-use crate::auth::{Caller, people};
-use crate::extract::{InPath, JsonBody};
-use crate::problem::Problem;
-use crate::show;
+use crate::http::extract::{InPath, JsonBody};
+use crate::http::problem::Problem;
 use crate::state::AppState;
+use crate::users::views;
+use crate::users::{Caller, accounts};
 
 /// The routes of named tokens.
 pub(crate) fn router() -> OpenApiRouter<AppState> {
@@ -22,7 +22,7 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
     responses((status = OK, description = "all, newest first", body = Page<TokenInfo>)))]
 async fn list(State(state): State<AppState>, caller: Caller) -> Result<Json<Page<TokenInfo>>, Problem> {
     let rows = state.accounts.tokens(&caller.user.id).await?;
-    Ok(Json(Page { items: rows.into_iter().map(show::token).collect(), next: None }))
+    Ok(Json(Page { items: rows.into_iter().map(views::show_token).collect(), next: None }))
 }
 
 /// Makes a named token.
@@ -34,7 +34,7 @@ async fn create(
     caller: Caller,
     JsonBody(body): JsonBody<NewTokenRequest>,
 ) -> Result<(StatusCode, Json<TokenReply>), Problem> {
-    let reply = people::add_named_token(&state, &caller.user, body).await?;
+    let reply = accounts::add_named_token(&state, &caller.user, body).await?;
     Ok((StatusCode::CREATED, Json(reply)))
 }
 

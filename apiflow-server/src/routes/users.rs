@@ -7,12 +7,12 @@ use axum::response::{IntoResponse, Response};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::api::{NewUser, Page, TokenReply, User, UserPatch};
-use crate::auth::{Admin, Caller, people};
-use crate::extract::{InPath, InQuery, JsonBody};
-use crate::page::{PageQuery, page};
-use crate::problem::Problem;
-use crate::show;
+use crate::http::extract::{InPath, InQuery, JsonBody};
+use crate::http::pagination::{PageQuery, page};
+use crate::http::problem::Problem;
 use crate::state::AppState;
+use crate::users::views;
+use crate::users::{Admin, Caller, accounts};
 
 /// The routes of users.
 pub(crate) fn router() -> OpenApiRouter<AppState> {
@@ -27,7 +27,7 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
 #[utoipa::path(get, path = "/user", operation_id = "get_me", tag = "users",
     responses((status = OK, description = "the caller", body = User)))]
 async fn me(caller: Caller) -> Json<User> {
-    Json(show::user(caller.user))
+    Json(views::show_user(caller.user))
 }
 
 /// Changes the caller's own user.
@@ -39,7 +39,7 @@ async fn change_me(
     JsonBody(patch): JsonBody<UserPatch>,
 ) -> Result<Json<User>, Problem> {
     let id = caller.user.id.clone();
-    people::change(&state, &caller, &id, patch).await.map(show::user).map(Json)
+    accounts::change(&state, &caller, &id, patch).await.map(views::show_user).map(Json)
 }
 
 /// Removes the caller's own user.
@@ -60,7 +60,7 @@ async fn list(
 ) -> Result<Json<Page<User>>, Problem> {
     let limit = query.limit()?;
     let rows = state.accounts.users(query.after()?.as_deref(), limit + 1).await?;
-    Ok(Json(page(rows, limit, |row| row.id.clone(), show::user)))
+    Ok(Json(page(rows, limit, |row| row.id.clone(), views::show_user)))
 }
 
 /// Makes a user; admins only.
@@ -71,9 +71,9 @@ async fn create(
     _admin: Admin,
     JsonBody(body): JsonBody<NewUser>,
 ) -> Result<Response, Problem> {
-    let user = people::create(&state, body).await?;
+    let user = accounts::create(&state, body).await?;
     let location = [("location", format!("/api/v1/user/{}", user.id))];
-    Ok((StatusCode::CREATED, location, Json(show::user(user))).into_response())
+    Ok((StatusCode::CREATED, location, Json(views::show_user(user))).into_response())
 }
 
 /// Reads a user; other people's are for admins.
@@ -84,7 +84,7 @@ async fn read(
     caller: Caller,
     InPath(id): InPath<String>,
 ) -> Result<Json<User>, Problem> {
-    people::find(&state, &caller, &id).await.map(show::user).map(Json)
+    accounts::find(&state, &caller, &id).await.map(views::show_user).map(Json)
 }
 
 /// Changes a user; other people's are for admins.
@@ -97,7 +97,7 @@ async fn change(
     InPath(id): InPath<String>,
     JsonBody(patch): JsonBody<UserPatch>,
 ) -> Result<Json<User>, Problem> {
-    people::change(&state, &caller, &id, patch).await.map(show::user).map(Json)
+    accounts::change(&state, &caller, &id, patch).await.map(views::show_user).map(Json)
 }
 
 /// Removes a user; other people's are for admins. The last admin stays.
@@ -108,7 +108,7 @@ async fn remove(
     caller: Caller,
     InPath(id): InPath<String>,
 ) -> Result<StatusCode, Problem> {
-    let user = people::find(&state, &caller, &id).await?;
+    let user = accounts::find(&state, &caller, &id).await?;
     state.accounts.remove_user(&user.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -122,6 +122,6 @@ async fn reset_token(
     caller: Caller,
     InPath(id): InPath<String>,
 ) -> Result<Json<TokenReply>, Problem> {
-    let user = people::find(&state, &caller, &id).await?;
-    people::reset_token(&state, &user).await.map(Json)
+    let user = accounts::find(&state, &caller, &id).await?;
+    accounts::reset_token(&state, &user).await.map(Json)
 }

@@ -6,13 +6,14 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::documents::{self, RemoveQuery};
 use crate::api::{NewWorkflow, Page, Workflow, WorkflowChange};
-use crate::auth::Caller;
-use crate::extract::{AnyJson, InPath, InQuery};
-use crate::page::PageQuery;
-use crate::problem::Problem;
+use crate::documents::crud;
+use crate::documents::crud::RemoveQuery;
+use crate::http::extract::{AnyJson, InPath, InQuery};
+use crate::http::pagination::PageQuery;
+use crate::http::problem::Problem;
 use crate::state::AppState;
+use crate::users::Caller;
 
 const KIND: DocumentKind = DocumentKind::Workflow;
 
@@ -29,21 +30,21 @@ async fn list(
     caller: Caller,
     InQuery(query): InQuery<PageQuery>,
 ) -> Result<Response, Problem> {
-    documents::list(&state, &caller, KIND, &query).await
+    crud::list_documents(&state, &caller, KIND, &query).await
 }
 
 /// Makes a workflow.
 #[utoipa::path(post, path = "/workflows", operation_id = "create_workflow", tag = "workflows", request_body = NewWorkflow,
     responses((status = CREATED, description = "the workflow", body = Workflow, headers(("Location" = String), ("ETag" = String)))))]
 async fn create(State(state): State<AppState>, caller: Caller, AnyJson(body): AnyJson) -> Result<Response, Problem> {
-    documents::create(&state, &caller, KIND, body).await
+    crud::create_document(&state, &caller, KIND, body).await
 }
 
 /// Reads a workflow.
 #[utoipa::path(get, path = "/workflows/{id}", operation_id = "get_workflow", tag = "workflows", params(("id" = String, Path)),
     responses((status = OK, description = "the workflow", body = Workflow, headers(("ETag" = String)))))]
 async fn read(State(state): State<AppState>, caller: Caller, InPath(id): InPath<String>) -> Result<Response, Problem> {
-    documents::read(&state, &caller, KIND, &id).await
+    crud::read_document(&state, &caller, KIND, &id).await
 }
 
 /// Makes a workflow or replaces it whole.
@@ -61,7 +62,7 @@ async fn replace(
     headers: HeaderMap,
     AnyJson(body): AnyJson,
 ) -> Result<Response, Problem> {
-    documents::replace(&state, &caller, KIND, &id, &headers, body).await
+    crud::replace_document(&state, &caller, KIND, &id, &headers, body).await
 }
 
 /// Replaces the given fields of a workflow, each whole.
@@ -76,7 +77,7 @@ async fn change(
     headers: HeaderMap,
     AnyJson(body): AnyJson,
 ) -> Result<Response, Problem> {
-    documents::change(&state, &caller, KIND, &id, &headers, body).await
+    crud::change_document(&state, &caller, KIND, &id, &headers, body).await
 }
 
 /// Removes a workflow that nothing refers to and that no active job runs.
@@ -90,5 +91,5 @@ async fn remove(
     InQuery(query): InQuery<RemoveQuery>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
-    documents::remove(&state, &caller, KIND, &id, &headers, query).await
+    crud::remove_document(&state, &caller, KIND, &id, &headers, query).await
 }

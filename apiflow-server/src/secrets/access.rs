@@ -16,10 +16,10 @@ use apiflow_core::validate::codes;
 use apiflow_store::Document;
 use axum::http::StatusCode;
 
-use super::directory::{Meaning, SecretDirectory};
 use crate::api::Fault;
-use crate::auth::Caller;
-use crate::problem::Problem;
+use crate::http::problem::Problem;
+use crate::secrets::directory::{Meaning, SecretDirectory};
+use crate::users::Caller;
 
 /// Why a declaration may not refer to secrets as it does.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use apiflow_store::{RecordError, SecretRow};
 
-use super::{SecretBook, is_name, reference};
+use crate::secrets::{SecretBook, is_name, reference};
 
 /// Where the sample stands that only the right key opens; no secret can have this name.
 const SAMPLE: &str = "#key";

@@ -3,7 +3,7 @@
 use apiflow_core::origin::SecretOrigin;
 
 use crate::api::Fault;
-use crate::problem::Problem;
+use crate::http::problem::Problem;
 
 /// Reads origins that somebody gave, in one spelling.
 pub(super) fn parse_all(origins: Vec<String>) -> Result<Vec<String>, Problem> {

@@ -9,7 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 
-use crate::auth::token::{hex, random_bytes};
+use crate::hex::encode_hex;
+use crate::users::tokens::random_bytes;
 
 /// First byte of a sealed value: the way in which it was sealed.
 const FORMAT: u8 = 1;
@@ -96,7 +97,7 @@ impl Sealer {
 
 /// Writes the key whole before it has its name, so that nobody reads half of it.
 fn create(path: &Path) -> io::Result<String> {
-    let text = hex(&random_bytes());
+    let text = encode_hex(&random_bytes());
     let draft = path.with_extension(format!("{}.new", std::process::id()));
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);

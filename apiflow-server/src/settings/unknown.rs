@@ -6,7 +6,7 @@ use apiflow_core::runtime::secrets::EnvSecrets;
 use apiflow_core::validate::nearest;
 use clap::Args as _;
 
-use super::Settings;
+use crate::settings::Settings;
 
 /// Beginnings of names that are ours alone.
 const PREFIX: &str = "APIFLOW_";

@@ -11,9 +11,10 @@ use apiflow_core::runtime::boa::BoaEvaluator;
 use apiflow_core::runtime::clock::SystemClock;
 use apiflow_core::runtime::secrets::EnvSecrets;
 use apiflow_core::runtime::{Runtime, RuntimeParts, RuntimeSettings};
-use apiflow_server::auth::first;
+use apiflow_server::http::public_url::is_local;
 use apiflow_server::secrets::{Sealer, SecretBook};
-use apiflow_server::settings::{WebSettings, is_local};
+use apiflow_server::settings::WebSettings;
+use apiflow_server::users::bootstrap_admin::ensure_first_admin;
 use apiflow_server::{AppState, Parts};
 use apiflow_store::Stores;
 use axum::Router;
@@ -117,7 +118,7 @@ impl Talk {
         let sealer = Sealer::new(&[1; 32]);
         let secrets = Arc::new(SecretBook::new(stores.secrets.clone(), environment, sealer, clock.clone()));
         let password = if is_local(&settings.public_url) { "admin" } else { LONG_PASSWORD };
-        first::ensure(&*stores.accounts, &*clock, "admin", Some(password), &settings.public_url)
+        ensure_first_admin(&*stores.accounts, &*clock, "admin", Some(password), &settings.public_url)
             .await
             .expect("the first admin is made");
         let http = Http::new(

@@ -6,7 +6,7 @@ use apiflow_core::ports::StepRow;
 use apiflow_core::runtime::local::{LocalError, LocalRun, ProviderWork, ProviderWorkState};
 use serde_json::Value;
 
-use super::super::tell;
+use crate::command::tell;
 
 /// The signals that interrupt a run, caught from now on.
 pub(super) struct Interrupts {

@@ -7,13 +7,13 @@ use apiflow_core::diagnostic::{Diagnostic, Fix, pointer_push};
 use apiflow_core::validate::{codes, nearest};
 use serde_json::{Map, Value};
 
-use super::findings::{Finding, Report};
-use super::kind::Kind;
-use super::source::{Role, Source};
-use super::spans::Spans;
-use crate::references::place_of_secret;
-use crate::schema::SchemaCache;
-use crate::validation;
+use crate::command::validate::findings::{Finding, Report};
+use crate::command::validate::kind::Kind;
+use crate::command::validate::source::{Role, Source};
+use crate::command::validate::spans::Spans;
+use crate::documents::references::place_of_secret;
+use crate::documents::schema::SchemaCache;
+use crate::documents::validation;
 
 /// Checks the files, each with all of them as the declarations that it may refer to.
 ///

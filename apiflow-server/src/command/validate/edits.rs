@@ -7,8 +7,8 @@ use jsonc_parser::ast::Value as Node;
 use jsonc_parser::common::Ranged as _;
 use serde_json::Value;
 
-use super::source::Source;
-use super::spans::Spans;
+use crate::command::validate::source::Source;
+use crate::command::validate::spans::Spans;
 
 /// A part of a text and what is to stand there instead.
 #[derive(Debug, Clone, PartialEq, Eq)]

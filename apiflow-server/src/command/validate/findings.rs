@@ -6,10 +6,10 @@ use apiflow_core::diagnostic::{Diagnostic, Severity, has_errors};
 use apiflow_core::validate::codes;
 use serde::Serialize;
 
-use super::edits::{Edit, edits};
-use super::kind::Kind;
-use super::source::Source;
-use super::spans::Spans;
+use crate::command::validate::edits::{Edit, edits};
+use crate::command::validate::kind::Kind;
+use crate::command::validate::source::Source;
+use crate::command::validate::spans::Spans;
 
 /// What is wrong with a file.
 pub(super) struct Report<'s> {

@@ -10,8 +10,8 @@ use apiflow_core::diagnostic::{Diagnostic, Severity};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use super::findings::{Finding, Region, Report};
 use crate::command::explain::Page;
+use crate::command::validate::findings::{Finding, Region, Report};
 
 /// What must be escaped in the path of a URI.
 const IN_PATH: &AsciiSet = &CONTROLS

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::kind::Kind;
+use crate::command::validate::kind::Kind;
 
 /// Why a file is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

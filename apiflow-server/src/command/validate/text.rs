@@ -6,7 +6,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet}
 use anstream::{AutoStream, ColorChoice};
 use apiflow_core::diagnostic::{Diagnostic, Severity};
 
-use super::findings::{Finding, Region, Report};
+use crate::command::validate::findings::{Finding, Region, Report};
 
 /// The longest excerpt that is shown whole, in bytes.
 const MAX_LINE: usize = 2_000;

@@ -1,8 +1,8 @@
 //! The page behind an approval link: works without scripts and without an account.
 
-use super::{BTreeMap, Html, LinkAnswer, Map, Question, Value};
 use crate::api::ResumeAction;
-use crate::problem::Problem;
+use crate::http::problem::Problem;
+use crate::routes::approvals::{BTreeMap, Html, LinkAnswer, Map, Question, Value};
 
 /// The prefix of a form's own fields, so that they do not meet those of the page.
 const FIELD: &str = "field.";

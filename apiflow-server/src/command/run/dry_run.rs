@@ -1,0 +1,145 @@
+//! A workflow tried out, and told to people.
+
+use std::fmt::Write as _;
+
+use apiflow_core::catalog::Catalog;
+use apiflow_core::dry_run::{
+    Approvals, DryRun, DryRunError, DryRunLimits, Mocks, Report, ReportRequest, ReportStep, Source,
+};
+use apiflow_core::ports::JobStatus;
+use serde_json::{Map, Value};
+
+use crate::command::run::{Format, Run, pretty, print_value, unfit};
+use crate::command::{print, serve};
+
+impl Run {
+    /// What is to be tried out.
+    pub(super) fn trial<'a>(
+        &self,
+        document: &'a Value,
+        catalog: &'a Catalog,
+        mocks: Map<String, Value>,
+        approvals: Map<String, Value>,
+    ) -> Result<DryRun<'a>, String> {
+        Ok(DryRun {
+            document,
+            catalog,
+            input: Value::Null,
+            until: self.until.clone(),
+            only: self.only.clone(),
+            preprocess: false,
+            mocks: Mocks::parse(&Value::Object(mocks)).map_err(|found| unfit("--mock", &found))?,
+            approvals: Approvals::parse(&Value::Object(approvals)).map_err(|found| unfit("--approval", &found))?,
+            limits: DryRunLimits::default(),
+        })
+    }
+
+    /// Prints what would happen; says whether the workflow would complete.
+    pub(super) async fn try_out(&self, trial: DryRun<'_>) -> Result<bool, String> {
+        let report = trial.run(&serve::evaluator()?, |_| None).await.map_err(|error| refused(&error))?;
+        match self.format {
+            Format::Text => print(text(&report).trim_end())?,
+            Format::Json => {
+                let report = serde_json::to_value(&report).map_err(|error| error.to_string())?;
+                print_value(&report, Format::Json)?;
+            }
+        }
+        Ok(report.status == JobStatus::Completed)
+    }
+}
+
+/// Why there is no report.
+pub(super) fn refused(error: &DryRunError) -> String {
+    match error {
+        DryRunError::Mocks(found) => unfit("--mock", found),
+        DryRunError::Approvals(found) => unfit("--approval", found),
+        DryRunError::Selection(found) => unfit("--until, --only", found),
+        DryRunError::Document(_) | _ => error.to_string(),
+    }
+}
+
+/// The report for people: steps in order, what each would send, and the end.
+fn text(report: &Report) -> String {
+    let mut said = String::new();
+    for step in &report.steps {
+        write_step(&mut said, step);
+    }
+    let retries = match report.retry_count {
+        0 => String::new(),
+        1 => ", 1 retry".to_owned(),
+        more => format!(", {more} retries"),
+    };
+    let waited =
+        if report.duration_ms > 0 { format!(", {} of waiting", seconds(report.duration_ms)) } else { String::new() };
+    line(&mut said, 0, &format!("dry run: {}{retries}{waited}", report.status.as_str()));
+    match &report.error {
+        Some(error) => line(&mut said, 0, &format!("error: {}", told(error))),
+        None => block(&mut said, 0, "output: ", &report.output),
+    }
+    said
+}
+
+fn write_step(said: &mut String, step: &ReportStep) {
+    let depth = if step.path.is_empty() { 0 } else { step.path.split('/').count() };
+    let place = if step.path.is_empty() { step.id.clone() } else { format!("{}/{}", step.path, step.id) };
+    let branch = match step.branch.as_deref() {
+        None => String::new(),
+        Some("default") => ", took the default branch".to_owned(),
+        Some(number) => format!(", took branch {number}"),
+    };
+    line(said, depth, &format!("{place}: {}{branch}", step.status.as_str()));
+    for request in &step.requests {
+        write_request(said, depth + 1, request);
+    }
+    match &step.error {
+        Some(error) => line(said, depth + 1, &format!("error: {}", told(error))),
+        // What modules around others give is that of those inside.
+        None if step.requests.is_empty() => {}
+        None => block(said, depth + 1, "output: ", &step.output),
+    }
+    said.push('\n');
+}
+
+fn write_request(said: &mut String, depth: usize, sent: &ReportRequest) {
+    let source = match sent.answered_by {
+        Some(Source::Function) => "answered by a function",
+        Some(Source::Mock) => "answered by its mock",
+        Some(Source::Sample) => "answered by a value made from the node's outputs",
+        None => "not waited for",
+    };
+    line(said, depth, &format!("attempt {} after {}, {source}", sent.attempt, seconds(sent.at_ms)));
+    let text = |name: &str| sent.request[name].as_str().unwrap_or_default();
+    line(said, depth + 1, &format!("{} {}", text("method"), text("url")));
+    for (name, value) in sent.request["headers"].as_object().into_iter().flatten() {
+        line(said, depth + 1, &format!("{name}: {}", value.as_str().unwrap_or_default()));
+    }
+    match &sent.request["body"] {
+        Value::Null => {}
+        Value::String(text) => text.lines().for_each(|text| line(said, depth + 1, text)),
+        body @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
+            block(said, depth + 1, "", body);
+        }
+    }
+}
+
+/// An error object in words.
+fn told(error: &Value) -> String {
+    let text = |name: &str| error[name].as_str();
+    let message = text("message").map_or_else(|| error.to_string(), str::to_owned);
+    let name = text("name").map(|name| format!(" ({name})")).unwrap_or_default();
+    let step = text("step_id").map(|step| format!(" in step `{step}`")).unwrap_or_default();
+    format!("{message}{name}{step}")
+}
+
+fn seconds(ms: u64) -> String {
+    if ms.is_multiple_of(1000) { format!("{} s", ms / 1000) } else { format!("{}.{:03} s", ms / 1000, ms % 1000) }
+}
+
+fn block(said: &mut String, depth: usize, before: &str, value: &Value) {
+    let text = format!("{before}{}", pretty(value));
+    text.lines().for_each(|text| line(said, depth, text));
+}
+
+fn line(said: &mut String, depth: usize, text: &str) {
+    writeln!(said, "{:1$}{text}", "", depth * 2).expect("writing to a string cannot fail");
+}

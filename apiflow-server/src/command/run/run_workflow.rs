@@ -1,0 +1,123 @@
+//! A workflow run in earnest, in memory.
+
+use std::collections::BTreeSet;
+
+use apiflow_core::catalog::{Catalog, Connector};
+use apiflow_core::dry_run::Mocks;
+use apiflow_core::http::OutgoingPolicy;
+use apiflow_core::openflow::Selection;
+use apiflow_core::ports::{StepRow, StepStatus};
+use apiflow_core::runtime::local::{Local, LocalError};
+use apiflow_core::runtime::secrets::EnvSecrets;
+use apiflow_store::DocumentKind;
+use serde_json::{Map, Value};
+
+use crate::command::run::interrupt::{Finished, Interrupts};
+use crate::command::run::{Run, RunEnd, print_value, unfit};
+use crate::command::{complain, serve, tell};
+use crate::documents::references::of_workflow;
+
+impl Run {
+    /// The part of a document that is run in earnest.
+    pub(super) fn selected(&self, document: &Value, mocks: Map<String, Value>) -> Result<Value, String> {
+        let mocks = Mocks::parse(&Value::Object(mocks)).and_then(Mocks::into_results);
+        let mocks = mocks.map_err(|found| unfit("--mock", &found))?;
+        let selection = Selection { until: self.until.clone(), only: self.only.clone(), mocks };
+        selection.of(document).map_err(|found| unfit("--until, --only, --mock", &found))
+    }
+
+    /// Runs a workflow, tells its progress and prints its output; says how it ended.
+    pub(super) async fn really(&self, document: &Value, catalog: Catalog, input: Value) -> Result<RunEnd, String> {
+        let secrets = EnvSecrets::from_list(&self.secrets_from_env.join(","), |name| std::env::var(name).ok())
+            .map_err(|error| format!("--secret-from-env: {error}"))?;
+        refuse_missing(document, &catalog, &secrets)?;
+        let policy =
+            OutgoingPolicy::parse(&self.allow_hosts.join(",")).map_err(|error| format!("--allow-host: {error}"))?;
+        let mut local = Local::new(secrets, policy).map_err(|error| error.to_string())?;
+        local.evaluate_by(serve::evaluator()?);
+        local.declare(catalog);
+        let interrupts = Interrupts::catch()?;
+        let run = match local.start(document, input).await {
+            Ok(run) => run,
+            Err(error) => {
+                complain(&error.to_string());
+                return Ok(RunEnd::Failed);
+            }
+        };
+        let (ended, signal) = match interrupts.finish(&run, |step| tell(&progress(step))).await? {
+            Finished::Ended { ended, signal } => (ended, signal),
+            Finished::Left { signal } => return Ok(RunEnd::Interrupted(signal)),
+        };
+        let without_success = signal.map_or(RunEnd::Failed, RunEnd::Interrupted);
+        match ended {
+            Ok(output) => print_value(&output, self.format).map(|()| RunEnd::Completed),
+            Err(LocalError::Ended { status, error, output }) => {
+                let message = error["message"].as_str().unwrap_or("no reason is known");
+                complain(&format!("the workflow {status}: {message}"));
+                print_value(&output, self.format).map(|()| without_success)
+            }
+            Err(error) => {
+                complain(&error.to_string());
+                Ok(without_success)
+            }
+        }
+    }
+}
+
+/// Says which keys the workflow needs that are not given.
+fn refuse_missing(document: &Value, catalog: &Catalog, given: &EnvSecrets) -> Result<(), String> {
+    let known: BTreeSet<&str> = given.names().map(|(name, _)| name).collect();
+    let needed = needed(document, catalog);
+    let missing: Vec<String> = needed
+        .iter()
+        .filter(|name| !known.contains(name.as_str()))
+        .map(|name| format!("the workflow needs the secret `{name}`: give it by --secret-from-env {name}"))
+        .collect();
+    if !missing.is_empty() {
+        return Err(missing.join("\n"));
+    }
+    let unset = needed.iter().find(|name| std::env::var(name.as_str()).unwrap_or_default().is_empty());
+    unset.map_or(Ok(()), |name| Err(format!("--secret-from-env {name}: the environment variable is not set")))
+}
+
+/// The names of the secrets in what a workflow calls, also by way of sub-flows.
+fn needed(document: &Value, catalog: &Catalog) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let mut wanted = of_workflow(document);
+    let mut seen = BTreeSet::new();
+    while let Some((kind, id)) = wanted.pop() {
+        if !seen.insert((kind, id.clone())) {
+            continue;
+        }
+        if kind == DocumentKind::Workflow {
+            wanted.extend(catalog.workflows.get(&id).into_iter().flat_map(of_workflow));
+        } else if let Some(node) = catalog.nodes.get(&id) {
+            names.extend(node.secret_names());
+            names.extend(catalog.connectors.get(&node.connector_id).map(Connector::secret_names).unwrap_or_default());
+        }
+    }
+    names
+}
+
+/// How far a step is, in a line.
+fn progress(step: &StepRow) -> String {
+    let place = if step.path.is_empty() { step.step_id.clone() } else { format!("{}/{}", step.path, step.step_id) };
+    let reason = || step.error.as_ref().and_then(|error| error["message"].as_str()).unwrap_or("no reason is known");
+    let took = step.finished_at.map(|end| end.since_ms(step.started_at) as f64 / 1000.0).unwrap_or_default();
+    let how = match step.status {
+        StepStatus::Running => match step.progress {
+            Some(progress) => format!("running, {:.0} %", progress * 100.0),
+            None if step.attempt > 1 => format!("running, attempt {}", step.attempt),
+            None => "running".to_owned(),
+        },
+        StepStatus::Retrying => {
+            format!("attempt {} failed and will be followed by another: {}", step.attempt, reason())
+        }
+        StepStatus::Suspended => "waits for an approval, which nobody can give to a run from a file".to_owned(),
+        StepStatus::Completed => format!("completed in {took:.1} s"),
+        StepStatus::Failed => format!("failed after {took:.1} s: {}", reason()),
+        StepStatus::Skipped => "skipped".to_owned(),
+        StepStatus::Cancelled => "cancelled".to_owned(),
+    };
+    format!("{place}: {how}")
+}

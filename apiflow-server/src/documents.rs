@@ -1,0 +1,14 @@
+//! Connectors, nodes and workflows: what is accepted, what is wrong with them, what they refer to, and how they are saved.
+
+pub(crate) mod crud;
+pub(crate) mod declaration_checks;
+mod forms;
+pub(crate) mod limits;
+mod precondition;
+mod recheck;
+pub(crate) mod recheck_queue;
+pub(crate) mod references;
+pub(crate) mod schema;
+pub(crate) mod validation;
+mod views;
+pub(crate) mod workflow_checks;

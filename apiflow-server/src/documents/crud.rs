@@ -1,0 +1,280 @@
+//! What connectors, nodes and workflows have in common: reading, saving, preconditions.
+
+use apiflow_core::diagnostic::Diagnostic;
+use apiflow_core::ports::{JobFilter, JobRow, JobStatus, StoreError};
+use apiflow_store::{Document, DocumentKind, Precondition, RecordError};
+use axum::Json;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::IntoParams;
+
+use crate::api::BASE_PATH;
+use crate::documents::forms::Save;
+use crate::documents::limits::DocumentLimits;
+use crate::documents::references::saved;
+use crate::documents::{forms, precondition, views};
+use crate::http::pagination::{PageQuery, cut};
+use crate::http::problem::Problem;
+use crate::state::AppState;
+use crate::users::Caller;
+
+/// How often a save without `If-Match` is tried again when somebody else saves in between.
+const SAVE_TRIES: usize = 5;
+
+pub(crate) async fn list_documents(
+    state: &AppState,
+    caller: &Caller,
+    kind: DocumentKind,
+    query: &PageQuery,
+) -> Result<Response, Problem> {
+    let limit = query.limit()?;
+    let mut found = state.documents.documents(kind, query.after()?.as_deref(), limit + 1).await?;
+    let next = cut(&mut found, limit, |document| document.id.clone());
+    let items = views::bodies(state, &caller.user.id, kind, found).await?;
+    written(state, caller, crate::api::Page { items, next }).await
+}
+
+pub(crate) async fn create_document(
+    state: &AppState,
+    caller: &Caller,
+    kind: DocumentKind,
+    body: Value,
+) -> Result<Response, Problem> {
+    let form = forms::read(state, caller, kind, None, body).await?;
+    let saved = form.save(state, Save { caller, before: None, is_whole: true }).await??;
+    answer(state, caller, saved.document, saved.moved, true).await
+}
+
+pub(crate) async fn read_document(
+    state: &AppState,
+    caller: &Caller,
+    kind: DocumentKind,
+    id: &str,
+) -> Result<Response, Problem> {
+    answer(state, caller, saved(&*state.documents, kind, id).await?, Vec::new(), false).await
+}
+
+pub(crate) async fn replace_document(
+    state: &AppState,
+    caller: &Caller,
+    kind: DocumentKind,
+    id: &str,
+    headers: &HeaderMap,
+    body: Value,
+) -> Result<Response, Problem> {
+    let must = precondition::of(&*state.documents, kind, id, headers).await?;
+    save(state, caller, (kind, id), must, Body::Whole(body)).await
+}
+
+pub(crate) async fn change_document(
+    state: &AppState,
+    caller: &Caller,
+    kind: DocumentKind,
+    id: &str,
+    headers: &HeaderMap,
+    patch: Value,
+) -> Result<Response, Problem> {
+    let Value::Object(patch) = patch else { return Err(Problem::fault("", "the body must be an object")) };
+    let must = precondition::of(&*state.documents, kind, id, headers).await?;
+    save(state, caller, (kind, id), must, Body::Patch(patch)).await
+}
+
+/// What a request gives of a document.
+enum Body {
+    /// All of it.
+    Whole(Value),
+    /// Some top-level fields, each whole.
+    Patch(Map<String, Value>),
+}
+
+/// Saves over what stands there. What the caller may do depends on that, so the save is one of exactly that version,
+/// and tried again when somebody else saves in between, unless the caller meant a certain version.
+async fn save(
+    state: &AppState,
+    caller: &Caller,
+    (kind, id): (DocumentKind, &str),
+    must: Precondition,
+    body: Body,
+) -> Result<Response, Problem> {
+    for _ in 0..SAVE_TRIES {
+        let before = state.documents.document(kind, id).await?;
+        meets(must, before.as_ref(), kind, id)?;
+        let (whole, is_whole) = match (&body, &before) {
+            (Body::Whole(body), _) => (body.clone(), true),
+            (Body::Patch(patch), Some(before)) => (forms::patched(before.body.clone(), patch), false),
+            (Body::Patch(_), None) => {
+                return Err(RecordError::NotFound { kind: kind.as_str(), id: id.to_owned() }.into());
+            }
+        };
+        let form = forms::read(state, caller, kind, Some(id), whole).await?;
+        match form.save(state, Save { caller, before: before.as_ref(), is_whole }).await? {
+            Err(RecordError::Changed { .. } | RecordError::Exists { .. } | RecordError::NotFound { .. })
+                if matches!(must, Precondition::None | Precondition::Present) => {}
+            done => {
+                let saved = done?;
+                return answer(state, caller, saved.document, saved.moved, before.is_none()).await;
+            }
+        }
+    }
+    Err(busy(kind, id))
+}
+
+/// Whether what stands there meets what a request demands.
+fn meets(must: Precondition, found: Option<&Document>, kind: DocumentKind, id: &str) -> Result<(), RecordError> {
+    let (kind, id) = (kind.as_str(), id.to_owned());
+    match (must, found) {
+        (Precondition::Absent, Some(_)) => Err(RecordError::Exists { kind, id }),
+        (Precondition::Present | Precondition::Version(_), None) => Err(RecordError::NotFound { kind, id }),
+        (Precondition::Version(asked), Some(found)) if asked != found.version => {
+            Err(RecordError::Changed { kind, id, version: found.version })
+        }
+        (Precondition::None | Precondition::Absent | Precondition::Present | Precondition::Version(_), _) => Ok(()),
+    }
+}
+
+/// How to remove a document.
+#[derive(Debug, Clone, Copy, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct RemoveQuery {
+    /// Removes it although jobs that use it are active: they go on with the copy that they began with (default: false).
+    #[serde(default)]
+    #[param(value_type = Option<bool>)]
+    force: bool,
+}
+
+pub(crate) async fn remove_document(
+    state: &AppState,
+    caller: &Caller,
+    kind: DocumentKind,
+    id: &str,
+    headers: &HeaderMap,
+    query: RemoveQuery,
+) -> Result<StatusCode, Problem> {
+    let must = precondition::of(&*state.documents, kind, id, headers).await?;
+    if !query.force {
+        refuse_active(state, kind, id).await?;
+    }
+    for _ in 0..SAVE_TRIES {
+        let before = saved(&*state.documents, kind, id).await?;
+        meets(must, Some(&before), kind, id)?;
+        state.secrets.directory().await?.check_change(&before, caller)?;
+        match state.documents.remove(kind, id, Precondition::Version(before.version)).await {
+            Err(RecordError::Changed { .. }) if matches!(must, Precondition::None | Precondition::Present) => {}
+            done => return Ok(done.map(|()| StatusCode::NO_CONTENT)?),
+        }
+    }
+    Err(busy(kind, id))
+}
+
+fn busy(kind: DocumentKind, id: &str) -> Problem {
+    let detail = format!("{} `{id}` is being changed by others; try again", kind.as_str());
+    Problem::new(StatusCode::CONFLICT, "busy", detail)
+}
+
+/// Active jobs that are looked through for what is to be removed.
+const MAX_JOBS_LOOKED_AT: usize = 1_000;
+
+/// Jobs read at a time.
+const JOBS_PER_PAGE: u32 = 100;
+
+/// Refuses with 409 if a job that has not ended runs or uses this document.
+///
+/// Jobs have their own copy of it, but not of the keys that are kept for it alone.
+async fn refuse_active(state: &AppState, kind: DocumentKind, id: &str) -> Result<(), Problem> {
+    let workflow_id = (kind == DocumentKind::Workflow).then(|| id.to_owned());
+    let mut looked_at = 0;
+    for status in [JobStatus::Running, JobStatus::Suspended, JobStatus::Pending] {
+        let filter = JobFilter { status: Some(status), workflow_id: workflow_id.clone(), ..JobFilter::default() };
+        let mut before = None;
+        loop {
+            let page = state.store.jobs(&filter, before.as_deref(), JOBS_PER_PAGE).await?;
+            let Some(last) = page.last() else { break };
+            before = Some(last.id.clone());
+            for job in page {
+                looked_at += 1;
+                if looked_at > MAX_JOBS_LOOKED_AT || uses(state, &job.id, kind, id).await? {
+                    // Jobs outlive what they ran.
+                    saved(&*state.documents, kind, id).await?;
+                    return Err(active(kind, id, (looked_at <= MAX_JOBS_LOOKED_AT).then_some(&job)));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether a job has this document among its copies.
+async fn uses(state: &AppState, job: &str, kind: DocumentKind, id: &str) -> Result<bool, Problem> {
+    if kind == DocumentKind::Workflow {
+        // Those of other workflows are not listed, and a sub-flow stays as long as the workflow that names it.
+        return Ok(true);
+    }
+    let catalog = match state.store.load(job).await {
+        Ok(loaded) => loaded.bundle.catalog,
+        // It was removed meanwhile.
+        Err(StoreError::NotFound { .. }) => return Ok(false),
+        Err(error) => return Err(error.into()),
+    };
+    Ok(match kind {
+        DocumentKind::Connector => catalog.connectors.contains_key(id),
+        DocumentKind::Node => catalog.nodes.contains_key(id),
+        DocumentKind::Workflow => catalog.workflows.contains_key(id),
+    })
+}
+
+/// The problem of a document that this job uses, or that one of very many jobs may use.
+fn active(kind: DocumentKind, id: &str, job: Option<&JobRow>) -> Problem {
+    let kind = kind.as_str();
+    let force = "give `?force=true`: jobs go on with their own copy, but without keys that are kept for it alone";
+    let message = match job {
+        Some(job) => {
+            let status = job.patch.status.as_str();
+            format!("{kind} `{id}` is in use by the {status} job `{}`; wait for it or cancel it, or {force}", job.id)
+        }
+        None => format!(
+            "more than {MAX_JOBS_LOOKED_AT} jobs are active, and some of them may use {kind} `{id}`; wait for them, or {force}"
+        ),
+    };
+    Problem::new(StatusCode::CONFLICT, "active", message)
+}
+
+/// Answers with a document; `remarks` are shown among its diagnostics this once.
+async fn answer(
+    state: &AppState,
+    caller: &Caller,
+    document: Document,
+    remarks: Vec<Diagnostic>,
+    is_new: bool,
+) -> Result<Response, Problem> {
+    let kind = document.kind;
+    let location = format!("{}/{}s/{}", BASE_PATH, kind.as_str(), document.id);
+    let etag = precondition::etag(&document);
+    let body = views::body(state, &caller.user.id, document, remarks).await?;
+    let body = written(state, caller, body).await?;
+    let etag = [(header::ETAG, etag)];
+    if is_new {
+        return Ok((StatusCode::CREATED, [(header::LOCATION, location)], etag, body).into_response());
+    }
+    Ok((StatusCode::OK, etag, body).into_response())
+}
+
+/// The largest reply that is written on the thread that answers.
+const MAX_INLINE_BYTES: usize = 64 * 1024;
+
+/// A JSON reply; a large one is written in a place of the caller's.
+async fn written(
+    state: &AppState,
+    caller: &Caller,
+    body: impl Serialize + Send + 'static,
+) -> Result<Response, Problem> {
+    let limits = DocumentLimits { max_bytes: MAX_INLINE_BYTES, ..DocumentLimits::default() };
+    if limits.check_bytes(&body).is_ok() {
+        return Ok(Json(body).into_response());
+    }
+    let write = move || serde_json::to_vec(&body);
+    let text = state.validation.places.run(&caller.user.id, write).await?.map_err(Problem::internal)?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response())
+}

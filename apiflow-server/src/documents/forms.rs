@@ -1,0 +1,311 @@
+//! From a body to a document that may be saved.
+
+use apiflow_core::catalog::{self, Connector, LiteralCredential, Node};
+use apiflow_core::diagnostic::Diagnostic;
+use apiflow_core::origin::Origin;
+use apiflow_store::{Declaration, Document, DocumentKind, Precondition, RecordError, SecretGrant, SecretTies};
+use serde_json::{Map, Value};
+
+use crate::api::Fault;
+use crate::documents::references;
+use crate::http::problem::Problem;
+use crate::secrets::directory::Meaning;
+use crate::secrets::take_literals;
+use crate::state::AppState;
+use crate::users::Caller;
+
+/// Fields that replies carry and that a body may repeat.
+const IGNORED: [&str; 3] = ["created_at", "updated_at", "diagnostics"];
+
+/// Workflow ids that are words of the routes.
+const ROUTE_WORDS: [&str; 3] = ["run", "validate", "dry_run"];
+
+/// A body that was checked.
+pub(super) struct Form {
+    document: Document,
+    sends: Option<Sends>,
+}
+
+/// What a connector or node sends, of which its secrets are part.
+struct Sends {
+    base_url: String,
+    literals: Vec<LiteralCredential>,
+    /// The node, and the connector that it goes through.
+    of_connector: Option<(Node, Document, Connector)>,
+}
+
+/// How a document is saved.
+pub(super) struct Save<'a> {
+    pub(super) caller: &'a Caller,
+    /// What stands there so far; the save is refused if anything else does.
+    pub(super) before: Option<&'a Document>,
+    /// Whether the caller gave all of it, rather than a part: an admin thereby vouches for the secret references in it,
+    /// whoever wrote them.
+    pub(super) is_whole: bool,
+}
+
+/// A document that was saved.
+pub(super) struct Saved {
+    pub(super) document: Document,
+    /// A finding for each credential that was moved out of it.
+    pub(super) moved: Vec<Diagnostic>,
+}
+
+impl Form {
+    /// Saves the document, if the caller may refer to its secrets and change what stands there. Credentials in it are
+    /// moved into secrets first. What the caller saves is a word on where the caller's own secrets may go, and what an
+    /// admin vouches for is one on shared secrets.
+    ///
+    /// The outer error is a problem of its own; the inner one is the store's.
+    pub(super) async fn save(
+        mut self,
+        state: &AppState,
+        save: Save<'_>,
+    ) -> Result<Result<Saved, RecordError>, Problem> {
+        let Save { caller, before, is_whole } = save;
+        let must = before.map_or(Precondition::Absent, |before| Precondition::Version(before.version));
+        let author = before.filter(|_| caller.user.is_admin).and_then(|before| before.author.clone());
+        let author = author.unwrap_or_else(|| caller.user.id.clone());
+        self.document.author = Some(author.clone());
+        self.document.by_admin = caller.user.is_admin;
+        let Some(Sends { base_url, literals, of_connector }) = self.sends else {
+            let saved = state.documents.save(self.document, must).await;
+            return Ok(saved.map(|document| Saved { document, moved: Vec::new() }));
+        };
+        let (kind, id) = (self.document.kind, self.document.id.clone());
+        let mut directory = state.secrets.directory().await?;
+        if let Some(before) = before {
+            directory.check_change(before, caller)?;
+            let vouched = is_whole || directory.is_vouched_by_part(before);
+            self.document.by_admin = caller.user.is_admin && vouched;
+        }
+        let literals = take_literals((kind, &id), &base_url, literals, &mut self.document.body)?;
+        let declaration = Declaration { kind, id, author: Some(author) };
+        directory.add_generated(literals.names(), &declaration);
+        let moved = literals.findings();
+        if !caller.user.is_admin {
+            let of_connector = of_connector.as_ref();
+            let of_connector = of_connector.map(|(node, document, connector)| (node, document, connector));
+            directory.check_write(&self.document, of_connector)?;
+        }
+        let mut ties = SecretTies { generated: literals.seal(&state.secrets, &declaration)?, ..SecretTies::default() };
+        let origin = Origin::of_url(&base_url).map(|origin| origin.to_string());
+        for (reference, meaning) in directory.meanings(&self.document) {
+            let owner = match meaning {
+                Meaning::Shared if self.document.by_admin => Some(None),
+                Meaning::Own if declaration.author.as_ref() == Some(&caller.user.id) => {
+                    Some(declaration.author.clone())
+                }
+                Meaning::Shared
+                | Meaning::Own
+                | Meaning::Generated
+                | Meaning::GeneratedElsewhere(_)
+                | Meaning::Unknown => None,
+            };
+            if let (Some(owner), Some(origin)) = (owner, &origin) {
+                ties.grants.push(SecretGrant { owner, name: reference.name.clone(), origin: origin.clone() });
+            }
+            ties.used.insert(reference.name);
+        }
+        let saved = state.documents.save_with_secrets(self.document, must, ties).await;
+        Ok(saved.map(|document| Saved { document, moved }))
+    }
+}
+
+/// A body with some top-level fields replaced, each whole.
+pub(super) fn patched(mut body: Value, patch: &Map<String, Value>) -> Value {
+    if let Value::Object(fields) = &mut body {
+        fields.extend(patch.clone());
+    }
+    body
+}
+
+/// Checks a body: all that refuses a write. `id` is the path's; without one the body's counts, or a new one.
+pub(super) async fn read(
+    state: &AppState,
+    caller: &Caller,
+    kind: DocumentKind,
+    id: Option<&str>,
+    body: Value,
+) -> Result<Form, Problem> {
+    let Value::Object(mut fields) = body else { return Err(Problem::fault("", "the body must be an object")) };
+    for name in IGNORED {
+        fields.shift_remove(name);
+    }
+    let given = fields.shift_remove("id");
+    let id = match (id, given) {
+        (Some(id), _) => id.to_owned(),
+        (None, None) => uuid::Uuid::now_v7().to_string(),
+        (None, Some(Value::String(id))) => id,
+        (None, Some(_)) => return Err(Problem::fault("/id", "the id must be a string")),
+    };
+    check_id(kind, &id)?;
+    check_name(&fields)?;
+    let limits = state.settings.documents;
+    let body = Value::Object(fields);
+    let measure = move || {
+        match kind {
+            DocumentKind::Workflow => limits.check_workflow(body.get("nodes").unwrap_or(&Value::Null), "/nodes"),
+            DocumentKind::Connector | DocumentKind::Node => limits.check_bytes(&body),
+        }
+        .map(|()| body)
+    };
+    let Value::Object(mut fields) = state.validation.places.run(&caller.user.id, measure).await?? else {
+        return Err(Problem::fault("", "the body must be an object"));
+    };
+    let (references, sends) = match kind {
+        DocumentKind::Connector => {
+            let connector = connector(&id, &mut fields)?;
+            let literals = connector.literal_credentials();
+            (Vec::new(), Some(Sends { base_url: connector.base_url, literals, of_connector: None }))
+        }
+        DocumentKind::Node => {
+            let (references, sends) = node(state, &id, &mut fields).await?;
+            (references, Some(sends))
+        }
+        DocumentKind::Workflow => {
+            let read = move || workflow(&mut fields).map(|references| (fields, references));
+            let (read, references) = state.validation.places.run(&caller.user.id, read).await??;
+            fields = read;
+            (references, None)
+        }
+    };
+    let now = state.clock.now();
+    let body = Value::Object(fields);
+    let (created_at, updated_at) = (now, now);
+    let document =
+        Document { kind, id, body, references, author: None, by_admin: false, created_at, updated_at, version: 0 };
+    Ok(Form { document, sends })
+}
+
+fn connector(id: &str, fields: &mut Map<String, Value>) -> Result<Connector, Problem> {
+    move_credentials_of_base_url(fields)?;
+    let connector = catalog::parse_connector(&with_id(id, fields)).map_err(|found| refused("connector", found))?;
+    fields.insert("method".to_owned(), Value::from(connector.method.as_str()));
+    fill(fields, "header", || Value::Object(Map::new()));
+    Ok(connector)
+}
+
+/// Moves credentials from the query of `base_url`, which is no template, into `data.query`, which is one.
+fn move_credentials_of_base_url(fields: &mut Map<String, Value>) -> Result<(), Problem> {
+    let Some(clean) = fields.get("base_url").and_then(Value::as_str).and_then(catalog::clean_base_url) else {
+        return Ok(());
+    };
+    fill(fields, "data", || Value::Object(Map::new()));
+    let Some(data) = fields.get_mut("data").and_then(Value::as_object_mut) else { return Ok(()) };
+    fill(data, "query", || Value::Object(Map::new()));
+    let Some(query) = data.get_mut("query").and_then(Value::as_object_mut) else { return Ok(()) };
+    for (name, value) in clean.credentials {
+        if query.contains_key(&name) {
+            let message =
+                format!("the query of base_url has the credential `{name}`, and so has data.query: remove one");
+            return Err(Problem::fault("/base_url", message));
+        }
+        // A `$` would begin a reference.
+        query.insert(name, Value::from(value.replace('$', "$$")));
+    }
+    fields.insert("base_url".to_owned(), Value::from(clean.base_url));
+    Ok(())
+}
+
+async fn node(
+    state: &AppState,
+    id: &str,
+    fields: &mut Map<String, Value>,
+) -> Result<(Vec<(DocumentKind, String)>, Sends), Problem> {
+    let node = catalog::parse_node(&with_id(id, fields)).map_err(|found| refused("node", found))?;
+    let literals = node.literal_credentials();
+    let reference = (DocumentKind::Connector, node.connector_id.clone());
+    let Some(connector) = state.documents.document(reference.0, &reference.1).await? else {
+        return Err(Problem::fault("/connector_id", format!("there is no connector `{}`", reference.1)));
+    };
+    let parsed = references::connector(&connector)?;
+    let base_url = parsed.base_url.clone();
+    fill(fields, "description", || Value::from(""));
+    fill(fields, "input", || Value::Array(Vec::new()));
+    fill(fields, "output", || Value::Array(Vec::new()));
+    Ok((vec![reference], Sends { base_url, literals, of_connector: Some((node, connector, parsed)) }))
+}
+
+/// A workflow's own fields are checked in full; its OpenFlow document only for being one: people save unfinished work.
+fn workflow(fields: &mut Map<String, Value>) -> Result<Vec<(DocumentKind, String)>, Problem> {
+    let mut faults = Vec::new();
+    let mut fault = |pointer: String, message: String| {
+        faults.push(Fault { pointer, message, code: None, help: None });
+    };
+    for (name, value) in fields.iter() {
+        match name.as_str() {
+            "name" | "description" if value.is_string() => {}
+            "description" if value.is_null() => {}
+            "name" | "description" => fault(format!("/{name}"), format!("`{name}` must be a string")),
+            "nodes" if value.is_object() => {}
+            "nodes" => fault("/nodes".to_owned(), "`nodes` must be an OpenFlow document, an object".to_owned()),
+            _ => fault(
+                apiflow_core::diagnostic::pointer_push("", name),
+                format!("a workflow has no field `{name}`; it has name, description and nodes"),
+            ),
+        }
+    }
+    for name in ["name", "nodes"] {
+        if !fields.contains_key(name) {
+            fault(format!("/{name}"), format!("`{name}` is missing"));
+        }
+    }
+    if !faults.is_empty() {
+        return Err(Problem::invalid("the workflow is not valid", faults));
+    }
+    if fields.get("description").is_none_or(Value::is_null) {
+        fields.insert("description".to_owned(), Value::from(""));
+    }
+    let document = fields.get("nodes").unwrap_or(&Value::Null);
+    if let Some(pointer) = references::control_in_id(document) {
+        return Err(Problem::fault(format!("/nodes{pointer}"), references::CONTROL_IN_ID));
+    }
+    Ok(references::of_workflow(document))
+}
+
+/// Names are kept as texts of their own, where databases take no control characters.
+fn check_name(fields: &Map<String, Value>) -> Result<(), Problem> {
+    let name = fields.get("name").and_then(Value::as_str).unwrap_or_default();
+    if name.chars().any(char::is_control) {
+        return Err(Problem::fault("/name", "the name must have no control characters, such as line breaks"));
+    }
+    Ok(())
+}
+
+fn fill(fields: &mut Map<String, Value>, name: &str, default: impl FnOnce() -> Value) {
+    if fields.get(name).is_none_or(Value::is_null) {
+        fields.insert(name.to_owned(), default());
+    }
+}
+
+fn with_id(id: &str, fields: &Map<String, Value>) -> Value {
+    let mut object = Map::from_iter([("id".to_owned(), Value::from(id))]);
+    object.extend(fields.clone());
+    Value::Object(object)
+}
+
+fn refused(what: &str, found: Vec<Diagnostic>) -> Problem {
+    Problem::from_diagnostics(what, found)
+}
+
+fn check_id(kind: DocumentKind, id: &str) -> Result<(), Problem> {
+    let shaped = id.len() <= 64
+        && id.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric())
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'));
+    if !shaped {
+        return Err(Problem::fault(
+            "/id",
+            "the id must have 1 to 64 letters, digits, `_`, `.` or `-`, the first a letter or digit",
+        ));
+    }
+    let reserved: &[&str] = match kind {
+        DocumentKind::Connector => &["node", "workflow", "connector"],
+        DocumentKind::Node => &[],
+        DocumentKind::Workflow => &ROUTE_WORDS,
+    };
+    if reserved.contains(&id) {
+        return Err(Problem::fault("/id", format!("the id `{id}` is reserved for {}s", kind.as_str())));
+    }
+    Ok(())
+}

@@ -1,0 +1,32 @@
+//! The workflows that wait to be checked again in the background.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Ids of workflows to check again.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RecheckQueue(Arc<Mutex<BTreeSet<String>>>);
+
+impl RecheckQueue {
+    fn waiting(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds workflows; says whether nobody is at work on them.
+    pub(super) fn add(&self, ids: impl IntoIterator<Item = String>) -> bool {
+        let mut waiting = self.waiting();
+        let is_idle = waiting.is_empty();
+        waiting.extend(ids);
+        is_idle && !waiting.is_empty()
+    }
+
+    /// Returns the workflow to check next.
+    pub(super) fn first(&self) -> Option<String> {
+        self.waiting().first().cloned()
+    }
+
+    /// Removes a workflow that was checked.
+    pub(super) fn remove(&self, id: &str) {
+        self.waiting().remove(id);
+    }
+}

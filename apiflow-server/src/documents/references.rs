@@ -1,0 +1,330 @@
+//! What documents refer to, and the catalog that a run of them needs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use apiflow_core::catalog::{Catalog, Connector, Node, parse_connector, parse_node};
+use apiflow_core::diagnostic::{Diagnostic, pointer_push};
+use apiflow_store::{Document, DocumentKind, Documents, RecordError};
+use serde_json::{Map, Value};
+
+use crate::http::problem::Problem;
+use crate::secrets::access::Refusal;
+use crate::secrets::directory::SecretDirectory;
+
+/// Documents of a kind that are read for their names.
+const MOST_NAMES: u32 = 200;
+
+/// The nodes and workflows that an OpenFlow document names; a document with faults gives those that can be told.
+pub(crate) fn of_workflow(document: &Value) -> Vec<(DocumentKind, String)> {
+    let mut found = BTreeSet::new();
+    let Some(value) = document.get("value") else { return Vec::new() };
+    visit_all(value.get("modules"), &mut found);
+    for handler in ["failure_module", "preprocessor_module"] {
+        value.get(handler).into_iter().for_each(|module| visit(module, &mut found));
+    }
+    found.into_iter().collect()
+}
+
+fn visit_all(modules: Option<&Value>, found: &mut BTreeSet<(DocumentKind, String)>) {
+    modules.and_then(Value::as_array).into_iter().flatten().for_each(|module| visit(module, found));
+}
+
+fn visit(module: &Value, found: &mut BTreeSet<(DocumentKind, String)>) {
+    let Some(value) = module.get("value") else { return };
+    let path = value.get("path").and_then(Value::as_str).and_then(|path| path.split_once('/'));
+    match (value.get("type").and_then(Value::as_str), path) {
+        (Some("script"), Some((_, id))) => {
+            found.insert((DocumentKind::Node, id.to_owned()));
+        }
+        (Some("flow"), Some(("workflow", id))) => {
+            found.insert((DocumentKind::Workflow, id.to_owned()));
+        }
+        _ => {}
+    }
+    visit_all(value.get("modules"), found);
+    visit_all(value.get("default"), found);
+    visit_all(value.get("tools"), found);
+    for branch in value.get("branches").and_then(Value::as_array).into_iter().flatten() {
+        visit_all(branch.get("modules"), found);
+    }
+}
+
+/// The connectors, nodes and sub-flows that documents refer to, as they are declared and saved.
+#[derive(Default)]
+pub(crate) struct Declarations {
+    /// As they are declared; references to users' own secrets say whose these are.
+    pub(crate) catalog: Catalog,
+    /// The saved connectors and nodes.
+    saved: BTreeMap<(DocumentKind, String), Document>,
+}
+
+impl Declarations {
+    /// What keeps nodes from being run, by their ids, as findings about the nodes.
+    pub(crate) fn refusals_of_nodes(&self, directory: &SecretDirectory) -> BTreeMap<String, Vec<Diagnostic>> {
+        let refused =
+            |node: &String| self.refusals(directory, node).into_iter().map(Refusal::into_diagnostic).collect();
+        self.catalog.nodes.keys().map(|node| (node.clone(), refused(node))).collect()
+    }
+
+    /// What keeps a node from being run, because of the secrets that it and its connector refer to.
+    fn refusals(&self, directory: &SecretDirectory, node: &str) -> Vec<Refusal> {
+        let node_document = self.saved.get(&(DocumentKind::Node, node.to_owned()));
+        let Some((document, node)) = node_document.zip(self.catalog.nodes.get(node)) else { return Vec::new() };
+        let id = &node.connector_id;
+        let connector = self.saved.get(&(DocumentKind::Connector, id.clone()));
+        let connector = connector.zip(self.catalog.connectors.get(id));
+        refusals_of_run(directory, (document, node), connector)
+    }
+
+    /// A finding for each node of a document that may not be run, at the first module that runs it.
+    pub(crate) fn findings(&self, directory: &SecretDirectory, document: &Value) -> Vec<Diagnostic> {
+        let mut found = Vec::new();
+        for node in self.catalog.nodes.keys() {
+            let refusals = self.refusals(directory, node).into_iter().map(Refusal::into_diagnostic);
+            let pointer = module_of_node(document, node).unwrap_or_default();
+            found.extend(refusals.map(|refusal| Diagnostic {
+                message: format!("node `{node}`: {}", refusal.message),
+                pointer: pointer.clone(),
+                ..refusal
+            }));
+        }
+        found
+    }
+}
+
+/// What keeps a node from being run; what the connector may not refer to is told where the node names it.
+pub(crate) fn refusals_of_run(
+    directory: &SecretDirectory,
+    (document, node): (&Document, &Node),
+    connector: Option<(&Document, &Connector)>,
+) -> Vec<Refusal> {
+    let mut refusals = directory.refusals(document);
+    if let Some((saved, connector)) = connector {
+        let of_connector = directory.refusals(saved).into_iter();
+        refusals.extend(of_connector.map(|refusal| refusal.at("/connector_id", &saved.id)));
+        refusals.extend(directory.refusals_of_node((document, node), (saved, connector)));
+    }
+    refusals
+}
+
+/// The place of the first module that runs a node.
+fn module_of_node(document: &Value, node: &str) -> Option<String> {
+    match document {
+        Value::Object(fields) => {
+            let value = fields.get("value");
+            let path = value.and_then(|value| value.get("path")).and_then(Value::as_str);
+            let is_script = value.and_then(|value| value.get("type")).and_then(Value::as_str) == Some("script");
+            if is_script && path.and_then(|path| path.split_once('/')).is_some_and(|(_, id)| id == node) {
+                return Some(String::new());
+            }
+            fields.iter().find_map(|(key, value)| {
+                module_of_node(value, node).map(|rest| format!("{}{rest}", pointer_push("", key)))
+            })
+        }
+        Value::Array(items) => {
+            let mut items = items.iter().enumerate();
+            items.find_map(|(index, item)| module_of_node(item, node).map(|rest| format!("/{index}{rest}")))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+    }
+}
+
+/// What documents refer to, also by way of sub-flows; what is missing is left out, for the validator to name.
+pub(crate) async fn declarations(
+    documents: &dyn Documents,
+    directory: &SecretDirectory,
+    roots: &[&Value],
+) -> Result<Declarations, Problem> {
+    let mut declarations = Declarations::default();
+    let mut wanted: Vec<_> = roots.iter().flat_map(|document| of_workflow(document)).collect();
+    let mut seen = BTreeSet::new();
+    while let Some((kind, id)) = wanted.pop() {
+        if !seen.insert((kind, id.clone())) {
+            continue;
+        }
+        let Some(document) = documents.document(kind, &id).await? else { continue };
+        if kind != DocumentKind::Workflow {
+            declarations.saved.insert((kind, id), document.clone());
+        }
+        wanted.extend(add(&mut declarations.catalog, directory, document)?);
+    }
+    Ok(declarations)
+}
+
+/// Why [`control_in_id`] refuses.
+pub(crate) const CONTROL_IN_ID: &str = "the id must have no control characters, such as line breaks";
+
+/// The place of a module's id with control characters, which databases do not take in a text of its own.
+pub(crate) fn control_in_id(document: &Value) -> Option<String> {
+    match document {
+        Value::Object(fields) => {
+            let is_module = fields.contains_key("value");
+            let id = fields.get("id").and_then(Value::as_str).filter(|_| is_module).unwrap_or_default();
+            if id.chars().any(char::is_control) {
+                return Some("/id".to_owned());
+            }
+            fields
+                .iter()
+                .find_map(|(key, value)| control_in_id(value).map(|rest| format!("{}{rest}", pointer_push("", key))))
+        }
+        Value::Array(items) => {
+            items.iter().enumerate().find_map(|(index, item)| control_in_id(item).map(|rest| format!("/{index}{rest}")))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+    }
+}
+
+/// Adds the newest nodes, connectors and workflows to a catalog that lacks some, for the sake of their names.
+pub(crate) async fn add_names(documents: &dyn Documents, catalog: &mut Catalog) -> Result<(), Problem> {
+    for kind in [DocumentKind::Connector, DocumentKind::Node, DocumentKind::Workflow] {
+        for document in documents.documents(kind, None, MOST_NAMES).await? {
+            add(catalog, &SecretDirectory::default(), document)?;
+        }
+    }
+    Ok(())
+}
+
+/// The place of the first string in a declaration that names a secret.
+pub(crate) fn place_of_secret(declaration: &Value, name: &str) -> Option<String> {
+    let below = |token: String, value: &Value| {
+        place_of_secret(value, name).map(|rest| format!("{}{rest}", pointer_push("", &token)))
+    };
+    match declaration {
+        Value::String(text) => {
+            let mentioned = text.match_indices('$').any(|(at, _)| {
+                let rest = text[at + 1..].strip_prefix(name);
+                rest.is_some_and(|rest| !rest.starts_with(|next: char| next.is_ascii_alphanumeric() || next == '_'))
+            });
+            mentioned.then(String::new)
+        }
+        Value::Array(items) => items.iter().enumerate().find_map(|(index, item)| below(index.to_string(), item)),
+        Value::Object(fields) => fields.iter().find_map(|(key, value)| below(key.clone(), value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => None,
+    }
+}
+
+/// Adds a document to a catalog; gives what it refers to in turn.
+fn add(
+    catalog: &mut Catalog,
+    directory: &SecretDirectory,
+    document: Document,
+) -> Result<Vec<(DocumentKind, String)>, Problem> {
+    match document.kind {
+        DocumentKind::Connector => {
+            let mut connector = connector(&document)?;
+            connector.own_secrets = directory.own_secrets(&document);
+            catalog.connectors.insert(document.id, connector);
+            Ok(Vec::new())
+        }
+        DocumentKind::Node => {
+            let mut node = node(&document)?;
+            node.own_secrets = directory.own_secrets(&document);
+            let connector = (DocumentKind::Connector, node.connector_id.clone());
+            catalog.nodes.insert(document.id, node);
+            Ok(vec![connector])
+        }
+        DocumentKind::Workflow => {
+            let nodes = document.body.get("nodes").cloned().unwrap_or_default();
+            let references = of_workflow(&nodes);
+            catalog.workflows.insert(document.id, nodes);
+            Ok(references)
+        }
+    }
+}
+
+/// The connector that was saved.
+pub(crate) fn connector(document: &Document) -> Result<Connector, Problem> {
+    parse_connector(&with_id(document)).map_err(|found| unreadable(document, &found))
+}
+
+/// The node that was saved.
+pub(crate) fn node(document: &Document) -> Result<Node, Problem> {
+    parse_node(&with_id(document)).map_err(|found| unreadable(document, &found))
+}
+
+/// A saved document, or 404.
+pub(crate) async fn saved(documents: &dyn Documents, kind: DocumentKind, id: &str) -> Result<Document, Problem> {
+    documents
+        .document(kind, id)
+        .await?
+        .ok_or_else(|| RecordError::NotFound { kind: kind.as_str(), id: id.to_owned() }.into())
+}
+
+fn with_id(document: &Document) -> Value {
+    let mut object = Map::from_iter([("id".to_owned(), Value::from(document.id.as_str()))]);
+    if let Value::Object(fields) = &document.body {
+        object.extend(fields.clone());
+    }
+    Value::Object(object)
+}
+
+fn unreadable(document: &Document, found: &[Diagnostic]) -> Problem {
+    let error = found.iter().map(|found| format!("{} {}", found.pointer, found.message)).collect::<Vec<_>>().join("; ");
+    Problem::internal(format!("saved {} `{}` cannot be read: {error}", document.kind.as_str(), document.id))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn check(value: Value, expected: &[(DocumentKind, &str)]) {
+        let expected: Vec<_> = expected.iter().map(|(kind, id)| (*kind, (*id).to_owned())).collect();
+        assert_eq!(of_workflow(&json!({ "value": value })), expected, "{value}");
+    }
+
+    fn script(path: &str) -> Value {
+        json!({"id": "a", "value": {"type": "script", "path": path}})
+    }
+
+    #[test]
+    fn references_are_found_at_any_depth() {
+        check(
+            json!({"modules": [script("node/n"), script("c/m"), script("node/n")]}),
+            &[(DocumentKind::Node, "m"), (DocumentKind::Node, "n")],
+        );
+        check(
+            json!({"modules": [
+                {"value": {"type": "forloopflow", "modules": [
+                    {"value": {"type": "branchone", "branches": [{"modules": [script("node/b")]}], "default": [script("node/d")]}}
+                ]}},
+                {"value": {"type": "flow", "path": "workflow/w"}},
+            ], "failure_module": script("node/f")}),
+            &[
+                (DocumentKind::Node, "b"),
+                (DocumentKind::Node, "d"),
+                (DocumentKind::Node, "f"),
+                (DocumentKind::Workflow, "w"),
+            ],
+        );
+    }
+
+    #[test]
+    fn ids_of_modules_have_no_control_characters() {
+        let document = |id: &str| json!({"value": {"modules": [{"id": "a", "value": {}}, {"id": id, "value": {}}]}});
+        assert_eq!(control_in_id(&document("a\u{0}")).as_deref(), Some("/value/modules/1/id"));
+        assert_eq!(control_in_id(&document("b")), None);
+        assert_eq!(control_in_id(&json!({"schema": {"default": {"id": "x\n"}}})), None);
+    }
+
+    #[test]
+    fn a_secret_is_found_where_it_is_named() {
+        let declaration =
+            json!({"name": "$KEY2", "header": {"a/b": "Key $KEY"}, "body": ["$OTHER", {"x": "{{ y }}$LAST."}]});
+        for (name, expected) in [("KEY", Some("/header/a~1b")), ("LAST", Some("/body/1/x")), ("NONE", None)] {
+            assert_eq!(place_of_secret(&declaration, name).as_deref(), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn values_that_look_like_modules_are_none() {
+        check(
+            json!({"modules": [{"value": {"type": "identity", "input_transforms": {
+                "x": {"type": "static", "value": {"type": "script", "path": "node/no"}}}}}]}),
+            &[],
+        );
+        check(json!({"modules": "none"}), &[]);
+        check(json!({"modules": [script("no_slash"), {"value": 5}, null]}), &[]);
+    }
+}

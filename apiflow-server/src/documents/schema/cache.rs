@@ -1,0 +1,79 @@
+//! Compiled schemas, kept for the next check against the same schema.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use apiflow_core::digest::digest;
+use serde_json::Value;
+
+use crate::documents::schema::{SchemaCheck, compile};
+
+/// Bytes of schemas, as they are written, whose compiled forms are kept.
+const MAX_BYTES: usize = 4 * 1024 * 1024;
+
+/// Compiled schemas by the hash of their text; those that came first go first.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SchemaCache(Arc<Mutex<Kept>>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    checks: BTreeMap<String, Arc<SchemaCheck>>,
+    order: VecDeque<(String, usize)>,
+    bytes: usize,
+}
+
+impl SchemaCache {
+    /// A compiled schema: the one that is kept, or a new one.
+    pub(crate) fn compile(&self, schema: &Value) -> Arc<SchemaCheck> {
+        let key = digest(schema);
+        if let Some(check) = self.kept().checks.get(&key) {
+            return Arc::clone(check);
+        }
+        // Not under the lock: two may compile the same schema, and one of them is kept.
+        let check = Arc::new(compile(schema));
+        let bytes = schema.to_string().len();
+        if bytes <= MAX_BYTES / 4 {
+            self.kept().keep(key, bytes, &check);
+        }
+        check
+    }
+
+    fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kept {
+    fn keep(&mut self, key: String, bytes: usize, check: &Arc<SchemaCheck>) {
+        if self.checks.insert(key.clone(), Arc::clone(check)).is_some() {
+            return;
+        }
+        self.order.push_back((key, bytes));
+        self.bytes += bytes;
+        while self.bytes > MAX_BYTES {
+            let Some((oldest, bytes)) = self.order.pop_front() else { return };
+            self.checks.remove(&oldest);
+            self.bytes -= bytes;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_schema_is_compiled_once_and_the_oldest_goes_first() {
+        let cache = SchemaCache::default();
+        let schema = |number: usize| json!({"description": number.to_string().repeat(600_000)});
+        let first = cache.compile(&schema(0));
+        assert!(Arc::ptr_eq(&first, &cache.compile(&schema(0))));
+        for number in 1..10 {
+            cache.compile(&schema(number));
+        }
+        assert!(!Arc::ptr_eq(&first, &cache.compile(&schema(0))), "4 MiB are kept");
+        assert!(cache.kept().bytes <= MAX_BYTES);
+    }
+}

@@ -1,0 +1,66 @@
+//! What is wrong with a workflow, given what is saved.
+
+use apiflow_core::catalog::Catalog;
+use apiflow_core::diagnostic::Diagnostic;
+use apiflow_core::validate::codes;
+use serde_json::Value;
+
+use crate::documents::references;
+use crate::documents::validation::Checked;
+use crate::http::problem::Problem;
+use crate::secrets::directory::SecretDirectory;
+use crate::state::AppState;
+
+/// What is wrong with an OpenFlow document, given what is saved; gives the document back.
+pub(crate) async fn check_workflow(
+    state: &AppState,
+    user: &str,
+    document: Value,
+) -> Result<(Value, Vec<Diagnostic>), Problem> {
+    let directory = state.secrets.directory().await?;
+    let declarations = references::declarations(&*state.documents, &directory, &[&document]).await?;
+    let refused = declarations.findings(&directory, &document);
+    let catalog = declarations.catalog;
+    let Checked { document, catalog, mut found } = check_with_names(state, user, document, catalog, &directory).await?;
+    drop_elsewhere(catalog);
+    found.extend(refused);
+    Ok((document, found))
+}
+
+/// The same of a document that a request brings, if it is not too large; nothing is kept of it.
+pub(crate) async fn check_sent_workflow(
+    state: &AppState,
+    user: &str,
+    document: Value,
+) -> Result<Vec<Diagnostic>, Problem> {
+    let limits = state.settings.documents;
+    let measure = move || limits.check_workflow(&document, "/document").map(|()| document);
+    let document = state.validation.places.run(user, measure).await??;
+    let (document, found) = check_workflow(state, user, document).await?;
+    drop_elsewhere(document);
+    Ok(found)
+}
+
+/// Drops what may be large: that takes as long as it took to make it.
+pub(crate) fn drop_elsewhere(value: impl Send + 'static) {
+    tokio::task::spawn_blocking(move || drop(value));
+}
+
+pub(crate) async fn check_with_names(
+    state: &AppState,
+    user: &str,
+    document: Value,
+    mut catalog: Catalog,
+    directory: &SecretDirectory,
+) -> Result<Checked, Problem> {
+    catalog.secrets = Some(directory.common_names());
+    let checked = state.validation.check(user, document, catalog).await?;
+    let unknown = [codes::UNKNOWN_NODE, codes::UNKNOWN_CONNECTOR, codes::UNKNOWN_WORKFLOW];
+    if checked.found.iter().all(|found| !unknown.contains(&found.code.as_str())) {
+        return Ok(checked);
+    }
+    // Advice such as "did you mean" needs to know what there is.
+    let Checked { document, mut catalog, .. } = checked;
+    references::add_names(&*state.documents, &mut catalog).await?;
+    state.validation.check(user, document, catalog).await
+}

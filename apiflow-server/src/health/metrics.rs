@@ -1,0 +1,84 @@
+//! Numbers for Prometheus.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+
+use axum::extract::ConnectInfo;
+use axum::http::{Extensions, HeaderMap};
+
+use crate::http::problem::Problem;
+use crate::state::AppState;
+use crate::users::{bearer_token, tokens};
+
+/// Refuses who is neither on this machine nor has the token for metrics: they tell how much the server is used.
+pub(crate) fn check_access(state: &AppState, extensions: &Extensions, headers: &HeaderMap) -> Result<(), Problem> {
+    let peer = extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    if state.settings.trusted_proxies.is_from_this_machine(peer, headers) {
+        return Ok(());
+    }
+    let Some(expected) = &state.settings.metrics_token else {
+        return Err(Problem::forbidden("metrics are for this machine alone unless APIFLOW_METRICS_TOKEN is set"));
+    };
+    let given = bearer_token(headers)?;
+    // Hashes, so that the time taken does not tell how much of a guess is right.
+    if given.is_some_and(|given| tokens::hash(&given) == tokens::hash(expected)) {
+        return Ok(());
+    }
+    Err(Problem::unauthenticated("send `Authorization: Bearer <APIFLOW_METRICS_TOKEN>`"))
+}
+
+/// All numbers in Prometheus' text format.
+pub(crate) async fn text(state: &AppState) -> Result<String, Problem> {
+    let mut page = String::new();
+    head(&mut page, "apiflow_build_info", "gauge", "The version that runs.");
+    line(&mut page, "apiflow_build_info", &format!("version=\"{}\"", env!("CARGO_PKG_VERSION")), 1);
+    head(&mut page, "apiflow_jobs", "gauge", "Jobs that have not ended, by status.");
+    for (status, count) in state.active_jobs.count(&*state.store, state.clock.now()).await? {
+        line(&mut page, "apiflow_jobs", &format!("status=\"{}\"", status.as_str()), count);
+    }
+    head(&mut page, "apiflow_http_responses_total", "counter", "Answers since the process began, by class.");
+    for (class, count) in state.response_counters.responses_by_class().into_iter().enumerate() {
+        let label = format!("class=\"{}xx\"", class + 1);
+        line(&mut page, "apiflow_http_responses_total", &label, count);
+    }
+    head(&mut page, "apiflow_http_requests_open", "gauge", "Requests that have no answer yet.");
+    line(&mut page, "apiflow_http_requests_open", "", state.response_counters.open_requests());
+    head(&mut page, "process_start_time_seconds", "gauge", "When the process began, in seconds since 1970.");
+    line(&mut page, "process_start_time_seconds", "", state.started_at.0 / 1000);
+    process(&mut page);
+    Ok(page)
+}
+
+/// Memory and processor time, where the system tells them as Linux does.
+fn process(page: &mut String) {
+    if let Ok(status) = std::fs::read_to_string("/proc/self/status")
+        && let Some(kilobytes) = field(&status, "VmRSS:")
+    {
+        head(page, "process_resident_memory_bytes", "gauge", "Memory in use.");
+        line(page, "process_resident_memory_bytes", "", kilobytes * 1024);
+    }
+    if let Ok(status) = std::fs::read_to_string("/proc/self/status")
+        && let Some(threads) = field(&status, "Threads:")
+    {
+        head(page, "process_threads", "gauge", "Threads.");
+        line(page, "process_threads", "", threads);
+    }
+    if let Ok(entries) = std::fs::read_dir("/proc/self/fd") {
+        head(page, "process_open_fds", "gauge", "Open files and sockets.");
+        line(page, "process_open_fds", "", entries.count());
+    }
+}
+
+fn field(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+fn head(page: &mut String, name: &str, kind: &str, help: &str) {
+    writeln!(page, "# HELP {name} {help}\n# TYPE {name} {kind}").expect("writing to a string cannot fail");
+}
+
+fn line(page: &mut String, name: &str, labels: &str, value: impl std::fmt::Display) {
+    let labels = if labels.is_empty() { String::new() } else { format!("{{{labels}}}") };
+    writeln!(page, "{name}{labels} {value}").expect("writing to a string cannot fail");
+}

@@ -1,0 +1,75 @@
+//! Whether the database does its work, found out by a small write.
+
+use std::time::Duration;
+
+use apiflow_core::ports::{Store, StoreFault};
+use axum::http::StatusCode;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use crate::http::problem::Problem;
+
+/// How long an answer stays good: however often one asks, the database is written to once.
+const FRESH: Duration = Duration::from_secs(1);
+/// How long the database may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The last answer of the database; those who ask while it is found out wait for the same one.
+#[derive(Default)]
+pub(crate) struct Readiness(Mutex<Option<(Instant, Result<(), Problem>)>>);
+
+impl Readiness {
+    /// Writes to the database unless that was done just now.
+    ///
+    /// # Errors
+    /// A 503 whose code and text say what is wrong.
+    pub(crate) async fn check(&self, store: &dyn Store, now: Instant) -> Result<(), Problem> {
+        let mut last = self.0.lock().await;
+        if let Some((at, answer)) = last.as_ref()
+            && now.saturating_duration_since(*at) < FRESH
+        {
+            return answer.clone();
+        }
+        let answer = probe(store).await;
+        *last = Some((Instant::now(), answer.clone()));
+        answer
+    }
+}
+
+async fn probe(store: &dyn Store) -> Result<(), Problem> {
+    let (code, detail, cause) = match tokio::time::timeout(PATIENCE, store.probe()).await {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(error)) => match error.fault() {
+            Some(fault) => (fault.code(), fault.to_string(), error.to_string()),
+            None => ("not_ready", "the database failed; the server's log has the cause".to_owned(), error.to_string()),
+        },
+        Err(_) => {
+            let detail = format!("the database took no write within {} s", PATIENCE.as_secs());
+            (StoreFault::Busy.code(), detail.clone(), detail)
+        }
+    };
+    tracing::error!(cause, "the database does not take writes");
+    Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, detail))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use apiflow_core::runtime::clock::SystemClock;
+    use apiflow_core::runtime::memory::MemoryStore;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_is_shared_for_a_second_and_found_out_anew_after_it() {
+        let readiness = Readiness::default();
+        let store = MemoryStore::new(Arc::new(SystemClock));
+        let refusal = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "storage_full", "full");
+        let then = Instant::now();
+        *readiness.0.lock().await = Some((then, Err(refusal)));
+        let asked = async |ms| readiness.check(&store, then + Duration::from_millis(ms)).await.is_ok();
+        assert!(!asked(900).await, "it is still fresh");
+        assert!(asked(1_000).await, "the store takes writes again");
+    }
+}

@@ -1,0 +1,14 @@
+//! What all of HTTP has in common: errors, extractors, pages of lists, layers, connections and the embedded page.
+
+pub(crate) mod extract;
+pub(crate) mod fair_places;
+pub(crate) mod fallback;
+pub(crate) mod frontend;
+pub(crate) mod layers;
+pub(crate) mod pagination;
+pub mod problem;
+pub(crate) mod proxies;
+pub mod public_url;
+pub(crate) mod response_counters;
+pub(crate) mod serving;
+pub(crate) mod strict_json;

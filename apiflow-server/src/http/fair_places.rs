@@ -1,0 +1,185 @@
+//! Places for heavy work, shared fairly between users.
+//!
+//! Checking a large document, trying it out or reading a large body is processor work of whoever sent it. It runs on
+//! blocking threads, a few at a time. Users take turns, whatever each of them has waiting; one user never has all
+//! places, so that another's work begins at once.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::http::problem::Problem;
+
+/// How many works run and wait.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PlaceLimits {
+    /// Works that run at the same time.
+    pub(crate) places: usize,
+    /// Works of one user that wait.
+    pub(crate) waiting_per_user: usize,
+    /// Works of all users that wait.
+    pub(crate) waiting: usize,
+    /// How long one waits.
+    pub(crate) max_wait: Duration,
+}
+
+impl PlaceLimits {
+    /// Limits for this machine: as many works at a time as it has processors, at least 2 and at most 8.
+    pub(crate) fn of_machine() -> Self {
+        let processors = std::thread::available_parallelism().map_or(2, usize::from);
+        Self { places: processors.clamp(2, 8), waiting_per_user: 32, waiting: 512, max_wait: Duration::from_secs(30) }
+    }
+
+    /// Places that one user may have: one is always left to others.
+    fn per_user(self) -> usize {
+        self.places.saturating_sub(1).max(1)
+    }
+}
+
+/// Places for heavy work. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct FairPlaces(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    limits: PlaceLimits,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Places taken, by user.
+    taken: BTreeMap<String, usize>,
+    /// Who waits, by user, in order of arrival.
+    waiting: BTreeMap<String, VecDeque<oneshot::Sender<Place>>>,
+    /// Users who wait, the next one first.
+    turns: VecDeque<String>,
+}
+
+/// A place that is given back when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Place {
+    shared: Arc<Shared>,
+    user: String,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        if let Some(taken) = state.taken.get_mut(&self.user) {
+            *taken -= 1;
+            if *taken == 0 {
+                state.taken.remove(&self.user);
+            }
+        }
+        let next = state.next(&self.shared);
+        drop(state);
+        hand_over(next);
+    }
+}
+
+/// Sends places to those who wait for them. Not under the lock: a place whose taker has gone comes back at once.
+fn hand_over(next: Vec<(oneshot::Sender<Place>, Place)>) {
+    for (waiting, place) in next {
+        drop(waiting.send(place));
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn place(self: &Arc<Self>, user: &str) -> Place {
+        Place { shared: Arc::clone(self), user: user.to_owned() }
+    }
+}
+
+impl State {
+    fn is_free_for(&self, user: &str, limits: PlaceLimits) -> bool {
+        let taken: usize = self.taken.values().sum();
+        taken < limits.places && self.taken.get(user).copied().unwrap_or_default() < limits.per_user()
+    }
+
+    /// Takes places for those whose turn it is, as long as there are any.
+    fn next(&mut self, shared: &Arc<Shared>) -> Vec<(oneshot::Sender<Place>, Place)> {
+        let mut next = Vec::new();
+        while let Some(at) = self.turns.iter().position(|user| self.is_free_for(user, shared.limits)) {
+            let Some(user) = self.turns.remove(at) else { break };
+            let Some(queue) = self.waiting.get_mut(&user) else { continue };
+            // Callers that have gone away have given their turn up.
+            let waiting = std::iter::from_fn(|| queue.pop_front()).find(|waiting| !waiting.is_closed());
+            if queue.is_empty() {
+                self.waiting.remove(&user);
+            } else {
+                self.turns.push_back(user.clone());
+            }
+            if let Some(waiting) = waiting {
+                *self.taken.entry(user.clone()).or_default() += 1;
+                next.push((waiting, shared.place(&user)));
+            }
+        }
+        next
+    }
+}
+
+impl FairPlaces {
+    /// Free places.
+    pub(crate) fn new(limits: PlaceLimits) -> Self {
+        Self(Arc::new(Shared { limits, state: Mutex::default() }))
+    }
+
+    /// Takes a place, or waits for one.
+    ///
+    /// # Errors
+    /// 429 where too many wait already, or none became free in time.
+    pub(crate) async fn enter(&self, user: &str) -> Result<Place, Problem> {
+        let limits = self.0.limits;
+        let receiver = {
+            let mut state = self.0.lock();
+            let own = state.waiting.get(user).map_or(0, VecDeque::len);
+            if own == 0 && state.is_free_for(user, limits) {
+                *state.taken.entry(user.to_owned()).or_default() += 1;
+                drop(state);
+                return Ok(self.0.place(user));
+            }
+            let all: usize = state.waiting.values().map(VecDeque::len).sum();
+            if own >= limits.waiting_per_user || all >= limits.waiting {
+                return Err(Problem::too_many("too many requests that take long are waiting: send fewer at a time", 2));
+            }
+            let (sender, receiver) = oneshot::channel();
+            if own == 0 {
+                state.turns.push_back(user.to_owned());
+            }
+            state.waiting.entry(user.to_owned()).or_default().push_back(sender);
+            receiver
+        };
+        let late = || Problem::too_many("the server is busy with requests that take long: try again later", 5);
+        match tokio::time::timeout(limits.max_wait, receiver).await {
+            Ok(place) => place.map_err(Problem::internal),
+            Err(_) => Err(late()),
+        }
+    }
+
+    /// Does work on a blocking thread, in a place of this user.
+    ///
+    /// # Errors
+    /// As [`FairPlaces::enter`]; 500 where the work panics.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        user: &str,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        let place = self.enter(user).await?;
+        let in_place = move || {
+            let _place = place;
+            work()
+        };
+        tokio::task::spawn_blocking(in_place).await.map_err(Problem::internal)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,266 @@
+//! Steps that wait for somebody: who may answer, how an answer finds its gate, and links that work without a token.
+
+mod gate_rules;
+
+pub(crate) use self::gate_rules::gate_of_step;
+
+use apiflow_core::engine::GateSelector;
+use apiflow_core::openflow::Suspend;
+use apiflow_core::ports::{JobRow, StepRow, StepStatus, Timestamp};
+use apiflow_core::runtime::Approval as Answer;
+use apiflow_store::UserRow;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::api::BASE_PATH;
+use crate::api::{Approval, ResumeAction};
+use crate::http::problem::Problem;
+use crate::jobs::{input, views};
+use crate::state::AppState;
+use crate::users::Caller;
+use crate::users::usernames::UNVERIFIED_NAME_SUFFIX;
+
+/// What links are signed for: a text signed for something else opens no gate.
+const PURPOSE: &str = "approval link";
+
+/// Longest name that may be typed on a link, in characters.
+const MAX_TYPED_NAME_CHARS: usize = 100;
+
+/// What a step's row says of its gate.
+#[derive(Deserialize)]
+struct Gate {
+    required: u32,
+    until: Timestamp,
+    /// Approvals so far.
+    #[serde(default)]
+    given: u32,
+    /// Whose answers have been counted.
+    #[serde(default)]
+    answered_by: Vec<String>,
+}
+
+/// What a link stands for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Link {
+    /// The job.
+    pub(crate) job: String,
+    /// The step's ordinal.
+    pub(crate) step: u64,
+    /// Which of the approvals wanted: the same link counts once.
+    number: u32,
+}
+
+/// Whose answer it is.
+pub(crate) enum Approver<'a> {
+    /// A user.
+    User(&'a UserRow),
+    /// Whoever has the link, by the name that they type.
+    Link(&'a Link, Option<&'a str>),
+}
+
+impl Approver<'_> {
+    /// Who the answer counts for: a gate counts one of each.
+    fn identity(&self) -> String {
+        match self {
+            Self::User(user) => format!("user-{}", user.id),
+            Self::Link(link, _) => format!("link-{}", link.number),
+        }
+    }
+
+    /// The name that the job shows. One that was typed on a link is marked: anybody may type it.
+    fn shown_name(&self) -> Result<Option<String>, Problem> {
+        let typed = match self {
+            Self::User(user) => return Ok(Some(user.username.clone())),
+            Self::Link(_, typed) => typed.map(str::trim).filter(|name| !name.is_empty()),
+        };
+        if typed.is_some_and(|name| name.chars().count() > MAX_TYPED_NAME_CHARS || name.chars().any(char::is_control)) {
+            let message = format!(
+                "the name must have at most {MAX_TYPED_NAME_CHARS} characters, none of them a control character"
+            );
+            return Err(Problem::fault("/approver", message));
+        }
+        Ok(typed.map(|name| format!("{name} {UNVERIFIED_NAME_SUFFIX}")))
+    }
+}
+
+/// Whether a caller is shown a job's approval links: whoever has one can answer without an account.
+pub(crate) fn sees_links(caller: &Caller, creator: Option<&str>) -> bool {
+    caller.user.is_admin || creator == Some(&caller.user.id)
+}
+
+/// What a step waits for; with its links where `with_links`.
+pub(crate) fn shown(
+    state: &AppState,
+    job: &str,
+    step: u64,
+    gate: Option<&Value>,
+    with_links: bool,
+) -> Result<Option<Approval>, Problem> {
+    let Some(gate) = gate.and_then(|gate| Gate::deserialize(gate).ok()) else { return Ok(None) };
+    let Gate { required, until, given, answered_by: _ } = gate;
+    let mut urls = Vec::new();
+    for number in (1..=required.min(MOST_LINKS)).filter(|_| with_links) {
+        let link = Link { job: job.to_owned(), step, number };
+        let signed = state.secrets.sign(PURPOSE, &serde_json::to_string(&link).map_err(Problem::internal)?)?;
+        urls.push(format!("{}{BASE_PATH}/approve/{signed}", state.settings.public_url));
+    }
+    let remaining = required.saturating_sub(given);
+    Ok(Some(Approval { required, given, remaining, until: until.to_rfc3339(), urls }))
+}
+
+/// Links that a step shows, at most.
+const MOST_LINKS: u32 = 20;
+
+/// What a link stands for, or 404.
+pub(crate) fn link(state: &AppState, signed: &str) -> Result<Link, Problem> {
+    let opened = state.secrets.verify(PURPOSE, signed).and_then(|text| serde_json::from_str(&text).ok());
+    opened.ok_or_else(|| Problem::not_found("this approval link is none that this server gave"))
+}
+
+/// The step that a link is for, as it stands now.
+pub(crate) async fn step_of(state: &AppState, link: &Link) -> Result<StepRow, Problem> {
+    let rows = state.store.steps(&link.job, link.step.saturating_sub(1), 1).await?;
+    let row = rows.into_iter().next().filter(|row| row.ordinal == link.step);
+    row.ok_or_else(|| Problem::not_found("the job of this approval link was deleted"))
+}
+
+/// The gate that an answer is for.
+pub(crate) enum AnsweredGate {
+    /// One that a step has reached, or is about to.
+    OfStep(Box<StepRow>),
+    /// The next one after a step of this id, which none has reached.
+    OfId(String),
+}
+
+/// Finds the gate that is meant; without a name, the one that is open.
+pub(crate) async fn find(state: &AppState, job: &str, step: Option<&str>) -> Result<AnsweredGate, Problem> {
+    active_job(state, job).await?;
+    let waiting = waiting(state, job).await?;
+    let Some(step) = step else {
+        return match waiting.as_slice() {
+            [] => Err(gate_rules::no_open_gate(state, job).await?),
+            [row] => Ok(AnsweredGate::OfStep(Box::new(row.clone()))),
+            several => Err(ambiguous("several steps wait", several)),
+        };
+    };
+    let named: Vec<StepRow> = waiting.into_iter().filter(|row| row.step_id == step).collect();
+    match named.as_slice() {
+        [row] => Ok(AnsweredGate::OfStep(Box::new(row.clone()))),
+        [] => match views::ordinal(state, job, step).await {
+            Ok(ordinal) if step.parse() == Ok(ordinal) => match state.store.steps(job, ordinal - 1, 1).await?.pop() {
+                Some(row) if row.is_over() => Err(no_longer_waits(format!("{ordinal} (`{}`)", row.step_id))),
+                Some(row) => Ok(AnsweredGate::OfStep(Box::new(row))),
+                None => Ok(AnsweredGate::OfId(step.to_owned())),
+            },
+            // It may come before the step itself.
+            Ok(_) | Err(_) => Ok(AnsweredGate::OfId(step.to_owned())),
+        },
+        several => Err(ambiguous(&format!("several steps `{step}` wait"), several)),
+    }
+}
+
+/// What is said to whoever answers a gate that is behind.
+pub(crate) fn no_longer_waits(step: impl std::fmt::Display) -> Problem {
+    Problem::new(StatusCode::CONFLICT, "answered", format!("step {step} no longer waits for an approval"))
+}
+
+fn ambiguous(what: &str, rows: &[StepRow]) -> Problem {
+    let ordinals = rows.iter().map(|row| format!("{} (`{}`)", row.ordinal, row.step_id)).collect::<Vec<_>>().join(", ");
+    let message = format!("{what} for an approval: name one as `step` by its ordinal, one of {ordinals}");
+    Problem::new(StatusCode::CONFLICT, "ambiguous", message)
+}
+
+async fn waiting(state: &AppState, job: &str) -> Result<Vec<StepRow>, Problem> {
+    let mut waiting = Vec::new();
+    let mut after = 0;
+    loop {
+        let rows = state.store.steps(job, after, 500).await?;
+        let Some(last) = rows.last() else { return Ok(waiting) };
+        after = last.ordinal;
+        waiting.extend(rows.into_iter().filter(|row| row.status == StepStatus::Suspended));
+    }
+}
+
+/// Checks an answer against the gate's settings and gives it to the job: the same rules hold whether the gate is open or
+/// still to come.
+///
+/// Architecture invariant: whoever answers, and however early, counts once at a gate. Before the gate this function
+/// refuses a second answer by its key; at the gate by what the step's row says; and the engine counts one of each.
+pub(crate) async fn answer(
+    state: &AppState,
+    job: &str,
+    gate: AnsweredGate,
+    approver: Approver<'_>,
+    (action, payload): (ResumeAction, Value),
+) -> Result<(), Problem> {
+    let row = active_job(state, job).await?;
+    let (target, place, rules) = match gate {
+        AnsweredGate::OfStep(step) => {
+            if has_answered(&step, &approver) {
+                return Err(answered_already());
+            }
+            let rule = gate_rules::gate_of_step(state, &step, job).await?;
+            (GateSelector::Ordinal(step.ordinal), step.ordinal.to_string(), vec![rule])
+        }
+        AnsweredGate::OfId(id) => {
+            let rules = gate_rules::gates_of_id(state, job, &id).await?;
+            (GateSelector::Step(id.clone()), format!("step-{id}"), rules)
+        }
+    };
+    for rule in &rules {
+        gate_rules::check_approver(rule, &approver, row.created_by.as_deref())?;
+        if action == ResumeAction::Resume {
+            check_payload(state, &approver, rule, &payload).await?;
+        }
+    }
+    let identity = approver.identity();
+    let key = format!("{identity}-{place}");
+    let answer = Answer {
+        target,
+        approver: approver.shown_name()?,
+        counts_for: Some(identity),
+        disapproves: action == ResumeAction::Cancel,
+        payload,
+    };
+    if state.runtime.approve(job, &key, answer).await? { Ok(()) } else { Err(answered_already()) }
+}
+
+/// A job that has not ended, or 409.
+async fn active_job(state: &AppState, job: &str) -> Result<JobRow, Problem> {
+    let row = views::row(state, job).await?;
+    if row.patch.status.is_final() {
+        return Err(Problem::new(StatusCode::CONFLICT, "ended", format!("job `{job}` has ended already")));
+    }
+    Ok(row)
+}
+
+/// Whether a step's gate has counted an answer of this approver, perhaps from before it was reached.
+fn has_answered(step: &StepRow, approver: &Approver<'_>) -> bool {
+    let gate = step.approval.as_ref().and_then(|gate| Gate::deserialize(gate).ok());
+    gate.is_some_and(|gate| gate.answered_by.contains(&approver.identity()))
+}
+
+fn answered_already() -> Problem {
+    let message = "this approval was given already; another one has to come from somebody else, or by another link";
+    Problem::new(StatusCode::CONFLICT, "answered", message)
+}
+
+/// Checks what comes with an approval against the gate's form.
+async fn check_payload(
+    state: &AppState,
+    approver: &Approver<'_>,
+    rule: &Suspend,
+    payload: &Value,
+) -> Result<(), Problem> {
+    let Some(schema) = rule.resume_form.as_ref().and_then(|form| form.get("schema")) else { return Ok(()) };
+    let Value::Object(fields) = payload else {
+        return Err(Problem::fault("/payload", "the form of this approval wants an object"));
+    };
+    // Whoever has a link is nobody in particular: they share their turns.
+    let user = match approver {
+        Approver::User(user) => user.id.as_str(),
+        Approver::Link(..) => "",
+    };
+    input::check(state, user, input::PAYLOAD, Some(schema), fields.clone()).await.map(drop)
+}

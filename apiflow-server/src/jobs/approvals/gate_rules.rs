@@ -1,0 +1,97 @@
+//! What a document says of its gates: who may answer, and what comes with an answer.
+
+use apiflow_core::openflow::{Module, ModuleValue, OpenFlow, Suspend, find_module, find_module_by};
+use apiflow_core::ports::{JobBundle, StepRow};
+use axum::http::StatusCode;
+use serde_json::Value;
+
+use crate::http::problem::Problem;
+use crate::jobs::approvals::Approver;
+use crate::state::AppState;
+
+/// The documents that a job may run, by workflow id; the job's own is first.
+struct JobFlows(Vec<(String, OpenFlow)>);
+
+impl JobFlows {
+    async fn load(state: &AppState, job: &str) -> Result<Self, Problem> {
+        let bundle: JobBundle = state.store.load(job).await?.bundle;
+        let own = std::iter::once((String::new(), &bundle.document));
+        let called = bundle.catalog.workflows.iter().map(|(id, document)| (id.clone(), document));
+        let read = |(id, document): (String, &Value)| Some((id, serde_json::from_value(document.clone()).ok()?));
+        Ok(Self(own.chain(called).filter_map(read).collect()))
+    }
+
+    fn all(&self) -> impl Iterator<Item = &OpenFlow> {
+        self.0.iter().map(|(_, flow)| flow)
+    }
+
+    /// The flow that a step is in: the modules around it may call other workflows.
+    fn flow_of(&self, step: &StepRow) -> Option<&OpenFlow> {
+        let mut flow = self.all().next()?;
+        for segment in step.path.split('/').filter(|segment| !segment.is_empty()) {
+            let id = segment.rsplit_once('[').map_or(segment, |(id, _)| id);
+            if let ModuleValue::Flow(called) = &find_module(flow, id)?.value {
+                let id = called.path.split_once('/').map_or("", |(_, id)| id);
+                flow = self.0.iter().find_map(|(known, flow)| (known == id).then_some(flow))?;
+            }
+        }
+        Some(flow)
+    }
+}
+
+/// The settings of the gate that a step waits at.
+pub(crate) async fn gate_of_step(state: &AppState, step: &StepRow, job: &str) -> Result<Suspend, Problem> {
+    let flows = JobFlows::load(state, job).await?;
+    let is_gate = |module: &Module| module.id == step.step_id && module.suspend.is_some();
+    let own = flows.flow_of(step).and_then(|flow| find_module_by(flow, &is_gate));
+    let gate = own.or_else(|| flows.all().find_map(|flow| find_module_by(flow, &is_gate)));
+    gate.and_then(|module| module.suspend.clone()).ok_or_else(|| has_no_gate(&step.step_id))
+}
+
+/// The settings of all gates after steps of this id: workflows that are called may have some of the same id. An answer
+/// that comes before its gate has to satisfy all of them.
+pub(crate) async fn gates_of_id(state: &AppState, job: &str, step_id: &str) -> Result<Vec<Suspend>, Problem> {
+    let flows = JobFlows::load(state, job).await?;
+    let is_gate = |module: &Module| module.id == step_id && module.suspend.is_some();
+    let gates = flows.all().filter_map(|flow| find_module_by(flow, &is_gate)?.suspend.clone());
+    let gates: Vec<Suspend> = gates.collect();
+    if !gates.is_empty() {
+        return Ok(gates);
+    }
+    if flows.all().any(|flow| find_module(flow, step_id).is_some()) {
+        return Err(has_no_gate(step_id));
+    }
+    Err(Problem::fault("/step", format!("job `{job}` has no step `{step_id}`")))
+}
+
+fn has_no_gate(step_id: &str) -> Problem {
+    Problem::fault("/step", format!("step `{step_id}` asks for no approval: it has no `suspend`"))
+}
+
+/// The refusal of an answer that names no gate while none is open.
+pub(super) async fn no_open_gate(state: &AppState, job: &str) -> Result<Problem, Problem> {
+    let has_gate = |module: &Module| module.suspend.is_some();
+    let any = JobFlows::load(state, job).await?.all().any(|flow| find_module_by(flow, &has_gate).is_some());
+    let message = if any {
+        format!(
+            "no step of job `{job}` waits for an approval now: name the `step` whose gate you mean to answer it early"
+        )
+    } else {
+        format!("no step of job `{job}` asks for an approval: none has a `suspend`")
+    };
+    Ok(Problem::new(StatusCode::CONFLICT, "not_waiting", message))
+}
+
+/// Refuses whom the document does not let approve. Source: OpenFlow, `suspend`.
+pub(super) fn check_approver(rule: &Suspend, approver: &Approver<'_>, creator: Option<&str>) -> Result<(), Problem> {
+    let is_set = |name: &str| rule.extra.get(name) == Some(&Value::Bool(true));
+    match approver {
+        Approver::Link(..) if is_set("user_auth_required") || is_set("self_approval_disabled") => {
+            Err(Problem::forbidden("this approval needs a user: answer it with `POST /api/v1/jobs/{id}/resume`"))
+        }
+        Approver::User(user) if is_set("self_approval_disabled") && creator == Some(&user.id) => {
+            Err(Problem::forbidden("whoever started the job may not approve it (`self_approval_disabled`)"))
+        }
+        Approver::Link(..) | Approver::User(..) => Ok(()),
+    }
+}

@@ -1,0 +1,106 @@
+//! Dry runs: a workflow is checked as a run is, but no job is created and nothing is sent.
+//!
+//! A dry run is processor work of the user who asked for it and takes its turn with that of other users.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use apiflow_core::catalog::Catalog;
+use apiflow_core::diagnostic::Diagnostic;
+use apiflow_core::dry_run::{Approvals, DryRun, DryRunError, DryRunLimits, Mocks, Report};
+use axum::http::StatusCode;
+use serde_json::Value;
+use tokio::runtime::Handle;
+
+use crate::api::DryRunRequest;
+use crate::documents::references;
+use crate::http::problem::Problem;
+use crate::jobs::start_job::JobDraft;
+use crate::state::AppState;
+
+/// How long a caller waits for a dry run: it takes no time but that of its expressions.
+const MAX_DRY_RUN_TIME: Duration = Duration::from_mins(1);
+
+/// What is tried out.
+struct DryRunInputs {
+    document: Value,
+    catalog: Catalog,
+    until: Option<String>,
+    only: Option<String>,
+    preprocess: bool,
+    mocks: Mocks,
+    approvals: Approvals,
+}
+
+/// Tries a workflow out.
+pub(crate) async fn dry_run_document(state: &AppState, user: &str, asked: DryRunRequest) -> Result<Report, Problem> {
+    let DryRunRequest { document, input, preprocess, until, only, mocks, approvals } = asked;
+    let limits = state.settings.documents;
+    let measure = move || {
+        limits.check_workflow(&document, "/document")?;
+        match references::control_in_id(&document) {
+            Some(pointer) => Err(Problem::fault(format!("/document{pointer}"), references::CONTROL_IN_ID)),
+            None => Ok(document),
+        }
+    };
+    let document = state.validation.places.run(user, measure).await??;
+    let mocks = Mocks::parse(&Value::Object(mocks)).map_err(|found| unfit("mocks", found))?;
+    let approvals = Approvals::parse(&Value::Object(approvals)).map_err(|found| unfit("approvals", found))?;
+    let directory = state.secrets.directory().await?;
+    let catalog = references::declarations(&*state.documents, &directory, &[&document]).await?.catalog;
+    let raw = preprocess || only.is_some();
+    let inputs = Arc::new(DryRunInputs { document, catalog, until, only, preprocess, mocks, approvals });
+    let selected = {
+        let inputs = Arc::clone(&inputs);
+        state.dry_run_places.run(user, move || inputs.with(Value::Null).selected().map_err(refused)).await??
+    };
+    let draft = JobDraft::of_checked_document(state, user, String::new(), selected, input, raw).await?;
+    let (runtime, handle) = (state.runtime.clone(), Handle::current());
+    let run = move || {
+        let run = inputs.with(draft.input).run(runtime.evaluator(), |_| None);
+        handle.block_on(async { tokio::time::timeout(MAX_DRY_RUN_TIME, run).await })
+    };
+    match state.dry_run_places.run(user, run).await? {
+        Ok(ended) => ended.map_err(refused),
+        Err(_) => Err(Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "too_long",
+            format!(
+                "the dry run took longer than {} s: mock the steps whose code takes long",
+                MAX_DRY_RUN_TIME.as_secs()
+            ),
+        )),
+    }
+}
+
+impl DryRunInputs {
+    fn with(&self, input: Value) -> DryRun<'_> {
+        DryRun {
+            document: &self.document,
+            catalog: &self.catalog,
+            input,
+            until: self.until.clone(),
+            only: self.only.clone(),
+            preprocess: self.preprocess,
+            mocks: self.mocks.clone(),
+            approvals: self.approvals.clone(),
+            limits: DryRunLimits::default(),
+        }
+    }
+}
+
+fn refused(error: DryRunError) -> Problem {
+    match error {
+        DryRunError::Document(found) => Problem::not_runnable("the workflow has errors and cannot run", found),
+        DryRunError::Mocks(found) => unfit("mocks", found),
+        DryRunError::Approvals(found) => unfit("approvals", found),
+        DryRunError::Selection(found) => Problem::from_diagnostics("selection", found),
+        other => Problem::internal(other),
+    }
+}
+
+/// Findings about a field of the request.
+fn unfit(field: &str, found: Vec<Diagnostic>) -> Problem {
+    let within = |found: Diagnostic| Diagnostic { pointer: format!("/{field}{}", found.pointer), ..found };
+    Problem::from_diagnostics(&format!("field `{field}`"), found.into_iter().map(within).collect())
+}

@@ -1,0 +1,130 @@
+//! A job's events as a stream.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::time::{Duration, Instant};
+
+use apiflow_core::ports::{EventRow, StoreError};
+use apiflow_core::runtime::Watch;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use serde_json::json;
+
+use crate::http::problem::Problem;
+use crate::jobs::views;
+use crate::state::AppState;
+use crate::users::Caller;
+
+/// Distance of heartbeats: below the idle limits of common proxies.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// How long one look lasts at most: another process may be at work on the job.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How long a caller's token counts as valid: with [`LOOK`], a stream ends within 5 s after its token.
+const RECHECK: Duration = Duration::from_secs(3);
+
+/// Events read at a time.
+const BATCH: u32 = 200;
+
+/// Answers with the events after `Last-Event-ID` and then each as it happens.
+pub(crate) async fn events(
+    state: AppState,
+    caller: Caller,
+    job: String,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
+    let after = match headers.get("last-event-id") {
+        None => 0,
+        Some(value) => value
+            .to_str()
+            .ok()
+            .and_then(|value| value.trim().parse().ok())
+            .ok_or_else(|| Problem::malformed("Last-Event-ID must be a number that this stream gave"))?,
+    };
+    let row = views::row(&state, &job).await?;
+    if row.patch.status.is_final() && after >= row.last_seq {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    let watch = state.runtime.watch();
+    let checked_at = Instant::now();
+    let follower = Follower { state, caller, checked_at, job, after, watch, ready: VecDeque::new(), ended: false };
+    let stream = stream::unfold(follower, |mut follower| async {
+        let event = follower.next().await?;
+        Some((Ok::<_, Infallible>(event), follower))
+    });
+    let sse = Sse::new(stream).keep_alive(KeepAlive::new().interval(HEARTBEAT).text("heartbeat"));
+    // Reverse proxies would otherwise hold events back.
+    let unbuffered = [
+        (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store")),
+    ];
+    Ok((unbuffered, sse).into_response())
+}
+
+struct Follower {
+    state: AppState,
+    caller: Caller,
+    /// When the caller's token was last seen to be valid.
+    checked_at: Instant,
+    job: String,
+    after: u64,
+    watch: Watch,
+    ready: VecDeque<Event>,
+    ended: bool,
+}
+
+impl Follower {
+    /// The next event; `None` after the job's end, when the server stops, the caller's token ends or the store fails:
+    /// the reader comes back with `Last-Event-ID`.
+    async fn next(&mut self) -> Option<Event> {
+        self.check_caller().await?;
+        while self.ready.is_empty() && !self.ended {
+            self.look().await?;
+            self.check_caller().await?;
+        }
+        self.ready.pop_front()
+    }
+
+    /// `None` if the caller may not follow any more.
+    async fn check_caller(&mut self) -> Option<()> {
+        if self.checked_at.elapsed() < RECHECK {
+            return Some(());
+        }
+        self.caller.check_again(&self.state).await.ok()?;
+        self.checked_at = Instant::now();
+        Some(())
+    }
+
+    async fn look(&mut self) -> Option<()> {
+        // The row is read before the events: a job that has ended then has all its events.
+        let row = self.logged(self.state.store.job(&self.job).await)??;
+        let events = self.logged(self.state.store.events(&self.job, self.after, BATCH).await)?;
+        if let Some(last) = events.last() {
+            self.after = last.seq;
+            self.ready.extend(events.into_iter().map(shown));
+            return Some(());
+        }
+        if row.patch.status.is_final() {
+            self.ended = true;
+            self.ready.push_back(Event::default().event("end").data(json!({"status": row.patch.status}).to_string()));
+            return Some(());
+        }
+        tokio::select! {
+            () = self.watch.changed(&self.job) => Some(()),
+            () = tokio::time::sleep(LOOK) => Some(()),
+            () = self.state.stop.cancelled() => None,
+        }
+    }
+
+    fn logged<T>(&self, result: Result<T, StoreError>) -> Option<T> {
+        result.inspect_err(|error| tracing::error!(%error, job = self.job, "a job cannot be followed")).ok()
+    }
+}
+
+fn shown(row: EventRow) -> Event {
+    let data = json!({"seq": row.seq, "at": row.at.to_rfc3339(), "body": row.body});
+    Event::default().id(row.seq.to_string()).data(data.to_string())
+}

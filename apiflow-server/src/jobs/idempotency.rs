@@ -1,0 +1,53 @@
+//! Requests that are sent again.
+
+use apiflow_core::digest::digest;
+use apiflow_core::ports::Idempotency;
+use axum::http::{HeaderMap, StatusCode};
+use serde_json::Value;
+
+use crate::http::problem::Problem;
+use crate::state::AppState;
+use crate::users::Caller;
+
+const DAY_MS: u64 = 86_400_000;
+
+/// The key of a request, if it has one, with a fingerprint of what was `asked` for: the request as it was given, so that
+/// documents that were edited since do not make the repetition another request.
+pub(crate) fn read_key(
+    state: &AppState,
+    caller: &Caller,
+    headers: &HeaderMap,
+    asked: impl FnOnce() -> Value,
+) -> Result<Option<Idempotency>, Problem> {
+    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
+    let key = key
+        .to_str()
+        .ok()
+        .filter(|key| !key.is_empty() && key.len() <= 255)
+        .ok_or_else(|| Problem::malformed("Idempotency-Key must have 1 to 255 visible ASCII characters"))?;
+    Ok(Some(Idempotency {
+        key: format!("{}:{key}", caller.user.id),
+        fingerprint: digest(&asked()),
+        expires_at: state.clock.now().plus_ms(DAY_MS),
+    }))
+}
+
+/// The job that an earlier request of this key made; 422 where that request was another.
+pub(super) async fn find_first_job(state: &AppState, asked: &Idempotency) -> Result<Option<String>, Problem> {
+    match state.store.job_of_key(&asked.key).await? {
+        Some((job, fingerprint)) => check_same_request(asked, job, &fingerprint).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The job, where it was made by the same request.
+pub(super) fn check_same_request(asked: &Idempotency, job: String, fingerprint: &str) -> Result<String, Problem> {
+    if asked.fingerprint == fingerprint {
+        return Ok(job);
+    }
+    Err(Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "idempotency_key_reused",
+        format!("this Idempotency-Key was used for another request, which made job `{job}`"),
+    ))
+}

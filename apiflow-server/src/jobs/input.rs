@@ -1,0 +1,131 @@
+//! The input of a run, checked against the workflow's schema.
+
+use apiflow_core::call::CallError;
+use apiflow_core::diagnostic::{Diagnostic, pointer_push};
+use serde_json::{Map, Value};
+
+use crate::api::Fault;
+use crate::documents::schema::{CompiledSchema, Refusal, SchemaCache};
+use crate::http::problem::Problem;
+use crate::state::AppState;
+
+/// Where in a request a value stands that is checked against a schema.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ValuePlace {
+    /// JSON Pointer of the value.
+    pub(crate) pointer: &'static str,
+    /// What is said where it does not match.
+    pub(crate) mismatch: &'static str,
+}
+
+/// The input of a run.
+pub(crate) const INPUT: ValuePlace = ValuePlace { pointer: "/input", mismatch: "the input does not match the schema" };
+
+/// What comes with an approval.
+pub(crate) const PAYLOAD: ValuePlace =
+    ValuePlace { pointer: "/payload", mismatch: "the payload does not match the form" };
+
+/// Fills in top-level defaults and checks a value in full, in a place of the user's.
+pub(crate) async fn check(
+    state: &AppState,
+    user: &str,
+    place: ValuePlace,
+    schema: Option<&Value>,
+    input: Map<String, Value>,
+) -> Result<Value, Problem> {
+    let Some(schema) = schema.filter(|schema| !schema.is_null()).cloned() else { return Ok(Value::Object(input)) };
+    let schemas = state.validation.schemas.clone();
+    state.validation.places.run(user, move || check_here(&schemas, place, &schema, input)).await?
+}
+
+/// The same on this thread.
+pub(crate) fn check_here(
+    schemas: &SchemaCache,
+    place: ValuePlace,
+    schema: &Value,
+    input: Map<String, Value>,
+) -> Result<Value, Problem> {
+    let check = schemas.compile(schema);
+    let Some(compiled) = &check.compiled else {
+        let mut found = apiflow_core::validate::check_json_schema(schema, "/schema");
+        found.extend(check.findings.iter().map(|found| below_schema(found.clone())));
+        return Err(Problem::not_runnable("the schema cannot be used", found));
+    };
+    checked(compiled, place, input)
+}
+
+fn below_schema(found: Diagnostic) -> Diagnostic {
+    Diagnostic { pointer: format!("/schema{}", found.pointer), ..found }
+}
+
+fn checked(compiled: &CompiledSchema, place: ValuePlace, input: Map<String, Value>) -> Result<Value, Problem> {
+    let at = |pointer: &str| format!("{}{pointer}", place.pointer);
+    compiled.check(input).map_err(|refusal| match refusal {
+        Refusal::Mismatch(faults) => {
+            let faults = faults.into_iter().map(|fault| Fault { pointer: at(&fault.pointer), ..fault });
+            Problem::invalid(place.mismatch, faults.collect())
+        }
+        Refusal::TooExpensive(reason) => Problem::fault(at(""), reason),
+    })
+}
+
+/// The problem of an input that a node's call cannot take.
+pub(crate) fn refused(error: &CallError) -> Problem {
+    let fields = error.detail.get("fields").and_then(Value::as_array).into_iter().flatten();
+    let faults = fields.map(|field| {
+        let text = |key: &str| field.get(key).and_then(Value::as_str).unwrap_or_default();
+        Fault {
+            pointer: pointer_push("/input", field_name(text("field"))),
+            message: text("message").to_owned(),
+            code: None,
+            help: None,
+        }
+    });
+    Problem::invalid(error.message.clone(), faults.collect())
+}
+
+/// The input's own name: fields at fault are told as `input.NAME`.
+fn field_name(field: &str) -> &str {
+    field.strip_prefix("input.").unwrap_or(field)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn check(schema: Value, input: Value, expected: Result<Value, &[&str]>) {
+        let Value::Object(fields) = input else { panic!("an input is an object") };
+        let found = check_here(&SchemaCache::default(), INPUT, &schema, fields)
+            .map_err(|problem| problem.faults().iter().map(|fault| fault.pointer.clone()).collect::<Vec<_>>());
+        let expected = expected.map_err(|pointers| pointers.iter().map(|text| (*text).to_owned()).collect());
+        assert_eq!(found, expected, "{schema}");
+    }
+
+    #[test]
+    fn defaults_fill_what_is_absent_and_nothing_else() {
+        let schema = json!({"type": "object", "properties": {
+            "a": {"type": "integer", "default": 1}, "b": {"type": ["string", "null"], "default": "x"}}});
+        check(schema.clone(), json!({}), Ok(json!({"a": 1, "b": "x"})));
+        check(schema.clone(), json!({"a": 2, "b": null}), Ok(json!({"a": 2, "b": null})));
+        check(schema, json!({"a": null}), Err(&["/input/a"]));
+    }
+
+    #[test]
+    fn faults_have_their_place() {
+        let schema = json!({"type": "object", "required": ["image"], "properties": {
+            "kind": {"enum": ["cartoon", "vintage"]},
+            "deep": {"type": "object", "properties": {"a/b": {"type": "string"}}}}});
+        check(schema, json!({"kind": "oil", "deep": {"a/b": 5}}), Err(&["/input", "/input/kind", "/input/deep/a~1b"]));
+    }
+
+    #[test]
+    fn references_inside_are_followed_and_others_are_refused() {
+        let inside = json!({"$defs": {"n": {"type": "number"}}, "properties": {"n": {"$ref": "#/$defs/n"}}});
+        check(inside, json!({"n": "x"}), Err(&["/input/n"]));
+        for reference in ["http://127.0.0.1:1/schema.json", "file:///etc/passwd"] {
+            check(json!({"properties": {"n": {"$ref": reference}}}), json!({"n": 1}), Err(&[]));
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Running a job again, whole or from one of its steps on.
+
+use apiflow_core::catalog::{Catalog, Connector, Node};
+use apiflow_core::ports::{JobBundle, StepRow, StepStatus};
+use apiflow_core::runtime::{TakenOver, taken_over};
+use axum::http::StatusCode;
+use serde_json::{Map, Value};
+
+use crate::api::RerunRequest;
+use crate::http::problem::Problem;
+use crate::jobs::start_job::{JobDraft, refuse_if_errors};
+use crate::jobs::{input, views};
+use crate::state::AppState;
+
+impl JobDraft {
+    /// A run of what an ended job ran, with its documents as they were then.
+    pub(crate) async fn of_rerun(state: &AppState, user: &str, id: &str, asked: RerunRequest) -> Result<Self, Problem> {
+        let row = views::row(state, id).await?;
+        if !row.patch.status.is_final() {
+            let message = format!("job `{id}` has not ended: wait for it, or cancel it first");
+            return Err(Problem::new(StatusCode::CONFLICT, "active", message));
+        }
+        let bundle = JobBundle { kept: std::collections::BTreeMap::new(), ..state.store.load(id).await?.bundle };
+        refuse_unchecked(id, &bundle)?;
+        let names = state.secrets.directory().await?.common_names();
+        let catalog = Catalog { secrets: Some(names), ..bundle.catalog.clone() };
+        let found = state.validation.check(user, bundle.document.clone(), catalog).await?.found;
+        refuse_if_errors("the workflow", found)?;
+        let steps = all_steps(state, id).await?;
+        let from = asked.from.as_deref().map(|step| find_place(&bundle.document, id, step, &steps)).transpose()?;
+        let taken_over = match &from {
+            None => TakenOver::default(),
+            Some((path, step)) => taken_over(&state.runtime, id, &bundle, (path, step)).await?,
+        };
+        if !asked.confirm_unknown {
+            for row in steps.iter().filter(|row| !taken_over.holds(&row.path, &row.step_id)) {
+                if is_unsettled(state, id, row).await? {
+                    return Err(needs_confirmation(id, row));
+                }
+            }
+        }
+        let input = match asked.input {
+            Some(input) => check_input(state, user, row.node_id.as_deref(), &bundle, input).await?,
+            None => views::input(state, id).await?,
+        };
+        // The flow's input is what the preprocessor makes of it, as it was then.
+        let preprocess = views::was_preprocessed(state, id).await?;
+        let draft = Self::new(row.name, bundle, input);
+        Ok(Self { workflow_id: row.workflow_id, node_id: row.node_id, preprocess, taken_over, ..draft })
+    }
+}
+
+/// Refuses what was made before it was checked which secrets a declaration may refer to.
+fn refuse_unchecked(id: &str, bundle: &JobBundle) -> Result<(), Problem> {
+    let Catalog { connectors, nodes, .. } = &bundle.catalog;
+    let names = connectors.values().map(Connector::secret_names).chain(nodes.values().map(Node::secret_names));
+    if bundle.secrets_checked || names.flatten().next().is_none() {
+        return Ok(());
+    }
+    let detail = format!(
+        "job `{id}` was made by an earlier version, which did not check who may refer to the secrets of its nodes: run \
+         its workflow or node anew"
+    );
+    Err(Problem::new(StatusCode::CONFLICT, "outdated", detail))
+}
+
+/// Checks an edited input as that of a first run is checked.
+async fn check_input(
+    state: &AppState,
+    user: &str,
+    node: Option<&str>,
+    bundle: &JobBundle,
+    input: Map<String, Value>,
+) -> Result<Value, Problem> {
+    let Some(node) = node else {
+        return input::check(state, user, input::INPUT, bundle.document.get("schema"), input).await;
+    };
+    let declared = bundle.catalog.nodes.get(node);
+    let connector = declared.and_then(|node| bundle.catalog.connectors.get(&node.connector_id));
+    if let (Some(node), Some(connector)) = (declared, connector) {
+        let plan = apiflow_core::call::plan(node, connector)
+            .map_err(|found| Problem::not_runnable(format!("node `{}` cannot run", node.id), found))?;
+        plan.arguments(&input).map_err(|error| input::refused(&error))?;
+    }
+    Ok(Value::Object(input))
+}
+
+async fn all_steps(state: &AppState, job: &str) -> Result<Vec<StepRow>, Problem> {
+    let mut steps = Vec::new();
+    loop {
+        let after = steps.last().map_or(0, |row: &StepRow| row.ordinal);
+        let page = state.store.steps(job, after, 500).await?;
+        if page.is_empty() {
+            return Ok(steps);
+        }
+        steps.extend(page);
+    }
+}
+
+/// The modules around a step and its id: of a step that ran, or of a module of the outermost list that did not.
+fn find_place(document: &Value, job: &str, step: &str, steps: &[StepRow]) -> Result<(String, String), Problem> {
+    let ordinal = step.parse::<u64>().ok();
+    // A step of that id is meant before one of that number; the one that ran last is the one that failed.
+    let named = steps.iter().rev().find(|row| row.step_id == step);
+    if let Some(row) = named.or_else(|| steps.iter().find(|row| Some(row.ordinal) == ordinal)) {
+        return Ok((row.path.clone(), row.step_id.clone()));
+    }
+    let modules = document.pointer("/value/modules").and_then(Value::as_array).into_iter().flatten();
+    if modules.into_iter().any(|module| module["id"] == step) {
+        return Ok((String::new(), step.to_owned()));
+    }
+    let message = format!("job `{job}` has no step `{step}`; `GET /api/v1/jobs/{job}/steps` lists them");
+    Err(Problem::fault("/from", message))
+}
+
+/// Whether a step of an ended job has an attempt that may have been paid for and has no outcome: its fate is unknown,
+/// or it was cut off before its provider answered.
+async fn is_unsettled(state: &AppState, job: &str, row: &StepRow) -> Result<bool, Problem> {
+    let is_cut_off = match row.status {
+        StepStatus::Running | StepStatus::Retrying | StepStatus::Cancelled => row.provider_id.is_none(),
+        StepStatus::Suspended | StepStatus::Completed | StepStatus::Failed | StepStatus::Skipped => false,
+    };
+    if views::is_unknown(row) || !is_cut_off || row.attempt == 0 {
+        return Ok(views::is_unknown(row));
+    }
+    let calls = state.store.calls(job, row.ordinal).await?;
+    Ok(calls.iter().any(|call| call.is_unanswered_submit(row.attempt)))
+}
+
+fn needs_confirmation(job: &str, row: &StepRow) -> Problem {
+    let url = row.error.as_ref().and_then(|error| error["url"].as_str()).map(|url| format!(" ({url})"));
+    let message = format!(
+        "whether the provider took the work of step `{step}` is unknown{}: it may be paid twice. Look for it first with \
+         `POST /api/v1/jobs/{job}/steps/{step}/recover`, or give `\"confirm_unknown\": true` to send it again",
+        url.unwrap_or_default(),
+        step = row.step_id,
+    );
+    Problem::new(StatusCode::CONFLICT, "confirm_unknown", message)
+}

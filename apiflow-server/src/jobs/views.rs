@@ -1,0 +1,177 @@
+//! From rows to what callers see.
+
+use apiflow_core::ports::{CallRecord, JobRow, StepRow, Timestamp};
+use serde_json::Value;
+
+use crate::api::{Call, Job, JobSummary, Step};
+use crate::http::pagination::cut;
+use crate::http::problem::Problem;
+use crate::jobs::approvals;
+use crate::state::AppState;
+use crate::users::Caller;
+
+/// Steps that a job's own reply holds.
+const STEPS_WITH_JOB: u32 = 200;
+
+/// The event whose value is a job's input.
+const INPUT_SEQ: u64 = 1;
+
+/// A job's row, or 404.
+pub(crate) async fn row(state: &AppState, id: &str) -> Result<JobRow, Problem> {
+    state.store.job(id).await?.ok_or_else(|| Problem::not_found(format!("there is no job `{id}`")))
+}
+
+/// A job as lists show it.
+pub(crate) fn summary(row: JobRow) -> JobSummary {
+    JobSummary {
+        id: row.id,
+        name: row.name,
+        workflow_id: row.workflow_id,
+        node_id: row.node_id,
+        status: row.patch.status.into(),
+        retry_count: row.patch.retry_count,
+        error: row.patch.error,
+        created_by: row.created_by,
+        created_at: row.created_at.to_rfc3339(),
+        updated_at: row.updated_at.to_rfc3339(),
+        started_at: row.patch.started_at.map(Timestamp::to_rfc3339),
+        finished_at: row.patch.finished_at.map(Timestamp::to_rfc3339),
+    }
+}
+
+/// A job's input.
+pub(crate) async fn input(state: &AppState, job: &str) -> Result<Value, Problem> {
+    Ok(state.store.values(job, &[INPUT_SEQ]).await?.pop().flatten().unwrap_or_default())
+}
+
+/// Whether a preprocessor was to make the flow's input of a job's input.
+pub(crate) async fn was_preprocessed(state: &AppState, job: &str) -> Result<bool, Problem> {
+    let created = state.store.events(job, 0, 1).await?.pop();
+    Ok(created.is_some_and(|event| event.body["preprocess"] == true))
+}
+
+/// A job with its input, output and first steps.
+pub(crate) async fn job(state: &AppState, caller: &Caller, row: JobRow) -> Result<Job, Problem> {
+    let input = input(state, &row.id).await?;
+    let output = value(state, &row.id, row.patch.output.as_ref()).await?;
+    let (steps, steps_next) = steps(state, caller, &row, 0, STEPS_WITH_JOB).await?;
+    Ok(Job { summary: summary(row), input, output, steps, steps_next })
+}
+
+/// Up to `limit` steps after an ordinal, and the cursor of the rest.
+pub(crate) async fn steps(
+    state: &AppState,
+    caller: &Caller,
+    job: &JobRow,
+    after: u64,
+    limit: u32,
+) -> Result<(Vec<Step>, Option<String>), Problem> {
+    let with_links = approvals::sees_links(caller, job.created_by.as_deref());
+    let job = &job.id;
+    let mut rows = state.store.steps(job, after, limit + 1).await?;
+    let next = cut(&mut rows, limit, |row| row.ordinal.to_string());
+    let references: Vec<&Value> = rows.iter().flat_map(|row| row.input.iter().chain(&row.output)).collect();
+    let mut values = state.runtime.resolve_all(job, &references).await?.into_iter();
+    let mut steps = Vec::with_capacity(rows.len());
+    for row in rows {
+        let mut next = |reference: &Option<Value>| reference.as_ref().and_then(|_| values.next()).unwrap_or_default();
+        let (input, output) = (next(&row.input), next(&row.output));
+        let approval = approvals::shown(state, job, row.ordinal, row.approval.as_ref(), with_links)?;
+        steps.push(Step { approval, ..step(row, (input, output)) });
+    }
+    Ok((steps, next))
+}
+
+/// A step without what it waits for.
+fn step(row: StepRow, (input, output): (Value, Value)) -> Step {
+    Step {
+        input,
+        output,
+        id: row.step_id,
+        ordinal: row.ordinal,
+        path: row.path,
+        status: row.status.into(),
+        attempt: row.attempt,
+        started_at: row.started_at.to_rfc3339(),
+        finished_at: row.finished_at.map(Timestamp::to_rfc3339),
+        retry_at: row.retry_at.map(Timestamp::to_rfc3339),
+        error: row.error,
+        progress: row.progress,
+        provider_id: row.provider_id,
+        approval: None,
+    }
+}
+
+async fn value(state: &AppState, job: &str, reference: Option<&Value>) -> Result<Value, Problem> {
+    match reference {
+        None => Ok(Value::Null),
+        Some(reference) => Ok(state.runtime.resolve(job, reference).await?),
+    }
+}
+
+/// The ordinal of the step that a path names: by its ordinal, or by its id (the first of that id).
+pub(crate) async fn ordinal(state: &AppState, job: &str, step: &str) -> Result<u64, Problem> {
+    find_step(state, job, step, |_| true).await
+}
+
+/// The same of a step that may have an attempt of unknown fate: of several of one id the last one that may.
+pub(crate) async fn unsettled_ordinal(state: &AppState, job: &str, step: &str) -> Result<u64, Problem> {
+    let mut unsettled = None;
+    let first = find_step(state, job, step, |row| {
+        if is_unknown(row) || !row.is_over() {
+            unsettled = Some(row.ordinal);
+        }
+        false
+    });
+    match first.await {
+        Ok(ordinal) => Ok(ordinal),
+        Err(none) => match unsettled {
+            Some(ordinal) => Ok(ordinal),
+            None => ordinal(state, job, step).await.map_err(|_| none),
+        },
+    }
+}
+
+/// Whether nobody knows what became of a step's last attempt.
+pub(crate) fn is_unknown(row: &StepRow) -> bool {
+    row.error.as_ref().is_some_and(|error| error["name"] == "submit_unknown")
+}
+
+/// The step of that ordinal, else the first one of that id that is wanted.
+async fn find_step(
+    state: &AppState,
+    job: &str,
+    step: &str,
+    mut is_wanted: impl FnMut(&StepRow) -> bool,
+) -> Result<u64, Problem> {
+    if let Ok(ordinal) = step.parse::<u64>()
+        && let Some(before) = ordinal.checked_sub(1)
+        && state.store.steps(job, before, 1).await?.first().is_some_and(|row| row.ordinal == ordinal)
+    {
+        return Ok(ordinal);
+    }
+    let mut after = 0;
+    loop {
+        let rows = state.store.steps(job, after, 500).await?;
+        if let Some(row) = rows.iter().find(|row| row.step_id == step && is_wanted(row)) {
+            return Ok(row.ordinal);
+        }
+        match rows.last() {
+            Some(last) => after = last.ordinal,
+            None => return Err(Problem::not_found(format!("job `{job}` has no step `{step}`"))),
+        }
+    }
+}
+
+/// A call of a step.
+pub(crate) fn call(record: CallRecord) -> Call {
+    Call {
+        step: record.step,
+        attempt: record.attempt,
+        purpose: record.purpose,
+        at: record.at.to_rfc3339(),
+        duration_ms: record.duration_ms,
+        request: record.request,
+        reply: record.reply,
+    }
+}

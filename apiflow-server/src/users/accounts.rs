@@ -1,0 +1,144 @@
+//! Making and changing users and their tokens.
+
+use apiflow_core::ports::Timestamp;
+use apiflow_store::{TokenRow, UserChange, UserRow};
+
+use crate::api::{NewTokenRequest, NewUser, Role, TokenReply, UserPatch};
+use crate::http::problem::Problem;
+use crate::http::public_url::is_local;
+use crate::state::AppState;
+use crate::users::passwords::MIN_ADMIN_PASSWORD_CHARS;
+use crate::users::usernames::check_username;
+use crate::users::{Caller, login, views};
+
+/// A user whom the caller may see: the caller, or anybody for an admin.
+pub(crate) async fn find(state: &AppState, caller: &Caller, id: &str) -> Result<UserRow, Problem> {
+    if caller.user.id != id && !caller.user.is_admin {
+        return Err(Problem::forbidden("other people's accounts are for admins"));
+    }
+    state.accounts.user(id).await?.ok_or_else(|| Problem::not_found(format!("there is no user `{id}`")))
+}
+
+/// Makes a user.
+pub(crate) async fn create(state: &AppState, new: NewUser) -> Result<UserRow, Problem> {
+    check_username(&new.username)?;
+    let is_admin = new.role == Some(Role::Admin);
+    check_password(&new.password, is_admin, &state.settings.public_url)?;
+    check_email(new.email.as_deref())?;
+    let user = UserRow {
+        id: uuid::Uuid::now_v7().to_string(),
+        username: new.username,
+        email: new.email,
+        is_admin,
+        password_hash: state.passwords.hash(new.password).await?,
+        created_at: state.clock.now(),
+    };
+    state.accounts.add_user(user.clone()).await?;
+    Ok(user)
+}
+
+/// Changes a user whom the caller may change.
+pub(crate) async fn change(state: &AppState, caller: &Caller, id: &str, patch: UserPatch) -> Result<UserRow, Problem> {
+    let user = find(state, caller, id).await?;
+    let is_admin = patch.role.map(|role| role == Role::Admin);
+    if is_admin.is_some_and(|wanted| wanted != user.is_admin) && !caller.user.is_admin {
+        return Err(Problem::forbidden("only admins give roles"));
+    }
+    patch.username.as_deref().map_or(Ok(()), check_username)?;
+    check_email(patch.email.as_ref().and_then(Option::as_deref))?;
+    let mut change = UserChange { username: patch.username, email: patch.email, is_admin, password_hash: None };
+    let will_be_admin = is_admin.unwrap_or(user.is_admin);
+    if let Some(password) = patch.password {
+        check_password(&password, will_be_admin, &state.settings.public_url)?;
+        if caller.user.id == user.id {
+            check_current(state, &user, patch.current_password).await?;
+        }
+        change.password_hash = Some(state.passwords.hash(password).await?);
+    }
+    if will_be_admin && !user.is_admin && change.password_hash.is_none() && !is_local(&state.settings.public_url) {
+        // How long the password so far is cannot be told from its hash.
+        let message =
+            format!("an admin's password needs at least {MIN_ADMIN_PASSWORD_CHARS} characters: give a new one too");
+        return Err(Problem::fault("/password", message));
+    }
+    let ends_sessions = change.password_hash.is_some();
+    let changed = state.accounts.change_user(&user.id, change).await?;
+    if ends_sessions {
+        state.accounts.remove_tokens(&user.id, true).await?;
+    }
+    Ok(changed)
+}
+
+/// Gives a user a new token and ends the one so far with all sessions; named tokens stay.
+pub(crate) async fn reset_token(state: &AppState, user: &UserRow) -> Result<TokenReply, Problem> {
+    state.accounts.remove_tokens(&user.id, true).await?;
+    let row = TokenRow {
+        id: uuid::Uuid::now_v7().to_string(),
+        user_id: user.id.clone(),
+        name: String::new(),
+        is_session: true,
+        created_at: state.clock.now(),
+        expires_at: None,
+    };
+    let token = login::add(state, row.clone()).await?;
+    Ok(TokenReply { token, info: views::show_token(row) })
+}
+
+/// Makes a named token.
+pub(crate) async fn add_named_token(
+    state: &AppState,
+    user: &UserRow,
+    new: NewTokenRequest,
+) -> Result<TokenReply, Problem> {
+    if new.name.trim().is_empty() || new.name.chars().count() > 64 || new.name.chars().any(char::is_control) {
+        return Err(Problem::fault("/name", "the name must have 1 to 64 characters, none of them a control character"));
+    }
+    let now = state.clock.now();
+    let expires_at = match new.expires_at.as_deref() {
+        None => None,
+        Some(text) => Some(Timestamp::from_rfc3339(text).filter(|at| *at > now).ok_or_else(|| {
+            Problem::fault("/expires_at", "the expiry must be a time to come, like 2030-01-31T12:00:00Z")
+        })?),
+    };
+    let row = TokenRow {
+        id: uuid::Uuid::now_v7().to_string(),
+        user_id: user.id.clone(),
+        name: new.name,
+        is_session: false,
+        created_at: now,
+        expires_at,
+    };
+    let token = login::add(state, row.clone()).await?;
+    Ok(TokenReply { token, info: views::show_token(row) })
+}
+
+async fn check_current(state: &AppState, user: &UserRow, given: Option<String>) -> Result<(), Problem> {
+    let Some(given) = given else {
+        return Err(Problem::fault("/current_password", "to change your password give the one so far too"));
+    };
+    login::check_password(state, &user.username, Some(user), given, None).await.map_err(|problem| {
+        if problem.status() == axum::http::StatusCode::UNAUTHORIZED {
+            return Problem::fault("/current_password", "this is not your password");
+        }
+        problem
+    })
+}
+
+fn check_password(password: &str, is_admin: bool, public_url: &str) -> Result<(), Problem> {
+    let count = password.chars().count();
+    if !(8..=256).contains(&count) {
+        return Err(Problem::fault("/password", "the password must have 8 to 256 characters"));
+    }
+    if is_admin && count < MIN_ADMIN_PASSWORD_CHARS && !is_local(public_url) {
+        let message = format!("an admin's password must have {MIN_ADMIN_PASSWORD_CHARS} to 256 characters");
+        return Err(Problem::fault("/password", message));
+    }
+    Ok(())
+}
+
+fn check_email(email: Option<&str>) -> Result<(), Problem> {
+    let fine = email.is_none_or(|email| {
+        !email.is_empty() && email.len() <= 254 && !email.chars().any(|letter| letter.is_control() || letter == ' ')
+    });
+    if fine { Ok(()) } else { Err(Problem::fault("/email", "the address must have 1 to 254 characters and no space")) }
+}

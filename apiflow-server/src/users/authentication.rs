@@ -1,0 +1,64 @@
+//! Finds the caller of a request by its token or session.
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+
+use crate::http::problem::Problem;
+use crate::state::AppState;
+use crate::users::caller::{Admin, Caller, CallerId};
+use crate::users::{cookies, tokens};
+
+impl Caller {
+    /// Refuses with 401 if the token or session has ended since: for answers that take long.
+    pub(crate) async fn check_again(&self, state: &AppState) -> Result<(), Problem> {
+        Self::find(state, self.token_hash.clone()).await.map(|_| ())
+    }
+
+    async fn find(state: &AppState, token_hash: String) -> Result<Self, Problem> {
+        let found = state.accounts.token_user(&token_hash, state.clock.now()).await?;
+        let (user, token) = found.ok_or_else(|| {
+            Problem::unauthenticated("the token is unknown, ended or expired; log in again at /api/v1/login")
+        })?;
+        Ok(Self { user, token, token_hash })
+    }
+}
+
+impl FromRequestParts<AppState> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        let token = match bearer_token(&parts.headers)? {
+            Some(token) => token,
+            None => cookies::session_token(&parts.method, &parts.headers, &state.settings.public_url)?,
+        };
+        let caller = Self::find(state, tokens::hash(&token)).await?;
+        parts.extensions.insert(CallerId(caller.user.id.clone()));
+        Ok(caller)
+    }
+}
+
+impl FromRequestParts<AppState> for Admin {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, state).await?;
+        if !caller.user.is_admin {
+            return Err(Problem::forbidden("only admins may do this"));
+        }
+        Ok(Self)
+    }
+}
+
+/// Returns the token in the Authorization header, if there is one.
+pub(crate) fn bearer_token(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
+    let token = value.to_str().ok().and_then(|value| {
+        let (scheme, token) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+    });
+    match token {
+        Some(token) => Ok(Some(token)),
+        None => Err(Problem::unauthenticated("the Authorization header must be `Bearer <token>`")),
+    }
+}

@@ -1,0 +1,67 @@
+//! From a name and password to a session.
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use apiflow_store::{NewToken, TokenRow, UserRow};
+
+use crate::http::problem::Problem;
+use crate::state::AppState;
+use crate::users::{cookies, tokens};
+
+/// Opens a session; gives the user and the token.
+pub(crate) async fn log_in(
+    state: &AppState,
+    username: &str,
+    password: String,
+    address: Option<IpAddr>,
+) -> Result<(UserRow, String), Problem> {
+    if username.chars().any(char::is_control) {
+        return Err(Problem::fault("/username", "the username has a control character"));
+    }
+    let user = state.accounts.user_named(username).await?;
+    check_password(state, username, user.as_ref(), password, address).await?;
+    let user = user.ok_or_else(wrong)?;
+    let expires_at = state.clock.now().plus_ms(cookies::SESSION_DAYS * 86_400_000);
+    let row = TokenRow {
+        id: uuid::Uuid::now_v7().to_string(),
+        user_id: user.id.clone(),
+        name: String::new(),
+        is_session: true,
+        created_at: state.clock.now(),
+        expires_at: Some(expires_at),
+    };
+    let token = add(state, row).await?;
+    Ok((user, token))
+}
+
+/// Checks a password under the throttle; 401 where it is wrong, 429 after too many wrong ones.
+pub(crate) async fn check_password(
+    state: &AppState,
+    username: &str,
+    user: Option<&UserRow>,
+    password: String,
+    address: Option<IpAddr>,
+) -> Result<(), Problem> {
+    state.throttle.begin(username, address, Instant::now()).map_err(|wait| {
+        let seconds = wait.as_millis().div_ceil(1000).max(1) as u64;
+        Problem::too_many(format!("too many failed logins; try again in {seconds} s"), seconds)
+    })?;
+    let hash = user.map(|user| user.password_hash.clone());
+    if !state.passwords.verify(password, hash).await? {
+        return Err(wrong());
+    }
+    state.throttle.succeed(username, address, Instant::now());
+    Ok(())
+}
+
+/// Keeps a token and gives its secret, which is not kept.
+pub(crate) async fn add(state: &AppState, row: TokenRow) -> Result<String, Problem> {
+    let token = tokens::generate();
+    state.accounts.add_token(NewToken { row, hash: tokens::hash(&token) }).await?;
+    Ok(token)
+}
+
+fn wrong() -> Problem {
+    Problem::unauthenticated("the username or password is wrong")
+}
