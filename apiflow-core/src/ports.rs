@@ -11,7 +11,8 @@ pub use evaluator::{EvaluationError, Evaluator, Script, ScriptForm};
 pub use http::{HttpClient, HttpError, HttpReply, HttpRequest, MemoryHold, RequestBody, SecretPlace, SecretUse};
 pub use secrets::{Secret, Secrets, own_secret, split_reference};
 pub use store::{
-    CachedRow, CallRecord, Claim, Commit, Concurrency, Created, DueErasure, DuePoll, ErasedJob, Erasure, EventRow,
-    Following, Idempotency, InboxMessage, JobBundle, JobFilter, JobPatch, JobRow, JobStatus, Kept, LeaseChange, Loaded,
-    NewJob, Poll, Renewed, SnapshotRow, StepRow, StepStatus, Store, StoreError, StoreFault,
+    CachedResult, CallRecord, Claim, ClaimRequest, Commit, Concurrency, Created, DueErasure, DuePoll, ErasedJob,
+    Erasure, EventRow, Idempotency, InboxMessage, JobBundle, JobFilter, JobJournal, JobQueue, JobRecords, JobRow,
+    JobState, JobStatus, LeaseChange, LoadedJob, NewJob, Poll, ProviderWork, ProviderWorkClaim, RenewedLease,
+    ReusedResult, SnapshotRow, StepRow, StepStatus, Store, StoreError, StoreFault,
 };

@@ -221,7 +221,7 @@ impl Runtime {
         let mut bundle = run.bundle;
         let queue = Queue::read(&bundle.document, run.workflow_id.as_deref(), &run.input);
         let mut events = Run::create(run.seed, run.preprocess, run.input, now);
-        run.taken_over.write(now, &mut events, &mut bundle.kept);
+        run.taken_over.write(now, &mut events, &mut bundle.reused_results);
         let job = NewJob {
             id: run.id,
             name: run.name,
@@ -235,7 +235,7 @@ impl Runtime {
             events: events.into_iter().map(row).collect(),
             idempotency: run.idempotency,
         };
-        let created = self.inner.parts.store.create_job(job).await?;
+        let created = self.inner.parts.store.create_job(job, None).await?;
         self.inner.hub.work();
         Ok(created)
     }
@@ -246,7 +246,7 @@ impl Runtime {
         let fact = Fact::Cancel { reason: reason.to_owned(), by: by.map(str::to_owned) };
         let new = self.inner.deliver(job, "cancel", &fact, None).await?;
         // Also where it was asked for before: the one who asked may have failed between the two.
-        self.inner.parts.store.let_through(job).await?;
+        self.inner.parts.store.waive_slot(job).await?;
         self.inner.hub.work();
         Ok(new)
     }
@@ -265,9 +265,9 @@ impl Runtime {
         let end = clock.now().plus_ms(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
         let mut watch = self.watch();
         loop {
-            let row = self.inner.parts.store.job(job).await?;
+            let row = self.inner.parts.store.read_job(job).await?;
             let left = end.since_ms(clock.now());
-            if left == 0 || row.as_ref().is_none_or(|row| row.patch.status.is_final()) {
+            if left == 0 || row.as_ref().is_none_or(|row| row.state.status.is_final()) {
                 return Ok(row);
             }
             let pause = Duration::from_millis(left).min(self.inner.settings.idle);
@@ -282,7 +282,7 @@ impl Runtime {
     pub async fn early_return(&self, job: &str, step_id: &str) -> Result<Option<Value>, StoreError> {
         let mut after = 0;
         loop {
-            let rows = self.inner.parts.store.steps(job, after, 500).await?;
+            let rows = self.inner.parts.store.list_steps(job, after, 500).await?;
             let Some(last) = rows.last() else { return Ok(None) };
             after = last.ordinal;
             let done = |row: &&StepRow| {
@@ -329,9 +329,9 @@ impl Runtime {
 
 impl Inner {
     /// Puts a fact into a job's inbox and wakes whoever works on it.
-    async fn deliver(&self, job: &str, key: &str, fact: &Fact, poll_over: Option<u64>) -> Result<bool, StoreError> {
+    async fn deliver(&self, job: &str, key: &str, fact: &Fact, finished_poll: Option<u64>) -> Result<bool, StoreError> {
         let payload = serde_json::to_value(fact).expect("a fact is plain data");
-        let new = self.parts.store.deliver(job, key, payload, poll_over).await?;
+        let new = self.parts.store.deliver_message(job, key, payload, finished_poll).await?;
         self.hub.deliver(job);
         Ok(new)
     }

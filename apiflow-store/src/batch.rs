@@ -36,23 +36,23 @@ impl<'a> Turn<'a> {
             LeaseChange::Keep => (false, None),
             LeaseChange::Release { wake_at } => (true, wake_at),
         };
-        let patch = &commit.patch;
+        let state = &commit.state;
         Self {
             job: &commit.job,
             version: int(commit.version),
             at: commit.at.0,
-            status: patch.status.as_str(),
-            priority: patch.priority,
-            retry_count: int(patch.retry_count),
-            started_at: patch.started_at.map(|moment| moment.0),
-            finished_at: patch.finished_at.map(|moment| moment.0),
-            output: patch.output.as_ref().map(text),
-            error: patch.error.as_ref().map(text),
+            status: state.status.as_str(),
+            priority: state.priority,
+            retry_count: int(state.retry_count),
+            started_at: state.started_at.map(|moment| moment.0),
+            finished_at: state.finished_at.map(|moment| moment.0),
+            output: state.output.as_ref().map(text),
+            error: state.error.as_ref().map(text),
             last_seq: commit.events.iter().map(|event| int(event.seq)).max().unwrap_or(0),
-            ended: patch.status.is_final(),
+            ended: state.status.is_final(),
             released,
             wake_at: wake_at.map(|moment| moment.0),
-            erase_at: patch.erase_at.map(|moment| moment.0),
+            erase_at: state.erase_at.map(|moment| moment.0),
             value_bytes: int(commit.value_bytes()),
         }
     }
@@ -181,7 +181,7 @@ impl<'a> Batch<'a> {
     fn add_polls(&mut self, commit: &'a Commit) {
         let job = commit.job.as_str();
         let mut added = BTreeSet::new();
-        if !commit.patch.status.is_final() {
+        if !commit.state.status.is_final() {
             for poll in commit.polls.iter().rev().filter(|poll| added.insert(poll.effect)) {
                 let (effect, due_at, ticket) = (int(poll.effect), poll.due_at.0, text(&poll.ticket));
                 self.polls.push(PollAdded { job, effect, due_at, ticket });

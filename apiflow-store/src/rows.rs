@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use apiflow_core::ports::{
-    CallRecord, DueErasure, DuePoll, EventRow, InboxMessage, JobPatch, JobRow, JobStatus, Poll, SnapshotRow, StepRow,
+    CallRecord, DueErasure, DuePoll, EventRow, InboxMessage, JobRow, JobState, JobStatus, Poll, SnapshotRow, StepRow,
     StoreError, Timestamp,
 };
 use serde::Serialize;
@@ -93,9 +93,6 @@ pub(crate) fn job_row(columns: JobColumns) -> Result<JobRow, StoreError> {
         last_seq,
         erase_at,
     ) = columns;
-    let Some(status) = JobStatus::parse(&status) else {
-        return Err(backend(format!("job `{id}` has the unknown status `{status}`")));
-    };
     Ok(JobRow {
         id,
         name,
@@ -104,8 +101,8 @@ pub(crate) fn job_row(columns: JobColumns) -> Result<JobRow, StoreError> {
         created_by,
         created_at: Timestamp(created_at),
         updated_at: Timestamp(updated_at),
-        patch: JobPatch {
-            status,
+        state: JobState {
+            status: job_status(&status)?,
             priority,
             retry_count: number(retry_count),
             started_at: started_at.map(Timestamp),
@@ -163,6 +160,15 @@ pub(crate) fn due_erasures(mut rows: Vec<(String, Option<i64>)>) -> Vec<DueErasu
     rows.into_iter().filter_map(|(job, due_at)| Some(DueErasure { job, due_at: Timestamp(due_at?) })).collect()
 }
 
+/// Numbers of jobs by status.
+pub(crate) fn status_counts(rows: Vec<(String, i64)>) -> Result<BTreeMap<JobStatus, u64>, StoreError> {
+    rows.into_iter().map(|(word, count)| Ok((job_status(&word)?, number(count)))).collect()
+}
+
+fn job_status(word: &str) -> Result<JobStatus, StoreError> {
+    JobStatus::parse(word).ok_or_else(|| backend(format!("a job has the unknown status `{word}`")))
+}
+
 /// Converts all rows, up to the first that does not hold what it should.
 pub(crate) fn all<R, T>(rows: Vec<R>, convert: fn(R) -> Result<T, StoreError>) -> Result<Vec<T>, StoreError> {
     rows.into_iter().map(convert).collect()
@@ -195,7 +201,7 @@ macro_rules! filter {
 pub(crate) use filter;
 
 /// How often a job was begun alone; nothing was noted if its lease is lost.
-pub(crate) fn alone_tries(job: &str, noted: Option<(i64,)>) -> Result<u32, StoreError> {
+pub(crate) fn solo_starts(job: &str, noted: Option<(i64,)>) -> Result<u32, StoreError> {
     let (tries,) = noted.ok_or_else(|| StoreError::Fenced { job: job.to_owned() })?;
     Ok(u32::try_from(tries).unwrap_or(u32::MAX))
 }

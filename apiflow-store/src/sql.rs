@@ -45,6 +45,8 @@ macro_rules! job_columns {
 
 pub(crate) const JOB: &str = concat!("SELECT ", job_columns!(), " FROM jobs WHERE id = $1");
 pub(crate) const JOBS: &str = concat!("SELECT ", job_columns!(), " FROM jobs WHERE TRUE");
+pub(crate) const COUNT_ACTIVE_JOBS: &str =
+    "SELECT status, COUNT(*) FROM jobs WHERE status IN ('pending', 'running', 'suspended') GROUP BY status";
 pub(crate) const JOB_STATUS: &str = "SELECT status FROM jobs WHERE id = $1";
 pub(crate) const DELETE_JOB: &str = concat!("DELETE FROM jobs WHERE id = $1 AND status IN ", ended!());
 pub(crate) const BUNDLE: &str = "SELECT job_bundles.body, jobs.value_bytes FROM job_bundles \
@@ -56,9 +58,9 @@ pub(crate) const EVENTS: &str = "SELECT seq, at, list_id, list_index, body FROM 
 pub(crate) const LIST: &str = "SELECT body FROM job_events AS item WHERE job_id = $1 AND list_id = $2 \
      AND NOT EXISTS (SELECT 1 FROM job_events AS later WHERE later.job_id = $1 AND later.list_id = $2 \
          AND later.list_index = item.list_index AND later.seq > item.seq) ORDER BY list_index";
-pub(crate) const BEGIN_ALONE: &str =
+pub(crate) const RECORD_SOLO_START: &str =
     "UPDATE jobs SET alone_tries = alone_tries + 1 WHERE id = $1 AND version = $2 RETURNING alone_tries";
-pub(crate) const END_ALONE: &str = "UPDATE jobs SET alone_tries = 0 WHERE id = $1 AND version = $2";
+pub(crate) const UNDO_SOLO_START: &str = "UPDATE jobs SET alone_tries = 0 WHERE id = $1 AND version = $2";
 /// Gives a job that had ended its slot back.
 pub(crate) const HOLD_AGAIN: &str = "UPDATE job_slots SET state = 'held' WHERE job_id = $1 AND state = 'over'";
 pub(crate) const STEPS: &str = "SELECT progress, body FROM job_steps \

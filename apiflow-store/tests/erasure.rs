@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use apiflow_core::catalog::{Connector, Node};
 use apiflow_core::ports::{
-    EvaluationError, Evaluator, HttpClient, HttpError, HttpReply, HttpRequest, JobBundle, MemoryHold, RequestBody,
-    Script, Store,
+    EvaluationError, Evaluator, HttpClient, HttpError, HttpReply, HttpRequest, JobBundle, JobJournal, MemoryHold,
+    RequestBody, Script,
 };
 use apiflow_core::runtime::clock::SystemClock;
 use apiflow_core::runtime::{NewRun, Runtime, RuntimeParts, RuntimeSettings};
@@ -106,12 +106,12 @@ async fn what_is_erased_is_gone_from_the_file_once_it_is_compacted() {
     for index in 0..JOBS {
         let id = format!("job-{index:02}");
         for tries in 0.. {
-            let job = store.job(&id).await.expect("the store answers").expect("the job is there");
-            if job.patch.status.is_final() && job.patch.erase_at.is_none() {
-                assert_eq!(job.patch.status.as_str(), "completed", "{:?}", job.patch.error);
+            let job = store.read_job(&id).await.expect("the store answers").expect("the job is there");
+            if job.state.status.is_final() && job.state.erase_at.is_none() {
+                assert_eq!(job.state.status.as_str(), "completed", "{:?}", job.state.error);
                 break;
             }
-            assert!(tries < 3_000, "job `{id}` is not erased: {:?}", job.patch);
+            assert!(tries < 3_000, "job `{id}` is not erased: {:?}", job.state);
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }

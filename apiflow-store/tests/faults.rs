@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use apiflow_core::ports::{
-    CachedRow, CallRecord, Claim, Commit, Concurrency, Created, Erasure, EventRow, JobBundle, JobPatch, JobStatus,
-    LeaseChange, NewJob, Store, Timestamp,
+    CachedResult, CallRecord, Claim, Commit, Concurrency, Created, Erasure, EventRow, JobBundle, JobJournal, JobQueue,
+    JobRecords, JobState, JobStatus, LeaseChange, NewJob, Timestamp,
 };
 use apiflow_store::SqliteStore;
 use serde_json::{Value, json};
@@ -68,11 +68,11 @@ impl Opened {
             events: vec![event(1, json!("input"))],
             idempotency: None,
         };
-        assert_eq!(self.store.create_job(job).await, Ok(Created::New));
+        assert_eq!(self.store.create_job(job, None).await, Ok(Created::New { claim: None }));
     }
 
     async fn claim_one(&self) -> Claim {
-        let mut claims = self.store.claim("worker", 10, LONG).await.expect("a claim works");
+        let mut claims = self.store.claim_due_jobs("worker", 10, LONG).await.expect("a claim works");
         assert_eq!(claims.len(), 1, "one job is due");
         claims.remove(0)
     }
@@ -87,30 +87,17 @@ fn limit_of_one() -> Concurrency {
 }
 
 fn turn(claim: &Claim, status: JobStatus) -> Commit {
-    Commit {
-        job: claim.job.clone(),
-        version: claim.version,
-        at: Timestamp(2),
-        events: Vec::new(),
-        steps: Vec::new(),
-        calls: Vec::new(),
-        polls: Vec::new(),
-        polls_cleared: Vec::new(),
-        consumed: Vec::new(),
-        cached: Vec::new(),
-        snapshot: None,
-        patch: JobPatch {
-            status,
-            priority: 0,
-            retry_count: 0,
-            started_at: None,
-            finished_at: None,
-            output: None,
-            error: None,
-            erase_at: Some(Timestamp(3)),
-        },
-        lease: LeaseChange::Keep,
-    }
+    let state = JobState {
+        status,
+        priority: 0,
+        retry_count: 0,
+        started_at: None,
+        finished_at: None,
+        output: None,
+        error: None,
+        erase_at: Some(Timestamp(3)),
+    };
+    Commit::new(&claim.job, claim.version, Timestamp(2), state, LeaseChange::Keep)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -119,7 +106,7 @@ async fn a_fault_while_slots_are_given_gives_none() {
     opened.create("a", Some(limit_of_one())).await;
     opened.create("b", Some(limit_of_one())).await;
     opened.break_on("UPDATE OF due_at ON jobs").await;
-    let error = opened.store.claim("worker", 10, LONG).await.expect_err("the database fails");
+    let error = opened.store.claim_due_jobs("worker", 10, LONG).await.expect_err("the database fails");
     assert!(error.to_string().contains("a fault"), "{error}");
     opened.mend().await;
     assert_eq!(opened.claim_one().await, Claim { job: "a".to_owned(), version: 1, tries: 1 });
@@ -131,9 +118,9 @@ async fn a_fault_in_the_middle_of_a_claim_claims_nothing() {
     opened.create("a", Some(limit_of_one())).await;
     opened.create("b", None).await;
     opened.break_on("UPDATE OF started_at ON job_slots").await;
-    opened.store.claim("worker", 10, LONG).await.expect_err("the database fails");
+    opened.store.claim_due_jobs("worker", 10, LONG).await.expect_err("the database fails");
     opened.mend().await;
-    let claims = opened.store.claim("worker", 10, LONG).await.expect("a claim works");
+    let claims = opened.store.claim_due_jobs("worker", 10, LONG).await.expect("a claim works");
     assert!(claims.iter().all(|claim| claim.version == 1) && claims.len() == 2, "{claims:?}");
 }
 
@@ -144,10 +131,10 @@ async fn a_fault_in_the_end_of_a_job_keeps_its_slot() {
     opened.create("b", Some(limit_of_one())).await;
     let claim = opened.claim_one().await;
     opened.break_on("UPDATE OF state ON job_slots").await;
-    opened.store.commit(turn(&claim, JobStatus::Completed)).await.expect_err("the database fails");
+    opened.store.commit_turn(turn(&claim, JobStatus::Completed)).await.expect_err("the database fails");
     opened.mend().await;
-    assert_eq!(opened.store.claim("worker", 10, LONG).await, Ok(Vec::new()));
-    opened.store.commit(turn(&claim, JobStatus::Completed)).await.expect("the owner commits");
+    assert_eq!(opened.store.claim_due_jobs("worker", 10, LONG).await, Ok(Vec::new()));
+    opened.store.commit_turn(turn(&claim, JobStatus::Completed)).await.expect("the owner commits");
     assert_eq!(opened.claim_one().await.job, "b");
 }
 
@@ -167,19 +154,19 @@ async fn a_fault_in_the_middle_of_an_erasure_erases_nothing() {
     };
     let end =
         Commit { events: vec![event(2, json!("value"))], calls: vec![call.clone()], ..turn(&claim, JobStatus::Failed) };
-    opened.store.commit(end).await.expect("the owner commits");
+    opened.store.commit_turn(end).await.expect("the owner commits");
     let erasure = Erasure { job: "a".to_owned(), values: vec![1, 2], calls: vec![2], ..Erasure::default() };
     opened.break_on("DELETE ON job_calls").await;
-    opened.store.erase(erasure.clone()).await.expect_err("the database fails");
-    let values = opened.store.values("a", &[1, 2]).await;
+    opened.store.erase_job_data(erasure.clone()).await.expect_err("the database fails");
+    let values = opened.store.read_values("a", &[1, 2]).await;
     assert_eq!(values, Ok(vec![Some(json!("input")), Some(json!("value"))]));
-    assert_eq!(opened.store.calls("a", 2).await, Ok(vec![call]));
+    assert_eq!(opened.store.list_calls("a", 2).await, Ok(vec![call]));
     opened.mend().await;
-    let due = opened.store.take_erasures(10, LONG).await.expect("erasures are taken");
+    let due = opened.store.take_due_erasures(10, LONG).await.expect("erasures are taken");
     assert_eq!(due.len(), 1, "it is still to be erased");
-    opened.store.erase(erasure).await.expect("it is erased");
-    assert_eq!(opened.store.values("a", &[1, 2]).await, Ok(vec![Some(json!({})), Some(json!({}))]));
-    assert_eq!(opened.store.calls("a", 2).await, Ok(Vec::new()));
+    opened.store.erase_job_data(erasure).await.expect("it is erased");
+    assert_eq!(opened.store.read_values("a", &[1, 2]).await, Ok(vec![Some(json!({})), Some(json!({}))]));
+    assert_eq!(opened.store.list_calls("a", 2).await, Ok(Vec::new()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -188,17 +175,17 @@ async fn expired_results_and_slots_that_are_over_do_not_pile_up() {
     opened.create("a", Some(limit_of_one())).await;
     let mut claim = opened.claim_one().await;
     for round in 0..3 {
-        let kept = |index: u64| CachedRow {
+        let kept = |index: u64| CachedResult {
             key: format!("{round}-{index}"),
             value: json!(index),
             ttl_s: if index == 0 { 3_600 } else { 0 },
         };
         let cached = (0..100).map(kept).collect();
         let commit = Commit { cached, ..turn(&claim, JobStatus::Running) };
-        claim.version = opened.store.commit(commit).await.expect("the owner commits");
+        claim.version = opened.store.commit_turn(commit).await.expect("the owner commits");
     }
     assert_eq!(opened.count("cached_results").await, 3, "one of each round has not expired");
-    opened.store.commit(turn(&claim, JobStatus::Completed)).await.expect("the owner commits");
-    assert_eq!(opened.store.claim("worker", 10, LONG).await, Ok(Vec::new()));
+    opened.store.commit_turn(turn(&claim, JobStatus::Completed)).await.expect("the owner commits");
+    assert_eq!(opened.store.claim_due_jobs("worker", 10, LONG).await, Ok(Vec::new()));
     assert_eq!(opened.count("job_slots").await, 0);
 }

@@ -7,7 +7,9 @@ mod disk;
 
 use std::time::Duration;
 
-use apiflow_core::ports::{Created, EventRow, JobBundle, NewJob, Store, StoreError, StoreFault, Timestamp};
+use apiflow_core::ports::{
+    Created, EventRow, JobBundle, JobJournal, JobQueue, JobRecords, NewJob, StoreError, StoreFault, Timestamp,
+};
 use apiflow_store::PostgresStore;
 use cluster::Cluster;
 use disk::SmallDisk;
@@ -56,17 +58,20 @@ fn assert_fault<T: std::fmt::Debug>(outcome: Result<T, StoreError>, expected: &[
 async fn a_restart_of_the_database_is_survived() {
     let Some(mut cluster) = Cluster::start() else { return };
     let store = PostgresStore::connect(&cluster.url()).await.expect("the database is opened");
-    store.create_job(job("a", 10)).await.expect("it is up");
-    let claim = store.claim("worker", 10, LONG).await.expect("it is up").remove(0);
+    store.create_job(job("a", 10), None).await.expect("it is up");
+    let claim = store.claim_due_jobs("worker", 10, LONG).await.expect("it is up").remove(0);
     for _ in 0..2 {
         tokio::task::block_in_place(|| cluster.stop());
-        assert_fault(store.probe().await, &[StoreFault::Unreachable]);
-        assert_fault(store.deliver("a", "key", json!(1), None).await, &[StoreFault::Busy, StoreFault::Unreachable]);
+        assert_fault(store.verify_writable().await, &[StoreFault::Unreachable]);
+        assert_fault(
+            store.deliver_message("a", "key", json!(1), None).await,
+            &[StoreFault::Busy, StoreFault::Unreachable],
+        );
         tokio::task::block_in_place(|| cluster.resume());
-        assert_eq!(store.probe().await, Ok(()));
+        assert_eq!(store.verify_writable().await, Ok(()));
     }
-    assert_eq!(store.deliver("a", "key", json!(1), None).await, Ok(true), "the first one that was kept");
-    let held = store.renew("worker", &["a".to_owned()], LONG).await.expect("it is up");
+    assert_eq!(store.deliver_message("a", "key", json!(1), None).await, Ok(true), "the first one that was kept");
+    let held = store.renew_leases("worker", &["a".to_owned()], LONG).await.expect("it is up");
     assert_eq!((held.len(), held[0].job.as_str()), (1, claim.job.as_str()), "the lease is still held");
 }
 
@@ -74,22 +79,22 @@ async fn a_restart_of_the_database_is_survived() {
 async fn a_database_that_takes_no_writes_is_read_and_works_when_it_takes_them_again() {
     let Some(cluster) = Cluster::start() else { return };
     let store = PostgresStore::connect(&cluster.url()).await.expect("the database is opened");
-    store.create_job(job("a", 10)).await.expect("it takes writes");
+    store.create_job(job("a", 10), None).await.expect("it takes writes");
     let read_only = "ALTER SYSTEM SET default_transaction_read_only = on";
     execute(&cluster, &[read_only, "SELECT pg_reload_conf()"]).await;
     // The sessions learn of it a moment later.
-    while store.probe().await.is_ok() {
+    while store.verify_writable().await.is_ok() {
         tokio::task::yield_now().await;
     }
-    assert_fault(store.create_job(job("b", 10)).await, &[StoreFault::ReadOnly]);
-    assert_fault(store.deliver("a", "key", json!(1), None).await, &[StoreFault::ReadOnly]);
-    assert!(store.job("a").await.expect("it can be read").is_some());
+    assert_fault(store.create_job(job("b", 10), None).await, &[StoreFault::ReadOnly]);
+    assert_fault(store.deliver_message("a", "key", json!(1), None).await, &[StoreFault::ReadOnly]);
+    assert!(store.read_job("a").await.expect("it can be read").is_some());
     let writable = ["SET default_transaction_read_only = off", "ALTER SYSTEM RESET default_transaction_read_only"];
     execute(&cluster, &[writable[0], writable[1], "SELECT pg_reload_conf()"]).await;
-    while store.probe().await.is_err() {
+    while store.verify_writable().await.is_err() {
         tokio::task::yield_now().await;
     }
-    assert_eq!(store.create_job(job("b", 10)).await, Ok(Created::New));
+    assert_eq!(store.create_job(job("b", 10), None).await, Ok(Created::New { claim: None }));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,15 +106,15 @@ async fn a_full_disk_of_postgres_is_named_and_survived() {
     execute(&cluster, &[place.as_str()]).await;
     let url = format!("{}?options=-c%20default_tablespace%3Dsmall", cluster.url());
     let store = PostgresStore::connect(&url).await.expect("the database is opened");
-    store.create_job(job("first", 10)).await.expect("there is room");
+    store.create_job(job("first", 10), None).await.expect("there is room");
     disk.fill();
     for round in 0..3 {
-        assert_fault(store.create_job(job(&format!("large-{round}"), LARGE)).await, &[StoreFault::Full]);
+        assert_fault(store.create_job(job(&format!("large-{round}"), LARGE), None).await, &[StoreFault::Full]);
     }
-    assert!(store.job("first").await.expect("what is there can be read").is_some());
+    assert!(store.read_job("first").await.expect("what is there can be read").is_some());
     disk.free();
-    assert_eq!(store.create_job(job("large", LARGE)).await, Ok(Created::New));
-    assert_eq!(store.probe().await, Ok(()));
+    assert_eq!(store.create_job(job("large", LARGE), None).await, Ok(Created::New { claim: None }));
+    assert_eq!(store.verify_writable().await, Ok(()));
     // The server closes its files there before they go.
     drop(store);
     drop(cluster);
@@ -119,17 +124,17 @@ async fn a_full_disk_of_postgres_is_named_and_survived() {
 async fn a_database_whose_connections_are_all_taken_is_busy() {
     let Some(cluster) = Cluster::start() else { return };
     let store = PostgresStore::connect(&cluster.url()).await.expect("the database is opened");
-    store.create_job(job("a", 10)).await.expect("there are connections");
+    store.create_job(job("a", 10), None).await.expect("there are connections");
     execute(&cluster, &["SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"]).await;
     let mut taken = Vec::new();
     while let Ok(connection) = PgConnection::connect(&cluster.url()).await {
         taken.push(connection);
     }
-    assert_fault(store.create_job(job("b", 10)).await, &[StoreFault::Busy]);
-    assert_fault(store.probe().await, &[StoreFault::Busy]);
+    assert_fault(store.create_job(job("b", 10), None).await, &[StoreFault::Busy]);
+    assert_fault(store.verify_writable().await, &[StoreFault::Busy]);
     drop(taken);
-    while store.probe().await.is_err() {
+    while store.verify_writable().await.is_err() {
         tokio::task::yield_now().await;
     }
-    assert_eq!(store.create_job(job("b", 10)).await, Ok(Created::New));
+    assert_eq!(store.create_job(job("b", 10), None).await, Ok(Created::New { claim: None }));
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use apiflow_core::ports::{Store, Timestamp};
+use apiflow_core::ports::{JobQueue, Timestamp};
 use apiflow_store::{Documents, OpenError, SecretRow, SecretStore, SqliteStore, Stores, conformance};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -87,7 +87,7 @@ async fn what_was_answered_is_there_after_opening_again() {
     let first = reopened(&path).await;
     first.put_secret(secret.clone()).await.expect("a secret is kept");
     first.close().await;
-    assert!(first.secrets().await.is_err() && first.next_due().await.is_err(), "a closed store says so");
+    assert!(first.secrets().await.is_err() && first.read_next_due_at().await.is_err(), "a closed store says so");
     let second = reopened(&path).await;
     assert_eq!(second.secret(None, "KEY").await, Ok(Some(secret)));
     assert_eq!(second.document(apiflow_store::DocumentKind::Node, "n").await, Ok(None));

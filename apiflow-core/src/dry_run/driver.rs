@@ -265,13 +265,13 @@ where
                 }
             }
         }
-        let patch = self.run.patch();
+        let state = self.run.job_state();
         let output = match &stop {
-            None => self.value(patch.output.as_ref()).await.map_err(|over| stop = Some(over)).unwrap_or_default(),
+            None => self.value(state.output.as_ref()).await.map_err(|over| stop = Some(over)).unwrap_or_default(),
             Some(_) => Value::Null,
         };
         let (status, output, error) = match stop {
-            None => (patch.status, output, patch.error),
+            None => (state.status, output, state.error),
             Some(stop) => {
                 let (name, message) = match stop {
                     Stop::Limit(message) => ("DryRunLimit", message),
@@ -300,7 +300,7 @@ where
             error,
             early_return,
             duration_ms: self.now.since_ms(START),
-            retry_count: patch.retry_count,
+            retry_count: state.retry_count,
             steps,
             events: events.collect(),
         }

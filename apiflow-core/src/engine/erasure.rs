@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::program::ModuleDef;
 use super::{Event, Program, Run, ValueRef};
-use crate::ports::{JobPatch, Kept, StepRow, Timestamp};
+use crate::ports::{JobState, ReusedResult, StepRow, Timestamp};
 
 impl Program {
     /// The next moment at which something of a job that ended at `end` is to be erased: the first, or the one after
@@ -264,17 +264,20 @@ impl Eraser {
 
     /// The outcome of a step that was taken over from an earlier run, without what is erased; once all events were gone
     /// through.
-    pub fn erase_reused_result(&self, reused: &Kept, step_id: &str) -> Kept {
+    pub fn erase_reused_result(&self, reused: &ReusedResult, step_id: &str) -> ReusedResult {
         let goes = self.whole || self.step_ids.contains(step_id);
-        Kept { error: reused.error.as_ref().map(|error| if goes { redacted(error) } else { error.clone() }), ..*reused }
+        ReusedResult {
+            error: reused.error.as_ref().map(|error| if goes { redacted(error) } else { error.clone() }),
+            ..*reused
+        }
     }
 
     /// The job's own row without what is erased.
-    pub fn patch(&self, patch: JobPatch) -> JobPatch {
+    pub fn redact_state(&self, state: JobState) -> JobState {
         if !self.whole {
-            return patch;
+            return state;
         }
-        JobPatch { output: patch.output.map(|_| erased()), error: patch.error.as_ref().map(redacted), ..patch }
+        JobState { output: state.output.map(|_| erased()), error: state.error.as_ref().map(redacted), ..state }
     }
 }
 

@@ -32,7 +32,7 @@ pub enum Event {
         preprocess: bool,
     },
     /// The result of a step of an earlier run, which this one takes over: the event's value. See
-    /// [`crate::ports::Kept`].
+    /// [`crate::ports::ReusedResult`].
     #[serde(alias = "kept")]
     ResultReused {
         /// The modules around it.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::digest::digest;
 use crate::openflow::{FlowValue, Mock, Module, ModuleValue, OpenFlow};
-use crate::ports::{JobBundle, Kept};
+use crate::ports::{JobBundle, ReusedResult};
 
 /// A document made ready to run. Immutable; the same bundle always gives the same numbers.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -19,7 +19,7 @@ pub struct Program {
     /// Events of a job, at most.
     pub(super) max_events: u64,
     /// Results of an earlier run that this one takes over, by [`step_key`].
-    pub(super) reused: BTreeMap<String, Kept>,
+    pub(super) reused: BTreeMap<String, ReusedResult>,
 }
 
 /// Iterations of a while loop, at most, unless set otherwise.
@@ -95,7 +95,7 @@ impl Program {
             program: Self {
                 max_loop_iterations: DEFAULT_MAX_LOOP_ITERATIONS,
                 max_events: DEFAULT_MAX_JOB_EVENTS,
-                reused: bundle.kept.clone(),
+                reused: bundle.reused_results.clone(),
                 ..Self::default()
             },
         };

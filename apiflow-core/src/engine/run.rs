@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::control_state::{Control, Gate, Stage};
 use super::decide::Turn;
 use super::{Effect, Event, Input, Program, Recorded, ValueRef, decide};
-use crate::ports::{JobPatch, JobStatus, SnapshotRow, StepRow, Timestamp};
+use crate::ports::{JobState, JobStatus, SnapshotRow, StepRow, Timestamp};
 
 /// One job being run: its program and its control state.
 #[derive(Debug, Clone)]
@@ -119,10 +119,10 @@ impl Run {
     }
 
     /// The job's row as of now.
-    pub fn patch(&self) -> JobPatch {
+    pub fn job_state(&self) -> JobState {
         let finished = self.control.status.is_final();
         let ending = self.control.ending.as_ref().filter(|_| finished);
-        JobPatch {
+        JobState {
             status: self.shown_status(),
             priority: self.priority(),
             retry_count: self.control.retry_count,
@@ -268,12 +268,12 @@ mod tests {
     fn a_steps_own_priority_beats_the_flows_while_the_step_is_the_current_one() {
         let mut run =
             start(json!({"priority": 2, "modules": [call("a", Some(-5)), call("b", None), call("c", Some(9))]}));
-        assert_eq!(run.patch().priority, -5, "before its first step began");
+        assert_eq!(run.job_state().priority, -5, "before its first step began");
         begin(&mut run);
-        assert_eq!(run.patch().priority, -5);
+        assert_eq!(run.job_state().priority, -5);
         for expected in [2, 9, 2] {
             answer_first(&mut run);
-            assert_eq!(run.patch().priority, expected);
+            assert_eq!(run.job_state().priority, expected);
         }
         assert!(run.status().is_final());
     }
@@ -285,9 +285,9 @@ mod tests {
         let mut run = start(json!({"modules": [{"id": "loop", "value": body, "priority": 1}]}));
         begin(&mut run);
         for expected in [32_767, 32_767, 32_767, 3] {
-            assert_eq!(run.patch().priority, expected);
+            assert_eq!(run.job_state().priority, expected);
             answer_first(&mut run);
         }
-        assert_eq!((run.patch().priority, run.status()), (0, JobStatus::Completed));
+        assert_eq!((run.job_state().priority, run.status()), (0, JobStatus::Completed));
     }
 }

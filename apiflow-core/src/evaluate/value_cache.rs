@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::engine::{Args, Event, Recorded, ValueRef};
 #[cfg(feature = "runtime")]
-use crate::ports::CachedRow;
+use crate::ports::CachedResult;
 use crate::ports::{Store, StoreError};
 
 /// ValueCache kept in memory between turns, in bytes of JSON (estimated).
@@ -92,7 +92,7 @@ impl ValueCache {
         match self.fresh_cached.get(key).cloned() {
             Some((result, _)) => self.resolve(&result).await.map(Some),
             None => match &self.store {
-                Some(store) => store.cached(key).await,
+                Some(store) => store.read_cached_result(key).await,
                 None => Ok(None),
             },
         }
@@ -100,13 +100,13 @@ impl ValueCache {
 
     /// What is to be kept for later runs with the next commit.
     #[cfg(feature = "runtime")]
-    pub(crate) async fn cacheable(&mut self) -> Result<Vec<CachedRow>, StoreError> {
+    pub(crate) async fn cacheable(&mut self) -> Result<Vec<CachedResult>, StoreError> {
         let mut rows = Vec::with_capacity(self.fresh_cached.len());
         for (key, (result, ttl_s)) in self.fresh_cached.clone() {
             let value = self.resolve(&result).await?;
             // A list may hold many results, each of which is within its bound.
             if weight(&value) <= MAX_CACHED_RESULT_BYTES {
-                rows.push(CachedRow { key, value, ttl_s });
+                rows.push(CachedResult { key, value, ttl_s });
             }
         }
         Ok(rows)
@@ -177,7 +177,7 @@ impl ValueCache {
         if seqs.len() < 2 {
             return Ok(BTreeMap::new());
         }
-        let values = store.values(&self.job, &seqs).await?.into_iter();
+        let values = store.read_values(&self.job, &seqs).await?.into_iter();
         Ok(seqs.into_iter().zip(values.map(|value| Arc::new(value.unwrap_or_default()))).collect())
     }
 
@@ -202,7 +202,7 @@ impl ValueCache {
             return Ok(value);
         }
         let Some(store) = &self.store else { return Ok(Arc::default()) };
-        let mut values = store.values(&self.job, &[seq]).await?;
+        let mut values = store.read_values(&self.job, &[seq]).await?;
         let value = Arc::new(values.pop().flatten().unwrap_or_default());
         self.remember(seq, value.clone());
         Ok(value)
@@ -211,7 +211,7 @@ impl ValueCache {
     async fn list(&mut self, list: u64) -> Result<Value, StoreError> {
         let mut items = BTreeMap::new();
         let committed = match &self.store {
-            Some(store) => store.list(&self.job, list).await?,
+            Some(store) => store.read_list(&self.job, list).await?,
             None => Vec::new(),
         };
         for (index, body) in committed.into_iter().enumerate() {

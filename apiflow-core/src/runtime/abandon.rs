@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 
 use super::{Inner, row};
 use crate::engine::{Event, Input, Program, Recorded, Run, unsettled_attempt_error};
-use crate::ports::{Claim, Commit, JobStatus, LeaseChange, Loaded, StepRow, StepStatus, Store, StoreError, Timestamp};
+use crate::ports::{
+    Claim, Commit, JobStatus, LeaseChange, LoadedJob, StepRow, StepStatus, Store, StoreError, Timestamp,
+};
 
 const RELEASED: LeaseChange = LeaseChange::Release { wake_at: None };
 /// Rows that are read at a time.
@@ -16,7 +18,7 @@ const PAGE_STEPS: u32 = 500;
 /// have been one of this, so that from the second time on the document is not read again.
 pub(super) async fn abandon(inner: &Inner, claim: &Claim, crashes: u32) {
     let abandoned = async {
-        let loaded = inner.parts.store.load(&claim.job).await?;
+        let loaded = inner.parts.store.load_job(&claim.job).await?;
         let error = json!({
             "name": "job_abandoned",
             "message": format!(
@@ -44,7 +46,7 @@ pub(super) async fn abandon(inner: &Inner, claim: &Claim, crashes: u32) {
 ///
 /// # Errors
 /// The text says what cannot be read.
-pub(super) fn restore(program: Arc<Program>, loaded: &Loaded) -> Result<Run, String> {
+pub(super) fn restore(program: Arc<Program>, loaded: &LoadedJob) -> Result<Run, String> {
     let mut run = match &loaded.snapshot {
         Some(snapshot) => {
             Run::restore(program, snapshot).map_err(|error| format!("the job's snapshot cannot be read: {error}"))?
@@ -65,8 +67,8 @@ async fn end(inner: &Inner, claim: &Claim, mut run: Run, error: Value) -> Result
     let events = run.turn(at, Input::Abandon { error });
     let steps = run.take_rows();
     let events = events.into_iter().map(row).collect();
-    let commit = Commit { events, steps, ..Commit::new(&claim.job, claim.version, at, run.patch(), RELEASED) };
-    inner.parts.store.commit(commit).await.map(|_| ())
+    let commit = Commit { events, steps, ..Commit::new(&claim.job, claim.version, at, run.job_state(), RELEASED) };
+    inner.parts.store.commit_turn(commit).await.map(|_| ())
 }
 
 /// Ends a job whose document or journal cannot be read: all that is known of its steps is in their rows. `program` says
@@ -90,8 +92,8 @@ pub(super) async fn end_unreadable(
     run.apply(last_seq + 1, at, &event);
     let events = vec![row(Recorded { seq: last_seq + 1, at, event, value: Some(json!({"error": error})) })];
     let steps = end_steps(inner.parts.store.as_ref(), &claim.job, at).await?;
-    let commit = Commit { events, steps, ..Commit::new(&claim.job, claim.version, at, run.patch(), RELEASED) };
-    inner.parts.store.commit(commit).await.map(|_| ())
+    let commit = Commit { events, steps, ..Commit::new(&claim.job, claim.version, at, run.job_state(), RELEASED) };
+    inner.parts.store.commit_turn(commit).await.map(|_| ())
 }
 
 /// The rows of all steps that have no end yet, each with one: a step that has sent something may have been paid for.
@@ -99,11 +101,11 @@ async fn end_steps(store: &dyn Store, job: &str, at: Timestamp) -> Result<Vec<St
     let mut ended = Vec::new();
     let mut after = 0;
     loop {
-        let rows = store.steps(job, after, PAGE_STEPS).await?;
+        let rows = store.list_steps(job, after, PAGE_STEPS).await?;
         let Some(last) = rows.last() else { return Ok(ended) };
         after = last.ordinal;
         for mut row in rows.into_iter().filter(|row| !row.is_over()) {
-            let has_sent = row.finished_at.is_none() && !store.calls(job, row.ordinal).await?.is_empty();
+            let has_sent = row.finished_at.is_none() && !store.list_calls(job, row.ordinal).await?.is_empty();
             if has_sent {
                 row.error = Some(unsettled_attempt_error(&row.step_id, row.provider_id.as_deref()));
             }

@@ -17,7 +17,7 @@ use super::{Inner, abandon};
 use crate::call::JobPlans;
 use crate::engine::{Answer, Call, Effect, Fact, Program, Run};
 use crate::evaluate::ValueCache;
-use crate::ports::{CallRecord, Claim, Clock, Commit, JobPatch, LeaseChange, Loaded, Poll, StoreError, Timestamp};
+use crate::ports::{CallRecord, Claim, Clock, Commit, JobState, LeaseChange, LoadedJob, Poll, StoreError, Timestamp};
 
 /// Events between two snapshots of a run that never waits; doubles each time.
 const FIRST_SNAPSHOT: u64 = 64;
@@ -38,7 +38,7 @@ pub(super) async fn drive(inner: &Arc<Inner>, claim: Claim, alone: Option<OwnedS
         Err(error) if error.fault().is_some() => {
             // That the store fails was said where it was noted.
             tracing::debug!(%error, job = claim.job, "the job goes on when the store can do its work");
-            if let Err(error) = inner.parts.store.end_alone(&claim.job, claim.version).await {
+            if let Err(error) = inner.parts.store.undo_solo_start(&claim.job, claim.version).await {
                 tracing::warn!(%error, job = claim.job, "that the store was unavailable could not be noted");
             }
         }
@@ -67,10 +67,10 @@ async fn driven(
 
 /// Reads the job. While the store cannot do its work it is asked again, so that the claim does not count as one that did
 /// not come to a commit.
-async fn load(inner: &Inner, claim: &Claim, mailbox: &Mailbox) -> Result<Loaded, StoreError> {
+async fn load(inner: &Inner, claim: &Claim, mailbox: &Mailbox) -> Result<LoadedJob, StoreError> {
     let mut failures = 0;
     loop {
-        let error = match inner.parts.store.load(&claim.job).await {
+        let error = match inner.parts.store.load_job(&claim.job).await {
             Err(error) if error.fault().is_some() && !mailbox.is_lost() && !inner.hub.is_stopping() => error,
             loaded => return loaded,
         };
@@ -109,7 +109,7 @@ struct Drive<'a> {
     job: String,
     version: u64,
     /// The job's row as of the last commit.
-    committed: JobPatch,
+    committed: JobState,
     /// Bytes of JSON of the values that were committed, about.
     value_bytes: u64,
     run: Run,
@@ -140,7 +140,7 @@ struct Drive<'a> {
 }
 
 impl<'a> Drive<'a> {
-    fn new(inner: &'a Arc<Inner>, claim: &Claim, loaded: Loaded) -> Result<Self, Unreadable> {
+    fn new(inner: &'a Arc<Inner>, claim: &Claim, loaded: LoadedJob) -> Result<Self, Unreadable> {
         let last_seq = loaded.job.last_seq;
         let unreadable =
             |program: &Arc<Program>, reason: String| Unreadable { reason, last_seq, program: program.clone() };
@@ -156,7 +156,7 @@ impl<'a> Drive<'a> {
             inner,
             job: claim.job.clone(),
             version: claim.version,
-            committed: loaded.job.patch,
+            committed: loaded.job.state,
             value_bytes: loaded.value_bytes,
             run,
             values: ValueCache::new(Some(inner.parts.store.clone()), &claim.job),
@@ -217,7 +217,7 @@ impl<'a> Drive<'a> {
             let now = self.now();
             let lease = LeaseChange::Release { wake_at: Some(now) };
             let unchanged = Commit::new(&self.job, self.version, now, self.committed.clone(), lease);
-            match self.inner.parts.store.commit(unchanged).await {
+            match self.inner.parts.store.commit_turn(unchanged).await {
                 Err(error) if error.fault().is_some() => {
                     self.inner.parts.clock.sleep_until(now.plus_ms(pause_ms(failures))).await;
                     failures += 1;
@@ -267,7 +267,7 @@ impl<'a> Drive<'a> {
 
     async fn look(&mut self) -> Result<(), StoreError> {
         self.looked_at = Instant::now();
-        let mail = self.inner.parts.store.inbox(&self.job).await?;
+        let mail = self.inner.parts.store.read_inbox(&self.job).await?;
         self.take_mail(mail);
         Ok(())
     }

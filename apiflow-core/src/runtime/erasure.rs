@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Inner;
 use crate::engine::{Eraser, Event, Program, ValueRef};
-use crate::ports::{DueErasure, ErasedJob, Erasure, JobBundle, JobPatch, Store, StoreError};
+use crate::ports::{DueErasure, ErasedJob, Erasure, JobBundle, JobState, Store, StoreError};
 
 /// Rows that are looked at together.
 const PAGE: u32 = 500;
@@ -14,25 +14,25 @@ const PAGE: u32 = 500;
 /// Erases what is due of a job, and leaves word of when the next part is.
 pub(super) async fn erase(inner: &Inner, due: &DueErasure) -> Result<(), StoreError> {
     let store = inner.parts.store.as_ref();
-    let loaded = store.load(&due.job).await?;
+    let loaded = store.load_job(&due.job).await?;
     let unreadable = |what: String| StoreError::Backend(format!("job `{}` cannot be erased: {what}", due.job));
     let program = Arc::new(Program::compile(&loaded.bundle).map_err(|error| unreadable(error.to_string()))?);
-    let patch = loaded.job.patch;
-    let end = patch.finished_at.unwrap_or(due.due_at);
-    let spared = rows_behind(store, &due.job, &patch).await?;
+    let state = loaded.job.state;
+    let end = state.finished_at.unwrap_or(due.due_at);
+    let spared = rows_behind(store, &due.job, &state).await?;
     let mut eraser = Eraser::new(program.clone(), end, due.due_at, spared);
     erase_events(store, &due.job, &mut eraser).await?;
     erase_steps(store, &due.job, &eraser).await?;
-    let JobPatch { output, error, .. } = eraser.patch(patch);
+    let JobState { output, error, .. } = eraser.redact_state(state);
     let erase_at = program.next_erasure(end, Some(due.due_at));
     let rest = ErasedJob { output, error, erase_at, bundle: bundle_left(loaded.bundle, &eraser) };
-    store.erase(Erasure { job: due.job.clone(), rest: Some(rest), ..Erasure::default() }).await
+    store.erase_job_data(Erasure { job: due.job.clone(), rest: Some(rest), ..Erasure::default() }).await
 }
 
 async fn erase_events(store: &dyn Store, job: &str, eraser: &mut Eraser) -> Result<(), StoreError> {
     let mut after = 0;
     loop {
-        let rows = store.events(job, after, PAGE).await?;
+        let rows = store.read_events(job, after, PAGE).await?;
         let Some(last) = rows.last() else { return Ok(()) };
         after = last.seq;
         let mut erasure = Erasure { job: job.to_owned(), ..Erasure::default() };
@@ -49,7 +49,7 @@ async fn erase_events(store: &dyn Store, job: &str, eraser: &mut Eraser) -> Resu
             }
         }
         if !erasure.values.is_empty() || !erasure.events.is_empty() {
-            store.erase(erasure).await?;
+            store.erase_job_data(erasure).await?;
         }
     }
 }
@@ -57,14 +57,14 @@ async fn erase_events(store: &dyn Store, job: &str, eraser: &mut Eraser) -> Resu
 async fn erase_steps(store: &dyn Store, job: &str, eraser: &Eraser) -> Result<(), StoreError> {
     let mut after = 0;
     loop {
-        let rows = store.steps(job, after, PAGE).await?;
+        let rows = store.list_steps(job, after, PAGE).await?;
         let Some(last) = rows.last() else { return Ok(()) };
         after = last.ordinal;
         let steps = rows.iter().filter_map(|row| eraser.step(row)).collect();
         let calls = rows.iter().map(|row| row.ordinal).filter(|ordinal| eraser.has_step(*ordinal)).collect();
         let erasure = Erasure { job: job.to_owned(), steps, calls, ..Erasure::default() };
         if !erasure.steps.is_empty() || !erasure.calls.is_empty() {
-            store.erase(erasure).await?;
+            store.erase_job_data(erasure).await?;
         }
     }
 }
@@ -72,23 +72,23 @@ async fn erase_steps(store: &dyn Store, job: &str, eraser: &Eraser) -> Result<()
 /// What the job needed, without what is erased of the outcomes that it took over; `None` where nothing changes.
 fn bundle_left(mut bundle: JobBundle, eraser: &Eraser) -> Option<JobBundle> {
     let mut changes = false;
-    for (key, kept) in &mut bundle.kept {
+    for (key, reused) in &mut bundle.reused_results {
         let step_id = key.rsplit_once('/').map_or(key.as_str(), |(_, id)| id);
-        let left = eraser.erase_reused_result(kept, step_id);
-        changes |= left != *kept;
-        *kept = left;
+        let left = eraser.erase_reused_result(reused, step_id);
+        changes |= left != *reused;
+        *reused = left;
     }
     changes.then_some(bundle)
 }
 
 /// The events whose values a job's output is made of.
-async fn rows_behind(store: &dyn Store, job: &str, patch: &JobPatch) -> Result<BTreeSet<u64>, StoreError> {
+async fn rows_behind(store: &dyn Store, job: &str, state: &JobState) -> Result<BTreeSet<u64>, StoreError> {
     let unreadable = |error: serde_json::Error| {
         StoreError::Backend(format!("the output of job `{job}` cannot be read, so nothing is erased: {error}"))
     };
     let mut rows = BTreeSet::new();
     let mut lists = BTreeSet::new();
-    let output = patch.output.clone().map(serde_json::from_value).transpose().map_err(unreadable)?;
+    let output = state.output.clone().map(serde_json::from_value).transpose().map_err(unreadable)?;
     let mut waiting: Vec<ValueRef> = output.into_iter().collect();
     while let Some(reference) = waiting.pop() {
         let mut new = Vec::new();
@@ -103,7 +103,7 @@ async fn rows_behind(store: &dyn Store, job: &str, patch: &JobPatch) -> Result<B
             }
         });
         for list in new {
-            for body in store.list(job, list).await? {
+            for body in store.read_list(job, list).await? {
                 if let Event::FrameClosed { result, .. } = serde_json::from_value(body).map_err(unreadable)? {
                     waiting.push(result);
                 }

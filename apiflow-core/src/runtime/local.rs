@@ -191,16 +191,16 @@ impl LocalRun {
     /// [`LocalError::Ended`] where the job did not complete.
     pub async fn finish(&self, tell: impl FnMut(&StepRow)) -> Result<Value, LocalError> {
         let job = ended(&self.runtime, Follower::of(&self.runtime, &self.job, tell)).await?;
-        let output = match &job.patch.output {
+        let output = match &job.state.output {
             Some(output) => self.runtime.resolve(&self.job, output).await?,
             None => Value::Null,
         };
-        if job.patch.status == JobStatus::Completed {
+        if job.state.status == JobStatus::Completed {
             return Ok(output);
         }
         Err(LocalError::Ended {
-            status: job.patch.status.as_str(),
-            error: Box::new(job.patch.error.unwrap_or_default()),
+            status: job.state.status.as_str(),
+            error: Box::new(job.state.error.unwrap_or_default()),
             output: Box::new(output),
         })
     }
@@ -244,9 +244,9 @@ impl<'a, F: FnMut(&StepRow)> Follower<'a, F> {
     /// Returns when the job has ended, all its steps told.
     async fn follow(&mut self) -> Result<Option<JobRow>, StoreError> {
         loop {
-            let row = self.runtime.inner.parts.store.job(self.job).await?;
+            let row = self.runtime.inner.parts.store.read_job(self.job).await?;
             self.look().await?;
-            if row.as_ref().is_none_or(|row| row.patch.status.is_final()) {
+            if row.as_ref().is_none_or(|row| row.state.status.is_final()) {
                 return Ok(row);
             }
             tokio::select! {
@@ -259,7 +259,7 @@ impl<'a, F: FnMut(&StepRow)> Follower<'a, F> {
     async fn look(&mut self) -> Result<(), StoreError> {
         let mut after = self.over;
         loop {
-            let rows = self.runtime.inner.parts.store.steps(self.job, after, PAGE).await?;
+            let rows = self.runtime.inner.parts.store.list_steps(self.job, after, PAGE).await?;
             let Some(last) = rows.last() else { break };
             after = last.ordinal;
             for row in rows {

@@ -5,6 +5,7 @@ mod job;
 mod slots;
 mod state;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,8 +15,9 @@ use serde_json::Value;
 
 use self::state::State;
 use crate::ports::{
-    CallRecord, Claim, Clock, Commit, Created, DueErasure, DuePoll, Erasure, EventRow, Following, InboxMessage,
-    JobFilter, JobRow, Loaded, NewJob, Renewed, StepRow, Store, StoreError, Timestamp,
+    CallRecord, Claim, ClaimRequest, Clock, Commit, Created, DueErasure, DuePoll, Erasure, EventRow, InboxMessage,
+    JobFilter, JobJournal, JobQueue, JobRecords, JobRow, JobStatus, LoadedJob, NewJob, ProviderWork, ProviderWorkClaim,
+    RenewedLease, StepRow, StoreError, Timestamp,
 };
 
 /// Keeps jobs in memory; everything is gone with the process.
@@ -55,57 +57,100 @@ impl MemoryStore {
 }
 
 #[async_trait]
-impl Store for MemoryStore {
-    async fn create_job(&self, job: NewJob) -> Result<Created, StoreError> {
-        self.lock().create(job, self.clock.now())
+impl JobQueue for MemoryStore {
+    async fn create_job(&self, job: NewJob, claim: Option<ClaimRequest>) -> Result<Created, StoreError> {
+        let until = claim.as_ref().map(|asked| (asked.worker.as_str(), self.later(asked.lease)));
+        self.lock().create(job, until, self.clock.now())
     }
 
-    async fn job_of_key(&self, key: &str) -> Result<Option<(String, String)>, StoreError> {
+    async fn find_job_by_key(&self, key: &str) -> Result<Option<(String, String)>, StoreError> {
         Ok(self.lock().job_of_key(key, self.clock.now()))
     }
 
-    async fn claim(&self, worker: &str, limit: u32, lease: Duration) -> Result<Vec<Claim>, StoreError> {
+    async fn claim_due_jobs(&self, worker: &str, limit: u32, lease: Duration) -> Result<Vec<Claim>, StoreError> {
         Ok(self.lock().claim(worker, limit, self.clock.now(), self.later(lease)))
     }
 
-    async fn begin_alone(&self, job: &str, version: u64) -> Result<u32, StoreError> {
-        self.lock().begin_alone(job, version)
-    }
-
-    async fn end_alone(&self, job: &str, version: u64) -> Result<(), StoreError> {
-        self.lock().end_alone(job, version)
-    }
-
-    async fn claim_ended(&self, worker: &str, job: &str, lease: Duration) -> Result<Option<u64>, StoreError> {
+    async fn claim_ended_job(&self, worker: &str, job: &str, lease: Duration) -> Result<Option<u64>, StoreError> {
         self.lock().claim_ended(worker, job, self.later(lease))
     }
 
-    async fn renew(&self, worker: &str, jobs: &[String], lease: Duration) -> Result<Vec<Renewed>, StoreError> {
+    async fn renew_leases(
+        &self,
+        worker: &str,
+        jobs: &[String],
+        lease: Duration,
+    ) -> Result<Vec<RenewedLease>, StoreError> {
         Ok(self.lock().renew(worker, jobs, self.later(lease)))
     }
 
-    async fn load(&self, job: &str) -> Result<Loaded, StoreError> {
-        Ok(self.lock().job(job)?.load())
+    async fn record_solo_start(&self, job: &str, version: u64) -> Result<u32, StoreError> {
+        self.lock().record_solo_start(job, version)
     }
 
-    async fn commit(&self, commit: Commit) -> Result<u64, StoreError> {
-        self.lock().commit(commit, self.clock.now())
+    async fn undo_solo_start(&self, job: &str, version: u64) -> Result<(), StoreError> {
+        self.lock().undo_solo_start(job, version)
     }
 
-    async fn deliver(&self, job: &str, key: &str, payload: Value, poll_over: Option<u64>) -> Result<bool, StoreError> {
-        self.lock().deliver(job, key, payload, poll_over, self.clock.now())
-    }
-
-    async fn let_through(&self, job: &str) -> Result<(), StoreError> {
-        self.lock().let_through(job, self.clock.now());
+    async fn waive_slot(&self, job: &str) -> Result<(), StoreError> {
+        self.lock().waive_slot(job, self.clock.now());
         Ok(())
     }
 
-    async fn inbox(&self, job: &str) -> Result<Vec<InboxMessage>, StoreError> {
+    async fn read_next_due_at(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.lock().next_due())
+    }
+}
+
+#[async_trait]
+impl JobJournal for MemoryStore {
+    async fn load_job(&self, job: &str) -> Result<LoadedJob, StoreError> {
+        Ok(self.lock().job(job)?.load())
+    }
+
+    async fn commit_turn(&self, commit: Commit) -> Result<u64, StoreError> {
+        self.lock().commit(commit, self.clock.now())
+    }
+
+    async fn deliver_message(
+        &self,
+        job: &str,
+        key: &str,
+        payload: Value,
+        finished_poll: Option<u64>,
+    ) -> Result<bool, StoreError> {
+        self.lock().deliver(job, key, payload, finished_poll, self.clock.now())
+    }
+
+    async fn read_inbox(&self, job: &str) -> Result<Vec<InboxMessage>, StoreError> {
         Ok(self.lock().find(job).map_or_else(Vec::new, job::Job::inbox))
     }
 
-    async fn follow(&self, following: Following) -> Result<bool, StoreError> {
+    async fn read_values(&self, job: &str, seqs: &[u64]) -> Result<Vec<Option<Value>>, StoreError> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        Ok(self.lock().find(job).map_or_else(|| vec![None; seqs.len()], |found| found.values(seqs)))
+    }
+
+    async fn read_list(&self, job: &str, list: u64) -> Result<Vec<Value>, StoreError> {
+        Ok(self.lock().find(job).map_or_else(Vec::new, |found| found.list(list)))
+    }
+
+    async fn read_cached_result(&self, key: &str) -> Result<Option<Value>, StoreError> {
+        Ok(self.lock().cached(key, self.clock.now()))
+    }
+
+    async fn read_events(&self, job: &str, after: u64, limit: u32) -> Result<Vec<EventRow>, StoreError> {
+        Ok(self.lock().find(job).map_or_else(Vec::new, |found| found.events(after, limit)))
+    }
+
+    async fn read_job(&self, job: &str) -> Result<Option<JobRow>, StoreError> {
+        Ok(self.lock().find(job).map(|found| found.row.clone()))
+    }
+}
+
+#[async_trait]
+impl ProviderWork for MemoryStore {
+    async fn claim_provider_work(&self, following: ProviderWorkClaim) -> Result<bool, StoreError> {
         self.lock().follow(following)
     }
 
@@ -114,15 +159,15 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    async fn submits_paused(&self, limit: &str) -> Result<Option<Duration>, StoreError> {
+    async fn read_submit_pause(&self, limit: &str) -> Result<Option<Duration>, StoreError> {
         Ok(self.lock().submits_paused(limit, self.clock.now()))
     }
 
-    async fn take_polls(&self, limit: u32, lease: Duration) -> Result<Vec<DuePoll>, StoreError> {
+    async fn take_due_polls(&self, limit: u32, lease: Duration) -> Result<Vec<DuePoll>, StoreError> {
         Ok(self.lock().take_polls(limit, self.clock.now(), self.later(lease)))
     }
 
-    async fn put_back(
+    async fn reschedule_poll(
         &self,
         job: &str,
         effect: u64,
@@ -132,49 +177,23 @@ impl Store for MemoryStore {
         self.lock().put_back(job, effect, due_at, progress);
         Ok(())
     }
+}
 
-    async fn take_erasures(&self, limit: u32, lease: Duration) -> Result<Vec<DueErasure>, StoreError> {
-        Ok(self.lock().take_erasures(limit, self.clock.now(), self.later(lease)))
-    }
-
-    async fn erase(&self, erasure: Erasure) -> Result<(), StoreError> {
-        self.lock().erase(erasure)
-    }
-
-    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        Ok(self.lock().next_due())
-    }
-
-    async fn values(&self, job: &str, seqs: &[u64]) -> Result<Vec<Option<Value>>, StoreError> {
-        self.reads.fetch_add(1, Ordering::Relaxed);
-        Ok(self.lock().find(job).map_or_else(|| vec![None; seqs.len()], |found| found.values(seqs)))
-    }
-
-    async fn cached(&self, key: &str) -> Result<Option<Value>, StoreError> {
-        Ok(self.lock().cached(key, self.clock.now()))
-    }
-
-    async fn list(&self, job: &str, list: u64) -> Result<Vec<Value>, StoreError> {
-        Ok(self.lock().find(job).map_or_else(Vec::new, |found| found.list(list)))
-    }
-
-    async fn job(&self, job: &str) -> Result<Option<JobRow>, StoreError> {
-        Ok(self.lock().find(job).map(|found| found.row.clone()))
-    }
-
-    async fn jobs(&self, filter: &JobFilter, before: Option<&str>, limit: u32) -> Result<Vec<JobRow>, StoreError> {
+#[async_trait]
+impl JobRecords for MemoryStore {
+    async fn list_jobs(&self, filter: &JobFilter, before: Option<&str>, limit: u32) -> Result<Vec<JobRow>, StoreError> {
         Ok(self.lock().jobs(filter, before, limit))
     }
 
-    async fn events(&self, job: &str, after: u64, limit: u32) -> Result<Vec<EventRow>, StoreError> {
-        Ok(self.lock().find(job).map_or_else(Vec::new, |found| found.events(after, limit)))
+    async fn count_active_jobs(&self) -> Result<BTreeMap<JobStatus, u64>, StoreError> {
+        Ok(self.lock().count_active_jobs())
     }
 
-    async fn steps(&self, job: &str, after: u64, limit: u32) -> Result<Vec<StepRow>, StoreError> {
+    async fn list_steps(&self, job: &str, after: u64, limit: u32) -> Result<Vec<StepRow>, StoreError> {
         Ok(self.lock().find(job).map_or_else(Vec::new, |found| found.steps(after, limit)))
     }
 
-    async fn calls(&self, job: &str, step: u64) -> Result<Vec<CallRecord>, StoreError> {
+    async fn list_calls(&self, job: &str, step: u64) -> Result<Vec<CallRecord>, StoreError> {
         Ok(self.lock().find(job).map_or_else(Vec::new, |found| CallRecord::joined(found.calls(step))))
     }
 
@@ -182,11 +201,19 @@ impl Store for MemoryStore {
         self.lock().delete(job)
     }
 
-    async fn bytes_in_flight(&self, user: &str) -> Result<u64, StoreError> {
+    async fn take_due_erasures(&self, limit: u32, lease: Duration) -> Result<Vec<DueErasure>, StoreError> {
+        Ok(self.lock().take_erasures(limit, self.clock.now(), self.later(lease)))
+    }
+
+    async fn erase_job_data(&self, erasure: Erasure) -> Result<(), StoreError> {
+        self.lock().erase(erasure)
+    }
+
+    async fn read_bytes_in_flight(&self, user: &str) -> Result<u64, StoreError> {
         Ok(self.lock().bytes_in_flight(user))
     }
 
-    async fn probe(&self) -> Result<(), StoreError> {
+    async fn verify_writable(&self) -> Result<(), StoreError> {
         Ok(())
     }
 }
@@ -198,7 +225,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::ports::{JobBundle, LeaseChange, Poll, SnapshotRow};
+    use crate::ports::{JobBundle, LeaseChange, Poll, SnapshotRow, Store};
     use crate::runtime::conformance;
 
     struct SystemTimeClock;
@@ -243,27 +270,17 @@ mod tests {
             events: vec![event],
             idempotency: None,
         };
-        store.create_job(job).await.expect("a new job is made");
+        store.create_job(job, None).await.expect("a new job is made");
         let events = r#"[{"seq":1,"at":2,"body":{},"value":"üx","item":null}]"#;
         assert_eq!(store.bytes_written(), events.len() as u64);
-        let claim = store.claim("worker", 1, Duration::ZERO).await.expect("a claim works").remove(0);
-        let patch = store.job("a").await.expect("a row is read").expect("the job is there").patch;
+        let claim = store.claim_due_jobs("worker", 1, Duration::ZERO).await.expect("a claim works").remove(0);
+        let state = store.read_job("a").await.expect("a row is read").expect("the job is there").state;
         let turn = Commit {
-            job: claim.job,
-            version: claim.version,
-            at: Timestamp(3),
-            events: Vec::new(),
-            steps: Vec::new(),
-            calls: Vec::new(),
             polls: vec![Poll { effect: 7, due_at: Timestamp(9), ticket: json!([1]) }],
-            polls_cleared: Vec::new(),
-            consumed: Vec::new(),
-            cached: Vec::new(),
             snapshot: Some(SnapshotRow { seq: 1, state: json!({"n": 1}) }),
-            patch,
-            lease: LeaseChange::Keep,
+            ..Commit::new("a", claim.version, Timestamp(3), state, LeaseChange::Keep)
         };
-        store.commit(turn).await.expect("the owner commits");
+        store.commit_turn(turn).await.expect("the owner commits");
         let turn = r#"[{"effect":7,"due_at":9,"ticket":[1]}]{"n":1}"#;
         assert_eq!(store.bytes_written(), (events.len() + turn.len()) as u64);
     }

@@ -49,8 +49,8 @@ impl Runtime {
     /// [`RecoverError`] if there is nothing to look for, or the job cannot go on from there.
     pub async fn recover_step(&self, job: &str, step: u64) -> Result<(), RecoverError> {
         let store = &self.inner.parts.store;
-        let row = store.job(job).await?.ok_or_else(|| StoreError::NotFound { job: job.to_owned() })?;
-        if row.patch.status.is_final() {
+        let row = store.read_job(job).await?.ok_or_else(|| StoreError::NotFound { job: job.to_owned() })?;
+        if row.state.status.is_final() {
             self.reopen(&row, step).await?;
         } else {
             self.hasten_search(job, step).await?;
@@ -62,21 +62,21 @@ impl Runtime {
     /// Lets the search for an attempt that goes on already look at once.
     async fn hasten_search(&self, job: &str, step: u64) -> Result<(), RecoverError> {
         let store = &self.inner.parts.store;
-        let loaded = store.load(job).await?;
+        let loaded = store.load_job(job).await?;
         let program = Program::compile(&loaded.bundle).map_err(|error| RecoverError::Unreadable(error.to_string()))?;
         let run = abandon::restore(Arc::new(program), &loaded).map_err(RecoverError::Unreadable)?;
         let mut is_sought = false;
         for effect in run.pending() {
             let (Effect::Recover(call) | Effect::Cancel(call)) = effect else { continue };
             if call.step == step && call.recovery.is_some() {
-                store.put_back(job, call.effect, self.inner.parts.clock.now(), None).await?;
+                store.reschedule_poll(job, call.effect, self.inner.parts.clock.now(), None).await?;
                 is_sought = true;
             }
         }
         if is_sought {
             return Ok(());
         }
-        let steps = store.steps(job, step.saturating_sub(1), 1).await?;
+        let steps = store.list_steps(job, step.saturating_sub(1), 1).await?;
         let is_unknown = |error: &serde_json::Value| error["name"] == crate::call::ErrorClass::SubmitUnknown.name();
         let has_ended = steps.iter().any(|row| row.ordinal == step && row.error.as_ref().is_some_and(is_unknown));
         Err(if has_ended { RecoverError::WentOn } else { RecoverError::NotUnknown })
@@ -85,10 +85,10 @@ impl Runtime {
     /// Puts a job that ended because of an attempt of unknown fate back to the moment before that.
     async fn reopen(&self, ended: &JobRow, step: u64) -> Result<(), RecoverError> {
         let (store, clock) = (&self.inner.parts.store, &self.inner.parts.clock);
-        let bundle = store.load(&ended.id).await?.bundle;
+        let bundle = store.load_job(&ended.id).await?.bundle;
         let program = Program::compile(&bundle).map_err(|error| RecoverError::Unreadable(error.to_string()))?;
         let program = Arc::new(program);
-        let erased = ended.patch.finished_at.and_then(|end| program.next_erasure(end, None));
+        let erased = ended.state.finished_at.and_then(|end| program.next_erasure(end, None));
         if erased.is_some_and(|at| at <= clock.now()) {
             return Err(RecoverError::Erased);
         }
@@ -96,7 +96,7 @@ impl Runtime {
         let mut run = Run::new(program);
         let mut after = 0;
         loop {
-            let events = store.events(&ended.id, after, PAGE_EVENTS).await?;
+            let events = store.read_events(&ended.id, after, PAGE_EVENTS).await?;
             let Some(last) = events.last() else { break };
             after = last.seq;
             for event in events {
@@ -111,7 +111,7 @@ impl Runtime {
         let _ended = run.take_rows();
         run.apply(seq, at, &event);
         let settings = &self.inner.settings;
-        let Some(version) = store.claim_ended(&settings.worker, &ended.id, settings.lease).await? else {
+        let Some(version) = store.claim_ended_job(&settings.worker, &ended.id, settings.lease).await? else {
             // Somebody else has put it back to work.
             return Ok(());
         };
@@ -122,9 +122,9 @@ impl Runtime {
             steps: run.take_rows(),
             polls,
             snapshot: Some(run.snapshot()),
-            ..Commit::new(&ended.id, version, at, run.patch(), released)
+            ..Commit::new(&ended.id, version, at, run.job_state(), released)
         };
-        store.commit(commit).await?;
+        store.commit_turn(commit).await?;
         self.inner.hub.changed(&ended.id, false);
         Ok(())
     }
@@ -136,7 +136,7 @@ impl Runtime {
             if let Effect::Poll(call) = effect
                 && let Some(ValueRef::Row(seq)) = &call.operation
             {
-                let operation = self.inner.parts.store.values(job, &[*seq]).await?.pop().flatten();
+                let operation = self.inner.parts.store.read_values(job, &[*seq]).await?.pop().flatten();
                 polls.push(operation_poll(&call, operation.unwrap_or_default())?);
             }
         }

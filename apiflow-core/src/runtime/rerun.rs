@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::Runtime;
 use crate::engine::{Event, GateSelector, Program, Recorded, step_key};
-use crate::ports::{JobBundle, Kept, StepRow, StepStatus, StoreError, Timestamp};
+use crate::ports::{JobBundle, ReusedResult, StepRow, StepStatus, StoreError, Timestamp};
 
 /// Rows that are read at a time.
 const PAGE: u32 = 500;
@@ -50,7 +50,7 @@ impl TakenOver {
     }
 
     /// Writes it behind the events that make a new job.
-    pub(super) fn write(self, now: Timestamp, events: &mut Vec<Recorded>, kept: &mut BTreeMap<String, Kept>) {
+    pub(super) fn write(self, now: Timestamp, events: &mut Vec<Recorded>, reused: &mut BTreeMap<String, ReusedResult>) {
         let mut add = |event: Event, value: Value| {
             let seq = events.last().map_or(0, |last| last.seq) + 1;
             events.push(Recorded { seq, at: now, event, value: Some(value) });
@@ -59,7 +59,7 @@ impl TakenOver {
         for step in self.steps {
             let key = step_key(&step.path, &step.step_id);
             let seq = add(Event::ResultReused { path: step.path, step_id: step.step_id }, step.result);
-            kept.insert(key, Kept { seq, error: step.error });
+            reused.insert(key, ReusedResult { seq, error: step.error });
         }
         for approval in self.approvals {
             let TakenApproval { step_id, approver, payload } = approval;
@@ -86,7 +86,7 @@ pub async fn taken_over(
     let mut taken = TakenOver::default();
     let mut after = 0;
     loop {
-        let rows = runtime.inner.parts.store.steps(job, after, PAGE).await?;
+        let rows = runtime.inner.parts.store.list_steps(job, after, PAGE).await?;
         let Some(last) = rows.last() else { break };
         after = last.ordinal;
         for row in rows {
@@ -131,7 +131,7 @@ async fn approvals(
     let mut found = Vec::new();
     let mut after = 0;
     loop {
-        let rows = store.events(job, after, PAGE).await?;
+        let rows = store.read_events(job, after, PAGE).await?;
         let Some(last) = rows.last() else { return Ok(found) };
         after = last.seq;
         for row in rows {
@@ -148,7 +148,7 @@ async fn approvals(
                     let Some(step) = at.get(&frame).filter(|step| kept.contains(*step)) else { continue };
                     for seq in taken {
                         let Some((approver, false)) = given.get(&seq).cloned() else { continue };
-                        let payload = store.values(job, &[seq]).await?.pop().flatten().unwrap_or_default();
+                        let payload = store.read_values(job, &[seq]).await?.pop().flatten().unwrap_or_default();
                         found.push(TakenApproval { step_id: step.1.clone(), approver, payload });
                     }
                 }

@@ -73,13 +73,13 @@ impl Inner {
         job: &str,
         key: &str,
         answer: &Fact,
-        poll_over: Option<u64>,
+        finished_poll: Option<u64>,
     ) -> Result<bool, StoreError> {
         let payload = serde_json::to_value(answer).expect("a fact is plain data");
         let mut place = None;
         let mut failures = 0;
         loop {
-            let error = match self.parts.store.deliver(job, key, payload.clone(), poll_over).await {
+            let error = match self.parts.store.deliver_message(job, key, payload.clone(), finished_poll).await {
                 Ok(new) => {
                     self.health.note_success();
                     self.hub.deliver(job);

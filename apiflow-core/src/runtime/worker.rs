@@ -116,7 +116,7 @@ async fn take(inner: &Arc<Inner>, under_way: &mut UnderWay) -> Result<bool, Stor
     let free = u32::try_from(under_way.seats.available_permits()).unwrap_or(u32::MAX);
     if free > 0 {
         let mut suspects = Vec::new();
-        for claim in store.claim(&inner.settings.worker, free, inner.settings.lease).await? {
+        for claim in store.claim_due_jobs(&inner.settings.worker, free, inner.settings.lease).await? {
             took = true;
             let seat = under_way.seats.clone().acquire_owned().await.expect("the semaphore is never closed");
             if claim.tries >= SUSPECT {
@@ -137,7 +137,7 @@ async fn take(inner: &Arc<Inner>, under_way: &mut UnderWay) -> Result<bool, Stor
     }
     let free = room(&under_way.polls, POLLS);
     if free > 0 {
-        for due in store.take_polls(free, POLL_LEASE).await? {
+        for due in store.take_due_polls(free, POLL_LEASE).await? {
             took = true;
             let inner = inner.clone();
             under_way.polls.spawn(async move {
@@ -150,7 +150,7 @@ async fn take(inner: &Arc<Inner>, under_way: &mut UnderWay) -> Result<bool, Stor
     }
     let free = room(&under_way.erasures, ERASURES);
     if free > 0 {
-        for due in store.take_erasures(free, ERASURE_LEASE).await? {
+        for due in store.take_due_erasures(free, ERASURE_LEASE).await? {
             took = true;
             let inner = inner.clone();
             under_way.erasures.spawn(async move {
@@ -176,7 +176,7 @@ async fn one_by_one(inner: &Arc<Inner>, mut suspects: Vec<(Claim, OwnedSemaphore
     for (claim, seat) in suspects {
         let alone = inner.suspects.clone().acquire_owned().await.expect("the semaphore is never closed");
         // Only what was begun alone is counted against a job: the others were beside the one at fault.
-        match inner.parts.store.begin_alone(&claim.job, claim.version).await {
+        match inner.parts.store.record_solo_start(&claim.job, claim.version).await {
             Ok(begun) if begun > inner.settings.max_tries => abandon::abandon(inner, &claim, begun - 1).await,
             Ok(_) => {
                 let inner = inner.clone();
@@ -196,7 +196,7 @@ async fn one_by_one(inner: &Arc<Inner>, mut suspects: Vec<(Claim, OwnedSemaphore
 /// How long nothing will be due by itself.
 async fn pause(inner: &Inner) -> Duration {
     let idle = inner.settings.idle;
-    match inner.parts.store.next_due().await {
+    match inner.parts.store.read_next_due_at().await {
         Ok(Some(due)) => Duration::from_millis(due.since_ms(inner.parts.clock.now())).max(Duration::from_millis(1)),
         Ok(None) | Err(_) => idle,
     }
@@ -219,7 +219,7 @@ async fn poll(inner: &Inner, due: &DuePoll) -> Result<(), StoreError> {
     match polled {
         provider::Polled::Later { due_at, progress } => {
             let progress = progress.map(|progress| (context.step, progress));
-            store.put_back(&due.job, effect, due_at, progress).await
+            store.reschedule_poll(&due.job, effect, due_at, progress).await
         }
         provider::Polled::Answered(answer) => {
             let calls = std::mem::take(&mut caller.records);
@@ -245,11 +245,11 @@ async fn renew_leases(inner: &Inner) {
     if driven.is_empty() {
         return;
     }
-    match inner.parts.store.renew(&inner.settings.worker, &driven, inner.settings.lease).await {
+    match inner.parts.store.renew_leases(&inner.settings.worker, &driven, inner.settings.lease).await {
         Ok(renewed) => {
             for job in &driven {
                 match renewed.iter().find(|held| held.job == *job) {
-                    Some(held) if held.inbox => inner.hub.deliver(job),
+                    Some(held) if held.has_messages => inner.hub.deliver(job),
                     Some(_) => {}
                     None => inner.hub.lose(job),
                 }

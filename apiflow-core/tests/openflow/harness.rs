@@ -181,12 +181,12 @@ impl Engine {
             if let (Some(step), None) = (early_step, &early) {
                 early = runtime.early_return(id, step).await.expect("the store answers");
             }
-            if job.patch.status.is_final() {
+            if job.state.status.is_final() {
                 break job;
             }
             assert!(Instant::now() < deadline, "case `{}` does not end", case.name);
             match case.events.get(given) {
-                Some(event) if job.patch.status == JobStatus::Suspended => {
+                Some(event) if job.state.status == JobStatus::Suspended => {
                     runtime.approve(id, &given.to_string(), event.approval()).await.expect("the store answers");
                     given += 1;
                 }
@@ -194,7 +194,7 @@ impl Engine {
                 None => pass().await,
             }
         };
-        let result = match &job.patch.output {
+        let result = match &job.state.output {
             Some(output) => runtime.resolve(id, output).await.expect("the output is there"),
             None => Value::Null,
         };
@@ -222,8 +222,8 @@ pub(crate) fn differences(case: &Case, outcome: &Outcome) -> Vec<String> {
     let Outcome { job, runs, early, .. } = outcome;
     let result = &renamed(&outcome.result);
     let mut found = Vec::new();
-    if job.patch.status.as_str() != expect.status {
-        found.push(format!("status {} instead of {}: {result}", job.patch.status.as_str(), expect.status));
+    if job.state.status.as_str() != expect.status {
+        found.push(format!("status {} instead of {}: {result}", job.state.status.as_str(), expect.status));
     }
     if let Some(wanted) = &expect.result
         && wanted != result
@@ -241,7 +241,7 @@ pub(crate) fn differences(case: &Case, outcome: &Outcome) -> Vec<String> {
             found.push(format!("step `{step}` ran {ran} times instead of {wanted}"));
         }
     }
-    let took = job.patch.finished_at.map_or(0, |end| end.since_ms(job.created_at));
+    let took = job.state.finished_at.map_or(0, |end| end.since_ms(job.created_at));
     if expect.min_duration_ms.is_some_and(|least| took < least) {
         found.push(format!("took {took} ms"));
     }

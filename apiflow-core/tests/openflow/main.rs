@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apiflow_core::engine::{Event, Program, Run};
-use apiflow_core::ports::{Clock as _, EventRow, JobRow, Store as _, Timestamp};
+use apiflow_core::ports::{Clock as _, EventRow, JobJournal, JobQueue, JobRow, Timestamp};
 use apiflow_core::runtime::boa::BoaEvaluator;
 use apiflow_core::runtime::clock::ManualClock;
 use apiflow_core::runtime::memory::MemoryStore;
@@ -17,7 +17,7 @@ async fn run(case: &Case) -> Outcome {
     let clock = Arc::new(ManualClock::new(Timestamp(1_000_000)));
     let store = Arc::new(MemoryStore::new(clock.clone()));
     let pass = async || {
-        if let Some(due) = store.next_due().await.expect("the store answers")
+        if let Some(due) = store.read_next_due_at().await.expect("the store answers")
             && due > clock.now()
             && due < clock.now().plus_ms(LEASE.as_millis() as u64 / 2)
         {
@@ -35,7 +35,7 @@ async fn run(case: &Case) -> Outcome {
 /// Asserts that the journal alone gives the job's end, and that a snapshot at any point of it changes nothing.
 async fn replays_to_itself(case: &Case, store: &MemoryStore, job: &JobRow) {
     let program = Arc::new(Program::compile(&bundle(&case.flow)).expect("the case was run"));
-    let journal = store.events("job", 0, 100_000).await.expect("the store answers");
+    let journal = store.read_events("job", 0, 100_000).await.expect("the store answers");
     let apply = |run: &mut Run, row: &EventRow| {
         let event: Event = serde_json::from_value(row.body.clone()).expect("an event");
         run.apply(row.seq, row.at, &event);
@@ -46,7 +46,7 @@ async fn replays_to_itself(case: &Case, store: &MemoryStore, job: &JobRow) {
         apply(&mut whole, row);
         snapshots.push(whole.snapshot());
     }
-    assert_eq!(whole.patch(), job.patch, "case `{}`: the journal gives another end", case.name);
+    assert_eq!(whole.job_state(), job.state, "case `{}`: the journal gives another end", case.name);
     assert_eq!(whole.was_skipped(), case.expect.skipped.unwrap_or(whole.was_skipped()), "case `{}`", case.name);
     for (taken, snapshot) in snapshots.iter().enumerate() {
         let mut restored = Run::restore(program.clone(), snapshot).expect("a snapshot");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use apiflow_core::engine::Event;
-use apiflow_core::ports::{JobRow, JobStatus, StepStatus, Store as _, Timestamp};
+use apiflow_core::ports::{JobJournal, JobRecords, JobRow, JobStatus, StepStatus, Timestamp};
 use apiflow_core::runtime::RuntimeSettings;
 use apiflow_core::runtime::clock::SystemClock;
 use serde_json::{Value, json};
@@ -28,12 +28,12 @@ async fn run(provider: &Scripted, data: &Value, output: &Value, module: &Value) 
 }
 
 async fn events(bench: &Bench, job: &str) -> Vec<(Timestamp, Event)> {
-    let rows = bench.store.events(job, 0, 1_000).await.expect("events");
+    let rows = bench.store.read_events(job, 0, 1_000).await.expect("events");
     rows.into_iter().map(|row| (row.at, serde_json::from_value(row.body).expect("an event"))).collect()
 }
 
 fn error(job: &JobRow) -> (&str, &str) {
-    let error = job.patch.error.as_ref().expect("the job failed");
+    let error = job.state.error.as_ref().expect("the job failed");
     (error["name"].as_str().unwrap_or_default(), error["message"].as_str().unwrap_or_default())
 }
 
@@ -100,12 +100,12 @@ async fn a_rate_limited_submit_is_made_again_without_a_retry() {
         let bundle = provider.bundle(&json!({"path": "/x"}), &json!([]), document(&json!({})));
         bench.submit_as("job", bundle, json!({})).await;
         let job = bench.ended().await;
-        assert_eq!((job.patch.status, job.patch.retry_count), (JobStatus::Completed, 0), "{first:?}");
+        assert_eq!((job.state.status, job.state.retry_count), (JobStatus::Completed, 0), "{first:?}");
         let seen = provider.seen("POST /v1/x");
         assert!(seen.len() == 2 && seen[1].at - seen[0].at >= Duration::from_millis(least_ms), "{first:?} {seen:?}");
         let steps = bench.steps().await;
         assert_eq!((steps[0].attempt, &steps[0].error), (1, &None), "it was no failed attempt");
-        let calls = bench.store.calls("job", steps[0].ordinal).await.expect("calls");
+        let calls = bench.store.list_calls("job", steps[0].ordinal).await.expect("calls");
         let statuses: Vec<&Value> = calls.iter().map(|call| &call.reply["status"]).collect();
         assert_eq!(statuses, [429, 200], "each sending is listed");
         assert!(calls.iter().all(|call| call.request["method"] == "POST"), "and was recorded before it was sent");
@@ -123,7 +123,7 @@ async fn a_date_is_understood_without_a_date_header() {
     .await;
     let (job, events) = run(&provider, &json!({"path": "/x", "timeout_s": 5}), &json!([]), &json!({})).await;
     assert_eq!((error(&job).0, provider.seen("POST /v1/x").len()), ("rate_limited", 1), "{events:?}");
-    assert_eq!(job.patch.error.expect("an error")["retry_after_ms"], 3_600_000, "an hour at most");
+    assert_eq!(job.state.error.expect("an error")["retry_after_ms"], 3_600_000, "an hour at most");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -134,7 +134,7 @@ async fn a_rate_limit_beyond_the_steps_deadline_fails_the_step() {
         let provider = Scripted::start(vec![("POST /v1/x", vec![limited(&[("retry-after", "30")])])]).await;
         let (job, _) = run(&provider, &data, &json!([]), &module).await;
         assert_eq!((error(&job).0, provider.seen("POST /v1/x").len()), ("rate_limited", 1));
-        assert_eq!(job.patch.error.expect("an error")["retry_after_ms"], 30_000);
+        assert_eq!(job.state.error.expect("an error")["retry_after_ms"], 30_000);
     }
 }
 
@@ -155,19 +155,19 @@ async fn a_rate_limit_pauses_all_jobs_of_the_connector_and_no_worker_waits() {
     bench.submit_as("second", limited_node("/y", &provider), json!({})).await;
     bench.submit_as("third", limited_node("/y", &other), json!({})).await;
     let third = bench.runtime.wait("third", Duration::from_mins(1)).await.expect("the store answers");
-    assert_eq!(third.expect("the job").patch.status, JobStatus::Completed, "another provider is not paused");
+    assert_eq!(third.expect("the job").state.status, JobStatus::Completed, "another provider is not paused");
     let (at, event) = postponed(&bench, "second").await;
     let Event::CallPostponed { until, sent: false, .. } = event else { panic!("nothing was sent: {event:?}") };
     assert!(until.since_ms(at) > 500_000, "until the pause is over");
     assert!(provider.seen("POST /v1/y").is_empty());
-    let step = &bench.store.steps("second", 0, 10).await.expect("steps")[0];
+    let step = &bench.store.list_steps("second", 0, 10).await.expect("steps")[0];
     assert_eq!((step.status, step.retry_at), (StepStatus::Retrying, Some(until)));
-    let calls = bench.store.calls("second", step.ordinal).await.expect("calls");
+    let calls = bench.store.list_calls("second", step.ordinal).await.expect("calls");
     assert!(calls[0].reply["error"].as_str().is_some_and(|text| text.starts_with("not sent")), "{calls:?}");
     for job in ["first", "second"] {
         assert!(bench.runtime.cancel(job, "enough", None).await.expect("the store answers"));
         let ended = bench.runtime.wait(job, Duration::from_mins(1)).await.expect("the store answers");
-        assert_eq!(ended.expect("the job").patch.status, JobStatus::Cancelled);
+        assert_eq!(ended.expect("the job").state.status, JobStatus::Cancelled);
     }
     bench.finish().await;
 }
@@ -193,7 +193,7 @@ async fn a_call_that_is_put_off_survives_a_restart() {
     postponed(&bench, "job").await;
     let bench = bench.restarted().await;
     let job = bench.ended().await;
-    assert_eq!((job.patch.status, provider.seen("POST /v1/x").len()), (JobStatus::Completed, 2));
+    assert_eq!((job.state.status, provider.seen("POST /v1/x").len()), (JobStatus::Completed, 2));
     bench.finish().await;
 }
 
@@ -237,7 +237,7 @@ async fn polled_error(poll: Reply, cancel: Option<Reply>) -> (String, String, Op
     script.extend(cancel.map(|cancel| ("POST /v1/stop/p1", vec![cancel])));
     let provider = Scripted::start(script).await;
     let (job, _) = run(&provider, &polled(&rule), &json!([]), &json!({})).await;
-    let error = job.patch.error.clone().expect("an error");
+    let error = job.state.error.clone().expect("an error");
     let id = error["provider_id"].as_str().map(str::to_owned);
     let (name, message) = self::error(&job);
     assert_eq!(provider.seen("POST /v1/x").len(), 1);
@@ -295,7 +295,7 @@ async fn a_rate_limit_inside_a_200_is_waited_for() {
     let mut data = polled(&json!({}));
     data["timeout_s"] = json!(60);
     let (job, _) = run(&provider, &data, &json!([]), &json!({})).await;
-    assert_eq!((job.patch.status, provider.seen("POST /v1/x").len()), (JobStatus::Completed, 2));
+    assert_eq!((job.state.status, provider.seen("POST /v1/x").len()), (JobStatus::Completed, 2));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -318,5 +318,5 @@ async fn a_large_reply_is_read() {
     let provider =
         Scripted::start(vec![("POST /v1/x", vec![reply(200, &json!({"list": list, "output": "here"}))])]).await;
     let (job, _) = run(&provider, &json!({"path": "/x"}), &image(), &json!({})).await;
-    assert_eq!(job.patch.status, JobStatus::Completed, "{:?}", job.patch.error);
+    assert_eq!(job.state.status, JobStatus::Completed, "{:?}", job.state.error);
 }

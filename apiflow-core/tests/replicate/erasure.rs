@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apiflow_core::engine::{Event, Program, Run, ValueRef};
-use apiflow_core::ports::{JobRow, JobStatus, StepRow, Store, Timestamp};
+use apiflow_core::ports::{JobJournal, JobQueue, JobRecords, JobRow, JobStatus, StepRow, Timestamp};
 use apiflow_core::runtime::clock::ManualClock;
 use apiflow_core::runtime::{NewRun, RuntimeSettings};
 use serde_json::{Value, json};
@@ -50,28 +50,28 @@ async fn erased(bench: &Bench, moment: Option<Timestamp>) -> JobRow {
 
 async fn erased_of(bench: &Bench, id: &str, moment: Option<Timestamp>) -> JobRow {
     for _ in 0..3_000 {
-        let job = bench.store.job(id).await.expect("the store answers").expect("the job is there");
-        if job.patch.status.is_final() && job.patch.erase_at == moment {
+        let job = bench.store.read_job(id).await.expect("the store answers").expect("the job is there");
+        if job.state.status.is_final() && job.state.erase_at == moment {
             return job;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    panic!("job `{id}` does not come to {moment:?}: {:?}", bench.store.job(id).await)
+    panic!("job `{id}` does not come to {moment:?}: {:?}", bench.store.read_job(id).await)
 }
 
 /// All that the store holds of a job but its document, as text.
 async fn everything(bench: &Bench, id: &str) -> String {
-    let loaded = bench.store.load(id).await.expect("the job is loaded");
+    let loaded = bench.store.load_job(id).await.expect("the job is loaded");
     let seqs: Vec<u64> = (1..=loaded.job.last_seq).collect();
-    let values = bench.store.values(id, &seqs).await.expect("values are read");
-    let events = bench.store.events(id, 0, 10_000).await.expect("events are read");
-    let steps = bench.store.steps(id, 0, 500).await.expect("steps are read");
+    let values = bench.store.read_values(id, &seqs).await.expect("values are read");
+    let events = bench.store.read_events(id, 0, 10_000).await.expect("events are read");
+    let steps = bench.store.list_steps(id, 0, 500).await.expect("steps are read");
     let mut calls = Vec::new();
     for step in &steps {
-        calls.extend(bench.store.calls(id, step.ordinal).await.expect("calls are read"));
+        calls.extend(bench.store.list_calls(id, step.ordinal).await.expect("calls are read"));
     }
-    let (job, snapshot, inbox, kept) = (loaded.job, loaded.snapshot, loaded.inbox, loaded.bundle.kept);
-    format!("{job:?} {snapshot:?} {inbox:?} {kept:?} {values:?} {events:?} {steps:?} {calls:?}")
+    let (job, snapshot, inbox, reused) = (loaded.job, loaded.snapshot, loaded.inbox, loaded.bundle.reused_results);
+    format!("{job:?} {snapshot:?} {inbox:?} {reused:?} {values:?} {events:?} {steps:?} {calls:?}")
 }
 
 async fn check_left(bench: &Bench, left: &[&str], gone: &[&str]) {
@@ -93,15 +93,15 @@ async fn check_left(bench: &Bench, left: &[&str], gone: &[&str]) {
 
 /// The journal alone still gives how the job ended.
 async fn folds(bench: &Bench) {
-    let loaded = bench.store.load("job").await.expect("the job is loaded");
+    let loaded = bench.store.load_job("job").await.expect("the job is loaded");
     let mut run = Run::new(Arc::new(Program::compile(&loaded.bundle).expect("the document was run")));
-    for row in bench.store.events("job", 0, 10_000).await.expect("events are read") {
+    for row in bench.store.read_events("job", 0, 10_000).await.expect("events are read") {
         let event: Event = serde_json::from_value(row.body).expect("an event");
         run.apply(row.seq, row.at, &event);
     }
-    let (folded, patch) = (run.patch(), loaded.job.patch);
-    assert_eq!((folded.status, folded.retry_count, folded.error), (patch.status, patch.retry_count, patch.error));
-    assert_eq!((folded.started_at, folded.finished_at), (patch.started_at, patch.finished_at));
+    let (folded, state) = (run.job_state(), loaded.job.state);
+    assert_eq!((folded.status, folded.retry_count, folded.error), (state.status, state.retry_count, state.error));
+    assert_eq!((folded.started_at, folded.finished_at), (state.started_at, state.finished_at));
 }
 
 fn find<'a>(steps: &'a [StepRow], id: &str) -> &'a StepRow {
@@ -132,7 +132,7 @@ async fn a_call_is_erased_with_its_log_at_the_end_and_others_are_kept() {
     let first = with(call("first", "`canary-` + `one`"), "delete_after_use", json!(true));
     run(&bench, json!({"modules": [first, call("second", "`canary-` + `two`")]}), json!({"modules": []})).await;
     let job = erased(&bench, None).await;
-    assert_eq!(job.patch.status, JobStatus::Completed, "{:?}", job.patch.error);
+    assert_eq!(job.state.status, JobStatus::Completed, "{:?}", job.state.error);
     // The moment of the end was there before it was erased.
     check_left(&bench, &["canary-two", "canary-input"], &["canary-one"]).await;
     assert_eq!(shown(&bench, "first").await, (json!({}), json!({})));
@@ -140,7 +140,7 @@ async fn a_call_is_erased_with_its_log_at_the_end_and_others_are_kept() {
     assert_eq!((&input["prompt"], output["output_image"].is_string()), (&json!("canary-two"), true));
     assert_eq!(bench.output(&job).await, output);
     let steps = bench.steps().await;
-    let calls = async |id| bench.store.calls("job", find(&steps, id).ordinal).await.expect("calls are read").len();
+    let calls = async |id| bench.store.list_calls("job", find(&steps, id).ordinal).await.expect("calls are read").len();
     assert_eq!(calls("first").await, 0);
     assert!(calls("second").await >= 2, "a submit and a poll");
     assert!(find(&steps, "first").provider_id.is_some(), "who did the work is still known");
@@ -161,7 +161,7 @@ async fn delays_count_from_the_jobs_end() {
     let all = ["canary-soon", "canary-later", "canary-last", "canary-input"];
     check_left(&bench, &all, &[]).await;
     clock.advance_to(END.plus_ms(59_999));
-    assert_eq!(bench.store.next_due().await, Ok(at(60)));
+    assert_eq!(bench.store.read_next_due_at().await, Ok(at(60)));
     check_left(&bench, &all, &[]).await;
     clock.advance_to(END.plus_ms(60_000));
     erased(&bench, at(90)).await;
@@ -175,8 +175,8 @@ async fn delays_count_from_the_jobs_end() {
     let job = erased(&bench, None).await;
     check_left(&bench, &[], &all).await;
     assert_eq!(bench.output(&job).await, json!({}));
-    assert_eq!(bench.store.values("job", &[1]).await, Ok(vec![Some(json!({}))]), "the job's input");
-    assert_eq!(bench.store.next_due().await, Ok(None));
+    assert_eq!(bench.store.read_values("job", &[1]).await, Ok(vec![Some(json!({}))]), "the job's input");
+    assert_eq!(bench.store.read_next_due_at().await, Ok(None));
     bench.finish().await;
 }
 
@@ -232,7 +232,7 @@ async fn what_the_output_is_made_of_is_kept_until_the_flow_is_erased() {
     assert_eq!(shown(&bench, "marked").await, (json!({}), json!({})));
     clock.advance_to(END.plus_ms(5_000));
     let job = erased(&bench, None).await;
-    assert_eq!(job.patch.output, serde_json::to_value(ValueRef::Erased).ok());
+    assert_eq!(job.state.output, serde_json::to_value(ValueRef::Erased).ok());
     check_left(&bench, &[], &["canary-marked"]).await;
     bench.finish().await;
 }
@@ -251,7 +251,7 @@ async fn errors_of_what_is_erased_keep_their_name_only() {
     )
     .await;
     let job = erased(&bench, Some(END.plus_ms(60_000))).await;
-    assert_eq!(job.patch.status, JobStatus::Completed, "{:?}", job.patch.error);
+    assert_eq!(job.state.status, JobStatus::Completed, "{:?}", job.state.error);
     check_left(&bench, &["canary-last"], &["canary-error"]).await;
     let steps = bench.steps().await;
     for id in ["failing", "around"] {
@@ -274,15 +274,15 @@ async fn how_a_job_failed_is_told_until_the_flow_is_erased() {
     let flow = json!({"modules": [failing], "failure_module": handler, "delete_after_secs": 60});
     run(&bench, flow, json!({"modules": []})).await;
     let job = erased(&bench, Some(END.plus_ms(60_000))).await;
-    assert_eq!(job.patch.status, JobStatus::Failed);
-    assert!(job.patch.error.expect("an error")["message"].as_str().is_some_and(|text| text.contains("canary-error")));
+    assert_eq!(job.state.status, JobStatus::Failed);
+    assert!(job.state.error.expect("an error")["message"].as_str().is_some_and(|text| text.contains("canary-error")));
     // The handler is a module of its own.
     assert_eq!(shown(&bench, "failure").await.1, json!({"text": "handled IteratorError"}));
     clock.advance_to(END.plus_ms(60_000));
     let job = erased(&bench, None).await;
     check_left(&bench, &[], &["canary-error", "handled", "canary-input"]).await;
     let left = json!({"name": "IteratorError", "message": "erased", "step_id": "failing"});
-    assert_eq!(job.patch.error, Some(left));
+    assert_eq!(job.state.error, Some(left));
     bench.finish().await;
 }
 
@@ -300,10 +300,11 @@ async fn a_cancelled_job_is_erased_with_the_operation_that_it_left() {
     }
     assert_eq!(bench.runtime.cancel("job", "not needed", None).await, Ok(true));
     let job = erased(&bench, None).await;
-    assert_eq!(job.patch.status, JobStatus::Cancelled);
+    assert_eq!(job.state.status, JobStatus::Cancelled);
     check_left(&bench, &["canary-input"], &["canary-prompt"]).await;
     let operation = bench.provider.stats().predictions[0]["id"].as_str().expect("an id").to_owned();
-    let values = bench.store.values("job", &(1..=job.last_seq).collect::<Vec<_>>()).await.expect("values are read");
+    let values =
+        bench.store.read_values("job", &(1..=job.last_seq).collect::<Vec<_>>()).await.expect("values are read");
     assert!(!format!("{values:?}").contains(&operation), "the operation that was cancelled is erased with its step");
     bench.finish().await;
 }
@@ -322,7 +323,7 @@ async fn what_was_taken_over_from_an_earlier_run_is_erased_in_both() {
     ];
     run(&bench, json!({"modules": modules}), json!({"modules": []})).await;
     erased(&bench, Some(END.plus_ms(60_000))).await;
-    let bundle = bench.store.load("job").await.expect("the job is loaded").bundle;
+    let bundle = bench.store.load_job("job").await.expect("the job is loaded").bundle;
     let taken_over = apiflow_core::runtime::taken_over(&bench.runtime, "job", &bundle, ("", "last")).await;
     let taken_over = taken_over.expect("the first run is read");
     let again = NewRun { taken_over, ..NewRun::new("again", 1, bundle, json!({})) };

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use apiflow_core::ports::{JobStatus, StepStatus, Store};
+use apiflow_core::ports::{JobRecords, JobStatus, StepStatus, Store};
 use fake_providers::{Behaviour, End, Failure, PreferWait};
 use serde_json::{Value, json};
 
@@ -27,10 +27,10 @@ async fn outcome(behaviour: Behaviour) -> (JobStatus, String, usize) {
     let bench = Bench::start(behaviour).await;
     bench.submit(one_step(), input()).await;
     let job = bench.ended().await;
-    let name = job.patch.error.map(|error| error["name"].as_str().unwrap_or_default().to_owned()).unwrap_or_default();
+    let name = job.state.error.map(|error| error["name"].as_str().unwrap_or_default().to_owned()).unwrap_or_default();
     let made = bench.provider.stats().accepted;
     bench.finish().await;
-    (job.patch.status, name, made)
+    (job.state.status, name, made)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -75,8 +75,8 @@ async fn a_connection_lost_before_the_work_was_taken_is_not_sent_again() {
     document["value"]["modules"][0]["retry"] = json!({"constant": {"attempts": 3, "seconds": 0}});
     bench.submit(document, input()).await;
     let job = bench.ended().await;
-    assert_eq!(job.patch.error.expect("an error")["name"], "submit_unknown");
-    assert_eq!((job.patch.retry_count, bench.provider.stats().creates), (0, 1));
+    assert_eq!(job.state.error.expect("an error")["name"], "submit_unknown");
+    assert_eq!((job.state.retry_count, bench.provider.stats().creates), (0, 1));
     bench.finish().await;
 }
 
@@ -94,7 +94,7 @@ async fn equal_calls_whose_connections_are_lost_follow_one_prediction_each() {
     let all = json!({"id": "all", "value": {"type": "branchall", "branches": branches}});
     bench.submit(json!({"summary": "equal", "value": {"modules": [all]}}), input()).await;
     let job = bench.ended().await;
-    assert_eq!(job.patch.status, JobStatus::Completed, "{:?}", job.patch.error);
+    assert_eq!(job.state.status, JobStatus::Completed, "{:?}", job.state.error);
     let followed: BTreeSet<String> = bench.steps().await.into_iter().filter_map(|step| step.provider_id).collect();
     assert_eq!((followed.len(), bench.provider.stats().accepted), (3, 3));
     bench.finish().await;
@@ -108,9 +108,9 @@ async fn the_work_of_another_job_is_not_taken_for_a_lost_ones() {
     assert!(sent.is_some(), "the first call was sent");
     bench.submit_as("other", bench.bundle(one_step()), input()).await;
     let lost = bench.ended().await;
-    assert_eq!(lost.patch.error.expect("an error")["name"], "submit_unknown");
+    assert_eq!(lost.state.error.expect("an error")["name"], "submit_unknown");
     let other = bench.runtime.wait("other", Duration::from_secs(30)).await.expect("the store answers");
-    assert_eq!(other.expect("the job is there").patch.status, JobStatus::Completed);
+    assert_eq!(other.expect("the job is there").state.status, JobStatus::Completed);
     assert_eq!(bench.provider.stats().accepted, 1);
     bench.finish().await;
 }
@@ -122,12 +122,12 @@ async fn a_call_under_way_is_shown_and_its_reply_when_it_came() {
     let sent = bench.provider.until(Duration::from_secs(30), |stats| stats.creates == 1).await;
     assert!(sent.is_some(), "the call was sent");
     let step = bench.steps().await[0].ordinal;
-    let under_way = bench.store.calls("job", step).await.expect("calls");
+    let under_way = bench.store.list_calls("job", step).await.expect("calls");
     assert_eq!(under_way.len(), 1);
     assert_eq!((under_way[0].purpose.as_str(), &under_way[0].reply), ("submit", &json!({})));
     assert_eq!(under_way[0].request["method"], "POST");
-    assert_eq!(bench.ended().await.patch.status, JobStatus::Completed);
-    let ended = bench.store.calls("job", step).await.expect("calls");
+    assert_eq!(bench.ended().await.state.status, JobStatus::Completed);
+    let ended = bench.store.list_calls("job", step).await.expect("calls");
     let submits: Vec<_> = ended.iter().filter(|call| call.purpose == "submit").collect();
     assert_eq!(submits.len(), 1);
     assert_eq!((&submits[0].request, &submits[0].reply["status"]), (&under_way[0].request, &json!(201)));
@@ -150,7 +150,7 @@ async fn a_held_reply_without_output_is_never_a_result() {
         data.insert("operation".to_owned(), json!({"preset": "replicate", "submit": "hold"}));
         bench.submit_as("job", bundle, input()).await;
         let job = bench.ended().await;
-        assert_eq!(job.patch.status, JobStatus::Completed, "{trap:?}: {:?}", job.patch.error);
+        assert_eq!(job.state.status, JobStatus::Completed, "{trap:?}: {:?}", job.state.error);
         let output = bench.output(&job).await;
         assert!(output["output_image"].is_string(), "{trap:?}: {output}");
         let creates = bench.provider.creates();
@@ -168,7 +168,7 @@ async fn cancelling_a_job_cancels_the_prediction() {
     assert!(both.is_some(), "both branches are at work");
     assert!(bench.runtime.cancel("job", "not needed", Some("ada")).await.expect("the store answers"));
     let job = bench.ended().await;
-    assert_eq!(job.patch.status, JobStatus::Cancelled);
+    assert_eq!(job.state.status, JobStatus::Cancelled);
     let stats = bench.provider.stats();
     let states: Vec<String> = stats
         .predictions
@@ -187,13 +187,13 @@ async fn no_trace_of_a_run_holds_the_key() {
     let bench = Bench::start(Behaviour { fail_polls: 1, ..fast() }).await;
     bench.submit(founding("workflow.json")["nodes"].take(), input()).await;
     let job = bench.ended().await;
-    assert_eq!(job.patch.status, JobStatus::Completed);
+    assert_eq!(job.state.status, JobStatus::Completed);
     let store: Arc<dyn Store> = bench.store.clone();
-    let mut seen = format!("{job:?}{:?}", store.events("job", 0, 1000).await.expect("events"));
+    let mut seen = format!("{job:?}{:?}", store.read_events("job", 0, 1000).await.expect("events"));
     let mut calls = 0;
     for step in bench.steps().await {
         assert_eq!(step.status, StepStatus::Completed);
-        let records = store.calls("job", step.ordinal).await.expect("calls");
+        let records = store.list_calls("job", step.ordinal).await.expect("calls");
         calls += records.len();
         write!(seen, "{step:?}{records:?}").expect("a string takes all");
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use apiflow_core::ports::{Clock, JobStatus, StepStatus, Store, Timestamp};
+use apiflow_core::ports::{Clock, JobJournal, JobQueue, JobStatus, StepStatus, Timestamp};
 use apiflow_core::runtime::RuntimeSettings;
 use apiflow_core::runtime::clock::ManualClock;
 use fake_providers::{Behaviour, Failure};
@@ -26,7 +26,7 @@ async fn a_sequence_feeds_the_second_call_with_the_first_ones_output() {
     let bench = Bench::start(fast()).await;
     bench.submit(document("workflow.json"), founding("run_workflow.json")["input"].take()).await;
     let job = bench.ended().await;
-    assert_eq!(job.patch.status, JobStatus::Completed, "{:?}", job.patch.error);
+    assert_eq!(job.state.status, JobStatus::Completed, "{:?}", job.state.error);
     let creates = bench.provider.creates();
     assert_eq!(prompts(&bench), ["Add a Hat to person", "Make this a 90s cartoon"]);
     let steps = bench.steps().await;
@@ -50,7 +50,7 @@ async fn a_choice_runs_the_branch_that_the_input_names() {
         let bench = Bench::start(fast()).await;
         let input = json!({"input_image": "https://example.com/a.png", "processing_type": kind});
         bench.submit(document("workflow_conditional.json"), input).await;
-        assert_eq!(bench.ended().await.patch.status, JobStatus::Completed);
+        assert_eq!(bench.ended().await.state.status, JobStatus::Completed);
         assert_eq!(prompts(&bench), [prompt]);
         let ids: Vec<String> = bench.steps().await.into_iter().map(|step| step.step_id).collect();
         assert_eq!(ids, ["conditional_processing", step]);
@@ -63,7 +63,7 @@ async fn parallel_branches_overlap_and_keep_their_order() {
     let bench = Bench::start(Behaviour { delay_ms: 1000, ..Behaviour::default() }).await;
     bench.submit(document("workflow_parallel.json"), json!({"input_image": "https://example.com/a.png"})).await;
     let job = bench.ended().await;
-    assert_eq!(job.patch.status, JobStatus::Completed, "{:?}", job.patch.error);
+    assert_eq!(job.state.status, JobStatus::Completed, "{:?}", job.state.error);
     let steps = bench.steps().await;
     let of = |id: &str| steps.iter().find(|step| step.step_id == id).expect("the step ran");
     let (first, second) = (of("cyberpunk_style"), of("vintage_style"));
@@ -92,18 +92,18 @@ async fn retries_wait_as_the_formula_says() {
     let limit = std::time::Instant::now() + Duration::from_secs(30);
     let job = loop {
         assert!(std::time::Instant::now() < limit, "the job does not end; it waited {waits:?}");
-        let job = bench.store.job("job").await.expect("the store answers").expect("the job is there");
-        if job.patch.status.is_final() {
+        let job = bench.store.read_job("job").await.expect("the store answers").expect("the job is there");
+        if job.state.status.is_final() {
             break job;
         }
         if let Some(step) = bench.steps().await.first()
             && let Some(at) = step.retry_at
             && at > clock.now()
-            && bench.store.next_due().await.expect("the store answers") == Some(at)
+            && bench.store.read_next_due_at().await.expect("the store answers") == Some(at)
         {
             waits.push(at.since_ms(clock.now()));
             clock.advance_to(at);
-        } else if let Some(due) = bench.store.next_due().await.expect("the store answers")
+        } else if let Some(due) = bench.store.read_next_due_at().await.expect("the store answers")
             && due > clock.now()
             && due < clock.now().plus_ms(5_000)
         {
@@ -113,8 +113,8 @@ async fn retries_wait_as_the_formula_says() {
         tokio::time::sleep(Duration::from_millis(2)).await;
     };
     assert_eq!(waits, [10_000, 50_000]);
-    assert_eq!(job.patch.status, JobStatus::Completed, "{:?}", job.patch.error);
-    assert_eq!(job.patch.retry_count, 2);
+    assert_eq!(job.state.status, JobStatus::Completed, "{:?}", job.state.error);
+    assert_eq!(job.state.retry_count, 2);
     assert_eq!(bench.provider.creates().len(), 3);
     bench.finish().await;
 }
@@ -127,8 +127,8 @@ async fn a_node_that_names_no_model_says_what_is_missing() {
     node.data = None;
     bench.submit_as("job", bundle, founding("run_workflow.json")["input"].take()).await;
     let job = bench.ended().await;
-    assert_eq!(job.patch.status, JobStatus::Failed);
-    let error = job.patch.error.expect("an error");
+    assert_eq!(job.state.status, JobStatus::Failed);
+    let error = job.state.error.expect("an error");
     let message = error["message"].as_str().expect("a message");
     assert!(message.contains("data.path") && message.contains(&bench.provider.base_url()), "{message}");
     assert_eq!(error["step_id"], "add_hat_step");
@@ -171,7 +171,7 @@ async fn the_node_as_the_founding_document_has_it_sends_its_inputs_to_the_base_u
     let input = founding("run_node.json")["input"].take();
     bench.submit_as("job", bundle, input.clone()).await;
     let job = bench.ended().await;
-    assert_eq!(job.patch.status, JobStatus::Completed, "{:?}", job.patch.error);
+    assert_eq!(job.state.status, JobStatus::Completed, "{:?}", job.state.error);
     assert_eq!(bench.output(&job).await, json!({"output_image": "https://replicate.delivery/echo.png"}));
     let (line, headers, body) = answering.await.expect("a request came");
     assert_eq!(line, "POST /v1 HTTP/1.1");

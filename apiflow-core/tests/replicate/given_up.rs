@@ -41,7 +41,7 @@ async fn the_first_branch_that_succeeds_wins_and_the_others_are_cancelled() {
         "iterator": {"type": "static", "value": [1]}, "modules": [draw("nested")]}});
     bench.submit(race(&[json!([draw("slow")]), json!([slow]), json!([quick])]), json!({"word": "x"})).await;
     let job = bench.ended().await;
-    assert_eq!(job.patch.status, JobStatus::Completed, "{:?}", job.patch.error);
+    assert_eq!(job.state.status, JobStatus::Completed, "{:?}", job.state.error);
     assert_eq!(bench.output(&job).await, json!({"word": "x"}), "the winner's own result, not a list");
     assert_eq!(states(&bench), ["canceled", "canceled"]);
     let steps = bench.steps().await;
@@ -58,7 +58,7 @@ async fn a_branch_that_fails_has_not_won() {
     late["sleep"] = json!({"type": "static", "value": 2});
     bench.submit(race(&[json!([draw("fails")]), json!([late])]), json!({"word": "x"})).await;
     let job = bench.ended().await;
-    assert_eq!(job.patch.status, JobStatus::Completed, "{:?}", job.patch.error);
+    assert_eq!(job.state.status, JobStatus::Completed, "{:?}", job.state.error);
     assert_eq!(bench.output(&job).await, json!({"word": "x"}));
     bench.finish().await;
 }
@@ -68,7 +68,7 @@ async fn a_race_that_nobody_wins_fails_with_all_errors() {
     let bench = Bench::start(Behaviour { fail_predictions: 2, ..fast() }).await;
     bench.submit(race(&[json!([draw("one")]), json!([draw("other")])]), json!({})).await;
     let job = bench.ended().await;
-    assert_eq!(job.patch.status, JobStatus::Failed);
+    assert_eq!(job.state.status, JobStatus::Failed);
     let output = bench.output(&job).await;
     let names: Vec<&Value> = output.as_array().expect("a list").iter().map(|one| &one["error"]["step_id"]).collect();
     assert_eq!(names, ["one", "other"]);
@@ -87,7 +87,7 @@ async fn a_module_that_holds_others_is_bounded_by_its_timeout() {
             "job": {"type": "javascript", "expr": "flow_job_id"}, "at": {"type": "javascript", "expr": "started_at"}}}});
     bench.submit(document, json!({})).await;
     let job = bench.ended().await;
-    assert_eq!(job.patch.status, JobStatus::Completed, "{:?}", job.patch.error);
+    assert_eq!(job.state.status, JobStatus::Completed, "{:?}", job.state.error);
     let expected = json!({"recover": true, "name": "timeout", "step": "race", "job": "job", "at": "string"});
     assert_eq!(bench.output(&job).await, expected);
     assert_eq!(states(&bench), ["canceled", "canceled"]);

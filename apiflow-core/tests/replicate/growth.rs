@@ -24,7 +24,7 @@ async fn bytes(count: usize) -> u64 {
     let bench = Bench::start(fast()).await;
     bench.submit(looping(count), json!({})).await;
     let job = bench.ended().await;
-    assert_eq!(job.patch.status, JobStatus::Completed, "{:?}", job.patch.error);
+    assert_eq!(job.state.status, JobStatus::Completed, "{:?}", job.state.error);
     let output = bench.output(&job).await;
     assert_eq!(output.as_array().map(Vec::len), Some(count));
     let bytes = bench.store.bytes_written();

@@ -39,7 +39,7 @@ async fn completes(document: Value) -> Value {
     let bench = Bench::start(fast()).await;
     bench.submit(document, json!({})).await;
     let job = bench.ended().await;
-    assert_eq!(job.patch.status, JobStatus::Completed, "{:?}", job.patch.error);
+    assert_eq!(job.state.status, JobStatus::Completed, "{:?}", job.state.error);
     let output = bench.output(&job).await;
     bench.finish().await;
     output
@@ -77,11 +77,11 @@ async fn a_job_without_end_is_cancelled() {
     let bench = Bench::start_at(fast(), Arc::new(SystemClock), unbounded()).await;
     let mut watch = bench.runtime.watch();
     bench.submit(endless(), json!({})).await;
-    while bench.runtime.wait("job", Duration::ZERO).await.unwrap().unwrap().patch.status != JobStatus::Running {
+    while bench.runtime.wait("job", Duration::ZERO).await.unwrap().unwrap().state.status != JobStatus::Running {
         watch.changed("job").await;
     }
     assert!(bench.runtime.cancel("job", "enough", None).await.unwrap());
-    assert_eq!(bench.ended().await.patch.status, JobStatus::Cancelled);
+    assert_eq!(bench.ended().await.state.status, JobStatus::Cancelled);
     bench.finish().await;
 }
 
@@ -93,7 +93,7 @@ async fn a_worker_that_has_a_job_without_end_stops() {
     watch.changed("job").await;
     bench.finish().await;
     let job = runtime.wait("job", Duration::ZERO).await.unwrap().unwrap();
-    assert_eq!(job.patch.status, JobStatus::Running, "another worker may go on with it");
+    assert_eq!(job.state.status, JobStatus::Running, "another worker may go on with it");
 }
 
 #[tokio::test]
@@ -102,8 +102,8 @@ async fn a_job_of_too_many_events_fails() {
     let bench = Bench::start_at(fast(), Arc::new(SystemClock), settings).await;
     bench.submit(endless(), json!({})).await;
     let job = bench.ended().await;
-    let error = job.patch.error.clone().unwrap();
-    assert_eq!((job.patch.status, &error["name"]), (JobStatus::Failed, &json!("JobLimitError")));
+    let error = job.state.error.clone().unwrap();
+    assert_eq!((job.state.status, &error["name"]), (JobStatus::Failed, &json!("JobLimitError")));
     assert!(error["message"].as_str().unwrap().contains("after 5000 events"), "{error}");
     assert_eq!(bench.output(&job).await, json!({"error": error}));
     bench.finish().await;
@@ -124,8 +124,8 @@ async fn a_job_whose_values_take_too_much_room_fails_and_sends_nothing_more() {
         "iterator": {"type": "static", "value": vec![1; 100]}, "modules": [draw]});
     bench.submit(flow("loop", body), json!({})).await;
     let job = bench.ended().await;
-    let error = job.patch.error.clone().unwrap();
-    assert_eq!((job.patch.status, &error["name"]), (JobStatus::Failed, &json!("JobLimitError")));
+    let error = job.state.error.clone().unwrap();
+    assert_eq!((job.state.status, &error["name"]), (JobStatus::Failed, &json!("JobLimitError")));
     let message = error["message"].as_str().unwrap();
     assert!(message.contains("more than 30000 bytes") && message.contains("APIFLOW_MAX_JOB_BYTES"), "{error}");
     let creates = bench.provider.creates().len();
@@ -143,7 +143,7 @@ async fn an_input_that_takes_too_much_room_by_itself_fails_the_job() {
     let bench = Bench::start_at(fast(), Arc::new(SystemClock), settings).await;
     bench.submit(flow("same", json!({"type": "identity"})), json!({"text": "x".repeat(1_000)})).await;
     let job = bench.ended().await;
-    assert_eq!(job.patch.error.unwrap()["name"], "JobLimitError");
+    assert_eq!(job.state.error.unwrap()["name"], "JobLimitError");
     bench.finish().await;
 }
 
@@ -166,8 +166,8 @@ async fn a_job_that_crashes_its_worker_is_abandoned() {
     let choice = json!({"type": "branchone", "branches": [{"expr": "[1].length > 0", "modules": []}], "default": []});
     bench.submit(flow("deadly", choice), json!({})).await;
     let job = bench.ended().await;
-    let error = job.patch.error.clone().unwrap();
-    assert_eq!((job.patch.status, &error["name"]), (JobStatus::Failed, &json!("job_abandoned")));
+    let error = job.state.error.clone().unwrap();
+    assert_eq!((job.state.status, &error["name"]), (JobStatus::Failed, &json!("job_abandoned")));
     assert!(error["message"].as_str().unwrap().contains("crashed its worker 5 times"), "{error}");
     // Twice beside others, before it was suspected, and five times alone.
     assert_eq!(deadly.0.load(Ordering::Relaxed), 7);

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use apiflow_core::catalog::{parse_connector, parse_node};
 use apiflow_core::http::{Http, HttpLimits, OutgoingPolicy};
-use apiflow_core::ports::{Clock, Evaluator, JobBundle, JobRow, StepRow, Store};
+use apiflow_core::ports::{Clock, Evaluator, JobBundle, JobRecords, JobRow, StepRow};
 use apiflow_core::runtime::boa::BoaEvaluator;
 use apiflow_core::runtime::clock::SystemClock;
 use apiflow_core::runtime::memory::MemoryStore;
@@ -122,17 +122,17 @@ impl Bench {
     async fn ended(&self) -> JobRow {
         let job = self.runtime.wait("job", Duration::from_mins(2)).await.expect("the store answers");
         let job = job.expect("the job is there");
-        assert!(job.patch.status.is_final(), "the job is still {}", job.patch.status.as_str());
+        assert!(job.state.status.is_final(), "the job is still {}", job.state.status.as_str());
         job
     }
 
     async fn output(&self, job: &JobRow) -> Value {
-        let output = job.patch.output.as_ref().expect("an output");
+        let output = job.state.output.as_ref().expect("an output");
         self.runtime.resolve(&job.id, output).await.expect("the output is there")
     }
 
     async fn steps(&self) -> Vec<StepRow> {
-        self.store.steps("job", 0, 500).await.expect("the store answers")
+        self.store.list_steps("job", 0, 500).await.expect("the store answers")
     }
 
     async fn finish(self) {

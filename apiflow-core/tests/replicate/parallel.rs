@@ -34,7 +34,7 @@ async fn no_more_iterations_are_at_work_than_the_limit_allows() {
         let bench = Bench::start(fake_providers::Behaviour { delay_ms, ..fast() }).await;
         bench.submit(loop_of(4, &parallelism), json!({})).await;
         let job = bench.ended().await;
-        assert_eq!(job.patch.status, JobStatus::Completed, "{:?}", job.patch.error);
+        assert_eq!(job.state.status, JobStatus::Completed, "{:?}", job.state.error);
         assert_eq!(overlap(&bench.steps().await, "draw"), most, "parallelism {parallelism}");
         assert_eq!(bench.provider.creates().len(), 4);
         bench.finish().await;
@@ -67,7 +67,7 @@ async fn a_sub_flow_sees_its_parents_results_and_keeps_its_own() {
     bundle.catalog.workflows.insert("sub".to_owned(), sub);
     bench.submit_as("job", bundle, json!({"word": "outside"})).await;
     let job = bench.ended().await;
-    assert_eq!(job.patch.status, JobStatus::Completed, "{:?}", job.patch.error);
+    assert_eq!(job.state.status, JobStatus::Completed, "{:?}", job.state.error);
     let steps = bench.steps().await;
     let inner = steps.iter().find(|step| step.step_id == "inner").expect("the sub-flow ran");
     let result = bench.runtime.resolve("job", inner.output.as_ref().expect("an output")).await.expect("a value");
@@ -87,7 +87,7 @@ async fn a_workflow_that_runs_itself_ends_with_an_error() {
     bundle.catalog.workflows.insert("own".to_owned(), own);
     bench.submit_as("job", bundle, json!({})).await;
     let job = bench.ended().await;
-    assert_eq!(job.patch.error.expect("an error")["name"], "RecursionError");
+    assert_eq!(job.state.error.expect("an error")["name"], "RecursionError");
     bench.finish().await;
 }
 
@@ -98,7 +98,7 @@ async fn a_step_slower_than_its_timeout_is_cancelled_at_the_provider() {
     document["value"]["modules"][0]["value"]["modules"][0]["timeout"] = json!(1);
     bench.submit(document, json!({})).await;
     let job = bench.ended().await;
-    assert_eq!(job.patch.error.expect("an error")["name"], "timeout");
+    assert_eq!(job.state.error.expect("an error")["name"], "timeout");
     assert_eq!(bench.provider.stats().predictions[0]["status"], "canceled");
     bench.finish().await;
 }

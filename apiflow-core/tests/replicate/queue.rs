@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use apiflow_core::ports::{JobRow, JobStatus, Store, Timestamp};
+use apiflow_core::ports::{JobJournal, JobQueue, JobRecords, JobRow, JobStatus, Timestamp};
 use apiflow_core::runtime::RuntimeSettings;
 use apiflow_core::runtime::clock::ManualClock;
 use fake_providers::Behaviour;
@@ -26,13 +26,13 @@ async fn submit(bench: &Bench, ids: &[&str], document: &Value) {
 }
 
 async fn job(bench: &Bench, id: &str) -> JobRow {
-    bench.store.job(id).await.expect("the store answers").expect("the job is there")
+    bench.store.read_job(id).await.expect("the store answers").expect("the job is there")
 }
 
 async fn ended(bench: &Bench, id: &str) -> JobRow {
     let job = bench.runtime.wait(id, Duration::from_secs(30)).await.expect("the store answers");
     let job = job.expect("the job is there");
-    assert!(job.patch.status.is_final(), "job `{id}` is still {}", job.patch.status.as_str());
+    assert!(job.state.status.is_final(), "job `{id}` is still {}", job.state.status.as_str());
     job
 }
 
@@ -54,10 +54,10 @@ async fn runs_over_the_limit_wait_for_the_end_of_those_before_them() {
     let mut before = Timestamp(0);
     for id in ["a", "b", "c"] {
         let job = ended(&bench, id).await;
-        assert_eq!(job.patch.status, JobStatus::Completed, "{:?}", job.patch.error);
-        let started_at = job.patch.started_at.expect("it has begun");
+        assert_eq!(job.state.status, JobStatus::Completed, "{:?}", job.state.error);
+        let started_at = job.state.started_at.expect("it has begun");
         assert!(started_at >= before, "`{id}` began at {started_at:?}, and the one before it ended at {before:?}");
-        before = job.patch.finished_at.expect("it has ended");
+        before = job.state.finished_at.expect("it has ended");
     }
     bench.finish().await;
 }
@@ -66,21 +66,21 @@ async fn runs_over_the_limit_wait_for_the_end_of_those_before_them() {
 async fn a_run_that_waits_for_another_is_cancelled_at_once() {
     let bench = Bench::start(Behaviour { delay_ms: 600_000, ..fast() }).await;
     submit(&bench, &["a", "b", "c"], &calling()).await;
-    let runs = async |id| job(&bench, id).await.patch.status == JobStatus::Running;
+    let runs = async |id| job(&bench, id).await.state.status == JobStatus::Running;
     until("the first one runs", async || runs("a").await).await;
     assert_eq!(bench.runtime.cancel("b", "not needed", None).await, Ok(true));
     let cancelled = ended(&bench, "b").await;
-    assert_eq!(cancelled.patch.status, JobStatus::Cancelled);
-    assert_eq!(cancelled.patch.error.expect("an error")["name"], "cancelled");
-    assert_eq!(bench.store.steps("b", 0, 10).await, Ok(Vec::new()), "no step of it began");
-    assert!(runs("a").await && job(&bench, "c").await.patch.status == JobStatus::Pending);
+    assert_eq!(cancelled.state.status, JobStatus::Cancelled);
+    assert_eq!(cancelled.state.error.expect("an error")["name"], "cancelled");
+    assert_eq!(bench.store.list_steps("b", 0, 10).await, Ok(Vec::new()), "no step of it began");
+    assert!(runs("a").await && job(&bench, "c").await.state.status == JobStatus::Pending);
     // The one that runs is cancelled, and its slot goes to the last.
     assert_eq!(bench.runtime.cancel("a", "not needed", None).await, Ok(true));
-    assert_eq!(ended(&bench, "a").await.patch.status, JobStatus::Cancelled);
+    assert_eq!(ended(&bench, "a").await.state.status, JobStatus::Cancelled);
     until("the last one runs", async || runs("c").await).await;
     assert_eq!(bench.runtime.cancel("b", "again", None).await, Ok(false));
     assert_eq!(bench.runtime.cancel("c", "not needed", None).await, Ok(true));
-    assert_eq!(ended(&bench, "c").await.patch.status, JobStatus::Cancelled);
+    assert_eq!(ended(&bench, "c").await.state.status, JobStatus::Cancelled);
     bench.finish().await;
 }
 
@@ -102,23 +102,23 @@ async fn no_more_runs_start_within_a_window_than_the_limit() {
         for id in ids {
             jobs.push(job(&bench, id).await);
         }
-        jobs.iter().filter(|job| job.patch.status == JobStatus::Completed).count() == count
+        jobs.iter().filter(|job| job.state.status == JobStatus::Completed).count() == count
     };
     // Before the time goes on: it begins at once, and the time is read from its row.
     ended(&bench, "other").await;
     for (done, next) in [(2, 10_000), (4, 20_000)] {
         until("the runs of this window have ended", async || over(done).await).await;
         let due = Some(start.plus_ms(next));
-        until("the next window is waited for", async || bench.store.next_due().await == Ok(due)).await;
+        until("the next window is waited for", async || bench.store.read_next_due_at().await == Ok(due)).await;
         clock.advance_to(start.plus_ms(next));
     }
     until("all runs have ended", async || over(5).await).await;
     let mut began = Vec::new();
     for id in ids {
-        began.push(job(&bench, id).await.patch.started_at.expect("it has begun").since_ms(start));
+        began.push(job(&bench, id).await.state.started_at.expect("it has begun").since_ms(start));
     }
     assert_eq!(began, [0, 0, 10_000, 10_000, 20_000]);
-    let other = ended(&bench, "other").await.patch.started_at;
+    let other = ended(&bench, "other").await.state.started_at;
     assert_eq!(other, Some(start), "another key's runs are counted by themselves");
     bench.finish().await;
 }

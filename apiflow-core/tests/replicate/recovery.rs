@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apiflow_core::engine::Event;
-use apiflow_core::ports::{Clock, JobRow, JobStatus, StepStatus, Store};
+use apiflow_core::ports::{Clock, JobJournal, JobQueue, JobRow, JobStatus, StepStatus};
 use apiflow_core::runtime::clock::SystemClock;
 use apiflow_core::runtime::{RecoverError, RuntimeSettings};
 use fake_providers::{Behaviour, Failure};
@@ -39,7 +39,7 @@ async fn start(behaviour: Behaviour) -> Bench {
 }
 
 fn error_name(job: &JobRow) -> String {
-    job.patch.error.as_ref().and_then(|error| error["name"].as_str()).unwrap_or_default().to_owned()
+    job.state.error.as_ref().and_then(|error| error["name"].as_str()).unwrap_or_default().to_owned()
 }
 
 /// A worker that dies while its create is held back: the provider has taken it.
@@ -51,7 +51,7 @@ async fn crash_in_create(bench: &mut Bench) {
 }
 
 async fn events(bench: &Bench) -> Vec<(i64, Event)> {
-    let rows = bench.store.events("job", 0, 1_000).await.expect("events");
+    let rows = bench.store.read_events("job", 0, 1_000).await.expect("events");
     let event = |body| serde_json::from_value(body).expect("an event");
     rows.into_iter().map(|row| (row.at.0, event(row.body))).collect()
 }
@@ -63,7 +63,7 @@ async fn a_list_that_cannot_be_read_settles_nothing() {
         let bench = start(Behaviour { drop_after_accept: 1, fail_lists: 3, fail_with: failure, ..fast() }).await;
         bench.submit(one_step(), input()).await;
         let job = bench.ended().await;
-        assert_eq!((job.patch.status, error_name(&job)), (JobStatus::Completed, String::new()), "{status}");
+        assert_eq!((job.state.status, error_name(&job)), (JobStatus::Completed, String::new()), "{status}");
         assert_eq!(bench.provider.stats().creates, 1);
         bench.finish().await;
     }
@@ -75,7 +75,7 @@ async fn an_attempt_cut_off_in_its_create_is_found_as_soon_as_a_worker_is_there(
     crash_in_create(&mut bench).await;
     bench.restart();
     let job = bench.ended().await;
-    assert_eq!(job.patch.status, JobStatus::Completed, "{:?}", job.patch.error);
+    assert_eq!(job.state.status, JobStatus::Completed, "{:?}", job.state.error);
     assert_eq!(bench.provider.stats().creates, 1);
     let events = events(&bench).await;
     let settles_at = events.iter().find_map(|(_, event)| {
@@ -94,17 +94,20 @@ async fn an_outage_after_a_crash_only_delays_the_end() {
     bench.provider.adjust(|behaviour| behaviour.outage = true);
     bench.restart();
     list_is_asked(&bench, 4).await;
-    assert_eq!(bench.store.job("job").await.expect("a job").expect("it is there").patch.status, JobStatus::Running);
+    assert_eq!(
+        bench.store.read_job("job").await.expect("a job").expect("it is there").state.status,
+        JobStatus::Running
+    );
     // What is being looked for is a row: another worker goes on with it. A look under way would hide it for a while.
     let soon = || SystemClock.now().plus_ms(30_000);
-    while bench.store.next_due().await.expect("the store answers").is_none_or(|due| due > soon()) {
+    while bench.store.read_next_due_at().await.expect("the store answers").is_none_or(|due| due > soon()) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     bench.crash().await;
     bench.provider.adjust(|behaviour| behaviour.outage = false);
     bench.restart();
     let job = bench.ended().await;
-    assert_eq!(job.patch.status, JobStatus::Completed, "{:?}", job.patch.error);
+    assert_eq!(job.state.status, JobStatus::Completed, "{:?}", job.state.error);
     assert_eq!(bench.provider.stats().creates, 1);
     bench.finish().await;
 }
@@ -127,7 +130,7 @@ async fn a_cancellation_meanwhile_is_passed_on_when_the_work_is_found() {
     assert!(bench.runtime.cancel("job", "not needed", None).await.expect("the store answers"));
     bench.provider.adjust(|behaviour| behaviour.outage = false);
     let job = bench.ended().await;
-    assert_eq!(job.patch.status, JobStatus::Cancelled);
+    assert_eq!(job.state.status, JobStatus::Cancelled);
     assert_eq!(bench.provider.stats().predictions[0]["status"], "canceled");
     bench.finish().await;
 }
@@ -146,7 +149,7 @@ async fn lost_job(document: Value) -> Bench {
     bench.submit_as("job", impatient(&bench, document), input()).await;
     let job = bench.ended().await;
     assert_eq!(error_name(&job), "submit_unknown");
-    let message = job.patch.error.as_ref().expect("an error")["message"].as_str().unwrap_or_default().to_owned();
+    let message = job.state.error.as_ref().expect("an error")["message"].as_str().unwrap_or_default().to_owned();
     assert!(message.contains("could not be read"), "{message}");
     assert_eq!(bench.provider.stats().accepted, 1);
     bench
@@ -159,7 +162,7 @@ async fn a_job_that_ended_as_unknown_goes_on_when_its_work_is_found() {
     bench.provider.adjust(|behaviour| behaviour.fail_lists = 0);
     bench.runtime.recover_step("job", step).await.expect("it is looked for again");
     let job = bench.ended().await;
-    assert_eq!(job.patch.status, JobStatus::Completed, "{:?}", job.patch.error);
+    assert_eq!(job.state.status, JobStatus::Completed, "{:?}", job.state.error);
     let steps = bench.steps().await;
     assert_eq!(steps.iter().map(|step| step.status).collect::<Vec<_>>(), [StepStatus::Completed; 2]);
     assert_eq!(bench.provider.stats().creates, 2, "one of the first step, one of the second");
@@ -175,7 +178,7 @@ async fn a_search_that_finds_nothing_ends_as_before_and_can_be_repeated() {
     bench.submit_as("job", impatient(&bench, one_step()), input()).await;
     for _ in 0..2 {
         let job = bench.ended().await;
-        assert_eq!((job.patch.status, error_name(&job)), (JobStatus::Failed, "submit_unknown".to_owned()));
+        assert_eq!((job.state.status, error_name(&job)), (JobStatus::Failed, "submit_unknown".to_owned()));
         let step = bench.steps().await[0].ordinal;
         bench.runtime.recover_step("job", step).await.expect("it is looked for again");
     }
@@ -203,7 +206,7 @@ async fn parallel_attempts_that_were_lost_together_are_found_together() {
     let step = bench.steps().await.into_iter().find(|step| step.step_id == "step1").expect("a step").ordinal;
     bench.runtime.recover_step("job", step).await.expect("it is looked for again");
     let job = bench.ended().await;
-    assert_eq!(job.patch.status, JobStatus::Completed, "{:?}", job.patch.error);
+    assert_eq!(job.state.status, JobStatus::Completed, "{:?}", job.state.error);
     assert_eq!(bench.output(&job).await.as_array().map(Vec::len), Some(3), "each branch has one result");
     assert_eq!(bench.provider.stats().creates, 3);
     bench.finish().await;
@@ -217,7 +220,7 @@ async fn a_failure_handler_does_not_keep_the_work_from_being_taken_in() {
     bench.provider.adjust(|behaviour| behaviour.fail_lists = 0);
     let step = bench.steps().await[0].ordinal;
     bench.runtime.recover_step("job", step).await.expect("it is looked for again");
-    assert_eq!(bench.ended().await.patch.status, JobStatus::Completed);
+    assert_eq!(bench.ended().await.state.status, JobStatus::Completed);
     assert_eq!(bench.provider.stats().creates, 1);
     bench.finish().await;
 }
@@ -230,7 +233,7 @@ async fn what_went_on_or_is_known_is_not_reopened() {
     bench.submit_as("job", impatient(&bench, document), input()).await;
     let job = bench.ended().await;
     let steps = bench.steps().await;
-    assert_eq!(steps[0].error.as_ref().expect("an error")["name"], "submit_unknown", "{:?}", job.patch.error);
+    assert_eq!(steps[0].error.as_ref().expect("an error")["name"], "submit_unknown", "{:?}", job.state.error);
     let went_on = bench.runtime.recover_step("job", steps[0].ordinal).await;
     assert!(matches!(went_on, Err(RecoverError::WentOn)), "{went_on:?}");
     let known = bench.runtime.recover_step("job", steps[1].ordinal).await;
@@ -249,7 +252,7 @@ async fn a_recovery_that_is_asked_for_looks_at_once() {
     bench.provider.adjust(|behaviour| behaviour.outage = false);
     let step = bench.steps().await[0].ordinal;
     bench.runtime.recover_step("job", step).await.expect("it is looked for at once");
-    assert_eq!(bench.ended().await.patch.status, JobStatus::Completed);
+    assert_eq!(bench.ended().await.state.status, JobStatus::Completed);
     bench.finish().await;
 }
 
@@ -262,7 +265,7 @@ async fn restarts_faster_than_a_commit_abandon_no_innocent_job() {
     }
     // Workers that claim all and die before they have committed anything.
     for _ in 0..8 {
-        let claims = bench.store.claim("dead", 64, Duration::from_millis(1)).await.expect("claims");
+        let claims = bench.store.claim_due_jobs("dead", 64, Duration::from_millis(1)).await.expect("claims");
         assert_eq!(claims.len(), 20);
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -270,7 +273,7 @@ async fn restarts_faster_than_a_commit_abandon_no_innocent_job() {
     for number in 0..20 {
         let job = bench.runtime.wait(&format!("job{number}"), Duration::from_mins(1)).await.expect("the store answers");
         let job = job.expect("the job is there");
-        assert_eq!(job.patch.status, JobStatus::Completed, "job{number}: {:?}", job.patch.error);
+        assert_eq!(job.state.status, JobStatus::Completed, "job{number}: {:?}", job.state.error);
     }
     bench.finish().await;
 }
@@ -282,14 +285,14 @@ async fn an_abandoned_job_ends_its_attempts_as_unknown_and_can_be_recovered() {
     crash_five_more_workers(&bench).await;
     bench.restart();
     let job = bench.ended().await;
-    assert_eq!((job.patch.status, error_name(&job)), (JobStatus::Failed, "job_abandoned".to_owned()));
+    assert_eq!((job.state.status, error_name(&job)), (JobStatus::Failed, "job_abandoned".to_owned()));
     let step = bench.steps().await.remove(0);
     assert_eq!(step.status, StepStatus::Failed);
     assert_eq!(step.error.as_ref().expect("an error")["name"], "submit_unknown");
     assert!(step.finished_at.is_some());
     bench.runtime.recover_step("job", step.ordinal).await.expect("it is looked for again");
     let job = bench.ended().await;
-    assert_eq!(job.patch.status, JobStatus::Completed, "{:?}", job.patch.error);
+    assert_eq!(job.state.status, JobStatus::Completed, "{:?}", job.state.error);
     assert_eq!(bench.provider.stats().creates, 1);
     bench.finish().await;
 }
@@ -305,7 +308,7 @@ async fn an_abandoned_jobs_accepted_work_is_followed_when_it_is_recovered() {
     }
     bench.crash().await;
     // A message makes the job due, although it waits for its provider.
-    bench.store.deliver("job", "nudge", json!(null), None).await.expect("it is kept");
+    bench.store.deliver_message("job", "nudge", json!(null), None).await.expect("it is kept");
     crash_five_more_workers(&bench).await;
     bench.restart();
     assert_eq!(error_name(&bench.ended().await), "job_abandoned");
@@ -313,7 +316,7 @@ async fn an_abandoned_jobs_accepted_work_is_followed_when_it_is_recovered() {
     let error = step.error.as_ref().expect("an error");
     assert_eq!((&error["name"], error["provider_id"].is_string()), (&json!("submit_unknown"), true), "{error}");
     bench.runtime.recover_step("job", step.ordinal).await.expect("it is followed again");
-    assert_eq!(bench.ended().await.patch.status, JobStatus::Completed);
+    assert_eq!(bench.ended().await.state.status, JobStatus::Completed);
     assert_eq!(bench.provider.stats().creates, 1);
     bench.finish().await;
 }
@@ -322,12 +325,12 @@ async fn an_abandoned_jobs_accepted_work_is_followed_when_it_is_recovered() {
 async fn crash_five_more_workers(bench: &Bench) {
     for _ in 0..5 {
         let claim = loop {
-            let claimed = bench.store.claim("dead", 1, Duration::from_millis(1)).await.expect("claims");
+            let claimed = bench.store.claim_due_jobs("dead", 1, Duration::from_millis(1)).await.expect("claims");
             if let Some(claim) = claimed.into_iter().next() {
                 break claim;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         };
-        bench.store.begin_alone("job", claim.version).await.expect("it is noted");
+        bench.store.record_solo_start("job", claim.version).await.expect("it is noted");
     }
 }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apiflow_core::engine::{GateSelector, Program, Run};
-use apiflow_core::ports::{Clock, JobRow, StepStatus, Store};
+use apiflow_core::ports::{Clock, JobJournal, JobRecords, JobRow, StepStatus};
 use apiflow_core::runtime::memory::MemoryStore;
 use apiflow_core::runtime::{Approval, NewRun, Runtime, RuntimeParts, RuntimeSettings};
 use serde_json::{Value, json};
@@ -157,13 +157,13 @@ impl World {
         let rate = *self.random.pick(&[5, 20, 50]);
         let begun = tokio::time::Instant::now();
         let job = loop {
-            let job = self.store.job(JOB).await.expect("the memory answers").expect("the job is there");
-            if job.patch.status.is_final() {
+            let job = self.store.read_job(JOB).await.expect("the memory answers").expect("the job is there");
+            if job.state.status.is_final() {
                 break job;
             }
             if begun.elapsed() > LONGEST {
                 let story = self.story().await;
-                return Err(Violation::new("a job ends", format!("it is {}\n{story}", job.patch.status.as_str())));
+                return Err(Violation::new("a job ends", format!("it is {}\n{story}", job.state.status.as_str())));
             }
             if troubles > 0 && self.random.percent(rate) {
                 troubles -= 1;
@@ -210,7 +210,7 @@ impl World {
 
     /// People see gates close: they approve as often as they want, and now and then they do not.
     async fn people_look(&mut self) {
-        for row in self.store.steps(JOB, 0, 500).await.expect("the memory answers") {
+        for row in self.store.list_steps(JOB, 0, 500).await.expect("the memory answers") {
             if row.status != StepStatus::Suspended || !self.seen.insert(row.ordinal) {
                 continue;
             }
@@ -247,14 +247,14 @@ impl World {
         let mut watch = Watch::new(document.size(), false);
         let run = watch.retell(&Arc::new(program), &events)?;
         let rule = "a state is the fold of its events, from any snapshot";
-        ensure(run.patch() == job.patch, rule, || format!("{:?}\ninstead of {:?}", job.patch, run.patch()))?;
+        ensure(run.job_state() == job.state, rule, || format!("{:?}\ninstead of {:?}", job.state, run.job_state()))?;
         self.rows_are_closed(&watch, job, run.clone()).await?;
         for (effect, work) in watch.operations() {
             let over = self.client.works().get(&work).is_none_or(|work| work.known || work.told);
             let rule = "every accepted operation is followed to its end, or its provider is told";
             ensure(over, rule, || format!("{work} of #{effect} is still at work"))?;
         }
-        let is_cancelled = job.patch.status == apiflow_core::ports::JobStatus::Cancelled;
+        let is_cancelled = job.state.status == apiflow_core::ports::JobStatus::Cancelled;
         if is_cancelled {
             return ensure(self.cancelled, "a job is cancelled only if somebody asks", || String::new());
         }
@@ -271,13 +271,13 @@ impl World {
     }
 
     async fn rows_are_closed(&self, watch: &Watch, job: &JobRow, mut run: Run) -> Result<(), Violation> {
-        let written = self.store.steps(JOB, 0, u32::MAX).await.expect("the memory answers");
+        let written = self.store.list_steps(JOB, 0, u32::MAX).await.expect("the memory answers");
         let mut replayed = run.take_rows();
         for (row, written) in replayed.iter_mut().zip(&written) {
             // Progress is written by polls alone.
             row.progress = written.progress;
         }
-        watch.rows_are_closed(job.patch.status, &written.iter().collect::<Vec<_>>(), &replayed)
+        watch.rows_are_closed(job.state.status, &written.iter().collect::<Vec<_>>(), &replayed)
     }
 
     fn compare(
@@ -298,9 +298,9 @@ impl World {
         let resolve =
             |reference: &Value| values.resolve(&serde_json::from_value(reference.clone()).expect("a reference"));
         let end = JobEnd {
-            status: job.patch.status,
-            output: job.patch.output.as_ref().map(resolve).unwrap_or_default(),
-            error: job.patch.error.clone(),
+            status: job.state.status,
+            output: job.state.output.as_ref().map(resolve).unwrap_or_default(),
+            error: job.state.error.clone(),
             skipped: run.was_skipped(),
             calls,
         };

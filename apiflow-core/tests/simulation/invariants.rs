@@ -126,7 +126,7 @@ impl Watch {
             self.bounded(run)?;
         }
         let rule = "a state is the fold of its events, from any snapshot";
-        ensure(journal.patch == self.fold().patch(), rule, || format!("the job's row is {:?}", journal.patch))
+        ensure(journal.state == self.fold().job_state(), rule, || format!("the job's row is {:?}", journal.state))
     }
 
     /// What is owed is what the journal says: each open attempt once, and nothing else.
@@ -199,7 +199,7 @@ impl Watch {
         self.told(provider)?;
         let mut run = run.clone();
         let written: Vec<&StepRow> = journal.steps.values().collect();
-        self.rows_are_closed(journal.patch.status, &written, &run.take_rows())?;
+        self.rows_are_closed(journal.state.status, &written, &run.take_rows())?;
         for effect in 0..=run.seq() {
             let answer = Answer::Done { result: Value::Null };
             let answered = Fact::Answered { effect, answer, calls: Vec::new() };

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use apiflow_core::engine::{Call, Event, Fact, Program, Recorded, Recovery, Run};
-use apiflow_core::ports::{JobPatch, SnapshotRow, StepRow, Timestamp};
+use apiflow_core::ports::{JobState, SnapshotRow, StepRow, Timestamp};
 use serde_json::Value;
 
 use super::values::{Kept, Values};
@@ -55,7 +55,7 @@ pub(crate) struct Commit {
     pub(crate) polls_cleared: Vec<u64>,
     pub(crate) consumed: Vec<i64>,
     pub(crate) snapshot: Option<SnapshotRow>,
-    pub(crate) patch: JobPatch,
+    pub(crate) state: JobState,
     pub(crate) kept: Kept,
     /// Whether the owner gives the job back, and until when.
     pub(crate) release: Option<Option<Timestamp>>,
@@ -75,7 +75,7 @@ pub(crate) struct Journal {
     messages: i64,
     pub(crate) polls: BTreeMap<u64, Poll>,
     pub(crate) steps: BTreeMap<u64, StepRow>,
-    pub(crate) patch: JobPatch,
+    pub(crate) state: JobState,
     /// Results that later steps of the same may take, and until when.
     cached: BTreeMap<String, (Value, Timestamp)>,
 }
@@ -94,7 +94,7 @@ impl Journal {
             messages: 0,
             polls: BTreeMap::new(),
             steps: BTreeMap::new(),
-            patch: Run::new(Arc::new(Program::default())).patch(),
+            state: Run::new(Arc::new(Program::default())).job_state(),
             cached: BTreeMap::new(),
         };
         journal.append(&events);
@@ -110,7 +110,7 @@ impl Journal {
     }
 
     pub(crate) fn has_ended(&self) -> bool {
-        self.patch.status.is_final()
+        self.state.status.is_final()
     }
 
     pub(crate) fn claim(&mut self, owner: Owner, until: Timestamp) -> u64 {
@@ -140,7 +140,7 @@ impl Journal {
         for (key, value) in commit.kept {
             self.cached.insert(key.key, (value, now.plus_ms(key.ttl_s * 1_000)));
         }
-        self.patch = commit.patch;
+        self.state = commit.state;
         self.version += 1;
         if self.has_ended() {
             (self.owner, self.due_at) = (None, None);

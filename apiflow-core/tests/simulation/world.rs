@@ -258,11 +258,11 @@ impl World {
         let observed = self.watch.observed(&self.journal.values);
         let mut calls = self.watch.calls(&self.journal.values);
         calls.retain(|key, _| !observed.is_lost(&key.place));
-        let patch = &self.journal.patch;
+        let state = &self.journal.state;
         let end = JobEnd {
-            status: patch.status,
-            output: patch.output.as_ref().map(resolve).unwrap_or_default(),
-            error: patch.error.clone(),
+            status: state.status,
+            output: state.output.as_ref().map(resolve).unwrap_or_default(),
+            error: state.error.clone(),
             skipped: run.was_skipped(),
             calls,
         };

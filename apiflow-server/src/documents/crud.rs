@@ -190,7 +190,7 @@ async fn refuse_active(state: &AppState, kind: DocumentKind, id: &str) -> Result
         let filter = JobFilter { status: Some(status), workflow_id: workflow_id.clone(), ..JobFilter::default() };
         let mut before = None;
         loop {
-            let page = state.store.jobs(&filter, before.as_deref(), JOBS_PER_PAGE).await?;
+            let page = state.store.list_jobs(&filter, before.as_deref(), JOBS_PER_PAGE).await?;
             let Some(last) = page.last() else { break };
             before = Some(last.id.clone());
             for job in page {
@@ -212,7 +212,7 @@ async fn uses(state: &AppState, job: &str, kind: DocumentKind, id: &str) -> Resu
         // Those of other workflows are not listed, and a sub-flow stays as long as the workflow that names it.
         return Ok(true);
     }
-    let catalog = match state.store.load(job).await {
+    let catalog = match state.store.load_job(job).await {
         Ok(loaded) => loaded.bundle.catalog,
         // It was removed meanwhile.
         Err(StoreError::NotFound { .. }) => return Ok(false),
@@ -231,7 +231,7 @@ fn active(kind: DocumentKind, id: &str, job: Option<&JobRow>) -> Problem {
     let force = "give `?force=true`: jobs go on with their own copy, but without keys that are kept for it alone";
     let message = match job {
         Some(job) => {
-            let status = job.patch.status.as_str();
+            let status = job.state.status.as_str();
             format!("{kind} `{id}` is in use by the {status} job `{}`; wait for it or cancel it, or {force}", job.id)
         }
         None => format!(

@@ -2,14 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use apiflow_core::ports::{JobFilter, JobStatus, Store, StoreError, Timestamp};
+use apiflow_core::ports::{JobStatus, Store, StoreError, Timestamp};
 use tokio::sync::Mutex;
 
 /// How long a count is reused: however often one asks, the database is asked once.
 const MAX_COUNT_AGE_MS: u64 = 15_000;
-
-/// Jobs read at a time.
-const JOBS_PER_PAGE: u32 = 500;
 
 /// The number of jobs of each status that is not final.
 pub(crate) type ActiveJobs = BTreeMap<JobStatus, u64>;
@@ -27,24 +24,10 @@ impl ActiveJobCounts {
         {
             return Ok(counts.clone());
         }
-        let mut counts = BTreeMap::new();
-        for status in [JobStatus::Pending, JobStatus::Running, JobStatus::Suspended] {
-            counts.insert(status, count_jobs(store, status).await?);
-        }
+        let active = [JobStatus::Pending, JobStatus::Running, JobStatus::Suspended];
+        let mut counts = BTreeMap::from(active.map(|status| (status, 0)));
+        counts.extend(store.count_active_jobs().await?);
         *last = Some((now, counts.clone()));
         Ok(counts)
-    }
-}
-
-async fn count_jobs(store: &dyn Store, status: JobStatus) -> Result<u64, StoreError> {
-    let filter = JobFilter { status: Some(status), ..JobFilter::default() };
-    let (mut total, mut before) = (0, None::<String>);
-    loop {
-        let rows = store.jobs(&filter, before.as_deref(), JOBS_PER_PAGE).await?;
-        total += rows.len() as u64;
-        if rows.len() < JOBS_PER_PAGE as usize {
-            return Ok(total);
-        }
-        before = rows.last().map(|row| row.id.clone());
     }
 }

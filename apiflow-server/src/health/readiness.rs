@@ -37,7 +37,7 @@ impl Readiness {
 }
 
 async fn probe(store: &dyn Store) -> Result<(), Problem> {
-    let (code, detail, cause) = match tokio::time::timeout(PATIENCE, store.probe()).await {
+    let (code, detail, cause) = match tokio::time::timeout(PATIENCE, store.verify_writable()).await {
         Ok(Ok(())) => return Ok(()),
         Ok(Err(error)) => match error.fault() {
             Some(fault) => (fault.code(), fault.to_string(), error.to_string()),

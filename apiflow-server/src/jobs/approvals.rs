@@ -120,7 +120,7 @@ pub(crate) fn link(state: &AppState, signed: &str) -> Result<Link, Problem> {
 
 /// The step that a link is for, as it stands now.
 pub(crate) async fn step_of(state: &AppState, link: &Link) -> Result<StepRow, Problem> {
-    let rows = state.store.steps(&link.job, link.step.saturating_sub(1), 1).await?;
+    let rows = state.store.list_steps(&link.job, link.step.saturating_sub(1), 1).await?;
     let row = rows.into_iter().next().filter(|row| row.ordinal == link.step);
     row.ok_or_else(|| Problem::not_found("the job of this approval link was deleted"))
 }
@@ -148,11 +148,13 @@ pub(crate) async fn find(state: &AppState, job: &str, step: Option<&str>) -> Res
     match named.as_slice() {
         [row] => Ok(AnsweredGate::OfStep(Box::new(row.clone()))),
         [] => match views::ordinal(state, job, step).await {
-            Ok(ordinal) if step.parse() == Ok(ordinal) => match state.store.steps(job, ordinal - 1, 1).await?.pop() {
-                Some(row) if row.is_over() => Err(no_longer_waits(format!("{ordinal} (`{}`)", row.step_id))),
-                Some(row) => Ok(AnsweredGate::OfStep(Box::new(row))),
-                None => Ok(AnsweredGate::OfId(step.to_owned())),
-            },
+            Ok(ordinal) if step.parse() == Ok(ordinal) => {
+                match state.store.list_steps(job, ordinal - 1, 1).await?.pop() {
+                    Some(row) if row.is_over() => Err(no_longer_waits(format!("{ordinal} (`{}`)", row.step_id))),
+                    Some(row) => Ok(AnsweredGate::OfStep(Box::new(row))),
+                    None => Ok(AnsweredGate::OfId(step.to_owned())),
+                }
+            }
             // It may come before the step itself.
             Ok(_) | Err(_) => Ok(AnsweredGate::OfId(step.to_owned())),
         },
@@ -175,7 +177,7 @@ async fn waiting(state: &AppState, job: &str) -> Result<Vec<StepRow>, Problem> {
     let mut waiting = Vec::new();
     let mut after = 0;
     loop {
-        let rows = state.store.steps(job, after, 500).await?;
+        let rows = state.store.list_steps(job, after, 500).await?;
         let Some(last) = rows.last() else { return Ok(waiting) };
         after = last.ordinal;
         waiting.extend(rows.into_iter().filter(|row| row.status == StepStatus::Suspended));
@@ -229,7 +231,7 @@ pub(crate) async fn answer(
 /// A job that has not ended, or 409.
 async fn active_job(state: &AppState, job: &str) -> Result<JobRow, Problem> {
     let row = views::row(state, job).await?;
-    if row.patch.status.is_final() {
+    if row.state.status.is_final() {
         return Err(Problem::new(StatusCode::CONFLICT, "ended", format!("job `{job}` has ended already")));
     }
     Ok(row)

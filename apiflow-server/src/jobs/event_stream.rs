@@ -45,7 +45,7 @@ pub(crate) async fn events(
             .ok_or_else(|| Problem::malformed("Last-Event-ID must be a number that this stream gave"))?,
     };
     let row = views::row(&state, &job).await?;
-    if row.patch.status.is_final() && after >= row.last_seq {
+    if row.state.status.is_final() && after >= row.last_seq {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let watch = state.runtime.watch();
@@ -100,16 +100,16 @@ impl Follower {
 
     async fn look(&mut self) -> Option<()> {
         // The row is read before the events: a job that has ended then has all its events.
-        let row = self.logged(self.state.store.job(&self.job).await)??;
-        let events = self.logged(self.state.store.events(&self.job, self.after, BATCH).await)?;
+        let row = self.logged(self.state.store.read_job(&self.job).await)??;
+        let events = self.logged(self.state.store.read_events(&self.job, self.after, BATCH).await)?;
         if let Some(last) = events.last() {
             self.after = last.seq;
             self.ready.extend(events.into_iter().map(shown));
             return Some(());
         }
-        if row.patch.status.is_final() {
+        if row.state.status.is_final() {
             self.ended = true;
-            self.ready.push_back(Event::default().event("end").data(json!({"status": row.patch.status}).to_string()));
+            self.ready.push_back(Event::default().event("end").data(json!({"status": row.state.status}).to_string()));
             return Some(());
         }
         tokio::select! {

@@ -34,7 +34,7 @@ pub(crate) fn read_key(
 
 /// The job that an earlier request of this key made; 422 where that request was another.
 pub(super) async fn find_first_job(state: &AppState, asked: &Idempotency) -> Result<Option<String>, Problem> {
-    match state.store.job_of_key(&asked.key).await? {
+    match state.store.find_job_by_key(&asked.key).await? {
         Some((job, fingerprint)) => check_same_request(asked, job, &fingerprint).map(Some),
         None => Ok(None),
     }

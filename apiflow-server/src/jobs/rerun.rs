@@ -16,11 +16,12 @@ impl JobDraft {
     /// A run of what an ended job ran, with its documents as they were then.
     pub(crate) async fn of_rerun(state: &AppState, user: &str, id: &str, asked: RerunRequest) -> Result<Self, Problem> {
         let row = views::row(state, id).await?;
-        if !row.patch.status.is_final() {
+        if !row.state.status.is_final() {
             let message = format!("job `{id}` has not ended: wait for it, or cancel it first");
             return Err(Problem::new(StatusCode::CONFLICT, "active", message));
         }
-        let bundle = JobBundle { kept: std::collections::BTreeMap::new(), ..state.store.load(id).await?.bundle };
+        let bundle =
+            JobBundle { reused_results: std::collections::BTreeMap::new(), ..state.store.load_job(id).await?.bundle };
         refuse_unchecked(id, &bundle)?;
         let names = state.secrets.directory().await?.common_names();
         let catalog = Catalog { secrets: Some(names), ..bundle.catalog.clone() };
@@ -89,7 +90,7 @@ async fn all_steps(state: &AppState, job: &str) -> Result<Vec<StepRow>, Problem>
     let mut steps = Vec::new();
     loop {
         let after = steps.last().map_or(0, |row: &StepRow| row.ordinal);
-        let page = state.store.steps(job, after, 500).await?;
+        let page = state.store.list_steps(job, after, 500).await?;
         if page.is_empty() {
             return Ok(steps);
         }
@@ -123,7 +124,7 @@ async fn is_unsettled(state: &AppState, job: &str, row: &StepRow) -> Result<bool
     if views::is_unknown(row) || !is_cut_off || row.attempt == 0 {
         return Ok(views::is_unknown(row));
     }
-    let calls = state.store.calls(job, row.ordinal).await?;
+    let calls = state.store.list_calls(job, row.ordinal).await?;
     Ok(calls.iter().any(|call| call.is_unanswered_submit(row.attempt)))
 }
 

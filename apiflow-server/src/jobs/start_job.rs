@@ -164,7 +164,7 @@ pub(crate) async fn start_job(
     };
     let (id, early_return) = match first {
         Some(id) => {
-            let document = state.store.load(&id).await?.bundle.document;
+            let document = state.store.load_job(&id).await?.bundle.document;
             (id, wait::early_return(&document))
         }
         None => {
@@ -174,7 +174,7 @@ pub(crate) async fn start_job(
         }
     };
     let answered = match wait {
-        None => views::row(state, &id).await?.patch.status.is_final(),
+        None => views::row(state, &id).await?.state.status.is_final(),
         Some(limit) => {
             let answered = wait::until_answered(state, &id, early_return.as_deref(), limit).await?;
             // What the job came to is not for a token that ended meanwhile.
@@ -219,14 +219,14 @@ async fn create_job(
         (Created::Existing { job, fingerprint }, Some(asked)) => {
             idempotency::check_same_request(&asked, job, &fingerprint)
         }
-        (Created::Existing { .. } | Created::New, _) => Ok(id),
+        (Created::Existing { .. } | Created::New { .. }, _) => Ok(id),
     }
 }
 
 /// Refuses another job of a user whose jobs hold too much already. It is the user's own jobs that are in the way, and
 /// their end that helps: so this is 429, not 507.
 async fn check_bytes_in_flight(state: &AppState, caller: &Caller) -> Result<(), Problem> {
-    let (used, max) = (state.store.bytes_in_flight(&caller.user.id).await?, state.settings.max_user_bytes);
+    let (used, max) = (state.store.read_bytes_in_flight(&caller.user.id).await?, state.settings.max_user_bytes);
     if used < max {
         return Ok(());
     }

@@ -18,7 +18,7 @@ const INPUT_SEQ: u64 = 1;
 
 /// A job's row, or 404.
 pub(crate) async fn row(state: &AppState, id: &str) -> Result<JobRow, Problem> {
-    state.store.job(id).await?.ok_or_else(|| Problem::not_found(format!("there is no job `{id}`")))
+    state.store.read_job(id).await?.ok_or_else(|| Problem::not_found(format!("there is no job `{id}`")))
 }
 
 /// A job as lists show it.
@@ -28,32 +28,32 @@ pub(crate) fn summary(row: JobRow) -> JobSummary {
         name: row.name,
         workflow_id: row.workflow_id,
         node_id: row.node_id,
-        status: row.patch.status.into(),
-        retry_count: row.patch.retry_count,
-        error: row.patch.error,
+        status: row.state.status.into(),
+        retry_count: row.state.retry_count,
+        error: row.state.error,
         created_by: row.created_by,
         created_at: row.created_at.to_rfc3339(),
         updated_at: row.updated_at.to_rfc3339(),
-        started_at: row.patch.started_at.map(Timestamp::to_rfc3339),
-        finished_at: row.patch.finished_at.map(Timestamp::to_rfc3339),
+        started_at: row.state.started_at.map(Timestamp::to_rfc3339),
+        finished_at: row.state.finished_at.map(Timestamp::to_rfc3339),
     }
 }
 
 /// A job's input.
 pub(crate) async fn input(state: &AppState, job: &str) -> Result<Value, Problem> {
-    Ok(state.store.values(job, &[INPUT_SEQ]).await?.pop().flatten().unwrap_or_default())
+    Ok(state.store.read_values(job, &[INPUT_SEQ]).await?.pop().flatten().unwrap_or_default())
 }
 
 /// Whether a preprocessor was to make the flow's input of a job's input.
 pub(crate) async fn was_preprocessed(state: &AppState, job: &str) -> Result<bool, Problem> {
-    let created = state.store.events(job, 0, 1).await?.pop();
+    let created = state.store.read_events(job, 0, 1).await?.pop();
     Ok(created.is_some_and(|event| event.body["preprocess"] == true))
 }
 
 /// A job with its input, output and first steps.
 pub(crate) async fn job(state: &AppState, caller: &Caller, row: JobRow) -> Result<Job, Problem> {
     let input = input(state, &row.id).await?;
-    let output = value(state, &row.id, row.patch.output.as_ref()).await?;
+    let output = value(state, &row.id, row.state.output.as_ref()).await?;
     let (steps, steps_next) = steps(state, caller, &row, 0, STEPS_WITH_JOB).await?;
     Ok(Job { summary: summary(row), input, output, steps, steps_next })
 }
@@ -68,7 +68,7 @@ pub(crate) async fn steps(
 ) -> Result<(Vec<Step>, Option<String>), Problem> {
     let with_links = approvals::sees_links(caller, job.created_by.as_deref());
     let job = &job.id;
-    let mut rows = state.store.steps(job, after, limit + 1).await?;
+    let mut rows = state.store.list_steps(job, after, limit + 1).await?;
     let next = cut(&mut rows, limit, |row| row.ordinal.to_string());
     let references: Vec<&Value> = rows.iter().flat_map(|row| row.input.iter().chain(&row.output)).collect();
     let mut values = state.runtime.resolve_all(job, &references).await?.into_iter();
@@ -146,13 +146,13 @@ async fn find_step(
 ) -> Result<u64, Problem> {
     if let Ok(ordinal) = step.parse::<u64>()
         && let Some(before) = ordinal.checked_sub(1)
-        && state.store.steps(job, before, 1).await?.first().is_some_and(|row| row.ordinal == ordinal)
+        && state.store.list_steps(job, before, 1).await?.first().is_some_and(|row| row.ordinal == ordinal)
     {
         return Ok(ordinal);
     }
     let mut after = 0;
     loop {
-        let rows = state.store.steps(job, after, 500).await?;
+        let rows = state.store.list_steps(job, after, 500).await?;
         if let Some(row) = rows.iter().find(|row| row.step_id == step && is_wanted(row)) {
             return Ok(row.ordinal);
         }

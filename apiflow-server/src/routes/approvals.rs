@@ -58,7 +58,7 @@ async fn approval(
 ) -> Result<Json<Question>, Problem> {
     let job = views::row(&state, &id).await?;
     let ordinal = views::ordinal(&state, &id, &step).await?;
-    let row = state.store.steps(&id, ordinal.saturating_sub(1), 1).await?.pop();
+    let row = state.store.list_steps(&id, ordinal.saturating_sub(1), 1).await?.pop();
     let row = row.ok_or_else(|| Problem::not_found(format!("job `{id}` has no step `{step}`")))?;
     let with_links = approvals::sees_links(&caller, job.created_by.as_deref());
     Ok(Json(question(&state, job, row, with_links).await?))

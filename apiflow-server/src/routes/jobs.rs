@@ -117,7 +117,7 @@ async fn cancel(
     let is_new = state.runtime.cancel(&id, &reason, Some(&caller.user.id)).await?;
     let row = views::row(&state, &id).await?;
     // Asking twice is no fault; a job that has ended takes no message.
-    if !is_new && row.patch.status.is_final() && row.patch.status != JobStatus::Cancelled.into() {
+    if !is_new && row.state.status.is_final() && row.state.status != JobStatus::Cancelled.into() {
         return Err(Problem::new(StatusCode::CONFLICT, "ended", format!("job `{id}` has ended already")));
     }
     Ok((StatusCode::ACCEPTED, Json(views::job(&state, &caller, row).await?)))
@@ -192,13 +192,13 @@ async fn calls(
 ) -> Result<Json<Page<Call>>, Problem> {
     views::row(&state, &id).await?;
     let ordinal = views::ordinal(&state, &id, &step).await?;
-    let items = state.store.calls(&id, ordinal).await?.into_iter().map(views::call).collect();
+    let items = state.store.list_calls(&id, ordinal).await?.into_iter().map(views::call).collect();
     Ok(Json(Page { items, next: None }))
 }
 
 async fn listed(state: &AppState, filter: &JobFilter, query: &PageQuery) -> Result<Json<Page<JobSummary>>, Problem> {
     let limit = query.limit()?;
-    let rows = state.store.jobs(filter, query.after()?.as_deref(), limit + 1).await?;
+    let rows = state.store.list_jobs(filter, query.after()?.as_deref(), limit + 1).await?;
     Ok(Json(page(rows, limit, |row| row.id.clone(), views::summary)))
 }
 

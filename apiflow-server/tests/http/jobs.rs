@@ -2,7 +2,7 @@
 
 use apiflow_core::catalog::{parse_connector, parse_node};
 use apiflow_core::ports::{
-    CallRecord, Commit, EventRow, JobBundle, JobPatch, JobStatus, LeaseChange, NewJob, StepRow, StepStatus, Timestamp,
+    CallRecord, Commit, EventRow, JobBundle, JobState, JobStatus, LeaseChange, NewJob, StepRow, StepStatus, Timestamp,
 };
 use apiflow_core::runtime::node_bundle;
 use axum::http::StatusCode;
@@ -40,7 +40,7 @@ async fn make_of(talk: &Talk, number: u32, workflow: Option<&str>, bundle: JobBu
         events: vec![event(1)],
         idempotency: None,
     };
-    talk.stores.store.create_job(job).await.expect("the job is made");
+    talk.stores.store.create_job(job, None).await.expect("the job is made");
     id(number)
 }
 
@@ -66,7 +66,7 @@ fn step(ordinal: u64, name: &str) -> StepRow {
 /// Commits one turn: `steps` steps from ordinal 2 on, an event for each, and this status.
 async fn turn(talk: &Talk, job: &str, steps: u64, status: JobStatus) {
     let store = &talk.stores.store;
-    let claims = store.claim("test", 10, Duration::from_secs(30)).await.expect("jobs can be claimed");
+    let claims = store.claim_due_jobs("test", 10, Duration::from_secs(30)).await.expect("jobs can be claimed");
     let claim = claims.into_iter().find(|claim| claim.job == job).expect("the job is due");
     let call = CallRecord {
         step: 2,
@@ -78,31 +78,23 @@ async fn turn(talk: &Talk, job: &str, steps: u64, status: JobStatus) {
         reply: json!({"status": 200}),
     };
     let failed = status == JobStatus::Failed;
+    let state = JobState {
+        status,
+        priority: 0,
+        retry_count: 2,
+        started_at: Some(AT),
+        finished_at: status.is_final().then_some(AT.plus_ms(60_000)),
+        output: None,
+        error: failed.then(|| json!({"name": "http", "message": "no", "step_id": "first"})),
+        erase_at: None,
+    };
     let commit = Commit {
-        job: job.to_owned(),
-        version: claim.version,
-        at: AT.plus_ms(60_000),
         events: (2..2 + steps).map(event).collect(),
         steps: (2..2 + steps).map(|ordinal| step(ordinal, if ordinal == 2 { "first" } else { "other" })).collect(),
         calls: vec![call],
-        polls: Vec::new(),
-        polls_cleared: Vec::new(),
-        consumed: Vec::new(),
-        cached: Vec::new(),
-        snapshot: None,
-        patch: JobPatch {
-            status,
-            priority: 0,
-            retry_count: 2,
-            started_at: Some(AT),
-            finished_at: status.is_final().then_some(AT.plus_ms(60_000)),
-            output: None,
-            error: failed.then(|| json!({"name": "http", "message": "no", "step_id": "first"})),
-            erase_at: None,
-        },
-        lease: LeaseChange::Release { wake_at: None },
+        ..Commit::new(job, claim.version, AT.plus_ms(60_000), state, LeaseChange::Release { wake_at: None })
     };
-    store.commit(commit).await.expect("the turn is committed");
+    store.commit_turn(commit).await.expect("the turn is committed");
 }
 
 #[tokio::test]

@@ -28,7 +28,7 @@ const STEPS: &str = "INSERT INTO job_steps (job_id, ordinal, progress, body) SEL
 const CALLS: &str = "DELETE FROM job_calls WHERE job_id = $1 AND step = ANY($2)";
 
 impl PostgresStore {
-    pub(super) async fn take_due_erasures(&self, limit: u32, lease: Duration) -> Result<Vec<DueErasure>, sqlx::Error> {
+    pub(super) async fn take_erasures(&self, limit: u32, lease: Duration) -> Result<Vec<DueErasure>, sqlx::Error> {
         let taken = sqlx::query_as(TAKE).bind(i64::from(limit)).bind(milliseconds(lease));
         Ok(rows::due_erasures(taken.fetch_all(&self.pool).await?))
     }

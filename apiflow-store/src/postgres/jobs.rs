@@ -1,10 +1,12 @@
 //! Jobs on Postgres.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use apiflow_core::ports::{
-    CallRecord, Claim, Commit, Created, DueErasure, DuePoll, Erasure, EventRow, Following, InboxMessage, JobFilter,
-    JobRow, Loaded, NewJob, Renewed, StepRow, Store, StoreError, Timestamp,
+    CallRecord, Claim, ClaimRequest, Commit, Created, DueErasure, DuePoll, Erasure, EventRow, InboxMessage, JobFilter,
+    JobJournal, JobQueue, JobRecords, JobRow, JobStatus, LoadedJob, NewJob, ProviderWork, ProviderWorkClaim,
+    RenewedLease, StepRow, StoreError, Timestamp,
 };
 use async_trait::async_trait;
 use serde_json::Value;
@@ -92,10 +94,12 @@ const CREATE: &str = concat!(
     now!(),
     " RETURNING key), \
      added AS (INSERT INTO jobs (id, name, workflow_id, node_id, created_by, created_at, updated_at, status, \
-         last_seq, priority, value_bytes, due_at) SELECT $1::text, $2::text, $3::text, $4::text, $5::text, $6::bigint, \
-         $6::bigint, 'pending', $7::bigint, $18::integer, $22::bigint, CASE WHEN $19::text IS NULL THEN ",
+         last_seq, priority, value_bytes, owner, version, tries, due_at) SELECT $1::text, $2::text, $3::text, $4::text, $5::text, $6::bigint, \
+         $6::bigint, 'pending', $7::bigint, $18::integer, $22::bigint, $23::text, \
+         CASE WHEN $23::text IS NULL THEN 0 ELSE 1 END, CASE WHEN $23::text IS NULL THEN 0 ELSE 1 END, \
+         CASE WHEN $19::text IS NULL THEN ",
     now!(),
-    " END WHERE $15::text IS NULL OR EXISTS (SELECT FROM free) RETURNING id), \
+    " + $24::bigint END WHERE $15::text IS NULL OR EXISTS (SELECT FROM free) RETURNING id), \
      slot AS (INSERT INTO job_slots (job_id, key, size, window_ms, priority, created_at, state, look_at) \
          SELECT id, $19::text, $20::bigint, $21::bigint, $18::integer, $6::bigint, 'waiting', ",
     now!(),
@@ -129,6 +133,21 @@ const CLAIM_ENDED: &str = concat!(
      SELECT version FROM claimed"
 );
 
+/// Claims a job that was just made, if it has its slot and nobody was faster.
+const CLAIM_NEW: &str = concat!(
+    "WITH claimed AS (UPDATE jobs SET owner = $1, version = version + 1, tries = tries + 1, due_at = ",
+    now!(),
+    " + $2 WHERE id = $3 AND owner IS NULL AND due_at <= ",
+    now!(),
+    " RETURNING id, version, tries), \
+     started AS (UPDATE job_slots SET started_at = ",
+    now!(),
+    ", look_at = ",
+    now!(),
+    " + window_ms FROM claimed WHERE job_slots.job_id = claimed.id AND state = 'held' AND started_at IS NULL) \
+     SELECT version, tries FROM claimed"
+);
+
 /// How often a job is added whose key was taken and is free again.
 const TRIES: u32 = 5;
 
@@ -137,11 +156,11 @@ fn stopped() -> StoreError {
 }
 
 #[async_trait]
-impl Store for PostgresStore {
-    async fn create_job(&self, job: NewJob) -> Result<Created, StoreError> {
+impl JobQueue for PostgresStore {
+    async fn create_job(&self, job: NewJob, claim: Option<ClaimRequest>) -> Result<Created, StoreError> {
         for _ in 0..TRIES {
-            if self.add(&job).await? {
-                return Ok(Created::New);
+            if self.add(&job, claim.as_ref()).await? {
+                return Ok(Created::New { claim: self.claim_new(&job, claim.as_ref()).await });
             }
             let key = job.idempotency.as_ref().map(|asked| &asked.key);
             let used: Option<(String, String)> =
@@ -154,11 +173,11 @@ impl Store for PostgresStore {
         Err(rows::backend(format!("the idempotency key of job `{}` is taken and freed again and again", job.id)))
     }
 
-    async fn job_of_key(&self, key: &str) -> Result<Option<(String, String)>, StoreError> {
+    async fn find_job_by_key(&self, key: &str) -> Result<Option<(String, String)>, StoreError> {
         sqlx::query_as(LIVE_KEY).bind(key).fetch_optional(&self.pool).await.map_err(store_error)
     }
 
-    async fn claim(&self, worker: &str, limit: u32, lease: Duration) -> Result<Vec<Claim>, StoreError> {
+    async fn claim_due_jobs(&self, worker: &str, limit: u32, lease: Duration) -> Result<Vec<Claim>, StoreError> {
         let (mut claims, slots_are_free) = self.take_due(worker, limit, lease).await.map_err(store_error)?;
         if slots_are_free {
             let room = limit.saturating_sub(u32::try_from(claims.len()).unwrap_or(limit));
@@ -172,23 +191,18 @@ impl Store for PostgresStore {
         Ok(claims)
     }
 
-    async fn begin_alone(&self, job: &str, version: u64) -> Result<u32, StoreError> {
-        let noted = sqlx::query_as(sql::BEGIN_ALONE).bind(job).bind(int(version));
-        rows::alone_tries(job, noted.fetch_optional(&self.pool).await.map_err(store_error)?)
-    }
-
-    async fn end_alone(&self, job: &str, version: u64) -> Result<(), StoreError> {
-        let noted = sqlx::query(sql::END_ALONE).bind(job).bind(int(version));
-        noted.execute(&self.pool).await.map(|_| ()).map_err(store_error)
-    }
-
-    async fn claim_ended(&self, worker: &str, job: &str, lease: Duration) -> Result<Option<u64>, StoreError> {
+    async fn claim_ended_job(&self, worker: &str, job: &str, lease: Duration) -> Result<Option<u64>, StoreError> {
         let claimed = sqlx::query_as(CLAIM_ENDED).bind(worker).bind(milliseconds(lease)).bind(job);
         let claimed: Option<(i64,)> = claimed.fetch_optional(&self.pool).await.map_err(store_error)?;
         Ok(claimed.map(|(version,)| number(version)))
     }
 
-    async fn renew(&self, worker: &str, jobs: &[String], lease: Duration) -> Result<Vec<Renewed>, StoreError> {
+    async fn renew_leases(
+        &self,
+        worker: &str,
+        jobs: &[String],
+        lease: Duration,
+    ) -> Result<Vec<RenewedLease>, StoreError> {
         let held: Vec<(String, bool)> = sqlx::query_as(RENEW)
             .bind(worker)
             .bind(milliseconds(lease))
@@ -196,10 +210,33 @@ impl Store for PostgresStore {
             .fetch_all(&self.pool)
             .await
             .map_err(store_error)?;
-        Ok(held.into_iter().map(|(job, inbox)| Renewed { job, inbox }).collect())
+        Ok(held.into_iter().map(|(job, has_messages)| RenewedLease { job, has_messages }).collect())
     }
 
-    async fn load(&self, job: &str) -> Result<Loaded, StoreError> {
+    async fn record_solo_start(&self, job: &str, version: u64) -> Result<u32, StoreError> {
+        let noted = sqlx::query_as(sql::RECORD_SOLO_START).bind(job).bind(int(version));
+        rows::solo_starts(job, noted.fetch_optional(&self.pool).await.map_err(store_error)?)
+    }
+
+    async fn undo_solo_start(&self, job: &str, version: u64) -> Result<(), StoreError> {
+        let noted = sqlx::query(sql::UNDO_SOLO_START).bind(job).bind(int(version));
+        noted.execute(&self.pool).await.map(|_| ()).map_err(store_error)
+    }
+
+    async fn waive_slot(&self, job: &str) -> Result<(), StoreError> {
+        slots::pass(&self.pool, job).await.map_err(store_error)
+    }
+
+    async fn read_next_due_at(&self) -> Result<Option<Timestamp>, StoreError> {
+        let (moment,): (Option<i64>,) =
+            sqlx::query_as(sql::NEXT_DUE).fetch_one(&self.pool).await.map_err(store_error)?;
+        Ok(moment.map(Timestamp))
+    }
+}
+
+#[async_trait]
+impl JobJournal for PostgresStore {
+    async fn load_job(&self, job: &str) -> Result<LoadedJob, StoreError> {
         let mut snapshot_of_all = self.pool.begin_with(SNAPSHOT).await.map_err(store_error)?;
         let connection = &mut *snapshot_of_all;
         let row: Option<JobColumns> =
@@ -213,7 +250,7 @@ impl Store for PostgresStore {
         let events = sqlx::query_as(sql::EVENTS).bind(job).bind(after).bind(i64::MAX);
         let events = events.fetch_all(&mut *connection).await.map_err(store_error)?;
         let inbox = sqlx::query_as(INBOX).bind(job).fetch_all(&mut *connection).await.map_err(store_error)?;
-        Ok(Loaded {
+        Ok(LoadedJob {
             job: rows::job_row(row)?,
             bundle: rows::json(&bundle)?,
             snapshot,
@@ -223,17 +260,23 @@ impl Store for PostgresStore {
         })
     }
 
-    async fn commit(&self, commit: Commit) -> Result<u64, StoreError> {
+    async fn commit_turn(&self, commit: Commit) -> Result<u64, StoreError> {
         self.gatherer.ask(commit, |asked| asked).await.ok_or_else(stopped)?
     }
 
-    async fn deliver(&self, job: &str, key: &str, payload: Value, poll_over: Option<u64>) -> Result<bool, StoreError> {
+    async fn deliver_message(
+        &self,
+        job: &str,
+        key: &str,
+        payload: Value,
+        finished_poll: Option<u64>,
+    ) -> Result<bool, StoreError> {
         let added = sqlx::query(DELIVER).bind(job).bind(key).bind(text(&payload)).execute(&self.pool).await;
         let new = added.map_err(store_error)?.rows_affected() > 0;
         if !new && self.status(job).await?.is_none() {
             return Err(StoreError::NotFound { job: job.to_owned() });
         }
-        if let Some(effect) = poll_over {
+        if let Some(effect) = finished_poll {
             // After the message is durable: at worst the poll finds the same once more.
             let over = sqlx::query(sql::POLL_OVER).bind(job).bind(int(effect)).execute(&self.pool).await;
             over.map_err(store_error)?;
@@ -241,16 +284,46 @@ impl Store for PostgresStore {
         Ok(new)
     }
 
-    async fn let_through(&self, job: &str) -> Result<(), StoreError> {
-        slots::pass(&self.pool, job).await.map_err(store_error)
-    }
-
-    async fn inbox(&self, job: &str) -> Result<Vec<InboxMessage>, StoreError> {
+    async fn read_inbox(&self, job: &str) -> Result<Vec<InboxMessage>, StoreError> {
         let inbox = sqlx::query_as(INBOX).bind(job).fetch_all(&self.pool).await.map_err(store_error)?;
         rows::all(inbox, rows::message)
     }
 
-    async fn follow(&self, following: Following) -> Result<bool, StoreError> {
+    async fn read_values(&self, job: &str, seqs: &[u64]) -> Result<Vec<Option<Value>>, StoreError> {
+        let found = sqlx::query_as(VALUES)
+            .bind(job)
+            .bind(seqs.iter().copied().map(int).collect::<Vec<i64>>())
+            .fetch_all(&self.pool)
+            .await;
+        rows::values(found.map_err(store_error)?, seqs)
+    }
+
+    async fn read_list(&self, job: &str, list: u64) -> Result<Vec<Value>, StoreError> {
+        let bodies: Vec<(String,)> =
+            sqlx::query_as(sql::LIST).bind(job).bind(int(list)).fetch_all(&self.pool).await.map_err(store_error)?;
+        bodies.into_iter().map(|(body,)| rows::json(&body)).collect()
+    }
+
+    async fn read_cached_result(&self, key: &str) -> Result<Option<Value>, StoreError> {
+        let found: Option<(String,)> =
+            sqlx::query_as(CACHED).bind(key).fetch_optional(&self.pool).await.map_err(store_error)?;
+        found.map(|(value,)| rows::json(&value)).transpose()
+    }
+
+    async fn read_events(&self, job: &str, after: u64, limit: u32) -> Result<Vec<EventRow>, StoreError> {
+        let page = sqlx::query_as(sql::EVENTS).bind(job).bind(int(after)).bind(i64::from(limit));
+        rows::all(page.fetch_all(&self.pool).await.map_err(store_error)?, rows::event_row)
+    }
+
+    async fn read_job(&self, job: &str) -> Result<Option<JobRow>, StoreError> {
+        let row = sqlx::query_as(sql::JOB).bind(job).fetch_optional(&self.pool).await.map_err(store_error)?;
+        row.map(rows::job_row).transpose()
+    }
+}
+
+#[async_trait]
+impl ProviderWork for PostgresStore {
+    async fn claim_provider_work(&self, following: ProviderWorkClaim) -> Result<bool, StoreError> {
         let noted = sqlx::query(sql::FOLLOW)
             .bind(&following.provider)
             .bind(&following.provider_id)
@@ -264,13 +337,13 @@ impl Store for PostgresStore {
         noted.map(drop).map_err(store_error)
     }
 
-    async fn submits_paused(&self, limit: &str) -> Result<Option<Duration>, StoreError> {
+    async fn read_submit_pause(&self, limit: &str) -> Result<Option<Duration>, StoreError> {
         let left: Option<(i64,)> =
             sqlx::query_as(SUBMITS_PAUSED).bind(limit).fetch_optional(&self.pool).await.map_err(store_error)?;
         Ok(left.map(|(left,)| Duration::from_millis(number(left))))
     }
 
-    async fn take_polls(&self, limit: u32, lease: Duration) -> Result<Vec<DuePoll>, StoreError> {
+    async fn take_due_polls(&self, limit: u32, lease: Duration) -> Result<Vec<DuePoll>, StoreError> {
         let taken: Vec<PollColumns> = sqlx::query_as(TAKE_POLLS)
             .bind(i64::from(limit))
             .bind(milliseconds(lease))
@@ -280,7 +353,7 @@ impl Store for PostgresStore {
         rows::due_polls(taken)
     }
 
-    async fn put_back(
+    async fn reschedule_poll(
         &self,
         job: &str,
         effect: u64,
@@ -296,65 +369,28 @@ impl Store for PostgresStore {
         }
         Ok(())
     }
+}
 
-    async fn take_erasures(&self, limit: u32, lease: Duration) -> Result<Vec<DueErasure>, StoreError> {
-        self.take_due_erasures(limit, lease).await.map_err(store_error)
-    }
-
-    async fn erase(&self, erasure: Erasure) -> Result<(), StoreError> {
-        self.erase_part(&erasure).await
-    }
-
-    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        let (moment,): (Option<i64>,) =
-            sqlx::query_as(sql::NEXT_DUE).fetch_one(&self.pool).await.map_err(store_error)?;
-        Ok(moment.map(Timestamp))
-    }
-
-    async fn values(&self, job: &str, seqs: &[u64]) -> Result<Vec<Option<Value>>, StoreError> {
-        let found = sqlx::query_as(VALUES)
-            .bind(job)
-            .bind(seqs.iter().copied().map(int).collect::<Vec<i64>>())
-            .fetch_all(&self.pool)
-            .await;
-        rows::values(found.map_err(store_error)?, seqs)
-    }
-
-    async fn cached(&self, key: &str) -> Result<Option<Value>, StoreError> {
-        let found: Option<(String,)> =
-            sqlx::query_as(CACHED).bind(key).fetch_optional(&self.pool).await.map_err(store_error)?;
-        found.map(|(value,)| rows::json(&value)).transpose()
-    }
-
-    async fn list(&self, job: &str, list: u64) -> Result<Vec<Value>, StoreError> {
-        let bodies: Vec<(String,)> =
-            sqlx::query_as(sql::LIST).bind(job).bind(int(list)).fetch_all(&self.pool).await.map_err(store_error)?;
-        bodies.into_iter().map(|(body,)| rows::json(&body)).collect()
-    }
-
-    async fn job(&self, job: &str) -> Result<Option<JobRow>, StoreError> {
-        let row = sqlx::query_as(sql::JOB).bind(job).fetch_optional(&self.pool).await.map_err(store_error)?;
-        row.map(rows::job_row).transpose()
-    }
-
-    async fn jobs(&self, filter: &JobFilter, before: Option<&str>, limit: u32) -> Result<Vec<JobRow>, StoreError> {
+#[async_trait]
+impl JobRecords for PostgresStore {
+    async fn list_jobs(&self, filter: &JobFilter, before: Option<&str>, limit: u32) -> Result<Vec<JobRow>, StoreError> {
         let mut query = QueryBuilder::new(sql::JOBS);
         rows::filter!(query, filter, before, limit);
         let found = query.build_query_as().fetch_all(&self.pool).await.map_err(store_error)?;
         rows::all(found, rows::job_row)
     }
 
-    async fn events(&self, job: &str, after: u64, limit: u32) -> Result<Vec<EventRow>, StoreError> {
-        let page = sqlx::query_as(sql::EVENTS).bind(job).bind(int(after)).bind(i64::from(limit));
-        rows::all(page.fetch_all(&self.pool).await.map_err(store_error)?, rows::event_row)
+    async fn count_active_jobs(&self) -> Result<BTreeMap<JobStatus, u64>, StoreError> {
+        let counts = sqlx::query_as(sql::COUNT_ACTIVE_JOBS).fetch_all(&self.pool).await.map_err(store_error)?;
+        rows::status_counts(counts)
     }
 
-    async fn steps(&self, job: &str, after: u64, limit: u32) -> Result<Vec<StepRow>, StoreError> {
+    async fn list_steps(&self, job: &str, after: u64, limit: u32) -> Result<Vec<StepRow>, StoreError> {
         let page = sqlx::query_as(sql::STEPS).bind(job).bind(int(after)).bind(i64::from(limit));
         rows::all(page.fetch_all(&self.pool).await.map_err(store_error)?, rows::step_row)
     }
 
-    async fn calls(&self, job: &str, step: u64) -> Result<Vec<CallRecord>, StoreError> {
+    async fn list_calls(&self, job: &str, step: u64) -> Result<Vec<CallRecord>, StoreError> {
         let calls = sqlx::query_as(sql::CALLS).bind(job).bind(int(step)).fetch_all(&self.pool).await;
         rows::all(calls.map_err(store_error)?, rows::call_record).map(CallRecord::joined)
     }
@@ -369,13 +405,21 @@ impl Store for PostgresStore {
         Err(if self.status(&job).await?.is_some() { StoreError::Active { job } } else { StoreError::NotFound { job } })
     }
 
-    async fn bytes_in_flight(&self, user: &str) -> Result<u64, StoreError> {
+    async fn take_due_erasures(&self, limit: u32, lease: Duration) -> Result<Vec<DueErasure>, StoreError> {
+        self.take_erasures(limit, lease).await.map_err(store_error)
+    }
+
+    async fn erase_job_data(&self, erasure: Erasure) -> Result<(), StoreError> {
+        self.erase_part(&erasure).await
+    }
+
+    async fn read_bytes_in_flight(&self, user: &str) -> Result<u64, StoreError> {
         let sum: Option<(i64,)> =
             sqlx::query_as(BYTES_IN_FLIGHT).bind(user).fetch_optional(&self.pool).await.map_err(store_error)?;
         Ok(sum.map_or(0, |(bytes,)| number(bytes)))
     }
 
-    async fn probe(&self) -> Result<(), StoreError> {
+    async fn verify_writable(&self) -> Result<(), StoreError> {
         let filler = vec![0_u8; usize::try_from(PROBE_BYTES).unwrap_or_default()];
         let mut connection = self.connect_to_probe().await?;
         sqlx::query(PROBE).bind(filler).execute(&mut *connection).await.map(drop).map_err(store_error)
@@ -412,8 +456,41 @@ impl PostgresStore {
         sqlx::query_as(sql::JOB_STATUS).bind(job).fetch_optional(&self.pool).await.map_err(store_error)
     }
 
-    /// Adds a job unless its key is in use; says whether it did.
-    async fn add(&self, new: &NewJob) -> Result<bool, StoreError> {
+    /// The claim of a job that was just added: the same statement claims one that needs no slot; one that needs a slot
+    /// is claimed if it gets it now.
+    async fn claim_new(&self, new: &NewJob, claim: Option<&ClaimRequest>) -> Option<Claim> {
+        let request = claim?;
+        if new.concurrency.is_none() {
+            return Some(Claim { job: new.id.clone(), version: 1, tries: 1 });
+        }
+        match self.claim_with_slot(&new.id, request).await {
+            Ok(claim) => claim,
+            Err(error) => {
+                tracing::warn!(%error, job = new.id, "the new job could not be claimed; the next claim takes it");
+                None
+            }
+        }
+    }
+
+    /// Gives away the slots that are free, and claims one job if it has its slot.
+    async fn claim_with_slot(&self, job: &str, request: &ClaimRequest) -> Result<Option<Claim>, sqlx::Error> {
+        slots::give(&self.pool).await?;
+        let claimed: Option<(i64, i64)> = sqlx::query_as(CLAIM_NEW)
+            .bind(&request.worker)
+            .bind(milliseconds(request.lease))
+            .bind(job)
+            .fetch_optional(&self.pool)
+            .await?;
+        Ok(claimed.map(|(version, tries)| Claim {
+            job: job.to_owned(),
+            version: number(version),
+            tries: u32::try_from(tries).unwrap_or(u32::MAX),
+        }))
+    }
+
+    /// Adds a job unless its key is in use; returns whether it did. One that needs no slot is claimed at once.
+    async fn add(&self, new: &NewJob, claim: Option<&ClaimRequest>) -> Result<bool, StoreError> {
+        let claim = claim.filter(|_| new.concurrency.is_none());
         let events: Vec<Event<'_>> = new.events.iter().map(|event| Event::of(&new.id, event)).collect();
         let asked = new.idempotency.as_ref();
         let added = sqlx::query(CREATE)
@@ -438,7 +515,9 @@ impl PostgresStore {
             .bind(new.concurrency.as_ref().map(|asked| &asked.key))
             .bind(new.concurrency.as_ref().map(|asked| int(asked.limit)))
             .bind(new.concurrency.as_ref().and_then(window_ms))
-            .bind(int(new.value_bytes()));
+            .bind(int(new.value_bytes()))
+            .bind(claim.map(|request| &request.worker))
+            .bind(claim.map_or(0, |request| milliseconds(request.lease)));
         Ok(added.fetch_optional(&self.pool).await.map_err(store_error)?.is_some())
     }
 }

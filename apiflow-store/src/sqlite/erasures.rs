@@ -27,7 +27,7 @@ const EVENTS: &str = "UPDATE job_events SET body = asked.value ->> 1 FROM json_e
 const CALLS: &str = "DELETE FROM job_calls WHERE job_id = $1 AND step IN (SELECT value FROM json_each($2))";
 
 impl SqliteStore {
-    pub(super) async fn take_due_erasures(&self, limit: u32, lease: Duration) -> Result<Vec<DueErasure>, sqlx::Error> {
+    pub(super) async fn take_erasures(&self, limit: u32, lease: Duration) -> Result<Vec<DueErasure>, sqlx::Error> {
         // Read first: an idle worker does not write.
         let (due,): (bool,) = sqlx::query_as(DUE).fetch_one(&self.reader).await?;
         if !due {

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use apiflow_core::ports::{
-    CallRecord, Claim, Commit, Created, DueErasure, DuePoll, Erasure, EventRow, Following, InboxMessage, JobFilter,
-    JobRow, JobStatus, Loaded, NewJob, Renewed, StepRow, Store, StoreError, Timestamp,
+    CallRecord, Claim, ClaimRequest, Commit, Created, DueErasure, DuePoll, Erasure, EventRow, InboxMessage, JobFilter,
+    JobJournal, JobQueue, JobRecords, JobRow, JobStatus, LoadedJob, NewJob, ProviderWork, ProviderWorkClaim,
+    RenewedLease, StepRow, StoreError, Timestamp,
 };
 use async_trait::async_trait;
 use serde_json::Value;
 use sqlx::QueryBuilder;
 
-use super::rounds::{Delivery, LIVE_KEY, Write};
+use super::rounds::{Creation, Delivery, LIVE_KEY, Write};
 use super::{SqliteStore, now, slots};
 use crate::fault::store_error;
 use crate::rows::{self, JobColumns, PROBE_BYTES, PollColumns, int, milliseconds, number, text};
@@ -72,16 +73,16 @@ fn stopped() -> StoreError {
 }
 
 #[async_trait]
-impl Store for SqliteStore {
-    async fn create_job(&self, job: NewJob) -> Result<Created, StoreError> {
-        self.gatherer.ask(job, Write::Create).await.ok_or_else(stopped)?
+impl JobQueue for SqliteStore {
+    async fn create_job(&self, job: NewJob, claim: Option<ClaimRequest>) -> Result<Created, StoreError> {
+        self.gatherer.ask(Creation { job, claim }, Write::Create).await.ok_or_else(stopped)?
     }
 
-    async fn job_of_key(&self, key: &str) -> Result<Option<(String, String)>, StoreError> {
+    async fn find_job_by_key(&self, key: &str) -> Result<Option<(String, String)>, StoreError> {
         sqlx::query_as(LIVE_KEY).bind(key).fetch_optional(&self.reader).await.map_err(store_error)
     }
 
-    async fn claim(&self, worker: &str, limit: u32, lease: Duration) -> Result<Vec<Claim>, StoreError> {
+    async fn claim_due_jobs(&self, worker: &str, limit: u32, lease: Duration) -> Result<Vec<Claim>, StoreError> {
         self.give_slots().await.map_err(store_error)?;
         // Read first: an idle worker does not write.
         let order = self.due(limit as usize).await.map_err(store_error)?;
@@ -108,17 +109,7 @@ impl Store for SqliteStore {
         Ok(claims.collect())
     }
 
-    async fn begin_alone(&self, job: &str, version: u64) -> Result<u32, StoreError> {
-        let noted = sqlx::query_as(sql::BEGIN_ALONE).bind(job).bind(int(version));
-        rows::alone_tries(job, noted.fetch_optional(&self.writer).await.map_err(store_error)?)
-    }
-
-    async fn end_alone(&self, job: &str, version: u64) -> Result<(), StoreError> {
-        let noted = sqlx::query(sql::END_ALONE).bind(job).bind(int(version));
-        noted.execute(&self.writer).await.map(|_| ()).map_err(store_error)
-    }
-
-    async fn claim_ended(&self, worker: &str, job: &str, lease: Duration) -> Result<Option<u64>, StoreError> {
+    async fn claim_ended_job(&self, worker: &str, job: &str, lease: Duration) -> Result<Option<u64>, StoreError> {
         let mut transaction = self.begin().await.map_err(store_error)?;
         let claimed = sqlx::query_as(CLAIM_ENDED).bind(worker).bind(milliseconds(lease)).bind(job);
         let claimed: Option<(i64,)> = claimed.fetch_optional(&mut *transaction).await.map_err(store_error)?;
@@ -129,7 +120,12 @@ impl Store for SqliteStore {
         Ok(claimed.map(|(version,)| number(version)))
     }
 
-    async fn renew(&self, worker: &str, jobs: &[String], lease: Duration) -> Result<Vec<Renewed>, StoreError> {
+    async fn renew_leases(
+        &self,
+        worker: &str,
+        jobs: &[String],
+        lease: Duration,
+    ) -> Result<Vec<RenewedLease>, StoreError> {
         let held: Vec<(String, bool)> = sqlx::query_as(RENEW)
             .bind(worker)
             .bind(milliseconds(lease))
@@ -137,10 +133,33 @@ impl Store for SqliteStore {
             .fetch_all(&self.writer)
             .await
             .map_err(store_error)?;
-        Ok(held.into_iter().map(|(job, inbox)| Renewed { job, inbox }).collect())
+        Ok(held.into_iter().map(|(job, has_messages)| RenewedLease { job, has_messages }).collect())
     }
 
-    async fn load(&self, job: &str) -> Result<Loaded, StoreError> {
+    async fn record_solo_start(&self, job: &str, version: u64) -> Result<u32, StoreError> {
+        let noted = sqlx::query_as(sql::RECORD_SOLO_START).bind(job).bind(int(version));
+        rows::solo_starts(job, noted.fetch_optional(&self.writer).await.map_err(store_error)?)
+    }
+
+    async fn undo_solo_start(&self, job: &str, version: u64) -> Result<(), StoreError> {
+        let noted = sqlx::query(sql::UNDO_SOLO_START).bind(job).bind(int(version));
+        noted.execute(&self.writer).await.map(|_| ()).map_err(store_error)
+    }
+
+    async fn waive_slot(&self, job: &str) -> Result<(), StoreError> {
+        self.pass(job).await.map_err(store_error)
+    }
+
+    async fn read_next_due_at(&self) -> Result<Option<Timestamp>, StoreError> {
+        let (moment,): (Option<i64>,) =
+            sqlx::query_as(sql::NEXT_DUE).fetch_one(&self.reader).await.map_err(store_error)?;
+        Ok(moment.map(Timestamp))
+    }
+}
+
+#[async_trait]
+impl JobJournal for SqliteStore {
+    async fn load_job(&self, job: &str) -> Result<LoadedJob, StoreError> {
         let mut snapshot_of_all = self.reader.begin().await.map_err(store_error)?;
         let connection = &mut *snapshot_of_all;
         let row: Option<JobColumns> =
@@ -154,7 +173,7 @@ impl Store for SqliteStore {
         let events = sqlx::query_as(sql::EVENTS).bind(job).bind(after).bind(i64::MAX);
         let events = events.fetch_all(&mut *connection).await.map_err(store_error)?;
         let inbox = sqlx::query_as(INBOX).bind(job).fetch_all(&mut *connection).await.map_err(store_error)?;
-        Ok(Loaded {
+        Ok(LoadedJob {
             job: rows::job_row(row)?,
             bundle: rows::json(&bundle)?,
             snapshot,
@@ -164,25 +183,57 @@ impl Store for SqliteStore {
         })
     }
 
-    async fn commit(&self, commit: Commit) -> Result<u64, StoreError> {
+    async fn commit_turn(&self, commit: Commit) -> Result<u64, StoreError> {
         self.gatherer.ask(commit, Write::Commit).await.ok_or_else(stopped)?
     }
 
-    async fn deliver(&self, job: &str, key: &str, payload: Value, poll_over: Option<u64>) -> Result<bool, StoreError> {
-        let delivery = Delivery { job: job.to_owned(), key: key.to_owned(), payload: text(&payload), poll_over };
+    async fn deliver_message(
+        &self,
+        job: &str,
+        key: &str,
+        payload: Value,
+        finished_poll: Option<u64>,
+    ) -> Result<bool, StoreError> {
+        let delivery = Delivery { job: job.to_owned(), key: key.to_owned(), payload: text(&payload), finished_poll };
         self.gatherer.ask(delivery, Write::Deliver).await.ok_or_else(stopped)?
     }
 
-    async fn let_through(&self, job: &str) -> Result<(), StoreError> {
-        self.pass(job).await.map_err(store_error)
-    }
-
-    async fn inbox(&self, job: &str) -> Result<Vec<InboxMessage>, StoreError> {
+    async fn read_inbox(&self, job: &str) -> Result<Vec<InboxMessage>, StoreError> {
         let inbox = sqlx::query_as(INBOX).bind(job).fetch_all(&self.reader).await.map_err(store_error)?;
         rows::all(inbox, rows::message)
     }
 
-    async fn follow(&self, following: Following) -> Result<bool, StoreError> {
+    async fn read_values(&self, job: &str, seqs: &[u64]) -> Result<Vec<Option<Value>>, StoreError> {
+        let found = sqlx::query_as(VALUES).bind(job).bind(text(&seqs)).fetch_all(&self.reader).await;
+        rows::values(found.map_err(store_error)?, seqs)
+    }
+
+    async fn read_list(&self, job: &str, list: u64) -> Result<Vec<Value>, StoreError> {
+        let bodies: Vec<(String,)> =
+            sqlx::query_as(sql::LIST).bind(job).bind(int(list)).fetch_all(&self.reader).await.map_err(store_error)?;
+        bodies.into_iter().map(|(body,)| rows::json(&body)).collect()
+    }
+
+    async fn read_cached_result(&self, key: &str) -> Result<Option<Value>, StoreError> {
+        let found: Option<(String,)> =
+            sqlx::query_as(CACHED).bind(key).fetch_optional(&self.reader).await.map_err(store_error)?;
+        found.map(|(value,)| rows::json(&value)).transpose()
+    }
+
+    async fn read_events(&self, job: &str, after: u64, limit: u32) -> Result<Vec<EventRow>, StoreError> {
+        let page = sqlx::query_as(sql::EVENTS).bind(job).bind(int(after)).bind(i64::from(limit));
+        rows::all(page.fetch_all(&self.reader).await.map_err(store_error)?, rows::event_row)
+    }
+
+    async fn read_job(&self, job: &str) -> Result<Option<JobRow>, StoreError> {
+        let row = sqlx::query_as(sql::JOB).bind(job).fetch_optional(&self.reader).await.map_err(store_error)?;
+        row.map(rows::job_row).transpose()
+    }
+}
+
+#[async_trait]
+impl ProviderWork for SqliteStore {
+    async fn claim_provider_work(&self, following: ProviderWorkClaim) -> Result<bool, StoreError> {
         let noted = sqlx::query(sql::FOLLOW)
             .bind(&following.provider)
             .bind(&following.provider_id)
@@ -199,13 +250,13 @@ impl Store for SqliteStore {
         transaction.commit().await.map_err(store_error)
     }
 
-    async fn submits_paused(&self, limit: &str) -> Result<Option<Duration>, StoreError> {
+    async fn read_submit_pause(&self, limit: &str) -> Result<Option<Duration>, StoreError> {
         let left: Option<(i64,)> =
             sqlx::query_as(SUBMITS_PAUSED).bind(limit).fetch_optional(&self.reader).await.map_err(store_error)?;
         Ok(left.map(|(left,)| Duration::from_millis(number(left))))
     }
 
-    async fn take_polls(&self, limit: u32, lease: Duration) -> Result<Vec<DuePoll>, StoreError> {
+    async fn take_due_polls(&self, limit: u32, lease: Duration) -> Result<Vec<DuePoll>, StoreError> {
         // Read first: an idle poller does not write.
         let (due,): (bool,) = sqlx::query_as(POLL_DUE).fetch_one(&self.reader).await.map_err(store_error)?;
         if !due {
@@ -220,7 +271,7 @@ impl Store for SqliteStore {
         rows::due_polls(taken)
     }
 
-    async fn put_back(
+    async fn reschedule_poll(
         &self,
         job: &str,
         effect: u64,
@@ -236,61 +287,28 @@ impl Store for SqliteStore {
         }
         transaction.commit().await.map_err(store_error)
     }
+}
 
-    async fn take_erasures(&self, limit: u32, lease: Duration) -> Result<Vec<DueErasure>, StoreError> {
-        self.take_due_erasures(limit, lease).await.map_err(store_error)
-    }
-
-    async fn erase(&self, erasure: Erasure) -> Result<(), StoreError> {
-        self.erase_part(&erasure).await
-    }
-
-    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        let (moment,): (Option<i64>,) =
-            sqlx::query_as(sql::NEXT_DUE).fetch_one(&self.reader).await.map_err(store_error)?;
-        Ok(moment.map(Timestamp))
-    }
-
-    async fn values(&self, job: &str, seqs: &[u64]) -> Result<Vec<Option<Value>>, StoreError> {
-        let found = sqlx::query_as(VALUES).bind(job).bind(text(&seqs)).fetch_all(&self.reader).await;
-        rows::values(found.map_err(store_error)?, seqs)
-    }
-
-    async fn cached(&self, key: &str) -> Result<Option<Value>, StoreError> {
-        let found: Option<(String,)> =
-            sqlx::query_as(CACHED).bind(key).fetch_optional(&self.reader).await.map_err(store_error)?;
-        found.map(|(value,)| rows::json(&value)).transpose()
-    }
-
-    async fn list(&self, job: &str, list: u64) -> Result<Vec<Value>, StoreError> {
-        let bodies: Vec<(String,)> =
-            sqlx::query_as(sql::LIST).bind(job).bind(int(list)).fetch_all(&self.reader).await.map_err(store_error)?;
-        bodies.into_iter().map(|(body,)| rows::json(&body)).collect()
-    }
-
-    async fn job(&self, job: &str) -> Result<Option<JobRow>, StoreError> {
-        let row = sqlx::query_as(sql::JOB).bind(job).fetch_optional(&self.reader).await.map_err(store_error)?;
-        row.map(rows::job_row).transpose()
-    }
-
-    async fn jobs(&self, filter: &JobFilter, before: Option<&str>, limit: u32) -> Result<Vec<JobRow>, StoreError> {
+#[async_trait]
+impl JobRecords for SqliteStore {
+    async fn list_jobs(&self, filter: &JobFilter, before: Option<&str>, limit: u32) -> Result<Vec<JobRow>, StoreError> {
         let mut query = QueryBuilder::new(sql::JOBS);
         rows::filter!(query, filter, before, limit);
         let found = query.build_query_as().fetch_all(&self.reader).await.map_err(store_error)?;
         rows::all(found, rows::job_row)
     }
 
-    async fn events(&self, job: &str, after: u64, limit: u32) -> Result<Vec<EventRow>, StoreError> {
-        let page = sqlx::query_as(sql::EVENTS).bind(job).bind(int(after)).bind(i64::from(limit));
-        rows::all(page.fetch_all(&self.reader).await.map_err(store_error)?, rows::event_row)
+    async fn count_active_jobs(&self) -> Result<BTreeMap<JobStatus, u64>, StoreError> {
+        let counts = sqlx::query_as(sql::COUNT_ACTIVE_JOBS).fetch_all(&self.reader).await.map_err(store_error)?;
+        rows::status_counts(counts)
     }
 
-    async fn steps(&self, job: &str, after: u64, limit: u32) -> Result<Vec<StepRow>, StoreError> {
+    async fn list_steps(&self, job: &str, after: u64, limit: u32) -> Result<Vec<StepRow>, StoreError> {
         let page = sqlx::query_as(sql::STEPS).bind(job).bind(int(after)).bind(i64::from(limit));
         rows::all(page.fetch_all(&self.reader).await.map_err(store_error)?, rows::step_row)
     }
 
-    async fn calls(&self, job: &str, step: u64) -> Result<Vec<CallRecord>, StoreError> {
+    async fn list_calls(&self, job: &str, step: u64) -> Result<Vec<CallRecord>, StoreError> {
         let calls = sqlx::query_as(sql::CALLS).bind(job).bind(int(step)).fetch_all(&self.reader).await;
         rows::all(calls.map_err(store_error)?, rows::call_record).map(CallRecord::joined)
     }
@@ -307,13 +325,21 @@ impl Store for SqliteStore {
         transaction.commit().await.map_err(store_error)
     }
 
-    async fn bytes_in_flight(&self, user: &str) -> Result<u64, StoreError> {
+    async fn take_due_erasures(&self, limit: u32, lease: Duration) -> Result<Vec<DueErasure>, StoreError> {
+        self.take_erasures(limit, lease).await.map_err(store_error)
+    }
+
+    async fn erase_job_data(&self, erasure: Erasure) -> Result<(), StoreError> {
+        self.erase_part(&erasure).await
+    }
+
+    async fn read_bytes_in_flight(&self, user: &str) -> Result<u64, StoreError> {
         let sum: Option<(i64,)> =
             sqlx::query_as(BYTES_IN_FLIGHT).bind(user).fetch_optional(&self.reader).await.map_err(store_error)?;
         Ok(sum.map_or(0, |(bytes,)| number(bytes)))
     }
 
-    async fn probe(&self) -> Result<(), StoreError> {
+    async fn verify_writable(&self) -> Result<(), StoreError> {
         let mut transaction = self.begin().await.map_err(store_error)?;
         sqlx::query(ADD_PROBE).bind(PROBE_BYTES).execute(&mut *transaction).await.map_err(store_error)?;
         // Afterwards: the new row takes room before the old one gives any back.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use apiflow_core::ports::{Commit, Created, NewJob, StoreError};
+use apiflow_core::ports::{Claim, ClaimRequest, Commit, Created, NewJob, StoreError};
 use sqlx::SqlitePool;
 use sqlx::sqlite::SqliteConnection;
 use tokio::sync::oneshot;
@@ -11,7 +11,7 @@ use super::{inserts, now, slots};
 use crate::batch::{Batch, Event, Turn};
 use crate::fault::{may_succeed_alone, store_error};
 use crate::gather::Asked;
-use crate::rows::{int, text};
+use crate::rows::{int, milliseconds, number, text};
 use crate::sql;
 
 type Answer<T> = Result<T, StoreError>;
@@ -21,13 +21,19 @@ pub(super) struct Delivery {
     pub(super) job: String,
     pub(super) key: String,
     pub(super) payload: String,
-    pub(super) poll_over: Option<u64>,
+    pub(super) finished_poll: Option<u64>,
+}
+
+/// A new job, and who wants to claim it at once.
+pub(super) struct Creation {
+    pub(super) job: NewJob,
+    pub(super) claim: Option<ClaimRequest>,
 }
 
 /// What may share a transaction.
 pub(super) enum Write {
     Commit(Asked<Commit, Answer<u64>>),
-    Create(Asked<NewJob, Answer<Created>>),
+    Create(Asked<Creation, Answer<Created>>),
     Deliver(Asked<Delivery, Answer<bool>>),
 }
 
@@ -35,7 +41,7 @@ pub(super) enum Write {
 #[derive(Default)]
 struct Round {
     commits: Vec<Asked<Commit, Answer<u64>>>,
-    creations: Vec<Asked<NewJob, Answer<Created>>>,
+    creations: Vec<Asked<Creation, Answer<Created>>>,
     deliveries: Vec<Asked<Delivery, Answer<bool>>>,
 }
 
@@ -207,7 +213,7 @@ async fn commit(connection: &mut SqliteConnection, commits: &[&Commit]) -> Resul
             Err(refusal(connection, &commit.job).await?)
         });
     }
-    for commit in commits.iter().filter(|commit| commit.patch.status.is_final() && owned.contains(&commit.job)) {
+    for commit in commits.iter().filter(|commit| commit.state.status.is_final() && owned.contains(&commit.job)) {
         sqlx::query("DELETE FROM job_polls WHERE job_id = $1").bind(&commit.job).execute(&mut *connection).await?;
         slots::end(connection, &commit.job).await?;
     }
@@ -250,7 +256,14 @@ const ADD_BUNDLE: &str = "INSERT INTO job_bundles (job_id, body) VALUES ($1, $2)
 const ADD_KEY: &str =
     "INSERT OR REPLACE INTO idempotency_keys (key, fingerprint, job_id, expires_at) VALUES ($1, $2, $3, $4)";
 
-async fn create(connection: &mut SqliteConnection, new: &NewJob) -> Result<Created, sqlx::Error> {
+const CLAIM_NEW: &str = concat!(
+    "UPDATE jobs SET owner = $1, version = version + 1, tries = tries + 1, due_at = ",
+    now!(),
+    " + $2 WHERE id = $3 AND due_at IS NOT NULL RETURNING version, tries"
+);
+
+async fn create(connection: &mut SqliteConnection, asked: &Creation) -> Result<Created, sqlx::Error> {
+    let Creation { job: new, claim } = asked;
     if let Some(asked) = &new.idempotency {
         let used: Option<(String, String)> =
             sqlx::query_as(LIVE_KEY).bind(&asked.key).fetch_optional(&mut *connection).await?;
@@ -278,9 +291,36 @@ async fn create(connection: &mut SqliteConnection, new: &NewJob) -> Result<Creat
     inserts::events(connection, &events).await?;
     if let Some(asked) = &new.idempotency {
         let key = sqlx::query(ADD_KEY).bind(&asked.key).bind(&asked.fingerprint).bind(&new.id);
-        key.bind(asked.expires_at.0).execute(connection).await?;
+        key.bind(asked.expires_at.0).execute(&mut *connection).await?;
     }
-    Ok(Created::New)
+    let claim = match claim {
+        Some(request) => claim_new(connection, new, request).await?,
+        None => None,
+    };
+    Ok(Created::New { claim })
+}
+
+/// Claims a job that was just added, unless it waits for its slot.
+async fn claim_new(
+    connection: &mut SqliteConnection,
+    new: &NewJob,
+    request: &ClaimRequest,
+) -> Result<Option<Claim>, sqlx::Error> {
+    if let Some(concurrency) = &new.concurrency {
+        slots::give(connection, &concurrency.key).await?;
+    }
+    let claimed: Option<(i64, i64)> = sqlx::query_as(CLAIM_NEW)
+        .bind(&request.worker)
+        .bind(milliseconds(request.lease))
+        .bind(&new.id)
+        .fetch_optional(&mut *connection)
+        .await?;
+    slots::start(connection, &[&new.id]).await?;
+    Ok(claimed.map(|(version, tries)| Claim {
+        job: new.id.clone(),
+        version: number(version),
+        tries: u32::try_from(tries).unwrap_or(u32::MAX),
+    }))
 }
 
 const ADD_MESSAGE: &str = concat!(
@@ -306,7 +346,7 @@ async fn deliver(connection: &mut SqliteConnection, asked: &Delivery) -> Result<
     } else if let error @ StoreError::NotFound { .. } = refusal(connection, &asked.job).await? {
         return Ok(Err(error));
     }
-    if let Some(effect) = asked.poll_over {
+    if let Some(effect) = asked.finished_poll {
         sqlx::query(sql::POLL_OVER).bind(&asked.job).bind(int(effect)).execute(connection).await?;
     }
     Ok(Ok(new))

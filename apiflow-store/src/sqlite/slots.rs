@@ -78,7 +78,8 @@ impl SqliteStore {
     }
 }
 
-async fn give(connection: &mut SqliteConnection, key: &str) -> Result<(), sqlx::Error> {
+/// Gives away the slots of a key that are free.
+pub(super) async fn give(connection: &mut SqliteConnection, key: &str) -> Result<(), sqlx::Error> {
     sqlx::query(LOOKED).bind(key).execute(&mut *connection).await?;
     sqlx::query(REMOVE).bind(key).execute(&mut *connection).await?;
     let mut counts = Counts::of(sqlx::query_as(COUNT).bind(key).fetch_one(&mut *connection).await?);

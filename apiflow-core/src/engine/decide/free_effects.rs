@@ -5,7 +5,7 @@ use crate::engine::control_state::{ExpressionNames, Frame, Stage, Step};
 use crate::engine::program::step_key;
 use crate::engine::{Effect, PreparationKind, Run, StepConclusion, StepPreparation, ValueRef};
 use crate::openflow::{Module, ModuleValue};
-use crate::ports::Kept;
+use crate::ports::ReusedResult;
 
 use super::module_end;
 
@@ -32,7 +32,7 @@ pub(in crate::engine) fn free_effect_of(run: &Run, frame: u64) -> Option<Effect>
 }
 
 /// What an earlier run computed for the module that a list is at.
-pub(in crate::engine) fn reused_result(run: &Run, frame: u64) -> Option<&Kept> {
+pub(in crate::engine) fn reused_result(run: &Run, frame: u64) -> Option<&ReusedResult> {
     let state = run.control.frames.get(&frame)?;
     if run.program.reused.is_empty() || !state.entered {
         return None;

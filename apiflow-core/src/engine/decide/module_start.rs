@@ -7,7 +7,7 @@ use super::{Turn, error, module_end, reused_result, with_step};
 use crate::engine::control_state::Stage;
 use crate::engine::{CacheKey, Event, PreparedStep, Start, ValueRef};
 use crate::openflow::{Module, ModuleValue};
-use crate::ports::Kept;
+use crate::ports::ReusedResult;
 
 /// Lists inside lists, at most: sub-flows may call themselves.
 const MAX_FRAME_DEPTH: u32 = 100;
@@ -55,7 +55,7 @@ pub(super) fn prepared(turn: &mut Turn<'_>, frame: u64, prepared: PreparedStep, 
 }
 
 /// Takes the outcome of a step over from an earlier run.
-fn reuse_outcome(turn: &mut Turn<'_>, at: At<'_>, reused: Kept) {
+fn reuse_outcome(turn: &mut Turn<'_>, at: At<'_>, reused: ReusedResult) {
     let frame = at.frame;
     let result = ValueRef::Row(reused.seq);
     match reused.error {

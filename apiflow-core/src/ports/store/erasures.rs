@@ -11,7 +11,7 @@ use crate::ports::Timestamp;
 pub struct DueErasure {
     /// The job.
     pub job: String,
-    /// The moment that came: [`JobPatch::erase_at`](super::JobPatch::erase_at).
+    /// The moment that came: [`JobState::erase_at`](super::JobState::erase_at).
     pub due_at: Timestamp,
 }
 

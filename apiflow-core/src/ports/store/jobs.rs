@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::turns::{EventRow, value_bytes};
+use super::queue::Claim;
+use super::turns::{EventRow, LoadedJob, value_bytes};
 use crate::catalog::Catalog;
 use crate::ports::Timestamp;
 
@@ -67,14 +68,14 @@ pub struct JobBundle {
     /// bundles were not checked, and are not run again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub secrets_checked: bool,
-    /// Outcomes of steps of an earlier run that are taken over, by the step's path and id: `loop[2]/draw`.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub kept: BTreeMap<String, Kept>,
+    /// Outcomes of steps of an earlier run that are reused, by the step's path and id: `loop[2]/draw`.
+    #[serde(default, rename = "kept", skip_serializing_if = "BTreeMap::is_empty")]
+    pub reused_results: BTreeMap<String, ReusedResult>,
 }
 
 /// The outcome of a step that an earlier run has computed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Kept {
+pub struct ReusedResult {
     /// The event of this job ([`crate::engine::Event::ResultReused`]) whose value is its result.
     pub seq: u64,
     /// The error object, where it failed.
@@ -114,6 +115,38 @@ impl NewJob {
     pub fn value_bytes(&self) -> u64 {
         value_bytes(&self.events)
     }
+
+    /// What [`JobJournal::load_job`](super::JobJournal::load_job) returns of the job once it is made, for the worker that
+    /// claims it at the same time.
+    pub fn into_loaded(self) -> LoadedJob {
+        LoadedJob {
+            value_bytes: self.value_bytes(),
+            job: JobRow {
+                id: self.id,
+                name: self.name,
+                workflow_id: self.workflow_id,
+                node_id: self.node_id,
+                created_by: self.created_by,
+                created_at: self.created_at,
+                updated_at: self.created_at,
+                state: JobState {
+                    status: JobStatus::Pending,
+                    priority: self.priority,
+                    retry_count: 0,
+                    started_at: None,
+                    finished_at: None,
+                    output: None,
+                    error: None,
+                    erase_at: None,
+                },
+                last_seq: self.events.iter().map(|event| event.seq).max().unwrap_or(0),
+            },
+            bundle: self.bundle,
+            snapshot: None,
+            events: self.events.into_iter().map(|event| EventRow { value: None, ..event }).collect(),
+            inbox: Vec::new(),
+        }
+    }
 }
 
 /// Makes a repetition of a request find the first job.
@@ -146,11 +179,14 @@ impl Concurrency {
     }
 }
 
-/// What came of creating a job.
+/// The outcome of creating a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Created {
     /// The job is new.
-    New,
+    New {
+        /// The claim of whoever asked for one, if the job was due at once.
+        claim: Option<Claim>,
+    },
     /// The key was used before.
     Existing {
         /// The first job.
@@ -178,14 +214,14 @@ pub struct JobRow {
     /// The moment of the last commit.
     pub updated_at: Timestamp,
     /// What commits change.
-    pub patch: JobPatch,
+    pub state: JobState,
     /// The last event's position.
     pub last_seq: u64,
 }
 
 /// The part of a job's row that commits change.
 #[derive(Debug, Clone, PartialEq)]
-pub struct JobPatch {
+pub struct JobState {
     /// Status.
     pub status: JobStatus,
     /// Which jobs that are due come first: the higher.

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::jobs::{JobBundle, JobPatch, JobRow};
-use super::providers::Poll;
+use super::jobs::{JobBundle, JobRow, JobState};
+use super::provider_work::Poll;
 use super::size::json_len;
 use super::steps::{CallRecord, StepRow};
 use crate::ports::Timestamp;
@@ -44,21 +44,9 @@ pub struct InboxMessage {
     pub payload: Value,
 }
 
-/// A job that was claimed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Claim {
-    /// The job.
-    pub job: String,
-    /// The version that the next commit must name.
-    pub version: u64,
-    /// How often it was claimed since its last commit, this time included: over 1 where a worker died of it, or beside
-    /// it.
-    pub tries: u32,
-}
-
 /// All that is needed to go on with a job.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Loaded {
+pub struct LoadedJob {
     /// The job's row.
     pub job: JobRow,
     /// All that the job needs.
@@ -80,7 +68,7 @@ pub(super) fn value_bytes(events: &[EventRow]) -> u64 {
 
 /// A result that is kept for other runs under a key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CachedRow {
+pub struct CachedResult {
     /// What it is the result of; the same key is the same work with the same input.
     pub key: String,
     /// The result.
@@ -112,11 +100,11 @@ pub struct Commit {
     pub consumed: Vec<i64>,
     /// Results to keep for other runs; each replaces what was kept under its key, expiry included, and the last of
     /// several under one key counts.
-    pub cached: Vec<CachedRow>,
+    pub cached: Vec<CachedResult>,
     /// Control state after the events.
     pub snapshot: Option<SnapshotRow>,
     /// The job's row after the events.
-    pub patch: JobPatch,
+    pub state: JobState,
     /// What becomes of the lease.
     pub lease: LeaseChange,
 }
@@ -128,7 +116,7 @@ impl Commit {
     }
 
     /// A commit that changes nothing but the job's row and its lease.
-    pub fn new(job: &str, version: u64, at: Timestamp, patch: JobPatch, lease: LeaseChange) -> Self {
+    pub fn new(job: &str, version: u64, at: Timestamp, state: JobState, lease: LeaseChange) -> Self {
         Self {
             job: job.to_owned(),
             version,
@@ -141,7 +129,7 @@ impl Commit {
             consumed: Vec::new(),
             cached: Vec::new(),
             snapshot: None,
-            patch,
+            state,
             lease,
         }
     }
@@ -158,13 +146,4 @@ pub enum LeaseChange {
         /// When it is due again by itself.
         wake_at: Option<Timestamp>,
     },
-}
-
-/// What came of renewing a lease.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Renewed {
-    /// The job.
-    pub job: String,
-    /// Whether messages wait in its inbox.
-    pub inbox: bool,
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::fixtures::{Subject, commit, create_claimed, ending, fenced, turn};
-use crate::ports::{CachedRow, Commit};
+use crate::ports::{CachedResult, Commit};
 
 super::list_cases![
     a_kept_result_is_given_to_every_job,
@@ -18,16 +18,16 @@ super::list_cases![
 /// Long enough not to end during a case.
 const HOUR_S: u64 = 3_600;
 
-fn kept(key: &str, value: Value, ttl_s: u64) -> CachedRow {
-    CachedRow { key: key.to_owned(), value, ttl_s }
+fn kept(key: &str, value: Value, ttl_s: u64) -> CachedResult {
+    CachedResult { key: key.to_owned(), value, ttl_s }
 }
 
-async fn keep(store: &Subject, job: &str, version: u64, cached: Vec<CachedRow>) -> u64 {
+async fn keep(store: &Subject, job: &str, version: u64, cached: Vec<CachedResult>) -> u64 {
     commit(store, Commit { cached, ..turn(job, version) }).await
 }
 
 async fn check(store: &Subject, key: &str, expected: Option<Value>) {
-    assert_eq!(store.cached(key).await, Ok(expected), "under `{key}`");
+    assert_eq!(store.read_cached_result(key).await, Ok(expected), "under `{key}`");
 }
 
 async fn a_kept_result_is_given_to_every_job(store: Subject) {
@@ -38,7 +38,7 @@ async fn a_kept_result_is_given_to_every_job(store: Subject) {
         vec![kept("k", value.clone(), HOUR_S), kept("null", Value::Null, HOUR_S), kept("ever", json!(1), u64::MAX)];
     keep(&store, "a", version, rows).await;
     check(&store, "k", Some(value)).await;
-    let read = store.cached("k").await.expect("a result is read").expect("it is kept");
+    let read = store.read_cached_result("k").await.expect("a result is read").expect("it is kept");
     assert_eq!(read.to_string(), r#"{"z":1,"a":["ü",null,2.5]}"#, "the order of keys is kept");
     check(&store, "null", Some(Value::Null)).await;
     check(&store, "ever", Some(json!(1))).await;
@@ -72,7 +72,7 @@ async fn an_expired_result_is_not_given(store: Subject) {
 async fn a_fenced_commit_keeps_no_result(store: Subject) {
     let version = create_claimed(&store, "a").await;
     let old = Commit { cached: vec![kept("k", json!(1), HOUR_S)], ..turn("a", version - 1) };
-    assert_eq!(store.commit(old).await, fenced("a"));
+    assert_eq!(store.commit_turn(old).await, fenced("a"));
     check(&store, "k", None).await;
 }
 
@@ -87,7 +87,7 @@ async fn results_kept_at_once_do_not_disturb_each_other(store: Subject) {
     let turns = held.iter().zip(0..JOBS).map(|((job, version), index)| {
         // The keys of neighbours overlap, in another order; every third commit is fenced.
         let cached = [index + 1, index].map(|key| kept(&format!("k{key}"), json!(index), HOUR_S)).to_vec();
-        store.commit(Commit { cached, ..turn(job, version - u64::from(index % 3 == 2)) })
+        store.commit_turn(Commit { cached, ..turn(job, version - u64::from(index % 3 == 2)) })
     });
     let done = futures_util::future::join_all(turns).await;
     for ((done, (job, version)), index) in done.into_iter().zip(&held).zip(0..JOBS) {
@@ -96,7 +96,11 @@ async fn results_kept_at_once_do_not_disturb_each_other(store: Subject) {
     for key in 0..JOBS {
         let writers: Vec<u64> =
             [key.checked_sub(1), Some(key)].into_iter().flatten().filter(|writer| writer % 3 != 2).collect();
-        let value = store.cached(&format!("k{key}")).await.expect("a result is read").and_then(|value| value.as_u64());
+        let value = store
+            .read_cached_result(&format!("k{key}"))
+            .await
+            .expect("a result is read")
+            .and_then(|value| value.as_u64());
         assert!(value.is_some_and(|value| writers.contains(&value)), "k{key} is {value:?}, written by {writers:?}");
     }
 }

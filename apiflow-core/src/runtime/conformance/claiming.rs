@@ -6,9 +6,9 @@ use futures_util::future::join_all;
 
 use super::fixtures::{
     ENDED, FAR, LONG, PAST, Subject, claim, claim_one, commit, create, create_claimed, ending, fenced, new_job,
-    nothing_is_due, patch, poll, release, row, turn,
+    nothing_is_due, poll, release, row, state, turn,
 };
-use crate::ports::{Commit, JobPatch, JobStatus, NewJob, Renewed, Timestamp};
+use crate::ports::{Commit, JobState, JobStatus, NewJob, RenewedLease, Timestamp};
 
 super::list_cases![
     a_new_job_is_due_at_once,
@@ -68,17 +68,17 @@ async fn order(store: &Subject, want: usize) -> Vec<String> {
 
 async fn jobs_of_higher_priority_are_claimed_first(store: Subject) {
     for (id, priority) in [("a", 0), ("b", -32_768), ("c", 7), ("d", 32_767), ("e", 7), ("f", 0)] {
-        store.create_job(NewJob { priority, ..new_job(id) }).await.expect("a new job is made");
-        assert_eq!(row(&store, id).await.patch.priority, priority);
+        store.create_job(NewJob { priority, ..new_job(id) }, None).await.expect("a new job is made");
+        assert_eq!(row(&store, id).await.state.priority, priority);
     }
     // One that waits hides none of its priority or of a lower one.
-    store.create_job(NewJob { priority: 7, ..new_job("g") }).await.expect("a new job is made");
+    store.create_job(NewJob { priority: 7, ..new_job("g") }, None).await.expect("a new job is made");
     let mut due = order(&store, 1).await;
     assert_eq!(due, ["d"]);
     for wanted in [2, 1] {
         let claimed = claim(&store, "worker", wanted, LONG).await;
         for held in &claimed {
-            let waits = Commit { patch: with_priority(7), ..release(&held.job, held.version, Some(FAR)) };
+            let waits = Commit { state: with_priority(7), ..release(&held.job, held.version, Some(FAR)) };
             commit(&store, waits).await;
         }
         due.extend(claimed.into_iter().map(|held| held.job));
@@ -90,8 +90,8 @@ async fn jobs_of_higher_priority_are_claimed_first(store: Subject) {
     assert_eq!(order(&store, 1).await, ["b"]);
 }
 
-fn with_priority(priority: i32) -> JobPatch {
-    JobPatch { priority, ..patch(JobStatus::Running) }
+fn with_priority(priority: i32) -> JobState {
+    JobState { priority, ..state(JobStatus::Running) }
 }
 
 async fn a_commit_changes_the_priority(store: Subject) {
@@ -105,9 +105,9 @@ async fn a_commit_changes_the_priority(store: Subject) {
             _ => (5, 2_000),
         };
         let turn = release(&held.job, held.version, Some(Timestamp(wake_at)));
-        commit(&store, Commit { patch: with_priority(priority), ..turn }).await;
+        commit(&store, Commit { state: with_priority(priority), ..turn }).await;
     }
-    assert_eq!(row(&store, "b").await.patch.priority, -1);
+    assert_eq!(row(&store, "b").await.state.priority, -1);
     assert_eq!(order(&store, 1).await, ["c"], "the older wake-up of the higher priority");
     assert_eq!(order(&store, 2).await, ["a", "b"]);
 }
@@ -133,7 +133,7 @@ async fn an_ended_lease_is_claimed_again_with_a_raised_version(store: Subject) {
     let second = claim(&store, "second", 1, LONG).await.remove(0);
     assert_eq!(second.job, "a");
     assert!(second.version > first.version, "a claim raises the version");
-    assert_eq!(store.commit(turn("a", first.version)).await, fenced("a"));
+    assert_eq!(store.commit_turn(turn("a", first.version)).await, fenced("a"));
     commit(&store, turn("a", second.version)).await;
 }
 
@@ -157,9 +157,9 @@ async fn an_ended_job_is_never_claimed(store: Subject) {
     let version = create_claimed(&store, "c").await;
     commit(&store, Commit { lease: release("c", version, Some(PAST)).lease, ..ending("c", version) }).await;
     nothing_is_due(&store).await;
-    assert_eq!(store.renew("worker", &["a".to_owned(), "b".to_owned()], ENDED).await, Ok(Vec::new()));
+    assert_eq!(store.renew_leases("worker", &["a".to_owned(), "b".to_owned()], ENDED).await, Ok(Vec::new()));
     nothing_is_due(&store).await;
-    assert_eq!(store.next_due().await, Ok(None));
+    assert_eq!(store.read_next_due_at().await, Ok(None));
 }
 
 async fn renewing_prolongs_only_what_the_worker_holds(store: Subject) {
@@ -167,35 +167,40 @@ async fn renewing_prolongs_only_what_the_worker_holds(store: Subject) {
     create(&store, "b").await;
     claim(&store, "first", 2, ENDED).await;
     let asked = ["b".to_owned(), "missing".to_owned()];
-    assert_eq!(store.renew("second", &asked, LONG).await, Ok(Vec::new()), "another worker's lease is not prolonged");
-    let renewed = store.renew("first", &asked, LONG).await;
-    assert_eq!(renewed, Ok(vec![Renewed { job: "b".to_owned(), inbox: false }]));
+    assert_eq!(
+        store.renew_leases("second", &asked, LONG).await,
+        Ok(Vec::new()),
+        "another worker's lease is not prolonged"
+    );
+    let renewed = store.renew_leases("first", &asked, LONG).await;
+    assert_eq!(renewed, Ok(vec![RenewedLease { job: "b".to_owned(), has_messages: false }]));
     claim_one(&store, "second", "a").await;
     nothing_is_due(&store).await;
-    assert_eq!(store.renew("first", &["a".to_owned()], LONG).await, Ok(Vec::new()), "a lost lease is lost");
+    assert_eq!(store.renew_leases("first", &["a".to_owned()], LONG).await, Ok(Vec::new()), "a lost lease is lost");
 }
 
 async fn renewing_tells_of_messages(store: Subject) {
     let version = create_claimed(&store, "a").await;
-    store.deliver("a", "k", serde_json::json!(1), None).await.expect("a message is delivered");
+    store.deliver_message("a", "k", serde_json::json!(1), None).await.expect("a message is delivered");
     let asked = ["a".to_owned()];
-    let renewed = |inbox| Ok(vec![Renewed { job: "a".to_owned(), inbox }]);
-    assert_eq!(store.renew("worker", &asked, LONG).await, renewed(true));
-    let consumed = store.inbox("a").await.expect("an inbox is read").into_iter().map(|message| message.id).collect();
+    let renewed = |has_messages| Ok(vec![RenewedLease { job: "a".to_owned(), has_messages }]);
+    assert_eq!(store.renew_leases("worker", &asked, LONG).await, renewed(true));
+    let consumed =
+        store.read_inbox("a").await.expect("an inbox is read").into_iter().map(|message| message.id).collect();
     commit(&store, Commit { consumed, ..turn("a", version) }).await;
-    assert_eq!(store.renew("worker", &asked, LONG).await, renewed(false));
+    assert_eq!(store.renew_leases("worker", &asked, LONG).await, renewed(false));
 }
 
 async fn the_next_due_moment_is_the_earliest(store: Subject) {
-    assert_eq!(store.next_due().await, Ok(None));
+    assert_eq!(store.read_next_due_at().await, Ok(None));
     let later = |ms| Timestamp(FAR.0 + ms);
     for (id, wake_at, poll_at) in [("a", Some(later(3)), later(4)), ("b", None, later(2))] {
         let version = create_claimed(&store, id).await;
         commit(&store, Commit { polls: vec![poll(1, poll_at)], ..release(id, version, wake_at) }).await;
     }
-    assert_eq!(store.next_due().await, Ok(Some(later(2))));
-    store.deliver("b", "over", serde_json::Value::Null, Some(1)).await.expect("a message is delivered");
+    assert_eq!(store.read_next_due_at().await, Ok(Some(later(2))));
+    store.deliver_message("b", "over", serde_json::Value::Null, Some(1)).await.expect("a message is delivered");
     let version = claim_one(&store, "worker", "b").await;
     commit(&store, ending("b", version)).await;
-    assert_eq!(store.next_due().await, Ok(Some(later(3))));
+    assert_eq!(store.read_next_due_at().await, Ok(Some(later(3))));
 }

@@ -6,7 +6,7 @@ use super::fixtures::{
     FAR, LONG, PAST, Subject, call, claim_one, commit, create_claimed, event, event_with, nothing_is_due, poll,
     release, row, step, turn,
 };
-use crate::ports::{Commit, EventRow, JobPatch, JobStatus, SnapshotRow, StepRow, StepStatus, Timestamp};
+use crate::ports::{Commit, EventRow, JobState, JobStatus, SnapshotRow, StepRow, StepStatus, Timestamp};
 
 super::list_cases![
     a_commit_records_all_its_parts,
@@ -19,9 +19,10 @@ super::list_cases![
 
 async fn a_commit_records_all_its_parts(store: Subject) {
     let version = create_claimed(&store, "a").await;
-    store.deliver("a", "fact", json!({"n": 1}), None).await.expect("a message is delivered");
-    let consumed = store.load("a").await.expect("the job is loaded").inbox.into_iter().map(|found| found.id).collect();
-    let patch = JobPatch {
+    store.deliver_message("a", "fact", json!({"n": 1}), None).await.expect("a message is delivered");
+    let consumed =
+        store.load_job("a").await.expect("the job is loaded").inbox.into_iter().map(|found| found.id).collect();
+    let state = JobState {
         status: JobStatus::Suspended,
         priority: -3,
         retry_count: 3,
@@ -39,22 +40,22 @@ async fn a_commit_records_all_its_parts(store: Subject) {
         polls: vec![poll(3, PAST)],
         consumed,
         snapshot: Some(SnapshotRow { seq: 2, state: json!({"z": 1, "a": 2}) }),
-        patch: patch.clone(),
+        state: state.clone(),
         ..turn("a", version)
     };
     commit(&store, done).await;
     let job = row(&store, "a").await;
-    assert_eq!((job.patch, job.last_seq, job.updated_at), (patch, 3, Timestamp(6_000)));
-    assert_eq!(store.events("a", 1, 10).await, Ok(vec![event(2), events[1].clone()]));
-    assert_eq!(store.values("a", &[2, 3]).await, Ok(vec![Some(json!("v")), None]));
-    assert_eq!(store.list("a", 2).await, Ok(vec![event(3).body]));
-    assert_eq!(store.steps("a", 0, 10).await, Ok(vec![step(2), step(3)]));
-    assert_eq!(store.calls("a", 3).await, Ok(vec![call(3, 1)]));
-    assert_eq!(store.inbox("a").await, Ok(Vec::new()));
-    let loaded = store.load("a").await.expect("the job is loaded");
+    assert_eq!((job.state, job.last_seq, job.updated_at), (state, 3, Timestamp(6_000)));
+    assert_eq!(store.read_events("a", 1, 10).await, Ok(vec![event(2), events[1].clone()]));
+    assert_eq!(store.read_values("a", &[2, 3]).await, Ok(vec![Some(json!("v")), None]));
+    assert_eq!(store.read_list("a", 2).await, Ok(vec![event(3).body]));
+    assert_eq!(store.list_steps("a", 0, 10).await, Ok(vec![step(2), step(3)]));
+    assert_eq!(store.list_calls("a", 3).await, Ok(vec![call(3, 1)]));
+    assert_eq!(store.read_inbox("a").await, Ok(Vec::new()));
+    let loaded = store.load_job("a").await.expect("the job is loaded");
     assert_eq!(loaded.snapshot, Some(SnapshotRow { seq: 2, state: json!({"z": 1, "a": 2}) }));
     assert_eq!((loaded.events, loaded.inbox), (vec![events[1].clone()], Vec::new()));
-    let polls = store.take_polls(10, LONG).await.expect("polls are taken");
+    let polls = store.take_due_polls(10, LONG).await.expect("polls are taken");
     assert_eq!(
         polls.into_iter().map(|due| (due.job, due.tries, due.poll)).collect::<Vec<_>>(),
         [("a".to_owned(), 0, poll(3, PAST))]
@@ -76,7 +77,7 @@ async fn a_step_is_written_again_under_its_ordinal(store: Subject) {
         ..step(2)
     };
     commit(&store, Commit { steps: vec![ended.clone()], ..turn("a", version) }).await;
-    assert_eq!(store.steps("a", 0, 10).await, Ok(vec![ended, step(5)]));
+    assert_eq!(store.list_steps("a", 0, 10).await, Ok(vec![ended, step(5)]));
 }
 
 async fn only_the_last_snapshot_and_later_events_are_loaded(store: Subject) {
@@ -86,7 +87,7 @@ async fn only_the_last_snapshot_and_later_events_are_loaded(store: Subject) {
         version = commit(&store, Commit { events: vec![event(seq)], snapshot, ..turn("a", version) }).await;
     }
     commit(&store, Commit { events: vec![event(4), event(5)], ..turn("a", version) }).await;
-    let loaded = store.load("a").await.expect("the job is loaded");
+    let loaded = store.load_job("a").await.expect("the job is loaded");
     assert_eq!(loaded.snapshot, Some(SnapshotRow { seq: 3, state: json!({"at": 3}) }));
     assert_eq!(loaded.events, [event(4), event(5)]);
 }
@@ -95,7 +96,7 @@ async fn a_released_job_is_due_at_its_wake_up(store: Subject) {
     let version = create_claimed(&store, "a").await;
     commit(&store, release("a", version, Some(FAR))).await;
     nothing_is_due(&store).await;
-    assert_eq!(store.next_due().await, Ok(Some(FAR)));
+    assert_eq!(store.read_next_due_at().await, Ok(Some(FAR)));
     let version = create_claimed(&store, "b").await;
     commit(&store, release("b", version, Some(PAST))).await;
     let again = claim_one(&store, "another", "b").await;
@@ -105,9 +106,10 @@ async fn a_released_job_is_due_at_its_wake_up(store: Subject) {
 async fn a_release_with_a_waiting_message_is_due_at_once(store: Subject) {
     for (id, wake_at) in [("a", None), ("b", Some(FAR))] {
         let version = create_claimed(&store, id).await;
-        store.deliver(id, "seen", json!(1), None).await.expect("a message is delivered");
-        let consumed = store.inbox(id).await.expect("an inbox is read").into_iter().map(|found| found.id).collect();
-        store.deliver(id, "unseen", json!(2), None).await.expect("a message is delivered");
+        store.deliver_message(id, "seen", json!(1), None).await.expect("a message is delivered");
+        let consumed =
+            store.read_inbox(id).await.expect("an inbox is read").into_iter().map(|found| found.id).collect();
+        store.deliver_message(id, "unseen", json!(2), None).await.expect("a message is delivered");
         nothing_is_due(&store).await;
         commit(&store, Commit { consumed, ..release(id, version, wake_at) }).await;
         claim_one(&store, "another", id).await;
@@ -117,9 +119,9 @@ async fn a_release_with_a_waiting_message_is_due_at_once(store: Subject) {
 async fn a_release_with_all_messages_taken_in_waits(store: Subject) {
     let version = create_claimed(&store, "a").await;
     for key in ["one", "two"] {
-        store.deliver("a", key, json!(1), None).await.expect("a message is delivered");
+        store.deliver_message("a", key, json!(1), None).await.expect("a message is delivered");
     }
-    let inbox = store.inbox("a").await.expect("an inbox is read");
+    let inbox = store.read_inbox("a").await.expect("an inbox is read");
     let version = commit(&store, Commit { consumed: vec![inbox[0].id], ..turn("a", version) }).await;
     commit(&store, Commit { consumed: vec![inbox[1].id], ..release("a", version, None) }).await;
     nothing_is_due(&store).await;

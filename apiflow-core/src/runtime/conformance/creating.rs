@@ -1,11 +1,16 @@
 //! Making jobs.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use serde_json::json;
 
-use super::fixtures::{FAR, PAST, Subject, create, event, event_with, ids, keyed_job, new_job, row};
+use super::fixtures::{
+    ENDED, FAR, LONG, PAST, Subject, claim_one, commit, create, ending, event, event_with, fenced, ids, keyed_job,
+    limited, new_job, nothing_is_due, release, row, turn,
+};
 use crate::catalog::{Catalog, Connector};
-use crate::ports::{Created, JobBundle, JobFilter, JobStatus, NewJob, Timestamp};
+use crate::ports::{Claim, ClaimRequest, Created, JobBundle, JobFilter, JobStatus, NewJob, Timestamp};
 
 super::list_cases![
     a_job_reads_back_as_it_was_made,
@@ -13,6 +18,11 @@ super::list_cases![
     a_repeated_key_finds_the_first_job,
     an_expired_key_is_free_again,
     one_of_many_creations_at_once_with_one_key_wins,
+    a_job_is_created_and_claimed_at_once,
+    a_claim_at_creation_ends_with_its_lease,
+    a_job_that_exists_is_not_claimed_at_creation,
+    a_job_is_claimed_at_creation_only_with_its_slot,
+    a_job_claimed_at_creation_counts_in_its_window,
 ];
 
 async fn a_job_reads_back_as_it_was_made(store: Subject) {
@@ -33,63 +43,116 @@ async fn a_job_reads_back_as_it_was_made(store: Subject) {
         events: vec![event_with(1, json!({"z": 1, "a": 2})), event(2)],
         ..new_job("a")
     };
-    assert_eq!(store.create_job(asked.clone()).await, Ok(Created::New));
+    assert_eq!(store.create_job(asked.clone(), None).await, Ok(Created::New { claim: None }));
     let job = row(&store, "a").await;
     assert_eq!(
         (job.id, job.name, job.workflow_id, job.node_id, job.created_by),
         (asked.id, asked.name, asked.workflow_id, asked.node_id, asked.created_by)
     );
     assert_eq!((job.created_at, job.updated_at, job.last_seq), (Timestamp(4_000), Timestamp(4_000), 2));
-    assert_eq!(job.patch, super::fixtures::patch(JobStatus::Pending));
-    let loaded = store.load("a").await.expect("the job is loaded");
+    assert_eq!(job.state, super::fixtures::state(JobStatus::Pending));
+    let loaded = store.load_job("a").await.expect("the job is loaded");
     assert_eq!(loaded.job, row(&store, "a").await);
     assert_eq!(loaded.bundle, asked.bundle);
     let text = |value: &serde_json::Value| value.to_string();
     assert_eq!(text(&loaded.bundle.document), text(&asked.bundle.document), "the order of keys is kept");
     assert_eq!((loaded.snapshot, loaded.inbox), (None, Vec::new()));
     assert_eq!(loaded.events, [event(1), event(2)], "events are loaded without their values");
-    let values = store.values("a", &[1]).await.expect("values are read");
+    let values = store.read_values("a", &[1]).await.expect("values are read");
     assert_eq!(values[0].as_ref().map(text), Some(r#"{"z":1,"a":2}"#.to_owned()));
-    assert_eq!(store.job("b").await, Ok(None));
+    assert_eq!(store.read_job("b").await, Ok(None));
 }
 
 async fn a_job_id_is_taken_once(store: Subject) {
     create(&store, "a").await;
     let again = NewJob { name: "another".to_owned(), ..new_job("a") };
-    assert!(store.create_job(again).await.is_err(), "an id is taken once");
+    assert!(store.create_job(again, None).await.is_err(), "an id is taken once");
     assert_eq!(row(&store, "a").await.name, "job a");
 }
 
 async fn a_repeated_key_finds_the_first_job(store: Subject) {
-    let make = |id, key, print| store.create_job(keyed_job(id, key, print, FAR));
-    assert_eq!(store.job_of_key("ada:1").await, Ok(None));
-    assert_eq!(make("a", "ada:1", "x").await, Ok(Created::New));
-    assert_eq!(store.job_of_key("ada:1").await, Ok(Some(("a".to_owned(), "x".to_owned()))));
+    let make = |id, key, print| store.create_job(keyed_job(id, key, print, FAR), None);
+    assert_eq!(store.find_job_by_key("ada:1").await, Ok(None));
+    assert_eq!(make("a", "ada:1", "x").await, Ok(Created::New { claim: None }));
+    assert_eq!(store.find_job_by_key("ada:1").await, Ok(Some(("a".to_owned(), "x".to_owned()))));
     let first = Ok(Created::Existing { job: "a".to_owned(), fingerprint: "x".to_owned() });
     assert_eq!(make("b", "ada:1", "x").await, first);
     assert_eq!(make("c", "ada:1", "y").await, first, "the first fingerprint is given");
-    assert_eq!(make("d", "ada:2", "x").await, Ok(Created::New));
+    assert_eq!(make("d", "ada:2", "x").await, Ok(Created::New { claim: None }));
     assert_eq!(ids(&store, &JobFilter::default(), None, 10).await, ["d", "a"]);
 }
 
 async fn an_expired_key_is_free_again(store: Subject) {
-    assert_eq!(store.create_job(keyed_job("a", "ada:1", "x", PAST)).await, Ok(Created::New));
-    assert_eq!(store.job_of_key("ada:1").await, Ok(None));
-    assert_eq!(store.create_job(keyed_job("b", "ada:1", "y", FAR)).await, Ok(Created::New));
+    assert_eq!(store.create_job(keyed_job("a", "ada:1", "x", PAST), None).await, Ok(Created::New { claim: None }));
+    assert_eq!(store.find_job_by_key("ada:1").await, Ok(None));
+    assert_eq!(store.create_job(keyed_job("b", "ada:1", "y", FAR), None).await, Ok(Created::New { claim: None }));
     let second = Ok(Created::Existing { job: "b".to_owned(), fingerprint: "y".to_owned() });
-    assert_eq!(store.create_job(keyed_job("c", "ada:1", "z", FAR)).await, second);
+    assert_eq!(store.create_job(keyed_job("c", "ada:1", "z", FAR), None).await, second);
 }
 
 async fn one_of_many_creations_at_once_with_one_key_wins(store: Subject) {
-    let asked = (0..8).map(|index| store.create_job(keyed_job(&format!("job-{index}"), "ada:1", "x", FAR)));
+    let asked = (0..8).map(|index| store.create_job(keyed_job(&format!("job-{index}"), "ada:1", "x", FAR), None));
     let created: Vec<Created> = join_all(asked).await.into_iter().collect::<Result<_, _>>().expect("no creation fails");
-    assert_eq!(created.iter().filter(|created| **created == Created::New).count(), 1);
+    assert_eq!(created.iter().filter(|created| **created == Created::New { claim: None }).count(), 1);
     let made = ids(&store, &JobFilter::default(), None, 10).await;
     assert_eq!(made.len(), 1);
     for found in created {
         assert!(match found {
-            Created::New => true,
+            Created::New { .. } => true,
             Created::Existing { job, .. } => job == made[0],
         });
     }
+}
+
+fn request(worker: &str, lease: Duration) -> ClaimRequest {
+    ClaimRequest { worker: worker.to_owned(), lease }
+}
+
+/// Creates a job and claims it; returns the claim.
+async fn create_and_claim(store: &Subject, job: NewJob, lease: Duration) -> Option<Claim> {
+    match store.create_job(job, Some(request("worker", lease))).await.expect("a new job is made") {
+        Created::New { claim } => claim,
+        Created::Existing { job, .. } => panic!("the key is not used, but `{job}` has it"),
+    }
+}
+
+async fn a_job_is_created_and_claimed_at_once(store: Subject) {
+    let job = keyed_job("a", "ada:1", "x", FAR);
+    let claim = create_and_claim(&store, job.clone(), LONG).await.expect("it is due at once");
+    assert_eq!((claim.job.as_str(), claim.tries), ("a", 1));
+    nothing_is_due(&store).await;
+    assert_eq!(store.load_job("a").await, Ok(job.into_loaded()), "what its maker knows is what would be loaded");
+    commit(&store, release("a", claim.version, Some(PAST))).await;
+    claim_one(&store, "another", "a").await;
+}
+
+async fn a_claim_at_creation_ends_with_its_lease(store: Subject) {
+    let claim = create_and_claim(&store, new_job("a"), ENDED).await.expect("it is due at once");
+    let held = super::fixtures::claim(&store, "another", 1, LONG).await.remove(0);
+    assert!(held.version > claim.version && held.tries == 2, "{held:?}");
+    assert_eq!(store.commit_turn(turn("a", claim.version)).await, fenced("a"));
+}
+
+async fn a_job_that_exists_is_not_claimed_at_creation(store: Subject) {
+    store.create_job(keyed_job("a", "ada:1", "x", FAR), None).await.expect("a new job is made");
+    let again = store.create_job(keyed_job("b", "ada:1", "x", FAR), Some(request("worker", LONG))).await;
+    assert_eq!(again, Ok(Created::Existing { job: "a".to_owned(), fingerprint: "x".to_owned() }));
+    claim_one(&store, "another", "a").await;
+}
+
+async fn a_job_is_claimed_at_creation_only_with_its_slot(store: Subject) {
+    let first = create_and_claim(&store, limited("a", "k", 1, None), LONG).await.expect("its slot is free");
+    assert_eq!(create_and_claim(&store, limited("b", "k", 1, None), LONG).await, None, "no slot is free");
+    nothing_is_due(&store).await;
+    commit(&store, ending("a", first.version)).await;
+    assert_eq!(create_and_claim(&store, limited("c", "k", 1, None), LONG).await, None, "none overtakes");
+    claim_one(&store, "another", "b").await;
+    nothing_is_due(&store).await;
+}
+
+async fn a_job_claimed_at_creation_counts_in_its_window(store: Subject) {
+    let first = create_and_claim(&store, limited("a", "k", 1, Some(3_600)), LONG).await.expect("its slot is free");
+    commit(&store, ending("a", first.version)).await;
+    assert_eq!(create_and_claim(&store, limited("b", "k", 1, Some(3_600)), LONG).await, None);
+    nothing_is_due(&store).await;
 }

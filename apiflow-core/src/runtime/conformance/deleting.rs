@@ -18,7 +18,7 @@ async fn an_active_job_is_not_removed(store: Subject) {
     assert_eq!(store.delete_job("a").await, active);
     commit(&store, release("a", version, None)).await;
     assert_eq!(store.delete_job("a").await, active);
-    assert!(store.job("a").await.is_ok_and(|job| job.is_some()));
+    assert!(store.read_job("a").await.is_ok_and(|job| job.is_some()));
     assert_eq!(store.delete_job("b").await, missing("b"));
 }
 
@@ -26,9 +26,9 @@ async fn a_removed_job_is_gone_with_all_that_belongs_to_it(store: Subject) {
     let other = create_claimed(&store, "b").await;
     commit(&store, Commit { steps: vec![step(2)], calls: vec![call(2, 1)], ..turn("b", other) }).await;
     let untouched = everything(&store, "b").await;
-    store.create_job(keyed_job("a", "ada:1", "x", FAR)).await.expect("a new job is made");
+    store.create_job(keyed_job("a", "ada:1", "x", FAR), None).await.expect("a new job is made");
     let version = claim(&store, "worker", 1, super::fixtures::LONG).await.remove(0).version;
-    store.deliver("a", "k", json!(1), None).await.expect("a message is delivered");
+    store.deliver_message("a", "k", json!(1), None).await.expect("a message is delivered");
     let turn = Commit {
         events: vec![event(2)],
         steps: vec![step(2)],
@@ -40,16 +40,16 @@ async fn a_removed_job_is_gone_with_all_that_belongs_to_it(store: Subject) {
     let version = commit(&store, turn).await;
     commit(&store, ending("a", version)).await;
     assert_eq!(store.delete_job("a").await, Ok(()));
-    assert_eq!(store.job("a").await, Ok(None));
-    assert_eq!(store.load("a").await, missing("a"));
+    assert_eq!(store.read_job("a").await, Ok(None));
+    assert_eq!(store.load_job("a").await, missing("a"));
     assert_eq!(store.delete_job("a").await, missing("a"));
     assert_eq!(super::fixtures::ids(&store, &JobFilter::default(), None, 10).await, ["b"]);
     // A job made again under the same id and key finds nothing of the first.
-    assert_eq!(store.create_job(keyed_job("a", "ada:1", "y", FAR)).await, Ok(Created::New));
-    let loaded = store.load("a").await.expect("the job is loaded");
+    assert_eq!(store.create_job(keyed_job("a", "ada:1", "y", FAR), None).await, Ok(Created::New { claim: None }));
+    let loaded = store.load_job("a").await.expect("the job is loaded");
     assert_eq!((loaded.snapshot, loaded.events.len(), loaded.inbox), (None, 1, Vec::new()));
-    assert_eq!(store.steps("a", 0, 10).await, Ok(Vec::new()));
-    assert_eq!(store.calls("a", 2).await, Ok(Vec::new()));
-    assert_eq!(store.deliver("a", "k", json!(1), None).await, Ok(true));
+    assert_eq!(store.list_steps("a", 0, 10).await, Ok(Vec::new()));
+    assert_eq!(store.list_calls("a", 2).await, Ok(Vec::new()));
+    assert_eq!(store.deliver_message("a", "k", json!(1), None).await, Ok(true));
     assert_eq!(everything(&store, "b").await, untouched, "other jobs keep what is theirs");
 }

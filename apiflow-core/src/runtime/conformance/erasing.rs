@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 
 use super::fixtures::{
     ENDED, FAR, LONG, PAST, Subject, call, commit, create_claimed, ending, event, event_with, everything, keys,
-    missing, patch, row, step, turn,
+    missing, row, state, step, turn,
 };
 use crate::ports::{
-    Commit, DueErasure, ErasedJob, Erasure, EventRow, JobBundle, JobPatch, JobStatus, Kept, SnapshotRow, StepRow,
-    StoreError, Timestamp,
+    Commit, DueErasure, ErasedJob, Erasure, EventRow, JobBundle, JobState, JobStatus, ReusedResult, SnapshotRow,
+    StepRow, StoreError, Timestamp,
 };
 
 super::list_cases![
@@ -28,9 +28,9 @@ super::list_cases![
 /// An ended job with values in everything, of which something is to be erased at `erase_at`.
 async fn ended(store: &Subject, job: &str, erase_at: Option<Timestamp>) {
     let version = create_claimed(store, job).await;
-    store.deliver(job, "taken", json!("canary"), None).await.expect("a message is delivered");
-    let consumed = store.inbox(job).await.expect("an inbox is read").into_iter().map(|found| found.id).collect();
-    store.deliver(job, "left", json!("canary"), None).await.expect("a message is delivered");
+    store.deliver_message(job, "taken", json!("canary"), None).await.expect("a message is delivered");
+    let consumed = store.read_inbox(job).await.expect("an inbox is read").into_iter().map(|found| found.id).collect();
+    store.deliver_message(job, "left", json!("canary"), None).await.expect("a message is delivered");
     let told = |ordinal| StepRow { error: Some(json!({"name": "http", "message": "canary"})), ..step(ordinal) };
     let full = Commit {
         events: vec![
@@ -49,12 +49,12 @@ async fn ended(store: &Subject, job: &str, erase_at: Option<Timestamp>) {
         ..turn(job, version)
     };
     let version = commit(store, full).await;
-    let end = JobPatch { erase_at, output: Some(json!({"row": 2})), ..patch(JobStatus::Completed) };
-    commit(store, Commit { patch: end, ..ending(job, version) }).await;
+    let end = JobState { erase_at, output: Some(json!({"row": 2})), ..state(JobStatus::Completed) };
+    commit(store, Commit { state: end, ..ending(job, version) }).await;
 }
 
 async fn taken(store: &Subject, limit: u32, lease: std::time::Duration) -> Vec<(String, i64)> {
-    let due = store.take_erasures(limit, lease).await.expect("erasures are taken");
+    let due = store.take_due_erasures(limit, lease).await.expect("erasures are taken");
     due.into_iter().map(|due| (due.job, due.due_at.0)).collect()
 }
 
@@ -81,15 +81,15 @@ fn rest(job: &str, erase_at: Option<Timestamp>) -> Erasure {
 
 async fn an_ended_job_is_to_be_erased_when_its_moment_has_come(store: Subject) {
     let version = create_claimed(&store, "at_work").await;
-    let early = JobPatch { erase_at: Some(PAST), ..patch(JobStatus::Running) };
-    commit(&store, Commit { patch: early, ..turn("at_work", version) }).await;
+    let early = JobState { erase_at: Some(PAST), ..state(JobStatus::Running) };
+    commit(&store, Commit { state: early, ..turn("at_work", version) }).await;
     ended(&store, "never", None).await;
     ended(&store, "later", Some(FAR)).await;
     assert_eq!(taken(&store, 10, LONG).await, named(&[]));
     ended(&store, "now", Some(PAST)).await;
-    assert_eq!(row(&store, "now").await.patch.erase_at, Some(PAST));
+    assert_eq!(row(&store, "now").await.state.erase_at, Some(PAST));
     let due = DueErasure { job: "now".to_owned(), due_at: PAST };
-    assert_eq!(store.take_erasures(10, LONG).await, Ok(vec![due]));
+    assert_eq!(store.take_due_erasures(10, LONG).await, Ok(vec![due]));
 }
 
 async fn erasures_are_taken_earliest_first_up_to_the_limit(store: Subject) {
@@ -105,7 +105,7 @@ async fn a_taken_erasure_is_hidden_until_its_lease_ends(store: Subject) {
     ended(&store, "a", Some(PAST)).await;
     assert_eq!(taken(&store, 1, ENDED).await, named(&[("a", PAST.0)]));
     // Whoever took it is gone: it is given again, with the moment that it was due at, also after a part was erased.
-    store.erase(part("a")).await.expect("a part is erased");
+    store.erase_job_data(part("a")).await.expect("a part is erased");
     assert_eq!(taken(&store, 1, LONG).await, named(&[("a", PAST.0)]));
     assert_eq!(taken(&store, 1, LONG).await, named(&[]));
 }
@@ -130,16 +130,19 @@ async fn what_is_named_is_erased_and_all_else_is_kept(store: Subject) {
     let untouched = everything(&store, "b").await;
     ended(&store, "a", Some(PAST)).await;
     let before = row(&store, "a").await;
-    assert_eq!(store.erase(part("a")).await, Ok(()));
-    let values = store.values("a", &[1, 2, 3, 4]).await;
+    assert_eq!(store.erase_job_data(part("a")).await, Ok(()));
+    let values = store.read_values("a", &[1, 2, 3, 4]).await;
     assert_eq!(values, Ok(vec![Some(json!({"input": "a"})), Some(json!({})), Some(json!([1])), None]));
     let bodies: Vec<Value> =
-        store.events("a", 1, 10).await.expect("events are read").into_iter().map(|event| event.body).collect();
+        store.read_events("a", 1, 10).await.expect("events are read").into_iter().map(|event| event.body).collect();
     assert_eq!(bodies, [event(2).body, json!({"type": "noted", "error": "erased"}), event(4).body]);
-    assert_eq!(store.list("a", 2).await, Ok(vec![json!({"type": "noted", "error": "erased"})]));
-    assert_eq!(store.steps("a", 0, 10).await, Ok(vec![StepRow { input: Some(json!("erased")), ..step(2) }, step(3)]));
-    assert_eq!(store.calls("a", 2).await, Ok(Vec::new()));
-    assert_eq!(store.calls("a", 3).await, Ok(vec![call(3, 1)]));
+    assert_eq!(store.read_list("a", 2).await, Ok(vec![json!({"type": "noted", "error": "erased"})]));
+    assert_eq!(
+        store.list_steps("a", 0, 10).await,
+        Ok(vec![StepRow { input: Some(json!("erased")), ..step(2) }, step(3)])
+    );
+    assert_eq!(store.list_calls("a", 2).await, Ok(Vec::new()));
+    assert_eq!(store.list_calls("a", 3).await, Ok(vec![call(3, 1)]));
     assert_eq!(row(&store, "a").await, before, "its row is left as it was");
     assert_eq!(everything(&store, "b").await, untouched, "other jobs keep what is theirs");
 }
@@ -147,8 +150,8 @@ async fn what_is_named_is_erased_and_all_else_is_kept(store: Subject) {
 async fn an_erasure_takes_snapshot_and_messages_with_it(store: Subject) {
     ended(&store, "a", Some(PAST)).await;
     assert_eq!(keys(&store, "a").await, ["left"]);
-    store.erase(Erasure { job: "a".to_owned(), ..Erasure::default() }).await.expect("nothing more is erased");
-    let loaded = store.load("a").await.expect("the job is loaded");
+    store.erase_job_data(Erasure { job: "a".to_owned(), ..Erasure::default() }).await.expect("nothing more is erased");
+    let loaded = store.load_job("a").await.expect("the job is loaded");
     assert_eq!((loaded.snapshot, loaded.inbox), (None, Vec::new()));
     assert_eq!(loaded.events.len(), 4, "without a snapshot the job is folded from its first event");
 }
@@ -156,9 +159,9 @@ async fn an_erasure_takes_snapshot_and_messages_with_it(store: Subject) {
 async fn an_erasure_said_again_changes_nothing(store: Subject) {
     ended(&store, "a", Some(PAST)).await;
     for erasure in [part("a"), rest("a", Some(FAR))] {
-        store.erase(erasure.clone()).await.expect("it is erased");
+        store.erase_job_data(erasure.clone()).await.expect("it is erased");
         let once = everything(&store, "a").await;
-        store.erase(erasure).await.expect("it is erased again");
+        store.erase_job_data(erasure).await.expect("it is erased again");
         assert_eq!(everything(&store, "a").await, once);
     }
 }
@@ -167,26 +170,29 @@ async fn the_last_part_says_what_is_left_and_when_more_is_erased(store: Subject)
     ended(&store, "a", Some(PAST)).await;
     let before = row(&store, "a").await;
     assert_eq!(taken(&store, 1, LONG).await, named(&[("a", PAST.0)]));
-    store.erase(rest("a", Some(Timestamp(2_000)))).await.expect("it is erased");
+    store.erase_job_data(rest("a", Some(Timestamp(2_000)))).await.expect("it is erased");
     let after = row(&store, "a").await;
-    let left = JobPatch {
+    let left = JobState {
         output: Some(json!("erased")),
         error: Some(json!({"name": "x"})),
         erase_at: Some(Timestamp(2_000)),
-        ..before.patch.clone()
+        ..before.state.clone()
     };
-    assert_eq!((after.patch, after.updated_at, after.last_seq), (left, before.updated_at, before.last_seq));
+    assert_eq!((after.state, after.updated_at, after.last_seq), (left, before.updated_at, before.last_seq));
     assert_eq!(
         taken(&store, 1, LONG).await,
         named(&[("a", 2_000)]),
         "the next part is due although the first was leased"
     );
-    let kept = Kept { seq: 2, error: Some(json!("erased")) };
-    let bundle = JobBundle { kept: [("draw".to_owned(), kept)].into(), ..JobBundle::default() };
+    let reused = ReusedResult { seq: 2, error: Some(json!("erased")) };
+    let bundle = JobBundle { reused_results: [("draw".to_owned(), reused)].into(), ..JobBundle::default() };
     let left = ErasedJob { output: None, error: None, erase_at: None, bundle: Some(bundle.clone()) };
-    store.erase(Erasure { job: "a".to_owned(), rest: Some(left), ..Erasure::default() }).await.expect("it is erased");
-    let loaded = store.load("a").await.expect("the job is loaded");
-    assert_eq!((loaded.bundle, loaded.job.patch.output, loaded.job.patch.error), (bundle, None, None));
+    store
+        .erase_job_data(Erasure { job: "a".to_owned(), rest: Some(left), ..Erasure::default() })
+        .await
+        .expect("it is erased");
+    let loaded = store.load_job("a").await.expect("the job is loaded");
+    assert_eq!((loaded.bundle, loaded.job.state.output, loaded.job.state.error), (bundle, None, None));
     assert_eq!(taken(&store, 1, LONG).await, named(&[]));
 }
 
@@ -194,19 +200,19 @@ async fn a_job_at_work_is_not_erased(store: Subject) {
     let version = create_claimed(&store, "a").await;
     let full = Commit { events: vec![event_with(2, json!(1))], calls: vec![call(2, 1)], ..turn("a", version) };
     commit(&store, full).await;
-    store.deliver("a", "k", json!(1), None).await.expect("a message is delivered");
+    store.deliver_message("a", "k", json!(1), None).await.expect("a message is delivered");
     let before = everything(&store, "a").await;
-    assert_eq!(store.erase(part("a")).await, Err(StoreError::Active { job: "a".to_owned() }));
+    assert_eq!(store.erase_job_data(part("a")).await, Err(StoreError::Active { job: "a".to_owned() }));
     assert_eq!(everything(&store, "a").await, before);
-    assert_eq!(store.erase(part("missing")).await, missing("missing"));
+    assert_eq!(store.erase_job_data(part("missing")).await, missing("missing"));
 }
 
 async fn the_next_due_moment_knows_of_erasures(store: Subject) {
     ended(&store, "a", Some(FAR)).await;
-    assert_eq!(store.next_due().await, Ok(Some(FAR)));
-    store.erase(rest("a", None)).await.expect("it is erased");
-    assert_eq!(store.next_due().await, Ok(None));
+    assert_eq!(store.read_next_due_at().await, Ok(Some(FAR)));
+    store.erase_job_data(rest("a", None)).await.expect("it is erased");
+    assert_eq!(store.read_next_due_at().await, Ok(None));
     ended(&store, "b", Some(FAR)).await;
     store.delete_job("b").await.expect("an ended job is removed");
-    assert_eq!(store.next_due().await, Ok(None));
+    assert_eq!(store.read_next_due_at().await, Ok(None));
 }

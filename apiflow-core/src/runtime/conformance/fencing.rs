@@ -22,7 +22,7 @@ super::list_cases![
 
 /// A turn that would change everything.
 async fn full(store: &Subject, version: u64) -> Commit {
-    let consumed = store.inbox("a").await.expect("an inbox is read").into_iter().map(|found| found.id).collect();
+    let consumed = store.read_inbox("a").await.expect("an inbox is read").into_iter().map(|found| found.id).collect();
     Commit {
         events: vec![event_with(2, json!("other")), event(3)],
         steps: vec![step(2), step(3)],
@@ -31,7 +31,7 @@ async fn full(store: &Subject, version: u64) -> Commit {
         polls_cleared: vec![2],
         consumed,
         snapshot: Some(SnapshotRow { seq: 3, state: json!("other") }),
-        patch: super::fixtures::patch(JobStatus::Failed),
+        state: super::fixtures::state(JobStatus::Failed),
         ..release("a", version, Some(PAST))
     }
 }
@@ -39,7 +39,7 @@ async fn full(store: &Subject, version: u64) -> Commit {
 /// A claimed job with something of everything, and its version.
 async fn furnished(store: &Subject) -> u64 {
     let version = create_claimed(store, "a").await;
-    store.deliver("a", "k", json!(1), None).await.expect("a message is delivered");
+    store.deliver_message("a", "k", json!(1), None).await.expect("a message is delivered");
     let turn = Commit {
         events: vec![event_with(2, json!("first"))],
         steps: vec![step(2)],
@@ -53,13 +53,13 @@ async fn furnished(store: &Subject) -> u64 {
 
 async fn check_unchanged(store: &Subject, refused: Commit, expected: Option<crate::ports::StoreError>) {
     let before = everything(store, "a").await;
-    let error = store.commit(refused).await.expect_err("the commit is refused");
+    let error = store.commit_turn(refused).await.expect_err("the commit is refused");
     if let Some(expected) = expected {
         assert_eq!(error, expected);
     }
     assert_eq!(everything(store, "a").await, before, "a refused commit changes nothing");
     super::fixtures::nothing_is_due(store).await;
-    let polls = store.take_polls(10, LONG).await.expect("polls are taken");
+    let polls = store.take_due_polls(10, LONG).await.expect("polls are taken");
     assert_eq!(polls.into_iter().map(|due| due.poll.effect).collect::<Vec<_>>(), [2]);
 }
 
@@ -74,8 +74,8 @@ async fn a_claim_fences_the_owner_before_it(store: Subject) {
     create(&store, "a").await;
     let first = claim(&store, "worker", 1, ENDED).await.remove(0).version;
     let second = claim_one(&store, "worker", "a").await;
-    assert_eq!(store.commit(release("a", first, None)).await, fenced("a"));
-    assert_eq!(store.commit(turn("a", second + 1)).await, fenced("a"), "a version of the future is not the job's");
+    assert_eq!(store.commit_turn(release("a", first, None)).await, fenced("a"));
+    assert_eq!(store.commit_turn(turn("a", second + 1)).await, fenced("a"), "a version of the future is not the job's");
     super::fixtures::nothing_is_due(&store).await;
     commit(&store, turn("a", second)).await;
 }
@@ -89,13 +89,13 @@ async fn a_commit_that_fails_changes_nothing(store: Subject) {
 }
 
 async fn a_commit_of_a_missing_job_is_refused(store: Subject) {
-    assert_eq!(store.commit(turn("a", 1)).await, missing("a"));
-    assert_eq!(store.load("a").await, missing("a"));
+    assert_eq!(store.commit_turn(turn("a", 1)).await, missing("a"));
+    assert_eq!(store.load_job("a").await, missing("a"));
 }
 
 async fn of_commits_at_once_with_one_version_one_wins(store: Subject) {
     let version = create_claimed(&store, "a").await;
-    let turns = repeat_with(|| store.commit(Commit { events: vec![event(2)], ..turn("a", version) })).take(8);
+    let turns = repeat_with(|| store.commit_turn(Commit { events: vec![event(2)], ..turn("a", version) })).take(8);
     let done = join_all(turns).await;
     assert_eq!(done.iter().filter(|done| **done == Ok(version + 1)).count(), 1);
     assert_eq!(done.iter().filter(|done| **done == fenced("a")).count(), 7);
@@ -115,7 +115,7 @@ async fn commits_at_once_do_not_disturb_each_other(store: Subject) {
             _ => (held.version, 1),
         };
         let steps = vec![step(2)];
-        store.commit(Commit { events: vec![event(seq)], steps, ..release(&held.job, version, Some(FAR)) })
+        store.commit_turn(Commit { events: vec![event(seq)], steps, ..release(&held.job, version, Some(FAR)) })
     });
     for (index, (done, held)) in join_all(turns).await.into_iter().zip(&held).enumerate() {
         let (last_seq, steps) = if index % 3 == 0 { (2, vec![step(2)]) } else { (1, Vec::new()) };
@@ -125,6 +125,6 @@ async fn commits_at_once_do_not_disturb_each_other(store: Subject) {
             _ => assert!(done.is_err_and(|error| Err(error) != fenced(&held.job)), "a repeated event is an error"),
         }
         assert_eq!(row(&store, &held.job).await.last_seq, last_seq);
-        assert_eq!(store.steps(&held.job, 0, 10).await, Ok(steps));
+        assert_eq!(store.list_steps(&held.job, 0, 10).await, Ok(steps));
     }
 }

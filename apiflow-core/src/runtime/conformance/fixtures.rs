@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::ports::{
-    CallRecord, Claim, Commit, Concurrency, Created, EventRow, Idempotency, JobBundle, JobFilter, JobPatch, JobRow,
-    JobStatus, LeaseChange, Loaded, NewJob, Poll, StepRow, StepStatus, Store, StoreError, Timestamp,
+    CallRecord, Claim, Commit, Concurrency, Created, EventRow, Idempotency, JobBundle, JobFilter, JobRow, JobState,
+    JobStatus, LeaseChange, LoadedJob, NewJob, Poll, StepRow, StepStatus, Store, StoreError, Timestamp,
 };
 
 pub(super) type Subject = Arc<dyn Store>;
@@ -57,8 +57,8 @@ pub(super) fn limited(id: &str, key: &str, limit: u64, window_s: Option<u64>) ->
     NewJob { concurrency: Some(Concurrency { key: key.to_owned(), limit, window_s }), ..new_job(id) }
 }
 
-pub(super) fn patch(status: JobStatus) -> JobPatch {
-    JobPatch {
+pub(super) fn state(status: JobStatus) -> JobState {
+    JobState {
         status,
         priority: 0,
         retry_count: 0,
@@ -72,21 +72,7 @@ pub(super) fn patch(status: JobStatus) -> JobPatch {
 
 /// A turn in which nothing happens and the owner goes on.
 pub(super) fn turn(job: &str, version: u64) -> Commit {
-    Commit {
-        job: job.to_owned(),
-        version,
-        at: Timestamp(6_000),
-        events: Vec::new(),
-        steps: Vec::new(),
-        calls: Vec::new(),
-        polls: Vec::new(),
-        polls_cleared: Vec::new(),
-        consumed: Vec::new(),
-        cached: Vec::new(),
-        snapshot: None,
-        patch: patch(JobStatus::Running),
-        lease: LeaseChange::Keep,
-    }
+    Commit::new(job, version, Timestamp(6_000), state(JobStatus::Running), LeaseChange::Keep)
 }
 
 pub(super) fn release(job: &str, version: u64, wake_at: Option<Timestamp>) -> Commit {
@@ -94,7 +80,7 @@ pub(super) fn release(job: &str, version: u64, wake_at: Option<Timestamp>) -> Co
 }
 
 pub(super) fn ending(job: &str, version: u64) -> Commit {
-    Commit { patch: patch(JobStatus::Completed), ..release(job, version, None) }
+    Commit { state: state(JobStatus::Completed), ..release(job, version, None) }
 }
 
 pub(super) fn step(ordinal: u64) -> StepRow {
@@ -133,8 +119,8 @@ pub(super) fn poll(effect: u64, due_at: Timestamp) -> Poll {
 }
 
 pub(super) async fn create(store: &Subject, id: &str) {
-    let created = store.create_job(new_job(id)).await.expect("a new job is made");
-    assert_eq!(created, Created::New, "job `{id}` is new");
+    let created = store.create_job(new_job(id), None).await.expect("a new job is made");
+    assert_eq!(created, Created::New { claim: None }, "job `{id}` is new");
 }
 
 /// Claims until `want` jobs are held, with a bound.
@@ -142,7 +128,7 @@ pub(super) async fn claim(store: &Subject, worker: &str, want: usize, lease: Dur
     let mut held = Vec::new();
     for _ in 0..TRIES {
         let limit = u32::try_from(want - held.len()).expect("cases claim few jobs");
-        held.extend(store.claim(worker, limit, lease).await.expect("a claim works"));
+        held.extend(store.claim_due_jobs(worker, limit, lease).await.expect("a claim works"));
         if held.len() == want {
             return held;
         }
@@ -165,12 +151,12 @@ pub(super) async fn create_claimed(store: &Subject, id: &str) -> u64 {
 }
 
 pub(super) async fn nothing_is_due(store: &Subject) {
-    assert_eq!(store.claim("another", 10, LONG).await, Ok(Vec::new()), "no job is due");
+    assert_eq!(store.claim_due_jobs("another", 10, LONG).await, Ok(Vec::new()), "no job is due");
 }
 
 pub(super) async fn commit(store: &Subject, commit: Commit) -> u64 {
     let before = commit.version;
-    let version = store.commit(commit).await.expect("the owner commits");
+    let version = store.commit_turn(commit).await.expect("the owner commits");
     assert_eq!(version, before + 1, "a commit raises the version by one");
     version
 }
@@ -184,35 +170,35 @@ pub(super) fn missing<T>(job: &str) -> Result<T, StoreError> {
 }
 
 pub(super) async fn row(store: &Subject, job: &str) -> JobRow {
-    store.job(job).await.expect("a row is read").expect("the job is there")
+    store.read_job(job).await.expect("a row is read").expect("the job is there")
 }
 
 pub(super) async fn keys(store: &Subject, job: &str) -> Vec<String> {
-    let inbox = store.inbox(job).await.expect("an inbox is read");
+    let inbox = store.read_inbox(job).await.expect("an inbox is read");
     inbox.into_iter().map(|message| message.key).collect()
 }
 
 pub(super) async fn ids(store: &Subject, filter: &JobFilter, before: Option<&str>, limit: u32) -> Vec<String> {
-    let jobs = store.jobs(filter, before, limit).await.expect("a list is read");
+    let jobs = store.list_jobs(filter, before, limit).await.expect("a list is read");
     jobs.into_iter().map(|job| job.id).collect()
 }
 
 /// All that can be read of a job.
 #[derive(Debug, PartialEq)]
 pub(super) struct Everything {
-    loaded: Loaded,
+    loaded: LoadedJob,
     values: Vec<Option<Value>>,
     steps: Vec<StepRow>,
     calls: Vec<CallRecord>,
 }
 
 pub(super) async fn everything(store: &Subject, job: &str) -> Everything {
-    let loaded = store.load(job).await.expect("the job is loaded");
+    let loaded = store.load_job(job).await.expect("the job is loaded");
     let seqs: Vec<u64> = (1..=loaded.job.last_seq).collect();
-    let steps = store.steps(job, 0, 100).await.expect("steps are read");
+    let steps = store.list_steps(job, 0, 100).await.expect("steps are read");
     let mut calls = Vec::new();
     for step in &steps {
-        calls.extend(store.calls(job, step.ordinal).await.expect("calls are read"));
+        calls.extend(store.list_calls(job, step.ordinal).await.expect("calls are read"));
     }
-    Everything { values: store.values(job, &seqs).await.expect("values are read"), loaded, steps, calls }
+    Everything { values: store.read_values(job, &seqs).await.expect("values are read"), loaded, steps, calls }
 }

@@ -9,7 +9,7 @@ super::list_cases![a_pause_holds_for_one_limit_until_it_is_over, the_longer_of_t
 const MINUTE: Duration = Duration::from_mins(1);
 
 async fn paused(store: &Subject, limit: &str) -> Option<Duration> {
-    store.submits_paused(limit).await.expect("a pause is read")
+    store.read_submit_pause(limit).await.expect("a pause is read")
 }
 
 async fn a_pause_holds_for_one_limit_until_it_is_over(store: Subject) {

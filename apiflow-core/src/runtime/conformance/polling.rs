@@ -3,7 +3,7 @@
 use super::fixtures::{
     ENDED, FAR, LONG, PAST, Subject, commit, create, create_claimed, ending, poll, release, step, turn,
 };
-use crate::ports::{Commit, DuePoll, Following, Poll, Timestamp};
+use crate::ports::{Commit, DuePoll, Poll, ProviderWorkClaim, Timestamp};
 
 super::list_cases![
     polls_are_taken_when_due_oldest_first_up_to_the_limit,
@@ -21,7 +21,7 @@ async fn with_polls(store: &Subject, id: &str, polls: Vec<Poll>) -> u64 {
 }
 
 async fn taken(store: &Subject, limit: u32, lease: std::time::Duration) -> Vec<(String, u64)> {
-    let polls = store.take_polls(limit, lease).await.expect("polls are taken");
+    let polls = store.take_due_polls(limit, lease).await.expect("polls are taken");
     polls.into_iter().map(|due| (due.job, due.poll.effect)).collect()
 }
 
@@ -40,7 +40,7 @@ async fn polls_are_taken_when_due_oldest_first_up_to_the_limit(store: Subject) {
 async fn a_taken_poll_is_hidden_until_its_lease_ends(store: Subject) {
     with_polls(&store, "a", vec![poll(2, PAST)]).await;
     assert_eq!(taken(&store, 1, ENDED).await, named(&[("a", 2)]));
-    let again = store.take_polls(1, LONG).await;
+    let again = store.take_due_polls(1, LONG).await;
     let expected = DuePoll { job: "a".to_owned(), tries: 0, poll: poll(2, PAST) };
     assert_eq!(again, Ok(vec![expected]), "a poll is given as it was written");
     assert_eq!(taken(&store, 1, LONG).await, named(&[]));
@@ -50,14 +50,14 @@ async fn a_poll_put_back_counts_its_try_and_keeps_progress(store: Subject) {
     with_polls(&store, "a", vec![poll(7, PAST)]).await;
     assert_eq!(taken(&store, 1, LONG).await, named(&[("a", 7)]));
     let next = Timestamp(2_000);
-    assert_eq!(store.put_back("a", 7, next, Some((2, 0.375))).await, Ok(()));
-    let steps = store.steps("a", 0, 10).await.expect("steps are read");
+    assert_eq!(store.reschedule_poll("a", 7, next, Some((2, 0.375))).await, Ok(()));
+    let steps = store.list_steps("a", 0, 10).await.expect("steps are read");
     assert_eq!(steps[0].progress, Some(0.375));
-    let again = store.take_polls(1, LONG).await;
+    let again = store.take_due_polls(1, LONG).await;
     assert_eq!(again, Ok(vec![DuePoll { job: "a".to_owned(), tries: 1, poll: poll(7, next) }]));
-    assert_eq!(store.put_back("a", 7, FAR, None).await, Ok(()));
+    assert_eq!(store.reschedule_poll("a", 7, FAR, None).await, Ok(()));
     assert_eq!(taken(&store, 1, LONG).await, named(&[]));
-    let steps = store.steps("a", 0, 10).await.expect("steps are read");
+    let steps = store.list_steps("a", 0, 10).await.expect("steps are read");
     assert_eq!(steps[0].progress, Some(0.375), "no progress told leaves what was told before");
 }
 
@@ -65,20 +65,20 @@ async fn a_poll_that_is_over_is_not_put_back(store: Subject) {
     let version = with_polls(&store, "a", vec![poll(2, PAST)]).await;
     assert_eq!(taken(&store, 1, LONG).await, named(&[("a", 2)]));
     commit(&store, Commit { polls_cleared: vec![2], ..release("a", version, None) }).await;
-    assert_eq!(store.put_back("a", 2, PAST, Some((2, 0.5))).await, Ok(()));
-    assert_eq!(store.put_back("missing", 2, PAST, None).await, Ok(()));
+    assert_eq!(store.reschedule_poll("a", 2, PAST, Some((2, 0.5))).await, Ok(()));
+    assert_eq!(store.reschedule_poll("missing", 2, PAST, None).await, Ok(()));
     assert_eq!(taken(&store, 1, LONG).await, named(&[]));
-    let steps = store.steps("a", 0, 10).await.expect("steps are read");
+    let steps = store.list_steps("a", 0, 10).await.expect("steps are read");
     assert_eq!(steps[0].progress, None);
 }
 
 async fn a_poll_is_replaced_under_its_effect(store: Subject) {
     let version = with_polls(&store, "a", vec![poll(2, FAR), poll(3, PAST)]).await;
-    store.put_back("a", 3, PAST, None).await.expect("a poll is put back");
+    store.reschedule_poll("a", 3, PAST, None).await.expect("a poll is put back");
     // The same effect may be cleared and added in one turn: what is added stays.
     let polls = vec![poll(2, PAST), Poll { ticket: serde_json::json!("new"), ..poll(3, Timestamp(2_000)) }];
     commit(&store, Commit { polls: polls.clone(), polls_cleared: vec![3], ..release("a", version, None) }).await;
-    let due = store.take_polls(10, LONG).await.expect("polls are taken");
+    let due = store.take_due_polls(10, LONG).await.expect("polls are taken");
     assert_eq!(due.iter().map(|due| (due.tries, &due.poll)).collect::<Vec<_>>(), [(0, &polls[0]), (0, &polls[1])]);
 }
 
@@ -86,7 +86,7 @@ async fn an_ended_job_polls_no_more(store: Subject) {
     let version = with_polls(&store, "a", vec![poll(2, PAST)]).await;
     commit(&store, Commit { polls: vec![poll(3, PAST)], ..ending("a", version) }).await;
     assert_eq!(taken(&store, 10, LONG).await, named(&[]));
-    assert_eq!(store.next_due().await, Ok(None));
+    assert_eq!(store.read_next_due_at().await, Ok(None));
 }
 
 async fn a_providers_work_is_one_attempts(store: Subject) {
@@ -102,7 +102,7 @@ async fn a_providers_work_is_one_attempts(store: Subject) {
         ("two", "p", "b", 2, true),
     ] {
         let (provider, provider_id, job) = (provider.to_owned(), provider_id.to_owned(), job.to_owned());
-        let following = Following { provider, provider_id, job, effect };
-        assert_eq!(store.follow(following.clone()).await, Ok(is_own), "{following:?}");
+        let following = ProviderWorkClaim { provider, provider_id, job, effect };
+        assert_eq!(store.claim_provider_work(following.clone()).await, Ok(is_own), "{following:?}");
     }
 }

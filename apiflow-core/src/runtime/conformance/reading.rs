@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::fixtures::{
-    Subject, call, claim_one, commit, create, create_claimed, ending, event, event_with, ids, new_job, step, turn,
+    Subject, call, claim_one, commit, create, create_claimed, ending, event, event_with, ids, new_job, state, step,
+    turn,
 };
 use crate::ports::{Commit, EventRow, JobFilter, JobStatus, NewJob, Timestamp};
 
@@ -16,6 +17,7 @@ super::list_cases![
     calls_are_of_one_step_in_order,
     jobs_are_paged_newest_first,
     jobs_are_filtered,
+    active_jobs_are_counted_by_status,
     a_missing_job_has_nothing,
 ];
 
@@ -25,9 +27,9 @@ async fn values_come_in_the_order_asked(store: Subject) {
     commit(&store, Commit { events, ..turn("a", version) }).await;
     let asked = [4, 2, 3, 9, 2];
     let two = Some(json!("two"));
-    let found = store.values("a", &asked).await;
+    let found = store.read_values("a", &asked).await;
     assert_eq!(found, Ok(vec![Some(Value::Null), two.clone(), None, None, two]), "null is a value, none is none");
-    assert_eq!(store.values("a", &[]).await, Ok(Vec::new()));
+    assert_eq!(store.read_values("a", &[]).await, Ok(Vec::new()));
 }
 
 async fn values_are_kept_to_the_last_bit(store: Subject) {
@@ -42,7 +44,7 @@ async fn values_are_kept_to_the_last_bit(store: Subject) {
     ];
     let events = (2..).zip(&values).map(|(seq, value)| event_with(seq, value.clone())).collect();
     commit(&store, Commit { events, ..turn("a", version) }).await;
-    let found = store.values("a", &[2, 3, 4, 5, 6, 7]).await.expect("values are read");
+    let found = store.read_values("a", &[2, 3, 4, 5, 6, 7]).await.expect("values are read");
     for (value, found) in values.iter().zip(found) {
         assert_eq!(found.map(|found| found.to_string()), Some(value.to_string()), "value and order of keys are kept");
     }
@@ -54,8 +56,8 @@ async fn a_list_comes_in_order_of_its_index(store: Subject) {
     let events = items.map(|(seq, item)| EventRow { item: Some(item), ..event(seq) });
     commit(&store, Commit { events: events.to_vec(), ..turn("a", version) }).await;
     let bodies = [5, 6, 2, 3].map(|seq| event(seq).body).to_vec();
-    assert_eq!(store.list("a", 7).await, Ok(bodies));
-    assert_eq!(store.list("a", 9).await, Ok(Vec::new()));
+    assert_eq!(store.read_list("a", 7).await, Ok(bodies));
+    assert_eq!(store.read_list("a", 9).await, Ok(Vec::new()));
 }
 
 async fn events_are_paged_without_their_values(store: Subject) {
@@ -63,16 +65,16 @@ async fn events_are_paged_without_their_values(store: Subject) {
     let events = vec![event_with(2, json!(2)), EventRow { item: Some((1, 0)), ..event_with(3, json!(3)) }, event(4)];
     commit(&store, Commit { events, ..turn("a", version) }).await;
     let third = EventRow { item: Some((1, 0)), ..event(3) };
-    assert_eq!(store.events("a", 0, 2).await, Ok(vec![event(1), event(2)]));
-    assert_eq!(store.events("a", 2, 2).await, Ok(vec![third, event(4)]));
-    assert_eq!(store.events("a", 4, 2).await, Ok(Vec::new()));
+    assert_eq!(store.read_events("a", 0, 2).await, Ok(vec![event(1), event(2)]));
+    assert_eq!(store.read_events("a", 2, 2).await, Ok(vec![third, event(4)]));
+    assert_eq!(store.read_events("a", 4, 2).await, Ok(Vec::new()));
 }
 
 async fn steps_are_paged(store: Subject) {
     let version = create_claimed(&store, "a").await;
     commit(&store, Commit { steps: vec![step(12), step(3), step(5)], ..turn("a", version) }).await;
-    assert_eq!(store.steps("a", 0, 2).await, Ok(vec![step(3), step(5)]));
-    assert_eq!(store.steps("a", 5, 2).await, Ok(vec![step(12)]));
+    assert_eq!(store.list_steps("a", 0, 2).await, Ok(vec![step(3), step(5)]));
+    assert_eq!(store.list_steps("a", 5, 2).await, Ok(vec![step(12)]));
 }
 
 async fn calls_are_of_one_step_in_order(store: Subject) {
@@ -80,8 +82,12 @@ async fn calls_are_of_one_step_in_order(store: Subject) {
     let calls = vec![call(2, 2), call(3, 1), call(2, 1)];
     let version = commit(&store, Commit { calls, ..turn("a", version) }).await;
     commit(&store, Commit { calls: vec![call(2, 3)], ..turn("a", version) }).await;
-    assert_eq!(store.calls("a", 2).await, Ok(vec![call(2, 2), call(2, 1), call(2, 3)]), "in order of their writing");
-    assert_eq!(store.calls("a", 4).await, Ok(Vec::new()));
+    assert_eq!(
+        store.list_calls("a", 2).await,
+        Ok(vec![call(2, 2), call(2, 1), call(2, 3)]),
+        "in order of their writing"
+    );
+    assert_eq!(store.list_calls("a", 4).await, Ok(Vec::new()));
 }
 
 async fn jobs_are_paged_newest_first(store: Subject) {
@@ -103,10 +109,10 @@ async fn jobs_are_filtered(store: Subject) {
             created_at: Timestamp(at),
             ..new_job(id)
         };
-        store.create_job(job).await.expect("a new job is made");
+        store.create_job(job, None).await.expect("a new job is made");
         if id == "b" {
             // The others are older and due too, so all that are due are claimed and only `b` ends.
-            for held in store.claim("worker", 10, super::fixtures::LONG).await.expect("a claim works") {
+            for held in store.claim_due_jobs("worker", 10, super::fixtures::LONG).await.expect("a claim works") {
                 if held.job == "b" {
                     commit(&store, ending("b", held.version)).await;
                 }
@@ -136,10 +142,23 @@ async fn check_filter(store: &Subject, filter: JobFilter, expected: &[&str]) {
 async fn a_missing_job_has_nothing(store: Subject) {
     create(&store, "a").await;
     claim_one(&store, "worker", "a").await;
-    assert_eq!(store.job("b").await, Ok(None));
-    assert_eq!(store.values("b", &[1]).await, Ok(vec![None]));
-    assert_eq!(store.list("b", 1).await, Ok(Vec::new()));
-    assert_eq!(store.events("b", 0, 10).await, Ok(Vec::new()));
-    assert_eq!(store.steps("b", 0, 10).await, Ok(Vec::new()));
-    assert_eq!(store.calls("b", 1).await, Ok(Vec::new()));
+    assert_eq!(store.read_job("b").await, Ok(None));
+    assert_eq!(store.read_values("b", &[1]).await, Ok(vec![None]));
+    assert_eq!(store.read_list("b", 1).await, Ok(Vec::new()));
+    assert_eq!(store.read_events("b", 0, 10).await, Ok(Vec::new()));
+    assert_eq!(store.list_steps("b", 0, 10).await, Ok(Vec::new()));
+    assert_eq!(store.list_calls("b", 1).await, Ok(Vec::new()));
+}
+
+async fn active_jobs_are_counted_by_status(store: Subject) {
+    assert_eq!(store.count_active_jobs().await, Ok([].into()));
+    for (id, status) in [("a", JobStatus::Suspended), ("b", JobStatus::Completed), ("c", JobStatus::Running)] {
+        let version = create_claimed(&store, id).await;
+        commit(&store, Commit { state: state(status), ..turn(id, version) }).await;
+    }
+    for id in ["d", "e"] {
+        create(&store, id).await;
+    }
+    let expected = [(JobStatus::Pending, 2), (JobStatus::Running, 1), (JobStatus::Suspended, 1)];
+    assert_eq!(store.count_active_jobs().await, Ok(expected.into()));
 }

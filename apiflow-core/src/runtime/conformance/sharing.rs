@@ -27,7 +27,7 @@ pub(super) async fn workers_that_steal_jobs_finish_each_once(stores: [Subject; 2
     assert_eq!(committed.iter().sum::<u64>(), JOBS as u64 * (GOAL - 1), "each event is committed once");
     for index in 0..JOBS {
         let job = format!("job-{index:02}");
-        let events = stores[0].events(&job, 0, 100).await.expect("events are read");
+        let events = stores[0].read_events(&job, 0, 100).await.expect("events are read");
         assert!(events.iter().map(|event| event.seq).eq(1..=GOAL), "the journal of `{job}` has no gap");
     }
 }
@@ -36,7 +36,7 @@ pub(super) async fn workers_that_steal_jobs_finish_each_once(stores: [Subject; 2
 async fn work(store: &Subject, worker: &str, lease: Duration) -> u64 {
     let (mut committed, mut idle) = (0, 0);
     while idle < IDLE {
-        let claims = store.claim(worker, 3, lease).await.expect("a claim works");
+        let claims = store.claim_due_jobs(worker, 3, lease).await.expect("a claim works");
         if claims.is_empty() {
             if has_finished(store).await {
                 return committed;
@@ -53,21 +53,21 @@ async fn work(store: &Subject, worker: &str, lease: Duration) -> u64 {
 
 async fn has_finished(store: &Subject) -> bool {
     let ended = JobFilter { status: Some(JobStatus::Completed), ..JobFilter::default() };
-    store.jobs(&ended, None, 100).await.expect("a list is read").len() == JOBS
+    store.list_jobs(&ended, None, 100).await.expect("a list is read").len() == JOBS
 }
 
 /// Takes in what waits, adds an event, and tells the job so; says whether the turn was the worker's to take.
 async fn turn(store: &Subject, worker: &str, claim: Claim) -> bool {
-    let loaded = store.load(&claim.job).await.expect("the job is loaded");
+    let loaded = store.load_job(&claim.job).await.expect("the job is loaded");
     let seq = loaded.job.last_seq + 1;
     let held = std::slice::from_ref(&claim.job);
-    store.renew(worker, held, ENDED).await.expect("a renewal works");
+    store.renew_leases(worker, held, ENDED).await.expect("a renewal works");
     let key = format!("{worker}-{seq}");
-    store.deliver(&claim.job, &key, json!(seq), None).await.expect("a message is delivered");
+    store.deliver_message(&claim.job, &key, json!(seq), None).await.expect("a message is delivered");
     let base =
         if seq == GOAL { ending(&claim.job, claim.version) } else { release(&claim.job, claim.version, Some(PAST)) };
     let consumed = loaded.inbox.iter().map(|message| message.id).collect();
-    let done = store.commit(Commit { events: vec![event(seq)], consumed, ..base }).await;
+    let done = store.commit_turn(Commit { events: vec![event(seq)], consumed, ..base }).await;
     assert!(done.is_ok() || done == fenced(&claim.job), "a turn is taken or lost: {done:?}");
     done.is_ok()
 }
@@ -80,7 +80,7 @@ const SLOTS: usize = 3;
 pub(super) async fn stores_that_race_for_slots_give_no_more_than_there_are(stores: [Subject; 2]) {
     let made = (0..RACERS).map(|index| {
         let job = limited(&format!("racer-{index:02}"), "race", SLOTS as u64, None);
-        stores[index % 2].create_job(job)
+        stores[index % 2].create_job(job, None)
     });
     assert!(join_all(made).await.iter().all(Result::is_ok), "jobs are made");
     let (running, ended) = (AtomicUsize::new(0), AtomicUsize::new(0));
@@ -90,11 +90,11 @@ pub(super) async fn stores_that_race_for_slots_give_no_more_than_there_are(store
     for round in 0..10 {
         let [first, second] =
             [0, 1].map(|place| limited(&format!("last-{round}-{place}"), &format!("last-{round}"), 1, None));
-        let made = join(one.create_job(first), other.create_job(second)).await;
+        let made = join(one.create_job(first, None), other.create_job(second, None)).await;
         assert!(made.0.is_ok() && made.1.is_ok(), "jobs are made");
         let mut held = Vec::new();
         for _ in 0..3 {
-            let claims = join(one.claim("w0", 5, LONG), other.claim("w1", 5, LONG)).await;
+            let claims = join(one.claim_due_jobs("w0", 5, LONG), other.claim_due_jobs("w1", 5, LONG)).await;
             held.extend(claims.0.expect("a claim works").into_iter().chain(claims.1.expect("a claim works")));
         }
         assert_eq!(held.len(), 1, "one slot is given once: {held:?}");
@@ -105,7 +105,7 @@ pub(super) async fn stores_that_race_for_slots_give_no_more_than_there_are(store
 async fn race(store: &Subject, worker: &str, running: &AtomicUsize, ended: &AtomicUsize) {
     let mut idle = 0;
     while ended.load(Ordering::SeqCst) < RACERS {
-        let claims = store.claim(worker, 2, LONG).await.expect("a claim works");
+        let claims = store.claim_due_jobs(worker, 2, LONG).await.expect("a claim works");
         if claims.is_empty() {
             idle += 1;
             assert!(idle < IDLE, "`{worker}` finds nothing to do, but not all jobs have ended");

@@ -23,22 +23,22 @@ fn of_user(id: &str, user: Option<&str>) -> NewJob {
 }
 
 async fn create(store: &Subject, id: &str, user: Option<&str>) -> u64 {
-    store.create_job(of_user(id, user)).await.expect("a new job is made");
+    store.create_job(of_user(id, user), None).await.expect("a new job is made");
     claim_one(store, "worker", id).await
 }
 
 async fn check(store: &Subject, user: &str, expected: u64) {
-    assert_eq!(store.bytes_in_flight(user).await, Ok(expected), "of `{user}`");
+    assert_eq!(store.read_bytes_in_flight(user).await, Ok(expected), "of `{user}`");
 }
 
 async fn the_values_of_a_job_are_counted_with_each_commit(store: Subject) {
     let version = create(&store, "a", None).await;
-    assert_eq!(store.load("a").await.expect("the job is loaded").value_bytes, 10);
+    assert_eq!(store.load_job("a").await.expect("the job is loaded").value_bytes, 10);
     let events = vec![event(3), event_with(4, json!({"ü": [1, 2]})), event_with(5, Value::Null)];
     let version = commit(&store, Commit { events, ..turn("a", version) }).await;
     commit(&store, turn("a", version)).await;
     // `{"ü":[1,2]}` and `null`: bytes, not characters.
-    assert_eq!(store.load("a").await.expect("the job is loaded").value_bytes, 10 + 12 + 4);
+    assert_eq!(store.load_job("a").await.expect("the job is loaded").value_bytes, 10 + 12 + 4);
 }
 
 async fn a_users_bytes_are_those_of_jobs_that_have_not_ended(store: Subject) {
@@ -57,8 +57,8 @@ async fn a_users_bytes_are_those_of_jobs_that_have_not_ended(store: Subject) {
     commit(&store, ending("b", second)).await;
     check(&store, "ada", 0).await;
     check(&store, "bob", 10).await;
-    assert_eq!(store.load("a").await.expect("the job is loaded").value_bytes, 40, "it still takes that room");
-    let reopened = store.claim_ended("worker", "a", LONG).await.expect("it is asked for").expect("it has ended");
+    assert_eq!(store.load_job("a").await.expect("the job is loaded").value_bytes, 40, "it still takes that room");
+    let reopened = store.claim_ended_job("worker", "a", LONG).await.expect("it is asked for").expect("it has ended");
     let reopened = commit(&store, turn("a", reopened)).await;
     check(&store, "ada", 40).await;
     commit(&store, ending("a", reopened)).await;
@@ -70,9 +70,9 @@ async fn a_users_bytes_are_those_of_jobs_that_have_not_ended(store: Subject) {
 async fn a_fenced_commit_counts_nothing(store: Subject) {
     let version = create(&store, "a", Some("ada")).await;
     let events = vec![event_with(3, ten_bytes())];
-    assert_eq!(store.commit(Commit { events, ..turn("a", version + 1) }).await, fenced("a"));
+    assert_eq!(store.commit_turn(Commit { events, ..turn("a", version + 1) }).await, fenced("a"));
     check(&store, "ada", 10).await;
-    assert_eq!(store.load("a").await.expect("the job is loaded").value_bytes, 10);
+    assert_eq!(store.load_job("a").await.expect("the job is loaded").value_bytes, 10);
 }
 
 async fn jobs_of_one_user_that_commit_at_once_are_all_counted(store: Subject) {
@@ -93,8 +93,8 @@ async fn jobs_of_one_user_that_commit_at_once_are_all_counted(store: Subject) {
 
 async fn a_probe_succeeds_however_often_it_is_made(store: Subject) {
     for _ in 0..3 {
-        assert_eq!(store.probe().await, Ok(()));
+        assert_eq!(store.verify_writable().await, Ok(()));
     }
-    let (one, other) = tokio::join!(store.probe(), store.probe());
+    let (one, other) = tokio::join!(store.verify_writable(), store.verify_writable());
     assert_eq!((one, other), (Ok(()), Ok(())));
 }

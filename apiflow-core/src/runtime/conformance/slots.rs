@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::fixtures::{
     ENDED, FAR, LONG, PAST, Subject, claim, claim_one, commit, create_claimed, ending, keys, limited, new_job,
-    nothing_is_due, patch, release, row,
+    nothing_is_due, release, row, state,
 };
 use crate::ports::{Commit, JobStatus, NewJob, Timestamp};
 
@@ -30,11 +30,11 @@ super::list_cases![
 const HOUR_S: Option<u64> = Some(3_600);
 
 async fn create(store: &Subject, job: NewJob) {
-    store.create_job(job).await.expect("a new job is made");
+    store.create_job(job, None).await.expect("a new job is made");
 }
 
 async fn end(store: &Subject, job: &str, version: u64, status: JobStatus) {
-    commit(store, Commit { patch: patch(status), ..ending(job, version) }).await;
+    commit(store, Commit { state: state(status), ..ending(job, version) }).await;
 }
 
 async fn no_more_jobs_of_a_key_have_a_slot_than_the_limit(store: Subject) {
@@ -42,11 +42,11 @@ async fn no_more_jobs_of_a_key_have_a_slot_than_the_limit(store: Subject) {
         create(&store, limited(id, "k", 2, None)).await;
     }
     claim(&store, "worker", 2, LONG).await;
-    let leases_end = store.next_due().await;
+    let leases_end = store.read_next_due_at().await;
     create(&store, limited("c", "k", 2, None)).await;
     nothing_is_due(&store).await;
-    assert_eq!(row(&store, "c").await.patch.status, JobStatus::Pending);
-    assert_eq!(store.next_due().await, leases_end, "nobody needs to look again before something happens");
+    assert_eq!(row(&store, "c").await.state.status, JobStatus::Pending);
+    assert_eq!(store.read_next_due_at().await, leases_end, "nobody needs to look again before something happens");
 }
 
 async fn the_end_of_a_job_gives_its_slot_to_the_next(store: Subject) {
@@ -58,7 +58,7 @@ async fn the_end_of_a_job_gives_its_slot_to_the_next(store: Subject) {
         let version = claim_one(&store, "worker", id).await;
         nothing_is_due(&store).await;
         end(&store, id, version, status).await;
-        let next = store.next_due().await.expect("a moment is read").expect("a slot is free");
+        let next = store.read_next_due_at().await.expect("a moment is read").expect("a slot is free");
         assert!(next < FAR, "a claim finds something at once");
     }
     claim_one(&store, "worker", "d").await;
@@ -86,9 +86,9 @@ async fn a_job_that_waits_or_is_suspended_keeps_its_slot(store: Subject) {
     let version = claim_one(&store, "worker", "a").await;
     commit(&store, release("a", version, Some(PAST))).await;
     let version = claim_one(&store, "worker", "a").await;
-    commit(&store, Commit { patch: patch(JobStatus::Suspended), ..release("a", version, None) }).await;
+    commit(&store, Commit { state: state(JobStatus::Suspended), ..release("a", version, None) }).await;
     nothing_is_due(&store).await;
-    store.deliver("a", "k", json!(1), None).await.expect("a message is delivered");
+    store.deliver_message("a", "k", json!(1), None).await.expect("a message is delivered");
     let version = claim_one(&store, "worker", "a").await;
     nothing_is_due(&store).await;
     end(&store, "a", version, JobStatus::Completed).await;
@@ -139,7 +139,7 @@ async fn a_message_does_not_wake_a_job_that_waits_for_its_slot(store: Subject) {
         create(&store, limited(id, "k", 1, None)).await;
     }
     let version = claim_one(&store, "worker", "a").await;
-    assert_eq!(store.deliver("b", "k", json!(1), None).await, Ok(true));
+    assert_eq!(store.deliver_message("b", "k", json!(1), None).await, Ok(true));
     nothing_is_due(&store).await;
     end(&store, "a", version, JobStatus::Completed).await;
     claim_one(&store, "worker", "b").await;
@@ -151,7 +151,7 @@ async fn a_job_is_let_through_without_a_slot(store: Subject) {
         create(&store, limited(id, "k", 1, None)).await;
     }
     let first = claim_one(&store, "worker", "a").await;
-    assert_eq!(store.let_through("b").await, Ok(()));
+    assert_eq!(store.waive_slot("b").await, Ok(()));
     let version = claim_one(&store, "worker", "b").await;
     nothing_is_due(&store).await;
     // Given back, it is still let through.
@@ -164,18 +164,18 @@ async fn a_job_is_let_through_without_a_slot(store: Subject) {
 }
 
 async fn letting_through_changes_nothing_where_a_job_does_not_wait(store: Subject) {
-    assert_eq!(store.let_through("missing").await, Ok(()));
+    assert_eq!(store.waive_slot("missing").await, Ok(()));
     let version = create_claimed(&store, "plain").await;
-    assert_eq!(store.let_through("plain").await, Ok(()));
+    assert_eq!(store.waive_slot("plain").await, Ok(()));
     commit(&store, release("plain", version, Some(FAR))).await;
-    assert_eq!(store.let_through("plain").await, Ok(()));
+    assert_eq!(store.waive_slot("plain").await, Ok(()));
     create(&store, limited("a", "k", 1, None)).await;
     create(&store, limited("b", "k", 1, None)).await;
     let version = claim_one(&store, "worker", "a").await;
-    assert_eq!(store.let_through("a").await, Ok(()));
+    assert_eq!(store.waive_slot("a").await, Ok(()));
     nothing_is_due(&store).await;
     end(&store, "a", version, JobStatus::Completed).await;
-    assert_eq!(store.let_through("a").await, Ok(()));
+    assert_eq!(store.waive_slot("a").await, Ok(()));
     claim_one(&store, "worker", "b").await;
     nothing_is_due(&store).await;
 }
@@ -203,7 +203,7 @@ async fn no_more_jobs_start_within_a_window_than_the_limit(store: Subject) {
         end(&store, &held.job, held.version, JobStatus::Completed).await;
     }
     nothing_is_due(&store).await;
-    assert_eq!(row(&store, "c").await.patch.status, JobStatus::Pending);
+    assert_eq!(row(&store, "c").await.state.status, JobStatus::Pending);
     // Another key's window is another.
     create(&store, limited("d", "other", 1, HOUR_S)).await;
     claim_one(&store, "worker", "d").await;
@@ -223,7 +223,7 @@ async fn a_job_that_never_started_does_not_count_in_its_window(store: Subject) {
         create(&store, limited(id, "k", 2, HOUR_S)).await;
     }
     let held = claim(&store, "worker", 2, LONG).await;
-    assert_eq!(store.let_through("c").await, Ok(()));
+    assert_eq!(store.waive_slot("c").await, Ok(()));
     let version = claim_one(&store, "worker", "c").await;
     end(&store, "c", version, JobStatus::Cancelled).await;
     for held in held {
@@ -231,7 +231,7 @@ async fn a_job_that_never_started_does_not_count_in_its_window(store: Subject) {
     }
     create(&store, limited("d", "k", 2, HOUR_S)).await;
     nothing_is_due(&store).await;
-    assert_eq!(store.let_through("d").await, Ok(()));
+    assert_eq!(store.waive_slot("d").await, Ok(()));
     create(&store, limited("e", "k", 3, HOUR_S)).await;
     let mut held: Vec<String> = claim(&store, "worker", 2, LONG).await.into_iter().map(|held| held.job).collect();
     held.sort();
@@ -241,12 +241,12 @@ async fn a_job_that_never_started_does_not_count_in_its_window(store: Subject) {
 async fn waiting_for_a_window_says_when_it_ends(store: Subject) {
     create(&store, limited("a", "k", 1, HOUR_S)).await;
     let version = claim_one(&store, "worker", "a").await;
-    let lease_ends = store.next_due().await.expect("a moment is read").expect("a lease ends");
+    let lease_ends = store.read_next_due_at().await.expect("a moment is read").expect("a lease ends");
     end(&store, "a", version, JobStatus::Completed).await;
     create(&store, limited("b", "k", 1, HOUR_S)).await;
     nothing_is_due(&store).await;
     // The lease was as long as the window.
-    let next = store.next_due().await.expect("a moment is read").expect("a window ends");
+    let next = store.read_next_due_at().await.expect("a moment is read").expect("a window ends");
     let apart = next.since_ms(lease_ends) + lease_ends.since_ms(next);
     assert!(apart < 60_000, "the window ends {apart} ms from an hour after its start");
 }

@@ -132,8 +132,8 @@ impl Drive<'_> {
         let changed = !batch.events.is_empty();
         let value_bytes = batch.bytes as u64;
         let commit = Commit { cached: self.values.cacheable().await?, ..self.commit_of(batch, now, lease)? };
-        let committed = commit.patch.clone();
-        self.version = self.inner.parts.store.commit(commit).await?;
+        let committed = commit.state.clone();
+        self.version = self.inner.parts.store.commit_turn(commit).await?;
         self.committed = committed;
         self.value_bytes += value_bytes;
         self.inner.health.note_success();
@@ -225,7 +225,7 @@ impl Drive<'_> {
             consumed: batch.consumed,
             cached: Vec::new(),
             snapshot,
-            patch: self.run.patch(),
+            state: self.run.job_state(),
             lease,
         })
     }
@@ -279,6 +279,6 @@ impl Drive<'_> {
     pub(super) async fn release_unfinished(&mut self) -> Result<(), StoreError> {
         let now = self.now();
         let commit = self.commit_of(Batch::default(), now, LeaseChange::Release { wake_at: Some(now) })?;
-        self.inner.parts.store.commit(commit).await.map(|_| ())
+        self.inner.parts.store.commit_turn(commit).await.map(|_| ())
     }
 }

@@ -44,13 +44,13 @@ pub(super) async fn provider_work(runtime: &Runtime, job: &str) -> Result<Vec<Pr
     let mut found = Vec::new();
     let mut after = 0;
     // A job ends when all its providers have been told.
-    let is_over = store.job(job).await?.is_none_or(|row| row.patch.status.is_final());
+    let is_over = store.read_job(job).await?.is_none_or(|row| row.state.status.is_final());
     loop {
-        let rows = store.steps(job, after, PAGE).await?;
+        let rows = store.list_steps(job, after, PAGE).await?;
         let Some(last) = rows.last() else { return Ok(found) };
         after = last.ordinal;
         for row in rows.into_iter().filter(|row| !row.is_over() || row.status == StepStatus::Cancelled) {
-            let calls = store.calls(job, row.ordinal).await?;
+            let calls = store.list_calls(job, row.ordinal).await?;
             let Some(mut work) = work_of(runtime, job, &row, &calls).await? else { continue };
             if work.state == ProviderWorkState::NotCancellable && !is_over {
                 work.state = ProviderWorkState::Cancelling;
@@ -102,7 +102,7 @@ fn cancel_state(reply: &Value) -> ProviderWorkState {
 async fn accepted_operation(runtime: &Runtime, job: &str, id: &str) -> Result<Option<Operation>, StoreError> {
     let mut after = 0;
     loop {
-        let events = runtime.inner.parts.store.events(job, after, PAGE).await?;
+        let events = runtime.inner.parts.store.read_events(job, after, PAGE).await?;
         let Some(last) = events.last() else { return Ok(None) };
         after = last.seq;
         for event in events {

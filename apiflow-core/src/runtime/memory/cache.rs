@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::ports::{CachedRow, Timestamp};
+use crate::ports::{CachedResult, Timestamp};
 
 /// Expired results that are removed when another is kept, at most: more than one, so that none pile up.
 const REMOVED: usize = 8;
@@ -24,8 +24,8 @@ struct Kept {
 
 impl Cache {
     /// Keeps a result, and removes some that have expired.
-    pub(super) fn keep(&mut self, row: CachedRow, now: Timestamp) {
-        let CachedRow { key, value, ttl_s } = row;
+    pub(super) fn keep(&mut self, row: CachedResult, now: Timestamp) {
+        let CachedResult { key, value, ttl_s } = row;
         let expires_at = now.plus_ms(ttl_s.saturating_mul(1_000));
         if let Some(before) = self.rows.insert(key.clone(), Kept { value, expires_at }) {
             self.expiries.remove(&(before.expires_at, key.clone()));
@@ -54,7 +54,7 @@ mod tests {
     fn expired_results_do_not_pile_up() {
         let mut cache = Cache::default();
         for number in 0..1_000_u64 {
-            let row = CachedRow { key: number.to_string(), value: json!(number), ttl_s: 1 };
+            let row = CachedResult { key: number.to_string(), value: json!(number), ttl_s: 1 };
             cache.keep(row, Timestamp(i64::try_from(number).expect("a small number") * 1_000));
             assert!(cache.rows.len() <= 2 && cache.rows.len() == cache.expiries.len(), "at {number}");
         }

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::ports::store::size::json_len;
 use crate::ports::{
-    CallRecord, Commit, DueErasure, DuePoll, ErasedJob, Erasure, EventRow, InboxMessage, JobBundle, JobPatch, JobRow,
-    JobStatus, LeaseChange, Loaded, NewJob, Poll, SnapshotRow, StepRow, StoreError, Timestamp,
+    CallRecord, Commit, DueErasure, DuePoll, ErasedJob, Erasure, EventRow, InboxMessage, JobBundle, JobRow, JobState,
+    LeaseChange, LoadedJob, NewJob, Poll, SnapshotRow, StepRow, StoreError, Timestamp,
 };
 
 /// A job.
@@ -23,7 +23,7 @@ pub(super) struct Job {
     /// Claims since the last commit.
     tries: u32,
     /// How often it was begun alone since the last commit.
-    alone_tries: u32,
+    solo_starts: u32,
     bundle: JobBundle,
     snapshot: Option<SnapshotRow>,
     events: BTreeMap<u64, EventRow>,
@@ -47,35 +47,18 @@ struct WaitingPoll {
 impl Job {
     /// A new job and how many bytes of JSON it wrote.
     pub(super) fn new(new: NewJob, now: Timestamp) -> (Self, u64) {
+        let due_at = new.concurrency.is_none().then_some(now);
+        let events = new.events.clone();
+        let LoadedJob { job: row, bundle, value_bytes, .. } = new.into_loaded();
         let mut job = Self {
-            value_bytes: new.value_bytes(),
-            row: JobRow {
-                id: new.id,
-                name: new.name,
-                workflow_id: new.workflow_id,
-                node_id: new.node_id,
-                created_by: new.created_by,
-                created_at: new.created_at,
-                updated_at: new.created_at,
-                patch: JobPatch {
-                    status: JobStatus::Pending,
-                    priority: new.priority,
-                    retry_count: 0,
-                    started_at: None,
-                    finished_at: None,
-                    output: None,
-                    error: None,
-                    erase_at: None,
-                },
-                last_seq: 0,
-            },
-            due_at: new.concurrency.is_none().then_some(now),
+            row,
+            due_at,
             owner: None,
             erase_ready_at: None,
             version: 0,
             tries: 0,
-            alone_tries: 0,
-            bundle: new.bundle,
+            solo_starts: 0,
+            bundle,
             snapshot: None,
             events: BTreeMap::new(),
             lists: BTreeMap::new(),
@@ -84,9 +67,10 @@ impl Job {
             polls: BTreeMap::new(),
             inbox: BTreeMap::new(),
             keys: BTreeSet::new(),
+            value_bytes,
         };
-        let bytes = rows_len(&new.events);
-        job.record(new.events);
+        let bytes = rows_len(&events);
+        job.record(events);
         (job, bytes)
     }
 
@@ -98,22 +82,22 @@ impl Job {
         (self.version, self.tries)
     }
 
-    pub(super) fn begin_alone(&mut self, version: u64) -> Result<u32, StoreError> {
+    pub(super) fn record_solo_start(&mut self, version: u64) -> Result<u32, StoreError> {
         if version != self.version {
             return Err(StoreError::Fenced { job: self.row.id.clone() });
         }
-        self.alone_tries += 1;
-        Ok(self.alone_tries)
+        self.solo_starts += 1;
+        Ok(self.solo_starts)
     }
 
-    pub(super) fn end_alone(&mut self, version: u64) {
+    pub(super) fn undo_solo_start(&mut self, version: u64) {
         if version == self.version {
-            self.alone_tries = 0;
+            self.solo_starts = 0;
         }
     }
 
     pub(super) fn claim_ended(&mut self, worker: &str, until: Timestamp) -> Option<u64> {
-        if !self.row.patch.status.is_final() || self.owner.is_some() {
+        if !self.row.state.status.is_final() || self.owner.is_some() {
             return None;
         }
         self.owner = Some(worker.to_owned());
@@ -138,9 +122,9 @@ impl Job {
         Some(!self.inbox.is_empty())
     }
 
-    pub(super) fn load(&self) -> Loaded {
+    pub(super) fn load(&self) -> LoadedJob {
         let after = self.snapshot.as_ref().map_or(0, |snapshot| snapshot.seq);
-        Loaded {
+        LoadedJob {
             job: self.row.clone(),
             bundle: self.bundle.clone(),
             snapshot: self.snapshot.clone(),
@@ -152,7 +136,7 @@ impl Job {
 
     /// The bytes of its values that count as its user's: those of a job that has not ended.
     pub(super) fn bytes_in_flight(&self, user: &str) -> u64 {
-        let counts = self.row.created_by.as_deref() == Some(user) && !self.row.patch.status.is_final();
+        let counts = self.row.created_by.as_deref() == Some(user) && !self.row.state.status.is_final();
         if counts { self.value_bytes } else { 0 }
     }
 
@@ -186,21 +170,21 @@ impl Job {
         if commit.snapshot.is_some() {
             self.snapshot = commit.snapshot;
         }
-        self.row.patch = commit.patch;
+        self.row.state = commit.state;
         self.row.updated_at = commit.at;
         self.version += 1;
         self.tries = 0;
-        self.alone_tries = 0;
+        self.solo_starts = 0;
         self.settle(commit.lease, now);
         Ok((self.version, bytes))
     }
 
     /// Applies what becomes of the lease; a job that has ended is due no more and polls no more.
     fn settle(&mut self, lease: LeaseChange, now: Timestamp) {
-        if self.row.patch.status.is_final() {
+        if self.row.state.status.is_final() {
             self.owner = None;
             self.due_at = None;
-            self.erase_ready_at = self.row.patch.erase_at;
+            self.erase_ready_at = self.row.state.erase_at;
             self.polls.clear();
             return;
         }
@@ -223,11 +207,11 @@ impl Job {
         }
     }
 
-    pub(super) fn deliver(&mut self, id: i64, key: &str, payload: Value, poll_over: Option<u64>) -> bool {
-        if self.row.patch.status.is_final() {
+    pub(super) fn deliver(&mut self, id: i64, key: &str, payload: Value, finished_poll: Option<u64>) -> bool {
+        if self.row.state.status.is_final() {
             return false;
         }
-        if let Some(effect) = poll_over {
+        if let Some(effect) = finished_poll {
             self.polls.remove(&effect);
         }
         if !self.keys.insert(key.to_owned()) {
@@ -268,7 +252,7 @@ impl Job {
 
     pub(super) fn take_erasure(&mut self, until: Timestamp) -> Option<DueErasure> {
         self.erase_ready_at = Some(until);
-        Some(DueErasure { job: self.row.id.clone(), due_at: self.row.patch.erase_at? })
+        Some(DueErasure { job: self.row.id.clone(), due_at: self.row.state.erase_at? })
     }
 
     pub(super) fn erase(&mut self, erasure: Erasure) {
@@ -290,7 +274,7 @@ impl Job {
         self.inbox.clear();
         if let Some(ErasedJob { output, error, erase_at, bundle }) = rest {
             self.erase_ready_at = erase_at;
-            self.row.patch = JobPatch { output, error, erase_at, ..self.row.patch.clone() };
+            self.row.state = JobState { output, error, erase_at, ..self.row.state.clone() };
             if let Some(bundle) = bundle {
                 self.bundle = bundle;
             }

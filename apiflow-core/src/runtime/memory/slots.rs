@@ -64,7 +64,7 @@ impl Slots {
     }
 
     /// Lets a job go without a slot; says whether it waited.
-    pub(super) fn let_through(&mut self, job: &str, now: Timestamp) -> bool {
+    pub(super) fn waive_slot(&mut self, job: &str, now: Timestamp) -> bool {
         let Some(slot) = self.slots.get_mut(job).filter(|slot| slot.state == State::Waiting) else { return false };
         slot.state = State::Passed;
         slot.look_at = Some(now);

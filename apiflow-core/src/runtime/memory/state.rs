@@ -11,8 +11,8 @@ use super::cache::Cache;
 use super::job::{Job, rows_len};
 use super::slots::Slots;
 use crate::ports::{
-    Claim, Commit, Created, DueErasure, DuePoll, Erasure, Following, Idempotency, JobFilter, JobRow, NewJob, Renewed,
-    StoreError, Timestamp,
+    Claim, Commit, Created, DueErasure, DuePoll, Erasure, Idempotency, JobFilter, JobRow, JobStatus, NewJob,
+    ProviderWorkClaim, RenewedLease, StoreError, Timestamp,
 };
 
 /// What the store holds.
@@ -65,7 +65,13 @@ impl State {
         self.jobs.get_mut(id).ok_or_else(|| StoreError::NotFound { job: id.to_owned() })
     }
 
-    pub(super) fn create(&mut self, new: NewJob, now: Timestamp) -> Result<Created, StoreError> {
+    /// Adds a job; with `claim` (a worker and the end of its lease) it is claimed if it is due at once.
+    pub(super) fn create(
+        &mut self,
+        new: NewJob,
+        claim: Option<(&str, Timestamp)>,
+        now: Timestamp,
+    ) -> Result<Created, StoreError> {
         if let Some((job, fingerprint)) = new.idempotency.as_ref().and_then(|asked| self.job_of_key(&asked.key, now)) {
             return Ok(Created::Existing { job, fingerprint });
         }
@@ -78,10 +84,11 @@ impl State {
         if let Some(concurrency) = new.concurrency.clone() {
             self.slots.ask(&new.id, concurrency, new.priority, new.created_at, now);
         }
+        let id = new.id.clone();
         let (job, bytes) = Job::new(new, now);
         place.insert(job);
         self.bytes_written += bytes;
-        Ok(Created::New)
+        Ok(Created::New { claim: claim.and_then(|(worker, until)| self.claim_new(&id, worker, now, until)) })
     }
 
     pub(super) fn job_of_key(&self, key: &str, now: Timestamp) -> Option<(String, String)> {
@@ -89,18 +96,31 @@ impl State {
         Some((used.job.clone(), used.fingerprint.clone()))
     }
 
-    pub(super) fn claim(&mut self, worker: &str, limit: u32, now: Timestamp, until: Timestamp) -> Vec<Claim> {
+    /// Claims a job that was just added, unless it waits for its slot.
+    fn claim_new(&mut self, id: &str, worker: &str, now: Timestamp, until: Timestamp) -> Option<Claim> {
+        self.give_slots(now);
+        let job = self.jobs.get_mut(id).filter(|job| job.due_at.is_some())?;
+        let (version, tries) = job.claim(worker, until);
+        self.slots.claimed(id, now);
+        Some(Claim { job: id.to_owned(), version, tries })
+    }
+
+    fn give_slots(&mut self, now: Timestamp) {
         for id in self.slots.give(now) {
             if let Some(job) = self.jobs.get_mut(&id) {
                 job.wake(now);
             }
         }
+    }
+
+    pub(super) fn claim(&mut self, worker: &str, limit: u32, now: Timestamp, until: Timestamp) -> Vec<Claim> {
+        self.give_slots(now);
         let mut due: Vec<(Reverse<i32>, Timestamp, String)> = self
             .jobs
             .iter()
             .filter_map(|(id, job)| {
                 let at = job.due_at.filter(|at| *at <= now)?;
-                Some((Reverse(job.row.patch.priority), at, id.clone()))
+                Some((Reverse(job.row.state.priority), at, id.clone()))
             })
             .collect();
         due.sort();
@@ -114,12 +134,12 @@ impl State {
             .collect()
     }
 
-    pub(super) fn begin_alone(&mut self, id: &str, version: u64) -> Result<u32, StoreError> {
-        self.job_mut(id)?.begin_alone(version)
+    pub(super) fn record_solo_start(&mut self, id: &str, version: u64) -> Result<u32, StoreError> {
+        self.job_mut(id)?.record_solo_start(version)
     }
 
-    pub(super) fn end_alone(&mut self, id: &str, version: u64) -> Result<(), StoreError> {
-        self.job_mut(id)?.end_alone(version);
+    pub(super) fn undo_solo_start(&mut self, id: &str, version: u64) -> Result<(), StoreError> {
+        self.job_mut(id)?.undo_solo_start(version);
         Ok(())
     }
 
@@ -131,11 +151,11 @@ impl State {
         Ok(version)
     }
 
-    pub(super) fn renew(&mut self, worker: &str, jobs: &[String], until: Timestamp) -> Vec<Renewed> {
+    pub(super) fn renew(&mut self, worker: &str, jobs: &[String], until: Timestamp) -> Vec<RenewedLease> {
         jobs.iter()
             .filter_map(|id| {
-                let inbox = self.jobs.get_mut(id)?.renew(worker, until)?;
-                Some(Renewed { job: id.clone(), inbox })
+                let has_messages = self.jobs.get_mut(id)?.renew(worker, until)?;
+                Some(RenewedLease { job: id.clone(), has_messages })
             })
             .collect()
     }
@@ -143,7 +163,7 @@ impl State {
     pub(super) fn commit(&mut self, commit: Commit, now: Timestamp) -> Result<u64, StoreError> {
         let mut commit = commit;
         let cached = std::mem::take(&mut commit.cached);
-        let (id, ends) = (commit.job.clone(), commit.patch.status.is_final());
+        let (id, ends) = (commit.job.clone(), commit.state.status.is_final());
         let (version, bytes) = self.job_mut(&commit.job)?.commit(commit, now)?;
         if ends {
             self.slots.ended(&id, now);
@@ -164,13 +184,13 @@ impl State {
         job: &str,
         key: &str,
         payload: Value,
-        poll_over: Option<u64>,
+        finished_poll: Option<u64>,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let id = self.messages + 1;
         let waits = self.slots.waits(job);
         let found = self.job_mut(job)?;
-        let new = found.deliver(id, key, payload, poll_over);
+        let new = found.deliver(id, key, payload, finished_poll);
         if new && !waits {
             found.wake(now);
         }
@@ -178,16 +198,16 @@ impl State {
         Ok(new)
     }
 
-    pub(super) fn let_through(&mut self, job: &str, now: Timestamp) {
-        if self.slots.let_through(job, now)
+    pub(super) fn waive_slot(&mut self, job: &str, now: Timestamp) {
+        if self.slots.waive_slot(job, now)
             && let Some(job) = self.jobs.get_mut(job)
         {
             job.wake(now);
         }
     }
 
-    pub(super) fn follow(&mut self, following: Following) -> Result<bool, StoreError> {
-        let Following { provider, provider_id, job, effect } = following;
+    pub(super) fn follow(&mut self, following: ProviderWorkClaim) -> Result<bool, StoreError> {
+        let ProviderWorkClaim { provider, provider_id, job, effect } = following;
         self.job(&job)?;
         let follower = (job, effect);
         Ok(*self.followers.entry((provider, provider_id)).or_insert_with(|| follower.clone()) == follower)
@@ -219,7 +239,7 @@ impl State {
 
     pub(super) fn erase(&mut self, erasure: Erasure) -> Result<(), StoreError> {
         let job = self.job_mut(&erasure.job)?;
-        if !job.row.patch.status.is_final() {
+        if !job.row.state.status.is_final() {
             return Err(StoreError::Active { job: erasure.job });
         }
         job.erase(erasure);
@@ -244,8 +264,16 @@ impl State {
             .collect()
     }
 
+    pub(super) fn count_active_jobs(&self) -> BTreeMap<JobStatus, u64> {
+        let mut counts = BTreeMap::new();
+        for status in self.jobs.values().map(|job| job.row.state.status).filter(|status| !status.is_final()) {
+            *counts.entry(status).or_default() += 1;
+        }
+        counts
+    }
+
     pub(super) fn delete(&mut self, id: &str) -> Result<(), StoreError> {
-        if !self.job(id)?.row.patch.status.is_final() {
+        if !self.job(id)?.row.state.status.is_final() {
             return Err(StoreError::Active { job: id.to_owned() });
         }
         self.jobs.remove(id);
@@ -257,7 +285,7 @@ impl State {
 
 /// Whether a filter lets a job through.
 fn shows(filter: &JobFilter, row: &JobRow) -> bool {
-    filter.status.is_none_or(|status| row.patch.status == status)
+    filter.status.is_none_or(|status| row.state.status == status)
         && (filter.workflow_id.is_none() || filter.workflow_id == row.workflow_id)
         && (filter.node_id.is_none() || filter.node_id == row.node_id)
         && filter.created_after.is_none_or(|moment| row.created_at >= moment)

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::call::{CallError, CallPlan, ErrorClass, JobPlans, Reading};
 use crate::engine::Call;
 use crate::ports::{
-    CallRecord, Clock, Following, HttpClient, HttpError, HttpReply, HttpRequest, Store, StoreError, Timestamp,
+    CallRecord, Clock, HttpClient, HttpError, HttpReply, HttpRequest, ProviderWorkClaim, Store, StoreError, Timestamp,
 };
 use crate::template;
 
@@ -67,13 +67,13 @@ impl Caller {
     /// Notes that an attempt follows a provider's work; says whether no other attempt does.
     pub(crate) async fn claim_work(&self, call: &Call, url: &str, provider_id: &str) -> Result<bool, StoreError> {
         let host = crate::call::url::host(url);
-        let following = Following {
+        let following = ProviderWorkClaim {
             provider: host.unwrap_or_default(),
             provider_id: provider_id.to_owned(),
             job: self.job.clone(),
             effect: call.effect,
         };
-        self.store.follow(following).await
+        self.store.claim_provider_work(following).await
     }
 
     /// Reads a reply: on a thread that may be kept busy, where it is large. A result that is too large to be kept as

@@ -40,7 +40,7 @@ impl Plans {
     pub(crate) async fn of(&self, job: &str, store: &dyn Store) -> Result<Arc<JobPlans>, StoreError> {
         match self.find(job) {
             Some(plans) => Ok(plans),
-            None => Ok(self.enter(job, store.load(job).await?.bundle.catalog)),
+            None => Ok(self.enter(job, store.load_job(job).await?.bundle.catalog)),
         }
     }
 

@@ -143,7 +143,7 @@ async fn provider_ids(caller: &Caller) -> Result<BTreeSet<String>, StoreError> {
     let mut ids = BTreeSet::new();
     let mut after = 0;
     loop {
-        let steps = caller.store.steps(&caller.job, after, 500).await?;
+        let steps = caller.store.list_steps(&caller.job, after, 500).await?;
         let Some(last) = steps.last() else { return Ok(ids) };
         after = last.ordinal;
         ids.extend(steps.into_iter().filter_map(|step| step.provider_id));

@@ -65,7 +65,7 @@ pub(crate) async fn submit(caller: &mut Caller, call: &Call, arguments: Value) -
 
 /// Says why nothing is sent now, if so.
 async fn hold_back(caller: &mut Caller, call: &Call, plan: &CallPlan, limit: &str) -> Option<Answer> {
-    let (class, reason, pause_ms) = match caller.store.submits_paused(limit).await {
+    let (class, reason, pause_ms) = match caller.store.read_submit_pause(limit).await {
         Ok(None) => return None,
         Ok(Some(pause)) => {
             let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use apiflow_core::engine::{Event, Recorded, Start};
-use apiflow_core::ports::Store;
+use apiflow_core::ports::JobJournal;
 use apiflow_core::runtime::memory::MemoryStore;
 use serde_json::Value;
 
@@ -78,9 +78,9 @@ impl Paid {
 
 /// The whole journal with its values.
 pub(super) async fn journal(store: &MemoryStore) -> Vec<Recorded> {
-    let rows = store.events(JOB, 0, u32::MAX).await.expect("the memory answers");
+    let rows = store.read_events(JOB, 0, u32::MAX).await.expect("the memory answers");
     let seqs: Vec<u64> = rows.iter().map(|row| row.seq).collect();
-    let values = store.values(JOB, &seqs).await.expect("the memory answers");
+    let values = store.read_values(JOB, &seqs).await.expect("the memory answers");
     let recorded = |(row, value): (apiflow_core::ports::EventRow, Option<Value>)| Recorded {
         seq: row.seq,
         at: row.at,

@@ -1,12 +1,14 @@
 //! A store with troubles: it is slow, fails before it does what it is asked, fails to say that it has done it, or is full
 //! for a while: then it takes nothing that needs room.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use apiflow_core::ports::{
-    CallRecord, Claim, Commit, Created, DueErasure, DuePoll, Erasure, EventRow, Following, InboxMessage, JobFilter,
-    JobRow, Loaded, NewJob, Renewed, StepRow, Store, StoreError, StoreFault, Timestamp,
+    CallRecord, Claim, ClaimRequest, Commit, Created, DueErasure, DuePoll, Erasure, EventRow, InboxMessage, JobFilter,
+    JobJournal, JobQueue, JobRecords, JobRow, JobStatus, LoadedJob, NewJob, ProviderWork, ProviderWorkClaim,
+    RenewedLease, StepRow, StoreError, StoreFault, Timestamp,
 };
 use apiflow_core::runtime::memory::MemoryStore;
 use async_trait::async_trait;
@@ -104,72 +106,119 @@ fn needs_room(commit: &Commit) -> bool {
 }
 
 #[async_trait]
-impl Store for Troubled {
-    async fn create_job(&self, job: NewJob) -> Result<Created, StoreError> {
-        self.inner.create_job(job).await
+impl JobQueue for Troubled {
+    async fn create_job(&self, job: NewJob, claim: Option<ClaimRequest>) -> Result<Created, StoreError> {
+        self.inner.create_job(job, claim).await
     }
 
-    async fn claim(&self, worker: &str, limit: u32, lease: Duration) -> Result<Vec<Claim>, StoreError> {
+    async fn find_job_by_key(&self, key: &str) -> Result<Option<(String, String)>, StoreError> {
         self.before().await?;
-        self.after(self.inner.claim(worker, limit, lease).await)
+        self.inner.find_job_by_key(key).await
     }
 
-    async fn begin_alone(&self, job: &str, version: u64) -> Result<u32, StoreError> {
+    async fn claim_due_jobs(&self, worker: &str, limit: u32, lease: Duration) -> Result<Vec<Claim>, StoreError> {
         self.before().await?;
-        self.after(self.inner.begin_alone(job, version).await)
+        self.after(self.inner.claim_due_jobs(worker, limit, lease).await)
     }
 
-    async fn end_alone(&self, job: &str, version: u64) -> Result<(), StoreError> {
+    async fn claim_ended_job(&self, worker: &str, job: &str, lease: Duration) -> Result<Option<u64>, StoreError> {
+        self.inner.claim_ended_job(worker, job, lease).await
+    }
+
+    async fn renew_leases(
+        &self,
+        worker: &str,
+        jobs: &[String],
+        lease: Duration,
+    ) -> Result<Vec<RenewedLease>, StoreError> {
         self.before().await?;
-        self.after(self.inner.end_alone(job, version).await)
+        self.after(self.inner.renew_leases(worker, jobs, lease).await)
     }
 
-    async fn claim_ended(&self, worker: &str, job: &str, lease: Duration) -> Result<Option<u64>, StoreError> {
-        self.inner.claim_ended(worker, job, lease).await
-    }
-
-    async fn renew(&self, worker: &str, jobs: &[String], lease: Duration) -> Result<Vec<Renewed>, StoreError> {
+    async fn record_solo_start(&self, job: &str, version: u64) -> Result<u32, StoreError> {
         self.before().await?;
-        self.after(self.inner.renew(worker, jobs, lease).await)
+        self.after(self.inner.record_solo_start(job, version).await)
     }
 
-    async fn load(&self, job: &str) -> Result<Loaded, StoreError> {
+    async fn undo_solo_start(&self, job: &str, version: u64) -> Result<(), StoreError> {
         self.before().await?;
-        self.inner.load(job).await
+        self.after(self.inner.undo_solo_start(job, version).await)
     }
 
-    async fn commit(&self, commit: Commit) -> Result<u64, StoreError> {
+    async fn waive_slot(&self, job: &str) -> Result<(), StoreError> {
+        self.before().await?;
+        self.after(self.inner.waive_slot(job).await)
+    }
+
+    async fn read_next_due_at(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.before().await?;
+        self.inner.read_next_due_at().await
+    }
+}
+
+#[async_trait]
+impl JobJournal for Troubled {
+    async fn load_job(&self, job: &str) -> Result<LoadedJob, StoreError> {
+        self.before().await?;
+        self.inner.load_job(job).await
+    }
+
+    async fn commit_turn(&self, commit: Commit) -> Result<u64, StoreError> {
         if needs_room(&commit) {
             self.before_growing().await?
         } else {
             self.before().await?
         }
-        self.after(self.inner.commit(commit).await)
+        self.after(self.inner.commit_turn(commit).await)
     }
 
-    async fn deliver(&self, job: &str, key: &str, payload: Value, poll_over: Option<u64>) -> Result<bool, StoreError> {
+    async fn deliver_message(
+        &self,
+        job: &str,
+        key: &str,
+        payload: Value,
+        finished_poll: Option<u64>,
+    ) -> Result<bool, StoreError> {
         self.before_growing().await?;
-        self.after(self.inner.deliver(job, key, payload, poll_over).await)
+        self.after(self.inner.deliver_message(job, key, payload, finished_poll).await)
     }
 
-    async fn let_through(&self, job: &str) -> Result<(), StoreError> {
+    async fn read_inbox(&self, job: &str) -> Result<Vec<InboxMessage>, StoreError> {
         self.before().await?;
-        self.after(self.inner.let_through(job).await)
+        self.inner.read_inbox(job).await
     }
 
-    async fn inbox(&self, job: &str) -> Result<Vec<InboxMessage>, StoreError> {
+    async fn read_values(&self, job: &str, seqs: &[u64]) -> Result<Vec<Option<Value>>, StoreError> {
         self.before().await?;
-        self.inner.inbox(job).await
+        self.inner.read_values(job, seqs).await
     }
 
-    async fn job_of_key(&self, key: &str) -> Result<Option<(String, String)>, StoreError> {
+    async fn read_list(&self, job: &str, list: u64) -> Result<Vec<Value>, StoreError> {
         self.before().await?;
-        self.inner.job_of_key(key).await
+        self.inner.read_list(job, list).await
     }
 
-    async fn follow(&self, following: Following) -> Result<bool, StoreError> {
+    async fn read_cached_result(&self, key: &str) -> Result<Option<Value>, StoreError> {
+        self.before().await?;
+        self.inner.read_cached_result(key).await
+    }
+
+    async fn read_events(&self, job: &str, after: u64, limit: u32) -> Result<Vec<EventRow>, StoreError> {
+        self.before().await?;
+        self.inner.read_events(job, after, limit).await
+    }
+
+    async fn read_job(&self, job: &str) -> Result<Option<JobRow>, StoreError> {
+        self.before().await?;
+        self.inner.read_job(job).await
+    }
+}
+
+#[async_trait]
+impl ProviderWork for Troubled {
+    async fn claim_provider_work(&self, following: ProviderWorkClaim) -> Result<bool, StoreError> {
         self.before_growing().await?;
-        self.after(self.inner.follow(following).await)
+        self.after(self.inner.claim_provider_work(following).await)
     }
 
     async fn pause_submits(&self, limit: &str, pause: Duration) -> Result<(), StoreError> {
@@ -177,17 +226,17 @@ impl Store for Troubled {
         self.after(self.inner.pause_submits(limit, pause).await)
     }
 
-    async fn submits_paused(&self, limit: &str) -> Result<Option<Duration>, StoreError> {
+    async fn read_submit_pause(&self, limit: &str) -> Result<Option<Duration>, StoreError> {
         self.before().await?;
-        self.after(self.inner.submits_paused(limit).await)
+        self.after(self.inner.read_submit_pause(limit).await)
     }
 
-    async fn take_polls(&self, limit: u32, lease: Duration) -> Result<Vec<DuePoll>, StoreError> {
+    async fn take_due_polls(&self, limit: u32, lease: Duration) -> Result<Vec<DuePoll>, StoreError> {
         self.before().await?;
-        self.after(self.inner.take_polls(limit, lease).await)
+        self.after(self.inner.take_due_polls(limit, lease).await)
     }
 
-    async fn put_back(
+    async fn reschedule_poll(
         &self,
         job: &str,
         effect: u64,
@@ -195,75 +244,53 @@ impl Store for Troubled {
         progress: Option<(u64, f64)>,
     ) -> Result<(), StoreError> {
         self.before().await?;
-        self.after(self.inner.put_back(job, effect, due_at, progress).await)
+        self.after(self.inner.reschedule_poll(job, effect, due_at, progress).await)
+    }
+}
+
+#[async_trait]
+impl JobRecords for Troubled {
+    async fn list_jobs(&self, filter: &JobFilter, before: Option<&str>, limit: u32) -> Result<Vec<JobRow>, StoreError> {
+        self.before().await?;
+        self.inner.list_jobs(filter, before, limit).await
     }
 
-    async fn take_erasures(&self, limit: u32, lease: Duration) -> Result<Vec<DueErasure>, StoreError> {
+    async fn count_active_jobs(&self) -> Result<BTreeMap<JobStatus, u64>, StoreError> {
         self.before().await?;
-        self.after(self.inner.take_erasures(limit, lease).await)
+        self.inner.count_active_jobs().await
     }
 
-    async fn erase(&self, erasure: Erasure) -> Result<(), StoreError> {
+    async fn list_steps(&self, job: &str, after: u64, limit: u32) -> Result<Vec<StepRow>, StoreError> {
         self.before().await?;
-        self.after(self.inner.erase(erasure).await)
+        self.inner.list_steps(job, after, limit).await
     }
 
-    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+    async fn list_calls(&self, job: &str, step: u64) -> Result<Vec<CallRecord>, StoreError> {
         self.before().await?;
-        self.inner.next_due().await
-    }
-
-    async fn values(&self, job: &str, seqs: &[u64]) -> Result<Vec<Option<Value>>, StoreError> {
-        self.before().await?;
-        self.inner.values(job, seqs).await
-    }
-
-    async fn cached(&self, key: &str) -> Result<Option<Value>, StoreError> {
-        self.before().await?;
-        self.inner.cached(key).await
-    }
-
-    async fn list(&self, job: &str, list: u64) -> Result<Vec<Value>, StoreError> {
-        self.before().await?;
-        self.inner.list(job, list).await
-    }
-
-    async fn job(&self, job: &str) -> Result<Option<JobRow>, StoreError> {
-        self.before().await?;
-        self.inner.job(job).await
-    }
-
-    async fn jobs(&self, filter: &JobFilter, before: Option<&str>, limit: u32) -> Result<Vec<JobRow>, StoreError> {
-        self.before().await?;
-        self.inner.jobs(filter, before, limit).await
-    }
-
-    async fn events(&self, job: &str, after: u64, limit: u32) -> Result<Vec<EventRow>, StoreError> {
-        self.before().await?;
-        self.inner.events(job, after, limit).await
-    }
-
-    async fn steps(&self, job: &str, after: u64, limit: u32) -> Result<Vec<StepRow>, StoreError> {
-        self.before().await?;
-        self.inner.steps(job, after, limit).await
-    }
-
-    async fn calls(&self, job: &str, step: u64) -> Result<Vec<CallRecord>, StoreError> {
-        self.before().await?;
-        self.inner.calls(job, step).await
+        self.inner.list_calls(job, step).await
     }
 
     async fn delete_job(&self, job: &str) -> Result<(), StoreError> {
         self.inner.delete_job(job).await
     }
 
-    async fn bytes_in_flight(&self, user: &str) -> Result<u64, StoreError> {
+    async fn take_due_erasures(&self, limit: u32, lease: Duration) -> Result<Vec<DueErasure>, StoreError> {
         self.before().await?;
-        self.inner.bytes_in_flight(user).await
+        self.after(self.inner.take_due_erasures(limit, lease).await)
     }
 
-    async fn probe(&self) -> Result<(), StoreError> {
+    async fn erase_job_data(&self, erasure: Erasure) -> Result<(), StoreError> {
         self.before().await?;
-        self.inner.probe().await
+        self.after(self.inner.erase_job_data(erasure).await)
+    }
+
+    async fn read_bytes_in_flight(&self, user: &str) -> Result<u64, StoreError> {
+        self.before().await?;
+        self.inner.read_bytes_in_flight(user).await
+    }
+
+    async fn verify_writable(&self) -> Result<(), StoreError> {
+        self.before().await?;
+        self.inner.verify_writable().await
     }
 }

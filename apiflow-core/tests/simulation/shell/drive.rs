@@ -217,7 +217,7 @@ impl Drive {
             polls_cleared,
             consumed: batch.consumed.clone(),
             snapshot,
-            patch: self.run.patch(),
+            state: self.run.job_state(),
             kept: self.values.kept(&batch.events),
             release,
         }

@@ -14,7 +14,7 @@ struct JobFlows(Vec<(String, OpenFlow)>);
 
 impl JobFlows {
     async fn load(state: &AppState, job: &str) -> Result<Self, Problem> {
-        let bundle: JobBundle = state.store.load(job).await?.bundle;
+        let bundle: JobBundle = state.store.load_job(job).await?.bundle;
         let own = std::iter::once((String::new(), &bundle.document));
         let called = bundle.catalog.workflows.iter().map(|(id, document)| (id.clone(), document));
         let read = |(id, document): (String, &Value)| Some((id, serde_json::from_value(document.clone()).ok()?));
