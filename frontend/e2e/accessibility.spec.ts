@@ -11,7 +11,7 @@ async function check(page: Page): Promise<void> {
 
 /** Waits for the forms of approvals, which come after the page. */
 async function settled(page: Page): Promise<void> {
-	const waiting = page.getByRole('region', { name: /^Approval of/ });
+	const waiting = page.getByRole('region', { name: /^Approval for/ });
 	if ((await page.getByRole('status').filter({ hasText: 'suspended' }).count()) === 0) return;
 	await expect(waiting).toHaveCount(2);
 	await expect(page.getByRole('button', { name: /^Approve/ })).toHaveCount(2);
@@ -88,7 +88,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
 			await expect(admin.getByRole('alertdialog')).toBeVisible();
 			await check(admin);
 			await admin.keyboard.press('Escape');
-			await admin.getByRole('button', { name: /^Account of/ }).click();
+			await admin.getByRole('button', { name: /^Account menu for/ }).click();
 			await expect(admin.getByRole('menuitem', { name: 'Log out' })).toBeVisible();
 			await check(admin);
 			await context.clearCookies();
@@ -134,8 +134,8 @@ for (const colorScheme of ['light', 'dark'] as const) {
 /** Opens the dialog that runs the second step of a workflow alone, with results that the server will not take. */
 async function openPartialRun(page: Page, workflow: string): Promise<void> {
 	await page.goto(`/workflows/${workflow}`);
-	await page.getByRole('region', { name: 'Graph of the workflow' }).getByText('Make this a 90s cartoon').click();
-	await page.getByRole('button', { name: 'Run this step alone' }).click();
+	await page.getByRole('region', { name: 'Workflow graph' }).getByText('Make this a 90s cartoon').click();
+	await page.getByRole('button', { name: 'Run only this step' }).click();
 	await page.getByLabel('Results of other steps').fill('{"no_such_step": {}}');
 }
 

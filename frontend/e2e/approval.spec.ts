@@ -7,11 +7,11 @@ test('two iterations wait for their own approvals, with a form: one is approved,
 	const job = await rest.suspend(gated(world, { required_events: 1, timeout: 600, resume_form: FORM }), PICTURES);
 	await admin.goto(`/jobs/${job.id}`);
 	await expect(admin.getByRole('status').first()).toContainText('suspended');
-	await expect(admin.getByText('The job waits for an approval.')).toBeVisible();
+	await expect(admin.getByText('The job is waiting for approval.')).toBeVisible();
 
-	const first = admin.getByRole('region', { name: 'Approval of ask, each #1' });
-	const second = admin.getByRole('region', { name: 'Approval of ask, each #2' });
-	await expect(first).toContainText(/Waits for an approval until .+, 9 m \d\d s left/);
+	const first = admin.getByRole('region', { name: 'Approval for ask, each #1' });
+	const second = admin.getByRole('region', { name: 'Approval for ask, each #2' });
+	await expect(first).toContainText(/Waiting for an approval until .+, 9 m \d\d s left/);
 	await first.getByRole('button', { name: /^Approve/ }).click();
 	await expect(first.getByText('a value is required')).toBeVisible();
 	await expect(second.getByText('a value is required')).toHaveCount(0);
@@ -37,8 +37,8 @@ test('a payload without a form is any JSON, and may be left out', async ({ admin
 	const world = await rest.world();
 	const job = await rest.suspend(gated(world, { required_events: 1 }), { pictures: [PICTURE] });
 	await admin.goto(`/jobs/${job.id}`);
-	const form = admin.getByRole('region', { name: /^Approval of ask/ });
-	await form.getByText('With a payload').click();
+	const form = admin.getByRole('region', { name: /^Approval for ask/ });
+	await form.getByText('Add a payload').click();
 	await form.getByLabel('Payload').fill('{"note"');
 	await form.getByRole('button', { name: /^Approve/ }).click();
 	await expect(form.getByLabel('Payload')).toHaveAttribute('aria-invalid', 'true');
@@ -55,7 +55,7 @@ test('what the server refuses is shown at its field, and the approval is given w
 	const world = await rest.world();
 	const job = await rest.suspend(gated(world, { required_events: 1, resume_form: FORM }), { pictures: [PICTURE] });
 	await admin.goto(`/jobs/${job.id}`);
-	const form = admin.getByRole('region', { name: /^Approval of ask/ });
+	const form = admin.getByRole('region', { name: /^Approval for ask/ });
 	await form.getByLabel('note').focus();
 	await admin.keyboard.type('Add a tie');
 	// The job is read again meanwhile; what was typed stays.
@@ -80,11 +80,11 @@ test('of two approvals one is given here and one by a link that was copied', asy
 	const world = await rest.world();
 	const job = await rest.suspend(gated(world, { required_events: 2, resume_form: FORM }), { pictures: [PICTURE] });
 	await admin.goto(`/jobs/${job.id}`);
-	const form = admin.getByRole('region', { name: /^Approval of ask/ });
-	await expect(form).toContainText('Waits for 2 approvals');
+	const form = admin.getByRole('region', { name: /^Approval for ask/ });
+	await expect(form).toContainText('Waiting for 2 approvals');
 	await form.getByLabel('note').fill('Add a tie');
 	await form.getByRole('button', { name: /^Approve/ }).click();
-	await expect(form.getByRole('status').filter({ hasText: 'You approved' })).toContainText('of the 2 approvals');
+	await expect(form.getByRole('status').filter({ hasText: 'You approved' })).toContainText('2 approvals are required');
 	await expect(form.getByRole('button', { name: /pprove/ })).toHaveCount(0);
 
 	await form.getByRole('button', { name: 'Copy link 2' }).click();
@@ -106,7 +106,7 @@ test('an approval that was given before is not given twice', async ({ admin, res
 	const job = await rest.suspend(gated(world, { required_events: 2 }), { pictures: [PICTURE] });
 	await rest.call('POST', `/jobs/${job.id}/resume`, { step: 'ask', action: 'resume' });
 	await admin.goto(`/jobs/${job.id}`);
-	const form = admin.getByRole('region', { name: /^Approval of ask/ });
+	const form = admin.getByRole('region', { name: /^Approval for ask/ });
 	await form.getByRole('button', { name: /^Approve/ }).click();
 	await expect(form.getByRole('alert')).toContainText('this approval was given already');
 	expectRefusal(faults, 409);

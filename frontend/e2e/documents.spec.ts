@@ -5,12 +5,12 @@ test('a connector is made, shown, changed and deleted', async ({ admin, rest }) 
 	const id = `made_${unique}`;
 	await admin.goto('/connectors');
 	await admin.getByRole('link', { name: 'New connector' }).click();
-	await write(admin, 'JSON of the connector', { id, name: `Made ${unique}`, base_url: 'https://api.example/v1', method: 'get' });
+	await write(admin, 'connector JSON', { id, name: `Made ${unique}`, base_url: 'https://api.example/v1', method: 'get' });
 	await admin.getByRole('button', { name: 'Create' }).click();
 	await expect(admin).toHaveURL(`/connectors/${id}`);
 	await expect(admin.getByRole('heading', { level: 1 })).toHaveText(`Made ${unique}`);
 
-	await write(admin, 'JSON of the connector', { name: `Changed ${unique}`, base_url: 'https://api.example/v2' });
+	await write(admin, 'connector JSON', { name: `Changed ${unique}`, base_url: 'https://api.example/v2' });
 	await expect(admin.getByText('Unsaved changes')).toBeVisible();
 	const put = admin.waitForRequest((request) => request.method() === 'PUT');
 	await admin.keyboard.press('ControlOrMeta+s');
@@ -28,8 +28,8 @@ test('a connector is made, shown, changed and deleted', async ({ admin, rest }) 
 test('what the server refuses is shown at its place', async ({ admin, rest, faults }) => {
 	const world = await rest.world();
 	await admin.goto(`/connectors/${world.connector}`);
-	await expect(admin.getByRole('textbox', { name: 'JSON of the connector' })).toContainText('base_url');
-	await write(admin, 'JSON of the connector', { ...connector(world), base_url: 'nowhere', colour: 'red' });
+	await expect(admin.getByRole('textbox', { name: 'connector JSON' })).toContainText('base_url');
+	await write(admin, 'connector JSON', { ...connector(world), base_url: 'nowhere', colour: 'red' });
 	await admin.getByRole('button', { name: 'Save' }).click();
 	const alert = admin.getByRole('alert');
 	await expect(alert.getByRole('button', { name: /\/base_url/ })).toBeVisible();
@@ -39,14 +39,14 @@ test('what the server refuses is shown at its place', async ({ admin, rest, faul
 	await expect(admin.locator('.cm-lintRange-error', { hasText: 'nowhere' })).toBeVisible();
 	await alert.getByRole('button', { name: /\/base_url/ }).click();
 	await admin.keyboard.insertText('"https://api.example/v1"');
-	await expect(admin.getByRole('textbox', { name: 'JSON of the connector' })).toContainText('"base_url": "https://api.example/v1"');
+	await expect(admin.getByRole('textbox', { name: 'connector JSON' })).toContainText('"base_url": "https://api.example/v1"');
 });
 
 test('text that is not JSON is marked and not sent', async ({ admin, rest }) => {
 	const world = await rest.world();
 	await admin.goto(`/nodes/${world.node}`);
-	await write(admin, 'JSON of the node', '{ "name": }');
-	await expect(admin.getByText('Not JSON yet')).toBeVisible();
+	await write(admin, 'node JSON', '{ "name": }');
+	await expect(admin.getByText('Invalid JSON')).toBeVisible();
 	await expect(admin.getByRole('button', { name: 'Save' })).toBeDisabled();
 	await expect(admin.locator('.cm-lint-marker-error')).toBeVisible();
 	admin.on('dialog', (dialog) => void dialog.accept());
@@ -56,13 +56,13 @@ test('text that is not JSON is marked and not sent', async ({ admin, rest }) => 
 test('a version that somebody else saved is not overwritten unasked', async ({ admin, rest, faults }) => {
 	const world = await rest.world();
 	await admin.goto(`/connectors/${world.connector}`);
-	await expect(admin.getByRole('textbox', { name: 'JSON of the connector' })).toContainText('base_url');
+	await expect(admin.getByRole('textbox', { name: 'connector JSON' })).toContainText('base_url');
 	await rest.call('PATCH', `/connectors/${world.connector}`, { name: `Theirs ${world.unique}` });
-	await write(admin, 'JSON of the connector', { ...connector(world), name: `Mine ${world.unique}` });
+	await write(admin, 'connector JSON', { ...connector(world), name: `Mine ${world.unique}` });
 	await admin.getByRole('button', { name: 'Save' }).click();
 	await expect(admin.getByRole('button', { name: 'Load the other version' })).toBeVisible();
 	expectRefusal(faults, 412);
-	await admin.getByRole('button', { name: 'Replace it with mine' }).click();
+	await admin.getByRole('button', { name: 'Overwrite with mine' }).click();
 	await expect(admin.getByRole('heading', { level: 1 })).toHaveText(`Mine ${world.unique}`);
 });
 

@@ -116,7 +116,7 @@ test('jobs are filtered by status and by workflow', async ({ admin, rest }) => {
 	const rows = admin.getByRole('list', { name: 'Jobs' }).getByRole('listitem');
 	await expect(rows).toHaveCount(1);
 	await admin.getByLabel('Status').selectOption('failed');
-	await expect(admin.getByRole('heading', { name: 'No such jobs' })).toBeVisible();
+	await expect(admin.getByRole('heading', { name: 'No matching jobs' })).toBeVisible();
 	await admin.getByLabel('Status').selectOption('completed');
 	await expect(rows).toHaveCount(1);
 });

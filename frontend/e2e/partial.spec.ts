@@ -1,12 +1,12 @@
 import type { Page } from '@playwright/test';
 import { expect, expectRefusal, PICTURE, test, workflow, write } from './fixtures.ts';
 
-const graph = (page: Page) => page.getByRole('region', { name: 'Graph of the workflow' });
+const graph = (page: Page) => page.getByRole('region', { name: 'Workflow graph' });
 const lastRun = (page: Page) => graph(page).getByRole('status');
 
 /** Opens the job of the last run in its own tab. */
 async function openJob(page: Page): Promise<Page> {
-	const [tab] = await Promise.all([page.waitForEvent('popup'), graph(page).getByRole('link', { name: 'Open the job' }).click()]);
+	const [tab] = await Promise.all([page.waitForEvent('popup'), graph(page).getByRole('link', { name: 'Open job' }).click()]);
 	await tab.route('https://replicate.delivery/**', (route) => route.fulfill({ contentType: 'image/png', body: Buffer.alloc(0) }));
 	return tab;
 }
@@ -17,7 +17,7 @@ test('what is in the editor is run without saving it, and stays there', async ({
 	await expect(graph(admin).getByText('Add a Hat to person')).toBeVisible();
 	const changed = structuredClone(workflow(world));
 	changed.nodes.value.modules[0]!.value.input_transforms.prompt.value = 'Add a crown';
-	await write(admin, 'JSON of the workflow', changed);
+	await write(admin, 'workflow JSON', changed);
 	await graph(admin).getByRole('button', { name: 'Run without saving' }).click();
 	const dialog = admin.getByRole('dialog', { name: 'Run without saving' });
 	await dialog.getByRole('button', { name: 'Run' }).click();
@@ -51,8 +51,8 @@ test('a run ends with the chosen step, and the next one is run alone with what i
 	expect(await rest.prompts()).toEqual(['Add a Hat to person']);
 
 	await graph(admin).getByText('Make this a 90s cartoon').click();
-	await graph(admin).getByRole('button', { name: 'Run this step alone' }).click();
-	const only = admin.getByRole('dialog', { name: 'Run cartoon_step alone' });
+	await graph(admin).getByRole('button', { name: 'Run only this step' }).click();
+	const only = admin.getByRole('dialog', { name: 'Run only cartoon_step' });
 	await expect(only.getByLabel('Results of other steps')).toHaveValue(/"add_hat_step": \{\s+"output_image": "https:/);
 	await only.getByRole('button', { name: 'Run' }).click();
 	await expect(only).toHaveCount(0);
@@ -64,7 +64,7 @@ test('a step alone asks for the results that it names, and says what the server 
 	const world = await rest.world();
 	await admin.goto(`/workflows/${world.workflow}`);
 	await graph(admin).getByText('Make this a 90s cartoon').click();
-	await graph(admin).getByRole('button', { name: 'Run this step alone' }).click();
+	await graph(admin).getByRole('button', { name: 'Run only this step' }).click();
 	const dialog = admin.getByRole('dialog');
 	const results = dialog.getByLabel('Results of other steps');
 	await expect(results).toHaveValue('{\n  "add_hat_step": {}\n}');
@@ -91,7 +91,7 @@ test('a step is chosen with the keyboard, in the text or in the graph', async ({
 	const card = graph(admin).locator('.svelte-flow__node').filter({ hasText: 'Make this a 90s cartoon' });
 	await card.focus();
 	await admin.keyboard.press('Enter');
-	await expect(admin.getByRole('textbox', { name: 'JSON of the workflow' })).toBeFocused();
+	await expect(admin.getByRole('textbox', { name: 'workflow JSON' })).toBeFocused();
 	const step = (id: string) => graph(admin).getByRole('group', { name: `Step ${id}` });
 	await expect(step('cartoon_step')).toBeVisible();
 	await expect(admin.getByText('Unsaved changes')).toHaveCount(0);

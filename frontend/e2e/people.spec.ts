@@ -58,7 +58,7 @@ test('a password is changed with the one so far', async ({ page, rest, faults })
 test('a token is made, shown once, works, and is ended', async ({ admin, rest, request }) => {
 	const { unique } = await rest.world();
 	await admin.goto('/account');
-	await admin.getByLabel('What it is for').fill(`ci ${unique}`);
+	await admin.getByLabel('Token name').fill(`ci ${unique}`);
 	await admin.getByRole('button', { name: 'Create token' }).click();
 	const token = await admin.getByText('Copy the token now').locator('..').locator('code').innerText();
 	const me = () => request.get('/api/v1/user', { headers: { Authorization: `Bearer ${token}` } });

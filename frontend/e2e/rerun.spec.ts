@@ -13,7 +13,7 @@ test('a failed job is run again from its failed step, and pays nothing twice', a
 	await admin.goto(`/jobs/${job.id}`);
 	const failed = stepsOf(admin).filter({ hasText: 'cartoon_step' });
 	await failed.locator('summary').first().click();
-	await expect(failed).toContainText('1 earlier step is kept and not run again.');
+	await expect(failed).toContainText('Reuses the result of 1 earlier step.');
 	await failed.getByRole('button', { name: 'Run again from here' }).click();
 
 	await expect(admin).not.toHaveURL(`/jobs/${job.id}`);
@@ -21,7 +21,7 @@ test('a failed job is run again from its failed step, and pays nothing twice', a
 	await expect(stepsOf(admin).filter({ hasText: 'completed' })).toHaveCount(2);
 	expect(await rest.prompts()).toEqual([HAT, CARTOON, CARTOON]);
 	await stepsOf(admin).first().locator('summary').first().click();
-	await expect(stepsOf(admin).first()).toContainText('Nothing came before it: all steps are run.');
+	await expect(stepsOf(admin).first()).toContainText('Runs all steps again.');
 });
 
 test('a job is run again with an input that was changed, as its workflow was then', async ({ admin, rest }) => {

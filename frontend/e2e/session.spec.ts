@@ -21,7 +21,7 @@ test('a deep link leads through the log-in page to where it points, and logging 
 	await expect(page).toHaveURL('/jobs?status=failed');
 	await expect(page.getByRole('heading', { name: 'Jobs', level: 1 })).toBeVisible();
 
-	await page.getByRole('button', { name: /^Account of/ }).click();
+	await page.getByRole('button', { name: /^Account menu for/ }).click();
 	await page.getByRole('menuitem', { name: 'Log out' }).click();
 	await expect(page).toHaveURL(/\/login$/);
 	await page.goto('/connectors');
@@ -39,7 +39,7 @@ test('the page keeps no token where scripts can read it', async ({ admin }) => {
 test('the chosen theme stays', async ({ admin }) => {
 	await admin.emulateMedia({ colorScheme: 'light' });
 	await admin.goto('/workflows');
-	await admin.getByRole('button', { name: /^Account of/ }).click();
+	await admin.getByRole('button', { name: /^Account menu for/ }).click();
 	await admin.getByRole('menuitemradio', { name: 'Dark' }).click();
 	await admin.reload();
 	await expect(admin.locator('body')).toHaveCSS('background-color', 'rgb(17, 18, 21)');
@@ -47,6 +47,6 @@ test('the chosen theme stays', async ({ admin }) => {
 
 test('an address that leads nowhere says so', async ({ admin, faults }) => {
 	await admin.goto('/nowhere');
-	await expect(admin.getByRole('heading', { name: 'There is no such page' })).toBeVisible();
+	await expect(admin.getByRole('heading', { name: 'Page not found' })).toBeVisible();
 	faults.length = 0;
 });

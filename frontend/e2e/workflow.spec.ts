@@ -3,41 +3,41 @@ import { expect, expectRefusal, test, workflow, write } from './fixtures.ts';
 test('a workflow shows its graph, and a step leads to its place in the text', async ({ admin, rest }) => {
 	const world = await rest.world();
 	await admin.goto(`/workflows/${world.workflow}`);
-	const graph = admin.getByRole('region', { name: 'Graph of the workflow' });
+	const graph = admin.getByRole('region', { name: 'Workflow graph' });
 	await expect(graph.getByText('Add a Hat to person')).toBeVisible();
 	await expect(graph.locator('.svelte-flow__edge')).not.toHaveCount(0);
 	await graph.getByText('Make this a 90s cartoon').click();
-	await expect(admin.getByRole('textbox', { name: 'JSON of the workflow' })).toBeFocused();
+	await expect(admin.getByRole('textbox', { name: 'workflow JSON' })).toBeFocused();
 	await expect(admin.locator('.cm-activeLine')).toContainText('{');
 });
 
 test('mistakes are found while one types, in the text, in the list and on the card', async ({ admin, rest }) => {
 	const world = await rest.world();
 	await admin.goto(`/workflows/${world.workflow}`);
-	await expect(admin.getByRole('region', { name: 'Graph of the workflow' }).getByText('Add a Hat to person')).toBeVisible();
+	await expect(admin.getByRole('region', { name: 'Workflow graph' }).getByText('Add a Hat to person')).toBeVisible();
 	await expect(admin.locator('.cm-lintRange-error')).toHaveCount(0);
 
 	const broken = structuredClone(workflow(world));
 	broken.nodes.value.modules[1]!.value.input_transforms.input_image.expr = 'results.add_hat_stepp.output_image';
 	broken.nodes.value.modules[0]!.value.path = 'node/no_such_node';
-	await write(admin, 'JSON of the workflow', broken);
+	await write(admin, 'workflow JSON', broken);
 
 	await expect(admin.getByRole('button', { name: /add_hat_stepp/ })).toBeVisible();
 	await expect(admin.locator('.cm-lintRange-error', { hasText: 'node/no_such_node' })).toBeVisible();
 	await expect(admin.getByTitle('1 error', { exact: true })).toHaveCount(2);
 
-	await write(admin, 'JSON of the workflow', workflow(world));
+	await write(admin, 'workflow JSON', workflow(world));
 	await expect(admin.locator('.cm-lintRange-error')).toHaveCount(0);
 });
 
 test('the graph follows the text', async ({ admin, rest }) => {
 	const world = await rest.world();
 	await admin.goto(`/workflows/${world.workflow}`);
-	const graph = admin.getByRole('region', { name: 'Graph of the workflow' });
+	const graph = admin.getByRole('region', { name: 'Workflow graph' });
 	await expect(graph.getByText('Add a Hat to person')).toBeVisible();
 	const changed = structuredClone(workflow(world));
 	changed.nodes.value.modules[0]!.summary = 'Another hat';
-	await write(admin, 'JSON of the workflow', changed);
+	await write(admin, 'workflow JSON', changed);
 	await expect(graph.getByText('Another hat')).toBeVisible();
 	await admin.keyboard.press('ControlOrMeta+s');
 	await expect(admin.getByText('Saved', { exact: true })).toBeVisible();
@@ -47,7 +47,7 @@ test('a workflow is made from the template', async ({ admin, rest }) => {
 	const world = await rest.world();
 	await admin.goto('/new/workflow');
 	const id = `made_${world.unique}`;
-	await write(admin, 'JSON of the workflow', { ...workflow(world), id, name: `Made ${world.unique}` });
+	await write(admin, 'workflow JSON', { ...workflow(world), id, name: `Made ${world.unique}` });
 	await admin.getByRole('button', { name: 'Create' }).click();
 	await expect(admin).toHaveURL(`/workflows/${id}`);
 	await admin.reload();
@@ -57,7 +57,7 @@ test('a workflow is made from the template', async ({ admin, rest }) => {
 test('leaving with unsaved changes asks first', async ({ admin, rest }) => {
 	const world = await rest.world();
 	await admin.goto(`/workflows/${world.workflow}`);
-	await write(admin, 'JSON of the workflow', { name: 'half' });
+	await write(admin, 'workflow JSON', { name: 'half' });
 	const leave = async (answer: 'accept' | 'dismiss') => {
 		const asked = admin.waitForEvent('dialog');
 		// The click ends only when the question is answered.

@@ -1,10 +1,10 @@
 import { createSubscriber } from 'svelte/reactivity';
 
-/** The present moment, in milliseconds, renewed at an interval while anything on the page reads it. */
+/** The current time in milliseconds, updated at an interval while it is used on the page. */
 export class Clock {
 	readonly #subscribe: () => void;
 
-	/** `interval_ms` between two moments. */
+	/** Updates every `interval_ms` milliseconds. */
 	constructor(interval_ms: number) {
 		this.#subscribe = createSubscriber((update) => {
 			const timer = setInterval(update, interval_ms);

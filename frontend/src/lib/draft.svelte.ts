@@ -5,15 +5,15 @@ import { pretty } from '#lib/format.ts';
 import { editable, type AnyDocument, type Kind } from '#lib/kinds.ts';
 import type { Problem } from '#lib/problems.ts';
 
-/** A document being edited as JSON: its text, the version it is based on, and what the server thinks of it. */
+/** A document being edited as JSON: its text, the version it is based on, and the problems that the server reported. */
 export class Draft<T extends AnyDocument> {
 	/** The text in the editor. */
 	text = $state('');
-	/** Why the last save was refused. */
+	/** Error of the last save, if it was refused. */
 	refusal = $state.raw<ProblemError | null>(null);
-	/** Whether a save is under way. */
+	/** Whether a save is in progress. */
 	saving = $state(false);
-	/** The document as the server has it; null before it is created. */
+	/** The saved document; null before it is created. */
 	saved = $state.raw<T | null>(null);
 
 	readonly #kind: Kind<T>;
@@ -21,7 +21,7 @@ export class Draft<T extends AnyDocument> {
 	#etag: string | null = null;
 	#base = $state('');
 
-	/** A new document, or the version of one that was read. */
+	/** Creates a draft of a new document, or of a saved version. */
 	constructor(kind: Kind<T>, documents: Documents<T>, from: Versioned<T> | null) {
 		this.#kind = kind;
 		this.#documents = documents;
@@ -29,7 +29,7 @@ export class Draft<T extends AnyDocument> {
 		else this.text = this.#base = pretty(kind.template);
 	}
 
-	/** The value of the text; `undefined` while it is not JSON. */
+	/** The parsed text; `undefined` while it is not valid JSON. */
 	readonly value: unknown = $derived.by(() => {
 		try {
 			return JSON.parse(this.text) as unknown;
@@ -38,19 +38,19 @@ export class Draft<T extends AnyDocument> {
 		}
 	});
 
-	/** Whether there is something to lose. */
+	/** Whether there are unsaved changes. */
 	readonly dirty: boolean = $derived(this.text !== this.#base);
 
-	/** Whether somebody else saved another version in between. */
+	/** Whether another user saved a newer version. */
 	readonly conflict: boolean = $derived(this.refusal?.status === 412);
 
-	/** What the server found in the version that it has, or in the text that it refused. */
+	/** Problems that the server reported for the saved version or for the refused text. */
 	readonly found: Problem[] = $derived.by(() => {
 		if (this.refusal) return refusals(this.refusal, this.#kind.prefix);
 		return this.dirty || !this.saved ? [] : problemsOf(this.saved.diagnostics, this.#kind.prefix);
 	});
 
-	/** Shows a version, throwing the text away. */
+	/** Loads a version and discards the current text. */
 	load({ data, etag }: Versioned<T>): void {
 		this.saved = data;
 		this.#etag = etag;
@@ -58,7 +58,7 @@ export class Draft<T extends AnyDocument> {
 		this.text = this.#base = pretty(editable(data));
 	}
 
-	/** Saves the text; `force` replaces whatever the server has. Gives the document, or null where it was refused. */
+	/** Saves the text. `force` overwrites any other version. Returns the document, or null if it was refused. */
 	async save(force = false): Promise<T | null> {
 		if (this.value === undefined || this.saving) return null;
 		this.saving = true;
@@ -77,7 +77,7 @@ export class Draft<T extends AnyDocument> {
 		}
 	}
 
-	/** Keeps the person's formatting, unless the server wrote something else or the person typed on. */
+	/** Records a successful save. Keeps the user's formatting unless the server changed the document. */
 	#accept(written: Versioned<T>, sent: string): void {
 		const typedOn = this.text !== sent;
 		const same = pretty(JSON.parse(sent)) === pretty(editable(written.data));

@@ -57,7 +57,7 @@ describe('DryRuns', () => {
 			() => report('failed')
 		);
 		expect(await dryRuns.run(request)).toMatchObject({
-			diagnostics: [{ code: 'core-failed', severity: 'error', message: 'the dry run in this browser failed (unreachable)' }]
+			diagnostics: [{ code: 'core-failed', severity: 'error', message: 'the dry run failed in this browser (unreachable)' }]
 		});
 		expect(workers[0]?.terminated).toBe(true);
 		expect(await dryRuns.run(request)).toEqual({ report: { status: 'failed' } });
@@ -69,7 +69,7 @@ describe('DryRuns', () => {
 			() => report('completed')
 		);
 		const [endless, next] = await Promise.all([dryRuns.run(request), dryRuns.run(request)]);
-		expect(endless).toMatchObject({ diagnostics: [{ message: 'the dry run in this browser failed (it took longer than 0.02 s)' }] });
+		expect(endless).toMatchObject({ diagnostics: [{ message: 'the dry run failed in this browser (it took longer than 0.02 s)' }] });
 		expect(workers[0]?.terminated).toBe(true);
 		expect(next).toEqual({ report: { status: 'completed' } });
 	});

@@ -1,31 +1,31 @@
 import type { Catalog } from '#lib/core.ts';
 import type { Diagnostic, DryRunReport } from '#lib/api/types.ts';
 
-/** A workflow to try out. */
+/** A dry run to perform. */
 export interface DryRunRequest {
 	/** The OpenFlow document. */
 	document: unknown;
 	catalog: Catalog;
 	input: Record<string, unknown>;
-	/** Answers by step id, as `POST /workflows/dry_run` takes them. */
+	/** Mocks by step id, as in `POST /workflows/dry_run`. */
 	mocks?: Record<string, unknown>;
-	/** Answers to approval gates by step id. */
+	/** Responses to approval gates by step id. */
 	approvals?: Record<string, unknown>;
-	/** Runs up to and with this step. */
+	/** Stops after this step. */
 	until?: string;
-	/** Runs this step alone. */
+	/** Runs only this step. */
 	only?: string;
 }
 
-/** What happened, or why nothing could. */
+/** The report, or the diagnostics that prevented the run. */
 export type DryRunOutcome = { report: DryRunReport } | { diagnostics: Diagnostic[] };
 
-/** What the worker is sent: the texts that the module takes. */
+/** Message to the worker: the JSON arguments of the module. */
 export interface DryRunTask {
 	texts: [workflow: string, catalog: string, input: string, mocks: string, options: string];
 }
 
-/** What the worker answers: the module's text, or why there is none. */
+/** Message from the worker: the module's JSON result, or an error. */
 export type DryRunAnswer = { text: string } | { failure: string };
 
 /** The part of a `Worker` that dry runs use. */
@@ -36,12 +36,12 @@ export interface DryRunWorker {
 	onerror: ((event: ErrorEvent) => void) | null;
 }
 
-/** How long a dry run may take, the loading of the module included. */
+/** Time limit of a dry run, including loading the module. */
 const DEADLINE_MS = 20_000;
 
 /**
- * Dry runs in this browser, one after the other, in a worker of their own: expressions are programs, and one that has
- * no end must not hold the page. The worker with its module is started when it is first used.
+ * Performs dry runs in this browser, one at a time, in a worker: expressions are programs, and an endless one must not
+ * block the page. The worker is started on first use.
  */
 export class DryRuns {
 	readonly #start: () => DryRunWorker;
@@ -54,7 +54,7 @@ export class DryRuns {
 		this.#deadlineMs = deadlineMs;
 	}
 
-	/** Tries a workflow out. A failure of the dry run itself is a finding too. */
+	/** Performs a dry run. If the dry run itself fails, this is returned as a diagnostic. */
 	run(request: DryRunRequest): Promise<DryRunOutcome> {
 		const outcome = this.#last.then(() => this.#run(request));
 		this.#last = outcome;
@@ -67,7 +67,7 @@ export class DryRuns {
 		try {
 			return JSON.parse(await this.#answer({ texts })) as DryRunOutcome;
 		} catch (error) {
-			// A trap leaves the memory of the module in an unknown state, so the next dry run gets a new one.
+			// After a trap, the memory of the module is in an unknown state, so the next dry run starts a new worker.
 			this.#worker?.terminate();
 			this.#worker = undefined;
 			return { diagnostics: [failure(error)] };
@@ -83,7 +83,7 @@ export class DryRuns {
 				const worker = (this.#worker ??= this.#start());
 				worker.onmessage = ({ data }) =>
 					settle(() => ('text' in data ? resolve(data.text) : reject(new Error(data.failure))));
-				worker.onerror = ({ message }) => settle(() => reject(new Error(message || 'its worker did not start')));
+				worker.onerror = ({ message }) => settle(() => reject(new Error(message || 'the worker did not start')));
 				worker.postMessage(task);
 			} catch (error) {
 				settle(() => reject(error instanceof Error ? error : new Error(String(error))));
@@ -98,12 +98,12 @@ function failure(error: unknown): Diagnostic {
 		code: 'core-failed',
 		severity: 'error',
 		pointer: '',
-		message: `the dry run in this browser failed (${message})`,
-		help: 'the server can do it: POST /api/v1/workflows/dry_run'
+		message: `the dry run failed in this browser (${message})`,
+		help: 'run it on the server instead: POST /api/v1/workflows/dry_run'
 	};
 }
 
-/** Starts the worker that loads the module which `cargo xtask build` makes. */
+/** Starts the worker that loads the WebAssembly module built by `cargo xtask build`. */
 export function startDryRunWorker(): DryRunWorker {
 	return new Worker(new URL('./dry-run.worker.ts', import.meta.url), { type: 'module' });
 }

@@ -1,4 +1,4 @@
-/** The worker of dry runs: loads the module when it is first asked, and answers one task after the other. */
+/** Worker for dry runs. Loads the module on the first task and performs one task at a time. */
 import type { DryRunAnswer, DryRunTask } from './dry-run.ts';
 
 interface DryRunModule {
@@ -20,7 +20,7 @@ const binary = import.meta.glob<string>('./wasm/pkg-dry-run/apiflow_wasm_dry_run
 async function load(): Promise<DryRunModule> {
 	const [script] = Object.values(glue);
 	const [wasm] = Object.values(binary);
-	if (script === undefined || wasm === undefined) throw new Error('it is not built; run `cargo xtask build`');
+	if (script === undefined || wasm === undefined) throw new Error('the WebAssembly module is not built; run `cargo xtask build`');
 	const module = (await import(/* @vite-ignore */ script)) as DryRunModule;
 	await module.default({ module_or_path: wasm });
 	return module;

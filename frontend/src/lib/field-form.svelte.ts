@@ -1,19 +1,19 @@
 import { faultsOf, type ProblemError } from '#lib/api/problem.ts';
 import { answersOf, collect, type Answers, type Field } from '#lib/schema-form.ts';
 
-/** A form being filled in: what was typed into its fields, and what is wrong with them. */
+/** State of a form: the entered values and the errors of its fields. */
 export class FieldForm {
-	/** What is asked for. */
+	/** Fields of the form. */
 	readonly fields: readonly Field[];
-	/** What was typed, by field. */
+	/** Entered values, by field. */
 	answers: Answers;
-	/** What is wrong, by field. */
+	/** Error messages, by field. */
 	errors = $state.raw<Record<string, string>>({});
 
-	/** The field that stands for the whole value. */
+	/** The JSON field for the whole value, if no fields are known. */
 	readonly #whole: Field | undefined;
 
-	/** Asks for the whole value as `whole`, a field of JSON, where no fields are known. */
+	/** Creates a form. If there are no fields, it has the single JSON field `whole`. */
 	constructor(fields: readonly Field[], whole: Field, initial?: unknown) {
 		this.#whole = fields.length > 0 ? undefined : whole;
 		this.fields = this.#whole ? [this.#whole] : fields;
@@ -21,7 +21,7 @@ export class FieldForm {
 		this.answers = $state(answersOf(this.fields, given));
 	}
 
-	/** What was filled in: `value` is `undefined` where the whole was left empty. `null` where something cannot be read. */
+	/** Parses the form. Returns null if a field is invalid; `value` is `undefined` if the JSON field is empty. */
 	read(): { value: unknown } | null {
 		const { input, errors } = collect(this.fields, this.answers);
 		this.errors = errors;
@@ -29,7 +29,7 @@ export class FieldForm {
 		return { value: this.#whole ? input[this.#whole.name] : input };
 	}
 
-	/** Shows what the server said against the fields, whose values it was sent at `root` of the body. */
+	/** Shows the field errors of a refused request. `root` is the place of the values in its body. */
 	refuse(error: ProblemError, root: string): void {
 		const faults = faultsOf(error, root);
 		const first = Object.entries(faults)[0];

@@ -1,22 +1,22 @@
 import { problemOf, type ProblemError } from '#lib/api/problem.ts';
 
-/** The sending of a form: whether it is under way, and what the server said against it. */
+/** State of a form submission: whether it is in progress, and its error. */
 export class Sending {
-	/** Whether it is under way. */
+	/** Whether the submission is in progress. */
 	busy = $state(false);
-	/** Why it was refused. */
+	/** Error, if the request was refused. */
 	problem = $state.raw<ProblemError | null>(null);
-	/** Whether the last one was accepted. */
+	/** Whether the last submission succeeded. */
 	done = $state(false);
 
-	/** Does the deed of a submitted form; a refusal is kept here. */
-	async send(event: SubmitEvent, deed: () => Promise<void>): Promise<void> {
+	/** Runs the action of a submitted form and records its error. */
+	async send(event: SubmitEvent, action: () => Promise<void>): Promise<void> {
 		event.preventDefault();
 		this.busy = true;
 		this.problem = null;
 		this.done = false;
 		try {
-			await deed();
+			await action();
 			this.done = true;
 		} catch (error) {
 			this.problem = problemOf(error);
@@ -25,7 +25,7 @@ export class Sending {
 		}
 	}
 
-	/** What the server said against one field of the body. */
+	/** Error message for one field of the body. */
 	at(pointer: string): string | undefined {
 		return this.problem?.body.errors?.find((fault) => fault.pointer === pointer)?.message;
 	}

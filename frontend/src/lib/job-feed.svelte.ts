@@ -1,7 +1,7 @@
-/** How fresh a job on the screen is. */
+/** Connection state of a job feed. */
 export type FeedState = 'connecting' | 'live' | 'reconnecting' | 'ended';
 
-/** The least of an `EventSource` that a feed needs. */
+/** The parts of an `EventSource` that a feed needs. */
 export interface Source {
 	readonly readyState: number;
 	addEventListener(type: string, listener: () => void): void;
@@ -11,11 +11,11 @@ export interface Source {
 const CLOSED = 2;
 
 /**
- * Follows a job's events. They say that something changed, and the job is read anew then: the server's view of it is
- * the truth, the stream is the hint. Events that come in a bunch lead to one reading.
+ * Follows the event stream of a job. Events only signal that something changed; the job is then refetched. Events in
+ * quick succession cause one refetch.
  */
 export class JobFeed {
-	/** How fresh the job is. */
+	/** Connection state. */
 	state = $state<FeedState>('connecting');
 
 	readonly #source: Source;
@@ -31,14 +31,14 @@ export class JobFeed {
 		source.addEventListener('open', () => (this.state = 'live'));
 		source.addEventListener('message', () => this.#soon());
 		source.addEventListener('end', () => this.#end());
-		// The browser connects again by itself, with the last event's number; it gives up only on a refusal.
+		// The browser reconnects by itself with the last event id. It gives up only if the server refuses.
 		source.addEventListener('error', () => {
 			if (source.readyState === CLOSED) this.#end();
 			else this.state = 'reconnecting';
 		});
 	}
 
-	/** Stops following. */
+	/** Closes the stream. */
 	close(): void {
 		clearTimeout(this.#timer);
 		this.#timer = undefined;

@@ -56,8 +56,8 @@ describe('doing', () => {
 		[step({ status: 'completed', progress: 0.5, attempt: 3 }), 'attempt 3'],
 		[step({ status: 'retrying', attempt: 1, retry_at: '2026-03-10T12:00:09.500Z' }), 'next attempt in 10 s'],
 		[step({ status: 'retrying', attempt: 1, retry_at: '2026-03-10T11:59:59Z' }), 'next attempt is due'],
-		[step({ status: 'suspended', attempt: 0, approval: gate(1) }), 'waits for an approval'],
-		[step({ status: 'suspended', attempt: 0, approval: gate(3) }), 'waits for 3 approvals'],
+		[step({ status: 'suspended', attempt: 0, approval: gate(1) }), 'waiting for an approval'],
+		[step({ status: 'suspended', attempt: 0, approval: gate(3) }), 'waiting for 3 approvals'],
 		[step({ status: 'failed', approval: gate(1) }), '']
 	])('case %#', (given, words) => expect(doing(given, now)).toBe(words));
 });
@@ -98,8 +98,8 @@ describe('keptBefore', () => {
 });
 
 it.each([
-	[undefined, 'What came before it is kept.'],
-	[0, 'Nothing came before it: all steps are run.'],
-	[1, '1 earlier step is kept and not run again.'],
-	[4, '4 earlier steps are kept and not run again.']
+	[undefined, 'Reuses the results of earlier steps.'],
+	[0, 'Runs all steps again.'],
+	[1, 'Reuses the result of 1 earlier step.'],
+	[4, 'Reuses the results of 4 earlier steps.']
 ])('keeping %j says so', (kept, words) => expect(keeping(kept)).toBe(words));

@@ -1,10 +1,10 @@
 import type { Approval, JobStatus, Step, StepStatus } from '#lib/api/types.ts';
 import { plural, remaining } from '#lib/format.ts';
 
-/** Every status of a job, in the order of a job's life. */
+/** All job statuses, in lifecycle order. */
 export const JOB_STATUSES: readonly JobStatus[] = ['pending', 'running', 'suspended', 'completed', 'failed', 'cancelled'];
 
-/** Whether more may happen. */
+/** Whether a job or step has not ended yet. */
 export function isActive(status: JobStatus | StepStatus): boolean {
 	switch (status) {
 		case 'pending':
@@ -20,7 +20,7 @@ export function isActive(status: JobStatus | StepStatus): boolean {
 	}
 }
 
-/** An error object of a job or step in a line: its message, after its name where that says more. */
+/** Formats an error of a job or step in one line: its message, prefixed by its name if that adds information. */
 export function errorText(error: Record<string, unknown> | null | undefined): string {
 	if (!error) return '';
 	const message = typeof error.message === 'string' ? error.message : JSON.stringify(error);
@@ -28,12 +28,12 @@ export function errorText(error: Record<string, unknown> | null | undefined): st
 	return name && name !== 'Error' && !message.startsWith(name) ? `${name}: ${message}` : message;
 }
 
-/** How deep a step lies in loops and branches. */
+/** Nesting depth of a step in loops and branches. */
 export function depth(step: Pick<Step, 'path'>): number {
 	return step.path === '' ? 0 : step.path.split('/').length;
 }
 
-/** Where a step lies in loops and branches, for people: `loop, iteration 3 › choice, branch 1`. */
+/** Formats the position of a step in loops and branches: `loop #3 › choice #1`. */
 export function place(step: Pick<Step, 'path'>): string {
 	if (step.path === '') return '';
 	return step.path
@@ -45,30 +45,30 @@ export function place(step: Pick<Step, 'path'>): string {
 		.join(' › ');
 }
 
-/** How many approvals are wanted, for people. */
+/** Formats the number of required approvals. */
 export function wanted({ required }: Pick<Approval, 'required'>): string {
 	return required === 1 ? 'an approval' : plural(required, 'approval');
 }
 
 /**
- * How many steps a run from this step on would take over; `undefined` where only the document can tell, because the
- * step lies inside a loop or branch.
+ * Number of steps that a rerun from this step reuses; `undefined` if the step is inside a loop or branch, because that
+ * depends on the document.
  */
 export function keptBefore(steps: readonly Step[], from: Step): number | undefined {
 	if (from.path !== '') return undefined;
-	// A module that was tried again as a whole has begun its steps anew: each counts once.
+	// A retried module starts its steps again. Count each of them once.
 	const earlier = steps.filter(({ ordinal }) => ordinal < from.ordinal).map(({ path, id }) => `${path}/${id}`);
 	return new Set(earlier).size;
 }
 
-/** What a run from a step on takes over, for people; of `keptBefore`. */
+/** Describes which steps a rerun reuses; takes the result of `keptBefore`. */
 export function keeping(kept: number | undefined): string {
-	if (kept === undefined) return 'What came before it is kept.';
-	if (kept === 0) return 'Nothing came before it: all steps are run.';
-	return `${plural(kept, 'earlier step')} ${kept === 1 ? 'is' : 'are'} kept and not run again.`;
+	if (kept === undefined) return 'Reuses the results of earlier steps.';
+	if (kept === 0) return 'Runs all steps again.';
+	return `Reuses the ${kept === 1 ? 'result' : 'results'} of ${plural(kept, 'earlier step')}.`;
 }
 
-/** What a step is doing beside its status: its attempt, its progress and when it is tried again. */
+/** Describes the activity of a step beyond its status: attempt, progress and next attempt. */
 export function doing(step: Step, now: number): string {
 	const parts: string[] = [];
 	if (step.attempt > 1) parts.push(`attempt ${step.attempt}`);
@@ -77,18 +77,18 @@ export function doing(step: Step, now: number): string {
 		const due = Date.parse(step.retry_at) <= now;
 		parts.push(due ? 'next attempt is due' : `next attempt in ${remaining(step.retry_at, now)}`);
 	}
-	if (step.status === 'suspended' && step.approval) parts.push(`waits for ${wanted(step.approval)}`);
+	if (step.status === 'suspended' && step.approval) parts.push(`waiting for ${wanted(step.approval)}`);
 	return parts.join(' · ');
 }
 
-/** Steps of a first page and of later ones, each once, in the order in which they began. */
+/** Merges steps of several pages without duplicates, in the order in which they started. */
 export function joinSteps(first: readonly Step[], more: readonly Step[]): Step[] {
 	const steps = new Map(more.map((step) => [step.ordinal, step]));
 	for (const step of first) steps.set(step.ordinal, step);
 	return [...steps.values()].sort((a, b) => a.ordinal - b.ordinal);
 }
 
-/** A call's reply with its excerpt as JSON where it is some, so that the paths of a mapping can be read off it. */
+/** Returns a call's reply with its excerpt parsed as JSON if possible, so that users can see the paths for a mapping. */
 export function readable(reply: Record<string, unknown>): Record<string, unknown> {
 	if (typeof reply.excerpt !== 'string') return reply;
 	try {

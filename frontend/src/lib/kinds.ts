@@ -5,20 +5,20 @@ import type { Connector, Node, Workflow } from '#lib/api/types.ts';
 /** A document of any kind. */
 export type AnyDocument = Connector | Node | Workflow;
 
-/** What the pages say about one kind of document. */
+/** UI settings of one kind of document. */
 export interface Kind<T extends AnyDocument> {
-	/** The word for one. */
+	/** Singular noun. */
 	word: string;
-	/** The word for many, which is also the path. */
+	/** Plural noun, also used as the URL path. */
 	path: string;
 	documents(api: Api): Documents<T>;
-	/** Where diagnostics of the server and the core begin in the text of the editor. */
+	/** JSON Pointer of the validated document within the edited text. */
 	prefix: string;
-	/** A new one to begin with. */
+	/** Initial content of a new document. */
 	template: Record<string, unknown>;
 }
 
-/** Connectors. */
+/** Connector documents. */
 export const CONNECTOR: Kind<Connector> = {
 	word: 'connector',
 	path: 'connectors',
@@ -33,7 +33,7 @@ export const CONNECTOR: Kind<Connector> = {
 	}
 };
 
-/** Nodes. */
+/** Node documents. */
 export const NODE: Kind<Node> = {
 	word: 'node',
 	path: 'nodes',
@@ -42,13 +42,13 @@ export const NODE: Kind<Node> = {
 	template: {
 		id: 'flux_kontext_pro',
 		name: 'Flux Kontext Pro',
-		description: 'Edits a picture as a text says',
+		description: 'Edits an image according to a prompt',
 		connector_id: 'replicate',
 		input: [
 			{ name: 'prompt', type: 'string', required: true, description: 'What to change' },
-			{ name: 'input_image', type: 'string', required: true, description: 'Address of the picture' }
+			{ name: 'input_image', type: 'string', required: true, description: 'URL of the image' }
 		],
-		output: [{ name: 'output_image', type: 'string', mapping: 'output', description: 'Address of the result' }],
+		output: [{ name: 'output_image', type: 'string', mapping: 'output', description: 'URL of the result' }],
 		data: {
 			path: '/models/black-forest-labs/flux-kontext-pro/predictions',
 			body: { input: '{{ input }}' },
@@ -57,7 +57,7 @@ export const NODE: Kind<Node> = {
 	}
 };
 
-/** Workflows. */
+/** Workflow documents. */
 export const WORKFLOW: Kind<Workflow> = {
 	word: 'workflow',
 	path: 'workflows',
@@ -66,12 +66,12 @@ export const WORKFLOW: Kind<Workflow> = {
 	template: {
 		id: 'add_a_hat',
 		name: 'Add a hat',
-		description: 'Puts a hat on whoever is in the picture',
+		description: 'Puts a hat on the person in the image',
 		nodes: {
 			summary: 'Add a hat',
 			schema: {
 				type: 'object',
-				properties: { input_image: { type: 'string', description: 'Address of the picture' } },
+				properties: { input_image: { type: 'string', description: 'URL of the image' } },
 				required: ['input_image']
 			},
 			value: {
@@ -96,10 +96,10 @@ export const WORKFLOW: Kind<Workflow> = {
 
 const SERVERS_OWN = new Set(['id', 'created_at', 'updated_at', 'diagnostics']);
 
-/** A document as it is edited: without what the server writes. */
+/** Returns a document without the fields that the server sets. */
 export function editable(document: AnyDocument): Record<string, unknown> {
 	return Object.fromEntries(Object.entries(document).filter(([key]) => !SERVERS_OWN.has(key)));
 }
 
-/** Every kind by its word. */
+/** All kinds by singular noun. */
 export const KINDS = { connector: CONNECTOR, node: NODE, workflow: WORKFLOW };

@@ -1,10 +1,10 @@
-/** A value that can be looked at or listened to. */
+/** An image, video or audio file found in a value. */
 export interface Media {
 	kind: 'image' | 'video' | 'audio';
 	url: string;
-	/** Whether the page may load it: our own origin, `https:` or `data:`; others are links. */
+	/** Whether the page may load it (own origin, `https:` or `data:`). Others are shown as links. */
 	inline: boolean;
-	/** Place in the value it was found in, for people: `output_image`, `images[0]`. */
+	/** Path within the value: `output_image`, `images[0]`. */
 	label: string;
 }
 
@@ -23,7 +23,7 @@ function kindOfMime(mime: unknown): Media['kind'] | undefined {
 	return family === 'image' || family === 'video' || family === 'audio' ? family : undefined;
 }
 
-/** What a text points at, judged by its form alone; `origin` is the page's own. */
+/** Detects media by the form of a URL alone. `origin` is the page's own. */
 export function mediaOfUrl(text: string, origin: string, mime?: unknown): Omit<Media, 'label'> | undefined {
 	if (text.startsWith('data:')) {
 		const kind = kindOfMime(text.slice('data:'.length));
@@ -37,7 +37,7 @@ export function mediaOfUrl(text: string, origin: string, mime?: unknown): Omit<M
 	return kind && { kind, url: url.href, inline: url.protocol === 'https:' || url.origin === origin };
 }
 
-/** All media in a value, each address once, in reading order, up to `limit`. */
+/** Finds all media in a value, without duplicate URLs, in document order, up to `limit`. */
 export function mediaOf(value: unknown, origin: string, limit = 24): Media[] {
 	const found = new Map<string, Media>();
 	const visit = (part: unknown, label: string): void => {

@@ -57,6 +57,6 @@ it('partName says what is run', () => {
 	expect([partName({ kind: 'whole' }), partName({ kind: 'until', step: a }), partName({ kind: 'only', step: a })]).toEqual([
 		'Run without saving',
 		'Run up to a',
-		'Run a alone'
+		'Run only a'
 	]);
 });

@@ -2,10 +2,10 @@ import type { Step } from '#lib/api/types.ts';
 import { isCard, type LayoutNode } from '#lib/graph/flow.ts';
 import { pointer, tokens, valueAt, within } from '#lib/pointer.ts';
 
-/** Which part of a workflow is run: all of it, up to and with a step, or a step alone. */
+/** The part of a workflow to run: the whole workflow, everything up to and including a step, or only one step. */
 export type Part = { kind: 'whole' } | { kind: 'until' | 'only'; step: LayoutNode };
 
-/** A part in words, as a title. */
+/** Title of the dialog that runs a part. */
 export function partName(part: Part): string {
 	switch (part.kind) {
 		case 'whole':
@@ -13,23 +13,23 @@ export function partName(part: Part): string {
 		case 'until':
 			return `Run up to ${part.step.id}`;
 		case 'only':
-			return `Run ${part.step.id} alone`;
+			return `Run only ${part.step.id}`;
 	}
 }
 
-/** Whether a step can be the end of a run or be run alone: it has an id of its own, and it is no error handler. */
+/** Whether a step can be run: it has its own id and is not an error handler. */
 export function canBePart({ id, pointer }: LayoutNode): boolean {
 	return within(pointer, '/value/modules') && id !== pointer;
 }
 
-/** Whether a step is inside a loop, so that it may use the loop's item. */
+/** Whether a step is inside a loop and can use the loop item. */
 export function isInLoop({ pointer }: LayoutNode, nodes: readonly LayoutNode[]): boolean {
 	return nodes.some(({ kind, pointer: around }) => kind.endsWith('loopflow') && around !== pointer && within(pointer, around));
 }
 
 /**
- * Ids of the steps whose results a step names, in the document's order. It is a suggestion for a form: an expression
- * that puts a name together at run time is not understood.
+ * Ids of the steps whose results a step references, in document order. Used as a suggestion in a form; names computed
+ * at run time are not detected.
  */
 export function namedResults(document: unknown, step: LayoutNode, nodes: readonly LayoutNode[]): string[] {
 	const named = new Set<string>();
@@ -53,7 +53,7 @@ function texts(value: unknown): string[] {
 	return typeof value === 'object' && value !== null ? Object.values(value).flatMap(texts) : [];
 }
 
-/** Results to begin with: those of an earlier run where it has them, else empty objects. */
+/** Initial mocks: results of an earlier run if available, otherwise empty objects. */
 export function mocksOf(ids: readonly string[], steps: readonly Step[]): Record<string, unknown> {
 	const ended = steps.filter(({ status }) => status === 'completed' || status === 'skipped');
 	const results = new Map(ended.map(({ id, output }) => [id, output]));

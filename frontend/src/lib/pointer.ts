@@ -1,4 +1,4 @@
-/** Splits a JSON Pointer (RFC 6901) into its tokens; the empty pointer, which means the whole document, has none. */
+/** Splits a JSON Pointer (RFC 6901) into its tokens. The empty pointer (the whole document) has none. */
 export function tokens(pointer: string): string[] {
 	if (pointer === '') return [];
 	return pointer
@@ -7,12 +7,12 @@ export function tokens(pointer: string): string[] {
 		.map((token) => token.replaceAll('~1', '/').replaceAll('~0', '~'));
 }
 
-/** Makes a JSON Pointer of tokens. */
+/** Builds a JSON Pointer from tokens. */
 export function pointer(path: readonly (string | number)[]): string {
 	return path.map((token) => `/${String(token).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
 }
 
-/** The value at a pointer, or `undefined` where the document has none. */
+/** Returns the value at a JSON Pointer, or `undefined` if there is none. */
 export function valueAt(document: unknown, at: string): unknown {
 	return tokens(at).reduce<unknown>((value, token) => {
 		if (typeof value !== 'object' || value === null || !Object.hasOwn(value, token)) return undefined;
@@ -20,7 +20,7 @@ export function valueAt(document: unknown, at: string): unknown {
 	}, document);
 }
 
-/** Whether `inner` is `outer` or lies inside it. */
+/** Whether `inner` is `outer` or is inside it. */
 export function within(inner: string, outer: string): boolean {
 	return inner === outer || inner.startsWith(`${outer}/`);
 }

@@ -1,18 +1,18 @@
-/** A finding about a document, as the editor and the lists show it. */
+/** A problem in a document, as shown in the editor and in lists. */
 export interface Problem {
-	/** How much it matters. */
+	/** Severity. */
 	severity: 'error' | 'warning' | 'hint';
-	/** Where, as a JSON Pointer into the text that is shown. */
+	/** JSON Pointer into the edited text. */
 	pointer: string;
-	/** What is wrong, with the way out where one is known. */
+	/** What is wrong, and how to fix it if known. */
 	message: string;
-	/** The place inside the string at the pointer, counted from 1. */
+	/** Position inside the string at the pointer, counted from 1. */
 	span?: { line: number; column: number } | null;
-	/** A certain mend: the value to put at a pointer, and the words for its button. */
+	/** A safe fix: the value to set at a pointer, and the button label. */
 	fix?: { label: string; pointer: string; value: unknown } | null;
 }
 
-/** All findings, each once, errors first and otherwise in the order given. */
+/** Merges problems without duplicates, errors first, otherwise in the given order. */
 export function merge(...lists: (readonly Problem[])[]): Problem[] {
 	const unique = new Map<string, Problem>();
 	for (const problem of lists.flat()) {
@@ -23,7 +23,7 @@ export function merge(...lists: (readonly Problem[])[]): Problem[] {
 	return [...unique.values()].sort((a, b) => weight[a.severity] - weight[b.severity]);
 }
 
-/** A message in pieces: what stands between backticks is code. A backtick without its partner is plain text. */
+/** Splits a message into plain text and code between backticks. An unmatched backtick is plain text. */
 export function quoted(message: string): { text: string; code: boolean }[] {
 	const pieces = message.split(/`([^`]+)`/);
 	return pieces.map((text, index) => ({ text, code: index % 2 === 1 })).filter(({ text }) => text !== '');

@@ -1,9 +1,9 @@
 import { problemOf, type ProblemError } from '#lib/api/problem.ts';
 import type { Job, RerunRequest } from '#lib/api/types.ts';
 
-/** Running a job again; where nobody knows whether a call of it was taken by the provider, the person decides. */
+/** Reruns a job. If the outcome of a call is unknown, the user has to confirm that it may be sent again. */
 export class Rerun {
-	/** Why the server wants a person's word first. */
+	/** Why the server asks for confirmation. */
 	doubt = $state.raw<ProblemError | null>(null);
 
 	readonly #send: (request: RerunRequest) => Promise<Job>;
@@ -14,7 +14,7 @@ export class Rerun {
 		this.#send = send;
 	}
 
-	/** Gives the new job, or null where the person decided against it. Throws `ProblemError`. */
+	/** Starts the rerun and returns the new job, or null if the user cancels. Throws `ProblemError`. */
 	async start(request: RerunRequest): Promise<Job | null> {
 		try {
 			return await this.#send(request);
@@ -25,7 +25,7 @@ export class Rerun {
 		}
 	}
 
-	/** The person's word. */
+	/** Passes on the decision of the user. */
 	decide(goOn: boolean): void {
 		this.doubt = null;
 		this.#decide?.(goOn);

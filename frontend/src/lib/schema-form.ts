@@ -1,7 +1,7 @@
-/** How a field of a form is shown and read. */
+/** How a form field is rendered and parsed. */
 export type FieldKind = 'text' | 'number' | 'integer' | 'boolean' | 'enum' | 'json';
 
-/** One field of a form, made of one property of a JSON Schema. */
+/** A form field for one property of a JSON Schema. */
 export interface Field {
 	name: string;
 	label: string;
@@ -10,22 +10,22 @@ export interface Field {
 	required: boolean;
 	/** Allowed values, for `enum`. */
 	options: unknown[];
-	/** Used where the field is left empty; `undefined` where the schema has none. */
+	/** Default value; `undefined` if there is none. */
 	fallback: unknown;
-	/** A text that deserves more than one line. */
+	/** Whether the text field has several lines. */
 	long: boolean;
 }
 
-/** What a person typed, by field: text, or the index of an option. An empty text means "not given". */
+/** Values entered by the user, by field: text, or the index of an option. An empty string means "not set". */
 export type Answers = Record<string, string>;
 
-/** What a form gives: the input, or a message for each field that cannot be read. */
+/** Result of parsing a form: the input, and an error message for each invalid field. */
 export interface Collected {
 	input: Record<string, unknown>;
 	errors: Record<string, string>;
 }
 
-/** A declared input of a node, as far as a form needs it. */
+/** The parts of a node input that a form needs. */
 export interface DeclaredInput {
 	name: string;
 	type: string;
@@ -57,7 +57,7 @@ function kindOf(types: string[]): FieldKind {
 	}
 }
 
-/** The fields of an object schema, in the schema's order (`order` first where it is given). */
+/** Form fields of an object schema, in schema order (those in `order` first). */
 export function fieldsOfSchema(schema: unknown): Field[] {
 	const root = object(schema);
 	const properties = object(root.properties);
@@ -81,7 +81,7 @@ export function fieldsOfSchema(schema: unknown): Field[] {
 	});
 }
 
-/** The fields of a node's declared inputs; media inputs take an address, so they are texts. */
+/** Form fields of a node's inputs. Media inputs are text fields for a URL. */
 export function fieldsOfInputs(inputs: readonly DeclaredInput[]): Field[] {
 	const media = new Set(['image', 'video', 'audio', 'file']);
 	return inputs.map((input) => ({
@@ -100,14 +100,14 @@ function isLong(name: string, property: Schema): boolean {
 	return /prompt|text|description|message/i.test(name) || property.format === 'textarea';
 }
 
-/** A field for a whole value, as JSON, where nothing says what it is made of. */
+/** A JSON field for a value without a known structure. */
 export function wholeField(name: string, label: string, description: string, fallback?: unknown): Field {
 	return { name, label, description, kind: 'json', required: false, options: [], fallback, long: true };
 }
 
 /**
- * Fields for an input that was given once and may be changed now. The document may have other fields today: what has
- * none, or does not fit its own, is shown as JSON, and nothing is required, as the server knows what was wanted then.
+ * Form fields to edit the input of an earlier job. The document may have changed since: values without a matching field
+ * are shown as JSON, and no field is required, because the server checks the input against the earlier version.
  */
 export function fieldsFor(fields: readonly Field[], input: unknown): Field[] {
 	if (fields.length === 0) return [];
@@ -121,13 +121,13 @@ export function fieldsFor(fields: readonly Field[], input: unknown): Field[] {
 	return [...shown, ...others.map((name) => wholeField(name, name, ''))];
 }
 
-/** What a field shows of its fallback, as a placeholder. */
+/** Placeholder text that shows the default value of a field. */
 export function hint(field: Field): string {
 	if (field.fallback === undefined || field.fallback === '') return '';
 	return typeof field.fallback === 'string' ? field.fallback : JSON.stringify(field.fallback);
 }
 
-/** Reads the answers: an empty field is left out, so that the server's own defaults apply. */
+/** Parses the entered values. Empty fields are omitted, so that the server's defaults apply. */
 export function collect(fields: readonly Field[], answers: Answers): Collected {
 	const input: Record<string, unknown> = {};
 	const errors: Record<string, string> = {};
@@ -151,8 +151,8 @@ function parse(field: Field, text: string): { value: unknown } | { error: string
 		case 'number':
 		case 'integer': {
 			const value = Number(text);
-			if (!Number.isFinite(value)) return { error: 'this is not a number' };
-			if (field.kind === 'integer' && !Number.isInteger(value)) return { error: 'a whole number is wanted' };
+			if (!Number.isFinite(value)) return { error: 'must be a number' };
+			if (field.kind === 'integer' && !Number.isInteger(value)) return { error: 'must be a whole number' };
 			return { value };
 		}
 		case 'boolean':
@@ -163,12 +163,12 @@ function parse(field: Field, text: string): { value: unknown } | { error: string
 			try {
 				return { value: JSON.parse(text) as unknown };
 			} catch {
-				return { error: 'this is not JSON; a text needs quotes' };
+				return { error: 'invalid JSON; strings need quotes' };
 			}
 	}
 }
 
-/** Answers that show a given input again, for "run again with the same". */
+/** Converts an input back to field values, to run a job again with the same input. */
 export function answersOf(fields: readonly Field[], input: unknown): Answers {
 	const given = object(input);
 	const answers: Answers = {};

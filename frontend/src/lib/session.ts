@@ -1,23 +1,23 @@
 import { createContext } from 'svelte';
 import type { User } from '#lib/api/types.ts';
 
-/** Who is logged in. */
+/** The current login session. */
 export interface Session {
 	readonly user: User;
-	/** Ends the session and shows the log-in page. */
+	/** Ends the session and shows the login page. */
 	logout(): Promise<void>;
 }
 
-/** The session around a component: every page but the log-in page has one. */
+/** Context of the session. All pages except the login page have one. */
 export const [useSession, provideSession] = createContext<Session>();
 
-/** The log-in page, which leads back to where the person wanted to go. */
+/** URL of the login page, which returns to the current page afterwards. */
 export function loginUrl(from: URL): string {
 	const next = from.pathname + from.search;
 	return next === '/' ? '/login' : `/login?next=${encodeURIComponent(next)}`;
 }
 
-/** Where a log-in leads: a path of this app only, whatever the address says. */
+/** Path to open after login. Only paths within this app are allowed. */
 export function nextPath(login: URL): string {
 	const next = login.searchParams.get('next') ?? '/';
 	const url = URL.parse(next, login.origin);

@@ -1,13 +1,13 @@
 import { createContext } from 'svelte';
 
-/** What a reader may choose. */
+/** Available themes. */
 export const THEMES = ['system', 'light', 'dark'] as const;
-/** A reader's choice. */
+/** The theme chosen by the user. */
 export type ThemeChoice = (typeof THEMES)[number];
 
 const KEY = 'apiflow-theme';
 
-/** The reader's choice of light or dark, kept in this browser. */
+/** The theme, stored in this browser. */
 export class Theme {
 	#choice = $state<ThemeChoice>('system');
 
@@ -32,5 +32,5 @@ export class Theme {
 	}
 }
 
-/** The theme of the app around a component. */
+/** Context of the theme. */
 export const [useTheme, provideTheme] = createContext<Theme>();

@@ -3,24 +3,24 @@ import { problemsOf } from '#lib/api/problem.ts';
 import type { Layout } from '#lib/graph/flow.ts';
 import type { Problem } from '#lib/problems.ts';
 
-/** What the core says about the document being edited: findings and where its steps are drawn. */
+/** Validation result and layout of the document being edited. */
 export class WorkflowCheck {
-	/** Findings, with pointers under `prefix`. */
+	/** Problems, with JSON Pointers under `prefix`. */
 	problems = $state.raw<Problem[]>([]);
-	/** The last layout; kept while the text cannot be read. */
+	/** The last layout. It stays while the document can't be parsed. */
 	layout = $state.raw<Layout | null>(null);
 
 	readonly #core: Core;
 	readonly #prefix: string;
 	#turn = 0;
 
-	/** `prefix` is where the OpenFlow document lies in the text. */
+	/** `prefix` is the JSON Pointer of the OpenFlow document within the edited text. */
 	constructor(core: Core, prefix: string) {
 		this.#core = core;
 		this.#prefix = prefix;
 	}
 
-	/** Checks a document. Answers to older questions are dropped. */
+	/** Validates a document. Results of earlier calls are discarded. */
 	async check(document: unknown, catalog: Catalog): Promise<void> {
 		const turn = ++this.#turn;
 		const [diagnostics, layout] = await Promise.all([

@@ -1,3 +1,3 @@
-// A single page: the server hands out files only and never renders.
+// A single-page app: the server only serves files.
 export const ssr = false;
 export const prerender = false;

@@ -3,15 +3,15 @@ import { createContext } from 'svelte';
 import { problemOf } from './problem.ts';
 import type { paths } from './schema.ts';
 
-/** The server's routes, typed by its own OpenAPI document; the session is a cookie that the browser keeps. */
+/** API client, typed by the OpenAPI document. The session is a cookie. */
 export type Api = Client<paths>;
 
-/** Makes the client; the server is the page's own origin. */
+/** Creates a client for the page's own origin. */
 export function createApi(): Api {
 	return createClient<paths>({ baseUrl: '' });
 }
 
-/** The client of the app around a component. */
+/** Context of the API client. */
 export const [useApi, provideApi] = createContext<Api>();
 
 interface Outcome<T> {
@@ -20,13 +20,13 @@ interface Outcome<T> {
 	response: Response;
 }
 
-/** A thing together with the version that a write names in `If-Match`. */
+/** A document with its ETag, which a write sends in `If-Match`. */
 export interface Versioned<T> {
 	data: T;
 	etag: string | null;
 }
 
-/** Waits for a call and gives what came with its version. Throws `ProblemError`. */
+/** Awaits a request and returns its data with the ETag. Throws `ProblemError`. */
 export async function readVersioned<T>(call: Promise<Outcome<T>>): Promise<Versioned<T>> {
 	const { data, error, response } = await call.catch((cause: unknown) => {
 		throw problemOf(cause);
@@ -35,7 +35,7 @@ export async function readVersioned<T>(call: Promise<Outcome<T>>): Promise<Versi
 	return { data: data as T, etag: response.headers.get('etag') };
 }
 
-/** Waits for a call and gives what came. Throws `ProblemError`. */
+/** Awaits a request and returns its data. Throws `ProblemError`. */
 export async function read<T>(call: Promise<Outcome<T>>): Promise<T> {
 	return (await readVersioned(call)).data;
 }

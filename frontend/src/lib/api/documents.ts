@@ -8,12 +8,12 @@ export interface Page<T> {
 	next: string | null;
 }
 
-/** What can be done with one kind of document; every function throws `ProblemError`. */
+/** API operations for one kind of document. All of them throw `ProblemError`. */
 export interface Documents<T> {
 	list(cursor: string | null, limit?: number): Promise<Page<T>>;
 	get(id: string): Promise<Versioned<T>>;
 	create(body: unknown): Promise<Versioned<T>>;
-	/** Replaces the version that was read; 412 where another came in between. `null` replaces whatever is there. */
+	/** Replaces the version with this ETag; fails with 412 if it changed meanwhile. `null` replaces any version. */
 	replace(id: string, body: unknown, etag: string | null): Promise<Versioned<T>>;
 	remove(id: string): Promise<void>;
 }
@@ -21,7 +21,7 @@ export interface Documents<T> {
 const match = (etag: string | null) => (etag === null ? {} : { 'If-Match': etag });
 const page = (cursor: string | null, limit = 50) => ({ params: { query: { limit, cursor: cursor ?? undefined } } });
 
-/** Connectors. What is written is whatever the person typed: the server is the judge. */
+/** API operations for connectors. Bodies are sent as entered; the server validates them. */
 export function connectors(api: Api): Documents<Connector> {
 	return {
 		list: (cursor, limit) => read(api.GET('/api/v1/connectors', page(cursor, limit))),
@@ -35,7 +35,7 @@ export function connectors(api: Api): Documents<Connector> {
 	};
 }
 
-/** Nodes. */
+/** API operations for nodes. */
 export function nodes(api: Api): Documents<Node> {
 	return {
 		list: (cursor, limit) => read(api.GET('/api/v1/nodes', page(cursor, limit))),
@@ -47,7 +47,7 @@ export function nodes(api: Api): Documents<Node> {
 	};
 }
 
-/** Workflows. */
+/** API operations for workflows. */
 export function workflows(api: Api): Documents<Workflow> {
 	return {
 		list: (cursor, limit) => read(api.GET('/api/v1/workflows', page(cursor, limit))),
@@ -61,7 +61,7 @@ export function workflows(api: Api): Documents<Workflow> {
 	};
 }
 
-/** Every thing of a list, page after page. */
+/** Fetches all pages of a list. */
 export async function all<T>(documents: Pick<Documents<T>, 'list'>): Promise<T[]> {
 	const items: T[] = [];
 	for (let cursor: string | null = null; ; ) {

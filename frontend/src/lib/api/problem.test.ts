@@ -14,7 +14,7 @@ describe('problemOf', () => {
 	});
 	it('says so where a reply is not ours', () => {
 		const problem = problemOf('<html>', new Response('<html>', { status: 502, statusText: 'Bad Gateway' }));
-		expect([problem.status, problem.message]).toEqual([502, 'the server answered 502 without saying why']);
+		expect([problem.status, problem.message]).toEqual([502, 'the server returned status 502 without details']);
 	});
 });
 

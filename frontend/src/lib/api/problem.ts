@@ -2,9 +2,9 @@ import type { Diagnostic, ProblemBody } from '#lib/api/types.ts';
 import { tokens } from '#lib/pointer.ts';
 import type { Problem } from '#lib/problems.ts';
 
-/** A call that the server refused, or that never reached it (`status` 0). */
+/** A request that the server refused, or that did not reach it (`status` 0). */
 export class ProblemError extends Error {
-	/** The server's own words, as RFC 9457 has it. */
+	/** The RFC 9457 problem body. */
 	readonly body: ProblemBody;
 
 	constructor(body: ProblemBody) {
@@ -18,7 +18,7 @@ export class ProblemError extends Error {
 	}
 }
 
-/** Makes a problem of whatever a failed call gave: a problem's body, another body, or an exception. */
+/** Converts the error of a failed request to a `ProblemError`: a problem body, another body, or an exception. */
 export function problemOf(error: unknown, response?: Response): ProblemError {
 	if (error instanceof ProblemError) return error;
 	if (isProblemBody(error)) return new ProblemError(error);
@@ -30,8 +30,8 @@ export function problemOf(error: unknown, response?: Response): ProblemError {
 		code: status === 0 ? 'unreachable' : 'unexpected_reply',
 		detail:
 			status === 0
-				? 'the server cannot be reached; check that it runs, then try again'
-				: `the server answered ${status} without saying why`
+				? 'could not reach the server; check that it is running and try again'
+				: `the server returned status ${status} without details`
 	});
 }
 
@@ -41,7 +41,7 @@ function isProblemBody(value: unknown): value is ProblemBody {
 	);
 }
 
-/** What is wrong with a document, with its pointers moved under `prefix`. */
+/** Converts diagnostics of a document to problems, with `prefix` added to their JSON Pointers. */
 export function problemsOf(diagnostics: readonly Diagnostic[], prefix: string): Problem[] {
 	return diagnostics.map(({ severity, pointer, message, help, span, fix }) => ({
 		severity,
@@ -53,8 +53,8 @@ export function problemsOf(diagnostics: readonly Diagnostic[], prefix: string): 
 }
 
 /**
- * The places that a refusal names, as findings. `errors` point into the request's body; `diagnostics` point into a
- * workflow's OpenFlow document, which lies at `prefix` of the body.
+ * Converts the details of an error to problems. `errors` point into the request body; `diagnostics` point into the
+ * OpenFlow document, which is at `prefix` of the body.
  */
 export function refusals(error: ProblemError | null, prefix: string): Problem[] {
 	if (!error) return [];
@@ -67,8 +67,8 @@ export function refusals(error: ProblemError | null, prefix: string): Problem[] 
 }
 
 /**
- * What a refusal says against the fields of a form, by field: a fault at `/<root>/<name>` or deeper. A fault at the
- * root itself has the empty name.
+ * Returns error messages by form field: an error at `/<root>/<name>` or below belongs to the field `name`. An error at
+ * the root has an empty name.
  */
 export function faultsOf(error: ProblemError, root: string): Record<string, string> {
 	const found: Record<string, string> = {};

@@ -17,7 +17,7 @@ describe('parseJson', () => {
 		['', 0]
 	])('says where %j is broken', (text, from) => {
 		const parsed = parse(text);
-		expect(parsed).toMatchObject({ message: expect.stringMatching(/^not JSON: [a-z]/) });
+		expect(parsed).toMatchObject({ message: expect.stringMatching(/^invalid JSON: [a-z]/) });
 		expect('range' in parsed && parsed.range.from).toBe(from);
 	});
 

@@ -1,10 +1,10 @@
 import type { Tree } from '@lezer/common';
 import type { Range } from './pointers.ts';
 
-/** What came of reading a JSON text. */
+/** Result of parsing JSON. */
 export type Parsed = { value: unknown } | { message: string; range: Range };
 
-/** Reads a JSON text; a fault comes with its place, taken from the editor's tree, which survives faults. */
+/** Parses JSON. The position of an error comes from the editor's syntax tree, which tolerates errors. */
 export function parseJson(text: string, tree: () => Tree): Parsed {
 	try {
 		return { value: JSON.parse(text) as unknown };
@@ -27,18 +27,18 @@ function firstError(tree: Tree): number | undefined {
 	return found;
 }
 
-/** The engine's message without the position and the excerpt, which the editor shows by itself. */
+/** The error message of the engine without position and excerpt, which the editor shows anyway. */
 function words(message: string): string {
 	const short = message
 		.replace(/,? ?\.{0,3}"[\s\S]*" is not valid JSON$/, '')
 		.replace(/ in JSON at position[\s\S]*$/, '')
 		.replace(/ \(line[\s\S]*\)$/, '');
-	return `not JSON: ${short.charAt(0).toLowerCase()}${short.slice(1)}`;
+	return `invalid JSON: ${short.charAt(0).toLowerCase()}${short.slice(1)}`;
 }
 
 /**
- * The place inside a JSON string that a line and column of the string's value mean (both from 1; columns count
- * Unicode scalar values). `string` is the range of the literal with its quotes.
+ * Converts a line and column of a string's value to a range in the JSON text (both counted from 1; columns count Unicode
+ * scalar values). `string` is the range of the literal including its quotes.
  */
 export function rangeInString(text: string, string: Range, line: number, column: number): Range {
 	const end = string.to - 1;

@@ -1,7 +1,7 @@
 import type { SyntaxNode, Tree } from '@lezer/common';
 import { pointer, tokens } from '#lib/pointer.ts';
 
-/** A stretch of text, in UTF-16 units. */
+/** A range of text, in UTF-16 code units. */
 export interface Range {
 	from: number;
 	to: number;
@@ -30,8 +30,8 @@ function name(property: SyntaxNode, text: string): { range: Range; text: string 
 }
 
 /**
- * The place of a pointer in a JSON text: a property's name and value, or an element. Where the document does not have
- * it (a missing field, say), the nearest thing around it: the name of the property, or the opening bracket.
+ * Finds the range of a JSON Pointer in JSON text: a property name, a value or an element. If it does not exist (for
+ * example a missing field), returns the nearest enclosing property name or opening bracket.
  */
 export function rangeOf(tree: Tree, text: string, at: string): Range {
 	let value = values(tree.topNode)[0];
@@ -54,7 +54,7 @@ export function rangeOf(tree: Tree, text: string, at: string): Range {
 		}
 	}
 	if (!whole) return value ? opening(value) : { from: 0, to: Math.min(1, text.length) };
-	// A mark under a whole object says nothing: its name does.
+	// Mark the name of an object or array instead of its whole content.
 	const scalar = value && value.name !== 'Object' && value.name !== 'Array';
 	return scalar ? { from: value!.from, to: value!.to } : (head ?? { from: whole.from, to: whole.to });
 }
@@ -64,7 +64,7 @@ function opening(node: SyntaxNode): Range {
 	return { from: node.from, to: bracket ? node.from + 1 : node.to };
 }
 
-/** The place of the whole value at a pointer, brackets included; null where the document does not have it. */
+/** Finds the range of the whole value at a JSON Pointer, including brackets; null if it does not exist. */
 export function valueRangeOf(tree: Tree, text: string, at: string): Range | null {
 	let value = values(tree.topNode)[0];
 	for (const token of tokens(at)) {
@@ -78,7 +78,7 @@ export function valueRangeOf(tree: Tree, text: string, at: string): Range | null
 	return value ? { from: value.from, to: value.to } : null;
 }
 
-/** The pointer of the innermost property or element at a position of a JSON text. */
+/** Returns the JSON Pointer of the innermost property or element at a position in JSON text. */
 export function pointerAt(tree: Tree, text: string, position: number): string {
 	const path: string[] = [];
 	for (let node: SyntaxNode | null = tree.resolveInner(position, -1); node; node = node.parent) {

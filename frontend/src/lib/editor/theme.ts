@@ -2,7 +2,7 @@ import { HighlightStyle, syntaxHighlighting } from '@codemirror/language';
 import { EditorView } from '@codemirror/view';
 import { tags } from '@lezer/highlight';
 
-/** The editor in the app's own colours; they follow light and dark by themselves. */
+/** Editor theme with the colours of the app, for light and dark mode. */
 export const theme = [
 	EditorView.theme({
 		'&': { color: 'var(--color-ink)', backgroundColor: 'var(--color-surface)', fontSize: '13px', height: '100%' },

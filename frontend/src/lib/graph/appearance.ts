@@ -6,7 +6,7 @@ import Split from '@lucide/svelte/icons/split';
 import SquareArrowRight from '@lucide/svelte/icons/square-arrow-right';
 import WorkflowIcon from '@lucide/svelte/icons/workflow';
 
-/** How a module's type is shown: a picture and the word for it. */
+/** Icon and label of a module type. */
 export function appearance(kind: string) {
 	switch (kind) {
 		case 'script':

@@ -1,10 +1,10 @@
 import { createContext } from 'svelte';
 
-/** The module that the person is at; read by the cards, so that moving on draws two of them and not the graph. */
+/** The selected module. Cards read it directly, so a change redraws two cards instead of the whole graph. */
 export interface Chosen {
-	/** Its pointer in the OpenFlow document. */
+	/** Its JSON Pointer in the OpenFlow document. */
 	readonly pointer: string | undefined;
 }
 
-/** The chosen module of the graph around a card. */
+/** Context of the selected module. */
 export const [useChosen, provideChosen] = createContext<Chosen>();

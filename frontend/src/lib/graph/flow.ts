@@ -2,15 +2,15 @@ import type { Edge, Node } from '@xyflow/svelte';
 import { within } from '#lib/pointer.ts';
 import type { Problem } from '#lib/problems.ts';
 
-/** A rectangle of the picture that the core draws; pixels from the top left corner, absolute also in groups. */
+/** A node of the layout computed by the core. Pixels from the top left corner, also inside groups. */
 export interface LayoutNode {
 	id: string;
-	/** Where the module is in the OpenFlow document. */
+	/** JSON Pointer of the module in the OpenFlow document. */
 	pointer: string;
 	/** The module's type, or `start`, `end`, `join`, `loop_end`, `group`, `unknown`. */
 	kind: string;
 	label: string;
-	/** The innermost group around it. */
+	/** The innermost enclosing group. */
 	parent: string | null;
 	x: number;
 	y: number;
@@ -18,21 +18,21 @@ export interface LayoutNode {
 	height: number;
 }
 
-/** A way of the picture from one rectangle to another. */
+/** An edge of the layout. */
 export interface LayoutEdge {
 	id: string;
 	source: string;
 	target: string;
 	/** `next`, `branch`, `join`, `loop` or `failure`. */
 	kind: string;
-	/** SVG path data, around all cards. */
+	/** SVG path data, routed around the cards. */
 	path: string;
 	label: string | null;
 	label_x: number;
 	label_y: number;
 }
 
-/** The picture of a workflow, as the core gives it. */
+/** The layout of a workflow, as computed by the core. */
 export interface Layout {
 	direction: 'down' | 'right';
 	width: number;
@@ -41,29 +41,29 @@ export interface Layout {
 	edges: LayoutEdge[];
 }
 
-/** What a rectangle shows. */
+/** Data of a graph node. */
 export type CardData = { kind: string; label: string; id: string; pointer: string; errors: number; warnings: number };
-/** What a way shows. */
+/** Data of a graph edge. */
 export type WayData = { path: string; kind: string; label: string | null; x: number; y: number };
-/** A rectangle of the graph: a card, a marker or the frame of a group. */
+/** A graph node: a card, a marker or the frame of a group. */
 export type FlowNode = Node<CardData, 'card' | 'marker' | 'frame'>;
-/** A way of the graph. */
+/** A graph edge. */
 export type FlowEdge = Edge<WayData, 'way'>;
 
 const MARKERS = new Set(['start', 'end', 'join', 'loop_end']);
 
-/** Whether a rectangle stands for a module. */
+/** Whether a layout node represents a module. */
 export function isCard({ kind, pointer }: LayoutNode): boolean {
 	return !MARKERS.has(kind) && kind !== 'group' && pointer !== '';
 }
 
-/** The innermost module around a place of the OpenFlow document. */
+/** The innermost module that contains a place in the OpenFlow document. */
 export function cardAround(nodes: readonly LayoutNode[], pointer: string): LayoutNode | undefined {
 	const around = nodes.filter((node) => isCard(node) && within(pointer, node.pointer));
 	return around.sort((a, b) => b.pointer.length - a.pointer.length)[0];
 }
 
-/** How many errors and warnings each rectangle has: a finding counts at the innermost module around it. */
+/** Counts errors and warnings per node. A problem counts for the innermost module that contains it. */
 export function counts(nodes: readonly LayoutNode[], problems: readonly Problem[], prefix: string): Map<string, [number, number]> {
 	const found = new Map<string, [number, number]>();
 	for (const problem of problems) {
@@ -77,8 +77,8 @@ export function counts(nodes: readonly LayoutNode[], problems: readonly Problem[
 }
 
 /**
- * The graph of a picture. What the graph library measured of the nodes before is kept: fresh objects would have every
- * way mounted anew.
+ * Converts a layout to the nodes and edges of the graph library. Existing node objects are reused, because the library
+ * would otherwise remount every edge.
  */
 export function toFlow(
 	layout: Layout,
