@@ -5,7 +5,7 @@ const root = process.getuid?.() === 0;
 export default defineConfig({
 	testDir: 'e2e',
 	outputDir: 'test-results',
-	// One server, one stand-in whose behaviour the tests set: one test at a time.
+	// Tests change the behaviour of one shared stand-in, so they run one at a time.
 	workers: 1,
 	forbidOnly: !!process.env.CI,
 	reporter: process.env.CI ? [['list'], ['html', { open: 'never' }]] : 'list',

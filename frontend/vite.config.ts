@@ -3,7 +3,7 @@ import { sveltekit } from '@sveltejs/kit/vite';
 import tailwindcss from '@tailwindcss/vite';
 import { defineConfig } from 'vitest/config';
 
-/** Where `npm run dev` and `npm run preview` find a running server. */
+/** URL of the server for `npm run dev` and `npm run preview`. */
 const server = process.env.APIFLOW_URL ?? 'http://localhost:8000';
 const proxy = { '/api': { target: server } };
 
@@ -22,7 +22,7 @@ export default defineConfig({
 				mode: 'hash',
 				directives: {
 					'default-src': ['self'],
-					// The core is WebAssembly; nothing else may be evaluated.
+					// Allows WebAssembly, but no other code evaluation.
 					'script-src': ['self', 'wasm-unsafe-eval'],
 					// CodeMirror and Svelte Flow set inline styles.
 					'style-src': ['self', 'unsafe-inline'],
@@ -36,7 +36,7 @@ export default defineConfig({
 			}
 		})
 	],
-	// Nothing is inlined: the policy above allows no `data:` scripts.
+	// Inlining is off because the policy above forbids `data:` scripts.
 	build: { target: 'es2023', assetsInlineLimit: 0 },
 	server: { host: '127.0.0.1', proxy },
 	preview: { host: '127.0.0.1', proxy },

@@ -9,7 +9,7 @@ async function check(page: Page): Promise<void> {
 	expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join('\n')}`)).toEqual([]);
 }
 
-/** Waits for the forms of approvals, which come after the page. */
+/** Waits for the approval forms, which load after the page. */
 async function settled(page: Page): Promise<void> {
 	const waiting = page.getByRole('region', { name: /^Approval for/ });
 	if ((await page.getByRole('status').filter({ hasText: 'suspended' }).count()) === 0) return;
@@ -17,7 +17,7 @@ async function settled(page: Page): Promise<void> {
 	await expect(page.getByRole('button', { name: /^Approve/ })).toHaveCount(2);
 }
 
-/** Every page by its heading; a job that failed, jobs that wait and a workflow with findings among them. */
+/** Every page by its heading, including a failed job, suspended jobs and a workflow with problems. */
 async function pages(rest: Rest): Promise<[path: string, heading: string | RegExp][]> {
 	const world = await rest.world();
 	const done = await rest.run(world.workflow, { input_image: PICTURE });
@@ -76,7 +76,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
 			}
 		});
 
-		test('menus, dialogs, open steps and the log-in page meet WCAG 2.2 AA', async ({ admin, rest, context }) => {
+		test('menus, dialogs, open steps and the login page meet WCAG 2.2 AA', async ({ admin, rest, context }) => {
 			const world = await rest.world();
 			const job = await rest.run(world.workflow, { input_image: PICTURE });
 			await admin.goto(`/jobs/${job.id}`);
@@ -97,7 +97,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
 			await check(admin);
 		});
 
-		test('what is asked before a run meets WCAG 2.2 AA', async ({ admin, rest, faults }) => {
+		test('run dialogs meet WCAG 2.2 AA', async ({ admin, rest, faults }) => {
 			const unknown = await unknownJob(rest);
 			await admin.goto(`/jobs/${unknown.id}`);
 			await admin.getByRole('list', { name: 'Steps' }).locator('summary').first().click();
@@ -116,7 +116,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
 			await check(admin);
 		});
 
-		test('an approval that was answered, and one that was not filled in, meet WCAG 2.2 AA', async ({ admin, rest }) => {
+		test('answered and invalid approval forms meet WCAG 2.2 AA', async ({ admin, rest }) => {
 			const job = await rest.suspend(gated(await rest.world(), { required_events: 2, resume_form: FORM }), { pictures: [PICTURE, PICTURE] });
 			await admin.goto(`/jobs/${job.id}`);
 			await settled(admin);
@@ -131,7 +131,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
 	});
 }
 
-/** Opens the dialog that runs the second step of a workflow alone, with results that the server will not take. */
+/** Opens the dialog that runs only the second step of a workflow, with invalid results of other steps. */
 async function openPartialRun(page: Page, workflow: string): Promise<void> {
 	await page.goto(`/workflows/${workflow}`);
 	await page.getByRole('region', { name: 'Workflow graph' }).getByText('Make this a 90s cartoon').click();

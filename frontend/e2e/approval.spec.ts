@@ -26,14 +26,14 @@ test('two iterations wait for their own approvals, with a form: one is approved,
 	await change.getByRole('tab', { name: 'Input' }).click();
 	await expect(change.getByRole('region', { name: 'Input of change' })).toContainText('Add a tie');
 
-	// What is disapproved needs no form.
+	// Disapproving requires no form.
 	await second.getByRole('button', { name: /^Disapprove/ }).click();
 	await expect(admin.getByRole('status').first()).toContainText('failed');
 	await expect(admin.getByRole('alert')).toContainText('Disapproved by admin');
 	await expect(change).toHaveCount(1);
 });
 
-test('a payload without a form is any JSON, and may be left out', async ({ admin, rest }) => {
+test('a payload without a form can be any JSON, and is optional', async ({ admin, rest }) => {
 	const world = await rest.world();
 	const job = await rest.suspend(gated(world, { required_events: 1 }), { pictures: [PICTURE] });
 	await admin.goto(`/jobs/${job.id}`);
@@ -51,14 +51,14 @@ test('a payload without a form is any JSON, and may be left out', async ({ admin
 	await expect(change.getByRole('region', { name: 'Input of change' })).toContainText('Add a scarf');
 });
 
-test('what the server refuses is shown at its field, and the approval is given with the keyboard', async ({ admin, rest, faults }) => {
+test('errors from the server are shown at their field, and the approval works with the keyboard', async ({ admin, rest, faults }) => {
 	const world = await rest.world();
 	const job = await rest.suspend(gated(world, { required_events: 1, resume_form: FORM }), { pictures: [PICTURE] });
 	await admin.goto(`/jobs/${job.id}`);
 	const form = admin.getByRole('region', { name: /^Approval for ask/ });
 	await form.getByLabel('note').focus();
 	await admin.keyboard.type('Add a tie');
-	// The job is read again meanwhile; what was typed stays.
+	// The job is refetched meanwhile. The entered text stays.
 	await admin.waitForResponse(`**/api/v1/jobs/${job.id}`);
 	await expect(form.getByLabel('note')).toHaveValue('Add a tie');
 	await admin.keyboard.press('Tab');
@@ -75,7 +75,7 @@ test('what the server refuses is shown at its field, and the approval is given w
 	await expect(admin.getByRole('status').first()).toContainText('completed');
 });
 
-test('of two approvals one is given here and one by a link that was copied', async ({ admin, rest, context, browser }) => {
+test('of two approvals, one is given on the page and one through a copied link', async ({ admin, rest, context, browser }) => {
 	await context.grantPermissions(['clipboard-read', 'clipboard-write']);
 	const world = await rest.world();
 	const job = await rest.suspend(gated(world, { required_events: 2, resume_form: FORM }), { pictures: [PICTURE] });
@@ -101,7 +101,7 @@ test('of two approvals one is given here and one by a link that was copied', asy
 	await expect(admin.getByRole('status').first()).toContainText('completed');
 });
 
-test('an approval that was given before is not given twice', async ({ admin, rest, faults }) => {
+test("a user can't approve twice", async ({ admin, rest, faults }) => {
 	const world = await rest.world();
 	const job = await rest.suspend(gated(world, { required_events: 2 }), { pictures: [PICTURE] });
 	await rest.call('POST', `/jobs/${job.id}/resume`, { step: 'ask', action: 'resume' });
@@ -112,7 +112,7 @@ test('an approval that was given before is not given twice', async ({ admin, res
 	expectRefusal(faults, 409);
 });
 
-test('a suspended job is named so in the list of jobs', async ({ admin, rest }) => {
+test('a suspended job is shown as suspended in the list of jobs', async ({ admin, rest }) => {
 	const world = await rest.world();
 	const job = await rest.suspend(gated(world, { required_events: 1 }), { pictures: [PICTURE] });
 	await admin.goto('/jobs?status=suspended');

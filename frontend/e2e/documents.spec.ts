@@ -1,6 +1,6 @@
 import { connector, expect, expectRefusal, test, write } from './fixtures.ts';
 
-test('a connector is made, shown, changed and deleted', async ({ admin, rest }) => {
+test('a connector is created, shown, changed and deleted', async ({ admin, rest }) => {
 	const { unique } = await rest.world();
 	const id = `made_${unique}`;
 	await admin.goto('/connectors');
@@ -25,7 +25,7 @@ test('a connector is made, shown, changed and deleted', async ({ admin, rest }) 
 	await expect(admin.getByText(`Changed ${unique}`)).toHaveCount(0);
 });
 
-test('what the server refuses is shown at its place', async ({ admin, rest, faults }) => {
+test('errors from the server are shown at their place', async ({ admin, rest, faults }) => {
 	const world = await rest.world();
 	await admin.goto(`/connectors/${world.connector}`);
 	await expect(admin.getByRole('textbox', { name: 'connector JSON' })).toContainText('base_url');
@@ -42,7 +42,7 @@ test('what the server refuses is shown at its place', async ({ admin, rest, faul
 	await expect(admin.getByRole('textbox', { name: 'connector JSON' })).toContainText('"base_url": "https://api.example/v1"');
 });
 
-test('text that is not JSON is marked and not sent', async ({ admin, rest }) => {
+test('invalid JSON is marked and not sent', async ({ admin, rest }) => {
 	const world = await rest.world();
 	await admin.goto(`/nodes/${world.node}`);
 	await write(admin, 'node JSON', '{ "name": }');
@@ -53,7 +53,7 @@ test('text that is not JSON is marked and not sent', async ({ admin, rest }) => 
 	await admin.goto('/nodes');
 });
 
-test('a version that somebody else saved is not overwritten unasked', async ({ admin, rest, faults }) => {
+test("another user's version is not overwritten without confirmation", async ({ admin, rest, faults }) => {
 	const world = await rest.world();
 	await admin.goto(`/connectors/${world.connector}`);
 	await expect(admin.getByRole('textbox', { name: 'connector JSON' })).toContainText('base_url');
@@ -66,7 +66,7 @@ test('a version that somebody else saved is not overwritten unasked', async ({ a
 	await expect(admin.getByRole('heading', { level: 1 })).toHaveText(`Mine ${world.unique}`);
 });
 
-test('what others refer to is not deleted, and they are named', async ({ admin, rest, faults }) => {
+test('a document in use is not deleted, and the error names what uses it', async ({ admin, rest, faults }) => {
 	const world = await rest.world();
 	await admin.goto(`/connectors/${world.connector}`);
 	await admin.getByRole('button', { name: 'Delete' }).click();

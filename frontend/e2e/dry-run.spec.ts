@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test, type Page } from '@playwright/test';
 
-/** The address of the worker of dry runs, as it was built. */
+/** URL of the built dry-run worker. */
 function worker(): string {
 	const folder = '_app/immutable/workers';
 	const file = readdirSync(join(import.meta.dirname, '../build', folder)).find((name) => /^dry-run\.worker-[^.]*\.js$/.test(name));
@@ -10,7 +10,7 @@ function worker(): string {
 	return `/${folder}/${file}`;
 }
 
-/** Gives a worker of its own, in the page and under its policy, these tasks one after the other; what it answers. */
+/** Runs tasks one after the other in a new worker in the page, and returns its answers. */
 function answers(page: Page, tasks: unknown[][]): Promise<{ text?: string; failure?: string }[]> {
 	const texts = tasks.map((values) => values.map((value) => JSON.stringify(value)));
 	return page.evaluate(
@@ -54,7 +54,7 @@ interface Report {
 
 const report = (answer: { text?: string } | undefined) => (JSON.parse(answer?.text ?? '{}') as { report: Report }).report;
 
-test('a workflow is tried out in this browser, and nothing is sent', async ({ page }) => {
+test('a dry run works in the browser, and nothing is sent', async ({ page }) => {
 	const sent: string[] = [];
 	page.on('request', (request) => sent.push(new URL(request.url()).host));
 	await page.goto('/');
@@ -69,7 +69,7 @@ test('a workflow is tried out in this browser, and nothing is sent', async ({ pa
 	expect(sent).not.toContain('c.test');
 });
 
-test('a trap is told', async ({ page }) => {
+test('a trap is reported', async ({ page }) => {
 	await page.goto('/');
 	const [trapped] = await answers(page, [[document("'x'.repeat(1e9)"), catalog, {}, {}, {}]]);
 	expect(trapped?.failure).toContain('unreachable');

@@ -10,18 +10,18 @@ function setting(name: string): string {
 	return value;
 }
 
-/** The address of the stand-in for Replicate. */
+/** URL of the stand-in for Replicate. */
 function standIn(): string {
 	return new URL(setting('FAKE_REPLICATE_URL')).origin;
 }
 
-/** A real picture of one pixel, for addresses that lead nowhere. */
+/** A one-pixel image, served for URLs that do not exist. */
 const PIXEL = Buffer.from(
 	'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
 	'base64'
 );
 
-/** The REST API, as the admin uses it. */
+/** REST API client of the admin. */
 export class Rest {
 	readonly #request: APIRequestContext;
 	readonly #token: string;
@@ -31,7 +31,7 @@ export class Rest {
 		this.#token = token;
 	}
 
-	/** Calls a route under `/api/v1` and gives the body of a success. */
+	/** Calls a route under `/api/v1` and returns the body of a success. */
 	async call<T>(method: string, path: string, data?: unknown): Promise<T> {
 		const reply = await this.#request.fetch(`/api/v1${path}`, {
 			method,
@@ -42,27 +42,27 @@ export class Rest {
 		return (reply.status() === 204 ? undefined : await reply.json()) as T;
 	}
 
-	/** Sets what the stand-in for Replicate does from now on. */
+	/** Sets the behaviour of the stand-in for Replicate. */
 	async standIn(behaviour: object): Promise<void> {
 		const reply = await this.#request.post(`${standIn()}/_control`, { data: behaviour });
 		expect(reply.ok(), await reply.text()).toBe(true);
 	}
 
-	/** What each prediction that was asked for since the last reset was to change. */
+	/** Inputs of all predictions since the last reset. */
 	async prompts(): Promise<string[]> {
 		const reply = await this.#request.get(`${standIn()}/_control/stats`);
 		const { create_calls } = (await reply.json()) as { create_calls: { body: { input: { prompt: string } } }[] };
 		return create_calls.map(({ body }) => body.input.prompt);
 	}
 
-	/** Undoes what earlier tests set. */
+	/** Resets the behaviour set by earlier tests. */
 	async calm(): Promise<void> {
 		const reply = await this.#request.post(`${standIn()}/_control/reset`);
 		expect(reply.ok(), await reply.text()).toBe(true);
 		await this.standIn({ delay_ms: 200 });
 	}
 
-	/** Declares a connector to the stand-in, a node of it and a workflow that calls the node twice. */
+	/** Creates a connector to the stand-in, a node, and a workflow that calls the node twice. */
 	async world(): Promise<World> {
 		const unique = randomBytes(4).toString('hex');
 		const world = { connector: `c_${unique}`, node: `n_${unique}`, workflow: `w_${unique}`, unique };
@@ -73,14 +73,14 @@ export class Rest {
 		return world;
 	}
 
-	/** Runs a document and waits until all work on it has stopped for approvals. */
+	/** Runs a document and waits until it is suspended for approvals. */
 	async suspend(document: object, input: object): Promise<Job> {
 		const { id } = await this.call<Job>('POST', '/workflows/run', { document, input });
 		await expect.poll(async () => (await this.call<Job>('GET', `/jobs/${id}`)).status).toBe('suspended');
 		return this.call('GET', `/jobs/${id}`);
 	}
 
-	/** Runs a workflow and waits for its end. */
+	/** Runs a workflow and waits until it ends. */
 	run(workflow: string, input: object): Promise<Job> {
 		return this.#waited(`/workflow/${workflow}/run`, { input });
 	}
@@ -95,7 +95,7 @@ export class Rest {
 	}
 }
 
-/** Ids of what a test declared. */
+/** Ids of the documents created by a test. */
 export interface World {
 	connector: string;
 	node: string;
@@ -176,7 +176,7 @@ export function workflow({ workflow, node, unique }: World) {
 	};
 }
 
-/** A document that asks for an approval of each picture at once, and then changes it as the approval says. */
+/** A document that asks for approval of all images in parallel, and then changes each according to its approval. */
 export function gated({ node, unique }: World, suspend: object) {
 	const ask = { id: 'ask', summary: 'Ask', value: { type: 'identity' }, suspend };
 	const change = step('change', node, '', 'flow_input.iter.value');
@@ -191,7 +191,7 @@ export function gated({ node, unique }: World, suspend: object) {
 	};
 }
 
-/** A job that failed because the connection broke under a call, of a node that has no operation to look for it with. */
+/** A job that failed because the connection broke during a call that can't be looked up later. */
 export async function unknownJob(rest: Rest): Promise<Job> {
 	const world = await rest.world();
 	const { operation, ...data } = node(world).data;
@@ -206,7 +206,7 @@ export async function unknownJob(rest: Rest): Promise<Job> {
 	return job;
 }
 
-/** A form that comes with an approval. */
+/** The form of an approval. */
 export const FORM = {
 	schema: {
 		type: 'object',
@@ -219,11 +219,11 @@ export const FORM = {
 };
 
 interface Fixtures {
-	/** The REST API, as the admin uses it. */
+	/** REST API client of the admin. */
 	rest: Rest;
-	/** A page whose browser is logged in as the admin. */
+	/** A page logged in as the admin. */
 	admin: Page;
-	/** What the page wrote to its console as errors; a test that expects one empties it. */
+	/** Console errors of the page. A test that expects one empties the list. */
 	faults: string[];
 }
 
@@ -268,7 +268,7 @@ export const test = base.extend<Fixtures, { token: string }>({
 	}
 });
 
-/** A refusal is also an error in the browser's console; the test that provokes one takes it out. */
+/** Removes the console error caused by an expected refusal. */
 export function expectRefusal(faults: string[], status: number): void {
 	const at = faults.findIndex((fault) => fault.includes(`status of ${status}`));
 	expect(at, `a reply ${status} among ${JSON.stringify(faults)}`).toBeGreaterThanOrEqual(0);

@@ -6,7 +6,7 @@ test('a run is started from its form and followed to its end', async ({ admin, r
 	await rest.standIn({ delay_ms: 1500 });
 	await admin.goto(`/workflows/${world.workflow}`);
 	await admin.getByRole('link', { name: 'Run' }).click();
-	// The page before has buttons to run, too.
+	// The previous page also has Run buttons.
 	await expect(admin).toHaveURL(/\/run$/);
 	await admin.getByRole('button', { name: 'Run' }).click();
 	await expect(admin.getByText('a value is required')).toBeVisible();
@@ -56,7 +56,7 @@ test('a failed job says why', async ({ admin, rest }) => {
 	await expect(admin.getByRole('list', { name: 'Steps' }).locator('> li')).toHaveCount(1);
 });
 
-test('a step that is tried again says so while it waits and afterwards', async ({ admin, rest }) => {
+test('a retried step shows its attempts while it waits and afterwards', async ({ admin, rest }) => {
 	const world = await rest.world();
 	const retried = structuredClone(workflow(world));
 	retried.nodes.value.modules = retried.nodes.value.modules.slice(0, 1);
@@ -99,7 +99,7 @@ test('a single node is run', async ({ admin, rest }) => {
 	await expect(admin.getByRole('link', { name: `node ${world.node}` })).toBeVisible();
 });
 
-test('an input that the server refuses is shown at its field', async ({ admin, rest, faults }) => {
+test('an input error from the server is shown at its field', async ({ admin, rest, faults }) => {
 	const world = await rest.world();
 	await admin.goto(`/workflows/${world.workflow}/run`);
 	await admin.getByLabel('input_image').fill(PICTURE);

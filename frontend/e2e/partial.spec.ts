@@ -11,7 +11,7 @@ async function openJob(page: Page): Promise<Page> {
 	return tab;
 }
 
-test('what is in the editor is run without saving it, and stays there', async ({ admin, rest }) => {
+test("the editor's content runs without being saved", async ({ admin, rest }) => {
 	const world = await rest.world();
 	await admin.goto(`/workflows/${world.workflow}`);
 	await expect(graph(admin).getByText('Add a Hat to person')).toBeVisible();
@@ -31,14 +31,14 @@ test('what is in the editor is run without saving it, and stays there', async ({
 	const tab = await openJob(admin);
 	await expect(tab.getByRole('list', { name: 'Steps' }).locator('> li')).toHaveCount(2);
 	await tab.close();
-	// The next run begins with the same input.
+	// The next run starts with the same input.
 	await graph(admin).getByRole('button', { name: 'Run without saving' }).click();
 	await expect(dialog.getByLabel('input_image')).toHaveValue(PICTURE);
 	await admin.keyboard.press('Escape');
 	await expect(graph(admin).getByRole('button', { name: 'Run without saving' })).toBeFocused();
 });
 
-test('a run ends with the chosen step, and the next one is run alone with what it gave', async ({ admin, rest }) => {
+test('a run stops after the selected step, and the next step runs alone with its result', async ({ admin, rest }) => {
 	const world = await rest.world();
 	await admin.goto(`/workflows/${world.workflow}`);
 	await expect(graph(admin).getByRole('button', { name: 'Run up to here' })).toHaveCount(0);
@@ -60,7 +60,7 @@ test('a run ends with the chosen step, and the next one is run alone with what i
 	expect(await rest.prompts()).toEqual(['Add a Hat to person', 'Make this a 90s cartoon']);
 });
 
-test('a step alone asks for the results that it names, and says what the server has against them', async ({ admin, rest, faults }) => {
+test('running a single step asks for the results it references, and shows errors about them', async ({ admin, rest, faults }) => {
 	const world = await rest.world();
 	await admin.goto(`/workflows/${world.workflow}`);
 	await graph(admin).getByText('Make this a 90s cartoon').click();
@@ -85,7 +85,7 @@ test('a step alone asks for the results that it names, and says what the server 
 	await expect(step.getByRole('region', { name: 'Input of cartoon_step' })).toContainText('?mock');
 });
 
-test('a step is chosen with the keyboard, in the text or in the graph', async ({ admin, rest }) => {
+test('a step is selected with the keyboard, in the text or in the graph', async ({ admin, rest }) => {
 	const world = await rest.world();
 	await admin.goto(`/workflows/${world.workflow}`);
 	const card = graph(admin).locator('.svelte-flow__node').filter({ hasText: 'Make this a 90s cartoon' });
@@ -100,7 +100,7 @@ test('a step is chosen with the keyboard, in the text or in the graph', async ({
 	await card.focus();
 	await admin.keyboard.press('Enter');
 	await expect(step('cartoon_step')).toBeVisible();
-	// Out of this step and into the one before it.
+	// Move from this step to the previous one.
 	await admin.keyboard.press('ArrowUp');
 	await admin.keyboard.press('ArrowUp');
 	await expect(step('add_hat_step')).toBeVisible();

@@ -1,7 +1,7 @@
 import { expect, expectRefusal, test } from './fixtures.ts';
 import type { TokenInfo, User } from './types.ts';
 
-test('an admin makes a user and deletes them', async ({ admin, rest, faults }) => {
+test('an admin creates and deletes a user', async ({ admin, rest, faults }) => {
 	const { unique } = await rest.world();
 	const name = `ada_${unique}`;
 	await admin.goto('/users');
@@ -22,7 +22,7 @@ test('an admin makes a user and deletes them', async ({ admin, rest, faults }) =
 	await expect(row).toHaveCount(0);
 });
 
-test('who is no admin sees no users', async ({ page, rest, faults }) => {
+test('users who are not admins do not see users', async ({ page, rest, faults }) => {
 	const { unique } = await rest.world();
 	const user = { username: `bob_${unique}`, password: 'correct horse battery' };
 	await rest.call<User>('POST', '/users', user);
@@ -35,7 +35,7 @@ test('who is no admin sees no users', async ({ page, rest, faults }) => {
 	expectRefusal(faults, 403);
 });
 
-test('a password is changed with the one so far', async ({ page, rest, faults }) => {
+test('changing a password requires the current one', async ({ page, rest, faults }) => {
 	const { unique } = await rest.world();
 	const user = { username: `eve_${unique}`, password: 'correct horse battery' };
 	await rest.call<User>('POST', '/users', user);
@@ -55,7 +55,7 @@ test('a password is changed with the one so far', async ({ page, rest, faults })
 	expect(reply.status()).toBe(200);
 });
 
-test('a token is made, shown once, works, and is ended', async ({ admin, rest, request }) => {
+test('a token is created, shown once, works, and is revoked', async ({ admin, rest, request }) => {
 	const { unique } = await rest.world();
 	await admin.goto('/account');
 	await admin.getByLabel('Token name').fill(`ci ${unique}`);

@@ -5,7 +5,7 @@ import type { Job } from './types.ts';
 const [HAT, CARTOON] = ['Add a Hat to person', 'Make this a 90s cartoon'];
 const stepsOf = (page: Page) => page.getByRole('list', { name: 'Steps' }).locator('> li');
 
-test('a failed job is run again from its failed step, and pays nothing twice', async ({ admin, rest }) => {
+test('a failed job is rerun from its failed step without paying twice', async ({ admin, rest }) => {
 	const world = await rest.world();
 	await rest.standIn({ skip_creates: 1, fail_predictions: 1 });
 	const job = await rest.run(world.workflow, { input_image: PICTURE });
@@ -24,7 +24,7 @@ test('a failed job is run again from its failed step, and pays nothing twice', a
 	await expect(stepsOf(admin).first()).toContainText('Runs all steps again.');
 });
 
-test('a job is run again with an input that was changed, as its workflow was then', async ({ admin, rest }) => {
+test('a job is rerun with a changed input and its original workflow', async ({ admin, rest }) => {
 	const world = await rest.world();
 	const input = { input_image: PICTURE, strength: 3, options: { a: [1] } };
 	const job = await rest.run(world.workflow, input);
@@ -42,7 +42,7 @@ test('a job is run again with an input that was changed, as its workflow was the
 	expect(again.input).toEqual({ ...input, style: 'cartoon', strength: 4 });
 });
 
-test('a node is run again with the input of its job', async ({ admin, rest }) => {
+test('a node is rerun with the input of its job', async ({ admin, rest }) => {
 	const world = await rest.world();
 	const { id } = await rest.call<Job>('POST', `/node/${world.node}/run`, { input: { prompt: HAT, input_image: PICTURE } });
 	await admin.goto(`/jobs/${id}`);
@@ -56,7 +56,7 @@ test('a node is run again with the input of its job', async ({ admin, rest }) =>
 	expect(await rest.prompts()).toEqual([HAT, CARTOON]);
 });
 
-test('an input that its workflow would not take today is shown whole', async ({ admin, rest, faults }) => {
+test('an input that the current workflow would not accept is shown completely', async ({ admin, rest, faults }) => {
 	const world = await rest.world();
 	const job = await rest.run(world.workflow, { input_image: PICTURE, options: { a: 1 } });
 	const saved = await rest.call<{ nodes: { schema: { properties: Record<string, unknown> } } }>('GET', `/workflows/${world.workflow}`);
@@ -74,7 +74,7 @@ test('an input that its workflow would not take today is shown whole', async ({ 
 	await expect(admin.getByRole('status')).toContainText('completed');
 });
 
-test('a call of unknown fate is sent again only when the person says so', async ({ admin, rest, faults }) => {
+test('a call with an unknown outcome is sent again only after confirmation', async ({ admin, rest, faults }) => {
 	const job = await unknownJob(rest);
 	await admin.goto(`/jobs/${job.id}`);
 	await stepsOf(admin).locator('summary').first().click();
@@ -97,7 +97,7 @@ test('a call of unknown fate is sent again only when the person says so', async 
 	expectRefusal(faults, 409);
 });
 
-test('the form asks about a call of unknown fate, too', async ({ admin, rest, faults }) => {
+test('the form asks about a call with an unknown outcome too', async ({ admin, rest, faults }) => {
 	const job = await unknownJob(rest);
 	await admin.goto(`/jobs/${job.id}/rerun`);
 	await admin.getByLabel('input_image').fill(`${PICTURE}?2`);
@@ -108,7 +108,7 @@ test('the form asks about a call of unknown fate, too', async ({ admin, rest, fa
 	expectRefusal(faults, 409);
 });
 
-test('what has not ended cannot be run again yet, and the server says so', async ({ admin, rest, faults }) => {
+test("an active job can't be rerun", async ({ admin, rest, faults }) => {
 	const world = await rest.world();
 	await rest.standIn({ delay_ms: 600_000 });
 	const { id } = await rest.call<Job>('POST', `/workflow/${world.workflow}/run`, { input: { input_image: PICTURE } });

@@ -10,7 +10,7 @@ test('a wrong password is refused with a reason', async ({ page, faults }) => {
 	expectRefusal(faults, 401);
 });
 
-test('a deep link leads through the log-in page to where it points, and logging out leads back', async ({ page, faults }) => {
+test('a deep link leads through the login page to its target, and logging out returns to the login page', async ({ page, faults }) => {
 	await page.goto('/jobs?status=failed');
 	await expect(page).toHaveURL('/login?next=%2Fjobs%3Fstatus%3Dfailed');
 	expectRefusal(faults, 401);
@@ -45,7 +45,7 @@ test('the chosen theme stays', async ({ admin }) => {
 	await expect(admin.locator('body')).toHaveCSS('background-color', 'rgb(17, 18, 21)');
 });
 
-test('an address that leads nowhere says so', async ({ admin, faults }) => {
+test('an unknown URL shows an error', async ({ admin, faults }) => {
 	await admin.goto('/nowhere');
 	await expect(admin.getByRole('heading', { name: 'Page not found' })).toBeVisible();
 	faults.length = 0;

@@ -1,6 +1,6 @@
 import { expect, expectRefusal, test, workflow, write } from './fixtures.ts';
 
-test('a workflow shows its graph, and a step leads to its place in the text', async ({ admin, rest }) => {
+test('a workflow shows its graph, and selecting a step moves the cursor to it', async ({ admin, rest }) => {
 	const world = await rest.world();
 	await admin.goto(`/workflows/${world.workflow}`);
 	const graph = admin.getByRole('region', { name: 'Workflow graph' });
@@ -11,7 +11,7 @@ test('a workflow shows its graph, and a step leads to its place in the text', as
 	await expect(admin.locator('.cm-activeLine')).toContainText('{');
 });
 
-test('mistakes are found while one types, in the text, in the list and on the card', async ({ admin, rest }) => {
+test('errors are shown while typing: in the text, in the list and on the card', async ({ admin, rest }) => {
 	const world = await rest.world();
 	await admin.goto(`/workflows/${world.workflow}`);
 	await expect(admin.getByRole('region', { name: 'Workflow graph' }).getByText('Add a Hat to person')).toBeVisible();
@@ -43,7 +43,7 @@ test('the graph follows the text', async ({ admin, rest }) => {
 	await expect(admin.getByText('Saved', { exact: true })).toBeVisible();
 });
 
-test('a workflow is made from the template', async ({ admin, rest }) => {
+test('a workflow is created from the template', async ({ admin, rest }) => {
 	const world = await rest.world();
 	await admin.goto('/new/workflow');
 	const id = `made_${world.unique}`;
@@ -60,7 +60,7 @@ test('leaving with unsaved changes asks first', async ({ admin, rest }) => {
 	await write(admin, 'workflow JSON', { name: 'half' });
 	const leave = async (answer: 'accept' | 'dismiss') => {
 		const asked = admin.waitForEvent('dialog');
-		// The click ends only when the question is answered.
+		// The click resolves only after the dialog is answered.
 		const click = admin.getByRole('link', { name: 'Jobs' }).click();
 		await (await asked)[answer]();
 		await click;

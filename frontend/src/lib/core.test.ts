@@ -3,7 +3,7 @@ import { Core, type CoreModule } from './core.ts';
 
 const catalog = { connectors: {}, nodes: {}, workflows: {} };
 
-/** The smallest module that traps: one function, `f`, whose body is `unreachable`. */
+/** A minimal module that traps: one function, `f`, with the body `unreachable`. */
 const TRAP = new Uint8Array([
 	0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 7, 5, 1, 1, 102, 0, 0, 10, 5, 1, 3, 0, 0, 11
 ]);
@@ -17,7 +17,7 @@ async function trapping(): Promise<CoreModule> {
 const sound: CoreModule = { validate: () => '[]', layout: () => '{"nodes":[]}', version: () => '1' };
 
 describe('Core', () => {
-	it('answers a trap with a finding and the next call with a new instance', async () => {
+	it('returns a diagnostic after a trap and uses a new instance for the next call', async () => {
 		const instances: number[] = [];
 		const core = new Core((instance) => {
 			instances.push(instance);
@@ -28,7 +28,7 @@ describe('Core', () => {
 		expect(instances).toEqual([0, 1]);
 	});
 
-	it('starts one new instance for several calls that meet the same trap', async () => {
+	it('starts only one new instance after several calls hit the same trap', async () => {
 		let started = 0;
 		const core = new Core(() => (started++ === 0 ? trapping() : Promise.resolve(sound)));
 		await Promise.all([core.validate({}, catalog), core.layout({}, {}), core.validate({}, catalog)]);
@@ -37,13 +37,13 @@ describe('Core', () => {
 		expect(started).toBe(2);
 	});
 
-	it('says why where the module cannot be loaded', async () => {
+	it("reports why the module can't be loaded", async () => {
 		const core = new Core(() => Promise.reject(new Error('no such file')));
 		expect((await core.validate({}, catalog))[0]?.message).toContain('no such file');
 		expect(await core.layout({}, {})).toBeNull();
 	});
 
-	it('hands documents over as they are', async () => {
+	it('passes documents on unchanged', async () => {
 		const seen: string[] = [];
 		const core = new Core(() => Promise.resolve({ ...sound, validate: (workflow, given) => (seen.push(workflow, given), '[]') }));
 		await core.validate({ value: { modules: [] } }, catalog);

@@ -1,8 +1,8 @@
 import type { Documents } from '#lib/api/documents.ts';
 import type { Versioned } from '#lib/api/client.ts';
-import { problemOf, problemsOf, refusals, type ProblemError } from '#lib/api/problem.ts';
-import { pretty } from '#lib/format.ts';
-import { editable, type AnyDocument, type Kind } from '#lib/kinds.ts';
+import { toProblemError, toProblems, problemsOfError, type ProblemError } from '#lib/api/problem.ts';
+import { formatJson } from '#lib/format.ts';
+import { editableFields, type AnyDocument, type Kind } from '#lib/kinds.ts';
 import type { Problem } from '#lib/problems.ts';
 
 /** A document being edited as JSON: its text, the version it is based on, and the problems that the server reported. */
@@ -10,7 +10,7 @@ export class Draft<T extends AnyDocument> {
 	/** The text in the editor. */
 	text = $state('');
 	/** Error of the last save, if it was refused. */
-	refusal = $state.raw<ProblemError | null>(null);
+	saveError = $state.raw<ProblemError | null>(null);
 	/** Whether a save is in progress. */
 	saving = $state(false);
 	/** The saved document; null before it is created. */
@@ -26,7 +26,7 @@ export class Draft<T extends AnyDocument> {
 		this.#kind = kind;
 		this.#documents = documents;
 		if (from) this.load(from);
-		else this.text = this.#base = pretty(kind.template);
+		else this.text = this.#base = formatJson(kind.template);
 	}
 
 	/** The parsed text; `undefined` while it is not valid JSON. */
@@ -42,20 +42,20 @@ export class Draft<T extends AnyDocument> {
 	readonly dirty: boolean = $derived(this.text !== this.#base);
 
 	/** Whether another user saved a newer version. */
-	readonly conflict: boolean = $derived(this.refusal?.status === 412);
+	readonly conflict: boolean = $derived(this.saveError?.status === 412);
 
 	/** Problems that the server reported for the saved version or for the refused text. */
-	readonly found: Problem[] = $derived.by(() => {
-		if (this.refusal) return refusals(this.refusal, this.#kind.prefix);
-		return this.dirty || !this.saved ? [] : problemsOf(this.saved.diagnostics, this.#kind.prefix);
+	readonly serverProblems: Problem[] = $derived.by(() => {
+		if (this.saveError) return problemsOfError(this.saveError, this.#kind.prefix);
+		return this.dirty || !this.saved ? [] : toProblems(this.saved.diagnostics, this.#kind.prefix);
 	});
 
 	/** Loads a version and discards the current text. */
 	load({ data, etag }: Versioned<T>): void {
 		this.saved = data;
 		this.#etag = etag;
-		this.refusal = null;
-		this.text = this.#base = pretty(editable(data));
+		this.saveError = null;
+		this.text = this.#base = formatJson(editableFields(data));
 	}
 
 	/** Saves the text. `force` overwrites any other version. Returns the document, or null if it was refused. */
@@ -70,7 +70,7 @@ export class Draft<T extends AnyDocument> {
 			this.#accept(written, sent);
 			return written.data;
 		} catch (error) {
-			this.refusal = problemOf(error);
+			this.saveError = toProblemError(error);
 			return null;
 		} finally {
 			this.saving = false;
@@ -80,11 +80,11 @@ export class Draft<T extends AnyDocument> {
 	/** Records a successful save. Keeps the user's formatting unless the server changed the document. */
 	#accept(written: Versioned<T>, sent: string): void {
 		const typedOn = this.text !== sent;
-		const same = pretty(JSON.parse(sent)) === pretty(editable(written.data));
+		const same = formatJson(JSON.parse(sent)) === formatJson(editableFields(written.data));
 		this.saved = written.data;
 		this.#etag = written.etag;
-		this.refusal = null;
+		this.saveError = null;
 		this.#base = sent;
-		if (!typedOn && !same) this.text = this.#base = pretty(editable(written.data));
+		if (!typedOn && !same) this.text = this.#base = formatJson(editableFields(written.data));
 	}
 }

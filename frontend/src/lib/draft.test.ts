@@ -21,7 +21,7 @@ function refusal(status: number, pointer?: string): ProblemError {
 	return new ProblemError({ type: 'about:blank', title: 'Refused', status, code: 'refused', detail: '', errors });
 }
 
-/** One connector, kept as the server keeps it: each version has a tag, and a write must name the last one. */
+/** A fake server with one connector. Each version has an ETag, and a write must send the latest one. */
 function store(write: (body: Connector) => Connector = (body) => body) {
 	let version = 1;
 	let kept = read;
@@ -52,10 +52,10 @@ describe('Draft', () => {
 	it("shows what is edited, without the server's own fields, and its findings", async () => {
 		const { draft } = await open();
 		expect(Object.keys(draft.value as object)).toEqual(['name', 'base_url', 'method', 'header']);
-		expect([draft.dirty, draft.found.map(({ pointer }) => pointer)]).toEqual([false, ['/header']]);
+		expect([draft.dirty, draft.serverProblems.map(({ pointer }) => pointer)]).toEqual([false, ['/header']]);
 	});
 
-	it('saves version after version and keeps the formatting', async () => {
+	it('saves several versions and keeps the formatting', async () => {
 		const { draft, kept } = await open();
 		draft.text = text({ name: 'D' });
 		expect(draft.dirty).toBe(true);
@@ -63,17 +63,17 @@ describe('Draft', () => {
 		expect([kept().name, draft.dirty, draft.text]).toEqual(['D', false, text({ name: 'D' })]);
 		draft.text = text({ name: 'E' });
 		await draft.save();
-		expect([kept().name, draft.refusal]).toEqual(['E', null]);
+		expect([kept().name, draft.saveError]).toEqual(['E', null]);
 	});
 
-	it('shows what the server made of the text where that differs', async () => {
+	it("shows the server's version if it differs", async () => {
 		const { draft } = await open((body) => ({ ...body, header: { Authorization: '$MOVED' } }));
 		draft.text = text({ header: { Authorization: 'Bearer literal' } });
 		await draft.save();
 		expect([draft.text.includes('$MOVED'), draft.text.includes('literal'), draft.dirty]).toEqual([true, false, false]);
 	});
 
-	it('keeps what was typed while the save was under way', async () => {
+	it('keeps text typed while saving', async () => {
 		const { draft, kept } = await open();
 		draft.text = text({ name: 'D' });
 		const saving = draft.save();
@@ -82,14 +82,14 @@ describe('Draft', () => {
 		expect([kept().name, draft.text, draft.dirty]).toEqual(['D', text({ name: 'D and more' }), true]);
 	});
 
-	it('shows a refusal at its place, until a save is accepted', async () => {
+	it('shows the errors of a refused save until a save succeeds', async () => {
 		const { draft } = await open();
 		draft.text = text({ base_url: 'nowhere' });
 		expect(await draft.save()).toBeNull();
-		expect([draft.dirty, draft.found.map(({ pointer }) => pointer)]).toEqual([true, ['/base_url']]);
+		expect([draft.dirty, draft.serverProblems.map(({ pointer }) => pointer)]).toEqual([true, ['/base_url']]);
 		draft.text = text({});
 		await draft.save();
-		expect([draft.refusal, draft.found]).toEqual([null, []]);
+		expect([draft.saveError, draft.serverProblems]).toEqual([null, []]);
 	});
 
 	it("overwrites somebody else's version only when asked to", async () => {
@@ -102,7 +102,7 @@ describe('Draft', () => {
 		expect([draft.conflict, kept().name]).toEqual([false, 'mine']);
 	});
 
-	it('sends nothing that is not JSON', async () => {
+	it('does not send invalid JSON', async () => {
 		const { draft, kept } = await open();
 		draft.text = '{';
 		expect([draft.value, await draft.save(), kept()]).toEqual([undefined, null, read]);

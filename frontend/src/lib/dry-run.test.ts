@@ -3,7 +3,7 @@ import { DryRuns, type DryRunAnswer, type DryRunTask, type DryRunWorker } from '
 
 const request = { document: { value: { modules: [] } }, catalog: { connectors: {}, nodes: {}, workflows: {} }, input: {} };
 
-/** A worker that answers by a function; one that gives nothing never answers. */
+/** A fake worker that answers with a function. Without a result it never answers. */
 class Answering implements DryRunWorker {
 	onmessage: ((event: MessageEvent<DryRunAnswer>) => void) | null = null;
 	onerror: ((event: ErrorEvent) => void) | null = null;
@@ -21,7 +21,7 @@ class Answering implements DryRunWorker {
 	}
 }
 
-/** Dry runs whose workers answer by these functions, one after the other. */
+/** Dry runs whose workers answer with these functions in turn. */
 function runs(...answers: ((task: DryRunTask) => DryRunAnswer | undefined)[]) {
 	const workers: Answering[] = [];
 	const start = () => {
@@ -35,7 +35,7 @@ function runs(...answers: ((task: DryRunTask) => DryRunAnswer | undefined)[]) {
 const report = (status: string) => ({ text: JSON.stringify({ report: { status } }) });
 
 describe('DryRuns', () => {
-	it('starts its worker when it is first used, and keeps it', async () => {
+	it('starts its worker on first use and keeps it', async () => {
 		const { dryRuns, workers } = runs(() => report('completed'));
 		expect(workers).toHaveLength(0);
 		expect(await dryRuns.run(request)).toEqual({ report: { status: 'completed' } });
@@ -43,7 +43,7 @@ describe('DryRuns', () => {
 		expect(workers).toHaveLength(1);
 	});
 
-	it('hands everything over as texts', async () => {
+	it('passes everything on as JSON strings', async () => {
 		const tasks: DryRunTask[] = [];
 		const { dryRuns } = runs((task) => (tasks.push(task), report('completed')));
 		await dryRuns.run({ ...request, input: { x: 1 }, mocks: { a: 1 }, approvals: { b: [] }, until: 'c' });
@@ -51,7 +51,7 @@ describe('DryRuns', () => {
 		expect(texts).toEqual([request.document, request.catalog, { x: 1 }, { a: 1 }, { approvals: { b: [] }, until: 'c' }]);
 	});
 
-	it('answers a trap with a finding and the next call with a new worker', async () => {
+	it('returns a diagnostic after a trap and uses a new worker for the next call', async () => {
 		const { dryRuns, workers } = runs(
 			() => ({ failure: 'unreachable' }),
 			() => report('failed')
@@ -63,7 +63,7 @@ describe('DryRuns', () => {
 		expect(await dryRuns.run(request)).toEqual({ report: { status: 'failed' } });
 	});
 
-	it('gives up a run that has no end', async () => {
+	it('stops an endless run', async () => {
 		const { dryRuns, workers } = runs(
 			() => undefined,
 			() => report('completed')
@@ -74,7 +74,7 @@ describe('DryRuns', () => {
 		expect(next).toEqual({ report: { status: 'completed' } });
 	});
 
-	it('says why where there are no workers', async () => {
+	it('reports why no worker could be started', async () => {
 		const dryRuns = new DryRuns(() => {
 			throw new Error('no workers here');
 		});

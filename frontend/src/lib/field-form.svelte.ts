@@ -1,5 +1,5 @@
-import { faultsOf, type ProblemError } from '#lib/api/problem.ts';
-import { answersOf, collect, type Answers, type Field } from '#lib/schema-form.ts';
+import { fieldErrors, type ProblemError } from '#lib/api/problem.ts';
+import { answersFromInput, parseAnswers, type Answers, type Field } from '#lib/schema-form.ts';
 
 /** State of a form: the entered values and the errors of its fields. */
 export class FieldForm {
@@ -18,12 +18,12 @@ export class FieldForm {
 		this.#whole = fields.length > 0 ? undefined : whole;
 		this.fields = this.#whole ? [this.#whole] : fields;
 		const given = this.#whole && initial !== undefined ? { [whole.name]: initial } : initial;
-		this.answers = $state(answersOf(this.fields, given));
+		this.answers = $state(answersFromInput(this.fields, given));
 	}
 
 	/** Parses the form. Returns null if a field is invalid; `value` is `undefined` if the JSON field is empty. */
 	read(): { value: unknown } | null {
-		const { input, errors } = collect(this.fields, this.answers);
+		const { input, errors } = parseAnswers(this.fields, this.answers);
 		this.errors = errors;
 		if (Object.keys(errors).length > 0) return null;
 		return { value: this.#whole ? input[this.#whole.name] : input };
@@ -31,7 +31,7 @@ export class FieldForm {
 
 	/** Shows the field errors of a refused request. `root` is the place of the values in its body. */
 	refuse(error: ProblemError, root: string): void {
-		const faults = faultsOf(error, root);
+		const faults = fieldErrors(error, root);
 		const first = Object.entries(faults)[0];
 		if (!this.#whole || !first) this.errors = faults;
 		else this.errors = { [this.#whole.name]: first[0] ? `${first[0]}: ${first[1]}` : first[1] };

@@ -1,17 +1,17 @@
 import { expect, it } from 'vitest';
 import { ProblemError } from '#lib/api/problem.ts';
 import { FieldForm } from './field-form.svelte.ts';
-import { fieldsOfSchema, wholeField } from './schema-form.ts';
+import { fieldsFromSchema, jsonField } from './schema-form.ts';
 
-const fields = fieldsOfSchema({ properties: { note: { type: 'string' }, score: { type: 'integer' } }, required: ['note'] });
-const whole = wholeField('payload', 'Payload', '');
+const fields = fieldsFromSchema({ properties: { note: { type: 'string' }, score: { type: 'integer' } }, required: ['note'] });
+const whole = jsonField('payload', 'Payload', '');
 
 function refusal(...pointers: string[]): ProblemError {
 	const errors = pointers.map((pointer) => ({ pointer, message: 'is wrong' }));
 	return new ProblemError({ type: 'about:blank', title: 'Invalid', status: 422, code: 'invalid', detail: '', errors });
 }
 
-it('reads the fields, once all of them can be read', () => {
+it('parses the fields if all of them are valid', () => {
 	const form = new FieldForm(fields, whole);
 	form.answers.score = 'many';
 	expect([form.read(), Object.keys(form.errors)]).toEqual([null, ['note', 'score']]);
@@ -19,7 +19,7 @@ it('reads the fields, once all of them can be read', () => {
 	expect([form.read(), form.errors]).toEqual([{ value: { note: 'good', score: 3 } }, {}]);
 });
 
-it('asks for the whole where no fields are known', () => {
+it('uses one JSON field if no fields are known', () => {
 	const form = new FieldForm([], whole);
 	expect(form.read()).toEqual({ value: undefined });
 	form.answers.payload = '[1';
@@ -28,7 +28,7 @@ it('asks for the whole where no fields are known', () => {
 	expect(form.read()).toEqual({ value: [1] });
 });
 
-it('begins with what was given before', () => {
+it('starts with the initial input', () => {
 	expect(new FieldForm(fields, whole, { note: 'good' }).read()).toEqual({ value: { note: 'good' } });
 	expect(new FieldForm([], whole, { any: [1] }).read()).toEqual({ value: { any: [1] } });
 });

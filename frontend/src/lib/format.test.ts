@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { ago, duration, elapsed, plural, remaining } from './format.ts';
+import { formatRelativeTime, formatDuration, formatElapsed, plural, formatRemaining } from './format.ts';
 
 const now = Date.parse('2026-03-10T12:00:00Z');
 
-describe('ago', () => {
+describe('formatRelativeTime', () => {
 	it.each([
 		['2026-03-10T11:59:55Z', 'just now'],
 		['2026-03-10T12:00:04Z', 'just now'],
@@ -13,10 +13,10 @@ describe('ago', () => {
 		['2026-03-09T11:00:00Z', 'yesterday'],
 		['2025-12-10T12:00:00Z', '3 months ago'],
 		['2023-03-10T12:00:00Z', '3 years ago']
-	])('says %s as "%s"', (moment, words) => expect(ago(moment, now)).toBe(words));
+	])('says %s as "%s"', (moment, words) => expect(formatRelativeTime(moment, now)).toBe(words));
 });
 
-describe('duration', () => {
+describe('formatDuration', () => {
 	it.each([
 		[0, '0.0 s'],
 		[-5, '0.0 s'],
@@ -25,18 +25,18 @@ describe('duration', () => {
 		[59_960, '1 m 00 s'],
 		[125_000, '2 m 05 s'],
 		[3_780_000, '1 h 03 m']
-	])('says %d ms as "%s"', (milliseconds, words) => expect(duration(milliseconds)).toBe(words));
+	])('says %d ms as "%s"', (milliseconds, words) => expect(formatDuration(milliseconds)).toBe(words));
 });
 
-describe('elapsed', () => {
-	it('runs to the end where there is one, else to now', () => {
-		expect(elapsed('2026-03-10T11:59:50Z', '2026-03-10T11:59:52Z', now)).toBe('2.0 s');
-		expect(elapsed('2026-03-10T11:59:50Z', null, now)).toBe('10.0 s');
+describe('formatElapsed', () => {
+	it('runs until the end if there is one, otherwise until now', () => {
+		expect(formatElapsed('2026-03-10T11:59:50Z', '2026-03-10T11:59:52Z', now)).toBe('2.0 s');
+		expect(formatElapsed('2026-03-10T11:59:50Z', null, now)).toBe('10.0 s');
 	});
-	it('says nothing before the beginning', () => expect(elapsed(null, null, now)).toBe(''));
+	it('is empty before the start', () => expect(formatElapsed(null, null, now)).toBe(''));
 });
 
-describe('remaining', () => {
+describe('formatRemaining', () => {
 	it.each([
 		['2026-03-10T12:00:09.500Z', '10 s'],
 		['2026-03-10T12:00:59.001Z', '1 m 00 s'],
@@ -44,7 +44,7 @@ describe('remaining', () => {
 		['2026-03-12T12:00:00Z', '48 h 00 m'],
 		['2026-03-10T12:00:00Z', '0 s'],
 		['2026-03-10T11:00:00Z', '0 s']
-	])('until %s is %j', (moment, words) => expect(remaining(moment, now)).toBe(words));
+	])('until %s is %j', (moment, words) => expect(formatRemaining(moment, now)).toBe(words));
 });
 
 it('plural counts', () => {

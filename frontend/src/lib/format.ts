@@ -11,7 +11,7 @@ const STEPS: [limit_s: number, unit: Intl.RelativeTimeFormatUnit, size_s: number
 ];
 
 /** Formats a time relative to `now` (in milliseconds). Differences below ten seconds are "just now". */
-export function ago(moment: string, now: number): string {
+export function formatRelativeTime(moment: string, now: number): string {
 	const seconds = Math.round((now - Date.parse(moment)) / 1000);
 	if (Math.abs(seconds) < 10) return 'just now';
 	const [, unit, size] = STEPS.find(([limit]) => Math.abs(seconds) < limit) ?? STEPS[5]!;
@@ -19,12 +19,12 @@ export function ago(moment: string, now: number): string {
 }
 
 /** Formats a time as date and time of day in the local time zone. */
-export function dateTime(moment: string): string {
+export function formatDateTime(moment: string): string {
 	return ABSOLUTE.format(new Date(moment));
 }
 
 /** Formats a duration: `0.4 s`, `12.3 s`, `2 m 05 s`, `1 h 03 m`. */
-export function duration(milliseconds: number): string {
+export function formatDuration(milliseconds: number): string {
 	const seconds = Math.max(0, milliseconds) / 1000;
 	if (seconds < 59.95) return `${seconds.toFixed(1)} s`;
 	const whole = Math.round(seconds);
@@ -34,15 +34,15 @@ export function duration(milliseconds: number): string {
 }
 
 /** Formats the time from `now` (in milliseconds) until a time, in whole seconds: `12 s`, `2 m 05 s`. Returns `0 s` if it has passed. */
-export function remaining(moment: string, now: number): string {
+export function formatRemaining(moment: string, now: number): string {
 	const seconds = Math.max(0, Math.ceil((Date.parse(moment) - now) / 1000));
-	return seconds < 60 ? `${seconds} s` : duration(seconds * 1000);
+	return seconds < 60 ? `${seconds} s` : formatDuration(seconds * 1000);
 }
 
 /** Formats the time from `start` to `end`, or to `now` if `end` is missing. Empty if `start` is missing. */
-export function elapsed(start: string | null | undefined, end: string | null | undefined, now: number): string {
+export function formatElapsed(start: string | null | undefined, end: string | null | undefined, now: number): string {
 	if (!start) return '';
-	return duration((end ? Date.parse(end) : now) - Date.parse(start));
+	return formatDuration((end ? Date.parse(end) : now) - Date.parse(start));
 }
 
 /** Formats a count with its noun: `1 step`, `3 steps`. */
@@ -51,6 +51,6 @@ export function plural(count: number, noun: string): string {
 }
 
 /** Formats a value as indented JSON. */
-export function pretty(value: unknown): string {
+export function formatJson(value: unknown): string {
 	return JSON.stringify(value, null, 2) ?? '';
 }

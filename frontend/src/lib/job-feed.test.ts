@@ -22,7 +22,7 @@ function follow() {
 	return { stream, feed, readings: () => readings };
 }
 
-it('reads once for a bunch of events, and again for a later one', () => {
+it('refetches once for several events, and again for a later one', () => {
 	const { stream, readings } = follow();
 	for (let event = 0; event < 5; event++) stream.send('message');
 	expect(readings()).toBe(0);
@@ -33,7 +33,7 @@ it('reads once for a bunch of events, and again for a later one', () => {
 	expect(readings()).toBe(2);
 });
 
-it('says when it is live, when it connects again, and when it is live again', () => {
+it('reports live, reconnecting, and live again', () => {
 	const { stream, feed } = follow();
 	const states = [feed.state];
 	for (const type of ['open', 'error', 'open']) {

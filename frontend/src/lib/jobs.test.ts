@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Step } from '#lib/api/types.ts';
-import { depth, doing, errorText, joinSteps, keeping, keptBefore, place, readable, wanted } from './jobs.ts';
+import { nestingDepth, describeActivity, formatError, mergeSteps, describeReuse, countReusedSteps, formatLocation, parseExcerpt, formatRequiredApprovals } from './jobs.ts';
 
 function step(part: Partial<Step>): Step {
 	return {
@@ -26,28 +26,28 @@ function gate(required: number) {
 	return { required, given: 0, remaining: required, until: '2026-03-10T12:30:00Z', urls: [] };
 }
 
-describe('errorText', () => {
+describe('formatError', () => {
 	it.each([
 		[null, ''],
 		[{ name: 'moderated', message: 'the provider refused' }, 'moderated: the provider refused'],
 		[{ name: 'Error', message: 'plain' }, 'plain'],
 		[{ message: 'only' }, 'only'],
 		[{ code: 3 }, '{"code":3}']
-	])('of %j', (error, text) => expect(errorText(error)).toBe(text));
+	])('of %j', (error, text) => expect(formatError(error)).toBe(text));
 });
 
-describe('place and depth', () => {
+describe('formatLocation and nestingDepth', () => {
 	it.each([
 		['', '', 0],
 		['loop[2]', 'loop #3', 1],
 		['loop[0]/choice[1]', 'loop #1 › choice #2', 2]
 	])('of %j', (path, words, levels) => {
-		expect(place({ path })).toBe(words);
-		expect(depth({ path })).toBe(levels);
+		expect(formatLocation({ path })).toBe(words);
+		expect(nestingDepth({ path })).toBe(levels);
 	});
 });
 
-describe('doing', () => {
+describe('describeActivity', () => {
 	const now = Date.parse('2026-03-10T12:00:00Z');
 	it.each([
 		[step({}), ''],
@@ -59,11 +59,11 @@ describe('doing', () => {
 		[step({ status: 'suspended', attempt: 0, approval: gate(1) }), 'waiting for an approval'],
 		[step({ status: 'suspended', attempt: 0, approval: gate(3) }), 'waiting for 3 approvals'],
 		[step({ status: 'failed', approval: gate(1) }), '']
-	])('case %#', (given, words) => expect(doing(given, now)).toBe(words));
+	])('case %#', (given, words) => expect(describeActivity(given, now)).toBe(words));
 });
 
-it('joinSteps takes the first page for the newer truth and keeps the order', () => {
-	const joined = joinSteps([step({ ordinal: 4, status: 'completed' })], [step({ ordinal: 9 }), step({ ordinal: 4 })]);
+it('mergeSteps prefers the first page and keeps the order', () => {
+	const joined = mergeSteps([step({ ordinal: 4, status: 'completed' })], [step({ ordinal: 9 }), step({ ordinal: 4 })]);
 	expect(joined.map(({ ordinal, status }) => `${ordinal}:${status}`)).toEqual(['4:completed', '9:running']);
 });
 
@@ -71,11 +71,11 @@ it.each([
 	[{ status: 200, excerpt: '{"output": ["a"]}' }, { status: 200, excerpt: { output: ['a'] } }],
 	[{ status: 200, excerpt: '{"output": ["a' }, { status: 200, excerpt: '{"output": ["a' }],
 	[{ error: 'reset' }, { error: 'reset' }]
-])('readable makes %j legible', (reply, expected) => expect(readable(reply)).toEqual(expected));
+])('readable makes %j legible', (reply, expected) => expect(parseExcerpt(reply)).toEqual(expected));
 
-it('wanted counts', () => expect([wanted({ required: 1 }), wanted({ required: 2 })]).toEqual(['an approval', '2 approvals']));
+it('formatRequiredApprovals counts', () => expect([formatRequiredApprovals({ required: 1 }), formatRequiredApprovals({ required: 2 })]).toEqual(['an approval', '2 approvals']));
 
-describe('keptBefore', () => {
+describe('countReusedSteps', () => {
 	const steps = [
 		step({ ordinal: 2, id: 'a' }),
 		step({ ordinal: 3, id: 'loop' }),
@@ -83,7 +83,7 @@ describe('keptBefore', () => {
 		step({ ordinal: 6, id: 'draw', path: 'loop[1]' }),
 		step({ ordinal: 8, id: 'z' })
 	];
-	const kept = (ordinal: number, all = steps) => keptBefore(all, all.find((each) => each.ordinal === ordinal)!);
+	const kept = (ordinal: number, all = steps) => countReusedSteps(all, all.find((each) => each.ordinal === ordinal)!);
 
 	it.each([
 		[2, 0],
@@ -91,7 +91,7 @@ describe('keptBefore', () => {
 		[8, 4]
 	])('before step %d are %d', (ordinal, count) => expect(kept(ordinal)).toBe(count));
 	it('does not guess inside a loop', () => expect(kept(6)).toBeUndefined());
-	it('counts the steps of a loop that was tried again once', () => {
+	it('counts the steps of a retried loop once', () => {
 		const again = [...steps.slice(0, 4), step({ ordinal: 7, id: 'draw', path: 'loop[0]' }), steps[4]!];
 		expect(kept(8, again)).toBe(4);
 	});
@@ -102,4 +102,4 @@ it.each([
 	[0, 'Runs all steps again.'],
 	[1, 'Reuses the result of 1 earlier step.'],
 	[4, 'Reuses the results of 4 earlier steps.']
-])('keeping %j says so', (kept, words) => expect(keeping(kept)).toBe(words));
+])('keeping %j says so', (kept, words) => expect(describeReuse(kept)).toBe(words));

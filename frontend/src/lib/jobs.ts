@@ -1,5 +1,5 @@
 import type { Approval, JobStatus, Step, StepStatus } from '#lib/api/types.ts';
-import { plural, remaining } from '#lib/format.ts';
+import { plural, formatRemaining } from '#lib/format.ts';
 
 /** All job statuses, in lifecycle order. */
 export const JOB_STATUSES: readonly JobStatus[] = ['pending', 'running', 'suspended', 'completed', 'failed', 'cancelled'];
@@ -21,7 +21,7 @@ export function isActive(status: JobStatus | StepStatus): boolean {
 }
 
 /** Formats an error of a job or step in one line: its message, prefixed by its name if that adds information. */
-export function errorText(error: Record<string, unknown> | null | undefined): string {
+export function formatError(error: Record<string, unknown> | null | undefined): string {
 	if (!error) return '';
 	const message = typeof error.message === 'string' ? error.message : JSON.stringify(error);
 	const name = typeof error.name === 'string' ? error.name : '';
@@ -29,12 +29,12 @@ export function errorText(error: Record<string, unknown> | null | undefined): st
 }
 
 /** Nesting depth of a step in loops and branches. */
-export function depth(step: Pick<Step, 'path'>): number {
+export function nestingDepth(step: Pick<Step, 'path'>): number {
 	return step.path === '' ? 0 : step.path.split('/').length;
 }
 
 /** Formats the position of a step in loops and branches: `loop #3 › choice #1`. */
-export function place(step: Pick<Step, 'path'>): string {
+export function formatLocation(step: Pick<Step, 'path'>): string {
 	if (step.path === '') return '';
 	return step.path
 		.split('/')
@@ -46,7 +46,7 @@ export function place(step: Pick<Step, 'path'>): string {
 }
 
 /** Formats the number of required approvals. */
-export function wanted({ required }: Pick<Approval, 'required'>): string {
+export function formatRequiredApprovals({ required }: Pick<Approval, 'required'>): string {
 	return required === 1 ? 'an approval' : plural(required, 'approval');
 }
 
@@ -54,42 +54,42 @@ export function wanted({ required }: Pick<Approval, 'required'>): string {
  * Number of steps that a rerun from this step reuses; `undefined` if the step is inside a loop or branch, because that
  * depends on the document.
  */
-export function keptBefore(steps: readonly Step[], from: Step): number | undefined {
+export function countReusedSteps(steps: readonly Step[], from: Step): number | undefined {
 	if (from.path !== '') return undefined;
 	// A retried module starts its steps again. Count each of them once.
 	const earlier = steps.filter(({ ordinal }) => ordinal < from.ordinal).map(({ path, id }) => `${path}/${id}`);
 	return new Set(earlier).size;
 }
 
-/** Describes which steps a rerun reuses; takes the result of `keptBefore`. */
-export function keeping(kept: number | undefined): string {
-	if (kept === undefined) return 'Reuses the results of earlier steps.';
-	if (kept === 0) return 'Runs all steps again.';
-	return `Reuses the ${kept === 1 ? 'result' : 'results'} of ${plural(kept, 'earlier step')}.`;
+/** Describes which steps a rerun reuses; takes the result of `countReusedSteps`. */
+export function describeReuse(reused: number | undefined): string {
+	if (reused === undefined) return 'Reuses the results of earlier steps.';
+	if (reused === 0) return 'Runs all steps again.';
+	return `Reuses the ${reused === 1 ? 'result' : 'results'} of ${plural(reused, 'earlier step')}.`;
 }
 
 /** Describes the activity of a step beyond its status: attempt, progress and next attempt. */
-export function doing(step: Step, now: number): string {
+export function describeActivity(step: Step, now: number): string {
 	const parts: string[] = [];
 	if (step.attempt > 1) parts.push(`attempt ${step.attempt}`);
 	if (step.status === 'running' && step.progress !== null) parts.push(`${Math.round(step.progress * 100)} %`);
 	if (step.status === 'retrying' && step.retry_at) {
 		const due = Date.parse(step.retry_at) <= now;
-		parts.push(due ? 'next attempt is due' : `next attempt in ${remaining(step.retry_at, now)}`);
+		parts.push(due ? 'next attempt is due' : `next attempt in ${formatRemaining(step.retry_at, now)}`);
 	}
-	if (step.status === 'suspended' && step.approval) parts.push(`waiting for ${wanted(step.approval)}`);
+	if (step.status === 'suspended' && step.approval) parts.push(`waiting for ${formatRequiredApprovals(step.approval)}`);
 	return parts.join(' · ');
 }
 
 /** Merges steps of several pages without duplicates, in the order in which they started. */
-export function joinSteps(first: readonly Step[], more: readonly Step[]): Step[] {
+export function mergeSteps(first: readonly Step[], more: readonly Step[]): Step[] {
 	const steps = new Map(more.map((step) => [step.ordinal, step]));
 	for (const step of first) steps.set(step.ordinal, step);
 	return [...steps.values()].sort((a, b) => a.ordinal - b.ordinal);
 }
 
 /** Returns a call's reply with its excerpt parsed as JSON if possible, so that users can see the paths for a mapping. */
-export function readable(reply: Record<string, unknown>): Record<string, unknown> {
+export function parseExcerpt(reply: Record<string, unknown>): Record<string, unknown> {
 	if (typeof reply.excerpt !== 'string') return reply;
 	try {
 		return { ...reply, excerpt: JSON.parse(reply.excerpt) as unknown };

@@ -94,11 +94,11 @@ export const WORKFLOW: Kind<Workflow> = {
 	}
 };
 
-const SERVERS_OWN = new Set(['id', 'created_at', 'updated_at', 'diagnostics']);
+const SERVER_FIELDS = new Set(['id', 'created_at', 'updated_at', 'diagnostics']);
 
 /** Returns a document without the fields that the server sets. */
-export function editable(document: AnyDocument): Record<string, unknown> {
-	return Object.fromEntries(Object.entries(document).filter(([key]) => !SERVERS_OWN.has(key)));
+export function editableFields(document: AnyDocument): Record<string, unknown> {
+	return Object.fromEntries(Object.entries(document).filter(([key]) => !SERVER_FIELDS.has(key)));
 }
 
 /** All kinds by singular noun. */

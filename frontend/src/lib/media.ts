@@ -24,7 +24,7 @@ function kindOfMime(mime: unknown): Media['kind'] | undefined {
 }
 
 /** Detects media by the form of a URL alone. `origin` is the page's own. */
-export function mediaOfUrl(text: string, origin: string, mime?: unknown): Omit<Media, 'label'> | undefined {
+export function detectMedia(text: string, origin: string, mime?: unknown): Omit<Media, 'label'> | undefined {
 	if (text.startsWith('data:')) {
 		const kind = kindOfMime(text.slice('data:'.length));
 		return kind && { kind, url: text, inline: true };
@@ -38,18 +38,18 @@ export function mediaOfUrl(text: string, origin: string, mime?: unknown): Omit<M
 }
 
 /** Finds all media in a value, without duplicate URLs, in document order, up to `limit`. */
-export function mediaOf(value: unknown, origin: string, limit = 24): Media[] {
+export function findMedia(value: unknown, origin: string, limit = 24): Media[] {
 	const found = new Map<string, Media>();
 	const visit = (part: unknown, label: string): void => {
 		if (found.size >= limit) return;
 		if (typeof part === 'string') {
-			const media = mediaOfUrl(part, origin);
+			const media = detectMedia(part, origin);
 			if (media && !found.has(media.url)) found.set(media.url, { ...media, label });
 		} else if (Array.isArray(part)) {
 			part.forEach((element, index) => visit(element, `${label}[${index}]`));
 		} else if (typeof part === 'object' && part !== null) {
 			const fields = part as Record<string, unknown>;
-			const media = typeof fields.url === 'string' ? mediaOfUrl(fields.url, origin, fields.mime) : undefined;
+			const media = typeof fields.url === 'string' ? detectMedia(fields.url, origin, fields.mime) : undefined;
 			if (media && !found.has(media.url)) found.set(media.url, { ...media, label });
 			for (const [key, inner] of Object.entries(fields)) visit(inner, label ? `${label}.${key}` : key);
 		}

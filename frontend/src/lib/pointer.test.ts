@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { pointer, tokens, valueAt, within } from './pointer.ts';
+import { formatPointer, parsePointer, valueAt, isWithin } from './pointer.ts';
 
-describe('tokens and pointer', () => {
+describe('parsePointer and formatPointer', () => {
 	it.each([
 		['', []],
 		['/', ['']],
@@ -9,8 +9,8 @@ describe('tokens and pointer', () => {
 		['/a~1b/m~0n', ['a/b', 'm~n']],
 		['/~01', ['~1']]
 	])('read and write %j', (text, path) => {
-		expect(tokens(text)).toEqual(path);
-		expect(pointer(path)).toBe(text);
+		expect(parsePointer(text)).toEqual(path);
+		expect(formatPointer(path)).toBe(text);
 	});
 });
 
@@ -26,8 +26,8 @@ describe('valueAt', () => {
 	])('at %j', (at, value) => expect(valueAt(document, at)).toEqual(value));
 });
 
-it('within knows a place and what lies inside, not a namesake', () => {
-	expect([within('/a/b', '/a'), within('/a', '/a'), within('/ab', '/a'), within('/a', '')]).toEqual([
+it('isWithin accepts a place and what is inside it, but not a similar prefix', () => {
+	expect([isWithin('/a/b', '/a'), isWithin('/a', '/a'), isWithin('/ab', '/a'), isWithin('/a', '')]).toEqual([
 		true,
 		true,
 		false,

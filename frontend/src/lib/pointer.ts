@@ -1,5 +1,5 @@
 /** Splits a JSON Pointer (RFC 6901) into its tokens. The empty pointer (the whole document) has none. */
-export function tokens(pointer: string): string[] {
+export function parsePointer(pointer: string): string[] {
 	if (pointer === '') return [];
 	return pointer
 		.replace(/^\//, '')
@@ -8,19 +8,19 @@ export function tokens(pointer: string): string[] {
 }
 
 /** Builds a JSON Pointer from tokens. */
-export function pointer(path: readonly (string | number)[]): string {
+export function formatPointer(path: readonly (string | number)[]): string {
 	return path.map((token) => `/${String(token).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
 }
 
 /** Returns the value at a JSON Pointer, or `undefined` if there is none. */
 export function valueAt(document: unknown, at: string): unknown {
-	return tokens(at).reduce<unknown>((value, token) => {
+	return parsePointer(at).reduce<unknown>((value, token) => {
 		if (typeof value !== 'object' || value === null || !Object.hasOwn(value, token)) return undefined;
 		return (value as Record<string, unknown>)[token];
 	}, document);
 }
 
 /** Whether `inner` is `outer` or is inside it. */
-export function within(inner: string, outer: string): boolean {
+export function isWithin(inner: string, outer: string): boolean {
 	return inner === outer || inner.startsWith(`${outer}/`);
 }

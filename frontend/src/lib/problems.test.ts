@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest';
-import { merge, quoted, type Problem } from './problems.ts';
+import { mergeProblems, splitCode, type Problem } from './problems.ts';
 
 const problem = (severity: Problem['severity'], pointer: string): Problem => ({ severity, pointer, message: 'm' });
 
-it('merge gives each finding once, errors first', () => {
-	const merged = merge([problem('hint', '/a'), problem('error', '/b')], [problem('error', '/b'), problem('error', '/a')]);
+it('mergeProblems removes duplicates and puts errors first', () => {
+	const merged = mergeProblems([problem('hint', '/a'), problem('error', '/b')], [problem('error', '/b'), problem('error', '/a')]);
 	expect(merged.map(({ severity, pointer }) => severity + pointer)).toEqual(['error/b', 'error/a', 'hint/a']);
 });
 
@@ -14,5 +14,5 @@ it.each([
 	['a ` alone', ['a ` alone']],
 	['', []]
 ])('quoted takes %j apart', (message, pieces) => {
-	expect(quoted(message).map(({ text, code }) => (code ? `<${text}>` : text))).toEqual(pieces);
+	expect(splitCode(message).map(({ text, code }) => (code ? `<${text}>` : text))).toEqual(pieces);
 });

@@ -13,7 +13,7 @@ export interface Problem {
 }
 
 /** Merges problems without duplicates, errors first, otherwise in the given order. */
-export function merge(...lists: (readonly Problem[])[]): Problem[] {
+export function mergeProblems(...lists: (readonly Problem[])[]): Problem[] {
 	const unique = new Map<string, Problem>();
 	for (const problem of lists.flat()) {
 		const key = JSON.stringify([problem.severity, problem.pointer, problem.message]);
@@ -24,7 +24,7 @@ export function merge(...lists: (readonly Problem[])[]): Problem[] {
 }
 
 /** Splits a message into plain text and code between backticks. An unmatched backtick is plain text. */
-export function quoted(message: string): { text: string; code: boolean }[] {
+export function splitCode(message: string): { text: string; code: boolean }[] {
 	const pieces = message.split(/`([^`]+)`/);
 	return pieces.map((text, index) => ({ text, code: index % 2 === 1 })).filter(({ text }) => text !== '');
 }

@@ -1,13 +1,13 @@
-import { problemOf, type ProblemError } from '#lib/api/problem.ts';
+import { toProblemError, type ProblemError } from '#lib/api/problem.ts';
 import type { Job, RerunRequest } from '#lib/api/types.ts';
 
 /** Reruns a job. If the outcome of a call is unknown, the user has to confirm that it may be sent again. */
 export class Rerun {
 	/** Why the server asks for confirmation. */
-	doubt = $state.raw<ProblemError | null>(null);
+	pendingConfirmation = $state.raw<ProblemError | null>(null);
 
 	readonly #send: (request: RerunRequest) => Promise<Job>;
-	#decide: ((goOn: boolean) => void) | undefined;
+	#resolve: ((confirmed: boolean) => void) | undefined;
 
 	/** `send` throws `ProblemError`. */
 	constructor(send: (request: RerunRequest) => Promise<Job>) {
@@ -19,22 +19,22 @@ export class Rerun {
 		try {
 			return await this.#send(request);
 		} catch (error) {
-			const problem = problemOf(error);
+			const problem = toProblemError(error);
 			if (problem.body.code !== 'confirm_unknown') throw problem;
 			return (await this.#ask(problem)) ? this.#send({ ...request, confirm_unknown: true }) : null;
 		}
 	}
 
 	/** Passes on the decision of the user. */
-	decide(goOn: boolean): void {
-		this.doubt = null;
-		this.#decide?.(goOn);
-		this.#decide = undefined;
+	confirm(confirmed: boolean): void {
+		this.pendingConfirmation = null;
+		this.#resolve?.(confirmed);
+		this.#resolve = undefined;
 	}
 
 	#ask(problem: ProblemError): Promise<boolean> {
-		this.decide(false);
-		this.doubt = problem;
-		return new Promise((resolve) => (this.#decide = resolve));
+		this.confirm(false);
+		this.pendingConfirmation = problem;
+		return new Promise((resolve) => (this.#resolve = resolve));
 	}
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { collect, answersOf, fieldsFor, fieldsOfInputs, fieldsOfSchema, hint } from './schema-form.ts';
+import { parseAnswers, answersFromInput, fieldsForRerun, fieldsFromInputs, fieldsFromSchema, placeholderFor } from './schema-form.ts';
 
 const schema = {
 	type: 'object',
@@ -14,10 +14,10 @@ const schema = {
 	},
 	required: ['prompt', 'seed']
 };
-const fields = fieldsOfSchema(schema);
+const fields = fieldsFromSchema(schema);
 
-describe('fieldsOfSchema', () => {
-	it('gives each property its kind', () => {
+describe('fieldsFromSchema', () => {
+	it('sets the kind of each property', () => {
 		expect(fields.map(({ name, kind, required }) => `${name}:${kind}${required ? '!' : ''}`)).toEqual([
 			'prompt:text!',
 			'seed:integer!',
@@ -29,20 +29,20 @@ describe('fieldsOfSchema', () => {
 		]);
 	});
 	it('follows `order`, then the rest', () => {
-		expect(fieldsOfSchema({ ...schema, order: ['style', 'gone', 'any'] }).map(({ name }) => name).slice(0, 3)).toEqual([
+		expect(fieldsFromSchema({ ...schema, order: ['style', 'gone', 'any'] }).map(({ name }) => name).slice(0, 3)).toEqual([
 			'style',
 			'any',
 			'prompt'
 		]);
 	});
 	it.each([undefined, null, [], 'text', { properties: 3 }, { properties: { a: 1 } }])('reads %j without failing', (odd) => {
-		expect(Array.isArray(fieldsOfSchema(odd))).toBe(true);
+		expect(Array.isArray(fieldsFromSchema(odd))).toBe(true);
 	});
 });
 
-describe('fieldsOfInputs', () => {
+describe('fieldsFromInputs', () => {
 	it('takes `value` before `default`, and neither is required of a person then', () => {
-		const [a, b, c] = fieldsOfInputs([
+		const [a, b, c] = fieldsFromInputs([
 			{ name: 'a', type: 'string', required: true, value: 'x', default: 'y' },
 			{ name: 'b', type: 'image', required: true },
 			{ name: 'c', type: 'string', enum: ['1'], default: null }
@@ -53,34 +53,34 @@ describe('fieldsOfInputs', () => {
 	});
 });
 
-it('hint shows the fallback as it would be written', () => {
-	expect([hint(fields[0]!), hint(fields[1]!), hint({ ...fields[5]!, fallback: { a: 1 } })]).toEqual(['a cat', '', '{"a":1}']);
+it('placeholderFor shows the default as it would be entered', () => {
+	expect([placeholderFor(fields[0]!), placeholderFor(fields[1]!), placeholderFor({ ...fields[5]!, fallback: { a: 1 } })]).toEqual(['a cat', '', '{"a":1}']);
 });
 
-describe('collect', () => {
-	it('reads each kind and leaves the empty ones to the server', () => {
+describe('parseAnswers', () => {
+	it('parses each kind and omits empty fields', () => {
 		const answers = { seed: '7', scale: '1.5', sharp: 'false', style: '1', extra: '{"a":[1]}', any: '"text"' };
-		expect(collect(fields, answers)).toEqual({
+		expect(parseAnswers(fields, answers)).toEqual({
 			input: { seed: 7, scale: 1.5, sharp: false, style: 'vintage', extra: { a: [1] }, any: 'text' },
 			errors: {}
 		});
 	});
-	it('names what is missing or cannot be read', () => {
-		expect(Object.keys(collect(fields, { scale: 'much', extra: '{', any: '' }).errors)).toEqual(['seed', 'scale', 'extra']);
-		expect(collect(fields, { seed: '1.5' }).errors.seed).toMatch('whole');
+	it('reports missing and invalid values', () => {
+		expect(Object.keys(parseAnswers(fields, { scale: 'much', extra: '{', any: '' }).errors)).toEqual(['seed', 'scale', 'extra']);
+		expect(parseAnswers(fields, { seed: '1.5' }).errors.seed).toMatch('whole');
 	});
 });
 
-it('answersOf and collect are inverse', () => {
+it('answersFromInput and parseAnswers are inverse', () => {
 	const input = { prompt: 'a dog', seed: 7, scale: 1.5, sharp: true, style: 'cartoon', extra: { a: 1 }, any: [null] };
-	expect(collect(fields, answersOf(fields, input))).toEqual({ input, errors: {} });
+	expect(parseAnswers(fields, answersFromInput(fields, input))).toEqual({ input, errors: {} });
 });
 
-describe('fieldsFor', () => {
-	const show = (input: unknown, of = fields) => fieldsFor(of, input);
+describe('fieldsForRerun', () => {
+	const show = (input: unknown, of = fields) => fieldsForRerun(of, input);
 	const kinds = (input: unknown) => show(input).map(({ name, kind }) => `${name}:${kind}`);
 
-	it('keeps the fields that can show the input, and requires none', () => {
+	it('keeps the fields that can show the input, none of them required', () => {
 		expect(kinds({ prompt: 'a dog', seed: 7, style: 'cartoon' })).toEqual(fields.map(({ name, kind }) => `${name}:${kind}`));
 		expect(show({}).filter(({ required }) => required)).toEqual([]);
 	});
@@ -92,7 +92,7 @@ describe('fieldsFor', () => {
 		['an input without a field', { gone: [1] }, 'gone:json']
 	])('shows %s as JSON', (_, input, expected) => {
 		expect(kinds(input)).toContain(expected);
-		expect(collect(show(input), answersOf(show(input), input))).toEqual({ input, errors: {} });
+		expect(parseAnswers(show(input), answersFromInput(show(input), input))).toEqual({ input, errors: {} });
 	});
-	it('asks for the whole where no fields are known', () => expect(show({ a: 1 }, [])).toEqual([]));
+	it('uses one JSON field if no fields are known', () => expect(show({ a: 1 }, [])).toEqual([]));
 });

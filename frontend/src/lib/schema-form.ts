@@ -20,7 +20,7 @@ export interface Field {
 export type Answers = Record<string, string>;
 
 /** Result of parsing a form: the input, and an error message for each invalid field. */
-export interface Collected {
+export interface ParsedAnswers {
 	input: Record<string, unknown>;
 	errors: Record<string, string>;
 }
@@ -58,7 +58,7 @@ function kindOf(types: string[]): FieldKind {
 }
 
 /** Form fields of an object schema, in schema order (those in `order` first). */
-export function fieldsOfSchema(schema: unknown): Field[] {
+export function fieldsFromSchema(schema: unknown): Field[] {
 	const root = object(schema);
 	const properties = object(root.properties);
 	const required = Array.isArray(root.required) ? root.required : [];
@@ -82,7 +82,7 @@ export function fieldsOfSchema(schema: unknown): Field[] {
 }
 
 /** Form fields of a node's inputs. Media inputs are text fields for a URL. */
-export function fieldsOfInputs(inputs: readonly DeclaredInput[]): Field[] {
+export function fieldsFromInputs(inputs: readonly DeclaredInput[]): Field[] {
 	const media = new Set(['image', 'video', 'audio', 'file']);
 	return inputs.map((input) => ({
 		name: input.name,
@@ -101,7 +101,7 @@ function isLong(name: string, property: Schema): boolean {
 }
 
 /** A JSON field for a value without a known structure. */
-export function wholeField(name: string, label: string, description: string, fallback?: unknown): Field {
+export function jsonField(name: string, label: string, description: string, fallback?: unknown): Field {
 	return { name, label, description, kind: 'json', required: false, options: [], fallback, long: true };
 }
 
@@ -109,26 +109,26 @@ export function wholeField(name: string, label: string, description: string, fal
  * Form fields to edit the input of an earlier job. The document may have changed since: values without a matching field
  * are shown as JSON, and no field is required, because the server checks the input against the earlier version.
  */
-export function fieldsFor(fields: readonly Field[], input: unknown): Field[] {
+export function fieldsForRerun(fields: readonly Field[], input: unknown): Field[] {
 	if (fields.length === 0) return [];
 	const given = object(input);
 	const shown = fields.map((field) => {
-		const same = collect([field], answersOf([field], given)).input[field.name];
+		const same = parseAnswers([field], answersFromInput([field], given)).input[field.name];
 		const fits = !Object.hasOwn(given, field.name) || JSON.stringify(same) === JSON.stringify(given[field.name]);
 		return { ...field, required: false, kind: fits ? field.kind : ('json' as const) };
 	});
 	const others = Object.keys(given).filter((name) => !fields.some((field) => field.name === name));
-	return [...shown, ...others.map((name) => wholeField(name, name, ''))];
+	return [...shown, ...others.map((name) => jsonField(name, name, ''))];
 }
 
 /** Placeholder text that shows the default value of a field. */
-export function hint(field: Field): string {
+export function placeholderFor(field: Field): string {
 	if (field.fallback === undefined || field.fallback === '') return '';
 	return typeof field.fallback === 'string' ? field.fallback : JSON.stringify(field.fallback);
 }
 
 /** Parses the entered values. Empty fields are omitted, so that the server's defaults apply. */
-export function collect(fields: readonly Field[], answers: Answers): Collected {
+export function parseAnswers(fields: readonly Field[], answers: Answers): ParsedAnswers {
 	const input: Record<string, unknown> = {};
 	const errors: Record<string, string> = {};
 	for (const field of fields) {
@@ -169,7 +169,7 @@ function parse(field: Field, text: string): { value: unknown } | { error: string
 }
 
 /** Converts an input back to field values, to run a job again with the same input. */
-export function answersOf(fields: readonly Field[], input: unknown): Answers {
+export function answersFromInput(fields: readonly Field[], input: unknown): Answers {
 	const given = object(input);
 	const answers: Answers = {};
 	for (const field of fields) {

@@ -7,7 +7,7 @@ it.each(['/jobs?status=failed', '/workflows/a%2Fb'])('login leads back to %s', (
 	expect(nextPath(url(loginUrl(url(path))))).toBe(path);
 });
 
-it('login has no detour from the front page', () => expect(loginUrl(url('/'))).toBe('/login'));
+it('login from the front page has no next parameter', () => expect(loginUrl(url('/'))).toBe('/login'));
 
 describe('nextPath', () => {
 	it.each(['//evil.example/x', 'https://evil.example', '/\\evil.example', 'javascript:alert(1)', ''])('refuses %j', (next) => {

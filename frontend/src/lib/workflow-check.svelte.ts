@@ -1,5 +1,5 @@
 import type { Catalog, Core } from '#lib/core.ts';
-import { problemsOf } from '#lib/api/problem.ts';
+import { toProblems } from '#lib/api/problem.ts';
 import type { Layout } from '#lib/graph/flow.ts';
 import type { Problem } from '#lib/problems.ts';
 
@@ -28,7 +28,7 @@ export class WorkflowCheck {
 			this.#core.layout<Layout>(document, {})
 		]);
 		if (turn !== this.#turn) return;
-		this.problems = problemsOf(diagnostics, this.#prefix);
+		this.problems = toProblems(diagnostics, this.#prefix);
 		if (layout) this.layout = layout;
 	}
 }

@@ -5,7 +5,7 @@ import { WorkflowCheck } from './workflow-check.svelte.ts';
 const catalog = { connectors: {}, nodes: {}, workflows: {} };
 const layout = { direction: 'down', width: 1, height: 1, nodes: [], edges: [] };
 
-/** A core that finds the document's own text at its root, and cannot draw the document `null`. */
+/** A core that reports the document's text as a diagnostic at its root, and has no layout for `null`. */
 function core(load: () => Promise<void> = () => Promise.resolve()) {
 	return new Core(async () => {
 		await load();
@@ -20,21 +20,21 @@ function core(load: () => Promise<void> = () => Promise.resolve()) {
 	});
 }
 
-it('gives findings at their place in the text', async () => {
+it('returns problems at their place in the text', async () => {
 	const check = new WorkflowCheck(core(), '/nodes');
 	await check.check(1, catalog);
 	expect(check.problems).toEqual([{ severity: 'error', pointer: '/nodes/value', message: '1', span: undefined }]);
 	expect(check.layout).toEqual(layout);
 });
 
-it('keeps the last picture while there is no new one', async () => {
+it('keeps the last layout while there is no new one', async () => {
 	const check = new WorkflowCheck(core(), '');
 	await check.check(1, catalog);
 	await check.check(null, catalog);
 	expect(check.layout).toEqual(layout);
 });
 
-it('drops the answer to a question that was replaced', async () => {
+it('discards the result of an outdated check', async () => {
 	let loaded = () => {};
 	const check = new WorkflowCheck(core(() => new Promise((resolve) => (loaded = resolve))), '');
 	const [older, newer] = [check.check('older', catalog), check.check('newer', catalog)];

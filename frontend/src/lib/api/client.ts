@@ -1,6 +1,6 @@
 import createClient, { type Client } from 'openapi-fetch';
 import { createContext } from 'svelte';
-import { problemOf } from './problem.ts';
+import { toProblemError } from './problem.ts';
 import type { paths } from './schema.ts';
 
 /** API client, typed by the OpenAPI document. The session is a cookie. */
@@ -27,15 +27,15 @@ export interface Versioned<T> {
 }
 
 /** Awaits a request and returns its data with the ETag. Throws `ProblemError`. */
-export async function readVersioned<T>(call: Promise<Outcome<T>>): Promise<Versioned<T>> {
+export async function unwrapVersioned<T>(call: Promise<Outcome<T>>): Promise<Versioned<T>> {
 	const { data, error, response } = await call.catch((cause: unknown) => {
-		throw problemOf(cause);
+		throw toProblemError(cause);
 	});
-	if (!response.ok) throw problemOf(error, response);
+	if (!response.ok) throw toProblemError(error, response);
 	return { data: data as T, etag: response.headers.get('etag') };
 }
 
 /** Awaits a request and returns its data. Throws `ProblemError`. */
-export async function read<T>(call: Promise<Outcome<T>>): Promise<T> {
-	return (await readVersioned(call)).data;
+export async function unwrap<T>(call: Promise<Outcome<T>>): Promise<T> {
+	return (await unwrapVersioned(call)).data;
 }

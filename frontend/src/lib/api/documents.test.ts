@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { all, type Page } from './documents.ts';
+import { fetchAll, type Page } from './documents.ts';
 
-it('all reads every page once, in order', async () => {
+it('fetchAll fetches every page once, in order', async () => {
 	const pages: Record<string, Page<number>> = {
 		start: { items: [1, 2], next: 'b' },
 		b: { items: [3], next: 'c' },
@@ -12,6 +12,6 @@ it('all reads every page once, in order', async () => {
 		asked.push(cursor);
 		return Promise.resolve(pages[cursor ?? 'start']!);
 	};
-	expect(await all({ list })).toEqual([1, 2, 3]);
+	expect(await fetchAll({ list })).toEqual([1, 2, 3]);
 	expect(asked).toEqual([null, 'b', 'c']);
 });

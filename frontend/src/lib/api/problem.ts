@@ -1,5 +1,5 @@
 import type { Diagnostic, ProblemBody } from '#lib/api/types.ts';
-import { tokens } from '#lib/pointer.ts';
+import { parsePointer } from '#lib/pointer.ts';
 import type { Problem } from '#lib/problems.ts';
 
 /** A request that the server refused, or that did not reach it (`status` 0). */
@@ -19,7 +19,7 @@ export class ProblemError extends Error {
 }
 
 /** Converts the error of a failed request to a `ProblemError`: a problem body, another body, or an exception. */
-export function problemOf(error: unknown, response?: Response): ProblemError {
+export function toProblemError(error: unknown, response?: Response): ProblemError {
 	if (error instanceof ProblemError) return error;
 	if (isProblemBody(error)) return new ProblemError(error);
 	const status = response?.status ?? 0;
@@ -42,7 +42,7 @@ function isProblemBody(value: unknown): value is ProblemBody {
 }
 
 /** Converts diagnostics of a document to problems, with `prefix` added to their JSON Pointers. */
-export function problemsOf(diagnostics: readonly Diagnostic[], prefix: string): Problem[] {
+export function toProblems(diagnostics: readonly Diagnostic[], prefix: string): Problem[] {
 	return diagnostics.map(({ severity, pointer, message, help, span, fix }) => ({
 		severity,
 		pointer: prefix + pointer,
@@ -56,24 +56,24 @@ export function problemsOf(diagnostics: readonly Diagnostic[], prefix: string): 
  * Converts the details of an error to problems. `errors` point into the request body; `diagnostics` point into the
  * OpenFlow document, which is at `prefix` of the body.
  */
-export function refusals(error: ProblemError | null, prefix: string): Problem[] {
+export function problemsOfError(error: ProblemError | null, prefix: string): Problem[] {
 	if (!error) return [];
 	const faults = (error.body.errors ?? []).map(({ pointer, message, help }) => ({
 		severity: 'error' as const,
 		pointer,
 		message: help ? `${message}: ${help}` : message
 	}));
-	return [...faults, ...problemsOf(error.body.diagnostics ?? [], prefix)];
+	return [...faults, ...toProblems(error.body.diagnostics ?? [], prefix)];
 }
 
 /**
  * Returns error messages by form field: an error at `/<root>/<name>` or below belongs to the field `name`. An error at
  * the root has an empty name.
  */
-export function faultsOf(error: ProblemError, root: string): Record<string, string> {
+export function fieldErrors(error: ProblemError, root: string): Record<string, string> {
 	const found: Record<string, string> = {};
 	for (const { pointer, message } of error.body.errors ?? []) {
-		const [first, name = '', ...deeper] = tokens(pointer);
+		const [first, name = '', ...deeper] = parsePointer(pointer);
 		if (first === root) found[name] ??= deeper.length > 0 ? `${deeper.join('.')}: ${message}` : message;
 	}
 	return found;

@@ -12,7 +12,7 @@ export function parseJson(text: string, tree: () => Tree): Parsed {
 		const message = error instanceof Error ? error.message : String(error);
 		const at = firstError(tree()) ?? Number(/position (\d+)/.exec(message)?.[1] ?? text.length);
 		const from = Math.min(at, Math.max(0, text.length - 1));
-		return { message: words(message), range: { from, to: Math.min(from + 1, text.length) } };
+		return { message: shortenMessage(message), range: { from, to: Math.min(from + 1, text.length) } };
 	}
 }
 
@@ -28,7 +28,7 @@ function firstError(tree: Tree): number | undefined {
 }
 
 /** The error message of the engine without position and excerpt, which the editor shows anyway. */
-function words(message: string): string {
+function shortenMessage(message: string): string {
 	const short = message
 		.replace(/,? ?\.{0,3}"[\s\S]*" is not valid JSON$/, '')
 		.replace(/ in JSON at position[\s\S]*$/, '')
@@ -40,7 +40,7 @@ function words(message: string): string {
  * Converts a line and column of a string's value to a range in the JSON text (both counted from 1; columns count Unicode
  * scalar values). `string` is the range of the literal including its quotes.
  */
-export function rangeInString(text: string, string: Range, line: number, column: number): Range {
+export function findRangeInString(text: string, string: Range, line: number, column: number): Range {
 	const end = string.to - 1;
 	let [at, row, col] = [string.from + 1, 1, 1];
 	while (at < end && (row < line || (row === line && col < column))) {

@@ -1,16 +1,16 @@
 import { jsonLanguage } from '@codemirror/lang-json';
 import { describe, expect, it } from 'vitest';
-import { pointerAt, rangeOf, valueRangeOf } from './pointers.ts';
+import { pointerAt, findRange, findValueRange } from './pointers.ts';
 
 const text = '{"a": {"b": [10, {"c": "x"}], "s/t": true}, "n": null}';
 
 function at(pointer: string, source = text): string {
-	// Spread, as those who mark it do: a node of the tree would lose its ends.
-	const { from, to } = { ...rangeOf(jsonLanguage.parser.parse(source), source, pointer) };
+	// Spread the range as the callers do. A tree node would lose its properties.
+	const { from, to } = { ...findRange(jsonLanguage.parser.parse(source), source, pointer) };
 	return source.slice(from, to);
 }
 
-describe('rangeOf', () => {
+describe('findRange', () => {
 	it.each([
 		['', '{'],
 		['/a', '"a"'],
@@ -34,9 +34,9 @@ describe('rangeOf', () => {
 	it('survives an empty text', () => expect(at('/a', '')).toBe(''));
 });
 
-describe('valueRangeOf', () => {
+describe('findValueRange', () => {
 	const value = (pointer: string) => {
-		const range = valueRangeOf(jsonLanguage.parser.parse(text), text, pointer);
+		const range = findValueRange(jsonLanguage.parser.parse(text), text, pointer);
 		return range && text.slice(range.from, range.to);
 	};
 	it.each([

@@ -1,5 +1,5 @@
 import type { SyntaxNode, Tree } from '@lezer/common';
-import { pointer, tokens } from '#lib/pointer.ts';
+import { formatPointer, parsePointer } from '#lib/pointer.ts';
 
 /** A range of text, in UTF-16 code units. */
 export interface Range {
@@ -33,11 +33,11 @@ function name(property: SyntaxNode, text: string): { range: Range; text: string 
  * Finds the range of a JSON Pointer in JSON text: a property name, a value or an element. If it does not exist (for
  * example a missing field), returns the nearest enclosing property name or opening bracket.
  */
-export function rangeOf(tree: Tree, text: string, at: string): Range {
+export function findRange(tree: Tree, text: string, at: string): Range {
 	let value = values(tree.topNode)[0];
 	let whole: Range | null = null;
 	let head: Range | null = null;
-	for (const token of tokens(at)) {
+	for (const token of parsePointer(at)) {
 		if (value?.name === 'Array') {
 			const element: SyntaxNode | undefined = values(value)[Number(token)];
 			if (!element) return head ?? opening(value);
@@ -65,9 +65,9 @@ function opening(node: SyntaxNode): Range {
 }
 
 /** Finds the range of the whole value at a JSON Pointer, including brackets; null if it does not exist. */
-export function valueRangeOf(tree: Tree, text: string, at: string): Range | null {
+export function findValueRange(tree: Tree, text: string, at: string): Range | null {
 	let value = values(tree.topNode)[0];
-	for (const token of tokens(at)) {
+	for (const token of parsePointer(at)) {
 		if (value?.name === 'Array') {
 			value = values(value)[Number(token)];
 		} else {
@@ -89,5 +89,5 @@ export function pointerAt(tree: Tree, text: string, position: number): string {
 			path.unshift(String(values(node.parent).findIndex((element) => element.from === from)));
 		}
 	}
-	return pointer(path);
+	return formatPointer(path);
 }

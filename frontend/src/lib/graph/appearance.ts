@@ -7,7 +7,7 @@ import SquareArrowRight from '@lucide/svelte/icons/square-arrow-right';
 import WorkflowIcon from '@lucide/svelte/icons/workflow';
 
 /** Icon and label of a module type. */
-export function appearance(kind: string) {
+export function moduleAppearance(kind: string) {
 	switch (kind) {
 		case 'script':
 			return { icon: Box, word: 'node' };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Problem } from '#lib/problems.ts';
-import { cardAround, counts, toFlow, type Layout, type LayoutNode } from './flow.ts';
+import { findEnclosingCard, countProblems, toGraph, type Layout, type LayoutNode } from './flow.ts';
 
 function node(id: string, pointer: string, kind = 'script'): LayoutNode {
 	return { id, pointer, kind, label: id, parent: null, x: 10, y: 20, width: 220, height: 64 };
@@ -20,8 +20,8 @@ const layout: Layout = {
 	edges: [{ id: 'e', source: 'loop', target: 'inner', kind: 'next', path: 'M0 0L1 1', label: null, label_x: 0, label_y: 0 }]
 };
 
-describe('counts', () => {
-	const check = (...problems: Problem[]) => Object.fromEntries(counts(layout.nodes, problems, '/nodes'));
+describe('countProblems', () => {
+	const check = (...problems: Problem[]) => Object.fromEntries(countProblems(layout.nodes, problems, '/nodes'));
 
 	it('counts at the innermost module', () => {
 		const found = check(
@@ -31,12 +31,12 @@ describe('counts', () => {
 		);
 		expect(found).toEqual({ inner: [1, 0], loop: [1, 1] });
 	});
-	it('leaves hints, other places and namesakes out', () => {
+	it('ignores hints, other places and pointers with a similar prefix', () => {
 		expect(check(problem('hint', '/nodes/value/modules/0'), problem('error', '/name'), problem('error', '/nodes/value/modules/01'))).toEqual({});
 	});
 });
 
-describe('cardAround', () => {
+describe('findEnclosingCard', () => {
 	it.each([
 		['/value/modules/0/value/modules/0/value/path', 'inner'],
 		['/value/modules/0/value/iterator', 'loop'],
@@ -44,13 +44,13 @@ describe('cardAround', () => {
 		['/value/modules/00', undefined],
 		['/schema', undefined],
 		['', undefined]
-	])('%j is %s', (pointer, id) => expect(cardAround(layout.nodes, pointer)?.id).toBe(id));
+	])('%j is %s', (pointer, id) => expect(findEnclosingCard(layout.nodes, pointer)?.id).toBe(id));
 });
 
-describe('toFlow', () => {
-	const first = toFlow(layout, [], '', []);
+describe('toGraph', () => {
+	const first = toGraph(layout, [], '', []);
 
-	it('gives each rectangle its look; only cards can be chosen', () => {
+	it('sets the type of each node; only cards are selectable', () => {
 		expect(first.nodes.map(({ id, type, selectable }) => [id, type, selectable])).toEqual([
 			['@start', 'marker', false],
 			['loop@group', 'frame', false],
@@ -58,9 +58,9 @@ describe('toFlow', () => {
 			['inner', 'card', true]
 		]);
 	});
-	it('keeps what was measured', () => {
+	it('reuses existing node objects', () => {
 		const measured = first.nodes.map((each) => ({ ...each, measured: { width: 1, height: 2 }, selected: true }));
-		const [again] = toFlow({ ...layout, nodes: [{ ...loop, x: 99 }] }, [], '', measured).nodes;
+		const [again] = toGraph({ ...layout, nodes: [{ ...loop, x: 99 }] }, [], '', measured).nodes;
 		expect(again).toMatchObject({ measured: { width: 1, height: 2 }, selected: true, position: { x: 99, y: 20 } });
 	});
 	it("keeps the core's own path", () => expect(first.edges[0]?.data?.path).toBe('M0 0L1 1'));

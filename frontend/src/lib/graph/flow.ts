@@ -1,5 +1,5 @@
 import type { Edge, Node } from '@xyflow/svelte';
-import { within } from '#lib/pointer.ts';
+import { isWithin } from '#lib/pointer.ts';
 import type { Problem } from '#lib/problems.ts';
 
 /** A node of the layout computed by the core. Pixels from the top left corner, also inside groups. */
@@ -44,11 +44,11 @@ export interface Layout {
 /** Data of a graph node. */
 export type CardData = { kind: string; label: string; id: string; pointer: string; errors: number; warnings: number };
 /** Data of a graph edge. */
-export type WayData = { path: string; kind: string; label: string | null; x: number; y: number };
+export type EdgeData = { path: string; kind: string; label: string | null; x: number; y: number };
 /** A graph node: a card, a marker or the frame of a group. */
 export type FlowNode = Node<CardData, 'card' | 'marker' | 'frame'>;
 /** A graph edge. */
-export type FlowEdge = Edge<WayData, 'way'>;
+export type FlowEdge = Edge<EdgeData, 'edge'>;
 
 const MARKERS = new Set(['start', 'end', 'join', 'loop_end']);
 
@@ -58,17 +58,17 @@ export function isCard({ kind, pointer }: LayoutNode): boolean {
 }
 
 /** The innermost module that contains a place in the OpenFlow document. */
-export function cardAround(nodes: readonly LayoutNode[], pointer: string): LayoutNode | undefined {
-	const around = nodes.filter((node) => isCard(node) && within(pointer, node.pointer));
+export function findEnclosingCard(nodes: readonly LayoutNode[], pointer: string): LayoutNode | undefined {
+	const around = nodes.filter((node) => isCard(node) && isWithin(pointer, node.pointer));
 	return around.sort((a, b) => b.pointer.length - a.pointer.length)[0];
 }
 
 /** Counts errors and warnings per node. A problem counts for the innermost module that contains it. */
-export function counts(nodes: readonly LayoutNode[], problems: readonly Problem[], prefix: string): Map<string, [number, number]> {
+export function countProblems(nodes: readonly LayoutNode[], problems: readonly Problem[], prefix: string): Map<string, [number, number]> {
 	const found = new Map<string, [number, number]>();
 	for (const problem of problems) {
 		if (problem.severity === 'hint' || !problem.pointer.startsWith(prefix)) continue;
-		const card = cardAround(nodes, problem.pointer.slice(prefix.length));
+		const card = findEnclosingCard(nodes, problem.pointer.slice(prefix.length));
 		if (!card) continue;
 		const [errors, warnings] = found.get(card.id) ?? [0, 0];
 		found.set(card.id, problem.severity === 'error' ? [errors + 1, warnings] : [errors, warnings + 1]);
@@ -80,14 +80,14 @@ export function counts(nodes: readonly LayoutNode[], problems: readonly Problem[
  * Converts a layout to the nodes and edges of the graph library. Existing node objects are reused, because the library
  * would otherwise remount every edge.
  */
-export function toFlow(
+export function toGraph(
 	layout: Layout,
 	problems: readonly Problem[],
 	prefix: string,
 	before: readonly FlowNode[]
 ): { nodes: FlowNode[]; edges: FlowEdge[] } {
 	const old = new Map(before.map((node) => [node.id, node]));
-	const findings = counts(layout.nodes, problems, prefix);
+	const findings = countProblems(layout.nodes, problems, prefix);
 	const nodes = layout.nodes.map((node): FlowNode => {
 		const [errors, warnings] = findings.get(node.id) ?? [0, 0];
 		const type = node.kind === 'group' ? 'frame' : MARKERS.has(node.kind) ? 'marker' : 'card';
@@ -111,7 +111,7 @@ export function toFlow(
 			id: edge.id,
 			source: edge.source,
 			target: edge.target,
-			type: 'way',
+			type: 'edge',
 			selectable: false,
 			focusable: false,
 			data: { path: edge.path, kind: edge.kind, label: edge.label, x: edge.label_x, y: edge.label_y }

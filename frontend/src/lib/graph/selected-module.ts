@@ -1,10 +1,10 @@
 import { createContext } from 'svelte';
 
 /** The selected module. Cards read it directly, so a change redraws two cards instead of the whole graph. */
-export interface Chosen {
+export interface SelectedModule {
 	/** Its JSON Pointer in the OpenFlow document. */
 	readonly pointer: string | undefined;
 }
 
 /** Context of the selected module. */
-export const [useChosen, provideChosen] = createContext<Chosen>();
+export const [useSelectedModule, provideSelectedModule] = createContext<SelectedModule>();

@@ -1,7 +1,7 @@
-import { problemOf, type ProblemError } from '#lib/api/problem.ts';
+import { toProblemError, type ProblemError } from '#lib/api/problem.ts';
 
 /** State of a form submission: whether it is in progress, and its error. */
-export class Sending {
+export class FormSubmission {
 	/** Whether the submission is in progress. */
 	busy = $state(false);
 	/** Error, if the request was refused. */
@@ -10,7 +10,7 @@ export class Sending {
 	done = $state(false);
 
 	/** Runs the action of a submitted form and records its error. */
-	async send(event: SubmitEvent, action: () => Promise<void>): Promise<void> {
+	async submit(event: SubmitEvent, action: () => Promise<void>): Promise<void> {
 		event.preventDefault();
 		this.busy = true;
 		this.problem = null;
@@ -19,14 +19,14 @@ export class Sending {
 			await action();
 			this.done = true;
 		} catch (error) {
-			this.problem = problemOf(error);
+			this.problem = toProblemError(error);
 		} finally {
 			this.busy = false;
 		}
 	}
 
 	/** Error message for one field of the body. */
-	at(pointer: string): string | undefined {
+	fieldError(pointer: string): string | undefined {
 		return this.problem?.body.errors?.find((fault) => fault.pointer === pointer)?.message;
 	}
 }
