@@ -24,7 +24,7 @@ pub use control_state::{ExpressionNames, Resumed};
 #[cfg(feature = "runtime")]
 pub(crate) use decide::unsettled_attempt_error;
 pub use effect::{
-    Answer, Call, ConcludedStep, Effect, Fact, Input, PreparationKind, PreparedStep, Recovery, StepConclusion,
+    Answer, Call, ConcludedStep, Effect, Fact, Input, OpenWork, PreparationKind, PreparedStep, Recovery, StepConclusion,
     StepPreparation,
 };
 pub use erasure::{Eraser, redacted};

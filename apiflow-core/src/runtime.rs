@@ -6,17 +6,18 @@
 
 mod abandon;
 #[cfg(feature = "boa")]
-pub mod boa;
+pub mod boa_evaluator;
 pub mod clock;
 pub mod conformance;
 mod drive;
 mod erasure;
-mod hub;
+mod inbox_payload;
+mod notifier;
 #[cfg(all(feature = "http", feature = "boa"))]
 pub mod local;
 pub mod memory;
 mod provider;
-mod queue;
+mod concurrency_settings;
 mod recovery;
 mod rerun;
 #[cfg(feature = "sandbox")]
@@ -26,7 +27,7 @@ mod store_health;
 mod unrecorded;
 mod worker;
 
-pub use hub::Watch;
+pub use notifier::Watch;
 pub use recovery::RecoverError;
 pub use rerun::{TakenOver, taken_over};
 
@@ -43,9 +44,10 @@ use crate::ports::{
     Clock, Created, Evaluator, EventRow, HttpClient, Idempotency, JobBundle, JobRow, NewJob, StepRow, StepStatus,
     Store, StoreError,
 };
-use hub::Hub;
+use inbox_payload::InboxPayload;
+use notifier::Notifier;
 use provider::Plans;
-use queue::Queue;
+use concurrency_settings::QueueSettings;
 use store_health::StoreHealth;
 use unrecorded::UnrecordedAnswers;
 
@@ -121,7 +123,7 @@ impl RuntimeSettings {
 
 /// A job to be made.
 #[derive(Debug, Clone)]
-pub struct NewRun {
+pub struct JobRequest {
     /// Identifier, a UUIDv7 or another that sorts by time.
     pub id: String,
     /// Source of the job's pseudo-random choices (the jitter of retries).
@@ -162,7 +164,7 @@ pub struct Approval {
     pub payload: Value,
 }
 
-impl NewRun {
+impl JobRequest {
     /// A run of a document that is not saved, by nobody in particular.
     pub fn new(id: impl Into<String>, seed: u64, bundle: JobBundle, input: Value) -> Self {
         Self {
@@ -190,7 +192,7 @@ pub struct Runtime {
 struct Inner {
     parts: RuntimeParts,
     settings: RuntimeSettings,
-    hub: Hub,
+    notifier: Notifier,
     plans: Plans,
     /// Held by the job that is begun although workers may have died of it.
     suspects: Arc<Semaphore>,
@@ -208,7 +210,7 @@ impl Runtime {
                 settings,
                 health: StoreHealth::default(),
                 unrecorded,
-                hub: Hub::new(),
+                notifier: Notifier::new(),
                 plans: Plans::new(),
                 suspects: Arc::new(Semaphore::new(1)),
             }),
@@ -216,10 +218,10 @@ impl Runtime {
     }
 
     /// Makes a job, due at once or as the document's concurrency limit has it; says whether it is new.
-    pub async fn submit(&self, run: NewRun) -> Result<Created, StoreError> {
+    pub async fn submit(&self, run: JobRequest) -> Result<Created, StoreError> {
         let now = self.inner.parts.clock.now();
         let mut bundle = run.bundle;
-        let queue = Queue::read(&bundle.document, run.workflow_id.as_deref(), &run.input);
+        let queue = QueueSettings::read(&bundle.document, run.workflow_id.as_deref(), &run.input);
         let mut events = Run::create(run.seed, run.preprocess, run.input, now);
         run.taken_over.write(now, &mut events, &mut bundle.reused_results);
         let job = NewJob {
@@ -236,7 +238,7 @@ impl Runtime {
             idempotency: run.idempotency,
         };
         let created = self.inner.parts.store.create_job(job, None).await?;
-        self.inner.hub.work();
+        self.inner.notifier.notify_work();
         Ok(created)
     }
 
@@ -244,10 +246,10 @@ impl Runtime {
     /// runs to end does not wait any more.
     pub async fn cancel(&self, job: &str, reason: &str, by: Option<&str>) -> Result<bool, StoreError> {
         let fact = Fact::Cancel { reason: reason.to_owned(), by: by.map(str::to_owned) };
-        let new = self.inner.deliver(job, "cancel", &fact, None).await?;
+        let new = self.inner.deliver(job, "cancel", fact).await?;
         // Also where it was asked for before: the one who asked may have failed between the two.
         self.inner.parts.store.waive_slot(job).await?;
-        self.inner.hub.work();
+        self.inner.notifier.notify_work();
         Ok(new)
     }
 
@@ -256,7 +258,7 @@ impl Runtime {
     pub async fn approve(&self, job: &str, key: &str, approval: Approval) -> Result<bool, StoreError> {
         let Approval { target, approver, counts_for, disapproves, payload } = approval;
         let fact = Fact::Approval { target, approver, counts_for, disapproves, payload };
-        self.inner.deliver(job, &format!("approval-{key}"), &fact, None).await
+        self.inner.deliver(job, &format!("approval-{key}"), fact).await
     }
 
     /// Returns the job when it has ended, or as it stands after `limit`; `None` where there is none.
@@ -272,7 +274,7 @@ impl Runtime {
             }
             let pause = Duration::from_millis(left).min(self.inner.settings.idle);
             tokio::select! {
-                () = watch.over(job) => {}
+                () = watch.finished(job) => {}
                 () = tokio::time::sleep(pause) => {}
             }
         }
@@ -303,7 +305,7 @@ impl Runtime {
 
     /// Watches the jobs that this process works on, from now on: a hint, the store is the truth.
     pub fn watch(&self) -> Watch {
-        self.inner.hub.watch()
+        self.inner.notifier.watch()
     }
 
     /// The value behind a [`ValueRef`] that a job's or step's row holds as JSON.
@@ -329,10 +331,10 @@ impl Runtime {
 
 impl Inner {
     /// Puts a fact into a job's inbox and wakes whoever works on it.
-    async fn deliver(&self, job: &str, key: &str, fact: &Fact, finished_poll: Option<u64>) -> Result<bool, StoreError> {
-        let payload = serde_json::to_value(fact).expect("a fact is plain data");
-        let new = self.parts.store.deliver_message(job, key, payload, finished_poll).await?;
-        self.hub.deliver(job);
+    async fn deliver(&self, job: &str, key: &str, fact: Fact) -> Result<bool, StoreError> {
+        let payload = InboxPayload::from(fact).to_json();
+        let new = self.parts.store.deliver_message(job, key, payload, None).await?;
+        self.notifier.notify_mail(job);
         Ok(new)
     }
 }

@@ -10,7 +10,7 @@ use apiflow_core::ports::{
     RequestBody, Script,
 };
 use apiflow_core::runtime::clock::SystemClock;
-use apiflow_core::runtime::{NewRun, Runtime, RuntimeParts, RuntimeSettings};
+use apiflow_core::runtime::{JobRequest, Runtime, RuntimeParts, RuntimeSettings};
 use apiflow_store::SqliteStore;
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -95,7 +95,7 @@ async fn what_is_erased_is_gone_from_the_file_once_it_is_compacted() {
     };
     let runtime = Runtime::new(parts, RuntimeSettings::new("tests"));
     for index in 0..JOBS {
-        let run = NewRun::new(format!("job-{index:02}"), 1, bundle(is_erased(index)), json!({"text": text(index)}));
+        let run = JobRequest::new(format!("job-{index:02}"), 1, bundle(is_erased(index)), json!({"text": text(index)}));
         runtime.submit(run).await.expect("the job is made");
     }
     let canary = |index: usize| format!("canary-{index:02}-");

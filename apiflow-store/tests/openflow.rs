@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apiflow_core::ports::Store;
-use apiflow_core::runtime::boa::BoaEvaluator;
+use apiflow_core::runtime::boa_evaluator::BoaEvaluator;
 use apiflow_core::runtime::clock::SystemClock;
 use apiflow_store::SqliteStore;
 use schemas::Schemas;

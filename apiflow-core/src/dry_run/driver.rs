@@ -9,7 +9,7 @@ use super::approvals::ApprovalAction;
 use super::report::{Report, ReportEvent, ReportRequest, ReportStep, Source};
 use super::{DryRun, Outcome, Sending, sample_outputs};
 use crate::call::JobPlans;
-use crate::engine::{Answer, Call, Effect, Event, Fact, GateSelector, Input, Program, Recorded, Run, Start, ValueRef};
+use crate::engine::{Answer, Call, Event, Fact, Input, OpenWork, Program, Recorded, Run, Start, GateSelector, ValueRef};
 use crate::evaluate::{Evaluation, ValueCache, build_request, weight};
 use crate::ports::{Evaluator, JobStatus, StepRow, StepStatus, StoreError, Timestamp};
 use crate::template;
@@ -121,18 +121,18 @@ where
         }
         let mut orphan = None;
         let mut wake = None;
-        for effect in self.run.pending() {
-            match effect {
-                Effect::Call(call) => {
-                    if !self.out.contains_key(&call.effect) {
-                        self.send(&call).await?;
-                    }
-                }
-                Effect::Cancel(call) => orphan = Some(call.effect),
-                Effect::Wait { until, .. } => wake = Some(wake.map_or(until, |earlier: Timestamp| earlier.min(until))),
-                // No call is answered with an operation, and free effects were performed before.
-                Effect::Poll(_) | Effect::Recover(_) | Effect::Prepare(_) | Effect::Conclude(_) => {}
+        let mut unsent = Vec::new();
+        for work in self.run.open_work() {
+            match work {
+                OpenWork::Call(call) if !self.out.contains_key(&call.effect) => unsent.push(call.clone()),
+                OpenWork::Cancel(call) => orphan = Some(call.effect),
+                OpenWork::Wait { until, .. } => wake = Some(wake.map_or(until, |earlier: Timestamp| earlier.min(until))),
+                // No call is answered with an operation.
+                OpenWork::Call(_) | OpenWork::Poll(_) | OpenWork::Recover(_) => {}
             }
+        }
+        for call in &unsent {
+            self.send(call).await?;
         }
         if let Some(effect) = orphan {
             // Nobody waits for it any more.
@@ -337,7 +337,7 @@ where
 }
 
 fn answered(effect: u64, answer: Answer) -> Input {
-    Input::Fact(Fact::Answered { effect, answer, calls: Vec::new() })
+    Input::Fact(Fact::Answered { effect, answer })
 }
 
 /// The result of a step at top level that has ended well.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Args, CacheKey, Call, GateSelector, Recovery, Start, ValueRef};
+use super::{Args, CacheKey, Call, Start, GateSelector, ValueRef};
 use crate::ports::{JobStatus, StepRow, Timestamp};
 
 /// What the expressions of a module may name.
@@ -54,7 +54,7 @@ pub(super) struct Control {
     /// Open attempts and the frames that wait for them.
     pub(super) effects: BTreeMap<u64, u64>,
     /// Attempts that nobody waits for any more but whose providers must be told.
-    pub(super) orphans: BTreeMap<u64, OpenCall>,
+    pub(super) orphans: BTreeMap<u64, Call>,
     /// Approvals and disapprovals that no gate has taken yet, in order of arrival.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) approvals: Vec<Approval>,
@@ -198,7 +198,7 @@ pub(super) enum Stage {
     /// Its evaluation failed and is to be tried again.
     Begin,
     /// A call is out.
-    Call(OpenCall),
+    Call(Call),
     /// Branches, iterations or a sub-flow are at work.
     Children,
     /// An iteration ended; whether the loop stops is not known yet.
@@ -228,25 +228,6 @@ pub(super) struct Gate {
     pub(super) until: Timestamp,
     /// How long the list sleeps after it, in milliseconds.
     pub(super) sleep_ms: u64,
-}
-
-/// An attempt of a call that has no outcome yet.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct OpenCall {
-    pub(super) effect: u64,
-    pub(super) step: u64,
-    pub(super) step_id: String,
-    pub(super) path: String,
-    pub(super) args: ValueRef,
-    pub(super) attempt: u32,
-    pub(super) first_effect: u64,
-    pub(super) started_at: Timestamp,
-    pub(super) deadline: Timestamp,
-    pub(super) until: Option<Timestamp>,
-    pub(super) poll_at: Option<Timestamp>,
-    pub(super) operation: Option<ValueRef>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) recovery: Option<Recovery>,
 }
 
 /// The branches or iterations of a module.
@@ -280,24 +261,4 @@ pub(super) struct Failure {
     pub(super) error: Value,
     pub(super) result: ValueRef,
     pub(super) handled: bool,
-}
-
-impl OpenCall {
-    pub(super) fn call(&self) -> Call {
-        Call {
-            effect: self.effect,
-            step: self.step,
-            step_id: self.step_id.clone(),
-            path: self.path.clone(),
-            args: self.args.clone(),
-            attempt: self.attempt,
-            first_effect: self.first_effect,
-            started_at: self.started_at,
-            deadline: self.deadline,
-            until: self.until,
-            poll_at: self.poll_at,
-            operation: self.operation.clone(),
-            recovery: self.recovery,
-        }
-    }
 }

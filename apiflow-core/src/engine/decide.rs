@@ -16,6 +16,7 @@ pub(crate) use module_end::unsettled_attempt_error;
 use super::control_state::{Frame, Stage, Step};
 use super::program::ModuleDef;
 use super::{Answer, Event, Fact, Input, Recorded, Run, ValueRef};
+use crate::call::Operation;
 use crate::ports::Timestamp;
 
 /// A turn under way: each event is recorded as soon as it is decided.
@@ -81,7 +82,7 @@ pub(super) fn take(turn: &mut Turn<'_>, input: Input) {
         Input::Tick => tick(turn),
         Input::Prepared { frame, prepared, bound_ms } => module_start::prepared(turn, frame, prepared, bound_ms),
         Input::Concluded { frame, concluded } => module_end::concluded(turn, frame, concluded),
-        Input::Fact(Fact::Answered { effect, answer, calls: _ }) => answered(turn, effect, answer),
+        Input::Fact(Fact::Answered { effect, answer }) => answered(turn, effect, answer),
         Input::Fact(Fact::Approval { target, approver, counts_for, disapproves, payload }) => {
             if turn.run.control.ending.is_none() {
                 gates::answered(turn, Event::ApprovalReceived { target, approver, counts_for, disapproves }, payload);
@@ -147,7 +148,7 @@ fn answered(turn: &mut Turn<'_>, effect: u64, answer: Answer) {
         Answer::Done { result } => module_end::complete(turn, frame, None, Some(result)),
         Answer::Accepted { operation, provider_id, poll_at, deadline } => {
             let event = Event::OperationAccepted { frame, effect, provider_id, poll_at, deadline };
-            turn.emit_with(event, Some(operation));
+            turn.emit_with(event, Some(journalled(&operation)));
         }
         Answer::Failed { error } => module_end::fail(turn, frame, error, None, false),
         Answer::NotAccepted { error, patience_ms, sent } => {
@@ -170,7 +171,7 @@ fn orphan_answered(turn: &mut Turn<'_>, effect: u64, answer: Answer) {
     match answer {
         Answer::Accepted { operation, provider_id, poll_at, deadline } => {
             let event = Event::OperationAccepted { frame: 0, effect, provider_id, poll_at, deadline };
-            turn.emit_with(event, Some(operation));
+            turn.emit_with(event, Some(journalled(&operation)));
         }
         Answer::Undecided { settles_at, gives_up_at } if !is_sought => {
             turn.emit(Event::RecoveryStarted { frame: 0, effect, settles_at, gives_up_at });
@@ -184,6 +185,11 @@ fn orphan_answered(turn: &mut Turn<'_>, effect: u64, answer: Answer) {
             turn.emit(Event::OrphanSettled { effect });
         }
     }
+}
+
+/// An operation as the journal has it.
+fn journalled(operation: &Operation) -> Value {
+    serde_json::to_value(operation).expect("an operation is plain data")
 }
 
 /// An error object: `{"name", "message", "step_id"}`.

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{CacheKey, ExpressionNames, GateSelector, SUBMIT_UNKNOWN, ValueRef};
+use super::{CacheKey, ExpressionNames, SUBMIT_UNKNOWN, GateSelector, ValueRef};
+use crate::call::Operation;
 use crate::openflow::{InputTransform, NumberOrTransform};
-use crate::ports::{CallRecord, Timestamp};
+use crate::ports::Timestamp;
 
 /// Something that the world owes.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,8 +35,40 @@ pub enum Effect {
     },
 }
 
+/// What a run waits for outside of itself: the [`Effect`]s that are not free, without copies.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum OpenWork<'a> {
+    /// See [`Effect::Call`].
+    Call(&'a Call),
+    /// See [`Effect::Cancel`].
+    Cancel(&'a Call),
+    /// See [`Effect::Poll`].
+    Poll(&'a Call),
+    /// See [`Effect::Recover`].
+    Recover(&'a Call),
+    /// See [`Effect::Wait`].
+    Wait {
+        /// The list.
+        frame: u64,
+        /// The moment.
+        until: Timestamp,
+    },
+}
+
+impl From<OpenWork<'_>> for Effect {
+    fn from(work: OpenWork<'_>) -> Self {
+        match work {
+            OpenWork::Call(call) => Self::Call(call.clone()),
+            OpenWork::Cancel(call) => Self::Cancel(call.clone()),
+            OpenWork::Poll(call) => Self::Poll(call.clone()),
+            OpenWork::Recover(call) => Self::Recover(call.clone()),
+            OpenWork::Wait { frame, until } => Self::Wait { frame, until },
+        }
+    }
+}
+
 /// One attempt of a call.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Call {
     /// The attempt: the sequence number of the event that began it.
     pub effect: u64,
@@ -62,6 +95,7 @@ pub struct Call {
     /// Where the operation is, once it was accepted.
     pub operation: Option<ValueRef>,
     /// How its fate is being found out, where nobody knows whether the provider took it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery: Option<Recovery>,
 }
 
@@ -229,8 +263,8 @@ pub enum Answer {
     },
     /// The provider took the work.
     Accepted {
-        /// What is needed to follow it ([`crate::call::Operation`]).
-        operation: Value,
+        /// What is needed to follow it.
+        operation: Box<Operation>,
         /// The provider's own id.
         provider_id: Option<String>,
         /// When to ask first.
@@ -308,8 +342,6 @@ pub enum Fact {
         effect: u64,
         /// The answer.
         answer: Answer,
-        /// The calls that gave it.
-        calls: Vec<CallRecord>,
     },
     /// Somebody approved or disapproved.
     Approval {

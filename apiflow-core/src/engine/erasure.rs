@@ -297,6 +297,7 @@ pub fn redacted(error: &Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::call::Operation;
     use crate::engine::{Answer, Effect, Fact, Input, PreparedStep, Recorded};
     use crate::ports::JobBundle;
 
@@ -320,10 +321,10 @@ mod tests {
         let Some(Effect::Call(call)) = run.pending().into_iter().next() else { panic!("a call is open") };
         let effect = call.effect;
         take(&mut run, Input::Fact(Fact::Cancel { reason: String::new(), by: None }));
-        let operation = json!({"id": "p-1"});
+        let operation = Box::new(Operation { id: Some("p-1".to_owned()), ..Operation::default() });
         let accepted = Answer::Accepted { operation, provider_id: None, poll_at: NOW, deadline: NOW };
         for answer in [accepted, Answer::Cancelled] {
-            take(&mut run, Input::Fact(Fact::Answered { effect, answer, calls: Vec::new() }));
+            take(&mut run, Input::Fact(Fact::Answered { effect, answer }));
         }
         assert!(run.status().is_final());
         journal

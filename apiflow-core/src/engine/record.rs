@@ -6,10 +6,8 @@ mod gates;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::control_state::{
-    Approval, Children, Control, Ending, Failure, Frame, OpenCall, Postponed, Scope, Stage, Step,
-};
-use super::{Args, CacheKey, Event, Recovery, Run, Start, ValueRef};
+use super::control_state::{Approval, Children, Control, Ending, Failure, Frame, Postponed, Scope, Stage, Step};
+use super::{Args, CacheKey, Call, Event, Recovery, Run, Start, ValueRef};
 use crate::openflow::ModuleValue;
 use crate::ports::{JobStatus, StepRow, StepStatus, Timestamp};
 
@@ -277,7 +275,7 @@ fn begin(run: &mut Run, seq: u64, at: Timestamp, frame: u64, attempt: Attempt) {
             } else {
                 String::new()
             };
-            Stage::Call(OpenCall {
+            Stage::Call(Call {
                 effect: seq,
                 step: step.ordinal,
                 step_id: module.module.id.clone(),
@@ -387,7 +385,7 @@ fn accepted(
     poll_at: Timestamp,
     deadline: Timestamp,
 ) {
-    let record = |open: &mut OpenCall| {
+    let record = |open: &mut Call| {
         open.operation = Some(ValueRef::Row(seq));
         open.poll_at = Some(poll_at);
         open.deadline = deadline;

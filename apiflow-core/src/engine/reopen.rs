@@ -112,19 +112,19 @@ impl Reopener {
         candidate.ended.insert(open.effect);
     }
 
-    /// The event that puts the job back to work: the attempt of the step `ordinal`, and others that ended with it, are
-    /// open again.
+    /// The event that puts the job back to work, and the run that it follows: the attempt of the step `ordinal`, and
+    /// others that ended with it, are open again.
     ///
     /// # Errors
     /// Says why that is not possible.
-    pub fn reopen(self, ordinal: u64) -> Result<Event, ReopenError> {
+    pub fn reopen(self, ordinal: u64) -> Result<(Event, Run), ReopenError> {
         if !self.unknown.contains(&ordinal) {
             return Err(ReopenError::NotUnknown);
         }
         let candidate = self.candidate.filter(|_| self.run.status() == JobStatus::Failed).ok_or(ReopenError::WentOn)?;
         let all_ended = candidate.open.keys().all(|effect| candidate.ended.contains(effect));
         if all_ended && candidate.open.values().any(|step| *step == ordinal) {
-            Ok(Event::JobReopened { state: candidate.before.state })
+            Ok((Event::JobReopened { state: candidate.before.state }, self.run))
         } else {
             Err(ReopenError::WentOn)
         }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::control_state::{Control, Gate, Stage};
+use super::control_state::{Control, Frame, Gate, Stage};
 use super::decide::Turn;
-use super::{Effect, Event, Input, Program, Recorded, ValueRef, decide};
+use super::{Effect, Event, Input, OpenWork, Program, Recorded, ValueRef, decide};
 use crate::ports::{JobState, JobStatus, SnapshotRow, StepRow, Timestamp};
 
 /// One job being run: its program and its control state.
@@ -71,35 +71,27 @@ impl Run {
 
     /// All that the world still owes.
     pub fn pending(&self) -> Vec<Effect> {
-        let mut effects: Vec<Effect> = self.control.orphans.values().map(|open| Effect::Cancel(open.call())).collect();
-        if self.control.ending.is_some() {
-            return effects;
-        }
-        for (&frame, state) in &self.control.frames {
-            if let Some(until) = state.step.as_ref().and_then(|step| step.until) {
-                effects.push(Effect::Wait { frame, until });
-            }
-            match state.step.as_ref().map(|step| &step.stage) {
-                Some(Stage::Call(open)) if open.operation.is_some() => effects.push(Effect::Poll(open.call())),
-                Some(Stage::Call(open)) if open.recovery.is_some() => effects.push(Effect::Recover(open.call())),
-                Some(Stage::Call(open)) => effects.push(Effect::Call(open.call())),
-                Some(Stage::Retrying { at }) => effects.push(Effect::Wait { frame, until: *at }),
-                Some(Stage::Sleeping { until } | Stage::Suspended(Gate { until, .. })) => {
-                    effects.push(Effect::Wait { frame, until: *until });
-                }
-                None
-                | Some(
-                    Stage::Begin
-                    | Stage::Children
-                    | Stage::Iterated
-                    | Stage::Failed
-                    | Stage::Lost
-                    | Stage::Handling { .. }
-                    | Stage::Done,
-                ) => effects.extend(decide::free_effect_of(self, frame)),
-            }
+        let mut effects: Vec<Effect> = self.orphans().map(Effect::from).collect();
+        for (&frame, state) in self.live_frames() {
+            effects.extend(open_work_of(frame, state).map(Effect::from));
+            effects.extend(decide::free_effect_of(self, frame));
         }
         effects
+    }
+
+    /// The part of [`Run::pending`] that is outside of the run, without copies.
+    pub fn open_work(&self) -> impl Iterator<Item = OpenWork<'_>> {
+        self.orphans().chain(self.live_frames().flat_map(|(&frame, state)| open_work_of(frame, state)))
+    }
+
+    fn orphans(&self) -> impl Iterator<Item = OpenWork<'_>> {
+        self.control.orphans.values().map(OpenWork::Cancel)
+    }
+
+    /// The lists that still matter: none once the flow has ended.
+    fn live_frames(&self) -> impl Iterator<Item = (&u64, &Frame)> {
+        let has_ended = self.control.ending.is_some();
+        self.control.frames.iter().take_while(move |_| !has_ended)
     }
 
     /// A free effect that is owed, if any. Its cost does not grow with the number of open branches, as that of
@@ -212,6 +204,32 @@ impl Run {
     }
 }
 
+/// What a list waits for outside of the run.
+fn open_work_of(frame: u64, state: &Frame) -> impl Iterator<Item = OpenWork<'_>> {
+    let step = state.step.as_ref();
+    let bound = step.and_then(|step| step.until).map(|until| OpenWork::Wait { frame, until });
+    let work = match step.map(|step| &step.stage) {
+        Some(Stage::Call(open)) if open.operation.is_some() => Some(OpenWork::Poll(open)),
+        Some(Stage::Call(open)) if open.recovery.is_some() => Some(OpenWork::Recover(open)),
+        Some(Stage::Call(open)) => Some(OpenWork::Call(open)),
+        Some(Stage::Retrying { at }) => Some(OpenWork::Wait { frame, until: *at }),
+        Some(Stage::Sleeping { until } | Stage::Suspended(Gate { until, .. })) => {
+            Some(OpenWork::Wait { frame, until: *until })
+        }
+        None
+        | Some(
+            Stage::Begin
+            | Stage::Children
+            | Stage::Iterated
+            | Stage::Failed
+            | Stage::Lost
+            | Stage::Handling { .. }
+            | Stage::Done,
+        ) => None,
+    };
+    bound.into_iter().chain(work)
+}
+
 /// A job's priority: its step's own, else the flow's, in OpenFlow's range (16 bits).
 pub(crate) fn queue_priority(step: Option<i32>, flow: Option<i32>) -> i32 {
     step.or(flow).unwrap_or_default().clamp(i16::MIN.into(), i16::MAX.into())
@@ -260,7 +278,7 @@ mod tests {
     fn answer_first(run: &mut Run) {
         let open = run.pending().into_iter().find_map(call_of);
         let effect = open.expect("a call is open");
-        run.turn(NOW, Input::Fact(Fact::Answered { effect, answer: Answer::Done { result: json!(1) }, calls: vec![] }));
+        run.turn(NOW, Input::Fact(Fact::Answered { effect, answer: Answer::Done { result: json!(1) } }));
         begin(run);
     }
 

@@ -39,7 +39,7 @@ pub(super) async fn abandon(inner: &Inner, claim: &Claim, crashes: u32) {
         Err(error) => tracing::error!(%error, job = claim.job, "a job could not be abandoned"),
     }
     inner.plans.leave(&claim.job);
-    inner.hub.changed(&claim.job, true);
+    inner.notifier.notify_change(&claim.job, true);
 }
 
 /// The run of a job as its journal has it.

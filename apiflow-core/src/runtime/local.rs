@@ -11,10 +11,10 @@ use std::sync::Arc;
 use serde_json::Value;
 use tokio::sync::oneshot;
 
-use super::boa::BoaEvaluator;
+use super::boa_evaluator::BoaEvaluator;
 use super::clock::SystemClock;
 use super::memory::MemoryStore;
-use super::{NewRun, Runtime, RuntimeParts, RuntimeSettings, Watch};
+use super::{JobRequest, Runtime, RuntimeParts, RuntimeSettings, Watch};
 use crate::catalog::{self, Catalog, parse_connector, parse_node};
 use crate::diagnostic::{Diagnostic, Severity, has_errors, pointer_push};
 use crate::http::{Http, HttpLimits, OutgoingPolicy};
@@ -109,9 +109,10 @@ impl Local {
         self.catalog.workflows.extend(catalog.workflows);
     }
 
-    /// Evaluates expressions by another evaluator from now on.
-    pub fn evaluate_by(&mut self, evaluator: impl Evaluator + 'static) {
+    /// Evaluates expressions with another evaluator.
+    pub fn with_evaluator(mut self, evaluator: impl Evaluator + 'static) -> Self {
         self.evaluator = Arc::new(evaluator);
+        self
     }
 
     /// Runs an OpenFlow document to its end and gives its output. The input is not checked against the document's
@@ -120,7 +121,7 @@ impl Local {
     /// # Errors
     /// [`LocalError::Invalid`] before anything is sent, [`LocalError::Ended`] where the job did not complete.
     pub async fn run(&self, document: &Value, input: Value) -> Result<Value, LocalError> {
-        self.run_and_tell(document, input, |_| {}).await
+        self.run_with_progress(document, input, |_| {}).await
     }
 
     /// Runs like [`Local::run`], and tells each step as it stands whenever it was seen to have changed: changes that
@@ -128,7 +129,7 @@ impl Local {
     ///
     /// # Errors
     /// Those of [`Local::run`].
-    pub async fn run_and_tell(
+    pub async fn run_with_progress(
         &self,
         document: &Value,
         input: Value,
@@ -167,13 +168,13 @@ impl Local {
         Ok(())
     }
 
-    fn new_run(&self, document: &Value, input: Value) -> NewRun {
+    fn new_run(&self, document: &Value, input: Value) -> JobRequest {
         let seed = RandomState::new().hash_one(0);
         // Unguessable and unique among all processes: providers see it in idempotency keys.
         let id = format!("{:012x}-{seed:016x}", SystemClock.now().0);
         let name = document["summary"].as_str().unwrap_or_default().to_owned();
         let bundle = JobBundle { document: document.clone(), catalog: self.catalog.clone(), ..JobBundle::default() };
-        NewRun { name, ..NewRun::new(id, seed, bundle, input) }
+        JobRequest { name, ..JobRequest::new(id, seed, bundle, input) }
     }
 }
 
@@ -184,7 +185,7 @@ pub struct LocalRun {
 }
 
 impl LocalRun {
-    /// Carries the run out to its end and gives its output; tells each step as [`Local::run_and_tell`] does. A dropped
+    /// Carries the run out to its end and gives its output; tells each step as [`Local::run_with_progress`] does. A dropped
     /// future starts no further step; a call that was sent is not called back.
     ///
     /// # Errors

@@ -6,8 +6,8 @@ mod poll;
 mod recover;
 mod submit;
 
-pub(super) use calls::{Caller, about_to_send};
+pub(super) use calls::{Caller, record_before_sending};
 pub(super) use plans::Plans;
 pub(super) use poll::{PollContext, PollSubject, Polled, RecoveryContext, poll};
 pub(super) use recover::{first_look_at, recover, search_interrupted, search_lost};
-pub(super) use submit::{cancel, submit};
+pub(super) use submit::{Submit, cancel, submit};

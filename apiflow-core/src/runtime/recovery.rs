@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::drive::operation_poll;
 use super::{Runtime, abandon, row};
-use crate::engine::{Effect, Event, Program, Recorded, ReopenError, Reopener, Run, ValueRef};
+use crate::engine::{Event, OpenWork, Program, Recorded, ReopenError, Reopener, Run, ValueRef};
 use crate::ports::{Commit, JobRow, LeaseChange, Poll, StoreError};
 
 /// Events that are read at a time.
@@ -55,7 +55,7 @@ impl Runtime {
         } else {
             self.hasten_search(job, step).await?;
         }
-        self.inner.hub.work();
+        self.inner.notifier.notify_work();
         Ok(())
     }
 
@@ -66,8 +66,8 @@ impl Runtime {
         let program = Program::compile(&loaded.bundle).map_err(|error| RecoverError::Unreadable(error.to_string()))?;
         let run = abandon::restore(Arc::new(program), &loaded).map_err(RecoverError::Unreadable)?;
         let mut is_sought = false;
-        for effect in run.pending() {
-            let (Effect::Recover(call) | Effect::Cancel(call)) = effect else { continue };
+        for work in run.open_work() {
+            let (OpenWork::Recover(call) | OpenWork::Cancel(call)) = work else { continue };
             if call.step == step && call.recovery.is_some() {
                 store.reschedule_poll(job, call.effect, self.inner.parts.clock.now(), None).await?;
                 is_sought = true;
@@ -92,8 +92,7 @@ impl Runtime {
         if erased.is_some_and(|at| at <= clock.now()) {
             return Err(RecoverError::Erased);
         }
-        let mut reopener = Reopener::new(program.clone());
-        let mut run = Run::new(program);
+        let mut reopener = Reopener::new(program);
         let mut after = 0;
         loop {
             let events = store.read_events(&ended.id, after, PAGE_EVENTS).await?;
@@ -103,10 +102,9 @@ impl Runtime {
                 let body: Event = serde_json::from_value(event.body)
                     .map_err(|error| RecoverError::Unreadable(format!("event {}: {error}", event.seq)))?;
                 reopener.apply(event.seq, event.at, &body);
-                run.apply(event.seq, event.at, &body);
             }
         }
-        let event = reopener.reopen(step)?;
+        let (event, mut run) = reopener.reopen(step)?;
         let (seq, at) = (run.seq() + 1, clock.now());
         let _ended = run.take_rows();
         run.apply(seq, at, &event);
@@ -125,19 +123,21 @@ impl Runtime {
             ..Commit::new(&ended.id, version, at, run.job_state(), released)
         };
         store.commit_turn(commit).await?;
-        self.inner.hub.changed(&ended.id, false);
+        self.inner.notifier.notify_change(&ended.id, false);
         Ok(())
     }
 
     /// The polls of the operations that a run follows.
     async fn open_polls(&self, job: &str, run: &Run) -> Result<Vec<Poll>, StoreError> {
         let mut polls = Vec::new();
-        for effect in run.pending() {
-            if let Effect::Poll(call) = effect
+        for work in run.open_work() {
+            if let OpenWork::Poll(call) = work
                 && let Some(ValueRef::Row(seq)) = &call.operation
             {
                 let operation = self.inner.parts.store.read_values(job, &[*seq]).await?.pop().flatten();
-                polls.push(operation_poll(&call, operation.unwrap_or_default())?);
+                let operation = serde_json::from_value(operation.unwrap_or_default())
+                    .map_err(|error| StoreError::Backend(format!("an operation cannot be read: {error}")))?;
+                polls.push(operation_poll(call, operation));
             }
         }
         Ok(polls)

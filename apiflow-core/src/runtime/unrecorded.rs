@@ -4,8 +4,8 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Inner;
+use super::inbox_payload::InboxPayload;
 use super::store_health::pause_ms;
-use crate::engine::Fact;
 use crate::evaluate::weight;
 use crate::ports::StoreError;
 
@@ -72,17 +72,17 @@ impl Inner {
         &self,
         job: &str,
         key: &str,
-        answer: &Fact,
+        answer: &InboxPayload,
         finished_poll: Option<u64>,
     ) -> Result<bool, StoreError> {
-        let payload = serde_json::to_value(answer).expect("a fact is plain data");
+        let payload = answer.to_json();
         let mut place = None;
         let mut failures = 0;
         loop {
             let error = match self.parts.store.deliver_message(job, key, payload.clone(), finished_poll).await {
                 Ok(new) => {
                     self.health.note_success();
-                    self.hub.deliver(job);
+                    self.notifier.notify_mail(job);
                     return Ok(new);
                 }
                 Err(error @ StoreError::NotFound { .. }) => return Err(error),

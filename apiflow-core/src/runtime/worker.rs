@@ -6,10 +6,10 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
+use super::inbox_payload::InboxPayload;
 use super::provider::{self, Caller, PollContext, PollSubject};
 use super::{Inner, abandon, drive, erasure};
 use crate::call::JobPlans;
-use crate::engine::Fact;
 use crate::ports::{Claim, DuePoll, StoreError};
 
 /// Polls under way at the same time.
@@ -26,14 +26,14 @@ const POLL_LEASE: Duration = Duration::from_mins(1);
 const SUSPECT: u32 = 3;
 
 /// What a worker has under way.
-struct UnderWay {
+struct InFlight {
     seats: Arc<Semaphore>,
     drives: JoinSet<()>,
     polls: JoinSet<()>,
     erasures: JoinSet<()>,
 }
 
-impl UnderWay {
+impl InFlight {
     fn is_full(&self) -> bool {
         self.seats.available_permits() == 0 || room(&self.polls, POLLS) == 0 || room(&self.erasures, ERASURES) == 0
     }
@@ -59,7 +59,7 @@ fn room(tasks: &JoinSet<()>, limit: u32) -> u32 {
 /// Works until `stop` is done, then lets the turns under way end.
 pub(super) async fn work(inner: &Arc<Inner>, stop: impl Future<Output = ()> + Send) {
     tokio::pin!(stop);
-    let mut under_way = UnderWay {
+    let mut in_flight = InFlight {
         seats: Arc::new(Semaphore::new(inner.settings.concurrency as usize)),
         drives: JoinSet::new(),
         polls: JoinSet::new(),
@@ -69,7 +69,7 @@ pub(super) async fn work(inner: &Arc<Inner>, stop: impl Future<Output = ()> + Se
     let mut heartbeat = JoinSet::new();
     heartbeat.spawn(renew(inner.clone()));
     loop {
-        under_way.reap();
+        in_flight.reap();
         if let Some(until) = inner.health.paused_until(inner.parts.clock.now()) {
             tokio::select! {
                 () = &mut stop => break,
@@ -79,11 +79,11 @@ pub(super) async fn work(inner: &Arc<Inner>, stop: impl Future<Output = ()> + Se
             renew_leases(inner).await;
             continue;
         }
-        let took = take(inner, &mut under_way).await;
+        let took = take(inner, &mut in_flight).await;
         let pause = match took {
             Ok(true) => continue,
             // What is due cannot be taken now: the end of a drive, poll or erasure wakes this loop.
-            Ok(false) if under_way.is_full() => inner.settings.idle,
+            Ok(false) if in_flight.is_full() => inner.settings.idle,
             Ok(false) => pause(inner).await,
             Err(error) => {
                 inner.health.note_failure(&error, inner.parts.clock.now());
@@ -96,70 +96,70 @@ pub(super) async fn work(inner: &Arc<Inner>, stop: impl Future<Output = ()> + Se
         let waits = inner.parts.clock.now().plus_ms(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX));
         tokio::select! {
             () = &mut stop => break,
-            () = inner.hub.until_work() => {}
+            () = inner.notifier.wait_for_work() => {}
             () = inner.parts.clock.sleep_until(waits) => {}
             () = tokio::time::sleep(inner.settings.idle) => {}
-            Some(_) = under_way.drives.join_next(), if under_way.seats.available_permits() == 0 => {}
+            Some(_) = in_flight.drives.join_next(), if in_flight.seats.available_permits() == 0 => {}
         }
     }
-    inner.hub.stop();
-    if tokio::time::timeout(inner.settings.lease, under_way.end()).await.is_err() {
+    inner.notifier.request_stop();
+    if tokio::time::timeout(inner.settings.lease, in_flight.end()).await.is_err() {
         tracing::warn!("calls that are still open are cut off; what became of them is found out at the next start");
     }
     heartbeat.shutdown().await;
 }
 
 /// Takes what is due; says whether there was anything.
-async fn take(inner: &Arc<Inner>, under_way: &mut UnderWay) -> Result<bool, StoreError> {
+async fn take(inner: &Arc<Inner>, in_flight: &mut InFlight) -> Result<bool, StoreError> {
     let store = &inner.parts.store;
     let mut took = false;
-    let free = u32::try_from(under_way.seats.available_permits()).unwrap_or(u32::MAX);
+    let free = u32::try_from(in_flight.seats.available_permits()).unwrap_or(u32::MAX);
     if free > 0 {
         let mut suspects = Vec::new();
         for claim in store.claim_due_jobs(&inner.settings.worker, free, inner.settings.lease).await? {
             took = true;
-            let seat = under_way.seats.clone().acquire_owned().await.expect("the semaphore is never closed");
+            let seat = in_flight.seats.clone().acquire_owned().await.expect("the semaphore is never closed");
             if claim.tries >= SUSPECT {
                 suspects.push((claim, seat));
                 continue;
             }
             let inner = inner.clone();
-            under_way.drives.spawn(async move {
+            in_flight.drives.spawn(async move {
                 drive::drive(&inner, claim, None).await;
                 drop(seat);
-                inner.hub.work();
+                inner.notifier.notify_work();
             });
         }
         if !suspects.is_empty() {
             let inner = inner.clone();
-            under_way.drives.spawn(async move { one_by_one(&inner, suspects).await });
+            in_flight.drives.spawn(async move { one_by_one(&inner, suspects).await });
         }
     }
-    let free = room(&under_way.polls, POLLS);
+    let free = room(&in_flight.polls, POLLS);
     if free > 0 {
         for due in store.take_due_polls(free, POLL_LEASE).await? {
             took = true;
             let inner = inner.clone();
-            under_way.polls.spawn(async move {
+            in_flight.polls.spawn(async move {
                 if let Err(error) = poll(&inner, &due).await {
                     tracing::warn!(%error, job = due.job, "a poll could not be recorded; it is made again later");
                 }
-                inner.hub.work();
+                inner.notifier.notify_work();
             });
         }
     }
-    let free = room(&under_way.erasures, ERASURES);
+    let free = room(&in_flight.erasures, ERASURES);
     if free > 0 {
         for due in store.take_due_erasures(free, ERASURE_LEASE).await? {
             took = true;
             let inner = inner.clone();
-            under_way.erasures.spawn(async move {
+            in_flight.erasures.spawn(async move {
                 match erasure::erase(&inner, &due).await {
                     // A job that was removed meanwhile left nothing to erase.
                     Ok(()) | Err(StoreError::NotFound { .. }) => {}
                     Err(error) => tracing::warn!(%error, job = due.job, "a job is not erased yet; it is tried again"),
                 }
-                inner.hub.work();
+                inner.notifier.notify_work();
             });
         }
     }
@@ -171,7 +171,7 @@ async fn take(inner: &Arc<Inner>, under_way: &mut UnderWay) -> Result<bool, Stor
 async fn one_by_one(inner: &Arc<Inner>, mut suspects: Vec<(Claim, OwnedSemaphorePermit)>) {
     suspects.sort_by(|(a, _), (b, _)| b.tries.cmp(&a.tries).then_with(|| a.job.cmp(&b.job)));
     // Their leases are renewed while they wait.
-    let waiting: Vec<_> = suspects.iter().map(|(claim, _)| inner.hub.enter(&claim.job)).collect();
+    let waiting: Vec<_> = suspects.iter().map(|(claim, _)| inner.notifier.register_drive(&claim.job)).collect();
     let mut drives = JoinSet::new();
     for (claim, seat) in suspects {
         let alone = inner.suspects.clone().acquire_owned().await.expect("the semaphore is never closed");
@@ -183,7 +183,7 @@ async fn one_by_one(inner: &Arc<Inner>, mut suspects: Vec<(Claim, OwnedSemaphore
                 drives.spawn(async move {
                     drive::drive(&inner, claim, Some(alone)).await;
                     drop(seat);
-                    inner.hub.work();
+                    inner.notifier.notify_work();
                 });
             }
             Err(error) => tracing::warn!(%error, job = claim.job, "a job could not be begun; its lease will run out"),
@@ -224,8 +224,8 @@ async fn poll(inner: &Inner, due: &DuePoll) -> Result<(), StoreError> {
         provider::Polled::Answered(answer) => {
             let calls = std::mem::take(&mut caller.records);
             let key = answer.delivery_key(effect, recovery);
-            let fact = Fact::Answered { effect, answer, calls };
-            inner.record_answer(&due.job, &key, &fact, Some(effect)).await?;
+            let payload = InboxPayload::answered(effect, answer, calls);
+            inner.record_answer(&due.job, &key, &payload, Some(effect)).await?;
             Ok(())
         }
     }
@@ -241,7 +241,7 @@ async fn renew(inner: Arc<Inner>) {
 }
 
 async fn renew_leases(inner: &Inner) {
-    let driven = inner.hub.driven();
+    let driven = inner.notifier.driven_jobs();
     if driven.is_empty() {
         return;
     }
@@ -249,9 +249,9 @@ async fn renew_leases(inner: &Inner) {
         Ok(renewed) => {
             for job in &driven {
                 match renewed.iter().find(|held| held.job == *job) {
-                    Some(held) if held.has_messages => inner.hub.deliver(job),
+                    Some(held) if held.has_messages => inner.notifier.notify_mail(job),
                     Some(_) => {}
-                    None => inner.hub.lose(job),
+                    None => inner.notifier.mark_lost(job),
                 }
             }
         }

@@ -8,7 +8,7 @@ mod requests;
 
 use apiflow_core::catalog::{Catalog, parse_connector, parse_node};
 use apiflow_core::dry_run::{Approvals, DryRun, DryRunError, DryRunLimits, Mocks, Outcome, Report, Sending};
-use apiflow_core::runtime::boa::BoaEvaluator;
+use apiflow_core::runtime::boa_evaluator::BoaEvaluator;
 use serde_json::{Value, json};
 
 /// A catalog of one connector, `c`, and these nodes of it.

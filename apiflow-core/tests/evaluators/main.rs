@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apiflow_core::ports::{EvaluationError, Evaluator, Script, ScriptForm};
-use apiflow_core::runtime::boa::BoaEvaluator;
+use apiflow_core::runtime::boa_evaluator::BoaEvaluator;
 use apiflow_core::runtime::sandbox::{SandboxEvaluator, SandboxSettings, serve_child};
 use serde_json::{Map, Value};
 

@@ -12,7 +12,7 @@ use apiflow_core::ports::{
     Clock, Evaluator, HttpClient, HttpError, HttpReply, HttpRequest, JobBundle, JobRow, JobStatus, MemoryHold,
     RequestBody, Store,
 };
-use apiflow_core::runtime::{Approval, NewRun, Runtime, RuntimeParts, RuntimeSettings};
+use apiflow_core::runtime::{Approval, JobRequest, Runtime, RuntimeParts, RuntimeSettings};
 use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -170,7 +170,7 @@ impl Engine {
     /// Runs a case to its end as the job `id`. `pass` lets time pass while nothing is to be done but wait.
     pub(crate) async fn run(&self, case: &Case, id: &str, pass: impl AsyncFn()) -> Outcome {
         let runtime = &self.runtime;
-        let new = NewRun { name: case.name.clone(), ..NewRun::new(id, 7, bundle(&case.flow), case.input.clone()) };
+        let new = JobRequest { name: case.name.clone(), ..JobRequest::new(id, 7, bundle(&case.flow), case.input.clone()) };
         runtime.submit(new).await.expect("the job is made");
         let early_step = case.flow["value"]["early_return"].as_str();
         let mut early = None;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use apiflow_core::engine::{Event, Program, Run};
 use apiflow_core::ports::{Clock as _, EventRow, JobJournal, JobQueue, JobRow, Timestamp};
-use apiflow_core::runtime::boa::BoaEvaluator;
+use apiflow_core::runtime::boa_evaluator::BoaEvaluator;
 use apiflow_core::runtime::clock::ManualClock;
 use apiflow_core::runtime::memory::MemoryStore;
 use harness::{Case, Engine, LEASE, Outcome, bundle};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use apiflow_core::engine::{Event, Program, Run, ValueRef};
 use apiflow_core::ports::{JobJournal, JobQueue, JobRecords, JobRow, JobStatus, StepRow, Timestamp};
 use apiflow_core::runtime::clock::ManualClock;
-use apiflow_core::runtime::{NewRun, RuntimeSettings};
+use apiflow_core::runtime::{JobRequest, RuntimeSettings};
 use serde_json::{Value, json};
 
 use super::{Bench, fast};
@@ -326,7 +326,7 @@ async fn what_was_taken_over_from_an_earlier_run_is_erased_in_both() {
     let bundle = bench.store.load_job("job").await.expect("the job is loaded").bundle;
     let taken_over = apiflow_core::runtime::taken_over(&bench.runtime, "job", &bundle, ("", "last")).await;
     let taken_over = taken_over.expect("the first run is read");
-    let again = NewRun { taken_over, ..NewRun::new("again", 1, bundle, json!({})) };
+    let again = JobRequest { taken_over, ..JobRequest::new("again", 1, bundle, json!({})) };
     bench.runtime.submit(again).await.expect("the job is made");
     erased_of(&bench, "again", Some(END.plus_ms(60_000))).await;
     let gone = ["canary-marked", "canary-error"];

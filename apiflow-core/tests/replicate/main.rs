@@ -19,11 +19,11 @@ use std::time::Duration;
 use apiflow_core::catalog::{parse_connector, parse_node};
 use apiflow_core::http::{Http, HttpLimits, OutgoingPolicy};
 use apiflow_core::ports::{Clock, Evaluator, JobBundle, JobRecords, JobRow, StepRow};
-use apiflow_core::runtime::boa::BoaEvaluator;
+use apiflow_core::runtime::boa_evaluator::BoaEvaluator;
 use apiflow_core::runtime::clock::SystemClock;
 use apiflow_core::runtime::memory::MemoryStore;
 use apiflow_core::runtime::secrets::StaticSecrets;
-use apiflow_core::runtime::{NewRun, Runtime, RuntimeParts, RuntimeSettings};
+use apiflow_core::runtime::{JobRequest, Runtime, RuntimeParts, RuntimeSettings};
 use fake_providers::{Behaviour, Replicate};
 use serde_json::{Value, json};
 
@@ -114,7 +114,7 @@ impl Bench {
     }
 
     async fn submit_as(&self, id: &str, bundle: JobBundle, input: Value) {
-        let run = NewRun { name: id.to_owned(), ..NewRun::new(id, 1, bundle, input) };
+        let run = JobRequest { name: id.to_owned(), ..JobRequest::new(id, 1, bundle, input) };
         self.runtime.submit(run).await.expect("the job is made");
     }
 

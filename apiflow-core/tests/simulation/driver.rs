@@ -16,7 +16,7 @@ use std::time::Duration;
 use apiflow_core::engine::{GateSelector, Program, Run};
 use apiflow_core::ports::{Clock, JobJournal, JobRecords, JobRow, StepStatus};
 use apiflow_core::runtime::memory::MemoryStore;
-use apiflow_core::runtime::{Approval, NewRun, Runtime, RuntimeParts, RuntimeSettings};
+use apiflow_core::runtime::{Approval, JobRequest, Runtime, RuntimeParts, RuntimeSettings};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
@@ -150,7 +150,7 @@ impl World {
     }
 
     async fn live(mut self, document: &Document) -> Result<(), Violation> {
-        let mut run = NewRun::new(JOB, self.seed, nodes::bundle(document), document.input.clone());
+        let mut run = JobRequest::new(JOB, self.seed, nodes::bundle(document), document.input.clone());
         run.preprocess = document.preprocess;
         self.workers[0].runtime.submit(run).await.expect("the memory takes the job");
         let mut troubles = if self.weather == Weather::Rough { *self.random.pick(&[0, 2, 6, 12]) } else { 0 };

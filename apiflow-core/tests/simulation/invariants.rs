@@ -202,7 +202,7 @@ impl Watch {
         self.rows_are_closed(journal.state.status, &written, &run.take_rows())?;
         for effect in 0..=run.seq() {
             let answer = Answer::Done { result: Value::Null };
-            let answered = Fact::Answered { effect, answer, calls: Vec::new() };
+            let answered = Fact::Answered { effect, answer };
             nothing_follows(&mut run, now, Input::Fact(answered))?;
         }
         nothing_follows(&mut run, now.plus_ms(1 << 40), Input::Tick)?;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use apiflow_core::call::Operation;
 use apiflow_core::engine::{Answer, Call, Recovery};
 use apiflow_core::ports::Timestamp;
 use serde_json::{Value, json};
@@ -172,7 +173,7 @@ impl Provider {
 
 fn accepted(id: &str, wait_ms: u64, now: Timestamp) -> Answer {
     Answer::Accepted {
-        operation: json!({"id": id}),
+        operation: Box::new(Operation { id: Some(id.to_owned()), ..Operation::default() }),
         provider_id: Some(id.to_owned()),
         poll_at: now.plus_ms(wait_ms),
         deadline: now.plus_ms(PATIENCE_MS),

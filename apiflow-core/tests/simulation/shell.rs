@@ -159,7 +159,7 @@ impl World {
     /// A drive ends without its job: what had come back, and no commit took in, is left for whoever has the job.
     fn abandon(&mut self, taken: Vec<Taken>) {
         for taken in taken {
-            if let Taken { fact: Fact::Answered { effect, answer, .. }, message: None, .. } = taken {
+            if let Taken { fact: Fact::Answered { effect, answer }, message: None, .. } = taken {
                 let key = key_of(effect, &answer);
                 self.post(&key, effect, answer);
             }

@@ -4,7 +4,7 @@ use apiflow_core::catalog::{self, Catalog};
 use apiflow_core::diagnostic::{Diagnostic, has_errors};
 use apiflow_core::openflow::Selection;
 use apiflow_core::ports::{Created, Idempotency, JobBundle};
-use apiflow_core::runtime::{NewRun, TakenOver, node_bundle};
+use apiflow_core::runtime::{JobRequest, TakenOver, node_bundle};
 use apiflow_store::DocumentKind;
 use axum::Json;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -205,7 +205,7 @@ async fn create_job(
 ) -> Result<String, Problem> {
     check_bytes_in_flight(state, caller).await?;
     let id = uuid::Uuid::now_v7().to_string();
-    let run = NewRun {
+    let run = JobRequest {
         name: draft.name,
         workflow_id: draft.workflow_id,
         node_id: draft.node_id,
@@ -213,7 +213,7 @@ async fn create_job(
         preprocess: draft.preprocess,
         taken_over: draft.taken_over,
         idempotency: idempotency.clone(),
-        ..NewRun::new(id.clone(), rand::random(), draft.bundle, draft.input)
+        ..JobRequest::new(id.clone(), rand::random(), draft.bundle, draft.input)
     };
     match (state.runtime.submit(run).await?, idempotency) {
         (Created::Existing { job, fingerprint }, Some(asked)) => {

@@ -63,7 +63,7 @@ pub(super) async fn until_answered(
         let news = async {
             match early {
                 Some(_) => watch.changed(job).await,
-                None => watch.over(job).await,
+                None => watch.finished(job).await,
             }
         };
         tokio::select! {

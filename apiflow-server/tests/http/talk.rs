@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use apiflow_core::http::{Http, HttpLimits, OutgoingPolicy};
 use apiflow_core::ports::Clock;
-use apiflow_core::runtime::boa::BoaEvaluator;
+use apiflow_core::runtime::boa_evaluator::BoaEvaluator;
 use apiflow_core::runtime::clock::SystemClock;
 use apiflow_core::runtime::secrets::EnvSecrets;
 use apiflow_core::runtime::{Runtime, RuntimeParts, RuntimeSettings};

@@ -6,7 +6,7 @@ use super::children::{self, Ended};
 use super::{Turn, error, gates, module_start, result_of};
 use crate::call::ErrorClass;
 use crate::engine::control_state::{Ending, Stage};
-use crate::engine::{CacheKey, ConcludedStep, Event, SUBMIT_UNKNOWN, ValueRef, retry};
+use crate::engine::{CacheKey, ConcludedStep, Event, OpenWork, SUBMIT_UNKNOWN, ValueRef, retry};
 use crate::openflow::{Module, ModuleValue, Retry, StopAfterIf};
 use crate::ports::JobStatus;
 
@@ -278,11 +278,7 @@ fn end_flow(
     skipped: bool,
     cache: Option<CacheKey>,
 ) {
-    let waits = turn
-        .run
-        .pending()
-        .iter()
-        .any(|effect| matches!(effect, crate::engine::Effect::Cancel(_) | crate::engine::Effect::Poll(_)));
+    let waits = turn.run.open_work().any(|work| matches!(work, OpenWork::Cancel(_) | OpenWork::Poll(_)));
     if waits {
         turn.emit(Event::FlowEnded { status, output, error, skipped, cache });
     } else {

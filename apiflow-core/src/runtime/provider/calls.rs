@@ -131,7 +131,7 @@ fn json_length(value: &Value) -> usize {
 }
 
 /// What is recorded of a submit before it is sent.
-pub(in crate::runtime) fn about_to_send(call: &Call, request: &HttpRequest) -> CallRecord {
+pub(in crate::runtime) fn record_before_sending(call: &Call, request: &HttpRequest) -> CallRecord {
     CallRecord {
         step: call.step,
         attempt: call.attempt,

@@ -81,7 +81,7 @@ pub(crate) async fn recover(
     let looked_at = caller.now();
     let reason = match find(caller, &plan, &call, &submitted).await? {
         Search::Found(operation) => {
-            return Ok(Polled::Answered(accepted(caller, &call, &plan, &operation, 0)));
+            return Ok(Polled::Answered(accepted(caller, &call, &plan, *operation, 0)));
         }
         Search::Absent if looked_at >= settles_at => {
             return Ok(Polled::Answered(Answer::Failed { error: unknown_error(&submitted, None) }));

@@ -9,7 +9,7 @@ use super::Caller;
 use crate::call::{CallError, CallPlan, ErrorClass, Operation, Reading, from_http_error, rate_limit_key};
 use crate::engine::{Answer, Call};
 use crate::evaluate::build_request;
-use crate::ports::CallRecord;
+use crate::ports::{CallRecord, HttpRequest};
 
 /// Tries to tell a provider that nobody wants its work any more.
 const CANCEL_TRIES: u32 = 3;
@@ -18,31 +18,41 @@ const DEFAULT_PAUSE_MS: u64 = 1_000;
 /// When a submit is tried again that was not sent because the store did not answer, in milliseconds.
 const STORE_RETRY_MS: u64 = 1_000;
 
+/// What an attempt sends: built once, journalled, then sent.
+pub(crate) struct Submit {
+    plan: Arc<CallPlan>,
+    pub(crate) request: HttpRequest,
+}
+
+impl Submit {
+    /// The submit of an attempt.
+    ///
+    /// # Errors
+    /// The error object for the step, if an argument does not fit.
+    pub(crate) fn build(job: &str, plan: Arc<CallPlan>, call: &Call, arguments: &Value) -> Result<Self, Value> {
+        let request = build_request(job, &plan, call, arguments)?;
+        Ok(Self { plan, request })
+    }
+}
+
 /// Sends an attempt and reads what came of it. Sends the submit once at most: not while the provider limits the rate of
 /// calls with these credentials.
-pub(crate) async fn submit(caller: &mut Caller, call: &Call, arguments: Value) -> Answer {
-    let plan = match caller.plan(&call.path) {
-        Ok(plan) => plan,
-        Err(error) => return Answer::Failed { error },
-    };
-    let request = match build_request(&caller.job, &plan, call, &arguments) {
-        Ok(request) => request,
-        Err(error) => return Answer::Failed { error },
-    };
-    let limit = rate_limit_key(&request);
-    if let Some(answer) = hold_back(caller, call, &plan, &limit).await {
+pub(crate) async fn submit(caller: &mut Caller, call: &Call, submit: &Submit) -> Answer {
+    let Submit { plan, request } = submit;
+    let limit = rate_limit_key(request);
+    if let Some(answer) = hold_back(caller, call, plan, &limit).await {
         return answer;
     }
-    match caller.send(call, CallRecord::SUBMIT, &request).await {
+    match caller.send(call, CallRecord::SUBMIT, request).await {
         Ok(reply) => {
-            let reader = Arc::clone(&plan);
+            let reader = Arc::clone(plan);
             let reading = caller.read(reply, move |reply| reader.read_submit(reply)).await;
             if let Reading::Failed(error) = &reading
                 && error.is_refusal_for_now
             {
-                return refused(caller, &plan, &limit, error).await;
+                return refused(caller, plan, &limit, error).await;
             }
-            let answer = read(caller, call, &plan, reading);
+            let answer = read(caller, call, plan, reading);
             if let Answer::Accepted { provider_id: Some(id), .. } = &answer {
                 // What this attempt was given is its own, whatever was noted before.
                 if let Err(error) = caller.claim_work(call, &request.url, id).await {
@@ -52,11 +62,11 @@ pub(crate) async fn submit(caller: &mut Caller, call: &Call, arguments: Value) -
             answer
         }
         Err(error) => {
-            let error = from_http_error(&error, &request, plan.is_repeatable());
+            let error = from_http_error(&error, request, plan.is_repeatable());
             // The provider took the work, but its id is in a reply that is too large: its list may have it.
             let is_unread = error.class == ErrorClass::OutputTooLarge && !plan.is_repeatable();
             if error.class == ErrorClass::SubmitUnknown || is_unread && plan.recover().is_some() {
-                return super::search_lost(&plan, caller.now(), caller.listing_delay_ms, &request);
+                return super::search_lost(plan, caller.now(), caller.listing_delay_ms, request);
             }
             Answer::Failed { error: error.to_object() }
         }
@@ -109,19 +119,19 @@ fn read(caller: &Caller, call: &Call, plan: &CallPlan, reading: Reading) -> Answ
         Reading::Done(result) => Answer::Done { result },
         Reading::Running(operation) => {
             let wait = operation.retry_after_ms.unwrap_or(0).max(plan.poll_after_ms(0));
-            accepted(caller, call, plan, &operation, wait)
+            accepted(caller, call, plan, operation, wait)
         }
-        Reading::Fetch(operation) => accepted(caller, call, plan, &operation, 0),
+        Reading::Fetch(operation) => accepted(caller, call, plan, operation, 0),
         Reading::Again(error) | Reading::Failed(error) => Answer::Failed { error: error.to_object() },
     }
 }
 
-pub(super) fn accepted(caller: &Caller, call: &Call, plan: &CallPlan, operation: &Operation, wait_ms: u64) -> Answer {
+pub(super) fn accepted(caller: &Caller, call: &Call, plan: &CallPlan, operation: Operation, wait_ms: u64) -> Answer {
     let now = caller.now();
     let slowest = now.plus_ms(plan.operation_timeout_ms());
     Answer::Accepted {
         provider_id: operation.id.clone(),
-        operation: serde_json::to_value(operation).expect("an operation is plain data"),
+        operation: Box::new(operation),
         poll_at: now.plus_ms(wait_ms),
         deadline: call.until.map_or(slowest, |until| until.min(slowest)),
     }

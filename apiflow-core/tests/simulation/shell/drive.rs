@@ -78,7 +78,7 @@ impl Drive {
             let (Effect::Call(call) | Effect::Cancel(call)) = effect else { continue };
             if call.operation.is_none() && call.recovery.is_none() {
                 let answer = Provider::lost(&call, now, Some(call.deadline.plus_ms(GRACE_MS)));
-                let fact = Fact::Answered { effect: call.effect, answer, calls: Vec::new() };
+                let fact = Fact::Answered { effect: call.effect, answer };
                 self.facts.push_back(Taken { fact, message: None, inert: false });
             }
         }
@@ -124,7 +124,7 @@ impl Drive {
     /// A call came back.
     pub(crate) fn returned(&mut self, effect: u64, answer: Answer) {
         self.out.remove(&effect);
-        let fact = Fact::Answered { effect, answer, calls: Vec::new() };
+        let fact = Fact::Answered { effect, answer };
         self.facts.push_back(Taken { fact, message: None, inert: false });
     }
 

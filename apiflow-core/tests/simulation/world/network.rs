@@ -42,7 +42,7 @@ impl World {
 
     /// Puts an answer into the inbox: at once, late, or twice.
     pub(crate) fn post(&mut self, key: &str, effect: u64, answer: Answer) {
-        let fact = Fact::Answered { effect, answer, calls: Vec::new() };
+        let fact = Fact::Answered { effect, answer };
         if self.decisions.happens(Point::Duplicate) {
             let key = format!("{key}-again-{}", self.next_flight);
             self.send(500, Load::Message { key, fact: fact.clone(), inert: false });
@@ -115,7 +115,7 @@ impl World {
                 // The store may be away for a while: as long as it takes until the new owner settles the attempt.
                 let late = [0, 0, 20_000, 34_000, 35_500, 36_500][self.decisions.way(Point::Late, 6)];
                 let at = self.now.plus_ms(late);
-                let fact = Fact::Answered { effect, answer, calls: Vec::new() };
+                let fact = Fact::Answered { effect, answer };
                 let load = Load::Message { key, fact, inert: false };
                 self.flights.insert(self.next_flight, Flight { at, load });
                 self.next_flight += 1;

@@ -1,6 +1,7 @@
 //! What goes wrong between two things: deaths, thefts, cancellations, stale answers.
 
-use apiflow_core::engine::{Answer, Event, Fact, GateSelector, Recorded};
+use apiflow_core::call::Operation;
+use apiflow_core::engine::{Answer, Event, Fact, Recorded, GateSelector};
 use serde_json::json;
 
 use super::super::decisions::Point;
@@ -115,7 +116,7 @@ impl World {
             1 => Answer::Failed { error: error("unavailable") },
             2 => Answer::Repeat,
             _ => Answer::Accepted {
-                operation: json!({"id": "stale"}),
+                operation: Box::new(Operation { id: Some("stale".to_owned()), ..Operation::default() }),
                 provider_id: None,
                 poll_at: self.now,
                 deadline: self.now,
@@ -123,7 +124,7 @@ impl World {
         };
         let key = format!("stale-{}", self.next_flight);
         self.history.tell(self.now, || format!("a stale answer to #{effect} is on its way: {answer:?}"));
-        self.send(0, Load::Message { key, fact: Fact::Answered { effect, answer, calls: Vec::new() }, inert: true });
+        self.send(0, Load::Message { key, fact: Fact::Answered { effect, answer }, inert: true });
     }
 }
 

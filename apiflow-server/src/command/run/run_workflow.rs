@@ -33,8 +33,8 @@ impl Run {
         refuse_missing(document, &catalog, &secrets)?;
         let policy =
             OutgoingPolicy::parse(&self.allow_hosts.join(",")).map_err(|error| format!("--allow-host: {error}"))?;
-        let mut local = Local::new(secrets, policy).map_err(|error| error.to_string())?;
-        local.evaluate_by(serve::evaluator()?);
+        let local = Local::new(secrets, policy).map_err(|error| error.to_string())?;
+        let mut local = local.with_evaluator(serve::evaluator()?);
         local.declare(catalog);
         let interrupts = Interrupts::catch()?;
         let run = match local.start(document, input).await {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, broadcast};
 
 /// Hints inside this process.
-pub(super) struct Hub {
+pub(super) struct Notifier {
     changes: broadcast::Sender<Change>,
     work: Notify,
     stop: tokio::sync::watch::Sender<bool>,
@@ -34,35 +34,35 @@ impl Mailbox {
         self.lost.load(std::sync::atomic::Ordering::Acquire)
     }
 
-    fn lose(&self) {
+    fn mark_lost(&self) {
         self.lost.store(true, std::sync::atomic::Ordering::Release);
         self.changed.notify_one();
     }
 }
 
 /// A drive's entry among those of this process.
-pub(super) struct Entered<'a> {
-    hub: &'a Hub,
+pub(super) struct RegisteredDrive<'a> {
+    notifier: &'a Notifier,
     job: String,
     mailbox: Arc<Mailbox>,
 }
 
-impl Entered<'_> {
+impl RegisteredDrive<'_> {
     pub(super) fn mailbox(&self) -> &Mailbox {
         &self.mailbox
     }
 }
 
-impl Drop for Entered<'_> {
+impl Drop for RegisteredDrive<'_> {
     fn drop(&mut self) {
-        let mut drives = self.hub.lock();
+        let mut drives = self.notifier.lock();
         if drives.get(&self.job).is_some_and(|held| Arc::ptr_eq(held, &self.mailbox)) {
             drives.remove(&self.job);
         }
     }
 }
 
-impl Hub {
+impl Notifier {
     pub(super) fn new() -> Self {
         Self {
             changes: broadcast::Sender::new(1024),
@@ -73,49 +73,49 @@ impl Hub {
     }
 
     /// Says that a job has new events, and whether it may have ended.
-    pub(super) fn changed(&self, job: &str, over: bool) {
+    pub(super) fn notify_change(&self, job: &str, over: bool) {
         // Nobody may be watching.
         let _unwatched = self.changes.send(Change { job: Arc::from(job), over });
     }
 
     /// Says that a job may be due.
-    pub(super) fn work(&self) {
+    pub(super) fn notify_work(&self) {
         self.work.notify_one();
     }
 
     /// Returns when a job may be due.
-    pub(super) async fn until_work(&self) {
+    pub(super) async fn wait_for_work(&self) {
         self.work.notified().await;
     }
 
     /// Says that a job has mail: to its drive where this process has it, else to the workers.
-    pub(super) fn deliver(&self, job: &str) {
+    pub(super) fn notify_mail(&self, job: &str) {
         let drive = self.lock().get(job).cloned();
         match drive {
             Some(mailbox) => mailbox.changed.notify_one(),
-            None => self.work(),
+            None => self.notify_work(),
         }
     }
 
-    pub(super) fn lose(&self, job: &str) {
+    pub(super) fn mark_lost(&self, job: &str) {
         if let Some(mailbox) = self.lock().get(job) {
-            mailbox.lose();
+            mailbox.mark_lost();
         }
     }
 
     /// A drive of a job begins; it ends when the entry is dropped, also half-way.
-    pub(super) fn enter(&self, job: &str) -> Entered<'_> {
+    pub(super) fn register_drive(&self, job: &str) -> RegisteredDrive<'_> {
         let mailbox = Arc::new(Mailbox::default());
         self.lock().insert(job.to_owned(), mailbox.clone());
-        Entered { hub: self, job: job.to_owned(), mailbox }
+        RegisteredDrive { notifier: self, job: job.to_owned(), mailbox }
     }
 
-    pub(super) fn driven(&self) -> Vec<String> {
+    pub(super) fn driven_jobs(&self) -> Vec<String> {
         self.lock().keys().cloned().collect()
     }
 
     /// Asks drives to take nothing new in.
-    pub(super) fn stop(&self) {
+    pub(super) fn request_stop(&self) {
         self.stop.send_replace(true);
     }
 
@@ -124,10 +124,10 @@ impl Hub {
     }
 
     /// Returns when drives are to take nothing new in.
-    pub(super) async fn until_stop(&self) {
+    pub(super) async fn wait_for_stop(&self) {
         let mut stop = self.stop.subscribe();
         if stop.wait_for(|stopping| *stopping).await.is_err() {
-            // The sender lives as long as this hub: it cannot be gone.
+            // The sender lives as long as this notifier: it cannot be gone.
             std::future::pending::<()>().await;
         }
     }
@@ -149,15 +149,15 @@ pub struct Watch {
 impl Watch {
     /// Returns when the job may have new events since this watch was made or last returned.
     pub async fn changed(&mut self, job: &str) {
-        self.until(|change| &*change.job == job).await;
+        self.wait_for(|change| &*change.job == job).await;
     }
 
     /// Returns when the job may have ended since this watch was made or last returned.
-    pub async fn over(&mut self, job: &str) {
-        self.until(|change| change.over && &*change.job == job).await;
+    pub async fn finished(&mut self, job: &str) {
+        self.wait_for(|change| change.over && &*change.job == job).await;
     }
 
-    async fn until(&mut self, is_meant: impl Fn(&Change) -> bool) {
+    async fn wait_for(&mut self, is_meant: impl Fn(&Change) -> bool) {
         loop {
             match self.changes.recv().await {
                 Ok(change) if !is_meant(&change) => {}

@@ -16,12 +16,12 @@ const LONGEST_KEY: usize = 256;
 
 /// A new job's place in the queue.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Queue {
+pub(super) struct QueueSettings {
     pub(super) priority: i32,
     pub(super) concurrency: Option<Concurrency>,
 }
 
-impl Queue {
+impl QueueSettings {
     /// Reads it from the document. One that cannot be read says nothing: its job is to fail in its turn, as any other.
     pub(super) fn read(document: &Value, workflow: Option<&str>, input: &Value) -> Self {
         let Ok(OpenFlow { value: flow, .. }) = OpenFlow::deserialize(document) else { return Self::default() };
@@ -85,8 +85,8 @@ mod tests {
 
     use super::*;
 
-    fn read(value: Value, input: Value) -> Queue {
-        Queue::read(&json!({"value": value}), Some("portrait"), &input)
+    fn read(value: Value, input: Value) -> QueueSettings {
+        QueueSettings::read(&json!({"value": value}), Some("portrait"), &input)
     }
 
     fn check_priority(value: Value, expected: i32) {
@@ -145,12 +145,12 @@ mod tests {
     #[test]
     fn a_document_that_is_not_saved_is_its_own_key_and_long_keys_are_hashed() {
         let document = |name: &str| json!({"summary": name, "value": {"modules": [], "concurrent_limit": 1}});
-        let key = |document: &Value| Queue::read(document, None, &json!({})).concurrency.expect("a limit").key;
+        let key = |document: &Value| QueueSettings::read(document, None, &json!({})).concurrency.expect("a limit").key;
         assert_eq!(key(&document("a")), key(&document("a")));
         assert_ne!(key(&document("a")), key(&document("b")));
         let of_text = |text: String| {
             let document = json!({"value": {"modules": [], "concurrent_limit": 1, "concurrency_key": "$args[text]"}});
-            Queue::read(&document, None, &json!({"text": text})).concurrency.expect("a limit").key
+            QueueSettings::read(&document, None, &json!({"text": text})).concurrency.expect("a limit").key
         };
         assert_eq!(of_text("x".repeat(5_000)).len(), "hash:".len() + 64);
         assert_ne!(of_text("x".repeat(5_000)), of_text("x".repeat(5_001)));

@@ -1,0 +1,135 @@
+//! The calls of a drive: built with the commit that journals them, sent after it, and called off.
+
+use serde_json::Value;
+
+use super::open_work::Cancellation;
+use super::{Drive, Returned, Taken};
+use crate::engine::{Answer, Call, OpenWork, ValueRef};
+use crate::evaluate::ValueCache;
+use crate::ports::{CallRecord, Clock, StoreError};
+use crate::runtime::inbox_payload::InboxPayload;
+use crate::runtime::provider::{self, Submit, record_before_sending};
+
+/// How often the pause between two questions to a store that is away is doubled, at most.
+const MAX_PAUSE_DOUBLINGS: u32 = 6;
+
+/// An attempt that is journalled and about to be sent.
+pub(super) struct Attempt {
+    call: Call,
+    /// What is sent, or the error object if nothing can be.
+    submit: Result<Submit, Value>,
+}
+
+impl Attempt {
+    /// What is recorded of it before it is sent.
+    pub(super) fn record(&self) -> Option<CallRecord> {
+        self.submit.as_ref().ok().map(|submit| record_before_sending(&self.call, &submit.request))
+    }
+}
+
+impl Drive<'_> {
+    /// Begins to look for the attempts that an earlier owner of the job left open.
+    pub(super) fn seek_interrupted(&mut self) {
+        let now = self.now();
+        let mut found = Vec::new();
+        for work in self.run.open_work() {
+            let (OpenWork::Call(call) | OpenWork::Cancel(call)) = work else { continue };
+            if call.operation.is_some() || call.recovery.is_some() {
+                continue;
+            }
+            let arrives_until = call.deadline.plus_ms(self.inner.settings.grace_ms());
+            let answer = match self.plans.plan(&call.path) {
+                Ok(plan) => provider::search_interrupted(&plan, now, arrives_until),
+                Err(error) => Answer::Failed { error },
+            };
+            found.push(InboxPayload::answered(call.effect, answer, Vec::new()));
+        }
+        // Behind the messages: an attempt may have been answered meanwhile.
+        self.facts.extend(found.into_iter().map(|payload| Taken { payload, message: None }));
+    }
+
+    /// Whether a call that is given up is over at once: there is nothing to cancel, so that its reply is not waited for,
+    /// or this drive journalled it and never sent it.
+    pub(super) fn is_over_at_once(&self, call: &Call) -> bool {
+        let unsent = !self.out.contains_key(&call.effect) && call.recovery.is_none();
+        call.operation.is_none() && (unsent || self.plans.plan(&call.path).is_ok_and(|plan| !plan.has_operation()))
+    }
+
+    /// Builds the request of an attempt, the only time that this is done.
+    pub(super) async fn build_attempt(&mut self, call: Call) -> Result<Attempt, StoreError> {
+        let submit = match self.plans.plan(&call.path) {
+            Ok(plan) => {
+                let arguments = self.values.resolve(&call.args).await?;
+                Submit::build(&self.job, plan, &call, &arguments)
+            }
+            Err(error) => Err(error),
+        };
+        Ok(Attempt { call, submit })
+    }
+
+    /// Sends what the last commit journalled, and tells providers of what is given up.
+    pub(super) fn perform(&mut self, attempts: Vec<Attempt>, cancellations: Vec<Cancellation>) {
+        for attempt in attempts {
+            self.spawn_submit(attempt);
+        }
+        for cancellation in cancellations {
+            match cancellation {
+                Cancellation::AtOnce(effect) => {
+                    if let Some(task) = self.out.get(&effect) {
+                        task.abort();
+                    }
+                    let returned = Returned { effect, answer: Answer::Cancelled, calls: Vec::new() };
+                    // The receiver is this drive's own.
+                    let _own = self.returns.0.send(returned);
+                }
+                Cancellation::TellProvider(call) => self.spawn_cancel(call),
+                Cancellation::UnderWay => {}
+            }
+        }
+    }
+
+    fn spawn_submit(&mut self, attempt: Attempt) {
+        let mut caller = self.inner.caller(&self.job, self.plans.clone());
+        let returns = self.returns.0.clone();
+        let Attempt { call, submit } = attempt;
+        let effect = call.effect;
+        let handle = self.tasks.spawn(async move {
+            let answer = match submit {
+                Ok(submit) => provider::submit(&mut caller, &call, &submit).await,
+                Err(error) => Answer::Failed { error },
+            };
+            // The receiver lives as long as the drive; a drive that ended has nobody to tell.
+            let _ended = returns.send(Returned { effect, answer, calls: caller.records });
+        });
+        self.out.insert(effect, handle);
+    }
+
+    fn spawn_cancel(&mut self, call: Call) {
+        let Some(operation) = call.operation.clone() else { return };
+        let mut caller = self.inner.caller(&self.job, self.plans.clone());
+        let mut values = self.values.sharing(&operation);
+        let returns = self.returns.0.clone();
+        let clock = self.inner.parts.clock.clone();
+        let effect = call.effect;
+        let handle = self.tasks.spawn(async move {
+            let operation = read_operation(&mut values, &operation, effect, clock.as_ref()).await;
+            let answer = provider::cancel(&mut caller, &call, operation).await;
+            let _ended = returns.send(Returned { effect, answer, calls: caller.records });
+        });
+        self.out.insert(effect, handle);
+    }
+}
+
+/// Reads an operation, and tries again as long as it takes while the store is unavailable: a provider that works for
+/// nothing must be told.
+async fn read_operation(values: &mut ValueCache, operation: &ValueRef, effect: u64, clock: &dyn Clock) -> Value {
+    let mut tries = 0;
+    loop {
+        match values.resolve(operation).await {
+            Ok(operation) => return operation,
+            Err(error) => tracing::warn!(%error, effect, "the store is unavailable; it is asked again"),
+        }
+        clock.sleep_until(clock.now().plus_ms(200 << tries)).await;
+        tries = (tries + 1).min(MAX_PAUSE_DOUBLINGS);
+    }
+}

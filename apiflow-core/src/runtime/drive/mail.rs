@@ -1,0 +1,68 @@
+//! What reaches a drive from outside: answers of its own calls, messages in the job's inbox, moments that have come.
+
+use tokio::time::{Duration, Instant};
+
+use super::{Drive, Returned, Taken};
+use crate::ports::{InboxMessage, StoreError, Timestamp};
+use crate::runtime::inbox_payload::InboxPayload;
+use crate::runtime::notifier::Mailbox;
+
+/// How often a job that never waits looks for messages of other processes; those of this one are told at once.
+const INBOX_INTERVAL: Duration = Duration::from_millis(500);
+
+impl Drive<'_> {
+    /// Waits for the next thing that happens to this job; only looks whether something has, if free work is left.
+    pub(super) async fn listen(&mut self, mailbox: &Mailbox, stopping: bool) -> Result<(), StoreError> {
+        let clock = self.inner.parts.clock.clone();
+        let busy = !stopping && self.postponed.is_none() && self.run.free().is_some();
+        if busy && self.looked_at.elapsed() >= INBOX_INTERVAL {
+            return self.read_inbox().await;
+        }
+        let wake = if busy { None } else { self.wake_at }.unwrap_or(Timestamp(i64::MAX));
+        tokio::select! {
+            biased;
+            Some(returned) = self.returns.1.recv() => {
+                self.take_answer(returned);
+                // What has come in meanwhile shares the turn, and its commit.
+                while let Ok(returned) = self.returns.1.try_recv() {
+                    self.take_answer(returned);
+                }
+                Ok(())
+            }
+            () = mailbox.changed.notified() => {
+                if mailbox.is_lost() { Ok(()) } else { self.read_inbox().await }
+            }
+            () = clock.sleep_until(wake), if wake.0 != i64::MAX && !stopping => Ok(()),
+            () = self.inner.notifier.wait_for_stop(), if !stopping => Ok(()),
+            () = tokio::task::yield_now(), if busy => Ok(()),
+        }
+    }
+
+    fn take_answer(&mut self, returned: Returned) {
+        let Returned { effect, answer, calls } = returned;
+        self.out.remove(&effect);
+        self.facts.push_back(Taken { payload: InboxPayload::answered(effect, answer, calls), message: None });
+    }
+
+    async fn read_inbox(&mut self) -> Result<(), StoreError> {
+        self.looked_at = Instant::now();
+        let mail = self.inner.parts.store.read_inbox(&self.job).await?;
+        self.take_mail(mail);
+        Ok(())
+    }
+
+    pub(super) fn take_mail(&mut self, mail: Vec<InboxMessage>) {
+        for message in mail {
+            if !self.seen.insert(message.id) {
+                continue;
+            }
+            match serde_json::from_value(message.payload) {
+                Ok(payload) => self.facts.push_back(Taken { payload, message: Some(message.id) }),
+                Err(error) => {
+                    tracing::error!(%error, job = self.job, "a message of the job cannot be read and is left out");
+                    self.unreadable.push(message.id);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! What a run waits for after a turn, gathered in one pass.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Drive;
+use super::turn::Batch;
+use crate::call::Operation;
+use crate::engine::{Call, Event, OpenWork, Run};
+use crate::ports::{Poll, Timestamp};
+use crate::runtime::provider::{PollContext, PollSubject, RecoveryContext, first_look_at};
+
+/// What a run waits for after a turn.
+#[derive(Default)]
+pub(super) struct OpenWorkView {
+    /// Attempts that the turn's events begin.
+    pub(super) begun: Vec<Call>,
+    /// What is to be done about attempts that are given up.
+    pub(super) cancellations: Vec<Cancellation>,
+    /// When something is due by itself.
+    pub(super) wake_at: Option<Timestamp>,
+    /// Polls of what the turn's events accept or begin to look for.
+    pub(super) polls: Vec<Poll>,
+    /// Attempts whose polls are over: those that are settled, and those whose providers are to be told instead.
+    pub(super) polls_cleared: Vec<u64>,
+}
+
+/// What is to be done about an attempt that is given up.
+pub(super) enum Cancellation {
+    /// Nothing is left to cancel: it is over.
+    AtOnce(u64),
+    /// Its provider is to be told.
+    TellProvider(Call),
+    /// Its provider is being told.
+    UnderWay,
+}
+
+impl OpenWorkView {
+    /// The polls to add and those to remove.
+    pub(super) fn into_polls(self) -> (Vec<Poll>, Vec<u64>) {
+        (self.polls, self.polls_cleared)
+    }
+}
+
+/// What a turn's events mean for the work that is open.
+struct TurnEvents {
+    /// Attempts that they begin.
+    begun: BTreeSet<u64>,
+    /// Operations that they accept, by attempt.
+    accepted: BTreeMap<u64, Operation>,
+    /// Searches that they begin.
+    searches: BTreeSet<u64>,
+    /// Whether attempts are given up.
+    gives_up: bool,
+}
+
+impl TurnEvents {
+    fn of(batch: &Batch) -> Self {
+        let mut found =
+            Self { begun: BTreeSet::new(), accepted: BTreeMap::new(), searches: BTreeSet::new(), gives_up: false };
+        for recorded in &batch.events {
+            match &recorded.event {
+                Event::StepStarted { .. } | Event::AttemptStarted { .. } => {
+                    found.begun.insert(recorded.seq);
+                }
+                Event::OperationAccepted { effect, .. } => {
+                    if let Some(operation) = batch.operations.get(effect) {
+                        found.accepted.insert(*effect, (**operation).clone());
+                    }
+                }
+                Event::RecoveryStarted { .. } => {
+                    found.searches.insert(recorded.seq);
+                }
+                Event::CancelRequested { .. }
+                | Event::FlowEnded { .. }
+                | Event::RaceWon { .. }
+                | Event::TimedOut { .. } => found.gives_up = true,
+                Event::Created { .. }
+                | Event::Preprocessed { .. }
+                | Event::Entered { .. }
+                | Event::ResultReused { .. }
+                | Event::StepPassed { .. }
+                | Event::CallPostponed { .. }
+                | Event::AttemptFailed { .. }
+                | Event::RetryScheduled { .. }
+                | Event::StepCompleted { .. }
+                | Event::StepFailed { .. }
+                | Event::ApprovalReceived { .. }
+                | Event::GateClosed { .. }
+                | Event::GatePassed { .. }
+                | Event::GateFailed { .. }
+                | Event::SleepStarted { .. }
+                | Event::Advanced { .. }
+                | Event::FrameOpened { .. }
+                | Event::FrameClosed { .. }
+                | Event::OrphanSettled { .. }
+                | Event::JobReopened { .. }
+                | Event::JobFinished { .. } => {}
+            }
+        }
+        found
+    }
+}
+
+impl Drive<'_> {
+    /// What the run waits for after a turn with these events. Notes which attempts are looked for.
+    pub(super) fn open_work(&mut self, batch: &Batch) -> OpenWorkView {
+        let mut events = TurnEvents::of(batch);
+        let mut view = OpenWorkView::default();
+        let mut sought = BTreeSet::new();
+        let mut orphans = Vec::new();
+        for work in self.run.open_work() {
+            match work {
+                OpenWork::Call(call) => {
+                    if events.begun.contains(&call.effect) {
+                        view.begun.push(call.clone());
+                    }
+                }
+                OpenWork::Poll(call) => {
+                    if let Some(operation) = events.accepted.remove(&call.effect) {
+                        view.polls.push(operation_poll(call, operation));
+                    }
+                }
+                OpenWork::Recover(call) => {
+                    sought.insert(call.effect);
+                    view.polls.extend(self.search_poll(call, &events));
+                }
+                OpenWork::Cancel(call) => {
+                    view.polls.extend(self.search_poll(call, &events));
+                    if call.operation.is_some() {
+                        orphans.push(call.effect);
+                    } else if call.recovery.is_some() {
+                        sought.insert(call.effect);
+                    }
+                    view.cancellations.extend(self.cancellation(call));
+                }
+                OpenWork::Wait { until, .. } => view.wake_at = Some(view.wake_at.map_or(until, |at| at.min(until))),
+            }
+        }
+        view.wake_at = view.wake_at.into_iter().chain(self.postponed).min();
+        view.polls_cleared = self.sought.difference(&sought).copied().collect();
+        if events.gives_up {
+            view.polls_cleared.extend(orphans);
+        }
+        self.sought = sought;
+        view
+    }
+
+    /// What is to be done about an attempt that is given up. The id of an operation is needed to cancel it, so its submit
+    /// is waited for.
+    fn cancellation(&self, call: &Call) -> Option<Cancellation> {
+        if self.is_over_at_once(call) {
+            return Some(Cancellation::AtOnce(call.effect));
+        }
+        call.operation.as_ref()?;
+        let is_told = self.out.contains_key(&call.effect);
+        Some(if is_told { Cancellation::UnderWay } else { Cancellation::TellProvider(call.clone()) })
+    }
+
+    /// The first poll of a search that the turn begins.
+    fn search_poll(&self, call: &Call, events: &TurnEvents) -> Option<Poll> {
+        let search = call.recovery.filter(|search| events.searches.contains(&search.event))?;
+        let plan = self.plans.plan(&call.path).ok();
+        let due_at = first_look_at(plan.as_deref(), self.now(), search.settles_at);
+        Some(poll(call, due_at, PollSubject::Recovery(RecoveryContext::of(call, search))))
+    }
+}
+
+/// The attempts of unknown fate that polls look for.
+pub(super) fn attempts_in_recovery(run: &Run) -> BTreeSet<u64> {
+    let sought = |work: OpenWork<'_>| match work {
+        OpenWork::Recover(call) => Some(call.effect),
+        OpenWork::Cancel(call) if call.operation.is_none() => call.recovery.map(|_| call.effect),
+        OpenWork::Call(_) | OpenWork::Cancel(_) | OpenWork::Poll(_) | OpenWork::Wait { .. } => None,
+    };
+    run.open_work().filter_map(sought).collect()
+}
+
+/// The poll of work that a provider has taken.
+pub(in crate::runtime) fn operation_poll(call: &Call, operation: Operation) -> Poll {
+    poll(call, call.poll_at.unwrap_or(call.deadline), PollSubject::Operation(operation))
+}
+
+fn poll(call: &Call, due_at: Timestamp, subject: PollSubject) -> Poll {
+    let context = PollContext::of(call, subject);
+    Poll { effect: call.effect, due_at, ticket: serde_json::to_value(context).expect("a context is plain data") }
+}

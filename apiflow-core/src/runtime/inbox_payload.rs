@@ -1,0 +1,59 @@
+//! What an inbox message holds: a fact for the engine, and the record of the calls that brought it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::engine::{Answer, Fact};
+use crate::ports::CallRecord;
+
+/// The payload of an [`InboxMessage`](crate::ports::InboxMessage).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct InboxPayload {
+    /// What the engine takes in.
+    #[serde(flatten)]
+    pub(super) fact: Fact,
+    /// The calls that brought an answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) calls: Vec<CallRecord>,
+}
+
+impl InboxPayload {
+    /// The answer to an attempt, with the calls that brought it.
+    pub(super) fn answered(effect: u64, answer: Answer, calls: Vec<CallRecord>) -> Self {
+        Self { fact: Fact::Answered { effect, answer }, calls }
+    }
+
+    /// The payload as the store keeps it.
+    pub(super) fn to_json(&self) -> Value {
+        serde_json::to_value(self).expect("a fact is plain data")
+    }
+}
+
+impl From<Fact> for InboxPayload {
+    fn from(fact: Fact) -> Self {
+        Self { fact, calls: Vec::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn payloads_of_earlier_versions_are_read_and_written_alike() {
+        let call = json!({"step": 2, "attempt": 1, "purpose": "poll", "at": 5, "duration_ms": 7,
+            "request": {"url": "https://api.example.com"}, "reply": {"status": 200}});
+        let answered = json!({"fact": "answered", "effect": 3,
+            "answer": {"answer": "done", "result": {"n": 1.5, "deep": [{"b": 1, "a": null}]}}, "calls": [call]});
+        let payload: InboxPayload = serde_json::from_value(answered.clone()).expect("a payload");
+        assert_eq!(payload.calls.len(), 1);
+        assert_eq!(payload.to_json(), answered);
+        let cancel = json!({"fact": "cancel", "reason": "enough", "by": null});
+        let payload: InboxPayload = serde_json::from_value(cancel.clone()).expect("a payload");
+        assert_eq!(payload.to_json(), cancel);
+        let without_calls = json!({"fact": "answered", "effect": 3, "answer": {"answer": "repeat"}, "calls": []});
+        assert!(serde_json::from_value::<InboxPayload>(without_calls).is_ok_and(|payload| payload.calls.is_empty()));
+    }
+}
