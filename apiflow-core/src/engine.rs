@@ -24,8 +24,8 @@ pub use control_state::{ExpressionNames, Resumed};
 #[cfg(feature = "runtime")]
 pub(crate) use decide::unsettled_attempt_error;
 pub use effect::{
-    Answer, Call, ConcludedStep, Effect, Fact, Input, OpenWork, PreparationKind, PreparedStep, Recovery, StepConclusion,
-    StepPreparation,
+    Answer, Call, ConcludedStep, Effect, Fact, Input, OpenWork, PreparationKind, PreparedStep, Recovery,
+    StepConclusion, StepPreparation,
 };
 pub use erasure::{Eraser, redacted};
 pub use event::{CacheKey, Event, GateSelector, Recorded, Start};

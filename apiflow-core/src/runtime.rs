@@ -8,16 +8,16 @@ mod abandon;
 #[cfg(feature = "boa")]
 pub mod boa_evaluator;
 pub mod clock;
+mod concurrency_settings;
 pub mod conformance;
 mod drive;
 mod erasure;
 mod inbox_payload;
-mod notifier;
 #[cfg(all(feature = "http", feature = "boa"))]
 pub mod local;
 pub mod memory;
+mod notifier;
 mod provider;
-mod concurrency_settings;
 mod recovery;
 mod rerun;
 #[cfg(feature = "sandbox")]
@@ -44,10 +44,10 @@ use crate::ports::{
     Clock, Created, Evaluator, EventRow, HttpClient, Idempotency, JobBundle, JobRow, NewJob, StepRow, StepStatus,
     Store, StoreError,
 };
+use concurrency_settings::QueueSettings;
 use inbox_payload::InboxPayload;
 use notifier::Notifier;
 use provider::Plans;
-use concurrency_settings::QueueSettings;
 use store_health::StoreHealth;
 use unrecorded::UnrecordedAnswers;
 

@@ -9,7 +9,9 @@ use super::approvals::ApprovalAction;
 use super::report::{Report, ReportEvent, ReportRequest, ReportStep, Source};
 use super::{DryRun, Outcome, Sending, sample_outputs};
 use crate::call::JobPlans;
-use crate::engine::{Answer, Call, Event, Fact, Input, OpenWork, Program, Recorded, Run, Start, GateSelector, ValueRef};
+use crate::engine::{
+    Answer, Call, Event, Fact, GateSelector, Input, OpenWork, Program, Recorded, Run, Start, ValueRef,
+};
 use crate::evaluate::{Evaluation, ValueCache, build_request, weight};
 use crate::ports::{Evaluator, JobStatus, StepRow, StepStatus, StoreError, Timestamp};
 use crate::template;
@@ -126,7 +128,9 @@ where
             match work {
                 OpenWork::Call(call) if !self.out.contains_key(&call.effect) => unsent.push(call.clone()),
                 OpenWork::Cancel(call) => orphan = Some(call.effect),
-                OpenWork::Wait { until, .. } => wake = Some(wake.map_or(until, |earlier: Timestamp| earlier.min(until))),
+                OpenWork::Wait { until, .. } => {
+                    wake = Some(wake.map_or(until, |earlier: Timestamp| earlier.min(until)));
+                }
                 // No call is answered with an operation.
                 OpenWork::Call(_) | OpenWork::Poll(_) | OpenWork::Recover(_) => {}
             }

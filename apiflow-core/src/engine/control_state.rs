@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Args, CacheKey, Call, Start, GateSelector, ValueRef};
+use super::{Args, CacheKey, Call, GateSelector, Start, ValueRef};
 use crate::ports::{JobStatus, StepRow, Timestamp};
 
 /// What the expressions of a module may name.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{CacheKey, ExpressionNames, SUBMIT_UNKNOWN, GateSelector, ValueRef};
+use super::{CacheKey, ExpressionNames, GateSelector, SUBMIT_UNKNOWN, ValueRef};
 use crate::call::Operation;
 use crate::openflow::{InputTransform, NumberOrTransform};
 use crate::ports::Timestamp;

@@ -170,7 +170,8 @@ impl Engine {
     /// Runs a case to its end as the job `id`. `pass` lets time pass while nothing is to be done but wait.
     pub(crate) async fn run(&self, case: &Case, id: &str, pass: impl AsyncFn()) -> Outcome {
         let runtime = &self.runtime;
-        let new = JobRequest { name: case.name.clone(), ..JobRequest::new(id, 7, bundle(&case.flow), case.input.clone()) };
+        let new =
+            JobRequest { name: case.name.clone(), ..JobRequest::new(id, 7, bundle(&case.flow), case.input.clone()) };
         runtime.submit(new).await.expect("the job is made");
         let early_step = case.flow["value"]["early_return"].as_str();
         let mut early = None;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use apiflow_core::call::Operation;
 use apiflow_core::engine::{Answer, Call, Recovery};
 use apiflow_core::ports::Timestamp;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::fate::{CallKey, End, Fate, Kind, Way, error};
 use super::history::Violation;

@@ -82,7 +82,7 @@ impl Drive<'_> {
                     // The receiver is this drive's own.
                     let _own = self.returns.0.send(returned);
                 }
-                Cancellation::TellProvider(call) => self.spawn_cancel(call),
+                Cancellation::TellProvider(call) => self.spawn_cancel(*call),
                 Cancellation::UnderWay => {}
             }
         }

@@ -29,7 +29,7 @@ pub(super) enum Cancellation {
     /// Nothing is left to cancel: it is over.
     AtOnce(u64),
     /// Its provider is to be told.
-    TellProvider(Call),
+    TellProvider(Box<Call>),
     /// Its provider is being told.
     UnderWay,
 }
@@ -153,7 +153,7 @@ impl Drive<'_> {
         }
         call.operation.as_ref()?;
         let is_told = self.out.contains_key(&call.effect);
-        Some(if is_told { Cancellation::UnderWay } else { Cancellation::TellProvider(call.clone()) })
+        Some(if is_told { Cancellation::UnderWay } else { Cancellation::TellProvider(Box::new(call.clone())) })
     }
 
     /// The first poll of a search that the turn begins.

@@ -1,7 +1,7 @@
 //! What goes wrong between two things: deaths, thefts, cancellations, stale answers.
 
 use apiflow_core::call::Operation;
-use apiflow_core::engine::{Answer, Event, Fact, Recorded, GateSelector};
+use apiflow_core::engine::{Answer, Event, Fact, GateSelector, Recorded};
 use serde_json::json;
 
 use super::super::decisions::Point;
