@@ -1,20 +1,18 @@
-//! Has the crate built again when the frontend was, or the pages about findings.
+//! Has the crate built again after the page was built, or the pages about diagnostics changed.
 //!
-//! It runs no npm: a Rust toolchain alone must be able to build the server. `frontend/build` is made empty where the
-//! frontend's sources are there but not built, for cargo can't watch a folder that does not exist.
+//! It runs no npm: a Rust toolchain alone must be able to build the server. `cargo xtask build` builds the page into
+//! `page/`; without it the server says at its root address how to build it. The folder is created empty, because cargo
+//! can't watch one that does not exist.
 
 use std::fs;
 use std::path::Path;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    // The pages about findings are part of the binary.
-    if Path::new("../docs/errors").is_dir() {
-        println!("cargo::rerun-if-changed=../docs/errors");
-    }
-    let frontend = Path::new("../frontend");
-    let built = frontend.join("build");
-    if frontend.is_dir() && fs::create_dir_all(&built).is_ok() {
-        println!("cargo::rerun-if-changed={}", built.display());
+    println!("cargo::rerun-if-changed=errors");
+    // In the folder of a registry or of a package that is verified, nothing may be created.
+    let is_repository = Path::new("../frontend").is_dir();
+    if Path::new("page").is_dir() || (is_repository && fs::create_dir_all("page").is_ok()) {
+        println!("cargo::rerun-if-changed=page");
     }
 }

@@ -12,7 +12,7 @@ export default defineConfig({
 		tailwindcss(),
 		sveltekit({
 			compilerOptions: { runes: true },
-			adapter: adapter({ pages: 'build', assets: 'build', fallback: 'index.html', precompress: true }),
+			adapter: adapter({ pages: '../apiflow-server/page', assets: '../apiflow-server/page', fallback: 'index.html', precompress: true }),
 			typescript: {
 				config: (config) => {
 					config.include.push('../e2e/**/*.ts', '../playwright.config.ts');

@@ -1,39 +1,66 @@
-//! Building everything: WebAssembly, then the page that loads it, then the server that holds the page.
+//! Building the programs: the WebAssembly modules, then the page that loads them, then the server that contains the page.
 
 use std::path::PathBuf;
 
-use crate::say::headline;
+use crate::output::PartCounter;
 use crate::tool::tool;
-use crate::{Result, frontend, machine, target, wasm};
+use crate::{Result, cargo_progress, frontend, machine, target_dir, wasm};
 
-/// The programs that were built.
-pub(crate) struct Built {
-    /// The server.
-    pub(crate) server: PathBuf,
-    /// The providers' stand-ins.
-    pub(crate) fake_providers: PathBuf,
+/// Paths of the programs that the demo and the tests run.
+pub struct BuiltPrograms {
+    /// Path of `apiflow`.
+    pub server: PathBuf,
+    /// Path of the providers' stand-ins.
+    pub fake_providers: PathBuf,
 }
 
-/// Builds all; gives where the programs are.
-pub(crate) async fn all(release: bool) -> Result<Built> {
-    page().await?;
-    headline("build: server");
+/// Paths of the programs that the bench runs, built with optimisations.
+pub struct BenchPrograms {
+    /// Path of `apiflow`.
+    pub server: PathBuf,
+    /// Path of the bench itself.
+    pub bench: PathBuf,
+}
+
+/// The number of parts that [`build_all`] prints.
+pub const BUILD_PART_COUNT: usize = 3;
+
+/// Builds the page, the server that contains it, and the providers' stand-ins.
+pub async fn build_all(release: bool) -> Result<BuiltPrograms> {
+    let mut parts = PartCounter::new(BUILD_PART_COUNT);
+    build_page(&mut parts).await?;
+    build_programs(&mut parts, release).await
+}
+
+/// Builds the page with the WebAssembly modules in it.
+pub async fn build_page(parts: &mut PartCounter) -> Result {
+    machine::check_node().await?;
+    parts.print_next("building the WebAssembly modules of the page (the first time about 4 minutes on two cores)");
+    wasm::build_modules().await?;
+    parts.print_next("building the page");
+    frontend::install_packages().await?;
+    frontend::build_if_outdated().await
+}
+
+/// Builds the server, with the page if that has been built, and the providers' stand-ins.
+pub async fn build_programs(parts: &mut PartCounter, release: bool) -> Result<BuiltPrograms> {
+    let minutes = if release { 10 } else { 6 };
+    parts.print_next(&format!("building the server (the first time about {minutes} minutes on two cores)"));
     let mut arguments = vec!["build", "-p", "apiflow-server", "--bin", "apiflow", "-p", "fake-providers"];
     arguments.extend(["--bin", "fake-providers"]);
     if release {
         arguments.push("--release");
     }
-    tool("cargo").args(arguments).run().await?;
-    let folder = target().join(if release { "release" } else { "debug" });
-    Ok(Built { server: folder.join("apiflow"), fake_providers: folder.join("fake-providers") })
+    cargo_progress::run_cargo(tool("cargo").args(arguments)).await?;
+    let folder = target_dir().join(if release { "release" } else { "debug" });
+    Ok(BuiltPrograms { server: folder.join("apiflow"), fake_providers: folder.join("fake-providers") })
 }
 
-/// Builds the page with the WebAssembly modules in it.
-pub(crate) async fn page() -> Result {
-    machine::check_node().await?;
-    headline("build: WebAssembly");
-    wasm::build().await?;
-    headline("build: page");
-    frontend::install().await?;
-    frontend::build().await
+/// Builds the server without a page, and the bench, both with optimisations.
+pub async fn build_bench() -> Result<BenchPrograms> {
+    PartCounter::new(2).print_next("building the server and the bench with optimisations");
+    let arguments = ["build", "--release", "-p", "apiflow-server", "-p", "xtask-bench", "--bins"];
+    cargo_progress::run_cargo(tool("cargo").args(arguments)).await?;
+    let folder = target_dir().join("release");
+    Ok(BenchPrograms { server: folder.join("apiflow"), bench: folder.join("xtask-bench") })
 }

@@ -1,8 +1,7 @@
-//! The main job, shown: a provider's stand-in, a node that calls it, a workflow of two calls, its run. Over REST only.
+//! The example of README.md over the REST API: a provider's stand-in, a node that calls it, a workflow of two calls, its
+//! job.
 
-mod api;
-mod progress;
-mod site;
+mod job_progress;
 mod verdict;
 
 use std::fs;
@@ -10,86 +9,104 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-pub(crate) use self::api::Api;
-use self::progress::Progress;
-pub(crate) use self::site::{ADMIN, Provider, Server, Settings};
-use crate::say::{headline, say};
-use crate::{Result, build, root};
+use self::job_progress::JobProgress;
+use crate::api_client::ApiClient;
+use crate::build::{self, BUILD_PART_COUNT, BuiltPrograms};
+use crate::output::{PartCounter, print_line};
+use crate::servers::{ADMIN, ApiflowServer, FakeProvider, ServerSettings, generate_password};
+use crate::{Result, workspace_root};
 
-/// How long the stand-in takes for a picture, so that there is progress to see.
-const DELAY: Duration = Duration::from_millis(1500);
+/// The time that the stand-in takes for a picture, so that there is progress to see.
+const PROVIDER_DELAY: Duration = Duration::from_millis(1500);
 
-/// How long the job may take.
-const LIMIT: Duration = Duration::from_mins(2);
+/// The time that the job may take.
+const JOB_TIMEOUT: Duration = Duration::from_mins(2);
 
-/// How often a running job is looked at between its events.
-const GLANCE: Duration = Duration::from_millis(300);
+/// The time between two looks at a running job: a provider's progress is no event of the job.
+const POLL_INTERVAL: Duration = Duration::from_millis(300);
 
-/// Builds, starts and runs everything; ends well only if the job did, with the expected result.
-pub(crate) async fn run(keep: bool) -> Result {
-    let built = build::all(false).await?;
-    headline("demo");
-    let provider = Provider::start(&built.fake_providers, DELAY).await?;
-    let token = ("REPLICATE_API_TOKEN", provider.host().to_owned(), format!("r8_{}", site::random()));
-    let settings = Settings { allowed: provider.host().to_owned(), secrets: vec![token], database: None };
-    let server = Server::fresh(&built.server, settings).await?;
-    say(format!("server    {}\nstand-in  {}\n", server.url, provider.url));
-    let shown = show(&server, &provider).await;
-    if shown.is_err() {
-        say(format!("\nthe server's log ends with\n{}\n", server.log_tail()));
+/// Builds and starts the programs and runs the example. The page is built only if they are left running.
+///
+/// # Errors
+/// Something can't be built or started, or the job does not end with the expected result.
+pub async fn run(keep: bool) -> Result {
+    if keep {
+        let mut parts = PartCounter::new(BUILD_PART_COUNT + 1);
+        build::build_page(&mut parts).await?;
+        run_example(parts, keep).await
+    } else {
+        run_example(PartCounter::new(2), keep).await
+    }
+}
+
+async fn run_example(mut parts: PartCounter, keep: bool) -> Result {
+    let programs = build::build_programs(&mut parts, false).await?;
+    parts.print_next("running the example");
+    let (server, provider) = start_programs(&programs).await?;
+    print_line(format!("server    {}\nstand-in  {}\n", server.url, provider.url));
+    let outcome = run_job(&server, &provider).await;
+    if outcome.is_err() {
+        print_line(format!("\nthe server's log ends with\n{}\n", server.log_tail()));
     }
     if keep {
-        leave(server, provider);
+        leave_running(server, provider);
     } else {
-        say("\nrun it with --keep to look at it in the browser");
+        print_line("\nrun `cargo xtask demo --keep` to see it in the browser");
     }
-    shown
+    outcome
 }
 
-/// Leaves both running and says how to go on.
-fn leave(server: Server, provider: Provider) {
-    say(format!("\nstill running: {}", server.url));
-    say(format!("log in as {ADMIN} with the password {}", server.password));
-    say(format!("stop it: {}; {}", server.leave(), provider.leave()));
+async fn start_programs(programs: &BuiltPrograms) -> Result<(ApiflowServer, FakeProvider)> {
+    let provider = FakeProvider::start(&programs.fake_providers, PROVIDER_DELAY).await?;
+    let token = ("REPLICATE_API_TOKEN", provider.host().to_owned(), format!("r8_{}", generate_password()));
+    let settings =
+        ServerSettings { allowed_hosts: provider.host().to_owned(), secrets: vec![token], database_url: None };
+    Ok((ApiflowServer::start(&programs.server, settings).await?, provider))
 }
 
-async fn show(server: &Server, provider: &Provider) -> Result {
-    let mut api = Api::new(&server.url)?;
-    api.login(ADMIN, &server.password).await?;
-    say(format!("logged in as {ADMIN}"));
+/// Leaves both running and prints how to log in and how to stop them.
+fn leave_running(server: ApiflowServer, provider: FakeProvider) {
+    print_line(format!("\nstill running: {}", server.url));
+    print_line(format!("log in as {ADMIN} with the password {}", server.password));
+    print_line(format!("stop it: {}; {}", server.leave_running(), provider.leave_running()));
+}
 
-    let mut connector = document("connector.json")?;
+async fn run_job(server: &ApiflowServer, provider: &FakeProvider) -> Result {
+    let mut api = ApiClient::new(&server.url);
+    api.log_in(ADMIN, &server.password).await?;
+    print_line(format!("logged in as {ADMIN}"));
+
+    let mut connector = read_document("connector.json")?;
     connector["base_url"] = format!("{}/v1", provider.url).into();
-    declare(&api, "connectors", &connector).await?;
-    declare(&api, "nodes", &document("node.json")?).await?;
-    let workflow = document("workflow.json")?;
-    declare(&api, "workflows", &workflow).await?;
+    create_document(&api, "connectors", &connector).await?;
+    create_document(&api, "nodes", &read_document("node.json")?).await?;
+    let workflow = read_document("workflow.json")?;
+    create_document(&api, "workflows", &workflow).await?;
 
-    let run = document("run.json")?;
-    let id = text(&workflow["id"]);
-    let job = api.post(&format!("/workflow/{id}/run"), &run).await?;
-    let job_id = text(&job["id"]).to_owned();
-    say(format!("job {job_id} runs workflow {id}\n"));
-    let mut progress = Progress::start();
-    let watched = tokio::time::timeout(LIMIT, watch(&api, &job_id, &mut progress)).await;
-    watched.map_err(|_| format!("the job did not end within {} s", LIMIT.as_secs()))??;
+    let request = read_document("run.json")?;
+    let id = str_or_empty(&workflow["id"]);
+    let job = api.post(&format!("/workflow/{id}/run"), &request).await?;
+    let job_id = str_or_empty(&job["id"]).to_owned();
+    print_line(format!("job {job_id} runs workflow {id}\n"));
+    let mut progress = JobProgress::start();
+    let followed = tokio::time::timeout(JOB_TIMEOUT, follow_job(&api, &job_id, &mut progress)).await;
+    followed.map_err(|_| format!("the job did not end within {} s", JOB_TIMEOUT.as_secs()))??;
 
     let job = api.get(&format!("/jobs/{job_id}")).await?;
-    progress.show(&job);
-    report(&job, &server.url);
-    let stats = api.get_json(&format!("{}/_control/stats", provider.url)).await?;
-    verdict::judge(&job, &run["input"], &stats)?;
-    say("\nthe job completed as expected: two steps, two paid calls");
+    progress.print_changes(&job);
+    print_job(&job);
+    let stats = api.get_url(&format!("{}/_control/stats", provider.url)).await?;
+    verdict::check_job(&job, &request["input"], &stats)?;
+    print_line("\nthe job completed as expected: two steps, two paid calls");
     Ok(())
 }
 
-/// Shows a job's progress until its events end.
-async fn watch(api: &Api, job: &str, progress: &mut Progress) -> Result {
-    let mut events = api.follow(job).await?;
+/// Prints a job's progress until its events end.
+async fn follow_job(api: &ApiClient, job_id: &str, progress: &mut JobProgress) -> Result {
+    let mut events = api.follow_job(job_id).await?;
     loop {
-        // A provider's progress is no event of the job: it is looked at in between.
-        let event = tokio::time::timeout(GLANCE, events.next()).await;
-        progress.show(&api.get(&format!("/jobs/{job}")).await?);
+        let event = tokio::time::timeout(POLL_INTERVAL, events.next_event()).await;
+        progress.print_changes(&api.get(&format!("/jobs/{job_id}")).await?);
         match event {
             Ok(Ok(None)) => return Ok(()),
             Ok(Err(reason)) => return Err(reason),
@@ -98,36 +115,35 @@ async fn watch(api: &Api, job: &str, progress: &mut Progress) -> Result {
     }
 }
 
-/// A declaration of the examples, as the tour in README.md uses it.
-fn document(name: &str) -> Result<Value> {
-    let file = root().join("examples/documents").join(name);
+/// Reads a document of the examples, as the tour in README.md uses it.
+fn read_document(name: &str) -> Result<Value> {
+    let file = workspace_root().join("examples/documents").join(name);
     let wrong = |error: &dyn std::fmt::Display| format!("`{}` can't be read: {error}", file.display());
     let text = fs::read_to_string(&file).map_err(|error| wrong(&error))?;
     serde_json::from_str(&text).map_err(|error| wrong(&error))
 }
 
-async fn declare(api: &Api, kind: &str, document: &Value) -> Result {
-    let made = api.post(&format!("/{kind}"), document).await?;
-    say(format!("declared {kind}/{}: {}", text(&made["id"]), text(&made["name"])));
-    let findings = made["diagnostics"].as_array().into_iter().flatten();
-    for finding in findings {
-        say(format!("  {}: {}", text(&finding["severity"]), text(&finding["message"])));
+async fn create_document(api: &ApiClient, kind: &str, document: &Value) -> Result {
+    let created = api.post(&format!("/{kind}"), document).await?;
+    print_line(format!("created {kind}/{}: {}", str_or_empty(&created["id"]), str_or_empty(&created["name"])));
+    for diagnostic in created["diagnostics"].as_array().into_iter().flatten() {
+        let (severity, message) = (str_or_empty(&diagnostic["severity"]), str_or_empty(&diagnostic["message"]));
+        print_line(format!("  {severity}: {message}"));
     }
     Ok(())
 }
 
-fn report(job: &Value, url: &str) {
-    say(format!("\njob {} {}", text(&job["id"]), text(&job["status"])));
+fn print_job(job: &Value) {
+    print_line(format!("\njob {} {}", str_or_empty(&job["id"]), str_or_empty(&job["status"])));
     for step in job["steps"].as_array().into_iter().flatten() {
-        say(format!("  {}: {}", text(&step["id"]), step["output"]));
+        print_line(format!("  {}: {}", str_or_empty(&step["id"]), step["output"]));
     }
-    say(format!("output: {}", job["output"]));
+    print_line(format!("output: {}", job["output"]));
     if !job["error"].is_null() {
-        say(format!("error: {}", job["error"]));
+        print_line(format!("error: {}", job["error"]));
     }
-    say(format!("see it at {url}/jobs/{}", text(&job["id"])));
 }
 
-fn text(value: &Value) -> &str {
+fn str_or_empty(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }

@@ -2,26 +2,29 @@
 
 use std::fs;
 
-use crate::frontend::{install, npm};
-use crate::say::say;
+use crate::frontend::{install_packages, npm_command};
+use crate::output::print_line;
 use crate::tool::tool;
-use crate::{Result, machine, root};
+use crate::{Result, machine, workspace_root};
 
-/// Writes both again, or says whether they are what would be written.
-pub(crate) async fn run(check: bool) -> Result {
+/// Writes both again, or checks that they are up to date.
+///
+/// # Errors
+/// They are out of date, or can't be written.
+pub async fn run(check: bool) -> Result {
     machine::check_node().await?;
     let arguments = ["run", "--quiet", "-p", "apiflow-server", "--bin", "apiflow", "--", "openapi"];
-    let generated = tool("cargo").args(arguments).output().await?;
+    let generated = tool("cargo").args(arguments).read_output().await?;
     let generated = format!("{}\n", generated.trim_end());
-    let file = root().join("apiflow-server/openapi.json");
-    let same = fs::read_to_string(&file).is_ok_and(|present| present == generated);
-    if check && !same {
+    let file = workspace_root().join("apiflow-server/openapi.json");
+    let is_current = fs::read_to_string(&file).is_ok_and(|present| present == generated);
+    if check && !is_current {
         return Err("apiflow-server/openapi.json is out of date: run `cargo xtask openapi`".to_owned());
     }
-    if !same {
+    if !is_current {
         fs::write(&file, generated).map_err(|error| format!("`{}` can't be written: {error}", file.display()))?;
-        say("apiflow-server/openapi.json is written");
+        print_line("wrote apiflow-server/openapi.json");
     }
-    install().await?;
-    npm(["run", if check { "api:check" } else { "api:generate" }]).run().await
+    install_packages().await?;
+    npm_command(&["run", if check { "api:check" } else { "api:generate" }]).run().await
 }

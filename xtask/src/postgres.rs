@@ -1,4 +1,4 @@
-//! A Postgres that lives as long as the tests do.
+//! A Postgres server for the tests and the bench.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -9,74 +9,85 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use crate::processes::{Owned, free_port};
+use crate::processes::{OwnedProcess, find_free_port};
 use crate::tool::tool;
 use crate::{Result, machine};
 
-/// How long the server may take to answer.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// The time that the server may take to start.
+const START_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// What the server writes, in its folder.
-const LOG: &str = "server.log";
+/// The name of the server's log in its folder.
+const LOG_FILE: &str = "server.log";
 
-/// A server on a free port of the loopback interface, with an empty cluster that goes when it does.
-pub(crate) struct Postgres {
+/// A server on a free port of the loopback interface, with an empty cluster that is deleted with it.
+pub struct PostgresServer {
     // Dropped in this order: first the server, then its files.
-    server: Owned,
+    server: OwnedProcess,
     files: TempDir,
     url: String,
 }
 
-impl Postgres {
-    /// Makes a cluster and starts its server. Postgres refuses to run as root; another user is taken then.
-    pub(crate) async fn start() -> Result<Self> {
-        let bin = machine::postgres().await?;
+impl PostgresServer {
+    /// Creates a cluster and starts its server. Postgres refuses to run as root, so it runs as another user then.
+    ///
+    /// # Errors
+    /// Postgres is not installed and can't be, or does not start.
+    pub async fn start() -> Result<Self> {
+        let bin = machine::find_or_install_postgres().await?;
         let files = tempfile::Builder::new().prefix("apiflow-postgres-").tempdir();
-        let files = files.map_err(|error| format!("no temporary folder: {error}"))?;
-        let user = unprivileged_user().await?;
+        let files = files.map_err(|error| format!("can't create a temporary folder: {error}"))?;
+        let user = find_unprivileged_user().await?;
         if let Some(user) = &user {
             tool("chown").args([user.name]).args([files.path()]).run().await?;
         }
         let data = files.path().join("data");
         let options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-instructions"];
-        let (program, arguments) = as_user(user.as_ref(), &bin.join("initdb"));
-        tool(program).args(arguments).args(options).args(["-D"]).args([&data]).folder(files.path()).output().await?;
+        let (program, arguments) = build_user_command(user.as_ref(), &bin.join("initdb"));
+        tool(program)
+            .args(arguments)
+            .args(options)
+            .args(["-D"])
+            .args([&data])
+            .in_folder(files.path())
+            .read_output()
+            .await?;
 
-        let port = free_port()?;
-        let server = serve(user.as_ref(), &bin, files.path(), port)?;
+        let port = find_free_port()?;
+        let server = start_server(user.as_ref(), &bin, files.path(), port)?;
         let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
         let mut postgres = Self { server, files, url };
         postgres.wait_until_ready(&bin, port).await?;
         Ok(postgres)
     }
 
-    /// Where it is reached; the user may do everything in it.
-    pub(crate) fn url(&self) -> &str {
+    /// Its URL, with a user who may do everything.
+    #[must_use]
+    pub fn url(&self) -> &str {
         &self.url
     }
 
     async fn wait_until_ready(&mut self, bin: &Path, port: u16) -> Result {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + START_TIMEOUT;
         let port = port.to_string();
         while Instant::now() < deadline {
-            if let Some(status) = self.server.ended() {
-                let log = fs::read_to_string(self.files.path().join(LOG)).unwrap_or_default();
-                return Err(format!("{log}\nPostgres ended with {status} while starting"));
+            if let Some(status) = self.server.exit_status() {
+                let log = fs::read_to_string(self.files.path().join(LOG_FILE)).unwrap_or_default();
+                return Err(format!("{log}\nPostgres ended with {status} while it was starting"));
             }
-            let asked = tool(bin.join("pg_isready")).args(["-q", "-h", "127.0.0.1", "-p", &port]).output().await;
-            if asked.is_ok() {
+            let reply = tool(bin.join("pg_isready")).args(["-q", "-h", "127.0.0.1", "-p", &port]).read_output().await;
+            if reply.is_ok() {
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        Err(format!("Postgres did not answer within {} s", PATIENCE.as_secs()))
+        Err(format!("Postgres was not ready within {} s", START_TIMEOUT.as_secs()))
     }
 }
 
-fn serve(user: Option<&User>, bin: &Path, files: &Path, port: u16) -> Result<Owned> {
-    let (program, arguments) = as_user(user, &bin.join("postgres"));
-    let log = File::create(files.join(LOG)).map_err(|error| format!("no log: {error}"))?;
-    let errors = log.try_clone().map_err(|error| format!("no log: {error}"))?;
+fn start_server(user: Option<&SystemUser>, bin: &Path, files: &Path, port: u16) -> Result<OwnedProcess> {
+    let (program, arguments) = build_user_command(user, &bin.join("postgres"));
+    let log = File::create(files.join(LOG_FILE)).map_err(|error| format!("can't create the log: {error}"))?;
+    let errors = log.try_clone().map_err(|error| format!("can't create the log: {error}"))?;
     let mut command = Command::new(program);
     command.args(arguments).arg("-D").arg(files.join("data")).current_dir(files);
     command.stdin(Stdio::null()).stdout(log).stderr(errors);
@@ -86,33 +97,33 @@ fn serve(user: Option<&User>, bin: &Path, files: &Path, port: u16) -> Result<Own
     for setting in settings {
         command.args(["-c", setting]);
     }
-    // SIGINT asks Postgres to end without waiting for its clients.
-    Owned::start_asking(&mut command, "INT")
+    // At SIGINT Postgres ends without waiting for its clients.
+    OwnedProcess::start_with_signal(&mut command, "INT")
 }
 
-/// A user without rights.
-struct User {
+/// A user of this machine without privileges.
+struct SystemUser {
     name: &'static str,
     group: String,
 }
 
-/// The user to become, where this process is root.
-async fn unprivileged_user() -> Result<Option<User>> {
+/// Returns the user to run Postgres as, if this process is root.
+async fn find_unprivileged_user() -> Result<Option<SystemUser>> {
     if !machine::is_root().await? {
         return Ok(None);
     }
     for name in ["postgres", "nobody"] {
-        if let Ok(group) = tool("id").args(["-gn", name]).output().await {
-            return Ok(Some(User { name, group: group.trim().to_owned() }));
+        if let Ok(group) = tool("id").args(["-gn", name]).read_output().await {
+            return Ok(Some(SystemUser { name, group: group.trim().to_owned() }));
         }
     }
-    Err("Postgres can't run as root, and there is neither a user `postgres` nor `nobody`".to_owned())
+    Err("Postgres can't run as root: create a user `postgres`".to_owned())
 }
 
-/// The program and first arguments that run `program` as this user. `setpriv` becomes the program, so that it can be
-/// signalled.
-fn as_user(user: Option<&User>, program: &Path) -> (OsString, Vec<OsString>) {
-    let Some(User { name, group }) = user else { return (program.into(), Vec::new()) };
+/// Returns the program and the first arguments that run `program` as this user. `setpriv` is replaced by the program, so that
+/// signals reach it.
+fn build_user_command(user: Option<&SystemUser>, program: &Path) -> (OsString, Vec<OsString>) {
+    let Some(SystemUser { name, group }) = user else { return (program.into(), Vec::new()) };
     let (user, group) = (format!("--reuid={name}"), format!("--regid={group}"));
     ("setpriv".into(), vec![user.into(), group.into(), "--clear-groups".into(), "--".into(), program.into()])
 }
@@ -123,7 +134,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_cluster_answers_while_it_lives_and_leaves_nothing_behind() {
-        let postgres = Postgres::start().await.expect("this machine has Postgres or gets it");
+        let postgres = PostgresServer::start().await.expect("this machine has Postgres or gets it");
         let folder = postgres.files.path().to_path_buf();
         let address =
             postgres.url().trim_start_matches("postgres://postgres@").trim_end_matches("/postgres").to_owned();

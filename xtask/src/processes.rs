@@ -1,4 +1,4 @@
-//! Processes that end with whoever owns them.
+//! Processes that end when their owner is dropped.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Command as SyncCommand, ExitStatus, Stdio};
@@ -8,53 +8,68 @@ use tokio::process::{Child, Command};
 
 use crate::Result;
 
-/// How long a process may take to end by itself when it is asked to.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The time that a process may take to end after a signal before it is killed.
+const EXIT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A process in a group of its own. Dropping it ends the group: first by asking, then by force.
-pub(crate) struct Owned {
+/// A process in a group of its own. Dropping it ends the group: first with a signal that it can handle, then with `SIGKILL`.
+pub struct OwnedProcess {
     child: Child,
-    ask: &'static str,
+    exit_signal: &'static str,
 }
 
-impl Owned {
+impl OwnedProcess {
     /// Starts a process that ends at `SIGTERM`.
-    pub(crate) fn start(command: &mut Command) -> Result<Self> {
-        Self::start_asking(command, "TERM")
+    ///
+    /// # Errors
+    /// There is no such program.
+    pub fn start(command: &mut Command) -> Result<Self> {
+        Self::start_with_signal(command, "TERM")
     }
 
     /// Starts a process that ends at another signal.
-    pub(crate) fn start_asking(command: &mut Command, ask: &'static str) -> Result<Self> {
+    ///
+    /// # Errors
+    /// There is no such program.
+    pub fn start_with_signal(command: &mut Command, exit_signal: &'static str) -> Result<Self> {
         let name = command.as_std().get_program().to_string_lossy().into_owned();
         let child = command.process_group(0).spawn().map_err(|error| format!("`{name}` can't be started: {error}"))?;
-        Ok(Self { child, ask })
+        Ok(Self { child, exit_signal })
     }
 
     /// The process itself, to read from its pipes.
-    pub(crate) fn child(&mut self) -> &mut Child {
+    pub fn child(&mut self) -> &mut Child {
         &mut self.child
     }
 
+    /// The id of the process, while it runs.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// Waits until it has ended by itself.
-    pub(crate) async fn wait(&mut self) -> Result<ExitStatus> {
+    ///
+    /// # Errors
+    /// The operating system has lost it.
+    pub async fn wait(&mut self) -> Result<ExitStatus> {
         self.child.wait().await.map_err(|error| format!("waiting for a process failed: {error}"))
     }
 
-    /// Says how it ended, if it has.
-    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+    /// Its exit status, if it has ended.
+    pub fn exit_status(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
     }
 
-    /// Lets it live on; gives its id.
-    pub(crate) fn release(self) -> Option<u32> {
+    /// Leaves it running; returns its id.
+    pub fn release(self) -> Option<u32> {
         let id = self.child.id();
         std::mem::forget(self);
         id
     }
 
-    fn ended_within(&mut self, patience: Duration) -> bool {
-        let deadline = Instant::now() + patience;
-        while self.ended().is_none() {
+    fn wait_for_exit(&mut self, timeout: Duration) -> bool {
+        let deadline = Instant::now() + timeout;
+        while self.exit_status().is_none() {
             if Instant::now() > deadline {
                 return false;
             }
@@ -64,31 +79,35 @@ impl Owned {
     }
 }
 
-impl Drop for Owned {
+impl Drop for OwnedProcess {
     fn drop(&mut self) {
         let Some(id) = self.child.id() else { return };
-        for signal in [self.ask, "KILL"] {
+        for signal in [self.exit_signal, "KILL"] {
             let group = format!("-{id}");
-            // It may have ended in between, so that there is nobody to signal.
+            // It may have ended in between, so that there is nothing to signal.
             let _ = SyncCommand::new("kill").args(["-s", signal, "--", &group]).stderr(Stdio::null()).status();
-            if self.ended_within(PATIENCE) {
+            if self.wait_for_exit(EXIT_TIMEOUT) {
                 return;
             }
         }
     }
 }
 
-/// A port of the loopback interface that was free a moment ago.
-pub(crate) fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|error| format!("no free port: {error}"))?;
-    listener.local_addr().map(|address| address.port()).map_err(|error| format!("no free port: {error}"))
+/// Returns a port of the loopback interface that was free a moment ago.
+///
+/// # Errors
+/// There is none.
+pub fn find_free_port() -> Result<u16> {
+    let listener =
+        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|error| format!("there is no free port: {error}"))?;
+    listener.local_addr().map(|address| address.port()).map_err(|error| format!("there is no free port: {error}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn alive(id: u32) -> bool {
+    fn is_alive(id: u32) -> bool {
         let state = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
         state.split(") ").nth(1).is_some_and(|rest| !rest.starts_with('Z'))
     }
@@ -97,21 +116,21 @@ mod tests {
     async fn a_dropped_process_ends_with_its_children() {
         let mut command = Command::new("sh");
         command.args(["-c", "sleep 600 & echo $!; wait"]).stdout(Stdio::piped());
-        let mut owned = Owned::start(&mut command).expect("sh is everywhere");
-        let parent = owned.child().id().expect("it runs");
+        let mut process = OwnedProcess::start(&mut command).expect("sh is everywhere");
+        let parent = process.child().id().expect("it runs");
         let mut line = String::new();
-        let output = owned.child().stdout.take().expect("its output is piped");
+        let output = process.child().stdout.take().expect("its output is piped");
         tokio::io::AsyncBufReadExt::read_line(&mut tokio::io::BufReader::new(output), &mut line)
             .await
-            .expect("it speaks");
+            .expect("it prints a line");
         let child: u32 = line.trim().parse().expect("sh says the id of its child");
-        assert!(alive(parent) && alive(child));
-        drop(owned);
-        assert!(!alive(parent));
-        let deadline = Instant::now() + PATIENCE;
-        while alive(child) && Instant::now() < deadline {
+        assert!(is_alive(parent) && is_alive(child));
+        drop(process);
+        assert!(!is_alive(parent));
+        let deadline = Instant::now() + EXIT_TIMEOUT;
+        while is_alive(child) && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(10));
         }
-        assert!(!alive(child));
+        assert!(!is_alive(child));
     }
 }

@@ -1,51 +1,55 @@
-//! Counting tests by what their runners say at the end.
+//! Counting tests from the summaries of their runners.
 
-/// Tests that passed and failed.
+/// The numbers of tests that passed and failed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
-    pub(crate) passed: usize,
-    pub(crate) failed: usize,
+pub struct TestCounts {
+    /// Number of tests that passed.
+    pub passed: usize,
+    /// Number of tests that failed.
+    pub failed: usize,
 }
 
-impl Tally {
+impl TestCounts {
     /// Reads the summaries of cargo test, cargo nextest, node's test runner, vitest and Playwright. A suite that ended
     /// badly without naming a failure counts as one.
-    pub(crate) fn of(output: &str, ended_well: bool) -> Self {
-        let mut tally = output.lines().map(line).fold(Self::default(), Self::plus);
-        if !ended_well && tally.failed == 0 {
-            tally.failed = 1;
+    #[must_use]
+    pub fn parse(output: &str, ended_well: bool) -> Self {
+        let mut counts = output.lines().map(parse_line).fold(Self::default(), Self::plus);
+        if !ended_well && counts.failed == 0 {
+            counts.failed = 1;
         }
-        tally
+        counts
     }
 
-    /// Both together.
-    pub(crate) fn plus(self, other: Self) -> Self {
+    /// The sum of both.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
         Self { passed: self.passed + other.passed, failed: self.failed + other.failed }
     }
 }
 
-fn line(text: &str) -> Tally {
+fn parse_line(text: &str) -> TestCounts {
     let text = text.trim();
     // cargo test, cargo nextest, vitest: all counts stand in one line.
     for start in ["test result:", "Summary [", "Tests "] {
         if let Some(rest) = text.strip_prefix(start) {
-            let failed = before(rest, "failed") + before(rest, "timed out");
-            return Tally { passed: before(rest, "passed"), failed };
+            let failed = number_before(rest, "failed") + number_before(rest, "timed out");
+            return TestCounts { passed: number_before(rest, "passed"), failed };
         }
     }
     match text.split_whitespace().collect::<Vec<_>>().as_slice() {
         // node --test, reporter "tap".
-        ["#", "pass", count] => Tally { passed: number(count), failed: 0 },
-        ["#", "fail", count] => Tally { passed: 0, failed: number(count) },
+        ["#", "pass", count] => TestCounts { passed: parse_number(count), failed: 0 },
+        ["#", "fail", count] => TestCounts { passed: 0, failed: parse_number(count) },
         // Playwright.
-        [count, "passed", time] if time.starts_with('(') => Tally { passed: number(count), failed: 0 },
-        [count, "failed"] => Tally { passed: 0, failed: number(count) },
-        _ => Tally::default(),
+        [count, "passed", time] if time.starts_with('(') => TestCounts { passed: parse_number(count), failed: 0 },
+        [count, "failed"] => TestCounts { passed: 0, failed: parse_number(count) },
+        _ => TestCounts::default(),
     }
 }
 
 /// The number before a word, as in `3 failed` or `2 timed out`; 0 where there is none.
-fn before(text: &str, word: &str) -> usize {
+fn number_before(text: &str, word: &str) -> usize {
     let found = text.match_indices(word).find_map(|(at, _)| {
         let last = text[..at].split_whitespace().next_back()?;
         last.trim_matches(|letter: char| !letter.is_ascii_digit()).parse().ok()
@@ -53,7 +57,7 @@ fn before(text: &str, word: &str) -> usize {
     found.unwrap_or(0)
 }
 
-fn number(text: &str) -> usize {
+fn parse_number(text: &str) -> usize {
     text.parse().unwrap_or(0)
 }
 
@@ -62,7 +66,7 @@ mod tests {
     use super::*;
 
     fn check(output: &str, ended_well: bool, passed: usize, failed: usize) {
-        assert_eq!(Tally::of(output, ended_well), Tally { passed, failed }, "{output}");
+        assert_eq!(TestCounts::parse(output, ended_well), TestCounts { passed, failed }, "{output}");
     }
 
     #[test]

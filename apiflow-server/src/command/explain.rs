@@ -11,7 +11,7 @@ use crate::command::{complain, print};
 
 /// The pages about findings, one for each code.
 #[derive(RustEmbed)]
-#[folder = "../docs/errors"]
+#[folder = "errors"]
 #[allow_missing = true]
 struct Pages;
 

@@ -13,7 +13,7 @@ use crate::hex::encode_hex;
 use crate::http::problem::Problem;
 
 #[derive(RustEmbed)]
-#[folder = "../frontend/build"]
+#[folder = "page"]
 #[allow_missing = true]
 struct Built;
 

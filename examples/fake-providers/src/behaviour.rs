@@ -204,41 +204,41 @@ pub(crate) enum PollPlan {
 impl Behaviour {
     /// The behaviour after a JSON merge patch (RFC 7396): null puts a field back to its default.
     /// Errors: an unknown field or a value of the wrong type.
-    pub fn merged(&self, patch: &Value) -> Result<Self, serde_json::Error> {
+    pub fn merge_patch(&self, patch: &Value) -> Result<Self, serde_json::Error> {
         let mut value = serde_json::to_value(self)?;
-        merge(&mut value, patch);
+        merge_json(&mut value, patch);
         serde_json::from_value(value)
     }
 
     /// Spends the counters for one create.
     pub(crate) fn plan_create(&mut self) -> CreatePlan {
         let undisturbed = CreatePlan::Accept { hold: Duration::ZERO, drop_reply: false, fail: false };
-        if spend(&mut self.skip_creates) {
+        if use_one(&mut self.skip_creates) {
             return undisturbed;
         }
-        if spend(&mut self.drop_before_accept) {
+        if use_one(&mut self.drop_before_accept) {
             return CreatePlan::Drop;
         }
-        if spend(&mut self.fail_first) {
+        if use_one(&mut self.fail_first) {
             return CreatePlan::Refuse(self.fail_with.clone());
         }
         CreatePlan::Accept {
             hold: Duration::from_millis(self.hold_create_ms),
-            drop_reply: spend(&mut self.drop_after_accept),
-            fail: spend(&mut self.fail_predictions),
+            drop_reply: use_one(&mut self.drop_after_accept),
+            fail: use_one(&mut self.fail_predictions),
         }
     }
 
     /// Spends the counter for one read of the list; the reply where it fails.
     pub(crate) fn plan_list(&mut self) -> Option<Failure> {
-        spend(&mut self.fail_lists).then(|| self.fail_with.clone())
+        use_one(&mut self.fail_lists).then(|| self.fail_with.clone())
     }
 
     /// Spends the counters for one read.
     pub(crate) fn plan_poll(&mut self) -> PollPlan {
-        if spend(&mut self.drop_polls) {
+        if use_one(&mut self.drop_polls) {
             PollPlan::Drop
-        } else if spend(&mut self.fail_polls) {
+        } else if use_one(&mut self.fail_polls) {
             PollPlan::Refuse(self.fail_with.clone())
         } else {
             PollPlan::Answer
@@ -246,13 +246,13 @@ impl Behaviour {
     }
 }
 
-fn spend(left: &mut u32) -> bool {
+fn use_one(left: &mut u32) -> bool {
     let any = *left > 0;
     *left = left.saturating_sub(1);
     any
 }
 
-fn merge(target: &mut Value, patch: &Value) {
+fn merge_json(target: &mut Value, patch: &Value) {
     let Value::Object(patch) = patch else {
         *target = patch.clone();
         return;
@@ -267,7 +267,7 @@ fn merge(target: &mut Value, patch: &Value) {
         if value.is_null() {
             target.remove(key);
         } else {
-            merge(target.entry(key.clone()).or_insert(Value::Null), value);
+            merge_json(target.entry(key.clone()).or_insert(Value::Null), value);
         }
     }
 }
@@ -281,23 +281,24 @@ mod tests {
     #[test]
     fn a_patch_changes_what_it_names_and_null_restores_the_default() {
         let slow = Behaviour::default()
-            .merged(&json!({"delay_ms": 9, "fail_with": {"status": 429, "headers": {"retry-after": "2"}}}))
+            .merge_patch(&json!({"delay_ms": 9, "fail_with": {"status": 429, "headers": {"retry-after": "2"}}}))
             .expect("the patch is in order");
         assert_eq!((slow.delay_ms, slow.fail_with.status, slow.page_size), (9, 429, 100));
         assert_eq!(slow.fail_with.headers["retry-after"], "2");
-        let back = slow.merged(&json!({"delay_ms": null, "fail_with": null})).expect("the patch is in order");
+        let back = slow.merge_patch(&json!({"delay_ms": null, "fail_with": null})).expect("the patch is in order");
         assert_eq!(back, Behaviour::default());
     }
 
     #[test]
     fn a_patch_with_an_unknown_field_is_refused() {
-        let error = Behaviour::default().merged(&json!({"delay": 1})).expect_err("the field is unknown");
+        let error = Behaviour::default().merge_patch(&json!({"delay": 1})).expect_err("the field is unknown");
         assert!(error.to_string().contains("unknown field `delay`"), "{error}");
     }
 
     #[test]
     fn a_template_with_null_inside_is_kept_whole_when_it_replaces_no_object() {
-        let patched = Behaviour::default().merged(&json!({"output": ["{uri}", null]})).expect("the patch is in order");
+        let patched =
+            Behaviour::default().merge_patch(&json!({"output": ["{uri}", null]})).expect("the patch is in order");
         assert_eq!(patched.output, Some(json!(["{uri}", null])));
     }
 

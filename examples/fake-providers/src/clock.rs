@@ -5,12 +5,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 const DAY_S: i64 = 86_400;
 
 /// Microseconds since 1970 of a point in time; 0 for earlier ones.
-pub(crate) fn micros(at: SystemTime) -> u64 {
+pub(crate) fn to_micros(at: SystemTime) -> u64 {
     at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64)
 }
 
 /// The text form of microseconds since 1970.
-pub(crate) fn format(micros: u64) -> String {
+pub(crate) fn format_timestamp(micros: u64) -> String {
     let seconds = (micros / 1_000_000) as i64;
     let (year, month, day) = civil_from_days(seconds.div_euclid(DAY_S));
     let of_day = seconds.rem_euclid(DAY_S);
@@ -30,11 +30,11 @@ pub(crate) fn parse(text: &str) -> Option<u64> {
     let zone = time.find(['Z', 'z', '+', '-'])?;
     let (clock, zone) = time.split_at(zone);
     let (whole, fraction) = clock.split_once('.').unwrap_or((clock, "0"));
-    let seconds = sexagesimal(whole)?;
+    let seconds = parse_sexagesimal(whole)?;
     let micros = format!("{fraction:0<6}").get(..6)?.parse::<i64>().ok()?;
     let offset = match zone.split_at(1) {
-        ("+", at) => sexagesimal(at)? * 60,
-        ("-", at) => -sexagesimal(at)? * 60,
+        ("+", at) => parse_sexagesimal(at)? * 60,
+        ("-", at) => -parse_sexagesimal(at)? * 60,
         _utc => 0,
     };
     let total = (days_from_civil(year, month, day) * DAY_S + seconds - offset) * 1_000_000 + micros;
@@ -42,7 +42,7 @@ pub(crate) fn parse(text: &str) -> Option<u64> {
 }
 
 /// `01:02:03` as seconds; `01:02` as minutes.
-fn sexagesimal(text: &str) -> Option<i64> {
+fn parse_sexagesimal(text: &str) -> Option<i64> {
     text.split(':').try_fold(0, |sum, part| Some(sum * 60 + part.parse::<i64>().ok().filter(|n| (0..=60).contains(n))?))
 }
 
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     fn check(micros: u64, text: &str) {
-        assert_eq!(format(micros), text);
+        assert_eq!(format_timestamp(micros), text);
         assert_eq!(parse(text), Some(micros));
     }
 

@@ -45,7 +45,7 @@ pub(crate) struct Connection {
 
 impl Connection {
     /// Resets the connection: the client sees `ECONNRESET`, not an orderly end.
-    pub(crate) fn reset(&self) {
+    pub(crate) fn cut_off(&self) {
         self.cut.cancel();
     }
 }
@@ -64,7 +64,7 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    fn broken(&self) -> io::Error {
+    fn broken_pipe_error(&self) -> io::Error {
         // Closing with no linger time makes the kernel send a reset in place of an orderly end.
         let _ = self.tcp.set_zero_linger();
         io::ErrorKind::ConnectionReset.into()
@@ -75,7 +75,7 @@ impl AsyncRead for Stream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         // Polled here so that a cancelled token wakes the server, which always waits for more to read.
         if self.woken.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(Err(self.broken()));
+            return Poll::Ready(Err(self.broken_pipe_error()));
         }
         Pin::new(&mut self.tcp).poll_read(cx, buf)
     }
@@ -84,7 +84,7 @@ impl AsyncRead for Stream {
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         if self.cut.is_cancelled() {
-            return Poll::Ready(Err(self.broken()));
+            return Poll::Ready(Err(self.broken_pipe_error()));
         }
         Pin::new(&mut self.tcp).poll_write(cx, buf)
     }
@@ -95,7 +95,7 @@ impl AsyncWrite for Stream {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.cut.is_cancelled() {
-            return Poll::Ready(Err(self.broken()));
+            return Poll::Ready(Err(self.broken_pipe_error()));
         }
         Pin::new(&mut self.tcp).poll_shutdown(cx)
     }

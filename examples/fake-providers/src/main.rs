@@ -24,7 +24,7 @@ struct Arguments {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments = Arguments::parse();
     let patch = serde_json::from_str(&arguments.behaviour)?;
-    let mut behaviour = Behaviour::default().merged(&patch)?;
+    let mut behaviour = Behaviour::default().merge_patch(&patch)?;
     behaviour.delay_ms = arguments.delay_ms.unwrap_or(behaviour.delay_ms);
     let replicate = Replicate::start(ReplicateOptions { listen: arguments.listen, behaviour }).await?;
     writeln!(std::io::stdout(), "listening on {}", replicate.origin())?;

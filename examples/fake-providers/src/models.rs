@@ -36,7 +36,7 @@ const DEPLOYMENTS: [(&str, &str); 1] = [("acme/kontext", "black-forest-labs/flux
 /// The model called `owner/name`: a built-in one or one of the `further` names.
 pub(crate) fn by_name(full_name: &str, further: &[String]) -> Option<Arc<Model>> {
     let built_in = MODELS.iter().find(|model| model.full_name() == full_name).cloned();
-    built_in.or_else(|| further.iter().find(|name| *name == full_name).and_then(|name| plain(name)))
+    built_in.or_else(|| further.iter().find(|name| *name == full_name).and_then(|name| build_plain_model(name)))
 }
 
 /// The model that a create body's `version` means: 64 hexadecimal digits, `owner/name:digits`, or the name of an official model.
@@ -46,7 +46,7 @@ pub(crate) fn by_version(reference: &str, further: &[String]) -> Option<Arc<Mode
         None if reference.contains('/') => (Some(reference), None),
         None => (None, Some(reference)),
     };
-    let mut all = MODELS.iter().cloned().chain(further.iter().filter_map(|name| plain(name)));
+    let mut all = MODELS.iter().cloned().chain(further.iter().filter_map(|name| build_plain_model(name)));
     all.find(|model| {
         name.is_none_or(|name| model.full_name() == name)
             && version.map_or(model.official, |version| model.version == version)
@@ -60,7 +60,7 @@ pub(crate) fn by_deployment(full_name: &str) -> Option<Arc<Model>> {
 }
 
 /// An official model of that name which takes anything and gives one file.
-fn plain(full_name: &str) -> Option<Arc<Model>> {
+fn build_plain_model(full_name: &str) -> Option<Arc<Model>> {
     let (owner, name) = full_name.split_once('/')?;
     let digits = (0..4).map(|part| {
         let mut hasher = DefaultHasher::new();
@@ -79,7 +79,7 @@ fn plain(full_name: &str) -> Option<Arc<Model>> {
 }
 
 impl Model {
-    /// `owner/name`.
+    /// The full name, `owner/name`.
     pub(crate) fn full_name(&self) -> String {
         format!("{}/{}", self.owner, self.name)
     }
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn versions_are_64_hexadecimal_digits() {
-        for model in MODELS.iter().cloned().chain(plain("me/mine")) {
+        for model in MODELS.iter().cloned().chain(build_plain_model("me/mine")) {
             assert_eq!(model.version.len(), 64, "{}", model.name);
             assert!(model.version.bytes().all(|byte| byte.is_ascii_hexdigit()), "{}", model.name);
         }

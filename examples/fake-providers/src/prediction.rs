@@ -11,7 +11,7 @@ use crate::models::Model;
 use crate::sample;
 
 /// How many progress lines a whole run writes.
-const PROGRESS_STEPS: u32 = 20;
+const PROGRESS_STEP_COUNT: u32 = 20;
 
 /// A prediction as it was created, with all that decides its course.
 #[derive(Clone, Debug)]
@@ -45,10 +45,10 @@ pub(crate) enum View {
 
 impl Prediction {
     /// When and how it ends: by itself, by a cancel call, or at its deadline, whichever is first.
-    pub(crate) fn end(&self) -> (Duration, End) {
+    pub(crate) fn find_end(&self) -> (Duration, End) {
         let own = (Duration::from_millis(self.course.delay_ms), self.course.end);
         let canceled = self.canceled.map(|at| (at, End::Canceled));
-        let overdue = self.deadline.map(|at| match self.started() {
+        let overdue = self.deadline.map(|at| match self.find_start() {
             Some(started) if started <= at => (at, End::Canceled),
             _not_running => (at, End::Aborted),
         });
@@ -60,18 +60,18 @@ impl Prediction {
 
     /// Whether it has ended by then.
     pub(crate) fn has_ended(&self, age: Duration) -> bool {
-        age >= self.end().0
+        age >= self.find_end().0
     }
 
     /// Whether its files are still given out.
     pub(crate) fn has_files(&self, age: Duration) -> bool {
-        let (ended, end) = self.end();
+        let (ended, end) = self.find_end();
         let gone = self.course.delivery_gone_after_ms.map(|ms| ended + Duration::from_millis(ms));
         end == End::Succeeded && age >= ended && gone.is_none_or(|gone| age < gone)
     }
 
     /// From creation to the first state other than `starting`.
-    fn started(&self) -> Option<Duration> {
+    fn find_start(&self) -> Option<Duration> {
         let states = &self.course.states;
         let delay = Duration::from_millis(self.course.delay_ms);
         let first = states.iter().position(|state| state != "starting")?;
@@ -79,7 +79,7 @@ impl Prediction {
     }
 
     /// The state that it passes at an age before its end.
-    fn state(&self, age: Duration) -> &str {
+    fn state_at(&self, age: Duration) -> &str {
         let states = &self.course.states;
         let share = age.as_secs_f64() / Duration::from_millis(self.course.delay_ms).as_secs_f64();
         let index = (share * states.len() as f64) as usize;
@@ -88,20 +88,20 @@ impl Prediction {
 
     /// The prediction object at an age. `host` is the authority that the client called.
     pub(crate) fn to_json(&self, age: Duration, host: &str, view: View) -> Value {
-        let (ended, end) = self.end();
+        let (ended, end) = self.find_end();
         let done = age >= ended;
         let age = age.min(ended);
-        let started = self.started().filter(|started| *started <= age && (*started < ended || end != End::Aborted));
-        let status = if done { end.as_str() } else { self.state(age) };
-        let at = |age: Duration| clock::format(self.created_us + age.as_micros() as u64);
+        let started = self.find_start().filter(|started| *started <= age && (*started < ended || end != End::Aborted));
+        let status = if done { end.as_str() } else { self.state_at(age) };
+        let at = |age: Duration| clock::format_timestamp(self.created_us + age.as_micros() as u64);
         let api = format!("http://{host}/v1/predictions/{}", self.id);
         let mut object = json!({
             "id": self.id,
             "model": self.model.full_name(),
             "version": if self.model.official { "hidden" } else { self.model.version.as_str() },
             "input": self.input,
-            "logs": started.map_or(String::new(), |started| self.logs(age.saturating_sub(started), ended.saturating_sub(started))),
-            "output": if done && end == End::Succeeded { self.output(host) } else { Value::Null },
+            "logs": started.map_or(String::new(), |started| self.build_logs(age.saturating_sub(started), ended.saturating_sub(started))),
+            "output": if done && end == End::Succeeded { self.build_output(host) } else { Value::Null },
             "data_removed": false,
             "error": if done && end == End::Failed { json!(self.course.error) } else { Value::Null },
             "source": "api",
@@ -111,7 +111,7 @@ impl Prediction {
             "completed_at": done.then(|| at(ended)),
             "deadline": self.deadline.map(at),
             "deployment": self.deployment,
-            "metrics": if done { metrics(started, ended) } else { json!({}) },
+            "metrics": if done { build_metrics(started, ended) } else { json!({}) },
             "urls": {
                 "cancel": format!("{api}/cancel"),
                 "get": api,
@@ -127,7 +127,7 @@ impl Prediction {
     /// The prediction object with input, output and logs taken out if they are due to be removed.
     pub(crate) fn to_json_retained(&self, age: Duration, host: &str) -> Value {
         let mut object = self.to_json(age, host, View::Honest);
-        let removed = self.course.data_removed_after_ms.map(|ms| self.end().0 + Duration::from_millis(ms));
+        let removed = self.course.data_removed_after_ms.map(|ms| self.find_end().0 + Duration::from_millis(ms));
         if removed.is_some_and(|removed| age >= removed) {
             object["data_removed"] = json!(true);
             object["input"] = json!({});
@@ -137,7 +137,7 @@ impl Prediction {
         object
     }
 
-    fn output(&self, host: &str) -> Value {
+    fn build_output(&self, host: &str) -> Value {
         let uri = match self.course.delivery {
             Delivery::Remote => format!("https://replicate.delivery/fake/{}.png", self.id),
             Delivery::Local => format!("http://{host}/delivery/{}.png", self.id),
@@ -146,29 +146,29 @@ impl Prediction {
         let prompt = self.input["prompt"].as_str().unwrap_or_default();
         match &self.course.output {
             Some(template) => {
-                sample::fill(template, &[("id", &self.id), ("uri", &uri), ("host", host), ("prompt", prompt)])
+                sample::fill_template(template, &[("id", &self.id), ("uri", &uri), ("host", host), ("prompt", prompt)])
             }
             None => sample::output_for(&self.model.output, &uri, prompt),
         }
     }
 
     /// Progress lines as tqdm writes them, up to the share of the run that is over.
-    fn logs(&self, ran: Duration, run: Duration) -> String {
+    fn build_logs(&self, ran: Duration, run: Duration) -> String {
         if !self.course.progress_logs {
             return String::new();
         }
         let share = if run.is_zero() { 1.0 } else { ran.as_secs_f64() / run.as_secs_f64() };
-        let steps = (share * f64::from(PROGRESS_STEPS)) as u32;
+        let steps = (share * f64::from(PROGRESS_STEP_COUNT)) as u32;
         let line = |step: u32| {
-            let (percent, bar) = (step * 100 / PROGRESS_STEPS, "#".repeat(step as usize / 2));
-            format!("{percent:3}%|{bar:<10}| {step}/{PROGRESS_STEPS} [00:00<00:00, 20.00it/s]\n")
+            let (percent, bar) = (step * 100 / PROGRESS_STEP_COUNT, "#".repeat(step as usize / 2));
+            format!("{percent:3}%|{bar:<10}| {step}/{PROGRESS_STEP_COUNT} [00:00<00:00, 20.00it/s]\n")
         };
         (0..=steps).map(line).collect()
     }
 }
 
 /// What the run cost in time; what never started has no time of its own.
-fn metrics(started: Option<Duration>, ended: Duration) -> Value {
+fn build_metrics(started: Option<Duration>, ended: Duration) -> Value {
     let mut metrics = json!({"total_time": ended.as_secs_f64()});
     if let Some(started) = started {
         metrics["predict_time"] = json!(ended.saturating_sub(started).as_secs_f64());

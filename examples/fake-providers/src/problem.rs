@@ -25,7 +25,7 @@ impl Problem {
     }
 
     /// 400: the body or a parameter can't be read.
-    pub(crate) fn malformed(detail: &str) -> Self {
+    pub(crate) fn malformed_request(detail: &str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, Some("Bad request"), detail)
     }
 
@@ -57,14 +57,14 @@ impl Problem {
 
     /// 422 that names each wrong field.
     pub(crate) fn invalid_input(fields: &[InvalidField]) -> Self {
-        let detail: String = fields.iter().map(InvalidField::line).collect();
+        let detail: String = fields.iter().map(InvalidField::format_line).collect();
         let mut problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, Some("Input validation failed"), &detail);
         problem.body["invalid_fields"] = fields.iter().map(InvalidField::to_json).collect();
         problem
     }
 
     /// What Replicate sends with a status when nothing more is known.
-    fn usual(status: StatusCode) -> Self {
+    fn usual_problem(status: StatusCode) -> Self {
         let (title, detail) = match status.as_u16() {
             401 => return Self::wrong_token(),
             402 => (
@@ -97,7 +97,7 @@ impl IntoResponse for Failure {
         let html = |text: String| (status, [(header::CONTENT_TYPE, "text/html")], Body::from(text)).into_response();
         let mut response = match self.body {
             None if status == StatusCode::BAD_GATEWAY => html(GATEWAY_PAGE.into()),
-            None => Problem::usual(status).into_response(),
+            None => Problem::usual_problem(status).into_response(),
             Some(Value::String(text)) => html(text),
             Some(body) => Problem { status, body }.into_response(),
         };

@@ -49,5 +49,5 @@ fn without_token<S: Serializer>(headers: &BTreeMap<String, String>, serializer: 
 }
 
 fn as_text<S: Serializer>(at: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&clock::format(clock::micros(*at)))
+    serializer.serialize_str(&clock::format_timestamp(clock::to_micros(*at)))
 }

@@ -63,7 +63,7 @@ impl Replicate {
         let address = tcp.local_addr()?;
         let state = Arc::new(State::new(options.behaviour, address.to_string()));
         let stop = CancellationToken::new();
-        let app = routes::router(Arc::clone(&state)).into_make_service_with_connect_info::<Connection>();
+        let app = routes::build_router(Arc::clone(&state)).into_make_service_with_connect_info::<Connection>();
         let listener = Listener { tcp, stop: stop.clone() };
         let server = axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
         tokio::spawn(server.into_future());
@@ -102,27 +102,27 @@ impl Replicate {
 
     /// The create calls in the order of their arrival.
     pub fn creates(&self) -> Vec<CreateRecord> {
-        self.state.read(Memory::creates)
+        self.state.read(Memory::list_creates)
     }
 
     /// How many calls each route had, such as `GET /v1/predictions/{id}`; for unknown routes the path itself.
     pub fn requests(&self) -> BTreeMap<String, u64> {
-        self.state.read(Memory::requests)
+        self.state.read(Memory::count_by_route)
     }
 
     /// Counts and contents, predictions as they are now.
     pub fn stats(&self) -> Stats {
-        self.state.stats()
+        self.state.collect_stats()
     }
 
     /// Waits until the calls seen so far satisfy `test`; `None` if they don't within `limit`.
     /// It looks whenever a call arrives, not when time alone moves a prediction on.
     pub async fn until(&self, limit: Duration, test: impl Fn(&Stats) -> bool) -> Option<Stats> {
-        let mut changes = self.state.subscribe();
+        let mut changes = self.state.subscribe_to_changes();
         let satisfied = async {
             loop {
                 changes.mark_unchanged();
-                let stats = self.state.stats();
+                let stats = self.state.collect_stats();
                 if test(&stats) || changes.changed().await.is_err() {
                     return stats;
                 }
@@ -138,7 +138,7 @@ impl Replicate {
 
     /// Forgets all calls and predictions and goes back to the behaviour of the start.
     pub fn reset(&self) {
-        self.state.reset();
+        self.state.reset_all();
     }
 }
 

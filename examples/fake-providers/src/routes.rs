@@ -26,32 +26,32 @@ mod preferences;
 /// What handlers get hold of the memory by.
 pub(crate) type Shared = axum::extract::State<Arc<State>>;
 
-/// All routes.
-pub(crate) fn router(state: Arc<State>) -> Router {
+/// Builds all routes of the stand-in.
+pub(crate) fn build_router(state: Arc<State>) -> Router {
     let replicate = Router::new()
-        .route("/v1/account", get(catalog::account))
+        .route("/v1/account", get(catalog::read_account))
         .route("/v1/predictions", get(list::list).post(create::by_version))
         .route("/v1/predictions/{id}", get(predictions::read))
-        .route("/v1/predictions/{id}/cancel", post(predictions::cancel))
-        .route("/v1/models/{owner}/{name}", get(catalog::model))
+        .route("/v1/predictions/{id}/cancel", post(predictions::cancel_prediction))
+        .route("/v1/models/{owner}/{name}", get(catalog::read_model))
         .route("/v1/models/{owner}/{name}/predictions", post(create::by_model))
-        .route("/v1/models/{owner}/{name}/versions", get(catalog::versions))
-        .route("/v1/models/{owner}/{name}/versions/{version}", get(catalog::version))
+        .route("/v1/models/{owner}/{name}/versions", get(catalog::list_versions))
+        .route("/v1/models/{owner}/{name}/versions/{version}", get(catalog::read_version))
         .route("/v1/deployments/{owner}/{name}/predictions", post(create::by_deployment))
-        .route("/delivery/{file}", get(delivery::file))
+        .route("/delivery/{file}", get(delivery::read_file))
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::wrong_method())
-        .layer(middleware::from_fn_with_state(Arc::clone(&state), count));
+        .layer(middleware::from_fn_with_state(Arc::clone(&state), count_calls));
     let control = Router::new()
-        .route("/_control", get(control::read).post(control::patch))
-        .route("/_control/stats", get(control::stats))
-        .route("/_control/reset", post(control::reset))
-        .route("/_control/release", post(control::release));
+        .route("/_control", get(control::read_behaviour).post(control::patch_behaviour))
+        .route("/_control/stats", get(control::read_stats))
+        .route("/_control/reset", post(control::reset_state))
+        .route("/_control/release", post(control::release_creates));
     replicate.merge(control).with_state(state)
 }
 
 /// Counts a call under its route; nothing comes of it while the provider is out.
-async fn count(
+async fn count_calls(
     shared: Shared,
     ConnectInfo(connection): ConnectInfo<Connection>,
     request: Request,
@@ -59,9 +59,9 @@ async fn count(
 ) -> Response {
     let path = request.extensions().get::<MatchedPath>().map_or(request.uri().path(), MatchedPath::as_str);
     let route = format!("{} {path}", request.method());
-    shared.write(|memory| memory.count(route));
+    shared.write(|memory| memory.count_call(route));
     if shared.read(|memory| memory.behaviour.outage) {
-        connection.reset();
+        connection.cut_off();
         // It does not arrive any more.
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
@@ -75,12 +75,12 @@ impl FromRequestParts<Arc<State>> for Authorised {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &Arc<State>) -> Result<Self, Problem> {
-        authorise(&parts.headers, state)
+        check_token(&parts.headers, state)
     }
 }
 
 /// Checks `Authorization: Bearer <token>`.
-pub(crate) fn authorise(headers: &HeaderMap, state: &State) -> Result<Authorised, Problem> {
+pub(crate) fn check_token(headers: &HeaderMap, state: &State) -> Result<Authorised, Problem> {
     let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     // The official clients of old send `Token`, which Replicate takes as well.
     let token = given.and_then(|given| given.strip_prefix("Bearer ").or_else(|| given.strip_prefix("Token ")));
@@ -92,7 +92,7 @@ pub(crate) fn authorise(headers: &HeaderMap, state: &State) -> Result<Authorised
     }
 }
 
-/// The authority that the client called, for links back.
+/// Returns the authority that the client called, for links back.
 pub(crate) fn host(headers: &HeaderMap) -> String {
     headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1").to_owned()
 }

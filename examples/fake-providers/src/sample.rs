@@ -5,28 +5,28 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 /// The side of the image in pixels.
-const SIDE: u32 = 8;
+const SIDE_SIZE_PX: u32 = 8;
 
 /// A valid RGB image of 8 × 8 pixels whose colour follows from `seed`.
-pub(crate) fn png(seed: &str) -> Vec<u8> {
-    let colour = crc32(seed.as_bytes()).to_be_bytes();
-    let row = std::iter::once(0).chain(colour[..3].iter().copied().cycle().take(SIDE as usize * 3));
-    let pixels: Vec<u8> = (0..SIDE).flat_map(|_| row.clone()).collect();
+pub(crate) fn draw_png(seed: &str) -> Vec<u8> {
+    let colour = compute_crc32(seed.as_bytes()).to_be_bytes();
+    let row = std::iter::once(0).chain(colour[..3].iter().copied().cycle().take(SIDE_SIZE_PX as usize * 3));
+    let pixels: Vec<u8> = (0..SIDE_SIZE_PX).flat_map(|_| row.clone()).collect();
 
-    let mut header = [SIDE.to_be_bytes(), SIDE.to_be_bytes()].concat();
+    let mut header = [SIDE_SIZE_PX.to_be_bytes(), SIDE_SIZE_PX.to_be_bytes()].concat();
     // Eight bits, RGB, and the only compression, filter and interlace methods that small files need.
     header.extend([8, 2, 0, 0, 0]);
 
     let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
-    chunk(&mut file, *b"IHDR", &header);
-    chunk(&mut file, *b"IDAT", &stored_zlib(&pixels));
-    chunk(&mut file, *b"IEND", &[]);
+    write_chunk(&mut file, *b"IHDR", &header);
+    write_chunk(&mut file, *b"IDAT", &stored_zlib(&pixels));
+    write_chunk(&mut file, *b"IEND", &[]);
     file
 }
 
 /// The same image as a `data:` URI.
 pub(crate) fn png_data_uri(seed: &str) -> String {
-    format!("data:image/png;base64,{}", STANDARD.encode(png(seed)))
+    format!("data:image/png;base64,{}", STANDARD.encode(draw_png(seed)))
 }
 
 /// An output in the form that a model's output schema names: one file, a list of one file, tokens, or a text.
@@ -41,25 +41,25 @@ pub(crate) fn output_for(schema: &Value, uri: &str, prompt: &str) -> Value {
 }
 
 /// `template` with `{name}` replaced in each of its texts.
-pub(crate) fn fill(template: &Value, names: &[(&str, &str)]) -> Value {
+pub(crate) fn fill_template(template: &Value, names: &[(&str, &str)]) -> Value {
     match template {
         Value::String(text) => {
             json!(
                 names.iter().fold(text.clone(), |text, (name, value)| { text.replace(&format!("{{{name}}}"), value) })
             )
         }
-        Value::Array(items) => items.iter().map(|item| fill(item, names)).collect(),
-        Value::Object(fields) => fields.iter().map(|(key, value)| (key.clone(), fill(value, names))).collect(),
+        Value::Array(items) => items.iter().map(|item| fill_template(item, names)).collect(),
+        Value::Object(fields) => fields.iter().map(|(key, value)| (key.clone(), fill_template(value, names))).collect(),
         Value::Null | Value::Bool(_) | Value::Number(_) => template.clone(),
     }
 }
 
-fn chunk(file: &mut Vec<u8>, kind: [u8; 4], body: &[u8]) {
+fn write_chunk(file: &mut Vec<u8>, kind: [u8; 4], body: &[u8]) {
     file.extend((body.len() as u32).to_be_bytes());
     let start = file.len();
     file.extend(kind);
     file.extend(body);
-    let sum = crc32(&file[start..]);
+    let sum = compute_crc32(&file[start..]);
     file.extend(sum.to_be_bytes());
 }
 
@@ -78,7 +78,7 @@ fn stored_zlib(data: &[u8]) -> Vec<u8> {
     stream
 }
 
-fn crc32(data: &[u8]) -> u32 {
+fn compute_crc32(data: &[u8]) -> u32 {
     !data.iter().fold(u32::MAX, |sum, byte| {
         (0..8).fold(sum ^ u32::from(*byte), |sum, _| if sum & 1 == 1 { sum >> 1 ^ 0xEDB8_8320 } else { sum >> 1 })
     })
@@ -90,14 +90,14 @@ mod tests {
 
     #[test]
     fn checksums_agree_with_their_published_vectors() {
-        assert_eq!(crc32(b"123456789"), 0xCBF4_3926);
+        assert_eq!(compute_crc32(b"123456789"), 0xCBF4_3926);
         assert_eq!(stored_zlib(b"Wikipedia")[16..], 0x11E6_0398_u32.to_be_bytes());
     }
 
     #[test]
     fn each_prediction_has_an_image_of_its_own() {
-        assert!(png("a").starts_with(b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\0\x08\0\0\0\x08\x08\x02"));
-        assert_ne!(png("a"), png("b"));
+        assert!(draw_png("a").starts_with(b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\0\x08\0\0\0\x08\x08\x02"));
+        assert_ne!(draw_png("a"), draw_png("b"));
     }
 
     #[test]
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn templates_are_filled_in_texts_at_any_depth() {
-        let filled = fill(&json!({"a": ["{id}.png", 1], "b": "{host}/{id}"}), &[("id", "x"), ("host", "h")]);
+        let filled = fill_template(&json!({"a": ["{id}.png", 1], "b": "{host}/{id}"}), &[("id", "x"), ("host", "h")]);
         assert_eq!(filled, json!({"a": ["x.png", 1], "b": "h/x"}));
     }
 }

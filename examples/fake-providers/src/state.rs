@@ -49,39 +49,39 @@ impl State {
             initial,
             host,
             origin: Instant::now(),
-            origin_us: clock::micros(SystemTime::now()),
+            origin_us: clock::to_micros(SystemTime::now()),
         }
     }
 
     /// Looks at the memory.
     pub(crate) fn read<T>(&self, look: impl FnOnce(&Memory) -> T) -> T {
-        look(&self.lock())
+        look(&self.lock_memory())
     }
 
     /// Changes the memory and wakes whoever waits for a change.
     pub(crate) fn write<T>(&self, change: impl FnOnce(&mut Memory) -> T) -> T {
-        let result = change(&mut self.lock());
+        let result = change(&mut self.lock_memory());
         self.changes.send_modify(|count| *count += 1);
         result
     }
 
-    fn lock(&self) -> MutexGuard<'_, Memory> {
+    fn lock_memory(&self) -> MutexGuard<'_, Memory> {
         // Each change is a single step, so a panic elsewhere leaves nothing half-done.
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells of changes made from now on.
-    pub(crate) fn subscribe(&self) -> watch::Receiver<u64> {
+    pub(crate) fn subscribe_to_changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
 
     /// The time since the stand-in started.
-    pub(crate) fn now(&self) -> Duration {
+    pub(crate) fn running_time(&self) -> Duration {
         self.origin.elapsed()
     }
 
     /// Forgets all calls and predictions and goes back to the behaviour of the start.
-    pub(crate) fn reset(&self) {
+    pub(crate) fn reset_all(&self) {
         self.write(|memory| {
             let (serial, held) = (memory.serial, memory.held);
             *memory = Memory { behaviour: self.initial.clone(), serial, held, ..Memory::default() };
@@ -89,8 +89,8 @@ impl State {
     }
 
     /// Counts and contents.
-    pub(crate) fn stats(&self) -> Stats {
-        let now = self.now();
+    pub(crate) fn collect_stats(&self) -> Stats {
+        let now = self.running_time();
         self.read(|memory| Stats {
             creates: memory.creates.len(),
             accepted: memory.predictions.len(),
@@ -101,13 +101,17 @@ impl State {
                 .iter()
                 .map(|(at, p)| p.to_json(now.saturating_sub(*at), &self.host, View::Honest))
                 .collect(),
-            create_calls: memory.creates(),
+            create_calls: memory.list_creates(),
         })
     }
 
     /// Makes a prediction for the create call of that number, with the knobs as they are; `fill` sets what the call asked for.
-    pub(crate) fn accept(&self, call: u64, fill: impl FnOnce(String, u64, Behaviour) -> Prediction) -> String {
-        let now = self.now();
+    pub(crate) fn create_prediction(
+        &self,
+        call: u64,
+        fill: impl FnOnce(String, u64, Behaviour) -> Prediction,
+    ) -> String {
+        let now = self.running_time();
         let created_us = self.origin_us + now.as_micros() as u64;
         self.write(|memory| {
             memory.serial += 1;
@@ -122,8 +126,8 @@ impl State {
     }
 
     /// A prediction and its age.
-    pub(crate) fn find(&self, id: &str) -> Option<(Duration, Arc<Prediction>)> {
-        let now = self.now();
+    pub(crate) fn find_prediction(&self, id: &str) -> Option<(Duration, Arc<Prediction>)> {
+        let now = self.running_time();
         self.read(|memory| {
             let (at, prediction) = memory.predictions.iter().rfind(|(_, prediction)| prediction.id == id)?;
             Some((now.saturating_sub(*at), Arc::clone(prediction)))
@@ -131,7 +135,7 @@ impl State {
     }
 
     /// Counts a create among the held ones for as long as the guard lives.
-    pub(crate) fn hold(self: &Arc<Self>) -> Held {
+    pub(crate) fn hold_create(self: &Arc<Self>) -> Held {
         self.write(|memory| memory.held += 1);
         Held(Arc::clone(self))
     }
@@ -148,29 +152,29 @@ impl Drop for Held {
 
 impl Memory {
     /// Counts a call of a route.
-    pub(crate) fn count(&mut self, route: String) {
+    pub(crate) fn count_call(&mut self, route: String) {
         *self.requests.entry(route).or_default() += 1;
     }
 
     /// Keeps a create call; gives its number.
-    pub(crate) fn record(&mut self, record: CreateRecord) -> u64 {
+    pub(crate) fn record_create(&mut self, record: CreateRecord) -> u64 {
         self.serial += 1;
         self.creates.push((self.serial, record));
         self.serial
     }
 
     /// The create calls in order.
-    pub(crate) fn creates(&self) -> Vec<CreateRecord> {
+    pub(crate) fn list_creates(&self) -> Vec<CreateRecord> {
         self.creates.iter().map(|(_, record)| record.clone()).collect()
     }
 
     /// Calls by route.
-    pub(crate) fn requests(&self) -> BTreeMap<String, u64> {
+    pub(crate) fn count_by_route(&self) -> BTreeMap<String, u64> {
         self.requests.clone()
     }
 
     /// Marks a prediction as cancelled at this point of the process's age, unless it has ended.
-    pub(crate) fn cancel(&mut self, id: &str, now: Duration) {
+    pub(crate) fn cancel_prediction(&mut self, id: &str, now: Duration) {
         let found = self.predictions.iter_mut().find(|(_, prediction)| prediction.id == id);
         if let Some((at, prediction)) = found {
             let age = now.saturating_sub(*at);

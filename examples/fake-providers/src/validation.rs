@@ -19,7 +19,7 @@ impl InvalidField {
     }
 
     /// The line about it in `detail`.
-    pub(crate) fn line(&self) -> String {
+    pub(crate) fn format_line(&self) -> String {
         match self.field.as_str() {
             "" => format!("- {}\n", self.description),
             field => format!("- {field}: {}\n", self.description),

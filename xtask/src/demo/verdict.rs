@@ -1,4 +1,4 @@
-//! Whether the job did what it should.
+//! Whether the example did what it should.
 
 use serde_json::Value;
 
@@ -6,27 +6,27 @@ use crate::Result;
 
 /// Checks that both steps completed, that the second worked on the first's picture, and that the provider was called
 /// twice, no more.
-pub(crate) fn judge(job: &Value, input: &Value, stats: &Value) -> Result {
-    expect("the job's status", &job["status"], &"completed".into())?;
+pub(super) fn check_job(job: &Value, input: &Value, stats: &Value) -> Result {
+    expect_equal("the job's status", &job["status"], &"completed".into())?;
     let steps = job["steps"].as_array().map(Vec::as_slice).unwrap_or_default();
     let [hat, cartoon] = steps else { return Err(format!("the job has {} steps instead of 2", steps.len())) };
     for (step, id) in [(hat, "add_hat_step"), (cartoon, "cartoon_step")] {
-        expect("a step's id", &step["id"], &id.into())?;
-        expect(&format!("the status of {id}"), &step["status"], &"completed".into())?;
+        expect_equal("a step's id", &step["id"], &id.into())?;
+        expect_equal(&format!("the status of {id}"), &step["status"], &"completed".into())?;
         if step["output"]["output_image"].as_str().is_none_or(str::is_empty) {
-            return Err(format!("{id} gave no output_image but {}", step["output"]));
+            return Err(format!("{id} returned no output_image but {}", step["output"]));
         }
     }
-    expect("the first step's picture", &hat["input"]["input_image"], &input["input_image"])?;
-    expect("the second step's picture", &cartoon["input"]["input_image"], &hat["output"]["output_image"])?;
+    expect_equal("the first step's picture", &hat["input"]["input_image"], &input["input_image"])?;
+    expect_equal("the second step's picture", &cartoon["input"]["input_image"], &hat["output"]["output_image"])?;
     if hat["output"] == cartoon["output"] {
-        return Err("both steps gave the same picture".to_owned());
+        return Err("both steps returned the same picture".to_owned());
     }
-    expect("the job's output", &job["output"], &cartoon["output"])?;
-    expect("the number of create calls", &stats["creates"], &2.into())
+    expect_equal("the job's output", &job["output"], &cartoon["output"])?;
+    expect_equal("the number of create calls", &stats["creates"], &2.into())
 }
 
-fn expect(what: &str, found: &Value, expected: &Value) -> Result {
+fn expect_equal(what: &str, found: &Value, expected: &Value) -> Result {
     if found == expected { Ok(()) } else { Err(format!("{what} is {found} instead of {expected}")) }
 }
 
@@ -45,7 +45,7 @@ mod tests {
             "stats": {"creates": 2},
         });
         *all.pointer_mut(pointer).expect("the pointer is right") = value;
-        let verdict = judge(&all["job"], &json!({"input_image": "a"}), &all["stats"]);
+        let verdict = check_job(&all["job"], &json!({"input_image": "a"}), &all["stats"]);
         match (verdict, fault) {
             (Ok(()), None) => (),
             (Err(reason), Some(fault)) => assert!(reason.contains(fault), "{reason}"),

@@ -10,35 +10,35 @@ use crate::behaviour::Behaviour;
 use crate::records::Stats;
 
 /// `GET /_control`: the knobs, with the counters run down.
-pub(crate) async fn read(shared: Shared) -> Json<Behaviour> {
+pub(crate) async fn read_behaviour(shared: Shared) -> Json<Behaviour> {
     Json(shared.read(|memory| memory.behaviour.clone()))
 }
 
 /// `POST /_control`: a JSON merge patch of the knobs, for creates from now on, whatever its content type.
 /// 400 says what is wrong.
-pub(crate) async fn patch(shared: Shared, body: Bytes) -> Result<Json<Behaviour>, (StatusCode, String)> {
+pub(crate) async fn patch_behaviour(shared: Shared, body: Bytes) -> Result<Json<Behaviour>, (StatusCode, String)> {
     let merged = serde_json::from_slice(&body).and_then(|patch: Value| {
         shared.write(|memory| {
-            memory.behaviour = memory.behaviour.merged(&patch)?;
+            memory.behaviour = memory.behaviour.merge_patch(&patch)?;
             Ok(memory.behaviour.clone())
         })
     });
     merged.map(Json).map_err(|error| (StatusCode::BAD_REQUEST, format!("{error}\n")))
 }
 
-/// `GET /_control/stats`.
-pub(crate) async fn stats(shared: Shared) -> Json<Stats> {
-    Json(shared.stats())
+/// `GET /_control/stats`: counts and contents.
+pub(crate) async fn read_stats(shared: Shared) -> Json<Stats> {
+    Json(shared.collect_stats())
 }
 
 /// `POST /_control/reset`: 204.
-pub(crate) async fn reset(shared: Shared) -> StatusCode {
-    shared.reset();
+pub(crate) async fn reset_state(shared: Shared) -> StatusCode {
+    shared.reset_all();
     StatusCode::NO_CONTENT
 }
 
 /// `POST /_control/release`: 204.
-pub(crate) async fn release(shared: Shared) -> StatusCode {
+pub(crate) async fn release_creates(shared: Shared) -> StatusCode {
     shared.releases.send_modify(|count| *count += 1);
     StatusCode::NO_CONTENT
 }

@@ -10,9 +10,9 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Map, Value};
 
-use super::predictions::reply;
-use super::preferences::{Wait, deadline, wait};
-use super::{Shared, authorise, host};
+use super::predictions::reply_with_prediction;
+use super::preferences::{Wait, read_deadline, read_wait};
+use super::{Shared, check_token, host};
 use crate::behaviour::{Behaviour, CreatePlan, End, PreferWait};
 use crate::connection::Connection;
 use crate::models::{self, Model};
@@ -35,7 +35,7 @@ pub(crate) async fn by_version(shared: Shared, call: Call) -> Response {
     create(&shared, Target::Version, call).await
 }
 
-/// `POST /v1/deployments/{owner}/{name}/predictions`.
+/// `POST /v1/deployments/{owner}/{name}/predictions`: runs the model of a deployment.
 pub(crate) async fn by_deployment(shared: Shared, Path((owner, name)): Path<(String, String)>, call: Call) -> Response {
     create(&shared, Target::Deployment(format!("{owner}/{name}")), call).await
 }
@@ -69,9 +69,9 @@ struct Order {
 }
 
 async fn create(state: &Arc<State>, target: Target, call: Call) -> Response {
-    let number = state.write(|memory| memory.record(call.to_record()));
-    let mut response = match order(state, target, &call) {
-        Ok(order) => perform(state, number, order, &call).await,
+    let number = state.write(|memory| memory.record_create(call.to_record()));
+    let mut response = match read_order(state, target, &call) {
+        Ok(order) => perform_order(state, number, order, &call).await,
         Err(problem) => problem.into_response(),
     };
     response.headers_mut().entry("ratelimit-remaining").or_insert(CREATES_LEFT);
@@ -80,11 +80,11 @@ async fn create(state: &Arc<State>, target: Target, call: Call) -> Response {
 }
 
 /// Checks a call in the order in which Replicate does: who, what, with what.
-fn order(state: &State, target: Target, call: &Call) -> Result<Order, Problem> {
-    authorise(&call.headers, state)?;
+fn read_order(state: &State, target: Target, call: &Call) -> Result<Order, Problem> {
+    check_token(&call.headers, state)?;
     let (further, validate) = state.read(|memory| (memory.behaviour.models.clone(), memory.behaviour.validate_input));
-    let body: Map<String, Value> =
-        serde_json::from_slice(&call.body).map_err(|_| Problem::malformed("The request body is not a JSON object"))?;
+    let body: Map<String, Value> = serde_json::from_slice(&call.body)
+        .map_err(|_| Problem::malformed_request("The request body is not a JSON object"))?;
     let required: &[&str] = match &target {
         Target::Version => &["version", "input"],
         Target::Model(_) | Target::Deployment(_) => &["input"],
@@ -104,30 +104,30 @@ fn order(state: &State, target: Target, call: &Call) -> Result<Order, Problem> {
         Target::Version => None,
         Target::Model(_) | Target::Deployment(_) => Some(find()?),
     };
-    refuse(check_body(&body, required))?;
+    refuse_invalid_fields(check_body(&body, required))?;
     let model = known.map_or_else(find, Ok)?;
     let input = body["input"].clone();
     if validate {
-        refuse(check_input(&model.input, &input))?;
+        refuse_invalid_fields(check_input(&model.input, &input))?;
     }
     let deployment = match target {
         Target::Deployment(name) => Some(name),
         Target::Model(_) | Target::Version => None,
     };
-    Ok(Order { model, deployment, input, deadline: deadline(&call.headers)?, wait: wait(&call.headers) })
+    Ok(Order { model, deployment, input, deadline: read_deadline(&call.headers)?, wait: read_wait(&call.headers) })
 }
 
-fn refuse(wrong: Vec<crate::validation::InvalidField>) -> Result<(), Problem> {
+fn refuse_invalid_fields(wrong: Vec<crate::validation::InvalidField>) -> Result<(), Problem> {
     if wrong.is_empty() { Ok(()) } else { Err(Problem::invalid_input(&wrong)) }
 }
 
 /// Does with an order what the knobs say.
-async fn perform(state: &Arc<State>, number: u64, order: Order, call: &Call) -> Response {
+async fn perform_order(state: &Arc<State>, number: u64, order: Order, call: &Call) -> Response {
     let plan = state.write(|memory| memory.behaviour.plan_create());
     let (hold, drop_reply, fail) = match plan {
         CreatePlan::Refuse(failure) => return failure.into_response(),
         CreatePlan::Drop => {
-            call.connection.reset();
+            call.connection.cut_off();
             return StatusCode::SERVICE_UNAVAILABLE.into_response();
         }
         CreatePlan::Accept { hold, drop_reply, fail } => (hold, drop_reply, fail),
@@ -135,7 +135,7 @@ async fn perform(state: &Arc<State>, number: u64, order: Order, call: &Call) -> 
     // Asked before the create can be seen, so that a release right after it is not missed.
     let released = state.releases.subscribe();
     let wait = order.wait;
-    let id = state.accept(number, |id, created_us, course| Prediction {
+    let id = state.create_prediction(number, |id, created_us, course| Prediction {
         id,
         model: order.model,
         deployment: order.deployment,
@@ -146,29 +146,29 @@ async fn perform(state: &Arc<State>, number: u64, order: Order, call: &Call) -> 
         course: if fail { Behaviour { end: End::Failed, ..course } } else { course },
     });
     if drop_reply {
-        call.connection.reset();
+        call.connection.cut_off();
     }
     if !hold.is_zero() {
         hold_back(state, hold, released).await;
     }
     match wait {
-        Some(wait) => waited(state, &id, wait, &host(&call.headers)).await,
-        None => reply(state, &id, StatusCode::CREATED, &host(&call.headers), View::Starting),
+        Some(wait) => reply_after_wait(state, &id, wait, &host(&call.headers)).await,
+        None => reply_with_prediction(state, &id, StatusCode::CREATED, &host(&call.headers), View::Starting),
     }
 }
 
 /// Waits until the time is over or held creates are released.
 async fn hold_back(state: &Arc<State>, hold: Duration, mut released: tokio::sync::watch::Receiver<u64>) {
-    let _held = state.hold();
+    let _held = state.hold_create();
     // Both ways out are the same to the caller: the reply goes on.
     let _ = tokio::time::timeout(hold, released.changed()).await;
 }
 
 /// The reply to a create with `Prefer: wait`: when the prediction has ended, or when the wait is over.
-async fn waited(state: &Arc<State>, id: &str, wait: Wait, host: &str) -> Response {
-    let in_time = tokio::time::timeout(wait.limit, ended(state, id)).await.is_ok();
+async fn reply_after_wait(state: &Arc<State>, id: &str, wait: Wait, host: &str) -> Response {
+    let in_time = tokio::time::timeout(wait.limit, wait_until_ended(state, id)).await.is_ok();
     let (mode, applied) = state.read(|memory| (memory.behaviour.prefer_wait, memory.behaviour.preference_applied));
-    let succeeded = state.find(id).is_some_and(|(_, prediction)| prediction.end().1 == End::Succeeded);
+    let succeeded = state.find_prediction(id).is_some_and(|(_, prediction)| prediction.find_end().1 == End::Succeeded);
     let view = match (mode, in_time) {
         (PreferWait::ProcessingNull, _) => View::ProcessingNull,
         (PreferWait::ProcessingWithOutput, true) if succeeded => View::ProcessingWithOutput,
@@ -176,7 +176,7 @@ async fn waited(state: &Arc<State>, id: &str, wait: Wait, host: &str) -> Respons
         (PreferWait::Honest | PreferWait::ProcessingWithOutput, false) => View::Starting,
     };
     let status = if in_time { StatusCode::CREATED } else { StatusCode::ACCEPTED };
-    let mut response = reply(state, id, status, host, view);
+    let mut response = reply_with_prediction(state, id, status, host, view);
     if let Some(asked) = HeaderValue::from_str(&wait.asked).ok().filter(|_| applied) {
         response.headers_mut().insert("preference-applied", asked);
     }
@@ -184,10 +184,10 @@ async fn waited(state: &Arc<State>, id: &str, wait: Wait, host: &str) -> Respons
 }
 
 /// Waits for a prediction's end, which a cancel call may bring nearer.
-async fn ended(state: &Arc<State>, id: &str) {
-    let mut changes = state.subscribe();
-    while let Some((age, prediction)) = state.find(id) {
-        let left = prediction.end().0.saturating_sub(age);
+async fn wait_until_ended(state: &Arc<State>, id: &str) {
+    let mut changes = state.subscribe_to_changes();
+    while let Some((age, prediction)) = state.find_prediction(id) {
+        let left = prediction.find_end().0.saturating_sub(age);
         if left.is_zero() {
             return;
         }

@@ -8,11 +8,11 @@ use super::Shared;
 use crate::sample;
 
 /// `GET /delivery/{id}.png`: no token is asked for, as on replicate.delivery.
-pub(crate) async fn file(shared: Shared, Path(file): Path<String>) -> Response {
+pub(crate) async fn read_file(shared: Shared, Path(file): Path<String>) -> Response {
     let id = file.strip_suffix(".png").unwrap_or_default();
-    match shared.find(id) {
+    match shared.find_prediction(id) {
         Some((age, prediction)) if prediction.has_files(age) => {
-            ([(header::CONTENT_TYPE, "image/png")], sample::png(id)).into_response()
+            ([(header::CONTENT_TYPE, "image/png")], sample::draw_png(id)).into_response()
         }
         Some(_) | None => (StatusCode::NOT_FOUND, "Not found").into_response(),
     }

@@ -30,7 +30,7 @@ enum Cursor {
     NewerThan(usize),
 }
 
-/// `GET /v1/predictions`.
+/// `GET /v1/predictions`: a page of predictions, newest first.
 pub(crate) async fn list(
     shared: Shared,
     _authorised: Authorised,
@@ -41,19 +41,20 @@ pub(crate) async fn list(
     if let Some(failure) = shared.write(|memory| memory.behaviour.plan_list()) {
         return Ok(failure.into_response());
     }
-    let Query(filter) = filter.map_err(|error| Problem::malformed(&error.body_text()))?;
-    let decode = |text| Cursor::decode(text).ok_or_else(|| Problem::malformed("Invalid cursor"));
+    let Query(filter) = filter.map_err(|error| Problem::malformed_request(&error.body_text()))?;
+    let decode = |text| Cursor::decode_cursor(text).ok_or_else(|| Problem::malformed_request("Invalid cursor"));
     let cursor = filter.cursor.as_deref().map(decode).transpose()?;
-    let (after, before) = (instant(filter.created_after.as_deref())?, instant(filter.created_before.as_deref())?);
+    let (after, before) =
+        (parse_instant(filter.created_after.as_deref())?, parse_instant(filter.created_before.as_deref())?);
     let from_web = filter.source.as_deref() == Some("web");
-    let (now, host) = (shared.now(), host(&headers));
+    let (now, host) = (shared.running_time(), host(&headers));
     let (page, older, newer) = shared.read(|memory| {
         let matching = memory.predictions.iter().enumerate().filter(|(_, (_, prediction))| {
             let created = prediction.created_us;
             !from_web && after.is_none_or(|after| created >= after) && before.is_none_or(|before| created < before)
         });
         let numbers: Vec<usize> = matching.map(|(number, _)| number).rev().collect();
-        let (range, older, newer) = page(&numbers, cursor, memory.behaviour.page_size);
+        let (range, older, newer) = select_page(&numbers, cursor, memory.behaviour.page_size);
         let show = |number: &usize| {
             let (at, prediction) = &memory.predictions[*number];
             let mut object = prediction.to_json_retained(now.saturating_sub(*at), &host);
@@ -65,12 +66,12 @@ pub(crate) async fn list(
         };
         (range.iter().map(show).collect::<Value>(), older, newer)
     });
-    let link = |cursor: Option<Cursor>| cursor.map(|cursor| link(&host, query.as_deref(), cursor));
+    let link = |cursor: Option<Cursor>| cursor.map(|cursor| build_link(&host, query.as_deref(), cursor));
     Ok(Json(json!({"previous": link(newer), "next": link(older), "results": page})).into_response())
 }
 
 /// The part of `numbers` (newest first) that a cursor means, and the cursors on either side of it.
-fn page(numbers: &[usize], cursor: Option<Cursor>, size: usize) -> (&[usize], Option<Cursor>, Option<Cursor>) {
+fn select_page(numbers: &[usize], cursor: Option<Cursor>, size: usize) -> (&[usize], Option<Cursor>, Option<Cursor>) {
     let size = size.max(1);
     let start = match cursor {
         None => 0,
@@ -84,26 +85,27 @@ fn page(numbers: &[usize], cursor: Option<Cursor>, size: usize) -> (&[usize], Op
 }
 
 /// The link to another page of the same question.
-fn link(host: &str, query: Option<&str>, cursor: Cursor) -> String {
+fn build_link(host: &str, query: Option<&str>, cursor: Cursor) -> String {
     let rest = query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="));
-    let query: Vec<String> = rest.map(str::to_owned).chain([format!("cursor={}", cursor.encode())]).collect();
+    let query: Vec<String> = rest.map(str::to_owned).chain([format!("cursor={}", cursor.encode_cursor())]).collect();
     format!("http://{host}/v1/predictions?{}", query.join("&"))
 }
 
-fn instant(text: Option<&str>) -> Result<Option<u64>, Problem> {
-    let parse = |text| clock::parse(text).ok_or_else(|| Problem::malformed("A point in time must be in RFC 3339 form"));
+fn parse_instant(text: Option<&str>) -> Result<Option<u64>, Problem> {
+    let parse =
+        |text| clock::parse(text).ok_or_else(|| Problem::malformed_request("A point in time must be in RFC 3339 form"));
     text.map(parse).transpose()
 }
 
 impl Cursor {
-    fn encode(self) -> String {
+    fn encode_cursor(self) -> String {
         URL_SAFE_NO_PAD.encode(match self {
             Self::OlderThan(number) => format!("o={number}"),
             Self::NewerThan(number) => format!("n={number}"),
         })
     }
 
-    fn decode(text: &str) -> Option<Self> {
+    fn decode_cursor(text: &str) -> Option<Self> {
         let plain = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
         match plain.split_once('=')? {
             ("o", number) => number.parse().ok().map(Self::OlderThan),
@@ -118,7 +120,7 @@ mod tests {
     use super::*;
 
     fn check(cursor: Option<Cursor>, expected: &[usize], older: Option<Cursor>, newer: Option<Cursor>) {
-        assert_eq!(page(&[9, 7, 5, 3, 1], cursor, 2), (expected, older, newer), "{cursor:?}");
+        assert_eq!(select_page(&[9, 7, 5, 3, 1], cursor, 2), (expected, older, newer), "{cursor:?}");
     }
 
     #[test]
@@ -135,14 +137,14 @@ mod tests {
     #[test]
     fn cursors_come_back_as_they_went() {
         for cursor in [Cursor::OlderThan(12), Cursor::NewerThan(0)] {
-            assert_eq!(Cursor::decode(&cursor.encode()), Some(cursor));
+            assert_eq!(Cursor::decode_cursor(&cursor.encode_cursor()), Some(cursor));
         }
-        assert_eq!(Cursor::decode("bm9uZQ"), None);
+        assert_eq!(Cursor::decode_cursor("bm9uZQ"), None);
     }
 
     #[test]
     fn a_link_keeps_the_question() {
-        let link = link("h", Some("cursor=old&source=api"), Cursor::OlderThan(1));
+        let link = build_link("h", Some("cursor=old&source=api"), Cursor::OlderThan(1));
         assert_eq!(link, "http://h/v1/predictions?source=api&cursor=bz0x");
     }
 }

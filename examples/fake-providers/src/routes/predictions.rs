@@ -12,7 +12,7 @@ use crate::prediction::View;
 use crate::problem::Problem;
 use crate::state::State;
 
-/// `GET /v1/predictions/{id}`.
+/// `GET /v1/predictions/{id}`: a prediction as it is now.
 pub(crate) async fn read(
     shared: Shared,
     _authorised: Authorised,
@@ -23,29 +23,29 @@ pub(crate) async fn read(
     match shared.write(|memory| memory.behaviour.plan_poll()) {
         PollPlan::Answer => {}
         PollPlan::Refuse(failure) => return failure.into_response(),
-        PollPlan::Drop => connection.reset(),
+        PollPlan::Drop => connection.cut_off(),
     }
-    match shared.find(&id) {
+    match shared.find_prediction(&id) {
         Some((age, prediction)) => Json(prediction.to_json_retained(age, &host(&headers))).into_response(),
         None => Problem::not_found().into_response(),
     }
 }
 
 /// `POST /v1/predictions/{id}/cancel`: one that has ended stays as it is.
-pub(crate) async fn cancel(
+pub(crate) async fn cancel_prediction(
     shared: Shared,
     _authorised: Authorised,
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    let now = shared.now();
-    shared.write(|memory| memory.cancel(&id, now));
-    reply(&shared, &id, StatusCode::OK, &host(&headers), View::Honest)
+    let now = shared.running_time();
+    shared.write(|memory| memory.cancel_prediction(&id, now));
+    reply_with_prediction(&shared, &id, StatusCode::OK, &host(&headers), View::Honest)
 }
 
 /// A prediction as the reply, shown in some way.
-pub(crate) fn reply(state: &State, id: &str, status: StatusCode, host: &str, view: View) -> Response {
-    match state.find(id) {
+pub(crate) fn reply_with_prediction(state: &State, id: &str, status: StatusCode, host: &str, view: View) -> Response {
+    match state.find_prediction(id) {
         Some((age, prediction)) => (status, Json(prediction.to_json(age, host, view))).into_response(),
         None => Problem::not_found().into_response(),
     }

@@ -7,9 +7,9 @@ use axum::http::HeaderMap;
 use crate::problem::Problem;
 
 /// The longest that a create waits, and what a bare `Prefer: wait` means.
-const LONGEST_WAIT: Duration = Duration::from_mins(1);
+const MAX_WAIT: Duration = Duration::from_mins(1);
 /// The shortest `Cancel-After`.
-const SHORTEST_DEADLINE: Duration = Duration::from_secs(5);
+const MIN_DEADLINE: Duration = Duration::from_secs(5);
 
 /// A `Prefer: wait` of the caller.
 pub(crate) struct Wait {
@@ -20,24 +20,25 @@ pub(crate) struct Wait {
 }
 
 /// `Prefer: wait` or `wait=n` among the preferences; n is cut to 60, and anything else is no wait at all.
-pub(crate) fn wait(headers: &HeaderMap) -> Option<Wait> {
+pub(crate) fn read_wait(headers: &HeaderMap) -> Option<Wait> {
     let values = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
     let asked =
         values.flat_map(|value| value.split(',')).map(str::trim).find(|preference| preference.starts_with("wait"))?;
     let limit = match asked.split_once('=') {
-        None if asked == "wait" => LONGEST_WAIT,
+        None if asked == "wait" => MAX_WAIT,
         Some(("wait", seconds)) => Duration::from_secs(seconds.parse().ok().filter(|seconds| *seconds > 0)?),
         Some(_) | None => return None,
     };
-    Some(Wait { asked: asked.to_owned(), limit: limit.min(LONGEST_WAIT) })
+    Some(Wait { asked: asked.to_owned(), limit: limit.min(MAX_WAIT) })
 }
 
 /// `Cancel-After: 30`, `30s`, `5m` or `1h30m45s`.
-pub(crate) fn deadline(headers: &HeaderMap) -> Result<Option<Duration>, Problem> {
+pub(crate) fn read_deadline(headers: &HeaderMap) -> Result<Option<Duration>, Problem> {
     let Some(text) = headers.get("cancel-after").and_then(|value| value.to_str().ok()) else {
         return Ok(None);
     };
-    let wrong = || Problem::malformed("Cancel-After must be a duration of at least 5 seconds, such as 30s or 1h30m");
+    let wrong =
+        || Problem::malformed_request("Cancel-After must be a duration of at least 5 seconds, such as 30s or 1h30m");
     let (mut total, mut digits) = (0_u64, String::new());
     for letter in text.trim().chars() {
         let unit = match letter {
@@ -56,7 +57,7 @@ pub(crate) fn deadline(headers: &HeaderMap) -> Result<Option<Duration>, Problem>
         total += digits.parse::<u32>().map_err(|_| wrong()).map(u64::from)?;
     }
     let deadline = Duration::from_secs(total);
-    if deadline < SHORTEST_DEADLINE { Err(wrong()) } else { Ok(Some(deadline)) }
+    if deadline < MIN_DEADLINE { Err(wrong()) } else { Ok(Some(deadline)) }
 }
 
 #[cfg(test)]
@@ -72,7 +73,7 @@ mod tests {
     #[test]
     fn waits_are_read_and_cut_to_a_minute() {
         let check = |value, expected: Option<u64>| {
-            let found = wait(&headers("prefer", value)).map(|wait| wait.limit.as_secs());
+            let found = read_wait(&headers("prefer", value)).map(|wait| wait.limit.as_secs());
             assert_eq!(found, expected, "{value}");
         };
         check("wait", Some(60));
@@ -88,7 +89,8 @@ mod tests {
     #[test]
     fn deadlines_are_read_in_each_form() {
         let check = |value, expected: Option<u64>| {
-            let found = deadline(&headers("cancel-after", value)).ok().flatten().map(|deadline| deadline.as_secs());
+            let found =
+                read_deadline(&headers("cancel-after", value)).ok().flatten().map(|deadline| deadline.as_secs());
             assert_eq!(found, expected, "{value}");
         };
         check("30", Some(30));

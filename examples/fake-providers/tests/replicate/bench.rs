@@ -40,7 +40,7 @@ impl Reply {
 
 /// The default behaviour after a merge patch.
 pub(crate) fn behaviour(patch: Value) -> Behaviour {
-    Behaviour::default().merged(&patch).expect("the test's patch is in order")
+    Behaviour::default().merge_patch(&patch).expect("the test's patch is in order")
 }
 
 impl Bench {
