@@ -158,7 +158,7 @@ mod tests {
     fn the_top_level_is_closed() {
         let body = json!({"input": 1, "model": "m", "webhook": "https://a/b"});
         let found = check_body(body.as_object().expect("it is an object"), &["version", "input"]);
-        let lines: String = found.iter().map(InvalidField::line).collect();
+        let lines: String = found.iter().map(InvalidField::format_line).collect();
         assert_eq!(
             lines,
             "- version is required\n- Additional property model is not allowed\n- input: Invalid type. Expected: object, given: integer\n"

@@ -82,10 +82,10 @@ pub(crate) fn format_table(measurements: &[Measurement]) -> String {
     std::iter::once(head.to_owned()).chain(lines).collect::<Vec<_>>().join("\n")
 }
 
-/// Three significant digits, or all digits of a whole number.
+/// Three significant digits, or all digits of a large number.
 fn format_number(number: f64) -> String {
     match number.abs() {
-        size if size >= 100.0 || size == size.trunc() => format!("{number:.0}"),
+        size if size >= 100.0 || size.fract() < f64::EPSILON => format!("{number:.0}"),
         size if size >= 10.0 => format!("{number:.1}"),
         _ => format!("{number:.2}"),
     }
