@@ -9,7 +9,6 @@ mod batch;
 pub mod conformance;
 mod documents;
 mod fault;
-mod gather;
 mod open;
 mod postgres;
 mod records;
@@ -18,6 +17,7 @@ mod secrets;
 mod slots;
 mod sql;
 mod sqlite;
+mod write_queue;
 
 pub use accounts::{Accounts, NewToken, TokenRow, UserChange, UserRow};
 pub use documents::{Document, DocumentCheck, DocumentKind, Documents, Precondition, RecordError};

@@ -22,8 +22,8 @@ use sqlx::{ConnectOptions, Connection, Executor, PgPool, SqlSafeStr};
 use self::commits::AskedCommit;
 use crate::OpenError;
 use crate::fault::store_error;
-use crate::gather::Gatherer;
 use crate::open::without_password;
+use crate::write_queue::WriteQueue;
 
 /// Commits of one statement, at most.
 const GATHERED: usize = 256;
@@ -48,7 +48,7 @@ pub struct PostgresStore {
     options: PgConnectOptions,
     pool: PgPool,
     writer: PgPool,
-    gatherer: Gatherer<AskedCommit>,
+    gatherer: WriteQueue<AskedCommit>,
 }
 
 impl PostgresStore {
@@ -75,7 +75,7 @@ impl PostgresStore {
             .after_connect(|connection, _| Box::pin(async move { connection.execute(PLAN).await.map(drop) }));
         let writer = writer.connect_lazy_with(options.clone());
         let commits = writer.clone();
-        let gatherer = Gatherer::start(GATHERED, move |asked| commits::perform(commits.clone(), asked));
+        let gatherer = WriteQueue::start_task(GATHERED, move |asked| commits::perform(commits.clone(), asked));
         Ok(Self { options, pool, writer, gatherer })
     }
 

@@ -42,6 +42,7 @@ macro_rules! job_columns {
          started_at, finished_at, output, error, last_seq, erase_at"
     };
 }
+pub(crate) use job_columns;
 
 pub(crate) const JOB: &str = concat!("SELECT ", job_columns!(), " FROM jobs WHERE id = $1");
 pub(crate) const JOBS: &str = concat!("SELECT ", job_columns!(), " FROM jobs WHERE TRUE");

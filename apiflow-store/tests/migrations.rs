@@ -4,8 +4,11 @@
 #[expect(dead_code, reason = "only the URLs are needed here")]
 mod schemas;
 
+use apiflow_store::SqliteStore;
 use schemas::Schemas;
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqliteConnection};
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, SqlSafeStr, SqliteConnection};
 
 /// What the first version kept: grants and owners among the secrets, documents without an author.
 const KEPT: &str = r#"
@@ -81,5 +84,82 @@ async fn postgres_moves_grants_and_owners_to_tables_of_their_own() {
             connection.execute(AssertSqlSafe(script)).await.expect("the script runs");
         }
         check!(connection, by_admin);
+    }
+}
+
+/// The migrations of the last version that opened SQLite files with sqlx.
+fn migrations_of_sqlx() -> Vec<Migration> {
+    let scripts = [
+        ("foundation", include_str!("../migrations/sqlite/0001_foundation.sql")),
+        ("recovery", include_str!("../migrations/sqlite/0002_recovery.sql")),
+        ("store_faults", include_str!("../migrations/sqlite/0003_store_faults.sql")),
+        ("secret_owners", include_str!("../migrations/sqlite/0004_secret_owners.sql")),
+        ("document_checks", include_str!("../migrations/sqlite/0005_document_checks.sql")),
+        ("submit_pauses", include_str!("../migrations/sqlite/0006_submit_pauses.sql")),
+    ];
+    let migration = |(version, (name, script)): (i64, (&'static str, &'static str))| {
+        Migration::new(version, name.into(), MigrationType::Simple, script.into_sql_str(), false)
+    };
+    (1..).zip(scripts).map(migration).collect()
+}
+
+async fn connect(path: &std::path::Path) -> SqliteConnection {
+    let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
+    options.connect().await.expect("a file is opened")
+}
+
+/// The schema, and which migrations are noted.
+async fn describe(path: &std::path::Path) -> Vec<String> {
+    let mut connection = connect(path).await;
+    let mut lines = Vec::new();
+    for query in [
+        "SELECT coalesce(sql, name) FROM sqlite_schema ORDER BY type, name",
+        "SELECT version || ' ' || description || ' ' || hex(checksum) || ' ' || success FROM _sqlx_migrations",
+    ] {
+        let rows: Vec<(String,)> = sqlx::query_as(query).fetch_all(&mut connection).await.expect("it is read");
+        // How the table of migrations is indented is no matter.
+        lines.extend(rows.into_iter().map(|(line,)| line.split_whitespace().collect::<Vec<_>>().join(" ")));
+    }
+    connection.close().await.expect("the file is closed");
+    lines
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_sqlx_made_are_brought_up_to_date_with_what_is_in_them() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let fresh = folder.path().join("fresh.db");
+    SqliteStore::open(&fresh).await.expect("a file is made").close().await;
+    let expected = describe(&fresh).await;
+    for applied in 1..=migrations_of_sqlx().len() {
+        let path = folder.path().join(format!("{applied}.db"));
+        let mut connection = connect(&path).await;
+        let migrations = migrations_of_sqlx().into_iter().take(applied).collect();
+        Migrator::with_migrations(migrations).run(&mut connection).await.expect("sqlx makes the tables");
+        connection.execute(USER).await.expect("a user is added");
+        connection.close().await.expect("the file is closed");
+        for _ in 0..2 {
+            let store = SqliteStore::open(&path).await.expect("the file is opened");
+            let user = apiflow_store::Accounts::user(&store, "u2").await.expect("it is read").expect("it is kept");
+            assert_eq!(user.username, "bob");
+            store.close().await;
+        }
+        assert_eq!(describe(&path).await, expected, "made with {applied} migrations");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_of_newer_versions_and_of_other_scripts_are_refused() {
+    for (change, expected) in [
+        ("INSERT INTO _sqlx_migrations VALUES (99, '', '', TRUE, X'00', 1)", "migration 99 of the database is unknown"),
+        ("UPDATE _sqlx_migrations SET checksum = X'00' WHERE version = 2", "migration 2 of the database differs"),
+    ] {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("jobs.db");
+        SqliteStore::open(&path).await.expect("a file is made").close().await;
+        let mut connection = connect(&path).await;
+        connection.execute(change).await.expect("the table is changed");
+        connection.close().await.expect("the file is closed");
+        let error = SqliteStore::open(&path).await.err().expect("the file is refused").to_string();
+        assert!(error.contains(expected), "{error}");
     }
 }

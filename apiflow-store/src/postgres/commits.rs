@@ -8,11 +8,11 @@ use sqlx::PgPool;
 use super::{gave_way, now};
 use crate::batch::{Batch, Turn};
 use crate::fault::{may_succeed_alone, store_error};
-use crate::gather::Asked;
 use crate::sql;
+use crate::write_queue::QueuedWrite;
 
 /// A commit and where its answer goes.
-pub(super) type AskedCommit = Asked<Commit, Result<u64, StoreError>>;
+pub(super) type AskedCommit = QueuedWrite<Commit, Result<u64, StoreError>>;
 
 /// How often a commit that gave way is tried again.
 const TRIES: u32 = 5;
@@ -116,7 +116,7 @@ pub(super) async fn perform(pool: PgPool, asked: Vec<AskedCommit>) {
             }
             Err(error) => fail_all(&commits, &error),
         };
-        for (Asked { answer, .. }, given) in round.into_iter().zip(answers) {
+        for (QueuedWrite { answer, .. }, given) in round.into_iter().zip(answers) {
             // A caller that no longer listens is not told.
             drop(answer.send(given));
         }

@@ -261,7 +261,7 @@ impl JobJournal for PostgresStore {
     }
 
     async fn commit_turn(&self, commit: Commit) -> Result<u64, StoreError> {
-        self.gatherer.ask(commit, |asked| asked).await.ok_or_else(stopped)?
+        self.gatherer.submit(commit, |write| write).await.ok_or_else(stopped)?
     }
 
     async fn deliver_message(

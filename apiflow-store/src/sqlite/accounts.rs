@@ -2,131 +2,162 @@
 
 use apiflow_core::ports::Timestamp;
 use async_trait::async_trait;
-use sqlx::sqlite::SqliteConnection;
+use rusqlite::params;
 
 use super::SqliteStore;
-use crate::fault::record_error;
+use super::connection::Connection;
+use super::errors::{QueryError, is_foreign_key_violation, is_unique_violation};
 use crate::records::{self, TokenColumns, TokenUserColumns, UserColumns, username_key};
 use crate::{Accounts, NewToken, RecordError, TokenRow, UserChange, UserRow, sql};
+
+type Outcome<T> = Result<T, QueryError<RecordError>>;
 
 #[async_trait]
 impl Accounts for SqliteStore {
     async fn add_user(&self, user: UserRow) -> Result<(), RecordError> {
-        let added = sqlx::query(sql::ADD_USER)
-            .bind(&user.id)
-            .bind(&user.username)
-            .bind(username_key(&user.username))
-            .bind(&user.email)
-            .bind(user.is_admin)
-            .bind(&user.password_hash)
-            .bind(user.created_at.0)
-            .execute(&self.writer)
-            .await;
-        added.map(drop).map_err(|error| records::name_in_use(error, &user.username))
+        self.write(move |connection| {
+            let parameters = params![
+                user.id,
+                user.username,
+                username_key(&user.username),
+                user.email,
+                user.is_admin,
+                user.password_hash,
+                user.created_at.0
+            ];
+            let added = connection.execute(sql::ADD_USER, parameters);
+            added.map(drop).map_err(|error| name_used_username(error, &user.username))
+        })
+        .await
     }
 
     async fn user(&self, id: &str) -> Result<Option<UserRow>, RecordError> {
-        let row = sqlx::query_as(sql::USER).bind(id).fetch_optional(&self.reader).await.map_err(record_error)?;
-        Ok(row.map(records::user))
+        let id = id.to_owned();
+        self.read(move |connection| Ok(find_user(connection, &id)?)).await
     }
 
     async fn user_named(&self, username: &str) -> Result<Option<UserRow>, RecordError> {
-        let row = sqlx::query_as(sql::USER_NAMED).bind(username_key(username)).fetch_optional(&self.reader).await;
-        Ok(row.map_err(record_error)?.map(records::user))
+        let key = username_key(username);
+        self.read(move |connection| Ok(connection.fetch_optional(sql::USER_NAMED, params![key])?.map(records::user)))
+            .await
     }
 
     async fn users(&self, after: Option<&str>, limit: u32) -> Result<Vec<UserRow>, RecordError> {
-        let page = match after {
-            None => sqlx::query_as(sql::USERS_FIRST).bind(i64::from(limit)),
-            Some(id) => {
-                let last = self.user(id).await?.ok_or_else(|| records::no_user(id))?;
-                sqlx::query_as(sql::USERS_AFTER).bind(i64::from(limit)).bind(last.created_at.0).bind(id)
-            }
-        };
-        let page: Vec<UserColumns> = page.fetch_all(&self.reader).await.map_err(record_error)?;
-        Ok(page.into_iter().map(records::user).collect())
+        let after = after.map(str::to_owned);
+        self.read(move |connection| {
+            connection.read_snapshot(|snapshot| -> Outcome<_> {
+                let page: Vec<UserColumns> = match &after {
+                    None => snapshot.fetch_all(sql::USERS_FIRST, params![limit])?,
+                    Some(id) => {
+                        let last = find_user(snapshot, id)?.ok_or_else(|| records::no_user(id))?;
+                        snapshot.fetch_all(sql::USERS_AFTER, params![limit, last.created_at.0, id])?
+                    }
+                };
+                Ok(page.into_iter().map(records::user).collect())
+            })
+        })
+        .await
     }
 
     async fn change_user(&self, id: &str, change: UserChange) -> Result<UserRow, RecordError> {
-        let mut transaction = self.begin().await.map_err(record_error)?;
-        if change.is_admin == Some(false) {
-            keep_an_admin(&mut transaction, id).await?;
-        }
-        let found: Option<UserColumns> =
-            sqlx::query_as(sql::USER).bind(id).fetch_optional(&mut *transaction).await.map_err(record_error)?;
-        let user = records::changed(found.map(records::user).ok_or_else(|| records::no_user(id))?, change);
-        sqlx::query(sql::CHANGE_USER)
-            .bind(id)
-            .bind(&user.username)
-            .bind(username_key(&user.username))
-            .bind(&user.email)
-            .bind(user.is_admin)
-            .bind(&user.password_hash)
-            .execute(&mut *transaction)
-            .await
-            .map_err(|error| records::name_in_use(error, &user.username))?;
-        transaction.commit().await.map_err(record_error)?;
-        Ok(user)
+        let id = id.to_owned();
+        self.write(move |connection| {
+            if change.is_admin == Some(false) {
+                require_other_admin(connection, &id)?;
+            }
+            let found = find_user(connection, &id)?.ok_or_else(|| records::no_user(&id))?;
+            let user = records::changed(found, change.clone());
+            let parameters =
+                params![id, user.username, username_key(&user.username), user.email, user.is_admin, user.password_hash];
+            connection
+                .execute(sql::CHANGE_USER, parameters)
+                .map_err(|error| name_used_username(error, &user.username))?;
+            Ok(user)
+        })
+        .await
     }
 
     async fn remove_user(&self, id: &str) -> Result<(), RecordError> {
-        let mut transaction = self.begin().await.map_err(record_error)?;
-        keep_an_admin(&mut transaction, id).await?;
-        let gone = sqlx::query(sql::DELETE_USER).bind(id).execute(&mut *transaction).await.map_err(record_error)?;
-        if gone.rows_affected() == 0 {
-            return Err(records::no_user(id));
-        }
-        transaction.commit().await.map_err(record_error)
+        let id = id.to_owned();
+        self.write(move |connection| {
+            require_other_admin(connection, &id)?;
+            if connection.execute(sql::DELETE_USER, params![id])? == 0 {
+                return Err(records::no_user(&id).into());
+            }
+            Ok(())
+        })
+        .await
     }
 
     async fn add_token(&self, token: NewToken) -> Result<(), RecordError> {
-        let NewToken { row, hash } = token;
-        let added = sqlx::query(sql::ADD_TOKEN)
-            .bind(&row.id)
-            .bind(&row.user_id)
-            .bind(&row.name)
-            .bind(row.is_session)
-            .bind(hash)
-            .bind(row.created_at.0)
-            .bind(row.expires_at.map(|moment| moment.0))
-            .execute(&self.writer)
-            .await;
-        added.map(drop).map_err(|error| records::owner_missing(error, &row.user_id))
+        self.write(move |connection| {
+            let NewToken { row, hash } = &token;
+            let expires_at = row.expires_at.map(|moment| moment.0);
+            let parameters = params![row.id, row.user_id, row.name, row.is_session, hash, row.created_at.0, expires_at];
+            let added = connection.execute(sql::ADD_TOKEN, parameters);
+            added.map(drop).map_err(|error| name_missing_owner(error, &row.user_id))
+        })
+        .await
     }
 
     async fn token_user(&self, hash: &str, now: Timestamp) -> Result<Option<(UserRow, TokenRow)>, RecordError> {
-        let found: Option<TokenUserColumns> = sqlx::query_as(sql::TOKEN_USER)
-            .bind(hash)
-            .bind(now.0)
-            .fetch_optional(&self.reader)
-            .await
-            .map_err(record_error)?;
-        Ok(found.map(records::token_user))
+        let hash = hash.to_owned();
+        self.read(move |connection| {
+            let found: Option<TokenUserColumns> = connection.fetch_optional(sql::TOKEN_USER, params![hash, now.0])?;
+            Ok(found.map(records::token_user))
+        })
+        .await
     }
 
     async fn tokens(&self, user_id: &str) -> Result<Vec<TokenRow>, RecordError> {
-        let tokens: Vec<TokenColumns> =
-            sqlx::query_as(sql::TOKENS).bind(user_id).fetch_all(&self.reader).await.map_err(record_error)?;
-        Ok(tokens.into_iter().map(records::token).collect())
+        let user_id = user_id.to_owned();
+        self.read(move |connection| {
+            let tokens: Vec<TokenColumns> = connection.fetch_all(sql::TOKENS, params![user_id])?;
+            Ok(tokens.into_iter().map(records::token).collect())
+        })
+        .await
     }
 
     async fn remove_token(&self, user_id: &str, token_id: &str) -> Result<bool, RecordError> {
-        let gone = sqlx::query(sql::DELETE_TOKEN).bind(user_id).bind(token_id).execute(&self.writer).await;
-        Ok(gone.map_err(record_error)?.rows_affected() > 0)
+        let (user_id, token_id) = (user_id.to_owned(), token_id.to_owned());
+        self.write(move |connection| Ok(connection.execute(sql::DELETE_TOKEN, params![user_id, token_id])? > 0)).await
     }
 
     async fn remove_tokens(&self, user_id: &str, only_sessions: bool) -> Result<(), RecordError> {
-        let gone = sqlx::query(sql::DELETE_TOKENS).bind(user_id).bind(only_sessions).execute(&self.writer).await;
-        gone.map(drop).map_err(record_error)
+        let user_id = user_id.to_owned();
+        self.write(move |connection| {
+            connection.execute(sql::DELETE_TOKENS, params![user_id, only_sessions])?;
+            Ok(())
+        })
+        .await
     }
 }
 
-/// Refuses where no other admin would be left; nobody else writes meanwhile.
-async fn keep_an_admin(connection: &mut SqliteConnection, id: &str) -> Result<(), RecordError> {
-    let admins: Vec<(String,)> =
-        sqlx::query_as("SELECT id FROM users WHERE is_admin").fetch_all(connection).await.map_err(record_error)?;
+fn find_user(connection: &Connection, id: &str) -> rusqlite::Result<Option<UserRow>> {
+    Ok(connection.fetch_optional(sql::USER, params![id])?.map(records::user))
+}
+
+/// Refuses to go on if the user is the only admin; nobody else writes meanwhile.
+fn require_other_admin(connection: &Connection, id: &str) -> Outcome<()> {
+    let admins: Vec<(String,)> = connection.fetch_all("SELECT id FROM users WHERE is_admin", &[])?;
     match admins.as_slice() {
-        [(only,)] if only == id => Err(RecordError::LastAdmin { id: id.to_owned() }),
+        [(only,)] if only == id => Err(RecordError::LastAdmin { id: id.to_owned() }.into()),
         _ => Ok(()),
     }
+}
+
+/// Names the user if the username is in use.
+fn name_used_username(error: rusqlite::Error, username: &str) -> QueryError<RecordError> {
+    if is_unique_violation(&error) {
+        return RecordError::Exists { kind: "user", id: username.to_owned() }.into();
+    }
+    error.into()
+}
+
+/// Names the user if a row's owner is missing.
+pub(super) fn name_missing_owner(error: rusqlite::Error, user_id: &str) -> QueryError<RecordError> {
+    if is_foreign_key_violation(&error) {
+        return records::no_user(user_id).into();
+    }
+    error.into()
 }

@@ -2,11 +2,12 @@
 
 use apiflow_core::ports::Timestamp;
 use async_trait::async_trait;
-use sqlx::sqlite::SqliteConnection;
+use rusqlite::params;
 
 use super::SqliteStore;
-use super::secrets::tie;
-use crate::fault::record_error;
+use super::connection::Connection;
+use super::errors::QueryError;
+use super::secrets::change_ties;
 use crate::records::{self, CheckColumns, DocumentColumns};
 use crate::rows::{int, number, text};
 use crate::{Document, DocumentCheck, DocumentKind, Documents, Precondition, RecordError, SecretTies, sql};
@@ -17,6 +18,11 @@ const CHECKS: &str = "SELECT id, generation, checked_generation, secrets, findin
 const OUTDATE_CHECKS: &str =
     concat!("UPDATE document_checks SET generation = generation + 1 WHERE (kind, id) IN (", sql::reached!(), ")");
 
+type Outcome<T> = Result<T, QueryError<RecordError>>;
+
+/// A document's row, and the rows of what it refers to.
+type DocumentRows = (DocumentColumns, Vec<(String, String)>);
+
 #[async_trait]
 impl Documents for SqliteStore {
     async fn save_with_secrets(
@@ -26,34 +32,35 @@ impl Documents for SqliteStore {
         ties: SecretTies,
     ) -> Result<Document, RecordError> {
         let (document, body) = records::body_text(document).await?;
-        let mut transaction = self.begin().await.map_err(record_error)?;
-        let (kind, id) = (document.kind, document.id.as_str());
-        let found = version(&mut transaction, kind, id).await?;
-        records::check(must, found.map(|(version, _)| version), kind, id)?;
-        let statement = if found.is_some() { sql::CHANGE_DOCUMENT } else { sql::ADD_DOCUMENT };
-        sqlx::query(statement)
-            .bind(kind.as_str())
-            .bind(id)
-            .bind(body)
-            .bind(document.updated_at.0)
-            .bind(&document.author)
-            .bind(document.by_admin)
-            .execute(&mut *transaction)
-            .await
-            .map_err(record_error)?;
-        refer(&mut transaction, &document).await.map_err(record_error)?;
-        tie(&mut transaction, (kind, id), ties).await.map_err(record_error)?;
-        outdate_checks(&mut transaction, &document).await.map_err(record_error)?;
-        transaction.commit().await.map_err(record_error)?;
-        let (version, created_at) = found.unwrap_or((0, document.updated_at));
-        Ok(Document { version: version + 1, created_at, ..document })
+        self.write(move |connection| {
+            let (kind, id) = (document.kind, document.id.as_str());
+            let found = find_version(connection, kind, id)?;
+            records::check(must, found.map(|(version, _)| version), kind, id)?;
+            let statement = if found.is_some() { sql::CHANGE_DOCUMENT } else { sql::ADD_DOCUMENT };
+            let updated_at = document.updated_at.0;
+            let parameters = params![kind.as_str(), id, body, updated_at, document.author, document.by_admin];
+            connection.execute(statement, parameters)?;
+            replace_references(connection, &document)?;
+            change_ties(connection, (kind, id), &ties)?;
+            outdate_checks(connection, &document)?;
+            let (version, created_at) = found.unwrap_or((0, document.updated_at));
+            Ok(Document { version: version + 1, created_at, ..document.clone() })
+        })
+        .await
     }
 
     async fn document(&self, kind: DocumentKind, id: &str) -> Result<Option<Document>, RecordError> {
-        let mut snapshot = self.reader.begin().await.map_err(record_error)?;
-        let row = sqlx::query_as(sql::DOCUMENT).bind(kind.as_str()).bind(id);
-        let Some(row) = row.fetch_optional(&mut *snapshot).await.map_err(record_error)? else { return Ok(None) };
-        with_references(&mut snapshot, kind, row).await.map(Some)
+        let id = id.to_owned();
+        let found = self.read(move |connection| {
+            connection.read_snapshot(|snapshot| -> Outcome<Option<DocumentRows>> {
+                let row = snapshot.fetch_optional(sql::DOCUMENT, params![kind.as_str(), id])?;
+                Ok(row.map(|row| with_references(snapshot, kind, row)).transpose()?)
+            })
+        });
+        match found.await? {
+            Some((row, references)) => Ok(Some(records::document(kind, row, records::references(references)?).await?)),
+            None => Ok(None),
+        }
     }
 
     async fn documents(
@@ -62,105 +69,104 @@ impl Documents for SqliteStore {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Vec<Document>, RecordError> {
-        let mut snapshot = self.reader.begin().await.map_err(record_error)?;
-        let page = match after {
-            None => sqlx::query_as(sql::DOCUMENTS_FIRST).bind(kind.as_str()).bind(i64::from(limit)),
-            Some(id) => {
-                let last = version(&mut snapshot, kind, id).await?;
-                let missing = || RecordError::NotFound { kind: kind.as_str(), id: id.to_owned() };
-                let (_, created_at) = last.ok_or_else(missing)?;
-                let page = sqlx::query_as(sql::DOCUMENTS_AFTER).bind(kind.as_str()).bind(i64::from(limit));
-                page.bind(created_at.0).bind(id)
-            }
-        };
-        let page: Vec<DocumentColumns> = page.fetch_all(&mut *snapshot).await.map_err(record_error)?;
+        let after = after.map(str::to_owned);
+        let page = self.read(move |connection| {
+            connection.read_snapshot(|snapshot| find_page(snapshot, kind, after.as_deref(), limit))
+        });
         let mut documents = Vec::new();
-        for row in page {
-            documents.push(with_references(&mut snapshot, kind, row).await?);
+        for (row, references) in page.await? {
+            documents.push(records::document(kind, row, records::references(references)?).await?);
         }
         Ok(documents)
     }
 
     async fn checks(&self, kind: DocumentKind, ids: &[String]) -> Result<Vec<DocumentCheck>, RecordError> {
-        let rows: Vec<CheckColumns> = sqlx::query_as(CHECKS)
-            .bind(kind.as_str())
-            .bind(text(&ids))
-            .fetch_all(&self.reader)
-            .await
-            .map_err(record_error)?;
-        rows.into_iter().map(records::check_of).collect()
+        let ids = text(&ids);
+        self.read(move |connection| {
+            let rows: Vec<CheckColumns> = connection.fetch_all(CHECKS, params![kind.as_str(), ids])?;
+            Ok(rows.into_iter().map(records::check_of).collect::<Result<_, RecordError>>()?)
+        })
+        .await
     }
 
     async fn record_check(&self, kind: DocumentKind, check: &DocumentCheck) -> Result<(), RecordError> {
-        let findings = text(&check.findings);
-        let mut transaction = self.begin().await.map_err(record_error)?;
-        let recorded = sqlx::query(sql::RECORD_CHECK).bind(kind.as_str()).bind(&check.id);
-        let recorded = recorded.bind(int(check.generation)).bind(&check.secrets).bind(findings);
-        recorded.execute(&mut *transaction).await.map_err(record_error)?;
-        transaction.commit().await.map_err(record_error)
+        let (id, generation) = (check.id.clone(), int(check.generation));
+        let (secrets, findings) = (check.secrets.clone(), text(&check.findings));
+        self.write(move |connection| {
+            connection.execute(sql::RECORD_CHECK, params![kind.as_str(), id, generation, secrets, findings])?;
+            Ok(())
+        })
+        .await
     }
 
     async fn remove(&self, kind: DocumentKind, id: &str, must: Precondition) -> Result<(), RecordError> {
-        let mut transaction = self.begin().await.map_err(record_error)?;
-        let found = version(&mut transaction, kind, id).await?;
-        records::check(must, found.map(|(version, _)| version), kind, id)?;
-        let by = sqlx::query_as(sql::REFERRERS).bind(kind.as_str()).bind(id);
-        let by = records::references(by.fetch_all(&mut *transaction).await.map_err(record_error)?)?;
-        if found.is_none() {
-            return Err(RecordError::NotFound { kind: kind.as_str(), id: id.to_owned() });
-        }
-        if !by.is_empty() {
-            return Err(RecordError::InUse { kind: kind.as_str(), id: id.to_owned(), by });
-        }
-        let gone = sqlx::query(sql::DELETE_DOCUMENT).bind(kind.as_str()).bind(id);
-        gone.execute(&mut *transaction).await.map_err(record_error)?;
-        tie(&mut transaction, (kind, id), SecretTies::default()).await.map_err(record_error)?;
-        transaction.commit().await.map_err(record_error)
+        let id = id.to_owned();
+        self.write(move |connection| {
+            let found = find_version(connection, kind, &id)?;
+            records::check(must, found.map(|(version, _)| version), kind, &id)?;
+            if found.is_none() {
+                return Err(RecordError::NotFound { kind: kind.as_str(), id: id.clone() }.into());
+            }
+            let by = connection.fetch_all(sql::REFERRERS, params![kind.as_str(), id])?;
+            let by = records::references(by)?;
+            if !by.is_empty() {
+                return Err(RecordError::InUse { kind: kind.as_str(), id: id.clone(), by }.into());
+            }
+            connection.execute(sql::DELETE_DOCUMENT, params![kind.as_str(), id])?;
+            Ok(change_ties(connection, (kind, &id), &SecretTies::default())?)
+        })
+        .await
     }
 }
 
 /// The version and first moment of a document, if it is there.
-async fn version(
-    connection: &mut SqliteConnection,
-    kind: DocumentKind,
-    id: &str,
-) -> Result<Option<(u64, Timestamp)>, RecordError> {
-    let found: Option<(i64, i64)> = sqlx::query_as(sql::DOCUMENT_VERSION)
-        .bind(kind.as_str())
-        .bind(id)
-        .fetch_optional(connection)
-        .await
-        .map_err(record_error)?;
+fn find_version(connection: &Connection, kind: DocumentKind, id: &str) -> rusqlite::Result<Option<(u64, Timestamp)>> {
+    let found: Option<(i64, i64)> = connection.fetch_optional(sql::DOCUMENT_VERSION, params![kind.as_str(), id])?;
     Ok(found.map(|(version, created_at)| (number(version), Timestamp(created_at))))
 }
 
-/// Replaces what a document refers to.
-async fn refer(connection: &mut SqliteConnection, document: &Document) -> Result<(), sqlx::Error> {
-    let (kind, id) = (document.kind.as_str(), &document.id);
-    sqlx::query(sql::DELETE_REFERENCES).bind(kind).bind(id).execute(&mut *connection).await?;
-    for (position, (to_kind, to_id)) in (0_i64..).zip(&document.references) {
-        let reference = sqlx::query(sql::ADD_REFERENCE).bind(kind).bind(id).bind(position);
-        reference.bind(to_kind.as_str()).bind(to_id).execute(&mut *connection).await?;
-    }
-    Ok(())
+/// Up to `limit` documents after one, newest first.
+fn find_page(
+    connection: &Connection,
+    kind: DocumentKind,
+    after: Option<&str>,
+    limit: u32,
+) -> Outcome<Vec<DocumentRows>> {
+    let page: Vec<DocumentColumns> = match after {
+        None => connection.fetch_all(sql::DOCUMENTS_FIRST, params![kind.as_str(), limit])?,
+        Some(id) => {
+            let missing = || RecordError::NotFound { kind: kind.as_str(), id: id.to_owned() };
+            let (_, created_at) = find_version(connection, kind, id)?.ok_or_else(missing)?;
+            connection.fetch_all(sql::DOCUMENTS_AFTER, params![kind.as_str(), limit, created_at.0, id])?
+        }
+    };
+    Ok(page.into_iter().map(|row| with_references(connection, kind, row)).collect::<rusqlite::Result<_>>()?)
 }
 
-/// Says that what was found wrong with a document, and with all that leads to it, is out of date.
-async fn outdate_checks(connection: &mut SqliteConnection, document: &Document) -> Result<(), sqlx::Error> {
-    let (kind, id) = (document.kind.as_str(), &document.id);
-    if document.kind == DocumentKind::Workflow {
-        sqlx::query(sql::ADD_CHECK).bind(kind).bind(id).execute(&mut *connection).await?;
-    }
-    sqlx::query(OUTDATE_CHECKS).bind(kind).bind(id).execute(&mut *connection).await?;
-    Ok(())
-}
-
-async fn with_references(
-    connection: &mut SqliteConnection,
+fn with_references(
+    connection: &Connection,
     kind: DocumentKind,
     row: DocumentColumns,
-) -> Result<Document, RecordError> {
-    let references = sqlx::query_as(sql::REFERENCES).bind(kind.as_str()).bind(&row.0);
-    let references = references.fetch_all(connection).await.map_err(record_error)?;
-    records::document(kind, row, records::references(references)?).await
+) -> rusqlite::Result<DocumentRows> {
+    let references = connection.fetch_all(sql::REFERENCES, params![kind.as_str(), row.0])?;
+    Ok((row, references))
+}
+
+/// Replaces what a document refers to.
+fn replace_references(connection: &Connection, document: &Document) -> rusqlite::Result<()> {
+    let (kind, id) = (document.kind.as_str(), &document.id);
+    connection.execute(sql::DELETE_REFERENCES, params![kind, id])?;
+    for (position, (to_kind, to_id)) in (0_i64..).zip(&document.references) {
+        connection.execute(sql::ADD_REFERENCE, params![kind, id, position, to_kind.as_str(), to_id])?;
+    }
+    Ok(())
+}
+
+/// Notes that what was found wrong with a document, and with all that leads to it, is out of date.
+fn outdate_checks(connection: &Connection, document: &Document) -> rusqlite::Result<()> {
+    let (kind, id) = (document.kind.as_str(), &document.id);
+    if document.kind == DocumentKind::Workflow {
+        connection.execute(sql::ADD_CHECK, params![kind, id])?;
+    }
+    connection.execute(OUTDATE_CHECKS, params![kind, id]).map(drop)
 }

@@ -1,10 +1,11 @@
 //! Secrets on SQLite.
 
 use async_trait::async_trait;
-use sqlx::sqlite::SqliteConnection;
+use rusqlite::params;
 
 use super::SqliteStore;
-use crate::fault::record_error;
+use super::accounts::name_missing_owner;
+use super::connection::Connection;
 use crate::records::{self, SecretColumns};
 use crate::rows::text;
 use crate::{DocumentKind, RecordError, SecretGrant, SecretRow, SecretStore, SecretTies, sql};
@@ -12,80 +13,87 @@ use crate::{DocumentKind, RecordError, SecretGrant, SecretRow, SecretStore, Secr
 #[async_trait]
 impl SecretStore for SqliteStore {
     async fn put_secret(&self, secret: SecretRow) -> Result<(), RecordError> {
-        let statement = if secret.owner.is_some() { sql::PUT_USER_SECRET } else { sql::PUT_SECRET };
-        let put = sqlx::query(statement)
-            .bind(secret.name)
-            .bind(text(&secret.origins))
-            .bind(secret.sealed)
-            .bind(secret.updated_at.0);
-        let Some(owner) = secret.owner else {
-            return put.execute(&self.writer).await.map(drop).map_err(record_error);
-        };
-        let put = put.bind(owner.clone()).execute(&self.writer).await;
-        put.map(drop).map_err(|error| records::owner_missing(error, &owner))
+        self.write(move |connection| {
+            let Some(owner) = &secret.owner else { return Ok(put_shared_secret(connection, &secret)?) };
+            let (origins, updated_at) = (text(&secret.origins), secret.updated_at.0);
+            let parameters = params![secret.name, origins, secret.sealed, updated_at, owner];
+            let put = connection.execute(sql::PUT_USER_SECRET, parameters);
+            put.map(drop).map_err(|error| name_missing_owner(error, owner))
+        })
+        .await
     }
 
     async fn secret(&self, owner: Option<&str>, name: &str) -> Result<Option<SecretRow>, RecordError> {
-        let row = sqlx::query_as(sql::SECRET).bind(name).bind(owner);
-        let row: Option<SecretColumns> = row.fetch_optional(&self.reader).await.map_err(record_error)?;
-        row.map(records::secret).transpose()
+        let (owner, name) = (owner.map(str::to_owned), name.to_owned());
+        self.read(move |connection| {
+            let row: Option<SecretColumns> = connection.fetch_optional(sql::SECRET, params![name, owner])?;
+            Ok(row.map(records::secret).transpose()?)
+        })
+        .await
     }
 
     async fn secrets(&self) -> Result<Vec<SecretRow>, RecordError> {
-        let rows: Vec<SecretColumns> =
-            sqlx::query_as(sql::SECRETS).fetch_all(&self.reader).await.map_err(record_error)?;
-        rows.into_iter().map(records::secret).collect()
+        self.read(|connection| {
+            let rows: Vec<SecretColumns> = connection.fetch_all(sql::SECRETS, &[])?;
+            Ok(rows.into_iter().map(records::secret).collect::<Result<_, RecordError>>()?)
+        })
+        .await
     }
 
     async fn remove_secret(&self, owner: Option<&str>, name: &str) -> Result<bool, RecordError> {
-        let gone = match owner {
-            None => sqlx::query(sql::DELETE_SECRET).bind(name),
-            Some(owner) => sqlx::query(sql::DELETE_USER_SECRET).bind(name).bind(owner),
-        };
-        let gone = gone.execute(&self.writer).await.map_err(record_error)?;
-        Ok(gone.rows_affected() > 0)
+        let (owner, name) = (owner.map(str::to_owned), name.to_owned());
+        self.write(move |connection| {
+            let removed = match &owner {
+                None => connection.execute(sql::DELETE_SECRET, params![name])?,
+                Some(owner) => connection.execute(sql::DELETE_USER_SECRET, params![name, owner])?,
+            };
+            Ok(removed > 0)
+        })
+        .await
     }
 
     async fn secret_grants(&self, of: Option<(Option<&str>, &str)>) -> Result<Vec<SecretGrant>, RecordError> {
-        let rows = match of {
-            None => sqlx::query_as(sql::SECRET_GRANTS),
-            Some((owner, name)) => sqlx::query_as(sql::GRANTS_OF_SECRET).bind(name).bind(owner),
-        };
-        let rows = rows.fetch_all(&self.reader).await.map_err(record_error)?;
-        Ok(rows.into_iter().map(records::grant).collect())
+        let of = of.map(|(owner, name)| (owner.map(str::to_owned), name.to_owned()));
+        self.read(move |connection| {
+            let rows = match &of {
+                None => connection.fetch_all(sql::SECRET_GRANTS, &[])?,
+                Some((owner, name)) => connection.fetch_all(sql::GRANTS_OF_SECRET, params![name, owner])?,
+            };
+            Ok(rows.into_iter().map(records::grant).collect())
+        })
+        .await
     }
 }
 
+fn put_shared_secret(connection: &Connection, secret: &SecretRow) -> rusqlite::Result<()> {
+    let (origins, updated_at) = (text(&secret.origins), secret.updated_at.0);
+    connection.execute(sql::PUT_SECRET, params![secret.name, origins, secret.sealed, updated_at]).map(drop)
+}
+
 /// Changes what ties secrets to a declaration that is being saved.
-pub(super) async fn tie(
-    connection: &mut SqliteConnection,
+pub(super) fn change_ties(
+    connection: &Connection,
     (kind, id): (DocumentKind, &str),
-    ties: SecretTies,
-) -> Result<(), sqlx::Error> {
+    ties: &SecretTies,
+) -> rusqlite::Result<()> {
     let kind = kind.as_str();
     for secret in &ties.generated {
-        let put = sqlx::query(sql::PUT_SECRET).bind(&secret.name).bind(text(&secret.origins)).bind(&secret.sealed);
-        put.bind(secret.updated_at.0).execute(&mut *connection).await?;
+        put_shared_secret(connection, secret)?;
         let author = secret.generated_for.as_ref().and_then(|declaration| declaration.author.as_deref());
-        let added = sqlx::query(sql::ADD_GENERATED).bind(&secret.name).bind(kind).bind(id).bind(author);
-        added.execute(&mut *connection).await?;
+        connection.execute(sql::ADD_GENERATED, params![secret.name, kind, id, author])?;
     }
     let is_gone = |name: &str| !ties.used.contains(name) && ties.generated.iter().all(|secret| secret.name != name);
-    let generated: Vec<(String,)> =
-        sqlx::query_as(sql::GENERATED_NAMES).bind(kind).bind(id).fetch_all(&mut *connection).await?;
+    let generated: Vec<(String,)> = connection.fetch_all(sql::GENERATED_NAMES, params![kind, id])?;
     for (name,) in generated.into_iter().filter(|(name,)| is_gone(name)) {
-        sqlx::query(sql::DELETE_SECRET).bind(name).execute(&mut *connection).await?;
+        connection.execute(sql::DELETE_SECRET, params![name])?;
     }
-    let granted: Vec<(String,)> =
-        sqlx::query_as(sql::GRANTED_NAMES).bind(kind).bind(id).fetch_all(&mut *connection).await?;
+    let granted: Vec<(String,)> = connection.fetch_all(sql::GRANTED_NAMES, params![kind, id])?;
     for (name,) in granted.into_iter().filter(|(name,)| is_gone(name)) {
-        sqlx::query(sql::DELETE_GRANTS).bind(kind).bind(id).bind(name).execute(&mut *connection).await?;
+        connection.execute(sql::DELETE_GRANTS, params![kind, id, name])?;
     }
-    for grant in ties.grants {
-        let gone = sqlx::query(sql::DELETE_GRANT).bind(kind).bind(id).bind(&grant.name).bind(&grant.owner);
-        gone.execute(&mut *connection).await?;
-        let added = sqlx::query(sql::ADD_GRANT).bind(kind).bind(id).bind(grant.name).bind(grant.owner);
-        added.bind(grant.origin).execute(&mut *connection).await?;
+    for SecretGrant { owner, name, origin } in &ties.grants {
+        connection.execute(sql::DELETE_GRANT, params![kind, id, name, owner])?;
+        connection.execute(sql::ADD_GRANT, params![kind, id, name, owner, origin])?;
     }
     Ok(())
 }

@@ -1,23 +1,25 @@
 //! Slots of jobs that share a concurrency key, on SQLite.
 
 use apiflow_core::ports::NewJob;
-use sqlx::sqlite::SqliteConnection;
+use rusqlite::params;
 
-use super::{SqliteStore, now};
+use super::connection::Connection;
+use super::now;
 use crate::rows::{int, text};
 use crate::slots::{self, Counts, LOOKED_AT, WaitingColumns, window_ms};
 
-const LOOK: &str = concat!("SELECT EXISTS (SELECT 1 FROM job_slots WHERE look_at <= ", now!(), ")");
-const LOOK_KEYS: &str = slots::look_keys!(now!());
-const LOOKED: &str =
+/// Whether some key is to be looked at.
+pub(super) const IS_LOOK_DUE: &str = concat!("SELECT EXISTS (SELECT 1 FROM job_slots WHERE look_at <= ", now!(), ")");
+const KEYS_TO_LOOK_AT: &str = slots::look_keys!(now!());
+const NOTE_LOOK: &str =
     concat!("UPDATE job_slots SET look_at = ", slots::next_look!(now!()), " WHERE key = $1 AND look_at <= ", now!());
-const REMOVE: &str = "DELETE FROM job_slots WHERE key = $1 AND state = 'over' AND look_at IS NULL";
+const REMOVE_OVER: &str = "DELETE FROM job_slots WHERE key = $1 AND state = 'over' AND look_at IS NULL";
 const COUNT: &str = slots::count!(now!());
 const HOLD: &str = "UPDATE job_slots SET state = 'held' WHERE job_id IN (SELECT value FROM json_each($1))";
 const WAKE: &str =
     concat!("UPDATE jobs SET due_at = ", now!(), " WHERE owner IS NULL AND id IN (SELECT value FROM json_each($1))");
 
-const ASK: &str = concat!(
+const REQUEST: &str = concat!(
     "INSERT OR REPLACE INTO job_slots (job_id, key, size, window_ms, priority, created_at, state, look_at) \
      VALUES ($1, $2, $3, $4, $5, $6, 'waiting', ",
     now!(),
@@ -36,59 +38,53 @@ const PASS: &str =
     concat!("UPDATE job_slots SET state = 'passed', look_at = ", now!(), " WHERE job_id = $1 AND state = 'waiting'");
 
 /// Lets a new job wait for its slot.
-pub(super) async fn ask(connection: &mut SqliteConnection, job: &NewJob) -> Result<(), sqlx::Error> {
-    let Some(asked) = &job.concurrency else { return Ok(()) };
-    let slot = sqlx::query(ASK).bind(&job.id).bind(&asked.key).bind(int(asked.limit)).bind(window_ms(asked));
-    slot.bind(job.priority).bind(job.created_at.0).execute(connection).await.map(|_| ())
+pub(super) fn request_slot(connection: &Connection, job: &NewJob) -> rusqlite::Result<()> {
+    let Some(concurrency) = &job.concurrency else { return Ok(()) };
+    let (size, window) = (int(concurrency.limit), window_ms(concurrency));
+    let parameters = params![job.id, concurrency.key, size, window, job.priority, job.created_at.0];
+    connection.execute(REQUEST, parameters).map(drop)
 }
 
 /// Notes that jobs were claimed.
-pub(super) async fn start(connection: &mut SqliteConnection, jobs: &[&str]) -> Result<(), sqlx::Error> {
-    sqlx::query(START).bind(text(&jobs)).execute(connection).await.map(|_| ())
+pub(super) fn start_slots(connection: &Connection, jobs: &[&str]) -> rusqlite::Result<()> {
+    connection.execute(START, params![text(&jobs)]).map(drop)
 }
 
 /// Notes that a job has ended.
-pub(super) async fn end(connection: &mut SqliteConnection, job: &str) -> Result<(), sqlx::Error> {
-    sqlx::query(END).bind(job).execute(connection).await.map(|_| ())
+pub(super) fn end_slot(connection: &Connection, job: &str) -> rusqlite::Result<()> {
+    connection.execute(END, params![job]).map(drop)
 }
 
-impl SqliteStore {
-    /// Lets a job go without a slot.
-    pub(super) async fn pass(&self, job: &str) -> Result<(), sqlx::Error> {
-        let mut transaction = self.begin().await?;
-        if sqlx::query(PASS).bind(job).execute(&mut *transaction).await?.rows_affected() > 0 {
-            sqlx::query(WAKE).bind(text(&[job])).execute(&mut *transaction).await?;
-        }
-        transaction.commit().await
+/// Lets a job go without a slot.
+pub(super) fn pass_slot(connection: &Connection, job: &str) -> rusqlite::Result<()> {
+    if connection.execute(PASS, params![job])? > 0 {
+        connection.execute(WAKE, params![text(&[job])])?;
     }
+    Ok(())
+}
 
-    /// Gives away the slots that are free.
-    pub(super) async fn give_slots(&self) -> Result<(), sqlx::Error> {
-        // Read first: an idle worker does not write.
-        let (due,): (bool,) = sqlx::query_as(LOOK).fetch_one(&self.reader).await?;
-        if !due {
-            return Ok(());
-        }
-        let mut transaction = self.begin().await?;
-        let keys: Vec<(String,)> = sqlx::query_as(LOOK_KEYS).fetch_all(&mut *transaction).await?;
-        for (key,) in keys {
-            give(&mut transaction, &key).await?;
-        }
-        transaction.commit().await
+/// Gives away the slots that are free.
+pub(super) fn give_slots(connection: &Connection) -> rusqlite::Result<()> {
+    let keys: Vec<(String,)> = connection.fetch_all(KEYS_TO_LOOK_AT, &[])?;
+    for (key,) in keys {
+        give_slots_of_key(connection, &key)?;
     }
+    Ok(())
 }
 
 /// Gives away the slots of a key that are free.
-pub(super) async fn give(connection: &mut SqliteConnection, key: &str) -> Result<(), sqlx::Error> {
-    sqlx::query(LOOKED).bind(key).execute(&mut *connection).await?;
-    sqlx::query(REMOVE).bind(key).execute(&mut *connection).await?;
-    let mut counts = Counts::of(sqlx::query_as(COUNT).bind(key).fetch_one(&mut *connection).await?);
+pub(super) fn give_slots_of_key(connection: &Connection, key: &str) -> rusqlite::Result<()> {
+    connection.execute(NOTE_LOOK, params![key])?;
+    connection.execute(REMOVE_OVER, params![key])?;
+    let mut counts = Counts::of(connection.fetch_one(COUNT, params![key])?);
     loop {
-        let waiting: Vec<WaitingColumns> =
-            sqlx::query_as(slots::WAITING).bind(key).bind(LOOKED_AT as i64).fetch_all(&mut *connection).await?;
+        let waiting: Vec<WaitingColumns> = connection.fetch_all(slots::WAITING, params![key, LOOKED_AT as i64])?;
         let admitted = counts.admit(key, waiting);
-        sqlx::query(HOLD).bind(text(&admitted)).execute(&mut *connection).await?;
-        sqlx::query(WAKE).bind(text(&admitted)).execute(&mut *connection).await?;
+        if !admitted.is_empty() {
+            let jobs = text(&admitted);
+            connection.execute(HOLD, params![jobs])?;
+            connection.execute(WAKE, params![jobs])?;
+        }
         if admitted.len() < LOOKED_AT {
             return Ok(());
         }

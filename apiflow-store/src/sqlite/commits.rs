@@ -1,0 +1,219 @@
+//! The commit of one turn.
+
+use apiflow_core::ports::{Commit, StoreError};
+use rusqlite::params;
+use rusqlite::types::Value;
+
+use super::connection::Connection;
+use super::errors::QueryError;
+use super::insert::insert_rows;
+use super::{now, slots};
+use crate::batch::{Batch, Step, Turn};
+use crate::rows::text;
+use crate::sql;
+
+/// Takes over the job's row if its version is still the commit's.
+const UPDATE_JOB: &str = concat!(
+    "UPDATE jobs SET version = version + 1, tries = 0, alone_tries = 0, updated_at = $3, status = $4, priority = $5, \
+         retry_count = $6, started_at = $7, finished_at = $8, output = $9, error = $10, erase_at = $11, \
+         erase_ready_at = CASE WHEN $12 THEN $11 END, last_seq = max(last_seq, $13), value_bytes = value_bytes + $14, \
+         flight_change = (CASE WHEN $12 THEN 0 ELSE value_bytes + $14 END) - (CASE WHEN status IN ",
+    sql::ended!(),
+    " THEN 0 ELSE value_bytes END), inbox_open = inbox_open - $15, \
+         owner = CASE WHEN $12 OR $16 THEN NULL ELSE owner END, \
+         due_at = CASE WHEN $12 THEN NULL WHEN NOT $16 THEN due_at WHEN inbox_open > $15 THEN ",
+    now!(),
+    " ELSE $17 END WHERE id = $1 AND version = $2 RETURNING created_by, flight_change, \
+         $12 AND EXISTS (SELECT 1 FROM job_polls WHERE job_id = $1), \
+         $12 AND EXISTS (SELECT 1 FROM job_slots WHERE job_id = $1 AND state <> 'over')"
+);
+const TAKE_MESSAGES: &str = "UPDATE job_inbox SET taken = 1, payload = 'null' \
+     WHERE job_id = $1 AND taken = 0 AND id IN (SELECT value FROM json_each($2))";
+const ADD_BYTES: &str = "INSERT INTO user_bytes (user_id, bytes) VALUES ($1, $2) \
+     ON CONFLICT (user_id) DO UPDATE SET bytes = user_bytes.bytes + excluded.bytes";
+const CLEAR_POLLS: &str = "DELETE FROM job_polls WHERE job_id = $1 AND effect IN (SELECT value FROM json_each($2))";
+const DELETE_POLLS: &str = "DELETE FROM job_polls WHERE job_id = $1";
+const PUT_CACHED: &str =
+    concat!("INSERT OR REPLACE INTO cached_results (key, value, expires_at) VALUES ($1, $2, ", now!(), " + $3)");
+/// At least as many rows as a commit adds, so that none pile up.
+const REMOVE_EXPIRED: &str = concat!(
+    "DELETE FROM cached_results WHERE key IN (SELECT key FROM cached_results WHERE expires_at <= ",
+    now!(),
+    " ORDER BY expires_at LIMIT $1)"
+);
+
+const INSERT_EVENTS: &str = "INSERT INTO job_events (job_id, seq, at, list_id, list_index, body, value) VALUES";
+const PUT_STEPS: &str = "INSERT OR REPLACE INTO job_steps (job_id, ordinal, progress, body) VALUES";
+const INSERT_CALLS: &str = "INSERT INTO job_calls (job_id, step, body) VALUES";
+const PUT_POLLS: &str = "INSERT OR REPLACE INTO job_polls (job_id, effect, due_at, ready_at, ticket) VALUES";
+const PUT_SNAPSHOT: &str = "INSERT OR REPLACE INTO job_snapshots (job_id, seq, state) VALUES";
+
+/// Expired results that are removed in addition to as many as are added.
+const EXPIRED_MARGIN: usize = 64;
+
+/// A row of `job_events` without its job.
+pub(super) type EventValues = [Value; 6];
+
+/// A commit as the writing thread needs it: its JSON is written by the thread that asks for the commit.
+pub(super) struct CommitRows {
+    job: String,
+    version: i64,
+    is_final: bool,
+    is_released: bool,
+    /// The parameters 3 to 14 of [`UPDATE_JOB`].
+    state: [Value; 12],
+    wake_at: Option<i64>,
+    events: Vec<EventValues>,
+    steps: Vec<[Value; 3]>,
+    calls: Vec<[Value; 2]>,
+    polls: Vec<[Value; 4]>,
+    /// A JSON list of the attempts whose polls end.
+    cleared: Option<String>,
+    /// A JSON list of the messages that are taken in.
+    taken: Option<String>,
+    cached: Vec<[Value; 3]>,
+    snapshot: Option<[Value; 2]>,
+}
+
+impl CommitRows {
+    pub(super) fn new(commit: &Commit) -> Self {
+        let (turn, batch) = (Turn::of(commit), Batch::of([commit]));
+        let list = |numbers: Vec<i64>| (!numbers.is_empty()).then(|| text(&numbers));
+        Self {
+            job: commit.job.clone(),
+            version: turn.version,
+            is_final: turn.ended,
+            is_released: turn.released,
+            state: [
+                turn.at.into(),
+                Value::Text(turn.status.to_owned()),
+                turn.priority.into(),
+                turn.retry_count.into(),
+                turn.started_at.into(),
+                turn.finished_at.into(),
+                turn.output.into(),
+                turn.error.into(),
+                turn.erase_at.into(),
+                turn.ended.into(),
+                turn.last_seq.into(),
+                turn.value_bytes.into(),
+            ],
+            wake_at: turn.wake_at,
+            events: batch.events.into_iter().map(event_values).collect(),
+            steps: batch.steps.into_iter().map(step_values).collect(),
+            calls: batch.calls.into_iter().map(|call| [call.step.into(), call.body.into()]).collect(),
+            polls: batch
+                .polls
+                .into_iter()
+                .map(|poll| [poll.effect.into(), poll.due_at.into(), poll.due_at.into(), poll.ticket.into()])
+                .collect(),
+            cleared: list(batch.cleared.into_iter().map(|(_, effect)| effect).collect()),
+            taken: list(batch.taken.into_iter().map(|(_, id)| id).collect()),
+            cached: batch
+                .cached
+                .into_iter()
+                .map(|row| [Value::Text(row.key.to_owned()), row.value.into(), row.ttl.into()])
+                .collect(),
+            snapshot: batch.snapshots.into_iter().next().map(|row| [row.seq.into(), row.state.into()]),
+        }
+    }
+}
+
+/// The columns of an event, in the order of the insert.
+pub(super) fn event_values(event: crate::batch::Event<'_>) -> EventValues {
+    [event.seq.into(), event.at.into(), event.list.into(), event.index.into(), event.body.into(), event.value.into()]
+}
+
+/// The columns of a step, in the order of the insert.
+pub(super) fn step_values(step: Step<'_>) -> [Value; 3] {
+    [step.ordinal.into(), step.progress.into(), step.body.into()]
+}
+
+/// Records a turn and returns the job's new version.
+pub(super) fn perform_commit(connection: &Connection, rows: &CommitRows) -> Result<u64, QueryError<StoreError>> {
+    let job = rows.job.as_str();
+    let taken = match &rows.taken {
+        Some(taken) => connection.execute(TAKE_MESSAGES, params![job, taken])?,
+        None => 0,
+    };
+    let [at, status, priority, retries, started, finished, output, error, erase_at, ended, last_seq, bytes] =
+        &rows.state;
+    let updated: Option<(Option<String>, i64, bool, bool)> = connection.fetch_optional(
+        UPDATE_JOB,
+        params![
+            job,
+            rows.version,
+            at,
+            status,
+            priority,
+            retries,
+            started,
+            finished,
+            output,
+            error,
+            erase_at,
+            ended,
+            last_seq,
+            bytes,
+            i64::try_from(taken).unwrap_or(i64::MAX),
+            rows.is_released,
+            rows.wake_at
+        ],
+    )?;
+    let Some((user, flight_change, has_polls, has_slot)) = updated else {
+        return Err(explain_refusal(connection, job)?.into());
+    };
+    add_bytes(connection, user.as_deref(), flight_change)?;
+    insert_events(connection, job, &rows.events)?;
+    put_steps(connection, job, &rows.steps)?;
+    insert_rows(connection, INSERT_CALLS, job, &rows.calls)?;
+    if let Some(cleared) = &rows.cleared {
+        connection.execute(CLEAR_POLLS, params![job, cleared])?;
+    }
+    insert_rows(connection, PUT_POLLS, job, &rows.polls)?;
+    put_cached(connection, &rows.cached)?;
+    insert_rows(connection, PUT_SNAPSHOT, job, rows.snapshot.as_slice())?;
+    if has_polls {
+        connection.execute(DELETE_POLLS, params![job])?;
+    }
+    if has_slot {
+        slots::end_slot(connection, job)?;
+    }
+    debug_assert!(rows.is_final || !(has_polls || has_slot), "only the end of a job ends its polls and slot");
+    Ok(crate::rows::number(rows.version) + 1)
+}
+
+pub(super) fn insert_events(connection: &Connection, job: &str, events: &[EventValues]) -> rusqlite::Result<()> {
+    insert_rows(connection, INSERT_EVENTS, job, events)
+}
+
+pub(super) fn put_steps(connection: &Connection, job: &str, steps: &[[Value; 3]]) -> rusqlite::Result<()> {
+    insert_rows(connection, PUT_STEPS, job, steps)
+}
+
+/// Keeps results for other runs, and removes some that have expired.
+fn put_cached(connection: &Connection, cached: &[[Value; 3]]) -> rusqlite::Result<()> {
+    for [key, value, ttl] in cached {
+        connection.execute(PUT_CACHED, params![key, value, ttl])?;
+    }
+    if !cached.is_empty() {
+        let limit = i64::try_from(cached.len() + EXPIRED_MARGIN).unwrap_or(i64::MAX);
+        connection.execute(REMOVE_EXPIRED, params![limit])?;
+    }
+    Ok(())
+}
+
+/// Adds to the bytes in flight of a user; those of a job of nobody are not counted.
+pub(super) fn add_bytes(connection: &Connection, user: Option<&str>, change: i64) -> rusqlite::Result<()> {
+    match user {
+        Some(user) if change != 0 => connection.execute(ADD_BYTES, params![user, change]).map(drop),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Why an update did not find the job in the version asked for.
+pub(super) fn explain_refusal(connection: &Connection, job: &str) -> rusqlite::Result<StoreError> {
+    let found: Option<(String,)> = connection.fetch_optional(sql::JOB_STATUS, params![job])?;
+    let job = job.to_owned();
+    Ok(if found.is_some() { StoreError::Fenced { job } } else { StoreError::NotFound { job } })
+}

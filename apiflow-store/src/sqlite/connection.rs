@@ -1,0 +1,137 @@
+//! A connection to the file: statements are prepared once, and counted.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use rusqlite::{CachedStatement, OpenFlags, Result, Row, ToSql};
+use tokio::sync::mpsc;
+
+/// How long a statement waits for another process that holds the file's lock.
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Statements that each connection keeps prepared.
+const MAX_PREPARED_STATEMENTS: usize = 128;
+
+/// What the connections of a store share.
+#[derive(Clone)]
+pub(super) struct SharedState {
+    /// The number of statements that they have run.
+    pub(super) executed: Arc<AtomicU64>,
+    /// Only held: the receiver learns when the last connection has dropped it.
+    #[expect(dead_code, reason = "its drop is what matters")]
+    pub(super) open: mpsc::Sender<()>,
+}
+
+/// A row that can be read into a tuple.
+pub(super) trait FromRow: for<'row> TryFrom<&'row Row<'row>, Error = rusqlite::Error> {}
+
+impl<T: for<'row> TryFrom<&'row Row<'row>, Error = rusqlite::Error>> FromRow for T {}
+
+/// One connection. Parameters are written `$1`, `$2` … (as Postgres has them) or `?`, and bound by that number.
+pub(super) struct Connection {
+    // Dropped before the sender in `shared`: whoever waits for that finds the file closed.
+    inner: rusqlite::Connection,
+    shared: SharedState,
+}
+
+impl Connection {
+    /// Opens the file, or makes it, with foreign keys checked, commits synced and deleted content overwritten.
+    pub(super) fn open(path: &Path, cache_kib: i32, shared: SharedState) -> Result<Self> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let inner = rusqlite::Connection::open_with_flags(path, flags)?;
+        inner.busy_timeout(BUSY_TIMEOUT)?;
+        inner.set_prepared_statement_cache_capacity(MAX_PREPARED_STATEMENTS);
+        inner.pragma_update(None, "foreign_keys", true)?;
+        inner.pragma_update(None, "synchronous", "FULL")?;
+        inner.pragma_update(None, "secure_delete", true)?;
+        // The copies of pages that a savepoint may have to restore stay in memory.
+        inner.pragma_update(None, "temp_store", "MEMORY")?;
+        // Negative: KiB rather than pages.
+        inner.pragma_update(None, "cache_size", -cache_kib)?;
+        Ok(Self { inner, shared })
+    }
+
+    /// Switches the file to the write-ahead log, unless it has it already.
+    pub(super) fn use_write_ahead_log(&self) -> Result<()> {
+        let (mode,): (String,) = self.fetch_one("PRAGMA journal_mode", &[])?;
+        if mode == "wal" { Ok(()) } else { self.inner.pragma_update(None, "journal_mode", "WAL") }
+    }
+
+    /// Refuses all writes of this connection.
+    pub(super) fn forbid_writes(&self) -> Result<()> {
+        self.inner.pragma_update(None, "query_only", true)
+    }
+
+    /// Keeps the file within so many pages.
+    pub(super) fn limit_pages(&self, max_page_count: u32) -> Result<()> {
+        self.inner.pragma_update(None, "max_page_count", max_page_count)
+    }
+
+    /// Whether no transaction is open. After a full disk, an I/O error or a lack of memory SQLite rolls back by itself.
+    /// Source: <https://www.sqlite.org/lang_transaction.html>, "Response To Errors Within A Transaction".
+    pub(super) fn is_autocommit(&self) -> bool {
+        self.inner.is_autocommit()
+    }
+
+    /// Runs a script of several statements.
+    pub(super) fn execute_script(&self, script: &str) -> Result<()> {
+        self.shared.executed.fetch_add(1, Ordering::Relaxed);
+        self.inner.execute_batch(script)
+    }
+
+    /// Runs a statement that returns no rows; returns how many rows it changed.
+    pub(super) fn execute(&self, sql: &str, parameters: &[&dyn ToSql]) -> Result<usize> {
+        self.prepare(sql, parameters)?.raw_execute()
+    }
+
+    /// Reads all rows.
+    pub(super) fn fetch_all<T: FromRow>(&self, sql: &str, parameters: &[&dyn ToSql]) -> Result<Vec<T>> {
+        let mut statement = self.prepare(sql, parameters)?;
+        let (mut rows, mut found) = (statement.raw_query(), Vec::new());
+        while let Some(row) = rows.next()? {
+            found.push(T::try_from(row)?);
+        }
+        Ok(found)
+    }
+
+    /// Reads the first row, if there is one, and runs the statement to its end.
+    pub(super) fn fetch_optional<T: FromRow>(&self, sql: &str, parameters: &[&dyn ToSql]) -> Result<Option<T>> {
+        let mut statement = self.prepare(sql, parameters)?;
+        let mut rows = statement.raw_query();
+        let first = rows.next()?.map(T::try_from).transpose()?;
+        while first.is_some() && rows.next()?.is_some() {}
+        Ok(first)
+    }
+
+    /// Reads the first row, which is always there.
+    pub(super) fn fetch_one<T: FromRow>(&self, sql: &str, parameters: &[&dyn ToSql]) -> Result<T> {
+        self.fetch_optional(sql, parameters)?.ok_or(rusqlite::Error::QueryReturnedNoRows)
+    }
+
+    /// Performs reads that all see the file as it is at the first of them.
+    pub(super) fn read_snapshot<T, E: From<rusqlite::Error>>(
+        &self,
+        read: impl FnOnce(&Self) -> std::result::Result<T, E>,
+    ) -> std::result::Result<T, E> {
+        self.execute("BEGIN", &[])?;
+        let outcome = read(self);
+        if !self.is_autocommit() {
+            self.execute("ROLLBACK", &[])?;
+        }
+        outcome
+    }
+
+    fn prepare(&self, sql: &str, parameters: &[&dyn ToSql]) -> Result<CachedStatement<'_>> {
+        self.shared.executed.fetch_add(1, Ordering::Relaxed);
+        let mut statement = self.inner.prepare_cached(sql)?;
+        for index in 1..=statement.parameter_count() {
+            let named = statement.parameter_name(index).and_then(|name| name.strip_prefix('$')?.parse().ok());
+            let place: usize = named.unwrap_or(index);
+            let parameter = parameters.get(place - 1);
+            let parameter = parameter.ok_or(rusqlite::Error::InvalidParameterCount(parameters.len(), place))?;
+            statement.raw_bind_parameter(index, parameter)?;
+        }
+        Ok(statement)
+    }
+}

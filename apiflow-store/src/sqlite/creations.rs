@@ -1,0 +1,148 @@
+//! New jobs, and messages for jobs.
+
+use apiflow_core::ports::{Claim, ClaimRequest, Created, NewJob, StoreError};
+use rusqlite::params;
+
+use super::commits::{EventValues, add_bytes, event_values, explain_refusal, insert_events};
+use super::connection::Connection;
+use super::errors::QueryError;
+use super::{now, slots};
+use crate::batch::Event;
+use crate::rows::{int, milliseconds, number, text};
+use crate::sql;
+
+/// The job of an idempotency key that has not expired, and the fingerprint of its request.
+pub(super) const FIND_KEY: &str =
+    concat!("SELECT job_id, fingerprint FROM idempotency_keys WHERE key = $1 AND expires_at > ", now!());
+const ADD_JOB: &str = concat!(
+    "INSERT INTO jobs (id, name, workflow_id, node_id, created_by, created_at, updated_at, status, priority, last_seq, \
+     value_bytes, due_at) VALUES ($1, $2, $3, $4, $5, $6, $6, 'pending', $7, $8, $9, \
+     CASE WHEN $10 THEN NULL ELSE ",
+    now!(),
+    " END)"
+);
+const ADD_BUNDLE: &str = "INSERT INTO job_bundles (job_id, body) VALUES ($1, $2)";
+const CLAIM_NEW: &str = concat!(
+    "UPDATE jobs SET owner = $1, version = version + 1, tries = tries + 1, due_at = ",
+    now!(),
+    " + $2 WHERE id = $3 AND due_at IS NOT NULL RETURNING version, tries"
+);
+const PUT_KEY: &str =
+    "INSERT OR REPLACE INTO idempotency_keys (key, fingerprint, job_id, expires_at) VALUES ($1, $2, $3, $4)";
+
+/// A new job as the writing thread needs it: its JSON is written by the thread that asks for the job.
+pub(super) struct JobRows {
+    job: NewJob,
+    bundle: String,
+    events: Vec<EventValues>,
+    last_seq: i64,
+    value_bytes: i64,
+    /// The worker that claims the job at the same time.
+    claim: Option<ClaimRequest>,
+}
+
+impl JobRows {
+    pub(super) fn new(job: NewJob, claim: Option<ClaimRequest>) -> Self {
+        Self {
+            bundle: text(&job.bundle),
+            events: job.events.iter().map(|event| event_values(Event::of(&job.id, event))).collect(),
+            last_seq: int(job.events.iter().map(|event| event.seq).max().unwrap_or(0)),
+            value_bytes: int(job.value_bytes()),
+            job,
+            claim,
+        }
+    }
+}
+
+/// Adds a job, unless its idempotency key was used and has not expired.
+pub(super) fn perform_creation(connection: &Connection, rows: &JobRows) -> Result<Created, QueryError<StoreError>> {
+    let job = &rows.job;
+    if let Some(idempotency) = &job.idempotency {
+        let used: Option<(String, String)> = connection.fetch_optional(FIND_KEY, params![idempotency.key])?;
+        if let Some((job, fingerprint)) = used {
+            return Ok(Created::Existing { job, fingerprint });
+        }
+    }
+    connection.execute(
+        ADD_JOB,
+        params![
+            job.id,
+            job.name,
+            job.workflow_id,
+            job.node_id,
+            job.created_by,
+            job.created_at.0,
+            job.priority,
+            rows.last_seq,
+            rows.value_bytes,
+            job.concurrency.is_some()
+        ],
+    )?;
+    add_bytes(connection, job.created_by.as_deref(), rows.value_bytes)?;
+    slots::request_slot(connection, job)?;
+    connection.execute(ADD_BUNDLE, params![job.id, rows.bundle])?;
+    insert_events(connection, &job.id, &rows.events)?;
+    if let Some(idempotency) = &job.idempotency {
+        connection
+            .execute(PUT_KEY, params![idempotency.key, idempotency.fingerprint, job.id, idempotency.expires_at.0])?;
+    }
+    let claim = rows.claim.as_ref().map(|request| claim_new_job(connection, job, request)).transpose()?.flatten();
+    Ok(Created::New { claim })
+}
+
+/// Claims a job that was just added, unless it waits for its slot.
+fn claim_new_job(connection: &Connection, job: &NewJob, request: &ClaimRequest) -> rusqlite::Result<Option<Claim>> {
+    if let Some(concurrency) = &job.concurrency {
+        slots::give_slots_of_key(connection, &concurrency.key)?;
+    }
+    let claimed: Option<(i64, i64)> =
+        connection.fetch_optional(CLAIM_NEW, params![request.worker, milliseconds(request.lease), job.id])?;
+    if claimed.is_some() && job.concurrency.is_some() {
+        slots::start_slots(connection, &[&job.id])?;
+    }
+    Ok(claimed.map(|(version, tries)| Claim {
+        job: job.id.clone(),
+        version: number(version),
+        tries: u32::try_from(tries).unwrap_or(u32::MAX),
+    }))
+}
+
+const ADD_MESSAGE: &str = concat!(
+    "INSERT INTO job_inbox (job_id, key, payload) SELECT id, $2, $3 FROM jobs WHERE id = $1 AND status NOT IN ",
+    sql::ended!(),
+    " ON CONFLICT DO NOTHING"
+);
+const WAKE: &str = concat!(
+    "UPDATE jobs SET inbox_open = inbox_open + 1, \
+     due_at = CASE WHEN owner IS NULL \
+         AND NOT EXISTS (SELECT 1 FROM job_slots WHERE job_id = $1 AND state = 'waiting') THEN min(coalesce(due_at, ",
+    now!(),
+    "), ",
+    now!(),
+    ") ELSE due_at END WHERE id = $1"
+);
+
+/// A message for a job.
+pub(super) struct Delivery {
+    pub(super) job: String,
+    pub(super) key: String,
+    /// JSON text.
+    pub(super) payload: String,
+    /// The attempt whose poll ends with this message.
+    pub(super) finished_poll: Option<i64>,
+}
+
+/// Puts a message into a job's inbox; returns whether it is new.
+pub(super) fn perform_delivery(connection: &Connection, delivery: &Delivery) -> Result<bool, QueryError<StoreError>> {
+    let Delivery { job, key, payload, finished_poll } = delivery;
+    let is_new = connection.execute(ADD_MESSAGE, params![job, key, payload])? > 0;
+    if is_new {
+        connection.execute(WAKE, params![job])?;
+    } else if let error @ StoreError::NotFound { .. } = explain_refusal(connection, job)? {
+        return Err(error.into());
+    }
+    if let Some(effect) = finished_poll {
+        connection.execute(sql::POLL_OVER, params![job, effect])?;
+    }
+    Ok(is_new)
+}

@@ -1,0 +1,141 @@
+//! Lists of jobs, their removal, and the state of the file, on SQLite.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use apiflow_core::ports::{
+    CallRecord, DueErasure, Erasure, JobFilter, JobRecords, JobRow, JobStatus, StepRow, StoreError,
+};
+use async_trait::async_trait;
+use rusqlite::types::Value as SqlValue;
+use rusqlite::{ToSql, params};
+
+use super::SqliteStore;
+use super::connection::Connection;
+use crate::rows::{self, JobColumns, PROBE_BYTES, int, number};
+use crate::sql;
+
+const BYTES_IN_FLIGHT: &str = "SELECT bytes FROM user_bytes WHERE user_id = $1";
+const ADD_PROBE: &str = "INSERT INTO store_probes (filler) VALUES (zeroblob($1))";
+const REMOVE_PROBES: &str = "DELETE FROM store_probes WHERE id < last_insert_rowid()";
+
+#[async_trait]
+impl JobRecords for SqliteStore {
+    async fn list_jobs(&self, filter: &JobFilter, before: Option<&str>, limit: u32) -> Result<Vec<JobRow>, StoreError> {
+        let mut query = JobQuery::new(sql::JOBS);
+        rows::filter!(query, filter, before, limit);
+        self.read(move |connection| Ok(rows::all(query.fetch_all(connection)?, rows::job_row)?)).await
+    }
+
+    async fn count_active_jobs(&self) -> Result<BTreeMap<JobStatus, u64>, StoreError> {
+        self.read(|connection| Ok(rows::status_counts(connection.fetch_all(sql::COUNT_ACTIVE_JOBS, &[])?)?)).await
+    }
+
+    async fn list_steps(&self, job: &str, after: u64, limit: u32) -> Result<Vec<StepRow>, StoreError> {
+        let job = job.to_owned();
+        self.read(move |connection| {
+            let page = connection.fetch_all(sql::STEPS, params![job, int(after), limit])?;
+            Ok(rows::all(page, rows::step_row)?)
+        })
+        .await
+    }
+
+    async fn list_calls(&self, job: &str, step: u64) -> Result<Vec<CallRecord>, StoreError> {
+        let job = job.to_owned();
+        self.read(move |connection| {
+            let calls = connection.fetch_all(sql::CALLS, params![job, int(step)])?;
+            Ok(rows::all(calls, rows::call_record).map(CallRecord::joined)?)
+        })
+        .await
+    }
+
+    async fn delete_job(&self, job: &str) -> Result<(), StoreError> {
+        let job = job.to_owned();
+        self.write(move |connection| {
+            let found: Option<(String,)> = connection.fetch_optional(sql::JOB_STATUS, params![job])?;
+            let (status,) = found.ok_or_else(|| StoreError::NotFound { job: job.clone() })?;
+            if !JobStatus::parse(&status).is_some_and(JobStatus::is_final) {
+                return Err(StoreError::Active { job: job.clone() }.into());
+            }
+            connection.execute(sql::DELETE_JOB, params![job])?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn take_due_erasures(&self, limit: u32, lease: Duration) -> Result<Vec<DueErasure>, StoreError> {
+        self.take_erasures(limit, lease).await
+    }
+
+    async fn erase_job_data(&self, erasure: Erasure) -> Result<(), StoreError> {
+        self.erase_part(erasure).await
+    }
+
+    async fn read_bytes_in_flight(&self, user: &str) -> Result<u64, StoreError> {
+        let user = user.to_owned();
+        self.read(move |connection| {
+            let sum: Option<(i64,)> = connection.fetch_optional(BYTES_IN_FLIGHT, params![user])?;
+            Ok(sum.map_or(0, |(bytes,)| number(bytes)))
+        })
+        .await
+    }
+
+    async fn verify_writable(&self) -> Result<(), StoreError> {
+        self.write(|connection| {
+            connection.execute(ADD_PROBE, params![PROBE_BYTES])?;
+            // Afterwards: the new row takes room before the old one gives any back.
+            connection.execute(REMOVE_PROBES, &[])?;
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// A parameter of a filter.
+struct FilterValue(SqlValue);
+
+impl From<&str> for FilterValue {
+    fn from(text: &str) -> Self {
+        Self(SqlValue::Text(text.to_owned()))
+    }
+}
+
+impl From<&String> for FilterValue {
+    fn from(text: &String) -> Self {
+        Self(SqlValue::Text(text.clone()))
+    }
+}
+
+impl From<i64> for FilterValue {
+    fn from(number: i64) -> Self {
+        Self(SqlValue::Integer(number))
+    }
+}
+
+/// A query of jobs that is put together, with its parameters.
+struct JobQuery {
+    sql: String,
+    parameters: Vec<SqlValue>,
+}
+
+impl JobQuery {
+    fn new(start: &str) -> Self {
+        Self { sql: start.to_owned(), parameters: Vec::new() }
+    }
+
+    fn push(&mut self, sql: &str) -> &mut Self {
+        self.sql.push_str(sql);
+        self
+    }
+
+    fn push_bind(&mut self, parameter: impl Into<FilterValue>) -> &mut Self {
+        self.sql.push('?');
+        self.parameters.push(parameter.into().0);
+        self
+    }
+
+    fn fetch_all(&self, connection: &Connection) -> rusqlite::Result<Vec<JobColumns>> {
+        let parameters: Vec<&dyn ToSql> = self.parameters.iter().map(|value| value as &dyn ToSql).collect();
+        connection.fetch_all(&self.sql, &parameters)
+    }
+}

@@ -1,0 +1,92 @@
+//! What is followed at providers, on SQLite.
+
+use std::time::Duration;
+
+use apiflow_core::ports::{DuePoll, ProviderWork, ProviderWorkClaim, StoreError, Timestamp};
+use async_trait::async_trait;
+use rusqlite::params;
+
+use super::{SqliteStore, now};
+use crate::rows::{self, PollColumns, int, milliseconds, number};
+use crate::sql;
+
+/// The longer of two pauses stays.
+const PAUSE_SUBMITS: &str = concat!(
+    "INSERT INTO submit_pauses (rate_limit, until) VALUES ($1, ",
+    now!(),
+    " + $2) ON CONFLICT (rate_limit) DO UPDATE SET until = excluded.until \
+     WHERE submit_pauses.until < excluded.until"
+);
+const FORGET_PAUSES: &str = concat!("DELETE FROM submit_pauses WHERE until <= ", now!());
+const SUBMITS_PAUSED: &str =
+    concat!("SELECT until - ", now!(), " FROM submit_pauses WHERE rate_limit = $1 AND until > ", now!());
+const IS_POLL_DUE: &str = concat!("SELECT EXISTS (SELECT 1 FROM job_polls WHERE ready_at <= ", now!(), ")");
+const TAKE_POLLS: &str = concat!(
+    "UPDATE job_polls SET ready_at = ",
+    now!(),
+    " + $2 WHERE (job_id, effect) IN (SELECT job_id, effect FROM job_polls WHERE ready_at <= ",
+    now!(),
+    " ORDER BY ready_at, job_id, effect LIMIT $1) RETURNING job_id, effect, due_at, tries, ticket"
+);
+
+#[async_trait]
+impl ProviderWork for SqliteStore {
+    async fn claim_provider_work(&self, following: ProviderWorkClaim) -> Result<bool, StoreError> {
+        self.write(move |connection| {
+            let ProviderWorkClaim { provider, provider_id, job, effect } = &following;
+            let noted: Option<(i64,)> =
+                connection.fetch_optional(sql::FOLLOW, params![provider, provider_id, job, int(*effect)])?;
+            Ok(noted.is_some())
+        })
+        .await
+    }
+
+    async fn pause_submits(&self, limit: &str, pause: Duration) -> Result<(), StoreError> {
+        let limit = limit.to_owned();
+        self.write(move |connection| {
+            connection.execute(FORGET_PAUSES, &[])?;
+            connection.execute(PAUSE_SUBMITS, params![limit, milliseconds(pause)])?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn read_submit_pause(&self, limit: &str) -> Result<Option<Duration>, StoreError> {
+        let limit = limit.to_owned();
+        self.read(move |connection| {
+            let left: Option<(i64,)> = connection.fetch_optional(SUBMITS_PAUSED, params![limit])?;
+            Ok(left.map(|(left,)| Duration::from_millis(number(left))))
+        })
+        .await
+    }
+
+    async fn take_due_polls(&self, limit: u32, lease: Duration) -> Result<Vec<DuePoll>, StoreError> {
+        // Read first: an idle poller does not write.
+        let (is_due,): (bool,) = self.read(|connection| Ok(connection.fetch_one(IS_POLL_DUE, &[])?)).await?;
+        if !is_due {
+            return Ok(Vec::new());
+        }
+        let taken: Vec<PollColumns> = self
+            .write(move |connection| Ok(connection.fetch_all(TAKE_POLLS, params![limit, milliseconds(lease)])?))
+            .await?;
+        rows::due_polls(taken)
+    }
+
+    async fn reschedule_poll(
+        &self,
+        job: &str,
+        effect: u64,
+        due_at: Timestamp,
+        progress: Option<(u64, f64)>,
+    ) -> Result<(), StoreError> {
+        let job = job.to_owned();
+        self.write(move |connection| {
+            connection.execute(sql::PUT_BACK, params![job, int(effect), due_at.0])?;
+            if let Some((ordinal, progress)) = progress {
+                connection.execute(sql::PROGRESS, params![job, int(ordinal), progress, int(effect)])?;
+            }
+            Ok(())
+        })
+        .await
+    }
+}
