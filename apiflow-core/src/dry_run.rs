@@ -51,7 +51,7 @@ pub struct DryRun<'a> {
     pub limits: DryRunLimits,
 }
 
-/// What ends a dry run with the error `DryRunLimit`: a loop may have no end.
+/// What ends a dry run with the error `dry_run_limit`: a loop may have no end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DryRunLimits {
     /// Events, at most.

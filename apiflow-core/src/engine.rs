@@ -11,6 +11,7 @@ mod control_state;
 mod decide;
 mod effect;
 mod erasure;
+pub(crate) mod error_names;
 mod event;
 mod program;
 mod record;
@@ -37,5 +38,5 @@ pub use run::Run;
 pub(crate) use run::queue_priority;
 pub use value_ref::{Args, Iter, ValueRef};
 
-/// Error name of an attempt whose fate nobody could find out.
-const SUBMIT_UNKNOWN: &str = "submit_unknown";
+#[cfg(test)]
+mod tests;

@@ -11,18 +11,18 @@ mod module;
 mod module_settings;
 mod parse;
 mod place;
+mod references;
 mod selection;
 mod transform;
 
 pub(crate) use child_lists::each_list;
-pub use module::{
-    AiAgent, BranchAll, BranchAllBranch, BranchOne, BranchOneBranch, ForLoop, Identity, ModuleValue, RawScript, Script,
-    SubFlow, WhileLoop,
-};
+pub use child_lists::{ChildList, Nesting};
+pub use module::*;
 pub use module_settings::{ConstantRetry, ExponentialRetry, Mock, Retry, SkipIf, StopAfterIf, Suspend};
-pub(crate) use parse::{Findings, ParsedDocument, kind_of, parse_leniently};
+pub(crate) use parse::{Findings, ParsedDocument, kind_of, parse_leniently, parse_module};
 pub use parse::{MAX_FINDINGS, MAX_NESTING, parse};
 pub(crate) use place::Place;
+pub use references::{DocumentReference, list_references};
 pub use selection::{Selection, find_module, find_module_by};
 pub use transform::{InputTransform, NumberOrTransform};
 
@@ -31,28 +31,20 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-/// Reads a missing or `null` field as its default.
-pub(crate) fn nullable<'de, D, T>(deserializer: D) -> Result<T, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Default + Deserialize<'de>,
-{
-    Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
-}
+use crate::diagnostic::Diagnostic;
 
 /// A workflow document.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct OpenFlow {
     /// Title.
-    #[serde(default, deserialize_with = "nullable")]
     pub summary: String,
     /// Text.
-    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub description: String,
     /// The program.
     pub value: FlowValue,
     /// JSON Schema of the inputs; checked by the edge, never by the engine.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub schema: Option<Value>,
     /// Fields that this version does not know.
     #[serde(flatten)]
@@ -60,49 +52,48 @@ pub struct OpenFlow {
 }
 
 /// The program of a workflow.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct FlowValue {
     /// The steps, in order.
-    #[serde(default, deserialize_with = "nullable")]
     pub modules: Vec<Module>,
     /// Error handler, run when a step fails for good; its id is `failure`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub failure_module: Option<Box<Module>>,
     /// Runs before step 0 of runs that come from a trigger; its result replaces the flow's input.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub preprocessor_module: Option<Box<Module>>,
     /// All steps on one worker; has no effect on results here.
-    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "is_false")]
     pub same_worker: bool,
     /// At most so many runs at a time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrent_limit: Option<u64>,
     /// What the limit is counted by.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency_key: Option<String>,
     /// Window of the limit, in seconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency_time_window_s: Option<u64>,
     /// JavaScript, evaluated once before step 0: true completes the flow, marked skipped.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub skip_expr: Option<String>,
     /// Seconds for which the whole flow's result is kept by its input.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_ttl: Option<u64>,
     /// Erase input, results and logs at the end.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub delete_after_use: Option<bool>,
     /// The same, so many seconds after the end; it beats the older field.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub delete_after_secs: Option<u64>,
     /// Constants visible as `flow_env`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub flow_env: Option<BTreeMap<String, Value>>,
     /// Queue priority.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub priority: Option<i32>,
     /// Id of the step whose result answers a waiting caller.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub early_return: Option<String>,
     /// Fields that this version does not know (notes, groups, chat and debouncing settings among them).
     #[serde(flatten)]
@@ -110,58 +101,88 @@ pub struct FlowValue {
 }
 
 /// One place in a document; a step is a module being run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Module {
     /// Key of `results.<id>`; empty where the document leaves it out.
-    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub id: String,
     /// Label.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub summary: Option<String>,
     /// What it does.
     pub value: ModuleValue,
     /// Checked after the step succeeded.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_after_if: Option<StopAfterIf>,
     /// For loops and branchall: checked once when the module is done.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_after_all_iters_if: Option<StopAfterIf>,
     /// True: the module is replaced by an identity.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub skip_if: Option<SkipIf>,
     /// Seconds to wait before the next module.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub sleep: Option<InputTransform>,
     /// Seconds for which the step's result is kept by its input.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_ttl: Option<u64>,
     /// Seconds for the step.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<NumberOrTransform>,
     /// Erase input, result and log at the end of the job.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub delete_after_use: Option<bool>,
     /// The same, so many seconds after the end; it beats the older field.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub delete_after_secs: Option<u64>,
     /// A fixed result instead of a run.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub mock: Option<Mock>,
     /// Approval gate between this module and the next.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub suspend: Option<Suspend>,
     /// Queue priority of the step.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub priority: Option<i32>,
     /// The flow goes on after a failure.
-    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "is_false")]
     pub continue_on_error: bool,
     /// When and how often to try again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
     /// Fields that this version does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
+}
+
+impl OpenFlow {
+    /// The lists of modules that no module holds: the program, the error handler and the preprocessor.
+    pub fn root_lists(&self) -> impl Iterator<Item = &[Module]> {
+        let value = &self.value;
+        let single = value.failure_module.iter().chain(&value.preprocessor_module);
+        std::iter::once(value.modules.as_slice()).chain(single.map(|module| std::slice::from_ref(&**module)))
+    }
+
+    /// Reads a document that is to be run or changed: the first fault refuses it. Unlike [`parse`] it takes a missing
+    /// list of modules as an empty one, as other programs that run OpenFlow do.
+    ///
+    /// # Errors
+    /// The first fault.
+    pub fn from_json(document: &Value) -> Result<Self, Box<Diagnostic>> {
+        parse::parse_strictly(document)
+    }
+}
+
+impl<'de> Deserialize<'de> for OpenFlow {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let document = Value::deserialize(deserializer)?;
+        Self::from_json(&document).map_err(|fault| serde::de::Error::custom(describe_fault(&fault)))
+    }
+}
+
+/// A fault with its place, in one line.
+pub(crate) fn describe_fault(fault: &Diagnostic) -> String {
+    if fault.pointer.is_empty() { fault.message.clone() } else { format!("{} (at `{}`)", fault.message, fault.pointer) }
 }
 
 impl FlowValue {

@@ -72,17 +72,8 @@ pub fn unsupported(module: &Module) -> Option<&'static str> {
     if module.mock.as_ref().is_some_and(|mock| mock.enabled) {
         return None;
     }
-    match &module.value {
-        ModuleValue::AiAgent(_) => Some("language model agents (`aiagent`) are not run here: call the model by a node"),
-        ModuleValue::Script(_)
-        | ModuleValue::RawScript(_)
-        | ModuleValue::Flow(_)
-        | ModuleValue::ForLoopFlow(_)
-        | ModuleValue::WhileLoopFlow(_)
-        | ModuleValue::BranchOne(_)
-        | ModuleValue::BranchAll(_)
-        | ModuleValue::Identity(_) => None,
-    }
+    let message = "language model agents (`aiagent`) are not run here: call the model by a node";
+    matches!(module.value, ModuleValue::AiAgent(_)).then_some(message)
 }
 
 /// One token of a pointer in the order of the document: lists by number.

@@ -179,6 +179,6 @@ test('a loop without end is ended', () => {
 	assert.match(report.error.message, /maximum number of iteration/);
 	const endless = { id: 'loop', stop_after_if: { expr: 'false' }, value: { type: 'whileloopflow', modules: [script('a', 'node/n')] } };
 	const calls = dryRun(flow(endless), { catalog: catalogOf({ id: 'n' }) }).report;
-	assert.equal(calls.error.name, 'DryRunLimit');
+	assert.equal(calls.error.name, 'dry_run_limit');
 	assert.equal(calls.steps.flatMap((step) => step.requests).length, 2000);
 });

@@ -10,7 +10,7 @@ use super::report::{Report, ReportEvent, ReportRequest, ReportStep, Source};
 use super::{DryRun, Outcome, Sending, sample_outputs};
 use crate::call::JobPlans;
 use crate::engine::{
-    Answer, Call, Event, Fact, GateSelector, Input, OpenWork, Program, Recorded, Run, Start, ValueRef,
+    Answer, Call, Event, Fact, GateSelector, Input, OpenWork, Program, Recorded, Run, Start, ValueRef, error_names,
 };
 use crate::evaluate::{Evaluation, ValueCache, build_request, weight};
 use crate::ports::{Evaluator, JobStatus, StepRow, StepStatus, StoreError, Timestamp};
@@ -278,8 +278,8 @@ where
             None => (state.status, output, state.error),
             Some(stop) => {
                 let (name, message) = match stop {
-                    Stop::Limit(message) => ("DryRunLimit", message),
-                    Stop::Broken(message) => ("InternalError", message),
+                    Stop::Limit(message) => (error_names::DRY_RUN_LIMIT, message),
+                    Stop::Broken(message) => (error_names::INTERNAL_ERROR, message),
                 };
                 let error = json!({"name": name, "message": message});
                 (JobStatus::Failed, json!({"error": error}), Some(error))

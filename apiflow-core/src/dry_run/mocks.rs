@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize as _;
 use serde_json::{Map, Value, json};
 
 use crate::diagnostic::{Diagnostic, pointer_push};
 use crate::engine::{Program, step_key};
-use crate::openflow::{Module, ModuleValue, OpenFlow, find_module};
+use crate::openflow::{Module, OpenFlow, find_module};
 use crate::validate::codes;
 use crate::validate::suggest::{did_you_mean, listed, nearest};
 
@@ -91,7 +90,7 @@ impl Mocks {
     /// The results that stand in the place of steps where a part of a document is run: of those that make no call, and
     /// of all others than a step that is run alone (`only`). What is no workflow has none.
     pub fn replacements(&self, document: &Value, only: Option<&str>) -> Map<String, Value> {
-        let Ok(flow) = OpenFlow::deserialize(document) else { return Map::new() };
+        let Ok(flow) = OpenFlow::from_json(document) else { return Map::new() };
         let replaced = |(step, outcomes): (&String, &Vec<Outcome>)| {
             let replaces = !makes_call(find_module(&flow, step)?) || only.is_some_and(|only| only != step);
             Some((step.clone(), result_alone(outcomes).filter(|_| replaces)?.clone()))
@@ -112,7 +111,7 @@ impl Mocks {
                 None => {
                     let message =
                         format!("the mock of step `{step}` fails or has attempts, as only a dry run can have it");
-                    let help = "give a result, or try the workflow out";
+                    let help = "give a result, or use a dry run";
                     found.push(Diagnostic::error(codes::WRONG_TYPE, pointer_push("", &step), message).help(help));
                 }
             }
@@ -158,7 +157,7 @@ fn outcomes(mock: &Value) -> Option<Vec<Outcome>> {
 
 /// Whether a module makes calls: any other is replaced whole where it is mocked.
 fn makes_call(module: &Module) -> bool {
-    matches!(module.value, ModuleValue::Script(_))
+    module.value.node_path().is_some()
 }
 
 /// The result of a mock that gives only one.

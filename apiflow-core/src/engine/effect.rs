@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{CacheKey, ExpressionNames, GateSelector, SUBMIT_UNKNOWN, ValueRef};
+use super::{CacheKey, ExpressionNames, GateSelector, ValueRef, error_names};
 use crate::call::Operation;
 use crate::openflow::{InputTransform, NumberOrTransform};
 use crate::ports::Timestamp;
@@ -305,7 +305,7 @@ impl Answer {
     /// own answer comes in after all.
     pub(crate) fn knows_no_fate(&self) -> bool {
         match self {
-            Self::Failed { error } => error.get("name").and_then(Value::as_str) == Some(SUBMIT_UNKNOWN),
+            Self::Failed { error } => error.get("name").and_then(Value::as_str) == Some(error_names::SUBMIT_UNKNOWN),
             Self::Repeat | Self::Undecided { .. } => true,
             Self::Done { .. } | Self::Accepted { .. } | Self::NotAccepted { .. } | Self::Cancelled => false,
         }

@@ -135,85 +135,19 @@ impl Eraser {
 
     /// The values that go with an event.
     fn values(&self, seq: u64, event: &Event) -> Vec<u64> {
-        let mut values = vec![seq];
-        match event {
-            Event::GatePassed { taken, .. } | Event::GateFailed { taken, .. } => values.extend(taken),
-            Event::StepPassed { result: ValueRef::Row(row), .. }
-            | Event::StepCompleted { result: Some(ValueRef::Row(row)), .. }
-            | Event::AttemptFailed { result: Some(ValueRef::Row(row)), .. }
-                if self.reused.contains(row) =>
-            {
-                values.push(*row);
-            }
-            Event::Created { .. }
-            | Event::ResultReused { .. }
-            | Event::Preprocessed { .. }
-            | Event::Entered { .. }
-            | Event::StepStarted { .. }
-            | Event::StepPassed { .. }
-            | Event::AttemptStarted { .. }
-            | Event::OperationAccepted { .. }
-            | Event::RecoveryStarted { .. }
-            | Event::AttemptFailed { .. }
-            | Event::CallPostponed { .. }
-            | Event::RetryScheduled { .. }
-            | Event::StepCompleted { .. }
-            | Event::StepFailed { .. }
-            | Event::ApprovalReceived { .. }
-            | Event::GateClosed { .. }
-            | Event::RaceWon { .. }
-            | Event::TimedOut { .. }
-            | Event::SleepStarted { .. }
-            | Event::Advanced { .. }
-            | Event::FrameOpened { .. }
-            | Event::FrameClosed { .. }
-            | Event::CancelRequested { .. }
-            | Event::OrphanSettled { .. }
-            | Event::FlowEnded { .. }
-            | Event::JobReopened { .. }
-            | Event::JobFinished { .. } => {}
-        }
-        values
+        let reused = event.outcome_row().filter(|row| self.reused.contains(row));
+        std::iter::once(seq).chain(event.taken_approvals().iter().copied()).chain(reused).collect()
     }
 
     /// The event with its error redacted, where that changes it. How the job ended is told until the flow is erased.
     fn without_errors(&self, event: &Event, is_erased: bool) -> Option<Event> {
         let mut left = event.clone();
-        let error = match &mut left {
-            Event::AttemptFailed { error, .. }
-            | Event::CallPostponed { error, .. }
-            | Event::GateFailed { error, .. } => Some(error),
-            Event::FrameClosed { error, .. } => error.as_mut(),
-            Event::FlowEnded { error, .. } | Event::JobFinished { error, .. } if self.whole => error.as_mut(),
-            Event::Created { .. }
-            | Event::ResultReused { .. }
-            | Event::Preprocessed { .. }
-            | Event::Entered { .. }
-            | Event::StepStarted { .. }
-            | Event::StepPassed { .. }
-            | Event::AttemptStarted { .. }
-            | Event::OperationAccepted { .. }
-            | Event::RecoveryStarted { .. }
-            | Event::RetryScheduled { .. }
-            | Event::StepCompleted { .. }
-            | Event::StepFailed { .. }
-            | Event::ApprovalReceived { .. }
-            | Event::GateClosed { .. }
-            | Event::GatePassed { .. }
-            | Event::RaceWon { .. }
-            | Event::TimedOut { .. }
-            | Event::SleepStarted { .. }
-            | Event::Advanced { .. }
-            | Event::FrameOpened { .. }
-            | Event::CancelRequested { .. }
-            | Event::OrphanSettled { .. }
-            | Event::FlowEnded { .. }
-            | Event::JobFinished { .. } => None,
-            Event::JobReopened { state } => {
-                self.redact_errors(state);
-                return (left != *event).then_some(left);
-            }
-        }?;
+        if let Event::JobReopened { state } = &mut left {
+            self.redact_errors(state);
+            return (left != *event).then_some(left);
+        }
+        let is_jobs = left.job_error_mut().is_some();
+        let error = if is_jobs { left.job_error_mut().filter(|_| self.whole) } else { left.step_error_mut() }?;
         if !is_erased && !self.came_from_erased(error) {
             return None;
         }

@@ -1,10 +1,15 @@
 //! What the journal holds.
 
+mod queries;
+mod start;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::ValueRef;
 use crate::ports::{JobStatus, Timestamp};
+
+pub use start::Start;
 
 /// An event with the value that it brings, as it is journalled.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,12 +49,14 @@ pub enum Event {
     /// The preprocessor has ended: its result is the flow's input now.
     Preprocessed {
         /// The flow's list.
+        #[serde(default, skip_serializing_if = "is_zero")]
         frame: u64,
     },
     /// A flow's `skip_expr` was evaluated to false: its first module may begin. Where the flow's result was found
     /// among those of earlier runs it is the event's value.
     Entered {
         /// The flow's list.
+        #[serde(default, skip_serializing_if = "is_zero")]
         frame: u64,
         /// Under what its result is to be kept.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -58,6 +65,7 @@ pub enum Event {
     /// A module began to run; the step's ordinal is this event's sequence number.
     StepStarted {
         /// The list that the module is in.
+        #[serde(default, skip_serializing_if = "is_zero")]
         frame: u64,
         /// Id of the module.
         step_id: String,
@@ -76,6 +84,7 @@ pub enum Event {
     /// A module ran in no time: skipped, mocked, an identity, or its result was there from an earlier run.
     StepPassed {
         /// The list that the module is in.
+        #[serde(default, skip_serializing_if = "is_zero")]
         frame: u64,
         /// Id of the module.
         step_id: String,
@@ -91,16 +100,18 @@ pub enum Event {
     /// Another attempt began.
     AttemptStarted {
         /// The list that the module is in.
+        #[serde(default, skip_serializing_if = "is_zero")]
         frame: u64,
         /// Number of the attempt, from 1.
         attempt: u32,
-        /// For a call: when its submit counts as lost.
+        /// For a call: when its submit counts as lost, if not after the `timeout_ms` of its start.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         deadline: Option<Timestamp>,
     },
     /// The provider took the work; the event's value is what is needed to follow it.
     OperationAccepted {
         /// The list that the module is in.
+        #[serde(default, skip_serializing_if = "is_zero")]
         frame: u64,
         /// The attempt.
         effect: u64,
@@ -116,6 +127,7 @@ pub enum Event {
     /// [`super::Recovery`].
     RecoveryStarted {
         /// The list that the module is in; 0 for an attempt that nobody waits for.
+        #[serde(default, skip_serializing_if = "is_zero")]
         frame: u64,
         /// The attempt.
         effect: u64,
@@ -127,6 +139,7 @@ pub enum Event {
     /// An attempt failed; the event's value is `{"error": …}` unless `result` says where the result is.
     AttemptFailed {
         /// The list that the module is in.
+        #[serde(default, skip_serializing_if = "is_zero")]
         frame: u64,
         /// The error object.
         error: Value,
@@ -141,6 +154,7 @@ pub enum Event {
     /// starts has the same number.
     CallPostponed {
         /// The list that the module is in.
+        #[serde(default, skip_serializing_if = "is_zero")]
         frame: u64,
         /// The attempt.
         effect: u64,
@@ -154,6 +168,7 @@ pub enum Event {
     /// The next attempt waits.
     RetryScheduled {
         /// The list that the module is in.
+        #[serde(default, skip_serializing_if = "is_zero")]
         frame: u64,
         /// When it begins.
         at: Timestamp,
@@ -161,6 +176,7 @@ pub enum Event {
     /// A step ended with a result: the event's value, unless `result` says where it is.
     StepCompleted {
         /// The list that the module is in.
+        #[serde(default, skip_serializing_if = "is_zero")]
         frame: u64,
         /// Its result, where it is not this event's value.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -172,6 +188,7 @@ pub enum Event {
     /// A step ended with the error of its last attempt.
     StepFailed {
         /// The list that the module is in.
+        #[serde(default, skip_serializing_if = "is_zero")]
         frame: u64,
         /// Whether the flow goes on after it (`continue_on_error`).
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -194,6 +211,7 @@ pub enum Event {
     /// The list waits for approvals before its next module.
     GateClosed {
         /// The list.
+        #[serde(default, skip_serializing_if = "is_zero")]
         frame: u64,
         /// Approvals wanted.
         required: u32,
@@ -206,6 +224,7 @@ pub enum Event {
     /// The gate let the list pass.
     GatePassed {
         /// The list.
+        #[serde(default, skip_serializing_if = "is_zero")]
         frame: u64,
         /// The approvals that it took, by the events that brought them.
         taken: Vec<u64>,
@@ -217,6 +236,7 @@ pub enum Event {
     /// The gate was disapproved, or not approved in time; the event's value is `{"error": …}`.
     GateFailed {
         /// The list.
+        #[serde(default, skip_serializing_if = "is_zero")]
         frame: u64,
         /// What it had taken until then, by the events that brought it: no other gate takes it.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -227,11 +247,13 @@ pub enum Event {
     /// A module that holds others took too long: what it has at work is given up.
     TimedOut {
         /// The list that the module is in.
+        #[serde(default, skip_serializing_if = "is_zero")]
         frame: u64,
     },
     /// A branch of a race succeeded: the others are given up.
     RaceWon {
         /// The list that the module is in.
+        #[serde(default, skip_serializing_if = "is_zero")]
         frame: u64,
         /// Number of the branch.
         slot: u64,
@@ -239,6 +261,7 @@ pub enum Event {
     /// The list waits before its next module.
     SleepStarted {
         /// The list.
+        #[serde(default, skip_serializing_if = "is_zero")]
         frame: u64,
         /// When it goes on.
         until: Timestamp,
@@ -246,11 +269,13 @@ pub enum Event {
     /// The list went on to its next module.
     Advanced {
         /// The list.
+        #[serde(default, skip_serializing_if = "is_zero")]
         frame: u64,
     },
     /// A branch, an iteration, a sub-flow or an error handler began.
     FrameOpened {
         /// The list that the module is in.
+        #[serde(default, skip_serializing_if = "is_zero")]
         frame: u64,
         /// The new list.
         child: u64,
@@ -263,6 +288,7 @@ pub enum Event {
     /// A branch, an iteration, a sub-flow or an error handler ended.
     FrameClosed {
         /// The list that the module is in.
+        #[serde(default, skip_serializing_if = "is_zero")]
         frame: u64,
         /// The list that ended.
         child: u64,
@@ -364,132 +390,4 @@ pub enum GateSelector {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
 fn is_zero(number: &u64) -> bool {
     *number == 0
-}
-
-/// What a step begins with.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Start {
-    /// One call of a node; the attempt's number as an effect is the event's sequence number.
-    Call {
-        /// When its submit counts as lost.
-        deadline: Timestamp,
-        /// Bound on each attempt's submit, in milliseconds.
-        timeout_ms: u64,
-        /// Bound on each whole attempt, in milliseconds, where the module has a `timeout`.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        bound_ms: Option<u64>,
-    },
-    /// Its inputs or predicates could not be evaluated: it fails at once.
-    Nothing,
-    /// Inline code, whose outcome follows at once.
-    Code,
-    /// One branch.
-    Branch {
-        /// The branch; `None` is the default.
-        chosen: Option<u64>,
-    },
-    /// All branches.
-    Branches {
-        /// Whether they run one after the other, and share one scope.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        sequential: bool,
-        /// At most so many at a time; `None`: all.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        limit: Option<u64>,
-        /// Whether the first one that succeeds ends the module.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        race: bool,
-    },
-    /// A loop over the items in the event's value.
-    Loop {
-        /// Number of items; `None` for a while loop.
-        length: Option<u64>,
-        /// Whether the iterations run one after the other, and share one scope.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        sequential: bool,
-        /// At most so many at a time; `None`: all.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        limit: Option<u64>,
-    },
-    /// A sub-flow; the event's value is its input.
-    Flow,
-}
-
-impl Event {
-    /// Under what a result is kept for later runs, and the result, where this event, recorded at `seq`, brings one.
-    pub fn cached(&self, seq: u64) -> Option<(&CacheKey, ValueRef)> {
-        let (cache, result) = match self {
-            Self::StepCompleted { cache: Some(cache), result, .. } => (cache, result.clone()),
-            Self::FrameClosed { cache: Some(cache), result, .. } => (cache, Some(result.clone())),
-            Self::JobFinished { cache: Some(cache), output, .. } => (cache, output.clone()),
-            Self::Created { .. }
-            | Self::ResultReused { .. }
-            | Self::Preprocessed { .. }
-            | Self::Entered { .. }
-            | Self::StepStarted { .. }
-            | Self::StepPassed { .. }
-            | Self::AttemptStarted { .. }
-            | Self::OperationAccepted { .. }
-            | Self::RecoveryStarted { .. }
-            | Self::AttemptFailed { .. }
-            | Self::CallPostponed { .. }
-            | Self::RetryScheduled { .. }
-            | Self::StepCompleted { .. }
-            | Self::StepFailed { .. }
-            | Self::ApprovalReceived { .. }
-            | Self::GateClosed { .. }
-            | Self::GatePassed { .. }
-            | Self::GateFailed { .. }
-            | Self::TimedOut { .. }
-            | Self::RaceWon { .. }
-            | Self::SleepStarted { .. }
-            | Self::Advanced { .. }
-            | Self::FrameOpened { .. }
-            | Self::FrameClosed { .. }
-            | Self::CancelRequested { .. }
-            | Self::OrphanSettled { .. }
-            | Self::FlowEnded { .. }
-            | Self::JobReopened { .. }
-            | Self::JobFinished { .. } => return None,
-        };
-        Some((cache, result.unwrap_or(ValueRef::Row(seq))))
-    }
-
-    /// The lists of modules whose state it changes.
-    pub(super) fn frames(&self) -> impl Iterator<Item = u64> {
-        let (frame, child) = match self {
-            Self::Created { .. } => (Some(0), None),
-            Self::FrameOpened { frame, child, .. } | Self::FrameClosed { frame, child, .. } => {
-                (Some(*frame), Some(*child))
-            }
-            Self::Preprocessed { frame }
-            | Self::Entered { frame, .. }
-            | Self::GateClosed { frame, .. }
-            | Self::GatePassed { frame, .. }
-            | Self::GateFailed { frame, .. }
-            | Self::TimedOut { frame }
-            | Self::RaceWon { frame, .. }
-            | Self::StepStarted { frame, .. }
-            | Self::StepPassed { frame, .. }
-            | Self::AttemptStarted { frame, .. }
-            | Self::OperationAccepted { frame, .. }
-            | Self::RecoveryStarted { frame, .. }
-            | Self::AttemptFailed { frame, .. }
-            | Self::CallPostponed { frame, .. }
-            | Self::RetryScheduled { frame, .. }
-            | Self::StepCompleted { frame, .. }
-            | Self::StepFailed { frame, .. }
-            | Self::SleepStarted { frame, .. }
-            | Self::Advanced { frame } => (Some(*frame), None),
-            Self::ResultReused { .. }
-            | Self::ApprovalReceived { .. }
-            | Self::CancelRequested { .. }
-            | Self::OrphanSettled { .. }
-            | Self::FlowEnded { .. }
-            | Self::JobReopened { .. }
-            | Self::JobFinished { .. } => (None, None),
-        };
-        frame.into_iter().chain(child)
-    }
 }

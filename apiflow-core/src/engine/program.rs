@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use crate::digest::digest;
-use crate::openflow::{FlowValue, Mock, Module, ModuleValue, OpenFlow};
+use crate::openflow::{FlowValue, Mock, Module, ModuleValue, OpenFlow, describe_fault};
 use crate::ports::{JobBundle, ReusedResult};
 
 /// A document made ready to run. Immutable; the same bundle always gives the same numbers.
@@ -73,7 +73,7 @@ pub enum ProgramError {
     Parse {
         /// `the workflow`, or the sub-flow's path.
         flow: String,
-        /// What the parser said.
+        /// The first fault and its place.
         reason: String,
     },
     /// A sub-flow is not part of the bundle.
@@ -150,8 +150,8 @@ pub(crate) fn step_key(path: &str, step_id: &str) -> String {
 }
 
 fn read(flow: &str, document: &Value) -> Result<OpenFlow, ProgramError> {
-    serde_json::from_value(document.clone())
-        .map_err(|error| ProgramError::Parse { flow: flow.to_owned(), reason: error.to_string() })
+    OpenFlow::from_json(document)
+        .map_err(|fault| ProgramError::Parse { flow: flow.to_owned(), reason: describe_fault(&fault) })
 }
 
 struct Compiler<'a> {
@@ -215,25 +215,13 @@ impl Compiler<'_> {
 
     fn module(&mut self, mut module: Module) -> Result<usize, ProgramError> {
         let mut children = Vec::new();
-        let mut flow = None;
-        match &mut module.value {
-            ModuleValue::ForLoopFlow(body) => children.push(self.list(std::mem::take(&mut body.modules))?),
-            ModuleValue::WhileLoopFlow(body) => children.push(self.list(std::mem::take(&mut body.modules))?),
-            ModuleValue::BranchOne(choice) => {
-                for branch in &mut choice.branches {
-                    children.push(self.list(std::mem::take(&mut branch.modules))?);
-                }
-                children.push(self.list(std::mem::take(&mut choice.default))?);
-            }
-            ModuleValue::BranchAll(all) => {
-                for branch in &mut all.branches {
-                    children.push(self.list(std::mem::take(&mut branch.modules))?);
-                }
-            }
-            ModuleValue::Flow(sub) => flow = Some(self.sub_flow(&module.id, &sub.path)?),
-            ModuleValue::Script(_) | ModuleValue::RawScript(_) | ModuleValue::Identity(_) | ModuleValue::AiAgent(_) => {
-            }
+        for list in module.value.child_lists_mut() {
+            children.push(self.list(std::mem::take(list))?);
         }
+        let flow = match module.value.sub_flow_path() {
+            Some(path) => Some(self.sub_flow(&module.id, path)?),
+            None => None,
+        };
         if module.id.is_empty() {
             module.id = format!("step_{}", self.program.modules.len() + 1);
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::control_state::Stage;
-use super::{Event, Program, Run, SUBMIT_UNKNOWN};
+use super::{Event, Program, Run, error_names};
 use crate::ports::{JobStatus, SnapshotRow, Timestamp};
 
 /// Why a job cannot be put back to the moment before an attempt of unknown fate ended.
@@ -49,42 +49,10 @@ impl Reopener {
 
     /// Takes the next event of the journal in.
     pub fn apply(&mut self, seq: u64, at: Timestamp, event: &Event) {
-        match event {
-            Event::AttemptFailed { frame, error, .. } => self.attempt_failed(*frame, error),
-            Event::StepFailed { caught: false, .. }
-            | Event::FrameClosed { .. }
-            | Event::FrameOpened { handler: true, .. }
-            | Event::ResultReused { .. }
-            | Event::ApprovalReceived { .. }
-            | Event::RecoveryStarted { .. }
-            | Event::OrphanSettled { .. }
-            | Event::FlowEnded { .. }
-            | Event::JobFinished { .. } => {}
-            Event::Created { .. }
-            | Event::Preprocessed { .. }
-            | Event::Entered { .. }
-            | Event::StepStarted { .. }
-            | Event::StepPassed { .. }
-            | Event::AttemptStarted { .. }
-            | Event::OperationAccepted { .. }
-            | Event::CallPostponed { .. }
-            | Event::RetryScheduled { .. }
-            | Event::StepCompleted { .. }
-            | Event::StepFailed { caught: true, .. }
-            | Event::GateClosed { .. }
-            | Event::GatePassed { .. }
-            | Event::GateFailed { .. }
-            | Event::TimedOut { .. }
-            | Event::RaceWon { .. }
-            | Event::SleepStarted { .. }
-            | Event::Advanced { .. }
-            | Event::FrameOpened { handler: false, .. }
-            | Event::CancelRequested { .. }
-            | Event::JobReopened { .. } => {
-                if !event.frames().any(|frame| self.is_in_handler(frame)) {
-                    self.candidate = None;
-                }
-            }
+        if let Event::AttemptFailed { frame, error, .. } = event {
+            self.attempt_failed(*frame, error);
+        } else if event.begins_or_ends_work() && !event.frames().any(|frame| self.is_in_handler(frame)) {
+            self.candidate = None;
         }
         self.run.apply(seq, at, event);
     }
@@ -99,7 +67,7 @@ impl Reopener {
         }
         let step = self.run.control.frames.get(&frame).and_then(|state| state.step.as_ref());
         let Some((step, Stage::Call(open))) = step.map(|step| (step.ordinal, &step.stage)) else { return };
-        if error.get("name").and_then(Value::as_str) != Some(SUBMIT_UNKNOWN) {
+        if error.get("name").and_then(Value::as_str) != Some(error_names::SUBMIT_UNKNOWN) {
             self.candidate = None;
             return;
         }

@@ -69,8 +69,12 @@ pub(super) fn random(seed: u64, position: u64) -> u64 {
 mod tests {
     use super::*;
 
+    fn parse(retry: serde_json::Value) -> Retry {
+        crate::openflow::parse_module(&serde_json::json!({"retry": retry})).retry.expect("a retry")
+    }
+
     fn delays(json: serde_json::Value) -> Vec<u64> {
-        let retry: Retry = serde_json::from_value(json).expect("a retry");
+        let retry = parse(json);
         (0..20).map_while(|failures| delay_ms(&retry, failures, 7)).collect()
     }
 
@@ -124,10 +128,8 @@ mod tests {
 
     #[test]
     fn jitter_stays_within_the_factor() {
-        let retry: Retry = serde_json::from_value(serde_json::json!(
-            {"exponential": {"attempts": 1, "multiplier": 1, "seconds": 100, "random_factor": 30}}
-        ))
-        .expect("a retry");
+        let rule = serde_json::json!({"attempts": 1, "multiplier": 1, "seconds": 100, "random_factor": 30});
+        let retry = parse(serde_json::json!({"exponential": rule}));
         let spread: std::collections::BTreeSet<u64> =
             (0..200).filter_map(|position| delay_ms(&retry, 0, random(1, position))).collect();
         assert!(spread.iter().all(|&delay| (70_000..=130_000).contains(&delay)), "{spread:?}");

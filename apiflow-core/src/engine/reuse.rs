@@ -1,7 +1,7 @@
 //! Which steps come before another one: what a run from that step on takes over from an earlier run.
 
 use super::program::Program;
-use crate::openflow::ModuleValue;
+use crate::openflow::Nesting;
 
 /// How the path of an error handler says that it is one.
 const HANDLER: &str = "failure";
@@ -65,16 +65,9 @@ impl Program {
             return theirs.slot == HANDLER && mine.slot != HANDLER;
         };
         let Some(module) = self.module_in(list, mine.module) else { return false };
-        let beside = match &self.modules[module].module.value {
-            ModuleValue::ForLoopFlow(body) => body.parallel,
-            ModuleValue::BranchAll(all) => all.parallel != Some(false) && !all.race,
-            ModuleValue::Script(_)
-            | ModuleValue::RawScript(_)
-            | ModuleValue::Flow(_)
-            | ModuleValue::WhileLoopFlow(_)
-            | ModuleValue::BranchOne(_)
-            | ModuleValue::Identity(_)
-            | ModuleValue::AiAgent(_) => false,
+        let beside = match self.modules[module].module.value.nesting() {
+            Nesting::Loop { parallel } | Nesting::AllBranches { parallel, race: false } => parallel,
+            Nesting::None | Nesting::OneBranch | Nesting::AllBranches { race: true, .. } => false,
         };
         beside || mine_slot < theirs_slot
     }
@@ -95,17 +88,13 @@ impl Program {
             return Some(Here { flow, list: self.flows.get(flow)?.list });
         }
         let slot: usize = around.slot.parse().ok()?;
-        let list = match &definition.module.value {
-            ModuleValue::BranchAll(_) => definition.children.get(slot).copied(),
-            ModuleValue::ForLoopFlow(_) | ModuleValue::WhileLoopFlow(_) => definition.children.first().copied(),
-            ModuleValue::BranchOne(_) => {
+        let list = match definition.module.value.nesting() {
+            Nesting::AllBranches { .. } => definition.children.get(slot).copied(),
+            Nesting::Loop { .. } => definition.children.first().copied(),
+            Nesting::OneBranch => {
                 definition.children.iter().copied().find(|&list| self.module_in(list, next).is_some())
             }
-            ModuleValue::Script(_)
-            | ModuleValue::RawScript(_)
-            | ModuleValue::Flow(_)
-            | ModuleValue::Identity(_)
-            | ModuleValue::AiAgent(_) => None,
+            Nesting::None => None,
         };
         list.map(|list| Here { list, ..here })
     }

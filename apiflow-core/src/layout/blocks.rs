@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::metrics::{Metrics, Size};
-use crate::openflow::{Module, ModuleValue, ParsedDocument, Place};
+use crate::openflow::{Module, Nesting, ParsedDocument, Place};
 
 /// What stands for a module.
 #[derive(Debug)]
@@ -140,49 +140,22 @@ impl Builder<'_> {
     fn block(&mut self, module: &Module, place: &Place<'_>) -> Block {
         let card = self.card(module, place);
         let value = place.key("value");
-        match &module.value {
-            ModuleValue::Script(_)
-            | ModuleValue::RawScript(_)
-            | ModuleValue::Flow(_)
-            | ModuleValue::Identity(_)
-            | ModuleValue::AiAgent(_) => Block::Step(card),
-            ModuleValue::ForLoopFlow(inner) => Block::Loop(card, self.list(&inner.modules, &value.key("modules"))),
-            ModuleValue::WhileLoopFlow(inner) => Block::Loop(card, self.list(&inner.modules, &value.key("modules"))),
-            ModuleValue::BranchOne(inner) => {
-                let branches = value.key("branches");
-                let mut lanes: Vec<Lane> = Vec::new();
-                for (index, branch) in inner.branches.iter().enumerate() {
-                    let place = branches.index(index);
-                    lanes.push(Lane {
-                        label: first_said([branch.summary.as_deref(), Some(&branch.expr)], index),
-                        blocks: self.list(&branch.modules, &place.key("modules")),
-                    });
-                }
-                lanes.push(Lane {
-                    label: "default".to_owned(),
-                    blocks: self.list(&inner.default, &value.key("default")),
-                });
-                Block::Fork(card, lanes)
-            }
-            ModuleValue::BranchAll(inner) => {
-                let branches = value.key("branches");
-                let mut lanes: Vec<Lane> = Vec::new();
-                for (index, branch) in inner.branches.iter().enumerate() {
-                    let place = branches.index(index);
-                    lanes.push(Lane {
-                        label: first_said([branch.summary.as_deref(), None], index),
-                        blocks: self.list(&branch.modules, &place.key("modules")),
-                    });
-                }
-                Block::Fork(card, lanes)
-            }
+        let lists = module.value.child_lists().into_iter().enumerate();
+        let mut lanes = lists.map(|(index, list)| Lane {
+            label: list.label.map_or_else(|| format!("branch {}", index + 1), str::to_owned),
+            blocks: list.visit_at(&value, |place| self.list(list.modules, place)),
+        });
+        match module.value.nesting() {
+            Nesting::None => Block::Step(card),
+            Nesting::Loop { .. } => Block::Loop(card, lanes.next().map(|lane| lane.blocks).unwrap_or_default()),
+            Nesting::OneBranch | Nesting::AllBranches { .. } => Block::Fork(card, lanes.collect()),
         }
     }
 
     fn card(&mut self, module: &Module, place: &Place<'_>) -> Card {
         let pointer = place.pointer();
         let broken = self.broken.contains(&pointer) || self.broken.contains(&place.key("value").pointer());
-        let kind = if broken { "unknown" } else { module.kind() };
+        let kind = if broken { "unknown" } else { module.value.kind_name() };
         let own = !module.id.is_empty() && !module.id.starts_with('@') && !self.used.contains(&module.id);
         let id = if own { module.id.clone() } else { pointer.clone() };
         self.used.insert(id.clone());
@@ -190,10 +163,4 @@ impl Builder<'_> {
         let label = said.into_iter().flatten().find(|text| !text.trim().is_empty());
         Card { id, pointer, kind, label: label.unwrap_or(kind).to_owned() }
     }
-}
-
-/// The first text that says something, else the branch's number.
-fn first_said(texts: [Option<&str>; 2], index: usize) -> String {
-    let said = texts.into_iter().flatten().find(|text| !text.trim().is_empty());
-    said.map_or_else(|| format!("branch {}", index + 1), str::to_owned)
 }

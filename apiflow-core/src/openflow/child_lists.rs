@@ -1,34 +1,168 @@
-//! The lists of modules that a module holds.
+//! The lists of modules inside a module, and how they are run.
 
-use super::{Module, ModuleValue, Place};
+use super::{BranchAll, ForLoop, Module, ModuleValue, NumberOrTransform, Place, WhileLoop};
 
-/// Shows each list of a module with its number (branches in order, then the default) and its place;
+/// How the lists of modules inside a module are run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nesting {
+    /// It holds no lists.
+    None,
+    /// One list, run once for each iteration.
+    Loop {
+        /// Whether the iterations run at the same time.
+        parallel: bool,
+    },
+    /// Branches of which one runs.
+    OneBranch,
+    /// Branches that all run.
+    AllBranches {
+        /// Whether they run at the same time.
+        parallel: bool,
+        /// Whether the first one that succeeds ends the module; without effect on branches that run in order.
+        race: bool,
+    },
+}
+
+impl Nesting {
+    /// Whether it is a loop.
+    pub fn is_loop(self) -> bool {
+        matches!(self, Self::Loop { .. })
+    }
+
+    /// Whether several lists, or iterations of one, run at the same time.
+    pub fn is_parallel(self) -> bool {
+        match self {
+            Self::Loop { parallel } | Self::AllBranches { parallel, .. } => parallel,
+            Self::None | Self::OneBranch => false,
+        }
+    }
+
+    /// Whether the module's result is the list of the results of its branches or iterations.
+    pub fn collects_results(self) -> bool {
+        match self {
+            Self::Loop { .. } | Self::AllBranches { .. } => true,
+            Self::None | Self::OneBranch => false,
+        }
+    }
+}
+
+/// A list of modules inside a module.
+#[derive(Debug, Clone, Copy)]
+pub struct ChildList<'m> {
+    /// The modules, in order.
+    pub modules: &'m [Module],
+    /// Label of the branch, if it has one: its summary or its predicate, `default` for the default branch.
+    pub label: Option<&'m str>,
+    field: ListField,
+}
+
+/// The field of a module's `value` that holds a list.
+#[derive(Debug, Clone, Copy)]
+enum ListField {
+    Modules,
+    Branch(usize),
+    Default,
+}
+
+impl<'m> ChildList<'m> {
+    fn branch(index: usize, modules: &'m [Module], labels: [Option<&'m str>; 2]) -> Self {
+        let label = labels.into_iter().flatten().find(|text| !text.trim().is_empty());
+        Self { modules, label, field: ListField::Branch(index) }
+    }
+
+    /// Calls `visit` with the list's place; `value` is that of the module's `value`.
+    pub(crate) fn visit_at<R>(&self, value: &Place<'_>, visit: impl FnOnce(&Place<'_>) -> R) -> R {
+        match self.field {
+            ListField::Modules => visit(&value.key("modules")),
+            ListField::Branch(index) => visit(&value.key("branches").index(index).key("modules")),
+            ListField::Default => visit(&value.key("default")),
+        }
+    }
+}
+
+/// Only types that hold lists are named here: a type that holds none needs no change.
+impl ModuleValue {
+    /// How the lists inside it are run.
+    pub fn nesting(&self) -> Nesting {
+        if let Self::ForLoopFlow(body) = self {
+            Nesting::Loop { parallel: body.parallel }
+        } else if let Self::WhileLoopFlow(_) = self {
+            Nesting::Loop { parallel: false }
+        } else if let Self::BranchOne(_) = self {
+            Nesting::OneBranch
+        } else if let Self::BranchAll(all) = self {
+            Nesting::AllBranches { parallel: all.parallel != Some(false), race: all.race }
+        } else {
+            Nesting::None
+        }
+    }
+
+    /// The lists inside it: a loop's body; the branches in order, for `branchone` the default last.
+    pub fn child_lists(&self) -> Vec<ChildList<'_>> {
+        if let Self::ForLoopFlow(ForLoop { modules, .. }) | Self::WhileLoopFlow(WhileLoop { modules, .. }) = self {
+            vec![ChildList { modules, label: None, field: ListField::Modules }]
+        } else if let Self::BranchOne(choice) = self {
+            let branches = choice.branches.iter().enumerate().map(|(index, branch)| {
+                ChildList::branch(index, &branch.modules, [branch.summary.as_deref(), Some(&branch.expr)])
+            });
+            let default = ChildList { modules: &choice.default, label: Some("default"), field: ListField::Default };
+            branches.chain([default]).collect()
+        } else if let Self::BranchAll(all) = self {
+            let branches = all.branches.iter().enumerate();
+            let branches = branches
+                .map(|(index, branch)| ChildList::branch(index, &branch.modules, [branch.summary.as_deref(), None]));
+            branches.collect()
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// The lists of [`ModuleValue::child_lists`], to be changed.
+    pub fn child_lists_mut(&mut self) -> Vec<&mut Vec<Module>> {
+        if let Self::ForLoopFlow(ForLoop { modules, .. }) | Self::WhileLoopFlow(WhileLoop { modules, .. }) = self {
+            vec![modules]
+        } else if let Self::BranchOne(choice) = self {
+            choice.branches.iter_mut().map(|branch| &mut branch.modules).chain([&mut choice.default]).collect()
+        } else if let Self::BranchAll(all) = self {
+            all.branches.iter_mut().map(|branch| &mut branch.modules).collect()
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// How many of its branches or iterations may run at the same time, if that is limited.
+    pub fn parallelism(&self) -> Option<&NumberOrTransform> {
+        if let Self::ForLoopFlow(ForLoop { parallelism, .. }) | Self::BranchAll(BranchAll { parallelism, .. }) = self {
+            parallelism.as_ref()
+        } else {
+            None
+        }
+    }
+
+    /// Whether the failure of a branch (by number) or iteration is kept as a result and does not fail the module
+    /// (`skip_failures`, `skip_failure`).
+    pub fn tolerates_failure_of(&self, child: usize) -> bool {
+        if let Self::ForLoopFlow(ForLoop { skip_failures, .. }) | Self::WhileLoopFlow(WhileLoop { skip_failures, .. }) =
+            self
+        {
+            *skip_failures
+        } else if let Self::BranchAll(all) = self {
+            // A branch that failed has not won the race.
+            !all.race && all.branches.get(child).is_some_and(|branch| branch.skip_failure)
+        } else {
+            false
+        }
+    }
+}
+
+/// Calls `visit` with each list of a module, its number (branches in order, then the default) and its place;
 /// `place` is that of the module's `value`.
 pub(crate) fn each_list<'m>(
     value: &'m ModuleValue,
     place: &Place<'_>,
     visit: &mut dyn FnMut(usize, &'m [Module], &Place<'_>),
 ) {
-    match value {
-        ModuleValue::Script(_)
-        | ModuleValue::RawScript(_)
-        | ModuleValue::Flow(_)
-        | ModuleValue::Identity(_)
-        | ModuleValue::AiAgent(_) => {}
-        ModuleValue::ForLoopFlow(inner) => visit(0, &inner.modules, &place.key("modules")),
-        ModuleValue::WhileLoopFlow(inner) => visit(0, &inner.modules, &place.key("modules")),
-        ModuleValue::BranchOne(inner) => {
-            let branches = place.key("branches");
-            for (index, branch) in inner.branches.iter().enumerate() {
-                visit(index, &branch.modules, &branches.index(index).key("modules"));
-            }
-            visit(inner.branches.len(), &inner.default, &place.key("default"));
-        }
-        ModuleValue::BranchAll(inner) => {
-            let branches = place.key("branches");
-            for (index, branch) in inner.branches.iter().enumerate() {
-                visit(index, &branch.modules, &branches.index(index).key("modules"));
-            }
-        }
+    for (number, list) in value.child_lists().into_iter().enumerate() {
+        list.visit_at(place, |place| visit(number, list.modules, place));
     }
 }

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{InputTransform, Module, NumberOrTransform, is_false, nullable};
+use super::{InputTransform, Module, NumberOrTransform, StopAfterIf, is_false};
 
 /// What a module does.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum ModuleValue {
     /// One call of a node.
@@ -32,12 +32,11 @@ pub enum ModuleValue {
 }
 
 /// One call of a node.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Script {
     /// `node/<node id>` or `<connector id>/<node id>`.
     pub path: String,
     /// The step's inputs.
-    #[serde(default, deserialize_with = "nullable", alias = "input_transform")]
     pub input_transforms: BTreeMap<String, InputTransform>,
     /// Fields that this version does not know.
     #[serde(flatten)]
@@ -45,14 +44,13 @@ pub struct Script {
 }
 
 /// Inline code.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct RawScript {
     /// The code, with a function `main`.
     pub content: String,
     /// Its language tag.
     pub language: String,
     /// Arguments of `main`.
-    #[serde(default, deserialize_with = "nullable", alias = "input_transform")]
     pub input_transforms: BTreeMap<String, InputTransform>,
     /// Fields that this version does not know.
     #[serde(flatten)]
@@ -60,12 +58,11 @@ pub struct RawScript {
 }
 
 /// A sub-flow.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct SubFlow {
     /// `workflow/<id>`.
     pub path: String,
     /// The sub-flow's inputs.
-    #[serde(default, deserialize_with = "nullable", alias = "input_transform")]
     pub input_transforms: BTreeMap<String, InputTransform>,
     /// Fields that this version does not know.
     #[serde(flatten)]
@@ -73,21 +70,19 @@ pub struct SubFlow {
 }
 
 /// One child run per item.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ForLoop {
     /// Gives the array of items.
     pub iterator: InputTransform,
     /// The body.
-    #[serde(default, deserialize_with = "nullable")]
     pub modules: Vec<Module>,
     /// Keep the error objects of failed iterations and go on.
-    #[serde(default, deserialize_with = "nullable")]
     pub skip_failures: bool,
     /// Run the iterations at the same time.
-    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "is_false")]
     pub parallel: bool,
     /// At most so many at a time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub parallelism: Option<NumberOrTransform>,
     /// Fields that this version does not know.
     #[serde(flatten)]
@@ -95,13 +90,11 @@ pub struct ForLoop {
 }
 
 /// Child runs until stopped.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct WhileLoop {
     /// The body.
-    #[serde(default, deserialize_with = "nullable")]
     pub modules: Vec<Module>,
     /// Keep the error objects of failed iterations and go on.
-    #[serde(default, deserialize_with = "nullable")]
     pub skip_failures: bool,
     /// Fields that this version does not know.
     #[serde(flatten)]
@@ -109,13 +102,11 @@ pub struct WhileLoop {
 }
 
 /// The first branch whose predicate is true, else the default.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct BranchOne {
     /// The branches, in order of their predicates.
-    #[serde(default, deserialize_with = "nullable")]
     pub branches: Vec<BranchOneBranch>,
     /// Run when no predicate is true.
-    #[serde(default, deserialize_with = "nullable")]
     pub default: Vec<Module>,
     /// Fields that this version does not know.
     #[serde(flatten)]
@@ -123,16 +114,14 @@ pub struct BranchOne {
 }
 
 /// A branch of `branchone`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct BranchOneBranch {
     /// Label.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub summary: Option<String>,
     /// JavaScript predicate.
-    #[serde(default, deserialize_with = "nullable")]
     pub expr: String,
     /// The steps.
-    #[serde(default, deserialize_with = "nullable")]
     pub modules: Vec<Module>,
     /// Fields that this version does not know.
     #[serde(flatten)]
@@ -140,20 +129,19 @@ pub struct BranchOneBranch {
 }
 
 /// All branches, in parallel unless `parallel` is false.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct BranchAll {
     /// The branches.
-    #[serde(default, deserialize_with = "nullable")]
     pub branches: Vec<BranchAllBranch>,
     /// Absent means true.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub parallel: Option<bool>,
     /// At most so many at a time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub parallelism: Option<NumberOrTransform>,
     /// The first branch that succeeds ends the module with its result, and the others are cancelled. Ours: others that
     /// read the document ignore it.
-    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "is_false")]
     pub race: bool,
     /// Fields that this version does not know.
     #[serde(flatten)]
@@ -161,16 +149,15 @@ pub struct BranchAll {
 }
 
 /// A branch of `branchall`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct BranchAllBranch {
     /// Label.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub summary: Option<String>,
     /// A failure of this branch does not fail the module.
-    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "is_false")]
     pub skip_failure: bool,
     /// The steps.
-    #[serde(default, deserialize_with = "nullable")]
     pub modules: Vec<Module>,
     /// Fields that this version does not know.
     #[serde(flatten)]
@@ -178,7 +165,7 @@ pub struct BranchAllBranch {
 }
 
 /// The previous result.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Identity {
     /// Fields that this version does not know.
     #[serde(flatten)]
@@ -186,7 +173,7 @@ pub struct Identity {
 }
 
 /// A language model with tools: kept, not run.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct AiAgent {
     /// All of its fields.
     #[serde(flatten)]
@@ -217,18 +204,55 @@ impl Module {
         }
     }
 
-    /// The JSON `type` of what the module does.
-    pub fn kind(&self) -> &'static str {
-        match &self.value {
-            ModuleValue::Script(_) => "script",
-            ModuleValue::RawScript(_) => "rawscript",
-            ModuleValue::Flow(_) => "flow",
-            ModuleValue::ForLoopFlow(_) => "forloopflow",
-            ModuleValue::WhileLoopFlow(_) => "whileloopflow",
-            ModuleValue::BranchOne(_) => "branchone",
-            ModuleValue::BranchAll(_) => "branchall",
-            ModuleValue::Identity(_) => "identity",
-            ModuleValue::AiAgent(_) => "aiagent",
+    /// The rule that is checked once when the module is done: `stop_after_all_iters_if` where it collects results, else
+    /// `stop_after_if`.
+    pub fn stop_rule(&self) -> Option<&StopAfterIf> {
+        if self.value.nesting().collects_results() {
+            self.stop_after_all_iters_if.as_ref()
+        } else {
+            self.stop_after_if.as_ref()
         }
+    }
+
+    /// The fixed result that stands for a run of the module, if its mock is in force.
+    pub fn mocked_result(&self) -> Option<&Value> {
+        self.mock.as_ref().filter(|mock| mock.enabled).map(|mock| &mock.return_value)
+    }
+}
+
+impl ModuleValue {
+    /// The JSON `type`.
+    pub fn kind_name(&self) -> &'static str {
+        match self {
+            Self::Script(_) => "script",
+            Self::RawScript(_) => "rawscript",
+            Self::Flow(_) => "flow",
+            Self::ForLoopFlow(_) => "forloopflow",
+            Self::WhileLoopFlow(_) => "whileloopflow",
+            Self::BranchOne(_) => "branchone",
+            Self::BranchAll(_) => "branchall",
+            Self::Identity(_) => "identity",
+            Self::AiAgent(_) => "aiagent",
+        }
+    }
+
+    /// The path of the node that it calls, if it calls one.
+    pub fn node_path(&self) -> Option<&str> {
+        if let Self::Script(script) = self { Some(&script.path) } else { None }
+    }
+
+    /// The path of the sub-flow that it runs (`workflow/<id>`), if it runs one.
+    pub fn sub_flow_path(&self) -> Option<&str> {
+        if let Self::Flow(flow) = self { Some(&flow.path) } else { None }
+    }
+
+    /// The id of the sub-flow that it runs, if it runs one and its path is well formed.
+    pub fn sub_flow_id(&self) -> Option<&str> {
+        self.sub_flow_path()?.strip_prefix("workflow/")
+    }
+
+    /// Whether `cache_ttl` on the module reuses results of earlier runs.
+    pub fn supports_cache(&self) -> bool {
+        matches!(self, Self::Script(_) | Self::RawScript(_) | Self::Flow(_))
     }
 }

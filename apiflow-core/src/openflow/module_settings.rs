@@ -1,23 +1,22 @@
 //! What may be set on any module besides what it does.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{is_false, nullable};
+use super::is_false;
 
 /// When a step ends the list that it is in.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct StopAfterIf {
     /// JavaScript predicate.
     pub expr: String,
     /// Mark the flow skipped.
-    #[serde(default, deserialize_with = "nullable")]
     pub skip_if_stopped: bool,
     /// Not null: end as a failure with this text.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub error_message: Option<String>,
     /// Put the step's result at `error.result`.
-    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "is_false")]
     pub error_include_result: bool,
     /// Fields that this version does not know.
     #[serde(flatten)]
@@ -25,7 +24,7 @@ pub struct StopAfterIf {
 }
 
 /// When a module is replaced by an identity.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SkipIf {
     /// JavaScript predicate.
     pub expr: String,
@@ -35,13 +34,11 @@ pub struct SkipIf {
 }
 
 /// A fixed result instead of a run.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Mock {
     /// Whether the mock is in force.
-    #[serde(default, deserialize_with = "nullable")]
     pub enabled: bool,
     /// The result.
-    #[serde(default)]
     pub return_value: Value,
     /// Fields that this version does not know.
     #[serde(flatten)]
@@ -49,19 +46,19 @@ pub struct Mock {
 }
 
 /// An approval gate.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Suspend {
     /// Approvals wanted; 0 or absent: no waiting.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub required_events: Option<u32>,
     /// Seconds until the gate counts as disapproved (default 1800).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<u64>,
     /// Form for the approver: `{"schema": …}`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub resume_form: Option<Value>,
     /// Go on after disapproval or timeout.
-    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "is_false")]
     pub continue_on_disapprove_timeout: bool,
     /// Fields that this version does not know or does not act on.
     #[serde(flatten)]
@@ -69,16 +66,16 @@ pub struct Suspend {
 }
 
 /// When and how often to try again; `attempts` counts retries, not runs.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Retry {
     /// The first retries, at a fixed distance.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub constant: Option<ConstantRetry>,
     /// The next ones, at a growing distance.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub exponential: Option<ExponentialRetry>,
     /// Retried only when true.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_if: Option<SkipIf>,
     /// Fields that this version does not know.
     #[serde(flatten)]
@@ -86,13 +83,11 @@ pub struct Retry {
 }
 
 /// Retries at a fixed distance.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct ConstantRetry {
     /// Number of retries.
-    #[serde(default, deserialize_with = "nullable")]
     pub attempts: u32,
     /// Seconds before each.
-    #[serde(default, deserialize_with = "nullable")]
     pub seconds: u64,
     /// Fields that this version does not know.
     #[serde(flatten)]
@@ -100,29 +95,18 @@ pub struct ConstantRetry {
 }
 
 /// Retries at a growing distance: `multiplier × seconds^(p+1)` after `p` earlier failures.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ExponentialRetry {
     /// Number of retries.
-    #[serde(default, deserialize_with = "nullable")]
     pub attempts: u32,
     /// Factor (default 1).
-    #[serde(default = "one", deserialize_with = "one_if_null")]
     pub multiplier: u64,
     /// Base, in seconds.
-    #[serde(default, deserialize_with = "nullable")]
     pub seconds: u64,
     /// Percent by which the delay is raised or lowered at random (0 to 100).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub random_factor: Option<i64>,
     /// Fields that this version does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
-}
-
-fn one() -> u64 {
-    1
-}
-
-fn one_if_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    Ok(Option::<u64>::deserialize(deserializer)?.unwrap_or(1))
 }

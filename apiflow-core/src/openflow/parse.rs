@@ -12,8 +12,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{OpenFlow, Place};
-use crate::diagnostic::{Diagnostic, has_errors};
+use super::{Module, OpenFlow, Place};
+use crate::diagnostic::{Diagnostic, Severity, has_errors};
 use crate::validate::codes;
 use fields::Fields;
 
@@ -51,6 +51,23 @@ pub(crate) fn parse_leniently(document: &Value) -> ParsedDocument {
     let mut reader = DocumentReader::default();
     let flow = reader.document(document);
     ParsedDocument { flow, findings: reader.findings, broken: reader.broken }
+}
+
+/// Reads a document whose faults refuse it: the first one is returned. A missing list of modules is empty.
+pub(super) fn parse_strictly(document: &Value) -> Result<OpenFlow, Box<Diagnostic>> {
+    let mut reader = DocumentReader { purpose: Purpose::Running, ..DocumentReader::default() };
+    let flow = reader.document(document);
+    let fault = reader.findings.into_vec().into_iter().find(|found| found.severity == Severity::Error);
+    match (flow, fault) {
+        (Some(flow), None) => Ok(flow),
+        (_, Some(fault)) => Err(Box::new(fault)),
+        (None, None) => Err(Box::new(Diagnostic::error(codes::WRONG_TYPE, "", "the document is not a workflow"))),
+    }
+}
+
+/// Reads as much of a module as can be read.
+pub(crate) fn parse_module(module: &Value) -> Module {
+    DocumentReader::default().module(module, &Place::ROOT)
 }
 
 /// Findings in the order they were made, at most [`MAX_FINDINGS`] of them.
@@ -96,6 +113,18 @@ struct DocumentReader {
     findings: Findings,
     broken: BTreeSet<String>,
     nesting: usize,
+    purpose: Purpose,
+}
+
+/// What a document is read for.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// All that is wrong with it is to be told.
+    #[default]
+    Checking,
+    /// It is to be run: it was checked when the run was asked for. Missing lists are empty, as for other programs that
+    /// run OpenFlow, and there are no warnings.
+    Running,
 }
 
 impl DocumentReader {

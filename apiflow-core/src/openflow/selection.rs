@@ -31,7 +31,7 @@ impl Selection {
     /// A finding for each id that is no step's, and for `until` beside `only`; pointers are `/until`, `/only` and
     /// `/mocks/<id>`. A document that is no workflow comes back as it is: checking it is another's task.
     pub fn of(&self, document: &Value) -> Result<Value, Vec<Diagnostic>> {
-        let Ok(mut flow) = serde_json::from_value::<OpenFlow>(document.clone()) else { return Ok(document.clone()) };
+        let Ok(mut flow) = OpenFlow::from_json(document) else { return Ok(document.clone()) };
         let found = suggest::within_budget(|| self.check(&flow));
         if !found.is_empty() {
             return Err(found);
@@ -82,41 +82,9 @@ fn unknown(place: String, id: &str, ids: &[&str]) -> Option<Diagnostic> {
 fn list_ids<'m>(modules: &'m [Module], ids: &mut Vec<&'m str>) {
     for module in modules {
         ids.push(&module.id);
-        for list in lists(&module.value) {
-            list_ids(list, ids);
+        for list in module.value.child_lists() {
+            list_ids(list.modules, ids);
         }
-    }
-}
-
-fn lists(value: &ModuleValue) -> Vec<&Vec<Module>> {
-    match value {
-        ModuleValue::ForLoopFlow(body) => vec![&body.modules],
-        ModuleValue::WhileLoopFlow(body) => vec![&body.modules],
-        ModuleValue::BranchOne(choice) => {
-            choice.branches.iter().map(|branch| &branch.modules).chain([&choice.default]).collect()
-        }
-        ModuleValue::BranchAll(all) => all.branches.iter().map(|branch| &branch.modules).collect(),
-        ModuleValue::Script(_)
-        | ModuleValue::RawScript(_)
-        | ModuleValue::Flow(_)
-        | ModuleValue::Identity(_)
-        | ModuleValue::AiAgent(_) => Vec::new(),
-    }
-}
-
-fn lists_mut(value: &mut ModuleValue) -> Vec<&mut Vec<Module>> {
-    match value {
-        ModuleValue::ForLoopFlow(body) => vec![&mut body.modules],
-        ModuleValue::WhileLoopFlow(body) => vec![&mut body.modules],
-        ModuleValue::BranchOne(choice) => {
-            choice.branches.iter_mut().map(|branch| &mut branch.modules).chain([&mut choice.default]).collect()
-        }
-        ModuleValue::BranchAll(all) => all.branches.iter_mut().map(|branch| &mut branch.modules).collect(),
-        ModuleValue::Script(_)
-        | ModuleValue::RawScript(_)
-        | ModuleValue::Flow(_)
-        | ModuleValue::Identity(_)
-        | ModuleValue::AiAgent(_) => Vec::new(),
     }
 }
 
@@ -125,7 +93,7 @@ fn mock(modules: &mut [Module], mocks: &Map<String, Value>) {
         if let Some(value) = mocks.get(&module.id) {
             module.mock = Some(mocked(value));
         }
-        for list in lists_mut(&mut module.value) {
+        for list in module.value.child_lists_mut() {
             mock(list, mocks);
         }
     }
@@ -139,7 +107,7 @@ fn mocked(value: &Value) -> Mock {
 fn cut(modules: &mut Vec<Module>, id: &str) -> bool {
     for position in 0..modules.len() {
         let is_it = modules[position].id == id;
-        if is_it || lists_mut(&mut modules[position].value).into_iter().any(|list| cut(list, id)) {
+        if is_it || modules[position].value.child_lists_mut().into_iter().any(|list| cut(list, id)) {
             modules.truncate(position + 1);
             return true;
         }
@@ -181,10 +149,7 @@ pub fn find_module<'m>(flow: &'m OpenFlow, id: &str) -> Option<&'m Module> {
 
 /// The first module that this is true of, at any depth; the error handler and the preprocessor are looked at last.
 pub fn find_module_by<'m>(flow: &'m OpenFlow, is_meant: &dyn Fn(&Module) -> bool) -> Option<&'m Module> {
-    let value = &flow.value;
-    let others =
-        value.failure_module.iter().chain(&value.preprocessor_module).map(|module| std::slice::from_ref(&**module));
-    std::iter::once(value.modules.as_slice()).chain(others).find_map(|modules| find(modules, is_meant))
+    flow.root_lists().find_map(|modules| find(modules, is_meant))
 }
 
 fn find<'m>(modules: &'m [Module], is_meant: &dyn Fn(&Module) -> bool) -> Option<&'m Module> {
@@ -192,7 +157,7 @@ fn find<'m>(modules: &'m [Module], is_meant: &dyn Fn(&Module) -> bool) -> Option
         if is_meant(module) {
             return Some(module);
         }
-        lists(&module.value).into_iter().find_map(|list| find(list, is_meant))
+        module.value.child_lists().into_iter().find_map(|list| find(list.modules, is_meant))
     })
 }
 
@@ -226,14 +191,14 @@ mod tests {
     fn shown(document: &Value) -> String {
         fn of(modules: &[Module]) -> String {
             let one = |module: &Module| {
-                let inside: Vec<String> = lists(&module.value).into_iter().map(|list| of(list)).collect();
+                let inside: Vec<String> = module.value.child_lists().into_iter().map(|list| of(list.modules)).collect();
                 let inside = if inside.is_empty() { String::new() } else { format!("[{}]", inside.join("][")) };
                 let mark = if module.mock.is_some() { "=" } else { "" };
                 format!("{}{mark}{inside}", module.id)
             };
             modules.iter().map(one).collect::<Vec<_>>().join(" ")
         }
-        let flow: OpenFlow = serde_json::from_value(document.clone()).expect("a document");
+        let flow = OpenFlow::from_json(document).expect("a document");
         let failure = flow.value.failure_module.map(|module| format!(" !{}", of(&[*module]))).unwrap_or_default();
         format!("{}{failure}", of(&flow.value.modules))
     }

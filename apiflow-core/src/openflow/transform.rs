@@ -1,18 +1,15 @@
 //! Values that a document gives or computes.
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use super::nullable;
-
 /// How a step's input gets its value.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum InputTransform {
     /// A constant; `$var:` and `$res:` are not supported.
     Static {
         /// The constant (missing is null).
-        #[serde(default)]
         value: Value,
         /// Fields that this version does not know.
         #[serde(flatten)]
@@ -21,7 +18,6 @@ pub enum InputTransform {
     /// A JavaScript expression.
     Javascript {
         /// The expression (missing is empty).
-        #[serde(default, deserialize_with = "nullable")]
         expr: String,
         /// Fields that this version does not know.
         #[serde(flatten)]
@@ -36,7 +32,7 @@ pub enum InputTransform {
 }
 
 /// A number of seconds or of branches, plain or computed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum NumberOrTransform {
     /// A plain number.

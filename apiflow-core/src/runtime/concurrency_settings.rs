@@ -1,6 +1,5 @@
 //! What a document says about its job's place in the queue: priority and concurrency.
 
-use serde::Deserialize as _;
 use serde_json::Value;
 
 use crate::digest::digest;
@@ -24,7 +23,7 @@ pub(super) struct QueueSettings {
 impl QueueSettings {
     /// Reads it from the document. One that cannot be read says nothing: its job is to fail in its turn, as any other.
     pub(super) fn read(document: &Value, workflow: Option<&str>, input: &Value) -> Self {
-        let Ok(OpenFlow { value: flow, .. }) = OpenFlow::deserialize(document) else { return Self::default() };
+        let Ok(OpenFlow { value: flow, .. }) = OpenFlow::from_json(document) else { return Self::default() };
         // A step's own priority beats the flow's from the start.
         let first = flow.modules.first().and_then(|module| module.priority);
         let concurrency = flow.concurrent_limit.filter(|limit| *limit > 0).map(|limit| Concurrency {

@@ -19,7 +19,7 @@ use super::notifier::Mailbox;
 use super::store_health::pause_ms;
 use super::{Inner, abandon};
 use crate::call::JobPlans;
-use crate::engine::{Answer, Program, Run};
+use crate::engine::{Answer, Program, Run, error_names};
 use crate::evaluate::ValueCache;
 use crate::ports::{CallRecord, Claim, JobState, LoadedJob, StoreError, Timestamp};
 
@@ -57,7 +57,7 @@ async fn driven(
     let mut drive = match Drive::new(inner, claim, loaded) {
         Ok(drive) => drive,
         Err(Unreadable { reason, last_seq, program }) => {
-            let error = serde_json::json!({"name": "InternalError", "message": reason});
+            let error = serde_json::json!({"name": error_names::INTERNAL_ERROR, "message": reason});
             return abandon::end_unreadable(inner, claim, program, last_seq, error).await;
         }
     };

@@ -13,7 +13,7 @@ use super::{codes, suggest, unsupported};
 use crate::catalog::Catalog;
 use crate::diagnostic::Diagnostic;
 use crate::expression::Reader;
-use crate::openflow::{Findings, Module, ModuleValue, OpenFlow, Place};
+use crate::openflow::{Findings, Module, OpenFlow, Place};
 
 /// What is around the workflow that is checked.
 #[derive(Clone, Copy)]
@@ -212,18 +212,7 @@ impl<'a> Checker<'a> {
 
 /// Whether nothing in the list of a module runs after it, whatever it gives.
 fn always_ends(module: &Module) -> bool {
-    let rule = match &module.value {
-        ModuleValue::ForLoopFlow(_) | ModuleValue::WhileLoopFlow(_) | ModuleValue::BranchAll(_) => {
-            &module.stop_after_all_iters_if
-        }
-        ModuleValue::Script(_)
-        | ModuleValue::RawScript(_)
-        | ModuleValue::Flow(_)
-        | ModuleValue::BranchOne(_)
-        | ModuleValue::Identity(_)
-        | ModuleValue::AiAgent(_) => &module.stop_after_if,
-    };
-    let always = rule.as_ref().is_some_and(|rule| rule.expr.trim() == "true");
+    let always = module.stop_rule().is_some_and(|rule| rule.expr.trim() == "true");
     always && module.skip_if.is_none() && !module.continue_on_error
 }
 

@@ -13,7 +13,7 @@ use super::{codes, mend, suggest};
 use crate::catalog::ValueType;
 use crate::diagnostic::Diagnostic;
 use crate::expression::{NameUse, Reading, Reference, Segment, plain_path};
-use crate::openflow::{ModuleValue, Place};
+use crate::openflow::Place;
 
 /// An expression where it stands.
 #[derive(Clone, Copy)]
@@ -255,7 +255,8 @@ impl<'a> Checker<'a> {
         let path = used.reference.path.as_slice();
         // A step that failed and did not end the run has an error object as its result.
         let fails = path.first().is_some_and(|first| first.text() == "error");
-        let unfinished = used.here.step == Some(target) && used.here.site == Site::Stop && is_list(&module.value);
+        let unfinished =
+            used.here.step == Some(target) && used.here.site == Site::Stop && module.value.nesting().collects_results();
         if fails || unfinished {
             return Shape::Any;
         }
@@ -369,10 +370,6 @@ fn without_braces(found: Diagnostic, source: &str) -> Diagnostic {
 /// A member access as it is written.
 fn member(of: &str, key: &str) -> String {
     if mend::is_identifier(key) { format!("{of}.{key}") } else { format!("{of}[{}]", serde_json::Value::from(key)) }
-}
-
-fn is_list(value: &ModuleValue) -> bool {
-    matches!(value, ModuleValue::ForLoopFlow(_) | ModuleValue::WhileLoopFlow(_) | ModuleValue::BranchAll(_))
 }
 
 /// How many loops further out the one is that an `iter` belongs to; `None` for another name.

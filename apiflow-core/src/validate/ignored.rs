@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::checker::Checker;
 use super::{codes, mend};
 use crate::diagnostic::{Diagnostic, Fix};
-use crate::openflow::{Module, ModuleValue, OpenFlow, Place};
+use crate::openflow::{Module, ModuleValue, OpenFlow, Place, RawScript, Script};
 
 /// Fields of the document, each with what there is instead.
 const OF_DOCUMENT: [(&str, &str); 4] = [
@@ -50,40 +50,19 @@ impl Checker<'_> {
         }
         self.ignored_fields(&module.extra, &[("debouncing", "each request is a run of its own")], place);
         let value = place.key("value");
-        let keeps_results = match &module.value {
-            ModuleValue::Script(script) => {
-                self.ignored_fields(&script.extra, &OF_SCRIPT, &value);
-                true
-            }
-            ModuleValue::RawScript(script) => {
-                self.ignored_fields(&script.extra, &OF_SCRIPT, &value);
-                true
-            }
-            ModuleValue::WhileLoopFlow(inner) => {
-                let runs_in_order = "each iteration begins when the one before has ended";
-                self.ignored_fields(
-                    &inner.extra,
-                    &[("parallel", runs_in_order), ("parallelism", runs_in_order)],
-                    &value,
-                );
-                false
-            }
-            ModuleValue::ForLoopFlow(inner) => {
-                if inner.parallelism.is_some() && !inner.parallel {
-                    self.ignored("parallelism", "set `parallel` to true", &value);
-                }
-                false
-            }
-            ModuleValue::BranchAll(inner) => {
-                if inner.parallelism.is_some() && inner.parallel == Some(false) {
-                    self.ignored("parallelism", "set `parallel` to true", &value);
-                }
-                false
-            }
-            ModuleValue::Flow(_) => true,
-            ModuleValue::BranchOne(_) | ModuleValue::Identity(_) | ModuleValue::AiAgent(_) => false,
-        };
-        if module.cache_ttl > Some(0) && !keeps_results {
+        if let ModuleValue::Script(Script { extra, .. }) | ModuleValue::RawScript(RawScript { extra, .. }) =
+            &module.value
+        {
+            self.ignored_fields(extra, &OF_SCRIPT, &value);
+        }
+        if let ModuleValue::WhileLoopFlow(inner) = &module.value {
+            let runs_in_order = "each iteration begins when the one before has ended";
+            self.ignored_fields(&inner.extra, &[("parallel", runs_in_order), ("parallelism", runs_in_order)], &value);
+        }
+        if module.value.parallelism().is_some() && !module.value.nesting().is_parallel() {
+            self.ignored("parallelism", "set `parallel` to true", &value);
+        }
+        if module.cache_ttl > Some(0) && !module.value.supports_cache() {
             self.ignored("cache_ttl", "set it on the steps inside whose results are to be kept", place);
         }
     }

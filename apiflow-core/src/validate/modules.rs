@@ -166,8 +166,7 @@ fn of_constants<'a>(items: &[Value]) -> Shape<'a> {
 fn stops(modules: &[Module]) -> bool {
     modules.iter().any(|module| {
         let mut inside = false;
-        let looped = matches!(&module.value, ModuleValue::ForLoopFlow(_) | ModuleValue::WhileLoopFlow(_));
-        if looped {
+        if module.value.nesting().is_loop() {
             return module.stop_after_all_iters_if.is_some();
         }
         each_list(&module.value, &Place::ROOT, &mut |_, modules, _| {

@@ -2,7 +2,7 @@
 
 use super::checker::Checker;
 use super::shape::Shape;
-use crate::openflow::{Module, ModuleValue, OpenFlow, Place, each_list};
+use crate::openflow::{Module, Nesting, OpenFlow, Place, each_list};
 
 impl<'a> Checker<'a> {
     /// What the result of a step of this workflow is, where it ran to its end.
@@ -19,32 +19,30 @@ impl<'a> Checker<'a> {
         if module.skip_if.is_some() || module.mock.as_ref().is_some_and(|mock| mock.enabled) {
             return Shape::Any;
         }
-        match &module.value {
-            ModuleValue::Script(script) => match self.catalog.node_at(&script.path) {
+        if let Some(path) = module.value.node_path() {
+            return match self.catalog.node_at(path) {
                 Some(node) if !node.output.is_empty() => Shape::Outputs(node),
                 Some(_) | None => Shape::Any,
-            },
-            ModuleValue::Flow(flow) => self.result_of_flow(&flow.path),
-            ModuleValue::ForLoopFlow(inner) => self.list_of(inner.skip_failures, &inner.modules),
-            ModuleValue::WhileLoopFlow(inner) => self.list_of(inner.skip_failures, &inner.modules),
-            ModuleValue::BranchOne(inner) => {
-                let default = self.last_of(&inner.default);
-                inner.branches.iter().fold(default, |shape, branch| shape.either(self.last_of(&branch.modules)))
-            }
-            ModuleValue::BranchAll(inner) if inner.race => Shape::Any,
-            ModuleValue::BranchAll(inner) => {
-                let same = inner
-                    .branches
-                    .iter()
-                    .map(|branch| if branch.skip_failure { Shape::Any } else { self.last_of(&branch.modules) });
-                Shape::List(Box::new(same.reduce(Shape::either).unwrap_or(Shape::Any)))
-            }
-            ModuleValue::RawScript(_) | ModuleValue::Identity(_) | ModuleValue::AiAgent(_) => Shape::Any,
+            };
         }
-    }
-
-    fn list_of(&mut self, keeps_errors: bool, body: &[Module]) -> Shape<'a> {
-        Shape::List(Box::new(if keeps_errors { Shape::Any } else { self.last_of(body) }))
+        if let Some(path) = module.value.sub_flow_path() {
+            return self.result_of_flow(path);
+        }
+        let mut lists = module.value.child_lists();
+        match module.value.nesting() {
+            Nesting::None | Nesting::AllBranches { race: true, .. } => Shape::Any,
+            Nesting::Loop { .. } | Nesting::AllBranches { race: false, .. } => {
+                let lists = lists.into_iter().enumerate();
+                let shapes = lists.map(|(number, list)| {
+                    if module.value.tolerates_failure_of(number) { Shape::Any } else { self.last_of(list.modules) }
+                });
+                Shape::List(Box::new(shapes.reduce(Shape::either).unwrap_or(Shape::Any)))
+            }
+            Nesting::OneBranch => {
+                let default = lists.pop().map_or(Shape::Any, |list| self.last_of(list.modules));
+                lists.into_iter().fold(default, |shape, list| shape.either(self.last_of(list.modules)))
+            }
+        }
     }
 
     /// What a list's result is: its last module's, unless it may end before.
@@ -85,11 +83,10 @@ fn ends_elsewhere(flow: &OpenFlow) -> bool {
 fn may_end(modules: &[Module]) -> bool {
     modules.iter().any(|module| {
         let mut inside = false;
-        let is_loop = matches!(&module.value, ModuleValue::ForLoopFlow(_) | ModuleValue::WhileLoopFlow(_));
-        if !is_loop {
+        if !module.value.nesting().is_loop() {
             each_list(&module.value, &Place::ROOT, &mut |_, modules, _| inside |= may_end(modules));
         }
-        let after = !is_loop && module.stop_after_if.is_some();
+        let after = !module.value.nesting().is_loop() && module.stop_after_if.is_some();
         inside || after || module.stop_after_all_iters_if.is_some()
     })
 }

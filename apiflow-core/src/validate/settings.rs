@@ -4,7 +4,7 @@ use super::checker::Checker;
 use super::codes;
 use super::names::Site;
 use crate::diagnostic::Diagnostic;
-use crate::openflow::{InputTransform, Module, ModuleValue, OpenFlow, Place};
+use crate::openflow::{InputTransform, Module, Nesting, OpenFlow, Place};
 
 impl<'a> Checker<'a> {
     pub(super) fn program(&mut self, flow: &'a OpenFlow, place: &Place<'_>) {
@@ -59,20 +59,17 @@ impl<'a> Checker<'a> {
 
     /// Points out stop rules that are never asked.
     fn stop_rules(&mut self, module: &Module, place: &Place<'_>) {
-        let (field, other) = match &module.value {
-            ModuleValue::BranchAll(_) if module.stop_after_if.is_some() => ("stop_after_if", "stop_after_all_iters_if"),
-            ModuleValue::ForLoopFlow(_) | ModuleValue::WhileLoopFlow(_) | ModuleValue::BranchAll(_) => return,
-            ModuleValue::Script(_)
-            | ModuleValue::RawScript(_)
-            | ModuleValue::Flow(_)
-            | ModuleValue::BranchOne(_)
-            | ModuleValue::Identity(_)
-            | ModuleValue::AiAgent(_) => match &module.stop_after_all_iters_if {
+        let (field, other) = match module.value.nesting() {
+            Nesting::AllBranches { .. } if module.stop_after_if.is_some() => {
+                ("stop_after_if", "stop_after_all_iters_if")
+            }
+            Nesting::Loop { .. } | Nesting::AllBranches { .. } => return,
+            Nesting::None | Nesting::OneBranch => match &module.stop_after_all_iters_if {
                 Some(_) => ("stop_after_all_iters_if", "stop_after_if"),
                 None => return,
             },
         };
-        let message = format!("`{field}` has no effect on a `{}`", module.kind());
+        let message = format!("`{field}` has no effect on a `{}`", module.value.kind_name());
         let mut found = Diagnostic::warning(codes::IGNORED_FIELD, place.key(field).pointer(), message);
         found = found.help(format!("use `{other}`"));
         found.fix = self.renamed_field(place, field, other);

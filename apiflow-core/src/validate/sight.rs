@@ -5,7 +5,7 @@
 //! and what they made themselves.
 
 use super::steps::{FAILURE, PREPROCESSOR, Steps};
-use crate::openflow::ModuleValue;
+use crate::openflow::Nesting;
 
 /// What an expression sees of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +48,9 @@ pub(super) fn sight(steps: &Steps<'_>, from: usize, when: When, to: usize) -> Si
         return if theirs.position < mine.position || again { Sight::Visible } else { Sight::Later("it runs later") };
     }
     match mine.list.0 {
-        Some(holder) if !again => between_branches(&steps.all[holder].module.value, mine.list.1, theirs.list.1),
+        Some(holder) if !again => {
+            between_branches(steps.all[holder].module.value.nesting(), mine.list.1, theirs.list.1)
+        }
         Some(_) | None => Sight::Visible,
     }
 }
@@ -78,16 +80,8 @@ fn within(steps: &Steps<'_>, shared: &[usize], (from, when, to): (usize, When, u
 /// are there.
 fn repeats(steps: &Steps<'_>, holders: &[usize]) -> bool {
     for &holder in holders.iter().rev() {
-        match &steps.all[holder].module.value {
-            ModuleValue::ForLoopFlow(inner) => return !inner.parallel,
-            ModuleValue::WhileLoopFlow(_) => return true,
-            ModuleValue::Script(_)
-            | ModuleValue::RawScript(_)
-            | ModuleValue::Flow(_)
-            | ModuleValue::BranchOne(_)
-            | ModuleValue::BranchAll(_)
-            | ModuleValue::Identity(_)
-            | ModuleValue::AiAgent(_) => {}
+        if let Nesting::Loop { parallel } = steps.all[holder].module.value.nesting() {
+            return !parallel;
         }
     }
     false
@@ -95,9 +89,7 @@ fn repeats(steps: &Steps<'_>, holders: &[usize]) -> bool {
 
 /// Whether one of the holders is a parallel loop.
 fn keeps_to_itself(steps: &Steps<'_>, holders: &[usize]) -> bool {
-    holders
-        .iter()
-        .any(|&holder| matches!(&steps.all[holder].module.value, ModuleValue::ForLoopFlow(inner) if inner.parallel))
+    holders.iter().any(|&holder| steps.all[holder].module.value.nesting() == Nesting::Loop { parallel: true })
 }
 
 /// The lists that no module holds. The failure handler sees all: it runs where the failure was.
@@ -111,23 +103,20 @@ fn between_roots(mine: usize, theirs: usize) -> Sight {
     }
 }
 
-fn between_branches(holder: &ModuleValue, mine: usize, theirs: usize) -> Sight {
+fn between_branches(holder: Nesting, mine: usize, theirs: usize) -> Sight {
     match holder {
-        ModuleValue::BranchAll(inner) if inner.parallel == Some(false) => {
+        Nesting::AllBranches { parallel: false, .. } => {
             if theirs < mine {
                 Sight::Visible
             } else {
                 Sight::Later("its branch runs later")
             }
         }
-        ModuleValue::BranchAll(_) => Sight::Never("branches that run at the same time do not see each other"),
-        ModuleValue::BranchOne(_)
-        | ModuleValue::Script(_)
-        | ModuleValue::RawScript(_)
-        | ModuleValue::Flow(_)
-        | ModuleValue::ForLoopFlow(_)
-        | ModuleValue::WhileLoopFlow(_)
-        | ModuleValue::Identity(_)
-        | ModuleValue::AiAgent(_) => Sight::Never("it is in another branch, and only one branch is taken"),
+        Nesting::AllBranches { parallel: true, .. } => {
+            Sight::Never("branches that run at the same time do not see each other")
+        }
+        Nesting::None | Nesting::OneBranch | Nesting::Loop { .. } => {
+            Sight::Never("it is in another branch, and only one branch is taken")
+        }
     }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::checker::{Around, Checker};
 use crate::catalog::Catalog;
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::openflow::{Findings, Module, ModuleValue, OpenFlow, ParsedDocument, Place, each_list, parse_leniently};
+use crate::openflow::{Findings, Module, OpenFlow, ParsedDocument, Place, each_list, parse_leniently};
 
 /// All workflows of the catalog that a workflow leads to, each read once.
 #[derive(Debug, Default)]
@@ -121,11 +121,7 @@ fn calls<'a>(flow: &OpenFlow, catalog: &'a Catalog) -> Vec<&'a str> {
 
 fn collect<'f>(modules: &'f [Module], called: &mut BTreeSet<&'f str>) {
     for module in modules {
-        if let ModuleValue::Flow(flow) = &module.value
-            && let Some(id) = flow.path.strip_prefix("workflow/")
-        {
-            called.insert(id);
-        }
+        called.extend(module.value.sub_flow_id());
         each_list(&module.value, &Place::ROOT, &mut |_, modules, _| collect(modules, called));
     }
 }

@@ -18,7 +18,7 @@ async fn a_loop_without_end_is_ended_with_an_error_and_told_as_far_as_it_came() 
     let given = Given { limits, ..Given::default() };
     let found = tried(&flow(endless), &catalog(&[node()]), given, |_| None).await.unwrap();
     let error = found.error.clone().unwrap();
-    assert_eq!(error["name"], "DryRunLimit");
+    assert_eq!(error["name"], "dry_run_limit");
     assert_eq!(error["message"], "a dry run makes at most 5 calls: does a loop have no end?");
     assert_eq!((found.status.as_str(), found.output.clone()), ("failed", json!({"error": error})));
     assert_eq!(found.steps.iter().map(|step| step.requests.len()).sum::<usize>(), 5);
@@ -50,7 +50,7 @@ async fn values_that_double_are_ended() {
     let given = Given { limits, ..Given::default() };
     let found = tried(&flow(json!(modules)), &catalog(&[node()]), given, |_| None).await.unwrap();
     let error = found.error.unwrap();
-    assert_eq!(error["name"], "DryRunLimit", "{error}");
+    assert_eq!(error["name"], "dry_run_limit", "{error}");
     assert!(error["message"].as_str().unwrap().contains("100000 bytes"), "{error}");
 }
 

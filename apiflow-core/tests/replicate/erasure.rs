@@ -256,7 +256,7 @@ async fn errors_of_what_is_erased_keep_their_name_only() {
     let steps = bench.steps().await;
     for id in ["failing", "around"] {
         let error = find(&steps, id).error.clone().expect("it failed");
-        assert_eq!(error, json!({"name": "IteratorError", "message": "erased", "step_id": "failing"}), "of `{id}`");
+        assert_eq!(error, json!({"name": "iterator_error", "message": "erased", "step_id": "failing"}), "of `{id}`");
     }
     clock.advance_to(END.plus_ms(60_000));
     erased(&bench, None).await;
@@ -277,11 +277,11 @@ async fn how_a_job_failed_is_told_until_the_flow_is_erased() {
     assert_eq!(job.state.status, JobStatus::Failed);
     assert!(job.state.error.expect("an error")["message"].as_str().is_some_and(|text| text.contains("canary-error")));
     // The handler is a module of its own.
-    assert_eq!(shown(&bench, "failure").await.1, json!({"text": "handled IteratorError"}));
+    assert_eq!(shown(&bench, "failure").await.1, json!({"text": "handled iterator_error"}));
     clock.advance_to(END.plus_ms(60_000));
     let job = erased(&bench, None).await;
     check_left(&bench, &[], &["canary-error", "handled", "canary-input"]).await;
-    let left = json!({"name": "IteratorError", "message": "erased", "step_id": "failing"});
+    let left = json!({"name": "iterator_error", "message": "erased", "step_id": "failing"});
     assert_eq!(job.state.error, Some(left));
     bench.finish().await;
 }

@@ -103,7 +103,7 @@ async fn a_job_of_too_many_events_fails() {
     bench.submit(endless(), json!({})).await;
     let job = bench.ended().await;
     let error = job.state.error.clone().unwrap();
-    assert_eq!((job.state.status, &error["name"]), (JobStatus::Failed, &json!("JobLimitError")));
+    assert_eq!((job.state.status, &error["name"]), (JobStatus::Failed, &json!("job_limit")));
     assert!(error["message"].as_str().unwrap().contains("after 5000 events"), "{error}");
     assert_eq!(bench.output(&job).await, json!({"error": error}));
     bench.finish().await;
@@ -125,7 +125,7 @@ async fn a_job_whose_values_take_too_much_room_fails_and_sends_nothing_more() {
     bench.submit(flow("loop", body), json!({})).await;
     let job = bench.ended().await;
     let error = job.state.error.clone().unwrap();
-    assert_eq!((job.state.status, &error["name"]), (JobStatus::Failed, &json!("JobLimitError")));
+    assert_eq!((job.state.status, &error["name"]), (JobStatus::Failed, &json!("job_limit")));
     let message = error["message"].as_str().unwrap();
     assert!(message.contains("more than 30000 bytes") && message.contains("APIFLOW_MAX_JOB_BYTES"), "{error}");
     let creates = bench.provider.creates().len();
@@ -143,7 +143,7 @@ async fn an_input_that_takes_too_much_room_by_itself_fails_the_job() {
     let bench = Bench::start_at(fast(), Arc::new(SystemClock), settings).await;
     bench.submit(flow("same", json!({"type": "identity"})), json!({"text": "x".repeat(1_000)})).await;
     let job = bench.ended().await;
-    assert_eq!(job.state.error.unwrap()["name"], "JobLimitError");
+    assert_eq!(job.state.error.unwrap()["name"], "job_limit");
     bench.finish().await;
 }
 

@@ -87,7 +87,7 @@ async fn a_workflow_that_runs_itself_ends_with_an_error() {
     bundle.catalog.workflows.insert("own".to_owned(), own);
     bench.submit_as("job", bundle, json!({})).await;
     let job = bench.ended().await;
-    assert_eq!(job.state.error.expect("an error")["name"], "RecursionError");
+    assert_eq!(job.state.error.expect("an error")["name"], "recursion_limit");
     bench.finish().await;
 }
 

@@ -6,7 +6,7 @@ mod settings;
 use std::collections::BTreeMap;
 
 use apiflow_core::catalog::Catalog;
-use apiflow_core::openflow::FlowValue;
+use apiflow_core::openflow::{FlowValue, OpenFlow};
 use apiflow_core::ports::JobBundle;
 use serde_json::{Map, Value, json};
 
@@ -92,7 +92,7 @@ fn collect_gated(value: &Value, found: &mut Vec<String>) {
 }
 
 fn typed(flow: &Value) -> FlowValue {
-    serde_json::from_value(flow["value"].clone()).expect("a random document is OpenFlow")
+    OpenFlow::from_json(flow).expect("a random document is OpenFlow").value
 }
 
 /// Writes modules until its budget is used up.

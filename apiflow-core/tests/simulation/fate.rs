@@ -230,7 +230,7 @@ pub(crate) fn canonical(value: &Value) -> String {
 /// What inline code gives: its arguments, or an exception where its text throws and `x` is a number.
 pub(crate) fn run_code(content: &str, args: &Value) -> Result<Value, Value> {
     if content.contains("throw") && args["x"].is_number() {
-        return Err(json!({"name": "CodeError", "message": "`main` failed"}));
+        return Err(json!({"name": "code_error", "message": "`main` failed"}));
     }
     Ok(json!({"n": 1, "got": short(args)}))
 }

@@ -242,15 +242,15 @@ pub(crate) fn identity(kind: &str, name: &str, args: &Value) -> String {
 
 /// The error of an expression that threw.
 pub(crate) fn expression_error(source: &str, message: &str) -> Value {
-    json!({"name": "ExpressionError", "message": format!("expression `{source}` failed: {message}")})
+    json!({"name": "expression_error", "message": format!("expression `{source}` failed: {message}")})
 }
 
 /// The error of an iterator that gave something else than an array.
 pub(crate) fn iterator_error(found: &Value) -> Value {
-    json!({"name": "IteratorError", "message": format!("no array: {found}")})
+    json!({"name": "iterator_error", "message": format!("no array: {found}")})
 }
 
 /// The error of a number that is none.
 pub(crate) fn number_error(found: &Value) -> Value {
-    json!({"name": "InvalidNumber", "message": format!("no number: {found}")})
+    json!({"name": "invalid_number", "message": format!("no number: {found}")})
 }

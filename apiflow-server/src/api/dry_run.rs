@@ -54,7 +54,7 @@ pub struct DryRunReport {
     pub output: Value,
     /// What a caller that waits is answered before the end, where the document names a step for it (`early_return`).
     pub early_return: Option<Value>,
-    /// The error of a failed one: `{"name", "message", "step_id", …}`. `DryRunLimit` where it was ended because it had
+    /// The error of a failed one: `{"name", "message", "step_id", …}`. `dry_run_limit` where it was ended because it had
     /// no end.
     #[schema(required, value_type = Option<BTreeMap<String, Value>>)]
     pub error: Option<Value>,

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use apiflow_core::catalog::{Catalog, Connector, Node, parse_connector, parse_node};
 use apiflow_core::diagnostic::{Diagnostic, pointer_push};
+use apiflow_core::openflow::{DocumentReference, list_references};
 use apiflow_store::{Document, DocumentKind, Documents, RecordError};
 use serde_json::{Map, Value};
 
@@ -14,39 +15,15 @@ use crate::secrets::directory::SecretDirectory;
 /// Documents of a kind that are read for their names.
 const MOST_NAMES: u32 = 200;
 
-/// The nodes and workflows that an OpenFlow document names; a document with faults gives those that can be told.
+/// The nodes and workflows that an OpenFlow document refers to; of a document with faults those that can be read.
 pub(crate) fn of_workflow(document: &Value) -> Vec<(DocumentKind, String)> {
-    let mut found = BTreeSet::new();
-    let Some(value) = document.get("value") else { return Vec::new() };
-    visit_all(value.get("modules"), &mut found);
-    for handler in ["failure_module", "preprocessor_module"] {
-        value.get(handler).into_iter().for_each(|module| visit(module, &mut found));
-    }
-    found.into_iter().collect()
-}
-
-fn visit_all(modules: Option<&Value>, found: &mut BTreeSet<(DocumentKind, String)>) {
-    modules.and_then(Value::as_array).into_iter().flatten().for_each(|module| visit(module, found));
-}
-
-fn visit(module: &Value, found: &mut BTreeSet<(DocumentKind, String)>) {
-    let Some(value) = module.get("value") else { return };
-    let path = value.get("path").and_then(Value::as_str).and_then(|path| path.split_once('/'));
-    match (value.get("type").and_then(Value::as_str), path) {
-        (Some("script"), Some((_, id))) => {
-            found.insert((DocumentKind::Node, id.to_owned()));
-        }
-        (Some("flow"), Some(("workflow", id))) => {
-            found.insert((DocumentKind::Workflow, id.to_owned()));
-        }
-        _ => {}
-    }
-    visit_all(value.get("modules"), found);
-    visit_all(value.get("default"), found);
-    visit_all(value.get("tools"), found);
-    for branch in value.get("branches").and_then(Value::as_array).into_iter().flatten() {
-        visit_all(branch.get("modules"), found);
-    }
+    let references = list_references(document).into_iter();
+    references
+        .map(|reference| match reference {
+            DocumentReference::Node(id) => (DocumentKind::Node, id),
+            DocumentReference::Workflow(id) => (DocumentKind::Workflow, id),
+        })
+        .collect()
 }
 
 /// The connectors, nodes and sub-flows that documents refer to, as they are declared and saved.

@@ -75,7 +75,7 @@ async fn a_workflow_that_fails_or_has_no_end_is_reported() {
         "value": {"type": "whileloopflow", "modules": [{"id": "same", "value": {"type": "identity"}}]}}]);
     for (document, mocks, name) in [
         (document(json!([step("a", "'x'")])), json!({"a": {"error": {"name": "payment"}}}), "payment"),
-        (document(endless), json!({}), "DryRunLimit"),
+        (document(endless), json!({}), "dry_run_limit"),
     ] {
         let reply = talk.raw("POST", PATH, &[], Some(json!({"document": document, "mocks": mocks}))).await;
         assert_eq!(reply.status, StatusCode::OK, "{}", reply.text);

@@ -4,8 +4,7 @@ use serde_json::Value;
 
 use super::{Turn, module_end, result_of};
 use crate::engine::control_state::{Children, Stage};
-use crate::engine::{Event, Start, ValueRef};
-use crate::openflow::ModuleValue;
+use crate::engine::{Event, Start, ValueRef, error_names};
 
 /// Children of one module that are open at the same time, at most: a bound on what a job holds in memory, and on what
 /// each of its turns costs.
@@ -76,22 +75,7 @@ pub(super) fn close(turn: &mut Turn<'_>, child: u64, ended: Ended) -> Option<u64
 }
 
 fn tolerates_failure(turn: &Turn<'_>, frame: u64, slot: u64) -> bool {
-    match turn.module(frame).map(|def| &def.module.value) {
-        Some(ModuleValue::ForLoopFlow(body)) => body.skip_failures,
-        Some(ModuleValue::WhileLoopFlow(body)) => body.skip_failures,
-        // A branch that failed has not won, however that is meant to count.
-        Some(ModuleValue::BranchAll(all)) if all.race => false,
-        Some(ModuleValue::BranchAll(all)) => all.branches.get(slot as usize).is_some_and(|branch| branch.skip_failure),
-        Some(
-            ModuleValue::Script(_)
-            | ModuleValue::RawScript(_)
-            | ModuleValue::Flow(_)
-            | ModuleValue::BranchOne(_)
-            | ModuleValue::Identity(_)
-            | ModuleValue::AiAgent(_),
-        )
-        | None => false,
-    }
+    turn.module(frame).is_some_and(|def| def.module.value.tolerates_failure_of(slot as usize))
 }
 
 /// Lets a module go on after one of its children has ended.
@@ -146,8 +130,8 @@ pub(super) fn next_iteration(turn: &mut Turn<'_>, frame: u64) {
         return all_ended(turn, frame);
     }
     if children.total.is_none() && next >= limit {
-        let message = format!("the loop was still running after {limit} iterations; give it a `stop_after_if`");
-        return module_end::fail(turn, frame, super::error("LoopLimitError", message), None, false);
+        let message = format!("the while loop did not end within {limit} iterations: add a `stop_after_if`");
+        return module_end::fail(turn, frame, super::error(error_names::LOOP_LIMIT, message), None, false);
     }
     open(turn, frame, next, false);
 }
@@ -157,9 +141,8 @@ pub(super) fn timed_out(turn: &mut Turn<'_>, frame: u64) {
     let Some(module) = turn.module(frame).map(|def| def.module.id.clone()) else { return };
     let bound_s = turn.step(frame).and_then(|step| step.bound_ms).unwrap_or_default() as f64 / 1000.0;
     turn.emit(Event::TimedOut { frame });
-    let message =
-        format!("step `{module}` took longer than its `timeout` of {bound_s} s; what it had at work is given up");
-    module_end::fail(turn, frame, super::error("timeout", message), None, false);
+    let message = format!("step `{module}` exceeded its `timeout` of {bound_s} s; its running work was cancelled");
+    module_end::fail(turn, frame, super::error(error_names::TIMEOUT, message), None, false);
 }
 
 /// Ends a module whose children have all ended.

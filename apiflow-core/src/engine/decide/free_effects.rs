@@ -1,13 +1,10 @@
 //! The free effects that a list owes.
 
-use crate::code::is_javascript;
+use super::module_start;
 use crate::engine::control_state::{ExpressionNames, Frame, Stage, Step};
 use crate::engine::program::step_key;
 use crate::engine::{Effect, PreparationKind, Run, StepConclusion, StepPreparation, ValueRef};
-use crate::openflow::{Module, ModuleValue};
 use crate::ports::ReusedResult;
-
-use super::module_end;
 
 /// What a list must have evaluated before it can go on.
 pub(in crate::engine) fn free_effect_of(run: &Run, frame: u64) -> Option<Effect> {
@@ -67,42 +64,11 @@ fn prepare(run: &Run, frame: u64, state: &Frame) -> Option<StepPreparation> {
     let definition = run.module_at(frame)?;
     let module = &definition.module;
     let skip_if = module.skip_if.as_ref().map(|rule| rule.expr.clone());
-    let mocked = module.mock.as_ref().is_some_and(|mock| mock.enabled);
-    let ask = if mocked { PreparationKind::Nothing } else { ask(module) };
+    let mocked = module.mocked_result().is_some();
+    let ask = if mocked { PreparationKind::Nothing } else { module_start::preparation_kind(module) };
     let cache_ttl_s = module.cache_ttl.filter(|ttl| *ttl > 0);
     let timeout = module.timeout.clone().filter(|_| !mocked);
     Some(StepPreparation { frame, skip_if, ask, timeout, cache_ttl_s, names })
-}
-
-fn ask(module: &Module) -> PreparationKind {
-    match &module.value {
-        ModuleValue::Script(script) => {
-            let whole = script.extra.get("pass_flow_input_directly").and_then(serde_json::Value::as_bool) == Some(true);
-            let transforms = (!whole).then(|| script.input_transforms.clone());
-            PreparationKind::Inputs { path: script.path.clone(), transforms }
-        }
-        ModuleValue::Flow(sub) => {
-            PreparationKind::Inputs { path: sub.path.clone(), transforms: Some(sub.input_transforms.clone()) }
-        }
-        ModuleValue::RawScript(code) if is_javascript(&code.language) => PreparationKind::Code {
-            language: code.language.clone(),
-            content: code.content.clone(),
-            transforms: code.input_transforms.clone(),
-        },
-        ModuleValue::ForLoopFlow(body) => {
-            PreparationKind::Items { iterator: body.iterator.clone(), parallelism: body.parallelism.clone() }
-        }
-        ModuleValue::BranchOne(choice) => {
-            PreparationKind::Predicates(choice.branches.iter().map(|branch| branch.expr.clone()).collect())
-        }
-        ModuleValue::BranchAll(all) => {
-            all.parallelism.clone().map_or(PreparationKind::Nothing, PreparationKind::Parallelism)
-        }
-        ModuleValue::WhileLoopFlow(_)
-        | ModuleValue::Identity(_)
-        | ModuleValue::RawScript(_)
-        | ModuleValue::AiAgent(_) => PreparationKind::Nothing,
-    }
 }
 
 fn conclude(run: &Run, frame: u64, state: &Frame, step: &Step) -> Option<StepConclusion> {
@@ -132,7 +98,7 @@ fn conclude(run: &Run, frame: u64, state: &Frame, step: &Step) -> Option<StepCon
             Some(conclude)
         }
         Stage::Done => {
-            let rule = module_end::stop_rule(module);
+            let rule = module.stop_rule();
             // What was taken over from an earlier run was waited for then.
             let sleep = module.sleep.clone().filter(|_| reused_result(run, frame).is_none());
             if rule.is_none() && module.sleep.is_none() {

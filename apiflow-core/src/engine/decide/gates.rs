@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{Turn, error, module_end, module_start, reused_result};
-use crate::engine::Event;
 use crate::engine::control_state::{Approval, Gate, Stage};
+use crate::engine::{Event, error_names};
 use crate::openflow::Suspend;
 
 /// How long a gate waits unless its `timeout` says otherwise. Source: OpenFlow.
@@ -51,7 +51,7 @@ pub(super) fn answered(turn: &mut Turn<'_>, event: Event, payload: Value) {
 /// Ends the wait of a gate that nobody opened in time.
 pub(super) fn timed_out(turn: &mut Turn<'_>, frame: u64) {
     let taken = pending(turn, frame).iter().map(|approval| approval.seq).collect();
-    refuse(turn, frame, taken, error("SuspendedTimedOut", "Timed out waiting to be resumed"));
+    refuse(turn, frame, taken, error(error_names::SUSPENDED_TIMED_OUT, "Timed out waiting to be resumed"));
 }
 
 /// Opens a gate that has what it wants, and fails one that is disapproved.
@@ -63,7 +63,12 @@ fn settle(turn: &mut Turn<'_>, frame: u64) {
         taken.push(approval.seq);
         if approval.disapproves {
             let by = approval.approver.as_deref().unwrap_or("unknown");
-            return refuse(turn, frame, taken, error("SuspendedDisapproved", format!("Disapproved by {by}")));
+            return refuse(
+                turn,
+                frame,
+                taken,
+                error(error_names::SUSPENDED_DISAPPROVED, format!("Disapproved by {by}")),
+            );
         }
         given += 1;
         if given == gate.required {

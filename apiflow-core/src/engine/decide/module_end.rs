@@ -6,8 +6,8 @@ use super::children::{self, Ended};
 use super::{Turn, error, gates, module_start, result_of};
 use crate::call::ErrorClass;
 use crate::engine::control_state::{Ending, Stage};
-use crate::engine::{CacheKey, ConcludedStep, Event, OpenWork, SUBMIT_UNKNOWN, ValueRef, retry};
-use crate::openflow::{Module, ModuleValue, Retry, StopAfterIf};
+use crate::engine::{CacheKey, ConcludedStep, Event, OpenWork, ValueRef, error_names, retry};
+use crate::openflow::{Nesting, Retry, StopAfterIf};
 use crate::ports::JobStatus;
 
 /// Ends a step with a result: a value of its own, or a reference.
@@ -19,7 +19,7 @@ pub(super) fn complete(turn: &mut Turn<'_>, frame: u64, result: Option<ValueRef>
 
 /// Goes on after a step that succeeded, unless something must be evaluated first.
 pub(super) fn conclude_or_advance(turn: &mut Turn<'_>, frame: u64) {
-    let asks = turn.module(frame).is_some_and(|def| stop_rule(&def.module).is_some() || def.module.sleep.is_some());
+    let asks = turn.module(frame).is_some_and(|def| def.module.stop_rule().is_some() || def.module.sleep.is_some());
     if !asks {
         go_on(turn, frame, 0);
     }
@@ -40,21 +40,6 @@ pub(super) fn rest(turn: &mut Turn<'_>, frame: u64, sleep_ms: u64) {
     }
     let until = turn.now.plus_ms(sleep_ms);
     turn.emit(Event::SleepStarted { frame, until });
-}
-
-/// The rule that is checked once when a module is done.
-pub(super) fn stop_rule(module: &Module) -> Option<&StopAfterIf> {
-    match module.value {
-        ModuleValue::ForLoopFlow(_) | ModuleValue::WhileLoopFlow(_) | ModuleValue::BranchAll(_) => {
-            module.stop_after_all_iters_if.as_ref()
-        }
-        ModuleValue::Script(_)
-        | ModuleValue::RawScript(_)
-        | ModuleValue::Flow(_)
-        | ModuleValue::BranchOne(_)
-        | ModuleValue::Identity(_)
-        | ModuleValue::AiAgent(_) => module.stop_after_if.as_ref(),
-    }
 }
 
 /// Records a failed attempt and decides whether there is another.
@@ -165,7 +150,7 @@ fn stop_judged(turn: &mut Turn<'_>, frame: u64, concluded: ConcludedStep) {
     if !concluded.holds {
         return go_on(turn, frame, concluded.sleep_ms);
     }
-    let rule = turn.module(frame).and_then(|def| stop_rule(&def.module).cloned());
+    let rule = turn.module(frame).and_then(|def| def.module.stop_rule().cloned());
     let result = result_of(turn.step(frame));
     match rule.as_ref().and_then(stop_error) {
         Some(error) => {
@@ -186,7 +171,7 @@ fn stop_judged(turn: &mut Turn<'_>, frame: u64, concluded: ConcludedStep) {
 fn stop_error(rule: &StopAfterIf) -> Option<Value> {
     let text = rule.error_message.as_ref().filter(|_| !rule.skip_if_stopped)?;
     let message = if text.is_empty() { format!("stop after if: {}", rule.expr) } else { text.clone() };
-    Some(error("EarlyStopError", message))
+    Some(error(error_names::EARLY_STOP, message))
 }
 
 /// Ends a list early, and what is around it as far as a stop climbs.
@@ -195,19 +180,9 @@ pub(super) fn stop(turn: &mut Turn<'_>, frame: u64, result: ValueRef, skipped: b
     let Some(parent) = parent else {
         return end_flow(turn, JobStatus::Completed, Some(result), None, skipped, None);
     };
-    let climbs = match turn.module(parent).map(|def| &def.module.value) {
-        Some(ModuleValue::BranchOne(_)) => true,
-        Some(ModuleValue::BranchAll(all)) => all.parallel == Some(false),
-        Some(
-            ModuleValue::Script(_)
-            | ModuleValue::RawScript(_)
-            | ModuleValue::Flow(_)
-            | ModuleValue::ForLoopFlow(_)
-            | ModuleValue::WhileLoopFlow(_)
-            | ModuleValue::Identity(_)
-            | ModuleValue::AiAgent(_),
-        )
-        | None => false,
+    let climbs = match turn.module(parent).map(|def| def.module.value.nesting()) {
+        Some(Nesting::OneBranch | Nesting::AllBranches { parallel: false, .. }) => true,
+        Some(Nesting::None | Nesting::Loop { .. } | Nesting::AllBranches { parallel: true, .. }) | None => false,
     };
     let breaks = turn.step(parent).is_some_and(|step| {
         matches!(step.start, crate::engine::Start::Loop { sequential: true, .. }) && step.stage == Stage::Children
@@ -318,7 +293,7 @@ pub(crate) fn unsettled_attempt_error(step_id: &str, provider_id: Option<&str>) 
         "{what}; it was not sent again, because it could be paid twice: recover the step to look for the work at the \
          provider"
     );
-    let mut error = super::with_step(error(SUBMIT_UNKNOWN, message), step_id);
+    let mut error = super::with_step(error(error_names::SUBMIT_UNKNOWN, message), step_id);
     if let Some(id) = provider_id {
         error["provider_id"] = Value::String(id.to_owned());
     }
@@ -332,8 +307,7 @@ pub(super) fn check_length(turn: &mut Turn<'_>) {
         return;
     }
     let message = format!(
-        "the job was still running after {most} events; does a loop or a sub-flow go on for ever? Part the work into \
-         several jobs if it is meant to be that long"
+        "the job exceeded {most} events: check for an endless loop or sub-flow, or split the work into several jobs"
     );
     fail_over_limit(turn, message);
 }
@@ -344,7 +318,7 @@ pub(super) fn fail_over_limit(turn: &mut Turn<'_>, message: String) {
         return;
     }
     let seq = turn.run.control.seq;
-    let error = error("JobLimitError", message);
+    let error = error(error_names::JOB_LIMIT, message);
     let value = serde_json::json!({"error": error});
     let (status, output) = (JobStatus::Failed, Some(ValueRef::Row(seq + 1)));
     turn.emit_with(Event::FlowEnded { status, output, error: Some(error), skipped: false, cache: None }, Some(value));
@@ -358,7 +332,7 @@ pub(super) fn settle_job(turn: &mut Turn<'_>) {
     }
     let Ending { status, output, error, skipped, cache } = ending;
     if status == JobStatus::Cancelled {
-        let told = serde_json::json!({"name": "cancelled", "message": "the job was cancelled"});
+        let told = serde_json::json!({"name": error_names::CANCELLED, "message": "the job was cancelled"});
         let event = Event::JobFinished { status, output: None, error: Some(told.clone()), skipped, cache: None };
         turn.emit_with(event, Some(serde_json::json!({"error": told})));
     } else {

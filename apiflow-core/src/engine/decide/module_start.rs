@@ -4,13 +4,46 @@ use serde_json::Value;
 
 use super::children::{self, Ended};
 use super::{Turn, error, module_end, reused_result, with_step};
+use crate::code::is_javascript;
 use crate::engine::control_state::Stage;
-use crate::engine::{CacheKey, Event, PreparedStep, Start, ValueRef};
+use crate::engine::{CacheKey, Event, PreparationKind, PreparedStep, Start, ValueRef, error_names};
 use crate::openflow::{Module, ModuleValue};
 use crate::ports::ReusedResult;
 
 /// Lists inside lists, at most: sub-flows may call themselves.
 const MAX_FRAME_DEPTH: u32 = 100;
+
+/// What a module evaluates before it begins; [`run_module`] takes the answer.
+pub(super) fn preparation_kind(module: &Module) -> PreparationKind {
+    match &module.value {
+        ModuleValue::Script(script) => {
+            let whole = script.extra.get("pass_flow_input_directly").and_then(serde_json::Value::as_bool) == Some(true);
+            let transforms = (!whole).then(|| script.input_transforms.clone());
+            PreparationKind::Inputs { path: script.path.clone(), transforms }
+        }
+        ModuleValue::Flow(sub) => {
+            PreparationKind::Inputs { path: sub.path.clone(), transforms: Some(sub.input_transforms.clone()) }
+        }
+        ModuleValue::RawScript(code) if is_javascript(&code.language) => PreparationKind::Code {
+            language: code.language.clone(),
+            content: code.content.clone(),
+            transforms: code.input_transforms.clone(),
+        },
+        ModuleValue::ForLoopFlow(body) => {
+            PreparationKind::Items { iterator: body.iterator.clone(), parallelism: body.parallelism.clone() }
+        }
+        ModuleValue::BranchOne(choice) => {
+            PreparationKind::Predicates(choice.branches.iter().map(|branch| branch.expr.clone()).collect())
+        }
+        ModuleValue::BranchAll(all) => {
+            all.parallelism.clone().map_or(PreparationKind::Nothing, PreparationKind::Parallelism)
+        }
+        ModuleValue::WhileLoopFlow(_)
+        | ModuleValue::Identity(_)
+        | ModuleValue::RawScript(_)
+        | ModuleValue::AiAgent(_) => PreparationKind::Nothing,
+    }
+}
 
 /// Takes in what a module needed before it began.
 pub(super) fn prepared(turn: &mut Turn<'_>, frame: u64, prepared: PreparedStep, bound_ms: Option<u64>) {
@@ -45,9 +78,10 @@ pub(super) fn prepared(turn: &mut Turn<'_>, frame: u64, prepared: PreparedStep, 
         | PreparedStep::Limit(_) => {
             if depth > MAX_FRAME_DEPTH {
                 start(turn, at, Start::Nothing, None, None);
-                let message =
-                    format!("sub-flows are nested deeper than {MAX_FRAME_DEPTH}: does a workflow call itself?");
-                return module_end::fail(turn, frame, error("RecursionError", message), None, false);
+                let message = format!(
+                    "sub-flows are nested more than {MAX_FRAME_DEPTH} levels deep: check for a workflow that calls itself"
+                );
+                return module_end::fail(turn, frame, error(error_names::RECURSION_LIMIT, message), None, false);
             }
             run_module(turn, at, prepared);
         }
@@ -118,14 +152,12 @@ struct At<'m> {
 
 fn run_module(turn: &mut Turn<'_>, at: At<'_>, prepared: PreparedStep) {
     let At { frame, module, .. } = at;
-    if let Some(mock) = module.mock.as_ref().filter(|mock| mock.enabled) {
-        let value = mock.return_value.clone();
+    if let Some(value) = module.mocked_result().cloned() {
         return pass(turn, at, Some(value));
     }
     match (&module.value, prepared) {
         (ModuleValue::Script(_), PreparedStep::Inputs { args, cache, timeout_ms, bound_ms }) => {
-            let deadline = turn.now.plus_ms(timeout_ms);
-            start(turn, at, Start::Call { deadline, timeout_ms, bound_ms }, Some(args), cache);
+            start(turn, at, Start::Call { deadline: None, timeout_ms, bound_ms }, Some(args), cache);
         }
         (ModuleValue::Flow(_), PreparedStep::Inputs { args, cache, .. }) => {
             start(turn, at, Start::Flow, Some(args), cache);
@@ -174,9 +206,10 @@ fn run_module(turn: &mut Turn<'_>, at: At<'_>, prepared: PreparedStep) {
             | ModuleValue::AiAgent(_),
             _,
         ) => {
-            let message = format!("step `{}` is of type `{}`, which is not run here", module.id, module.kind());
+            let message =
+                format!("step `{}` has the type `{}`, which is not supported", module.id, module.value.kind_name());
             start(turn, at, Start::Nothing, None, None);
-            module_end::fail(turn, frame, error("UnsupportedError", message), None, false);
+            module_end::fail(turn, frame, error(error_names::UNSUPPORTED, message), None, false);
         }
     }
 }
@@ -222,16 +255,7 @@ pub(super) fn attempt(turn: &mut Turn<'_>, frame: u64) {
     // not take is the same attempt still.
     let is_postponed = step.postponed.is_some() && matches!(step.stage, Stage::Retrying { .. });
     let attempt = step.row.attempt + u32::from(!is_postponed);
-    let deadline = match step.start {
-        Start::Call { timeout_ms, .. } => Some(turn.now.plus_ms(timeout_ms)),
-        Start::Nothing
-        | Start::Code
-        | Start::Branch { .. }
-        | Start::Branches { .. }
-        | Start::Loop { .. }
-        | Start::Flow => None,
-    };
-    turn.emit(Event::AttemptStarted { frame, attempt, deadline });
+    turn.emit(Event::AttemptStarted { frame, attempt, deadline: None });
     children::open_more(turn, frame);
 }
 

@@ -1,9 +1,10 @@
 //! Lists of modules inside a module: opened and closed.
 
-use super::{give_up, set_stage, step_of};
+use super::job::give_up;
+use super::{set_stage, step_of};
 use crate::engine::control_state::{Failure, Frame, Scope, Stage};
 use crate::engine::{Args, Run, Start, ValueRef};
-use crate::openflow::ModuleValue;
+use crate::openflow::Nesting;
 use crate::ports::{JobStatus, Timestamp};
 
 /// The preprocessor has ended: its result, made an object, is the flow's input.
@@ -113,7 +114,8 @@ fn child_path(path: &str, module_id: &str, slot: u64, handler: bool) -> String {
 /// A branch, an iteration, a sub-flow or an error handler ends.
 pub(super) fn closed(run: &mut Run, parent: u64, child: u64, slot: u64, result: &ValueRef, failure: Option<Failure>) {
     let Some(closed) = run.control.frames.remove(&child) else { return };
-    let keeps_scope = run.module_at(parent).is_some_and(|def| matches!(def.module.value, ModuleValue::BranchAll(_)));
+    let keeps_scope =
+        run.module_at(parent).is_some_and(|def| matches!(def.module.value.nesting(), Nesting::AllBranches { .. }));
     let own_scope = closed.scope == child;
     if own_scope && !keeps_scope {
         run.control.scopes.remove(&child);

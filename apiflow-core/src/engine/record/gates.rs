@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{changed, set_stage, step_of};
+use super::{change_row, set_stage, step_of};
 use crate::engine::control_state::{Approval, Gate, Resumed, Stage, Step};
 use crate::engine::{GateSelector, Run, ValueRef};
 use crate::ports::{StepStatus, Timestamp};
@@ -26,7 +26,7 @@ pub(super) fn received(run: &mut Run, approval: Approval) {
 /// A list waits for approvals.
 pub(super) fn closed(run: &mut Run, frame: u64, required: u32, until: Timestamp, sleep_ms: u64) {
     set_stage(run, frame, Stage::Suspended(Gate { required, until, sleep_ms }));
-    changed(run, frame, |row| row.status = StepStatus::Suspended);
+    change_row(run, frame, |row| row.status = StepStatus::Suspended);
     show_answers(run, frame);
 }
 
@@ -40,7 +40,7 @@ fn show_answers(run: &mut Run, frame: u64) {
     let answered_by: Vec<&str> = answers.iter().filter_map(|answer| answer.counts_for.as_deref()).collect();
     let shown = json!({"required": required, "until": until, "given": given, "answered_by": answered_by});
     if row.approval.as_ref() != Some(&shown) {
-        changed(run, frame, |row| row.approval = Some(shown));
+        change_row(run, frame, |row| row.approval = Some(shown));
     }
 }
 
@@ -56,7 +56,7 @@ pub(super) fn passed(run: &mut Run, seq: u64, frame: u64, taken: &[u64], faulty:
     if let Some(step) = step_of(run, frame) {
         step.resumes = resumes;
     }
-    changed(run, frame, |row| {
+    change_row(run, frame, |row| {
         row.status = StepStatus::Completed;
         row.approval = None;
     });
@@ -70,7 +70,7 @@ pub(super) fn failed(run: &mut Run, seq: u64, frame: u64, taken: &[u64], error: 
     step.stage = Stage::Lost;
     step.error = Some(error.clone());
     step.result = ValueRef::Row(seq);
-    changed(run, frame, |row| {
+    change_row(run, frame, |row| {
         row.status = StepStatus::Failed;
         row.error = Some(error.clone());
         row.approval = Some(json!({"failed": true}));

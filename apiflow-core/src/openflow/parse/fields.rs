@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{DocumentReader, kind_of};
+use super::{DocumentReader, Purpose, kind_of};
 use crate::catalog::ValueType;
 use crate::diagnostic::Diagnostic;
 use crate::openflow::Place;
@@ -162,6 +162,21 @@ impl<'d, 'p> Fields<'d, 'p> {
         Some(read(reader, value, &self.place.key(name)))
     }
 
+    /// Takes a list that has to be there, read by `read` at its place; a missing one is empty.
+    pub(super) fn required_list<T>(
+        &mut self,
+        reader: &mut DocumentReader,
+        name: &'static str,
+        read: impl FnOnce(&mut DocumentReader, &'d Value, &Place<'_>) -> Vec<T>,
+    ) -> Vec<T> {
+        let list = if reader.purpose == Purpose::Running {
+            self.inner(reader, name, read)
+        } else {
+            self.required_inner(reader, name, read)
+        };
+        list.unwrap_or_default()
+    }
+
     /// The fields that were not taken, as they are; near misses of known names are pointed out.
     pub(super) fn rest(self, reader: &mut DocumentReader) -> Map<String, Value> {
         let mut rest = Map::new();
@@ -176,7 +191,7 @@ impl<'d, 'p> Fields<'d, 'p> {
     }
 
     fn point_out_slip(&self, reader: &mut DocumentReader, key: &str) {
-        if key.len() < 4 || PASSED_THROUGH_FIELDS.contains(&key) {
+        if key.len() < 4 || PASSED_THROUGH_FIELDS.contains(&key) || reader.purpose == Purpose::Running {
             return;
         }
         let absent = self.taken.iter().filter(|name| !self.map.contains_key(**name));

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{DocumentReader, Fields, MAX_NESTING};
+use super::{DocumentReader, Fields, MAX_NESTING, Purpose};
 use crate::openflow::{FlowValue, Module, OpenFlow, Place};
 use crate::validate::codes;
 
@@ -49,12 +49,12 @@ impl DocumentReader {
 
     /// Takes a required list of modules, unless it is nested too deep.
     pub(super) fn module_list(&mut self, fields: &mut Fields<'_, '_>, name: &'static str) -> Vec<Module> {
-        fields.required_inner(self, name, |reader, value, place| reader.modules(value, place, name)).unwrap_or_default()
+        fields.required_list(self, name, |reader, value, place| reader.modules(value, place, name))
     }
 
     /// Reads a list of modules, unless it is nested too deep.
     pub(super) fn modules(&mut self, value: &Value, place: &Place<'_>, name: &str) -> Vec<Module> {
-        if self.nesting == MAX_NESTING {
+        if self.nesting == MAX_NESTING && self.purpose == Purpose::Checking {
             let message = format!("lists of modules are nested deeper than {MAX_NESTING}: move a part into a sub-flow");
             self.fault(place, codes::NESTING_TOO_DEEP, message);
             return Vec::new();

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{DocumentReader, Fields};
+use super::{DocumentReader, Fields, Purpose};
 use crate::diagnostic::Diagnostic;
 use crate::openflow::{
     AiAgent, BranchAll, BranchAllBranch, BranchOne, BranchOneBranch, ForLoop, Identity, InputTransform, Module,
@@ -98,7 +98,7 @@ impl DocumentReader {
     }
 
     fn branch_one(&mut self, mut fields: Fields<'_, '_>, place: &Place<'_>) -> BranchOne {
-        let branches = fields.required_inner(self, "branches", |reader, value, place| {
+        let branches = fields.required_list(self, "branches", |reader, value, place| {
             reader.list(value, place, "`branches`", |reader, value, place| {
                 let Some(mut fields) = reader.object(value, place, "a branch") else {
                     return BranchOneBranch::default();
@@ -112,20 +112,20 @@ impl DocumentReader {
             })
         });
         let default = fields.given("default");
-        if default.is_none() {
+        if default.is_none() && self.purpose == Purpose::Checking {
             let message = "the branch has no `default`: where no predicate is true it passes on the previous result";
             let found = Diagnostic::warning(codes::MISSING_DEFAULT, place.pointer(), message);
             self.findings.push(found.help("add `\"default\": []` if that is meant"));
         }
         BranchOne {
-            branches: branches.unwrap_or_default(),
+            branches,
             default: default.map(|value| self.modules(value, &place.key("default"), "default")).unwrap_or_default(),
             extra: fields.rest(self),
         }
     }
 
     fn branch_all(&mut self, mut fields: Fields<'_, '_>) -> BranchAll {
-        let branches = fields.required_inner(self, "branches", |reader, value, place| {
+        let branches = fields.required_list(self, "branches", |reader, value, place| {
             reader.list(value, place, "`branches`", |reader, value, place| {
                 let Some(mut fields) = reader.object(value, place, "a branch") else {
                     return BranchAllBranch::default();
@@ -139,7 +139,7 @@ impl DocumentReader {
             })
         });
         BranchAll {
-            branches: branches.unwrap_or_default(),
+            branches,
             parallel: fields.flag(self, "parallel"),
             parallelism: fields.inner(self, "parallelism", Self::number_or_transform).flatten(),
             race: fields.flag(self, "race").unwrap_or_default(),

@@ -55,6 +55,7 @@ pub struct StepRow {
     /// Id of the module.
     pub step_id: String,
     /// Ids of the modules around it with branch or iteration: `loop[2]/branch[0]`; empty at top level.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub path: String,
     /// Status.
     pub status: StepStatus,
@@ -63,18 +64,25 @@ pub struct StepRow {
     /// The moment it began.
     pub started_at: Timestamp,
     /// The moment it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Timestamp>,
     /// Where the input is: a [`crate::engine::ValueRef`] as JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<Value>,
     /// Where the output is: a [`crate::engine::ValueRef`] as JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Value>,
     /// The error object of the last failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Value>,
     /// How far the provider says it is, from 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<f64>,
     /// The provider's own id of the work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider_id: Option<String>,
     /// The moment of the next attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<Timestamp>,
     /// What the gate after it waits for: `{"required", "until"}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -107,7 +107,7 @@ impl Answers for Fates<'_> {
             return Err(error("rate_limited"));
         }
         if self.observed.not_sent.contains(key) {
-            return Err(error("InternalError"));
+            return Err(error("internal_error"));
         }
         let kind = Kind::at(path);
         let fate = Fate::named(self.seed, &name_of(kind, &key.step_id, u64::from(key.nth) + 1, args), kind);

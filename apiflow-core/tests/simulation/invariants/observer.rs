@@ -116,7 +116,7 @@ impl Observer {
             Event::AttemptFailed { frame, error, .. } => {
                 let outcome = match error["name"].as_str() {
                     Some("submit_unknown") => Outcome::Unknown,
-                    Some("InternalError") => Outcome::NotSent,
+                    Some("internal_error") => Outcome::NotSent,
                     Some("rate_limited") if self.is_late(*frame)? => Outcome::RefusedTooLong,
                     Some(_) | None => Outcome::Failed,
                 };

@@ -1,6 +1,6 @@
 //! What a document says of its gates: who may answer, and what comes with an answer.
 
-use apiflow_core::openflow::{Module, ModuleValue, OpenFlow, Suspend, find_module, find_module_by};
+use apiflow_core::openflow::{Module, OpenFlow, Suspend, find_module, find_module_by};
 use apiflow_core::ports::{JobBundle, StepRow};
 use axum::http::StatusCode;
 use serde_json::Value;
@@ -17,7 +17,7 @@ impl JobFlows {
         let bundle: JobBundle = state.store.load_job(job).await?.bundle;
         let own = std::iter::once((String::new(), &bundle.document));
         let called = bundle.catalog.workflows.iter().map(|(id, document)| (id.clone(), document));
-        let read = |(id, document): (String, &Value)| Some((id, serde_json::from_value(document.clone()).ok()?));
+        let read = |(id, document): (String, &Value)| Some((id, OpenFlow::from_json(document).ok()?));
         Ok(Self(own.chain(called).filter_map(read).collect()))
     }
 
@@ -30,8 +30,7 @@ impl JobFlows {
         let mut flow = self.all().next()?;
         for segment in step.path.split('/').filter(|segment| !segment.is_empty()) {
             let id = segment.rsplit_once('[').map_or(segment, |(id, _)| id);
-            if let ModuleValue::Flow(called) = &find_module(flow, id)?.value {
-                let id = called.path.split_once('/').map_or("", |(_, id)| id);
+            if let Some(id) = find_module(flow, id)?.value.sub_flow_id() {
                 flow = self.0.iter().find_map(|(known, flow)| (known == id).then_some(flow))?;
             }
         }

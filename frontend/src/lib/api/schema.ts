@@ -865,7 +865,7 @@ export interface components {
             /** @description What a caller that waits is answered before the end, where the document names a step for it (`early_return`). */
             early_return?: unknown;
             /**
-             * @description The error of a failed one: `{"name", "message", "step_id", …}`. `DryRunLimit` where it was ended because it had
+             * @description The error of a failed one: `{"name", "message", "step_id", …}`. `dry_run_limit` where it was ended because it had
              *     no end.
              */
             error: {

@@ -1,0 +1,60 @@
+//! Calls of providers: accepted, looked for, put off.
+
+use serde_json::Value;
+
+use super::{change_row, step_of};
+use crate::engine::control_state::{Postponed, Stage, Step};
+use crate::engine::{Call, Recovery, Run, ValueRef};
+use crate::ports::{StepStatus, Timestamp};
+
+pub(super) fn accepted(
+    run: &mut Run,
+    seq: u64,
+    frame: u64,
+    effect: u64,
+    provider_id: Option<&str>,
+    poll_at: Timestamp,
+    deadline: Timestamp,
+) {
+    let record = |open: &mut Call| {
+        open.operation = Some(ValueRef::Row(seq));
+        open.poll_at = Some(poll_at);
+        open.deadline = deadline;
+        open.recovery = None;
+    };
+    if let Some(orphan) = run.control.orphans.get_mut(&effect) {
+        record(orphan);
+        return;
+    }
+    if let Some(Step { stage: Stage::Call(open), .. }) = step_of(run, frame) {
+        record(open);
+    }
+    change_row(run, frame, |row| row.provider_id = provider_id.map(str::to_owned));
+}
+
+pub(super) fn recovery_started(run: &mut Run, frame: u64, effect: u64, recovery: Recovery) {
+    if let Some(orphan) = run.control.orphans.get_mut(&effect) {
+        orphan.recovery = Some(recovery);
+        return;
+    }
+    if let Some(Step { stage: Stage::Call(open), .. }) = step_of(run, frame)
+        && open.effect == effect
+    {
+        open.recovery = Some(recovery);
+    }
+}
+
+pub(super) fn call_postponed(run: &mut Run, frame: u64, until: Timestamp, error: &Value, sent: bool) {
+    let Some(step) = step_of(run, frame) else { return };
+    let Stage::Call(open) = &step.stage else { return };
+    let (effect, before) = (open.effect, step.postponed);
+    let before = before.unwrap_or(Postponed { since: open.started_at, refusals: 0 });
+    step.postponed = Some(Postponed { refusals: before.refusals + u32::from(sent), ..before });
+    step.stage = Stage::Retrying { at: until };
+    run.control.effects.remove(&effect);
+    change_row(run, frame, |row| {
+        row.status = StepStatus::Retrying;
+        row.retry_at = Some(until);
+        row.error = Some(error.clone());
+    });
+}

@@ -1,0 +1,115 @@
+//! How a job begins, is put back to work, and ends.
+
+use serde::Deserialize as _;
+use serde_json::Value;
+
+use crate::engine::control_state::{Control, Ending, Frame, Scope, Stage};
+use crate::engine::{Args, Run, ValueRef};
+use crate::ports::{JobStatus, StepStatus, Timestamp};
+
+impl Control {
+    pub(in crate::engine) fn new() -> Self {
+        Self {
+            status: JobStatus::Pending,
+            seq: 0,
+            seed: 0,
+            next_frame: 0,
+            retry_count: 0,
+            created_at: Timestamp(0),
+            started_at: None,
+            finished_at: None,
+            frames: std::collections::BTreeMap::new(),
+            scopes: std::collections::BTreeMap::new(),
+            effects: std::collections::BTreeMap::new(),
+            orphans: std::collections::BTreeMap::new(),
+            approvals: Vec::new(),
+            ending: None,
+        }
+    }
+}
+
+pub(super) fn created(run: &mut Run, seq: u64, at: Timestamp, seed: u64, preprocess: bool) {
+    let args = Args::of(ValueRef::Row(seq));
+    let flow = run.program.flows.first();
+    let preprocessor = flow.and_then(|flow| flow.preprocessor).filter(|_| preprocess);
+    run.control.seed = seed;
+    run.control.created_at = at;
+    run.control.next_frame = 1;
+    run.control.scopes.insert(0, Scope::default());
+    let frame = Frame {
+        flow: 0,
+        env: 0,
+        list: preprocessor.or(flow.map(|flow| flow.list)).unwrap_or_default(),
+        cursor: 0,
+        parent: None,
+        slot: 0,
+        depth: 0,
+        handler: false,
+        entered: preprocessor.is_some() || flow.is_none_or(|flow| !flow.asks()),
+        preprocessing: preprocessor.is_some(),
+        cache: None,
+        resumes: Vec::new(),
+        previous: args.value(),
+        args,
+        scope: 0,
+        path: String::new(),
+        step: None,
+    };
+    run.control.frames.insert(0, frame);
+}
+
+pub(super) fn started(run: &mut Run, at: Timestamp) {
+    run.control.status = JobStatus::Running;
+    run.control.started_at.get_or_insert(at);
+}
+
+/// Puts a job back to an earlier control state; what it had counted up to goes on from there.
+pub(super) fn reopened(run: &mut Run, seq: u64, state: &Value) {
+    let Ok(earlier) = Control::deserialize(state) else { return };
+    let next_frame = run.control.next_frame.max(earlier.next_frame);
+    let retry_count = run.control.retry_count.max(earlier.retry_count);
+    run.control = Control { seq, next_frame, retry_count, ..earlier };
+    for step in run.control.frames.values_mut().filter_map(|frame| frame.step.as_mut()) {
+        // The search that came to nothing is over; another one begins.
+        if let Stage::Call(open) = &mut step.stage {
+            open.recovery = None;
+        }
+    }
+    for row in run.control.frames.values().filter_map(|frame| frame.step.as_ref()).map(|step| &step.row) {
+        run.rows.insert(row.ordinal, row.clone());
+    }
+}
+
+pub(super) fn cancel_requested(run: &mut Run, at: Timestamp) {
+    let ending = Ending { status: JobStatus::Cancelled, output: None, error: None, skipped: false, cache: None };
+    end(run, at, ending);
+}
+
+pub(super) fn end(run: &mut Run, at: Timestamp, ending: Ending) {
+    for frame in std::mem::take(&mut run.control.frames).into_values() {
+        give_up(run, at, frame, ending.status);
+    }
+    run.control.effects.clear();
+    run.control.scopes.clear();
+    run.control.approvals.clear();
+    run.control.ending = Some(ending);
+}
+
+/// Takes a frame out of the run: a call that is out becomes an orphan, a step that was at work ends as cancelled.
+pub(super) fn give_up(run: &mut Run, at: Timestamp, frame: Frame, status: JobStatus) {
+    let Some(step) = frame.step else { return };
+    if let Stage::Call(open) = step.stage {
+        run.control.effects.remove(&open.effect);
+        run.control.orphans.insert(open.effect, open);
+    }
+    let mut row = step.row;
+    if row.is_over() {
+        return;
+    }
+    let failed = status == JobStatus::Failed && row.error.is_some();
+    row.status = if failed { StepStatus::Failed } else { StepStatus::Cancelled };
+    row.finished_at.get_or_insert(at);
+    row.retry_at = None;
+    row.approval = None;
+    run.rows.insert(row.ordinal, row);
+}

@@ -1,0 +1,276 @@
+//! Steps: begun, passed, begun again, failed, ended.
+
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+use super::job::started;
+use super::{change_row, set_stage, step_of, with};
+use crate::engine::control_state::{Children, Failure, Stage, Step};
+use crate::engine::{CacheKey, Call, Run, Start, ValueRef};
+use crate::ports::{StepRow, StepStatus, Timestamp};
+
+fn json(reference: &ValueRef) -> Option<Value> {
+    serde_json::to_value(reference).ok()
+}
+
+fn new_row(ordinal: u64, at: Timestamp, step_id: &str, path: &str) -> StepRow {
+    StepRow {
+        ordinal,
+        step_id: step_id.to_owned(),
+        path: path.to_owned(),
+        status: StepStatus::Running,
+        attempt: 1,
+        started_at: at,
+        finished_at: None,
+        input: None,
+        output: None,
+        error: None,
+        progress: None,
+        provider_id: None,
+        retry_at: None,
+        approval: None,
+    }
+}
+
+pub(super) fn step_started(
+    run: &mut Run,
+    seq: u64,
+    at: Timestamp,
+    frame: u64,
+    (step_id, path): (&str, &str),
+    start: &Start,
+    (bound_ms, cache): (Option<u64>, Option<&CacheKey>),
+) {
+    started(run, at);
+    let failures = step_of(run, frame).map_or(0, |step| step.failures);
+    let before = step_of(run, frame).map(|step| (step.ordinal, step.row.started_at, step.row.attempt));
+    let (ordinal, began, attempt) = before.unwrap_or((seq, at, 1));
+    let mut row = new_row(ordinal, began, step_id, path);
+    row.attempt = attempt;
+    let has_input =
+        matches!(start, Start::Call { .. } | Start::Code | Start::Flow | Start::Loop { length: Some(_), .. });
+    row.input = has_input.then(|| json(&ValueRef::Row(seq))).flatten();
+    let step = Step {
+        ordinal,
+        start: start.clone(),
+        failures,
+        stage: Stage::Begin,
+        row,
+        children: None,
+        result: ValueRef::Row(seq),
+        error: None,
+        handled: false,
+        bound_ms,
+        until: None,
+        postponed: None,
+        cache: cache.cloned(),
+        resumes: Vec::new(),
+    };
+    with(run, frame, |frame| frame.step = Some(step));
+    let deadline = if let Start::Call { deadline, .. } = start { *deadline } else { None };
+    begin(run, seq, at, frame, Attempt { number: attempt, input: seq, deadline });
+    change_row(run, frame, |_| {});
+}
+
+/// An attempt of a step.
+struct Attempt {
+    number: u32,
+    /// The event that brought its arguments or items.
+    input: u64,
+    /// When its submit counts as lost, if not as the step's start says.
+    deadline: Option<Timestamp>,
+}
+
+/// Puts a step to work: its first attempt or another one.
+fn begin(run: &mut Run, seq: u64, at: Timestamp, frame: u64, attempt: Attempt) {
+    let Some(state) = run.control.frames.get(&frame) else { return };
+    let Some(module) = run.module_at(frame) else { return };
+    let Some(step) = &state.step else { return };
+    let repeated = if let Stage::Call(open) = &step.stage { Some(open.first_effect) } else { None };
+    let stage = match &step.start {
+        Start::Call { timeout_ms, bound_ms, .. } => {
+            let path = module.module.value.node_path().unwrap_or_default().to_owned();
+            Stage::Call(Call {
+                effect: seq,
+                step: step.ordinal,
+                step_id: module.module.id.clone(),
+                path,
+                args: ValueRef::Row(attempt.input),
+                attempt: attempt.number,
+                first_effect: repeated.unwrap_or(seq),
+                started_at: at,
+                deadline: attempt.deadline.unwrap_or(at.plus_ms(*timeout_ms)),
+                until: bound_ms.map(|bound| at.plus_ms(bound)),
+                poll_at: None,
+                operation: None,
+                recovery: None,
+            })
+        }
+        Start::Nothing | Start::Code => Stage::Begin,
+        Start::Branch { .. } | Start::Branches { .. } | Start::Loop { .. } | Start::Flow => Stage::Children,
+    };
+    let children = match &step.start {
+        Start::Call { .. } | Start::Nothing | Start::Code => None,
+        Start::Branch { .. } | Start::Flow => Some(Children { list: seq, total: Some(1), ..Children::default() }),
+        Start::Branches { sequential, limit, race } => {
+            let total = Some(module.children.len() as u64);
+            let (sequential, limit, race) = (*sequential, *limit, *race);
+            Some(Children { list: seq, total, sequential, limit, race, ..Children::default() })
+        }
+        Start::Loop { length, sequential, limit } => {
+            Some(Children { list: seq, total: *length, sequential: *sequential, limit: *limit, ..Children::default() })
+        }
+    };
+    if let Stage::Call(open) = &stage {
+        run.control.effects.retain(|_, waiting| *waiting != frame);
+        run.control.effects.insert(open.effect, frame);
+    }
+    let Some(step) = step_of(run, frame) else { return };
+    step.until = step.bound_ms.filter(|_| stage == Stage::Children).map(|bound| at.plus_ms(bound));
+    step.stage = stage;
+    // What the branches of the last attempt left is not merged: nobody will look at it again.
+    let left = std::mem::replace(&mut step.children, children).map(|children| children.scopes);
+    for scope in left.unwrap_or_default().into_values() {
+        run.control.scopes.remove(&scope);
+    }
+}
+
+pub(super) fn step_passed(
+    run: &mut Run,
+    seq: u64,
+    at: Timestamp,
+    frame: u64,
+    (step_id, path): (&str, &str),
+    skipped: bool,
+    result: &ValueRef,
+) {
+    started(run, at);
+    // Its inputs may have failed before: then the step has its row already.
+    let before = step_of(run, frame).map(|step| (step.ordinal, step.row.started_at));
+    let (ordinal, began) = before.unwrap_or((seq, at));
+    let mut row = new_row(ordinal, began, step_id, path);
+    row.attempt = 0;
+    let step = Step {
+        ordinal,
+        start: Start::Nothing,
+        failures: 0,
+        stage: Stage::Begin,
+        row,
+        children: None,
+        result: result.clone(),
+        error: None,
+        handled: false,
+        bound_ms: None,
+        until: None,
+        postponed: None,
+        cache: None,
+        resumes: Vec::new(),
+    };
+    with(run, frame, |frame| frame.step = Some(step));
+    let status = if skipped { StepStatus::Skipped } else { StepStatus::Completed };
+    step_ended(run, at, frame, status, result, Stage::Done);
+    if skipped {
+        advance(run, frame);
+    }
+}
+
+pub(super) fn attempt_started(
+    run: &mut Run,
+    seq: u64,
+    at: Timestamp,
+    frame: u64,
+    attempt: u32,
+    deadline: Option<Timestamp>,
+) {
+    let Some(step) = step_of(run, frame) else { return };
+    let input = step.row.input.as_ref().and_then(|input| serde_json::from_value(input.clone()).ok());
+    let input = match input {
+        Some(ValueRef::Row(row)) => row,
+        _ => seq,
+    };
+    begin(run, seq, at, frame, Attempt { number: attempt, input, deadline });
+    change_row(run, frame, |row| {
+        row.status = StepStatus::Running;
+        row.attempt = attempt;
+        row.retry_at = None;
+        row.progress = None;
+        row.provider_id = None;
+    });
+}
+
+pub(super) fn attempt_failed(run: &mut Run, frame: u64, failure: Failure) {
+    let Some(step) = step_of(run, frame) else { return };
+    let open = if let Stage::Call(open) = &step.stage { Some(open.effect) } else { None };
+    step.failures += 1;
+    step.stage = Stage::Failed;
+    step.until = None;
+    step.postponed = None;
+    step.result = failure.result;
+    step.error = Some(failure.error.clone());
+    step.handled = failure.handled;
+    if let Some(effect) = open {
+        run.control.effects.remove(&effect);
+    }
+    change_row(run, frame, |row| row.error = Some(failure.error));
+}
+
+pub(super) fn retry_scheduled(run: &mut Run, frame: u64, at: Timestamp) {
+    run.control.retry_count += 1;
+    set_stage(run, frame, Stage::Retrying { at });
+    change_row(run, frame, |row| {
+        row.status = StepStatus::Retrying;
+        row.retry_at = Some(at);
+    });
+}
+
+pub(super) fn step_ended(
+    run: &mut Run,
+    at: Timestamp,
+    frame: u64,
+    status: StepStatus,
+    result: &ValueRef,
+    stage: Stage,
+) {
+    let Some(step) = step_of(run, frame) else { return };
+    if let Stage::Call(open) = &step.stage {
+        let effect = open.effect;
+        run.control.effects.remove(&effect);
+    }
+    let Some(step) = step_of(run, frame) else { return };
+    step.result = result.clone();
+    step.stage = stage;
+    // What follows it takes its own time: a sleep, a gate, an error handler.
+    step.until = None;
+    let scopes = step.children.as_mut().map(|children| std::mem::take(&mut children.scopes)).unwrap_or_default();
+    let step_id = step.row.step_id.clone();
+    let Some(scope) = run.control.frames.get(&frame).map(|frame| frame.scope) else { return };
+    let mut results = BTreeMap::new();
+    for merged in scopes.into_values() {
+        results.extend(run.control.scopes.remove(&merged).map(|scope| scope.results).unwrap_or_default());
+    }
+    results.insert(step_id, result.clone());
+    if let Some(scope) = run.control.scopes.get_mut(&scope) {
+        scope.results.extend(results);
+    }
+    change_row(run, frame, |row| {
+        row.status = status;
+        row.finished_at = Some(at);
+        row.retry_at = None;
+        row.output = json(result);
+        if status == StepStatus::Completed {
+            row.error = None;
+            row.progress = row.progress.map(|_| 1.0);
+        }
+    });
+}
+
+pub(super) fn advance(run: &mut Run, frame: u64) {
+    with(run, frame, |frame| {
+        frame.resumes.clear();
+        if let Some(step) = frame.step.take() {
+            frame.previous = step.result;
+            frame.resumes = step.resumes;
+        }
+        frame.cursor += 1;
+    });
+}

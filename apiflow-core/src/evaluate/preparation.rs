@@ -1,0 +1,202 @@
+//! What a module evaluates before it begins.
+
+use serde_json::{Map, Value, json};
+
+use super::expressions::{error_name, excerpt};
+use super::{Evaluation, Fault};
+use crate::code;
+use crate::digest::digest;
+use crate::engine::{CacheKey, ExpressionNames, PreparationKind, PreparedStep, StepPreparation, error_names};
+use crate::openflow::{InputTransform, NumberOrTransform};
+use crate::ports::{EvaluationError, StoreError};
+
+/// What was found among the results of earlier runs.
+enum Lookup {
+    /// The result.
+    Found(Value),
+    /// Nothing; the result is to be kept under this key, if any.
+    Wanted(Option<CacheKey>),
+}
+
+impl Evaluation<'_> {
+    pub(super) async fn prepared(&mut self, effect: &StepPreparation) -> Result<PreparedStep, Fault> {
+        let names = &effect.names;
+        if let Some(expr) = &effect.skip_if
+            && self.predicate(expr, names).await?
+        {
+            return Ok(PreparedStep::Skip);
+        }
+        match &effect.ask {
+            PreparationKind::Nothing => Ok(PreparedStep::Ready),
+            PreparationKind::Enter { skip_expr, flow } => self.enter(skip_expr.as_deref(), *flow, effect).await,
+            PreparationKind::Code { language: _, content, transforms } => {
+                let args = self.transforms(transforms, names).await?;
+                self.code(content, args, effect).await
+            }
+            PreparationKind::Inputs { path, transforms } => {
+                let args = match transforms {
+                    Some(transforms) => self.transforms(transforms, names).await?,
+                    None => {
+                        let args = self.values.resolve(&names.args.value()).await?;
+                        args.as_object().cloned().unwrap_or_default()
+                    }
+                };
+                self.inputs(path, args, effect).await
+            }
+            PreparationKind::Items { iterator, parallelism } => self.items(iterator, parallelism.as_ref(), names).await,
+            PreparationKind::Predicates(predicates) => {
+                for (index, expr) in predicates.iter().enumerate() {
+                    if self.predicate(expr, names).await? {
+                        return Ok(PreparedStep::Branch(Some(index as u64)));
+                    }
+                }
+                Ok(PreparedStep::Branch(None))
+            }
+            PreparationKind::Parallelism(limit) => {
+                Ok(PreparedStep::Limit(self.number(limit, names, "parallelism").await? as u64))
+            }
+        }
+    }
+
+    /// The module's `timeout`, in milliseconds.
+    pub(super) async fn bound(&mut self, effect: &StepPreparation) -> Result<Option<u64>, Fault> {
+        match &effect.timeout {
+            Some(timeout) => {
+                let seconds = self.number(timeout, &effect.names, "timeout").await?;
+                Ok(Some((seconds * 1000.0) as u64))
+            }
+            None => Ok(None),
+        }
+    }
+
+    async fn inputs(
+        &mut self,
+        path: &str,
+        args: Map<String, Value>,
+        effect: &StepPreparation,
+    ) -> Result<PreparedStep, Fault> {
+        if path.starts_with("workflow/") {
+            let args = Value::Object(args);
+            return self
+                .looked_up(effect, json!(["flow", path, self.catalog_digest(), args]), |cache| PreparedStep::Inputs {
+                    args,
+                    cache,
+                    timeout_ms: 0,
+                    bound_ms: None,
+                })
+                .await;
+        }
+        let plan = self.plans.plan(path).map_err(Fault::Step)?;
+        let args = plan.arguments(&args).map_err(|error| Fault::Step(error.to_object()))?;
+        let bound_ms = self.bound(effect).await?;
+        let timeout_ms = plan.submit_timeout_ms().min(bound_ms.unwrap_or(u64::MAX));
+        let args = Value::Object(args);
+        self.looked_up(effect, json!(["call", self.plans.declared(path), args]), |cache| PreparedStep::Inputs {
+            args,
+            cache,
+            timeout_ms,
+            bound_ms,
+        })
+        .await
+    }
+
+    /// Evaluates what is asked before a flow's first module.
+    async fn enter(
+        &mut self,
+        skip_expr: Option<&str>,
+        flow: usize,
+        effect: &StepPreparation,
+    ) -> Result<PreparedStep, Fault> {
+        if let Some(expr) = skip_expr
+            && self.predicate(expr, &effect.names).await?
+        {
+            return Ok(PreparedStep::Skip);
+        }
+        if effect.cache_ttl_s.is_none() {
+            return Ok(PreparedStep::Entered { cache: None });
+        }
+        let args = self.values.resolve(&effect.names.args.value()).await?;
+        let document = self.run.program().flow_digest(flow);
+        self.looked_up(effect, json!(["flow", document, self.catalog_digest(), args]), |cache| PreparedStep::Entered {
+            cache,
+        })
+        .await
+    }
+
+    /// Runs inline code.
+    async fn code(
+        &mut self,
+        content: &str,
+        args: Map<String, Value>,
+        effect: &StepPreparation,
+    ) -> Result<PreparedStep, Fault> {
+        let script = match code::script(content, &args) {
+            Ok(script) => script,
+            Err(fault) => {
+                let message = format!("the code cannot run: {fault}");
+                return Err(Fault::Step(json!({"name": error_names::CODE_ERROR, "message": message})));
+            }
+        };
+        let args = Value::Object(args);
+        let identity = json!(["code", content, args]);
+        let cache = match self.look_up(effect, identity).await? {
+            Lookup::Found(result) => return Ok(PreparedStep::Cached { result }),
+            Lookup::Wanted(cache) => cache,
+        };
+        let outcome = match self.script(script).await {
+            Err(EvaluationError::Busy) => return Err(Fault::Busy),
+            Err(error) => {
+                let name = error_name(error_names::CODE_ERROR, &error);
+                Err(json!({"name": name, "message": format!("`main` failed: {error}")}))
+            }
+            Ok(value) => Ok(value),
+        };
+        Ok(PreparedStep::Code { args, outcome, cache })
+    }
+
+    async fn items(
+        &mut self,
+        iterator: &InputTransform,
+        parallelism: Option<&NumberOrTransform>,
+        names: &ExpressionNames,
+    ) -> Result<PreparedStep, Fault> {
+        // An iterator sees `result` too.
+        let found = self.transform(iterator, names).await?;
+        let limit = match parallelism {
+            Some(limit) => Some(self.number(limit, names, "parallelism").await? as u64),
+            None => None,
+        };
+        if let Value::Array(items) = found {
+            return Ok(PreparedStep::Items { items, limit });
+        }
+        let message = format!("Expected an array value in the iterator expression, found: {}", excerpt(&found));
+        Err(Fault::Step(json!({"name": error_names::ITERATOR_ERROR, "message": message})))
+    }
+
+    /// What is prepared, or the result of an earlier run of the same.
+    async fn looked_up(
+        &mut self,
+        effect: &StepPreparation,
+        identity: Value,
+        prepared: impl FnOnce(Option<CacheKey>) -> PreparedStep + Send,
+    ) -> Result<PreparedStep, Fault> {
+        Ok(match self.look_up(effect, identity).await? {
+            Lookup::Found(result) => PreparedStep::Cached { result },
+            Lookup::Wanted(cache) => prepared(cache),
+        })
+    }
+
+    async fn look_up(&mut self, effect: &StepPreparation, identity: Value) -> Result<Lookup, StoreError> {
+        let Some(ttl_s) = effect.cache_ttl_s else { return Ok(Lookup::Wanted(None)) };
+        let key = digest(&identity);
+        Ok(match self.values.cached(&key).await? {
+            Some(result) => Lookup::Found(result),
+            None => Lookup::Wanted(Some(CacheKey { key, ttl_s })),
+        })
+    }
+
+    /// A hash of all that sub-flows may refer to: a result is that of a run with the same declarations.
+    fn catalog_digest(&self) -> String {
+        digest(&serde_json::to_value(self.plans.catalog()).expect("declarations are plain data"))
+    }
+}

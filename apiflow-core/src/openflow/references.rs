@@ -1,0 +1,93 @@
+//! The nodes and workflows that a document refers to.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::{AiAgent, Module, ModuleValue, OpenFlow, parse_leniently, parse_module};
+
+/// A node or workflow that a module of a document refers to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DocumentReference {
+    /// The id of a node that a step calls.
+    Node(String),
+    /// The id of a workflow that runs as a sub-flow.
+    Workflow(String),
+}
+
+/// The nodes and workflows that a document refers to, tools of language model agents included; of a document with
+/// faults those that can be read.
+pub fn list_references(document: &Value) -> BTreeSet<DocumentReference> {
+    let mut found = BTreeSet::new();
+    for modules in parse_leniently(document).flow.iter().flat_map(OpenFlow::root_lists) {
+        collect(modules, &mut found);
+    }
+    found
+}
+
+fn collect(modules: &[Module], found: &mut BTreeSet<DocumentReference>) {
+    for module in modules {
+        let node = module.value.node_path().and_then(|path| path.split_once('/'));
+        found.extend(node.map(|(_, id)| DocumentReference::Node(id.to_owned())));
+        found.extend(module.value.sub_flow_id().map(|id| DocumentReference::Workflow(id.to_owned())));
+        if let ModuleValue::AiAgent(agent) = &module.value {
+            collect(&tools(agent), found);
+        }
+        for list in module.value.child_lists() {
+            collect(list.modules, found);
+        }
+    }
+}
+
+/// The tools of an agent, as far as they are modules.
+fn tools(agent: &AiAgent) -> Vec<Module> {
+    let tools = agent.extra.get("tools").and_then(Value::as_array);
+    tools.into_iter().flatten().map(parse_module).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn check(modules: Value, expected: &[&str]) {
+        let found = list_references(&json!({"value": {"modules": modules}}));
+        let shown: Vec<String> = found
+            .iter()
+            .map(|reference| match reference {
+                DocumentReference::Node(id) => format!("node {id}"),
+                DocumentReference::Workflow(id) => format!("workflow {id}"),
+            })
+            .collect();
+        assert_eq!(shown, expected, "{modules}");
+    }
+
+    fn script(path: &str) -> Value {
+        json!({"value": {"type": "script", "path": path}})
+    }
+
+    #[test]
+    fn references_are_found_at_every_depth() {
+        let choice =
+            json!({"type": "branchone", "branches": [{"modules": [script("node/b")]}], "default": [script("acme/d")]});
+        let body =
+            json!({"type": "forloopflow", "iterator": {"type": "static", "value": []}, "modules": [{"value": choice}]});
+        check(
+            json!([{"value": body}, {"value": {"type": "flow", "path": "workflow/w"}}]),
+            &["node b", "node d", "workflow w"],
+        );
+        let agent =
+            json!({"type": "aiagent", "tools": [{"id": "t", "value": {"type": "script", "path": "node/tool"}}]});
+        check(json!([{"value": agent}, script("no path")]), &["node tool"]);
+    }
+
+    #[test]
+    fn faults_hide_only_what_they_are_in() {
+        check(
+            json!([{"value": {"type": "script"}}, {"retry": 3, "value": {"type": "script", "path": "node/a"}}, 7]),
+            &["node a"],
+        );
+        check(json!({"no": "list"}), &[]);
+    }
+}
