@@ -5,8 +5,8 @@ import { expect, test, type Page } from '@playwright/test';
 /** URL of the built dry-run worker. */
 function worker(): string {
 	const folder = '_app/immutable/workers';
-	const file = readdirSync(join(import.meta.dirname, '../build', folder)).find((name) => /^dry-run\.worker-[^.]*\.js$/.test(name));
-	if (file === undefined) throw new Error('the page is built without its worker of dry runs');
+	const file = readdirSync(join(import.meta.dirname, '../../apiflow-server/page', folder)).find((name) => /^dry-run\.worker-[^.]*\.js$/.test(name));
+	if (file === undefined) throw new Error('the page was built without its dry-run worker');
 	return `/${folder}/${file}`;
 }
 
