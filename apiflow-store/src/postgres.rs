@@ -10,16 +10,20 @@ mod erasures;
 mod jobs;
 mod secrets;
 mod slots;
+mod statements;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use apiflow_core::ports::{StoreError, StoreFault};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, Postgres};
-use sqlx::{ConnectOptions, Connection, Executor, PgPool, SqlSafeStr};
+use sqlx::{ConnectOptions, Connection, Executor, SqlSafeStr};
 
 use self::commits::AskedCommit;
+use self::statements::CountedPool;
 use crate::OpenError;
 use crate::fault::store_error;
 use crate::open::without_password;
@@ -34,20 +38,26 @@ const ACQUIRE: Duration = Duration::from_secs(5);
 /// How long a probe waits for a connection of the pool, and for one of its own after that.
 const PROBE: Duration = Duration::from_secs(2);
 
+/// A connection that was idle for longer is asked whether it still works before it is used: a round trip that one in
+/// constant use is spared.
+const MAX_UNCHECKED_IDLE: Duration = Duration::from_secs(1);
+
+/// A view of all tables as they are at one moment.
+const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
 /// How commits are planned: once, because planning their long statement would cost more than performing it; and row
 /// by row through the keys, which is right for tables of any size and locks jobs in the order asked.
 const PLAN: &str = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off; \
      SET enable_mergejoin = off";
-/// A view of all tables as they are at one moment.
-const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 /// Keeps jobs, documents and accounts in a Postgres database, in the first schema of the connection's search path.
 ///
 /// What a method has answered is durable there. Commits that are asked at the same time share a statement.
 pub struct PostgresStore {
     options: PgConnectOptions,
-    pool: PgPool,
-    writer: PgPool,
+    pool: CountedPool,
+    writer: CountedPool,
+    statements: Arc<AtomicU64>,
     gatherer: WriteQueue<AskedCommit>,
 }
 
@@ -66,23 +76,21 @@ impl PostgresStore {
         let options = options.disable_statement_logging();
         // One connection first: a pool would go on trying where nobody answers.
         options.connect().await?.close().await?;
-        let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE);
-        let pool = pool.connect_lazy_with(options.clone());
+        let statements = Arc::new(AtomicU64::new(0));
+        let pool = pool_of(CONNECTIONS).connect_lazy_with(options.clone());
         migrations().run(&pool).await?;
-        let writer = PgPoolOptions::new()
-            .max_connections(1)
-            .acquire_timeout(ACQUIRE)
-            .after_connect(|connection, _| Box::pin(async move { connection.execute(PLAN).await.map(drop) }));
-        let writer = writer.connect_lazy_with(options.clone());
+        let writer =
+            pool_of(1).after_connect(|connection, _| Box::pin(async move { connection.execute(PLAN).await.map(drop) }));
+        let writer = CountedPool::new(writer.connect_lazy_with(options.clone()), statements.clone());
         let commits = writer.clone();
         let gatherer = WriteQueue::start_task(GATHERED, move |asked| commits::perform(commits.clone(), asked));
-        Ok(Self { options, pool, writer, gatherer })
+        Ok(Self { options, pool: CountedPool::new(pool, statements.clone()), writer, statements, gatherer })
     }
 
     /// A connection to find out with whether the database works. If the pool has none, the reason is found out with one of
     /// its own: others may hold them all, or none can be opened.
     async fn connect_to_probe(&self) -> Result<PoolConnection<Postgres>, StoreError> {
-        if let Ok(acquired) = tokio::time::timeout(PROBE, self.pool.acquire()).await {
+        if let Ok(acquired) = tokio::time::timeout(PROBE, self.pool.counted().acquire()).await {
             return acquired.map_err(store_error);
         }
         let unreachable =
@@ -94,11 +102,32 @@ impl PostgresStore {
         }
     }
 
+    /// How many statements were sent to the database since it was opened, its tables' migration not counted: each is a
+    /// round trip.
+    pub fn statements_executed(&self) -> u64 {
+        self.statements.load(Ordering::Relaxed)
+    }
+
     /// Closes all connections; whoever still asks gets an error.
     pub async fn close(&self) {
         self.writer.close().await;
         self.pool.close().await;
     }
+}
+
+fn pool_of(connections: u32) -> PgPoolOptions {
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE)
+        .test_before_acquire(false)
+        .before_acquire(|connection, meta| {
+            Box::pin(async move {
+                if meta.idle_for > MAX_UNCHECKED_IDLE {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
 }
 
 fn migrations() -> Migrator {

@@ -2,9 +2,9 @@
 
 use apiflow_core::ports::Timestamp;
 use async_trait::async_trait;
-use sqlx::postgres::PgConnection;
 
 use super::PostgresStore;
+use super::statements::CountedTransaction;
 use crate::fault::record_error;
 use crate::records::{self, TokenColumns, TokenUserColumns, UserColumns, username_key};
 use crate::{Accounts, NewToken, RecordError, TokenRow, UserChange, UserRow, sql};
@@ -23,18 +23,19 @@ impl Accounts for PostgresStore {
             .bind(user.is_admin)
             .bind(&user.password_hash)
             .bind(user.created_at.0)
-            .execute(&self.pool)
+            .execute(self.pool.counted())
             .await;
         added.map(drop).map_err(|error| records::name_in_use(error, &user.username))
     }
 
     async fn user(&self, id: &str) -> Result<Option<UserRow>, RecordError> {
-        let row = sqlx::query_as(sql::USER).bind(id).fetch_optional(&self.pool).await.map_err(record_error)?;
+        let row = sqlx::query_as(sql::USER).bind(id).fetch_optional(self.pool.counted()).await.map_err(record_error)?;
         Ok(row.map(records::user))
     }
 
     async fn user_named(&self, username: &str) -> Result<Option<UserRow>, RecordError> {
-        let row = sqlx::query_as(sql::USER_NAMED).bind(username_key(username)).fetch_optional(&self.pool).await;
+        let row =
+            sqlx::query_as(sql::USER_NAMED).bind(username_key(username)).fetch_optional(self.pool.counted()).await;
         Ok(row.map_err(record_error)?.map(records::user))
     }
 
@@ -46,7 +47,7 @@ impl Accounts for PostgresStore {
                 sqlx::query_as(sql::USERS_AFTER).bind(i64::from(limit)).bind(last.created_at.0).bind(id)
             }
         };
-        let page: Vec<UserColumns> = page.fetch_all(&self.pool).await.map_err(record_error)?;
+        let page: Vec<UserColumns> = page.fetch_all(self.pool.counted()).await.map_err(record_error)?;
         Ok(page.into_iter().map(records::user).collect())
     }
 
@@ -56,7 +57,7 @@ impl Accounts for PostgresStore {
             keep_an_admin(&mut transaction, id).await?;
         }
         let found: Option<UserColumns> =
-            sqlx::query_as(LOCKED_USER).bind(id).fetch_optional(&mut *transaction).await.map_err(record_error)?;
+            sqlx::query_as(LOCKED_USER).bind(id).fetch_optional(transaction.counted()).await.map_err(record_error)?;
         let user = records::changed(found.map(records::user).ok_or_else(|| records::no_user(id))?, change);
         sqlx::query(sql::CHANGE_USER)
             .bind(id)
@@ -65,7 +66,7 @@ impl Accounts for PostgresStore {
             .bind(&user.email)
             .bind(user.is_admin)
             .bind(&user.password_hash)
-            .execute(&mut *transaction)
+            .execute(transaction.counted())
             .await
             .map_err(|error| records::name_in_use(error, &user.username))?;
         transaction.commit().await.map_err(record_error)?;
@@ -75,7 +76,7 @@ impl Accounts for PostgresStore {
     async fn remove_user(&self, id: &str) -> Result<(), RecordError> {
         let mut transaction = self.pool.begin().await.map_err(record_error)?;
         keep_an_admin(&mut transaction, id).await?;
-        let gone = sqlx::query(sql::DELETE_USER).bind(id).execute(&mut *transaction).await.map_err(record_error)?;
+        let gone = sqlx::query(sql::DELETE_USER).bind(id).execute(transaction.counted()).await.map_err(record_error)?;
         if gone.rows_affected() == 0 {
             return Err(records::no_user(id));
         }
@@ -92,7 +93,7 @@ impl Accounts for PostgresStore {
             .bind(hash)
             .bind(row.created_at.0)
             .bind(row.expires_at.map(|moment| moment.0))
-            .execute(&self.pool)
+            .execute(self.pool.counted())
             .await;
         added.map(drop).map_err(|error| records::owner_missing(error, &row.user_id))
     }
@@ -101,7 +102,7 @@ impl Accounts for PostgresStore {
         let found: Option<TokenUserColumns> = sqlx::query_as(sql::TOKEN_USER)
             .bind(hash)
             .bind(now.0)
-            .fetch_optional(&self.pool)
+            .fetch_optional(self.pool.counted())
             .await
             .map_err(record_error)?;
         Ok(found.map(records::token_user))
@@ -109,24 +110,24 @@ impl Accounts for PostgresStore {
 
     async fn tokens(&self, user_id: &str) -> Result<Vec<TokenRow>, RecordError> {
         let tokens: Vec<TokenColumns> =
-            sqlx::query_as(sql::TOKENS).bind(user_id).fetch_all(&self.pool).await.map_err(record_error)?;
+            sqlx::query_as(sql::TOKENS).bind(user_id).fetch_all(self.pool.counted()).await.map_err(record_error)?;
         Ok(tokens.into_iter().map(records::token).collect())
     }
 
     async fn remove_token(&self, user_id: &str, token_id: &str) -> Result<bool, RecordError> {
-        let gone = sqlx::query(sql::DELETE_TOKEN).bind(user_id).bind(token_id).execute(&self.pool).await;
+        let gone = sqlx::query(sql::DELETE_TOKEN).bind(user_id).bind(token_id).execute(self.pool.counted()).await;
         Ok(gone.map_err(record_error)?.rows_affected() > 0)
     }
 
     async fn remove_tokens(&self, user_id: &str, only_sessions: bool) -> Result<(), RecordError> {
-        let gone = sqlx::query(sql::DELETE_TOKENS).bind(user_id).bind(only_sessions).execute(&self.pool).await;
+        let gone = sqlx::query(sql::DELETE_TOKENS).bind(user_id).bind(only_sessions).execute(self.pool.counted()).await;
         gone.map(drop).map_err(record_error)
     }
 }
 
 /// Refuses where no other admin would be left; all admins' rows are locked, in one order, until the transaction ends.
-async fn keep_an_admin(connection: &mut PgConnection, id: &str) -> Result<(), RecordError> {
-    let admins: Vec<(String,)> = sqlx::query_as(ADMINS).fetch_all(connection).await.map_err(record_error)?;
+async fn keep_an_admin(connection: &mut CountedTransaction, id: &str) -> Result<(), RecordError> {
+    let admins: Vec<(String,)> = sqlx::query_as(ADMINS).fetch_all(connection.counted()).await.map_err(record_error)?;
     match admins.as_slice() {
         [(only,)] if only == id => Err(RecordError::LastAdmin { id: id.to_owned() }),
         _ => Ok(()),

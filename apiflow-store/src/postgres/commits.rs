@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use apiflow_core::ports::{Commit, StoreError};
-use sqlx::PgPool;
 
+use super::statements::CountedPool;
 use super::{gave_way, now};
 use crate::batch::{Batch, Turn};
 use crate::fault::{may_succeed_alone, store_error};
@@ -97,7 +97,7 @@ const REMOVE_EXPIRED: &str = concat!(
 
 /// Performs all commits and answers them. Where the statement fails, they are performed one by one, so that only the
 /// one at fault fails.
-pub(super) async fn perform(pool: PgPool, asked: Vec<AskedCommit>) {
+pub(super) async fn perform(pool: CountedPool, asked: Vec<AskedCommit>) {
     let mut waiting = asked;
     while !waiting.is_empty() {
         let mut jobs = BTreeSet::new();
@@ -120,7 +120,7 @@ pub(super) async fn perform(pool: PgPool, asked: Vec<AskedCommit>) {
             // A caller that no longer listens is not told.
             drop(answer.send(given));
         }
-        if keeps && let Err(error) = sqlx::query(REMOVE_EXPIRED).execute(&pool).await {
+        if keeps && let Err(error) = sqlx::query(REMOVE_EXPIRED).execute(pool.counted()).await {
             tracing::warn!(%error, "expired results could not be removed; a later commit removes them");
         }
         waiting = later;
@@ -132,7 +132,7 @@ fn fail_all(commits: &[&Commit], error: &sqlx::Error) -> Vec<Result<u64, StoreEr
 }
 
 /// Performs commits one after the other; once one fails of what all would fail of, the others are not tried.
-async fn one_by_one(pool: &PgPool, commits: &[&Commit]) -> Vec<Result<u64, StoreError>> {
+async fn one_by_one(pool: &CountedPool, commits: &[&Commit]) -> Vec<Result<u64, StoreError>> {
     let mut answers = Vec::new();
     for (index, commit) in commits.iter().enumerate() {
         let mut tries = 1;
@@ -153,17 +153,17 @@ async fn one_by_one(pool: &PgPool, commits: &[&Commit]) -> Vec<Result<u64, Store
 }
 
 /// Performs commits of different jobs in one statement.
-async fn attempt(pool: &PgPool, commits: &[&Commit]) -> Result<Vec<Result<u64, StoreError>>, sqlx::Error> {
+async fn attempt(pool: &CountedPool, commits: &[&Commit]) -> Result<Vec<Result<u64, StoreError>>, sqlx::Error> {
     let turns: Vec<Turn<'_>> = commits.iter().map(|commit| Turn::of(commit)).collect();
     let batch = Batch::of(commits.iter().copied());
-    let owned: Vec<(String,)> = bind(&turns, &batch).fetch_all(pool).await?;
+    let owned: Vec<(String,)> = bind(&turns, &batch).fetch_all(pool.counted()).await?;
     let owned: BTreeSet<String> = owned.into_iter().map(|(job,)| job).collect();
     let refused: Vec<&str> =
         commits.iter().map(|commit| commit.job.as_str()).filter(|job| !owned.contains(*job)).collect();
     let known: Vec<(String,)> = if refused.is_empty() {
         Vec::new()
     } else {
-        sqlx::query_as("SELECT id FROM jobs WHERE id = ANY($1)").bind(&refused).fetch_all(pool).await?
+        sqlx::query_as("SELECT id FROM jobs WHERE id = ANY($1)").bind(&refused).fetch_all(pool.counted()).await?
     };
     let answer = |commit: &&Commit| {
         let job = commit.job.clone();

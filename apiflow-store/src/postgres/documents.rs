@@ -2,9 +2,9 @@
 
 use apiflow_core::ports::Timestamp;
 use async_trait::async_trait;
-use sqlx::postgres::PgConnection;
 
 use super::secrets::tie;
+use super::statements::CountedTransaction;
 use super::{PostgresStore, SNAPSHOT};
 use crate::fault::record_error;
 use crate::records::{self, CheckColumns, DocumentColumns};
@@ -58,7 +58,7 @@ impl Documents for PostgresStore {
     async fn document(&self, kind: DocumentKind, id: &str) -> Result<Option<Document>, RecordError> {
         let mut snapshot = self.pool.begin_with(SNAPSHOT).await.map_err(record_error)?;
         let row = sqlx::query_as(sql::DOCUMENT).bind(kind.as_str()).bind(id);
-        let Some(row) = row.fetch_optional(&mut *snapshot).await.map_err(record_error)? else { return Ok(None) };
+        let Some(row) = row.fetch_optional(snapshot.counted()).await.map_err(record_error)? else { return Ok(None) };
         with_references(&mut snapshot, kind, row).await.map(Some)
     }
 
@@ -79,7 +79,7 @@ impl Documents for PostgresStore {
                 page.bind(created_at.0).bind(id)
             }
         };
-        let page: Vec<DocumentColumns> = page.fetch_all(&mut *snapshot).await.map_err(record_error)?;
+        let page: Vec<DocumentColumns> = page.fetch_all(snapshot.counted()).await.map_err(record_error)?;
         let mut documents = Vec::new();
         for row in page {
             documents.push(with_references(&mut snapshot, kind, row).await?);
@@ -88,8 +88,12 @@ impl Documents for PostgresStore {
     }
 
     async fn checks(&self, kind: DocumentKind, ids: &[String]) -> Result<Vec<DocumentCheck>, RecordError> {
-        let rows: Vec<CheckColumns> =
-            sqlx::query_as(CHECKS).bind(kind.as_str()).bind(ids).fetch_all(&self.pool).await.map_err(record_error)?;
+        let rows: Vec<CheckColumns> = sqlx::query_as(CHECKS)
+            .bind(kind.as_str())
+            .bind(ids)
+            .fetch_all(self.pool.counted())
+            .await
+            .map_err(record_error)?;
         rows.into_iter().map(records::check_of).collect()
     }
 
@@ -97,7 +101,7 @@ impl Documents for PostgresStore {
         let findings = text(&check.findings);
         let recorded = sqlx::query(sql::RECORD_CHECK).bind(kind.as_str()).bind(&check.id);
         let recorded = recorded.bind(int(check.generation)).bind(&check.secrets).bind(findings);
-        recorded.execute(&self.pool).await.map(drop).map_err(record_error)
+        recorded.execute(self.pool.counted()).await.map(drop).map_err(record_error)
     }
 
     async fn remove(&self, kind: DocumentKind, id: &str, must: Precondition) -> Result<(), RecordError> {
@@ -105,7 +109,7 @@ impl Documents for PostgresStore {
         let found = version(&mut transaction, VERSION_TO_REMOVE, kind, id).await?;
         records::check(must, found.map(|(version, _)| version), kind, id)?;
         let by = sqlx::query_as(sql::REFERRERS).bind(kind.as_str()).bind(id);
-        let by = records::references(by.fetch_all(&mut *transaction).await.map_err(record_error)?)?;
+        let by = records::references(by.fetch_all(transaction.counted()).await.map_err(record_error)?)?;
         if found.is_none() {
             return Err(RecordError::NotFound { kind: kind.as_str(), id: id.to_owned() });
         }
@@ -113,7 +117,7 @@ impl Documents for PostgresStore {
             return Err(RecordError::InUse { kind: kind.as_str(), id: id.to_owned(), by });
         }
         let gone = sqlx::query(sql::DELETE_DOCUMENT).bind(kind.as_str()).bind(id);
-        gone.execute(&mut *transaction).await.map_err(record_error)?;
+        gone.execute(transaction.counted()).await.map_err(record_error)?;
         tie(&mut transaction, (kind, id), SecretTies::default()).await.map_err(record_error)?;
         transaction.commit().await.map_err(record_error)
     }
@@ -132,13 +136,13 @@ impl PostgresStore {
         let (kinds, ids): (Vec<&str>, Vec<&str>) =
             document.references.iter().map(|(kind, id)| (kind.as_str(), id.as_str())).unzip();
         let held = sqlx::query(HOLD_REFERENCES).bind(kinds).bind(ids);
-        held.execute(&mut *transaction).await.map_err(record_error)?;
+        held.execute(transaction.counted()).await.map_err(record_error)?;
         let found = version(&mut transaction, VERSION_TO_SAVE, kind, id).await?;
         records::check(must, found.map(|(version, _)| version), kind, id)?;
         let statement = if found.is_some() { sql::CHANGE_DOCUMENT } else { sql::ADD_DOCUMENT };
         let saved = sqlx::query(statement).bind(kind.as_str()).bind(id).bind(body);
         let saved = saved.bind(document.updated_at.0).bind(&document.author).bind(document.by_admin);
-        let saved = saved.execute(&mut *transaction).await.map_err(record_error)?;
+        let saved = saved.execute(transaction.counted()).await.map_err(record_error)?;
         if saved.rows_affected() == 0 {
             return Ok(None);
         }
@@ -153,7 +157,7 @@ impl PostgresStore {
 
 /// The version and first moment of a document, if it is there.
 async fn version(
-    connection: &mut PgConnection,
+    connection: &mut CountedTransaction,
     statement: &'static str,
     kind: DocumentKind,
     id: &str,
@@ -161,39 +165,39 @@ async fn version(
     let found: Option<(i64, i64)> = sqlx::query_as(statement)
         .bind(kind.as_str())
         .bind(id)
-        .fetch_optional(connection)
+        .fetch_optional(connection.counted())
         .await
         .map_err(record_error)?;
     Ok(found.map(|(version, created_at)| (number(version), Timestamp(created_at))))
 }
 
 /// Replaces what a document refers to.
-async fn refer(connection: &mut PgConnection, document: &Document) -> Result<(), sqlx::Error> {
+async fn refer(connection: &mut CountedTransaction, document: &Document) -> Result<(), sqlx::Error> {
     let (kind, id) = (document.kind.as_str(), &document.id);
-    sqlx::query(sql::DELETE_REFERENCES).bind(kind).bind(id).execute(&mut *connection).await?;
+    sqlx::query(sql::DELETE_REFERENCES).bind(kind).bind(id).execute(connection.counted()).await?;
     for (position, (to_kind, to_id)) in (0_i64..).zip(&document.references) {
         let reference = sqlx::query(sql::ADD_REFERENCE).bind(kind).bind(id).bind(position);
-        reference.bind(to_kind.as_str()).bind(to_id).execute(&mut *connection).await?;
+        reference.bind(to_kind.as_str()).bind(to_id).execute(connection.counted()).await?;
     }
     Ok(())
 }
 
 /// Says that what was found wrong with a document, and with all that leads to it, is out of date.
-async fn outdate_checks(connection: &mut PgConnection, document: &Document) -> Result<(), sqlx::Error> {
+async fn outdate_checks(connection: &mut CountedTransaction, document: &Document) -> Result<(), sqlx::Error> {
     let (kind, id) = (document.kind.as_str(), &document.id);
     if document.kind == DocumentKind::Workflow {
-        sqlx::query(sql::ADD_CHECK).bind(kind).bind(id).execute(&mut *connection).await?;
+        sqlx::query(sql::ADD_CHECK).bind(kind).bind(id).execute(connection.counted()).await?;
     }
-    sqlx::query(OUTDATE_CHECKS).bind(kind).bind(id).execute(&mut *connection).await?;
+    sqlx::query(OUTDATE_CHECKS).bind(kind).bind(id).execute(connection.counted()).await?;
     Ok(())
 }
 
 async fn with_references(
-    connection: &mut PgConnection,
+    connection: &mut CountedTransaction,
     kind: DocumentKind,
     row: DocumentColumns,
 ) -> Result<Document, RecordError> {
     let references = sqlx::query_as(sql::REFERENCES).bind(kind.as_str()).bind(&row.0);
-    let references = references.fetch_all(connection).await.map_err(record_error)?;
+    let references = references.fetch_all(connection.counted()).await.map_err(record_error)?;
     records::document(kind, row, records::references(references)?).await
 }

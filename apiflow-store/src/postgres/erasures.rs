@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use apiflow_core::ports::{DueErasure, ErasedJob, Erasure, StoreError};
-use sqlx::PgConnection;
 
+use super::statements::CountedTransaction;
 use super::{PostgresStore, now};
 use crate::fault::store_error;
 use crate::rows::{self, int, milliseconds, text};
@@ -30,12 +30,13 @@ const CALLS: &str = "DELETE FROM job_calls WHERE job_id = $1 AND step = ANY($2)"
 impl PostgresStore {
     pub(super) async fn take_erasures(&self, limit: u32, lease: Duration) -> Result<Vec<DueErasure>, sqlx::Error> {
         let taken = sqlx::query_as(TAKE).bind(i64::from(limit)).bind(milliseconds(lease));
-        Ok(rows::due_erasures(taken.fetch_all(&self.pool).await?))
+        Ok(rows::due_erasures(taken.fetch_all(self.pool.counted()).await?))
     }
 
     pub(super) async fn erase_part(&self, erasure: &Erasure) -> Result<(), StoreError> {
         let mut transaction = self.pool.begin().await.map_err(store_error)?;
-        let found = sqlx::query(sql::ERASE).bind(&erasure.job).execute(&mut *transaction).await.map_err(store_error)?;
+        let found =
+            sqlx::query(sql::ERASE).bind(&erasure.job).execute(transaction.counted()).await.map_err(store_error)?;
         if found.rows_affected() == 0 {
             let job = erasure.job.clone();
             let status = self.status(&job).await?;
@@ -46,24 +47,24 @@ impl PostgresStore {
     }
 }
 
-async fn erase(connection: &mut PgConnection, erasure: &Erasure) -> Result<(), sqlx::Error> {
+async fn erase(connection: &mut CountedTransaction, erasure: &Erasure) -> Result<(), sqlx::Error> {
     let Erasure { job, values, events, steps, calls, rest } = erasure;
-    sqlx::query(sql::ERASE_SNAPSHOT).bind(job).execute(&mut *connection).await?;
-    sqlx::query(MESSAGES).bind(job).execute(&mut *connection).await?;
-    sqlx::query(VALUES).bind(job).bind(ints(values)).execute(&mut *connection).await?;
+    sqlx::query(sql::ERASE_SNAPSHOT).bind(job).execute(connection.counted()).await?;
+    sqlx::query(MESSAGES).bind(job).execute(connection.counted()).await?;
+    sqlx::query(VALUES).bind(job).bind(ints(values)).execute(connection.counted()).await?;
     let seqs: Vec<i64> = events.iter().map(|(seq, _)| int(*seq)).collect();
     let bodies: Vec<String> = events.iter().map(|(_, body)| text(body)).collect();
-    sqlx::query(EVENTS).bind(job).bind(seqs).bind(bodies).execute(&mut *connection).await?;
+    sqlx::query(EVENTS).bind(job).bind(seqs).bind(bodies).execute(connection.counted()).await?;
     let ordinals: Vec<i64> = steps.iter().map(|step| int(step.ordinal)).collect();
     let progress: Vec<Option<f64>> = steps.iter().map(|step| step.progress).collect();
     let bodies: Vec<String> = steps.iter().map(text).collect();
-    sqlx::query(STEPS).bind(job).bind(ordinals).bind(progress).bind(bodies).execute(&mut *connection).await?;
-    sqlx::query(CALLS).bind(job).bind(ints(calls)).execute(&mut *connection).await?;
+    sqlx::query(STEPS).bind(job).bind(ordinals).bind(progress).bind(bodies).execute(connection.counted()).await?;
+    sqlx::query(CALLS).bind(job).bind(ints(calls)).execute(connection.counted()).await?;
     let Some(ErasedJob { output, error, erase_at, bundle }) = rest else { return Ok(()) };
     let row = sqlx::query(sql::ERASE_REST).bind(job).bind(output.as_ref().map(text)).bind(error.as_ref().map(text));
-    row.bind(erase_at.map(|moment| moment.0)).execute(&mut *connection).await?;
+    row.bind(erase_at.map(|moment| moment.0)).execute(connection.counted()).await?;
     if let Some(bundle) = bundle {
-        sqlx::query(sql::ERASE_BUNDLE).bind(job).bind(text(bundle)).execute(connection).await?;
+        sqlx::query(sql::ERASE_BUNDLE).bind(job).bind(text(bundle)).execute(connection.counted()).await?;
     }
     Ok(())
 }

@@ -10,16 +10,35 @@ use apiflow_core::ports::{
 };
 use async_trait::async_trait;
 use serde_json::Value;
-use sqlx::QueryBuilder;
+use sqlx::postgres::PgRow;
+use sqlx::{FromRow, QueryBuilder, Row};
 
-use super::{PostgresStore, SNAPSHOT, now, slots};
+use super::{PostgresStore, now, slots};
 use crate::batch::Event;
 use crate::fault::store_error;
-use crate::rows::{self, JobColumns, PROBE_BYTES, PollColumns, int, milliseconds, number, text};
+use crate::rows::{self, EventColumns, JobColumns, PROBE_BYTES, PollColumns, int, milliseconds, number, text};
 use crate::slots::window_ms;
 use crate::sql;
 
 const INBOX: &str = "SELECT id, key, payload FROM job_inbox WHERE job_id = $1 AND NOT taken ORDER BY id";
+/// All that is needed to go on with a job, as it is at one moment: a row, whose first columns are [`JobColumns`].
+const LOAD_JOB: &str = concat!(
+    "SELECT ",
+    sql::job_columns!(),
+    ", body, value_bytes, snapshot.seq AS snapshot_seq, snapshot.state AS snapshot_state, \
+         seqs, moments, lists, indices, bodies, message_ids, message_keys, payloads \
+     FROM jobs JOIN job_bundles ON job_bundles.job_id = jobs.id \
+     LEFT JOIN job_snapshots AS snapshot ON snapshot.job_id = jobs.id \
+     CROSS JOIN LATERAL (SELECT array_agg(seq) AS seqs, array_agg(at) AS moments, array_agg(list_id) AS lists, \
+             array_agg(list_index) AS indices, array_agg(body) AS bodies \
+         FROM (SELECT seq, at, list_id, list_index, body FROM job_events \
+             WHERE job_id = jobs.id AND seq > coalesce(snapshot.seq, 0) ORDER BY seq) AS event) AS events \
+     CROSS JOIN LATERAL (SELECT array_agg(id) AS message_ids, array_agg(key) AS message_keys, \
+             array_agg(payload) AS payloads \
+         FROM (SELECT id, key, payload FROM job_inbox WHERE job_id = jobs.id AND NOT taken ORDER BY id) AS message) \
+         AS messages \
+     WHERE jobs.id = $1"
+);
 const VALUES: &str = "SELECT seq, value FROM job_events WHERE job_id = $1 AND seq = ANY($2) AND value IS NOT NULL";
 /// Goes through the priorities in their order, and no further than to the limit: what is not claimed is not locked. A
 /// row without a job says that slots may be free.
@@ -72,18 +91,22 @@ const TAKE_POLLS: &str = concat!(
     " + $2 FROM due WHERE poll.job_id = due.job_id AND poll.effect = due.effect \
      RETURNING poll.job_id, poll.effect, poll.due_at, poll.tries, poll.ticket"
 );
-/// Keeps the message and wakes its job; answers the job where the message is new.
+/// Keeps the message, wakes its job and ends the poll; returns whether the message is new, and whether there is such a
+/// job. The poll's row comes after the job's, in the order of locks.
 const DELIVER: &str = concat!(
     "WITH added AS (INSERT INTO job_inbox (job_id, key, payload) SELECT id, $2, $3 FROM jobs \
          WHERE id = $1 AND status NOT IN ",
     sql::ended!(),
-    " ON CONFLICT (job_id, key) DO NOTHING RETURNING job_id) \
-     UPDATE jobs SET inbox_open = inbox_open + 1, \
+    " ON CONFLICT (job_id, key) DO NOTHING RETURNING job_id), \
+     woken AS (UPDATE jobs SET inbox_open = inbox_open + 1, \
          due_at = CASE WHEN owner IS NULL AND status NOT IN ",
     sql::ended!(),
-    " AND NOT EXISTS (SELECT FROM job_slots WHERE job_slots.job_id = jobs.id AND state = 'waiting') THEN least(due_at, ",
+    " AND NOT EXISTS (SELECT FROM job_slots WHERE job_slots.job_id = jobs.id AND state = 'waiting') \
+         THEN least(due_at, ",
     now!(),
-    ") ELSE due_at END FROM added WHERE jobs.id = added.job_id RETURNING jobs.id"
+    ") ELSE due_at END FROM added WHERE jobs.id = added.job_id RETURNING jobs.id), \
+     poll AS (DELETE FROM job_polls USING (SELECT COUNT(*) FROM woken) AS after WHERE job_id = $1 AND effect = $4) \
+     SELECT EXISTS (SELECT FROM woken), EXISTS (SELECT FROM jobs WHERE id = $1)"
 );
 /// Adds the job with its bundle and events, unless its key is in use; answers the job where it is new.
 const CREATE: &str = concat!(
@@ -163,8 +186,11 @@ impl JobQueue for PostgresStore {
                 return Ok(Created::New { claim: self.claim_new(&job, claim.as_ref()).await });
             }
             let key = job.idempotency.as_ref().map(|asked| &asked.key);
-            let used: Option<(String, String)> =
-                sqlx::query_as(sql::USED_KEY).bind(key).fetch_optional(&self.pool).await.map_err(store_error)?;
+            let used: Option<(String, String)> = sqlx::query_as(sql::USED_KEY)
+                .bind(key)
+                .fetch_optional(self.pool.counted())
+                .await
+                .map_err(store_error)?;
             if let Some((job, fingerprint)) = used {
                 return Ok(Created::Existing { job, fingerprint });
             }
@@ -174,7 +200,7 @@ impl JobQueue for PostgresStore {
     }
 
     async fn find_job_by_key(&self, key: &str) -> Result<Option<(String, String)>, StoreError> {
-        sqlx::query_as(LIVE_KEY).bind(key).fetch_optional(&self.pool).await.map_err(store_error)
+        sqlx::query_as(LIVE_KEY).bind(key).fetch_optional(self.pool.counted()).await.map_err(store_error)
     }
 
     async fn claim_due_jobs(&self, worker: &str, limit: u32, lease: Duration) -> Result<Vec<Claim>, StoreError> {
@@ -193,7 +219,7 @@ impl JobQueue for PostgresStore {
 
     async fn claim_ended_job(&self, worker: &str, job: &str, lease: Duration) -> Result<Option<u64>, StoreError> {
         let claimed = sqlx::query_as(CLAIM_ENDED).bind(worker).bind(milliseconds(lease)).bind(job);
-        let claimed: Option<(i64,)> = claimed.fetch_optional(&self.pool).await.map_err(store_error)?;
+        let claimed: Option<(i64,)> = claimed.fetch_optional(self.pool.counted()).await.map_err(store_error)?;
         Ok(claimed.map(|(version,)| number(version)))
     }
 
@@ -207,7 +233,7 @@ impl JobQueue for PostgresStore {
             .bind(worker)
             .bind(milliseconds(lease))
             .bind(jobs)
-            .fetch_all(&self.pool)
+            .fetch_all(self.pool.counted())
             .await
             .map_err(store_error)?;
         Ok(held.into_iter().map(|(job, has_messages)| RenewedLease { job, has_messages }).collect())
@@ -215,12 +241,12 @@ impl JobQueue for PostgresStore {
 
     async fn record_solo_start(&self, job: &str, version: u64) -> Result<u32, StoreError> {
         let noted = sqlx::query_as(sql::RECORD_SOLO_START).bind(job).bind(int(version));
-        rows::solo_starts(job, noted.fetch_optional(&self.pool).await.map_err(store_error)?)
+        rows::solo_starts(job, noted.fetch_optional(self.pool.counted()).await.map_err(store_error)?)
     }
 
     async fn undo_solo_start(&self, job: &str, version: u64) -> Result<(), StoreError> {
         let noted = sqlx::query(sql::UNDO_SOLO_START).bind(job).bind(int(version));
-        noted.execute(&self.pool).await.map(|_| ()).map_err(store_error)
+        noted.execute(self.pool.counted()).await.map(|_| ()).map_err(store_error)
     }
 
     async fn waive_slot(&self, job: &str) -> Result<(), StoreError> {
@@ -229,7 +255,7 @@ impl JobQueue for PostgresStore {
 
     async fn read_next_due_at(&self) -> Result<Option<Timestamp>, StoreError> {
         let (moment,): (Option<i64>,) =
-            sqlx::query_as(sql::NEXT_DUE).fetch_one(&self.pool).await.map_err(store_error)?;
+            sqlx::query_as(sql::NEXT_DUE).fetch_one(self.pool.counted()).await.map_err(store_error)?;
         Ok(moment.map(Timestamp))
     }
 }
@@ -237,27 +263,8 @@ impl JobQueue for PostgresStore {
 #[async_trait]
 impl JobJournal for PostgresStore {
     async fn load_job(&self, job: &str) -> Result<LoadedJob, StoreError> {
-        let mut snapshot_of_all = self.pool.begin_with(SNAPSHOT).await.map_err(store_error)?;
-        let connection = &mut *snapshot_of_all;
-        let row: Option<JobColumns> =
-            sqlx::query_as(sql::JOB).bind(job).fetch_optional(&mut *connection).await.map_err(store_error)?;
-        let row = row.ok_or_else(|| StoreError::NotFound { job: job.to_owned() })?;
-        let (bundle, value_bytes): (String, i64) =
-            sqlx::query_as(sql::BUNDLE).bind(job).fetch_one(&mut *connection).await.map_err(store_error)?;
-        let snapshot = sqlx::query_as(sql::SNAPSHOT).bind(job).fetch_optional(&mut *connection).await;
-        let snapshot = snapshot.map_err(store_error)?.map(rows::snapshot_row).transpose()?;
-        let after = snapshot.as_ref().map_or(0, |snapshot| int(snapshot.seq));
-        let events = sqlx::query_as(sql::EVENTS).bind(job).bind(after).bind(i64::MAX);
-        let events = events.fetch_all(&mut *connection).await.map_err(store_error)?;
-        let inbox = sqlx::query_as(INBOX).bind(job).fetch_all(&mut *connection).await.map_err(store_error)?;
-        Ok(LoadedJob {
-            job: rows::job_row(row)?,
-            bundle: rows::json(&bundle)?,
-            snapshot,
-            events: rows::all(events, rows::event_row)?,
-            inbox: rows::all(inbox, rows::message)?,
-            value_bytes: number(value_bytes),
-        })
+        let row = sqlx::query(LOAD_JOB).bind(job).fetch_optional(self.pool.counted()).await.map_err(store_error)?;
+        loaded_job(&row.ok_or_else(|| StoreError::NotFound { job: job.to_owned() })?)
     }
 
     async fn commit_turn(&self, commit: Commit) -> Result<u64, StoreError> {
@@ -271,21 +278,19 @@ impl JobJournal for PostgresStore {
         payload: Value,
         finished_poll: Option<u64>,
     ) -> Result<bool, StoreError> {
-        let added = sqlx::query(DELIVER).bind(job).bind(key).bind(text(&payload)).execute(&self.pool).await;
-        let new = added.map_err(store_error)?.rows_affected() > 0;
-        if !new && self.status(job).await?.is_none() {
-            return Err(StoreError::NotFound { job: job.to_owned() });
-        }
-        if let Some(effect) = finished_poll {
-            // After the message is durable: at worst the poll finds the same once more.
-            let over = sqlx::query(sql::POLL_OVER).bind(job).bind(int(effect)).execute(&self.pool).await;
-            over.map_err(store_error)?;
-        }
-        Ok(new)
+        let (is_new, exists): (bool, bool) = sqlx::query_as(DELIVER)
+            .bind(job)
+            .bind(key)
+            .bind(text(&payload))
+            .bind(finished_poll.map(int))
+            .fetch_one(self.pool.counted())
+            .await
+            .map_err(store_error)?;
+        if exists { Ok(is_new) } else { Err(StoreError::NotFound { job: job.to_owned() }) }
     }
 
     async fn read_inbox(&self, job: &str) -> Result<Vec<InboxMessage>, StoreError> {
-        let inbox = sqlx::query_as(INBOX).bind(job).fetch_all(&self.pool).await.map_err(store_error)?;
+        let inbox = sqlx::query_as(INBOX).bind(job).fetch_all(self.pool.counted()).await.map_err(store_error)?;
         rows::all(inbox, rows::message)
     }
 
@@ -293,30 +298,34 @@ impl JobJournal for PostgresStore {
         let found = sqlx::query_as(VALUES)
             .bind(job)
             .bind(seqs.iter().copied().map(int).collect::<Vec<i64>>())
-            .fetch_all(&self.pool)
+            .fetch_all(self.pool.counted())
             .await;
         rows::values(found.map_err(store_error)?, seqs)
     }
 
     async fn read_list(&self, job: &str, list: u64) -> Result<Vec<Value>, StoreError> {
-        let bodies: Vec<(String,)> =
-            sqlx::query_as(sql::LIST).bind(job).bind(int(list)).fetch_all(&self.pool).await.map_err(store_error)?;
+        let bodies: Vec<(String,)> = sqlx::query_as(sql::LIST)
+            .bind(job)
+            .bind(int(list))
+            .fetch_all(self.pool.counted())
+            .await
+            .map_err(store_error)?;
         bodies.into_iter().map(|(body,)| rows::json(&body)).collect()
     }
 
     async fn read_cached_result(&self, key: &str) -> Result<Option<Value>, StoreError> {
         let found: Option<(String,)> =
-            sqlx::query_as(CACHED).bind(key).fetch_optional(&self.pool).await.map_err(store_error)?;
+            sqlx::query_as(CACHED).bind(key).fetch_optional(self.pool.counted()).await.map_err(store_error)?;
         found.map(|(value,)| rows::json(&value)).transpose()
     }
 
     async fn read_events(&self, job: &str, after: u64, limit: u32) -> Result<Vec<EventRow>, StoreError> {
         let page = sqlx::query_as(sql::EVENTS).bind(job).bind(int(after)).bind(i64::from(limit));
-        rows::all(page.fetch_all(&self.pool).await.map_err(store_error)?, rows::event_row)
+        rows::all(page.fetch_all(self.pool.counted()).await.map_err(store_error)?, rows::event_row)
     }
 
     async fn read_job(&self, job: &str) -> Result<Option<JobRow>, StoreError> {
-        let row = sqlx::query_as(sql::JOB).bind(job).fetch_optional(&self.pool).await.map_err(store_error)?;
+        let row = sqlx::query_as(sql::JOB).bind(job).fetch_optional(self.pool.counted()).await.map_err(store_error)?;
         row.map(rows::job_row).transpose()
     }
 }
@@ -329,17 +338,20 @@ impl ProviderWork for PostgresStore {
             .bind(&following.provider_id)
             .bind(&following.job)
             .bind(int(following.effect));
-        Ok(noted.fetch_optional(&self.pool).await.map_err(store_error)?.is_some())
+        Ok(noted.fetch_optional(self.pool.counted()).await.map_err(store_error)?.is_some())
     }
 
     async fn pause_submits(&self, limit: &str, pause: Duration) -> Result<(), StoreError> {
-        let noted = sqlx::query(PAUSE_SUBMITS).bind(limit).bind(milliseconds(pause)).execute(&self.pool).await;
+        let noted = sqlx::query(PAUSE_SUBMITS).bind(limit).bind(milliseconds(pause)).execute(self.pool.counted()).await;
         noted.map(drop).map_err(store_error)
     }
 
     async fn read_submit_pause(&self, limit: &str) -> Result<Option<Duration>, StoreError> {
-        let left: Option<(i64,)> =
-            sqlx::query_as(SUBMITS_PAUSED).bind(limit).fetch_optional(&self.pool).await.map_err(store_error)?;
+        let left: Option<(i64,)> = sqlx::query_as(SUBMITS_PAUSED)
+            .bind(limit)
+            .fetch_optional(self.pool.counted())
+            .await
+            .map_err(store_error)?;
         Ok(left.map(|(left,)| Duration::from_millis(number(left))))
     }
 
@@ -347,7 +359,7 @@ impl ProviderWork for PostgresStore {
         let taken: Vec<PollColumns> = sqlx::query_as(TAKE_POLLS)
             .bind(i64::from(limit))
             .bind(milliseconds(lease))
-            .fetch_all(&self.pool)
+            .fetch_all(self.pool.counted())
             .await
             .map_err(store_error)?;
         rows::due_polls(taken)
@@ -362,10 +374,10 @@ impl ProviderWork for PostgresStore {
     ) -> Result<(), StoreError> {
         // Two transactions: a commit may hold the step's row and wait for the poll's.
         let back = sqlx::query(sql::PUT_BACK).bind(job).bind(int(effect)).bind(due_at.0);
-        back.execute(&self.pool).await.map_err(store_error)?;
+        back.execute(self.pool.counted()).await.map_err(store_error)?;
         if let Some((ordinal, progress)) = progress {
             let told = sqlx::query(sql::PROGRESS).bind(job).bind(int(ordinal)).bind(progress).bind(int(effect));
-            told.execute(&self.pool).await.map_err(store_error)?;
+            told.execute(self.pool.counted()).await.map_err(store_error)?;
         }
         Ok(())
     }
@@ -376,28 +388,29 @@ impl JobRecords for PostgresStore {
     async fn list_jobs(&self, filter: &JobFilter, before: Option<&str>, limit: u32) -> Result<Vec<JobRow>, StoreError> {
         let mut query = QueryBuilder::new(sql::JOBS);
         rows::filter!(query, filter, before, limit);
-        let found = query.build_query_as().fetch_all(&self.pool).await.map_err(store_error)?;
+        let found = query.build_query_as().fetch_all(self.pool.counted()).await.map_err(store_error)?;
         rows::all(found, rows::job_row)
     }
 
     async fn count_active_jobs(&self) -> Result<BTreeMap<JobStatus, u64>, StoreError> {
-        let counts = sqlx::query_as(sql::COUNT_ACTIVE_JOBS).fetch_all(&self.pool).await.map_err(store_error)?;
+        let counts =
+            sqlx::query_as(sql::COUNT_ACTIVE_JOBS).fetch_all(self.pool.counted()).await.map_err(store_error)?;
         rows::status_counts(counts)
     }
 
     async fn list_steps(&self, job: &str, after: u64, limit: u32) -> Result<Vec<StepRow>, StoreError> {
         let page = sqlx::query_as(sql::STEPS).bind(job).bind(int(after)).bind(i64::from(limit));
-        rows::all(page.fetch_all(&self.pool).await.map_err(store_error)?, rows::step_row)
+        rows::all(page.fetch_all(self.pool.counted()).await.map_err(store_error)?, rows::step_row)
     }
 
     async fn list_calls(&self, job: &str, step: u64) -> Result<Vec<CallRecord>, StoreError> {
-        let calls = sqlx::query_as(sql::CALLS).bind(job).bind(int(step)).fetch_all(&self.pool).await;
+        let calls = sqlx::query_as(sql::CALLS).bind(job).bind(int(step)).fetch_all(self.pool.counted()).await;
         rows::all(calls.map_err(store_error)?, rows::call_record).map(CallRecord::joined)
     }
 
     async fn delete_job(&self, job: &str) -> Result<(), StoreError> {
         // A job that has ended stays so, and one that is missing stays missing: no lock is needed between the two.
-        let gone = sqlx::query(sql::DELETE_JOB).bind(job).execute(&self.pool).await.map_err(store_error)?;
+        let gone = sqlx::query(sql::DELETE_JOB).bind(job).execute(self.pool.counted()).await.map_err(store_error)?;
         if gone.rows_affected() > 0 {
             return Ok(());
         }
@@ -414,8 +427,11 @@ impl JobRecords for PostgresStore {
     }
 
     async fn read_bytes_in_flight(&self, user: &str) -> Result<u64, StoreError> {
-        let sum: Option<(i64,)> =
-            sqlx::query_as(BYTES_IN_FLIGHT).bind(user).fetch_optional(&self.pool).await.map_err(store_error)?;
+        let sum: Option<(i64,)> = sqlx::query_as(BYTES_IN_FLIGHT)
+            .bind(user)
+            .fetch_optional(self.pool.counted())
+            .await
+            .map_err(store_error)?;
         Ok(sum.map_or(0, |(bytes,)| number(bytes)))
     }
 
@@ -426,6 +442,41 @@ impl JobRecords for PostgresStore {
     }
 }
 
+/// Reads the row of [`LOAD_JOB`].
+fn loaded_job(row: &PgRow) -> Result<LoadedJob, StoreError> {
+    let job = rows::job_row(JobColumns::from_row(row).map_err(store_error)?)?;
+    let bundle: String = row.try_get("body").map_err(store_error)?;
+    let snapshot = match row.try_get("snapshot_seq").map_err(store_error)? {
+        Some(seq) => Some(rows::snapshot_row((seq, row.try_get("snapshot_state").map_err(store_error)?))?),
+        None => None,
+    };
+    Ok(LoadedJob {
+        job,
+        bundle: rows::json(&bundle)?,
+        snapshot,
+        events: rows::all(loaded_events(row).map_err(store_error)?, rows::event_row)?,
+        inbox: rows::all(loaded_messages(row).map_err(store_error)?, rows::message)?,
+        value_bytes: number(row.try_get("value_bytes").map_err(store_error)?),
+    })
+}
+
+fn loaded_events(row: &PgRow) -> Result<Vec<EventColumns>, sqlx::Error> {
+    let Some(seqs) = row.try_get::<Option<Vec<i64>>, _>("seqs")? else { return Ok(Vec::new()) };
+    let moments: Vec<i64> = row.try_get("moments")?;
+    let lists: Vec<Option<i64>> = row.try_get("lists")?;
+    let indices: Vec<Option<i64>> = row.try_get("indices")?;
+    let bodies: Vec<String> = row.try_get("bodies")?;
+    let columns = seqs.into_iter().zip(moments).zip(lists).zip(indices).zip(bodies);
+    Ok(columns.map(|((((seq, at), list), index), body)| (seq, at, list, index, body)).collect())
+}
+
+fn loaded_messages(row: &PgRow) -> Result<Vec<(i64, String, String)>, sqlx::Error> {
+    let Some(ids) = row.try_get::<Option<Vec<i64>>, _>("message_ids")? else { return Ok(Vec::new()) };
+    let keys: Vec<String> = row.try_get("message_keys")?;
+    let payloads: Vec<String> = row.try_get("payloads")?;
+    Ok(ids.into_iter().zip(keys).zip(payloads).map(|((id, key), payload)| (id, key, payload)).collect())
+}
+
 impl PostgresStore {
     /// Claims jobs that are due; says too whether slots may be free.
     async fn take_due(&self, worker: &str, limit: u32, lease: Duration) -> Result<(Vec<Claim>, bool), sqlx::Error> {
@@ -433,7 +484,7 @@ impl PostgresStore {
             .bind(worker)
             .bind(i64::from(limit))
             .bind(milliseconds(lease))
-            .fetch_all(&self.pool)
+            .fetch_all(self.pool.counted())
             .await?;
         found.sort();
         let slots_are_free = found.iter().any(|(_, _, job, ..)| job.is_none());
@@ -453,7 +504,7 @@ impl PostgresStore {
     }
 
     pub(super) async fn status(&self, job: &str) -> Result<Option<(String,)>, StoreError> {
-        sqlx::query_as(sql::JOB_STATUS).bind(job).fetch_optional(&self.pool).await.map_err(store_error)
+        sqlx::query_as(sql::JOB_STATUS).bind(job).fetch_optional(self.pool.counted()).await.map_err(store_error)
     }
 
     /// The claim of a job that was just added: the same statement claims one that needs no slot; one that needs a slot
@@ -479,7 +530,7 @@ impl PostgresStore {
             .bind(&request.worker)
             .bind(milliseconds(request.lease))
             .bind(job)
-            .fetch_optional(&self.pool)
+            .fetch_optional(self.pool.counted())
             .await?;
         Ok(claimed.map(|(version, tries)| Claim {
             job: job.to_owned(),
@@ -518,6 +569,6 @@ impl PostgresStore {
             .bind(int(new.value_bytes()))
             .bind(claim.map(|request| &request.worker))
             .bind(claim.map_or(0, |request| milliseconds(request.lease)));
-        Ok(added.fetch_optional(&self.pool).await.map_err(store_error)?.is_some())
+        Ok(added.fetch_optional(self.pool.counted()).await.map_err(store_error)?.is_some())
     }
 }

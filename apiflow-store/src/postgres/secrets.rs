@@ -1,9 +1,9 @@
 //! Secrets on Postgres.
 
 use async_trait::async_trait;
-use sqlx::postgres::PgConnection;
 
 use super::PostgresStore;
+use super::statements::CountedTransaction;
 use crate::fault::record_error;
 use crate::records::{self, SecretColumns};
 use crate::rows::text;
@@ -19,21 +19,21 @@ impl SecretStore for PostgresStore {
             .bind(secret.sealed)
             .bind(secret.updated_at.0);
         let Some(owner) = secret.owner else {
-            return put.execute(&self.pool).await.map(drop).map_err(record_error);
+            return put.execute(self.pool.counted()).await.map(drop).map_err(record_error);
         };
-        let put = put.bind(owner.clone()).execute(&self.pool).await;
+        let put = put.bind(owner.clone()).execute(self.pool.counted()).await;
         put.map(drop).map_err(|error| records::owner_missing(error, &owner))
     }
 
     async fn secret(&self, owner: Option<&str>, name: &str) -> Result<Option<SecretRow>, RecordError> {
         let row = sqlx::query_as(sql::SECRET).bind(name).bind(owner);
-        let row: Option<SecretColumns> = row.fetch_optional(&self.pool).await.map_err(record_error)?;
+        let row: Option<SecretColumns> = row.fetch_optional(self.pool.counted()).await.map_err(record_error)?;
         row.map(records::secret).transpose()
     }
 
     async fn secrets(&self) -> Result<Vec<SecretRow>, RecordError> {
         let rows: Vec<SecretColumns> =
-            sqlx::query_as(sql::SECRETS).fetch_all(&self.pool).await.map_err(record_error)?;
+            sqlx::query_as(sql::SECRETS).fetch_all(self.pool.counted()).await.map_err(record_error)?;
         rows.into_iter().map(records::secret).collect()
     }
 
@@ -42,7 +42,7 @@ impl SecretStore for PostgresStore {
             None => sqlx::query(sql::DELETE_SECRET).bind(name),
             Some(owner) => sqlx::query(sql::DELETE_USER_SECRET).bind(name).bind(owner),
         };
-        let gone = gone.execute(&self.pool).await.map_err(record_error)?;
+        let gone = gone.execute(self.pool.counted()).await.map_err(record_error)?;
         Ok(gone.rows_affected() > 0)
     }
 
@@ -51,41 +51,41 @@ impl SecretStore for PostgresStore {
             None => sqlx::query_as(sql::SECRET_GRANTS),
             Some((owner, name)) => sqlx::query_as(sql::GRANTS_OF_SECRET).bind(name).bind(owner),
         };
-        let rows = rows.fetch_all(&self.pool).await.map_err(record_error)?;
+        let rows = rows.fetch_all(self.pool.counted()).await.map_err(record_error)?;
         Ok(rows.into_iter().map(records::grant).collect())
     }
 }
 
 /// Changes what ties secrets to a declaration that is being saved.
 pub(super) async fn tie(
-    connection: &mut PgConnection,
+    connection: &mut CountedTransaction,
     (kind, id): (DocumentKind, &str),
     ties: SecretTies,
 ) -> Result<(), sqlx::Error> {
     let kind = kind.as_str();
     for secret in &ties.generated {
         let put = sqlx::query(sql::PUT_SECRET).bind(&secret.name).bind(text(&secret.origins)).bind(&secret.sealed);
-        put.bind(secret.updated_at.0).execute(&mut *connection).await?;
+        put.bind(secret.updated_at.0).execute(connection.counted()).await?;
         let author = secret.generated_for.as_ref().and_then(|declaration| declaration.author.as_deref());
         let added = sqlx::query(sql::ADD_GENERATED).bind(&secret.name).bind(kind).bind(id).bind(author);
-        added.execute(&mut *connection).await?;
+        added.execute(connection.counted()).await?;
     }
     let is_gone = |name: &str| !ties.used.contains(name) && ties.generated.iter().all(|secret| secret.name != name);
     let generated: Vec<(String,)> =
-        sqlx::query_as(sql::GENERATED_NAMES).bind(kind).bind(id).fetch_all(&mut *connection).await?;
+        sqlx::query_as(sql::GENERATED_NAMES).bind(kind).bind(id).fetch_all(connection.counted()).await?;
     for (name,) in generated.into_iter().filter(|(name,)| is_gone(name)) {
-        sqlx::query(sql::DELETE_SECRET).bind(name).execute(&mut *connection).await?;
+        sqlx::query(sql::DELETE_SECRET).bind(name).execute(connection.counted()).await?;
     }
     let granted: Vec<(String,)> =
-        sqlx::query_as(sql::GRANTED_NAMES).bind(kind).bind(id).fetch_all(&mut *connection).await?;
+        sqlx::query_as(sql::GRANTED_NAMES).bind(kind).bind(id).fetch_all(connection.counted()).await?;
     for (name,) in granted.into_iter().filter(|(name,)| is_gone(name)) {
-        sqlx::query(sql::DELETE_GRANTS).bind(kind).bind(id).bind(name).execute(&mut *connection).await?;
+        sqlx::query(sql::DELETE_GRANTS).bind(kind).bind(id).bind(name).execute(connection.counted()).await?;
     }
     for grant in ties.grants {
         let gone = sqlx::query(sql::DELETE_GRANT).bind(kind).bind(id).bind(&grant.name).bind(&grant.owner);
-        gone.execute(&mut *connection).await?;
+        gone.execute(connection.counted()).await?;
         let added = sqlx::query(sql::ADD_GRANT).bind(kind).bind(id).bind(grant.name).bind(grant.owner);
-        added.bind(grant.origin).execute(&mut *connection).await?;
+        added.bind(grant.origin).execute(connection.counted()).await?;
     }
     Ok(())
 }

@@ -1,8 +1,7 @@
 //! Slots of jobs that share a concurrency key, on Postgres: whoever decides about a key has its lock.
 
-use sqlx::{PgConnection, PgPool};
-
 use super::now;
+use super::statements::{CountedPool, CountedTransaction};
 use crate::slots::{self, Counts, LOOKED_AT, WaitingColumns};
 
 const LOOK_KEYS: &str = slots::look_keys!(now!());
@@ -32,13 +31,13 @@ const PASS: &str = concat!(
 );
 
 /// Lets a job go without a slot.
-pub(super) async fn pass(pool: &PgPool, job: &str) -> Result<(), sqlx::Error> {
-    sqlx::query(PASS).bind(job).execute(pool).await.map(|_| ())
+pub(super) async fn pass(pool: &CountedPool, job: &str) -> Result<(), sqlx::Error> {
+    sqlx::query(PASS).bind(job).execute(pool.counted()).await.map(|_| ())
 }
 
 /// Gives away the slots that are free.
-pub(super) async fn give(pool: &PgPool) -> Result<(), sqlx::Error> {
-    let keys: Vec<(String,)> = sqlx::query_as(LOOK_KEYS).fetch_all(pool).await?;
+pub(super) async fn give(pool: &CountedPool) -> Result<(), sqlx::Error> {
+    let keys: Vec<(String,)> = sqlx::query_as(LOOK_KEYS).fetch_all(pool.counted()).await?;
     for (key,) in keys {
         // One lock a transaction: so nobody waits for another in a circle.
         let mut transaction = pool.begin().await?;
@@ -48,23 +47,23 @@ pub(super) async fn give(pool: &PgPool) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
-async fn give_of(connection: &mut PgConnection, key: &str) -> Result<(), sqlx::Error> {
-    sqlx::query(LOCK).bind(key).execute(&mut *connection).await?;
+async fn give_of(connection: &mut CountedTransaction, key: &str) -> Result<(), sqlx::Error> {
+    sqlx::query(LOCK).bind(key).execute(connection.counted()).await?;
     // What is noted as looked at comes before the look: whatever changes after that is noted anew.
-    sqlx::query(LOOKED).bind(key).execute(&mut *connection).await?;
-    sqlx::query(REMOVE).bind(key).execute(&mut *connection).await?;
-    let mut counts = Counts::of(sqlx::query_as(COUNT).bind(key).fetch_one(&mut *connection).await?);
+    sqlx::query(LOOKED).bind(key).execute(connection.counted()).await?;
+    sqlx::query(REMOVE).bind(key).execute(connection.counted()).await?;
+    let mut counts = Counts::of(sqlx::query_as(COUNT).bind(key).fetch_one(connection.counted()).await?);
     loop {
         let waiting: Vec<WaitingColumns> =
-            sqlx::query_as(slots::WAITING).bind(key).bind(LOOKED_AT as i64).fetch_all(&mut *connection).await?;
+            sqlx::query_as(slots::WAITING).bind(key).bind(LOOKED_AT as i64).fetch_all(connection.counted()).await?;
         let admitted = counts.admit(key, waiting);
         if admitted.is_empty() {
             return Ok(());
         }
-        sqlx::query(LOCK_JOBS).bind(&admitted).execute(&mut *connection).await?;
-        let held: Vec<(String,)> = sqlx::query_as(HOLD).bind(&admitted).fetch_all(&mut *connection).await?;
+        sqlx::query(LOCK_JOBS).bind(&admitted).execute(connection.counted()).await?;
+        let held: Vec<(String,)> = sqlx::query_as(HOLD).bind(&admitted).fetch_all(connection.counted()).await?;
         let held: Vec<String> = held.into_iter().map(|(job,)| job).collect();
-        sqlx::query(WAKE).bind(&held).execute(&mut *connection).await?;
+        sqlx::query(WAKE).bind(&held).execute(connection.counted()).await?;
         if admitted.len() < LOOKED_AT {
             return Ok(());
         }

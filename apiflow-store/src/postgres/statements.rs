@@ -1,0 +1,67 @@
+//! Counting the statements that are sent to the database: each is a round trip.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+
+/// A pool of connections that counts its statements.
+#[derive(Clone)]
+pub(super) struct CountedPool {
+    pool: PgPool,
+    count: Arc<AtomicU64>,
+}
+
+impl CountedPool {
+    /// A pool whose statements are added to a count that others may share.
+    pub(super) fn new(pool: PgPool, count: Arc<AtomicU64>) -> Self {
+        Self { pool, count }
+    }
+
+    /// Counts one statement and returns the pool to send it with.
+    pub(super) fn counted(&self) -> &PgPool {
+        add_one(&self.count);
+        &self.pool
+    }
+
+    /// Begins a transaction.
+    pub(super) async fn begin(&self) -> Result<CountedTransaction, sqlx::Error> {
+        let transaction = self.counted().begin().await?;
+        Ok(CountedTransaction { transaction, count: self.count.clone() })
+    }
+
+    /// Begins a transaction with a statement of its own.
+    pub(super) async fn begin_with(&self, statement: &'static str) -> Result<CountedTransaction, sqlx::Error> {
+        let transaction = self.counted().begin_with(statement).await?;
+        Ok(CountedTransaction { transaction, count: self.count.clone() })
+    }
+
+    /// Closes all connections.
+    pub(super) async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+/// A transaction that counts its statements.
+pub(super) struct CountedTransaction {
+    transaction: Transaction<'static, Postgres>,
+    count: Arc<AtomicU64>,
+}
+
+impl CountedTransaction {
+    /// Counts one statement and returns the connection to send it with.
+    pub(super) fn counted(&mut self) -> &mut PgConnection {
+        add_one(&self.count);
+        &mut self.transaction
+    }
+
+    /// Commits what was done; a transaction that is dropped instead is rolled back.
+    pub(super) async fn commit(self) -> Result<(), sqlx::Error> {
+        add_one(&self.count);
+        self.transaction.commit().await
+    }
+}
+
+fn add_one(count: &AtomicU64) {
+    count.fetch_add(1, Ordering::Relaxed);
+}
