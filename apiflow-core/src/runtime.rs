@@ -9,6 +9,7 @@ mod abandon;
 pub mod boa_evaluator;
 pub mod clock;
 mod concurrency_settings;
+#[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod drive;
 mod erasure;

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod batch;
+#[cfg(feature = "conformance")]
 pub mod conformance;
 mod documents;
 mod fault;
