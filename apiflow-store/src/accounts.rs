@@ -61,39 +61,48 @@ pub struct NewToken {
     pub hash: String,
 }
 
-/// Keeps users and tokens. Every method is one transaction.
+/// Keeps users. Every method is one transaction.
 #[async_trait]
-pub trait Accounts: Send + Sync {
+pub trait UserAccounts: Send + Sync {
     /// Adds a user; [`RecordError::Exists`] names a username in use.
     async fn add_user(&self, user: UserRow) -> Result<(), RecordError>;
 
     /// Reads a user by id.
-    async fn user(&self, id: &str) -> Result<Option<UserRow>, RecordError>;
+    async fn read_user(&self, id: &str) -> Result<Option<UserRow>, RecordError>;
 
-    /// Reads a user by name, without regard to case.
-    async fn user_named(&self, username: &str) -> Result<Option<UserRow>, RecordError>;
+    /// Finds a user by name, without regard to case.
+    async fn find_user_by_name(&self, username: &str) -> Result<Option<UserRow>, RecordError>;
 
-    /// Up to `limit` users, newest first, after the user `after` where given.
-    async fn users(&self, after: Option<&str>, limit: u32) -> Result<Vec<UserRow>, RecordError>;
+    /// Lists up to `limit` users, newest first, after the user `after` if given.
+    async fn list_users(&self, after: Option<&str>, limit: u32) -> Result<Vec<UserRow>, RecordError>;
 
     /// Changes a user; the last admin keeps the role ([`RecordError::LastAdmin`]).
     async fn change_user(&self, id: &str, change: UserChange) -> Result<UserRow, RecordError>;
 
-    /// Removes a user and the user's tokens and own secrets; the last admin stays ([`RecordError::LastAdmin`]).
-    async fn remove_user(&self, id: &str) -> Result<(), RecordError>;
+    /// Deletes a user and the user's tokens and own secrets; the last admin stays ([`RecordError::LastAdmin`]).
+    async fn delete_user(&self, id: &str) -> Result<(), RecordError>;
+}
 
+/// Keeps the tokens of users. Every method is one transaction.
+#[async_trait]
+pub trait UserTokens: Send + Sync {
     /// Adds a token.
     async fn add_token(&self, token: NewToken) -> Result<(), RecordError>;
 
-    /// The user and token of a hash, unless the token has expired by `now`.
-    async fn token_user(&self, hash: &str, now: Timestamp) -> Result<Option<(UserRow, TokenRow)>, RecordError>;
+    /// Finds the token of a hash and its user, unless the token has expired by `now`.
+    async fn find_token(&self, hash: &str, now: Timestamp) -> Result<Option<(UserRow, TokenRow)>, RecordError>;
 
-    /// The named tokens of a user, newest first.
-    async fn tokens(&self, user_id: &str) -> Result<Vec<TokenRow>, RecordError>;
+    /// Lists the named tokens of a user, newest first.
+    async fn list_tokens(&self, user_id: &str) -> Result<Vec<TokenRow>, RecordError>;
 
-    /// Removes one token of a user; says whether there was one.
-    async fn remove_token(&self, user_id: &str, token_id: &str) -> Result<bool, RecordError>;
+    /// Deletes one token of a user; returns whether there was one.
+    async fn delete_token(&self, user_id: &str, token_id: &str) -> Result<bool, RecordError>;
 
-    /// Removes all tokens of a user, or only those of logins.
-    async fn remove_tokens(&self, user_id: &str, only_sessions: bool) -> Result<(), RecordError>;
+    /// Deletes all tokens of a user, or only those of logins.
+    async fn delete_tokens(&self, user_id: &str, only_sessions: bool) -> Result<(), RecordError>;
 }
+
+/// Keeps users and their tokens: the sum of the two, implemented by whatever implements both.
+pub trait Accounts: UserAccounts + UserTokens {}
+
+impl<A: UserAccounts + UserTokens + ?Sized> Accounts for A {}

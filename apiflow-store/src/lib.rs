@@ -5,22 +5,22 @@
 //! [`open()`] chooses the database by its URL.
 
 mod accounts;
-mod batch;
+mod commit_rows;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod document_rows;
 mod documents;
 mod fault;
+mod job_rows;
 mod open;
 mod postgres;
-mod records;
-mod rows;
 mod secrets;
 mod slots;
 mod sql;
 mod sqlite;
 mod write_queue;
 
-pub use accounts::{Accounts, NewToken, TokenRow, UserChange, UserRow};
+pub use accounts::{Accounts, NewToken, TokenRow, UserAccounts, UserChange, UserRow, UserTokens};
 pub use documents::{Document, DocumentCheck, DocumentKind, Documents, Precondition, RecordError};
 pub use open::{OpenError, Stores, open};
 pub use postgres::PostgresStore;

@@ -2,7 +2,7 @@
 
 use apiflow_core::ports::Concurrency;
 
-use crate::rows::{int, number};
+use crate::job_rows::{int, number};
 
 /// Jobs that wait and are looked at together.
 pub(crate) const LOOKED_AT: usize = 64;

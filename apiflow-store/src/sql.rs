@@ -35,7 +35,7 @@ macro_rules! levels {
 }
 pub(crate) use levels;
 
-/// The columns of [`crate::rows::JobColumns`].
+/// The columns of [`crate::job_rows::JobColumns`].
 macro_rules! job_columns {
     () => {
         "id, name, workflow_id, node_id, created_by, created_at, updated_at, status, priority, retry_count, \
@@ -44,15 +44,36 @@ macro_rules! job_columns {
 }
 pub(crate) use job_columns;
 
+/// Reads a cached result, by the database's clock.
+macro_rules! cached_result {
+    ($now:expr) => {
+        concat!("SELECT value FROM cached_results WHERE key = $1 AND expires_at > ", $now)
+    };
+}
+pub(crate) use cached_result;
+
+/// Reads for how many milliseconds submits are still paused, by the database's clock.
+macro_rules! submit_pause {
+    ($now:expr) => {
+        concat!("SELECT until - ", $now, " FROM submit_pauses WHERE rate_limit = $1 AND until > ", $now)
+    };
+}
+pub(crate) use submit_pause;
+
+/// Finds the job of an idempotency key, by the database's clock.
+macro_rules! job_by_key {
+    ($now:expr) => {
+        concat!("SELECT job_id, fingerprint FROM idempotency_keys WHERE key = $1 AND expires_at > ", $now)
+    };
+}
+pub(crate) use job_by_key;
+
 pub(crate) const JOB: &str = concat!("SELECT ", job_columns!(), " FROM jobs WHERE id = $1");
 pub(crate) const JOBS: &str = concat!("SELECT ", job_columns!(), " FROM jobs WHERE TRUE");
 pub(crate) const COUNT_ACTIVE_JOBS: &str =
     "SELECT status, COUNT(*) FROM jobs WHERE status IN ('pending', 'running', 'suspended') GROUP BY status";
 pub(crate) const JOB_STATUS: &str = "SELECT status FROM jobs WHERE id = $1";
 pub(crate) const DELETE_JOB: &str = concat!("DELETE FROM jobs WHERE id = $1 AND status IN ", ended!());
-pub(crate) const BUNDLE: &str = "SELECT job_bundles.body, jobs.value_bytes FROM job_bundles \
-     JOIN jobs ON jobs.id = job_bundles.job_id WHERE job_bundles.job_id = $1";
-pub(crate) const SNAPSHOT: &str = "SELECT seq, state FROM job_snapshots WHERE job_id = $1";
 pub(crate) const EVENTS: &str = "SELECT seq, at, list_id, list_index, body FROM job_events \
      WHERE job_id = $1 AND seq > $2 ORDER BY seq LIMIT $3";
 /// The last of several with one index counts: a job that was reopened ends a branch or iteration again.
@@ -134,7 +155,7 @@ pub(crate) const DELETE_REFERENCES: &str = "DELETE FROM document_references WHER
 pub(crate) const REFERRERS: &str = "SELECT DISTINCT kind, id FROM document_references \
      WHERE to_kind = $1 AND to_id = $2 AND NOT (kind = $1 AND id = $2) ORDER BY kind, id LIMIT 20";
 
-/// The columns of [`crate::records::UserColumns`].
+/// The columns of [`crate::document_rows::UserColumns`].
 macro_rules! user_columns {
     () => {
         "users.id, users.username, users.email, users.is_admin, users.password_hash, users.created_at"
@@ -142,7 +163,7 @@ macro_rules! user_columns {
 }
 pub(crate) use user_columns;
 
-/// The columns of [`crate::records::TokenColumns`].
+/// The columns of [`crate::document_rows::TokenColumns`].
 macro_rules! token_columns {
     () => {
         "tokens.id, tokens.user_id, tokens.name, tokens.is_session, tokens.created_at, tokens.expires_at"
@@ -187,7 +208,7 @@ pub(crate) const PUT_SECRET: &str = "INSERT INTO secrets (name, origins, sealed,
 pub(crate) const PUT_USER_SECRET: &str = "INSERT INTO user_secrets (name, origins, sealed, updated_at, owner) \
      VALUES ($1, $2, $3, $4, $5) ON CONFLICT (owner, name) DO UPDATE \
      SET origins = excluded.origins, sealed = excluded.sealed, updated_at = excluded.updated_at";
-/// The columns of [`crate::records::SecretColumns`], of shared and generated secrets and of users' own.
+/// The columns of [`crate::document_rows::SecretColumns`], of shared and generated secrets and of users' own.
 macro_rules! all_secrets {
     () => {
         "SELECT CAST(NULL AS TEXT) AS owner, secrets.name AS name, origins, sealed, updated_at, kind, declaration, author \

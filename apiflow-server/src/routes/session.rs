@@ -41,7 +41,7 @@ async fn log_in(
     responses((status = NO_CONTENT, description = "ended", headers(("Set-Cookie" = String)))))]
 async fn log_out(State(state): State<AppState>, caller: Caller) -> Result<Response, Problem> {
     if caller.token.is_session {
-        state.accounts.remove_token(&caller.user.id, &caller.token.id).await?;
+        state.accounts.delete_token(&caller.user.id, &caller.token.id).await?;
     }
     Ok((StatusCode::NO_CONTENT, cookies::clear(&state.settings.public_url)).into_response())
 }

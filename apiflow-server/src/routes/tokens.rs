@@ -21,7 +21,7 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
 #[utoipa::path(get, path = "/user/tokens", operation_id = "list_tokens", tag = "users",
     responses((status = OK, description = "all, newest first", body = Page<TokenInfo>)))]
 async fn list(State(state): State<AppState>, caller: Caller) -> Result<Json<Page<TokenInfo>>, Problem> {
-    let rows = state.accounts.tokens(&caller.user.id).await?;
+    let rows = state.accounts.list_tokens(&caller.user.id).await?;
     Ok(Json(Page { items: rows.into_iter().map(views::show_token).collect(), next: None }))
 }
 
@@ -47,7 +47,7 @@ async fn remove(
     caller: Caller,
     InPath(id): InPath<String>,
 ) -> Result<StatusCode, Problem> {
-    if !state.accounts.remove_token(&caller.user.id, &id).await? {
+    if !state.accounts.delete_token(&caller.user.id, &id).await? {
         return Err(Problem::not_found(format!("you have no token `{id}`")));
     }
     Ok(StatusCode::NO_CONTENT)

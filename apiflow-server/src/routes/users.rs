@@ -46,7 +46,7 @@ async fn change_me(
 #[utoipa::path(delete, path = "/user", operation_id = "delete_me", tag = "users",
     responses((status = NO_CONTENT, description = "removed")))]
 async fn remove_me(State(state): State<AppState>, caller: Caller) -> Result<StatusCode, Problem> {
-    state.accounts.remove_user(&caller.user.id).await?;
+    state.accounts.delete_user(&caller.user.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -59,7 +59,7 @@ async fn list(
     InQuery(query): InQuery<PageQuery>,
 ) -> Result<Json<Page<User>>, Problem> {
     let limit = query.limit()?;
-    let rows = state.accounts.users(query.after()?.as_deref(), limit + 1).await?;
+    let rows = state.accounts.list_users(query.after()?.as_deref(), limit + 1).await?;
     Ok(Json(page(rows, limit, |row| row.id.clone(), views::show_user)))
 }
 
@@ -109,7 +109,7 @@ async fn remove(
     InPath(id): InPath<String>,
 ) -> Result<StatusCode, Problem> {
     let user = accounts::find(&state, &caller, &id).await?;
-    state.accounts.remove_user(&user.id).await?;
+    state.accounts.delete_user(&user.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -16,7 +16,7 @@ pub(crate) async fn find(state: &AppState, caller: &Caller, id: &str) -> Result<
     if caller.user.id != id && !caller.user.is_admin {
         return Err(Problem::forbidden("other people's accounts are for admins"));
     }
-    state.accounts.user(id).await?.ok_or_else(|| Problem::not_found(format!("there is no user `{id}`")))
+    state.accounts.read_user(id).await?.ok_or_else(|| Problem::not_found(format!("there is no user `{id}`")))
 }
 
 /// Makes a user.
@@ -64,14 +64,14 @@ pub(crate) async fn change(state: &AppState, caller: &Caller, id: &str, patch: U
     let ends_sessions = change.password_hash.is_some();
     let changed = state.accounts.change_user(&user.id, change).await?;
     if ends_sessions {
-        state.accounts.remove_tokens(&user.id, true).await?;
+        state.accounts.delete_tokens(&user.id, true).await?;
     }
     Ok(changed)
 }
 
 /// Gives a user a new token and ends the one so far with all sessions; named tokens stay.
 pub(crate) async fn reset_token(state: &AppState, user: &UserRow) -> Result<TokenReply, Problem> {
-    state.accounts.remove_tokens(&user.id, true).await?;
+    state.accounts.delete_tokens(&user.id, true).await?;
     let row = TokenRow {
         id: uuid::Uuid::now_v7().to_string(),
         user_id: user.id.clone(),

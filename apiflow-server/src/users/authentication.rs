@@ -16,7 +16,7 @@ impl Caller {
     }
 
     async fn find(state: &AppState, token_hash: String) -> Result<Self, Problem> {
-        let found = state.accounts.token_user(&token_hash, state.clock.now()).await?;
+        let found = state.accounts.find_token(&token_hash, state.clock.now()).await?;
         let (user, token) = found.ok_or_else(|| {
             Problem::unauthenticated("the token is unknown, ended or expired; log in again at /api/v1/login")
         })?;

@@ -41,7 +41,7 @@ pub async fn ensure_first_admin(
         let message = "`admin` is refused where PUBLIC_API_URL is not local; choose another password".to_owned();
         return Err(FirstAdminError::Setting { name: "ADMIN_PASSWORD", message });
     }
-    if !accounts.users(None, 1).await?.is_empty() {
+    if !accounts.list_users(None, 1).await?.is_empty() {
         return Ok(None);
     }
     let is_short = |password: &str| password.chars().count() < MIN_ADMIN_PASSWORD_CHARS;

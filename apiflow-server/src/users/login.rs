@@ -19,7 +19,7 @@ pub(crate) async fn log_in(
     if username.chars().any(char::is_control) {
         return Err(Problem::fault("/username", "the username has a control character"));
     }
-    let user = state.accounts.user_named(username).await?;
+    let user = state.accounts.find_user_by_name(username).await?;
     check_password(state, username, user.as_ref(), password, address).await?;
     let user = user.ok_or_else(wrong)?;
     let expires_at = state.clock.now().plus_ms(cookies::SESSION_DAYS * 86_400_000);

@@ -43,11 +43,11 @@ async fn a_user_reads_back_as_added(store: Subject) {
     let bob = UserRow { email: None, ..user("u2", "bob", false) };
     for user in [&ada, &bob] {
         assert_eq!(store.add_user(user.clone()).await, Ok(()));
-        assert_eq!(store.user(&user.id).await, Ok(Some(user.clone())));
-        assert_eq!(store.user_named(&user.username).await, Ok(Some(user.clone())));
+        assert_eq!(store.read_user(&user.id).await, Ok(Some(user.clone())));
+        assert_eq!(store.find_user_by_name(&user.username).await, Ok(Some(user.clone())));
     }
-    assert_eq!(store.user_named("aDA").await, Ok(Some(ada)));
-    assert_eq!((store.user("u3").await, store.user_named("eve").await), (Ok(None), Ok(None)));
+    assert_eq!(store.find_user_by_name("aDA").await, Ok(Some(ada)));
+    assert_eq!((store.read_user("u3").await, store.find_user_by_name("eve").await), (Ok(None), Ok(None)));
 }
 
 async fn a_username_is_unique_without_regard_to_case(store: Subject) {
@@ -56,7 +56,7 @@ async fn a_username_is_unique_without_regard_to_case(store: Subject) {
     assert_eq!(store.add_user(user("u3", "eve", true)).await, Ok(()));
     let rename = |name: &str| UserChange { username: Some(name.to_owned()), ..UserChange::default() };
     assert_eq!(store.change_user("u3", rename("jürgen")).await, Err(exists("jürgen")));
-    assert_eq!(store.user("u3").await.map(|found| found.map(|user| user.username)), Ok(Some("eve".to_owned())));
+    assert_eq!(store.read_user("u3").await.map(|found| found.map(|user| user.username)), Ok(Some("eve".to_owned())));
     assert!(store.change_user("u1", rename("JÜRGEN")).await.is_ok(), "a user may change the case of the own name");
 }
 
@@ -79,14 +79,14 @@ async fn a_change_leaves_the_rest_as_it_is(store: Subject) {
         ..after
     };
     assert_eq!(store.change_user("u1", all).await, Ok(after.clone()));
-    assert_eq!(store.user_named("eve").await, Ok(Some(after)));
+    assert_eq!(store.find_user_by_name("eve").await, Ok(Some(after)));
 }
 
 async fn a_missing_user_is_named(store: Subject) {
     let missing = RecordError::NotFound { kind: "user", id: "u1".to_owned() };
     assert_eq!(store.change_user("u1", UserChange::default()).await, Err(missing.clone()));
-    assert_eq!(store.remove_user("u1").await, Err(missing.clone()));
-    assert_eq!(store.users(Some("u1"), 10).await, Err(missing));
+    assert_eq!(store.delete_user("u1").await, Err(missing.clone()));
+    assert_eq!(store.list_users(Some("u1"), 10).await, Err(missing));
 }
 
 async fn users_are_paged_newest_first(store: Subject) {
@@ -95,7 +95,7 @@ async fn users_are_paged_newest_first(store: Subject) {
         assert_eq!(store.add_user(user).await, Ok(()));
     }
     let ids = async |after, limit| -> Vec<String> {
-        let page = store.users(after, limit).await.expect("a page is read");
+        let page = store.list_users(after, limit).await.expect("a page is read");
         page.into_iter().map(|user| user.id).collect()
     };
     assert_eq!(ids(None, 10).await, ["u4", "u3", "u1", "u2"]);

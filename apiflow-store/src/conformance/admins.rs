@@ -22,10 +22,10 @@ async fn the_last_admin_is_neither_demoted_nor_removed(store: Subject) {
     add(&store, "bob", false).await;
     let last = RecordError::LastAdmin { id: "ada".to_owned() };
     assert_eq!(store.change_user("ada", demotion()).await, Err(last.clone()));
-    assert_eq!(store.remove_user("ada").await, Err(last));
-    assert_eq!(store.user("ada").await, Ok(Some(ada)));
+    assert_eq!(store.delete_user("ada").await, Err(last));
+    assert_eq!(store.read_user("ada").await, Ok(Some(ada)));
     assert!(store.change_user("bob", demotion()).await.is_ok());
-    assert_eq!(store.remove_user("bob").await, Ok(()));
+    assert_eq!(store.delete_user("bob").await, Ok(()));
 }
 
 async fn one_of_two_admins_may_go(store: Subject) {
@@ -33,11 +33,11 @@ async fn one_of_two_admins_may_go(store: Subject) {
         add(&store, id, true).await;
     }
     assert_eq!(store.change_user("ada", demotion()).await.map(|user| user.is_admin), Ok(false));
-    assert_eq!(store.remove_user("bob").await, Ok(()));
-    assert_eq!(store.remove_user("eve").await, Err(RecordError::LastAdmin { id: "eve".to_owned() }));
+    assert_eq!(store.delete_user("bob").await, Ok(()));
+    assert_eq!(store.delete_user("eve").await, Err(RecordError::LastAdmin { id: "eve".to_owned() }));
     let promotion = UserChange { is_admin: Some(true), ..UserChange::default() };
     assert_eq!(store.change_user("ada", promotion).await.map(|user| user.is_admin), Ok(true));
-    assert_eq!(store.remove_user("eve").await, Ok(()));
+    assert_eq!(store.delete_user("eve").await, Ok(()));
 }
 
 async fn of_all_admins_demoted_and_removed_at_once_one_stays(store: Subject) {
@@ -51,13 +51,13 @@ async fn of_all_admins_demoted_and_removed_at_once_one_stays(store: Subject) {
             if index % 2 == 0 {
                 store.change_user(&id, demotion()).await.map(drop)
             } else {
-                store.remove_user(&id).await
+                store.delete_user(&id).await
             }
         });
     }
     let done = going.join_all().await;
     let refused = done.iter().filter(|done| matches!(done, Err(RecordError::LastAdmin { .. }))).count();
     assert_eq!((refused, done.iter().filter(|done| done.is_ok()).count()), (1, 7), "{done:?}");
-    let users = store.users(None, 10).await.expect("a page is read");
+    let users = store.list_users(None, 10).await.expect("a page is read");
     assert_eq!(users.iter().filter(|user| user.is_admin).count(), 1);
 }

@@ -97,7 +97,7 @@ async fn own_secrets_belong_to_their_owner(store: Subject) {
     assert_eq!(store.secrets.remove_secret(Some("eve"), "KEY").await, Ok(false));
     assert_eq!(store.secrets.remove_secret(None, "KEY").await, Ok(true));
     save(&store, "c", ties(&[], &["KEY"], &[grant(Some("bob"), "KEY", "https://a.example")])).await;
-    assert_eq!(store.accounts.remove_user("bob").await, Ok(()));
+    assert_eq!(store.accounts.delete_user("bob").await, Ok(()));
     assert_eq!(store.secrets.secret(Some("bob"), "KEY").await, Ok(None), "own secrets go with their owner");
     assert_eq!(grants(&store, Some("bob"), "KEY").await, [""; 0]);
     assert_eq!(names(&store).await, ["KEY"]);

@@ -38,7 +38,7 @@ async fn keep(store: &Subject, token: NewToken) -> TokenRow {
 }
 
 async fn is_valid(store: &Subject, id: &str) -> bool {
-    store.token_user(&format!("hash of {id}"), NOW).await.expect("a token is read").is_some()
+    store.find_token(&format!("hash of {id}"), NOW).await.expect("a token is read").is_some()
 }
 
 async fn a_token_finds_its_user_until_it_expires(store: Subject) {
@@ -48,10 +48,10 @@ async fn a_token_finds_its_user_until_it_expires(store: Subject) {
     let mut expiring = token("t2", "ada", false, 1_000);
     expiring.row.expires_at = Some(NOW);
     let expiring = keep(&store, expiring).await;
-    assert_eq!(store.token_user("hash of t1", NOW).await, Ok(Some((ada.clone(), endless))));
-    assert_eq!(store.token_user("hash of t2", Timestamp(NOW.0 - 1)).await, Ok(Some((ada, expiring))));
-    assert_eq!(store.token_user("hash of t2", NOW).await, Ok(None));
-    assert_eq!(store.token_user("hash of t3", NOW).await, Ok(None));
+    assert_eq!(store.find_token("hash of t1", NOW).await, Ok(Some((ada.clone(), endless))));
+    assert_eq!(store.find_token("hash of t2", Timestamp(NOW.0 - 1)).await, Ok(Some((ada, expiring))));
+    assert_eq!(store.find_token("hash of t2", NOW).await, Ok(None));
+    assert_eq!(store.find_token("hash of t3", NOW).await, Ok(None));
 }
 
 async fn a_token_needs_its_user(store: Subject) {
@@ -66,7 +66,7 @@ async fn named_tokens_are_listed_newest_first(store: Subject) {
     let second = keep(&store, token("t2", "ada", false, 2_000)).await;
     keep(&store, token("t3", "ada", true, 3_000)).await;
     keep(&store, token("t4", "bob", false, 3_000)).await;
-    assert_eq!(store.tokens("ada").await, Ok(vec![second, first]));
+    assert_eq!(store.list_tokens("ada").await, Ok(vec![second, first]));
 }
 
 async fn one_token_is_removed_by_its_owner_alone(store: Subject) {
@@ -75,9 +75,9 @@ async fn one_token_is_removed_by_its_owner_alone(store: Subject) {
     for id in ["t1", "t2"] {
         keep(&store, token(id, "ada", false, 1_000)).await;
     }
-    assert_eq!(store.remove_token("bob", "t1").await, Ok(false));
-    assert_eq!(store.remove_token("ada", "t1").await, Ok(true));
-    assert_eq!(store.remove_token("ada", "t1").await, Ok(false));
+    assert_eq!(store.delete_token("bob", "t1").await, Ok(false));
+    assert_eq!(store.delete_token("ada", "t1").await, Ok(true));
+    assert_eq!(store.delete_token("ada", "t1").await, Ok(false));
     assert_eq!((is_valid(&store, "t1").await, is_valid(&store, "t2").await), (false, true));
 }
 
@@ -87,10 +87,10 @@ async fn all_tokens_or_only_those_of_logins_are_removed(store: Subject) {
     for (id, user, is_session) in [("t1", "ada", true), ("t2", "ada", false), ("t3", "bob", true)] {
         keep(&store, token(id, user, is_session, 1_000)).await;
     }
-    assert_eq!(store.remove_tokens("ada", true).await, Ok(()));
+    assert_eq!(store.delete_tokens("ada", true).await, Ok(()));
     let valid = [is_valid(&store, "t1").await, is_valid(&store, "t2").await, is_valid(&store, "t3").await];
     assert_eq!(valid, [false, true, true]);
-    assert_eq!(store.remove_tokens("ada", false).await, Ok(()));
+    assert_eq!(store.delete_tokens("ada", false).await, Ok(()));
     assert_eq!((is_valid(&store, "t2").await, is_valid(&store, "t3").await), (false, true));
 }
 
@@ -98,7 +98,7 @@ async fn a_removed_users_tokens_are_gone(store: Subject) {
     add(&store, "ada", true).await;
     add(&store, "bob", false).await;
     keep(&store, token("t1", "bob", true, 1_000)).await;
-    assert_eq!(store.remove_user("bob").await, Ok(()));
+    assert_eq!(store.delete_user("bob").await, Ok(()));
     assert!(!is_valid(&store, "t1").await);
-    assert_eq!(store.tokens("bob").await, Ok(Vec::new()));
+    assert_eq!(store.list_tokens("bob").await, Ok(Vec::new()));
 }

@@ -5,15 +5,15 @@ use async_trait::async_trait;
 
 use super::PostgresStore;
 use super::statements::CountedTransaction;
+use crate::document_rows::{self, TokenColumns, TokenUserColumns, UserColumns, username_key};
 use crate::fault::record_error;
-use crate::records::{self, TokenColumns, TokenUserColumns, UserColumns, username_key};
-use crate::{Accounts, NewToken, RecordError, TokenRow, UserChange, UserRow, sql};
+use crate::{NewToken, RecordError, TokenRow, UserAccounts, UserChange, UserRow, UserTokens, sql};
 
 const ADMINS: &str = "SELECT id FROM users WHERE is_admin ORDER BY id FOR UPDATE";
 const LOCKED_USER: &str = concat!("SELECT ", sql::user_columns!(), " FROM users WHERE id = $1 FOR UPDATE");
 
 #[async_trait]
-impl Accounts for PostgresStore {
+impl UserAccounts for PostgresStore {
     async fn add_user(&self, user: UserRow) -> Result<(), RecordError> {
         let added = sqlx::query(sql::ADD_USER)
             .bind(&user.id)
@@ -25,30 +25,30 @@ impl Accounts for PostgresStore {
             .bind(user.created_at.0)
             .execute(self.pool.counted())
             .await;
-        added.map(drop).map_err(|error| records::name_in_use(error, &user.username))
+        added.map(drop).map_err(|error| document_rows::name_in_use(error, &user.username))
     }
 
-    async fn user(&self, id: &str) -> Result<Option<UserRow>, RecordError> {
+    async fn read_user(&self, id: &str) -> Result<Option<UserRow>, RecordError> {
         let row = sqlx::query_as(sql::USER).bind(id).fetch_optional(self.pool.counted()).await.map_err(record_error)?;
-        Ok(row.map(records::user))
+        Ok(row.map(document_rows::user))
     }
 
-    async fn user_named(&self, username: &str) -> Result<Option<UserRow>, RecordError> {
+    async fn find_user_by_name(&self, username: &str) -> Result<Option<UserRow>, RecordError> {
         let row =
             sqlx::query_as(sql::USER_NAMED).bind(username_key(username)).fetch_optional(self.pool.counted()).await;
-        Ok(row.map_err(record_error)?.map(records::user))
+        Ok(row.map_err(record_error)?.map(document_rows::user))
     }
 
-    async fn users(&self, after: Option<&str>, limit: u32) -> Result<Vec<UserRow>, RecordError> {
+    async fn list_users(&self, after: Option<&str>, limit: u32) -> Result<Vec<UserRow>, RecordError> {
         let page = match after {
             None => sqlx::query_as(sql::USERS_FIRST).bind(i64::from(limit)),
             Some(id) => {
-                let last = self.user(id).await?.ok_or_else(|| records::no_user(id))?;
+                let last = self.read_user(id).await?.ok_or_else(|| document_rows::no_user(id))?;
                 sqlx::query_as(sql::USERS_AFTER).bind(i64::from(limit)).bind(last.created_at.0).bind(id)
             }
         };
         let page: Vec<UserColumns> = page.fetch_all(self.pool.counted()).await.map_err(record_error)?;
-        Ok(page.into_iter().map(records::user).collect())
+        Ok(page.into_iter().map(document_rows::user).collect())
     }
 
     async fn change_user(&self, id: &str, change: UserChange) -> Result<UserRow, RecordError> {
@@ -58,7 +58,8 @@ impl Accounts for PostgresStore {
         }
         let found: Option<UserColumns> =
             sqlx::query_as(LOCKED_USER).bind(id).fetch_optional(transaction.counted()).await.map_err(record_error)?;
-        let user = records::changed(found.map(records::user).ok_or_else(|| records::no_user(id))?, change);
+        let user =
+            document_rows::changed(found.map(document_rows::user).ok_or_else(|| document_rows::no_user(id))?, change);
         sqlx::query(sql::CHANGE_USER)
             .bind(id)
             .bind(&user.username)
@@ -68,21 +69,24 @@ impl Accounts for PostgresStore {
             .bind(&user.password_hash)
             .execute(transaction.counted())
             .await
-            .map_err(|error| records::name_in_use(error, &user.username))?;
+            .map_err(|error| document_rows::name_in_use(error, &user.username))?;
         transaction.commit().await.map_err(record_error)?;
         Ok(user)
     }
 
-    async fn remove_user(&self, id: &str) -> Result<(), RecordError> {
+    async fn delete_user(&self, id: &str) -> Result<(), RecordError> {
         let mut transaction = self.pool.begin().await.map_err(record_error)?;
         keep_an_admin(&mut transaction, id).await?;
         let gone = sqlx::query(sql::DELETE_USER).bind(id).execute(transaction.counted()).await.map_err(record_error)?;
         if gone.rows_affected() == 0 {
-            return Err(records::no_user(id));
+            return Err(document_rows::no_user(id));
         }
         transaction.commit().await.map_err(record_error)
     }
+}
 
+#[async_trait]
+impl UserTokens for PostgresStore {
     async fn add_token(&self, token: NewToken) -> Result<(), RecordError> {
         let NewToken { row, hash } = token;
         let added = sqlx::query(sql::ADD_TOKEN)
@@ -95,31 +99,31 @@ impl Accounts for PostgresStore {
             .bind(row.expires_at.map(|moment| moment.0))
             .execute(self.pool.counted())
             .await;
-        added.map(drop).map_err(|error| records::owner_missing(error, &row.user_id))
+        added.map(drop).map_err(|error| document_rows::owner_missing(error, &row.user_id))
     }
 
-    async fn token_user(&self, hash: &str, now: Timestamp) -> Result<Option<(UserRow, TokenRow)>, RecordError> {
+    async fn find_token(&self, hash: &str, now: Timestamp) -> Result<Option<(UserRow, TokenRow)>, RecordError> {
         let found: Option<TokenUserColumns> = sqlx::query_as(sql::TOKEN_USER)
             .bind(hash)
             .bind(now.0)
             .fetch_optional(self.pool.counted())
             .await
             .map_err(record_error)?;
-        Ok(found.map(records::token_user))
+        Ok(found.map(document_rows::token_user))
     }
 
-    async fn tokens(&self, user_id: &str) -> Result<Vec<TokenRow>, RecordError> {
+    async fn list_tokens(&self, user_id: &str) -> Result<Vec<TokenRow>, RecordError> {
         let tokens: Vec<TokenColumns> =
             sqlx::query_as(sql::TOKENS).bind(user_id).fetch_all(self.pool.counted()).await.map_err(record_error)?;
-        Ok(tokens.into_iter().map(records::token).collect())
+        Ok(tokens.into_iter().map(document_rows::token).collect())
     }
 
-    async fn remove_token(&self, user_id: &str, token_id: &str) -> Result<bool, RecordError> {
+    async fn delete_token(&self, user_id: &str, token_id: &str) -> Result<bool, RecordError> {
         let gone = sqlx::query(sql::DELETE_TOKEN).bind(user_id).bind(token_id).execute(self.pool.counted()).await;
         Ok(gone.map_err(record_error)?.rows_affected() > 0)
     }
 
-    async fn remove_tokens(&self, user_id: &str, only_sessions: bool) -> Result<(), RecordError> {
+    async fn delete_tokens(&self, user_id: &str, only_sessions: bool) -> Result<(), RecordError> {
         let gone = sqlx::query(sql::DELETE_TOKENS).bind(user_id).bind(only_sessions).execute(self.pool.counted()).await;
         gone.map(drop).map_err(record_error)
     }

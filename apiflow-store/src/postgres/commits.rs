@@ -6,7 +6,7 @@ use apiflow_core::ports::{Commit, StoreError};
 
 use super::statements::CountedPool;
 use super::{gave_way, now};
-use crate::batch::{Batch, Turn};
+use crate::commit_rows::{Batch, Turn};
 use crate::fault::{may_succeed_alone, store_error};
 use crate::sql;
 use crate::write_queue::QueuedWrite;

@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use super::secrets::tie;
 use super::statements::CountedTransaction;
 use super::{PostgresStore, SNAPSHOT};
+use crate::document_rows::{self, CheckColumns, DocumentColumns};
 use crate::fault::record_error;
-use crate::records::{self, CheckColumns, DocumentColumns};
-use crate::rows::{int, number, text};
+use crate::job_rows::{int, number, text};
 use crate::{Document, DocumentCheck, DocumentKind, Documents, Precondition, RecordError, SecretTies, sql};
 
 /// How often a document is saved that is made and removed by others meanwhile.
@@ -41,14 +41,14 @@ impl Documents for PostgresStore {
         must: Precondition,
         ties: SecretTies,
     ) -> Result<Document, RecordError> {
-        let (document, body) = records::body_text(document).await?;
+        let (document, body) = document_rows::body_text(document).await?;
         for _ in 0..TRIES {
             if let Some((version, created_at)) = self.attempt((&document, &body), must, &ties).await? {
                 return Ok(Document { created_at, version, ..document });
             }
             // Another made it between the look and the save.
         }
-        Err(records::backend(format!(
+        Err(document_rows::backend(format!(
             "{} `{}` is made and removed again and again",
             document.kind.as_str(),
             document.id
@@ -94,7 +94,7 @@ impl Documents for PostgresStore {
             .fetch_all(self.pool.counted())
             .await
             .map_err(record_error)?;
-        rows.into_iter().map(records::check_of).collect()
+        rows.into_iter().map(document_rows::check_of).collect()
     }
 
     async fn record_check(&self, kind: DocumentKind, check: &DocumentCheck) -> Result<(), RecordError> {
@@ -107,9 +107,9 @@ impl Documents for PostgresStore {
     async fn remove(&self, kind: DocumentKind, id: &str, must: Precondition) -> Result<(), RecordError> {
         let mut transaction = self.pool.begin().await.map_err(record_error)?;
         let found = version(&mut transaction, VERSION_TO_REMOVE, kind, id).await?;
-        records::check(must, found.map(|(version, _)| version), kind, id)?;
+        document_rows::check(must, found.map(|(version, _)| version), kind, id)?;
         let by = sqlx::query_as(sql::REFERRERS).bind(kind.as_str()).bind(id);
-        let by = records::references(by.fetch_all(transaction.counted()).await.map_err(record_error)?)?;
+        let by = document_rows::references(by.fetch_all(transaction.counted()).await.map_err(record_error)?)?;
         if found.is_none() {
             return Err(RecordError::NotFound { kind: kind.as_str(), id: id.to_owned() });
         }
@@ -138,7 +138,7 @@ impl PostgresStore {
         let held = sqlx::query(HOLD_REFERENCES).bind(kinds).bind(ids);
         held.execute(transaction.counted()).await.map_err(record_error)?;
         let found = version(&mut transaction, VERSION_TO_SAVE, kind, id).await?;
-        records::check(must, found.map(|(version, _)| version), kind, id)?;
+        document_rows::check(must, found.map(|(version, _)| version), kind, id)?;
         let statement = if found.is_some() { sql::CHANGE_DOCUMENT } else { sql::ADD_DOCUMENT };
         let saved = sqlx::query(statement).bind(kind.as_str()).bind(id).bind(body);
         let saved = saved.bind(document.updated_at.0).bind(&document.author).bind(document.by_admin);
@@ -199,5 +199,5 @@ async fn with_references(
 ) -> Result<Document, RecordError> {
     let references = sqlx::query_as(sql::REFERENCES).bind(kind.as_str()).bind(&row.0);
     let references = references.fetch_all(connection.counted()).await.map_err(record_error)?;
-    records::document(kind, row, records::references(references)?).await
+    document_rows::document(kind, row, document_rows::references(references)?).await
 }

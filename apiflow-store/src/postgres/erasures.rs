@@ -7,7 +7,7 @@ use apiflow_core::ports::{DueErasure, ErasedJob, Erasure, StoreError};
 use super::statements::CountedTransaction;
 use super::{PostgresStore, now};
 use crate::fault::store_error;
-use crate::rows::{self, int, milliseconds, text};
+use crate::job_rows::{self, int, milliseconds, text};
 use crate::sql;
 
 const TAKE: &str = concat!(
@@ -30,7 +30,7 @@ const CALLS: &str = "DELETE FROM job_calls WHERE job_id = $1 AND step = ANY($2)"
 impl PostgresStore {
     pub(super) async fn take_erasures(&self, limit: u32, lease: Duration) -> Result<Vec<DueErasure>, sqlx::Error> {
         let taken = sqlx::query_as(TAKE).bind(i64::from(limit)).bind(milliseconds(lease));
-        Ok(rows::due_erasures(taken.fetch_all(self.pool.counted()).await?))
+        Ok(job_rows::due_erasures(taken.fetch_all(self.pool.counted()).await?))
     }
 
     pub(super) async fn erase_part(&self, erasure: &Erasure) -> Result<(), StoreError> {

@@ -4,9 +4,9 @@ use async_trait::async_trait;
 
 use super::PostgresStore;
 use super::statements::CountedTransaction;
+use crate::document_rows::{self, SecretColumns};
 use crate::fault::record_error;
-use crate::records::{self, SecretColumns};
-use crate::rows::text;
+use crate::job_rows::text;
 use crate::{DocumentKind, RecordError, SecretGrant, SecretRow, SecretStore, SecretTies, sql};
 
 #[async_trait]
@@ -22,19 +22,19 @@ impl SecretStore for PostgresStore {
             return put.execute(self.pool.counted()).await.map(drop).map_err(record_error);
         };
         let put = put.bind(owner.clone()).execute(self.pool.counted()).await;
-        put.map(drop).map_err(|error| records::owner_missing(error, &owner))
+        put.map(drop).map_err(|error| document_rows::owner_missing(error, &owner))
     }
 
     async fn secret(&self, owner: Option<&str>, name: &str) -> Result<Option<SecretRow>, RecordError> {
         let row = sqlx::query_as(sql::SECRET).bind(name).bind(owner);
         let row: Option<SecretColumns> = row.fetch_optional(self.pool.counted()).await.map_err(record_error)?;
-        row.map(records::secret).transpose()
+        row.map(document_rows::secret).transpose()
     }
 
     async fn secrets(&self) -> Result<Vec<SecretRow>, RecordError> {
         let rows: Vec<SecretColumns> =
             sqlx::query_as(sql::SECRETS).fetch_all(self.pool.counted()).await.map_err(record_error)?;
-        rows.into_iter().map(records::secret).collect()
+        rows.into_iter().map(document_rows::secret).collect()
     }
 
     async fn remove_secret(&self, owner: Option<&str>, name: &str) -> Result<bool, RecordError> {
@@ -52,7 +52,7 @@ impl SecretStore for PostgresStore {
             Some((owner, name)) => sqlx::query_as(sql::GRANTS_OF_SECRET).bind(name).bind(owner),
         };
         let rows = rows.fetch_all(self.pool.counted()).await.map_err(record_error)?;
-        Ok(rows.into_iter().map(records::grant).collect())
+        Ok(rows.into_iter().map(document_rows::grant).collect())
     }
 }
 

@@ -7,13 +7,13 @@ use rusqlite::params;
 use super::SqliteStore;
 use super::connection::Connection;
 use super::errors::{QueryError, is_foreign_key_violation, is_unique_violation};
-use crate::records::{self, TokenColumns, TokenUserColumns, UserColumns, username_key};
-use crate::{Accounts, NewToken, RecordError, TokenRow, UserChange, UserRow, sql};
+use crate::document_rows::{self, TokenColumns, TokenUserColumns, UserColumns, username_key};
+use crate::{NewToken, RecordError, TokenRow, UserAccounts, UserChange, UserRow, UserTokens, sql};
 
 type Outcome<T> = Result<T, QueryError<RecordError>>;
 
 #[async_trait]
-impl Accounts for SqliteStore {
+impl UserAccounts for SqliteStore {
     async fn add_user(&self, user: UserRow) -> Result<(), RecordError> {
         self.write(move |connection| {
             let parameters = params![
@@ -31,29 +31,31 @@ impl Accounts for SqliteStore {
         .await
     }
 
-    async fn user(&self, id: &str) -> Result<Option<UserRow>, RecordError> {
+    async fn read_user(&self, id: &str) -> Result<Option<UserRow>, RecordError> {
         let id = id.to_owned();
         self.read(move |connection| Ok(find_user(connection, &id)?)).await
     }
 
-    async fn user_named(&self, username: &str) -> Result<Option<UserRow>, RecordError> {
+    async fn find_user_by_name(&self, username: &str) -> Result<Option<UserRow>, RecordError> {
         let key = username_key(username);
-        self.read(move |connection| Ok(connection.fetch_optional(sql::USER_NAMED, params![key])?.map(records::user)))
-            .await
+        self.read(move |connection| {
+            Ok(connection.fetch_optional(sql::USER_NAMED, params![key])?.map(document_rows::user))
+        })
+        .await
     }
 
-    async fn users(&self, after: Option<&str>, limit: u32) -> Result<Vec<UserRow>, RecordError> {
+    async fn list_users(&self, after: Option<&str>, limit: u32) -> Result<Vec<UserRow>, RecordError> {
         let after = after.map(str::to_owned);
         self.read(move |connection| {
             connection.read_snapshot(|snapshot| -> Outcome<_> {
                 let page: Vec<UserColumns> = match &after {
                     None => snapshot.fetch_all(sql::USERS_FIRST, params![limit])?,
                     Some(id) => {
-                        let last = find_user(snapshot, id)?.ok_or_else(|| records::no_user(id))?;
+                        let last = find_user(snapshot, id)?.ok_or_else(|| document_rows::no_user(id))?;
                         snapshot.fetch_all(sql::USERS_AFTER, params![limit, last.created_at.0, id])?
                     }
                 };
-                Ok(page.into_iter().map(records::user).collect())
+                Ok(page.into_iter().map(document_rows::user).collect())
             })
         })
         .await
@@ -65,8 +67,8 @@ impl Accounts for SqliteStore {
             if change.is_admin == Some(false) {
                 require_other_admin(connection, &id)?;
             }
-            let found = find_user(connection, &id)?.ok_or_else(|| records::no_user(&id))?;
-            let user = records::changed(found, change.clone());
+            let found = find_user(connection, &id)?.ok_or_else(|| document_rows::no_user(&id))?;
+            let user = document_rows::changed(found, change.clone());
             let parameters =
                 params![id, user.username, username_key(&user.username), user.email, user.is_admin, user.password_hash];
             connection
@@ -77,18 +79,21 @@ impl Accounts for SqliteStore {
         .await
     }
 
-    async fn remove_user(&self, id: &str) -> Result<(), RecordError> {
+    async fn delete_user(&self, id: &str) -> Result<(), RecordError> {
         let id = id.to_owned();
         self.write(move |connection| {
             require_other_admin(connection, &id)?;
             if connection.execute(sql::DELETE_USER, params![id])? == 0 {
-                return Err(records::no_user(&id).into());
+                return Err(document_rows::no_user(&id).into());
             }
             Ok(())
         })
         .await
     }
+}
 
+#[async_trait]
+impl UserTokens for SqliteStore {
     async fn add_token(&self, token: NewToken) -> Result<(), RecordError> {
         self.write(move |connection| {
             let NewToken { row, hash } = &token;
@@ -100,30 +105,30 @@ impl Accounts for SqliteStore {
         .await
     }
 
-    async fn token_user(&self, hash: &str, now: Timestamp) -> Result<Option<(UserRow, TokenRow)>, RecordError> {
+    async fn find_token(&self, hash: &str, now: Timestamp) -> Result<Option<(UserRow, TokenRow)>, RecordError> {
         let hash = hash.to_owned();
         self.read(move |connection| {
             let found: Option<TokenUserColumns> = connection.fetch_optional(sql::TOKEN_USER, params![hash, now.0])?;
-            Ok(found.map(records::token_user))
+            Ok(found.map(document_rows::token_user))
         })
         .await
     }
 
-    async fn tokens(&self, user_id: &str) -> Result<Vec<TokenRow>, RecordError> {
+    async fn list_tokens(&self, user_id: &str) -> Result<Vec<TokenRow>, RecordError> {
         let user_id = user_id.to_owned();
         self.read(move |connection| {
             let tokens: Vec<TokenColumns> = connection.fetch_all(sql::TOKENS, params![user_id])?;
-            Ok(tokens.into_iter().map(records::token).collect())
+            Ok(tokens.into_iter().map(document_rows::token).collect())
         })
         .await
     }
 
-    async fn remove_token(&self, user_id: &str, token_id: &str) -> Result<bool, RecordError> {
+    async fn delete_token(&self, user_id: &str, token_id: &str) -> Result<bool, RecordError> {
         let (user_id, token_id) = (user_id.to_owned(), token_id.to_owned());
         self.write(move |connection| Ok(connection.execute(sql::DELETE_TOKEN, params![user_id, token_id])? > 0)).await
     }
 
-    async fn remove_tokens(&self, user_id: &str, only_sessions: bool) -> Result<(), RecordError> {
+    async fn delete_tokens(&self, user_id: &str, only_sessions: bool) -> Result<(), RecordError> {
         let user_id = user_id.to_owned();
         self.write(move |connection| {
             connection.execute(sql::DELETE_TOKENS, params![user_id, only_sessions])?;
@@ -134,7 +139,7 @@ impl Accounts for SqliteStore {
 }
 
 fn find_user(connection: &Connection, id: &str) -> rusqlite::Result<Option<UserRow>> {
-    Ok(connection.fetch_optional(sql::USER, params![id])?.map(records::user))
+    Ok(connection.fetch_optional(sql::USER, params![id])?.map(document_rows::user))
 }
 
 /// Refuses to go on if the user is the only admin; nobody else writes meanwhile.
@@ -157,7 +162,7 @@ fn name_used_username(error: rusqlite::Error, username: &str) -> QueryError<Reco
 /// Names the user if a row's owner is missing.
 pub(super) fn name_missing_owner(error: rusqlite::Error, user_id: &str) -> QueryError<RecordError> {
     if is_foreign_key_violation(&error) {
-        return records::no_user(user_id).into();
+        return document_rows::no_user(user_id).into();
     }
     error.into()
 }

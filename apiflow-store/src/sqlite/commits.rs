@@ -8,8 +8,8 @@ use super::connection::Connection;
 use super::errors::QueryError;
 use super::insert::insert_rows;
 use super::{now, slots};
-use crate::batch::{Batch, Step, Turn};
-use crate::rows::text;
+use crate::commit_rows::{Batch, Step, Turn};
+use crate::job_rows::text;
 use crate::sql;
 
 /// Takes over the job's row if its version is still the commit's.
@@ -120,7 +120,7 @@ impl CommitRows {
 }
 
 /// The columns of an event, in the order of the insert.
-pub(super) fn event_values(event: crate::batch::Event<'_>) -> EventValues {
+pub(super) fn event_values(event: crate::commit_rows::Event<'_>) -> EventValues {
     [event.seq.into(), event.at.into(), event.list.into(), event.index.into(), event.body.into(), event.value.into()]
 }
 
@@ -180,7 +180,7 @@ pub(super) fn perform_commit(connection: &Connection, rows: &CommitRows) -> Resu
         slots::end_slot(connection, job)?;
     }
     debug_assert!(rows.is_final || !(has_polls || has_slot), "only the end of a job ends its polls and slot");
-    Ok(crate::rows::number(rows.version) + 1)
+    Ok(crate::job_rows::number(rows.version) + 1)
 }
 
 pub(super) fn insert_events(connection: &Connection, job: &str, events: &[EventValues]) -> rusqlite::Result<()> {

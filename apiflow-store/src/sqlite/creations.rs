@@ -7,13 +7,12 @@ use super::commits::{EventValues, add_bytes, event_values, explain_refusal, inse
 use super::connection::Connection;
 use super::errors::QueryError;
 use super::{now, slots};
-use crate::batch::Event;
-use crate::rows::{int, milliseconds, number, text};
+use crate::commit_rows::Event;
+use crate::job_rows::{int, milliseconds, number, text};
 use crate::sql;
 
 /// The job of an idempotency key that has not expired, and the fingerprint of its request.
-pub(super) const FIND_KEY: &str =
-    concat!("SELECT job_id, fingerprint FROM idempotency_keys WHERE key = $1 AND expires_at > ", now!());
+pub(super) const FIND_KEY: &str = sql::job_by_key!(now!());
 const ADD_JOB: &str = concat!(
     "INSERT INTO jobs (id, name, workflow_id, node_id, created_by, created_at, updated_at, status, priority, last_seq, \
      value_bytes, due_at) VALUES ($1, $2, $3, $4, $5, $6, $6, 'pending', $7, $8, $9, \

@@ -8,8 +8,8 @@ use super::SqliteStore;
 use super::connection::Connection;
 use super::errors::QueryError;
 use super::secrets::change_ties;
-use crate::records::{self, CheckColumns, DocumentColumns};
-use crate::rows::{int, number, text};
+use crate::document_rows::{self, CheckColumns, DocumentColumns};
+use crate::job_rows::{int, number, text};
 use crate::{Document, DocumentCheck, DocumentKind, Documents, Precondition, RecordError, SecretTies, sql};
 
 const CHECKS: &str = "SELECT id, generation, checked_generation, secrets, findings FROM document_checks \
@@ -31,11 +31,11 @@ impl Documents for SqliteStore {
         must: Precondition,
         ties: SecretTies,
     ) -> Result<Document, RecordError> {
-        let (document, body) = records::body_text(document).await?;
+        let (document, body) = document_rows::body_text(document).await?;
         self.write(move |connection| {
             let (kind, id) = (document.kind, document.id.as_str());
             let found = find_version(connection, kind, id)?;
-            records::check(must, found.map(|(version, _)| version), kind, id)?;
+            document_rows::check(must, found.map(|(version, _)| version), kind, id)?;
             let statement = if found.is_some() { sql::CHANGE_DOCUMENT } else { sql::ADD_DOCUMENT };
             let updated_at = document.updated_at.0;
             let parameters = params![kind.as_str(), id, body, updated_at, document.author, document.by_admin];
@@ -58,7 +58,9 @@ impl Documents for SqliteStore {
             })
         });
         match found.await? {
-            Some((row, references)) => Ok(Some(records::document(kind, row, records::references(references)?).await?)),
+            Some((row, references)) => {
+                Ok(Some(document_rows::document(kind, row, document_rows::references(references)?).await?))
+            }
             None => Ok(None),
         }
     }
@@ -75,7 +77,7 @@ impl Documents for SqliteStore {
         });
         let mut documents = Vec::new();
         for (row, references) in page.await? {
-            documents.push(records::document(kind, row, records::references(references)?).await?);
+            documents.push(document_rows::document(kind, row, document_rows::references(references)?).await?);
         }
         Ok(documents)
     }
@@ -84,7 +86,7 @@ impl Documents for SqliteStore {
         let ids = text(&ids);
         self.read(move |connection| {
             let rows: Vec<CheckColumns> = connection.fetch_all(CHECKS, params![kind.as_str(), ids])?;
-            Ok(rows.into_iter().map(records::check_of).collect::<Result<_, RecordError>>()?)
+            Ok(rows.into_iter().map(document_rows::check_of).collect::<Result<_, RecordError>>()?)
         })
         .await
     }
@@ -103,12 +105,12 @@ impl Documents for SqliteStore {
         let id = id.to_owned();
         self.write(move |connection| {
             let found = find_version(connection, kind, &id)?;
-            records::check(must, found.map(|(version, _)| version), kind, &id)?;
+            document_rows::check(must, found.map(|(version, _)| version), kind, &id)?;
             if found.is_none() {
                 return Err(RecordError::NotFound { kind: kind.as_str(), id: id.clone() }.into());
             }
             let by = connection.fetch_all(sql::REFERRERS, params![kind.as_str(), id])?;
-            let by = records::references(by)?;
+            let by = document_rows::references(by)?;
             if !by.is_empty() {
                 return Err(RecordError::InUse { kind: kind.as_str(), id: id.clone(), by }.into());
             }

@@ -9,8 +9,8 @@ use super::commits::{put_steps, step_values};
 use super::connection::Connection;
 use super::errors::QueryError;
 use super::{SqliteStore, now};
-use crate::batch::Step;
-use crate::rows::{self, milliseconds, text};
+use crate::commit_rows::Step;
+use crate::job_rows::{self, milliseconds, text};
 use crate::sql;
 
 const IS_DUE: &str = concat!("SELECT EXISTS (SELECT 1 FROM jobs WHERE erase_ready_at <= ", now!(), ")");
@@ -37,7 +37,7 @@ impl SqliteStore {
         }
         let taken =
             self.write(move |connection| Ok(connection.fetch_all(TAKE, params![limit, milliseconds(lease)])?)).await?;
-        Ok(rows::due_erasures(taken))
+        Ok(job_rows::due_erasures(taken))
     }
 
     pub(super) async fn erase_part(&self, erasure: Erasure) -> Result<(), StoreError> {

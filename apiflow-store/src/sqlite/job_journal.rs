@@ -10,7 +10,7 @@ use super::connection::Connection;
 use super::creations::{Delivery, perform_delivery};
 use super::errors::QueryError;
 use super::{SqliteStore, now};
-use crate::rows::{self, EventColumns, JobColumns, int, number, text};
+use crate::job_rows::{self, EventColumns, JobColumns, int, number, text};
 use crate::sql;
 
 /// The columns of [`LoadedColumns`].
@@ -24,7 +24,7 @@ const LOAD: &str = concat!(
 const INBOX: &str = "SELECT id, key, payload FROM job_inbox WHERE job_id = $1 AND taken = 0 ORDER BY id";
 const VALUES: &str = "SELECT seq, value FROM job_events \
      WHERE job_id = $1 AND seq IN (SELECT value FROM json_each($2)) AND job_events.value IS NOT NULL";
-const CACHED: &str = concat!("SELECT value FROM cached_results WHERE key = $1 AND expires_at > ", now!());
+const CACHED: &str = sql::cached_result!(now!());
 
 type Outcome<T> = Result<T, QueryError<StoreError>>;
 
@@ -65,7 +65,7 @@ impl JobJournal for SqliteStore {
         let (job, seqs) = (job.to_owned(), seqs.to_vec());
         self.read(move |connection| {
             let found = connection.fetch_all(VALUES, params![job, text(&seqs)])?;
-            Ok(rows::values(found, &seqs)?)
+            Ok(job_rows::values(found, &seqs)?)
         })
         .await
     }
@@ -74,7 +74,7 @@ impl JobJournal for SqliteStore {
         let job = job.to_owned();
         self.read(move |connection| {
             let bodies: Vec<(String,)> = connection.fetch_all(sql::LIST, params![job, int(list)])?;
-            Ok(bodies.into_iter().map(|(body,)| rows::json(&body)).collect::<Result<_, StoreError>>()?)
+            Ok(bodies.into_iter().map(|(body,)| job_rows::json(&body)).collect::<Result<_, StoreError>>()?)
         })
         .await
     }
@@ -83,7 +83,7 @@ impl JobJournal for SqliteStore {
         let key = key.to_owned();
         self.read(move |connection| {
             let found: Option<(String,)> = connection.fetch_optional(CACHED, params![key])?;
-            Ok(found.map(|(value,)| rows::json(&value)).transpose()?)
+            Ok(found.map(|(value,)| job_rows::json(&value)).transpose()?)
         })
         .await
     }
@@ -92,7 +92,7 @@ impl JobJournal for SqliteStore {
         let job = job.to_owned();
         self.read(move |connection| {
             let page = connection.fetch_all(sql::EVENTS, params![job, int(after), limit])?;
-            Ok(rows::all(page, rows::event_row)?)
+            Ok(job_rows::all(page, job_rows::event_row)?)
         })
         .await
     }
@@ -101,7 +101,7 @@ impl JobJournal for SqliteStore {
         let job = job.to_owned();
         self.read(move |connection| {
             let row = connection.fetch_optional(sql::JOB, params![job])?;
-            Ok(row.map(rows::job_row).transpose()?)
+            Ok(row.map(job_rows::job_row).transpose()?)
         })
         .await
     }
@@ -133,19 +133,19 @@ impl<'row> TryFrom<&'row Row<'row>> for LoadedColumns {
 fn read_loaded_job(connection: &Connection, job: &str) -> Outcome<LoadedJob> {
     let row: Option<LoadedColumns> = connection.fetch_optional(LOAD, params![job])?;
     let row = row.ok_or_else(|| StoreError::NotFound { job: job.to_owned() })?;
-    let snapshot = row.snapshot.map(rows::snapshot_row).transpose()?;
+    let snapshot = row.snapshot.map(job_rows::snapshot_row).transpose()?;
     let after = snapshot.as_ref().map_or(0, |snapshot| int(snapshot.seq));
     let events: Vec<EventColumns> = connection.fetch_all(sql::EVENTS, params![job, after, i64::MAX])?;
     Ok(LoadedJob {
-        job: rows::job_row(row.job)?,
-        bundle: rows::json(&row.bundle)?,
+        job: job_rows::job_row(row.job)?,
+        bundle: job_rows::json(&row.bundle)?,
         snapshot,
-        events: rows::all(events, rows::event_row)?,
+        events: job_rows::all(events, job_rows::event_row)?,
         inbox: if row.inbox_open > 0 { find_inbox(connection, job)? } else { Vec::new() },
         value_bytes: number(row.value_bytes),
     })
 }
 
 fn find_inbox(connection: &Connection, job: &str) -> Outcome<Vec<InboxMessage>> {
-    Ok(rows::all(connection.fetch_all(INBOX, params![job])?, rows::message)?)
+    Ok(job_rows::all(connection.fetch_all(INBOX, params![job])?, job_rows::message)?)
 }

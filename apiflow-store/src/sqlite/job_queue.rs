@@ -11,7 +11,7 @@ use super::connection::Connection;
 use super::creations::{FIND_KEY, JobRows, perform_creation};
 use super::errors::QueryError;
 use super::{SqliteStore, now, slots};
-use crate::rows::{self, int, milliseconds, number, text};
+use crate::job_rows::{self, int, milliseconds, number, text};
 use crate::sql;
 
 const LEVELS: &str =
@@ -106,7 +106,7 @@ impl JobQueue for SqliteStore {
         let job = job.to_owned();
         self.write(move |connection| {
             let noted = connection.fetch_optional(sql::RECORD_SOLO_START, params![job, int(version)])?;
-            Ok(rows::solo_starts(&job, noted)?)
+            Ok(job_rows::solo_starts(&job, noted)?)
         })
         .await
     }

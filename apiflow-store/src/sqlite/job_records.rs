@@ -12,7 +12,7 @@ use rusqlite::{ToSql, params};
 
 use super::SqliteStore;
 use super::connection::Connection;
-use crate::rows::{self, JobColumns, PROBE_BYTES, int, number};
+use crate::job_rows::{self, JobColumns, PROBE_BYTES, int, number};
 use crate::sql;
 
 const BYTES_IN_FLIGHT: &str = "SELECT bytes FROM user_bytes WHERE user_id = $1";
@@ -23,19 +23,19 @@ const REMOVE_PROBES: &str = "DELETE FROM store_probes WHERE id < last_insert_row
 impl JobRecords for SqliteStore {
     async fn list_jobs(&self, filter: &JobFilter, before: Option<&str>, limit: u32) -> Result<Vec<JobRow>, StoreError> {
         let mut query = JobQuery::new(sql::JOBS);
-        rows::filter!(query, filter, before, limit);
-        self.read(move |connection| Ok(rows::all(query.fetch_all(connection)?, rows::job_row)?)).await
+        job_rows::filter!(query, filter, before, limit);
+        self.read(move |connection| Ok(job_rows::all(query.fetch_all(connection)?, job_rows::job_row)?)).await
     }
 
     async fn count_active_jobs(&self) -> Result<BTreeMap<JobStatus, u64>, StoreError> {
-        self.read(|connection| Ok(rows::status_counts(connection.fetch_all(sql::COUNT_ACTIVE_JOBS, &[])?)?)).await
+        self.read(|connection| Ok(job_rows::status_counts(connection.fetch_all(sql::COUNT_ACTIVE_JOBS, &[])?)?)).await
     }
 
     async fn list_steps(&self, job: &str, after: u64, limit: u32) -> Result<Vec<StepRow>, StoreError> {
         let job = job.to_owned();
         self.read(move |connection| {
             let page = connection.fetch_all(sql::STEPS, params![job, int(after), limit])?;
-            Ok(rows::all(page, rows::step_row)?)
+            Ok(job_rows::all(page, job_rows::step_row)?)
         })
         .await
     }
@@ -44,7 +44,7 @@ impl JobRecords for SqliteStore {
         let job = job.to_owned();
         self.read(move |connection| {
             let calls = connection.fetch_all(sql::CALLS, params![job, int(step)])?;
-            Ok(rows::all(calls, rows::call_record).map(CallRecord::joined)?)
+            Ok(job_rows::all(calls, job_rows::call_record).map(CallRecord::joined)?)
         })
         .await
     }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use rusqlite::params;
 
 use super::{SqliteStore, now};
-use crate::rows::{self, PollColumns, int, milliseconds, number};
+use crate::job_rows::{self, PollColumns, int, milliseconds, number};
 use crate::sql;
 
 /// The longer of two pauses stays.
@@ -18,8 +18,7 @@ const PAUSE_SUBMITS: &str = concat!(
      WHERE submit_pauses.until < excluded.until"
 );
 const FORGET_PAUSES: &str = concat!("DELETE FROM submit_pauses WHERE until <= ", now!());
-const SUBMITS_PAUSED: &str =
-    concat!("SELECT until - ", now!(), " FROM submit_pauses WHERE rate_limit = $1 AND until > ", now!());
+const SUBMITS_PAUSED: &str = sql::submit_pause!(now!());
 const IS_POLL_DUE: &str = concat!("SELECT EXISTS (SELECT 1 FROM job_polls WHERE ready_at <= ", now!(), ")");
 const TAKE_POLLS: &str = concat!(
     "UPDATE job_polls SET ready_at = ",
@@ -69,7 +68,7 @@ impl ProviderWork for SqliteStore {
         let taken: Vec<PollColumns> = self
             .write(move |connection| Ok(connection.fetch_all(TAKE_POLLS, params![limit, milliseconds(lease)])?))
             .await?;
-        rows::due_polls(taken)
+        job_rows::due_polls(taken)
     }
 
     async fn reschedule_poll(

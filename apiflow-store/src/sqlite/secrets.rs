@@ -6,8 +6,8 @@ use rusqlite::params;
 use super::SqliteStore;
 use super::accounts::name_missing_owner;
 use super::connection::Connection;
-use crate::records::{self, SecretColumns};
-use crate::rows::text;
+use crate::document_rows::{self, SecretColumns};
+use crate::job_rows::text;
 use crate::{DocumentKind, RecordError, SecretGrant, SecretRow, SecretStore, SecretTies, sql};
 
 #[async_trait]
@@ -27,7 +27,7 @@ impl SecretStore for SqliteStore {
         let (owner, name) = (owner.map(str::to_owned), name.to_owned());
         self.read(move |connection| {
             let row: Option<SecretColumns> = connection.fetch_optional(sql::SECRET, params![name, owner])?;
-            Ok(row.map(records::secret).transpose()?)
+            Ok(row.map(document_rows::secret).transpose()?)
         })
         .await
     }
@@ -35,7 +35,7 @@ impl SecretStore for SqliteStore {
     async fn secrets(&self) -> Result<Vec<SecretRow>, RecordError> {
         self.read(|connection| {
             let rows: Vec<SecretColumns> = connection.fetch_all(sql::SECRETS, &[])?;
-            Ok(rows.into_iter().map(records::secret).collect::<Result<_, RecordError>>()?)
+            Ok(rows.into_iter().map(document_rows::secret).collect::<Result<_, RecordError>>()?)
         })
         .await
     }
@@ -59,7 +59,7 @@ impl SecretStore for SqliteStore {
                 None => connection.fetch_all(sql::SECRET_GRANTS, &[])?,
                 Some((owner, name)) => connection.fetch_all(sql::GRANTS_OF_SECRET, params![name, owner])?,
             };
-            Ok(rows.into_iter().map(records::grant).collect())
+            Ok(rows.into_iter().map(document_rows::grant).collect())
         })
         .await
     }

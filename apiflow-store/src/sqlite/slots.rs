@@ -5,7 +5,7 @@ use rusqlite::params;
 
 use super::connection::Connection;
 use super::now;
-use crate::rows::{int, text};
+use crate::job_rows::{int, text};
 use crate::slots::{self, Counts, LOOKED_AT, WaitingColumns, window_ms};
 
 /// Whether some key is to be looked at.

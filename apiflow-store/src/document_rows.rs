@@ -6,7 +6,7 @@ use apiflow_core::ports::Timestamp;
 use serde_json::Value;
 
 use crate::fault::record_error;
-use crate::rows::{json, number, text};
+use crate::job_rows::{json, number, text};
 use crate::{
     Declaration, Document, DocumentCheck, DocumentKind, Precondition, RecordError, SecretGrant, SecretRow, TokenRow,
     UserChange, UserRow,

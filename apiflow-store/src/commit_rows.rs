@@ -6,7 +6,7 @@ use std::time::Duration;
 use apiflow_core::ports::{Commit, EventRow, LeaseChange, StepRow};
 use serde::Serialize;
 
-use crate::rows::{int, milliseconds, text};
+use crate::job_rows::{int, milliseconds, text};
 
 /// What a commit makes of its job's row.
 #[derive(Serialize)]

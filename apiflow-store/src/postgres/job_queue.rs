@@ -1,0 +1,279 @@
+//! The queue of jobs on Postgres: creating, claiming and waking.
+
+use std::time::Duration;
+
+use apiflow_core::ports::{Claim, ClaimRequest, Created, JobQueue, NewJob, RenewedLease, StoreError, Timestamp};
+use async_trait::async_trait;
+
+use super::{PostgresStore, now, slots};
+use crate::commit_rows::Event;
+use crate::fault::store_error;
+use crate::job_rows::{self, int, milliseconds, number, text};
+use crate::slots::window_ms;
+use crate::sql;
+
+/// Goes through the priorities in their order, and no further than to the limit: what is not claimed is not locked. A
+/// row without a job says that slots may be free.
+const CLAIM: &str = concat!(
+    "WITH RECURSIVE ",
+    sql::levels!(),
+    ", due AS (SELECT found.id, found.due_at FROM level CROSS JOIN LATERAL (SELECT id, due_at FROM jobs \
+         WHERE jobs.priority = level.priority AND due_at <= ",
+    now!(),
+    " ORDER BY due_at, id LIMIT $2 FOR UPDATE SKIP LOCKED) AS found LIMIT $2), \
+     claimed AS (UPDATE jobs SET owner = $1, version = version + 1, tries = tries + 1, due_at = ",
+    now!(),
+    " + $3 FROM due WHERE jobs.id = due.id RETURNING jobs.priority, due.due_at, jobs.id, jobs.version, jobs.tries), \
+     started AS (UPDATE job_slots SET started_at = ",
+    now!(),
+    ", look_at = ",
+    now!(),
+    " + window_ms FROM claimed WHERE job_slots.job_id = claimed.id AND state = 'held' AND started_at IS NULL) \
+     SELECT -priority, due_at, id, version, tries FROM claimed \
+     UNION ALL SELECT 0, 0, NULL, 0, 0 WHERE EXISTS (SELECT FROM job_slots WHERE look_at <= ",
+    now!(),
+    ")"
+);
+
+/// Locks in one order, so that a commit of several jobs and this do not wait for each other in a circle.
+const RENEW: &str = concat!(
+    "WITH held AS (SELECT id FROM jobs WHERE owner = $1 AND id = ANY($3) ORDER BY id FOR UPDATE) \
+     UPDATE jobs SET due_at = ",
+    now!(),
+    " + $2 FROM held WHERE jobs.id = held.id RETURNING jobs.id, jobs.inbox_open > 0"
+);
+
+/// Adds the job with its bundle and events, unless its key is in use; answers the job where it is new.
+const CREATE: &str = concat!(
+    "WITH free AS (INSERT INTO idempotency_keys (key, fingerprint, job_id, expires_at) \
+         SELECT $15::text, $16::text, $1::text, $17::bigint WHERE $15::text IS NOT NULL ON CONFLICT (key) DO UPDATE \
+         SET fingerprint = excluded.fingerprint, job_id = excluded.job_id, expires_at = excluded.expires_at \
+         WHERE idempotency_keys.expires_at <= ",
+    now!(),
+    " RETURNING key), \
+     added AS (INSERT INTO jobs (id, name, workflow_id, node_id, created_by, created_at, updated_at, status, \
+         last_seq, priority, value_bytes, owner, version, tries, due_at) SELECT $1::text, $2::text, $3::text, $4::text, $5::text, $6::bigint, \
+         $6::bigint, 'pending', $7::bigint, $18::integer, $22::bigint, $23::text, \
+         CASE WHEN $23::text IS NULL THEN 0 ELSE 1 END, CASE WHEN $23::text IS NULL THEN 0 ELSE 1 END, \
+         CASE WHEN $19::text IS NULL THEN ",
+    now!(),
+    " + $24::bigint END WHERE $15::text IS NULL OR EXISTS (SELECT FROM free) RETURNING id), \
+     slot AS (INSERT INTO job_slots (job_id, key, size, window_ms, priority, created_at, state, look_at) \
+         SELECT id, $19::text, $20::bigint, $21::bigint, $18::integer, $6::bigint, 'waiting', ",
+    now!(),
+    " FROM added WHERE $19::text IS NOT NULL ON CONFLICT (job_id) DO UPDATE SET key = excluded.key, \
+         size = excluded.size, window_ms = excluded.window_ms, priority = excluded.priority, \
+         created_at = excluded.created_at, state = 'waiting', started_at = NULL, look_at = excluded.look_at), \
+     used AS (INSERT INTO user_bytes (user_id, part, bytes) SELECT $5::text, pg_backend_pid() % 16, $22::bigint \
+         FROM added WHERE $5::text IS NOT NULL \
+         ON CONFLICT (user_id, part) DO UPDATE SET bytes = user_bytes.bytes + excluded.bytes), \
+     bundle AS (INSERT INTO job_bundles (job_id, body) SELECT id, $8::text FROM added), \
+     events AS (INSERT INTO job_events (job_id, seq, at, list_id, list_index, body, value) \
+         SELECT added.id, event.* FROM added, unnest($9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], \
+         $13::text[], $14::text[]) AS event (seq, at, list_id, list_index, body, value)) \
+     SELECT id FROM added"
+);
+
+const LIVE_KEY: &str = sql::job_by_key!(now!());
+
+const CLAIM_ENDED: &str = concat!(
+    "WITH claimed AS (UPDATE jobs SET owner = $1, version = version + 1, due_at = ",
+    now!(),
+    " + $2 WHERE id = $3 AND owner IS NULL AND status IN ",
+    sql::ended!(),
+    " RETURNING id, version), \
+     held AS (UPDATE job_slots SET state = 'held' FROM claimed WHERE job_slots.job_id = claimed.id AND state = 'over') \
+     SELECT version FROM claimed"
+);
+
+/// Claims a job that was just made, if it has its slot and nobody was faster.
+const CLAIM_NEW: &str = concat!(
+    "WITH claimed AS (UPDATE jobs SET owner = $1, version = version + 1, tries = tries + 1, due_at = ",
+    now!(),
+    " + $2 WHERE id = $3 AND owner IS NULL AND due_at <= ",
+    now!(),
+    " RETURNING id, version, tries), \
+     started AS (UPDATE job_slots SET started_at = ",
+    now!(),
+    ", look_at = ",
+    now!(),
+    " + window_ms FROM claimed WHERE job_slots.job_id = claimed.id AND state = 'held' AND started_at IS NULL) \
+     SELECT version, tries FROM claimed"
+);
+
+/// How often a job is added whose key was taken and is free again.
+const TRIES: u32 = 5;
+
+#[async_trait]
+impl JobQueue for PostgresStore {
+    async fn create_job(&self, job: NewJob, claim: Option<ClaimRequest>) -> Result<Created, StoreError> {
+        for _ in 0..TRIES {
+            if self.add(&job, claim.as_ref()).await? {
+                return Ok(Created::New { claim: self.claim_new(&job, claim.as_ref()).await });
+            }
+            let key = job.idempotency.as_ref().map(|asked| &asked.key);
+            let used: Option<(String, String)> = sqlx::query_as(sql::USED_KEY)
+                .bind(key)
+                .fetch_optional(self.pool.counted())
+                .await
+                .map_err(store_error)?;
+            if let Some((job, fingerprint)) = used {
+                return Ok(Created::Existing { job, fingerprint });
+            }
+            // The first job was removed meanwhile, and its key with it.
+        }
+        Err(job_rows::backend(format!("the idempotency key of job `{}` is taken and freed again and again", job.id)))
+    }
+
+    async fn find_job_by_key(&self, key: &str) -> Result<Option<(String, String)>, StoreError> {
+        sqlx::query_as(LIVE_KEY).bind(key).fetch_optional(self.pool.counted()).await.map_err(store_error)
+    }
+
+    async fn claim_due_jobs(&self, worker: &str, limit: u32, lease: Duration) -> Result<Vec<Claim>, StoreError> {
+        let (mut claims, slots_are_free) = self.take_due(worker, limit, lease).await.map_err(store_error)?;
+        if slots_are_free {
+            let room = limit.saturating_sub(u32::try_from(claims.len()).unwrap_or(limit));
+            match self.take_given(worker, room, lease).await {
+                Ok(more) => claims.extend(more),
+                Err(error) if claims.is_empty() => return Err(store_error(error)),
+                // What is claimed already must be worked on.
+                Err(error) => tracing::warn!(%error, "slots could not be given; the next claim tries again"),
+            }
+        }
+        Ok(claims)
+    }
+
+    async fn claim_ended_job(&self, worker: &str, job: &str, lease: Duration) -> Result<Option<u64>, StoreError> {
+        let claimed = sqlx::query_as(CLAIM_ENDED).bind(worker).bind(milliseconds(lease)).bind(job);
+        let claimed: Option<(i64,)> = claimed.fetch_optional(self.pool.counted()).await.map_err(store_error)?;
+        Ok(claimed.map(|(version,)| number(version)))
+    }
+
+    async fn renew_leases(
+        &self,
+        worker: &str,
+        jobs: &[String],
+        lease: Duration,
+    ) -> Result<Vec<RenewedLease>, StoreError> {
+        let held: Vec<(String, bool)> = sqlx::query_as(RENEW)
+            .bind(worker)
+            .bind(milliseconds(lease))
+            .bind(jobs)
+            .fetch_all(self.pool.counted())
+            .await
+            .map_err(store_error)?;
+        Ok(held.into_iter().map(|(job, has_messages)| RenewedLease { job, has_messages }).collect())
+    }
+
+    async fn record_solo_start(&self, job: &str, version: u64) -> Result<u32, StoreError> {
+        let noted = sqlx::query_as(sql::RECORD_SOLO_START).bind(job).bind(int(version));
+        job_rows::solo_starts(job, noted.fetch_optional(self.pool.counted()).await.map_err(store_error)?)
+    }
+
+    async fn undo_solo_start(&self, job: &str, version: u64) -> Result<(), StoreError> {
+        let noted = sqlx::query(sql::UNDO_SOLO_START).bind(job).bind(int(version));
+        noted.execute(self.pool.counted()).await.map(|_| ()).map_err(store_error)
+    }
+
+    async fn waive_slot(&self, job: &str) -> Result<(), StoreError> {
+        slots::pass(&self.pool, job).await.map_err(store_error)
+    }
+
+    async fn read_next_due_at(&self) -> Result<Option<Timestamp>, StoreError> {
+        let (moment,): (Option<i64>,) =
+            sqlx::query_as(sql::NEXT_DUE).fetch_one(self.pool.counted()).await.map_err(store_error)?;
+        Ok(moment.map(Timestamp))
+    }
+}
+
+impl PostgresStore {
+    /// Claims jobs that are due; says too whether slots may be free.
+    async fn take_due(&self, worker: &str, limit: u32, lease: Duration) -> Result<(Vec<Claim>, bool), sqlx::Error> {
+        let mut found: Vec<(i32, i64, Option<String>, i64, i64)> = sqlx::query_as(CLAIM)
+            .bind(worker)
+            .bind(i64::from(limit))
+            .bind(milliseconds(lease))
+            .fetch_all(self.pool.counted())
+            .await?;
+        found.sort();
+        let slots_are_free = found.iter().any(|(_, _, job, ..)| job.is_none());
+        let claims = found.into_iter().filter_map(|(_, _, job, version, tries)| {
+            Some(Claim { job: job?, version: number(version), tries: u32::try_from(tries).unwrap_or(u32::MAX) })
+        });
+        Ok((claims.collect(), slots_are_free))
+    }
+
+    /// Gives away the slots that are free, and claims what is due with them.
+    async fn take_given(&self, worker: &str, limit: u32, lease: Duration) -> Result<Vec<Claim>, sqlx::Error> {
+        slots::give(&self.pool).await?;
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        self.take_due(worker, limit, lease).await.map(|(claims, _)| claims)
+    }
+
+    /// The claim of a job that was just added: the same statement claims one that needs no slot; one that needs a slot
+    /// is claimed if it gets it now.
+    async fn claim_new(&self, new: &NewJob, claim: Option<&ClaimRequest>) -> Option<Claim> {
+        let request = claim?;
+        if new.concurrency.is_none() {
+            return Some(Claim { job: new.id.clone(), version: 1, tries: 1 });
+        }
+        match self.claim_with_slot(&new.id, request).await {
+            Ok(claim) => claim,
+            Err(error) => {
+                tracing::warn!(%error, job = new.id, "the new job could not be claimed; the next claim takes it");
+                None
+            }
+        }
+    }
+
+    /// Gives away the slots that are free, and claims one job if it has its slot.
+    async fn claim_with_slot(&self, job: &str, request: &ClaimRequest) -> Result<Option<Claim>, sqlx::Error> {
+        slots::give(&self.pool).await?;
+        let claimed: Option<(i64, i64)> = sqlx::query_as(CLAIM_NEW)
+            .bind(&request.worker)
+            .bind(milliseconds(request.lease))
+            .bind(job)
+            .fetch_optional(self.pool.counted())
+            .await?;
+        Ok(claimed.map(|(version, tries)| Claim {
+            job: job.to_owned(),
+            version: number(version),
+            tries: u32::try_from(tries).unwrap_or(u32::MAX),
+        }))
+    }
+
+    /// Adds a job unless its key is in use; returns whether it did. One that needs no slot is claimed at once.
+    async fn add(&self, new: &NewJob, claim: Option<&ClaimRequest>) -> Result<bool, StoreError> {
+        let claim = claim.filter(|_| new.concurrency.is_none());
+        let events: Vec<Event<'_>> = new.events.iter().map(|event| Event::of(&new.id, event)).collect();
+        let asked = new.idempotency.as_ref();
+        let added = sqlx::query(CREATE)
+            .bind(&new.id)
+            .bind(&new.name)
+            .bind(&new.workflow_id)
+            .bind(&new.node_id)
+            .bind(&new.created_by)
+            .bind(new.created_at.0)
+            .bind(events.iter().map(|event| event.seq).max().unwrap_or(0))
+            .bind(text(&new.bundle))
+            .bind(events.iter().map(|event| event.seq).collect::<Vec<_>>())
+            .bind(events.iter().map(|event| event.at).collect::<Vec<_>>())
+            .bind(events.iter().map(|event| event.list).collect::<Vec<_>>())
+            .bind(events.iter().map(|event| event.index).collect::<Vec<_>>())
+            .bind(events.iter().map(|event| event.body.as_str()).collect::<Vec<_>>())
+            .bind(events.iter().map(|event| event.value.as_deref()).collect::<Vec<_>>())
+            .bind(asked.map(|asked| &asked.key))
+            .bind(asked.map(|asked| &asked.fingerprint))
+            .bind(asked.map(|asked| asked.expires_at.0))
+            .bind(new.priority)
+            .bind(new.concurrency.as_ref().map(|asked| &asked.key))
+            .bind(new.concurrency.as_ref().map(|asked| int(asked.limit)))
+            .bind(new.concurrency.as_ref().and_then(window_ms))
+            .bind(int(new.value_bytes()))
+            .bind(claim.map(|request| &request.worker))
+            .bind(claim.map_or(0, |request| milliseconds(request.lease)));
+        Ok(added.fetch_optional(self.pool.counted()).await.map_err(store_error)?.is_some())
+    }
+}

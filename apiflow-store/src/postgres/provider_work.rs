@@ -1,0 +1,87 @@
+//! Work at providers on Postgres.
+
+use std::time::Duration;
+
+use apiflow_core::ports::{DuePoll, ProviderWork, ProviderWorkClaim, StoreError, Timestamp};
+use async_trait::async_trait;
+
+use super::{PostgresStore, now};
+use crate::fault::store_error;
+use crate::job_rows::{self, PollColumns, int, milliseconds, number};
+use crate::sql;
+
+/// The longer of two pauses stays, and those that are over are forgotten.
+const PAUSE_SUBMITS: &str = concat!(
+    "WITH over AS (DELETE FROM submit_pauses WHERE until <= ",
+    now!(),
+    " AND rate_limit <> $1) \
+     INSERT INTO submit_pauses (rate_limit, until) VALUES ($1, ",
+    now!(),
+    " + $2) ON CONFLICT (rate_limit) DO UPDATE SET until = excluded.until \
+     WHERE submit_pauses.until < excluded.until"
+);
+
+const SUBMITS_PAUSED: &str = sql::submit_pause!(now!());
+
+const TAKE_POLLS: &str = concat!(
+    "WITH due AS (SELECT job_id, effect FROM job_polls WHERE ready_at <= ",
+    now!(),
+    " ORDER BY ready_at, job_id, effect LIMIT $1 FOR UPDATE SKIP LOCKED) \
+     UPDATE job_polls AS poll SET ready_at = ",
+    now!(),
+    " + $2 FROM due WHERE poll.job_id = due.job_id AND poll.effect = due.effect \
+     RETURNING poll.job_id, poll.effect, poll.due_at, poll.tries, poll.ticket"
+);
+
+#[async_trait]
+impl ProviderWork for PostgresStore {
+    async fn claim_provider_work(&self, following: ProviderWorkClaim) -> Result<bool, StoreError> {
+        let noted = sqlx::query(sql::FOLLOW)
+            .bind(&following.provider)
+            .bind(&following.provider_id)
+            .bind(&following.job)
+            .bind(int(following.effect));
+        Ok(noted.fetch_optional(self.pool.counted()).await.map_err(store_error)?.is_some())
+    }
+
+    async fn pause_submits(&self, limit: &str, pause: Duration) -> Result<(), StoreError> {
+        let noted = sqlx::query(PAUSE_SUBMITS).bind(limit).bind(milliseconds(pause)).execute(self.pool.counted()).await;
+        noted.map(drop).map_err(store_error)
+    }
+
+    async fn read_submit_pause(&self, limit: &str) -> Result<Option<Duration>, StoreError> {
+        let left: Option<(i64,)> = sqlx::query_as(SUBMITS_PAUSED)
+            .bind(limit)
+            .fetch_optional(self.pool.counted())
+            .await
+            .map_err(store_error)?;
+        Ok(left.map(|(left,)| Duration::from_millis(number(left))))
+    }
+
+    async fn take_due_polls(&self, limit: u32, lease: Duration) -> Result<Vec<DuePoll>, StoreError> {
+        let taken: Vec<PollColumns> = sqlx::query_as(TAKE_POLLS)
+            .bind(i64::from(limit))
+            .bind(milliseconds(lease))
+            .fetch_all(self.pool.counted())
+            .await
+            .map_err(store_error)?;
+        job_rows::due_polls(taken)
+    }
+
+    async fn reschedule_poll(
+        &self,
+        job: &str,
+        effect: u64,
+        due_at: Timestamp,
+        progress: Option<(u64, f64)>,
+    ) -> Result<(), StoreError> {
+        // Two transactions: a commit may hold the step's row and wait for the poll's.
+        let back = sqlx::query(sql::PUT_BACK).bind(job).bind(int(effect)).bind(due_at.0);
+        back.execute(self.pool.counted()).await.map_err(store_error)?;
+        if let Some((ordinal, progress)) = progress {
+            let told = sqlx::query(sql::PROGRESS).bind(job).bind(int(ordinal)).bind(progress).bind(int(effect));
+            told.execute(self.pool.counted()).await.map_err(store_error)?;
+        }
+        Ok(())
+    }
+}
