@@ -139,7 +139,8 @@ async fn files_that_sqlx_made_are_brought_up_to_date_with_what_is_in_them() {
         connection.close().await.expect("the file is closed");
         for _ in 0..2 {
             let store = SqliteStore::open(&path).await.expect("the file is opened");
-            let user = apiflow_store::UserAccounts::read_user(&store, "u2").await.expect("it is read").expect("it is kept");
+            let user =
+                apiflow_store::UserAccounts::read_user(&store, "u2").await.expect("it is read").expect("it is kept");
             assert_eq!(user.username, "bob");
             store.close().await;
         }
