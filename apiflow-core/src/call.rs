@@ -6,46 +6,45 @@
 //! [`CallPlan::result`] and [`CallPlan::read_result`].
 
 mod arguments;
-mod body;
-mod classify;
+mod classify_failure;
 mod error;
-mod failure;
-mod hint;
-mod link;
+mod http_failure;
 #[cfg(any(feature = "http", test))]
-mod memory;
-mod merge;
-mod options;
+mod json_memory;
+mod merged_declarations;
+mod operation_rule;
 mod output;
-mod overrides;
 mod plan;
 mod plans;
 mod presets;
-mod readable;
-mod reading;
+mod read_reply;
+mod readable_outputs;
 mod recover;
+mod reply_body;
+mod reply_link;
+mod reply_rules;
 mod request;
-mod rule;
+mod retry_after;
+mod secret_overrides;
 #[cfg(test)]
 mod tests;
 mod time;
-pub(crate) mod url;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use self::body::without_byte_order_mark;
 pub use self::error::{CallError, ErrorClass, from_http_error};
 #[cfg(feature = "http")]
-pub(crate) use self::memory::json_memory_bytes;
-pub(crate) use self::options::{check_errors, check_hosts, check_operation, check_success};
-pub use self::overrides::{SecretOverride, secret_overrides};
+pub(crate) use self::json_memory::json_memory_bytes;
 pub use self::plan::{CallPlan, plan};
 pub(crate) use self::plan::{check_call, check_connector};
 pub(crate) use self::plans::JobPlans;
 pub use self::presets::{Preset, presets};
+pub use self::reply_body::without_byte_order_mark;
+pub(crate) use self::reply_rules::{check_errors, check_hosts, check_operation, check_success};
 #[cfg(feature = "runtime")]
 pub(crate) use self::request::rate_limit_key;
+pub use self::secret_overrides::{SecretOverride, secret_overrides};
 use crate::ports::HttpRequest;
 
 /// What a submit knows of the attempt that it belongs to.

@@ -7,10 +7,9 @@ use serde_json::{Map, Value};
 
 mod credential_names;
 mod credentials;
-mod data;
-pub(crate) mod fields;
+mod data_schema;
 mod parse;
-mod secrets;
+mod secret_names;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +18,7 @@ pub use self::credentials::{CleanBaseUrl, LiteralCredential, clean_base_url};
 pub use self::parse::{parse_connector, parse_node};
 pub(crate) use self::parse::{read_headers, read_method};
 use crate::diagnostic::Diagnostic;
+pub use crate::value_type::ValueType;
 
 /// A provider and how to authenticate with it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -70,32 +70,6 @@ pub struct Node {
     /// Which of its secret references mean a user's own secret, and whose, as for [`Connector::own_secrets`].
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub own_secrets: BTreeMap<String, String>,
-}
-
-/// The type of a declared input or output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ValueType {
-    /// Text.
-    String,
-    /// Any JSON number.
-    Number,
-    /// A JSON number without fraction.
-    Integer,
-    /// `true` or `false`.
-    Boolean,
-    /// A JSON object.
-    Object,
-    /// A JSON array.
-    Array,
-    /// A picture: an artifact, a URL or a data URI.
-    Image,
-    /// A video: an artifact, a URL or a data URI.
-    Video,
-    /// A sound: an artifact, a URL or a data URI.
-    Audio,
-    /// Any other file: an artifact, a URL or a data URI.
-    File,
 }
 
 /// A declared input of a node.

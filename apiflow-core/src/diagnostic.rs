@@ -1,6 +1,12 @@
 //! What is wrong with a document: the same findings on a server, a command line and in a browser.
 
+pub mod codes;
+pub(crate) mod fixes;
+pub(crate) mod suggest;
+
 use serde::{Deserialize, Serialize};
+
+pub use self::suggest::nearest;
 
 /// How much a finding matters. An error refuses a run; a warning and a hint do not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -95,9 +101,4 @@ impl Diagnostic {
 /// Says whether any of the findings refuses a run.
 pub fn has_errors(diagnostics: &[Diagnostic]) -> bool {
     diagnostics.iter().any(|found| found.severity == Severity::Error)
-}
-
-/// Appends one token to a JSON Pointer, escaped (RFC 6901: `~` is `~0`, `/` is `~1`).
-pub fn pointer_push(pointer: &str, token: &str) -> String {
-    format!("{pointer}/{}", token.replace('~', "~0").replace('/', "~1"))
 }

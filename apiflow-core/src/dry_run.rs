@@ -152,7 +152,11 @@ impl DryRun<'_> {
     fn unusable(&self, reason: &str) -> Vec<Diagnostic> {
         let found = validate::workflow(self.document, self.catalog);
         // Of sub-flows the validator reads only what their callers need.
-        if has_errors(&found) { found } else { vec![Diagnostic::error(validate::codes::WRONG_TYPE, "", reason)] }
+        if has_errors(&found) {
+            found
+        } else {
+            vec![Diagnostic::error(crate::diagnostic::codes::WRONG_TYPE, "", reason)]
+        }
     }
 }
 

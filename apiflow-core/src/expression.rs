@@ -7,27 +7,27 @@
 //! keep every one of them within the stack that its caller has, here as well as in the JavaScript engine.
 
 mod brackets;
-mod lines;
-mod natural;
-mod parse;
-mod path;
-mod program;
-mod quick;
-mod reader;
+mod builtin_properties;
+mod expression_reader;
+mod free_variables;
+mod function_wrapper;
+mod line_index;
+mod nesting_limits;
+mod plain_path;
+mod plain_path_lookup;
 mod references;
-mod scan;
+mod syntax;
 mod token;
-mod wanted;
 
-pub use parse::check;
-pub(crate) use parse::located;
-pub use path::{PlainPath, Segment, plain_path};
-pub use program::program;
-pub use quick::quick;
-pub use reader::{Reader, Reading};
+pub use expression_reader::{Reader, Reading};
+pub use free_variables::{Wanted, WantedResults, wanted};
+pub use function_wrapper::program;
+pub use nesting_limits::{MAX_CHAIN, MAX_DEPTH, MAX_PREFIX, MAX_REGEX_GROUPS, scan, scan_code};
+pub use plain_path::{PlainPath, Segment, plain_path};
+pub use plain_path_lookup::quick;
 pub use references::{NameUse, Reference, References, references};
-pub use scan::{MAX_CHAIN, MAX_DEPTH, MAX_PREFIX, MAX_REGEX_GROUPS, scan, scan_code};
-pub use wanted::{Wanted, WantedResults, wanted};
+pub use syntax::check;
+pub(crate) use syntax::located;
 
 use crate::diagnostic::Span;
 
@@ -57,7 +57,7 @@ pub const CONTEXT_NAMES: [&str; 14] = [
 
 /// The line and column of a byte of a text.
 pub fn span(source: &str, byte: usize) -> Span {
-    lines::Lines::of(source).span(byte)
+    line_index::Lines::of(source).span(byte)
 }
 
 /// Why a text is no expression.

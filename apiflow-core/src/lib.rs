@@ -16,6 +16,7 @@ mod evaluate;
 pub mod expression;
 #[cfg(feature = "http")]
 pub mod http;
+pub mod json;
 pub mod layout;
 pub mod openflow;
 pub mod origin;
@@ -23,4 +24,6 @@ pub mod ports;
 #[cfg(feature = "runtime")]
 pub mod runtime;
 pub mod template;
+mod url;
 pub mod validate;
+mod value_type;

@@ -47,7 +47,7 @@ pub struct Origin {
 impl Origin {
     /// The origin of an absolute http or https URL without a user name; `None` for anything else.
     pub fn of_url(url: &str) -> Option<Self> {
-        let (scheme, authority) = crate::call::url::scheme_and_authority(url)?;
+        let (scheme, authority) = crate::url::scheme_and_authority(url)?;
         let scheme = Scheme::parse(scheme)?;
         let (host, port) = split_authority(authority)?;
         Some(Self { scheme, host, port: port.unwrap_or(scheme.default_port()) })
@@ -181,7 +181,7 @@ impl fmt::Display for Authority<'_> {
 
 /// Splits `host[:port]`: the host in lower case without brackets and final dot, addresses in one spelling.
 fn split_authority(authority: &str) -> Option<(String, Option<u16>)> {
-    if !crate::call::url::is_authority(authority) {
+    if !crate::url::is_authority(authority) {
         return None;
     }
     let (host, port) = match authority.strip_prefix('[') {

@@ -7,25 +7,23 @@
 //! - A string that is exactly one placeholder keeps the value's JSON type; a key whose placeholder has no value is
 //!   left out, and so is text around one without a value.
 //! - Templates are expanded once. Values are never read as templates, and secrets stay apart from the text until
-//!   [`resolve`] writes them: in between a [`crate::ports::SecretUse`] says which marker stands for which secret, and
+//!   [`resolve_secrets`] writes them: in between a [`crate::ports::SecretUse`] says which marker stands for which secret, and
 //!   the marker is derived from all the request's text and occurs nowhere else in it.
 
 mod compile;
-mod display;
-mod draft;
+mod display_request;
 mod expand;
-mod path;
-mod references;
-mod resolve;
+mod resolve_secrets;
+mod secret_markers;
+mod secret_references;
+mod template_string;
 #[cfg(test)]
 mod tests;
-mod text;
 
 pub(crate) use self::compile::{Compiler, Template};
-pub use self::display::{display, display_url};
-pub(crate) use self::draft::{Draft, DraftBody, encode_pair};
+pub use self::display_request::{display, display_url};
 pub(crate) use self::expand::{Expanded, Piece, Scope, dot_segment, join};
-pub(crate) use self::path::{Found, Path, scalar_text};
-pub use self::references::{SecretReference, secret_references};
-pub use self::resolve::{ResolveError, Resolved, resolve};
-pub(crate) use self::text::{Part, Root, Text};
+pub use self::resolve_secrets::{ResolveError, Resolved, resolve};
+pub(crate) use self::secret_markers::{Draft, DraftBody, encode_pair};
+pub use self::secret_references::{SecretReference, secret_references};
+pub(crate) use self::template_string::{Part, Root, Text};

@@ -3,31 +3,29 @@
 //! Architecture invariant: nothing here runs or resolves anything. A finding follows from the document
 //! and the catalog alone, and all of them are found in one pass.
 
+mod accepted_inputs;
 mod approvals;
 mod checker;
-mod code;
-pub mod codes;
+mod constants;
+mod expression_fixes;
+mod expression_scope;
 mod expressions;
-mod flows;
-mod ignored;
-mod inputs;
+mod inline_code;
 mod json_schema;
-pub(crate) mod mend;
-mod mismatch;
+mod module_settings;
 mod modules;
-mod names;
+mod no_effect_fields;
+mod result_shape;
 mod results;
 mod retry;
 mod secrets;
-mod settings;
-mod shape;
-mod sight;
-mod slot;
+mod step_inputs;
 mod steps;
+mod sub_flow_inputs;
 mod sub_flows;
-pub(crate) mod suggest;
 mod transforms;
-mod values;
+mod type_mismatch;
+mod visibility;
 
 use serde_json::Value;
 
@@ -35,10 +33,9 @@ pub use json_schema::{
     AppliesTo, MAX_CHAIN, MAX_SCHEMA_DEPTH, MAX_SCHEMAS, MAX_SCHEMAS_PER_VALUE, SchemaKeyword, bad_default,
     check_json_schema, schema_keyword,
 };
-pub use suggest::nearest;
 
 use crate::catalog::Catalog;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, codes, suggest};
 use crate::openflow::{Module, ModuleValue, parse_leniently};
 use checker::{Around, Checker};
 use sub_flows::SubFlows;

@@ -242,7 +242,7 @@ fn reached<'v>(value: &'v mut Value, steps: &[u8]) -> &'v mut Value {
     };
     match below {
         Some(token) => {
-            let pointer = apiflow_core::diagnostic::pointer_push("", &token);
+            let pointer = apiflow_core::json::pointer_push("", &token);
             reached(value.pointer_mut(&pointer).unwrap(), &steps[1..])
         }
         None => value,

@@ -2,11 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::output::{is_media, type_matches, type_name};
 use super::plan::CallPlan;
 use super::{CallError, ErrorClass};
-use crate::catalog::fields::{kind, list, nearest};
 use crate::catalog::{NodeInput, ValueType};
+use crate::json::{kind, list, nearest};
 
 impl CallPlan {
     /// Checks what the caller gave, and fills in `value`, then `default`, where nothing was given. Where a node
@@ -60,10 +59,10 @@ fn fault(input: &NodeInput, value: Option<&Value>) -> Option<String> {
         None | Some(Value::Null) => return None,
         Some(value) => value,
     };
-    if !type_matches(input.r#type, value) {
-        return Some(format!("it must be {}, not {}", type_name(input.r#type), kind(value)));
+    if !input.r#type.matches(value) {
+        return Some(format!("it must be {}, not {}", input.r#type.describe(), kind(value)));
     }
-    if is_media(input.r#type) && value.as_str() == Some("") {
+    if input.r#type.is_media() && value.as_str() == Some("") {
         return Some("it is empty".to_owned());
     }
     if let Some(allowed) = input.r#enum.as_ref().filter(|allowed| !allowed.iter().any(|one| same(one, value))) {
@@ -83,8 +82,8 @@ fn fault(input: &NodeInput, value: Option<&Value>) -> Option<String> {
 
 fn item_fault(input: &NodeInput, value: &Value) -> Option<String> {
     let wanted: ValueType = serde_json::from_value(input.items.as_ref()?.get("type")?.clone()).ok()?;
-    let (index, odd) = value.as_array()?.iter().enumerate().find(|(_, item)| !type_matches(wanted, item))?;
-    Some(format!("element {index} must be {}, not {}", type_name(wanted), kind(odd)))
+    let (index, odd) = value.as_array()?.iter().enumerate().find(|(_, item)| !wanted.matches(item))?;
+    Some(format!("element {index} must be {}, not {}", wanted.describe(), kind(odd)))
 }
 
 /// JSON equality in which 1 and 1.0 are the same number.

@@ -2,14 +2,15 @@
 
 use serde_json::{Map, Value};
 
-use super::body::Body;
-use super::hint::header;
+use super::reply_body::Body;
+use super::retry_after::header;
 use super::{CallError, ErrorClass};
-use crate::catalog::fields::{kind, list};
 use crate::catalog::{NodeOutput, ValueType};
-use crate::diagnostic::{Diagnostic, pointer_push};
+use crate::diagnostic::Diagnostic;
+use crate::json::pointer_push;
+use crate::json::{JsonPath, PathMatch};
+use crate::json::{kind, list};
 use crate::ports::HttpReply;
-use crate::template::{Found, Path};
 
 /// Longer media than this inside a reply's JSON is refused, in bytes.
 pub(super) const MAX_INLINE_MEDIA_BYTES: usize = 8 * 1024;
@@ -27,7 +28,7 @@ pub(super) struct Mapping {
 /// Where an output's value comes from.
 #[derive(Debug, Clone)]
 enum Source {
-    Path(Path),
+    Path(JsonPath),
     Body,
     Status,
     Header(String),
@@ -90,11 +91,11 @@ impl Mapping {
             },
             Source::Path(path) => match body.json().map(|json| (path.find(json), json)) {
                 None => return Err(format!("the reply has no `{}`: it is {}", path.source(), body.describe())),
-                Some((Found::Absent, json)) => {
+                Some((PathMatch::Absent, json)) => {
                     let place = format!("the reply has no `{}`: it is {}", path.source(), outline(json));
                     return self.absent(&place);
                 }
-                Some((Found::Null, _)) => return Err(format!("`{}` is null", path.source())),
+                Some((PathMatch::Null, _)) => return Err(format!("`{}` is null", path.source())),
                 Some((found, _)) => found.into_value().unwrap_or_default(),
             },
         };
@@ -137,11 +138,11 @@ impl Mapping {
                      the provider for a link"
                 ));
             }
-            if !type_matches(self.value_type, item) {
+            if !self.value_type.matches(item) {
                 let pick = if item.is_array() { "; name the one that is meant by `pick`" } else { "" };
-                return Err(format!("it must be {}, not {}{pick}", type_name(self.value_type), kind(item)));
+                return Err(format!("it must be {}, not {}{pick}", self.value_type.describe(), kind(item)));
             }
-            if is_media(self.value_type) && !is_media_link(item) {
+            if self.value_type.is_media() && !is_media_link(item) {
                 return Err("it is no http, https or data URL".to_owned());
             }
         }
@@ -242,12 +243,12 @@ fn compile(output: &NodeOutput, index: usize, found: &mut Vec<Diagnostic>) -> Op
         found.push(Diagnostic::error("not-supported", pointer_push(&pointer, "decode"), message).help(help));
     }
     let source = match output.mapping.trim() {
-        "" => Source::Path(Path::key(&output.name)),
+        "" => Source::Path(JsonPath::key(&output.name)),
         "@body" => Source::Body,
         "@status" => Source::Status,
         mapping => match mapping.strip_prefix("@header.") {
             Some(name) => Source::Header(name.to_owned()),
-            None => match Path::parse(mapping) {
+            None => match JsonPath::parse(mapping) {
                 Ok(path) if !mapping.starts_with('@') => Source::Path(path),
                 parsed => {
                     let fault = parsed.err().unwrap_or_else(|| "known are @body, @status and @header.NAME".to_owned());
@@ -267,49 +268,6 @@ fn compile(output: &NodeOutput, index: usize, found: &mut Vec<Diagnostic>) -> Op
     };
     let (name, default) = (output.name.clone(), output.default.clone());
     Some(Mapping { name, value_type: output.r#type, default, source, pick })
-}
-
-/// Whether a value has a type. Nothing is coerced; a number without a fraction is an integer however it is written.
-pub(super) fn type_matches(value_type: ValueType, value: &Value) -> bool {
-    match value_type {
-        ValueType::String | ValueType::Image | ValueType::Video | ValueType::Audio | ValueType::File => {
-            value.is_string()
-        }
-        ValueType::Number => value.is_number(),
-        ValueType::Integer => value.is_i64() || value.is_u64() || value.as_f64().is_some_and(|n| n.fract() == 0.0),
-        ValueType::Boolean => value.is_boolean(),
-        ValueType::Object => value.is_object(),
-        ValueType::Array => value.is_array(),
-    }
-}
-
-/// A type in a sentence.
-pub(super) fn type_name(value_type: ValueType) -> &'static str {
-    match value_type {
-        ValueType::String => "a string",
-        ValueType::Number => "a number",
-        ValueType::Integer => "an integer",
-        ValueType::Boolean => "true or false",
-        ValueType::Object => "an object",
-        ValueType::Array => "an array",
-        ValueType::Image => "the link of an image",
-        ValueType::Video => "the link of a video",
-        ValueType::Audio => "the link of a sound",
-        ValueType::File => "the link of a file",
-    }
-}
-
-/// Whether values of the type are media.
-pub(super) fn is_media(value_type: ValueType) -> bool {
-    match value_type {
-        ValueType::Image | ValueType::Video | ValueType::Audio | ValueType::File => true,
-        ValueType::String
-        | ValueType::Number
-        | ValueType::Integer
-        | ValueType::Boolean
-        | ValueType::Object
-        | ValueType::Array => false,
-    }
 }
 
 fn is_media_link(value: &Value) -> bool {

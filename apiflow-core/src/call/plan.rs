@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::merge::{Entry, Merged, connector_findings, relocate};
-use super::options::{ErrorPaths, FollowedHost, Success};
+use super::merged_declarations::{Entry, Merged, connector_findings, relocate};
+use super::operation_rule::{self, Rule};
 use super::output::Mapping;
-use super::rule::{self, Rule};
-use super::url;
-use crate::catalog::fields::nearest;
+use super::reply_rules::{ErrorPaths, FollowedHost, Success};
 use crate::catalog::{Connector, Node, NodeInput};
 use crate::diagnostic::{Diagnostic, has_errors};
+use crate::json::nearest;
 use crate::template::{Compiler, Part, Root, Template, Text, dot_segment};
+use crate::url;
 
 /// A node's call, compiled with its connector's defaults.
 #[derive(Debug, Clone)]
@@ -108,7 +108,7 @@ fn compile(node: &Node, connector: &Connector) -> (CallPlan, Vec<Diagnostic>) {
     let body = compile_body(&merged, &method, kind, &mut found);
     check_inputs(&merged, &mut found);
     let rule = merged.get("operation").and_then(|entry| {
-        let mut rule = rule::read(entry.value, &entry.pointer, &mut found)?;
+        let mut rule = operation_rule::read(entry.value, &entry.pointer, &mut found)?;
         let texts = rule.submit_headers.iter_mut().filter_map(|(_, text)| text.as_mut());
         texts.for_each(|text| text.refer_to_own(merged.own_secrets(&entry)));
         Some(rule)
@@ -298,7 +298,7 @@ fn check_inputs(merged: &Merged<'_>, found: &mut Vec<Diagnostic>) {
                     Diagnostic::error("unknown-input", &entry.pointer, format!("the node has no input `{name}`"));
                 found.push(match nearest(name, &inputs) {
                     Some(near) => fault.help(format!("did you mean `{near}`?")),
-                    None => fault.help(format!("its inputs are {}", crate::catalog::fields::list(&inputs))),
+                    None => fault.help(format!("its inputs are {}", crate::json::list(&inputs))),
                 });
             }
         }

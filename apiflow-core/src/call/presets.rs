@@ -36,13 +36,13 @@ mod tests {
     use serde_json::Value;
 
     use super::presets;
-    use crate::call::rule;
+    use crate::call::operation_rule;
 
     #[test]
     fn every_preset_is_a_sound_rule() {
         for preset in presets() {
             let mut found = Vec::new();
-            let rule = rule::read(&Value::Object(preset.rule), "", &mut found);
+            let rule = operation_rule::read(&Value::Object(preset.rule), "", &mut found);
             assert_eq!(found, [], "{}", preset.name);
             assert!(rule.is_some(), "{}", preset.name);
         }

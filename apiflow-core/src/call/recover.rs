@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::arguments::same;
-use super::body::Body;
-use super::failure::Purpose;
+use super::http_failure::Purpose;
+use super::operation_rule::RecoverRule;
 use super::plan::CallPlan;
-use super::rule::RecoverRule;
+use super::reply_body::Body;
 use super::time::{Written, parse_rfc3339};
-use super::url;
 use super::{CallError, ErrorClass, Recovery};
 use crate::ports::{HttpReply, HttpRequest, RequestBody, Timestamp};
+use crate::url;
 
 impl CallPlan {
     /// Looks for `submitted` in the provider's list: created at or after `after`, with the same input, its id not in

@@ -5,12 +5,12 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::plan::{BodyKind, BodyPlan, CallPlan};
-use super::url;
 use super::{CallContext, CallError, ErrorClass, Operation};
 use crate::catalog::is_auth_header;
 use crate::origin::{Origin, SecretOrigin};
 use crate::ports::HttpRequest;
 use crate::template::{Draft, DraftBody, Expanded, Piece, Scope, Template, Text, encode_pair};
+use crate::url;
 
 /// Bound on a submit that only asks for an id, in milliseconds.
 const ACK_TIMEOUT_MS: u64 = 60_000;

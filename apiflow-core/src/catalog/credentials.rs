@@ -4,9 +4,10 @@ use serde_json::{Map, Value};
 
 use super::credential_names::{Strength, in_body_key, in_header_name, in_query_key, is_placeholder, known_key};
 use super::{Connector, Node};
-use crate::diagnostic::{Diagnostic, pointer_push};
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::codes;
+use crate::json::pointer_push;
 use crate::template::Text;
-use crate::validate::codes;
 
 /// A credential that stands in a declaration as it is, where a secret's name should.
 #[derive(Clone, PartialEq, Eq)]

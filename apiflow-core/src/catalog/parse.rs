@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::data::{Owner, parse_data};
-use super::fields::{Fields, unknown_word, wrong_type};
+use super::data_schema::{Owner, parse_data};
 use super::{Connector, Node, NodeInput, NodeOutput, ValueType};
-use crate::call::url;
-use crate::diagnostic::{Diagnostic, pointer_push};
+use crate::diagnostic::Diagnostic;
+use crate::json::pointer_push;
+use crate::json::{Fields, unknown_word, wrong_type};
+use crate::url;
 
 /// The methods that a call may have.
 pub(crate) const METHODS: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"];
@@ -165,26 +166,13 @@ fn read_items<T>(fields: &mut Fields<'_, '_>, key: &'static str, read: impl Fn(F
         .collect()
 }
 
-const TYPES: [(&str, ValueType); 10] = [
-    ("string", ValueType::String),
-    ("number", ValueType::Number),
-    ("integer", ValueType::Integer),
-    ("boolean", ValueType::Boolean),
-    ("object", ValueType::Object),
-    ("array", ValueType::Array),
-    ("image", ValueType::Image),
-    ("video", ValueType::Video),
-    ("audio", ValueType::Audio),
-    ("file", ValueType::File),
-];
-
 fn read_type(fields: &mut Fields<'_, '_>) -> Option<ValueType> {
     if fields.value("type").is_none() {
         fields.fault("missing-field", "type", "`type` is missing");
         return None;
     }
-    let word = fields.word("type", &TYPES.map(|(word, _)| word))?;
-    TYPES.iter().find(|(known, _)| *known == word).map(|(_, value_type)| *value_type)
+    let word = fields.word("type", &ValueType::NAMES.map(|(word, _)| word))?;
+    ValueType::NAMES.iter().find(|(known, _)| *known == word).map(|(_, value_type)| *value_type)
 }
 
 fn read_input(mut fields: Fields<'_, '_>) -> Option<NodeInput> {

@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::mocks::{at_place, unfit};
-use crate::diagnostic::{Diagnostic, pointer_push};
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::codes;
 use crate::engine::Program;
+use crate::json::pointer_push;
 use crate::openflow::Module;
-use crate::validate::codes;
 
 /// Answers to one gate, at most: a run keeps no more, so that a gate which wants more times out, here as anywhere.
 const MOST_GIVEN: usize = 1_000;

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::diagnostic::{Diagnostic, pointer_push};
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::codes;
+use crate::diagnostic::suggest::{did_you_mean, listed, nearest};
 use crate::engine::{Program, step_key};
+use crate::json::pointer_push;
 use crate::openflow::{Module, OpenFlow, find_module};
-use crate::validate::codes;
-use crate::validate::suggest::{did_you_mean, listed, nearest};
 
 /// What a mocked call comes to.
 #[derive(Debug, Clone, PartialEq)]

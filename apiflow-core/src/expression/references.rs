@@ -10,10 +10,10 @@ use oxc_ast::ast::{
 use oxc_ast_visit::{Visit, walk};
 use oxc_span::{GetSpan as _, Span as Bytes};
 
-use super::lines::Lines;
-use super::natural::is_natural;
-use super::path::{PlacedPath, Segment, index};
-use super::reader::Reader;
+use super::builtin_properties::is_natural;
+use super::expression_reader::Reader;
+use super::line_index::Lines;
+use super::plain_path::{PlacedPath, Segment, index};
 use crate::diagnostic::Span;
 
 /// What an expression refers to. Empty for a text that does not parse: [`super::check`] says why it does not.

@@ -13,8 +13,8 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{Module, OpenFlow, Place};
+use crate::diagnostic::codes;
 use crate::diagnostic::{Diagnostic, Severity, has_errors};
-use crate::validate::codes;
 use fields::Fields;
 
 /// How deep lists of modules may be nested; the workflow's own list is the first.

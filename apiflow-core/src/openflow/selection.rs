@@ -3,8 +3,9 @@
 use serde_json::{Map, Value};
 
 use super::{Identity, Mock, Module, ModuleValue, OpenFlow};
-use crate::diagnostic::{Diagnostic, pointer_push};
-use crate::validate::{codes, suggest};
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{codes, suggest};
+use crate::json::pointer_push;
 
 /// Which part of a workflow is to be run.
 #[derive(Debug, Clone, Default, PartialEq)]

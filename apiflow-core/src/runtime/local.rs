@@ -16,8 +16,9 @@ use super::clock::SystemClock;
 use super::memory::MemoryStore;
 use super::{JobRequest, Runtime, RuntimeParts, RuntimeSettings, Watch};
 use crate::catalog::{self, Catalog, parse_connector, parse_node};
-use crate::diagnostic::{Diagnostic, Severity, has_errors, pointer_push};
+use crate::diagnostic::{Diagnostic, Severity, has_errors};
 use crate::http::{Http, HttpLimits, OutgoingPolicy};
+use crate::json::pointer_push;
 use crate::ports::{
     Clock, Evaluator, HttpClient, HttpError, JobBundle, JobRow, JobStatus, Secrets, StepRow, StoreError,
 };

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::text::{Part, Place, Root, Text};
-use crate::diagnostic::{Diagnostic, Span, pointer_push};
+use super::template_string::{Part, Place, Root, Text};
+use crate::diagnostic::{Diagnostic, Span};
+use crate::json::pointer_push;
 
 /// A compiled JSON template. Keys of objects are no templates.
 #[derive(Debug, Clone, PartialEq)]

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::compile::Template;
-use super::path::{Found, scalar_text};
-use super::text::{Part, Place, Root, Text};
+use super::template_string::{Part, Place, Root, Text};
+use crate::json::{PathMatch, scalar_text};
 
 /// What placeholders stand for.
 #[derive(Debug)]
@@ -67,7 +67,7 @@ impl<'a> Scope<'a> {
             Root::Job => Some(&self.job),
             Root::Step => Some(&self.step),
         };
-        root.map_or(Found::Absent, |value| place.path.find(value)).into_value()
+        root.map_or(PathMatch::Absent, |value| place.path.find(value)).into_value()
     }
 }
 

@@ -1,8 +1,8 @@
 //! Approval gates: whether they wait, and how long.
 
 use super::checker::Checker;
-use super::codes;
 use crate::diagnostic::Diagnostic;
+use crate::diagnostic::codes;
 use crate::openflow::{Module, Place, Suspend};
 
 /// The longest wait that is not taken for a slip of the unit: a year.

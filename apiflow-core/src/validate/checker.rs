@@ -6,12 +6,13 @@ use serde_json::Value;
 
 use super::approvals::waits;
 use super::json_schema::check_json_schema;
-use super::shape::{Shape, properties};
+use super::result_shape::{Shape, properties};
 use super::steps::Steps;
 use super::sub_flows::{Fault, SubFlows};
-use super::{codes, suggest, unsupported};
+use super::unsupported;
 use crate::catalog::Catalog;
 use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{codes, suggest};
 use crate::expression::Reader;
 use crate::openflow::{Findings, Module, OpenFlow, Place};
 
@@ -204,7 +205,7 @@ impl<'a> Checker<'a> {
         let message = format!("there is no step `{id}` {what}");
         let found = Diagnostic::error(codes::UNKNOWN_STEP, place.pointer(), message);
         self.push(match suggest::nearest(id, self.steps.ids()) {
-            Some(near) => super::inputs::renamed(found, near),
+            Some(near) => super::step_inputs::renamed(found, near),
             None => found.help(format!("the steps are {}", suggest::listed(self.steps.ids()))),
         });
     }

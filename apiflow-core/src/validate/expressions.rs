@@ -6,12 +6,14 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::checker::Checker;
-use super::names::Site;
-use super::shape::{Absent, Shape};
-use super::sight::{Sight, sight};
-use super::{codes, mend, suggest};
+use super::expression_fixes;
+use super::expression_scope::Site;
+use super::result_shape::{Absent, Shape};
+use super::visibility::{Visibility, visibility_of};
 use crate::catalog::ValueType;
 use crate::diagnostic::Diagnostic;
+use crate::diagnostic::fixes;
+use crate::diagnostic::{codes, suggest};
 use crate::expression::{NameUse, Reading, Reference, Segment, plain_path};
 use crate::openflow::Place;
 
@@ -112,7 +114,7 @@ impl<'a> Checker<'a> {
         if name == "variable" || name == "resource" {
             let message = format!("`{name}()` exists only in Windmill");
             let found = Diagnostic::error(codes::UNSUPPORTED_VARIABLE, here.place.pointer(), message);
-            return self.push(found.help(super::values::USE_SECRETS).at(first.span));
+            return self.push(found.help(super::constants::USE_SECRETS).at(first.span));
         }
         if site.knows(name) {
             return self.approvals(name, first, here);
@@ -130,8 +132,8 @@ impl<'a> Checker<'a> {
         self.push(match meant {
             Some(meant) if self.only_counts() => found.help(suggest::did_you_mean(&meant)),
             Some(meant) => {
-                let text = mend::with_name(here.source, uses, &meant);
-                mend::rewritten(found.help(suggest::did_you_mean(&meant)), &meant, text)
+                let text = expression_fixes::with_name(here.source, uses, &meant);
+                expression_fixes::rewritten(found.help(suggest::did_you_mean(&meant)), &meant, text)
             }
             None => found.help(format!("known are {} and JavaScript's own names", suggest::listed(site.all()))),
         });
@@ -189,10 +191,10 @@ impl<'a> Checker<'a> {
             return Shape::Any;
         };
         let Some(step) = used.here.step else { return Shape::Any };
-        let (code, why) = match sight(&self.steps, step, used.here.site.when(), target) {
-            Sight::Visible => return self.output(used, target),
-            Sight::Later(why) => (codes::LATER_STEP, why),
-            Sight::Never(why) => (codes::INVISIBLE_STEP, why),
+        let (code, why) = match visibility_of(&self.steps, step, used.here.site.when(), target) {
+            Visibility::Visible => return self.output(used, target),
+            Visibility::Later(why) => (codes::LATER_STEP, why),
+            Visibility::Never(why) => (codes::INVISIBLE_STEP, why),
         };
         let message = format!("the result of step `{key}` is always null here: {why}");
         self.push(Diagnostic::error(code, used.here.place.pointer(), message).at(used.reference.span));
@@ -221,8 +223,8 @@ impl<'a> Checker<'a> {
         let message = format!("`{id}` can't stand after a dot: JavaScript reads its `-` as minus");
         let found = Diagnostic::error(codes::UNKNOWN_STEP, here.place.pointer(), message);
         let found = found.at(crate::expression::span(here.source, range.start));
-        let text = mend::with_key(here.source, &[range], id);
-        self.push(mend::rewritten(found.help(format!("write `{}`", member("results", id))), id, text));
+        let text = expression_fixes::with_key(here.source, &[range], id);
+        self.push(expression_fixes::rewritten(found.help(format!("write `{}`", member("results", id))), id, text));
     }
 
     /// Ids with dashes that are written after a dot, with their bytes.
@@ -317,7 +319,7 @@ impl<'a> Checker<'a> {
         let (key, before) = (&used.reference.key, used.reference.path.get(..at));
         let same = |other: &&Reference| other.key == *key && (at == 0 || other.path.get(..at) == before);
         let keys: Vec<_> = used.all.iter().filter(same).filter_map(|other| other.written.get(at).cloned()).collect();
-        mend::rewritten(found, right, mend::with_key(used.here.source, &keys, right))
+        expression_fixes::rewritten(found, right, expression_fixes::with_key(used.here.source, &keys, right))
     }
 
     /// What a name by itself stands for.
@@ -361,7 +363,7 @@ fn without_braces(found: Diagnostic, source: &str) -> Diagnostic {
     match inner.filter(|inner| plain_path(inner).is_some()) {
         Some(path) => {
             let help = format!("an expression is JavaScript, without braces around it: `{path}`");
-            mend::changed(found.help(help), path.into())
+            fixes::changed(found.help(help), path.into())
         }
         None => found,
     }
@@ -369,7 +371,11 @@ fn without_braces(found: Diagnostic, source: &str) -> Diagnostic {
 
 /// A member access as it is written.
 fn member(of: &str, key: &str) -> String {
-    if mend::is_identifier(key) { format!("{of}.{key}") } else { format!("{of}[{}]", serde_json::Value::from(key)) }
+    if expression_fixes::is_identifier(key) {
+        format!("{of}.{key}")
+    } else {
+        format!("{of}[{}]", serde_json::Value::from(key))
+    }
 }
 
 /// How many loops further out the one is that an `iter` belongs to; `None` for another name.

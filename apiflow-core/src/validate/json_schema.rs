@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::codes;
-use crate::diagnostic::{Diagnostic, pointer_push};
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::codes;
+use crate::json::pointer_push;
 
 /// Schemas that one JSON Schema may be made of, at most.
 pub const MAX_SCHEMAS: usize = 10_000;

@@ -4,11 +4,11 @@ use serde_json::Value;
 
 use super::approvals::waits;
 use super::checker::Checker;
-use super::codes;
-use super::names::Site;
-use super::shape::Shape;
+use super::expression_scope::Site;
+use super::result_shape::Shape;
 use crate::catalog::ValueType;
 use crate::diagnostic::Diagnostic;
+use crate::diagnostic::codes;
 use crate::openflow::{BranchAll, BranchOne, ForLoop, InputTransform, Module, ModuleValue, Place, each_list};
 
 impl<'a> Checker<'a> {

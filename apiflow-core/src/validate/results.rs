@@ -1,7 +1,7 @@
 //! What the results of steps are known to be.
 
 use super::checker::Checker;
-use super::shape::Shape;
+use super::result_shape::Shape;
 use crate::openflow::{Module, Nesting, OpenFlow, Place, each_list};
 
 impl<'a> Checker<'a> {

@@ -1,8 +1,8 @@
 //! Retries: bounds, and delays that do not grow or grow too far.
 
 use super::checker::Checker;
-use super::codes;
 use crate::diagnostic::Diagnostic;
+use crate::diagnostic::codes;
 use crate::openflow::{Place, Retry};
 
 /// The most retries that the format can say. Source: OpenFlow, a 16-bit number.

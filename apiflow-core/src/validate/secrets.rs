@@ -1,9 +1,9 @@
 //! Secrets that a step's connector and node need.
 
 use super::checker::Checker;
-use super::codes;
 use crate::catalog::{Connector, Node};
 use crate::diagnostic::Diagnostic;
+use crate::diagnostic::codes;
 use crate::openflow::Place;
 
 impl Checker<'_> {

@@ -3,11 +3,12 @@
 use serde_json::Value;
 
 use super::checker::Checker;
-use super::names::Site;
-use super::shape::Shape;
-use super::{codes, mend};
+use super::expression_scope::Site;
+use super::result_shape::Shape;
 use crate::catalog::ValueType;
 use crate::diagnostic::Diagnostic;
+use crate::diagnostic::codes;
+use crate::diagnostic::fixes;
 use crate::openflow::{InputTransform, NumberOrTransform, Place};
 
 impl<'a> Checker<'a> {
@@ -78,7 +79,7 @@ impl<'a> Checker<'a> {
             None => {
                 let message = format!("`{name}` must be a number");
                 let found = Diagnostic::error(codes::WRONG_TYPE, at.pointer(), message);
-                self.push(mend::in_type(found, ValueType::Number, value));
+                self.push(fixes::in_type(found, ValueType::Number, value));
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::process::ExitCode;
 
-use apiflow_core::validate::{codes, nearest};
+use apiflow_core::diagnostic::{codes, nearest};
 use clap::Args;
 use rust_embed::RustEmbed;
 

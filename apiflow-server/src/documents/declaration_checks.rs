@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use apiflow_core::catalog;
 use apiflow_core::diagnostic::Diagnostic;
-use apiflow_core::validate::codes;
+use apiflow_core::diagnostic::codes;
 use apiflow_store::Document;
 use serde_json::Value;
 

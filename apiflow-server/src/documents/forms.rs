@@ -241,7 +241,7 @@ fn workflow(fields: &mut Map<String, Value>) -> Result<Vec<(DocumentKind, String
             "nodes" if value.is_object() => {}
             "nodes" => fault("/nodes".to_owned(), "`nodes` must be an OpenFlow document, an object".to_owned()),
             _ => fault(
-                apiflow_core::diagnostic::pointer_push("", name),
+                apiflow_core::json::pointer_push("", name),
                 format!("a workflow has no field `{name}`; it has name, description and nodes"),
             ),
         }

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use apiflow_core::catalog::{Catalog, Connector, Node, parse_connector, parse_node};
-use apiflow_core::diagnostic::{Diagnostic, pointer_push};
+use apiflow_core::diagnostic::Diagnostic;
+use apiflow_core::json::pointer_push;
 use apiflow_core::openflow::{DocumentReference, list_references};
 use apiflow_store::{Document, DocumentKind, Documents, RecordError};
 use serde_json::{Map, Value};

@@ -14,8 +14,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use apiflow_core::diagnostic::{Diagnostic, has_errors, pointer_push};
-use apiflow_core::validate::{bad_default, check_json_schema, codes};
+use apiflow_core::diagnostic::codes;
+use apiflow_core::diagnostic::{Diagnostic, has_errors};
+use apiflow_core::json::pointer_push;
+use apiflow_core::validate::{bad_default, check_json_schema};
 use jsonschema::{PatternOptions, Retrieve, Uri, ValidationError, Validator};
 use serde_json::{Map, Value, json};
 

@@ -2,7 +2,7 @@
 
 use apiflow_core::catalog::Catalog;
 use apiflow_core::diagnostic::Diagnostic;
-use apiflow_core::validate::codes;
+use apiflow_core::diagnostic::codes;
 use serde_json::Value;
 
 use crate::documents::references;

@@ -1,6 +1,7 @@
 //! Every error as one RFC 9457 body.
 
-use apiflow_core::diagnostic::{Diagnostic, pointer_push};
+use apiflow_core::diagnostic::Diagnostic;
+use apiflow_core::json::pointer_push;
 use apiflow_core::ports::{StoreError, StoreFault};
 use apiflow_store::RecordError;
 use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use apiflow_core::call::without_byte_order_mark;
-use apiflow_core::diagnostic::pointer_push;
+use apiflow_core::json::pointer_push;
 use serde_json::Value;
 
 use crate::api::Fault;

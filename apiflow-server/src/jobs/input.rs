@@ -1,7 +1,8 @@
 //! The input of a run, checked against the workflow's schema.
 
 use apiflow_core::call::CallError;
-use apiflow_core::diagnostic::{Diagnostic, pointer_push};
+use apiflow_core::diagnostic::Diagnostic;
+use apiflow_core::json::pointer_push;
 use serde_json::{Map, Value};
 
 use crate::api::Fault;

@@ -12,7 +12,7 @@
 use apiflow_core::call::secret_overrides;
 use apiflow_core::catalog::{Connector, Node};
 use apiflow_core::diagnostic::Diagnostic;
-use apiflow_core::validate::codes;
+use apiflow_core::diagnostic::codes;
 use apiflow_store::Document;
 use axum::http::StatusCode;
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use apiflow_core::catalog::LiteralCredential;
+use apiflow_core::diagnostic::codes;
 use apiflow_core::diagnostic::{Diagnostic, Severity};
 use apiflow_core::origin::Origin;
-use apiflow_core::validate::codes;
 use apiflow_store::{Declaration, DocumentKind, SecretRow};
 use serde_json::Value;
 use sha2::{Digest, Sha256};

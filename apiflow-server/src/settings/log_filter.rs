@@ -1,6 +1,6 @@
 //! What is logged (`RUST_LOG`).
 
-use apiflow_core::validate::nearest;
+use apiflow_core::diagnostic::nearest;
 use tracing_subscriber::EnvFilter;
 
 /// The levels, from none to most.

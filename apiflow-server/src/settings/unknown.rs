@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use apiflow_core::diagnostic::nearest;
 use apiflow_core::runtime::secrets::EnvSecrets;
-use apiflow_core::validate::nearest;
 use clap::Args as _;
 
 use crate::settings::Settings;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use apiflow_core::validate::codes;
+use apiflow_core::diagnostic::codes;
 use serde_json::Value;
 
 use crate::talk::Folder;

@@ -162,7 +162,7 @@ fn check_pointers(document: &Value, found: &[Diagnostic]) -> Result {
             let text = value.as_str().ok_or_else(|| format!("a diagnostic's span is not in a string: {one:?}"))?;
             check_span(text, Some(span)).map_err(|error| format!("{error}: {one:?}"))?;
         }
-        if !validate::codes::ALL.contains(&one.code.as_str()) {
+        if !apiflow_core::diagnostic::codes::ALL.contains(&one.code.as_str()) {
             return Err(format!("`{}` is not a known code", one.code));
         }
     }

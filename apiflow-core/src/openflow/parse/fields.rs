@@ -5,8 +5,9 @@ use serde_json::{Map, Value};
 use super::{DocumentReader, Purpose, kind_of};
 use crate::catalog::ValueType;
 use crate::diagnostic::Diagnostic;
+use crate::diagnostic::fixes;
+use crate::diagnostic::{codes, suggest};
 use crate::openflow::Place;
-use crate::validate::{codes, mend, suggest};
 
 /// Fields that OpenFlow knows and that are kept as they are.
 const PASSED_THROUGH_FIELDS: [&str; 23] = [
@@ -78,7 +79,7 @@ impl<'d, 'p> Fields<'d, 'p> {
             let others = self.map.keys().map(String::as_str).filter(|key| *key != name);
             if let Some(near) = suggest::nearest(name, others) {
                 found = found.help(format!("did you mean `{name}` by `{near}`?"));
-                found.fix = mend::renamed_field(self.map, self.place.pointer(), near, name);
+                found.fix = fixes::renamed_field(self.map, self.place.pointer(), near, name);
             }
             reader.findings.push(found);
         }
@@ -199,7 +200,7 @@ impl<'d, 'p> Fields<'d, 'p> {
             let message = format!("the field `{key}` is not known and has no effect");
             let mut found = Diagnostic::warning(codes::MISSPELT_FIELD, self.place.key(key).pointer(), message)
                 .help(suggest::did_you_mean(near));
-            found.fix = mend::renamed_field(self.map, self.place.pointer(), key, near);
+            found.fix = fixes::renamed_field(self.map, self.place.pointer(), key, near);
             reader.findings.push(found);
         }
     }
@@ -209,6 +210,6 @@ impl<'d, 'p> Fields<'d, 'p> {
         let place = self.place.key(name);
         let message = format!("`{name}` must be {expected}, found {}", kind_of(value));
         let found = reader.broken_at(&place, codes::WRONG_TYPE, message);
-        reader.findings.push(mend::in_type(found, wanted, value));
+        reader.findings.push(fixes::in_type(found, wanted, value));
     }
 }

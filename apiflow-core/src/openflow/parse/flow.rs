@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::{DocumentReader, Fields, MAX_NESTING, Purpose};
+use crate::diagnostic::codes;
 use crate::openflow::{FlowValue, Module, OpenFlow, Place};
-use crate::validate::codes;
 
 impl DocumentReader {
     pub(super) fn document(&mut self, document: &Value) -> Option<OpenFlow> {

@@ -4,11 +4,11 @@ use serde_json::{Map, Value};
 
 use super::{DocumentReader, Fields, Purpose};
 use crate::diagnostic::Diagnostic;
+use crate::diagnostic::codes;
 use crate::openflow::{
     AiAgent, BranchAll, BranchAllBranch, BranchOne, BranchOneBranch, ForLoop, Identity, InputTransform, Module,
     ModuleValue, Place, RawScript, Script, SubFlow, WhileLoop,
 };
-use crate::validate::codes;
 
 /// The types of modules in the order of a palette.
 const KNOWN: [&str; 9] =

@@ -6,11 +6,11 @@ use serde_json::{Map, Value};
 
 use super::{DocumentReader, Fields};
 use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{codes, suggest};
 use crate::openflow::{
     ConstantRetry, ExponentialRetry, InputTransform, Mock, NumberOrTransform, Place, Retry, SkipIf, StopAfterIf,
     Suspend,
 };
-use crate::validate::{codes, suggest};
 
 impl DocumentReader {
     pub(super) fn stop_after_if(&mut self, value: &Value, place: &Place<'_>) -> Option<StopAfterIf> {

@@ -66,7 +66,7 @@ impl Caller {
 
     /// Notes that an attempt follows a provider's work; says whether no other attempt does.
     pub(crate) async fn claim_work(&self, call: &Call, url: &str, provider_id: &str) -> Result<bool, StoreError> {
-        let host = crate::call::url::host(url);
+        let host = crate::url::host(url);
         let following = ProviderWorkClaim {
             provider: host.unwrap_or_default(),
             provider_id: provider_id.to_owned(),

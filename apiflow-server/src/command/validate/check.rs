@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use apiflow_core::catalog::{Catalog, Node, check_call, check_connector, parse_connector, parse_node};
-use apiflow_core::diagnostic::{Diagnostic, Fix, pointer_push};
-use apiflow_core::validate::{codes, nearest};
+use apiflow_core::diagnostic::{Diagnostic, Fix};
+use apiflow_core::diagnostic::{codes, nearest};
+use apiflow_core::json::pointer_push;
 use serde_json::{Map, Value};
 
 use crate::command::validate::findings::{Finding, Report};

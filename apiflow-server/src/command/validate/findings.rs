@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
+use apiflow_core::diagnostic::codes;
 use apiflow_core::diagnostic::{Diagnostic, Severity, has_errors};
-use apiflow_core::validate::codes;
 use serde::Serialize;
 
 use crate::command::validate::edits::{Edit, edits};

@@ -84,7 +84,7 @@ impl<'t> Spans<'t> {
                     let mut seen = std::collections::BTreeMap::new();
                     for property in &object.properties {
                         let name = property.name.as_str();
-                        let at = apiflow_core::diagnostic::pointer_push(&pointer, name);
+                        let at = apiflow_core::json::pointer_push(&pointer, name);
                         if let Some(first) = seen.insert(name, bytes(&property.name)) {
                             found.push((at.clone(), bytes(&property.name), first));
                         }

@@ -3,8 +3,10 @@
 //! Editors write `nullable`, empty texts and nulls, patterns of browsers, and an `$id` for each property. None of that
 //! makes a run impossible: it is taken as it is meant, or left out with a warning.
 
-use apiflow_core::diagnostic::{Diagnostic, pointer_push};
-use apiflow_core::validate::{codes, schema_keyword};
+use apiflow_core::diagnostic::Diagnostic;
+use apiflow_core::diagnostic::codes;
+use apiflow_core::json::pointer_push;
+use apiflow_core::validate::schema_keyword;
 use serde_json::{Map, Value, json};
 
 use crate::documents::schema::pattern;

@@ -1,0 +1,217 @@
+//! Replies that are failures: what the provider says, and which fields it names.
+
+use serde_json::{Value, json};
+
+use super::plan::CallPlan;
+use super::reply_body::{Body, shorten};
+use super::retry_after::{header, retry_after_ms};
+use super::{CallError, ErrorClass, classify_failure};
+use crate::json::JsonPath;
+use crate::ports::HttpReply;
+use crate::url;
+
+/// What a request was for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// It starts the work.
+    Submit,
+    /// It polls, fetches a result or lists.
+    Follow,
+}
+
+/// Where messages are looked for unless the connector says so.
+///
+/// Source: the error bodies of Replicate (`detail`, `title`), fal and FastAPI (`detail[].msg`), OpenAI
+/// (`error.message`), ElevenLabs (`detail.message`), Stability (`errors[]`), Kie (`msg`), MiniMax
+/// (`base_resp.status_msg`).
+const MESSAGE_PATHS: [&str; 11] = [
+    "detail.message",
+    "detail",
+    "error.message",
+    "error",
+    "message",
+    "errors",
+    "failure",
+    "title",
+    "msg",
+    "error_msg",
+    "base_resp.status_msg",
+];
+/// Where fields at fault are looked for.
+const FIELD_PATHS: [&str; 3] = ["invalid_fields", "detail", "issues"];
+
+impl CallPlan {
+    /// The failure that a reply is.
+    pub(super) fn http_failure(&self, reply: &HttpReply, body: &Body<'_>, purpose: Purpose) -> CallError {
+        let said = self.said(body);
+        let judged =
+            classify_failure::judge(reply.status, body.json(), &self.error_codes(body.json()), said.as_deref());
+        let class = judged.class;
+        let mut message = format!("{} answered {}", self.provider, reply.status);
+        if let Some(code) = &judged.code {
+            message = format!("{message} with code {code}");
+        }
+        if class == ErrorClass::NotFound {
+            message = format!("{message} for {} {}", self.method_of(purpose), self.shown_url(reply));
+        }
+        if let Some(text) = &said {
+            message = format!("{message}: {text}");
+        }
+        if let Some(to) = header(reply, "location").filter(|_| (300..400).contains(&reply.status)) {
+            message = format!(
+                "{message}: it redirects to {}, which is not followed for {}; set the connector's base_url or the \
+                 node's `data.path` to that address",
+                url::without_query(to),
+                self.method_of(purpose)
+            );
+        }
+        if class == ErrorClass::NotFound && purpose == Purpose::Submit && self.path.is_none() {
+            message.push_str(
+                "; the node has no `data.path`, so the connector's base_url itself was called: set `data.path` to the \
+                 address of the call below it",
+            );
+        }
+        let mut error = self.described(class, message, reply, body);
+        if let Some(fields) = body.json().and_then(|json| self.fields(json)) {
+            error = error.with("fields", fields);
+        }
+        let starts_work = purpose == Purpose::Submit;
+        error.is_refusal_for_now = judged.is_certain && class == ErrorClass::RateLimited && starts_work;
+        error
+    }
+
+    /// The failure that a reply of success is whose body can't be asked whether it is one.
+    pub(super) fn unreadable_success(&self, path: &JsonPath, reply: &HttpReply, body: &Body<'_>) -> CallError {
+        let message = format!(
+            "{} answered {}, but the reply is {}, so that `{}` (`data.success`) can't be read",
+            self.provider,
+            reply.status,
+            body.describe(),
+            path.source()
+        );
+        self.described(ErrorClass::OutputInvalid, message, reply, body)
+    }
+
+    /// The provider's own codes for what went wrong, those that were declared first, with their declared class.
+    fn error_codes(&self, json: Option<&Value>) -> Vec<classify_failure::Code> {
+        let Some(json) = json else { return Vec::new() };
+        let declared = self.success.word_path().into_iter().chain(&self.errors.code);
+        let codes = declared.filter_map(|path| path.find_text(json));
+        codes.map(|text| classify_failure::Code { class: self.errors.class_of(&text), text }).collect()
+    }
+
+    /// A failure with what its reply tells: status, URL, excerpt and hint when to try again.
+    pub(super) fn described(
+        &self,
+        class: ErrorClass,
+        message: String,
+        reply: &HttpReply,
+        body: &Body<'_>,
+    ) -> CallError {
+        let mut error = CallError::new(class, message).with("status", reply.status).with("url", self.shown_url(reply));
+        if let Some(excerpt) = body.excerpt() {
+            error = error.with("excerpt", excerpt);
+        }
+        let waits = matches!(class, ErrorClass::RateLimited | ErrorClass::Unavailable);
+        match retry_after_ms(reply, body.json()).filter(|_| waits) {
+            Some(ms) => error.with("retry_after_ms", ms),
+            None => error,
+        }
+    }
+
+    /// The URL that answered, without its query, which may hold keys or signatures; the base alone where the path
+    /// holds a secret.
+    pub(super) fn shown_url<'a>(&'a self, reply: &'a HttpReply) -> &'a str {
+        url::without_query(self.reply_url(reply))
+    }
+
+    /// The URL that relative links are followed from.
+    pub(super) fn reply_url<'a>(&'a self, reply: &'a HttpReply) -> &'a str {
+        let secret_path = self.path.as_ref().is_some_and(|path| path.secrets().next().is_some());
+        if secret_path || reply.url.is_empty() { &self.base_url } else { &reply.url }
+    }
+
+    fn method_of(&self, purpose: Purpose) -> &str {
+        match purpose {
+            Purpose::Submit => &self.method,
+            Purpose::Follow => "GET",
+        }
+    }
+
+    fn said(&self, body: &Body<'_>) -> Option<String> {
+        match body {
+            Body::Json(Value::String(text), _) => text_of(&Value::from(first_line(text))),
+            Body::Json(json, _) => {
+                let declared = self.errors.message.iter().find_map(|path| text_at(path, json));
+                declared.or_else(|| paths(&MESSAGE_PATHS).find_map(|path| text_at(&path, json)))
+            }
+            Body::Text(text) if !text.trim_start().starts_with('<') => Some(first_line(text)),
+            Body::Text(_) | Body::Bytes(_) | Body::Empty => None,
+        }
+    }
+
+    fn fields(&self, json: &Value) -> Option<Vec<Value>> {
+        let declared = self.errors.fields.iter().find_map(|path| fields_at(path, json));
+        declared.or_else(|| paths(&FIELD_PATHS).find_map(|path| fields_at(&path, json)))
+    }
+}
+
+pub(super) fn paths(sources: &'static [&'static str]) -> impl Iterator<Item = JsonPath> {
+    sources.iter().map(|source| JsonPath::parse(source).expect("the paths are well-formed"))
+}
+
+fn text_at(path: &JsonPath, json: &Value) -> Option<String> {
+    text_of(&path.find(json).into_value()?)
+}
+
+/// The text of an error: a string, an object's message, or the messages of a list.
+pub(super) fn text_of(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => {
+            let text = text.trim();
+            (!text.is_empty()).then(|| shorten(text))
+        }
+        Value::Array(items) => {
+            let texts: Vec<String> = items.iter().take(10).filter_map(text_of).collect();
+            (!texts.is_empty()).then(|| texts.join("; "))
+        }
+        Value::Object(fields) => {
+            let known = ["message", "msg", "detail", "description", "reason"];
+            let text = known.iter().find_map(|key| fields.get(*key)?.as_str()).map(str::trim);
+            match (text, fields.get("loc").and_then(field_name)) {
+                (Some(text), Some(name)) => Some(format!("{name}: {}", shorten(text))),
+                (Some(text), None) => Some(shorten(text)),
+                (None, _) => (!fields.is_empty()).then(|| shorten(&value.to_string())),
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => None,
+    }
+}
+
+fn first_line(text: &str) -> String {
+    shorten(text.trim().lines().next().unwrap_or_default())
+}
+
+/// Fields at fault as `[{"field", "message"}]`.
+fn fields_at(path: &JsonPath, json: &Value) -> Option<Vec<Value>> {
+    let list = path.find(json).into_value()?;
+    let fields: Vec<Value> = list
+        .as_array()?
+        .iter()
+        .filter_map(|item| {
+            let name = ["field", "loc", "path", "param"].iter().find_map(|key| field_name(item.get(*key)?))?;
+            let text = ["description", "msg", "message", "type"].iter().find_map(|key| item.get(*key)?.as_str())?;
+            Some(json!({"field": name, "message": text}))
+        })
+        .collect();
+    (!fields.is_empty()).then_some(fields)
+}
+
+/// `"input.x"` as it is, `["body", "input", "x"]` joined by dots.
+fn field_name(value: &Value) -> Option<String> {
+    match value {
+        Value::String(name) => Some(name.clone()),
+        Value::Array(parts) => Some(parts.iter().filter_map(crate::json::scalar_text).collect::<Vec<_>>().join(".")),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => None,
+    }
+}

@@ -1,0 +1,372 @@
+//! The rule of long-running work: an `operation`, read from its declaration.
+
+use serde_json::{Map, Value};
+
+use super::presets;
+use super::reply_link::Link;
+use crate::diagnostic::Diagnostic;
+use crate::json::{Fields, list, nearest};
+use crate::json::{JsonPath, scalar_text};
+use crate::template::{Compiler, Root, Template, Text};
+
+/// How long a provider holds a submit open unless the rule says so, in seconds.
+///
+/// Source: Replicate's `Prefer: wait`.
+const HOLD_S: f64 = 60.0;
+
+/// How a provider's long-running work is started, followed and ended.
+#[derive(Debug, Clone)]
+pub(super) struct Rule {
+    /// Where the provider's id is.
+    pub(super) id: Option<JsonPath>,
+    pub(super) state: StateRule,
+    pub(super) error: ErrorRule,
+    /// What must not be null in a reply that ends well.
+    pub(super) output: Option<JsonPath>,
+    pub(super) poll: PollRule,
+    pub(super) result: Option<LinkRule>,
+    pub(super) cancel: Option<LinkRule>,
+    pub(super) progress: Option<Progress>,
+    /// Whether the submit is held open until the work ends or the provider's patience does.
+    pub(super) hold: bool,
+    /// How long the provider holds a submit open, in seconds.
+    pub(super) hold_s: f64,
+    /// Headers of the submit: a text is set where no template sets it, `None` is left out.
+    pub(super) submit_headers: Vec<(String, Option<Text>)>,
+    /// Names of headers that belong to the submit alone.
+    pub(super) submit_only: Vec<String>,
+    pub(super) recover: Option<RecoverRule>,
+}
+
+/// How a reply tells the state.
+#[derive(Debug, Clone)]
+pub(super) enum StateRule {
+    /// A word at a path; sets of words in lower case.
+    Words { path: JsonPath, done: Vec<String>, failed: Vec<String>, cancelled: Vec<String>, moderated: Vec<String> },
+    /// True at a path when it ended.
+    Flag(JsonPath),
+    /// The HTTP status of a poll.
+    Http { done: Vec<u16>, running: Vec<u16>, failed: Vec<u16>, cancelled: Vec<u16> },
+    /// It ended when something stands at a path of a poll's reply.
+    Present(JsonPath),
+}
+
+/// Where the provider says why the work failed.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ErrorRule {
+    pub(super) message: Vec<JsonPath>,
+    /// Words in the message that mean moderation.
+    pub(super) moderated: Vec<String>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct PollRule {
+    pub(super) link: LinkRule,
+    pub(super) body: Option<Template>,
+    pub(super) interval_s: f64,
+    pub(super) growth: f64,
+    pub(super) max_interval_s: f64,
+}
+
+/// A request to a link.
+#[derive(Debug, Clone)]
+pub(super) struct LinkRule {
+    pub(super) method: String,
+    /// The first that the reply has counts.
+    pub(super) links: Vec<Link>,
+}
+
+/// Where the progress is.
+#[derive(Debug, Clone)]
+pub(super) enum Progress {
+    /// A number from 0 to 1, or from 0 to 100.
+    Number(JsonPath),
+    /// A text whose last percentage counts.
+    Log(JsonPath),
+}
+
+/// How a submit of unknown fate is found again.
+#[derive(Debug, Clone)]
+pub(super) struct RecoverRule {
+    pub(super) url: Text,
+    pub(super) items: JsonPath,
+    pub(super) next: Option<JsonPath>,
+    pub(super) id: JsonPath,
+    pub(super) created_at: JsonPath,
+    /// Where an item has its input.
+    pub(super) input: JsonPath,
+    /// Where the submit's body has its input.
+    pub(super) sent: JsonPath,
+    /// Texts of an item of which one must occur in the submit's URL or body, so that equal inputs to different models
+    /// are kept apart.
+    pub(super) mentions: Vec<JsonPath>,
+}
+
+/// Reads a rule: a preset's name, or an object, whose `preset` names one to begin with. Faults are errors; what is
+/// not acted on is a warning.
+pub(super) fn read(value: &Value, pointer: &str, found: &mut Vec<Diagnostic>) -> Option<Rule> {
+    let faults = found.len();
+    let whole = whole_rule(value, pointer, found)?;
+    let rule = read_rule(&whole, pointer, found);
+    let sound = !crate::diagnostic::has_errors(&found[faults..]);
+    rule.filter(|_| sound)
+}
+
+/// The declared keys over those of the preset that is named, if any; null removes.
+fn whole_rule(value: &Value, pointer: &str, found: &mut Vec<Diagnostic>) -> Option<Value> {
+    let (name, at, own) = match value {
+        Value::String(name) => (Some(name.as_str()), pointer.to_owned(), Map::new()),
+        Value::Object(own) => {
+            (own.get("preset").and_then(Value::as_str), crate::json::pointer_push(pointer, "preset"), own.clone())
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => {
+            found.push(crate::json::wrong_type(pointer, "a preset's name or an object", value));
+            return None;
+        }
+    };
+    let Some(name) = name else { return Some(Value::Object(own)) };
+    let Some(preset) = presets::find(name) else {
+        let names = presets::names();
+        let diagnostic = Diagnostic::error("unknown-preset", at, format!("there is no preset `{name}`"));
+        found.push(match nearest(name, &names) {
+            Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+            None => diagnostic.help(format!("known are {}; or write the rule as an object", list(&names))),
+        });
+        return None;
+    };
+    let mut whole = preset;
+    for (key, value) in own {
+        if value.is_null() {
+            whole.remove(&key);
+        } else {
+            whole.insert(key, value);
+        }
+    }
+    Some(Value::Object(whole))
+}
+
+fn read_rule(value: &Value, pointer: &str, found: &mut Vec<Diagnostic>) -> Option<Rule> {
+    let mut fields = Fields::open(value, pointer, found)?;
+    fields.string("preset");
+    fields.string("description");
+    let id = path(&mut fields, "id");
+    let state = read_state(&mut fields);
+    let error = inner(&mut fields, "error", |fields| Some(read_error(fields))).unwrap_or_default();
+    let output = path(&mut fields, "output");
+    let poll = inner(&mut fields, "poll", read_poll);
+    let result = inner(&mut fields, "result", |fields| read_link(fields, "GET"));
+    let cancel = inner(&mut fields, "cancel", |fields| read_link(fields, "POST"));
+    let progress = read_progress(&mut fields);
+    path(&mut fields, "logs");
+    if fields.value("webhook").is_some() {
+        let at = fields.at("webhook");
+        fields.faults.push(Diagnostic::warning(
+            "not-acted-on",
+            at,
+            "`webhook` is not acted on yet: the work is polled",
+        ));
+    }
+    let hold = fields.word("submit", &["ack", "hold"]) == Some("hold");
+    let ack = inner(&mut fields, "ack", |fields| Some(read_submit_style(fields))).unwrap_or_default();
+    let held = inner(&mut fields, "hold", |fields| Some(read_submit_style(fields))).unwrap_or_default();
+    let recover = inner(&mut fields, "recover", read_recover);
+    require(&mut fields, "poll", poll.is_some());
+    require(&mut fields, "state", state.is_some());
+    fields.close();
+    let submit_only = ack.headers.iter().chain(&held.headers).map(|(name, _)| name.clone()).collect();
+    let hold_s = held.wait_s.unwrap_or(HOLD_S);
+    let submit_headers = if hold { held.headers } else { ack.headers };
+    let (state, poll) = (state?, poll?);
+    Some(Rule {
+        id,
+        state,
+        error,
+        output,
+        poll,
+        result,
+        cancel,
+        progress,
+        hold,
+        hold_s,
+        submit_headers,
+        submit_only,
+        recover,
+    })
+}
+
+/// Notes a missing part, unless it is there and its own faults were noted.
+fn require(fields: &mut Fields<'_, '_>, key: &'static str, read: bool) {
+    if !read && fields.value(key).is_none() {
+        fields.fault("missing-field", key, format!("`{key}` is missing"));
+    }
+}
+
+fn inner<T>(
+    fields: &mut Fields<'_, '_>,
+    key: &'static str,
+    read: impl FnOnce(&mut Fields<'_, '_>) -> Option<T>,
+) -> Option<T> {
+    let value = fields.value(key)?;
+    let at = fields.at(key);
+    let mut inner = Fields::open(value, &at, fields.faults)?;
+    let part = read(&mut inner);
+    inner.close();
+    part
+}
+
+/// A path; one that is ill-formed is a fault.
+pub(super) fn path(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<JsonPath> {
+    let text = fields.string(key)?;
+    parse_path(text, key, fields)
+}
+
+fn parse_path(text: &str, key: &str, fields: &mut Fields<'_, '_>) -> Option<JsonPath> {
+    match JsonPath::parse(text) {
+        Ok(path) => Some(path),
+        Err(fault) => {
+            fields.fault("path-syntax", key, format!("`{text}` is not a path: {fault}"));
+            None
+        }
+    }
+}
+
+/// One path, or a list of them; the first that finds something counts.
+pub(super) fn paths(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<Vec<JsonPath>> {
+    let texts = one_or_more(fields, key)?;
+    Some(texts.iter().filter_map(|text| parse_path(text, key, fields)).collect())
+}
+
+fn one_or_more(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<Vec<String>> {
+    match fields.value(key)? {
+        Value::String(text) => Some(vec![text.clone()]),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => fields.strings(key),
+    }
+}
+
+fn read_state(fields: &mut Fields<'_, '_>) -> Option<StateRule> {
+    inner(fields, "state", |fields| {
+        let word_path = path(fields, "path");
+        let flag = path(fields, "flag");
+        let present = path(fields, "present");
+        let http = inner(fields, "http", |fields| {
+            Some(StateRule::Http {
+                done: statuses(fields, "done"),
+                running: statuses(fields, "running"),
+                failed: statuses(fields, "failed"),
+                cancelled: statuses(fields, "cancelled"),
+            })
+        });
+        let words = word_path.map(|path| StateRule::Words {
+            path,
+            done: words(fields, "done"),
+            failed: words(fields, "failed"),
+            cancelled: words(fields, "cancelled"),
+            moderated: words(fields, "moderated"),
+        });
+        let mut forms = [words, flag.map(StateRule::Flag), http, present.map(StateRule::Present)].into_iter().flatten();
+        let state = forms.next();
+        if state.is_none() || forms.next().is_some() {
+            fields.fault("bad-value", "path", "`state` needs exactly one of `path`, `flag`, `http` and `present`");
+        }
+        state
+    })
+}
+
+/// Words, numbers and booleans as lower-case text.
+fn words(fields: &mut Fields<'_, '_>, key: &'static str) -> Vec<String> {
+    let items = fields.array(key).map(Vec::as_slice).unwrap_or_default();
+    let read: Vec<String> = items.iter().filter_map(scalar_text).map(|word| word.to_lowercase()).collect();
+    if read.len() < items.len() {
+        fields.fault("bad-value", key, format!("`{key}` must be a list of words, numbers or booleans"));
+    }
+    read
+}
+
+fn statuses(fields: &mut Fields<'_, '_>, key: &'static str) -> Vec<u16> {
+    let items = fields.array(key).map(Vec::as_slice).unwrap_or_default();
+    let read: Vec<u16> =
+        items.iter().filter_map(|item| item.as_u64().and_then(|status| u16::try_from(status).ok())).collect();
+    if read.len() < items.len() {
+        fields.fault("bad-value", key, format!("`{key}` must be a list of HTTP statuses"));
+    }
+    read
+}
+
+fn read_error(fields: &mut Fields<'_, '_>) -> ErrorRule {
+    let message = paths(fields, "message").unwrap_or_default();
+    let moderated = fields.strings("moderated").unwrap_or_default();
+    ErrorRule { message, moderated }
+}
+
+fn read_poll(fields: &mut Fields<'_, '_>) -> Option<PollRule> {
+    let body = fields.value("body").map(|body| {
+        let at = fields.at("body");
+        Compiler { roots: &[Root::Reply], diagnostics: fields.faults }.value(body, &at)
+    });
+    if body.as_ref().is_some_and(Template::has_secrets) {
+        fields.fault("not-supported", "body", "a secret cannot stand here: put it into a header");
+    }
+    let interval_s = fields.number_from("interval_s", 0.05).unwrap_or(1.0);
+    let growth = fields.number_from("growth", 1.0).unwrap_or(1.5);
+    let max_interval_s = fields.number_from("max_interval_s", 0.05).unwrap_or(10.0).max(interval_s);
+    let link = read_link(fields, "GET")?;
+    Some(PollRule { link, body, interval_s, growth, max_interval_s })
+}
+
+fn read_link(fields: &mut Fields<'_, '_>, method: &str) -> Option<LinkRule> {
+    let method = crate::catalog::read_method(fields, "method").unwrap_or_else(|| method.to_owned());
+    let Some(texts) = one_or_more(fields, "url") else {
+        require(fields, "url", false);
+        return None;
+    };
+    let at = fields.at("url");
+    let links = texts.iter().filter_map(|text| Link::read(text, &at, fields.faults)).collect();
+    Some(LinkRule { method, links })
+}
+
+fn read_progress(fields: &mut Fields<'_, '_>) -> Option<Progress> {
+    if fields.value("progress")?.is_string() {
+        return path(fields, "progress").map(Progress::Number);
+    }
+    inner(fields, "progress", |fields| {
+        let number = path(fields, "path").map(Progress::Number);
+        let log = path(fields, "log").map(Progress::Log);
+        number.or(log)
+    })
+}
+
+/// A way to submit: how long the provider holds it open, and its headers.
+#[derive(Default)]
+struct SubmitStyle {
+    wait_s: Option<f64>,
+    headers: Vec<(String, Option<Text>)>,
+}
+
+fn read_submit_style(fields: &mut Fields<'_, '_>) -> SubmitStyle {
+    let wait_s = fields.number_from("wait_s", 0.0);
+    let at = fields.at("header");
+    let declared = crate::catalog::read_headers(fields, "header", true);
+    let mut compiler = Compiler { roots: &[], diagnostics: fields.faults };
+    let headers = declared
+        .into_iter()
+        .flatten()
+        .map(|(name, value)| (name.clone(), value.as_str().map(|text| compiler.text(text, &at))))
+        .collect();
+    SubmitStyle { wait_s, headers }
+}
+
+fn read_recover(fields: &mut Fields<'_, '_>) -> Option<RecoverRule> {
+    let at = fields.at("url");
+    let url = fields.required_string("url").to_owned();
+    let url = Compiler { roots: &[], diagnostics: fields.faults }.text(&url, &at);
+    let [items, id, created_at, input] = ["items", "id", "created_at", "input"].map(|key| {
+        let found = path(fields, key);
+        require(fields, key, found.is_some());
+        found
+    });
+    let input = input?;
+    let sent = path(fields, "sent").unwrap_or_else(|| input.clone());
+    let next = path(fields, "next");
+    let mentions = paths(fields, "mentions").unwrap_or_default();
+    Some(RecoverRule { url, items: items?, next, id: id?, created_at: created_at?, input, sent, mentions })
+}

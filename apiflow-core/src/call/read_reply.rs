@@ -1,0 +1,328 @@
+//! What replies mean.
+
+use serde_json::Value;
+
+use super::classify_failure::has_word;
+use super::http_failure::Purpose;
+use super::operation_rule::{ErrorRule, LinkRule, Progress, Rule, StateRule};
+use super::plan::CallPlan;
+use super::reply_body::Body;
+use super::retry_after::retry_after_ms;
+use super::{CallError, ErrorClass, Operation, Reading, output};
+use crate::json::{JsonPath, PathMatch};
+use crate::ports::HttpReply;
+use crate::template::Scope;
+
+/// The state that a reply tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Running,
+    Done,
+    Failed,
+    Cancelled,
+    Moderated,
+}
+
+impl CallPlan {
+    /// Reads the reply to a submit.
+    pub fn read_submit(&self, reply: &HttpReply) -> Reading {
+        let mut body = Body::read(reply);
+        if let Err(error) = self.status_succeeded(reply, &body, Purpose::Submit, None) {
+            return Reading::Failed(error);
+        }
+        if self.rule.is_some() && body.json().is_none() {
+            return Reading::Failed(self.lost(reply, &body, &format!("the reply is {}", body.describe())));
+        }
+        if let Err(error) = self.body_succeeded(reply, &body, Purpose::Submit, None) {
+            return Reading::Failed(error);
+        }
+        let Some(rule) = &self.rule else { return self.finish(None, reply, &mut body) };
+        let json = body.json().unwrap_or(&Value::Null);
+        let operation = self.operation(rule, &Operation::default(), json, reply);
+        match phase(&rule.state, json, None) {
+            Phase::Running if operation.poll_url.is_none() => {
+                let links: Vec<String> = rule.poll.link.links.iter().map(super::reply_link::Link::describe).collect();
+                Reading::Failed(self.lost(reply, &body, &format!("the reply has no {}", links.join(" or "))))
+            }
+            Phase::Running => Reading::Running(operation),
+            ended @ (Phase::Done | Phase::Failed | Phase::Cancelled | Phase::Moderated) => {
+                self.end(ended, rule, operation, reply, &mut body)
+            }
+        }
+    }
+
+    /// Reads the reply to a poll.
+    pub fn read_poll(&self, operation: &Operation, reply: &HttpReply) -> Reading {
+        let mut body = Body::read(reply);
+        let Some(rule) = &self.rule else { return self.finish(Some(operation), reply, &mut body) };
+        let by_status = matches!(rule.state, StateRule::Http { .. });
+        let settled = by_status && phase(&rule.state, &Value::Null, Some(reply.status)) != Phase::Running;
+        if !settled && !is_listed_as_running(&rule.state, reply.status) {
+            if let Err(error) = self.status_succeeded(reply, &body, Purpose::Follow, operation.id.as_deref()) {
+                return again_or_failed(error);
+            }
+            if body.json().is_none() && !by_status {
+                let message = format!("{} answered a poll with {}", self.provider, body.describe());
+                return Reading::Again(self.described(ErrorClass::Unavailable, message, reply, &body));
+            }
+        }
+        let json = body.json().unwrap_or(&Value::Null);
+        let next = self.operation(rule, operation, json, reply);
+        let phase = phase(&rule.state, json, Some(reply.status));
+        // The rule of the operation tells more of an end in failure than that of a reply's success does.
+        if matches!(phase, Phase::Running | Phase::Done)
+            && body.json().is_some()
+            && let Err(error) = self.body_succeeded(reply, &body, Purpose::Follow, next.id.as_deref())
+        {
+            return again_or_failed(error);
+        }
+        match phase {
+            Phase::Running => Reading::Running(next),
+            ended @ (Phase::Done | Phase::Failed | Phase::Cancelled | Phase::Moderated) => {
+                self.end(ended, rule, next, reply, &mut body)
+            }
+        }
+    }
+
+    /// Reads the reply to a result's fetch. A server error other than an overload is the work's own failure, because
+    /// that is how queues hand it on.
+    pub fn read_result(&self, operation: &Operation, reply: &HttpReply) -> Reading {
+        let mut body = Body::read(reply);
+        let id = operation.id.as_deref();
+        let succeeded = self
+            .status_succeeded(reply, &body, Purpose::Follow, id)
+            .and_then(|()| self.body_succeeded(reply, &body, Purpose::Follow, id));
+        match succeeded {
+            Ok(()) => self.finish(Some(operation), reply, &mut body),
+            Err(error) if is_passing(error.class) && reply.status != 500 => Reading::Again(error),
+            Err(error) if is_passing(error.class) => {
+                Reading::Failed(CallError { class: ErrorClass::ProviderFailed, ..error })
+            }
+            Err(error) => Reading::Failed(error),
+        }
+    }
+
+    /// Whether the status is one of success. Those of `success` are the submit's; what follows it may answer with any
+    /// 2xx, too.
+    fn status_succeeded(
+        &self,
+        reply: &HttpReply,
+        body: &Body<'_>,
+        purpose: Purpose,
+        id: Option<&str>,
+    ) -> Result<(), CallError> {
+        let follows = purpose == Purpose::Follow && (200..300).contains(&reply.status);
+        if follows || self.success.accepts_status(reply.status) {
+            return Ok(());
+        }
+        Err(with_id(self.http_failure(reply, body, purpose), id))
+    }
+
+    /// Whether the body is one of success: the rule holds for submits, polls and results alike.
+    fn body_succeeded(
+        &self,
+        reply: &HttpReply,
+        body: &Body<'_>,
+        purpose: Purpose,
+        id: Option<&str>,
+    ) -> Result<(), CallError> {
+        let failed = match (body.json(), self.success.word_path()) {
+            (Some(json), _) if !self.success.accepts_body(json) => self.http_failure(reply, body, purpose),
+            (None, Some(path)) => self.unreadable_success(path, reply, body),
+            (Some(_), _) | (None, None) => return Ok(()),
+        };
+        Err(with_id(failed, id))
+    }
+
+    /// The provider accepted the work, but it cannot be followed: nobody may send it again.
+    fn lost(&self, reply: &HttpReply, body: &Body<'_>, reason: &str) -> CallError {
+        let class = if self.is_repeatable() { ErrorClass::OutputInvalid } else { ErrorClass::SubmitUnknown };
+        let message = format!(
+            "{} answered {}, but the work cannot be followed: {reason}; check the node's `data.operation`",
+            self.provider, reply.status
+        );
+        self.described(class, message, reply, body)
+    }
+
+    /// What is known of the operation after a reply: what the reply does not repeat is kept.
+    fn operation(&self, rule: &Rule, known: &Operation, json: &Value, reply: &HttpReply) -> Operation {
+        let link = |rule: &LinkRule| {
+            let base = self.reply_url(reply);
+            rule.links.iter().find_map(|link| link.resolve(json, base, &self.base_url))
+        };
+        let body = rule.poll.body.as_ref().map(|body| body.expand(&Scope::reply(json)));
+        let body = body.and_then(|body| body.to_value(&mut |_| String::new()));
+        Operation {
+            id: known.id.clone().or_else(|| rule.id.as_ref()?.find_text(json)),
+            poll_url: link(&rule.poll.link).or_else(|| known.poll_url.clone()),
+            poll_body: known.poll_body.clone().or(body),
+            cancel_url: rule.cancel.as_ref().and_then(link).or_else(|| known.cancel_url.clone()),
+            result_url: rule.result.as_ref().and_then(link).or_else(|| known.result_url.clone()),
+            state: state_word(&rule.state, json).or_else(|| known.state.clone()),
+            progress: progress(rule.progress.as_ref(), json).or(known.progress),
+            retry_after_ms: retry_hint(reply),
+        }
+    }
+
+    /// What is known of an operation that a list names.
+    pub(super) fn listed_operation(&self, rule: &Rule, item: &Value, reply: &HttpReply) -> Operation {
+        self.operation(rule, &Operation::default(), item, reply)
+    }
+
+    fn end(&self, phase: Phase, rule: &Rule, operation: Operation, reply: &HttpReply, body: &mut Body<'_>) -> Reading {
+        let json = body.json().unwrap_or(&Value::Null);
+        let said = said(&rule.error, json);
+        let state = operation.state.clone().unwrap_or_else(|| reply.status.to_string());
+        let failed = |class: ErrorClass| {
+            let reason = said.as_deref().map(|text| format!(": {text}")).unwrap_or_default();
+            let message = format!("{} ended the work as `{state}`{reason}", self.provider);
+            Reading::Failed(with_id(self.described(class, message, reply, body), operation.id.as_deref()))
+        };
+        let moderated = said.as_deref().is_some_and(|text| is_moderated(&rule.error, text));
+        match phase {
+            Phase::Running => Reading::Running(operation),
+            Phase::Moderated => failed(ErrorClass::Moderated),
+            Phase::Failed | Phase::Done if moderated => failed(ErrorClass::Moderated),
+            Phase::Failed => failed(ErrorClass::ProviderFailed),
+            Phase::Done if said.is_some() => failed(ErrorClass::ProviderFailed),
+            Phase::Cancelled => failed(ErrorClass::Cancelled),
+            Phase::Done if rule.result.is_some() => self.fetch(rule, operation, reply, body),
+            Phase::Done => match rule.output.as_ref().filter(|path| is_empty_at(path, json)) {
+                Some(path) => {
+                    let message =
+                        format!("{} ended the work as `{state}`, but `{}` is empty", self.provider, path.source());
+                    let error = self.described(ErrorClass::OutputInvalid, message, reply, body);
+                    Reading::Failed(with_id(error, operation.id.as_deref()))
+                }
+                None => self.finish(Some(&operation), reply, body),
+            },
+        }
+    }
+
+    fn fetch(&self, rule: &Rule, operation: Operation, reply: &HttpReply, body: &Body<'_>) -> Reading {
+        if operation.result_url.is_some() {
+            return Reading::Fetch(operation);
+        }
+        let links: Vec<String> =
+            rule.result.iter().flat_map(|result| &result.links).map(super::reply_link::Link::describe).collect();
+        let message = format!("{} ended the work, but its reply has no {}", self.provider, links.join(" or "));
+        let error = self.described(ErrorClass::OutputInvalid, message, reply, body);
+        Reading::Failed(with_id(error, operation.id.as_deref()))
+    }
+
+    fn finish(&self, operation: Option<&Operation>, reply: &HttpReply, body: &mut Body<'_>) -> Reading {
+        match output::read_all(&self.outputs, self.wanted_kind().as_deref(), reply, body) {
+            Ok(value) => Reading::Done(value),
+            Err(error) => {
+                let error = self.described(error.class, error.message, reply, body);
+                Reading::Failed(with_id(error, operation.and_then(|operation| operation.id.as_deref())))
+            }
+        }
+    }
+}
+
+fn with_id(error: CallError, id: Option<&str>) -> CallError {
+    match id {
+        Some(id) => error.with("provider_id", id),
+        None => error,
+    }
+}
+
+fn again_or_failed(error: CallError) -> Reading {
+    if is_passing(error.class) { Reading::Again(error) } else { Reading::Failed(error) }
+}
+
+fn is_empty_at(path: &JsonPath, json: &Value) -> bool {
+    match path.find(json) {
+        PathMatch::Absent | PathMatch::Null => true,
+        PathMatch::One(_) | PathMatch::Many(_) => false,
+    }
+}
+
+/// Whether the trouble is with the asking, not with the work.
+fn is_passing(class: ErrorClass) -> bool {
+    matches!(class, ErrorClass::Unavailable | ErrorClass::RateLimited)
+}
+
+/// The state that a reply tells; `status` is the HTTP status of a poll, `None` for a submit, whose status and keys
+/// say only that the work was accepted.
+fn phase(rule: &StateRule, json: &Value, status: Option<u16>) -> Phase {
+    match rule {
+        StateRule::Words { path, done, failed, cancelled, moderated } => {
+            let word = path.find_text(json).map(|word| word.to_lowercase());
+            let is_in = |words: &[String]| word.as_ref().is_some_and(|word| words.contains(word));
+            match () {
+                () if is_in(done) => Phase::Done,
+                () if is_in(failed) => Phase::Failed,
+                () if is_in(cancelled) => Phase::Cancelled,
+                () if is_in(moderated) => Phase::Moderated,
+                () => Phase::Running,
+            }
+        }
+        StateRule::Flag(path) => match path.find(json) {
+            PathMatch::One(Value::Bool(true)) => Phase::Done,
+            PathMatch::One(_) | PathMatch::Many(_) | PathMatch::Null | PathMatch::Absent => Phase::Running,
+        },
+        StateRule::Http { done, failed, cancelled, .. } => match status {
+            Some(status) if done.contains(&status) => Phase::Done,
+            Some(status) if failed.contains(&status) => Phase::Failed,
+            Some(status) if cancelled.contains(&status) => Phase::Cancelled,
+            Some(_) | None => Phase::Running,
+        },
+        StateRule::Present(path) => match (status, path.find(json)) {
+            (Some(_), PathMatch::One(_)) => Phase::Done,
+            (Some(_), PathMatch::Many(found)) if !found.is_empty() => Phase::Done,
+            (_, PathMatch::One(_) | PathMatch::Many(_) | PathMatch::Null | PathMatch::Absent) => Phase::Running,
+        },
+    }
+}
+
+fn is_listed_as_running(rule: &StateRule, status: u16) -> bool {
+    match rule {
+        StateRule::Http { running, .. } => running.contains(&status),
+        StateRule::Words { .. } | StateRule::Flag(_) | StateRule::Present(_) => false,
+    }
+}
+
+fn state_word(rule: &StateRule, json: &Value) -> Option<String> {
+    match rule {
+        StateRule::Words { path, .. } => path.find_text(json),
+        StateRule::Flag(_) | StateRule::Http { .. } | StateRule::Present(_) => None,
+    }
+}
+
+fn retry_hint(reply: &HttpReply) -> Option<u64> {
+    let direct = ["retry-after", "retry-after-ms"];
+    let told = reply.headers.iter().any(|(name, _)| direct.iter().any(|hint| name.eq_ignore_ascii_case(hint)));
+    told.then(|| retry_after_ms(reply, None)).flatten()
+}
+
+/// What the provider says went wrong.
+fn said(rule: &ErrorRule, json: &Value) -> Option<String> {
+    rule.message.iter().find_map(|path| super::http_failure::text_of(&path.find(json).into_value()?))
+}
+
+fn is_moderated(rule: &ErrorRule, text: &str) -> bool {
+    let text = text.to_lowercase();
+    rule.moderated.iter().any(|word| has_word(&text, &word.to_lowercase()))
+}
+
+fn progress(rule: Option<&Progress>, json: &Value) -> Option<f64> {
+    match rule? {
+        Progress::Number(path) => {
+            let number = path.find_text(json)?.parse::<f64>().ok()?;
+            let part = if number > 1.0 { number / 100.0 } else { number };
+            (0.0..=1.0).contains(&part).then_some(part)
+        }
+        Progress::Log(path) => last_percentage(&path.find_text(json)?),
+    }
+}
+
+/// The last `NN%` of a log, as a part of 1.
+fn last_percentage(log: &str) -> Option<f64> {
+    log.rmatch_indices('%').find_map(|(at, _)| {
+        let digits = log[..at].rsplit(|c: char| !(c.is_ascii_digit() || c == '.')).next()?;
+        let percent: f64 = digits.parse().ok()?;
+        (0.0..=100.0).contains(&percent).then_some(percent / 100.0)
+    })
+}

@@ -1,0 +1,116 @@
+//! Whether the outputs that a node declares can be read from the kind of body that it will get: found before anything
+//! is paid for.
+
+use super::output::Mapping;
+use super::plan::CallPlan;
+use crate::catalog::NodeOutput;
+use crate::diagnostic::Diagnostic;
+use crate::json::pointer_push;
+
+/// The kind of body that replies have, as far as the request decides it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ReplyKind {
+    /// JSON or other text.
+    Text,
+    /// Bytes of a picture, a sound or another file, which are not kept yet.
+    Bytes,
+    /// None at all.
+    Nothing,
+    Unknown,
+}
+
+impl CallPlan {
+    /// Notes the outputs that no reply can hold.
+    pub(super) fn check_readable(&self, outputs: &[NodeOutput], found: &mut Vec<Diagnostic>) {
+        let kind = self.reply_kind();
+        for (index, output) in outputs.iter().enumerate() {
+            let Some(mapping) = self.outputs.iter().find(|mapping| mapping.is_of(output)) else { continue };
+            if let Some(fault) = unreadable(kind, output, mapping) {
+                let at = pointer_push(&format!("/output/{index}"), "mapping");
+                found.push(Diagnostic::error("unreadable-output", at, fault).help(HELP));
+            }
+        }
+        if kind == ReplyKind::Bytes && outputs.is_empty() {
+            let message =
+                "`accept` asks for bytes, which are not kept yet, and without an output the reply is the result";
+            found.push(Diagnostic::error("unreadable-output", "/data/accept", message).help(HELP));
+        }
+        if kind == ReplyKind::Bytes && self.rule.is_some() && !outputs.is_empty() {
+            let message = "`accept` asks for bytes, but the operation's id and state are read from JSON";
+            found.push(Diagnostic::error("unreadable-output", "/data/accept", message).help(HELP));
+        }
+    }
+
+    fn reply_kind(&self) -> ReplyKind {
+        if self.method == "HEAD" && self.rule.is_none() {
+            return ReplyKind::Nothing;
+        }
+        match self.wanted_kind() {
+            None => ReplyKind::Unknown,
+            Some(accept) => kind_of(&accept),
+        }
+    }
+}
+
+const HELP: &str = "ask the provider for JSON with a link to the file, and map that link";
+
+fn unreadable(kind: ReplyKind, output: &NodeOutput, mapping: &Mapping) -> Option<String> {
+    let name = &output.name;
+    if !mapping.reads_body() {
+        return None;
+    }
+    match kind {
+        ReplyKind::Nothing => Some(format!("output `{name}` is read from the body, and a reply to HEAD has none")),
+        ReplyKind::Bytes => {
+            Some(format!("output `{name}` is read from the body, but `accept` asks for bytes, which are not kept yet"))
+        }
+        ReplyKind::Unknown if mapping.is_whole_body() && output.r#type.is_media() => Some(format!(
+            "output `{name}` is the reply's body as a file, and bytes are not kept yet; if the body is a link as text, \
+             set `data.accept` to `text/plain`"
+        )),
+        ReplyKind::Text | ReplyKind::Unknown => None,
+    }
+}
+
+/// What an `Accept` header asks for; unknown where it leaves the choice.
+fn kind_of(accept: &str) -> ReplyKind {
+    let mut kinds = accept.split(',').map(|range| {
+        let essence = range.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let (group, kind) = essence.split_once('/').unwrap_or((&essence, ""));
+        let is_text = group == "text"
+            || ["json", "xml", "x-ndjson", "x-www-form-urlencoded"].contains(&kind)
+            || kind.ends_with("+json")
+            || (kind.ends_with("+xml") && group == "application");
+        match group {
+            _ if is_text => ReplyKind::Text,
+            "image" | "audio" | "video" | "model" | "font" => ReplyKind::Bytes,
+            "application" if ["octet-stream", "zip", "pdf", "gzip", "x-tar"].contains(&kind) => ReplyKind::Bytes,
+            _ => ReplyKind::Unknown,
+        }
+    });
+    let first = kinds.next().unwrap_or(ReplyKind::Unknown);
+    if kinds.all(|kind| kind == first) { first } else { ReplyKind::Unknown }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ReplyKind, kind_of};
+
+    #[test]
+    fn an_accept_header_tells_the_kind_of_body() {
+        for (accept, expected) in [
+            ("application/json", ReplyKind::Text),
+            ("application/vnd.api+json; q=0.9", ReplyKind::Text),
+            ("text/plain", ReplyKind::Text),
+            ("image/*", ReplyKind::Bytes),
+            ("IMAGE/PNG, image/webp;q=0.8", ReplyKind::Bytes),
+            ("audio/mpeg", ReplyKind::Bytes),
+            ("application/octet-stream", ReplyKind::Bytes),
+            ("image/png, application/json", ReplyKind::Unknown),
+            ("*/*", ReplyKind::Unknown),
+            ("", ReplyKind::Unknown),
+        ] {
+            assert_eq!(kind_of(accept), expected, "{accept}");
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! The body of a reply, read once.
+
+use serde_json::Value;
+
+use crate::ports::HttpReply;
+
+/// How much of a reply is kept with an error, in characters.
+const EXCERPT_CHARS: usize = 2000;
+/// Longer runs without a space are shortened in an excerpt: they are media or keys, not words.
+const EXCERPT_RUN_CHARS: usize = 400;
+/// What is kept of such a run.
+const EXCERPT_RUN_START_CHARS: usize = 80;
+
+/// What a reply's body is. The text is that of the reply: a large one is not copied.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Body<'r> {
+    /// JSON, and the text it was read from.
+    Json(Value, &'r str),
+    /// Other text.
+    Text(&'r str),
+    /// No text; the number of bytes.
+    Bytes(usize),
+    /// Nothing.
+    Empty,
+}
+
+impl<'r> Body<'r> {
+    /// Reads a body: JSON where it parses as JSON, whatever the content type says, because providers get that wrong.
+    /// A leading byte order mark is passed over.
+    pub(super) fn read(reply: &'r HttpReply) -> Self {
+        match std::str::from_utf8(without_byte_order_mark(&reply.body)) {
+            Err(_) => Self::Bytes(reply.body.len()),
+            Ok(text) if text.trim().is_empty() => Self::Empty,
+            Ok(text) => match serde_json::from_str(text) {
+                Ok(json) => Self::Json(json, text),
+                Err(_) => Self::Text(text),
+            },
+        }
+    }
+
+    /// The JSON, if it is any.
+    pub(super) fn json(&self) -> Option<&Value> {
+        match self {
+            Self::Json(json, _) => Some(json),
+            Self::Text(_) | Self::Bytes(_) | Self::Empty => None,
+        }
+    }
+
+    /// What it is, for a message.
+    pub(super) fn describe(&self) -> String {
+        match self {
+            Self::Json(json, _) => crate::json::kind(json),
+            Self::Text(_) => "text, not JSON".to_owned(),
+            Self::Bytes(size) => format!("{size} bytes of binary data"),
+            Self::Empty => "empty".to_owned(),
+        }
+    }
+
+    /// The beginning of the text, without media.
+    pub(super) fn excerpt(&self) -> Option<String> {
+        match self {
+            Self::Json(_, text) | Self::Text(text) => Some(shorten(text)),
+            Self::Bytes(size) => Some(format!("({size} bytes of binary data)")),
+            Self::Empty => None,
+        }
+    }
+}
+
+/// The bytes without the UTF-8 byte order mark that they may begin with.
+///
+/// Source: RFC 8259 §8.1 lets a reader of JSON pass over it.
+pub fn without_byte_order_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes)
+}
+
+/// At most [`EXCERPT_CHARS`], each cut saying how much is left out.
+pub(super) fn shorten(text: &str) -> String {
+    let text = text.trim();
+    let mut left = text.chars().count();
+    let mut room = EXCERPT_CHARS;
+    let mut shown = String::new();
+    for word in text.split_inclusive(|c: char| c.is_whitespace() || "\",".contains(c)) {
+        let length = word.chars().count();
+        let kept = if length > EXCERPT_RUN_CHARS { EXCERPT_RUN_START_CHARS } else { length };
+        if kept > room {
+            shown.extend(["… (", &left.to_string(), " more characters)"]);
+            break;
+        }
+        shown.extend(word.chars().take(kept));
+        if kept < length {
+            shown.extend(["… (", &(length - kept).to_string(), " more characters)"]);
+        }
+        room -= kept;
+        left -= length;
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shorten;
+
+    #[test]
+    fn excerpts_are_bounded_and_say_what_is_left_out() {
+        assert_eq!(shorten(" {\"detail\": \"no\"}\n"), "{\"detail\": \"no\"}");
+        let media = format!("{{\"b64\": \"{}\"}}", "A".repeat(10_000));
+        let shown = shorten(&media);
+        assert!(shown.len() < 200 && shown.contains("more characters") && shown.ends_with('}'), "{shown}");
+        for long in ["word ".repeat(1000), format!("{} ", "A".repeat(500)).repeat(1000)] {
+            let shown = shorten(&long);
+            assert!(shown.chars().count() < 3000 && shown.contains("more characters"), "{shown}");
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Links out of replies.
+
+use serde_json::Value;
+
+use crate::diagnostic::Diagnostic;
+use crate::json::JsonPath;
+use crate::template::{Compiler, Root, Scope, Text, join};
+use crate::url;
+
+/// Where a URL comes from.
+#[derive(Debug, Clone)]
+pub(super) enum Link {
+    /// The reply has it, absolute or relative to the reply's own URL.
+    Reply(JsonPath),
+    /// A template over the reply, absolute or appended to the connector's base_url.
+    Template(Text),
+}
+
+impl Link {
+    /// Reads a link: text with a placeholder inside, or beginning with `/` or `http`, is a template; anything else is
+    /// a path into the reply.
+    pub(super) fn read(source: &str, pointer: &str, found: &mut Vec<Diagnostic>) -> Option<Self> {
+        let whole = source.trim();
+        let alone = whole.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}"));
+        let from_reply = alone.map(str::trim).and_then(|inner| inner.strip_prefix("reply."));
+        let is_template = whole.contains("{{") || whole.starts_with('/') || whole.starts_with("http");
+        if from_reply.is_none() && is_template {
+            let text = Compiler { roots: &[Root::Reply], diagnostics: found }.text(whole, pointer);
+            if text.secrets().next().is_some() {
+                let message = "a secret cannot stand in a link: put it into a header or into `query`";
+                found.push(Diagnostic::error("not-supported", pointer, message));
+            }
+            return Some(Self::Template(text));
+        }
+        match JsonPath::parse(from_reply.unwrap_or(whole)) {
+            Ok(path) => Some(Self::Reply(path)),
+            Err(fault) => {
+                let message = format!("`{source}` is neither a path into the reply nor a template: {fault}");
+                found.push(Diagnostic::error("path-syntax", pointer, message));
+                None
+            }
+        }
+    }
+
+    /// The absolute URL; `None` where the reply does not have it.
+    pub(super) fn resolve(&self, reply: &Value, reply_url: &str, base_url: &str) -> Option<String> {
+        match self {
+            Self::Reply(path) => url::join(reply_url, &path.find_text(reply)?),
+            Self::Template(text) => {
+                let pieces = text.expand_path(&Scope::reply(reply)).ok()?;
+                let text = join(&pieces, &mut |_| String::new());
+                Some(if text.starts_with("http") { text } else { url::append(base_url, &text) })
+            }
+        }
+    }
+
+    /// The link in words.
+    pub(super) fn describe(&self) -> String {
+        match self {
+            Self::Reply(path) => format!("`{}`", path.source()),
+            Self::Template(text) => {
+                let names: Vec<String> = text
+                    .places()
+                    .map(|place| place.source().trim_start_matches("reply."))
+                    .map(|name| format!("`{name}`"))
+                    .collect();
+                names.join(" and ")
+            }
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! Smaller parts of `data`: what counts as success, where errors are, which hosts may be followed to.
+
+use serde_json::{Map, Value};
+
+use super::ErrorClass;
+use super::operation_rule::{path, paths};
+use crate::diagnostic::Diagnostic;
+use crate::json::pointer_push;
+use crate::json::{Fields, unknown_word, wrong_type};
+use crate::json::{JsonPath, PathMatch, scalar_text};
+
+/// Which replies succeeded. Default: every 2xx.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Success {
+    /// Statuses; empty means every 2xx.
+    statuses: Vec<u16>,
+    /// A path at which one of some values must stand (`code` that must be 0).
+    word: Option<ExpectedWord>,
+    /// A path at which nothing may stand (`error`): absent, null, false and empty text are nothing.
+    absent: Option<JsonPath>,
+}
+
+/// A value that a reply of success has.
+#[derive(Debug, Clone)]
+struct ExpectedWord {
+    path: JsonPath,
+    /// In the form of [`scalar_text`].
+    words: Vec<String>,
+    /// Whether the value may be absent or null: where `null` is among the values, or 0, which some providers leave
+    /// out as every value that is the default of its type.
+    ///
+    /// Source: the JSON mapping of protocol buffers leaves defaults out; QuantumNous/new-api PR#7168.
+    optional: bool,
+}
+
+impl Success {
+    /// Reads a list of statuses, or `{"status": […], "path": …, "values": […], "absent": path}`.
+    pub(super) fn read(value: &Value, pointer: &str, found: &mut Vec<Diagnostic>) -> Self {
+        if let Value::Array(items) = value {
+            return Self { statuses: read_statuses(items, pointer, found), ..Self::default() };
+        }
+        let Some(mut fields) = Fields::open(value, pointer, found) else { return Self::default() };
+        let status = fields.array("status");
+        let at = fields.at("status");
+        let statuses = status.map(|items| read_statuses(items, &at, fields.faults)).unwrap_or_default();
+        let values = fields.array("values");
+        let at = fields.at("values");
+        let words = values.map(|values| read_values(values, &at, fields.faults));
+        let word = path(&mut fields, "path");
+        if word.is_some() != values.is_some() {
+            let (there, missing) = if values.is_some() { ("values", "path") } else { ("path", "values") };
+            fields.fault("missing-field", missing, format!("`{missing}` is missing: `{there}` needs it"));
+        }
+        let word = word.zip(words).map(|(path, (words, optional))| ExpectedWord { path, words, optional });
+        let absent = path(&mut fields, "absent");
+        fields.close();
+        Self { statuses, word, absent }
+    }
+
+    /// Whether the status is one of success.
+    pub(super) fn accepts_status(&self, status: u16) -> bool {
+        if self.statuses.is_empty() { (200..300).contains(&status) } else { self.statuses.contains(&status) }
+    }
+
+    /// The path at which a value must stand, if the rule names one: only a reply in JSON can have it.
+    pub(super) fn word_path(&self) -> Option<&JsonPath> {
+        self.word.as_ref().map(|word| &word.path)
+    }
+
+    /// Whether a reply's JSON agrees.
+    pub(super) fn accepts_body(&self, json: &Value) -> bool {
+        let word = self.word.as_ref().is_none_or(|word| match word.path.find(json) {
+            PathMatch::Absent | PathMatch::Null => word.optional,
+            PathMatch::One(_) | PathMatch::Many(_) => word
+                .path
+                .find_text(json)
+                .is_some_and(|found| word.words.iter().any(|word| word.eq_ignore_ascii_case(&found))),
+        });
+        let nothing = |path: &JsonPath| match path.find(json) {
+            PathMatch::Absent | PathMatch::Null => true,
+            PathMatch::One(value) => value == &Value::Bool(false) || value.as_str() == Some(""),
+            PathMatch::Many(values) => values.is_empty(),
+        };
+        word && self.absent.as_ref().is_none_or(nothing)
+    }
+}
+
+/// The values of a rule as words, and whether the value may be absent.
+fn read_values(values: &[Value], pointer: &str, found: &mut Vec<Diagnostic>) -> (Vec<String>, bool) {
+    let mut words = Vec::new();
+    let mut optional = false;
+    for (index, value) in values.iter().enumerate() {
+        optional |= value.is_null() || value.as_f64() == Some(0.0) || value.as_str() == Some("0");
+        match scalar_text(value) {
+            Some(word) => words.push(word),
+            None if value.is_null() => {}
+            None => {
+                let at = pointer_push(pointer, &index.to_string());
+                found.push(wrong_type(&at, "a string, a number, a boolean or null", value));
+            }
+        }
+    }
+    (words, optional)
+}
+
+fn read_statuses(items: &[Value], pointer: &str, found: &mut Vec<Diagnostic>) -> Vec<u16> {
+    let mut statuses = Vec::new();
+    for (index, item) in items.iter().enumerate() {
+        match item.as_u64().and_then(|status| u16::try_from(status).ok()) {
+            Some(status) => statuses.push(status),
+            None => found.push(wrong_type(&pointer_push(pointer, &index.to_string()), "an HTTP status", item)),
+        }
+    }
+    statuses
+}
+
+/// Where a connector's replies say what went wrong.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ErrorPaths {
+    /// Declared paths of the message.
+    pub(super) message: Vec<JsonPath>,
+    /// Declared path of the list of fields at fault.
+    pub(super) fields: Vec<JsonPath>,
+    /// Declared paths of the provider's own code.
+    pub(super) code: Vec<JsonPath>,
+    /// What these codes mean.
+    pub(super) classes: Vec<(String, ErrorClass)>,
+}
+
+impl ErrorPaths {
+    /// Reads `{"message": path or paths, "fields": path or paths, "code": path or paths, "classes": {code: class}}`.
+    pub(super) fn read(value: &Value, pointer: &str, found: &mut Vec<Diagnostic>) -> Self {
+        let Some(mut fields) = Fields::open(value, pointer, found) else { return Self::default() };
+        let message = paths(&mut fields, "message").unwrap_or_default();
+        let list = paths(&mut fields, "fields").unwrap_or_default();
+        let code = paths(&mut fields, "code").unwrap_or_default();
+        let classes = fields.object("classes");
+        let at = fields.at("classes");
+        let classes = classes.map(|classes| read_classes(classes, &at, fields.faults)).unwrap_or_default();
+        fields.close();
+        Self { message, fields: list, code, classes }
+    }
+
+    /// The class that the connector gives a code.
+    pub(super) fn class_of(&self, code: &str) -> Option<ErrorClass> {
+        self.classes.iter().find(|(known, _)| known.eq_ignore_ascii_case(code)).map(|(_, class)| *class)
+    }
+}
+
+/// The classes that a declaration may give to a provider's codes: what a provider can say in a reply.
+const DECLARED_CLASSES: [ErrorClass; 8] = [
+    ErrorClass::Auth,
+    ErrorClass::Payment,
+    ErrorClass::InvalidInput,
+    ErrorClass::Moderated,
+    ErrorClass::NotFound,
+    ErrorClass::RateLimited,
+    ErrorClass::Unavailable,
+    ErrorClass::ProviderFailed,
+];
+
+fn read_classes(classes: &Map<String, Value>, pointer: &str, found: &mut Vec<Diagnostic>) -> Vec<(String, ErrorClass)> {
+    let mut read = Vec::new();
+    for (code, name) in classes {
+        let at = pointer_push(pointer, code);
+        let Some(name) = name.as_str() else {
+            found.push(wrong_type(&at, "the name of an error class", name));
+            continue;
+        };
+        match DECLARED_CLASSES.into_iter().find(|class| class.name() == name) {
+            Some(class) => read.push((code.clone(), class)),
+            None => found.push(unknown_word(&at, code, name, &DECLARED_CLASSES.map(ErrorClass::name))),
+        }
+    }
+    read
+}
+
+/// A further host whose links may be followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct FollowedHost {
+    /// `host[:port]`, or `*.domain` for all hosts below a domain; lower case.
+    pub(super) pattern: String,
+    /// Whether it is given the connector's credentials.
+    pub(super) credentials: bool,
+}
+
+impl FollowedHost {
+    /// Reads a list of `"host"` and `{"host": …, "credentials": true}`.
+    pub(super) fn read_all(value: &Value, pointer: &str, found: &mut Vec<Diagnostic>) -> Vec<Self> {
+        let Some(items) = value.as_array() else {
+            found.push(wrong_type(pointer, "an array", value));
+            return Vec::new();
+        };
+        let mut hosts = Vec::new();
+        for (index, item) in items.iter().enumerate() {
+            let at = pointer_push(pointer, &index.to_string());
+            let (pattern, credentials) = match item {
+                Value::String(text) => (text.clone(), false),
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+                    let Some(mut fields) = Fields::open(item, &at, found) else { continue };
+                    let pattern = fields.required_string("host").to_owned();
+                    let credentials = fields.boolean("credentials").unwrap_or_default();
+                    fields.close();
+                    (pattern, credentials)
+                }
+            };
+            if item.as_str() == Some("") || pattern.contains(['/', '@', ' ']) {
+                let message = format!("`{pattern}` is no host, such as `files.example.com` or `*.example.com`");
+                found.push(Diagnostic::error("bad-value", at, message));
+            }
+            hosts.push(Self { pattern: pattern.to_ascii_lowercase(), credentials });
+        }
+        hosts
+    }
+
+    /// Whether a host (lower case) is meant: the exact host, or a name below the domain.
+    pub(super) fn matches(&self, host: &str) -> bool {
+        match self.pattern.strip_prefix("*.") {
+            Some(domain) => host.strip_suffix(domain).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.')),
+            None => self.pattern == host,
+        }
+    }
+}
+
+/// Codes of findings that concern the form of a declaration, so that they refuse a write.
+const FORM: [&str; 5] = ["wrong-type", "unknown-field", "missing-field", "bad-value", "bad-method"];
+
+fn keep_form(read: impl FnOnce(&mut Vec<Diagnostic>), faults: &mut Vec<Diagnostic>) {
+    let mut found = Vec::new();
+    read(&mut found);
+    faults.extend(found.into_iter().filter(|fault| FORM.contains(&fault.code.as_str())));
+}
+
+/// The form of `success`.
+pub(crate) fn check_success(value: &Value, pointer: &str, faults: &mut Vec<Diagnostic>) {
+    keep_form(|found| drop(Success::read(value, pointer, found)), faults);
+}
+
+/// The form of `errors`.
+pub(crate) fn check_errors(value: &Value, pointer: &str, faults: &mut Vec<Diagnostic>) {
+    keep_form(|found| drop(ErrorPaths::read(value, pointer, found)), faults);
+}
+
+/// The form of `hosts`.
+pub(crate) fn check_hosts(value: &Value, pointer: &str, faults: &mut Vec<Diagnostic>) {
+    keep_form(|found| drop(FollowedHost::read_all(value, pointer, found)), faults);
+}
+
+/// The form of `operation`.
+pub(crate) fn check_operation(value: &Value, pointer: &str, faults: &mut Vec<Diagnostic>) {
+    keep_form(|found| drop(super::operation_rule::read(value, pointer, found)), faults);
+}

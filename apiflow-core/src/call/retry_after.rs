@@ -1,0 +1,196 @@
+//! When a provider wants to be asked again, in all the ways that providers say it.
+//!
+//! Source: RFC 9110 §10.2.3 (`retry-after`); the `ratelimit-reset` of the IETF draft, which Replicate sends; OpenAI's
+//! `x-ratelimit-reset-*` durations; ImageKit's `x-ratelimit-reset` in milliseconds; Google's `RetryInfo.retryDelay`;
+//! Replicate's "Your rate limit resets in ~30s".
+
+use serde_json::Value;
+
+use super::time::parse_http_date;
+use crate::json::JsonPath;
+use crate::ports::HttpReply;
+
+/// No hint is followed for longer than this.
+const MAX_HINT_MS: f64 = 3_600_000.0;
+/// A hint in words is looked for in this much of a body.
+const MAX_SEARCHED_BYTES: usize = 64 * 1024;
+/// Larger numbers of seconds are moments, not durations.
+const LEAST_EPOCH_S: f64 = 1e9;
+/// Larger numbers of seconds are milliseconds: no window is a day long.
+const LEAST_MS: f64 = 86_400.0;
+
+/// Milliseconds to wait, at most an hour; `None` where the reply does not say.
+pub(super) fn retry_after_ms(reply: &HttpReply, json: Option<&Value>) -> Option<u64> {
+    let now = header(reply, "date").and_then(parse_http_date);
+    let ms = header(reply, "retry-after-ms")
+        .and_then(|text| text.trim().parse::<f64>().ok())
+        .or_else(|| header(reply, "retry-after").and_then(|text| retry_after(text, now)))
+        .or_else(|| longest_reset(reply, now))
+        .or_else(|| json.and_then(retry_delay))
+        .or_else(|| String::from_utf8_lossy(start_of(&reply.body)).lines().find_map(in_text))?;
+    (ms.is_finite() && ms >= 0.0).then_some(ms.min(MAX_HINT_MS) as u64)
+}
+
+fn start_of(body: &[u8]) -> &[u8] {
+    &body[..body.len().min(MAX_SEARCHED_BYTES)]
+}
+
+/// The first header of that name (given in lower case).
+pub(super) fn header<'a>(reply: &'a HttpReply, name: &str) -> Option<&'a str> {
+    reply.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+}
+
+fn retry_after(text: &str, now: Option<i64>) -> Option<f64> {
+    match text.trim().parse::<f64>() {
+        Ok(seconds) => Some(seconds * 1000.0),
+        Err(_) => match parse_http_date(text) {
+            Some(moment) => Some((moment - now?).max(0) as f64),
+            None => duration(text.trim()),
+        },
+    }
+}
+
+/// The longest of the limits that are used up; for a 429, of all where no header says which one is. Other replies tell
+/// of their limits too, without asking for a wait.
+fn longest_reset(reply: &HttpReply, now: Option<i64>) -> Option<f64> {
+    let mut used_up: Option<f64> = None;
+    let mut any: Option<f64> = None;
+    for (name, value) in &reply.headers {
+        let name = name.to_ascii_lowercase();
+        let Some(ms) = reset(&name, value, now) else { continue };
+        any = Some(any.unwrap_or_default().max(ms));
+        if header(reply, &name.replace("reset", "remaining")).is_some_and(|rest| rest.trim() == "0") {
+            used_up = Some(used_up.unwrap_or_default().max(ms));
+        }
+    }
+    used_up.or(any.filter(|_| reply.status == 429))
+}
+
+fn reset(name: &str, value: &str, now: Option<i64>) -> Option<f64> {
+    if !["ratelimit-reset", "x-ratelimit-reset"].contains(&name) && !name.starts_with("x-ratelimit-reset-") {
+        return None;
+    }
+    match value.trim().parse::<f64>() {
+        Ok(number) if number >= LEAST_EPOCH_S => {
+            let moment = if number >= LEAST_EPOCH_S * 1000.0 { number } else { number * 1000.0 };
+            Some((moment - now? as f64).max(0.0))
+        }
+        Ok(number) if number > LEAST_MS => Some(number),
+        Ok(seconds) => Some(seconds * 1000.0),
+        Err(_) => duration(value.trim()),
+    }
+}
+
+fn retry_delay(json: &Value) -> Option<f64> {
+    let path = JsonPath::parse("error.details[*].retryDelay").expect("the path is well-formed");
+    path.find(json).into_value()?.as_array()?.first()?.as_str().and_then(duration)
+}
+
+/// `6m0s`, `1.5s`, `120ms`, `1h`.
+fn duration(text: &str) -> Option<f64> {
+    let mut rest = text;
+    let mut ms = 0.0;
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| !(c.is_ascii_digit() || c == '.'))?;
+        let number: f64 = rest[..end].parse().ok()?;
+        rest = &rest[end..];
+        let end = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+        ms += number * unit_ms(&rest[..end])?;
+        rest = &rest[end..];
+    }
+    (!text.is_empty()).then_some(ms)
+}
+
+fn unit_ms(unit: &str) -> Option<f64> {
+    match unit.to_ascii_lowercase().as_str() {
+        "ms" | "milliseconds" => Some(1.0),
+        "s" | "sec" | "secs" | "second" | "seconds" => Some(1000.0),
+        "m" | "min" | "mins" | "minute" | "minutes" => Some(60_000.0),
+        "h" | "hour" | "hours" => Some(3_600_000.0),
+        _ => None,
+    }
+}
+
+/// `… in ~30s`, `… in 1.5 seconds`: the first number after the word `in` or `after` with a unit of time.
+fn in_text(line: &str) -> Option<f64> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    words.iter().enumerate().filter(|(_, word)| ["in", "after"].contains(word)).find_map(|(at, _)| {
+        let plain = |word: &str| word.trim_matches(|c: char| !c.is_ascii_alphanumeric()).to_owned();
+        let number = plain(words.get(at + 1)?);
+        let unit = words.get(at + 2).map(|word| plain(word)).unwrap_or_default();
+        duration(&number).or_else(|| duration(&format!("{number}{unit}")))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::retry_after_ms;
+    use crate::ports::{HttpReply, MemoryHold};
+
+    fn check(headers: &[(&str, &str)], body: &str, expected: Option<u64>) {
+        check_status(429, headers, body, expected);
+    }
+
+    fn check_status(status: u16, headers: &[(&str, &str)], body: &str, expected: Option<u64>) {
+        let reply = HttpReply {
+            status,
+            headers: headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            body: body.as_bytes().to_vec(),
+            url: "https://h/".to_owned(),
+            memory: MemoryHold::default(),
+        };
+        let json = serde_json::from_str(body).ok();
+        assert_eq!(retry_after_ms(&reply, json.as_ref()), expected, "{headers:?} {body}");
+    }
+
+    #[test]
+    fn every_form_of_hint_is_understood() {
+        let date = ("date", "Sat, 31 Jan 2026 12:00:00 GMT");
+        check(&[("retry-after", "3")], "", Some(3000));
+        check(&[("retry-after-ms", "250"), ("retry-after", "3")], "", Some(250));
+        check(&[("retry-after", "Sat, 31 Jan 2026 12:00:10 GMT"), date], "", Some(10_000));
+        check(&[("retry-after", "Sat, 31 Jan 2026 12:00:10 GMT")], "", None);
+        check(&[("Retry-After", " 1.5 ")], "", Some(1500));
+        check(&[("retry-after", "30s")], "", Some(30_000));
+        check(&[("retry-after", "Sat, 31 Jan 2026 11:00:00 GMT"), date], "", Some(0));
+        check(&[("ratelimit-reset", "12")], "", Some(12_000));
+        check(&[("RateLimit-Reset", "12"), ("ratelimit-remaining", "3")], "", Some(12_000));
+        check(&[("x-ratelimit-reset", "1769860830")], "", None);
+        check(&[("x-ratelimit-reset", "1769860830"), date], "", Some(30_000));
+        check(&[("x-ratelimit-reset", "1769860830000"), date], "", Some(30_000));
+        check(&[("x-ratelimit-reset", "90000")], "", Some(90_000));
+        check(&[("x-ratelimit-reset-requests", "1s"), ("x-ratelimit-reset-tokens", "1m0s")], "", Some(60_000));
+        check(
+            &[
+                ("x-ratelimit-reset-requests", "120ms"),
+                ("x-ratelimit-remaining-requests", "0"),
+                ("x-ratelimit-reset-tokens", "6m0s"),
+                ("x-ratelimit-remaining-tokens", "900"),
+            ],
+            "",
+            Some(120),
+        );
+        check(&[], r#"{"detail":"Request was throttled. Your rate limit resets in ~30s."}"#, Some(30_000));
+        check(&[], "Please try again in 1.5 seconds.", Some(1500));
+        check(&[], "Retry after 2 minutes", Some(120_000));
+        check(&[], "too fast\ntry again in 1m30s.", Some(90_000));
+        check(&[], r#"{"error":{"details":[{"@type":"x"},{"retryDelay":"7s"}]}}"#, Some(7000));
+    }
+
+    #[test]
+    fn limits_that_are_not_used_up_ask_for_no_wait() {
+        check_status(503, &[("ratelimit-reset", "30"), ("ratelimit-remaining", "2900")], "", None);
+        check_status(503, &[("ratelimit-reset", "30"), ("ratelimit-remaining", "0")], "", Some(30_000));
+        check_status(503, &[("ratelimit-reset", "30"), ("retry-after", "2")], "", Some(2000));
+    }
+
+    #[test]
+    fn nonsense_is_no_hint_and_long_hints_are_bounded() {
+        check(&[], "", None);
+        check(&[("retry-after", "soon, 2abc")], "slow down", None);
+        check(&[("retry-after", "soon")], "made in Germany in 3 parts", None);
+        check(&[("retry-after", "-5")], "", None);
+        check(&[("retry-after", "NaN")], "", None);
+        check(&[("retry-after", "99999999")], "", Some(3_600_000));
+    }
+}

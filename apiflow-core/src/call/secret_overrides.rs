@@ -1,0 +1,114 @@
+//! What a node changes about the way in which its connector's secrets are sent.
+
+use serde_json::{Map, Value};
+
+use super::reply_rules::FollowedHost;
+use crate::catalog::{Connector, Node};
+use crate::json::pointer_push;
+use crate::origin::Origin;
+use crate::template::secret_references;
+use crate::url;
+
+/// A place of a node that only somebody who may refer to its connector's secrets may write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretOverride {
+    /// JSON Pointer into the node.
+    pub pointer: String,
+    /// What it does.
+    pub message: String,
+}
+
+/// Where a node overrides or removes what carries a secret of its connector, or leads the call to another origin.
+pub fn secret_overrides(node: &Node, connector: &Connector) -> Vec<SecretOverride> {
+    let empty = Map::new();
+    let data = node.data.as_ref().unwrap_or(&empty);
+    let of_connector = connector.data.as_ref().unwrap_or(&empty);
+    let mut found = Vec::new();
+    let headers = secret_headers(connector);
+    let carries = |name: &str| headers.iter().any(|known| known.eq_ignore_ascii_case(name));
+    let mut refuse = |pointer: String, message: String| found.push(SecretOverride { pointer, message });
+
+    let operation = data.get("operation").filter(|operation| operation.is_object());
+    let of_call = |call: &str| operation.and_then(|operation| operation.get(call)?.get("header"));
+    let layers = [
+        ("/data/header", data.get("header")),
+        ("/data/operation/ack/header", of_call("ack")),
+        ("/data/operation/hold/header", of_call("hold")),
+    ];
+    for (pointer, layer) in layers {
+        for name in layer.and_then(Value::as_object).into_iter().flatten().map(|(name, _)| name) {
+            if carries(name) {
+                refuse(pointer_push(pointer, name), format!("header `{name}` carries a secret of the connector"));
+            }
+        }
+    }
+    if let Some(name) = data.get("idempotency_header").and_then(Value::as_str).filter(|name| carries(name)) {
+        refuse("/data/idempotency_header".to_owned(), format!("header `{name}` carries a secret of the connector"));
+    }
+    for name in data.get("query").and_then(Value::as_object).into_iter().flatten().map(|(name, _)| name) {
+        if of_connector.get("query").and_then(|query| query.get(name)).is_some_and(has_secrets) {
+            let message = format!("`{name}` of the query carries a secret of the connector");
+            refuse(pointer_push("/data/query", name), message);
+        }
+    }
+    for key in ["header", "query"] {
+        if data.get(key).is_some_and(Value::is_null) && of_connector.get(key).is_some_and(has_secrets) {
+            refuse(pointer_push("/data", key), format!("the connector's `{key}` carries a secret"));
+        }
+    }
+    for (pointer, link) in operation.map(links).unwrap_or_default() {
+        if !stays_with(&link, connector) {
+            refuse(pointer, format!("`{link}` may lead to another origin than the connector's"));
+        }
+    }
+    found
+}
+
+fn has_secrets(value: &Value) -> bool {
+    !secret_references(value, "").is_empty()
+}
+
+/// The names of headers in which a connector sends secrets.
+fn secret_headers(connector: &Connector) -> Vec<&str> {
+    let data = connector.data.as_ref();
+    let operation = data.and_then(|data| data.get("operation"));
+    let of_call = |call: &str| operation.and_then(|operation| operation.get(call)?.get("header"));
+    let layers = [data.and_then(|data| data.get("header")), of_call("ack"), of_call("hold")];
+    let layers = layers.into_iter().flatten().filter_map(Value::as_object).chain([&connector.header]);
+    layers.flatten().filter(|(_, value)| has_secrets(value)).map(|(name, _)| name.as_str()).collect()
+}
+
+/// The absolute links of a node's own operation.
+fn links(operation: &Value) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for call in ["poll", "result", "cancel", "recover"] {
+        let Some(url) = operation.get(call).and_then(|call| call.get("url")) else { continue };
+        let pointer = format!("/data/operation/{call}/url");
+        let texts = match url {
+            Value::Array(texts) => texts.iter().collect(),
+            Value::String(_) => vec![url],
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => Vec::new(),
+        };
+        for text in texts.into_iter().filter_map(Value::as_str) {
+            let text = text.trim();
+            let is_absolute = text.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("http"));
+            if is_absolute || text.contains("//") {
+                found.push((pointer.clone(), text.to_owned()));
+            }
+        }
+    }
+    found
+}
+
+/// Whether an absolute link is one of the connector's origin, or of a host that the connector follows.
+fn stays_with(link: &str, connector: &Connector) -> bool {
+    // A placeholder in what decides the origin could be anything.
+    let literal = link.split("{{").next().unwrap_or_default();
+    let has_whole_authority = literal.split_once("://").is_some_and(|(_, rest)| rest.contains(['/', '?']));
+    let fixed = if literal.len() < link.len() && !has_whole_authority { "" } else { literal };
+    let Some(origin) = Origin::of_url(fixed) else { return false };
+    let hosts = connector.data.as_ref().and_then(|data| data.get("hosts"));
+    let hosts = hosts.map(|hosts| FollowedHost::read_all(hosts, "", &mut Vec::new())).unwrap_or_default();
+    Origin::of_url(&connector.base_url).as_ref() == Some(&origin)
+        || url::host(fixed).is_some_and(|host| url::is_https(fixed) && hosts.iter().any(|listed| listed.matches(&host)))
+}

@@ -1,0 +1,64 @@
+//! The known keys of `data` and their types.
+
+use serde_json::Value;
+
+use super::parse::{is_header_name, read_headers, read_method};
+use crate::call::{check_errors, check_hosts, check_operation, check_success};
+use crate::diagnostic::Diagnostic;
+use crate::json::{Fields, wrong_type};
+
+/// Whose `data` it is: a connector's has more keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Owner {
+    Connector,
+    Node,
+}
+
+/// Kinds of bodies.
+pub(crate) const BODY_KINDS: [&str; 5] = ["json", "form", "multipart", "raw", "none"];
+
+/// Checks the form of a `data` object: what refuses a write. What refuses only a run (templates, presets, what is
+/// not supported) is found when the call is planned.
+pub(crate) fn parse_data(data: &Value, pointer: &str, owner: Owner, faults: &mut Vec<Diagnostic>) {
+    let Some(mut fields) = Fields::open(data, pointer, faults) else { return };
+    read_method(&mut fields, "method");
+    fields.string("path");
+    check_query(&mut fields);
+    read_headers(&mut fields, "header", true);
+    fields.raw("body");
+    fields.word("body_kind", &BODY_KINDS);
+    fields.string("accept");
+    nested(&mut fields, "success", check_success);
+    nested(&mut fields, "operation", check_operation);
+    fields.boolean("idempotent");
+    if fields.string("idempotency_header").is_some_and(|name| !is_header_name(name)) {
+        fields.fault("bad-value", "idempotency_header", "`idempotency_header` is no name of a header");
+    }
+    fields.number_from("timeout_s", 0.001);
+    fields.raw("price");
+    if owner == Owner::Connector {
+        fields.raw("auth");
+        nested(&mut fields, "hosts", check_hosts);
+        fields.strings("media_hosts");
+        fields.object("limits");
+        nested(&mut fields, "errors", check_errors);
+    }
+    fields.close();
+}
+
+fn nested(fields: &mut Fields<'_, '_>, key: &'static str, check: fn(&Value, &str, &mut Vec<Diagnostic>)) {
+    if let Some(value) = fields.value(key) {
+        check(value, &fields.at(key), fields.faults);
+    }
+}
+
+/// Query templates: text, numbers, booleans and lists of them; null removes one of the connector.
+fn check_query(fields: &mut Fields<'_, '_>) {
+    let pointer = fields.at("query");
+    for (name, value) in fields.object("query").into_iter().flatten() {
+        if value.is_object() {
+            let at = crate::json::pointer_push(&pointer, name);
+            fields.faults.push(wrong_type(&at, "text, a number, a boolean or an array", value));
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! "Did you mean": the nearest of some names.
+//!
+//! Documents may have any number of wrong names, and names that were meant: one check looks only so far. What it finds
+//! after that is told without advice.
+
+use std::cell::Cell;
+
+/// The longest name that is compared: longer ones are not typed by hand.
+const MAX_NAME_CHARS: usize = 64;
+
+/// The most names that are compared with one.
+const MAX_CANDIDATES: usize = 2_000;
+
+/// The work that one check may spend on advice: looks at a name, and cells of the comparison of two.
+const MOST_WORK: usize = 4_000_000;
+
+thread_local! {
+    /// The work that is left to the check that runs on this thread; `None` outside of one.
+    static LEFT: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
+/// Runs one check, which has a budget for all its advice together.
+pub(crate) fn within_budget<T>(check: impl FnOnce() -> T) -> T {
+    struct Before(Option<usize>);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            LEFT.set(self.0);
+        }
+    }
+    let _before = Before(LEFT.replace(Some(MOST_WORK)));
+    check()
+}
+
+/// Takes work out of the budget; says whether there was as much.
+fn spend(work: usize) -> bool {
+    let Some(left) = LEFT.get() else { return true };
+    LEFT.set(Some(left.saturating_sub(work)));
+    left >= work
+}
+
+/// The candidate nearest to `name`, if it is near enough to be a slip of the hand: at most a third of
+/// the name's length, and at most 3, in edits (insert, delete, replace, swap neighbours).
+/// Of equally near ones the first.
+pub fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    let name: Vec<char> = lower(name);
+    if name.is_empty() || name.len() > MAX_NAME_CHARS {
+        return None;
+    }
+    // One letter for another is no slip where there is only one.
+    let allowed = if name.len() == 1 { 0 } else { (name.len() / 3).clamp(1, 3) };
+    let mut best: Option<(usize, &str)> = None;
+    for candidate in candidates.into_iter().take(MAX_CANDIDATES) {
+        let limit = best.map_or(allowed + 1, |(distance, _)| distance);
+        if !spend(1 + candidate.len().min(MAX_NAME_CHARS)) {
+            return None;
+        }
+        let other = lower(candidate);
+        if other.len() > MAX_NAME_CHARS || name.len().abs_diff(other.len()) >= limit {
+            continue;
+        }
+        if !spend(name.len() * other.len()) {
+            return None;
+        }
+        let distance = edits(&name, &other);
+        if distance < limit {
+            best = Some((distance, candidate));
+        }
+    }
+    best.map(|(_, candidate)| candidate)
+}
+
+/// The help that goes with [`nearest`].
+pub(crate) fn did_you_mean(candidate: &str) -> String {
+    format!("did you mean `{candidate}`?")
+}
+
+/// Names as a list for people, cut with a count where there are many.
+pub(crate) fn listed<'c>(names: impl IntoIterator<Item = &'c str>) -> String {
+    const SHOWN: usize = 12;
+    let mut names = names.into_iter();
+    let shown: Vec<String> = names.by_ref().take(SHOWN).map(|name| format!("`{name}`")).collect();
+    let shown = shown.join(", ");
+    let mut more = 0;
+    for _ in names {
+        if !spend(1) {
+            return format!("{shown} and more");
+        }
+        more += 1;
+    }
+    match more {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+fn lower(name: &str) -> Vec<char> {
+    name.chars().take(MAX_NAME_CHARS + 1).flat_map(char::to_lowercase).collect()
+}
+
+/// Optimal string alignment distance.
+fn edits(a: &[char], b: &[char]) -> usize {
+    let mut before: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    for (i, &left) in a.iter().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, &right) in b.iter().enumerate() {
+            let mut least = (last[j] + usize::from(left != right)).min(last[j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && left == b[j - 1] && a[i - 1] == right {
+                least = least.min(before[j - 1] + 1);
+            }
+            row.push(least);
+        }
+        before = std::mem::replace(&mut last, row);
+    }
+    last[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{listed, nearest, within_budget};
+    use crate::catalog::Catalog;
+    use crate::diagnostic::Diagnostic;
+    use crate::diagnostic::codes;
+
+    fn check(name: &str, candidates: &[&str], expected: Option<&str>) {
+        assert_eq!(nearest(name, candidates.iter().copied()), expected, "{name}");
+    }
+
+    #[test]
+    fn the_nearest_name_within_a_slip_is_suggested() {
+        check("promt", &["image", "prompt", "seed"], Some("prompt"));
+        check("pormpt", &["prompt"], Some("prompt"));
+        check("Prompt", &["prompt"], Some("prompt"));
+        check("ab", &["ac", "abc"], Some("ac"));
+        check("xyz", &["abc", "prompt"], None);
+        check("a", &["prompt", "b"], None);
+        check("a", &["A"], Some("A"));
+        check("", &["a"], None);
+        check(&"a".repeat(500), &["a"], None);
+    }
+
+    #[test]
+    fn long_lists_say_how_many_are_left_out() {
+        let names: Vec<String> = (0..14).map(|n| format!("n{n}")).collect();
+        let text = listed(names.iter().map(String::as_str));
+        assert!(text.ends_with("`n11` and 2 more"), "{text}");
+        assert_eq!(listed(["a"]), "`a`");
+    }
+
+    #[test]
+    fn one_check_gives_only_so_much_advice() {
+        let names: Vec<String> = (0..2_000).map(|n| format!("step{n}")).collect();
+        let all = || names.iter().map(String::as_str);
+        let advised = within_budget(|| (0..2_000).filter(|_| nearest("step_1", all()).is_some()).count());
+        assert!((1..200).contains(&advised), "{advised}");
+        let text = within_budget(|| {
+            (0..10_000).for_each(|_| drop(listed(all())));
+            listed(all())
+        });
+        assert!(text.ends_with("`step11` and more"), "{text}");
+        // The next check has a budget of its own.
+        assert!(within_budget(|| nearest("step_1", all())).is_some());
+    }
+
+    #[test]
+    fn a_document_of_many_wrong_names_is_read_to_its_end() {
+        let modules: Vec<_> = (0..5_000)
+            .map(|n| {
+                json!({"id": format!("step{n}"), "value": {"type": "identity"},
+                    "skip_if": {"expr": format!("results.stpe{n} == 1")}})
+            })
+            .collect();
+        let found = crate::validate::workflow(&json!({"value": {"modules": modules}}), &Catalog::default());
+        let meant = |found: &Diagnostic| found.help.as_ref().is_some_and(|help| help.starts_with("did you mean"));
+        let [first, .., last, note] = found.as_slice() else { panic!("{found:?}") };
+        // That there are more is said at the end.
+        assert_eq!(note.code, codes::TOO_MANY_FINDINGS);
+        assert!(meant(first), "{first:?}");
+        assert!(!meant(last), "{last:?}");
+    }
+}

@@ -1,0 +1,222 @@
+//! Reading JSON objects field by field, every fault noted with its pointer.
+
+use serde_json::{Map, Value};
+
+use crate::diagnostic::Diagnostic;
+use crate::json::pointer_push;
+
+/// An object being read: it knows which fields were asked for, so that the others can be refused.
+pub(crate) struct Fields<'a, 'f> {
+    map: &'a Map<String, Value>,
+    pointer: String,
+    known: Vec<&'static str>,
+    pub(crate) faults: &'f mut Vec<Diagnostic>,
+}
+
+impl<'a, 'f> Fields<'a, 'f> {
+    /// Opens an object; anything else is a fault.
+    pub(crate) fn open(value: &'a Value, pointer: &str, faults: &'f mut Vec<Diagnostic>) -> Option<Self> {
+        match value.as_object() {
+            Some(map) => Some(Self { map, pointer: pointer.to_owned(), known: Vec::new(), faults }),
+            None => {
+                faults.push(wrong_type(pointer, "an object", value));
+                None
+            }
+        }
+    }
+
+    /// Pointer of a field.
+    pub(crate) fn at(&self, key: &str) -> String {
+        pointer_push(&self.pointer, key)
+    }
+
+    /// A field, null as null.
+    pub(crate) fn raw(&mut self, key: &'static str) -> Option<&'a Value> {
+        if !self.known.contains(&key) {
+            self.known.push(key);
+        }
+        self.map.get(key)
+    }
+
+    /// A field; null counts as absent.
+    pub(crate) fn value(&mut self, key: &'static str) -> Option<&'a Value> {
+        self.raw(key).filter(|value| !value.is_null())
+    }
+
+    fn typed<T>(&mut self, key: &'static str, expected: &str, read: impl FnOnce(&'a Value) -> Option<T>) -> Option<T> {
+        let value = self.value(key)?;
+        let found = read(value);
+        if found.is_none() {
+            let fault = wrong_type(&self.at(key), expected, value);
+            self.faults.push(fault);
+        }
+        found
+    }
+
+    pub(crate) fn string(&mut self, key: &'static str) -> Option<&'a str> {
+        self.typed(key, "a string", Value::as_str)
+    }
+
+    /// A string that must be there and not be empty.
+    pub(crate) fn required_string(&mut self, key: &'static str) -> &'a str {
+        if self.value(key).is_none() {
+            let fault = Diagnostic::error("missing-field", self.at(key), format!("`{key}` is missing"));
+            self.faults.push(fault);
+            return "";
+        }
+        let text = self.string(key);
+        if text == Some("") {
+            let fault = Diagnostic::error("bad-value", self.at(key), format!("`{key}` is empty"));
+            self.faults.push(fault);
+        }
+        text.unwrap_or_default()
+    }
+
+    pub(crate) fn boolean(&mut self, key: &'static str) -> Option<bool> {
+        self.typed(key, "true or false", Value::as_bool)
+    }
+
+    pub(crate) fn number(&mut self, key: &'static str) -> Option<f64> {
+        self.typed(key, "a number", Value::as_f64)
+    }
+
+    /// A number of at least `least`.
+    pub(crate) fn number_from(&mut self, key: &'static str, least: f64) -> Option<f64> {
+        let number = self.number(key)?;
+        if number < least {
+            let message = format!("`{key}` must be at least {least}, not {number}");
+            let fault = Diagnostic::error("bad-value", self.at(key), message);
+            self.faults.push(fault);
+            return None;
+        }
+        Some(number)
+    }
+
+    pub(crate) fn object(&mut self, key: &'static str) -> Option<&'a Map<String, Value>> {
+        self.typed(key, "an object", Value::as_object)
+    }
+
+    pub(crate) fn array(&mut self, key: &'static str) -> Option<&'a Vec<Value>> {
+        self.typed(key, "an array", Value::as_array)
+    }
+
+    /// An array of strings; elements of other types are faults.
+    pub(crate) fn strings(&mut self, key: &'static str) -> Option<Vec<String>> {
+        let items = self.array(key)?;
+        let pointer = self.at(key);
+        let mut texts = Vec::with_capacity(items.len());
+        for (index, item) in items.iter().enumerate() {
+            match item.as_str() {
+                Some(text) => texts.push(text.to_owned()),
+                None => self.faults.push(wrong_type(&pointer_push(&pointer, &index.to_string()), "a string", item)),
+            }
+        }
+        Some(texts)
+    }
+
+    /// A string out of a list of words.
+    pub(crate) fn word(&mut self, key: &'static str, words: &[&'static str]) -> Option<&'static str> {
+        let text = self.string(key)?;
+        let found = words.iter().find(|word| **word == text).copied();
+        if found.is_none() {
+            let fault = unknown_word(&self.at(key), key, text, words);
+            self.faults.push(fault);
+        }
+        found
+    }
+
+    /// Notes a fault of a field.
+    pub(crate) fn fault(&mut self, code: &str, key: &str, message: impl Into<String>) {
+        let fault = Diagnostic::error(code, self.at(key), message);
+        self.faults.push(fault);
+    }
+
+    /// Refuses the fields that nobody asked for.
+    pub(crate) fn close(self) {
+        for key in self.map.keys().filter(|key| !self.known.contains(&key.as_str())) {
+            let message = format!("unknown field `{key}`");
+            let help = match nearest(key, &self.known) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("known fields are {}", list(&self.known)),
+            };
+            self.faults.push(Diagnostic::error("unknown-field", pointer_push(&self.pointer, key), message).help(help));
+        }
+    }
+}
+
+/// A value of the wrong type.
+pub(crate) fn wrong_type(pointer: &str, expected: &str, value: &Value) -> Diagnostic {
+    let name = pointer.rsplit('/').next().unwrap_or_default();
+    let subject = if name.is_empty() { "the document".to_owned() } else { format!("`{name}`") };
+    Diagnostic::error("wrong-type", pointer, format!("{subject} must be {expected}, not {}", kind(value)))
+}
+
+/// A word that is not in the list.
+pub(crate) fn unknown_word(pointer: &str, key: &str, text: &str, words: &[&str]) -> Diagnostic {
+    let found = Diagnostic::error("bad-value", pointer, format!("`{key}` cannot be `{text}`"));
+    match nearest(text, words) {
+        Some(near) => found.help(format!("did you mean `{near}`? known are {}", list(words))),
+        None => found.help(format!("known are {}", list(words))),
+    }
+}
+
+/// What a value is, in words.
+pub(crate) fn kind(value: &Value) -> String {
+    match value {
+        Value::Null => "null".to_owned(),
+        Value::Bool(_) => "a boolean".to_owned(),
+        Value::Number(_) => "a number".to_owned(),
+        Value::String(_) => "a string".to_owned(),
+        Value::Array(items) => format!("an array of {}", items.len()),
+        Value::Object(_) => "an object".to_owned(),
+    }
+}
+
+/// Names in a sentence: `` `a`, `b` ``.
+pub(crate) fn list(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// The name that was probably meant: the one with the fewest edits, if they are few for its length.
+pub(crate) fn nearest<'a>(text: &str, names: &[&'a str]) -> Option<&'a str> {
+    let wanted = text.to_lowercase();
+    names
+        .iter()
+        .map(|name| (distance(&wanted, &name.to_lowercase()), *name))
+        .min_by_key(|(edits, _)| *edits)
+        .filter(|(edits, name)| *edits <= (name.len().max(text.len()) / 3).max(1))
+        .map(|(_, name)| name)
+}
+
+/// Levenshtein distance in characters; long texts count as far apart.
+fn distance(left: &str, right: &str) -> usize {
+    if left.len() > 64 || right.len() > 64 {
+        return usize::MAX;
+    }
+    let right: Vec<char> = right.chars().collect();
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (index, left_char) in left.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = index + 1;
+        for (column, right_char) in right.iter().enumerate() {
+            let replaced = diagonal + usize::from(left_char != *right_char);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[right.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+
+    #[test]
+    fn the_nearest_name_is_suggested_only_when_it_is_near() {
+        let known = ["base_url", "method", "header"];
+        assert_eq!(nearest("baseurl", &known), Some("base_url"));
+        assert_eq!(nearest("Headers", &known), Some("header"));
+        assert_eq!(nearest("colour", &known), None);
+        assert_eq!(nearest("", &known), None);
+    }
+}

@@ -1,0 +1,243 @@
+//! Paths into JSON: `output`, `output[0].url`, `$.data[*].b64_json`.
+
+use serde_json::Value;
+
+/// A path into a JSON value. A leading `$` stands for the whole value and may be left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct JsonPath {
+    source: String,
+    segments: Vec<Segment>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Segment {
+    Key(String),
+    /// From the start, or from the end where negative.
+    Index(i64),
+    /// Every element of an array, every value of an object.
+    All,
+}
+
+/// What stands at a path.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum PathMatch<'a> {
+    /// Nothing: a key or an element is not there.
+    Absent,
+    /// Null, at the place itself or on the way to it.
+    Null,
+    /// A value.
+    One(&'a Value),
+    /// What a path with `[*]` gathers.
+    Many(Vec<&'a Value>),
+}
+
+impl PathMatch<'_> {
+    /// The value as an own one; a gathered list as an array; `None` where absent.
+    pub(crate) fn into_value(self) -> Option<Value> {
+        match self {
+            Self::Absent => None,
+            Self::Null => Some(Value::Null),
+            Self::One(value) => Some(value.clone()),
+            Self::Many(values) => Some(Value::Array(values.into_iter().cloned().collect())),
+        }
+    }
+}
+
+impl JsonPath {
+    /// Reads a path; the message of a fault says what was expected where.
+    pub(crate) fn parse(source: &str) -> Result<Self, String> {
+        let source = source.trim();
+        let mut segments = Vec::new();
+        let mut rest = source;
+        if let Some(after) = rest.strip_prefix('$') {
+            rest = after;
+        } else if !rest.starts_with('[') {
+            rest = read_key(rest, &mut segments)?;
+        }
+        while !rest.is_empty() {
+            rest = match rest.strip_prefix('.') {
+                Some(after) => read_key(after, &mut segments)?,
+                None => match rest.strip_prefix('[') {
+                    Some(after) => read_bracket(after, &mut segments)?,
+                    None => return Err(format!("expected `.` or `[` before `{rest}`")),
+                },
+            };
+        }
+        Ok(Self { source: source.to_owned(), segments })
+    }
+
+    /// The path that is one key, whatever characters it has.
+    pub(crate) fn key(name: &str) -> Self {
+        Self { source: name.to_owned(), segments: vec![Segment::Key(name.to_owned())] }
+    }
+
+    /// The path as it was written.
+    pub(crate) fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The first key, if the path begins with one.
+    pub(crate) fn first_key(&self) -> Option<&str> {
+        match self.segments.first() {
+            Some(Segment::Key(key)) => Some(key),
+            Some(Segment::Index(_) | Segment::All) | None => None,
+        }
+    }
+
+    /// How many segments it has.
+    pub(crate) fn len(&self) -> usize {
+        self.segments.len()
+    }
+
+    /// Takes the first segment away.
+    pub(crate) fn without_first(mut self) -> Self {
+        if !self.segments.is_empty() {
+            self.segments.remove(0);
+        }
+        self
+    }
+
+    /// Looks the path up.
+    pub(crate) fn find<'a>(&self, value: &'a Value) -> PathMatch<'a> {
+        find(value, &self.segments)
+    }
+
+    /// The value as text, where it is text, a number or a boolean.
+    pub(crate) fn find_text(&self, value: &Value) -> Option<String> {
+        match self.find(value) {
+            PathMatch::One(found) => scalar_text(found),
+            PathMatch::Absent | PathMatch::Null | PathMatch::Many(_) => None,
+        }
+    }
+}
+
+/// A string as it is, a number or boolean as JSON; `None` for anything else.
+pub(crate) fn scalar_text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+fn find<'a>(value: &'a Value, segments: &[Segment]) -> PathMatch<'a> {
+    let Some((first, rest)) = segments.split_first() else {
+        return if value.is_null() { PathMatch::Null } else { PathMatch::One(value) };
+    };
+    if value.is_null() {
+        return PathMatch::Null;
+    }
+    match first {
+        Segment::Key(key) => value.get(key).map_or(PathMatch::Absent, |inner| find(inner, rest)),
+        Segment::Index(index) => element(value, *index).map_or(PathMatch::Absent, |inner| find(inner, rest)),
+        Segment::All => match value {
+            Value::Array(items) => gather(items.iter(), rest),
+            Value::Object(fields) => gather(fields.values(), rest),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => PathMatch::Absent,
+        },
+    }
+}
+
+fn gather<'a>(items: impl Iterator<Item = &'a Value>, rest: &[Segment]) -> PathMatch<'a> {
+    let mut all = Vec::new();
+    for item in items {
+        match find(item, rest) {
+            PathMatch::Absent => {}
+            PathMatch::Null => all.push(&Value::Null),
+            PathMatch::One(found) => all.push(found),
+            PathMatch::Many(found) => all.extend(found),
+        }
+    }
+    PathMatch::Many(all)
+}
+
+fn element(value: &Value, index: i64) -> Option<&Value> {
+    let items = value.as_array()?;
+    let from_end = || items.len().checked_sub(usize::try_from(index.unsigned_abs()).ok()?);
+    let position = usize::try_from(index).ok().or_else(from_end)?;
+    items.get(position)
+}
+
+fn read_key<'a>(rest: &'a str, segments: &mut Vec<Segment>) -> Result<&'a str, String> {
+    let end = rest.find(['.', '[']).unwrap_or(rest.len());
+    let key = &rest[..end];
+    if key == "*" {
+        segments.push(Segment::All);
+    } else if key.is_empty() {
+        return Err("expected a name".to_owned());
+    } else if let Some(odd) = key.chars().find(|c| c.is_whitespace() || "]{}\"'`*|()".contains(*c)) {
+        return Err(format!("unexpected `{odd}` in the name `{key}`"));
+    } else {
+        segments.push(Segment::Key(key.to_owned()));
+    }
+    Ok(&rest[end..])
+}
+
+fn read_bracket<'a>(rest: &'a str, segments: &mut Vec<Segment>) -> Result<&'a str, String> {
+    for quote in ['"', '\''] {
+        if let Some(inner) = rest.strip_prefix(quote) {
+            let (key, after) =
+                inner.split_once(quote).ok_or_else(|| format!("expected {quote} after `[{quote}{inner}`"))?;
+            segments.push(Segment::Key(key.to_owned()));
+            return after.strip_prefix(']').ok_or_else(|| format!("expected `]` after `[{quote}{key}{quote}`"));
+        }
+    }
+    let (inner, after) = rest.split_once(']').ok_or_else(|| format!("expected `]` after `[{rest}`"))?;
+    let inner = inner.trim();
+    segments.push(match inner {
+        "*" => Segment::All,
+        number => Segment::Index(
+            number.parse().map_err(|_| format!("expected a number, `*` or a quoted name in `[{inner}]`"))?,
+        ),
+    });
+    Ok(after)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::JsonPath;
+
+    fn check(path: &str, value: &Value, expected: Option<Value>) {
+        let parsed = JsonPath::parse(path).unwrap_or_else(|fault| panic!("{path}: {fault}"));
+        assert_eq!(parsed.find(value).into_value(), expected, "{path} in {value}");
+    }
+
+    #[test]
+    fn paths_find_what_they_name() {
+        let value = json!({"output": [{"url": "a"}, {"url": "b"}, {}], "urls": {"get": "g"}, "a.b": 1, "gone": null});
+        check("output[0].url", &value, Some(json!("a")));
+        check("$.output[*].url", &value, Some(json!(["a", "b"])));
+        check("output[-2].url", &value, Some(json!("b")));
+        check("output[3]", &value, None);
+        check("output[-4]", &value, None);
+        check("urls.get", &value, Some(json!("g")));
+        check("urls.*", &value, Some(json!(["g"])));
+        check("[\"a.b\"]", &value, Some(json!(1)));
+        check("$['a.b']", &value, Some(json!(1)));
+        check("gone", &value, Some(Value::Null));
+        check("gone.deeper[0]", &value, Some(Value::Null));
+        check("urls.get.deeper", &value, None);
+        check("missing", &value, None);
+        check("$", &json!(7), Some(json!(7)));
+        check("$[*]", &json!({}), Some(json!([])));
+        check("[1]", &json!([1, 2]), Some(json!(2)));
+    }
+
+    #[test]
+    fn faults_of_a_path_say_what_was_expected() {
+        for (path, expected) in [
+            ("", "expected a name"),
+            ("a..b", "expected a name"),
+            ("a[", "expected `]` after `[`"),
+            ("a[x]", "expected a number, `*` or a quoted name in `[x]`"),
+            ("a b", "unexpected ` ` in the name `a b`"),
+            ("a[0]b", "expected `.` or `[` before `b`"),
+            ("$a", "expected `.` or `[` before `a`"),
+            ("a[\"b]", "expected \" after `[\"b]`"),
+        ] {
+            assert_eq!(JsonPath::parse(path), Err(expected.to_owned()), "{path}");
+        }
+    }
+}

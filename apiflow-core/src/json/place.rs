@@ -1,0 +1,70 @@
+//! A place in a document, turned into a JSON Pointer only where something is to be said about it.
+
+use crate::json::pointer_push;
+
+/// A place in a document, as a chain from the place that holds it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place<'a> {
+    parent: Option<&'a Place<'a>>,
+    token: Token<'a>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Token<'a> {
+    Root,
+    Key(&'a str),
+    Index(usize),
+}
+
+impl<'a> Place<'a> {
+    /// The whole document.
+    pub(crate) const ROOT: Place<'static> = Place { parent: None, token: Token::Root };
+
+    /// The place of a field.
+    pub(crate) fn key(&'a self, name: &'a str) -> Place<'a> {
+        Place { parent: Some(self), token: Token::Key(name) }
+    }
+
+    /// The place of an element.
+    pub(crate) fn index(&'a self, index: usize) -> Place<'a> {
+        Place { parent: Some(self), token: Token::Index(index) }
+    }
+
+    /// The JSON Pointer of the place.
+    pub(crate) fn pointer(&self) -> String {
+        let mut pointer = String::with_capacity(64);
+        self.write(&mut pointer);
+        pointer
+    }
+
+    fn write(&self, pointer: &mut String) {
+        if let Some(parent) = self.parent {
+            parent.write(pointer);
+        }
+        match self.token {
+            Token::Root => {}
+            Token::Key(name) if name.contains(['~', '/']) => *pointer = pointer_push(pointer, name),
+            Token::Key(name) => {
+                pointer.push('/');
+                pointer.push_str(name);
+            }
+            Token::Index(index) => {
+                pointer.push('/');
+                pointer.push_str(&index.to_string());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Place;
+
+    #[test]
+    fn a_pointer_escapes_its_tokens() {
+        let root = Place::ROOT;
+        let list = root.key("a/b~c");
+        assert_eq!(root.pointer(), "");
+        assert_eq!(list.index(12).pointer(), "/a~1b~0c/12");
+    }
+}

@@ -1,0 +1,60 @@
+//! Requests for people and logs.
+
+use serde_json::{Map, Value, json};
+
+use super::resolve_secrets::replace;
+use crate::ports::{HttpRequest, RequestBody, split_reference};
+
+/// Data URIs longer than this are shown by their kind and size.
+const SHOWN_DATA_URI_BYTES: usize = 1024;
+
+/// The form for people and logs: `{"method", "url", "headers": {name: value}, "body"}`, secrets as `$NAME`, a JSON
+/// body as JSON, no body as null, long data URIs as their kind and size.
+pub fn display(request: &HttpRequest) -> Value {
+    let markers = markers(request);
+    let mut headers = Map::new();
+    for (name, value) in &request.headers {
+        headers.insert(name.clone(), Value::String(replace(value, &markers)));
+    }
+    let body = match &request.body {
+        RequestBody::None => Value::Null,
+        RequestBody::Text(text) => {
+            let shown = replace(text, &markers);
+            serde_json::from_str(&shown).unwrap_or(Value::String(shown))
+        }
+    };
+    json!({
+        "method": request.method,
+        "url": display_url(request),
+        "headers": headers,
+        "body": without_media(body),
+    })
+}
+
+/// The URL for people and logs, secrets as `$NAME`.
+pub fn display_url(request: &HttpRequest) -> String {
+    replace(&request.url, &markers(request))
+}
+
+fn markers(request: &HttpRequest) -> Vec<(&str, String)> {
+    request
+        .secrets
+        .iter()
+        .map(|secret| (secret.marker.as_str(), format!("${}", split_reference(&secret.name).1)))
+        .collect()
+}
+
+/// Replaces long data URIs by their kind and size, because media has no place in logs.
+fn without_media(value: Value) -> Value {
+    match value {
+        Value::String(text) if text.starts_with("data:") && text.len() > SHOWN_DATA_URI_BYTES => {
+            let kind: String = text.chars().take_while(|c| *c != ',').take(100).collect();
+            Value::String(format!("{kind},… ({} bytes)", text.len()))
+        }
+        Value::Array(items) => items.into_iter().map(without_media).collect(),
+        Value::Object(fields) => {
+            Value::Object(fields.into_iter().map(|(key, item)| (key, without_media(item))).collect())
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value,
+    }
+}

@@ -1,0 +1,71 @@
+//! Where a declaration refers to secrets.
+
+use serde_json::Value;
+
+use super::Text;
+use crate::json::pointer_push;
+
+/// A reference to a secret in a JSON document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretReference {
+    /// JSON Pointer of the string.
+    pub pointer: String,
+    /// The secret's name.
+    pub name: String,
+}
+
+/// All `$NAME` in the strings of a JSON document, whether or not a template stands there; `$$NAME` is none. A string that
+/// is no sound template counts with every `$NAME` in it, because it may be read another way later.
+pub fn secret_references(document: &Value, pointer: &str) -> Vec<SecretReference> {
+    let mut found = Vec::new();
+    search(document, pointer, &mut found);
+    found
+}
+
+fn search(value: &Value, pointer: &str, found: &mut Vec<SecretReference>) {
+    match value {
+        Value::String(source) => {
+            found.extend(names(source).into_iter().map(|name| SecretReference { pointer: pointer.to_owned(), name }));
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                search(item, &pointer_push(pointer, &index.to_string()), found);
+            }
+        }
+        Value::Object(fields) => fields.iter().for_each(|(key, item)| search(item, &pointer_push(pointer, key), found)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn names(source: &str) -> Vec<String> {
+    // Without placeholders every string is sound.
+    let parsed = Text::parse(source).or_else(|_| Text::parse(&source.replace("{{", "{")));
+    parsed.map(|text| text.secrets().map(str::to_owned).collect()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn references_are_found_in_every_string() {
+        let document = json!({
+            "header": {"a/b": "Key $ONE and $TWO_2"}, "price": "$USD", "cost": "$5", "escaped": "$$NOT",
+            "body": [{"x": "{{ input.x }}$LAST."}, "{{ broken $BROKEN", 7, null], "$KEY_OF_AN_OBJECT": true,
+        });
+        let found = secret_references(&document, "/data");
+        let found: Vec<_> = found.iter().map(|found| (found.pointer.as_str(), found.name.as_str())).collect();
+        assert_eq!(
+            found,
+            [
+                ("/data/header/a~1b", "ONE"),
+                ("/data/header/a~1b", "TWO_2"),
+                ("/data/price", "USD"),
+                ("/data/body/0/x", "LAST"),
+                ("/data/body/1", "BROKEN"),
+            ]
+        );
+    }
+}

@@ -1,0 +1,241 @@
+//! One template string: literal text, secret references and placeholders.
+
+use std::collections::BTreeMap;
+
+use crate::json::JsonPath;
+use crate::ports::own_secret;
+
+/// A template string, taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Text {
+    pub(crate) parts: Vec<Part>,
+}
+
+/// A part of a template string.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Text that stands as it is.
+    Literal(String),
+    /// `$NAME`, or the reference to a user's own secret ([`own_secret`]).
+    Secret(String),
+    /// `{{ root.path }}`.
+    Place(Place),
+}
+
+/// Where a placeholder's value comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) root: Root,
+    pub(crate) path: JsonPath,
+}
+
+/// What a placeholder's path begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Root {
+    /// The inputs of the call.
+    Input,
+    /// The reply being read.
+    Reply,
+    /// The job.
+    Job,
+    /// The step.
+    Step,
+}
+
+impl Root {
+    pub(crate) const ALL: [Self; 4] = [Self::Input, Self::Reply, Self::Job, Self::Step];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Input => "input",
+            Self::Reply => "reply",
+            Self::Job => "job",
+            Self::Step => "step",
+        }
+    }
+}
+
+/// What is wrong with a template string, and where: the column counts from 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TextFault {
+    pub(crate) message: String,
+    pub(crate) help: Option<String>,
+    pub(crate) line: u32,
+    pub(crate) column: u32,
+}
+
+impl Place {
+    /// The input that it names, if it names one by itself.
+    pub(crate) fn input(&self) -> Option<&str> {
+        (self.root == Root::Input).then(|| self.path.first_key()).flatten()
+    }
+
+    /// The placeholder as it would be written.
+    pub(crate) fn source(&self) -> &str {
+        self.path.source()
+    }
+}
+
+impl Text {
+    /// Takes a template string apart. A `$` that no name follows stands for itself.
+    pub(crate) fn parse(source: &str) -> Result<Self, TextFault> {
+        let mut parts = Vec::new();
+        let mut literal = String::new();
+        let mut rest = source;
+        while let Some(at) = rest.find(['$', '{']) {
+            literal.push_str(&rest[..at]);
+            rest = &rest[at..];
+            if let Some(after) = rest.strip_prefix("{{") {
+                let fault = |message: String, help| fault(source, rest, message, help);
+                let (inner, after) =
+                    after.split_once("}}").ok_or_else(|| fault("`{{` without `}}`".to_owned(), None))?;
+                let place = parse_place(inner).map_err(|(message, help)| fault(message, help))?;
+                flush(&mut literal, &mut parts);
+                parts.push(Part::Place(place));
+                rest = after;
+            } else if let Some(after) = rest.strip_prefix("$$") {
+                literal.push('$');
+                rest = after;
+            } else if let Some(name) = secret_name(&rest[1..]).filter(|_| rest.starts_with('$')) {
+                flush(&mut literal, &mut parts);
+                parts.push(Part::Secret(name.to_owned()));
+                rest = &rest[1 + name.len()..];
+            } else {
+                literal.push_str(&rest[..1]);
+                rest = &rest[1..];
+            }
+        }
+        literal.push_str(rest);
+        flush(&mut literal, &mut parts);
+        Ok(Self { parts })
+    }
+
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Secret(name) => Some(name.as_str()),
+            Part::Literal(_) | Part::Place(_) => None,
+        })
+    }
+
+    /// Makes references to users' own secrets out of the names that are listed with an owner.
+    pub(crate) fn refer_to_own(&mut self, owners: &BTreeMap<String, String>) {
+        for part in &mut self.parts {
+            if let Part::Secret(name) = part
+                && let Some(owner) = owners.get(name)
+            {
+                *name = own_secret(owner, name);
+            }
+        }
+    }
+
+    pub(crate) fn places(&self) -> impl Iterator<Item = &Place> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Place(place) => Some(place),
+            Part::Literal(_) | Part::Secret(_) => None,
+        })
+    }
+
+    /// The text, where it has neither secrets nor placeholders.
+    pub(crate) fn literal(&self) -> Option<String> {
+        let mut text = String::new();
+        for part in &self.parts {
+            match part {
+                Part::Literal(literal) => text.push_str(literal),
+                Part::Secret(_) | Part::Place(_) => return None,
+            }
+        }
+        Some(text)
+    }
+}
+
+fn flush(literal: &mut String, parts: &mut Vec<Part>) {
+    if !literal.is_empty() {
+        parts.push(Part::Literal(std::mem::take(literal)));
+    }
+}
+
+/// The name at the start of the text: a letter or `_`, then letters, digits and `_`, all ASCII.
+fn secret_name(text: &str) -> Option<&str> {
+    let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(text.len());
+    let name = &text[..end];
+    name.starts_with(|c: char| !c.is_ascii_digit()).then_some(name)
+}
+
+fn parse_place(inner: &str) -> Result<Place, (String, Option<String>)> {
+    let inner = inner.trim();
+    let written = format!("{{{{ {inner} }}}}");
+    let path = JsonPath::parse(inner).map_err(|fault| {
+        let help = "a placeholder is a path such as `{{ input.prompt }}`; logic belongs in a workflow's transforms";
+        (format!("`{written}` is not a path: {fault}"), Some(help.to_owned()))
+    })?;
+    let first = path.first_key().unwrap_or_default().to_owned();
+    let Some(root) = Root::ALL.into_iter().find(|root| root.name() == first) else {
+        let help =
+            format!("a placeholder begins with input, reply, job or step: did you mean `{{{{ input.{inner} }}}}`?");
+        return Err((format!("`{written}` begins with none of the known names"), Some(help)));
+    };
+    let known: &[&str] = match root {
+        Root::Job => &["id"],
+        Root::Step => &["id", "attempt"],
+        Root::Input | Root::Reply => return Ok(Place { root, path: path.without_first() }),
+    };
+    let path = path.without_first();
+    if path.len() == 1 && path.first_key().is_some_and(|key| known.contains(&key)) {
+        return Ok(Place { root, path });
+    }
+    let names: Vec<String> = known.iter().map(|key| format!("`{{{{ {first}.{key} }}}}`")).collect();
+    Err((format!("there is no `{written}`"), Some(format!("known are {}", names.join(" and ")))))
+}
+
+fn fault(source: &str, rest: &str, message: String, help: Option<String>) -> TextFault {
+    let before = &source[..source.len() - rest.len()];
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    TextFault { message, help, line: number(line), column: number(column) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Part, Text};
+
+    fn check(source: &str, expected: &[&str]) {
+        let shown: Vec<String> = match Text::parse(source) {
+            Ok(text) => text
+                .parts
+                .iter()
+                .map(|part| match part {
+                    Part::Literal(literal) => format!("'{literal}'"),
+                    Part::Secret(name) => format!("secret {name}"),
+                    Part::Place(place) => format!("{} {}", place.root.name(), place.path.source()),
+                })
+                .collect(),
+            Err(fault) => vec![format!("{}:{} {}", fault.line, fault.column, fault.message)],
+        };
+        assert_eq!(shown, expected, "{source}");
+    }
+
+    #[test]
+    fn template_strings_fall_into_parts() {
+        check("", &[]);
+        check("plain", &["'plain'"]);
+        check("Bearer $REPLICATE_API_TOKEN", &["'Bearer '", "secret REPLICATE_API_TOKEN"]);
+        check("$A$B-$c_1.", &["secret A", "secret B", "'-'", "secret c_1", "'.'"]);
+        check("$$A costs $5 or $ {x} ${X}", &["'$A costs $5 or $ {x} ${X}'"]);
+        check("$$$A", &["'$'", "secret A"]);
+        check("{{ input }}", &["input input"]);
+        check("a/{{input.voice-id}}/b", &["'a/'", "input input.voice-id", "'/b'"]);
+        check("{{ reply.urls.get }}{{ step.attempt }}", &["reply reply.urls.get", "step step.attempt"]);
+        check("ünï {{ job.id }} é$A", &["'ünï '", "job job.id", "' é'", "secret A"]);
+    }
+
+    #[test]
+    fn faults_of_a_template_name_the_place() {
+        check("a\nb {{ input.x", &["2:3 `{{` without `}}`"]);
+        check("{{ prompt }}", &["1:1 `{{ prompt }}` begins with none of the known names"]);
+        check("é{{ input.a + 1 }}", &["1:2 `{{ input.a + 1 }}` is not a path: unexpected ` ` in the name `a + 1`"]);
+        check("{{ step.name }}", &["1:1 there is no `{{ step.name }}`"]);
+        check("{{ job }}", &["1:1 there is no `{{ job }}`"]);
+        check("{{}}", &["1:1 `{{  }}` is not a path: expected a name"]);
+    }
+}

@@ -1,0 +1,126 @@
+//! What a step can be given, by a node's declaration or by a sub-flow's schema.
+
+use serde::Deserialize as _;
+use serde_json::Value;
+
+use super::result_shape::{properties, type_of_schema};
+use crate::catalog::{Node, NodeInput, ValueType};
+
+/// One thing that a step can be given.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Slot<'a> {
+    pub(super) name: &'a str,
+    /// Its type, where it is known.
+    pub(super) value_type: Option<ValueType>,
+    /// The type of its elements, where it is a list and that is known.
+    pub(super) item_type: Option<ValueType>,
+    /// The values that it takes, where they are listed.
+    pub(super) allowed: Option<&'a [Value]>,
+    pub(super) minimum: Option<f64>,
+    pub(super) maximum: Option<f64>,
+    /// Whether null is refused.
+    pub(super) required: bool,
+    /// Whether something stands in where nothing is given.
+    pub(super) has_default: bool,
+}
+
+/// All that a step can be given.
+#[derive(Debug)]
+pub(super) struct Slots<'a> {
+    /// Who takes it: ``node `x` ``.
+    pub(super) owner: String,
+    pub(super) list: Vec<Slot<'a>>,
+    /// What becomes of a name that is not in the list.
+    pub(super) others: Others,
+}
+
+/// What becomes of an input that is not declared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Others {
+    /// It is passed on.
+    Taken,
+    /// It is passed on, but nothing is said about it.
+    Unheard,
+    /// It is refused.
+    Refused,
+}
+
+impl<'a> Slots<'a> {
+    /// What a node takes.
+    pub(super) fn of_node(node: &'a Node) -> Self {
+        let others = if node.input.is_empty() { Others::Taken } else { Others::Refused };
+        Self { owner: format!("node `{}`", node.id), list: node.input.iter().map(of_input).collect(), others }
+    }
+
+    /// What a sub-flow takes by its schema.
+    pub(super) fn of_schema(id: &str, schema: Option<&'a Value>) -> Self {
+        let fields = schema.and_then(|schema| schema.get("properties")).and_then(Value::as_object);
+        let required: Vec<&str> = schema
+            .and_then(|schema| schema.get("required")?.as_array())
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
+        let mut list: Vec<Slot<'a>> = fields
+            .into_iter()
+            .flatten()
+            .map(|(name, property)| of_property(name, property, required.contains(&name.as_str())))
+            .collect();
+        let unlisted = required.into_iter().filter(|name| fields.is_none_or(|fields| !fields.contains_key(*name)));
+        list.extend(unlisted.map(|name| of_property(name, &Value::Null, true)));
+        let closed = schema.is_some_and(|schema| schema.get("additionalProperties") == Some(&Value::Bool(false)));
+        let others = match schema.and_then(properties) {
+            Some(_) if closed => Others::Refused,
+            Some(_) => Others::Unheard,
+            None => Others::Taken,
+        };
+        Self { owner: format!("workflow `{id}`"), list, others }
+    }
+
+    /// The names, in order.
+    pub(super) fn names(&self) -> impl Iterator<Item = &'a str> + Clone + '_ {
+        self.list.iter().map(|slot| slot.name)
+    }
+
+    pub(super) fn find(&self, name: &str) -> Option<&Slot<'a>> {
+        self.list.iter().find(|slot| slot.name == name)
+    }
+}
+
+fn of_input(input: &NodeInput) -> Slot<'_> {
+    let given = |value: &Option<Value>| value.as_ref().is_some_and(|value| !value.is_null());
+    Slot {
+        name: &input.name,
+        value_type: Some(input.r#type),
+        item_type: input.items.as_ref().and_then(declared_type),
+        allowed: input.r#enum.as_deref(),
+        minimum: input.minimum,
+        maximum: input.maximum,
+        required: input.required,
+        has_default: given(&input.value) || given(&input.default),
+    }
+}
+
+/// The type of an array's elements, where it is declared.
+fn declared_type(items: &Value) -> Option<ValueType> {
+    ValueType::deserialize(items.get("type")?).ok()
+}
+
+fn of_property<'a>(name: &'a str, property: &'a Value, required: bool) -> Slot<'a> {
+    let number = |key: &str| property.get(key).and_then(Value::as_f64);
+    Slot {
+        name,
+        value_type: type_of_schema(property),
+        item_type: property.get("items").and_then(type_of_schema),
+        allowed: property.get("enum").and_then(Value::as_array).map(Vec::as_slice),
+        minimum: number("minimum"),
+        maximum: number("maximum"),
+        required: required && !may_be_null(property),
+        has_default: property.get("default").is_some(),
+    }
+}
+
+fn may_be_null(property: &Value) -> bool {
+    let by_type = property.get("type").and_then(Value::as_array).is_some_and(|words| words.contains(&"null".into()));
+    by_type || property.get("enum").and_then(Value::as_array).is_some_and(|all| all.contains(&Value::Null))
+}

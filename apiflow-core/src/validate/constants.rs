@@ -1,0 +1,110 @@
+//! Constants: their type, and references to variables that only Windmill has.
+
+use serde_json::Value;
+
+use super::accepted_inputs::Slot;
+use super::checker::Checker;
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::fixes;
+use crate::diagnostic::{codes, suggest};
+use crate::openflow::{Place, kind_of};
+
+/// The way out of Windmill's variables.
+pub(super) const USE_SECRETS: &str = "set a secret and name it in the connector's header as `$NAME`";
+
+/// How a string begins that Windmill resolves when the step starts.
+const RESOLVED: [&str; 3] = ["$var:", "$res:", "$encrypted:"];
+
+impl Checker<'_> {
+    /// Points out strings that Windmill would resolve, at any depth.
+    pub(super) fn windmill_variables(&mut self, value: &Value, place: &Place<'_>) {
+        match value {
+            Value::String(text) => {
+                if let Some(start) = RESOLVED.iter().find(|start| text.starts_with(**start)) {
+                    let message = format!("`{start}` exists only in Windmill");
+                    let found = Diagnostic::error(codes::UNSUPPORTED_VARIABLE, place.pointer(), message);
+                    self.push(found.help(USE_SECRETS));
+                }
+            }
+            Value::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    self.windmill_variables(item, &place.index(index));
+                }
+            }
+            Value::Object(map) => {
+                for (key, item) in map {
+                    self.windmill_variables(item, &place.key(key));
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    /// Checks a constant that is given to a declared input; null has been dealt with.
+    pub(super) fn constant(&mut self, slot: &Slot<'_>, value: &Value, place: &Place<'_>) {
+        let name = slot.name;
+        if let Some(wanted) = slot.value_type
+            && !wanted.matches(value)
+        {
+            let message = format!("input `{name}` must be {}, found {}", wanted.describe(), found(value));
+            let fault = Diagnostic::error(codes::WRONG_INPUT_TYPE, place.pointer(), message);
+            self.push(fixes::in_type(fault, wanted, value));
+            return;
+        }
+        if let (Value::Array(items), Some(wanted)) = (value, slot.item_type) {
+            for (index, item) in items.iter().enumerate().filter(|(_, item)| !wanted.matches(item)) {
+                let message =
+                    format!("each element of input `{name}` must be {}, found {}", wanted.describe(), found(item));
+                let fault = Diagnostic::error(codes::WRONG_INPUT_TYPE, place.index(index).pointer(), message);
+                self.push(fixes::in_type(fault, wanted, item));
+            }
+        }
+        if let Some(allowed) = slot.allowed
+            && !allowed.contains(value)
+        {
+            self.not_in_enum(name, allowed, value, place);
+        }
+        self.range(slot, value, place);
+    }
+
+    fn not_in_enum(&mut self, name: &str, allowed: &[Value], value: &Value, place: &Place<'_>) {
+        let texts: Vec<String> = allowed.iter().map(shown).collect();
+        let given = shown(value);
+        let message = format!("input `{name}` can't be `{given}`");
+        let mut found = Diagnostic::error(codes::NOT_IN_ENUM, place.pointer(), message);
+        let near = suggest::nearest(&given, texts.iter().map(String::as_str));
+        let listed = suggest::listed(texts.iter().map(String::as_str));
+        found = found.help(match near {
+            Some(near) => format!("{} It may be {listed}", suggest::did_you_mean(near)),
+            None => format!("it may be {listed}"),
+        });
+        if let Some(at) = near.and_then(|near| texts.iter().position(|text| text == near)) {
+            found = fixes::changed(found, allowed[at].clone());
+        }
+        self.push(found);
+    }
+
+    fn range(&mut self, slot: &Slot<'_>, value: &Value, place: &Place<'_>) {
+        let Some(number) = value.as_f64() else { return };
+        let message = match (slot.minimum, slot.maximum) {
+            (Some(least), _) if number < least => {
+                format!("input `{}` must be at least {least}, found {number}", slot.name)
+            }
+            (_, Some(most)) if number > most => {
+                format!("input `{}` must be at most {most}, found {number}", slot.name)
+            }
+            (_, _) => return,
+        };
+        self.push(Diagnostic::error(codes::OUT_OF_RANGE, place.pointer(), message));
+    }
+}
+
+/// A value as it is shown in a sentence.
+pub(super) fn shown(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// A value as it is called where another type is wanted.
+fn found(value: &Value) -> String {
+    if value.is_number() { value.to_string() } else { kind_of(value).to_owned() }
+}

@@ -1,0 +1,159 @@
+//! The names that an expression may use, by its place.
+//!
+//! Source: OpenFlow, names in scope.
+
+use super::visibility::When;
+
+/// The kinds of places where expressions stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Site {
+    /// An input of a step, its timeout or its parallelism.
+    Transform,
+    /// An input of the failure handler.
+    Failure,
+    /// `skip_if`, or a branch's predicate.
+    Predicate,
+    /// A loop's iterator.
+    Iterator,
+    /// `stop_after_if`.
+    Stop,
+    /// `stop_after_all_iters_if`.
+    StopAll,
+    /// `retry_if`.
+    RetryIf,
+    /// `sleep`.
+    Sleep,
+    /// `skip_expr` of the workflow.
+    SkipWorkflow,
+}
+
+impl Site {
+    /// Names besides `flow_input` and `flow_env`.
+    fn names(self) -> &'static [&'static str] {
+        match self {
+            Site::Transform => &["results", "previous_result", "resume", "resumes", "approvers", "params", "error"],
+            Site::Failure => &[
+                "results",
+                "previous_result",
+                "resume",
+                "resumes",
+                "approvers",
+                "params",
+                "error",
+                "started_at",
+                "flow_job_id",
+            ],
+            Site::Predicate | Site::Iterator => {
+                &["results", "result", "previous_result", "resume", "resumes", "approvers"]
+            }
+            Site::Stop => &["results", "result", "previous_result", "all_iters"],
+            Site::StopAll => &["results", "result", "previous_result"],
+            Site::RetryIf => &["result", "previous_result", "error"],
+            Site::Sleep => &["result", "previous_result"],
+            Site::SkipWorkflow => &["WM_SCHEDULED_FOR"],
+        }
+    }
+
+    /// Whether a name means something at this place.
+    pub(super) fn knows(self, name: &str) -> bool {
+        self.all().any(|known| known == name) || GLOBALS.contains(&name)
+    }
+
+    /// All names but JavaScript's own.
+    pub(super) fn all(self) -> impl Iterator<Item = &'static str> {
+        ["flow_input", "flow_env"].into_iter().chain(self.names().iter().copied())
+    }
+
+    /// Whether the text is wrapped in `Boolean(…)`.
+    pub(super) fn is_predicate(self) -> bool {
+        match self {
+            Site::Predicate | Site::Stop | Site::StopAll | Site::RetryIf | Site::SkipWorkflow => true,
+            Site::Transform | Site::Failure | Site::Iterator | Site::Sleep => false,
+        }
+    }
+
+    /// Whether the module's own result is there.
+    pub(super) fn when(self) -> When {
+        match self {
+            Site::Stop | Site::StopAll | Site::RetryIf | Site::Sleep => When::After,
+            Site::Transform | Site::Failure | Site::Predicate | Site::Iterator | Site::SkipWorkflow => When::Before,
+        }
+    }
+
+    /// What an empty text comes to.
+    pub(super) fn when_empty(self) -> &'static str {
+        match self {
+            Site::Transform | Site::Failure | Site::Sleep => "the expression is empty: it gives null",
+            Site::Iterator => "the expression is empty: it gives no list to go through",
+            Site::Predicate | Site::Stop | Site::StopAll | Site::RetryIf | Site::SkipWorkflow => {
+                "the expression is empty: it is never true"
+            }
+        }
+    }
+}
+
+/// JavaScript's own names.
+const GLOBALS: [&str; 62] = [
+    "AggregateError",
+    "Array",
+    "ArrayBuffer",
+    "BigInt",
+    "BigInt64Array",
+    "BigUint64Array",
+    "Boolean",
+    "DataView",
+    "Date",
+    "Error",
+    "EvalError",
+    "Float32Array",
+    "Float64Array",
+    "Function",
+    "Infinity",
+    "Int16Array",
+    "Int32Array",
+    "Int8Array",
+    "Intl",
+    "Iterator",
+    "JSON",
+    "Map",
+    "Math",
+    "NaN",
+    "Number",
+    "Object",
+    "Promise",
+    "Proxy",
+    "RangeError",
+    "ReferenceError",
+    "Reflect",
+    "RegExp",
+    "Set",
+    "String",
+    "Symbol",
+    "SyntaxError",
+    "TypeError",
+    "URIError",
+    "Uint16Array",
+    "Uint32Array",
+    "Uint8Array",
+    "Uint8ClampedArray",
+    "WeakMap",
+    "WeakRef",
+    "WeakSet",
+    "arguments",
+    "decodeURI",
+    "decodeURIComponent",
+    "encodeURI",
+    "encodeURIComponent",
+    "escape",
+    "eval",
+    "globalThis",
+    "isFinite",
+    "isNaN",
+    "parseFloat",
+    "parseInt",
+    "undefined",
+    "unescape",
+    "SharedArrayBuffer",
+    "Atomics",
+    "FinalizationRegistry",
+];

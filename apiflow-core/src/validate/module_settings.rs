@@ -1,0 +1,77 @@
+//! What may be set on any module, and on the workflow as a whole.
+
+use super::checker::Checker;
+use super::expression_scope::Site;
+use crate::diagnostic::{Diagnostic, codes};
+use crate::openflow::{InputTransform, Module, Nesting, OpenFlow, Place};
+
+impl<'a> Checker<'a> {
+    pub(super) fn program(&mut self, flow: &'a OpenFlow, place: &Place<'_>) {
+        self.ignored_of_flow(flow, place);
+        if let Some(source) = &flow.value.skip_expr {
+            self.expression(source, &place.key("skip_expr"), Site::SkipWorkflow, None);
+        }
+        if let Some(id) = &flow.value.early_return {
+            self.names_step(id, &place.key("early_return"), "whose result could answer early");
+        }
+    }
+
+    pub(super) fn settings(&mut self, module: &'a Module, place: &Place<'_>, step: usize) {
+        let some = Some(step);
+        if let Some(stop) = &module.stop_after_if {
+            let holder = place.key("stop_after_if");
+            self.expression(&stop.expr, &holder.key("expr"), Site::Stop, some);
+        }
+        if let Some(stop) = &module.stop_after_all_iters_if {
+            let holder = place.key("stop_after_all_iters_if");
+            self.expression(&stop.expr, &holder.key("expr"), Site::StopAll, some);
+        }
+        self.stop_rules(module, place);
+        if let Some(skip) = &module.skip_if {
+            let holder = place.key("skip_if");
+            self.expression(&skip.expr, &holder.key("expr"), Site::Predicate, some);
+        }
+        if let Some(retry) = &module.retry {
+            let holder = place.key("retry");
+            self.retry(retry, &holder);
+            if let Some(condition) = &retry.retry_if {
+                let condition_place = holder.key("retry_if");
+                self.expression(&condition.expr, &condition_place.key("expr"), Site::RetryIf, some);
+            }
+        }
+        if let Some(sleep) = &module.sleep {
+            let at = place.key("sleep");
+            self.number(sleep, &at, "sleep");
+            let shape = self.transform(sleep, &at, Site::Sleep, step);
+            if let InputTransform::Javascript { expr, .. } = sleep {
+                self.wants_number(&shape, expr, &at.key("expr"), "sleep");
+            }
+        }
+        if let Some(timeout) = &module.timeout {
+            self.number_or_transform(timeout, &place.key("timeout"), "timeout", step);
+        }
+        if let Some(suspend) = &module.suspend {
+            self.suspend(suspend, &place.key("suspend"));
+        }
+        self.ignored_of_module(module, place);
+    }
+
+    /// Points out stop rules that are never asked.
+    fn stop_rules(&mut self, module: &Module, place: &Place<'_>) {
+        let (field, other) = match module.value.nesting() {
+            Nesting::AllBranches { .. } if module.stop_after_if.is_some() => {
+                ("stop_after_if", "stop_after_all_iters_if")
+            }
+            Nesting::Loop { .. } | Nesting::AllBranches { .. } => return,
+            Nesting::None | Nesting::OneBranch => match &module.stop_after_all_iters_if {
+                Some(_) => ("stop_after_all_iters_if", "stop_after_if"),
+                None => return,
+            },
+        };
+        let message = format!("`{field}` has no effect on a `{}`", module.value.kind_name());
+        let mut found = Diagnostic::warning(codes::IGNORED_FIELD, place.key(field).pointer(), message);
+        found = found.help(format!("use `{other}`"));
+        found.fix = self.renamed_field(place, field, other);
+        self.push(found);
+    }
+}

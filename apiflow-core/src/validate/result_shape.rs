@@ -1,0 +1,195 @@
+//! What is known of a value before a run: its type, and those of its parts.
+
+use serde_json::Value;
+
+use crate::catalog::{Node, NodeOutput, ValueType};
+use crate::diagnostic::suggest;
+use crate::expression::Segment;
+
+/// What is known of a value.
+#[derive(Debug, Clone)]
+pub(super) enum Shape<'a> {
+    /// Nothing.
+    Any,
+    /// Its type.
+    Type(ValueType),
+    /// It is what a JSON Schema says.
+    Schema(&'a Value),
+    /// It is the result of a node that declares its outputs.
+    Outputs(&'a Node),
+    /// It is a list of such values.
+    List(Box<Shape<'a>>),
+}
+
+/// A part that a value does not have.
+#[derive(Debug)]
+pub(super) struct Absent<'a> {
+    /// The number of the key in the path.
+    pub(super) at: usize,
+    /// What the value is that has no such part; `None` where it is an object with other parts.
+    pub(super) owner: Option<&'static str>,
+    /// The parts that it has, where they are known.
+    pub(super) known: Vec<&'a str>,
+    /// Whether the value is a list.
+    pub(super) list: bool,
+}
+
+impl<'a> Shape<'a> {
+    /// The value at the end of a path from this one.
+    pub(super) fn at(&self, path: &[Segment]) -> Result<Shape<'a>, Absent<'a>> {
+        let mut shape = self.clone();
+        for (at, segment) in path.iter().enumerate() {
+            shape = shape.member(segment).map_err(|absent| Absent { at, ..absent })?;
+        }
+        Ok(shape)
+    }
+
+    fn member(&self, segment: &Segment) -> Result<Shape<'a>, Absent<'a>> {
+        match self {
+            Self::Any => Ok(Self::Any),
+            Self::Outputs(node) => {
+                let name = segment.text();
+                match node.output.iter().find(|output| output.name == name) {
+                    Some(output) => Ok(of_output(output)),
+                    None => {
+                        let known = node.output.iter().map(|output| output.name.as_str()).collect();
+                        Err(Absent { at: 0, owner: None, known, list: false })
+                    }
+                }
+            }
+            Self::Type(value_type) => typed_member(*value_type, segment),
+            Self::List(item) => list_member(segment, || (**item).clone()),
+            Self::Schema(schema) => schema_member(schema, segment),
+        }
+    }
+
+    /// The elements, where it is a list.
+    pub(super) fn items(&self) -> Shape<'a> {
+        match self {
+            Self::List(item) => (**item).clone(),
+            Self::Schema(schema) => schema.get("items").map_or(Self::Any, Self::Schema),
+            Self::Any | Self::Type(_) | Self::Outputs(_) => Self::Any,
+        }
+    }
+
+    /// Its type, where it has one.
+    pub(super) fn value_type(&self) -> Option<ValueType> {
+        match self {
+            Self::Any => None,
+            Self::Type(value_type) => Some(*value_type),
+            Self::Outputs(_) => Some(ValueType::Object),
+            Self::List(_) => Some(ValueType::Array),
+            Self::Schema(schema) => type_of_schema(schema),
+        }
+    }
+
+    /// The values that it can have, where they are listed.
+    pub(super) fn allowed(&self) -> Option<&'a [Value]> {
+        match self {
+            Self::Schema(schema) => schema.get("enum").and_then(Value::as_array).map(Vec::as_slice),
+            Self::Any | Self::Type(_) | Self::Outputs(_) | Self::List(_) => None,
+        }
+    }
+
+    /// The one of several ways that a value may come by; nothing is known where they differ.
+    pub(super) fn either(self, other: Shape<'a>) -> Shape<'a> {
+        match (&self, &other) {
+            (Self::Outputs(one), Self::Outputs(another)) if std::ptr::eq(*one, *another) => self,
+            (Self::Type(one), Self::Type(another)) if one == another => self,
+            (Self::List(one), Self::List(another)) => Self::List(Box::new((**one).clone().either((**another).clone()))),
+            (_, _) => Self::Any,
+        }
+    }
+}
+
+fn of_output<'a>(output: &NodeOutput) -> Shape<'a> {
+    // Where a call gives nothing, the default takes its place.
+    match &output.default {
+        Some(default) if !default.is_null() && !output.r#type.matches(default) => Shape::Any,
+        Some(_) | None => Shape::Type(output.r#type),
+    }
+}
+
+fn typed_member<'a>(value_type: ValueType, segment: &Segment) -> Result<Shape<'a>, Absent<'a>> {
+    match value_type {
+        ValueType::Object | ValueType::Image | ValueType::Video | ValueType::Audio | ValueType::File => Ok(Shape::Any),
+        ValueType::Array => list_member(segment, || Shape::Any),
+        // A character of a text.
+        ValueType::String if is_index(segment) => Ok(Shape::Any),
+        ValueType::String | ValueType::Number | ValueType::Integer | ValueType::Boolean => {
+            Err(Absent { at: 0, owner: Some(value_type.describe()), known: Vec::new(), list: false })
+        }
+    }
+}
+
+fn list_member<'a>(segment: &Segment, item: impl FnOnce() -> Shape<'a>) -> Result<Shape<'a>, Absent<'a>> {
+    if is_index(segment) {
+        return Ok(item());
+    }
+    Err(Absent { at: 0, owner: Some("a list"), known: Vec::new(), list: true })
+}
+
+fn schema_member<'a>(schema: &'a Value, segment: &Segment) -> Result<Shape<'a>, Absent<'a>> {
+    match type_of_schema(schema) {
+        None => Ok(Shape::Any),
+        Some(ValueType::Object) => {
+            let name = segment.text();
+            match properties(schema) {
+                Some(known) if known.contains(&name.as_str()) => {
+                    Ok(schema["properties"].get(&name).map_or(Shape::Any, Shape::Schema))
+                }
+                Some(known) => Err(Absent { at: 0, owner: None, known, list: false }),
+                None => Ok(schema.get("properties").and_then(|all| all.get(&name)).map_or(Shape::Any, Shape::Schema)),
+            }
+        }
+        Some(ValueType::Array) => list_member(segment, || schema.get("items").map_or(Shape::Any, Shape::Schema)),
+        Some(other) => typed_member(other, segment),
+    }
+}
+
+fn is_index(segment: &Segment) -> bool {
+    match segment {
+        Segment::Index(_) => true,
+        Segment::Key(key) => key.parse::<u32>().is_ok(),
+    }
+}
+
+/// The one type that a JSON Schema allows besides null.
+pub(super) fn type_of_schema(schema: &Value) -> Option<ValueType> {
+    let word = match schema.get("type")? {
+        Value::String(word) => word.as_str(),
+        Value::Array(words) => {
+            let mut words = words.iter().filter_map(Value::as_str).filter(|word| *word != "null");
+            words.next().filter(|_| words.next().is_none())?
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => return None,
+    };
+    Some(match word {
+        "string" => ValueType::String,
+        "number" => ValueType::Number,
+        "integer" => ValueType::Integer,
+        "boolean" => ValueType::Boolean,
+        "object" => ValueType::Object,
+        "array" => ValueType::Array,
+        _ => return None,
+    })
+}
+
+/// The names that an object of this schema may have, where it lists them and no more are meant.
+pub(super) fn properties(schema: &Value) -> Option<Vec<&str>> {
+    let schema = schema.as_object()?;
+    let open = |key: &str| schema.get(key).is_some_and(|value| !value.is_null());
+    let more = schema.get("additionalProperties").is_some_and(|value| !value.is_null() && *value != Value::Bool(false));
+    let elsewhere = ["$ref", "allOf", "anyOf", "oneOf", "patternProperties", "if"].into_iter().any(open);
+    if more || elsewhere {
+        return None;
+    }
+    Some(schema.get("properties")?.as_object()?.keys().map(String::as_str).collect())
+}
+
+impl<'a> Absent<'a> {
+    /// The part that was probably meant.
+    pub(super) fn near(&self, key: &str) -> Option<&'a str> {
+        suggest::nearest(key, self.known.iter().copied())
+    }
+}

@@ -1,0 +1,153 @@
+//! Values that come by a path, and places that take another type.
+
+use super::accepted_inputs::Slot;
+use super::checker::Checker;
+use super::constants::shown;
+use super::result_shape::Shape;
+use crate::catalog::ValueType;
+use crate::diagnostic::{Diagnostic, Severity, Span};
+use crate::diagnostic::{codes, suggest};
+use crate::openflow::Place;
+
+/// Whether a value of one type can be given where another is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Match {
+    /// Yes, or it depends on the value.
+    May,
+    /// Only if it is not what it says.
+    Hardly,
+    /// No.
+    Never,
+}
+
+impl Checker<'_> {
+    /// Checks what an expression gives to a declared input.
+    pub(super) fn computed(&mut self, slot: &Slot<'_>, shape: &Shape<'_>, source: &str, place: &Place<'_>) {
+        let name = slot.name;
+        let (Some(wanted), Some(given)) = (slot.value_type, shape.value_type()) else {
+            return self.values(slot, shape, source, place);
+        };
+        match matching(wanted, shape) {
+            None | Some(Match::May) => {}
+            Some(matched) => {
+                let message = format!(
+                    "input `{name}` must be {}, but `{}` is {}",
+                    wanted.describe(),
+                    source.trim(),
+                    given.name()
+                );
+                let mut found = Diagnostic::error(codes::TYPE_MISMATCH, place.pointer(), message).at(start(source));
+                if matched == Match::Hardly {
+                    found.severity = Severity::Warning;
+                }
+                return self.push(match way_out(wanted, given, shape, source.trim()) {
+                    Some(help) => found.help(help),
+                    None => found,
+                });
+            }
+        }
+        let items = shape.items();
+        if let (Some(wanted), Some(given)) = (slot.item_type, items.value_type())
+            && matching(wanted, &items) == Some(Match::Never)
+        {
+            let message = format!(
+                "each element of input `{name}` must be {}, but those of `{}` are each {}",
+                wanted.describe(),
+                source.trim(),
+                given.name()
+            );
+            return self.push(Diagnostic::error(codes::TYPE_MISMATCH, place.pointer(), message).at(start(source)));
+        }
+        self.values(slot, shape, source, place);
+    }
+
+    /// Compares the values that are taken with those that can come.
+    fn values(&mut self, slot: &Slot<'_>, shape: &Shape<'_>, source: &str, place: &Place<'_>) {
+        let (Some(taken), Some(coming)) = (slot.allowed, shape.allowed()) else { return };
+        let refused: Vec<String> =
+            coming.iter().filter(|value| !value.is_null() && !taken.contains(value)).map(shown).collect();
+        if refused.is_empty() {
+            return;
+        }
+        let names = suggest::listed(refused.iter().map(String::as_str));
+        let message = format!("input `{}` can't be {names}, which the schema allows here", slot.name);
+        let mut found = Diagnostic::error(codes::NOT_IN_ENUM, place.pointer(), message).at(start(source));
+        if refused.len() < coming.len() {
+            found.severity = Severity::Warning;
+        }
+        let taken: Vec<String> = taken.iter().map(shown).collect();
+        self.push(found.help(format!("it may be {}", suggest::listed(taken.iter().map(String::as_str)))));
+    }
+
+    /// Checks that a path gives a number where one is wanted.
+    pub(super) fn wants_number(&mut self, shape: &Shape<'_>, source: &str, place: &Place<'_>, name: &str) {
+        if let Some(given) = shape.value_type()
+            && matching(ValueType::Number, shape) == Some(Match::Never)
+        {
+            let message = format!("`{name}` must be a number, but `{}` is {}", source.trim(), given.name());
+            self.push(Diagnostic::error(codes::TYPE_MISMATCH, place.pointer(), message).at(start(source)));
+        }
+    }
+
+    /// Checks that a path gives a list to go through.
+    pub(super) fn wants_list(&mut self, shape: &Shape<'_>, source: &str, place: &Place<'_>) {
+        if let Some(given) = shape.value_type()
+            && given != ValueType::Array
+        {
+            let message = format!("a loop goes through a list, but `{}` is {}", source.trim(), given.name());
+            let found = Diagnostic::error(codes::ITERATOR_NOT_ARRAY, place.pointer(), message).at(start(source));
+            self.push(found.help(format!("write `[{}]` to go through it alone", source.trim())));
+        }
+    }
+}
+
+/// Where a path begins in its expression.
+fn start(source: &str) -> Span {
+    crate::expression::span(source, source.len() - source.trim_start().len())
+}
+
+/// Whether what is known of a value fits; `None` where nothing is known.
+fn matching(wanted: ValueType, shape: &Shape<'_>) -> Option<Match> {
+    let given = shape.value_type()?;
+    // An object may be an artifact, the outputs of a node are none.
+    let media = matches!(wanted, ValueType::Image | ValueType::Video | ValueType::Audio | ValueType::File);
+    Some(if media && matches!(shape, Shape::Outputs(_)) { Match::Never } else { between(wanted, given) })
+}
+
+fn between(wanted: ValueType, given: ValueType) -> Match {
+    use ValueType::{Array, Audio, Boolean, File, Image, Integer, Number, Object, String, Video};
+    match (wanted, given) {
+        (Image | Video | Audio | File, String | Object | File) | (File, Image | Video | Audio) => Match::May,
+        (String | Object, Image | Video | Audio | File) => Match::May,
+        // Whole or not depends on the number.
+        (Number | Integer, Number | Integer) => Match::May,
+        (Image | Video | Audio, Image | Video | Audio) if wanted != given => Match::Hardly,
+        (
+            String | Number | Integer | Boolean | Object | Array | Image | Video | Audio | File,
+            String | Number | Integer | Boolean | Object | Array | Image | Video | Audio | File,
+        ) => {
+            if wanted == given {
+                Match::May
+            } else {
+                Match::Never
+            }
+        }
+    }
+}
+
+fn way_out(wanted: ValueType, given: ValueType, shape: &Shape<'_>, source: &str) -> Option<String> {
+    match (wanted, given) {
+        (ValueType::Array, _) => Some(format!("write `[{source}]` to give a list of one")),
+        (_, ValueType::Array) => Some(format!("take one of the list: `{source}[0]`")),
+        (_, ValueType::Object) => match shape {
+            Shape::Outputs(node) => {
+                let fitting = node.output.iter().find(|output| between(wanted, output.r#type) == Match::May)?;
+                Some(format!("take an output of the step: `{source}.{}`", fitting.name))
+            }
+            Shape::Any | Shape::Type(_) | Shape::Schema(_) | Shape::List(_) => None,
+        },
+        (ValueType::String, _) => Some(format!("write `String({source})`")),
+        (ValueType::Number | ValueType::Integer, ValueType::String) => Some(format!("write `Number({source})`")),
+        (_, _) => None,
+    }
+}

@@ -1,0 +1,130 @@
+//! Which step's result can be seen from where.
+//!
+//! Results belong to the innermost run that is a root: the workflow, or one iteration of a parallel
+//! loop. Source: OpenFlow as Windmill runs it; parallel branches see what was there when they began
+//! and what they made themselves.
+
+use super::steps::{FAILURE, PREPROCESSOR, Steps};
+use crate::openflow::Nesting;
+
+/// What an expression sees of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Visibility {
+    /// Its result, or null where it did not run.
+    Visible,
+    /// Nothing yet.
+    Later(&'static str),
+    /// Nothing, ever.
+    Never(&'static str),
+}
+
+/// When an expression of a module is evaluated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum When {
+    /// Before the module runs.
+    Before,
+    /// After it ran.
+    After,
+}
+
+/// Says what an expression of the module `from` sees of the module `to`.
+pub(super) fn visibility_of(steps: &Steps<'_>, from: usize, when: When, to: usize) -> Visibility {
+    let (from_path, to_path) = (steps.path(from), steps.path(to));
+    let shared = from_path.iter().zip(&to_path).take_while(|(a, b)| a == b).count();
+    let again = repeats(steps, &from_path[..shared]);
+    let inside = shared - usize::from(shared == from_path.len());
+    let kept = keeps_to_itself(steps, to_path.get(inside..to_path.len() - 1).unwrap_or_default());
+    let (Some(&mine), Some(&theirs)) = (from_path.get(shared), to_path.get(shared)) else {
+        return within(steps, &from_path[..shared], (from, when, to), kept);
+    };
+    let (mine, theirs) = (&steps.all[mine], &steps.all[theirs]);
+    if mine.list != theirs.list && mine.list.0.is_none() {
+        return between_roots(mine.list.1, theirs.list.1);
+    }
+    if kept {
+        return Visibility::Never(PARALLEL_LOOP);
+    }
+    if mine.list == theirs.list {
+        return if theirs.position < mine.position || again {
+            Visibility::Visible
+        } else {
+            Visibility::Later("it runs later")
+        };
+    }
+    match mine.list.0 {
+        Some(holder) if !again => {
+            between_branches(steps.all[holder].module.value.nesting(), mine.list.1, theirs.list.1)
+        }
+        Some(_) | None => Visibility::Visible,
+    }
+}
+
+const PARALLEL_LOOP: &str = "each iteration of a parallel loop keeps its results to itself: read the loop's own result";
+
+/// One of the two is, or holds, the other.
+fn within(steps: &Steps<'_>, shared: &[usize], (from, when, to): (usize, When, usize), kept: bool) -> Visibility {
+    let holders = &shared[..shared.len() - 1];
+    if from != to && shared.last() == Some(&to) {
+        // The other module holds this one.
+        return if repeats(steps, holders) {
+            Visibility::Visible
+        } else {
+            Visibility::Later("it is not done before this step")
+        };
+    }
+    if kept {
+        return Visibility::Never(PARALLEL_LOOP);
+    }
+    if when == When::After || repeats(steps, holders) {
+        Visibility::Visible
+    } else if from == to {
+        Visibility::Later("it is this very step")
+    } else {
+        Visibility::Later("it runs inside this step")
+    }
+}
+
+/// Whether what the modules hold runs again within the same root, so that an earlier round's results
+/// are there.
+fn repeats(steps: &Steps<'_>, holders: &[usize]) -> bool {
+    for &holder in holders.iter().rev() {
+        if let Nesting::Loop { parallel } = steps.all[holder].module.value.nesting() {
+            return !parallel;
+        }
+    }
+    false
+}
+
+/// Whether one of the holders is a parallel loop.
+fn keeps_to_itself(steps: &Steps<'_>, holders: &[usize]) -> bool {
+    holders.iter().any(|&holder| steps.all[holder].module.value.nesting() == Nesting::Loop { parallel: true })
+}
+
+/// The lists that no module holds. The failure handler sees all: it runs where the failure was.
+fn between_roots(mine: usize, theirs: usize) -> Visibility {
+    if theirs == FAILURE {
+        Visibility::Never("the failure handler's result is the workflow's own")
+    } else if mine == PREPROCESSOR {
+        Visibility::Later("the preprocessor runs before all steps")
+    } else {
+        Visibility::Visible
+    }
+}
+
+fn between_branches(holder: Nesting, mine: usize, theirs: usize) -> Visibility {
+    match holder {
+        Nesting::AllBranches { parallel: false, .. } => {
+            if theirs < mine {
+                Visibility::Visible
+            } else {
+                Visibility::Later("its branch runs later")
+            }
+        }
+        Nesting::AllBranches { parallel: true, .. } => {
+            Visibility::Never("branches that run at the same time do not see each other")
+        }
+        Nesting::None | Nesting::OneBranch | Nesting::Loop { .. } => {
+            Visibility::Never("it is in another branch, and only one branch is taken")
+        }
+    }
+}

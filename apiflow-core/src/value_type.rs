@@ -1,0 +1,125 @@
+//! The types that inputs and outputs are declared with, and the one predicate that says which values have them.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The type of a declared input or output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ValueType {
+    /// A JSON string.
+    String,
+    /// Any JSON number.
+    Number,
+    /// A JSON number without fraction.
+    Integer,
+    /// `true` or `false`.
+    Boolean,
+    /// A JSON object.
+    Object,
+    /// A JSON array.
+    Array,
+    /// A picture: a URL or a data URI.
+    Image,
+    /// A video: a URL or a data URI.
+    Video,
+    /// A sound: a URL or a data URI.
+    Audio,
+    /// Any other file: a URL or a data URI.
+    File,
+}
+
+impl ValueType {
+    /// All types, each with its name in a declaration.
+    pub(crate) const NAMES: [(&str, Self); 10] = [
+        ("string", Self::String),
+        ("number", Self::Number),
+        ("integer", Self::Integer),
+        ("boolean", Self::Boolean),
+        ("object", Self::Object),
+        ("array", Self::Array),
+        ("image", Self::Image),
+        ("video", Self::Video),
+        ("audio", Self::Audio),
+        ("file", Self::File),
+    ];
+
+    /// Returns whether a value has this type. Nothing is coerced; a number without a fraction is an integer however it
+    /// is written, and media is a string: a link or a data URI. An object with an `artifact` is no media, because this
+    /// version keeps no artifacts and so could not send it.
+    pub(crate) fn matches(self, value: &Value) -> bool {
+        match self {
+            Self::String | Self::Image | Self::Video | Self::Audio | Self::File => value.is_string(),
+            Self::Number => value.is_number(),
+            Self::Integer => value.is_i64() || value.is_u64() || value.as_f64().is_some_and(|n| n.fract() == 0.0),
+            Self::Boolean => value.is_boolean(),
+            Self::Object => value.is_object(),
+            Self::Array => value.is_array(),
+        }
+    }
+
+    /// Returns whether values of this type are media: an image, a video, a sound or another file.
+    pub(crate) fn is_media(self) -> bool {
+        match self {
+            Self::Image | Self::Video | Self::Audio | Self::File => true,
+            Self::String | Self::Number | Self::Integer | Self::Boolean | Self::Object | Self::Array => false,
+        }
+    }
+
+    /// Names the type in a sentence: `an array`, `an image`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::String => "a string",
+            Self::Number => "a number",
+            Self::Integer => "an integer",
+            Self::Boolean => "true or false",
+            Self::Object => "an object",
+            Self::Array => "an array",
+            Self::Image => "an image",
+            Self::Video => "a video",
+            Self::Audio => "a sound",
+            Self::File => "a file",
+        }
+    }
+
+    /// Describes the values that have the type, for `must be …`: as [`ValueType::name`], and for media how it is given.
+    pub(crate) fn describe(self) -> &'static str {
+        match self {
+            Self::Image => "an image (a link or a data URI)",
+            Self::Video => "a video (a link or a data URI)",
+            Self::Audio => "a sound (a link or a data URI)",
+            Self::File => "a file (a link or a data URI)",
+            Self::String | Self::Number | Self::Integer | Self::Boolean | Self::Object | Self::Array => self.name(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::ValueType;
+
+    /// The types that a value has.
+    fn types_of(value: &Value) -> Vec<&'static str> {
+        ValueType::NAMES.iter().filter(|(_, one)| one.matches(value)).map(|(name, _)| *name).collect()
+    }
+
+    #[test]
+    fn values_have_the_types_that_they_are_written_in() {
+        assert_eq!(types_of(&json!("5")), ["string", "image", "video", "audio", "file"]);
+        assert_eq!(types_of(&json!(5)), ["number", "integer"]);
+        assert_eq!(types_of(&json!(5.0)), ["number", "integer"]);
+        assert_eq!(types_of(&json!(5.5)), ["number"]);
+        assert_eq!(types_of(&json!(true)), ["boolean"]);
+        assert_eq!(types_of(&json!([1])), ["array"]);
+        assert_eq!(types_of(&Value::Null), [""; 0]);
+    }
+
+    #[test]
+    fn an_artifact_is_an_object_and_no_media() {
+        for artifact in [json!({"artifact": "a1"}), json!({"artifact": "a1", "url": "https://h/x.png"}), json!({})] {
+            assert_eq!(types_of(&artifact), ["object"], "{artifact}");
+        }
+    }
+}
