@@ -109,16 +109,14 @@ fn start(source: &str) -> Span {
 /// Whether what is known of a value fits; `None` where nothing is known.
 fn matching(wanted: ValueType, shape: &Shape<'_>) -> Option<Match> {
     let given = shape.value_type()?;
-    // An object may be an artifact, the outputs of a node are none.
-    let media = matches!(wanted, ValueType::Image | ValueType::Video | ValueType::Audio | ValueType::File);
-    Some(if media && matches!(shape, Shape::Outputs(_)) { Match::Never } else { between(wanted, given) })
+    Some(between(wanted, given))
 }
 
 fn between(wanted: ValueType, given: ValueType) -> Match {
     use ValueType::{Array, Audio, Boolean, File, Image, Integer, Number, Object, String, Video};
     match (wanted, given) {
-        (Image | Video | Audio | File, String | Object | File) | (File, Image | Video | Audio) => Match::May,
-        (String | Object, Image | Video | Audio | File) => Match::May,
+        (Image | Video | Audio | File, String | File) | (String | File, Image | Video | Audio) => Match::May,
+        (String, File) => Match::May,
         // Whole or not depends on the number.
         (Number | Integer, Number | Integer) => Match::May,
         (Image | Video | Audio, Image | Video | Audio) if wanted != given => Match::Hardly,

@@ -1,7 +1,6 @@
 //! From a request to a job: all that refuses a run is told before there is one.
 
 use apiflow_core::catalog::{self, Catalog};
-use apiflow_core::diagnostic::codes;
 use apiflow_core::diagnostic::{Diagnostic, has_errors};
 use apiflow_core::openflow::Selection;
 use apiflow_core::ports::{Created, Idempotency, JobBundle};

@@ -65,10 +65,10 @@ fn types_are_checked_and_never_coerced() {
         ("boolean", &[4], "true or false"),
         ("object", &[5], "an object"),
         ("array", &[6], "an array"),
-        ("image", &[0], "the link of an image"),
-        ("video", &[0], "the link of a video"),
-        ("audio", &[0], "the link of a sound"),
-        ("file", &[0], "the link of a file"),
+        ("image", &[0], "an image (a link or a data URI)"),
+        ("video", &[0], "a video (a link or a data URI)"),
+        ("audio", &[0], "a sound (a link or a data URI)"),
+        ("file", &[0], "a file (a link or a data URI)"),
     ] {
         let input = json!({"name": "a", "type": kind});
         for (index, value) in values.iter().enumerate() {
@@ -88,6 +88,11 @@ fn types_are_checked_and_never_coerced() {
         "input `a`: it must be an integer, not a string",
     );
     check_fault(&json!({"name": "a", "type": "image"}), &json!({"a": ""}), "input `a`: it is empty");
+    check_fault(
+        &json!({"name": "a", "type": "image"}),
+        &json!({"a": {"artifact": "a1", "url": "https://e.com/1.png"}}),
+        "input `a`: it must be an image (a link or a data URI), not an object",
+    );
 }
 
 #[test]
@@ -105,7 +110,11 @@ fn limits_are_checked_on_defaults_too() {
     check_fault(&range, &json!({}), "input `a`: it must be at most 6.5, not 7");
     let list = json!({"name": "a", "type": "array", "items": {"type": "image"}});
     check(&list, &json!({"a": ["https://e.com/1"]}), &json!({"a": ["https://e.com/1"]}));
-    check_fault(&list, &json!({"a": ["u", 2]}), "input `a`: element 1 must be the link of an image, not a number");
+    check_fault(
+        &list,
+        &json!({"a": ["u", 2]}),
+        "input `a`: element 1 must be an image (a link or a data URI), not a number",
+    );
 }
 
 #[test]
