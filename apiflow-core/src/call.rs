@@ -28,7 +28,6 @@ mod retry_after;
 mod secret_overrides;
 #[cfg(test)]
 mod tests;
-mod time;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -39,7 +38,6 @@ pub(crate) use self::json_memory::json_memory_bytes;
 pub use self::plan::{CallPlan, plan};
 pub(crate) use self::plan::{check_call, check_connector};
 pub(crate) use self::plans::JobPlans;
-pub use self::presets::{Preset, presets};
 pub use self::reply_body::without_byte_order_mark;
 pub(crate) use self::reply_rules::{check_errors, check_hosts, check_operation, check_success};
 #[cfg(feature = "runtime")]

@@ -1,11 +1,5 @@
 //! Connectors and nodes: how a provider is reached, and one typed call to it.
 
-use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
-
-mod credential_names;
 mod credentials;
 mod data_schema;
 mod parse;
@@ -13,156 +7,11 @@ mod secret_names;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::credential_names::is_auth_header;
 pub use self::credentials::{CleanBaseUrl, LiteralCredential, clean_base_url};
 pub use self::parse::{parse_connector, parse_node};
-pub(crate) use self::parse::{read_headers, read_method};
+pub use crate::declarations::{Catalog, Connector, Node, NodeInput, NodeOutput};
 use crate::diagnostic::Diagnostic;
 pub use crate::value_type::ValueType;
-
-/// A provider and how to authenticate with it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Connector {
-    /// Identifier, `[A-Za-z0-9][A-Za-z0-9_.-]{0,63}`.
-    pub id: String,
-    /// Title for people; need not be unique.
-    pub name: String,
-    /// Absolute http or https URL that node paths are appended to.
-    pub base_url: String,
-    /// Default method of its nodes, upper case.
-    pub method: String,
-    /// Templates of headers sent with each call, by name.
-    #[serde(default)]
-    pub header: Map<String, Value>,
-    /// Template of the body, if all calls share one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub body: Option<Value>,
-    /// Whatever a node's `data` may hold, as default of its nodes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub data: Option<Map<String, Value>>,
-    /// Which of its secret references mean a user's own secret, and whose; the others mean shared ones. Never read
-    /// from a declaration: whoever makes a job decides it.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub own_secrets: BTreeMap<String, String>,
-}
-
-/// One typed call to a provider.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Node {
-    /// Identifier, `[A-Za-z0-9][A-Za-z0-9_.-]{0,63}`.
-    pub id: String,
-    /// Title for people; need not be unique.
-    pub name: String,
-    /// What the call does, for people.
-    #[serde(default)]
-    pub description: String,
-    /// The connector that the call goes through.
-    pub connector_id: String,
-    /// Declared inputs; none means that whatever is given is passed on.
-    #[serde(default)]
-    pub input: Vec<NodeInput>,
-    /// Declared outputs; none means that the result is the reply's JSON itself.
-    #[serde(default)]
-    pub output: Vec<NodeOutput>,
-    /// How the request is made and the reply is read: see [`crate::call`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub data: Option<Map<String, Value>>,
-    /// Which of its secret references mean a user's own secret, and whose, as for [`Connector::own_secrets`].
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub own_secrets: BTreeMap<String, String>,
-}
-
-/// A declared input of a node.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct NodeInput {
-    /// Name of the input.
-    pub name: String,
-    /// Its type; never coerced.
-    pub r#type: ValueType,
-    /// Whether a call without it fails before anything is sent.
-    #[serde(default)]
-    pub required: bool,
-    /// Used after `value` where nothing was given; `None` where the key is absent.
-    #[serde(default, with = "present", skip_serializing_if = "Option::is_none")]
-    pub default: Option<Value>,
-    /// Used where nothing was given; `None` where the key is absent.
-    #[serde(default, with = "present", skip_serializing_if = "Option::is_none")]
-    pub value: Option<Value>,
-    /// What it means, for people.
-    #[serde(default)]
-    pub description: String,
-    /// Allowed values.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub r#enum: Option<Vec<Value>>,
-    /// Least allowed number.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub minimum: Option<f64>,
-    /// Greatest allowed number.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub maximum: Option<f64>,
-    /// Type of an array's elements, as an object with `type`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub items: Option<Value>,
-    /// How a media input is sent: url, data_uri, base64, multipart or upload.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub r#as: Option<String>,
-    /// MIME types that the provider takes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub accept: Option<Vec<String>>,
-}
-
-/// A declared output of a node.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct NodeOutput {
-    /// Name of the output, a key of the step's result.
-    pub name: String,
-    /// Its type; never coerced.
-    pub r#type: ValueType,
-    /// Used only where the call succeeded and the key is absent; `None` where not declared.
-    #[serde(default, with = "present", skip_serializing_if = "Option::is_none")]
-    pub default: Option<Value>,
-    /// Path into the reply, or `@body`, `@status`, `@header.NAME`; empty means the output's own name.
-    #[serde(default)]
-    pub mapping: String,
-    /// What it means, for people.
-    #[serde(default)]
-    pub description: String,
-    /// Which of several values: first, last, join or all.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pick: Option<String>,
-    /// How the value is encoded: url, data_uri, base64 or text.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub decode: Option<String>,
-    /// MIME type where the provider does not say.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mime: Option<String>,
-}
-
-/// The connectors and nodes that documents may refer to.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Catalog {
-    /// Connectors by id.
-    #[serde(default)]
-    pub connectors: BTreeMap<String, Connector>,
-    /// Nodes by id.
-    #[serde(default)]
-    pub nodes: BTreeMap<String, Node>,
-    /// OpenFlow documents of sub-flows by workflow id.
-    #[serde(default)]
-    pub workflows: BTreeMap<String, Value>,
-    /// Names of the secrets that exist, where known; `None` where the caller cannot know (a browser).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub secrets: Option<std::collections::BTreeSet<String>>,
-}
-
-impl Catalog {
-    /// Finds the node that a `script` module's path names: `node/<node id>` or `<connector id>/<node id>`.
-    pub fn node_at(&self, path: &str) -> Option<&Node> {
-        let (owner, id) = path.split_once('/')?;
-        let node = self.nodes.get(id)?;
-        (owner == "node" || owner == node.connector_id).then_some(node)
-    }
-}
 
 /// What is wrong with a node's call, pointers into the node: the errors for which [`crate::call::plan`] refuses it, and
 /// warnings. Faults of the connector point to `/connector_id`.
@@ -177,24 +26,4 @@ pub fn check_connector(connector: &Connector) -> Vec<Diagnostic> {
     let mut found = crate::call::check_connector(connector);
     found.extend(credentials::warn_of_connector(connector));
     found
-}
-
-/// The connectors that a node refers to.
-pub fn connector_references(node: &Node) -> std::collections::BTreeSet<String> {
-    std::collections::BTreeSet::from([node.connector_id.clone()])
-}
-
-/// Keeps a key that is present with `null` apart from one that is absent.
-mod present {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-    use serde_json::Value;
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
-        Value::deserialize(deserializer).map(Some)
-    }
-
-    #[expect(clippy::ref_option, reason = "the signature that serde's `with` calls")]
-    pub(super) fn serialize<S: Serializer>(value: &Option<Value>, serializer: S) -> Result<S::Ok, S::Error> {
-        value.serialize(serializer)
-    }
 }

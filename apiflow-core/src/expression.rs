@@ -8,6 +8,7 @@
 
 mod brackets;
 mod builtin_properties;
+mod evaluation_error;
 mod expression_reader;
 mod free_variables;
 mod function_wrapper;
@@ -19,6 +20,7 @@ mod references;
 mod syntax;
 mod token;
 
+pub use evaluation_error::EvaluationError;
 pub use expression_reader::{Reader, Reading};
 pub use free_variables::{Wanted, WantedResults, wanted};
 pub use function_wrapper::program;

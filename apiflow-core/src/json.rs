@@ -1,11 +1,14 @@
-//! JSON documents: reading objects field by field with every fault noted, JSON Pointers, and paths into values.
+//! JSON documents: reading objects field by field with every fault noted, JSON Pointers, paths into values, and the
+//! rule for ids.
 
 mod fields;
+mod id;
 mod path;
 mod place;
 mod pointer;
 
-pub(crate) use self::fields::{Fields, kind, list, nearest, unknown_word, wrong_type};
+pub(crate) use self::fields::{Fields, kind, unknown_word, wrong_type};
+pub use self::id::{ID_RULE, MAX_ID_CHARS, is_valid_id};
 pub(crate) use self::path::{JsonPath, PathMatch, scalar_text};
 pub(crate) use self::place::Place;
 pub use self::pointer::pointer_push;

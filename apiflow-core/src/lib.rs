@@ -8,6 +8,7 @@ pub mod boa;
 pub mod call;
 pub mod catalog;
 pub mod code;
+pub mod declarations;
 pub mod diagnostic;
 pub mod digest;
 pub mod dry_run;

@@ -1,7 +1,7 @@
 //! The core in the browser: takes and returns JSON strings, and has no logic of its own.
 
 use apiflow_core::catalog::Catalog;
-use apiflow_core::diagnostic::Diagnostic;
+use apiflow_core::diagnostic::{Diagnostic, codes};
 use apiflow_core::layout::LayoutOptions;
 use apiflow_core::{layout as layouts, validate as validator};
 use serde::Serialize;
@@ -44,7 +44,7 @@ pub fn version() -> String {
 
 fn read_json<T: DeserializeOwned>(text: &str, what: &str) -> Result<T, Box<Diagnostic>> {
     serde_json::from_str(text).map_err(|error| {
-        Box::new(Diagnostic::error("malformed-json", "", format!("the {what} cannot be read: {error}")))
+        Box::new(Diagnostic::error(codes::MALFORMED_JSON, "", format!("the {what} cannot be read: {error}")))
     })
 }
 

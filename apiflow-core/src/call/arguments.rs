@@ -4,8 +4,10 @@ use serde_json::{Map, Value, json};
 
 use super::plan::CallPlan;
 use super::{CallError, ErrorClass};
-use crate::catalog::{NodeInput, ValueType};
-use crate::json::{kind, list, nearest};
+use crate::declarations::NodeInput;
+use crate::diagnostic::suggest::{did_you_mean, list_all, nearest};
+use crate::json::kind;
+use crate::value_type::ValueType;
 
 impl CallPlan {
     /// Checks what the caller gave, and fills in `value`, then `default`, where nothing was given. Where a node
@@ -33,9 +35,9 @@ impl CallPlan {
         }
         let names: Vec<&str> = self.inputs.iter().map(|input| input.name.as_str()).collect();
         for name in given.keys().filter(|name| !names.contains(&name.as_str())) {
-            let way_out = match nearest(name, &names) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("its inputs are {}", list(&names)),
+            let way_out = match nearest(name, names.iter().copied()) {
+                Some(near) => did_you_mean(near),
+                None => format!("its inputs are {}", list_all(&names)),
             };
             faults.push((name.clone(), format!("the node has no such input: {way_out}")));
         }

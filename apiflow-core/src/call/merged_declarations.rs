@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::catalog::{Connector, Node};
+use crate::declarations::{Connector, Node};
 use crate::diagnostic::Diagnostic;
 use crate::json::pointer_push;
 

@@ -4,8 +4,9 @@ use serde_json::{Map, Value};
 
 use super::presets;
 use super::reply_link::Link;
-use crate::diagnostic::Diagnostic;
-use crate::json::{Fields, list, nearest};
+use crate::diagnostic::suggest::{did_you_mean, list_all, nearest};
+use crate::diagnostic::{Diagnostic, codes};
+use crate::json::Fields;
 use crate::json::{JsonPath, scalar_text};
 use crate::template::{Compiler, Root, Template, Text};
 
@@ -127,10 +128,10 @@ fn whole_rule(value: &Value, pointer: &str, found: &mut Vec<Diagnostic>) -> Opti
     let Some(name) = name else { return Some(Value::Object(own)) };
     let Some(preset) = presets::find(name) else {
         let names = presets::names();
-        let diagnostic = Diagnostic::error("unknown-preset", at, format!("there is no preset `{name}`"));
-        found.push(match nearest(name, &names) {
-            Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
-            None => diagnostic.help(format!("known are {}; or write the rule as an object", list(&names))),
+        let diagnostic = Diagnostic::error(codes::UNKNOWN_PRESET, at, format!("there is no preset `{name}`"));
+        found.push(match nearest(name, names.iter().copied()) {
+            Some(near) => diagnostic.help(did_you_mean(near)),
+            None => diagnostic.help(format!("known are {}; or write the rule as an object", list_all(&names))),
         });
         return None;
     };
@@ -161,7 +162,7 @@ fn read_rule(value: &Value, pointer: &str, found: &mut Vec<Diagnostic>) -> Optio
     if fields.value("webhook").is_some() {
         let at = fields.at("webhook");
         fields.faults.push(Diagnostic::warning(
-            "not-acted-on",
+            codes::NOT_ACTED_ON,
             at,
             "`webhook` is not acted on yet: the work is polled",
         ));
@@ -197,7 +198,7 @@ fn read_rule(value: &Value, pointer: &str, found: &mut Vec<Diagnostic>) -> Optio
 /// Notes a missing part, unless it is there and its own faults were noted.
 fn require(fields: &mut Fields<'_, '_>, key: &'static str, read: bool) {
     if !read && fields.value(key).is_none() {
-        fields.fault("missing-field", key, format!("`{key}` is missing"));
+        fields.fault(codes::MISSING_FIELD, key, format!("`{key}` is missing"));
     }
 }
 
@@ -224,7 +225,7 @@ fn parse_path(text: &str, key: &str, fields: &mut Fields<'_, '_>) -> Option<Json
     match JsonPath::parse(text) {
         Ok(path) => Some(path),
         Err(fault) => {
-            fields.fault("path-syntax", key, format!("`{text}` is not a path: {fault}"));
+            fields.fault(codes::PATH_SYNTAX, key, format!("`{text}` is not a path: {fault}"));
             None
         }
     }
@@ -266,7 +267,7 @@ fn read_state(fields: &mut Fields<'_, '_>) -> Option<StateRule> {
         let mut forms = [words, flag.map(StateRule::Flag), http, present.map(StateRule::Present)].into_iter().flatten();
         let state = forms.next();
         if state.is_none() || forms.next().is_some() {
-            fields.fault("bad-value", "path", "`state` needs exactly one of `path`, `flag`, `http` and `present`");
+            fields.fault(codes::BAD_VALUE, "path", "`state` needs exactly one of `path`, `flag`, `http` and `present`");
         }
         state
     })
@@ -277,7 +278,7 @@ fn words(fields: &mut Fields<'_, '_>, key: &'static str) -> Vec<String> {
     let items = fields.array(key).map(Vec::as_slice).unwrap_or_default();
     let read: Vec<String> = items.iter().filter_map(scalar_text).map(|word| word.to_lowercase()).collect();
     if read.len() < items.len() {
-        fields.fault("bad-value", key, format!("`{key}` must be a list of words, numbers or booleans"));
+        fields.fault(codes::BAD_VALUE, key, format!("`{key}` must be a list of words, numbers or booleans"));
     }
     read
 }
@@ -287,7 +288,7 @@ fn statuses(fields: &mut Fields<'_, '_>, key: &'static str) -> Vec<u16> {
     let read: Vec<u16> =
         items.iter().filter_map(|item| item.as_u64().and_then(|status| u16::try_from(status).ok())).collect();
     if read.len() < items.len() {
-        fields.fault("bad-value", key, format!("`{key}` must be a list of HTTP statuses"));
+        fields.fault(codes::BAD_VALUE, key, format!("`{key}` must be a list of HTTP statuses"));
     }
     read
 }
@@ -304,7 +305,7 @@ fn read_poll(fields: &mut Fields<'_, '_>) -> Option<PollRule> {
         Compiler { roots: &[Root::Reply], diagnostics: fields.faults }.value(body, &at)
     });
     if body.as_ref().is_some_and(Template::has_secrets) {
-        fields.fault("not-supported", "body", "a secret cannot stand here: put it into a header");
+        fields.fault(codes::NOT_SUPPORTED, "body", "a secret is not allowed here: put it into a header");
     }
     let interval_s = fields.number_from("interval_s", 0.05).unwrap_or(1.0);
     let growth = fields.number_from("growth", 1.0).unwrap_or(1.5);
@@ -314,7 +315,7 @@ fn read_poll(fields: &mut Fields<'_, '_>) -> Option<PollRule> {
 }
 
 fn read_link(fields: &mut Fields<'_, '_>, method: &str) -> Option<LinkRule> {
-    let method = crate::catalog::read_method(fields, "method").unwrap_or_else(|| method.to_owned());
+    let method = crate::declarations::headers::read_method(fields, "method").unwrap_or_else(|| method.to_owned());
     let Some(texts) = one_or_more(fields, "url") else {
         require(fields, "url", false);
         return None;
@@ -345,7 +346,7 @@ struct SubmitStyle {
 fn read_submit_style(fields: &mut Fields<'_, '_>) -> SubmitStyle {
     let wait_s = fields.number_from("wait_s", 0.0);
     let at = fields.at("header");
-    let declared = crate::catalog::read_headers(fields, "header", true);
+    let declared = crate::declarations::headers::read_headers(fields, "header", true);
     let mut compiler = Compiler { roots: &[], diagnostics: fields.faults };
     let headers = declared
         .into_iter()

@@ -5,12 +5,14 @@ use serde_json::{Map, Value};
 use super::reply_body::Body;
 use super::retry_after::header;
 use super::{CallError, ErrorClass};
-use crate::catalog::{NodeOutput, ValueType};
-use crate::diagnostic::Diagnostic;
+use crate::declarations::NodeOutput;
+use crate::diagnostic::suggest::list_all;
+use crate::diagnostic::{Diagnostic, codes};
+use crate::json::kind;
 use crate::json::pointer_push;
 use crate::json::{JsonPath, PathMatch};
-use crate::json::{kind, list};
 use crate::ports::HttpReply;
+use crate::value_type::ValueType;
 
 /// Longer media than this inside a reply's JSON is refused, in bytes.
 pub(super) const MAX_INLINE_MEDIA_BYTES: usize = 8 * 1024;
@@ -139,11 +141,11 @@ impl Mapping {
                 ));
             }
             if !self.value_type.matches(item) {
-                let pick = if item.is_array() { "; name the one that is meant by `pick`" } else { "" };
+                let pick = if item.is_array() { "; choose one with `pick`" } else { "" };
                 return Err(format!("it must be {}, not {}{pick}", self.value_type.describe(), kind(item)));
             }
             if self.value_type.is_media() && !is_media_link(item) {
-                return Err("it is no http, https or data URL".to_owned());
+                return Err("it is not an http, https or data URL".to_owned());
             }
         }
         Ok(value)
@@ -240,7 +242,7 @@ fn compile(output: &NodeOutput, index: usize, found: &mut Vec<Diagnostic>) -> Op
     if let Some(decode) = output.decode.as_deref().filter(|decode| !["url", "text"].contains(decode)) {
         let message = format!("`decode` `{decode}` is not supported yet");
         let help = "ask the provider for a link instead of inline data";
-        found.push(Diagnostic::error("not-supported", pointer_push(&pointer, "decode"), message).help(help));
+        found.push(Diagnostic::error(codes::NOT_SUPPORTED, pointer_push(&pointer, "decode"), message).help(help));
     }
     let source = match output.mapping.trim() {
         "" => Source::Path(JsonPath::key(&output.name)),
@@ -253,7 +255,7 @@ fn compile(output: &NodeOutput, index: usize, found: &mut Vec<Diagnostic>) -> Op
                 parsed => {
                     let fault = parsed.err().unwrap_or_else(|| "known are @body, @status and @header.NAME".to_owned());
                     let message = format!("`{mapping}` is not a path: {fault}");
-                    found.push(Diagnostic::error("path-syntax", pointer_push(&pointer, "mapping"), message));
+                    found.push(Diagnostic::error(codes::PATH_SYNTAX, pointer_push(&pointer, "mapping"), message));
                     return None;
                 }
             },
@@ -292,7 +294,7 @@ fn outline(json: &Value) -> String {
     match json.as_object() {
         Some(fields) if !fields.is_empty() => {
             let names: Vec<&str> = fields.keys().take(12).map(String::as_str).collect();
-            format!("an object with {}", list(&names))
+            format!("an object with {}", list_all(&names))
         }
         Some(_) | None => kind(json),
     }

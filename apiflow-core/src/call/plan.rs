@@ -8,9 +8,9 @@ use super::merged_declarations::{Entry, Merged, connector_findings, relocate};
 use super::operation_rule::{self, Rule};
 use super::output::Mapping;
 use super::reply_rules::{ErrorPaths, FollowedHost, Success};
-use crate::catalog::{Connector, Node, NodeInput};
-use crate::diagnostic::{Diagnostic, has_errors};
-use crate::json::nearest;
+use crate::declarations::{Connector, Node, NodeInput};
+use crate::diagnostic::suggest::{did_you_mean, list_all, nearest};
+use crate::diagnostic::{Diagnostic, codes, has_errors};
 use crate::template::{Compiler, Part, Root, Template, Text, dot_segment};
 use crate::url;
 
@@ -174,7 +174,7 @@ fn text(merged: &Merged<'_>, entry: &Entry<'_>, found: &mut Vec<Diagnostic>) -> 
 fn compile_path(merged: &Merged<'_>, found: &mut Vec<Diagnostic>) -> Option<Text> {
     let entry = merged.get("path")?;
     let source = entry.value.as_str().filter(|source| !source.is_empty())?;
-    let mut refuse = |message: String| found.push(Diagnostic::error("bad-path", &entry.pointer, message));
+    let mut refuse = |message: String| found.push(Diagnostic::error(codes::BAD_PATH, &entry.pointer, message));
     if source.contains('#') {
         refuse("`path` must not have a fragment (`#`)".to_owned());
     }
@@ -190,7 +190,7 @@ fn compile_path(merged: &Merged<'_>, found: &mut Vec<Diagnostic>) -> Option<Text
         Part::Secret(_) | Part::Place(_) => false,
     });
     if literal_space {
-        found.push(Diagnostic::error("bad-path", &entry.pointer, "`path` must not contain spaces or line breaks"));
+        found.push(Diagnostic::error(codes::BAD_PATH, &entry.pointer, "`path` must not contain spaces or line breaks"));
     }
     Some(compiled)
 }
@@ -204,7 +204,7 @@ fn compile_kind(merged: &Merged<'_>, found: &mut Vec<Diagnostic>) -> BodyKind {
         Some("multipart") => {
             let message = "`body_kind` `multipart` is not supported yet";
             let help = "use json or form where the provider takes them";
-            found.push(Diagnostic::error("not-supported", &entry.pointer, message).help(help));
+            found.push(Diagnostic::error(codes::NOT_SUPPORTED, &entry.pointer, message).help(help));
             BodyKind::None
         }
         Some(_) | None => BodyKind::Json,
@@ -236,7 +236,7 @@ fn compile_body(merged: &Merged<'_>, method: &str, kind: BodyKind, found: &mut V
         Template::Constant(_) | Template::Text(_) | Template::List(_) => {
             if kind != BodyKind::Raw {
                 let message = "inputs can be laid over an object only; a body of another kind needs a placeholder such as `{{ input }}`";
-                found.push(Diagnostic::error("bad-body", &entry.pointer, message));
+                found.push(Diagnostic::error(codes::BAD_BODY, &entry.pointer, message));
             }
             BodyPlan::Given(body)
         }
@@ -246,7 +246,7 @@ fn compile_body(merged: &Merged<'_>, method: &str, kind: BodyKind, found: &mut V
 fn overlay(fields: Vec<(String, Template)>, kind: BodyKind, pointer: &str, found: &mut Vec<Diagnostic>) -> BodyPlan {
     if kind == BodyKind::Raw {
         let message = "a raw body needs a `body` that is text, such as `{{ input.text }}`";
-        found.push(Diagnostic::error("bad-body", pointer, message));
+        found.push(Diagnostic::error(codes::BAD_BODY, pointer, message));
     }
     BodyPlan::Overlay(fields)
 }
@@ -263,7 +263,7 @@ fn check_form(entry: &Entry<'_>, body: &Template, kind: BodyKind, found: &mut Ve
     if !fits {
         let wanted =
             if kind == BodyKind::Form { "a form needs a body that is an object" } else { "a raw body is text" };
-        found.push(Diagnostic::error("bad-body", &entry.pointer, wanted));
+        found.push(Diagnostic::error(codes::BAD_BODY, &entry.pointer, wanted));
     }
 }
 
@@ -276,13 +276,13 @@ fn check_inputs(merged: &Merged<'_>, found: &mut Vec<Diagnostic>) {
             let pointer = format!("/{list}/{index}/name");
             let counts = if list == "input" { "first" } else { "last" };
             let message = format!("there are several {list}s `{name}`: the {counts} one counts");
-            found.push(Diagnostic::warning("duplicate-name", pointer, message));
+            found.push(Diagnostic::warning(codes::DUPLICATE_NAME, pointer, message));
         }
     }
     for (index, input) in merged.node.input.iter().enumerate() {
         if let Some(sent_as) = input.r#as.as_deref().filter(|sent_as| *sent_as != "url") {
             let message = format!("`as` `{sent_as}` is not supported yet: inputs are sent as links");
-            found.push(Diagnostic::error("not-supported", format!("/input/{index}/as"), message));
+            found.push(Diagnostic::error(codes::NOT_SUPPORTED, format!("/input/{index}/as"), message));
         }
     }
     if inputs.is_empty() {
@@ -295,10 +295,10 @@ fn check_inputs(merged: &Merged<'_>, found: &mut Vec<Diagnostic>) {
         for name in compiled.places().into_iter().filter_map(|place| place.input()) {
             if !inputs.contains(&name) {
                 let fault =
-                    Diagnostic::error("unknown-input", &entry.pointer, format!("the node has no input `{name}`"));
-                found.push(match nearest(name, &inputs) {
-                    Some(near) => fault.help(format!("did you mean `{near}`?")),
-                    None => fault.help(format!("its inputs are {}", crate::json::list(&inputs))),
+                    Diagnostic::error(codes::UNKNOWN_INPUT, &entry.pointer, format!("the node has no input `{name}`"));
+                found.push(match nearest(name, inputs.iter().copied()) {
+                    Some(near) => fault.help(did_you_mean(near)),
+                    None => fault.help(format!("its inputs are {}", list_all(&inputs))),
                 });
             }
         }
@@ -310,12 +310,12 @@ fn warn_of_ignored(merged: &Merged<'_>, found: &mut Vec<Diagnostic>) {
     for (key, way_out) in [
         ("auth", "write the credentials into `header`, as `$NAME`"),
         ("limits", "calls are not slowed before the provider answers 429"),
-        ("media_hosts", "links are passed on as the provider gives them"),
+        ("media_hosts", "links are passed on as the provider returns them"),
         ("price", "costs are not counted"),
     ] {
         if let Some(entry) = merged.get(key) {
             let message = format!("`{key}` is not acted on yet");
-            found.push(Diagnostic::warning("not-acted-on", entry.pointer, message).help(way_out));
+            found.push(Diagnostic::warning(codes::NOT_ACTED_ON, entry.pointer, message).help(way_out));
         }
     }
 }

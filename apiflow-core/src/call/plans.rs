@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::{Value, json};
 
 use super::{CallPlan, plan};
-use crate::catalog::Catalog;
+use crate::declarations::Catalog;
 
 /// The plans of one job, by the path that its modules name.
 pub(crate) struct JobPlans {

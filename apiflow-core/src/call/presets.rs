@@ -2,27 +2,15 @@
 
 use serde_json::{Map, Value};
 
-/// A ready-made rule for `operation`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Preset {
-    /// The name that `operation` gives.
-    pub name: &'static str,
-    /// The rule, as a declaration would spell it out; its `description` says what it is for.
-    pub rule: Map<String, Value>,
-}
-
 const FILES: [(&str, &str); 2] =
     [("fal", include_str!("presets/fal.json")), ("replicate", include_str!("presets/replicate.json"))];
 
-/// The ready-made rules, by name in order.
-pub fn presets() -> Vec<Preset> {
-    FILES.iter().map(|(name, text)| Preset { name, rule: parse(text) }).collect()
-}
-
+/// The preset of that name, as a declaration would spell it out; its `description` says what it is for.
 pub(super) fn find(name: &str) -> Option<Map<String, Value>> {
     FILES.iter().find(|(known, _)| *known == name).map(|(_, text)| parse(text))
 }
 
+/// The names of all presets, in order.
 pub(super) fn names() -> Vec<&'static str> {
     FILES.iter().map(|(name, _)| *name).collect()
 }
@@ -35,16 +23,16 @@ fn parse(text: &str) -> Map<String, Value> {
 mod tests {
     use serde_json::Value;
 
-    use super::presets;
     use crate::call::operation_rule;
 
     #[test]
     fn every_preset_is_a_sound_rule() {
-        for preset in presets() {
+        for name in super::names() {
+            let preset = super::find(name).expect("it is listed");
             let mut found = Vec::new();
-            let rule = operation_rule::read(&Value::Object(preset.rule), "", &mut found);
-            assert_eq!(found, [], "{}", preset.name);
-            assert!(rule.is_some(), "{}", preset.name);
+            let rule = operation_rule::read(&Value::Object(preset), "", &mut found);
+            assert_eq!(found, [], "{name}");
+            assert!(rule.is_some(), "{name}");
         }
     }
 }

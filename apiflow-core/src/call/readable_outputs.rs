@@ -3,8 +3,8 @@
 
 use super::output::Mapping;
 use super::plan::CallPlan;
-use crate::catalog::NodeOutput;
-use crate::diagnostic::Diagnostic;
+use crate::declarations::NodeOutput;
+use crate::diagnostic::{Diagnostic, codes};
 use crate::json::pointer_push;
 
 /// The kind of body that replies have, as far as the request decides it.
@@ -27,17 +27,17 @@ impl CallPlan {
             let Some(mapping) = self.outputs.iter().find(|mapping| mapping.is_of(output)) else { continue };
             if let Some(fault) = unreadable(kind, output, mapping) {
                 let at = pointer_push(&format!("/output/{index}"), "mapping");
-                found.push(Diagnostic::error("unreadable-output", at, fault).help(HELP));
+                found.push(Diagnostic::error(codes::UNREADABLE_OUTPUT, at, fault).help(HELP));
             }
         }
         if kind == ReplyKind::Bytes && outputs.is_empty() {
             let message =
                 "`accept` asks for bytes, which are not kept yet, and without an output the reply is the result";
-            found.push(Diagnostic::error("unreadable-output", "/data/accept", message).help(HELP));
+            found.push(Diagnostic::error(codes::UNREADABLE_OUTPUT, "/data/accept", message).help(HELP));
         }
         if kind == ReplyKind::Bytes && self.rule.is_some() && !outputs.is_empty() {
             let message = "`accept` asks for bytes, but the operation's id and state are read from JSON";
-            found.push(Diagnostic::error("unreadable-output", "/data/accept", message).help(HELP));
+            found.push(Diagnostic::error(codes::UNREADABLE_OUTPUT, "/data/accept", message).help(HELP));
         }
     }
 

@@ -9,7 +9,6 @@ use super::http_failure::Purpose;
 use super::operation_rule::RecoverRule;
 use super::plan::CallPlan;
 use super::reply_body::Body;
-use super::time::{Written, parse_rfc3339};
 use super::{CallError, ErrorClass, Recovery};
 use crate::ports::{HttpReply, HttpRequest, RequestBody, Timestamp};
 use crate::url;
@@ -38,14 +37,14 @@ impl CallPlan {
                 format!("{}'s list has no `{}`: it is {}", self.provider, recover.items.source(), body.describe());
             return Recovery::Unreadable(self.described(ErrorClass::OutputInvalid, message, reply, &body));
         };
-        let young = |item: &Value| created(recover, item).is_some_and(|written| is_after(written, after));
+        let young = |item: &Value| created_at(recover, item).is_some_and(|moment| moment.is_after(after));
         let sent = Sent::of(submitted, recover);
         let found = items
             .iter()
             .filter(|item| young(item))
             .filter(|item| recover.id.find_text(item).is_some_and(|id| !taken.contains(&id)))
             .filter(|item| sent.matches(recover, item))
-            .min_by_key(|item| created(recover, item).map(|written| written.ms));
+            .min_by_key(|item| created_at(recover, item).map(|moment| moment.at));
         if let Some(item) = found {
             return Recovery::Found(self.listed_operation(rule, item, reply));
         }
@@ -114,10 +113,54 @@ fn includes(listed: &Value, sent: &Value) -> bool {
     }
 }
 
-fn created(rule: &RecoverRule, item: &Value) -> Option<Written> {
-    parse_rfc3339(&rule.created_at.find_text(item)?)
+/// A moment of the provider's list, and how exactly it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct ListedMoment {
+    at: Timestamp,
+    /// Whether it has a fraction of a second.
+    has_fraction: bool,
 }
 
-fn is_after(written: Written, after: Timestamp) -> bool {
-    if written.exact { written.ms >= after.0 } else { written.ms.div_euclid(1000) >= after.0.div_euclid(1000) }
+impl ListedMoment {
+    /// Reads RFC 3339 (`2026-01-31T12:00:00.123Z`, also with a space for `T`).
+    fn parse(text: &str) -> Option<Self> {
+        Some(Self { at: Timestamp::from_rfc3339(text)?, has_fraction: text.contains('.') })
+    }
+
+    /// Returns whether the work was created at or after `after`, as far as the list tells.
+    fn is_after(self, after: Timestamp) -> bool {
+        let seconds = |moment: Timestamp| moment.0.div_euclid(1000);
+        if self.has_fraction { self.at >= after } else { seconds(self.at) >= seconds(after) }
+    }
+}
+
+fn created_at(rule: &RecoverRule, item: &Value) -> Option<ListedMoment> {
+    ListedMoment::parse(&rule.created_at.find_text(item)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ListedMoment;
+
+    #[test]
+    fn moments_are_read_with_zone_and_fraction() {
+        for (text, expected) in [
+            ("1970-01-01T00:00:00Z", Some((0, false))),
+            ("2000-02-29T12:00:00Z", Some((951_825_600_000, false))),
+            ("2026-01-31T12:00:00.123456Z", Some((1_769_860_800_123, true))),
+            ("2026-01-31T12:00:00.5Z", Some((1_769_860_800_500, true))),
+            ("2026-01-31T13:00:00+01:00", Some((1_769_860_800_000, false))),
+            ("2026-01-31 06:30:00-05:30", Some((1_769_860_800_000, false))),
+            ("1969-12-31T23:59:59Z", Some((-1000, false))),
+            ("2026-01-31", None),
+            ("2026-13-31T12:00:00Z", None),
+            ("2026-01-31T25:00:00Z", None),
+            ("2026-01-31T12:00:00", None),
+            ("2026-01-31T12:00:00.Z", None),
+            ("2026-01-31é12:00:00Z", None),
+            ("soon", None),
+        ] {
+            assert_eq!(ListedMoment::parse(text).map(|moment| (moment.at.0, moment.has_fraction)), expected, "{text}");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, codes};
 use crate::json::JsonPath;
 use crate::template::{Compiler, Root, Scope, Text, join};
 use crate::url;
@@ -27,8 +27,8 @@ impl Link {
         if from_reply.is_none() && is_template {
             let text = Compiler { roots: &[Root::Reply], diagnostics: found }.text(whole, pointer);
             if text.secrets().next().is_some() {
-                let message = "a secret cannot stand in a link: put it into a header or into `query`";
-                found.push(Diagnostic::error("not-supported", pointer, message));
+                let message = "a link cannot contain a secret: put it into a header or into `query`";
+                found.push(Diagnostic::error(codes::NOT_SUPPORTED, pointer, message));
             }
             return Some(Self::Template(text));
         }
@@ -36,7 +36,7 @@ impl Link {
             Ok(path) => Some(Self::Reply(path)),
             Err(fault) => {
                 let message = format!("`{source}` is neither a path into the reply nor a template: {fault}");
-                found.push(Diagnostic::error("path-syntax", pointer, message));
+                found.push(Diagnostic::error(codes::PATH_SYNTAX, pointer, message));
                 None
             }
         }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::ErrorClass;
 use super::operation_rule::{path, paths};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, codes};
 use crate::json::pointer_push;
 use crate::json::{Fields, unknown_word, wrong_type};
 use crate::json::{JsonPath, PathMatch, scalar_text};
@@ -49,7 +49,7 @@ impl Success {
         let word = path(&mut fields, "path");
         if word.is_some() != values.is_some() {
             let (there, missing) = if values.is_some() { ("values", "path") } else { ("path", "values") };
-            fields.fault("missing-field", missing, format!("`{missing}` is missing: `{there}` needs it"));
+            fields.fault(codes::MISSING_FIELD, missing, format!("`{missing}` is missing: `{there}` needs it"));
         }
         let word = word.zip(words).map(|(path, (words, optional))| ExpectedWord { path, words, optional });
         let absent = path(&mut fields, "absent");
@@ -205,8 +205,8 @@ impl FollowedHost {
                 }
             };
             if item.as_str() == Some("") || pattern.contains(['/', '@', ' ']) {
-                let message = format!("`{pattern}` is no host, such as `files.example.com` or `*.example.com`");
-                found.push(Diagnostic::error("bad-value", at, message));
+                let message = format!("`{pattern}` is not a host, such as `files.example.com` or `*.example.com`");
+                found.push(Diagnostic::error(codes::BAD_VALUE, at, message));
             }
             hosts.push(Self { pattern: pattern.to_ascii_lowercase(), credentials });
         }
@@ -223,7 +223,8 @@ impl FollowedHost {
 }
 
 /// Codes of findings that concern the form of a declaration, so that they refuse a write.
-const FORM: [&str; 5] = ["wrong-type", "unknown-field", "missing-field", "bad-value", "bad-method"];
+const FORM: [&str; 5] =
+    [codes::WRONG_TYPE, codes::UNKNOWN_FIELD, codes::MISSING_FIELD, codes::BAD_VALUE, codes::BAD_METHOD];
 
 fn keep_form(read: impl FnOnce(&mut Vec<Diagnostic>), faults: &mut Vec<Diagnostic>) {
     let mut found = Vec::new();

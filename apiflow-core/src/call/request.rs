@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::plan::{BodyKind, BodyPlan, CallPlan};
 use super::{CallContext, CallError, ErrorClass, Operation};
-use crate::catalog::is_auth_header;
+use crate::declarations::credential_names::is_auth_header;
 use crate::origin::{Origin, SecretOrigin};
 use crate::ports::HttpRequest;
 use crate::template::{Draft, DraftBody, Expanded, Piece, Scope, Template, Text, encode_pair};
@@ -193,7 +193,8 @@ impl CallPlan {
     fn is_trusted(&self, link: &str) -> Result<bool, CallError> {
         let shown = url::without_query(link);
         let refused = |message: String| CallError::new(ErrorClass::Refused, message).with("url", shown);
-        let host = url::host(link).ok_or_else(|| refused(format!("`{shown}` is no http or https link to follow")))?;
+        let host =
+            url::host(link).ok_or_else(|| refused(format!("`{shown}` is not an http or https link to follow")))?;
         let encrypted = url::is_https(link) || !url::is_https(&self.base_url);
         if url::host(&self.base_url).as_ref() == Some(&host) {
             return Ok(encrypted);
@@ -371,7 +372,7 @@ fn header_value(name: &str, text: &Text, scope: &Scope<'_>) -> Result<Option<Vec
         Piece::Secret(_) => false,
     };
     if pieces.iter().flatten().any(control) {
-        return Err(misfit(&place, "a line break or another control character cannot stand there"));
+        return Err(misfit(&place, "a line break or another control character is not allowed there"));
     }
     Ok(pieces)
 }

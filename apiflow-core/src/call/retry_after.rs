@@ -4,9 +4,10 @@
 //! `x-ratelimit-reset-*` durations; ImageKit's `x-ratelimit-reset` in milliseconds; Google's `RetryInfo.retryDelay`;
 //! Replicate's "Your rate limit resets in ~30s".
 
+use std::time::UNIX_EPOCH;
+
 use serde_json::Value;
 
-use super::time::parse_http_date;
 use crate::json::JsonPath;
 use crate::ports::HttpReply;
 
@@ -86,6 +87,12 @@ fn retry_delay(json: &Value) -> Option<f64> {
     path.find(json).into_value()?.as_array()?.first()?.as_str().and_then(duration)
 }
 
+/// Reads an HTTP date (`Sun, 06 Nov 1994 08:49:37 GMT`), as milliseconds since the Unix epoch.
+fn parse_http_date(text: &str) -> Option<i64> {
+    let since = httpdate::parse_http_date(text.trim()).ok()?.duration_since(UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_millis()).ok()
+}
+
 /// `6m0s`, `1.5s`, `120ms`, `1h`.
 fn duration(text: &str) -> Option<f64> {
     let mut rest = text;
@@ -124,7 +131,7 @@ fn in_text(line: &str) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::retry_after_ms;
+    use super::{parse_http_date, retry_after_ms};
     use crate::ports::{HttpReply, MemoryHold};
 
     fn check(headers: &[(&str, &str)], body: &str, expected: Option<u64>) {
@@ -192,5 +199,12 @@ mod tests {
         check(&[("retry-after", "-5")], "", None);
         check(&[("retry-after", "NaN")], "", None);
         check(&[("retry-after", "99999999")], "", Some(3_600_000));
+    }
+
+    #[test]
+    fn http_dates_are_read() {
+        assert_eq!(parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777_000));
+        assert_eq!(parse_http_date("Thu, 01 Jan 1970 00:00:00 GMT"), Some(0));
+        assert_eq!(parse_http_date("tomorrow"), None);
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::reply_rules::FollowedHost;
-use crate::catalog::{Connector, Node};
+use crate::declarations::{Connector, Node};
 use crate::json::pointer_push;
 use crate::origin::Origin;
 use crate::template::secret_references;

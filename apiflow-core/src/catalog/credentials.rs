@@ -2,8 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use super::credential_names::{Strength, in_body_key, in_header_name, in_query_key, is_placeholder, known_key};
 use super::{Connector, Node};
+use crate::declarations::credential_names::{
+    Strength, in_body_key, in_header_name, in_query_key, is_placeholder, known_key,
+};
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::codes;
 use crate::json::pointer_push;

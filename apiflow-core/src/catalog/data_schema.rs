@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::parse::{is_header_name, read_headers, read_method};
 use crate::call::{check_errors, check_hosts, check_operation, check_success};
-use crate::diagnostic::Diagnostic;
+use crate::declarations::headers::{is_header_name, read_headers, read_method};
+use crate::diagnostic::{Diagnostic, codes};
 use crate::json::{Fields, wrong_type};
 
 /// Whose `data` it is: a connector's has more keys.
@@ -32,7 +32,7 @@ pub(crate) fn parse_data(data: &Value, pointer: &str, owner: Owner, faults: &mut
     nested(&mut fields, "operation", check_operation);
     fields.boolean("idempotent");
     if fields.string("idempotency_header").is_some_and(|name| !is_header_name(name)) {
-        fields.fault("bad-value", "idempotency_header", "`idempotency_header` is no name of a header");
+        fields.fault(codes::BAD_VALUE, "idempotency_header", "`idempotency_header` is not a header name");
     }
     fields.number_from("timeout_s", 0.001);
     fields.raw("price");
@@ -58,7 +58,7 @@ fn check_query(fields: &mut Fields<'_, '_>) {
     for (name, value) in fields.object("query").into_iter().flatten() {
         if value.is_object() {
             let at = crate::json::pointer_push(&pointer, name);
-            fields.faults.push(wrong_type(&at, "text, a number, a boolean or an array", value));
+            fields.faults.push(wrong_type(&at, "a string, a number, a boolean or an array", value));
         }
     }
 }

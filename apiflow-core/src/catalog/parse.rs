@@ -6,16 +6,15 @@ use serde_json::{Map, Value};
 
 use super::data_schema::{Owner, parse_data};
 use super::{Connector, Node, NodeInput, NodeOutput, ValueType};
-use crate::diagnostic::Diagnostic;
+use crate::declarations::headers::{read_headers, read_method};
+use crate::diagnostic::{Diagnostic, codes};
+use crate::json::Fields;
 use crate::json::pointer_push;
-use crate::json::{Fields, unknown_word, wrong_type};
+use crate::json::{ID_RULE, is_valid_id};
 use crate::url;
 
-/// The methods that a call may have.
-pub(crate) const METHODS: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"];
 /// Ids that connectors cannot have, because they begin paths of modules.
 const RESERVED: [&str; 3] = ["node", "workflow", "connector"];
-const MAX_ID: usize = 64;
 
 /// Reads a connector. `created_at` and `updated_at` are ignored; a missing `id` reads as empty, for the caller to
 /// give one.
@@ -49,7 +48,7 @@ fn read_connector(mut fields: Fields<'_, '_>) -> Connector {
     let id = read_id(&mut fields, "id").unwrap_or_default();
     if RESERVED.contains(&id.as_str()) {
         fields.fault(
-            "reserved-id",
+            codes::RESERVED_ID,
             "id",
             format!("a connector cannot have the id `{id}`: paths of modules begin with it"),
         );
@@ -59,7 +58,7 @@ fn read_connector(mut fields: Fields<'_, '_>) -> Connector {
     if !base_url.is_empty()
         && let Err(reason) = url::check_base(&base_url)
     {
-        fields.fault("bad-url", "base_url", format!("`base_url` {reason}"));
+        fields.fault(codes::BAD_URL, "base_url", format!("`base_url` {reason}"));
     }
     let method = read_method(&mut fields, "method").unwrap_or_else(|| "POST".to_owned());
     let header = read_headers(&mut fields, "header", false).cloned().unwrap_or_default();
@@ -92,60 +91,10 @@ fn ignore_times(mut fields: Fields<'_, '_>) {
 
 fn read_id(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<String> {
     let id = fields.string(key)?;
-    let shaped = id.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && id.len() <= MAX_ID
-        && id.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c));
-    if !shaped {
-        let message = format!(
-            "`{key}` must begin with a letter or digit and have at most {MAX_ID} letters, digits, `_`, `.` or `-`"
-        );
-        fields.fault("bad-id", key, message);
+    if !is_valid_id(id) {
+        fields.fault(codes::BAD_ID, key, format!("`{key}` {ID_RULE}"));
     }
     Some(id.to_owned())
-}
-
-/// A method in any case, as upper case.
-pub(crate) fn read_method(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<String> {
-    let text = fields.string(key)?;
-    let method = text.to_ascii_uppercase();
-    if !METHODS.contains(&method.as_str()) {
-        let fault = unknown_word(&fields.at(key), key, text, &METHODS);
-        fields.faults.push(Diagnostic { code: "bad-method".to_owned(), ..fault });
-    }
-    Some(method)
-}
-
-/// Header templates by name; null, which removes a header of the connector, only where `removable`.
-pub(crate) fn read_headers<'a>(
-    fields: &mut Fields<'a, '_>,
-    key: &'static str,
-    removable: bool,
-) -> Option<&'a Map<String, Value>> {
-    let headers = fields.object(key)?;
-    let pointer = fields.at(key);
-    for (name, value) in headers {
-        let at = pointer_push(&pointer, name);
-        if !is_header_name(name) {
-            fields.faults.push(Diagnostic::error("bad-value", &at, format!("`{name}` is no name of a header")));
-        }
-        match value {
-            Value::String(text) if text.chars().any(char::is_control) => {
-                let message = format!("header `{name}` contains a line break or another control character");
-                fields.faults.push(Diagnostic::error("bad-value", &at, message));
-            }
-            Value::String(_) => {}
-            Value::Null if removable => {}
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
-                fields.faults.push(wrong_type(&at, "a string", value));
-            }
-        }
-    }
-    Some(headers)
-}
-
-/// RFC 9110 §5.6.2.
-pub(crate) fn is_header_name(name: &str) -> bool {
-    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c))
 }
 
 fn read_data(fields: &mut Fields<'_, '_>, owner: Owner) -> Option<Map<String, Value>> {
@@ -168,7 +117,7 @@ fn read_items<T>(fields: &mut Fields<'_, '_>, key: &'static str, read: impl Fn(F
 
 fn read_type(fields: &mut Fields<'_, '_>) -> Option<ValueType> {
     if fields.value("type").is_none() {
-        fields.fault("missing-field", "type", "`type` is missing");
+        fields.fault(codes::MISSING_FIELD, "type", "`type` is missing");
         return None;
     }
     let word = fields.word("type", &ValueType::NAMES.map(|(word, _)| word))?;

@@ -93,6 +93,11 @@ pub(crate) fn listed<'c>(names: impl IntoIterator<Item = &'c str>) -> String {
     }
 }
 
+/// All names of a closed vocabulary in a sentence: `` `a`, `b` ``.
+pub(crate) fn list_all(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
 fn lower(name: &str) -> Vec<char> {
     name.chars().take(MAX_NAME_CHARS + 1).flat_map(char::to_lowercase).collect()
 }
@@ -138,6 +143,9 @@ mod tests {
         check("a", &["prompt", "b"], None);
         check("a", &["A"], Some("A"));
         check("", &["a"], None);
+        check("baseurl", &["base_url", "method", "header"], Some("base_url"));
+        check("Headers", &["base_url", "method", "header"], Some("header"));
+        check("colour", &["base_url", "method", "header"], None);
         check(&"a".repeat(500), &["a"], None);
     }
 

@@ -259,7 +259,7 @@ impl Nesting {
         } else if self.prefix > MAX_PREFIX || self.elses > MAX_PREFIX {
             Err(format!("more than {MAX_PREFIX} operators or statements nest in each other, {advice}"))
         } else if self.angles > MAX_ANGLES {
-            Err(format!("more than {MAX_ANGLES} `<` stand in one statement, {advice}"))
+            Err(format!("more than {MAX_ANGLES} `<` in one statement, {advice}"))
         } else if self.chain > MAX_CHAIN {
             Err(format!("more than {MAX_CHAIN} operators or calls make one chain, {advice}"))
         } else {

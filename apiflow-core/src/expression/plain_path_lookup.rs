@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::builtin_properties::is_natural;
 use super::plain_path::{PlainPath, Segment, index, plain_path};
-use crate::ports::EvaluationError;
+use crate::expression::EvaluationError;
 
 /// Looks a plain path up; `None` where the text needs JavaScript.
 ///
@@ -67,7 +67,7 @@ fn member<'v>(value: &'v Value, segment: &Segment) -> Option<Option<&'v Value>> 
 mod tests {
     use serde_json::{Value, json};
 
-    use crate::ports::EvaluationError;
+    use crate::expression::EvaluationError;
 
     fn check(source: &str, expected: Option<Result<Value, &str>>) {
         let names = json!({

@@ -263,7 +263,7 @@ impl<'a> Lexer<'a> {
             }
             ')' | ']' | '}' | ';' | ',' | '.' | '<' | '>' | '+' | '-' | '*' | '/' | '%' | '&' | '|' | '^' | '!'
             | '~' | '?' | ':' | '=' => {}
-            _ => return Err(self.fault(self.at, format!("`{}` is no part of an expression", first.escape_debug()))),
+            _ => return Err(self.fault(self.at, format!("`{}` is not part of an expression", first.escape_debug()))),
         }
         Ok(self.take(Kind::Punctuator, 1))
     }
@@ -343,7 +343,7 @@ mod tests {
         check("a <!-- b", Err("comments in the manner of HTML are not supported, write `//`"));
         check("a\n--> b", Err("comments in the manner of HTML are not supported, write `//`"));
         check("a-->b", Ok(&["a", "--", ">", "b"]));
-        check("\\u0061", Err("`\\\\` is no part of an expression"));
+        check("\\u0061", Err("`\\\\` is not part of an expression"));
         check("'a\\\r\nb'", Ok(&["'a\\\r\nb'"]));
     }
 }

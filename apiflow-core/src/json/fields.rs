@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::suggest::{did_you_mean, list_all, nearest};
+use crate::diagnostic::{Diagnostic, codes};
 use crate::json::pointer_push;
 
 /// An object being read: it knows which fields were asked for, so that the others can be refused.
@@ -60,13 +61,13 @@ impl<'a, 'f> Fields<'a, 'f> {
     /// A string that must be there and not be empty.
     pub(crate) fn required_string(&mut self, key: &'static str) -> &'a str {
         if self.value(key).is_none() {
-            let fault = Diagnostic::error("missing-field", self.at(key), format!("`{key}` is missing"));
+            let fault = Diagnostic::error(codes::MISSING_FIELD, self.at(key), format!("`{key}` is missing"));
             self.faults.push(fault);
             return "";
         }
         let text = self.string(key);
         if text == Some("") {
-            let fault = Diagnostic::error("bad-value", self.at(key), format!("`{key}` is empty"));
+            let fault = Diagnostic::error(codes::BAD_VALUE, self.at(key), format!("`{key}` is empty"));
             self.faults.push(fault);
         }
         text.unwrap_or_default()
@@ -85,7 +86,7 @@ impl<'a, 'f> Fields<'a, 'f> {
         let number = self.number(key)?;
         if number < least {
             let message = format!("`{key}` must be at least {least}, not {number}");
-            let fault = Diagnostic::error("bad-value", self.at(key), message);
+            let fault = Diagnostic::error(codes::BAD_VALUE, self.at(key), message);
             self.faults.push(fault);
             return None;
         }
@@ -135,11 +136,12 @@ impl<'a, 'f> Fields<'a, 'f> {
     pub(crate) fn close(self) {
         for key in self.map.keys().filter(|key| !self.known.contains(&key.as_str())) {
             let message = format!("unknown field `{key}`");
-            let help = match nearest(key, &self.known) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("known fields are {}", list(&self.known)),
+            let help = match nearest(key, self.known.iter().copied()) {
+                Some(near) => did_you_mean(near),
+                None => format!("known fields are {}", list_all(&self.known)),
             };
-            self.faults.push(Diagnostic::error("unknown-field", pointer_push(&self.pointer, key), message).help(help));
+            self.faults
+                .push(Diagnostic::error(codes::UNKNOWN_FIELD, pointer_push(&self.pointer, key), message).help(help));
         }
     }
 }
@@ -148,15 +150,15 @@ impl<'a, 'f> Fields<'a, 'f> {
 pub(crate) fn wrong_type(pointer: &str, expected: &str, value: &Value) -> Diagnostic {
     let name = pointer.rsplit('/').next().unwrap_or_default();
     let subject = if name.is_empty() { "the document".to_owned() } else { format!("`{name}`") };
-    Diagnostic::error("wrong-type", pointer, format!("{subject} must be {expected}, not {}", kind(value)))
+    Diagnostic::error(codes::WRONG_TYPE, pointer, format!("{subject} must be {expected}, not {}", kind(value)))
 }
 
 /// A word that is not in the list.
 pub(crate) fn unknown_word(pointer: &str, key: &str, text: &str, words: &[&str]) -> Diagnostic {
-    let found = Diagnostic::error("bad-value", pointer, format!("`{key}` cannot be `{text}`"));
-    match nearest(text, words) {
-        Some(near) => found.help(format!("did you mean `{near}`? known are {}", list(words))),
-        None => found.help(format!("known are {}", list(words))),
+    let found = Diagnostic::error(codes::BAD_VALUE, pointer, format!("`{key}` cannot be `{text}`"));
+    match nearest(text, words.iter().copied()) {
+        Some(near) => found.help(format!("{} known are {}", did_you_mean(near), list_all(words))),
+        None => found.help(format!("known are {}", list_all(words))),
     }
 }
 
@@ -169,54 +171,5 @@ pub(crate) fn kind(value: &Value) -> String {
         Value::String(_) => "a string".to_owned(),
         Value::Array(items) => format!("an array of {}", items.len()),
         Value::Object(_) => "an object".to_owned(),
-    }
-}
-
-/// Names in a sentence: `` `a`, `b` ``.
-pub(crate) fn list(names: &[&str]) -> String {
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-}
-
-/// The name that was probably meant: the one with the fewest edits, if they are few for its length.
-pub(crate) fn nearest<'a>(text: &str, names: &[&'a str]) -> Option<&'a str> {
-    let wanted = text.to_lowercase();
-    names
-        .iter()
-        .map(|name| (distance(&wanted, &name.to_lowercase()), *name))
-        .min_by_key(|(edits, _)| *edits)
-        .filter(|(edits, name)| *edits <= (name.len().max(text.len()) / 3).max(1))
-        .map(|(_, name)| name)
-}
-
-/// Levenshtein distance in characters; long texts count as far apart.
-fn distance(left: &str, right: &str) -> usize {
-    if left.len() > 64 || right.len() > 64 {
-        return usize::MAX;
-    }
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (index, left_char) in left.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = index + 1;
-        for (column, right_char) in right.iter().enumerate() {
-            let replaced = diagonal + usize::from(left_char != *right_char);
-            diagonal = row[column + 1];
-            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
-        }
-    }
-    row[right.len()]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::nearest;
-
-    #[test]
-    fn the_nearest_name_is_suggested_only_when_it_is_near() {
-        let known = ["base_url", "method", "header"];
-        assert_eq!(nearest("baseurl", &known), Some("base_url"));
-        assert_eq!(nearest("Headers", &known), Some("header"));
-        assert_eq!(nearest("colour", &known), None);
-        assert_eq!(nearest("", &known), None);
     }
 }

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
-    /// The moment in UTC with milliseconds: `2026-01-31T23:59:59.000Z` (RFC 3339).
+    /// Writes the moment in UTC with milliseconds: `2026-01-31T23:59:59.000Z` (RFC 3339).
     pub fn to_rfc3339(self) -> String {
-        rfc3339::text(self)
+        rfc3339::format(self)
     }
 
     /// Reads RFC 3339 text with any offset; digits after the milliseconds are dropped.

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use crate::expression::EvaluationError;
 use crate::expression::{self, SyntaxFault};
 
 /// A piece of JavaScript to evaluate.
@@ -40,27 +41,6 @@ impl ScriptForm {
             Self::Code => expression::scan_code(source),
         }
     }
-}
-
-/// Why an evaluation gave no value.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum EvaluationError {
-    /// The text does not parse, or is over a cap.
-    #[error("{0}")]
-    Syntax(String),
-    /// The script threw; the message is the exception's.
-    #[error("{0}")]
-    Thrown(String),
-    /// A limit of time, memory or size was hit.
-    #[error("{0}")]
-    Limit(String),
-    /// Too many evaluations that take long wait already; nothing was evaluated, and it may be asked for again later.
-    #[error("too many expressions that take long are being evaluated: try again later")]
-    Busy,
-    /// The evaluator itself broke down.
-    #[error("{0}")]
-    Internal(String),
 }
 
 /// Evaluates JavaScript with OpenFlow's rules: implicit return, awaited promises, the answer as JSON.

@@ -16,7 +16,7 @@ use super::clock::SystemClock;
 use super::memory::MemoryStore;
 use super::{JobRequest, Runtime, RuntimeParts, RuntimeSettings, Watch};
 use crate::catalog::{self, Catalog, parse_connector, parse_node};
-use crate::diagnostic::{Diagnostic, Severity, has_errors};
+use crate::diagnostic::{Diagnostic, Severity, codes, has_errors};
 use crate::http::{Http, HttpLimits, OutgoingPolicy};
 use crate::json::pointer_push;
 use crate::ports::{
@@ -310,7 +310,8 @@ fn named(kind: &str, declaration: &Value, id: &str) -> Result<(), LocalError> {
     if !id.is_empty() {
         return Ok(());
     }
-    let found = Diagnostic::error("missing-field", pointer_push("", "id"), "`id` is missing: paths of modules name it");
+    let found =
+        Diagnostic::error(codes::MISSING_FIELD, pointer_push("", "id"), "`id` is missing: paths of modules name it");
     Err(invalid(kind, declaration, vec![found]))
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::template_string::{Part, Place, Root, Text};
-use crate::diagnostic::{Diagnostic, Span};
+use crate::diagnostic::{Diagnostic, Span, codes};
 use crate::json::pointer_push;
 
 /// A compiled JSON template. Keys of objects are no templates.
@@ -53,7 +53,7 @@ impl Compiler<'_> {
         let text = match Text::parse(source) {
             Ok(text) => text,
             Err(fault) => {
-                let mut found = Diagnostic::error("template-syntax", pointer, fault.message)
+                let mut found = Diagnostic::error(codes::TEMPLATE_SYNTAX, pointer, fault.message)
                     .at(Span { line: fault.line, column: fault.column });
                 found.help = fault.help;
                 self.diagnostics.push(found);
@@ -65,7 +65,7 @@ impl Compiler<'_> {
                 let allowed: Vec<&str> = self.roots.iter().map(|root| root.name()).collect();
                 let message = format!("there is no `{}` here", place.root.name());
                 let help = format!("a placeholder here begins with {}", allowed.join(", "));
-                self.diagnostics.push(Diagnostic::error("template-scope", pointer, message).help(help));
+                self.diagnostics.push(Diagnostic::error(codes::TEMPLATE_SCOPE, pointer, message).help(help));
             }
         }
         text

@@ -124,9 +124,9 @@ impl Text {
                     let name = place.source();
                     let value = scope.value(place).unwrap_or(Value::Null);
                     match scalar_text(&value) {
-                        None => return Err(format!("`{name}` must be text or a number to stand in a path")),
+                        None => return Err(format!("`{name}` must be a string or a number to be used in a path")),
                         Some(text) if text.is_empty() => {
-                            return Err(format!("`{name}` is empty, so it cannot stand in a path"));
+                            return Err(format!("`{name}` is empty, so it cannot be used in a path"));
                         }
                         Some(text) => push_text(&mut pieces, &percent_encode(&text)),
                     }
@@ -175,7 +175,7 @@ impl Expanded {
             return Ok(Some(pieces));
         }
         if self.has_secrets() {
-            return Err("a secret cannot stand inside an object or array here".to_owned());
+            return Err("a secret is not allowed inside an object or array here".to_owned());
         }
         let value = self.to_value(&mut |_| String::new());
         Ok(value.as_ref().and_then(inserted_text).map(|text| vec![Piece::Text(text)]))

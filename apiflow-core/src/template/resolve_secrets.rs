@@ -23,7 +23,7 @@ pub enum ResolveError {
     #[error("there is no secret `{0}`")]
     Unknown(String),
     /// The value cannot stand in a header.
-    #[error("secret `{0}` contains a line break or another control character, so it cannot stand in a header")]
+    #[error("secret `{0}` contains a line break or another control character, so it cannot be sent in a header")]
     Control(String),
 }
 

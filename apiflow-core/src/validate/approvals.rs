@@ -19,18 +19,18 @@ impl Checker<'_> {
                 || suspend.continue_on_disapprove_timeout
                 || !suspend.extra.is_empty();
             if meant {
-                let message = "nothing waits here: `required_events` is 0, or not given";
+                let message = "this gate never waits: `required_events` is 0 or missing";
                 let found = Diagnostic::warning(codes::APPROVAL_BOUNDS, place.pointer(), message);
-                self.push(found.help("say how many approvals are wanted, or remove `suspend`"));
+                self.push(found.help("set `required_events` to the number of approvals, or remove `suspend`"));
             }
             return;
         }
         let at = place.key("timeout");
         match suspend.timeout {
             Some(0) => {
-                let message = "nobody can approve within 0 seconds: the gate counts as disapproved at once";
+                let message = "the gate is disapproved immediately: nobody can approve within 0 seconds";
                 let found = Diagnostic::warning(codes::APPROVAL_BOUNDS, at.pointer(), message);
-                self.push(found.help("give `timeout` in seconds, or leave it out for 30 minutes"));
+                self.push(found.help("set `timeout` in seconds, or omit it for 30 minutes"));
             }
             Some(seconds) if seconds > LONGEST_S => {
                 let message = format!("the gate stays open for {} days", seconds / (24 * 60 * 60));
@@ -40,9 +40,11 @@ impl Checker<'_> {
             Some(_) | None => {}
         }
         if suspend.extra.get("user_groups_required").is_some_and(|groups| !groups.is_null()) {
-            let message = "`user_groups_required` has no effect here: there are no groups of users";
+            let message = "`user_groups_required` has no effect: there are no user groups";
             let found = Diagnostic::warning(codes::IGNORED_FIELD, place.key("user_groups_required").pointer(), message);
-            self.push(found.help("let the approvers log in (`user_auth_required`), and give the link to them alone"));
+            self.push(
+                found.help("require the approvers to log in (`user_auth_required`), and send the link only to them"),
+            );
         }
     }
 }

@@ -170,9 +170,9 @@ impl<'a> Checker<'a> {
             let pointer = place.pointer();
             // Workflows have at most one of each of the other kinds, which go by a fixed name.
             if pointer.starts_with("/value/modules/") && !self.broken.contains(&place.key("id").pointer()) {
-                let message = "the module has no id: its result can't be referred to";
+                let message = "the module has no `id`, so no expression can refer to its result";
                 let found = Diagnostic::warning(codes::MISSING_ID, pointer, message);
-                self.push(found.help("give it an `id` of its own"));
+                self.push(found.help("add a unique `id`"));
             }
             return;
         }
@@ -180,9 +180,9 @@ impl<'a> Checker<'a> {
             && first != step
         {
             let other = &self.steps.all[first].pointer;
-            let message = format!("the id `{}` is that of the module at {other} already", module.id);
+            let message = format!("the id `{}` is already used by the module at {other}", module.id);
             let found = Diagnostic::error(codes::DUPLICATE_ID, place.key("id").pointer(), message);
-            self.push(found.help("give each module an id of its own, also inside of loops and branches"));
+            self.push(found.help("give each module a unique id, also inside loops and branches"));
         }
     }
 

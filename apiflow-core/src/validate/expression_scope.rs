@@ -83,8 +83,8 @@ impl Site {
     /// What an empty text comes to.
     pub(super) fn when_empty(self) -> &'static str {
         match self {
-            Site::Transform | Site::Failure | Site::Sleep => "the expression is empty: it gives null",
-            Site::Iterator => "the expression is empty: it gives no list to go through",
+            Site::Transform | Site::Failure | Site::Sleep => "the expression is empty: it evaluates to null",
+            Site::Iterator => "the expression is empty: a loop needs an array",
             Site::Predicate | Site::Stop | Site::StopAll | Site::RetryIf | Site::SkipWorkflow => {
                 "the expression is empty: it is never true"
             }

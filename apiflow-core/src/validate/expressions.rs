@@ -220,7 +220,7 @@ impl<'a> Checker<'a> {
     }
 
     fn subtraction(&mut self, range: Range<usize>, id: &str, here: &Expression<'_>) {
-        let message = format!("`{id}` can't stand after a dot: JavaScript reads its `-` as minus");
+        let message = format!("`{id}` cannot follow a dot: JavaScript reads its `-` as minus");
         let found = Diagnostic::error(codes::UNKNOWN_STEP, here.place.pointer(), message);
         let found = found.at(crate::expression::span(here.source, range.start));
         let text = expression_fixes::with_key(here.source, &[range], id);

@@ -13,7 +13,7 @@ impl<'a> Checker<'a> {
         let language = script.language.as_str();
         if !LANGUAGES.contains(&language) {
             let at = place.key("language");
-            let message = format!("inline code in `{language}` is not run here");
+            let message = format!("inline code in `{language}` is not supported");
             let found = Diagnostic::error(codes::UNSUPPORTED_LANGUAGE, at.pointer(), message);
             let known = suggest::listed(LANGUAGES);
             return self.push(match suggest::nearest(language, LANGUAGES) {

@@ -140,7 +140,7 @@ impl<'a> Survey<'a> {
             Some(Some(cost)) => return *cost,
             Some(None) => {
                 let message = "the schema leads back to itself before it looks at a part of the value: it has no end";
-                let help = "let a `$ref` to a schema around it stand below `properties` or `items`";
+                let help = "place a `$ref` to an enclosing schema below `properties` or `items`";
                 self.found.push(Diagnostic::error(codes::BAD_SCHEMA, pointer, message).help(help));
                 self.is_over = true;
                 return 0;
@@ -149,7 +149,7 @@ impl<'a> Survey<'a> {
         }
         if chain > MAX_CHAIN {
             let message = format!("more than {MAX_CHAIN} schemas lead to one another here");
-            self.over(pointer, message, "refer to the last of them at once");
+            self.over(pointer, message, "refer to the last of them directly");
             return 0;
         }
         self.costs.insert(key, None);

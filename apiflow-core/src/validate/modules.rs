@@ -69,7 +69,7 @@ impl<'a> Checker<'a> {
                 of_constants(items)
             }
             InputTransform::Static { value, .. } => {
-                let message = "a loop goes through a list, and this is none";
+                let message = "a loop iterates over an array, and this is not one";
                 let pointer = if value.is_null() { at.pointer() } else { at.key("value").pointer() };
                 self.push(Diagnostic::error(codes::ITERATOR_NOT_ARRAY, pointer, message));
                 Shape::Any

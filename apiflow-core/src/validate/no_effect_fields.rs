@@ -11,7 +11,7 @@ use crate::openflow::{Module, ModuleValue, OpenFlow, Place, RawScript, Script};
 /// Fields of the document, each with what there is instead.
 const OF_DOCUMENT: [(&str, &str); 4] = [
     ("dedicated_worker", "every worker takes every job"),
-    ("on_behalf_of_email", "a run has the rights of whoever starts it"),
+    ("on_behalf_of_email", "a run has the permissions of the user who starts it"),
     ("tag", "every worker takes every job"),
     ("timeout", "set a `timeout` on the steps that may take too long"),
 ];
@@ -86,7 +86,7 @@ impl Checker<'_> {
     }
 
     fn ignored(&mut self, field: &str, instead: &str, place: &Place<'_>) {
-        let message = format!("`{field}` has no effect here");
+        let message = format!("`{field}` has no effect");
         let found = Diagnostic::warning(codes::IGNORED_FIELD, place.key(field).pointer(), message);
         self.push(found.help(instead));
     }

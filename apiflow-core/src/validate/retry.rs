@@ -36,10 +36,10 @@ impl Checker<'_> {
             return;
         }
         if exponential.seconds == 0 {
-            let message = "the base `seconds` is 0, so that all retries follow at once: it must be at least 1";
+            let message = "the base `seconds` is 0, so all retries run immediately: it must be at least 1";
             self.push(Diagnostic::error(codes::RETRY_ZERO_BASE, at.pointer(), message));
         } else if exponential.multiplier == 0 {
-            let message = "`multiplier` is 0, so that all retries follow at once";
+            let message = "`multiplier` is 0, so all retries run immediately";
             self.push(Diagnostic::warning(codes::RETRY_ZERO_BASE, at.key("multiplier").pointer(), message));
         } else {
             let exponent = constant_attempts.saturating_add(exponential.attempts);

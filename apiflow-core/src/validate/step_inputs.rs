@@ -128,7 +128,9 @@ impl<'a> Checker<'a> {
         let (owner, id) = path.split_once('/').unwrap_or(("", path));
         if let Some(node) = catalog.nodes.get(id).or_else(|| catalog.nodes.get(path)) {
             let message = match owner {
-                "" => format!("`{path}` is no path: a node's begins with `node/`, or with its connector's id"),
+                "" => format!(
+                    "`{path}` is not a path: the path of a node begins with `node/`, or with its connector's id"
+                ),
                 owner => format!("the connector of node `{}` is `{}`, not `{owner}`", node.id, node.connector_id),
             };
             let right = format!("node/{}", node.id);
@@ -148,7 +150,7 @@ impl<'a> Checker<'a> {
         let found = Diagnostic::error(codes::UNKNOWN_NODE, pointer, message);
         self.push(match suggest::nearest(id, nodes()) {
             _ if owner == "workflow" => found.help("a module that runs a workflow has the type `flow`"),
-            _ if WINDMILL.contains(&owner) => found.help("Windmill's scripts are not run here: declare a node"),
+            _ if WINDMILL.contains(&owner) => found.help("Windmill scripts cannot run here: declare a node"),
             Some(near) => renamed(found, &format!("node/{near}")),
             None if catalog.nodes.is_empty() => found.help("there are no nodes yet: declare one"),
             None => found.help(format!("the nodes are {}", suggest::listed(nodes()))),

@@ -34,7 +34,7 @@ impl<'a> Checker<'a> {
                 let way = if broken == id { String::new() } else { format!(", which workflow `{id}` leads to,") };
                 let errors = if fault.errors == 1 { "an error".to_owned() } else { format!("{} errors", fault.errors) };
                 let message = format!("workflow `{broken}`{way} has {errors} and can't run");
-                let help = format!("mend {}: {}", shown(&fault.first.pointer), fault.first.message);
+                let help = format!("fix {}: {}", shown(&fault.first.pointer), fault.first.message);
                 self.push(Diagnostic::error(codes::BROKEN_WORKFLOW, at.pointer(), message).help(help));
             }
         }

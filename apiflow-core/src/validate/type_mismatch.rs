@@ -94,7 +94,7 @@ impl Checker<'_> {
         if let Some(given) = shape.value_type()
             && given != ValueType::Array
         {
-            let message = format!("a loop goes through a list, but `{}` is {}", source.trim(), given.name());
+            let message = format!("a loop iterates over an array, but `{}` is {}", source.trim(), given.name());
             let found = Diagnostic::error(codes::ITERATOR_NOT_ARRAY, place.pointer(), message).at(start(source));
             self.push(found.help(format!("write `[{}]` to go through it alone", source.trim())));
         }

@@ -2,6 +2,7 @@
 
 use apiflow_core::catalog::{self, Connector, LiteralCredential, Node};
 use apiflow_core::diagnostic::Diagnostic;
+use apiflow_core::json::{ID_RULE, is_valid_id};
 use apiflow_core::origin::Origin;
 use apiflow_store::{Declaration, Document, DocumentKind, Precondition, RecordError, SecretGrant, SecretTies};
 use serde_json::{Map, Value};
@@ -290,14 +291,8 @@ fn refused(what: &str, found: Vec<Diagnostic>) -> Problem {
 }
 
 fn check_id(kind: DocumentKind, id: &str) -> Result<(), Problem> {
-    let shaped = id.len() <= 64
-        && id.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric())
-        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'));
-    if !shaped {
-        return Err(Problem::fault(
-            "/id",
-            "the id must have 1 to 64 letters, digits, `_`, `.` or `-`, the first a letter or digit",
-        ));
+    if !is_valid_id(id) {
+        return Err(Problem::fault("/id", format!("the id {ID_RULE}")));
     }
     let reserved: &[&str] = match kind {
         DocumentKind::Connector => &["node", "workflow", "connector"],

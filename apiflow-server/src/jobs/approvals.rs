@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::api::BASE_PATH;
 use crate::api::{Approval, ResumeAction};
 use crate::http::problem::Problem;
-use crate::jobs::{input, views};
+use crate::jobs::{input, lookup};
 use crate::state::AppState;
 use crate::users::Caller;
 use crate::users::usernames::UNVERIFIED_NAME_SUFFIX;
@@ -147,7 +147,7 @@ pub(crate) async fn find(state: &AppState, job: &str, step: Option<&str>) -> Res
     let named: Vec<StepRow> = waiting.into_iter().filter(|row| row.step_id == step).collect();
     match named.as_slice() {
         [row] => Ok(AnsweredGate::OfStep(Box::new(row.clone()))),
-        [] => match views::ordinal(state, job, step).await {
+        [] => match lookup::ordinal(state, job, step).await {
             Ok(ordinal) if step.parse() == Ok(ordinal) => {
                 match state.store.list_steps(job, ordinal - 1, 1).await?.pop() {
                     Some(row) if row.is_over() => Err(no_longer_waits(format!("{ordinal} (`{}`)", row.step_id))),
@@ -230,7 +230,7 @@ pub(crate) async fn answer(
 
 /// A job that has not ended, or 409.
 async fn active_job(state: &AppState, job: &str) -> Result<JobRow, Problem> {
-    let row = views::row(state, job).await?;
+    let row = lookup::row(state, job).await?;
     if row.state.status.is_final() {
         return Err(Problem::new(StatusCode::CONFLICT, "ended", format!("job `{job}` has ended already")));
     }

@@ -7,6 +7,7 @@ use crate::api::{Call, Job, JobSummary, Step};
 use crate::http::pagination::cut;
 use crate::http::problem::Problem;
 use crate::jobs::approvals;
+pub(crate) use crate::jobs::lookup::{is_unknown, ordinal, row, unsettled_ordinal};
 use crate::state::AppState;
 use crate::users::Caller;
 
@@ -15,11 +16,6 @@ const STEPS_WITH_JOB: u32 = 200;
 
 /// The event whose value is a job's input.
 const INPUT_SEQ: u64 = 1;
-
-/// A job's row, or 404.
-pub(crate) async fn row(state: &AppState, id: &str) -> Result<JobRow, Problem> {
-    state.store.read_job(id).await?.ok_or_else(|| Problem::not_found(format!("there is no job `{id}`")))
-}
 
 /// A job as lists show it.
 pub(crate) fn summary(row: JobRow) -> JobSummary {
@@ -106,60 +102,6 @@ async fn value(state: &AppState, job: &str, reference: Option<&Value>) -> Result
     match reference {
         None => Ok(Value::Null),
         Some(reference) => Ok(state.runtime.resolve(job, reference).await?),
-    }
-}
-
-/// The ordinal of the step that a path names: by its ordinal, or by its id (the first of that id).
-pub(crate) async fn ordinal(state: &AppState, job: &str, step: &str) -> Result<u64, Problem> {
-    find_step(state, job, step, |_| true).await
-}
-
-/// The same of a step that may have an attempt of unknown fate: of several of one id the last one that may.
-pub(crate) async fn unsettled_ordinal(state: &AppState, job: &str, step: &str) -> Result<u64, Problem> {
-    let mut unsettled = None;
-    let first = find_step(state, job, step, |row| {
-        if is_unknown(row) || !row.is_over() {
-            unsettled = Some(row.ordinal);
-        }
-        false
-    });
-    match first.await {
-        Ok(ordinal) => Ok(ordinal),
-        Err(none) => match unsettled {
-            Some(ordinal) => Ok(ordinal),
-            None => ordinal(state, job, step).await.map_err(|_| none),
-        },
-    }
-}
-
-/// Whether nobody knows what became of a step's last attempt.
-pub(crate) fn is_unknown(row: &StepRow) -> bool {
-    row.error.as_ref().is_some_and(|error| error["name"] == "submit_unknown")
-}
-
-/// The step of that ordinal, else the first one of that id that is wanted.
-async fn find_step(
-    state: &AppState,
-    job: &str,
-    step: &str,
-    mut is_wanted: impl FnMut(&StepRow) -> bool,
-) -> Result<u64, Problem> {
-    if let Ok(ordinal) = step.parse::<u64>()
-        && let Some(before) = ordinal.checked_sub(1)
-        && state.store.list_steps(job, before, 1).await?.first().is_some_and(|row| row.ordinal == ordinal)
-    {
-        return Ok(ordinal);
-    }
-    let mut after = 0;
-    loop {
-        let rows = state.store.list_steps(job, after, 500).await?;
-        if let Some(row) = rows.iter().find(|row| row.step_id == step && is_wanted(row)) {
-            return Ok(row.ordinal);
-        }
-        match rows.last() {
-            Some(last) => after = last.ordinal,
-            None => return Err(Problem::not_found(format!("job `{job}` has no step `{step}`"))),
-        }
     }
 }
 

@@ -124,7 +124,7 @@ fn a_body_that_cannot_be_written_is_refused() {
         (json!({"body_kind": "form", "body": "{{ input.a }}"}), "body: a form needs an object"),
         (
             json!({"body_kind": "form", "body": {"k": {"deep": "$KEY"}}}),
-            "`k`: a secret cannot stand inside an object or array here",
+            "`k`: a secret is not allowed inside an object or array here",
         ),
     ] {
         let error = call(&json!({}), &data).submit(&object(&json!({"a": "t"})), &CONTEXT).expect_err("it has no form");

@@ -74,7 +74,7 @@ fn values_in_the_path_cannot_change_its_shape() {
     let plan = call(&json!({}), &data);
     for (voice, message) in [
         (json!(".."), "path: `..` as a part of a path would lead to another address"),
-        (json!(null), "path: `input.voice` must be text or a number to stand in a path"),
+        (json!(null), "path: `input.voice` must be a string or a number to be used in a path"),
     ] {
         let error = plan.submit(&object(&json!({"voice": voice})), &CONTEXT).expect_err("it has no place");
         assert_eq!((error.class, error.message.as_str()), (ErrorClass::InvalidInput, message));
@@ -120,7 +120,7 @@ fn a_query_is_expanded_merged_and_encoded() {
     let error = call(&json!({}), &json!({"query": {"q": ["x", ["$KEY"]]}}))
         .submit(&object(&json!({})), &CONTEXT)
         .expect_err("a secret inside a list cannot be escaped");
-    assert_eq!(error.message, "`q`: a secret cannot stand inside an object or array here");
+    assert_eq!(error.message, "`q`: a secret is not allowed inside an object or array here");
 }
 
 #[test]

@@ -95,9 +95,9 @@ fn bases_that_could_lead_elsewhere_are_refused() {
 #[test]
 fn headers_must_be_names_and_texts() {
     for (header, expected) in [
-        (json!({"a b": "x"}), "/header/a b bad-value: `a b` is no name of a header"),
-        (json!({"": "x"}), "/header/ bad-value: `` is no name of a header"),
-        (json!({"é": "x"}), "/header/é bad-value: `é` is no name of a header"),
+        (json!({"a b": "x"}), "/header/a b bad-value: `a b` is not a header name"),
+        (json!({"": "x"}), "/header/ bad-value: `` is not a header name"),
+        (json!({"é": "x"}), "/header/é bad-value: `é` is not a header name"),
         (
             json!({"A": "x\r\nB: y"}),
             "/header/A bad-value: header `A` contains a line break or another control character",
@@ -213,7 +213,7 @@ fn outputs_are_refused_at_their_own_place() {
         ),
         (
             json!({"name": "o", "type": "string", "pick": "frist"}),
-            "/output/0/pick bad-value: `pick` cannot be `frist`; known are `first`, `last`, `join`, `all`",
+            "/output/0/pick bad-value: `pick` cannot be `frist`; did you mean `first`? known are `first`, `last`, `join`, `all`",
         ),
         (
             json!({"name": "o", "type": "string", "decode": "base32"}),
@@ -243,7 +243,7 @@ fn every_key_of_data_has_its_type() {
         (json!({"query": "a=b"}), "/data/query wrong-type: `query` must be an object, not a string"),
         (
             json!({"query": {"a": {"b": 1}}}),
-            "/data/query/a wrong-type: `a` must be text, a number, a boolean or an \
+            "/data/query/a wrong-type: `a` must be a string, a number, a boolean or an \
           array, not an object",
         ),
         (
@@ -336,7 +336,7 @@ fn the_further_keys_of_a_connector_have_their_types_too() {
         (json!({"hosts": "h"}), "/data/hosts wrong-type: `hosts` must be an array, not a string"),
         (
             json!({"hosts": ["https://h/"]}),
-            "/data/hosts/0 bad-value: `https://h/` is no host, such as \
+            "/data/hosts/0 bad-value: `https://h/` is not a host, such as \
           `files.example.com` or `*.example.com`",
         ),
         (json!({"hosts": [{"credentials": true}]}), "/data/hosts/0/host missing-field: `host` is missing"),

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::queue::Claim;
 use super::turns::{EventRow, LoadedJob, value_bytes};
-use crate::catalog::Catalog;
+use crate::declarations::Catalog;
 use crate::ports::Timestamp;
 
 /// What a job's status is.

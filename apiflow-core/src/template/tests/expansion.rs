@@ -130,10 +130,10 @@ fn a_value_that_would_change_a_paths_shape_is_refused() {
     for (value, expected) in [
         (json!(".."), dots("..")),
         (json!("."), dots(".")),
-        (json!(""), "`input.x` is empty, so it cannot stand in a path".to_owned()),
-        (Value::Null, "`input.x` must be text or a number to stand in a path".to_owned()),
-        (json!(["a"]), "`input.x` must be text or a number to stand in a path".to_owned()),
-        (json!({}), "`input.x` must be text or a number to stand in a path".to_owned()),
+        (json!(""), "`input.x` is empty, so it cannot be used in a path".to_owned()),
+        (Value::Null, "`input.x` must be a string or a number to be used in a path".to_owned()),
+        (json!(["a"]), "`input.x` must be a string or a number to be used in a path".to_owned()),
+        (json!({}), "`input.x` must be a string or a number to be used in a path".to_owned()),
     ] {
         assert_eq!(path("/v/{{ input.x }}/x", &json!({"x": value})), Err(expected), "{value}");
     }
@@ -141,7 +141,7 @@ fn a_value_that_would_change_a_paths_shape_is_refused() {
     assert_eq!(path("/v/%2e{{ input.x }}", &json!({"x": "."})), Err(dots("%2e.")));
     assert_eq!(
         path("/v/{{ input.gone }}", &json!({})),
-        Err("`input.gone` must be text or a number to stand in a path".to_owned())
+        Err("`input.gone` must be a string or a number to be used in a path".to_owned())
     );
 }
 

@@ -2,7 +2,7 @@
 
 /// How surely a name means that its value is a credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Strength {
+pub(crate) enum Strength {
     /// Whatever the value is.
     Certain,
     /// If the value may be one.
@@ -130,7 +130,7 @@ pub(crate) fn is_auth_header(name: &str) -> bool {
 }
 
 /// What a header's name says of its value.
-pub(super) fn in_header_name(name: &str) -> Option<Strength> {
+pub(crate) fn in_header_name(name: &str) -> Option<Strength> {
     let lower = name.to_ascii_lowercase();
     if CERTAIN_HEADERS.contains(&lower.as_str()) || contains_certain(&lower) {
         return Some(Strength::Certain);
@@ -143,7 +143,7 @@ pub(super) fn in_header_name(name: &str) -> Option<Strength> {
 }
 
 /// What a key of a query says of its value.
-pub(super) fn in_query_key(name: &str) -> Option<Strength> {
+pub(crate) fn in_query_key(name: &str) -> Option<Strength> {
     let words = words(name);
     let lower = name.to_ascii_lowercase();
     let likely = is_token(&words) || is_key(&words) || LIKELY_NAMES.contains(&lower.as_str());
@@ -151,7 +151,7 @@ pub(super) fn in_query_key(name: &str) -> Option<Strength> {
 }
 
 /// What a key of a body says of its value: less than elsewhere, because a song has a key too.
-pub(super) fn in_body_key(name: &str) -> Option<Strength> {
+pub(crate) fn in_body_key(name: &str) -> Option<Strength> {
     let whole = squashed(name);
     if CERTAIN.iter().any(|part| whole.ends_with(part)) || whole.ends_with("credentials") {
         return Some(Strength::Certain);
@@ -160,7 +160,7 @@ pub(super) fn in_body_key(name: &str) -> Option<Strength> {
 }
 
 /// Whether a value is a key by the way it begins, wherever it stands.
-pub(super) fn known_key(value: &str) -> bool {
+pub(crate) fn known_key(value: &str) -> bool {
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
     if !value.bytes().all(is_part) {
         return false;
@@ -174,7 +174,7 @@ pub(super) fn known_key(value: &str) -> bool {
 }
 
 /// Whether a text stands for a credential that is to be filled in.
-pub(super) fn is_placeholder(text: &str) -> bool {
+pub(crate) fn is_placeholder(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
     let is_wrapped = |open: char, close: char| text.starts_with(open) && text.ends_with(close);
     let wrapped =
