@@ -35,7 +35,7 @@ pub async fn build_all(release: bool) -> Result<BuiltPrograms> {
 /// Builds the page with the WebAssembly modules in it.
 pub async fn build_page(parts: &mut PartCounter) -> Result {
     machine::check_node().await?;
-    parts.print_next("building the WebAssembly modules of the page (the first time about 4 minutes on two cores)");
+    parts.print_next("building the WebAssembly modules of the page (takes minutes the first time)");
     wasm::build_modules().await?;
     parts.print_next("building the page");
     frontend::install_packages().await?;
@@ -44,8 +44,7 @@ pub async fn build_page(parts: &mut PartCounter) -> Result {
 
 /// Builds the server, with the page if that has been built, and the providers' stand-ins.
 pub async fn build_programs(parts: &mut PartCounter, release: bool) -> Result<BuiltPrograms> {
-    let minutes = if release { 10 } else { 6 };
-    parts.print_next(&format!("building the server (the first time about {minutes} minutes on two cores)"));
+    parts.print_next("building the server (takes minutes the first time)");
     let mut arguments = vec!["build", "-p", "apiflow-server", "--bin", "apiflow", "-p", "fake-providers"];
     arguments.extend(["--bin", "fake-providers"]);
     if release {

@@ -86,6 +86,7 @@ fn parse_bar(line: &str) -> Option<String> {
     let (counts, current) = rest.split_once(": ").unwrap_or((rest, ""));
     let (done, total) = counts.trim().split_once('/')?;
     let (done, total): (u32, u32) = (done.parse().ok()?, total.parse().ok()?);
+    let current = current.trim();
     let current = if current.is_empty() { String::new() } else { format!(", compiling {current}") };
     Some(format!("{done} of {total} crates done, {} left{current}", total.saturating_sub(done)))
 }

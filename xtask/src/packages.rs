@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::Result;
-use crate::output::print_line;
+use crate::build::BUILD_PART_COUNT;
+use crate::output::{PartCounter, print_line};
 use crate::tool::tool;
+use crate::{Result, build};
 
 /// A crate that is meant to be published, and files that its package must contain.
 struct PublishedCrate {
@@ -22,18 +23,21 @@ const PUBLISHED_CRATES: [PublishedCrate; 3] = [
     },
     PublishedCrate {
         name: "apiflow-server",
-        required_files: &["src/main.rs", "build.rs", "openapi.json", "errors/unknown-step.md"],
+        required_files: &["src/main.rs", "build.rs", "openapi.json", "errors/unknown-step.md", "page/index.html"],
     },
 ];
 
 /// Files that every package must contain.
 const COMMON_FILES: [&str; 4] = ["Cargo.toml", "README.md", "LICENSE-APACHE", "LICENSE-MIT"];
 
-/// Checks what the packages contain; with `verify` also compiles each by itself, against the packages of the others.
+/// Builds the page and checks what the packages contain; with `verify` also compiles each by itself, against the packages of the others.
 ///
 /// # Errors
 /// A file is missing, or a package does not compile.
 pub async fn run(verify: bool) -> Result {
+    let mut parts = PartCounter::new(BUILD_PART_COUNT);
+    build::build_page(&mut parts).await?;
+    parts.print_next("checking the packages");
     for published in &PUBLISHED_CRATES {
         published.check_contents().await?;
     }
@@ -54,8 +58,7 @@ impl PublishedCrate {
         if !missing.is_empty() {
             return Err(format!("the package of `{}` lacks {}", self.name, missing.join(", ")));
         }
-        let page = if files.contains("page/index.html") { ", the page among them" } else { "" };
-        print_line(format!("the package of `{}` has {} files{page}", self.name, files.len()));
+        print_line(format!("the package of `{}` has {} files", self.name, files.len()));
         Ok(())
     }
 }
