@@ -12,6 +12,7 @@ mod health;
 mod hex;
 pub mod http;
 mod jobs;
+pub mod record_cache;
 mod routes;
 pub mod secrets;
 pub mod settings;

@@ -28,8 +28,10 @@ pub struct Parts {
     pub runtime: Runtime,
     /// Keeps jobs.
     pub store: Arc<dyn Store>,
-    /// Keeps connectors, nodes and workflows.
+    /// Keeps connectors, nodes and workflows; what it reads may be cached.
     pub documents: Arc<dyn Documents>,
+    /// The same without a cache, for those who edit documents.
+    pub fresh_documents: Arc<dyn Documents>,
     /// Keeps users and tokens.
     pub accounts: Arc<dyn Accounts>,
     /// Knows provider keys; the same that the runtime's client asks.

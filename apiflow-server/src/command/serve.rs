@@ -19,6 +19,7 @@ use crate::command::lock::FolderLock;
 use crate::command::print;
 use crate::http::serving;
 use crate::http::serving::{ServingLimits, open_files_limit};
+use crate::record_cache::{CachedStores, cache_records};
 use crate::secrets::{Sealer, SecretBook};
 use crate::settings::{ListenAddress, Role, Settings, parse_log_filter, unknown_variables};
 use crate::state::{AppState, Parts};
@@ -93,7 +94,7 @@ async fn serve(settings: Settings) -> Result<(), String> {
         Role::All | Role::Serve => Some(listen(&settings.listen).await?),
         Role::Worker => None,
     };
-    let stores = open(&settings).await?;
+    let CachedStores { stores, fresh_documents } = cache_records(&open(&settings).await?, &settings.database());
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let secrets = Arc::new(book(&settings, &stores, &clock)?);
     if settings.forget_secrets {
@@ -132,6 +133,7 @@ async fn serve(settings: Settings) -> Result<(), String> {
         runtime,
         store: stores.store,
         documents: stores.documents,
+        fresh_documents,
         accounts: stores.accounts,
         secrets,
         clock,
@@ -189,7 +191,7 @@ fn make_folder(folder: &Path) -> Result<(), String> {
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder
         .create(folder)
-        .map_err(|error| format!("APIFLOW_DATA: the folder {} cannot be made: {error}", folder.display()))
+        .map_err(|error| format!("APIFLOW_DATA: the folder {} cannot be created: {error}", folder.display()))
 }
 
 fn lock(settings: &Settings) -> Result<Option<FolderLock>, String> {

@@ -17,6 +17,7 @@ use crate::documents::references::saved;
 use crate::documents::{forms, precondition, views};
 use crate::http::pagination::{PageQuery, cut};
 use crate::http::problem::Problem;
+use crate::http::problem_codes;
 use crate::state::AppState;
 use crate::users::Caller;
 
@@ -30,7 +31,7 @@ pub(crate) async fn list_documents(
     query: &PageQuery,
 ) -> Result<Response, Problem> {
     let limit = query.limit()?;
-    let mut found = state.documents.documents(kind, query.after()?.as_deref(), limit + 1).await?;
+    let mut found = state.fresh_documents.documents(kind, query.after()?.as_deref(), limit + 1).await?;
     let next = cut(&mut found, limit, |document| document.id.clone());
     let items = views::bodies(state, &caller.user.id, kind, found).await?;
     written(state, caller, crate::api::Page { items, next }).await
@@ -53,7 +54,7 @@ pub(crate) async fn read_document(
     kind: DocumentKind,
     id: &str,
 ) -> Result<Response, Problem> {
-    answer(state, caller, saved(&*state.documents, kind, id).await?, Vec::new(), false).await
+    answer(state, caller, saved(&*state.fresh_documents, kind, id).await?, Vec::new(), false).await
 }
 
 pub(crate) async fn replace_document(
@@ -64,7 +65,7 @@ pub(crate) async fn replace_document(
     headers: &HeaderMap,
     body: Value,
 ) -> Result<Response, Problem> {
-    let must = precondition::of(&*state.documents, kind, id, headers).await?;
+    let must = precondition::of(&*state.fresh_documents, kind, id, headers).await?;
     save(state, caller, (kind, id), must, Body::Whole(body)).await
 }
 
@@ -77,7 +78,7 @@ pub(crate) async fn change_document(
     patch: Value,
 ) -> Result<Response, Problem> {
     let Value::Object(patch) = patch else { return Err(Problem::fault("", "the body must be an object")) };
-    let must = precondition::of(&*state.documents, kind, id, headers).await?;
+    let must = precondition::of(&*state.fresh_documents, kind, id, headers).await?;
     save(state, caller, (kind, id), must, Body::Patch(patch)).await
 }
 
@@ -99,7 +100,7 @@ async fn save(
     body: Body,
 ) -> Result<Response, Problem> {
     for _ in 0..SAVE_TRIES {
-        let before = state.documents.document(kind, id).await?;
+        let before = state.fresh_documents.document(kind, id).await?;
         meets(must, before.as_ref(), kind, id)?;
         let (whole, is_whole) = match (&body, &before) {
             (Body::Whole(body), _) => (body.clone(), true),
@@ -153,15 +154,15 @@ pub(crate) async fn remove_document(
     headers: &HeaderMap,
     query: RemoveQuery,
 ) -> Result<StatusCode, Problem> {
-    let must = precondition::of(&*state.documents, kind, id, headers).await?;
+    let must = precondition::of(&*state.fresh_documents, kind, id, headers).await?;
     if !query.force {
         refuse_active(state, kind, id).await?;
     }
     for _ in 0..SAVE_TRIES {
-        let before = saved(&*state.documents, kind, id).await?;
+        let before = saved(&*state.fresh_documents, kind, id).await?;
         meets(must, Some(&before), kind, id)?;
         state.secrets.directory().await?.check_change(&before, caller)?;
-        match state.documents.remove(kind, id, Precondition::Version(before.version)).await {
+        match state.fresh_documents.remove(kind, id, Precondition::Version(before.version)).await {
             Err(RecordError::Changed { .. }) if matches!(must, Precondition::None | Precondition::Present) => {}
             done => return Ok(done.map(|()| StatusCode::NO_CONTENT)?),
         }
@@ -170,8 +171,8 @@ pub(crate) async fn remove_document(
 }
 
 fn busy(kind: DocumentKind, id: &str) -> Problem {
-    let detail = format!("{} `{id}` is being changed by others; try again", kind.as_str());
-    Problem::new(StatusCode::CONFLICT, "busy", detail)
+    let detail = format!("{} `{id}` is being changed by other requests; try again", kind.as_str());
+    Problem::new(StatusCode::CONFLICT, problem_codes::BUSY, detail)
 }
 
 /// Active jobs that are looked through for what is to be removed.
@@ -197,7 +198,7 @@ async fn refuse_active(state: &AppState, kind: DocumentKind, id: &str) -> Result
                 looked_at += 1;
                 if looked_at > MAX_JOBS_LOOKED_AT || uses(state, &job.id, kind, id).await? {
                     // Jobs outlive what they ran.
-                    saved(&*state.documents, kind, id).await?;
+                    saved(&*state.fresh_documents, kind, id).await?;
                     return Err(active(kind, id, (looked_at <= MAX_JOBS_LOOKED_AT).then_some(&job)));
                 }
             }
@@ -238,7 +239,7 @@ fn active(kind: DocumentKind, id: &str, job: Option<&JobRow>) -> Problem {
             "more than {MAX_JOBS_LOOKED_AT} jobs are active, and some of them may use {kind} `{id}`; wait for them, or {force}"
         ),
     };
-    Problem::new(StatusCode::CONFLICT, "active", message)
+    Problem::new(StatusCode::CONFLICT, problem_codes::ACTIVE, message)
 }
 
 /// Answers with a document; `remarks` are shown among its diagnostics this once.

@@ -4,6 +4,7 @@ use apiflow_store::{Document, DocumentKind, Documents, Precondition};
 use axum::http::{HeaderMap, StatusCode, header};
 
 use crate::http::problem::Problem;
+use crate::http::problem_codes;
 
 /// The tag of a document as it is now. The moment it was made is part of it, so that one made anew under the same id
 /// does not share the tags of the one before.
@@ -46,5 +47,5 @@ pub(super) async fn of(
 }
 
 fn failed(detail: String) -> Problem {
-    Problem::new(StatusCode::PRECONDITION_FAILED, "changed", detail)
+    Problem::new(StatusCode::PRECONDITION_FAILED, problem_codes::CHANGED, detail)
 }

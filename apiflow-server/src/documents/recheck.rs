@@ -15,7 +15,7 @@ const NOBODY: &str = "";
 /// What was found wrong with workflows when they were checked last, by id. Those whose findings are out of date are
 /// checked in the background.
 pub(super) async fn known_findings(state: &AppState, ids: &[String]) -> Result<Vec<DocumentCheck>, Problem> {
-    let checks = state.documents.checks(DocumentKind::Workflow, ids).await?;
+    let checks = state.fresh_documents.checks(DocumentKind::Workflow, ids).await?;
     let secrets = state.secrets.directory().await?.digest();
     let stale = checks.iter().filter(|check| !check.is_current || check.secrets != secrets);
     if state.recheck_queue.add(stale.map(|check| check.id.clone())) {
@@ -30,7 +30,7 @@ async fn work(state: AppState) {
         if state.stop.is_cancelled() {
             return;
         }
-        let checked = match state.documents.document(DocumentKind::Workflow, &id).await {
+        let checked = match state.fresh_documents.document(DocumentKind::Workflow, &id).await {
             Ok(Some(mut document)) => findings(&state, NOBODY, &mut document).await.map(drop),
             Ok(None) => Ok(()),
             Err(error) => Err(error.into()),
@@ -49,7 +49,7 @@ pub(super) async fn findings(
     document: &mut Document,
 ) -> Result<Vec<Diagnostic>, Problem> {
     let ids = [document.id.clone()];
-    let known = state.documents.checks(DocumentKind::Workflow, &ids).await?.pop();
+    let known = state.fresh_documents.checks(DocumentKind::Workflow, &ids).await?.pop();
     let secrets = state.secrets.directory().await?.digest();
     if let Some(check) = known.as_ref().filter(|check| check.is_current && check.secrets == secrets)
         && let Ok(findings) = serde_json::from_value(check.findings.clone())
@@ -62,7 +62,7 @@ pub(super) async fn findings(
     if let Some(check) = known {
         let findings: Value = serde_json::to_value(&found).map_err(Problem::internal)?;
         let check = DocumentCheck { secrets, findings, ..check };
-        state.documents.record_check(DocumentKind::Workflow, &check).await?;
+        state.fresh_documents.record_check(DocumentKind::Workflow, &check).await?;
     }
     Ok(found)
 }

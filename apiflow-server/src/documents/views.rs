@@ -69,7 +69,7 @@ async fn diagnostics(state: &AppState, user: &str, document: &mut Document) -> R
         DocumentKind::Connector => declaration_checks::check_connector(&state.secrets.directory().await?, document),
         DocumentKind::Node => {
             let connector_id = references::node(document)?.connector_id;
-            let connector = state.documents.document(DocumentKind::Connector, &connector_id).await?;
+            let connector = state.fresh_documents.document(DocumentKind::Connector, &connector_id).await?;
             declaration_checks::check_node(&state.secrets.directory().await?, document, connector.as_ref())
         }
         DocumentKind::Workflow => recheck::findings(state, user, document).await,

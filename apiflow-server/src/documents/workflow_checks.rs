@@ -18,7 +18,7 @@ pub(crate) async fn check_workflow(
     document: Value,
 ) -> Result<(Value, Vec<Diagnostic>), Problem> {
     let directory = state.secrets.directory().await?;
-    let declarations = references::declarations(&*state.documents, &directory, &[&document]).await?;
+    let declarations = references::declarations(&*state.fresh_documents, &directory, &[&document]).await?;
     let refused = declarations.findings(&directory, &document);
     let catalog = declarations.catalog;
     let Checked { document, catalog, mut found } = check_with_names(state, user, document, catalog, &directory).await?;
@@ -61,6 +61,6 @@ pub(crate) async fn check_with_names(
     }
     // Advice such as "did you mean" needs to know what there is.
     let Checked { document, mut catalog, .. } = checked;
-    references::add_names(&*state.documents, &mut catalog).await?;
+    references::add_names(&*state.fresh_documents, &mut catalog).await?;
     state.validation.check(user, document, catalog).await
 }

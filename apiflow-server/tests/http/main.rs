@@ -6,6 +6,7 @@ mod accounts;
 mod active;
 mod again;
 mod approvals;
+mod cached_records;
 mod cookies;
 mod documents;
 mod dry_run;

@@ -12,6 +12,7 @@ use apiflow_core::runtime::clock::SystemClock;
 use apiflow_core::runtime::secrets::EnvSecrets;
 use apiflow_core::runtime::{Runtime, RuntimeParts, RuntimeSettings};
 use apiflow_server::http::public_url::is_local;
+use apiflow_server::record_cache::{CachedStores, cache_records};
 use apiflow_server::secrets::{Sealer, SecretBook};
 use apiflow_server::settings::WebSettings;
 use apiflow_server::users::bootstrap_admin::ensure_first_admin;
@@ -92,6 +93,24 @@ impl Talk {
 
     /// The same with its own schema in the Postgres under test; `None` where the tests go without one.
     pub(crate) async fn on_postgres() -> Option<Self> {
+        let url = Self::postgres_schema().await?;
+        let mut talk = Self::on(Some(url), WebSettings::default(), "").await;
+        talk.log_in("admin", "admin").await;
+        Some(talk)
+    }
+
+    /// Two servers on the same schema in the Postgres under test; `None` where the tests go without one.
+    pub(crate) async fn two_on_postgres() -> Option<(Self, Self)> {
+        let url = Self::postgres_schema().await?;
+        let mut first = Self::on(Some(url.clone()), WebSettings::default(), "").await;
+        let mut second = Self::on(Some(url), WebSettings::default(), "").await;
+        first.log_in("admin", "admin").await;
+        second.log_in("admin", "admin").await;
+        Some((first, second))
+    }
+
+    /// The URL of a new schema in the Postgres under test.
+    async fn postgres_schema() -> Option<String> {
         let Ok(url) = std::env::var("APIFLOW_TEST_POSTGRES") else {
             let skipped = std::env::var("APIFLOW_SKIP_POSTGRES").is_ok_and(|skip| skip == "1");
             assert!(skipped, "there is no Postgres to test on: `cargo xtask test` starts one");
@@ -101,17 +120,15 @@ impl Talk {
         let mut connection = PgConnection::connect(&url).await.expect("the test database is reached");
         connection.execute(AssertSqlSafe(format!("CREATE SCHEMA {schema}"))).await.expect("a schema is made");
         let mark = if url.contains('?') { '&' } else { '?' };
-        let url = format!("{url}{mark}options=-c%20search_path%3D{schema}");
-        let mut talk = Self::on(Some(url), WebSettings::default(), "").await;
-        talk.log_in("admin", "admin").await;
-        Some(talk)
+        Some(format!("{url}{mark}options=-c%20search_path%3D{schema}"))
     }
 
     /// The same on a database of its own.
     pub(crate) async fn on(database: Option<String>, settings: WebSettings, from_env: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let url = database.unwrap_or_else(|| format!("sqlite:{}", folder.path().join("apiflow.db").display()));
-        let stores = apiflow_store::open(&url).await.expect("the database opens");
+        let opened = apiflow_store::open(&url).await.expect("the database opens");
+        let CachedStores { stores, fresh_documents } = cache_records(&opened, &url);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let lookup = |name: &str| Some(format!("canary-of-{name}"));
         let environment = EnvSecrets::from_list(from_env, lookup).expect("the list is well formed");
@@ -139,6 +156,7 @@ impl Talk {
             runtime: runtime.clone(),
             store: stores.store.clone(),
             documents: stores.documents.clone(),
+            fresh_documents,
             accounts: stores.accounts.clone(),
             secrets: secrets.clone(),
             clock,

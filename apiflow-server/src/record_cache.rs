@@ -1,0 +1,50 @@
+//! A cache of what every run reads: tokens, secrets and documents.
+//!
+//! It stands in front of the store's ports, so services do not know it. Every write of this process empties it, and an
+//! entry read while a write was under way is not kept. With SQLite this process is the only writer, so entries stay as
+//! long as nothing is written; with Postgres other processes write too, so an entry is at most
+//! [`MAX_SHARED_AGE`] old.
+//!
+//! Architecture invariant: what a write of this process changed is seen by the next read, also if the request that
+//! wrote was dropped meanwhile: writes run to their end in tasks of their own.
+
+mod accounts;
+mod documents;
+mod entries;
+mod secrets;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use apiflow_store::{Accounts, Documents, SecretStore, Stores};
+
+use self::accounts::CachedAccounts;
+use self::documents::{CachedDocuments, FreshDocuments};
+use self::entries::RecordCache;
+use self::secrets::CachedSecrets;
+
+/// How old an entry may be where other processes write to the same database.
+pub const MAX_SHARED_AGE: Duration = Duration::from_secs(1);
+
+/// The ports of one database with a cache in front of them.
+#[derive(Clone)]
+pub struct CachedStores {
+    /// The store with cached tokens, secrets and documents.
+    pub stores: Stores,
+    /// The documents as they are saved now, for those who edit them; writes empty the cache.
+    pub fresh_documents: Arc<dyn Documents>,
+}
+
+/// Puts a cache in front of a database's ports; `url` says whether other processes write to it too.
+pub fn cache_records(stores: &Stores, url: &str) -> CachedStores {
+    let max_age = (!url.starts_with("sqlite:")).then_some(MAX_SHARED_AGE);
+    let cache = RecordCache::new(max_age);
+    let accounts: Arc<dyn Accounts> = Arc::new(CachedAccounts::new(Arc::clone(&stores.accounts), cache.clone()));
+    let secrets: Arc<dyn SecretStore> = Arc::new(CachedSecrets::new(Arc::clone(&stores.secrets), cache.clone()));
+    let fresh = FreshDocuments::new(Arc::clone(&stores.documents), cache.clone());
+    let documents: Arc<dyn Documents> = Arc::new(CachedDocuments::new(fresh.clone(), cache));
+    CachedStores {
+        stores: Stores { store: Arc::clone(&stores.store), documents, accounts, secrets },
+        fresh_documents: Arc::new(fresh),
+    }
+}
