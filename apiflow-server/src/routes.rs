@@ -1,17 +1,15 @@
 //! All routes, and the OpenAPI document that they make up.
 
 mod approvals;
-mod connectors;
+mod documents;
 mod events;
 mod health;
 mod jobs;
-mod nodes;
 mod runs;
 mod secrets;
 mod session;
 mod tokens;
 mod users;
-mod workflows;
 
 use axum::Router;
 use axum::routing::get;
@@ -44,7 +42,7 @@ use crate::users::cookies;
         (name = "jobs", description = "Runs of nodes and workflows"),
         (name = "users", description = "Users, sessions and tokens"),
         (name = "secrets", description = "Provider keys"),
-        (name = "health", description = "For whoever watches over the server"),
+        (name = "health", description = "Health and metrics, for operators"),
     ),
 )]
 struct Base;
@@ -84,9 +82,7 @@ pub fn router(state: AppState) -> Router {
 
 fn documented() -> (Router<AppState>, Document) {
     let api = OpenApiRouter::new()
-        .merge(connectors::router())
-        .merge(nodes::router())
-        .merge(workflows::router())
+        .merge(documents::router())
         .merge(runs::router())
         .merge(jobs::router())
         .merge(approvals::router())

@@ -20,6 +20,7 @@ use crate::http::problem::Problem;
 use crate::http::strict_json;
 use crate::jobs::approvals;
 use crate::jobs::approvals::{AnsweredGate, Approver, Link};
+use crate::jobs::lookup;
 use crate::jobs::views;
 use crate::state::AppState;
 use crate::users::Caller;
@@ -44,7 +45,7 @@ async fn resume(
 ) -> Result<(StatusCode, Json<Job>), Problem> {
     let gate = approvals::find(&state, &id, body.step.as_deref()).await?;
     approvals::answer(&state, &id, gate, Approver::User(&caller.user), (body.action, body.payload)).await?;
-    Ok((StatusCode::ACCEPTED, Json(views::job(&state, &caller, views::row(&state, &id).await?).await?)))
+    Ok((StatusCode::ACCEPTED, Json(views::job(&state, &caller, lookup::find_job(&state, &id).await?).await?)))
 }
 
 /// Shows what the gate after a step asks for, with the form of what may come with an approval.
@@ -56,8 +57,8 @@ async fn approval(
     caller: Caller,
     InPath((id, step)): InPath<(String, String)>,
 ) -> Result<Json<Question>, Problem> {
-    let job = views::row(&state, &id).await?;
-    let ordinal = views::ordinal(&state, &id, &step).await?;
+    let job = lookup::find_job(&state, &id).await?;
+    let ordinal = lookup::find_ordinal(&state, &id, &step).await?;
     let row = state.store.list_steps(&id, ordinal.saturating_sub(1), 1).await?.pop();
     let row = row.ok_or_else(|| Problem::not_found(format!("job `{id}` has no step `{step}`")))?;
     let with_links = approvals::sees_links(&caller, job.created_by.as_deref());
@@ -112,7 +113,7 @@ struct LinkAnswer {
 /// Answers by link, without a token: JSON, or the form of the page.
 #[utoipa::path(post, path = "/approve/{signed}", operation_id = "answer_approval", tag = "jobs", security(()),
     params(("signed" = String, Path)), request_body = LinkAnswer,
-    responses((status = OK, description = "the answer was taken; with `Accept: text/html` as a page", body = Question)))]
+    responses((status = OK, description = "the answer was accepted; with `Accept: text/html` as a page", body = Question)))]
 async fn answer(
     State(state): State<AppState>,
     InPath(signed): InPath<String>,
@@ -139,7 +140,7 @@ async fn answer(
 /// Whoever has one link need not see the others.
 async fn question_of_link(state: &AppState, link: &Link) -> Result<Question, Problem> {
     let row = approvals::step_of(state, link).await?;
-    question(state, views::row(state, &link.job).await?, row, false).await
+    question(state, lookup::find_job(state, &link.job).await?, row, false).await
 }
 
 async fn question(state: &AppState, job: JobRow, row: StepRow, with_links: bool) -> Result<Question, Problem> {

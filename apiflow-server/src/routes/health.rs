@@ -10,6 +10,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::api::Health;
 use crate::health::metrics;
 use crate::http::problem::Problem;
+use crate::http::problem_codes;
 use crate::state::AppState;
 
 const OK: Health = Health { status: "ok", version: env!("CARGO_PKG_VERSION") };
@@ -31,7 +32,7 @@ async fn alive() -> Json<Health> {
     responses((status = OK, description = "ready", body = Health)))]
 async fn ready(State(state): State<AppState>) -> Result<Json<Health>, Problem> {
     if state.stop.is_cancelled() {
-        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", "the server is stopping"));
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, problem_codes::NOT_READY, "the server is stopping"));
     }
     state.readiness.check(&*state.store, Instant::now()).await?;
     Ok(Json(OK))

@@ -13,6 +13,8 @@ use crate::api::{Call, Job, JobStatus, JobSummary, Page, Step};
 use crate::http::extract::{InPath, InQuery};
 use crate::http::pagination::{PageQuery, page};
 use crate::http::problem::Problem;
+use crate::http::problem_codes;
+use crate::jobs::lookup;
 use crate::jobs::views;
 use crate::state::AppState;
 use crate::users::Caller;
@@ -88,7 +90,7 @@ async fn list_of_workflow(
 #[utoipa::path(get, path = "/jobs/{id}", operation_id = "get_job", tag = "jobs", params(("id" = String, Path)),
     responses((status = OK, description = "the job", body = Job)))]
 async fn read(State(state): State<AppState>, caller: Caller, InPath(id): InPath<String>) -> Result<Json<Job>, Problem> {
-    Ok(Json(views::job(&state, &caller, views::row(&state, &id).await?).await?))
+    Ok(Json(views::job(&state, &caller, lookup::find_job(&state, &id).await?).await?))
 }
 
 /// Removes a job that has ended, with all that belongs to it.
@@ -112,13 +114,13 @@ async fn cancel(
     caller: Caller,
     InPath(id): InPath<String>,
 ) -> Result<(StatusCode, Json<Job>), Problem> {
-    views::row(&state, &id).await?;
+    lookup::find_job(&state, &id).await?;
     let reason = format!("cancelled by {}", caller.user.username);
     let is_new = state.runtime.cancel(&id, &reason, Some(&caller.user.id)).await?;
-    let row = views::row(&state, &id).await?;
+    let row = lookup::find_job(&state, &id).await?;
     // Asking twice is no fault; a job that has ended takes no message.
     if !is_new && row.state.status.is_final() && row.state.status != JobStatus::Cancelled.into() {
-        return Err(Problem::new(StatusCode::CONFLICT, "ended", format!("job `{id}` has ended already")));
+        return Err(Problem::new(StatusCode::CONFLICT, problem_codes::ENDED, format!("job `{id}` has ended already")));
     }
     Ok((StatusCode::ACCEPTED, Json(views::job(&state, &caller, row).await?)))
 }
@@ -135,9 +137,11 @@ async fn steps(
 ) -> Result<Json<Page<Step>>, Problem> {
     let after = match query.after()? {
         None => 0,
-        Some(key) => key.parse().map_err(|_| Problem::malformed("cursor is not one that this server gave"))?,
+        Some(key) => {
+            key.parse().map_err(|_| Problem::malformed("invalid cursor: pass the `next` of the page before"))?
+        }
     };
-    let job = views::row(&state, &id).await?;
+    let job = lookup::find_job(&state, &id).await?;
     let (items, next) = views::steps(&state, &caller, &job, after, query.limit()?).await?;
     Ok(Json(Page { items, next }))
 }
@@ -152,10 +156,10 @@ async fn recover(
     caller: Caller,
     InPath((id, step)): InPath<(String, String)>,
 ) -> Result<(StatusCode, Json<Job>), Problem> {
-    views::row(&state, &id).await?;
-    let ordinal = views::unsettled_ordinal(&state, &id, &step).await?;
+    lookup::find_job(&state, &id).await?;
+    let ordinal = lookup::find_unsettled_ordinal(&state, &id, &step).await?;
     state.runtime.recover_step(&id, ordinal).await.map_err(|error| unrecoverable(&id, &step, error))?;
-    Ok((StatusCode::ACCEPTED, Json(views::job(&state, &caller, views::row(&state, &id).await?).await?)))
+    Ok((StatusCode::ACCEPTED, Json(views::job(&state, &caller, lookup::find_job(&state, &id).await?).await?)))
 }
 
 fn unrecoverable(job: &str, step: &str, error: RecoverError) -> Problem {
@@ -163,18 +167,18 @@ fn unrecoverable(job: &str, step: &str, error: RecoverError) -> Problem {
     match error {
         RecoverError::Store(error) => error.into(),
         RecoverError::NotUnknown => conflict(
-            "fate_known",
+            problem_codes::FATE_KNOWN,
             format!("step `{step}` of job `{job}` did not end as `submit_unknown`: there is nothing to look for"),
         ),
         RecoverError::WentOn => conflict(
-            "went_on",
+            problem_codes::WENT_ON,
             format!(
                 "job `{job}` went on after step `{step}` had ended, so that its work cannot be taken back in: look for \
                  it in the provider's list, or rerun the job from this step with `\"confirm_unknown\": true`"
             ),
         ),
         RecoverError::Erased => conflict(
-            "erased",
+            problem_codes::ERASED,
             format!("values of job `{job}` were erased, as its workflow says, so that it cannot go on: run it again"),
         ),
         other @ (RecoverError::Unreadable(_) | _) => Problem::internal(other),
@@ -190,8 +194,8 @@ async fn calls(
     _caller: Caller,
     InPath((id, step)): InPath<(String, String)>,
 ) -> Result<Json<Page<Call>>, Problem> {
-    views::row(&state, &id).await?;
-    let ordinal = views::ordinal(&state, &id, &step).await?;
+    lookup::find_job(&state, &id).await?;
+    let ordinal = lookup::find_ordinal(&state, &id, &step).await?;
     let items = state.store.list_calls(&id, ordinal).await?.into_iter().map(views::call).collect();
     Ok(Json(Page { items, next: None }))
 }

@@ -146,7 +146,7 @@ async fn rerun(
 /// Checks a workflow document without saving or running it.
 #[utoipa::path(post, path = "/workflows/validate", operation_id = "validate_document", tag = "workflows",
     request_body = ValidateRequest,
-    responses((status = OK, description = "the findings, none where all is well", body = Diagnostics)))]
+    responses((status = OK, description = "the findings; empty if there are none", body = Diagnostics)))]
 async fn validate(
     State(state): State<AppState>,
     caller: Caller,
