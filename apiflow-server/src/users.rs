@@ -16,4 +16,4 @@ pub(crate) mod usernames;
 pub(crate) mod views;
 
 pub(crate) use self::authentication::bearer_token;
-pub(crate) use self::caller::{Admin, Caller, CallerId};
+pub(crate) use self::caller::{Admin, Caller};

@@ -14,7 +14,7 @@ use crate::users::{Caller, login, views};
 /// A user whom the caller may see: the caller, or anybody for an admin.
 pub(crate) async fn find(state: &AppState, caller: &Caller, id: &str) -> Result<UserRow, Problem> {
     if caller.user.id != id && !caller.user.is_admin {
-        return Err(Problem::forbidden("other people's accounts are for admins"));
+        return Err(Problem::forbidden("only admins may access the accounts of other users"));
     }
     state.accounts.read_user(id).await?.ok_or_else(|| Problem::not_found(format!("there is no user `{id}`")))
 }
@@ -42,7 +42,7 @@ pub(crate) async fn change(state: &AppState, caller: &Caller, id: &str, patch: U
     let user = find(state, caller, id).await?;
     let is_admin = patch.role.map(|role| role == Role::Admin);
     if is_admin.is_some_and(|wanted| wanted != user.is_admin) && !caller.user.is_admin {
-        return Err(Problem::forbidden("only admins give roles"));
+        return Err(Problem::forbidden("only admins may change roles"));
     }
     patch.username.as_deref().map_or(Ok(()), check_username)?;
     check_email(patch.email.as_ref().and_then(Option::as_deref))?;
@@ -58,7 +58,7 @@ pub(crate) async fn change(state: &AppState, caller: &Caller, id: &str, patch: U
     if will_be_admin && !user.is_admin && change.password_hash.is_none() && !is_local(&state.settings.public_url) {
         // How long the password so far is cannot be told from its hash.
         let message =
-            format!("an admin's password needs at least {MIN_ADMIN_PASSWORD_CHARS} characters: give a new one too");
+            format!("an admin's password needs at least {MIN_ADMIN_PASSWORD_CHARS} characters: set a new password too");
         return Err(Problem::fault("/password", message));
     }
     let ends_sessions = change.password_hash.is_some();
@@ -97,7 +97,7 @@ pub(crate) async fn add_named_token(
     let expires_at = match new.expires_at.as_deref() {
         None => None,
         Some(text) => Some(Timestamp::from_rfc3339(text).filter(|at| *at > now).ok_or_else(|| {
-            Problem::fault("/expires_at", "the expiry must be a time to come, like 2030-01-31T12:00:00Z")
+            Problem::fault("/expires_at", "expires_at must be in the future, like 2030-01-31T12:00:00Z")
         })?),
     };
     let row = TokenRow {
@@ -114,7 +114,10 @@ pub(crate) async fn add_named_token(
 
 async fn check_current(state: &AppState, user: &UserRow, given: Option<String>) -> Result<(), Problem> {
     let Some(given) = given else {
-        return Err(Problem::fault("/current_password", "to change your password give the one so far too"));
+        return Err(Problem::fault(
+            "/current_password",
+            "to change your password, pass the present one as `current_password`",
+        ));
     };
     login::check_password(state, &user.username, Some(user), given, None).await.map_err(|problem| {
         if problem.status() == axum::http::StatusCode::UNAUTHORIZED {

@@ -4,9 +4,10 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 
+use crate::http::caller_id::CallerId;
 use crate::http::problem::Problem;
 use crate::state::AppState;
-use crate::users::caller::{Admin, Caller, CallerId};
+use crate::users::caller::{Admin, Caller};
 use crate::users::{cookies, tokens};
 
 impl Caller {
@@ -17,9 +18,8 @@ impl Caller {
 
     async fn find(state: &AppState, token_hash: String) -> Result<Self, Problem> {
         let found = state.accounts.find_token(&token_hash, state.clock.now()).await?;
-        let (user, token) = found.ok_or_else(|| {
-            Problem::unauthenticated("the token is unknown, ended or expired; log in again at /api/v1/login")
-        })?;
+        let (user, token) =
+            found.ok_or_else(|| Problem::unauthenticated("invalid or expired token; log in again at /api/v1/login"))?;
         Ok(Self { user, token, token_hash })
     }
 }

@@ -38,7 +38,7 @@ pub async fn ensure_first_admin(
 ) -> Result<Option<String>, FirstAdminError> {
     let given = password.filter(|password| !password.is_empty());
     if given == Some("admin") && !is_local(public_url) {
-        let message = "`admin` is refused where PUBLIC_API_URL is not local; choose another password".to_owned();
+        let message = "`admin` is refused unless PUBLIC_API_URL is local; choose another password".to_owned();
         return Err(FirstAdminError::Setting { name: "ADMIN_PASSWORD", message });
     }
     if !accounts.list_users(None, 1).await?.is_empty() {
@@ -47,12 +47,13 @@ pub async fn ensure_first_admin(
     let is_short = |password: &str| password.chars().count() < MIN_ADMIN_PASSWORD_CHARS;
     if given.is_some_and(is_short) && !is_local(public_url) {
         let message = format!(
-            "it needs at least {MIN_ADMIN_PASSWORD_CHARS} characters where PUBLIC_API_URL is not local; choose a longer one"
+            "it needs at least {MIN_ADMIN_PASSWORD_CHARS} characters unless PUBLIC_API_URL is local; choose a longer one"
         );
         return Err(FirstAdminError::Setting { name: "ADMIN_PASSWORD", message });
     }
     if check_username(login).is_err() {
-        let message = format!("`{login}` is no name: it must have 1 to 64 characters, without a space at its ends");
+        let message =
+            format!("`{login}` is not a valid username: use 1 to 64 characters, without leading or trailing spaces");
         return Err(FirstAdminError::Setting { name: "ADMIN_LOGIN", message });
     }
     let made_up =

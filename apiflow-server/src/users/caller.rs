@@ -16,7 +16,3 @@ pub(crate) struct Caller {
 /// Shows that the caller is an admin.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Admin;
-
-/// The id of the user who sends a request, among the request's extensions: the caller is known before the body is read.
-#[derive(Debug, Clone)]
-pub(crate) struct CallerId(pub(crate) String);
