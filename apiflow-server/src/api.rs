@@ -56,7 +56,7 @@ pub struct ProblemBody {
     pub title: String,
     /// The HTTP status.
     pub status: u16,
-    /// What went wrong and the way out, for people.
+    /// What went wrong and how to fix it, for people.
     pub detail: String,
     /// What went wrong, for programs: stable, in snake case.
     pub code: String,
@@ -80,7 +80,7 @@ pub struct Fault {
     /// The kind of fault, in kebab case.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
-    /// The way out, where one is known.
+    /// How to fix it, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
 }

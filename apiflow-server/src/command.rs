@@ -30,25 +30,25 @@ enum Verb {
     ///
     /// Without any setting it listens on http://localhost:8000, keeps everything in the folder `apiflow-data` of the
     /// working directory and prints the password of the user `admin` once. SIGINT or SIGTERM end it: open requests are
-    /// answered, running jobs stay where they are and go on at the next start.
+    /// answered, running jobs stay where they are and continue at the next start.
     Serve(Box<Settings>),
     /// Prints the OpenAPI document of the REST API.
     Openapi,
-    /// Checks workflows, nodes and connectors and prints what is wrong with them, where, and the way out.
+    /// Checks workflows, nodes and connectors and prints what is wrong with them, where, and how to fix it.
     ///
     /// A file holds an OpenFlow document, a workflow with its document in `nodes`, a node or a connector. What the
-    /// files refer to is looked up among all of them. Exit status: 0 without errors, 1 with errors, 2 where the
+    /// files refer to is looked up among all of them. Exit status: 0 without errors, 1 with errors, 2 if the
     /// command itself is wrong or a file can't be read.
     Validate(validate::Validate),
-    /// Runs a workflow from a file, in memory: really, or with made-up answers by --dry-run.
+    /// Runs a workflow from a file, in memory: for real, or with mocked calls (--dry-run).
     ///
     /// Progress goes to standard error, the output to standard output. A dry run sends nothing: it prints the steps that
     /// would run, the requests that they would send, with secrets as their names, and the output. Ctrl-C cancels the work
     /// at providers and says which it was; a second one leaves at once and says what may still be at work. Exit status: 0
-    /// where the workflow completed, 1 where it failed or has errors, 2 where the command itself is wrong or a file can't
+    /// if the workflow completed, 1 if it failed or has errors, 2 if the command itself is wrong or a file can't
     /// be read, 130 after Ctrl-C.
     Run(Box<run::Run>),
-    /// Says what the code of a finding means, with an example and the way out.
+    /// Explains the code of a finding, with an example and how to fix it.
     Explain(explain::Explain),
     /// Evaluates JavaScript for its parent process; started by the server itself.
     #[command(hide = true)]

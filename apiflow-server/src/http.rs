@@ -1,5 +1,6 @@
 //! What all of HTTP has in common: errors, extractors, pages of lists, layers, connections and the embedded page.
 
+pub(crate) mod caller_id;
 pub(crate) mod extract;
 pub(crate) mod fair_places;
 pub(crate) mod fallback;
@@ -7,6 +8,7 @@ pub(crate) mod frontend;
 pub(crate) mod layers;
 pub(crate) mod pagination;
 pub mod problem;
+pub(crate) mod problem_codes;
 pub(crate) mod proxies;
 pub mod public_url;
 pub(crate) mod response_counters;

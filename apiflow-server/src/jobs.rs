@@ -5,7 +5,7 @@ pub(crate) mod dry_run;
 pub(crate) mod event_stream;
 pub(crate) mod idempotency;
 pub(crate) mod input;
-mod lookup;
+pub(crate) mod lookup;
 mod rerun;
 pub(crate) mod start_job;
 pub(crate) mod views;

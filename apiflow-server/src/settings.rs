@@ -69,26 +69,26 @@ pub enum Role {
     Worker,
 }
 
-/// Everything that a server can be told.
+/// All settings of a server.
 ///
 /// Each may also stand in the environment, or in a file `.env` in the working directory; a flag counts more than the
 /// environment, and that more than the file.
 #[derive(Args, Clone)]
 pub struct Settings {
-    /// Address under which people reach this server; links and the session cookie depend on it.
+    /// Public URL of this server; links and the session cookie depend on it.
     #[arg(long, env = "PUBLIC_API_URL", default_value = "http://localhost:8000", value_name = "URL")]
     pub public_api_url: String,
 
-    /// Name of the first admin, made when there is no user yet.
+    /// Name of the first admin, created if there is no user yet.
     #[arg(long, env = "ADMIN_LOGIN", default_value = "admin", value_name = "NAME")]
     pub admin_login: String,
 
-    /// Password of the first admin. Unset: a random one, printed once. Where PUBLIC_API_URL is not local it needs at least
-    /// 12 characters. Later changes of this setting change nothing: change the password in the API.
+    /// Password of the first admin. Unset: a random one, printed once. Unless PUBLIC_API_URL is local it needs at least
+    /// 12 characters. Later changes of this setting have no effect: change the password in the API.
     #[arg(long, env = "ADMIN_PASSWORD", hide_env_values = true, value_name = "PASSWORD")]
     pub admin_password: Option<String>,
 
-    /// Address and port to listen on: `8000` (this machine alone), `localhost:8000`, `0.0.0.0:8000` (all networks).
+    /// Address and port to listen on: `8000` (this machine only), `localhost:8000`, `0.0.0.0:8000` (all networks).
     #[arg(long, env = "APIFLOW_LISTEN", default_value = "127.0.0.1:8000", value_name = "ADDRESS")]
     pub listen: ListenAddress,
 
@@ -96,15 +96,15 @@ pub struct Settings {
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: Option<String>,
 
-    /// Folder for the database and the key that secrets are sealed with; made if missing.
+    /// Folder for the database and the key that secrets are sealed with; created if missing.
     #[arg(long, env = "APIFLOW_DATA", default_value = "apiflow-data", value_name = "FOLDER")]
     pub data: PathBuf,
 
-    /// Where artifacts are to be kept. This version keeps none and refuses to start where this is set.
+    /// Where artifacts are to be stored. This version stores none and refuses to start if this is set.
     #[arg(long, env = "APIFLOW_ARTIFACTS", value_name = "URL")]
     pub artifacts: Option<String>,
 
-    /// Environment variables that are provider keys, by commas: `NAME`, or `NAME@https://api.example.com` to bind one to
+    /// Environment variables that are provider keys, separated by commas: `NAME`, or `NAME@https://api.example.com` to bind one to
     /// an origin.
     #[arg(long, env = "APIFLOW_SECRETS_FROM_ENV", default_value = "", value_name = "LIST")]
     pub secrets_from_env: String,
@@ -118,7 +118,7 @@ pub struct Settings {
     #[arg(long)]
     pub forget_secrets: bool,
 
-    /// Private addresses that outgoing calls may reach, by commas: `host`, `host:port` or CIDR. All others are refused.
+    /// Private addresses that outgoing calls may reach, separated by commas: `host`, `host:port` or CIDR. All others are refused.
     #[arg(long, env = "APIFLOW_ALLOW_HOSTS", default_value = "", value_name = "LIST")]
     pub allow_hosts: String,
 
@@ -130,11 +130,11 @@ pub struct Settings {
     #[arg(long, env = "APIFLOW_CONCURRENCY", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..), value_name = "JOBS")]
     pub concurrency: u32,
 
-    /// Largest result of a step, in bytes of JSON; over it the step fails.
+    /// Maximum size of a step's result, in bytes of JSON; if exceeded, the step fails.
     #[arg(long, env = "APIFLOW_MAX_RESULT", default_value_t = 1024 * 1024, value_name = "BYTES")]
     pub max_result: usize,
 
-    /// Largest reply of a provider that is read, in bytes; over it the step fails.
+    /// Maximum size of a provider's reply, in bytes; if exceeded, the step fails.
     #[arg(long, env = "APIFLOW_MAX_REPLY", default_value_t = HttpLimits::default().max_reply_bytes, value_name = "BYTES")]
     pub max_reply: usize,
 
@@ -143,15 +143,15 @@ pub struct Settings {
     #[arg(long, env = "APIFLOW_REPLY_MEMORY", default_value_t = HttpLimits::default().max_memory_bytes, value_name = "BYTES")]
     pub reply_memory: usize,
 
-    /// Iterations of a while loop, at most; over it the loop fails.
+    /// Maximum number of iterations of a while loop; if exceeded, the loop fails.
     #[arg(long, env = "APIFLOW_MAX_WHILE_ITERATIONS", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..), value_name = "NUMBER")]
     pub max_while_iterations: u64,
 
-    /// Events of a job, at most; over it the job fails. A step takes about three.
+    /// Maximum number of events of a job; if exceeded, the job fails. A step takes about three.
     #[arg(long, env = "APIFLOW_MAX_EVENTS", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..), value_name = "NUMBER")]
     pub max_events: u64,
 
-    /// Bytes of JSON of a job's values (its input, results, replies), at most; over it the job fails.
+    /// Maximum size of a job's values (its input, results, replies) in bytes of JSON; if exceeded, the job fails.
     #[arg(long, env = "APIFLOW_MAX_JOB_BYTES", default_value_t = 256 * 1024 * 1024, value_parser = clap::value_parser!(u64).range(1..), value_name = "BYTES")]
     pub max_job_bytes: u64,
 
@@ -165,7 +165,7 @@ pub struct Settings {
     #[arg(long, env = "APIFLOW_MAX_UNRECORDED_ANSWERS", default_value_t = 10_000, value_name = "NUMBER")]
     pub max_unrecorded_answers: usize,
 
-    /// Bytes of JSON of those answers, at most.
+    /// Maximum size of those answers, in bytes of JSON.
     #[arg(long, env = "APIFLOW_MAX_UNRECORDED_BYTES", default_value_t = 256 * 1024 * 1024, value_name = "BYTES")]
     pub max_unrecorded_bytes: usize,
 
@@ -174,7 +174,7 @@ pub struct Settings {
     #[arg(long, env = "APIFLOW_MAX_TRIES", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..), value_name = "NUMBER")]
     pub max_tries: u32,
 
-    /// Proxies before this server, by commas: addresses or CIDR. Of requests that come from there `X-Forwarded-For` tells
+    /// Trusted proxies in front of this server, separated by commas: addresses or CIDR. Of requests that come from there `X-Forwarded-For` tells
     /// the caller's address, by which failed logins are counted and `/metrics` is refused.
     #[arg(long, env = "APIFLOW_TRUSTED_PROXIES", default_value = "", value_name = "LIST")]
     pub trusted_proxies: String,
@@ -184,11 +184,11 @@ pub struct Settings {
     #[arg(long, env = "APIFLOW_METRICS_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     pub metrics_token: Option<String>,
 
-    /// Origins whose pages may call the API with a token, by commas: `https://app.example.com`.
+    /// Origins whose pages may call the API with a token, separated by commas: `https://app.example.com`.
     #[arg(long, env = "APIFLOW_CORS_ORIGINS", default_value = "", value_name = "LIST")]
     pub cors_origins: String,
 
-    /// Largest connector, node or workflow, in bytes of JSON; over it a write, a check or a run of it is 413.
+    /// Maximum size of a connector, node or workflow, in bytes of JSON; if exceeded, a write, check or run returns 413.
     #[arg(long, env = "APIFLOW_MAX_DOCUMENT", default_value_t = 2 * 1024 * 1024, value_name = "BYTES")]
     pub max_document: usize,
 
@@ -197,7 +197,7 @@ pub struct Settings {
     #[arg(long, env = "APIFLOW_MAX_MODULES", default_value_t = 5_000, value_name = "NUMBER")]
     pub max_modules: usize,
 
-    /// Largest body of a request, in bytes.
+    /// Maximum size of a request's body, in bytes.
     #[arg(long, env = "APIFLOW_BODY_LIMIT", default_value_t = 10 * 1024 * 1024, value_name = "BYTES")]
     pub body_limit: usize,
 
@@ -206,7 +206,7 @@ pub struct Settings {
     #[arg(long, env = "APIFLOW_MAX_CONNECTIONS", value_parser = clap::value_parser!(u32).range(1..), value_name = "NUMBER")]
     pub max_connections: Option<u32>,
 
-    /// How long the head of a request may take, in seconds; over it the connection is closed.
+    /// Maximum time for the head of a request to arrive, in seconds; if exceeded, the connection is closed.
     #[arg(long, env = "APIFLOW_HEAD_TIMEOUT_S", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3_600), value_name = "SECONDS")]
     pub head_timeout_s: u64,
 
@@ -215,7 +215,7 @@ pub struct Settings {
     #[arg(long, env = "APIFLOW_BODY_TIMEOUT_S", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3_600), value_name = "SECONDS")]
     pub body_timeout_s: u64,
 
-    /// What is logged: a level (`off`, `error`, `warn`, `info`, `debug`, `trace`), and `crate=level` for parts, by commas:
+    /// What is logged: a level (`off`, `error`, `warn`, `info`, `debug`, `trace`), and `crate=level` for parts, separated by commas:
     /// `info,apiflow_server=debug`.
     #[arg(long, env = "RUST_LOG", default_value = "info", value_name = "FILTER")]
     pub log: String,
@@ -227,7 +227,7 @@ pub struct Settings {
 pub struct SettingError {
     /// The environment variable's name.
     pub name: &'static str,
-    /// What is wrong, and the way out.
+    /// What is wrong, and how to fix it.
     pub message: String,
 }
 
@@ -242,7 +242,7 @@ impl Settings {
             });
             let value = HeaderValue::from_str(origin).ok().filter(|_| is_origin);
             value.ok_or_else(|| {
-                wrong(format!("`{origin}` is no origin; write `https://app.example.com`, without a path"))
+                wrong(format!("`{origin}` is not an origin; use `https://app.example.com`, without a path"))
             })
         });
         Ok(WebSettings {
@@ -288,7 +288,7 @@ impl Settings {
     fn public_url(&self) -> Result<&str, SettingError> {
         let url = self.public_api_url.trim_end_matches('/');
         if Origin::of_url(url).is_none() {
-            let message = format!("`{url}` is no absolute http or https URL");
+            let message = format!("`{url}` is not an absolute http or https URL");
             return Err(SettingError { name: "PUBLIC_API_URL", message });
         }
         Ok(url)

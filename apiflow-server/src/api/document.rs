@@ -30,18 +30,18 @@ pub struct Diagnostic {
     pub pointer: String,
     /// What is wrong.
     pub message: String,
-    /// The way out, where one is known.
+    /// How to fix it, if known.
     pub help: Option<String>,
-    /// A certain mend.
+    /// A fix that is certain to be right.
     pub fix: Option<Fix>,
     /// The place inside the string at `pointer`.
     pub span: Option<Span>,
 }
 
-/// A certain mend: replace the value at `pointer` by `value`.
+/// A fix that is certain to be right: replace the value at `pointer` with `value`.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Fix {
-    /// What the mend does, as the label of a button.
+    /// What the fix does, as the label of a button.
     pub label: String,
     /// JSON Pointer of the value to replace.
     pub pointer: String,

@@ -46,7 +46,7 @@ pub struct RunDocumentRequest {
     #[serde(default, deserialize_with = "super::null_as_default")]
     #[schema(value_type = Option<bool>)]
     pub preprocess: bool,
-    /// Runs up to and with this step.
+    /// Runs up to and including this step.
     #[serde(default)]
     pub until: Option<String>,
     /// Runs this step alone; results that it names come from `mocks`.

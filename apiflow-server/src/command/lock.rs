@@ -17,7 +17,7 @@ pub(super) fn take(folder: &Path) -> Result<FolderLock, String> {
         .create(true)
         .truncate(false)
         .open(&path)
-        .map_err(|error| format!("{shown} cannot be made: {error}"))?;
+        .map_err(|error| format!("{shown} cannot be created: {error}"))?;
     match file.try_lock() {
         Ok(()) => Ok(FolderLock { _file: file }),
         Err(TryLockError::WouldBlock) => Err(format!(

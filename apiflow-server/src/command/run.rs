@@ -38,11 +38,11 @@ pub(super) struct Run {
     #[arg(long = "mock", value_name = "STEP=JSON")]
     mocks: Vec<String>,
 
-    /// Runs up to and with this step.
+    /// Runs up to and including this step.
     #[arg(long, value_name = "STEP", conflicts_with = "only")]
     until: Option<String>,
 
-    /// Runs this step alone; results that it names come from mocks.
+    /// Runs only this step; results that it uses come from mocks.
     #[arg(long, value_name = "STEP")]
     only: Option<String>,
 

@@ -147,7 +147,7 @@ impl Declarations {
                 if let Some(findings) = findings {
                     return Err(format!("the workflow cannot be read:\n{findings}"));
                 }
-                return Err(format!("{} holds no workflow: a workflow has `value` or `nodes`", file.display()));
+                return Err(format!("{} contains no workflow: a workflow has `value` or `nodes`", file.display()));
             }
         };
         Ok(Runnable { document, catalog: declared(&sources), findings, has_errors })

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::api::Fault;
 use crate::http::problem::Problem;
+use crate::http::problem_codes;
 
 /// How large a document may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +37,7 @@ impl DocumentLimits {
         }
         let max = self.max_bytes;
         let message = format!("the document is larger than {max} bytes of JSON (APIFLOW_MAX_DOCUMENT): split it");
-        Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "document_too_large", message))
+        Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, problem_codes::DOCUMENT_TOO_LARGE, message))
     }
 
     /// Checks the size of an OpenFlow document that stands at a place of a request.
@@ -51,7 +52,7 @@ impl DocumentLimits {
         }
         let max = self.max_modules;
         let message = format!(
-            "the workflow has {modules} modules; at most {max} are taken (APIFLOW_MAX_MODULES): move some into a sub-flow"
+            "the workflow has {modules} modules; the limit is {max} (APIFLOW_MAX_MODULES): move some into a sub-flow"
         );
         let fault = Fault {
             pointer: format!("{pointer}/value/modules"),

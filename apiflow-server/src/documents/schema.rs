@@ -7,6 +7,7 @@ mod cache;
 mod lenient;
 mod meter;
 mod pattern;
+mod pattern_engine;
 
 pub(crate) use self::cache::SchemaCache;
 
@@ -14,15 +15,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use apiflow_core::diagnostic::codes;
-use apiflow_core::diagnostic::{Diagnostic, has_errors};
+use apiflow_core::diagnostic::{Diagnostic, codes, has_errors};
 use apiflow_core::json::pointer_push;
 use apiflow_core::validate::{bad_default, check_json_schema};
-use jsonschema::{PatternOptions, Retrieve, Uri, ValidationError, Validator};
-use serde_json::{Map, Value, json};
+use jsonschema::{Retrieve, Uri, ValidationError, Validator};
+use serde_json::{Map, Value};
 
 use self::lenient::LenientSchema;
 use self::meter::{Budget, GivenUp, Metered, metered};
+use self::pattern_engine::pattern_options;
 use crate::api::Fault;
 
 /// Looks at values that a check may take.
@@ -36,9 +37,6 @@ const MAX_TIME: Duration = Duration::from_secs(5);
 
 /// Faults that are told at once.
 const MAX_FAULTS: usize = 50;
-
-/// Bytes that a compiled pattern may take.
-const MAX_PATTERN_BYTES: usize = 8 * 1024 * 1024;
 
 /// A schema that values can be checked against.
 #[derive(Debug)]
@@ -75,15 +73,6 @@ impl Retrieve for Nowhere {
     fn retrieve(&self, uri: &Uri<String>) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
         Err(format!("`{uri}` is not part of the schema, and remote schemas are not fetched").into())
     }
-}
-
-fn pattern_options() -> PatternOptions<jsonschema::Regex> {
-    PatternOptions::regex().size_limit(MAX_PATTERN_BYTES).dfa_size_limit(MAX_PATTERN_BYTES)
-}
-
-/// Whether the engine takes a translated pattern.
-fn pattern_compiles(pattern: &str) -> bool {
-    jsonschema::options().with_pattern_options(pattern_options()).build(&json!({"pattern": pattern})).is_ok()
 }
 
 /// Compiles a schema, unless it is over the bounds of the core.

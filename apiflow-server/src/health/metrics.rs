@@ -17,7 +17,9 @@ pub(crate) fn check_access(state: &AppState, extensions: &Extensions, headers: &
         return Ok(());
     }
     let Some(expected) = &state.settings.metrics_token else {
-        return Err(Problem::forbidden("metrics are for this machine alone unless APIFLOW_METRICS_TOKEN is set"));
+        return Err(Problem::forbidden(
+            "metrics are available only from this machine unless APIFLOW_METRICS_TOKEN is set",
+        ));
     };
     let given = bearer_token(headers)?;
     // Hashes, so that the time taken does not tell how much of a guess is right.

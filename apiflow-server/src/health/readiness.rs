@@ -8,6 +8,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::http::problem::Problem;
+use crate::http::problem_codes;
 
 /// How long an answer stays good: however often one asks, the database is written to once.
 const FRESH: Duration = Duration::from_secs(1);
@@ -41,7 +42,11 @@ async fn probe(store: &dyn Store) -> Result<(), Problem> {
         Ok(Ok(())) => return Ok(()),
         Ok(Err(error)) => match error.fault() {
             Some(fault) => (fault.code(), fault.to_string(), error.to_string()),
-            None => ("not_ready", "the database failed; the server's log has the cause".to_owned(), error.to_string()),
+            None => (
+                problem_codes::NOT_READY,
+                "the database failed; the server's log has the cause".to_owned(),
+                error.to_string(),
+            ),
         },
         Err(_) => {
             let detail = format!("the database took no write within {} s", PATIENCE.as_secs());

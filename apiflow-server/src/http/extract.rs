@@ -7,10 +7,11 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::api::Fault;
+use crate::http::caller_id::CallerId;
 use crate::http::problem::{Problem, pointer_of};
+use crate::http::problem_codes;
 use crate::http::strict_json;
 use crate::state::AppState;
-use crate::users::CallerId;
 
 /// The largest body that is parsed on the thread that answers: it takes less than half a millisecond.
 const MAX_INLINE_BYTES: usize = 64 * 1024;
@@ -49,7 +50,7 @@ impl FromRequest<AppState> for AnyJson {
         if !is_json(request.headers()) {
             return Err(Problem::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported_media_type",
+                problem_codes::UNSUPPORTED_MEDIA_TYPE,
                 "the body must be JSON: send `Content-Type: application/json`",
             ));
         }

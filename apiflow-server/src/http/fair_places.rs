@@ -156,7 +156,7 @@ impl FairPlaces {
             state.waiting.entry(user.to_owned()).or_default().push_back(sender);
             receiver
         };
-        let late = || Problem::too_many("the server is busy with requests that take long: try again later", 5);
+        let late = || Problem::too_many("the server is busy with expensive requests: try again later", 5);
         match tokio::time::timeout(limits.max_wait, receiver).await {
             Ok(place) => place.map_err(Problem::internal),
             Err(_) => Err(late()),

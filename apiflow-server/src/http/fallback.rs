@@ -6,14 +6,15 @@ use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 
 use crate::http::problem::Problem;
+use crate::http::problem_codes;
 
 pub(crate) async fn unknown_route(uri: Uri) -> Problem {
-    Problem::not_found(format!("there is nothing at `{}`; the routes are listed at /docs", uri.path()))
+    Problem::not_found(format!("no route `{}`; all routes are listed at /docs", uri.path()))
 }
 
 pub(crate) async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
-    let detail = format!("`{}` does not take {method}", uri.path());
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+    let detail = format!("`{}` does not support {method}", uri.path());
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, problem_codes::METHOD_NOT_ALLOWED, detail)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the signature that the panic layer calls")]

@@ -11,6 +11,7 @@ use rust_embed::{EmbeddedFile, RustEmbed};
 
 use crate::hex::encode_hex;
 use crate::http::problem::Problem;
+use crate::http::problem_codes;
 
 #[derive(RustEmbed)]
 #[folder = "page"]
@@ -19,7 +20,7 @@ struct Built;
 
 const SHELL: &str = "index.html";
 
-/// Shown where the binary was built without the frontend.
+/// Shown if the binary was built without the frontend.
 const NOT_BUILT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>apiflow</title>\
     <h1>apiflow is running</h1><p>This binary was built without its web interface. Run <code>cargo xtask build</code> \
     to build both. The REST API is documented at <a href=\"/docs\">/docs</a>.</p></html>\n";
@@ -31,8 +32,9 @@ pub(crate) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Respo
 
 fn answer<Files: RustEmbed>(method: &Method, uri: &Uri, headers: &HeaderMap) -> Response {
     if *method != Method::GET && *method != Method::HEAD {
-        let detail = format!("`{}` does not take {method}", uri.path());
-        let mut response = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail).into_response();
+        let detail = format!("`{}` does not support {method}", uri.path());
+        let mut response =
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, problem_codes::METHOD_NOT_ALLOWED, detail).into_response();
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
         return response;
     }

@@ -8,6 +8,7 @@ use utoipa::IntoParams;
 
 use crate::api::Page;
 use crate::http::problem::Problem;
+use crate::http::problem_codes;
 
 const DEFAULT: u32 = 50;
 const MOST: u32 = 500;
@@ -34,7 +35,7 @@ impl PageQuery {
             Some(limit @ 1..=MOST) => Ok(limit),
             Some(limit) => Err(Problem::new(
                 StatusCode::BAD_REQUEST,
-                "malformed",
+                problem_codes::MALFORMED,
                 format!("limit is {limit}; it must be from 1 to {MOST}"),
             )),
         }
@@ -49,7 +50,7 @@ impl PageQuery {
             .and_then(|bytes| String::from_utf8(bytes).ok())
             .filter(|key| !key.chars().any(char::is_control))
             .map(Some)
-            .ok_or_else(|| Problem::malformed("cursor is not one that this server gave"))
+            .ok_or_else(|| Problem::malformed("invalid cursor: pass the `next` of the page before"))
     }
 }
 

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use tower_http::timeout::TimeoutError;
 
 use crate::api::{Fault, ProblemBody};
+use crate::http::problem_codes;
 
 /// After how many seconds a request that the database could not serve is worth repeating.
 const RETRY_STORAGE_S: u64 = 5;
@@ -47,17 +48,17 @@ impl Problem {
 
     /// 400: the request cannot be understood.
     pub fn malformed(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "malformed", detail)
+        Self::new(StatusCode::BAD_REQUEST, problem_codes::MALFORMED, detail)
     }
 
     /// 401: there is no valid token or session.
     pub fn unauthenticated(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail)
+        Self::new(StatusCode::UNAUTHORIZED, problem_codes::UNAUTHENTICATED, detail)
     }
 
     /// 403: the caller may not do this.
     pub fn forbidden(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
+        Self::new(StatusCode::FORBIDDEN, problem_codes::FORBIDDEN, detail)
     }
 
     /// 403: the caller may not save this, because of these places.
@@ -69,12 +70,12 @@ impl Problem {
 
     /// 404: there is no such thing.
     pub fn not_found(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", detail)
+        Self::new(StatusCode::NOT_FOUND, problem_codes::NOT_FOUND, detail)
     }
 
     /// 422: the body is understood but at fault in these places.
     pub fn invalid(detail: impl Into<String>, errors: Vec<Fault>) -> Self {
-        let mut problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail);
+        let mut problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, problem_codes::INVALID, detail);
         problem.0.errors = errors;
         problem
     }
@@ -87,21 +88,21 @@ impl Problem {
 
     /// 422: the document cannot run.
     pub fn not_runnable(detail: impl Into<String>, diagnostics: Vec<Diagnostic>) -> Self {
-        let mut problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "not_runnable", detail);
+        let mut problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, problem_codes::NOT_RUNNABLE, detail);
         problem.0.diagnostics = diagnostics;
         problem
     }
 
     /// 429: to be tried again after so many seconds.
     pub fn too_many(detail: impl Into<String>, retry_after_s: u64) -> Self {
-        let mut problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail);
+        let mut problem = Self::new(StatusCode::TOO_MANY_REQUESTS, problem_codes::TOO_MANY_REQUESTS, detail);
         problem.0.retry_after_s = Some(retry_after_s.max(1));
         problem
     }
 
     /// 429: the caller's jobs that have not ended hold too much.
     pub fn too_many_bytes(detail: impl Into<String>) -> Self {
-        let mut problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_bytes_in_flight", detail);
+        let mut problem = Self::new(StatusCode::TOO_MANY_REQUESTS, problem_codes::TOO_MANY_BYTES_IN_FLIGHT, detail);
         problem.0.retry_after_s = Some(RETRY_BYTES_S);
         problem
     }
@@ -109,7 +110,11 @@ impl Problem {
     /// 500: the cause goes to the log alone.
     pub fn internal(cause: impl std::fmt::Display) -> Self {
         tracing::error!(%cause, "a request failed");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server failed; its log has the cause")
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            problem_codes::INTERNAL,
+            "internal error; the cause is in the server's log",
+        )
     }
 
     /// 507 for a full database, 503 for whatever else keeps it from its work: worth repeating a little later. The
@@ -192,22 +197,24 @@ impl From<RecordError> for Problem {
     fn from(error: RecordError) -> Self {
         let detail = error.to_string();
         match error {
-            RecordError::Exists { .. } => Self::new(StatusCode::CONFLICT, "exists", detail),
+            RecordError::Exists { .. } => Self::new(StatusCode::CONFLICT, problem_codes::EXISTS, detail),
             RecordError::NotFound { .. } => Self::not_found(detail),
             RecordError::Changed { .. } => {
-                Self::new(StatusCode::PRECONDITION_FAILED, "changed", format!("{detail}: read it again"))
+                Self::new(StatusCode::PRECONDITION_FAILED, problem_codes::CHANGED, format!("{detail}: read it again"))
             }
             RecordError::InUse { by, .. } => {
                 let names: Vec<_> = by.iter().map(|(kind, id)| format!("{} `{id}`", kind.as_str())).collect();
                 Self::new(
                     StatusCode::CONFLICT,
-                    "in_use",
+                    problem_codes::IN_USE,
                     format!("{detail} by {}; change or delete those first", names.join(", ")),
                 )
             }
-            RecordError::LastAdmin { .. } => {
-                Self::new(StatusCode::CONFLICT, "last_admin", format!("{detail}: make another user an admin first"))
-            }
+            RecordError::LastAdmin { .. } => Self::new(
+                StatusCode::CONFLICT,
+                problem_codes::LAST_ADMIN,
+                format!("{detail}: make another user an admin first"),
+            ),
             RecordError::Unavailable { fault, cause } => Self::unavailable(fault, &cause),
             other => Self::internal(other),
         }
@@ -220,7 +227,9 @@ impl From<StoreError> for Problem {
         match error {
             StoreError::NotFound { .. } => Self::not_found(error.to_string()),
             StoreError::Unavailable { fault, cause } => Self::unavailable(fault, &cause),
-            StoreError::Active { .. } => Self::new(StatusCode::CONFLICT, "active", format!("{error}: cancel it first")),
+            StoreError::Active { .. } => {
+                Self::new(StatusCode::CONFLICT, problem_codes::ACTIVE, format!("{error}: cancel it first"))
+            }
             other => Self::internal(other),
         }
     }
@@ -231,14 +240,13 @@ impl From<BytesRejection> for Problem {
         if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
             return Self::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
-                "too_large",
-                "the body is larger than this server takes (APIFLOW_BODY_LIMIT)",
+                problem_codes::TOO_LARGE,
+                "the body exceeds this server's limit (APIFLOW_BODY_LIMIT)",
             );
         }
         if is_timeout(&rejection) {
-            let detail =
-                "nothing more of the body arrived for too long (APIFLOW_BODY_TIMEOUT_S); send the request again";
-            return Self::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", detail);
+            let detail = "timed out while waiting for the body (APIFLOW_BODY_TIMEOUT_S); send the request again";
+            return Self::new(StatusCode::REQUEST_TIMEOUT, problem_codes::REQUEST_TIMEOUT, detail);
         }
         Self::malformed("the body could not be read")
     }

@@ -18,7 +18,7 @@ impl Proxies {
         let entries = list.split(',').map(str::trim).filter(|entry| !entry.is_empty());
         let networks = entries.map(|entry| {
             let network = entry.parse::<IpNet>().or_else(|_| entry.parse::<IpAddr>().map(IpNet::from));
-            network.map_err(|_| format!("`{entry}` is no address; write for instance `10.0.0.2` or `172.16.0.0/12`"))
+            network.map_err(|_| format!("`{entry}` is not an address; use for example `10.0.0.2` or `172.16.0.0/12`"))
         });
         Ok(Self(networks.collect::<Result<_, _>>()?))
     }

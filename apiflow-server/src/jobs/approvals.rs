@@ -16,6 +16,7 @@ use serde_json::Value;
 use crate::api::BASE_PATH;
 use crate::api::{Approval, ResumeAction};
 use crate::http::problem::Problem;
+use crate::http::problem_codes;
 use crate::jobs::{input, lookup};
 use crate::state::AppState;
 use crate::users::Caller;
@@ -115,7 +116,7 @@ const MOST_LINKS: u32 = 20;
 /// What a link stands for, or 404.
 pub(crate) fn link(state: &AppState, signed: &str) -> Result<Link, Problem> {
     let opened = state.secrets.verify(PURPOSE, signed).and_then(|text| serde_json::from_str(&text).ok());
-    opened.ok_or_else(|| Problem::not_found("this approval link is none that this server gave"))
+    opened.ok_or_else(|| Problem::not_found("invalid approval link"))
 }
 
 /// The step that a link is for, as it stands now.
@@ -147,7 +148,7 @@ pub(crate) async fn find(state: &AppState, job: &str, step: Option<&str>) -> Res
     let named: Vec<StepRow> = waiting.into_iter().filter(|row| row.step_id == step).collect();
     match named.as_slice() {
         [row] => Ok(AnsweredGate::OfStep(Box::new(row.clone()))),
-        [] => match lookup::ordinal(state, job, step).await {
+        [] => match lookup::find_ordinal(state, job, step).await {
             Ok(ordinal) if step.parse() == Ok(ordinal) => {
                 match state.store.list_steps(job, ordinal - 1, 1).await?.pop() {
                     Some(row) if row.is_over() => Err(no_longer_waits(format!("{ordinal} (`{}`)", row.step_id))),
@@ -164,13 +165,13 @@ pub(crate) async fn find(state: &AppState, job: &str, step: Option<&str>) -> Res
 
 /// What is said to whoever answers a gate that is behind.
 pub(crate) fn no_longer_waits(step: impl std::fmt::Display) -> Problem {
-    Problem::new(StatusCode::CONFLICT, "answered", format!("step {step} no longer waits for an approval"))
+    Problem::new(StatusCode::CONFLICT, problem_codes::ANSWERED, format!("step {step} no longer waits for an approval"))
 }
 
 fn ambiguous(what: &str, rows: &[StepRow]) -> Problem {
     let ordinals = rows.iter().map(|row| format!("{} (`{}`)", row.ordinal, row.step_id)).collect::<Vec<_>>().join(", ");
     let message = format!("{what} for an approval: name one as `step` by its ordinal, one of {ordinals}");
-    Problem::new(StatusCode::CONFLICT, "ambiguous", message)
+    Problem::new(StatusCode::CONFLICT, problem_codes::AMBIGUOUS, message)
 }
 
 async fn waiting(state: &AppState, job: &str) -> Result<Vec<StepRow>, Problem> {
@@ -230,9 +231,9 @@ pub(crate) async fn answer(
 
 /// A job that has not ended, or 409.
 async fn active_job(state: &AppState, job: &str) -> Result<JobRow, Problem> {
-    let row = lookup::row(state, job).await?;
+    let row = lookup::find_job(state, job).await?;
     if row.state.status.is_final() {
-        return Err(Problem::new(StatusCode::CONFLICT, "ended", format!("job `{job}` has ended already")));
+        return Err(Problem::new(StatusCode::CONFLICT, problem_codes::ENDED, format!("job `{job}` has ended already")));
     }
     Ok(row)
 }
@@ -244,8 +245,9 @@ fn has_answered(step: &StepRow, approver: &Approver<'_>) -> bool {
 }
 
 fn answered_already() -> Problem {
-    let message = "this approval was given already; another one has to come from somebody else, or by another link";
-    Problem::new(StatusCode::CONFLICT, "answered", message)
+    let message =
+        "you have already answered this approval; the next answer must come from another user or by another link";
+    Problem::new(StatusCode::CONFLICT, problem_codes::ANSWERED, message)
 }
 
 /// Checks what comes with an approval against the gate's form.
@@ -257,7 +259,7 @@ async fn check_payload(
 ) -> Result<(), Problem> {
     let Some(schema) = rule.resume_form.as_ref().and_then(|form| form.get("schema")) else { return Ok(()) };
     let Value::Object(fields) = payload else {
-        return Err(Problem::fault("/payload", "the form of this approval wants an object"));
+        return Err(Problem::fault("/payload", "the form of this approval requires an object"));
     };
     // Whoever has a link is nobody in particular: they share their turns.
     let user = match approver {

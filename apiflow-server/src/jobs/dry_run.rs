@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 use crate::api::DryRunRequest;
 use crate::documents::references;
 use crate::http::problem::Problem;
+use crate::http::problem_codes;
 use crate::jobs::start_job::JobDraft;
 use crate::state::AppState;
 
@@ -64,7 +65,7 @@ pub(crate) async fn dry_run_document(state: &AppState, user: &str, asked: DryRun
         Ok(ended) => ended.map_err(refused),
         Err(_) => Err(Problem::new(
             StatusCode::UNPROCESSABLE_ENTITY,
-            "too_long",
+            problem_codes::TOO_LONG,
             format!(
                 "the dry run took longer than {} s: mock the steps whose code takes long",
                 MAX_DRY_RUN_TIME.as_secs()

@@ -13,7 +13,7 @@ use futures_util::stream;
 use serde_json::json;
 
 use crate::http::problem::Problem;
-use crate::jobs::views;
+use crate::jobs::lookup;
 use crate::state::AppState;
 use crate::users::Caller;
 
@@ -42,9 +42,9 @@ pub(crate) async fn events(
             .to_str()
             .ok()
             .and_then(|value| value.trim().parse().ok())
-            .ok_or_else(|| Problem::malformed("Last-Event-ID must be a number that this stream gave"))?,
+            .ok_or_else(|| Problem::malformed("Last-Event-ID must be the id of an event of this stream"))?,
     };
-    let row = views::row(&state, &job).await?;
+    let row = lookup::find_job(&state, &job).await?;
     if row.state.status.is_final() && after >= row.last_seq {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }

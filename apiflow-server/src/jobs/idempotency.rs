@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
 use crate::http::problem::Problem;
+use crate::http::problem_codes;
 use crate::state::AppState;
 use crate::users::Caller;
 
@@ -47,7 +48,7 @@ pub(super) fn check_same_request(asked: &Idempotency, job: String, fingerprint: 
     }
     Err(Problem::new(
         StatusCode::UNPROCESSABLE_ENTITY,
-        "idempotency_key_reused",
+        problem_codes::IDEMPOTENCY_KEY_REUSED,
         format!("this Idempotency-Key was used for another request, which made job `{job}`"),
     ))
 }

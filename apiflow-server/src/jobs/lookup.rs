@@ -1,25 +1,25 @@
-//! Which job and which step a path names.
+//! Finds jobs and steps by what a path names.
 
 use apiflow_core::ports::{JobRow, StepRow};
 
 use crate::http::problem::Problem;
 use crate::state::AppState;
 
-/// A job's row, or 404.
-pub(crate) async fn row(state: &AppState, id: &str) -> Result<JobRow, Problem> {
+/// Returns a job's row, or 404.
+pub(crate) async fn find_job(state: &AppState, id: &str) -> Result<JobRow, Problem> {
     state.store.read_job(id).await?.ok_or_else(|| Problem::not_found(format!("there is no job `{id}`")))
 }
 
-/// The ordinal of the step that a path names: by its ordinal, or by its id (the first of that id).
-pub(crate) async fn ordinal(state: &AppState, job: &str, step: &str) -> Result<u64, Problem> {
+/// Returns the ordinal of the step that a path names: by its ordinal, or by its id (the first of that id).
+pub(crate) async fn find_ordinal(state: &AppState, job: &str, step: &str) -> Result<u64, Problem> {
     find_step(state, job, step, |_| true).await
 }
 
-/// The same of a step that may have an attempt of unknown fate: of several of one id the last one that may.
-pub(crate) async fn unsettled_ordinal(state: &AppState, job: &str, step: &str) -> Result<u64, Problem> {
+/// Returns the same for a step that may have an attempt of unknown fate: of several of one id the last one that may.
+pub(crate) async fn find_unsettled_ordinal(state: &AppState, job: &str, step: &str) -> Result<u64, Problem> {
     let mut unsettled = None;
     let first = find_step(state, job, step, |row| {
-        if is_unknown(row) || !row.is_over() {
+        if is_fate_unknown(row) || !row.is_over() {
             unsettled = Some(row.ordinal);
         }
         false
@@ -28,17 +28,17 @@ pub(crate) async fn unsettled_ordinal(state: &AppState, job: &str, step: &str) -
         Ok(ordinal) => Ok(ordinal),
         Err(none) => match unsettled {
             Some(ordinal) => Ok(ordinal),
-            None => ordinal(state, job, step).await.map_err(|_| none),
+            None => find_ordinal(state, job, step).await.map_err(|_| none),
         },
     }
 }
 
-/// Whether nobody knows what became of a step's last attempt.
-pub(crate) fn is_unknown(row: &StepRow) -> bool {
+/// Returns whether nobody knows what became of a step's last attempt.
+pub(crate) fn is_fate_unknown(row: &StepRow) -> bool {
     row.error.as_ref().is_some_and(|error| error["name"] == "submit_unknown")
 }
 
-/// The step of that ordinal, else the first one of that id that is wanted.
+/// Returns the step of that ordinal, else the first one of that id that is wanted.
 async fn find_step(
     state: &AppState,
     job: &str,

@@ -8,17 +8,18 @@ use serde_json::{Map, Value};
 
 use crate::api::RerunRequest;
 use crate::http::problem::Problem;
+use crate::http::problem_codes;
 use crate::jobs::start_job::{JobDraft, refuse_if_errors};
-use crate::jobs::{input, views};
+use crate::jobs::{input, lookup, views};
 use crate::state::AppState;
 
 impl JobDraft {
     /// A run of what an ended job ran, with its documents as they were then.
     pub(crate) async fn of_rerun(state: &AppState, user: &str, id: &str, asked: RerunRequest) -> Result<Self, Problem> {
-        let row = views::row(state, id).await?;
+        let row = lookup::find_job(state, id).await?;
         if !row.state.status.is_final() {
             let message = format!("job `{id}` has not ended: wait for it, or cancel it first");
-            return Err(Problem::new(StatusCode::CONFLICT, "active", message));
+            return Err(Problem::new(StatusCode::CONFLICT, problem_codes::ACTIVE, message));
         }
         let bundle =
             JobBundle { reused_results: std::collections::BTreeMap::new(), ..state.store.load_job(id).await?.bundle };
@@ -62,7 +63,7 @@ fn refuse_unchecked(id: &str, bundle: &JobBundle) -> Result<(), Problem> {
         "job `{id}` was made by an earlier version, which did not check who may refer to the secrets of its nodes: run \
          its workflow or node anew"
     );
-    Err(Problem::new(StatusCode::CONFLICT, "outdated", detail))
+    Err(Problem::new(StatusCode::CONFLICT, problem_codes::OUTDATED, detail))
 }
 
 /// Checks an edited input as that of a first run is checked.
@@ -121,8 +122,8 @@ async fn is_unsettled(state: &AppState, job: &str, row: &StepRow) -> Result<bool
         StepStatus::Running | StepStatus::Retrying | StepStatus::Cancelled => row.provider_id.is_none(),
         StepStatus::Suspended | StepStatus::Completed | StepStatus::Failed | StepStatus::Skipped => false,
     };
-    if views::is_unknown(row) || !is_cut_off || row.attempt == 0 {
-        return Ok(views::is_unknown(row));
+    if lookup::is_fate_unknown(row) || !is_cut_off || row.attempt == 0 {
+        return Ok(lookup::is_fate_unknown(row));
     }
     let calls = state.store.list_calls(job, row.ordinal).await?;
     Ok(calls.iter().any(|call| call.is_unanswered_submit(row.attempt)))
@@ -136,5 +137,5 @@ fn needs_confirmation(job: &str, row: &StepRow) -> Problem {
         url.unwrap_or_default(),
         step = row.step_id,
     );
-    Problem::new(StatusCode::CONFLICT, "confirm_unknown", message)
+    Problem::new(StatusCode::CONFLICT, problem_codes::CONFIRM_UNKNOWN, message)
 }

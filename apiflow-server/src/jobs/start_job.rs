@@ -17,7 +17,7 @@ use crate::documents::references::saved;
 use crate::documents::validation::Checked;
 use crate::documents::workflow_checks::check_with_names;
 use crate::http::problem::Problem;
-use crate::jobs::{idempotency, input, views, wait};
+use crate::jobs::{idempotency, input, lookup, views, wait};
 use crate::state::AppState;
 use crate::users::Caller;
 
@@ -174,7 +174,7 @@ pub(crate) async fn start_job(
         }
     };
     let answered = match wait {
-        None => views::row(state, &id).await?.state.status.is_final(),
+        None => lookup::find_job(state, &id).await?.state.status.is_final(),
         Some(limit) => {
             let answered = wait::until_answered(state, &id, early_return.as_deref(), limit).await?;
             // What the job came to is not for a token that ended meanwhile.
@@ -182,7 +182,7 @@ pub(crate) async fn start_job(
             answered
         }
     };
-    let mut job = views::job(state, caller, views::row(state, &id).await?).await?;
+    let mut job = views::job(state, caller, lookup::find_job(state, &id).await?).await?;
     if let (Some(early), false) = (&early_return, job.summary.finished_at.is_some()) {
         job.output = state.runtime.early_return(&id, early).await?.unwrap_or_default();
     }

@@ -7,7 +7,6 @@ use crate::api::{Call, Job, JobSummary, Step};
 use crate::http::pagination::cut;
 use crate::http::problem::Problem;
 use crate::jobs::approvals;
-pub(crate) use crate::jobs::lookup::{is_unknown, ordinal, row, unsettled_ordinal};
 use crate::state::AppState;
 use crate::users::Caller;
 

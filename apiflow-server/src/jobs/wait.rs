@@ -6,7 +6,7 @@ use axum::http::HeaderMap;
 use serde_json::Value;
 
 use crate::http::problem::Problem;
-use crate::jobs::views;
+use crate::jobs::lookup;
 use crate::state::AppState;
 
 /// The longest wait.
@@ -53,7 +53,7 @@ pub(super) async fn until_answered(
     let end = Instant::now() + limit;
     let mut watch = state.runtime.watch();
     loop {
-        if views::row(state, job).await?.state.status.is_final() || early_done(state, job, early).await? {
+        if lookup::find_job(state, job).await?.state.status.is_final() || early_done(state, job, early).await? {
             return Ok(true);
         }
         let left = end.saturating_duration_since(Instant::now());

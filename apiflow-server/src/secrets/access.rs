@@ -18,6 +18,7 @@ use axum::http::StatusCode;
 
 use crate::api::Fault;
 use crate::http::problem::Problem;
+use crate::http::problem_codes;
 use crate::secrets::directory::{Meaning, SecretDirectory};
 use crate::users::Caller;
 
@@ -69,14 +70,14 @@ impl SecretDirectory {
         }
         if holdings.shared {
             let detail = format!("{kind} `{id}` refers to a shared secret: only admins change or delete it");
-            return Err(Problem::new(StatusCode::FORBIDDEN, "shared_secret", detail));
+            return Err(Problem::new(StatusCode::FORBIDDEN, problem_codes::SHARED_SECRET, detail));
         }
         if holdings.personal && before.author.as_ref() != Some(&caller.user.id) {
             let detail = format!(
                 "{kind} `{id}` refers to a secret of the user who declared it: only that user and admins change or \
                  delete it"
             );
-            return Err(Problem::new(StatusCode::FORBIDDEN, "secret_of_another", detail));
+            return Err(Problem::new(StatusCode::FORBIDDEN, problem_codes::SECRET_OF_ANOTHER, detail));
         }
         Ok(())
     }
@@ -96,7 +97,7 @@ impl SecretDirectory {
         }
         let detail = format!("{} `{}` may not refer to these secrets", document.kind.as_str(), document.id);
         let faults = refusals.into_iter().map(Refusal::into_fault).collect();
-        Err(Problem::forbidden_at("shared_secret", detail, faults))
+        Err(Problem::forbidden_at(problem_codes::SHARED_SECRET, detail, faults))
     }
 
     /// Whether an admin vouches for the references of a declaration by saving a part of it: all of them are the admin's

@@ -7,7 +7,7 @@ use apiflow_core::template::{SecretReference, secret_references};
 use apiflow_store::{Declaration, Document, DocumentKind, SecretRow};
 use serde_json::{Value, json};
 
-use crate::secrets::generated_name;
+use crate::secrets::names::generated_name;
 
 /// Which secrets there are.
 #[derive(Debug, Clone, Default)]

@@ -2,7 +2,8 @@
 
 use apiflow_store::{RecordError, SecretRow};
 
-use crate::secrets::{SecretBook, is_name, reference};
+use crate::secrets::book::SecretBook;
+use crate::secrets::names::{is_name, reference_of};
 
 /// Where the sample stands that only the right key opens; no secret can have this name.
 const SAMPLE: &str = "#key";
@@ -29,7 +30,8 @@ impl SecretBook {
     pub async fn check_key(&self) -> Result<(), FingerprintError> {
         let rows = self.store.secrets().await?;
         let sealed = rows.iter().filter(|row| row.name == SAMPLE || is_name(&row.name));
-        let mut sealed = sealed.map(|row| self.sealer.open(&reference(row.owner.as_deref(), &row.name), &row.sealed));
+        let mut sealed =
+            sealed.map(|row| self.sealer.open(&reference_of(row.owner.as_deref(), &row.name), &row.sealed));
         if sealed.any(|opened| opened.is_err()) {
             return Err(FingerprintError::AnotherKey);
         }

@@ -8,11 +8,10 @@ use apiflow_core::diagnostic::{Diagnostic, Severity};
 use apiflow_core::origin::Origin;
 use apiflow_store::{Declaration, DocumentKind, SecretRow};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
-use crate::hex::encode_hex;
 use crate::http::problem::Problem;
-use crate::secrets::{LEAST_BYTES, SecretBook};
+use crate::secrets::book::SecretBook;
+use crate::secrets::names::{MIN_VALUE_BYTES, generated_name};
 
 /// Credentials that were taken out of a declaration. Has no `Debug`: it holds them.
 pub(crate) struct Literals {
@@ -34,9 +33,9 @@ pub(crate) fn take_literals(
         .ok_or_else(|| Problem::fault("/base_url", "base_url must be an absolute http or https URL"))?;
     let (mut values, mut places) = (Vec::new(), Vec::new());
     for literal in found {
-        if literal.value.len() < LEAST_BYTES {
+        if literal.value.len() < MIN_VALUE_BYTES {
             let message = format!(
-                "this credential has fewer than {LEAST_BYTES} bytes, too few to be told from other texts and kept out \
+                "this credential has fewer than {MIN_VALUE_BYTES} bytes, too few to be told from other texts and kept out \
                  of replies; use a longer one"
             );
             return Err(Problem::fault(literal.pointer, message));
@@ -61,7 +60,8 @@ impl Literals {
     /// A remark for each credential on where it is now.
     pub(crate) fn findings(&self) -> Vec<Diagnostic> {
         let remark = |(pointer, name): &(String, String)| {
-            let message = format!("this credential was moved into the secret `{name}`, which goes nowhere else");
+            let message =
+                format!("this credential was moved into the secret `{name}`, which is sent only to this origin");
             let found = Diagnostic::warning(codes::CREDENTIAL_IN_CLEAR, pointer, message);
             Diagnostic { severity: Severity::Hint, ..found }
         };
@@ -75,32 +75,5 @@ impl Literals {
             .into_iter()
             .map(|(name, value)| book.seal_generated(name, &value, self.origin.clone(), declaration.clone()));
         sealed.collect()
-    }
-}
-
-/// The name of the generated secret of a place: the same for the same declaration and place, so that writing it again
-/// replaces it; the hash keeps it apart from names that people choose.
-pub(crate) fn generated_name(kind: DocumentKind, id: &str, pointer: &str) -> String {
-    let key = pointer.rsplit('/').next().unwrap_or_default();
-    let plain = |text: &str| -> String {
-        let letters = text.chars().take(40);
-        letters.map(|letter| if letter.is_ascii_alphanumeric() { letter.to_ascii_uppercase() } else { '_' }).collect()
-    };
-    let digest = encode_hex(&Sha256::digest(format!("{id}\n{pointer}").as_bytes()));
-    format!("{}_{}_{}_{}", plain(kind.as_str()), plain(id), plain(key), digest[..8].to_uppercase())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_stable_and_apart() {
-        let name = |id, pointer| generated_name(DocumentKind::Connector, id, pointer);
-        let first = name("replicate", "/header/Authorization");
-        assert_eq!(first, name("replicate", "/header/Authorization"));
-        assert!(first.starts_with("CONNECTOR_REPLICATE_AUTHORIZATION_"), "{first}");
-        assert!(crate::secrets::is_name(&first));
-        assert_ne!(name("a.b", "/header/x-key"), name("a_b", "/header/x-key"));
     }
 }

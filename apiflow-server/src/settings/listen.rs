@@ -49,10 +49,10 @@ impl FromStr for ListenAddress {
             }
             Some(parts) => parts,
         };
-        let port = port.parse().map_err(|_| ListenAddressError(format!("`{port}` is no port from 0 to 65535")))?;
+        let port = port.parse().map_err(|_| ListenAddressError(format!("`{port}` is not a port from 0 to 65535")))?;
         let is_name = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.' | '_');
         if !host.chars().all(is_name) {
-            return Err(ListenAddressError(format!("`{host}` is no host")));
+            return Err(ListenAddressError(format!("`{host}` is not a host")));
         }
         Ok(Self { host: host.to_owned(), port })
     }
@@ -97,9 +97,9 @@ mod tests {
         check("", Err("has no port"));
         check("localhost", Err("`localhost` has no port"));
         check("65536", Err("`65536` has no port"));
-        check("localhost:65536", Err("`65536` is no port"));
+        check("localhost:65536", Err("`65536` is not a port"));
         check(":8000", Err("`0.0.0.0:8000` all networks"));
-        check("::1:8000", Err("`::1` is no host"));
-        check("http://localhost:8000", Err("is no host"));
+        check("::1:8000", Err("`::1` is not a host"));
+        check("http://localhost:8000", Err("is not a host"));
     }
 }

@@ -22,7 +22,7 @@ pub(crate) fn parse_log_filter(text: &str) -> Result<EnvFilter, String> {
             let meant =
                 nearest(directive, LEVELS).map(|level| format!("; did you mean `{level}`?")).unwrap_or_default();
             return Err(format!(
-                "`{directive}` is no level (`{}`); write `{directive}=debug` if it is a crate's name{meant}",
+                "`{directive}` is not a level (`{}`); write `{directive}=debug` if it is a crate's name{meant}",
                 LEVELS.join("`, `")
             ));
         }
@@ -58,7 +58,7 @@ mod tests {
     #[test]
     fn a_mistyped_filter_is_an_error() {
         check("inof", Err("did you mean `info`?"));
-        check("verbose", Err("`verbose` is no level"));
+        check("verbose", Err("`verbose` is not a level"));
         check("info,wran", Err("did you mean `warn`?"));
         check("apiflow_server=loud", Err("`apiflow_server=loud` cannot be read"));
         check("sqlx==warn", Err("cannot be read"));

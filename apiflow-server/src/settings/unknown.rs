@@ -14,7 +14,7 @@ const PREFIX: &str = "APIFLOW_";
 /// Other beginnings of our settings' names: only what is nearly one of those is told.
 const SHARED_PREFIXES: [&str; 2] = ["ADMIN_", "PUBLIC_API_"];
 
-/// A warning for each variable that looks like a setting and is none: `APIFLOW_LISTN is no setting; did you mean …`.
+/// A warning for each variable that looks like a setting and is none: `APIFLOW_LISTN is not a setting; did you mean …`.
 ///
 /// Provider keys that the operator lists may have any name, and so may what Kubernetes adds for a service `apiflow`.
 pub(crate) fn unknown_variables(present: impl IntoIterator<Item = String>, secrets: &EnvSecrets) -> Vec<String> {
@@ -39,9 +39,9 @@ fn warning(name: &str, known: &BTreeSet<String>) -> Option<String> {
         return None;
     }
     match nearest(name, known.iter().map(String::as_str)) {
-        Some(meant) => Some(format!("the environment variable {name} is no setting; did you mean {meant}?")),
+        Some(meant) => Some(format!("the environment variable {name} is not a setting; did you mean {meant}?")),
         None if is_own => {
-            Some(format!("the environment variable {name} is no setting; `apiflow serve --help` lists them"))
+            Some(format!("the environment variable {name} is not a setting; `apiflow serve --help` lists them"))
         }
         None => None,
     }
@@ -73,13 +73,13 @@ mod tests {
         check(
             &["APIFLOW_LISTN", "ADMIN_PASSWRD"],
             &[
-                "the environment variable ADMIN_PASSWRD is no setting; did you mean ADMIN_PASSWORD?",
-                "the environment variable APIFLOW_LISTN is no setting; did you mean APIFLOW_LISTEN?",
+                "the environment variable ADMIN_PASSWRD is not a setting; did you mean ADMIN_PASSWORD?",
+                "the environment variable APIFLOW_LISTN is not a setting; did you mean APIFLOW_LISTEN?",
             ],
         );
         check(
             &["APIFLOW_COLOUR"],
-            &["the environment variable APIFLOW_COLOUR is no setting; `apiflow serve --help` lists them"],
+            &["the environment variable APIFLOW_COLOUR is not a setting; `apiflow serve --help` lists them"],
         );
     }
 }

@@ -105,10 +105,10 @@ fn what_cannot_work_is_told_clearly() {
         (vec![("APIFLOW_DATA", "fifth"), ("APIFLOW_ALLOW_HOSTS", "a/b/c")], "APIFLOW_ALLOW_HOSTS: `a/b/c`"),
         (vec![("APIFLOW_DATA", "sixth"), ("PUBLIC_API_URL", "localhost")], "PUBLIC_API_URL: `localhost`"),
         (vec![("APIFLOW_DATA", "seventh"), ("APIFLOW_CORS_ORIGINS", "*")], "APIFLOW_CORS_ORIGINS: `*`"),
-        (vec![("RUST_LOG", "inof")], "RUST_LOG: `inof` is no level"),
+        (vec![("RUST_LOG", "inof")], "RUST_LOG: `inof` is not a level"),
         (vec![("RUST_LOG", "info,apiflow_server=loud")], "RUST_LOG: `info,apiflow_server=loud` cannot be read"),
         (vec![("APIFLOW_LISTEN", "localhost")], "`localhost` has no port; write a port (`8000`)"),
-        (vec![("APIFLOW_DATA", "ninth"), ("ADMIN_LOGIN", "")], "ADMIN_LOGIN: `` is no name"),
+        (vec![("APIFLOW_DATA", "ninth"), ("ADMIN_LOGIN", "")], "ADMIN_LOGIN: `` is not a valid username"),
         (
             vec![("APIFLOW_DATA", "tenth"), ("APIFLOW_TRUSTED_PROXIES", "a.example")],
             "APIFLOW_TRUSTED_PROXIES: `a.example`",
@@ -127,7 +127,7 @@ fn what_cannot_work_is_told_clearly() {
                 ("PUBLIC_API_URL", "https://apiflow.example"),
                 ("ADMIN_PASSWORD", "eleven char"),
             ],
-            "ADMIN_PASSWORD: it needs at least 12 characters where PUBLIC_API_URL is not local",
+            "ADMIN_PASSWORD: it needs at least 12 characters unless PUBLIC_API_URL is local",
         ),
     ] {
         let said = refused(folder.path(), &settings);
@@ -171,7 +171,7 @@ fn what_is_mistyped_in_the_environment_is_told_at_the_start() {
     let mut told = String::new();
     child.stderr.take().expect("it is piped").read_to_string(&mut told).expect("the log is text");
     child.wait().expect("it can be waited for");
-    assert!(told.contains("APIFLOW_CONCURENCY is no setting; did you mean APIFLOW_CONCURRENCY?"), "{told}");
+    assert!(told.contains("APIFLOW_CONCURENCY is not a setting; did you mean APIFLOW_CONCURRENCY?"), "{told}");
     assert!(told.contains("APIFLOW_SECRETS_FROM_ENV lists MISSING_KEY, which is not set"), "{told}");
     assert!(!told.contains("lists GIVEN_KEY") && !told.contains("APIFLOW_KEY_OF_MINE"), "{told}");
     assert!(!told.contains("canary"), "{told}");

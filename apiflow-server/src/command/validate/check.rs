@@ -72,7 +72,7 @@ impl Declared {
             if source.role != Role::Checked {
                 return Vec::new();
             }
-            let message = "the file holds no workflow, node or connector";
+            let message = "the file contains no workflow, node or connector";
             let help = "a workflow has `value` or `nodes`, a node `connector_id`, a connector `base_url`";
             return vec![Diagnostic::error(codes::UNKNOWN_DOCUMENT, "", message).help(help)];
         };

@@ -46,7 +46,7 @@ pub(super) fn read(path: &Path, role: Role, sources: &mut Vec<Source>) -> Result
         let mut files = Vec::new();
         list(path, &mut files)?;
         if files.is_empty() {
-            return Err(format!("{} holds no .json files", path.display()));
+            return Err(format!("{} contains no .json files", path.display()));
         }
         let role = if role == Role::Checked { Role::Found } else { role };
         return files.iter().try_for_each(|file| read(file, role, sources));

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::documents::schema::pattern;
 use crate::documents::schema::pattern::LinearPattern;
+use crate::documents::schema::pattern_engine::pattern_compiles;
 
 /// States that all patterns of a schema may have together.
 const MAX_STATES: u64 = 200_000;
@@ -155,7 +156,7 @@ impl Reader {
             if states > MAX_STATES {
                 return Err("the patterns before it are large already".to_owned());
             }
-            if !super::pattern_compiles(&translated.text) {
+            if !pattern_compiles(&translated.text) {
                 return Err("it cannot be read".to_owned());
             }
             self.states = states;

@@ -1,3 +1,5 @@
+use serde_json::json;
+
 use crate::documents::schema::*;
 
 fn compiled(schema: &Value) -> CompiledSchema {

@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use serde_json::Value;
 
 use crate::http::problem::Problem;
+use crate::http::problem_codes;
 use crate::jobs::approvals::Approver;
 use crate::state::AppState;
 
@@ -78,7 +79,7 @@ pub(super) async fn no_open_gate(state: &AppState, job: &str) -> Result<Problem,
     } else {
         format!("no step of job `{job}` asks for an approval: none has a `suspend`")
     };
-    Ok(Problem::new(StatusCode::CONFLICT, "not_waiting", message))
+    Ok(Problem::new(StatusCode::CONFLICT, problem_codes::NOT_WAITING, message))
 }
 
 /// Refuses whom the document does not let approve. Source: OpenFlow, `suspend`.
@@ -89,7 +90,7 @@ pub(super) fn check_approver(rule: &Suspend, approver: &Approver<'_>, creator: O
             Err(Problem::forbidden("this approval needs a user: answer it with `POST /api/v1/jobs/{id}/resume`"))
         }
         Approver::User(user) if is_set("self_approval_disabled") && creator == Some(&user.id) => {
-            Err(Problem::forbidden("whoever started the job may not approve it (`self_approval_disabled`)"))
+            Err(Problem::forbidden("the user who started the job may not approve it (`self_approval_disabled`)"))
         }
         Approver::Link(..) | Approver::User(..) => Ok(()),
     }

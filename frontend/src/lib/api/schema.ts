@@ -32,7 +32,7 @@ export interface paths {
         /** Lists connectors. */
         get: operations["list_connectors"];
         put?: never;
-        /** Makes a connector. */
+        /** Creates a connector. */
         post: operations["create_connector"];
         delete?: never;
         options?: never;
@@ -49,7 +49,7 @@ export interface paths {
         };
         /** Reads a connector. */
         get: operations["get_connector"];
-        /** Makes a connector or replaces it whole. */
+        /** Creates a connector or replaces it whole. */
         put: operations["put_connector"];
         post?: never;
         /** Removes a connector that nothing refers to and that no active job uses. */
@@ -304,7 +304,7 @@ export interface paths {
         /** Lists nodes. */
         get: operations["list_nodes"];
         put?: never;
-        /** Makes a node. */
+        /** Creates a node. */
         post: operations["create_node"];
         delete?: never;
         options?: never;
@@ -321,7 +321,7 @@ export interface paths {
         };
         /** Reads a node. */
         get: operations["get_node"];
-        /** Makes a node or replaces it whole. */
+        /** Creates a node or replaces it whole. */
         put: operations["put_node"];
         post?: never;
         /** Removes a node that nothing refers to and that no active job uses. */
@@ -540,7 +540,7 @@ export interface paths {
         /** Lists workflows. */
         get: operations["list_workflows"];
         put?: never;
-        /** Makes a workflow. */
+        /** Creates a workflow. */
         post: operations["create_workflow"];
         delete?: never;
         options?: never;
@@ -611,7 +611,7 @@ export interface paths {
         };
         /** Reads a workflow. */
         get: operations["get_workflow"];
-        /** Makes a workflow or replaces it whole. */
+        /** Creates a workflow or replaces it whole. */
         put: operations["put_workflow"];
         post?: never;
         /** Removes a workflow that nothing refers to and that no active job runs. */
@@ -803,7 +803,7 @@ export interface components {
             /** @description Stable name of the kind of finding, in kebab case. */
             code: string;
             fix?: components["schemas"]["Fix"] | null;
-            /** @description The way out, where one is known. */
+            /** @description How to fix it, if known. */
             help?: string | null;
             /** @description What is wrong. */
             message: string;
@@ -920,7 +920,7 @@ export interface components {
              *     schema (default: false).
              */
             preprocess?: boolean | null;
-            /** @description Runs up to and with this step. */
+            /** @description Runs up to and including this step. */
             until?: string | null;
         };
         /** @description A module of the document that was run. */
@@ -968,16 +968,16 @@ export interface components {
         Fault: {
             /** @description The kind of fault, in kebab case. */
             code?: string | null;
-            /** @description The way out, where one is known. */
+            /** @description How to fix it, if known. */
             help?: string | null;
             /** @description What is wrong there. */
             message: string;
             /** @description JSON Pointer (RFC 6901) of the place; empty for the whole body. */
             pointer: string;
         };
-        /** @description A certain mend: replace the value at `pointer` by `value`. */
+        /** @description A fix that is certain to be right: replace the value at `pointer` with `value`. */
         Fix: {
-            /** @description What the mend does, as the label of a button. */
+            /** @description What the fix does, as the label of a button. */
             label: string;
             /** @description JSON Pointer of the value to replace. */
             pointer: string;
@@ -1587,7 +1587,7 @@ export interface components {
         Problem: {
             /** @description What went wrong, for programs: stable, in snake case. */
             code: string;
-            /** @description What went wrong and the way out, for people. */
+            /** @description What went wrong and how to fix it, for people. */
             detail: string;
             /** @description What is wrong with the document. */
             diagnostics?: components["schemas"]["Diagnostic"][];
@@ -1671,7 +1671,7 @@ export interface components {
              *     schema (default: false).
              */
             preprocess?: boolean | null;
-            /** @description Runs up to and with this step. */
+            /** @description Runs up to and including this step. */
             until?: string | null;
         };
         /** @description What to run a node or workflow with. */
@@ -1948,7 +1948,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description the answer was taken; with `Accept: text/html` as a page */
+            /** @description the answer was accepted; with `Accept: text/html` as a page */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2097,7 +2097,7 @@ export interface operations {
                     "application/json": components["schemas"]["Connector"];
                 };
             };
-            /** @description made */
+            /** @description created */
             201: {
                 headers: {
                     ETag?: string;
@@ -2832,7 +2832,7 @@ export interface operations {
                     "application/json": components["schemas"]["Node"];
                 };
             };
-            /** @description made */
+            /** @description created */
             201: {
                 headers: {
                     ETag?: string;
@@ -3712,7 +3712,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description the findings, none where all is well */
+            /** @description the findings; empty if there are none */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3792,7 +3792,7 @@ export interface operations {
                     "application/json": components["schemas"]["Workflow"];
                 };
             };
-            /** @description made */
+            /** @description created */
             201: {
                 headers: {
                     ETag?: string;

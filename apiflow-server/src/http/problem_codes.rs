@@ -1,0 +1,111 @@
+//! The codes of problems: stable names of what went wrong, for programs, in snake case.
+//!
+//! The codes of an unavailable database are those of [`apiflow_core::ports::StoreFault`].
+
+/// The request cannot be understood: its path, query, headers or JSON.
+pub(crate) const MALFORMED: &str = "malformed";
+
+/// There is no valid token or session.
+pub(crate) const UNAUTHENTICATED: &str = "unauthenticated";
+
+/// The caller may not do this.
+pub(crate) const FORBIDDEN: &str = "forbidden";
+
+/// There is no such thing, or no such route.
+pub(crate) const NOT_FOUND: &str = "not_found";
+
+/// The route does not take this method.
+pub(crate) const METHOD_NOT_ALLOWED: &str = "method_not_allowed";
+
+/// The body is not JSON.
+pub(crate) const UNSUPPORTED_MEDIA_TYPE: &str = "unsupported_media_type";
+
+/// The body did not arrive in time.
+pub(crate) const REQUEST_TIMEOUT: &str = "request_timeout";
+
+/// The body is larger than the server accepts.
+pub(crate) const TOO_LARGE: &str = "too_large";
+
+/// The document is larger than the server accepts.
+pub(crate) const DOCUMENT_TOO_LARGE: &str = "document_too_large";
+
+/// The body is JSON but at fault in the places that `errors` lists.
+pub(crate) const INVALID: &str = "invalid";
+
+/// The document cannot run; `diagnostics` says why.
+pub(crate) const NOT_RUNNABLE: &str = "not_runnable";
+
+/// The dry run took too long.
+pub(crate) const TOO_LONG: &str = "too_long";
+
+/// There were too many requests or failed logins.
+pub(crate) const TOO_MANY_REQUESTS: &str = "too_many_requests";
+
+/// The caller's jobs that have not ended hold too many bytes.
+pub(crate) const TOO_MANY_BYTES_IN_FLIGHT: &str = "too_many_bytes_in_flight";
+
+/// The server failed; its log has the cause.
+pub(crate) const INTERNAL: &str = "internal";
+
+/// The server is stopping, or the database failed.
+pub(crate) const NOT_READY: &str = "not_ready";
+
+/// Others are changing the same document.
+pub(crate) const BUSY: &str = "busy";
+
+/// There is something of this id or name already.
+pub(crate) const EXISTS: &str = "exists";
+
+/// The document has changed: its ETag does not match.
+pub(crate) const CHANGED: &str = "changed";
+
+/// Other documents refer to the document.
+pub(crate) const IN_USE: &str = "in_use";
+
+/// The user is the last admin.
+pub(crate) const LAST_ADMIN: &str = "last_admin";
+
+/// The job has not ended, or a job that has not ended uses the document.
+pub(crate) const ACTIVE: &str = "active";
+
+/// The job has ended.
+pub(crate) const ENDED: &str = "ended";
+
+/// The job was created by an earlier version and cannot be run again.
+pub(crate) const OUTDATED: &str = "outdated";
+
+/// Running the job again may pay twice for a step, which has to be confirmed.
+pub(crate) const CONFIRM_UNKNOWN: &str = "confirm_unknown";
+
+/// The idempotency key was used for another request.
+pub(crate) const IDEMPOTENCY_KEY_REUSED: &str = "idempotency_key_reused";
+
+/// No step of the job waits for an approval.
+pub(crate) const NOT_WAITING: &str = "not_waiting";
+
+/// The step no longer waits for an approval.
+pub(crate) const ANSWERED: &str = "answered";
+
+/// Several steps wait for an approval; the answer has to name one.
+pub(crate) const AMBIGUOUS: &str = "ambiguous";
+
+/// The secret was generated for a document and is changed there.
+pub(crate) const GENERATED: &str = "generated";
+
+/// The secret comes from the environment.
+pub(crate) const ENVIRONMENT: &str = "environment";
+
+/// The document refers to secrets that its author may not refer to, or is an admin's.
+pub(crate) const SHARED_SECRET: &str = "shared_secret";
+
+/// The document refers to a secret of another user.
+pub(crate) const SECRET_OF_ANOTHER: &str = "secret_of_another";
+
+/// The fate of the step is known: there is nothing to look for.
+pub(crate) const FATE_KNOWN: &str = "fate_known";
+
+/// The job continued after the step ended, so the step's work cannot be taken back in.
+pub(crate) const WENT_ON: &str = "went_on";
+
+/// Values of the job were erased, so it cannot continue.
+pub(crate) const ERASED: &str = "erased";
