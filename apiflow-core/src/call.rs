@@ -37,7 +37,7 @@ pub use self::error::{CallError, ErrorClass, from_http_error};
 pub(crate) use self::json_memory::json_memory_bytes;
 pub use self::plan::{CallPlan, plan};
 pub(crate) use self::plan::{check_call, check_connector};
-pub(crate) use self::plans::JobPlans;
+pub(crate) use self::plans::CallPlans;
 pub use self::reply_body::without_byte_order_mark;
 pub(crate) use self::reply_rules::{check_errors, check_hosts, check_operation, check_success};
 #[cfg(feature = "runtime")]

@@ -10,7 +10,7 @@ mod value_cache;
 
 use serde_json::Value;
 
-use crate::call::JobPlans;
+use crate::call::CallPlans;
 use crate::engine::{ConcludedStep, Effect, Input, PreparedStep, Run, StepConclusion, StepPreparation, ValueRef};
 use crate::openflow::NumberOrTransform;
 use crate::ports::{Evaluator, StoreError};
@@ -23,7 +23,7 @@ pub(crate) struct Evaluation<'a> {
     pub(crate) run: &'a Run,
     pub(crate) values: &'a mut ValueCache,
     pub(crate) evaluator: &'a dyn Evaluator,
-    pub(crate) plans: &'a JobPlans,
+    pub(crate) plans: &'a CallPlans,
 }
 
 /// Why an effect could not be performed.

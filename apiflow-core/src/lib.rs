@@ -22,6 +22,7 @@ pub mod layout;
 pub mod openflow;
 pub mod origin;
 pub mod ports;
+pub mod prepared;
 #[cfg(feature = "runtime")]
 pub mod runtime;
 pub mod template;

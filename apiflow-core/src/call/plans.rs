@@ -1,28 +1,30 @@
-//! The compiled calls of one job.
+//! The compiled calls of the nodes that a document refers to.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use serde_json::{Value, json};
 
 use super::{CallPlan, plan};
 use crate::declarations::Catalog;
 
-/// The plans of one job, by the path that its modules name.
-pub(crate) struct JobPlans {
-    catalog: Catalog,
+/// The compiled calls of the nodes of a catalog, by the path that modules name.
+pub(crate) struct CallPlans {
+    catalog: Arc<Catalog>,
     plans: Mutex<BTreeMap<String, Arc<CallPlan>>>,
+    catalog_digest: OnceLock<String>,
 }
 
-impl JobPlans {
-    /// The plans of a job with this catalog; each is compiled when it is first asked for.
-    pub(crate) fn new(catalog: Catalog) -> Self {
-        Self { catalog, plans: Mutex::default() }
+impl CallPlans {
+    /// The plans of a catalog; each is compiled when it is first asked for.
+    pub(crate) fn new(catalog: Arc<Catalog>) -> Self {
+        Self { catalog, plans: Mutex::default(), catalog_digest: OnceLock::new() }
     }
 
-    /// All that the job's document refers to.
-    pub(crate) fn catalog(&self) -> &Catalog {
-        &self.catalog
+    /// A hash of all that sub-flows may refer to: a result is that of a run with the same declarations.
+    pub(crate) fn catalog_digest(&self) -> &str {
+        let compute = || digest(&serde_json::to_value(&*self.catalog).expect("declarations are plain data"));
+        self.catalog_digest.get_or_init(compute)
     }
 
     /// The declarations behind a call, as JSON.

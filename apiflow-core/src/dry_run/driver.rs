@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::approvals::ApprovalAction;
 use super::report::{Report, ReportEvent, ReportRequest, ReportStep, Source};
 use super::{DryRun, Outcome, Sending, sample_outputs};
-use crate::call::JobPlans;
+use crate::call::CallPlans;
 use crate::engine::{
     Answer, Call, Event, Fact, GateSelector, Input, OpenWork, Program, Recorded, Run, Start, ValueRef, error_names,
 };
@@ -39,7 +39,7 @@ pub(super) struct DryRunDriver<'a, F> {
     given: DryRun<'a>,
     evaluator: &'a dyn Evaluator,
     answer: F,
-    plans: JobPlans,
+    plans: CallPlans,
     run: Run,
     values: ValueCache,
     now: Timestamp,
@@ -64,7 +64,7 @@ where
 {
     pub(super) fn new(given: DryRun<'a>, program: Program, evaluator: &'a dyn Evaluator, answer: F) -> Self {
         Self {
-            plans: JobPlans::new(given.catalog.clone()),
+            plans: CallPlans::new(Arc::new(given.catalog.clone())),
             given,
             evaluator,
             answer,

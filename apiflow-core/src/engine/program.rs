@@ -14,19 +14,9 @@ pub struct Program {
     pub(super) modules: Vec<ModuleDef>,
     pub(super) lists: Vec<Vec<usize>>,
     pub(super) flows: Vec<FlowDef>,
-    /// Iterations of a while loop, at most.
-    pub(super) max_loop_iterations: u64,
-    /// Events of a job, at most.
-    pub(super) max_events: u64,
     /// Results of an earlier run that this one takes over, by [`step_key`].
     pub(super) reused: BTreeMap<String, ReusedResult>,
 }
-
-/// Iterations of a while loop, at most, unless set otherwise.
-const DEFAULT_MAX_LOOP_ITERATIONS: u64 = 10_000;
-
-/// Events of a job, at most, unless set otherwise.
-const DEFAULT_MAX_JOB_EVENTS: u64 = 1_000_000;
 
 /// A module, without the lists inside it.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,36 +79,29 @@ pub enum ProgramError {
 impl Program {
     /// Makes a job's document ready.
     pub fn compile(bundle: &JobBundle) -> Result<Self, ProgramError> {
-        let mut compiler = Compiler {
-            workflows: &bundle.catalog.workflows,
-            known: BTreeMap::new(),
-            program: Self {
-                max_loop_iterations: DEFAULT_MAX_LOOP_ITERATIONS,
-                max_events: DEFAULT_MAX_JOB_EVENTS,
-                reused: bundle.reused_results.clone(),
-                ..Self::default()
-            },
-        };
-        let document = read("the workflow", &bundle.document)?;
+        let document = read_document("the workflow", &bundle.document)?;
+        let program = Self::compile_document(document, &bundle.catalog.workflows)?;
+        Ok(program.with_reused_results(bundle.reused_results.clone()))
+    }
+
+    /// Makes a document that was read ready, with the sub-flows that it may run.
+    ///
+    /// # Errors
+    /// [`ProgramError`] if a sub-flow is missing or cannot be read.
+    pub fn compile_document(document: OpenFlow, workflows: &BTreeMap<String, Value>) -> Result<Self, ProgramError> {
+        let mut compiler = Compiler { workflows, known: BTreeMap::new(), program: Self::default() };
         compiler.flow(document.value)?;
         Ok(compiler.program)
+    }
+
+    /// The same program that takes results of an earlier run over, by the step's path and id: `loop[2]/draw`.
+    pub fn with_reused_results(self, reused: BTreeMap<String, ReusedResult>) -> Self {
+        Self { reused, ..self }
     }
 
     /// A hash of a flow's program; empty where its result is not kept for later runs.
     pub fn flow_digest(&self, flow: usize) -> &str {
         self.flows.get(flow).map_or("", |flow| flow.digest.as_str())
-    }
-
-    /// The same program with another cap on the iterations of a while loop (10,000 unless set). It decides only how a
-    /// run goes on, never how what was journalled is read.
-    pub fn with_max_loop_iterations(self, max_loop_iterations: u64) -> Self {
-        Self { max_loop_iterations, ..self }
-    }
-
-    /// The same program with another cap on a job's events (1,000,000 unless set); a job that is over it fails. It
-    /// decides only how a run goes on, never how what was journalled is read.
-    pub fn with_max_events(self, max_events: u64) -> Self {
-        Self { max_events, ..self }
     }
 
     /// All modules, those of sub-flows among them, without the lists inside them.
@@ -149,7 +132,8 @@ pub(crate) fn step_key(path: &str, step_id: &str) -> String {
     if path.is_empty() { step_id.to_owned() } else { format!("{path}/{step_id}") }
 }
 
-fn read(flow: &str, document: &Value) -> Result<OpenFlow, ProgramError> {
+/// Reads a document; `flow` says which one it is.
+pub(crate) fn read_document(flow: &str, document: &Value) -> Result<OpenFlow, ProgramError> {
     OpenFlow::from_json(document)
         .map_err(|fault| ProgramError::Parse { flow: flow.to_owned(), reason: describe_fault(&fault) })
 }
@@ -235,7 +219,7 @@ impl Compiler<'_> {
         if let Some(&index) = self.known.get(id) {
             return Ok(index);
         }
-        let document = read(path, self.workflows.get(id).ok_or_else(unknown)?)?;
+        let document = read_document(path, self.workflows.get(id).ok_or_else(unknown)?)?;
         self.known.insert(id.to_owned(), self.program.flows.len());
         self.flow(document.value)
     }

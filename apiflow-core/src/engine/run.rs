@@ -11,9 +11,26 @@ use super::decide::Turn;
 use super::{Effect, Event, Input, OpenWork, Program, Recorded, ValueRef, decide};
 use crate::ports::{JobState, JobStatus, SnapshotRow, StepRow, Timestamp};
 
+/// What a run may take. It decides only how the run goes on, never how what was journalled is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunLimits {
+    /// Iterations of a while loop, at most; over it the loop fails.
+    pub max_loop_iterations: u64,
+    /// Events, at most; over it the job fails.
+    pub max_events: u64,
+}
+
+impl Default for RunLimits {
+    /// 10,000 iterations and 1,000,000 events.
+    fn default() -> Self {
+        Self { max_loop_iterations: 10_000, max_events: 1_000_000 }
+    }
+}
+
 /// One job being run: its program and its control state.
 #[derive(Debug, Clone)]
 pub struct Run {
+    pub(super) limits: RunLimits,
     pub(super) program: Arc<Program>,
     pub(super) control: Control,
     /// Steps that changed since they were last taken, by ordinal.
@@ -26,7 +43,13 @@ pub struct Run {
 impl Run {
     /// A run in which nothing has happened; its first event must be [`Event::Created`].
     pub fn new(program: Arc<Program>) -> Self {
-        Self { program, control: Control::new(), rows: BTreeMap::new(), touched: BTreeSet::new() }
+        Self {
+            limits: RunLimits::default(),
+            program,
+            control: Control::new(),
+            rows: BTreeMap::new(),
+            touched: BTreeSet::new(),
+        }
     }
 
     /// The events that make a new job: the first one brings its input. With `preprocess` the document's
@@ -42,7 +65,12 @@ impl Run {
     pub fn restore(program: Arc<Program>, snapshot: &SnapshotRow) -> Result<Self, String> {
         let control = Control::deserialize(&snapshot.state).map_err(|error| error.to_string())?;
         let touched = control.frames.keys().copied().collect();
-        Ok(Self { program, control, rows: BTreeMap::new(), touched })
+        Ok(Self { limits: RunLimits::default(), program, control, rows: BTreeMap::new(), touched })
+    }
+
+    /// The same run with other limits.
+    pub fn with_limits(self, limits: RunLimits) -> Self {
+        Self { limits, ..self }
     }
 
     /// The control state as it is now.

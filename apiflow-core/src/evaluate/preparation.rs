@@ -78,7 +78,7 @@ impl Evaluation<'_> {
         if path.starts_with("workflow/") {
             let args = Value::Object(args);
             return self
-                .looked_up(effect, json!(["flow", path, self.catalog_digest(), args]), |cache| PreparedStep::Inputs {
+                .looked_up(effect, json!(["flow", path, self.plans.catalog_digest(), args]), |cache| PreparedStep::Inputs {
                     args,
                     cache,
                     timeout_ms: 0,
@@ -117,7 +117,7 @@ impl Evaluation<'_> {
         }
         let args = self.values.resolve(&effect.names.args.value()).await?;
         let document = self.run.program().flow_digest(flow);
-        self.looked_up(effect, json!(["flow", document, self.catalog_digest(), args]), |cache| PreparedStep::Entered {
+        self.looked_up(effect, json!(["flow", document, self.plans.catalog_digest(), args]), |cache| PreparedStep::Entered {
             cache,
         })
         .await
@@ -195,8 +195,4 @@ impl Evaluation<'_> {
         })
     }
 
-    /// A hash of all that sub-flows may refer to: a result is that of a run with the same declarations.
-    fn catalog_digest(&self) -> String {
-        digest(&serde_json::to_value(self.plans.catalog()).expect("declarations are plain data"))
-    }
 }

@@ -18,7 +18,7 @@ use super::inbox_payload::InboxPayload;
 use super::notifier::Mailbox;
 use super::store_health::pause_ms;
 use super::{Inner, abandon};
-use crate::call::JobPlans;
+use crate::call::CallPlans;
 use crate::engine::{Answer, Program, Run, error_names};
 use crate::evaluate::ValueCache;
 use crate::ports::{CallRecord, Claim, JobState, LoadedJob, StoreError, Timestamp};
@@ -113,7 +113,7 @@ struct Drive<'a> {
     value_bytes: u64,
     run: Run,
     values: ValueCache,
-    plans: Arc<JobPlans>,
+    plans: Arc<CallPlans>,
     /// Calls of this drive that are out.
     out: BTreeMap<u64, AbortHandle>,
     tasks: JoinSet<()>,

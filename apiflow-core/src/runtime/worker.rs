@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use super::inbox_payload::InboxPayload;
 use super::provider::{self, Caller, PollContext, PollSubject};
 use super::{Inner, abandon, drive, erasure};
-use crate::call::JobPlans;
+use crate::call::CallPlans;
 use crate::ports::{Claim, DuePoll, StoreError};
 
 /// Polls under way at the same time.
@@ -261,7 +261,7 @@ async fn renew_leases(inner: &Inner) {
 
 impl Inner {
     /// Sends calls of a job.
-    pub(super) fn caller(&self, job: &str, plans: Arc<JobPlans>) -> Caller {
+    pub(super) fn caller(&self, job: &str, plans: Arc<CallPlans>) -> Caller {
         Caller {
             job: job.to_owned(),
             store: self.parts.store.clone(),

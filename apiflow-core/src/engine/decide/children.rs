@@ -125,7 +125,7 @@ fn iterated(turn: &mut Turn<'_>, frame: u64) {
 pub(super) fn next_iteration(turn: &mut Turn<'_>, frame: u64) {
     let Some(children) = turn.step(frame).and_then(|step| step.children.as_ref()) else { return };
     let (next, more) = (children.next, children.total.is_none_or(|total| children.next < total));
-    let limit = turn.run.program.max_loop_iterations;
+    let limit = turn.run.limits.max_loop_iterations;
     if !more {
         return all_ended(turn, frame);
     }

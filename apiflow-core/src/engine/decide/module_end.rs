@@ -302,7 +302,7 @@ pub(crate) fn unsettled_attempt_error(step_id: &str, provider_id: Option<&str>) 
 
 /// Fails a job that does not come to an end by itself.
 pub(super) fn check_length(turn: &mut Turn<'_>) {
-    let (seq, most) = (turn.run.control.seq, turn.run.program.max_events);
+    let (seq, most) = (turn.run.control.seq, turn.run.limits.max_events);
     if seq < most || turn.run.control.ending.is_some() || turn.run.control.status.is_final() {
         return;
     }

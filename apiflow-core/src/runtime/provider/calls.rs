@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use crate::call::{CallError, CallPlan, ErrorClass, JobPlans, Reading};
+use crate::call::{CallError, CallPlan, ErrorClass, CallPlans, Reading};
 use crate::engine::Call;
 use crate::ports::{
     CallRecord, Clock, HttpClient, HttpError, HttpReply, HttpRequest, ProviderWorkClaim, Store, StoreError, Timestamp,
@@ -22,7 +22,7 @@ pub(crate) struct Caller {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) http: Arc<dyn HttpClient>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) plans: Arc<JobPlans>,
+    pub(crate) plans: Arc<CallPlans>,
     pub(crate) max_result_bytes: usize,
     /// How long work that a provider took may take to appear in its list, in milliseconds.
     pub(crate) listing_delay_ms: u64,

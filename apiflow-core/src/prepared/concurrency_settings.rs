@@ -4,52 +4,80 @@ use serde_json::Value;
 
 use crate::digest::digest;
 use crate::engine::queue_priority;
-use crate::openflow::{FlowValue, OpenFlow};
+use crate::openflow::FlowValue;
 use crate::ports::Concurrency;
 
 /// What stands for `$workspace` in a concurrency key: there is one.
 const WORKSPACE: &str = "apiflow";
 
 /// Keys of more bytes are kept as their hash; databases bound what an index holds.
-const LONGEST_KEY: usize = 256;
+const MAX_KEY_BYTES: usize = 256;
 
-/// A new job's place in the queue.
-#[derive(Debug, Default, PartialEq)]
-pub(super) struct QueueSettings {
-    pub(super) priority: i32,
-    pub(super) concurrency: Option<Concurrency>,
+/// What a document says about the place of its jobs in the queue.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct QueueSettings {
+    pub(crate) priority: i32,
+    concurrency: Option<ConcurrencySettings>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct ConcurrencySettings {
+    limit: u64,
+    window_s: Option<u64>,
+    key: KeySource,
+}
+
+/// What the runs of a flow are counted by.
+#[derive(Debug, Clone, PartialEq)]
+enum KeySource {
+    /// The document's own key, with places for inputs.
+    Template(String),
+    /// The workflow's id, or this hash of a document that is not saved.
+    Identity { digest: String },
 }
 
 impl QueueSettings {
-    /// Reads it from the document. One that cannot be read says nothing: its job is to fail in its turn, as any other.
-    pub(super) fn read(document: &Value, workflow: Option<&str>, input: &Value) -> Self {
-        let Ok(OpenFlow { value: flow, .. }) = OpenFlow::from_json(document) else { return Self::default() };
+    /// Reads it from a document, which is given as it was read and as it is written.
+    pub(crate) fn read(flow: &FlowValue, document: &Value) -> Self {
         // A step's own priority beats the flow's from the start.
         let first = flow.modules.first().and_then(|module| module.priority);
-        let concurrency = flow.concurrent_limit.filter(|limit| *limit > 0).map(|limit| Concurrency {
-            key: key(&flow, document, workflow, input),
+        let own = flow.concurrency_key.as_deref().filter(|text| !text.trim().is_empty());
+        let key = || match own {
+            Some(text) => KeySource::Template(text.to_owned()),
+            None => KeySource::Identity { digest: digest(document) },
+        };
+        let concurrency = flow.concurrent_limit.filter(|limit| *limit > 0).map(|limit| ConcurrencySettings {
             limit,
             window_s: flow.concurrency_time_window_s.filter(|window| *window > 0),
+            key: key(),
         });
         Self { priority: queue_priority(first, flow.priority), concurrency }
     }
+
+    /// With whom a job with this input shares its slots.
+    pub(crate) fn concurrency(&self, workflow: Option<&str>, input: &Value) -> Option<Concurrency> {
+        let ConcurrencySettings { limit, window_s, key } = self.concurrency.as_ref()?;
+        Some(Concurrency { key: key.fill(workflow, input), limit: *limit, window_s: *window_s })
+    }
 }
 
-/// What the runs of a flow are counted by. Keys of documents' own do not meet those made of ids.
-fn key(flow: &FlowValue, document: &Value, workflow: Option<&str>, input: &Value) -> String {
-    let own = flow.concurrency_key.as_deref().filter(|text| !text.trim().is_empty());
-    let key = match (own, workflow) {
-        (Some(text), _) => format!("key:{}", filled(text, input)),
-        (None, Some(id)) => format!("workflow:{id}"),
-        (None, None) => format!("document:{}", digest(document)),
-    };
-    // Not every database keeps a NUL in a text.
-    if key.len() <= LONGEST_KEY && !key.contains('\0') { key } else { format!("hash:{}", digest(&Value::from(key))) }
+impl KeySource {
+    /// The key of a job. Keys of documents' own do not meet those made of ids.
+    fn fill(&self, workflow: Option<&str>, input: &Value) -> String {
+        let key = match (self, workflow) {
+            (Self::Template(text), _) => format!("key:{}", fill_template(text, input)),
+            (Self::Identity { .. }, Some(id)) => format!("workflow:{id}"),
+            (Self::Identity { digest }, None) => format!("document:{digest}"),
+        };
+        // Not every database keeps a NUL in a text.
+        let is_kept = key.len() <= MAX_KEY_BYTES && !key.contains('\0');
+        if is_kept { key } else { format!("hash:{}", digest(&Value::from(key))) }
+    }
 }
 
 /// The key with `$workspace` and `$args[x.y]` replaced; what the input does not have is empty. What was put in is not
 /// looked at again.
-fn filled(text: &str, input: &Value) -> String {
+fn fill_template(text: &str, input: &Value) -> String {
     let mut filled = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(place) = rest.find('$') {
@@ -59,7 +87,7 @@ fn filled(text: &str, input: &Value) -> String {
             filled.push_str(WORKSPACE);
             rest = after;
         } else if let Some((path, after)) = rest.strip_prefix("$args[").and_then(|rest| rest.split_once(']')) {
-            filled.push_str(&argument(input, path));
+            filled.push_str(&argument_text(input, path));
             rest = after;
         } else {
             filled.push('$');
@@ -70,7 +98,7 @@ fn filled(text: &str, input: &Value) -> String {
 }
 
 /// An input as text: strings as they are, all else as JSON.
-fn argument(input: &Value, path: &str) -> String {
+fn argument_text(input: &Value, path: &str) -> String {
     match path.split('.').try_fold(input, |value, name| value.get(name)) {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) => text.clone(),
@@ -83,13 +111,19 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::openflow::OpenFlow;
 
-    fn read(value: Value, input: Value) -> QueueSettings {
-        QueueSettings::read(&json!({"value": value}), Some("portrait"), &input)
+    fn read_document(document: &Value) -> QueueSettings {
+        let flow = OpenFlow::from_json(document).expect("a document").value;
+        QueueSettings::read(&flow, document)
+    }
+
+    fn read(value: Value) -> QueueSettings {
+        read_document(&json!({"value": value}))
     }
 
     fn check_priority(value: Value, expected: i32) {
-        assert_eq!(read(value.clone(), json!({})).priority, expected, "of {value}");
+        assert_eq!(read(value.clone()).priority, expected, "of {value}");
     }
 
     #[test]
@@ -102,11 +136,10 @@ mod tests {
         check_priority(json!({"modules": []}), 0);
         check_priority(json!({"modules": [], "priority": 1_000_000}), 32_767);
         check_priority(json!({"modules": [], "priority": -1_000_000}), -32_768);
-        check_priority(json!({"modules": 1, "priority": 3}), 0);
     }
 
     fn check_limit(value: Value, expected: Option<(u64, Option<u64>)>) {
-        let found = read(value.clone(), json!({})).concurrency;
+        let found = read(value.clone()).concurrency(Some("portrait"), &json!({}));
         assert_eq!(found.map(|found| (found.limit, found.window_s)), expected, "of {value}");
     }
 
@@ -122,7 +155,7 @@ mod tests {
 
     fn check_key(key: Value, input: Value, expected: &str) {
         let value = json!({"modules": [], "concurrent_limit": 1, "concurrency_key": key});
-        assert_eq!(read(value, input).concurrency.expect("a limit").key, expected, "of {key}");
+        assert_eq!(read(value).concurrency(Some("portrait"), &input).expect("a limit").key, expected, "of {key}");
     }
 
     #[test]
@@ -144,12 +177,12 @@ mod tests {
     #[test]
     fn a_document_that_is_not_saved_is_its_own_key_and_long_keys_are_hashed() {
         let document = |name: &str| json!({"summary": name, "value": {"modules": [], "concurrent_limit": 1}});
-        let key = |document: &Value| QueueSettings::read(document, None, &json!({})).concurrency.expect("a limit").key;
+        let key = |document: &Value| read_document(document).concurrency(None, &json!({})).expect("a limit").key;
         assert_eq!(key(&document("a")), key(&document("a")));
         assert_ne!(key(&document("a")), key(&document("b")));
         let of_text = |text: String| {
             let document = json!({"value": {"modules": [], "concurrent_limit": 1, "concurrency_key": "$args[text]"}});
-            QueueSettings::read(&document, None, &json!({"text": text})).concurrency.expect("a limit").key
+            read_document(&document).concurrency(None, &json!({"text": text})).expect("a limit").key
         };
         assert_eq!(of_text("x".repeat(5_000)).len(), "hash:".len() + 64);
         assert_ne!(of_text("x".repeat(5_000)), of_text("x".repeat(5_001)));

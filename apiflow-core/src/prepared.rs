@@ -1,0 +1,113 @@
+//! A document made ready to run, once for all of its runs.
+
+mod concurrency_settings;
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::call::CallPlans;
+use crate::catalog::{Catalog, check_call};
+use crate::diagnostic::{Diagnostic, has_errors};
+use crate::engine::{Program, ProgramError, read_document};
+use crate::ports::JobBundle;
+use crate::validate;
+pub(crate) use concurrency_settings::QueueSettings;
+
+/// A document made ready to run, with the connectors, nodes and sub-flows that it refers to: it is read once, and the
+/// calls of its nodes are compiled once, for all runs that share it. Immutable; runs keep it by an [`Arc`].
+pub struct Prepared {
+    bundle: Arc<JobBundle>,
+    program: Arc<Program>,
+    plans: Arc<CallPlans>,
+    queue: QueueSettings,
+    early_return: Option<String>,
+}
+
+/// Checks a document with what it refers to, and makes it ready to run.
+///
+/// # Errors
+/// All findings, if any of them is an error; those of a node have pointers into the node, and name it.
+pub fn prepare(document: Value, catalog: Catalog) -> Result<Prepared, Vec<Diagnostic>> {
+    let mut found = validate::workflow(&document, &catalog);
+    for node in catalog.nodes.values() {
+        let Some(connector) = catalog.connectors.get(&node.connector_id) else { continue };
+        let findings = check_call(node, connector).into_iter();
+        found.extend(findings.map(|found| Diagnostic {
+            message: format!("node `{}`: {}", node.id, found.message),
+            ..found
+        }));
+    }
+    if has_errors(&found) {
+        return Err(found);
+    }
+    let bundle = JobBundle { document, catalog: Catalog { secrets: None, ..catalog }, ..JobBundle::default() };
+    Prepared::compile(bundle).map_err(|error| vec![Diagnostic::error("not-runnable", "", error.to_string())])
+}
+
+impl Prepared {
+    /// Makes a bundle ready whose documents were checked before.
+    ///
+    /// # Errors
+    /// [`ProgramError`] if the document or a sub-flow cannot be read.
+    pub fn compile(bundle: impl Into<Arc<JobBundle>>) -> Result<Self, ProgramError> {
+        let bundle = bundle.into();
+        let document = read_document("the workflow", &bundle.document)?;
+        let queue = QueueSettings::read(&document.value, &bundle.document);
+        let early_return = document.value.early_return.clone();
+        let program = Program::compile_document(document, &bundle.catalog.workflows)?;
+        let program = Arc::new(program.with_reused_results(bundle.reused_results.clone()));
+        let plans = Arc::new(CallPlans::new(Arc::new(bundle.catalog.clone())));
+        Ok(Self { bundle, program, plans, queue, early_return })
+    }
+
+    /// What it was made of.
+    pub fn bundle(&self) -> &Arc<JobBundle> {
+        &self.bundle
+    }
+
+    /// The program that runs of it follow.
+    pub fn program(&self) -> &Arc<Program> {
+        &self.program
+    }
+
+    /// The step whose result answers waiting callers, if the document names one.
+    pub fn early_return(&self) -> Option<&str> {
+        self.early_return.as_deref()
+    }
+
+    /// The compiled calls of its nodes.
+    #[cfg(feature = "runtime")]
+    pub(crate) fn plans(&self) -> &Arc<CallPlans> {
+        &self.plans
+    }
+
+    /// Its place in the queue.
+    #[cfg(feature = "runtime")]
+    pub(crate) fn queue(&self) -> &QueueSettings {
+        &self.queue
+    }
+}
+
+impl std::fmt::Debug for Prepared {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Prepared").field("early_return", &self.early_return).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_document_with_errors_is_refused_with_all_of_them() {
+        let module = |id: &str| json!({"id": id, "value": {"type": "script", "path": "node/none"}});
+        let found = prepare(json!({"value": {"modules": [module("a"), module("b")]}}), Catalog::default());
+        assert_eq!(found.expect_err("there are no such nodes").len(), 2);
+        let early = json!({"value": {"modules": [{"id": "a", "value": {"type": "identity"}}], "early_return": "a"}});
+        let prepared = prepare(early, Catalog::default()).expect("a document without errors");
+        assert_eq!(prepared.early_return(), Some("a"));
+    }
+}
