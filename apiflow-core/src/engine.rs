@@ -30,12 +30,12 @@ pub use effect::{
 };
 pub use erasure::{Eraser, redacted};
 pub use event::{CacheKey, Event, GateSelector, Recorded, Start};
-pub(crate) use program::step_key;
 pub(crate) use program::read_document;
+pub(crate) use program::step_key;
 pub use program::{Program, ProgramError};
 pub use reopen::{ReopenError, Reopener};
-pub use run::{Run, RunLimits};
 pub(crate) use run::queue_priority;
+pub use run::{Run, RunLimits};
 pub use value_ref::{Args, Iter, ValueRef};
 
 #[cfg(test)]

@@ -33,10 +33,9 @@ pub fn prepare(document: Value, catalog: Catalog) -> Result<Prepared, Vec<Diagno
     for node in catalog.nodes.values() {
         let Some(connector) = catalog.connectors.get(&node.connector_id) else { continue };
         let findings = check_call(node, connector).into_iter();
-        found.extend(findings.map(|found| Diagnostic {
-            message: format!("node `{}`: {}", node.id, found.message),
-            ..found
-        }));
+        found.extend(
+            findings.map(|found| Diagnostic { message: format!("node `{}`: {}", node.id, found.message), ..found }),
+        );
     }
     if has_errors(&found) {
         return Err(found);

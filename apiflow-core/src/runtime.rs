@@ -8,16 +8,18 @@ mod abandon;
 #[cfg(feature = "boa")]
 pub mod boa_evaluator;
 pub mod clock;
-mod concurrency_settings;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod drive;
+mod due_times;
 mod erasure;
 mod inbox_payload;
+mod intake;
 #[cfg(all(feature = "http", feature = "boa"))]
 pub mod local;
 pub mod memory;
 mod notifier;
+mod prepared_jobs;
 mod provider;
 mod recovery;
 mod rerun;
@@ -32,23 +34,26 @@ pub use notifier::Watch;
 pub use recovery::RecoverError;
 pub use rerun::{TakenOver, taken_over};
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::catalog::{Connector, Node};
-use crate::engine::{Event, Fact, GateSelector, Recorded, Run, ValueRef};
+use crate::engine::{Event, Fact, GateSelector, Recorded, Run, RunLimits, ValueRef};
 use crate::evaluate::ValueCache;
 use crate::ports::{
-    Clock, Created, Evaluator, EventRow, HttpClient, Idempotency, JobBundle, JobRow, NewJob, StepRow, StepStatus,
-    Store, StoreError,
+    ClaimRequest, Clock, Commit, Created, Evaluator, EventRow, HttpClient, Idempotency, JobBundle, JobRow, JobState,
+    LeaseChange, NewJob, StepRow, StepStatus, Store, StoreError, Timestamp,
 };
-use concurrency_settings::QueueSettings;
+use crate::prepared::Prepared;
+use drive::{CreatedJob, DriveStart};
+use due_times::DueKind;
 use inbox_payload::InboxPayload;
+use intake::Intake;
 use notifier::Notifier;
-use provider::Plans;
+use prepared_jobs::PreparedJobs;
 use store_health::StoreHealth;
 use unrecorded::UnrecordedAnswers;
 
@@ -117,6 +122,10 @@ impl RuntimeSettings {
 }
 
 impl RuntimeSettings {
+    fn run_limits(&self) -> RunLimits {
+        RunLimits { max_loop_iterations: self.max_while_iterations, max_events: self.max_events }
+    }
+
     fn grace_ms(&self) -> u64 {
         u64::try_from(self.grace.as_millis()).unwrap_or(u64::MAX)
     }
@@ -137,8 +146,8 @@ pub struct JobRequest {
     pub node_id: Option<String>,
     /// The user who makes it.
     pub created_by: Option<String>,
-    /// All that it needs.
-    pub bundle: JobBundle,
+    /// What it runs.
+    pub source: JobSource,
     /// Its input, checked and filled by the caller.
     pub input: Value,
     /// Whether the document's preprocessor, if it has one, makes the flow's input of `input` first.
@@ -147,6 +156,27 @@ pub struct JobRequest {
     pub taken_over: TakenOver,
     /// Makes a repetition find the first job.
     pub idempotency: Option<Idempotency>,
+}
+
+/// What a job runs: a document with all that it refers to.
+#[derive(Debug, Clone)]
+pub enum JobSource {
+    /// Made ready before, and shared with other jobs.
+    Prepared(Arc<Prepared>),
+    /// Made ready when the job is created; a document that cannot be read fails the job in its turn.
+    Bundle(Arc<JobBundle>),
+}
+
+impl From<JobBundle> for JobSource {
+    fn from(bundle: JobBundle) -> Self {
+        Self::Bundle(Arc::new(bundle))
+    }
+}
+
+impl From<Arc<Prepared>> for JobSource {
+    fn from(prepared: Arc<Prepared>) -> Self {
+        Self::Prepared(prepared)
+    }
 }
 
 /// An answer to a gate (`suspend`).
@@ -167,7 +197,7 @@ pub struct Approval {
 
 impl JobRequest {
     /// A run of a document that is not saved, by nobody in particular.
-    pub fn new(id: impl Into<String>, seed: u64, bundle: JobBundle, input: Value) -> Self {
+    pub fn new(id: impl Into<String>, seed: u64, source: impl Into<JobSource>, input: Value) -> Self {
         Self {
             id: id.into(),
             seed,
@@ -175,7 +205,7 @@ impl JobRequest {
             workflow_id: None,
             node_id: None,
             created_by: None,
-            bundle,
+            source: source.into(),
             input,
             preprocess: false,
             taken_over: TakenOver::default(),
@@ -194,7 +224,9 @@ struct Inner {
     parts: RuntimeParts,
     settings: RuntimeSettings,
     notifier: Notifier,
-    plans: Plans,
+    prepared: PreparedJobs,
+    /// The worker of this process that takes new jobs, if one works.
+    intake: Mutex<Option<Arc<Intake>>>,
     /// Held by the job that is begun although workers may have died of it.
     suspects: Arc<Semaphore>,
     health: StoreHealth,
@@ -212,34 +244,62 @@ impl Runtime {
                 health: StoreHealth::default(),
                 unrecorded,
                 notifier: Notifier::new(),
-                plans: Plans::new(),
+                prepared: PreparedJobs::default(),
+                intake: Mutex::default(),
                 suspects: Arc::new(Semaphore::new(1)),
             }),
         }
     }
 
-    /// Makes a job, due at once or as the document's concurrency limit has it; says whether it is new.
-    pub async fn submit(&self, run: JobRequest) -> Result<Created, StoreError> {
-        let now = self.inner.parts.clock.now();
-        let mut bundle = run.bundle;
-        let queue = QueueSettings::read(&bundle.document, run.workflow_id.as_deref(), &run.input);
-        let mut events = Run::create(run.seed, run.preprocess, run.input, now);
-        run.taken_over.write(now, &mut events, &mut bundle.reused_results);
+    /// Makes a job, due at once or as the document's concurrency limit has it; says whether it is new. A worker of this
+    /// process that has a free seat begins it at once.
+    pub async fn submit(&self, request: JobRequest) -> Result<Created, StoreError> {
+        let inner = &self.inner;
+        let now = inner.parts.clock.now();
+        let (bundle, prepared) = inner.prepare(request.source);
+        let mut events = Run::create(request.seed, request.preprocess, request.input, now);
+        let queue = prepared.as_ref().map(|prepared| prepared.queue());
+        let input = events.first().and_then(|created| created.value.as_ref()).unwrap_or(&Value::Null);
+        let workflow = request.workflow_id.as_deref();
+        let concurrency = queue.and_then(|queue| queue.concurrency(workflow, input));
+        let priority = queue.map_or(0, |queue| queue.priority);
+        let mut bundle = Arc::unwrap_or_clone(bundle);
+        // What takes results over is not what was prepared.
+        let direct = prepared.filter(|_| request.taken_over.is_empty()).zip(inner.take_seat(now));
+        request.taken_over.write(now, &mut events, &mut bundle.reused_results);
+        let in_memory = if direct.is_some() { events.clone() } else { Vec::new() };
         let job = NewJob {
-            id: run.id,
-            name: run.name,
-            workflow_id: run.workflow_id,
-            node_id: run.node_id,
-            created_by: run.created_by,
+            id: request.id,
+            name: request.name,
+            workflow_id: request.workflow_id,
+            node_id: request.node_id,
+            created_by: request.created_by,
             created_at: now,
-            priority: queue.priority,
-            concurrency: queue.concurrency,
+            priority,
+            concurrency,
             bundle,
             events: events.into_iter().map(row).collect(),
-            idempotency: run.idempotency,
+            idempotency: request.idempotency,
         };
-        let created = self.inner.parts.store.create_job(job, None).await?;
-        self.inner.notifier.notify_work();
+        let value_bytes = job.value_bytes();
+        let RuntimeSettings { worker, lease, .. } = &inner.settings;
+        let claim = direct.is_some().then(|| ClaimRequest { worker: worker.clone(), lease: *lease });
+        let created = inner.parts.store.create_job(job, claim).await?;
+        match (&created, direct) {
+            (Created::New { claim: Some(claim) }, Some((prepared, (intake, seat)))) => {
+                let state = JobState::new(priority);
+                let created = CreatedJob { prepared, state: state.clone(), events: in_memory, value_bytes };
+                let start = DriveStart::Created(Box::new(created));
+                if !inner.spawn_drive(&intake, claim.clone(), start, Some(seat)) {
+                    // The worker stopped meanwhile: another one may have the job.
+                    let release = LeaseChange::Release { wake_at: Some(now) };
+                    let unchanged = Commit::new(&claim.job, claim.version, now, state, release);
+                    inner.parts.store.commit_turn(unchanged).await?;
+                }
+            }
+            (Created::New { .. }, _) => inner.notifier.notify_work(),
+            (Created::Existing { .. }, _) => {}
+        }
         Ok(created)
     }
 
@@ -331,6 +391,30 @@ impl Runtime {
 }
 
 impl Inner {
+    /// What a job runs, and the same made ready; `None` if it cannot be read.
+    fn prepare(&self, source: JobSource) -> (Arc<JobBundle>, Option<Arc<Prepared>>) {
+        match source {
+            JobSource::Prepared(prepared) => (prepared.bundle().clone(), Some(prepared)),
+            JobSource::Bundle(bundle) => (bundle.clone(), self.prepared.of_bundle(bundle).ok()),
+        }
+    }
+
+    /// A free seat of this process's worker, unless other jobs wait for one or the store is out of order.
+    fn take_seat(&self, now: Timestamp) -> Option<(Arc<Intake>, OwnedSemaphorePermit)> {
+        let others_wait = self.notifier.due.is_due(DueKind::Jobs, now);
+        if others_wait || self.notifier.is_stopping() || self.health.paused_until(now).is_some() {
+            return None;
+        }
+        let intake = self.intake.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let seat = intake.take_seat()?;
+        Some((intake, seat))
+    }
+
+    /// Says which worker takes new jobs from now on.
+    fn set_intake(&self, intake: Option<Arc<Intake>>) {
+        *self.intake.lock().unwrap_or_else(PoisonError::into_inner) = intake;
+    }
+
     /// Puts a fact into a job's inbox and wakes whoever works on it.
     async fn deliver(&self, job: &str, key: &str, fact: Fact) -> Result<bool, StoreError> {
         let payload = InboxPayload::from(fact).to_json();

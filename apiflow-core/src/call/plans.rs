@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::{CallPlan, plan};
 use crate::declarations::Catalog;
+use crate::digest::digest;
 
 /// The compiled calls of the nodes of a catalog, by the path that modules name.
 pub(crate) struct CallPlans {

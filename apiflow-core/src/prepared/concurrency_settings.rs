@@ -54,6 +54,11 @@ impl QueueSettings {
         Self { priority: queue_priority(first, flow.priority), concurrency }
     }
 
+    /// Whether jobs share slots with others.
+    pub(crate) fn shares_slots(&self) -> bool {
+        self.concurrency.is_some()
+    }
+
     /// With whom a job with this input shares its slots.
     pub(crate) fn concurrency(&self, workflow: Option<&str>, input: &Value) -> Option<Concurrency> {
         let ConcurrencySettings { limit, window_s, key } = self.concurrency.as_ref()?;

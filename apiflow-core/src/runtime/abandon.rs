@@ -38,7 +38,8 @@ pub(super) async fn abandon(inner: &Inner, claim: &Claim, crashes: u32) {
         Ok(()) => tracing::error!(job = claim.job, crashes, "a job was abandoned: it repeatedly crashed its worker"),
         Err(error) => tracing::error!(%error, job = claim.job, "a job could not be abandoned"),
     }
-    inner.plans.leave(&claim.job);
+    inner.prepared.leave(&claim.job);
+    inner.notifier.notify_work();
     inner.notifier.notify_change(&claim.job, true);
 }
 

@@ -19,19 +19,24 @@ use super::notifier::Mailbox;
 use super::store_health::pause_ms;
 use super::{Inner, abandon};
 use crate::call::CallPlans;
-use crate::engine::{Answer, Program, Run, error_names};
+use crate::engine::{Answer, Program, Recorded, Run, error_names};
 use crate::evaluate::ValueCache;
 use crate::ports::{CallRecord, Claim, JobState, LoadedJob, StoreError, Timestamp};
+use crate::prepared::Prepared;
 
 /// Events between two snapshots of a run that never waits; doubles each time.
 const FIRST_SNAPSHOT_EVENTS: u64 = 64;
 
 /// Drives a job until it waits, ends, or is lost to another worker. `alone` is given back with the first commit.
-pub(super) async fn drive(inner: &Arc<Inner>, claim: Claim, alone: Option<OwnedSemaphorePermit>) {
-    let outcome = {
-        let entered = inner.notifier.register_drive(&claim.job);
-        driven(inner, &claim, entered.mailbox(), alone).await
-    };
+pub(super) async fn drive(inner: &Arc<Inner>, claim: Claim, start: DriveStart, alone: Option<OwnedSemaphorePermit>) {
+    let registered = inner.notifier.register_drive(&claim.job);
+    let mailbox = registered.mailbox().clone();
+    let outcome = go_on(inner, &claim, start, &mailbox, alone).await;
+    drop(registered);
+    if outcome.is_err() || mailbox.take_mail_flag() {
+        // What came after the drive last looked makes the job due again.
+        inner.notifier.notify_work();
+    }
     match outcome {
         Ok(()) => {}
         Err(StoreError::Fenced { job }) => tracing::info!(job, "the job is another worker's now"),
@@ -47,14 +52,36 @@ pub(super) async fn drive(inner: &Arc<Inner>, claim: Claim, alone: Option<OwnedS
     inner.notifier.notify_change(&claim.job, true);
 }
 
-async fn driven(
+/// What a drive knows of its job.
+pub(super) enum DriveStart {
+    /// Nothing: it is read from the store.
+    Load,
+    /// All: the job was created by this process.
+    Created(Box<CreatedJob>),
+}
+
+/// A job that this process has created and claimed.
+pub(super) struct CreatedJob {
+    pub(super) prepared: Arc<Prepared>,
+    pub(super) state: JobState,
+    /// The first events, with their values.
+    pub(super) events: Vec<Recorded>,
+    /// Bytes of JSON of those values.
+    pub(super) value_bytes: u64,
+}
+
+async fn go_on(
     inner: &Arc<Inner>,
     claim: &Claim,
+    start: DriveStart,
     mailbox: &Mailbox,
     alone: Option<OwnedSemaphorePermit>,
 ) -> Result<(), StoreError> {
-    let loaded = load(inner, claim, mailbox).await?;
-    let mut drive = match Drive::new(inner, claim, loaded) {
+    let started = match start {
+        DriveStart::Load => Drive::of_loaded(inner, claim, load(inner, claim, mailbox).await?),
+        DriveStart::Created(created) => Ok(Drive::of_created(inner, claim, *created)),
+    };
+    let mut drive = match started {
         Ok(drive) => drive,
         Err(Unreadable { reason, last_seq, program }) => {
             let error = serde_json::json!({"name": error_names::INTERNAL_ERROR, "message": reason});
@@ -114,6 +141,8 @@ struct Drive<'a> {
     run: Run,
     values: ValueCache,
     plans: Arc<CallPlans>,
+    /// Whether its end may give another job its slot.
+    shares_slots: bool,
     /// Calls of this drive that are out.
     out: BTreeMap<u64, AbortHandle>,
     tasks: JoinSet<()>,
@@ -139,44 +168,65 @@ struct Drive<'a> {
 }
 
 impl<'a> Drive<'a> {
-    fn new(inner: &'a Arc<Inner>, claim: &Claim, loaded: LoadedJob) -> Result<Self, Unreadable> {
+    /// A drive of a job that was read from the store.
+    fn of_loaded(inner: &'a Arc<Inner>, claim: &Claim, loaded: LoadedJob) -> Result<Self, Unreadable> {
         let last_seq = loaded.job.last_seq;
         let unreadable =
             |program: &Arc<Program>, reason: String| Unreadable { reason, last_seq, program: program.clone() };
-        let program =
-            Program::compile(&loaded.bundle).map_err(|error| unreadable(&Arc::default(), error.to_string()))?;
-        let program = program.with_max_loop_iterations(inner.settings.max_while_iterations);
-        let program = Arc::new(program.with_max_events(inner.settings.max_events));
-        let run = abandon::restore(program.clone(), &loaded).map_err(|reason| unreadable(&program, reason))?;
-        let snapshot_seq = loaded.snapshot.as_ref().map_or(0, |snapshot| snapshot.seq);
-        let bundle = loaded.bundle;
-        let sought = open_work::attempts_in_recovery(&run);
-        let mut drive = Self {
+        let bundle = Arc::new(loaded.bundle.clone());
+        let prepared = inner.prepared.of_job(&claim.job, bundle);
+        let prepared = prepared.map_err(|error| unreadable(&Arc::default(), error.to_string()))?;
+        let program = prepared.program();
+        let run = abandon::restore(program.clone(), &loaded).map_err(|reason| unreadable(program, reason))?;
+        let mut drive = Self::new(inner, claim, &prepared, run, loaded.job.state);
+        drive.value_bytes = loaded.value_bytes;
+        drive.snapshot_seq = loaded.snapshot.as_ref().map_or(0, |snapshot| snapshot.seq);
+        drive.take_mail(loaded.inbox);
+        drive.seek_interrupted();
+        Ok(drive)
+    }
+
+    /// A drive of a job that this process has just created.
+    fn of_created(inner: &'a Arc<Inner>, claim: &Claim, created: CreatedJob) -> Self {
+        let CreatedJob { prepared, state, events, value_bytes } = created;
+        let mut run = Run::new(prepared.program().clone());
+        for recorded in &events {
+            run.apply(recorded.seq, recorded.at, &recorded.event);
+        }
+        let _committed = run.take_rows();
+        inner.prepared.enter(&claim.job, prepared.clone());
+        let mut drive = Self::new(inner, claim, &prepared, run, state);
+        drive.value_bytes = value_bytes;
+        drive.values.record(&events);
+        drive.values.committed();
+        drive
+    }
+
+    fn new(inner: &'a Arc<Inner>, claim: &Claim, prepared: &Prepared, run: Run, committed: JobState) -> Self {
+        Self {
             inner,
             job: claim.job.clone(),
             version: claim.version,
-            committed: loaded.job.state,
-            value_bytes: loaded.value_bytes,
-            run,
+            committed,
+            value_bytes: 0,
+            sought: open_work::attempts_in_recovery(&run),
+            run: run.with_limits(inner.settings.run_limits()),
             values: ValueCache::new(Some(inner.parts.store.clone()), &claim.job),
-            plans: inner.plans.enter(&claim.job, bundle.catalog),
+            plans: prepared.plans().clone(),
+            shares_slots: prepared.queue().shares_slots(),
             out: BTreeMap::new(),
             tasks: JoinSet::new(),
             returns: mpsc::unbounded_channel(),
             facts: VecDeque::new(),
-            sought,
             seen: BTreeSet::new(),
             unreadable: Vec::new(),
-            snapshot_seq,
+            snapshot_seq: 0,
             snapshot_step: FIRST_SNAPSHOT_EVENTS,
             looked_at: Instant::now(),
             wake_at: None,
             postponed: None,
             alone: None,
-        };
-        drive.take_mail(loaded.inbox);
-        drive.seek_interrupted();
-        Ok(drive)
+        }
     }
 
     fn now(&self) -> Timestamp {

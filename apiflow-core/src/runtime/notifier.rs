@@ -1,13 +1,19 @@
 //! Hints inside this process: what changed, who has mail. The store is the truth; a lost hint costs only time.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Notify, broadcast};
 
+use super::due_times::{AT_ONCE, DueKind, DueTimes};
+use crate::ports::Timestamp;
+
 /// Hints inside this process.
 pub(super) struct Notifier {
     changes: broadcast::Sender<Change>,
+    /// When something is due, as far as this process knows.
+    pub(super) due: DueTimes,
     work: Notify,
     stop: tokio::sync::watch::Sender<bool>,
     /// The jobs that this process drives, and how to tell them of mail or of a lost lease.
@@ -26,16 +32,28 @@ struct Change {
 #[derive(Default)]
 pub(super) struct Mailbox {
     pub(super) changed: Notify,
-    lost: std::sync::atomic::AtomicBool,
+    has_mail: AtomicBool,
+    lost: AtomicBool,
 }
 
 impl Mailbox {
+    /// Says that messages wait in the job's inbox.
+    fn notify(&self) {
+        self.has_mail.store(true, Ordering::Release);
+        self.changed.notify_one();
+    }
+
+    /// Whether messages came since this was last asked.
+    pub(super) fn take_mail_flag(&self) -> bool {
+        self.has_mail.swap(false, Ordering::AcqRel)
+    }
+
     pub(super) fn is_lost(&self) -> bool {
-        self.lost.load(std::sync::atomic::Ordering::Acquire)
+        self.lost.load(Ordering::Acquire)
     }
 
     fn mark_lost(&self) {
-        self.lost.store(true, std::sync::atomic::Ordering::Release);
+        self.lost.store(true, Ordering::Release);
         self.changed.notify_one();
     }
 }
@@ -48,7 +66,7 @@ pub(super) struct RegisteredDrive<'a> {
 }
 
 impl RegisteredDrive<'_> {
-    pub(super) fn mailbox(&self) -> &Mailbox {
+    pub(super) fn mailbox(&self) -> &Arc<Mailbox> {
         &self.mailbox
     }
 }
@@ -66,6 +84,7 @@ impl Notifier {
     pub(super) fn new() -> Self {
         Self {
             changes: broadcast::Sender::new(1024),
+            due: DueTimes::default(),
             work: Notify::new(),
             stop: tokio::sync::watch::Sender::new(false),
             drives: Mutex::default(),
@@ -80,7 +99,21 @@ impl Notifier {
 
     /// Says that a job may be due.
     pub(super) fn notify_work(&self) {
-        self.work.notify_one();
+        self.notify_due(DueKind::Jobs, AT_ONCE);
+    }
+
+    /// Says that something is due at a moment.
+    pub(super) fn notify_due(&self, kind: DueKind, at: Timestamp) {
+        if self.due.add(kind, at) {
+            self.work.notify_one();
+        }
+    }
+
+    /// Says that a drive, a poll or an erasure has ended, so that there is room for one that waits.
+    pub(super) fn notify_room(&self, kind: DueKind, now: Timestamp) {
+        if self.due.is_due(kind, now) {
+            self.work.notify_one();
+        }
     }
 
     /// Returns when a job may be due.
@@ -92,7 +125,7 @@ impl Notifier {
     pub(super) fn notify_mail(&self, job: &str) {
         let drive = self.lock().get(job).cloned();
         match drive {
-            Some(mailbox) => mailbox.changed.notify_one(),
+            Some(mailbox) => mailbox.notify(),
             None => self.notify_work(),
         }
     }

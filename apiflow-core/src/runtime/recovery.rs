@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::drive::operation_poll;
+use super::due_times::{AT_ONCE, DueKind};
 use super::{Runtime, abandon, row};
 use crate::engine::{Event, OpenWork, Program, Recorded, ReopenError, Reopener, Run, ValueRef};
 use crate::ports::{Commit, JobRow, LeaseChange, Poll, StoreError};
@@ -56,6 +57,7 @@ impl Runtime {
             self.hasten_search(job, step).await?;
         }
         self.inner.notifier.notify_work();
+        self.inner.notifier.notify_due(DueKind::Polls, AT_ONCE);
         Ok(())
     }
 

@@ -49,6 +49,11 @@ impl TakenOver {
         }
     }
 
+    /// Whether nothing is taken over.
+    pub(super) fn is_empty(&self) -> bool {
+        self.steps.is_empty() && self.approvals.is_empty()
+    }
+
     /// Writes it behind the events that make a new job.
     pub(super) fn write(self, now: Timestamp, events: &mut Vec<Recorded>, reused: &mut BTreeMap<String, ReusedResult>) {
         let mut add = |event: Event, value: Value| {

@@ -3,19 +3,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
+use super::drive::DriveStart;
+use super::due_times::{AT_ONCE, DueKind};
 use super::inbox_payload::InboxPayload;
+use super::intake::Intake;
 use super::provider::{self, Caller, PollContext, PollSubject};
 use super::{Inner, abandon, drive, erasure};
 use crate::call::CallPlans;
-use crate::ports::{Claim, DuePoll, StoreError};
+use crate::ports::{Claim, DuePoll, StoreError, Timestamp};
 
 /// Polls under way at the same time.
-const POLLS: u32 = 64;
+const MAX_POLLS: u32 = 64;
 /// Erasures under way at the same time.
-const ERASURES: u32 = 8;
+const MAX_ERASURES: u32 = 8;
 /// How long an erasure that was taken is hidden from others; one that takes longer is made twice, to the same effect.
 const ERASURE_LEASE: Duration = Duration::from_mins(5);
 /// How long a poll that was taken is hidden from others: longer than a poll can take.
@@ -23,83 +27,113 @@ const POLL_LEASE: Duration = Duration::from_mins(1);
 
 /// From this claim without a commit on, a job is begun alone: one of several such may crash its worker, and the others
 /// were only beside it.
-const SUSPECT: u32 = 3;
+const SUSPECT_TRIES: u32 = 3;
 
-/// What a worker has under way.
+/// What a worker has in flight.
 struct InFlight {
-    seats: Arc<Semaphore>,
-    drives: JoinSet<()>,
+    inner: Arc<Inner>,
+    intake: Arc<Intake>,
     polls: JoinSet<()>,
     erasures: JoinSet<()>,
 }
 
 impl InFlight {
-    fn is_full(&self) -> bool {
-        self.seats.available_permits() == 0 || room(&self.polls, POLLS) == 0 || room(&self.erasures, ERASURES) == 0
+    /// Takes new jobs of this process from now on.
+    fn new(inner: &Arc<Inner>) -> Self {
+        let intake = Arc::new(Intake::new(inner.settings.concurrency));
+        inner.set_intake(Some(intake.clone()));
+        Self { inner: inner.clone(), intake, polls: JoinSet::new(), erasures: JoinSet::new() }
+    }
+
+    /// How many more of a kind may be begun.
+    fn room(&self, kind: DueKind) -> u32 {
+        let left = |tasks: &JoinSet<()>, max: u32| max.saturating_sub(u32::try_from(tasks.len()).unwrap_or(u32::MAX));
+        match kind {
+            DueKind::Jobs => u32::try_from(self.intake.seats.available_permits()).unwrap_or(u32::MAX),
+            DueKind::Polls => left(&self.polls, MAX_POLLS),
+            DueKind::Erasures => left(&self.erasures, MAX_ERASURES),
+        }
+    }
+
+    /// Whether a moment of a kind has come and there is room for it; the moment is forgotten then.
+    fn take_due(&self, kind: DueKind, now: Timestamp) -> bool {
+        self.room(kind) > 0 && self.inner.notifier.due.take(kind, now)
+    }
+
+    /// The next moment at which there is something to take.
+    fn next_due(&self) -> Option<Timestamp> {
+        let kinds = [DueKind::Jobs, DueKind::Polls, DueKind::Erasures].into_iter();
+        kinds.filter(|kind| self.room(*kind) > 0).filter_map(|kind| self.inner.notifier.due.first(kind)).min()
     }
 
     /// Forgets what has ended.
     fn reap(&mut self) {
-        for tasks in [&mut self.drives, &mut self.polls, &mut self.erasures] {
+        for tasks in [&mut self.polls, &mut self.erasures] {
             while tasks.try_join_next().is_some() {}
         }
     }
 
+    /// Takes nothing new, and waits for what is left.
     async fn end(&mut self) {
-        for tasks in [&mut self.drives, &mut self.polls, &mut self.erasures] {
+        self.inner.set_intake(None);
+        let mut drives = self.intake.close();
+        for tasks in [&mut drives, &mut self.polls, &mut self.erasures] {
             while tasks.join_next().await.is_some() {}
         }
     }
 }
 
-fn room(tasks: &JoinSet<()>, limit: u32) -> u32 {
-    limit.saturating_sub(u32::try_from(tasks.len()).unwrap_or(u32::MAX))
+impl Drop for InFlight {
+    /// Ends with the worker: what nobody drives any more must not go on.
+    fn drop(&mut self) {
+        self.inner.set_intake(None);
+        drop(self.intake.close());
+    }
 }
 
-/// Works until `stop` is done, then lets the turns under way end.
+/// Works until `stop` is done, then lets the turns in flight end.
 pub(super) async fn work(inner: &Arc<Inner>, stop: impl Future<Output = ()> + Send) {
     tokio::pin!(stop);
-    let mut in_flight = InFlight {
-        seats: Arc::new(Semaphore::new(inner.settings.concurrency as usize)),
-        drives: JoinSet::new(),
-        polls: JoinSet::new(),
-        erasures: JoinSet::new(),
-    };
+    let mut in_flight = InFlight::new(inner);
     // Ends with this future, also where it is dropped: what nobody drives any more must not be held.
     let mut heartbeat = JoinSet::new();
     heartbeat.spawn(renew(inner.clone()));
+    // When the store is asked for all that is due, whoever made it so.
+    let mut next_look = Instant::now();
     loop {
         in_flight.reap();
-        if let Some(until) = inner.health.paused_until(inner.parts.clock.now()) {
+        let now = inner.parts.clock.now();
+        if let Some(until) = inner.health.paused_until(now) {
             tokio::select! {
                 () = &mut stop => break,
                 () = inner.parts.clock.sleep_until(until) => {}
             }
             // Before anything is claimed: what this process still has must not be due because the store was away.
             renew_leases(inner).await;
+            next_look = Instant::now();
             continue;
         }
-        let took = take(inner, &mut in_flight).await;
-        let pause = match took {
-            Ok(true) => continue,
-            // What is due cannot be taken now: the end of a drive, poll or erasure wakes this loop.
-            Ok(false) if in_flight.is_full() => inner.settings.idle,
-            Ok(false) => pause(inner).await,
-            Err(error) => {
-                inner.health.note_failure(&error, inner.parts.clock.now());
-                if error.fault().is_none() {
-                    tracing::warn!(%error, "the worker could not look for jobs; it tries again");
-                }
-                inner.settings.idle
+        let looks = next_look <= Instant::now();
+        if looks {
+            next_look = Instant::now() + inner.settings.idle;
+        }
+        let took = take(inner, &mut in_flight, looks).await;
+        if let Err(error) = &took {
+            inner.health.note_failure(error, now);
+            if error.fault().is_none() {
+                tracing::warn!(%error, "the worker could not look for jobs; it tries again");
             }
-        };
-        let waits = inner.parts.clock.now().plus_ms(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX));
+        }
+        if matches!(took, Ok(true)) {
+            continue;
+        }
+        // What failed is tried again with the next look.
+        let wake = if took.is_ok() { in_flight.next_due() } else { None }.unwrap_or(Timestamp(i64::MAX));
         tokio::select! {
             () = &mut stop => break,
-            () = inner.notifier.wait_for_work() => {}
-            () = inner.parts.clock.sleep_until(waits) => {}
-            () = tokio::time::sleep(inner.settings.idle) => {}
-            Some(_) = in_flight.drives.join_next(), if in_flight.seats.available_permits() == 0 => {}
+            () = inner.notifier.wait_for_work(), if took.is_ok() => {}
+            () = inner.parts.clock.sleep_until(wake), if wake.0 != i64::MAX => {}
+            () = tokio::time::sleep_until(next_look) => {}
         }
     }
     inner.notifier.request_stop();
@@ -109,66 +143,107 @@ pub(super) async fn work(inner: &Arc<Inner>, stop: impl Future<Output = ()> + Se
     heartbeat.shutdown().await;
 }
 
-/// Takes what is due; says whether there was anything.
-async fn take(inner: &Arc<Inner>, in_flight: &mut InFlight) -> Result<bool, StoreError> {
-    let store = &inner.parts.store;
+/// Takes what is due, or may be since nobody has looked for long; says whether there was anything.
+async fn take(inner: &Arc<Inner>, in_flight: &mut InFlight, looks: bool) -> Result<bool, StoreError> {
+    let now = inner.parts.clock.now();
+    let mut asked = looks;
     let mut took = false;
-    let free = u32::try_from(in_flight.seats.available_permits()).unwrap_or(u32::MAX);
-    if free > 0 {
-        let mut suspects = Vec::new();
-        for claim in store.claim_due_jobs(&inner.settings.worker, free, inner.settings.lease).await? {
-            took = true;
-            let seat = in_flight.seats.clone().acquire_owned().await.expect("the semaphore is never closed");
-            if claim.tries >= SUSPECT {
-                suspects.push((claim, seat));
-                continue;
-            }
-            let inner = inner.clone();
-            in_flight.drives.spawn(async move {
-                drive::drive(&inner, claim, None).await;
-                drop(seat);
-                inner.notifier.notify_work();
-            });
-        }
-        if !suspects.is_empty() {
-            let inner = inner.clone();
-            in_flight.drives.spawn(async move { one_by_one(&inner, suspects).await });
-        }
+    if in_flight.take_due(DueKind::Jobs, now) || looks && in_flight.room(DueKind::Jobs) > 0 {
+        asked = true;
+        took |= take_jobs(inner, in_flight).await?;
     }
-    let free = room(&in_flight.polls, POLLS);
-    if free > 0 {
-        for due in store.take_due_polls(free, POLL_LEASE).await? {
-            took = true;
-            let inner = inner.clone();
-            in_flight.polls.spawn(async move {
-                if let Err(error) = poll(&inner, &due).await {
-                    tracing::warn!(%error, job = due.job, "a poll could not be recorded; it is made again later");
-                }
-                inner.notifier.notify_work();
-            });
-        }
+    if in_flight.take_due(DueKind::Polls, now) || looks && in_flight.room(DueKind::Polls) > 0 {
+        asked = true;
+        took |= take_polls(inner, in_flight).await?;
     }
-    let free = room(&in_flight.erasures, ERASURES);
-    if free > 0 {
-        for due in store.take_due_erasures(free, ERASURE_LEASE).await? {
-            took = true;
-            let inner = inner.clone();
-            in_flight.erasures.spawn(async move {
-                match erasure::erase(&inner, &due).await {
-                    // A job that was removed meanwhile left nothing to erase.
-                    Ok(()) | Err(StoreError::NotFound { .. }) => {}
-                    Err(error) => tracing::warn!(%error, job = due.job, "a job is not erased yet; it is tried again"),
-                }
-                inner.notifier.notify_work();
-            });
-        }
+    if in_flight.take_due(DueKind::Erasures, now) || looks && in_flight.room(DueKind::Erasures) > 0 {
+        asked = true;
+        took |= take_erasures(inner, in_flight).await?;
+    }
+    if asked && !took {
+        note_next_due(inner, now).await?;
     }
     Ok(took)
 }
 
+async fn take_jobs(inner: &Arc<Inner>, in_flight: &mut InFlight) -> Result<bool, StoreError> {
+    let free = in_flight.room(DueKind::Jobs);
+    let claims = inner.parts.store.claim_due_jobs(&inner.settings.worker, free, inner.settings.lease).await?;
+    if claims.len() >= free as usize {
+        // More may wait.
+        inner.notifier.due.add(DueKind::Jobs, AT_ONCE);
+    }
+    let took = !claims.is_empty();
+    let mut suspects = Vec::new();
+    for claim in claims {
+        // Between the question and the answer a new job may have taken one: then there is one more for a while.
+        let seat = in_flight.intake.take_seat();
+        if claim.tries >= SUSPECT_TRIES {
+            suspects.push((claim, seat));
+        } else {
+            inner.spawn_drive(&in_flight.intake, claim, DriveStart::Load, seat);
+        }
+    }
+    if !suspects.is_empty() {
+        let inner = inner.clone();
+        in_flight.intake.spawn(async move { one_by_one(&inner, suspects).await });
+    }
+    Ok(took)
+}
+
+async fn take_polls(inner: &Arc<Inner>, in_flight: &mut InFlight) -> Result<bool, StoreError> {
+    let free = in_flight.room(DueKind::Polls);
+    let polls = inner.parts.store.take_due_polls(free, POLL_LEASE).await?;
+    if polls.len() >= free as usize {
+        inner.notifier.due.add(DueKind::Polls, AT_ONCE);
+    }
+    let took = !polls.is_empty();
+    for due in polls {
+        let inner = inner.clone();
+        in_flight.polls.spawn(async move {
+            if let Err(error) = poll(&inner, &due).await {
+                tracing::warn!(%error, job = due.job, "a poll could not be recorded; it is made again later");
+            }
+            inner.notifier.notify_room(DueKind::Polls, inner.parts.clock.now());
+        });
+    }
+    Ok(took)
+}
+
+async fn take_erasures(inner: &Arc<Inner>, in_flight: &mut InFlight) -> Result<bool, StoreError> {
+    let free = in_flight.room(DueKind::Erasures);
+    let erasures = inner.parts.store.take_due_erasures(free, ERASURE_LEASE).await?;
+    if erasures.len() >= free as usize {
+        inner.notifier.due.add(DueKind::Erasures, AT_ONCE);
+    }
+    let took = !erasures.is_empty();
+    for due in erasures {
+        let inner = inner.clone();
+        in_flight.erasures.spawn(async move {
+            match erasure::erase(&inner, &due).await {
+                // A job that was removed meanwhile left nothing to erase.
+                Ok(()) | Err(StoreError::NotFound { .. }) => {}
+                Err(error) => tracing::warn!(%error, job = due.job, "a job is not erased yet; it is tried again"),
+            }
+            inner.notifier.notify_room(DueKind::Erasures, inner.parts.clock.now());
+        });
+    }
+    Ok(took)
+}
+
+/// Remembers when the store has something due next: its clock may be behind, and other processes write to it.
+async fn note_next_due(inner: &Inner, now: Timestamp) -> Result<(), StoreError> {
+    let Some(next) = inner.parts.store.read_next_due_at().await? else { return Ok(()) };
+    let next = next.max(now.plus_ms(1));
+    for kind in [DueKind::Jobs, DueKind::Polls, DueKind::Erasures] {
+        inner.notifier.due.add(kind, next);
+    }
+    Ok(())
+}
+
 /// Drives jobs that were claimed again and again, one after the other: each begins when the one before it has come to a
 /// commit, so that a crash is counted against the one that was begun alone, until that is abandoned.
-async fn one_by_one(inner: &Arc<Inner>, mut suspects: Vec<(Claim, OwnedSemaphorePermit)>) {
+async fn one_by_one(inner: &Arc<Inner>, mut suspects: Vec<(Claim, Option<OwnedSemaphorePermit>)>) {
     suspects.sort_by(|(a, _), (b, _)| b.tries.cmp(&a.tries).then_with(|| a.job.cmp(&b.job)));
     // Their leases are renewed while they wait.
     let waiting: Vec<_> = suspects.iter().map(|(claim, _)| inner.notifier.register_drive(&claim.job)).collect();
@@ -181,9 +256,9 @@ async fn one_by_one(inner: &Arc<Inner>, mut suspects: Vec<(Claim, OwnedSemaphore
             Ok(_) => {
                 let inner = inner.clone();
                 drives.spawn(async move {
-                    drive::drive(&inner, claim, Some(alone)).await;
+                    drive::drive(&inner, claim, DriveStart::Load, Some(alone)).await;
                     drop(seat);
-                    inner.notifier.notify_work();
+                    inner.notifier.notify_room(DueKind::Jobs, inner.parts.clock.now());
                 });
             }
             Err(error) => tracing::warn!(%error, job = claim.job, "a job could not be begun; its lease will run out"),
@@ -193,21 +268,12 @@ async fn one_by_one(inner: &Arc<Inner>, mut suspects: Vec<(Claim, OwnedSemaphore
     while drives.join_next().await.is_some() {}
 }
 
-/// How long nothing will be due by itself.
-async fn pause(inner: &Inner) -> Duration {
-    let idle = inner.settings.idle;
-    match inner.parts.store.read_next_due_at().await {
-        Ok(Some(due)) => Duration::from_millis(due.since_ms(inner.parts.clock.now())).max(Duration::from_millis(1)),
-        Ok(None) | Err(_) => idle,
-    }
-}
-
 async fn poll(inner: &Inner, due: &DuePoll) -> Result<(), StoreError> {
     let store = &inner.parts.store;
     let context: PollContext = serde_json::from_value(due.poll.ticket.clone())
         .map_err(|error| StoreError::Backend(format!("the poll of job `{}` cannot be read: {error}", due.job)))?;
     let effect = due.poll.effect;
-    let mut caller = inner.caller(&due.job, inner.plans.of(&due.job, store.as_ref()).await?);
+    let mut caller = inner.caller(&due.job, inner.prepared.plans_of_job(&due.job, store.as_ref()).await?);
     let (polled, recovery) = match &context.subject {
         PollSubject::Operation(operation) => {
             (provider::poll(&mut caller, &context, operation, effect, due.tries).await, None)
@@ -219,7 +285,9 @@ async fn poll(inner: &Inner, due: &DuePoll) -> Result<(), StoreError> {
     match polled {
         provider::Polled::Later { due_at, progress } => {
             let progress = progress.map(|progress| (context.step, progress));
-            store.reschedule_poll(&due.job, effect, due_at, progress).await
+            store.reschedule_poll(&due.job, effect, due_at, progress).await?;
+            inner.notifier.notify_due(DueKind::Polls, due_at);
+            Ok(())
         }
         provider::Polled::Answered(answer) => {
             let calls = std::mem::take(&mut caller.records);
@@ -260,6 +328,22 @@ async fn renew_leases(inner: &Inner) {
 }
 
 impl Inner {
+    /// Drives a job, and gives its seat back.
+    pub(super) fn spawn_drive(
+        self: &Arc<Self>,
+        intake: &Intake,
+        claim: Claim,
+        start: DriveStart,
+        seat: Option<OwnedSemaphorePermit>,
+    ) -> bool {
+        let inner = self.clone();
+        intake.spawn(async move {
+            drive::drive(&inner, claim, start, None).await;
+            drop(seat);
+            inner.notifier.notify_room(DueKind::Jobs, inner.parts.clock.now());
+        })
+    }
+
     /// Sends calls of a job.
     pub(super) fn caller(&self, job: &str, plans: Arc<CallPlans>) -> Caller {
         Caller {

@@ -129,16 +129,7 @@ impl NewJob {
                 created_by: self.created_by,
                 created_at: self.created_at,
                 updated_at: self.created_at,
-                state: JobState {
-                    status: JobStatus::Pending,
-                    priority: self.priority,
-                    retry_count: 0,
-                    started_at: None,
-                    finished_at: None,
-                    output: None,
-                    error: None,
-                    erase_at: None,
-                },
+                state: JobState::new(self.priority),
                 last_seq: self.events.iter().map(|event| event.seq).max().unwrap_or(0),
             },
             bundle: self.bundle,
@@ -238,6 +229,22 @@ pub struct JobState {
     pub error: Option<Value>,
     /// When something of a job that has ended is to be erased, if anything is.
     pub erase_at: Option<Timestamp>,
+}
+
+impl JobState {
+    /// The state of a job in which nothing has happened.
+    pub fn new(priority: i32) -> Self {
+        Self {
+            status: JobStatus::Pending,
+            priority,
+            retry_count: 0,
+            started_at: None,
+            finished_at: None,
+            output: None,
+            error: None,
+            erase_at: None,
+        }
+    }
 }
 
 /// Which jobs a list shows.

@@ -25,7 +25,7 @@ impl Drive<'_> {
                 }
                 // The commit that seemed to fail was made, or another owner has the job: its lease is not this drive's.
                 Err(error) => return tracing::info!(%error, job = self.job, "the job could not be given back"),
-                Ok(_) => return,
+                Ok(_) => return self.inner.notifier.notify_work(),
             }
         }
     }
@@ -83,6 +83,8 @@ impl Drive<'_> {
         let open = self.open_work(&Batch::default());
         let release = LeaseChange::Release { wake_at: Some(now) };
         let commit = self.commit_of(Batch::default(), open.into_polls(), now, release);
-        self.inner.parts.store.commit_turn(commit).await.map(|_| ())
+        self.inner.parts.store.commit_turn(commit).await?;
+        self.inner.notifier.notify_work();
+        Ok(())
     }
 }

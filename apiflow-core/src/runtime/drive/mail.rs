@@ -16,7 +16,7 @@ impl Drive<'_> {
         let clock = self.inner.parts.clock.clone();
         let busy = !stopping && self.postponed.is_none() && self.run.free().is_some();
         if busy && self.looked_at.elapsed() >= INBOX_INTERVAL {
-            return self.read_inbox().await;
+            return self.read_inbox(mailbox).await;
         }
         let wake = if busy { None } else { self.wake_at }.unwrap_or(Timestamp(i64::MAX));
         tokio::select! {
@@ -30,7 +30,7 @@ impl Drive<'_> {
                 Ok(())
             }
             () = mailbox.changed.notified() => {
-                if mailbox.is_lost() { Ok(()) } else { self.read_inbox().await }
+                if mailbox.is_lost() { Ok(()) } else { self.read_inbox(mailbox).await }
             }
             () = clock.sleep_until(wake), if wake.0 != i64::MAX && !stopping => Ok(()),
             () = self.inner.notifier.wait_for_stop(), if !stopping => Ok(()),
@@ -44,8 +44,10 @@ impl Drive<'_> {
         self.facts.push_back(Taken { payload: InboxPayload::answered(effect, answer, calls), message: None });
     }
 
-    async fn read_inbox(&mut self) -> Result<(), StoreError> {
+    async fn read_inbox(&mut self, mailbox: &Mailbox) -> Result<(), StoreError> {
         self.looked_at = Instant::now();
+        // Before it is read: what comes after may be missed.
+        mailbox.take_mail_flag();
         let mail = self.inner.parts.store.read_inbox(&self.job).await?;
         self.take_mail(mail);
         Ok(())

@@ -10,6 +10,7 @@ use crate::call::Operation;
 use crate::engine::{Answer, Fact, Input, Recorded};
 use crate::evaluate::{Evaluation, weight};
 use crate::ports::{CallRecord, Commit, LeaseChange, Poll, StoreError, Timestamp};
+use crate::runtime::due_times::DueKind;
 use crate::runtime::row;
 
 /// Events of one turn, about: then what there is is committed, and the drive looks whether somebody wants the job's end.
@@ -156,7 +157,9 @@ impl Drive<'_> {
         let cached = self.values.cacheable().await?;
         let commit = Commit { cached, ..self.commit_of(batch, open.into_polls(), now, lease) };
         let committed = commit.state.clone();
+        let first_poll = commit.polls.iter().map(|poll| poll.due_at).min();
         self.version = self.inner.parts.store.commit_turn(commit).await?;
+        self.note_due(first_poll, committed.erase_at, lease);
         self.committed = committed;
         self.value_bytes += value_bytes;
         self.inner.health.note_success();
@@ -165,9 +168,25 @@ impl Drive<'_> {
             self.inner.notifier.notify_change(&self.job, over);
         }
         if over {
-            self.inner.plans.leave(&self.job);
+            self.inner.prepared.leave(&self.job);
         }
         Ok(())
+    }
+
+    /// Tells this process's worker when what was committed is due.
+    fn note_due(&self, first_poll: Option<Timestamp>, erase_at: Option<Timestamp>, lease: LeaseChange) {
+        let notifier = &self.inner.notifier;
+        if let Some(at) = first_poll {
+            notifier.notify_due(DueKind::Polls, at);
+        }
+        if let Some(at) = erase_at {
+            notifier.notify_due(DueKind::Erasures, at);
+        }
+        match lease {
+            LeaseChange::Release { wake_at: Some(at) } => notifier.notify_due(DueKind::Jobs, at),
+            LeaseChange::Release { wake_at: None } if self.shares_slots => notifier.notify_work(),
+            LeaseChange::Release { wake_at: None } | LeaseChange::Keep => {}
+        }
     }
 
     /// The commit of a turn, with the polls to add and those to remove.

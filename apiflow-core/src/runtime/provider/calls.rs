@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use crate::call::{CallError, CallPlan, ErrorClass, CallPlans, Reading};
+use crate::call::{CallError, CallPlan, CallPlans, ErrorClass, Reading};
 use crate::engine::Call;
 use crate::ports::{
     CallRecord, Clock, HttpClient, HttpError, HttpReply, HttpRequest, ProviderWorkClaim, Store, StoreError, Timestamp,

@@ -1,0 +1,113 @@
+//! What this process knows of when something is due, so that it asks the store only then.
+//!
+//! What other processes make due is found by the looks that a worker takes at every idle interval.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+use crate::ports::Timestamp;
+
+/// Moments that are remembered of each kind, at most; later ones are found by the looks at every idle interval.
+const MAX_MOMENTS: usize = 10_000;
+
+/// The moment of what is due at once.
+pub(super) const AT_ONCE: Timestamp = Timestamp(i64::MIN);
+
+/// What may be due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum DueKind {
+    /// Jobs that can be claimed.
+    Jobs,
+    /// Polls of providers.
+    Polls,
+    /// Erasures of jobs that have ended.
+    Erasures,
+}
+
+/// When something is due, as far as this process knows.
+#[derive(Default)]
+pub(super) struct DueTimes(Mutex<Moments>);
+
+#[derive(Default)]
+struct Moments {
+    jobs: BTreeSet<Timestamp>,
+    polls: BTreeSet<Timestamp>,
+    erasures: BTreeSet<Timestamp>,
+}
+
+impl Moments {
+    fn of(&mut self, kind: DueKind) -> &mut BTreeSet<Timestamp> {
+        match kind {
+            DueKind::Jobs => &mut self.jobs,
+            DueKind::Polls => &mut self.polls,
+            DueKind::Erasures => &mut self.erasures,
+        }
+    }
+}
+
+impl DueTimes {
+    /// Remembers a moment; says whether it is the first of its kind.
+    pub(super) fn add(&self, kind: DueKind, at: Timestamp) -> bool {
+        let mut moments = self.lock();
+        let moments = moments.of(kind);
+        let is_first = moments.first().is_none_or(|first| at < *first);
+        moments.insert(at);
+        if moments.len() > MAX_MOMENTS {
+            moments.pop_last();
+        }
+        is_first
+    }
+
+    /// Whether a moment of a kind has come.
+    pub(super) fn is_due(&self, kind: DueKind, now: Timestamp) -> bool {
+        self.first(kind).is_some_and(|first| first <= now)
+    }
+
+    /// Forgets the moments of a kind that have come; says whether there was any.
+    pub(super) fn take(&self, kind: DueKind, now: Timestamp) -> bool {
+        let mut moments = self.lock();
+        let moments = moments.of(kind);
+        let mut has_come = false;
+        while moments.first().is_some_and(|first| *first <= now) {
+            moments.pop_first();
+            has_come = true;
+        }
+        has_come
+    }
+
+    /// The first moment of a kind.
+    pub(super) fn first(&self, kind: DueKind) -> Option<Timestamp> {
+        self.lock().of(kind).first().copied()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Moments> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_that_have_come_are_taken_together_and_the_rest_stays() {
+        let due = DueTimes::default();
+        assert!(due.add(DueKind::Jobs, Timestamp(5)));
+        assert!(!due.add(DueKind::Jobs, Timestamp(9)));
+        assert!(due.add(DueKind::Jobs, AT_ONCE));
+        assert!(!due.is_due(DueKind::Polls, Timestamp(9)));
+        assert!(due.take(DueKind::Jobs, Timestamp(5)));
+        assert_eq!(due.first(DueKind::Jobs), Some(Timestamp(9)));
+        assert!(!due.take(DueKind::Jobs, Timestamp(8)));
+    }
+
+    #[test]
+    fn the_latest_moments_are_forgotten_first() {
+        let due = DueTimes::default();
+        for at in (0..20_000).rev() {
+            due.add(DueKind::Polls, Timestamp(at));
+        }
+        assert_eq!(due.lock().polls.len(), MAX_MOMENTS);
+        assert_eq!(due.first(DueKind::Polls), Some(Timestamp(0)));
+    }
+}

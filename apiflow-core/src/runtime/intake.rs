@@ -1,0 +1,43 @@
+//! The way of a new job straight to a worker of this process that has a free seat.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+
+/// The drives of a worker, and the seats that they take.
+pub(super) struct Intake {
+    pub(super) seats: Arc<Semaphore>,
+    /// `None` once the worker takes no more.
+    drives: Mutex<Option<JoinSet<()>>>,
+}
+
+impl Intake {
+    /// Room for so many drives.
+    pub(super) fn new(seats: u32) -> Self {
+        Self { seats: Arc::new(Semaphore::new(seats as usize)), drives: Mutex::new(Some(JoinSet::new())) }
+    }
+
+    /// A free seat, if there is one.
+    pub(super) fn take_seat(&self) -> Option<OwnedSemaphorePermit> {
+        self.seats.clone().try_acquire_owned().ok()
+    }
+
+    /// Drives a job; says whether the worker still takes one.
+    pub(super) fn spawn(&self, drive: impl Future<Output = ()> + Send + 'static) -> bool {
+        let mut drives = self.lock();
+        let Some(drives) = drives.as_mut() else { return false };
+        while drives.try_join_next().is_some() {}
+        drives.spawn(drive);
+        true
+    }
+
+    /// Takes no more, and returns the drives that are left: dropping them ends them.
+    pub(super) fn close(&self) -> JoinSet<()> {
+        self.lock().take().unwrap_or_default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<JoinSet<()>>> {
+        self.drives.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
