@@ -7,6 +7,7 @@ mod address;
 mod failure;
 mod fill;
 mod mask;
+mod masker_cache;
 mod memory;
 mod policy;
 mod reply;
@@ -25,6 +26,7 @@ use tokio::time::Instant;
 
 use self::fill::Filling;
 use self::mask::Masker;
+use self::masker_cache::MaskerCache;
 use self::memory::ReplyMemory;
 use self::policy::Target;
 pub use self::policy::{OutgoingPolicy, PolicyError};
@@ -85,6 +87,7 @@ pub struct Http {
     secrets: Arc<dyn Secrets>,
     limits: HttpLimits,
     memory: ReplyMemory,
+    maskers: MaskerCache,
 }
 
 impl Http {
@@ -119,7 +122,7 @@ impl Http {
                 let cause = failure::root(&error);
                 HttpError::Connect(format!("TLS can't be set up, are root certificates installed? {cause}"))
             })?;
-        Ok(Self { client, policy, secrets, limits, memory: ReplyMemory::new(&limits) })
+        Ok(Self { client, policy, secrets, limits, memory: ReplyMemory::new(&limits), maskers: MaskerCache::default() })
     }
 
     /// How many bytes are set aside for replies now, and how many there are for them.
@@ -178,7 +181,7 @@ impl Http {
 #[async_trait]
 impl HttpClient for Http {
     async fn send(&self, request: &HttpRequest) -> Result<HttpReply, HttpError> {
-        let draft = Draft::of(request, &self.policy, self.secrets.as_ref()).await?;
+        let draft = Draft::of(request, self).await?;
         let deadline = Instant::now() + request.timeout;
         let sent = tokio::time::timeout_at(deadline, self.exchange(request, &draft)).await.unwrap_or_else(|_| {
             let (host, seconds) = (&draft.target.host, request.timeout.as_secs_f64());
@@ -207,6 +210,8 @@ struct Draft {
     method: Method,
     target: Target,
     origin: Origin,
+    /// The URL without secrets.
+    url: Url,
     filling: Filling,
     resolved: Resolved,
 }
@@ -221,16 +226,16 @@ struct Hop {
 }
 
 impl Draft {
-    async fn of(request: &HttpRequest, policy: &OutgoingPolicy, secrets: &dyn Secrets) -> Result<Self, HttpError> {
+    async fn of(request: &HttpRequest, http: &Http) -> Result<Self, HttpError> {
         let method = Method::from_bytes(request.method.as_bytes())
             .map_err(|_| HttpError::Refused(format!("`{}` is not an HTTP method", request.method)))?;
         let url = parse(&request.url)?;
-        policy.check_url(&url).map_err(HttpError::Refused)?;
+        http.policy.check_url(&url).map_err(HttpError::Refused)?;
         let target = Target::of(&url).map_err(HttpError::Refused)?;
         let origin = origin_of(&url).map_err(HttpError::Refused)?;
-        let filling = Filling::of(request, &origin, secrets).await?;
+        let filling = Filling::of(request, &origin, http.secrets.as_ref(), &http.maskers).await?;
         let resolved = filling.fill(request)?;
-        Ok(Self { method, target, origin, filling, resolved })
+        Ok(Self { method, target, origin, url, filling, resolved })
     }
 
     /// Whether the method changes nothing by definition, so that the request may be sent on to another place.
@@ -238,16 +243,20 @@ impl Draft {
         matches!(self.method, Method::GET | Method::HEAD)
     }
 
-    /// The first request, with secrets written in.
-    fn first_hop(&self, request: &HttpRequest) -> Result<Hop, HttpError> {
+    /// The URL with secrets written in.
+    fn url_with_secrets(&self, request: &HttpRequest) -> Result<Url, HttpError> {
         let url = parse(&self.resolved.url)?;
         // A secret that changes where the request goes would have been checked for another host.
         if Target::of(&url).as_ref() != Ok(&self.target) || origin_of(&url).as_ref() != Ok(&self.origin) {
-            return Err(HttpError::Secret(format!(
-                "a secret in the host of a URL is refused: `{}`",
-                template::display_url(request)
-            )));
+            let shown = template::display_url(request);
+            return Err(HttpError::Secret(format!("a secret in the host of a URL is refused: `{shown}`")));
         }
+        Ok(url)
+    }
+
+    /// The first request, with secrets written in.
+    fn first_hop(&self, request: &HttpRequest) -> Result<Hop, HttpError> {
+        let url = if self.resolved.url == request.url { self.url.clone() } else { self.url_with_secrets(request)? };
         let mut headers = HeaderMap::new();
         for ((name, draft), (_, value)) in request.headers.iter().zip(&self.resolved.headers) {
             let (name, value) = header(name, value, self.filling.touches(draft))?;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::mask::Masker;
+use super::masker_cache::MaskerCache;
 use crate::origin::{Origin, SecretOrigin};
 use crate::ports::{HttpError, HttpRequest, Secret, Secrets, split_reference};
 use crate::template::{self, ResolveError, Resolved};
@@ -23,7 +24,12 @@ struct Filled {
 
 impl Filling {
     /// Looks up the secrets that a request names and checks that each may go to its origin.
-    pub(super) async fn of(request: &HttpRequest, origin: &Origin, secrets: &dyn Secrets) -> Result<Self, HttpError> {
+    pub(super) async fn of(
+        request: &HttpRequest,
+        origin: &Origin,
+        secrets: &dyn Secrets,
+        maskers: &MaskerCache,
+    ) -> Result<Self, HttpError> {
         let mut filled = Vec::new();
         for secret_use in &request.secrets {
             let secret = find(&secret_use.name, secrets).await?;
@@ -42,7 +48,7 @@ impl Filling {
         let at_origin = at_origin.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let sent = filled.iter().map(|filled| (split_reference(&filled.reference).1, filled.secret.value.as_str()));
         let echoed = echoed.iter().map(|(name, secret)| (*name, secret.value.as_str()));
-        let masker = Arc::new(Masker::new(sent.chain(echoed).chain(at_origin)));
+        let masker = maskers.find_or_make(sent.chain(echoed).chain(at_origin));
         Ok(Self { secrets: filled, masker })
     }
 

@@ -49,6 +49,13 @@ const ENTITIES: [(&[u8], u8); 18] = [
 pub(super) struct Masker {
     /// Longer ones first, so that none is taken for a part of it.
     needles: Vec<Needle>,
+    /// Whether a value may begin with a byte: those that an escape begins with may begin any.
+    may_begin: [bool; 256],
+}
+
+/// Whether an escape begins with a byte.
+fn begins_escape(byte: u8) -> bool {
+    matches!(byte, b'\\' | b'%' | b'&' | b'+')
 }
 
 struct Needle {
@@ -70,7 +77,11 @@ impl Masker {
             }
         }
         needles.sort_by_key(|needle| std::cmp::Reverse(needle.bytes.len()));
-        Self { needles }
+        let mut may_begin = [false; 256];
+        for byte in needles.iter().map(|needle| needle.bytes[0]).chain(*b"\\%&+") {
+            may_begin[usize::from(byte)] = true;
+        }
+        Self { needles, may_begin }
     }
 
     /// The text with names in place of values of any length: for URLs and errors.
@@ -124,23 +135,22 @@ impl Masker {
     /// The text with names in place of values of at least so many bytes; `None` where there are none. Where the text may
     /// be cut, also in place of the beginning of a value at its end.
     fn replace(&self, text: &[u8], min_bytes: usize, may_be_cut: bool) -> Option<Vec<u8>> {
-        let needles: Vec<&Needle> = self.needles.iter().filter(|needle| needle.bytes.len() >= min_bytes).collect();
+        // The shorter ones come last.
+        let count = self.needles.partition_point(|needle| needle.bytes.len() >= min_bytes);
+        let needles = &self.needles[..count];
         if needles.is_empty() {
             return None;
-        }
-        // Those that a plain byte may begin; an escape may begin any.
-        let mut by_first = vec![Vec::new(); 256];
-        for needle in &needles {
-            by_first[usize::from(needle.bytes[0])].push(*needle);
         }
         let mut written: Option<Vec<u8>> = None;
         let (mut at, mut copied) = (0, 0);
         while at < text.len() {
-            let candidates = match text[at] {
-                b'\\' | b'%' | b'&' | b'+' => &needles,
-                first => &by_first[usize::from(first)],
-            };
-            let found = candidates.iter().find_map(|needle| {
+            let first = text[at];
+            if !self.may_begin[usize::from(first)] {
+                at += 1;
+                continue;
+            }
+            let mut candidates = needles.iter().filter(|needle| needle.bytes[0] == first || begins_escape(first));
+            let found = candidates.find_map(|needle| {
                 let max_missing = if may_be_cut { needle.bytes.len().saturating_sub(MIN_PART_BYTES) } else { 0 };
                 Some((end_of_match(text, at, &needle.bytes, max_missing)?, needle))
             });

@@ -1,0 +1,69 @@
+//! Maskers of secrets that are sent again and again: to make one takes longer than most replies take to be read.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::mask::Masker;
+
+/// Maskers that are kept, at most.
+const MAX_MASKERS: usize = 64;
+
+/// The maskers that were used lately, the most recent last. Has no `Debug`, so that no value is printed.
+#[derive(Default)]
+pub(super) struct MaskerCache(Mutex<VecDeque<Entry>>);
+
+struct Entry {
+    /// Names and values.
+    secrets: Vec<(String, String)>,
+    masker: Arc<Masker>,
+}
+
+impl MaskerCache {
+    /// The masker of these secrets, in their order: names and values.
+    pub(super) fn find_or_make<'a>(&self, secrets: impl Iterator<Item = (&'a str, &'a str)>) -> Arc<Masker> {
+        let secrets: Vec<(&str, &str)> = secrets.collect();
+        if let Some(masker) = self.find(&secrets) {
+            return masker;
+        }
+        let masker = Arc::new(Masker::new(secrets.iter().copied()));
+        let secrets = secrets.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let mut entries = self.lock();
+        entries.push_back(Entry { secrets, masker: masker.clone() });
+        if entries.len() > MAX_MASKERS {
+            entries.pop_front();
+        }
+        masker
+    }
+
+    fn find(&self, secrets: &[(&str, &str)]) -> Option<Arc<Masker>> {
+        let is_same = |entry: &Entry| {
+            let known = entry.secrets.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+            entry.secrets.len() == secrets.len() && known.eq(secrets.iter().copied())
+        };
+        let mut entries = self.lock();
+        let position = entries.iter().rposition(is_same)?;
+        let entry = entries.remove(position)?;
+        let masker = entry.masker.clone();
+        entries.push_back(entry);
+        Some(masker)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Entry>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_masker_is_made_once_for_the_same_values() {
+        let cache = MaskerCache::default();
+        let first = cache.find_or_make([("KEY", "value-one")].into_iter());
+        assert!(Arc::ptr_eq(&first, &cache.find_or_make([("KEY", "value-one")].into_iter())));
+        let changed = cache.find_or_make([("KEY", "value-two")].into_iter());
+        assert!(!Arc::ptr_eq(&first, &changed));
+        assert_eq!(changed.mask_text("value-two".to_owned()), "$KEY");
+    }
+}
