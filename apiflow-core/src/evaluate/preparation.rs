@@ -78,11 +78,8 @@ impl Evaluation<'_> {
         if path.starts_with("workflow/") {
             let args = Value::Object(args);
             return self
-                .looked_up(effect, json!(["flow", path, self.plans.catalog_digest(), args]), |cache| PreparedStep::Inputs {
-                    args,
-                    cache,
-                    timeout_ms: 0,
-                    bound_ms: None,
+                .looked_up(effect, json!(["flow", path, self.plans.catalog_digest(), args]), |cache| {
+                    PreparedStep::Inputs { args, cache, timeout_ms: 0, bound_ms: None }
                 })
                 .await;
         }
@@ -117,8 +114,8 @@ impl Evaluation<'_> {
         }
         let args = self.values.resolve(&effect.names.args.value()).await?;
         let document = self.run.program().flow_digest(flow);
-        self.looked_up(effect, json!(["flow", document, self.plans.catalog_digest(), args]), |cache| PreparedStep::Entered {
-            cache,
+        self.looked_up(effect, json!(["flow", document, self.plans.catalog_digest(), args]), |cache| {
+            PreparedStep::Entered { cache }
         })
         .await
     }
@@ -194,5 +191,4 @@ impl Evaluation<'_> {
             None => Lookup::Wanted(Some(CacheKey { key, ttl_s })),
         })
     }
-
 }
