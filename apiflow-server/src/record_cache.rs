@@ -44,7 +44,13 @@ pub fn cache_records(stores: &Stores, url: &str) -> CachedStores {
     let fresh = FreshDocuments::new(Arc::clone(&stores.documents), cache.clone());
     let documents: Arc<dyn Documents> = Arc::new(CachedDocuments::new(fresh.clone(), cache));
     CachedStores {
-        stores: Stores { store: Arc::clone(&stores.store), documents, accounts, secrets },
+        stores: Stores {
+            store: Arc::clone(&stores.store),
+            documents,
+            accounts,
+            secrets,
+            statements: Arc::clone(&stores.statements),
+        },
         fresh_documents: Arc::new(fresh),
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use apiflow_core::ports::{Clock, Store, Timestamp};
 use apiflow_core::runtime::Runtime;
-use apiflow_store::{Accounts, Documents};
+use apiflow_store::{Accounts, Documents, StatementCounter};
 use tokio_util::sync::CancellationToken;
 
 use crate::documents::recheck_queue::RecheckQueue;
@@ -34,6 +34,8 @@ pub struct Parts {
     pub fresh_documents: Arc<dyn Documents>,
     /// Keeps users and tokens.
     pub accounts: Arc<dyn Accounts>,
+    /// Counts the statements that the database was sent.
+    pub statements: Arc<dyn StatementCounter>,
     /// Knows provider keys; the same that the runtime's client asks.
     pub secrets: Arc<SecretBook>,
     /// Tells the time.

@@ -22,7 +22,7 @@ mod write_queue;
 
 pub use accounts::{Accounts, NewToken, TokenRow, UserAccounts, UserChange, UserRow, UserTokens};
 pub use documents::{Document, DocumentCheck, DocumentKind, Documents, Precondition, RecordError};
-pub use open::{OpenError, Stores, open};
+pub use open::{OpenError, StatementCounter, Stores, open};
 pub use postgres::PostgresStore;
 pub use secrets::{Declaration, SecretGrant, SecretRow, SecretStore, SecretTies};
 pub use sqlite::SqliteStore;

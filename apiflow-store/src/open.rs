@@ -19,11 +19,26 @@ pub struct Stores {
     pub accounts: Arc<dyn Accounts>,
     /// Keeps provider keys.
     pub secrets: Arc<dyn SecretStore>,
+    /// Counts the statements that all of them send.
+    pub statements: Arc<dyn StatementCounter>,
 }
 
-impl<S: Store + Documents + Accounts + SecretStore + 'static> From<Arc<S>> for Stores {
+/// Counts the SQL statements that a database was sent: what a run costs, apart from how fast the machine is.
+pub trait StatementCounter: Send + Sync {
+    /// Returns the number of statements since the database was opened, those that begin and end transactions included;
+    /// bringing its tables up to date is not counted.
+    fn statements_executed(&self) -> u64;
+}
+
+impl<S: Store + Documents + Accounts + SecretStore + StatementCounter + 'static> From<Arc<S>> for Stores {
     fn from(store: Arc<S>) -> Self {
-        Self { store: store.clone(), documents: store.clone(), accounts: store.clone(), secrets: store }
+        Self {
+            store: store.clone(),
+            documents: store.clone(),
+            accounts: store.clone(),
+            secrets: store.clone(),
+            statements: store,
+        }
     }
 }
 

@@ -27,10 +27,10 @@ use sqlx::{ConnectOptions, Connection, Executor, SqlSafeStr};
 
 use self::commits::AskedCommit;
 use self::statements::CountedPool;
-use crate::OpenError;
 use crate::fault::store_error;
 use crate::open::without_password;
 use crate::write_queue::WriteQueue;
+use crate::{OpenError, StatementCounter};
 
 /// Commits of one statement, at most.
 const GATHERED: usize = 256;
@@ -105,16 +105,17 @@ impl PostgresStore {
         }
     }
 
-    /// How many statements were sent to the database since it was opened, its tables' migration not counted: each is a
-    /// round trip.
-    pub fn statements_executed(&self) -> u64 {
-        self.statements.load(Ordering::Relaxed)
-    }
-
     /// Closes all connections; whoever still asks gets an error.
     pub async fn close(&self) {
         self.writer.close().await;
         self.pool.close().await;
+    }
+}
+
+/// Each statement is a round trip.
+impl StatementCounter for PostgresStore {
+    fn statements_executed(&self) -> u64 {
+        self.statements.load(Ordering::Relaxed)
     }
 }
 

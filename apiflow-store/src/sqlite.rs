@@ -33,8 +33,8 @@ use self::errors::{PortError, QueryError, find_fault, is_busy};
 use self::group_commit::{PendingWrite, WriteRequest, perform_group};
 use self::migrations::{MigrationError, apply_migrations};
 use self::readers::Readers;
-use crate::OpenError;
 use crate::write_queue::WriteQueue;
+use crate::{OpenError, StatementCounter};
 
 /// Writes of one transaction, at most.
 const MAX_GROUP_WRITES: usize = 256;
@@ -128,11 +128,6 @@ impl SqliteStore {
         let _: Option<()> = self.all_closed.lock().await.recv().await;
     }
 
-    /// How many SQL statements this store has run since it was opened, those that begin and end transactions included.
-    pub fn statements_executed(&self) -> u64 {
-        self.executed.load(Ordering::Relaxed)
-    }
-
     /// Performs a write on the writing thread, in a transaction that it may share; its changes stay if it returns `Ok`.
     async fn write<T, E>(
         &self,
@@ -162,6 +157,12 @@ impl SqliteStore {
         E: PortError,
     {
         self.readers.read(read).await
+    }
+}
+
+impl StatementCounter for SqliteStore {
+    fn statements_executed(&self) -> u64 {
+        self.executed.load(Ordering::Relaxed)
     }
 }
 

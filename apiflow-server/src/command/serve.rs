@@ -135,6 +135,7 @@ async fn serve(settings: Settings) -> Result<(), String> {
         documents: stores.documents,
         fresh_documents,
         accounts: stores.accounts,
+        statements: stores.statements,
         secrets,
         clock,
         settings: web,

@@ -45,6 +45,8 @@ pub(crate) async fn text(state: &AppState) -> Result<String, Problem> {
     }
     head(&mut page, "apiflow_http_requests_open", "gauge", "Requests that have no answer yet.");
     line(&mut page, "apiflow_http_requests_open", "", state.response_counters.open_requests());
+    head(&mut page, "apiflow_store_statements_total", "counter", "SQL statements sent to the database.");
+    line(&mut page, "apiflow_store_statements_total", "", state.statements.statements_executed());
     head(&mut page, "process_start_time_seconds", "gauge", "When the process began, in seconds since 1970.");
     line(&mut page, "process_start_time_seconds", "", state.started_at.0 / 1000);
     process(&mut page);

@@ -151,6 +151,7 @@ async fn metrics_are_prometheus_text() {
         "apiflow_jobs{status=\"pending\"} 0",
         "apiflow_http_responses_total{class=\"4xx\"} 1",
         "apiflow_http_requests_open 1",
+        "# TYPE apiflow_store_statements_total counter",
         "# TYPE process_start_time_seconds gauge",
     ] {
         assert!(reply.text.lines().any(|found| found == line), "{line}\n{}", reply.text);

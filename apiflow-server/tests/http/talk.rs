@@ -158,6 +158,7 @@ impl Talk {
             documents: stores.documents.clone(),
             fresh_documents,
             accounts: stores.accounts.clone(),
+            statements: stores.statements.clone(),
             secrets: secrets.clone(),
             clock,
             settings,
