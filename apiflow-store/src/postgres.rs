@@ -42,8 +42,8 @@ const ACQUIRE: Duration = Duration::from_secs(5);
 const PROBE: Duration = Duration::from_secs(2);
 
 /// A connection that was idle for longer is asked whether it still works before it is used: a round trip that one in
-/// constant use is spared.
-const MAX_UNCHECKED_IDLE: Duration = Duration::from_secs(1);
+/// constant use is spared. Short, because a connection that the database closed within it fails its next statement.
+const MAX_UNCHECKED_IDLE: Duration = Duration::from_millis(25);
 
 /// A view of all tables as they are at one moment.
 const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
