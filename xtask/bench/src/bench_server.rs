@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::Client;
 use rusqlite::OpenFlags;
@@ -136,7 +136,9 @@ impl BenchServer {
                 }
             });
         }
-        Ok(ValidatingClients { tasks, shared })
+        let clients = ValidatingClients { tasks, shared };
+        clients.wait_for_first_validation().await?;
+        Ok(clients)
     }
 
     /// Reads what the server has used so far.
@@ -194,16 +196,22 @@ pub(crate) struct ValidatingClients {
 }
 
 impl ValidatingClients {
-    /// Stops the clients; an error if none of them had a document validated.
-    pub(crate) async fn stop(mut self) -> Result {
-        self.tasks.shutdown().await;
-        match self.shared.2.load(Ordering::Relaxed) {
-            0 => Err("the other clients had no document validated".to_owned()),
-            count => {
-                print_line(format!("{count} documents were validated meanwhile"));
-                Ok(())
+    /// Waits until the server is busy with their documents.
+    async fn wait_for_first_validation(&self) -> Result {
+        let deadline = Instant::now() + RUN_TIMEOUT;
+        while self.shared.2.load(Ordering::Relaxed) == 0 {
+            if Instant::now() > deadline {
+                return Err(format!("no document was validated within {} s", RUN_TIMEOUT.as_secs()));
             }
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        Ok(())
+    }
+
+    /// Stops the clients.
+    pub(crate) async fn stop(mut self) {
+        self.tasks.shutdown().await;
+        print_line(format!("{} documents were validated meanwhile", self.shared.2.load(Ordering::Relaxed)));
     }
 }
 

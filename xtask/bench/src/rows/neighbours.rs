@@ -39,7 +39,7 @@ pub(super) async fn measure_beside_validation(
     let alone = measure_p95(&server, bench.runs).await?;
     let clients = server.start_validating_clients(VALIDATING_CLIENT_COUNT).await?;
     let beside = measure_p95(&server, bench.runs).await?;
-    clients.stop().await?;
+    clients.stop().await;
     let target = Some(TargetBound::RatioAtMost(3.0));
     Ok(vec![table.build_ratio("ms per job, p95", to_ms(alone), to_ms(beside), target)])
 }
