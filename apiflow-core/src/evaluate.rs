@@ -59,7 +59,7 @@ impl Evaluation<'_> {
 
     /// Evaluates what a module needs before it begins.
     async fn prepare(&mut self, effect: &StepPreparation) -> Result<Option<(PreparedStep, Option<u64>)>, StoreError> {
-        let prepared = match self.prepared(effect).await {
+        let prepared = match self.evaluate_preparation(effect).await {
             // A call has its bound with its inputs, and one that does not begin needs none.
             Ok(
                 prepared @ (PreparedStep::Skip
@@ -83,7 +83,7 @@ impl Evaluation<'_> {
     /// Evaluates what follows a step.
     async fn conclude(&mut self, effect: &StepConclusion) -> Result<Option<ConcludedStep>, StoreError> {
         let none = ConcludedStep { holds: false, sleep_ms: 0, result: None, error: None };
-        match self.concluded(effect).await {
+        match self.evaluate_conclusion(effect).await {
             Ok(concluded) => Ok(Some(concluded)),
             Err(Fault::Step(error)) => Ok(Some(ConcludedStep { error: Some(error), ..none })),
             Err(Fault::Store(error)) => Err(error),
@@ -91,7 +91,7 @@ impl Evaluation<'_> {
         }
     }
 
-    async fn concluded(&mut self, effect: &StepConclusion) -> Result<ConcludedStep, Fault> {
+    async fn evaluate_conclusion(&mut self, effect: &StepConclusion) -> Result<ConcludedStep, Fault> {
         let mut concluded = ConcludedStep { holds: false, sleep_ms: 0, result: None, error: None };
         if let Some(recover) = &effect.recover {
             let result = self.values.resolve(recover).await?;

@@ -76,13 +76,13 @@ pub struct LayoutNode {
     pub label: String,
     /// Id of the innermost group that it is in.
     pub parent: Option<String>,
-    /// Left edge.
+    /// Left edge, in pixels.
     pub x: i32,
-    /// Upper edge.
+    /// Upper edge, in pixels.
     pub y: i32,
-    /// Width.
+    /// Width, in pixels.
     pub width: i32,
-    /// Height.
+    /// Height, in pixels.
     pub height: i32,
 }
 

@@ -35,12 +35,12 @@ use crate::diagnostic::Diagnostic;
 /// A workflow document.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct OpenFlow {
-    /// Title.
+    /// Title of the workflow.
     pub summary: String,
-    /// Text.
+    /// Text that describes the workflow.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub description: String,
-    /// The program.
+    /// The modules and settings of the workflow.
     pub value: FlowValue,
     /// JSON Schema of the inputs; checked by the edge, never by the engine.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -88,7 +88,7 @@ pub struct FlowValue {
     /// Constants visible as `flow_env`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub flow_env: Option<BTreeMap<String, Value>>,
-    /// Queue priority.
+    /// Priority of its jobs in the queue; higher ones run first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority: Option<i32>,
     /// Id of the step whose result answers a waiting caller.
@@ -105,7 +105,7 @@ pub struct Module {
     /// Key of `results.<id>`; empty where the document leaves it out.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub id: String,
-    /// Label.
+    /// Label of the module.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub summary: Option<String>,
     /// What it does.

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 /// The two schemes that requests are sent with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scheme {
-    /// Encrypted.
+    /// HTTP over TLS.
     Https,
-    /// In clear.
+    /// HTTP without encryption.
     Http,
 }
 

@@ -13,7 +13,7 @@ use crate::json::pointer_push;
 use crate::openflow::Module;
 
 /// Answers to one gate, at most: a run keeps no more, so that a gate which wants more times out, here as anywhere.
-const MOST_GIVEN: usize = 1_000;
+const MAX_APPROVALS: usize = 1_000;
 
 /// What somebody answers to a gate (`suspend`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -111,7 +111,7 @@ impl Approvals {
 
     /// What is answered to the gate of a step that wants so many approvals.
     pub(super) fn given(&self, path: &str, step_id: &str, required: u64) -> Vec<GivenApproval> {
-        let times = usize::try_from(required).unwrap_or(usize::MAX).min(MOST_GIVEN);
+        let times = usize::try_from(required).unwrap_or(usize::MAX).min(MAX_APPROVALS);
         match at_place(&self.steps, path, step_id) {
             None => vec![GivenApproval::default(); times],
             Some(Given::Each(approval)) => vec![approval.clone(); times],
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_gate_that_nobody_can_open_takes_no_memory() {
-        assert_eq!(Approvals::default().given("", "a", u64::from(u32::MAX)).len(), MOST_GIVEN);
+        assert_eq!(Approvals::default().given("", "a", u64::from(u32::MAX)).len(), MAX_APPROVALS);
     }
 
     #[test]

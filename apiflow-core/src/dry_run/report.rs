@@ -26,7 +26,7 @@ pub struct Report {
     pub retry_count: u64,
     /// The steps that ran, in the order in which they began.
     pub steps: Vec<ReportStep>,
-    /// The journal.
+    /// The events of the journal, in order.
     pub events: Vec<ReportEvent>,
 }
 
@@ -39,7 +39,7 @@ pub struct ReportStep {
     pub ordinal: u64,
     /// Ids of the modules around it with branch or iteration: `loop[2]/branch[0]`; empty at top level.
     pub path: String,
-    /// Status.
+    /// How far the step is, or how it ended.
     pub status: StepStatus,
     /// Number of the attempt, from 1; 0 where the module makes none.
     pub attempt: u32,
@@ -79,7 +79,7 @@ pub struct ReportRequest {
 pub enum Source {
     /// The caller's function.
     Function,
-    /// A mock.
+    /// A mock of the request.
     Mock,
     /// The outputs that the node declares.
     Sample,
@@ -92,7 +92,7 @@ pub struct ReportEvent {
     pub seq: u64,
     /// When it was decided.
     pub at_ms: u64,
-    /// The event.
+    /// The event, as in the journal of a job.
     pub body: Event,
     /// The value that it brought, if any.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -11,9 +11,9 @@ use crate::ports::{JobStatus, StepRow, Timestamp};
 /// What the expressions of a module may name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExpressionNames {
-    /// `flow_input`.
+    /// The value of `flow_input`.
     pub args: Args,
-    /// `previous_result`.
+    /// The value of `previous_result`.
     pub previous: ValueRef,
     /// `result`, where it is in scope.
     pub result: Option<ValueRef>,
@@ -222,7 +222,7 @@ pub(super) enum Stage {
 /// An approval gate that is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct Gate {
-    /// Approvals wanted.
+    /// Number of approvals that open the gate.
     pub(super) required: u32,
     /// When it counts as disapproved.
     pub(super) until: Timestamp,

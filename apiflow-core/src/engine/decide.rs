@@ -80,12 +80,18 @@ pub(super) fn take(turn: &mut Turn<'_>, input: Input) {
     }
     match input {
         Input::Tick => tick(turn),
-        Input::Prepared { frame, prepared, bound_ms } => module_start::prepared(turn, frame, prepared, bound_ms),
-        Input::Concluded { frame, concluded } => module_end::concluded(turn, frame, concluded),
-        Input::Fact(Fact::Answered { effect, answer }) => answered(turn, effect, answer),
+        Input::Prepared { frame, prepared, bound_ms } => {
+            module_start::take_preparation(turn, frame, prepared, bound_ms);
+        }
+        Input::Concluded { frame, concluded } => module_end::take_conclusion(turn, frame, concluded),
+        Input::Fact(Fact::Answered { effect, answer }) => take_answer(turn, effect, answer),
         Input::Fact(Fact::Approval { target, approver, counts_for, disapproves, payload }) => {
             if turn.run.control.ending.is_none() {
-                gates::answered(turn, Event::ApprovalReceived { target, approver, counts_for, disapproves }, payload);
+                gates::take_approval(
+                    turn,
+                    Event::ApprovalReceived { target, approver, counts_for, disapproves },
+                    payload,
+                );
             }
         }
         Input::OverLimit { message } => module_end::fail_over_limit(turn, message),
@@ -115,12 +121,12 @@ fn tick(turn: &mut Turn<'_>) {
         // In the order of the lists, whatever follows from each.
         go_on(turn);
         if turn.step(frame).is_some_and(|step| step.until.is_some_and(|until| until <= turn.now)) {
-            children::timed_out(turn, frame);
+            children::fail_slow_module(turn, frame);
             continue;
         }
         match turn.stage(frame) {
             Some(Stage::Retrying { at }) if *at <= turn.now => module_start::attempt(turn, frame),
-            Some(Stage::Suspended(gate)) if gate.until <= turn.now => gates::timed_out(turn, frame),
+            Some(Stage::Suspended(gate)) if gate.until <= turn.now => gates::expire_gate(turn, frame),
             Some(Stage::Sleeping { until }) if *until <= turn.now => {
                 turn.emit(Event::Advanced { frame });
                 module_end::settle(turn, frame);
@@ -132,9 +138,9 @@ fn tick(turn: &mut Turn<'_>) {
     }
 }
 
-fn answered(turn: &mut Turn<'_>, effect: u64, answer: Answer) {
+fn take_answer(turn: &mut Turn<'_>, effect: u64, answer: Answer) {
     if turn.run.control.orphans.contains_key(&effect) {
-        return orphan_answered(turn, effect, answer);
+        return take_orphan_answer(turn, effect, answer);
     }
     let Some(&frame) = turn.run.control.effects.get(&effect) else { return };
     let open = if let Some(Stage::Call(open)) = turn.stage(frame) { Some(open) } else { None };
@@ -162,7 +168,7 @@ fn answered(turn: &mut Turn<'_>, effect: u64, answer: Answer) {
     }
 }
 
-fn orphan_answered(turn: &mut Turn<'_>, effect: u64, answer: Answer) {
+fn take_orphan_answer(turn: &mut Turn<'_>, effect: u64, answer: Answer) {
     let Some(open) = turn.run.control.orphans.get(&effect) else { return };
     let is_sought = open.recovery.is_some();
     if open.operation.is_some() && answer.knows_no_fate() {

@@ -28,9 +28,9 @@ pub enum Effect {
     Recover(Call),
     /// Timed: look at the list again at a moment.
     Wait {
-        /// The list.
+        /// The list of modules that waits.
         frame: u64,
-        /// The moment.
+        /// The moment at which it goes on.
         until: Timestamp,
     },
 }
@@ -38,19 +38,19 @@ pub enum Effect {
 /// What a run waits for outside of itself: the [`Effect`]s that are not free, without copies.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum OpenWork<'a> {
-    /// See [`Effect::Call`].
+    /// A call to send, see [`Effect::Call`].
     Call(&'a Call),
-    /// See [`Effect::Cancel`].
+    /// A call to cancel, see [`Effect::Cancel`].
     Cancel(&'a Call),
-    /// See [`Effect::Poll`].
+    /// An operation to poll, see [`Effect::Poll`].
     Poll(&'a Call),
-    /// See [`Effect::Recover`].
+    /// An attempt to look for, see [`Effect::Recover`].
     Recover(&'a Call),
-    /// See [`Effect::Wait`].
+    /// A moment to wait for, see [`Effect::Wait`].
     Wait {
-        /// The list.
+        /// The list of modules that waits.
         frame: u64,
-        /// The moment.
+        /// The moment at which it goes on.
         until: Timestamp,
     },
 }
@@ -115,11 +115,11 @@ pub struct Recovery {
 /// What a module needs before it begins.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StepPreparation {
-    /// The list.
+    /// The list of modules that waits.
     pub frame: u64,
     /// Evaluated first: true means skip.
     pub skip_if: Option<String>,
-    /// Evaluated then.
+    /// What is evaluated next, unless the module is skipped.
     pub ask: PreparationKind,
     /// Plain or computed bound in seconds.
     pub timeout: Option<NumberOrTransform>,
@@ -132,7 +132,7 @@ pub struct StepPreparation {
 /// What a module evaluates.
 #[derive(Debug, Clone, PartialEq)]
 pub enum PreparationKind {
-    /// Nothing.
+    /// Nothing is to be evaluated.
     Nothing,
     /// Whether a flow is to begin.
     Enter {
@@ -184,7 +184,7 @@ pub enum PreparedStep {
     },
     /// The result is there from an earlier run.
     Cached {
-        /// It.
+        /// The result of the earlier run.
         result: Value,
     },
     /// What inline code gave.
@@ -196,9 +196,9 @@ pub enum PreparedStep {
         /// Under what its value is to be kept.
         cache: Option<CacheKey>,
     },
-    /// The inputs.
+    /// The inputs of a call or of a sub-flow.
     Inputs {
-        /// An object.
+        /// The inputs by name, an object.
         args: Value,
         /// Under what the result is to be kept.
         cache: Option<CacheKey>,
@@ -209,7 +209,7 @@ pub enum PreparedStep {
     },
     /// A loop's items.
     Items {
-        /// An array.
+        /// The items, in order.
         items: Vec<Value>,
         /// At most so many at a time.
         limit: Option<u64>,
@@ -225,7 +225,7 @@ pub enum PreparedStep {
 /// What follows a step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StepConclusion {
-    /// The list.
+    /// The list of modules that waits.
     pub frame: u64,
     /// A predicate: `stop_after_if`, `stop_after_all_iters_if` or `retry_if`.
     pub predicate: Option<String>,
@@ -256,7 +256,7 @@ pub struct ConcludedStep {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]
 pub enum Answer {
-    /// It succeeded.
+    /// The attempt succeeded.
     Done {
         /// The step's result.
         result: Value,
@@ -272,7 +272,7 @@ pub enum Answer {
         /// When it counts as too slow.
         deadline: Timestamp,
     },
-    /// It failed.
+    /// The attempt failed.
     Failed {
         /// The error object: `name` (class), `message` and more.
         error: Value,
@@ -291,9 +291,9 @@ pub enum Answer {
     Repeat,
     /// Its fate is not known yet: the provider is asked until a moment, see [`Recovery`].
     Undecided {
-        /// See [`Recovery::settles_at`].
+        /// When the search may settle the attempt, see [`Recovery::settles_at`].
         settles_at: Timestamp,
-        /// See [`Recovery::gives_up_at`].
+        /// When the search is given up, see [`Recovery::gives_up_at`].
         gives_up_at: Timestamp,
     },
     /// The provider was told of the cancellation, or cannot be told.
@@ -338,9 +338,9 @@ impl Answer {
 pub enum Fact {
     /// An attempt was answered.
     Answered {
-        /// The attempt.
+        /// The attempt that was answered.
         effect: u64,
-        /// The answer.
+        /// The answer to the effect.
         answer: Answer,
     },
     /// Somebody approved or disapproved.
@@ -360,9 +360,9 @@ pub enum Fact {
     },
     /// Somebody asked for the job's end.
     Cancel {
-        /// Why.
+        /// The reason that was given.
         reason: String,
-        /// Who.
+        /// The name of the user who asked, if known.
         by: Option<String>,
     },
 }
@@ -374,21 +374,21 @@ pub enum Input {
     Tick,
     /// An evaluation for a module that is about to begin.
     Prepared {
-        /// The list.
+        /// The list of modules that waits.
         frame: u64,
-        /// The answer.
+        /// The answer to the effect.
         prepared: PreparedStep,
         /// Bound on each whole attempt of a module that holds others, in milliseconds, where it has a `timeout`.
         bound_ms: Option<u64>,
     },
     /// An evaluation for a step that has ended.
     Concluded {
-        /// The list.
+        /// The list of modules that waits.
         frame: u64,
-        /// The answer.
+        /// The answer to the effect.
         concluded: ConcludedStep,
     },
-    /// A fact.
+    /// Something that happened outside.
     Fact(Fact),
     /// The job goes over a limit of its runtime: it fails with this message, and what it has at work is called off.
     OverLimit {

@@ -18,7 +18,7 @@ pub struct Recorded {
     pub seq: u64,
     /// When it was decided.
     pub at: Timestamp,
-    /// The event.
+    /// What happened.
     pub event: Event,
     /// The value that it brings, kept in a row of its own.
     pub value: Option<Value>,
@@ -94,7 +94,7 @@ pub enum Event {
         /// Whether `skip_if` was true.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         skipped: bool,
-        /// Its result.
+        /// The result, or where it is.
         result: ValueRef,
     },
     /// Another attempt began.
@@ -113,7 +113,7 @@ pub enum Event {
         /// The list that the module is in.
         #[serde(default, skip_serializing_if = "is_zero")]
         frame: u64,
-        /// The attempt.
+        /// The attempt that it is about.
         effect: u64,
         /// The provider's own id of the work.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -129,11 +129,11 @@ pub enum Event {
         /// The list that the module is in; 0 for an attempt that nobody waits for.
         #[serde(default, skip_serializing_if = "is_zero")]
         frame: u64,
-        /// The attempt.
+        /// The attempt that it is about.
         effect: u64,
-        /// See [`super::Recovery::settles_at`].
+        /// When the search may settle the attempt, see [`super::Recovery::settles_at`].
         settles_at: Timestamp,
-        /// See [`super::Recovery::gives_up_at`].
+        /// When the search is given up, see [`super::Recovery::gives_up_at`].
         gives_up_at: Timestamp,
     },
     /// An attempt failed; the event's value is `{"error": …}` unless `result` says where the result is.
@@ -156,7 +156,7 @@ pub enum Event {
         /// The list that the module is in.
         #[serde(default, skip_serializing_if = "is_zero")]
         frame: u64,
-        /// The attempt.
+        /// The attempt that it is about.
         effect: u64,
         /// When the next attempt begins.
         until: Timestamp,
@@ -198,7 +198,7 @@ pub enum Event {
     ApprovalReceived {
         /// Which gate is meant.
         target: GateSelector,
-        /// Who.
+        /// The name of the user, if known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         approver: Option<String>,
         /// Who it counts for: a gate counts one answer of each. `None` counts always.
@@ -210,10 +210,10 @@ pub enum Event {
     },
     /// The list waits for approvals before its next module.
     GateClosed {
-        /// The list.
+        /// The list of modules that it is about.
         #[serde(default, skip_serializing_if = "is_zero")]
         frame: u64,
-        /// Approvals wanted.
+        /// Number of approvals that open the gate.
         required: u32,
         /// When it counts as disapproved.
         until: Timestamp,
@@ -223,7 +223,7 @@ pub enum Event {
     },
     /// The gate let the list pass.
     GatePassed {
-        /// The list.
+        /// The list of modules that it is about.
         #[serde(default, skip_serializing_if = "is_zero")]
         frame: u64,
         /// The approvals that it took, by the events that brought them.
@@ -235,7 +235,7 @@ pub enum Event {
     },
     /// The gate was disapproved, or not approved in time; the event's value is `{"error": …}`.
     GateFailed {
-        /// The list.
+        /// The list of modules that it is about.
         #[serde(default, skip_serializing_if = "is_zero")]
         frame: u64,
         /// What it had taken until then, by the events that brought it: no other gate takes it.
@@ -260,7 +260,7 @@ pub enum Event {
     },
     /// The list waits before its next module.
     SleepStarted {
-        /// The list.
+        /// The list of modules that it is about.
         #[serde(default, skip_serializing_if = "is_zero")]
         frame: u64,
         /// When it goes on.
@@ -268,7 +268,7 @@ pub enum Event {
     },
     /// The list went on to its next module.
     Advanced {
-        /// The list.
+        /// The list of modules that it is about.
         #[serde(default, skip_serializing_if = "is_zero")]
         frame: u64,
     },
@@ -294,7 +294,7 @@ pub enum Event {
         child: u64,
         /// Number of the branch or iteration.
         slot: u64,
-        /// Its result.
+        /// The result, or where it is.
         result: ValueRef,
         /// The list of results that it extends.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -314,22 +314,22 @@ pub enum Event {
     },
     /// Somebody asked for the job's end.
     CancelRequested {
-        /// Why.
+        /// The reason that was given.
         reason: String,
-        /// Who.
+        /// The name of the user, if known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<String>,
     },
     /// An attempt that nobody waits for any more is settled: its provider was told, or there was nothing to tell.
     OrphanSettled {
-        /// The attempt.
+        /// The attempt that it is about.
         effect: u64,
     },
     /// The flow ended while providers must still be told: the job ends when they were.
     FlowEnded {
-        /// How.
+        /// The status that the job ends with.
         status: JobStatus,
-        /// Its output.
+        /// The output of the job.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         output: Option<ValueRef>,
         /// The error object of a failed job.
@@ -349,7 +349,7 @@ pub enum Event {
     },
     /// The job ended.
     JobFinished {
-        /// How.
+        /// The status that the job ends with.
         status: JobStatus,
         /// Its output; the event's value where there is one.
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -71,7 +71,7 @@ pub enum ProgramError {
     UnknownFlow {
         /// Id of the module.
         step: String,
-        /// Its path.
+        /// Path of the sub-flow.
         path: String,
     },
 }

@@ -14,73 +14,73 @@ use crate::ports::{StepRow, StepStatus, Timestamp};
 pub(super) fn apply(run: &mut Run, seq: u64, at: Timestamp, event: &Event) {
     run.control.seq = seq;
     match event {
-        Event::Created { seed, preprocess } => job::created(run, seq, at, *seed, *preprocess),
+        Event::Created { seed, preprocess } => job::record_creation(run, seq, at, *seed, *preprocess),
         Event::ResultReused { .. } => {}
-        Event::Preprocessed { frame } => frames::preprocessed(run, *frame),
+        Event::Preprocessed { frame } => frames::finish_preprocessing(run, *frame),
         Event::Entered { frame, cache } => with(run, *frame, |frame| {
             frame.entered = true;
             frame.cache.clone_from(cache);
         }),
         Event::StepStarted { frame, step_id, path, start, bound_ms, cache } => {
-            steps::step_started(run, seq, at, *frame, (step_id, path), start, (*bound_ms, cache.as_ref()));
+            steps::record_step_start(run, seq, at, *frame, (step_id, path), start, (*bound_ms, cache.as_ref()));
         }
         Event::StepPassed { frame, step_id, path, skipped, result } => {
-            steps::step_passed(run, seq, at, *frame, (step_id, path), *skipped, result);
+            steps::record_step_pass(run, seq, at, *frame, (step_id, path), *skipped, result);
         }
         Event::AttemptStarted { frame, attempt, deadline } => {
-            steps::attempt_started(run, seq, at, *frame, *attempt, *deadline);
+            steps::record_attempt_start(run, seq, at, *frame, *attempt, *deadline);
         }
         Event::OperationAccepted { frame, effect, provider_id, poll_at, deadline } => {
-            calls::accepted(run, seq, *frame, *effect, provider_id.as_deref(), *poll_at, *deadline);
+            calls::record_acceptance(run, seq, *frame, *effect, provider_id.as_deref(), *poll_at, *deadline);
         }
         Event::RecoveryStarted { frame, effect, settles_at, gives_up_at } => {
             let recovery = Recovery { event: seq, settles_at: *settles_at, gives_up_at: *gives_up_at };
-            calls::recovery_started(run, *frame, *effect, recovery);
+            calls::record_recovery_start(run, *frame, *effect, recovery);
         }
         Event::AttemptFailed { frame, error, result, handled } => {
             let result = result.clone().unwrap_or(ValueRef::Row(seq));
-            steps::attempt_failed(run, *frame, Failure { error: error.clone(), result, handled: *handled });
+            steps::record_attempt_failure(run, *frame, Failure { error: error.clone(), result, handled: *handled });
         }
         Event::CallPostponed { frame, effect: _, until, error, sent } => {
-            calls::call_postponed(run, *frame, *until, error, *sent);
+            calls::record_postponement(run, *frame, *until, error, *sent);
         }
-        Event::RetryScheduled { frame, at } => steps::retry_scheduled(run, *frame, *at),
+        Event::RetryScheduled { frame, at } => steps::record_retry(run, *frame, *at),
         Event::StepCompleted { frame, result, cache: _ } => {
             let result = result.clone().unwrap_or(ValueRef::Row(seq));
-            steps::step_ended(run, at, *frame, StepStatus::Completed, &result, Stage::Done);
+            steps::record_step_end(run, at, *frame, StepStatus::Completed, &result, Stage::Done);
         }
         Event::StepFailed { frame, caught } => {
             let Some(result) = step_of(run, *frame).map(|step| step.result.clone()) else { return };
-            steps::step_ended(run, at, *frame, StepStatus::Failed, &result, Stage::Lost);
+            steps::record_step_end(run, at, *frame, StepStatus::Failed, &result, Stage::Lost);
             if *caught {
                 steps::advance(run, *frame);
             }
         }
         Event::ApprovalReceived { target, approver, counts_for, disapproves } => {
             let (target, approver, counts_for) = (target.clone(), approver.clone(), counts_for.clone());
-            gates::received(run, Approval { seq, target, approver, counts_for, disapproves: *disapproves });
+            gates::add_approval(run, Approval { seq, target, approver, counts_for, disapproves: *disapproves });
         }
         Event::GateClosed { frame, required, until, sleep_ms } => {
-            gates::closed(run, *frame, *required, *until, *sleep_ms);
+            gates::close_gate(run, *frame, *required, *until, *sleep_ms);
         }
-        Event::GatePassed { frame, taken, faulty } => gates::passed(run, seq, *frame, taken, *faulty),
-        Event::GateFailed { frame, taken, error } => gates::failed(run, seq, *frame, taken, error),
-        Event::TimedOut { frame } => frames::timed_out(run, at, *frame),
-        Event::RaceWon { frame, slot } => frames::won(run, at, *frame, *slot),
+        Event::GatePassed { frame, taken, faulty } => gates::pass_gate(run, seq, *frame, taken, *faulty),
+        Event::GateFailed { frame, taken, error } => gates::fail_gate(run, seq, *frame, taken, error),
+        Event::TimedOut { frame } => frames::drop_slow_children(run, at, *frame),
+        Event::RaceWon { frame, slot } => frames::drop_race_losers(run, at, *frame, *slot),
         Event::SleepStarted { frame, until } => {
             set_stage(run, *frame, Stage::Sleeping { until: *until });
         }
         Event::Advanced { frame } => steps::advance(run, *frame),
-        Event::FrameOpened { frame, child, slot, handler } => frames::opened(run, *frame, *child, *slot, *handler),
+        Event::FrameOpened { frame, child, slot, handler } => frames::open_frame(run, *frame, *child, *slot, *handler),
         Event::FrameClosed { frame, child, slot, result, list: _, error, handled, tolerated, cache: _ } => {
             let failure = error.as_ref().filter(|_| !tolerated).map(|error| Failure {
                 error: error.clone(),
                 result: result.clone(),
                 handled: *handled,
             });
-            frames::closed(run, *frame, *child, *slot, result, failure);
+            frames::close_frame(run, *frame, *child, *slot, result, failure);
         }
-        Event::CancelRequested { .. } => job::cancel_requested(run, at),
+        Event::CancelRequested { .. } => job::record_cancel_request(run, at),
         Event::OrphanSettled { effect } => {
             run.control.orphans.remove(effect);
         }
@@ -96,7 +96,7 @@ pub(super) fn apply(run: &mut Run, seq: u64, at: Timestamp, event: &Event) {
             };
             job::end(run, at, ending);
         }
-        Event::JobReopened { state } => job::reopened(run, seq, state),
+        Event::JobReopened { state } => job::record_reopening(run, seq, state),
         Event::FlowEnded { status, output, error, skipped, cache } => {
             let ending = Ending {
                 status: *status,

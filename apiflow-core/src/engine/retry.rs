@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::openflow::Retry;
 
 /// The longest delay between two attempts: 6 hours, in milliseconds.
-const LONGEST_MS: u64 = 6 * 60 * 60 * 1000;
+const MAX_RETRY_DELAY_MS: u64 = 6 * 60 * 60 * 1000;
 
 /// Delay before the next attempt in milliseconds, after `failures` failed attempts before this one; `None` where
 /// there is no retry left. `random` is any number; it decides the jitter.
@@ -29,20 +29,20 @@ pub(super) fn delay_ms(retry: &Retry, failures: u32, random: u64) -> Option<u64>
     }
     let part = delay / 100 * (random % factor);
     let raised = (random >> 32).is_multiple_of(2);
-    Some(if raised { (delay + part).min(LONGEST_MS) } else { delay - part })
+    Some(if raised { (delay + part).min(MAX_RETRY_DELAY_MS) } else { delay - part })
 }
 
 fn bounded(seconds: u64) -> u64 {
-    seconds.saturating_mul(1000).min(LONGEST_MS)
+    seconds.saturating_mul(1000).min(MAX_RETRY_DELAY_MS)
 }
 
 /// The provider's hint when to try again, in milliseconds: `retry_after_ms` of the error object of a failed attempt.
 pub(super) fn hint_ms(error: &Value) -> u64 {
-    error.get("retry_after_ms").and_then(Value::as_u64).unwrap_or(0).min(LONGEST_MS)
+    error.get("retry_after_ms").and_then(Value::as_u64).unwrap_or(0).min(MAX_RETRY_DELAY_MS)
 }
 
 /// The first pause before a rate-limited call is made again, where the provider asks for none; it doubles each time.
-const POSTPONEMENT_MS: u64 = 1_000;
+const MIN_POSTPONEMENT_MS: u64 = 1_000;
 /// The longest pause that the provider did not ask for.
 const MAX_POSTPONEMENT_MS: u64 = 60_000;
 /// The most that chance adds, so that calls which wait for the same moment do not all come at once.
@@ -51,7 +51,7 @@ const MAX_SPREAD_MS: u64 = 5_000;
 /// How long a call that was not accepted is put off, in milliseconds: at least `hint_ms`; longer each time that the
 /// provider was asked in vain (`refusals` before this one; `None` where it was not asked). `random` is any number.
 pub(super) fn postponement_ms(hint_ms: u64, refusals: Option<u32>, random: u64) -> u64 {
-    let grown = refusals.map_or(0, |refusals| POSTPONEMENT_MS.saturating_mul(1 << refusals.min(16)));
+    let grown = refusals.map_or(0, |refusals| MIN_POSTPONEMENT_MS.saturating_mul(1 << refusals.min(16)));
     let pause = hint_ms.max(grown.min(MAX_POSTPONEMENT_MS));
     let spread = (pause / 5).min(MAX_SPREAD_MS);
     pause + random % (spread + 1)
@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn long_delays_saturate_at_six_hours() {
         let retry = serde_json::json!({"exponential": {"attempts": 9, "multiplier": u64::MAX, "seconds": 9_999_999}});
-        assert!(delays(retry).iter().all(|&delay| delay == LONGEST_MS));
+        assert!(delays(retry).iter().all(|&delay| delay == MAX_RETRY_DELAY_MS));
     }
 
     #[test]
@@ -121,7 +121,7 @@ mod tests {
     fn a_hint_is_read_from_the_error_and_bounded() {
         let hint = |error: serde_json::Value| hint_ms(&error);
         assert_eq!(hint(serde_json::json!({"retry_after_ms": 1500})), 1500);
-        assert_eq!(hint(serde_json::json!({"retry_after_ms": u64::MAX})), LONGEST_MS);
+        assert_eq!(hint(serde_json::json!({"retry_after_ms": u64::MAX})), MAX_RETRY_DELAY_MS);
         assert_eq!(hint(serde_json::json!({"retry_after_ms": "soon"})), 0);
         assert_eq!(hint(serde_json::json!("rate_limited")), 0);
     }

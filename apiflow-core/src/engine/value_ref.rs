@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ValueRef {
-    /// `null`.
+    /// The value `null`.
     Null,
     /// A plain index, as a while loop's `iter.value`.
     Index(u64),
@@ -55,12 +55,12 @@ pub struct Args {
     pub iters: Vec<Iter>,
 }
 
-/// One iteration.
+/// One iteration of a loop around a step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Iter {
     /// Its index, from 0.
     pub index: u64,
-    /// Its item.
+    /// The item of the iteration.
     pub value: ValueRef,
 }
 

@@ -12,14 +12,14 @@ use crate::ports::{EvaluationError, StoreError};
 
 /// What was found among the results of earlier runs.
 enum Lookup {
-    /// The result.
+    /// The result of an earlier run.
     Found(Value),
     /// Nothing; the result is to be kept under this key, if any.
     Wanted(Option<CacheKey>),
 }
 
 impl Evaluation<'_> {
-    pub(super) async fn prepared(&mut self, effect: &StepPreparation) -> Result<PreparedStep, Fault> {
+    pub(super) async fn evaluate_preparation(&mut self, effect: &StepPreparation) -> Result<PreparedStep, Fault> {
         let names = &effect.names;
         if let Some(expr) = &effect.skip_if
             && self.predicate(expr, names).await?
@@ -78,7 +78,7 @@ impl Evaluation<'_> {
         if path.starts_with("workflow/") {
             let args = Value::Object(args);
             return self
-                .looked_up(effect, json!(["flow", path, self.plans.catalog_digest(), args]), |cache| {
+                .reuse_or_prepare(effect, json!(["flow", path, self.plans.catalog_digest(), args]), |cache| {
                     PreparedStep::Inputs { args, cache, timeout_ms: 0, bound_ms: None }
                 })
                 .await;
@@ -88,7 +88,7 @@ impl Evaluation<'_> {
         let bound_ms = self.bound(effect).await?;
         let timeout_ms = plan.submit_timeout_ms().min(bound_ms.unwrap_or(u64::MAX));
         let args = Value::Object(args);
-        self.looked_up(effect, json!(["call", self.plans.declared(path), args]), |cache| PreparedStep::Inputs {
+        self.reuse_or_prepare(effect, json!(["call", self.plans.declared(path), args]), |cache| PreparedStep::Inputs {
             args,
             cache,
             timeout_ms,
@@ -114,7 +114,7 @@ impl Evaluation<'_> {
         }
         let args = self.values.resolve(&effect.names.args.value()).await?;
         let document = self.run.program().flow_digest(flow);
-        self.looked_up(effect, json!(["flow", document, self.plans.catalog_digest(), args]), |cache| {
+        self.reuse_or_prepare(effect, json!(["flow", document, self.plans.catalog_digest(), args]), |cache| {
             PreparedStep::Entered { cache }
         })
         .await
@@ -171,7 +171,7 @@ impl Evaluation<'_> {
     }
 
     /// What is prepared, or the result of an earlier run of the same.
-    async fn looked_up(
+    async fn reuse_or_prepare(
         &mut self,
         effect: &StepPreparation,
         identity: Value,

@@ -7,7 +7,7 @@ use super::{CARD_HEIGHT, CARD_WIDTH, Direction};
 pub(super) struct Size {
     /// Along the flow.
     pub(super) main: i32,
-    /// Across it.
+    /// Extent across the flow.
     pub(super) cross: i32,
 }
 

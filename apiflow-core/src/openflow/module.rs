@@ -13,9 +13,9 @@ use super::{InputTransform, Module, NumberOrTransform, StopAfterIf, is_false};
 pub enum ModuleValue {
     /// One call of a node.
     Script(Script),
-    /// Inline code.
+    /// Inline code (`rawscript`).
     RawScript(RawScript),
-    /// A sub-flow.
+    /// A run of another workflow.
     Flow(SubFlow),
     /// One child run per item.
     ForLoopFlow(ForLoop),
@@ -23,7 +23,7 @@ pub enum ModuleValue {
     WhileLoopFlow(WhileLoop),
     /// The first branch whose predicate is true.
     BranchOne(BranchOne),
-    /// All branches.
+    /// All branches, in parallel or in order.
     BranchAll(BranchAll),
     /// The previous result.
     Identity(Identity),
@@ -43,7 +43,7 @@ pub struct Script {
     pub extra: Map<String, Value>,
 }
 
-/// Inline code.
+/// Inline code (`rawscript`).
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct RawScript {
     /// The code, with a function `main`.
@@ -57,10 +57,10 @@ pub struct RawScript {
     pub extra: Map<String, Value>,
 }
 
-/// A sub-flow.
+/// A run of another workflow.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct SubFlow {
-    /// `workflow/<id>`.
+    /// Path of the workflow: `workflow/<id>`.
     pub path: String,
     /// The sub-flow's inputs.
     pub input_transforms: BTreeMap<String, InputTransform>,
@@ -74,7 +74,7 @@ pub struct SubFlow {
 pub struct ForLoop {
     /// Gives the array of items.
     pub iterator: InputTransform,
-    /// The body.
+    /// Modules of one iteration.
     pub modules: Vec<Module>,
     /// Keep the error objects of failed iterations and go on.
     pub skip_failures: bool,
@@ -92,7 +92,7 @@ pub struct ForLoop {
 /// Child runs until stopped.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct WhileLoop {
-    /// The body.
+    /// Modules of one iteration.
     pub modules: Vec<Module>,
     /// Keep the error objects of failed iterations and go on.
     pub skip_failures: bool,
@@ -116,12 +116,12 @@ pub struct BranchOne {
 /// A branch of `branchone`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct BranchOneBranch {
-    /// Label.
+    /// Label of the branch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub summary: Option<String>,
-    /// JavaScript predicate.
+    /// Predicate of the branch, a JavaScript expression.
     pub expr: String,
-    /// The steps.
+    /// Modules of the branch, in order.
     pub modules: Vec<Module>,
     /// Fields that this version does not know.
     #[serde(flatten)]
@@ -131,7 +131,7 @@ pub struct BranchOneBranch {
 /// All branches, in parallel unless `parallel` is false.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct BranchAll {
-    /// The branches.
+    /// The branches, in the order of their results.
     pub branches: Vec<BranchAllBranch>,
     /// Absent means true.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -151,13 +151,13 @@ pub struct BranchAll {
 /// A branch of `branchall`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct BranchAllBranch {
-    /// Label.
+    /// Label of the branch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub summary: Option<String>,
     /// A failure of this branch does not fail the module.
     #[serde(skip_serializing_if = "is_false")]
     pub skip_failure: bool,
-    /// The steps.
+    /// Modules of the branch, in order.
     pub modules: Vec<Module>,
     /// Fields that this version does not know.
     #[serde(flatten)]

@@ -8,7 +8,7 @@ use super::is_false;
 /// When a step ends the list that it is in.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct StopAfterIf {
-    /// JavaScript predicate.
+    /// Predicate, a JavaScript expression.
     pub expr: String,
     /// Mark the flow skipped.
     pub skip_if_stopped: bool,
@@ -26,7 +26,7 @@ pub struct StopAfterIf {
 /// When a module is replaced by an identity.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SkipIf {
-    /// JavaScript predicate.
+    /// Predicate, a JavaScript expression.
     pub expr: String,
     /// Fields that this version does not know.
     #[serde(flatten)]
@@ -38,7 +38,7 @@ pub struct SkipIf {
 pub struct Mock {
     /// Whether the mock is in force.
     pub enabled: bool,
-    /// The result.
+    /// The result that replaces a run.
     pub return_value: Value,
     /// Fields that this version does not know.
     #[serde(flatten)]

@@ -84,7 +84,7 @@ pub(super) fn resume(turn: &mut Turn<'_>, frame: u64) {
     match &step.stage {
         Stage::Handling { .. } => {}
         Stage::Lost => module_end::settle(turn, frame),
-        Stage::Iterated => iterated(turn, frame),
+        Stage::Iterated => finish_iteration(turn, frame),
         Stage::Children => {
             let sequential = step.children.as_ref().is_some_and(|children| children.sequential);
             let failed = step.children.as_ref().is_some_and(|children| children.failure.is_some());
@@ -109,7 +109,7 @@ pub(super) fn resume(turn: &mut Turn<'_>, frame: u64) {
 }
 
 /// Goes on after an iteration of a sequential loop, unless its `stop_after_if` must be evaluated first.
-fn iterated(turn: &mut Turn<'_>, frame: u64) {
+fn finish_iteration(turn: &mut Turn<'_>, frame: u64) {
     let Some(step) = turn.step(frame) else { return };
     let failed = step.children.as_ref().is_some_and(|children| children.failure.is_some());
     if failed {
@@ -137,7 +137,7 @@ pub(super) fn next_iteration(turn: &mut Turn<'_>, frame: u64) {
 }
 
 /// Gives up what a module has at work that took too long.
-pub(super) fn timed_out(turn: &mut Turn<'_>, frame: u64) {
+pub(super) fn fail_slow_module(turn: &mut Turn<'_>, frame: u64) {
     let Some(module) = turn.module(frame).map(|def| def.module.id.clone()) else { return };
     let bound_s = turn.step(frame).and_then(|step| step.bound_ms).unwrap_or_default() as f64 / 1000.0;
     turn.emit(Event::TimedOut { frame });

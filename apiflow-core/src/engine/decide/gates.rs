@@ -8,7 +8,7 @@ use crate::engine::{Event, error_names};
 use crate::openflow::Suspend;
 
 /// How long a gate waits unless its `timeout` says otherwise. Source: OpenFlow.
-const TIMEOUT_S: u64 = 1_800;
+const DEFAULT_GATE_TIMEOUT_S: u64 = 1_800;
 
 /// Closes the gate after the step that a list is at, if it has one; says whether it did. Approvals that came early
 /// count.
@@ -18,7 +18,7 @@ pub(super) fn close(turn: &mut Turn<'_>, frame: u64, sleep_ms: u64) -> bool {
     if required == 0 {
         return false;
     }
-    let wait_ms = suspend.timeout.unwrap_or(TIMEOUT_S).saturating_mul(1_000);
+    let wait_ms = suspend.timeout.unwrap_or(DEFAULT_GATE_TIMEOUT_S).saturating_mul(1_000);
     let until = turn.now.plus_ms(wait_ms);
     // A gate that an earlier run has passed stays open, whoever approved it then.
     let passed = reused_result(turn.run, frame).is_some() && pending(turn, frame).is_empty();
@@ -32,7 +32,7 @@ pub(super) fn close(turn: &mut Turn<'_>, frame: u64, sleep_ms: u64) -> bool {
 }
 
 /// Takes an approval or disapproval in.
-pub(super) fn answered(turn: &mut Turn<'_>, event: Event, payload: Value) {
+pub(super) fn take_approval(turn: &mut Turn<'_>, event: Event, payload: Value) {
     turn.emit_with(event, Some(payload));
     let closed: Vec<u64> = {
         let frames = turn.run.control.frames.iter();
@@ -49,7 +49,7 @@ pub(super) fn answered(turn: &mut Turn<'_>, event: Event, payload: Value) {
 }
 
 /// Ends the wait of a gate that nobody opened in time.
-pub(super) fn timed_out(turn: &mut Turn<'_>, frame: u64) {
+pub(super) fn expire_gate(turn: &mut Turn<'_>, frame: u64) {
     let taken = pending(turn, frame).iter().map(|approval| approval.seq).collect();
     refuse(turn, frame, taken, error(error_names::SUSPENDED_TIMED_OUT, "Timed out waiting to be resumed"));
 }
@@ -84,7 +84,7 @@ fn refuse(turn: &mut Turn<'_>, frame: u64, taken: Vec<u64>, error: Value) {
     }
     // The output has OpenFlow's shape; the job's own error names the step too.
     let value = json!({"error": error});
-    let error = module_start::named(turn, frame, error);
+    let error = module_start::with_step_of(turn, frame, error);
     turn.emit_with(Event::GateFailed { frame, taken, error }, Some(value));
     module_end::settle(turn, frame);
 }

@@ -71,7 +71,7 @@ fn retry_delay(turn: &Turn<'_>, frame: u64, rule: &Retry, failures: u32) -> Opti
 }
 
 fn record_failure(turn: &mut Turn<'_>, frame: u64, error: Value, result: Option<ValueRef>, handled: bool) -> Value {
-    let error = module_start::named(turn, frame, error);
+    let error = module_start::with_step_of(turn, frame, error);
     let value = result.is_none().then(|| serde_json::json!({"error": error}));
     turn.emit_with(Event::AttemptFailed { frame, error: error.clone(), result, handled }, value);
     error
@@ -99,9 +99,9 @@ pub(super) fn fail_frame(turn: &mut Turn<'_>, frame: u64, error: Value) {
 }
 
 /// Takes in what was evaluated after a step.
-pub(super) fn concluded(turn: &mut Turn<'_>, frame: u64, concluded: ConcludedStep) {
+pub(super) fn take_conclusion(turn: &mut Turn<'_>, frame: u64, concluded: ConcludedStep) {
     match turn.stage(frame).cloned() {
-        Some(Stage::Failed) => retry_judged(turn, frame, &concluded),
+        Some(Stage::Failed) => decide_retry(turn, frame, &concluded),
         Some(Stage::Handling { result: Some(result) }) => {
             let error = turn.step(frame).and_then(|step| step.error.clone()).filter(|_| !concluded.holds);
             close_frame(turn, frame, Ended { result, handled: error.is_some(), error });
@@ -117,7 +117,7 @@ pub(super) fn concluded(turn: &mut Turn<'_>, frame: u64, concluded: ConcludedSte
                 },
             }
         }
-        Some(Stage::Done) => stop_judged(turn, frame, concluded),
+        Some(Stage::Done) => decide_stop(turn, frame, concluded),
         Some(
             Stage::Begin
             | Stage::Call(_)
@@ -132,7 +132,7 @@ pub(super) fn concluded(turn: &mut Turn<'_>, frame: u64, concluded: ConcludedSte
     }
 }
 
-fn retry_judged(turn: &mut Turn<'_>, frame: u64, concluded: &ConcludedStep) {
+fn decide_retry(turn: &mut Turn<'_>, frame: u64, concluded: &ConcludedStep) {
     let rule = turn.module(frame).and_then(|def| def.module.retry.clone());
     let failures = turn.step(frame).map_or(0, |step| step.failures.saturating_sub(1));
     let delay = rule.as_ref().and_then(|rule| retry_delay(turn, frame, rule, failures));
@@ -142,7 +142,7 @@ fn retry_judged(turn: &mut Turn<'_>, frame: u64, concluded: &ConcludedStep) {
     }
 }
 
-fn stop_judged(turn: &mut Turn<'_>, frame: u64, concluded: ConcludedStep) {
+fn decide_stop(turn: &mut Turn<'_>, frame: u64, concluded: ConcludedStep) {
     if let Some(error) = concluded.error {
         record_failure(turn, frame, error, None, false);
         return lose(turn, frame, false);

@@ -46,7 +46,7 @@ pub(super) fn preparation_kind(module: &Module) -> PreparationKind {
 }
 
 /// Takes in what a module needed before it began.
-pub(super) fn prepared(turn: &mut Turn<'_>, frame: u64, prepared: PreparedStep, bound_ms: Option<u64>) {
+pub(super) fn take_preparation(turn: &mut Turn<'_>, frame: u64, prepared: PreparedStep, bound_ms: Option<u64>) {
     let Some(state) = turn.frame(frame) else { return };
     if !state.entered && entering(turn, frame, &prepared) {
         return;
@@ -259,7 +259,7 @@ pub(super) fn attempt(turn: &mut Turn<'_>, frame: u64) {
     children::open_more(turn, frame);
 }
 
-pub(super) fn named(turn: &Turn<'_>, frame: u64, error: Value) -> Value {
+pub(super) fn with_step_of(turn: &Turn<'_>, frame: u64, error: Value) -> Value {
     let step_id = turn.module(frame).map(|def| def.module.id.clone()).unwrap_or_default();
     with_step(error, &step_id)
 }

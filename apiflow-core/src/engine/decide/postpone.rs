@@ -34,6 +34,6 @@ pub(super) fn postpone(turn: &mut Turn<'_>, frame: u64, refusal: Refusal) {
     if until > deadline {
         return module_end::fail(turn, frame, error, None, false);
     }
-    let error = module_start::named(turn, frame, error);
+    let error = module_start::with_step_of(turn, frame, error);
     turn.emit(Event::CallPostponed { frame, effect, until, error, sent });
 }

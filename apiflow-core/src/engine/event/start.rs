@@ -23,12 +23,12 @@ pub enum Start {
     Nothing,
     /// Inline code, whose outcome follows at once.
     Code,
-    /// One branch.
+    /// One branch of several.
     Branch {
         /// The branch; `None` is the default.
         chosen: Option<u64>,
     },
-    /// All branches.
+    /// All branches of a module.
     Branches {
         /// Whether they run one after the other, and share one scope.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]

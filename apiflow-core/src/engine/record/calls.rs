@@ -7,7 +7,7 @@ use crate::engine::control_state::{Postponed, Stage, Step};
 use crate::engine::{Call, Recovery, Run, ValueRef};
 use crate::ports::{StepStatus, Timestamp};
 
-pub(super) fn accepted(
+pub(super) fn record_acceptance(
     run: &mut Run,
     seq: u64,
     frame: u64,
@@ -32,7 +32,7 @@ pub(super) fn accepted(
     change_row(run, frame, |row| row.provider_id = provider_id.map(str::to_owned));
 }
 
-pub(super) fn recovery_started(run: &mut Run, frame: u64, effect: u64, recovery: Recovery) {
+pub(super) fn record_recovery_start(run: &mut Run, frame: u64, effect: u64, recovery: Recovery) {
     if let Some(orphan) = run.control.orphans.get_mut(&effect) {
         orphan.recovery = Some(recovery);
         return;
@@ -44,7 +44,7 @@ pub(super) fn recovery_started(run: &mut Run, frame: u64, effect: u64, recovery:
     }
 }
 
-pub(super) fn call_postponed(run: &mut Run, frame: u64, until: Timestamp, error: &Value, sent: bool) {
+pub(super) fn record_postponement(run: &mut Run, frame: u64, until: Timestamp, error: &Value, sent: bool) {
     let Some(step) = step_of(run, frame) else { return };
     let Stage::Call(open) = &step.stage else { return };
     let (effect, before) = (open.effect, step.postponed);

@@ -8,7 +8,7 @@ use crate::openflow::Nesting;
 use crate::ports::{JobStatus, Timestamp};
 
 /// The preprocessor has ended: its result, made an object, is the flow's input.
-pub(super) fn preprocessed(run: &mut Run, frame: u64) {
+pub(super) fn finish_preprocessing(run: &mut Run, frame: u64) {
     let program = run.program.clone();
     let Some(state) = run.control.frames.get_mut(&frame) else { return };
     let Some(flow) = program.flows.get(state.flow) else { return };
@@ -23,7 +23,7 @@ pub(super) fn preprocessed(run: &mut Run, frame: u64) {
 }
 
 /// A branch, an iteration, a sub-flow or an error handler begins.
-pub(super) fn opened(run: &mut Run, parent: u64, child: u64, slot: u64, handler: bool) {
+pub(super) fn open_frame(run: &mut Run, parent: u64, child: u64, slot: u64, handler: bool) {
     run.control.next_frame = child + 1;
     let Some(module) = run.module_at(parent) else { return };
     let (module_id, flow) = (module.module.id.clone(), module.flow);
@@ -112,7 +112,14 @@ fn child_path(path: &str, module_id: &str, slot: u64, handler: bool) -> String {
 }
 
 /// A branch, an iteration, a sub-flow or an error handler ends.
-pub(super) fn closed(run: &mut Run, parent: u64, child: u64, slot: u64, result: &ValueRef, failure: Option<Failure>) {
+pub(super) fn close_frame(
+    run: &mut Run,
+    parent: u64,
+    child: u64,
+    slot: u64,
+    result: &ValueRef,
+    failure: Option<Failure>,
+) {
     let Some(closed) = run.control.frames.remove(&child) else { return };
     let keeps_scope =
         run.module_at(parent).is_some_and(|def| matches!(def.module.value.nesting(), Nesting::AllBranches { .. }));
@@ -153,7 +160,7 @@ pub(super) fn closed(run: &mut Run, parent: u64, child: u64, slot: u64, result: 
 }
 
 /// A branch of a race succeeded: what the others have at work is given up, and what they computed is not seen.
-pub(super) fn won(run: &mut Run, at: Timestamp, frame: u64, slot: u64) {
+pub(super) fn drop_race_losers(run: &mut Run, at: Timestamp, frame: u64, slot: u64) {
     let Some(children) = step_of(run, frame).and_then(|step| step.children.as_mut()) else { return };
     let losers = std::mem::take(&mut children.open);
     let winner = children.scopes.remove(&slot);
@@ -168,7 +175,7 @@ pub(super) fn won(run: &mut Run, at: Timestamp, frame: u64, slot: u64) {
 }
 
 /// A module that holds others took too long: what it has at work is given up.
-pub(super) fn timed_out(run: &mut Run, at: Timestamp, frame: u64) {
+pub(super) fn drop_slow_children(run: &mut Run, at: Timestamp, frame: u64) {
     let Some(step) = step_of(run, frame) else { return };
     step.until = None;
     let Some(children) = step.children.as_mut() else { return };
@@ -180,7 +187,7 @@ pub(super) fn timed_out(run: &mut Run, at: Timestamp, frame: u64) {
 /// Gives a frame up with all that is inside it.
 fn drop_frame(run: &mut Run, at: Timestamp, frame: u64) {
     let Some(state) = run.control.frames.remove(&frame) else { return };
-    for child in inside(run, frame, &state) {
+    for child in child_frames(run, frame, &state) {
         drop_frame(run, at, child);
     }
     if let Some(children) = state.step.as_ref().and_then(|step| step.children.as_ref()) {
@@ -195,7 +202,7 @@ fn drop_frame(run: &mut Run, at: Timestamp, frame: u64) {
 }
 
 /// The frames that a frame has at work.
-fn inside(run: &Run, frame: u64, state: &Frame) -> Vec<u64> {
+fn child_frames(run: &Run, frame: u64, state: &Frame) -> Vec<u64> {
     let Some(step) = &state.step else { return Vec::new() };
     let mut inside: Vec<u64> = step.children.iter().flat_map(|children| children.open.iter().copied()).collect();
     if matches!(step.stage, Stage::Handling { .. }) {

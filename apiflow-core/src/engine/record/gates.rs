@@ -8,11 +8,11 @@ use crate::engine::{GateSelector, Run, ValueRef};
 use crate::ports::{StepStatus, Timestamp};
 
 /// Approvals that wait for their gates, at most: the control state stays bounded, whoever sends how many.
-const MOST_WAITING: usize = 1_000;
+const MAX_WAITING_APPROVALS: usize = 1_000;
 
 /// Somebody approved or disapproved.
-pub(super) fn received(run: &mut Run, approval: Approval) {
-    if run.control.approvals.len() < MOST_WAITING {
+pub(super) fn add_approval(run: &mut Run, approval: Approval) {
+    if run.control.approvals.len() < MAX_WAITING_APPROVALS {
         run.control.approvals.push(approval);
     }
     let is_closed = |step: &Step| matches!(step.stage, Stage::Suspended(_));
@@ -24,7 +24,7 @@ pub(super) fn received(run: &mut Run, approval: Approval) {
 }
 
 /// A list waits for approvals.
-pub(super) fn closed(run: &mut Run, frame: u64, required: u32, until: Timestamp, sleep_ms: u64) {
+pub(super) fn close_gate(run: &mut Run, frame: u64, required: u32, until: Timestamp, sleep_ms: u64) {
     set_stage(run, frame, Stage::Suspended(Gate { required, until, sleep_ms }));
     change_row(run, frame, |row| row.status = StepStatus::Suspended);
     show_answers(run, frame);
@@ -45,7 +45,7 @@ fn show_answers(run: &mut Run, frame: u64) {
 }
 
 /// A gate let its list pass.
-pub(super) fn passed(run: &mut Run, seq: u64, frame: u64, taken: &[u64], faulty: bool) {
+pub(super) fn pass_gate(run: &mut Run, seq: u64, frame: u64, taken: &[u64], faulty: bool) {
     let approvals = take(run, frame, taken).into_iter().filter(|approval| !approval.disapproves);
     let mut resumes: Vec<Resumed> = approvals
         .map(|approval| Resumed { payload: ValueRef::Row(approval.seq), approver: approval.approver })
@@ -64,7 +64,7 @@ pub(super) fn passed(run: &mut Run, seq: u64, frame: u64, taken: &[u64], faulty:
 
 /// A gate was disapproved, or not approved in time: the list has to end, or its error handler to run. The step's own
 /// result stays what later steps see.
-pub(super) fn failed(run: &mut Run, seq: u64, frame: u64, taken: &[u64], error: &Value) {
+pub(super) fn fail_gate(run: &mut Run, seq: u64, frame: u64, taken: &[u64], error: &Value) {
     let _taken = take(run, frame, taken);
     let Some(step) = step_of(run, frame) else { return };
     step.stage = Stage::Lost;

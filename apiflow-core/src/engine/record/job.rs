@@ -28,7 +28,7 @@ impl Control {
     }
 }
 
-pub(super) fn created(run: &mut Run, seq: u64, at: Timestamp, seed: u64, preprocess: bool) {
+pub(super) fn record_creation(run: &mut Run, seq: u64, at: Timestamp, seed: u64, preprocess: bool) {
     let args = Args::of(ValueRef::Row(seq));
     let flow = run.program.flows.first();
     let preprocessor = flow.and_then(|flow| flow.preprocessor).filter(|_| preprocess);
@@ -58,13 +58,13 @@ pub(super) fn created(run: &mut Run, seq: u64, at: Timestamp, seed: u64, preproc
     run.control.frames.insert(0, frame);
 }
 
-pub(super) fn started(run: &mut Run, at: Timestamp) {
+pub(super) fn mark_started(run: &mut Run, at: Timestamp) {
     run.control.status = JobStatus::Running;
     run.control.started_at.get_or_insert(at);
 }
 
 /// Puts a job back to an earlier control state; what it had counted up to goes on from there.
-pub(super) fn reopened(run: &mut Run, seq: u64, state: &Value) {
+pub(super) fn record_reopening(run: &mut Run, seq: u64, state: &Value) {
     let Ok(earlier) = Control::deserialize(state) else { return };
     let next_frame = run.control.next_frame.max(earlier.next_frame);
     let retry_count = run.control.retry_count.max(earlier.retry_count);
@@ -80,7 +80,7 @@ pub(super) fn reopened(run: &mut Run, seq: u64, state: &Value) {
     }
 }
 
-pub(super) fn cancel_requested(run: &mut Run, at: Timestamp) {
+pub(super) fn record_cancel_request(run: &mut Run, at: Timestamp) {
     let ending = Ending { status: JobStatus::Cancelled, output: None, error: None, skipped: false, cache: None };
     end(run, at, ending);
 }

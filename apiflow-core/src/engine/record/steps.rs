@@ -3,7 +3,7 @@
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-use super::job::started;
+use super::job::mark_started;
 use super::{change_row, set_stage, step_of, with};
 use crate::engine::control_state::{Children, Failure, Stage, Step};
 use crate::engine::{CacheKey, Call, Run, Start, ValueRef};
@@ -32,7 +32,7 @@ fn new_row(ordinal: u64, at: Timestamp, step_id: &str, path: &str) -> StepRow {
     }
 }
 
-pub(super) fn step_started(
+pub(super) fn record_step_start(
     run: &mut Run,
     seq: u64,
     at: Timestamp,
@@ -41,7 +41,7 @@ pub(super) fn step_started(
     start: &Start,
     (bound_ms, cache): (Option<u64>, Option<&CacheKey>),
 ) {
-    started(run, at);
+    mark_started(run, at);
     let failures = step_of(run, frame).map_or(0, |step| step.failures);
     let before = step_of(run, frame).map(|step| (step.ordinal, step.row.started_at, step.row.attempt));
     let (ordinal, began, attempt) = before.unwrap_or((seq, at, 1));
@@ -135,7 +135,7 @@ fn begin(run: &mut Run, seq: u64, at: Timestamp, frame: u64, attempt: Attempt) {
     }
 }
 
-pub(super) fn step_passed(
+pub(super) fn record_step_pass(
     run: &mut Run,
     seq: u64,
     at: Timestamp,
@@ -144,7 +144,7 @@ pub(super) fn step_passed(
     skipped: bool,
     result: &ValueRef,
 ) {
-    started(run, at);
+    mark_started(run, at);
     // Its inputs may have failed before: then the step has its row already.
     let before = step_of(run, frame).map(|step| (step.ordinal, step.row.started_at));
     let (ordinal, began) = before.unwrap_or((seq, at));
@@ -168,13 +168,13 @@ pub(super) fn step_passed(
     };
     with(run, frame, |frame| frame.step = Some(step));
     let status = if skipped { StepStatus::Skipped } else { StepStatus::Completed };
-    step_ended(run, at, frame, status, result, Stage::Done);
+    record_step_end(run, at, frame, status, result, Stage::Done);
     if skipped {
         advance(run, frame);
     }
 }
 
-pub(super) fn attempt_started(
+pub(super) fn record_attempt_start(
     run: &mut Run,
     seq: u64,
     at: Timestamp,
@@ -198,7 +198,7 @@ pub(super) fn attempt_started(
     });
 }
 
-pub(super) fn attempt_failed(run: &mut Run, frame: u64, failure: Failure) {
+pub(super) fn record_attempt_failure(run: &mut Run, frame: u64, failure: Failure) {
     let Some(step) = step_of(run, frame) else { return };
     let open = if let Stage::Call(open) = &step.stage { Some(open.effect) } else { None };
     step.failures += 1;
@@ -214,7 +214,7 @@ pub(super) fn attempt_failed(run: &mut Run, frame: u64, failure: Failure) {
     change_row(run, frame, |row| row.error = Some(failure.error));
 }
 
-pub(super) fn retry_scheduled(run: &mut Run, frame: u64, at: Timestamp) {
+pub(super) fn record_retry(run: &mut Run, frame: u64, at: Timestamp) {
     run.control.retry_count += 1;
     set_stage(run, frame, Stage::Retrying { at });
     change_row(run, frame, |row| {
@@ -223,7 +223,7 @@ pub(super) fn retry_scheduled(run: &mut Run, frame: u64, at: Timestamp) {
     });
 }
 
-pub(super) fn step_ended(
+pub(super) fn record_step_end(
     run: &mut Run,
     at: Timestamp,
     frame: u64,
