@@ -1,7 +1,5 @@
-//! No two modules import one another, neither directly nor by way of others.
-//!
-//! In core a module is a child of the root with all below it. In the server it is a file; a module and the modules
-//! inside it may import one another.
+//! No two modules of core import one another, neither directly nor by way of others. A module is a child of the root
+//! with all below it. For the files of the server `apiflow-server/tests/import_cycles.rs` says the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,23 +18,6 @@ fn modules_of_core_import_each_other_in_one_direction() {
             if let Some(imported) = path.first().filter(|imported| **imported != module[0]) {
                 graph.entry(module[0].clone()).or_default().insert(imported.clone(), source.path.clone());
             }
-        }
-    }
-    assert_no_cycle(&graph);
-}
-
-#[test]
-fn files_of_the_server_import_each_other_in_one_direction() {
-    let sources = read_sources("apiflow-server");
-    let modules: BTreeMap<Vec<String>, &Source> = sources.iter().map(|source| (module_of(source), source)).collect();
-    let mut graph = Graph::new();
-    for (module, source) in modules.iter().filter(|(module, _)| !module.is_empty()) {
-        for path in imports(source) {
-            let imported = resolve(&modules, &path);
-            if imported.is_empty() || imported.starts_with(module) || module.starts_with(&imported) {
-                continue;
-            }
-            graph.entry(module.join("::")).or_default().insert(imported.join("::"), source.path.clone());
         }
     }
     assert_no_cycle(&graph);
@@ -107,27 +88,6 @@ fn read_tree<'t>(text: &'t str, base: &[String], paths: &mut Vec<Vec<String>>) -
             }
         }
     }
-}
-
-/// The module that a path leads to: the longest part of it that is one, or where that one takes the next name from.
-fn resolve(modules: &BTreeMap<Vec<String>, &Source>, path: &[String]) -> Vec<String> {
-    let length = (0..=path.len()).rev().find(|length| modules.contains_key(&path[..*length])).unwrap_or_default();
-    let module = path[..length].to_vec();
-    let Some((source, name)) = modules.get(&module).zip(path.get(length)) else { return module };
-    let children = modules.keys().filter(|child| child.len() == length + 1 && child.starts_with(&module));
-    for child in children {
-        let mut exported = Vec::new();
-        for (at, start) in source.code.match_indices(&format!("use {}::", child[length])) {
-            read_tree(&source.code[at + start.len()..], child, &mut exported);
-        }
-        for (at, start) in source.code.match_indices(&format!("use self::{}::", child[length])) {
-            read_tree(&source.code[at + start.len()..], child, &mut exported);
-        }
-        if let Some(found) = exported.iter().find(|exported| exported.last() == Some(name)) {
-            return resolve(modules, found);
-        }
-    }
-    module
 }
 
 fn assert_no_cycle(graph: &Graph) {

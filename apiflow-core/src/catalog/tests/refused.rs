@@ -255,8 +255,8 @@ fn every_key_of_data_has_its_type() {
         (json!({"idempotent": "yes"}), "/data/idempotent wrong-type: `idempotent` must be true or false, not a string"),
         (
             json!({"idempotency_header": "a:b"}),
-            "/data/idempotency_header bad-value: `idempotency_header` is no name of a \
-          header",
+            "/data/idempotency_header bad-value: `idempotency_header` is not a \
+          header name",
         ),
         (json!({"timeout_s": 0}), "/data/timeout_s bad-value: `timeout_s` must be at least 0.001, not 0"),
         (json!({"timeout_s": "5"}), "/data/timeout_s wrong-type: `timeout_s` must be a number, not a string"),
