@@ -10,18 +10,18 @@ use serde_json::Value;
 
 use crate::ports::{EvaluationError, Evaluator, Script};
 
-pub use engine::{Limits, MAX_VALUE_BYTES, MAX_VALUE_DEPTH, STACK_BYTES, evaluate};
+pub use engine::{Limits, MAX_VALUE_BYTES, MAX_VALUE_DEPTH, STACK_BYTES, evaluate_on_this_thread};
 
 /// Evaluates on the thread that asks, which waits meanwhile: for hosts that have no other, such as a browser's page.
 ///
-/// It has the caps and limits of [`evaluate`], but no deadline, and takes the stack as it is: a host that cannot give
+/// It has the caps and limits of [`evaluate_on_this_thread`], but no deadline, and takes the stack as it is: a host that cannot give
 /// [`STACK_BYTES`] must survive an overflow, as a page survives a trap of its WebAssembly.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct InlineEvaluator;
 
 #[async_trait]
 impl Evaluator for InlineEvaluator {
-    async fn evaluate(&self, script: Script) -> Result<Value, EvaluationError> {
-        evaluate(&script, &Limits::default())
+    async fn evaluate_script(&self, script: Script) -> Result<Value, EvaluationError> {
+        evaluate_on_this_thread(&script, &Limits::default())
     }
 }

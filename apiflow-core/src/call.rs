@@ -1,9 +1,9 @@
 //! One call to a provider, without sending anything: from a node and its inputs to the request, from the reply to
 //! the outputs, and for long-running work the requests and replies in between.
 //!
-//! The order of use: [`plan`], [`CallPlan::arguments`], [`CallPlan::submit`], [`CallPlan::read_submit`]; while the
-//! reading is [`Reading::Running`], [`CallPlan::poll`] and [`CallPlan::read_poll`]; after [`Reading::Fetch`],
-//! [`CallPlan::result`] and [`CallPlan::read_result`].
+//! The order of use: [`compile_call`], [`CallPlan::fill_arguments`], [`CallPlan::submit_request`], [`CallPlan::read_submit`]; while the
+//! reading is [`ReplyReading::Running`], [`CallPlan::poll`] and [`CallPlan::read_poll`]; after [`ReplyReading::Fetch`],
+//! [`CallPlan::result_request`] and [`CallPlan::read_result`].
 
 mod arguments;
 mod classify_failure;
@@ -35,7 +35,7 @@ use serde_json::Value;
 pub use self::error::{CallError, ErrorClass, from_http_error};
 #[cfg(feature = "http")]
 pub(crate) use self::json_memory::json_memory_bytes;
-pub use self::plan::{CallPlan, plan};
+pub use self::plan::{CallPlan, compile_call};
 pub(crate) use self::plan::{check_call, check_connector};
 pub(crate) use self::plans::CallPlans;
 pub use self::reply_body::without_byte_order_mark;
@@ -89,12 +89,12 @@ pub struct Operation {
 
 /// What a reply means.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Reading {
+pub enum ReplyReading {
     /// The call succeeded: the object of mapped outputs, or the reply's JSON where no output is declared.
     Done(Value),
     /// The provider is at work.
     Running(Operation),
-    /// The work ended; its result is fetched by [`CallPlan::result`] and read by [`CallPlan::read_result`].
+    /// The work ended; its result is fetched by [`CallPlan::result_request`] and read by [`CallPlan::read_result`].
     Fetch(Operation),
     /// The reply to a poll or result says nothing about the work (overload, gateway): ask again, after
     /// [`CallError::retry_after_ms`] or the next interval. Never given for a submit.
@@ -105,7 +105,7 @@ pub enum Reading {
 
 /// What a list of the provider's operations says about a submit of unknown fate.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Recovery {
+pub enum RecoveryReading {
     /// The provider accepted it: go on polling.
     Found(Operation),
     /// Not on this page, and older ones exist that are young enough: send this request and read its reply the same way.

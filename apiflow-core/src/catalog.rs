@@ -13,7 +13,7 @@ pub use crate::declarations::{Catalog, Connector, Node, NodeInput, NodeOutput};
 use crate::diagnostic::Diagnostic;
 pub use crate::value_type::ValueType;
 
-/// What is wrong with a node's call, pointers into the node: the errors for which [`crate::call::plan`] refuses it, and
+/// What is wrong with a node's call, pointers into the node: the errors for which [`crate::call::compile_call`] refuses it, and
 /// warnings. Faults of the connector point to `/connector_id`.
 pub fn check_call(node: &Node, connector: &Connector) -> Vec<Diagnostic> {
     let mut found = crate::call::check_call(node, connector);

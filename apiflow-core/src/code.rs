@@ -15,7 +15,7 @@ use oxc_parser::{ParseOptions, Parser};
 use oxc_span::{GetSpan as _, SourceType, Span};
 use serde_json::{Map, Value};
 
-use crate::expression::{SyntaxFault, located, scan_code};
+use crate::expression::{SyntaxFault, locate_fault, scan_code};
 use crate::ports::{Script, ScriptForm};
 
 /// Language tags whose code runs here. Source: OpenFlow's tags for JavaScript and TypeScript; the last two are ours.
@@ -56,12 +56,12 @@ pub fn read(content: &str) -> Result<Code, SyntaxFault> {
     let parser = Parser::new(&allocator, content, SourceType::ts().with_module(true)).with_options(options);
     let parsed = parser.parse();
     if let Some(fault) = parsed.diagnostics.first() {
-        return Err(located(content, 0, fault));
+        return Err(locate_fault(content, 0, fault));
     }
     if parsed.panicked {
-        return Err(SyntaxFault::at(content, 0, "the code can't be parsed"));
+        return Err(SyntaxFault::at_byte(content, 0, "the code can't be parsed"));
     }
-    let mut blanks = type_stripping::blanks(content, &parsed.program)?;
+    let mut blanks = type_stripping::find_type_spans(content, &parsed.program)?;
     let mut main = None;
     for statement in &parsed.program.body {
         match statement {
@@ -71,7 +71,7 @@ pub fn read(content: &str) -> Result<Code, SyntaxFault> {
             }
             Statement::ExportNamedDeclaration(export) => {
                 let message = "`export {…}` has no use here: declare `main`";
-                return Err(SyntaxFault::at(content, start(export.span), message));
+                return Err(SyntaxFault::at_byte(content, start(export.span), message));
             }
             Statement::ExportDefaultDeclaration(export) => match &export.declaration {
                 ExportDefaultDeclarationKind::FunctionDeclaration(function)
@@ -80,7 +80,9 @@ pub fn read(content: &str) -> Result<Code, SyntaxFault> {
                     blanks.push(Span::new(export.span.start, function.span.start));
                     main = main.or(named_main(function.id.as_ref().map(|id| id.name.as_str()), &function.params));
                 }
-                _ => return Err(SyntaxFault::at(content, start(export.span), "name the exported function `main`")),
+                _ => {
+                    return Err(SyntaxFault::at_byte(content, start(export.span), "name the exported function `main`"));
+                }
             },
             Statement::FunctionDeclaration(function) if function.body.is_some() => {
                 main = main.or(named_main(function.id.as_ref().map(|id| id.name.as_str()), &function.params));
@@ -102,14 +104,14 @@ pub fn read(content: &str) -> Result<Code, SyntaxFault> {
             | Statement::ExportFromDeclaration(_)
             | Statement::ExportAllDeclaration(_) => {
                 let message = "`import` is not available: inline code has no modules, network or files; use a node";
-                return Err(SyntaxFault::at(content, start(statement.span()), message));
+                return Err(SyntaxFault::at_byte(content, start(statement.span()), message));
             }
             _ => {}
         }
     }
-    let main = main.ok_or_else(|| SyntaxFault::at(content, 0, "the code has no function `main`"))?;
-    let parameters = parameters(content, main)?;
-    Ok(Code { source: blanked(content, &blanks), parameters })
+    let main = main.ok_or_else(|| SyntaxFault::at_byte(content, 0, "the code has no function `main`"))?;
+    let parameters = read_parameters(content, main)?;
+    Ok(Code { source: blank_spans(content, &blanks), parameters })
 }
 
 /// What the evaluator is handed to get the value of `main` for arguments by name. Arguments that `main` does not take
@@ -117,7 +119,7 @@ pub fn read(content: &str) -> Result<Code, SyntaxFault> {
 ///
 /// # Errors
 /// As [`read`].
-pub fn script(content: &str, args: &Map<String, Value>) -> Result<Script, SyntaxFault> {
+pub fn build_script(content: &str, args: &Map<String, Value>) -> Result<Script, SyntaxFault> {
     let code = read(content)?;
     let mut names = Map::new();
     let mut given = Vec::with_capacity(code.parameters.len());
@@ -163,14 +165,18 @@ fn named_main<'p, 'a>(name: Option<&str>, parameters: &'p FormalParameters<'a>) 
     (name == Some("main")).then_some(parameters)
 }
 
-fn parameters(content: &str, list: &FormalParameters<'_>) -> Result<Vec<Parameter>, SyntaxFault> {
+fn read_parameters(content: &str, list: &FormalParameters<'_>) -> Result<Vec<Parameter>, SyntaxFault> {
     if let Some(rest) = &list.rest {
-        return Err(SyntaxFault::at(content, start(rest.span), "`main` takes its inputs by name: name each parameter"));
+        return Err(SyntaxFault::at_byte(
+            content,
+            start(rest.span),
+            "`main` takes its inputs by name: name each parameter",
+        ));
     }
     let mut parameters = Vec::with_capacity(list.items.len());
     for item in &list.items {
         let BindingPattern::BindingIdentifier(id) = &item.pattern else {
-            return Err(SyntaxFault::at(
+            return Err(SyntaxFault::at_byte(
                 content,
                 start(item.span),
                 "`main` takes its inputs by name: name each parameter",
@@ -187,7 +193,7 @@ fn start(span: Span) -> usize {
 }
 
 /// The text with blanks in place of these spans; line ends stay.
-fn blanked(content: &str, spans: &[Span]) -> String {
+fn blank_spans(content: &str, spans: &[Span]) -> String {
     let mut bytes = content.as_bytes().to_vec();
     for span in spans {
         for byte in &mut bytes[span.start as usize..span.end as usize] {
@@ -212,7 +218,7 @@ mod tests {
 
     fn refused(content: &str, message: &str, line: u32, column: u32) {
         let fault = read(content).expect_err(content);
-        let place = fault.span.map(|span| (span.line, span.column));
+        let place = fault.span_of_byte.map(|span| (span.line, span.column));
         assert_eq!((fault.message.as_str(), place), (message, Some((line, column))), "{content}");
     }
 
@@ -283,7 +289,7 @@ mod tests {
     #[test]
     fn arguments_are_given_by_name() {
         let args = serde_json::json!({"b": 2, "other": 3});
-        let script = script("export function main(a, b) { return [a, b] }", args.as_object().expect("an object"))
+        let script = build_script("export function main(a, b) { return [a, b] }", args.as_object().expect("an object"))
             .expect("it runs");
         assert_eq!(
             script.source,

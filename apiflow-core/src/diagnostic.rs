@@ -6,7 +6,7 @@ pub(crate) mod suggest;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::suggest::nearest;
+pub use self::suggest::nearest_name;
 
 /// How much a finding matters. An error refuses a run; a warning and a hint do not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -64,12 +64,12 @@ pub struct Span {
 
 impl Diagnostic {
     /// An error at a place.
-    pub fn error(code: &str, pointer: impl Into<String>, message: impl Into<String>) -> Self {
+    pub fn new_error(code: &str, pointer: impl Into<String>, message: impl Into<String>) -> Self {
         Self::new(Severity::Error, code, pointer, message)
     }
 
     /// A warning at a place.
-    pub fn warning(code: &str, pointer: impl Into<String>, message: impl Into<String>) -> Self {
+    pub fn new_warning(code: &str, pointer: impl Into<String>, message: impl Into<String>) -> Self {
         Self::new(Severity::Warning, code, pointer, message)
     }
 
@@ -86,13 +86,13 @@ impl Diagnostic {
     }
 
     /// Adds the way out.
-    pub fn help(mut self, help: impl Into<String>) -> Self {
+    pub fn with_help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
     /// Adds the place inside an expression.
-    pub fn at(mut self, span: Span) -> Self {
+    pub fn with_span(mut self, span: Span) -> Self {
         self.span = Some(span);
         self
     }

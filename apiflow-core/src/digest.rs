@@ -7,9 +7,9 @@ use sha2::{Digest as _, Sha256};
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// A hash of a value that does not depend on the order of its keys, in hexadecimal digits.
-pub fn digest(value: &Value) -> String {
+pub fn hash_value(value: &Value) -> String {
     let mut hash = Sha256::new();
-    feed(&mut hash, value);
+    feed_value(&mut hash, value);
     hash.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
         text.push(char::from(HEX[usize::from(byte >> 4)]));
         text.push(char::from(HEX[usize::from(byte & 15)]));
@@ -17,13 +17,13 @@ pub fn digest(value: &Value) -> String {
     })
 }
 
-fn feed(hash: &mut Sha256, value: &Value) {
+fn feed_value(hash: &mut Sha256, value: &Value) {
     match value {
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => hash.update(value.to_string()),
         Value::Array(items) => {
             hash.update("[");
             for item in items {
-                feed(hash, item);
+                feed_value(hash, item);
                 hash.update(",");
             }
             hash.update("]");
@@ -35,7 +35,7 @@ fn feed(hash: &mut Sha256, value: &Value) {
             for (name, value) in sorted {
                 hash.update(Value::from(name.as_str()).to_string());
                 hash.update(":");
-                feed(hash, value);
+                feed_value(hash, value);
                 hash.update(",");
             }
             hash.update("}");
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     fn check(one: Value, other: Value, same: bool) {
-        assert_eq!(digest(&one) == digest(&other), same, "{one} and {other}");
+        assert_eq!(hash_value(&one) == hash_value(&other), same, "{one} and {other}");
     }
 
     #[test]

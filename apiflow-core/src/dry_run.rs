@@ -20,7 +20,7 @@ use serde_json::Value;
 
 pub use self::approvals::{ApprovalAction, Approvals, GivenApproval};
 pub use self::mocks::{Mocks, Outcome};
-pub use self::report::{Report, ReportEvent, ReportRequest, ReportStep, Source};
+pub use self::report::{Report, ReportEvent, ReportRequest, ReportStep, ResultSource};
 use crate::catalog::Catalog;
 use crate::diagnostic::{Diagnostic, Severity, has_errors};
 use crate::engine::Program;
@@ -90,16 +90,16 @@ pub struct Sending<'a> {
 #[non_exhaustive]
 pub enum DryRunError {
     /// The document cannot be read as a workflow, or a sub-flow is missing.
-    #[error("the workflow cannot be read: {}", told(.0))]
+    #[error("the workflow cannot be read: {}", join_error_messages(.0))]
     Document(Vec<Diagnostic>),
     /// A mock is for no step; pointers are into the mocks.
-    #[error("the mocks do not fit the workflow: {}", told(.0))]
+    #[error("the mocks do not fit the workflow: {}", join_error_messages(.0))]
     Mocks(Vec<Diagnostic>),
     /// The part that is asked for is none; pointers are `/until` and `/only`.
-    #[error("the workflow has no such part: {}", told(.0))]
+    #[error("the workflow has no such part: {}", join_error_messages(.0))]
     Selection(Vec<Diagnostic>),
     /// An approval is for no gate; pointers are into the approvals.
-    #[error("the approvals do not fit the workflow: {}", told(.0))]
+    #[error("the approvals do not fit the workflow: {}", join_error_messages(.0))]
     Approvals(Vec<Diagnostic>),
 }
 
@@ -110,17 +110,17 @@ impl DryRun<'_> {
     /// # Errors
     /// [`DryRunError::Document`] for what is no workflow at all, [`DryRunError::Mocks`], [`DryRunError::Approvals`],
     /// [`DryRunError::Selection`].
-    pub fn selected(&self) -> Result<Value, DryRunError> {
-        let program = self.program(self.document)?;
+    pub fn select_document(&self) -> Result<Value, DryRunError> {
+        let program = self.compile_program(self.document)?;
         let fits = |found: Vec<Diagnostic>| if found.is_empty() { Ok(()) } else { Err(found) };
-        fits(self.mocks.check(&program)).map_err(DryRunError::Mocks)?;
-        fits(self.approvals.check(&program)).map_err(DryRunError::Approvals)?;
-        let mocks = self.mocks.replacements(self.document, self.only.as_deref());
+        fits(self.mocks.check_steps(&program)).map_err(DryRunError::Mocks)?;
+        fits(self.approvals.check_gates(&program)).map_err(DryRunError::Approvals)?;
+        let mocks = self.mocks.step_replacements(self.document, self.only.as_deref());
         let selection = Selection { until: self.until.clone(), only: self.only.clone(), mocks };
         if selection.is_whole() {
             return Ok(self.document.clone());
         }
-        selection.of(self.document).map_err(DryRunError::Selection)
+        selection.select_from(self.document).map_err(DryRunError::Selection)
     }
 
     /// Runs to the end. `answer` is asked first about every call; where it gives nothing, the mocks are, and then the
@@ -130,38 +130,41 @@ impl DryRun<'_> {
     /// refuse a real run is the caller's to check: here its steps run as far as they can.
     ///
     /// # Errors
-    /// Those of [`DryRun::selected`].
+    /// Those of [`DryRun::select_document`].
     pub async fn run<F>(self, evaluator: &dyn Evaluator, answer: F) -> Result<Report, DryRunError>
     where
         F: FnMut(&Sending<'_>) -> Option<Outcome>,
     {
-        let document = self.selected()?;
-        let program = self.program(&document)?;
+        let document = self.select_document()?;
+        let program = self.compile_program(&document)?;
         // Steps of sub-flows are mocked too.
         let results = self.mocks.of_modules(&program);
         let early_return = document["value"]["early_return"].as_str().map(str::to_owned);
-        Ok(driver::DryRunDriver::new(self, program.with_results(&results), evaluator, answer).go(early_return).await)
+        Ok(driver::DryRunDriver::new(self, program.with_results(&results), evaluator, answer)
+            .drive_to_report(early_return)
+            .await)
     }
 
-    fn program(&self, document: &Value) -> Result<Program, DryRunError> {
+    fn compile_program(&self, document: &Value) -> Result<Program, DryRunError> {
         let bundle = JobBundle { document: document.clone(), catalog: self.catalog.clone(), ..JobBundle::default() };
-        Program::compile(&bundle).map_err(|error| DryRunError::Document(self.unusable(&error.to_string())))
+        Program::compile_bundle(&bundle)
+            .map_err(|error| DryRunError::Document(self.explain_unusable(&error.to_string())))
     }
 
     /// What is wrong with a document that cannot be made ready.
-    fn unusable(&self, reason: &str) -> Vec<Diagnostic> {
-        let found = validate::workflow(self.document, self.catalog);
+    fn explain_unusable(&self, reason: &str) -> Vec<Diagnostic> {
+        let found = validate::validate_workflow(self.document, self.catalog);
         // Of sub-flows the validator reads only what their callers need.
         if has_errors(&found) {
             found
         } else {
-            vec![Diagnostic::error(crate::diagnostic::codes::WRONG_TYPE, "", reason)]
+            vec![Diagnostic::new_error(crate::diagnostic::codes::WRONG_TYPE, "", reason)]
         }
     }
 }
 
 /// The errors among findings, in one line.
-fn told(found: &[Diagnostic]) -> String {
+fn join_error_messages(found: &[Diagnostic]) -> String {
     let errors = found.iter().filter(|found| found.severity == Severity::Error);
     errors.map(|found| format!("{} (at `{}`)", found.message, found.pointer)).collect::<Vec<_>>().join("; ")
 }

@@ -1,7 +1,7 @@
 //! The durable engine: decide, record, owe.
 //!
-//! [`Run::step`] decides what follows from an input and is pure; [`Run::apply`] records an event, is total and never
-//! chooses; [`Run::pending`] is all that the world still owes. Recovery after a crash is a snapshot, the events
+//! [`Run::decide_events`] decides what follows from an input and is pure; [`Run::apply_event`] records an event, is total and never
+//! chooses; [`Run::pending_effects`] is all that the world still owes. Recovery after a crash is a snapshot, the events
 //! after it, and `pending`.
 //!
 //! Values never enter the control state: it holds [`ValueRef`]s to immutable rows keyed by event, and is bounded by
@@ -28,7 +28,7 @@ pub use effect::{
     Answer, Call, ConcludedStep, Effect, Fact, Input, OpenWork, PreparationKind, PreparedStep, Recovery,
     StepConclusion, StepPreparation,
 };
-pub use erasure::{Eraser, redacted};
+pub use erasure::{Eraser, redact_error};
 pub use event::{CacheKey, Event, GateSelector, Recorded, Start};
 pub(crate) use program::read_document;
 pub(crate) use program::step_key;

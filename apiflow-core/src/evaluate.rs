@@ -16,7 +16,7 @@ use crate::openflow::NumberOrTransform;
 use crate::ports::{Evaluator, StoreError};
 
 pub(crate) use self::http_request::build_request;
-pub(crate) use self::value_cache::{ValueCache, weight};
+pub(crate) use self::value_cache::{ValueCache, estimate_json_bytes};
 
 /// What evaluating needs beside the effect itself.
 pub(crate) struct Evaluation<'a> {
@@ -27,7 +27,7 @@ pub(crate) struct Evaluation<'a> {
 }
 
 /// Why an effect could not be performed.
-enum Fault {
+enum EvaluationFault {
     /// The error object for the step.
     Step(Value),
     Store(StoreError),
@@ -35,7 +35,7 @@ enum Fault {
     Busy,
 }
 
-impl From<StoreError> for Fault {
+impl From<StoreError> for EvaluationFault {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
     }
@@ -43,22 +43,26 @@ impl From<StoreError> for Fault {
 
 impl Evaluation<'_> {
     /// Performs a free effect; `None` for any other, and where the evaluator has no place for it now.
-    pub(crate) async fn perform(&mut self, effect: &Effect) -> Result<Option<Input>, StoreError> {
+    pub(crate) async fn perform_effect(&mut self, effect: &Effect) -> Result<Option<Input>, StoreError> {
         Ok(match effect {
-            Effect::Prepare(prepare) => self.prepare(prepare).await?.map(|(prepared, bound_ms)| Input::Prepared {
+            Effect::Prepare(prepare) => self.prepare_step(prepare).await?.map(|(prepared, bound_ms)| Input::Prepared {
                 frame: prepare.frame,
                 prepared,
                 bound_ms,
             }),
-            Effect::Conclude(conclude) => {
-                self.conclude(conclude).await?.map(|concluded| Input::Concluded { frame: conclude.frame, concluded })
-            }
+            Effect::Conclude(conclude) => self
+                .conclude_step(conclude)
+                .await?
+                .map(|concluded| Input::Concluded { frame: conclude.frame, concluded }),
             Effect::Call(_) | Effect::Cancel(_) | Effect::Poll(_) | Effect::Recover(_) | Effect::Wait { .. } => None,
         })
     }
 
     /// Evaluates what a module needs before it begins.
-    async fn prepare(&mut self, effect: &StepPreparation) -> Result<Option<(PreparedStep, Option<u64>)>, StoreError> {
+    async fn prepare_step(
+        &mut self,
+        effect: &StepPreparation,
+    ) -> Result<Option<(PreparedStep, Option<u64>)>, StoreError> {
         let prepared = match self.evaluate_preparation(effect).await {
             // A call has its bound with its inputs, and one that does not begin needs none.
             Ok(
@@ -69,45 +73,45 @@ impl Evaluation<'_> {
                 | PreparedStep::Inputs { bound_ms: Some(_), .. }
                 | PreparedStep::Failed(_)),
             ) => Ok((prepared, None)),
-            Ok(prepared) => self.bound(effect).await.map(|bound_ms| (prepared, bound_ms)),
+            Ok(prepared) => self.evaluate_timeout_ms(effect).await.map(|bound_ms| (prepared, bound_ms)),
             Err(fault) => Err(fault),
         };
         match prepared {
             Ok(prepared) => Ok(Some(prepared)),
-            Err(Fault::Step(error)) => Ok(Some((PreparedStep::Failed(error), None))),
-            Err(Fault::Store(error)) => Err(error),
-            Err(Fault::Busy) => Ok(None),
+            Err(EvaluationFault::Step(error)) => Ok(Some((PreparedStep::Failed(error), None))),
+            Err(EvaluationFault::Store(error)) => Err(error),
+            Err(EvaluationFault::Busy) => Ok(None),
         }
     }
 
     /// Evaluates what follows a step.
-    async fn conclude(&mut self, effect: &StepConclusion) -> Result<Option<ConcludedStep>, StoreError> {
+    async fn conclude_step(&mut self, effect: &StepConclusion) -> Result<Option<ConcludedStep>, StoreError> {
         let none = ConcludedStep { holds: false, sleep_ms: 0, result: None, error: None };
         match self.evaluate_conclusion(effect).await {
             Ok(concluded) => Ok(Some(concluded)),
-            Err(Fault::Step(error)) => Ok(Some(ConcludedStep { error: Some(error), ..none })),
-            Err(Fault::Store(error)) => Err(error),
-            Err(Fault::Busy) => Ok(None),
+            Err(EvaluationFault::Step(error)) => Ok(Some(ConcludedStep { error: Some(error), ..none })),
+            Err(EvaluationFault::Store(error)) => Err(error),
+            Err(EvaluationFault::Busy) => Ok(None),
         }
     }
 
-    async fn evaluate_conclusion(&mut self, effect: &StepConclusion) -> Result<ConcludedStep, Fault> {
+    async fn evaluate_conclusion(&mut self, effect: &StepConclusion) -> Result<ConcludedStep, EvaluationFault> {
         let mut concluded = ConcludedStep { holds: false, sleep_ms: 0, result: None, error: None };
         if let Some(recover) = &effect.recover {
-            let result = self.values.resolve(recover).await?;
+            let result = self.values.resolve_reference(recover).await?;
             concluded.holds = result.get("recover") == Some(&Value::Bool(true));
             return Ok(concluded);
         }
         if let Some(expr) = &effect.predicate {
-            concluded.holds = self.predicate(expr, &effect.names).await?;
+            concluded.holds = self.evaluate_predicate(expr, &effect.names).await?;
         }
         if concluded.holds && effect.include_result {
             let result = effect.names.result.clone().unwrap_or(ValueRef::Null);
-            concluded.result = Some(self.values.resolve(&result).await?);
+            concluded.result = Some(self.values.resolve_reference(&result).await?);
         }
         if let Some(sleep) = effect.sleep.as_ref().filter(|_| !concluded.holds) {
             let sleep = NumberOrTransform::Transform(sleep.clone());
-            concluded.sleep_ms = (self.number(&sleep, &effect.names, "sleep").await? * 1000.0) as u64;
+            concluded.sleep_ms = (self.evaluate_number(&sleep, &effect.names, "sleep").await? * 1000.0) as u64;
         }
         Ok(concluded)
     }

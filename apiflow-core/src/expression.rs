@@ -3,7 +3,7 @@
 //! An expression is JavaScript, bare (`results.resize.url`) or with statements (`const n = 2; return n`). This module
 //! reads and judges the text and looks plain paths up; evaluating anything else is the [`crate::ports::Evaluator`]'s.
 //!
-//! Architecture invariant: no parser sees a text that [`scan`] did not pass. Parsers recurse; the caps of `scan`
+//! Architecture invariant: no parser sees a text that [`check_source_nesting`] did not pass. Parsers recurse; the caps of `scan`
 //! keep every one of them within the stack that its caller has, here as well as in the JavaScript engine.
 
 mod brackets;
@@ -22,14 +22,14 @@ mod token;
 
 pub use evaluation_error::EvaluationError;
 pub use expression_reader::{Reader, Reading};
-pub use free_variables::{Wanted, WantedResults, wanted};
-pub use function_wrapper::program;
-pub use nesting_limits::{MAX_CHAIN, MAX_DEPTH, MAX_PREFIX, MAX_REGEX_GROUPS, scan, scan_code};
+pub use free_variables::{Wanted, WantedResults, find_free_variables};
+pub use function_wrapper::wrap_expression;
+pub use nesting_limits::{MAX_CHAIN, MAX_DEPTH, MAX_PREFIX, MAX_REGEX_GROUPS, check_source_nesting, scan_code};
 pub use plain_path::{PlainPath, Segment, plain_path};
-pub use plain_path_lookup::quick;
-pub use references::{NameUse, Reference, References, references};
-pub use syntax::check;
-pub(crate) use syntax::located;
+pub use plain_path_lookup::look_up_plain_path;
+pub use references::{NameUse, Reference, References, find_references};
+pub use syntax::check_syntax;
+pub(crate) use syntax::locate_fault;
 
 use crate::diagnostic::Span;
 
@@ -58,23 +58,23 @@ pub const CONTEXT_NAMES: [&str; 14] = [
 ];
 
 /// The line and column of a byte of a text.
-pub fn span(source: &str, byte: usize) -> Span {
-    line_index::Lines::of(source).span(byte)
+pub fn span_of_byte(source: &str, byte: usize) -> Span {
+    line_index::Lines::from_source(source).span_of_byte(byte)
 }
 
 /// Why a text is no expression.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}{}", span.map(|at| format!(" (line {}, column {})", at.line, at.column)).unwrap_or_default())]
+#[error("{message}{}", span_of_byte.map(|at| format!(" (line {}, column {})", at.line, at.column)).unwrap_or_default())]
 pub struct SyntaxFault {
     /// What is wrong: lower case, no full stop.
     pub message: String,
     /// Where, within the text as the user wrote it; `None` where the whole text is at fault.
-    pub span: Option<Span>,
+    pub span_of_byte: Option<Span>,
 }
 
 impl SyntaxFault {
     /// A fault at a byte of the text.
-    pub(crate) fn at(source: &str, byte: usize, message: impl Into<String>) -> Self {
-        Self { message: message.into(), span: Some(span(source, byte)) }
+    pub(crate) fn at_byte(source: &str, byte: usize, message: impl Into<String>) -> Self {
+        Self { message: message.into(), span_of_byte: Some(span_of_byte(source, byte)) }
     }
 }

@@ -40,7 +40,7 @@ const MAX_REDIRECTS: usize = 5;
 
 /// An idle connection is dropped after this long: below the 5 s after which common servers close theirs, since a
 /// connection that dies under a POST leaves its fate unknown.
-const POOL_IDLE: Duration = Duration::from_secs(4);
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Headers that frame the message or the connection; the client sets them itself.
 const OWN_HEADERS: [&str; 8] =
@@ -96,7 +96,7 @@ impl Http {
     /// # Errors
     /// [`HttpError::Connect`] where TLS can't be set up, for instance because the system has no root certificates.
     pub fn new(policy: OutgoingPolicy, secrets: Arc<dyn Secrets>, limits: HttpLimits) -> Result<Self, HttpError> {
-        Self::with_lookup(policy, secrets, limits, resolve::system())
+        Self::with_lookup(policy, secrets, limits, resolve::system_resolver())
     }
 
     fn with_lookup(
@@ -112,14 +112,14 @@ impl Http {
             .user_agent(concat!("apiflow/", env!("CARGO_PKG_VERSION")))
             .dns_resolver(PolicyResolver { policy: Arc::clone(&policy), lookup })
             .connect_timeout(limits.connect_timeout)
-            .pool_idle_timeout(POOL_IDLE)
+            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .referer(false)
             .no_proxy()
             .build()
             .map_err(|error| {
-                let cause = failure::root(&error);
+                let cause = failure::root_message(&error);
                 HttpError::Connect(format!("TLS can't be set up, are root certificates installed? {cause}"))
             })?;
         Ok(Self { client, policy, secrets, limits, memory: ReplyMemory::new(&limits), maskers: MaskerCache::default() })
@@ -127,11 +127,15 @@ impl Http {
 
     /// How many bytes are set aside for replies now, and how many there are for them.
     pub fn reply_memory_bytes(&self) -> (usize, usize) {
-        self.memory.usage()
+        self.memory.used_and_total()
     }
 
     /// Sends a request, follows its redirects, and gives the head of the reply.
-    async fn exchange(&self, request: &HttpRequest, draft: &Draft) -> Result<(Response, Hop), HttpError> {
+    async fn send_and_follow(
+        &self,
+        request: &HttpRequest,
+        draft: &CheckedRequest,
+    ) -> Result<(Response, Hop), HttpError> {
         let mut hop = draft.first_hop(request)?;
         for _ in 0..=MAX_REDIRECTS {
             let response = self.send_hop(draft, &hop).await?;
@@ -144,31 +148,31 @@ impl Http {
         Err(HttpError::Reply(format!("`{}` redirected more than {MAX_REDIRECTS} times", draft.target.host)))
     }
 
-    async fn send_hop(&self, draft: &Draft, hop: &Hop) -> Result<Response, HttpError> {
+    async fn send_hop(&self, draft: &CheckedRequest, hop: &Hop) -> Result<Response, HttpError> {
         let mut outgoing = self.client.request(draft.method.clone(), hop.url.clone()).headers(hop.headers.clone());
         if let Some(body) = &draft.resolved.body {
             outgoing = outgoing.body(body.clone());
         }
         let port = hop.target.port;
         let sent = PORT.scope(port, outgoing.send()).await;
-        sent.map_err(|error| failure::classify(error, &hop.target.host, draft.is_safe()))
+        sent.map_err(|error| failure::classify_error(error, &hop.target.host, draft.is_safe()))
     }
 
     /// The request that a redirect asks for; credentials stay behind unless they may go to the new host.
-    fn next_hop(&self, request: &HttpRequest, draft: &Draft, last: Hop, url: Url) -> Result<Hop, HttpError> {
+    fn next_hop(&self, request: &HttpRequest, draft: &CheckedRequest, last: Hop, url: Url) -> Result<Hop, HttpError> {
         let refused = |reason| HttpError::Refused(format!("a redirect was not followed: {reason}"));
-        if let Some(name) = draft.filling.masker.find(url.as_str()) {
+        if let Some(name) = draft.filling.masker.find_secret(url.as_str()) {
             return Err(refused(format!("its URL contains the value of the secret `{name}`")));
         }
         self.policy.check_url(&url).map_err(refused)?;
-        let target = Target::of(&url).map_err(refused)?;
+        let target = Target::from_url(&url).map_err(refused)?;
         let origin = origin_of(&url).map_err(refused)?;
         let mut headers = last.headers;
         if origin != last.origin {
             let safe = url.scheme() == "https" || last.url.scheme() == "http";
             for (name, value) in &request.headers {
-                let secret = draft.filling.touches(value);
-                let may_go = safe && secret && draft.filling.permits(value, &origin, &request.credential_origins);
+                let secret = draft.filling.has_marker(value);
+                let may_go = safe && secret && draft.filling.permits_text(value, &origin, &request.credential_origins);
                 if (secret || CREDENTIAL_HEADERS.contains(&name.to_ascii_lowercase().as_str())) && !may_go {
                     headers.remove(name.as_str());
                 }
@@ -181,17 +185,18 @@ impl Http {
 #[async_trait]
 impl HttpClient for Http {
     async fn send(&self, request: &HttpRequest) -> Result<HttpReply, HttpError> {
-        let draft = Draft::of(request, self).await?;
+        let draft = CheckedRequest::from_request(request, self).await?;
         let deadline = Instant::now() + request.timeout;
-        let sent = tokio::time::timeout_at(deadline, self.exchange(request, &draft)).await.unwrap_or_else(|_| {
-            let (host, seconds) = (&draft.target.host, request.timeout.as_secs_f64());
-            Err(HttpError::Unknown(format!("`{host}` did not answer within {seconds} s")))
-        });
+        let sent =
+            tokio::time::timeout_at(deadline, self.send_and_follow(request, &draft)).await.unwrap_or_else(|_| {
+                let (host, seconds) = (&draft.target.host, request.timeout.as_secs_f64());
+                Err(HttpError::Unknown(format!("`{host}` did not answer within {seconds} s")))
+            });
         let reply = match sent {
             Ok((response, hop)) => self.read(response, request, &draft, &hop, deadline).await,
             Err(error) => Err(error),
         };
-        reply.map_err(|error| mask(error, &draft.filling.masker))
+        reply.map_err(|error| mask_error(error, &draft.filling.masker))
     }
 }
 
@@ -206,7 +211,7 @@ impl fmt::Debug for Http {
 }
 
 /// A request that passed all checks, with its secrets.
-struct Draft {
+struct CheckedRequest {
     method: Method,
     target: Target,
     origin: Origin,
@@ -225,16 +230,16 @@ struct Hop {
     redirected: bool,
 }
 
-impl Draft {
-    async fn of(request: &HttpRequest, http: &Http) -> Result<Self, HttpError> {
+impl CheckedRequest {
+    async fn from_request(request: &HttpRequest, http: &Http) -> Result<Self, HttpError> {
         let method = Method::from_bytes(request.method.as_bytes())
             .map_err(|_| HttpError::Refused(format!("`{}` is not an HTTP method", request.method)))?;
         let url = parse(&request.url)?;
         http.policy.check_url(&url).map_err(HttpError::Refused)?;
-        let target = Target::of(&url).map_err(HttpError::Refused)?;
+        let target = Target::from_url(&url).map_err(HttpError::Refused)?;
         let origin = origin_of(&url).map_err(HttpError::Refused)?;
-        let filling = Filling::of(request, &origin, http.secrets.as_ref(), &http.maskers).await?;
-        let resolved = filling.fill(request)?;
+        let filling = Filling::look_up_secrets(request, &origin, http.secrets.as_ref(), &http.maskers).await?;
+        let resolved = filling.fill_request(request)?;
         Ok(Self { method, target, origin, url, filling, resolved })
     }
 
@@ -247,7 +252,7 @@ impl Draft {
     fn url_with_secrets(&self, request: &HttpRequest) -> Result<Url, HttpError> {
         let url = parse(&self.resolved.url)?;
         // A secret that changes where the request goes would have been checked for another host.
-        if Target::of(&url).as_ref() != Ok(&self.target) || origin_of(&url).as_ref() != Ok(&self.origin) {
+        if Target::from_url(&url).as_ref() != Ok(&self.target) || origin_of(&url).as_ref() != Ok(&self.origin) {
             let shown = template::display_url(request);
             return Err(HttpError::Secret(format!("a secret in the host of a URL is refused: `{shown}`")));
         }
@@ -259,14 +264,14 @@ impl Draft {
         let url = if self.resolved.url == request.url { self.url.clone() } else { self.url_with_secrets(request)? };
         let mut headers = HeaderMap::new();
         for ((name, draft), (_, value)) in request.headers.iter().zip(&self.resolved.headers) {
-            let (name, value) = header(name, value, self.filling.touches(draft))?;
+            let (name, value) = build_header(name, value, self.filling.has_marker(draft))?;
             headers.append(name, value);
         }
         Ok(Hop { url, target: self.target.clone(), origin: self.origin.clone(), headers, redirected: false })
     }
 }
 
-fn header(name: &str, value: &str, secret: bool) -> Result<(HeaderName, HeaderValue), HttpError> {
+fn build_header(name: &str, value: &str, secret: bool) -> Result<(HeaderName, HeaderValue), HttpError> {
     let parsed = HeaderName::from_bytes(name.as_bytes())
         .map_err(|_| HttpError::Refused(format!("`{name}` is not a name of a header")))?;
     if OWN_HEADERS.contains(&parsed.as_str()) {
@@ -296,7 +301,7 @@ fn redirect_of(response: &Response, from: &Url) -> Option<Url> {
     from.join(location).ok()
 }
 
-fn mask(error: HttpError, masker: &Masker) -> HttpError {
+fn mask_error(error: HttpError, masker: &Masker) -> HttpError {
     match error {
         HttpError::Refused(text) => HttpError::Refused(masker.mask_text(text)),
         HttpError::Secret(text) => HttpError::Secret(masker.mask_text(text)),

@@ -7,7 +7,7 @@ mod path;
 mod place;
 mod pointer;
 
-pub(crate) use self::fields::{Fields, kind, unknown_word, wrong_type};
+pub(crate) use self::fields::{Fields, describe_type, unknown_word, wrong_type};
 pub use self::id::{ID_RULE, MAX_ID_CHARS, is_valid_id};
 pub(crate) use self::path::{JsonPath, PathMatch, scalar_text};
 pub(crate) use self::place::Place;

@@ -21,9 +21,9 @@ use draw::Drawing;
 use metrics::Metrics;
 
 /// Width of a card in pixels.
-pub const CARD_WIDTH: i32 = 220;
+pub const DEFAULT_CARD_WIDTH_PX: i32 = 220;
 /// Height of a card in pixels.
-pub const CARD_HEIGHT: i32 = 64;
+pub const DEFAULT_CARD_HEIGHT_PX: i32 = 64;
 
 /// Where the first step is and where the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,21 +108,21 @@ pub struct LayoutEdge {
 }
 
 /// Lays out a document, also one that is broken or not yet written: what can't be read has no card.
-pub fn layout(document: &Value, options: &LayoutOptions) -> Layout {
+pub fn layout_document(document: &Value, options: &LayoutOptions) -> Layout {
     let reading = parse_leniently(document);
-    let picture = Picture::of(&reading);
-    let direction = options.direction.unwrap_or_else(|| fitting(&picture, options.aspect));
-    let metrics = Metrics::of(direction);
-    Drawing::new(metrics).draw(&picture)
+    let picture = Picture::from_document(&reading);
+    let direction = options.direction.unwrap_or_else(|| fitting_direction(&picture, options.aspect));
+    let metrics = Metrics::for_direction(direction);
+    Drawing::new(metrics).draw_picture(&picture)
 }
 
 /// The direction in which the whole can be shown larger.
-fn fitting(picture: &Picture, aspect: Option<f64>) -> Direction {
+fn fitting_direction(picture: &Picture, aspect: Option<f64>) -> Direction {
     let Some(aspect) = aspect.filter(|aspect| aspect.is_finite() && *aspect > 0.0) else {
         return Direction::Down;
     };
     let scale = |direction| {
-        let (width, height) = picture.size(&Metrics::of(direction));
+        let (width, height) = picture.size(&Metrics::for_direction(direction));
         (aspect / f64::from(width)).min(1.0 / f64::from(height))
     };
     if scale(Direction::Right) > scale(Direction::Down) { Direction::Right } else { Direction::Down }

@@ -162,7 +162,7 @@ impl OpenFlow {
         std::iter::once(value.modules.as_slice()).chain(single.map(|module| std::slice::from_ref(&**module)))
     }
 
-    /// Reads a document that is to be run or changed: the first fault refuses it. Unlike [`parse`] it takes a missing
+    /// Reads a document that is to be run or changed: the first fault refuses it. Unlike [`parse()`] it takes a missing
     /// list of modules as an empty one, as other programs that run OpenFlow do.
     ///
     /// # Errors

@@ -102,7 +102,7 @@ pub struct OriginError {
 
 impl SecretOrigin {
     /// Whether a request to this origin may carry the secret.
-    pub fn permits(&self, origin: &Origin) -> bool {
+    pub fn permits_origin(&self, origin: &Origin) -> bool {
         self.host == origin.host
             && self.scheme.is_none_or(|scheme| scheme == origin.scheme)
             && self.port.is_none_or(|port| port == origin.port)
@@ -208,7 +208,7 @@ mod tests {
     fn check(entry: &str, url: &str, expected: bool) {
         let entry: SecretOrigin = entry.parse().expect("the entry is sound");
         let origin = Origin::of_url(url).expect("the URL has an origin");
-        assert_eq!(entry.permits(&origin), expected, "{entry} {url}");
+        assert_eq!(entry.permits_origin(&origin), expected, "{entry} {url}");
     }
 
     #[test]

@@ -28,8 +28,8 @@ pub struct Prepared {
 ///
 /// # Errors
 /// All findings, if any of them is an error; those of a node have pointers into the node, and name it.
-pub fn prepare(document: Value, catalog: Catalog) -> Result<Prepared, Vec<Diagnostic>> {
-    let mut found = validate::workflow(&document, &catalog);
+pub fn prepare_workflow(document: Value, catalog: Catalog) -> Result<Prepared, Vec<Diagnostic>> {
+    let mut found = validate::validate_workflow(&document, &catalog);
     for node in catalog.nodes.values() {
         let Some(connector) = catalog.connectors.get(&node.connector_id) else { continue };
         let findings = check_call(node, connector).into_iter();
@@ -41,7 +41,7 @@ pub fn prepare(document: Value, catalog: Catalog) -> Result<Prepared, Vec<Diagno
         return Err(found);
     }
     let bundle = JobBundle { document, catalog: Catalog { secrets: None, ..catalog }, ..JobBundle::default() };
-    Prepared::compile(bundle).map_err(|error| vec![Diagnostic::error("not-runnable", "", error.to_string())])
+    Prepared::compile_bundle(bundle).map_err(|error| vec![Diagnostic::new_error("not-runnable", "", error.to_string())])
 }
 
 impl Prepared {
@@ -49,7 +49,7 @@ impl Prepared {
     ///
     /// # Errors
     /// [`ProgramError`] if the document or a sub-flow cannot be read.
-    pub fn compile(bundle: impl Into<Arc<JobBundle>>) -> Result<Self, ProgramError> {
+    pub fn compile_bundle(bundle: impl Into<Arc<JobBundle>>) -> Result<Self, ProgramError> {
         let bundle = bundle.into();
         let document = read_document("the workflow", &bundle.document)?;
         let queue = QueueSettings::read(&document.value, &bundle.document);
@@ -103,10 +103,10 @@ mod tests {
     #[test]
     fn a_document_with_errors_is_refused_with_all_of_them() {
         let module = |id: &str| json!({"id": id, "value": {"type": "script", "path": "node/none"}});
-        let found = prepare(json!({"value": {"modules": [module("a"), module("b")]}}), Catalog::default());
+        let found = prepare_workflow(json!({"value": {"modules": [module("a"), module("b")]}}), Catalog::default());
         assert_eq!(found.expect_err("there are no such nodes").len(), 2);
         let early = json!({"value": {"modules": [{"id": "a", "value": {"type": "identity"}}], "early_return": "a"}});
-        let prepared = prepare(early, Catalog::default()).expect("a document without errors");
+        let prepared = prepare_workflow(early, Catalog::default()).expect("a document without errors");
         assert_eq!(prepared.early_return(), Some("a"));
     }
 }

@@ -253,7 +253,7 @@ impl Runtime {
 
     /// Makes a job, due at once or as the document's concurrency limit has it; says whether it is new. A worker of this
     /// process that has a free seat begins it at once.
-    pub async fn submit(&self, request: JobRequest) -> Result<Created, StoreError> {
+    pub async fn submit_job(&self, request: JobRequest) -> Result<Created, StoreError> {
         let inner = &self.inner;
         let now = inner.parts.clock.now();
         let (bundle, prepared) = inner.prepare(request.source);
@@ -278,7 +278,7 @@ impl Runtime {
             priority,
             concurrency,
             bundle,
-            events: events.into_iter().map(row).collect(),
+            events: events.into_iter().map(event_row).collect(),
             idempotency: request.idempotency,
         };
         let value_bytes = job.value_bytes();
@@ -305,9 +305,9 @@ impl Runtime {
 
     /// Asks for a job's cancellation; says whether it was still active and not yet asked for. One that waits for other
     /// runs to end does not wait any more.
-    pub async fn cancel(&self, job: &str, reason: &str, by: Option<&str>) -> Result<bool, StoreError> {
+    pub async fn cancel_job(&self, job: &str, reason: &str, by: Option<&str>) -> Result<bool, StoreError> {
         let fact = Fact::Cancel { reason: reason.to_owned(), by: by.map(str::to_owned) };
-        let new = self.inner.deliver(job, "cancel", fact).await?;
+        let new = self.inner.deliver_fact(job, "cancel", fact).await?;
         // Also where it was asked for before: the one who asked may have failed between the two.
         self.inner.parts.store.waive_slot(job).await?;
         self.inner.notifier.notify_work();
@@ -316,17 +316,17 @@ impl Runtime {
 
     /// Gives an approval or disapproval to a job; says whether it is new and the job still active. `key` makes a
     /// repetition of the same approval known.
-    pub async fn approve(&self, job: &str, key: &str, approval: Approval) -> Result<bool, StoreError> {
+    pub async fn approve_gate(&self, job: &str, key: &str, approval: Approval) -> Result<bool, StoreError> {
         let Approval { target, approver, counts_for, disapproves, payload } = approval;
         let fact = Fact::Approval { target, approver, counts_for, disapproves, payload };
-        self.inner.deliver(job, &format!("approval-{key}"), fact).await
+        self.inner.deliver_fact(job, &format!("approval-{key}"), fact).await
     }
 
     /// Returns the job when it has ended, or as it stands after `limit`; `None` where there is none.
-    pub async fn wait(&self, job: &str, limit: Duration) -> Result<Option<JobRow>, StoreError> {
+    pub async fn wait_for_job(&self, job: &str, limit: Duration) -> Result<Option<JobRow>, StoreError> {
         let clock = &self.inner.parts.clock;
         let end = clock.now().plus_ms(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
-        let mut watch = self.watch();
+        let mut watch = self.watch_jobs();
         loop {
             let row = self.inner.parts.store.read_job(job).await?;
             let left = end.since_ms(clock.now());
@@ -335,7 +335,7 @@ impl Runtime {
             }
             let pause = Duration::from_millis(left).min(self.inner.settings.idle);
             tokio::select! {
-                () = watch.finished(job) => {}
+                () = watch.job_finished(job) => {}
                 () = tokio::time::sleep(pause) => {}
             }
         }
@@ -354,7 +354,7 @@ impl Runtime {
                 row.path.is_empty() && row.step_id == step_id && has_result
             };
             if let Some(output) = rows.iter().find(done).and_then(|row| row.output.as_ref()) {
-                return self.resolve(job, output).await.map(Some);
+                return self.resolve_reference(job, output).await.map(Some);
             }
         }
     }
@@ -365,17 +365,17 @@ impl Runtime {
     }
 
     /// Watches the jobs that this process works on, from now on: a hint, the store is the truth.
-    pub fn watch(&self) -> Watch {
-        self.inner.notifier.watch()
+    pub fn watch_jobs(&self) -> Watch {
+        self.inner.notifier.watch_jobs()
     }
 
     /// The value behind a [`ValueRef`] that a job's or step's row holds as JSON.
-    pub async fn resolve(&self, job: &str, reference: &Value) -> Result<Value, StoreError> {
+    pub async fn resolve_reference(&self, job: &str, reference: &Value) -> Result<Value, StoreError> {
         let mut values = self.resolve_all(job, &[reference]).await?;
         Ok(values.pop().unwrap_or_default())
     }
 
-    /// The values behind references, in their order, with few questions to the store; see [`Self::resolve`].
+    /// The values behind references, in their order, with few questions to the store; see [`Self::resolve_reference`].
     pub async fn resolve_all(&self, job: &str, references: &[&Value]) -> Result<Vec<Value>, StoreError> {
         let read = |reference: &&Value| serde_json::from_value::<ValueRef>((*reference).clone());
         let references = references.iter().map(read).collect::<Result<Vec<_>, _>>();
@@ -385,8 +385,8 @@ impl Runtime {
     }
 
     /// Works until `stop` is done: claims jobs, drives them, asks providers; then finishes the turns under way.
-    pub async fn work(&self, stop: impl Future<Output = ()> + Send) {
-        worker::work(&self.inner, stop).await;
+    pub async fn run_worker(&self, stop: impl Future<Output = ()> + Send) {
+        worker::run_worker(&self.inner, stop).await;
     }
 }
 
@@ -416,7 +416,7 @@ impl Inner {
     }
 
     /// Puts a fact into a job's inbox and wakes whoever works on it.
-    async fn deliver(&self, job: &str, key: &str, fact: Fact) -> Result<bool, StoreError> {
+    async fn deliver_fact(&self, job: &str, key: &str, fact: Fact) -> Result<bool, StoreError> {
         let payload = InboxPayload::from(fact).to_json();
         let new = self.parts.store.deliver_message(job, key, payload, None).await?;
         self.notifier.notify_mail(job);
@@ -425,7 +425,7 @@ impl Inner {
 }
 
 /// An event as the store keeps it.
-fn row(recorded: Recorded) -> EventRow {
+fn event_row(recorded: Recorded) -> EventRow {
     let item = if let Event::FrameClosed { list: Some(list), slot, .. } = &recorded.event {
         Some((*list, *slot))
     } else {

@@ -7,7 +7,7 @@
 //! - A string that is exactly one placeholder keeps the value's JSON type; a key whose placeholder has no value is
 //!   left out, and so is text around one without a value.
 //! - Templates are expanded once. Values are never read as templates, and secrets stay apart from the text until
-//!   [`resolve_secrets`] writes them: in between a [`crate::ports::SecretUse`] says which marker stands for which secret, and
+//!   [`resolve_secrets()`] writes them: in between a [`crate::ports::SecretUse`] says which marker stands for which secret, and
 //!   the marker is derived from all the request's text and occurs nowhere else in it.
 
 mod compile;
@@ -20,10 +20,10 @@ mod template_string;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::compile::{Compiler, Template};
-pub use self::display_request::{display, display_url};
-pub(crate) use self::expand::{Expanded, Piece, Scope, dot_segment, join};
-pub use self::resolve_secrets::{ResolveError, Resolved, resolve};
-pub(crate) use self::secret_markers::{Draft, DraftBody, encode_pair};
+pub(crate) use self::compile::{Template, TemplateCompiler};
+pub use self::display_request::{display_request, display_url};
+pub(crate) use self::expand::{Expanded, Piece, TemplateScope, dot_segment, join_pieces};
+pub use self::resolve_secrets::{ResolveError, Resolved, resolve_secrets};
+pub(crate) use self::secret_markers::{CheckedRequest, DraftBody, encode_pair};
 pub use self::secret_references::{SecretReference, secret_references};
 pub(crate) use self::template_string::{Part, Root, Text};

@@ -23,7 +23,7 @@ pub(crate) fn check_base(url: &str) -> Result<(), &'static str> {
     if url.contains('@') && url.split('/').nth(2).is_some_and(|authority| authority.contains('@')) {
         return Err("must not contain credentials: put them into a header, as a secret");
     }
-    match split(url) {
+    match split_url(url) {
         Some(_) => Ok(()),
         None => Err("must be an absolute http or https URL, such as `https://api.example.com/v1`"),
     }
@@ -31,18 +31,18 @@ pub(crate) fn check_base(url: &str) -> Result<(), &'static str> {
 
 /// The host in lower case, with the port where it is not the scheme's own; `None` for what is no plain http or https
 /// URL.
-pub(crate) fn host(url: &str) -> Option<String> {
-    split(url).map(|parts| normal_host(parts.scheme, parts.authority))
+pub(crate) fn host_of(url: &str) -> Option<String> {
+    split_url(url).map(|parts| normal_host(parts.scheme, parts.authority))
 }
 
 /// The scheme and the `host[:port]` as written; `None` for what is no plain http or https URL.
 pub(crate) fn scheme_and_authority(url: &str) -> Option<(&str, &str)> {
-    split(url).map(|parts| (parts.scheme, parts.authority))
+    split_url(url).map(|parts| (parts.scheme, parts.authority))
 }
 
 /// Whether the URL is https.
 pub(crate) fn is_https(url: &str) -> bool {
-    split(url).is_some_and(|parts| parts.scheme.eq_ignore_ascii_case("https"))
+    split_url(url).is_some_and(|parts| parts.scheme.eq_ignore_ascii_case("https"))
 }
 
 /// The URL without query and fragment, which may hold signatures.
@@ -56,15 +56,15 @@ pub(crate) fn has_query(url: &str) -> bool {
 }
 
 /// Follows a link, absolute or relative to the URL it was found at (RFC 3986 §5.2), without its fragment.
-pub(crate) fn join(base: &str, link: &str) -> Option<String> {
+pub(crate) fn join_url(base: &str, link: &str) -> Option<String> {
     let link = link.split('#').next().unwrap_or_default();
     if link.is_empty() || !is_plain(link) {
         return None;
     }
     if link.split(['/', '?']).next().is_some_and(|start| start.contains(':')) {
-        return split(link).map(|_| link.to_owned());
+        return split_url(link).map(|_| link.to_owned());
     }
-    let base = split(base)?;
+    let base = split_url(base)?;
     let joined = if link.starts_with("//") {
         format!("{}:{link}", base.scheme)
     } else {
@@ -76,15 +76,15 @@ pub(crate) fn join(base: &str, link: &str) -> Option<String> {
         };
         format!("{}://{}{path}{query}", base.scheme, base.authority)
     };
-    split(&joined).map(|_| joined.clone())
+    split_url(&joined).map(|_| joined.clone())
 }
 
 /// Appends a path to a base after exactly one slash.
-pub(crate) fn append(base: &str, path: &str) -> String {
+pub(crate) fn append_path(base: &str, path: &str) -> String {
     format!("{}/{}", base.trim_end_matches('/'), path.trim_start_matches('/'))
 }
 
-fn split(url: &str) -> Option<Parts<'_>> {
+fn split_url(url: &str) -> Option<Parts<'_>> {
     if !is_plain(url) {
         return None;
     }
@@ -151,7 +151,7 @@ fn without_dots(path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{append, check_base, host, join};
+    use super::{append_path, check_base, host_of, join_url};
 
     #[test]
     fn links_are_followed_as_browsers_follow_them() {
@@ -172,7 +172,7 @@ mod tests {
             ("https://h:8443/x?y=1#f", "https://h:8443/x?y=1"),
             ("/x?u=http://y", "http://a/x?u=http://y"),
         ] {
-            assert_eq!(join(base, link).as_deref(), Some(expected), "{link}");
+            assert_eq!(join_url(base, link).as_deref(), Some(expected), "{link}");
         }
     }
 
@@ -192,7 +192,7 @@ mod tests {
             "//u@a/x",
             "http://[zz]/",
         ] {
-            assert_eq!(join("http://a/b", link), None, "{link}");
+            assert_eq!(join_url("http://a/b", link), None, "{link}");
         }
     }
 
@@ -207,7 +207,7 @@ mod tests {
             ("https://api.example.com@evil.com/", None),
             ("api.example.com", None),
         ] {
-            assert_eq!(host(url).as_deref(), expected, "{url}");
+            assert_eq!(host_of(url).as_deref(), expected, "{url}");
         }
     }
 
@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn a_path_is_appended_after_one_slash() {
-        assert_eq!(append("https://h/v1", "/models/x"), "https://h/v1/models/x");
-        assert_eq!(append("https://h/v1/", "models/x/"), "https://h/v1/models/x/");
+        assert_eq!(append_path("https://h/v1", "/models/x"), "https://h/v1/models/x");
+        assert_eq!(append_path("https://h/v1/", "models/x/"), "https://h/v1/models/x/");
     }
 }

@@ -37,25 +37,25 @@ pub use json_schema::{
 use crate::catalog::Catalog;
 use crate::diagnostic::{Diagnostic, codes, suggest};
 use crate::openflow::{Module, ModuleValue, parse_leniently};
-use checker::{Around, Checker};
+use checker::{Checker, Surroundings};
 use sub_flows::SubFlows;
 
 /// Finds all that is wrong with a workflow, in the order of the document.
 ///
 /// Errors are what can't run, or would certainly compute with nothing where a value is meant; warnings
 /// are what runs, but hardly as meant.
-pub fn workflow(document: &Value, catalog: &Catalog) -> Vec<Diagnostic> {
-    suggest::within_budget(|| check(document, catalog))
+pub fn validate_workflow(document: &Value, catalog: &Catalog) -> Vec<Diagnostic> {
+    suggest::within_budget(|| check_document(document, catalog))
 }
 
-fn check(document: &Value, catalog: &Catalog) -> Vec<Diagnostic> {
+fn check_document(document: &Value, catalog: &Catalog) -> Vec<Diagnostic> {
     let reading = parse_leniently(document);
     let mut findings = reading.findings;
     if let Some(flow) = &reading.flow {
-        let sub_flows = SubFlows::reach(flow, catalog);
-        let faults = sub_flows.faults(catalog);
-        let around = Around { catalog, sub_flows: &sub_flows, faults: Some(&faults) };
-        Checker::new(document, flow, around, &reading.broken, &mut findings).flow(flow);
+        let sub_flows = SubFlows::read_reachable(flow, catalog);
+        let faults = sub_flows.find_faults(catalog);
+        let around = Surroundings { catalog, sub_flows: &sub_flows, faults: Some(&faults) };
+        Checker::new(document, flow, around, &reading.broken, &mut findings).check_flow(flow);
     }
     let mut list = findings.into_vec();
     // That some are left out is said at the end.
@@ -65,7 +65,7 @@ fn check(document: &Value, catalog: &Catalog) -> Vec<Diagnostic> {
 }
 
 /// Why this version keeps a module but does not run it; the one place that knows.
-pub fn unsupported(module: &Module) -> Option<&'static str> {
+pub fn unsupported_reason(module: &Module) -> Option<&'static str> {
     if module.mock.as_ref().is_some_and(|mock| mock.enabled) {
         return None;
     }
@@ -75,12 +75,12 @@ pub fn unsupported(module: &Module) -> Option<&'static str> {
 
 /// One token of a pointer in the order of the document: lists by number.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Token {
+enum PointerToken {
     Index(usize),
     Name(String),
 }
 
-fn place_order(pointer: &str) -> Vec<Token> {
-    let token = |text: &str| text.parse().map_or_else(|_| Token::Name(text.to_owned()), Token::Index);
+fn place_order(pointer: &str) -> Vec<PointerToken> {
+    let token = |text: &str| text.parse().map_or_else(|_| PointerToken::Name(text.to_owned()), PointerToken::Index);
     pointer.split('/').skip(1).map(token).collect()
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use apiflow_core::code;
-use apiflow_core::expression::{check, program, references, scan, scan_code};
+use apiflow_core::expression::{check_source_nesting, check_syntax, find_references, scan_code, wrap_expression};
 
 /// What a browser gives a WebAssembly module by default.
 const STACK_BYTES: usize = 1024 * 1024;
@@ -83,7 +83,7 @@ fn deepest(shape: &(&str, &str, &str, &str)) -> (String, usize) {
     let (mut passes, mut fails) = (0, 20_000);
     while fails - passes > 1 {
         let middle = usize::midpoint(passes, fails);
-        if scan(&text(shape, middle)).is_ok() { passes = middle } else { fails = middle }
+        if check_source_nesting(&text(shape, middle)).is_ok() { passes = middle } else { fails = middle }
     }
     (text(shape, passes), passes)
 }
@@ -92,7 +92,12 @@ fn parse_on_small_stack(name: &str, source: String) {
     let began = Instant::now();
     let worker = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || {
         // Whether the text is good JavaScript depends on its shape; that each call comes back is what is asked.
-        drop((check(&source, false), check(&source, true), references(&source), program(&source, true)));
+        drop((
+            check_syntax(&source, false),
+            check_syntax(&source, true),
+            find_references(&source),
+            wrap_expression(&source, true),
+        ));
     });
     worker.expect("a thread starts").join().expect("the parser does not panic");
     let took = began.elapsed();
@@ -171,7 +176,7 @@ fn a_text_over_a_cap_is_refused_by_name() {
     let over = |shape: &str, cap: &str| {
         let shape = SHAPES.iter().find(|known| known.0 == shape).expect("a shape of the table");
         let (_, depth) = deepest(shape);
-        let fault = scan(&text(shape, depth + 1)).expect_err("deeper than the deepest");
+        let fault = check_source_nesting(&text(shape, depth + 1)).expect_err("deeper than the deepest");
         assert!(fault.message.contains(cap), "{}: {}", shape.0, fault.message);
     };
     over("parentheses", "brackets nest deeper than 48");
@@ -181,6 +186,6 @@ fn a_text_over_a_cap_is_refused_by_name() {
     over("sums", "more than 1024 operators or calls make one chain");
     over("commas", "more than 1024 operators or calls make one chain");
     over("regular expression groups", "at most 64");
-    let long = scan(&"1 ".repeat(8193)).expect_err("longer than allowed");
+    let long = check_source_nesting(&"1 ".repeat(8193)).expect_err("longer than allowed");
     assert_eq!(long.message, "the expression has 16386 bytes, at most 16384 are allowed");
 }

@@ -29,7 +29,7 @@ fn check_fix(case: &Value, found: &Diagnostic) {
     let Some(fix) = &found.fix else { return };
     let mut document = case["document"].clone();
     *document.pointer_mut(&fix.pointer).unwrap() = fix.value.clone();
-    let left = validate::workflow(&document, &catalog(&case["catalog"]));
+    let left = validate::validate_workflow(&document, &catalog(&case["catalog"]));
     let same =
         |one: &&Diagnostic| one.code == found.code && one.message == found.message && one.pointer == found.pointer;
     assert_eq!(left.iter().find(same), None, "{} is mended by {fix:?}", case["name"]);
@@ -42,7 +42,7 @@ fn every_case_has_exactly_its_findings() {
     assert!(cases.len() >= 130, "the file is whole");
     let mut differing = Vec::new();
     for case in cases {
-        let found = validate::workflow(&case["document"], &catalog(&case["catalog"]));
+        let found = validate::validate_workflow(&case["document"], &catalog(&case["catalog"]));
         for one in &found {
             assert!(case["document"].pointer(&one.pointer).is_some(), "{one:?} has a place");
             assert!(!one.message.ends_with('.') && !one.message.starts_with(char::is_uppercase), "{one:?}");
@@ -64,7 +64,7 @@ fn every_case_has_exactly_its_findings() {
 fn findings_say_the_same_everywhere() {
     let cases = conformance("validate_cases.json");
     let found = cases.as_array().unwrap().iter().map(|case| {
-        let found = validate::workflow(&case["document"], &catalog(&case["catalog"]));
+        let found = validate::validate_workflow(&case["document"], &catalog(&case["catalog"]));
         json!({"name": case["name"], "found": found})
     });
     insta::assert_json_snapshot!("findings", found.collect::<Vec<Value>>());
@@ -84,7 +84,7 @@ fn right_workflows_have_no_findings() {
     let mut unexpected = Vec::new();
     for case in conformance("openflow_cases.json").as_array().unwrap() {
         let name = case["name"].as_str().unwrap();
-        let found = validate::workflow(&case["flow"], &open_catalog());
+        let found = validate::validate_workflow(&case["flow"], &open_catalog());
         let codes: Vec<&str> = found.iter().map(|one| one.code.as_str()).collect();
         let expected: &[&str] = match name {
             // These two ask for null, the others have constant predicates or go through nothing.
@@ -123,7 +123,7 @@ fn the_founding_workflows_have_no_findings() {
     });
     let check = |name: &str, known: &Value, expected: &[&str]| {
         let document = &conformance(&format!("founding/{name}.json"))["nodes"];
-        let found = validate::workflow(document, &catalog(known));
+        let found = validate::validate_workflow(document, &catalog(known));
         let codes: Vec<&str> = found.iter().map(|one| one.code.as_str()).collect();
         assert_eq!(codes, expected, "{name}: {found:#?}");
     };
@@ -136,7 +136,7 @@ fn the_founding_workflows_have_no_findings() {
 }
 
 fn found(document: &Value, known: &Value) -> Vec<Diagnostic> {
-    validate::workflow(document, &catalog(known))
+    validate::validate_workflow(document, &catalog(known))
 }
 
 fn one_step(value: &Value) -> Value {
@@ -210,7 +210,7 @@ fn time_grows_with_the_size_and_not_with_its_square() {
         let document = large(modules);
         let best = (0..3).map(|_| {
             let start = Instant::now();
-            assert!(!validate::workflow(&document, &known).is_empty());
+            assert!(!validate::validate_workflow(&document, &known).is_empty());
             start.elapsed()
         });
         best.min().unwrap()
@@ -262,7 +262,7 @@ proptest! {
         let case = which.get(CASES.as_array().unwrap());
         let mut document = case["document"].clone();
         *reached(&mut document, &steps) = leaf;
-        for one in validate::workflow(&document, &catalog(&case["catalog"])) {
+        for one in validate::validate_workflow(&document, &catalog(&case["catalog"])) {
             prop_assert!(document.pointer(&one.pointer).is_some(), "{:?}", one);
         }
     }

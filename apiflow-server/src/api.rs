@@ -87,7 +87,7 @@ pub struct Fault {
 
 /// Keeps a key that is present with `null` apart from one that is absent.
 #[expect(clippy::option_option, reason = "absent, null and given are three things")]
-fn present<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+fn present_or_null<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,

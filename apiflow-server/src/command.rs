@@ -64,7 +64,7 @@ pub fn run() -> ExitCode {
     let dotenv = dotenvy::from_path(".env");
     let done = match Command::parse().verb {
         Verb::Serve(settings) => serve::run(*settings, dotenv),
-        Verb::Openapi => print(&crate::openapi().to_pretty_json().unwrap_or_default()),
+        Verb::Openapi => print_line(&crate::openapi_document().to_pretty_json().unwrap_or_default()),
         Verb::Validate(validate) => return validate.run(),
         Verb::Run(run) => return run.run(),
         Verb::Explain(explain) => return explain.run(),
@@ -73,14 +73,14 @@ pub fn run() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
-            complain(&message);
+            print_error(&message);
             ExitCode::FAILURE
         }
     }
 }
 
 /// Writes a line to standard output; a reader that has gone is no failure.
-fn print(text: &str) -> Result<(), String> {
+fn print_line(text: &str) -> Result<(), String> {
     use std::io::Write as _;
     let mut out = std::io::stdout().lock();
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
@@ -89,12 +89,12 @@ fn print(text: &str) -> Result<(), String> {
     }
 }
 
-fn complain(message: &str) {
-    tell(&format!("apiflow: {message}"));
+fn print_error(message: &str) {
+    print_notice(&format!("apiflow: {message}"));
 }
 
 /// Writes a line to standard error.
-fn tell(text: &str) {
+fn print_notice(text: &str) {
     use std::io::Write as _;
     // Where standard error is gone there is nobody left to tell.
     let _ = writeln!(std::io::stderr().lock(), "{text}");

@@ -2,7 +2,7 @@
 //!
 //! [`router`] makes an axum router from an [`AppState`]; the binary `apiflow` puts it on a socket beside the workers.
 //!
-//! Architecture invariants: every error leaves as a [`problem::Problem`]; a value of a secret is never part of a
+//! Architecture invariants: every error leaves as a [`http::problem::Problem`]; a value of a secret is never part of a
 //! reply or of the log; nothing here decides how a job goes on: that is [`apiflow_core`]'s.
 
 pub mod api;
@@ -19,5 +19,5 @@ pub mod settings;
 pub mod state;
 pub mod users;
 
-pub use routes::{openapi, router};
+pub use routes::{openapi_document, router};
 pub use state::{AppState, Parts};

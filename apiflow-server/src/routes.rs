@@ -60,27 +60,27 @@ impl Modify for Schemes {
 }
 
 /// The OpenAPI 3.1 document of all routes.
-pub fn openapi() -> Document {
-    documented().1
+pub fn openapi_document() -> Document {
+    documented_router().1
 }
 
 /// All routes of a server.
 ///
 /// Architecture invariant: whatever the path, an error under `/api` is a problem; outside of it the frontend answers.
 pub fn router(state: AppState) -> Router {
-    let (routes, document) = documented();
+    let (routes, document) = documented_router();
     let browsable = SwaggerUi::new("/docs").url(format!("{BASE_PATH}/openapi.json"), document);
     let routes = routes
         .merge(browsable)
         .route("/api", get(fallback::unknown_route))
         .route("/api/", get(fallback::unknown_route))
         .route("/api/{*path}", axum::routing::any(fallback::unknown_route))
-        .fallback(frontend::serve)
+        .fallback(frontend::serve_page)
         .method_not_allowed_fallback(fallback::method_not_allowed);
-    layers::wrap(routes, &state).with_state(state)
+    layers::add_layers(routes, &state).with_state(state)
 }
 
-fn documented() -> (Router<AppState>, Document) {
+fn documented_router() -> (Router<AppState>, Document) {
     let api = OpenApiRouter::new()
         .merge(documents::router())
         .merge(runs::router())
@@ -93,11 +93,11 @@ fn documented() -> (Router<AppState>, Document) {
         .merge(secrets::router());
     let (routes, mut document) =
         OpenApiRouter::with_openapi(Base::openapi()).nest(BASE_PATH, api).merge(health::router()).split_for_parts();
-    document.paths.paths.values_mut().flat_map(operations).for_each(add_problem);
+    document.paths.paths.values_mut().flat_map(path_operations).for_each(add_problem);
     (routes, document)
 }
 
-fn operations(item: &mut utoipa::openapi::PathItem) -> impl Iterator<Item = &mut Operation> {
+fn path_operations(item: &mut utoipa::openapi::PathItem) -> impl Iterator<Item = &mut Operation> {
     [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete].into_iter().flatten()
 }
 

@@ -3,7 +3,7 @@
 //! A secret is shared (set by an admin, or listed by the operator), a user's own, or generated: taken out of the
 //! declaration in which somebody wrote it in clear. `access` says who may refer to which.
 //!
-//! Architecture invariant: [`SecretBook::get`] never gives a secret without a list of origins. Who declares a connector
+//! Architecture invariant: the secret book never returns a secret without a list of origins. Who declares a connector
 //! cannot thereby point a key at an origin of their own: origins come from an admin, from the operator, or from whoever
 //! brought the key itself.
 

@@ -60,7 +60,7 @@ impl Default for WebSettings {
 
 /// Which half of the server a process is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Role {
+pub enum ProcessRole {
     /// Routes and workers.
     All,
     /// Routes only.
@@ -124,7 +124,7 @@ pub struct Settings {
 
     /// What this process does.
     #[arg(long, env = "APIFLOW_ROLE", value_enum, default_value = "all")]
-    pub role: Role,
+    pub role: ProcessRole,
 
     /// Jobs that this process works on at the same time.
     #[arg(long, env = "APIFLOW_CONCURRENCY", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..), value_name = "JOBS")]
@@ -233,7 +233,7 @@ pub struct SettingError {
 
 impl Settings {
     /// The settings of the routes.
-    pub fn web(&self) -> Result<WebSettings, SettingError> {
+    pub fn web_settings(&self) -> Result<WebSettings, SettingError> {
         let wrong = |message: String| SettingError { name: "APIFLOW_CORS_ORIGINS", message };
         let listed = self.cors_origins.split(',').map(str::trim).filter(|origin| !origin.is_empty());
         let cors_origins = listed.map(|origin| {
@@ -258,7 +258,7 @@ impl Settings {
     }
 
     /// The bounds on connections, given the soft limit of open files.
-    pub(crate) fn serving(&self, open_files: Option<u64>) -> ServingLimits {
+    pub(crate) fn serving_limits(&self, open_files: Option<u64>) -> ServingLimits {
         let fitting = || default_max_connections(open_files.unwrap_or(DEFAULT_OPEN_FILES), self.concurrency);
         ServingLimits {
             max_connections: self.max_connections.map_or_else(fitting, |given| given as usize),
@@ -295,7 +295,7 @@ impl Settings {
     }
 
     /// The database's address.
-    pub fn database(&self) -> String {
+    pub fn database_url(&self) -> String {
         let own = || format!("sqlite:{}", self.data.join("apiflow.db").display());
         self.database_url.clone().filter(|url| !url.is_empty()).unwrap_or_else(own)
     }
@@ -308,7 +308,7 @@ impl Settings {
 
     /// The folder that only one process may use: that of the SQLite file.
     pub fn exclusive_folder(&self) -> Option<PathBuf> {
-        let database = self.database();
+        let database = self.database_url();
         let path = database.strip_prefix("sqlite:")?.trim_start_matches("//");
         let path = Path::new(path.split('?').next().unwrap_or_default());
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use apiflow_core::ports::{Commit, EventRow, LeaseChange, StepRow};
 use serde::Serialize;
 
-use crate::job_rows::{int, milliseconds, text};
+use crate::job_rows::{duration_ms, to_int, to_json_text};
 
 /// What a commit makes of its job's row.
 #[derive(Serialize)]
@@ -31,7 +31,7 @@ pub(crate) struct Turn<'a> {
 }
 
 impl<'a> Turn<'a> {
-    pub(crate) fn of(commit: &'a Commit) -> Self {
+    pub(crate) fn of_commit(commit: &'a Commit) -> Self {
         let (released, wake_at) = match commit.lease {
             LeaseChange::Keep => (false, None),
             LeaseChange::Release { wake_at } => (true, wake_at),
@@ -39,21 +39,21 @@ impl<'a> Turn<'a> {
         let state = &commit.state;
         Self {
             job: &commit.job,
-            version: int(commit.version),
+            version: to_int(commit.version),
             at: commit.at.0,
             status: state.status.as_str(),
             priority: state.priority,
-            retry_count: int(state.retry_count),
+            retry_count: to_int(state.retry_count),
             started_at: state.started_at.map(|moment| moment.0),
             finished_at: state.finished_at.map(|moment| moment.0),
-            output: state.output.as_ref().map(text),
-            error: state.error.as_ref().map(text),
-            last_seq: commit.events.iter().map(|event| int(event.seq)).max().unwrap_or(0),
+            output: state.output.as_ref().map(to_json_text),
+            error: state.error.as_ref().map(to_json_text),
+            last_seq: commit.events.iter().map(|event| to_int(event.seq)).max().unwrap_or(0),
             ended: state.status.is_final(),
             released,
             wake_at: wake_at.map(|moment| moment.0),
             erase_at: state.erase_at.map(|moment| moment.0),
-            value_bytes: int(commit.value_bytes()),
+            value_bytes: to_int(commit.value_bytes()),
         }
     }
 }
@@ -70,15 +70,15 @@ pub(crate) struct Event<'a> {
 }
 
 impl<'a> Event<'a> {
-    pub(crate) fn of(job: &'a str, event: &EventRow) -> Self {
+    pub(crate) fn of_row(job: &'a str, event: &EventRow) -> Self {
         Self {
             job,
-            seq: int(event.seq),
+            seq: to_int(event.seq),
             at: event.at.0,
-            list: event.item.map(|(list, _)| int(list)),
-            index: event.item.map(|(_, index)| int(index)),
-            body: text(&event.body),
-            value: event.value.as_ref().map(text),
+            list: event.item.map(|(list, _)| to_int(list)),
+            index: event.item.map(|(_, index)| to_int(index)),
+            body: to_json_text(&event.body),
+            value: event.value.as_ref().map(to_json_text),
         }
     }
 }
@@ -92,8 +92,8 @@ pub(crate) struct Step<'a> {
 }
 
 impl<'a> Step<'a> {
-    pub(crate) fn of(job: &'a str, step: &StepRow) -> Self {
-        Self { job, ordinal: int(step.ordinal), progress: step.progress, body: text(step) }
+    pub(crate) fn of_row(job: &'a str, step: &StepRow) -> Self {
+        Self { job, ordinal: to_int(step.ordinal), progress: step.progress, body: to_json_text(step) }
     }
 }
 
@@ -144,28 +144,32 @@ pub(crate) struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    pub(crate) fn of(commits: impl IntoIterator<Item = &'a Commit>) -> Self {
+    pub(crate) fn of_commits(commits: impl IntoIterator<Item = &'a Commit>) -> Self {
         let mut batch = Self::default();
         for commit in commits {
-            batch.add(commit);
+            batch.add_commit(commit);
         }
         batch
     }
 
-    fn add(&mut self, commit: &'a Commit) {
+    fn add_commit(&mut self, commit: &'a Commit) {
         let job = commit.job.as_str();
-        self.events.extend(commit.events.iter().map(|event| Event::of(job, event)));
+        self.events.extend(commit.events.iter().map(|event| Event::of_row(job, event)));
         self.add_steps(commit);
-        self.calls.extend(commit.calls.iter().map(|call| Call { job, step: int(call.step), body: text(call) }));
+        self.calls.extend(commit.calls.iter().map(|call| Call {
+            job,
+            step: to_int(call.step),
+            body: to_json_text(call),
+        }));
         self.add_polls(commit);
         let taken: BTreeSet<i64> = commit.consumed.iter().copied().collect();
         self.taken.extend(taken.into_iter().map(|id| (job, id)));
         self.cached.extend(commit.cached.iter().map(|row| {
-            let ttl = milliseconds(Duration::from_secs(row.ttl_s));
-            Cached { job, key: &row.key, value: text(&row.value), ttl }
+            let ttl = duration_ms(Duration::from_secs(row.ttl_s));
+            Cached { job, key: &row.key, value: to_json_text(&row.value), ttl }
         }));
         if let Some(snapshot) = &commit.snapshot {
-            self.snapshots.push(Snapshot { job, seq: int(snapshot.seq), state: text(&snapshot.state) });
+            self.snapshots.push(Snapshot { job, seq: to_int(snapshot.seq), state: to_json_text(&snapshot.state) });
         }
     }
 
@@ -173,7 +177,7 @@ impl<'a> Batch<'a> {
     fn add_steps(&mut self, commit: &'a Commit) {
         let mut seen = BTreeSet::new();
         for step in commit.steps.iter().rev().filter(|step| seen.insert(step.ordinal)) {
-            self.steps.push(Step::of(&commit.job, step));
+            self.steps.push(Step::of_row(&commit.job, step));
         }
     }
 
@@ -183,12 +187,12 @@ impl<'a> Batch<'a> {
         let mut added = BTreeSet::new();
         if !commit.state.status.is_final() {
             for poll in commit.polls.iter().rev().filter(|poll| added.insert(poll.effect)) {
-                let (effect, due_at, ticket) = (int(poll.effect), poll.due_at.0, text(&poll.ticket));
+                let (effect, due_at, ticket) = (to_int(poll.effect), poll.due_at.0, to_json_text(&poll.ticket));
                 self.polls.push(PollAdded { job, effect, due_at, ticket });
             }
         }
         let cleared: BTreeSet<u64> =
             commit.polls_cleared.iter().copied().filter(|gone| !added.contains(gone)).collect();
-        self.cleared.extend(cleared.into_iter().map(|effect| (job, int(effect))));
+        self.cleared.extend(cleared.into_iter().map(|effect| (job, to_int(effect))));
     }
 }

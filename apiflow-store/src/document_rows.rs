@@ -6,7 +6,7 @@ use apiflow_core::ports::Timestamp;
 use serde_json::Value;
 
 use crate::fault::record_error;
-use crate::job_rows::{json, number, text};
+use crate::job_rows::{from_int, parse_json, to_json_text};
 use crate::{
     Declaration, Document, DocumentCheck, DocumentKind, Precondition, RecordError, SecretGrant, SecretRow, TokenRow,
     UserChange, UserRow,
@@ -31,39 +31,39 @@ pub(crate) type SecretColumns =
     (Option<String>, String, String, Vec<u8>, i64, Option<String>, Option<String>, Option<String>);
 
 /// A row that does not hold what it should, as an error of these traits.
-pub(crate) fn backend(error: impl Display) -> RecordError {
+pub(crate) fn backend_error(error: impl Display) -> RecordError {
     RecordError::Backend(error.to_string())
 }
 
-pub(crate) fn kind(word: &str) -> Result<DocumentKind, RecordError> {
+pub(crate) fn parse_kind(word: &str) -> Result<DocumentKind, RecordError> {
     [DocumentKind::Connector, DocumentKind::Node, DocumentKind::Workflow]
         .into_iter()
         .find(|kind| kind.as_str() == word)
-        .ok_or_else(|| backend(format!("there is no kind of document `{word}`")))
+        .ok_or_else(|| backend_error(format!("there is no kind of document `{word}`")))
 }
 
-pub(crate) fn references(rows: Vec<(String, String)>) -> Result<Vec<(DocumentKind, String)>, RecordError> {
-    rows.into_iter().map(|(word, id)| Ok((kind(&word)?, id))).collect()
+pub(crate) fn parse_references(rows: Vec<(String, String)>) -> Result<Vec<(DocumentKind, String)>, RecordError> {
+    rows.into_iter().map(|(word, id)| Ok((parse_kind(&word)?, id))).collect()
 }
 
 /// The largest text of a document that is read or written on the thread that asks.
 const MAX_INLINE_BYTES: usize = 64 * 1024;
 
 /// Reads a document's body; a large one on another thread.
-async fn body(text: String) -> Result<Value, RecordError> {
+async fn parse_body(text: String) -> Result<Value, RecordError> {
     if text.len() <= MAX_INLINE_BYTES {
-        return json(&text).map_err(backend);
+        return parse_json(&text).map_err(backend_error);
     }
-    tokio::task::spawn_blocking(move || json(&text)).await.map_err(backend)?.map_err(backend)
+    tokio::task::spawn_blocking(move || parse_json(&text)).await.map_err(backend_error)?.map_err(backend_error)
 }
 
 /// Writes a document's body on another thread: how large it is shows only when it is written.
 pub(crate) async fn body_text(document: Document) -> Result<(Document, String), RecordError> {
     let write = move || {
-        let body = text(&document.body);
+        let body = to_json_text(&document.body);
         (document, body)
     };
-    tokio::task::spawn_blocking(write).await.map_err(backend)
+    tokio::task::spawn_blocking(write).await.map_err(backend_error)
 }
 
 /// `id`, `generation`, `checked_generation`, `secrets` and `findings` of a check.
@@ -71,11 +71,11 @@ pub(crate) type CheckColumns = (String, i64, i64, String, String);
 
 pub(crate) fn check_of(columns: CheckColumns) -> Result<DocumentCheck, RecordError> {
     let (id, generation, checked_generation, secrets, findings) = columns;
-    let (generation, is_current) = (number(generation), generation == checked_generation);
-    Ok(DocumentCheck { id, generation, is_current, secrets, findings: json(&findings).map_err(backend)? })
+    let (generation, is_current) = (from_int(generation), generation == checked_generation);
+    Ok(DocumentCheck { id, generation, is_current, secrets, findings: parse_json(&findings).map_err(backend_error)? })
 }
 
-pub(crate) async fn document(
+pub(crate) async fn document_row(
     kind: DocumentKind,
     (id, text, author, by_admin, created_at, updated_at, version): DocumentColumns,
     references: Vec<(DocumentKind, String)>,
@@ -83,18 +83,23 @@ pub(crate) async fn document(
     Ok(Document {
         kind,
         id,
-        body: body(text).await?,
+        body: parse_body(text).await?,
         references,
         author,
         by_admin,
         created_at: Timestamp(created_at),
         updated_at: Timestamp(updated_at),
-        version: number(version),
+        version: from_int(version),
     })
 }
 
 /// Whether a document of this version, or none, meets what must hold.
-pub(crate) fn check(must: Precondition, found: Option<u64>, kind: DocumentKind, id: &str) -> Result<(), RecordError> {
+pub(crate) fn check_precondition(
+    must: Precondition,
+    found: Option<u64>,
+    kind: DocumentKind,
+    id: &str,
+) -> Result<(), RecordError> {
     let (kind, id) = (kind.as_str(), id.to_owned());
     match (must, found) {
         (Precondition::None, _) | (Precondition::Absent, None) | (Precondition::Present, Some(_)) => Ok(()),
@@ -105,11 +110,11 @@ pub(crate) fn check(must: Precondition, found: Option<u64>, kind: DocumentKind, 
     }
 }
 
-pub(crate) fn user((id, username, email, is_admin, password_hash, created_at): UserColumns) -> UserRow {
+pub(crate) fn user_row((id, username, email, is_admin, password_hash, created_at): UserColumns) -> UserRow {
     UserRow { id, username, email, is_admin, password_hash, created_at: Timestamp(created_at) }
 }
 
-pub(crate) fn token((id, user_id, name, is_session, created_at, expires_at): TokenColumns) -> TokenRow {
+pub(crate) fn token_row((id, user_id, name, is_session, created_at, expires_at): TokenColumns) -> TokenRow {
     let (created_at, expires_at) = (Timestamp(created_at), expires_at.map(Timestamp));
     TokenRow { id, user_id, name, is_session, created_at, expires_at }
 }
@@ -118,22 +123,22 @@ pub(crate) fn token_user(columns: TokenUserColumns) -> (UserRow, TokenRow) {
     let (id, username, email, is_admin, password, user_created, token_id, user_id, name, session, created, expires) =
         columns;
     (
-        user((id, username, email, is_admin, password, user_created)),
-        token((token_id, user_id, name, session, created, expires)),
+        user_row((id, username, email, is_admin, password, user_created)),
+        token_row((token_id, user_id, name, session, created, expires)),
     )
 }
 
-pub(crate) fn secret(columns: SecretColumns) -> Result<SecretRow, RecordError> {
+pub(crate) fn secret_row(columns: SecretColumns) -> Result<SecretRow, RecordError> {
     let (owner, name, origins, sealed, updated_at, word, id, author) = columns;
     let generated_for = match (word, id) {
-        (Some(word), Some(id)) => Some(Declaration { kind: kind(&word)?, id, author }),
+        (Some(word), Some(id)) => Some(Declaration { kind: parse_kind(&word)?, id, author }),
         (Some(_) | None, _) => None,
     };
-    let origins = json(&origins).map_err(backend)?;
+    let origins = parse_json(&origins).map_err(backend_error)?;
     Ok(SecretRow { owner, name, origins, sealed, updated_at: Timestamp(updated_at), generated_for })
 }
 
-pub(crate) fn grant((owner, name, origin): (Option<String>, String, String)) -> SecretGrant {
+pub(crate) fn grant_row((owner, name, origin): (Option<String>, String, String)) -> SecretGrant {
     SecretGrant { owner, name, origin }
 }
 
@@ -147,7 +152,7 @@ pub(crate) fn no_user(id: &str) -> RecordError {
 }
 
 /// The user as a change leaves it.
-pub(crate) fn changed(user: UserRow, change: UserChange) -> UserRow {
+pub(crate) fn apply_user_change(user: UserRow, change: UserChange) -> UserRow {
     UserRow {
         username: change.username.unwrap_or(user.username),
         email: change.email.unwrap_or(user.email),

@@ -143,11 +143,11 @@ pub enum RecordError {
 pub trait Documents: Send + Sync {
     /// Saves a document that refers to no secrets: makes it or replaces it whole; gives it with its times and version.
     /// `created_at` and `version` of the argument are ignored; `updated_at` is the moment of the save.
-    async fn save(&self, document: Document, must: Precondition) -> Result<Document, RecordError> {
+    async fn save_document(&self, document: Document, must: Precondition) -> Result<Document, RecordError> {
         self.save_with_secrets(document, must, SecretTies::default()).await
     }
 
-    /// Saves a document as [`Documents::save`] does, and in the same transaction what that changes about secrets.
+    /// Saves a document as [`Documents::save_document`] does, and in the same transaction what that changes about secrets.
     async fn save_with_secrets(
         &self,
         document: Document,
@@ -156,10 +156,10 @@ pub trait Documents: Send + Sync {
     ) -> Result<Document, RecordError>;
 
     /// Reads one document.
-    async fn document(&self, kind: DocumentKind, id: &str) -> Result<Option<Document>, RecordError>;
+    async fn read_document(&self, kind: DocumentKind, id: &str) -> Result<Option<Document>, RecordError>;
 
     /// Up to `limit` documents, newest first (by `created_at`, then id), after the document `after` where given.
-    async fn documents(
+    async fn list_documents(
         &self,
         kind: DocumentKind,
         after: Option<&str>,
@@ -169,7 +169,7 @@ pub trait Documents: Send + Sync {
     /// What was found wrong with these documents, in no particular order; documents of a kind whose checks are not kept,
     /// or that are not there, are left out. The findings are out of date once the document, or one that it leads to, was
     /// saved after they were asked for with this method.
-    async fn checks(&self, kind: DocumentKind, ids: &[String]) -> Result<Vec<DocumentCheck>, RecordError>;
+    async fn list_checks(&self, kind: DocumentKind, ids: &[String]) -> Result<Vec<DocumentCheck>, RecordError>;
 
     /// Keeps what was found wrong with a workflow, unless it is out of date by now: its generation has changed.
     async fn record_check(&self, kind: DocumentKind, check: &DocumentCheck) -> Result<(), RecordError>;

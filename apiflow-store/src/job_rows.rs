@@ -42,36 +42,36 @@ pub(crate) type EventColumns = (i64, i64, Option<i64>, Option<i64>, String);
 pub(crate) type PollColumns = (String, i64, i64, i64, String);
 
 /// A row that does not hold what it should, or another failure of the store itself, as an error of the port.
-pub(crate) fn backend(error: impl Display) -> StoreError {
+pub(crate) fn backend_error(error: impl Display) -> StoreError {
     StoreError::Backend(error.to_string())
 }
 
 /// A number as both databases keep it; numbers of the journal stay far below the bound.
-pub(crate) fn int(number: u64) -> i64 {
+pub(crate) fn to_int(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 /// A number as the ports have it.
-pub(crate) fn number(int: i64) -> u64 {
+pub(crate) fn from_int(int: i64) -> u64 {
     u64::try_from(int).unwrap_or(0)
 }
 
-pub(crate) fn milliseconds(lease: Duration) -> i64 {
+pub(crate) fn duration_ms(lease: Duration) -> i64 {
     i64::try_from(lease.as_millis()).unwrap_or(i64::MAX / 2).min(i64::MAX / 2)
 }
 
 /// JSON text as it is kept.
-pub(crate) fn text(value: &impl Serialize) -> String {
+pub(crate) fn to_json_text(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("rows hold only strings, numbers and JSON values")
 }
 
 /// Reads JSON text that was kept.
-pub(crate) fn json<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
-    serde_json::from_str(text).map_err(|error| backend(format!("a row does not hold what it should: {error}")))
+pub(crate) fn parse_json<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|error| backend_error(format!("a row does not hold what it should: {error}")))
 }
 
-fn optional(text: Option<String>) -> Result<Option<Value>, StoreError> {
-    text.map(|text| json(&text)).transpose()
+fn parse_optional(text: Option<String>) -> Result<Option<Value>, StoreError> {
+    text.map(|text| parse_json(&text)).transpose()
 }
 
 pub(crate) fn job_row(columns: JobColumns) -> Result<JobRow, StoreError> {
@@ -104,37 +104,37 @@ pub(crate) fn job_row(columns: JobColumns) -> Result<JobRow, StoreError> {
         state: JobState {
             status: job_status(&status)?,
             priority,
-            retry_count: number(retry_count),
+            retry_count: from_int(retry_count),
             started_at: started_at.map(Timestamp),
             finished_at: finished_at.map(Timestamp),
-            output: optional(output)?,
-            error: optional(error)?,
+            output: parse_optional(output)?,
+            error: parse_optional(error)?,
             erase_at: erase_at.map(Timestamp),
         },
-        last_seq: number(last_seq),
+        last_seq: from_int(last_seq),
     })
 }
 
 pub(crate) fn event_row((seq, at, list, index, body): EventColumns) -> Result<EventRow, StoreError> {
-    let item = list.zip(index).map(|(list, index)| (number(list), number(index)));
-    Ok(EventRow { seq: number(seq), at: Timestamp(at), body: json(&body)?, value: None, item })
+    let item = list.zip(index).map(|(list, index)| (from_int(list), from_int(index)));
+    Ok(EventRow { seq: from_int(seq), at: Timestamp(at), body: parse_json(&body)?, value: None, item })
 }
 
 pub(crate) fn step_row((progress, body): (Option<f64>, String)) -> Result<StepRow, StoreError> {
-    let step: StepRow = json(&body)?;
+    let step: StepRow = parse_json(&body)?;
     Ok(StepRow { progress, ..step })
 }
 
 pub(crate) fn call_record((body,): (String,)) -> Result<CallRecord, StoreError> {
-    json(&body)
+    parse_json(&body)
 }
 
-pub(crate) fn message((id, key, payload): (i64, String, String)) -> Result<InboxMessage, StoreError> {
-    Ok(InboxMessage { id, key, payload: json(&payload)? })
+pub(crate) fn inbox_message((id, key, payload): (i64, String, String)) -> Result<InboxMessage, StoreError> {
+    Ok(InboxMessage { id, key, payload: parse_json(&payload)? })
 }
 
 pub(crate) fn snapshot_row((seq, state): (i64, String)) -> Result<SnapshotRow, StoreError> {
-    Ok(SnapshotRow { seq: number(seq), state: json(&state)? })
+    Ok(SnapshotRow { seq: from_int(seq), state: parse_json(&state)? })
 }
 
 /// Polls that were taken, oldest first.
@@ -142,16 +142,16 @@ pub(crate) fn due_polls(mut rows: Vec<PollColumns>) -> Result<Vec<DuePoll>, Stor
     rows.sort_by(|one, other| (one.2, &one.0, one.1).cmp(&(other.2, &other.0, other.1)));
     rows.into_iter()
         .map(|(job, effect, due_at, tries, ticket)| {
-            let poll = Poll { effect: number(effect), due_at: Timestamp(due_at), ticket: json(&ticket)? };
+            let poll = Poll { effect: from_int(effect), due_at: Timestamp(due_at), ticket: parse_json(&ticket)? };
             Ok(DuePoll { job, tries: u32::try_from(tries).unwrap_or(u32::MAX), poll })
         })
         .collect()
 }
 
 /// Values in the order asked.
-pub(crate) fn values(rows: Vec<(i64, String)>, asked: &[u64]) -> Result<Vec<Option<Value>>, StoreError> {
-    let found: BTreeMap<u64, String> = rows.into_iter().map(|(seq, value)| (number(seq), value)).collect();
-    asked.iter().map(|seq| found.get(seq).map(|text| json(text)).transpose()).collect()
+pub(crate) fn values_in_order(rows: Vec<(i64, String)>, asked: &[u64]) -> Result<Vec<Option<Value>>, StoreError> {
+    let found: BTreeMap<u64, String> = rows.into_iter().map(|(seq, value)| (from_int(seq), value)).collect();
+    asked.iter().map(|seq| found.get(seq).map(|text| parse_json(text)).transpose()).collect()
 }
 
 /// Erasures that were taken, earliest first; a row that is no longer to be erased is none.
@@ -162,15 +162,15 @@ pub(crate) fn due_erasures(mut rows: Vec<(String, Option<i64>)>) -> Vec<DueErasu
 
 /// Numbers of jobs by status.
 pub(crate) fn status_counts(rows: Vec<(String, i64)>) -> Result<BTreeMap<JobStatus, u64>, StoreError> {
-    rows.into_iter().map(|(word, count)| Ok((job_status(&word)?, number(count)))).collect()
+    rows.into_iter().map(|(word, count)| Ok((job_status(&word)?, from_int(count)))).collect()
 }
 
 fn job_status(word: &str) -> Result<JobStatus, StoreError> {
-    JobStatus::parse(word).ok_or_else(|| backend(format!("a job has the unknown status `{word}`")))
+    JobStatus::parse(word).ok_or_else(|| backend_error(format!("a job has the unknown status `{word}`")))
 }
 
 /// Converts all rows, up to the first that does not hold what it should.
-pub(crate) fn all<R, T>(rows: Vec<R>, convert: fn(R) -> Result<T, StoreError>) -> Result<Vec<T>, StoreError> {
+pub(crate) fn convert_all<R, T>(rows: Vec<R>, convert: fn(R) -> Result<T, StoreError>) -> Result<Vec<T>, StoreError> {
     rows.into_iter().map(convert).collect()
 }
 

@@ -88,7 +88,7 @@ pub async fn open(url: &str) -> Result<Stores, OpenError> {
         return Ok(Arc::new(store).into());
     }
     if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-        return Ok(Arc::new(PostgresStore::connect(url).await?).into());
+        return Ok(Arc::new(PostgresStore::connect_to(url).await?).into());
     }
     Err(OpenError::new(without_password(url), "use sqlite:<path> or postgres://<user>@<host>/<database>"))
 }
@@ -130,20 +130,20 @@ fn without_value(parameter: &str) -> String {
 mod tests {
     use super::*;
 
-    fn check(url: &str, expected: &str) {
+    fn check_precondition(url: &str, expected: &str) {
         assert_eq!(without_password(url), expected);
     }
 
     #[test]
     fn a_url_is_named_without_its_password() {
-        check("postgres://ada:secret@db:5432/apiflow", "postgres://ada:…@db:5432/apiflow");
-        check("postgres://ada@db/apiflow", "postgres://ada@db/apiflow");
-        check("postgres://ada:se:cr@et@db/apiflow", "postgres://ada:…@db/apiflow");
-        check("postgres://ada:se/c?r#et@db/apiflow", "postgres://ada:…@db/apiflow");
-        check("postgres://db/x?user=ada&password=secret&a=b", "postgres://db/x?user=ada&password=…&a=b");
-        check("postgres://db/x?password=a@b", "postgres://db/x?password=…");
-        check("mysql://ada:secret@db", "mysql://ada:…@db");
-        check("sqlite:data/apiflow.db", "sqlite:data/apiflow.db");
+        check_precondition("postgres://ada:secret@db:5432/apiflow", "postgres://ada:…@db:5432/apiflow");
+        check_precondition("postgres://ada@db/apiflow", "postgres://ada@db/apiflow");
+        check_precondition("postgres://ada:se:cr@et@db/apiflow", "postgres://ada:…@db/apiflow");
+        check_precondition("postgres://ada:se/c?r#et@db/apiflow", "postgres://ada:…@db/apiflow");
+        check_precondition("postgres://db/x?user=ada&password=secret&a=b", "postgres://db/x?user=ada&password=…&a=b");
+        check_precondition("postgres://db/x?password=a@b", "postgres://db/x?password=…");
+        check_precondition("mysql://ada:secret@db", "mysql://ada:…@db");
+        check_precondition("sqlite:data/apiflow.db", "sqlite:data/apiflow.db");
     }
 
     #[tokio::test]

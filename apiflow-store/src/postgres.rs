@@ -33,13 +33,13 @@ use crate::write_queue::WriteQueue;
 use crate::{OpenError, StatementCounter};
 
 /// Commits of one statement, at most.
-const GATHERED: usize = 256;
+const MAX_GROUPED_COMMITS: usize = 256;
 /// Connections beside the writer's.
-const CONNECTIONS: u32 = 10;
+const MAX_CONNECTIONS: u32 = 10;
 /// How long a caller waits for a connection. What must not be lost asks again.
-const ACQUIRE: Duration = Duration::from_secs(5);
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a probe waits for a connection of the pool, and for one of its own after that.
-const PROBE: Duration = Duration::from_secs(2);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A connection that was idle for longer is asked whether it still works before it is used: a round trip that one in
 /// constant use is spared. Short, because a connection that the database closed within it fails its next statement.
@@ -70,7 +70,7 @@ impl PostgresStore {
     ///
     /// # Errors
     /// [`OpenError`] names the URL without its password.
-    pub async fn connect(url: &str) -> Result<Self, OpenError> {
+    pub async fn connect_to(url: &str) -> Result<Self, OpenError> {
         Self::open(url).await.map_err(|reason| OpenError::of_database(without_password(url), &reason))
     }
 
@@ -80,25 +80,26 @@ impl PostgresStore {
         // One connection first: a pool would go on trying where nobody answers.
         options.connect().await?.close().await?;
         let statements = Arc::new(AtomicU64::new(0));
-        let pool = pool_of(CONNECTIONS).connect_lazy_with(options.clone());
+        let pool = pool_of(MAX_CONNECTIONS).connect_lazy_with(options.clone());
         migrations().run(&pool).await?;
         let writer =
             pool_of(1).after_connect(|connection, _| Box::pin(async move { connection.execute(PLAN).await.map(drop) }));
         let writer = CountedPool::new(writer.connect_lazy_with(options.clone()), statements.clone());
         let commits = writer.clone();
-        let gatherer = WriteQueue::start_task(GATHERED, move |asked| commits::perform(commits.clone(), asked));
+        let gatherer =
+            WriteQueue::start_task(MAX_GROUPED_COMMITS, move |asked| commits::perform_commits(commits.clone(), asked));
         Ok(Self { options, pool: CountedPool::new(pool, statements.clone()), writer, statements, gatherer })
     }
 
     /// A connection to find out with whether the database works. If the pool has none, the reason is found out with one of
     /// its own: others may hold them all, or none can be opened.
     async fn connect_to_probe(&self) -> Result<PoolConnection<Postgres>, StoreError> {
-        if let Ok(acquired) = tokio::time::timeout(PROBE, self.pool.counted().acquire()).await {
+        if let Ok(acquired) = tokio::time::timeout(PROBE_TIMEOUT, self.pool.count_statement().acquire()).await {
             return acquired.map_err(store_error);
         }
         let unreachable =
             |cause: &str| StoreError::Unavailable { fault: StoreFault::Unreachable, cause: cause.to_owned() };
-        match tokio::time::timeout(PROBE, self.options.connect()).await {
+        match tokio::time::timeout(PROBE_TIMEOUT, self.options.connect()).await {
             Ok(Ok(_)) => Err(store_error(sqlx::Error::PoolTimedOut)),
             Ok(Err(error)) => Err(store_error(error)),
             Err(_) => Err(unreachable("the connection timed out")),
@@ -122,7 +123,7 @@ impl StatementCounter for PostgresStore {
 fn pool_of(connections: u32) -> PgPoolOptions {
     PgPoolOptions::new()
         .max_connections(connections)
-        .acquire_timeout(ACQUIRE)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
         .test_before_acquire(false)
         .before_acquire(|connection, meta| {
             Box::pin(async move {

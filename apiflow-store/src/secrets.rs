@@ -67,10 +67,10 @@ pub trait SecretStore: Send + Sync {
     async fn put_secret(&self, secret: SecretRow) -> Result<(), RecordError>;
 
     /// Reads a secret.
-    async fn secret(&self, owner: Option<&str>, name: &str) -> Result<Option<SecretRow>, RecordError>;
+    async fn secret_row(&self, owner: Option<&str>, name: &str) -> Result<Option<SecretRow>, RecordError>;
 
     /// All secrets, by name, then owner, shared ones first.
-    async fn secrets(&self) -> Result<Vec<SecretRow>, RecordError>;
+    async fn list_secrets(&self) -> Result<Vec<SecretRow>, RecordError>;
 
     /// Removes a secret; says whether there was one.
     async fn remove_secret(&self, owner: Option<&str>, name: &str) -> Result<bool, RecordError>;

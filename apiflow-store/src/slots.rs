@@ -2,17 +2,17 @@
 
 use apiflow_core::ports::Concurrency;
 
-use crate::job_rows::{int, number};
+use crate::job_rows::{from_int, to_int};
 
 /// Jobs that wait and are looked at together.
-pub(crate) const LOOKED_AT: usize = 64;
+pub(crate) const WAITING_PAGE_SIZE: usize = 64;
 
 /// `job_id`, `size` and `window_ms` of a job that waits.
 pub(crate) type WaitingColumns = (String, i64, Option<i64>);
 
 /// The window of a job, in milliseconds.
 pub(crate) fn window_ms(concurrency: &Concurrency) -> Option<i64> {
-    concurrency.window_s.map(|seconds| int(seconds.saturating_mul(1_000)).min(i64::MAX / 2))
+    concurrency.window_s.map(|seconds| to_int(seconds.saturating_mul(1_000)).min(i64::MAX / 2))
 }
 
 /// How many jobs of a key have a slot, and how many count in their windows.
@@ -23,17 +23,17 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    pub(crate) fn of((held, recent): (i64, i64)) -> Self {
-        Self { held: number(held), recent: number(recent) }
+    pub(crate) fn from_row((held, recent): (i64, i64)) -> Self {
+        Self { held: from_int(held), recent: from_int(recent) }
     }
 
     /// The jobs that get a slot, of those that wait in this order; counts them.
-    pub(crate) fn admit(&mut self, key: &str, waiting: Vec<WaitingColumns>) -> Vec<String> {
+    pub(crate) fn admit_waiting(&mut self, key: &str, waiting: Vec<WaitingColumns>) -> Vec<String> {
         let mut admitted = Vec::new();
         for (job, size, window) in waiting {
-            let window_s = window.map(|ms| number(ms) / 1_000);
-            let asked = Concurrency { key: key.to_owned(), limit: number(size), window_s };
-            if !asked.fits(self.held, self.recent) {
+            let window_s = window.map(|ms| from_int(ms) / 1_000);
+            let asked = Concurrency { key: key.to_owned(), limit: from_int(size), window_s };
+            if !asked.has_free_slot(self.held, self.recent) {
                 break;
             }
             self.held += 1;
@@ -74,5 +74,5 @@ macro_rules! count {
 pub(crate) use count;
 
 /// The jobs that wait, in their order.
-pub(crate) const WAITING: &str = "SELECT job_id, size, window_ms FROM job_slots WHERE key = $1 AND state = 'waiting' \
+pub(crate) const MAX_WAITING: &str = "SELECT job_id, size, window_ms FROM job_slots WHERE key = $1 AND state = 'waiting' \
      ORDER BY priority DESC, created_at, job_id LIMIT $2";

@@ -39,7 +39,7 @@ use crate::{OpenError, StatementCounter};
 /// Writes of one transaction, at most.
 const MAX_GROUP_WRITES: usize = 256;
 /// Connections that read at the same time.
-const READERS: usize = 4;
+const READER_COUNT: usize = 4;
 /// How often a file is tried to be opened while another process opens it; together the tries last as long as a statement
 /// waits.
 const MAX_OPEN_TRIES: u32 = 40;
@@ -89,7 +89,7 @@ impl SqliteStore {
         let executed = Arc::new(AtomicU64::new(0));
         let shared = SharedState { executed: executed.clone(), open };
         let writer = open_writer(path, max_page_count, &shared)?;
-        let readers = (0..READERS).map(|_| {
+        let readers = (0..READER_COUNT).map(|_| {
             let reader = Connection::open(path, READER_CACHE_KIB, shared.clone())?;
             reader.forbid_writes()?;
             Ok(reader)

@@ -39,7 +39,7 @@ struct NoJavaScript;
 
 #[async_trait]
 impl Evaluator for NoJavaScript {
-    async fn evaluate(&self, script: Script) -> Result<Value, EvaluationError> {
+    async fn evaluate_script(&self, script: Script) -> Result<Value, EvaluationError> {
         panic!("`{}` is no plain path", script.source)
     }
 }
@@ -96,13 +96,13 @@ async fn what_is_erased_is_gone_from_the_file_once_it_is_compacted() {
     let runtime = Runtime::new(parts, RuntimeSettings::new("tests"));
     for index in 0..JOBS {
         let run = JobRequest::new(format!("job-{index:02}"), 1, bundle(is_erased(index)), json!({"text": text(index)}));
-        runtime.submit(run).await.expect("the job is made");
+        runtime.submit_job(run).await.expect("the job is made");
     }
     let canary = |index: usize| format!("canary-{index:02}-");
     assert!((0..JOBS).all(|index| holds(&path, &canary(index))), "all of it was written");
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let worker = runtime.clone();
-    let working = tokio::spawn(async move { worker.work(async { drop(stopped.await) }).await });
+    let working = tokio::spawn(async move { worker.run_worker(async { drop(stopped.await) }).await });
     for index in 0..JOBS {
         let id = format!("job-{index:02}");
         for tries in 0.. {

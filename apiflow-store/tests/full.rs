@@ -165,11 +165,11 @@ async fn a_probe_tells_that_there_is_no_room_and_that_there_is_again() {
         updated_at: Timestamp(1),
         version: 0,
     };
-    let refused = store.save(document.clone(), Precondition::None).await.expect_err("there is no room");
+    let refused = store.save_document(document.clone(), Precondition::None).await.expect_err("there is no room");
     assert!(matches!(refused, RecordError::Unavailable { fault: StoreFault::Full, .. }), "{refused}");
     remove(&store, "ballast").await;
     assert_eq!(store.verify_writable().await, Ok(()));
-    store.save(document, Precondition::None).await.expect("there is room again");
+    store.save_document(document, Precondition::None).await.expect("there is room again");
 }
 
 async fn says_that_the_disk_is_full(path: &Path, max_page_count: Option<u32>) {

@@ -57,7 +57,7 @@ fn assert_fault<T: std::fmt::Debug>(outcome: Result<T, StoreError>, expected: &[
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_of_the_database_is_survived() {
     let Some(mut cluster) = Cluster::start() else { return };
-    let store = PostgresStore::connect(&cluster.url()).await.expect("the database is opened");
+    let store = PostgresStore::connect_to(&cluster.url()).await.expect("the database is opened");
     store.create_job(job("a", 10), None).await.expect("it is up");
     let claim = store.claim_due_jobs("worker", 10, LONG).await.expect("it is up").remove(0);
     for _ in 0..2 {
@@ -78,7 +78,7 @@ async fn a_restart_of_the_database_is_survived() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_takes_no_writes_is_read_and_works_when_it_takes_them_again() {
     let Some(cluster) = Cluster::start() else { return };
-    let store = PostgresStore::connect(&cluster.url()).await.expect("the database is opened");
+    let store = PostgresStore::connect_to(&cluster.url()).await.expect("the database is opened");
     store.create_job(job("a", 10), None).await.expect("it takes writes");
     let read_only = "ALTER SYSTEM SET default_transaction_read_only = on";
     execute(&cluster, &[read_only, "SELECT pg_reload_conf()"]).await;
@@ -105,7 +105,7 @@ async fn a_full_disk_of_postgres_is_named_and_survived() {
     let place = format!("CREATE TABLESPACE small LOCATION '{}'", disk.path().display());
     execute(&cluster, &[place.as_str()]).await;
     let url = format!("{}?options=-c%20default_tablespace%3Dsmall", cluster.url());
-    let store = PostgresStore::connect(&url).await.expect("the database is opened");
+    let store = PostgresStore::connect_to(&url).await.expect("the database is opened");
     store.create_job(job("first", 10), None).await.expect("there is room");
     disk.fill();
     for round in 0..3 {
@@ -123,7 +123,7 @@ async fn a_full_disk_of_postgres_is_named_and_survived() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_whose_connections_are_all_taken_is_busy() {
     let Some(cluster) = Cluster::start() else { return };
-    let store = PostgresStore::connect(&cluster.url()).await.expect("the database is opened");
+    let store = PostgresStore::connect_to(&cluster.url()).await.expect("the database is opened");
     store.create_job(job("a", 10), None).await.expect("there are connections");
     execute(&cluster, &["SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"]).await;
     let mut taken = Vec::new();

@@ -36,7 +36,7 @@ async fn postgres_keeps_every_rule_of_secrets() {
 async fn two_stores_share_the_jobs_of_one_database() {
     let Some(schemas) = Schemas::new("shared") else { return };
     let url = schemas.url_of_empty().await;
-    let open = async || Arc::new(PostgresStore::connect(&url).await.expect("a schema is opened")) as _;
+    let open = async || Arc::new(PostgresStore::connect_to(&url).await.expect("a schema is opened")) as _;
     apiflow_core::runtime::conformance::run_shared([open().await, open().await]).await;
 }
 
@@ -47,7 +47,7 @@ async fn stores_that_start_at_once_bring_the_tables_up_to_date_once() {
     let mut starting = tokio::task::JoinSet::new();
     for _ in 0..4 {
         let url = url.clone();
-        starting.spawn(async move { PostgresStore::connect(&url).await.map(drop) });
+        starting.spawn(async move { PostgresStore::connect_to(&url).await.map(drop) });
     }
     assert!(starting.join_all().await.iter().all(Result::is_ok));
 }
@@ -58,7 +58,7 @@ async fn a_server_that_does_not_answer_is_named_without_the_password() {
     let address = closed.local_addr().expect("an address");
     drop(closed);
     let url = format!("postgres://ada:canary@{address}/apiflow?password=canary");
-    let error = PostgresStore::connect(&url).await.err().expect("nobody answers").to_string();
+    let error = PostgresStore::connect_to(&url).await.err().expect("nobody answers").to_string();
     assert!(error.contains(&format!("postgres://ada:…@{address}/apiflow")), "{error}");
     assert!(!error.contains("canary"), "{error}");
 }

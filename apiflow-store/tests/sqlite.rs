@@ -87,10 +87,10 @@ async fn what_was_answered_is_there_after_opening_again() {
     let first = reopened(&path).await;
     first.put_secret(secret.clone()).await.expect("a secret is kept");
     first.close().await;
-    assert!(first.secrets().await.is_err() && first.read_next_due_at().await.is_err(), "a closed store says so");
+    assert!(first.list_secrets().await.is_err() && first.read_next_due_at().await.is_err(), "a closed store says so");
     let second = reopened(&path).await;
-    assert_eq!(second.secret(None, "KEY").await, Ok(Some(secret)));
-    assert_eq!(second.document(apiflow_store::DocumentKind::Node, "n").await, Ok(None));
+    assert_eq!(second.secret_row(None, "KEY").await, Ok(Some(secret)));
+    assert_eq!(second.read_document(apiflow_store::DocumentKind::Node, "n").await, Ok(None));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -17,7 +17,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 pub fn validate(workflow: &str, catalog: &str) -> String {
     let checked = read_json(workflow, "workflow").and_then(|document| {
         let catalog: Catalog = read_json(catalog, "catalog")?;
-        Ok(validator::workflow(&document, &catalog))
+        Ok(validator::validate_workflow(&document, &catalog))
     });
     write_json(&checked.unwrap_or_else(|fault| vec![*fault]))
 }
@@ -30,7 +30,7 @@ pub fn validate(workflow: &str, catalog: &str) -> String {
 pub fn layout(workflow: &str, options: &str) -> String {
     let drawn = read_json(workflow, "workflow").and_then(|document| {
         let options: LayoutOptions = read_json(options, "options")?;
-        Ok(layouts::layout(&document, &options))
+        Ok(layouts::layout_document(&document, &options))
     });
     write_json(&drawn.ok())
 }
@@ -44,7 +44,7 @@ pub fn version() -> String {
 
 fn read_json<T: DeserializeOwned>(text: &str, what: &str) -> Result<T, Box<Diagnostic>> {
     serde_json::from_str(text).map_err(|error| {
-        Box::new(Diagnostic::error(codes::MALFORMED_JSON, "", format!("the {what} cannot be read: {error}")))
+        Box::new(Diagnostic::new_error(codes::MALFORMED_JSON, "", format!("the {what} cannot be read: {error}")))
     })
 }
 

@@ -10,11 +10,11 @@ use boa_engine::property::Attribute;
 use boa_engine::{Context, JsError, JsObject, JsResult, JsString, JsValue, Script as Program, Source};
 use serde_json::Value;
 
-use super::sandboxed_realm::{Hooks, Jobs, guard};
-use crate::expression::{check, program};
+use super::sandboxed_realm::{Hooks, Jobs, install_json_guard};
+use crate::expression::{check_syntax, wrap_expression};
 use crate::ports::{EvaluationError, Script, ScriptForm};
 
-/// The stack that [`evaluate`] needs: a text at every cap's maximum, in a build without optimisation too.
+/// The stack that [`evaluate_on_this_thread`] needs: a text at every cap's maximum, in a build without optimisation too.
 pub const STACK_BYTES: usize = 64 * 1024 * 1024;
 
 /// The longest value that is accepted, in bytes of JSON.
@@ -49,7 +49,7 @@ impl Default for Limits {
 ///
 /// # Errors
 /// Every kind of [`EvaluationError`]; a limit of the engine is [`EvaluationError::Limit`].
-pub fn evaluate(script: &Script, limits: &Limits) -> Result<Value, EvaluationError> {
+pub fn evaluate_on_this_thread(script: &Script, limits: &Limits) -> Result<Value, EvaluationError> {
     let outcome = run(script, limits);
     // The engine is gone by now; what it left in this thread's heap must not add up.
     boa_engine::gc::force_collect();
@@ -57,65 +57,65 @@ pub fn evaluate(script: &Script, limits: &Limits) -> Result<Value, EvaluationErr
 }
 
 fn run(script: &Script, limits: &Limits) -> Result<Value, EvaluationError> {
-    script.form.scan(&script.source).map_err(|fault| EvaluationError::Syntax(fault.to_string()))?;
+    script.form.check_source(&script.source).map_err(|fault| EvaluationError::Syntax(fault.to_string()))?;
     let jobs = Rc::new(Jobs::new(limits.jobs));
-    let mut evaluation = Evaluation::new(Rc::clone(&jobs), limits).map_err(|error| internal(&error))?;
+    let mut evaluation = EngineEvaluation::new(Rc::clone(&jobs), limits).map_err(|error| internal_error(&error))?;
     let outcome = evaluation.value_of(script);
-    if jobs.exhausted() {
+    if jobs.is_over_limit() {
         return Err(EvaluationError::Limit(format!("the expression ran more than {} promise jobs", limits.jobs)));
     }
     outcome
 }
 
-struct Evaluation {
+struct EngineEvaluation {
     context: Context,
     /// `JSON.stringify` as it was before any script ran.
     stringify: JsObject,
 }
 
-impl Evaluation {
+impl EngineEvaluation {
     fn new(jobs: Rc<Jobs>, limits: &Limits) -> JsResult<Self> {
         let mut context = Context::builder().job_executor(jobs).host_hooks(Rc::new(Hooks)).can_block(false).build()?;
         let runtime = context.runtime_limits_mut();
         runtime.set_loop_iteration_limit(limits.loop_iterations);
         runtime.set_recursion_limit(limits.recursion);
         runtime.set_stack_size_limit(limits.stack);
-        let stringify = guard(&mut context)?;
+        let stringify = install_json_guard(&mut context)?;
         Ok(Self { context, stringify })
     }
 
     fn value_of(&mut self, script: &Script) -> Result<Value, EvaluationError> {
         for (name, value) in &script.names {
-            let value = JsValue::from_json(value, &mut self.context).map_err(|error| internal(&error))?;
+            let value = JsValue::from_json(value, &mut self.context).map_err(|error| internal_error(&error))?;
             let named = self.context.register_global_property(JsString::from(name.as_str()), value, Attribute::all());
-            named.map_err(|error| internal(&error))?;
+            named.map_err(|error| internal_error(&error))?;
         }
-        let text = program(&script.source, script.form == ScriptForm::Predicate);
+        let text = wrap_expression(&script.source, script.form == ScriptForm::Predicate);
         let parsed = Program::parse(Source::from_bytes(text.as_bytes()), None, &mut self.context)
-            .map_err(|error| self.syntax(script, &error))?;
-        let value = parsed.evaluate(&mut self.context).map_err(|error| self.failure(&error))?;
-        let value = self.settled(&value)?;
+            .map_err(|error| self.locate_syntax_error(script, &error))?;
+        let value = parsed.evaluate(&mut self.context).map_err(|error| self.describe_failure(&error))?;
+        let value = self.settle_promise(&value)?;
         self.as_json(value)
     }
 
     /// A fault of the text, placed in what the user wrote where the checking parser finds it too.
-    fn syntax(&mut self, script: &Script, error: &JsError) -> EvaluationError {
-        match check(&script.source, script.form == ScriptForm::Predicate) {
+    fn locate_syntax_error(&mut self, script: &Script, error: &JsError) -> EvaluationError {
+        match check_syntax(&script.source, script.form == ScriptForm::Predicate) {
             Err(fault) => EvaluationError::Syntax(fault.to_string()),
-            Ok(()) => EvaluationError::Syntax(self.message(error)),
+            Ok(()) => EvaluationError::Syntax(self.exception_message(error)),
         }
     }
 
     /// Runs the promise jobs and gives the value that the program's promise settles with.
-    fn settled(&mut self, promise: &JsValue) -> Result<JsValue, EvaluationError> {
+    fn settle_promise(&mut self, promise: &JsValue) -> Result<JsValue, EvaluationError> {
         let object = promise.as_object();
         let promise = object.and_then(|object| JsPromise::from_object(object.clone()).ok());
         let promise =
             promise.ok_or_else(|| EvaluationError::Internal("an async function gave no promise".to_owned()))?;
-        self.context.run_jobs().map_err(|error| self.failure(&error))?;
+        self.context.run_jobs().map_err(|error| self.describe_failure(&error))?;
         match promise.state() {
             PromiseState::Fulfilled(value) => Ok(value),
-            PromiseState::Rejected(reason) => Err(self.failure(&JsError::from_opaque(reason))),
+            PromiseState::Rejected(reason) => Err(self.describe_failure(&JsError::from_opaque(reason))),
             PromiseState::Pending => {
                 Err(EvaluationError::Limit("the expression waits for a promise that never settles".to_owned()))
             }
@@ -124,7 +124,7 @@ impl Evaluation {
 
     fn as_json(&mut self, value: JsValue) -> Result<Value, EvaluationError> {
         let text = self.stringify.call(&JsValue::undefined(), &[value], &mut self.context);
-        let text = text.map_err(|error| self.failure(&error))?;
+        let text = text.map_err(|error| self.describe_failure(&error))?;
         let Some(text) = text.as_string() else { return Ok(Value::Null) };
         if text.len() > MAX_VALUE_BYTES {
             return Err(too_large(text.len()));
@@ -139,11 +139,11 @@ impl Evaluation {
             Err(error) if error.to_string().starts_with("recursion limit") => return Err(deep()),
             Err(error) => return Err(EvaluationError::Internal(format!("the engine wrote no JSON: {error}"))),
         };
-        if depth(&value) > MAX_VALUE_DEPTH { Err(deep()) } else { Ok(value) }
+        if nesting_depth(&value) > MAX_VALUE_DEPTH { Err(deep()) } else { Ok(value) }
     }
 
-    fn failure(&mut self, error: &JsError) -> EvaluationError {
-        let message = self.message(error);
+    fn describe_failure(&mut self, error: &JsError) -> EvaluationError {
+        let message = self.exception_message(error);
         match error.as_engine() {
             Some(EngineError::RuntimeLimit(limit)) => EvaluationError::Limit(limit.to_string()),
             Some(EngineError::Panic(_)) => EvaluationError::Internal(message),
@@ -157,7 +157,7 @@ impl Evaluation {
     }
 
     /// An exception's message; of a value that is no error, the value.
-    fn message(&mut self, error: &JsError) -> String {
+    fn exception_message(&mut self, error: &JsError) -> String {
         let text = match (error.as_opaque(), error.try_native(&mut self.context)) {
             (_, Ok(native)) => native.message().to_string(),
             (Some(value), Err(_)) => match value.as_string() {
@@ -177,7 +177,7 @@ fn too_large(length: usize) -> EvaluationError {
     EvaluationError::Limit(format!("the value has {length} bytes of JSON, at most {MAX_VALUE_BYTES} are allowed"))
 }
 
-fn internal(error: &JsError) -> EvaluationError {
+fn internal_error(error: &JsError) -> EvaluationError {
     EvaluationError::Internal(error.to_string())
 }
 
@@ -203,10 +203,10 @@ fn whole_characters(json: &str) -> Cow<'_, str> {
 }
 
 /// How deep a value nests. The JSON reader's own limit bounds the recursion.
-fn depth(value: &Value) -> usize {
+fn nesting_depth(value: &Value) -> usize {
     match value {
-        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
-        Value::Object(fields) => 1 + fields.values().map(depth).max().unwrap_or(0),
+        Value::Array(items) => 1 + items.iter().map(nesting_depth).max().unwrap_or(0),
+        Value::Object(fields) => 1 + fields.values().map(nesting_depth).max().unwrap_or(0),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
     }
 }

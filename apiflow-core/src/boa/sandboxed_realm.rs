@@ -59,7 +59,7 @@ impl Jobs {
     }
 
     /// Says whether jobs were left undone because of the limit.
-    pub(super) fn exhausted(&self) -> bool {
+    pub(super) fn is_over_limit(&self) -> bool {
         self.exhausted.get()
     }
 }
@@ -97,14 +97,14 @@ impl JobExecutor for Jobs {
 }
 
 /// Puts a cap before `JSON.parse` and gives `JSON.stringify`.
-pub(super) fn guard(context: &mut Context) -> JsResult<JsObject> {
+pub(super) fn install_json_guard(context: &mut Context) -> JsResult<JsObject> {
     let json = context.global_object().get(js_string!("JSON"), context)?;
     let json = json.as_object().ok_or_else(|| JsNativeError::typ().with_message("there is no JSON object"))?;
     let parse = json.get(js_string!("parse"), context)?;
     let capped = NativeFunction::from_copy_closure_with_captures(
         |this, arguments, parse: &JsValue, context| {
             let text = arguments.first().cloned().unwrap_or_default().to_string(context)?;
-            if nesting(&text) > MAX_PARSED_DEPTH {
+            if json_nesting_depth(&text) > MAX_PARSED_DEPTH {
                 let message = format!("the JSON text nests deeper than {MAX_PARSED_DEPTH}");
                 return Err(JsNativeError::range().with_message(message).into());
             }
@@ -122,7 +122,7 @@ pub(super) fn guard(context: &mut Context) -> JsResult<JsObject> {
 }
 
 /// How deep the brackets of a JSON text nest at most, those in its strings left out.
-fn nesting(text: &JsString) -> usize {
+fn json_nesting_depth(text: &JsString) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);
     let (mut in_string, mut escaped) = (false, false);
     for unit in text {

@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 use super::plan::CallPlan;
 use super::{CallError, ErrorClass};
 use crate::declarations::NodeInput;
-use crate::diagnostic::suggest::{did_you_mean, list_all, nearest};
-use crate::json::kind;
+use crate::diagnostic::suggest::{did_you_mean, list_all, nearest_name};
+use crate::json::describe_type;
 use crate::value_type::ValueType;
 
 impl CallPlan {
@@ -15,7 +15,7 @@ impl CallPlan {
     ///
     /// # Errors
     /// [`ErrorClass::InvalidInput`] naming every input at fault; `detail.fields` lists them.
-    pub fn arguments(&self, given: &Map<String, Value>) -> Result<Map<String, Value>, CallError> {
+    pub fn fill_arguments(&self, given: &Map<String, Value>) -> Result<Map<String, Value>, CallError> {
         if self.inputs.is_empty() {
             return Ok(given.clone());
         }
@@ -26,7 +26,7 @@ impl CallPlan {
                 continue;
             }
             let value = given.get(&input.name).or(input.value.as_ref()).or(input.default.as_ref());
-            if let Some(fault) = fault(input, value) {
+            if let Some(fault) = input_fault(input, value) {
                 faults.push((input.name.clone(), fault));
             }
             if let Some(value) = value {
@@ -35,24 +35,24 @@ impl CallPlan {
         }
         let names: Vec<&str> = self.inputs.iter().map(|input| input.name.as_str()).collect();
         for name in given.keys().filter(|name| !names.contains(&name.as_str())) {
-            let way_out = match nearest(name, names.iter().copied()) {
+            let way_out = match nearest_name(name, names.iter().copied()) {
                 Some(near) => did_you_mean(near),
                 None => format!("its inputs are {}", list_all(&names)),
             };
             faults.push((name.clone(), format!("the node has no such input: {way_out}")));
         }
-        if faults.is_empty() { Ok(arguments) } else { Err(invalid(&faults)) }
+        if faults.is_empty() { Ok(arguments) } else { Err(invalid_input_error(&faults)) }
     }
 }
 
-fn invalid(faults: &[(String, String)]) -> CallError {
+fn invalid_input_error(faults: &[(String, String)]) -> CallError {
     let texts: Vec<String> = faults.iter().map(|(name, fault)| format!("input `{name}`: {fault}")).collect();
     let fields: Vec<Value> =
         faults.iter().map(|(name, fault)| json!({"field": format!("input.{name}"), "message": fault})).collect();
-    CallError::new(ErrorClass::InvalidInput, texts.join("; ")).with("fields", fields)
+    CallError::new(ErrorClass::InvalidInput, texts.join("; ")).with_detail("fields", fields)
 }
 
-fn fault(input: &NodeInput, value: Option<&Value>) -> Option<String> {
+fn input_fault(input: &NodeInput, value: Option<&Value>) -> Option<String> {
     let value = match value {
         None | Some(Value::Null) if input.required => {
             let state = if value.is_some() { "null" } else { "missing" };
@@ -62,12 +62,12 @@ fn fault(input: &NodeInput, value: Option<&Value>) -> Option<String> {
         Some(value) => value,
     };
     if !input.r#type.matches(value) {
-        return Some(format!("it must be {}, not {}", input.r#type.describe(), kind(value)));
+        return Some(format!("it must be {}, not {}", input.r#type.describe(), describe_type(value)));
     }
     if input.r#type.is_media() && value.as_str() == Some("") {
         return Some("it is empty".to_owned());
     }
-    if let Some(allowed) = input.r#enum.as_ref().filter(|allowed| !allowed.iter().any(|one| same(one, value))) {
+    if let Some(allowed) = input.r#enum.as_ref().filter(|allowed| !allowed.iter().any(|one| is_same_json(one, value))) {
         let shown: Vec<String> = allowed.iter().map(Value::to_string).collect();
         return Some(format!("it must be one of {}, not {value}", shown.join(", ")));
     }
@@ -85,19 +85,19 @@ fn fault(input: &NodeInput, value: Option<&Value>) -> Option<String> {
 fn item_fault(input: &NodeInput, value: &Value) -> Option<String> {
     let wanted: ValueType = serde_json::from_value(input.items.as_ref()?.get("type")?.clone()).ok()?;
     let (index, odd) = value.as_array()?.iter().enumerate().find(|(_, item)| !wanted.matches(item))?;
-    Some(format!("element {index} must be {}, not {}", wanted.describe(), kind(odd)))
+    Some(format!("element {index} must be {}, not {}", wanted.describe(), describe_type(odd)))
 }
 
 /// JSON equality in which 1 and 1.0 are the same number.
-pub(super) fn same(left: &Value, right: &Value) -> bool {
+pub(super) fn is_same_json(left: &Value, right: &Value) -> bool {
     match (left, right) {
         (Value::Number(left), Value::Number(right)) => left == right || left.as_f64() == right.as_f64(),
         (Value::Array(left), Value::Array(right)) => {
-            left.len() == right.len() && left.iter().zip(right).all(|(left, right)| same(left, right))
+            left.len() == right.len() && left.iter().zip(right).all(|(left, right)| is_same_json(left, right))
         }
         (Value::Object(left), Value::Object(right)) => {
             left.len() == right.len()
-                && left.iter().all(|(key, left)| right.get(key).is_some_and(|right| same(left, right)))
+                && left.iter().all(|(key, left)| right.get(key).is_some_and(|right| is_same_json(left, right)))
         }
         _ => left == right,
     }

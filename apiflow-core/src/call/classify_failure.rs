@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::ErrorClass;
-use super::http_failure::paths;
+use super::http_failure::compile_paths;
 use crate::json::{JsonPath, PathMatch, scalar_text};
 
 /// Where codes are looked for that say more than the status does.
@@ -126,7 +126,7 @@ const WORDS: [(ErrorClass, &[&str]); 6] = [
 ];
 
 /// A code of the provider's own, and the class that the connector declares for it.
-pub(super) struct Code {
+pub(super) struct DeclaredCode {
     pub(super) text: String,
     pub(super) class: Option<ErrorClass>,
 }
@@ -141,14 +141,19 @@ pub(super) struct Judgement {
 }
 
 /// The class of a failed reply. `codes` are those at places that were declared for them; `said` is the message.
-pub(super) fn judge(status: u16, json: Option<&Value>, codes: &[Code], said: Option<&str>) -> Judgement {
+pub(super) fn classify_failure(
+    status: u16,
+    json: Option<&Value>,
+    codes: &[DeclaredCode],
+    said: Option<&str>,
+) -> Judgement {
     let certain = |class, code: Option<&str>| Judgement { class, is_certain: true, code: code.map(str::to_owned) };
     let is_success = (200..300).contains(&status);
     if let Some((code, class)) = codes.iter().find_map(|code| Some((&code.text, code.class?))) {
         return certain(class, Some(code).filter(|_| is_success).map(String::as_str));
     }
     let known: Vec<String> =
-        json.into_iter().flat_map(|json| paths(&CODE_PATHS).flat_map(|path| codes_at(&path, json))).collect();
+        json.into_iter().flat_map(|json| compile_paths(&CODE_PATHS).flat_map(|path| codes_at(&path, json))).collect();
     let has = |words: &[&str]| known.iter().any(|code| words.contains(&code.as_str()));
     if has(&MODERATION_CODES) {
         return certain(ErrorClass::Moderated, None);
@@ -198,7 +203,7 @@ pub(super) fn has_word(text: &str, word: &str) -> bool {
 }
 
 fn codes_at(path: &JsonPath, json: &Value) -> Vec<String> {
-    match path.find(json) {
+    match path.find_in(json) {
         PathMatch::One(code) => scalar_text(code).into_iter().collect(),
         PathMatch::Many(codes) => codes.into_iter().filter_map(scalar_text).collect(),
         PathMatch::Absent | PathMatch::Null => Vec::new(),

@@ -144,7 +144,7 @@ impl CallError {
     }
 
     /// Adds one key to the detail.
-    pub fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
+    pub fn with_detail(mut self, key: &str, value: impl Into<Value>) -> Self {
         if let Some(detail) = self.detail.as_object_mut() {
             detail.insert(key.to_owned(), value.into());
         }
@@ -191,5 +191,5 @@ pub fn from_http_error(error: &HttpError, request: &HttpRequest, repeatable: boo
         HttpError::TooLarge(text) => (ErrorClass::OutputTooLarge, text.clone()),
         HttpError::Reply(text) => (ErrorClass::OutputInvalid, format!("the reply of {url} cannot be used: {text}")),
     };
-    CallError::new(class, message).with("url", url)
+    CallError::new(class, message).with_detail("url", url)
 }

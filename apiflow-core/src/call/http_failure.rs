@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::plan::CallPlan;
-use super::reply_body::{Body, shorten};
-use super::retry_after::{header, retry_after_ms};
+use super::reply_body::{Body, shorten_text};
+use super::retry_after::{first_header, retry_after_ms};
 use super::{CallError, ErrorClass, classify_failure};
 use crate::json::JsonPath;
 use crate::ports::HttpReply;
@@ -43,9 +43,13 @@ const FIELD_PATHS: [&str; 3] = ["invalid_fields", "detail", "issues"];
 impl CallPlan {
     /// The failure that a reply is.
     pub(super) fn http_failure(&self, reply: &HttpReply, body: &Body<'_>, purpose: Purpose) -> CallError {
-        let said = self.said(body);
-        let judged =
-            classify_failure::judge(reply.status, body.json(), &self.error_codes(body.json()), said.as_deref());
+        let said = self.provider_message(body);
+        let judged = classify_failure::classify_failure(
+            reply.status,
+            body.json(),
+            &self.error_codes(body.json()),
+            said.as_deref(),
+        );
         let class = judged.class;
         let mut message = format!("{} answered {}", self.provider, reply.status);
         if let Some(code) = &judged.code {
@@ -57,7 +61,7 @@ impl CallPlan {
         if let Some(text) = &said {
             message = format!("{message}: {text}");
         }
-        if let Some(to) = header(reply, "location").filter(|_| (300..400).contains(&reply.status)) {
+        if let Some(to) = first_header(reply, "location").filter(|_| (300..400).contains(&reply.status)) {
             message = format!(
                 "{message}: it redirects to {}, which is not followed for {}; set the connector's base_url or the \
                  node's `data.path` to that address",
@@ -71,9 +75,9 @@ impl CallPlan {
                  address of the call below it",
             );
         }
-        let mut error = self.described(class, message, reply, body);
-        if let Some(fields) = body.json().and_then(|json| self.fields(json)) {
-            error = error.with("fields", fields);
+        let mut error = self.error_with_reply(class, message, reply, body);
+        if let Some(fields) = body.json().and_then(|json| self.field_errors(json)) {
+            error = error.with_detail("fields", fields);
         }
         let starts_work = purpose == Purpose::Submit;
         error.is_refusal_for_now = judged.is_certain && class == ErrorClass::RateLimited && starts_work;
@@ -86,35 +90,37 @@ impl CallPlan {
             "{} answered {}, but the reply is {}, so that `{}` (`data.success`) can't be read",
             self.provider,
             reply.status,
-            body.describe(),
+            body.describe_kind(),
             path.source()
         );
-        self.described(ErrorClass::OutputInvalid, message, reply, body)
+        self.error_with_reply(ErrorClass::OutputInvalid, message, reply, body)
     }
 
     /// The provider's own codes for what went wrong, those that were declared first, with their declared class.
-    fn error_codes(&self, json: Option<&Value>) -> Vec<classify_failure::Code> {
+    fn error_codes(&self, json: Option<&Value>) -> Vec<classify_failure::DeclaredCode> {
         let Some(json) = json else { return Vec::new() };
         let declared = self.success.word_path().into_iter().chain(&self.errors.code);
         let codes = declared.filter_map(|path| path.find_text(json));
-        codes.map(|text| classify_failure::Code { class: self.errors.class_of(&text), text }).collect()
+        codes.map(|text| classify_failure::DeclaredCode { class: self.errors.class_of(&text), text }).collect()
     }
 
     /// A failure with what its reply tells: status, URL, excerpt and hint when to try again.
-    pub(super) fn described(
+    pub(super) fn error_with_reply(
         &self,
         class: ErrorClass,
         message: String,
         reply: &HttpReply,
         body: &Body<'_>,
     ) -> CallError {
-        let mut error = CallError::new(class, message).with("status", reply.status).with("url", self.shown_url(reply));
-        if let Some(excerpt) = body.excerpt() {
-            error = error.with("excerpt", excerpt);
+        let mut error = CallError::new(class, message)
+            .with_detail("status", reply.status)
+            .with_detail("url", self.shown_url(reply));
+        if let Some(excerpt) = body.text_excerpt() {
+            error = error.with_detail("excerpt", excerpt);
         }
         let waits = matches!(class, ErrorClass::RateLimited | ErrorClass::Unavailable);
         match retry_after_ms(reply, body.json()).filter(|_| waits) {
-            Some(ms) => error.with("retry_after_ms", ms),
+            Some(ms) => error.with_detail("retry_after_ms", ms),
             None => error,
         }
     }
@@ -127,7 +133,7 @@ impl CallPlan {
 
     /// The URL that relative links are followed from.
     pub(super) fn reply_url<'a>(&'a self, reply: &'a HttpReply) -> &'a str {
-        let secret_path = self.path.as_ref().is_some_and(|path| path.secrets().next().is_some());
+        let secret_path = self.path.as_ref().is_some_and(|path| path.secret_names().next().is_some());
         if secret_path || reply.url.is_empty() { &self.base_url } else { &reply.url }
     }
 
@@ -138,30 +144,30 @@ impl CallPlan {
         }
     }
 
-    fn said(&self, body: &Body<'_>) -> Option<String> {
+    fn provider_message(&self, body: &Body<'_>) -> Option<String> {
         match body {
             Body::Json(Value::String(text), _) => text_of(&Value::from(first_line(text))),
             Body::Json(json, _) => {
                 let declared = self.errors.message.iter().find_map(|path| text_at(path, json));
-                declared.or_else(|| paths(&MESSAGE_PATHS).find_map(|path| text_at(&path, json)))
+                declared.or_else(|| compile_paths(&MESSAGE_PATHS).find_map(|path| text_at(&path, json)))
             }
             Body::Text(text) if !text.trim_start().starts_with('<') => Some(first_line(text)),
             Body::Text(_) | Body::Bytes(_) | Body::Empty => None,
         }
     }
 
-    fn fields(&self, json: &Value) -> Option<Vec<Value>> {
+    fn field_errors(&self, json: &Value) -> Option<Vec<Value>> {
         let declared = self.errors.fields.iter().find_map(|path| fields_at(path, json));
-        declared.or_else(|| paths(&FIELD_PATHS).find_map(|path| fields_at(&path, json)))
+        declared.or_else(|| compile_paths(&FIELD_PATHS).find_map(|path| fields_at(&path, json)))
     }
 }
 
-pub(super) fn paths(sources: &'static [&'static str]) -> impl Iterator<Item = JsonPath> {
+pub(super) fn compile_paths(sources: &'static [&'static str]) -> impl Iterator<Item = JsonPath> {
     sources.iter().map(|source| JsonPath::parse(source).expect("the paths are well-formed"))
 }
 
 fn text_at(path: &JsonPath, json: &Value) -> Option<String> {
-    text_of(&path.find(json).into_value()?)
+    text_of(&path.find_in(json).into_value()?)
 }
 
 /// The text of an error: a string, an object's message, or the messages of a list.
@@ -169,7 +175,7 @@ pub(super) fn text_of(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => {
             let text = text.trim();
-            (!text.is_empty()).then(|| shorten(text))
+            (!text.is_empty()).then(|| shorten_text(text))
         }
         Value::Array(items) => {
             let texts: Vec<String> = items.iter().take(10).filter_map(text_of).collect();
@@ -179,9 +185,9 @@ pub(super) fn text_of(value: &Value) -> Option<String> {
             let known = ["message", "msg", "detail", "description", "reason"];
             let text = known.iter().find_map(|key| fields.get(*key)?.as_str()).map(str::trim);
             match (text, fields.get("loc").and_then(field_name)) {
-                (Some(text), Some(name)) => Some(format!("{name}: {}", shorten(text))),
-                (Some(text), None) => Some(shorten(text)),
-                (None, _) => (!fields.is_empty()).then(|| shorten(&value.to_string())),
+                (Some(text), Some(name)) => Some(format!("{name}: {}", shorten_text(text))),
+                (Some(text), None) => Some(shorten_text(text)),
+                (None, _) => (!fields.is_empty()).then(|| shorten_text(&value.to_string())),
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => None,
@@ -189,12 +195,12 @@ pub(super) fn text_of(value: &Value) -> Option<String> {
 }
 
 fn first_line(text: &str) -> String {
-    shorten(text.trim().lines().next().unwrap_or_default())
+    shorten_text(text.trim().lines().next().unwrap_or_default())
 }
 
 /// Fields at fault as `[{"field", "message"}]`.
 fn fields_at(path: &JsonPath, json: &Value) -> Option<Vec<Value>> {
-    let list = path.find(json).into_value()?;
+    let list = path.find_in(json).into_value()?;
     let fields: Vec<Value> = list
         .as_array()?
         .iter()

@@ -15,7 +15,7 @@ const CONNECTOR: &str = "@connector";
 #[derive(Debug, Clone)]
 pub(super) struct Entry<'a> {
     pub(super) value: &'a Value,
-    /// Pointer into the node, or into the connector behind a mark that [`relocate`] takes away.
+    /// Pointer into the node, or into the connector behind a mark that [`relocate_findings`] takes away.
     pub(super) pointer: String,
 }
 
@@ -65,22 +65,22 @@ impl<'a> Merged<'a> {
     }
 
     /// Header templates: `header` of the connector, then of both `data`; names without regard to case.
-    pub(super) fn headers(&self) -> Vec<(String, Entry<'a>)> {
+    pub(super) fn header_templates(&self) -> Vec<(String, Entry<'a>)> {
         let layers = [
             Some((&self.connector.header, connector_pointer("/header"))),
-            self.layer("header").0,
-            self.layer("header").1,
+            self.layers_of("header").0,
+            self.layers_of("header").1,
         ];
-        overlay(layers, str::eq_ignore_ascii_case)
+        overlay_layers(layers, str::eq_ignore_ascii_case)
     }
 
     /// Query templates of both `data`.
-    pub(super) fn query(&self) -> Vec<(String, Entry<'a>)> {
-        let (connector, node) = self.layer("query");
-        overlay([None, connector, node], |left, right| left == right)
+    pub(super) fn query_templates(&self) -> Vec<(String, Entry<'a>)> {
+        let (connector, node) = self.layers_of("query");
+        overlay_layers([None, connector, node], |left, right| left == right)
     }
 
-    fn layer(&self, key: &str) -> (Option<Layer<'a>>, Option<Layer<'a>>) {
+    fn layers_of(&self, key: &str) -> (Option<Layer<'a>>, Option<Layer<'a>>) {
         let own = self.node.data.as_ref().and_then(|data| data.get(key));
         let connector = self
             .connector_data(key)
@@ -93,7 +93,7 @@ impl<'a> Merged<'a> {
 type Layer<'a> = (&'a Map<String, Value>, String);
 
 /// Later layers win, in the place of the earlier entry; null removes.
-fn overlay<'a>(layers: [Option<Layer<'a>>; 3], same: impl Fn(&str, &str) -> bool) -> Vec<(String, Entry<'a>)> {
+fn overlay_layers<'a>(layers: [Option<Layer<'a>>; 3], same: impl Fn(&str, &str) -> bool) -> Vec<(String, Entry<'a>)> {
     let mut entries: Vec<(String, Entry<'a>)> = Vec::new();
     for (map, pointer) in layers.into_iter().flatten() {
         for (name, value) in map {
@@ -114,7 +114,7 @@ fn connector_pointer(pointer: &str) -> String {
 
 /// Turns findings about both declarations into findings about the node: those in the connector point to
 /// `/connector_id`.
-pub(super) fn relocate(found: Vec<Diagnostic>, connector: &Connector) -> Vec<Diagnostic> {
+pub(super) fn relocate_findings(found: Vec<Diagnostic>, connector: &Connector) -> Vec<Diagnostic> {
     found
         .into_iter()
         .map(|mut diagnostic| {

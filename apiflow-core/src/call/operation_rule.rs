@@ -4,11 +4,11 @@ use serde_json::{Map, Value};
 
 use super::presets;
 use super::reply_link::Link;
-use crate::diagnostic::suggest::{did_you_mean, list_all, nearest};
+use crate::diagnostic::suggest::{did_you_mean, list_all, nearest_name};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::json::Fields;
 use crate::json::{JsonPath, scalar_text};
-use crate::template::{Compiler, Root, Template, Text};
+use crate::template::{Root, Template, TemplateCompiler, Text};
 
 /// How long a provider holds a submit open unless the rule says so, in seconds.
 ///
@@ -126,12 +126,12 @@ fn whole_rule(value: &Value, pointer: &str, found: &mut Vec<Diagnostic>) -> Opti
         }
     };
     let Some(name) = name else { return Some(Value::Object(own)) };
-    let Some(preset) = presets::find(name) else {
-        let names = presets::names();
-        let diagnostic = Diagnostic::error(codes::UNKNOWN_PRESET, at, format!("there is no preset `{name}`"));
-        found.push(match nearest(name, names.iter().copied()) {
-            Some(near) => diagnostic.help(did_you_mean(near)),
-            None => diagnostic.help(format!("known are {}; or write the rule as an object", list_all(&names))),
+    let Some(preset) = presets::find_preset(name) else {
+        let names = presets::preset_names();
+        let diagnostic = Diagnostic::new_error(codes::UNKNOWN_PRESET, at, format!("there is no preset `{name}`"));
+        found.push(match nearest_name(name, names.iter().copied()) {
+            Some(near) => diagnostic.with_help(did_you_mean(near)),
+            None => diagnostic.with_help(format!("known are {}; or write the rule as an object", list_all(&names))),
         });
         return None;
     };
@@ -148,31 +148,31 @@ fn whole_rule(value: &Value, pointer: &str, found: &mut Vec<Diagnostic>) -> Opti
 
 fn read_rule(value: &Value, pointer: &str, found: &mut Vec<Diagnostic>) -> Option<Rule> {
     let mut fields = Fields::open(value, pointer, found)?;
-    fields.string("preset");
-    fields.string("description");
-    let id = path(&mut fields, "id");
+    fields.read_string("preset");
+    fields.read_string("description");
+    let id = read_path(&mut fields, "id");
     let state = read_state(&mut fields);
-    let error = inner(&mut fields, "error", |fields| Some(read_error(fields))).unwrap_or_default();
-    let output = path(&mut fields, "output");
-    let poll = inner(&mut fields, "poll", read_poll);
-    let result = inner(&mut fields, "result", |fields| read_link(fields, "GET"));
-    let cancel = inner(&mut fields, "cancel", |fields| read_link(fields, "POST"));
+    let error = read_inner(&mut fields, "error", |fields| Some(read_error(fields))).unwrap_or_default();
+    let output = read_path(&mut fields, "output");
+    let poll = read_inner(&mut fields, "poll", read_poll);
+    let result = read_inner(&mut fields, "result", |fields| read_link(fields, "GET"));
+    let cancel = read_inner(&mut fields, "cancel", |fields| read_link(fields, "POST"));
     let progress = read_progress(&mut fields);
-    path(&mut fields, "logs");
-    if fields.value("webhook").is_some() {
-        let at = fields.at("webhook");
-        fields.faults.push(Diagnostic::warning(
+    read_path(&mut fields, "logs");
+    if fields.read_value("webhook").is_some() {
+        let at = fields.pointer_of("webhook");
+        fields.faults.push(Diagnostic::new_warning(
             codes::NOT_ACTED_ON,
             at,
             "`webhook` is not acted on yet: the work is polled",
         ));
     }
-    let hold = fields.word("submit", &["ack", "hold"]) == Some("hold");
-    let ack = inner(&mut fields, "ack", |fields| Some(read_submit_style(fields))).unwrap_or_default();
-    let held = inner(&mut fields, "hold", |fields| Some(read_submit_style(fields))).unwrap_or_default();
-    let recover = inner(&mut fields, "recover", read_recover);
-    require(&mut fields, "poll", poll.is_some());
-    require(&mut fields, "state", state.is_some());
+    let hold = fields.read_word("submit", &["ack", "hold"]) == Some("hold");
+    let ack = read_inner(&mut fields, "ack", |fields| Some(read_submit_style(fields))).unwrap_or_default();
+    let held = read_inner(&mut fields, "hold", |fields| Some(read_submit_style(fields))).unwrap_or_default();
+    let recover = read_inner(&mut fields, "recover", read_recover);
+    require_field(&mut fields, "poll", poll.is_some());
+    require_field(&mut fields, "state", state.is_some());
     fields.close();
     let submit_only = ack.headers.iter().chain(&held.headers).map(|(name, _)| name.clone()).collect();
     let hold_s = held.wait_s.unwrap_or(HOLD_S);
@@ -196,19 +196,19 @@ fn read_rule(value: &Value, pointer: &str, found: &mut Vec<Diagnostic>) -> Optio
 }
 
 /// Notes a missing part, unless it is there and its own faults were noted.
-fn require(fields: &mut Fields<'_, '_>, key: &'static str, read: bool) {
-    if !read && fields.value(key).is_none() {
-        fields.fault(codes::MISSING_FIELD, key, format!("`{key}` is missing"));
+fn require_field(fields: &mut Fields<'_, '_>, key: &'static str, read: bool) {
+    if !read && fields.read_value(key).is_none() {
+        fields.note_fault(codes::MISSING_FIELD, key, format!("`{key}` is missing"));
     }
 }
 
-fn inner<T>(
+fn read_inner<T>(
     fields: &mut Fields<'_, '_>,
     key: &'static str,
     read: impl FnOnce(&mut Fields<'_, '_>) -> Option<T>,
 ) -> Option<T> {
-    let value = fields.value(key)?;
-    let at = fields.at(key);
+    let value = fields.read_value(key)?;
+    let at = fields.pointer_of(key);
     let mut inner = Fields::open(value, &at, fields.faults)?;
     let part = read(&mut inner);
     inner.close();
@@ -216,8 +216,8 @@ fn inner<T>(
 }
 
 /// A path; one that is ill-formed is a fault.
-pub(super) fn path(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<JsonPath> {
-    let text = fields.string(key)?;
+pub(super) fn read_path(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<JsonPath> {
+    let text = fields.read_string(key)?;
     parse_path(text, key, fields)
 }
 
@@ -225,87 +225,93 @@ fn parse_path(text: &str, key: &str, fields: &mut Fields<'_, '_>) -> Option<Json
     match JsonPath::parse(text) {
         Ok(path) => Some(path),
         Err(fault) => {
-            fields.fault(codes::PATH_SYNTAX, key, format!("`{text}` is not a path: {fault}"));
+            fields.note_fault(codes::PATH_SYNTAX, key, format!("`{text}` is not a path: {fault}"));
             None
         }
     }
 }
 
 /// One path, or a list of them; the first that finds something counts.
-pub(super) fn paths(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<Vec<JsonPath>> {
+pub(super) fn read_paths(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<Vec<JsonPath>> {
     let texts = one_or_more(fields, key)?;
     Some(texts.iter().filter_map(|text| parse_path(text, key, fields)).collect())
 }
 
 fn one_or_more(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<Vec<String>> {
-    match fields.value(key)? {
+    match fields.read_value(key)? {
         Value::String(text) => Some(vec![text.clone()]),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => fields.strings(key),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            fields.read_strings(key)
+        }
     }
 }
 
 fn read_state(fields: &mut Fields<'_, '_>) -> Option<StateRule> {
-    inner(fields, "state", |fields| {
-        let word_path = path(fields, "path");
-        let flag = path(fields, "flag");
-        let present = path(fields, "present");
-        let http = inner(fields, "http", |fields| {
+    read_inner(fields, "state", |fields| {
+        let word_path = read_path(fields, "path");
+        let flag = read_path(fields, "flag");
+        let present = read_path(fields, "present");
+        let http = read_inner(fields, "http", |fields| {
             Some(StateRule::Http {
-                done: statuses(fields, "done"),
-                running: statuses(fields, "running"),
-                failed: statuses(fields, "failed"),
-                cancelled: statuses(fields, "cancelled"),
+                done: read_statuses(fields, "done"),
+                running: read_statuses(fields, "running"),
+                failed: read_statuses(fields, "failed"),
+                cancelled: read_statuses(fields, "cancelled"),
             })
         });
         let words = word_path.map(|path| StateRule::Words {
             path,
-            done: words(fields, "done"),
-            failed: words(fields, "failed"),
-            cancelled: words(fields, "cancelled"),
-            moderated: words(fields, "moderated"),
+            done: read_words(fields, "done"),
+            failed: read_words(fields, "failed"),
+            cancelled: read_words(fields, "cancelled"),
+            moderated: read_words(fields, "moderated"),
         });
         let mut forms = [words, flag.map(StateRule::Flag), http, present.map(StateRule::Present)].into_iter().flatten();
         let state = forms.next();
         if state.is_none() || forms.next().is_some() {
-            fields.fault(codes::BAD_VALUE, "path", "`state` needs exactly one of `path`, `flag`, `http` and `present`");
+            fields.note_fault(
+                codes::BAD_VALUE,
+                "path",
+                "`state` needs exactly one of `path`, `flag`, `http` and `present`",
+            );
         }
         state
     })
 }
 
 /// Words, numbers and booleans as lower-case text.
-fn words(fields: &mut Fields<'_, '_>, key: &'static str) -> Vec<String> {
-    let items = fields.array(key).map(Vec::as_slice).unwrap_or_default();
+fn read_words(fields: &mut Fields<'_, '_>, key: &'static str) -> Vec<String> {
+    let items = fields.read_array(key).map(Vec::as_slice).unwrap_or_default();
     let read: Vec<String> = items.iter().filter_map(scalar_text).map(|word| word.to_lowercase()).collect();
     if read.len() < items.len() {
-        fields.fault(codes::BAD_VALUE, key, format!("`{key}` must be a list of words, numbers or booleans"));
+        fields.note_fault(codes::BAD_VALUE, key, format!("`{key}` must be a list of words, numbers or booleans"));
     }
     read
 }
 
-fn statuses(fields: &mut Fields<'_, '_>, key: &'static str) -> Vec<u16> {
-    let items = fields.array(key).map(Vec::as_slice).unwrap_or_default();
+fn read_statuses(fields: &mut Fields<'_, '_>, key: &'static str) -> Vec<u16> {
+    let items = fields.read_array(key).map(Vec::as_slice).unwrap_or_default();
     let read: Vec<u16> =
         items.iter().filter_map(|item| item.as_u64().and_then(|status| u16::try_from(status).ok())).collect();
     if read.len() < items.len() {
-        fields.fault(codes::BAD_VALUE, key, format!("`{key}` must be a list of HTTP statuses"));
+        fields.note_fault(codes::BAD_VALUE, key, format!("`{key}` must be a list of HTTP statuses"));
     }
     read
 }
 
 fn read_error(fields: &mut Fields<'_, '_>) -> ErrorRule {
-    let message = paths(fields, "message").unwrap_or_default();
-    let moderated = fields.strings("moderated").unwrap_or_default();
+    let message = read_paths(fields, "message").unwrap_or_default();
+    let moderated = fields.read_strings("moderated").unwrap_or_default();
     ErrorRule { message, moderated }
 }
 
 fn read_poll(fields: &mut Fields<'_, '_>) -> Option<PollRule> {
-    let body = fields.value("body").map(|body| {
-        let at = fields.at("body");
-        Compiler { roots: &[Root::Reply], diagnostics: fields.faults }.value(body, &at)
+    let body = fields.read_value("body").map(|body| {
+        let at = fields.pointer_of("body");
+        TemplateCompiler { roots: &[Root::Reply], diagnostics: fields.faults }.compile_value(body, &at)
     });
     if body.as_ref().is_some_and(Template::has_secrets) {
-        fields.fault(codes::NOT_SUPPORTED, "body", "a secret is not allowed here: put it into a header");
+        fields.note_fault(codes::NOT_SUPPORTED, "body", "a secret is not allowed here: put it into a header");
     }
     let interval_s = fields.number_from("interval_s", 0.05).unwrap_or(1.0);
     let growth = fields.number_from("growth", 1.0).unwrap_or(1.5);
@@ -317,21 +323,21 @@ fn read_poll(fields: &mut Fields<'_, '_>) -> Option<PollRule> {
 fn read_link(fields: &mut Fields<'_, '_>, method: &str) -> Option<LinkRule> {
     let method = crate::declarations::headers::read_method(fields, "method").unwrap_or_else(|| method.to_owned());
     let Some(texts) = one_or_more(fields, "url") else {
-        require(fields, "url", false);
+        require_field(fields, "url", false);
         return None;
     };
-    let at = fields.at("url");
+    let at = fields.pointer_of("url");
     let links = texts.iter().filter_map(|text| Link::read(text, &at, fields.faults)).collect();
     Some(LinkRule { method, links })
 }
 
 fn read_progress(fields: &mut Fields<'_, '_>) -> Option<Progress> {
-    if fields.value("progress")?.is_string() {
-        return path(fields, "progress").map(Progress::Number);
+    if fields.read_value("progress")?.is_string() {
+        return read_path(fields, "progress").map(Progress::Number);
     }
-    inner(fields, "progress", |fields| {
-        let number = path(fields, "path").map(Progress::Number);
-        let log = path(fields, "log").map(Progress::Log);
+    read_inner(fields, "progress", |fields| {
+        let number = read_path(fields, "path").map(Progress::Number);
+        let log = read_path(fields, "log").map(Progress::Log);
         number.or(log)
     })
 }
@@ -345,29 +351,29 @@ struct SubmitStyle {
 
 fn read_submit_style(fields: &mut Fields<'_, '_>) -> SubmitStyle {
     let wait_s = fields.number_from("wait_s", 0.0);
-    let at = fields.at("header");
+    let at = fields.pointer_of("header");
     let declared = crate::declarations::headers::read_headers(fields, "header", true);
-    let mut compiler = Compiler { roots: &[], diagnostics: fields.faults };
+    let mut compiler = TemplateCompiler { roots: &[], diagnostics: fields.faults };
     let headers = declared
         .into_iter()
         .flatten()
-        .map(|(name, value)| (name.clone(), value.as_str().map(|text| compiler.text(text, &at))))
+        .map(|(name, value)| (name.clone(), value.as_str().map(|text| compiler.compile_text(text, &at))))
         .collect();
     SubmitStyle { wait_s, headers }
 }
 
 fn read_recover(fields: &mut Fields<'_, '_>) -> Option<RecoverRule> {
-    let at = fields.at("url");
+    let at = fields.pointer_of("url");
     let url = fields.required_string("url").to_owned();
-    let url = Compiler { roots: &[], diagnostics: fields.faults }.text(&url, &at);
+    let url = TemplateCompiler { roots: &[], diagnostics: fields.faults }.compile_text(&url, &at);
     let [items, id, created_at, input] = ["items", "id", "created_at", "input"].map(|key| {
-        let found = path(fields, key);
-        require(fields, key, found.is_some());
+        let found = read_path(fields, key);
+        require_field(fields, key, found.is_some());
         found
     });
     let input = input?;
-    let sent = path(fields, "sent").unwrap_or_else(|| input.clone());
-    let next = path(fields, "next");
-    let mentions = paths(fields, "mentions").unwrap_or_default();
+    let sent = read_path(fields, "sent").unwrap_or_else(|| input.clone());
+    let next = read_path(fields, "next");
+    let mentions = read_paths(fields, "mentions").unwrap_or_default();
     Some(RecoverRule { url, items: items?, next, id: id?, created_at: created_at?, input, sent, mentions })
 }

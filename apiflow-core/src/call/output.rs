@@ -3,12 +3,12 @@
 use serde_json::{Map, Value};
 
 use super::reply_body::Body;
-use super::retry_after::header;
+use super::retry_after::first_header;
 use super::{CallError, ErrorClass};
 use crate::declarations::NodeOutput;
 use crate::diagnostic::suggest::list_all;
 use crate::diagnostic::{Diagnostic, codes};
-use crate::json::kind;
+use crate::json::describe_type;
 use crate::json::pointer_push;
 use crate::json::{JsonPath, PathMatch};
 use crate::ports::HttpReply;
@@ -23,13 +23,13 @@ pub(super) struct Mapping {
     name: String,
     value_type: ValueType,
     default: Option<Value>,
-    source: Source,
+    source: OutputSource,
     pick: Option<Pick>,
 }
 
 /// Where an output's value comes from.
 #[derive(Debug, Clone)]
-enum Source {
+enum OutputSource {
     Path(JsonPath),
     Body,
     Status,
@@ -54,22 +54,22 @@ impl Mapping {
     /// Whether its value comes from the reply's body.
     pub(super) fn reads_body(&self) -> bool {
         match self.source {
-            Source::Path(_) | Source::Body => true,
-            Source::Status | Source::Header(_) => false,
+            OutputSource::Path(_) | OutputSource::Body => true,
+            OutputSource::Status | OutputSource::Header(_) => false,
         }
     }
 
     /// Whether its value is the whole body.
     pub(super) fn is_whole_body(&self) -> bool {
         match self.source {
-            Source::Body => true,
-            Source::Path(_) | Source::Status | Source::Header(_) => false,
+            OutputSource::Body => true,
+            OutputSource::Path(_) | OutputSource::Status | OutputSource::Header(_) => false,
         }
     }
 
     /// Compiles the outputs that a node declares.
-    pub(super) fn compile(outputs: &[NodeOutput], found: &mut Vec<Diagnostic>) -> Vec<Self> {
-        outputs.iter().enumerate().filter_map(|(index, output)| compile(output, index, found)).collect()
+    pub(super) fn compile_outputs(outputs: &[NodeOutput], found: &mut Vec<Diagnostic>) -> Vec<Self> {
+        outputs.iter().enumerate().filter_map(|(index, output)| compile_mapping(output, index, found)).collect()
     }
 
     /// The output's value in a reply that succeeded.
@@ -77,38 +77,38 @@ impl Mapping {
     /// A media output (image, video, audio, file) is the provider's link as it stands.
     fn read(&self, reply: &HttpReply, body: &Body<'_>) -> Result<Value, String> {
         let value = match &self.source {
-            Source::Status => Value::from(reply.status),
-            Source::Header(name) => match header(reply, name) {
+            OutputSource::Status => Value::from(reply.status),
+            OutputSource::Header(name) => match first_header(reply, name) {
                 Some(text) => Value::from(text),
-                None => return self.absent(&format!("the reply has no header `{name}`")),
+                None => return self.default_or_fail(&format!("the reply has no header `{name}`")),
             },
-            Source::Body => match (self.value_type, body) {
+            OutputSource::Body => match (self.value_type, body) {
                 (
                     ValueType::Number | ValueType::Integer | ValueType::Boolean | ValueType::Object | ValueType::Array,
                     Body::Json(json, _),
                 ) => json.clone(),
                 (_, Body::Json(_, text) | Body::Text(text)) => Value::from(*text),
-                (_, Body::Empty) => return self.absent("the reply has no body"),
+                (_, Body::Empty) => return self.default_or_fail("the reply has no body"),
                 (_, Body::Bytes(size)) => return Err(format!("the reply is {size} bytes of binary data")),
             },
-            Source::Path(path) => match body.json().map(|json| (path.find(json), json)) {
-                None => return Err(format!("the reply has no `{}`: it is {}", path.source(), body.describe())),
+            OutputSource::Path(path) => match body.json().map(|json| (path.find_in(json), json)) {
+                None => return Err(format!("the reply has no `{}`: it is {}", path.source(), body.describe_kind())),
                 Some((PathMatch::Absent, json)) => {
-                    let place = format!("the reply has no `{}`: it is {}", path.source(), outline(json));
-                    return self.absent(&place);
+                    let place = format!("the reply has no `{}`: it is {}", path.source(), outline_json(json));
+                    return self.default_or_fail(&place);
                 }
                 Some((PathMatch::Null, _)) => return Err(format!("`{}` is null", path.source())),
                 Some((found, _)) => found.into_value().unwrap_or_default(),
             },
         };
-        self.checked(self.picked(value)?)
+        self.check_type(self.pick_value(value)?)
     }
 
-    fn absent(&self, reason: &str) -> Result<Value, String> {
+    fn default_or_fail(&self, reason: &str) -> Result<Value, String> {
         self.default.clone().ok_or_else(|| reason.to_owned())
     }
 
-    fn picked(&self, value: Value) -> Result<Value, String> {
+    fn pick_value(&self, value: Value) -> Result<Value, String> {
         let Some(pick) = self.pick else { return Ok(value) };
         let Value::Array(items) = value else {
             return Ok(if pick == Pick::All { Value::Array(vec![value]) } else { value });
@@ -118,18 +118,20 @@ impl Mapping {
             Pick::All => Ok(Value::Array(items)),
             Pick::Join => items
                 .iter()
-                .map(|item| item.as_str().ok_or_else(|| format!("a list with {} cannot be joined", kind(item))))
+                .map(|item| {
+                    item.as_str().ok_or_else(|| format!("a list with {} cannot be joined", describe_type(item)))
+                })
                 .collect::<Result<String, _>>()
                 .map(Value::from),
             Pick::First | Pick::Last => {
                 let chosen = if pick == Pick::First { items.into_iter().next() } else { items.into_iter().last() };
                 let chosen = chosen.ok_or("it is an empty array")?;
-                if chosen.is_array() && !wants_list { self.picked(chosen) } else { Ok(chosen) }
+                if chosen.is_array() && !wants_list { self.pick_value(chosen) } else { Ok(chosen) }
             }
         }
     }
 
-    fn checked(&self, value: Value) -> Result<Value, String> {
+    fn check_type(&self, value: Value) -> Result<Value, String> {
         let several = self.pick == Some(Pick::All) && self.value_type != ValueType::Array;
         let list = value.as_array().filter(|_| several);
         let items = list.map_or(std::slice::from_ref(&value), Vec::as_slice);
@@ -142,7 +144,7 @@ impl Mapping {
             }
             if !self.value_type.matches(item) {
                 let pick = if item.is_array() { "; choose one with `pick`" } else { "" };
-                return Err(format!("it must be {}, not {}{pick}", self.value_type.describe(), kind(item)));
+                return Err(format!("it must be {}, not {}{pick}", self.value_type.describe(), describe_type(item)));
             }
             if self.value_type.is_media() && !is_media_link(item) {
                 return Err("it is not an http, https or data URL".to_owned());
@@ -162,7 +164,7 @@ pub(super) fn read_all(
 ) -> Result<Value, CallError> {
     let invalid = |message: String| CallError::new(ErrorClass::OutputInvalid, message);
     if mappings.is_empty() {
-        return undeclared(accept, reply, body).map_err(invalid);
+        return undeclared_result(accept, reply, body).map_err(invalid);
     }
     let mut outputs = Map::new();
     for mapping in mappings {
@@ -174,7 +176,7 @@ pub(super) fn read_all(
     Ok(Value::Object(outputs))
 }
 
-fn undeclared(accept: Option<&str>, reply: &HttpReply, body: &mut Body<'_>) -> Result<Value, String> {
+fn undeclared_result(accept: Option<&str>, reply: &HttpReply, body: &mut Body<'_>) -> Result<Value, String> {
     match body {
         // A text is a result; what was to be JSON is none.
         Body::Text(_) if says_json(reply) => {
@@ -213,7 +215,7 @@ fn unless_media(value: &Value) -> Result<(), String> {
 
 /// The media type that a reply claims, in lower case.
 fn content_type(reply: &HttpReply) -> String {
-    let kind = header(reply, "content-type").and_then(|kind| kind.split(';').next()).unwrap_or_default();
+    let kind = first_header(reply, "content-type").and_then(|kind| kind.split(';').next()).unwrap_or_default();
     kind.trim().to_ascii_lowercase()
 }
 
@@ -237,25 +239,27 @@ fn asks_for_page(accept: &str) -> bool {
     accept.to_ascii_lowercase().contains("html")
 }
 
-fn compile(output: &NodeOutput, index: usize, found: &mut Vec<Diagnostic>) -> Option<Mapping> {
+fn compile_mapping(output: &NodeOutput, index: usize, found: &mut Vec<Diagnostic>) -> Option<Mapping> {
     let pointer = format!("/output/{index}");
     if let Some(decode) = output.decode.as_deref().filter(|decode| !["url", "text"].contains(decode)) {
         let message = format!("`decode` `{decode}` is not supported yet");
         let help = "ask the provider for a link instead of inline data";
-        found.push(Diagnostic::error(codes::NOT_SUPPORTED, pointer_push(&pointer, "decode"), message).help(help));
+        found.push(
+            Diagnostic::new_error(codes::NOT_SUPPORTED, pointer_push(&pointer, "decode"), message).with_help(help),
+        );
     }
     let source = match output.mapping.trim() {
-        "" => Source::Path(JsonPath::key(&output.name)),
-        "@body" => Source::Body,
-        "@status" => Source::Status,
+        "" => OutputSource::Path(JsonPath::from_key(&output.name)),
+        "@body" => OutputSource::Body,
+        "@status" => OutputSource::Status,
         mapping => match mapping.strip_prefix("@header.") {
-            Some(name) => Source::Header(name.to_owned()),
+            Some(name) => OutputSource::Header(name.to_owned()),
             None => match JsonPath::parse(mapping) {
-                Ok(path) if !mapping.starts_with('@') => Source::Path(path),
+                Ok(path) if !mapping.starts_with('@') => OutputSource::Path(path),
                 parsed => {
                     let fault = parsed.err().unwrap_or_else(|| "known are @body, @status and @header.NAME".to_owned());
                     let message = format!("`{mapping}` is not a path: {fault}");
-                    found.push(Diagnostic::error(codes::PATH_SYNTAX, pointer_push(&pointer, "mapping"), message));
+                    found.push(Diagnostic::new_error(codes::PATH_SYNTAX, pointer_push(&pointer, "mapping"), message));
                     return None;
                 }
             },
@@ -290,12 +294,12 @@ fn inline_media(value: &Value) -> Option<usize> {
 }
 
 /// What a reply's JSON has, for a message.
-fn outline(json: &Value) -> String {
+fn outline_json(json: &Value) -> String {
     match json.as_object() {
         Some(fields) if !fields.is_empty() => {
             let names: Vec<&str> = fields.keys().take(12).map(String::as_str).collect();
             format!("an object with {}", list_all(&names))
         }
-        Some(_) | None => kind(json),
+        Some(_) | None => describe_type(json),
     }
 }

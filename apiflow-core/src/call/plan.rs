@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::merged_declarations::{Entry, Merged, connector_findings, relocate};
+use super::merged_declarations::{Entry, Merged, connector_findings, relocate_findings};
 use super::operation_rule::{self, Rule};
 use super::output::Mapping;
 use super::reply_rules::{ErrorPaths, FollowedHost, Success};
 use crate::declarations::{Connector, Node, NodeInput};
-use crate::diagnostic::suggest::{did_you_mean, list_all, nearest};
+use crate::diagnostic::suggest::{did_you_mean, list_all, nearest_name};
 use crate::diagnostic::{Diagnostic, codes, has_errors};
-use crate::template::{Compiler, Part, Root, Template, Text, dot_segment};
+use crate::template::{Part, Root, Template, TemplateCompiler, Text, dot_segment};
 use crate::url;
 
 /// A node's call, compiled with its connector's defaults.
@@ -69,14 +69,14 @@ pub(super) enum BodyKind {
 /// # Errors
 /// Everything that makes the call impossible, pointers into the node; faults of the connector point to
 /// `/connector_id`. Warnings come along, but do not refuse by themselves.
-pub fn plan(node: &Node, connector: &Connector) -> Result<CallPlan, Vec<Diagnostic>> {
-    let (plan, found) = compile(node, connector);
-    if has_errors(&found) { Err(relocate(found, connector)) } else { Ok(plan) }
+pub fn compile_call(node: &Node, connector: &Connector) -> Result<CallPlan, Vec<Diagnostic>> {
+    let (plan, found) = compile_with_findings(node, connector);
+    if has_errors(&found) { Err(relocate_findings(found, connector)) } else { Ok(plan) }
 }
 
-/// What is wrong with a node's call, pointers into the node: the errors for which [`plan`] refuses it, and warnings.
+/// What is wrong with a node's call, pointers into the node: the errors for which [`compile_call`] refuses it, and warnings.
 pub(crate) fn check_call(node: &Node, connector: &Connector) -> Vec<Diagnostic> {
-    relocate(compile(node, connector).1, connector)
+    relocate_findings(compile_with_findings(node, connector).1, connector)
 }
 
 /// What is wrong with a connector by itself, pointers into the connector.
@@ -91,19 +91,25 @@ pub(crate) fn check_connector(connector: &Connector) -> Vec<Diagnostic> {
         data: None,
         own_secrets: BTreeMap::new(),
     };
-    connector_findings(compile(&node, connector).1)
+    connector_findings(compile_with_findings(&node, connector).1)
 }
 
-fn compile(node: &Node, connector: &Connector) -> (CallPlan, Vec<Diagnostic>) {
+fn compile_with_findings(node: &Node, connector: &Connector) -> (CallPlan, Vec<Diagnostic>) {
     let merged = Merged { node, connector };
     let mut found = Vec::new();
     let method = merged.get("method").and_then(|entry| entry.value.as_str().map(str::to_ascii_uppercase));
     let method = method.unwrap_or_else(|| connector.method.clone());
     let path = compile_path(&merged, &mut found);
-    let query: Vec<(String, Template)> =
-        merged.query().into_iter().map(|(name, entry)| (name, template(&merged, &entry, &mut found))).collect();
-    let headers: Vec<(String, Text)> =
-        merged.headers().into_iter().map(|(name, entry)| (name, text(&merged, &entry, &mut found))).collect();
+    let query: Vec<(String, Template)> = merged
+        .query_templates()
+        .into_iter()
+        .map(|(name, entry)| (name, compile_template(&merged, &entry, &mut found)))
+        .collect();
+    let headers: Vec<(String, Text)> = merged
+        .header_templates()
+        .into_iter()
+        .map(|(name, entry)| (name, compile_text(&merged, &entry, &mut found)))
+        .collect();
     let kind = compile_kind(&merged, &mut found);
     let body = compile_body(&merged, &method, kind, &mut found);
     check_inputs(&merged, &mut found);
@@ -122,7 +128,7 @@ fn compile(node: &Node, connector: &Connector) -> (CallPlan, Vec<Diagnostic>) {
         .get_from_connector("hosts")
         .map(|entry| FollowedHost::read_all(entry.value, &entry.pointer, &mut found))
         .unwrap_or_default();
-    let outputs = Mapping::compile(&node.output, &mut found);
+    let outputs = Mapping::compile_outputs(&node.output, &mut found);
     warn_of_ignored(&merged, &mut found);
     let placed = placed_inputs(path.as_ref(), &query, &headers);
     let secrets = secrets_of(path.as_ref(), &query, &headers, &body, rule.as_ref());
@@ -133,13 +139,13 @@ fn compile(node: &Node, connector: &Connector) -> (CallPlan, Vec<Diagnostic>) {
         path,
         query,
         headers,
-        accept: string(&merged, "accept"),
+        accept: string_option(&merged, "accept"),
         body,
         kind,
         success,
         rule,
         idempotent: merged.get("idempotent").is_some_and(|entry| entry.value == &Value::Bool(true)),
-        idempotency_header: string(&merged, "idempotency_header"),
+        idempotency_header: string_option(&merged, "idempotency_header"),
         timeout_s: merged.get("timeout_s").and_then(|entry| entry.value.as_f64()),
         errors,
         hosts,
@@ -152,21 +158,22 @@ fn compile(node: &Node, connector: &Connector) -> (CallPlan, Vec<Diagnostic>) {
     (plan, found)
 }
 
-fn string(merged: &Merged<'_>, key: &str) -> Option<String> {
+fn string_option(merged: &Merged<'_>, key: &str) -> Option<String> {
     merged.get(key).and_then(|entry| entry.value.as_str().map(str::to_owned))
 }
 
 const CALL_ROOTS: &[Root] = &[Root::Input, Root::Job, Root::Step];
 
-fn template(merged: &Merged<'_>, entry: &Entry<'_>, found: &mut Vec<Diagnostic>) -> Template {
-    let mut template = Compiler { roots: CALL_ROOTS, diagnostics: found }.value(entry.value, &entry.pointer);
+fn compile_template(merged: &Merged<'_>, entry: &Entry<'_>, found: &mut Vec<Diagnostic>) -> Template {
+    let mut template =
+        TemplateCompiler { roots: CALL_ROOTS, diagnostics: found }.compile_value(entry.value, &entry.pointer);
     template.refer_to_own(merged.own_secrets(entry));
     template
 }
 
-fn text(merged: &Merged<'_>, entry: &Entry<'_>, found: &mut Vec<Diagnostic>) -> Text {
+fn compile_text(merged: &Merged<'_>, entry: &Entry<'_>, found: &mut Vec<Diagnostic>) -> Text {
     let source = entry.value.as_str().unwrap_or_default();
-    let mut text = Compiler { roots: CALL_ROOTS, diagnostics: found }.text(source, &entry.pointer);
+    let mut text = TemplateCompiler { roots: CALL_ROOTS, diagnostics: found }.compile_text(source, &entry.pointer);
     text.refer_to_own(merged.own_secrets(entry));
     text
 }
@@ -174,7 +181,7 @@ fn text(merged: &Merged<'_>, entry: &Entry<'_>, found: &mut Vec<Diagnostic>) -> 
 fn compile_path(merged: &Merged<'_>, found: &mut Vec<Diagnostic>) -> Option<Text> {
     let entry = merged.get("path")?;
     let source = entry.value.as_str().filter(|source| !source.is_empty())?;
-    let mut refuse = |message: String| found.push(Diagnostic::error(codes::BAD_PATH, &entry.pointer, message));
+    let mut refuse = |message: String| found.push(Diagnostic::new_error(codes::BAD_PATH, &entry.pointer, message));
     if source.contains('#') {
         refuse("`path` must not have a fragment (`#`)".to_owned());
     }
@@ -184,13 +191,17 @@ fn compile_path(merged: &Merged<'_>, found: &mut Vec<Diagnostic>) -> Option<Text
     if url::has_query(&merged.connector.base_url) {
         refuse("a `path` cannot be appended to a base_url with a query: declare the query in `query`".to_owned());
     }
-    let compiled = text(merged, &entry, found);
+    let compiled = compile_text(merged, &entry, found);
     let literal_space = compiled.parts.iter().any(|part| match part {
         Part::Literal(literal) => literal.chars().any(|c| c.is_whitespace() || c.is_control()),
         Part::Secret(_) | Part::Place(_) => false,
     });
     if literal_space {
-        found.push(Diagnostic::error(codes::BAD_PATH, &entry.pointer, "`path` must not contain spaces or line breaks"));
+        found.push(Diagnostic::new_error(
+            codes::BAD_PATH,
+            &entry.pointer,
+            "`path` must not contain spaces or line breaks",
+        ));
     }
     Some(compiled)
 }
@@ -204,7 +215,7 @@ fn compile_kind(merged: &Merged<'_>, found: &mut Vec<Diagnostic>) -> BodyKind {
         Some("multipart") => {
             let message = "`body_kind` `multipart` is not supported yet";
             let help = "use json or form where the provider takes them";
-            found.push(Diagnostic::error(codes::NOT_SUPPORTED, &entry.pointer, message).help(help));
+            found.push(Diagnostic::new_error(codes::NOT_SUPPORTED, &entry.pointer, message).with_help(help));
             BodyKind::None
         }
         Some(_) | None => BodyKind::Json,
@@ -219,34 +230,39 @@ fn compile_body(merged: &Merged<'_>, method: &str, kind: BodyKind, found: &mut V
     }
     let connector_body = merged.connector_body();
     if let Some(entry) = merged.get("body") {
-        let body = template(merged, &entry, found);
+        let body = compile_template(merged, &entry, found);
         check_form(&entry, &body, kind, found);
         return BodyPlan::Given(body);
     }
     let Some(entry) = connector_body else {
-        return if bodiless { BodyPlan::Query } else { overlay(Vec::new(), kind, "/data/body_kind", found) };
+        return if bodiless { BodyPlan::Query } else { overlay_body(Vec::new(), kind, "/data/body_kind", found) };
     };
-    let body = template(merged, &entry, found);
+    let body = compile_template(merged, &entry, found);
     if body.has_places() {
         check_form(&entry, &body, kind, found);
         return BodyPlan::Given(body);
     }
     match body {
-        Template::Object(fields) => overlay(fields, kind, &entry.pointer, found),
+        Template::Object(fields) => overlay_body(fields, kind, &entry.pointer, found),
         Template::Constant(_) | Template::Text(_) | Template::List(_) => {
             if kind != BodyKind::Raw {
                 let message = "inputs can be laid over an object only; a body of another kind needs a placeholder such as `{{ input }}`";
-                found.push(Diagnostic::error(codes::BAD_BODY, &entry.pointer, message));
+                found.push(Diagnostic::new_error(codes::BAD_BODY, &entry.pointer, message));
             }
             BodyPlan::Given(body)
         }
     }
 }
 
-fn overlay(fields: Vec<(String, Template)>, kind: BodyKind, pointer: &str, found: &mut Vec<Diagnostic>) -> BodyPlan {
+fn overlay_body(
+    fields: Vec<(String, Template)>,
+    kind: BodyKind,
+    pointer: &str,
+    found: &mut Vec<Diagnostic>,
+) -> BodyPlan {
     if kind == BodyKind::Raw {
         let message = "a raw body needs a `body` that is text, such as `{{ input.text }}`";
-        found.push(Diagnostic::error(codes::BAD_BODY, pointer, message));
+        found.push(Diagnostic::new_error(codes::BAD_BODY, pointer, message));
     }
     BodyPlan::Overlay(fields)
 }
@@ -263,7 +279,7 @@ fn check_form(entry: &Entry<'_>, body: &Template, kind: BodyKind, found: &mut Ve
     if !fits {
         let wanted =
             if kind == BodyKind::Form { "a form needs a body that is an object" } else { "a raw body is text" };
-        found.push(Diagnostic::error(codes::BAD_BODY, &entry.pointer, wanted));
+        found.push(Diagnostic::new_error(codes::BAD_BODY, &entry.pointer, wanted));
     }
 }
 
@@ -276,29 +292,32 @@ fn check_inputs(merged: &Merged<'_>, found: &mut Vec<Diagnostic>) {
             let pointer = format!("/{list}/{index}/name");
             let counts = if list == "input" { "first" } else { "last" };
             let message = format!("there are several {list}s `{name}`: the {counts} one counts");
-            found.push(Diagnostic::warning(codes::DUPLICATE_NAME, pointer, message));
+            found.push(Diagnostic::new_warning(codes::DUPLICATE_NAME, pointer, message));
         }
     }
     for (index, input) in merged.node.input.iter().enumerate() {
         if let Some(sent_as) = input.r#as.as_deref().filter(|sent_as| *sent_as != "url") {
             let message = format!("`as` `{sent_as}` is not supported yet: inputs are sent as links");
-            found.push(Diagnostic::error(codes::NOT_SUPPORTED, format!("/input/{index}/as"), message));
+            found.push(Diagnostic::new_error(codes::NOT_SUPPORTED, format!("/input/{index}/as"), message));
         }
     }
     if inputs.is_empty() {
         return;
     }
     let mut entries: Vec<Entry<'_>> = ["path", "body"].iter().filter_map(|key| merged.get(key)).collect();
-    entries.extend(merged.headers().into_iter().chain(merged.query()).map(|(_, entry)| entry));
+    entries.extend(merged.header_templates().into_iter().chain(merged.query_templates()).map(|(_, entry)| entry));
     for entry in entries.iter().filter(|entry| entry.is_from_node()) {
-        let compiled = template(merged, entry, &mut Vec::new());
-        for name in compiled.places().into_iter().filter_map(|place| place.input()) {
+        let compiled = compile_template(merged, entry, &mut Vec::new());
+        for name in compiled.places().into_iter().filter_map(|place| place.input_name()) {
             if !inputs.contains(&name) {
-                let fault =
-                    Diagnostic::error(codes::UNKNOWN_INPUT, &entry.pointer, format!("the node has no input `{name}`"));
-                found.push(match nearest(name, inputs.iter().copied()) {
-                    Some(near) => fault.help(did_you_mean(near)),
-                    None => fault.help(format!("its inputs are {}", list_all(&inputs))),
+                let fault = Diagnostic::new_error(
+                    codes::UNKNOWN_INPUT,
+                    &entry.pointer,
+                    format!("the node has no input `{name}`"),
+                );
+                found.push(match nearest_name(name, inputs.iter().copied()) {
+                    Some(near) => fault.with_help(did_you_mean(near)),
+                    None => fault.with_help(format!("its inputs are {}", list_all(&inputs))),
                 });
             }
         }
@@ -315,7 +334,7 @@ fn warn_of_ignored(merged: &Merged<'_>, found: &mut Vec<Diagnostic>) {
     ] {
         if let Some(entry) = merged.get(key) {
             let message = format!("`{key}` is not acted on yet");
-            found.push(Diagnostic::warning(codes::NOT_ACTED_ON, entry.pointer, message).help(way_out));
+            found.push(Diagnostic::new_warning(codes::NOT_ACTED_ON, entry.pointer, message).with_help(way_out));
         }
     }
 }
@@ -329,17 +348,17 @@ fn secrets_of(
 ) -> BTreeSet<String> {
     let submit_headers = rule.into_iter().flat_map(|rule| &rule.submit_headers).filter_map(|(_, text)| text.as_ref());
     let texts = path.into_iter().chain(headers.iter().map(|(_, text)| text)).chain(submit_headers);
-    let mut secrets: BTreeSet<String> = texts.flat_map(Text::secrets).map(str::to_owned).collect();
+    let mut secrets: BTreeSet<String> = texts.flat_map(Text::secret_names).map(str::to_owned).collect();
     let fields = match body {
         BodyPlan::None | BodyPlan::Query => &[][..],
         BodyPlan::Given(template) => {
-            template.each_text(&mut |text| secrets.extend(text.secrets().map(str::to_owned)));
+            template.each_text(&mut |text| secrets.extend(text.secret_names().map(str::to_owned)));
             &[]
         }
         BodyPlan::Overlay(fields) => fields,
     };
     for (_, template) in query.iter().chain(fields) {
-        template.each_text(&mut |text| secrets.extend(text.secrets().map(str::to_owned)));
+        template.each_text(&mut |text| secrets.extend(text.secret_names().map(str::to_owned)));
     }
     secrets
 }
@@ -347,5 +366,5 @@ fn secrets_of(
 fn placed_inputs(path: Option<&Text>, query: &[(String, Template)], headers: &[(String, Text)]) -> Vec<String> {
     let in_texts = path.into_iter().chain(headers.iter().map(|(_, text)| text)).flat_map(Text::places);
     let in_query = query.iter().flat_map(|(_, template)| template.places());
-    in_texts.chain(in_query).filter_map(|place| place.input().map(str::to_owned)).collect()
+    in_texts.chain(in_query).filter_map(|place| place.input_name().map(str::to_owned)).collect()
 }

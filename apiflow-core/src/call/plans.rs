@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use serde_json::{Value, json};
 
-use super::{CallPlan, plan};
+use super::{CallPlan, compile_call};
 use crate::declarations::Catalog;
-use crate::digest::digest;
+use crate::digest::hash_value;
 
 /// The compiled calls of the nodes of a catalog, by the path that modules name.
 pub(crate) struct CallPlans {
@@ -24,34 +24,34 @@ impl CallPlans {
 
     /// A hash of all that sub-flows may refer to: a result is that of a run with the same declarations.
     pub(crate) fn catalog_digest(&self) -> &str {
-        let compute = || digest(&serde_json::to_value(&*self.catalog).expect("declarations are plain data"));
+        let compute = || hash_value(&serde_json::to_value(&*self.catalog).expect("declarations are plain data"));
         self.catalog_digest.get_or_init(compute)
     }
 
     /// The declarations behind a call, as JSON.
-    pub(crate) fn declared(&self, path: &str) -> Value {
+    pub(crate) fn declarations_at(&self, path: &str) -> Value {
         let node = self.catalog.node_at(path);
         let connector = node.and_then(|node| self.catalog.connectors.get(&node.connector_id));
         json!([node, connector])
     }
 
     /// The plan of the node at a path, or the error object for the step.
-    pub(crate) fn plan(&self, path: &str) -> Result<Arc<CallPlan>, Value> {
+    pub(crate) fn plan_at(&self, path: &str) -> Result<Arc<CallPlan>, Value> {
         if let Some(plan) = self.plans.lock().unwrap_or_else(PoisonError::into_inner).get(path) {
             return Ok(plan.clone());
         }
-        let plan = Arc::new(self.compile(path)?);
+        let plan = Arc::new(self.compile_plan(path)?);
         self.plans.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), plan.clone());
         Ok(plan)
     }
 
-    fn compile(&self, path: &str) -> Result<CallPlan, Value> {
+    fn compile_plan(&self, path: &str) -> Result<CallPlan, Value> {
         let invalid = |message: String| json!({"name": "invalid_input", "message": message});
         let node = self.catalog.node_at(path).ok_or_else(|| invalid(format!("there is no node at `{path}`")))?;
         let connector = self.catalog.connectors.get(&node.connector_id).ok_or_else(|| {
             invalid(format!("node `{}` is of connector `{}`, which does not exist", node.id, node.connector_id))
         })?;
-        plan(node, connector).map_err(|diagnostics| {
+        compile_call(node, connector).map_err(|diagnostics| {
             let messages: Vec<String> =
                 diagnostics.iter().map(|found| format!("{} (at {})", found.message, found.pointer)).collect();
             invalid(format!("node `{}` cannot be called: {}", node.id, messages.join("; ")))

@@ -6,12 +6,12 @@ const FILES: [(&str, &str); 2] =
     [("fal", include_str!("presets/fal.json")), ("replicate", include_str!("presets/replicate.json"))];
 
 /// The preset of that name, as a declaration would spell it out; its `description` says what it is for.
-pub(super) fn find(name: &str) -> Option<Map<String, Value>> {
+pub(super) fn find_preset(name: &str) -> Option<Map<String, Value>> {
     FILES.iter().find(|(known, _)| *known == name).map(|(_, text)| parse(text))
 }
 
 /// The names of all presets, in order.
-pub(super) fn names() -> Vec<&'static str> {
+pub(super) fn preset_names() -> Vec<&'static str> {
     FILES.iter().map(|(name, _)| *name).collect()
 }
 
@@ -27,8 +27,8 @@ mod tests {
 
     #[test]
     fn every_preset_is_a_sound_rule() {
-        for name in super::names() {
-            let preset = super::find(name).expect("it is listed");
+        for name in super::preset_names() {
+            let preset = super::find_preset(name).expect("it is listed");
             let mut found = Vec::new();
             let rule = operation_rule::read(&Value::Object(preset), "", &mut found);
             assert_eq!(found, [], "{name}");

@@ -8,10 +8,10 @@ use super::operation_rule::{ErrorRule, LinkRule, Progress, Rule, StateRule};
 use super::plan::CallPlan;
 use super::reply_body::Body;
 use super::retry_after::retry_after_ms;
-use super::{CallError, ErrorClass, Operation, Reading, output};
+use super::{CallError, ErrorClass, Operation, ReplyReading, output};
 use crate::json::{JsonPath, PathMatch};
 use crate::ports::HttpReply;
-use crate::template::Scope;
+use crate::template::TemplateScope;
 
 /// The state that a reply tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,50 +25,59 @@ enum Phase {
 
 impl CallPlan {
     /// Reads the reply to a submit.
-    pub fn read_submit(&self, reply: &HttpReply) -> Reading {
+    pub fn read_submit(&self, reply: &HttpReply) -> ReplyReading {
         let mut body = Body::read(reply);
         if let Err(error) = self.status_succeeded(reply, &body, Purpose::Submit, None) {
-            return Reading::Failed(error);
+            return ReplyReading::Failed(error);
         }
         if self.rule.is_some() && body.json().is_none() {
-            return Reading::Failed(self.lost(reply, &body, &format!("the reply is {}", body.describe())));
+            return ReplyReading::Failed(self.lost_operation_error(
+                reply,
+                &body,
+                &format!("the reply is {}", body.describe_kind()),
+            ));
         }
         if let Err(error) = self.body_succeeded(reply, &body, Purpose::Submit, None) {
-            return Reading::Failed(error);
+            return ReplyReading::Failed(error);
         }
-        let Some(rule) = &self.rule else { return self.finish(None, reply, &mut body) };
+        let Some(rule) = &self.rule else { return self.read_final_result(None, reply, &mut body) };
         let json = body.json().unwrap_or(&Value::Null);
-        let operation = self.operation(rule, &Operation::default(), json, reply);
-        match phase(&rule.state, json, None) {
+        let operation = self.update_operation(rule, &Operation::default(), json, reply);
+        match read_phase(&rule.state, json, None) {
             Phase::Running if operation.poll_url.is_none() => {
-                let links: Vec<String> = rule.poll.link.links.iter().map(super::reply_link::Link::describe).collect();
-                Reading::Failed(self.lost(reply, &body, &format!("the reply has no {}", links.join(" or "))))
+                let links: Vec<String> =
+                    rule.poll.link.links.iter().map(super::reply_link::Link::describe_link).collect();
+                ReplyReading::Failed(self.lost_operation_error(
+                    reply,
+                    &body,
+                    &format!("the reply has no {}", links.join(" or ")),
+                ))
             }
-            Phase::Running => Reading::Running(operation),
+            Phase::Running => ReplyReading::Running(operation),
             ended @ (Phase::Done | Phase::Failed | Phase::Cancelled | Phase::Moderated) => {
-                self.end(ended, rule, operation, reply, &mut body)
+                self.read_end(ended, rule, operation, reply, &mut body)
             }
         }
     }
 
     /// Reads the reply to a poll.
-    pub fn read_poll(&self, operation: &Operation, reply: &HttpReply) -> Reading {
+    pub fn read_poll(&self, operation: &Operation, reply: &HttpReply) -> ReplyReading {
         let mut body = Body::read(reply);
-        let Some(rule) = &self.rule else { return self.finish(Some(operation), reply, &mut body) };
+        let Some(rule) = &self.rule else { return self.read_final_result(Some(operation), reply, &mut body) };
         let by_status = matches!(rule.state, StateRule::Http { .. });
-        let settled = by_status && phase(&rule.state, &Value::Null, Some(reply.status)) != Phase::Running;
+        let settled = by_status && read_phase(&rule.state, &Value::Null, Some(reply.status)) != Phase::Running;
         if !settled && !is_listed_as_running(&rule.state, reply.status) {
             if let Err(error) = self.status_succeeded(reply, &body, Purpose::Follow, operation.id.as_deref()) {
                 return again_or_failed(error);
             }
             if body.json().is_none() && !by_status {
-                let message = format!("{} answered a poll with {}", self.provider, body.describe());
-                return Reading::Again(self.described(ErrorClass::Unavailable, message, reply, &body));
+                let message = format!("{} answered a poll with {}", self.provider, body.describe_kind());
+                return ReplyReading::Again(self.error_with_reply(ErrorClass::Unavailable, message, reply, &body));
             }
         }
         let json = body.json().unwrap_or(&Value::Null);
-        let next = self.operation(rule, operation, json, reply);
-        let phase = phase(&rule.state, json, Some(reply.status));
+        let next = self.update_operation(rule, operation, json, reply);
+        let phase = read_phase(&rule.state, json, Some(reply.status));
         // The rule of the operation tells more of an end in failure than that of a reply's success does.
         if matches!(phase, Phase::Running | Phase::Done)
             && body.json().is_some()
@@ -77,28 +86,28 @@ impl CallPlan {
             return again_or_failed(error);
         }
         match phase {
-            Phase::Running => Reading::Running(next),
+            Phase::Running => ReplyReading::Running(next),
             ended @ (Phase::Done | Phase::Failed | Phase::Cancelled | Phase::Moderated) => {
-                self.end(ended, rule, next, reply, &mut body)
+                self.read_end(ended, rule, next, reply, &mut body)
             }
         }
     }
 
     /// Reads the reply to a result's fetch. A server error other than an overload is the work's own failure, because
     /// that is how queues hand it on.
-    pub fn read_result(&self, operation: &Operation, reply: &HttpReply) -> Reading {
+    pub fn read_result(&self, operation: &Operation, reply: &HttpReply) -> ReplyReading {
         let mut body = Body::read(reply);
         let id = operation.id.as_deref();
         let succeeded = self
             .status_succeeded(reply, &body, Purpose::Follow, id)
             .and_then(|()| self.body_succeeded(reply, &body, Purpose::Follow, id));
         match succeeded {
-            Ok(()) => self.finish(Some(operation), reply, &mut body),
-            Err(error) if is_passing(error.class) && reply.status != 500 => Reading::Again(error),
+            Ok(()) => self.read_final_result(Some(operation), reply, &mut body),
+            Err(error) if is_passing(error.class) && reply.status != 500 => ReplyReading::Again(error),
             Err(error) if is_passing(error.class) => {
-                Reading::Failed(CallError { class: ErrorClass::ProviderFailed, ..error })
+                ReplyReading::Failed(CallError { class: ErrorClass::ProviderFailed, ..error })
             }
-            Err(error) => Reading::Failed(error),
+            Err(error) => ReplyReading::Failed(error),
         }
     }
 
@@ -135,22 +144,22 @@ impl CallPlan {
     }
 
     /// The provider accepted the work, but it cannot be followed: nobody may send it again.
-    fn lost(&self, reply: &HttpReply, body: &Body<'_>, reason: &str) -> CallError {
+    fn lost_operation_error(&self, reply: &HttpReply, body: &Body<'_>, reason: &str) -> CallError {
         let class = if self.is_repeatable() { ErrorClass::OutputInvalid } else { ErrorClass::SubmitUnknown };
         let message = format!(
             "{} answered {}, but the work cannot be followed: {reason}; check the node's `data.operation`",
             self.provider, reply.status
         );
-        self.described(class, message, reply, body)
+        self.error_with_reply(class, message, reply, body)
     }
 
     /// What is known of the operation after a reply: what the reply does not repeat is kept.
-    fn operation(&self, rule: &Rule, known: &Operation, json: &Value, reply: &HttpReply) -> Operation {
+    fn update_operation(&self, rule: &Rule, known: &Operation, json: &Value, reply: &HttpReply) -> Operation {
         let link = |rule: &LinkRule| {
             let base = self.reply_url(reply);
-            rule.links.iter().find_map(|link| link.resolve(json, base, &self.base_url))
+            rule.links.iter().find_map(|link| link.resolve_url(json, base, &self.base_url))
         };
-        let body = rule.poll.body.as_ref().map(|body| body.expand(&Scope::reply(json)));
+        let body = rule.poll.body.as_ref().map(|body| body.expand_value(&TemplateScope::for_reply(json)));
         let body = body.and_then(|body| body.to_value(&mut |_| String::new()));
         Operation {
             id: known.id.clone().or_else(|| rule.id.as_ref()?.find_text(json)),
@@ -159,63 +168,70 @@ impl CallPlan {
             cancel_url: rule.cancel.as_ref().and_then(link).or_else(|| known.cancel_url.clone()),
             result_url: rule.result.as_ref().and_then(link).or_else(|| known.result_url.clone()),
             state: state_word(&rule.state, json).or_else(|| known.state.clone()),
-            progress: progress(rule.progress.as_ref(), json).or(known.progress),
+            progress: read_progress(rule.progress.as_ref(), json).or(known.progress),
             retry_after_ms: retry_hint(reply),
         }
     }
 
     /// What is known of an operation that a list names.
     pub(super) fn listed_operation(&self, rule: &Rule, item: &Value, reply: &HttpReply) -> Operation {
-        self.operation(rule, &Operation::default(), item, reply)
+        self.update_operation(rule, &Operation::default(), item, reply)
     }
 
-    fn end(&self, phase: Phase, rule: &Rule, operation: Operation, reply: &HttpReply, body: &mut Body<'_>) -> Reading {
+    fn read_end(
+        &self,
+        phase: Phase,
+        rule: &Rule,
+        operation: Operation,
+        reply: &HttpReply,
+        body: &mut Body<'_>,
+    ) -> ReplyReading {
         let json = body.json().unwrap_or(&Value::Null);
-        let said = said(&rule.error, json);
+        let said = error_message(&rule.error, json);
         let state = operation.state.clone().unwrap_or_else(|| reply.status.to_string());
         let failed = |class: ErrorClass| {
             let reason = said.as_deref().map(|text| format!(": {text}")).unwrap_or_default();
             let message = format!("{} ended the work as `{state}`{reason}", self.provider);
-            Reading::Failed(with_id(self.described(class, message, reply, body), operation.id.as_deref()))
+            ReplyReading::Failed(with_id(self.error_with_reply(class, message, reply, body), operation.id.as_deref()))
         };
         let moderated = said.as_deref().is_some_and(|text| is_moderated(&rule.error, text));
         match phase {
-            Phase::Running => Reading::Running(operation),
+            Phase::Running => ReplyReading::Running(operation),
             Phase::Moderated => failed(ErrorClass::Moderated),
             Phase::Failed | Phase::Done if moderated => failed(ErrorClass::Moderated),
             Phase::Failed => failed(ErrorClass::ProviderFailed),
             Phase::Done if said.is_some() => failed(ErrorClass::ProviderFailed),
             Phase::Cancelled => failed(ErrorClass::Cancelled),
-            Phase::Done if rule.result.is_some() => self.fetch(rule, operation, reply, body),
+            Phase::Done if rule.result.is_some() => self.read_fetch(rule, operation, reply, body),
             Phase::Done => match rule.output.as_ref().filter(|path| is_empty_at(path, json)) {
                 Some(path) => {
                     let message =
                         format!("{} ended the work as `{state}`, but `{}` is empty", self.provider, path.source());
-                    let error = self.described(ErrorClass::OutputInvalid, message, reply, body);
-                    Reading::Failed(with_id(error, operation.id.as_deref()))
+                    let error = self.error_with_reply(ErrorClass::OutputInvalid, message, reply, body);
+                    ReplyReading::Failed(with_id(error, operation.id.as_deref()))
                 }
-                None => self.finish(Some(&operation), reply, body),
+                None => self.read_final_result(Some(&operation), reply, body),
             },
         }
     }
 
-    fn fetch(&self, rule: &Rule, operation: Operation, reply: &HttpReply, body: &Body<'_>) -> Reading {
+    fn read_fetch(&self, rule: &Rule, operation: Operation, reply: &HttpReply, body: &Body<'_>) -> ReplyReading {
         if operation.result_url.is_some() {
-            return Reading::Fetch(operation);
+            return ReplyReading::Fetch(operation);
         }
         let links: Vec<String> =
-            rule.result.iter().flat_map(|result| &result.links).map(super::reply_link::Link::describe).collect();
+            rule.result.iter().flat_map(|result| &result.links).map(super::reply_link::Link::describe_link).collect();
         let message = format!("{} ended the work, but its reply has no {}", self.provider, links.join(" or "));
-        let error = self.described(ErrorClass::OutputInvalid, message, reply, body);
-        Reading::Failed(with_id(error, operation.id.as_deref()))
+        let error = self.error_with_reply(ErrorClass::OutputInvalid, message, reply, body);
+        ReplyReading::Failed(with_id(error, operation.id.as_deref()))
     }
 
-    fn finish(&self, operation: Option<&Operation>, reply: &HttpReply, body: &mut Body<'_>) -> Reading {
+    fn read_final_result(&self, operation: Option<&Operation>, reply: &HttpReply, body: &mut Body<'_>) -> ReplyReading {
         match output::read_all(&self.outputs, self.wanted_kind().as_deref(), reply, body) {
-            Ok(value) => Reading::Done(value),
+            Ok(value) => ReplyReading::Done(value),
             Err(error) => {
-                let error = self.described(error.class, error.message, reply, body);
-                Reading::Failed(with_id(error, operation.and_then(|operation| operation.id.as_deref())))
+                let error = self.error_with_reply(error.class, error.message, reply, body);
+                ReplyReading::Failed(with_id(error, operation.and_then(|operation| operation.id.as_deref())))
             }
         }
     }
@@ -223,17 +239,17 @@ impl CallPlan {
 
 fn with_id(error: CallError, id: Option<&str>) -> CallError {
     match id {
-        Some(id) => error.with("provider_id", id),
+        Some(id) => error.with_detail("provider_id", id),
         None => error,
     }
 }
 
-fn again_or_failed(error: CallError) -> Reading {
-    if is_passing(error.class) { Reading::Again(error) } else { Reading::Failed(error) }
+fn again_or_failed(error: CallError) -> ReplyReading {
+    if is_passing(error.class) { ReplyReading::Again(error) } else { ReplyReading::Failed(error) }
 }
 
 fn is_empty_at(path: &JsonPath, json: &Value) -> bool {
-    match path.find(json) {
+    match path.find_in(json) {
         PathMatch::Absent | PathMatch::Null => true,
         PathMatch::One(_) | PathMatch::Many(_) => false,
     }
@@ -246,7 +262,7 @@ fn is_passing(class: ErrorClass) -> bool {
 
 /// The state that a reply tells; `status` is the HTTP status of a poll, `None` for a submit, whose status and keys
 /// say only that the work was accepted.
-fn phase(rule: &StateRule, json: &Value, status: Option<u16>) -> Phase {
+fn read_phase(rule: &StateRule, json: &Value, status: Option<u16>) -> Phase {
     match rule {
         StateRule::Words { path, done, failed, cancelled, moderated } => {
             let word = path.find_text(json).map(|word| word.to_lowercase());
@@ -259,7 +275,7 @@ fn phase(rule: &StateRule, json: &Value, status: Option<u16>) -> Phase {
                 () => Phase::Running,
             }
         }
-        StateRule::Flag(path) => match path.find(json) {
+        StateRule::Flag(path) => match path.find_in(json) {
             PathMatch::One(Value::Bool(true)) => Phase::Done,
             PathMatch::One(_) | PathMatch::Many(_) | PathMatch::Null | PathMatch::Absent => Phase::Running,
         },
@@ -269,7 +285,7 @@ fn phase(rule: &StateRule, json: &Value, status: Option<u16>) -> Phase {
             Some(status) if cancelled.contains(&status) => Phase::Cancelled,
             Some(_) | None => Phase::Running,
         },
-        StateRule::Present(path) => match (status, path.find(json)) {
+        StateRule::Present(path) => match (status, path.find_in(json)) {
             (Some(_), PathMatch::One(_)) => Phase::Done,
             (Some(_), PathMatch::Many(found)) if !found.is_empty() => Phase::Done,
             (_, PathMatch::One(_) | PathMatch::Many(_) | PathMatch::Null | PathMatch::Absent) => Phase::Running,
@@ -298,8 +314,8 @@ fn retry_hint(reply: &HttpReply) -> Option<u64> {
 }
 
 /// What the provider says went wrong.
-fn said(rule: &ErrorRule, json: &Value) -> Option<String> {
-    rule.message.iter().find_map(|path| super::http_failure::text_of(&path.find(json).into_value()?))
+fn error_message(rule: &ErrorRule, json: &Value) -> Option<String> {
+    rule.message.iter().find_map(|path| super::http_failure::text_of(&path.find_in(json).into_value()?))
 }
 
 fn is_moderated(rule: &ErrorRule, text: &str) -> bool {
@@ -307,7 +323,7 @@ fn is_moderated(rule: &ErrorRule, text: &str) -> bool {
     rule.moderated.iter().any(|word| has_word(&text, &word.to_lowercase()))
 }
 
-fn progress(rule: Option<&Progress>, json: &Value) -> Option<f64> {
+fn read_progress(rule: Option<&Progress>, json: &Value) -> Option<f64> {
     match rule? {
         Progress::Number(path) => {
             let number = path.find_text(json)?.parse::<f64>().ok()?;

@@ -25,19 +25,19 @@ impl CallPlan {
         let kind = self.reply_kind();
         for (index, output) in outputs.iter().enumerate() {
             let Some(mapping) = self.outputs.iter().find(|mapping| mapping.is_of(output)) else { continue };
-            if let Some(fault) = unreadable(kind, output, mapping) {
+            if let Some(fault) = unreadable_reason(kind, output, mapping) {
                 let at = pointer_push(&format!("/output/{index}"), "mapping");
-                found.push(Diagnostic::error(codes::UNREADABLE_OUTPUT, at, fault).help(HELP));
+                found.push(Diagnostic::new_error(codes::UNREADABLE_OUTPUT, at, fault).with_help(HELP));
             }
         }
         if kind == ReplyKind::Bytes && outputs.is_empty() {
             let message =
                 "`accept` asks for bytes, which are not kept yet, and without an output the reply is the result";
-            found.push(Diagnostic::error(codes::UNREADABLE_OUTPUT, "/data/accept", message).help(HELP));
+            found.push(Diagnostic::new_error(codes::UNREADABLE_OUTPUT, "/data/accept", message).with_help(HELP));
         }
         if kind == ReplyKind::Bytes && self.rule.is_some() && !outputs.is_empty() {
             let message = "`accept` asks for bytes, but the operation's id and state are read from JSON";
-            found.push(Diagnostic::error(codes::UNREADABLE_OUTPUT, "/data/accept", message).help(HELP));
+            found.push(Diagnostic::new_error(codes::UNREADABLE_OUTPUT, "/data/accept", message).with_help(HELP));
         }
     }
 
@@ -54,7 +54,7 @@ impl CallPlan {
 
 const HELP: &str = "ask the provider for JSON with a link to the file, and map that link";
 
-fn unreadable(kind: ReplyKind, output: &NodeOutput, mapping: &Mapping) -> Option<String> {
+fn unreadable_reason(kind: ReplyKind, output: &NodeOutput, mapping: &Mapping) -> Option<String> {
     let name = &output.name;
     if !mapping.reads_body() {
         return None;

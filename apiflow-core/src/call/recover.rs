@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::arguments::same;
+use super::arguments::is_same_json;
 use super::http_failure::Purpose;
 use super::operation_rule::RecoverRule;
 use super::plan::CallPlan;
 use super::reply_body::Body;
-use super::{CallError, ErrorClass, Recovery};
+use super::{CallError, ErrorClass, RecoveryReading};
 use crate::ports::{HttpReply, HttpRequest, RequestBody, Timestamp};
 use crate::url;
 
@@ -23,44 +23,49 @@ impl CallPlan {
         submitted: &HttpRequest,
         after: Timestamp,
         taken: &BTreeSet<String>,
-    ) -> Recovery {
+    ) -> RecoveryReading {
         let body = Body::read(reply);
         let Some((rule, recover)) = self.rule.as_ref().and_then(|rule| Some((rule, rule.recover.as_ref()?))) else {
-            return Recovery::NotFound;
+            return RecoveryReading::NotFound;
         };
         if !(200..300).contains(&reply.status) {
-            return Recovery::Unreadable(self.http_failure(reply, &body, Purpose::Follow));
+            return RecoveryReading::Unreadable(self.http_failure(reply, &body, Purpose::Follow));
         }
         let json = body.json().unwrap_or(&Value::Null);
-        let Some(Value::Array(items)) = recover.items.find(json).into_value() else {
+        let Some(Value::Array(items)) = recover.items.find_in(json).into_value() else {
             let message =
-                format!("{}'s list has no `{}`: it is {}", self.provider, recover.items.source(), body.describe());
-            return Recovery::Unreadable(self.described(ErrorClass::OutputInvalid, message, reply, &body));
+                format!("{}'s list has no `{}`: it is {}", self.provider, recover.items.source(), body.describe_kind());
+            return RecoveryReading::Unreadable(self.error_with_reply(
+                ErrorClass::OutputInvalid,
+                message,
+                reply,
+                &body,
+            ));
         };
         let young = |item: &Value| created_at(recover, item).is_some_and(|moment| moment.is_after(after));
-        let sent = Sent::of(submitted, recover);
+        let sent = Sent::from_request(submitted, recover);
         let found = items
             .iter()
             .filter(|item| young(item))
             .filter(|item| recover.id.find_text(item).is_some_and(|id| !taken.contains(&id)))
-            .filter(|item| sent.matches(recover, item))
+            .filter(|item| sent.matches_item(recover, item))
             .min_by_key(|item| created_at(recover, item).map(|moment| moment.at));
         if let Some(item) = found {
-            return Recovery::Found(self.listed_operation(rule, item, reply));
+            return RecoveryReading::Found(self.listed_operation(rule, item, reply));
         }
         let older = recover.next.as_ref().and_then(|next| next.find_text(json));
         match older.filter(|_| items.last().is_some_and(young)).map(|next| self.next_page(&next, reply)) {
-            Some(Ok(request)) => Recovery::More(Box::new(request)),
-            Some(Err(error)) => Recovery::Unreadable(error),
-            None => Recovery::NotFound,
+            Some(Ok(request)) => RecoveryReading::More(Box::new(request)),
+            Some(Err(error)) => RecoveryReading::Unreadable(error),
+            None => RecoveryReading::NotFound,
         }
     }
 
     fn next_page(&self, link: &str, reply: &HttpReply) -> Result<HttpRequest, CallError> {
         let odd =
             || CallError::new(ErrorClass::OutputInvalid, format!("{}'s list goes on at an odd link", self.provider));
-        let url = url::join(self.reply_url(reply), link).ok_or_else(odd)?;
-        self.follow("GET", &url, None)
+        let url = url::join_url(self.reply_url(reply), link).ok_or_else(odd)?;
+        self.follow_link("GET", &url, None)
     }
 }
 
@@ -73,12 +78,12 @@ struct Sent {
 }
 
 impl Sent {
-    fn of(submitted: &HttpRequest, rule: &RecoverRule) -> Self {
+    fn from_request(submitted: &HttpRequest, rule: &RecoverRule) -> Self {
         let body: Value = match &submitted.body {
             RequestBody::None => Value::Null,
             RequestBody::Text(text) => serde_json::from_str(text).unwrap_or(Value::Null),
         };
-        let input = rule.sent.find(&body).into_value();
+        let input = rule.sent.find_in(&body).into_value();
         let fields = body.as_object().into_iter().flatten();
         let texts = fields
             .filter(|(key, _)| rule.sent.first_key() != Some(key))
@@ -87,29 +92,29 @@ impl Sent {
         Self { input, url: format!("{}/", url::without_query(&submitted.url)), texts }
     }
 
-    fn matches(&self, rule: &RecoverRule, item: &Value) -> bool {
-        let same_input = match (&self.input, rule.input.find(item).into_value()) {
-            (Some(sent), Some(listed)) => includes(&listed, sent),
+    fn matches_item(&self, rule: &RecoverRule, item: &Value) -> bool {
+        let same_input = match (&self.input, rule.input.find_in(item).into_value()) {
+            (Some(sent), Some(listed)) => includes_input(&listed, sent),
             (Some(_) | None, _) => false,
         };
         let names: Vec<String> = rule.mentions.iter().filter_map(|path| path.find_text(item)).collect();
-        same_input && (names.is_empty() || names.iter().any(|name| self.mentions(name)))
+        same_input && (names.is_empty() || names.iter().any(|name| self.mentions_name(name)))
     }
 
     /// Whether a name of the list stands in the URL's path, or in a text of the body (`owner/name:version`).
-    fn mentions(&self, name: &str) -> bool {
+    fn mentions_name(&self, name: &str) -> bool {
         let in_text = |text: &String| text == name || text.split(':').any(|part| part == name);
         !name.is_empty() && (self.url.contains(&format!("/{name}/")) || self.texts.iter().any(in_text))
     }
 }
 
 /// Whether the listed input is the one that was sent; the provider may have added its defaults.
-fn includes(listed: &Value, sent: &Value) -> bool {
+fn includes_input(listed: &Value, sent: &Value) -> bool {
     match (listed, sent) {
         (Value::Object(listed), Value::Object(sent)) => {
-            sent.iter().all(|(key, value)| listed.get(key).is_some_and(|listed| same(listed, value)))
+            sent.iter().all(|(key, value)| listed.get(key).is_some_and(|listed| is_same_json(listed, value)))
         }
-        _ => same(listed, sent),
+        _ => is_same_json(listed, sent),
     }
 }
 

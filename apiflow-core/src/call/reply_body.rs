@@ -5,11 +5,11 @@ use serde_json::Value;
 use crate::ports::HttpReply;
 
 /// How much of a reply is kept with an error, in characters.
-const EXCERPT_CHARS: usize = 2000;
+const MAX_EXCERPT_CHARS: usize = 2000;
 /// Longer runs without a space are shortened in an excerpt: they are media or keys, not words.
-const EXCERPT_RUN_CHARS: usize = 400;
+const MAX_EXCERPT_RUN_CHARS: usize = 400;
 /// What is kept of such a run.
-const EXCERPT_RUN_START_CHARS: usize = 80;
+const MAX_EXCERPT_RUN_START_CHARS: usize = 80;
 
 /// What a reply's body is. The text is that of the reply: a large one is not copied.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,9 +47,9 @@ impl<'r> Body<'r> {
     }
 
     /// What it is, for a message.
-    pub(super) fn describe(&self) -> String {
+    pub(super) fn describe_kind(&self) -> String {
         match self {
-            Self::Json(json, _) => crate::json::kind(json),
+            Self::Json(json, _) => crate::json::describe_type(json),
             Self::Text(_) => "text, not JSON".to_owned(),
             Self::Bytes(size) => format!("{size} bytes of binary data"),
             Self::Empty => "empty".to_owned(),
@@ -57,9 +57,9 @@ impl<'r> Body<'r> {
     }
 
     /// The beginning of the text, without media.
-    pub(super) fn excerpt(&self) -> Option<String> {
+    pub(super) fn text_excerpt(&self) -> Option<String> {
         match self {
-            Self::Json(_, text) | Self::Text(text) => Some(shorten(text)),
+            Self::Json(_, text) | Self::Text(text) => Some(shorten_text(text)),
             Self::Bytes(size) => Some(format!("({size} bytes of binary data)")),
             Self::Empty => None,
         }
@@ -73,15 +73,15 @@ pub fn without_byte_order_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes)
 }
 
-/// At most [`EXCERPT_CHARS`], each cut saying how much is left out.
-pub(super) fn shorten(text: &str) -> String {
+/// At most [`MAX_EXCERPT_CHARS`], each cut saying how much is left out.
+pub(super) fn shorten_text(text: &str) -> String {
     let text = text.trim();
     let mut left = text.chars().count();
-    let mut room = EXCERPT_CHARS;
+    let mut room = MAX_EXCERPT_CHARS;
     let mut shown = String::new();
     for word in text.split_inclusive(|c: char| c.is_whitespace() || "\",".contains(c)) {
         let length = word.chars().count();
-        let kept = if length > EXCERPT_RUN_CHARS { EXCERPT_RUN_START_CHARS } else { length };
+        let kept = if length > MAX_EXCERPT_RUN_CHARS { MAX_EXCERPT_RUN_START_CHARS } else { length };
         if kept > room {
             shown.extend(["… (", &left.to_string(), " more characters)"]);
             break;
@@ -98,16 +98,16 @@ pub(super) fn shorten(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::shorten;
+    use super::shorten_text;
 
     #[test]
     fn excerpts_are_bounded_and_say_what_is_left_out() {
-        assert_eq!(shorten(" {\"detail\": \"no\"}\n"), "{\"detail\": \"no\"}");
+        assert_eq!(shorten_text(" {\"detail\": \"no\"}\n"), "{\"detail\": \"no\"}");
         let media = format!("{{\"b64\": \"{}\"}}", "A".repeat(10_000));
-        let shown = shorten(&media);
+        let shown = shorten_text(&media);
         assert!(shown.len() < 200 && shown.contains("more characters") && shown.ends_with('}'), "{shown}");
         for long in ["word ".repeat(1000), format!("{} ", "A".repeat(500)).repeat(1000)] {
-            let shown = shorten(&long);
+            let shown = shorten_text(&long);
             assert!(shown.chars().count() < 3000 && shown.contains("more characters"), "{shown}");
         }
     }

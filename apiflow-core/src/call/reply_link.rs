@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::diagnostic::{Diagnostic, codes};
 use crate::json::JsonPath;
-use crate::template::{Compiler, Root, Scope, Text, join};
+use crate::template::{Root, TemplateCompiler, TemplateScope, Text, join_pieces};
 use crate::url;
 
 /// Where a URL comes from.
@@ -25,10 +25,10 @@ impl Link {
         let from_reply = alone.map(str::trim).and_then(|inner| inner.strip_prefix("reply."));
         let is_template = whole.contains("{{") || whole.starts_with('/') || whole.starts_with("http");
         if from_reply.is_none() && is_template {
-            let text = Compiler { roots: &[Root::Reply], diagnostics: found }.text(whole, pointer);
-            if text.secrets().next().is_some() {
+            let text = TemplateCompiler { roots: &[Root::Reply], diagnostics: found }.compile_text(whole, pointer);
+            if text.secret_names().next().is_some() {
                 let message = "a link cannot contain a secret: put it into a header or into `query`";
-                found.push(Diagnostic::error(codes::NOT_SUPPORTED, pointer, message));
+                found.push(Diagnostic::new_error(codes::NOT_SUPPORTED, pointer, message));
             }
             return Some(Self::Template(text));
         }
@@ -36,26 +36,26 @@ impl Link {
             Ok(path) => Some(Self::Reply(path)),
             Err(fault) => {
                 let message = format!("`{source}` is neither a path into the reply nor a template: {fault}");
-                found.push(Diagnostic::error(codes::PATH_SYNTAX, pointer, message));
+                found.push(Diagnostic::new_error(codes::PATH_SYNTAX, pointer, message));
                 None
             }
         }
     }
 
     /// The absolute URL; `None` where the reply does not have it.
-    pub(super) fn resolve(&self, reply: &Value, reply_url: &str, base_url: &str) -> Option<String> {
+    pub(super) fn resolve_url(&self, reply: &Value, reply_url: &str, base_url: &str) -> Option<String> {
         match self {
-            Self::Reply(path) => url::join(reply_url, &path.find_text(reply)?),
+            Self::Reply(path) => url::join_url(reply_url, &path.find_text(reply)?),
             Self::Template(text) => {
-                let pieces = text.expand_path(&Scope::reply(reply)).ok()?;
-                let text = join(&pieces, &mut |_| String::new());
-                Some(if text.starts_with("http") { text } else { url::append(base_url, &text) })
+                let pieces = text.expand_path(&TemplateScope::for_reply(reply)).ok()?;
+                let text = join_pieces(&pieces, &mut |_| String::new());
+                Some(if text.starts_with("http") { text } else { url::append_path(base_url, &text) })
             }
         }
     }
 
     /// The link in words.
-    pub(super) fn describe(&self) -> String {
+    pub(super) fn describe_link(&self) -> String {
         match self {
             Self::Reply(path) => format!("`{}`", path.source()),
             Self::Template(text) => {

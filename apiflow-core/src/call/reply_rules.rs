@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::ErrorClass;
-use super::operation_rule::{path, paths};
+use super::operation_rule::{read_path, read_paths};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::json::pointer_push;
 use crate::json::{Fields, unknown_word, wrong_type};
@@ -40,19 +40,19 @@ impl Success {
             return Self { statuses: read_statuses(items, pointer, found), ..Self::default() };
         }
         let Some(mut fields) = Fields::open(value, pointer, found) else { return Self::default() };
-        let status = fields.array("status");
-        let at = fields.at("status");
+        let status = fields.read_array("status");
+        let at = fields.pointer_of("status");
         let statuses = status.map(|items| read_statuses(items, &at, fields.faults)).unwrap_or_default();
-        let values = fields.array("values");
-        let at = fields.at("values");
+        let values = fields.read_array("values");
+        let at = fields.pointer_of("values");
         let words = values.map(|values| read_values(values, &at, fields.faults));
-        let word = path(&mut fields, "path");
+        let word = read_path(&mut fields, "path");
         if word.is_some() != values.is_some() {
             let (there, missing) = if values.is_some() { ("values", "path") } else { ("path", "values") };
-            fields.fault(codes::MISSING_FIELD, missing, format!("`{missing}` is missing: `{there}` needs it"));
+            fields.note_fault(codes::MISSING_FIELD, missing, format!("`{missing}` is missing: `{there}` needs it"));
         }
         let word = word.zip(words).map(|(path, (words, optional))| ExpectedWord { path, words, optional });
-        let absent = path(&mut fields, "absent");
+        let absent = read_path(&mut fields, "absent");
         fields.close();
         Self { statuses, word, absent }
     }
@@ -69,14 +69,14 @@ impl Success {
 
     /// Whether a reply's JSON agrees.
     pub(super) fn accepts_body(&self, json: &Value) -> bool {
-        let word = self.word.as_ref().is_none_or(|word| match word.path.find(json) {
+        let word = self.word.as_ref().is_none_or(|word| match word.path.find_in(json) {
             PathMatch::Absent | PathMatch::Null => word.optional,
             PathMatch::One(_) | PathMatch::Many(_) => word
                 .path
                 .find_text(json)
                 .is_some_and(|found| word.words.iter().any(|word| word.eq_ignore_ascii_case(&found))),
         });
-        let nothing = |path: &JsonPath| match path.find(json) {
+        let nothing = |path: &JsonPath| match path.find_in(json) {
             PathMatch::Absent | PathMatch::Null => true,
             PathMatch::One(value) => value == &Value::Bool(false) || value.as_str() == Some(""),
             PathMatch::Many(values) => values.is_empty(),
@@ -131,11 +131,11 @@ impl ErrorPaths {
     /// Reads `{"message": path or paths, "fields": path or paths, "code": path or paths, "classes": {code: class}}`.
     pub(super) fn read(value: &Value, pointer: &str, found: &mut Vec<Diagnostic>) -> Self {
         let Some(mut fields) = Fields::open(value, pointer, found) else { return Self::default() };
-        let message = paths(&mut fields, "message").unwrap_or_default();
-        let list = paths(&mut fields, "fields").unwrap_or_default();
-        let code = paths(&mut fields, "code").unwrap_or_default();
-        let classes = fields.object("classes");
-        let at = fields.at("classes");
+        let message = read_paths(&mut fields, "message").unwrap_or_default();
+        let list = read_paths(&mut fields, "fields").unwrap_or_default();
+        let code = read_paths(&mut fields, "code").unwrap_or_default();
+        let classes = fields.read_object("classes");
+        let at = fields.pointer_of("classes");
         let classes = classes.map(|classes| read_classes(classes, &at, fields.faults)).unwrap_or_default();
         fields.close();
         Self { message, fields: list, code, classes }
@@ -199,14 +199,14 @@ impl FollowedHost {
                 Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
                     let Some(mut fields) = Fields::open(item, &at, found) else { continue };
                     let pattern = fields.required_string("host").to_owned();
-                    let credentials = fields.boolean("credentials").unwrap_or_default();
+                    let credentials = fields.read_bool("credentials").unwrap_or_default();
                     fields.close();
                     (pattern, credentials)
                 }
             };
             if item.as_str() == Some("") || pattern.contains(['/', '@', ' ']) {
                 let message = format!("`{pattern}` is not a host, such as `files.example.com` or `*.example.com`");
-                found.push(Diagnostic::error(codes::BAD_VALUE, at, message));
+                found.push(Diagnostic::new_error(codes::BAD_VALUE, at, message));
             }
             hosts.push(Self { pattern: pattern.to_ascii_lowercase(), credentials });
         }
@@ -214,7 +214,7 @@ impl FollowedHost {
     }
 
     /// Whether a host (lower case) is meant: the exact host, or a name below the domain.
-    pub(super) fn matches(&self, host: &str) -> bool {
+    pub(super) fn matches_host(&self, host: &str) -> bool {
         match self.pattern.strip_prefix("*.") {
             Some(domain) => host.strip_suffix(domain).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.')),
             None => self.pattern == host,

@@ -9,7 +9,7 @@ use super::{CallContext, CallError, ErrorClass, Operation};
 use crate::declarations::credential_names::is_auth_header;
 use crate::origin::{Origin, SecretOrigin};
 use crate::ports::HttpRequest;
-use crate::template::{Draft, DraftBody, Expanded, Piece, Scope, Template, Text, encode_pair};
+use crate::template::{CheckedRequest, DraftBody, Expanded, Piece, Template, TemplateScope, Text, encode_pair};
 use crate::url;
 
 /// Bound on a submit that only asks for an id, in milliseconds.
@@ -32,8 +32,12 @@ impl CallPlan {
     ///
     /// # Errors
     /// [`ErrorClass::InvalidInput`] where an argument cannot stand in its place.
-    pub fn submit(&self, arguments: &Map<String, Value>, context: &CallContext<'_>) -> Result<HttpRequest, CallError> {
-        let scope = Scope::call(arguments, context.job_id, context.step_id, context.attempt);
+    pub fn submit_request(
+        &self,
+        arguments: &Map<String, Value>,
+        context: &CallContext<'_>,
+    ) -> Result<HttpRequest, CallError> {
+        let scope = TemplateScope::for_submit(arguments, context.job_id, context.step_id, context.attempt);
         let unplaced = || arguments.iter().filter(|(name, _)| !self.placed.contains(name));
         let mut pairs = expand_pairs(&self.query, &scope)?;
         let body = match &self.body {
@@ -45,13 +49,13 @@ impl CallPlan {
                 }
                 None
             }
-            BodyPlan::Given(template) => Some(template.expand(&scope)),
+            BodyPlan::Given(template) => Some(template.expand_value(&scope)),
             BodyPlan::Overlay(fields) => Some(lay_over(fields, unplaced(), &scope)),
         };
         let body = self.write_body(body)?;
         let mut headers = self.submit_headers(&scope, context)?;
         set_content_type(&mut headers, &body);
-        let draft = Draft {
+        let draft = CheckedRequest {
             method: self.method.clone(),
             url: self.submit_url(&scope, &pairs)?,
             headers,
@@ -60,7 +64,7 @@ impl CallPlan {
             credential_origins: Origin::of_url(&self.base_url).map(SecretOrigin::from).into_iter().collect(),
             timeout: Duration::from_millis(self.submit_timeout_ms()),
         };
-        Ok(draft.seal())
+        Ok(draft.seal_request())
     }
 
     /// The request that asks for the state.
@@ -69,33 +73,33 @@ impl CallPlan {
     /// [`ErrorClass::Refused`] where the link leads to a host that the connector does not list.
     pub fn poll(&self, operation: &Operation) -> Result<HttpRequest, CallError> {
         let method = self.rule.as_ref().map_or("GET", |rule| rule.poll.link.method.as_str());
-        self.follow(method, required(operation.poll_url.as_ref(), "poll")?, operation.poll_body.clone())
+        self.follow_link(method, require_url(operation.poll_url.as_ref(), "poll")?, operation.poll_body.clone())
     }
 
-    /// The request that fetches the result after [`super::Reading::Fetch`].
+    /// The request that fetches the result after [`super::ReplyReading::Fetch`].
     ///
     /// # Errors
     /// [`ErrorClass::Refused`] where the link leads to a host that the connector does not list.
-    pub fn result(&self, operation: &Operation) -> Result<HttpRequest, CallError> {
+    pub fn result_request(&self, operation: &Operation) -> Result<HttpRequest, CallError> {
         let rule = self.rule.as_ref().and_then(|rule| rule.result.as_ref());
         let method = rule.map_or("GET", |result| result.method.as_str());
-        self.follow(method, required(operation.result_url.as_ref(), "result")?, None)
+        self.follow_link(method, require_url(operation.result_url.as_ref(), "result")?, None)
     }
 
     /// The request that cancels the work; `None` where the provider cannot.
-    pub fn cancel(&self, operation: &Operation) -> Option<Result<HttpRequest, CallError>> {
+    pub fn cancel_request(&self, operation: &Operation) -> Option<Result<HttpRequest, CallError>> {
         let rule = self.rule.as_ref()?.cancel.as_ref()?;
         let url = operation.cancel_url.as_ref()?;
-        Some(self.follow(&rule.method, url, None))
+        Some(self.follow_link(&rule.method, url, None))
     }
 
     /// The request that lists the provider's operations, to settle a submit of unknown fate; `None` where there is
     /// none.
-    pub fn recover(&self) -> Option<Result<HttpRequest, CallError>> {
+    pub fn recover_request(&self) -> Option<Result<HttpRequest, CallError>> {
         let rule = self.rule.as_ref()?.recover.as_ref()?;
-        let text = rule.url.literal()?;
-        let url = if text.starts_with("http") { text } else { url::append(&self.base_url, &text) };
-        Some(self.follow("GET", &url, None))
+        let text = rule.url.literal_text()?;
+        let url = if text.starts_with("http") { text } else { url::append_path(&self.base_url, &text) };
+        Some(self.follow_link("GET", &url, None))
     }
 
     /// Bound on the submit's exchange, in milliseconds.
@@ -136,7 +140,7 @@ impl CallPlan {
     pub(super) fn wanted_kind(&self) -> Option<String> {
         let header = || {
             let (_, text) = self.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("accept"))?;
-            text.literal()
+            text.literal_text()
         };
         self.accept.clone().or_else(header)
     }
@@ -154,12 +158,12 @@ impl CallPlan {
 
     /// A request to a link that a reply gave. Headers that belong to the submit alone, or that depend on its inputs,
     /// are left out; credentials go to the connector's own host, and to hosts that are listed for them.
-    pub(super) fn follow(&self, method: &str, link: &str, body: Option<Value>) -> Result<HttpRequest, CallError> {
+    pub(super) fn follow_link(&self, method: &str, link: &str, body: Option<Value>) -> Result<HttpRequest, CallError> {
         let trusted = self.is_trusted(link)?;
-        let scope = Scope::none();
+        let scope = TemplateScope::without_attempt();
         let mut headers: Pairs = Vec::new();
         for (name, text) in &self.headers {
-            let own = !is_auth_header(name) && text.secrets().next().is_none();
+            let own = !is_auth_header(name) && text.secret_names().next().is_none();
             if self.is_submit_only(name) || !(own || trusted) {
                 continue;
             }
@@ -177,7 +181,7 @@ impl CallPlan {
             append_query(&mut url, &expand_pairs(&keys, &scope)?);
         }
         let origin = Origin::of_url(link);
-        let draft = Draft {
+        let draft = CheckedRequest {
             method: method.to_owned(),
             url,
             headers,
@@ -186,20 +190,20 @@ impl CallPlan {
             credential_origins: origin.filter(|_| trusted).map(SecretOrigin::from).into_iter().collect(),
             timeout: Duration::from_millis(FOLLOW_TIMEOUT_MS),
         };
-        Ok(draft.seal())
+        Ok(draft.seal_request())
     }
 
     /// Whether a link may be given credentials; an error where it may not be followed at all.
     fn is_trusted(&self, link: &str) -> Result<bool, CallError> {
         let shown = url::without_query(link);
-        let refused = |message: String| CallError::new(ErrorClass::Refused, message).with("url", shown);
+        let refused = |message: String| CallError::new(ErrorClass::Refused, message).with_detail("url", shown);
         let host =
-            url::host(link).ok_or_else(|| refused(format!("`{shown}` is not an http or https link to follow")))?;
+            url::host_of(link).ok_or_else(|| refused(format!("`{shown}` is not an http or https link to follow")))?;
         let encrypted = url::is_https(link) || !url::is_https(&self.base_url);
-        if url::host(&self.base_url).as_ref() == Some(&host) {
+        if url::host_of(&self.base_url).as_ref() == Some(&host) {
             return Ok(encrypted);
         }
-        let listed = self.hosts.iter().filter(|listed| listed.matches(&host)).collect::<Vec<_>>();
+        let listed = self.hosts.iter().filter(|listed| listed.matches_host(&host)).collect::<Vec<_>>();
         if listed.is_empty() {
             let message = format!(
                 "{} links to `{host}`, which is not its own host: list it in the connector's `data.hosts`, if it may be \
@@ -220,11 +224,11 @@ impl CallPlan {
             .any(|own| name.eq_ignore_ascii_case(own))
     }
 
-    fn submit_url(&self, scope: &Scope<'_>, pairs: &Pairs) -> Result<Vec<Piece>, CallError> {
+    fn submit_url(&self, scope: &TemplateScope<'_>, pairs: &Pairs) -> Result<Vec<Piece>, CallError> {
         let mut url = match &self.path {
             None => vec![Piece::Text(self.base_url.clone())],
             Some(path) => {
-                let mut pieces = path.expand_path(scope).map_err(|fault| misfit("path", &fault))?;
+                let mut pieces = path.expand_path(scope).map_err(|fault| argument_misfit("path", &fault))?;
                 let base = format!("{}/", self.base_url.trim_end_matches('/'));
                 match pieces.first_mut() {
                     Some(Piece::Text(first)) => *first = format!("{base}{}", first.trim_start_matches('/')),
@@ -237,7 +241,7 @@ impl CallPlan {
         Ok(url)
     }
 
-    fn submit_headers(&self, scope: &Scope<'_>, context: &CallContext<'_>) -> Result<Pairs, CallError> {
+    fn submit_headers(&self, scope: &TemplateScope<'_>, context: &CallContext<'_>) -> Result<Pairs, CallError> {
         let mut headers: Pairs = Vec::new();
         for (name, text) in &self.headers {
             if let Some(value) = header_value(name, text, scope)? {
@@ -272,7 +276,7 @@ impl CallPlan {
             BodyKind::None => Ok(DraftBody::None),
             BodyKind::Json => Ok(DraftBody::Json(body)),
             BodyKind::Raw => {
-                let pieces = body.into_pieces().map_err(|fault| misfit("body", &fault))?;
+                let pieces = body.into_pieces().map_err(|fault| argument_misfit("body", &fault))?;
                 Ok(pieces.map_or(DraftBody::None, DraftBody::Raw))
             }
             BodyKind::Form => {
@@ -282,7 +286,7 @@ impl CallPlan {
                         fields.into_iter().map(|(name, value)| (name, Expanded::Value(value))).collect()
                     }
                     Expanded::Absent | Expanded::Value(_) | Expanded::Pieces(_) | Expanded::List(_) => {
-                        return Err(misfit("body", "a form needs an object"));
+                        return Err(argument_misfit("body", "a form needs an object"));
                     }
                 };
                 let mut pairs = Vec::new();
@@ -301,18 +305,18 @@ pub(crate) fn rate_limit_key(submit: &HttpRequest) -> String {
     let scheme = if url::is_https(&submit.url) { "https" } else { "http" };
     let names: std::collections::BTreeSet<&str> = submit.secrets.iter().map(|secret| secret.name.as_str()).collect();
     let names: String = names.into_iter().flat_map(|name| [" $", name]).collect();
-    format!("{scheme}://{}{names}", url::host(&submit.url).unwrap_or_default())
+    format!("{scheme}://{}{names}", url::host_of(&submit.url).unwrap_or_default())
 }
 
 fn to_ms(seconds: f64) -> u64 {
     (seconds * 1000.0) as u64
 }
 
-fn required<'a>(url: Option<&'a String>, what: &str) -> Result<&'a String, CallError> {
+fn require_url<'a>(url: Option<&'a String>, what: &str) -> Result<&'a String, CallError> {
     url.ok_or_else(|| CallError::new(ErrorClass::OutputInvalid, format!("the provider gave no link to {what}")))
 }
 
-fn misfit(place: &str, fault: &str) -> CallError {
+fn argument_misfit(place: &str, fault: &str) -> CallError {
     CallError::new(ErrorClass::InvalidInput, format!("{place}: {fault}"))
 }
 
@@ -320,10 +324,10 @@ fn misfit(place: &str, fault: &str) -> CallError {
 fn lay_over<'a>(
     fields: &[(String, Template)],
     inputs: impl Iterator<Item = (&'a String, &'a Value)>,
-    scope: &Scope<'_>,
+    scope: &TemplateScope<'_>,
 ) -> Expanded {
     let mut whole: Vec<(String, Expanded)> =
-        fields.iter().map(|(name, template)| (name.clone(), template.expand(scope))).collect();
+        fields.iter().map(|(name, template)| (name.clone(), template.expand_value(scope))).collect();
     for (name, value) in inputs {
         let value = Expanded::Value(value.clone());
         match whole.iter_mut().find(|(known, _)| known == name) {
@@ -334,10 +338,10 @@ fn lay_over<'a>(
     Expanded::Object(whole)
 }
 
-fn expand_pairs(templates: &[(String, Template)], scope: &Scope<'_>) -> Result<Pairs, CallError> {
+fn expand_pairs(templates: &[(String, Template)], scope: &TemplateScope<'_>) -> Result<Pairs, CallError> {
     let mut pairs = Vec::new();
     for (name, template) in templates {
-        push_pairs(&mut pairs, name, template.expand(scope))?;
+        push_pairs(&mut pairs, name, template.expand_value(scope))?;
     }
     Ok(pairs)
 }
@@ -350,7 +354,7 @@ fn push_pairs(pairs: &mut Pairs, name: &str, value: Expanded) -> Result<(), Call
         single @ (Expanded::Absent | Expanded::Value(_) | Expanded::Pieces(_) | Expanded::Object(_)) => vec![single],
     };
     for item in items {
-        let pieces = item.into_pieces().map_err(|fault| misfit(&format!("`{name}`"), &fault))?;
+        let pieces = item.into_pieces().map_err(|fault| argument_misfit(&format!("`{name}`"), &fault))?;
         pairs.extend(pieces.map(|pieces| (name.to_owned(), pieces)));
     }
     Ok(())
@@ -364,15 +368,15 @@ fn append_query(url: &mut Vec<Piece>, pairs: &Pairs) {
     }
 }
 
-fn header_value(name: &str, text: &Text, scope: &Scope<'_>) -> Result<Option<Vec<Piece>>, CallError> {
+fn header_value(name: &str, text: &Text, scope: &TemplateScope<'_>) -> Result<Option<Vec<Piece>>, CallError> {
     let place = format!("header `{name}`");
-    let pieces = text.expand(scope).into_pieces().map_err(|fault| misfit(&place, &fault))?;
+    let pieces = text.expand_text(scope).into_pieces().map_err(|fault| argument_misfit(&place, &fault))?;
     let control = |piece: &Piece| match piece {
         Piece::Text(text) => text.chars().any(|c| c.is_control() && c != '\t'),
         Piece::Secret(_) => false,
     };
     if pieces.iter().flatten().any(control) {
-        return Err(misfit(&place, "a line break or another control character is not allowed there"));
+        return Err(argument_misfit(&place, "a line break or another control character is not allowed there"));
     }
     Ok(pieces)
 }

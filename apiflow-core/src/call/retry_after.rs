@@ -22,10 +22,10 @@ const LEAST_MS: f64 = 86_400.0;
 
 /// Milliseconds to wait, at most an hour; `None` where the reply does not say.
 pub(super) fn retry_after_ms(reply: &HttpReply, json: Option<&Value>) -> Option<u64> {
-    let now = header(reply, "date").and_then(parse_http_date);
-    let ms = header(reply, "retry-after-ms")
+    let now = first_header(reply, "date").and_then(parse_http_date);
+    let ms = first_header(reply, "retry-after-ms")
         .and_then(|text| text.trim().parse::<f64>().ok())
-        .or_else(|| header(reply, "retry-after").and_then(|text| retry_after(text, now)))
+        .or_else(|| first_header(reply, "retry-after").and_then(|text| retry_after(text, now)))
         .or_else(|| longest_reset(reply, now))
         .or_else(|| json.and_then(retry_delay))
         .or_else(|| String::from_utf8_lossy(start_of(&reply.body)).lines().find_map(in_text))?;
@@ -37,7 +37,7 @@ fn start_of(body: &[u8]) -> &[u8] {
 }
 
 /// The first header of that name (given in lower case).
-pub(super) fn header<'a>(reply: &'a HttpReply, name: &str) -> Option<&'a str> {
+pub(super) fn first_header<'a>(reply: &'a HttpReply, name: &str) -> Option<&'a str> {
     reply.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
 }
 
@@ -46,7 +46,7 @@ fn retry_after(text: &str, now: Option<i64>) -> Option<f64> {
         Ok(seconds) => Some(seconds * 1000.0),
         Err(_) => match parse_http_date(text) {
             Some(moment) => Some((moment - now?).max(0) as f64),
-            None => duration(text.trim()),
+            None => parse_duration_s(text.trim()),
         },
     }
 }
@@ -58,16 +58,16 @@ fn longest_reset(reply: &HttpReply, now: Option<i64>) -> Option<f64> {
     let mut any: Option<f64> = None;
     for (name, value) in &reply.headers {
         let name = name.to_ascii_lowercase();
-        let Some(ms) = reset(&name, value, now) else { continue };
+        let Some(ms) = reset_delay_s(&name, value, now) else { continue };
         any = Some(any.unwrap_or_default().max(ms));
-        if header(reply, &name.replace("reset", "remaining")).is_some_and(|rest| rest.trim() == "0") {
+        if first_header(reply, &name.replace("reset", "remaining")).is_some_and(|rest| rest.trim() == "0") {
             used_up = Some(used_up.unwrap_or_default().max(ms));
         }
     }
     used_up.or(any.filter(|_| reply.status == 429))
 }
 
-fn reset(name: &str, value: &str, now: Option<i64>) -> Option<f64> {
+fn reset_delay_s(name: &str, value: &str, now: Option<i64>) -> Option<f64> {
     if !["ratelimit-reset", "x-ratelimit-reset"].contains(&name) && !name.starts_with("x-ratelimit-reset-") {
         return None;
     }
@@ -78,13 +78,13 @@ fn reset(name: &str, value: &str, now: Option<i64>) -> Option<f64> {
         }
         Ok(number) if number > LEAST_MS => Some(number),
         Ok(seconds) => Some(seconds * 1000.0),
-        Err(_) => duration(value.trim()),
+        Err(_) => parse_duration_s(value.trim()),
     }
 }
 
 fn retry_delay(json: &Value) -> Option<f64> {
     let path = JsonPath::parse("error.details[*].retryDelay").expect("the path is well-formed");
-    path.find(json).into_value()?.as_array()?.first()?.as_str().and_then(duration)
+    path.find_in(json).into_value()?.as_array()?.first()?.as_str().and_then(parse_duration_s)
 }
 
 /// Reads an HTTP date (`Sun, 06 Nov 1994 08:49:37 GMT`), as milliseconds since the Unix epoch.
@@ -94,7 +94,7 @@ fn parse_http_date(text: &str) -> Option<i64> {
 }
 
 /// `6m0s`, `1.5s`, `120ms`, `1h`.
-fn duration(text: &str) -> Option<f64> {
+fn parse_duration_s(text: &str) -> Option<f64> {
     let mut rest = text;
     let mut ms = 0.0;
     while !rest.is_empty() {
@@ -125,7 +125,7 @@ fn in_text(line: &str) -> Option<f64> {
         let plain = |word: &str| word.trim_matches(|c: char| !c.is_ascii_alphanumeric()).to_owned();
         let number = plain(words.get(at + 1)?);
         let unit = words.get(at + 2).map(|word| plain(word)).unwrap_or_default();
-        duration(&number).or_else(|| duration(&format!("{number}{unit}")))
+        parse_duration_s(&number).or_else(|| parse_duration_s(&format!("{number}{unit}")))
     })
 }
 

@@ -56,9 +56,9 @@ pub fn secret_overrides(node: &Node, connector: &Connector) -> Vec<SecretOverrid
             refuse(pointer_push("/data", key), format!("the connector's `{key}` carries a secret"));
         }
     }
-    for (pointer, link) in operation.map(links).unwrap_or_default() {
-        if !stays_with(&link, connector) {
-            refuse(pointer, format!("`{link}` may lead to another origin than the connector's"));
+    for (pointer, read_link) in operation.map(absolute_links).unwrap_or_default() {
+        if !stays_with(&read_link, connector) {
+            refuse(pointer, format!("`{read_link}` may lead to another origin than the connector's"));
         }
     }
     found
@@ -79,7 +79,7 @@ fn secret_headers(connector: &Connector) -> Vec<&str> {
 }
 
 /// The absolute links of a node's own operation.
-fn links(operation: &Value) -> Vec<(String, String)> {
+fn absolute_links(operation: &Value) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for call in ["poll", "result", "cancel", "recover"] {
         let Some(url) = operation.get(call).and_then(|call| call.get("url")) else { continue };
@@ -110,5 +110,6 @@ fn stays_with(link: &str, connector: &Connector) -> bool {
     let hosts = connector.data.as_ref().and_then(|data| data.get("hosts"));
     let hosts = hosts.map(|hosts| FollowedHost::read_all(hosts, "", &mut Vec::new())).unwrap_or_default();
     Origin::of_url(&connector.base_url).as_ref() == Some(&origin)
-        || url::host(fixed).is_some_and(|host| url::is_https(fixed) && hosts.iter().any(|listed| listed.matches(&host)))
+        || url::host_of(fixed)
+            .is_some_and(|host| url::is_https(fixed) && hosts.iter().any(|listed| listed.matches_host(&host)))
 }

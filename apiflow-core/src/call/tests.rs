@@ -10,10 +10,10 @@ mod urls;
 
 use serde_json::{Map, Value, json};
 
-use super::{CallContext, CallError, CallPlan, Operation, Reading, plan};
+use super::{CallContext, CallError, CallPlan, Operation, ReplyReading, compile_call};
 use crate::catalog::{Connector, Node, parse_connector, parse_node};
 use crate::ports::{HttpReply, HttpRequest, MemoryHold};
-use crate::template::display;
+use crate::template::display_request;
 
 const CONTEXT: CallContext<'static> =
     CallContext { job_id: "job-1", step_id: "step-1", attempt: 2, idempotency_key: "key-1" };
@@ -45,7 +45,7 @@ fn call(connector: &Value, data: &Value) -> CallPlan {
 
 fn planned(connector: &Value, node: &Value) -> CallPlan {
     let (connector, node) = declared(connector, node);
-    plan(&node, &connector).unwrap_or_else(|found| panic!("{found:#?}"))
+    compile_call(&node, &connector).unwrap_or_else(|found| panic!("{found:#?}"))
 }
 
 fn declared(connector: &Value, node: &Value) -> (Connector, Node) {
@@ -65,13 +65,13 @@ fn object(value: &Value) -> Map<String, Value> {
 
 /// The submit of what the caller gave.
 fn submitted(plan: &CallPlan, given: &Value) -> HttpRequest {
-    let arguments = plan.arguments(&object(given)).unwrap_or_else(|error| panic!("{error}"));
-    plan.submit(&arguments, &CONTEXT).unwrap_or_else(|error| panic!("{error}"))
+    let arguments = plan.fill_arguments(&object(given)).unwrap_or_else(|error| panic!("{error}"));
+    plan.submit_request(&arguments, &CONTEXT).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// A request with secrets as `$NAME`: `{"method", "url", "headers", "body"}`.
 fn sent(plan: &CallPlan, given: &Value) -> Value {
-    display(&submitted(plan, given))
+    display_request(&submitted(plan, given))
 }
 
 fn reply(status: u16, body: &Value) -> HttpReply {
@@ -88,33 +88,44 @@ fn text_reply(status: u16, headers: &[(&str, &str)], body: &str) -> HttpReply {
     }
 }
 
-fn done(reading: Reading) -> Value {
+fn done(reading: ReplyReading) -> Value {
     match reading {
-        Reading::Done(value) => value,
-        other @ (Reading::Running(_) | Reading::Fetch(_) | Reading::Again(_) | Reading::Failed(_)) => {
+        ReplyReading::Done(value) => value,
+        other @ (ReplyReading::Running(_)
+        | ReplyReading::Fetch(_)
+        | ReplyReading::Again(_)
+        | ReplyReading::Failed(_)) => {
             panic!("{other:?}")
         }
     }
 }
 
-fn running(reading: Reading) -> Operation {
+fn running(reading: ReplyReading) -> Operation {
     match reading {
-        Reading::Running(operation) => operation,
-        other @ (Reading::Done(_) | Reading::Fetch(_) | Reading::Again(_) | Reading::Failed(_)) => panic!("{other:?}"),
+        ReplyReading::Running(operation) => operation,
+        other @ (ReplyReading::Done(_) | ReplyReading::Fetch(_) | ReplyReading::Again(_) | ReplyReading::Failed(_)) => {
+            panic!("{other:?}")
+        }
     }
 }
 
-fn failed(reading: Reading) -> CallError {
+fn failed(reading: ReplyReading) -> CallError {
     match reading {
-        Reading::Failed(error) => error,
-        other @ (Reading::Done(_) | Reading::Running(_) | Reading::Fetch(_) | Reading::Again(_)) => panic!("{other:?}"),
+        ReplyReading::Failed(error) => error,
+        other
+        @ (ReplyReading::Done(_) | ReplyReading::Running(_) | ReplyReading::Fetch(_) | ReplyReading::Again(_)) => {
+            panic!("{other:?}")
+        }
     }
 }
 
-fn again(reading: Reading) -> CallError {
+fn again(reading: ReplyReading) -> CallError {
     match reading {
-        Reading::Again(error) => error,
-        other @ (Reading::Done(_) | Reading::Running(_) | Reading::Fetch(_) | Reading::Failed(_)) => {
+        ReplyReading::Again(error) => error,
+        other @ (ReplyReading::Done(_)
+        | ReplyReading::Running(_)
+        | ReplyReading::Fetch(_)
+        | ReplyReading::Failed(_)) => {
             panic!("{other:?}")
         }
     }

@@ -87,7 +87,7 @@ pub(super) fn warn_of_connector(connector: &Connector) -> Vec<Diagnostic> {
         let (name, _) = &clean.credentials[0];
         let message = format!("the query of `base_url` holds a credential in clear: `{name}`");
         let help = format!("write it into `data.query` as `\"{name}\": \"$NAME\"`, where `NAME` is a secret");
-        found.push(Diagnostic::warning(codes::CREDENTIAL_IN_CLEAR, "/base_url", message).help(help));
+        found.push(Diagnostic::new_warning(codes::CREDENTIAL_IN_CLEAR, "/base_url", message).with_help(help));
     }
     found
 }
@@ -105,7 +105,7 @@ fn warn_of(found: &[LiteralCredential]) -> Vec<Diagnostic> {
             "write `{}$NAME{}`, where `NAME` is a secret; a server does so by itself when the declaration is saved",
             found.prefix, found.suffix
         );
-        Diagnostic::warning(codes::CREDENTIAL_IN_CLEAR, &found.pointer, message).help(help)
+        Diagnostic::new_warning(codes::CREDENTIAL_IN_CLEAR, &found.pointer, message).with_help(help)
     };
     found.iter().map(warning).collect()
 }
@@ -136,15 +136,15 @@ fn search_data(data: Option<&Map<String, Value>>, found: &mut Vec<LiteralCredent
 }
 
 /// The text of a template that is nothing but text.
-fn literal(value: &Value) -> Option<String> {
-    let text = Text::parse(value.as_str()?).ok()?.literal()?;
+fn literal_text(value: &Value) -> Option<String> {
+    let text = Text::parse(value.as_str()?).ok()?.literal_text()?;
     let text = text.trim();
     (!text.is_empty()).then(|| text.to_owned())
 }
 
 fn search_headers(pointer: &str, headers: &Map<String, Value>, found: &mut Vec<LiteralCredential>) {
     for (name, value) in headers {
-        if let Some((prefix, value)) = literal(value).and_then(|text| in_header(name, &text)) {
+        if let Some((prefix, value)) = literal_text(value).and_then(|compile_text| in_header(name, &compile_text)) {
             let pointer = pointer_push(pointer, name);
             found.push(LiteralCredential { pointer, prefix, value, suffix: String::new() });
         }
@@ -172,7 +172,7 @@ fn search_query(pointer: &str, name: &str, value: &Value, found: &mut Vec<Litera
     for (index, item) in value.as_array().into_iter().flatten().enumerate() {
         search_query(&pointer_push(pointer, &index.to_string()), name, item, found);
     }
-    if let Some(value) = literal(value).filter(|text| in_query(name, text)) {
+    if let Some(value) = literal_text(value).filter(|text| in_query(name, text)) {
         let pointer = pointer.to_owned();
         found.push(LiteralCredential { pointer, prefix: String::new(), value, suffix: String::new() });
     }
@@ -210,7 +210,7 @@ fn credential_of_pair(pair: &str) -> Option<(String, String)> {
 fn search_body(pointer: &str, key: &str, value: &Value, found: &mut Vec<LiteralCredential>) {
     match value {
         Value::String(_) => {
-            if let Some((prefix, value)) = literal(value).and_then(|text| in_body(key, &text)) {
+            if let Some((prefix, value)) = literal_text(value).and_then(|compile_text| in_body(key, &compile_text)) {
                 found.push(LiteralCredential { pointer: pointer.to_owned(), prefix, value, suffix: String::new() });
             }
         }

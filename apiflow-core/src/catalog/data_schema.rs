@@ -22,40 +22,40 @@ pub(crate) const BODY_KINDS: [&str; 5] = ["json", "form", "multipart", "raw", "n
 pub(crate) fn parse_data(data: &Value, pointer: &str, owner: Owner, faults: &mut Vec<Diagnostic>) {
     let Some(mut fields) = Fields::open(data, pointer, faults) else { return };
     read_method(&mut fields, "method");
-    fields.string("path");
+    fields.read_string("path");
     check_query(&mut fields);
     read_headers(&mut fields, "header", true);
-    fields.raw("body");
-    fields.word("body_kind", &BODY_KINDS);
-    fields.string("accept");
-    nested(&mut fields, "success", check_success);
-    nested(&mut fields, "operation", check_operation);
-    fields.boolean("idempotent");
-    if fields.string("idempotency_header").is_some_and(|name| !is_header_name(name)) {
-        fields.fault(codes::BAD_VALUE, "idempotency_header", "`idempotency_header` is not a header name");
+    fields.read_raw("body");
+    fields.read_word("body_kind", &BODY_KINDS);
+    fields.read_string("accept");
+    check_nested(&mut fields, "success", check_success);
+    check_nested(&mut fields, "operation", check_operation);
+    fields.read_bool("idempotent");
+    if fields.read_string("idempotency_header").is_some_and(|name| !is_header_name(name)) {
+        fields.note_fault(codes::BAD_VALUE, "idempotency_header", "`idempotency_header` is not a header name");
     }
     fields.number_from("timeout_s", 0.001);
-    fields.raw("price");
+    fields.read_raw("price");
     if owner == Owner::Connector {
-        fields.raw("auth");
-        nested(&mut fields, "hosts", check_hosts);
-        fields.strings("media_hosts");
-        fields.object("limits");
-        nested(&mut fields, "errors", check_errors);
+        fields.read_raw("auth");
+        check_nested(&mut fields, "hosts", check_hosts);
+        fields.read_strings("media_hosts");
+        fields.read_object("limits");
+        check_nested(&mut fields, "errors", check_errors);
     }
     fields.close();
 }
 
-fn nested(fields: &mut Fields<'_, '_>, key: &'static str, check: fn(&Value, &str, &mut Vec<Diagnostic>)) {
-    if let Some(value) = fields.value(key) {
-        check(value, &fields.at(key), fields.faults);
+fn check_nested(fields: &mut Fields<'_, '_>, key: &'static str, check: fn(&Value, &str, &mut Vec<Diagnostic>)) {
+    if let Some(value) = fields.read_value(key) {
+        check(value, &fields.pointer_of(key), fields.faults);
     }
 }
 
 /// Query templates: text, numbers, booleans and lists of them; null removes one of the connector.
 fn check_query(fields: &mut Fields<'_, '_>) {
-    let pointer = fields.at("query");
-    for (name, value) in fields.object("query").into_iter().flatten() {
+    let pointer = fields.pointer_of("query");
+    for (name, value) in fields.read_object("query").into_iter().flatten() {
         if value.is_object() {
             let at = crate::json::pointer_push(&pointer, name);
             fields.faults.push(wrong_type(&at, "a string, a number, a boolean or an array", value));

@@ -47,7 +47,7 @@ pub fn parse_node(value: &Value) -> Result<Node, Vec<Diagnostic>> {
 fn read_connector(mut fields: Fields<'_, '_>) -> Connector {
     let id = read_id(&mut fields, "id").unwrap_or_default();
     if RESERVED.contains(&id.as_str()) {
-        fields.fault(
+        fields.note_fault(
             codes::RESERVED_ID,
             "id",
             format!("a connector cannot have the id `{id}`: paths of modules begin with it"),
@@ -58,11 +58,11 @@ fn read_connector(mut fields: Fields<'_, '_>) -> Connector {
     if !base_url.is_empty()
         && let Err(reason) = url::check_base(&base_url)
     {
-        fields.fault(codes::BAD_URL, "base_url", format!("`base_url` {reason}"));
+        fields.note_fault(codes::BAD_URL, "base_url", format!("`base_url` {reason}"));
     }
     let method = read_method(&mut fields, "method").unwrap_or_else(|| "POST".to_owned());
     let header = read_headers(&mut fields, "header", false).cloned().unwrap_or_default();
-    let body = fields.value("body").cloned();
+    let body = fields.read_value("body").cloned();
     let data = read_data(&mut fields, Owner::Connector);
     ignore_times(fields);
     Connector { id, name, base_url, method, header, body, data, own_secrets: BTreeMap::new() }
@@ -71,8 +71,8 @@ fn read_connector(mut fields: Fields<'_, '_>) -> Connector {
 fn read_node(mut fields: Fields<'_, '_>) -> Node {
     let id = read_id(&mut fields, "id").unwrap_or_default();
     let name = fields.required_string("name").to_owned();
-    let description = fields.string("description").unwrap_or_default().to_owned();
-    let connector_id = match fields.value("connector_id") {
+    let description = fields.read_string("description").unwrap_or_default().to_owned();
+    let connector_id = match fields.read_value("connector_id") {
         Some(_) => read_id(&mut fields, "connector_id").unwrap_or_default(),
         None => fields.required_string("connector_id").to_owned(),
     };
@@ -84,28 +84,28 @@ fn read_node(mut fields: Fields<'_, '_>) -> Node {
 }
 
 fn ignore_times(mut fields: Fields<'_, '_>) {
-    fields.raw("created_at");
-    fields.raw("updated_at");
+    fields.read_raw("created_at");
+    fields.read_raw("updated_at");
     fields.close();
 }
 
 fn read_id(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<String> {
-    let id = fields.string(key)?;
+    let id = fields.read_string(key)?;
     if !is_valid_id(id) {
-        fields.fault(codes::BAD_ID, key, format!("`{key}` {ID_RULE}"));
+        fields.note_fault(codes::BAD_ID, key, format!("`{key}` {ID_RULE}"));
     }
     Some(id.to_owned())
 }
 
 fn read_data(fields: &mut Fields<'_, '_>, owner: Owner) -> Option<Map<String, Value>> {
-    let data = fields.value("data")?;
+    let data = fields.read_value("data")?;
     parse_data(data, "/data", owner, fields.faults);
     data.as_object().cloned()
 }
 
 fn read_items<T>(fields: &mut Fields<'_, '_>, key: &'static str, read: impl Fn(Fields<'_, '_>) -> Option<T>) -> Vec<T> {
-    let pointer = fields.at(key);
-    let items = fields.array(key).map(Vec::as_slice).unwrap_or_default();
+    let pointer = fields.pointer_of(key);
+    let items = fields.read_array(key).map(Vec::as_slice).unwrap_or_default();
     items
         .iter()
         .enumerate()
@@ -116,34 +116,34 @@ fn read_items<T>(fields: &mut Fields<'_, '_>, key: &'static str, read: impl Fn(F
 }
 
 fn read_type(fields: &mut Fields<'_, '_>) -> Option<ValueType> {
-    if fields.value("type").is_none() {
-        fields.fault(codes::MISSING_FIELD, "type", "`type` is missing");
+    if fields.read_value("type").is_none() {
+        fields.note_fault(codes::MISSING_FIELD, "type", "`type` is missing");
         return None;
     }
-    let word = fields.word("type", &ValueType::NAMES.map(|(word, _)| word))?;
+    let word = fields.read_word("type", &ValueType::NAMES.map(|(word, _)| word))?;
     ValueType::NAMES.iter().find(|(known, _)| *known == word).map(|(_, value_type)| *value_type)
 }
 
 fn read_input(mut fields: Fields<'_, '_>) -> Option<NodeInput> {
     let name = fields.required_string("name").to_owned();
     let value_type = read_type(&mut fields);
-    let required = fields.boolean("required").unwrap_or_default();
-    let default = fields.raw("default").cloned();
-    let value = fields.raw("value").cloned();
-    let description = fields.string("description").unwrap_or_default().to_owned();
-    let allowed = fields.array("enum").cloned();
-    let minimum = fields.number("minimum");
-    let maximum = fields.number("maximum");
-    if let Some(items) = fields.value("items")
-        && let pointer = fields.at("items")
+    let required = fields.read_bool("required").unwrap_or_default();
+    let default = fields.read_raw("default").cloned();
+    let value = fields.read_raw("value").cloned();
+    let description = fields.read_string("description").unwrap_or_default().to_owned();
+    let allowed = fields.read_array("enum").cloned();
+    let minimum = fields.read_number("minimum");
+    let maximum = fields.read_number("maximum");
+    if let Some(items) = fields.read_value("items")
+        && let pointer = fields.pointer_of("items")
         && let Some(mut inner) = Fields::open(items, &pointer, fields.faults)
     {
         read_type(&mut inner);
         inner.close();
     }
-    let items = fields.value("items").cloned();
-    let sent_as = fields.word("as", &["url", "data_uri", "base64", "multipart", "upload"]).map(str::to_owned);
-    let accept = fields.strings("accept");
+    let items = fields.read_value("items").cloned();
+    let sent_as = fields.read_word("as", &["url", "data_uri", "base64", "multipart", "upload"]).map(str::to_owned);
+    let accept = fields.read_strings("accept");
     fields.close();
     Some(NodeInput {
         name,
@@ -164,12 +164,12 @@ fn read_input(mut fields: Fields<'_, '_>) -> Option<NodeInput> {
 fn read_output(mut fields: Fields<'_, '_>) -> Option<NodeOutput> {
     let name = fields.required_string("name").to_owned();
     let value_type = read_type(&mut fields);
-    let default = fields.raw("default").cloned();
-    let mapping = fields.string("mapping").unwrap_or_default().to_owned();
-    let description = fields.string("description").unwrap_or_default().to_owned();
-    let pick = fields.word("pick", &["first", "last", "join", "all"]).map(str::to_owned);
-    let decode = fields.word("decode", &["url", "data_uri", "base64", "text"]).map(str::to_owned);
-    let mime = fields.string("mime").map(str::to_owned);
+    let default = fields.read_raw("default").cloned();
+    let mapping = fields.read_string("mapping").unwrap_or_default().to_owned();
+    let description = fields.read_string("description").unwrap_or_default().to_owned();
+    let pick = fields.read_word("pick", &["first", "last", "join", "all"]).map(str::to_owned);
+    let decode = fields.read_word("decode", &["url", "data_uri", "base64", "text"]).map(str::to_owned);
+    let mime = fields.read_string("mime").map(str::to_owned);
     fields.close();
     Some(NodeOutput { name, r#type: value_type?, default, mapping, description, pick, decode, mime })
 }

@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::{Connector, Node};
-use crate::template::{Compiler, Root};
+use crate::template::{Root, TemplateCompiler};
 
 impl Connector {
     /// Names of all secrets that its templates refer to.
     pub fn secret_names(&self) -> BTreeSet<String> {
         let mut names = secrets_of_headers(&self.header);
         if let Some(body) = &self.body {
-            gather(body, &mut names);
+            gather_names(body, &mut names);
         }
         names.extend(secrets_of_data(self.data.as_ref()));
         names
@@ -28,7 +28,7 @@ impl Node {
 
 fn secrets_of_headers(headers: &Map<String, Value>) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    headers.values().for_each(|value| gather(value, &mut names));
+    headers.values().for_each(|value| gather_names(value, &mut names));
     names
 }
 
@@ -37,19 +37,19 @@ fn secrets_of_data(data: Option<&Map<String, Value>>) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for key in ["path", "query", "header", "body"] {
         if let Some(value) = data.and_then(|data| data.get(key)) {
-            gather(value, &mut names);
+            gather_names(value, &mut names);
         }
     }
     let operation = data.and_then(|data| data.get("operation"));
     for key in ["ack", "hold"] {
         if let Some(value) = operation.and_then(|operation| operation.get(key)?.get("header")) {
-            gather(value, &mut names);
+            gather_names(value, &mut names);
         }
     }
     names
 }
 
-fn gather(value: &Value, names: &mut BTreeSet<String>) {
-    let template = Compiler { roots: &Root::ALL, diagnostics: &mut Vec::new() }.value(value, "");
-    template.each_text(&mut |text| names.extend(text.secrets().map(str::to_owned)));
+fn gather_names(value: &Value, names: &mut BTreeSet<String>) {
+    let template = TemplateCompiler { roots: &Root::ALL, diagnostics: &mut Vec::new() }.compile_value(value, "");
+    template.each_text(&mut |text| names.extend(text.secret_names().map(str::to_owned)));
 }

@@ -16,11 +16,11 @@ use crate::expression::SyntaxFault;
 ///
 /// # Errors
 /// The first thing that is more than a type: it has a meaning when it runs, and none in JavaScript.
-pub(super) fn blanks(content: &str, program: &Program<'_>) -> Result<Vec<Span>, SyntaxFault> {
+pub(super) fn find_type_spans(content: &str, program: &Program<'_>) -> Result<Vec<Span>, SyntaxFault> {
     let mut types = Types { content, spans: Vec::new(), fault: None };
     types.visit_program(program);
     match types.fault {
-        Some((byte, message)) => Err(SyntaxFault::at(content, byte as usize, message)),
+        Some((byte, message)) => Err(SyntaxFault::at_byte(content, byte as usize, message)),
         None => Ok(types.spans),
     }
 }
@@ -32,72 +32,72 @@ struct Types<'c> {
 }
 
 impl Types<'_> {
-    fn blank(&mut self, start: u32, end: u32) {
+    fn blank_span(&mut self, start: u32, end: u32) {
         self.spans.push(Span::new(start, end));
     }
 
-    fn refuse(&mut self, at: Span, message: &'static str) {
+    fn refuse_syntax(&mut self, at: Span, message: &'static str) {
         self.fault.get_or_insert((at.start, message));
     }
 
     /// Blanks a mark (`?`, `!`) that stands between two places, with nothing else but white space.
-    fn mark(&mut self, start: u32, end: u32, mark: char) {
+    fn blank_marker(&mut self, start: u32, end: u32, mark: char) {
         let between = &self.content[start as usize..end as usize];
         if let Some(at) = between.find(mark) {
             let at = start + u32::try_from(at).unwrap_or_default();
-            self.blank(at, at + 1);
+            self.blank_span(at, at + 1);
         }
     }
 }
 
 impl<'a> Visit<'a> for Types<'_> {
     fn visit_ts_type_annotation(&mut self, it: &TSTypeAnnotation<'a>) {
-        self.blank(it.span.start, it.span.end);
+        self.blank_span(it.span.start, it.span.end);
     }
 
     fn visit_ts_type_parameter_declaration(&mut self, it: &TSTypeParameterDeclaration<'a>) {
-        self.blank(it.span.start, it.span.end);
+        self.blank_span(it.span.start, it.span.end);
     }
 
     fn visit_ts_type_parameter_instantiation(&mut self, it: &TSTypeParameterInstantiation<'a>) {
-        self.blank(it.span.start, it.span.end);
+        self.blank_span(it.span.start, it.span.end);
     }
 
     fn visit_ts_type_alias_declaration(&mut self, it: &TSTypeAliasDeclaration<'a>) {
-        self.blank(it.span.start, it.span.end);
+        self.blank_span(it.span.start, it.span.end);
     }
 
     fn visit_ts_interface_declaration(&mut self, it: &TSInterfaceDeclaration<'a>) {
-        self.blank(it.span.start, it.span.end);
+        self.blank_span(it.span.start, it.span.end);
     }
 
     fn visit_ts_as_expression(&mut self, it: &TSAsExpression<'a>) {
         self.visit_expression(&it.expression);
-        self.blank(it.expression.span().end, it.span.end);
+        self.blank_span(it.expression.span().end, it.span.end);
     }
 
     fn visit_ts_satisfies_expression(&mut self, it: &TSSatisfiesExpression<'a>) {
         self.visit_expression(&it.expression);
-        self.blank(it.expression.span().end, it.span.end);
+        self.blank_span(it.expression.span().end, it.span.end);
     }
 
     fn visit_ts_type_assertion(&mut self, it: &TSTypeAssertion<'a>) {
-        self.blank(it.span.start, it.expression.span().start);
+        self.blank_span(it.span.start, it.expression.span().start);
         self.visit_expression(&it.expression);
     }
 
     fn visit_ts_non_null_expression(&mut self, it: &TSNonNullExpression<'a>) {
         self.visit_expression(&it.expression);
-        self.blank(it.span.end - 1, it.span.end);
+        self.blank_span(it.span.end - 1, it.span.end);
     }
 
     fn visit_formal_parameter(&mut self, it: &FormalParameter<'a>) {
         if it.accessibility.is_some() || it.readonly || it.r#override {
-            self.refuse(it.span, "a parameter property does not run here: assign it in the constructor");
+            self.refuse_syntax(it.span, "a parameter property does not run here: assign it in the constructor");
         }
         if it.optional {
             let end = it.type_annotation.as_ref().map_or(it.span.end, |annotation| annotation.span.start);
-            self.mark(it.pattern.span().end, end, '?');
+            self.blank_marker(it.pattern.span().end, end, '?');
         }
         walk::walk_formal_parameter(self, it);
     }
@@ -105,7 +105,7 @@ impl<'a> Visit<'a> for Types<'_> {
     fn visit_variable_declarator(&mut self, it: &VariableDeclarator<'a>) {
         if it.definite {
             let end = it.type_annotation.as_ref().map_or(it.span.end, |annotation| annotation.span.start);
-            self.mark(it.id.span().end, end, '!');
+            self.blank_marker(it.id.span().end, end, '!');
         }
         walk::walk_variable_declarator(self, it);
     }
@@ -113,57 +113,60 @@ impl<'a> Visit<'a> for Types<'_> {
     fn visit_function(&mut self, it: &Function<'a>, flags: ScopeFlags) {
         // A signature without a body: an overload, or a declaration of something elsewhere.
         if it.body.is_none() {
-            self.blank(it.span.start, it.span.end);
+            self.blank_span(it.span.start, it.span.end);
             return;
         }
         if it.this_param.is_some() {
-            self.refuse(it.span, "a parameter `this` does not run here: leave it out");
+            self.refuse_syntax(it.span, "a parameter `this` does not run here: leave it out");
         }
         walk::walk_function(self, it, flags);
     }
 
     fn visit_class(&mut self, it: &Class<'a>) {
         if it.r#abstract || it.declare || !it.implements.is_empty() {
-            self.refuse(it.span, "a class with TypeScript's modifiers does not run here: leave them out");
+            self.refuse_syntax(it.span, "a class with TypeScript's modifiers does not run here: leave them out");
         }
         walk::walk_class(self, it);
     }
 
     fn visit_property_definition(&mut self, it: &PropertyDefinition<'a>) {
         if it.accessibility.is_some() || it.declare || it.readonly || it.r#override || it.optional || it.definite {
-            self.refuse(it.span, "a property with TypeScript's modifiers does not run here: leave them out");
+            self.refuse_syntax(it.span, "a property with TypeScript's modifiers does not run here: leave them out");
         }
         walk::walk_property_definition(self, it);
     }
 
     fn visit_method_definition(&mut self, it: &MethodDefinition<'a>) {
         if it.accessibility.is_some() || it.r#override || it.optional {
-            self.refuse(it.span, "a method with TypeScript's modifiers does not run here: leave them out");
+            self.refuse_syntax(it.span, "a method with TypeScript's modifiers does not run here: leave them out");
         }
         walk::walk_method_definition(self, it);
     }
 
     fn visit_decorator(&mut self, it: &Decorator<'a>) {
-        self.refuse(it.span, "a decorator does not run here: call the function yourself");
+        self.refuse_syntax(it.span, "a decorator does not run here: call the function yourself");
     }
 
     fn visit_ts_enum_declaration(&mut self, it: &TSEnumDeclaration<'a>) {
-        self.refuse(it.span, "`enum` is more than a type and does not run here: use an object");
+        self.refuse_syntax(it.span, "`enum` is more than a type and does not run here: use an object");
     }
 
     fn visit_ts_namespace_declaration(&mut self, it: &TSNamespaceDeclaration<'a>) {
-        self.refuse(it.span, "a namespace is more than a type and does not run here: use an object");
+        self.refuse_syntax(it.span, "a namespace is more than a type and does not run here: use an object");
     }
 
     fn visit_ts_global_declaration(&mut self, it: &TSGlobalDeclaration<'a>) {
-        self.refuse(it.span, "`declare global` has no meaning here: leave it out");
+        self.refuse_syntax(it.span, "`declare global` has no meaning here: leave it out");
     }
 
     fn visit_ts_import_equals_declaration(&mut self, it: &TSImportEqualsDeclaration<'a>) {
-        self.refuse(it.span, "`import` is not available: inline code has no modules, network or files; use a node");
+        self.refuse_syntax(
+            it.span,
+            "`import` is not available: inline code has no modules, network or files; use a node",
+        );
     }
 
     fn visit_ts_export_assignment(&mut self, it: &TSExportAssignment<'a>) {
-        self.refuse(it.span, "`export =` has no meaning here: declare `main`");
+        self.refuse_syntax(it.span, "`export =` has no meaning here: declare `main`");
     }
 }

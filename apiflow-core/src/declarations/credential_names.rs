@@ -135,7 +135,7 @@ pub(crate) fn in_header_name(name: &str) -> Option<Strength> {
     if CERTAIN_HEADERS.contains(&lower.as_str()) || contains_certain(&lower) {
         return Some(Strength::Certain);
     }
-    let words = words(name);
+    let words = split_words(name);
     if is_token(&words) {
         return Some(Strength::Certain);
     }
@@ -144,7 +144,7 @@ pub(crate) fn in_header_name(name: &str) -> Option<Strength> {
 
 /// What a key of a query says of its value.
 pub(crate) fn in_query_key(name: &str) -> Option<Strength> {
-    let words = words(name);
+    let words = split_words(name);
     let lower = name.to_ascii_lowercase();
     let likely = is_token(&words) || is_key(&words) || LIKELY_NAMES.contains(&lower.as_str());
     if contains_certain(&lower) { Some(Strength::Certain) } else { likely.then_some(Strength::Likely) }
@@ -152,11 +152,11 @@ pub(crate) fn in_query_key(name: &str) -> Option<Strength> {
 
 /// What a key of a body says of its value: less than elsewhere, because a song has a key too.
 pub(crate) fn in_body_key(name: &str) -> Option<Strength> {
-    let whole = squashed(name);
+    let whole = squash_name(name);
     if CERTAIN.iter().any(|part| whole.ends_with(part)) || whole.ends_with("credentials") {
         return Some(Strength::Certain);
     }
-    is_token(&words(name)).then_some(Strength::Likely)
+    is_token(&split_words(name)).then_some(Strength::Likely)
 }
 
 /// Whether a value is a key by the way it begins, wherever it stands.
@@ -193,7 +193,7 @@ pub(crate) fn is_placeholder(text: &str) -> bool {
 }
 
 fn contains_certain(name: &str) -> bool {
-    let whole = squashed(name);
+    let whole = squash_name(name);
     CERTAIN.iter().any(|part| whole.contains(part))
 }
 
@@ -221,12 +221,12 @@ fn is_key_pair(value: &str) -> bool {
     is_uuid && secret.len() >= 16 && secret.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-fn squashed(name: &str) -> String {
+fn squash_name(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
 /// The words of `X-Api-Key`, `api_key` and `apiKey`, in lower case.
-fn words(name: &str) -> Vec<String> {
+fn split_words(name: &str) -> Vec<String> {
     let letters: Vec<char> = name.chars().collect();
     let mut words = vec![String::new()];
     for (index, letter) in letters.iter().enumerate() {

@@ -10,10 +10,10 @@ pub(crate) const METHODS: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", 
 
 /// A method in any case, as upper case.
 pub(crate) fn read_method(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<String> {
-    let text = fields.string(key)?;
+    let text = fields.read_string(key)?;
     let method = text.to_ascii_uppercase();
     if !METHODS.contains(&method.as_str()) {
-        let fault = unknown_word(&fields.at(key), key, text, &METHODS);
+        let fault = unknown_word(&fields.pointer_of(key), key, text, &METHODS);
         fields.faults.push(Diagnostic { code: codes::BAD_METHOD.to_owned(), ..fault });
     }
     Some(method)
@@ -25,17 +25,17 @@ pub(crate) fn read_headers<'a>(
     key: &'static str,
     removable: bool,
 ) -> Option<&'a Map<String, Value>> {
-    let headers = fields.object(key)?;
-    let pointer = fields.at(key);
+    let headers = fields.read_object(key)?;
+    let pointer = fields.pointer_of(key);
     for (name, value) in headers {
         let at = pointer_push(&pointer, name);
         if !is_header_name(name) {
-            fields.faults.push(Diagnostic::error(codes::BAD_VALUE, &at, format!("`{name}` is not a header name")));
+            fields.faults.push(Diagnostic::new_error(codes::BAD_VALUE, &at, format!("`{name}` is not a header name")));
         }
         match value {
             Value::String(text) if text.chars().any(char::is_control) => {
                 let message = format!("header `{name}` contains a line break or another control character");
-                fields.faults.push(Diagnostic::error(codes::BAD_VALUE, &at, message));
+                fields.faults.push(Diagnostic::new_error(codes::BAD_VALUE, &at, message));
             }
             Value::String(_) => {}
             Value::Null if removable => {}

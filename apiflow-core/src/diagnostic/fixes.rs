@@ -9,14 +9,14 @@ use crate::value_type::ValueType;
 const MAX_VALUES: usize = 400;
 
 /// A finding whose place is mended by another value.
-pub(crate) fn changed(mut found: Diagnostic, value: Value) -> Diagnostic {
+pub(crate) fn change_step_row(mut found: Diagnostic, value: Value) -> Diagnostic {
     let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     found.fix = Some(Fix { label: format!("change to `{shown}`"), pointer: found.pointer.clone(), value });
     found
 }
 
 /// A value written in the wrong type, in the right one: `"5"` as 5, 5 as `"5"`.
-fn retyped(wanted: ValueType, value: &Value) -> Option<Value> {
+fn convert_type(wanted: ValueType, value: &Value) -> Option<Value> {
     let right = match (wanted, value) {
         (ValueType::Number | ValueType::Integer | ValueType::Boolean, Value::String(text)) => {
             serde_json::from_str(text.trim()).ok()?
@@ -29,7 +29,7 @@ fn retyped(wanted: ValueType, value: &Value) -> Option<Value> {
 
 /// A finding whose place is mended by the same value in the right type, where there is one.
 pub(crate) fn in_type(mut found: Diagnostic, wanted: ValueType, value: &Value) -> Diagnostic {
-    if let Some(value) = retyped(wanted, value) {
+    if let Some(value) = convert_type(wanted, value) {
         found.fix = Some(Fix { label: format!("change to `{value}`"), pointer: found.pointer.clone(), value });
     }
     found

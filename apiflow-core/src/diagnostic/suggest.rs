@@ -12,7 +12,7 @@ const MAX_NAME_CHARS: usize = 64;
 const MAX_CANDIDATES: usize = 2_000;
 
 /// The work that one check may spend on advice: looks at a name, and cells of the comparison of two.
-const MOST_WORK: usize = 4_000_000;
+const MAX_WORK: usize = 4_000_000;
 
 thread_local! {
     /// The work that is left to the check that runs on this thread; `None` outside of one.
@@ -27,12 +27,12 @@ pub(crate) fn within_budget<T>(check: impl FnOnce() -> T) -> T {
             LEFT.set(self.0);
         }
     }
-    let _before = Before(LEFT.replace(Some(MOST_WORK)));
+    let _before = Before(LEFT.replace(Some(MAX_WORK)));
     check()
 }
 
 /// Takes work out of the budget; says whether there was as much.
-fn spend(work: usize) -> bool {
+fn spend_budget(work: usize) -> bool {
     let Some(left) = LEFT.get() else { return true };
     LEFT.set(Some(left.saturating_sub(work)));
     left >= work
@@ -41,8 +41,8 @@ fn spend(work: usize) -> bool {
 /// The candidate nearest to `name`, if it is near enough to be a slip of the hand: at most a third of
 /// the name's length, and at most 3, in edits (insert, delete, replace, swap neighbours).
 /// Of equally near ones the first.
-pub fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
-    let name: Vec<char> = lower(name);
+pub fn nearest_name<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    let name: Vec<char> = lowercase_chars(name);
     if name.is_empty() || name.len() > MAX_NAME_CHARS {
         return None;
     }
@@ -51,17 +51,17 @@ pub fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) ->
     let mut best: Option<(usize, &str)> = None;
     for candidate in candidates.into_iter().take(MAX_CANDIDATES) {
         let limit = best.map_or(allowed + 1, |(distance, _)| distance);
-        if !spend(1 + candidate.len().min(MAX_NAME_CHARS)) {
+        if !spend_budget(1 + candidate.len().min(MAX_NAME_CHARS)) {
             return None;
         }
-        let other = lower(candidate);
+        let other = lowercase_chars(candidate);
         if other.len() > MAX_NAME_CHARS || name.len().abs_diff(other.len()) >= limit {
             continue;
         }
-        if !spend(name.len() * other.len()) {
+        if !spend_budget(name.len() * other.len()) {
             return None;
         }
-        let distance = edits(&name, &other);
+        let distance = edit_distance(&name, &other);
         if distance < limit {
             best = Some((distance, candidate));
         }
@@ -69,20 +69,20 @@ pub fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) ->
     best.map(|(_, candidate)| candidate)
 }
 
-/// The help that goes with [`nearest`].
+/// The help that goes with [`nearest_name`].
 pub(crate) fn did_you_mean(candidate: &str) -> String {
     format!("did you mean `{candidate}`?")
 }
 
 /// Names as a list for people, cut with a count where there are many.
-pub(crate) fn listed<'c>(names: impl IntoIterator<Item = &'c str>) -> String {
-    const SHOWN: usize = 12;
+pub(crate) fn list_names<'c>(names: impl IntoIterator<Item = &'c str>) -> String {
+    const MAX_SHOWN_NAMES: usize = 12;
     let mut names = names.into_iter();
-    let shown: Vec<String> = names.by_ref().take(SHOWN).map(|name| format!("`{name}`")).collect();
+    let shown: Vec<String> = names.by_ref().take(MAX_SHOWN_NAMES).map(|name| format!("`{name}`")).collect();
     let shown = shown.join(", ");
     let mut more = 0;
     for _ in names {
-        if !spend(1) {
+        if !spend_budget(1) {
             return format!("{shown} and more");
         }
         more += 1;
@@ -98,12 +98,12 @@ pub(crate) fn list_all(names: &[&str]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
-fn lower(name: &str) -> Vec<char> {
+fn lowercase_chars(name: &str) -> Vec<char> {
     name.chars().take(MAX_NAME_CHARS + 1).flat_map(char::to_lowercase).collect()
 }
 
 /// Optimal string alignment distance.
-fn edits(a: &[char], b: &[char]) -> usize {
+fn edit_distance(a: &[char], b: &[char]) -> usize {
     let mut before: Vec<usize> = Vec::new();
     let mut last: Vec<usize> = (0..=b.len()).collect();
     for (i, &left) in a.iter().enumerate() {
@@ -124,13 +124,13 @@ fn edits(a: &[char], b: &[char]) -> usize {
 mod tests {
     use serde_json::json;
 
-    use super::{listed, nearest, within_budget};
+    use super::{list_names, nearest_name, within_budget};
     use crate::catalog::Catalog;
     use crate::diagnostic::Diagnostic;
     use crate::diagnostic::codes;
 
     fn check(name: &str, candidates: &[&str], expected: Option<&str>) {
-        assert_eq!(nearest(name, candidates.iter().copied()), expected, "{name}");
+        assert_eq!(nearest_name(name, candidates.iter().copied()), expected, "{name}");
     }
 
     #[test]
@@ -152,24 +152,24 @@ mod tests {
     #[test]
     fn long_lists_say_how_many_are_left_out() {
         let names: Vec<String> = (0..14).map(|n| format!("n{n}")).collect();
-        let text = listed(names.iter().map(String::as_str));
+        let text = list_names(names.iter().map(String::as_str));
         assert!(text.ends_with("`n11` and 2 more"), "{text}");
-        assert_eq!(listed(["a"]), "`a`");
+        assert_eq!(list_names(["a"]), "`a`");
     }
 
     #[test]
     fn one_check_gives_only_so_much_advice() {
         let names: Vec<String> = (0..2_000).map(|n| format!("step{n}")).collect();
         let all = || names.iter().map(String::as_str);
-        let advised = within_budget(|| (0..2_000).filter(|_| nearest("step_1", all()).is_some()).count());
+        let advised = within_budget(|| (0..2_000).filter(|_| nearest_name("step_1", all()).is_some()).count());
         assert!((1..200).contains(&advised), "{advised}");
         let text = within_budget(|| {
-            (0..10_000).for_each(|_| drop(listed(all())));
-            listed(all())
+            (0..10_000).for_each(|_| drop(list_names(all())));
+            list_names(all())
         });
         assert!(text.ends_with("`step11` and more"), "{text}");
         // The next check has a budget of its own.
-        assert!(within_budget(|| nearest("step_1", all())).is_some());
+        assert!(within_budget(|| nearest_name("step_1", all())).is_some());
     }
 
     #[test]
@@ -180,7 +180,7 @@ mod tests {
                     "skip_if": {"expr": format!("results.stpe{n} == 1")}})
             })
             .collect();
-        let found = crate::validate::workflow(&json!({"value": {"modules": modules}}), &Catalog::default());
+        let found = crate::validate::validate_workflow(&json!({"value": {"modules": modules}}), &Catalog::default());
         let meant = |found: &Diagnostic| found.help.as_ref().is_some_and(|help| help.starts_with("did you mean"));
         let [first, .., last, note] = found.as_slice() else { panic!("{found:?}") };
         // That there are more is said at the end.

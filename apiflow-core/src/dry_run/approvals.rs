@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::mocks::{at_place, unfit};
+use super::mocks::{at_place, check_key};
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::codes;
 use crate::engine::Program;
@@ -23,7 +23,7 @@ pub struct GivenApproval {
     #[serde(default)]
     pub action: ApprovalAction,
     /// What comes with it: `resume` in the module after the step.
-    #[serde(default = "empty")]
+    #[serde(default = "empty_payload")]
     pub payload: Value,
     /// Who gives it.
     #[serde(default)]
@@ -41,13 +41,13 @@ pub enum ApprovalAction {
     Cancel,
 }
 
-fn empty() -> Value {
+fn empty_payload() -> Value {
     json!({})
 }
 
 impl Default for GivenApproval {
     fn default() -> Self {
-        Self { action: ApprovalAction::Resume, payload: empty(), approver: None }
+        Self { action: ApprovalAction::Resume, payload: empty_payload(), approver: None }
     }
 }
 
@@ -79,7 +79,7 @@ impl Approvals {
             Value::Null => return Ok(Self::default()),
             Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
                 let found =
-                    Diagnostic::error(codes::WRONG_TYPE, "", "approvals must be an object of answers by step id");
+                    Diagnostic::new_error(codes::WRONG_TYPE, "", "approvals must be an object of answers by step id");
                 return Err(vec![found]);
             }
         };
@@ -95,7 +95,7 @@ impl Approvals {
                 Ok(given) => drop(steps.insert(step.clone(), given)),
                 Err(error) => {
                     let message = format!("the approval of step `{step}` cannot be read: {error}");
-                    found.push(Diagnostic::error(codes::WRONG_TYPE, pointer_push("", step), message));
+                    found.push(Diagnostic::new_error(codes::WRONG_TYPE, pointer_push("", step), message));
                 }
             }
         }
@@ -103,14 +103,14 @@ impl Approvals {
     }
 
     /// A finding for each answer to a gate that does not exist.
-    pub(super) fn check(&self, program: &Program) -> Vec<Diagnostic> {
+    pub(super) fn check_gates(&self, program: &Program) -> Vec<Diagnostic> {
         let waits = |module: &Module| module.suspend.is_some();
-        let check = |key: &String| unfit(key, program, waits, "waits for no approval: it has no `suspend`");
+        let check = |key: &String| check_key(key, program, waits, "waits for no approval: it has no `suspend`");
         self.steps.keys().filter_map(check).collect()
     }
 
     /// What is answered to the gate of a step that wants so many approvals.
-    pub(super) fn given(&self, path: &str, step_id: &str, required: u64) -> Vec<GivenApproval> {
+    pub(super) fn approvals_for_gate(&self, path: &str, step_id: &str, required: u64) -> Vec<GivenApproval> {
         let times = usize::try_from(required).unwrap_or(usize::MAX).min(MAX_APPROVALS);
         match at_place(&self.steps, path, step_id) {
             None => vec![GivenApproval::default(); times],
@@ -126,7 +126,7 @@ mod tests {
 
     fn check(approvals: Value, expected: Result<usize, &[&str]>) {
         let given = Approvals::parse(&approvals)
-            .map(|approvals| approvals.given("", "a", 2).len())
+            .map(|approvals| approvals.approvals_for_gate("", "a", 2).len())
             .map_err(|found| found.into_iter().map(|found| found.pointer).collect::<Vec<_>>());
         let expected = expected.map_err(|pointers| pointers.iter().map(|pointer| (*pointer).to_owned()).collect());
         assert_eq!(given, expected, "{approvals}");
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_gate_that_nobody_can_open_takes_no_memory() {
-        assert_eq!(Approvals::default().given("", "a", u64::from(u32::MAX)).len(), MAX_APPROVALS);
+        assert_eq!(Approvals::default().approvals_for_gate("", "a", u64::from(u32::MAX)).len(), MAX_APPROVALS);
     }
 
     #[test]

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::approvals::ApprovalAction;
-use super::report::{Report, ReportEvent, ReportRequest, ReportStep, Source};
+use super::report::{Report, ReportEvent, ReportRequest, ReportStep, ResultSource};
 use super::{DryRun, Outcome, Sending, sample_outputs};
 use crate::call::CallPlans;
 use crate::engine::{
     Answer, Call, Event, Fact, GateSelector, Input, OpenWork, Program, Recorded, Run, Start, ValueRef, error_names,
 };
-use crate::evaluate::{Evaluation, ValueCache, build_request, weight};
+use crate::evaluate::{Evaluation, ValueCache, build_request, estimate_json_bytes};
 use crate::ports::{Evaluator, JobStatus, StepRow, StepStatus, StoreError, Timestamp};
 use crate::template;
 
@@ -44,7 +44,7 @@ pub(super) struct DryRunDriver<'a, F> {
     values: ValueCache,
     now: Timestamp,
     /// Attempts that were sent, and what will come of each.
-    out: BTreeMap<u64, (Outcome, Option<Source>)>,
+    out: BTreeMap<u64, (Outcome, Option<ResultSource>)>,
     /// Answers to the gates that are closed.
     approvals: VecDeque<Fact>,
     /// Steps whose gates were answered, by ordinal.
@@ -82,21 +82,21 @@ where
         }
     }
 
-    pub(super) async fn go(mut self, early_return: Option<String>) -> Report {
+    pub(super) async fn drive_to_report(mut self, early_return: Option<String>) -> Report {
         let stop = self.run_to_end().await.err();
-        self.report(stop, early_return).await
+        self.build_report(stop, early_return).await
     }
 
     async fn run_to_end(&mut self) -> Result<(), Stop> {
         let created = Run::create(0, self.given.preprocess, std::mem::take(&mut self.given.input), self.now);
         for recorded in &created {
-            self.run.apply(recorded.seq, recorded.at, &recorded.event);
+            self.run.apply_event(recorded.seq, recorded.at, &recorded.event);
         }
-        self.record(created)?;
+        self.record_events(created)?;
         let mut next = Input::Tick;
         loop {
-            let events = self.run.turn(self.now, next);
-            self.record(events)?;
+            let events = self.run.decide_and_apply(self.now, next);
+            self.record_events(events)?;
             self.perform_free().await?;
             if self.run.status().is_final() {
                 return Ok(());
@@ -106,12 +106,12 @@ where
     }
 
     async fn perform_free(&mut self) -> Result<(), Stop> {
-        while let Some(effect) = self.run.free() {
+        while let Some(effect) = self.run.next_free_effect() {
             let mut evaluation =
                 Evaluation { run: &self.run, values: &mut self.values, evaluator: self.evaluator, plans: &self.plans };
-            let Some(input) = evaluation.perform(&effect).await? else { break };
-            let events = self.run.turn(self.now, input);
-            self.record(events)?;
+            let Some(input) = evaluation.perform_effect(&effect).await? else { break };
+            let events = self.run.decide_and_apply(self.now, input);
+            self.record_events(events)?;
         }
         Ok(())
     }
@@ -141,7 +141,7 @@ where
         if let Some(effect) = orphan {
             // Nobody waits for it any more.
             self.out.remove(&effect);
-            return Ok(answered(effect, Answer::Cancelled));
+            return Ok(answer_input(effect, Answer::Cancelled));
         }
         if let Some((effect, (outcome, source))) = self.out.pop_first() {
             if let Some((_, request)) = self.requests.get_mut(&effect) {
@@ -151,7 +151,7 @@ where
                 Outcome::Result(result) => Answer::Done { result },
                 Outcome::Error(error) => Answer::Failed { error },
             };
-            return Ok(answered(effect, answer));
+            return Ok(answer_input(effect, answer));
         }
         let Some(wake) = wake else {
             return Err(Stop::Broken("nothing is left to do, but the run has not ended".to_owned()));
@@ -166,17 +166,17 @@ where
             let calls = self.given.limits.calls;
             return Err(Stop::Limit(format!("a dry run makes at most {calls} calls: does a loop have no end?")));
         }
-        let input = self.values.resolve(&call.args).await?;
-        let built = self.plans.plan(&call.path).and_then(|plan| build_request(JOB, &plan, call, &input));
+        let input = self.values.resolve_reference(&call.args).await?;
+        let built = self.plans.plan_at(&call.path).and_then(|plan| build_request(JOB, &plan, call, &input));
         let request = match built {
-            Ok(request) => template::display(&request),
+            Ok(request) => template::display_request(&request),
             Err(error) => {
                 // As where a call is really made: a request that cannot be built is an answer by itself.
                 self.out.insert(call.effect, (Outcome::Error(error), None));
                 return Ok(());
             }
         };
-        self.weigh(&request)?;
+        self.count_bytes(&request)?;
         let path = self.steps.get(&call.step).map(|row| row.path.clone()).unwrap_or_default();
         let sending = Sending {
             step_id: &call.step_id,
@@ -187,13 +187,13 @@ where
             request: &request,
         };
         let outcome = match (self.answer)(&sending) {
-            Some(outcome) => (outcome, Some(Source::Function)),
-            None => match self.given.mocks.outcome(&path, &call.step_id, call.attempt) {
-                Some(outcome) => (outcome.clone(), Some(Source::Mock)),
+            Some(outcome) => (outcome, Some(ResultSource::Function)),
+            None => match self.given.mocks.outcome_of_attempt(&path, &call.step_id, call.attempt) {
+                Some(outcome) => (outcome.clone(), Some(ResultSource::Mock)),
                 None => {
                     let node = self.given.catalog.node_at(&call.path);
                     let result = node.map_or(Value::Null, |node| sample_outputs::sample_outputs(node, &input));
-                    (Outcome::Result(result), Some(Source::Sample))
+                    (Outcome::Result(result), Some(ResultSource::Sample))
                 }
             },
         };
@@ -203,8 +203,8 @@ where
         Ok(())
     }
 
-    fn record(&mut self, events: Vec<Recorded>) -> Result<(), Stop> {
-        self.values.record(&events);
+    fn record_events(&mut self, events: Vec<Recorded>) -> Result<(), Stop> {
+        self.values.record_events(&events);
         for row in self.run.take_rows() {
             let closed = row.approval.as_ref().filter(|_| row.status == StepStatus::Suspended);
             if let Some(required) = closed.and_then(|gate| gate["required"].as_u64())
@@ -223,7 +223,7 @@ where
                 self.branches.insert(step.map_or(recorded.seq, |(&ordinal, _)| ordinal), branch);
             }
             if let Some(value) = &recorded.value {
-                self.weigh(value)?;
+                self.count_bytes(value)?;
             }
             self.events.push(recorded);
         }
@@ -236,7 +236,7 @@ where
 
     /// Answers the gate of a step as often as it was said, or as it wants.
     fn open_gate(&mut self, row: &StepRow, required: u64) {
-        let given = self.given.approvals.given(&row.path, &row.step_id, required);
+        let given = self.given.approvals.approvals_for_gate(&row.path, &row.step_id, required);
         self.approvals.extend(given.into_iter().map(|approval| Fact::Approval {
             target: GateSelector::Ordinal(row.ordinal),
             approver: approval.approver,
@@ -246,8 +246,8 @@ where
         }));
     }
 
-    fn weigh(&mut self, value: &Value) -> Result<(), Stop> {
-        self.value_bytes += weight(value);
+    fn count_bytes(&mut self, value: &Value) -> Result<(), Stop> {
+        self.value_bytes += estimate_json_bytes(value);
         if self.value_bytes > self.given.limits.value_bytes {
             let bytes = self.given.limits.value_bytes;
             return Err(Stop::Limit(format!("the values of a dry run have at most {bytes} bytes of JSON in all")));
@@ -255,12 +255,12 @@ where
         Ok(())
     }
 
-    async fn report(mut self, mut stop: Option<Stop>, early_return: Option<String>) -> Report {
+    async fn build_report(mut self, mut stop: Option<Stop>, early_return: Option<String>) -> Report {
         // Results of loops are put together from those of their iterations, so they count once more.
         self.value_bytes = 0;
         let mut steps = Vec::with_capacity(self.steps.len());
         for row in std::mem::take(&mut self.steps).into_values() {
-            let told = self.step(row).await;
+            let told = self.report_step(row).await;
             match told {
                 Ok(step) => steps.push(step),
                 Err(over) => {
@@ -271,7 +271,11 @@ where
         }
         let state = self.run.job_state();
         let output = match &stop {
-            None => self.value(state.output.as_ref()).await.map_err(|over| stop = Some(over)).unwrap_or_default(),
+            None => self
+                .resolve_reference(state.output.as_ref())
+                .await
+                .map_err(|over| stop = Some(over))
+                .unwrap_or_default(),
             Some(_) => Value::Null,
         };
         let (status, output, error) = match stop {
@@ -310,11 +314,11 @@ where
         }
     }
 
-    async fn step(&mut self, row: StepRow) -> Result<ReportStep, Stop> {
+    async fn report_step(&mut self, row: StepRow) -> Result<ReportStep, Stop> {
         let ended = row.finished_at.is_some();
         Ok(ReportStep {
-            input: self.value(row.input.as_ref()).await?,
-            output: self.value(row.output.as_ref()).await?,
+            input: self.resolve_reference(row.input.as_ref()).await?,
+            output: self.resolve_reference(row.output.as_ref()).await?,
             branch: self.branches.remove(&row.ordinal),
             id: row.step_id,
             ordinal: row.ordinal,
@@ -330,17 +334,17 @@ where
     }
 
     /// The value behind a reference that a row holds as JSON.
-    async fn value(&mut self, reference: Option<&Value>) -> Result<Value, Stop> {
+    async fn resolve_reference(&mut self, reference: Option<&Value>) -> Result<Value, Stop> {
         let Some(reference) = reference else { return Ok(Value::Null) };
         let reference: ValueRef =
             serde_json::from_value(reference.clone()).map_err(|error| Stop::Broken(error.to_string()))?;
-        let value = self.values.resolve(&reference).await?;
-        self.weigh(&value)?;
+        let value = self.values.resolve_reference(&reference).await?;
+        self.count_bytes(&value)?;
         Ok(value)
     }
 }
 
-fn answered(effect: u64, answer: Answer) -> Input {
+fn answer_input(effect: u64, answer: Answer) -> Input {
     Input::Fact(Fact::Answered { effect, answer })
 }
 

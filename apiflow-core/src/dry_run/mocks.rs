@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::codes;
-use crate::diagnostic::suggest::{did_you_mean, listed, nearest};
+use crate::diagnostic::suggest::{did_you_mean, list_names, nearest_name};
 use crate::engine::{Program, step_key};
 use crate::json::pointer_push;
 use crate::openflow::{Module, OpenFlow, find_module};
@@ -34,16 +34,16 @@ impl Outcome {
         };
         match error {
             Some(Value::String(message)) => {
-                Self::Error(named(Map::from_iter([("message".to_owned(), json!(message))])))
+                Self::Error(named_error(Map::from_iter([("message".to_owned(), json!(message))])))
             }
-            Some(Value::Object(error)) => Self::Error(named(error.clone())),
+            Some(Value::Object(error)) => Self::Error(named_error(error.clone())),
             Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_)) | None => Self::Result(answer),
         }
     }
 }
 
 /// An error object that has what every error has.
-fn named(given: Map<String, Value>) -> Value {
+fn named_error(given: Map<String, Value>) -> Value {
     let mut error = Map::new();
     error.insert("name".to_owned(), json!("provider_failed"));
     error.insert("message".to_owned(), json!("the mock lets this call fail"));
@@ -69,19 +69,20 @@ impl Mocks {
             Value::Object(fields) => fields,
             Value::Null => return Ok(Self::default()),
             Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-                let found = Diagnostic::error(codes::WRONG_TYPE, "", "mocks must be an object of answers by step id");
+                let found =
+                    Diagnostic::new_error(codes::WRONG_TYPE, "", "mocks must be an object of answers by step id");
                 return Err(vec![found]);
             }
         };
         let mut steps = BTreeMap::new();
         let mut found = Vec::new();
         for (step, mock) in fields {
-            match outcomes(mock) {
+            match read_outcomes(mock) {
                 Some(outcomes) => drop(steps.insert(step.clone(), outcomes)),
                 None => {
                     let pointer = pointer_push(&pointer_push("", step), "attempts");
                     let message = format!("`attempts` of step `{step}` must be a list with at least one answer");
-                    found.push(Diagnostic::error(codes::WRONG_TYPE, pointer, message));
+                    found.push(Diagnostic::new_error(codes::WRONG_TYPE, pointer, message));
                 }
             }
         }
@@ -90,7 +91,7 @@ impl Mocks {
 
     /// The results that stand in the place of steps where a part of a document is run: of those that make no call, and
     /// of all others than a step that is run alone (`only`). What is no workflow has none.
-    pub fn replacements(&self, document: &Value, only: Option<&str>) -> Map<String, Value> {
+    pub fn step_replacements(&self, document: &Value, only: Option<&str>) -> Map<String, Value> {
         let Ok(flow) = OpenFlow::from_json(document) else { return Map::new() };
         let replaced = |(step, outcomes): (&String, &Vec<Outcome>)| {
             let replaces = !makes_call(find_module(&flow, step)?) || only.is_some_and(|only| only != step);
@@ -113,7 +114,9 @@ impl Mocks {
                     let message =
                         format!("the mock of step `{step}` fails or has attempts, as only a dry run can have it");
                     let help = "give a result, or use a dry run";
-                    found.push(Diagnostic::error(codes::WRONG_TYPE, pointer_push("", &step), message).help(help));
+                    found.push(
+                        Diagnostic::new_error(codes::WRONG_TYPE, pointer_push("", &step), message).with_help(help),
+                    );
                 }
             }
         }
@@ -128,24 +131,24 @@ impl Mocks {
     }
 
     /// A finding for each mock that no step can have.
-    pub(super) fn check(&self, program: &Program) -> Vec<Diagnostic> {
+    pub(super) fn check_steps(&self, program: &Program) -> Vec<Diagnostic> {
         let check = |(key, outcomes): (&String, &Vec<Outcome>)| {
             let whole = |module: &Module| module.id == *key && result_alone(outcomes).is_some();
             let takes = |module: &Module| makes_call(module) || whole(module);
-            unfit(key, program, takes, "makes no call: it can have one result, the same in every place")
+            check_key(key, program, takes, "makes no call: it can have one result, the same in every place")
         };
         self.steps.iter().filter_map(check).collect()
     }
 
     /// The answer to an attempt of a step, if there is one.
-    pub(super) fn outcome(&self, path: &str, step_id: &str, attempt: u32) -> Option<&Outcome> {
+    pub(super) fn outcome_of_attempt(&self, path: &str, step_id: &str, attempt: u32) -> Option<&Outcome> {
         let outcomes = at_place(&self.steps, path, step_id)?;
         outcomes.get(attempt.saturating_sub(1) as usize).or(outcomes.last())
     }
 }
 
 /// The answers of one mock; `None` where its list of attempts is none.
-fn outcomes(mock: &Value) -> Option<Vec<Outcome>> {
+fn read_outcomes(mock: &Value) -> Option<Vec<Outcome>> {
     let attempts = mock.as_object().filter(|fields| fields.len() == 1).and_then(|fields| fields.get("attempts"));
     match attempts {
         None => Some(vec![Outcome::read(mock.clone())]),
@@ -175,7 +178,7 @@ pub(super) fn at_place<'m, T>(steps: &'m BTreeMap<String, T>, path: &str, step_i
 }
 
 /// What is wrong with a key: no step has its id, or the one that has cannot take what is given.
-pub(super) fn unfit(
+pub(super) fn check_key(
     key: &str,
     program: &Program,
     takes: impl Fn(&Module) -> bool,
@@ -189,16 +192,16 @@ pub(super) fn unfit(
     }
     let pointer = pointer_push("", key);
     if !of_id.is_empty() {
-        return Some(Diagnostic::error(codes::WRONG_TYPE, pointer, format!("step `{step}` {otherwise}")));
+        return Some(Diagnostic::new_error(codes::WRONG_TYPE, pointer, format!("step `{step}` {otherwise}")));
     }
     let mut known: Vec<&str> = program.modules().map(|module| module.id.as_str()).collect();
     known.sort_unstable();
     known.dedup();
-    let help = match nearest(step, known.iter().copied()) {
+    let help = match nearest_name(step, known.iter().copied()) {
         Some(near) => did_you_mean(near),
-        None => format!("the workflow has {}", listed(known)),
+        None => format!("the workflow has {}", list_names(known)),
     };
-    Some(Diagnostic::error(codes::UNKNOWN_STEP, pointer, format!("there is no step `{step}`")).help(help))
+    Some(Diagnostic::new_error(codes::UNKNOWN_STEP, pointer, format!("there is no step `{step}`")).with_help(help))
 }
 
 #[cfg(test)]
@@ -225,7 +228,7 @@ mod tests {
     }
 
     fn found(mocks: Value, step: (&str, &str), attempt: u32) -> Option<Value> {
-        match Mocks::parse(&mocks).expect("mocks").outcome(step.0, step.1, attempt)? {
+        match Mocks::parse(&mocks).expect("mocks").outcome_of_attempt(step.0, step.1, attempt)? {
             Outcome::Result(value) | Outcome::Error(value) => Some(value.clone()),
         }
     }

@@ -70,13 +70,13 @@ pub struct ReportRequest {
     /// The request: `{method, url, headers, body}`, with secrets as their names.
     pub request: Value,
     /// Where its answer comes from; `None` where its step ended before there was one.
-    pub answered_by: Option<Source>,
+    pub answered_by: Option<ResultSource>,
 }
 
 /// Where the answer to a call comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Source {
+pub enum ResultSource {
     /// The caller's function.
     Function,
     /// A mock of the request.

@@ -48,7 +48,7 @@ fn of_type(value_type: ValueType, node: &str, name: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::call::{Reading, plan};
+    use crate::call::{ReplyReading, compile_call};
     use crate::catalog::Connector;
     use crate::ports::{HttpReply, MemoryHold};
 
@@ -73,8 +73,8 @@ mod tests {
                     url: "https://c.test".to_owned(),
                     memory: MemoryHold::default(),
                 };
-                let read = plan(&node, &connector).expect("a call").read_submit(&reply);
-                assert_eq!(read, Reading::Done(made), "{value_type:?}, pick {pick}");
+                let read = compile_call(&node, &connector).expect("a call").read_submit(&reply);
+                assert_eq!(read, ReplyReading::Done(made), "{value_type:?}, pick {pick}");
             }
         }
     }

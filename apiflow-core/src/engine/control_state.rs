@@ -17,9 +17,9 @@ pub struct ExpressionNames {
     pub previous: ValueRef,
     /// `result`, where it is in scope.
     pub result: Option<ValueRef>,
-    /// Where `results` are looked up: see [`super::Run::visible`].
+    /// Where `results` are looked up: see [`super::Run::visible_result`].
     pub scope: u64,
-    /// Whose `flow_env`: see [`super::Program::env`].
+    /// Whose `flow_env`: see [`super::Program::flow_env`].
     pub flow: usize,
     /// The list of `all_iters`, where it is in scope.
     pub all_iters: Option<u64>,
@@ -50,21 +50,21 @@ pub(super) struct Control {
     pub(super) started_at: Option<Timestamp>,
     pub(super) finished_at: Option<Timestamp>,
     pub(super) frames: BTreeMap<u64, Frame>,
-    pub(super) scopes: BTreeMap<u64, Scope>,
+    pub(super) scopes: BTreeMap<u64, ResultScope>,
     /// Open attempts and the frames that wait for them.
     pub(super) effects: BTreeMap<u64, u64>,
     /// Attempts that nobody waits for any more but whose providers must be told.
     pub(super) orphans: BTreeMap<u64, Call>,
     /// Approvals and disapprovals that no gate has taken yet, in order of arrival.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) approvals: Vec<Approval>,
+    pub(super) approvals: Vec<ReceivedApproval>,
     /// How the flow ended; the job ends when no orphan is left.
     pub(super) ending: Option<Ending>,
 }
 
 /// An approval or disapproval that waits for its gate; its payload is the value of the event `seq`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Approval {
+pub(super) struct ReceivedApproval {
     pub(super) seq: u64,
     pub(super) target: GateSelector,
     pub(super) approver: Option<String>,
@@ -77,7 +77,7 @@ pub(super) struct Approval {
 impl Control {
     /// The answers that count at the gate after a step, in order of arrival: those that are meant for it, of each
     /// approver the first. What came before the gate has closed counts as what comes after.
-    pub(super) fn answers_at<'a>(&'a self, step: &StepRow) -> Vec<&'a Approval> {
+    pub(super) fn answers_at<'a>(&'a self, step: &StepRow) -> Vec<&'a ReceivedApproval> {
         let is_meant = |target: &GateSelector| match target {
             GateSelector::Any => true,
             GateSelector::Step(id) => *id == step.step_id,
@@ -102,7 +102,7 @@ pub(super) struct Ending {
 
 /// Results by step id, visible to everything inside.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Scope {
+pub(super) struct ResultScope {
     pub(super) parent: Option<u64>,
     pub(super) results: BTreeMap<String, ValueRef>,
 }
@@ -134,12 +134,12 @@ pub(super) struct Frame {
     pub(super) previous: ValueRef,
     pub(super) scope: u64,
     pub(super) path: String,
-    pub(super) step: Option<Step>,
+    pub(super) step: Option<OpenStep>,
 }
 
 /// A module being run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Step {
+pub(super) struct OpenStep {
     pub(super) ordinal: u64,
     pub(super) start: Start,
     /// Failed attempts so far.
@@ -178,7 +178,7 @@ pub(super) struct Postponed {
     pub(super) refusals: u32,
 }
 
-impl Step {
+impl OpenStep {
     /// Bound on each whole attempt (the module's `timeout`), in milliseconds.
     pub(super) fn timeout_ms(&self) -> Option<u64> {
         match &self.start {

@@ -13,7 +13,7 @@ pub(super) use free_effects::{free_effect_of, reused_result};
 #[cfg(feature = "runtime")]
 pub(crate) use module_end::unsettled_attempt_error;
 
-use super::control_state::{Frame, Stage, Step};
+use super::control_state::{Frame, OpenStep, Stage};
 use super::program::ModuleDef;
 use super::{Answer, Event, Fact, Input, Recorded, Run, ValueRef};
 use crate::call::Operation;
@@ -36,13 +36,13 @@ impl<'a> Turn<'a> {
 }
 
 impl Turn<'_> {
-    fn emit(&mut self, event: Event) -> u64 {
+    fn emit_event(&mut self, event: Event) -> u64 {
         self.emit_with(event, None)
     }
 
     fn emit_with(&mut self, event: Event, value: Option<Value>) -> u64 {
         let seq = self.run.control.seq + 1;
-        self.run.apply(seq, self.now, &event);
+        self.run.apply_event(seq, self.now, &event);
         self.events.push(Recorded { seq, at: self.now, event, value });
         seq
     }
@@ -51,7 +51,7 @@ impl Turn<'_> {
         self.run.control.frames.get(&frame)
     }
 
-    fn step(&self, frame: u64) -> Option<&Step> {
+    fn step(&self, frame: u64) -> Option<&OpenStep> {
         self.frame(frame)?.step.as_ref()
     }
 
@@ -74,12 +74,12 @@ impl Run {
 }
 
 /// Takes an input in and decides until only effects are left.
-pub(super) fn take(turn: &mut Turn<'_>, input: Input) {
+pub(super) fn take_input(turn: &mut Turn<'_>, input: Input) {
     if turn.run.control.status.is_final() {
         return;
     }
     match input {
-        Input::Tick => tick(turn),
+        Input::Tick => wake_due(turn),
         Input::Prepared { frame, prepared, bound_ms } => {
             module_start::take_preparation(turn, frame, prepared, bound_ms);
         }
@@ -95,10 +95,10 @@ pub(super) fn take(turn: &mut Turn<'_>, input: Input) {
             }
         }
         Input::OverLimit { message } => module_end::fail_over_limit(turn, message),
-        Input::Abandon { error } => return module_end::abandon(turn, error),
+        Input::Abandon { error } => return module_end::abandon_job(turn, error),
         Input::Fact(Fact::Cancel { reason, by }) => {
             if turn.run.control.ending.is_none() {
-                turn.emit(Event::CancelRequested { reason, by });
+                turn.emit_event(Event::CancelRequested { reason, by });
             }
         }
     }
@@ -110,12 +110,12 @@ pub(super) fn take(turn: &mut Turn<'_>, input: Input) {
 /// Lets all go on whose children have ended.
 fn go_on(turn: &mut Turn<'_>) {
     while let Some(frame) = turn.due.pop() {
-        children::resume(turn, frame);
+        children::resume_module(turn, frame);
     }
 }
 
 /// Wakes what waited for a moment that has come.
-fn tick(turn: &mut Turn<'_>) {
+fn wake_due(turn: &mut Turn<'_>) {
     let frames: Vec<u64> = turn.run.control.frames.keys().copied().collect();
     for frame in frames {
         // In the order of the lists, whatever follows from each.
@@ -125,15 +125,15 @@ fn tick(turn: &mut Turn<'_>) {
             continue;
         }
         match turn.stage(frame) {
-            Some(Stage::Retrying { at }) if *at <= turn.now => module_start::attempt(turn, frame),
+            Some(Stage::Retrying { at }) if *at <= turn.now => module_start::start_attempt(turn, frame),
             Some(Stage::Suspended(gate)) if gate.until <= turn.now => gates::expire_gate(turn, frame),
             Some(Stage::Sleeping { until }) if *until <= turn.now => {
-                turn.emit(Event::Advanced { frame });
-                module_end::settle(turn, frame);
+                turn.emit_event(Event::Advanced { frame });
+                module_end::settle_frame(turn, frame);
             }
             Some(_) => {}
             // A list that has just been entered may have nothing to do.
-            None => module_end::settle(turn, frame),
+            None => module_end::settle_frame(turn, frame),
         }
     }
 }
@@ -151,18 +151,18 @@ fn take_answer(turn: &mut Turn<'_>, effect: u64, answer: Answer) {
         return;
     }
     match answer {
-        Answer::Done { result } => module_end::complete(turn, frame, None, Some(result)),
+        Answer::Done { result } => module_end::complete_step(turn, frame, None, Some(result)),
         Answer::Accepted { operation, provider_id, poll_at, deadline } => {
             let event = Event::OperationAccepted { frame, effect, provider_id, poll_at, deadline };
-            turn.emit_with(event, Some(journalled(&operation)));
+            turn.emit_with(event, Some(operation_to_json(&operation)));
         }
-        Answer::Failed { error } => module_end::fail(turn, frame, error, None, false),
+        Answer::Failed { error } => module_end::fail_attempt(turn, frame, error, None, false),
         Answer::NotAccepted { error, patience_ms, sent } => {
-            postpone::postpone(turn, frame, postpone::Refusal { effect, error, patience_ms, sent });
+            postpone::postpone_call(turn, frame, postpone::Refusal { effect, error, patience_ms, sent });
         }
-        Answer::Repeat => module_start::attempt(turn, frame),
+        Answer::Repeat => module_start::start_attempt(turn, frame),
         Answer::Undecided { settles_at, gives_up_at } if !is_sought => {
-            turn.emit(Event::RecoveryStarted { frame, effect, settles_at, gives_up_at });
+            turn.emit_event(Event::RecoveryStarted { frame, effect, settles_at, gives_up_at });
         }
         Answer::Undecided { .. } | Answer::Cancelled => {}
     }
@@ -177,10 +177,10 @@ fn take_orphan_answer(turn: &mut Turn<'_>, effect: u64, answer: Answer) {
     match answer {
         Answer::Accepted { operation, provider_id, poll_at, deadline } => {
             let event = Event::OperationAccepted { frame: 0, effect, provider_id, poll_at, deadline };
-            turn.emit_with(event, Some(journalled(&operation)));
+            turn.emit_with(event, Some(operation_to_json(&operation)));
         }
         Answer::Undecided { settles_at, gives_up_at } if !is_sought => {
-            turn.emit(Event::RecoveryStarted { frame: 0, effect, settles_at, gives_up_at });
+            turn.emit_event(Event::RecoveryStarted { frame: 0, effect, settles_at, gives_up_at });
         }
         Answer::Undecided { .. } => {}
         Answer::Done { .. }
@@ -188,18 +188,18 @@ fn take_orphan_answer(turn: &mut Turn<'_>, effect: u64, answer: Answer) {
         | Answer::NotAccepted { .. }
         | Answer::Repeat
         | Answer::Cancelled => {
-            turn.emit(Event::OrphanSettled { effect });
+            turn.emit_event(Event::OrphanSettled { effect });
         }
     }
 }
 
 /// An operation as the journal has it.
-fn journalled(operation: &Operation) -> Value {
+fn operation_to_json(operation: &Operation) -> Value {
     serde_json::to_value(operation).expect("an operation is plain data")
 }
 
 /// An error object: `{"name", "message", "step_id"}`.
-fn error(name: &str, message: impl Into<String>) -> Value {
+fn error_object(name: &str, message: impl Into<String>) -> Value {
     json!({"name": name, "message": message.into()})
 }
 
@@ -211,6 +211,6 @@ fn with_step(mut error: Value, step_id: &str) -> Value {
     error
 }
 
-fn result_of(step: Option<&Step>) -> ValueRef {
+fn result_of(step: Option<&OpenStep>) -> ValueRef {
     step.map_or(ValueRef::Null, |step| step.result.clone())
 }

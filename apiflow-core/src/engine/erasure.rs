@@ -72,34 +72,34 @@ impl Eraser {
     }
 
     /// Whether an event's value is kept for the job's output.
-    pub fn spares(&self, seq: u64) -> bool {
+    pub fn is_kept_for_output(&self, seq: u64) -> bool {
         self.spared.contains(&seq)
     }
 
     /// Goes on to the next event.
-    pub fn event(&mut self, seq: u64, at: Timestamp, event: &Event) -> Erased {
-        let is_erased = self.whole || self.belongs(event);
+    pub fn erase_event(&mut self, seq: u64, at: Timestamp, event: &Event) -> Erased {
+        let is_erased = self.whole || self.is_in_erased_step(event);
         if is_erased {
-            self.note(seq, event);
+            self.note_step(seq, event);
         }
-        let mut values = if is_erased { self.values(seq, event) } else { Vec::new() };
-        values.retain(|seq| !self.spares(*seq));
+        let mut values = if is_erased { self.values_of_event(seq, event) } else { Vec::new() };
+        values.retain(|seq| !self.is_kept_for_output(*seq));
         let event_left = self.without_errors(event, is_erased);
         if let Event::ResultReused { .. } = event {
             self.reused.insert(seq);
         }
-        self.run.apply(seq, at, event);
+        self.run.apply_event(seq, at, event);
         Erased { values, event: event_left }
     }
 
     /// Whether an event is part of a step that is erased.
-    fn belongs(&self, event: &Event) -> bool {
+    fn is_in_erased_step(&self, event: &Event) -> bool {
         if let Event::OperationAccepted { effect, .. } = event
             && let Some(orphan) = self.run.control.orphans.get(effect)
         {
             return self.steps.contains(&orphan.step);
         }
-        event.frames().next().is_some_and(|frame| self.is_inside(frame))
+        event.changed_frames().next().is_some_and(|frame| self.is_inside(frame))
     }
 
     /// Whether the module that a list is at, or one around it, is erased.
@@ -125,7 +125,7 @@ impl Eraser {
     }
 
     /// Notes the step that an event begins.
-    fn note(&mut self, seq: u64, event: &Event) {
+    fn note_step(&mut self, seq: u64, event: &Event) {
         if let Event::StepStarted { frame, step_id, .. } | Event::StepPassed { frame, step_id, .. } = event {
             let step = self.run.control.frames.get(frame).and_then(|frame| frame.step.as_ref());
             self.steps.insert(step.map_or(seq, |step| step.ordinal));
@@ -134,7 +134,7 @@ impl Eraser {
     }
 
     /// The values that go with an event.
-    fn values(&self, seq: u64, event: &Event) -> Vec<u64> {
+    fn values_of_event(&self, seq: u64, event: &Event) -> Vec<u64> {
         let reused = event.outcome_row().filter(|row| self.reused.contains(row));
         std::iter::once(seq).chain(event.taken_approvals().iter().copied()).chain(reused).collect()
     }
@@ -151,7 +151,7 @@ impl Eraser {
         if !is_erased && !self.came_from_erased(error) {
             return None;
         }
-        *error = redacted(error);
+        *error = redact_error(error);
         (left != *event).then_some(left)
     }
 
@@ -161,7 +161,7 @@ impl Eraser {
             Value::Object(fields) => {
                 for (key, value) in fields {
                     if key == "error" && value.is_object() && (self.whole || self.came_from_erased(value)) {
-                        *value = redacted(value);
+                        *value = redact_error(value);
                     } else {
                         self.redact_errors(value);
                     }
@@ -182,16 +182,16 @@ impl Eraser {
     }
 
     /// The row of a step without what is erased, where it changes; once its events were gone through.
-    pub fn step(&self, row: &StepRow) -> Option<StepRow> {
+    pub fn erase_step(&self, row: &StepRow) -> Option<StepRow> {
         let mut left = row.clone();
         let is_erased = self.has_step(row.ordinal);
         if is_erased {
-            left.input = left.input.map(|_| erased());
-            left.output = left.output.map(|_| erased());
+            left.input = left.input.map(|_| erased_value());
+            left.output = left.output.map(|_| erased_value());
         }
         left.error = left.error.map(|error| {
             let goes = is_erased || self.came_from_erased(&error);
-            if goes { redacted(&error) } else { error }
+            if goes { redact_error(&error) } else { error }
         });
         (left != *row).then_some(left)
     }
@@ -201,7 +201,7 @@ impl Eraser {
     pub fn erase_reused_result(&self, reused: &ReusedResult, step_id: &str) -> ReusedResult {
         let goes = self.whole || self.step_ids.contains(step_id);
         ReusedResult {
-            error: reused.error.as_ref().map(|error| if goes { redacted(error) } else { error.clone() }),
+            error: reused.error.as_ref().map(|error| if goes { redact_error(error) } else { error.clone() }),
             ..*reused
         }
     }
@@ -211,16 +211,20 @@ impl Eraser {
         if !self.whole {
             return state;
         }
-        JobState { output: state.output.map(|_| erased()), error: state.error.as_ref().map(redacted), ..state }
+        JobState {
+            output: state.output.map(|_| erased_value()),
+            error: state.error.as_ref().map(redact_error),
+            ..state
+        }
     }
 }
 
-fn erased() -> Value {
+fn erased_value() -> Value {
     serde_json::to_value(ValueRef::Erased).expect("a reference is plain data")
 }
 
 /// An error object without all that may hold values: its name and its step are left.
-pub fn redacted(error: &Value) -> Value {
+pub fn redact_error(error: &Value) -> Value {
     let mut left = json!({"name": error.get("name").cloned().unwrap_or_default(), "message": "erased"});
     if let Some(step_id) = error.get("step_id") {
         left["step_id"] = step_id.clone();
@@ -239,20 +243,20 @@ mod tests {
 
     fn program(value: Value) -> Arc<Program> {
         let bundle = JobBundle { document: json!({"value": value}), ..JobBundle::default() };
-        Arc::new(Program::compile(&bundle).expect("a document"))
+        Arc::new(Program::compile_bundle(&bundle).expect("a document"))
     }
 
     /// The journal of a call that is cancelled while its submit is under way, and accepted after that.
     fn cancelled_journal(program: Arc<Program>) -> Vec<Recorded> {
         let mut run = Run::new(program);
         let mut journal = Run::create(1, false, json!({"text": "input"}), NOW);
-        run.apply(1, NOW, &journal[0].event);
-        let mut take = |run: &mut Run, input| journal.extend(run.turn(NOW, input));
+        run.apply_event(1, NOW, &journal[0].event);
+        let mut take = |run: &mut Run, input| journal.extend(run.decide_and_apply(NOW, input));
         take(&mut run, Input::Tick);
-        let Some(Effect::Prepare(asked)) = run.free() else { panic!("a step can begin") };
+        let Some(Effect::Prepare(asked)) = run.next_free_effect() else { panic!("a step can begin") };
         let prepared = PreparedStep::Inputs { args: json!({"a": 1}), cache: None, timeout_ms: 1_000, bound_ms: None };
         take(&mut run, Input::Prepared { frame: asked.frame, prepared, bound_ms: None });
-        let Some(Effect::Call(call)) = run.pending().into_iter().next() else { panic!("a call is open") };
+        let Some(Effect::Call(call)) = run.pending_effects().into_iter().next() else { panic!("a call is open") };
         let effect = call.effect;
         take(&mut run, Input::Fact(Fact::Cancel { reason: String::new(), by: None }));
         let operation = Box::new(Operation { id: Some("p-1".to_owned()), ..Operation::default() });
@@ -265,13 +269,13 @@ mod tests {
     }
 
     /// Which events lose their values.
-    fn erased(value: Value, spared: BTreeSet<u64>) -> Vec<&'static str> {
+    fn erased_value(value: Value, spared: BTreeSet<u64>) -> Vec<&'static str> {
         let program = program(value);
         let journal = cancelled_journal(program.clone());
         let mut eraser = Eraser::new(program, NOW, NOW, spared);
         let mut gone = BTreeSet::new();
         for recorded in &journal {
-            gone.extend(eraser.event(recorded.seq, recorded.at, &recorded.event).values);
+            gone.extend(eraser.erase_event(recorded.seq, recorded.at, &recorded.event).values);
         }
         let values = journal.iter().filter(|recorded| recorded.value.is_some() && gone.contains(&recorded.seq));
         let names = [("created", "input"), ("step_started", "arguments"), ("operation_accepted", "operation")];
@@ -285,14 +289,14 @@ mod tests {
     #[test]
     fn an_operation_that_was_accepted_after_the_cancellation_is_erased_with_its_step() {
         let modules = |marked: bool| json!([{"id": "a", "value": {"type": "script", "path": "node/n"}, "delete_after_use": marked}]);
-        let check = |value: Value, expected: &[&str]| assert_eq!(erased(value, BTreeSet::new()), expected);
+        let check = |value: Value, expected: &[&str]| assert_eq!(erased_value(value, BTreeSet::new()), expected);
         check(json!({"modules": modules(false)}), &[]);
         check(json!({"modules": modules(true)}), &["arguments", "operation"]);
         check(json!({"modules": modules(false), "delete_after_secs": 1}), &[]);
         let whole = json!({"modules": modules(false), "delete_after_use": true});
         check(whole.clone(), &["input", "arguments", "operation", "output"]);
-        assert_eq!(erased(whole, BTreeSet::from([1])).len(), 4, "nothing is spared where everything goes");
-        assert_eq!(erased(json!({"modules": modules(true)}), BTreeSet::from([2])), ["operation"]);
+        assert_eq!(erased_value(whole, BTreeSet::from([1])).len(), 4, "nothing is spared where everything goes");
+        assert_eq!(erased_value(json!({"modules": modules(true)}), BTreeSet::from([2])), ["operation"]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::digest::digest;
+use crate::digest::hash_value;
 use crate::openflow::{FlowValue, Mock, Module, ModuleValue, OpenFlow, describe_fault};
 use crate::ports::{JobBundle, ReusedResult};
 
@@ -49,7 +49,7 @@ pub(super) struct FlowDef {
 
 impl FlowDef {
     /// Whether something must be asked before the first module begins.
-    pub(super) fn asks(&self) -> bool {
+    pub(super) fn has_entry_questions(&self) -> bool {
         self.skip_expr.is_some() || self.cache_ttl_s.is_some()
     }
 }
@@ -78,7 +78,7 @@ pub enum ProgramError {
 
 impl Program {
     /// Makes a job's document ready.
-    pub fn compile(bundle: &JobBundle) -> Result<Self, ProgramError> {
+    pub fn compile_bundle(bundle: &JobBundle) -> Result<Self, ProgramError> {
         let document = read_document("the workflow", &bundle.document)?;
         let program = Self::compile_document(document, &bundle.catalog.workflows)?;
         Ok(program.with_reused_results(bundle.reused_results.clone()))
@@ -89,8 +89,8 @@ impl Program {
     /// # Errors
     /// [`ProgramError`] if a sub-flow is missing or cannot be read.
     pub fn compile_document(document: OpenFlow, workflows: &BTreeMap<String, Value>) -> Result<Self, ProgramError> {
-        let mut compiler = Compiler { workflows, known: BTreeMap::new(), program: Self::default() };
-        compiler.flow(document.value)?;
+        let mut compiler = ProgramCompiler { workflows, known: BTreeMap::new(), program: Self::default() };
+        compiler.compile_flow(document.value)?;
         Ok(compiler.program)
     }
 
@@ -121,7 +121,7 @@ impl Program {
     }
 
     /// The constants that `flow_env` names in a flow; an empty object where there are none.
-    pub fn env(&self, flow: usize) -> Value {
+    pub fn flow_env(&self, flow: usize) -> Value {
         let env = self.flows.get(flow).and_then(|flow| flow.env.as_ref());
         Value::Object(env.into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())).collect())
     }
@@ -138,18 +138,18 @@ pub(crate) fn read_document(flow: &str, document: &Value) -> Result<OpenFlow, Pr
         .map_err(|fault| ProgramError::Parse { flow: flow.to_owned(), reason: describe_fault(&fault) })
 }
 
-struct Compiler<'a> {
+struct ProgramCompiler<'a> {
     workflows: &'a BTreeMap<String, Value>,
     known: BTreeMap<String, usize>,
     program: Program,
 }
 
-impl Compiler<'_> {
-    fn flow(&mut self, value: FlowValue) -> Result<usize, ProgramError> {
+impl ProgramCompiler<'_> {
+    fn compile_flow(&mut self, value: FlowValue) -> Result<usize, ProgramError> {
         let erase_after_s = value.erase_after_s();
         let cache_ttl_s = value.cache_ttl.filter(|ttl| *ttl > 0);
         let program = cache_ttl_s.and_then(|_| serde_json::to_value(&value).ok());
-        let digest = program.map(|program| digest(&program)).unwrap_or_default();
+        let digest = program.map(|program| hash_value(&program)).unwrap_or_default();
         let index = self.program.flows.len();
         self.program.flows.push(FlowDef::default());
         let list = self.list(value.modules)?;
@@ -191,13 +191,13 @@ impl Compiler<'_> {
         self.program.lists.push(Vec::new());
         let mut members = Vec::with_capacity(modules.len());
         for module in modules {
-            members.push(self.module(module)?);
+            members.push(self.compile_module(module)?);
         }
         self.program.lists[index] = members;
         Ok(index)
     }
 
-    fn module(&mut self, mut module: Module) -> Result<usize, ProgramError> {
+    fn compile_module(&mut self, mut module: Module) -> Result<usize, ProgramError> {
         let mut children = Vec::new();
         for list in module.value.child_lists_mut() {
             children.push(self.list(std::mem::take(list))?);
@@ -221,6 +221,6 @@ impl Compiler<'_> {
         }
         let document = read_document(path, self.workflows.get(id).ok_or_else(unknown)?)?;
         self.known.insert(id.to_owned(), self.program.flows.len());
-        self.flow(document.value)
+        self.compile_flow(document.value)
     }
 }

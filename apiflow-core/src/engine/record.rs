@@ -6,18 +6,18 @@ mod gates;
 mod job;
 mod steps;
 
-use super::control_state::{Approval, Ending, Failure, Frame, Stage, Step};
+use super::control_state::{Ending, Failure, Frame, OpenStep, ReceivedApproval, Stage};
 use super::{Event, Recovery, Run, ValueRef};
 use crate::ports::{StepRow, StepStatus, Timestamp};
 
 /// Records an event.
-pub(super) fn apply(run: &mut Run, seq: u64, at: Timestamp, event: &Event) {
+pub(super) fn apply_event(run: &mut Run, seq: u64, at: Timestamp, event: &Event) {
     run.control.seq = seq;
     match event {
         Event::Created { seed, preprocess } => job::record_creation(run, seq, at, *seed, *preprocess),
         Event::ResultReused { .. } => {}
         Event::Preprocessed { frame } => frames::finish_preprocessing(run, *frame),
-        Event::Entered { frame, cache } => with(run, *frame, |frame| {
+        Event::Entered { frame, cache } => change_frame(run, *frame, |frame| {
             frame.entered = true;
             frame.cache.clone_from(cache);
         }),
@@ -53,12 +53,12 @@ pub(super) fn apply(run: &mut Run, seq: u64, at: Timestamp, event: &Event) {
             let Some(result) = step_of(run, *frame).map(|step| step.result.clone()) else { return };
             steps::record_step_end(run, at, *frame, StepStatus::Failed, &result, Stage::Lost);
             if *caught {
-                steps::advance(run, *frame);
+                steps::advance_frame(run, *frame);
             }
         }
         Event::ApprovalReceived { target, approver, counts_for, disapproves } => {
             let (target, approver, counts_for) = (target.clone(), approver.clone(), counts_for.clone());
-            gates::add_approval(run, Approval { seq, target, approver, counts_for, disapproves: *disapproves });
+            gates::add_approval(run, ReceivedApproval { seq, target, approver, counts_for, disapproves: *disapproves });
         }
         Event::GateClosed { frame, required, until, sleep_ms } => {
             gates::close_gate(run, *frame, *required, *until, *sleep_ms);
@@ -70,7 +70,7 @@ pub(super) fn apply(run: &mut Run, seq: u64, at: Timestamp, event: &Event) {
         Event::SleepStarted { frame, until } => {
             set_stage(run, *frame, Stage::Sleeping { until: *until });
         }
-        Event::Advanced { frame } => steps::advance(run, *frame),
+        Event::Advanced { frame } => steps::advance_frame(run, *frame),
         Event::FrameOpened { frame, child, slot, handler } => frames::open_frame(run, *frame, *child, *slot, *handler),
         Event::FrameClosed { frame, child, slot, result, list: _, error, handled, tolerated, cache: _ } => {
             let failure = error.as_ref().filter(|_| !tolerated).map(|error| Failure {
@@ -94,7 +94,7 @@ pub(super) fn apply(run: &mut Run, seq: u64, at: Timestamp, event: &Event) {
                 skipped: *skipped,
                 cache: None,
             };
-            job::end(run, at, ending);
+            job::end_job(run, at, ending);
         }
         Event::JobReopened { state } => job::record_reopening(run, seq, state),
         Event::FlowEnded { status, output, error, skipped, cache } => {
@@ -105,18 +105,18 @@ pub(super) fn apply(run: &mut Run, seq: u64, at: Timestamp, event: &Event) {
                 skipped: *skipped,
                 cache: cache.clone(),
             };
-            job::end(run, at, ending);
+            job::end_job(run, at, ending);
         }
     }
 }
 
-fn with(run: &mut Run, frame: u64, change: impl FnOnce(&mut Frame)) {
+fn change_frame(run: &mut Run, frame: u64, change: impl FnOnce(&mut Frame)) {
     if let Some(frame) = run.control.frames.get_mut(&frame) {
         change(frame);
     }
 }
 
-fn step_of(run: &mut Run, frame: u64) -> Option<&mut Step> {
+fn step_of(run: &mut Run, frame: u64) -> Option<&mut OpenStep> {
     run.control.frames.get_mut(&frame)?.step.as_mut()
 }
 

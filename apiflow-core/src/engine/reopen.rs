@@ -48,13 +48,13 @@ impl Reopener {
     }
 
     /// Takes the next event of the journal in.
-    pub fn apply(&mut self, seq: u64, at: Timestamp, event: &Event) {
+    pub fn apply_event(&mut self, seq: u64, at: Timestamp, event: &Event) {
         if let Event::AttemptFailed { frame, error, .. } = event {
             self.attempt_failed(*frame, error);
-        } else if event.begins_or_ends_work() && !event.frames().any(|frame| self.is_in_handler(frame)) {
+        } else if event.begins_or_ends_work() && !event.changed_frames().any(|frame| self.is_in_handler(frame)) {
             self.candidate = None;
         }
-        self.run.apply(seq, at, event);
+        self.run.apply_event(seq, at, event);
     }
 
     fn is_in_handler(&self, frame: u64) -> bool {
@@ -73,7 +73,7 @@ impl Reopener {
         }
         self.unknown.insert(step);
         let candidate = self.candidate.get_or_insert_with(|| Candidate {
-            before: self.run.snapshot(),
+            before: self.run.take_snapshot(),
             open: open_attempts(&self.run),
             ended: BTreeSet::new(),
         });
@@ -85,7 +85,7 @@ impl Reopener {
     ///
     /// # Errors
     /// Says why that is not possible.
-    pub fn reopen(self, ordinal: u64) -> Result<(Event, Run), ReopenError> {
+    pub fn reopen_step(self, ordinal: u64) -> Result<(Event, Run), ReopenError> {
         if !self.unknown.contains(&ordinal) {
             return Err(ReopenError::NotUnknown);
         }

@@ -15,14 +15,14 @@ const MAX_RETRY_DELAY_MS: u64 = 6 * 60 * 60 * 1000;
 pub(super) fn delay_ms(retry: &Retry, failures: u32, random: u64) -> Option<u64> {
     let constant = retry.constant.clone().unwrap_or_default();
     if failures < constant.attempts {
-        return Some(bounded(constant.seconds));
+        return Some(bounded_delay_ms(constant.seconds));
     }
     let exponential = retry.exponential.as_ref()?;
     if failures - constant.attempts >= exponential.attempts {
         return None;
     }
     let power = exponential.seconds.saturating_pow(failures + 1);
-    let delay = bounded(exponential.multiplier.saturating_mul(power));
+    let delay = bounded_delay_ms(exponential.multiplier.saturating_mul(power));
     let factor = u64::try_from(exponential.random_factor.unwrap_or(0).clamp(0, 100)).unwrap_or(0);
     if factor == 0 {
         return Some(delay);
@@ -32,7 +32,7 @@ pub(super) fn delay_ms(retry: &Retry, failures: u32, random: u64) -> Option<u64>
     Some(if raised { (delay + part).min(MAX_RETRY_DELAY_MS) } else { delay - part })
 }
 
-fn bounded(seconds: u64) -> u64 {
+fn bounded_delay_ms(seconds: u64) -> u64 {
     seconds.saturating_mul(1000).min(MAX_RETRY_DELAY_MS)
 }
 
@@ -58,7 +58,7 @@ pub(super) fn postponement_ms(hint_ms: u64, refusals: Option<u32>, random: u64) 
 }
 
 /// A pseudo-random number that depends on nothing but its arguments (SplitMix64).
-pub(super) fn random(seed: u64, position: u64) -> u64 {
+pub(super) fn pseudo_random(seed: u64, position: u64) -> u64 {
     let mut mixed = seed.wrapping_add(position.wrapping_mul(0x9E37_79B9_7F4A_7C15));
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -111,7 +111,7 @@ mod tests {
             (1_000, None, 1_000, 1_200),
         ] {
             for position in 0..50 {
-                let pause = postponement_ms(hint, refusals, random(1, position));
+                let pause = postponement_ms(hint, refusals, pseudo_random(1, position));
                 assert!((least..=most).contains(&pause), "{hint} {refusals:?}: {pause}");
             }
         }
@@ -131,7 +131,7 @@ mod tests {
         let rule = serde_json::json!({"attempts": 1, "multiplier": 1, "seconds": 100, "random_factor": 30});
         let retry = parse(serde_json::json!({"exponential": rule}));
         let spread: std::collections::BTreeSet<u64> =
-            (0..200).filter_map(|position| delay_ms(&retry, 0, random(1, position))).collect();
+            (0..200).filter_map(|position| delay_ms(&retry, 0, pseudo_random(1, position))).collect();
         assert!(spread.iter().all(|&delay| (70_000..=130_000).contains(&delay)), "{spread:?}");
         assert!(spread.len() > 20, "{spread:?}");
     }

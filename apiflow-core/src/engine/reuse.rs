@@ -14,7 +14,7 @@ struct Here {
 }
 
 /// One module around a step, with the branch or iteration: `loop[2]`.
-struct Around<'a> {
+struct EnclosingModule<'a> {
     module: &'a str,
     slot: &'a str,
 }
@@ -25,7 +25,7 @@ impl Program {
     /// (`loop[2]/branch[0]`, empty at top level) and their id.
     pub fn is_reusable(&self, (path, step_id): (&str, &str), from: (&str, &str)) -> bool {
         let Some(root) = self.flows.first() else { return false };
-        let (mine, theirs) = (around(path), around(from.0));
+        let (mine, theirs) = (enclosing_modules(path), enclosing_modules(from.0));
         let mut here = Here { flow: 0, list: root.list };
         for (level, theirs_here) in theirs.iter().enumerate() {
             let Some(mine_here) = mine.get(level) else {
@@ -43,7 +43,7 @@ impl Program {
                 return self.is_other_round_reusable(here.list, mine_here, theirs_here);
             }
             let next = theirs.get(level + 1).map_or(from.1, |around| around.module);
-            match self.inside(here, theirs_here, next) {
+            match self.list_inside(here, theirs_here, next) {
                 Some(inside) => here = inside,
                 None => return false,
             }
@@ -59,7 +59,7 @@ impl Program {
     }
 
     /// Another branch or iteration of the same module: an earlier one of a sequence, any of those that run beside it.
-    fn is_other_round_reusable(&self, list: usize, mine: &Around<'_>, theirs: &Around<'_>) -> bool {
+    fn is_other_round_reusable(&self, list: usize, mine: &EnclosingModule<'_>, theirs: &EnclosingModule<'_>) -> bool {
         let (Ok(mine_slot), Ok(theirs_slot)) = (mine.slot.parse::<u64>(), theirs.slot.parse::<u64>()) else {
             // An error handler comes after what it handles.
             return theirs.slot == HANDLER && mine.slot != HANDLER;
@@ -78,7 +78,7 @@ impl Program {
 
     /// The list that runs in a branch or iteration of a module and that holds the module `next`: the slot of a
     /// `branchone` does not tell which branch was taken.
-    fn inside(&self, here: Here, around: &Around<'_>, next: &str) -> Option<Here> {
+    fn list_inside(&self, here: Here, around: &EnclosingModule<'_>, next: &str) -> Option<Here> {
         if around.slot == HANDLER {
             let list = self.flows.get(here.flow)?.failure?;
             return Some(Here { list, ..here });
@@ -101,12 +101,12 @@ impl Program {
 }
 
 /// The modules around a step, outermost first.
-fn around(path: &str) -> Vec<Around<'_>> {
+fn enclosing_modules(path: &str) -> Vec<EnclosingModule<'_>> {
     let segments = path.split('/').filter(|segment| !segment.is_empty());
     segments
         .map(|segment| match segment.strip_suffix(']').and_then(|segment| segment.rsplit_once('[')) {
-            Some((module, slot)) => Around { module, slot },
-            None => Around { module: segment, slot: "" },
+            Some((module, slot)) => EnclosingModule { module, slot },
+            None => EnclosingModule { module: segment, slot: "" },
         })
         .collect()
 }
@@ -134,7 +134,7 @@ mod tests {
             step("a"), {"id": "par", "value": parallel}, {"id": "seq", "value": sequence},
             {"id": "loop", "value": looped}, step("z")
         ], "failure_module": step("failure")}});
-        Program::compile(&JobBundle { document, ..JobBundle::default() }).expect("a document")
+        Program::compile_bundle(&JobBundle { document, ..JobBundle::default() }).expect("a document")
     }
 
     fn check(from: (&str, &str), reusable: &[(&str, &str)], again: &[(&str, &str)]) {

@@ -62,7 +62,7 @@ impl Run {
     ///
     /// # Errors
     /// The text says what about the snapshot could not be read.
-    pub fn restore(program: Arc<Program>, snapshot: &SnapshotRow) -> Result<Self, String> {
+    pub fn restore_snapshot(program: Arc<Program>, snapshot: &SnapshotRow) -> Result<Self, String> {
         let control = Control::deserialize(&snapshot.state).map_err(|error| error.to_string())?;
         let touched = control.frames.keys().copied().collect();
         Ok(Self { limits: RunLimits::default(), program, control, rows: BTreeMap::new(), touched })
@@ -74,31 +74,31 @@ impl Run {
     }
 
     /// The control state as it is now.
-    pub fn snapshot(&self) -> SnapshotRow {
+    pub fn take_snapshot(&self) -> SnapshotRow {
         let state = serde_json::to_value(&self.control).expect("control state is plain data");
         SnapshotRow { seq: self.control.seq, state }
     }
 
     /// Decides what follows from an input. Pure: the run itself does not change.
-    pub fn step(&self, now: Timestamp, input: Input) -> Vec<Recorded> {
-        self.clone().turn(now, input)
+    pub fn decide_events(&self, now: Timestamp, input: Input) -> Vec<Recorded> {
+        self.clone().decide_and_apply(now, input)
     }
 
-    /// Decides what follows from an input and records it: [`Run::step`], then [`Run::apply`] for each event.
-    pub fn turn(&mut self, now: Timestamp, input: Input) -> Vec<Recorded> {
+    /// Decides what follows from an input and records it: [`Run::decide_events`], then [`Run::apply_event`] for each event.
+    pub fn decide_and_apply(&mut self, now: Timestamp, input: Input) -> Vec<Recorded> {
         let mut turn = Turn::new(self, now);
-        decide::take(&mut turn, input);
+        decide::take_input(&mut turn, input);
         turn.events
     }
 
     /// Records an event. Total: an event that does not fit changes nothing but the position.
-    pub fn apply(&mut self, seq: u64, at: Timestamp, event: &Event) {
-        super::record::apply(self, seq, at, event);
-        self.touched.extend(event.frames());
+    pub fn apply_event(&mut self, seq: u64, at: Timestamp, event: &Event) {
+        super::record::apply_event(self, seq, at, event);
+        self.touched.extend(event.changed_frames());
     }
 
     /// All that the world still owes.
-    pub fn pending(&self) -> Vec<Effect> {
+    pub fn pending_effects(&self) -> Vec<Effect> {
         let mut effects: Vec<Effect> = self.orphans().map(Effect::from).collect();
         for (&frame, state) in self.live_frames() {
             effects.extend(open_work_of(frame, state).map(Effect::from));
@@ -107,7 +107,7 @@ impl Run {
         effects
     }
 
-    /// The part of [`Run::pending`] that is outside of the run, without copies.
+    /// The part of [`Run::pending_effects`] that is outside of the run, without copies.
     pub fn open_work(&self) -> impl Iterator<Item = OpenWork<'_>> {
         self.orphans().chain(self.live_frames().flat_map(|(&frame, state)| open_work_of(frame, state)))
     }
@@ -123,8 +123,8 @@ impl Run {
     }
 
     /// A free effect that is owed, if any. Its cost does not grow with the number of open branches, as that of
-    /// [`Run::pending`] does.
-    pub fn free(&mut self) -> Option<Effect> {
+    /// [`Run::pending_effects`] does.
+    pub fn next_free_effect(&mut self) -> Option<Effect> {
         if self.control.ending.is_some() {
             return None;
         }
@@ -202,7 +202,7 @@ impl Run {
     }
 
     /// The result of a step as it is visible in a scope: the innermost scope first.
-    pub fn visible(&self, scope: u64, step_id: &str) -> Option<&ValueRef> {
+    pub fn visible_result(&self, scope: u64, step_id: &str) -> Option<&ValueRef> {
         let mut next = Some(scope);
         while let Some(scope) = next.and_then(|id| self.control.scopes.get(&id)) {
             if let Some(result) = scope.results.get(step_id) {
@@ -279,23 +279,23 @@ mod tests {
 
     fn start(value: Value) -> Run {
         let bundle = JobBundle { document: json!({"value": value}), ..JobBundle::default() };
-        let mut run = Run::new(Arc::new(Program::compile(&bundle).expect("a document")));
+        let mut run = Run::new(Arc::new(Program::compile_bundle(&bundle).expect("a document")));
         for Recorded { seq, at, event, .. } in Run::create(1, false, json!({}), NOW) {
-            run.apply(seq, at, &event);
+            run.apply_event(seq, at, &event);
         }
-        run.turn(NOW, Input::Tick);
+        run.decide_and_apply(NOW, Input::Tick);
         run
     }
 
     /// Begins all steps that can begin.
     fn begin(run: &mut Run) {
-        while let Some(Effect::Prepare(asked)) = run.free() {
+        while let Some(Effect::Prepare(asked)) = run.next_free_effect() {
             let prepared = if matches!(asked.ask, PreparationKind::Items { .. }) {
                 PreparedStep::Items { items: vec![json!(1), json!(2)], limit: None }
             } else {
                 PreparedStep::Inputs { args: json!({}), cache: None, timeout_ms: 1_000, bound_ms: None }
             };
-            run.turn(NOW, Input::Prepared { frame: asked.frame, prepared, bound_ms: None });
+            run.decide_and_apply(NOW, Input::Prepared { frame: asked.frame, prepared, bound_ms: None });
         }
     }
 
@@ -304,9 +304,9 @@ mod tests {
     }
 
     fn answer_first(run: &mut Run) {
-        let open = run.pending().into_iter().find_map(call_of);
+        let open = run.pending_effects().into_iter().find_map(call_of);
         let effect = open.expect("a call is open");
-        run.turn(NOW, Input::Fact(Fact::Answered { effect, answer: Answer::Done { result: json!(1) } }));
+        run.decide_and_apply(NOW, Input::Fact(Fact::Answered { effect, answer: Answer::Done { result: json!(1) } }));
         begin(run);
     }
 

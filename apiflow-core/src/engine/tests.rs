@@ -15,14 +15,14 @@ fn program() -> Arc<Program> {
     let body = json!({"type": "forloopflow", "iterator": {"type": "static", "value": [1]}, "skip_failures": true,
         "modules": [call("inner")]});
     let document = json!({"value": {"modules": [call("a"), {"id": "loop", "value": body}, call("b")]}});
-    Arc::new(Program::compile(&JobBundle { document, ..JobBundle::default() }).expect("a document"))
+    Arc::new(Program::compile_bundle(&JobBundle { document, ..JobBundle::default() }).expect("a document"))
 }
 
 fn fold(bodies: &[Value]) -> Run {
     let mut run = Run::new(program());
     for (seq, body) in (1..).zip(bodies) {
         let event: Event = serde_json::from_value(body.clone()).unwrap_or_else(|error| panic!("{body}: {error}"));
-        run.apply(seq, Timestamp(1_000), &event);
+        run.apply_event(seq, Timestamp(1_000), &event);
     }
     run
 }
@@ -49,8 +49,10 @@ fn old_journal() -> Vec<Value> {
 }
 
 fn open_call(run: &Run) -> super::Call {
-    let call =
-        run.pending().into_iter().find_map(|effect| if let Effect::Call(call) = effect { Some(call) } else { None });
+    let call = run
+        .pending_effects()
+        .into_iter()
+        .find_map(|effect| if let Effect::Call(call) = effect { Some(call) } else { None });
     call.expect("a call is open")
 }
 
@@ -73,7 +75,7 @@ fn a_failure_with_an_old_error_name_is_retried_and_ends_the_job_as_any_other() {
         assert_eq!(call.attempt, attempt);
         let error = json!({"name": "InternalError", "message": "x"});
         let fact = Fact::Answered { effect: call.effect, answer: Answer::Failed { error } };
-        run.turn(Timestamp(2_000), Input::Fact(fact));
+        run.decide_and_apply(Timestamp(2_000), Input::Fact(fact));
     }
     assert_eq!((run.status(), run.job_state().retry_count), (JobStatus::Failed, 1));
     assert_eq!(run.job_state().error.map(|error| error["name"].clone()), Some(json!("InternalError")));

@@ -66,7 +66,7 @@ pub struct Iter {
 
 impl Args {
     /// Arguments outside any loop.
-    pub fn of(base: ValueRef) -> Self {
+    pub fn without_loop(base: ValueRef) -> Self {
         Self { base: Box::new(base), iters: Vec::new() }
     }
 
@@ -78,7 +78,7 @@ impl Args {
     }
 
     /// The arguments as a value.
-    pub fn value(&self) -> ValueRef {
+    pub fn to_value_ref(&self) -> ValueRef {
         if self.iters.is_empty() { (*self.base).clone() } else { ValueRef::Args(self.clone()) }
     }
 }

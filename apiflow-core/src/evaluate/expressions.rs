@@ -4,107 +4,116 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{Evaluation, Fault};
+use super::{Evaluation, EvaluationFault};
 use crate::engine::{ExpressionNames, ValueRef, error_names};
 use crate::expression::{self, WantedResults};
 use crate::openflow::{InputTransform, NumberOrTransform};
 use crate::ports::{EvaluationError, Script, ScriptForm, StoreError};
 
 impl Evaluation<'_> {
-    pub(super) async fn transforms(
+    pub(super) async fn evaluate_transforms(
         &mut self,
         transforms: &BTreeMap<String, InputTransform>,
         names: &ExpressionNames,
-    ) -> Result<Map<String, Value>, Fault> {
+    ) -> Result<Map<String, Value>, EvaluationFault> {
         let mut args = Map::new();
         for (name, transform) in transforms {
-            args.insert(name.clone(), self.transform(transform, names).await?);
+            args.insert(name.clone(), self.evaluate_transform(transform, names).await?);
         }
         Ok(args)
     }
 
-    pub(super) async fn number(
+    pub(super) async fn evaluate_number(
         &mut self,
         given: &NumberOrTransform,
         names: &ExpressionNames,
         what: &str,
-    ) -> Result<f64, Fault> {
+    ) -> Result<f64, EvaluationFault> {
         let value = match given {
             NumberOrTransform::Number(number) => json!(number),
-            NumberOrTransform::Transform(transform) => self.transform(transform, names).await?,
+            NumberOrTransform::Transform(transform) => self.evaluate_transform(transform, names).await?,
         };
         value.as_f64().filter(|number| *number >= 0.0).ok_or_else(|| {
-            let message = format!("`{what}` must be a number that is not negative, found: {}", excerpt(&value));
-            Fault::Step(json!({"name": error_names::INVALID_NUMBER, "message": message}))
+            let message = format!("`{what}` must be a number that is not negative, found: {}", value_excerpt(&value));
+            EvaluationFault::Step(json!({"name": error_names::INVALID_NUMBER, "message": message}))
         })
     }
 
-    pub(super) async fn transform(
+    pub(super) async fn evaluate_transform(
         &mut self,
         transform: &InputTransform,
         names: &ExpressionNames,
-    ) -> Result<Value, Fault> {
+    ) -> Result<Value, EvaluationFault> {
         match transform {
             InputTransform::Static { value, .. } => Ok(value.clone()),
-            InputTransform::Javascript { expr, .. } => self.evaluate(expr, false, names).await,
+            InputTransform::Javascript { expr, .. } => self.evaluate_expression(expr, false, names).await,
             InputTransform::Ai { .. } => {
                 let message = "inputs of type `ai` are supported only in the tools of an agent";
-                Err(Fault::Step(json!({"name": error_names::UNSUPPORTED, "message": message})))
+                Err(EvaluationFault::Step(json!({"name": error_names::UNSUPPORTED, "message": message})))
             }
         }
     }
 
-    pub(super) async fn predicate(&mut self, expr: &str, names: &ExpressionNames) -> Result<bool, Fault> {
-        Ok(truthy(&self.evaluate(expr, true, names).await?))
+    pub(super) async fn evaluate_predicate(
+        &mut self,
+        expr: &str,
+        names: &ExpressionNames,
+    ) -> Result<bool, EvaluationFault> {
+        Ok(is_truthy(&self.evaluate_expression(expr, true, names).await?))
     }
 
-    async fn evaluate(&mut self, expr: &str, predicate: bool, names: &ExpressionNames) -> Result<Value, Fault> {
-        let scope = self.scope(expr, names).await?;
-        if let Some(answer) = expression::quick(expr, &scope) {
-            return answer.map_err(|error| fault(expr, &error));
+    async fn evaluate_expression(
+        &mut self,
+        expr: &str,
+        predicate: bool,
+        names: &ExpressionNames,
+    ) -> Result<Value, EvaluationFault> {
+        let scope = self.build_scope(expr, names).await?;
+        if let Some(answer) = expression::look_up_plain_path(expr, &scope) {
+            return answer.map_err(|error| expression_fault(expr, &error));
         }
         let form = if predicate { ScriptForm::Predicate } else { ScriptForm::Expression };
         let script = Script { source: expr.to_owned(), names: scope, form };
-        self.script(script).await.map_err(|error| fault(expr, &error))
+        self.run_script(script).await.map_err(|error| expression_fault(expr, &error))
     }
 
     /// Has a script evaluated: for a job that waits for its turn, or for somebody who waits for a dry run.
-    pub(super) async fn script(&self, script: Script) -> Result<Value, EvaluationError> {
+    pub(super) async fn run_script(&self, script: Script) -> Result<Value, EvaluationError> {
         if self.values.are_durable() {
             self.evaluator.evaluate_for(self.values.job(), script).await
         } else {
-            self.evaluator.evaluate(script).await
+            self.evaluator.evaluate_script(script).await
         }
     }
 
     /// The values that an expression can read, and no others.
-    async fn scope(&mut self, expr: &str, names: &ExpressionNames) -> Result<Map<String, Value>, StoreError> {
-        let wanted = expression::wanted(expr);
+    async fn build_scope(&mut self, expr: &str, names: &ExpressionNames) -> Result<Map<String, Value>, StoreError> {
+        let wanted = expression::find_free_variables(expr);
         let mut scope = Map::new();
         for name in &wanted.names {
             let value = match name.as_str() {
-                "flow_input" => self.values.resolve(&names.args.value()).await?,
-                "previous_result" => self.values.resolve(&names.previous).await?,
+                "flow_input" => self.values.resolve_reference(&names.args.to_value_ref()).await?,
+                "previous_result" => self.values.resolve_reference(&names.previous).await?,
                 "result" => match &names.result {
-                    Some(result) => self.values.resolve(result).await?,
+                    Some(result) => self.values.resolve_reference(result).await?,
                     None => continue,
                 },
-                "results" => self.results(&wanted.results, names.scope).await?,
-                "flow_env" => self.run.program().env(names.flow),
-                "error" => error_of(&self.values.resolve(&names.previous).await?),
+                "results" => self.visible_results(&wanted.results, names.scope).await?,
+                "flow_env" => self.run.program().flow_env(names.flow),
+                "error" => error_of(&self.values.resolve_reference(&names.previous).await?),
                 "all_iters" => match names.all_iters {
-                    Some(list) => self.values.resolve(&ValueRef::List(list)).await?,
+                    Some(list) => self.values.resolve_reference(&ValueRef::List(list)).await?,
                     None => continue,
                 },
                 "params" => json!({}),
                 "resume" => match names.resumes.last() {
-                    Some(resume) => self.values.resolve(&resume.payload).await?,
+                    Some(resume) => self.values.resolve_reference(&resume.payload).await?,
                     None => Value::Null,
                 },
                 "resumes" => {
                     let mut payloads = Vec::with_capacity(names.resumes.len());
                     for resume in &names.resumes {
-                        payloads.push(self.values.resolve(&resume.payload).await?);
+                        payloads.push(self.values.resolve_reference(&resume.payload).await?);
                     }
                     Value::Array(payloads)
                 }
@@ -118,11 +127,11 @@ impl Evaluation<'_> {
         Ok(scope)
     }
 
-    async fn results(&mut self, wanted: &WantedResults, scope: u64) -> Result<Value, StoreError> {
+    async fn visible_results(&mut self, wanted: &WantedResults, scope: u64) -> Result<Value, StoreError> {
         let visible: Vec<(String, ValueRef)> = match wanted {
             WantedResults::Some(steps) => steps
                 .iter()
-                .map(|step| (step.clone(), self.run.visible(scope, step).cloned().unwrap_or(ValueRef::Null)))
+                .map(|step| (step.clone(), self.run.visible_result(scope, step).cloned().unwrap_or(ValueRef::Null)))
                 .collect(),
             WantedResults::All => {
                 let all = self.run.visible_all(scope);
@@ -131,14 +140,14 @@ impl Evaluation<'_> {
         };
         let mut results = Map::new();
         for (step, reference) in visible {
-            results.insert(step, self.values.resolve(&reference).await?);
+            results.insert(step, self.values.resolve_reference(&reference).await?);
         }
         Ok(Value::Object(results))
     }
 }
 
 /// `Boolean(value)` as JavaScript has it.
-fn truthy(value: &Value) -> bool {
+fn is_truthy(value: &Value) -> bool {
     match value {
         Value::Null => false,
         Value::Bool(flag) => *flag,
@@ -170,13 +179,13 @@ fn error_of(previous: &Value) -> Value {
     json!({"name": error_names::MULTIPLE_ERRORS, "message": message.join("; "), "errors": errors})
 }
 
-fn fault(expr: &str, error: &EvaluationError) -> Fault {
+fn expression_fault(expr: &str, error: &EvaluationError) -> EvaluationFault {
     if *error == EvaluationError::Busy {
-        return Fault::Busy;
+        return EvaluationFault::Busy;
     }
     let shown: String = expr.trim().chars().take(200).collect();
     let name = error_name(error_names::EXPRESSION_ERROR, error);
-    Fault::Step(json!({"name": name, "message": format!("expression `{shown}` failed: {error}")}))
+    EvaluationFault::Step(json!({"name": name, "message": format!("expression `{shown}` failed: {error}")}))
 }
 
 /// The name of a failed evaluation's error: `own`, unless the evaluator and not the script is at fault.
@@ -184,7 +193,7 @@ pub(super) fn error_name(own: &'static str, error: &EvaluationError) -> &'static
     if matches!(error, EvaluationError::Internal(_)) { error_names::INTERNAL_ERROR } else { own }
 }
 
-pub(super) fn excerpt(value: &Value) -> String {
+pub(super) fn value_excerpt(value: &Value) -> String {
     let text = value.to_string();
     if text.chars().count() <= 200 { text } else { text.chars().take(200).chain(['…']).collect() }
 }

@@ -14,7 +14,7 @@ pub(crate) fn build_request(job: &str, plan: &CallPlan, call: &Call, arguments: 
     let key = format!("{job}-{}", call.first_effect);
     let context = CallContext { job_id: job, step_id: &call.step_id, attempt: call.attempt, idempotency_key: &key };
     let mut request =
-        plan.submit(arguments.as_object().unwrap_or(&none), &context).map_err(|error| error.to_object())?;
+        plan.submit_request(arguments.as_object().unwrap_or(&none), &context).map_err(|error| error.to_object())?;
     // A step's own bound may be tighter than the node's.
     request.timeout = request.timeout.min(Duration::from_millis(call.deadline.since_ms(call.started_at)));
     Ok(request)

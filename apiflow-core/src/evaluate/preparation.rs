@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::expressions::{error_name, excerpt};
-use super::{Evaluation, Fault};
+use super::expressions::{error_name, value_excerpt};
+use super::{Evaluation, EvaluationFault};
 use crate::code;
-use crate::digest::digest;
+use crate::digest::hash_value;
 use crate::engine::{CacheKey, ExpressionNames, PreparationKind, PreparedStep, StepPreparation, error_names};
 use crate::openflow::{InputTransform, NumberOrTransform};
 use crate::ports::{EvaluationError, StoreError};
@@ -19,62 +19,72 @@ enum Lookup {
 }
 
 impl Evaluation<'_> {
-    pub(super) async fn evaluate_preparation(&mut self, effect: &StepPreparation) -> Result<PreparedStep, Fault> {
+    pub(super) async fn evaluate_preparation(
+        &mut self,
+        effect: &StepPreparation,
+    ) -> Result<PreparedStep, EvaluationFault> {
         let names = &effect.names;
         if let Some(expr) = &effect.skip_if
-            && self.predicate(expr, names).await?
+            && self.evaluate_predicate(expr, names).await?
         {
             return Ok(PreparedStep::Skip);
         }
         match &effect.ask {
             PreparationKind::Nothing => Ok(PreparedStep::Ready),
-            PreparationKind::Enter { skip_expr, flow } => self.enter(skip_expr.as_deref(), *flow, effect).await,
+            PreparationKind::Enter { skip_expr, flow } => {
+                self.evaluate_flow_entry(skip_expr.as_deref(), *flow, effect).await
+            }
             PreparationKind::Code { language: _, content, transforms } => {
-                let args = self.transforms(transforms, names).await?;
-                self.code(content, args, effect).await
+                let args = self.evaluate_transforms(transforms, names).await?;
+                self.run_inline_code(content, args, effect).await
             }
             PreparationKind::Inputs { path, transforms } => {
                 let args = match transforms {
-                    Some(transforms) => self.transforms(transforms, names).await?,
+                    Some(transforms) => self.evaluate_transforms(transforms, names).await?,
                     None => {
-                        let args = self.values.resolve(&names.args.value()).await?;
+                        let args = self.values.resolve_reference(&names.args.to_value_ref()).await?;
                         args.as_object().cloned().unwrap_or_default()
                     }
                 };
-                self.inputs(path, args, effect).await
+                self.evaluate_call_inputs(path, args, effect).await
             }
-            PreparationKind::Items { iterator, parallelism } => self.items(iterator, parallelism.as_ref(), names).await,
+            PreparationKind::Items { iterator, parallelism } => {
+                self.evaluate_items(iterator, parallelism.as_ref(), names).await
+            }
             PreparationKind::Predicates(predicates) => {
                 for (index, expr) in predicates.iter().enumerate() {
-                    if self.predicate(expr, names).await? {
+                    if self.evaluate_predicate(expr, names).await? {
                         return Ok(PreparedStep::Branch(Some(index as u64)));
                     }
                 }
                 Ok(PreparedStep::Branch(None))
             }
             PreparationKind::Parallelism(limit) => {
-                Ok(PreparedStep::Limit(self.number(limit, names, "parallelism").await? as u64))
+                Ok(PreparedStep::Limit(self.evaluate_number(limit, names, "parallelism").await? as u64))
             }
         }
     }
 
     /// The module's `timeout`, in milliseconds.
-    pub(super) async fn bound(&mut self, effect: &StepPreparation) -> Result<Option<u64>, Fault> {
+    pub(super) async fn evaluate_timeout_ms(
+        &mut self,
+        effect: &StepPreparation,
+    ) -> Result<Option<u64>, EvaluationFault> {
         match &effect.timeout {
             Some(timeout) => {
-                let seconds = self.number(timeout, &effect.names, "timeout").await?;
+                let seconds = self.evaluate_number(timeout, &effect.names, "timeout").await?;
                 Ok(Some((seconds * 1000.0) as u64))
             }
             None => Ok(None),
         }
     }
 
-    async fn inputs(
+    async fn evaluate_call_inputs(
         &mut self,
         path: &str,
         args: Map<String, Value>,
         effect: &StepPreparation,
-    ) -> Result<PreparedStep, Fault> {
+    ) -> Result<PreparedStep, EvaluationFault> {
         if path.starts_with("workflow/") {
             let args = Value::Object(args);
             return self
@@ -83,36 +93,33 @@ impl Evaluation<'_> {
                 })
                 .await;
         }
-        let plan = self.plans.plan(path).map_err(Fault::Step)?;
-        let args = plan.arguments(&args).map_err(|error| Fault::Step(error.to_object()))?;
-        let bound_ms = self.bound(effect).await?;
+        let plan = self.plans.plan_at(path).map_err(EvaluationFault::Step)?;
+        let args = plan.fill_arguments(&args).map_err(|error| EvaluationFault::Step(error.to_object()))?;
+        let bound_ms = self.evaluate_timeout_ms(effect).await?;
         let timeout_ms = plan.submit_timeout_ms().min(bound_ms.unwrap_or(u64::MAX));
         let args = Value::Object(args);
-        self.reuse_or_prepare(effect, json!(["call", self.plans.declared(path), args]), |cache| PreparedStep::Inputs {
-            args,
-            cache,
-            timeout_ms,
-            bound_ms,
+        self.reuse_or_prepare(effect, json!(["call", self.plans.declarations_at(path), args]), |cache| {
+            PreparedStep::Inputs { args, cache, timeout_ms, bound_ms }
         })
         .await
     }
 
     /// Evaluates what is asked before a flow's first module.
-    async fn enter(
+    async fn evaluate_flow_entry(
         &mut self,
         skip_expr: Option<&str>,
         flow: usize,
         effect: &StepPreparation,
-    ) -> Result<PreparedStep, Fault> {
+    ) -> Result<PreparedStep, EvaluationFault> {
         if let Some(expr) = skip_expr
-            && self.predicate(expr, &effect.names).await?
+            && self.evaluate_predicate(expr, &effect.names).await?
         {
             return Ok(PreparedStep::Skip);
         }
         if effect.cache_ttl_s.is_none() {
             return Ok(PreparedStep::Entered { cache: None });
         }
-        let args = self.values.resolve(&effect.names.args.value()).await?;
+        let args = self.values.resolve_reference(&effect.names.args.to_value_ref()).await?;
         let document = self.run.program().flow_digest(flow);
         self.reuse_or_prepare(effect, json!(["flow", document, self.plans.catalog_digest(), args]), |cache| {
             PreparedStep::Entered { cache }
@@ -121,17 +128,17 @@ impl Evaluation<'_> {
     }
 
     /// Runs inline code.
-    async fn code(
+    async fn run_inline_code(
         &mut self,
         content: &str,
         args: Map<String, Value>,
         effect: &StepPreparation,
-    ) -> Result<PreparedStep, Fault> {
-        let script = match code::script(content, &args) {
+    ) -> Result<PreparedStep, EvaluationFault> {
+        let script = match code::build_script(content, &args) {
             Ok(script) => script,
             Err(fault) => {
                 let message = format!("the code cannot run: {fault}");
-                return Err(Fault::Step(json!({"name": error_names::CODE_ERROR, "message": message})));
+                return Err(EvaluationFault::Step(json!({"name": error_names::CODE_ERROR, "message": message})));
             }
         };
         let args = Value::Object(args);
@@ -140,8 +147,8 @@ impl Evaluation<'_> {
             Lookup::Found(result) => return Ok(PreparedStep::Cached { result }),
             Lookup::Wanted(cache) => cache,
         };
-        let outcome = match self.script(script).await {
-            Err(EvaluationError::Busy) => return Err(Fault::Busy),
+        let outcome = match self.run_script(script).await {
+            Err(EvaluationError::Busy) => return Err(EvaluationFault::Busy),
             Err(error) => {
                 let name = error_name(error_names::CODE_ERROR, &error);
                 Err(json!({"name": name, "message": format!("`main` failed: {error}")}))
@@ -151,23 +158,23 @@ impl Evaluation<'_> {
         Ok(PreparedStep::Code { args, outcome, cache })
     }
 
-    async fn items(
+    async fn evaluate_items(
         &mut self,
         iterator: &InputTransform,
         parallelism: Option<&NumberOrTransform>,
         names: &ExpressionNames,
-    ) -> Result<PreparedStep, Fault> {
+    ) -> Result<PreparedStep, EvaluationFault> {
         // An iterator sees `result` too.
-        let found = self.transform(iterator, names).await?;
+        let found = self.evaluate_transform(iterator, names).await?;
         let limit = match parallelism {
-            Some(limit) => Some(self.number(limit, names, "parallelism").await? as u64),
+            Some(limit) => Some(self.evaluate_number(limit, names, "parallelism").await? as u64),
             None => None,
         };
         if let Value::Array(items) = found {
             return Ok(PreparedStep::Items { items, limit });
         }
-        let message = format!("Expected an array value in the iterator expression, found: {}", excerpt(&found));
-        Err(Fault::Step(json!({"name": error_names::ITERATOR_ERROR, "message": message})))
+        let message = format!("Expected an array value in the iterator expression, found: {}", value_excerpt(&found));
+        Err(EvaluationFault::Step(json!({"name": error_names::ITERATOR_ERROR, "message": message})))
     }
 
     /// What is prepared, or the result of an earlier run of the same.
@@ -176,7 +183,7 @@ impl Evaluation<'_> {
         effect: &StepPreparation,
         identity: Value,
         prepared: impl FnOnce(Option<CacheKey>) -> PreparedStep + Send,
-    ) -> Result<PreparedStep, Fault> {
+    ) -> Result<PreparedStep, EvaluationFault> {
         Ok(match self.look_up(effect, identity).await? {
             Lookup::Found(result) => PreparedStep::Cached { result },
             Lookup::Wanted(cache) => prepared(cache),
@@ -185,8 +192,8 @@ impl Evaluation<'_> {
 
     async fn look_up(&mut self, effect: &StepPreparation, identity: Value) -> Result<Lookup, StoreError> {
         let Some(ttl_s) = effect.cache_ttl_s else { return Ok(Lookup::Wanted(None)) };
-        let key = digest(&identity);
-        Ok(match self.values.cached(&key).await? {
+        let key = hash_value(&identity);
+        Ok(match self.values.read_cached_result(&key).await? {
             Some(result) => Lookup::Found(result),
             None => Lookup::Wanted(Some(CacheKey { key, ttl_s })),
         })

@@ -52,10 +52,10 @@ impl ValueCache {
 
     /// ValueCache of the same job that know of a reference what is known here, and need not read it again.
     #[cfg(feature = "runtime")]
-    pub(crate) fn sharing(&self, reference: &ValueRef) -> Self {
+    pub(crate) fn share_value(&self, reference: &ValueRef) -> Self {
         let mut shared = Self::new(self.store.clone(), &self.job);
         reference.each_row(&mut |seq| {
-            if let Some(value) = self.known(seq) {
+            if let Some(value) = self.find_value(seq) {
                 shared.ahead.insert(seq, value.clone());
             }
         });
@@ -73,7 +73,7 @@ impl ValueCache {
     }
 
     /// Takes in what a turn recorded.
-    pub(crate) fn record(&mut self, events: &[Recorded]) {
+    pub(crate) fn record_events(&mut self, events: &[Recorded]) {
         for recorded in events {
             if let Some(value) = &recorded.value {
                 self.fresh.insert(recorded.seq, Arc::new(value.clone()));
@@ -81,16 +81,16 @@ impl ValueCache {
             if let Event::FrameClosed { list: Some(list), slot, result, .. } = &recorded.event {
                 self.fresh_items.insert((*list, *slot), result.clone());
             }
-            if let Some((cache, result)) = recorded.event.cached(recorded.seq) {
+            if let Some((cache, result)) = recorded.event.cached_result(recorded.seq) {
                 self.fresh_cached.insert(cache.key.clone(), (result, cache.ttl_s));
             }
         }
     }
 
     /// The result that is kept under a key.
-    pub(crate) async fn cached(&mut self, key: &str) -> Result<Option<Value>, StoreError> {
+    pub(crate) async fn read_cached_result(&mut self, key: &str) -> Result<Option<Value>, StoreError> {
         match self.fresh_cached.get(key).cloned() {
-            Some((result, _)) => self.resolve(&result).await.map(Some),
+            Some((result, _)) => self.resolve_reference(&result).await.map(Some),
             None => match &self.store {
                 Some(store) => store.read_cached_result(key).await,
                 None => Ok(None),
@@ -100,12 +100,12 @@ impl ValueCache {
 
     /// What is to be kept for later runs with the next commit.
     #[cfg(feature = "runtime")]
-    pub(crate) async fn cacheable(&mut self) -> Result<Vec<CachedResult>, StoreError> {
+    pub(crate) async fn take_cacheable_results(&mut self) -> Result<Vec<CachedResult>, StoreError> {
         let mut rows = Vec::with_capacity(self.fresh_cached.len());
         for (key, (result, ttl_s)) in self.fresh_cached.clone() {
-            let value = self.resolve(&result).await?;
+            let value = self.resolve_reference(&result).await?;
             // A list may hold many results, each of which is within its bound.
-            if weight(&value) <= MAX_CACHED_RESULT_BYTES {
+            if estimate_json_bytes(&value) <= MAX_CACHED_RESULT_BYTES {
                 rows.push(CachedResult { key, value, ttl_s });
             }
         }
@@ -114,16 +114,16 @@ impl ValueCache {
 
     /// Notes that all that was recorded is in the store now.
     #[cfg(feature = "runtime")]
-    pub(crate) fn committed(&mut self) {
+    pub(crate) fn mark_committed(&mut self) {
         self.fresh_items.clear();
         self.fresh_cached.clear();
         for (seq, value) in std::mem::take(&mut self.fresh) {
-            self.remember(seq, value);
+            self.remember_value(seq, value);
         }
     }
 
     /// The value behind a reference.
-    pub(crate) fn resolve<'a>(
+    pub(crate) fn resolve_reference<'a>(
         &'a mut self,
         reference: &'a ValueRef,
     ) -> Pin<Box<dyn Future<Output = Result<Value, StoreError>> + Send + 'a>> {
@@ -131,18 +131,18 @@ impl ValueCache {
             match reference {
                 ValueRef::Null => Ok(Value::Null),
                 ValueRef::Index(index) => Ok(json!(index)),
-                ValueRef::Row(seq) => self.row(*seq).await.map(|value| (*value).clone()),
+                ValueRef::Row(seq) => self.read_value(*seq).await.map(|value| (*value).clone()),
                 ValueRef::Item(array, index) => {
                     let index = usize::try_from(*index).unwrap_or(usize::MAX);
                     if let ValueRef::Row(seq) = **array {
-                        let array = self.row(seq).await?;
+                        let array = self.read_value(seq).await?;
                         return Ok(array.get(index).cloned().unwrap_or_default());
                     }
-                    let mut array = self.resolve(array).await?;
+                    let mut array = self.resolve_reference(array).await?;
                     Ok(array.get_mut(index).map(Value::take).unwrap_or_default())
                 }
                 ValueRef::List(list) => self.list(*list).await,
-                ValueRef::Args(args) => self.args(args).await,
+                ValueRef::Args(args) => self.resolve_args(args).await,
                 ValueRef::Erased => Ok(json!({})),
             }
         })
@@ -155,7 +155,7 @@ impl ValueCache {
             let ahead = self.read_ahead(some).await?;
             let outer = std::mem::replace(&mut self.ahead, ahead);
             for reference in some {
-                values.push(self.resolve(reference).await?);
+                values.push(self.resolve_reference(reference).await?);
             }
             self.ahead = outer;
         }
@@ -167,7 +167,7 @@ impl ValueCache {
         let mut seqs = BTreeSet::new();
         for reference in references {
             reference.each_row(&mut |seq| {
-                if self.known(seq).is_none() {
+                if self.find_value(seq).is_none() {
                     seqs.insert(seq);
                 }
             });
@@ -181,12 +181,12 @@ impl ValueCache {
         Ok(seqs.into_iter().zip(values.map(|value| Arc::new(value.unwrap_or_default()))).collect())
     }
 
-    fn known(&self, seq: u64) -> Option<&Arc<Value>> {
+    fn find_value(&self, seq: u64) -> Option<&Arc<Value>> {
         let recent = || self.recent.iter().find(|(known, ..)| *known == seq).map(|(_, value, _)| value);
         self.fresh.get(&seq).or_else(|| self.ahead.get(&seq)).or_else(recent)
     }
 
-    async fn row(&mut self, seq: u64) -> Result<Arc<Value>, StoreError> {
+    async fn read_value(&mut self, seq: u64) -> Result<Arc<Value>, StoreError> {
         if let Some(value) = self.fresh.get(&seq) {
             return Ok(value.clone());
         }
@@ -198,13 +198,13 @@ impl ValueCache {
             return Ok(value);
         }
         if let Some(value) = self.ahead.remove(&seq) {
-            self.remember(seq, value.clone());
+            self.remember_value(seq, value.clone());
             return Ok(value);
         }
         let Some(store) = &self.store else { return Ok(Arc::default()) };
         let mut values = store.read_values(&self.job, &[seq]).await?;
         let value = Arc::new(values.pop().flatten().unwrap_or_default());
-        self.remember(seq, value.clone());
+        self.remember_value(seq, value.clone());
         Ok(value)
     }
 
@@ -227,8 +227,8 @@ impl ValueCache {
         self.resolve_all(&results).await.map(Value::Array)
     }
 
-    async fn args(&mut self, args: &Args) -> Result<Value, StoreError> {
-        let mut object = match self.resolve(&args.base).await? {
+    async fn resolve_args(&mut self, args: &Args) -> Result<Value, StoreError> {
+        let mut object = match self.resolve_reference(&args.base).await? {
             Value::Object(object) => object,
             Value::Null => Map::new(),
             other @ (Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
@@ -236,15 +236,15 @@ impl ValueCache {
             }
         };
         for iter in &args.iters {
-            shift(&mut object, "iter");
-            let value = self.resolve(&iter.value).await?;
+            shift_iter_names(&mut object, "iter");
+            let value = self.resolve_reference(&iter.value).await?;
             object.insert("iter".to_owned(), json!({"index": iter.index, "value": value}));
         }
         Ok(Value::Object(object))
     }
 
-    fn remember(&mut self, seq: u64, value: Arc<Value>) {
-        let size = weight(&value);
+    fn remember_value(&mut self, seq: u64, value: Arc<Value>) {
+        let size = estimate_json_bytes(&value);
         if size > MAX_RECENT_VALUES_BYTES / 2 {
             return;
         }
@@ -258,21 +258,23 @@ impl ValueCache {
 }
 
 /// Renames `iter` to `iter_parent`, an `iter_parent` to `iter_parent_parent`, and so on.
-fn shift(object: &mut Map<String, Value>, name: &str) {
+fn shift_iter_names(object: &mut Map<String, Value>, name: &str) {
     if let Some(value) = object.shift_remove(name) {
         let outer = format!("{name}_parent");
-        shift(object, &outer);
+        shift_iter_names(object, &outer);
         object.insert(outer, value);
     }
 }
 
 /// A value's size in bytes of JSON, estimated.
-pub(crate) fn weight(value: &Value) -> usize {
+pub(crate) fn estimate_json_bytes(value: &Value) -> usize {
     match value {
         Value::Null | Value::Bool(_) => 5,
         Value::Number(_) => 12,
         Value::String(text) => text.len() + 2,
-        Value::Array(items) => items.iter().map(weight).sum::<usize>() + 2,
-        Value::Object(fields) => fields.iter().map(|(key, value)| key.len() + 4 + weight(value)).sum::<usize>() + 2,
+        Value::Array(items) => items.iter().map(estimate_json_bytes).sum::<usize>() + 2,
+        Value::Object(fields) => {
+            fields.iter().map(|(key, value)| key.len() + 4 + estimate_json_bytes(value)).sum::<usize>() + 2
+        }
     }
 }

@@ -14,12 +14,12 @@ pub(super) struct Open {
 
 impl Open {
     /// The `${` of a template literal.
-    pub(super) fn template(start: usize) -> Self {
+    pub(super) fn template_literal(start: usize) -> Self {
         Self { start, text: "${", closer: '}', template: true, condition: false }
     }
 
     /// One of `(`, `[` and `{`; `condition` where it holds the condition of a statement.
-    pub(super) fn bracket(start: usize, bracket: char, condition: bool) -> Self {
+    pub(super) fn new_bracket(start: usize, bracket: char, condition: bool) -> Self {
         let (text, closer) = match bracket {
             '(' => ("(", ')'),
             '[' => ("[", ']'),

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::CONTEXT_NAMES;
-use super::plain_path::{Segment, segment};
-use super::token::{Kind, Token, tokens};
+use super::plain_path::{Segment, read_segment};
+use super::token::{Kind, Token, split_tokens};
 
 /// What an evaluation of an expression can read: never less than what it does read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,9 +25,9 @@ pub enum WantedResults {
 }
 
 /// Finds what an evaluation can read, from the tokens alone.
-pub fn wanted(source: &str) -> Wanted {
+pub fn find_free_variables(source: &str) -> Wanted {
     let everything = || CONTEXT_NAMES.iter().map(|&name| name.to_owned()).collect();
-    let Ok(tokens) = tokens(source) else {
+    let Ok(tokens) = split_tokens(source) else {
         return Wanted { names: everything(), results: WantedResults::All };
     };
     let mut names = BTreeSet::new();
@@ -41,7 +41,7 @@ pub fn wanted(source: &str) -> Wanted {
         }
         names.insert(token.text.to_owned());
         if token.text == "results" {
-            match segment(&tokens[position + 1..]) {
+            match read_segment(&tokens[position + 1..]) {
                 Some((Segment::Key(step), ..)) => steps.as_mut().map(|steps| steps.insert(step)),
                 Some((Segment::Index(number), ..)) => steps.as_mut().map(|steps| steps.insert(number.to_string())),
                 None => {
@@ -61,10 +61,10 @@ fn is_property(before: &[Token<'_>]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{WantedResults, wanted};
+    use super::{WantedResults, find_free_variables};
 
     fn check(source: &str, names: &str, results: Option<&str>) {
-        let found = wanted(source);
+        let found = find_free_variables(source);
         assert_eq!(found.names.into_iter().collect::<Vec<_>>().join(" "), names, "names of {source}");
         let steps = match found.results {
             WantedResults::All => None,

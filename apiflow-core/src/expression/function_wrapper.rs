@@ -1,6 +1,6 @@
 //! The text that the JavaScript engine is handed.
 
-use super::token::{Kind, Token, tokens};
+use super::token::{Kind, Token, split_tokens};
 
 /// Words that begin a statement, so that nothing is returned by itself. Source: OpenFlow, implicit return.
 const STATEMENT_WORDS: [&str; 14] = [
@@ -13,11 +13,11 @@ const STATEMENT_WORDS: [&str; 14] = [
 /// An expression is returned by itself, unless it begins with one of the words `return const let var if for while
 /// switch try throw function class async await` or holds a `;`. A predicate is always an expression, coerced by
 /// `Boolean`. An empty text is null, as a predicate false.
-pub fn program(source: &str, predicate: bool) -> String {
+pub fn wrap_expression(source: &str, predicate: bool) -> String {
     // A text that is no JavaScript is for the parser to refuse, in the shape that most texts have.
-    let (before, after) = match tokens(source) {
-        Ok(tokens) => wrapping(&tokens, predicate),
-        Err(_) => wrapping(&UNREADABLE, predicate),
+    let (before, after) = match split_tokens(source) {
+        Ok(split_tokens) => wrapper_text(&split_tokens, predicate),
+        Err(_) => wrapper_text(&UNREADABLE, predicate),
     };
     format!("{before}{source}{after}")
 }
@@ -26,7 +26,7 @@ pub fn program(source: &str, predicate: bool) -> String {
 const UNREADABLE: [Token<'static>; 1] = [Token { kind: Kind::Punctuator, start: 0, text: "" }];
 
 /// What goes before and after a text of these tokens.
-pub(super) fn wrapping(tokens: &[Token<'_>], predicate: bool) -> (&'static str, &'static str) {
+pub(super) fn wrapper_text(tokens: &[Token<'_>], predicate: bool) -> (&'static str, &'static str) {
     match (tokens, predicate) {
         ([], true) => ("(async function () { return false;\n", "\n})()"),
         ([], false) => ("(async function () {\n", "\n})()"),
@@ -39,15 +39,15 @@ pub(super) fn wrapping(tokens: &[Token<'_>], predicate: bool) -> (&'static str, 
 fn has_statements(tokens: &[Token<'_>]) -> bool {
     let first = tokens.first();
     first.is_some_and(|token| token.kind == Kind::Word && STATEMENT_WORDS.contains(&token.text))
-        || tokens.iter().any(|token| token.is(";"))
+        || tokens.iter().any(|token| token.is_punctuator(";"))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::program;
+    use super::wrap_expression;
 
     fn check(source: &str, predicate: bool, expected: &str) {
-        assert_eq!(program(source, predicate), format!("(async function () {expected})()"), "{source}");
+        assert_eq!(wrap_expression(source, predicate), format!("(async function () {expected})()"), "{source}");
     }
 
     #[test]

@@ -9,13 +9,13 @@ pub(super) struct Lines<'s> {
 }
 
 impl<'s> Lines<'s> {
-    pub(super) fn of(source: &'s str) -> Self {
+    pub(super) fn from_source(source: &'s str) -> Self {
         let starts = source.match_indices('\n').map(|(newline, _)| newline + 1);
         Self { source, starts: std::iter::once(0).chain(starts).collect() }
     }
 
     /// The line and column of a byte; of the last character where the byte is behind it.
-    pub(super) fn span(&self, byte: usize) -> Span {
+    pub(super) fn span_of_byte(&self, byte: usize) -> Span {
         let end = self.source.floor_char_boundary(byte);
         let line = self.starts.partition_point(|start| *start <= end);
         let start = self.starts[line - 1];

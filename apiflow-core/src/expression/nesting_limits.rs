@@ -1,6 +1,6 @@
 //! The caps that keep a text within every parser's stack.
 
-use super::token::{Kind, Token, tokens};
+use super::token::{Kind, Token, split_tokens};
 use super::{MAX_INLINE_BYTES, MAX_SOURCE_BYTES, SyntaxFault};
 
 /// How deep brackets, template placeholders included, may nest.
@@ -56,23 +56,23 @@ const PREFIX_OPERATORS: [&str; 23] = [
 /// Refuses a text that is too long or could nest too deep for a parser, in one pass over its tokens.
 ///
 /// It also refuses what has unbalanced brackets or an open string: such a text can't leave the function that
-/// [`super::program`] puts it into.
-pub fn scan(source: &str) -> Result<(), SyntaxFault> {
-    scanned(source).map(drop)
+/// [`super::wrap_expression`] puts it into.
+pub fn check_source_nesting(source: &str) -> Result<(), SyntaxFault> {
+    scan_tokens(source).map(drop)
 }
 
 /// The tokens of a text that passes.
-pub(super) fn scanned(source: &str) -> Result<Vec<Token<'_>>, SyntaxFault> {
+pub(super) fn scan_tokens(source: &str) -> Result<Vec<Token<'_>>, SyntaxFault> {
     if source.len() > MAX_SOURCE_BYTES {
         let message = format!("the expression has {} bytes, at most {MAX_SOURCE_BYTES} are allowed", source.len());
-        return Err(SyntaxFault { message, span: None });
+        return Err(SyntaxFault { message, span_of_byte: None });
     }
-    let tokens = tokens(source)?;
+    let tokens = split_tokens(source)?;
     check_nesting(source, &tokens, Nesting::default())?;
     Ok(tokens)
 }
 
-/// Refuses inline code that is too long or could nest too deep for a parser, as [`scan`] does.
+/// Refuses inline code that is too long or could nest too deep for a parser, as [`check_source_nesting`] does.
 pub fn scan_code(source: &str) -> Result<(), SyntaxFault> {
     scanned_module(source).map(drop)
 }
@@ -83,9 +83,9 @@ pub fn scan_code(source: &str) -> Result<(), SyntaxFault> {
 fn scanned_module(source: &str) -> Result<Vec<Token<'_>>, SyntaxFault> {
     if source.len() > MAX_INLINE_BYTES {
         let message = format!("the code has {} bytes, at most {MAX_INLINE_BYTES} are allowed", source.len());
-        return Err(SyntaxFault { message, span: None });
+        return Err(SyntaxFault { message, span_of_byte: None });
     }
-    let tokens = tokens(source)?;
+    let tokens = split_tokens(source)?;
     check_nesting(source, &tokens, Nesting { module: true, ..Nesting::default() })?;
     Ok(tokens)
 }
@@ -95,12 +95,12 @@ fn check_nesting(source: &str, tokens: &[Token<'_>], mut nesting: Nesting) -> Re
     for token in tokens {
         if nesting.module
             && before.is_some_and(|before| {
-                source[before.bytes().end..token.start].contains('\n') && nesting.ends_statement(before, token)
+                source[before.byte_range().end..token.start].contains('\n') && nesting.ends_statement(before, token)
             })
         {
-            nesting.separate(true);
+            nesting.end_part(true);
         }
-        nesting.take(before, token).map_err(|message| SyntaxFault::at(source, token.start, message))?;
+        nesting.take_token(before, token).map_err(|message| SyntaxFault::at_byte(source, token.start, message))?;
         before = Some(token);
     }
     Ok(())
@@ -141,29 +141,29 @@ impl Default for Nesting {
 }
 
 impl Nesting {
-    fn take(&mut self, before: Option<&Token<'_>>, token: &Token<'_>) -> Result<(), String> {
+    fn take_token(&mut self, before: Option<&Token<'_>>, token: &Token<'_>) -> Result<(), String> {
         match token.kind {
             Kind::Number | Kind::String => {}
             Kind::Regex => check_regex(token.text)?,
-            Kind::Template => self.link(),
+            Kind::Template => self.count_link(),
             Kind::TemplateHead => self.open(false),
-            Kind::TemplateMiddle => self.separate(true),
+            Kind::TemplateMiddle => self.end_part(true),
             Kind::TemplateTail => self.close(),
-            Kind::Word => self.word(before, token.text),
-            Kind::Punctuator => self.punctuator(before, token.text),
+            Kind::Word => self.take_word(before, token.text),
+            Kind::Punctuator => self.take_punctuator(before, token.text),
         }
-        self.check()
+        self.check_limits()
     }
 
-    fn word(&mut self, before: Option<&Token<'_>>, word: &str) {
+    fn take_word(&mut self, before: Option<&Token<'_>>, word: &str) {
         if before.is_some_and(Token::is_dot) {
             return;
         }
         match word {
             "else" => self.elses += 1,
-            "in" | "of" | "instanceof" => self.link(),
-            _ if PREFIX_WORDS.contains(&word) => self.prefix(),
-            _ if self.module && TYPE_WORDS.contains(&word) => self.prefix(),
+            "in" | "of" | "instanceof" => self.count_link(),
+            _ if PREFIX_WORDS.contains(&word) => self.count_prefix(),
+            _ if self.module && TYPE_WORDS.contains(&word) => self.count_prefix(),
             _ => {}
         }
     }
@@ -186,46 +186,46 @@ impl Nesting {
         ended && after.kind == Kind::Word && !NOT_FIRST.contains(&after.text)
     }
 
-    fn punctuator(&mut self, before: Option<&Token<'_>>, text: &str) {
+    fn take_punctuator(&mut self, before: Option<&Token<'_>>, text: &str) {
         match text {
             "(" => {
                 let condition =
                     before.is_some_and(|before| ["if", "while", "for", "with", "await"].contains(&before.text));
                 self.open(false);
-                self.level().condition = condition;
+                self.current_level().condition = condition;
             }
             "{" => self.open(false),
             "[" => self.open(true),
             "<" if self.module => {
-                self.level().angles += 1;
+                self.current_level().angles += 1;
                 self.angles += 1;
             }
             ")" | "]" | "}" => self.close(),
-            ";" => self.separate(true),
-            "," => self.separate(false),
-            "+" | "-" if !before.is_some_and(ends_operand) => self.prefix(),
-            "||=" | "??=" => self.prefix(),
-            _ if PREFIX_OPERATORS.contains(&text) => self.prefix(),
-            _ => self.link(),
+            ";" => self.end_part(true),
+            "," => self.end_part(false),
+            "+" | "-" if !before.is_some_and(ends_operand) => self.count_prefix(),
+            "||=" | "??=" => self.count_prefix(),
+            _ if PREFIX_OPERATORS.contains(&text) => self.count_prefix(),
+            _ => self.count_link(),
         }
     }
 
-    fn level(&mut self) -> &mut Level {
+    fn current_level(&mut self) -> &mut Level {
         self.levels.last_mut().expect("the outermost level is never closed: the brackets are balanced")
     }
 
-    fn prefix(&mut self) {
-        self.level().prefix += 1;
+    fn count_prefix(&mut self) {
+        self.current_level().prefix += 1;
         self.prefix += 1;
     }
 
-    fn link(&mut self) {
-        self.level().links += 1;
+    fn count_link(&mut self) {
+        self.current_level().links += 1;
         self.chain += 1;
     }
 
     fn open(&mut self, list: bool) {
-        self.link();
+        self.count_link();
         self.levels.push(Level { list, ..Level::default() });
     }
 
@@ -240,8 +240,8 @@ impl Nesting {
 
     /// A comma or semicolon: what follows is not part of what stands before it. Commas that are no list's make a
     /// chain of their own, which a semicolon ends.
-    fn separate(&mut self, statement: bool) {
-        let level = self.level();
+    fn end_part(&mut self, statement: bool) {
+        let level = self.current_level();
         let (prefix, links, commas) = (level.prefix, level.links, level.commas);
         let chained = usize::from(!statement && !level.list);
         let kept = if statement { 0 } else { commas };
@@ -252,7 +252,7 @@ impl Nesting {
         self.chain = self.chain + kept + chained - links - commas;
     }
 
-    fn check(&self) -> Result<(), String> {
+    fn check_limits(&self) -> Result<(), String> {
         let advice = "split the expression into several steps or statements";
         if self.levels.len() > MAX_DEPTH + 1 {
             Err(format!("brackets nest deeper than {MAX_DEPTH}, {advice}"))

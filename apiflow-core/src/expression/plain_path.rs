@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::nesting_limits::scanned;
+use super::nesting_limits::scan_tokens;
 use super::token::{Kind, Token};
 
 /// One step of a path.
@@ -83,7 +83,7 @@ pub fn plain_path(source: &str) -> Option<PlainPath> {
     if source.starts_with(|first: char| !is_name_start(first)) || source.contains(['(', '`', '+', ';', '{', '=', '/']) {
         return None;
     }
-    path_of(&scanned(source).ok()?).map(|placed| placed.path)
+    path_of(&scan_tokens(source).ok()?).map(|placed| placed.path)
 }
 
 /// A plain path and the bytes at which its parts are written.
@@ -103,38 +103,42 @@ pub(super) fn path_of(tokens: &[Token<'_>]) -> Option<PlacedPath> {
     let (mut segments, mut written) = (Vec::new(), Vec::new());
     let mut rest = rest;
     while !rest.is_empty() {
-        let (segment, optional, after) = segment(rest)?;
+        let (segment, optional, after) = read_segment(rest)?;
         segments.push((segment, optional));
         let access = &rest[..rest.len() - after.len()];
         // The key is last, or stands before a `]`.
-        let last = access.last().filter(|last| last.is("]")).map_or(1, |_| 2);
-        written.push(access[access.len() - last].bytes());
+        let last = access.last().filter(|last| last.is_punctuator("]")).map_or(1, |_| 2);
+        written.push(access[access.len() - last].byte_range());
         rest = after;
     }
     let path = PlainPath { root: root.text.to_owned(), segments };
-    Some(PlacedPath { path, root: root.bytes(), written })
+    Some(PlacedPath { path, root: root.byte_range(), written })
 }
 
 /// Reads one literal member access at the front of the tokens: the key, whether it is optional, and what follows.
-pub(super) fn segment<'t, 's>(tokens: &'t [Token<'s>]) -> Option<(Segment, bool, &'t [Token<'s>])> {
+pub(super) fn read_segment<'t, 's>(tokens: &'t [Token<'s>]) -> Option<(Segment, bool, &'t [Token<'s>])> {
     match tokens {
         [dot, name, rest @ ..] if dot.is_dot() && is_name(name) => {
-            Some((Segment::Key(name.text.to_owned()), dot.is("?."), rest))
+            Some((Segment::Key(name.text.to_owned()), dot.is_punctuator("?."), rest))
         }
-        [optional, open, key, close, rest @ ..] if optional.is("?.") && open.is("[") && close.is("]") => {
-            Some((literal(key)?, true, rest))
+        [optional, open, key, close, rest @ ..]
+            if optional.is_punctuator("?.") && open.is_punctuator("[") && close.is_punctuator("]") =>
+        {
+            Some((literal_segment(key)?, true, rest))
         }
-        [open, key, close, rest @ ..] if open.is("[") && close.is("]") => Some((literal(key)?, false, rest)),
+        [open, key, close, rest @ ..] if open.is_punctuator("[") && close.is_punctuator("]") => {
+            Some((literal_segment(key)?, false, rest))
+        }
         _ => None,
     }
 }
 
-fn literal(token: &Token<'_>) -> Option<Segment> {
+fn literal_segment(token: &Token<'_>) -> Option<Segment> {
     match token.kind {
         Kind::String if !token.text.contains('\\') => {
             Some(Segment::Key(token.text[1..token.text.len() - 1].to_owned()))
         }
-        Kind::Number => index(token.text).map(Segment::Index),
+        Kind::Number => parse_index(token.text).map(Segment::Index),
         Kind::String
         | Kind::Word
         | Kind::Regex
@@ -147,7 +151,7 @@ fn literal(token: &Token<'_>) -> Option<Segment> {
 }
 
 /// The number of an array's element in the one way that JavaScript writes it; `None` for any other text.
-pub(super) fn index(text: &str) -> Option<u32> {
+pub(super) fn parse_index(text: &str) -> Option<u32> {
     let number: u32 = text.parse().ok()?;
     (number != u32::MAX && number.to_string() == text).then_some(number)
 }

@@ -3,37 +3,37 @@
 use serde_json::{Map, Value};
 
 use super::builtin_properties::is_natural;
-use super::plain_path::{PlainPath, Segment, index, plain_path};
+use super::plain_path::{PlainPath, Segment, parse_index, plain_path};
 use crate::expression::EvaluationError;
 
 /// Looks a plain path up; `None` where the text needs JavaScript.
 ///
 /// The value of a missing key is null. Under `results` and `flow_env` that holds at any depth; under any other name a
 /// missing parent fails as it would in JavaScript.
-pub fn quick(source: &str, names: &Map<String, Value>) -> Option<Result<Value, EvaluationError>> {
+pub fn look_up_plain_path(source: &str, names: &Map<String, Value>) -> Option<Result<Value, EvaluationError>> {
     if let Some(value) = names.get(source.trim()) {
         return Some(Ok(value.clone()));
     }
     let path = plain_path(source)?;
     let value = names.get(&path.root)?;
-    follow(&path, value).map(|found| found.map(|value| value.cloned().unwrap_or(Value::Null)))
+    follow_path(&path, value).map(|found| found.map(|value| value.cloned().unwrap_or(Value::Null)))
 }
 
-fn follow<'v>(path: &PlainPath, root: &'v Value) -> Option<Result<Option<&'v Value>, EvaluationError>> {
+fn follow_path<'v>(path: &PlainPath, root: &'v Value) -> Option<Result<Option<&'v Value>, EvaluationError>> {
     let forgiving = matches!(path.root.as_str(), "results" | "flow_env");
     let mut value = Some(root);
     for (segment, optional) in &path.segments {
         value = match value {
             None | Some(Value::Null) if forgiving || *optional => return Some(Ok(None)),
-            None => return Some(Err(unreadable("undefined", segment))),
-            Some(Value::Null) => return Some(Err(unreadable("null", segment))),
-            Some(value) => member(value, segment)?,
+            None => return Some(Err(unreadable_member_error("undefined", segment))),
+            Some(Value::Null) => return Some(Err(unreadable_member_error("null", segment))),
+            Some(value) => own_property(value, segment)?,
         };
     }
     Some(Ok(value))
 }
 
-fn unreadable(parent: &str, segment: &Segment) -> EvaluationError {
+fn unreadable_member_error(parent: &str, segment: &Segment) -> EvaluationError {
     let key = match segment {
         Segment::Key(key) => key.clone(),
         Segment::Index(number) => number.to_string(),
@@ -43,10 +43,10 @@ fn unreadable(parent: &str, segment: &Segment) -> EvaluationError {
 
 /// A value's own property, `Some(None)` where it has none, and `None` where JavaScript would know one.
 #[expect(clippy::option_option, reason = "the two absences are different answers")]
-fn member<'v>(value: &'v Value, segment: &Segment) -> Option<Option<&'v Value>> {
+fn own_property<'v>(value: &'v Value, segment: &Segment) -> Option<Option<&'v Value>> {
     let number = match segment {
         Segment::Index(number) => Some(*number),
-        Segment::Key(key) => index(key),
+        Segment::Key(key) => parse_index(key),
     };
     let own = match (value, segment, number) {
         (_, Segment::Key(key), _) if key == "__proto__" => return None,
@@ -79,7 +79,7 @@ mod tests {
         });
         let Value::Object(names) = names else { unreachable!("an object literal") };
         let expected = expected.map(|result| result.map_err(|text| EvaluationError::Thrown(text.to_owned())));
-        assert_eq!(super::quick(source, &names), expected, "{source}");
+        assert_eq!(super::look_up_plain_path(source, &names), expected, "{source}");
     }
 
     #[test]

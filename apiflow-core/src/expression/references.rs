@@ -13,10 +13,10 @@ use oxc_span::{GetSpan as _, Span as Bytes};
 use super::builtin_properties::is_natural;
 use super::expression_reader::Reader;
 use super::line_index::Lines;
-use super::plain_path::{PlacedPath, Segment, index};
+use super::plain_path::{PlacedPath, Segment, parse_index};
 use crate::diagnostic::Span;
 
-/// What an expression refers to. Empty for a text that does not parse: [`super::check`] says why it does not.
+/// What an expression refers to. Empty for a text that does not parse: [`super::check_syntax`] says why it does not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct References {
     /// The names used that the expression does not declare itself, and where.
@@ -56,7 +56,7 @@ pub struct NameUse {
 }
 
 /// Finds what the text refers to.
-pub fn references(source: &str) -> References {
+pub fn find_references(source: &str) -> References {
     Reader::default().read(source, false).map(|reading| reading.references).unwrap_or_default()
 }
 
@@ -64,15 +64,15 @@ pub fn references(source: &str) -> References {
 pub(super) fn of_path(source: &str, path: &PlacedPath) -> References {
     let mut finder = Finder::new(source, 0);
     let keys = path.path.segments.iter().map(|(segment, _)| segment.clone()).zip(path.written.iter().cloned());
-    finder.used(&path.path.root, keys.collect(), path.root.clone());
-    finder.finish()
+    finder.note_use(&path.path.root, keys.collect(), path.root.clone());
+    finder.into_references()
 }
 
 /// What a program refers to; the user's text begins at the byte `start` of the parsed one.
 pub(super) fn of_program(source: &str, start: usize, program: &Program<'_>) -> References {
     let mut finder = Finder::new(source, start);
     finder.visit_program(program);
-    finder.finish()
+    finder.into_references()
 }
 
 struct Finder<'s> {
@@ -100,10 +100,10 @@ struct Chain<'n, 'a> {
 }
 
 impl<'n, 'a> Chain<'n, 'a> {
-    fn of(object: &'n Expression<'a>, key: Key<'n, 'a>) -> Self {
+    fn from_expression(object: &'n Expression<'a>, key: Key<'n, 'a>) -> Self {
         let mut chain = Self { root: object, segments: Vec::new(), dynamic: false, computed: Vec::new() };
         chain.push(key);
-        while let Some((object, key)) = member(chain.root) {
+        while let Some((object, key)) = own_property(chain.root) {
             chain.root = object;
             chain.push(key);
         }
@@ -132,16 +132,16 @@ enum Key<'n, 'a> {
 }
 
 impl<'n, 'a> Key<'n, 'a> {
-    fn named(name: &str, written: Bytes) -> Self {
+    fn from_name(name: &str, written: Bytes) -> Self {
         Self::Literal(Segment::Key(name.to_owned()), written)
     }
 
-    fn of(expression: &'n Expression<'a>) -> Self {
+    fn from_expression(expression: &'n Expression<'a>) -> Self {
         if let Expression::StringLiteral(text) = expression {
-            return Self::named(text.value.as_str(), text.span);
+            return Self::from_name(text.value.as_str(), text.span);
         }
         if let Expression::NumericLiteral(number) = expression
-            && let Some(number) = index(&number.value.to_string())
+            && let Some(number) = parse_index(&number.value.to_string())
         {
             return Self::Literal(Segment::Index(number), expression.span());
         }
@@ -150,53 +150,53 @@ impl<'n, 'a> Key<'n, 'a> {
 }
 
 /// Takes one member access apart.
-fn member<'n, 'a>(expression: &'n Expression<'a>) -> Option<(&'n Expression<'a>, Key<'n, 'a>)> {
+fn own_property<'n, 'a>(expression: &'n Expression<'a>) -> Option<(&'n Expression<'a>, Key<'n, 'a>)> {
     if let Expression::StaticMemberExpression(access) = expression {
-        return Some((&access.object, Key::named(access.property.name.as_str(), access.property.span)));
+        return Some((&access.object, Key::from_name(access.property.name.as_str(), access.property.span)));
     }
     if let Expression::ComputedMemberExpression(access) = expression {
-        return Some((&access.object, Key::of(&access.expression)));
+        return Some((&access.object, Key::from_expression(&access.expression)));
     }
     let Expression::ChainExpression(chain) = expression else { return None };
     if let ChainElement::StaticMemberExpression(access) = &chain.expression {
-        return Some((&access.object, Key::named(access.property.name.as_str(), access.property.span)));
+        return Some((&access.object, Key::from_name(access.property.name.as_str(), access.property.span)));
     }
     let ChainElement::ComputedMemberExpression(access) = &chain.expression else { return None };
-    Some((&access.object, Key::of(&access.expression)))
+    Some((&access.object, Key::from_expression(&access.expression)))
 }
 
 impl<'s> Finder<'s> {
     fn new(source: &'s str, start: usize) -> Self {
         let (found, declared) = (References::default(), BTreeSet::new());
-        Self { start, lines: Lines::of(source), found, declared, method: false, shorthand: false }
+        Self { start, lines: Lines::from_source(source), found, declared, method: false, shorthand: false }
     }
 
     /// Bytes of the parsed text as bytes of the user's.
-    fn own(&self, bytes: Bytes) -> Range<usize> {
+    fn to_user_bytes(&self, bytes: Bytes) -> Range<usize> {
         (bytes.start as usize).saturating_sub(self.start)..(bytes.end as usize).saturating_sub(self.start)
     }
 
-    fn take(&mut self, chain: Chain<'_, '_>) {
+    fn take_chain(&mut self, chain: Chain<'_, '_>) {
         let method = std::mem::take(&mut self.method);
         for expression in &chain.computed {
             self.visit_expression(expression);
         }
         let Expression::Identifier(root) = chain.root else { return self.visit_expression(chain.root) };
         let mut keys: Vec<(Segment, Range<usize>)> =
-            chain.segments.into_iter().rev().map(|(segment, written)| (segment, self.own(written))).collect();
+            chain.segments.into_iter().rev().map(|(segment, written)| (segment, self.to_user_bytes(written))).collect();
         if method && chain.computed.is_empty() && keys.len() > 1 {
             keys.pop();
         }
         if chain.dynamic {
             keys.clear();
         }
-        self.used(root.name.as_str(), keys, self.own(root.span));
+        self.note_use(root.name.as_str(), keys, self.to_user_bytes(root.span));
     }
 
     /// A name and the literal keys after it, with their bytes in the user's text.
-    fn used(&mut self, root: &str, keys: Vec<(Segment, Range<usize>)>, written: Range<usize>) {
-        let span = self.lines.span(written.start);
-        self.name(root, span, written);
+    fn note_use(&mut self, root: &str, keys: Vec<(Segment, Range<usize>)>, written: Range<usize>) {
+        let span = self.lines.span_of_byte(written.start);
+        self.note_name(root, span, written);
         let mut keys = keys.into_iter();
         let key = keys.next().map(|(first, written)| (first.text(), written));
         let natural = |segment: &Segment| matches!(segment, Segment::Key(key) if is_natural(key));
@@ -208,11 +208,11 @@ impl<'s> Finder<'s> {
         match (root, reference) {
             ("results", Some(reference)) => self.found.results.push(reference),
             ("flow_input", Some(reference)) => self.found.flow_input.push(reference),
-            (_, _) => self.whole(root),
+            (_, _) => self.note_whole_use(root),
         }
     }
 
-    fn name(&mut self, name: &str, span: Span, written: Range<usize>) {
+    fn note_name(&mut self, name: &str, span: Span, written: Range<usize>) {
         let used = NameUse { span, written, shorthand: self.shorthand };
         match self.found.names.get_mut(name) {
             Some(uses) => uses.push(used),
@@ -221,12 +221,12 @@ impl<'s> Finder<'s> {
     }
 
     /// A name used as a whole.
-    fn whole(&mut self, name: &str) {
+    fn note_whole_use(&mut self, name: &str) {
         self.found.dynamic_results |= name == "results";
         self.found.dynamic_flow_input |= name == "flow_input";
     }
 
-    fn finish(mut self) -> References {
+    fn into_references(mut self) -> References {
         if self.declared.contains("results") {
             self.found.dynamic_results = true;
             self.found.results.clear();
@@ -248,22 +248,25 @@ impl<'s> Finder<'s> {
 
 impl<'a> Visit<'a> for Finder<'_> {
     fn visit_static_member_expression(&mut self, access: &StaticMemberExpression<'a>) {
-        self.take(Chain::of(&access.object, Key::named(access.property.name.as_str(), access.property.span)));
+        self.take_chain(Chain::from_expression(
+            &access.object,
+            Key::from_name(access.property.name.as_str(), access.property.span),
+        ));
     }
 
     fn visit_computed_member_expression(&mut self, access: &ComputedMemberExpression<'a>) {
-        self.take(Chain::of(&access.object, Key::of(&access.expression)));
+        self.take_chain(Chain::from_expression(&access.object, Key::from_expression(&access.expression)));
     }
 
     fn visit_call_expression(&mut self, call: &CallExpression<'a>) {
-        self.method = member(&call.callee).is_some();
+        self.method = own_property(&call.callee).is_some();
         walk::walk_call_expression(self, call);
     }
 
     fn visit_identifier_reference(&mut self, identifier: &IdentifierReference<'a>) {
-        let written = self.own(identifier.span);
-        self.name(identifier.name.as_str(), self.lines.span(written.start), written);
-        self.whole(identifier.name.as_str());
+        let written = self.to_user_bytes(identifier.span);
+        self.note_name(identifier.name.as_str(), self.lines.span_of_byte(written.start), written);
+        self.note_whole_use(identifier.name.as_str());
     }
 
     fn visit_object_property(&mut self, property: &ObjectProperty<'a>) {
@@ -279,7 +282,7 @@ impl<'a> Visit<'a> for Finder<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Reference, references};
+    use super::{Reference, find_references};
     use crate::expression::Segment;
 
     /// References in one way of writing: `key/path@line:column`.
@@ -295,7 +298,7 @@ mod tests {
     }
 
     fn check(source: &str, results: &str, inputs: &str, dynamic: (bool, bool)) {
-        let found = references(source);
+        let found = find_references(source);
         assert_eq!(written(&found.results), results, "results of {source}");
         assert_eq!(written(&found.flow_input), inputs, "inputs of {source}");
         assert_eq!((found.dynamic_results, found.dynamic_flow_input), dynamic, "dynamic uses of {source}");
@@ -328,7 +331,7 @@ mod tests {
 
     #[test]
     fn names_are_those_that_are_not_declared() {
-        let names = |source: &str| references(source).names.into_keys().collect::<Vec<_>>().join(" ");
+        let names = |source: &str| find_references(source).names.into_keys().collect::<Vec<_>>().join(" ");
         assert_eq!(names("const n = result; return [n].map(x => x + error.message)"), "error result");
         assert_eq!(names("previous_result.a ?? resume"), "previous_result resume");
         assert_eq!(names("all_iters.length > 3"), "all_iters");
@@ -338,7 +341,7 @@ mod tests {
     #[test]
     fn keys_and_names_have_their_bytes() {
         let keys = |source: &str| -> Vec<String> {
-            let found = references(source);
+            let found = find_references(source);
             let all = found.results.into_iter().chain(found.flow_input).flat_map(|reference| reference.written);
             all.map(|bytes| source[bytes].to_owned()).collect()
         };
@@ -346,7 +349,7 @@ mod tests {
         assert_eq!(keys("é + results?.a?.['b']"), ["a", "'b'"]);
         assert_eq!(keys("`${flow_input[\"k\"].v}`"), ["\"k\"", "v"]);
         let source = "{resume, x: errr.y, z: errr}";
-        let names = references(source).names;
+        let names = find_references(source).names;
         let all = |name: &str| {
             names[name].iter().map(|one| (&source[one.written.clone()], one.shorthand)).collect::<Vec<_>>()
         };

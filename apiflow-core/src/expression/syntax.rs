@@ -8,15 +8,15 @@ use oxc_span::SourceType;
 
 use super::SyntaxFault;
 use super::expression_reader::Reader;
-use super::function_wrapper::wrapping;
+use super::function_wrapper::wrapper_text;
 use super::line_index::Lines;
 use super::token::{Kind, Token};
 
-/// Says whether the text parses: [`super::scan`], then a parser on what would be evaluated.
+/// Says whether the text parses: [`super::check_source_nesting`], then a parser on what would be evaluated.
 ///
 /// A predicate must be an expression, not statements. Faults that need scopes (a name declared twice) are found by
 /// the engine, when it runs.
-pub fn check(source: &str, predicate: bool) -> Result<(), SyntaxFault> {
+pub fn check_syntax(source: &str, predicate: bool) -> Result<(), SyntaxFault> {
     Reader::default().read(source, predicate).map(drop)
 }
 
@@ -24,7 +24,7 @@ pub fn check(source: &str, predicate: bool) -> Result<(), SyntaxFault> {
 fn module_word<'t, 's>(tokens: &'t [Token<'s>]) -> Option<&'t Token<'s>> {
     let is_module = |word: &Token<'_>| word.kind == Kind::Word && matches!(word.text, "import" | "export");
     let found = tokens.iter().enumerate().find(|(position, word)| {
-        let key = tokens.get(position + 1).is_some_and(|next| next.is(":"));
+        let key = tokens.get(position + 1).is_some_and(|next| next.is_punctuator(":"));
         let member = position.checked_sub(1).is_some_and(|before| tokens[before].is_dot());
         is_module(word) && !key && !member
     });
@@ -36,44 +36,44 @@ pub(super) fn without_modules(source: &str, tokens: &[Token<'_>]) -> Result<(), 
     match module_word(tokens) {
         Some(word) => {
             let message = format!("`{}` is not available, expressions have no modules", word.text);
-            Err(SyntaxFault::at(source, word.start, message))
+            Err(SyntaxFault::at_byte(source, word.start, message))
         }
         None => Ok(()),
     }
 }
 
 /// Parses a text that was scanned, in the form that it is evaluated in; the user's text begins at the byte given.
-pub(super) fn parsed<'a>(
+pub(super) fn parse_program<'a>(
     allocator: &'a Allocator,
     source: &str,
     tokens: &[Token<'_>],
     predicate: bool,
 ) -> Result<(Program<'a>, usize), SyntaxFault> {
-    let (before, after) = wrapping(tokens, predicate);
+    let (before, after) = wrapper_text(tokens, predicate);
     let text = allocator.alloc_concat_strs_array([before, source, after]);
     let options = ParseOptions { parse_regular_expression: true, preserve_parens: false, ..ParseOptions::default() };
     let parsed = Parser::new(allocator, text, SourceType::script()).with_options(options).parse();
     match parsed.diagnostics.first() {
-        Some(fault) => Err(located(source, before.len(), fault)),
+        Some(fault) => Err(locate_fault(source, before.len(), fault)),
         None if parsed.panicked => {
-            Err(SyntaxFault { message: "the expression can't be parsed".to_owned(), span: None })
+            Err(SyntaxFault { message: "the expression can't be parsed".to_owned(), span_of_byte: None })
         }
         None => Ok((parsed.program, before.len())),
     }
 }
 
 /// A parser's first fault, in the user's text.
-pub(crate) fn located(source: &str, start: usize, fault: &OxcDiagnostic) -> SyntaxFault {
+pub(crate) fn locate_fault(source: &str, start: usize, fault: &OxcDiagnostic) -> SyntaxFault {
     let byte = fault.labels.first().map(|label| (label.offset() as usize).saturating_sub(start).min(source.len()));
     let message = match byte {
         Some(byte) if byte >= source.trim_end().len() => "the expression ends too early".to_owned(),
-        Some(_) | None => plain(&fault.message),
+        Some(_) | None => plain_message(&fault.message),
     };
-    SyntaxFault { message, span: byte.map(|byte| Lines::of(source).span(byte)) }
+    SyntaxFault { message, span_of_byte: byte.map(|byte| Lines::from_source(source).span_of_byte(byte)) }
 }
 
 /// A parser's message in the house's form: lower case, no full stop, and nothing of the wrapping's brackets.
-fn plain(message: &str) -> String {
+fn plain_message(message: &str) -> String {
     let message = message.trim_end_matches(['.', '\n']);
     // The brackets of the text are balanced, so a missing one is the wrapping's.
     let found = message.starts_with("Expected").then(|| message.split_once("`)` but found")).flatten();
@@ -87,9 +87,9 @@ fn plain(message: &str) -> String {
 mod tests {
     use crate::diagnostic::Span;
 
-    fn check(source: &str, predicate: bool, expected: Option<(&str, u32, u32)>) {
-        let found = super::check(source, predicate).err();
-        let found = found.map(|fault| (fault.message, fault.span));
+    fn check_syntax(source: &str, predicate: bool, expected: Option<(&str, u32, u32)>) {
+        let found = super::check_syntax(source, predicate).err();
+        let found = found.map(|fault| (fault.message, fault.span_of_byte));
         let expected = expected.map(|(message, line, column)| (message.to_owned(), Some(Span { line, column })));
         assert_eq!(found, expected, "{source}");
     }
@@ -111,23 +111,31 @@ mod tests {
             "for await (const x of []) { } return 2n ** 3n",
             "class A { #p = 1; static { } get p() { return this.#p } } return new A().p",
         ] {
-            check(source, false, None);
+            check_syntax(source, false, None);
         }
-        check("results.a && !flow_input.b", true, None);
+        check_syntax("results.a && !flow_input.b", true, None);
     }
 
     #[test]
     fn a_fault_is_placed_in_the_users_text() {
-        check("1 +", false, Some(("the expression ends too early", 1, 4)));
-        check("a\n  b", false, Some(("unexpected `Identifier`", 2, 3)));
-        check("é + )", false, Some(("`)` closes nothing", 1, 5)));
-        check("let x = ;", false, Some(("unexpected token", 1, 9)));
-        check("return 1", true, Some(("unexpected token", 1, 1)));
-        check("a; b", true, Some(("unexpected `;`", 1, 2)));
-        check("}); evil(); ({", false, Some(("`}` closes nothing", 1, 1)));
-        check("/(?<a>x)(?<a>y)/", false, Some(("invalid regular expression: Duplicated capturing group names", 1, 5)));
-        check("a; export default 1;", false, Some(("`export` is not available, expressions have no modules", 1, 4)));
-        check("import('x')", false, Some(("`import` is not available, expressions have no modules", 1, 1)));
-        check("{import: results.a.export}", false, None);
+        check_syntax("1 +", false, Some(("the expression ends too early", 1, 4)));
+        check_syntax("a\n  b", false, Some(("unexpected `Identifier`", 2, 3)));
+        check_syntax("é + )", false, Some(("`)` closes nothing", 1, 5)));
+        check_syntax("let x = ;", false, Some(("unexpected token", 1, 9)));
+        check_syntax("return 1", true, Some(("unexpected token", 1, 1)));
+        check_syntax("a; b", true, Some(("unexpected `;`", 1, 2)));
+        check_syntax("}); evil(); ({", false, Some(("`}` closes nothing", 1, 1)));
+        check_syntax(
+            "/(?<a>x)(?<a>y)/",
+            false,
+            Some(("invalid regular expression: Duplicated capturing group names", 1, 5)),
+        );
+        check_syntax(
+            "a; export default 1;",
+            false,
+            Some(("`export` is not available, expressions have no modules", 1, 4)),
+        );
+        check_syntax("import('x')", false, Some(("`import` is not available, expressions have no modules", 1, 1)));
+        check_syntax("{import: results.a.export}", false, None);
     }
 }

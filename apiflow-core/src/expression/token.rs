@@ -40,18 +40,18 @@ pub(super) struct Token<'a> {
 
 impl Token<'_> {
     /// Says whether it is this operator or bracket.
-    pub(super) fn is(&self, punctuator: &str) -> bool {
+    pub(super) fn is_punctuator(&self, punctuator: &str) -> bool {
         self.kind == Kind::Punctuator && self.text == punctuator
     }
 
     /// The bytes that it takes.
-    pub(super) fn bytes(&self) -> std::ops::Range<usize> {
+    pub(super) fn byte_range(&self) -> std::ops::Range<usize> {
         self.start..self.start + self.text.len()
     }
 
     /// Says whether a name after it is a property's name.
     pub(super) fn is_dot(&self) -> bool {
-        self.is(".") || self.is("?.")
+        self.is_punctuator(".") || self.is_punctuator("?.")
     }
 }
 
@@ -66,7 +66,7 @@ const BEFORE_REGEX: [&str; 11] =
     ["return", "typeof", "case", "do", "else", "in", "instanceof", "new", "void", "delete", "throw"];
 
 /// Splits the text into tokens; comments and white space are left out.
-pub(super) fn tokens(source: &str) -> Result<Vec<Token<'_>>, SyntaxFault> {
+pub(super) fn split_tokens(source: &str) -> Result<Vec<Token<'_>>, SyntaxFault> {
     let mut lexer = Lexer { source, at: 0, tokens: Vec::new(), brackets: Brackets::default() };
     while lexer.skip_blank()? {
         let token = lexer.next()?;
@@ -74,7 +74,7 @@ pub(super) fn tokens(source: &str) -> Result<Vec<Token<'_>>, SyntaxFault> {
     }
     match lexer.brackets.innermost() {
         None => Ok(lexer.tokens),
-        Some(open) => Err(SyntaxFault::at(source, open.start, format!("`{}` is never closed", open.text))),
+        Some(open) => Err(SyntaxFault::at_byte(source, open.start, format!("`{}` is never closed", open.text))),
     }
 }
 
@@ -90,11 +90,11 @@ impl<'a> Lexer<'a> {
         &self.source[self.at..]
     }
 
-    fn fault(&self, byte: usize, message: impl Into<String>) -> SyntaxFault {
-        SyntaxFault::at(self.source, byte, message)
+    fn fault_at(&self, byte: usize, message: impl Into<String>) -> SyntaxFault {
+        SyntaxFault::at_byte(self.source, byte, message)
     }
 
-    fn take(&mut self, kind: Kind, length: usize) -> Token<'a> {
+    fn take_token(&mut self, kind: Kind, length: usize) -> Token<'a> {
         let start = self.at;
         self.at += length;
         Token { kind, start, text: &self.source[start..self.at] }
@@ -108,10 +108,10 @@ impl<'a> Lexer<'a> {
             if rest.starts_with("//") {
                 self.at += rest.find(is_line_end).unwrap_or(rest.len());
             } else if rest.starts_with("/*") {
-                let end = rest.find("*/").ok_or_else(|| self.fault(self.at, "the comment is never closed"))?;
+                let end = rest.find("*/").ok_or_else(|| self.fault_at(self.at, "the comment is never closed"))?;
                 self.at += end + 2;
             } else if rest.starts_with("<!--") || (rest.starts_with("-->") && self.begins_line()) {
-                return Err(self.fault(self.at, "comments in the manner of HTML are not supported, write `//`"));
+                return Err(self.fault_at(self.at, "comments in the manner of HTML are not supported, write `//`"));
             } else {
                 return Ok(!rest.is_empty());
             }
@@ -129,20 +129,20 @@ impl<'a> Lexer<'a> {
         let mut characters = rest.chars();
         let first = characters.next().expect("the caller saw that something follows");
         match first {
-            '\'' | '"' => self.string(first),
-            '`' => self.template(),
-            '}' if self.brackets.in_template() => self.template(),
-            '/' if self.slash_begins_regex()? => self.regex(),
-            '0'..='9' => Ok(self.number()),
-            '.' if characters.next().is_some_and(|next| next.is_ascii_digit()) => Ok(self.number()),
+            '\'' | '"' => self.read_string(first),
+            '`' => self.read_template(),
+            '}' if self.brackets.in_template() => self.read_template(),
+            '/' if self.slash_begins_regex()? => self.read_regex(),
+            '0'..='9' => Ok(self.read_number()),
+            '.' if characters.next().is_some_and(|next| next.is_ascii_digit()) => Ok(self.read_number()),
             _ if is_word(first) => {
-                Ok(self.take(Kind::Word, rest.find(|character| !is_word(character)).unwrap_or(rest.len())))
+                Ok(self.take_token(Kind::Word, rest.find(|character| !is_word(character)).unwrap_or(rest.len())))
             }
-            _ => self.punctuator(first),
+            _ => self.read_punctuator(first),
         }
     }
 
-    fn string(&mut self, quote: char) -> Result<Token<'a>, SyntaxFault> {
+    fn read_string(&mut self, quote: char) -> Result<Token<'a>, SyntaxFault> {
         let rest = self.rest();
         let mut escaped = false;
         for (index, character) in rest.char_indices().skip(1) {
@@ -150,15 +150,15 @@ impl<'a> Lexer<'a> {
                 _ if escaped => escaped = false,
                 '\\' => escaped = true,
                 '\n' | '\r' if !rest[..index].ends_with("\\\r") => break,
-                _ if character == quote => return Ok(self.take(Kind::String, index + 1)),
+                _ if character == quote => return Ok(self.take_token(Kind::String, index + 1)),
                 _ => {}
             }
         }
-        Err(self.fault(self.at, "the string is never closed"))
+        Err(self.fault_at(self.at, "the string is never closed"))
     }
 
     /// A template literal from its backtick, or from the `}` that ends a placeholder.
-    fn template(&mut self) -> Result<Token<'a>, SyntaxFault> {
+    fn read_template(&mut self) -> Result<Token<'a>, SyntaxFault> {
         let rest = self.rest();
         let continued = rest.starts_with('}');
         let mut escaped = false;
@@ -170,21 +170,23 @@ impl<'a> Lexer<'a> {
                     if continued {
                         self.brackets.close('}');
                     }
-                    return Ok(self.take(if continued { Kind::TemplateTail } else { Kind::Template }, index + 1));
+                    return Ok(self.take_token(if continued { Kind::TemplateTail } else { Kind::Template }, index + 1));
                 }
                 '$' if rest[index..].starts_with("${") => {
                     if !continued {
-                        self.brackets.open(Open::template(self.at + index));
+                        self.brackets.open(Open::template_literal(self.at + index));
                     }
-                    return Ok(self.take(if continued { Kind::TemplateMiddle } else { Kind::TemplateHead }, index + 2));
+                    return Ok(
+                        self.take_token(if continued { Kind::TemplateMiddle } else { Kind::TemplateHead }, index + 2)
+                    );
                 }
                 _ => {}
             }
         }
-        Err(self.fault(self.at, "the template literal is never closed"))
+        Err(self.fault_at(self.at, "the template literal is never closed"))
     }
 
-    fn number(&mut self) -> Token<'a> {
+    fn read_number(&mut self) -> Token<'a> {
         let rest = self.rest().as_bytes();
         let decimal = !matches!(rest.get(1), Some(b'x' | b'X' | b'b' | b'B' | b'o' | b'O'));
         let mut length = 1;
@@ -195,10 +197,10 @@ impl<'a> Lexer<'a> {
             }
             length += 1;
         }
-        self.take(Kind::Number, length)
+        self.take_token(Kind::Number, length)
     }
 
-    fn regex(&mut self) -> Result<Token<'a>, SyntaxFault> {
+    fn read_regex(&mut self) -> Result<Token<'a>, SyntaxFault> {
         let rest = self.rest();
         let (mut escaped, mut in_class) = (false, false);
         for (index, character) in rest.char_indices().skip(1) {
@@ -211,19 +213,19 @@ impl<'a> Lexer<'a> {
                 '/' if !in_class => {
                     let flags = &rest[index + 1..];
                     let end = flags.find(|flag| !is_word(flag)).unwrap_or(flags.len());
-                    return Ok(self.take(Kind::Regex, index + 1 + end));
+                    return Ok(self.take_token(Kind::Regex, index + 1 + end));
                 }
                 _ => {}
             }
         }
-        Err(self.fault(self.at, "the regular expression is never closed"))
+        Err(self.fault_at(self.at, "the regular expression is never closed"))
     }
 
     fn slash_begins_regex(&self) -> Result<bool, SyntaxFault> {
         let Some(last) = self.tokens.last() else { return Ok(true) };
         let ambiguous = || {
             let advice = format!("after `{}` a `/` is ambiguous, put parentheses around the operands", last.text);
-            Err(self.fault(self.at, advice))
+            Err(self.fault_at(self.at, advice))
         };
         match last.kind {
             Kind::Number | Kind::String | Kind::Regex | Kind::Template | Kind::TemplateTail => Ok(false),
@@ -247,25 +249,25 @@ impl<'a> Lexer<'a> {
         matches!(self.tokens.as_slice(), [.., dot, _] if dot.is_dot())
     }
 
-    fn punctuator(&mut self, first: char) -> Result<Token<'a>, SyntaxFault> {
+    fn read_punctuator(&mut self, first: char) -> Result<Token<'a>, SyntaxFault> {
         let rest = self.rest();
         // Few characters stand second in a long one; without one the list need not be searched.
         let may_be_long = rest.as_bytes().get(1).is_some_and(|second| b"=.>&|?+-*<".contains(second));
         let long = LONG_PUNCTUATORS.iter().find(|long| may_be_long && rest.starts_with(**long));
         if let Some(long) = long {
             let conditional = *long == "?." && rest[2..].starts_with(|next: char| next.is_ascii_digit());
-            return Ok(self.take(Kind::Punctuator, if conditional { 1 } else { long.len() }));
+            return Ok(self.take_token(Kind::Punctuator, if conditional { 1 } else { long.len() }));
         }
         match first {
-            '(' | '[' | '{' => self.brackets.open(Open::bracket(self.at, first, self.opens_condition())),
+            '(' | '[' | '{' => self.brackets.open(Open::new_bracket(self.at, first, self.opens_condition())),
             ')' | ']' | '}' if !self.brackets.close(first) => {
-                return Err(self.fault(self.at, format!("`{first}` closes nothing")));
+                return Err(self.fault_at(self.at, format!("`{first}` closes nothing")));
             }
             ')' | ']' | '}' | ';' | ',' | '.' | '<' | '>' | '+' | '-' | '*' | '/' | '%' | '&' | '|' | '^' | '!'
             | '~' | '?' | ':' | '=' => {}
-            _ => return Err(self.fault(self.at, format!("`{}` is not part of an expression", first.escape_debug()))),
+            _ => return Err(self.fault_at(self.at, format!("`{}` is not part of an expression", first.escape_debug()))),
         }
-        Ok(self.take(Kind::Punctuator, 1))
+        Ok(self.take_token(Kind::Punctuator, 1))
     }
 
     /// Says whether a `(` here holds the condition of a statement, so that a statement follows its `)`.
@@ -296,10 +298,10 @@ fn is_word(character: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::tokens;
+    use super::split_tokens;
 
     fn check(source: &str, expected: Result<&[&str], &str>) {
-        let found = tokens(source).map(|tokens| tokens.iter().map(|token| token.text).collect::<Vec<_>>());
+        let found = split_tokens(source).map(|tokens| tokens.iter().map(|token| token.text).collect::<Vec<_>>());
         let expected = expected.map(<[&str]>::to_vec);
         assert_eq!(found.map_err(|fault| fault.message), expected.map_err(str::to_owned), "{source}");
     }

@@ -6,15 +6,15 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 ///
 /// An IPv6 address that stands for an IPv4 address is judged as that address.
 /// Source: IANA IPv4 and IPv6 Special-Purpose Address Registries.
-pub(super) fn forbidden(address: IpAddr) -> Option<&'static str> {
-    match canonical(address) {
+pub(super) fn forbidden_reason(address: IpAddr) -> Option<&'static str> {
+    match canonical_address(address) {
         IpAddr::V4(address) => forbidden_v4(address),
         IpAddr::V6(address) => forbidden_v6(address),
     }
 }
 
 /// The address that a packet to `address` goes to: an IPv4-mapped one is its IPv4 address.
-pub(super) fn canonical(address: IpAddr) -> IpAddr {
+pub(super) fn canonical_address(address: IpAddr) -> IpAddr {
     address.to_canonical()
 }
 
@@ -43,7 +43,7 @@ fn forbidden_v6(address: Ipv6Addr) -> Option<&'static str> {
         [0, 0, 0, 0, 0, 0, 0, 0] => Some("unspecified"),
         [0, 0, 0, 0, 0, 0, 0, 1] => Some("loopback"),
         // NAT64 and 6to4 carry an IPv4 address; Source: RFC 6052, RFC 3056.
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => forbidden_v4(embedded(high, low)),
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => forbidden_v4(embedded_ipv4(high, low)),
         [0xfc00..=0xfdff, ..] => Some("private"),
         [0xfe80..=0xfebf, ..] => Some("link-local"),
         [0xff00..=0xffff, ..] => Some("multicast"),
@@ -55,7 +55,7 @@ fn forbidden_v6(address: Ipv6Addr) -> Option<&'static str> {
     }
 }
 
-fn embedded(high: u16, low: u16) -> Ipv4Addr {
+fn embedded_ipv4(high: u16, low: u16) -> Ipv4Addr {
     let [a, b] = high.to_be_bytes();
     let [c, d] = low.to_be_bytes();
     Ipv4Addr::new(a, b, c, d)
@@ -67,7 +67,7 @@ mod tests {
 
     fn check(address: &str, expected: Option<&str>) {
         let parsed: IpAddr = address.parse().expect("a well-formed address");
-        assert_eq!(forbidden(parsed), expected, "{address}");
+        assert_eq!(forbidden_reason(parsed), expected, "{address}");
     }
 
     #[test]

@@ -24,7 +24,7 @@ struct Filled {
 
 impl Filling {
     /// Looks up the secrets that a request names and checks that each may go to its origin.
-    pub(super) async fn of(
+    pub(super) async fn look_up_secrets(
         request: &HttpRequest,
         origin: &Origin,
         secrets: &dyn Secrets,
@@ -32,14 +32,14 @@ impl Filling {
     ) -> Result<Self, HttpError> {
         let mut filled = Vec::new();
         for secret_use in &request.secrets {
-            let secret = find(&secret_use.name, secrets).await?;
+            let secret = find_secret(&secret_use.name, secrets).await?;
             check_origin(&secret_use.name, &secret, origin, &request.credential_origins)?;
             filled.push(Filled { marker: secret_use.marker.clone(), reference: secret_use.name.clone(), secret });
         }
         let mut echoed = Vec::new();
         for reference in &request.masked_secrets {
             // One that can't be found any more is no reason to give up a request that does not send it.
-            if let Ok(secret) = find(reference, secrets).await {
+            if let Ok(secret) = find_secret(reference, secrets).await {
                 echoed.push((split_reference(reference).1, secret));
             }
         }
@@ -53,25 +53,25 @@ impl Filling {
     }
 
     /// Whether the text holds a marker.
-    pub(super) fn touches(&self, text: &str) -> bool {
+    pub(super) fn has_marker(&self, text: &str) -> bool {
         self.secrets.iter().any(|filled| text.contains(&filled.marker))
     }
 
     /// Whether every secret in the text may go to an origin.
-    pub(super) fn permits(&self, text: &str, origin: &Origin, credential_origins: &[SecretOrigin]) -> bool {
+    pub(super) fn permits_text(&self, text: &str, origin: &Origin, credential_origins: &[SecretOrigin]) -> bool {
         let mut used = self.secrets.iter().filter(|filled| text.contains(&filled.marker));
-        used.all(|filled| permits(&filled.secret, origin, credential_origins))
+        used.all(|filled| permits_secret(&filled.secret, origin, credential_origins))
     }
 
     /// The request with values in place of markers.
-    pub(super) fn fill(&self, request: &HttpRequest) -> Result<Resolved, HttpError> {
+    pub(super) fn fill_request(&self, request: &HttpRequest) -> Result<Resolved, HttpError> {
         let values = self.secrets.iter().map(|filled| (filled.reference.clone(), filled.secret.value.clone()));
         let values: BTreeMap<_, _> = values.collect();
-        template::resolve(request, &values).map_err(|error: ResolveError| HttpError::Secret(error.to_string()))
+        template::resolve_secrets(request, &values).map_err(|error: ResolveError| HttpError::Secret(error.to_string()))
     }
 }
 
-async fn find(reference: &str, secrets: &dyn Secrets) -> Result<Secret, HttpError> {
+async fn find_secret(reference: &str, secrets: &dyn Secrets) -> Result<Secret, HttpError> {
     let name = split_reference(reference).1;
     let found = secrets.get(reference).await;
     found.map_err(|error| HttpError::Secret(format!("secret `{name}` can't be read: {error}")))?.ok_or_else(|| {
@@ -85,7 +85,7 @@ fn check_origin(
     origin: &Origin,
     credential_origins: &[SecretOrigin],
 ) -> Result<(), HttpError> {
-    if permits(secret, origin, credential_origins) {
+    if permits_secret(secret, origin, credential_origins) {
         return Ok(());
     }
     let name = split_reference(reference).1;
@@ -98,7 +98,7 @@ fn check_origin(
 }
 
 /// A secret goes to its own origins; one that has no list goes to those that the request names.
-fn permits(secret: &Secret, origin: &Origin, credential_origins: &[SecretOrigin]) -> bool {
+fn permits_secret(secret: &Secret, origin: &Origin, credential_origins: &[SecretOrigin]) -> bool {
     let origins = secret.origins.as_deref().unwrap_or(credential_origins);
-    origins.iter().any(|permitted| permitted.permits(origin))
+    origins.iter().any(|permitted| permitted.permits_origin(origin))
 }

@@ -69,7 +69,7 @@ impl Masker {
     pub(super) fn new<'a>(secrets: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let mut needles: Vec<Needle> = Vec::new();
         for (name, value) in secrets {
-            for form in forms(value).into_iter().filter(|form| !form.is_empty()) {
+            for form in encoded_forms(value).into_iter().filter(|form| !form.is_empty()) {
                 let known = needles.iter().any(|needle| needle.bytes == form);
                 if !known {
                     needles.push(Needle { bytes: form, label: format!("${name}") });
@@ -86,7 +86,7 @@ impl Masker {
 
     /// The text with names in place of values of any length: for URLs and errors.
     pub(super) fn mask_text(&self, text: String) -> String {
-        match self.replace(text.as_bytes(), 1, false) {
+        match self.replace_secrets(text.as_bytes(), 1, false) {
             Some(masked) => String::from_utf8_lossy(&masked).into_owned(),
             None => text,
         }
@@ -94,13 +94,13 @@ impl Masker {
 
     /// The value of a reply's header with names in place of values.
     pub(super) fn mask_header(&self, value: &[u8]) -> String {
-        let masked = self.replace(value, MIN_MASKED_BYTES, false);
+        let masked = self.replace_secrets(value, MIN_MASKED_BYTES, false);
         String::from_utf8_lossy(masked.as_deref().unwrap_or(value)).into_owned()
     }
 
     /// A reply's body with names in place of values. JSON stays JSON: its strings, keys and numbers are masked one by one.
     pub(super) fn mask_body(&self, body: Vec<u8>) -> Vec<u8> {
-        let Some(masked) = self.replace(&body, MIN_MASKED_BYTES, true) else { return body };
+        let Some(masked) = self.replace_secrets(&body, MIN_MASKED_BYTES, true) else { return body };
         match serde_json::from_slice(without_byte_order_mark(&body)) {
             Ok(json) => self.mask_json(json).to_string().into_bytes(),
             Err(_) => masked,
@@ -108,14 +108,14 @@ impl Masker {
     }
 
     /// The name of a secret whose value stands in the text.
-    pub(super) fn find(&self, text: &str) -> Option<&str> {
+    pub(super) fn find_secret(&self, text: &str) -> Option<&str> {
         let text = text.as_bytes();
         let at_any = |needle: &&Needle| (0..text.len()).any(|at| end_of_match(text, at, &needle.bytes, 0).is_some());
         self.needles.iter().find(at_any).map(|needle| needle.label.trim_start_matches('$'))
     }
 
     fn mask_json(&self, json: Value) -> Value {
-        let masked = |text: &str| self.replace(text.as_bytes(), MIN_MASKED_BYTES, false);
+        let masked = |text: &str| self.replace_secrets(text.as_bytes(), MIN_MASKED_BYTES, false);
         let lossy = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         match json {
             Value::String(text) => Value::String(masked(&text).map_or(text, lossy)),
@@ -134,7 +134,7 @@ impl Masker {
 
     /// The text with names in place of values of at least so many bytes; `None` where there are none. Where the text may
     /// be cut, also in place of the beginning of a value at its end.
-    fn replace(&self, text: &[u8], min_bytes: usize, may_be_cut: bool) -> Option<Vec<u8>> {
+    fn replace_secrets(&self, text: &[u8], min_bytes: usize, may_be_cut: bool) -> Option<Vec<u8>> {
         // The shorter ones come last.
         let count = self.needles.partition_point(|needle| needle.bytes.len() >= min_bytes);
         let needles = &self.needles[..count];
@@ -171,7 +171,7 @@ impl Masker {
 
 /// A value, what it is in base64 at any place of a longer text, and what it holds where it is base64 itself: the two
 /// sides of `Authorization: Basic`.
-fn forms(value: &str) -> Vec<Vec<u8>> {
+fn encoded_forms(value: &str) -> Vec<Vec<u8>> {
     let mut forms = vec![value.as_bytes().to_vec()];
     if value.len() < MIN_MASKED_BYTES {
         return forms;
@@ -213,9 +213,9 @@ fn ends_unfinished(text: &[u8], at: usize) -> bool {
     }
     match text.get(at) {
         None => true,
-        Some(b'\\') => escaped(text, at).is_none(),
+        Some(b'\\') => decode_json_escape(text, at).is_none(),
         Some(b'%') => percent_encoded(text, at + 1).is_none(),
-        Some(b'&') => entity(text, at + 1).is_none(),
+        Some(b'&') => decode_html_entity(text, at + 1).is_none(),
         Some(_) => false,
     }
 }
@@ -231,7 +231,7 @@ fn each_reading(text: &[u8], at: usize, accept: &mut dyn FnMut(&[u8], usize) -> 
         b'\\' => read_backslashes(text, at, accept),
         b'+' => accept(b" ", at + 1),
         b'%' => percent_encoded(text, at + 1).and_then(|(byte, next)| accept(&[byte], next)),
-        b'&' => entity(text, at + 1).and_then(|(letter, next)| accept_letter(letter, next, accept)),
+        b'&' => decode_html_entity(text, at + 1).and_then(|(letter, next)| accept_letter(letter, next, accept)),
         _ => None,
     }
 }
@@ -244,13 +244,13 @@ fn read_backslashes(text: &[u8], at: usize, accept: &mut dyn FnMut(&[u8], usize)
             return Some(end);
         }
     }
-    let (letter, next) = escaped(text, at)?;
+    let (letter, next) = decode_json_escape(text, at)?;
     if let Some(end) = accept_letter(letter, next, accept) {
         return Some(end);
     }
     match letter {
         '%' => percent_encoded(text, next).and_then(|(byte, next)| accept(&[byte], next)),
-        '&' => entity(text, next).and_then(|(letter, next)| accept_letter(letter, next, accept)),
+        '&' => decode_html_entity(text, next).and_then(|(letter, next)| accept_letter(letter, next, accept)),
         _ => None,
     }
 }
@@ -260,7 +260,7 @@ fn accept_letter(letter: char, next: usize, accept: &mut dyn FnMut(&[u8], usize)
 }
 
 /// What a JSON escape means, after however many backslashes.
-fn escaped(text: &[u8], at: usize) -> Option<(char, usize)> {
+fn decode_json_escape(text: &[u8], at: usize) -> Option<(char, usize)> {
     let run = text[at..].iter().take(MAX_BACKSLASHES).take_while(|byte| **byte == b'\\').count();
     let kind = at + run;
     if run == 0 {
@@ -280,7 +280,7 @@ fn escaped(text: &[u8], at: usize) -> Option<(char, usize)> {
 }
 
 fn unicode_escape(text: &[u8], at: usize, kind: usize) -> Option<(char, usize)> {
-    let unit = |from: usize| number(text.get(from..from + 4)?, 16);
+    let unit = |from: usize| fixed_digits(text.get(from..from + 4)?, 16);
     let (high, end) = (unit(kind + 1)?, kind + 5);
     if let Some(letter) = char::from_u32(high) {
         return Some((letter, end));
@@ -296,9 +296,9 @@ fn unicode_escape(text: &[u8], at: usize, kind: usize) -> Option<(char, usize)> 
 }
 
 /// An ASCII character as it is or as a JSON escape.
-fn ascii(text: &[u8], at: usize) -> Option<(u8, usize)> {
+fn decode_ascii(text: &[u8], at: usize) -> Option<(u8, usize)> {
     match text.get(at)? {
-        b'\\' => escaped(text, at).and_then(|(letter, next)| Some((u8::try_from(letter).ok()?, next))),
+        b'\\' => decode_json_escape(text, at).and_then(|(letter, next)| Some((u8::try_from(letter).ok()?, next))),
         byte => Some((*byte, at + 1)),
     }
 }
@@ -306,11 +306,11 @@ fn ascii(text: &[u8], at: usize) -> Option<(u8, usize)> {
 /// The byte that follows a `%`, also where that was encoded again (`%252F`).
 fn percent_encoded(text: &[u8], mut at: usize) -> Option<(u8, usize)> {
     loop {
-        let (high, next) = ascii(text, at)?;
-        let (low, next) = ascii(text, next)?;
-        let byte = u8::try_from(number(&[high, low], 16)?).ok()?;
-        let again = ascii(text, next).and_then(|(high, next)| Some((high, ascii(text, next)?.0)));
-        let is_inner = again.is_some_and(|(high, low)| number(&[high, low], 16).is_some());
+        let (high, next) = decode_ascii(text, at)?;
+        let (low, next) = decode_ascii(text, next)?;
+        let byte = u8::try_from(fixed_digits(&[high, low], 16)?).ok()?;
+        let again = decode_ascii(text, next).and_then(|(high, next)| Some((high, decode_ascii(text, next)?.0)));
+        let is_inner = again.is_some_and(|(high, low)| fixed_digits(&[high, low], 16).is_some());
         if byte != b'%' || !is_inner {
             return Some((byte, next));
         }
@@ -319,7 +319,7 @@ fn percent_encoded(text: &[u8], mut at: usize) -> Option<(u8, usize)> {
 }
 
 /// The character of the HTML entity that follows a `&`, also where that was escaped again (`&amp;#47;`).
-fn entity(text: &[u8], mut at: usize) -> Option<(char, usize)> {
+fn decode_html_entity(text: &[u8], mut at: usize) -> Option<(char, usize)> {
     loop {
         let (letter, next) = one_entity(text, at)?;
         if letter != '&' || one_entity(text, next).is_none() {
@@ -332,7 +332,7 @@ fn entity(text: &[u8], mut at: usize) -> Option<(char, usize)> {
 fn one_entity(text: &[u8], at: usize) -> Option<(char, usize)> {
     let (mut name, mut next) = (Vec::new(), at);
     loop {
-        let (byte, after) = ascii(text, next)?;
+        let (byte, after) = decode_ascii(text, next)?;
         next = after;
         if byte == b';' {
             break;
@@ -344,15 +344,15 @@ fn one_entity(text: &[u8], at: usize) -> Option<(char, usize)> {
     }
     let letter = match name.strip_prefix(b"#") {
         Some(digits) => match digits.strip_prefix(b"x").or_else(|| digits.strip_prefix(b"X")) {
-            Some(digits) => char::from_u32(number(digits, 16)?)?,
-            None => char::from_u32(number(digits, 10)?)?,
+            Some(digits) => char::from_u32(fixed_digits(digits, 16)?)?,
+            None => char::from_u32(fixed_digits(digits, 10)?)?,
         },
         None => char::from(ENTITIES.iter().find(|(known, _)| *known == name)?.1),
     };
     Some((letter, next))
 }
 
-fn number(digits: &[u8], radix: u32) -> Option<u32> {
+fn fixed_digits(digits: &[u8], radix: u32) -> Option<u32> {
     let digits = std::str::from_utf8(digits).ok().filter(|digits| !digits.starts_with('+'))?;
     u32::from_str_radix(digits, radix).ok()
 }
@@ -462,8 +462,8 @@ mod tests {
         let masker = Masker::new([("PIN", "a1b2")]);
         assert_eq!(masker.mask_body(b"a1b2".to_vec()), b"a1b2");
         assert_eq!(masker.mask_text("https://h/?pin=a1%62%32".to_owned()), "https://h/?pin=$PIN");
-        assert_eq!(masker.find("https://h/?pin=%61%31%62%32"), Some("PIN"));
-        assert_eq!(masker.find("https://h/?pin=a1b"), None);
+        assert_eq!(masker.find_secret("https://h/?pin=%61%31%62%32"), Some("PIN"));
+        assert_eq!(masker.find_secret("https://h/?pin=a1b"), None);
     }
 
     proptest::proptest! {

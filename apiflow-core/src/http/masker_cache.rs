@@ -22,12 +22,12 @@ impl MaskerCache {
     /// The masker of these secrets, in their order: names and values.
     pub(super) fn find_or_make<'a>(&self, secrets: impl Iterator<Item = (&'a str, &'a str)>) -> Arc<Masker> {
         let secrets: Vec<(&str, &str)> = secrets.collect();
-        if let Some(masker) = self.find(&secrets) {
+        if let Some(masker) = self.find_masker(&secrets) {
             return masker;
         }
         let masker = Arc::new(Masker::new(secrets.iter().copied()));
         let secrets = secrets.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let mut entries = self.lock();
+        let mut entries = self.lock_entries();
         entries.push_back(Entry { secrets, masker: masker.clone() });
         if entries.len() > MAX_MASKERS {
             entries.pop_front();
@@ -35,12 +35,12 @@ impl MaskerCache {
         masker
     }
 
-    fn find(&self, secrets: &[(&str, &str)]) -> Option<Arc<Masker>> {
+    fn find_masker(&self, secrets: &[(&str, &str)]) -> Option<Arc<Masker>> {
         let is_same = |entry: &Entry| {
             let known = entry.secrets.iter().map(|(name, value)| (name.as_str(), value.as_str()));
             entry.secrets.len() == secrets.len() && known.eq(secrets.iter().copied())
         };
-        let mut entries = self.lock();
+        let mut entries = self.lock_entries();
         let position = entries.iter().rposition(is_same)?;
         let entry = entries.remove(position)?;
         let masker = entry.masker.clone();
@@ -48,7 +48,7 @@ impl MaskerCache {
         Some(masker)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Entry>> {
+    fn lock_entries(&self) -> std::sync::MutexGuard<'_, VecDeque<Entry>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

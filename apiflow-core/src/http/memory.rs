@@ -13,9 +13,9 @@ use super::HttpLimits;
 /// What is reserved at a time, in bytes.
 const UNIT_BYTES: usize = 1024;
 /// The part of the memory that bodies take; values take the rest.
-const BODY_SHARE: usize = 4;
+const DEFAULT_BODY_SHARE: usize = 4;
 /// A body is there twice while secrets are taken out of it.
-const BODY_COPIES: usize = 2;
+const MAX_BODY_COPIES: usize = 2;
 
 /// Memory for the replies of one client.
 pub(super) struct ReplyMemory {
@@ -34,19 +34,19 @@ pub(super) type Reserved = OwnedSemaphorePermit;
 impl ReplyMemory {
     /// The memory that the limits name; a body of the largest size always has room.
     pub(super) fn new(limits: &HttpLimits) -> Self {
-        let bodies = (limits.max_memory_bytes / BODY_SHARE).max(limits.max_reply_bytes * BODY_COPIES);
+        let bodies = (limits.max_memory_bytes / DEFAULT_BODY_SHARE).max(limits.max_reply_bytes * MAX_BODY_COPIES);
         let values = limits.max_memory_bytes.saturating_sub(bodies).max(limits.max_reply_bytes);
         Self { bodies: Room::new(bodies), values: Room::new(values) }
     }
 
     /// Waits for room for a body.
     pub(super) async fn reserve_body(&self, bytes: usize) -> Reserved {
-        self.bodies.reserve(bytes * BODY_COPIES).await.expect("a body of the largest size has room")
+        self.bodies.reserve_bytes(bytes * MAX_BODY_COPIES).await.expect("a body of the largest size has room")
     }
 
     /// Waits for room for the values of a body; `None` where there is not that much at all.
     pub(super) async fn reserve_values(&self, bytes: usize) -> Option<Reserved> {
-        self.values.reserve(bytes).await
+        self.values.reserve_bytes(bytes).await
     }
 
     /// How many bytes the values of all bodies may take.
@@ -55,8 +55,8 @@ impl ReplyMemory {
     }
 
     /// How many bytes are set aside now, and how many there are.
-    pub(super) fn usage(&self) -> (usize, usize) {
-        let used = self.bodies.used() + self.values.used();
+    pub(super) fn used_and_total(&self) -> (usize, usize) {
+        let used = self.bodies.used_bytes() + self.values.used_bytes();
         (used * UNIT_BYTES, (self.bodies.units as usize + self.values.units as usize) * UNIT_BYTES)
     }
 }
@@ -67,13 +67,13 @@ impl Room {
         Self { free: Arc::new(Semaphore::new(units as usize)), units }
     }
 
-    async fn reserve(&self, bytes: usize) -> Option<Reserved> {
+    async fn reserve_bytes(&self, bytes: usize) -> Option<Reserved> {
         let units = u32::try_from(bytes.div_ceil(UNIT_BYTES)).ok().filter(|units| *units <= self.units)?;
         let free = self.free.clone();
         Some(free.acquire_many_owned(units).await.expect("the rooms are never closed"))
     }
 
-    fn used(&self) -> usize {
+    fn used_bytes(&self) -> usize {
         self.units as usize - self.free.available_permits()
     }
 }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use reqwest::Url;
 
-use super::address::{canonical, forbidden};
+use super::address::{canonical_address, forbidden_reason};
 
 /// Which addresses outgoing requests may reach: the public internet, and the private addresses that the operator
 /// listed.
@@ -53,7 +53,7 @@ impl OutgoingPolicy {
         if !url.username().is_empty() || url.password().is_some() {
             return Err("a user name or password in a URL is refused: put credentials into a header".to_owned());
         }
-        let target = Target::of(url)?;
+        let target = Target::from_url(url)?;
         match target.host.parse::<IpAddr>() {
             Ok(address) => self.check_address(&target, address),
             Err(_) => Ok(()),
@@ -62,8 +62,8 @@ impl OutgoingPolicy {
 
     /// Checks an address that the target's host stands for or has resolved to.
     pub(super) fn check_address(&self, target: &Target, address: IpAddr) -> Result<(), String> {
-        let Some(kind) = forbidden(address) else { return Ok(()) };
-        if self.allowed.iter().any(|allowed| allowed.covers(target, canonical(address))) {
+        let Some(kind) = forbidden_reason(address) else { return Ok(()) };
+        if self.allowed.iter().any(|allowed| allowed.covers_address(target, canonical_address(address))) {
             return Ok(());
         }
         let Target { host, port } = target;
@@ -89,7 +89,7 @@ pub(super) struct Target {
 
 impl Target {
     /// The host and port of a URL.
-    pub(super) fn of(url: &Url) -> Result<Self, String> {
+    pub(super) fn from_url(url: &Url) -> Result<Self, String> {
         let host = url.host_str().filter(|host| !host.is_empty()).ok_or("a URL without a host is refused")?;
         Ok(Self { host: plain_host(host), port: url.port_or_known_default() })
     }
@@ -106,7 +106,7 @@ impl Allowed {
         let (host, port) = split_port(entry)?;
         let host = plain_host(host);
         if let Ok(network) = host.parse::<IpAddr>() {
-            let network = canonical(network);
+            let network = canonical_address(network);
             let prefix = if network.is_ipv4() { 32 } else { 128 };
             return Some(Self::Network { network, prefix, port });
         }
@@ -116,7 +116,7 @@ impl Allowed {
         Some(Self::Name { name: plain_host(name), port })
     }
 
-    fn covers(&self, target: &Target, address: IpAddr) -> bool {
+    fn covers_address(&self, target: &Target, address: IpAddr) -> bool {
         let (matches, port) = match self {
             Self::Name { name, port } => (*name == target.host, port),
             Self::Network { network, prefix, port } => (contains(*network, *prefix, address), port),

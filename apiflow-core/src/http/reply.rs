@@ -7,7 +7,7 @@ use reqwest::{Method, Response};
 use tokio::time::Instant;
 
 use super::memory::Reserved;
-use super::{Draft, Hop, Http, failure};
+use super::{CheckedRequest, Hop, Http, failure};
 use crate::call::json_memory_bytes;
 use crate::ports::{HttpError, HttpReply, HttpRequest, MemoryHold};
 use crate::template;
@@ -25,7 +25,7 @@ impl Http {
         &self,
         response: Response,
         request: &HttpRequest,
-        draft: &Draft,
+        draft: &CheckedRequest,
         hop: &Hop,
         deadline: Instant,
     ) -> Result<HttpReply, HttpError> {
@@ -35,7 +35,7 @@ impl Http {
         let headers = headers.map(|(name, value)| (name.as_str().to_owned(), masker.mask_header(value.as_bytes())));
         let mut headers: Vec<(String, String)> = headers.collect();
         set_missing_date(&mut headers);
-        let (body, of_body) = self.collect(response, draft, &hop.target.host, deadline).await?;
+        let (body, of_body) = self.collect_body(response, draft, &hop.target.host, deadline).await?;
         let (body, of_values) = self.make_room(body, &hop.target.host, status.is_success()).await?;
         let body = if body.len() > LARGE_BODY_BYTES {
             let masker = Arc::clone(masker);
@@ -49,10 +49,10 @@ impl Http {
     }
 
     /// Reads a body. Of an error that is too large only the beginning is kept: its status tells enough.
-    async fn collect(
+    async fn collect_body(
         &self,
         mut response: Response,
-        draft: &Draft,
+        draft: &CheckedRequest,
         host: &str,
         mut deadline: Instant,
     ) -> Result<(Vec<u8>, Option<Reserved>), HttpError> {
@@ -78,7 +78,7 @@ impl Http {
             }
             let chunk = tokio::time::timeout_at(deadline, response.chunk()).await;
             let chunk = chunk.map_err(|_| HttpError::Unknown(format!("`{host}` did not answer in full in time")))?;
-            let chunk = chunk.map_err(|error| failure::classify(error, host, draft.is_safe()))?;
+            let chunk = chunk.map_err(|error| failure::classify_error(error, host, draft.is_safe()))?;
             let Some(chunk) = chunk else { return Ok((body, reserved)) };
             if body.len() + chunk.len() > limit {
                 if is_success {

@@ -23,7 +23,7 @@ pub(super) type Lookup =
     Arc<dyn Fn(String) -> Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>> + Send + Sync>;
 
 /// The system's resolver.
-pub(super) fn system() -> Lookup {
+pub(super) fn system_resolver() -> Lookup {
     Arc::new(|name| {
         Box::pin(async move {
             let addresses = tokio::net::lookup_host((name, 0)).await?;
@@ -57,11 +57,11 @@ impl Resolve for PolicyResolver {
         let target = Target { host: name.as_str().trim_end_matches('.').to_ascii_lowercase(), port };
         let policy = Arc::clone(&self.policy);
         let found = (self.lookup)(name.as_str().to_owned());
-        Box::pin(async move { permitted(&policy, &target, &found.await?) })
+        Box::pin(async move { permitted_addresses(&policy, &target, &found.await?) })
     }
 }
 
-fn permitted(
+fn permitted_addresses(
     policy: &OutgoingPolicy,
     target: &Target,
     found: &[IpAddr],

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::diagnostic::suggest::{did_you_mean, list_all, nearest};
+use crate::diagnostic::suggest::{did_you_mean, list_all, nearest_name};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::json::pointer_push;
 
@@ -27,12 +27,12 @@ impl<'a, 'f> Fields<'a, 'f> {
     }
 
     /// Pointer of a field.
-    pub(crate) fn at(&self, key: &str) -> String {
+    pub(crate) fn pointer_of(&self, key: &str) -> String {
         pointer_push(&self.pointer, key)
     }
 
     /// A field, null as null.
-    pub(crate) fn raw(&mut self, key: &'static str) -> Option<&'a Value> {
+    pub(crate) fn read_raw(&mut self, key: &'static str) -> Option<&'a Value> {
         if !self.known.contains(&key) {
             self.known.push(key);
         }
@@ -40,71 +40,77 @@ impl<'a, 'f> Fields<'a, 'f> {
     }
 
     /// A field; null counts as absent.
-    pub(crate) fn value(&mut self, key: &'static str) -> Option<&'a Value> {
-        self.raw(key).filter(|value| !value.is_null())
+    pub(crate) fn read_value(&mut self, key: &'static str) -> Option<&'a Value> {
+        self.read_raw(key).filter(|value| !value.is_null())
     }
 
-    fn typed<T>(&mut self, key: &'static str, expected: &str, read: impl FnOnce(&'a Value) -> Option<T>) -> Option<T> {
-        let value = self.value(key)?;
+    fn read_typed<T>(
+        &mut self,
+        key: &'static str,
+        expected: &str,
+        read: impl FnOnce(&'a Value) -> Option<T>,
+    ) -> Option<T> {
+        let value = self.read_value(key)?;
         let found = read(value);
         if found.is_none() {
-            let fault = wrong_type(&self.at(key), expected, value);
+            let fault = wrong_type(&self.pointer_of(key), expected, value);
             self.faults.push(fault);
         }
         found
     }
 
-    pub(crate) fn string(&mut self, key: &'static str) -> Option<&'a str> {
-        self.typed(key, "a string", Value::as_str)
+    pub(crate) fn read_string(&mut self, key: &'static str) -> Option<&'a str> {
+        self.read_typed(key, "a string", Value::as_str)
     }
 
     /// A string that must be there and not be empty.
     pub(crate) fn required_string(&mut self, key: &'static str) -> &'a str {
-        if self.value(key).is_none() {
-            let fault = Diagnostic::error(codes::MISSING_FIELD, self.at(key), format!("`{key}` is missing"));
+        if self.read_value(key).is_none() {
+            let fault =
+                Diagnostic::new_error(codes::MISSING_FIELD, self.pointer_of(key), format!("`{key}` is missing"));
             self.faults.push(fault);
             return "";
         }
-        let text = self.string(key);
+        let text = self.read_string(key);
         if text == Some("") {
-            let fault = Diagnostic::error(codes::BAD_VALUE, self.at(key), format!("`{key}` is empty"));
+            let fault = Diagnostic::new_error(codes::BAD_VALUE, self.pointer_of(key), format!("`{key}` is empty"));
             self.faults.push(fault);
         }
         text.unwrap_or_default()
     }
 
-    pub(crate) fn boolean(&mut self, key: &'static str) -> Option<bool> {
-        self.typed(key, "true or false", Value::as_bool)
+    pub(crate) fn read_bool(&mut self, key: &'static str) -> Option<bool> {
+        self.read_typed(key, "true or false", Value::as_bool)
     }
 
-    pub(crate) fn number(&mut self, key: &'static str) -> Option<f64> {
-        self.typed(key, "a number", Value::as_f64)
+    pub(crate) fn read_number(&mut self, key: &'static str) -> Option<f64> {
+        self.read_typed(key, "a number", Value::as_f64)
     }
 
     /// A number of at least `least`.
     pub(crate) fn number_from(&mut self, key: &'static str, least: f64) -> Option<f64> {
-        let number = self.number(key)?;
+        let number = self.read_number(key)?;
         if number < least {
             let message = format!("`{key}` must be at least {least}, not {number}");
-            let fault = Diagnostic::error(codes::BAD_VALUE, self.at(key), message);
+            let fault = Diagnostic::new_error(codes::BAD_VALUE, self.pointer_of(key), message);
             self.faults.push(fault);
             return None;
         }
         Some(number)
     }
 
-    pub(crate) fn object(&mut self, key: &'static str) -> Option<&'a Map<String, Value>> {
-        self.typed(key, "an object", Value::as_object)
+    pub(crate) fn read_object(&mut self, key: &'static str) -> Option<&'a Map<String, Value>> {
+        self.read_typed(key, "an object", Value::as_object)
     }
 
-    pub(crate) fn array(&mut self, key: &'static str) -> Option<&'a Vec<Value>> {
-        self.typed(key, "an array", Value::as_array)
+    pub(crate) fn read_array(&mut self, key: &'static str) -> Option<&'a Vec<Value>> {
+        self.read_typed(key, "an array", Value::as_array)
     }
 
     /// An array of strings; elements of other types are faults.
-    pub(crate) fn strings(&mut self, key: &'static str) -> Option<Vec<String>> {
-        let items = self.array(key)?;
-        let pointer = self.at(key);
+    pub(crate) fn read_strings(&mut self, key: &'static str) -> Option<Vec<String>> {
+        let items = self.read_array(key)?;
+        let pointer = self.pointer_of(key);
         let mut texts = Vec::with_capacity(items.len());
         for (index, item) in items.iter().enumerate() {
             match item.as_str() {
@@ -116,19 +122,19 @@ impl<'a, 'f> Fields<'a, 'f> {
     }
 
     /// A string out of a list of words.
-    pub(crate) fn word(&mut self, key: &'static str, words: &[&'static str]) -> Option<&'static str> {
-        let text = self.string(key)?;
+    pub(crate) fn read_word(&mut self, key: &'static str, words: &[&'static str]) -> Option<&'static str> {
+        let text = self.read_string(key)?;
         let found = words.iter().find(|word| **word == text).copied();
         if found.is_none() {
-            let fault = unknown_word(&self.at(key), key, text, words);
+            let fault = unknown_word(&self.pointer_of(key), key, text, words);
             self.faults.push(fault);
         }
         found
     }
 
     /// Notes a fault of a field.
-    pub(crate) fn fault(&mut self, code: &str, key: &str, message: impl Into<String>) {
-        let fault = Diagnostic::error(code, self.at(key), message);
+    pub(crate) fn note_fault(&mut self, code: &str, key: &str, message: impl Into<String>) {
+        let fault = Diagnostic::new_error(code, self.pointer_of(key), message);
         self.faults.push(fault);
     }
 
@@ -136,12 +142,13 @@ impl<'a, 'f> Fields<'a, 'f> {
     pub(crate) fn close(self) {
         for key in self.map.keys().filter(|key| !self.known.contains(&key.as_str())) {
             let message = format!("unknown field `{key}`");
-            let help = match nearest(key, self.known.iter().copied()) {
+            let help = match nearest_name(key, self.known.iter().copied()) {
                 Some(near) => did_you_mean(near),
                 None => format!("known fields are {}", list_all(&self.known)),
             };
-            self.faults
-                .push(Diagnostic::error(codes::UNKNOWN_FIELD, pointer_push(&self.pointer, key), message).help(help));
+            self.faults.push(
+                Diagnostic::new_error(codes::UNKNOWN_FIELD, pointer_push(&self.pointer, key), message).with_help(help),
+            );
         }
     }
 }
@@ -150,20 +157,24 @@ impl<'a, 'f> Fields<'a, 'f> {
 pub(crate) fn wrong_type(pointer: &str, expected: &str, value: &Value) -> Diagnostic {
     let name = pointer.rsplit('/').next().unwrap_or_default();
     let subject = if name.is_empty() { "the document".to_owned() } else { format!("`{name}`") };
-    Diagnostic::error(codes::WRONG_TYPE, pointer, format!("{subject} must be {expected}, not {}", kind(value)))
+    Diagnostic::new_error(
+        codes::WRONG_TYPE,
+        pointer,
+        format!("{subject} must be {expected}, not {}", describe_type(value)),
+    )
 }
 
 /// A word that is not in the list.
 pub(crate) fn unknown_word(pointer: &str, key: &str, text: &str, words: &[&str]) -> Diagnostic {
-    let found = Diagnostic::error(codes::BAD_VALUE, pointer, format!("`{key}` cannot be `{text}`"));
-    match nearest(text, words.iter().copied()) {
-        Some(near) => found.help(format!("{} known are {}", did_you_mean(near), list_all(words))),
-        None => found.help(format!("known are {}", list_all(words))),
+    let found = Diagnostic::new_error(codes::BAD_VALUE, pointer, format!("`{key}` cannot be `{text}`"));
+    match nearest_name(text, words.iter().copied()) {
+        Some(near) => found.with_help(format!("{} known are {}", did_you_mean(near), list_all(words))),
+        None => found.with_help(format!("known are {}", list_all(words))),
     }
 }
 
 /// What a value is, in words.
-pub(crate) fn kind(value: &Value) -> String {
+pub(crate) fn describe_type(value: &Value) -> String {
     match value {
         Value::Null => "null".to_owned(),
         Value::Bool(_) => "a boolean".to_owned(),

@@ -6,11 +6,11 @@ use serde_json::Value;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct JsonPath {
     source: String,
-    segments: Vec<Segment>,
+    segments: Vec<PathSegment>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Segment {
+enum PathSegment {
     Key(String),
     /// From the start, or from the end where negative.
     Index(i64),
@@ -67,8 +67,8 @@ impl JsonPath {
     }
 
     /// The path that is one key, whatever characters it has.
-    pub(crate) fn key(name: &str) -> Self {
-        Self { source: name.to_owned(), segments: vec![Segment::Key(name.to_owned())] }
+    pub(crate) fn from_key(name: &str) -> Self {
+        Self { source: name.to_owned(), segments: vec![PathSegment::Key(name.to_owned())] }
     }
 
     /// The path as it was written.
@@ -79,8 +79,8 @@ impl JsonPath {
     /// The first key, if the path begins with one.
     pub(crate) fn first_key(&self) -> Option<&str> {
         match self.segments.first() {
-            Some(Segment::Key(key)) => Some(key),
-            Some(Segment::Index(_) | Segment::All) | None => None,
+            Some(PathSegment::Key(key)) => Some(key),
+            Some(PathSegment::Index(_) | PathSegment::All) | None => None,
         }
     }
 
@@ -98,13 +98,13 @@ impl JsonPath {
     }
 
     /// Looks the path up.
-    pub(crate) fn find<'a>(&self, value: &'a Value) -> PathMatch<'a> {
-        find(value, &self.segments)
+    pub(crate) fn find_in<'a>(&self, value: &'a Value) -> PathMatch<'a> {
+        find_segments(value, &self.segments)
     }
 
     /// The value as text, where it is text, a number or a boolean.
     pub(crate) fn find_text(&self, value: &Value) -> Option<String> {
-        match self.find(value) {
+        match self.find_in(value) {
             PathMatch::One(found) => scalar_text(found),
             PathMatch::Absent | PathMatch::Null | PathMatch::Many(_) => None,
         }
@@ -120,7 +120,7 @@ pub(crate) fn scalar_text(value: &Value) -> Option<String> {
     }
 }
 
-fn find<'a>(value: &'a Value, segments: &[Segment]) -> PathMatch<'a> {
+fn find_segments<'a>(value: &'a Value, segments: &[PathSegment]) -> PathMatch<'a> {
     let Some((first, rest)) = segments.split_first() else {
         return if value.is_null() { PathMatch::Null } else { PathMatch::One(value) };
     };
@@ -128,20 +128,22 @@ fn find<'a>(value: &'a Value, segments: &[Segment]) -> PathMatch<'a> {
         return PathMatch::Null;
     }
     match first {
-        Segment::Key(key) => value.get(key).map_or(PathMatch::Absent, |inner| find(inner, rest)),
-        Segment::Index(index) => element(value, *index).map_or(PathMatch::Absent, |inner| find(inner, rest)),
-        Segment::All => match value {
-            Value::Array(items) => gather(items.iter(), rest),
-            Value::Object(fields) => gather(fields.values(), rest),
+        PathSegment::Key(key) => value.get(key).map_or(PathMatch::Absent, |inner| find_segments(inner, rest)),
+        PathSegment::Index(index) => {
+            array_element(value, *index).map_or(PathMatch::Absent, |inner| find_segments(inner, rest))
+        }
+        PathSegment::All => match value {
+            Value::Array(items) => gather_items(items.iter(), rest),
+            Value::Object(fields) => gather_items(fields.values(), rest),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => PathMatch::Absent,
         },
     }
 }
 
-fn gather<'a>(items: impl Iterator<Item = &'a Value>, rest: &[Segment]) -> PathMatch<'a> {
+fn gather_items<'a>(items: impl Iterator<Item = &'a Value>, rest: &[PathSegment]) -> PathMatch<'a> {
     let mut all = Vec::new();
     for item in items {
-        match find(item, rest) {
+        match find_segments(item, rest) {
             PathMatch::Absent => {}
             PathMatch::Null => all.push(&Value::Null),
             PathMatch::One(found) => all.push(found),
@@ -151,42 +153,42 @@ fn gather<'a>(items: impl Iterator<Item = &'a Value>, rest: &[Segment]) -> PathM
     PathMatch::Many(all)
 }
 
-fn element(value: &Value, index: i64) -> Option<&Value> {
+fn array_element(value: &Value, index: i64) -> Option<&Value> {
     let items = value.as_array()?;
     let from_end = || items.len().checked_sub(usize::try_from(index.unsigned_abs()).ok()?);
     let position = usize::try_from(index).ok().or_else(from_end)?;
     items.get(position)
 }
 
-fn read_key<'a>(rest: &'a str, segments: &mut Vec<Segment>) -> Result<&'a str, String> {
+fn read_key<'a>(rest: &'a str, segments: &mut Vec<PathSegment>) -> Result<&'a str, String> {
     let end = rest.find(['.', '[']).unwrap_or(rest.len());
     let key = &rest[..end];
     if key == "*" {
-        segments.push(Segment::All);
+        segments.push(PathSegment::All);
     } else if key.is_empty() {
         return Err("expected a name".to_owned());
     } else if let Some(odd) = key.chars().find(|c| c.is_whitespace() || "]{}\"'`*|()".contains(*c)) {
         return Err(format!("unexpected `{odd}` in the name `{key}`"));
     } else {
-        segments.push(Segment::Key(key.to_owned()));
+        segments.push(PathSegment::Key(key.to_owned()));
     }
     Ok(&rest[end..])
 }
 
-fn read_bracket<'a>(rest: &'a str, segments: &mut Vec<Segment>) -> Result<&'a str, String> {
+fn read_bracket<'a>(rest: &'a str, segments: &mut Vec<PathSegment>) -> Result<&'a str, String> {
     for quote in ['"', '\''] {
         if let Some(inner) = rest.strip_prefix(quote) {
             let (key, after) =
                 inner.split_once(quote).ok_or_else(|| format!("expected {quote} after `[{quote}{inner}`"))?;
-            segments.push(Segment::Key(key.to_owned()));
+            segments.push(PathSegment::Key(key.to_owned()));
             return after.strip_prefix(']').ok_or_else(|| format!("expected `]` after `[{quote}{key}{quote}`"));
         }
     }
     let (inner, after) = rest.split_once(']').ok_or_else(|| format!("expected `]` after `[{rest}`"))?;
     let inner = inner.trim();
     segments.push(match inner {
-        "*" => Segment::All,
-        number => Segment::Index(
+        "*" => PathSegment::All,
+        number => PathSegment::Index(
             number.parse().map_err(|_| format!("expected a number, `*` or a quoted name in `[{inner}]`"))?,
         ),
     });
@@ -201,7 +203,7 @@ mod tests {
 
     fn check(path: &str, value: &Value, expected: Option<Value>) {
         let parsed = JsonPath::parse(path).unwrap_or_else(|fault| panic!("{path}: {fault}"));
-        assert_eq!(parsed.find(value).into_value(), expected, "{path} in {value}");
+        assert_eq!(parsed.find_in(value).into_value(), expected, "{path} in {value}");
     }
 
     #[test]

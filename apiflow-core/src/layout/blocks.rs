@@ -22,12 +22,12 @@ pub(super) enum Block {
     /// A loop around a list.
     Loop(Card, Vec<Block>),
     /// A branch and its lists.
-    Fork(Card, Vec<Lane>),
+    Fork(Card, Vec<BranchLane>),
 }
 
 /// One list of a branch.
 #[derive(Debug)]
-pub(super) struct Lane {
+pub(super) struct BranchLane {
     pub(super) label: String,
     pub(super) blocks: Vec<Block>,
 }
@@ -44,7 +44,7 @@ pub(super) struct Picture {
 }
 
 impl Picture {
-    pub(super) fn of(reading: &ParsedDocument) -> Self {
+    pub(super) fn from_document(reading: &ParsedDocument) -> Self {
         let Some(flow) = &reading.flow else {
             return Self { main: Vec::new(), failure: None, start_pointer: "" };
         };
@@ -53,16 +53,19 @@ impl Picture {
         let value = root.key("value");
         let mut main: Vec<Block> = Vec::new();
         if let Some(module) = &flow.value.preprocessor_module {
-            main.push(builder.block(module, &value.key("preprocessor_module")));
+            main.push(builder.build_block(module, &value.key("preprocessor_module")));
         }
         main.extend(builder.list(&flow.value.modules, &value.key("modules")));
-        let failure =
-            flow.value.failure_module.as_deref().map(|module| builder.block(module, &value.key("failure_module")));
+        let failure = flow
+            .value
+            .failure_module
+            .as_deref()
+            .map(|module| builder.build_block(module, &value.key("failure_module")));
         Self { main, failure, start_pointer: if flow.schema.is_some() { "/schema" } else { "" } }
     }
 
     /// Size along and across the flow, without and with the failure handler.
-    pub(super) fn measure(&self, metrics: &Metrics) -> (Size, Size) {
+    pub(super) fn measure_flow(&self, metrics: &Metrics) -> (Size, Size) {
         let list = list_size(&self.main, metrics);
         let inner = if self.main.is_empty() { metrics.gap } else { list.main + 2 * metrics.gap };
         let body = Size { main: inner + 2 * metrics.marker.main, cross: list.cross.max(metrics.marker.cross) };
@@ -78,8 +81,8 @@ impl Picture {
 
     /// Width and height of the whole.
     pub(super) fn size(&self, metrics: &Metrics) -> (i32, i32) {
-        let (_, whole) = self.measure(metrics);
-        metrics.point(whole.main, whole.cross)
+        let (_, whole) = self.measure_flow(metrics);
+        metrics.xy_of(whole.main, whole.cross)
     }
 }
 
@@ -118,7 +121,7 @@ pub(super) fn list_size(blocks: &[Block], metrics: &Metrics) -> Size {
 }
 
 /// Size of lists side by side.
-pub(super) fn lanes_size(lanes: &[Lane], metrics: &Metrics) -> Size {
+pub(super) fn lanes_size(lanes: &[BranchLane], metrics: &Metrics) -> Size {
     let gaps = metrics.lane_gap * i32::try_from(lanes.len().saturating_sub(1)).unwrap_or(0);
     let start = Size { main: 0, cross: gaps };
     lanes.iter().fold(start, |sum, lane| {
@@ -134,14 +137,14 @@ struct Builder<'r> {
 
 impl Builder<'_> {
     fn list(&mut self, modules: &[Module], place: &Place<'_>) -> Vec<Block> {
-        modules.iter().enumerate().map(|(index, module)| self.block(module, &place.index(index))).collect()
+        modules.iter().enumerate().map(|(index, module)| self.build_block(module, &place.index(index))).collect()
     }
 
-    fn block(&mut self, module: &Module, place: &Place<'_>) -> Block {
-        let card = self.card(module, place);
+    fn build_block(&mut self, module: &Module, place: &Place<'_>) -> Block {
+        let card = self.build_card(module, place);
         let value = place.key("value");
         let lists = module.value.child_lists().into_iter().enumerate();
-        let mut lanes = lists.map(|(index, list)| Lane {
+        let mut lanes = lists.map(|(index, list)| BranchLane {
             label: list.label.map_or_else(|| format!("branch {}", index + 1), str::to_owned),
             blocks: list.visit_at(&value, |place| self.list(list.modules, place)),
         });
@@ -152,7 +155,7 @@ impl Builder<'_> {
         }
     }
 
-    fn card(&mut self, module: &Module, place: &Place<'_>) -> Card {
+    fn build_card(&mut self, module: &Module, place: &Place<'_>) -> Card {
         let pointer = place.pointer();
         let broken = self.broken.contains(&pointer) || self.broken.contains(&place.key("value").pointer());
         let kind = if broken { "unknown" } else { module.value.kind_name() };

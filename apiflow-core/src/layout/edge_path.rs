@@ -3,13 +3,13 @@
 use std::fmt::Write;
 
 /// How far before a corner its curve begins.
-const RADIUS: i32 = 8;
+const MAX_CORNER_RADIUS_PX: i32 = 8;
 
 /// A point in pixels.
 pub(super) type Point = (i32, i32);
 
 /// Path data through points that differ in one coordinate from one to the next, corners rounded.
-pub(super) fn path(points: &[Point]) -> String {
+pub(super) fn svg_path(points: &[Point]) -> String {
     let points = without_needless(points);
     let mut data = String::new();
     for (index, &(x, y)) in points.iter().enumerate() {
@@ -18,9 +18,11 @@ pub(super) fn path(points: &[Point]) -> String {
             None if index == 0 => write!(data, "M{x} {y}"),
             None => write!(data, "L{x} {y}"),
             Some((before, after)) => {
-                let room = (span(before, (x, y)) / 2).min(span((x, y), after) / 2).min(RADIUS);
-                let (from_x, from_y) = towards((x, y), before, room);
-                let (to_x, to_y) = towards((x, y), after, room);
+                let room = (distance_between(before, (x, y)) / 2)
+                    .min(distance_between((x, y), after) / 2)
+                    .min(MAX_CORNER_RADIUS_PX);
+                let (from_x, from_y) = point_towards((x, y), before, room);
+                let (to_x, to_y) = point_towards((x, y), after, room);
                 write!(data, "L{from_x} {from_y}Q{x} {y} {to_x} {to_y}")
             }
         };
@@ -46,22 +48,22 @@ fn without_needless(points: &[Point]) -> Vec<Point> {
     kept
 }
 
-fn span(a: Point, b: Point) -> i32 {
+fn distance_between(a: Point, b: Point) -> i32 {
     (a.0 - b.0).abs() + (a.1 - b.1).abs()
 }
 
 /// The point that is `distance` from `start` in the direction of `end`.
-fn towards(start: Point, end: Point, distance: i32) -> Point {
+fn point_towards(start: Point, end: Point, distance: i32) -> Point {
     let step = |from: i32, to: i32| from + (to - from).signum() * distance;
     (step(start.0, end.0), step(start.1, end.1))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::path;
+    use super::svg_path;
 
     fn check(points: &[(i32, i32)], expected: &str) {
-        assert_eq!(path(points), expected);
+        assert_eq!(svg_path(points), expected);
     }
 
     #[test]

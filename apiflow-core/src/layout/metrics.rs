@@ -1,6 +1,6 @@
 //! Sizes along the direction of the flow (main) and across it (cross).
 
-use super::{CARD_HEIGHT, CARD_WIDTH, Direction};
+use super::{DEFAULT_CARD_HEIGHT_PX, DEFAULT_CARD_WIDTH_PX, Direction};
 
 /// A size in the flow's own directions. All sizes are even, so that middles are whole pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub(super) struct Metrics {
 }
 
 impl Metrics {
-    pub(super) fn of(direction: Direction) -> Self {
+    pub(super) fn for_direction(direction: Direction) -> Self {
         let size = |width: i32, height: i32| match direction {
             Direction::Down => Size { main: height, cross: width },
             Direction::Right => Size { main: width, cross: height },
@@ -47,7 +47,7 @@ impl Metrics {
         };
         Self {
             direction,
-            card: size(CARD_WIDTH, CARD_HEIGHT),
+            card: size(DEFAULT_CARD_WIDTH_PX, DEFAULT_CARD_HEIGHT_PX),
             marker: size(120, 40),
             join: size(24, 24),
             gap: pick(48, 64),
@@ -60,7 +60,7 @@ impl Metrics {
     }
 
     /// Turns a point in the flow's directions into x and y.
-    pub(super) fn point(&self, main: i32, cross: i32) -> (i32, i32) {
+    pub(super) fn xy_of(&self, main: i32, cross: i32) -> (i32, i32) {
         match self.direction {
             Direction::Down => (cross, main),
             Direction::Right => (main, cross),

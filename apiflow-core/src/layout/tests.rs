@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Direction, Layout, LayoutNode, LayoutOptions, layout};
+use super::{Direction, Layout, LayoutNode, LayoutOptions, layout_document};
 
 fn drawn(document: &Value, direction: Direction) -> Layout {
     let options = LayoutOptions { direction: Some(direction), aspect: None };
-    layout(document, &options)
+    layout_document(document, &options)
 }
 
 fn workflow(modules: &Value) -> Value {
@@ -201,7 +201,7 @@ fn the_direction_fits_the_pane() {
     let document = workflow(&json!(steps));
     let check = |aspect: Option<f64>, expected: Direction| {
         let options = LayoutOptions { direction: None, aspect };
-        assert_eq!(layout(&document, &options).direction, expected, "{aspect:?}");
+        assert_eq!(layout_document(&document, &options).direction, expected, "{aspect:?}");
     };
     check(None, Direction::Down);
     check(Some(0.5), Direction::Down);

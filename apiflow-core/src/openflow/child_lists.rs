@@ -65,7 +65,7 @@ enum ListField {
 }
 
 impl<'m> ChildList<'m> {
-    fn branch(index: usize, modules: &'m [Module], labels: [Option<&'m str>; 2]) -> Self {
+    fn of_branch(index: usize, modules: &'m [Module], labels: [Option<&'m str>; 2]) -> Self {
         let label = labels.into_iter().flatten().find(|text| !text.trim().is_empty());
         Self { modules, label, field: ListField::Branch(index) }
     }
@@ -103,14 +103,14 @@ impl ModuleValue {
             vec![ChildList { modules, label: None, field: ListField::Modules }]
         } else if let Self::BranchOne(choice) = self {
             let branches = choice.branches.iter().enumerate().map(|(index, branch)| {
-                ChildList::branch(index, &branch.modules, [branch.summary.as_deref(), Some(&branch.expr)])
+                ChildList::of_branch(index, &branch.modules, [branch.summary.as_deref(), Some(&branch.expr)])
             });
             let default = ChildList { modules: &choice.default, label: Some("default"), field: ListField::Default };
             branches.chain([default]).collect()
         } else if let Self::BranchAll(all) = self {
             let branches = all.branches.iter().enumerate();
             let branches = branches
-                .map(|(index, branch)| ChildList::branch(index, &branch.modules, [branch.summary.as_deref(), None]));
+                .map(|(index, branch)| ChildList::of_branch(index, &branch.modules, [branch.summary.as_deref(), None]));
             branches.collect()
         } else {
             Vec::new()

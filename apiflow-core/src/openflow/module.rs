@@ -12,7 +12,7 @@ use super::{InputTransform, Module, NumberOrTransform, StopAfterIf, is_false};
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum ModuleValue {
     /// One call of a node.
-    Script(Script),
+    Script(NodeCall),
     /// Inline code (`rawscript`).
     RawScript(RawScript),
     /// A run of another workflow.
@@ -33,7 +33,7 @@ pub enum ModuleValue {
 
 /// One call of a node.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct Script {
+pub struct NodeCall {
     /// `node/<node id>` or `<connector id>/<node id>`.
     pub path: String,
     /// The step's inputs.
@@ -182,7 +182,7 @@ pub struct AiAgent {
 
 impl Module {
     /// A module that only does something, without id and settings.
-    pub fn of(value: ModuleValue) -> Self {
+    pub fn from_value(value: ModuleValue) -> Self {
         Self {
             id: String::new(),
             summary: None,

@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::{Module, OpenFlow, Place};
 use crate::diagnostic::codes;
 use crate::diagnostic::{Diagnostic, Severity, has_errors};
-use fields::Fields;
+use fields::DocumentFields;
 
 /// How deep lists of modules may be nested; the workflow's own list is the first.
 ///
@@ -49,25 +49,25 @@ pub(crate) struct ParsedDocument {
 /// Reads as much of a document as can be read.
 pub(crate) fn parse_leniently(document: &Value) -> ParsedDocument {
     let mut reader = DocumentReader::default();
-    let flow = reader.document(document);
+    let flow = reader.read_document(document);
     ParsedDocument { flow, findings: reader.findings, broken: reader.broken }
 }
 
 /// Reads a document whose faults refuse it: the first one is returned. A missing list of modules is empty.
 pub(super) fn parse_strictly(document: &Value) -> Result<OpenFlow, Box<Diagnostic>> {
     let mut reader = DocumentReader { purpose: Purpose::Running, ..DocumentReader::default() };
-    let flow = reader.document(document);
+    let flow = reader.read_document(document);
     let fault = reader.findings.into_vec().into_iter().find(|found| found.severity == Severity::Error);
     match (flow, fault) {
         (Some(flow), None) => Ok(flow),
         (_, Some(fault)) => Err(Box::new(fault)),
-        (None, None) => Err(Box::new(Diagnostic::error(codes::WRONG_TYPE, "", "the document is not a workflow"))),
+        (None, None) => Err(Box::new(Diagnostic::new_error(codes::WRONG_TYPE, "", "the document is not a workflow"))),
     }
 }
 
 /// Reads as much of a module as can be read.
 pub(crate) fn parse_module(module: &Value) -> Module {
-    DocumentReader::default().module(module, &Place::ROOT)
+    DocumentReader::default().read_module(module, &Place::ROOT)
 }
 
 /// Findings in the order they were made, at most [`MAX_FINDINGS`] of them.
@@ -101,7 +101,7 @@ impl Findings {
     pub(crate) fn into_vec(mut self) -> Vec<Diagnostic> {
         if self.left_out > 0 {
             let message = format!("{} more findings are not listed", self.left_out);
-            self.list.push(Diagnostic::error(codes::TOO_MANY_FINDINGS, "", message));
+            self.list.push(Diagnostic::new_error(codes::TOO_MANY_FINDINGS, "", message));
         }
         self.list
     }
@@ -129,7 +129,7 @@ enum Purpose {
 
 impl DocumentReader {
     /// Notes a fault of the place itself.
-    fn fault(&mut self, place: &Place<'_>, code: &str, message: String) {
+    fn note_fault(&mut self, place: &Place<'_>, code: &str, message: String) {
         let found = self.broken_at(place, code, message);
         self.findings.push(found);
     }
@@ -138,19 +138,24 @@ impl DocumentReader {
     fn broken_at(&mut self, place: &Place<'_>, code: &str, message: String) -> Diagnostic {
         let pointer = place.pointer();
         self.broken.insert(pointer.clone());
-        Diagnostic::error(code, pointer, message)
+        Diagnostic::new_error(code, pointer, message)
     }
 
     /// Notes that a value has the wrong JSON type.
     fn wrong_type(&mut self, place: &Place<'_>, what: &str, expected: &str, found: &Value) {
         let message = format!("{what} must be {expected}, found {}", kind_of(found));
-        self.fault(place, codes::WRONG_TYPE, message);
+        self.note_fault(place, codes::WRONG_TYPE, message);
     }
 
     /// The fields of an object, or a fault.
-    fn object<'d, 'p>(&mut self, value: &'d Value, place: &'p Place<'p>, what: &str) -> Option<Fields<'d, 'p>> {
+    fn read_object<'d, 'p>(
+        &mut self,
+        value: &'d Value,
+        place: &'p Place<'p>,
+        what: &str,
+    ) -> Option<DocumentFields<'d, 'p>> {
         if let Value::Object(map) = value {
-            Some(Fields::new(map, place))
+            Some(DocumentFields::new(map, place))
         } else {
             self.wrong_type(place, what, "an object", value);
             None

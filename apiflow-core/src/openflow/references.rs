@@ -20,27 +20,27 @@ pub enum DocumentReference {
 pub fn list_references(document: &Value) -> BTreeSet<DocumentReference> {
     let mut found = BTreeSet::new();
     for modules in parse_leniently(document).flow.iter().flat_map(OpenFlow::root_lists) {
-        collect(modules, &mut found);
+        collect_references(modules, &mut found);
     }
     found
 }
 
-fn collect(modules: &[Module], found: &mut BTreeSet<DocumentReference>) {
+fn collect_references(modules: &[Module], found: &mut BTreeSet<DocumentReference>) {
     for module in modules {
         let node = module.value.node_path().and_then(|path| path.split_once('/'));
         found.extend(node.map(|(_, id)| DocumentReference::Node(id.to_owned())));
         found.extend(module.value.sub_flow_id().map(|id| DocumentReference::Workflow(id.to_owned())));
         if let ModuleValue::AiAgent(agent) = &module.value {
-            collect(&tools(agent), found);
+            collect_references(&agent_tools(agent), found);
         }
         for list in module.value.child_lists() {
-            collect(list.modules, found);
+            collect_references(list.modules, found);
         }
     }
 }
 
 /// The tools of an agent, as far as they are modules.
-fn tools(agent: &AiAgent) -> Vec<Module> {
+fn agent_tools(agent: &AiAgent) -> Vec<Module> {
     let tools = agent.extra.get("tools").and_then(Value::as_array);
     tools.into_iter().flatten().map(parse_module).collect()
 }

@@ -31,51 +31,51 @@ impl Selection {
     /// # Errors
     /// A finding for each id that is no step's, and for `until` beside `only`; pointers are `/until`, `/only` and
     /// `/mocks/<id>`. A document that is no workflow comes back as it is: checking it is another's task.
-    pub fn of(&self, document: &Value) -> Result<Value, Vec<Diagnostic>> {
+    pub fn select_from(&self, document: &Value) -> Result<Value, Vec<Diagnostic>> {
         let Ok(mut flow) = OpenFlow::from_json(document) else { return Ok(document.clone()) };
-        let found = suggest::within_budget(|| self.check(&flow));
+        let found = suggest::within_budget(|| self.check_ids(&flow));
         if !found.is_empty() {
             return Err(found);
         }
         if let Some(id) = &self.only {
-            only(&mut flow, id, &self.mocks);
+            keep_only(&mut flow, id, &self.mocks);
         } else {
             let failure = flow.value.failure_module.as_deref_mut().map(std::slice::from_mut);
             for modules in failure.into_iter().chain([flow.value.modules.as_mut_slice()]) {
-                mock(modules, &self.mocks);
+                mock_modules(modules, &self.mocks);
             }
         }
         if let Some(id) = &self.until {
-            cut(&mut flow.value.modules, id);
+            cut_after(&mut flow.value.modules, id);
         }
         Ok(serde_json::to_value(flow).expect("a document is plain data"))
     }
 
-    fn check(&self, flow: &OpenFlow) -> Vec<Diagnostic> {
+    fn check_ids(&self, flow: &OpenFlow) -> Vec<Diagnostic> {
         let mut ids = Vec::new();
         list_ids(&flow.value.modules, &mut ids);
         let steps = ids.clone();
         ids.extend(flow.value.failure_module.iter().map(|module| module.id.as_str()));
         let mut found = Vec::new();
         let named = [("/until".to_owned(), self.until.as_deref()), ("/only".to_owned(), self.only.as_deref())];
-        found.extend(named.into_iter().filter_map(|(place, id)| unknown(place, id?, &steps)));
-        found.extend(self.mocks.keys().filter_map(|id| unknown(pointer_push("/mocks", id), id, &ids)));
+        found.extend(named.into_iter().filter_map(|(place, id)| unknown_id(place, id?, &steps)));
+        found.extend(self.mocks.keys().filter_map(|id| unknown_id(pointer_push("/mocks", id), id, &ids)));
         if self.until.is_some() && self.only.is_some() {
             let message = "`until` and `only` do not go together: one runs up to a step, the other that step alone";
-            found.push(Diagnostic::error(codes::UNKNOWN_STEP, "/only", message));
+            found.push(Diagnostic::new_error(codes::UNKNOWN_STEP, "/only", message));
         }
         found
     }
 }
 
-fn unknown(place: String, id: &str, ids: &[&str]) -> Option<Diagnostic> {
+fn unknown_id(place: String, id: &str, ids: &[&str]) -> Option<Diagnostic> {
     if ids.contains(&id) {
         return None;
     }
-    let found = Diagnostic::error(codes::UNKNOWN_STEP, place, format!("there is no step `{id}`"));
-    let near = suggest::nearest(id, ids.iter().copied());
+    let found = Diagnostic::new_error(codes::UNKNOWN_STEP, place, format!("there is no step `{id}`"));
+    let near = suggest::nearest_name(id, ids.iter().copied());
     Some(match near {
-        Some(near) => found.help(suggest::did_you_mean(near)),
+        Some(near) => found.with_help(suggest::did_you_mean(near)),
         None => found,
     })
 }
@@ -89,26 +89,26 @@ fn list_ids<'m>(modules: &'m [Module], ids: &mut Vec<&'m str>) {
     }
 }
 
-fn mock(modules: &mut [Module], mocks: &Map<String, Value>) {
+fn mock_modules(modules: &mut [Module], mocks: &Map<String, Value>) {
     for module in modules {
         if let Some(value) = mocks.get(&module.id) {
-            module.mock = Some(mocked(value));
+            module.mock = Some(mock_with_value(value));
         }
         for list in module.value.child_lists_mut() {
-            mock(list, mocks);
+            mock_modules(list, mocks);
         }
     }
 }
 
-fn mocked(value: &Value) -> Mock {
+fn mock_with_value(value: &Value) -> Mock {
     Mock { enabled: true, return_value: value.clone(), extra: Map::new() }
 }
 
 /// Leaves out what stands behind a step; says whether the step is there.
-fn cut(modules: &mut Vec<Module>, id: &str) -> bool {
+fn cut_after(modules: &mut Vec<Module>, id: &str) -> bool {
     for position in 0..modules.len() {
         let is_it = modules[position].id == id;
-        if is_it || modules[position].value.child_lists_mut().into_iter().any(|list| cut(list, id)) {
+        if is_it || modules[position].value.child_lists_mut().into_iter().any(|list| cut_after(list, id)) {
             modules.truncate(position + 1);
             return true;
         }
@@ -117,10 +117,10 @@ fn cut(modules: &mut Vec<Module>, id: &str) -> bool {
 }
 
 /// Leaves one step, behind steps that give the mocked results.
-fn only(flow: &mut OpenFlow, id: &str, mocks: &Map<String, Value>) {
-    let Some(mut step) = find(&flow.value.modules, &|module| module.id == id).cloned() else { return };
+fn keep_only(flow: &mut OpenFlow, id: &str, mocks: &Map<String, Value>) {
+    let Some(mut step) = find_module_where(&flow.value.modules, &|module| module.id == id).cloned() else { return };
     if let Some(value) = mocks.get(id) {
-        step.mock = Some(mocked(value));
+        step.mock = Some(mock_with_value(value));
     }
     // What lies between a step and the next has no meaning where there is no next.
     step.suspend = None;
@@ -130,7 +130,7 @@ fn only(flow: &mut OpenFlow, id: &str, mocks: &Map<String, Value>) {
     let mut modules: Vec<Module> = Vec::new();
     for other in ids.into_iter().filter(|other| *other != id) {
         if let Some(value) = mocks.get(other) {
-            modules.push(given(other, value));
+            modules.push(result_module(other, value));
         }
     }
     modules.push(step);
@@ -150,24 +150,24 @@ pub fn find_module<'m>(flow: &'m OpenFlow, id: &str) -> Option<&'m Module> {
 
 /// The first module that this is true of, at any depth; the error handler and the preprocessor are looked at last.
 pub fn find_module_by<'m>(flow: &'m OpenFlow, is_meant: &dyn Fn(&Module) -> bool) -> Option<&'m Module> {
-    flow.root_lists().find_map(|modules| find(modules, is_meant))
+    flow.root_lists().find_map(|modules| find_module_where(modules, is_meant))
 }
 
-fn find<'m>(modules: &'m [Module], is_meant: &dyn Fn(&Module) -> bool) -> Option<&'m Module> {
+fn find_module_where<'m>(modules: &'m [Module], is_meant: &dyn Fn(&Module) -> bool) -> Option<&'m Module> {
     modules.iter().find_map(|module| {
         if is_meant(module) {
             return Some(module);
         }
-        module.value.child_lists().into_iter().find_map(|list| find(list.modules, is_meant))
+        module.value.child_lists().into_iter().find_map(|list| find_module_where(list.modules, is_meant))
     })
 }
 
 /// A step that only gives a result.
-fn given(id: &str, value: &Value) -> Module {
+fn result_module(id: &str, value: &Value) -> Module {
     Module {
         id: id.to_owned(),
-        mock: Some(mocked(value)),
-        ..Module::of(ModuleValue::Identity(Identity { extra: Map::new() }))
+        mock: Some(mock_with_value(value)),
+        ..Module::from_value(ModuleValue::Identity(Identity { extra: Map::new() }))
     }
 }
 
@@ -208,7 +208,7 @@ mod tests {
         let text = |name: &str| selection[name].as_str().map(str::to_owned);
         let mocks = selection["mocks"].as_object().cloned().unwrap_or_default();
         let selection = Selection { until: text("until"), only: text("only"), mocks };
-        let found = match selection.of(&document()) {
+        let found = match selection.select_from(&document()) {
             Ok(document) => shown(&document),
             Err(found) => {
                 found.iter().map(|found| format!("{}: {}", found.pointer, found.message)).collect::<Vec<_>>().join("; ")
@@ -243,7 +243,7 @@ mod tests {
     #[test]
     fn what_is_not_known_is_kept() {
         let selection = Selection { until: Some("a".to_owned()), ..Selection::default() };
-        let document = selection.of(&document()).expect("the step is there");
+        let document = selection.select_from(&document()).expect("the step is there");
         assert_eq!((&document["x"], &document["summary"]), (&json!(1), &json!("s")));
     }
 }

@@ -13,7 +13,7 @@ pub struct Timestamp(pub i64);
 impl Timestamp {
     /// Writes the moment in UTC with milliseconds: `2026-01-31T23:59:59.000Z` (RFC 3339).
     pub fn to_rfc3339(self) -> String {
-        rfc3339::format(self)
+        rfc3339::format_timestamp(self)
     }
 
     /// Reads RFC 3339 text with any offset; digits after the milliseconds are dropped.

@@ -10,7 +10,7 @@ use crate::expression::{self, SyntaxFault};
 /// A piece of JavaScript to evaluate.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Script {
-    /// The text; [`ScriptForm::scan`] says whether it is one.
+    /// The text; [`ScriptForm::check_source`] says whether it is one.
     pub source: String,
     /// The names in scope and their values.
     pub names: Map<String, Value>,
@@ -26,7 +26,7 @@ pub enum ScriptForm {
     Expression,
     /// An expression whose value is coerced to true or false.
     Predicate,
-    /// Statements that return something, as long as inline code may be ([`crate::code::script`]).
+    /// Statements that return something, as long as inline code may be ([`crate::code::build_script`]).
     Code,
 }
 
@@ -35,9 +35,9 @@ impl ScriptForm {
     ///
     /// # Errors
     /// The fault with its place.
-    pub fn scan(self, source: &str) -> Result<(), SyntaxFault> {
+    pub fn check_source(self, source: &str) -> Result<(), SyntaxFault> {
         match self {
-            Self::Expression | Self::Predicate => expression::scan(source),
+            Self::Expression | Self::Predicate => expression::check_source_nesting(source),
             Self::Code => expression::scan_code(source),
         }
     }
@@ -47,12 +47,12 @@ impl ScriptForm {
 #[async_trait]
 pub trait Evaluator: Send + Sync {
     /// The script's value as JSON; `undefined` is null.
-    async fn evaluate(&self, script: Script) -> Result<Value, EvaluationError>;
+    async fn evaluate_script(&self, script: Script) -> Result<Value, EvaluationError>;
 
     /// The same for a job: an evaluator whose places are few shares them fairly among jobs, and may say
     /// [`EvaluationError::Busy`].
     async fn evaluate_for(&self, job: &str, script: Script) -> Result<Value, EvaluationError> {
         let _alike = job;
-        self.evaluate(script).await
+        self.evaluate_script(script).await
     }
 }

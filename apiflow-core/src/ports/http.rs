@@ -55,7 +55,7 @@ pub struct SecretUse {
 }
 
 /// Where in a request a secret stands, which decides how its value is written there
-/// ([`crate::template::resolve`] does it).
+/// ([`crate::template::resolve_secrets`] does it).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SecretPlace {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::digest::digest;
+use crate::digest::hash_value;
 use crate::engine::queue_priority;
 use crate::openflow::FlowValue;
 use crate::ports::Concurrency;
@@ -44,7 +44,7 @@ impl QueueSettings {
         let own = flow.concurrency_key.as_deref().filter(|text| !text.trim().is_empty());
         let key = || match own {
             Some(text) => KeySource::Template(text.to_owned()),
-            None => KeySource::Identity { digest: digest(document) },
+            None => KeySource::Identity { digest: hash_value(document) },
         };
         let concurrency = flow.concurrent_limit.filter(|limit| *limit > 0).map(|limit| ConcurrencySettings {
             limit,
@@ -62,13 +62,13 @@ impl QueueSettings {
     /// With whom a job with this input shares its slots.
     pub(crate) fn concurrency(&self, workflow: Option<&str>, input: &Value) -> Option<Concurrency> {
         let ConcurrencySettings { limit, window_s, key } = self.concurrency.as_ref()?;
-        Some(Concurrency { key: key.fill(workflow, input), limit: *limit, window_s: *window_s })
+        Some(Concurrency { key: key.fill_key(workflow, input), limit: *limit, window_s: *window_s })
     }
 }
 
 impl KeySource {
     /// The key of a job. Keys of documents' own do not meet those made of ids.
-    fn fill(&self, workflow: Option<&str>, input: &Value) -> String {
+    fn fill_key(&self, workflow: Option<&str>, input: &Value) -> String {
         let key = match (self, workflow) {
             (Self::Template(text), _) => format!("key:{}", fill_template(text, input)),
             (Self::Identity { .. }, Some(id)) => format!("workflow:{id}"),
@@ -76,7 +76,7 @@ impl KeySource {
         };
         // Not every database keeps a NUL in a text.
         let is_kept = key.len() <= MAX_KEY_BYTES && !key.contains('\0');
-        if is_kept { key } else { format!("hash:{}", digest(&Value::from(key))) }
+        if is_kept { key } else { format!("hash:{}", hash_value(&Value::from(key))) }
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Inner, row};
+use super::{Inner, event_row};
 use crate::engine::{Event, Input, Program, Recorded, Run, unsettled_attempt_error};
 use crate::ports::{
     Claim, Commit, JobStatus, LeaseChange, LoadedJob, StepRow, StepStatus, Store, StoreError, Timestamp,
@@ -12,11 +12,11 @@ use crate::ports::{
 
 const RELEASED: LeaseChange = LeaseChange::Release { wake_at: None };
 /// Rows that are read at a time.
-const PAGE_STEPS: u32 = 500;
+const STEP_PAGE_SIZE: u32 = 500;
 
 /// Ends a job that crashed its worker `crashes` times: its open attempts end as `submit_unknown`. The last crash may
 /// have been one of this, so that from the second time on the document is not read again.
-pub(super) async fn abandon(inner: &Inner, claim: &Claim, crashes: u32) {
+pub(super) async fn abandon_job(inner: &Inner, claim: &Claim, crashes: u32) {
     let abandoned = async {
         let loaded = inner.parts.store.load_job(&claim.job).await?;
         let error = json!({
@@ -27,10 +27,10 @@ pub(super) async fn abandon(inner: &Inner, claim: &Claim, crashes: u32) {
             ),
         });
         if crashes <= inner.settings.max_tries
-            && let Ok(program) = Program::compile(&loaded.bundle)
-            && let Ok(run) = restore(Arc::new(program), &loaded)
+            && let Ok(program) = Program::compile_bundle(&loaded.bundle)
+            && let Ok(run) = restore_run(Arc::new(program), &loaded)
         {
-            return end(inner, claim, run, error).await;
+            return end_job(inner, claim, run, error).await;
         }
         end_unreadable(inner, claim, Arc::default(), loaded.job.last_seq, error).await
     };
@@ -38,7 +38,7 @@ pub(super) async fn abandon(inner: &Inner, claim: &Claim, crashes: u32) {
         Ok(()) => tracing::error!(job = claim.job, crashes, "a job was abandoned: it repeatedly crashed its worker"),
         Err(error) => tracing::error!(%error, job = claim.job, "a job could not be abandoned"),
     }
-    inner.prepared.leave(&claim.job);
+    inner.prepared.remove_job(&claim.job);
     inner.notifier.notify_work();
     inner.notifier.notify_change(&claim.job, true);
 }
@@ -47,27 +47,26 @@ pub(super) async fn abandon(inner: &Inner, claim: &Claim, crashes: u32) {
 ///
 /// # Errors
 /// The text says what cannot be read.
-pub(super) fn restore(program: Arc<Program>, loaded: &LoadedJob) -> Result<Run, String> {
+pub(super) fn restore_run(program: Arc<Program>, loaded: &LoadedJob) -> Result<Run, String> {
     let mut run = match &loaded.snapshot {
-        Some(snapshot) => {
-            Run::restore(program, snapshot).map_err(|error| format!("the job's snapshot cannot be read: {error}"))?
-        }
+        Some(snapshot) => Run::restore_snapshot(program, snapshot)
+            .map_err(|error| format!("the job's snapshot cannot be read: {error}"))?,
         None => Run::new(program),
     };
     for event in &loaded.events {
         let body: Event = serde_json::from_value(event.body.clone())
             .map_err(|error| format!("event {} cannot be read: {error}", event.seq))?;
-        run.apply(event.seq, event.at, &body);
+        run.apply_event(event.seq, event.at, &body);
     }
     let _replayed = run.take_rows();
     Ok(run)
 }
 
-async fn end(inner: &Inner, claim: &Claim, mut run: Run, error: Value) -> Result<(), StoreError> {
+async fn end_job(inner: &Inner, claim: &Claim, mut run: Run, error: Value) -> Result<(), StoreError> {
     let at = inner.parts.clock.now();
-    let events = run.turn(at, Input::Abandon { error });
+    let events = run.decide_and_apply(at, Input::Abandon { error });
     let steps = run.take_rows();
-    let events = events.into_iter().map(row).collect();
+    let events = events.into_iter().map(event_row).collect();
     let commit = Commit { events, steps, ..Commit::new(&claim.job, claim.version, at, run.job_state(), RELEASED) };
     inner.parts.store.commit_turn(commit).await.map(|_| ())
 }
@@ -90,8 +89,8 @@ pub(super) async fn end_unreadable(
         cache: None,
     };
     let mut run = Run::new(program);
-    run.apply(last_seq + 1, at, &event);
-    let events = vec![row(Recorded { seq: last_seq + 1, at, event, value: Some(json!({"error": error})) })];
+    run.apply_event(last_seq + 1, at, &event);
+    let events = vec![event_row(Recorded { seq: last_seq + 1, at, event, value: Some(json!({"error": error})) })];
     let steps = end_steps(inner.parts.store.as_ref(), &claim.job, at).await?;
     let commit = Commit { events, steps, ..Commit::new(&claim.job, claim.version, at, run.job_state(), RELEASED) };
     inner.parts.store.commit_turn(commit).await.map(|_| ())
@@ -102,7 +101,7 @@ async fn end_steps(store: &dyn Store, job: &str, at: Timestamp) -> Result<Vec<St
     let mut ended = Vec::new();
     let mut after = 0;
     loop {
-        let rows = store.list_steps(job, after, PAGE_STEPS).await?;
+        let rows = store.list_steps(job, after, STEP_PAGE_SIZE).await?;
         let Some(last) = rows.last() else { return Ok(ended) };
         after = last.ordinal;
         for mut row in rows.into_iter().filter(|row| !row.is_over()) {

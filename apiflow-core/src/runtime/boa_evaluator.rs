@@ -7,14 +7,14 @@ use async_trait::async_trait;
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use crate::boa::{Limits, STACK_BYTES, evaluate};
+use crate::boa::{Limits, STACK_BYTES, evaluate_on_this_thread};
 use crate::ports::{EvaluationError, Evaluator, Script};
 
 /// How long a caller waits for a value.
-const DEADLINE: Duration = Duration::from_secs(20);
+const EVALUATION_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How many evaluations may be under way at once.
-const THREADS: usize = 4;
+const MAX_THREADS: usize = 4;
 
 /// Evaluates JavaScript with boa_engine, in this process. Cheap to clone.
 ///
@@ -39,7 +39,7 @@ pub struct BoaEvaluator {
 impl BoaEvaluator {
     /// An evaluator that runs up to 4 evaluations at once.
     pub fn new() -> Self {
-        Self { threads: Arc::new(Semaphore::new(THREADS)), deadline: DEADLINE }
+        Self { threads: Arc::new(Semaphore::new(MAX_THREADS)), deadline: EVALUATION_TIMEOUT }
     }
 
     /// The same with another time that a caller waits for a value.
@@ -54,7 +54,7 @@ impl BoaEvaluator {
         std::thread::Builder::new()
             .name("apiflow-expression".to_owned())
             .stack_size(STACK_BYTES)
-            .spawn(move || answer(&script, sender, permit))
+            .spawn(move || evaluate_and_answer(&script, sender, permit))
             .map_err(|error| EvaluationError::Internal(format!("no thread could be started: {error}")))?;
         receiver.await.unwrap_or_else(|_| Err(EvaluationError::Internal("the JavaScript engine panicked".to_owned())))
     }
@@ -68,7 +68,7 @@ impl Default for BoaEvaluator {
 
 #[async_trait]
 impl Evaluator for BoaEvaluator {
-    async fn evaluate(&self, script: Script) -> Result<Value, EvaluationError> {
+    async fn evaluate_script(&self, script: Script) -> Result<Value, EvaluationError> {
         match tokio::time::timeout(self.deadline, self.on_thread(script)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(EvaluationError::Limit(format!("the expression gave no value within {:?}", self.deadline))),
@@ -77,8 +77,12 @@ impl Evaluator for BoaEvaluator {
 }
 
 /// Evaluates and answers; the permit is given back when the thread is done, also where nobody waits any more.
-fn answer(script: &Script, sender: oneshot::Sender<Result<Value, EvaluationError>>, permit: OwnedSemaphorePermit) {
-    let outcome = evaluate(script, &Limits::default());
+fn evaluate_and_answer(
+    script: &Script,
+    sender: oneshot::Sender<Result<Value, EvaluationError>>,
+    permit: OwnedSemaphorePermit,
+) {
+    let outcome = evaluate_on_this_thread(script, &Limits::default());
     // Nobody may wait any more.
     let _ = sender.send(outcome);
     drop(permit);

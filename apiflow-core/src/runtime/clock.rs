@@ -55,17 +55,17 @@ impl ManualClock {
     }
 
     /// Moves so much later and wakes who waited for it.
-    pub fn advance(&self, duration: Duration) {
+    pub fn advance_by(&self, duration: Duration) {
         let ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         self.now.send_modify(|now| *now = now.plus_ms(ms));
     }
 
     /// The earliest moment that somebody waits for, if anybody does.
-    pub fn waiting(&self) -> Option<Timestamp> {
-        self.sleepers().iter().min().copied()
+    pub fn next_wake_up(&self) -> Option<Timestamp> {
+        self.lock_sleepers().iter().min().copied()
     }
 
-    fn sleepers(&self) -> MutexGuard<'_, Vec<Timestamp>> {
+    fn lock_sleepers(&self) -> MutexGuard<'_, Vec<Timestamp>> {
         self.sleepers.lock().expect("nothing panics while it holds the list of sleepers")
     }
 }
@@ -94,14 +94,14 @@ struct Sleeper<'a> {
 
 impl<'a> Sleeper<'a> {
     fn new(clock: &'a ManualClock, moment: Timestamp) -> Self {
-        clock.sleepers().push(moment);
+        clock.lock_sleepers().push(moment);
         Self { clock, moment }
     }
 }
 
 impl Drop for Sleeper<'_> {
     fn drop(&mut self) {
-        let mut sleepers = self.clock.sleepers();
+        let mut sleepers = self.clock.lock_sleepers();
         let place = sleepers.iter().position(|moment| *moment == self.moment);
         sleepers.swap_remove(place.expect("it was entered when the sleep began"));
     }
@@ -126,19 +126,19 @@ mod tests {
         let clock = Arc::new(ManualClock::new(Timestamp(1_000)));
         let late = sleeper(&clock, 5_000);
         let early = sleeper(&clock, 2_000);
-        while clock.sleepers().len() < 2 {
+        while clock.lock_sleepers().len() < 2 {
             tokio::task::yield_now().await;
         }
-        assert_eq!(clock.waiting(), Some(Timestamp(2_000)));
+        assert_eq!(clock.next_wake_up(), Some(Timestamp(2_000)));
 
-        clock.advance(Duration::from_secs(1));
+        clock.advance_by(Duration::from_secs(1));
         assert_eq!(early.await.ok(), Some(Timestamp(2_000)));
-        assert_eq!(clock.waiting(), Some(Timestamp(5_000)));
+        assert_eq!(clock.next_wake_up(), Some(Timestamp(5_000)));
         assert!(!late.is_finished());
 
         clock.advance_to(Timestamp(9_000));
         assert_eq!(late.await.ok(), Some(Timestamp(9_000)));
-        assert_eq!(clock.waiting(), None);
+        assert_eq!(clock.next_wake_up(), None);
     }
 
     #[tokio::test]
@@ -153,12 +153,12 @@ mod tests {
     async fn a_dropped_sleep_no_longer_waits() {
         let clock = Arc::new(ManualClock::new(Timestamp(0)));
         let sleep = sleeper(&clock, 10);
-        while clock.waiting().is_none() {
+        while clock.next_wake_up().is_none() {
             tokio::task::yield_now().await;
         }
         sleep.abort();
         assert!(sleep.await.is_err_and(|error| error.is_cancelled()));
-        assert_eq!(clock.waiting(), None);
+        assert_eq!(clock.next_wake_up(), None);
     }
 
     #[tokio::test(start_paused = true)]

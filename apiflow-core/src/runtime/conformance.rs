@@ -58,7 +58,7 @@ impl Case {
 }
 
 /// All cases.
-pub fn cases() -> Vec<Case> {
+pub fn all_cases() -> Vec<Case> {
     [
         creating::CASES,
         claiming::CASES,
@@ -84,7 +84,7 @@ pub fn cases() -> Vec<Case> {
 /// After all have run, naming the cases that failed.
 pub async fn run(make: impl AsyncFn() -> Arc<dyn Store>) {
     let mut failed = Vec::new();
-    for case in cases() {
+    for case in all_cases() {
         let store = make().await;
         if AssertUnwindSafe(case.run(store)).catch_unwind().await.is_err() {
             failed.push(case.name);

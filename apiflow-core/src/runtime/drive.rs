@@ -28,7 +28,12 @@ use crate::prepared::Prepared;
 const FIRST_SNAPSHOT_EVENTS: u64 = 64;
 
 /// Drives a job until it waits, ends, or is lost to another worker. `alone` is given back with the first commit.
-pub(super) async fn drive(inner: &Arc<Inner>, claim: Claim, start: DriveStart, alone: Option<OwnedSemaphorePermit>) {
+pub(super) async fn drive_job(
+    inner: &Arc<Inner>,
+    claim: Claim,
+    start: DriveStart,
+    alone: Option<OwnedSemaphorePermit>,
+) {
     let registered = inner.notifier.register_drive(&claim.job);
     let mailbox = registered.mailbox().clone();
     let outcome = go_on(inner, &claim, start, &mailbox, alone).await;
@@ -89,7 +94,7 @@ async fn go_on(
         }
     };
     drive.alone = alone;
-    drive.go(mailbox).await
+    drive.run_turns(mailbox).await
 }
 
 /// Reads the job. While the store cannot do its work it is asked again, so that the claim does not count as one that did
@@ -177,7 +182,7 @@ impl<'a> Drive<'a> {
         let prepared = inner.prepared.of_job(&claim.job, bundle);
         let prepared = prepared.map_err(|error| unreadable(&Arc::default(), error.to_string()))?;
         let program = prepared.program();
-        let run = abandon::restore(program.clone(), &loaded).map_err(|reason| unreadable(program, reason))?;
+        let run = abandon::restore_run(program.clone(), &loaded).map_err(|reason| unreadable(program, reason))?;
         let mut drive = Self::new(inner, claim, &prepared, run, loaded.job.state);
         drive.value_bytes = loaded.value_bytes;
         drive.snapshot_seq = loaded.snapshot.as_ref().map_or(0, |snapshot| snapshot.seq);
@@ -191,14 +196,14 @@ impl<'a> Drive<'a> {
         let CreatedJob { prepared, state, events, value_bytes } = created;
         let mut run = Run::new(prepared.program().clone());
         for recorded in &events {
-            run.apply(recorded.seq, recorded.at, &recorded.event);
+            run.apply_event(recorded.seq, recorded.at, &recorded.event);
         }
         let _committed = run.take_rows();
-        inner.prepared.enter(&claim.job, prepared.clone());
+        inner.prepared.add_job(&claim.job, prepared.clone());
         let mut drive = Self::new(inner, claim, &prepared, run, state);
         drive.value_bytes = value_bytes;
-        drive.values.record(&events);
-        drive.values.committed();
+        drive.values.record_events(&events);
+        drive.values.mark_committed();
         drive
     }
 
@@ -234,22 +239,22 @@ impl<'a> Drive<'a> {
     }
 
     /// Turns until the job waits, ends, or is lost.
-    async fn go(&mut self, mailbox: &Mailbox) -> Result<(), StoreError> {
+    async fn run_turns(&mut self, mailbox: &Mailbox) -> Result<(), StoreError> {
         loop {
             if mailbox.is_lost() {
-                self.abandon().await;
+                self.leave_job().await;
                 return Err(StoreError::Fenced { job: self.job.clone() });
             }
             let stopping = self.inner.notifier.is_stopping();
-            let over = if stopping { self.wind_down().await } else { self.turn().await };
+            let over = if stopping { self.wind_down().await } else { self.run_turn().await };
             let heard = match over {
                 Ok(true) => return Ok(()),
-                Ok(false) => self.listen(mailbox, stopping).await,
+                Ok(false) => self.wait_for_news(mailbox, stopping).await,
                 Err(error) => Err(error),
             };
             if let Err(error) = heard {
                 self.inner.health.note_failure(&error, self.now());
-                self.abandon().await;
+                self.leave_job().await;
                 if error.fault().is_some() {
                     self.give_back().await;
                 }

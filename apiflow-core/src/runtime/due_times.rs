@@ -36,7 +36,7 @@ struct Moments {
 }
 
 impl Moments {
-    fn of(&mut self, kind: DueKind) -> &mut BTreeSet<Timestamp> {
+    fn moments_of(&mut self, kind: DueKind) -> &mut BTreeSet<Timestamp> {
         match kind {
             DueKind::Jobs => &mut self.jobs,
             DueKind::Polls => &mut self.polls,
@@ -47,9 +47,9 @@ impl Moments {
 
 impl DueTimes {
     /// Remembers a moment; says whether it is the first of its kind.
-    pub(super) fn add(&self, kind: DueKind, at: Timestamp) -> bool {
-        let mut moments = self.lock();
-        let moments = moments.of(kind);
+    pub(super) fn add_moment(&self, kind: DueKind, at: Timestamp) -> bool {
+        let mut moments = self.lock_moments();
+        let moments = moments.moments_of(kind);
         let is_first = moments.first().is_none_or(|first| at < *first);
         moments.insert(at);
         if moments.len() > MAX_MOMENTS {
@@ -60,13 +60,13 @@ impl DueTimes {
 
     /// Whether a moment of a kind has come.
     pub(super) fn is_due(&self, kind: DueKind, now: Timestamp) -> bool {
-        self.first(kind).is_some_and(|first| first <= now)
+        self.first_moment(kind).is_some_and(|first| first <= now)
     }
 
     /// Forgets the moments of a kind that have come; says whether there was any.
-    pub(super) fn take(&self, kind: DueKind, now: Timestamp) -> bool {
-        let mut moments = self.lock();
-        let moments = moments.of(kind);
+    pub(super) fn take_due(&self, kind: DueKind, now: Timestamp) -> bool {
+        let mut moments = self.lock_moments();
+        let moments = moments.moments_of(kind);
         let mut has_come = false;
         while moments.first().is_some_and(|first| *first <= now) {
             moments.pop_first();
@@ -76,11 +76,11 @@ impl DueTimes {
     }
 
     /// The first moment of a kind.
-    pub(super) fn first(&self, kind: DueKind) -> Option<Timestamp> {
-        self.lock().of(kind).first().copied()
+    pub(super) fn first_moment(&self, kind: DueKind) -> Option<Timestamp> {
+        self.lock_moments().moments_of(kind).first().copied()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Moments> {
+    fn lock_moments(&self) -> std::sync::MutexGuard<'_, Moments> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -92,22 +92,22 @@ mod tests {
     #[test]
     fn moments_that_have_come_are_taken_together_and_the_rest_stays() {
         let due = DueTimes::default();
-        assert!(due.add(DueKind::Jobs, Timestamp(5)));
-        assert!(!due.add(DueKind::Jobs, Timestamp(9)));
-        assert!(due.add(DueKind::Jobs, AT_ONCE));
+        assert!(due.add_moment(DueKind::Jobs, Timestamp(5)));
+        assert!(!due.add_moment(DueKind::Jobs, Timestamp(9)));
+        assert!(due.add_moment(DueKind::Jobs, AT_ONCE));
         assert!(!due.is_due(DueKind::Polls, Timestamp(9)));
-        assert!(due.take(DueKind::Jobs, Timestamp(5)));
-        assert_eq!(due.first(DueKind::Jobs), Some(Timestamp(9)));
-        assert!(!due.take(DueKind::Jobs, Timestamp(8)));
+        assert!(due.take_due(DueKind::Jobs, Timestamp(5)));
+        assert_eq!(due.first_moment(DueKind::Jobs), Some(Timestamp(9)));
+        assert!(!due.take_due(DueKind::Jobs, Timestamp(8)));
     }
 
     #[test]
     fn the_latest_moments_are_forgotten_first() {
         let due = DueTimes::default();
         for at in (0..20_000).rev() {
-            due.add(DueKind::Polls, Timestamp(at));
+            due.add_moment(DueKind::Polls, Timestamp(at));
         }
-        assert_eq!(due.lock().polls.len(), MAX_MOMENTS);
-        assert_eq!(due.first(DueKind::Polls), Some(Timestamp(0)));
+        assert_eq!(due.lock_moments().polls.len(), MAX_MOMENTS);
+        assert_eq!(due.first_moment(DueKind::Polls), Some(Timestamp(0)));
     }
 }

@@ -9,14 +9,14 @@ use crate::engine::{Eraser, Event, Program, ValueRef};
 use crate::ports::{DueErasure, ErasedJob, Erasure, JobBundle, JobState, Store, StoreError};
 
 /// Rows that are looked at together.
-const PAGE: u32 = 500;
+const ROW_PAGE_SIZE: u32 = 500;
 
 /// Erases what is due of a job, and leaves word of when the next part is.
-pub(super) async fn erase(inner: &Inner, due: &DueErasure) -> Result<(), StoreError> {
+pub(super) async fn erase_due(inner: &Inner, due: &DueErasure) -> Result<(), StoreError> {
     let store = inner.parts.store.as_ref();
     let loaded = store.load_job(&due.job).await?;
     let unreadable = |what: String| StoreError::Backend(format!("job `{}` cannot be erased: {what}", due.job));
-    let program = Arc::new(Program::compile(&loaded.bundle).map_err(|error| unreadable(error.to_string()))?);
+    let program = Arc::new(Program::compile_bundle(&loaded.bundle).map_err(|error| unreadable(error.to_string()))?);
     let state = loaded.job.state;
     let end = state.finished_at.unwrap_or(due.due_at);
     let spared = rows_behind(store, &due.job, &state).await?;
@@ -32,17 +32,17 @@ pub(super) async fn erase(inner: &Inner, due: &DueErasure) -> Result<(), StoreEr
 async fn erase_events(store: &dyn Store, job: &str, eraser: &mut Eraser) -> Result<(), StoreError> {
     let mut after = 0;
     loop {
-        let rows = store.read_events(job, after, PAGE).await?;
+        let rows = store.read_events(job, after, ROW_PAGE_SIZE).await?;
         let Some(last) = rows.last() else { return Ok(()) };
         after = last.seq;
         let mut erasure = Erasure { job: job.to_owned(), ..Erasure::default() };
         for row in &rows {
             let Ok(event) = serde_json::from_value::<Event>(row.body.clone()) else {
                 // Nobody knows what it is part of: rather too much goes than too little.
-                erasure.values.extend(Some(row.seq).filter(|seq| !eraser.spares(*seq)));
+                erasure.values.extend(Some(row.seq).filter(|seq| !eraser.is_kept_for_output(*seq)));
                 continue;
             };
-            let erased = eraser.event(row.seq, row.at, &event);
+            let erased = eraser.erase_event(row.seq, row.at, &event);
             erasure.values.extend(erased.values);
             if let Some(event) = erased.event {
                 erasure.events.push((row.seq, serde_json::to_value(event).expect("an event is plain data")));
@@ -57,10 +57,10 @@ async fn erase_events(store: &dyn Store, job: &str, eraser: &mut Eraser) -> Resu
 async fn erase_steps(store: &dyn Store, job: &str, eraser: &Eraser) -> Result<(), StoreError> {
     let mut after = 0;
     loop {
-        let rows = store.list_steps(job, after, PAGE).await?;
+        let rows = store.list_steps(job, after, ROW_PAGE_SIZE).await?;
         let Some(last) = rows.last() else { return Ok(()) };
         after = last.ordinal;
-        let steps = rows.iter().filter_map(|row| eraser.step(row)).collect();
+        let steps = rows.iter().filter_map(|row| eraser.erase_step(row)).collect();
         let calls = rows.iter().map(|row| row.ordinal).filter(|ordinal| eraser.has_step(*ordinal)).collect();
         let erasure = Erasure { job: job.to_owned(), steps, calls, ..Erasure::default() };
         if !erasure.steps.is_empty() || !erasure.calls.is_empty() {

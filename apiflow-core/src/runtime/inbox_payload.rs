@@ -19,7 +19,7 @@ pub(super) struct InboxPayload {
 
 impl InboxPayload {
     /// The answer to an attempt, with the calls that brought it.
-    pub(super) fn answered(effect: u64, answer: Answer, calls: Vec<CallRecord>) -> Self {
+    pub(super) fn from_answer(effect: u64, answer: Answer, calls: Vec<CallRecord>) -> Self {
         Self { fact: Fact::Answered { effect, answer }, calls }
     }
 

@@ -24,8 +24,8 @@ impl Intake {
     }
 
     /// Drives a job; says whether the worker still takes one.
-    pub(super) fn spawn(&self, drive: impl Future<Output = ()> + Send + 'static) -> bool {
-        let mut drives = self.lock();
+    pub(super) fn spawn_drive(&self, drive: impl Future<Output = ()> + Send + 'static) -> bool {
+        let mut drives = self.lock_drives();
         let Some(drives) = drives.as_mut() else { return false };
         while drives.try_join_next().is_some() {}
         drives.spawn(drive);
@@ -34,10 +34,10 @@ impl Intake {
 
     /// Takes no more, and returns the drives that are left: dropping them ends them.
     pub(super) fn close(&self) -> JoinSet<()> {
-        self.lock().take().unwrap_or_default()
+        self.lock_drives().take().unwrap_or_default()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<JoinSet<()>>> {
+    fn lock_drives(&self) -> MutexGuard<'_, Option<JoinSet<()>>> {
         self.drives.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,7 +2,7 @@
 
 mod work;
 
-pub use work::{ProviderWork, ProviderWorkState};
+pub use work::{ProviderWorkState, ProviderWorkStatus};
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -25,7 +25,7 @@ use crate::ports::{
 use crate::validate;
 
 /// Steps that are read at a time.
-const PAGE: u32 = 500;
+const STEP_PAGE_SIZE: u32 = 500;
 
 /// Runs workflows in this process, in memory, until they end. Cheap to clone.
 ///
@@ -44,7 +44,7 @@ pub struct Local {
 #[non_exhaustive]
 pub enum LocalError {
     /// A declaration or the workflow has errors; nothing was run.
-    #[error("{what} has errors: {}", told(found))]
+    #[error("{what} has errors: {}", join_error_messages(found))]
     Invalid {
         /// What has errors: ``connector `replicate` ``, `the workflow`.
         what: String,
@@ -52,7 +52,7 @@ pub enum LocalError {
         found: Vec<Diagnostic>,
     },
     /// The job ended without success.
-    #[error("the job {status}: {}", message(error))]
+    #[error("the job {status}: {}", error_message(error))]
     Ended {
         /// The word of its status: failed or cancelled.
         status: &'static str,
@@ -84,9 +84,10 @@ impl Local {
     ///
     /// # Errors
     /// [`LocalError::Invalid`] with every fault.
-    pub fn connector(&mut self, declaration: &Value) -> Result<(), LocalError> {
-        let connector = parse_connector(declaration).map_err(|found| invalid("connector", declaration, found))?;
-        named("connector", declaration, &connector.id)?;
+    pub fn declare_connector(&mut self, declaration: &Value) -> Result<(), LocalError> {
+        let connector =
+            parse_connector(declaration).map_err(|found| invalid_declaration("connector", declaration, found))?;
+        check_has_id("connector", declaration, &connector.id)?;
         self.catalog.connectors.insert(connector.id.clone(), connector);
         Ok(())
     }
@@ -95,16 +96,16 @@ impl Local {
     ///
     /// # Errors
     /// [`LocalError::Invalid`] with every fault.
-    pub fn node(&mut self, declaration: &Value) -> Result<(), LocalError> {
-        let node = parse_node(declaration).map_err(|found| invalid("node", declaration, found))?;
-        named("node", declaration, &node.id)?;
+    pub fn declare_node(&mut self, declaration: &Value) -> Result<(), LocalError> {
+        let node = parse_node(declaration).map_err(|found| invalid_declaration("node", declaration, found))?;
+        check_has_id("node", declaration, &node.id)?;
         self.catalog.nodes.insert(node.id.clone(), node);
         Ok(())
     }
 
     /// Declares all of a catalog, workflows for steps of the type `flow` among them; what has the id of something else
     /// of its kind replaces it.
-    pub fn declare(&mut self, catalog: Catalog) {
+    pub fn declare_catalog(&mut self, catalog: Catalog) {
         self.catalog.connectors.extend(catalog.connectors);
         self.catalog.nodes.extend(catalog.nodes);
         self.catalog.workflows.extend(catalog.workflows);
@@ -136,15 +137,15 @@ impl Local {
         input: Value,
         tell: impl FnMut(&StepRow),
     ) -> Result<Value, LocalError> {
-        self.start(document, input).await?.finish(tell).await
+        self.start(document, input).await?.wait_for_output(tell).await
     }
 
-    /// Makes a run of an OpenFlow document, which [`LocalRun::finish`] then carries out.
+    /// Makes a run of an OpenFlow document, which [`LocalRun::wait_for_output`] then carries out.
     ///
     /// # Errors
     /// [`LocalError::Invalid`] if something has errors.
     pub async fn start(&self, document: &Value, input: Value) -> Result<LocalRun, LocalError> {
-        self.check(document)?;
+        self.check_document(document)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let parts = RuntimeParts {
             // A store of its own: what the run leaves behind goes with it.
@@ -156,15 +157,15 @@ impl Local {
         let run = self.new_run(document, input);
         let job = run.id.clone();
         let runtime = Runtime::new(parts, RuntimeSettings::new("local"));
-        runtime.submit(run).await?;
+        runtime.submit_job(run).await?;
         Ok(LocalRun { runtime, job })
     }
 
-    fn check(&self, document: &Value) -> Result<(), LocalError> {
-        refuse("the workflow".to_owned(), validate::workflow(document, &self.catalog))?;
+    fn check_document(&self, document: &Value) -> Result<(), LocalError> {
+        refuse_errors("the workflow".to_owned(), validate::validate_workflow(document, &self.catalog))?;
         for node in self.catalog.nodes.values() {
             let Some(connector) = self.catalog.connectors.get(&node.connector_id) else { continue };
-            refuse(format!("node `{}`", node.id), catalog::check_call(node, connector))?;
+            refuse_errors(format!("node `{}`", node.id), catalog::check_call(node, connector))?;
         }
         Ok(())
     }
@@ -191,10 +192,10 @@ impl LocalRun {
     ///
     /// # Errors
     /// [`LocalError::Ended`] where the job did not complete.
-    pub async fn finish(&self, tell: impl FnMut(&StepRow)) -> Result<Value, LocalError> {
-        let job = ended(&self.runtime, Follower::of(&self.runtime, &self.job, tell)).await?;
+    pub async fn wait_for_output(&self, tell: impl FnMut(&StepRow)) -> Result<Value, LocalError> {
+        let job = work_until_ended(&self.runtime, Follower::for_job(&self.runtime, &self.job, tell)).await?;
         let output = match &job.state.output {
-            Some(output) => self.runtime.resolve(&self.job, output).await?,
+            Some(output) => self.runtime.resolve_reference(&self.job, output).await?,
             None => Value::Null,
         };
         if job.state.status == JobStatus::Completed {
@@ -207,13 +208,13 @@ impl LocalRun {
         })
     }
 
-    /// Asks for the run's cancellation: all work at providers is cancelled, then [`Self::finish`] returns. A call that
+    /// Asks for the run's cancellation: all work at providers is cancelled, then [`Self::wait_for_output`] returns. A call that
     /// has no answer yet is waited for, because only its answer names the work.
     ///
     /// # Errors
     /// [`LocalError::Store`] if the store broke down.
-    pub async fn cancel(&self, reason: &str) -> Result<(), LocalError> {
-        self.runtime.cancel(&self.job, reason, None).await?;
+    pub async fn cancel_run(&self, reason: &str) -> Result<(), LocalError> {
+        self.runtime.cancel_job(&self.job, reason, None).await?;
         Ok(())
     }
 
@@ -221,7 +222,7 @@ impl LocalRun {
     ///
     /// # Errors
     /// [`LocalError::Store`] if the store broke down.
-    pub async fn provider_work(&self) -> Result<Vec<ProviderWork>, LocalError> {
+    pub async fn provider_work(&self) -> Result<Vec<ProviderWorkStatus>, LocalError> {
         Ok(work::provider_work(&self.runtime, &self.job).await?)
     }
 }
@@ -239,29 +240,29 @@ struct Follower<'a, F> {
 }
 
 impl<'a, F: FnMut(&StepRow)> Follower<'a, F> {
-    fn of(runtime: &'a Runtime, job: &'a str, tell: F) -> Self {
-        Self { runtime, job, watch: runtime.watch(), tell, over: 0, told: BTreeMap::new() }
+    fn for_job(runtime: &'a Runtime, job: &'a str, tell: F) -> Self {
+        Self { runtime, job, watch: runtime.watch_jobs(), tell, over: 0, told: BTreeMap::new() }
     }
 
     /// Returns when the job has ended, all its steps told.
-    async fn follow(&mut self) -> Result<Option<JobRow>, StoreError> {
+    async fn follow_to_end(&mut self) -> Result<Option<JobRow>, StoreError> {
         loop {
             let row = self.runtime.inner.parts.store.read_job(self.job).await?;
-            self.look().await?;
+            self.report_new_steps().await?;
             if row.as_ref().is_none_or(|row| row.state.status.is_final()) {
                 return Ok(row);
             }
             tokio::select! {
-                () = self.watch.changed(self.job) => {}
+                () = self.watch.job_changed(self.job) => {}
                 () = tokio::time::sleep(self.runtime.inner.settings.idle) => {}
             }
         }
     }
 
-    async fn look(&mut self) -> Result<(), StoreError> {
+    async fn report_new_steps(&mut self) -> Result<(), StoreError> {
         let mut after = self.over;
         loop {
-            let rows = self.runtime.inner.parts.store.list_steps(self.job, after, PAGE).await?;
+            let rows = self.runtime.inner.parts.store.list_steps(self.job, after, STEP_PAGE_SIZE).await?;
             let Some(last) = rows.last() else { break };
             after = last.ordinal;
             for row in rows {
@@ -280,17 +281,20 @@ impl<'a, F: FnMut(&StepRow)> Follower<'a, F> {
 }
 
 /// Works on a job until it has ended.
-async fn ended<F: FnMut(&StepRow)>(runtime: &Runtime, mut follower: Follower<'_, F>) -> Result<JobRow, LocalError> {
+async fn work_until_ended<F: FnMut(&StepRow)>(
+    runtime: &Runtime,
+    mut follower: Follower<'_, F>,
+) -> Result<JobRow, LocalError> {
     let job = follower.job;
     // Dropped with this future, which stops the worker: it must not outlive the one who asked for it.
     let (stop, stopped) = oneshot::channel::<()>();
     let worker = runtime.clone();
     let mut working = tokio::spawn(async move {
-        worker.work(async { drop(stopped.await) }).await;
+        worker.run_worker(async { drop(stopped.await) }).await;
     });
     let broke = || StoreError::Backend("the worker of a local run broke down".to_owned());
     let row = tokio::select! {
-        row = follower.follow() => row?,
+        row = follower.follow_to_end() => row?,
         _ = &mut working => return Err(broke().into()),
     };
     drop(stop);
@@ -298,7 +302,7 @@ async fn ended<F: FnMut(&StepRow)>(runtime: &Runtime, mut follower: Follower<'_,
     Ok(row.ok_or_else(|| StoreError::NotFound { job: job.to_owned() })?)
 }
 
-fn invalid(kind: &str, declaration: &Value, found: Vec<Diagnostic>) -> LocalError {
+fn invalid_declaration(kind: &str, declaration: &Value, found: Vec<Diagnostic>) -> LocalError {
     let what = match declaration["id"].as_str() {
         Some(id) => format!("{kind} `{id}`"),
         None => format!("a {kind}"),
@@ -306,25 +310,28 @@ fn invalid(kind: &str, declaration: &Value, found: Vec<Diagnostic>) -> LocalErro
     LocalError::Invalid { what, found }
 }
 
-fn named(kind: &str, declaration: &Value, id: &str) -> Result<(), LocalError> {
+fn check_has_id(kind: &str, declaration: &Value, id: &str) -> Result<(), LocalError> {
     if !id.is_empty() {
         return Ok(());
     }
-    let found =
-        Diagnostic::error(codes::MISSING_FIELD, pointer_push("", "id"), "`id` is missing: paths of modules name it");
-    Err(invalid(kind, declaration, vec![found]))
+    let found = Diagnostic::new_error(
+        codes::MISSING_FIELD,
+        pointer_push("", "id"),
+        "`id` is missing: paths of modules name it",
+    );
+    Err(invalid_declaration(kind, declaration, vec![found]))
 }
 
-fn refuse(what: String, found: Vec<Diagnostic>) -> Result<(), LocalError> {
+fn refuse_errors(what: String, found: Vec<Diagnostic>) -> Result<(), LocalError> {
     if has_errors(&found) { Err(LocalError::Invalid { what, found }) } else { Ok(()) }
 }
 
 /// The errors among findings, in one line.
-fn told(found: &[Diagnostic]) -> String {
+fn join_error_messages(found: &[Diagnostic]) -> String {
     let errors = found.iter().filter(|found| found.severity == Severity::Error);
     errors.map(|found| format!("{} (at {})", found.message, found.pointer)).collect::<Vec<_>>().join("; ")
 }
 
-fn message(error: &Value) -> &str {
+fn error_message(error: &Value) -> &str {
     error["message"].as_str().unwrap_or("no reason is known")
 }

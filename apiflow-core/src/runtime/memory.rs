@@ -13,7 +13,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::Value;
 
-use self::state::State;
+use self::state::StoreState;
 use crate::ports::{
     CallRecord, Claim, ClaimRequest, Clock, Commit, Created, DueErasure, DuePoll, Erasure, EventRow, InboxMessage,
     JobFilter, JobJournal, JobQueue, JobRecords, JobRow, JobStatus, LoadedJob, NewJob, ProviderWork, ProviderWorkClaim,
@@ -25,33 +25,33 @@ use crate::ports::{
 /// The clock that it is given is the store's own clock: leases, wake-ups and polls are due by it.
 pub struct MemoryStore {
     clock: Arc<dyn Clock>,
-    state: Mutex<State>,
+    state: Mutex<StoreState>,
     reads: AtomicU64,
 }
 
 impl MemoryStore {
     /// An empty store.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, state: Mutex::new(State::default()), reads: AtomicU64::new(0) }
+        Self { clock, state: Mutex::new(StoreState::default()), reads: AtomicU64::new(0) }
     }
 
     /// How many bytes of JSON were written so far: events with their values, steps, calls, snapshots, polls and
     /// kept results.
     pub fn bytes_written(&self) -> u64 {
-        self.lock().bytes_written()
+        self.lock_state().bytes_written()
     }
 
     /// How often values were asked for so far: with a database each is a way there and back.
-    pub fn reads(&self) -> u64 {
+    pub fn value_reads(&self) -> u64 {
         self.reads.load(Ordering::Relaxed)
     }
 
     /// The state; a panic elsewhere leaves it whole, because nothing is changed before all is checked.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock_state(&self) -> MutexGuard<'_, StoreState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn later(&self, lease: Duration) -> Timestamp {
+    fn now_plus(&self, lease: Duration) -> Timestamp {
         self.clock.now().plus_ms(u64::try_from(lease.as_millis()).unwrap_or(u64::MAX))
     }
 }
@@ -59,20 +59,20 @@ impl MemoryStore {
 #[async_trait]
 impl JobQueue for MemoryStore {
     async fn create_job(&self, job: NewJob, claim: Option<ClaimRequest>) -> Result<Created, StoreError> {
-        let until = claim.as_ref().map(|asked| (asked.worker.as_str(), self.later(asked.lease)));
-        self.lock().create(job, until, self.clock.now())
+        let until = claim.as_ref().map(|asked| (asked.worker.as_str(), self.now_plus(asked.lease)));
+        self.lock_state().create(job, until, self.clock.now())
     }
 
     async fn find_job_by_key(&self, key: &str) -> Result<Option<(String, String)>, StoreError> {
-        Ok(self.lock().job_of_key(key, self.clock.now()))
+        Ok(self.lock_state().job_of_key(key, self.clock.now()))
     }
 
     async fn claim_due_jobs(&self, worker: &str, limit: u32, lease: Duration) -> Result<Vec<Claim>, StoreError> {
-        Ok(self.lock().claim(worker, limit, self.clock.now(), self.later(lease)))
+        Ok(self.lock_state().claim(worker, limit, self.clock.now(), self.now_plus(lease)))
     }
 
     async fn claim_ended_job(&self, worker: &str, job: &str, lease: Duration) -> Result<Option<u64>, StoreError> {
-        self.lock().claim_ended(worker, job, self.later(lease))
+        self.lock_state().claim_ended(worker, job, self.now_plus(lease))
     }
 
     async fn renew_leases(
@@ -81,35 +81,35 @@ impl JobQueue for MemoryStore {
         jobs: &[String],
         lease: Duration,
     ) -> Result<Vec<RenewedLease>, StoreError> {
-        Ok(self.lock().renew(worker, jobs, self.later(lease)))
+        Ok(self.lock_state().renew_leases(worker, jobs, self.now_plus(lease)))
     }
 
     async fn record_solo_start(&self, job: &str, version: u64) -> Result<u32, StoreError> {
-        self.lock().record_solo_start(job, version)
+        self.lock_state().record_solo_start(job, version)
     }
 
     async fn undo_solo_start(&self, job: &str, version: u64) -> Result<(), StoreError> {
-        self.lock().undo_solo_start(job, version)
+        self.lock_state().undo_solo_start(job, version)
     }
 
     async fn waive_slot(&self, job: &str) -> Result<(), StoreError> {
-        self.lock().waive_slot(job, self.clock.now());
+        self.lock_state().waive_slot(job, self.clock.now());
         Ok(())
     }
 
     async fn read_next_due_at(&self) -> Result<Option<Timestamp>, StoreError> {
-        Ok(self.lock().next_due())
+        Ok(self.lock_state().next_due())
     }
 }
 
 #[async_trait]
 impl JobJournal for MemoryStore {
     async fn load_job(&self, job: &str) -> Result<LoadedJob, StoreError> {
-        Ok(self.lock().job(job)?.load())
+        Ok(self.lock_state().require_job(job)?.load())
     }
 
     async fn commit_turn(&self, commit: Commit) -> Result<u64, StoreError> {
-        self.lock().commit(commit, self.clock.now())
+        self.lock_state().commit(commit, self.clock.now())
     }
 
     async fn deliver_message(
@@ -119,52 +119,52 @@ impl JobJournal for MemoryStore {
         payload: Value,
         finished_poll: Option<u64>,
     ) -> Result<bool, StoreError> {
-        self.lock().deliver(job, key, payload, finished_poll, self.clock.now())
+        self.lock_state().deliver_message(job, key, payload, finished_poll, self.clock.now())
     }
 
     async fn read_inbox(&self, job: &str) -> Result<Vec<InboxMessage>, StoreError> {
-        Ok(self.lock().find(job).map_or_else(Vec::new, job::Job::inbox))
+        Ok(self.lock_state().find_job(job).map_or_else(Vec::new, job::Job::read_inbox))
     }
 
     async fn read_values(&self, job: &str, seqs: &[u64]) -> Result<Vec<Option<Value>>, StoreError> {
         self.reads.fetch_add(1, Ordering::Relaxed);
-        Ok(self.lock().find(job).map_or_else(|| vec![None; seqs.len()], |found| found.values(seqs)))
+        Ok(self.lock_state().find_job(job).map_or_else(|| vec![None; seqs.len()], |found| found.read_values(seqs)))
     }
 
     async fn read_list(&self, job: &str, list: u64) -> Result<Vec<Value>, StoreError> {
-        Ok(self.lock().find(job).map_or_else(Vec::new, |found| found.list(list)))
+        Ok(self.lock_state().find_job(job).map_or_else(Vec::new, |found| found.list(list)))
     }
 
     async fn read_cached_result(&self, key: &str) -> Result<Option<Value>, StoreError> {
-        Ok(self.lock().cached(key, self.clock.now()))
+        Ok(self.lock_state().read_cached_result(key, self.clock.now()))
     }
 
     async fn read_events(&self, job: &str, after: u64, limit: u32) -> Result<Vec<EventRow>, StoreError> {
-        Ok(self.lock().find(job).map_or_else(Vec::new, |found| found.events(after, limit)))
+        Ok(self.lock_state().find_job(job).map_or_else(Vec::new, |found| found.list_events(after, limit)))
     }
 
     async fn read_job(&self, job: &str) -> Result<Option<JobRow>, StoreError> {
-        Ok(self.lock().find(job).map(|found| found.row.clone()))
+        Ok(self.lock_state().find_job(job).map(|found| found.row.clone()))
     }
 }
 
 #[async_trait]
 impl ProviderWork for MemoryStore {
     async fn claim_provider_work(&self, following: ProviderWorkClaim) -> Result<bool, StoreError> {
-        self.lock().follow(following)
+        self.lock_state().claim_provider_work(following)
     }
 
     async fn pause_submits(&self, limit: &str, pause: Duration) -> Result<(), StoreError> {
-        self.lock().pause_submits(limit, self.clock.now(), self.later(pause));
+        self.lock_state().pause_submits(limit, self.clock.now(), self.now_plus(pause));
         Ok(())
     }
 
     async fn read_submit_pause(&self, limit: &str) -> Result<Option<Duration>, StoreError> {
-        Ok(self.lock().submits_paused(limit, self.clock.now()))
+        Ok(self.lock_state().submits_paused(limit, self.clock.now()))
     }
 
     async fn take_due_polls(&self, limit: u32, lease: Duration) -> Result<Vec<DuePoll>, StoreError> {
-        Ok(self.lock().take_polls(limit, self.clock.now(), self.later(lease)))
+        Ok(self.lock_state().take_polls(limit, self.clock.now(), self.now_plus(lease)))
     }
 
     async fn reschedule_poll(
@@ -174,7 +174,7 @@ impl ProviderWork for MemoryStore {
         due_at: Timestamp,
         progress: Option<(u64, f64)>,
     ) -> Result<(), StoreError> {
-        self.lock().put_back(job, effect, due_at, progress);
+        self.lock_state().put_back(job, effect, due_at, progress);
         Ok(())
     }
 }
@@ -182,35 +182,38 @@ impl ProviderWork for MemoryStore {
 #[async_trait]
 impl JobRecords for MemoryStore {
     async fn list_jobs(&self, filter: &JobFilter, before: Option<&str>, limit: u32) -> Result<Vec<JobRow>, StoreError> {
-        Ok(self.lock().jobs(filter, before, limit))
+        Ok(self.lock_state().list_jobs(filter, before, limit))
     }
 
     async fn count_active_jobs(&self) -> Result<BTreeMap<JobStatus, u64>, StoreError> {
-        Ok(self.lock().count_active_jobs())
+        Ok(self.lock_state().count_active_jobs())
     }
 
     async fn list_steps(&self, job: &str, after: u64, limit: u32) -> Result<Vec<StepRow>, StoreError> {
-        Ok(self.lock().find(job).map_or_else(Vec::new, |found| found.steps(after, limit)))
+        Ok(self.lock_state().find_job(job).map_or_else(Vec::new, |found| found.list_steps(after, limit)))
     }
 
     async fn list_calls(&self, job: &str, step: u64) -> Result<Vec<CallRecord>, StoreError> {
-        Ok(self.lock().find(job).map_or_else(Vec::new, |found| CallRecord::joined(found.calls(step))))
+        Ok(self
+            .lock_state()
+            .find_job(job)
+            .map_or_else(Vec::new, |found| CallRecord::join_records(found.list_calls(step))))
     }
 
     async fn delete_job(&self, job: &str) -> Result<(), StoreError> {
-        self.lock().delete(job)
+        self.lock_state().delete(job)
     }
 
     async fn take_due_erasures(&self, limit: u32, lease: Duration) -> Result<Vec<DueErasure>, StoreError> {
-        Ok(self.lock().take_erasures(limit, self.clock.now(), self.later(lease)))
+        Ok(self.lock_state().take_erasures(limit, self.clock.now(), self.now_plus(lease)))
     }
 
     async fn erase_job_data(&self, erasure: Erasure) -> Result<(), StoreError> {
-        self.lock().erase(erasure)
+        self.lock_state().erase_job(erasure)
     }
 
     async fn read_bytes_in_flight(&self, user: &str) -> Result<u64, StoreError> {
-        Ok(self.lock().bytes_in_flight(user))
+        Ok(self.lock_state().bytes_in_flight(user))
     }
 
     async fn verify_writable(&self) -> Result<(), StoreError> {

@@ -38,7 +38,7 @@ pub(super) struct Mailbox {
 
 impl Mailbox {
     /// Says that messages wait in the job's inbox.
-    fn notify(&self) {
+    fn notify_mail(&self) {
         self.has_mail.store(true, Ordering::Release);
         self.changed.notify_one();
     }
@@ -73,7 +73,7 @@ impl RegisteredDrive<'_> {
 
 impl Drop for RegisteredDrive<'_> {
     fn drop(&mut self) {
-        let mut drives = self.notifier.lock();
+        let mut drives = self.notifier.lock_mailboxes();
         if drives.get(&self.job).is_some_and(|held| Arc::ptr_eq(held, &self.mailbox)) {
             drives.remove(&self.job);
         }
@@ -104,7 +104,7 @@ impl Notifier {
 
     /// Says that something is due at a moment.
     pub(super) fn notify_due(&self, kind: DueKind, at: Timestamp) {
-        if self.due.add(kind, at) {
+        if self.due.add_moment(kind, at) {
             self.work.notify_one();
         }
     }
@@ -123,15 +123,15 @@ impl Notifier {
 
     /// Says that a job has mail: to its drive where this process has it, else to the workers.
     pub(super) fn notify_mail(&self, job: &str) {
-        let drive = self.lock().get(job).cloned();
+        let drive = self.lock_mailboxes().get(job).cloned();
         match drive {
-            Some(mailbox) => mailbox.notify(),
+            Some(mailbox) => mailbox.notify_mail(),
             None => self.notify_work(),
         }
     }
 
     pub(super) fn mark_lost(&self, job: &str) {
-        if let Some(mailbox) = self.lock().get(job) {
+        if let Some(mailbox) = self.lock_mailboxes().get(job) {
             mailbox.mark_lost();
         }
     }
@@ -139,12 +139,12 @@ impl Notifier {
     /// A drive of a job begins; it ends when the entry is dropped, also half-way.
     pub(super) fn register_drive(&self, job: &str) -> RegisteredDrive<'_> {
         let mailbox = Arc::new(Mailbox::default());
-        self.lock().insert(job.to_owned(), mailbox.clone());
+        self.lock_mailboxes().insert(job.to_owned(), mailbox.clone());
         RegisteredDrive { notifier: self, job: job.to_owned(), mailbox }
     }
 
     pub(super) fn driven_jobs(&self) -> Vec<String> {
-        self.lock().keys().cloned().collect()
+        self.lock_mailboxes().keys().cloned().collect()
     }
 
     /// Asks drives to take nothing new in.
@@ -165,11 +165,11 @@ impl Notifier {
         }
     }
 
-    pub(super) fn watch(&self) -> Watch {
+    pub(super) fn watch_jobs(&self) -> Watch {
         Watch { changes: self.changes.subscribe() }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Arc<Mailbox>>> {
+    fn lock_mailboxes(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Arc<Mailbox>>> {
         self.drives.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -181,12 +181,12 @@ pub struct Watch {
 
 impl Watch {
     /// Returns when the job may have new events since this watch was made or last returned.
-    pub async fn changed(&mut self, job: &str) {
+    pub async fn job_changed(&mut self, job: &str) {
         self.wait_for(|change| &*change.job == job).await;
     }
 
     /// Returns when the job may have ended since this watch was made or last returned.
-    pub async fn finished(&mut self, job: &str) {
+    pub async fn job_finished(&mut self, job: &str) {
         self.wait_for(|change| change.over && &*change.job == job).await;
     }
 

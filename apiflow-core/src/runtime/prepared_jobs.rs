@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::call::CallPlans;
-use crate::digest::digest;
+use crate::digest::hash_value;
 use crate::engine::ProgramError;
 use crate::ports::{JobBundle, Store, StoreError};
 use crate::prepared::Prepared;
@@ -25,8 +25,8 @@ pub(super) struct PreparedJobs {
 
 impl PreparedJobs {
     /// Remembers what a job that this process works on was made of.
-    pub(super) fn enter(&self, job: &str, prepared: Arc<Prepared>) {
-        let mut jobs = lock(&self.jobs);
+    pub(super) fn add_job(&self, job: &str, prepared: Arc<Prepared>) {
+        let mut jobs = lock_map(&self.jobs);
         jobs.push_back((job.to_owned(), prepared));
         if jobs.len() > MAX_JOBS {
             jobs.pop_front();
@@ -34,8 +34,8 @@ impl PreparedJobs {
     }
 
     /// Forgets a job that has ended.
-    pub(super) fn leave(&self, job: &str) {
-        lock(&self.jobs).retain(|(known, _)| known != job);
+    pub(super) fn remove_job(&self, job: &str) {
+        lock_map(&self.jobs).retain(|(known, _)| known != job);
     }
 
     /// What a job that was read from the store is made of, prepared before or now.
@@ -43,11 +43,11 @@ impl PreparedJobs {
     /// # Errors
     /// [`ProgramError`] if its document cannot be read.
     pub(super) fn of_job(&self, job: &str, bundle: Arc<JobBundle>) -> Result<Arc<Prepared>, ProgramError> {
-        if let Some(prepared) = self.find(job) {
+        if let Some(prepared) = self.find_job(job) {
             return Ok(prepared);
         }
         let prepared = self.of_bundle(bundle)?;
-        self.enter(job, prepared.clone());
+        self.add_job(job, prepared.clone());
         Ok(prepared)
     }
 
@@ -58,14 +58,14 @@ impl PreparedJobs {
     pub(super) fn of_bundle(&self, bundle: Arc<JobBundle>) -> Result<Arc<Prepared>, ProgramError> {
         // What takes results over is a run's own.
         if !bundle.reused_results.is_empty() {
-            return Prepared::compile(bundle).map(Arc::new);
+            return Prepared::compile_bundle(bundle).map(Arc::new);
         }
-        let key = digest(&serde_json::to_value(&*bundle).expect("a bundle is plain data"));
-        if let Some(prepared) = take_up(&mut lock(&self.documents), &key) {
+        let key = hash_value(&serde_json::to_value(&*bundle).expect("a bundle is plain data"));
+        if let Some(prepared) = take_up(&mut lock_map(&self.documents), &key) {
             return Ok(prepared);
         }
-        let prepared = Arc::new(Prepared::compile(bundle)?);
-        let mut documents = lock(&self.documents);
+        let prepared = Arc::new(Prepared::compile_bundle(bundle)?);
+        let mut documents = lock_map(&self.documents);
         documents.push_back((key, prepared.clone()));
         if documents.len() > MAX_DOCUMENTS {
             documents.pop_front();
@@ -78,7 +78,7 @@ impl PreparedJobs {
     /// # Errors
     /// [`StoreError`] if the job cannot be read.
     pub(super) async fn plans_of_job(&self, job: &str, store: &dyn Store) -> Result<Arc<CallPlans>, StoreError> {
-        if let Some(prepared) = self.find(job) {
+        if let Some(prepared) = self.find_job(job) {
             return Ok(prepared.plans().clone());
         }
         let bundle = Arc::new(store.load_job(job).await?.bundle);
@@ -87,8 +87,8 @@ impl PreparedJobs {
         Ok(self.of_job(job, bundle).map_or_else(|_| Arc::new(CallPlans::new(catalog)), |found| found.plans().clone()))
     }
 
-    fn find(&self, job: &str) -> Option<Arc<Prepared>> {
-        lock(&self.jobs).iter().find(|(known, _)| known == job).map(|(_, prepared)| prepared.clone())
+    fn find_job(&self, job: &str) -> Option<Arc<Prepared>> {
+        lock_map(&self.jobs).iter().find(|(known, _)| known == job).map(|(_, prepared)| prepared.clone())
     }
 }
 
@@ -101,6 +101,6 @@ fn take_up(entries: &mut VecDeque<(String, Arc<Prepared>)>, key: &str) -> Option
     Some(prepared)
 }
 
-fn lock<T>(entries: &Mutex<T>) -> MutexGuard<'_, T> {
+fn lock_map<T>(entries: &Mutex<T>) -> MutexGuard<'_, T> {
     entries.lock().unwrap_or_else(PoisonError::into_inner)
 }

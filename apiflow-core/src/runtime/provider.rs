@@ -7,5 +7,5 @@ mod submit;
 
 pub(super) use calls::{Caller, record_before_sending};
 pub(super) use poll::{PollContext, PollSubject, Polled, RecoveryContext, poll};
-pub(super) use recover::{first_look_at, recover, search_interrupted, search_lost};
-pub(super) use submit::{Submit, cancel, submit};
+pub(super) use recover::{first_look_at, recover_attempt, search_interrupted, search_lost};
+pub(super) use submit::{Submit, cancel_work, submit_attempt};

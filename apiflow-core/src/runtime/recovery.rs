@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use super::drive::operation_poll;
 use super::due_times::{AT_ONCE, DueKind};
-use super::{Runtime, abandon, row};
+use super::{Runtime, abandon, event_row};
 use crate::engine::{Event, OpenWork, Program, Recorded, ReopenError, Reopener, Run, ValueRef};
 use crate::ports::{Commit, JobRow, LeaseChange, Poll, StoreError};
 
 /// Events that are read at a time.
-const PAGE_EVENTS: u32 = 500;
+const EVENT_PAGE_SIZE: u32 = 500;
 
 /// Why an attempt cannot be looked for again.
 #[derive(Debug, thiserror::Error)]
@@ -52,7 +52,7 @@ impl Runtime {
         let store = &self.inner.parts.store;
         let row = store.read_job(job).await?.ok_or_else(|| StoreError::NotFound { job: job.to_owned() })?;
         if row.state.status.is_final() {
-            self.reopen(&row, step).await?;
+            self.reopen_job(&row, step).await?;
         } else {
             self.hasten_search(job, step).await?;
         }
@@ -65,8 +65,9 @@ impl Runtime {
     async fn hasten_search(&self, job: &str, step: u64) -> Result<(), RecoverError> {
         let store = &self.inner.parts.store;
         let loaded = store.load_job(job).await?;
-        let program = Program::compile(&loaded.bundle).map_err(|error| RecoverError::Unreadable(error.to_string()))?;
-        let run = abandon::restore(Arc::new(program), &loaded).map_err(RecoverError::Unreadable)?;
+        let program =
+            Program::compile_bundle(&loaded.bundle).map_err(|error| RecoverError::Unreadable(error.to_string()))?;
+        let run = abandon::restore_run(Arc::new(program), &loaded).map_err(RecoverError::Unreadable)?;
         let mut is_sought = false;
         for work in run.open_work() {
             let (OpenWork::Recover(call) | OpenWork::Cancel(call)) = work else { continue };
@@ -85,10 +86,10 @@ impl Runtime {
     }
 
     /// Puts a job that ended because of an attempt of unknown fate back to the moment before that.
-    async fn reopen(&self, ended: &JobRow, step: u64) -> Result<(), RecoverError> {
+    async fn reopen_job(&self, ended: &JobRow, step: u64) -> Result<(), RecoverError> {
         let (store, clock) = (&self.inner.parts.store, &self.inner.parts.clock);
         let bundle = store.load_job(&ended.id).await?.bundle;
-        let program = Program::compile(&bundle).map_err(|error| RecoverError::Unreadable(error.to_string()))?;
+        let program = Program::compile_bundle(&bundle).map_err(|error| RecoverError::Unreadable(error.to_string()))?;
         let program = Arc::new(program);
         let erased = ended.state.finished_at.and_then(|end| program.next_erasure(end, None));
         if erased.is_some_and(|at| at <= clock.now()) {
@@ -97,19 +98,19 @@ impl Runtime {
         let mut reopener = Reopener::new(program);
         let mut after = 0;
         loop {
-            let events = store.read_events(&ended.id, after, PAGE_EVENTS).await?;
+            let events = store.read_events(&ended.id, after, EVENT_PAGE_SIZE).await?;
             let Some(last) = events.last() else { break };
             after = last.seq;
             for event in events {
                 let body: Event = serde_json::from_value(event.body)
                     .map_err(|error| RecoverError::Unreadable(format!("event {}: {error}", event.seq)))?;
-                reopener.apply(event.seq, event.at, &body);
+                reopener.apply_event(event.seq, event.at, &body);
             }
         }
-        let (event, mut run) = reopener.reopen(step)?;
+        let (event, mut run) = reopener.reopen_step(step)?;
         let (seq, at) = (run.seq() + 1, clock.now());
         let _ended = run.take_rows();
-        run.apply(seq, at, &event);
+        run.apply_event(seq, at, &event);
         let settings = &self.inner.settings;
         let Some(version) = store.claim_ended_job(&settings.worker, &ended.id, settings.lease).await? else {
             // Somebody else has put it back to work.
@@ -118,10 +119,10 @@ impl Runtime {
         let polls = self.open_polls(&ended.id, &run).await?;
         let released = LeaseChange::Release { wake_at: Some(at) };
         let commit = Commit {
-            events: vec![row(Recorded { seq, at, event, value: None })],
+            events: vec![event_row(Recorded { seq, at, event, value: None })],
             steps: run.take_rows(),
             polls,
-            snapshot: Some(run.snapshot()),
+            snapshot: Some(run.take_snapshot()),
             ..Commit::new(&ended.id, version, at, run.job_state(), released)
         };
         store.commit_turn(commit).await?;

@@ -9,7 +9,7 @@ use crate::engine::{Event, GateSelector, Program, Recorded, step_key};
 use crate::ports::{JobBundle, ReusedResult, StepRow, StepStatus, StoreError, Timestamp};
 
 /// Rows that are read at a time.
-const PAGE: u32 = 500;
+const ROW_PAGE_SIZE: u32 = 500;
 
 /// What a run takes over from an earlier one.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -35,7 +35,7 @@ struct TakenApproval {
 
 impl TakenOver {
     /// Whether it has the outcome of a step, by itself or within that of a module around it.
-    pub fn holds(&self, path: &str, step_id: &str) -> bool {
+    pub fn holds_step(&self, path: &str, step_id: &str) -> bool {
         let mut key = step_key(path, step_id);
         loop {
             if self.steps.iter().any(|step| step_key(&step.path, &step.step_id) == key) {
@@ -87,11 +87,11 @@ pub async fn taken_over(
     bundle: &JobBundle,
     from: (&str, &str),
 ) -> Result<TakenOver, StoreError> {
-    let program = Program::compile(bundle).map_err(|error| StoreError::Backend(error.to_string()))?;
+    let program = Program::compile_bundle(bundle).map_err(|error| StoreError::Backend(error.to_string()))?;
     let mut taken = TakenOver::default();
     let mut after = 0;
     loop {
-        let rows = runtime.inner.parts.store.list_steps(job, after, PAGE).await?;
+        let rows = runtime.inner.parts.store.list_steps(job, after, ROW_PAGE_SIZE).await?;
         let Some(last) = rows.last() else { break };
         after = last.ordinal;
         for row in rows {
@@ -99,7 +99,7 @@ pub async fn taken_over(
                 continue;
             }
             let (Some(output), true) = (&row.output, has_outcome(&row)) else { continue };
-            let result = runtime.resolve(job, output).await?;
+            let result = runtime.resolve_reference(job, output).await?;
             // A step whose gate failed has itself succeeded.
             let has_failed = row.status == StepStatus::Failed && row.approval.is_none();
             let error = row.error.filter(|_| has_failed);
@@ -109,11 +109,11 @@ pub async fn taken_over(
     // What is inside a module that is taken over whole is not asked for again.
     let whole = taken.clone();
     taken.steps.retain(|step| match step.path.rfind('[') {
-        Some(end) => !whole.holds("", &step.path[..end]),
+        Some(end) => !whole.holds_step("", &step.path[..end]),
         None => true,
     });
     let kept = taken.steps.iter().map(|step| (step.path.clone(), step.step_id.clone())).collect();
-    taken.approvals = approvals(runtime, job, &kept).await?;
+    taken.approvals = list_taken_approvals(runtime, job, &kept).await?;
     Ok(taken)
 }
 
@@ -125,7 +125,7 @@ fn has_outcome(row: &StepRow) -> bool {
 }
 
 /// The approvals that the gates after these steps took, in order.
-async fn approvals(
+async fn list_taken_approvals(
     runtime: &Runtime,
     job: &str,
     kept: &BTreeSet<(String, String)>,
@@ -136,7 +136,7 @@ async fn approvals(
     let mut found = Vec::new();
     let mut after = 0;
     loop {
-        let rows = store.read_events(job, after, PAGE).await?;
+        let rows = store.read_events(job, after, ROW_PAGE_SIZE).await?;
         let Some(last) = rows.last() else { return Ok(found) };
         after = last.seq;
         for row in rows {

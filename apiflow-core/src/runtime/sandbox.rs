@@ -21,14 +21,14 @@ use process::{Process, ProcessFailure};
 pub use child::serve_child;
 
 /// After how many evaluations a process is replaced, so that nothing builds up in it.
-const EVALUATIONS_PER_PROCESS: u32 = 500;
+const MAX_EVALUATIONS_PER_PROCESS: u32 = 500;
 
 /// How long an evaluation may take among the quick ones.
-const QUICK: Duration = Duration::from_millis(200);
+const QUICK_TIMEOUT: Duration = Duration::from_millis(200);
 /// Jobs whose evaluations take long that are remembered, at most.
-const MOST_HEAVY: usize = 1_024;
+const MAX_HEAVY_JOBS: usize = 1_024;
 /// Evaluations of jobs that wait among the slow ones, at most.
-const MOST_SLOW: usize = 16;
+const MAX_SLOW_WAITING: usize = 16;
 
 /// How evaluations are run.
 #[derive(Debug, Clone)]
@@ -91,16 +91,16 @@ impl SandboxEvaluator {
 }
 
 impl Pool {
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Process>> {
+    fn lock_idle(&self) -> std::sync::MutexGuard<'_, Vec<Process>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A living process: one that waits for work, or a new one.
-    async fn process(&self) -> Result<Process, EvaluationError> {
+    async fn take_process(&self) -> Result<Process, EvaluationError> {
         loop {
-            let waiting = self.idle().pop();
+            let waiting = self.lock_idle().pop();
             let Some(mut process) = waiting else { return self.start().await };
-            if process.lives() {
+            if process.is_alive() {
                 return Ok(process);
             }
         }
@@ -118,56 +118,56 @@ impl Pool {
         Err(died_twice("was killed while it started"))
     }
 
-    fn heavy(&self) -> std::sync::MutexGuard<'_, VecDeque<String>> {
+    fn lock_heavy(&self) -> std::sync::MutexGuard<'_, VecDeque<String>> {
         self.heavy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Remembers or forgets that the evaluations of a job take long.
-    fn note(&self, job: &str, is_heavy: bool) {
+    fn note_weight(&self, job: &str, is_heavy: bool) {
         if job.is_empty() {
             return;
         }
-        let mut heavy = self.heavy();
+        let mut heavy = self.lock_heavy();
         heavy.retain(|known| known != job);
         if is_heavy {
             heavy.push_back(job.to_owned());
         }
-        if heavy.len() > MOST_HEAVY {
+        if heavy.len() > MAX_HEAVY_JOBS {
             heavy.pop_front();
         }
     }
 
     /// Evaluates among the quick ones; `None` where it takes too long for that.
-    async fn quickly(&self, job: &str, script: &Script) -> Option<Result<Value, EvaluationError>> {
-        let _place = self.quick.enter(job, usize::MAX).await?;
-        let process = match self.process().await {
+    async fn evaluate_quickly(&self, job: &str, script: &Script) -> Option<Result<Value, EvaluationError>> {
+        let _place = self.quick.wait_for_place(job, usize::MAX).await?;
+        let process = match self.take_process().await {
             Ok(process) => process,
             Err(error) => return Some(Err(error)),
         };
         // Dropped when the time is over, the process is killed.
-        timeout(QUICK.min(self.settings.deadline), self.run(process, script)).await.ok()
+        timeout(QUICK_TIMEOUT.min(self.settings.deadline), self.run(process, script)).await.ok()
     }
 
     /// Evaluates among those that take long, of which at most `most` wait.
-    async fn slowly(&self, job: &str, script: &Script, most: usize) -> Result<Value, EvaluationError> {
-        let place = self.slow.enter(job, most).await;
+    async fn evaluate_slowly(&self, job: &str, script: &Script, most: usize) -> Result<Value, EvaluationError> {
+        let place = self.slow.wait_for_place(job, most).await;
         let _place = place.ok_or(EvaluationError::Busy)?;
-        let process = self.process().await?;
+        let process = self.take_process().await?;
         let began = tokio::time::Instant::now();
         let outcome = self.run(process, script).await;
-        self.note(job, began.elapsed() >= QUICK);
+        self.note_weight(job, began.elapsed() >= QUICK_TIMEOUT);
         outcome
     }
 
     async fn run(&self, mut process: Process, script: &Script) -> Result<Value, EvaluationError> {
         // Dropped at any point below, also where the caller loses interest, the process is killed.
-        let reply = match process.evaluate(script, &self.settings).await {
+        let reply = match process.evaluate_script(script, &self.settings).await {
             Ok(reply) => reply,
             Err(ProcessFailure::Evaluation(error)) => return Err(error),
             // Somebody else ended it, such as the kernel when memory is short: that is not the script's fault.
             Err(ProcessFailure::Died(_)) => {
                 process = self.start().await?;
-                match process.evaluate(script, &self.settings).await {
+                match process.evaluate_script(script, &self.settings).await {
                     Ok(reply) => reply,
                     Err(ProcessFailure::Evaluation(error)) => return Err(error),
                     Err(ProcessFailure::Died(how)) => return Err(died_twice(&how)),
@@ -175,23 +175,23 @@ impl Pool {
             }
         };
         let outcome = reply.into_outcome();
-        let worn = process.evaluations() >= EVALUATIONS_PER_PROCESS
+        let worn = process.evaluation_count() >= MAX_EVALUATIONS_PER_PROCESS
             || matches!(outcome, Err(EvaluationError::Limit(_) | EvaluationError::Internal(_)));
         if !worn {
-            self.idle().push(process);
+            self.lock_idle().push(process);
         }
         outcome
     }
 
-    async fn evaluate(&self, job: &str, script: &Script, most: usize) -> Result<Value, EvaluationError> {
-        let is_heavy = self.heavy().iter().any(|known| known == job);
+    async fn evaluate_in_process(&self, job: &str, script: &Script, most: usize) -> Result<Value, EvaluationError> {
+        let is_heavy = self.lock_heavy().iter().any(|known| known == job);
         if !is_heavy {
-            if let Some(outcome) = self.quickly(job, script).await {
+            if let Some(outcome) = self.evaluate_quickly(job, script).await {
                 return outcome;
             }
-            self.note(job, true);
+            self.note_weight(job, true);
         }
-        self.slowly(job, script, most).await
+        self.evaluate_slowly(job, script, most).await
     }
 }
 
@@ -205,11 +205,11 @@ fn died_twice(how: &str) -> EvaluationError {
 
 #[async_trait]
 impl Evaluator for SandboxEvaluator {
-    async fn evaluate(&self, script: Script) -> Result<Value, EvaluationError> {
-        self.pool.evaluate("", &script, usize::MAX).await
+    async fn evaluate_script(&self, script: Script) -> Result<Value, EvaluationError> {
+        self.pool.evaluate_in_process("", &script, usize::MAX).await
     }
 
     async fn evaluate_for(&self, job: &str, script: Script) -> Result<Value, EvaluationError> {
-        self.pool.evaluate(job, &script, MOST_SLOW).await
+        self.pool.evaluate_in_process(job, &script, MAX_SLOW_WAITING).await
     }
 }

@@ -46,14 +46,14 @@ impl EnvSecrets {
     }
 
     /// The listed names, in order, with their origins.
-    pub fn names(&self) -> impl Iterator<Item = (&str, &[SecretOrigin])> {
+    pub fn listed_names(&self) -> impl Iterator<Item = (&str, &[SecretOrigin])> {
         self.origins.iter().map(|(name, origins)| (name.as_str(), origins.as_slice()))
     }
 }
 
 /// Whether a secret may be sent to an origin; one without a list, to that of whatever connector refers to it.
 fn may_go_to(origins: Option<&[SecretOrigin]>, origin: &Origin) -> bool {
-    origins.is_none_or(|origins| origins.iter().any(|permitted| permitted.permits(origin)))
+    origins.is_none_or(|origins| origins.iter().any(|permitted| permitted.permits_origin(origin)))
 }
 
 fn is_name(name: &str) -> bool {
@@ -101,7 +101,7 @@ impl StaticSecrets {
     /// # Panics
     /// Where an entry is no [`SecretOrigin`].
     #[must_use]
-    pub fn with(mut self, name: impl Into<String>, value: impl Into<String>, origins: &[&str]) -> Self {
+    pub fn with_secret(mut self, name: impl Into<String>, value: impl Into<String>, origins: &[&str]) -> Self {
         let parse = |entry: &&str| entry.parse().unwrap_or_else(|error| panic!("{error}"));
         let origins = (!origins.is_empty()).then(|| origins.iter().map(parse).collect());
         self.0.insert(name.into(), Secret { value: value.into(), origins });
@@ -176,7 +176,7 @@ mod tests {
 
     #[tokio::test]
     async fn no_debug_output_shows_a_value() {
-        let given = StaticSecrets::new().with("TOKEN", "t0ken", &["a.example"]);
+        let given = StaticSecrets::new().with_secret("TOKEN", "t0ken", &["a.example"]);
         let listed = EnvSecrets::from_list("TOKEN", environment).expect("the list is well formed");
         let secret = given.get("TOKEN").await;
         for text in [format!("{given:?}"), format!("{listed:?}"), format!("{secret:?}")] {

@@ -31,7 +31,7 @@ impl StoreHealth {
     /// Takes in that something failed. Of failures within one pause the first counts.
     pub(super) fn note_failure(&self, error: &StoreError, now: Timestamp) {
         let Some(fault) = error.fault() else { return };
-        let mut outage = self.lock();
+        let mut outage = self.lock_outage();
         let pauses = match outage.as_ref() {
             Some(known) if now < known.until => return,
             Some(known) => known.pauses + 1,
@@ -45,17 +45,17 @@ impl StoreHealth {
 
     /// Takes in that a commit or an answer was recorded.
     pub(super) fn note_success(&self) {
-        if let Some(outage) = self.lock().take() {
+        if let Some(outage) = self.lock_outage().take() {
             tracing::info!(code = outage.fault.code(), "the store does its work again");
         }
     }
 
     /// Until when nothing new is to be begun, if it is not yet.
     pub(super) fn paused_until(&self, now: Timestamp) -> Option<Timestamp> {
-        self.lock().as_ref().map(|outage| outage.until).filter(|until| now < *until)
+        self.lock_outage().as_ref().map(|outage| outage.until).filter(|until| now < *until)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Outage>> {
+    fn lock_outage(&self) -> MutexGuard<'_, Option<Outage>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

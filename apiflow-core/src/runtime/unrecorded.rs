@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::Inner;
 use super::inbox_payload::InboxPayload;
 use super::store_health::pause_ms;
-use crate::evaluate::weight;
+use crate::evaluate::estimate_json_bytes;
 use crate::ports::StoreError;
 
 /// How often an answer is tried to be recorded that the store refuses for a reason of its own, not because it cannot do
@@ -27,14 +27,14 @@ struct Waiting {
 }
 
 /// The place of one answer, until it is dropped.
-struct Place<'a> {
+struct AnswerPlace<'a> {
     answers: &'a UnrecordedAnswers,
     bytes: usize,
 }
 
-impl Drop for Place<'_> {
+impl Drop for AnswerPlace<'_> {
     fn drop(&mut self) {
-        let mut waiting = self.answers.lock();
+        let mut waiting = self.answers.lock_waiting();
         waiting.count -= 1;
         waiting.bytes -= self.bytes;
     }
@@ -46,17 +46,17 @@ impl UnrecordedAnswers {
     }
 
     /// A place for an answer; `None` if there is none left.
-    fn hold(&self, bytes: usize) -> Option<Place<'_>> {
-        let mut waiting = self.lock();
+    fn reserve_place(&self, bytes: usize) -> Option<AnswerPlace<'_>> {
+        let mut waiting = self.lock_waiting();
         if waiting.count >= self.max_count || waiting.bytes.saturating_add(bytes) > self.max_bytes {
             return None;
         }
         waiting.count += 1;
         waiting.bytes += bytes;
-        Some(Place { answers: self, bytes })
+        Some(AnswerPlace { answers: self, bytes })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+    fn lock_waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -93,7 +93,7 @@ impl Inner {
                 return Err(error);
             }
             if place.is_none() {
-                place = self.unrecorded.hold(weight(&payload));
+                place = self.unrecorded.reserve_place(estimate_json_bytes(&payload));
                 if place.is_none() {
                     tracing::error!(job, key, "too many answers wait for the store: this one is dropped");
                     return Err(error);
@@ -113,11 +113,11 @@ mod tests {
     #[test]
     fn answers_wait_within_bounds_of_count_and_bytes() {
         let answers = UnrecordedAnswers::new(2, 100);
-        let first = answers.hold(60).expect("there is room");
-        assert!(answers.hold(60).is_none(), "too many bytes");
-        let second = answers.hold(40).expect("there is room");
-        assert!(answers.hold(0).is_none(), "too many answers");
+        let first = answers.reserve_place(60).expect("there is room");
+        assert!(answers.reserve_place(60).is_none(), "too many bytes");
+        let second = answers.reserve_place(40).expect("there is room");
+        assert!(answers.reserve_place(0).is_none(), "too many answers");
         drop((first, second));
-        assert!(answers.hold(100).is_some(), "all room is free again");
+        assert!(answers.reserve_place(100).is_some(), "all room is free again");
     }
 }

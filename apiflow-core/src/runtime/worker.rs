@@ -21,9 +21,9 @@ const MAX_POLLS: u32 = 64;
 /// Erasures under way at the same time.
 const MAX_ERASURES: u32 = 8;
 /// How long an erasure that was taken is hidden from others; one that takes longer is made twice, to the same effect.
-const ERASURE_LEASE: Duration = Duration::from_mins(5);
+const ERASURE_LEASE_INTERVAL: Duration = Duration::from_mins(5);
 /// How long a poll that was taken is hidden from others: longer than a poll can take.
-const POLL_LEASE: Duration = Duration::from_mins(1);
+const POLL_LEASE_INTERVAL: Duration = Duration::from_mins(1);
 
 /// From this claim without a commit on, a job is begun alone: one of several such may crash its worker, and the others
 /// were only beside it.
@@ -46,7 +46,7 @@ impl InFlight {
     }
 
     /// How many more of a kind may be begun.
-    fn room(&self, kind: DueKind) -> u32 {
+    fn free_places(&self, kind: DueKind) -> u32 {
         let left = |tasks: &JoinSet<()>, max: u32| max.saturating_sub(u32::try_from(tasks.len()).unwrap_or(u32::MAX));
         match kind {
             DueKind::Jobs => u32::try_from(self.intake.seats.available_permits()).unwrap_or(u32::MAX),
@@ -57,24 +57,27 @@ impl InFlight {
 
     /// Whether a moment of a kind has come and there is room for it; the moment is forgotten then.
     fn take_due(&self, kind: DueKind, now: Timestamp) -> bool {
-        self.room(kind) > 0 && self.inner.notifier.due.take(kind, now)
+        self.free_places(kind) > 0 && self.inner.notifier.due.take_due(kind, now)
     }
 
     /// The next moment at which there is something to take.
     fn next_due(&self) -> Option<Timestamp> {
         let kinds = [DueKind::Jobs, DueKind::Polls, DueKind::Erasures].into_iter();
-        kinds.filter(|kind| self.room(*kind) > 0).filter_map(|kind| self.inner.notifier.due.first(kind)).min()
+        kinds
+            .filter(|kind| self.free_places(*kind) > 0)
+            .filter_map(|kind| self.inner.notifier.due.first_moment(kind))
+            .min()
     }
 
     /// Forgets what has ended.
-    fn reap(&mut self) {
+    fn reap_finished(&mut self) {
         for tasks in [&mut self.polls, &mut self.erasures] {
             while tasks.try_join_next().is_some() {}
         }
     }
 
     /// Takes nothing new, and waits for what is left.
-    async fn end(&mut self) {
+    async fn wait_for_all(&mut self) {
         self.inner.set_intake(None);
         let mut drives = self.intake.close();
         for tasks in [&mut drives, &mut self.polls, &mut self.erasures] {
@@ -92,16 +95,16 @@ impl Drop for InFlight {
 }
 
 /// Works until `stop` is done, then lets the turns in flight end.
-pub(super) async fn work(inner: &Arc<Inner>, stop: impl Future<Output = ()> + Send) {
+pub(super) async fn run_worker(inner: &Arc<Inner>, stop: impl Future<Output = ()> + Send) {
     tokio::pin!(stop);
     let mut in_flight = InFlight::new(inner);
     // Ends with this future, also where it is dropped: what nobody drives any more must not be held.
     let mut heartbeat = JoinSet::new();
-    heartbeat.spawn(renew(inner.clone()));
+    heartbeat.spawn(renew_periodically(inner.clone()));
     // When the store is asked for all that is due, whoever made it so.
     let mut next_look = Instant::now();
     loop {
-        in_flight.reap();
+        in_flight.reap_finished();
         let now = inner.parts.clock.now();
         if let Some(until) = inner.health.paused_until(now) {
             tokio::select! {
@@ -117,7 +120,7 @@ pub(super) async fn work(inner: &Arc<Inner>, stop: impl Future<Output = ()> + Se
         if looks {
             next_look = Instant::now() + inner.settings.idle;
         }
-        let took = take(inner, &mut in_flight, looks).await;
+        let took = take_due(inner, &mut in_flight, looks).await;
         if let Err(error) = &took {
             inner.health.note_failure(error, now);
             if error.fault().is_none() {
@@ -137,26 +140,26 @@ pub(super) async fn work(inner: &Arc<Inner>, stop: impl Future<Output = ()> + Se
         }
     }
     inner.notifier.request_stop();
-    if tokio::time::timeout(inner.settings.lease, in_flight.end()).await.is_err() {
+    if tokio::time::timeout(inner.settings.lease, in_flight.wait_for_all()).await.is_err() {
         tracing::warn!("calls that are still open are cut off; what became of them is found out at the next start");
     }
     heartbeat.shutdown().await;
 }
 
 /// Takes what is due, or may be since nobody has looked for long; says whether there was anything.
-async fn take(inner: &Arc<Inner>, in_flight: &mut InFlight, looks: bool) -> Result<bool, StoreError> {
+async fn take_due(inner: &Arc<Inner>, in_flight: &mut InFlight, looks: bool) -> Result<bool, StoreError> {
     let now = inner.parts.clock.now();
     let mut asked = looks;
     let mut took = false;
-    if in_flight.take_due(DueKind::Jobs, now) || looks && in_flight.room(DueKind::Jobs) > 0 {
+    if in_flight.take_due(DueKind::Jobs, now) || looks && in_flight.free_places(DueKind::Jobs) > 0 {
         asked = true;
         took |= take_jobs(inner, in_flight).await?;
     }
-    if in_flight.take_due(DueKind::Polls, now) || looks && in_flight.room(DueKind::Polls) > 0 {
+    if in_flight.take_due(DueKind::Polls, now) || looks && in_flight.free_places(DueKind::Polls) > 0 {
         asked = true;
         took |= take_polls(inner, in_flight).await?;
     }
-    if in_flight.take_due(DueKind::Erasures, now) || looks && in_flight.room(DueKind::Erasures) > 0 {
+    if in_flight.take_due(DueKind::Erasures, now) || looks && in_flight.free_places(DueKind::Erasures) > 0 {
         asked = true;
         took |= take_erasures(inner, in_flight).await?;
     }
@@ -167,11 +170,11 @@ async fn take(inner: &Arc<Inner>, in_flight: &mut InFlight, looks: bool) -> Resu
 }
 
 async fn take_jobs(inner: &Arc<Inner>, in_flight: &mut InFlight) -> Result<bool, StoreError> {
-    let free = in_flight.room(DueKind::Jobs);
+    let free = in_flight.free_places(DueKind::Jobs);
     let claims = inner.parts.store.claim_due_jobs(&inner.settings.worker, free, inner.settings.lease).await?;
     if claims.len() >= free as usize {
         // More may wait.
-        inner.notifier.due.add(DueKind::Jobs, AT_ONCE);
+        inner.notifier.due.add_moment(DueKind::Jobs, AT_ONCE);
     }
     let took = !claims.is_empty();
     let mut suspects = Vec::new();
@@ -186,16 +189,16 @@ async fn take_jobs(inner: &Arc<Inner>, in_flight: &mut InFlight) -> Result<bool,
     }
     if !suspects.is_empty() {
         let inner = inner.clone();
-        in_flight.intake.spawn(async move { one_by_one(&inner, suspects).await });
+        in_flight.intake.spawn_drive(async move { one_by_one(&inner, suspects).await });
     }
     Ok(took)
 }
 
 async fn take_polls(inner: &Arc<Inner>, in_flight: &mut InFlight) -> Result<bool, StoreError> {
-    let free = in_flight.room(DueKind::Polls);
-    let polls = inner.parts.store.take_due_polls(free, POLL_LEASE).await?;
+    let free = in_flight.free_places(DueKind::Polls);
+    let polls = inner.parts.store.take_due_polls(free, POLL_LEASE_INTERVAL).await?;
     if polls.len() >= free as usize {
-        inner.notifier.due.add(DueKind::Polls, AT_ONCE);
+        inner.notifier.due.add_moment(DueKind::Polls, AT_ONCE);
     }
     let took = !polls.is_empty();
     for due in polls {
@@ -211,16 +214,16 @@ async fn take_polls(inner: &Arc<Inner>, in_flight: &mut InFlight) -> Result<bool
 }
 
 async fn take_erasures(inner: &Arc<Inner>, in_flight: &mut InFlight) -> Result<bool, StoreError> {
-    let free = in_flight.room(DueKind::Erasures);
-    let erasures = inner.parts.store.take_due_erasures(free, ERASURE_LEASE).await?;
+    let free = in_flight.free_places(DueKind::Erasures);
+    let erasures = inner.parts.store.take_due_erasures(free, ERASURE_LEASE_INTERVAL).await?;
     if erasures.len() >= free as usize {
-        inner.notifier.due.add(DueKind::Erasures, AT_ONCE);
+        inner.notifier.due.add_moment(DueKind::Erasures, AT_ONCE);
     }
     let took = !erasures.is_empty();
     for due in erasures {
         let inner = inner.clone();
         in_flight.erasures.spawn(async move {
-            match erasure::erase(&inner, &due).await {
+            match erasure::erase_due(&inner, &due).await {
                 // A job that was removed meanwhile left nothing to erase.
                 Ok(()) | Err(StoreError::NotFound { .. }) => {}
                 Err(error) => tracing::warn!(%error, job = due.job, "a job is not erased yet; it is tried again"),
@@ -236,7 +239,7 @@ async fn note_next_due(inner: &Inner, now: Timestamp) -> Result<(), StoreError> 
     let Some(next) = inner.parts.store.read_next_due_at().await? else { return Ok(()) };
     let next = next.max(now.plus_ms(1));
     for kind in [DueKind::Jobs, DueKind::Polls, DueKind::Erasures] {
-        inner.notifier.due.add(kind, next);
+        inner.notifier.due.add_moment(kind, next);
     }
     Ok(())
 }
@@ -252,11 +255,11 @@ async fn one_by_one(inner: &Arc<Inner>, mut suspects: Vec<(Claim, Option<OwnedSe
         let alone = inner.suspects.clone().acquire_owned().await.expect("the semaphore is never closed");
         // Only what was begun alone is counted against a job: the others were beside the one at fault.
         match inner.parts.store.record_solo_start(&claim.job, claim.version).await {
-            Ok(begun) if begun > inner.settings.max_tries => abandon::abandon(inner, &claim, begun - 1).await,
+            Ok(begun) if begun > inner.settings.max_tries => abandon::abandon_job(inner, &claim, begun - 1).await,
             Ok(_) => {
                 let inner = inner.clone();
                 drives.spawn(async move {
-                    drive::drive(&inner, claim, DriveStart::Load, Some(alone)).await;
+                    drive::drive_job(&inner, claim, DriveStart::Load, Some(alone)).await;
                     drop(seat);
                     inner.notifier.notify_room(DueKind::Jobs, inner.parts.clock.now());
                 });
@@ -273,13 +276,13 @@ async fn poll(inner: &Inner, due: &DuePoll) -> Result<(), StoreError> {
     let context: PollContext = serde_json::from_value(due.poll.ticket.clone())
         .map_err(|error| StoreError::Backend(format!("the poll of job `{}` cannot be read: {error}", due.job)))?;
     let effect = due.poll.effect;
-    let mut caller = inner.caller(&due.job, inner.prepared.plans_of_job(&due.job, store.as_ref()).await?);
+    let mut caller = inner.caller_for_job(&due.job, inner.prepared.plans_of_job(&due.job, store.as_ref()).await?);
     let (polled, recovery) = match &context.subject {
         PollSubject::Operation(operation) => {
             (provider::poll(&mut caller, &context, operation, effect, due.tries).await, None)
         }
         PollSubject::Recovery(sought) => {
-            (provider::recover(&mut caller, &context, sought, effect, due.tries).await?, Some(sought.search))
+            (provider::recover_attempt(&mut caller, &context, sought, effect, due.tries).await?, Some(sought.search))
         }
     };
     match polled {
@@ -292,7 +295,7 @@ async fn poll(inner: &Inner, due: &DuePoll) -> Result<(), StoreError> {
         provider::Polled::Answered(answer) => {
             let calls = std::mem::take(&mut caller.records);
             let key = answer.delivery_key(effect, recovery);
-            let payload = InboxPayload::answered(effect, answer, calls);
+            let payload = InboxPayload::from_answer(effect, answer, calls);
             inner.record_answer(&due.job, &key, &payload, Some(effect)).await?;
             Ok(())
         }
@@ -300,7 +303,7 @@ async fn poll(inner: &Inner, due: &DuePoll) -> Result<(), StoreError> {
 }
 
 /// Prolongs the leases of what this process drives, and tells drives of mail and of lost leases.
-async fn renew(inner: Arc<Inner>) {
+async fn renew_periodically(inner: Arc<Inner>) {
     let third = inner.settings.lease / 3;
     loop {
         tokio::time::sleep(third).await;
@@ -337,15 +340,15 @@ impl Inner {
         seat: Option<OwnedSemaphorePermit>,
     ) -> bool {
         let inner = self.clone();
-        intake.spawn(async move {
-            drive::drive(&inner, claim, start, None).await;
+        intake.spawn_drive(async move {
+            drive::drive_job(&inner, claim, start, None).await;
             drop(seat);
             inner.notifier.notify_room(DueKind::Jobs, inner.parts.clock.now());
         })
     }
 
     /// Sends calls of a job.
-    pub(super) fn caller(&self, job: &str, plans: Arc<CallPlans>) -> Caller {
+    pub(super) fn caller_for_job(&self, job: &str, plans: Arc<CallPlans>) -> Caller {
         Caller {
             job: job.to_owned(),
             store: self.parts.store.clone(),

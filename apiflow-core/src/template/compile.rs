@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::template_string::{Part, Place, Root, Text};
+use super::template_string::{Part, Placeholder, Root, Text};
 use crate::diagnostic::{Diagnostic, Span, codes};
 use crate::json::pointer_push;
 
@@ -22,39 +22,42 @@ pub(crate) enum Template {
 }
 
 /// Compiles the templates of one declaration and gathers what is wrong with them.
-pub(crate) struct Compiler<'a> {
+pub(crate) struct TemplateCompiler<'a> {
     /// What placeholders may begin with here.
     pub(crate) roots: &'a [Root],
     /// What was found.
     pub(crate) diagnostics: &'a mut Vec<Diagnostic>,
 }
 
-impl Compiler<'_> {
+impl TemplateCompiler<'_> {
     /// Compiles a value; a string at fault stands as an empty one.
-    pub(crate) fn value(&mut self, value: &Value, pointer: &str) -> Template {
+    pub(crate) fn compile_value(&mut self, value: &Value, pointer: &str) -> Template {
         match value {
-            Value::String(source) => Template::Text(self.text(source, pointer)),
+            Value::String(source) => Template::Text(self.compile_text(source, pointer)),
             Value::Array(items) => Template::List(
                 items
                     .iter()
                     .enumerate()
-                    .map(|(index, item)| self.value(item, &pointer_push(pointer, &index.to_string())))
+                    .map(|(index, item)| self.compile_value(item, &pointer_push(pointer, &index.to_string())))
                     .collect(),
             ),
             Value::Object(fields) => Template::Object(
-                fields.iter().map(|(key, item)| (key.clone(), self.value(item, &pointer_push(pointer, key)))).collect(),
+                fields
+                    .iter()
+                    .map(|(key, item)| (key.clone(), self.compile_value(item, &pointer_push(pointer, key))))
+                    .collect(),
             ),
             Value::Null | Value::Bool(_) | Value::Number(_) => Template::Constant(value.clone()),
         }
     }
 
     /// Compiles a string; one at fault stands as an empty one.
-    pub(crate) fn text(&mut self, source: &str, pointer: &str) -> Text {
+    pub(crate) fn compile_text(&mut self, source: &str, pointer: &str) -> Text {
         let text = match Text::parse(source) {
             Ok(text) => text,
             Err(fault) => {
-                let mut found = Diagnostic::error(codes::TEMPLATE_SYNTAX, pointer, fault.message)
-                    .at(Span { line: fault.line, column: fault.column });
+                let mut found = Diagnostic::new_error(codes::TEMPLATE_SYNTAX, pointer, fault.message)
+                    .with_span(Span { line: fault.line, column: fault.column });
                 found.help = fault.help;
                 self.diagnostics.push(found);
                 return Text { parts: Vec::new() };
@@ -65,7 +68,7 @@ impl Compiler<'_> {
                 let allowed: Vec<&str> = self.roots.iter().map(|root| root.name()).collect();
                 let message = format!("there is no `{}` here", place.root.name());
                 let help = format!("a placeholder here begins with {}", allowed.join(", "));
-                self.diagnostics.push(Diagnostic::error(codes::TEMPLATE_SCOPE, pointer, message).help(help));
+                self.diagnostics.push(Diagnostic::new_error(codes::TEMPLATE_SCOPE, pointer, message).with_help(help));
             }
         }
         text
@@ -103,12 +106,12 @@ impl Template {
     /// Whether a secret reference stands in it.
     pub(crate) fn has_secrets(&self) -> bool {
         let mut found = false;
-        self.each_text(&mut |text| found |= text.secrets().next().is_some());
+        self.each_text(&mut |text| found |= text.secret_names().next().is_some());
         found
     }
 
     /// The placeholders in it.
-    pub(crate) fn places(&self) -> Vec<&Place> {
+    pub(crate) fn places(&self) -> Vec<&Placeholder> {
         let mut found = Vec::new();
         self.each_text(&mut |text| {
             found.extend(text.parts.iter().filter_map(|part| match part {

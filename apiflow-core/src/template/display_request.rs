@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::resolve_secrets::replace;
+use super::resolve_secrets::replace_markers;
 use crate::ports::{HttpRequest, RequestBody, split_reference};
 
 /// Data URIs longer than this are shown by their kind and size.
@@ -10,16 +10,16 @@ const SHOWN_DATA_URI_BYTES: usize = 1024;
 
 /// The form for people and logs: `{"method", "url", "headers": {name: value}, "body"}`, secrets as `$NAME`, a JSON
 /// body as JSON, no body as null, long data URIs as their kind and size.
-pub fn display(request: &HttpRequest) -> Value {
-    let markers = markers(request);
+pub fn display_request(request: &HttpRequest) -> Value {
+    let markers = marker_values(request);
     let mut headers = Map::new();
     for (name, value) in &request.headers {
-        headers.insert(name.clone(), Value::String(replace(value, &markers)));
+        headers.insert(name.clone(), Value::String(replace_markers(value, &markers)));
     }
     let body = match &request.body {
         RequestBody::None => Value::Null,
         RequestBody::Text(text) => {
-            let shown = replace(text, &markers);
+            let shown = replace_markers(text, &markers);
             serde_json::from_str(&shown).unwrap_or(Value::String(shown))
         }
     };
@@ -33,10 +33,10 @@ pub fn display(request: &HttpRequest) -> Value {
 
 /// The URL for people and logs, secrets as `$NAME`.
 pub fn display_url(request: &HttpRequest) -> String {
-    replace(&request.url, &markers(request))
+    replace_markers(&request.url, &marker_values(request))
 }
 
-fn markers(request: &HttpRequest) -> Vec<(&str, String)> {
+fn marker_values(request: &HttpRequest) -> Vec<(&str, String)> {
     request
         .secrets
         .iter()

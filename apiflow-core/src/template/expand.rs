@@ -3,12 +3,12 @@
 use serde_json::{Map, Value, json};
 
 use super::compile::Template;
-use super::template_string::{Part, Place, Root, Text};
+use super::template_string::{Part, Placeholder, Root, Text};
 use crate::json::{PathMatch, scalar_text};
 
 /// What placeholders stand for.
 #[derive(Debug)]
-pub(crate) struct Scope<'a> {
+pub(crate) struct TemplateScope<'a> {
     input: Option<Value>,
     reply: Option<&'a Value>,
     job: Value,
@@ -39,9 +39,9 @@ pub(crate) enum Expanded {
     Object(Vec<(String, Expanded)>),
 }
 
-impl<'a> Scope<'a> {
+impl<'a> TemplateScope<'a> {
     /// The scope of a submit.
-    pub(crate) fn call(input: &Map<String, Value>, job_id: &str, step_id: &str, attempt: u32) -> Self {
+    pub(crate) fn for_submit(input: &Map<String, Value>, job_id: &str, step_id: &str, attempt: u32) -> Self {
         Self {
             input: Some(Value::Object(input.clone())),
             reply: None,
@@ -51,35 +51,35 @@ impl<'a> Scope<'a> {
     }
 
     /// The scope of what is built from a reply.
-    pub(crate) fn reply(reply: &'a Value) -> Self {
+    pub(crate) fn for_reply(reply: &'a Value) -> Self {
         Self { input: None, reply: Some(reply), job: json!({}), step: json!({}) }
     }
 
     /// The scope of a request that belongs to no attempt: every placeholder is absent.
-    pub(crate) fn none() -> Self {
+    pub(crate) fn without_attempt() -> Self {
         Self { input: None, reply: None, job: json!({}), step: json!({}) }
     }
 
-    fn value(&self, place: &Place) -> Option<Value> {
+    fn value_at(&self, place: &Placeholder) -> Option<Value> {
         let root = match place.root {
             Root::Input => self.input.as_ref(),
             Root::Reply => self.reply,
             Root::Job => Some(&self.job),
             Root::Step => Some(&self.step),
         };
-        root.map_or(PathMatch::Absent, |value| place.path.find(value)).into_value()
+        root.map_or(PathMatch::Absent, |value| place.path.find_in(value)).into_value()
     }
 }
 
 impl Template {
     /// Puts values in their places; a string that is exactly one placeholder keeps its value's type.
-    pub(crate) fn expand(&self, scope: &Scope<'_>) -> Expanded {
+    pub(crate) fn expand_value(&self, scope: &TemplateScope<'_>) -> Expanded {
         match self {
             Self::Constant(value) => Expanded::Value(value.clone()),
-            Self::Text(text) => text.expand(scope),
-            Self::List(items) => Expanded::List(items.iter().map(|item| item.expand(scope)).collect()),
+            Self::Text(text) => text.expand_text(scope),
+            Self::List(items) => Expanded::List(items.iter().map(|item| item.expand_value(scope)).collect()),
             Self::Object(fields) => {
-                Expanded::Object(fields.iter().map(|(key, item)| (key.clone(), item.expand(scope))).collect())
+                Expanded::Object(fields.iter().map(|(key, item)| (key.clone(), item.expand_value(scope))).collect())
             }
         }
     }
@@ -88,17 +88,17 @@ impl Template {
 impl Text {
     /// Puts values in their places. Text in which a placeholder is absent or null is absent as a whole, because a
     /// part of it would mean something else.
-    pub(crate) fn expand(&self, scope: &Scope<'_>) -> Expanded {
+    pub(crate) fn expand_text(&self, scope: &TemplateScope<'_>) -> Expanded {
         if let [Part::Place(place)] = self.parts.as_slice() {
-            return scope.value(place).map_or(Expanded::Absent, Expanded::Value);
+            return scope.value_at(place).map_or(Expanded::Absent, Expanded::Value);
         }
         let mut pieces = Vec::with_capacity(self.parts.len());
         for part in &self.parts {
             match part {
                 Part::Literal(literal) => push_text(&mut pieces, literal),
                 Part::Secret(name) => pieces.push(Piece::Secret(name.clone())),
-                Part::Place(place) => match scope.value(place).as_ref().and_then(inserted_text) {
-                    Some(text) => push_text(&mut pieces, &text),
+                Part::Place(place) => match scope.value_at(place).as_ref().and_then(inserted_text) {
+                    Some(compile_text) => push_text(&mut pieces, &compile_text),
                     None => return Expanded::Absent,
                 },
             }
@@ -114,7 +114,7 @@ impl Text {
     ///
     /// # Errors
     /// Names the placeholder whose value cannot stand in a path.
-    pub(crate) fn expand_path(&self, scope: &Scope<'_>) -> Result<Vec<Piece>, String> {
+    pub(crate) fn expand_path(&self, scope: &TemplateScope<'_>) -> Result<Vec<Piece>, String> {
         let mut pieces = Vec::with_capacity(self.parts.len());
         for part in &self.parts {
             match part {
@@ -122,7 +122,7 @@ impl Text {
                 Part::Secret(name) => pieces.push(Piece::Secret(name.clone())),
                 Part::Place(place) => {
                     let name = place.source();
-                    let value = scope.value(place).unwrap_or(Value::Null);
+                    let value = scope.value_at(place).unwrap_or(Value::Null);
                     match scalar_text(&value) {
                         None => return Err(format!("`{name}` must be a string or a number to be used in a path")),
                         Some(text) if text.is_empty() => {
@@ -133,7 +133,7 @@ impl Text {
                 }
             }
         }
-        let whole = join(&pieces, &mut |_| "secret".to_owned());
+        let whole = join_pieces(&pieces, &mut |_| "secret".to_owned());
         match dot_segment(&whole) {
             Some(segment) => Err(format!("`{segment}` as a part of a path would lead to another address")),
             None => Ok(pieces),
@@ -147,7 +147,7 @@ impl Expanded {
         match self {
             Self::Absent => None,
             Self::Value(value) => Some(value.clone()),
-            Self::Pieces(pieces) => Some(Value::String(join(pieces, write))),
+            Self::Pieces(pieces) => Some(Value::String(join_pieces(pieces, write))),
             Self::List(items) => Some(items.iter().filter_map(|item| item.to_value(write)).collect()),
             Self::Object(fields) => Some(Value::Object(
                 fields.iter().filter_map(|(key, item)| Some((key.clone(), item.to_value(write)?))).collect(),
@@ -183,7 +183,7 @@ impl Expanded {
 }
 
 /// The text of the pieces, with `write` giving what stands for a secret.
-pub(crate) fn join(pieces: &[Piece], write: &mut impl FnMut(&str) -> String) -> String {
+pub(crate) fn join_pieces(pieces: &[Piece], write: &mut impl FnMut(&str) -> String) -> String {
     pieces
         .iter()
         .map(|piece| match piece {

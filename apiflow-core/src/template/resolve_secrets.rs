@@ -29,7 +29,7 @@ pub enum ResolveError {
 
 /// Writes secrets in the places of their markers, escaped for each place, in one pass: neither a secret's value nor
 /// anything else is scanned again.
-pub fn resolve(request: &HttpRequest, values: &BTreeMap<String, String>) -> Result<Resolved, ResolveError> {
+pub fn resolve_secrets(request: &HttpRequest, values: &BTreeMap<String, String>) -> Result<Resolved, ResolveError> {
     let mut url = Vec::new();
     let mut header = Vec::new();
     let mut body = Vec::new();
@@ -51,17 +51,17 @@ pub fn resolve(request: &HttpRequest, values: &BTreeMap<String, String>) -> Resu
         }
     }
     Ok(Resolved {
-        url: replace(&request.url, &url),
-        headers: request.headers.iter().map(|(name, value)| (name.clone(), replace(value, &header))).collect(),
+        url: replace_markers(&request.url, &url),
+        headers: request.headers.iter().map(|(name, value)| (name.clone(), replace_markers(value, &header))).collect(),
         body: match &request.body {
             RequestBody::None => None,
-            RequestBody::Text(text) => Some(replace(text, &body)),
+            RequestBody::Text(text) => Some(replace_markers(text, &body)),
         },
     })
 }
 
 /// Replaces every marker in one pass over the text.
-pub(super) fn replace(text: &str, markers: &[(&str, String)]) -> String {
+pub(super) fn replace_markers(text: &str, markers: &[(&str, String)]) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     loop {

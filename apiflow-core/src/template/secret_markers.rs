@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::expand::{Expanded, Piece, join, percent_encode};
+use super::expand::{Expanded, Piece, join_pieces, percent_encode};
 use crate::origin::SecretOrigin;
 use crate::ports::{HttpRequest, RequestBody, SecretPlace, SecretUse};
 
 /// A request whose secrets stand apart from its text.
 #[derive(Debug, Clone)]
-pub(crate) struct Draft {
+pub(crate) struct CheckedRequest {
     pub(crate) method: String,
     /// The URL's text is already percent-encoded where it has to be.
     pub(crate) url: Vec<Piece>,
@@ -33,39 +33,40 @@ pub(crate) enum DraftBody {
     Raw(Vec<Piece>),
 }
 
-impl Draft {
+impl CheckedRequest {
     /// Puts a marker in the place of each secret.
     ///
     /// A marker is a hash over all the request's text, and it is counted afterwards that it stands in exactly the
     /// places where it was put: whatever an input or a reply contains, none of it can pass for a marker, nor change
     /// where the secret is written.
-    pub(crate) fn seal(self) -> HttpRequest {
-        let plain = self.render(&mut |_, _| String::new());
+    pub(crate) fn seal_request(self) -> HttpRequest {
+        let plain = self.render_parts(&mut |_, _| String::new());
         let text = plain.whole_text();
         for salt in 0_u32.. {
             let mut uses = BTreeMap::new();
-            let rendered = self.render(&mut |name, place| {
-                let marker = marker(&text, salt, name, place);
+            let rendered = self.render_parts(&mut |name, place| {
+                let marker = secret_marker(&text, salt, name, place);
                 *uses.entry((name.to_owned(), place)).or_insert(0) += 1;
                 marker
             });
             let whole = rendered.whole_text();
-            let unique = uses
-                .iter()
-                .all(|((name, place), count)| whole.matches(&marker(&text, salt, name, *place)).count() == *count);
+            let unique = uses.iter().all(|((name, place), count)| {
+                whole.matches(&secret_marker(&text, salt, name, *place)).count() == *count
+            });
             if unique {
-                return self.finish(rendered, uses.into_keys(), |name, place| marker(&text, salt, name, place));
+                return self
+                    .finish_request(rendered, uses.into_keys(), |name, place| secret_marker(&text, salt, name, place));
             }
         }
         unreachable!("a text of bounded length cannot contain every marker")
     }
 
-    fn render(&self, write: &mut impl FnMut(&str, SecretPlace) -> String) -> Rendered {
-        let url = join(&self.url, &mut |name| write(name, SecretPlace::Url));
+    fn render_parts(&self, write: &mut impl FnMut(&str, SecretPlace) -> String) -> Rendered {
+        let url = join_pieces(&self.url, &mut |name| write(name, SecretPlace::Url));
         let headers = self
             .headers
             .iter()
-            .map(|(name, pieces)| (name.clone(), join(pieces, &mut |secret| write(secret, SecretPlace::Header))))
+            .map(|(name, pieces)| (name.clone(), join_pieces(pieces, &mut |secret| write(secret, SecretPlace::Header))))
             .collect();
         let body = match &self.body {
             DraftBody::None => RequestBody::None,
@@ -74,12 +75,12 @@ impl Draft {
                 None => RequestBody::None,
             },
             DraftBody::Form(pairs) => RequestBody::Text(join_pairs(pairs, &mut |name| write(name, SecretPlace::Url))),
-            DraftBody::Raw(pieces) => RequestBody::Text(join(pieces, &mut |name| write(name, SecretPlace::Raw))),
+            DraftBody::Raw(pieces) => RequestBody::Text(join_pieces(pieces, &mut |name| write(name, SecretPlace::Raw))),
         };
         Rendered { url, headers, body }
     }
 
-    fn finish(
+    fn finish_request(
         self,
         rendered: Rendered,
         uses: impl Iterator<Item = (String, SecretPlace)>,
@@ -104,7 +105,8 @@ impl Draft {
 
 /// Writes pairs as a query or a form does.
 pub(crate) fn join_pairs(pairs: &[(String, Vec<Piece>)], write: &mut impl FnMut(&str) -> String) -> String {
-    let encoded: Vec<String> = pairs.iter().map(|(name, value)| join(&encode_pair(name, value), write)).collect();
+    let encoded: Vec<String> =
+        pairs.iter().map(|(name, value)| join_pieces(&encode_pair(name, value), write)).collect();
     encoded.join("&")
 }
 
@@ -138,7 +140,7 @@ impl Rendered {
 }
 
 /// Letters and digits only, so that it stands unchanged in a URL, a header and a JSON string.
-fn marker(text: &str, salt: u32, name: &str, place: SecretPlace) -> String {
+fn secret_marker(text: &str, salt: u32, name: &str, place: SecretPlace) -> String {
     use std::fmt::Write as _;
     let mut hash = Sha256::new();
     for part in [text, &salt.to_string(), name, &format!("{place:?}")] {

@@ -18,29 +18,33 @@ pub struct SecretReference {
 /// is no sound template counts with every `$NAME` in it, because it may be read another way later.
 pub fn secret_references(document: &Value, pointer: &str) -> Vec<SecretReference> {
     let mut found = Vec::new();
-    search(document, pointer, &mut found);
+    search_value(document, pointer, &mut found);
     found
 }
 
-fn search(value: &Value, pointer: &str, found: &mut Vec<SecretReference>) {
+fn search_value(value: &Value, pointer: &str, found: &mut Vec<SecretReference>) {
     match value {
         Value::String(source) => {
-            found.extend(names(source).into_iter().map(|name| SecretReference { pointer: pointer.to_owned(), name }));
+            found.extend(
+                secret_names(source).into_iter().map(|name| SecretReference { pointer: pointer.to_owned(), name }),
+            );
         }
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
-                search(item, &pointer_push(pointer, &index.to_string()), found);
+                search_value(item, &pointer_push(pointer, &index.to_string()), found);
             }
         }
-        Value::Object(fields) => fields.iter().for_each(|(key, item)| search(item, &pointer_push(pointer, key), found)),
+        Value::Object(fields) => {
+            fields.iter().for_each(|(key, item)| search_value(item, &pointer_push(pointer, key), found));
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
-fn names(source: &str) -> Vec<String> {
+fn secret_names(source: &str) -> Vec<String> {
     // Without placeholders every string is sound.
     let parsed = Text::parse(source).or_else(|_| Text::parse(&source.replace("{{", "{")));
-    parsed.map(|text| text.secrets().map(str::to_owned).collect()).unwrap_or_default()
+    parsed.map(|text| text.secret_names().map(str::to_owned).collect()).unwrap_or_default()
 }
 
 #[cfg(test)]

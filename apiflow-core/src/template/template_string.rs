@@ -19,12 +19,12 @@ pub(crate) enum Part {
     /// `$NAME`, or the reference to a user's own secret ([`own_secret`]).
     Secret(String),
     /// `{{ root.path }}`.
-    Place(Place),
+    Place(Placeholder),
 }
 
 /// Where a placeholder's value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct Placeholder {
     pub(crate) root: Root,
     pub(crate) path: JsonPath,
 }
@@ -64,9 +64,9 @@ pub(crate) struct TextFault {
     pub(crate) column: u32,
 }
 
-impl Place {
+impl Placeholder {
     /// The input that it names, if it names one by itself.
-    pub(crate) fn input(&self) -> Option<&str> {
+    pub(crate) fn input_name(&self) -> Option<&str> {
         (self.root == Root::Input).then(|| self.path.first_key()).flatten()
     }
 
@@ -86,18 +86,18 @@ impl Text {
             literal.push_str(&rest[..at]);
             rest = &rest[at..];
             if let Some(after) = rest.strip_prefix("{{") {
-                let fault = |message: String, help| fault(source, rest, message, help);
+                let fault = |message: String, help| syntax_fault(source, rest, message, help);
                 let (inner, after) =
                     after.split_once("}}").ok_or_else(|| fault("`{{` without `}}`".to_owned(), None))?;
                 let place = parse_place(inner).map_err(|(message, help)| fault(message, help))?;
-                flush(&mut literal, &mut parts);
+                flush_literal(&mut literal, &mut parts);
                 parts.push(Part::Place(place));
                 rest = after;
             } else if let Some(after) = rest.strip_prefix("$$") {
                 literal.push('$');
                 rest = after;
             } else if let Some(name) = secret_name(&rest[1..]).filter(|_| rest.starts_with('$')) {
-                flush(&mut literal, &mut parts);
+                flush_literal(&mut literal, &mut parts);
                 parts.push(Part::Secret(name.to_owned()));
                 rest = &rest[1 + name.len()..];
             } else {
@@ -106,11 +106,11 @@ impl Text {
             }
         }
         literal.push_str(rest);
-        flush(&mut literal, &mut parts);
+        flush_literal(&mut literal, &mut parts);
         Ok(Self { parts })
     }
 
-    pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn secret_names(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().filter_map(|part| match part {
             Part::Secret(name) => Some(name.as_str()),
             Part::Literal(_) | Part::Place(_) => None,
@@ -128,7 +128,7 @@ impl Text {
         }
     }
 
-    pub(crate) fn places(&self) -> impl Iterator<Item = &Place> {
+    pub(crate) fn places(&self) -> impl Iterator<Item = &Placeholder> {
         self.parts.iter().filter_map(|part| match part {
             Part::Place(place) => Some(place),
             Part::Literal(_) | Part::Secret(_) => None,
@@ -136,7 +136,7 @@ impl Text {
     }
 
     /// The text, where it has neither secrets nor placeholders.
-    pub(crate) fn literal(&self) -> Option<String> {
+    pub(crate) fn literal_text(&self) -> Option<String> {
         let mut text = String::new();
         for part in &self.parts {
             match part {
@@ -148,7 +148,7 @@ impl Text {
     }
 }
 
-fn flush(literal: &mut String, parts: &mut Vec<Part>) {
+fn flush_literal(literal: &mut String, parts: &mut Vec<Part>) {
     if !literal.is_empty() {
         parts.push(Part::Literal(std::mem::take(literal)));
     }
@@ -161,7 +161,7 @@ fn secret_name(text: &str) -> Option<&str> {
     name.starts_with(|c: char| !c.is_ascii_digit()).then_some(name)
 }
 
-fn parse_place(inner: &str) -> Result<Place, (String, Option<String>)> {
+fn parse_place(inner: &str) -> Result<Placeholder, (String, Option<String>)> {
     let inner = inner.trim();
     let written = format!("{{{{ {inner} }}}}");
     let path = JsonPath::parse(inner).map_err(|fault| {
@@ -177,17 +177,17 @@ fn parse_place(inner: &str) -> Result<Place, (String, Option<String>)> {
     let known: &[&str] = match root {
         Root::Job => &["id"],
         Root::Step => &["id", "attempt"],
-        Root::Input | Root::Reply => return Ok(Place { root, path: path.without_first() }),
+        Root::Input | Root::Reply => return Ok(Placeholder { root, path: path.without_first() }),
     };
     let path = path.without_first();
     if path.len() == 1 && path.first_key().is_some_and(|key| known.contains(&key)) {
-        return Ok(Place { root, path });
+        return Ok(Placeholder { root, path });
     }
     let names: Vec<String> = known.iter().map(|key| format!("`{{{{ {first}.{key} }}}}`")).collect();
     Err((format!("there is no `{written}`"), Some(format!("known are {}", names.join(" and ")))))
 }
 
-fn fault(source: &str, rest: &str, message: String, help: Option<String>) -> TextFault {
+fn syntax_fault(source: &str, rest: &str, message: String, help: Option<String>) -> TextFault {
     let before = &source[..source.len() - rest.len()];
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;

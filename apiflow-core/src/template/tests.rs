@@ -4,13 +4,15 @@ mod secrets;
 
 use serde_json::{Map, Value};
 
-use super::{Compiler, Draft, DraftBody, Expanded, Piece, Root, Scope, Template, Text, join};
+use super::{
+    CheckedRequest, DraftBody, Expanded, Piece, Root, Template, TemplateCompiler, TemplateScope, Text, join_pieces,
+};
 use crate::ports::HttpRequest;
 
 /// Compiles a template that must be sound.
 fn compile(source: &Value) -> Template {
     let mut found = Vec::new();
-    let template = Compiler { roots: &Root::ALL, diagnostics: &mut found }.value(source, "");
+    let template = TemplateCompiler { roots: &Root::ALL, diagnostics: &mut found }.compile_value(source, "");
     assert_eq!(found, [], "{source}");
     template
 }
@@ -20,8 +22,8 @@ fn object(value: &Value) -> Map<String, Value> {
 }
 
 /// The scope of the second attempt at step `s` of job `j`.
-fn scope(input: &Value) -> Scope<'static> {
-    Scope::call(&object(input), "j", "s", 2)
+fn scope(input: &Value) -> TemplateScope<'static> {
+    TemplateScope::for_submit(&object(input), "j", "s", 2)
 }
 
 /// An expanded template with secrets as `<NAME>`.
@@ -33,25 +35,25 @@ fn shown(expanded: &Expanded) -> Option<Value> {
 fn request(query: &str, header: &str, body: &Value, input: &Value) -> HttpRequest {
     let pieces = |source: &str| {
         let text = Text::parse(source).expect("the template is sound");
-        text.expand(&scope(input)).into_pieces().expect("it is text").unwrap_or_default()
+        text.expand_text(&scope(input)).into_pieces().expect("it is text").unwrap_or_default()
     };
     let mut url = vec![Piece::Text("https://h/x?".to_owned())];
     url.extend(super::encode_pair("q", &pieces(query)));
-    let draft = Draft {
+    let draft = CheckedRequest {
         method: "POST".to_owned(),
         url,
         headers: vec![("X-H".to_owned(), pieces(header))],
-        body: DraftBody::Json(compile(body).expand(&scope(input))),
+        body: DraftBody::Json(compile(body).expand_value(&scope(input))),
         masked_secrets: Vec::new(),
         credential_origins: Vec::new(),
         timeout: std::time::Duration::from_secs(1),
     };
-    draft.seal()
+    draft.seal_request()
 }
 
 /// The text of a path with secrets as `<NAME>`, or the fault.
 fn path(source: &str, input: &Value) -> Result<String, String> {
     let text = Text::parse(source).expect("the template is sound");
     let pieces = text.expand_path(&scope(input))?;
-    Ok(join(&pieces, &mut |name| format!("<{name}>")))
+    Ok(join_pieces(&pieces, &mut |name| format!("<{name}>")))
 }

@@ -3,12 +3,12 @@
 use serde::Deserialize as _;
 use serde_json::Value;
 
-use super::result_shape::{properties, type_of_schema};
+use super::result_shape::{closed_properties, type_of_schema};
 use crate::catalog::{Node, NodeInput, ValueType};
 
 /// One thing that a step can be given.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Slot<'a> {
+pub(super) struct AcceptedInput<'a> {
     pub(super) name: &'a str,
     /// Its type, where it is known.
     pub(super) value_type: Option<ValueType>,
@@ -26,10 +26,10 @@ pub(super) struct Slot<'a> {
 
 /// All that a step can be given.
 #[derive(Debug)]
-pub(super) struct Slots<'a> {
+pub(super) struct AcceptedInputs<'a> {
     /// Who takes it: ``node `x` ``.
     pub(super) owner: String,
-    pub(super) list: Vec<Slot<'a>>,
+    pub(super) list: Vec<AcceptedInput<'a>>,
     /// What becomes of a name that is not in the list.
     pub(super) others: Others,
 }
@@ -45,7 +45,7 @@ pub(super) enum Others {
     Refused,
 }
 
-impl<'a> Slots<'a> {
+impl<'a> AcceptedInputs<'a> {
     /// What a node takes.
     pub(super) fn of_node(node: &'a Node) -> Self {
         let others = if node.input.is_empty() { Others::Taken } else { Others::Refused };
@@ -61,7 +61,7 @@ impl<'a> Slots<'a> {
             .flatten()
             .filter_map(Value::as_str)
             .collect();
-        let mut list: Vec<Slot<'a>> = fields
+        let mut list: Vec<AcceptedInput<'a>> = fields
             .into_iter()
             .flatten()
             .map(|(name, property)| of_property(name, property, required.contains(&name.as_str())))
@@ -69,7 +69,7 @@ impl<'a> Slots<'a> {
         let unlisted = required.into_iter().filter(|name| fields.is_none_or(|fields| !fields.contains_key(*name)));
         list.extend(unlisted.map(|name| of_property(name, &Value::Null, true)));
         let closed = schema.is_some_and(|schema| schema.get("additionalProperties") == Some(&Value::Bool(false)));
-        let others = match schema.and_then(properties) {
+        let others = match schema.and_then(closed_properties) {
             Some(_) if closed => Others::Refused,
             Some(_) => Others::Unheard,
             None => Others::Taken,
@@ -78,18 +78,18 @@ impl<'a> Slots<'a> {
     }
 
     /// The names, in order.
-    pub(super) fn names(&self) -> impl Iterator<Item = &'a str> + Clone + '_ {
+    pub(super) fn input_names(&self) -> impl Iterator<Item = &'a str> + Clone + '_ {
         self.list.iter().map(|slot| slot.name)
     }
 
-    pub(super) fn find(&self, name: &str) -> Option<&Slot<'a>> {
+    pub(super) fn find_input(&self, name: &str) -> Option<&AcceptedInput<'a>> {
         self.list.iter().find(|slot| slot.name == name)
     }
 }
 
-fn of_input(input: &NodeInput) -> Slot<'_> {
+fn of_input(input: &NodeInput) -> AcceptedInput<'_> {
     let given = |value: &Option<Value>| value.as_ref().is_some_and(|value| !value.is_null());
-    Slot {
+    AcceptedInput {
         name: &input.name,
         value_type: Some(input.r#type),
         item_type: input.items.as_ref().and_then(declared_type),
@@ -106,9 +106,9 @@ fn declared_type(items: &Value) -> Option<ValueType> {
     ValueType::deserialize(items.get("type")?).ok()
 }
 
-fn of_property<'a>(name: &'a str, property: &'a Value, required: bool) -> Slot<'a> {
+fn of_property<'a>(name: &'a str, property: &'a Value, required: bool) -> AcceptedInput<'a> {
     let number = |key: &str| property.get(key).and_then(Value::as_f64);
-    Slot {
+    AcceptedInput {
         name,
         value_type: type_of_schema(property),
         item_type: property.get("items").and_then(type_of_schema),

@@ -9,7 +9,7 @@ use crate::openflow::{Module, Place, Suspend};
 const LONGEST_S: u64 = 366 * 24 * 60 * 60;
 
 impl Checker<'_> {
-    pub(super) fn suspend(&mut self, suspend: &Suspend, place: &Place<'_>) {
+    pub(super) fn check_suspend(&mut self, suspend: &Suspend, place: &Place<'_>) {
         if let Some(schema) = suspend.resume_form.as_ref().and_then(|form| form.get("schema")) {
             self.json_schema(schema, &place.key("resume_form").key("schema"));
         }
@@ -20,8 +20,8 @@ impl Checker<'_> {
                 || !suspend.extra.is_empty();
             if meant {
                 let message = "this gate never waits: `required_events` is 0 or missing";
-                let found = Diagnostic::warning(codes::APPROVAL_BOUNDS, place.pointer(), message);
-                self.push(found.help("set `required_events` to the number of approvals, or remove `suspend`"));
+                let found = Diagnostic::new_warning(codes::APPROVAL_BOUNDS, place.pointer(), message);
+                self.push(found.with_help("set `required_events` to the number of approvals, or remove `suspend`"));
             }
             return;
         }
@@ -29,27 +29,30 @@ impl Checker<'_> {
         match suspend.timeout {
             Some(0) => {
                 let message = "the gate is disapproved immediately: nobody can approve within 0 seconds";
-                let found = Diagnostic::warning(codes::APPROVAL_BOUNDS, at.pointer(), message);
-                self.push(found.help("set `timeout` in seconds, or omit it for 30 minutes"));
+                let found = Diagnostic::new_warning(codes::APPROVAL_BOUNDS, at.pointer(), message);
+                self.push(found.with_help("set `timeout` in seconds, or omit it for 30 minutes"));
             }
             Some(seconds) if seconds > LONGEST_S => {
                 let message = format!("the gate stays open for {} days", seconds / (24 * 60 * 60));
-                let found = Diagnostic::warning(codes::APPROVAL_BOUNDS, at.pointer(), message);
-                self.push(found.help("`timeout` is in seconds"));
+                let found = Diagnostic::new_warning(codes::APPROVAL_BOUNDS, at.pointer(), message);
+                self.push(found.with_help("`timeout` is in seconds"));
             }
             Some(_) | None => {}
         }
         if suspend.extra.get("user_groups_required").is_some_and(|groups| !groups.is_null()) {
             let message = "`user_groups_required` has no effect: there are no user groups";
-            let found = Diagnostic::warning(codes::IGNORED_FIELD, place.key("user_groups_required").pointer(), message);
+            let found =
+                Diagnostic::new_warning(codes::IGNORED_FIELD, place.key("user_groups_required").pointer(), message);
             self.push(
-                found.help("require the approvers to log in (`user_auth_required`), and send the link only to them"),
+                found.with_help(
+                    "require the approvers to log in (`user_auth_required`), and send the link only to them",
+                ),
             );
         }
     }
 }
 
 /// Whether a module waits for approvals before the next one.
-pub(super) fn waits(module: &Module) -> bool {
+pub(super) fn waits_for_approval(module: &Module) -> bool {
     module.suspend.as_ref().is_some_and(|gate| gate.required_events > Some(0))
 }

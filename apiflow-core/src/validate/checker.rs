@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::approvals::waits;
+use super::approvals::waits_for_approval;
 use super::json_schema::check_json_schema;
-use super::result_shape::{Shape, properties};
+use super::result_shape::{Shape, closed_properties};
 use super::steps::Steps;
-use super::sub_flows::{Fault, SubFlows};
-use super::unsupported;
+use super::sub_flows::{SubFlowFault, SubFlows};
+use super::unsupported_reason;
 use crate::catalog::Catalog;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::{codes, suggest};
@@ -18,12 +18,12 @@ use crate::openflow::{Findings, Module, OpenFlow, Place};
 
 /// What is around the workflow that is checked.
 #[derive(Clone, Copy)]
-pub(super) struct Around<'a> {
+pub(super) struct Surroundings<'a> {
     pub(super) catalog: &'a Catalog,
     /// The workflows that it leads to.
     pub(super) sub_flows: &'a SubFlows<'a>,
     /// Those of them that have errors; `None` where only the workflow itself is asked about.
-    pub(super) faults: Option<&'a BTreeMap<&'a str, Fault>>,
+    pub(super) faults: Option<&'a BTreeMap<&'a str, SubFlowFault>>,
 }
 
 /// The state of one check.
@@ -31,7 +31,7 @@ pub(super) struct Checker<'a> {
     pub(super) document: &'a Value,
     pub(super) catalog: &'a Catalog,
     pub(super) sub_flows: &'a SubFlows<'a>,
-    pub(super) faults: Option<&'a BTreeMap<&'a str, Fault>>,
+    pub(super) faults: Option<&'a BTreeMap<&'a str, SubFlowFault>>,
     pub(super) steps: Steps<'a>,
     /// The schema of the inputs, where a run's inputs keep to it.
     pub(super) schema: Option<&'a Value>,
@@ -66,7 +66,7 @@ impl<'a> Checker<'a> {
     pub(super) fn new(
         document: &'a Value,
         flow: &'a OpenFlow,
-        around: Around<'a>,
+        around: Surroundings<'a>,
         broken: &'a BTreeSet<String>,
         findings: &'a mut Findings,
     ) -> Self {
@@ -77,7 +77,7 @@ impl<'a> Checker<'a> {
             catalog: around.catalog,
             sub_flows: around.sub_flows,
             faults: around.faults,
-            steps: Steps::of(flow),
+            steps: Steps::of_flow(flow),
             schema,
             flow_inputs: schema.and_then(|schema| declared_inputs(schema, flow)),
             items: Vec::new(),
@@ -116,22 +116,22 @@ impl<'a> Checker<'a> {
         self.findings.is_full()
     }
 
-    pub(super) fn flow(&mut self, flow: &'a OpenFlow) {
+    pub(super) fn check_flow(&mut self, flow: &'a OpenFlow) {
         let root = Place::ROOT;
         let value = root.key("value");
-        self.program(flow, &value);
+        self.check_program(flow, &value);
         if let Some(schema) = &flow.schema {
             self.json_schema(schema, &root.key("schema"));
         }
         if let Some(module) = &flow.value.preprocessor_module {
-            self.module(module, &value.key("preprocessor_module"));
+            self.check_module(module, &value.key("preprocessor_module"));
         }
         self.list(&flow.value.modules, &value.key("modules"), false);
         if let Some(module) = &flow.value.failure_module {
             self.in_failure = true;
             // It may run inside of a loop, where a failure was.
             self.items.push(Shape::Any);
-            self.module(module, &value.key("failure_module"));
+            self.check_module(module, &value.key("failure_module"));
             self.items.pop();
             self.in_failure = false;
         }
@@ -146,67 +146,67 @@ impl<'a> Checker<'a> {
 
     /// Checks a list; `gated` says whether its first module follows a gate.
     pub(super) fn list(&mut self, modules: &'a [Module], place: &Place<'_>, gated: bool) {
-        self.unreachable(modules, place);
+        self.check_reachability(modules, place);
         let mut follows_gate = gated;
         for (index, module) in modules.iter().enumerate() {
             self.gated = follows_gate;
-            self.module(module, &place.index(index));
-            follows_gate = waits(module);
+            self.check_module(module, &place.index(index));
+            follows_gate = waits_for_approval(module);
         }
     }
 
-    fn module(&mut self, module: &'a Module, place: &Place<'_>) {
+    fn check_module(&mut self, module: &'a Module, place: &Place<'_>) {
         let step = self.steps.of_module(module);
-        self.id(module, step, place);
-        if let Some(why) = unsupported(module) {
-            self.push(Diagnostic::error(codes::UNSUPPORTED, place.pointer(), why));
+        self.check_id(module, step, place);
+        if let Some(why) = unsupported_reason(module) {
+            self.push(Diagnostic::new_error(codes::UNSUPPORTED, place.pointer(), why));
         }
-        self.settings(module, place, step);
-        self.value(module, &place.key("value"), step);
+        self.check_settings(module, place, step);
+        self.check_value(module, &place.key("value"), step);
     }
 
-    fn id(&mut self, module: &Module, step: usize, place: &Place<'_>) {
+    fn check_id(&mut self, module: &Module, step: usize, place: &Place<'_>) {
         if module.id.is_empty() {
             let pointer = place.pointer();
             // Workflows have at most one of each of the other kinds, which go by a fixed name.
             if pointer.starts_with("/value/modules/") && !self.broken.contains(&place.key("id").pointer()) {
                 let message = "the module has no `id`, so no expression can refer to its result";
-                let found = Diagnostic::warning(codes::MISSING_ID, pointer, message);
-                self.push(found.help("add a unique `id`"));
+                let found = Diagnostic::new_warning(codes::MISSING_ID, pointer, message);
+                self.push(found.with_help("add a unique `id`"));
             }
             return;
         }
-        if let Some(first) = self.steps.find(&module.id)
+        if let Some(first) = self.steps.find_step(&module.id)
             && first != step
         {
             let other = &self.steps.all[first].pointer;
             let message = format!("the id `{}` is already used by the module at {other}", module.id);
-            let found = Diagnostic::error(codes::DUPLICATE_ID, place.key("id").pointer(), message);
-            self.push(found.help("give each module a unique id, also inside loops and branches"));
+            let found = Diagnostic::new_error(codes::DUPLICATE_ID, place.key("id").pointer(), message);
+            self.push(found.with_help("give each module a unique id, also inside loops and branches"));
         }
     }
 
     /// Points out the modules after one that always ends its list.
-    fn unreachable(&mut self, modules: &[Module], place: &Place<'_>) {
+    fn check_reachability(&mut self, modules: &[Module], place: &Place<'_>) {
         let Some(end) = modules.iter().position(always_ends).filter(|end| end + 1 < modules.len()) else { return };
         let name = match modules[end].id.as_str() {
             "" => "the step before".to_owned(),
             id => format!("step `{id}`"),
         };
         let message = format!("this step never runs, nor does any after it: {name} always stops before");
-        self.push(Diagnostic::warning(codes::UNREACHABLE_STEP, place.index(end + 1).pointer(), message));
+        self.push(Diagnostic::new_warning(codes::UNREACHABLE_STEP, place.index(end + 1).pointer(), message));
     }
 
     /// Names a step that is meant by its id alone; says whether there is one.
     pub(super) fn names_step(&mut self, id: &str, place: &Place<'_>, what: &str) {
-        if self.steps.find(id).is_some() {
+        if self.steps.find_step(id).is_some() {
             return;
         }
         let message = format!("there is no step `{id}` {what}");
-        let found = Diagnostic::error(codes::UNKNOWN_STEP, place.pointer(), message);
-        self.push(match suggest::nearest(id, self.steps.ids()) {
-            Some(near) => super::step_inputs::renamed(found, near),
-            None => found.help(format!("the steps are {}", suggest::listed(self.steps.ids()))),
+        let found = Diagnostic::new_error(codes::UNKNOWN_STEP, place.pointer(), message);
+        self.push(match suggest::nearest_name(id, self.steps.step_ids()) {
+            Some(near) => super::step_inputs::suggest_rename(found, near),
+            None => found.with_help(format!("the steps are {}", suggest::list_names(self.steps.step_ids()))),
         });
     }
 }
@@ -219,7 +219,7 @@ fn always_ends(module: &Module) -> bool {
 
 /// The inputs that a run may be given, where the schema lists them.
 fn declared_inputs<'a>(schema: &'a Value, flow: &OpenFlow) -> Option<BTreeSet<&'a str>> {
-    let mut names: BTreeSet<&str> = properties(schema)?.into_iter().collect();
+    let mut names: BTreeSet<&str> = closed_properties(schema)?.into_iter().collect();
     if flow.value.extra.get("chat_input_enabled") == Some(&Value::Bool(true)) {
         names.insert("user_message");
     }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::accepted_inputs::Slot;
+use super::accepted_inputs::AcceptedInput;
 use super::checker::Checker;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::fixes;
@@ -22,8 +22,8 @@ impl Checker<'_> {
             Value::String(text) => {
                 if let Some(start) = RESOLVED.iter().find(|start| text.starts_with(**start)) {
                     let message = format!("`{start}` exists only in Windmill");
-                    let found = Diagnostic::error(codes::UNSUPPORTED_VARIABLE, place.pointer(), message);
-                    self.push(found.help(USE_SECRETS));
+                    let found = Diagnostic::new_error(codes::UNSUPPORTED_VARIABLE, place.pointer(), message);
+                    self.push(found.with_help(USE_SECRETS));
                 }
             }
             Value::Array(items) => {
@@ -41,21 +41,24 @@ impl Checker<'_> {
     }
 
     /// Checks a constant that is given to a declared input; null has been dealt with.
-    pub(super) fn constant(&mut self, slot: &Slot<'_>, value: &Value, place: &Place<'_>) {
+    pub(super) fn check_constant(&mut self, slot: &AcceptedInput<'_>, value: &Value, place: &Place<'_>) {
         let name = slot.name;
         if let Some(wanted) = slot.value_type
             && !wanted.matches(value)
         {
-            let message = format!("input `{name}` must be {}, found {}", wanted.describe(), found(value));
-            let fault = Diagnostic::error(codes::WRONG_INPUT_TYPE, place.pointer(), message);
+            let message = format!("input `{name}` must be {}, found {}", wanted.describe(), describe_value(value));
+            let fault = Diagnostic::new_error(codes::WRONG_INPUT_TYPE, place.pointer(), message);
             self.push(fixes::in_type(fault, wanted, value));
             return;
         }
         if let (Value::Array(items), Some(wanted)) = (value, slot.item_type) {
             for (index, item) in items.iter().enumerate().filter(|(_, item)| !wanted.matches(item)) {
-                let message =
-                    format!("each element of input `{name}` must be {}, found {}", wanted.describe(), found(item));
-                let fault = Diagnostic::error(codes::WRONG_INPUT_TYPE, place.index(index).pointer(), message);
+                let message = format!(
+                    "each element of input `{name}` must be {}, found {}",
+                    wanted.describe(),
+                    describe_value(item)
+                );
+                let fault = Diagnostic::new_error(codes::WRONG_INPUT_TYPE, place.index(index).pointer(), message);
                 self.push(fixes::in_type(fault, wanted, item));
             }
         }
@@ -64,27 +67,27 @@ impl Checker<'_> {
         {
             self.not_in_enum(name, allowed, value, place);
         }
-        self.range(slot, value, place);
+        self.check_range(slot, value, place);
     }
 
     fn not_in_enum(&mut self, name: &str, allowed: &[Value], value: &Value, place: &Place<'_>) {
-        let texts: Vec<String> = allowed.iter().map(shown).collect();
-        let given = shown(value);
+        let texts: Vec<String> = allowed.iter().map(display_pointer).collect();
+        let given = display_pointer(value);
         let message = format!("input `{name}` can't be `{given}`");
-        let mut found = Diagnostic::error(codes::NOT_IN_ENUM, place.pointer(), message);
-        let near = suggest::nearest(&given, texts.iter().map(String::as_str));
-        let listed = suggest::listed(texts.iter().map(String::as_str));
-        found = found.help(match near {
+        let mut found = Diagnostic::new_error(codes::NOT_IN_ENUM, place.pointer(), message);
+        let near = suggest::nearest_name(&given, texts.iter().map(String::as_str));
+        let listed = suggest::list_names(texts.iter().map(String::as_str));
+        found = found.with_help(match near {
             Some(near) => format!("{} It may be {listed}", suggest::did_you_mean(near)),
             None => format!("it may be {listed}"),
         });
         if let Some(at) = near.and_then(|near| texts.iter().position(|text| text == near)) {
-            found = fixes::changed(found, allowed[at].clone());
+            found = fixes::change_step_row(found, allowed[at].clone());
         }
         self.push(found);
     }
 
-    fn range(&mut self, slot: &Slot<'_>, value: &Value, place: &Place<'_>) {
+    fn check_range(&mut self, slot: &AcceptedInput<'_>, value: &Value, place: &Place<'_>) {
         let Some(number) = value.as_f64() else { return };
         let message = match (slot.minimum, slot.maximum) {
             (Some(least), _) if number < least => {
@@ -95,16 +98,16 @@ impl Checker<'_> {
             }
             (_, _) => return,
         };
-        self.push(Diagnostic::error(codes::OUT_OF_RANGE, place.pointer(), message));
+        self.push(Diagnostic::new_error(codes::OUT_OF_RANGE, place.pointer(), message));
     }
 }
 
 /// A value as it is shown in a sentence.
-pub(super) fn shown(value: &Value) -> String {
+pub(super) fn display_pointer(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// A value as it is called where another type is wanted.
-fn found(value: &Value) -> String {
+fn describe_value(value: &Value) -> String {
     if value.is_number() { value.to_string() } else { kind_of(value).to_owned() }
 }

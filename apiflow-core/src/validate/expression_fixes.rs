@@ -8,7 +8,7 @@ use crate::diagnostic::{Diagnostic, Fix};
 use crate::expression::NameUse;
 
 /// A finding of an expression that is mended by another text, in which something is renamed.
-pub(super) fn rewritten(mut found: Diagnostic, name: &str, text: String) -> Diagnostic {
+pub(super) fn fix_with_text(mut found: Diagnostic, name: &str, text: String) -> Diagnostic {
     let label = format!("rename to `{name}`");
     found.fix = Some(Fix { label, pointer: found.pointer.clone(), value: Value::from(text) });
     found
@@ -23,13 +23,13 @@ pub(super) fn with_key(source: &str, keys: &[Range<usize>], new: &str) -> String
             Some(quote @ ('"' | '\'')) if !new.contains([quote, '\\', '\n', '\r']) => {
                 (key.start, format!("{quote}{new}{quote}"))
             }
-            Some('"' | '\'' | '0'..='9') => (key.start, quoted(new)),
+            Some('"' | '\'' | '0'..='9') => (key.start, quote_key(new)),
             Some(_) | None if is_identifier(new) => (key.start, new.to_owned()),
             // `a?.b` becomes `a?.["b"]`, `a.b` becomes `a["b"]`.
             Some(_) | None if before.ends_with('.') && !before.ends_with("?.") => {
-                (key.start - 1, format!("[{}]", quoted(new)))
+                (key.start - 1, format!("[{}]", quote_key(new)))
             }
-            Some(_) | None => (key.start, format!("[{}]", quoted(new))),
+            Some(_) | None => (key.start, format!("[{}]", quote_key(new))),
         };
         text.replace_range(from..key.end, &written);
     }
@@ -46,7 +46,7 @@ pub(super) fn with_name(source: &str, uses: &[NameUse], new: &str) -> String {
     text
 }
 
-fn quoted(key: &str) -> String {
+fn quote_key(key: &str) -> String {
     Value::from(key).to_string()
 }
 
@@ -59,15 +59,15 @@ pub(super) fn is_identifier(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{with_key, with_name};
-    use crate::expression::references;
+    use crate::expression::find_references;
 
     #[test]
     fn a_key_is_renamed_in_the_form_that_it_is_written_in() {
         let check = |source: &str, new: &str, expected: &str| {
-            let keys: Vec<_> = references(source).results.iter().map(|used| used.written[0].clone()).collect();
+            let keys: Vec<_> = find_references(source).results.iter().map(|used| used.written[0].clone()).collect();
             let text = with_key(source, &keys, new);
             assert_eq!(text, expected);
-            assert!(references(&text).results.iter().all(|used| used.key == new), "{text}");
+            assert!(find_references(&text).results.iter().all(|used| used.key == new), "{text}");
         };
         check("results.a.url + results['a']", "b", "results.b.url + results['b']");
         check("results.a?.x", "b-c", "results[\"b-c\"]?.x");
@@ -80,7 +80,7 @@ mod tests {
     fn a_name_is_renamed_wherever_it_is_used() {
         let source = "{errr, y: errr.z, 'errr': 1}";
         assert_eq!(
-            with_name(source, &references(source).names["errr"], "error"),
+            with_name(source, &find_references(source).names["errr"], "error"),
             "{errr: error, y: error.z, 'errr': 1}"
         );
     }

@@ -29,7 +29,7 @@ pub(super) enum Site {
 
 impl Site {
     /// Names besides `flow_input` and `flow_env`.
-    fn names(self) -> &'static [&'static str] {
+    fn extra_names(self) -> &'static [&'static str] {
         match self {
             Site::Transform => &["results", "previous_result", "resume", "resumes", "approvers", "params", "error"],
             Site::Failure => &[
@@ -55,13 +55,13 @@ impl Site {
     }
 
     /// Whether a name means something at this place.
-    pub(super) fn knows(self, name: &str) -> bool {
-        self.all().any(|known| known == name) || GLOBALS.contains(&name)
+    pub(super) fn knows_name(self, name: &str) -> bool {
+        self.all_names().any(|known| known == name) || GLOBALS.contains(&name)
     }
 
     /// All names but JavaScript's own.
-    pub(super) fn all(self) -> impl Iterator<Item = &'static str> {
-        ["flow_input", "flow_env"].into_iter().chain(self.names().iter().copied())
+    pub(super) fn all_names(self) -> impl Iterator<Item = &'static str> {
+        ["flow_input", "flow_env"].into_iter().chain(self.extra_names().iter().copied())
     }
 
     /// Whether the text is wrapped in `Boolean(…)`.
@@ -73,7 +73,7 @@ impl Site {
     }
 
     /// Whether the module's own result is there.
-    pub(super) fn when(self) -> When {
+    pub(super) fn result_time(self) -> When {
         match self {
             Site::Stop | Site::StopAll | Site::RetryIf | Site::Sleep => When::After,
             Site::Transform | Site::Failure | Site::Predicate | Site::Iterator | Site::SkipWorkflow => When::Before,

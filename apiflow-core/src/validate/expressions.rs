@@ -40,31 +40,37 @@ struct Use<'e> {
 
 impl<'a> Checker<'a> {
     /// Checks an expression; tells what it gives where it is a plain path.
-    pub(super) fn expression(&mut self, source: &str, place: &Place<'_>, site: Site, step: Option<usize>) -> Shape<'a> {
+    pub(super) fn check_expression(
+        &mut self,
+        source: &str,
+        place: &Place<'_>,
+        site: Site,
+        step: Option<usize>,
+    ) -> Shape<'a> {
         if source.trim().is_empty() {
-            self.empty(place, site);
+            self.check_not_empty(place, site);
             return Shape::Any;
         }
         let here = Expression { source, place, site, step };
         match self.reader.read(source, site.is_predicate()) {
-            Ok(reading) => self.references(&here, &reading),
+            Ok(reading) => self.check_references(&here, &reading),
             Err(fault) => {
-                let mut found = Diagnostic::error(codes::EXPRESSION_SYNTAX, place.pointer(), fault.message);
-                found.span = fault.span;
+                let mut found = Diagnostic::new_error(codes::EXPRESSION_SYNTAX, place.pointer(), fault.message);
+                found.span = fault.span_of_byte;
                 self.push(without_braces(found, source));
                 Shape::Any
             }
         }
     }
 
-    fn empty(&mut self, place: &Place<'_>, site: Site) {
+    fn check_not_empty(&mut self, place: &Place<'_>, site: Site) {
         let (mut pointer, message) = (place.pointer(), site.when_empty());
         // One that is left out has no place of its own.
         if self.document.pointer(&pointer).is_none() {
             pointer.truncate(pointer.rfind('/').unwrap_or_default());
         }
         self.push(match site {
-            Site::Iterator => Diagnostic::error(codes::EMPTY_EXPRESSION, pointer, message),
+            Site::Iterator => Diagnostic::new_error(codes::EMPTY_EXPRESSION, pointer, message),
             Site::Transform
             | Site::Failure
             | Site::Predicate
@@ -72,16 +78,16 @@ impl<'a> Checker<'a> {
             | Site::StopAll
             | Site::RetryIf
             | Site::Sleep
-            | Site::SkipWorkflow => Diagnostic::warning(codes::EMPTY_EXPRESSION, pointer, message),
+            | Site::SkipWorkflow => Diagnostic::new_warning(codes::EMPTY_EXPRESSION, pointer, message),
         });
     }
 
-    fn references(&mut self, here: &Expression<'_>, reading: &Reading) -> Shape<'a> {
-        let dashed = self.dashed(here, &reading.references.results);
+    fn check_references(&mut self, here: &Expression<'_>, reading: &Reading) -> Shape<'a> {
+        let dashed = self.find_dashed_ids(here, &reading.references.results);
         for (name, uses) in &reading.references.names {
             let inside = |used: &NameUse| dashed.iter().any(|(range, _)| range.contains(&used.written.start));
             if !uses.iter().all(inside) {
-                self.name(name, uses, here);
+                self.check_name(name, uses, here);
             }
         }
         let mut given = Shape::Any;
@@ -91,63 +97,66 @@ impl<'a> Checker<'a> {
         }
         let all = &reading.references.results;
         for (range, id) in dashed {
-            self.subtraction(range, id, here);
+            self.warn_subtraction(range, id, here);
         }
-        for reference in once_each(all).filter(|_| here.site.knows("results")) {
+        for reference in once_each(all).filter(|_| here.site.knows_name("results")) {
             given = self.step_result(&Use { here, root: "results", reference, all });
         }
         match &reading.path {
-            Some(path) if path.segments.is_empty() => self.whole(&path.root, here),
+            Some(path) if path.segments.is_empty() => self.shape_of_name(&path.root, here),
             Some(path) => {
                 let references = &reading.references;
                 let literal = references.results.first().or(references.flow_input.first());
                 let followed = literal.map_or(0, |reference| 1 + reference.path.len());
-                natural(given, &path.segments[followed.min(path.segments.len())..])
+                builtin_property_shape(given, &path.segments[followed.min(path.segments.len())..])
             }
             None => Shape::Any,
         }
     }
 
-    fn name(&mut self, name: &str, uses: &[NameUse], here: &Expression<'_>) {
+    fn check_name(&mut self, name: &str, uses: &[NameUse], here: &Expression<'_>) {
         let Some(first) = uses.first() else { return };
         let site = here.site;
         if name == "variable" || name == "resource" {
             let message = format!("`{name}()` exists only in Windmill");
-            let found = Diagnostic::error(codes::UNSUPPORTED_VARIABLE, here.place.pointer(), message);
-            return self.push(found.help(super::constants::USE_SECRETS).at(first.span));
+            let found = Diagnostic::new_error(codes::UNSUPPORTED_VARIABLE, here.place.pointer(), message);
+            return self.push(found.with_help(super::constants::USE_SECRETS).with_span(first.span));
         }
-        if site.knows(name) {
-            return self.approvals(name, first, here);
+        if site.knows_name(name) {
+            return self.check_approval_names(name, first, here);
         }
         let message = format!("`{name}` is not known at this place");
-        let found = Diagnostic::warning(codes::UNKNOWN_NAME, here.place.pointer(), message).at(first.span);
-        let meant = match suggest::nearest(name, site.all()) {
+        let found = Diagnostic::new_warning(codes::UNKNOWN_NAME, here.place.pointer(), message).with_span(first.span);
+        let meant = match suggest::nearest_name(name, site.all_names()) {
             Some(near) => Some(near.to_owned()),
-            None if site.knows("results") && self.steps.find(name).is_some() => Some(member("results", name)),
+            None if site.knows_name("results") && self.steps.find_step(name).is_some() => {
+                Some(member_access("results", name))
+            }
             None if self.flow_inputs.as_ref().is_some_and(|inputs| inputs.contains(name)) => {
-                Some(member("flow_input", name))
+                Some(member_access("flow_input", name))
             }
             None => None,
         };
         self.push(match meant {
-            Some(meant) if self.only_counts() => found.help(suggest::did_you_mean(&meant)),
+            Some(meant) if self.only_counts() => found.with_help(suggest::did_you_mean(&meant)),
             Some(meant) => {
                 let text = expression_fixes::with_name(here.source, uses, &meant);
-                expression_fixes::rewritten(found.help(suggest::did_you_mean(&meant)), &meant, text)
+                expression_fixes::fix_with_text(found.with_help(suggest::did_you_mean(&meant)), &meant, text)
             }
-            None => found.help(format!("known are {} and JavaScript's own names", suggest::listed(site.all()))),
+            None => found
+                .with_help(format!("known are {} and JavaScript's own names", suggest::list_names(site.all_names()))),
         });
     }
 
     /// Points out names that only an approval fills.
-    fn approvals(&mut self, name: &str, used: &NameUse, here: &Expression<'_>) {
+    fn check_approval_names(&mut self, name: &str, used: &NameUse, here: &Expression<'_>) {
         if self.gated || self.in_failure || !["resume", "resumes", "approvers"].contains(&name) {
             return;
         }
         let nothing = if name == "resume" { "null" } else { "empty" };
         let message = format!("`{name}` is always {nothing} here: the step before waits for no approval");
-        let found = Diagnostic::warning(codes::NO_APPROVAL, here.place.pointer(), message).at(used.span);
-        self.push(found.help("give the step before a `suspend` with `required_events`"));
+        let found = Diagnostic::new_warning(codes::NO_APPROVAL, here.place.pointer(), message).with_span(used.span);
+        self.push(found.with_help("give the step before a `suspend` with `required_events`"));
     }
 
     fn flow_input(&mut self, used: &Use<'_>) -> Shape<'a> {
@@ -156,7 +165,7 @@ impl<'a> Checker<'a> {
             let known = self.flow_inputs.as_ref();
             if known.is_none_or(|known| known.contains(key)) {
                 let property = self.schema.and_then(|schema| schema.get("properties")?.get(key));
-                return self.part(&property.map_or(Shape::Any, Shape::Schema), path, used);
+                return self.check_path(&property.map_or(Shape::Any, Shape::Schema), path, used);
             }
             self.unknown_flow_input(used);
             return Shape::Any;
@@ -164,7 +173,9 @@ impl<'a> Checker<'a> {
         let item = self.items.iter().rev().nth(iter_depth(key).unwrap_or_default()).cloned();
         match path {
             [Segment::Key(index)] if index == "index" => Shape::Type(ValueType::Integer),
-            [Segment::Key(value), rest @ ..] if value == "value" => self.part(&item.unwrap_or(Shape::Any), rest, used),
+            [Segment::Key(value), rest @ ..] if value == "value" => {
+                self.check_path(&item.unwrap_or(Shape::Any), rest, used)
+            }
             _ => Shape::Any,
         }
     }
@@ -172,32 +183,32 @@ impl<'a> Checker<'a> {
     fn unknown_flow_input(&mut self, used: &Use<'_>) {
         let key = used.reference.key.as_str();
         let message = format!("the workflow's schema has no input `{key}`");
-        let found = Diagnostic::warning(codes::UNKNOWN_FLOW_INPUT, used.here.place.pointer(), message);
-        let found = found.at(used.reference.span);
+        let found = Diagnostic::new_warning(codes::UNKNOWN_FLOW_INPUT, used.here.place.pointer(), message);
+        let found = found.with_span(used.reference.span);
         let known = || self.flow_inputs.iter().flatten().copied();
-        let found = match suggest::nearest(key, known()) {
-            _ if iter_depth(key).is_some() => found.help("`flow_input.iter` exists only inside of loops"),
+        let found = match suggest::nearest_name(key, known()) {
+            _ if iter_depth(key).is_some() => found.with_help("`flow_input.iter` exists only inside of loops"),
             Some(near) => self.renamed_key(found, used, 0, near),
-            None if known().next().is_none() => found.help("the schema has no inputs"),
-            None => found.help(format!("the schema has {}", suggest::listed(known()))),
+            None if known().next().is_none() => found.with_help("the schema has no inputs"),
+            None => found.with_help(format!("the schema has {}", suggest::list_names(known()))),
         };
         self.push(found);
     }
 
     fn step_result(&mut self, used: &Use<'_>) -> Shape<'a> {
         let key = used.reference.key.as_str();
-        let Some(target) = self.steps.find(key) else {
+        let Some(target) = self.steps.find_step(key) else {
             self.unknown_step(used);
             return Shape::Any;
         };
         let Some(step) = used.here.step else { return Shape::Any };
-        let (code, why) = match visibility_of(&self.steps, step, used.here.site.when(), target) {
-            Visibility::Visible => return self.output(used, target),
+        let (code, why) = match visibility_of(&self.steps, step, used.here.site.result_time(), target) {
+            Visibility::Visible => return self.check_output(used, target),
             Visibility::Later(why) => (codes::LATER_STEP, why),
             Visibility::Never(why) => (codes::INVISIBLE_STEP, why),
         };
         let message = format!("the result of step `{key}` is always null here: {why}");
-        self.push(Diagnostic::error(code, used.here.place.pointer(), message).at(used.reference.span));
+        self.push(Diagnostic::new_error(code, used.here.place.pointer(), message).with_span(used.reference.span));
         Shape::Any
     }
 
@@ -205,31 +216,38 @@ impl<'a> Checker<'a> {
         let Use { here, reference, .. } = used;
         let key = reference.key.as_str();
         let message = format!("there is no step `{key}`");
-        let found = Diagnostic::error(codes::UNKNOWN_STEP, here.place.pointer(), message).at(reference.span);
+        let found = Diagnostic::new_error(codes::UNKNOWN_STEP, here.place.pointer(), message).with_span(reference.span);
         // `results.my-step` is a subtraction, and said to be one.
         if reference.written.first().is_some_and(|written| self.dashed_id(&here.source[written.start..]).is_some()) {
             return;
         }
-        self.push(match suggest::nearest(key, self.steps.ids()) {
+        self.push(match suggest::nearest_name(key, self.steps.step_ids()) {
             Some(near) => self.renamed_key(found, used, 0, near),
             None => match self.sub_flows.with_step(key) {
-                Some(path) => found.help(format!("`{path}` has such a step, but only its last result is seen outside")),
-                None => found.help(format!("the steps are {}", suggest::listed(self.steps.ids()))),
+                Some(path) => {
+                    found.with_help(format!("`{path}` has such a step, but only its last result is seen outside"))
+                }
+                None => found.with_help(format!("the steps are {}", suggest::list_names(self.steps.step_ids()))),
             },
         });
     }
 
-    fn subtraction(&mut self, range: Range<usize>, id: &str, here: &Expression<'_>) {
+    fn warn_subtraction(&mut self, range: Range<usize>, id: &str, here: &Expression<'_>) {
         let message = format!("`{id}` cannot follow a dot: JavaScript reads its `-` as minus");
-        let found = Diagnostic::error(codes::UNKNOWN_STEP, here.place.pointer(), message);
-        let found = found.at(crate::expression::span(here.source, range.start));
+        let found = Diagnostic::new_error(codes::UNKNOWN_STEP, here.place.pointer(), message);
+        let found = found.with_span(crate::expression::span_of_byte(here.source, range.start));
         let text = expression_fixes::with_key(here.source, &[range], id);
-        self.push(expression_fixes::rewritten(found.help(format!("write `{}`", member("results", id))), id, text));
+        self.push(expression_fixes::fix_with_text(
+            found.with_help(format!("write `{}`", member_access("results", id))),
+            id,
+            text,
+        ));
     }
 
     /// Ids with dashes that are written after a dot, with their bytes.
-    fn dashed<'t>(&self, here: &Expression<'t>, results: &[Reference]) -> Vec<(Range<usize>, &'t str)> {
-        let unknown = results.iter().filter(|one| here.site.knows("results") && self.steps.find(&one.key).is_none());
+    fn find_dashed_ids<'t>(&self, here: &Expression<'t>, results: &[Reference]) -> Vec<(Range<usize>, &'t str)> {
+        let unknown =
+            results.iter().filter(|one| here.site.knows_name("results") && self.steps.find_step(&one.key).is_none());
         let found = unknown.filter_map(|one| {
             let start = one.written.first()?.start;
             let id = self.dashed_id(&here.source[start..])?;
@@ -243,7 +261,7 @@ impl<'a> Checker<'a> {
         let end = text.find(|character: char| !(character.is_ascii_alphanumeric() || matches!(character, '_' | '-')));
         let mut id = &text[..end.unwrap_or(text.len())];
         while id.contains('-') {
-            if self.steps.find(id).is_some() {
+            if self.steps.find_step(id).is_some() {
                 return Some(id);
             }
             id = &id[..id.rfind('-')?];
@@ -252,7 +270,7 @@ impl<'a> Checker<'a> {
     }
 
     /// Checks that the keys after a step's id are ones that its result can have; tells what is there.
-    fn output(&mut self, used: &Use<'_>, target: usize) -> Shape<'a> {
+    fn check_output(&mut self, used: &Use<'_>, target: usize) -> Shape<'a> {
         let module = self.steps.all[target].module;
         let path = used.reference.path.as_slice();
         // A step that failed and did not end the run has an error object as its result.
@@ -263,28 +281,28 @@ impl<'a> Checker<'a> {
             return Shape::Any;
         }
         let result = self.result_of_step(target);
-        let found = self.part(&result, path, used);
+        let found = self.check_path(&result, path, used);
         if module.continue_on_error { Shape::Any } else { found }
     }
 
     /// What a path from a value leads to, the last part of the reference's; a finding where it leads nowhere.
-    fn part(&mut self, from: &Shape<'a>, path: &[Segment], used: &Use<'_>) -> Shape<'a> {
-        match from.at(path) {
+    fn check_path(&mut self, from: &Shape<'a>, path: &[Segment], used: &Use<'_>) -> Shape<'a> {
+        match from.follow_path(path) {
             Ok(shape) => shape,
             Err(mut absent) => {
                 absent.at += used.reference.path.len() - path.len();
-                self.absent(&absent, used);
+                self.report_absent(&absent, used);
                 Shape::Any
             }
         }
     }
 
-    fn absent(&mut self, absent: &Absent<'a>, used: &Use<'_>) {
+    fn report_absent(&mut self, absent: &Absent<'a>, used: &Use<'_>) {
         let Use { here, root, reference, .. } = used;
         let key = reference.path[absent.at].text();
         let before = &reference.path[..absent.at];
-        let holder = before.iter().fold(member(root, &reference.key), |text, segment| match segment {
-            Segment::Key(key) => member(&text, key),
+        let holder = before.iter().fold(member_access(root, &reference.key), |text, segment| match segment {
+            Segment::Key(key) => member_access(&text, key),
             Segment::Index(index) => format!("{text}[{index}]"),
         });
         let of_step = *root == "results";
@@ -295,38 +313,38 @@ impl<'a> Checker<'a> {
         };
         let pointer = here.place.pointer();
         let found = if of_step {
-            Diagnostic::error(codes::UNKNOWN_OUTPUT, pointer, message)
+            Diagnostic::new_error(codes::UNKNOWN_OUTPUT, pointer, message)
         } else {
-            Diagnostic::warning(codes::UNKNOWN_FLOW_INPUT, pointer, message)
+            Diagnostic::new_warning(codes::UNKNOWN_FLOW_INPUT, pointer, message)
         };
-        let found = found.at(reference.span);
-        self.push(match absent.near(&key) {
+        let found = found.with_span(reference.span);
+        self.push(match absent.nearest_key(&key) {
             Some(near) => self.renamed_key(found, used, absent.at + 1, near),
             None if absent.list => {
-                found.help(format!("take one by its number, `{holder}[0]`, or go through all of them"))
+                found.with_help(format!("take one by its number, `{holder}[0]`, or go through all of them"))
             }
             None if absent.known.is_empty() => found,
-            None => found.help(format!("it has {}", suggest::listed(absent.known.iter().copied()))),
+            None => found.with_help(format!("it has {}", suggest::list_names(absent.known.iter().copied()))),
         });
     }
 
     /// A finding that is mended by another key, everywhere where the same is meant.
     fn renamed_key(&self, found: Diagnostic, used: &Use<'_>, at: usize, right: &str) -> Diagnostic {
-        let found = found.help(suggest::did_you_mean(right));
+        let found = found.with_help(suggest::did_you_mean(right));
         if self.only_counts() {
             return found;
         }
         let (key, before) = (&used.reference.key, used.reference.path.get(..at));
         let same = |other: &&Reference| other.key == *key && (at == 0 || other.path.get(..at) == before);
         let keys: Vec<_> = used.all.iter().filter(same).filter_map(|other| other.written.get(at).cloned()).collect();
-        expression_fixes::rewritten(found, right, expression_fixes::with_key(used.here.source, &keys, right))
+        expression_fixes::fix_with_text(found, right, expression_fixes::with_key(used.here.source, &keys, right))
     }
 
     /// What a name by itself stands for.
-    fn whole(&mut self, name: &str, here: &Expression<'_>) -> Shape<'a> {
+    fn shape_of_name(&mut self, name: &str, here: &Expression<'_>) -> Shape<'a> {
         let before = match (name, here.site) {
             ("previous_result", Site::Transform) | ("previous_result" | "result", Site::Predicate | Site::Iterator) => {
-                here.step.and_then(|step| self.steps.before(step))
+                here.step.and_then(|step| self.steps.step_before(step))
             }
             (_, _) => None,
         };
@@ -344,7 +362,7 @@ fn once_each(references: &[Reference]) -> impl Iterator<Item = &Reference> {
 }
 
 /// What properties that values have by nature make of a value.
-fn natural<'a>(shape: Shape<'a>, rest: &[(Segment, bool)]) -> Shape<'a> {
+fn builtin_property_shape<'a>(shape: Shape<'a>, rest: &[(Segment, bool)]) -> Shape<'a> {
     match rest {
         [] => shape,
         [(Segment::Key(key), _)] if key == "length" => match shape.value_type() {
@@ -363,14 +381,14 @@ fn without_braces(found: Diagnostic, source: &str) -> Diagnostic {
     match inner.filter(|inner| plain_path(inner).is_some()) {
         Some(path) => {
             let help = format!("an expression is JavaScript, without braces around it: `{path}`");
-            fixes::changed(found.help(help), path.into())
+            fixes::change_step_row(found.with_help(help), path.into())
         }
         None => found,
     }
 }
 
 /// A member access as it is written.
-fn member(of: &str, key: &str) -> String {
+fn member_access(of: &str, key: &str) -> String {
     if expression_fixes::is_identifier(key) {
         format!("{of}.{key}")
     } else {

@@ -9,24 +9,24 @@ use crate::openflow::{Place, RawScript};
 
 impl<'a> Checker<'a> {
     /// Checks inline code; what its `main` takes, where that can be told.
-    pub(super) fn code(&mut self, script: &'a RawScript, place: &Place<'_>) {
+    pub(super) fn check_code(&mut self, script: &'a RawScript, place: &Place<'_>) {
         let language = script.language.as_str();
         if !LANGUAGES.contains(&language) {
             let at = place.key("language");
             let message = format!("inline code in `{language}` is not supported");
-            let found = Diagnostic::error(codes::UNSUPPORTED_LANGUAGE, at.pointer(), message);
-            let known = suggest::listed(LANGUAGES);
-            return self.push(match suggest::nearest(language, LANGUAGES) {
-                Some(near) => fixes::changed(found.help(suggest::did_you_mean(near)), near.into()),
-                None => found.help(format!("write it in JavaScript ({known}), or call it by a node")),
+            let found = Diagnostic::new_error(codes::UNSUPPORTED_LANGUAGE, at.pointer(), message);
+            let known = suggest::list_names(LANGUAGES);
+            return self.push(match suggest::nearest_name(language, LANGUAGES) {
+                Some(near) => fixes::change_step_row(found.with_help(suggest::did_you_mean(near)), near.into()),
+                None => found.with_help(format!("write it in JavaScript ({known}), or call it by a node")),
             });
         }
         let code = match code::read(&script.content) {
             Ok(code) => code,
             Err(fault) => {
                 let pointer = place.key("content").pointer();
-                let mut found = Diagnostic::error(codes::INLINE_CODE, pointer, fault.message);
-                found.span = fault.span;
+                let mut found = Diagnostic::new_error(codes::INLINE_CODE, pointer, fault.message);
+                found.span = fault.span_of_byte;
                 return self.push(found);
             }
         };
@@ -36,20 +36,25 @@ impl<'a> Checker<'a> {
             parameters.iter().filter(|parameter| !parameter.optional && !given.contains_key(&parameter.name))
         {
             let message = format!("`main` takes `{}`, and gets nothing for it", parameter.name);
-            let found = Diagnostic::warning(codes::MISSING_INPUT, place.pointer(), message);
-            self.push(found.help("add it to `input_transforms`, or give the parameter a default"));
+            let found = Diagnostic::new_warning(codes::MISSING_INPUT, place.pointer(), message);
+            self.push(found.with_help("add it to `input_transforms`, or give the parameter a default"));
         }
         let taken: Vec<&str> = parameters.iter().map(|parameter| parameter.name.as_str()).collect();
         for name in given.keys().filter(|name| !taken.contains(&name.as_str())) {
             let message = format!("`main` takes no `{name}`");
             let free = taken.iter().copied().filter(|known| !given.contains_key(*known));
-            let near = suggest::nearest(name, free);
+            let near = suggest::nearest_name(name, free);
             let help = match near {
                 Some(near) => suggest::did_you_mean(near),
                 None if taken.is_empty() => "it takes nothing".to_owned(),
-                None => format!("its parameters are {}", suggest::listed(taken.iter().copied())),
+                None => format!("its parameters are {}", suggest::list_names(taken.iter().copied())),
             };
-            self.needless(name, near, Diagnostic::warning(codes::UNKNOWN_INPUT, "", message).help(help), place);
+            self.report_unused_input(
+                name,
+                near,
+                Diagnostic::new_warning(codes::UNKNOWN_INPUT, "", message).with_help(help),
+                place,
+            );
         }
     }
 }

@@ -70,11 +70,11 @@ pub fn check_json_schema(schema: &Value, pointer: &str) -> Vec<Diagnostic> {
     if let Some(deep) = place_below(schema, pointer.to_owned(), MAX_SCHEMA_DEPTH) {
         let message = format!("the schema is nested deeper than {MAX_SCHEMA_DEPTH} levels");
         let help = "move the inner schemas into `$defs` and refer to them by `$ref`";
-        return vec![Diagnostic::error(codes::SCHEMA_LIMIT, deep, message).help(help)];
+        return vec![Diagnostic::new_error(codes::SCHEMA_LIMIT, deep, message).with_help(help)];
     }
     let mut survey = Survey::new(schema, pointer);
-    survey.walk();
-    defaults(schema, pointer, &mut survey.found);
+    survey.walk_schema();
+    check_defaults(schema, pointer, &mut survey.found);
     survey.found
 }
 
@@ -118,13 +118,13 @@ impl<'a> Survey<'a> {
         Self { root, base, costs: BTreeMap::new(), anchors, ahead: Vec::new(), is_over: false, found }
     }
 
-    fn walk(&mut self) {
+    fn walk_schema(&mut self) {
         self.ahead.push((self.root, self.base.clone()));
         while let Some((schema, pointer)) = self.ahead.pop() {
-            self.cost(schema, &pointer, 0);
+            self.check_cost(schema, &pointer, 0);
             if self.costs.len() > MAX_SCHEMAS {
                 let message = format!("the schema is made of more than {MAX_SCHEMAS} schemas");
-                return self.over(&self.base.clone(), message, "use fewer, or check the rest in a step");
+                return self.report_limit(&self.base.clone(), message, "use fewer, or check the rest in a step");
             }
             if self.is_over {
                 return;
@@ -133,7 +133,7 @@ impl<'a> Survey<'a> {
     }
 
     /// How many schemas a value is checked against where it is checked against this one.
-    fn cost(&mut self, schema: &'a Value, pointer: &str, chain: usize) -> u64 {
+    fn check_cost(&mut self, schema: &'a Value, pointer: &str, chain: usize) -> u64 {
         let Value::Object(fields) = schema else { return 1 };
         let key = std::ptr::from_ref(schema) as usize;
         match self.costs.get(&key) {
@@ -141,7 +141,7 @@ impl<'a> Survey<'a> {
             Some(None) => {
                 let message = "the schema leads back to itself before it looks at a part of the value: it has no end";
                 let help = "place a `$ref` to an enclosing schema below `properties` or `items`";
-                self.found.push(Diagnostic::error(codes::BAD_SCHEMA, pointer, message).help(help));
+                self.found.push(Diagnostic::new_error(codes::BAD_SCHEMA, pointer, message).with_help(help));
                 self.is_over = true;
                 return 0;
             }
@@ -149,7 +149,7 @@ impl<'a> Survey<'a> {
         }
         if chain > MAX_CHAIN {
             let message = format!("more than {MAX_CHAIN} schemas lead to one another here");
-            self.over(pointer, message, "refer to the last of them directly");
+            self.report_limit(pointer, message, "refer to the last of them directly");
             return 0;
         }
         self.costs.insert(key, None);
@@ -163,19 +163,19 @@ impl<'a> Survey<'a> {
             let message = format!(
                 "one value would be checked against more than {MAX_SCHEMAS_PER_VALUE} schemas, counting repetitions"
             );
-            self.over(pointer, message, "schemas that name others several times multiply: name each once");
+            self.report_limit(pointer, message, "schemas that name others several times multiply: name each once");
         }
         cost
     }
 
     fn keyword_cost(&mut self, keyword: &str, value: &'a Value, pointer: &str, chain: usize) -> u64 {
         if let ("$ref" | "$dynamicRef" | "$recursiveRef", Value::String(reference)) = (keyword, value) {
-            return match self.resolve(reference) {
-                Ok(Some((target, place))) => self.cost(target, &place, chain + 1),
+            return match self.resolve_reference(reference) {
+                Ok(Some((target, place))) => self.check_cost(target, &place, chain + 1),
                 Ok(None) => MAX_CHAIN as u64,
                 Err(message) => {
-                    let found = Diagnostic::error(codes::BAD_SCHEMA, pointer_push(pointer, keyword), message);
-                    self.found.push(found.help("schemas elsewhere are not fetched: copy them into `$defs`"));
+                    let found = Diagnostic::new_error(codes::BAD_SCHEMA, pointer_push(pointer, keyword), message);
+                    self.found.push(found.with_help("schemas elsewhere are not fetched: copy them into `$defs`"));
                     0
                 }
             };
@@ -184,7 +184,7 @@ impl<'a> Survey<'a> {
         let mut cost = 0_u64;
         for (schema, place) in schemas_in(keyword, value, pointer) {
             match applies_to {
-                AppliesTo::Value => cost = cost.saturating_add(self.cost(schema, &place, chain + 1)),
+                AppliesTo::Value => cost = cost.saturating_add(self.check_cost(schema, &place, chain + 1)),
                 AppliesTo::Parts => self.ahead.push((schema, place)),
                 AppliesTo::Nothing => {}
             }
@@ -193,7 +193,7 @@ impl<'a> Survey<'a> {
     }
 
     /// The schema that a reference names; `None` for one of the drafts' own.
-    fn resolve(&self, reference: &str) -> Result<Option<Placed<'a>>, String> {
+    fn resolve_reference(&self, reference: &str) -> Result<Option<Placed<'a>>, String> {
         let own = self.root.get("$id").or_else(|| self.root.get("id")).and_then(Value::as_str);
         let (address, fragment) = reference.split_once('#').unwrap_or((reference, ""));
         if !address.is_empty() && own.map(|id| id.trim_end_matches('#')) != Some(address) {
@@ -214,9 +214,9 @@ impl<'a> Survey<'a> {
         target.map(Some).ok_or_else(|| format!("`{reference}` names nothing in this schema"))
     }
 
-    fn over(&mut self, pointer: &str, message: String, help: &str) {
+    fn report_limit(&mut self, pointer: &str, message: String, help: &str) {
         if !self.is_over {
-            self.found.push(Diagnostic::error(codes::SCHEMA_LIMIT, pointer, message).help(help));
+            self.found.push(Diagnostic::new_error(codes::SCHEMA_LIMIT, pointer, message).with_help(help));
         }
         self.is_over = true;
     }
@@ -253,7 +253,7 @@ fn collect_anchors<'a>(
                 let other = anchors.insert(name, (value, pointer.clone()));
                 if other.is_some_and(|(other, _)| !std::ptr::eq(other, value)) {
                     let message = format!("two schemas have the anchor `{name}`");
-                    found.push(Diagnostic::error(codes::BAD_SCHEMA, pointer_push(&pointer, keyword), message));
+                    found.push(Diagnostic::new_error(codes::BAD_SCHEMA, pointer_push(&pointer, keyword), message));
                 }
             }
             let fields = fields.iter();
@@ -295,16 +295,20 @@ fn repeated_required(fields: &Map<String, Value>, pointer: &str, found: &mut Vec
         {
             let message = format!("`{name}` is required twice");
             let at = format!("{pointer}/required/{index}");
-            found.push(Diagnostic::warning(codes::REPEATED_REQUIRED, at, message).help("remove one of the two"));
+            found.push(
+                Diagnostic::new_warning(codes::REPEATED_REQUIRED, at, message).with_help("remove one of the two"),
+            );
         }
     }
 }
 
 /// Points out the defaults of inputs that their own type refuses: they are left out.
-fn defaults(schema: &Value, pointer: &str, found: &mut Vec<Diagnostic>) {
+fn check_defaults(schema: &Value, pointer: &str, found: &mut Vec<Diagnostic>) {
     let properties = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
     for (name, property) in properties {
-        let Some(default) = property.get("default").filter(|default| !takes(property, default)) else { continue };
+        let Some(default) = property.get("default").filter(|default| !accepts_value(property, default)) else {
+            continue;
+        };
         let at = pointer_push(&format!("{pointer}/properties"), name);
         found.push(bad_default(name, &format!("{at}/default"), default));
     }
@@ -316,11 +320,11 @@ pub fn bad_default(name: &str, pointer: &str, default: &Value) -> Diagnostic {
     let shown: String = text.chars().take(40).collect();
     let rest = if shown.len() < text.len() { "…" } else { "" };
     let message = format!("the default {shown}{rest} of `{name}` is refused by its own schema: it is left out");
-    Diagnostic::warning(codes::BAD_DEFAULT, pointer, message).help("remove the default, or give one that fits")
+    Diagnostic::new_warning(codes::BAD_DEFAULT, pointer, message).with_help("remove the default, or give one that fits")
 }
 
 /// Whether a property's type lets a value through, as far as a look can tell.
-fn takes(property: &Value, value: &Value) -> bool {
+fn accepts_value(property: &Value, value: &Value) -> bool {
     if value.is_null() && property.get("nullable") == Some(&Value::Bool(true)) {
         return true;
     }

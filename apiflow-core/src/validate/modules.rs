@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::approvals::waits;
+use super::approvals::waits_for_approval;
 use super::checker::Checker;
 use super::expression_scope::Site;
 use super::result_shape::Shape;
@@ -12,29 +12,29 @@ use crate::diagnostic::codes;
 use crate::openflow::{BranchAll, BranchOne, ForLoop, InputTransform, Module, ModuleValue, Place, each_list};
 
 impl<'a> Checker<'a> {
-    pub(super) fn value(&mut self, module: &'a Module, place: &Place<'_>, step: usize) {
+    pub(super) fn check_value(&mut self, module: &'a Module, place: &Place<'_>, step: usize) {
         let mocked = module.mock.as_ref().is_some_and(|mock| mock.enabled);
         let mut item = None;
         match &module.value {
             ModuleValue::Script(script) => {
                 // The workflow's input may take the place of all that is given.
                 let whole = script.extra.get("pass_flow_input_directly") == Some(&Value::Bool(true));
-                let slots = if mocked { None } else { self.script(script, place).filter(|_| !whole) };
-                self.inputs(&script.input_transforms, slots.as_ref(), place, step);
+                let slots = if mocked { None } else { self.check_script(script, place).filter(|_| !whole) };
+                self.check_inputs(&script.input_transforms, slots.as_ref(), place, step);
             }
             ModuleValue::RawScript(script) => {
                 if !mocked {
-                    self.code(script, place);
+                    self.check_code(script, place);
                 }
-                self.inputs(&script.input_transforms, None, place, step);
+                self.check_inputs(&script.input_transforms, None, place, step);
             }
             ModuleValue::Flow(flow) => {
                 let slots = if mocked { None } else { self.sub_flow(flow, place) };
-                self.inputs(&flow.input_transforms, slots.as_ref(), place, step);
+                self.check_inputs(&flow.input_transforms, slots.as_ref(), place, step);
             }
             ModuleValue::ForLoopFlow(inner) => item = Some(self.for_loop(inner, place, step)),
             ModuleValue::WhileLoopFlow(inner) => {
-                let ends = module.stop_after_if.is_some() || stops(&inner.modules);
+                let ends = module.stop_after_if.is_some() || may_stop_loop(&inner.modules);
                 self.while_loop(ends, place);
                 item = Some(Shape::Type(ValueType::Integer));
             }
@@ -46,7 +46,7 @@ impl<'a> Checker<'a> {
         self.items.extend(item);
         let gated = self.gated;
         each_list(&module.value, place, &mut |_, modules, place| {
-            let again = is_loop && modules.last().is_some_and(waits);
+            let again = is_loop && modules.last().is_some_and(waits_for_approval);
             self.list(modules, place, gated || again);
         });
         if is_loop {
@@ -57,13 +57,13 @@ impl<'a> Checker<'a> {
     /// Checks a loop's iterator; tells what it goes through.
     fn for_loop(&mut self, inner: &'a ForLoop, place: &Place<'_>, step: usize) -> Shape<'a> {
         let at = place.key("iterator");
-        let shape = self.transform(&inner.iterator, &at, Site::Iterator, step);
+        let shape = self.check_transform(&inner.iterator, &at, Site::Iterator, step);
         let item = match &inner.iterator {
             InputTransform::Static { value: Value::Array(items), .. } => {
                 if items.is_empty() && !inner.modules.is_empty() {
                     let message = "this step never runs, nor does any after it: the loop goes through an empty list";
                     let first = place.key("modules");
-                    let found = Diagnostic::warning(codes::UNREACHABLE_STEP, first.index(0).pointer(), message);
+                    let found = Diagnostic::new_warning(codes::UNREACHABLE_STEP, first.index(0).pointer(), message);
                     self.push(found);
                 }
                 of_constants(items)
@@ -71,12 +71,12 @@ impl<'a> Checker<'a> {
             InputTransform::Static { value, .. } => {
                 let message = "a loop iterates over an array, and this is not one";
                 let pointer = if value.is_null() { at.pointer() } else { at.key("value").pointer() };
-                self.push(Diagnostic::error(codes::ITERATOR_NOT_ARRAY, pointer, message));
+                self.push(Diagnostic::new_error(codes::ITERATOR_NOT_ARRAY, pointer, message));
                 Shape::Any
             }
             InputTransform::Javascript { expr, .. } => {
                 self.wants_list(&shape, expr, &at.key("expr"));
-                shape.items()
+                shape.item_shape()
             }
             InputTransform::Ai { .. } => Shape::Any,
         };
@@ -89,8 +89,8 @@ impl<'a> Checker<'a> {
     fn while_loop(&mut self, ends: bool, place: &Place<'_>) {
         if !ends {
             let message = "nothing ends this loop but a failure";
-            let found = Diagnostic::warning(codes::UNBOUNDED_LOOP, place.pointer(), message);
-            self.push(found.help("give it, or a step of its body, a `stop_after_if`"));
+            let found = Diagnostic::new_warning(codes::UNBOUNDED_LOOP, place.pointer(), message);
+            self.push(found.with_help("give it, or a step of its body, a `stop_after_if`"));
         }
     }
 
@@ -98,13 +98,13 @@ impl<'a> Checker<'a> {
         let branches = place.key("branches");
         for (index, branch) in inner.branches.iter().enumerate() {
             let at = branches.index(index);
-            self.expression(&branch.expr, &at.key("expr"), Site::Predicate, Some(step));
+            self.check_expression(&branch.expr, &at.key("expr"), Site::Predicate, Some(step));
         }
-        self.reach(inner, place, &branches);
+        self.check_branches(inner, place, &branches);
     }
 
     /// Points out branches that can't be taken, where the predicates alone tell.
-    fn reach(&mut self, inner: &BranchOne, place: &Place<'_>, branches: &Place<'_>) {
+    fn check_branches(&mut self, inner: &BranchOne, place: &Place<'_>, branches: &Place<'_>) {
         let mut taken = false;
         for (index, branch) in inner.branches.iter().enumerate() {
             let predicate = branch.expr.trim();
@@ -122,12 +122,12 @@ impl<'a> Checker<'a> {
                 _ => continue,
             };
             let pointer = branches.index(index).pointer();
-            self.push(Diagnostic::warning(codes::UNREACHABLE_BRANCH, pointer, message));
+            self.push(Diagnostic::new_warning(codes::UNREACHABLE_BRANCH, pointer, message));
         }
         if taken && !inner.default.is_empty() {
             let message = "the default is never taken: an earlier predicate is always true";
             let pointer = place.key("default").pointer();
-            self.push(Diagnostic::warning(codes::UNREACHABLE_BRANCH, pointer, message));
+            self.push(Diagnostic::new_warning(codes::UNREACHABLE_BRANCH, pointer, message));
         }
     }
 
@@ -137,8 +137,8 @@ impl<'a> Checker<'a> {
         }
         if inner.race && inner.parallel == Some(false) {
             let message = "branches that run one after the other can't race";
-            let found = Diagnostic::error(codes::RACE_IN_SEQUENCE, place.key("race").pointer(), message);
-            self.push(found.help("remove `parallel`, or set it to true"));
+            let found = Diagnostic::new_error(codes::RACE_IN_SEQUENCE, place.key("race").pointer(), message);
+            self.push(found.with_help("remove `parallel`, or set it to true"));
         }
     }
 }
@@ -159,18 +159,18 @@ fn of_constants<'a>(items: &[Value]) -> Shape<'a> {
         Value::Object(_) => Shape::Type(ValueType::Object),
         Value::Null => Shape::Any,
     };
-    items.iter().map(shape).reduce(Shape::either).unwrap_or(Shape::Any)
+    items.iter().map(shape).reduce(Shape::merge_with).unwrap_or(Shape::Any)
 }
 
 /// Whether a step of a loop's body may end the loop; a loop inside ends only itself.
-fn stops(modules: &[Module]) -> bool {
+fn may_stop_loop(modules: &[Module]) -> bool {
     modules.iter().any(|module| {
         let mut inside = false;
         if module.value.nesting().is_loop() {
             return module.stop_after_all_iters_if.is_some();
         }
         each_list(&module.value, &Place::ROOT, &mut |_, modules, _| {
-            inside |= stops(modules);
+            inside |= may_stop_loop(modules);
         });
         inside || module.stop_after_if.is_some() || module.stop_after_all_iters_if.is_some()
     })

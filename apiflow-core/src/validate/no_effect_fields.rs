@@ -6,7 +6,7 @@ use super::checker::Checker;
 use crate::diagnostic::codes;
 use crate::diagnostic::fixes;
 use crate::diagnostic::{Diagnostic, Fix};
-use crate::openflow::{Module, ModuleValue, OpenFlow, Place, RawScript, Script};
+use crate::openflow::{Module, ModuleValue, NodeCall, OpenFlow, Place, RawScript};
 
 /// Fields of the document, each with what there is instead.
 const OF_DOCUMENT: [(&str, &str); 4] = [
@@ -41,17 +41,17 @@ impl Checker<'_> {
         self.ignored_fields(&flow.extra, &OF_DOCUMENT, &root);
         self.ignored_fields(&flow.value.extra, &OF_PROGRAM, place);
         if flow.value.same_worker {
-            self.ignored("same_worker", "steps share nothing but their results", place);
+            self.warn_no_effect("same_worker", "steps share nothing but their results", place);
         }
     }
 
     pub(super) fn ignored_of_module(&mut self, module: &Module, place: &Place<'_>) {
         if module.priority.is_some_and(|priority| priority != 0) {
-            self.ignored("priority", "set it on the workflow", place);
+            self.warn_no_effect("priority", "set it on the workflow", place);
         }
         self.ignored_fields(&module.extra, &[("debouncing", "each request is a run of its own")], place);
         let value = place.key("value");
-        if let ModuleValue::Script(Script { extra, .. }) | ModuleValue::RawScript(RawScript { extra, .. }) =
+        if let ModuleValue::Script(NodeCall { extra, .. }) | ModuleValue::RawScript(RawScript { extra, .. }) =
             &module.value
         {
             self.ignored_fields(extra, &OF_SCRIPT, &value);
@@ -61,10 +61,10 @@ impl Checker<'_> {
             self.ignored_fields(&inner.extra, &[("parallel", runs_in_order), ("parallelism", runs_in_order)], &value);
         }
         if module.value.parallelism().is_some() && !module.value.nesting().is_parallel() {
-            self.ignored("parallelism", "set `parallel` to true", &value);
+            self.warn_no_effect("parallelism", "set `parallel` to true", &value);
         }
         if module.cache_ttl > Some(0) && !module.value.supports_cache() {
-            self.ignored("cache_ttl", "set it on the steps inside whose results are to be kept", place);
+            self.warn_no_effect("cache_ttl", "set it on the steps inside whose results are to be kept", place);
         }
     }
 
@@ -80,15 +80,15 @@ impl Checker<'_> {
                 Some(Value::Bool(true) | Value::Number(_) | Value::Object(_)) => true,
             };
             if set {
-                self.ignored(field, instead, place);
+                self.warn_no_effect(field, instead, place);
             }
         }
     }
 
-    fn ignored(&mut self, field: &str, instead: &str, place: &Place<'_>) {
+    fn warn_no_effect(&mut self, field: &str, instead: &str, place: &Place<'_>) {
         let message = format!("`{field}` has no effect");
-        let found = Diagnostic::warning(codes::IGNORED_FIELD, place.key(field).pointer(), message);
-        self.push(found.help(instead));
+        let found = Diagnostic::new_warning(codes::IGNORED_FIELD, place.key(field).pointer(), message);
+        self.push(found.with_help(instead));
     }
 
     /// The edit that renames a field of the object at a place.

@@ -36,15 +36,15 @@ pub(super) struct Absent<'a> {
 
 impl<'a> Shape<'a> {
     /// The value at the end of a path from this one.
-    pub(super) fn at(&self, path: &[Segment]) -> Result<Shape<'a>, Absent<'a>> {
+    pub(super) fn follow_path(&self, path: &[Segment]) -> Result<Shape<'a>, Absent<'a>> {
         let mut shape = self.clone();
         for (at, segment) in path.iter().enumerate() {
-            shape = shape.member(segment).map_err(|absent| Absent { at, ..absent })?;
+            shape = shape.member_shape(segment).map_err(|absent| Absent { at, ..absent })?;
         }
         Ok(shape)
     }
 
-    fn member(&self, segment: &Segment) -> Result<Shape<'a>, Absent<'a>> {
+    fn member_shape(&self, segment: &Segment) -> Result<Shape<'a>, Absent<'a>> {
         match self {
             Self::Any => Ok(Self::Any),
             Self::Outputs(node) => {
@@ -64,7 +64,7 @@ impl<'a> Shape<'a> {
     }
 
     /// The elements, where it is a list.
-    pub(super) fn items(&self) -> Shape<'a> {
+    pub(super) fn item_shape(&self) -> Shape<'a> {
         match self {
             Self::List(item) => (**item).clone(),
             Self::Schema(schema) => schema.get("items").map_or(Self::Any, Self::Schema),
@@ -84,7 +84,7 @@ impl<'a> Shape<'a> {
     }
 
     /// The values that it can have, where they are listed.
-    pub(super) fn allowed(&self) -> Option<&'a [Value]> {
+    pub(super) fn allowed_values(&self) -> Option<&'a [Value]> {
         match self {
             Self::Schema(schema) => schema.get("enum").and_then(Value::as_array).map(Vec::as_slice),
             Self::Any | Self::Type(_) | Self::Outputs(_) | Self::List(_) => None,
@@ -92,11 +92,13 @@ impl<'a> Shape<'a> {
     }
 
     /// The one of several ways that a value may come by; nothing is known where they differ.
-    pub(super) fn either(self, other: Shape<'a>) -> Shape<'a> {
+    pub(super) fn merge_with(self, other: Shape<'a>) -> Shape<'a> {
         match (&self, &other) {
             (Self::Outputs(one), Self::Outputs(another)) if std::ptr::eq(*one, *another) => self,
             (Self::Type(one), Self::Type(another)) if one == another => self,
-            (Self::List(one), Self::List(another)) => Self::List(Box::new((**one).clone().either((**another).clone()))),
+            (Self::List(one), Self::List(another)) => {
+                Self::List(Box::new((**one).clone().merge_with((**another).clone())))
+            }
             (_, _) => Self::Any,
         }
     }
@@ -134,7 +136,7 @@ fn schema_member<'a>(schema: &'a Value, segment: &Segment) -> Result<Shape<'a>, 
         None => Ok(Shape::Any),
         Some(ValueType::Object) => {
             let name = segment.text();
-            match properties(schema) {
+            match closed_properties(schema) {
                 Some(known) if known.contains(&name.as_str()) => {
                     Ok(schema["properties"].get(&name).map_or(Shape::Any, Shape::Schema))
                 }
@@ -176,7 +178,7 @@ pub(super) fn type_of_schema(schema: &Value) -> Option<ValueType> {
 }
 
 /// The names that an object of this schema may have, where it lists them and no more are meant.
-pub(super) fn properties(schema: &Value) -> Option<Vec<&str>> {
+pub(super) fn closed_properties(schema: &Value) -> Option<Vec<&str>> {
     let schema = schema.as_object()?;
     let open = |key: &str| schema.get(key).is_some_and(|value| !value.is_null());
     let more = schema.get("additionalProperties").is_some_and(|value| !value.is_null() && *value != Value::Bool(false));
@@ -189,7 +191,7 @@ pub(super) fn properties(schema: &Value) -> Option<Vec<&str>> {
 
 impl<'a> Absent<'a> {
     /// The part that was probably meant.
-    pub(super) fn near(&self, key: &str) -> Option<&'a str> {
-        suggest::nearest(key, self.known.iter().copied())
+    pub(super) fn nearest_key(&self, key: &str) -> Option<&'a str> {
+        suggest::nearest_name(key, self.known.iter().copied())
     }
 }

@@ -36,11 +36,11 @@ impl<'a> Checker<'a> {
                 let shapes = lists.map(|(number, list)| {
                     if module.value.tolerates_failure_of(number) { Shape::Any } else { self.last_of(list.modules) }
                 });
-                Shape::List(Box::new(shapes.reduce(Shape::either).unwrap_or(Shape::Any)))
+                Shape::List(Box::new(shapes.reduce(Shape::merge_with).unwrap_or(Shape::Any)))
             }
             Nesting::OneBranch => {
                 let default = lists.pop().map_or(Shape::Any, |list| self.last_of(list.modules));
-                lists.into_iter().fold(default, |shape, list| shape.either(self.last_of(list.modules)))
+                lists.into_iter().fold(default, |shape, list| shape.merge_with(self.last_of(list.modules)))
             }
         }
     }
@@ -55,11 +55,11 @@ impl<'a> Checker<'a> {
 
     /// What a sub-flow's result is: its last module's, unless another may stand in.
     fn result_of_flow(&mut self, path: &str) -> Shape<'a> {
-        let Some((id, flow)) = self.sub_flows.at(path) else { return Shape::Any };
+        let Some((id, flow)) = self.sub_flows.flow_at(path) else { return Shape::Any };
         if let Some(known) = self.flow_shapes.get(id) {
             return known.clone();
         }
-        if ends_elsewhere(flow) || self.inside == MOST_INSIDE {
+        if ends_elsewhere(flow) || self.inside == MAX_SUB_FLOW_DEPTH {
             return Shape::Any;
         }
         // Of workflows that call each other without end nothing is known.
@@ -73,7 +73,7 @@ impl<'a> Checker<'a> {
 }
 
 /// How many sub-flows are looked into, one from the other.
-const MOST_INSIDE: usize = 16;
+const MAX_SUB_FLOW_DEPTH: usize = 16;
 
 fn ends_elsewhere(flow: &OpenFlow) -> bool {
     flow.value.failure_module.is_some() || flow.value.skip_expr.is_some() || flow.value.preprocessor_module.is_some()

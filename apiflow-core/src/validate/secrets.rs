@@ -8,7 +8,7 @@ use crate::openflow::Place;
 
 impl Checker<'_> {
     /// Points out each secret that is not set at the first step that needs it.
-    pub(super) fn secrets(&mut self, connector: &Connector, node: &Node, place: &Place<'_>) {
+    pub(super) fn check_secrets(&mut self, connector: &Connector, node: &Node, place: &Place<'_>) {
         let Some(set) = &self.catalog.secrets else {
             return;
         };
@@ -17,8 +17,8 @@ impl Checker<'_> {
         for name in names {
             if !set.contains(&name) && self.missing_secrets.insert(name.clone()) {
                 let message = format!("the secret `{name}` that connector `{}` needs is not set", connector.id);
-                let found = Diagnostic::error(codes::UNRESOLVED_SECRET, place.pointer(), message);
-                self.push(found.help("an admin sets it, or lists it among the secrets from the environment"));
+                let found = Diagnostic::new_error(codes::UNRESOLVED_SECRET, place.pointer(), message);
+                self.push(found.with_help("an admin sets it, or lists it among the secrets from the environment"));
             }
         }
     }

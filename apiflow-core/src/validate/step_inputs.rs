@@ -4,57 +4,57 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::accepted_inputs::{Others, Slot, Slots};
+use super::accepted_inputs::{AcceptedInput, AcceptedInputs, Others};
 use super::checker::Checker;
 use super::expression_scope::Site;
 use crate::diagnostic::fixes;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::diagnostic::{codes, suggest};
-use crate::openflow::{InputTransform, Place, Script};
+use crate::openflow::{InputTransform, NodeCall, Place};
 
 /// Owners in paths of Windmill's own scripts.
 const WINDMILL: [&str; 4] = ["u", "f", "g", "hub"];
 
 impl<'a> Checker<'a> {
     /// Checks the path of a node's call; what the call takes, where there is such a node.
-    pub(super) fn script(&mut self, script: &Script, place: &Place<'_>) -> Option<Slots<'a>> {
+    pub(super) fn check_script(&mut self, script: &NodeCall, place: &Place<'_>) -> Option<AcceptedInputs<'a>> {
         let catalog = self.catalog;
         let Some(node) = catalog.node_at(&script.path) else {
             self.unknown_node(&script.path, &place.key("path"));
             return None;
         };
         match catalog.connectors.get(&node.connector_id) {
-            Some(connector) => self.secrets(connector, node, &place.key("path")),
+            Some(connector) => self.check_secrets(connector, node, &place.key("path")),
             None => {
                 let message = format!(
                     "node `{}` goes through the connector `{}`, which does not exist",
                     node.id, node.connector_id
                 );
-                let near = suggest::nearest(&node.connector_id, catalog.connectors.keys().map(String::as_str));
-                let found = Diagnostic::error(codes::UNKNOWN_CONNECTOR, place.key("path").pointer(), message);
+                let near = suggest::nearest_name(&node.connector_id, catalog.connectors.keys().map(String::as_str));
+                let found = Diagnostic::new_error(codes::UNKNOWN_CONNECTOR, place.key("path").pointer(), message);
                 self.push(match near {
-                    Some(near) => found.help(suggest::did_you_mean(near)),
-                    None => found.help("declare the connector, or name another one in the node"),
+                    Some(near) => found.with_help(suggest::did_you_mean(near)),
+                    None => found.with_help("declare the connector, or name another one in the node"),
                 });
             }
         }
-        Some(Slots::of_node(node))
+        Some(AcceptedInputs::of_node(node))
     }
 
     /// Checks the inputs of a step, and compares them with what it takes where that is known.
-    pub(super) fn inputs(
+    pub(super) fn check_inputs(
         &mut self,
         given: &'a BTreeMap<String, InputTransform>,
-        slots: Option<&Slots<'a>>,
+        slots: Option<&AcceptedInputs<'a>>,
         place: &Place<'_>,
         step: usize,
     ) {
-        let wanting = |slot: &&Slot<'_>| slot.required && !slot.has_default && !given.contains_key(slot.name);
+        let wanting = |slot: &&AcceptedInput<'_>| slot.required && !slot.has_default && !given.contains_key(slot.name);
         for slot in slots.into_iter().flat_map(|slots| &slots.list).filter(wanting) {
             let owner = slots.map(|slots| slots.owner.as_str()).unwrap_or_default();
             let message = format!("the required input `{}` of {owner} is missing", slot.name);
-            let found = Diagnostic::error(codes::MISSING_INPUT, place.pointer(), message);
-            self.push(found.help("add it to `input_transforms`"));
+            let found = Diagnostic::new_error(codes::MISSING_INPUT, place.pointer(), message);
+            self.push(found.with_help("add it to `input_transforms`"));
         }
         if given.is_empty() {
             return;
@@ -63,21 +63,23 @@ impl<'a> Checker<'a> {
         let holder = place.key(self.inputs_key(place));
         for (name, transform) in given {
             let at = holder.key(name);
-            let shape = self.transform(transform, &at, site, step);
+            let shape = self.check_transform(transform, &at, site, step);
             let Some(slots) = slots else { continue };
-            let Some(slot) = slots.find(name) else {
+            let Some(slot) = slots.find_input(name) else {
                 self.unknown_input(name, slots, given, place);
                 continue;
             };
             match transform {
                 InputTransform::Static { value, .. } if !value.is_null() => {
-                    self.constant(slot, value, &at.key("value"));
+                    self.check_constant(slot, value, &at.key("value"));
                 }
                 InputTransform::Static { .. } if slot.required => {
                     let message = format!("the required input `{name}` of {} is null", slots.owner);
-                    self.push(Diagnostic::error(codes::MISSING_INPUT, at.pointer(), message));
+                    self.push(Diagnostic::new_error(codes::MISSING_INPUT, at.pointer(), message));
                 }
-                InputTransform::Javascript { expr, .. } => self.computed(slot, &shape, expr, &at.key("expr")),
+                InputTransform::Javascript { expr, .. } => {
+                    self.check_computed_input(slot, &shape, expr, &at.key("expr"));
+                }
                 InputTransform::Static { .. } | InputTransform::Ai { .. } => {}
             }
         }
@@ -86,7 +88,7 @@ impl<'a> Checker<'a> {
     fn unknown_input(
         &mut self,
         name: &str,
-        slots: &Slots<'a>,
+        slots: &AcceptedInputs<'a>,
         given: &BTreeMap<String, InputTransform>,
         place: &Place<'_>,
     ) {
@@ -95,22 +97,22 @@ impl<'a> Checker<'a> {
             Others::Unheard => (Severity::Warning, format!("the schema of {} has no input `{name}`", slots.owner)),
             Others::Refused => (Severity::Error, format!("{} has no input `{name}`", slots.owner)),
         };
-        let near = suggest::nearest(name, slots.names().filter(|known| !given.contains_key(*known)));
+        let near = suggest::nearest_name(name, slots.input_names().filter(|known| !given.contains_key(*known)));
         let help = match near {
             Some(near) => suggest::did_you_mean(near),
             None if slots.list.is_empty() => "it has none".to_owned(),
-            None => format!("its inputs are {}", suggest::listed(slots.names())),
+            None => format!("its inputs are {}", suggest::list_names(slots.input_names())),
         };
-        self.needless(
+        self.report_unused_input(
             name,
             near,
-            Diagnostic { severity, ..Diagnostic::error(codes::UNKNOWN_INPUT, "", message) }.help(help),
+            Diagnostic { severity, ..Diagnostic::new_error(codes::UNKNOWN_INPUT, "", message) }.with_help(help),
             place,
         );
     }
 
     /// Points out an input that nothing takes, at its place in the step's inputs.
-    pub(super) fn needless(&mut self, name: &str, near: Option<&str>, found: Diagnostic, place: &Place<'_>) {
+    pub(super) fn report_unused_input(&mut self, name: &str, near: Option<&str>, found: Diagnostic, place: &Place<'_>) {
         let holder = place.key(self.inputs_key(place));
         let mut found = Diagnostic { pointer: holder.key(name).pointer(), ..found };
         let pointer = holder.pointer();
@@ -134,31 +136,31 @@ impl<'a> Checker<'a> {
                 owner => format!("the connector of node `{}` is `{}`, not `{owner}`", node.id, node.connector_id),
             };
             let right = format!("node/{}", node.id);
-            return self.push(renamed(Diagnostic::error(codes::UNKNOWN_NODE, pointer, message), &right));
+            return self.push(suggest_rename(Diagnostic::new_error(codes::UNKNOWN_NODE, pointer, message), &right));
         }
         let known_owner =
             ["", "node", "connector", "workflow"].contains(&owner) || catalog.connectors.contains_key(owner);
         if !known_owner && !WINDMILL.contains(&owner) && !id.is_empty() {
             let message = format!("there is no connector `{owner}`");
-            let found = Diagnostic::error(codes::UNKNOWN_CONNECTOR, pointer, message);
-            return self.push(match suggest::nearest(owner, connectors().chain(["node"])) {
-                Some(near) => found.help(suggest::did_you_mean(&format!("{near}/{id}"))),
-                None => found.help("a node's path is `node/<id>`, or `<connector>/<id>`"),
+            let found = Diagnostic::new_error(codes::UNKNOWN_CONNECTOR, pointer, message);
+            return self.push(match suggest::nearest_name(owner, connectors().chain(["node"])) {
+                Some(near) => found.with_help(suggest::did_you_mean(&format!("{near}/{id}"))),
+                None => found.with_help("a node's path is `node/<id>`, or `<connector>/<id>`"),
             });
         }
         let message = format!("`{path}` names no node");
-        let found = Diagnostic::error(codes::UNKNOWN_NODE, pointer, message);
-        self.push(match suggest::nearest(id, nodes()) {
-            _ if owner == "workflow" => found.help("a module that runs a workflow has the type `flow`"),
-            _ if WINDMILL.contains(&owner) => found.help("Windmill scripts cannot run here: declare a node"),
-            Some(near) => renamed(found, &format!("node/{near}")),
-            None if catalog.nodes.is_empty() => found.help("there are no nodes yet: declare one"),
-            None => found.help(format!("the nodes are {}", suggest::listed(nodes()))),
+        let found = Diagnostic::new_error(codes::UNKNOWN_NODE, pointer, message);
+        self.push(match suggest::nearest_name(id, nodes()) {
+            _ if owner == "workflow" => found.with_help("a module that runs a workflow has the type `flow`"),
+            _ if WINDMILL.contains(&owner) => found.with_help("Windmill scripts cannot run here: declare a node"),
+            Some(near) => suggest_rename(found, &format!("node/{near}")),
+            None if catalog.nodes.is_empty() => found.with_help("there are no nodes yet: declare one"),
+            None => found.with_help(format!("the nodes are {}", suggest::list_names(nodes()))),
         });
     }
 }
 
 /// Adds a suggestion and the edit that follows it.
-pub(super) fn renamed(found: Diagnostic, right: &str) -> Diagnostic {
-    fixes::changed(found.help(suggest::did_you_mean(right)), Value::from(right))
+pub(super) fn suggest_rename(found: Diagnostic, right: &str) -> Diagnostic {
+    fixes::change_step_row(found.with_help(suggest::did_you_mean(right)), Value::from(right))
 }

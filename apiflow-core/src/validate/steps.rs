@@ -14,7 +14,7 @@ pub(super) type ListKey = (Option<usize>, usize);
 
 /// A module in its list.
 #[derive(Debug)]
-pub(super) struct Step<'f> {
+pub(super) struct CheckedStep<'f> {
     pub(super) module: &'f Module,
     pub(super) pointer: String,
     pub(super) list: ListKey,
@@ -24,7 +24,7 @@ pub(super) struct Step<'f> {
 /// All modules, holders before what they hold.
 #[derive(Debug, Default)]
 pub(super) struct Steps<'f> {
-    pub(super) all: Vec<Step<'f>>,
+    pub(super) all: Vec<CheckedStep<'f>>,
     /// The first step of each id.
     by_id: BTreeMap<&'f str, usize>,
     /// The step of each module, by where the module is in memory.
@@ -32,46 +32,46 @@ pub(super) struct Steps<'f> {
 }
 
 impl<'f> Steps<'f> {
-    pub(super) fn of(flow: &'f OpenFlow) -> Self {
+    pub(super) fn of_flow(flow: &'f OpenFlow) -> Self {
         let mut steps = Self::default();
         let root = Place::ROOT;
         let value = root.key("value");
         if let Some(module) = &flow.value.preprocessor_module {
-            steps.add(module, &value.key("preprocessor_module"), (None, PREPROCESSOR), 0);
+            steps.add_module(module, &value.key("preprocessor_module"), (None, PREPROCESSOR), 0);
             steps.by_id.entry("preprocessor").or_insert(steps.all.len() - 1);
         }
         steps.list(&flow.value.modules, &value.key("modules"), (None, MAIN));
         if let Some(module) = &flow.value.failure_module {
             let index = steps.all.len();
-            steps.add(module, &value.key("failure_module"), (None, FAILURE), 0);
+            steps.add_module(module, &value.key("failure_module"), (None, FAILURE), 0);
             steps.by_id.entry("failure").or_insert(index);
         }
         steps
     }
 
     /// The step that has an id, the first of several.
-    pub(super) fn find(&self, id: &str) -> Option<usize> {
+    pub(super) fn find_step(&self, id: &str) -> Option<usize> {
         self.by_id.get(id).copied()
     }
 
     /// The step that a module of the workflow is.
     pub(super) fn of_module(&self, module: &Module) -> usize {
-        self.by_address.get(&address(module)).copied().unwrap_or_default()
+        self.by_address.get(&module_address(module)).copied().unwrap_or_default()
     }
 
     /// The step before another in its list.
-    pub(super) fn before(&self, step: usize) -> Option<usize> {
+    pub(super) fn step_before(&self, step: usize) -> Option<usize> {
         let list = self.all[step].list;
         (0..step).rev().take_while(|_| self.all[step].position > 0).find(|&before| self.all[before].list == list)
     }
 
     /// All ids.
-    pub(super) fn ids(&self) -> impl Iterator<Item = &'f str> + '_ {
+    pub(super) fn step_ids(&self) -> impl Iterator<Item = &'f str> + '_ {
         self.by_id.keys().copied()
     }
 
     /// The steps that hold a step, outermost first, and the step itself.
-    pub(super) fn path(&self, step: usize) -> Vec<usize> {
+    pub(super) fn path_to(&self, step: usize) -> Vec<usize> {
         let mut path = vec![step];
         let mut last = step;
         while let Some(holder) = self.all[last].list.0 {
@@ -84,15 +84,15 @@ impl<'f> Steps<'f> {
 
     fn list(&mut self, modules: &'f [Module], place: &Place<'_>, list: ListKey) {
         for (position, module) in modules.iter().enumerate() {
-            self.add(module, &place.index(position), list, position);
+            self.add_module(module, &place.index(position), list, position);
         }
     }
 
-    fn add(&mut self, module: &'f Module, place: &Place<'_>, list: ListKey, position: usize) {
+    fn add_module(&mut self, module: &'f Module, place: &Place<'_>, list: ListKey, position: usize) {
         let index = self.all.len();
         let pointer = place.pointer();
-        self.by_address.insert(address(module), index);
-        self.all.push(Step { module, pointer, list, position });
+        self.by_address.insert(module_address(module), index);
+        self.all.push(CheckedStep { module, pointer, list, position });
         if !module.id.is_empty() {
             self.by_id.entry(&module.id).or_insert(index);
         }
@@ -102,6 +102,6 @@ impl<'f> Steps<'f> {
     }
 }
 
-fn address(module: &Module) -> usize {
+fn module_address(module: &Module) -> usize {
     std::ptr::from_ref(module).addr()
 }

@@ -2,46 +2,46 @@
 
 use std::collections::BTreeSet;
 
-use super::accepted_inputs::Slots;
+use super::accepted_inputs::AcceptedInputs;
 use super::checker::Checker;
-use super::step_inputs::renamed;
+use super::step_inputs::suggest_rename;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::{codes, suggest};
 use crate::openflow::{Place, SubFlow};
 
 impl<'a> Checker<'a> {
     /// Checks the path of a sub-flow; what it takes, where there is such a workflow.
-    pub(super) fn sub_flow(&mut self, flow: &SubFlow, place: &Place<'_>) -> Option<Slots<'a>> {
+    pub(super) fn sub_flow(&mut self, flow: &SubFlow, place: &Place<'_>) -> Option<AcceptedInputs<'a>> {
         let catalog = self.catalog;
         let at = place.key("path");
         let known = || catalog.workflows.keys().map(String::as_str);
         let id = flow.path.strip_prefix("workflow/");
         let Some((id, document)) = id.and_then(|id| catalog.workflows.get_key_value(id)) else {
             let message = format!("`{}` names no workflow", flow.path);
-            let found = Diagnostic::error(codes::UNKNOWN_WORKFLOW, at.pointer(), message);
+            let found = Diagnostic::new_error(codes::UNKNOWN_WORKFLOW, at.pointer(), message);
             let bare = flow.path.rsplit('/').next().unwrap_or_default();
-            self.push(match suggest::nearest(bare, known()) {
-                Some(near) => renamed(found, &format!("workflow/{near}")),
-                None => found.help("a workflow's path is `workflow/<id>`"),
+            self.push(match suggest::nearest_name(bare, known()) {
+                Some(near) => suggest_rename(found, &format!("workflow/{near}")),
+                None => found.with_help("a workflow's path is `workflow/<id>`"),
             });
             return None;
         };
         if let Some(faults) = self.faults {
-            if let Some(cycle) = self.cycle(id) {
+            if let Some(cycle) = self.find_cycle(id) {
                 let message = format!("workflows call each other without end: {}", cycle.join(" → "));
-                self.push(Diagnostic::error(codes::WORKFLOW_CYCLE, at.pointer(), message));
+                self.push(Diagnostic::new_error(codes::WORKFLOW_CYCLE, at.pointer(), message));
             } else if let Some((broken, fault)) = self.sub_flows.leads_to(id, faults) {
                 let way = if broken == id { String::new() } else { format!(", which workflow `{id}` leads to,") };
                 let errors = if fault.errors == 1 { "an error".to_owned() } else { format!("{} errors", fault.errors) };
                 let message = format!("workflow `{broken}`{way} has {errors} and can't run");
-                let help = format!("fix {}: {}", shown(&fault.first.pointer), fault.first.message);
-                self.push(Diagnostic::error(codes::BROKEN_WORKFLOW, at.pointer(), message).help(help));
+                let help = format!("fix {}: {}", display_pointer(&fault.first.pointer), fault.first.message);
+                self.push(Diagnostic::new_error(codes::BROKEN_WORKFLOW, at.pointer(), message).with_help(help));
             }
         }
-        Some(Slots::of_schema(id, document.get("schema")))
+        Some(AcceptedInputs::of_schema(id, document.get("schema")))
     }
 
-    fn cycle(&mut self, id: &'a str) -> Option<Vec<String>> {
+    fn find_cycle(&mut self, id: &'a str) -> Option<Vec<String>> {
         if let Some(known) = self.cycles.get(id) {
             return known.clone();
         }
@@ -59,7 +59,7 @@ impl<'a> Checker<'a> {
             return None;
         }
         let mut on_way = BTreeSet::from([start]);
-        let mut way: Vec<(&'a str, Vec<&'a str>)> = vec![(start, self.sub_flows.calls(start).to_vec())];
+        let mut way: Vec<(&'a str, Vec<&'a str>)> = vec![(start, self.sub_flows.called_workflows(start).to_vec())];
         while let Some((id, open)) = way.last_mut() {
             let Some(next) = open.pop() else {
                 on_way.remove(*id);
@@ -73,7 +73,7 @@ impl<'a> Checker<'a> {
             }
             if !self.acyclic.contains(next) {
                 on_way.insert(next);
-                way.push((next, self.sub_flows.calls(next).to_vec()));
+                way.push((next, self.sub_flows.called_workflows(next).to_vec()));
             }
         }
         None
@@ -81,6 +81,6 @@ impl<'a> Checker<'a> {
 }
 
 /// A place as it is named in a sentence.
-fn shown(pointer: &str) -> &str {
+fn display_pointer(pointer: &str) -> &str {
     if pointer.is_empty() { "it" } else { pointer }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::checker::{Around, Checker};
+use super::checker::{Checker, Surroundings};
 use crate::catalog::Catalog;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::openflow::{Findings, Module, OpenFlow, ParsedDocument, Place, each_list, parse_leniently};
@@ -12,13 +12,13 @@ use crate::openflow::{Findings, Module, OpenFlow, ParsedDocument, Place, each_li
 /// All workflows of the catalog that a workflow leads to, each read once.
 #[derive(Debug, Default)]
 pub(super) struct SubFlows<'a> {
-    all: BTreeMap<&'a str, SubFlow<'a>>,
+    all: BTreeMap<&'a str, ReadSubFlow<'a>>,
     /// The workflow that has a step of an id, the first of several.
     steps: BTreeMap<String, &'a str>,
 }
 
 #[derive(Debug)]
-struct SubFlow<'a> {
+struct ReadSubFlow<'a> {
     document: &'a Value,
     reading: ParsedDocument,
     /// Ids of the workflows of the catalog that it runs.
@@ -27,7 +27,7 @@ struct SubFlow<'a> {
 
 /// That a workflow has errors.
 #[derive(Debug)]
-pub(super) struct Fault {
+pub(super) struct SubFlowFault {
     /// How many.
     pub(super) errors: usize,
     /// The first.
@@ -36,23 +36,23 @@ pub(super) struct Fault {
 
 impl<'a> SubFlows<'a> {
     /// Reads all that a workflow leads to.
-    pub(super) fn reach(flow: &OpenFlow, catalog: &'a Catalog) -> Self {
+    pub(super) fn read_reachable(flow: &OpenFlow, catalog: &'a Catalog) -> Self {
         let mut found = Self::default();
-        let mut open = calls(flow, catalog);
+        let mut open = workflows_called_by(flow, catalog);
         while let Some(id) = open.pop() {
             let Some(document) = catalog.workflows.get(id).filter(|_| !found.all.contains_key(id)) else { continue };
             let reading = parse_leniently(document);
-            let calls = reading.flow.as_ref().map(|flow| calls(flow, catalog)).unwrap_or_default();
+            let calls = reading.flow.as_ref().map(|flow| workflows_called_by(flow, catalog)).unwrap_or_default();
             open.extend(&calls);
             let modules = reading.flow.as_ref().map(|flow| flow.value.modules.as_slice()).unwrap_or_default();
             found.add_steps(modules, id);
-            found.all.insert(id, SubFlow { document, reading, calls });
+            found.all.insert(id, ReadSubFlow { document, reading, calls });
         }
         found
     }
 
     /// The sub-flow that a path names, where it can be read.
-    pub(super) fn at(&self, path: &str) -> Option<(&'a str, &OpenFlow)> {
+    pub(super) fn flow_at(&self, path: &str) -> Option<(&'a str, &OpenFlow)> {
         let (id, found) = self.all.get_key_value(path.strip_prefix("workflow/")?)?;
         Some((id, found.reading.flow.as_ref()?))
     }
@@ -70,17 +70,17 @@ impl<'a> SubFlows<'a> {
     }
 
     /// Those that have errors of their own.
-    pub(super) fn faults(&self, catalog: &Catalog) -> BTreeMap<&'a str, Fault> {
+    pub(super) fn find_faults(&self, catalog: &Catalog) -> BTreeMap<&'a str, SubFlowFault> {
         let faults = self.all.iter().filter_map(|(id, found)| {
             let mut findings = Findings::default();
             if let Some(flow) = &found.reading.flow {
-                let around = Around { catalog, sub_flows: self, faults: None };
-                Checker::new(found.document, flow, around, &found.reading.broken, &mut findings).flow(flow);
+                let around = Surroundings { catalog, sub_flows: self, faults: None };
+                Checker::new(found.document, flow, around, &found.reading.broken, &mut findings).check_flow(flow);
             }
             let all = found.reading.findings.list().iter().chain(findings.list());
             let mut errors = all.filter(|one| one.severity == Severity::Error);
             let first = errors.next()?.clone();
-            Some((*id, Fault { errors: 1 + errors.count(), first }))
+            Some((*id, SubFlowFault { errors: 1 + errors.count(), first }))
         });
         faults.collect()
     }
@@ -89,8 +89,8 @@ impl<'a> SubFlows<'a> {
     pub(super) fn leads_to<'f>(
         &self,
         start: &str,
-        faults: &'f BTreeMap<&'a str, Fault>,
-    ) -> Option<(&'f str, &'f Fault)> {
+        faults: &'f BTreeMap<&'a str, SubFlowFault>,
+    ) -> Option<(&'f str, &'f SubFlowFault)> {
         let mut seen = BTreeSet::new();
         let mut open = vec![start];
         while let Some(id) = open.pop() {
@@ -98,30 +98,30 @@ impl<'a> SubFlows<'a> {
                 return Some((id, fault));
             }
             if seen.insert(id) {
-                open.extend(self.calls(id));
+                open.extend(self.called_workflows(id));
             }
         }
         None
     }
 
     /// Ids of the workflows of the catalog that one of them runs.
-    pub(super) fn calls(&self, id: &str) -> &[&'a str] {
+    pub(super) fn called_workflows(&self, id: &str) -> &[&'a str] {
         self.all.get(id).map(|found| found.calls.as_slice()).unwrap_or_default()
     }
 }
 
-fn calls<'a>(flow: &OpenFlow, catalog: &'a Catalog) -> Vec<&'a str> {
+fn workflows_called_by<'a>(flow: &OpenFlow, catalog: &'a Catalog) -> Vec<&'a str> {
     let mut called = BTreeSet::new();
-    collect(&flow.value.modules, &mut called);
+    collect_calls(&flow.value.modules, &mut called);
     for module in [&flow.value.failure_module, &flow.value.preprocessor_module].into_iter().flatten() {
-        collect(std::slice::from_ref(module), &mut called);
+        collect_calls(std::slice::from_ref(module), &mut called);
     }
     called.iter().filter_map(|id| catalog.workflows.get_key_value(*id)).map(|(id, _)| id.as_str()).collect()
 }
 
-fn collect<'f>(modules: &'f [Module], called: &mut BTreeSet<&'f str>) {
+fn collect_calls<'f>(modules: &'f [Module], called: &mut BTreeSet<&'f str>) {
     for module in modules {
         called.extend(module.value.sub_flow_id());
-        each_list(&module.value, &Place::ROOT, &mut |_, modules, _| collect(modules, called));
+        each_list(&module.value, &Place::ROOT, &mut |_, modules, _| collect_calls(modules, called));
     }
 }

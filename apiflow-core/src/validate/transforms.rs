@@ -27,7 +27,7 @@ impl<'a> Checker<'a> {
     }
 
     /// Checks a value; tells what an expression gives, where it is a plain path.
-    pub(super) fn transform(
+    pub(super) fn check_transform(
         &mut self,
         transform: &InputTransform,
         place: &Place<'_>,
@@ -39,10 +39,12 @@ impl<'a> Checker<'a> {
                 self.windmill_variables(value, &place.key("value"));
                 Shape::Any
             }
-            InputTransform::Javascript { expr, .. } => self.expression(expr, &place.key("expr"), site, Some(step)),
+            InputTransform::Javascript { expr, .. } => {
+                self.check_expression(expr, &place.key("expr"), site, Some(step))
+            }
             InputTransform::Ai { .. } => {
                 let message = "a value filled by a language model exists only in an agent's tools";
-                self.push(Diagnostic::error(codes::UNSUPPORTED, place.pointer(), message));
+                self.push(Diagnostic::new_error(codes::UNSUPPORTED, place.pointer(), message));
                 Shape::Any
             }
         }
@@ -58,8 +60,8 @@ impl<'a> Checker<'a> {
         match number {
             NumberOrTransform::Number(number) => self.at_least_zero(*number, place, name),
             NumberOrTransform::Transform(transform) => {
-                self.number(transform, place, name);
-                let shape = self.transform(transform, place, Site::Transform, step);
+                self.check_number(transform, place, name);
+                let shape = self.check_transform(transform, place, Site::Transform, step);
                 if let InputTransform::Javascript { expr, .. } = transform {
                     self.wants_number(&shape, expr, &place.key("expr"), name);
                 }
@@ -68,7 +70,7 @@ impl<'a> Checker<'a> {
     }
 
     /// Checks that a constant is a number that makes sense.
-    pub(super) fn number(&mut self, transform: &InputTransform, place: &Place<'_>, name: &str) {
+    pub(super) fn check_number(&mut self, transform: &InputTransform, place: &Place<'_>, name: &str) {
         let InputTransform::Static { value, .. } = transform else {
             return;
         };
@@ -78,7 +80,7 @@ impl<'a> Checker<'a> {
             None if value.is_null() => {}
             None => {
                 let message = format!("`{name}` must be a number");
-                let found = Diagnostic::error(codes::WRONG_TYPE, at.pointer(), message);
+                let found = Diagnostic::new_error(codes::WRONG_TYPE, at.pointer(), message);
                 self.push(fixes::in_type(found, ValueType::Number, value));
             }
         }
@@ -87,7 +89,7 @@ impl<'a> Checker<'a> {
     fn at_least_zero(&mut self, number: f64, place: &Place<'_>, name: &str) {
         if number < 0.0 {
             let message = format!("`{name}` must not be negative, found {number}");
-            self.push(Diagnostic::error(codes::WRONG_TYPE, place.pointer(), message));
+            self.push(Diagnostic::new_error(codes::WRONG_TYPE, place.pointer(), message));
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Values that come by a path, and places that take another type.
 
-use super::accepted_inputs::Slot;
+use super::accepted_inputs::AcceptedInput;
 use super::checker::Checker;
-use super::constants::shown;
+use super::constants::display_pointer;
 use super::result_shape::Shape;
 use crate::catalog::ValueType;
 use crate::diagnostic::{Diagnostic, Severity, Span};
@@ -22,12 +22,18 @@ enum Match {
 
 impl Checker<'_> {
     /// Checks what an expression gives to a declared input.
-    pub(super) fn computed(&mut self, slot: &Slot<'_>, shape: &Shape<'_>, source: &str, place: &Place<'_>) {
+    pub(super) fn check_computed_input(
+        &mut self,
+        slot: &AcceptedInput<'_>,
+        shape: &Shape<'_>,
+        source: &str,
+        place: &Place<'_>,
+    ) {
         let name = slot.name;
         let (Some(wanted), Some(given)) = (slot.value_type, shape.value_type()) else {
-            return self.values(slot, shape, source, place);
+            return self.check_enum_values(slot, shape, source, place);
         };
-        match matching(wanted, shape) {
+        match match_type(wanted, shape) {
             None | Some(Match::May) => {}
             Some(matched) => {
                 let message = format!(
@@ -36,19 +42,20 @@ impl Checker<'_> {
                     source.trim(),
                     given.name()
                 );
-                let mut found = Diagnostic::error(codes::TYPE_MISMATCH, place.pointer(), message).at(start(source));
+                let mut found =
+                    Diagnostic::new_error(codes::TYPE_MISMATCH, place.pointer(), message).with_span(start(source));
                 if matched == Match::Hardly {
                     found.severity = Severity::Warning;
                 }
                 return self.push(match way_out(wanted, given, shape, source.trim()) {
-                    Some(help) => found.help(help),
+                    Some(help) => found.with_help(help),
                     None => found,
                 });
             }
         }
-        let items = shape.items();
+        let items = shape.item_shape();
         if let (Some(wanted), Some(given)) = (slot.item_type, items.value_type())
-            && matching(wanted, &items) == Some(Match::Never)
+            && match_type(wanted, &items) == Some(Match::Never)
         {
             let message = format!(
                 "each element of input `{name}` must be {}, but those of `{}` are each {}",
@@ -56,36 +63,37 @@ impl Checker<'_> {
                 source.trim(),
                 given.name()
             );
-            return self.push(Diagnostic::error(codes::TYPE_MISMATCH, place.pointer(), message).at(start(source)));
+            return self
+                .push(Diagnostic::new_error(codes::TYPE_MISMATCH, place.pointer(), message).with_span(start(source)));
         }
-        self.values(slot, shape, source, place);
+        self.check_enum_values(slot, shape, source, place);
     }
 
     /// Compares the values that are taken with those that can come.
-    fn values(&mut self, slot: &Slot<'_>, shape: &Shape<'_>, source: &str, place: &Place<'_>) {
-        let (Some(taken), Some(coming)) = (slot.allowed, shape.allowed()) else { return };
+    fn check_enum_values(&mut self, slot: &AcceptedInput<'_>, shape: &Shape<'_>, source: &str, place: &Place<'_>) {
+        let (Some(taken), Some(coming)) = (slot.allowed, shape.allowed_values()) else { return };
         let refused: Vec<String> =
-            coming.iter().filter(|value| !value.is_null() && !taken.contains(value)).map(shown).collect();
+            coming.iter().filter(|value| !value.is_null() && !taken.contains(value)).map(display_pointer).collect();
         if refused.is_empty() {
             return;
         }
-        let names = suggest::listed(refused.iter().map(String::as_str));
+        let names = suggest::list_names(refused.iter().map(String::as_str));
         let message = format!("input `{}` can't be {names}, which the schema allows here", slot.name);
-        let mut found = Diagnostic::error(codes::NOT_IN_ENUM, place.pointer(), message).at(start(source));
+        let mut found = Diagnostic::new_error(codes::NOT_IN_ENUM, place.pointer(), message).with_span(start(source));
         if refused.len() < coming.len() {
             found.severity = Severity::Warning;
         }
-        let taken: Vec<String> = taken.iter().map(shown).collect();
-        self.push(found.help(format!("it may be {}", suggest::listed(taken.iter().map(String::as_str)))));
+        let taken: Vec<String> = taken.iter().map(display_pointer).collect();
+        self.push(found.with_help(format!("it may be {}", suggest::list_names(taken.iter().map(String::as_str)))));
     }
 
     /// Checks that a path gives a number where one is wanted.
     pub(super) fn wants_number(&mut self, shape: &Shape<'_>, source: &str, place: &Place<'_>, name: &str) {
         if let Some(given) = shape.value_type()
-            && matching(ValueType::Number, shape) == Some(Match::Never)
+            && match_type(ValueType::Number, shape) == Some(Match::Never)
         {
             let message = format!("`{name}` must be a number, but `{}` is {}", source.trim(), given.name());
-            self.push(Diagnostic::error(codes::TYPE_MISMATCH, place.pointer(), message).at(start(source)));
+            self.push(Diagnostic::new_error(codes::TYPE_MISMATCH, place.pointer(), message).with_span(start(source)));
         }
     }
 
@@ -95,24 +103,25 @@ impl Checker<'_> {
             && given != ValueType::Array
         {
             let message = format!("a loop iterates over an array, but `{}` is {}", source.trim(), given.name());
-            let found = Diagnostic::error(codes::ITERATOR_NOT_ARRAY, place.pointer(), message).at(start(source));
-            self.push(found.help(format!("write `[{}]` to go through it alone", source.trim())));
+            let found =
+                Diagnostic::new_error(codes::ITERATOR_NOT_ARRAY, place.pointer(), message).with_span(start(source));
+            self.push(found.with_help(format!("write `[{}]` to go through it alone", source.trim())));
         }
     }
 }
 
 /// Where a path begins in its expression.
 fn start(source: &str) -> Span {
-    crate::expression::span(source, source.len() - source.trim_start().len())
+    crate::expression::span_of_byte(source, source.len() - source.trim_start().len())
 }
 
 /// Whether what is known of a value fits; `None` where nothing is known.
-fn matching(wanted: ValueType, shape: &Shape<'_>) -> Option<Match> {
+fn match_type(wanted: ValueType, shape: &Shape<'_>) -> Option<Match> {
     let given = shape.value_type()?;
-    Some(between(wanted, given))
+    Some(match_types(wanted, given))
 }
 
-fn between(wanted: ValueType, given: ValueType) -> Match {
+fn match_types(wanted: ValueType, given: ValueType) -> Match {
     use ValueType::{Array, Audio, Boolean, File, Image, Integer, Number, Object, String, Video};
     match (wanted, given) {
         (Image | Video | Audio | File, String | File) | (String | File, Image | Video | Audio) => Match::May,
@@ -139,7 +148,7 @@ fn way_out(wanted: ValueType, given: ValueType, shape: &Shape<'_>, source: &str)
         (_, ValueType::Array) => Some(format!("take one of the list: `{source}[0]`")),
         (_, ValueType::Object) => match shape {
             Shape::Outputs(node) => {
-                let fitting = node.output.iter().find(|output| between(wanted, output.r#type) == Match::May)?;
+                let fitting = node.output.iter().find(|output| match_types(wanted, output.r#type) == Match::May)?;
                 Some(format!("take an output of the step: `{source}.{}`", fitting.name))
             }
             Shape::Any | Shape::Type(_) | Shape::Schema(_) | Shape::List(_) => None,

@@ -29,13 +29,13 @@ pub(super) enum When {
 
 /// Says what an expression of the module `from` sees of the module `to`.
 pub(super) fn visibility_of(steps: &Steps<'_>, from: usize, when: When, to: usize) -> Visibility {
-    let (from_path, to_path) = (steps.path(from), steps.path(to));
+    let (from_path, to_path) = (steps.path_to(from), steps.path_to(to));
     let shared = from_path.iter().zip(&to_path).take_while(|(a, b)| a == b).count();
-    let again = repeats(steps, &from_path[..shared]);
+    let again = may_repeat(steps, &from_path[..shared]);
     let inside = shared - usize::from(shared == from_path.len());
     let kept = keeps_to_itself(steps, to_path.get(inside..to_path.len() - 1).unwrap_or_default());
     let (Some(&mine), Some(&theirs)) = (from_path.get(shared), to_path.get(shared)) else {
-        return within(steps, &from_path[..shared], (from, when, to), kept);
+        return visibility_within(steps, &from_path[..shared], (from, when, to), kept);
     };
     let (mine, theirs) = (&steps.all[mine], &steps.all[theirs]);
     if mine.list != theirs.list && mine.list.0.is_none() {
@@ -62,11 +62,16 @@ pub(super) fn visibility_of(steps: &Steps<'_>, from: usize, when: When, to: usiz
 const PARALLEL_LOOP: &str = "each iteration of a parallel loop keeps its results to itself: read the loop's own result";
 
 /// One of the two is, or holds, the other.
-fn within(steps: &Steps<'_>, shared: &[usize], (from, when, to): (usize, When, usize), kept: bool) -> Visibility {
+fn visibility_within(
+    steps: &Steps<'_>,
+    shared: &[usize],
+    (from, when, to): (usize, When, usize),
+    kept: bool,
+) -> Visibility {
     let holders = &shared[..shared.len() - 1];
     if from != to && shared.last() == Some(&to) {
         // The other module holds this one.
-        return if repeats(steps, holders) {
+        return if may_repeat(steps, holders) {
             Visibility::Visible
         } else {
             Visibility::Later("it is not done before this step")
@@ -75,7 +80,7 @@ fn within(steps: &Steps<'_>, shared: &[usize], (from, when, to): (usize, When, u
     if kept {
         return Visibility::Never(PARALLEL_LOOP);
     }
-    if when == When::After || repeats(steps, holders) {
+    if when == When::After || may_repeat(steps, holders) {
         Visibility::Visible
     } else if from == to {
         Visibility::Later("it is this very step")
@@ -86,7 +91,7 @@ fn within(steps: &Steps<'_>, shared: &[usize], (from, when, to): (usize, When, u
 
 /// Whether what the modules hold runs again within the same root, so that an earlier round's results
 /// are there.
-fn repeats(steps: &Steps<'_>, holders: &[usize]) -> bool {
+fn may_repeat(steps: &Steps<'_>, holders: &[usize]) -> bool {
     for &holder in holders.iter().rev() {
         if let Nesting::Loop { parallel } = steps.all[holder].module.value.nesting() {
             return !parallel;

@@ -1,7 +1,7 @@
 //! What would be sent, and what is answered.
 
 use apiflow_core::catalog::{Catalog, parse_connector, parse_node};
-use apiflow_core::dry_run::{Outcome, Source};
+use apiflow_core::dry_run::{Outcome, ResultSource};
 use serde_json::{Value, json};
 
 use super::{Given, catalog, flow, ran, report, step, tried};
@@ -48,7 +48,7 @@ async fn requests_are_shown_as_they_would_be_sent_with_secrets_as_their_names() 
     assert_eq!(request["headers"]["Authorization"], "Bearer $REPLICATE_API_TOKEN");
     assert_eq!(request["body"]["input"]["prompt"], "Add a Hat to person");
     // What the first step gives is made up, and sent on by the second.
-    assert_eq!(first.requests[0].answered_by, Some(Source::Sample));
+    assert_eq!(first.requests[0].answered_by, Some(ResultSource::Sample));
     assert_eq!(first.output, json!({"output_image": "sample of output_image"}));
     assert_eq!(second.requests[0].request["body"]["input"]["input_image"], "sample of output_image");
 }
@@ -85,9 +85,9 @@ async fn a_function_is_asked_first_then_mocks_then_the_declared_outputs() {
     assert_eq!(
         given,
         [
-            (json!("told"), Some(Source::Function)),
-            (json!("mocked"), Some(Source::Mock)),
-            (json!("sample of text"), Some(Source::Sample)),
+            (json!("told"), Some(ResultSource::Function)),
+            (json!("mocked"), Some(ResultSource::Mock)),
+            (json!("sample of text"), Some(ResultSource::Sample)),
         ]
     );
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use apiflow_core::expression::{WantedResults, check, quick, scan, wanted};
+use apiflow_core::expression::{
+    WantedResults, check_source_nesting, check_syntax, find_free_variables, look_up_plain_path,
+};
 use apiflow_core::ports::{EvaluationError, Evaluator, Script, ScriptForm};
 use serde_json::{Value, json};
 
@@ -145,11 +147,11 @@ async fn check_rules(evaluator: Arc<dyn Evaluator>) {
     for (source, expected) in PREDICATES {
         let names = names.as_object().cloned().unwrap_or_default();
         let script = Script { source: (*source).to_owned(), names, form: ScriptForm::Predicate };
-        assert_eq!(evaluator.evaluate(script).await, Ok(json!(expected)), "{source}");
+        assert_eq!(evaluator.evaluate_script(script).await, Ok(json!(expected)), "{source}");
     }
     let statement =
         Script { source: "return 1".to_owned(), names: serde_json::Map::new(), form: ScriptForm::Predicate };
-    let error = evaluator.evaluate(statement).await.expect_err("a statement is no predicate");
+    let error = evaluator.evaluate_script(statement).await.expect_err("a statement is no predicate");
     assert_eq!(kind(&error), "syntax");
 }
 
@@ -192,7 +194,7 @@ pub(crate) fn plain_paths() {
         names["flow_input"]["yes"] = json!(true);
         let scope = names.as_object().cloned().unwrap_or_default();
         for path in PATHS {
-            let looked_up = quick(path, &scope).unwrap_or_else(|| panic!("{path} needs no JavaScript"));
+            let looked_up = look_up_plain_path(path, &scope).unwrap_or_else(|| panic!("{path} needs no JavaScript"));
             let evaluated = super::evaluate(&evaluator, path, &names).await;
             // The two word an exception in their own ways.
             assert_eq!(looked_up.map_err(|error| kind(&error)), evaluated.map_err(|error| kind(&error)), "{path}");
@@ -206,7 +208,7 @@ pub(crate) fn wanted_values() {
         let evaluator = super::in_process();
         let names = names();
         for (source, expected) in values() {
-            let wanted = wanted(source);
+            let wanted = find_free_variables(source);
             let mut scope = names.as_object().cloned().unwrap_or_default();
             scope.retain(|name, _| wanted.names.contains(name));
             if let (Some(Value::Object(results)), WantedResults::Some(steps)) =
@@ -245,7 +247,7 @@ pub(crate) fn texts_at_the_caps() {
                 "''.concat" => format!("''.concat{}", "().concat".repeat(depth / 2)) + "()",
                 _ => format!("{}{middle}{}", before.repeat(depth), after.repeat(depth)),
             };
-            assert_eq!(scan(&source).and_then(|()| check(&source, false)), Ok(()), "{before}");
+            assert_eq!(check_source_nesting(&source).and_then(|()| check_syntax(&source, false)), Ok(()), "{before}");
             let outcome = super::bare(&evaluator, &source).await;
             assert!(!matches!(outcome, Err(EvaluationError::Internal(_))), "{before}: {outcome:?}");
         }

@@ -79,7 +79,7 @@ pub(crate) fn by_somebody_always() {
     // It says that it is ready, waits for work, and is killed.
     let ready = r#"printf '\007\000\000\000"ready"'; head -c 1 > /dev/null; kill -9 $$"#;
     let (evaluator, starts) = counted(folder.path(), ready, &[]);
-    match super::block_on(evaluator.evaluate(script("1 + 1"))) {
+    match super::block_on(evaluator.evaluate_script(script("1 + 1"))) {
         Err(EvaluationError::Internal(message)) => {
             assert!(message.contains("was killed by signal 9, twice"), "{message}");
         }
@@ -93,7 +93,7 @@ pub(crate) fn while_it_starts() {
     let first_dies = "[ $(wc -l < \"$2\") -gt 1 ] || kill -9 $$; exec \"$0\" \"$1\"";
     let starts = folder.path().join("starts").display().to_string();
     let (evaluator, starts) = counted(folder.path(), first_dies, &[super::CHILD, &starts]);
-    assert_eq!(super::block_on(evaluator.evaluate(script("1 + 1"))), Ok(json!(2)));
+    assert_eq!(super::block_on(evaluator.evaluate_script(script("1 + 1"))), Ok(json!(2)));
     assert_eq!(count(&starts), 2);
 }
 

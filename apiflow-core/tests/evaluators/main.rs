@@ -97,7 +97,7 @@ fn in_process() -> Arc<dyn Evaluator> {
 
 async fn evaluate(evaluator: &Arc<dyn Evaluator>, source: &str, names: &Value) -> Result<Value, EvaluationError> {
     let names = names.as_object().cloned().unwrap_or_default();
-    evaluator.evaluate(Script { source: source.to_owned(), names, form: ScriptForm::Expression }).await
+    evaluator.evaluate_script(Script { source: source.to_owned(), names, form: ScriptForm::Expression }).await
 }
 
 /// Evaluates a text without names.

@@ -154,7 +154,7 @@ impl Engine {
         let worker = runtime.clone();
         let working = tokio::spawn(async move {
             worker
-                .work(async {
+                .run_worker(async {
                     let _closed = stopped.await;
                 })
                 .await;
@@ -172,13 +172,14 @@ impl Engine {
         let runtime = &self.runtime;
         let new =
             JobRequest { name: case.name.clone(), ..JobRequest::new(id, 7, bundle(&case.flow), case.input.clone()) };
-        runtime.submit(new).await.expect("the job is made");
+        runtime.submit_job(new).await.expect("the job is made");
         let early_step = case.flow["value"]["early_return"].as_str();
         let mut early = None;
         let mut given = 0;
         let deadline = Instant::now() + Duration::from_mins(1);
         let job = loop {
-            let job = runtime.wait(id, Duration::ZERO).await.expect("the store answers").expect("the job is there");
+            let job =
+                runtime.wait_for_job(id, Duration::ZERO).await.expect("the store answers").expect("the job is there");
             if let (Some(step), None) = (early_step, &early) {
                 early = runtime.early_return(id, step).await.expect("the store answers");
             }
@@ -188,7 +189,7 @@ impl Engine {
             assert!(Instant::now() < deadline, "case `{}` does not end", case.name);
             match case.events.get(given) {
                 Some(event) if job.state.status == JobStatus::Suspended => {
-                    runtime.approve(id, &given.to_string(), event.approval()).await.expect("the store answers");
+                    runtime.approve_gate(id, &given.to_string(), event.approval()).await.expect("the store answers");
                     given += 1;
                 }
                 Some(_) => tokio::time::sleep(Duration::from_millis(1)).await,
@@ -196,7 +197,7 @@ impl Engine {
             }
         };
         let result = match &job.state.output {
-            Some(output) => runtime.resolve(id, output).await.expect("the output is there"),
+            Some(output) => runtime.resolve_reference(id, output).await.expect("the output is there"),
             None => Value::Null,
         };
         let runs = self.nodes.runs.lock().unwrap_or_else(PoisonError::into_inner);

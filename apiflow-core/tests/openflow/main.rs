@@ -34,25 +34,25 @@ async fn run(case: &Case) -> Outcome {
 
 /// Asserts that the journal alone gives the job's end, and that a snapshot at any point of it changes nothing.
 async fn replays_to_itself(case: &Case, store: &MemoryStore, job: &JobRow) {
-    let program = Arc::new(Program::compile(&bundle(&case.flow)).expect("the case was run"));
+    let program = Arc::new(Program::compile_bundle(&bundle(&case.flow)).expect("the case was run"));
     let journal = store.read_events("job", 0, 100_000).await.expect("the store answers");
     let apply = |run: &mut Run, row: &EventRow| {
         let event: Event = serde_json::from_value(row.body.clone()).expect("an event");
-        run.apply(row.seq, row.at, &event);
+        run.apply_event(row.seq, row.at, &event);
     };
     let mut whole = Run::new(program.clone());
     let mut snapshots = Vec::new();
     for row in &journal {
         apply(&mut whole, row);
-        snapshots.push(whole.snapshot());
+        snapshots.push(whole.take_snapshot());
     }
     assert_eq!(whole.job_state(), job.state, "case `{}`: the journal gives another end", case.name);
     assert_eq!(whole.was_skipped(), case.expect.skipped.unwrap_or(whole.was_skipped()), "case `{}`", case.name);
     for (taken, snapshot) in snapshots.iter().enumerate() {
-        let mut restored = Run::restore(program.clone(), snapshot).expect("a snapshot");
+        let mut restored = Run::restore_snapshot(program.clone(), snapshot).expect("a snapshot");
         for (row, expected) in journal.iter().zip(&snapshots).skip(taken + 1) {
             apply(&mut restored, row);
-            assert_eq!(&restored.snapshot(), expected, "case `{}`, event {} after {taken}", case.name, row.seq);
+            assert_eq!(&restored.take_snapshot(), expected, "case `{}`, event {} after {taken}", case.name, row.seq);
         }
     }
 }

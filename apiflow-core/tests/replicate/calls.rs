@@ -154,7 +154,7 @@ async fn a_rate_limit_pauses_all_jobs_of_the_connector_and_no_worker_waits() {
     postponed(&bench, "first").await;
     bench.submit_as("second", limited_node("/y", &provider), json!({})).await;
     bench.submit_as("third", limited_node("/y", &other), json!({})).await;
-    let third = bench.runtime.wait("third", Duration::from_mins(1)).await.expect("the store answers");
+    let third = bench.runtime.wait_for_job("third", Duration::from_mins(1)).await.expect("the store answers");
     assert_eq!(third.expect("the job").state.status, JobStatus::Completed, "another provider is not paused");
     let (at, event) = postponed(&bench, "second").await;
     let Event::CallPostponed { until, sent: false, .. } = event else { panic!("nothing was sent: {event:?}") };
@@ -165,8 +165,8 @@ async fn a_rate_limit_pauses_all_jobs_of_the_connector_and_no_worker_waits() {
     let calls = bench.store.list_calls("second", step.ordinal).await.expect("calls");
     assert!(calls[0].reply["error"].as_str().is_some_and(|text| text.starts_with("not sent")), "{calls:?}");
     for job in ["first", "second"] {
-        assert!(bench.runtime.cancel(job, "enough", None).await.expect("the store answers"));
-        let ended = bench.runtime.wait(job, Duration::from_mins(1)).await.expect("the store answers");
+        assert!(bench.runtime.cancel_job(job, "enough", None).await.expect("the store answers"));
+        let ended = bench.runtime.wait_for_job(job, Duration::from_mins(1)).await.expect("the store answers");
         assert_eq!(ended.expect("the job").state.status, JobStatus::Cancelled);
     }
     bench.finish().await;
@@ -180,7 +180,7 @@ async fn postponed(bench: &Bench, job: &str) -> (Timestamp, Event) {
         if let Some(found) = found {
             return found;
         }
-        let _ended = bench.runtime.wait(job, Duration::from_millis(20)).await.expect("the store answers");
+        let _ended = bench.runtime.wait_for_job(job, Duration::from_millis(20)).await.expect("the store answers");
     }
     panic!("the call of job `{job}` is not put off");
 }
@@ -208,14 +208,14 @@ async fn a_retry_waits_as_long_as_the_provider_asks_and_no_longer_than_the_timeo
         bench.submit_as("job", provider.bundle(&json!({"path": "/x"}), &json!([]), document(&module)), json!({})).await;
         let mut scheduled = None;
         while scheduled.is_none() {
-            let _ended = bench.runtime.wait("job", Duration::from_millis(20)).await.expect("the store answers");
+            let _ended = bench.runtime.wait_for_job("job", Duration::from_millis(20)).await.expect("the store answers");
             scheduled = events(&bench, "job").await.into_iter().find_map(|(decided, event)| {
                 if let Event::RetryScheduled { at, .. } = event { Some(at.since_ms(decided)) } else { None }
             });
         }
         let wait = scheduled.unwrap_or_default();
         assert!((least_ms..=most_ms).contains(&wait), "{wait}");
-        assert!(bench.runtime.cancel("job", "enough", None).await.expect("the store answers"));
+        assert!(bench.runtime.cancel_job("job", "enough", None).await.expect("the store answers"));
         bench.finish().await;
     }
 }

@@ -94,10 +94,10 @@ async fn check_left(bench: &Bench, left: &[&str], gone: &[&str]) {
 /// The journal alone still gives how the job ended.
 async fn folds(bench: &Bench) {
     let loaded = bench.store.load_job("job").await.expect("the job is loaded");
-    let mut run = Run::new(Arc::new(Program::compile(&loaded.bundle).expect("the document was run")));
+    let mut run = Run::new(Arc::new(Program::compile_bundle(&loaded.bundle).expect("the document was run")));
     for row in bench.store.read_events("job", 0, 10_000).await.expect("events are read") {
         let event: Event = serde_json::from_value(row.body).expect("an event");
-        run.apply(row.seq, row.at, &event);
+        run.apply_event(row.seq, row.at, &event);
     }
     let (folded, state) = (run.job_state(), loaded.job.state);
     assert_eq!((folded.status, folded.retry_count, folded.error), (state.status, state.retry_count, state.error));
@@ -113,7 +113,7 @@ async fn shown(bench: &Bench, id: &str) -> (Value, Value) {
     let steps = bench.steps().await;
     let step = find(&steps, id);
     let resolve = async |reference: &Option<Value>| match reference {
-        Some(reference) => bench.runtime.resolve("job", reference).await.expect("a value"),
+        Some(reference) => bench.runtime.resolve_reference("job", reference).await.expect("a value"),
         None => Value::Null,
     };
     (resolve(&step.input).await, resolve(&step.output).await)
@@ -298,7 +298,7 @@ async fn a_cancelled_job_is_erased_with_the_operation_that_it_left() {
     while bench.steps().await.first().is_none_or(|step| step.provider_id.is_none()) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    assert_eq!(bench.runtime.cancel("job", "not needed", None).await, Ok(true));
+    assert_eq!(bench.runtime.cancel_job("job", "not needed", None).await, Ok(true));
     let job = erased(&bench, None).await;
     assert_eq!(job.state.status, JobStatus::Cancelled);
     check_left(&bench, &["canary-input"], &["canary-prompt"]).await;
@@ -327,7 +327,7 @@ async fn what_was_taken_over_from_an_earlier_run_is_erased_in_both() {
     let taken_over = apiflow_core::runtime::taken_over(&bench.runtime, "job", &bundle, ("", "last")).await;
     let taken_over = taken_over.expect("the first run is read");
     let again = JobRequest { taken_over, ..JobRequest::new("again", 1, bundle, json!({})) };
-    bench.runtime.submit(again).await.expect("the job is made");
+    bench.runtime.submit_job(again).await.expect("the job is made");
     erased_of(&bench, "again", Some(END.plus_ms(60_000))).await;
     let gone = ["canary-marked", "canary-error"];
     let before = everything(&bench, "again").await;

@@ -109,7 +109,7 @@ async fn the_work_of_another_job_is_not_taken_for_a_lost_ones() {
     bench.submit_as("other", bench.bundle(one_step()), input()).await;
     let lost = bench.ended().await;
     assert_eq!(lost.state.error.expect("an error")["name"], "submit_unknown");
-    let other = bench.runtime.wait("other", Duration::from_secs(30)).await.expect("the store answers");
+    let other = bench.runtime.wait_for_job("other", Duration::from_secs(30)).await.expect("the store answers");
     assert_eq!(other.expect("the job is there").state.status, JobStatus::Completed);
     assert_eq!(bench.provider.stats().accepted, 1);
     bench.finish().await;
@@ -166,7 +166,7 @@ async fn cancelling_a_job_cancels_the_prediction() {
     bench.submit(document, input()).await;
     let both = bench.provider.until(Duration::from_secs(10), |stats| stats.accepted == 2).await;
     assert!(both.is_some(), "both branches are at work");
-    assert!(bench.runtime.cancel("job", "not needed", Some("ada")).await.expect("the store answers"));
+    assert!(bench.runtime.cancel_job("job", "not needed", Some("ada")).await.expect("the store answers"));
     let job = bench.ended().await;
     assert_eq!(job.state.status, JobStatus::Cancelled);
     let stats = bench.provider.stats();
@@ -178,7 +178,7 @@ async fn cancelling_a_job_cancels_the_prediction() {
     assert_eq!(states, ["canceled", "canceled"]);
     let open = bench.steps().await.into_iter().filter(|step| step.finished_at.is_none()).count();
     assert_eq!(open, 0);
-    assert!(!bench.runtime.cancel("job", "again", None).await.expect("the store answers"), "it has ended");
+    assert!(!bench.runtime.cancel_job("job", "again", None).await.expect("the store answers"), "it has ended");
     bench.finish().await;
 }
 

@@ -30,7 +30,8 @@ async fn a_sequence_feeds_the_second_call_with_the_first_ones_output() {
     let creates = bench.provider.creates();
     assert_eq!(prompts(&bench), ["Add a Hat to person", "Make this a 90s cartoon"]);
     let steps = bench.steps().await;
-    let first = bench.runtime.resolve("job", steps[0].output.as_ref().expect("an output")).await.expect("a value");
+    let first =
+        bench.runtime.resolve_reference("job", steps[0].output.as_ref().expect("an output")).await.expect("a value");
     assert_eq!(creates[1].body["input"]["input_image"], first["output_image"]);
     assert_eq!(creates[1].body["input"]["aspect_ratio"], "match_input_image");
     assert!(creates.iter().all(|create| !create.headers.iter().any(|(name, _)| name == "prefer")));
@@ -72,7 +73,9 @@ async fn parallel_branches_overlap_and_keep_their_order() {
     let output = bench.output(&job).await;
     let mut wanted = Vec::new();
     for step in [first, second] {
-        wanted.push(bench.runtime.resolve("job", step.output.as_ref().expect("an output")).await.expect("a value"));
+        wanted.push(
+            bench.runtime.resolve_reference("job", step.output.as_ref().expect("an output")).await.expect("a value"),
+        );
     }
     assert_eq!(output, Value::Array(wanted));
     assert_eq!(bench.provider.creates().len(), 2);

@@ -48,7 +48,7 @@ async fn the_results_of_a_long_loop_are_read_together() {
     let job = bench.ended().await;
     let output = bench.output(&job).await;
     assert_eq!(output.as_array().map(Vec::len), Some(1_000));
-    let reads = bench.store.reads();
+    let reads = bench.store.value_reads();
     assert!(reads <= 20, "1,000 results and what the run itself looked up took {reads} questions");
     bench.finish().await;
 }

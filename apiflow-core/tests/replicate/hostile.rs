@@ -75,12 +75,12 @@ async fn a_long_list_of_modules_takes_no_stack() {
 #[tokio::test]
 async fn a_job_without_end_is_cancelled() {
     let bench = Bench::start_at(fast(), Arc::new(SystemClock), unbounded()).await;
-    let mut watch = bench.runtime.watch();
+    let mut watch = bench.runtime.watch_jobs();
     bench.submit(endless(), json!({})).await;
-    while bench.runtime.wait("job", Duration::ZERO).await.unwrap().unwrap().state.status != JobStatus::Running {
-        watch.changed("job").await;
+    while bench.runtime.wait_for_job("job", Duration::ZERO).await.unwrap().unwrap().state.status != JobStatus::Running {
+        watch.job_changed("job").await;
     }
-    assert!(bench.runtime.cancel("job", "enough", None).await.unwrap());
+    assert!(bench.runtime.cancel_job("job", "enough", None).await.unwrap());
     assert_eq!(bench.ended().await.state.status, JobStatus::Cancelled);
     bench.finish().await;
 }
@@ -88,11 +88,11 @@ async fn a_job_without_end_is_cancelled() {
 #[tokio::test]
 async fn a_worker_that_has_a_job_without_end_stops() {
     let bench = Bench::start_at(fast(), Arc::new(SystemClock), unbounded()).await;
-    let (runtime, mut watch) = (bench.runtime.clone(), bench.runtime.watch());
+    let (runtime, mut watch) = (bench.runtime.clone(), bench.runtime.watch_jobs());
     bench.submit(endless(), json!({})).await;
-    watch.changed("job").await;
+    watch.job_changed("job").await;
     bench.finish().await;
-    let job = runtime.wait("job", Duration::ZERO).await.unwrap().unwrap();
+    let job = runtime.wait_for_job("job", Duration::ZERO).await.unwrap().unwrap();
     assert_eq!(job.state.status, JobStatus::Running, "another worker may go on with it");
 }
 
@@ -152,7 +152,7 @@ struct Deadly(AtomicU32);
 
 #[async_trait::async_trait]
 impl Evaluator for Deadly {
-    async fn evaluate(&self, _: Script) -> Result<Value, EvaluationError> {
+    async fn evaluate_script(&self, _: Script) -> Result<Value, EvaluationError> {
         self.0.fetch_add(1, Ordering::Relaxed);
         panic!("this worker dies of the expression, as the test wants it");
     }

@@ -70,7 +70,7 @@ impl Bench {
         let provider = Replicate::start(behaviour).await.expect("the stand-in starts");
         let store = Arc::new(MemoryStore::new(clock.clone()));
         let policy = OutgoingPolicy::parse(&format!("{},{allowed}", provider.address())).expect("addresses");
-        let secrets = Arc::new(StaticSecrets::new().with("REPLICATE_API_TOKEN", "r8_canary", &[]));
+        let secrets = Arc::new(StaticSecrets::new().with_secret("REPLICATE_API_TOKEN", "r8_canary", &[]));
         let http = Http::new(
             policy,
             secrets,
@@ -115,12 +115,12 @@ impl Bench {
 
     async fn submit_as(&self, id: &str, bundle: JobBundle, input: Value) {
         let run = JobRequest { name: id.to_owned(), ..JobRequest::new(id, 1, bundle, input) };
-        self.runtime.submit(run).await.expect("the job is made");
+        self.runtime.submit_job(run).await.expect("the job is made");
     }
 
     /// The job, once it has ended.
     async fn ended(&self) -> JobRow {
-        let job = self.runtime.wait("job", Duration::from_mins(2)).await.expect("the store answers");
+        let job = self.runtime.wait_for_job("job", Duration::from_mins(2)).await.expect("the store answers");
         let job = job.expect("the job is there");
         assert!(job.state.status.is_final(), "the job is still {}", job.state.status.as_str());
         job
@@ -128,7 +128,7 @@ impl Bench {
 
     async fn output(&self, job: &JobRow) -> Value {
         let output = job.state.output.as_ref().expect("an output");
-        self.runtime.resolve(&job.id, output).await.expect("the output is there")
+        self.runtime.resolve_reference(&job.id, output).await.expect("the output is there")
     }
 
     async fn steps(&self) -> Vec<StepRow> {
@@ -150,7 +150,7 @@ fn work(runtime: &Runtime) -> (tokio::task::JoinHandle<()>, tokio::sync::watch::
         let until = async move {
             let _closed = stopped.wait_for(|stop| *stop).await.map(|_| ());
         };
-        worker.work(until).await;
+        worker.run_worker(until).await;
     });
     (working, stop)
 }

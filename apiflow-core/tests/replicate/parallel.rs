@@ -70,7 +70,8 @@ async fn a_sub_flow_sees_its_parents_results_and_keeps_its_own() {
     assert_eq!(job.state.status, JobStatus::Completed, "{:?}", job.state.error);
     let steps = bench.steps().await;
     let inner = steps.iter().find(|step| step.step_id == "inner").expect("the sub-flow ran");
-    let result = bench.runtime.resolve("job", inner.output.as_ref().expect("an output")).await.expect("a value");
+    let result =
+        bench.runtime.resolve_reference("job", inner.output.as_ref().expect("an output")).await.expect("a value");
     let items: Vec<&Value> = result.as_array().expect("a list").iter().map(|args| &args["iter"]["value"]).collect();
     assert_eq!(items, ["given", "outside", "outer"]);
     assert!(steps.iter().any(|step| step.step_id == "ok"), "what is inside is not visible outside");

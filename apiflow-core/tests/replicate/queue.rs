@@ -30,7 +30,7 @@ async fn job(bench: &Bench, id: &str) -> JobRow {
 }
 
 async fn ended(bench: &Bench, id: &str) -> JobRow {
-    let job = bench.runtime.wait(id, Duration::from_secs(30)).await.expect("the store answers");
+    let job = bench.runtime.wait_for_job(id, Duration::from_secs(30)).await.expect("the store answers");
     let job = job.expect("the job is there");
     assert!(job.state.status.is_final(), "job `{id}` is still {}", job.state.status.as_str());
     job
@@ -68,18 +68,18 @@ async fn a_run_that_waits_for_another_is_cancelled_at_once() {
     submit(&bench, &["a", "b", "c"], &calling()).await;
     let runs = async |id| job(&bench, id).await.state.status == JobStatus::Running;
     until("the first one runs", async || runs("a").await).await;
-    assert_eq!(bench.runtime.cancel("b", "not needed", None).await, Ok(true));
+    assert_eq!(bench.runtime.cancel_job("b", "not needed", None).await, Ok(true));
     let cancelled = ended(&bench, "b").await;
     assert_eq!(cancelled.state.status, JobStatus::Cancelled);
     assert_eq!(cancelled.state.error.expect("an error")["name"], "cancelled");
     assert_eq!(bench.store.list_steps("b", 0, 10).await, Ok(Vec::new()), "no step of it began");
     assert!(runs("a").await && job(&bench, "c").await.state.status == JobStatus::Pending);
     // The one that runs is cancelled, and its slot goes to the last.
-    assert_eq!(bench.runtime.cancel("a", "not needed", None).await, Ok(true));
+    assert_eq!(bench.runtime.cancel_job("a", "not needed", None).await, Ok(true));
     assert_eq!(ended(&bench, "a").await.state.status, JobStatus::Cancelled);
     until("the last one runs", async || runs("c").await).await;
-    assert_eq!(bench.runtime.cancel("b", "again", None).await, Ok(false));
-    assert_eq!(bench.runtime.cancel("c", "not needed", None).await, Ok(true));
+    assert_eq!(bench.runtime.cancel_job("b", "again", None).await, Ok(false));
+    assert_eq!(bench.runtime.cancel_job("c", "not needed", None).await, Ok(true));
     assert_eq!(ended(&bench, "c").await.state.status, JobStatus::Cancelled);
     bench.finish().await;
 }

@@ -127,7 +127,7 @@ async fn a_cancellation_meanwhile_is_passed_on_when_the_work_is_found() {
     bench.provider.adjust(|behaviour| behaviour.outage = true);
     bench.restart();
     list_is_asked(&bench, 1).await;
-    assert!(bench.runtime.cancel("job", "not needed", None).await.expect("the store answers"));
+    assert!(bench.runtime.cancel_job("job", "not needed", None).await.expect("the store answers"));
     bench.provider.adjust(|behaviour| behaviour.outage = false);
     let job = bench.ended().await;
     assert_eq!(job.state.status, JobStatus::Cancelled);
@@ -271,7 +271,11 @@ async fn restarts_faster_than_a_commit_abandon_no_innocent_job() {
     }
     bench.restart();
     for number in 0..20 {
-        let job = bench.runtime.wait(&format!("job{number}"), Duration::from_mins(1)).await.expect("the store answers");
+        let job = bench
+            .runtime
+            .wait_for_job(&format!("job{number}"), Duration::from_mins(1))
+            .await
+            .expect("the store answers");
         let job = job.expect("the job is there");
         assert_eq!(job.state.status, JobStatus::Completed, "job{number}: {:?}", job.state.error);
     }

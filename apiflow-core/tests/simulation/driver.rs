@@ -141,7 +141,7 @@ impl World {
         let worker = runtime.clone();
         let working = tokio::spawn(async move {
             worker
-                .work(async move {
+                .run_worker(async move {
                     let _closed = stopped.wait_for(|stop| *stop).await.map(drop);
                 })
                 .await;
@@ -152,7 +152,7 @@ impl World {
     async fn live(mut self, document: &Document) -> Result<(), Violation> {
         let mut run = JobRequest::new(JOB, self.seed, nodes::bundle(document), document.input.clone());
         run.preprocess = document.preprocess;
-        self.workers[0].runtime.submit(run).await.expect("the memory takes the job");
+        self.workers[0].runtime.submit_job(run).await.expect("the memory takes the job");
         let mut troubles = if self.weather == Weather::Rough { *self.random.pick(&[0, 2, 6, 12]) } else { 0 };
         let rate = *self.random.pick(&[5, 20, 50]);
         let begun = tokio::time::Instant::now();
@@ -192,7 +192,7 @@ impl World {
             0 if !self.cancelled => {
                 self.cancelled = true;
                 // The store may be away: then nobody has asked.
-                let asked = self.workers[0].runtime.cancel(JOB, "not needed", None).await;
+                let asked = self.workers[0].runtime.cancel_job(JOB, "not needed", None).await;
                 drop(asked);
             }
             1 | 2 => {
@@ -229,7 +229,7 @@ impl World {
                     disapproves,
                     payload: json!({"n": self.approvals % 4}),
                 };
-                let given = self.workers[0].runtime.approve(JOB, &self.approvals.to_string(), approval).await;
+                let given = self.workers[0].runtime.approve_gate(JOB, &self.approvals.to_string(), approval).await;
                 drop(given);
             }
         }
@@ -243,7 +243,7 @@ impl World {
         let events = journal(&self.store).await;
         let mut values = Values::default();
         values.record(&events);
-        let program = Program::compile(&nodes::bundle(document)).expect("the document was run");
+        let program = Program::compile_bundle(&nodes::bundle(document)).expect("the document was run");
         let mut watch = Watch::new(document.size(), false);
         let run = watch.retell(&Arc::new(program), &events)?;
         let rule = "a state is the fold of its events, from any snapshot";

@@ -53,8 +53,8 @@ impl expression::Names for Evaluation<'_> {
     fn name(&self, name: &str) -> Option<Value> {
         let resolve = |reference: &ValueRef| self.values.resolve(reference);
         match name {
-            "flow_input" => Some(resolve(&self.names.args.value())),
-            "flow_env" => Some(self.run.program().env(self.names.flow)),
+            "flow_input" => Some(resolve(&self.names.args.to_value_ref())),
+            "flow_env" => Some(self.run.program().flow_env(self.names.flow)),
             "previous_result" => Some(resolve(&self.names.previous)),
             "result" => self.names.result.as_ref().map(resolve),
             "error" => Some(error_of(&resolve(&self.names.previous))),
@@ -67,7 +67,7 @@ impl expression::Names for Evaluation<'_> {
     }
 
     fn result(&self, step_id: &str) -> Value {
-        self.run.visible(self.names.scope, step_id).map(|found| self.values.resolve(found)).unwrap_or_default()
+        self.run.visible_result(self.names.scope, step_id).map(|found| self.values.resolve(found)).unwrap_or_default()
     }
 }
 
@@ -86,7 +86,7 @@ impl Evaluation<'_> {
                 {
                     return Ok(PreparedStep::Skip);
                 }
-                let args = self.values.resolve(&self.names.args.value());
+                let args = self.values.resolve(&self.names.args.to_value_ref());
                 let of = identity("enter", &flow.to_string(), &args);
                 Ok(self.looked_up(effect, of, |cache| PreparedStep::Entered { cache }))
             }
@@ -99,7 +99,7 @@ impl Evaluation<'_> {
             PreparationKind::Inputs { path, transforms } => {
                 let args = match transforms {
                     Some(transforms) => self.transforms(transforms)?,
-                    None => self.values.resolve(&self.names.args.value()),
+                    None => self.values.resolve(&self.names.args.to_value_ref()),
                 };
                 let of = identity(if path.starts_with("workflow/") { "flow" } else { "call" }, path, &args);
                 Ok(self.looked_up(effect, of, |cache| PreparedStep::Inputs {

@@ -57,10 +57,10 @@ impl Watch {
             return Ok(());
         }
         let rule = "a state is the fold of its events, from any snapshot";
-        let fold = self.fold().snapshot();
-        let restored = journal.restore(program, false).snapshot();
+        let fold = self.fold().take_snapshot();
+        let restored = journal.restore(program, false).take_snapshot();
         ensure(restored == fold, rule, || difference(&restored.state, &fold.state))?;
-        let whole = journal.restore(program, true).snapshot();
+        let whole = journal.restore(program, true).take_snapshot();
         ensure(whole == fold, rule, || difference(&whole.state, &fold.state))
     }
 
@@ -74,9 +74,10 @@ impl Watch {
         if !self.is_thorough || !run.seq().is_multiple_of(3) {
             return Ok(None);
         }
-        let decided = run.step(now, input.clone());
-        let copy = Run::restore(run.program().clone(), &run.snapshot()).expect("what was written can be read");
-        let again = copy.step(now, input.clone());
+        let decided = run.decide_events(now, input.clone());
+        let copy =
+            Run::restore_snapshot(run.program().clone(), &run.take_snapshot()).expect("what was written can be read");
+        let again = copy.decide_events(now, input.clone());
         let rule = "the engine is pure: the same state and input give the same events";
         ensure(decided == again, rule, || format!("{decided:?}\nbut after a snapshot {again:?}"))?;
         Ok(Some(decided))
@@ -100,7 +101,8 @@ impl Watch {
 
     /// A turn has decided: what it recorded is what its events say, and nothing free is owed.
     pub(crate) fn decided(&self, run: &mut Run, events: &[Recorded]) -> Result<(), Violation> {
-        let free = run.pending().into_iter().find(|effect| matches!(effect, Effect::Prepare(_) | Effect::Conclude(_)));
+        let free =
+            run.pending_effects().into_iter().find(|effect| matches!(effect, Effect::Prepare(_) | Effect::Conclude(_)));
         ensure(free.is_none(), "a turn leaves nothing free owed", || format!("{free:?}"))?;
         if !self.is_thorough || events.is_empty() {
             return Ok(());
@@ -111,7 +113,7 @@ impl Watch {
             return Ok(());
         }
         apply(&mut fold, events);
-        let (fold, live) = (fold.snapshot(), run.snapshot());
+        let (fold, live) = (fold.take_snapshot(), run.take_snapshot());
         let rule = "a state is the fold of its events, from any snapshot";
         ensure(fold == live, rule, || difference(&live.state, &fold.state))
     }
@@ -133,7 +135,7 @@ impl Watch {
     fn owed(&self, run: &Run) -> Result<(), Violation> {
         let rule = "what is owed belongs to a journalled attempt, and every open attempt is owed";
         let mut owed = BTreeSet::new();
-        for effect in run.pending() {
+        for effect in run.pending_effects() {
             let (call, is_cancelled) = match &effect {
                 Effect::Call(call) | Effect::Poll(call) | Effect::Recover(call) => (call, false),
                 Effect::Cancel(call) => (call, true),
@@ -154,7 +156,7 @@ impl Watch {
     /// Control state is bounded by what is open, whatever has ended.
     fn bounded(&self, run: &Run) -> Result<(), Violation> {
         let rule = "control state does not grow with what has ended";
-        let state = run.snapshot().state;
+        let state = run.take_snapshot().state;
         let count = |part: &str| state[part].as_object().map_or(0, serde_json::Map::len);
         let (frames, scopes) = (self.observer.frames(), self.observer.scopes());
         ensure(count("frames") == frames, rule, || format!("{} frames instead of {frames}", count("frames")))?;
@@ -194,7 +196,7 @@ impl Watch {
         provider: &Provider,
         now: Timestamp,
     ) -> Result<(), Violation> {
-        let owed = run.pending();
+        let owed = run.pending_effects();
         ensure(owed.is_empty(), "after the end nothing is owed", || format!("{owed:?}"))?;
         self.told(provider)?;
         let mut run = run.clone();
@@ -246,7 +248,7 @@ impl Watch {
         self.observer.observe(events)?;
         let mut run = Run::new(program.clone());
         for recorded in events {
-            run.apply(recorded.seq, recorded.at, &recorded.event);
+            run.apply_event(recorded.seq, recorded.at, &recorded.event);
         }
         Ok(run)
     }
@@ -258,7 +260,7 @@ impl Watch {
 }
 
 fn nothing_follows(run: &mut Run, now: Timestamp, input: Input) -> Result<(), Violation> {
-    let events = run.turn(now, input.clone());
+    let events = run.decide_and_apply(now, input.clone());
     ensure(events.is_empty(), "nothing happens after the end", || format!("{input:?} led to {events:?}"))
 }
 
@@ -267,7 +269,7 @@ fn apply(run: &mut Run, events: &[Recorded]) {
     for recorded in events {
         let body = serde_json::to_value(&recorded.event).expect("an event is plain data");
         let event: Event = serde_json::from_value(body).expect("what was written can be read");
-        run.apply(recorded.seq, recorded.at, &event);
+        run.apply_event(recorded.seq, recorded.at, &event);
     }
     let _rows = run.take_rows();
 }

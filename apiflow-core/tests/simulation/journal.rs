@@ -186,11 +186,11 @@ impl Journal {
     /// The run as of the last snapshot, if any, and the events after it.
     pub(crate) fn restore(&self, program: &Arc<Program>, whole: bool) -> Run {
         let mut run = match self.snapshot.as_ref().filter(|_| !whole) {
-            Some(snapshot) => Run::restore(program.clone(), snapshot).expect("what was written can be read"),
+            Some(snapshot) => Run::restore_snapshot(program.clone(), snapshot).expect("what was written can be read"),
             None => Run::new(program.clone()),
         };
         for (seq, at, event) in self.after(run.seq()) {
-            run.apply(seq, at, &event);
+            run.apply_event(seq, at, &event);
         }
         run
     }

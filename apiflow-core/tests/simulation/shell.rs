@@ -79,7 +79,7 @@ impl World {
             }
         }
         self.record(place, &mut drive, &mut batch, Input::Tick)?;
-        while let Some(effect) = drive.run.free() {
+        while let Some(effect) = drive.run.next_free_effect() {
             let fresh = drive.values.kept(&batch.events);
             let cached = |key: &str| {
                 let fresh = fresh.iter().rev().find(|(known, _)| known.key == key).map(|(_, value)| value.clone());
@@ -95,7 +95,7 @@ impl World {
     fn record(&mut self, place: usize, drive: &mut Drive, batch: &mut Batch, input: Input) -> Result<(), Violation> {
         let expected = self.watch.foreseen(&drive.run, self.now, &input)?;
         let told = self.history.is_kept().then(|| input.clone());
-        let events = drive.run.turn(self.now, input);
+        let events = drive.run.decide_and_apply(self.now, input);
         self.watch.decides_as_foreseen(expected, &events)?;
         if let Some(input) = told.filter(|_| !events.is_empty()) {
             self.history.tell(self.now, || format!("worker {place} takes in {}", told_input(&input)));
@@ -168,7 +168,7 @@ impl World {
 
     /// Sends what the last commit journalled, and settles what an earlier owner left open.
     fn perform(&mut self, place: usize, drive: &mut Drive) {
-        for effect in drive.run.pending() {
+        for effect in drive.run.pending_effects() {
             match effect {
                 Effect::Call(call) if drive.journalled.contains(&call.effect) => {
                     self.begin(place, drive, call, Task::Submit);

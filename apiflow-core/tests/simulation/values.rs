@@ -30,7 +30,7 @@ impl Values {
 
     /// The results among these events that are to be kept for later runs.
     pub(crate) fn kept(&self, events: &[Recorded]) -> Kept {
-        let cached = events.iter().filter_map(|recorded| recorded.event.cached(recorded.seq));
+        let cached = events.iter().filter_map(|recorded| recorded.event.cached_result(recorded.seq));
         cached.map(|(key, result)| (key.clone(), self.resolve(&result))).collect()
     }
 

@@ -83,7 +83,7 @@ enum Thing {
 
 /// Lives a world to its job's end.
 pub(crate) fn live(document: &Document, seed: u64, decisions: Decisions, watch: Watch, history: History) -> Told {
-    let program = Arc::new(Program::compile(&document.bundle()).expect("a random document can be run"));
+    let program = Arc::new(Program::compile_bundle(&document.bundle()).expect("a random document can be run"));
     let created = Run::create(seed, document.preprocess, document.input.clone(), BEGIN);
     let mut world = World {
         now: BEGIN,

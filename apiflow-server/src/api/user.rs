@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::api::present;
+use crate::api::present_or_null;
 
 /// What a user may do: an admin also manages users and secrets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -56,7 +56,7 @@ pub struct UserPatch {
     #[serde(default)]
     pub username: Option<String>,
     /// New address; null removes it.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present_or_null")]
     #[schema(value_type = Option<String>)]
     pub email: Option<Option<String>>,
     /// New role; only admins may give one.

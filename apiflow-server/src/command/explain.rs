@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 use std::process::ExitCode;
 
-use apiflow_core::diagnostic::{codes, nearest};
+use apiflow_core::diagnostic::{codes, nearest_name};
 use clap::Args;
 use rust_embed::RustEmbed;
 
-use crate::command::{complain, print};
+use crate::command::{print_error, print_line};
 
 /// The pages about findings, one for each code.
 #[derive(RustEmbed)]
@@ -24,7 +24,7 @@ pub(super) struct Explain {
 }
 
 /// A page about one code.
-pub(super) struct Page {
+pub(super) struct CodePage {
     text: Cow<'static, str>,
 }
 
@@ -32,21 +32,23 @@ impl Explain {
     pub(super) fn run(&self) -> ExitCode {
         let said = match &self.code {
             None => Ok(list()),
-            Some(code) => Page::of(code).map(|page| page.text().trim_end().to_owned()).ok_or_else(|| unknown(code)),
+            Some(code) => {
+                CodePage::for_code(code).map(|page| page.text().trim_end().to_owned()).ok_or_else(|| unknown_code(code))
+            }
         };
-        match said.and_then(|said| print(&said)) {
+        match said.and_then(|report_text| print_line(&report_text)) {
             Ok(()) => ExitCode::SUCCESS,
             Err(message) => {
-                complain(&message);
+                print_error(&message);
                 ExitCode::FAILURE
             }
         }
     }
 }
 
-impl Page {
+impl CodePage {
     /// The page of a code.
-    pub(super) fn of(code: &str) -> Option<Self> {
+    pub(super) fn for_code(code: &str) -> Option<Self> {
         // A file that is no code's page, or elsewhere, is none.
         let file = Pages::get(&format!("{code}.md")).filter(|_| codes::ALL.contains(&code))?;
         let text = match file.data {
@@ -73,14 +75,14 @@ fn list() -> String {
     codes.sort_unstable();
     let width = codes.iter().map(|code| code.len()).max().unwrap_or_default();
     let lines = codes.iter().map(|code| {
-        let page = Page::of(code);
-        format!("{code:width$}  {}", page.as_ref().map(Page::summary).unwrap_or_default())
+        let page = CodePage::for_code(code);
+        format!("{code:width$}  {}", page.as_ref().map(CodePage::summary).unwrap_or_default())
     });
     lines.collect::<Vec<_>>().join("\n")
 }
 
-fn unknown(code: &str) -> String {
-    let near = nearest(code, codes::ALL.iter().copied());
+fn unknown_code(code: &str) -> String {
+    let near = nearest_name(code, codes::ALL.iter().copied());
     let advice =
         near.map_or_else(|| "`apiflow explain` lists all codes".to_owned(), |near| format!("did you mean `{near}`?"));
     format!("there is no code `{code}`: {advice}")

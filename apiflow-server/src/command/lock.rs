@@ -9,7 +9,7 @@ pub(super) struct FolderLock {
 }
 
 /// Takes a folder; the error says who has it.
-pub(super) fn take(folder: &Path) -> Result<FolderLock, String> {
+pub(super) fn lock_folder(folder: &Path) -> Result<FolderLock, String> {
     let path = folder.join("apiflow.lock");
     let shown = path.display();
     let file = OpenOptions::new()
@@ -36,11 +36,11 @@ mod tests {
     #[test]
     fn a_folder_is_for_one_and_free_afterwards() {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let first = take(folder.path()).expect("nobody has it");
-        let refused = take(folder.path()).err().expect("it is taken");
+        let first = lock_folder(folder.path()).expect("nobody has it");
+        let refused = lock_folder(folder.path()).err().expect("it is taken");
         assert!(refused.contains("another apiflow is running"), "{refused}");
         drop(first);
-        assert!(take(folder.path()).is_ok());
-        assert!(take(Path::new("/nonexistent")).is_err_and(|error| error.contains("apiflow.lock")));
+        assert!(lock_folder(folder.path()).is_ok());
+        assert!(lock_folder(Path::new("/nonexistent")).is_err_and(|error| error.contains("apiflow.lock")));
     }
 }

@@ -14,8 +14,8 @@ use apiflow_core::validate;
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
-use crate::command::validate::{Declarations, Runnable};
-use crate::command::{complain, print, tell};
+use crate::command::validate::{FileDeclarations, Runnable};
+use crate::command::{print_error, print_line, print_notice};
 use crate::documents::schema::SchemaCache;
 use crate::jobs::input;
 
@@ -31,7 +31,7 @@ pub(super) struct Run {
     input: String,
 
     #[command(flatten)]
-    declarations: Declarations,
+    declarations: FileDeclarations,
 
     /// Answers the calls of a step: with its result, with `{"error": {"name", "message"}}` to let it fail, or in a dry
     /// run with `{"attempts": [answer, …]}`; may be repeated.
@@ -65,12 +65,12 @@ pub(super) struct Run {
     allow_hosts: Vec<String>,
 
     /// How the output is written: for people, or as one JSON value.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
+    format: OutputFormat,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
+enum OutputFormat {
     Text,
     Json,
 }
@@ -88,7 +88,7 @@ enum RunEnd {
 }
 
 impl RunEnd {
-    fn of(completed: bool) -> Self {
+    fn from_outcome(completed: bool) -> Self {
         if completed { Self::Completed } else { Self::Failed }
     }
 
@@ -103,34 +103,34 @@ impl RunEnd {
 
 impl Run {
     pub(super) fn run(&self) -> ExitCode {
-        match self.ended() {
+        match self.run_end() {
             Ok(end) => end.exit_code(),
             Err(message) => {
-                complain(&message);
+                print_error(&message);
                 ExitCode::from(WRONG_USAGE)
             }
         }
     }
 
     /// Says how the workflow ended.
-    fn ended(&self) -> Result<RunEnd, String> {
-        let input = json_arguments::input(&self.input)?;
+    fn run_end(&self) -> Result<RunEnd, String> {
+        let input = json_arguments::read_input(&self.input)?;
         let mocks = json_arguments::by_step("--mock", &self.mocks)?;
         let approvals = json_arguments::by_step("--approval", &self.approvals)?;
-        let Runnable { document, catalog, findings, has_errors } = self.declarations.runnable(&self.file)?;
-        let trial = self.trial(&document, &catalog, mocks.clone(), approvals)?;
+        let Runnable { document, catalog, findings, has_errors } = self.declarations.read_runnable(&self.file)?;
+        let trial = self.build_dry_run(&document, &catalog, mocks.clone(), approvals)?;
         let selected = if self.dry_run {
             // What is no workflow at all is told with its places.
-            trial
-                .selected()
-                .or_else(|error| if has_errors { Ok(document.clone()) } else { Err(dry_run::refused(&error)) })?
+            trial.select_document().or_else(|error| {
+                if has_errors { Ok(document.clone()) } else { Err(dry_run::refusal_message(&error)) }
+            })?
         } else {
-            self.selected(&document, mocks)?
+            self.select_document(&document, mocks)?
         };
         // What is wrong with what is left out or mocked does not matter.
-        let refused = has_errors && diagnostic::has_errors(&validate::workflow(&selected, &catalog));
+        let refused = has_errors && diagnostic::has_errors(&validate::validate_workflow(&selected, &catalog));
         if let Some(findings) = findings.filter(|_| refused || !has_errors) {
-            tell(&findings);
+            print_notice(&findings);
         }
         if refused {
             return Ok(RunEnd::Failed);
@@ -150,9 +150,9 @@ impl Run {
             .build()
             .map_err(|error| format!("threads cannot be started: {error}"))?;
         if self.dry_run {
-            return runtime.block_on(self.try_out(DryRun { input, ..trial })).map(RunEnd::of);
+            return runtime.block_on(self.try_out(DryRun { input, ..trial })).map(RunEnd::from_outcome);
         }
-        let end = runtime.block_on(self.really(&selected, catalog.clone(), input));
+        let end = runtime.block_on(self.run_workflow(&selected, catalog.clone(), input));
         // Whoever interrupts twice does not wait for what is still open.
         runtime.shutdown_background();
         end
@@ -160,7 +160,7 @@ impl Run {
 }
 
 /// Findings about what was given on the command line, in one text.
-fn unfit(flag: &str, found: &[Diagnostic]) -> String {
+fn join_findings(flag: &str, found: &[Diagnostic]) -> String {
     let line = |found: &Diagnostic| {
         let help = found.help.as_deref().map(|help| format!(" ({help})")).unwrap_or_default();
         format!("{flag}: {}{help}", found.message)
@@ -168,13 +168,13 @@ fn unfit(flag: &str, found: &[Diagnostic]) -> String {
     found.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-fn pretty(value: &Value) -> String {
+fn pretty_json(value: &Value) -> String {
     format!("{value:#}")
 }
 
-fn print_value(value: &Value, format: Format) -> Result<(), String> {
-    print(&match format {
-        Format::Text => pretty(value),
-        Format::Json => value.to_string(),
+fn print_value(value: &Value, format: OutputFormat) -> Result<(), String> {
+    print_line(&match format {
+        OutputFormat::Text => pretty_json(value),
+        OutputFormat::Json => value.to_string(),
     })
 }

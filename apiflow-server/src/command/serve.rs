@@ -16,21 +16,21 @@ use tokio_util::sync::CancellationToken;
 
 use crate::command::lock;
 use crate::command::lock::FolderLock;
-use crate::command::print;
+use crate::command::print_line;
 use crate::http::serving;
 use crate::http::serving::{ServingLimits, open_files_limit};
 use crate::record_cache::{CachedStores, cache_records};
 use crate::secrets::{Sealer, SecretBook};
-use crate::settings::{ListenAddress, Role, Settings, parse_log_filter, unknown_variables};
+use crate::settings::{ListenAddress, ProcessRole, Settings, parse_log_filter, unknown_variables};
 use crate::state::{AppState, Parts};
 use crate::users::bootstrap_admin::ensure_first_admin;
 
 /// How long open requests may take after the signal to stop.
-const PATIENCE: Duration = Duration::from_secs(20);
+const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What one expression may take.
 const EVALUATION_MEMORY_BYTES: u64 = 128 * 1024 * 1024;
-const EVALUATION_DEADLINE: Duration = Duration::from_secs(2);
+const EVALUATION_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Starts a server and returns when it was told to stop.
 pub(super) fn run(settings: Settings, dotenv: dotenvy::Result<()>) -> Result<(), String> {
@@ -40,7 +40,7 @@ pub(super) fn run(settings: Settings, dotenv: dotenvy::Result<()>) -> Result<(),
         .enable_all()
         .build()
         .map_err(|error| format!("threads cannot be started: {error}"))?;
-    let done = runtime.block_on(serve(settings));
+    let done = runtime.block_on(run_server(settings));
     runtime.shutdown_timeout(Duration::from_secs(5));
     done
 }
@@ -80,30 +80,30 @@ fn unreadable_line(text: &str) -> usize {
     (0..=lines.len()).rev().find(reads).map_or(1, |count| count + 1)
 }
 
-async fn serve(settings: Settings) -> Result<(), String> {
-    let web = settings.web().map_err(|error| error.to_string())?;
+async fn run_server(settings: Settings) -> Result<(), String> {
+    let web = settings.web_settings().map_err(|error| error.to_string())?;
     if settings.artifacts.as_ref().is_some_and(|place| !place.is_empty()) {
         return Err("APIFLOW_ARTIFACTS: this version keeps no artifacts; leave it unset".to_owned());
     }
     if settings.uses_folder() {
         make_folder(&settings.data)?;
     }
-    let _lock = lock(&settings)?;
+    let _lock = lock_data_folder(&settings)?;
     // The port is taken before the database is touched: of two servers started by mistake the second changes nothing.
     let listener = match settings.role {
-        Role::All | Role::Serve => Some(listen(&settings.listen).await?),
-        Role::Worker => None,
+        ProcessRole::All | ProcessRole::Serve => Some(bind_listener(&settings.listen).await?),
+        ProcessRole::Worker => None,
     };
-    let CachedStores { stores, fresh_documents } = cache_records(&open(&settings).await?, &settings.database());
+    let CachedStores { stores, fresh_documents } = cache_records(&open(&settings).await?, &settings.database_url());
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let secrets = Arc::new(book(&settings, &stores, &clock)?);
+    let secrets = Arc::new(open_secret_book(&settings, &stores, &clock)?);
     if settings.forget_secrets {
         secrets.forget_sealed().await.map_err(|error| error.to_string())?;
         tracing::warn!("all stored secrets are removed: set them again");
     }
     secrets.check_key().await.map_err(|error| error.to_string())?;
     let runtime = Runtime::new(
-        parts(&settings, &stores, &secrets, &clock)?,
+        runtime_parts(&settings, &stores, &secrets, &clock)?,
         RuntimeSettings {
             concurrency: settings.concurrency,
             max_result_bytes: settings.max_result,
@@ -116,16 +116,16 @@ async fn serve(settings: Settings) -> Result<(), String> {
             ..RuntimeSettings::new(format!("{}-{}", std::process::id(), uuid::Uuid::now_v7()))
         },
     );
-    greet(&settings, &stores, &*clock, &web.public_url).await?;
+    print_greeting(&settings, &stores, &*clock, &web.public_url).await?;
     let limits = serving_limits(&settings);
     let stop = CancellationToken::new();
-    let signal = tokio::spawn(StopSignals::catch()?.stop_at_first(stop.clone()));
-    let works = matches!(settings.role, Role::All | Role::Worker);
+    let signal = tokio::spawn(StopSignals::listen_for_signals()?.stop_at_first(stop.clone()));
+    let works = matches!(settings.role, ProcessRole::All | ProcessRole::Worker);
     let work = {
         let (runtime, stop) = (runtime.clone(), stop.clone());
         async move {
             if works {
-                runtime.work(stop.cancelled_owned()).await;
+                runtime.run_worker(stop.cancelled_owned()).await;
             }
         }
     };
@@ -141,12 +141,12 @@ async fn serve(settings: Settings) -> Result<(), String> {
         settings: web,
         stop: stop.clone(),
     });
-    let (served, ()) = tokio::join!(answer(listener, state, limits, stop.clone()), work);
+    let (served, ()) = tokio::join!(serve_requests(listener, state, limits, stop.clone()), work);
     signal.abort();
     served
 }
 
-async fn answer(
+async fn serve_requests(
     listener: Option<TcpListener>,
     state: AppState,
     limits: ServingLimits,
@@ -157,11 +157,11 @@ async fn answer(
         return Ok(());
     };
     let address = listener.local_addr().map_err(|error| error.to_string())?;
-    print(&format!("apiflow listens on http://{address}"))?;
-    let serving = serving::serve(listener, crate::router(state), limits, stop.clone());
+    print_line(&format!("apiflow listens on http://{address}"))?;
+    let serving = serving::serve_connections(listener, crate::router(state), limits, stop.clone());
     let patience = async {
         stop.cancelled().await;
-        tokio::time::sleep(PATIENCE).await;
+        tokio::time::sleep(STOP_TIMEOUT).await;
     };
     tokio::select! {
         () = serving => {}
@@ -173,7 +173,7 @@ async fn answer(
 /// The bounds on connections; says where the system's limit of open files is too low for what is wanted.
 fn serving_limits(settings: &Settings) -> ServingLimits {
     let open_files = open_files_limit();
-    let limits = settings.serving(open_files);
+    let limits = settings.serving_limits(open_files);
     if open_files.is_some_and(|open_files| limits.max_connections as u64 >= open_files) {
         tracing::warn!(
             "APIFLOW_MAX_CONNECTIONS is {}, but this process may have {} files open: raise `ulimit -n`",
@@ -195,14 +195,14 @@ fn make_folder(folder: &Path) -> Result<(), String> {
         .map_err(|error| format!("APIFLOW_DATA: the folder {} cannot be created: {error}", folder.display()))
 }
 
-fn lock(settings: &Settings) -> Result<Option<FolderLock>, String> {
+fn lock_data_folder(settings: &Settings) -> Result<Option<FolderLock>, String> {
     let Some(folder) = settings.exclusive_folder() else { return Ok(None) };
-    lock::take(&folder).map(Some)
+    lock::lock_folder(&folder).map(Some)
 }
 
-async fn listen(address: &ListenAddress) -> Result<TcpListener, String> {
+async fn bind_listener(address: &ListenAddress) -> Result<TcpListener, String> {
     let wrong = |error: std::io::Error| format!("APIFLOW_LISTEN: cannot listen on {address}: {error}");
-    let found = address.resolve().await.map_err(wrong)?;
+    let found = address.resolve_addresses().await.map_err(wrong)?;
     TcpListener::bind(found.as_slice()).await.map_err(|error| {
         if error.kind() == std::io::ErrorKind::AddrInUse {
             return format!("{address} is in use by another program; stop it, or choose another with APIFLOW_LISTEN");
@@ -212,10 +212,10 @@ async fn listen(address: &ListenAddress) -> Result<TcpListener, String> {
 }
 
 async fn open(settings: &Settings) -> Result<Stores, String> {
-    apiflow_store::open(&settings.database()).await.map_err(|error| error.to_string())
+    apiflow_store::open(&settings.database_url()).await.map_err(|error| error.to_string())
 }
 
-fn book(settings: &Settings, stores: &Stores, clock: &Arc<dyn Clock>) -> Result<SecretBook, String> {
+fn open_secret_book(settings: &Settings, stores: &Stores, clock: &Arc<dyn Clock>) -> Result<SecretBook, String> {
     let sealer = match settings.secret_key.as_deref().filter(|key| !key.is_empty()) {
         Some(key) => Sealer::from_text(key, "APIFLOW_SECRET_KEY"),
         None => Sealer::from_file(&settings.data.join("secret.key")),
@@ -229,7 +229,7 @@ fn book(settings: &Settings, stores: &Stores, clock: &Arc<dyn Clock>) -> Result<
 
 /// Warns about variables that are listed as provider keys and not set, and about those that are no settings.
 fn warn_about_environment(secrets: &EnvSecrets) {
-    for (name, _) in secrets.names() {
+    for (name, _) in secrets.listed_names() {
         if std::env::var(name).unwrap_or_default().is_empty() {
             tracing::warn!(
                 "APIFLOW_SECRETS_FROM_ENV lists {name}, which is not set: what needs this secret cannot run"
@@ -242,7 +242,7 @@ fn warn_about_environment(secrets: &EnvSecrets) {
     }
 }
 
-fn parts(
+fn runtime_parts(
     settings: &Settings,
     stores: &Stores,
     secrets: &Arc<SecretBook>,
@@ -255,13 +255,13 @@ fn parts(
     Ok(RuntimeParts {
         store: Arc::clone(&stores.store),
         http: Arc::new(http),
-        evaluator: Arc::new(evaluator()?),
+        evaluator: Arc::new(sandbox_evaluator()?),
         clock: Arc::clone(clock),
     })
 }
 
 /// Expressions are evaluated in child processes of this program.
-pub(super) fn evaluator() -> Result<SandboxEvaluator, String> {
+pub(super) fn sandbox_evaluator() -> Result<SandboxEvaluator, String> {
     // On Linux this name stays good where the file is replaced by a newer one while the server runs.
     let own = Path::new("/proc/self/exe");
     let program = if own.exists() { Ok(own.to_owned()) } else { std::env::current_exe() };
@@ -270,12 +270,17 @@ pub(super) fn evaluator() -> Result<SandboxEvaluator, String> {
         arguments: vec![super::EVALUATOR.to_owned()],
         processes: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
         memory_bytes: EVALUATION_MEMORY_BYTES,
-        deadline: EVALUATION_DEADLINE,
+        deadline: EVALUATION_TIMEOUT,
     }))
 }
 
-async fn greet(settings: &Settings, stores: &Stores, clock: &dyn Clock, public_url: &str) -> Result<(), String> {
-    if settings.role == Role::Worker {
+async fn print_greeting(
+    settings: &Settings,
+    stores: &Stores,
+    clock: &dyn Clock,
+    public_url: &str,
+) -> Result<(), String> {
+    if settings.role == ProcessRole::Worker {
         return Ok(());
     }
     let password = settings.admin_password.as_deref();
@@ -284,7 +289,7 @@ async fn greet(settings: &Settings, stores: &Stores, clock: &dyn Clock, public_u
         .map_err(|error| error.to_string())?;
     match made_up {
         None => Ok(()),
-        Some(password) => print(&format!(
+        Some(password) => print_line(&format!(
             "The first admin is `{}` with the password {password}\nIt is shown this once; change it after the first login.",
             settings.admin_login
         )),
@@ -300,7 +305,7 @@ struct StopSignals {
 }
 
 impl StopSignals {
-    fn catch() -> Result<Self, String> {
+    fn listen_for_signals() -> Result<Self, String> {
         #[cfg(unix)]
         {
             use tokio::signal::unix::{SignalKind, signal};

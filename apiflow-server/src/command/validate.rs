@@ -16,10 +16,10 @@ use apiflow_core::catalog::Catalog;
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
-use self::check::{check, declared};
+use self::check::{check_sources, declared_catalog};
 use self::kind::Kind;
-use self::source::{Role, Source};
-use crate::command::complain;
+use self::source::{Source, SourceRole};
+use crate::command::print_error;
 
 /// What to check, and how to say what is wrong.
 #[derive(Args)]
@@ -29,20 +29,20 @@ pub(super) struct Validate {
     files: Vec<PathBuf>,
 
     #[command(flatten)]
-    declarations: Declarations,
+    declarations: FileDeclarations,
 
     /// Name of a secret that is set; may be repeated. Where none is named, secrets are not checked.
     #[arg(long = "secret", value_name = "NAME")]
     secrets: Vec<String>,
 
     /// How findings are written: for people, as JSON, or as SARIF 2.1.0 for other tools.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    format: ReportFormat,
 }
 
 /// What files may refer to.
 #[derive(Args)]
-pub(super) struct Declarations {
+pub(super) struct FileDeclarations {
     /// Declarations that the files may refer to and that are not checked themselves: files or folders; may be repeated.
     #[arg(long = "catalog", value_name = "PATH")]
     catalog: Vec<PathBuf>,
@@ -73,7 +73,7 @@ pub(super) struct Runnable {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
+enum ReportFormat {
     Text,
     Json,
     Sarif,
@@ -84,41 +84,41 @@ const WRONG_USAGE: u8 = 2;
 
 impl Validate {
     pub(super) fn run(&self) -> ExitCode {
-        match self.report() {
+        match self.print_report() {
             Ok(false) => ExitCode::SUCCESS,
             Ok(true) => ExitCode::FAILURE,
             Err(message) => {
-                complain(&message);
+                print_error(&message);
                 ExitCode::from(WRONG_USAGE)
             }
         }
     }
 
     /// Writes the findings; says whether there are errors among them.
-    fn report(&self) -> Result<bool, String> {
-        let sources = self.declarations.with(&self.files)?;
+    fn print_report(&self) -> Result<bool, String> {
+        let sources = self.declarations.read_with(&self.files)?;
         let secrets = Some(self.secrets.iter().cloned().collect()).filter(|_| !self.secrets.is_empty());
-        let reports = check(&sources, secrets);
+        let reports = check_sources(&sources, secrets);
         let said = match self.format {
-            Format::Text => text::write(&reports),
-            Format::Json => findings::json(&reports),
-            Format::Sarif => sarif::log(&reports),
+            ReportFormat::Text => text::write(&reports),
+            ReportFormat::Json => findings::findings_json(&reports),
+            ReportFormat::Sarif => sarif::sarif_log(&reports),
         };
-        super::print(said.trim_end())?;
+        super::print_line(said.trim_end())?;
         Ok(reports.iter().any(findings::Report::has_errors))
     }
 }
 
-impl Declarations {
+impl FileDeclarations {
     /// Reads these declarations and the files that are to be checked.
-    fn with(&self, files: &[PathBuf]) -> Result<Vec<Source>, String> {
+    fn read_with(&self, files: &[PathBuf]) -> Result<Vec<Source>, String> {
         let mut sources = Vec::new();
         let named = [
-            (self.catalog.as_slice(), Role::Declared(None)),
-            (&self.connectors, Role::Declared(Some(Kind::Connector))),
-            (&self.nodes, Role::Declared(Some(Kind::Node))),
-            (&self.workflows, Role::Declared(Some(Kind::Workflow))),
-            (files, Role::Checked),
+            (self.catalog.as_slice(), SourceRole::Declared(None)),
+            (&self.connectors, SourceRole::Declared(Some(Kind::Connector))),
+            (&self.nodes, SourceRole::Declared(Some(Kind::Node))),
+            (&self.workflows, SourceRole::Declared(Some(Kind::Workflow))),
+            (files, SourceRole::Checked),
         ];
         for (paths, role) in named {
             for path in paths {
@@ -132,14 +132,14 @@ impl Declarations {
     ///
     /// # Errors
     /// What can't be read, or is no workflow.
-    pub(super) fn runnable(&self, file: &Path) -> Result<Runnable, String> {
-        let sources = self.with(&[file.to_owned()])?;
-        let reports = check(&sources, None);
+    pub(super) fn read_runnable(&self, file: &Path) -> Result<Runnable, String> {
+        let sources = self.read_with(&[file.to_owned()])?;
+        let reports = check_sources(&sources, None);
         let told = reports.iter().any(|report| !report.findings.is_empty());
         let findings = told.then(|| text::write(&reports).trim_end().to_owned());
         let has_errors = reports.iter().any(findings::Report::has_errors);
-        let own = sources.iter().rfind(|source| source.role == Role::Checked);
-        let workflow = own.and_then(|source| Some((source.kind()?, source.content.as_ref().ok()?)));
+        let own = sources.iter().rfind(|source| source.role == SourceRole::Checked);
+        let workflow = own.and_then(|source| Some((source.declared_kind()?, source.content.as_ref().ok()?)));
         let document = match workflow {
             Some((Kind::Workflow, content)) => content.get("nodes").cloned().unwrap_or_default(),
             Some((Kind::Document, content)) => content.clone(),
@@ -150,6 +150,6 @@ impl Declarations {
                 return Err(format!("{} contains no workflow: a workflow has `value` or `nodes`", file.display()));
             }
         };
-        Ok(Runnable { document, catalog: declared(&sources), findings, has_errors })
+        Ok(Runnable { document, catalog: declared_catalog(&sources), findings, has_errors })
     }
 }

@@ -13,16 +13,16 @@ use utoipa::IntoParams;
 use crate::api::BASE_PATH;
 use crate::documents::forms::Save;
 use crate::documents::limits::DocumentLimits;
-use crate::documents::references::saved;
+use crate::documents::references::saved_document;
 use crate::documents::{forms, precondition, views};
-use crate::http::pagination::{PageQuery, cut};
+use crate::http::pagination::{PageQuery, cut_to_limit};
 use crate::http::problem::Problem;
 use crate::http::problem_codes;
 use crate::state::AppState;
 use crate::users::Caller;
 
 /// How often a save without `If-Match` is tried again when somebody else saves in between.
-const SAVE_TRIES: usize = 5;
+const MAX_SAVE_TRIES: usize = 5;
 
 pub(crate) async fn list_documents(
     state: &AppState,
@@ -31,10 +31,10 @@ pub(crate) async fn list_documents(
     query: &PageQuery,
 ) -> Result<Response, Problem> {
     let limit = query.limit()?;
-    let mut found = state.fresh_documents.documents(kind, query.after()?.as_deref(), limit + 1).await?;
-    let next = cut(&mut found, limit, |document| document.id.clone());
-    let items = views::bodies(state, &caller.user.id, kind, found).await?;
-    written(state, caller, crate::api::Page { items, next }).await
+    let mut found = state.fresh_documents.list_documents(kind, query.after_key()?.as_deref(), limit + 1).await?;
+    let next = cut_to_limit(&mut found, limit, |document| document.id.clone());
+    let items = views::document_bodies(state, &caller.user.id, kind, found).await?;
+    json_response(state, caller, crate::api::Page { items, next }).await
 }
 
 pub(crate) async fn create_document(
@@ -44,8 +44,8 @@ pub(crate) async fn create_document(
     body: Value,
 ) -> Result<Response, Problem> {
     let form = forms::read(state, caller, kind, None, body).await?;
-    let saved = form.save(state, Save { caller, before: None, is_whole: true }).await??;
-    answer(state, caller, saved.document, saved.moved, true).await
+    let saved = form.save_form(state, Save { caller, before: None, is_whole: true }).await??;
+    document_response(state, caller, saved.document, saved.moved, true).await
 }
 
 pub(crate) async fn read_document(
@@ -54,7 +54,7 @@ pub(crate) async fn read_document(
     kind: DocumentKind,
     id: &str,
 ) -> Result<Response, Problem> {
-    answer(state, caller, saved(&*state.fresh_documents, kind, id).await?, Vec::new(), false).await
+    document_response(state, caller, saved_document(&*state.fresh_documents, kind, id).await?, Vec::new(), false).await
 }
 
 pub(crate) async fn replace_document(
@@ -65,8 +65,8 @@ pub(crate) async fn replace_document(
     headers: &HeaderMap,
     body: Value,
 ) -> Result<Response, Problem> {
-    let must = precondition::of(&*state.fresh_documents, kind, id, headers).await?;
-    save(state, caller, (kind, id), must, Body::Whole(body)).await
+    let must = precondition::read_precondition(&*state.fresh_documents, kind, id, headers).await?;
+    save_document(state, caller, (kind, id), must, Body::Whole(body)).await
 }
 
 pub(crate) async fn change_document(
@@ -77,9 +77,9 @@ pub(crate) async fn change_document(
     headers: &HeaderMap,
     patch: Value,
 ) -> Result<Response, Problem> {
-    let Value::Object(patch) = patch else { return Err(Problem::fault("", "the body must be an object")) };
-    let must = precondition::of(&*state.fresh_documents, kind, id, headers).await?;
-    save(state, caller, (kind, id), must, Body::Patch(patch)).await
+    let Value::Object(patch) = patch else { return Err(Problem::single_fault("", "the body must be an object")) };
+    let must = precondition::read_precondition(&*state.fresh_documents, kind, id, headers).await?;
+    save_document(state, caller, (kind, id), must, Body::Patch(patch)).await
 }
 
 /// What a request gives of a document.
@@ -92,38 +92,43 @@ enum Body {
 
 /// Saves over what stands there. What the caller may do depends on that, so the save is one of exactly that version,
 /// and tried again when somebody else saves in between, unless the caller meant a certain version.
-async fn save(
+async fn save_document(
     state: &AppState,
     caller: &Caller,
     (kind, id): (DocumentKind, &str),
     must: Precondition,
     body: Body,
 ) -> Result<Response, Problem> {
-    for _ in 0..SAVE_TRIES {
-        let before = state.fresh_documents.document(kind, id).await?;
-        meets(must, before.as_ref(), kind, id)?;
+    for _ in 0..MAX_SAVE_TRIES {
+        let before = state.fresh_documents.read_document(kind, id).await?;
+        check_precondition(must, before.as_ref(), kind, id)?;
         let (whole, is_whole) = match (&body, &before) {
             (Body::Whole(body), _) => (body.clone(), true),
-            (Body::Patch(patch), Some(before)) => (forms::patched(before.body.clone(), patch), false),
+            (Body::Patch(patch), Some(before)) => (forms::apply_patch(before.body.clone(), patch), false),
             (Body::Patch(_), None) => {
                 return Err(RecordError::NotFound { kind: kind.as_str(), id: id.to_owned() }.into());
             }
         };
         let form = forms::read(state, caller, kind, Some(id), whole).await?;
-        match form.save(state, Save { caller, before: before.as_ref(), is_whole }).await? {
+        match form.save_form(state, Save { caller, before: before.as_ref(), is_whole }).await? {
             Err(RecordError::Changed { .. } | RecordError::Exists { .. } | RecordError::NotFound { .. })
                 if matches!(must, Precondition::None | Precondition::Present) => {}
             done => {
                 let saved = done?;
-                return answer(state, caller, saved.document, saved.moved, before.is_none()).await;
+                return document_response(state, caller, saved.document, saved.moved, before.is_none()).await;
             }
         }
     }
-    Err(busy(kind, id))
+    Err(document_busy(kind, id))
 }
 
 /// Whether what stands there meets what a request demands.
-fn meets(must: Precondition, found: Option<&Document>, kind: DocumentKind, id: &str) -> Result<(), RecordError> {
+fn check_precondition(
+    must: Precondition,
+    found: Option<&Document>,
+    kind: DocumentKind,
+    id: &str,
+) -> Result<(), RecordError> {
     let (kind, id) = (kind.as_str(), id.to_owned());
     match (must, found) {
         (Precondition::Absent, Some(_)) => Err(RecordError::Exists { kind, id }),
@@ -154,23 +159,23 @@ pub(crate) async fn remove_document(
     headers: &HeaderMap,
     query: RemoveQuery,
 ) -> Result<StatusCode, Problem> {
-    let must = precondition::of(&*state.fresh_documents, kind, id, headers).await?;
+    let must = precondition::read_precondition(&*state.fresh_documents, kind, id, headers).await?;
     if !query.force {
         refuse_active(state, kind, id).await?;
     }
-    for _ in 0..SAVE_TRIES {
-        let before = saved(&*state.fresh_documents, kind, id).await?;
-        meets(must, Some(&before), kind, id)?;
-        state.secrets.directory().await?.check_change(&before, caller)?;
+    for _ in 0..MAX_SAVE_TRIES {
+        let before = saved_document(&*state.fresh_documents, kind, id).await?;
+        check_precondition(must, Some(&before), kind, id)?;
+        state.secrets.read_directory().await?.check_change(&before, caller)?;
         match state.fresh_documents.remove(kind, id, Precondition::Version(before.version)).await {
             Err(RecordError::Changed { .. }) if matches!(must, Precondition::None | Precondition::Present) => {}
             done => return Ok(done.map(|()| StatusCode::NO_CONTENT)?),
         }
     }
-    Err(busy(kind, id))
+    Err(document_busy(kind, id))
 }
 
-fn busy(kind: DocumentKind, id: &str) -> Problem {
+fn document_busy(kind: DocumentKind, id: &str) -> Problem {
     let detail = format!("{} `{id}` is being changed by other requests; try again", kind.as_str());
     Problem::new(StatusCode::CONFLICT, problem_codes::BUSY, detail)
 }
@@ -179,7 +184,7 @@ fn busy(kind: DocumentKind, id: &str) -> Problem {
 const MAX_JOBS_LOOKED_AT: usize = 1_000;
 
 /// Jobs read at a time.
-const JOBS_PER_PAGE: u32 = 100;
+const JOB_PAGE_SIZE: u32 = 100;
 
 /// Refuses with 409 if a job that has not ended runs or uses this document.
 ///
@@ -191,15 +196,15 @@ async fn refuse_active(state: &AppState, kind: DocumentKind, id: &str) -> Result
         let filter = JobFilter { status: Some(status), workflow_id: workflow_id.clone(), ..JobFilter::default() };
         let mut before = None;
         loop {
-            let page = state.store.list_jobs(&filter, before.as_deref(), JOBS_PER_PAGE).await?;
+            let page = state.store.list_jobs(&filter, before.as_deref(), JOB_PAGE_SIZE).await?;
             let Some(last) = page.last() else { break };
             before = Some(last.id.clone());
             for job in page {
                 looked_at += 1;
-                if looked_at > MAX_JOBS_LOOKED_AT || uses(state, &job.id, kind, id).await? {
+                if looked_at > MAX_JOBS_LOOKED_AT || job_uses_document(state, &job.id, kind, id).await? {
                     // Jobs outlive what they ran.
-                    saved(&*state.fresh_documents, kind, id).await?;
-                    return Err(active(kind, id, (looked_at <= MAX_JOBS_LOOKED_AT).then_some(&job)));
+                    saved_document(&*state.fresh_documents, kind, id).await?;
+                    return Err(document_active(kind, id, (looked_at <= MAX_JOBS_LOOKED_AT).then_some(&job)));
                 }
             }
         }
@@ -208,7 +213,7 @@ async fn refuse_active(state: &AppState, kind: DocumentKind, id: &str) -> Result
 }
 
 /// Whether a job has this document among its copies.
-async fn uses(state: &AppState, job: &str, kind: DocumentKind, id: &str) -> Result<bool, Problem> {
+async fn job_uses_document(state: &AppState, job: &str, kind: DocumentKind, id: &str) -> Result<bool, Problem> {
     if kind == DocumentKind::Workflow {
         // Those of other workflows are not listed, and a sub-flow stays as long as the workflow that names it.
         return Ok(true);
@@ -227,7 +232,7 @@ async fn uses(state: &AppState, job: &str, kind: DocumentKind, id: &str) -> Resu
 }
 
 /// The problem of a document that this job uses, or that one of very many jobs may use.
-fn active(kind: DocumentKind, id: &str, job: Option<&JobRow>) -> Problem {
+fn document_active(kind: DocumentKind, id: &str, job: Option<&JobRow>) -> Problem {
     let kind = kind.as_str();
     let force = "give `?force=true`: jobs go on with their own copy, but without keys that are kept for it alone";
     let message = match job {
@@ -243,7 +248,7 @@ fn active(kind: DocumentKind, id: &str, job: Option<&JobRow>) -> Problem {
 }
 
 /// Answers with a document; `remarks` are shown among its diagnostics this once.
-async fn answer(
+async fn document_response(
     state: &AppState,
     caller: &Caller,
     document: Document,
@@ -252,9 +257,9 @@ async fn answer(
 ) -> Result<Response, Problem> {
     let kind = document.kind;
     let location = format!("{}/{}s/{}", BASE_PATH, kind.as_str(), document.id);
-    let etag = precondition::etag(&document);
-    let body = views::body(state, &caller.user.id, document, remarks).await?;
-    let body = written(state, caller, body).await?;
+    let etag = precondition::document_etag(&document);
+    let body = views::document_body(state, &caller.user.id, document, remarks).await?;
+    let body = json_response(state, caller, body).await?;
     let etag = [(header::ETAG, etag)];
     if is_new {
         return Ok((StatusCode::CREATED, [(header::LOCATION, location)], etag, body).into_response());
@@ -266,7 +271,7 @@ async fn answer(
 const MAX_INLINE_BYTES: usize = 64 * 1024;
 
 /// A JSON reply; a large one is written in a place of the caller's.
-async fn written(
+async fn json_response(
     state: &AppState,
     caller: &Caller,
     body: impl Serialize + Send + 'static,

@@ -10,15 +10,15 @@ use serde_json::Value;
 
 use crate::documents::references;
 use crate::http::problem::Problem;
-use crate::secrets::access::Refusal;
+use crate::secrets::access::SchemaRefusal;
 use crate::secrets::directory::SecretDirectory;
 
 /// What is wrong with a connector.
 pub(crate) fn check_connector(directory: &SecretDirectory, document: &Document) -> Result<Vec<Diagnostic>, Problem> {
-    let connector = references::connector(document)?;
+    let connector = references::saved_connector(document)?;
     let mut found = catalog::check_connector(&connector);
     found.extend(unknown_secrets(directory, document, &connector.secret_names(), &document.body));
-    found.extend(directory.refusals(document).into_iter().map(Refusal::into_diagnostic));
+    found.extend(directory.refused_references(document).into_iter().map(SchemaRefusal::into_diagnostic));
     Ok(found)
 }
 
@@ -28,19 +28,19 @@ pub(crate) fn check_node(
     document: &Document,
     saved_connector: Option<&Document>,
 ) -> Result<Vec<Diagnostic>, Problem> {
-    let node = references::node(document)?;
+    let node = references::saved_node(document)?;
     let Some(saved_connector) = saved_connector else {
         let message = format!("there is no connector `{}`", node.connector_id);
-        return Ok(vec![Diagnostic::error(codes::UNKNOWN_CONNECTOR, "/connector_id", message)]);
+        return Ok(vec![Diagnostic::new_error(codes::UNKNOWN_CONNECTOR, "/connector_id", message)]);
     };
-    let connector = references::connector(saved_connector)?;
+    let connector = references::saved_connector(saved_connector)?;
     let mut found = catalog::check_call(&node, &connector);
     found.extend(unknown_secrets(directory, document, &node.secret_names(), &document.body));
     // What the connector lacks is told where the node names it.
     let lacking = unknown_secrets(directory, saved_connector, &connector.secret_names(), &Value::Null);
     found.extend(lacking.into_iter().map(|found| Diagnostic { pointer: "/connector_id".to_owned(), ..found }));
     let refusals = references::refusals_of_run(directory, (document, &node), Some((saved_connector, &connector)));
-    found.extend(refusals.into_iter().map(Refusal::into_diagnostic));
+    found.extend(refusals.into_iter().map(SchemaRefusal::into_diagnostic));
     Ok(found)
 }
 
@@ -54,8 +54,8 @@ fn unknown_secrets(
     let unknown = names.iter().filter(|name| !directory.is_known(name, document.author.as_deref()));
     let unknown = unknown.map(|name| {
         let pointer = references::place_of_secret(declaration, name).unwrap_or_default();
-        let found = Diagnostic::error(codes::UNRESOLVED_SECRET, pointer, format!("there is no secret `{name}`"));
-        found.help(format!(
+        let found = Diagnostic::new_error(codes::UNRESOLVED_SECRET, pointer, format!("there is no secret `{name}`"));
+        found.with_help(format!(
             "set one of your own with `PUT /api/v1/user/secrets/{name}`; an admin sets a shared one with \
              `PUT /api/v1/secrets/{name}`, or the operator lists it in APIFLOW_SECRETS_FROM_ENV"
         ))

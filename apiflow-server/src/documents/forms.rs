@@ -58,7 +58,7 @@ impl Form {
     /// admin vouches for is one on shared secrets.
     ///
     /// The outer error is a problem of its own; the inner one is the store's.
-    pub(super) async fn save(
+    pub(super) async fn save_form(
         mut self,
         state: &AppState,
         save: Save<'_>,
@@ -70,11 +70,11 @@ impl Form {
         self.document.author = Some(author.clone());
         self.document.by_admin = caller.user.is_admin;
         let Some(Sends { base_url, literals, of_connector }) = self.sends else {
-            let saved = state.fresh_documents.save(self.document, must).await;
+            let saved = state.fresh_documents.save_document(self.document, must).await;
             return Ok(saved.map(|document| Saved { document, moved: Vec::new() }));
         };
         let (kind, id) = (self.document.kind, self.document.id.clone());
-        let mut directory = state.secrets.directory().await?;
+        let mut directory = state.secrets.read_directory().await?;
         if let Some(before) = before {
             directory.check_change(before, caller)?;
             let vouched = is_whole || directory.is_vouched_by_part(before);
@@ -82,16 +82,17 @@ impl Form {
         }
         let literals = take_literals((kind, &id), &base_url, literals, &mut self.document.body)?;
         let declaration = Declaration { kind, id, author: Some(author) };
-        directory.add_generated(literals.names(), &declaration);
-        let moved = literals.findings();
+        directory.add_generated(literals.secret_names(), &declaration);
+        let moved = literals.moved_findings();
         if !caller.user.is_admin {
             let of_connector = of_connector.as_ref();
             let of_connector = of_connector.map(|(node, document, connector)| (node, document, connector));
             directory.check_write(&self.document, of_connector)?;
         }
-        let mut ties = SecretTies { generated: literals.seal(&state.secrets, &declaration)?, ..SecretTies::default() };
+        let mut ties =
+            SecretTies { generated: literals.seal_literals(&state.secrets, &declaration)?, ..SecretTies::default() };
         let origin = Origin::of_url(&base_url).map(|origin| origin.to_string());
-        for (reference, meaning) in directory.meanings(&self.document) {
+        for (reference, meaning) in directory.meanings_in(&self.document) {
             let owner = match meaning {
                 Meaning::Shared if self.document.by_admin => Some(None),
                 Meaning::Own if declaration.author.as_ref() == Some(&caller.user.id) => {
@@ -114,7 +115,7 @@ impl Form {
 }
 
 /// A body with some top-level fields replaced, each whole.
-pub(super) fn patched(mut body: Value, patch: &Map<String, Value>) -> Value {
+pub(super) fn apply_patch(mut body: Value, patch: &Map<String, Value>) -> Value {
     if let Value::Object(fields) = &mut body {
         fields.extend(patch.clone());
     }
@@ -129,7 +130,7 @@ pub(super) async fn read(
     id: Option<&str>,
     body: Value,
 ) -> Result<Form, Problem> {
-    let Value::Object(mut fields) = body else { return Err(Problem::fault("", "the body must be an object")) };
+    let Value::Object(mut fields) = body else { return Err(Problem::single_fault("", "the body must be an object")) };
     for name in IGNORED {
         fields.shift_remove(name);
     }
@@ -138,7 +139,7 @@ pub(super) async fn read(
         (Some(id), _) => id.to_owned(),
         (None, None) => uuid::Uuid::now_v7().to_string(),
         (None, Some(Value::String(id))) => id,
-        (None, Some(_)) => return Err(Problem::fault("/id", "the id must be a string")),
+        (None, Some(_)) => return Err(Problem::single_fault("/id", "the id must be a string")),
     };
     check_id(kind, &id)?;
     check_name(&fields)?;
@@ -152,20 +153,20 @@ pub(super) async fn read(
         .map(|()| body)
     };
     let Value::Object(mut fields) = state.validation.places.run(&caller.user.id, measure).await?? else {
-        return Err(Problem::fault("", "the body must be an object"));
+        return Err(Problem::single_fault("", "the body must be an object"));
     };
     let (references, sends) = match kind {
         DocumentKind::Connector => {
-            let connector = connector(&id, &mut fields)?;
+            let connector = read_connector(&id, &mut fields)?;
             let literals = connector.literal_credentials();
             (Vec::new(), Some(Sends { base_url: connector.base_url, literals, of_connector: None }))
         }
         DocumentKind::Node => {
-            let (references, sends) = node(state, &id, &mut fields).await?;
+            let (references, sends) = read_node(state, &id, &mut fields).await?;
             (references, Some(sends))
         }
         DocumentKind::Workflow => {
-            let read = move || workflow(&mut fields).map(|references| (fields, references));
+            let read = move || read_workflow(&mut fields).map(|references| (fields, references));
             let (read, references) = state.validation.places.run(&caller.user.id, read).await??;
             fields = read;
             (references, None)
@@ -179,11 +180,12 @@ pub(super) async fn read(
     Ok(Form { document, sends })
 }
 
-fn connector(id: &str, fields: &mut Map<String, Value>) -> Result<Connector, Problem> {
+fn read_connector(id: &str, fields: &mut Map<String, Value>) -> Result<Connector, Problem> {
     move_credentials_of_base_url(fields)?;
-    let connector = catalog::parse_connector(&with_id(id, fields)).map_err(|found| refused("connector", found))?;
+    let connector =
+        catalog::parse_connector(&with_id(id, fields)).map_err(|found| refuse_document("connector", found))?;
     fields.insert("method".to_owned(), Value::from(connector.method.as_str()));
-    fill(fields, "header", || Value::Object(Map::new()));
+    fill_default(fields, "header", || Value::Object(Map::new()));
     Ok(connector)
 }
 
@@ -192,15 +194,15 @@ fn move_credentials_of_base_url(fields: &mut Map<String, Value>) -> Result<(), P
     let Some(clean) = fields.get("base_url").and_then(Value::as_str).and_then(catalog::clean_base_url) else {
         return Ok(());
     };
-    fill(fields, "data", || Value::Object(Map::new()));
+    fill_default(fields, "data", || Value::Object(Map::new()));
     let Some(data) = fields.get_mut("data").and_then(Value::as_object_mut) else { return Ok(()) };
-    fill(data, "query", || Value::Object(Map::new()));
+    fill_default(data, "query", || Value::Object(Map::new()));
     let Some(query) = data.get_mut("query").and_then(Value::as_object_mut) else { return Ok(()) };
     for (name, value) in clean.credentials {
         if query.contains_key(&name) {
             let message =
                 format!("the query of base_url has the credential `{name}`, and so has data.query: remove one");
-            return Err(Problem::fault("/base_url", message));
+            return Err(Problem::single_fault("/base_url", message));
         }
         // A `$` would begin a reference.
         query.insert(name, Value::from(value.replace('$', "$$")));
@@ -209,27 +211,27 @@ fn move_credentials_of_base_url(fields: &mut Map<String, Value>) -> Result<(), P
     Ok(())
 }
 
-async fn node(
+async fn read_node(
     state: &AppState,
     id: &str,
     fields: &mut Map<String, Value>,
 ) -> Result<(Vec<(DocumentKind, String)>, Sends), Problem> {
-    let node = catalog::parse_node(&with_id(id, fields)).map_err(|found| refused("node", found))?;
+    let node = catalog::parse_node(&with_id(id, fields)).map_err(|found| refuse_document("node", found))?;
     let literals = node.literal_credentials();
     let reference = (DocumentKind::Connector, node.connector_id.clone());
-    let Some(connector) = state.fresh_documents.document(reference.0, &reference.1).await? else {
-        return Err(Problem::fault("/connector_id", format!("there is no connector `{}`", reference.1)));
+    let Some(connector) = state.fresh_documents.read_document(reference.0, &reference.1).await? else {
+        return Err(Problem::single_fault("/connector_id", format!("there is no connector `{}`", reference.1)));
     };
-    let parsed = references::connector(&connector)?;
+    let parsed = references::saved_connector(&connector)?;
     let base_url = parsed.base_url.clone();
-    fill(fields, "description", || Value::from(""));
-    fill(fields, "input", || Value::Array(Vec::new()));
-    fill(fields, "output", || Value::Array(Vec::new()));
+    fill_default(fields, "description", || Value::from(""));
+    fill_default(fields, "input", || Value::Array(Vec::new()));
+    fill_default(fields, "output", || Value::Array(Vec::new()));
     Ok((vec![reference], Sends { base_url, literals, of_connector: Some((node, connector, parsed)) }))
 }
 
 /// A workflow's own fields are checked in full; its OpenFlow document only for being one: people save unfinished work.
-fn workflow(fields: &mut Map<String, Value>) -> Result<Vec<(DocumentKind, String)>, Problem> {
+fn read_workflow(fields: &mut Map<String, Value>) -> Result<Vec<(DocumentKind, String)>, Problem> {
     let mut faults = Vec::new();
     let mut fault = |pointer: String, message: String| {
         faults.push(Fault { pointer, message, code: None, help: None });
@@ -260,7 +262,7 @@ fn workflow(fields: &mut Map<String, Value>) -> Result<Vec<(DocumentKind, String
     }
     let document = fields.get("nodes").unwrap_or(&Value::Null);
     if let Some(pointer) = references::control_in_id(document) {
-        return Err(Problem::fault(format!("/nodes{pointer}"), references::CONTROL_IN_ID));
+        return Err(Problem::single_fault(format!("/nodes{pointer}"), references::CONTROL_IN_ID));
     }
     Ok(references::of_workflow(document))
 }
@@ -269,12 +271,12 @@ fn workflow(fields: &mut Map<String, Value>) -> Result<Vec<(DocumentKind, String
 fn check_name(fields: &Map<String, Value>) -> Result<(), Problem> {
     let name = fields.get("name").and_then(Value::as_str).unwrap_or_default();
     if name.chars().any(char::is_control) {
-        return Err(Problem::fault("/name", "the name must have no control characters, such as line breaks"));
+        return Err(Problem::single_fault("/name", "the name must have no control characters, such as line breaks"));
     }
     Ok(())
 }
 
-fn fill(fields: &mut Map<String, Value>, name: &str, default: impl FnOnce() -> Value) {
+fn fill_default(fields: &mut Map<String, Value>, name: &str, default: impl FnOnce() -> Value) {
     if fields.get(name).is_none_or(Value::is_null) {
         fields.insert(name.to_owned(), default());
     }
@@ -286,13 +288,13 @@ fn with_id(id: &str, fields: &Map<String, Value>) -> Value {
     Value::Object(object)
 }
 
-fn refused(what: &str, found: Vec<Diagnostic>) -> Problem {
+fn refuse_document(what: &str, found: Vec<Diagnostic>) -> Problem {
     Problem::from_diagnostics(what, found)
 }
 
 fn check_id(kind: DocumentKind, id: &str) -> Result<(), Problem> {
     if !is_valid_id(id) {
-        return Err(Problem::fault("/id", format!("the id {ID_RULE}")));
+        return Err(Problem::single_fault("/id", format!("the id {ID_RULE}")));
     }
     let reserved: &[&str] = match kind {
         DocumentKind::Connector => &["node", "workflow", "connector"],
@@ -300,7 +302,7 @@ fn check_id(kind: DocumentKind, id: &str) -> Result<(), Problem> {
         DocumentKind::Workflow => &ROUTE_WORDS,
     };
     if reserved.contains(&id) {
-        return Err(Problem::fault("/id", format!("the id `{id}` is reserved for {}s", kind.as_str())));
+        return Err(Problem::single_fault("/id", format!("the id `{id}` is reserved for {}s", kind.as_str())));
     }
     Ok(())
 }

@@ -84,14 +84,14 @@ impl Write for Room {
 fn count_modules(document: &Value) -> usize {
     let Some(value) = document.get("value") else { return 0 };
     let handlers = ["failure_module", "preprocessor_module"].into_iter().filter_map(|name| value.get(name));
-    list(value.get("modules")) + handlers.map(module).sum::<usize>()
+    list(value.get("modules")) + handlers.map(count_nested_modules).sum::<usize>()
 }
 
 fn list(modules: Option<&Value>) -> usize {
-    modules.and_then(Value::as_array).into_iter().flatten().map(module).sum()
+    modules.and_then(Value::as_array).into_iter().flatten().map(count_nested_modules).sum()
 }
 
-fn module(module: &Value) -> usize {
+fn count_nested_modules(module: &Value) -> usize {
     let Some(value) = module.get("value") else { return 1 };
     let lists = ["modules", "default", "tools"].into_iter().map(|name| list(value.get(name)));
     let branches = value.get("branches").and_then(Value::as_array).into_iter().flatten();

@@ -8,20 +8,20 @@ use crate::http::problem_codes;
 
 /// The tag of a document as it is now. The moment it was made is part of it, so that one made anew under the same id
 /// does not share the tags of the one before.
-pub(super) fn etag(document: &Document) -> String {
+pub(super) fn document_etag(document: &Document) -> String {
     format!("\"{:x}-{}\"", document.created_at.0, document.version)
 }
 
 /// What a request demands of the document that it changes.
-pub(super) async fn of(
+pub(super) async fn read_precondition(
     documents: &dyn Documents,
     kind: DocumentKind,
     id: &str,
     headers: &HeaderMap,
 ) -> Result<Precondition, Problem> {
     if headers.get(header::IF_NONE_MATCH).is_some_and(|value| value.as_bytes().trim_ascii() == b"*") {
-        if documents.document(kind, id).await?.is_some() {
-            return Err(failed(format!("{} `{id}` exists already", kind.as_str())));
+        if documents.read_document(kind, id).await?.is_some() {
+            return Err(precondition_failed(format!("{} `{id}` exists already", kind.as_str())));
         }
         return Ok(Precondition::Absent);
     }
@@ -31,21 +31,21 @@ pub(super) async fn of(
     }
     let text: Vec<_> = values.filter_map(|value| value.to_str().ok()).collect();
     let tags: Vec<_> = text.iter().flat_map(|line| line.split(',')).map(str::trim).collect();
-    let found = documents.document(kind, id).await?;
+    let found = documents.read_document(kind, id).await?;
     let Some(found) = found else {
-        return Err(failed(format!("{} `{id}` does not exist, so its ETag cannot match", kind.as_str())));
+        return Err(precondition_failed(format!("{} `{id}` does not exist, so its ETag cannot match", kind.as_str())));
     };
     if tags.contains(&"*") {
         return Ok(Precondition::Present);
     }
     // The version is compared again by the store when it saves.
-    let etag = etag(&found);
+    let etag = document_etag(&found);
     if tags.contains(&etag.as_str()) {
         return Ok(Precondition::Version(found.version));
     }
-    Err(failed(format!("{} `{id}` has changed: its ETag is {etag}; read it again", kind.as_str())))
+    Err(precondition_failed(format!("{} `{id}` has changed: its ETag is {etag}; read it again", kind.as_str())))
 }
 
-fn failed(detail: String) -> Problem {
+fn precondition_failed(detail: String) -> Problem {
     Problem::new(StatusCode::PRECONDITION_FAILED, problem_codes::CHANGED, detail)
 }

@@ -15,23 +15,23 @@ const NOBODY: &str = "";
 /// What was found wrong with workflows when they were checked last, by id. Those whose findings are out of date are
 /// checked in the background.
 pub(super) async fn known_findings(state: &AppState, ids: &[String]) -> Result<Vec<DocumentCheck>, Problem> {
-    let checks = state.fresh_documents.checks(DocumentKind::Workflow, ids).await?;
-    let secrets = state.secrets.directory().await?.digest();
+    let checks = state.fresh_documents.list_checks(DocumentKind::Workflow, ids).await?;
+    let secrets = state.secrets.read_directory().await?.directory_digest();
     let stale = checks.iter().filter(|check| !check.is_current || check.secrets != secrets);
-    if state.recheck_queue.add(stale.map(|check| check.id.clone())) {
-        tokio::spawn(work(state.clone()));
+    if state.recheck_queue.add_workflows(stale.map(|check| check.id.clone())) {
+        tokio::spawn(run_rechecks(state.clone()));
     }
     Ok(checks)
 }
 
 /// Checks what waits, one after the other.
-async fn work(state: AppState) {
-    while let Some(id) = state.recheck_queue.first() {
+async fn run_rechecks(state: AppState) {
+    while let Some(id) = state.recheck_queue.next_workflow() {
         if state.stop.is_cancelled() {
             return;
         }
-        let checked = match state.fresh_documents.document(DocumentKind::Workflow, &id).await {
-            Ok(Some(mut document)) => findings(&state, NOBODY, &mut document).await.map(drop),
+        let checked = match state.fresh_documents.read_document(DocumentKind::Workflow, &id).await {
+            Ok(Some(mut document)) => workflow_findings(&state, NOBODY, &mut document).await.map(drop),
             Ok(None) => Ok(()),
             Err(error) => Err(error.into()),
         };
@@ -43,14 +43,14 @@ async fn work(state: AppState) {
 }
 
 /// What is wrong with a workflow: what is known, where it is up to date, or found now and kept.
-pub(super) async fn findings(
+pub(super) async fn workflow_findings(
     state: &AppState,
     user: &str,
     document: &mut Document,
 ) -> Result<Vec<Diagnostic>, Problem> {
     let ids = [document.id.clone()];
-    let known = state.fresh_documents.checks(DocumentKind::Workflow, &ids).await?.pop();
-    let secrets = state.secrets.directory().await?.digest();
+    let known = state.fresh_documents.list_checks(DocumentKind::Workflow, &ids).await?.pop();
+    let secrets = state.secrets.read_directory().await?.directory_digest();
     if let Some(check) = known.as_ref().filter(|check| check.is_current && check.secrets == secrets)
         && let Ok(findings) = serde_json::from_value(check.findings.clone())
     {

@@ -8,25 +8,25 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(crate) struct RecheckQueue(Arc<Mutex<BTreeSet<String>>>);
 
 impl RecheckQueue {
-    fn waiting(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {
+    fn lock_waiting(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds workflows; says whether nobody is at work on them.
-    pub(super) fn add(&self, ids: impl IntoIterator<Item = String>) -> bool {
-        let mut waiting = self.waiting();
+    pub(super) fn add_workflows(&self, ids: impl IntoIterator<Item = String>) -> bool {
+        let mut waiting = self.lock_waiting();
         let is_idle = waiting.is_empty();
         waiting.extend(ids);
         is_idle && !waiting.is_empty()
     }
 
     /// Returns the workflow to check next.
-    pub(super) fn first(&self) -> Option<String> {
-        self.waiting().first().cloned()
+    pub(super) fn next_workflow(&self) -> Option<String> {
+        self.lock_waiting().first().cloned()
     }
 
     /// Removes a workflow that was checked.
     pub(super) fn remove(&self, id: &str) {
-        self.waiting().remove(id);
+        self.lock_waiting().remove(id);
     }
 }

@@ -10,11 +10,11 @@ use apiflow_store::{Document, DocumentKind, Documents, RecordError};
 use serde_json::{Map, Value};
 
 use crate::http::problem::Problem;
-use crate::secrets::access::Refusal;
+use crate::secrets::access::SchemaRefusal;
 use crate::secrets::directory::SecretDirectory;
 
 /// Documents of a kind that are read for their names.
-const MOST_NAMES: u32 = 200;
+const MAX_NAMES: u32 = 200;
 
 /// The nodes and workflows that an OpenFlow document refers to; of a document with faults those that can be read.
 pub(crate) fn of_workflow(document: &Value) -> Vec<(DocumentKind, String)> {
@@ -29,23 +29,24 @@ pub(crate) fn of_workflow(document: &Value) -> Vec<(DocumentKind, String)> {
 
 /// The connectors, nodes and sub-flows that documents refer to, as they are declared and saved.
 #[derive(Default)]
-pub(crate) struct Declarations {
+pub(crate) struct FileDeclarations {
     /// As they are declared; references to users' own secrets say whose these are.
     pub(crate) catalog: Catalog,
     /// The saved connectors and nodes.
     saved: BTreeMap<(DocumentKind, String), Document>,
 }
 
-impl Declarations {
+impl FileDeclarations {
     /// What keeps nodes from being run, by their ids, as findings about the nodes.
     pub(crate) fn refusals_of_nodes(&self, directory: &SecretDirectory) -> BTreeMap<String, Vec<Diagnostic>> {
-        let refused =
-            |node: &String| self.refusals(directory, node).into_iter().map(Refusal::into_diagnostic).collect();
+        let refused = |node: &String| {
+            self.refusals_of_node(directory, node).into_iter().map(SchemaRefusal::into_diagnostic).collect()
+        };
         self.catalog.nodes.keys().map(|node| (node.clone(), refused(node))).collect()
     }
 
     /// What keeps a node from being run, because of the secrets that it and its connector refer to.
-    fn refusals(&self, directory: &SecretDirectory, node: &str) -> Vec<Refusal> {
+    fn refusals_of_node(&self, directory: &SecretDirectory, node: &str) -> Vec<SchemaRefusal> {
         let node_document = self.saved.get(&(DocumentKind::Node, node.to_owned()));
         let Some((document, node)) = node_document.zip(self.catalog.nodes.get(node)) else { return Vec::new() };
         let id = &node.connector_id;
@@ -55,10 +56,10 @@ impl Declarations {
     }
 
     /// A finding for each node of a document that may not be run, at the first module that runs it.
-    pub(crate) fn findings(&self, directory: &SecretDirectory, document: &Value) -> Vec<Diagnostic> {
+    pub(crate) fn findings_of_nodes(&self, directory: &SecretDirectory, document: &Value) -> Vec<Diagnostic> {
         let mut found = Vec::new();
         for node in self.catalog.nodes.keys() {
-            let refusals = self.refusals(directory, node).into_iter().map(Refusal::into_diagnostic);
+            let refusals = self.refusals_of_node(directory, node).into_iter().map(SchemaRefusal::into_diagnostic);
             let pointer = module_of_node(document, node).unwrap_or_default();
             found.extend(refusals.map(|refusal| Diagnostic {
                 message: format!("node `{node}`: {}", refusal.message),
@@ -75,11 +76,11 @@ pub(crate) fn refusals_of_run(
     directory: &SecretDirectory,
     (document, node): (&Document, &Node),
     connector: Option<(&Document, &Connector)>,
-) -> Vec<Refusal> {
-    let mut refusals = directory.refusals(document);
+) -> Vec<SchemaRefusal> {
+    let mut refusals = directory.refused_references(document);
     if let Some((saved, connector)) = connector {
-        let of_connector = directory.refusals(saved).into_iter();
-        refusals.extend(of_connector.map(|refusal| refusal.at("/connector_id", &saved.id)));
+        let of_connector = directory.refused_references(saved).into_iter();
+        refusals.extend(of_connector.map(|refusal| refusal.at_pointer("/connector_id", &saved.id)));
         refusals.extend(directory.refusals_of_node((document, node), (saved, connector)));
     }
     refusals
@@ -108,23 +109,23 @@ fn module_of_node(document: &Value, node: &str) -> Option<String> {
 }
 
 /// What documents refer to, also by way of sub-flows; what is missing is left out, for the validator to name.
-pub(crate) async fn declarations(
+pub(crate) async fn load_declarations(
     documents: &dyn Documents,
     directory: &SecretDirectory,
     roots: &[&Value],
-) -> Result<Declarations, Problem> {
-    let mut declarations = Declarations::default();
+) -> Result<FileDeclarations, Problem> {
+    let mut declarations = FileDeclarations::default();
     let mut wanted: Vec<_> = roots.iter().flat_map(|document| of_workflow(document)).collect();
     let mut seen = BTreeSet::new();
     while let Some((kind, id)) = wanted.pop() {
         if !seen.insert((kind, id.clone())) {
             continue;
         }
-        let Some(document) = documents.document(kind, &id).await? else { continue };
+        let Some(document) = documents.read_document(kind, &id).await? else { continue };
         if kind != DocumentKind::Workflow {
             declarations.saved.insert((kind, id), document.clone());
         }
-        wanted.extend(add(&mut declarations.catalog, directory, document)?);
+        wanted.extend(add_document(&mut declarations.catalog, directory, document)?);
     }
     Ok(declarations)
 }
@@ -155,8 +156,8 @@ pub(crate) fn control_in_id(document: &Value) -> Option<String> {
 /// Adds the newest nodes, connectors and workflows to a catalog that lacks some, for the sake of their names.
 pub(crate) async fn add_names(documents: &dyn Documents, catalog: &mut Catalog) -> Result<(), Problem> {
     for kind in [DocumentKind::Connector, DocumentKind::Node, DocumentKind::Workflow] {
-        for document in documents.documents(kind, None, MOST_NAMES).await? {
-            add(catalog, &SecretDirectory::default(), document)?;
+        for document in documents.list_documents(kind, None, MAX_NAMES).await? {
+            add_document(catalog, &SecretDirectory::default(), document)?;
         }
     }
     Ok(())
@@ -182,20 +183,20 @@ pub(crate) fn place_of_secret(declaration: &Value, name: &str) -> Option<String>
 }
 
 /// Adds a document to a catalog; gives what it refers to in turn.
-fn add(
+fn add_document(
     catalog: &mut Catalog,
     directory: &SecretDirectory,
     document: Document,
 ) -> Result<Vec<(DocumentKind, String)>, Problem> {
     match document.kind {
         DocumentKind::Connector => {
-            let mut connector = connector(&document)?;
+            let mut connector = saved_connector(&document)?;
             connector.own_secrets = directory.own_secrets(&document);
             catalog.connectors.insert(document.id, connector);
             Ok(Vec::new())
         }
         DocumentKind::Node => {
-            let mut node = node(&document)?;
+            let mut node = saved_node(&document)?;
             node.own_secrets = directory.own_secrets(&document);
             let connector = (DocumentKind::Connector, node.connector_id.clone());
             catalog.nodes.insert(document.id, node);
@@ -211,19 +212,23 @@ fn add(
 }
 
 /// The connector that was saved.
-pub(crate) fn connector(document: &Document) -> Result<Connector, Problem> {
-    parse_connector(&with_id(document)).map_err(|found| unreadable(document, &found))
+pub(crate) fn saved_connector(document: &Document) -> Result<Connector, Problem> {
+    parse_connector(&with_id(document)).map_err(|found| unreadable_document(document, &found))
 }
 
 /// The node that was saved.
-pub(crate) fn node(document: &Document) -> Result<Node, Problem> {
-    parse_node(&with_id(document)).map_err(|found| unreadable(document, &found))
+pub(crate) fn saved_node(document: &Document) -> Result<Node, Problem> {
+    parse_node(&with_id(document)).map_err(|found| unreadable_document(document, &found))
 }
 
 /// A saved document, or 404.
-pub(crate) async fn saved(documents: &dyn Documents, kind: DocumentKind, id: &str) -> Result<Document, Problem> {
+pub(crate) async fn saved_document(
+    documents: &dyn Documents,
+    kind: DocumentKind,
+    id: &str,
+) -> Result<Document, Problem> {
     documents
-        .document(kind, id)
+        .read_document(kind, id)
         .await?
         .ok_or_else(|| RecordError::NotFound { kind: kind.as_str(), id: id.to_owned() }.into())
 }
@@ -236,7 +241,7 @@ fn with_id(document: &Document) -> Value {
     Value::Object(object)
 }
 
-fn unreadable(document: &Document, found: &[Diagnostic]) -> Problem {
+fn unreadable_document(document: &Document, found: &[Diagnostic]) -> Problem {
     let error = found.iter().map(|found| format!("{} {}", found.pointer, found.message)).collect::<Vec<_>>().join("; ");
     Problem::internal(format!("saved {} `{}` cannot be read: {error}", document.kind.as_str(), document.id))
 }

@@ -22,7 +22,7 @@ use jsonschema::{Retrieve, Uri, ValidationError, Validator};
 use serde_json::{Map, Value};
 
 use self::lenient::LenientSchema;
-use self::meter::{Budget, GivenUp, Metered, metered};
+use self::meter::{Budget, GivenUp, Metered, run_metered};
 use self::pattern_engine::pattern_options;
 use crate::api::Fault;
 
@@ -59,7 +59,7 @@ pub(crate) struct SchemaCheck {
 
 /// Why a value was not taken.
 #[derive(Debug)]
-pub(crate) enum Refusal {
+pub(crate) enum SchemaRefusal {
     /// It does not match; pointers are within the value.
     Mismatch(Vec<Fault>),
     /// Finding out would have cost too much.
@@ -76,7 +76,7 @@ impl Retrieve for Nowhere {
 }
 
 /// Compiles a schema, unless it is over the bounds of the core.
-pub(crate) fn compile(schema: &Value) -> SchemaCheck {
+pub(crate) fn compile_schema(schema: &Value) -> SchemaCheck {
     // The core's validator tells these itself.
     let told = check_json_schema(schema, "");
     if has_errors(&told) {
@@ -89,11 +89,12 @@ pub(crate) fn compile(schema: &Value) -> SchemaCheck {
         Ok(validator) => validator,
         Err(error) => {
             let message = format!("the schema cannot be used: {}", error.masked());
-            let findings = vec![Diagnostic::error(codes::BAD_SCHEMA, error.instance_path().as_str(), message)];
+            let findings = vec![Diagnostic::new_error(codes::BAD_SCHEMA, error.instance_path().as_str(), message)];
             return SchemaCheck { compiled: None, findings };
         }
     };
-    let mut compiled = CompiledSchema { validator, defaults: defaults(schema), pattern_states, name_pattern_states };
+    let mut compiled =
+        CompiledSchema { validator, defaults: top_level_defaults(schema), pattern_states, name_pattern_states };
     for name in compiled.drop_bad_defaults() {
         let pointer = pointer_push(&pointer_push("/properties", &name), "default");
         if !told.iter().any(|told| told.pointer == pointer) {
@@ -104,13 +105,13 @@ pub(crate) fn compile(schema: &Value) -> SchemaCheck {
     SchemaCheck { compiled: Some(compiled), findings: warnings }
 }
 
-fn defaults(schema: &Value) -> Map<String, Value> {
+fn top_level_defaults(schema: &Value) -> Map<String, Value> {
     let properties = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
     properties.filter_map(|(name, property)| Some((name.clone(), property.get("default")?.clone()))).collect()
 }
 
 impl CompiledSchema {
-    fn budget(&self, steps: u64) -> Budget {
+    fn check_budget(&self, steps: u64) -> Budget {
         let Self { pattern_states, name_pattern_states, .. } = *self;
         Budget { steps, deadline: Instant::now() + MAX_TIME, pattern_states, name_pattern_states }
     }
@@ -125,33 +126,36 @@ impl CompiledSchema {
             let names = self.validator.iter_errors(&all).filter_map(|error| top_name(&error));
             names.collect()
         };
-        let bad = metered(self.budget(MAX_FAULT_STEPS), find).unwrap_or_default();
+        let bad = run_metered(self.check_budget(MAX_FAULT_STEPS), find).unwrap_or_default();
         self.defaults.retain(|name, _| !bad.contains(name));
         bad.into_iter().collect()
     }
 
     /// Fills in the defaults of what is absent and checks the value in full.
-    pub(crate) fn check(&self, mut input: Map<String, Value>) -> Result<Value, Refusal> {
+    pub(crate) fn check_input(&self, mut input: Map<String, Value>) -> Result<Value, SchemaRefusal> {
         for (name, default) in &self.defaults {
             if !input.contains_key(name) {
                 input.insert(name.clone(), default.clone());
             }
         }
         let input = Value::Object(input);
-        match metered(self.budget(MAX_STEPS), || self.validator.is_valid(&input)) {
+        match run_metered(self.check_budget(MAX_STEPS), || self.validator.is_valid(&input)) {
             Ok(true) => return Ok(input),
             Ok(false) => {}
-            Err(given_up) => return Err(Refusal::TooExpensive(reason(given_up))),
+            Err(given_up) => return Err(SchemaRefusal::TooExpensive(give_up_reason(given_up))),
         }
-        let all = || self.validator.iter_errors(&input).take(MAX_FAULTS).map(|error| fault(&error)).collect::<Vec<_>>();
-        let first = || self.validator.validate(&input).err().iter().map(fault).collect::<Vec<_>>();
-        let faults = metered(self.budget(MAX_FAULT_STEPS), all);
-        let faults = faults.or_else(|_| metered(self.budget(MAX_STEPS), first));
-        Err(faults.map_or_else(|given_up| Refusal::TooExpensive(reason(given_up)), Refusal::Mismatch))
+        let all = || {
+            self.validator.iter_errors(&input).take(MAX_FAULTS).map(|error| schema_fault(&error)).collect::<Vec<_>>()
+        };
+        let first = || self.validator.validate(&input).err().iter().map(schema_fault).collect::<Vec<_>>();
+        let faults = run_metered(self.check_budget(MAX_FAULT_STEPS), all);
+        let faults = faults.or_else(|_| run_metered(self.check_budget(MAX_STEPS), first));
+        Err(faults
+            .map_or_else(|given_up| SchemaRefusal::TooExpensive(give_up_reason(given_up)), SchemaRefusal::Mismatch))
     }
 }
 
-fn reason(given_up: GivenUp) -> &'static str {
+fn give_up_reason(given_up: GivenUp) -> &'static str {
     match given_up {
         GivenUp::Steps => "checking it against the schema takes too many steps: make one of the two smaller",
         GivenUp::Time => "checking it against the schema takes too long: make one of the two smaller",
@@ -165,7 +169,7 @@ fn top_name(error: &ValidationError<'_>) -> Option<String> {
     Some(name.replace("~1", "/").replace("~0", "~"))
 }
 
-fn fault(error: &ValidationError<'_>) -> Fault {
+fn schema_fault(error: &ValidationError<'_>) -> Fault {
     let pointer = error.instance_path().as_str().to_owned();
     Fault { pointer, message: error.masked().to_string(), code: None, help: None }
 }
@@ -205,7 +209,7 @@ fn collect_forms<'a>(value: &'a Value, pointer: String, found: &mut Vec<(String,
 pub(crate) fn check_document(document: &Value, cache: &SchemaCache) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
     for (place, schema) in schemas_of(document) {
-        let check: Arc<SchemaCheck> = cache.compile(schema);
+        let check: Arc<SchemaCheck> = cache.compile_cached(schema);
         let within = |found: &Diagnostic| Diagnostic { pointer: format!("{place}{}", found.pointer), ..found.clone() };
         findings.extend(check.findings.iter().map(within));
     }

@@ -35,10 +35,15 @@ impl Default for Validation {
 
 impl Validation {
     /// Finds what is wrong with a workflow.
-    pub(crate) async fn check(&self, user: &str, document: Value, catalog: Catalog) -> Result<Checked, Problem> {
+    pub(crate) async fn check_workflow(
+        &self,
+        user: &str,
+        document: Value,
+        catalog: Catalog,
+    ) -> Result<Checked, Problem> {
         let schemas = self.schemas.clone();
         let check = move || {
-            let found = workflow(&document, &catalog, &schemas);
+            let found = validate_with_schemas(&document, &catalog, &schemas);
             Checked { document, catalog, found }
         };
         self.places.run(user, check).await
@@ -47,8 +52,8 @@ impl Validation {
 
 /// All that is wrong with a workflow, its JSON Schemas included: what is said of a document that is saved, checked, run
 /// from a file or sent to be run.
-pub(crate) fn workflow(document: &Value, catalog: &Catalog, schemas: &SchemaCache) -> Vec<Diagnostic> {
-    let mut found = validate::workflow(document, catalog);
+pub(crate) fn validate_with_schemas(document: &Value, catalog: &Catalog, schemas: &SchemaCache) -> Vec<Diagnostic> {
+    let mut found = validate::validate_workflow(document, catalog);
     found.extend(schema::check_document(document, schemas));
     found
 }

@@ -13,20 +13,20 @@ use crate::http::problem::Problem;
 use crate::state::AppState;
 
 /// A document with its id, times and diagnostics, these remarks among them.
-pub(super) async fn body(
+pub(super) async fn document_body(
     state: &AppState,
     user: &str,
     mut document: Document,
     remarks: Vec<Diagnostic>,
 ) -> Result<Value, Problem> {
-    let mut diagnostics = diagnostics(state, user, &mut document).await?;
+    let mut diagnostics = document_diagnostics(state, user, &mut document).await?;
     diagnostics.extend(remarks);
-    Ok(shown(document, serde_json::to_value(&diagnostics).map_err(Problem::internal)?))
+    Ok(display_body(document, serde_json::to_value(&diagnostics).map_err(Problem::internal)?))
 }
 
 /// The same for the documents of a list. Workflows are not checked here: what was found last is shown, and checked anew in
 /// the background where it is out of date.
-pub(super) async fn bodies(
+pub(super) async fn document_bodies(
     state: &AppState,
     user: &str,
     kind: DocumentKind,
@@ -45,15 +45,15 @@ pub(super) async fn bodies(
         bodies.push(match kind {
             DocumentKind::Workflow => {
                 let findings = known.remove(&document.id).unwrap_or_else(|| Value::Array(Vec::new()));
-                shown(document, findings)
+                display_body(document, findings)
             }
-            DocumentKind::Connector | DocumentKind::Node => body(state, user, document, Vec::new()).await?,
+            DocumentKind::Connector | DocumentKind::Node => document_body(state, user, document, Vec::new()).await?,
         });
     }
     Ok(bodies)
 }
 
-fn shown(document: Document, diagnostics: Value) -> Value {
+fn display_body(document: Document, diagnostics: Value) -> Value {
     let mut object = Map::from_iter([("id".to_owned(), Value::from(document.id))]);
     if let Value::Object(fields) = document.body {
         object.extend(fields);
@@ -64,14 +64,20 @@ fn shown(document: Document, diagnostics: Value) -> Value {
     Value::Object(object)
 }
 
-async fn diagnostics(state: &AppState, user: &str, document: &mut Document) -> Result<Vec<Diagnostic>, Problem> {
+async fn document_diagnostics(
+    state: &AppState,
+    user: &str,
+    document: &mut Document,
+) -> Result<Vec<Diagnostic>, Problem> {
     match document.kind {
-        DocumentKind::Connector => declaration_checks::check_connector(&state.secrets.directory().await?, document),
-        DocumentKind::Node => {
-            let connector_id = references::node(document)?.connector_id;
-            let connector = state.fresh_documents.document(DocumentKind::Connector, &connector_id).await?;
-            declaration_checks::check_node(&state.secrets.directory().await?, document, connector.as_ref())
+        DocumentKind::Connector => {
+            declaration_checks::check_connector(&state.secrets.read_directory().await?, document)
         }
-        DocumentKind::Workflow => recheck::findings(state, user, document).await,
+        DocumentKind::Node => {
+            let connector_id = references::saved_node(document)?.connector_id;
+            let connector = state.fresh_documents.read_document(DocumentKind::Connector, &connector_id).await?;
+            declaration_checks::check_node(&state.secrets.read_directory().await?, document, connector.as_ref())
+        }
+        DocumentKind::Workflow => recheck::workflow_findings(state, user, document).await,
     }
 }

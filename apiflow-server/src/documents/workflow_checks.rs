@@ -17,9 +17,9 @@ pub(crate) async fn check_workflow(
     user: &str,
     document: Value,
 ) -> Result<(Value, Vec<Diagnostic>), Problem> {
-    let directory = state.secrets.directory().await?;
-    let declarations = references::declarations(&*state.fresh_documents, &directory, &[&document]).await?;
-    let refused = declarations.findings(&directory, &document);
+    let directory = state.secrets.read_directory().await?;
+    let declarations = references::load_declarations(&*state.fresh_documents, &directory, &[&document]).await?;
+    let refused = declarations.findings_of_nodes(&directory, &document);
     let catalog = declarations.catalog;
     let Checked { document, catalog, mut found } = check_with_names(state, user, document, catalog, &directory).await?;
     drop_elsewhere(catalog);
@@ -54,7 +54,7 @@ pub(crate) async fn check_with_names(
     directory: &SecretDirectory,
 ) -> Result<Checked, Problem> {
     catalog.secrets = Some(directory.common_names());
-    let checked = state.validation.check(user, document, catalog).await?;
+    let checked = state.validation.check_workflow(user, document, catalog).await?;
     let unknown = [codes::UNKNOWN_NODE, codes::UNKNOWN_CONNECTOR, codes::UNKNOWN_WORKFLOW];
     if checked.found.iter().all(|found| !unknown.contains(&found.code.as_str())) {
         return Ok(checked);
@@ -62,5 +62,5 @@ pub(crate) async fn check_with_names(
     // Advice such as "did you mean" needs to know what there is.
     let Checked { document, mut catalog, .. } = checked;
     references::add_names(&*state.fresh_documents, &mut catalog).await?;
-    state.validation.check(user, document, catalog).await
+    state.validation.check_workflow(user, document, catalog).await
 }

@@ -17,7 +17,7 @@ pub(crate) struct ActiveJobCounts(Mutex<Option<(Timestamp, ActiveJobs)>>);
 
 impl ActiveJobCounts {
     /// Returns the number of active jobs by status. Ended ones are not counted: there are ever more of them.
-    pub(crate) async fn count(&self, store: &dyn Store, now: Timestamp) -> Result<ActiveJobs, StoreError> {
+    pub(crate) async fn count_active(&self, store: &dyn Store, now: Timestamp) -> Result<ActiveJobs, StoreError> {
         let mut last = self.0.lock().await;
         if let Some((at, counts)) = last.as_ref()
             && now.since_ms(*at) < MAX_COUNT_AGE_MS

@@ -30,59 +30,59 @@ pub(crate) fn check_access(state: &AppState, extensions: &Extensions, headers: &
 }
 
 /// All numbers in Prometheus' text format.
-pub(crate) async fn text(state: &AppState) -> Result<String, Problem> {
+pub(crate) async fn metrics_text(state: &AppState) -> Result<String, Problem> {
     let mut page = String::new();
-    head(&mut page, "apiflow_build_info", "gauge", "The version that runs.");
-    line(&mut page, "apiflow_build_info", &format!("version=\"{}\"", env!("CARGO_PKG_VERSION")), 1);
-    head(&mut page, "apiflow_jobs", "gauge", "Jobs that have not ended, by status.");
-    for (status, count) in state.active_jobs.count(&*state.store, state.clock.now()).await? {
-        line(&mut page, "apiflow_jobs", &format!("status=\"{}\"", status.as_str()), count);
+    write_head(&mut page, "apiflow_build_info", "gauge", "The version that runs.");
+    write_line(&mut page, "apiflow_build_info", &format!("version=\"{}\"", env!("CARGO_PKG_VERSION")), 1);
+    write_head(&mut page, "apiflow_jobs", "gauge", "Jobs that have not ended, by status.");
+    for (status, count) in state.active_jobs.count_active(&*state.store, state.clock.now()).await? {
+        write_line(&mut page, "apiflow_jobs", &format!("status=\"{}\"", status.as_str()), count);
     }
-    head(&mut page, "apiflow_http_responses_total", "counter", "Answers since the process began, by class.");
+    write_head(&mut page, "apiflow_http_responses_total", "counter", "Answers since the process began, by class.");
     for (class, count) in state.response_counters.responses_by_class().into_iter().enumerate() {
         let label = format!("class=\"{}xx\"", class + 1);
-        line(&mut page, "apiflow_http_responses_total", &label, count);
+        write_line(&mut page, "apiflow_http_responses_total", &label, count);
     }
-    head(&mut page, "apiflow_http_requests_open", "gauge", "Requests that have no answer yet.");
-    line(&mut page, "apiflow_http_requests_open", "", state.response_counters.open_requests());
-    head(&mut page, "apiflow_store_statements_total", "counter", "SQL statements sent to the database.");
-    line(&mut page, "apiflow_store_statements_total", "", state.statements.statements_executed());
-    head(&mut page, "process_start_time_seconds", "gauge", "When the process began, in seconds since 1970.");
-    line(&mut page, "process_start_time_seconds", "", state.started_at.0 / 1000);
-    process(&mut page);
+    write_head(&mut page, "apiflow_http_requests_open", "gauge", "Requests that have no answer yet.");
+    write_line(&mut page, "apiflow_http_requests_open", "", state.response_counters.open_requests());
+    write_head(&mut page, "apiflow_store_statements_total", "counter", "SQL statements sent to the database.");
+    write_line(&mut page, "apiflow_store_statements_total", "", state.statements.statements_executed());
+    write_head(&mut page, "process_start_time_seconds", "gauge", "When the process began, in seconds since 1970.");
+    write_line(&mut page, "process_start_time_seconds", "", state.started_at.0 / 1000);
+    write_process_metrics(&mut page);
     Ok(page)
 }
 
 /// Memory and processor time, where the system tells them as Linux does.
-fn process(page: &mut String) {
+fn write_process_metrics(page: &mut String) {
     if let Ok(status) = std::fs::read_to_string("/proc/self/status")
-        && let Some(kilobytes) = field(&status, "VmRSS:")
+        && let Some(kilobytes) = status_field(&status, "VmRSS:")
     {
-        head(page, "process_resident_memory_bytes", "gauge", "Memory in use.");
-        line(page, "process_resident_memory_bytes", "", kilobytes * 1024);
+        write_head(page, "process_resident_memory_bytes", "gauge", "Memory in use.");
+        write_line(page, "process_resident_memory_bytes", "", kilobytes * 1024);
     }
     if let Ok(status) = std::fs::read_to_string("/proc/self/status")
-        && let Some(threads) = field(&status, "Threads:")
+        && let Some(threads) = status_field(&status, "Threads:")
     {
-        head(page, "process_threads", "gauge", "Threads.");
-        line(page, "process_threads", "", threads);
+        write_head(page, "process_threads", "gauge", "Threads.");
+        write_line(page, "process_threads", "", threads);
     }
     if let Ok(entries) = std::fs::read_dir("/proc/self/fd") {
-        head(page, "process_open_fds", "gauge", "Open files and sockets.");
-        line(page, "process_open_fds", "", entries.count());
+        write_head(page, "process_open_fds", "gauge", "Open files and sockets.");
+        write_line(page, "process_open_fds", "", entries.count());
     }
 }
 
-fn field(status: &str, name: &str) -> Option<u64> {
+fn status_field(status: &str, name: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_whitespace().next()?.parse().ok()
 }
 
-fn head(page: &mut String, name: &str, kind: &str, help: &str) {
+fn write_head(page: &mut String, name: &str, kind: &str, help: &str) {
     writeln!(page, "# HELP {name} {help}\n# TYPE {name} {kind}").expect("writing to a string cannot fail");
 }
 
-fn line(page: &mut String, name: &str, labels: &str, value: impl std::fmt::Display) {
+fn write_line(page: &mut String, name: &str, labels: &str, value: impl std::fmt::Display) {
     let labels = if labels.is_empty() { String::new() } else { format!("{{{labels}}}") };
     writeln!(page, "{name}{labels} {value}").expect("writing to a string cannot fail");
 }

@@ -11,9 +11,9 @@ use crate::http::problem::Problem;
 use crate::http::problem_codes;
 
 /// How long an answer stays good: however often one asks, the database is written to once.
-const FRESH: Duration = Duration::from_secs(1);
+const FRESH_INTERVAL: Duration = Duration::from_secs(1);
 /// How long the database may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The last answer of the database; those who ask while it is found out wait for the same one.
 #[derive(Default)]
@@ -24,21 +24,21 @@ impl Readiness {
     ///
     /// # Errors
     /// A 503 whose code and text say what is wrong.
-    pub(crate) async fn check(&self, store: &dyn Store, now: Instant) -> Result<(), Problem> {
+    pub(crate) async fn check_store(&self, store: &dyn Store, now: Instant) -> Result<(), Problem> {
         let mut last = self.0.lock().await;
         if let Some((at, answer)) = last.as_ref()
-            && now.saturating_duration_since(*at) < FRESH
+            && now.saturating_duration_since(*at) < FRESH_INTERVAL
         {
             return answer.clone();
         }
-        let answer = probe(store).await;
+        let answer = probe_store(store).await;
         *last = Some((Instant::now(), answer.clone()));
         answer
     }
 }
 
-async fn probe(store: &dyn Store) -> Result<(), Problem> {
-    let (code, detail, cause) = match tokio::time::timeout(PATIENCE, store.verify_writable()).await {
+async fn probe_store(store: &dyn Store) -> Result<(), Problem> {
+    let (code, detail, cause) = match tokio::time::timeout(PROBE_TIMEOUT, store.verify_writable()).await {
         Ok(Ok(())) => return Ok(()),
         Ok(Err(error)) => match error.fault() {
             Some(fault) => (fault.code(), fault.to_string(), error.to_string()),
@@ -49,7 +49,7 @@ async fn probe(store: &dyn Store) -> Result<(), Problem> {
             ),
         },
         Err(_) => {
-            let detail = format!("the database took no write within {} s", PATIENCE.as_secs());
+            let detail = format!("the database took no write within {} s", PROBE_TIMEOUT.as_secs());
             (StoreFault::Busy.code(), detail.clone(), detail)
         }
     };
@@ -73,7 +73,7 @@ mod tests {
         let refusal = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "storage_full", "full");
         let then = Instant::now();
         *readiness.0.lock().await = Some((then, Err(refusal)));
-        let asked = async |ms| readiness.check(&store, then + Duration::from_millis(ms)).await.is_ok();
+        let asked = async |ms| readiness.check_store(&store, then + Duration::from_millis(ms)).await.is_ok();
         assert!(!asked(900).await, "it is still fresh");
         assert!(asked(1_000).await, "the store takes writes again");
     }

@@ -35,7 +35,7 @@ impl<T: DeserializeOwned> FromRequest<AppState> for JsonBody<T> {
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
         let AnyJson(value) = AnyJson::from_request(request, state).await?;
-        shape(value).map(Self)
+        deserialize_value(value).map(Self)
     }
 }
 
@@ -66,9 +66,9 @@ impl FromRequest<AppState> for AnyJson {
 /// Reads a JSON value as a type; the fault names its place.
 ///
 /// An object is wanted: serde would also take an array of the fields in their order.
-pub(crate) fn shape<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
+pub(crate) fn deserialize_value<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
     if !value.is_object() {
-        return Err(Problem::fault("", "the body must be an object"));
+        return Err(Problem::single_fault("", "the body must be an object"));
     }
     serde_path_to_error::deserialize(value).map_err(|error| {
         let pointer = pointer_of(error.path());

@@ -40,16 +40,16 @@ impl PlaceLimits {
 
 /// Places for heavy work. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct FairPlaces(Arc<Shared>);
+pub(crate) struct FairPlaces(Arc<SharedPlaces>);
 
 #[derive(Debug)]
-struct Shared {
+struct SharedPlaces {
     limits: PlaceLimits,
-    state: Mutex<State>,
+    state: Mutex<PlacesState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct PlacesState {
     /// Places taken, by user.
     taken: BTreeMap<String, usize>,
     /// Who waits, by user, in order of arrival.
@@ -61,13 +61,13 @@ struct State {
 /// A place that is given back when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Place {
-    shared: Arc<Shared>,
+    shared: Arc<SharedPlaces>,
     user: String,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut state = self.shared.lock();
+        let mut state = self.shared.lock_state();
         if let Some(taken) = state.taken.get_mut(&self.user) {
             *taken -= 1;
             if *taken == 0 {
@@ -87,24 +87,24 @@ fn hand_over(next: Vec<(oneshot::Sender<Place>, Place)>) {
     }
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl SharedPlaces {
+    fn lock_state(&self) -> MutexGuard<'_, PlacesState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn place(self: &Arc<Self>, user: &str) -> Place {
+    fn new_place(self: &Arc<Self>, user: &str) -> Place {
         Place { shared: Arc::clone(self), user: user.to_owned() }
     }
 }
 
-impl State {
+impl PlacesState {
     fn is_free_for(&self, user: &str, limits: PlaceLimits) -> bool {
         let taken: usize = self.taken.values().sum();
         taken < limits.places && self.taken.get(user).copied().unwrap_or_default() < limits.per_user()
     }
 
     /// Takes places for those whose turn it is, as long as there are any.
-    fn next(&mut self, shared: &Arc<Shared>) -> Vec<(oneshot::Sender<Place>, Place)> {
+    fn next(&mut self, shared: &Arc<SharedPlaces>) -> Vec<(oneshot::Sender<Place>, Place)> {
         let mut next = Vec::new();
         while let Some(at) = self.turns.iter().position(|user| self.is_free_for(user, shared.limits)) {
             let Some(user) = self.turns.remove(at) else { break };
@@ -118,7 +118,7 @@ impl State {
             }
             if let Some(waiting) = waiting {
                 *self.taken.entry(user.clone()).or_default() += 1;
-                next.push((waiting, shared.place(&user)));
+                next.push((waiting, shared.new_place(&user)));
             }
         }
         next
@@ -128,22 +128,22 @@ impl State {
 impl FairPlaces {
     /// Free places.
     pub(crate) fn new(limits: PlaceLimits) -> Self {
-        Self(Arc::new(Shared { limits, state: Mutex::default() }))
+        Self(Arc::new(SharedPlaces { limits, state: Mutex::default() }))
     }
 
     /// Takes a place, or waits for one.
     ///
     /// # Errors
     /// 429 where too many wait already, or none became free in time.
-    pub(crate) async fn enter(&self, user: &str) -> Result<Place, Problem> {
+    pub(crate) async fn wait_for_place(&self, user: &str) -> Result<Place, Problem> {
         let limits = self.0.limits;
         let receiver = {
-            let mut state = self.0.lock();
+            let mut state = self.0.lock_state();
             let own = state.waiting.get(user).map_or(0, VecDeque::len);
             if own == 0 && state.is_free_for(user, limits) {
                 *state.taken.entry(user.to_owned()).or_default() += 1;
                 drop(state);
-                return Ok(self.0.place(user));
+                return Ok(self.0.new_place(user));
             }
             let all: usize = state.waiting.values().map(VecDeque::len).sum();
             if own >= limits.waiting_per_user || all >= limits.waiting {
@@ -166,13 +166,13 @@ impl FairPlaces {
     /// Does work on a blocking thread, in a place of this user.
     ///
     /// # Errors
-    /// As [`FairPlaces::enter`]; 500 where the work panics.
+    /// As [`FairPlaces::wait_for_place`]; 500 where the work panics.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         user: &str,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Problem> {
-        let place = self.enter(user).await?;
+        let place = self.wait_for_place(user).await?;
         let in_place = move || {
             let _place = place;
             work()

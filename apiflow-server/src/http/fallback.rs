@@ -18,7 +18,7 @@ pub(crate) async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the signature that the panic layer calls")]
-pub(crate) fn panicked(cause: Box<dyn Any + Send>) -> Response {
+pub(crate) fn panic_response(cause: Box<dyn Any + Send>) -> Response {
     let text = cause
         .downcast_ref::<&str>()
         .map(|text| (*text).to_owned())
@@ -33,7 +33,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_a_problem_that_tells_nothing() {
-        let response = panicked(Box::new("the canary sang".to_owned()));
+        let response = panic_response(Box::new("the canary sang".to_owned()));
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(response.headers()["content-type"], "application/problem+json");
         let body = axum::body::to_bytes(response.into_body(), 10_000).await.expect("a problem is small");

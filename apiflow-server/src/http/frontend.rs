@@ -26,11 +26,11 @@ const NOT_BUILT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\
     to build both. The REST API is documented at <a href=\"/docs\">/docs</a>.</p></html>\n";
 
 /// Answers whatever is no route of the API.
-pub(crate) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Response {
-    answer::<Built>(&method, &uri, &headers)
+pub(crate) async fn serve_page(method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    page_response::<Built>(&method, &uri, &headers)
 }
 
-fn answer<Files: RustEmbed>(method: &Method, uri: &Uri, headers: &HeaderMap) -> Response {
+fn page_response<Files: RustEmbed>(method: &Method, uri: &Uri, headers: &HeaderMap) -> Response {
     if *method != Method::GET && *method != Method::HEAD {
         let detail = format!("`{}` does not support {method}", uri.path());
         let mut response =
@@ -41,11 +41,13 @@ fn answer<Files: RustEmbed>(method: &Method, uri: &Uri, headers: &HeaderMap) -> 
     let path = uri.path().trim_start_matches('/');
     let is_variant = matches!(path.rsplit_once('.'), Some((_, "br" | "gz")));
     if !path.is_empty() && !is_variant && Files::get(path).is_some() {
-        return file::<Files>(path, headers);
+        return file_response::<Files>(path, headers);
     }
     let last = path.rsplit('/').next().unwrap_or_default();
-    let navigates =
-        headers.get_all(header::ACCEPT).iter().any(|line| line.to_str().is_ok_and(|line| accepts(line, "text/html")));
+    let navigates = headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .any(|line| line.to_str().is_ok_and(|line| accepts_encoding(line, "text/html")));
     if path.starts_with("_app/") || is_variant || (last.contains('.') && !navigates) {
         return Problem::not_found(format!("there is no file `{}`", uri.path())).into_response();
     }
@@ -53,12 +55,12 @@ fn answer<Files: RustEmbed>(method: &Method, uri: &Uri, headers: &HeaderMap) -> 
         let kind = [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")];
         return (kind, NOT_BUILT).into_response();
     }
-    file::<Files>(SHELL, headers)
+    file_response::<Files>(SHELL, headers)
 }
 
-fn file<Files: RustEmbed>(path: &str, headers: &HeaderMap) -> Response {
+fn file_response<Files: RustEmbed>(path: &str, headers: &HeaderMap) -> Response {
     let mime = mime_of::<Files>(path);
-    let Some((encoding, found)) = variant::<Files>(path, headers) else {
+    let Some((encoding, found)) = smallest_variant::<Files>(path, headers) else {
         return Problem::not_found(format!("there is no file `/{path}`")).into_response();
     };
     let etag = format!("\"{}\"", encode_hex(&found.metadata.sha256_hash()[..16]));
@@ -85,10 +87,10 @@ fn file<Files: RustEmbed>(path: &str, headers: &HeaderMap) -> Response {
 }
 
 /// The smallest form of a file that the browser takes.
-fn variant<Files: RustEmbed>(path: &str, headers: &HeaderMap) -> Option<(Option<&'static str>, EmbeddedFile)> {
+fn smallest_variant<Files: RustEmbed>(path: &str, headers: &HeaderMap) -> Option<(Option<&'static str>, EmbeddedFile)> {
     let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
     for (encoding, ending) in [("br", "br"), ("gzip", "gz")] {
-        if accepts(accepted, encoding)
+        if accepts_encoding(accepted, encoding)
             && let Some(found) = Files::get(&format!("{path}.{ending}"))
         {
             return Some((Some(encoding), found));
@@ -97,7 +99,7 @@ fn variant<Files: RustEmbed>(path: &str, headers: &HeaderMap) -> Option<(Option<
     Files::get(path).map(|found| (None, found))
 }
 
-fn accepts(line: &str, encoding: &str) -> bool {
+fn accepts_encoding(line: &str, encoding: &str) -> bool {
     line.split(',').any(|part| {
         let mut words = part.split(';').map(str::trim);
         let named = words.next().is_some_and(|name| name.eq_ignore_ascii_case(encoding));
@@ -120,7 +122,7 @@ mod tests {
 
     #[derive(RustEmbed)]
     #[folder = "tests/page"]
-    struct Page;
+    struct TestPage;
 
     #[derive(RustEmbed)]
     #[folder = "tests/no-such-folder"]
@@ -132,7 +134,7 @@ mod tests {
             .iter()
             .map(|(name, value)| (name.clone(), HeaderValue::from_str(value).expect("a test's header is well formed")));
         let uri = path.parse().expect("a test's path is well formed");
-        answer::<Files>(&Method::GET, &uri, &headers.collect())
+        page_response::<Files>(&Method::GET, &uri, &headers.collect())
     }
 
     fn shown(response: &Response, name: &str) -> String {
@@ -140,7 +142,7 @@ mod tests {
     }
 
     fn check(path: &str, encodings: &str, expected: (u16, &str, &str, &str)) {
-        let response = asked::<Page>(path, &[(header::ACCEPT_ENCODING, encodings)]);
+        let response = asked::<TestPage>(path, &[(header::ACCEPT_ENCODING, encodings)]);
         let found = (
             response.status().as_u16(),
             shown(&response, "content-type"),
@@ -172,17 +174,17 @@ mod tests {
     fn an_id_with_a_dot_is_a_deep_link_where_a_browser_navigates() {
         let navigating = [(header::ACCEPT, "text/html,application/xhtml+xml,*/*;q=0.8")];
         for (path, status) in [("/workflows/v1.2", 200), ("/_app/immutable/old.js", 404), ("/logo.png", 200)] {
-            assert_eq!(asked::<Page>(path, &navigating).status().as_u16(), status, "{path}");
+            assert_eq!(asked::<TestPage>(path, &navigating).status().as_u16(), status, "{path}");
         }
     }
 
     #[test]
     fn an_unchanged_file_is_not_sent_again() {
-        let first = asked::<Page>("/", &[]);
+        let first = asked::<TestPage>("/", &[]);
         let tag = shown(&first, "etag");
-        assert_eq!(asked::<Page>("/", &[(header::IF_NONE_MATCH, &tag)]).status(), StatusCode::NOT_MODIFIED);
-        assert_eq!(asked::<Page>("/", &[(header::IF_NONE_MATCH, "\"x\"")]).status(), StatusCode::OK);
-        let compressed = asked::<Page>("/", &[(header::ACCEPT_ENCODING, "br"), (header::IF_NONE_MATCH, &tag)]);
+        assert_eq!(asked::<TestPage>("/", &[(header::IF_NONE_MATCH, &tag)]).status(), StatusCode::NOT_MODIFIED);
+        assert_eq!(asked::<TestPage>("/", &[(header::IF_NONE_MATCH, "\"x\"")]).status(), StatusCode::OK);
+        let compressed = asked::<TestPage>("/", &[(header::ACCEPT_ENCODING, "br"), (header::IF_NONE_MATCH, &tag)]);
         assert_eq!(compressed.status(), StatusCode::OK, "another form has another tag");
     }
 
@@ -203,7 +205,7 @@ mod tests {
             ("brotli", "br", false),
             ("", "gzip", false),
         ] {
-            assert_eq!(accepts(line, encoding), expected, "{line}");
+            assert_eq!(accepts_encoding(line, encoding), expected, "{line}");
         }
     }
 }

@@ -43,17 +43,23 @@ impl MakeRequestId for Ids {
 }
 
 /// Puts the layers around routes.
-pub(crate) fn wrap(routes: Router<AppState>, state: &AppState) -> Router<AppState> {
+pub(crate) fn add_layers(routes: Router<AppState>, state: &AppState) -> Router<AppState> {
     let layers = ServiceBuilder::new()
         .layer(axum::middleware::from_fn(drop_unfit_request_id))
         .layer(SetRequestIdLayer::new(REQUEST_ID, Ids))
-        .layer(TraceLayer::new_for_http().make_span_with(span).on_request(()).on_response(log).on_failure(()))
+        .layer(
+            TraceLayer::new_for_http()
+                .make_span_with(request_span)
+                .on_request(())
+                .on_response(log_response)
+                .on_failure(()),
+        )
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
-        .layer(axum::middleware::from_fn(headers))
+        .layer(axum::middleware::from_fn(add_headers))
         .layer(axum::middleware::from_fn_with_state(state.response_counters.clone(), count_response))
         .layer(axum::middleware::from_fn(refuse_control))
-        .option_layer(cors(&state.settings.cors_origins))
-        .layer(CatchPanicLayer::custom(fallback::panicked))
+        .option_layer(cors_layer(&state.settings.cors_origins))
+        .layer(CatchPanicLayer::custom(fallback::panic_response))
         .layer(DefaultBodyLimit::max(state.settings.body_limit_bytes));
     routes.layer(layers)
 }
@@ -72,12 +78,12 @@ async fn drop_unfit_request_id(mut request: Request, next: Next) -> Response {
 }
 
 /// Names a request in the log by method and path: the query, headers and body may hold secrets.
-fn span<B>(request: &axum::http::Request<B>) -> Span {
+fn request_span<B>(request: &axum::http::Request<B>) -> Span {
     let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
     tracing::info_span!("request", method = %request.method(), path = request.uri().path(), id)
 }
 
-fn log<B>(response: &axum::http::Response<B>, took: Duration, _span: &Span) {
+fn log_response<B>(response: &axum::http::Response<B>, took: Duration, _span: &Span) {
     tracing::debug!(status = response.status().as_u16(), took_ms = took.as_millis() as u64, "answered");
 }
 
@@ -95,7 +101,7 @@ async fn refuse_control(request: Request, next: Next) -> Response {
     Problem::malformed(format!("the {part} has a control character")).into_response()
 }
 
-async fn headers(request: Request, next: Next) -> Response {
+async fn add_headers(request: Request, next: Next) -> Response {
     let is_api = request.uri().path().starts_with("/api/");
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
@@ -109,7 +115,7 @@ async fn headers(request: Request, next: Next) -> Response {
 }
 
 /// Lets pages of these origins call the API with a token; cookies are not for them.
-fn cors(origins: &[HeaderValue]) -> Option<CorsLayer> {
+fn cors_layer(origins: &[HeaderValue]) -> Option<CorsLayer> {
     if origins.is_empty() {
         return None;
     }

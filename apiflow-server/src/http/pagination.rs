@@ -10,8 +10,8 @@ use crate::api::Page;
 use crate::http::problem::Problem;
 use crate::http::problem_codes;
 
-const DEFAULT: u32 = 50;
-const MOST: u32 = 500;
+const DEFAULT_PAGE_SIZE: u32 = 50;
+const MAX_PAGE_SIZE: u32 = 500;
 
 /// Which part of a list is wanted.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
@@ -31,18 +31,18 @@ impl PageQuery {
     /// How many are wanted.
     pub(crate) fn limit(&self) -> Result<u32, Problem> {
         match self.limit {
-            None => Ok(DEFAULT),
-            Some(limit @ 1..=MOST) => Ok(limit),
+            None => Ok(DEFAULT_PAGE_SIZE),
+            Some(limit @ 1..=MAX_PAGE_SIZE) => Ok(limit),
             Some(limit) => Err(Problem::new(
                 StatusCode::BAD_REQUEST,
                 problem_codes::MALFORMED,
-                format!("limit is {limit}; it must be from 1 to {MOST}"),
+                format!("limit is {limit}; it must be from 1 to {MAX_PAGE_SIZE}"),
             )),
         }
     }
 
     /// The key of the last item of the page before.
-    pub(crate) fn after(&self) -> Result<Option<String>, Problem> {
+    pub(crate) fn after_key(&self) -> Result<Option<String>, Problem> {
         let Some(cursor) = self.cursor.as_deref() else { return Ok(None) };
         URL_SAFE_NO_PAD
             .decode(cursor)
@@ -55,18 +55,18 @@ impl PageQuery {
 }
 
 /// Makes a page of up to `limit` of the items, of which one more was asked for.
-pub(crate) fn page<T, U>(
+pub(crate) fn build_page<T, U>(
     mut items: Vec<T>,
     limit: u32,
     key: impl Fn(&T) -> String,
     show: impl FnMut(T) -> U,
 ) -> Page<U> {
-    let next = cut(&mut items, limit, key);
+    let next = cut_to_limit(&mut items, limit, key);
     Page { items: items.into_iter().map(show).collect(), next }
 }
 
 /// Cuts items to `limit` and gives the cursor of the rest, if there is one.
-pub(crate) fn cut<T>(items: &mut Vec<T>, limit: u32, key: impl Fn(&T) -> String) -> Option<String> {
+pub(crate) fn cut_to_limit<T>(items: &mut Vec<T>, limit: u32, key: impl Fn(&T) -> String) -> Option<String> {
     let more = items.len() > limit as usize;
     items.truncate(limit as usize);
     more.then(|| items.last().map(|last| URL_SAFE_NO_PAD.encode(key(last)))).flatten()

@@ -81,7 +81,7 @@ impl Problem {
     }
 
     /// 422 with a single fault.
-    pub fn fault(pointer: impl Into<String>, message: impl Into<String>) -> Self {
+    pub fn single_fault(pointer: impl Into<String>, message: impl Into<String>) -> Self {
         let message = message.into();
         Self::invalid(message.clone(), vec![Fault { pointer: pointer.into(), message, code: None, help: None }])
     }

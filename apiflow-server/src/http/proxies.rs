@@ -28,9 +28,9 @@ impl Proxies {
     ///
     /// `None` where nothing tells one caller from another: a private peer that is not listed may be a proxy or a
     /// container's gateway, behind which is everybody.
-    pub(crate) fn caller(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Option<IpAddr> {
+    pub(crate) fn caller_address(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Option<IpAddr> {
         let peer = peer?.to_canonical();
-        if !self.trusts(peer) {
+        if !self.is_trusted(peer) {
             return Some(peer).filter(|peer| !is_private(*peer));
         }
         let lines = headers.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok());
@@ -38,7 +38,7 @@ impl Proxies {
         listed.reverse();
         // What stands before an address that can't be read was not written by a trusted proxy.
         let addresses = listed.into_iter().map_while(|text| text.parse::<IpAddr>().ok()).map(|it| it.to_canonical());
-        addresses.into_iter().find(|address| !self.trusts(*address))
+        addresses.into_iter().find(|address| !self.is_trusted(*address))
     }
 
     /// Whether a request comes from this machine, and not by way of a proxy that speaks for others.
@@ -46,12 +46,13 @@ impl Proxies {
         let Some(peer) = peer.map(|peer| peer.to_canonical()) else { return false };
         if FORWARDING_HEADERS.iter().any(|name| headers.contains_key(*name)) {
             // Only a trusted proxy's word on its caller counts.
-            return self.trusts(peer) && self.caller(Some(peer), headers).is_some_and(|caller| caller.is_loopback());
+            return self.is_trusted(peer)
+                && self.caller_address(Some(peer), headers).is_some_and(|caller| caller.is_loopback());
         }
         peer.is_loopback()
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
+    fn is_trusted(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
     }
 }
@@ -73,7 +74,7 @@ mod tests {
         for line in forwarded {
             headers.append("x-forwarded-for", axum::http::HeaderValue::from_static(line));
         }
-        let found = proxies.caller(peer.parse().ok(), &headers).map(|address| address.to_string());
+        let found = proxies.caller_address(peer.parse().ok(), &headers).map(|address| address.to_string());
         assert_eq!(found.as_deref(), expected, "{list} {peer} {forwarded:?}");
     }
 

@@ -32,7 +32,7 @@ impl ResponseCounters {
 
 /// Middleware that counts a request and its response.
 pub(crate) async fn count_response(State(counters): State<ResponseCounters>, request: Request, next: Next) -> Response {
-    let open = OpenRequest::begin(&counters.0.open_requests);
+    let open = CountedRequest::count_request(&counters.0.open_requests);
     let response = next.run(request).await;
     drop(open);
     let class = usize::from(response.status().as_u16() / 100).clamp(1, 5) - 1;
@@ -41,16 +41,16 @@ pub(crate) async fn count_response(State(counters): State<ResponseCounters>, req
 }
 
 /// A request without a response; it leaves the count also if its client disconnects.
-struct OpenRequest<'a>(&'a AtomicI64);
+struct CountedRequest<'a>(&'a AtomicI64);
 
-impl<'a> OpenRequest<'a> {
-    fn begin(count: &'a AtomicI64) -> Self {
+impl<'a> CountedRequest<'a> {
+    fn count_request(count: &'a AtomicI64) -> Self {
         count.fetch_add(1, Ordering::Relaxed);
         Self(count)
     }
 }
 
-impl Drop for OpenRequest<'_> {
+impl Drop for CountedRequest<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }

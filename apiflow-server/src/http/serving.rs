@@ -30,31 +30,36 @@ const MIN_ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 const MAX_ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long a new connection waits before it looks again which other one could make room.
-const ROOM_PAUSE: Duration = Duration::from_millis(50);
+const ROOM_PAUSE_INTERVAL: Duration = Duration::from_millis(50);
 
 /// How often the log repeats that connections are short.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Answers connections until `stop`, then finishes the requests that are open.
-pub(crate) async fn serve(listener: TcpListener, router: Router, limits: ServingLimits, stop: CancellationToken) {
+pub(crate) async fn serve_connections(
+    listener: TcpListener,
+    router: Router,
+    limits: ServingLimits,
+    stop: CancellationToken,
+) {
     let connections = Arc::new(Connections::new(limits));
     let mut next_id = 0_u64;
     loop {
         let accepted = tokio::select! {
             biased;
             () = stop.cancelled() => break,
-            accepted = accept(&listener, &connections) => accepted,
+            accepted = accept_connection(&listener, &connections) => accepted,
         };
         let (stream, peer) = accepted;
         let place = tokio::select! {
             biased;
             () = stop.cancelled() => break,
-            place = connections.enter() => place,
+            place = connections.wait_for_place() => place,
         };
         // Small replies and events are not held back; a socket that refuses is closed already.
         let _ = stream.set_nodelay(true);
         next_id += 1;
-        let registered = connections.register(next_id);
+        let registered = connections.register_connection(next_id);
         let (router, stop, limits) = (router.clone(), stop.clone(), limits);
         tokio::spawn(async move {
             connection::serve_connection(stream, peer, router, Arc::clone(&registered.activity), &limits, stop).await;
@@ -67,7 +72,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, limits: Serving
 }
 
 /// The next connection; failures are waited out.
-async fn accept(listener: &TcpListener, connections: &Connections) -> (TcpStream, SocketAddr) {
+async fn accept_connection(listener: &TcpListener, connections: &Connections) -> (TcpStream, SocketAddr) {
     let mut pause = MIN_ACCEPT_PAUSE;
     loop {
         let error = match listener.accept().await {
@@ -79,7 +84,7 @@ async fn accept(listener: &TcpListener, connections: &Connections) -> (TcpStream
         }
         // Descriptors or memory are short: one that waits makes room.
         let made_room = connections.close_one_that_waits();
-        connections.warn(&format!("connections cannot be accepted: {error}"));
+        connections.warn_rarely(&format!("connections cannot be accepted: {error}"));
         tokio::time::sleep(pause).await;
         pause = if made_room { MIN_ACCEPT_PAUSE } else { (pause * 2).min(MAX_ACCEPT_PAUSE) };
     }
@@ -106,7 +111,7 @@ impl Connections {
     }
 
     /// Takes a place, which one that waits gives up if need be.
-    async fn enter(&self) -> OwnedSemaphorePermit {
+    async fn wait_for_place(&self) -> OwnedSemaphorePermit {
         loop {
             if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
                 return place;
@@ -116,18 +121,18 @@ impl Connections {
             } else {
                 "a new one waits until one of them ends"
             };
-            self.warn(&format!(
+            self.warn_rarely(&format!(
                 "all {} connections are in use: {how}; APIFLOW_MAX_CONNECTIONS raises the limit",
                 self.max
             ));
-            let freed = tokio::time::timeout(ROOM_PAUSE, Arc::clone(&self.places).acquire_owned()).await;
+            let freed = tokio::time::timeout(ROOM_PAUSE_INTERVAL, Arc::clone(&self.places).acquire_owned()).await;
             if let Ok(Ok(place)) = freed {
                 return place;
             }
         }
     }
 
-    fn register(self: &Arc<Self>, id: u64) -> Registered {
+    fn register_connection(self: &Arc<Self>, id: u64) -> Registered {
         let activity = Arc::new(Activity::new(Instant::now()));
         self.open().insert(id, Arc::clone(&activity));
         Registered { connections: Arc::clone(self), id, activity }
@@ -145,7 +150,7 @@ impl Connections {
     }
 
     /// Writes a warning, unless there was one just now.
-    fn warn(&self, message: &str) {
+    fn warn_rarely(&self, message: &str) {
         let mut warned_at = self.warned_at.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         if warned_at.is_none_or(|at| now.duration_since(at) >= LOG_INTERVAL) {

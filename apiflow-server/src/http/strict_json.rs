@@ -22,7 +22,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Value, Problem> {
     let bytes = without_byte_order_mark(bytes);
     let value =
         serde_json::from_slice(bytes).map_err(|error| Problem::malformed(format!("the body is not JSON: {error}")))?;
-    let faults = losses(bytes);
+    let faults = find_losses(bytes);
     if faults.is_empty() {
         Ok(value)
     } else {
@@ -31,9 +31,9 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Value, Problem> {
 }
 
 /// What is lost of a text that is known to be JSON.
-pub(crate) fn losses(json: &[u8]) -> Vec<Fault> {
+pub(crate) fn find_losses(json: &[u8]) -> Vec<Fault> {
     let mut scan = Scan { json, at: 0, open: Vec::new(), faults: Vec::new() };
-    while scan.faults.len() < MAX_FAULTS && scan.token() {}
+    while scan.faults.len() < MAX_FAULTS && scan.scan_token() {}
     scan.faults
 }
 
@@ -59,7 +59,7 @@ struct Scan<'j> {
 
 impl<'j> Scan<'j> {
     /// Looks at the next token; says whether there was one.
-    fn token(&mut self) -> bool {
+    fn scan_token(&mut self) -> bool {
         let Some(&byte) = self.json.get(self.at) else { return false };
         match byte {
             b'{' => self.open.push(Open::Object { keys: BTreeSet::new(), key: Cow::Borrowed(""), wants_key: true }),
@@ -71,12 +71,12 @@ impl<'j> Scan<'j> {
                 None => {}
             },
             b'"' => {
-                let text = self.string();
-                self.key(text);
+                let text = self.scan_string();
+                self.take_key(text);
                 return true;
             }
             b'-' | b'0'..=b'9' => {
-                self.number();
+                self.scan_number();
                 return true;
             }
             _ => {}
@@ -86,7 +86,7 @@ impl<'j> Scan<'j> {
     }
 
     /// The string that begins here, with its quotes.
-    fn string(&mut self) -> &'j [u8] {
+    fn scan_string(&mut self) -> &'j [u8] {
         let begin = self.at;
         self.at += 1;
         while let Some(&byte) = self.json.get(self.at) {
@@ -99,7 +99,7 @@ impl<'j> Scan<'j> {
     }
 
     /// Takes a string for a key where one is wanted.
-    fn key(&mut self, text: &'j [u8]) {
+    fn take_key(&mut self, text: &'j [u8]) {
         let Some(Open::Object { keys, key, wants_key: wants_key @ true }) = self.open.last_mut() else { return };
         *wants_key = false;
         let plain = text.get(1..text.len().saturating_sub(1)).and_then(|inner| std::str::from_utf8(inner).ok());
@@ -109,11 +109,11 @@ impl<'j> Scan<'j> {
         };
         if !keys.insert(key.clone()) {
             let message = format!("the key `{key}` is given twice: one of the two values would be lost");
-            self.fault(message);
+            self.note_fault(message);
         }
     }
 
-    fn number(&mut self) {
+    fn scan_number(&mut self) {
         let begin = self.at;
         let ends = |byte: &u8| !matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9');
         let length = self.json[begin..].iter().position(ends).unwrap_or(self.json.len() - begin);
@@ -121,11 +121,11 @@ impl<'j> Scan<'j> {
         let text = std::str::from_utf8(&self.json[begin..self.at]).unwrap_or_default();
         let is_integer = !text.contains(['.', 'e', 'E']);
         if is_integer && text.parse::<i64>().is_err() && text.parse::<u64>().is_err() {
-            self.fault("the number has more than 64 bits and would be rounded: send it as a string".to_owned());
+            self.note_fault("the number has more than 64 bits and would be rounded: send it as a string".to_owned());
         }
     }
 
-    fn fault(&mut self, message: String) {
+    fn note_fault(&mut self, message: String) {
         let pointer = self.open.iter().fold(String::new(), |pointer, open| match open {
             Open::Object { key, .. } => pointer_push(&pointer, key),
             Open::Array { index } => format!("{pointer}/{index}"),
@@ -140,7 +140,7 @@ mod tests {
 
     fn check(json: &str, expected: &[&str]) {
         serde_json::from_str::<Value>(json).expect("it is JSON");
-        let found: Vec<String> = losses(json.as_bytes()).into_iter().map(|fault| fault.pointer).collect();
+        let found: Vec<String> = find_losses(json.as_bytes()).into_iter().map(|fault| fault.pointer).collect();
         assert_eq!(found, expected, "{json}");
     }
 
@@ -168,6 +168,6 @@ mod tests {
     #[test]
     fn faults_are_few_however_many_there_are() {
         let json = format!("[{}0]", r#"{"a":1,"a":1},"#.repeat(1_000));
-        assert_eq!(losses(json.as_bytes()).len(), MAX_FAULTS);
+        assert_eq!(find_losses(json.as_bytes()).len(), MAX_FAULTS);
     }
 }

@@ -62,7 +62,7 @@ pub(crate) enum Approver<'a> {
 
 impl Approver<'_> {
     /// Who the answer counts for: a gate counts one of each.
-    fn identity(&self) -> String {
+    fn counting_identity(&self) -> String {
         match self {
             Self::User(user) => format!("user-{}", user.id),
             Self::Link(link, _) => format!("link-{}", link.number),
@@ -79,7 +79,7 @@ impl Approver<'_> {
             let message = format!(
                 "the name must have at most {MAX_TYPED_NAME_CHARS} characters, none of them a control character"
             );
-            return Err(Problem::fault("/approver", message));
+            return Err(Problem::single_fault("/approver", message));
         }
         Ok(typed.map(|name| format!("{name} {UNVERIFIED_NAME_SUFFIX}")))
     }
@@ -91,7 +91,7 @@ pub(crate) fn sees_links(caller: &Caller, creator: Option<&str>) -> bool {
 }
 
 /// What a step waits for; with its links where `with_links`.
-pub(crate) fn shown(
+pub(crate) fn approval_view(
     state: &AppState,
     job: &str,
     step: u64,
@@ -101,9 +101,9 @@ pub(crate) fn shown(
     let Some(gate) = gate.and_then(|gate| Gate::deserialize(gate).ok()) else { return Ok(None) };
     let Gate { required, until, given, answered_by: _ } = gate;
     let mut urls = Vec::new();
-    for number in (1..=required.min(MOST_LINKS)).filter(|_| with_links) {
+    for number in (1..=required.min(MAX_LINKS)).filter(|_| with_links) {
         let link = Link { job: job.to_owned(), step, number };
-        let signed = state.secrets.sign(PURPOSE, &serde_json::to_string(&link).map_err(Problem::internal)?)?;
+        let signed = state.secrets.sign_text(PURPOSE, &serde_json::to_string(&link).map_err(Problem::internal)?)?;
         urls.push(format!("{}{BASE_PATH}/approve/{signed}", state.settings.public_url));
     }
     let remaining = required.saturating_sub(given);
@@ -111,11 +111,11 @@ pub(crate) fn shown(
 }
 
 /// Links that a step shows, at most.
-const MOST_LINKS: u32 = 20;
+const MAX_LINKS: u32 = 20;
 
 /// What a link stands for, or 404.
-pub(crate) fn link(state: &AppState, signed: &str) -> Result<Link, Problem> {
-    let opened = state.secrets.verify(PURPOSE, signed).and_then(|text| serde_json::from_str(&text).ok());
+pub(crate) fn read_link(state: &AppState, signed: &str) -> Result<Link, Problem> {
+    let opened = state.secrets.verify_text(PURPOSE, signed).and_then(|text| serde_json::from_str(&text).ok());
     opened.ok_or_else(|| Problem::not_found("invalid approval link"))
 }
 
@@ -135,14 +135,14 @@ pub(crate) enum AnsweredGate {
 }
 
 /// Finds the gate that is meant; without a name, the one that is open.
-pub(crate) async fn find(state: &AppState, job: &str, step: Option<&str>) -> Result<AnsweredGate, Problem> {
+pub(crate) async fn find_gate(state: &AppState, job: &str, step: Option<&str>) -> Result<AnsweredGate, Problem> {
     active_job(state, job).await?;
-    let waiting = waiting(state, job).await?;
+    let waiting = waiting_steps(state, job).await?;
     let Some(step) = step else {
         return match waiting.as_slice() {
             [] => Err(gate_rules::no_open_gate(state, job).await?),
             [row] => Ok(AnsweredGate::OfStep(Box::new(row.clone()))),
-            several => Err(ambiguous("several steps wait", several)),
+            several => Err(ambiguous_gate("several steps wait", several)),
         };
     };
     let named: Vec<StepRow> = waiting.into_iter().filter(|row| row.step_id == step).collect();
@@ -159,7 +159,7 @@ pub(crate) async fn find(state: &AppState, job: &str, step: Option<&str>) -> Res
             // It may come before the step itself.
             Ok(_) | Err(_) => Ok(AnsweredGate::OfId(step.to_owned())),
         },
-        several => Err(ambiguous(&format!("several steps `{step}` wait"), several)),
+        several => Err(ambiguous_gate(&format!("several steps `{step}` wait"), several)),
     }
 }
 
@@ -168,13 +168,13 @@ pub(crate) fn no_longer_waits(step: impl std::fmt::Display) -> Problem {
     Problem::new(StatusCode::CONFLICT, problem_codes::ANSWERED, format!("step {step} no longer waits for an approval"))
 }
 
-fn ambiguous(what: &str, rows: &[StepRow]) -> Problem {
+fn ambiguous_gate(what: &str, rows: &[StepRow]) -> Problem {
     let ordinals = rows.iter().map(|row| format!("{} (`{}`)", row.ordinal, row.step_id)).collect::<Vec<_>>().join(", ");
     let message = format!("{what} for an approval: name one as `step` by its ordinal, one of {ordinals}");
     Problem::new(StatusCode::CONFLICT, problem_codes::AMBIGUOUS, message)
 }
 
-async fn waiting(state: &AppState, job: &str) -> Result<Vec<StepRow>, Problem> {
+async fn waiting_steps(state: &AppState, job: &str) -> Result<Vec<StepRow>, Problem> {
     let mut waiting = Vec::new();
     let mut after = 0;
     loop {
@@ -190,7 +190,7 @@ async fn waiting(state: &AppState, job: &str) -> Result<Vec<StepRow>, Problem> {
 ///
 /// Architecture invariant: whoever answers, and however early, counts once at a gate. Before the gate this function
 /// refuses a second answer by its key; at the gate by what the step's row says; and the engine counts one of each.
-pub(crate) async fn answer(
+pub(crate) async fn answer_gate(
     state: &AppState,
     job: &str,
     gate: AnsweredGate,
@@ -217,7 +217,7 @@ pub(crate) async fn answer(
             check_payload(state, &approver, rule, &payload).await?;
         }
     }
-    let identity = approver.identity();
+    let identity = approver.counting_identity();
     let key = format!("{identity}-{place}");
     let answer = Answer {
         target,
@@ -226,7 +226,7 @@ pub(crate) async fn answer(
         disapproves: action == ResumeAction::Cancel,
         payload,
     };
-    if state.runtime.approve(job, &key, answer).await? { Ok(()) } else { Err(answered_already()) }
+    if state.runtime.approve_gate(job, &key, answer).await? { Ok(()) } else { Err(answered_already()) }
 }
 
 /// A job that has not ended, or 409.
@@ -241,7 +241,7 @@ async fn active_job(state: &AppState, job: &str) -> Result<JobRow, Problem> {
 /// Whether a step's gate has counted an answer of this approver, perhaps from before it was reached.
 fn has_answered(step: &StepRow, approver: &Approver<'_>) -> bool {
     let gate = step.approval.as_ref().and_then(|gate| Gate::deserialize(gate).ok());
-    gate.is_some_and(|gate| gate.answered_by.contains(&approver.identity()))
+    gate.is_some_and(|gate| gate.answered_by.contains(&approver.counting_identity()))
 }
 
 fn answered_already() -> Problem {
@@ -259,12 +259,12 @@ async fn check_payload(
 ) -> Result<(), Problem> {
     let Some(schema) = rule.resume_form.as_ref().and_then(|form| form.get("schema")) else { return Ok(()) };
     let Value::Object(fields) = payload else {
-        return Err(Problem::fault("/payload", "the form of this approval requires an object"));
+        return Err(Problem::single_fault("/payload", "the form of this approval requires an object"));
     };
     // Whoever has a link is nobody in particular: they share their turns.
     let user = match approver {
         Approver::User(user) => user.id.as_str(),
         Approver::Link(..) => "",
     };
-    input::check(state, user, input::PAYLOAD, Some(schema), fields.clone()).await.map(drop)
+    input::check_input(state, user, input::PAYLOAD, Some(schema), fields.clone()).await.map(drop)
 }

@@ -40,29 +40,32 @@ pub(crate) async fn dry_run_document(state: &AppState, user: &str, asked: DryRun
     let measure = move || {
         limits.check_workflow(&document, "/document")?;
         match references::control_in_id(&document) {
-            Some(pointer) => Err(Problem::fault(format!("/document{pointer}"), references::CONTROL_IN_ID)),
+            Some(pointer) => Err(Problem::single_fault(format!("/document{pointer}"), references::CONTROL_IN_ID)),
             None => Ok(document),
         }
     };
     let document = state.validation.places.run(user, measure).await??;
-    let mocks = Mocks::parse(&Value::Object(mocks)).map_err(|found| unfit("mocks", found))?;
-    let approvals = Approvals::parse(&Value::Object(approvals)).map_err(|found| unfit("approvals", found))?;
-    let directory = state.secrets.directory().await?;
-    let catalog = references::declarations(&*state.documents, &directory, &[&document]).await?.catalog;
+    let mocks = Mocks::parse(&Value::Object(mocks)).map_err(|found| field_problem("mocks", found))?;
+    let approvals = Approvals::parse(&Value::Object(approvals)).map_err(|found| field_problem("approvals", found))?;
+    let directory = state.secrets.read_directory().await?;
+    let catalog = references::load_declarations(&*state.documents, &directory, &[&document]).await?.catalog;
     let raw = preprocess || only.is_some();
     let inputs = Arc::new(DryRunInputs { document, catalog, until, only, preprocess, mocks, approvals });
     let selected = {
         let inputs = Arc::clone(&inputs);
-        state.dry_run_places.run(user, move || inputs.with(Value::Null).selected().map_err(refused)).await??
+        state
+            .dry_run_places
+            .run(user, move || inputs.with_input(Value::Null).select_document().map_err(dry_run_problem))
+            .await??
     };
     let draft = JobDraft::of_checked_document(state, user, String::new(), selected, input, raw).await?;
     let (runtime, handle) = (state.runtime.clone(), Handle::current());
     let run = move || {
-        let run = inputs.with(draft.input).run(runtime.evaluator(), |_| None);
+        let run = inputs.with_input(draft.input).run(runtime.evaluator(), |_| None);
         handle.block_on(async { tokio::time::timeout(MAX_DRY_RUN_TIME, run).await })
     };
     match state.dry_run_places.run(user, run).await? {
-        Ok(ended) => ended.map_err(refused),
+        Ok(ended) => ended.map_err(dry_run_problem),
         Err(_) => Err(Problem::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             problem_codes::TOO_LONG,
@@ -75,7 +78,7 @@ pub(crate) async fn dry_run_document(state: &AppState, user: &str, asked: DryRun
 }
 
 impl DryRunInputs {
-    fn with(&self, input: Value) -> DryRun<'_> {
+    fn with_input(&self, input: Value) -> DryRun<'_> {
         DryRun {
             document: &self.document,
             catalog: &self.catalog,
@@ -90,18 +93,18 @@ impl DryRunInputs {
     }
 }
 
-fn refused(error: DryRunError) -> Problem {
+fn dry_run_problem(error: DryRunError) -> Problem {
     match error {
         DryRunError::Document(found) => Problem::not_runnable("the workflow has errors and cannot run", found),
-        DryRunError::Mocks(found) => unfit("mocks", found),
-        DryRunError::Approvals(found) => unfit("approvals", found),
+        DryRunError::Mocks(found) => field_problem("mocks", found),
+        DryRunError::Approvals(found) => field_problem("approvals", found),
         DryRunError::Selection(found) => Problem::from_diagnostics("selection", found),
         other => Problem::internal(other),
     }
 }
 
 /// Findings about a field of the request.
-fn unfit(field: &str, found: Vec<Diagnostic>) -> Problem {
+fn field_problem(field: &str, found: Vec<Diagnostic>) -> Problem {
     let within = |found: Diagnostic| Diagnostic { pointer: format!("/{field}{}", found.pointer), ..found };
     Problem::from_diagnostics(&format!("field `{field}`"), found.into_iter().map(within).collect())
 }

@@ -18,19 +18,19 @@ use crate::state::AppState;
 use crate::users::Caller;
 
 /// Distance of heartbeats: below the idle limits of common proxies.
-const HEARTBEAT: Duration = Duration::from_secs(15);
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(15);
 
 /// How long one look lasts at most: another process may be at work on the job.
-const LOOK: Duration = Duration::from_secs(1);
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long a caller's token counts as valid: with [`LOOK`], a stream ends within 5 s after its token.
-const RECHECK: Duration = Duration::from_secs(3);
+/// How long a caller's token counts as valid: with [`LOOK_INTERVAL`], a stream ends within 5 s after its token.
+const RECHECK_INTERVAL: Duration = Duration::from_secs(3);
 
 /// Events read at a time.
-const BATCH: u32 = 200;
+const EVENT_PAGE_SIZE: u32 = 200;
 
 /// Answers with the events after `Last-Event-ID` and then each as it happens.
-pub(crate) async fn events(
+pub(crate) async fn stream_events(
     state: AppState,
     caller: Caller,
     job: String,
@@ -48,14 +48,14 @@ pub(crate) async fn events(
     if row.state.status.is_final() && after >= row.last_seq {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let watch = state.runtime.watch();
+    let watch = state.runtime.watch_jobs();
     let checked_at = Instant::now();
     let follower = Follower { state, caller, checked_at, job, after, watch, ready: VecDeque::new(), ended: false };
     let stream = stream::unfold(follower, |mut follower| async {
         let event = follower.next().await?;
         Some((Ok::<_, Infallible>(event), follower))
     });
-    let sse = Sse::new(stream).keep_alive(KeepAlive::new().interval(HEARTBEAT).text("heartbeat"));
+    let sse = Sse::new(stream).keep_alive(KeepAlive::new().interval(HEARTBEAT_INTERVAL).text("heartbeat"));
     // Reverse proxies would otherwise hold events back.
     let unbuffered = [
         (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
@@ -82,7 +82,7 @@ impl Follower {
     async fn next(&mut self) -> Option<Event> {
         self.check_caller().await?;
         while self.ready.is_empty() && !self.ended {
-            self.look().await?;
+            self.read_news().await?;
             self.check_caller().await?;
         }
         self.ready.pop_front()
@@ -90,7 +90,7 @@ impl Follower {
 
     /// `None` if the caller may not follow any more.
     async fn check_caller(&mut self) -> Option<()> {
-        if self.checked_at.elapsed() < RECHECK {
+        if self.checked_at.elapsed() < RECHECK_INTERVAL {
             return Some(());
         }
         self.caller.check_again(&self.state).await.ok()?;
@@ -98,13 +98,13 @@ impl Follower {
         Some(())
     }
 
-    async fn look(&mut self) -> Option<()> {
+    async fn read_news(&mut self) -> Option<()> {
         // The row is read before the events: a job that has ended then has all its events.
-        let row = self.logged(self.state.store.read_job(&self.job).await)??;
-        let events = self.logged(self.state.store.read_events(&self.job, self.after, BATCH).await)?;
+        let row = self.log_error(self.state.store.read_job(&self.job).await)??;
+        let events = self.log_error(self.state.store.read_events(&self.job, self.after, EVENT_PAGE_SIZE).await)?;
         if let Some(last) = events.last() {
             self.after = last.seq;
-            self.ready.extend(events.into_iter().map(shown));
+            self.ready.extend(events.into_iter().map(event_message));
             return Some(());
         }
         if row.state.status.is_final() {
@@ -113,18 +113,18 @@ impl Follower {
             return Some(());
         }
         tokio::select! {
-            () = self.watch.changed(&self.job) => Some(()),
-            () = tokio::time::sleep(LOOK) => Some(()),
+            () = self.watch.job_changed(&self.job) => Some(()),
+            () = tokio::time::sleep(LOOK_INTERVAL) => Some(()),
             () = self.state.stop.cancelled() => None,
         }
     }
 
-    fn logged<T>(&self, result: Result<T, StoreError>) -> Option<T> {
+    fn log_error<T>(&self, result: Result<T, StoreError>) -> Option<T> {
         result.inspect_err(|error| tracing::error!(%error, job = self.job, "a job cannot be followed")).ok()
     }
 }
 
-fn shown(row: EventRow) -> Event {
+fn event_message(row: EventRow) -> Event {
     let data = json!({"seq": row.seq, "at": row.at.to_rfc3339(), "body": row.body});
     Event::default().id(row.seq.to_string()).data(data.to_string())
 }

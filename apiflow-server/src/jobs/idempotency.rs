@@ -1,6 +1,6 @@
 //! Requests that are sent again.
 
-use apiflow_core::digest::digest;
+use apiflow_core::digest::hash_value;
 use apiflow_core::ports::Idempotency;
 use axum::http::{HeaderMap, StatusCode};
 use serde_json::Value;
@@ -28,7 +28,7 @@ pub(crate) fn read_key(
         .ok_or_else(|| Problem::malformed("Idempotency-Key must have 1 to 255 visible ASCII characters"))?;
     Ok(Some(Idempotency {
         key: format!("{}:{key}", caller.user.id),
-        fingerprint: digest(&asked()),
+        fingerprint: hash_value(&asked()),
         expires_at: state.clock.now().plus_ms(DAY_MS),
     }))
 }

@@ -6,7 +6,7 @@ use apiflow_core::json::pointer_push;
 use serde_json::{Map, Value};
 
 use crate::api::Fault;
-use crate::documents::schema::{CompiledSchema, Refusal, SchemaCache};
+use crate::documents::schema::{CompiledSchema, SchemaCache, SchemaRefusal};
 use crate::http::problem::Problem;
 use crate::state::AppState;
 
@@ -27,7 +27,7 @@ pub(crate) const PAYLOAD: ValuePlace =
     ValuePlace { pointer: "/payload", mismatch: "the payload does not match the form" };
 
 /// Fills in top-level defaults and checks a value in full, in a place of the user's.
-pub(crate) async fn check(
+pub(crate) async fn check_input(
     state: &AppState,
     user: &str,
     place: ValuePlace,
@@ -46,32 +46,32 @@ pub(crate) fn check_here(
     schema: &Value,
     input: Map<String, Value>,
 ) -> Result<Value, Problem> {
-    let check = schemas.compile(schema);
+    let check = schemas.compile_cached(schema);
     let Some(compiled) = &check.compiled else {
         let mut found = apiflow_core::validate::check_json_schema(schema, "/schema");
         found.extend(check.findings.iter().map(|found| below_schema(found.clone())));
         return Err(Problem::not_runnable("the schema cannot be used", found));
     };
-    checked(compiled, place, input)
+    check_compiled(compiled, place, input)
 }
 
 fn below_schema(found: Diagnostic) -> Diagnostic {
     Diagnostic { pointer: format!("/schema{}", found.pointer), ..found }
 }
 
-fn checked(compiled: &CompiledSchema, place: ValuePlace, input: Map<String, Value>) -> Result<Value, Problem> {
+fn check_compiled(compiled: &CompiledSchema, place: ValuePlace, input: Map<String, Value>) -> Result<Value, Problem> {
     let at = |pointer: &str| format!("{}{pointer}", place.pointer);
-    compiled.check(input).map_err(|refusal| match refusal {
-        Refusal::Mismatch(faults) => {
+    compiled.check_input(input).map_err(|refusal| match refusal {
+        SchemaRefusal::Mismatch(faults) => {
             let faults = faults.into_iter().map(|fault| Fault { pointer: at(&fault.pointer), ..fault });
             Problem::invalid(place.mismatch, faults.collect())
         }
-        Refusal::TooExpensive(reason) => Problem::fault(at(""), reason),
+        SchemaRefusal::TooExpensive(reason) => Problem::single_fault(at(""), reason),
     })
 }
 
 /// The problem of an input that a node's call cannot take.
-pub(crate) fn refused(error: &CallError) -> Problem {
+pub(crate) fn input_problem(error: &CallError) -> Problem {
     let fields = error.detail.get("fields").and_then(Value::as_array).into_iter().flatten();
     let faults = fields.map(|field| {
         let text = |key: &str| field.get(key).and_then(Value::as_str).unwrap_or_default();
@@ -96,7 +96,7 @@ mod tests {
 
     use super::*;
 
-    fn check(schema: Value, input: Value, expected: Result<Value, &[&str]>) {
+    fn check_input(schema: Value, input: Value, expected: Result<Value, &[&str]>) {
         let Value::Object(fields) = input else { panic!("an input is an object") };
         let found = check_here(&SchemaCache::default(), INPUT, &schema, fields)
             .map_err(|problem| problem.faults().iter().map(|fault| fault.pointer.clone()).collect::<Vec<_>>());
@@ -108,9 +108,9 @@ mod tests {
     fn defaults_fill_what_is_absent_and_nothing_else() {
         let schema = json!({"type": "object", "properties": {
             "a": {"type": "integer", "default": 1}, "b": {"type": ["string", "null"], "default": "x"}}});
-        check(schema.clone(), json!({}), Ok(json!({"a": 1, "b": "x"})));
-        check(schema.clone(), json!({"a": 2, "b": null}), Ok(json!({"a": 2, "b": null})));
-        check(schema, json!({"a": null}), Err(&["/input/a"]));
+        check_input(schema.clone(), json!({}), Ok(json!({"a": 1, "b": "x"})));
+        check_input(schema.clone(), json!({"a": 2, "b": null}), Ok(json!({"a": 2, "b": null})));
+        check_input(schema, json!({"a": null}), Err(&["/input/a"]));
     }
 
     #[test]
@@ -118,15 +118,19 @@ mod tests {
         let schema = json!({"type": "object", "required": ["image"], "properties": {
             "kind": {"enum": ["cartoon", "vintage"]},
             "deep": {"type": "object", "properties": {"a/b": {"type": "string"}}}}});
-        check(schema, json!({"kind": "oil", "deep": {"a/b": 5}}), Err(&["/input", "/input/kind", "/input/deep/a~1b"]));
+        check_input(
+            schema,
+            json!({"kind": "oil", "deep": {"a/b": 5}}),
+            Err(&["/input", "/input/kind", "/input/deep/a~1b"]),
+        );
     }
 
     #[test]
     fn references_inside_are_followed_and_others_are_refused() {
         let inside = json!({"$defs": {"n": {"type": "number"}}, "properties": {"n": {"$ref": "#/$defs/n"}}});
-        check(inside, json!({"n": "x"}), Err(&["/input/n"]));
+        check_input(inside, json!({"n": "x"}), Err(&["/input/n"]));
         for reference in ["http://127.0.0.1:1/schema.json", "file:///etc/passwd"] {
-            check(json!({"properties": {"n": {"$ref": reference}}}), json!({"n": 1}), Err(&[]));
+            check_input(json!({"properties": {"n": {"$ref": reference}}}), json!({"n": 1}), Err(&[]));
         }
     }
 }

@@ -24,9 +24,9 @@ impl JobDraft {
         let bundle =
             JobBundle { reused_results: std::collections::BTreeMap::new(), ..state.store.load_job(id).await?.bundle };
         refuse_unchecked(id, &bundle)?;
-        let names = state.secrets.directory().await?.common_names();
+        let names = state.secrets.read_directory().await?.common_names();
         let catalog = Catalog { secrets: Some(names), ..bundle.catalog.clone() };
-        let found = state.validation.check(user, bundle.document.clone(), catalog).await?.found;
+        let found = state.validation.check_workflow(user, bundle.document.clone(), catalog).await?.found;
         refuse_if_errors("the workflow", found)?;
         let steps = all_steps(state, id).await?;
         let from = asked.from.as_deref().map(|step| find_place(&bundle.document, id, step, &steps)).transpose()?;
@@ -35,7 +35,7 @@ impl JobDraft {
             Some((path, step)) => taken_over(&state.runtime, id, &bundle, (path, step)).await?,
         };
         if !asked.confirm_unknown {
-            for row in steps.iter().filter(|row| !taken_over.holds(&row.path, &row.step_id)) {
+            for row in steps.iter().filter(|row| !taken_over.holds_step(&row.path, &row.step_id)) {
                 if is_unsettled(state, id, row).await? {
                     return Err(needs_confirmation(id, row));
                 }
@@ -43,7 +43,7 @@ impl JobDraft {
         }
         let input = match asked.input {
             Some(input) => check_input(state, user, row.node_id.as_deref(), &bundle, input).await?,
-            None => views::input(state, id).await?,
+            None => views::read_input(state, id).await?,
         };
         // The flow's input is what the preprocessor makes of it, as it was then.
         let preprocess = views::was_preprocessed(state, id).await?;
@@ -75,14 +75,14 @@ async fn check_input(
     input: Map<String, Value>,
 ) -> Result<Value, Problem> {
     let Some(node) = node else {
-        return input::check(state, user, input::INPUT, bundle.document.get("schema"), input).await;
+        return input::check_input(state, user, input::INPUT, bundle.document.get("schema"), input).await;
     };
     let declared = bundle.catalog.nodes.get(node);
     let connector = declared.and_then(|node| bundle.catalog.connectors.get(&node.connector_id));
     if let (Some(node), Some(connector)) = (declared, connector) {
-        let plan = apiflow_core::call::plan(node, connector)
+        let plan = apiflow_core::call::compile_call(node, connector)
             .map_err(|found| Problem::not_runnable(format!("node `{}` cannot run", node.id), found))?;
-        plan.arguments(&input).map_err(|error| input::refused(&error))?;
+        plan.fill_arguments(&input).map_err(|error| input::input_problem(&error))?;
     }
     Ok(Value::Object(input))
 }
@@ -112,7 +112,7 @@ fn find_place(document: &Value, job: &str, step: &str, steps: &[StepRow]) -> Res
         return Ok((String::new(), step.to_owned()));
     }
     let message = format!("job `{job}` has no step `{step}`; `GET /api/v1/jobs/{job}/steps` lists them");
-    Err(Problem::fault("/from", message))
+    Err(Problem::single_fault("/from", message))
 }
 
 /// Whether a step of an ended job has an attempt that may have been paid for and has no outcome: its fate is unknown,

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use crate::documents::declaration_checks::check_node;
 use crate::documents::references;
-use crate::documents::references::saved;
+use crate::documents::references::saved_document;
 use crate::documents::validation::Checked;
 use crate::documents::workflow_checks::check_with_names;
 use crate::http::problem::Problem;
@@ -35,23 +35,23 @@ pub(crate) struct JobDraft {
 impl JobDraft {
     /// A run of one node.
     pub(crate) async fn of_node(state: &AppState, id: &str, input: Map<String, Value>) -> Result<Self, Problem> {
-        let document = saved(&*state.documents, DocumentKind::Node, id).await?;
-        let mut node = references::node(&document)?;
-        let directory = state.secrets.directory().await?;
-        let saved_connector = state.documents.document(DocumentKind::Connector, &node.connector_id).await?;
+        let document = saved_document(&*state.documents, DocumentKind::Node, id).await?;
+        let mut node = references::saved_node(&document)?;
+        let directory = state.secrets.read_directory().await?;
+        let saved_connector = state.documents.read_document(DocumentKind::Connector, &node.connector_id).await?;
         let found = check_node(&directory, &document, saved_connector.as_ref())?;
         refuse_if_errors(&format!("node `{id}`"), found)?;
         let Some(saved_connector) = saved_connector else {
             return Err(Problem::internal(format!("a missing connector of node `{id}` was not found out")));
         };
         // What was checked is what is run: none of it is read again.
-        let mut connector = references::connector(&saved_connector)?;
+        let mut connector = references::saved_connector(&saved_connector)?;
         node.own_secrets = directory.own_secrets(&document);
         connector.own_secrets = directory.own_secrets(&saved_connector);
-        let plan = apiflow_core::call::plan(&node, &connector)
+        let plan = apiflow_core::call::compile_call(&node, &connector)
             .map_err(|found| Problem::not_runnable(format!("node `{id}` cannot run"), found))?;
         // The call fills its own defaults in; here they only show whether it can be made.
-        plan.arguments(&input).map_err(|error| input::refused(&error))?;
+        plan.fill_arguments(&input).map_err(|error| input::input_problem(&error))?;
         let name = node.name.clone();
         let bundle = JobBundle { secrets_checked: true, ..node_bundle(node, connector) };
         Ok(Self { node_id: Some(id.to_owned()), ..Self::new(name, bundle, Value::Object(input)) })
@@ -77,7 +77,7 @@ impl JobDraft {
         input: Map<String, Value>,
         preprocess: bool,
     ) -> Result<Self, Problem> {
-        let mut saved = saved(&*state.documents, DocumentKind::Workflow, id).await?;
+        let mut saved = saved_document(&*state.documents, DocumentKind::Workflow, id).await?;
         let name = saved.body.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
         let document = saved.body.get_mut("nodes").map(Value::take).unwrap_or_default();
         let draft = Self::of_checked_document(state, user, name, document, input, preprocess).await?;
@@ -99,9 +99,9 @@ impl JobDraft {
         let select = move || {
             limits.check_workflow(&document, "/document")?;
             if let Some(pointer) = references::control_in_id(&document) {
-                return Err(Problem::fault(format!("/document{pointer}"), references::CONTROL_IN_ID));
+                return Err(Problem::single_fault(format!("/document{pointer}"), references::CONTROL_IN_ID));
             }
-            selection.of(&document).map_err(|found| Problem::from_diagnostics("selection", found))
+            selection.select_from(&document).map_err(|found| Problem::from_diagnostics("selection", found))
         };
         let document = state.validation.places.run(user, select).await??;
         let name = document.get("summary").and_then(Value::as_str).unwrap_or_default();
@@ -109,7 +109,7 @@ impl JobDraft {
         let name = name.trim_end().to_owned();
         if name.chars().any(char::is_control) {
             let message = "the summary names the job: it must have no control characters, such as line breaks";
-            return Err(Problem::fault("/document/summary", message));
+            return Err(Problem::single_fault("/document/summary", message));
         }
         Self::of_checked_document(state, user, name, document, input, unchecked)
             .await
@@ -125,8 +125,8 @@ impl JobDraft {
         input: Map<String, Value>,
         raw: bool,
     ) -> Result<Self, Problem> {
-        let directory = state.secrets.directory().await?;
-        let declarations = references::declarations(&*state.documents, &directory, &[&document]).await?;
+        let directory = state.secrets.read_directory().await?;
+        let declarations = references::load_declarations(&*state.documents, &directory, &[&document]).await?;
         let mut refused = declarations.refusals_of_nodes(&directory);
         let catalog = declarations.catalog;
         let Checked { document, catalog, found } = check_with_names(state, user, document, catalog, &directory).await?;
@@ -140,7 +140,7 @@ impl JobDraft {
         let input = if raw {
             Value::Object(input)
         } else {
-            input::check(state, user, input::INPUT, document.get("schema"), input).await?
+            input::check_input(state, user, input::INPUT, document.get("schema"), input).await?
         };
         let catalog = Catalog { secrets: None, ..catalog };
         let bundle = JobBundle { document, catalog, secrets_checked: true, ..JobBundle::default() };
@@ -157,7 +157,7 @@ pub(crate) async fn start_job(
     idempotency: Option<Idempotency>,
     draft: impl Future<Output = Result<JobDraft, Problem>>,
 ) -> Result<Response, Problem> {
-    let wait = wait::preferred(headers)?;
+    let wait = wait::preferred_wait(headers)?;
     let first = match &idempotency {
         Some(asked) => idempotency::find_first_job(state, asked).await?,
         None => None,
@@ -182,7 +182,7 @@ pub(crate) async fn start_job(
             answered
         }
     };
-    let mut job = views::job(state, caller, lookup::find_job(state, &id).await?).await?;
+    let mut job = views::job_view(state, caller, lookup::find_job(state, &id).await?).await?;
     if let (Some(early), false) = (&early_return, job.summary.finished_at.is_some()) {
         job.output = state.runtime.early_return(&id, early).await?.unwrap_or_default();
     }
@@ -215,7 +215,7 @@ async fn create_job(
         idempotency: idempotency.clone(),
         ..JobRequest::new(id.clone(), rand::random(), draft.bundle, draft.input)
     };
-    match (state.runtime.submit(run).await?, idempotency) {
+    match (state.runtime.submit_job(run).await?, idempotency) {
         (Created::Existing { job, fingerprint }, Some(asked)) => {
             idempotency::check_same_request(&asked, job, &fingerprint)
         }

@@ -4,20 +4,20 @@ use apiflow_core::ports::{CallRecord, JobRow, StepRow, Timestamp};
 use serde_json::Value;
 
 use crate::api::{Call, Job, JobSummary, Step};
-use crate::http::pagination::cut;
+use crate::http::pagination::cut_to_limit;
 use crate::http::problem::Problem;
 use crate::jobs::approvals;
 use crate::state::AppState;
 use crate::users::Caller;
 
 /// Steps that a job's own reply holds.
-const STEPS_WITH_JOB: u32 = 200;
+const MAX_STEPS_WITH_JOB: u32 = 200;
 
 /// The event whose value is a job's input.
 const INPUT_SEQ: u64 = 1;
 
 /// A job as lists show it.
-pub(crate) fn summary(row: JobRow) -> JobSummary {
+pub(crate) fn job_summary(row: JobRow) -> JobSummary {
     JobSummary {
         id: row.id,
         name: row.name,
@@ -35,7 +35,7 @@ pub(crate) fn summary(row: JobRow) -> JobSummary {
 }
 
 /// A job's input.
-pub(crate) async fn input(state: &AppState, job: &str) -> Result<Value, Problem> {
+pub(crate) async fn read_input(state: &AppState, job: &str) -> Result<Value, Problem> {
     Ok(state.store.read_values(job, &[INPUT_SEQ]).await?.pop().flatten().unwrap_or_default())
 }
 
@@ -46,15 +46,15 @@ pub(crate) async fn was_preprocessed(state: &AppState, job: &str) -> Result<bool
 }
 
 /// A job with its input, output and first steps.
-pub(crate) async fn job(state: &AppState, caller: &Caller, row: JobRow) -> Result<Job, Problem> {
-    let input = input(state, &row.id).await?;
-    let output = value(state, &row.id, row.state.output.as_ref()).await?;
-    let (steps, steps_next) = steps(state, caller, &row, 0, STEPS_WITH_JOB).await?;
-    Ok(Job { summary: summary(row), input, output, steps, steps_next })
+pub(crate) async fn job_view(state: &AppState, caller: &Caller, row: JobRow) -> Result<Job, Problem> {
+    let input = read_input(state, &row.id).await?;
+    let output = resolve_value(state, &row.id, row.state.output.as_ref()).await?;
+    let (steps, steps_next) = step_views(state, caller, &row, 0, MAX_STEPS_WITH_JOB).await?;
+    Ok(Job { summary: job_summary(row), input, output, steps, steps_next })
 }
 
 /// Up to `limit` steps after an ordinal, and the cursor of the rest.
-pub(crate) async fn steps(
+pub(crate) async fn step_views(
     state: &AppState,
     caller: &Caller,
     job: &JobRow,
@@ -64,21 +64,21 @@ pub(crate) async fn steps(
     let with_links = approvals::sees_links(caller, job.created_by.as_deref());
     let job = &job.id;
     let mut rows = state.store.list_steps(job, after, limit + 1).await?;
-    let next = cut(&mut rows, limit, |row| row.ordinal.to_string());
+    let next = cut_to_limit(&mut rows, limit, |row| row.ordinal.to_string());
     let references: Vec<&Value> = rows.iter().flat_map(|row| row.input.iter().chain(&row.output)).collect();
     let mut values = state.runtime.resolve_all(job, &references).await?.into_iter();
     let mut steps = Vec::with_capacity(rows.len());
     for row in rows {
         let mut next = |reference: &Option<Value>| reference.as_ref().and_then(|_| values.next()).unwrap_or_default();
         let (input, output) = (next(&row.input), next(&row.output));
-        let approval = approvals::shown(state, job, row.ordinal, row.approval.as_ref(), with_links)?;
-        steps.push(Step { approval, ..step(row, (input, output)) });
+        let approval = approvals::approval_view(state, job, row.ordinal, row.approval.as_ref(), with_links)?;
+        steps.push(Step { approval, ..step_view(row, (input, output)) });
     }
     Ok((steps, next))
 }
 
 /// A step without what it waits for.
-fn step(row: StepRow, (input, output): (Value, Value)) -> Step {
+fn step_view(row: StepRow, (input, output): (Value, Value)) -> Step {
     Step {
         input,
         output,
@@ -97,15 +97,15 @@ fn step(row: StepRow, (input, output): (Value, Value)) -> Step {
     }
 }
 
-async fn value(state: &AppState, job: &str, reference: Option<&Value>) -> Result<Value, Problem> {
+async fn resolve_value(state: &AppState, job: &str, reference: Option<&Value>) -> Result<Value, Problem> {
     match reference {
         None => Ok(Value::Null),
-        Some(reference) => Ok(state.runtime.resolve(job, reference).await?),
+        Some(reference) => Ok(state.runtime.resolve_reference(job, reference).await?),
     }
 }
 
 /// A call of a step.
-pub(crate) fn call(record: CallRecord) -> Call {
+pub(crate) fn call_view(record: CallRecord) -> Call {
     Call {
         step: record.step,
         attempt: record.attempt,

@@ -13,13 +13,13 @@ use crate::state::AppState;
 const MOST_S: u64 = 300;
 
 /// How long one look lasts at most: another process may be at work on the job.
-const LOOK: Duration = Duration::from_millis(500);
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How long is waited where the caller does not say.
-const DEFAULT: Duration = Duration::from_mins(1);
+const DEFAULT_WAIT: Duration = Duration::from_mins(1);
 
 /// The N of `Prefer: wait=N`; `wait` alone leaves N to the server.
-pub(super) fn preferred(headers: &HeaderMap) -> Result<Option<Duration>, Problem> {
+pub(super) fn preferred_wait(headers: &HeaderMap) -> Result<Option<Duration>, Problem> {
     let lines = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
     let mut preferences = lines.flat_map(|line| line.split([',', ';'])).map(str::trim);
     let Some(wait) = preferences.find_map(|preference| {
@@ -29,7 +29,7 @@ pub(super) fn preferred(headers: &HeaderMap) -> Result<Option<Duration>, Problem
         return Ok(None);
     };
     if wait.is_empty() {
-        return Ok(Some(DEFAULT));
+        return Ok(Some(DEFAULT_WAIT));
     }
     match wait.parse::<u64>() {
         Ok(seconds) if seconds <= MOST_S => Ok(Some(Duration::from_secs(seconds))),
@@ -51,7 +51,7 @@ pub(super) async fn until_answered(
     limit: Duration,
 ) -> Result<bool, Problem> {
     let end = Instant::now() + limit;
-    let mut watch = state.runtime.watch();
+    let mut watch = state.runtime.watch_jobs();
     loop {
         if lookup::find_job(state, job).await?.state.status.is_final() || early_done(state, job, early).await? {
             return Ok(true);
@@ -62,13 +62,13 @@ pub(super) async fn until_answered(
         }
         let news = async {
             match early {
-                Some(_) => watch.changed(job).await,
-                None => watch.finished(job).await,
+                Some(_) => watch.job_changed(job).await,
+                None => watch.job_finished(job).await,
             }
         };
         tokio::select! {
             () = news => {}
-            () = tokio::time::sleep(left.min(LOOK)) => {}
+            () = tokio::time::sleep(left.min(LOOK_INTERVAL)) => {}
             () = state.stop.cancelled() => {}
         }
     }
@@ -90,7 +90,7 @@ mod tests {
         for line in lines {
             headers.append("prefer", axum::http::HeaderValue::from_static(line));
         }
-        let found = preferred(&headers).map(|wait| wait.map(|wait| wait.as_secs())).map_err(drop);
+        let found = preferred_wait(&headers).map(|wait| wait.map(|wait| wait.as_secs())).map_err(drop);
         assert_eq!(found, expected, "{lines:?}");
     }
 

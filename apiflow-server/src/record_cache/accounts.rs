@@ -66,7 +66,7 @@ impl UserTokens for CachedAccounts {
         let found = self.accounts.find_token(hash, now).await?;
         if let Some(found) = &found {
             let insert = |entries: &mut Entries, entry| entries.insert_token(hash.to_owned(), entry);
-            self.cache.keep(start, Arc::new(found.clone()), insert);
+            self.cache.keep_value(start, Arc::new(found.clone()), insert);
         }
         Ok(found)
     }

@@ -33,21 +33,21 @@ impl Documents for FreshDocuments {
         self.cache.write(async move { documents.save_with_secrets(document, must, ties).await }).await
     }
 
-    async fn document(&self, kind: DocumentKind, id: &str) -> Result<Option<Document>, RecordError> {
-        self.documents.document(kind, id).await
+    async fn read_document(&self, kind: DocumentKind, id: &str) -> Result<Option<Document>, RecordError> {
+        self.documents.read_document(kind, id).await
     }
 
-    async fn documents(
+    async fn list_documents(
         &self,
         kind: DocumentKind,
         after: Option<&str>,
         limit: u32,
     ) -> Result<Vec<Document>, RecordError> {
-        self.documents.documents(kind, after, limit).await
+        self.documents.list_documents(kind, after, limit).await
     }
 
-    async fn checks(&self, kind: DocumentKind, ids: &[String]) -> Result<Vec<DocumentCheck>, RecordError> {
-        self.documents.checks(kind, ids).await
+    async fn list_checks(&self, kind: DocumentKind, ids: &[String]) -> Result<Vec<DocumentCheck>, RecordError> {
+        self.documents.list_checks(kind, ids).await
     }
 
     async fn record_check(&self, kind: DocumentKind, check: &DocumentCheck) -> Result<(), RecordError> {
@@ -84,32 +84,32 @@ impl Documents for CachedDocuments {
         self.fresh.save_with_secrets(document, must, ties).await
     }
 
-    async fn document(&self, kind: DocumentKind, id: &str) -> Result<Option<Document>, RecordError> {
+    async fn read_document(&self, kind: DocumentKind, id: &str) -> Result<Option<Document>, RecordError> {
         let key = (kind, id.to_owned());
         if let Some(found) = self.cache.get(|entries| entries.documents.get(&key)) {
             return Ok(Some((*found).clone()));
         }
         let start = self.cache.begin_read();
-        let found = self.fresh.document(kind, id).await?;
+        let found = self.fresh.read_document(kind, id).await?;
         if let Some(document) = &found {
             let bytes = document.body.to_string().len();
             let insert = |entries: &mut Entries, entry| entries.insert_document(entry, bytes);
-            self.cache.keep(start, Arc::new(document.clone()), insert);
+            self.cache.keep_value(start, Arc::new(document.clone()), insert);
         }
         Ok(found)
     }
 
-    async fn documents(
+    async fn list_documents(
         &self,
         kind: DocumentKind,
         after: Option<&str>,
         limit: u32,
     ) -> Result<Vec<Document>, RecordError> {
-        self.fresh.documents(kind, after, limit).await
+        self.fresh.list_documents(kind, after, limit).await
     }
 
-    async fn checks(&self, kind: DocumentKind, ids: &[String]) -> Result<Vec<DocumentCheck>, RecordError> {
-        self.fresh.checks(kind, ids).await
+    async fn list_checks(&self, kind: DocumentKind, ids: &[String]) -> Result<Vec<DocumentCheck>, RecordError> {
+        self.fresh.list_checks(kind, ids).await
     }
 
     async fn record_check(&self, kind: DocumentKind, check: &DocumentCheck) -> Result<(), RecordError> {

@@ -60,7 +60,7 @@ impl RecordCache {
 
     /// Returns what `find` finds among the entries, unless it is too old.
     pub(super) fn get<T>(&self, find: impl FnOnce(&Entries) -> Option<&Entry<T>>) -> Option<Arc<T>> {
-        let entries = self.lock();
+        let entries = self.lock_entries();
         let entry = find(&entries)?;
         let is_fresh = self.max_age.is_none_or(|max_age| entry.read_at.elapsed() < max_age);
         is_fresh.then(|| Arc::clone(&entry.value))
@@ -68,12 +68,12 @@ impl RecordCache {
 
     /// Call this before a read of the database whose result is to be kept.
     pub(super) fn begin_read(&self) -> ReadStart {
-        ReadStart { generation: self.lock().generation, at: Instant::now() }
+        ReadStart { generation: self.lock_entries().generation, at: Instant::now() }
     }
 
     /// Keeps a value that was read, unless something was written since the read began.
-    pub(super) fn keep<T>(&self, start: ReadStart, value: Arc<T>, insert: impl FnOnce(&mut Entries, Entry<T>)) {
-        let mut entries = self.lock();
+    pub(super) fn keep_value<T>(&self, start: ReadStart, value: Arc<T>, insert: impl FnOnce(&mut Entries, Entry<T>)) {
+        let mut entries = self.lock_entries();
         if entries.generation == start.generation {
             insert(&mut entries, Entry { read_at: start.at, value });
         }
@@ -97,11 +97,11 @@ impl RecordCache {
     }
 
     fn forget_all(&self) {
-        let mut entries = self.lock();
+        let mut entries = self.lock_entries();
         *entries = Entries { generation: entries.generation + 1, ..Entries::default() };
     }
 
-    fn lock(&self) -> MutexGuard<'_, Entries> {
+    fn lock_entries(&self) -> MutexGuard<'_, Entries> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -135,7 +135,7 @@ impl SecretsSnapshot {
     }
 
     /// Returns the row of a secret.
-    pub(super) fn find(&self, owner: Option<&str>, name: &str) -> Option<&SecretRow> {
+    pub(super) fn find_secret(&self, owner: Option<&str>, name: &str) -> Option<&SecretRow> {
         let index = self.by_name.get(&(owner.map(str::to_owned), name.to_owned()))?;
         self.rows.get(*index)
     }

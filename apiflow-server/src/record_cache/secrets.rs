@@ -24,10 +24,10 @@ impl CachedSecrets {
             return Ok(snapshot);
         }
         let start = self.cache.begin_read();
-        let (rows, grants) = (self.secrets.secrets().await?, self.secrets.secret_grants(None).await?);
+        let (rows, grants) = (self.secrets.list_secrets().await?, self.secrets.secret_grants(None).await?);
         let snapshot = Arc::new(SecretsSnapshot::new(rows, grants));
         let insert = |entries: &mut Entries, entry| entries.secrets = Some(entry);
-        self.cache.keep(start, Arc::clone(&snapshot), insert);
+        self.cache.keep_value(start, Arc::clone(&snapshot), insert);
         Ok(snapshot)
     }
 }
@@ -39,11 +39,11 @@ impl SecretStore for CachedSecrets {
         self.cache.write(async move { secrets.put_secret(secret).await }).await
     }
 
-    async fn secret(&self, owner: Option<&str>, name: &str) -> Result<Option<SecretRow>, RecordError> {
-        Ok(self.snapshot().await?.find(owner, name).cloned())
+    async fn secret_row(&self, owner: Option<&str>, name: &str) -> Result<Option<SecretRow>, RecordError> {
+        Ok(self.snapshot().await?.find_secret(owner, name).cloned())
     }
 
-    async fn secrets(&self) -> Result<Vec<SecretRow>, RecordError> {
+    async fn list_secrets(&self) -> Result<Vec<SecretRow>, RecordError> {
         Ok(self.snapshot().await?.rows.clone())
     }
 

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::api::{Approval, Job, ResumeAction, ResumeRequest};
-use crate::http::extract::{InPath, JsonBody, shape};
+use crate::http::extract::{InPath, JsonBody, deserialize_value};
 use crate::http::problem::Problem;
 use crate::http::strict_json;
 use crate::jobs::approvals;
@@ -29,7 +29,10 @@ mod form;
 
 /// The routes of approvals.
 pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(resume)).routes(routes!(approval)).routes(routes!(look, answer))
+    OpenApiRouter::new()
+        .routes(routes!(resume_job))
+        .routes(routes!(get_approval))
+        .routes(routes!(open_approval_link, answer_approval_link))
 }
 
 /// Lets a job that waits for an approval go on, or ends it. An answer that names its step may come before the gate: the
@@ -37,22 +40,22 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
 #[utoipa::path(post, path = "/jobs/{id}/resume", operation_id = "resume_job", tag = "jobs",
     params(("id" = String, Path)), request_body = ResumeRequest,
     responses((status = ACCEPTED, description = "the job; it goes on soon", body = Job)))]
-async fn resume(
+async fn resume_job(
     State(state): State<AppState>,
     caller: Caller,
     InPath(id): InPath<String>,
     JsonBody(body): JsonBody<ResumeRequest>,
 ) -> Result<(StatusCode, Json<Job>), Problem> {
-    let gate = approvals::find(&state, &id, body.step.as_deref()).await?;
-    approvals::answer(&state, &id, gate, Approver::User(&caller.user), (body.action, body.payload)).await?;
-    Ok((StatusCode::ACCEPTED, Json(views::job(&state, &caller, lookup::find_job(&state, &id).await?).await?)))
+    let gate = approvals::find_gate(&state, &id, body.step.as_deref()).await?;
+    approvals::answer_gate(&state, &id, gate, Approver::User(&caller.user), (body.action, body.payload)).await?;
+    Ok((StatusCode::ACCEPTED, Json(views::job_view(&state, &caller, lookup::find_job(&state, &id).await?).await?)))
 }
 
 /// Shows what the gate after a step asks for, with the form of what may come with an approval.
 #[utoipa::path(get, path = "/jobs/{id}/steps/{step}/approval", operation_id = "get_approval", tag = "jobs",
     params(("id" = String, Path), ("step" = String, Path, description = "the step's `ordinal`, or its `id` (then the first step of that id)")),
     responses((status = OK, description = "what is asked for", body = Question)))]
-async fn approval(
+async fn get_approval(
     State(state): State<AppState>,
     caller: Caller,
     InPath((id, step)): InPath<(String, String)>,
@@ -62,7 +65,7 @@ async fn approval(
     let row = state.store.list_steps(&id, ordinal.saturating_sub(1), 1).await?.pop();
     let row = row.ok_or_else(|| Problem::not_found(format!("job `{id}` has no step `{step}`")))?;
     let with_links = approvals::sees_links(&caller, job.created_by.as_deref());
-    Ok(Json(question(&state, job, row, with_links).await?))
+    Ok(Json(approval_question(&state, job, row, with_links).await?))
 }
 
 /// What the gate after a step asks for.
@@ -87,13 +90,17 @@ struct Question {
 #[utoipa::path(get, path = "/approve/{signed}", operation_id = "show_approval", tag = "jobs", security(()),
     params(("signed" = String, Path)),
     responses((status = OK, description = "what is asked for; with `Accept: text/html` as a page", body = Question)))]
-async fn look(
+async fn open_approval_link(
     State(state): State<AppState>,
     InPath(signed): InPath<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let question = question_of_link(&state, &approvals::link(&state, &signed)?).await?;
-    Ok(if wants_page(&headers) { form::page(&question).into_response() } else { Json(question).into_response() })
+    let question = question_of_link(&state, &approvals::read_link(&state, &signed)?).await?;
+    Ok(if wants_page(&headers) {
+        form::question_page(&question).into_response()
+    } else {
+        Json(question).into_response()
+    })
 }
 
 /// An answer by link.
@@ -114,13 +121,13 @@ struct LinkAnswer {
 #[utoipa::path(post, path = "/approve/{signed}", operation_id = "answer_approval", tag = "jobs", security(()),
     params(("signed" = String, Path)), request_body = LinkAnswer,
     responses((status = OK, description = "the answer was accepted; with `Accept: text/html` as a page", body = Question)))]
-async fn answer(
+async fn answer_approval_link(
     State(state): State<AppState>,
     InPath(signed): InPath<String>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let link = approvals::link(&state, &signed)?;
+    let link = approvals::read_link(&state, &signed)?;
     let row = approvals::step_of(&state, &link).await?;
     if row.status != StepStatus::Suspended {
         return Err(approvals::no_longer_waits(format!("`{}`", row.step_id)));
@@ -128,25 +135,29 @@ async fn answer(
     let given = if is_form(&headers) {
         form::read(&question_of_link(&state, &link).await?.form, without_byte_order_mark(&body))?
     } else {
-        shape(strict_json::parse(&body)?)?
+        deserialize_value(strict_json::parse(&body)?)?
     };
     let approver = Approver::Link(&link, given.approver.as_deref());
     let gate = AnsweredGate::OfStep(Box::new(row));
-    approvals::answer(&state, &link.job, gate, approver, (given.action, given.payload)).await?;
+    approvals::answer_gate(&state, &link.job, gate, approver, (given.action, given.payload)).await?;
     let question = Question { open: false, ..question_of_link(&state, &link).await? };
-    Ok(if wants_page(&headers) { form::thanks(given.action).into_response() } else { Json(question).into_response() })
+    Ok(if wants_page(&headers) {
+        form::thanks_page(given.action).into_response()
+    } else {
+        Json(question).into_response()
+    })
 }
 
 /// Whoever has one link need not see the others.
 async fn question_of_link(state: &AppState, link: &Link) -> Result<Question, Problem> {
     let row = approvals::step_of(state, link).await?;
-    question(state, lookup::find_job(state, &link.job).await?, row, false).await
+    approval_question(state, lookup::find_job(state, &link.job).await?, row, false).await
 }
 
-async fn question(state: &AppState, job: JobRow, row: StepRow, with_links: bool) -> Result<Question, Problem> {
+async fn approval_question(state: &AppState, job: JobRow, row: StepRow, with_links: bool) -> Result<Question, Problem> {
     let rule = approvals::gate_of_step(state, &row, &job.id).await?;
     let form = rule.resume_form.as_ref().and_then(|form| form.get("schema")).cloned().unwrap_or_default();
-    let approval = approvals::shown(state, &job.id, row.ordinal, row.approval.as_ref(), with_links)?;
+    let approval = approvals::approval_view(state, &job.id, row.ordinal, row.approval.as_ref(), with_links)?;
     let open = row.status == StepStatus::Suspended;
     Ok(Question { job: job.id, name: job.name, step: row.step_id, open, approval, form })
 }

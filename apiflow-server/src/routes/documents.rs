@@ -33,7 +33,7 @@ macro_rules! document_routes {
             const KIND: DocumentKind = $kind;
 
             pub(super) fn router() -> OpenApiRouter<AppState> {
-                OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(read, replace, change, remove))
+                OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(read, replace_document, change_document, remove))
             }
 
             #[utoipa::path(get, path = $collection, tag = concat!($name, "s"),
@@ -86,7 +86,7 @@ macro_rules! document_routes {
                     (status = CREATED, description = "created", body = $Document,
                         headers(("Location" = String), ("ETag" = String))),
                 ))]
-            async fn replace(
+            async fn replace_document(
                 State(state): State<AppState>,
                 caller: Caller,
                 InPath(id): InPath<String>,
@@ -105,7 +105,7 @@ macro_rules! document_routes {
                 ),
                 request_body = $Change,
                 responses((status = OK, description = "changed", body = $Document, headers(("ETag" = String)))))]
-            async fn change(
+            async fn change_document(
                 State(state): State<AppState>,
                 caller: Caller,
                 InPath(id): InPath<String>,

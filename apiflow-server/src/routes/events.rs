@@ -13,7 +13,7 @@ use crate::users::Caller;
 
 /// The route of events.
 pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(events))
+    OpenApiRouter::new().routes(routes!(get_job_events))
 }
 
 /// Follows a job: server-sent events, first those that happened, then each as it happens, until the job ends.
@@ -31,11 +31,11 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
         (status = OK, description = "the stream", content_type = "text/event-stream", body = String),
         (status = NO_CONTENT, description = "the job ended and there are no more events"),
     ))]
-async fn events(
+async fn get_job_events(
     State(state): State<AppState>,
     caller: Caller,
     InPath(id): InPath<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    event_stream::events(state, caller, id, &headers).await
+    event_stream::stream_events(state, caller, id, &headers).await
 }

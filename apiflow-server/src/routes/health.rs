@@ -17,24 +17,24 @@ const OK: Health = Health { status: "ok", version: env!("CARGO_PKG_VERSION") };
 
 /// The routes of health.
 pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(alive)).routes(routes!(ready)).routes(routes!(numbers))
+    OpenApiRouter::new().routes(routes!(get_liveness)).routes(routes!(get_readiness)).routes(routes!(get_metrics))
 }
 
 /// Says that the process is up.
 #[utoipa::path(get, path = "/healthz", operation_id = "healthz", tag = "health", security(()),
     responses((status = OK, description = "up", body = Health)))]
-async fn alive() -> Json<Health> {
+async fn get_liveness() -> Json<Health> {
     Json(OK)
 }
 
 /// Says whether the server can do its work: the database takes a small write and it is not stopping.
 #[utoipa::path(get, path = "/readyz", operation_id = "readyz", tag = "health", security(()),
     responses((status = OK, description = "ready", body = Health)))]
-async fn ready(State(state): State<AppState>) -> Result<Json<Health>, Problem> {
+async fn get_readiness(State(state): State<AppState>) -> Result<Json<Health>, Problem> {
     if state.stop.is_cancelled() {
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, problem_codes::NOT_READY, "the server is stopping"));
     }
-    state.readiness.check(&*state.store, Instant::now()).await?;
+    state.readiness.check_store(&*state.store, Instant::now()).await?;
     Ok(Json(OK))
 }
 
@@ -42,12 +42,12 @@ async fn ready(State(state): State<AppState>) -> Result<Json<Health>, Problem> {
 /// token of APIFLOW_METRICS_TOKEN.
 #[utoipa::path(get, path = "/metrics", operation_id = "metrics", tag = "health", security((), ("token" = [])),
     responses((status = OK, description = "Prometheus' text format", content_type = "text/plain", body = String)))]
-async fn numbers(
+async fn get_metrics(
     State(state): State<AppState>,
     extensions: Extensions,
     headers: HeaderMap,
 ) -> Result<impl IntoResponse, Problem> {
     metrics::check_access(&state, &extensions, &headers)?;
-    let text = metrics::text(&state).await?;
+    let text = metrics::metrics_text(&state).await?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))
 }

@@ -11,7 +11,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::api::{Call, Job, JobStatus, JobSummary, Page, Step};
 use crate::http::extract::{InPath, InQuery};
-use crate::http::pagination::{PageQuery, page};
+use crate::http::pagination::{PageQuery, build_page};
 use crate::http::problem::Problem;
 use crate::http::problem_codes;
 use crate::jobs::lookup;
@@ -25,10 +25,10 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(list))
         .routes(routes!(list_of_workflow))
         .routes(routes!(read, remove))
-        .routes(routes!(cancel))
-        .routes(routes!(steps))
-        .routes(routes!(calls))
-        .routes(routes!(recover))
+        .routes(routes!(cancel_job))
+        .routes(routes!(list_steps))
+        .routes(routes!(list_calls))
+        .routes(routes!(recover_step))
 }
 
 /// Which jobs are wanted.
@@ -67,10 +67,10 @@ async fn list(
         status: query.status.map(Into::into),
         workflow_id: query.workflow_id,
         node_id: query.node_id,
-        created_after: time("created_after", query.created_after.as_deref())?,
-        created_before: time("created_before", query.created_before.as_deref())?,
+        created_after: parse_time("created_after", query.created_after.as_deref())?,
+        created_before: parse_time("created_before", query.created_before.as_deref())?,
     };
-    listed(&state, &filter, &PageQuery { limit: query.limit, cursor: query.cursor }).await
+    list_page(&state, &filter, &PageQuery { limit: query.limit, cursor: query.cursor }).await
 }
 
 /// Lists the jobs of a workflow.
@@ -83,14 +83,14 @@ async fn list_of_workflow(
     InPath(id): InPath<String>,
     InQuery(query): InQuery<PageQuery>,
 ) -> Result<Json<Page<JobSummary>>, Problem> {
-    listed(&state, &JobFilter { workflow_id: Some(id), ..JobFilter::default() }, &query).await
+    list_page(&state, &JobFilter { workflow_id: Some(id), ..JobFilter::default() }, &query).await
 }
 
 /// Reads a job.
 #[utoipa::path(get, path = "/jobs/{id}", operation_id = "get_job", tag = "jobs", params(("id" = String, Path)),
     responses((status = OK, description = "the job", body = Job)))]
 async fn read(State(state): State<AppState>, caller: Caller, InPath(id): InPath<String>) -> Result<Json<Job>, Problem> {
-    Ok(Json(views::job(&state, &caller, lookup::find_job(&state, &id).await?).await?))
+    Ok(Json(views::job_view(&state, &caller, lookup::find_job(&state, &id).await?).await?))
 }
 
 /// Removes a job that has ended, with all that belongs to it.
@@ -109,40 +109,40 @@ async fn remove(
 #[utoipa::path(post, path = "/jobs/{id}/cancel", operation_id = "cancel_job", tag = "jobs",
     params(("id" = String, Path)),
     responses((status = ACCEPTED, description = "the job; it ends soon", body = Job)))]
-async fn cancel(
+async fn cancel_job(
     State(state): State<AppState>,
     caller: Caller,
     InPath(id): InPath<String>,
 ) -> Result<(StatusCode, Json<Job>), Problem> {
     lookup::find_job(&state, &id).await?;
     let reason = format!("cancelled by {}", caller.user.username);
-    let is_new = state.runtime.cancel(&id, &reason, Some(&caller.user.id)).await?;
+    let is_new = state.runtime.cancel_job(&id, &reason, Some(&caller.user.id)).await?;
     let row = lookup::find_job(&state, &id).await?;
     // Asking twice is no fault; a job that has ended takes no message.
     if !is_new && row.state.status.is_final() && row.state.status != JobStatus::Cancelled.into() {
         return Err(Problem::new(StatusCode::CONFLICT, problem_codes::ENDED, format!("job `{id}` has ended already")));
     }
-    Ok((StatusCode::ACCEPTED, Json(views::job(&state, &caller, row).await?)))
+    Ok((StatusCode::ACCEPTED, Json(views::job_view(&state, &caller, row).await?)))
 }
 
 /// Lists the steps of a job in the order in which they began.
 #[utoipa::path(get, path = "/jobs/{id}/steps", operation_id = "list_steps", tag = "jobs",
     params(("id" = String, Path), PageQuery),
     responses((status = OK, description = "a page, oldest first", body = Page<Step>)))]
-async fn steps(
+async fn list_steps(
     State(state): State<AppState>,
     caller: Caller,
     InPath(id): InPath<String>,
     InQuery(query): InQuery<PageQuery>,
 ) -> Result<Json<Page<Step>>, Problem> {
-    let after = match query.after()? {
+    let after = match query.after_key()? {
         None => 0,
         Some(key) => {
             key.parse().map_err(|_| Problem::malformed("invalid cursor: pass the `next` of the page before"))?
         }
     };
     let job = lookup::find_job(&state, &id).await?;
-    let (items, next) = views::steps(&state, &caller, &job, after, query.limit()?).await?;
+    let (items, next) = views::step_views(&state, &caller, &job, after, query.limit()?).await?;
     Ok(Json(Page { items, next }))
 }
 
@@ -151,18 +151,18 @@ async fn steps(
 #[utoipa::path(post, path = "/jobs/{id}/steps/{step}/recover", operation_id = "recover_step", tag = "jobs",
     params(("id" = String, Path), ("step" = String, Path, description = "the step's `ordinal`, or its `id` (then the last step of that id)")),
     responses((status = ACCEPTED, description = "the job; its provider is asked soon", body = Job)))]
-async fn recover(
+async fn recover_step(
     State(state): State<AppState>,
     caller: Caller,
     InPath((id, step)): InPath<(String, String)>,
 ) -> Result<(StatusCode, Json<Job>), Problem> {
     lookup::find_job(&state, &id).await?;
     let ordinal = lookup::find_unsettled_ordinal(&state, &id, &step).await?;
-    state.runtime.recover_step(&id, ordinal).await.map_err(|error| unrecoverable(&id, &step, error))?;
-    Ok((StatusCode::ACCEPTED, Json(views::job(&state, &caller, lookup::find_job(&state, &id).await?).await?)))
+    state.runtime.recover_step(&id, ordinal).await.map_err(|error| recover_problem(&id, &step, error))?;
+    Ok((StatusCode::ACCEPTED, Json(views::job_view(&state, &caller, lookup::find_job(&state, &id).await?).await?)))
 }
 
-fn unrecoverable(job: &str, step: &str, error: RecoverError) -> Problem {
+fn recover_problem(job: &str, step: &str, error: RecoverError) -> Problem {
     let conflict = |code: &'static str, message: String| Problem::new(StatusCode::CONFLICT, code, message);
     match error {
         RecoverError::Store(error) => error.into(),
@@ -189,24 +189,24 @@ fn unrecoverable(job: &str, step: &str, error: RecoverError) -> Problem {
 #[utoipa::path(get, path = "/jobs/{id}/steps/{step}/calls", operation_id = "list_calls", tag = "jobs",
     params(("id" = String, Path), ("step" = String, Path, description = "the step's `ordinal`, or its `id` (then the first step of that id)")),
     responses((status = OK, description = "all calls, oldest first", body = Page<Call>)))]
-async fn calls(
+async fn list_calls(
     State(state): State<AppState>,
     _caller: Caller,
     InPath((id, step)): InPath<(String, String)>,
 ) -> Result<Json<Page<Call>>, Problem> {
     lookup::find_job(&state, &id).await?;
     let ordinal = lookup::find_ordinal(&state, &id, &step).await?;
-    let items = state.store.list_calls(&id, ordinal).await?.into_iter().map(views::call).collect();
+    let items = state.store.list_calls(&id, ordinal).await?.into_iter().map(views::call_view).collect();
     Ok(Json(Page { items, next: None }))
 }
 
-async fn listed(state: &AppState, filter: &JobFilter, query: &PageQuery) -> Result<Json<Page<JobSummary>>, Problem> {
+async fn list_page(state: &AppState, filter: &JobFilter, query: &PageQuery) -> Result<Json<Page<JobSummary>>, Problem> {
     let limit = query.limit()?;
-    let rows = state.store.list_jobs(filter, query.after()?.as_deref(), limit + 1).await?;
-    Ok(Json(page(rows, limit, |row| row.id.clone(), views::summary)))
+    let rows = state.store.list_jobs(filter, query.after_key()?.as_deref(), limit + 1).await?;
+    Ok(Json(build_page(rows, limit, |row| row.id.clone(), views::job_summary)))
 }
 
-fn time(name: &str, text: Option<&str>) -> Result<Option<Timestamp>, Problem> {
+fn parse_time(name: &str, text: Option<&str>) -> Result<Option<Timestamp>, Problem> {
     let Some(text) = text else { return Ok(None) };
     Timestamp::from_rfc3339(text)
         .map(Some)

@@ -29,7 +29,7 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(run_workflow))
         .routes(routes!(run_document))
         .routes(routes!(dry_run))
-        .routes(routes!(rerun))
+        .routes(routes!(rerun_job))
         .routes(routes!(validate))
 }
 
@@ -131,7 +131,7 @@ async fn dry_run(
         (status = ACCEPTED, description = "the new job, not yet ended", body = Job, headers(("Location" = String))),
         (status = OK, description = "the new job, ended", body = Job, headers(("Location" = String))),
     ))]
-async fn rerun(
+async fn rerun_job(
     State(state): State<AppState>,
     caller: Caller,
     InPath(id): InPath<String>,

@@ -13,7 +13,7 @@ use crate::users::{Admin, Caller};
 
 /// The routes of secrets.
 pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(put, remove)).routes(routes!(put_own, remove_own))
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(put_secret, remove)).routes(routes!(put_own, remove_own))
 }
 
 /// Lists the names, origins and owners of shared and generated secrets and of the caller's own; for admins of all.
@@ -29,7 +29,7 @@ async fn list(State(state): State<AppState>, caller: Caller) -> Result<Json<Page
     params(("name" = String, Path, description = "letters, digits and `_`, not beginning with a digit")),
     request_body = NewSecret,
     responses((status = OK, description = "the secret without its value", body = SecretInfo)))]
-async fn put(
+async fn put_secret(
     State(state): State<AppState>,
     _admin: Admin,
     InPath(name): InPath<String>,

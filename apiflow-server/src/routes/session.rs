@@ -30,7 +30,7 @@ async fn log_in(
     JsonBody(body): JsonBody<Login>,
 ) -> Result<Response, Problem> {
     let peer = extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-    let address = state.settings.trusted_proxies.caller(peer, &headers);
+    let address = state.settings.trusted_proxies.caller_address(peer, &headers);
     let (user, token) = login::log_in(&state, &body.username, body.password, address).await?;
     let cookie = cookies::set(&token, &state.settings.public_url);
     Ok((cookie, Json(LoginReply { token, user: views::show_user(user) })).into_response())
@@ -43,5 +43,5 @@ async fn log_out(State(state): State<AppState>, caller: Caller) -> Result<Respon
     if caller.token.is_session {
         state.accounts.delete_token(&caller.user.id, &caller.token.id).await?;
     }
-    Ok((StatusCode::NO_CONTENT, cookies::clear(&state.settings.public_url)).into_response())
+    Ok((StatusCode::NO_CONTENT, cookies::clear_cookie(&state.settings.public_url)).into_response())
 }

@@ -8,7 +8,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::api::{NewUser, Page, TokenReply, User, UserPatch};
 use crate::http::extract::{InPath, InQuery, JsonBody};
-use crate::http::pagination::{PageQuery, page};
+use crate::http::pagination::{PageQuery, build_page};
 use crate::http::problem::Problem;
 use crate::state::AppState;
 use crate::users::views;
@@ -17,16 +17,16 @@ use crate::users::{Admin, Caller, accounts};
 /// The routes of users.
 pub(crate) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
-        .routes(routes!(me, change_me, remove_me))
+        .routes(routes!(get_own_user, change_me, remove_me))
         .routes(routes!(list, create))
-        .routes(routes!(read, change, remove))
+        .routes(routes!(read, change_user, remove))
         .routes(routes!(reset_token))
 }
 
 /// Reads the caller's own user.
 #[utoipa::path(get, path = "/user", operation_id = "get_me", tag = "users",
     responses((status = OK, description = "the caller", body = User)))]
-async fn me(caller: Caller) -> Json<User> {
+async fn get_own_user(caller: Caller) -> Json<User> {
     Json(views::show_user(caller.user))
 }
 
@@ -39,7 +39,7 @@ async fn change_me(
     JsonBody(patch): JsonBody<UserPatch>,
 ) -> Result<Json<User>, Problem> {
     let id = caller.user.id.clone();
-    accounts::change(&state, &caller, &id, patch).await.map(views::show_user).map(Json)
+    accounts::change_user(&state, &caller, &id, patch).await.map(views::show_user).map(Json)
 }
 
 /// Removes the caller's own user.
@@ -59,8 +59,8 @@ async fn list(
     InQuery(query): InQuery<PageQuery>,
 ) -> Result<Json<Page<User>>, Problem> {
     let limit = query.limit()?;
-    let rows = state.accounts.list_users(query.after()?.as_deref(), limit + 1).await?;
-    Ok(Json(page(rows, limit, |row| row.id.clone(), views::show_user)))
+    let rows = state.accounts.list_users(query.after_key()?.as_deref(), limit + 1).await?;
+    Ok(Json(build_page(rows, limit, |row| row.id.clone(), views::show_user)))
 }
 
 /// Makes a user; admins only.
@@ -84,20 +84,20 @@ async fn read(
     caller: Caller,
     InPath(id): InPath<String>,
 ) -> Result<Json<User>, Problem> {
-    accounts::find(&state, &caller, &id).await.map(views::show_user).map(Json)
+    accounts::find_visible_user(&state, &caller, &id).await.map(views::show_user).map(Json)
 }
 
 /// Changes a user; other people's are for admins.
 #[utoipa::path(patch, path = "/user/{id}", operation_id = "patch_user", tag = "users", params(("id" = String, Path)),
     request_body = UserPatch,
     responses((status = OK, description = "the user", body = User)))]
-async fn change(
+async fn change_user(
     State(state): State<AppState>,
     caller: Caller,
     InPath(id): InPath<String>,
     JsonBody(patch): JsonBody<UserPatch>,
 ) -> Result<Json<User>, Problem> {
-    accounts::change(&state, &caller, &id, patch).await.map(views::show_user).map(Json)
+    accounts::change_user(&state, &caller, &id, patch).await.map(views::show_user).map(Json)
 }
 
 /// Removes a user; other people's are for admins. The last admin stays.
@@ -108,7 +108,7 @@ async fn remove(
     caller: Caller,
     InPath(id): InPath<String>,
 ) -> Result<StatusCode, Problem> {
-    let user = accounts::find(&state, &caller, &id).await?;
+    let user = accounts::find_visible_user(&state, &caller, &id).await?;
     state.accounts.delete_user(&user.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -122,6 +122,6 @@ async fn reset_token(
     caller: Caller,
     InPath(id): InPath<String>,
 ) -> Result<Json<TokenReply>, Problem> {
-    let user = accounts::find(&state, &caller, &id).await?;
+    let user = accounts::find_visible_user(&state, &caller, &id).await?;
     accounts::reset_token(&state, &user).await.map(Json)
 }

@@ -24,7 +24,7 @@ use crate::users::Caller;
 
 /// Why a declaration may not refer to secrets as it does.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Refusal {
+pub(crate) struct SchemaRefusal {
     pointer: String,
     message: String,
     help: String,
@@ -38,20 +38,20 @@ struct Holdings {
     personal: bool,
 }
 
-impl Refusal {
+impl SchemaRefusal {
     fn new(pointer: impl Into<String>, message: impl Into<String>, help: impl Into<String>) -> Self {
         Self { pointer: pointer.into(), message: message.into(), help: help.into() }
     }
 
     /// The same about a connector, told where a node names it.
-    pub(crate) fn at(self, pointer: &str, connector: &str) -> Self {
+    pub(crate) fn at_pointer(self, pointer: &str, connector: &str) -> Self {
         let message = format!("connector `{connector}`: {}", self.message);
         Self { pointer: pointer.to_owned(), message, ..self }
     }
 
     /// The same as a finding that refuses a run.
     pub(crate) fn into_diagnostic(self) -> Diagnostic {
-        Diagnostic::error(codes::UNRESOLVED_SECRET, self.pointer, self.message).help(self.help)
+        Diagnostic::new_error(codes::UNRESOLVED_SECRET, self.pointer, self.message).with_help(self.help)
     }
 
     fn into_fault(self) -> Fault {
@@ -63,7 +63,7 @@ impl Refusal {
 impl SecretDirectory {
     /// Refuses a caller who may not change or remove a declaration, for the sake of the secrets in it.
     pub(crate) fn check_change(&self, before: &Document, caller: &Caller) -> Result<(), Problem> {
-        let holdings = self.holdings(before);
+        let holdings = self.document_holdings(before);
         let (kind, id) = (before.kind.as_str(), &before.id);
         if caller.user.is_admin {
             return Ok(());
@@ -88,7 +88,7 @@ impl SecretDirectory {
         document: &Document,
         of_connector: Option<(&Node, &Document, &Connector)>,
     ) -> Result<(), Problem> {
-        let mut refusals = self.refusals(document);
+        let mut refusals = self.refused_references(document);
         if let Some((node, connector, parsed)) = of_connector {
             refusals.extend(self.refusals_of_node((document, node), (connector, parsed)));
         }
@@ -96,29 +96,29 @@ impl SecretDirectory {
             return Ok(());
         }
         let detail = format!("{} `{}` may not refer to these secrets", document.kind.as_str(), document.id);
-        let faults = refusals.into_iter().map(Refusal::into_fault).collect();
+        let faults = refusals.into_iter().map(SchemaRefusal::into_fault).collect();
         Err(Problem::forbidden_at(problem_codes::SHARED_SECRET, detail, faults))
     }
 
     /// Whether an admin vouches for the references of a declaration by saving a part of it: all of them are the admin's
     /// then, or were vouched for before. A name that means nothing yet may mean a shared secret later.
     pub(crate) fn is_vouched_by_part(&self, before: &Document) -> bool {
-        before.by_admin || self.meanings(before).iter().all(|(_, meaning)| *meaning == Meaning::Generated)
+        before.by_admin || self.meanings_in(before).iter().all(|(_, meaning)| *meaning == Meaning::Generated)
     }
 
     /// The references that a declaration may not have, by whom it was saved.
-    pub(crate) fn refusals(&self, document: &Document) -> Vec<Refusal> {
+    pub(crate) fn refused_references(&self, document: &Document) -> Vec<SchemaRefusal> {
         let mut refusals = Vec::new();
-        for (reference, meaning) in self.meanings(document) {
+        for (reference, meaning) in self.meanings_in(document) {
             let name = &reference.name;
             match meaning {
-                Meaning::Shared if !document.by_admin => refusals.push(Refusal::new(
+                Meaning::Shared if !document.by_admin => refusals.push(SchemaRefusal::new(
                     reference.pointer,
                     format!("`{name}` is a shared secret: only what an admin saved refers to it"),
                     "use a node of a connector that has it, or a secret of your own (`PUT /api/v1/user/secrets/NAME`); \
                      an admin may save this declaration as it is",
                 )),
-                Meaning::GeneratedElsewhere(declaration) => refusals.push(Refusal::new(
+                Meaning::GeneratedElsewhere(declaration) => refusals.push(SchemaRefusal::new(
                     reference.pointer,
                     format!(
                         "`{name}` was generated for another place, in {} `{}`",
@@ -139,14 +139,14 @@ impl SecretDirectory {
         &self,
         (document, node): (&Document, &Node),
         (connector, parsed): (&Document, &Connector),
-    ) -> Vec<Refusal> {
-        let (own, of_connector) = (self.holdings(document), self.holdings(connector));
+    ) -> Vec<SchemaRefusal> {
+        let (own, of_connector) = (self.document_holdings(document), self.document_holdings(connector));
         let id = &connector.id;
         let same_author = connector.author.is_some() && connector.author == document.author;
         let mut refusals = Vec::new();
         let through_stranger = !connector.by_admin && (own.shared || (own.personal && !same_author));
         if through_stranger {
-            refusals.push(Refusal::new(
+            refusals.push(SchemaRefusal::new(
                 "/connector_id",
                 format!("connector `{id}`, which this node sends a secret through, was saved by another user"),
                 "use a connector of your own or of an admin; an admin may save the connector to vouch for it",
@@ -156,7 +156,7 @@ impl SecretDirectory {
             return refusals;
         }
         if !connector.by_admin {
-            refusals.push(Refusal::new(
+            refusals.push(SchemaRefusal::new(
                 "/connector_id",
                 format!("connector `{id}` refers to a secret of the user who declared it"),
                 "only that user and admins declare nodes of it; ask an admin for a connector with a shared secret",
@@ -166,14 +166,14 @@ impl SecretDirectory {
         let overrides = secret_overrides(node, parsed);
         refusals.extend(overrides.into_iter().map(|found| {
             let help = "leave it out; only nodes that an admin saved change how a shared secret is sent";
-            Refusal::new(found.pointer, found.message, help)
+            SchemaRefusal::new(found.pointer, found.message, help)
         }));
         refusals
     }
 
-    fn holdings(&self, document: &Document) -> Holdings {
+    fn document_holdings(&self, document: &Document) -> Holdings {
         let mut holdings = Holdings::default();
-        for (_, meaning) in self.meanings(document) {
+        for (_, meaning) in self.meanings_in(document) {
             match meaning {
                 Meaning::Shared => holdings.shared = true,
                 Meaning::Generated | Meaning::Own => holdings.personal = true,

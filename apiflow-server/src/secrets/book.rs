@@ -40,13 +40,13 @@ impl SecretBook {
     /// for admins all. A stored one hides the environment's of that name.
     pub(crate) async fn list(&self, caller: &Caller) -> Result<Vec<SecretInfo>, Problem> {
         let grants = self.store.secret_grants(None).await?;
-        let rows = self.store.secrets().await?;
+        let rows = self.store.list_secrets().await?;
         let is_visible = |row: &&SecretRow| {
             let is_own = row.owner.as_ref() == Some(&caller.user.id);
             is_name(&row.name) && (row.owner.is_none() || is_own || caller.user.is_admin)
         };
-        let mut infos: Vec<_> = rows.iter().filter(is_visible).map(|row| info(row, &grants)).collect();
-        for (name, origins) in self.environment.names() {
+        let mut infos: Vec<_> = rows.iter().filter(is_visible).map(|row| secret_info(row, &grants)).collect();
+        for (name, origins) in self.environment.listed_names() {
             let is_hidden = rows.iter().any(|row| row.owner.is_none() && row.name == name);
             if is_hidden || self.environment.get(name).await.map_err(Problem::internal)?.is_none() {
                 continue;
@@ -54,7 +54,7 @@ impl SecretBook {
             let given: Vec<_> = origins.iter().map(SecretOrigin::to_string).collect();
             infos.push(SecretInfo {
                 name: name.to_owned(),
-                origins: if given.is_empty() { granted(&grants, None, name) } else { given },
+                origins: if given.is_empty() { granted_origins(&grants, None, name) } else { given },
                 source: SecretSource::Environment,
                 owner: None,
                 declaration: None,
@@ -66,12 +66,12 @@ impl SecretBook {
     }
 
     /// Which secrets there are.
-    pub(crate) async fn directory(&self) -> Result<SecretDirectory, Problem> {
+    pub(crate) async fn read_directory(&self) -> Result<SecretDirectory, Problem> {
         let mut directory = SecretDirectory::default();
-        for row in self.store.secrets().await?.into_iter().filter(|row| is_name(&row.name)) {
-            directory.add(row);
+        for row in self.store.list_secrets().await?.into_iter().filter(|row| is_name(&row.name)) {
+            directory.add_row(row);
         }
-        for (name, _) in self.environment.names() {
+        for (name, _) in self.environment.listed_names() {
             if self.environment.get(name).await.map_err(Problem::internal)?.is_some() {
                 directory.add_shared(name.to_owned());
             }
@@ -80,21 +80,21 @@ impl SecretBook {
     }
 
     /// A text that only this server could have made of another one, for links that work without a token.
-    pub(crate) fn sign(&self, purpose: &str, text: &str) -> Result<String, Problem> {
-        let sealed = self.sealer.seal(purpose, text).map_err(Problem::internal)?;
+    pub(crate) fn sign_text(&self, purpose: &str, text: &str) -> Result<String, Problem> {
+        let sealed = self.sealer.seal_value(purpose, text).map_err(Problem::internal)?;
         Ok(URL_SAFE_NO_PAD.encode(sealed))
     }
 
     /// The text that was signed; `None` where this server did not sign it for this purpose.
-    pub(crate) fn verify(&self, purpose: &str, signed: &str) -> Option<String> {
+    pub(crate) fn verify_text(&self, purpose: &str, signed: &str) -> Option<String> {
         let sealed = URL_SAFE_NO_PAD.decode(signed).ok()?;
         self.sealer.open(purpose, &sealed).ok()
     }
 
     /// Sets a shared secret, new or not.
     pub(crate) async fn put_shared(&self, name: &str, new: NewSecret) -> Result<SecretInfo, Problem> {
-        let row = self.row(None, name, new)?;
-        if let Some(declaration) = self.store.secret(None, name).await?.and_then(|row| row.generated_for) {
+        let row = self.secret_row(None, name, new)?;
+        if let Some(declaration) = self.store.secret_row(None, name).await?.and_then(|row| row.generated_for) {
             let detail = format!(
                 "secret `{name}` was generated for {} `{}`: write the credential there",
                 declaration.kind.as_str(),
@@ -102,24 +102,24 @@ impl SecretBook {
             );
             return Err(Problem::new(StatusCode::CONFLICT, problem_codes::GENERATED, detail));
         }
-        self.put(row).await
+        self.put_row(row).await
     }
 
     /// Sets a user's own secret, new or not. Its name must not be that of a shared one, which would win.
     pub(crate) async fn put_own(&self, owner: &str, name: &str, new: NewSecret) -> Result<SecretInfo, Problem> {
-        let row = self.row(Some(owner), name, new)?;
-        if self.directory().await?.is_taken(name) {
+        let row = self.secret_row(Some(owner), name, new)?;
+        if self.read_directory().await?.is_taken(name) {
             let detail = format!("there is a shared secret `{name}`: give your own another name");
             return Err(Problem::new(StatusCode::CONFLICT, problem_codes::EXISTS, detail));
         }
-        self.put(row).await
+        self.put_row(row).await
     }
 
-    async fn put(&self, row: SecretRow) -> Result<SecretInfo, Problem> {
+    async fn put_row(&self, row: SecretRow) -> Result<SecretInfo, Problem> {
         self.store.put_secret(row.clone()).await?;
-        self.opened.forget().await;
+        self.opened.forget_all().await;
         let grants = self.store.secret_grants(Some((row.owner.as_deref(), &row.name))).await?;
-        Ok(info(&row, &grants))
+        Ok(secret_info(&row, &grants))
     }
 
     /// Seals a credential that stood in a declaration; it goes to that declaration's origin alone.
@@ -130,7 +130,7 @@ impl SecretBook {
         origin: String,
         declaration: Declaration,
     ) -> Result<SecretRow, Problem> {
-        let sealed = self.sealer.seal(&name, value).map_err(Problem::internal)?;
+        let sealed = self.sealer.seal_value(&name, value).map_err(Problem::internal)?;
         let generated_for = Some(declaration);
         Ok(SecretRow { owner: None, name, origins: vec![origin], sealed, updated_at: self.clock.now(), generated_for })
     }
@@ -140,7 +140,7 @@ impl SecretBook {
         if is_name(name) && self.store.remove_secret(None, name).await? {
             return Ok(());
         }
-        if self.environment.names().any(|(known, _)| known == name) {
+        if self.environment.listed_names().any(|(known, _)| known == name) {
             let detail = format!("secret `{name}` comes from the environment: take it out of APIFLOW_SECRETS_FROM_ENV");
             return Err(Problem::new(StatusCode::CONFLICT, problem_codes::ENVIRONMENT, detail));
         }
@@ -157,24 +157,24 @@ impl SecretBook {
 
     /// Opens all secrets that there are.
     async fn open_all(&self) -> Result<Vec<OpenedSecret>, String> {
-        let rows = self.store.secrets().await.map_err(|error| error.to_string())?;
+        let rows = self.store.list_secrets().await.map_err(|error| error.to_string())?;
         let stored = rows.iter().filter(|row| is_name(&row.name));
         let stored = stored.map(|row| (reference_of(row.owner.as_deref(), &row.name), row.name.clone()));
-        let listed = self.environment.names().map(|(name, _)| (name.to_owned(), name.to_owned()));
+        let listed = self.environment.listed_names().map(|(name, _)| (name.to_owned(), name.to_owned()));
         let mut opened = Vec::new();
-        for (reference, name) in stored.chain(listed) {
+        for (read_reference, name) in stored.chain(listed) {
             // One that can't be opened is sent nowhere either.
-            if let Ok(Some(secret)) = self.get(&reference).await {
+            if let Ok(Some(secret)) = self.get(&read_reference).await {
                 opened.push(OpenedSecret { name, value: secret.value, origins: secret.origins.unwrap_or_default() });
             }
         }
         Ok(opened)
     }
 
-    fn row(&self, owner: Option<&str>, name: &str, new: NewSecret) -> Result<SecretRow, Problem> {
+    fn secret_row(&self, owner: Option<&str>, name: &str, new: NewSecret) -> Result<SecretRow, Problem> {
         check_name_and_value(name, &new.value)?;
         let origins = origins::parse_all(new.origins.unwrap_or_default())?;
-        let sealed = self.sealer.seal(&reference_of(owner, name), &new.value).map_err(Problem::internal)?;
+        let sealed = self.sealer.seal_value(&reference_of(owner, name), &new.value).map_err(Problem::internal)?;
         let (owner, name) = (owner.map(str::to_owned), name.to_owned());
         Ok(SecretRow { owner, name, origins, sealed, updated_at: self.clock.now(), generated_for: None })
     }
@@ -187,7 +187,7 @@ impl Secrets for SecretBook {
         if !is_name(name) {
             return Ok(None);
         }
-        let secret = match self.store.secret(owner, name).await.map_err(|error| error.to_string())? {
+        let secret = match self.store.secret_row(owner, name).await.map_err(|error| error.to_string())? {
             Some(row) => {
                 let origins = (!row.origins.is_empty()).then(|| origins::read(&row.origins));
                 Some(Secret { value: self.sealer.open(reference, &row.sealed)?, origins })
@@ -208,14 +208,14 @@ impl Secrets for SecretBook {
     }
 }
 
-fn info(row: &SecretRow, grants: &[SecretGrant]) -> SecretInfo {
+fn secret_info(row: &SecretRow, grants: &[SecretGrant]) -> SecretInfo {
     let declaration = row.generated_for.as_ref();
     SecretInfo {
         name: row.name.clone(),
         origins: if row.origins.is_empty() {
-            granted(grants, row.owner.as_deref(), &row.name)
+            granted_origins(grants, row.owner.as_deref(), &row.name)
         } else {
-            origins::shown(&row.origins)
+            origins::display_origins(&row.origins)
         },
         source: SecretSource::Stored,
         owner: row.owner.clone().or_else(|| declaration?.author.clone()),
@@ -225,9 +225,9 @@ fn info(row: &SecretRow, grants: &[SecretGrant]) -> SecretInfo {
 }
 
 /// The origins that declarations granted to a secret.
-fn granted(grants: &[SecretGrant], owner: Option<&str>, name: &str) -> Vec<String> {
+fn granted_origins(grants: &[SecretGrant], owner: Option<&str>, name: &str) -> Vec<String> {
     let of_secret = grants.iter().filter(|grant| grant.owner.as_deref() == owner && grant.name == name);
-    let mut origins = origins::shown(&of_secret.map(|grant| grant.origin.clone()).collect::<Vec<_>>());
+    let mut origins = origins::display_origins(&of_secret.map(|grant| grant.origin.clone()).collect::<Vec<_>>());
     origins.sort();
     origins.dedup();
     origins

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use apiflow_core::digest::digest;
-use apiflow_core::template::{SecretReference, secret_references};
+use apiflow_core::digest::hash_value;
+use apiflow_core::template::{self, SecretReference};
 use apiflow_store::{Declaration, Document, DocumentKind, SecretRow};
 use serde_json::{Value, json};
 
@@ -35,7 +35,7 @@ pub(crate) enum Meaning<'a> {
 }
 
 impl SecretDirectory {
-    pub(super) fn add(&mut self, row: SecretRow) {
+    pub(super) fn add_row(&mut self, row: SecretRow) {
         match (row.owner, row.generated_for) {
             (Some(owner), _) => drop(self.own.insert((owner, row.name))),
             (None, Some(declaration)) => drop(self.generated.insert(row.name, declaration)),
@@ -58,9 +58,9 @@ impl SecretDirectory {
     }
 
     /// Stands for the secrets that there are: another one where findings about secrets may differ.
-    pub(crate) fn digest(&self) -> String {
+    pub(crate) fn directory_digest(&self) -> String {
         let generated = self.generated.iter().map(|(name, declaration)| format!("{name} {declaration:?}"));
-        digest(&json!([self.shared, generated.collect::<Vec<_>>(), self.own]))
+        hash_value(&json!([self.shared, generated.collect::<Vec<_>>(), self.own]))
     }
 
     /// The names that mean the same to everybody.
@@ -78,7 +78,7 @@ impl SecretDirectory {
     }
 
     /// What a reference means.
-    pub(crate) fn meaning(&self, document: &Document, reference: &SecretReference) -> Meaning<'_> {
+    pub(crate) fn meaning_of(&self, document: &Document, reference: &SecretReference) -> Meaning<'_> {
         let name = reference.name.as_str();
         if self.shared.contains(name) {
             return Meaning::Shared;
@@ -96,10 +96,10 @@ impl SecretDirectory {
     }
 
     /// All references of a declaration with what they mean.
-    pub(crate) fn meanings(&self, document: &Document) -> Vec<(SecretReference, Meaning<'_>)> {
-        let found = references(document).into_iter();
+    pub(crate) fn meanings_in(&self, document: &Document) -> Vec<(SecretReference, Meaning<'_>)> {
+        let found = document_secret_references(document).into_iter();
         found
-            .map(|reference| (self.meaning(document, &reference), reference))
+            .map(|reference| (self.meaning_of(document, &reference), reference))
             .map(|(meaning, it)| (it, meaning))
             .collect()
     }
@@ -107,18 +107,19 @@ impl SecretDirectory {
     /// The references of a declaration that mean its author's own secrets, and the author.
     pub(crate) fn own_secrets(&self, document: &Document) -> BTreeMap<String, String> {
         let Some(author) = &document.author else { return BTreeMap::new() };
-        let own = self.meanings(document).into_iter().filter(|(_, meaning)| *meaning == Meaning::Own);
+        let own = self.meanings_in(document).into_iter().filter(|(_, meaning)| *meaning == Meaning::Own);
         own.map(|(reference, _)| (reference.name, author.clone())).collect()
     }
 }
 
 /// The secret references of a declaration: in whatever may be a template, now or in a later version.
-pub(crate) fn references(document: &Document) -> Vec<SecretReference> {
+pub(crate) fn document_secret_references(document: &Document) -> Vec<SecretReference> {
     let keys: &[&str] = match document.kind {
         DocumentKind::Connector => &["header", "body", "data"],
         DocumentKind::Node => &["data"],
         DocumentKind::Workflow => &[],
     };
-    let of_key = |key: &&str| secret_references(document.body.get(*key).unwrap_or(&Value::Null), &format!("/{key}"));
+    let of_key =
+        |key: &&str| template::secret_references(document.body.get(*key).unwrap_or(&Value::Null), &format!("/{key}"));
     keys.iter().flat_map(of_key).collect()
 }

@@ -28,7 +28,7 @@ impl SecretBook {
     /// Refuses a database whose secrets are sealed with another key; one without any is sealed with this one from now
     /// on.
     pub async fn check_key(&self) -> Result<(), FingerprintError> {
-        let rows = self.store.secrets().await?;
+        let rows = self.store.list_secrets().await?;
         let sealed = rows.iter().filter(|row| row.name == SAMPLE || is_name(&row.name));
         let mut sealed =
             sealed.map(|row| self.sealer.open(&reference_of(row.owner.as_deref(), &row.name), &row.sealed));
@@ -38,7 +38,7 @@ impl SecretBook {
         if rows.iter().any(|row| row.name == SAMPLE) {
             return Ok(());
         }
-        let sealed = self.sealer.seal(SAMPLE, "").map_err(RecordError::Backend)?;
+        let sealed = self.sealer.seal_value(SAMPLE, "").map_err(RecordError::Backend)?;
         let sample = SecretRow {
             owner: None,
             name: SAMPLE.to_owned(),
@@ -52,7 +52,7 @@ impl SecretBook {
 
     /// Removes all that is sealed, for the key that opened it is lost.
     pub async fn forget_sealed(&self) -> Result<(), RecordError> {
-        for row in self.store.secrets().await? {
+        for row in self.store.list_secrets().await? {
             if row.name == SAMPLE || is_name(&row.name) {
                 self.store.remove_secret(row.owner.as_deref(), &row.name).await?;
             }

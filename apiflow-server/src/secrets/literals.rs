@@ -30,7 +30,7 @@ pub(crate) fn take_literals(
     body: &mut Value,
 ) -> Result<Literals, Problem> {
     let origin = Origin::of_url(base_url)
-        .ok_or_else(|| Problem::fault("/base_url", "base_url must be an absolute http or https URL"))?;
+        .ok_or_else(|| Problem::single_fault("/base_url", "base_url must be an absolute http or https URL"))?;
     let (mut values, mut places) = (Vec::new(), Vec::new());
     for literal in found {
         if literal.value.len() < MIN_VALUE_BYTES {
@@ -38,7 +38,7 @@ pub(crate) fn take_literals(
                 "this credential has fewer than {MIN_VALUE_BYTES} bytes, too few to be told from other texts and kept out \
                  of replies; use a longer one"
             );
-            return Err(Problem::fault(literal.pointer, message));
+            return Err(Problem::single_fault(literal.pointer, message));
         }
         let name = generated_name(kind, id, &literal.pointer);
         let place = body
@@ -53,23 +53,23 @@ pub(crate) fn take_literals(
 
 impl Literals {
     /// The names of the secrets that are generated.
-    pub(crate) fn names(&self) -> BTreeSet<String> {
+    pub(crate) fn secret_names(&self) -> BTreeSet<String> {
         self.values.iter().map(|(name, _)| name.clone()).collect()
     }
 
     /// A remark for each credential on where it is now.
-    pub(crate) fn findings(&self) -> Vec<Diagnostic> {
+    pub(crate) fn moved_findings(&self) -> Vec<Diagnostic> {
         let remark = |(pointer, name): &(String, String)| {
             let message =
                 format!("this credential was moved into the secret `{name}`, which is sent only to this origin");
-            let found = Diagnostic::warning(codes::CREDENTIAL_IN_CLEAR, pointer, message);
+            let found = Diagnostic::new_warning(codes::CREDENTIAL_IN_CLEAR, pointer, message);
             Diagnostic { severity: Severity::Hint, ..found }
         };
         self.places.iter().map(remark).collect()
     }
 
     /// The credentials as secrets of a declaration, sealed.
-    pub(crate) fn seal(self, book: &SecretBook, declaration: &Declaration) -> Result<Vec<SecretRow>, Problem> {
+    pub(crate) fn seal_literals(self, book: &SecretBook, declaration: &Declaration) -> Result<Vec<SecretRow>, Problem> {
         let sealed = self
             .values
             .into_iter()

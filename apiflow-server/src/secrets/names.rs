@@ -37,7 +37,7 @@ pub(super) fn check_name_and_value(name: &str, value: &str) -> Result<(), Proble
         let message = format!(
             "the value must have {MIN_VALUE_BYTES} to {MAX_VALUE_BYTES} bytes: a shorter one could not be kept out of replies"
         );
-        return Err(Problem::fault("/value", message));
+        return Err(Problem::single_fault("/value", message));
     }
     Ok(())
 }

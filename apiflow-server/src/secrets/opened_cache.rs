@@ -26,7 +26,7 @@ pub(super) struct OpenedSecret {
 
 impl OpenedSecrets {
     /// Reads them again when they are asked for next.
-    pub(super) async fn forget(&self) {
+    pub(super) async fn forget_all(&self) {
         *self.0.lock().await = None;
     }
 
@@ -47,7 +47,8 @@ impl OpenedSecrets {
                 }
             }
         };
-        let permitted = opened.iter().filter(|secret| secret.origins.iter().any(|permitted| permitted.permits(origin)));
+        let permitted =
+            opened.iter().filter(|secret| secret.origins.iter().any(|permitted| permitted.permits_origin(origin)));
         Ok(permitted.map(|secret| (secret.name.clone(), secret.value.clone())).collect())
     }
 }

@@ -30,6 +30,6 @@ pub(super) fn read(kept: &[String]) -> Vec<SecretOrigin> {
 }
 
 /// Kept origins in one spelling.
-pub(super) fn shown(kept: &[String]) -> Vec<String> {
+pub(super) fn display_origins(kept: &[String]) -> Vec<String> {
     read(kept).iter().map(SecretOrigin::to_string).collect()
 }

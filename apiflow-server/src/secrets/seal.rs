@@ -13,7 +13,7 @@ use crate::hex::encode_hex;
 use crate::users::tokens::random_bytes;
 
 /// First byte of a sealed value: the way in which it was sealed.
-const FORMAT: u8 = 1;
+const FORMAT_VERSION: u8 = 1;
 
 const NONCE_BYTES: usize = 24;
 
@@ -50,7 +50,7 @@ impl Sealer {
     /// Reads a key as 64 hex digits or as base64; `from` names the place for errors.
     pub fn from_text(text: &str, from: &str) -> Result<Self, KeyError> {
         let text = text.trim();
-        let bytes = unhex(text).or_else(|| STANDARD.decode(text).ok());
+        let bytes = decode_hex(text).or_else(|| STANDARD.decode(text).ok());
         let key: Option<[u8; 32]> = bytes.and_then(|bytes| bytes.try_into().ok());
         key.map(|key| Self::new(&key)).ok_or_else(|| KeyError::Malformed { from: from.to_owned() })
     }
@@ -74,11 +74,11 @@ impl Sealer {
     }
 
     /// Seals the value of a name.
-    pub(crate) fn seal(&self, name: &str, value: &str) -> Result<Vec<u8>, String> {
+    pub(crate) fn seal_value(&self, name: &str, value: &str) -> Result<Vec<u8>, String> {
         let nonce: [u8; NONCE_BYTES] = rand::random();
         let payload = Payload { msg: value.as_bytes(), aad: name.as_bytes() };
         let sealed = self.0.encrypt(&XNonce::from(nonce), payload).map_err(|error| error.to_string())?;
-        Ok([&[FORMAT], nonce.as_slice(), &sealed].concat())
+        Ok([&[FORMAT_VERSION], nonce.as_slice(), &sealed].concat())
     }
 
     /// Opens the sealed value of a name.
@@ -86,7 +86,7 @@ impl Sealer {
         let failed = || format!("secret `{name}` was sealed with another key: set it again, or restore the key");
         let (nonce, sealed) = sealed
             .split_first()
-            .filter(|(format, _)| **format == FORMAT)
+            .filter(|(format, _)| **format == FORMAT_VERSION)
             .and_then(|(_, rest)| rest.split_first_chunk::<NONCE_BYTES>())
             .ok_or_else(failed)?;
         let payload = Payload { msg: sealed, aad: name.as_bytes() };
@@ -110,7 +110,7 @@ fn create(path: &Path) -> io::Result<String> {
     named.map(|()| text)
 }
 
-fn unhex(text: &str) -> Option<Vec<u8>> {
+fn decode_hex(text: &str) -> Option<Vec<u8>> {
     if text.len() != 64 || !text.is_ascii() {
         return None;
     }
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn a_value_opens_under_its_own_name_and_key_only() {
         let sealer = Sealer::new(&[7; 32]);
-        let sealed = sealer.seal("TOKEN", "r8_canary").expect("sealing works");
+        let sealed = sealer.seal_value("TOKEN", "r8_canary").expect("sealing works");
         assert!(!sealed.windows(9).any(|window| window == b"r8_canary"));
         assert_eq!(sealer.open("TOKEN", &sealed).as_deref(), Ok("r8_canary"));
         for (name, key) in [("OTHER", [7; 32]), ("TOKEN", [8; 32])] {
@@ -151,7 +151,8 @@ mod tests {
     fn a_key_file_is_made_once_for_its_owner_alone() {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let path = folder.path().join("secret.key");
-        let sealed = Sealer::from_file(&path).ok().and_then(|first| first.seal("A", "b").ok()).expect("a key was made");
+        let sealed =
+            Sealer::from_file(&path).ok().and_then(|first| first.seal_value("A", "b").ok()).expect("a key was made");
         let second = Sealer::from_file(&path).expect("the key is read");
         assert_eq!(second.open("A", &sealed).as_deref(), Ok("b"));
         #[cfg(unix)]

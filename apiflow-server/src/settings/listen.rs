@@ -23,7 +23,7 @@ pub struct ListenAddressError(String);
 
 impl ListenAddress {
     /// The socket addresses that it stands for, in the order in which they should be tried.
-    pub(crate) async fn resolve(&self) -> std::io::Result<Vec<SocketAddr>> {
+    pub(crate) async fn resolve_addresses(&self) -> std::io::Result<Vec<SocketAddr>> {
         let mut found: Vec<_> = tokio::net::lookup_host((self.host.as_str(), self.port)).await?.collect();
         // The address that is printed and that most clients try first.
         found.sort_by_key(SocketAddr::is_ipv6);

@@ -1,6 +1,6 @@
 //! What is logged (`RUST_LOG`).
 
-use apiflow_core::diagnostic::nearest;
+use apiflow_core::diagnostic::nearest_name;
 use tracing_subscriber::EnvFilter;
 
 /// The levels, from none to most.
@@ -20,7 +20,7 @@ pub(crate) fn parse_log_filter(text: &str) -> Result<EnvFilter, String> {
         let is_level = LEVELS.iter().any(|level| level.eq_ignore_ascii_case(directive));
         if is_word && !directive.is_empty() && !is_level && !directive.starts_with("apiflow") {
             let meant =
-                nearest(directive, LEVELS).map(|level| format!("; did you mean `{level}`?")).unwrap_or_default();
+                nearest_name(directive, LEVELS).map(|level| format!("; did you mean `{level}`?")).unwrap_or_default();
             return Err(format!(
                 "`{directive}` is not a level (`{}`); write `{directive}=debug` if it is a crate's name{meant}",
                 LEVELS.join("`, `")

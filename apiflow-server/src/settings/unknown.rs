@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use apiflow_core::diagnostic::nearest;
+use apiflow_core::diagnostic::nearest_name;
 use apiflow_core::runtime::secrets::EnvSecrets;
 use clap::Args as _;
 
@@ -19,10 +19,10 @@ const SHARED_PREFIXES: [&str; 2] = ["ADMIN_", "PUBLIC_API_"];
 /// Provider keys that the operator lists may have any name, and so may what Kubernetes adds for a service `apiflow`.
 pub(crate) fn unknown_variables(present: impl IntoIterator<Item = String>, secrets: &EnvSecrets) -> Vec<String> {
     let known = setting_names();
-    let listed: BTreeSet<&str> = secrets.names().map(|(name, _)| name).collect();
+    let listed: BTreeSet<&str> = secrets.listed_names().map(|(name, _)| name).collect();
     let names: BTreeSet<String> = present.into_iter().collect();
     let unknown = names.iter().filter(|name| !known.contains(*name) && !listed.contains(name.as_str()));
-    unknown.filter_map(|name| warning(name, &known)).collect()
+    unknown.filter_map(|name| unknown_variable_warning(name, &known)).collect()
 }
 
 /// The environment variables that are settings.
@@ -32,13 +32,13 @@ fn setting_names() -> BTreeSet<String> {
     names.map(str::to_owned).collect()
 }
 
-fn warning(name: &str, known: &BTreeSet<String>) -> Option<String> {
+fn unknown_variable_warning(name: &str, known: &BTreeSet<String>) -> Option<String> {
     let is_own = name.starts_with(PREFIX) && !is_service_link(name);
     let is_near = SHARED_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
     if !is_own && !is_near {
         return None;
     }
-    match nearest(name, known.iter().map(String::as_str)) {
+    match nearest_name(name, known.iter().map(String::as_str)) {
         Some(meant) => Some(format!("the environment variable {name} is not a setting; did you mean {meant}?")),
         None if is_own => {
             Some(format!("the environment variable {name} is not a setting; `apiflow serve --help` lists them"))

@@ -12,7 +12,7 @@ use crate::users::usernames::check_username;
 use crate::users::{Caller, login, views};
 
 /// A user whom the caller may see: the caller, or anybody for an admin.
-pub(crate) async fn find(state: &AppState, caller: &Caller, id: &str) -> Result<UserRow, Problem> {
+pub(crate) async fn find_visible_user(state: &AppState, caller: &Caller, id: &str) -> Result<UserRow, Problem> {
     if caller.user.id != id && !caller.user.is_admin {
         return Err(Problem::forbidden("only admins may access the accounts of other users"));
     }
@@ -38,8 +38,13 @@ pub(crate) async fn create(state: &AppState, new: NewUser) -> Result<UserRow, Pr
 }
 
 /// Changes a user whom the caller may change.
-pub(crate) async fn change(state: &AppState, caller: &Caller, id: &str, patch: UserPatch) -> Result<UserRow, Problem> {
-    let user = find(state, caller, id).await?;
+pub(crate) async fn change_user(
+    state: &AppState,
+    caller: &Caller,
+    id: &str,
+    patch: UserPatch,
+) -> Result<UserRow, Problem> {
+    let user = find_visible_user(state, caller, id).await?;
     let is_admin = patch.role.map(|role| role == Role::Admin);
     if is_admin.is_some_and(|wanted| wanted != user.is_admin) && !caller.user.is_admin {
         return Err(Problem::forbidden("only admins may change roles"));
@@ -59,7 +64,7 @@ pub(crate) async fn change(state: &AppState, caller: &Caller, id: &str, patch: U
         // How long the password so far is cannot be told from its hash.
         let message =
             format!("an admin's password needs at least {MIN_ADMIN_PASSWORD_CHARS} characters: set a new password too");
-        return Err(Problem::fault("/password", message));
+        return Err(Problem::single_fault("/password", message));
     }
     let ends_sessions = change.password_hash.is_some();
     let changed = state.accounts.change_user(&user.id, change).await?;
@@ -80,7 +85,7 @@ pub(crate) async fn reset_token(state: &AppState, user: &UserRow) -> Result<Toke
         created_at: state.clock.now(),
         expires_at: None,
     };
-    let token = login::add(state, row.clone()).await?;
+    let token = login::add_token(state, row.clone()).await?;
     Ok(TokenReply { token, info: views::show_token(row) })
 }
 
@@ -91,13 +96,16 @@ pub(crate) async fn add_named_token(
     new: NewTokenRequest,
 ) -> Result<TokenReply, Problem> {
     if new.name.trim().is_empty() || new.name.chars().count() > 64 || new.name.chars().any(char::is_control) {
-        return Err(Problem::fault("/name", "the name must have 1 to 64 characters, none of them a control character"));
+        return Err(Problem::single_fault(
+            "/name",
+            "the name must have 1 to 64 characters, none of them a control character",
+        ));
     }
     let now = state.clock.now();
     let expires_at = match new.expires_at.as_deref() {
         None => None,
         Some(text) => Some(Timestamp::from_rfc3339(text).filter(|at| *at > now).ok_or_else(|| {
-            Problem::fault("/expires_at", "expires_at must be in the future, like 2030-01-31T12:00:00Z")
+            Problem::single_fault("/expires_at", "expires_at must be in the future, like 2030-01-31T12:00:00Z")
         })?),
     };
     let row = TokenRow {
@@ -108,20 +116,20 @@ pub(crate) async fn add_named_token(
         created_at: now,
         expires_at,
     };
-    let token = login::add(state, row.clone()).await?;
+    let token = login::add_token(state, row.clone()).await?;
     Ok(TokenReply { token, info: views::show_token(row) })
 }
 
 async fn check_current(state: &AppState, user: &UserRow, given: Option<String>) -> Result<(), Problem> {
     let Some(given) = given else {
-        return Err(Problem::fault(
+        return Err(Problem::single_fault(
             "/current_password",
             "to change your password, pass the present one as `current_password`",
         ));
     };
     login::check_password(state, &user.username, Some(user), given, None).await.map_err(|problem| {
         if problem.status() == axum::http::StatusCode::UNAUTHORIZED {
-            return Problem::fault("/current_password", "this is not your password");
+            return Problem::single_fault("/current_password", "this is not your password");
         }
         problem
     })
@@ -130,11 +138,11 @@ async fn check_current(state: &AppState, user: &UserRow, given: Option<String>) 
 fn check_password(password: &str, is_admin: bool, public_url: &str) -> Result<(), Problem> {
     let count = password.chars().count();
     if !(8..=256).contains(&count) {
-        return Err(Problem::fault("/password", "the password must have 8 to 256 characters"));
+        return Err(Problem::single_fault("/password", "the password must have 8 to 256 characters"));
     }
     if is_admin && count < MIN_ADMIN_PASSWORD_CHARS && !is_local(public_url) {
         let message = format!("an admin's password must have {MIN_ADMIN_PASSWORD_CHARS} to 256 characters");
-        return Err(Problem::fault("/password", message));
+        return Err(Problem::single_fault("/password", message));
     }
     Ok(())
 }
@@ -143,5 +151,9 @@ fn check_email(email: Option<&str>) -> Result<(), Problem> {
     let fine = email.is_none_or(|email| {
         !email.is_empty() && email.len() <= 254 && !email.chars().any(|letter| letter.is_control() || letter == ' ')
     });
-    if fine { Ok(()) } else { Err(Problem::fault("/email", "the address must have 1 to 254 characters and no space")) }
+    if fine {
+        Ok(())
+    } else {
+        Err(Problem::single_fault("/email", "the address must have 1 to 254 characters and no space"))
+    }
 }

@@ -13,10 +13,10 @@ use crate::users::{cookies, tokens};
 impl Caller {
     /// Refuses with 401 if the token or session has ended since: for answers that take long.
     pub(crate) async fn check_again(&self, state: &AppState) -> Result<(), Problem> {
-        Self::find(state, self.token_hash.clone()).await.map(|_| ())
+        Self::find_caller(state, self.token_hash.clone()).await.map(|_| ())
     }
 
-    async fn find(state: &AppState, token_hash: String) -> Result<Self, Problem> {
+    async fn find_caller(state: &AppState, token_hash: String) -> Result<Self, Problem> {
         let found = state.accounts.find_token(&token_hash, state.clock.now()).await?;
         let (user, token) =
             found.ok_or_else(|| Problem::unauthenticated("invalid or expired token; log in again at /api/v1/login"))?;
@@ -32,7 +32,7 @@ impl FromRequestParts<AppState> for Caller {
             Some(token) => token,
             None => cookies::session_token(&parts.method, &parts.headers, &state.settings.public_url)?,
         };
-        let caller = Self::find(state, tokens::hash(&token)).await?;
+        let caller = Self::find_caller(state, tokens::hash(&token)).await?;
         parts.extensions.insert(CallerId(caller.user.id.clone()));
         Ok(caller)
     }

@@ -15,23 +15,23 @@ pub const NAME: &str = "apiflow_session";
 pub const SECURE_NAME: &str = "__Host-apiflow_session";
 
 /// How long a session lasts, in days.
-pub(crate) const SESSION_DAYS: u64 = 30;
+pub(crate) const MAX_SESSION_DAYS: u64 = 30;
 
 type SetCookie = [(HeaderName, HeaderValue); 1];
 
 /// The header that gives a browser its session.
 pub(crate) fn set(token: &str, public_url: &str) -> SetCookie {
-    line(token, SESSION_DAYS * 86_400, public_url)
+    cookie_line(token, MAX_SESSION_DAYS * 86_400, public_url)
 }
 
 /// The header that takes a browser's session away.
-pub(crate) fn clear(public_url: &str) -> SetCookie {
-    line("", 0, public_url)
+pub(crate) fn clear_cookie(public_url: &str) -> SetCookie {
+    cookie_line("", 0, public_url)
 }
 
-fn line(value: &str, max_age_s: u64, public_url: &str) -> SetCookie {
+fn cookie_line(value: &str, max_age_s: u64, public_url: &str) -> SetCookie {
     let secure = if is_https(public_url) { "; Secure" } else { "" };
-    let name = name(public_url);
+    let name = cookie_name(public_url);
     let text = format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={max_age_s}{secure}");
     [(header::SET_COOKIE, HeaderValue::from_str(&text).expect("tokens are ASCII without control characters"))]
 }
@@ -41,13 +41,13 @@ fn is_https(public_url: &str) -> bool {
 }
 
 /// The name of the cookie of a server that people reach at this address.
-fn name(public_url: &str) -> &'static str {
+fn cookie_name(public_url: &str) -> &'static str {
     if is_https(public_url) { SECURE_NAME } else { NAME }
 }
 
 /// The token in the session cookie, where the request may use it.
 pub(crate) fn session_token(method: &Method, headers: &HeaderMap, public_url: &str) -> Result<String, Problem> {
-    let expected = name(public_url);
+    let expected = cookie_name(public_url);
     let token = headers
         .get_all(header::COOKIE)
         .iter()

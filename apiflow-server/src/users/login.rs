@@ -17,12 +17,12 @@ pub(crate) async fn log_in(
     address: Option<IpAddr>,
 ) -> Result<(UserRow, String), Problem> {
     if username.chars().any(char::is_control) {
-        return Err(Problem::fault("/username", "the username has a control character"));
+        return Err(Problem::single_fault("/username", "the username has a control character"));
     }
     let user = state.accounts.find_user_by_name(username).await?;
     check_password(state, username, user.as_ref(), password, address).await?;
-    let user = user.ok_or_else(wrong)?;
-    let expires_at = state.clock.now().plus_ms(cookies::SESSION_DAYS * 86_400_000);
+    let user = user.ok_or_else(wrong_credentials)?;
+    let expires_at = state.clock.now().plus_ms(cookies::MAX_SESSION_DAYS * 86_400_000);
     let row = TokenRow {
         id: uuid::Uuid::now_v7().to_string(),
         user_id: user.id.clone(),
@@ -31,7 +31,7 @@ pub(crate) async fn log_in(
         created_at: state.clock.now(),
         expires_at: Some(expires_at),
     };
-    let token = add(state, row).await?;
+    let token = add_token(state, row).await?;
     Ok((user, token))
 }
 
@@ -43,25 +43,25 @@ pub(crate) async fn check_password(
     password: String,
     address: Option<IpAddr>,
 ) -> Result<(), Problem> {
-    state.throttle.begin(username, address, Instant::now()).map_err(|wait| {
+    state.throttle.begin_attempt(username, address, Instant::now()).map_err(|wait| {
         let seconds = wait.as_millis().div_ceil(1000).max(1) as u64;
         Problem::too_many(format!("too many failed logins; try again in {seconds} s"), seconds)
     })?;
     let hash = user.map(|user| user.password_hash.clone());
-    if !state.passwords.verify(password, hash).await? {
-        return Err(wrong());
+    if !state.passwords.verify_password(password, hash).await? {
+        return Err(wrong_credentials());
     }
-    state.throttle.succeed(username, address, Instant::now());
+    state.throttle.end_attempt_well(username, address, Instant::now());
     Ok(())
 }
 
 /// Keeps a token and gives its secret, which is not kept.
-pub(crate) async fn add(state: &AppState, row: TokenRow) -> Result<String, Problem> {
-    let token = tokens::generate();
+pub(crate) async fn add_token(state: &AppState, row: TokenRow) -> Result<String, Problem> {
+    let token = tokens::generate_token();
     state.accounts.add_token(NewToken { row, hash: tokens::hash(&token) }).await?;
     Ok(token)
 }
 
-fn wrong() -> Problem {
+fn wrong_credentials() -> Problem {
     Problem::unauthenticated("the username or password is wrong")
 }

@@ -25,7 +25,7 @@ const MIN_ALLOCATED_BLOCKS: usize = 33 * 1024;
 
 /// Hash that a name without a user is checked against, so that the time taken does not tell which names exist.
 static DUMMY_HASH: LazyLock<String> =
-    LazyLock::new(|| compute_hash(&crate::users::tokens::generate()).expect("argon2's own settings are valid"));
+    LazyLock::new(|| compute_hash(&crate::users::tokens::generate_token()).expect("argon2's own settings are valid"));
 
 /// Makes and checks hashes.
 pub(crate) struct Passwords {
@@ -45,7 +45,7 @@ impl Passwords {
     }
 
     /// Whether a password is the one of a hash; without a hash it takes as long and is not.
-    pub(crate) async fn verify(&self, password: String, hash: Option<String>) -> Result<bool, Problem> {
+    pub(crate) async fn verify_password(&self, password: String, hash: Option<String>) -> Result<bool, Problem> {
         self.run(move || {
             let matches = verify_hash(&password, hash.as_deref().unwrap_or(&DUMMY_HASH)).unwrap_or(false);
             matches && hash.is_some()

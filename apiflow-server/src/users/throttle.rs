@@ -9,10 +9,10 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// Entries kept at most.
-const MOST: usize = 10_000;
+const MAX_ENTRIES: usize = 10_000;
 
 /// Without a failure for so long, an entry is forgotten.
-const MEMORY: Duration = Duration::from_hours(1);
+const FORGET_INTERVAL: Duration = Duration::from_hours(1);
 
 /// Whom a count is kept for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,7 +24,7 @@ enum Key {
 impl Key {
     /// Failures that cost nothing, and the longest wait. A name is slowed less, for whoever guesses it would
     /// otherwise lock its owner out.
-    fn limits(&self) -> (u32, Duration) {
+    fn free_failures_and_wait(&self) -> (u32, Duration) {
         match self {
             Self::Name(_) => (5, Duration::from_mins(1)),
             Self::Address(_) => (20, Duration::from_mins(15)),
@@ -45,9 +45,9 @@ pub(crate) struct Throttle(Mutex<BTreeMap<Key, Count>>);
 
 impl Throttle {
     /// Begins an attempt: counts it, or says how long to wait.
-    pub(crate) fn begin(&self, name: &str, address: Option<IpAddr>, now: Instant) -> Result<(), Duration> {
-        let mut counts = self.counts();
-        let keys = keys(name, address);
+    pub(crate) fn begin_attempt(&self, name: &str, address: Option<IpAddr>, now: Instant) -> Result<(), Duration> {
+        let mut counts = self.lock_counts();
+        let keys = throttle_keys(name, address);
         let wait =
             keys.iter().filter_map(|key| counts.get(key)).map(|count| count.free_at - now.min(count.free_at)).max();
         match wait {
@@ -55,15 +55,15 @@ impl Throttle {
             _ => {}
         }
         for key in keys {
-            fail(&mut counts, key, now);
+            count_failure(&mut counts, key, now);
         }
         Ok(())
     }
 
     /// Ends an attempt well: the name starts afresh, and the address gets this attempt back.
-    pub(crate) fn succeed(&self, name: &str, address: Option<IpAddr>, now: Instant) {
-        let mut counts = self.counts();
-        for key in keys(name, address) {
+    pub(crate) fn end_attempt_well(&self, name: &str, address: Option<IpAddr>, now: Instant) {
+        let mut counts = self.lock_counts();
+        for key in throttle_keys(name, address) {
             let entry = counts.get_mut(&key);
             match (&key, entry) {
                 (Key::Address(_), Some(count)) if count.failures > 1 => {
@@ -77,42 +77,42 @@ impl Throttle {
         }
     }
 
-    fn counts(&self) -> MutexGuard<'_, BTreeMap<Key, Count>> {
+    fn lock_counts(&self) -> MutexGuard<'_, BTreeMap<Key, Count>> {
         self.0.lock().expect("nothing panics while it holds the counts")
     }
 }
 
-fn keys(name: &str, address: Option<IpAddr>) -> Vec<Key> {
+fn throttle_keys(name: &str, address: Option<IpAddr>) -> Vec<Key> {
     // A cut name keeps an entry small; names of users are shorter.
     let name: String = name.to_lowercase().chars().take(64).collect();
-    std::iter::once(Key::Name(name)).chain(address.map(|address| Key::Address(network(address)))).collect()
+    std::iter::once(Key::Name(name)).chain(address.map(|address| Key::Address(network_of(address)))).collect()
 }
 
 /// The network that one customer has: a whole /64 where addresses are plenty.
-fn network(address: IpAddr) -> IpAddr {
+fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => IpAddr::V6((address.to_bits() >> 64 << 64).into()),
     }
 }
 
-fn fail(counts: &mut BTreeMap<Key, Count>, key: Key, now: Instant) {
-    if counts.len() >= MOST && !counts.contains_key(&key) {
+fn count_failure(counts: &mut BTreeMap<Key, Count>, key: Key, now: Instant) {
+    if counts.len() >= MAX_ENTRIES && !counts.contains_key(&key) {
         counts.retain(|_, count| count.forget_at > now);
-        if counts.len() >= MOST
+        if counts.len() >= MAX_ENTRIES
             && let Some(soonest) = counts.iter().min_by_key(|(_, count)| count.forget_at).map(|(key, _)| key.clone())
         {
             counts.remove(&soonest);
         }
     }
-    let (free, longest) = key.limits();
+    let (free, longest) = key.free_failures_and_wait();
     let known = counts.get(&key).filter(|count| count.forget_at > now).map_or(0, |count| count.failures);
     let failures = known.saturating_add(1);
     let wait = match failures.checked_sub(free) {
         None | Some(0) => Duration::ZERO,
         Some(over) => Duration::from_secs(1_u64 << over.min(20)).min(longest),
     };
-    counts.insert(key, Count { failures, free_at: now + wait, forget_at: now + MEMORY });
+    counts.insert(key, Count { failures, free_at: now + wait, forget_at: now + FORGET_INTERVAL });
 }
 
 #[cfg(test)]
@@ -121,7 +121,7 @@ mod tests {
 
     fn attempts(throttle: &Throttle, name: &str, address: u8, count: usize, now: Instant) -> Option<Duration> {
         let address = Some(IpAddr::from([10, 0, 0, address]));
-        (0..count).filter_map(|_| throttle.begin(name, address, now).err()).last()
+        (0..count).filter_map(|_| throttle.begin_attempt(name, address, now).err()).last()
     }
 
     #[test]
@@ -147,18 +147,18 @@ mod tests {
     fn success_frees_the_name_and_an_hour_forgets() {
         let (throttle, now) = (Throttle::default(), Instant::now());
         assert_eq!(attempts(&throttle, "ann", 1, 5, now), None);
-        throttle.succeed("ann", None, now);
+        throttle.end_attempt_well("ann", None, now);
         assert_eq!(attempts(&throttle, "ann", 1, 5, now), None);
-        assert_eq!(attempts(&throttle, "ann", 1, 5, now + MEMORY + Duration::from_secs(1)), None);
+        assert_eq!(attempts(&throttle, "ann", 1, 5, now + FORGET_INTERVAL + Duration::from_secs(1)), None);
     }
 
     #[test]
     fn memory_is_bounded() {
         let (throttle, now) = (Throttle::default(), Instant::now());
-        for guess in 0..MOST + 50 {
+        for guess in 0..MAX_ENTRIES + 50 {
             let later = now + Duration::from_micros(guess as u64);
-            assert_eq!(throttle.begin(&format!("u{guess}"), None, later), Ok(()));
+            assert_eq!(throttle.begin_attempt(&format!("u{guess}"), None, later), Ok(()));
         }
-        assert_eq!(throttle.counts().len(), MOST);
+        assert_eq!(throttle.lock_counts().len(), MAX_ENTRIES);
     }
 }

@@ -10,7 +10,7 @@ use crate::hex::encode_hex;
 pub const PREFIX: &str = "af_";
 
 /// A new token.
-pub fn generate() -> String {
+pub fn generate_token() -> String {
     format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(random_bytes()))
 }
 

@@ -9,7 +9,7 @@ pub(crate) const UNVERIFIED_NAME_SUFFIX: &str = "(unverified)";
 pub(crate) fn check_username(name: &str) -> Result<(), Problem> {
     let length = name.chars().count();
     if length == 0 || length > 64 || name.trim() != name || name.chars().any(char::is_control) {
-        return Err(Problem::fault(
+        return Err(Problem::single_fault(
             "/username",
             "the username must have 1 to 64 characters, no control character and no space at its ends",
         ));
@@ -18,7 +18,7 @@ pub(crate) fn check_username(name: &str) -> Result<(), Problem> {
         let message = format!(
             "the username must not end in `{UNVERIFIED_NAME_SUFFIX}`, which marks names that were typed on a link"
         );
-        return Err(Problem::fault("/username", message));
+        return Err(Problem::single_fault("/username", message));
     }
     Ok(())
 }

@@ -202,7 +202,7 @@ async fn no_problem_of_the_server_tells_its_cause() {
         updated_at: apiflow_core::ports::Timestamp(0),
         version: 0,
     };
-    talk.stores.documents.save(broken, apiflow_store::Precondition::None).await.expect("it can be saved");
+    talk.stores.documents.save_document(broken, apiflow_store::Precondition::None).await.expect("it can be saved");
     let reply = talk.raw("GET", "/connectors/broken", &[], None).await;
     assert_eq!(reply.status, StatusCode::INTERNAL_SERVER_ERROR);
     let expected: Value = json!({"type": "about:blank", "title": "Internal Server Error", "status": 500,

@@ -193,7 +193,7 @@ impl Talk {
     /// Has jobs worked on from now on, until `stop`.
     pub(crate) fn work_until(&self, stop: CancellationToken) -> tokio::task::JoinHandle<()> {
         let runtime = self.runtime.clone();
-        tokio::spawn(async move { runtime.work(stop.cancelled_owned()).await })
+        tokio::spawn(async move { runtime.run_worker(stop.cancelled_owned()).await })
     }
 
     /// Goes on as this user, without writing the login down.

@@ -17,7 +17,7 @@ super::list_cases![dyn Accounts:
     of_users_added_at_once_under_one_name_one_is,
 ];
 
-pub(super) fn user(id: &str, username: &str, is_admin: bool) -> UserRow {
+pub(super) fn user_row(id: &str, username: &str, is_admin: bool) -> UserRow {
     UserRow {
         id: id.to_owned(),
         username: username.to_owned(),
@@ -28,19 +28,19 @@ pub(super) fn user(id: &str, username: &str, is_admin: bool) -> UserRow {
     }
 }
 
-pub(super) async fn add(store: &Subject, id: &str, is_admin: bool) -> UserRow {
-    let user = user(id, &format!("name of {id}"), is_admin);
+pub(super) async fn add_user(store: &Subject, id: &str, is_admin: bool) -> UserRow {
+    let user = user_row(id, &format!("name of {id}"), is_admin);
     assert_eq!(store.add_user(user.clone()).await, Ok(()));
     user
 }
 
-fn exists(username: &str) -> RecordError {
+fn exists_error(username: &str) -> RecordError {
     RecordError::Exists { kind: "user", id: username.to_owned() }
 }
 
 async fn a_user_reads_back_as_added(store: Subject) {
-    let ada = user("u1", "Ada", true);
-    let bob = UserRow { email: None, ..user("u2", "bob", false) };
+    let ada = user_row("u1", "Ada", true);
+    let bob = UserRow { email: None, ..user_row("u2", "bob", false) };
     for user in [&ada, &bob] {
         assert_eq!(store.add_user(user.clone()).await, Ok(()));
         assert_eq!(store.read_user(&user.id).await, Ok(Some(user.clone())));
@@ -51,17 +51,17 @@ async fn a_user_reads_back_as_added(store: Subject) {
 }
 
 async fn a_username_is_unique_without_regard_to_case(store: Subject) {
-    assert_eq!(store.add_user(user("u1", "Jürgen", true)).await, Ok(()));
-    assert_eq!(store.add_user(user("u2", "JÜRGEN", true)).await, Err(exists("JÜRGEN")));
-    assert_eq!(store.add_user(user("u3", "eve", true)).await, Ok(()));
+    assert_eq!(store.add_user(user_row("u1", "Jürgen", true)).await, Ok(()));
+    assert_eq!(store.add_user(user_row("u2", "JÜRGEN", true)).await, Err(exists_error("JÜRGEN")));
+    assert_eq!(store.add_user(user_row("u3", "eve", true)).await, Ok(()));
     let rename = |name: &str| UserChange { username: Some(name.to_owned()), ..UserChange::default() };
-    assert_eq!(store.change_user("u3", rename("jürgen")).await, Err(exists("jürgen")));
+    assert_eq!(store.change_user("u3", rename("jürgen")).await, Err(exists_error("jürgen")));
     assert_eq!(store.read_user("u3").await.map(|found| found.map(|user| user.username)), Ok(Some("eve".to_owned())));
     assert!(store.change_user("u1", rename("JÜRGEN")).await.is_ok(), "a user may change the case of the own name");
 }
 
 async fn a_change_leaves_the_rest_as_it_is(store: Subject) {
-    let before = add(&store, "u1", true).await;
+    let before = add_user(&store, "u1", true).await;
     assert_eq!(store.change_user("u1", UserChange::default()).await, Ok(before.clone()));
     let email = UserChange { email: Some(None), ..UserChange::default() };
     let after = UserRow { email: None, ..before };
@@ -91,7 +91,7 @@ async fn a_missing_user_is_named(store: Subject) {
 
 async fn users_are_paged_newest_first(store: Subject) {
     for (id, at) in [("u1", 2_000), ("u2", 1_000), ("u3", 2_000), ("u4", 3_000)] {
-        let user = UserRow { created_at: Timestamp(at), ..user(id, id, false) };
+        let user = UserRow { created_at: Timestamp(at), ..user_row(id, id, false) };
         assert_eq!(store.add_user(user).await, Ok(()));
     }
     let ids = async |after, limit| -> Vec<String> {
@@ -107,10 +107,10 @@ async fn users_are_paged_newest_first(store: Subject) {
 async fn of_users_added_at_once_under_one_name_one_is(store: Subject) {
     let mut adding = tokio::task::JoinSet::new();
     for index in 0..8 {
-        let (store, user) = (store.clone(), user(&format!("u{index}"), "Ada", true));
+        let (store, user) = (store.clone(), user_row(&format!("u{index}"), "Ada", true));
         adding.spawn(async move { store.add_user(user).await });
     }
     let done = adding.join_all().await;
     assert_eq!(done.iter().filter(|done| done.is_ok()).count(), 1, "{done:?}");
-    assert_eq!(done.iter().filter(|done| **done == Err(exists("Ada"))).count(), 7, "{done:?}");
+    assert_eq!(done.iter().filter(|done| **done == Err(exists_error("Ada"))).count(), 7, "{done:?}");
 }

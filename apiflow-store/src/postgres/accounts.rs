@@ -23,20 +23,26 @@ impl UserAccounts for PostgresStore {
             .bind(user.is_admin)
             .bind(&user.password_hash)
             .bind(user.created_at.0)
-            .execute(self.pool.counted())
+            .execute(self.pool.count_statement())
             .await;
         added.map(drop).map_err(|error| document_rows::name_in_use(error, &user.username))
     }
 
     async fn read_user(&self, id: &str) -> Result<Option<UserRow>, RecordError> {
-        let row = sqlx::query_as(sql::USER).bind(id).fetch_optional(self.pool.counted()).await.map_err(record_error)?;
-        Ok(row.map(document_rows::user))
+        let row = sqlx::query_as(sql::USER)
+            .bind(id)
+            .fetch_optional(self.pool.count_statement())
+            .await
+            .map_err(record_error)?;
+        Ok(row.map(document_rows::user_row))
     }
 
     async fn find_user_by_name(&self, username: &str) -> Result<Option<UserRow>, RecordError> {
-        let row =
-            sqlx::query_as(sql::USER_NAMED).bind(username_key(username)).fetch_optional(self.pool.counted()).await;
-        Ok(row.map_err(record_error)?.map(document_rows::user))
+        let row = sqlx::query_as(sql::USER_NAMED)
+            .bind(username_key(username))
+            .fetch_optional(self.pool.count_statement())
+            .await;
+        Ok(row.map_err(record_error)?.map(document_rows::user_row))
     }
 
     async fn list_users(&self, after: Option<&str>, limit: u32) -> Result<Vec<UserRow>, RecordError> {
@@ -47,8 +53,8 @@ impl UserAccounts for PostgresStore {
                 sqlx::query_as(sql::USERS_AFTER).bind(i64::from(limit)).bind(last.created_at.0).bind(id)
             }
         };
-        let page: Vec<UserColumns> = page.fetch_all(self.pool.counted()).await.map_err(record_error)?;
-        Ok(page.into_iter().map(document_rows::user).collect())
+        let page: Vec<UserColumns> = page.fetch_all(self.pool.count_statement()).await.map_err(record_error)?;
+        Ok(page.into_iter().map(document_rows::user_row).collect())
     }
 
     async fn change_user(&self, id: &str, change: UserChange) -> Result<UserRow, RecordError> {
@@ -56,10 +62,15 @@ impl UserAccounts for PostgresStore {
         if change.is_admin == Some(false) {
             keep_an_admin(&mut transaction, id).await?;
         }
-        let found: Option<UserColumns> =
-            sqlx::query_as(LOCKED_USER).bind(id).fetch_optional(transaction.counted()).await.map_err(record_error)?;
-        let user =
-            document_rows::changed(found.map(document_rows::user).ok_or_else(|| document_rows::no_user(id))?, change);
+        let found: Option<UserColumns> = sqlx::query_as(LOCKED_USER)
+            .bind(id)
+            .fetch_optional(transaction.count_statement())
+            .await
+            .map_err(record_error)?;
+        let user = document_rows::apply_user_change(
+            found.map(document_rows::user_row).ok_or_else(|| document_rows::no_user(id))?,
+            change,
+        );
         sqlx::query(sql::CHANGE_USER)
             .bind(id)
             .bind(&user.username)
@@ -67,7 +78,7 @@ impl UserAccounts for PostgresStore {
             .bind(&user.email)
             .bind(user.is_admin)
             .bind(&user.password_hash)
-            .execute(transaction.counted())
+            .execute(transaction.count_statement())
             .await
             .map_err(|error| document_rows::name_in_use(error, &user.username))?;
         transaction.commit().await.map_err(record_error)?;
@@ -77,7 +88,11 @@ impl UserAccounts for PostgresStore {
     async fn delete_user(&self, id: &str) -> Result<(), RecordError> {
         let mut transaction = self.pool.begin().await.map_err(record_error)?;
         keep_an_admin(&mut transaction, id).await?;
-        let gone = sqlx::query(sql::DELETE_USER).bind(id).execute(transaction.counted()).await.map_err(record_error)?;
+        let gone = sqlx::query(sql::DELETE_USER)
+            .bind(id)
+            .execute(transaction.count_statement())
+            .await
+            .map_err(record_error)?;
         if gone.rows_affected() == 0 {
             return Err(document_rows::no_user(id));
         }
@@ -97,7 +112,7 @@ impl UserTokens for PostgresStore {
             .bind(hash)
             .bind(row.created_at.0)
             .bind(row.expires_at.map(|moment| moment.0))
-            .execute(self.pool.counted())
+            .execute(self.pool.count_statement())
             .await;
         added.map(drop).map_err(|error| document_rows::owner_missing(error, &row.user_id))
     }
@@ -106,32 +121,41 @@ impl UserTokens for PostgresStore {
         let found: Option<TokenUserColumns> = sqlx::query_as(sql::TOKEN_USER)
             .bind(hash)
             .bind(now.0)
-            .fetch_optional(self.pool.counted())
+            .fetch_optional(self.pool.count_statement())
             .await
             .map_err(record_error)?;
         Ok(found.map(document_rows::token_user))
     }
 
     async fn list_tokens(&self, user_id: &str) -> Result<Vec<TokenRow>, RecordError> {
-        let tokens: Vec<TokenColumns> =
-            sqlx::query_as(sql::TOKENS).bind(user_id).fetch_all(self.pool.counted()).await.map_err(record_error)?;
-        Ok(tokens.into_iter().map(document_rows::token).collect())
+        let tokens: Vec<TokenColumns> = sqlx::query_as(sql::TOKENS)
+            .bind(user_id)
+            .fetch_all(self.pool.count_statement())
+            .await
+            .map_err(record_error)?;
+        Ok(tokens.into_iter().map(document_rows::token_row).collect())
     }
 
     async fn delete_token(&self, user_id: &str, token_id: &str) -> Result<bool, RecordError> {
-        let gone = sqlx::query(sql::DELETE_TOKEN).bind(user_id).bind(token_id).execute(self.pool.counted()).await;
+        let gone =
+            sqlx::query(sql::DELETE_TOKEN).bind(user_id).bind(token_id).execute(self.pool.count_statement()).await;
         Ok(gone.map_err(record_error)?.rows_affected() > 0)
     }
 
     async fn delete_tokens(&self, user_id: &str, only_sessions: bool) -> Result<(), RecordError> {
-        let gone = sqlx::query(sql::DELETE_TOKENS).bind(user_id).bind(only_sessions).execute(self.pool.counted()).await;
+        let gone = sqlx::query(sql::DELETE_TOKENS)
+            .bind(user_id)
+            .bind(only_sessions)
+            .execute(self.pool.count_statement())
+            .await;
         gone.map(drop).map_err(record_error)
     }
 }
 
 /// Refuses where no other admin would be left; all admins' rows are locked, in one order, until the transaction ends.
 async fn keep_an_admin(connection: &mut CountedTransaction, id: &str) -> Result<(), RecordError> {
-    let admins: Vec<(String,)> = sqlx::query_as(ADMINS).fetch_all(connection.counted()).await.map_err(record_error)?;
+    let admins: Vec<(String,)> =
+        sqlx::query_as(ADMINS).fetch_all(connection.count_statement()).await.map_err(record_error)?;
     match admins.as_slice() {
         [(only,)] if only == id => Err(RecordError::LastAdmin { id: id.to_owned() }),
         _ => Ok(()),

@@ -15,7 +15,7 @@ use crate::write_queue::QueuedWrite;
 pub(super) type AskedCommit = QueuedWrite<Commit, Result<u64, StoreError>>;
 
 /// How often a commit that gave way is tried again.
-const TRIES: u32 = 5;
+const MAX_COMMIT_TRIES: u32 = 5;
 
 /// Takes over the rows of those commits whose version is still the job's, and inserts what belongs to them.
 ///
@@ -97,7 +97,7 @@ const REMOVE_EXPIRED: &str = concat!(
 
 /// Performs all commits and answers them. Where the statement fails, they are performed one by one, so that only the
 /// one at fault fails.
-pub(super) async fn perform(pool: CountedPool, asked: Vec<AskedCommit>) {
+pub(super) async fn perform_commits(pool: CountedPool, asked: Vec<AskedCommit>) {
     let mut waiting = asked;
     while !waiting.is_empty() {
         let mut jobs = BTreeSet::new();
@@ -108,7 +108,7 @@ pub(super) async fn perform(pool: CountedPool, asked: Vec<AskedCommit>) {
         round.sort_by(|one, other| one.request.job.cmp(&other.request.job));
         let commits: Vec<&Commit> = round.iter().map(|asked| &asked.request).collect();
         let keeps = commits.iter().any(|commit| !commit.cached.is_empty());
-        let answers = match attempt(&pool, &commits).await {
+        let answers = match attempt_commits(&pool, &commits).await {
             Ok(answers) => answers,
             Err(error) if commits.len() > 1 && may_succeed_alone(&error) || gave_way(&error) => {
                 tracing::warn!(%error, commits = commits.len(), "a group commit failed: performing its commits one by one");
@@ -120,7 +120,7 @@ pub(super) async fn perform(pool: CountedPool, asked: Vec<AskedCommit>) {
             // A caller that no longer listens is not told.
             drop(answer.send(given));
         }
-        if keeps && let Err(error) = sqlx::query(REMOVE_EXPIRED).execute(pool.counted()).await {
+        if keeps && let Err(error) = sqlx::query(REMOVE_EXPIRED).execute(pool.count_statement()).await {
             tracing::warn!(%error, "expired results could not be removed; a later commit removes them");
         }
         waiting = later;
@@ -137,9 +137,9 @@ async fn one_by_one(pool: &CountedPool, commits: &[&Commit]) -> Vec<Result<u64, 
     for (index, commit) in commits.iter().enumerate() {
         let mut tries = 1;
         let answer = loop {
-            match attempt(pool, std::slice::from_ref(commit)).await {
+            match attempt_commits(pool, std::slice::from_ref(commit)).await {
                 Ok(mut answers) => break answers.remove(0),
-                Err(error) if gave_way(&error) && tries < TRIES => tries += 1,
+                Err(error) if gave_way(&error) && tries < MAX_COMMIT_TRIES => tries += 1,
                 Err(error) if gave_way(&error) || may_succeed_alone(&error) => break Err(store_error(error)),
                 Err(error) => {
                     answers.extend(fail_all(&commits[index..], &error));
@@ -153,17 +153,20 @@ async fn one_by_one(pool: &CountedPool, commits: &[&Commit]) -> Vec<Result<u64, 
 }
 
 /// Performs commits of different jobs in one statement.
-async fn attempt(pool: &CountedPool, commits: &[&Commit]) -> Result<Vec<Result<u64, StoreError>>, sqlx::Error> {
-    let turns: Vec<Turn<'_>> = commits.iter().map(|commit| Turn::of(commit)).collect();
-    let batch = Batch::of(commits.iter().copied());
-    let owned: Vec<(String,)> = bind(&turns, &batch).fetch_all(pool.counted()).await?;
+async fn attempt_commits(pool: &CountedPool, commits: &[&Commit]) -> Result<Vec<Result<u64, StoreError>>, sqlx::Error> {
+    let turns: Vec<Turn<'_>> = commits.iter().map(|commit| Turn::of_commit(commit)).collect();
+    let batch = Batch::of_commits(commits.iter().copied());
+    let owned: Vec<(String,)> = bind_rows(&turns, &batch).fetch_all(pool.count_statement()).await?;
     let owned: BTreeSet<String> = owned.into_iter().map(|(job,)| job).collect();
     let refused: Vec<&str> =
         commits.iter().map(|commit| commit.job.as_str()).filter(|job| !owned.contains(*job)).collect();
     let known: Vec<(String,)> = if refused.is_empty() {
         Vec::new()
     } else {
-        sqlx::query_as("SELECT id FROM jobs WHERE id = ANY($1)").bind(&refused).fetch_all(pool.counted()).await?
+        sqlx::query_as("SELECT id FROM jobs WHERE id = ANY($1)")
+            .bind(&refused)
+            .fetch_all(pool.count_statement())
+            .await?
     };
     let answer = |commit: &&Commit| {
         let job = commit.job.clone();
@@ -181,61 +184,61 @@ async fn attempt(pool: &CountedPool, commits: &[&Commit]) -> Result<Vec<Result<u
 type Query<'q> = sqlx::query::QueryAs<'q, sqlx::Postgres, (String,), sqlx::postgres::PgArguments>;
 
 /// Binds all rows, a column to a parameter.
-fn bind<'q>(turns: &'q [Turn<'q>], batch: &'q Batch<'q>) -> Query<'q> {
+fn bind_rows<'q>(turns: &'q [Turn<'q>], batch: &'q Batch<'q>) -> Query<'q> {
     let query = bind_turns(sqlx::query_as(COMMIT), turns);
-    let query = query.bind(column(&batch.taken, |row| row.0)).bind(column(&batch.taken, |row| row.1));
+    let query = query.bind(column_values(&batch.taken, |row| row.0)).bind(column_values(&batch.taken, |row| row.1));
     let query = query
-        .bind(column(&batch.events, |row| row.job))
-        .bind(column(&batch.events, |row| row.seq))
-        .bind(column(&batch.events, |row| row.at))
-        .bind(column(&batch.events, |row| row.list))
-        .bind(column(&batch.events, |row| row.index))
-        .bind(column(&batch.events, |row| row.body.as_str()))
-        .bind(column(&batch.events, |row| row.value.as_deref()));
+        .bind(column_values(&batch.events, |row| row.job))
+        .bind(column_values(&batch.events, |row| row.seq))
+        .bind(column_values(&batch.events, |row| row.at))
+        .bind(column_values(&batch.events, |row| row.list))
+        .bind(column_values(&batch.events, |row| row.index))
+        .bind(column_values(&batch.events, |row| row.body.as_str()))
+        .bind(column_values(&batch.events, |row| row.value.as_deref()));
     let query = query
-        .bind(column(&batch.steps, |row| row.job))
-        .bind(column(&batch.steps, |row| row.ordinal))
-        .bind(column(&batch.steps, |row| row.progress))
-        .bind(column(&batch.steps, |row| row.body.as_str()))
-        .bind(column(&batch.calls, |row| row.job))
-        .bind(column(&batch.calls, |row| row.step))
-        .bind(column(&batch.calls, |row| row.body.as_str()));
+        .bind(column_values(&batch.steps, |row| row.job))
+        .bind(column_values(&batch.steps, |row| row.ordinal))
+        .bind(column_values(&batch.steps, |row| row.progress))
+        .bind(column_values(&batch.steps, |row| row.body.as_str()))
+        .bind(column_values(&batch.calls, |row| row.job))
+        .bind(column_values(&batch.calls, |row| row.step))
+        .bind(column_values(&batch.calls, |row| row.body.as_str()));
     query
-        .bind(column(&batch.cleared, |row| row.0))
-        .bind(column(&batch.cleared, |row| row.1))
-        .bind(column(&batch.polls, |row| row.job))
-        .bind(column(&batch.polls, |row| row.effect))
-        .bind(column(&batch.polls, |row| row.due_at))
-        .bind(column(&batch.polls, |row| row.ticket.as_str()))
-        .bind(column(&batch.snapshots, |row| row.job))
-        .bind(column(&batch.snapshots, |row| row.seq))
-        .bind(column(&batch.snapshots, |row| row.state.as_str()))
-        .bind(column(&batch.cached, |row| row.job))
-        .bind(column(&batch.cached, |row| row.key))
-        .bind(column(&batch.cached, |row| row.value.as_str()))
-        .bind(column(&batch.cached, |row| row.ttl))
-        .bind(column(turns, |turn| turn.value_bytes))
+        .bind(column_values(&batch.cleared, |row| row.0))
+        .bind(column_values(&batch.cleared, |row| row.1))
+        .bind(column_values(&batch.polls, |row| row.job))
+        .bind(column_values(&batch.polls, |row| row.effect))
+        .bind(column_values(&batch.polls, |row| row.due_at))
+        .bind(column_values(&batch.polls, |row| row.ticket.as_str()))
+        .bind(column_values(&batch.snapshots, |row| row.job))
+        .bind(column_values(&batch.snapshots, |row| row.seq))
+        .bind(column_values(&batch.snapshots, |row| row.state.as_str()))
+        .bind(column_values(&batch.cached, |row| row.job))
+        .bind(column_values(&batch.cached, |row| row.key))
+        .bind(column_values(&batch.cached, |row| row.value.as_str()))
+        .bind(column_values(&batch.cached, |row| row.ttl))
+        .bind(column_values(turns, |turn| turn.value_bytes))
 }
 
 fn bind_turns<'q>(query: Query<'q>, turns: &'q [Turn<'q>]) -> Query<'q> {
     query
-        .bind(column(turns, |turn| turn.job))
-        .bind(column(turns, |turn| turn.version))
-        .bind(column(turns, |turn| turn.at))
-        .bind(column(turns, |turn| turn.status))
-        .bind(column(turns, |turn| turn.priority))
-        .bind(column(turns, |turn| turn.retry_count))
-        .bind(column(turns, |turn| turn.started_at))
-        .bind(column(turns, |turn| turn.finished_at))
-        .bind(column(turns, |turn| turn.output.as_deref()))
-        .bind(column(turns, |turn| turn.error.as_deref()))
-        .bind(column(turns, |turn| turn.last_seq))
-        .bind(column(turns, |turn| turn.ended))
-        .bind(column(turns, |turn| turn.released))
-        .bind(column(turns, |turn| turn.wake_at))
-        .bind(column(turns, |turn| turn.erase_at))
+        .bind(column_values(turns, |turn| turn.job))
+        .bind(column_values(turns, |turn| turn.version))
+        .bind(column_values(turns, |turn| turn.at))
+        .bind(column_values(turns, |turn| turn.status))
+        .bind(column_values(turns, |turn| turn.priority))
+        .bind(column_values(turns, |turn| turn.retry_count))
+        .bind(column_values(turns, |turn| turn.started_at))
+        .bind(column_values(turns, |turn| turn.finished_at))
+        .bind(column_values(turns, |turn| turn.output.as_deref()))
+        .bind(column_values(turns, |turn| turn.error.as_deref()))
+        .bind(column_values(turns, |turn| turn.last_seq))
+        .bind(column_values(turns, |turn| turn.ended))
+        .bind(column_values(turns, |turn| turn.released))
+        .bind(column_values(turns, |turn| turn.wake_at))
+        .bind(column_values(turns, |turn| turn.erase_at))
 }
 
-fn column<'a, R, T>(rows: &'a [R], cell: fn(&'a R) -> T) -> Vec<T> {
+fn column_values<'a, R, T>(rows: &'a [R], cell: fn(&'a R) -> T) -> Vec<T> {
     rows.iter().map(cell).collect()
 }

@@ -3,16 +3,16 @@
 use apiflow_core::ports::Timestamp;
 use async_trait::async_trait;
 
-use super::secrets::tie;
+use super::secrets::apply_ties;
 use super::statements::CountedTransaction;
 use super::{PostgresStore, SNAPSHOT};
 use crate::document_rows::{self, CheckColumns, DocumentColumns};
 use crate::fault::record_error;
-use crate::job_rows::{int, number, text};
+use crate::job_rows::{from_int, to_int, to_json_text};
 use crate::{Document, DocumentCheck, DocumentKind, Documents, Precondition, RecordError, SecretTies, sql};
 
 /// How often a document is saved that is made and removed by others meanwhile.
-const TRIES: u32 = 5;
+const MAX_SAVE_TRIES: u32 = 5;
 
 /// Keeps what a document refers to from being removed until the document is saved.
 const HOLD_REFERENCES: &str = "SELECT 1 FROM documents \
@@ -42,27 +42,29 @@ impl Documents for PostgresStore {
         ties: SecretTies,
     ) -> Result<Document, RecordError> {
         let (document, body) = document_rows::body_text(document).await?;
-        for _ in 0..TRIES {
-            if let Some((version, created_at)) = self.attempt((&document, &body), must, &ties).await? {
+        for _ in 0..MAX_SAVE_TRIES {
+            if let Some((version, created_at)) = self.attempt_save((&document, &body), must, &ties).await? {
                 return Ok(Document { created_at, version, ..document });
             }
             // Another made it between the look and the save.
         }
-        Err(document_rows::backend(format!(
+        Err(document_rows::backend_error(format!(
             "{} `{}` is made and removed again and again",
             document.kind.as_str(),
             document.id
         )))
     }
 
-    async fn document(&self, kind: DocumentKind, id: &str) -> Result<Option<Document>, RecordError> {
+    async fn read_document(&self, kind: DocumentKind, id: &str) -> Result<Option<Document>, RecordError> {
         let mut snapshot = self.pool.begin_with(SNAPSHOT).await.map_err(record_error)?;
         let row = sqlx::query_as(sql::DOCUMENT).bind(kind.as_str()).bind(id);
-        let Some(row) = row.fetch_optional(snapshot.counted()).await.map_err(record_error)? else { return Ok(None) };
+        let Some(row) = row.fetch_optional(snapshot.count_statement()).await.map_err(record_error)? else {
+            return Ok(None);
+        };
         with_references(&mut snapshot, kind, row).await.map(Some)
     }
 
-    async fn documents(
+    async fn list_documents(
         &self,
         kind: DocumentKind,
         after: Option<&str>,
@@ -72,44 +74,45 @@ impl Documents for PostgresStore {
         let page = match after {
             None => sqlx::query_as(sql::DOCUMENTS_FIRST).bind(kind.as_str()).bind(i64::from(limit)),
             Some(id) => {
-                let last = version(&mut snapshot, sql::DOCUMENT_VERSION, kind, id).await?;
+                let last = read_version(&mut snapshot, sql::DOCUMENT_VERSION, kind, id).await?;
                 let missing = || RecordError::NotFound { kind: kind.as_str(), id: id.to_owned() };
                 let (_, created_at) = last.ok_or_else(missing)?;
                 let page = sqlx::query_as(sql::DOCUMENTS_AFTER).bind(kind.as_str()).bind(i64::from(limit));
                 page.bind(created_at.0).bind(id)
             }
         };
-        let page: Vec<DocumentColumns> = page.fetch_all(snapshot.counted()).await.map_err(record_error)?;
-        let mut documents = Vec::new();
+        let page: Vec<DocumentColumns> = page.fetch_all(snapshot.count_statement()).await.map_err(record_error)?;
+        let mut list_documents = Vec::new();
         for row in page {
-            documents.push(with_references(&mut snapshot, kind, row).await?);
+            list_documents.push(with_references(&mut snapshot, kind, row).await?);
         }
-        Ok(documents)
+        Ok(list_documents)
     }
 
-    async fn checks(&self, kind: DocumentKind, ids: &[String]) -> Result<Vec<DocumentCheck>, RecordError> {
+    async fn list_checks(&self, kind: DocumentKind, ids: &[String]) -> Result<Vec<DocumentCheck>, RecordError> {
         let rows: Vec<CheckColumns> = sqlx::query_as(CHECKS)
             .bind(kind.as_str())
             .bind(ids)
-            .fetch_all(self.pool.counted())
+            .fetch_all(self.pool.count_statement())
             .await
             .map_err(record_error)?;
         rows.into_iter().map(document_rows::check_of).collect()
     }
 
     async fn record_check(&self, kind: DocumentKind, check: &DocumentCheck) -> Result<(), RecordError> {
-        let findings = text(&check.findings);
+        let findings = to_json_text(&check.findings);
         let recorded = sqlx::query(sql::RECORD_CHECK).bind(kind.as_str()).bind(&check.id);
-        let recorded = recorded.bind(int(check.generation)).bind(&check.secrets).bind(findings);
-        recorded.execute(self.pool.counted()).await.map(drop).map_err(record_error)
+        let recorded = recorded.bind(to_int(check.generation)).bind(&check.secrets).bind(findings);
+        recorded.execute(self.pool.count_statement()).await.map(drop).map_err(record_error)
     }
 
     async fn remove(&self, kind: DocumentKind, id: &str, must: Precondition) -> Result<(), RecordError> {
         let mut transaction = self.pool.begin().await.map_err(record_error)?;
-        let found = version(&mut transaction, VERSION_TO_REMOVE, kind, id).await?;
-        document_rows::check(must, found.map(|(version, _)| version), kind, id)?;
+        let found = read_version(&mut transaction, VERSION_TO_REMOVE, kind, id).await?;
+        document_rows::check_precondition(must, found.map(|(version, _)| version), kind, id)?;
         let by = sqlx::query_as(sql::REFERRERS).bind(kind.as_str()).bind(id);
-        let by = document_rows::references(by.fetch_all(transaction.counted()).await.map_err(record_error)?)?;
+        let by =
+            document_rows::parse_references(by.fetch_all(transaction.count_statement()).await.map_err(record_error)?)?;
         if found.is_none() {
             return Err(RecordError::NotFound { kind: kind.as_str(), id: id.to_owned() });
         }
@@ -117,15 +120,15 @@ impl Documents for PostgresStore {
             return Err(RecordError::InUse { kind: kind.as_str(), id: id.to_owned(), by });
         }
         let gone = sqlx::query(sql::DELETE_DOCUMENT).bind(kind.as_str()).bind(id);
-        gone.execute(transaction.counted()).await.map_err(record_error)?;
-        tie(&mut transaction, (kind, id), SecretTies::default()).await.map_err(record_error)?;
+        gone.execute(transaction.count_statement()).await.map_err(record_error)?;
+        apply_ties(&mut transaction, (kind, id), SecretTies::default()).await.map_err(record_error)?;
         transaction.commit().await.map_err(record_error)
     }
 }
 
 impl PostgresStore {
     /// Saves a document; gives its version and first moment, or nothing where another made it meanwhile.
-    async fn attempt(
+    async fn attempt_save(
         &self,
         (document, body): (&Document, &str),
         must: Precondition,
@@ -136,18 +139,18 @@ impl PostgresStore {
         let (kinds, ids): (Vec<&str>, Vec<&str>) =
             document.references.iter().map(|(kind, id)| (kind.as_str(), id.as_str())).unzip();
         let held = sqlx::query(HOLD_REFERENCES).bind(kinds).bind(ids);
-        held.execute(transaction.counted()).await.map_err(record_error)?;
-        let found = version(&mut transaction, VERSION_TO_SAVE, kind, id).await?;
-        document_rows::check(must, found.map(|(version, _)| version), kind, id)?;
+        held.execute(transaction.count_statement()).await.map_err(record_error)?;
+        let found = read_version(&mut transaction, VERSION_TO_SAVE, kind, id).await?;
+        document_rows::check_precondition(must, found.map(|(version, _)| version), kind, id)?;
         let statement = if found.is_some() { sql::CHANGE_DOCUMENT } else { sql::ADD_DOCUMENT };
         let saved = sqlx::query(statement).bind(kind.as_str()).bind(id).bind(body);
         let saved = saved.bind(document.updated_at.0).bind(&document.author).bind(document.by_admin);
-        let saved = saved.execute(transaction.counted()).await.map_err(record_error)?;
+        let saved = saved.execute(transaction.count_statement()).await.map_err(record_error)?;
         if saved.rows_affected() == 0 {
             return Ok(None);
         }
-        refer(&mut transaction, document).await.map_err(record_error)?;
-        tie(&mut transaction, (kind, id), ties.clone()).await.map_err(record_error)?;
+        replace_references(&mut transaction, document).await.map_err(record_error)?;
+        apply_ties(&mut transaction, (kind, id), ties.clone()).await.map_err(record_error)?;
         outdate_checks(&mut transaction, document).await.map_err(record_error)?;
         transaction.commit().await.map_err(record_error)?;
         let (version, created_at) = found.unwrap_or((0, document.updated_at));
@@ -156,7 +159,7 @@ impl PostgresStore {
 }
 
 /// The version and first moment of a document, if it is there.
-async fn version(
+async fn read_version(
     connection: &mut CountedTransaction,
     statement: &'static str,
     kind: DocumentKind,
@@ -165,19 +168,19 @@ async fn version(
     let found: Option<(i64, i64)> = sqlx::query_as(statement)
         .bind(kind.as_str())
         .bind(id)
-        .fetch_optional(connection.counted())
+        .fetch_optional(connection.count_statement())
         .await
         .map_err(record_error)?;
-    Ok(found.map(|(version, created_at)| (number(version), Timestamp(created_at))))
+    Ok(found.map(|(version, created_at)| (from_int(version), Timestamp(created_at))))
 }
 
 /// Replaces what a document refers to.
-async fn refer(connection: &mut CountedTransaction, document: &Document) -> Result<(), sqlx::Error> {
+async fn replace_references(connection: &mut CountedTransaction, document: &Document) -> Result<(), sqlx::Error> {
     let (kind, id) = (document.kind.as_str(), &document.id);
-    sqlx::query(sql::DELETE_REFERENCES).bind(kind).bind(id).execute(connection.counted()).await?;
+    sqlx::query(sql::DELETE_REFERENCES).bind(kind).bind(id).execute(connection.count_statement()).await?;
     for (position, (to_kind, to_id)) in (0_i64..).zip(&document.references) {
         let reference = sqlx::query(sql::ADD_REFERENCE).bind(kind).bind(id).bind(position);
-        reference.bind(to_kind.as_str()).bind(to_id).execute(connection.counted()).await?;
+        reference.bind(to_kind.as_str()).bind(to_id).execute(connection.count_statement()).await?;
     }
     Ok(())
 }
@@ -186,9 +189,9 @@ async fn refer(connection: &mut CountedTransaction, document: &Document) -> Resu
 async fn outdate_checks(connection: &mut CountedTransaction, document: &Document) -> Result<(), sqlx::Error> {
     let (kind, id) = (document.kind.as_str(), &document.id);
     if document.kind == DocumentKind::Workflow {
-        sqlx::query(sql::ADD_CHECK).bind(kind).bind(id).execute(connection.counted()).await?;
+        sqlx::query(sql::ADD_CHECK).bind(kind).bind(id).execute(connection.count_statement()).await?;
     }
-    sqlx::query(OUTDATE_CHECKS).bind(kind).bind(id).execute(connection.counted()).await?;
+    sqlx::query(OUTDATE_CHECKS).bind(kind).bind(id).execute(connection.count_statement()).await?;
     Ok(())
 }
 
@@ -198,6 +201,6 @@ async fn with_references(
     row: DocumentColumns,
 ) -> Result<Document, RecordError> {
     let references = sqlx::query_as(sql::REFERENCES).bind(kind.as_str()).bind(&row.0);
-    let references = references.fetch_all(connection.counted()).await.map_err(record_error)?;
-    document_rows::document(kind, row, document_rows::references(references)?).await
+    let references = references.fetch_all(connection.count_statement()).await.map_err(record_error)?;
+    document_rows::document_row(kind, row, document_rows::parse_references(references)?).await
 }

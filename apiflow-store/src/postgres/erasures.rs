@@ -7,7 +7,7 @@ use apiflow_core::ports::{DueErasure, ErasedJob, Erasure, StoreError};
 use super::statements::CountedTransaction;
 use super::{PostgresStore, now};
 use crate::fault::store_error;
-use crate::job_rows::{self, int, milliseconds, text};
+use crate::job_rows::{self, duration_ms, to_int, to_json_text};
 use crate::sql;
 
 const TAKE: &str = concat!(
@@ -29,46 +29,62 @@ const CALLS: &str = "DELETE FROM job_calls WHERE job_id = $1 AND step = ANY($2)"
 
 impl PostgresStore {
     pub(super) async fn take_erasures(&self, limit: u32, lease: Duration) -> Result<Vec<DueErasure>, sqlx::Error> {
-        let taken = sqlx::query_as(TAKE).bind(i64::from(limit)).bind(milliseconds(lease));
-        Ok(job_rows::due_erasures(taken.fetch_all(self.pool.counted()).await?))
+        let taken = sqlx::query_as(TAKE).bind(i64::from(limit)).bind(duration_ms(lease));
+        Ok(job_rows::due_erasures(taken.fetch_all(self.pool.count_statement()).await?))
     }
 
     pub(super) async fn erase_part(&self, erasure: &Erasure) -> Result<(), StoreError> {
         let mut transaction = self.pool.begin().await.map_err(store_error)?;
-        let found =
-            sqlx::query(sql::ERASE).bind(&erasure.job).execute(transaction.counted()).await.map_err(store_error)?;
+        let found = sqlx::query(sql::ERASE)
+            .bind(&erasure.job)
+            .execute(transaction.count_statement())
+            .await
+            .map_err(store_error)?;
         if found.rows_affected() == 0 {
             let job = erasure.job.clone();
-            let status = self.status(&job).await?;
+            let status = self.read_status(&job).await?;
             return Err(if status.is_some() { StoreError::Active { job } } else { StoreError::NotFound { job } });
         }
-        erase(&mut transaction, erasure).await.map_err(store_error)?;
+        erase_part(&mut transaction, erasure).await.map_err(store_error)?;
         transaction.commit().await.map_err(store_error)
     }
 }
 
-async fn erase(connection: &mut CountedTransaction, erasure: &Erasure) -> Result<(), sqlx::Error> {
+async fn erase_part(connection: &mut CountedTransaction, erasure: &Erasure) -> Result<(), sqlx::Error> {
     let Erasure { job, values, events, steps, calls, rest } = erasure;
-    sqlx::query(sql::ERASE_SNAPSHOT).bind(job).execute(connection.counted()).await?;
-    sqlx::query(MESSAGES).bind(job).execute(connection.counted()).await?;
-    sqlx::query(VALUES).bind(job).bind(ints(values)).execute(connection.counted()).await?;
-    let seqs: Vec<i64> = events.iter().map(|(seq, _)| int(*seq)).collect();
-    let bodies: Vec<String> = events.iter().map(|(_, body)| text(body)).collect();
-    sqlx::query(EVENTS).bind(job).bind(seqs).bind(bodies).execute(connection.counted()).await?;
-    let ordinals: Vec<i64> = steps.iter().map(|step| int(step.ordinal)).collect();
+    sqlx::query(sql::ERASE_SNAPSHOT).bind(job).execute(connection.count_statement()).await?;
+    sqlx::query(MESSAGES).bind(job).execute(connection.count_statement()).await?;
+    sqlx::query(VALUES).bind(job).bind(to_ints(values)).execute(connection.count_statement()).await?;
+    let seqs: Vec<i64> = events.iter().map(|(seq, _)| to_int(*seq)).collect();
+    let bodies: Vec<String> = events.iter().map(|(_, body)| to_json_text(body)).collect();
+    sqlx::query(EVENTS).bind(job).bind(seqs).bind(bodies).execute(connection.count_statement()).await?;
+    let ordinals: Vec<i64> = steps.iter().map(|step| to_int(step.ordinal)).collect();
     let progress: Vec<Option<f64>> = steps.iter().map(|step| step.progress).collect();
-    let bodies: Vec<String> = steps.iter().map(text).collect();
-    sqlx::query(STEPS).bind(job).bind(ordinals).bind(progress).bind(bodies).execute(connection.counted()).await?;
-    sqlx::query(CALLS).bind(job).bind(ints(calls)).execute(connection.counted()).await?;
+    let bodies: Vec<String> = steps.iter().map(to_json_text).collect();
+    sqlx::query(STEPS)
+        .bind(job)
+        .bind(ordinals)
+        .bind(progress)
+        .bind(bodies)
+        .execute(connection.count_statement())
+        .await?;
+    sqlx::query(CALLS).bind(job).bind(to_ints(calls)).execute(connection.count_statement()).await?;
     let Some(ErasedJob { output, error, erase_at, bundle }) = rest else { return Ok(()) };
-    let row = sqlx::query(sql::ERASE_REST).bind(job).bind(output.as_ref().map(text)).bind(error.as_ref().map(text));
-    row.bind(erase_at.map(|moment| moment.0)).execute(connection.counted()).await?;
+    let row = sqlx::query(sql::ERASE_REST)
+        .bind(job)
+        .bind(output.as_ref().map(to_json_text))
+        .bind(error.as_ref().map(to_json_text));
+    row.bind(erase_at.map(|moment| moment.0)).execute(connection.count_statement()).await?;
     if let Some(bundle) = bundle {
-        sqlx::query(sql::ERASE_BUNDLE).bind(job).bind(text(bundle)).execute(connection.counted()).await?;
+        sqlx::query(sql::ERASE_BUNDLE)
+            .bind(job)
+            .bind(to_json_text(bundle))
+            .execute(connection.count_statement())
+            .await?;
     }
     Ok(())
 }
 
-fn ints(numbers: &[u64]) -> Vec<i64> {
-    numbers.iter().copied().map(int).collect()
+fn to_ints(numbers: &[u64]) -> Vec<i64> {
+    numbers.iter().copied().map(to_int).collect()
 }

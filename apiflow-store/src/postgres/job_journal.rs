@@ -8,7 +8,7 @@ use sqlx::{FromRow, Row};
 
 use super::{PostgresStore, now};
 use crate::fault::store_error;
-use crate::job_rows::{self, EventColumns, JobColumns, int, number, text};
+use crate::job_rows::{self, EventColumns, JobColumns, from_int, to_int, to_json_text};
 use crate::sql;
 
 const INBOX: &str = "SELECT id, key, payload FROM job_inbox WHERE job_id = $1 AND NOT taken ORDER BY id";
@@ -54,19 +54,20 @@ const DELIVER: &str = concat!(
      SELECT EXISTS (SELECT FROM woken), EXISTS (SELECT FROM jobs WHERE id = $1)"
 );
 
-fn stopped() -> StoreError {
-    job_rows::backend("the writer of commits has stopped")
+fn writer_stopped() -> StoreError {
+    job_rows::backend_error("the writer of commits has stopped")
 }
 
 #[async_trait]
 impl JobJournal for PostgresStore {
     async fn load_job(&self, job: &str) -> Result<LoadedJob, StoreError> {
-        let row = sqlx::query(LOAD_JOB).bind(job).fetch_optional(self.pool.counted()).await.map_err(store_error)?;
+        let row =
+            sqlx::query(LOAD_JOB).bind(job).fetch_optional(self.pool.count_statement()).await.map_err(store_error)?;
         loaded_job(&row.ok_or_else(|| StoreError::NotFound { job: job.to_owned() })?)
     }
 
     async fn commit_turn(&self, commit: Commit) -> Result<u64, StoreError> {
-        self.gatherer.submit(commit, |write| write).await.ok_or_else(stopped)?
+        self.gatherer.submit(commit, |write| write).await.ok_or_else(writer_stopped)?
     }
 
     async fn deliver_message(
@@ -79,51 +80,59 @@ impl JobJournal for PostgresStore {
         let (is_new, exists): (bool, bool) = sqlx::query_as(DELIVER)
             .bind(job)
             .bind(key)
-            .bind(text(&payload))
-            .bind(finished_poll.map(int))
-            .fetch_one(self.pool.counted())
+            .bind(to_json_text(&payload))
+            .bind(finished_poll.map(to_int))
+            .fetch_one(self.pool.count_statement())
             .await
             .map_err(store_error)?;
         if exists { Ok(is_new) } else { Err(StoreError::NotFound { job: job.to_owned() }) }
     }
 
     async fn read_inbox(&self, job: &str) -> Result<Vec<InboxMessage>, StoreError> {
-        let inbox = sqlx::query_as(INBOX).bind(job).fetch_all(self.pool.counted()).await.map_err(store_error)?;
-        job_rows::all(inbox, job_rows::message)
+        let inbox =
+            sqlx::query_as(INBOX).bind(job).fetch_all(self.pool.count_statement()).await.map_err(store_error)?;
+        job_rows::convert_all(inbox, job_rows::inbox_message)
     }
 
     async fn read_values(&self, job: &str, seqs: &[u64]) -> Result<Vec<Option<Value>>, StoreError> {
         let found = sqlx::query_as(VALUES)
             .bind(job)
-            .bind(seqs.iter().copied().map(int).collect::<Vec<i64>>())
-            .fetch_all(self.pool.counted())
+            .bind(seqs.iter().copied().map(to_int).collect::<Vec<i64>>())
+            .fetch_all(self.pool.count_statement())
             .await;
-        job_rows::values(found.map_err(store_error)?, seqs)
+        job_rows::values_in_order(found.map_err(store_error)?, seqs)
     }
 
     async fn read_list(&self, job: &str, list: u64) -> Result<Vec<Value>, StoreError> {
         let bodies: Vec<(String,)> = sqlx::query_as(sql::LIST)
             .bind(job)
-            .bind(int(list))
-            .fetch_all(self.pool.counted())
+            .bind(to_int(list))
+            .fetch_all(self.pool.count_statement())
             .await
             .map_err(store_error)?;
-        bodies.into_iter().map(|(body,)| job_rows::json(&body)).collect()
+        bodies.into_iter().map(|(body,)| job_rows::parse_json(&body)).collect()
     }
 
     async fn read_cached_result(&self, key: &str) -> Result<Option<Value>, StoreError> {
         let found: Option<(String,)> =
-            sqlx::query_as(CACHED).bind(key).fetch_optional(self.pool.counted()).await.map_err(store_error)?;
-        found.map(|(value,)| job_rows::json(&value)).transpose()
+            sqlx::query_as(CACHED).bind(key).fetch_optional(self.pool.count_statement()).await.map_err(store_error)?;
+        found.map(|(value,)| job_rows::parse_json(&value)).transpose()
     }
 
     async fn read_events(&self, job: &str, after: u64, limit: u32) -> Result<Vec<EventRow>, StoreError> {
-        let page = sqlx::query_as(sql::EVENTS).bind(job).bind(int(after)).bind(i64::from(limit));
-        job_rows::all(page.fetch_all(self.pool.counted()).await.map_err(store_error)?, job_rows::event_row)
+        let page = sqlx::query_as(sql::EVENTS).bind(job).bind(to_int(after)).bind(i64::from(limit));
+        job_rows::convert_all(
+            page.fetch_all(self.pool.count_statement()).await.map_err(store_error)?,
+            job_rows::event_row,
+        )
     }
 
     async fn read_job(&self, job: &str) -> Result<Option<JobRow>, StoreError> {
-        let row = sqlx::query_as(sql::JOB).bind(job).fetch_optional(self.pool.counted()).await.map_err(store_error)?;
+        let row = sqlx::query_as(sql::JOB)
+            .bind(job)
+            .fetch_optional(self.pool.count_statement())
+            .await
+            .map_err(store_error)?;
         row.map(job_rows::job_row).transpose()
     }
 }
@@ -138,11 +147,11 @@ fn loaded_job(row: &PgRow) -> Result<LoadedJob, StoreError> {
     };
     Ok(LoadedJob {
         job,
-        bundle: job_rows::json(&bundle)?,
+        bundle: job_rows::parse_json(&bundle)?,
         snapshot,
-        events: job_rows::all(loaded_events(row).map_err(store_error)?, job_rows::event_row)?,
-        inbox: job_rows::all(loaded_messages(row).map_err(store_error)?, job_rows::message)?,
-        value_bytes: number(row.try_get("value_bytes").map_err(store_error)?),
+        events: job_rows::convert_all(loaded_events(row).map_err(store_error)?, job_rows::event_row)?,
+        inbox: job_rows::convert_all(loaded_messages(row).map_err(store_error)?, job_rows::inbox_message)?,
+        value_bytes: from_int(row.try_get("value_bytes").map_err(store_error)?),
     })
 }
 

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use super::{PostgresStore, now, slots};
 use crate::commit_rows::Event;
 use crate::fault::store_error;
-use crate::job_rows::{self, int, milliseconds, number, text};
+use crate::job_rows::{self, duration_ms, from_int, to_int, to_json_text};
 use crate::slots::window_ms;
 use crate::sql;
 
@@ -108,13 +108,13 @@ const TRIES: u32 = 5;
 impl JobQueue for PostgresStore {
     async fn create_job(&self, job: NewJob, claim: Option<ClaimRequest>) -> Result<Created, StoreError> {
         for _ in 0..TRIES {
-            if self.add(&job, claim.as_ref()).await? {
+            if self.add_job(&job, claim.as_ref()).await? {
                 return Ok(Created::New { claim: self.claim_new(&job, claim.as_ref()).await });
             }
             let key = job.idempotency.as_ref().map(|asked| &asked.key);
             let used: Option<(String, String)> = sqlx::query_as(sql::USED_KEY)
                 .bind(key)
-                .fetch_optional(self.pool.counted())
+                .fetch_optional(self.pool.count_statement())
                 .await
                 .map_err(store_error)?;
             if let Some((job, fingerprint)) = used {
@@ -122,11 +122,14 @@ impl JobQueue for PostgresStore {
             }
             // The first job was removed meanwhile, and its key with it.
         }
-        Err(job_rows::backend(format!("the idempotency key of job `{}` is taken and freed again and again", job.id)))
+        Err(job_rows::backend_error(format!(
+            "the idempotency key of job `{}` is taken and freed again and again",
+            job.id
+        )))
     }
 
     async fn find_job_by_key(&self, key: &str) -> Result<Option<(String, String)>, StoreError> {
-        sqlx::query_as(LIVE_KEY).bind(key).fetch_optional(self.pool.counted()).await.map_err(store_error)
+        sqlx::query_as(LIVE_KEY).bind(key).fetch_optional(self.pool.count_statement()).await.map_err(store_error)
     }
 
     async fn claim_due_jobs(&self, worker: &str, limit: u32, lease: Duration) -> Result<Vec<Claim>, StoreError> {
@@ -144,9 +147,9 @@ impl JobQueue for PostgresStore {
     }
 
     async fn claim_ended_job(&self, worker: &str, job: &str, lease: Duration) -> Result<Option<u64>, StoreError> {
-        let claimed = sqlx::query_as(CLAIM_ENDED).bind(worker).bind(milliseconds(lease)).bind(job);
-        let claimed: Option<(i64,)> = claimed.fetch_optional(self.pool.counted()).await.map_err(store_error)?;
-        Ok(claimed.map(|(version,)| number(version)))
+        let claimed = sqlx::query_as(CLAIM_ENDED).bind(worker).bind(duration_ms(lease)).bind(job);
+        let claimed: Option<(i64,)> = claimed.fetch_optional(self.pool.count_statement()).await.map_err(store_error)?;
+        Ok(claimed.map(|(version,)| from_int(version)))
     }
 
     async fn renew_leases(
@@ -157,31 +160,31 @@ impl JobQueue for PostgresStore {
     ) -> Result<Vec<RenewedLease>, StoreError> {
         let held: Vec<(String, bool)> = sqlx::query_as(RENEW)
             .bind(worker)
-            .bind(milliseconds(lease))
+            .bind(duration_ms(lease))
             .bind(jobs)
-            .fetch_all(self.pool.counted())
+            .fetch_all(self.pool.count_statement())
             .await
             .map_err(store_error)?;
         Ok(held.into_iter().map(|(job, has_messages)| RenewedLease { job, has_messages }).collect())
     }
 
     async fn record_solo_start(&self, job: &str, version: u64) -> Result<u32, StoreError> {
-        let noted = sqlx::query_as(sql::RECORD_SOLO_START).bind(job).bind(int(version));
-        job_rows::solo_starts(job, noted.fetch_optional(self.pool.counted()).await.map_err(store_error)?)
+        let noted = sqlx::query_as(sql::RECORD_SOLO_START).bind(job).bind(to_int(version));
+        job_rows::solo_starts(job, noted.fetch_optional(self.pool.count_statement()).await.map_err(store_error)?)
     }
 
     async fn undo_solo_start(&self, job: &str, version: u64) -> Result<(), StoreError> {
-        let noted = sqlx::query(sql::UNDO_SOLO_START).bind(job).bind(int(version));
-        noted.execute(self.pool.counted()).await.map(|_| ()).map_err(store_error)
+        let noted = sqlx::query(sql::UNDO_SOLO_START).bind(job).bind(to_int(version));
+        noted.execute(self.pool.count_statement()).await.map(|_| ()).map_err(store_error)
     }
 
     async fn waive_slot(&self, job: &str) -> Result<(), StoreError> {
-        slots::pass(&self.pool, job).await.map_err(store_error)
+        slots::waive_slot(&self.pool, job).await.map_err(store_error)
     }
 
     async fn read_next_due_at(&self) -> Result<Option<Timestamp>, StoreError> {
         let (moment,): (Option<i64>,) =
-            sqlx::query_as(sql::NEXT_DUE).fetch_one(self.pool.counted()).await.map_err(store_error)?;
+            sqlx::query_as(sql::NEXT_DUE).fetch_one(self.pool.count_statement()).await.map_err(store_error)?;
         Ok(moment.map(Timestamp))
     }
 }
@@ -192,20 +195,20 @@ impl PostgresStore {
         let mut found: Vec<(i32, i64, Option<String>, i64, i64)> = sqlx::query_as(CLAIM)
             .bind(worker)
             .bind(i64::from(limit))
-            .bind(milliseconds(lease))
-            .fetch_all(self.pool.counted())
+            .bind(duration_ms(lease))
+            .fetch_all(self.pool.count_statement())
             .await?;
         found.sort();
         let slots_are_free = found.iter().any(|(_, _, job, ..)| job.is_none());
         let claims = found.into_iter().filter_map(|(_, _, job, version, tries)| {
-            Some(Claim { job: job?, version: number(version), tries: u32::try_from(tries).unwrap_or(u32::MAX) })
+            Some(Claim { job: job?, version: from_int(version), tries: u32::try_from(tries).unwrap_or(u32::MAX) })
         });
         Ok((claims.collect(), slots_are_free))
     }
 
     /// Gives away the slots that are free, and claims what is due with them.
     async fn take_given(&self, worker: &str, limit: u32, lease: Duration) -> Result<Vec<Claim>, sqlx::Error> {
-        slots::give(&self.pool).await?;
+        slots::assign_free_slots(&self.pool).await?;
         if limit == 0 {
             return Ok(Vec::new());
         }
@@ -230,24 +233,24 @@ impl PostgresStore {
 
     /// Gives away the slots that are free, and claims one job if it has its slot.
     async fn claim_with_slot(&self, job: &str, request: &ClaimRequest) -> Result<Option<Claim>, sqlx::Error> {
-        slots::give(&self.pool).await?;
+        slots::assign_free_slots(&self.pool).await?;
         let claimed: Option<(i64, i64)> = sqlx::query_as(CLAIM_NEW)
             .bind(&request.worker)
-            .bind(milliseconds(request.lease))
+            .bind(duration_ms(request.lease))
             .bind(job)
-            .fetch_optional(self.pool.counted())
+            .fetch_optional(self.pool.count_statement())
             .await?;
         Ok(claimed.map(|(version, tries)| Claim {
             job: job.to_owned(),
-            version: number(version),
+            version: from_int(version),
             tries: u32::try_from(tries).unwrap_or(u32::MAX),
         }))
     }
 
     /// Adds a job unless its key is in use; returns whether it did. One that needs no slot is claimed at once.
-    async fn add(&self, new: &NewJob, claim: Option<&ClaimRequest>) -> Result<bool, StoreError> {
+    async fn add_job(&self, new: &NewJob, claim: Option<&ClaimRequest>) -> Result<bool, StoreError> {
         let claim = claim.filter(|_| new.concurrency.is_none());
-        let events: Vec<Event<'_>> = new.events.iter().map(|event| Event::of(&new.id, event)).collect();
+        let events: Vec<Event<'_>> = new.events.iter().map(|event| Event::of_row(&new.id, event)).collect();
         let asked = new.idempotency.as_ref();
         let added = sqlx::query(CREATE)
             .bind(&new.id)
@@ -257,7 +260,7 @@ impl PostgresStore {
             .bind(&new.created_by)
             .bind(new.created_at.0)
             .bind(events.iter().map(|event| event.seq).max().unwrap_or(0))
-            .bind(text(&new.bundle))
+            .bind(to_json_text(&new.bundle))
             .bind(events.iter().map(|event| event.seq).collect::<Vec<_>>())
             .bind(events.iter().map(|event| event.at).collect::<Vec<_>>())
             .bind(events.iter().map(|event| event.list).collect::<Vec<_>>())
@@ -269,11 +272,11 @@ impl PostgresStore {
             .bind(asked.map(|asked| asked.expires_at.0))
             .bind(new.priority)
             .bind(new.concurrency.as_ref().map(|asked| &asked.key))
-            .bind(new.concurrency.as_ref().map(|asked| int(asked.limit)))
+            .bind(new.concurrency.as_ref().map(|asked| to_int(asked.limit)))
             .bind(new.concurrency.as_ref().and_then(window_ms))
-            .bind(int(new.value_bytes()))
+            .bind(to_int(new.value_bytes()))
             .bind(claim.map(|request| &request.worker))
-            .bind(claim.map_or(0, |request| milliseconds(request.lease)));
-        Ok(added.fetch_optional(self.pool.counted()).await.map_err(store_error)?.is_some())
+            .bind(claim.map_or(0, |request| duration_ms(request.lease)));
+        Ok(added.fetch_optional(self.pool.count_statement()).await.map_err(store_error)?.is_some())
     }
 }

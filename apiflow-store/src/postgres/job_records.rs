@@ -11,7 +11,7 @@ use sqlx::QueryBuilder;
 
 use super::PostgresStore;
 use crate::fault::store_error;
-use crate::job_rows::{self, PROBE_BYTES, int, number};
+use crate::job_rows::{self, PROBE_BYTES, from_int, to_int};
 use crate::sql;
 
 const BYTES_IN_FLIGHT: &str = "SELECT SUM(bytes)::bigint FROM user_bytes WHERE user_id = $1 GROUP BY user_id";
@@ -25,34 +25,43 @@ impl JobRecords for PostgresStore {
     async fn list_jobs(&self, filter: &JobFilter, before: Option<&str>, limit: u32) -> Result<Vec<JobRow>, StoreError> {
         let mut query = QueryBuilder::new(sql::JOBS);
         job_rows::filter!(query, filter, before, limit);
-        let found = query.build_query_as().fetch_all(self.pool.counted()).await.map_err(store_error)?;
-        job_rows::all(found, job_rows::job_row)
+        let found = query.build_query_as().fetch_all(self.pool.count_statement()).await.map_err(store_error)?;
+        job_rows::convert_all(found, job_rows::job_row)
     }
 
     async fn count_active_jobs(&self) -> Result<BTreeMap<JobStatus, u64>, StoreError> {
         let counts =
-            sqlx::query_as(sql::COUNT_ACTIVE_JOBS).fetch_all(self.pool.counted()).await.map_err(store_error)?;
+            sqlx::query_as(sql::COUNT_ACTIVE_JOBS).fetch_all(self.pool.count_statement()).await.map_err(store_error)?;
         job_rows::status_counts(counts)
     }
 
     async fn list_steps(&self, job: &str, after: u64, limit: u32) -> Result<Vec<StepRow>, StoreError> {
-        let page = sqlx::query_as(sql::STEPS).bind(job).bind(int(after)).bind(i64::from(limit));
-        job_rows::all(page.fetch_all(self.pool.counted()).await.map_err(store_error)?, job_rows::step_row)
+        let page = sqlx::query_as(sql::STEPS).bind(job).bind(to_int(after)).bind(i64::from(limit));
+        job_rows::convert_all(
+            page.fetch_all(self.pool.count_statement()).await.map_err(store_error)?,
+            job_rows::step_row,
+        )
     }
 
     async fn list_calls(&self, job: &str, step: u64) -> Result<Vec<CallRecord>, StoreError> {
-        let calls = sqlx::query_as(sql::CALLS).bind(job).bind(int(step)).fetch_all(self.pool.counted()).await;
-        job_rows::all(calls.map_err(store_error)?, job_rows::call_record).map(CallRecord::joined)
+        let calls =
+            sqlx::query_as(sql::CALLS).bind(job).bind(to_int(step)).fetch_all(self.pool.count_statement()).await;
+        job_rows::convert_all(calls.map_err(store_error)?, job_rows::call_record).map(CallRecord::join_records)
     }
 
     async fn delete_job(&self, job: &str) -> Result<(), StoreError> {
         // A job that has ended stays so, and one that is missing stays missing: no lock is needed between the two.
-        let gone = sqlx::query(sql::DELETE_JOB).bind(job).execute(self.pool.counted()).await.map_err(store_error)?;
+        let gone =
+            sqlx::query(sql::DELETE_JOB).bind(job).execute(self.pool.count_statement()).await.map_err(store_error)?;
         if gone.rows_affected() > 0 {
             return Ok(());
         }
         let job = job.to_owned();
-        Err(if self.status(&job).await?.is_some() { StoreError::Active { job } } else { StoreError::NotFound { job } })
+        Err(if self.read_status(&job).await?.is_some() {
+            StoreError::Active { job }
+        } else {
+            StoreError::NotFound { job }
+        })
     }
 
     async fn take_due_erasures(&self, limit: u32, lease: Duration) -> Result<Vec<DueErasure>, StoreError> {
@@ -66,10 +75,10 @@ impl JobRecords for PostgresStore {
     async fn read_bytes_in_flight(&self, user: &str) -> Result<u64, StoreError> {
         let sum: Option<(i64,)> = sqlx::query_as(BYTES_IN_FLIGHT)
             .bind(user)
-            .fetch_optional(self.pool.counted())
+            .fetch_optional(self.pool.count_statement())
             .await
             .map_err(store_error)?;
-        Ok(sum.map_or(0, |(bytes,)| number(bytes)))
+        Ok(sum.map_or(0, |(bytes,)| from_int(bytes)))
     }
 
     async fn verify_writable(&self) -> Result<(), StoreError> {
@@ -80,7 +89,7 @@ impl JobRecords for PostgresStore {
 }
 
 impl PostgresStore {
-    pub(super) async fn status(&self, job: &str) -> Result<Option<(String,)>, StoreError> {
-        sqlx::query_as(sql::JOB_STATUS).bind(job).fetch_optional(self.pool.counted()).await.map_err(store_error)
+    pub(super) async fn read_status(&self, job: &str) -> Result<Option<(String,)>, StoreError> {
+        sqlx::query_as(sql::JOB_STATUS).bind(job).fetch_optional(self.pool.count_statement()).await.map_err(store_error)
     }
 }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::{PostgresStore, now};
 use crate::fault::store_error;
-use crate::job_rows::{self, PollColumns, int, milliseconds, number};
+use crate::job_rows::{self, PollColumns, duration_ms, from_int, to_int};
 use crate::sql;
 
 /// The longer of two pauses stays, and those that are over are forgotten.
@@ -40,29 +40,30 @@ impl ProviderWork for PostgresStore {
             .bind(&following.provider)
             .bind(&following.provider_id)
             .bind(&following.job)
-            .bind(int(following.effect));
-        Ok(noted.fetch_optional(self.pool.counted()).await.map_err(store_error)?.is_some())
+            .bind(to_int(following.effect));
+        Ok(noted.fetch_optional(self.pool.count_statement()).await.map_err(store_error)?.is_some())
     }
 
     async fn pause_submits(&self, limit: &str, pause: Duration) -> Result<(), StoreError> {
-        let noted = sqlx::query(PAUSE_SUBMITS).bind(limit).bind(milliseconds(pause)).execute(self.pool.counted()).await;
+        let noted =
+            sqlx::query(PAUSE_SUBMITS).bind(limit).bind(duration_ms(pause)).execute(self.pool.count_statement()).await;
         noted.map(drop).map_err(store_error)
     }
 
     async fn read_submit_pause(&self, limit: &str) -> Result<Option<Duration>, StoreError> {
         let left: Option<(i64,)> = sqlx::query_as(SUBMITS_PAUSED)
             .bind(limit)
-            .fetch_optional(self.pool.counted())
+            .fetch_optional(self.pool.count_statement())
             .await
             .map_err(store_error)?;
-        Ok(left.map(|(left,)| Duration::from_millis(number(left))))
+        Ok(left.map(|(left,)| Duration::from_millis(from_int(left))))
     }
 
     async fn take_due_polls(&self, limit: u32, lease: Duration) -> Result<Vec<DuePoll>, StoreError> {
         let taken: Vec<PollColumns> = sqlx::query_as(TAKE_POLLS)
             .bind(i64::from(limit))
-            .bind(milliseconds(lease))
-            .fetch_all(self.pool.counted())
+            .bind(duration_ms(lease))
+            .fetch_all(self.pool.count_statement())
             .await
             .map_err(store_error)?;
         job_rows::due_polls(taken)
@@ -76,11 +77,11 @@ impl ProviderWork for PostgresStore {
         progress: Option<(u64, f64)>,
     ) -> Result<(), StoreError> {
         // Two transactions: a commit may hold the step's row and wait for the poll's.
-        let back = sqlx::query(sql::PUT_BACK).bind(job).bind(int(effect)).bind(due_at.0);
-        back.execute(self.pool.counted()).await.map_err(store_error)?;
+        let back = sqlx::query(sql::PUT_BACK).bind(job).bind(to_int(effect)).bind(due_at.0);
+        back.execute(self.pool.count_statement()).await.map_err(store_error)?;
         if let Some((ordinal, progress)) = progress {
-            let told = sqlx::query(sql::PROGRESS).bind(job).bind(int(ordinal)).bind(progress).bind(int(effect));
-            told.execute(self.pool.counted()).await.map_err(store_error)?;
+            let told = sqlx::query(sql::PROGRESS).bind(job).bind(to_int(ordinal)).bind(progress).bind(to_int(effect));
+            told.execute(self.pool.count_statement()).await.map_err(store_error)?;
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use super::PostgresStore;
 use super::statements::CountedTransaction;
 use crate::document_rows::{self, SecretColumns};
 use crate::fault::record_error;
-use crate::job_rows::text;
+use crate::job_rows::to_json_text;
 use crate::{DocumentKind, RecordError, SecretGrant, SecretRow, SecretStore, SecretTies, sql};
 
 #[async_trait]
@@ -15,26 +15,26 @@ impl SecretStore for PostgresStore {
         let statement = if secret.owner.is_some() { sql::PUT_USER_SECRET } else { sql::PUT_SECRET };
         let put = sqlx::query(statement)
             .bind(secret.name)
-            .bind(text(&secret.origins))
+            .bind(to_json_text(&secret.origins))
             .bind(secret.sealed)
             .bind(secret.updated_at.0);
         let Some(owner) = secret.owner else {
-            return put.execute(self.pool.counted()).await.map(drop).map_err(record_error);
+            return put.execute(self.pool.count_statement()).await.map(drop).map_err(record_error);
         };
-        let put = put.bind(owner.clone()).execute(self.pool.counted()).await;
+        let put = put.bind(owner.clone()).execute(self.pool.count_statement()).await;
         put.map(drop).map_err(|error| document_rows::owner_missing(error, &owner))
     }
 
-    async fn secret(&self, owner: Option<&str>, name: &str) -> Result<Option<SecretRow>, RecordError> {
+    async fn secret_row(&self, owner: Option<&str>, name: &str) -> Result<Option<SecretRow>, RecordError> {
         let row = sqlx::query_as(sql::SECRET).bind(name).bind(owner);
-        let row: Option<SecretColumns> = row.fetch_optional(self.pool.counted()).await.map_err(record_error)?;
-        row.map(document_rows::secret).transpose()
+        let row: Option<SecretColumns> = row.fetch_optional(self.pool.count_statement()).await.map_err(record_error)?;
+        row.map(document_rows::secret_row).transpose()
     }
 
-    async fn secrets(&self) -> Result<Vec<SecretRow>, RecordError> {
+    async fn list_secrets(&self) -> Result<Vec<SecretRow>, RecordError> {
         let rows: Vec<SecretColumns> =
-            sqlx::query_as(sql::SECRETS).fetch_all(self.pool.counted()).await.map_err(record_error)?;
-        rows.into_iter().map(document_rows::secret).collect()
+            sqlx::query_as(sql::SECRETS).fetch_all(self.pool.count_statement()).await.map_err(record_error)?;
+        rows.into_iter().map(document_rows::secret_row).collect()
     }
 
     async fn remove_secret(&self, owner: Option<&str>, name: &str) -> Result<bool, RecordError> {
@@ -42,7 +42,7 @@ impl SecretStore for PostgresStore {
             None => sqlx::query(sql::DELETE_SECRET).bind(name),
             Some(owner) => sqlx::query(sql::DELETE_USER_SECRET).bind(name).bind(owner),
         };
-        let gone = gone.execute(self.pool.counted()).await.map_err(record_error)?;
+        let gone = gone.execute(self.pool.count_statement()).await.map_err(record_error)?;
         Ok(gone.rows_affected() > 0)
     }
 
@@ -51,41 +51,42 @@ impl SecretStore for PostgresStore {
             None => sqlx::query_as(sql::SECRET_GRANTS),
             Some((owner, name)) => sqlx::query_as(sql::GRANTS_OF_SECRET).bind(name).bind(owner),
         };
-        let rows = rows.fetch_all(self.pool.counted()).await.map_err(record_error)?;
-        Ok(rows.into_iter().map(document_rows::grant).collect())
+        let rows = rows.fetch_all(self.pool.count_statement()).await.map_err(record_error)?;
+        Ok(rows.into_iter().map(document_rows::grant_row).collect())
     }
 }
 
 /// Changes what ties secrets to a declaration that is being saved.
-pub(super) async fn tie(
+pub(super) async fn apply_ties(
     connection: &mut CountedTransaction,
     (kind, id): (DocumentKind, &str),
     ties: SecretTies,
 ) -> Result<(), sqlx::Error> {
     let kind = kind.as_str();
     for secret in &ties.generated {
-        let put = sqlx::query(sql::PUT_SECRET).bind(&secret.name).bind(text(&secret.origins)).bind(&secret.sealed);
-        put.bind(secret.updated_at.0).execute(connection.counted()).await?;
+        let put =
+            sqlx::query(sql::PUT_SECRET).bind(&secret.name).bind(to_json_text(&secret.origins)).bind(&secret.sealed);
+        put.bind(secret.updated_at.0).execute(connection.count_statement()).await?;
         let author = secret.generated_for.as_ref().and_then(|declaration| declaration.author.as_deref());
         let added = sqlx::query(sql::ADD_GENERATED).bind(&secret.name).bind(kind).bind(id).bind(author);
-        added.execute(connection.counted()).await?;
+        added.execute(connection.count_statement()).await?;
     }
     let is_gone = |name: &str| !ties.used.contains(name) && ties.generated.iter().all(|secret| secret.name != name);
     let generated: Vec<(String,)> =
-        sqlx::query_as(sql::GENERATED_NAMES).bind(kind).bind(id).fetch_all(connection.counted()).await?;
+        sqlx::query_as(sql::GENERATED_NAMES).bind(kind).bind(id).fetch_all(connection.count_statement()).await?;
     for (name,) in generated.into_iter().filter(|(name,)| is_gone(name)) {
-        sqlx::query(sql::DELETE_SECRET).bind(name).execute(connection.counted()).await?;
+        sqlx::query(sql::DELETE_SECRET).bind(name).execute(connection.count_statement()).await?;
     }
     let granted: Vec<(String,)> =
-        sqlx::query_as(sql::GRANTED_NAMES).bind(kind).bind(id).fetch_all(connection.counted()).await?;
+        sqlx::query_as(sql::GRANTED_NAMES).bind(kind).bind(id).fetch_all(connection.count_statement()).await?;
     for (name,) in granted.into_iter().filter(|(name,)| is_gone(name)) {
-        sqlx::query(sql::DELETE_GRANTS).bind(kind).bind(id).bind(name).execute(connection.counted()).await?;
+        sqlx::query(sql::DELETE_GRANTS).bind(kind).bind(id).bind(name).execute(connection.count_statement()).await?;
     }
     for grant in ties.grants {
         let gone = sqlx::query(sql::DELETE_GRANT).bind(kind).bind(id).bind(&grant.name).bind(&grant.owner);
-        gone.execute(connection.counted()).await?;
+        gone.execute(connection.count_statement()).await?;
         let added = sqlx::query(sql::ADD_GRANT).bind(kind).bind(id).bind(grant.name).bind(grant.owner);
-        added.bind(grant.origin).execute(connection.counted()).await?;
+        added.bind(grant.origin).execute(connection.count_statement()).await?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use super::now;
 use super::statements::{CountedPool, CountedTransaction};
-use crate::slots::{self, Counts, LOOKED_AT, WaitingColumns};
+use crate::slots::{self, Counts, WAITING_PAGE_SIZE, WaitingColumns};
 
 const LOOK_KEYS: &str = slots::look_keys!(now!());
 const LOCK: &str = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))";
@@ -31,13 +31,13 @@ const PASS: &str = concat!(
 );
 
 /// Lets a job go without a slot.
-pub(super) async fn pass(pool: &CountedPool, job: &str) -> Result<(), sqlx::Error> {
-    sqlx::query(PASS).bind(job).execute(pool.counted()).await.map(|_| ())
+pub(super) async fn waive_slot(pool: &CountedPool, job: &str) -> Result<(), sqlx::Error> {
+    sqlx::query(PASS).bind(job).execute(pool.count_statement()).await.map(|_| ())
 }
 
 /// Gives away the slots that are free.
-pub(super) async fn give(pool: &CountedPool) -> Result<(), sqlx::Error> {
-    let keys: Vec<(String,)> = sqlx::query_as(LOOK_KEYS).fetch_all(pool.counted()).await?;
+pub(super) async fn assign_free_slots(pool: &CountedPool) -> Result<(), sqlx::Error> {
+    let keys: Vec<(String,)> = sqlx::query_as(LOOK_KEYS).fetch_all(pool.count_statement()).await?;
     for (key,) in keys {
         // One lock a transaction: so nobody waits for another in a circle.
         let mut transaction = pool.begin().await?;
@@ -48,23 +48,26 @@ pub(super) async fn give(pool: &CountedPool) -> Result<(), sqlx::Error> {
 }
 
 async fn give_of(connection: &mut CountedTransaction, key: &str) -> Result<(), sqlx::Error> {
-    sqlx::query(LOCK).bind(key).execute(connection.counted()).await?;
+    sqlx::query(LOCK).bind(key).execute(connection.count_statement()).await?;
     // What is noted as looked at comes before the look: whatever changes after that is noted anew.
-    sqlx::query(LOOKED).bind(key).execute(connection.counted()).await?;
-    sqlx::query(REMOVE).bind(key).execute(connection.counted()).await?;
-    let mut counts = Counts::of(sqlx::query_as(COUNT).bind(key).fetch_one(connection.counted()).await?);
+    sqlx::query(LOOKED).bind(key).execute(connection.count_statement()).await?;
+    sqlx::query(REMOVE).bind(key).execute(connection.count_statement()).await?;
+    let mut counts = Counts::from_row(sqlx::query_as(COUNT).bind(key).fetch_one(connection.count_statement()).await?);
     loop {
-        let waiting: Vec<WaitingColumns> =
-            sqlx::query_as(slots::WAITING).bind(key).bind(LOOKED_AT as i64).fetch_all(connection.counted()).await?;
-        let admitted = counts.admit(key, waiting);
+        let waiting: Vec<WaitingColumns> = sqlx::query_as(slots::MAX_WAITING)
+            .bind(key)
+            .bind(WAITING_PAGE_SIZE as i64)
+            .fetch_all(connection.count_statement())
+            .await?;
+        let admitted = counts.admit_waiting(key, waiting);
         if admitted.is_empty() {
             return Ok(());
         }
-        sqlx::query(LOCK_JOBS).bind(&admitted).execute(connection.counted()).await?;
-        let held: Vec<(String,)> = sqlx::query_as(HOLD).bind(&admitted).fetch_all(connection.counted()).await?;
+        sqlx::query(LOCK_JOBS).bind(&admitted).execute(connection.count_statement()).await?;
+        let held: Vec<(String,)> = sqlx::query_as(HOLD).bind(&admitted).fetch_all(connection.count_statement()).await?;
         let held: Vec<String> = held.into_iter().map(|(job,)| job).collect();
-        sqlx::query(WAKE).bind(&held).execute(connection.counted()).await?;
-        if admitted.len() < LOOKED_AT {
+        sqlx::query(WAKE).bind(&held).execute(connection.count_statement()).await?;
+        if admitted.len() < WAITING_PAGE_SIZE {
             return Ok(());
         }
     }

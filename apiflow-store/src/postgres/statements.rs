@@ -19,20 +19,20 @@ impl CountedPool {
     }
 
     /// Counts one statement and returns the pool to send it with.
-    pub(super) fn counted(&self) -> &PgPool {
+    pub(super) fn count_statement(&self) -> &PgPool {
         add_one(&self.count);
         &self.pool
     }
 
     /// Begins a transaction.
     pub(super) async fn begin(&self) -> Result<CountedTransaction, sqlx::Error> {
-        let transaction = self.counted().begin().await?;
+        let transaction = self.count_statement().begin().await?;
         Ok(CountedTransaction { transaction, count: self.count.clone() })
     }
 
     /// Begins a transaction with a statement of its own.
     pub(super) async fn begin_with(&self, statement: &'static str) -> Result<CountedTransaction, sqlx::Error> {
-        let transaction = self.counted().begin_with(statement).await?;
+        let transaction = self.count_statement().begin_with(statement).await?;
         Ok(CountedTransaction { transaction, count: self.count.clone() })
     }
 
@@ -50,7 +50,7 @@ pub(super) struct CountedTransaction {
 
 impl CountedTransaction {
     /// Counts one statement and returns the connection to send it with.
-    pub(super) fn counted(&mut self) -> &mut PgConnection {
+    pub(super) fn count_statement(&mut self) -> &mut PgConnection {
         add_one(&self.count);
         &mut self.transaction
     }

@@ -39,7 +39,7 @@ impl UserAccounts for SqliteStore {
     async fn find_user_by_name(&self, username: &str) -> Result<Option<UserRow>, RecordError> {
         let key = username_key(username);
         self.read(move |connection| {
-            Ok(connection.fetch_optional(sql::USER_NAMED, params![key])?.map(document_rows::user))
+            Ok(connection.fetch_optional(sql::USER_NAMED, params![key])?.map(document_rows::user_row))
         })
         .await
     }
@@ -55,7 +55,7 @@ impl UserAccounts for SqliteStore {
                         snapshot.fetch_all(sql::USERS_AFTER, params![limit, last.created_at.0, id])?
                     }
                 };
-                Ok(page.into_iter().map(document_rows::user).collect())
+                Ok(page.into_iter().map(document_rows::user_row).collect())
             })
         })
         .await
@@ -68,7 +68,7 @@ impl UserAccounts for SqliteStore {
                 require_other_admin(connection, &id)?;
             }
             let found = find_user(connection, &id)?.ok_or_else(|| document_rows::no_user(&id))?;
-            let user = document_rows::changed(found, change.clone());
+            let user = document_rows::apply_user_change(found, change.clone());
             let parameters =
                 params![id, user.username, username_key(&user.username), user.email, user.is_admin, user.password_hash];
             connection
@@ -118,7 +118,7 @@ impl UserTokens for SqliteStore {
         let user_id = user_id.to_owned();
         self.read(move |connection| {
             let tokens: Vec<TokenColumns> = connection.fetch_all(sql::TOKENS, params![user_id])?;
-            Ok(tokens.into_iter().map(document_rows::token).collect())
+            Ok(tokens.into_iter().map(document_rows::token_row).collect())
         })
         .await
     }
@@ -139,7 +139,7 @@ impl UserTokens for SqliteStore {
 }
 
 fn find_user(connection: &Connection, id: &str) -> rusqlite::Result<Option<UserRow>> {
-    Ok(connection.fetch_optional(sql::USER, params![id])?.map(document_rows::user))
+    Ok(connection.fetch_optional(sql::USER, params![id])?.map(document_rows::user_row))
 }
 
 /// Refuses to go on if the user is the only admin; nobody else writes meanwhile.

@@ -9,7 +9,7 @@ use super::errors::QueryError;
 use super::insert::insert_rows;
 use super::{now, slots};
 use crate::commit_rows::{Batch, Step, Turn};
-use crate::job_rows::text;
+use crate::job_rows::to_json_text;
 use crate::sql;
 
 /// Takes over the job's row if its version is still the commit's.
@@ -77,8 +77,8 @@ pub(super) struct CommitRows {
 
 impl CommitRows {
     pub(super) fn new(commit: &Commit) -> Self {
-        let (turn, batch) = (Turn::of(commit), Batch::of([commit]));
-        let list = |numbers: Vec<i64>| (!numbers.is_empty()).then(|| text(&numbers));
+        let (turn, batch) = (Turn::of_commit(commit), Batch::of_commits([commit]));
+        let list = |numbers: Vec<i64>| (!numbers.is_empty()).then(|| to_json_text(&numbers));
         Self {
             job: commit.job.clone(),
             version: turn.version,
@@ -180,7 +180,7 @@ pub(super) fn perform_commit(connection: &Connection, rows: &CommitRows) -> Resu
         slots::end_slot(connection, job)?;
     }
     debug_assert!(rows.is_final || !(has_polls || has_slot), "only the end of a job ends its polls and slot");
-    Ok(crate::job_rows::number(rows.version) + 1)
+    Ok(crate::job_rows::from_int(rows.version) + 1)
 }
 
 pub(super) fn insert_events(connection: &Connection, job: &str, events: &[EventValues]) -> rusqlite::Result<()> {

@@ -8,7 +8,7 @@ use super::connection::Connection;
 use super::errors::QueryError;
 use super::{now, slots};
 use crate::commit_rows::Event;
-use crate::job_rows::{int, milliseconds, number, text};
+use crate::job_rows::{duration_ms, from_int, to_int, to_json_text};
 use crate::sql;
 
 /// The job of an idempotency key that has not expired, and the fingerprint of its request.
@@ -43,10 +43,10 @@ pub(super) struct JobRows {
 impl JobRows {
     pub(super) fn new(job: NewJob, claim: Option<ClaimRequest>) -> Self {
         Self {
-            bundle: text(&job.bundle),
-            events: job.events.iter().map(|event| event_values(Event::of(&job.id, event))).collect(),
-            last_seq: int(job.events.iter().map(|event| event.seq).max().unwrap_or(0)),
-            value_bytes: int(job.value_bytes()),
+            bundle: to_json_text(&job.bundle),
+            events: job.events.iter().map(|event| event_values(Event::of_row(&job.id, event))).collect(),
+            last_seq: to_int(job.events.iter().map(|event| event.seq).max().unwrap_or(0)),
+            value_bytes: to_int(job.value_bytes()),
             job,
             claim,
         }
@@ -95,13 +95,13 @@ fn claim_new_job(connection: &Connection, job: &NewJob, request: &ClaimRequest) 
         slots::give_slots_of_key(connection, &concurrency.key)?;
     }
     let claimed: Option<(i64, i64)> =
-        connection.fetch_optional(CLAIM_NEW, params![request.worker, milliseconds(request.lease), job.id])?;
+        connection.fetch_optional(CLAIM_NEW, params![request.worker, duration_ms(request.lease), job.id])?;
     if claimed.is_some() && job.concurrency.is_some() {
         slots::start_slots(connection, &[&job.id])?;
     }
     Ok(claimed.map(|(version, tries)| Claim {
         job: job.id.clone(),
-        version: number(version),
+        version: from_int(version),
         tries: u32::try_from(tries).unwrap_or(u32::MAX),
     }))
 }

@@ -9,7 +9,7 @@ use super::connection::Connection;
 use super::errors::QueryError;
 use super::secrets::change_ties;
 use crate::document_rows::{self, CheckColumns, DocumentColumns};
-use crate::job_rows::{int, number, text};
+use crate::job_rows::{from_int, to_int, to_json_text};
 use crate::{Document, DocumentCheck, DocumentKind, Documents, Precondition, RecordError, SecretTies, sql};
 
 const CHECKS: &str = "SELECT id, generation, checked_generation, secrets, findings FROM document_checks \
@@ -35,7 +35,7 @@ impl Documents for SqliteStore {
         self.write(move |connection| {
             let (kind, id) = (document.kind, document.id.as_str());
             let found = find_version(connection, kind, id)?;
-            document_rows::check(must, found.map(|(version, _)| version), kind, id)?;
+            document_rows::check_precondition(must, found.map(|(version, _)| version), kind, id)?;
             let statement = if found.is_some() { sql::CHANGE_DOCUMENT } else { sql::ADD_DOCUMENT };
             let updated_at = document.updated_at.0;
             let parameters = params![kind.as_str(), id, body, updated_at, document.author, document.by_admin];
@@ -49,7 +49,7 @@ impl Documents for SqliteStore {
         .await
     }
 
-    async fn document(&self, kind: DocumentKind, id: &str) -> Result<Option<Document>, RecordError> {
+    async fn read_document(&self, kind: DocumentKind, id: &str) -> Result<Option<Document>, RecordError> {
         let id = id.to_owned();
         let found = self.read(move |connection| {
             connection.read_snapshot(|snapshot| -> Outcome<Option<DocumentRows>> {
@@ -59,13 +59,13 @@ impl Documents for SqliteStore {
         });
         match found.await? {
             Some((row, references)) => {
-                Ok(Some(document_rows::document(kind, row, document_rows::references(references)?).await?))
+                Ok(Some(document_rows::document_row(kind, row, document_rows::parse_references(references)?).await?))
             }
             None => Ok(None),
         }
     }
 
-    async fn documents(
+    async fn list_documents(
         &self,
         kind: DocumentKind,
         after: Option<&str>,
@@ -75,15 +75,16 @@ impl Documents for SqliteStore {
         let page = self.read(move |connection| {
             connection.read_snapshot(|snapshot| find_page(snapshot, kind, after.as_deref(), limit))
         });
-        let mut documents = Vec::new();
+        let mut list_documents = Vec::new();
         for (row, references) in page.await? {
-            documents.push(document_rows::document(kind, row, document_rows::references(references)?).await?);
+            list_documents
+                .push(document_rows::document_row(kind, row, document_rows::parse_references(references)?).await?);
         }
-        Ok(documents)
+        Ok(list_documents)
     }
 
-    async fn checks(&self, kind: DocumentKind, ids: &[String]) -> Result<Vec<DocumentCheck>, RecordError> {
-        let ids = text(&ids);
+    async fn list_checks(&self, kind: DocumentKind, ids: &[String]) -> Result<Vec<DocumentCheck>, RecordError> {
+        let ids = to_json_text(&ids);
         self.read(move |connection| {
             let rows: Vec<CheckColumns> = connection.fetch_all(CHECKS, params![kind.as_str(), ids])?;
             Ok(rows.into_iter().map(document_rows::check_of).collect::<Result<_, RecordError>>()?)
@@ -92,8 +93,8 @@ impl Documents for SqliteStore {
     }
 
     async fn record_check(&self, kind: DocumentKind, check: &DocumentCheck) -> Result<(), RecordError> {
-        let (id, generation) = (check.id.clone(), int(check.generation));
-        let (secrets, findings) = (check.secrets.clone(), text(&check.findings));
+        let (id, generation) = (check.id.clone(), to_int(check.generation));
+        let (secrets, findings) = (check.secrets.clone(), to_json_text(&check.findings));
         self.write(move |connection| {
             connection.execute(sql::RECORD_CHECK, params![kind.as_str(), id, generation, secrets, findings])?;
             Ok(())
@@ -105,12 +106,12 @@ impl Documents for SqliteStore {
         let id = id.to_owned();
         self.write(move |connection| {
             let found = find_version(connection, kind, &id)?;
-            document_rows::check(must, found.map(|(version, _)| version), kind, &id)?;
+            document_rows::check_precondition(must, found.map(|(version, _)| version), kind, &id)?;
             if found.is_none() {
                 return Err(RecordError::NotFound { kind: kind.as_str(), id: id.clone() }.into());
             }
             let by = connection.fetch_all(sql::REFERRERS, params![kind.as_str(), id])?;
-            let by = document_rows::references(by)?;
+            let by = document_rows::parse_references(by)?;
             if !by.is_empty() {
                 return Err(RecordError::InUse { kind: kind.as_str(), id: id.clone(), by }.into());
             }
@@ -124,7 +125,7 @@ impl Documents for SqliteStore {
 /// The version and first moment of a document, if it is there.
 fn find_version(connection: &Connection, kind: DocumentKind, id: &str) -> rusqlite::Result<Option<(u64, Timestamp)>> {
     let found: Option<(i64, i64)> = connection.fetch_optional(sql::DOCUMENT_VERSION, params![kind.as_str(), id])?;
-    Ok(found.map(|(version, created_at)| (number(version), Timestamp(created_at))))
+    Ok(found.map(|(version, created_at)| (from_int(version), Timestamp(created_at))))
 }
 
 /// Up to `limit` documents after one, newest first.

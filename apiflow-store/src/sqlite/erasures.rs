@@ -10,7 +10,7 @@ use super::connection::Connection;
 use super::errors::QueryError;
 use super::{SqliteStore, now};
 use crate::commit_rows::Step;
-use crate::job_rows::{self, milliseconds, text};
+use crate::job_rows::{self, duration_ms, to_json_text};
 use crate::sql;
 
 const IS_DUE: &str = concat!("SELECT EXISTS (SELECT 1 FROM jobs WHERE erase_ready_at <= ", now!(), ")");
@@ -36,7 +36,7 @@ impl SqliteStore {
             return Ok(Vec::new());
         }
         let taken =
-            self.write(move |connection| Ok(connection.fetch_all(TAKE, params![limit, milliseconds(lease)])?)).await?;
+            self.write(move |connection| Ok(connection.fetch_all(TAKE, params![limit, duration_ms(lease)])?)).await?;
         Ok(job_rows::due_erasures(taken))
     }
 
@@ -59,17 +59,17 @@ fn erase_rows(connection: &Connection, erasure: &Erasure) -> rusqlite::Result<()
     let Erasure { job, values, events, steps, calls, rest } = erasure;
     connection.execute(sql::ERASE_SNAPSHOT, params![job])?;
     connection.execute(ERASE_MESSAGES, params![job])?;
-    connection.execute(ERASE_VALUES, params![job, text(values)])?;
-    let events: Vec<(u64, String)> = events.iter().map(|(seq, body)| (*seq, text(body))).collect();
-    connection.execute(ERASE_EVENTS, params![job, text(&events)])?;
-    let steps: Vec<_> = steps.iter().map(|step| step_values(Step::of(job, step))).collect();
+    connection.execute(ERASE_VALUES, params![job, to_json_text(values)])?;
+    let events: Vec<(u64, String)> = events.iter().map(|(seq, body)| (*seq, to_json_text(body))).collect();
+    connection.execute(ERASE_EVENTS, params![job, to_json_text(&events)])?;
+    let steps: Vec<_> = steps.iter().map(|step| step_values(Step::of_row(job, step))).collect();
     put_steps(connection, job, &steps)?;
-    connection.execute(ERASE_CALLS, params![job, text(calls)])?;
+    connection.execute(ERASE_CALLS, params![job, to_json_text(calls)])?;
     let Some(ErasedJob { output, error, erase_at, bundle }) = rest else { return Ok(()) };
-    let (output, error) = (output.as_ref().map(text), error.as_ref().map(text));
+    let (output, error) = (output.as_ref().map(to_json_text), error.as_ref().map(to_json_text));
     connection.execute(sql::ERASE_REST, params![job, output, error, erase_at.map(|moment| moment.0)])?;
     if let Some(bundle) = bundle {
-        connection.execute(sql::ERASE_BUNDLE, params![job, text(bundle)])?;
+        connection.execute(sql::ERASE_BUNDLE, params![job, to_json_text(bundle)])?;
     }
     Ok(())
 }

@@ -185,7 +185,7 @@ mod tests {
         rows.into_iter().map(|(number,)| number).collect()
     }
 
-    fn perform(
+    fn perform_writes(
         connection: &Connection,
         requests: Vec<(Box<dyn PendingWrite>, oneshot::Receiver<Outcome>)>,
     ) -> Vec<Outcome> {
@@ -206,7 +206,7 @@ mod tests {
             add(4, 0, false, Some(refusal.clone())),
             add(5, 0, false, None),
         ];
-        let answers = perform(&connection, requests);
+        let answers = perform_writes(&connection, requests);
         assert!(matches!(&answers[1], Err(StoreError::Backend(cause)) if cause.contains("UNIQUE")), "{answers:?}");
         assert_eq!((&answers[0], &answers[2], &answers[3], &answers[4]), (&Ok(1), &Ok(1), &Err(refusal), &Ok(1)));
         assert_eq!(numbers(&connection), [1, 3, 5]);
@@ -216,9 +216,9 @@ mod tests {
     fn a_write_alone_that_fails_leaves_nothing() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let connection = connect(&folder, 400);
-        assert!(perform(&connection, vec![add(1, 0, true, None)])[0].is_err());
+        assert!(perform_writes(&connection, vec![add(1, 0, true, None)])[0].is_err());
         assert_eq!(numbers(&connection), [0_i64; 0]);
-        assert_eq!(perform(&connection, vec![add(1, 0, false, None)]), [Ok(1)], "the next transaction begins");
+        assert_eq!(perform_writes(&connection, vec![add(1, 0, false, None)]), [Ok(1)], "the next transaction begins");
     }
 
     #[test]
@@ -226,7 +226,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let connection = connect(&folder, 20);
         let requests = vec![add(1, 10, false, None), add(2, 200 * 1024, false, None), add(3, 10, false, None)];
-        let answers = perform(&connection, requests);
+        let answers = perform_writes(&connection, requests);
         let fault = answers[1].as_ref().expect_err("there is no room").fault();
         assert_eq!((&answers[0], fault, &answers[2]), (&Ok(1), Some(StoreFault::Full), &Ok(1)));
         assert_eq!(numbers(&connection), [1, 3]);
@@ -238,11 +238,11 @@ mod tests {
         let (connection, other) = (connect(&folder, 400), connect_again(&folder));
         other.execute("BEGIN IMMEDIATE", &[]).expect("the lock is free");
         let (_,): (i64,) = connection.fetch_one("PRAGMA busy_timeout = 1", &[]).expect("the timeout is set");
-        let answers = perform(&connection, vec![add(1, 0, false, None), add(2, 0, false, None)]);
+        let answers = perform_writes(&connection, vec![add(1, 0, false, None), add(2, 0, false, None)]);
         let faults: Vec<_> = answers.iter().map(|answer| answer.as_ref().map_err(StoreError::fault)).collect();
         assert_eq!(faults, [Err(Some(StoreFault::Busy)), Err(Some(StoreFault::Busy))]);
         other.execute("ROLLBACK", &[]).expect("the lock is given back");
-        assert_eq!(perform(&connection, vec![add(1, 0, false, None)]), [Ok(1)]);
+        assert_eq!(perform_writes(&connection, vec![add(1, 0, false, None)]), [Ok(1)]);
     }
 
     fn connect_again(folder: &tempfile::TempDir) -> Connection {

@@ -10,7 +10,7 @@ use super::connection::Connection;
 use super::creations::{Delivery, perform_delivery};
 use super::errors::QueryError;
 use super::{SqliteStore, now};
-use crate::job_rows::{self, EventColumns, JobColumns, int, number, text};
+use crate::job_rows::{self, EventColumns, JobColumns, from_int, to_int, to_json_text};
 use crate::sql;
 
 /// The columns of [`LoadedColumns`].
@@ -50,8 +50,8 @@ impl JobJournal for SqliteStore {
         let delivery = Delivery {
             job: job.to_owned(),
             key: key.to_owned(),
-            payload: text(&payload),
-            finished_poll: finished_poll.map(int),
+            payload: to_json_text(&payload),
+            finished_poll: finished_poll.map(to_int),
         };
         self.write(move |connection| perform_delivery(connection, &delivery)).await
     }
@@ -64,8 +64,8 @@ impl JobJournal for SqliteStore {
     async fn read_values(&self, job: &str, seqs: &[u64]) -> Result<Vec<Option<Value>>, StoreError> {
         let (job, seqs) = (job.to_owned(), seqs.to_vec());
         self.read(move |connection| {
-            let found = connection.fetch_all(VALUES, params![job, text(&seqs)])?;
-            Ok(job_rows::values(found, &seqs)?)
+            let found = connection.fetch_all(VALUES, params![job, to_json_text(&seqs)])?;
+            Ok(job_rows::values_in_order(found, &seqs)?)
         })
         .await
     }
@@ -73,8 +73,8 @@ impl JobJournal for SqliteStore {
     async fn read_list(&self, job: &str, list: u64) -> Result<Vec<Value>, StoreError> {
         let job = job.to_owned();
         self.read(move |connection| {
-            let bodies: Vec<(String,)> = connection.fetch_all(sql::LIST, params![job, int(list)])?;
-            Ok(bodies.into_iter().map(|(body,)| job_rows::json(&body)).collect::<Result<_, StoreError>>()?)
+            let bodies: Vec<(String,)> = connection.fetch_all(sql::LIST, params![job, to_int(list)])?;
+            Ok(bodies.into_iter().map(|(body,)| job_rows::parse_json(&body)).collect::<Result<_, StoreError>>()?)
         })
         .await
     }
@@ -83,7 +83,7 @@ impl JobJournal for SqliteStore {
         let key = key.to_owned();
         self.read(move |connection| {
             let found: Option<(String,)> = connection.fetch_optional(CACHED, params![key])?;
-            Ok(found.map(|(value,)| job_rows::json(&value)).transpose()?)
+            Ok(found.map(|(value,)| job_rows::parse_json(&value)).transpose()?)
         })
         .await
     }
@@ -91,8 +91,8 @@ impl JobJournal for SqliteStore {
     async fn read_events(&self, job: &str, after: u64, limit: u32) -> Result<Vec<EventRow>, StoreError> {
         let job = job.to_owned();
         self.read(move |connection| {
-            let page = connection.fetch_all(sql::EVENTS, params![job, int(after), limit])?;
-            Ok(job_rows::all(page, job_rows::event_row)?)
+            let page = connection.fetch_all(sql::EVENTS, params![job, to_int(after), limit])?;
+            Ok(job_rows::convert_all(page, job_rows::event_row)?)
         })
         .await
     }
@@ -134,18 +134,18 @@ fn read_loaded_job(connection: &Connection, job: &str) -> Outcome<LoadedJob> {
     let row: Option<LoadedColumns> = connection.fetch_optional(LOAD, params![job])?;
     let row = row.ok_or_else(|| StoreError::NotFound { job: job.to_owned() })?;
     let snapshot = row.snapshot.map(job_rows::snapshot_row).transpose()?;
-    let after = snapshot.as_ref().map_or(0, |snapshot| int(snapshot.seq));
+    let after = snapshot.as_ref().map_or(0, |snapshot| to_int(snapshot.seq));
     let events: Vec<EventColumns> = connection.fetch_all(sql::EVENTS, params![job, after, i64::MAX])?;
     Ok(LoadedJob {
         job: job_rows::job_row(row.job)?,
-        bundle: job_rows::json(&row.bundle)?,
+        bundle: job_rows::parse_json(&row.bundle)?,
         snapshot,
-        events: job_rows::all(events, job_rows::event_row)?,
+        events: job_rows::convert_all(events, job_rows::event_row)?,
         inbox: if row.inbox_open > 0 { find_inbox(connection, job)? } else { Vec::new() },
-        value_bytes: number(row.value_bytes),
+        value_bytes: from_int(row.value_bytes),
     })
 }
 
 fn find_inbox(connection: &Connection, job: &str) -> Outcome<Vec<InboxMessage>> {
-    Ok(job_rows::all(connection.fetch_all(INBOX, params![job])?, job_rows::message)?)
+    Ok(job_rows::convert_all(connection.fetch_all(INBOX, params![job])?, job_rows::inbox_message)?)
 }

@@ -11,7 +11,7 @@ use super::connection::Connection;
 use super::creations::{FIND_KEY, JobRows, perform_creation};
 use super::errors::QueryError;
 use super::{SqliteStore, now, slots};
-use crate::job_rows::{self, int, milliseconds, number, text};
+use crate::job_rows::{self, duration_ms, from_int, to_int, to_json_text};
 use crate::sql;
 
 const LEVELS: &str =
@@ -79,11 +79,11 @@ impl JobQueue for SqliteStore {
         let (worker, job) = (worker.to_owned(), job.to_owned());
         self.write(move |connection| {
             let claimed: Option<(i64,)> =
-                connection.fetch_optional(CLAIM_ENDED, params![worker, milliseconds(lease), job])?;
+                connection.fetch_optional(CLAIM_ENDED, params![worker, duration_ms(lease), job])?;
             if claimed.is_some() {
                 connection.execute(sql::HOLD_AGAIN, params![job])?;
             }
-            Ok(claimed.map(|(version,)| number(version)))
+            Ok(claimed.map(|(version,)| from_int(version)))
         })
         .await
     }
@@ -94,9 +94,9 @@ impl JobQueue for SqliteStore {
         jobs: &[String],
         lease: Duration,
     ) -> Result<Vec<RenewedLease>, StoreError> {
-        let (worker, jobs) = (worker.to_owned(), text(&jobs));
+        let (worker, jobs) = (worker.to_owned(), to_json_text(&jobs));
         self.write(move |connection| {
-            let held: Vec<(String, bool)> = connection.fetch_all(RENEW, params![worker, milliseconds(lease), jobs])?;
+            let held: Vec<(String, bool)> = connection.fetch_all(RENEW, params![worker, duration_ms(lease), jobs])?;
             Ok(held.into_iter().map(|(job, has_messages)| RenewedLease { job, has_messages }).collect())
         })
         .await
@@ -105,7 +105,7 @@ impl JobQueue for SqliteStore {
     async fn record_solo_start(&self, job: &str, version: u64) -> Result<u32, StoreError> {
         let job = job.to_owned();
         self.write(move |connection| {
-            let noted = connection.fetch_optional(sql::RECORD_SOLO_START, params![job, int(version)])?;
+            let noted = connection.fetch_optional(sql::RECORD_SOLO_START, params![job, to_int(version)])?;
             Ok(job_rows::solo_starts(&job, noted)?)
         })
         .await
@@ -114,7 +114,7 @@ impl JobQueue for SqliteStore {
     async fn undo_solo_start(&self, job: &str, version: u64) -> Result<(), StoreError> {
         let job = job.to_owned();
         self.write(move |connection| {
-            connection.execute(sql::UNDO_SOLO_START, params![job, int(version)])?;
+            connection.execute(sql::UNDO_SOLO_START, params![job, to_int(version)])?;
             Ok(())
         })
         .await
@@ -152,7 +152,7 @@ fn find_due(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<Strin
 /// Claims those of the jobs that are still due; the claims come in the order of `due`.
 fn claim_jobs(connection: &Connection, worker: &str, lease: Duration, due: &[String]) -> rusqlite::Result<Vec<Claim>> {
     let claimed: Vec<(String, i64, i64, bool)> =
-        connection.fetch_all(CLAIM, params![worker, milliseconds(lease), text(&due)])?;
+        connection.fetch_all(CLAIM, params![worker, duration_ms(lease), to_json_text(&due)])?;
     let with_slot: Vec<&str> =
         claimed.iter().filter(|(.., begins_slot)| *begins_slot).map(|(job, ..)| job.as_str()).collect();
     if !with_slot.is_empty() {
@@ -162,7 +162,7 @@ fn claim_jobs(connection: &Connection, worker: &str, lease: Duration, due: &[Str
         claimed.into_iter().map(|(job, version, tries, _)| (job, (version, tries))).collect();
     let claims = due.iter().filter_map(|due| {
         let (job, (version, tries)) = claimed.remove_entry(due)?;
-        Some(Claim { job, version: number(version), tries: u32::try_from(tries).unwrap_or(u32::MAX) })
+        Some(Claim { job, version: from_int(version), tries: u32::try_from(tries).unwrap_or(u32::MAX) })
     });
     Ok(claims.collect())
 }
@@ -174,7 +174,7 @@ mod tests {
     use super::*;
 
     /// Goes through indices of due jobs alone, from a place that is searched for.
-    async fn check(store: &SqliteStore, statement: &'static str, parameters: usize) {
+    async fn check_precondition(store: &SqliteStore, statement: &'static str, parameters: usize) {
         let explained = format!("EXPLAIN QUERY PLAN {statement}");
         let plan = store.read(move |connection| -> Outcome<_> {
             let parameters: Vec<&dyn ToSql> = vec![&0; parameters];
@@ -193,7 +193,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let store = SqliteStore::open(folder.path().join("jobs.db")).await.expect("a file is opened");
         for (statement, parameters) in [(LEVELS, 0), (DUE, 2), (sql::NEXT_DUE, 0)] {
-            check(&store, statement, parameters).await;
+            check_precondition(&store, statement, parameters).await;
         }
     }
 }

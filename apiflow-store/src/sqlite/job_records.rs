@@ -12,7 +12,7 @@ use rusqlite::{ToSql, params};
 
 use super::SqliteStore;
 use super::connection::Connection;
-use crate::job_rows::{self, JobColumns, PROBE_BYTES, int, number};
+use crate::job_rows::{self, JobColumns, PROBE_BYTES, from_int, to_int};
 use crate::sql;
 
 const BYTES_IN_FLIGHT: &str = "SELECT bytes FROM user_bytes WHERE user_id = $1";
@@ -24,7 +24,7 @@ impl JobRecords for SqliteStore {
     async fn list_jobs(&self, filter: &JobFilter, before: Option<&str>, limit: u32) -> Result<Vec<JobRow>, StoreError> {
         let mut query = JobQuery::new(sql::JOBS);
         job_rows::filter!(query, filter, before, limit);
-        self.read(move |connection| Ok(job_rows::all(query.fetch_all(connection)?, job_rows::job_row)?)).await
+        self.read(move |connection| Ok(job_rows::convert_all(query.fetch_all(connection)?, job_rows::job_row)?)).await
     }
 
     async fn count_active_jobs(&self) -> Result<BTreeMap<JobStatus, u64>, StoreError> {
@@ -34,8 +34,8 @@ impl JobRecords for SqliteStore {
     async fn list_steps(&self, job: &str, after: u64, limit: u32) -> Result<Vec<StepRow>, StoreError> {
         let job = job.to_owned();
         self.read(move |connection| {
-            let page = connection.fetch_all(sql::STEPS, params![job, int(after), limit])?;
-            Ok(job_rows::all(page, job_rows::step_row)?)
+            let page = connection.fetch_all(sql::STEPS, params![job, to_int(after), limit])?;
+            Ok(job_rows::convert_all(page, job_rows::step_row)?)
         })
         .await
     }
@@ -43,8 +43,8 @@ impl JobRecords for SqliteStore {
     async fn list_calls(&self, job: &str, step: u64) -> Result<Vec<CallRecord>, StoreError> {
         let job = job.to_owned();
         self.read(move |connection| {
-            let calls = connection.fetch_all(sql::CALLS, params![job, int(step)])?;
-            Ok(job_rows::all(calls, job_rows::call_record).map(CallRecord::joined)?)
+            let calls = connection.fetch_all(sql::CALLS, params![job, to_int(step)])?;
+            Ok(job_rows::convert_all(calls, job_rows::call_record).map(CallRecord::join_records)?)
         })
         .await
     }
@@ -75,7 +75,7 @@ impl JobRecords for SqliteStore {
         let user = user.to_owned();
         self.read(move |connection| {
             let sum: Option<(i64,)> = connection.fetch_optional(BYTES_IN_FLIGHT, params![user])?;
-            Ok(sum.map_or(0, |(bytes,)| number(bytes)))
+            Ok(sum.map_or(0, |(bytes,)| from_int(bytes)))
         })
         .await
     }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use rusqlite::params;
 
 use super::{SqliteStore, now};
-use crate::job_rows::{self, PollColumns, int, milliseconds, number};
+use crate::job_rows::{self, PollColumns, duration_ms, from_int, to_int};
 use crate::sql;
 
 /// The longer of two pauses stays.
@@ -34,7 +34,7 @@ impl ProviderWork for SqliteStore {
         self.write(move |connection| {
             let ProviderWorkClaim { provider, provider_id, job, effect } = &following;
             let noted: Option<(i64,)> =
-                connection.fetch_optional(sql::FOLLOW, params![provider, provider_id, job, int(*effect)])?;
+                connection.fetch_optional(sql::FOLLOW, params![provider, provider_id, job, to_int(*effect)])?;
             Ok(noted.is_some())
         })
         .await
@@ -44,7 +44,7 @@ impl ProviderWork for SqliteStore {
         let limit = limit.to_owned();
         self.write(move |connection| {
             connection.execute(FORGET_PAUSES, &[])?;
-            connection.execute(PAUSE_SUBMITS, params![limit, milliseconds(pause)])?;
+            connection.execute(PAUSE_SUBMITS, params![limit, duration_ms(pause)])?;
             Ok(())
         })
         .await
@@ -54,7 +54,7 @@ impl ProviderWork for SqliteStore {
         let limit = limit.to_owned();
         self.read(move |connection| {
             let left: Option<(i64,)> = connection.fetch_optional(SUBMITS_PAUSED, params![limit])?;
-            Ok(left.map(|(left,)| Duration::from_millis(number(left))))
+            Ok(left.map(|(left,)| Duration::from_millis(from_int(left))))
         })
         .await
     }
@@ -66,7 +66,7 @@ impl ProviderWork for SqliteStore {
             return Ok(Vec::new());
         }
         let taken: Vec<PollColumns> = self
-            .write(move |connection| Ok(connection.fetch_all(TAKE_POLLS, params![limit, milliseconds(lease)])?))
+            .write(move |connection| Ok(connection.fetch_all(TAKE_POLLS, params![limit, duration_ms(lease)])?))
             .await?;
         job_rows::due_polls(taken)
     }
@@ -80,9 +80,9 @@ impl ProviderWork for SqliteStore {
     ) -> Result<(), StoreError> {
         let job = job.to_owned();
         self.write(move |connection| {
-            connection.execute(sql::PUT_BACK, params![job, int(effect), due_at.0])?;
+            connection.execute(sql::PUT_BACK, params![job, to_int(effect), due_at.0])?;
             if let Some((ordinal, progress)) = progress {
-                connection.execute(sql::PROGRESS, params![job, int(ordinal), progress, int(effect)])?;
+                connection.execute(sql::PROGRESS, params![job, to_int(ordinal), progress, to_int(effect)])?;
             }
             Ok(())
         })

@@ -7,7 +7,7 @@ use super::SqliteStore;
 use super::accounts::name_missing_owner;
 use super::connection::Connection;
 use crate::document_rows::{self, SecretColumns};
-use crate::job_rows::text;
+use crate::job_rows::to_json_text;
 use crate::{DocumentKind, RecordError, SecretGrant, SecretRow, SecretStore, SecretTies, sql};
 
 #[async_trait]
@@ -15,7 +15,7 @@ impl SecretStore for SqliteStore {
     async fn put_secret(&self, secret: SecretRow) -> Result<(), RecordError> {
         self.write(move |connection| {
             let Some(owner) = &secret.owner else { return Ok(put_shared_secret(connection, &secret)?) };
-            let (origins, updated_at) = (text(&secret.origins), secret.updated_at.0);
+            let (origins, updated_at) = (to_json_text(&secret.origins), secret.updated_at.0);
             let parameters = params![secret.name, origins, secret.sealed, updated_at, owner];
             let put = connection.execute(sql::PUT_USER_SECRET, parameters);
             put.map(drop).map_err(|error| name_missing_owner(error, owner))
@@ -23,19 +23,19 @@ impl SecretStore for SqliteStore {
         .await
     }
 
-    async fn secret(&self, owner: Option<&str>, name: &str) -> Result<Option<SecretRow>, RecordError> {
+    async fn secret_row(&self, owner: Option<&str>, name: &str) -> Result<Option<SecretRow>, RecordError> {
         let (owner, name) = (owner.map(str::to_owned), name.to_owned());
         self.read(move |connection| {
             let row: Option<SecretColumns> = connection.fetch_optional(sql::SECRET, params![name, owner])?;
-            Ok(row.map(document_rows::secret).transpose()?)
+            Ok(row.map(document_rows::secret_row).transpose()?)
         })
         .await
     }
 
-    async fn secrets(&self) -> Result<Vec<SecretRow>, RecordError> {
+    async fn list_secrets(&self) -> Result<Vec<SecretRow>, RecordError> {
         self.read(|connection| {
             let rows: Vec<SecretColumns> = connection.fetch_all(sql::SECRETS, &[])?;
-            Ok(rows.into_iter().map(document_rows::secret).collect::<Result<_, RecordError>>()?)
+            Ok(rows.into_iter().map(document_rows::secret_row).collect::<Result<_, RecordError>>()?)
         })
         .await
     }
@@ -59,14 +59,14 @@ impl SecretStore for SqliteStore {
                 None => connection.fetch_all(sql::SECRET_GRANTS, &[])?,
                 Some((owner, name)) => connection.fetch_all(sql::GRANTS_OF_SECRET, params![name, owner])?,
             };
-            Ok(rows.into_iter().map(document_rows::grant).collect())
+            Ok(rows.into_iter().map(document_rows::grant_row).collect())
         })
         .await
     }
 }
 
 fn put_shared_secret(connection: &Connection, secret: &SecretRow) -> rusqlite::Result<()> {
-    let (origins, updated_at) = (text(&secret.origins), secret.updated_at.0);
+    let (origins, updated_at) = (to_json_text(&secret.origins), secret.updated_at.0);
     connection.execute(sql::PUT_SECRET, params![secret.name, origins, secret.sealed, updated_at]).map(drop)
 }
 

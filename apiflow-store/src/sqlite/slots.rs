@@ -5,8 +5,8 @@ use rusqlite::params;
 
 use super::connection::Connection;
 use super::now;
-use crate::job_rows::{int, text};
-use crate::slots::{self, Counts, LOOKED_AT, WaitingColumns, window_ms};
+use crate::job_rows::{to_int, to_json_text};
+use crate::slots::{self, Counts, WAITING_PAGE_SIZE, WaitingColumns, window_ms};
 
 /// Whether some key is to be looked at.
 pub(super) const IS_LOOK_DUE: &str = concat!("SELECT EXISTS (SELECT 1 FROM job_slots WHERE look_at <= ", now!(), ")");
@@ -40,14 +40,14 @@ const PASS: &str =
 /// Lets a new job wait for its slot.
 pub(super) fn request_slot(connection: &Connection, job: &NewJob) -> rusqlite::Result<()> {
     let Some(concurrency) = &job.concurrency else { return Ok(()) };
-    let (size, window) = (int(concurrency.limit), window_ms(concurrency));
+    let (size, window) = (to_int(concurrency.limit), window_ms(concurrency));
     let parameters = params![job.id, concurrency.key, size, window, job.priority, job.created_at.0];
     connection.execute(REQUEST, parameters).map(drop)
 }
 
 /// Notes that jobs were claimed.
 pub(super) fn start_slots(connection: &Connection, jobs: &[&str]) -> rusqlite::Result<()> {
-    connection.execute(START, params![text(&jobs)]).map(drop)
+    connection.execute(START, params![to_json_text(&jobs)]).map(drop)
 }
 
 /// Notes that a job has ended.
@@ -58,7 +58,7 @@ pub(super) fn end_slot(connection: &Connection, job: &str) -> rusqlite::Result<(
 /// Lets a job go without a slot.
 pub(super) fn pass_slot(connection: &Connection, job: &str) -> rusqlite::Result<()> {
     if connection.execute(PASS, params![job])? > 0 {
-        connection.execute(WAKE, params![text(&[job])])?;
+        connection.execute(WAKE, params![to_json_text(&[job])])?;
     }
     Ok(())
 }
@@ -76,16 +76,17 @@ pub(super) fn give_slots(connection: &Connection) -> rusqlite::Result<()> {
 pub(super) fn give_slots_of_key(connection: &Connection, key: &str) -> rusqlite::Result<()> {
     connection.execute(NOTE_LOOK, params![key])?;
     connection.execute(REMOVE_OVER, params![key])?;
-    let mut counts = Counts::of(connection.fetch_one(COUNT, params![key])?);
+    let mut counts = Counts::from_row(connection.fetch_one(COUNT, params![key])?);
     loop {
-        let waiting: Vec<WaitingColumns> = connection.fetch_all(slots::WAITING, params![key, LOOKED_AT as i64])?;
-        let admitted = counts.admit(key, waiting);
+        let waiting: Vec<WaitingColumns> =
+            connection.fetch_all(slots::MAX_WAITING, params![key, WAITING_PAGE_SIZE as i64])?;
+        let admitted = counts.admit_waiting(key, waiting);
         if !admitted.is_empty() {
-            let jobs = text(&admitted);
+            let jobs = to_json_text(&admitted);
             connection.execute(HOLD, params![jobs])?;
             connection.execute(WAKE, params![jobs])?;
         }
-        if admitted.len() < LOOKED_AT {
+        if admitted.len() < WAITING_PAGE_SIZE {
             return Ok(());
         }
     }

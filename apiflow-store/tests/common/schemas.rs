@@ -47,7 +47,7 @@ impl Schemas {
 
     pub(crate) async fn empty(&self) -> Arc<PostgresStore> {
         let url = self.url_of_empty().await;
-        Arc::new(PostgresStore::connect(&url).await.expect("a new schema is opened"))
+        Arc::new(PostgresStore::connect_to(&url).await.expect("a new schema is opened"))
     }
 }
 

@@ -90,7 +90,7 @@ fn run_dry_run(texts: [&str; 5], answer: Option<&Answer>) -> Result<Report, Vec<
         | DryRunError::Mocks(found)
         | DryRunError::Approvals(found)
         | DryRunError::Selection(found) => found,
-        other => vec![Diagnostic::error("dry-run", "", other.to_string())],
+        other => vec![Diagnostic::new_error("dry-run", "", other.to_string())],
     })
 }
 
@@ -116,8 +116,9 @@ fn describe_thrown(thrown: &Thrown) -> Value {
 }
 
 fn read_json<T: DeserializeOwned>(text: &str, what: &str) -> Result<T, Vec<Diagnostic>> {
-    serde_json::from_str(text)
-        .map_err(|error| vec![Diagnostic::error("malformed-json", "", format!("the {what} cannot be read: {error}"))])
+    serde_json::from_str(text).map_err(|error| {
+        vec![Diagnostic::new_error("malformed-json", "", format!("the {what} cannot be read: {error}"))]
+    })
 }
 
 fn write_json(value: &impl Serialize) -> String {

@@ -11,12 +11,12 @@ use serde_json::json;
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let provider = Replicate::start(Behaviour::default()).await?;
-    let secrets = StaticSecrets::new().with("REPLICATE_API_TOKEN", "r8_made_up", &[]);
+    let secrets = StaticSecrets::new().with_secret("REPLICATE_API_TOKEN", "r8_made_up", &[]);
     // Calls to this machine are refused unless they are allowed one by one.
     let mut flows = Local::new(secrets, OutgoingPolicy::parse(&provider.address().to_string())?)?;
-    flows.connector(&json!({"id": "replicate", "name": "Replicate", "base_url": provider.base_url(),
+    flows.declare_connector(&json!({"id": "replicate", "name": "Replicate", "base_url": provider.base_url(),
         "header": {"Authorization": "Bearer $REPLICATE_API_TOKEN"}}))?;
-    flows.node(&json!({"id": "flux", "name": "Flux", "connector_id": "replicate",
+    flows.declare_node(&json!({"id": "flux", "name": "Flux", "connector_id": "replicate",
         "output": [{"name": "image", "type": "string", "mapping": "output"}],
         "data": {"path": "/models/black-forest-labs/flux-kontext-pro/predictions",
                  "body": {"input": "{{ input }}"}, "operation": "replicate"}}))?;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use apiflow_core::catalog::{Catalog, check_call, check_connector, parse_connector, parse_node};
 use apiflow_core::diagnostic::Diagnostic;
-use apiflow_core::layout::{LayoutOptions, layout};
+use apiflow_core::layout::{LayoutOptions, layout_document};
 use apiflow_core::openflow::OpenFlow;
 use apiflow_core::{code, expression, openflow, validate};
 use clap::ValueEnum;
@@ -118,7 +118,7 @@ pub(super) fn run_checks(case: &Case, plant: Option<PlantedFault>) -> Result {
             Err(_) => Ok(()),
         },
         Target::Expression => check_expression(&text),
-        Target::Code => check_span(&text, code::read(&text).err().and_then(|fault| fault.span)),
+        Target::Code => check_span(&text, code::read(&text).err().and_then(|fault| fault.span_of_byte)),
     }
 }
 
@@ -137,15 +137,15 @@ fn check_workflow(case: &Value) -> Result {
             return Err(format!("the two parsers differ: {:?}", by_serde.err()));
         }
     }
-    let found = validate::workflow(document, &catalog);
+    let found = validate::validate_workflow(document, &catalog);
     check_pointers(document, &found)?;
     for fix in found.iter().filter_map(|one| one.fix.as_ref()).take(MAX_FIXES) {
         let mut fixed = document.clone();
         *fixed.pointer_mut(&fix.pointer).ok_or_else(|| format!("a fix points to no value: {fix:?}"))? =
             fix.value.clone();
-        check_pointers(&fixed, &validate::workflow(&fixed, &catalog))?;
+        check_pointers(&fixed, &validate::validate_workflow(&fixed, &catalog))?;
     }
-    let picture = layout(document, &LayoutOptions::default());
+    let picture = layout_document(document, &LayoutOptions::default());
     let is_drawn = |id: &str| picture.nodes.iter().any(|node| node.id == id);
     match picture.edges.iter().take(500).find(|edge| !is_drawn(&edge.source) || !is_drawn(&edge.target)) {
         Some(edge) => Err(format!("the edge `{}` ends at no node", edge.id)),
@@ -211,18 +211,18 @@ fn check_declaration_pointers(value: &Value, found: &[Diagnostic]) -> Result {
 
 fn check_expression(text: &str) -> Result {
     for predicate in [false, true] {
-        let fault = expression::check(text, predicate).err();
-        check_span(text, fault.and_then(|fault| fault.span))?;
-        drop(expression::program(text, predicate));
+        let fault = expression::check_syntax(text, predicate).err();
+        check_span(text, fault.and_then(|fault| fault.span_of_byte))?;
+        drop(expression::wrap_expression(text, predicate));
     }
-    let found = expression::references(text);
+    let found = expression::find_references(text);
     for reference in found.results.iter().chain(&found.flow_input) {
         check_span(text, Some(reference.span))?;
         if reference.written.iter().any(|bytes| text.get(bytes.clone()).is_none()) {
             return Err(format!("a key is outside of the string: {reference:?}"));
         }
     }
-    drop((expression::scan(text), expression::plain_path(text), expression::wanted(text)));
-    drop(expression::quick(text, &Map::new()));
+    drop((expression::check_source_nesting(text), expression::plain_path(text), expression::find_free_variables(text)));
+    drop(expression::look_up_plain_path(text, &Map::new()));
     Ok(())
 }

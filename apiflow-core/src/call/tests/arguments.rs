@@ -12,11 +12,11 @@ fn inputs(inputs: &Value) -> CallPlan {
 
 fn check(input: &Value, given: &Value, expected: &Value) {
     let plan = inputs(&json!([input]));
-    assert_eq!(plan.arguments(&object(given)), Ok(object(expected)), "{input} {given}");
+    assert_eq!(plan.fill_arguments(&object(given)), Ok(object(expected)), "{input} {given}");
 }
 
 fn check_fault(input: &Value, given: &Value, expected: &str) {
-    let error = inputs(&json!([input])).arguments(&object(given)).expect_err("it must be refused");
+    let error = inputs(&json!([input])).fill_arguments(&object(given)).expect_err("it must be refused");
     assert_eq!((error.class, error.message.as_str()), (ErrorClass::InvalidInput, expected), "{input} {given}");
 }
 
@@ -127,7 +127,7 @@ fn unknown_inputs_are_refused_with_the_likely_name() {
 #[test]
 fn all_faults_are_told_at_once_with_their_fields() {
     let plan = inputs(&json!([{"name": "a", "type": "string", "required": true}, {"name": "b", "type": "number"}]));
-    let error = plan.arguments(&object(&json!({"b": "x", "c": 1}))).expect_err("three are at fault");
+    let error = plan.fill_arguments(&object(&json!({"b": "x", "c": 1}))).expect_err("three are at fault");
     let fields: Vec<&str> =
         error.detail["fields"].as_array().expect("a list").iter().map(|f| f["field"].as_str().expect("text")).collect();
     assert_eq!(fields, ["input.a", "input.b", "input.c"]);
@@ -138,7 +138,7 @@ fn all_faults_are_told_at_once_with_their_fields() {
 #[test]
 fn without_declared_inputs_everything_is_passed_on() {
     let given = json!({"anything": [1, null], "$x": "{{ y }}", "n": null});
-    assert_eq!(inputs(&json!([])).arguments(&object(&given)), Ok(object(&given)));
+    assert_eq!(inputs(&json!([])).fill_arguments(&object(&given)), Ok(object(&given)));
 }
 
 #[test]
@@ -146,6 +146,6 @@ fn of_several_inputs_with_one_name_the_first_counts() {
     let plan = inputs(
         &json!([{"name": "a", "type": "string"}, {"name": "a", "type": "array", "value": [1], "required": true}]),
     );
-    assert_eq!(plan.arguments(&object(&json!({}))), Ok(object(&json!({}))));
-    assert_eq!(plan.arguments(&object(&json!({"a": "t"}))), Ok(object(&json!({"a": "t"}))));
+    assert_eq!(plan.fill_arguments(&object(&json!({}))), Ok(object(&json!({}))));
+    assert_eq!(plan.fill_arguments(&object(&json!({"a": "t"}))), Ok(object(&json!({"a": "t"}))));
 }

@@ -127,7 +127,8 @@ fn a_body_that_cannot_be_written_is_refused() {
             "`k`: a secret is not allowed inside an object or array here",
         ),
     ] {
-        let error = call(&json!({}), &data).submit(&object(&json!({"a": "t"})), &CONTEXT).expect_err("it has no form");
+        let error =
+            call(&json!({}), &data).submit_request(&object(&json!({"a": "t"})), &CONTEXT).expect_err("it has no form");
         assert_eq!((error.class, error.message.as_str()), (ErrorClass::InvalidInput, message), "{data}");
     }
 }

@@ -247,7 +247,7 @@ fn success_is_what_the_node_says() {
         (json!({"absent": "errors[*]"}), 200, json!({"errors": ["no"]}), false),
     ] {
         let reading = plan(success.clone()).read_submit(&reply(status, &body));
-        assert_eq!(matches!(reading, crate::call::Reading::Done(_)), succeeds, "{success} {status} {body}");
+        assert_eq!(matches!(reading, crate::call::ReplyReading::Done(_)), succeeds, "{success} {status} {body}");
     }
     let error = failed(plan(json!({"absent": "error"})).read_submit(&reply(200, &json!({"error": {"message": "no"}}))));
     assert_eq!((error.class, error.message.as_str()), (ErrorClass::ProviderFailed, "Acme answered 200: no"));

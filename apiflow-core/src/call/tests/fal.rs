@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{CallPlan, again, call, done, failed, reply, running, sent};
-use crate::call::{ErrorClass, Operation, Reading};
-use crate::template::display;
+use crate::call::{ErrorClass, Operation, ReplyReading};
+use crate::template::display_request;
 
 const QUEUE: &str = "https://queue.fal.run/fal-ai/flux/requests/r1";
 
@@ -31,14 +31,14 @@ fn a_request_is_queued_and_followed_at_its_own_links() {
     let operation = accepted(&plan);
     assert_eq!((operation.id.as_deref(), operation.state.as_deref()), (Some("r1"), Some("IN_QUEUE")));
     let shown = |request| {
-        let shown = display(&request);
+        let shown = display_request(&request);
         assert_eq!(shown["headers"]["Authorization"], "Key $FAL_KEY");
         (shown["method"].clone(), shown["url"].clone())
     };
     assert_eq!(shown(plan.poll(&operation).expect("its own host")), (json!("GET"), json!(format!("{QUEUE}/status"))));
-    let cancel = plan.cancel(&operation).expect("fal cancels").expect("its own host");
+    let cancel = plan.cancel_request(&operation).expect("fal cancels").expect("its own host");
     assert_eq!(shown(cancel), (json!("PUT"), json!(format!("{QUEUE}/cancel"))));
-    assert_eq!(shown(plan.result(&operation).expect("its own host")), (json!("GET"), json!(QUEUE)));
+    assert_eq!(shown(plan.result_request(&operation).expect("its own host")), (json!("GET"), json!(QUEUE)));
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn what_is_completed_is_fetched_and_only_that_is_its_end() {
         running(plan.read_poll(&operation, &reply(202, &json!({"status": status}))));
     }
     let completed = plan.read_poll(&operation, &reply(200, &json!({"status": "COMPLETED"})));
-    let Reading::Fetch(operation) = completed else { panic!("{completed:?}") };
+    let ReplyReading::Fetch(operation) = completed else { panic!("{completed:?}") };
     let picture = json!({"images": [{"url": "https://v3.fal.media/a.png"}], "seed": 7});
     assert_eq!(done(plan.read_result(&operation, &reply(200, &picture))), picture);
     // A model that failed is completed, too: its error comes with the result.

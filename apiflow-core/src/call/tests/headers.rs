@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{CONTEXT, call, object, sent, submitted, with};
-use crate::call::{ErrorClass, Operation, plan};
+use crate::call::{ErrorClass, Operation, compile_call};
 use crate::catalog::{Connector, Node, parse_connector, parse_node};
 
 fn check(connector: &Value, data: &Value, given: &Value, expected: &[(&str, &str)]) {
@@ -55,7 +55,7 @@ fn accept_and_the_idempotency_key_are_set_over_templates() {
 fn a_value_cannot_begin_another_header() {
     let plan = call(&json!({}), &json!({"header": {"X-A": "{{ input.a }}", "X-B": "b {{ input.b }}"}}));
     for given in [json!({"a": "x\r\nX-Evil: 1"}), json!({"a": "x\n"}), json!({"a": "x\u{0}"}), json!({"b": "\u{7f}"})] {
-        let error = plan.submit(&object(&given), &CONTEXT).expect_err("it would break the header");
+        let error = plan.submit_request(&object(&given), &CONTEXT).expect_err("it would break the header");
         let name = if given.get("a").is_some() { "X-A" } else { "X-B" };
         let message = format!("header `{name}`: a line break or another control character is not allowed there");
         assert_eq!((error.class, error.message), (ErrorClass::InvalidInput, message));
@@ -81,8 +81,11 @@ fn own_secrets_are_those_of_the_declaration_that_refers_to_them() {
     let mut node = parse_node(&node).expect("it is sound");
     node.own_secrets.insert("KEY".to_owned(), "ann".to_owned());
     let names = |connector: &Connector, node: &Node| {
-        let request = plan(node, connector).expect("it compiles").submit(&Map::new(), &CONTEXT).expect("it is built");
-        let shown = crate::template::display(&request).to_string();
+        let request = compile_call(node, connector)
+            .expect("it compiles")
+            .submit_request(&Map::new(), &CONTEXT)
+            .expect("it is built");
+        let shown = crate::template::display_request(&request).to_string();
         assert!(shown.contains("https://h/$KEY?q=$KEY%20$OTHER") && !shown.contains("ann"), "{shown}");
         let places = request.secrets.iter().map(|used| format!("{} {:?}", used.name, used.place));
         places.collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>()
@@ -108,7 +111,7 @@ fn a_node_does_not_say_where_links_may_lead() {
     let data = node.as_mut().expect("it is sound").data.as_mut().expect("it has some");
     data.insert("hosts".to_owned(), json!([{"host": "evil.example", "credentials": true}]));
     let connector = json!({"name": "C", "base_url": "https://h", "header": {"Authorization": "Bearer $KEY"}});
-    let plan = plan(&node.expect("it is sound"), &parse_connector(&connector).expect("it is sound"));
+    let plan = compile_call(&node.expect("it is sound"), &parse_connector(&connector).expect("it is sound"));
     let operation = Operation { poll_url: Some("https://evil.example/1".to_owned()), ..Operation::default() };
     let error = plan.expect("it compiles").poll(&operation).expect_err("the connector does not list it");
     assert_eq!(error.class, ErrorClass::Refused);

@@ -11,7 +11,7 @@ fn node(data: &Value, output: &Value) -> Vec<String> {
     let node = json!({"id": "n", "name": "N", "connector_id": "c", "data": data, "output": output});
     let (connector, node) = super::declared(&connector, &node);
     let found = crate::call::check_call(&node, &connector);
-    assert_eq!(crate::diagnostic::has_errors(&found), crate::call::plan(&node, &connector).is_err());
+    assert_eq!(crate::diagnostic::has_errors(&found), crate::call::compile_call(&node, &connector).is_err());
     found.into_iter().map(|found| format!("{} {}", found.pointer, found.code)).collect()
 }
 

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::{CallPlan, again, done, failed, reply, running, sent, submitted, text_reply, with, working};
-use crate::call::{ErrorClass, Operation, Reading};
+use crate::call::{ErrorClass, Operation, ReplyReading};
 use crate::ports::HttpReply;
-use crate::template::display;
+use crate::template::display_request;
 
 const BASE: &str = "https://api.replicate.com/v1";
 
@@ -33,7 +33,7 @@ fn accepted(plan: &CallPlan) -> Operation {
 }
 
 /// Both the reply to a submit and the reply to a poll mean this.
-fn each_reading(changes: &Value) -> [Reading; 2] {
+fn each_reading(changes: &Value) -> [ReplyReading; 2] {
     let plan = working(&json!({}));
     let operation = accepted(&plan);
     let answer = answer(200, &prediction(changes));
@@ -65,13 +65,14 @@ fn an_accepted_prediction_is_followed_at_its_own_links() {
         let operation = running(plan.read_submit(&answer(status, &prediction(&json!({})))));
         assert_eq!(operation.id.as_deref(), Some("p1"));
         assert_eq!(operation.state.as_deref(), Some("starting"));
-        let poll = display(&plan.poll(&operation).expect("it is Replicate's own host"));
+        let poll = display_request(&plan.poll(&operation).expect("it is Replicate's own host"));
         let expected = json!({
             "method": "GET", "url": format!("{BASE}/predictions/p1"),
             "headers": {"Authorization": "Bearer $REPLICATE_API_TOKEN"}, "body": null,
         });
         assert_eq!(poll, expected);
-        let cancel = display(&plan.cancel(&operation).expect("it can").expect("it is Replicate's own host"));
+        let cancel =
+            display_request(&plan.cancel_request(&operation).expect("it can").expect("it is Replicate's own host"));
         assert_eq!(cancel["method"], "POST");
         assert_eq!(cancel["url"], format!("{BASE}/predictions/p1/cancel"));
         assert_eq!(cancel["headers"], expected["headers"]);

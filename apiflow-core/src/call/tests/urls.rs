@@ -76,7 +76,7 @@ fn values_in_the_path_cannot_change_its_shape() {
         (json!(".."), "path: `..` as a part of a path would lead to another address"),
         (json!(null), "path: `input.voice` must be a string or a number to be used in a path"),
     ] {
-        let error = plan.submit(&object(&json!({"voice": voice})), &CONTEXT).expect_err("it has no place");
+        let error = plan.submit_request(&object(&json!({"voice": voice})), &CONTEXT).expect_err("it has no place");
         assert_eq!((error.class, error.message.as_str()), (ErrorClass::InvalidInput, message));
     }
 }
@@ -118,7 +118,7 @@ fn a_query_is_expanded_merged_and_encoded() {
     let expected = "POST https://api.example.com/v1?key=$KEY&v=2&f=mp3_44100&l=44100&l=a%20b";
     check_url(&connector, &data, &json!({"rate": 44100}), expected);
     let error = call(&json!({}), &json!({"query": {"q": ["x", ["$KEY"]]}}))
-        .submit(&object(&json!({})), &CONTEXT)
+        .submit_request(&object(&json!({})), &CONTEXT)
         .expect_err("a secret inside a list cannot be escaped");
     assert_eq!(error.message, "`q`: a secret is not allowed inside an object or array here");
 }

@@ -12,7 +12,7 @@ const MAX_OPEN_CHILDREN: u64 = 1_000;
 
 /// Opens as many children as may run now; ends the module when none is left.
 pub(super) fn open_more(turn: &mut Turn<'_>, frame: u64) {
-    while let Some(children) = children(turn, frame) {
+    while let Some(children) = children_of(turn, frame) {
         let may_open = children.total.is_none_or(|total| children.next < total)
             && (children.open.len() as u64) < children.limit.unwrap_or(MAX_OPEN_CHILDREN);
         if !may_open {
@@ -22,7 +22,7 @@ pub(super) fn open_more(turn: &mut Turn<'_>, frame: u64) {
             return;
         }
     }
-    let Some(children) = children(turn, frame) else { return };
+    let Some(children) = children_of(turn, frame) else { return };
     if children.open.is_empty() && children.total.is_some_and(|total| children.next >= total) {
         all_ended(turn, frame);
     }
@@ -31,7 +31,7 @@ pub(super) fn open_more(turn: &mut Turn<'_>, frame: u64) {
 /// Opens the next child and settles it; says whether it is at work. One that has ended at once has its module looked
 /// at before the next is opened: it may be what ends it.
 pub(super) fn open_next(turn: &mut Turn<'_>, frame: u64) -> bool {
-    let Some(slot) = children(turn, frame).map(|children| children.next) else { return false };
+    let Some(slot) = children_of(turn, frame).map(|children| children.next) else { return false };
     let child = open(turn, frame, slot, false);
     turn.frame(child).is_some()
 }
@@ -43,12 +43,12 @@ pub(super) fn open_handler(turn: &mut Turn<'_>, frame: u64) {
 
 fn open(turn: &mut Turn<'_>, frame: u64, slot: u64, handler: bool) -> u64 {
     let child = turn.run.control.next_frame;
-    turn.emit(Event::FrameOpened { frame, child, slot, handler });
-    module_end::settle(turn, child);
+    turn.emit_event(Event::FrameOpened { frame, child, slot, handler });
+    module_end::settle_frame(turn, child);
     child
 }
 
-fn children<'a>(turn: &'a Turn<'_>, frame: u64) -> Option<&'a Children> {
+fn children_of<'a>(turn: &'a Turn<'_>, frame: u64) -> Option<&'a Children> {
     let step = turn.step(frame)?;
     if step.stage == Stage::Children { step.children.as_ref() } else { None }
 }
@@ -70,7 +70,7 @@ pub(super) fn close(turn: &mut Turn<'_>, child: u64, ended: Ended) -> Option<u64
     let tolerated = ended.error.is_some() && !handling && tolerates_failure(turn, frame, slot);
     let cache = turn.frame(child).and_then(|state| state.cache.clone()).filter(|_| ended.error.is_none());
     let Ended { result, error, handled } = ended;
-    turn.emit(Event::FrameClosed { frame, child, slot, result, list, error, handled, tolerated, cache });
+    turn.emit_event(Event::FrameClosed { frame, child, slot, result, list, error, handled, tolerated, cache });
     Some(frame)
 }
 
@@ -79,19 +79,19 @@ fn tolerates_failure(turn: &Turn<'_>, frame: u64, slot: u64) -> bool {
 }
 
 /// Lets a module go on after one of its children has ended.
-pub(super) fn resume(turn: &mut Turn<'_>, frame: u64) {
+pub(super) fn resume_module(turn: &mut Turn<'_>, frame: u64) {
     let Some(step) = turn.step(frame) else { return };
     match &step.stage {
         Stage::Handling { .. } => {}
-        Stage::Lost => module_end::settle(turn, frame),
+        Stage::Lost => module_end::settle_frame(turn, frame),
         Stage::Iterated => finish_iteration(turn, frame),
         Stage::Children => {
             let sequential = step.children.as_ref().is_some_and(|children| children.sequential);
             let failed = step.children.as_ref().is_some_and(|children| children.failure.is_some());
             if let Some(slot) = step.children.as_ref().and_then(|children| children.winner) {
                 let result = step.children.as_ref().and_then(|children| children.last.clone());
-                turn.emit(Event::RaceWon { frame, slot });
-                module_end::complete(turn, frame, result, None);
+                turn.emit_event(Event::RaceWon { frame, slot });
+                module_end::complete_step(turn, frame, result, None);
             } else if sequential && failed {
                 all_ended(turn, frame);
             } else {
@@ -131,7 +131,13 @@ pub(super) fn next_iteration(turn: &mut Turn<'_>, frame: u64) {
     }
     if children.total.is_none() && next >= limit {
         let message = format!("the while loop did not end within {limit} iterations: add a `stop_after_if`");
-        return module_end::fail(turn, frame, super::error(error_names::LOOP_LIMIT, message), None, false);
+        return module_end::fail_attempt(
+            turn,
+            frame,
+            super::error_object(error_names::LOOP_LIMIT, message),
+            None,
+            false,
+        );
     }
     open(turn, frame, next, false);
 }
@@ -140,9 +146,9 @@ pub(super) fn next_iteration(turn: &mut Turn<'_>, frame: u64) {
 pub(super) fn fail_slow_module(turn: &mut Turn<'_>, frame: u64) {
     let Some(module) = turn.module(frame).map(|def| def.module.id.clone()) else { return };
     let bound_s = turn.step(frame).and_then(|step| step.bound_ms).unwrap_or_default() as f64 / 1000.0;
-    turn.emit(Event::TimedOut { frame });
+    turn.emit_event(Event::TimedOut { frame });
     let message = format!("step `{module}` exceeded its `timeout` of {bound_s} s; its running work was cancelled");
-    module_end::fail(turn, frame, super::error(error_names::TIMEOUT, message), None, false);
+    module_end::fail_attempt(turn, frame, super::error_object(error_names::TIMEOUT, message), None, false);
 }
 
 /// Ends a module whose children have all ended.
@@ -156,7 +162,7 @@ pub(super) fn all_ended(turn: &mut Turn<'_>, frame: u64) {
         }
     };
     match children.failure.clone() {
-        Some((_, failure)) => module_end::fail(turn, frame, failure.error, Some(result), failure.handled),
-        None => module_end::complete(turn, frame, Some(result), None),
+        Some((_, failure)) => module_end::fail_attempt(turn, frame, failure.error, Some(result), failure.handled),
+        None => module_end::complete_step(turn, frame, Some(result), None),
     }
 }

@@ -1,7 +1,7 @@
 //! The free effects that a list owes.
 
 use super::module_start;
-use crate::engine::control_state::{ExpressionNames, Frame, Stage, Step};
+use crate::engine::control_state::{ExpressionNames, Frame, OpenStep, Stage};
 use crate::engine::program::step_key;
 use crate::engine::{Effect, PreparationKind, Run, StepConclusion, StepPreparation, ValueRef};
 use crate::ports::ReusedResult;
@@ -10,12 +10,12 @@ use crate::ports::ReusedResult;
 pub(in crate::engine) fn free_effect_of(run: &Run, frame: u64) -> Option<Effect> {
     let state = run.control.frames.get(&frame)?;
     match &state.step {
-        None => prepare(run, frame, state).map(Effect::Prepare),
+        None => step_preparation(run, frame, state).map(Effect::Prepare),
         Some(step) => match &step.stage {
             // `skip_if` too: it may be what could not be evaluated, and a module must not run without it.
-            Stage::Begin => prepare(run, frame, state).map(Effect::Prepare),
+            Stage::Begin => step_preparation(run, frame, state).map(Effect::Prepare),
             Stage::Failed | Stage::Iterated | Stage::Done | Stage::Handling { result: Some(_) } => {
-                conclude(run, frame, state, step).map(Effect::Conclude)
+                step_conclusion(run, frame, state, step).map(Effect::Conclude)
             }
             Stage::Call(_)
             | Stage::Children
@@ -37,8 +37,8 @@ pub(in crate::engine) fn reused_result(run: &Run, frame: u64) -> Option<&ReusedR
     run.program.reused.get(&step_key(&state.path, &run.module_at(frame)?.module.id))
 }
 
-fn prepare(run: &Run, frame: u64, state: &Frame) -> Option<StepPreparation> {
-    let names = names(state, Some(state.previous.clone()), None);
+fn step_preparation(run: &Run, frame: u64, state: &Frame) -> Option<StepPreparation> {
+    let names = expression_names(state, Some(state.previous.clone()), None);
     if !state.entered {
         let flow = run.program.flows.get(state.flow)?;
         let ask = PreparationKind::Enter { skip_expr: flow.skip_expr.clone(), flow: state.flow };
@@ -71,7 +71,7 @@ fn prepare(run: &Run, frame: u64, state: &Frame) -> Option<StepPreparation> {
     Some(StepPreparation { frame, skip_if, ask, timeout, cache_ttl_s, names })
 }
 
-fn conclude(run: &Run, frame: u64, state: &Frame, step: &Step) -> Option<StepConclusion> {
+fn step_conclusion(run: &Run, frame: u64, state: &Frame, step: &OpenStep) -> Option<StepConclusion> {
     let module = &run.module_at(frame)?.module;
     let bare = |predicate: Option<String>, result: ValueRef| StepConclusion {
         frame,
@@ -79,7 +79,7 @@ fn conclude(run: &Run, frame: u64, state: &Frame, step: &Step) -> Option<StepCon
         sleep: None,
         recover: None,
         include_result: false,
-        names: ExpressionNames { previous: result.clone(), ..names(state, Some(result), None) },
+        names: ExpressionNames { previous: result.clone(), ..expression_names(state, Some(result), None) },
     };
     match &step.stage {
         Stage::Failed => {
@@ -119,7 +119,7 @@ fn conclude(run: &Run, frame: u64, state: &Frame, step: &Step) -> Option<StepCon
     }
 }
 
-fn names(state: &Frame, result: Option<ValueRef>, all_iters: Option<u64>) -> ExpressionNames {
+fn expression_names(state: &Frame, result: Option<ValueRef>, all_iters: Option<u64>) -> ExpressionNames {
     ExpressionNames {
         args: state.args.clone(),
         previous: state.previous.clone(),

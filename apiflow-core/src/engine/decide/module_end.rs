@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::children::{self, Ended};
-use super::{Turn, error, gates, module_start, result_of};
+use super::{Turn, error_object, gates, module_start, result_of};
 use crate::call::ErrorClass;
 use crate::engine::control_state::{Ending, Stage};
 use crate::engine::{CacheKey, ConcludedStep, Event, OpenWork, ValueRef, error_names, retry};
@@ -11,7 +11,7 @@ use crate::openflow::{Nesting, Retry, StopAfterIf};
 use crate::ports::JobStatus;
 
 /// Ends a step with a result: a value of its own, or a reference.
-pub(super) fn complete(turn: &mut Turn<'_>, frame: u64, result: Option<ValueRef>, value: Option<Value>) {
+pub(super) fn complete_step(turn: &mut Turn<'_>, frame: u64, result: Option<ValueRef>, value: Option<Value>) {
     let cache = turn.step(frame).and_then(|step| step.cache.clone());
     turn.emit_with(Event::StepCompleted { frame, result, cache }, value);
     conclude_or_advance(turn, frame);
@@ -28,32 +28,32 @@ pub(super) fn conclude_or_advance(turn: &mut Turn<'_>, frame: u64) {
 /// Lets a list go on after a step that succeeded: through its gate, then its sleep.
 fn go_on(turn: &mut Turn<'_>, frame: u64, sleep_ms: u64) {
     if !gates::close(turn, frame, sleep_ms) {
-        rest(turn, frame, sleep_ms);
+        start_sleep(turn, frame, sleep_ms);
     }
 }
 
 /// Lets a list sleep before its next module.
-pub(super) fn rest(turn: &mut Turn<'_>, frame: u64, sleep_ms: u64) {
+pub(super) fn start_sleep(turn: &mut Turn<'_>, frame: u64, sleep_ms: u64) {
     if sleep_ms == 0 {
-        turn.emit(Event::Advanced { frame });
-        return settle(turn, frame);
+        turn.emit_event(Event::Advanced { frame });
+        return settle_frame(turn, frame);
     }
     let until = turn.now.plus_ms(sleep_ms);
-    turn.emit(Event::SleepStarted { frame, until });
+    turn.emit_event(Event::SleepStarted { frame, until });
 }
 
 /// Records a failed attempt and decides whether there is another.
-pub(super) fn fail(turn: &mut Turn<'_>, frame: u64, error: Value, result: Option<ValueRef>, handled: bool) {
+pub(super) fn fail_attempt(turn: &mut Turn<'_>, frame: u64, error: Value, result: Option<ValueRef>, handled: bool) {
     let again = turn.module(frame).and_then(|def| def.module.retry.clone());
     let failures = turn.step(frame).map_or(0, |step| step.failures);
     let error = record_failure(turn, frame, error, result, handled);
     let delay = again.as_ref().and_then(|rule| retry_delay(turn, frame, rule, failures));
     match (delay, again.and_then(|rule| rule.retry_if)) {
-        (Some(_), _) if !ErrorClass::may_retry_error(&error) => lose(turn, frame, true),
-        (Some(delay), None) => schedule(turn, frame, delay),
+        (Some(_), _) if !ErrorClass::may_retry_error(&error) => fail_step(turn, frame, true),
+        (Some(delay), None) => schedule_retry(turn, frame, delay),
         // `retry_if` is owed now.
         (Some(_), Some(_)) => {}
-        (None, _) => lose(turn, frame, true),
+        (None, _) => fail_step(turn, frame, true),
     }
 }
 
@@ -61,7 +61,7 @@ pub(super) fn fail(turn: &mut Turn<'_>, frame: u64, error: Value, result: Option
 /// At least what the provider asked for (`retry_after_ms` of the recorded error), but no longer than the step's own
 /// `timeout`.
 fn retry_delay(turn: &Turn<'_>, frame: u64, rule: &Retry, failures: u32) -> Option<u64> {
-    let random = retry::random(turn.run.control.seed, turn.run.control.seq);
+    let random = retry::pseudo_random(turn.run.control.seed, turn.run.control.seq);
     let delay = retry::delay_ms(rule, failures, random)?;
     let hint = turn.step(frame).map_or(0, |step| {
         let hint = step.error.as_ref().map_or(0, retry::hint_ms);
@@ -77,19 +77,19 @@ fn record_failure(turn: &mut Turn<'_>, frame: u64, error: Value, result: Option<
     error
 }
 
-fn schedule(turn: &mut Turn<'_>, frame: u64, delay_ms: u64) {
+fn schedule_retry(turn: &mut Turn<'_>, frame: u64, delay_ms: u64) {
     let at = turn.now.plus_ms(delay_ms);
-    turn.emit(Event::RetryScheduled { frame, at });
+    turn.emit_event(Event::RetryScheduled { frame, at });
     if delay_ms == 0 {
-        module_start::attempt(turn, frame);
+        module_start::start_attempt(turn, frame);
     }
 }
 
 /// Ends a step that failed for good.
-pub(super) fn lose(turn: &mut Turn<'_>, frame: u64, may_catch: bool) {
+pub(super) fn fail_step(turn: &mut Turn<'_>, frame: u64, may_catch: bool) {
     let caught = may_catch && turn.module(frame).is_some_and(|def| def.module.continue_on_error);
-    turn.emit(Event::StepFailed { frame, caught });
-    settle(turn, frame);
+    turn.emit_event(Event::StepFailed { frame, caught });
+    settle_frame(turn, frame);
 }
 
 /// Fails a list before its first module.
@@ -109,10 +109,10 @@ pub(super) fn take_conclusion(turn: &mut Turn<'_>, frame: u64, concluded: Conclu
         Some(Stage::Iterated) => {
             let rule = turn.module(frame).and_then(|def| def.module.stop_after_if.clone());
             match (concluded.error, concluded.holds) {
-                (Some(error), _) => fail(turn, frame, error, None, false),
+                (Some(error), _) => fail_attempt(turn, frame, error, None, false),
                 (None, false) => children::next_iteration(turn, frame),
                 (None, true) => match rule.as_ref().and_then(stop_error) {
-                    Some(error) => fail(turn, frame, error, None, false),
+                    Some(error) => fail_attempt(turn, frame, error, None, false),
                     None => children::all_ended(turn, frame),
                 },
             }
@@ -137,15 +137,15 @@ fn decide_retry(turn: &mut Turn<'_>, frame: u64, concluded: &ConcludedStep) {
     let failures = turn.step(frame).map_or(0, |step| step.failures.saturating_sub(1));
     let delay = rule.as_ref().and_then(|rule| retry_delay(turn, frame, rule, failures));
     match delay {
-        Some(delay) if concluded.holds && concluded.error.is_none() => schedule(turn, frame, delay),
-        Some(_) | None => lose(turn, frame, true),
+        Some(delay) if concluded.holds && concluded.error.is_none() => schedule_retry(turn, frame, delay),
+        Some(_) | None => fail_step(turn, frame, true),
     }
 }
 
 fn decide_stop(turn: &mut Turn<'_>, frame: u64, concluded: ConcludedStep) {
     if let Some(error) = concluded.error {
         record_failure(turn, frame, error, None, false);
-        return lose(turn, frame, false);
+        return fail_step(turn, frame, false);
     }
     if !concluded.holds {
         return go_on(turn, frame, concluded.sleep_ms);
@@ -161,7 +161,7 @@ fn decide_stop(turn: &mut Turn<'_>, frame: u64, concluded: ConcludedStep) {
             }
             let event = Event::AttemptFailed { frame, error, result: None, handled: false };
             turn.emit_with(event, Some(value));
-            lose(turn, frame, false);
+            fail_step(turn, frame, false);
         }
         None => stop(turn, frame, result, rule.is_some_and(|rule| rule.skip_if_stopped)),
     }
@@ -171,7 +171,7 @@ fn decide_stop(turn: &mut Turn<'_>, frame: u64, concluded: ConcludedStep) {
 fn stop_error(rule: &StopAfterIf) -> Option<Value> {
     let text = rule.error_message.as_ref().filter(|_| !rule.skip_if_stopped)?;
     let message = if text.is_empty() { format!("stop after if: {}", rule.expr) } else { text.clone() };
-    Some(error(error_names::EARLY_STOP, message))
+    Some(error_object(error_names::EARLY_STOP, message))
 }
 
 /// Ends a list early, and what is around it as far as a stop climbs.
@@ -202,7 +202,7 @@ pub(super) fn stop(turn: &mut Turn<'_>, frame: u64, result: ValueRef, skipped: b
             }
             _ => result,
         };
-        turn.emit(Event::StepCompleted { frame: parent, result: Some(result.clone()), cache: None });
+        turn.emit_event(Event::StepCompleted { frame: parent, result: Some(result.clone()), cache: None });
         stop(turn, parent, result, skipped);
     } else {
         turn.due.push(parent);
@@ -210,12 +210,12 @@ pub(super) fn stop(turn: &mut Turn<'_>, frame: u64, result: ValueRef, skipped: b
 }
 
 /// Lets a list go on: ends it when it is at its end, runs its error handler when its step is lost.
-pub(super) fn settle(turn: &mut Turn<'_>, frame: u64) {
+pub(super) fn settle_frame(turn: &mut Turn<'_>, frame: u64) {
     let Some(state) = turn.frame(frame) else { return };
     match &state.step {
         None if state.preprocessing && turn.module(frame).is_none() => {
-            turn.emit(Event::Preprocessed { frame });
-            settle(turn, frame);
+            turn.emit_event(Event::Preprocessed { frame });
+            settle_frame(turn, frame);
         }
         None if state.entered && turn.module(frame).is_none() => {
             let result = state.previous.clone();
@@ -255,14 +255,14 @@ fn end_flow(
 ) {
     let waits = turn.run.open_work().any(|work| matches!(work, OpenWork::Cancel(_) | OpenWork::Poll(_)));
     if waits {
-        turn.emit(Event::FlowEnded { status, output, error, skipped, cache });
+        turn.emit_event(Event::FlowEnded { status, output, error, skipped, cache });
     } else {
-        turn.emit(Event::JobFinished { status, output, error, skipped, cache });
+        turn.emit_event(Event::JobFinished { status, output, error, skipped, cache });
     }
 }
 
 /// Ends a job whose worker crashes: nobody knows what becomes of the attempts that are open.
-pub(super) fn abandon(turn: &mut Turn<'_>, error: Value) {
+pub(super) fn abandon_job(turn: &mut Turn<'_>, error: Value) {
     let open: Vec<(u64, Option<String>)> = turn
         .run
         .control
@@ -275,7 +275,7 @@ pub(super) fn abandon(turn: &mut Turn<'_>, error: Value) {
     for (frame, provider_id) in open {
         let step_id = turn.module(frame).map(|def| def.module.id.clone()).unwrap_or_default();
         record_failure(turn, frame, unsettled_attempt_error(&step_id, provider_id.as_deref()), None, false);
-        turn.emit(Event::StepFailed { frame, caught: false });
+        turn.emit_event(Event::StepFailed { frame, caught: false });
     }
     let value = serde_json::json!({"error": error});
     let event =
@@ -293,7 +293,7 @@ pub(crate) fn unsettled_attempt_error(step_id: &str, provider_id: Option<&str>) 
         "{what}; it was not sent again, because it could be paid twice: recover the step to look for the work at the \
          provider"
     );
-    let mut error = super::with_step(error(error_names::SUBMIT_UNKNOWN, message), step_id);
+    let mut error = super::with_step(error_object(error_names::SUBMIT_UNKNOWN, message), step_id);
     if let Some(id) = provider_id {
         error["provider_id"] = Value::String(id.to_owned());
     }
@@ -318,7 +318,7 @@ pub(super) fn fail_over_limit(turn: &mut Turn<'_>, message: String) {
         return;
     }
     let seq = turn.run.control.seq;
-    let error = error(error_names::JOB_LIMIT, message);
+    let error = error_object(error_names::JOB_LIMIT, message);
     let value = serde_json::json!({"error": error});
     let (status, output) = (JobStatus::Failed, Some(ValueRef::Row(seq + 1)));
     turn.emit_with(Event::FlowEnded { status, output, error: Some(error), skipped: false, cache: None }, Some(value));
@@ -336,6 +336,6 @@ pub(super) fn settle_job(turn: &mut Turn<'_>) {
         let event = Event::JobFinished { status, output: None, error: Some(told.clone()), skipped, cache: None };
         turn.emit_with(event, Some(serde_json::json!({"error": told})));
     } else {
-        turn.emit(Event::JobFinished { status, output, error, skipped, cache });
+        turn.emit_event(Event::JobFinished { status, output, error, skipped, cache });
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::children::{self, Ended};
-use super::{Turn, error, module_end, reused_result, with_step};
+use super::{Turn, error_object, module_end, reused_result, with_step};
 use crate::code::is_javascript;
 use crate::engine::control_state::Stage;
 use crate::engine::{CacheKey, Event, PreparationKind, PreparedStep, Start, ValueRef, error_names};
@@ -48,7 +48,7 @@ pub(super) fn preparation_kind(module: &Module) -> PreparationKind {
 /// Takes in what a module needed before it began.
 pub(super) fn take_preparation(turn: &mut Turn<'_>, frame: u64, prepared: PreparedStep, bound_ms: Option<u64>) {
     let Some(state) = turn.frame(frame) else { return };
-    if !state.entered && entering(turn, frame, &prepared) {
+    if !state.entered && enter_flow(turn, frame, &prepared) {
         return;
     }
     let Some(state) = turn.frame(frame) else { return };
@@ -61,14 +61,14 @@ pub(super) fn take_preparation(turn: &mut Turn<'_>, frame: u64, prepared: Prepar
     match prepared {
         PreparedStep::Skip => {
             let (step_id, path) = (module.id.clone(), at.path);
-            turn.emit(Event::StepPassed { frame, step_id, path, skipped: true, result: previous });
-            module_end::settle(turn, frame);
+            turn.emit_event(Event::StepPassed { frame, step_id, path, skipped: true, result: previous });
+            module_end::settle_frame(turn, frame);
         }
         PreparedStep::Failed(error) => {
             start(turn, at, Start::Nothing, None, None);
-            module_end::fail(turn, frame, error, None, false);
+            module_end::fail_attempt(turn, frame, error, None, false);
         }
-        PreparedStep::Cached { result } => pass(turn, at, Some(result)),
+        PreparedStep::Cached { result } => pass_step(turn, at, Some(result)),
         PreparedStep::Entered { .. } => {}
         PreparedStep::Ready
         | PreparedStep::Code { .. }
@@ -81,7 +81,13 @@ pub(super) fn take_preparation(turn: &mut Turn<'_>, frame: u64, prepared: Prepar
                 let message = format!(
                     "sub-flows are nested more than {MAX_FRAME_DEPTH} levels deep: check for a workflow that calls itself"
                 );
-                return module_end::fail(turn, frame, error(error_names::RECURSION_LIMIT, message), None, false);
+                return module_end::fail_attempt(
+                    turn,
+                    frame,
+                    error_object(error_names::RECURSION_LIMIT, message),
+                    None,
+                    false,
+                );
             }
             run_module(turn, at, prepared);
         }
@@ -95,19 +101,19 @@ fn reuse_outcome(turn: &mut Turn<'_>, at: At<'_>, reused: ReusedResult) {
     match reused.error {
         None => {
             let (step_id, path) = (at.module.id.clone(), at.path);
-            turn.emit(Event::StepPassed { frame, step_id, path, skipped: false, result });
+            turn.emit_event(Event::StepPassed { frame, step_id, path, skipped: false, result });
             module_end::conclude_or_advance(turn, frame);
         }
         Some(error) => {
             start(turn, at, Start::Nothing, None, None);
-            turn.emit(Event::AttemptFailed { frame, error, result: Some(result), handled: false });
-            module_end::lose(turn, frame, true);
+            turn.emit_event(Event::AttemptFailed { frame, error, result: Some(result), handled: false });
+            module_end::fail_step(turn, frame, true);
         }
     }
 }
 
 /// Handles what is asked before a flow's first module; says whether that was all.
-fn entering(turn: &mut Turn<'_>, frame: u64, prepared: &PreparedStep) -> bool {
+fn enter_flow(turn: &mut Turn<'_>, frame: u64, prepared: &PreparedStep) -> bool {
     match prepared {
         PreparedStep::Skip => {
             let value = Value::String("stopped early".to_owned());
@@ -127,9 +133,9 @@ fn entering(turn: &mut Turn<'_>, frame: u64, prepared: &PreparedStep) -> bool {
             true
         }
         PreparedStep::Entered { cache } => {
-            turn.emit(Event::Entered { frame, cache: cache.clone() });
+            turn.emit_event(Event::Entered { frame, cache: cache.clone() });
             // A flow without modules is at its end.
-            module_end::settle(turn, frame);
+            module_end::settle_frame(turn, frame);
             true
         }
         PreparedStep::Ready
@@ -153,7 +159,7 @@ struct At<'m> {
 fn run_module(turn: &mut Turn<'_>, at: At<'_>, prepared: PreparedStep) {
     let At { frame, module, .. } = at;
     if let Some(value) = module.mocked_result().cloned() {
-        return pass(turn, at, Some(value));
+        return pass_step(turn, at, Some(value));
     }
     match (&module.value, prepared) {
         (ModuleValue::Script(_), PreparedStep::Inputs { args, cache, timeout_ms, bound_ms }) => {
@@ -166,8 +172,8 @@ fn run_module(turn: &mut Turn<'_>, at: At<'_>, prepared: PreparedStep) {
         (ModuleValue::RawScript(_), PreparedStep::Code { args, outcome, cache }) => {
             start(turn, at, Start::Code, Some(args), cache);
             match outcome {
-                Ok(value) => module_end::complete(turn, frame, None, Some(value)),
-                Err(error) => module_end::fail(turn, frame, error, None, false),
+                Ok(value) => module_end::complete_step(turn, frame, None, Some(value)),
+                Err(error) => module_end::fail_attempt(turn, frame, error, None, false),
             }
         }
         (ModuleValue::BranchOne(_), PreparedStep::Branch(chosen)) => branch_one(turn, at, chosen),
@@ -196,7 +202,7 @@ fn run_module(turn: &mut Turn<'_>, at: At<'_>, prepared: PreparedStep) {
             start(turn, at, Start::Loop { length, sequential: true, limit: Some(1) }, None, None);
             children::open_more(turn, frame);
         }
-        (ModuleValue::Identity(_), _) => pass(turn, at, None),
+        (ModuleValue::Identity(_), _) => pass_step(turn, at, None),
         (
             ModuleValue::Script(_)
             | ModuleValue::Flow(_)
@@ -209,7 +215,7 @@ fn run_module(turn: &mut Turn<'_>, at: At<'_>, prepared: PreparedStep) {
             let message =
                 format!("step `{}` has the type `{}`, which is not supported", module.id, module.value.kind_name());
             start(turn, at, Start::Nothing, None, None);
-            module_end::fail(turn, frame, error(error_names::UNSUPPORTED, message), None, false);
+            module_end::fail_attempt(turn, frame, error_object(error_names::UNSUPPORTED, message), None, false);
         }
     }
 }
@@ -225,7 +231,7 @@ fn start(turn: &mut Turn<'_>, at: At<'_>, start: Start, value: Option<Value>, ca
 }
 
 /// A module that takes no time: an identity, or a mock with its value.
-fn pass(turn: &mut Turn<'_>, at: At<'_>, value: Option<Value>) {
+fn pass_step(turn: &mut Turn<'_>, at: At<'_>, value: Option<Value>) {
     let At { frame, module, path, .. } = at;
     let result = match &value {
         Some(_) => ValueRef::Row(turn.run.control.seq + 1),
@@ -242,20 +248,20 @@ fn branch_one(turn: &mut Turn<'_>, at: At<'_>, chosen: Option<u64>) {
     let list = definition.children.get(chosen.map_or(default, |chosen| chosen as usize)).copied();
     if list.is_none_or(|list| is_empty(turn, list)) {
         // An empty branch passes the previous result on.
-        return pass(turn, at, None);
+        return pass_step(turn, at, None);
     }
     start(turn, at, Start::Branch { chosen }, None, None);
     children::open_next(turn, frame);
 }
 
 /// Begins another attempt of a step.
-pub(super) fn attempt(turn: &mut Turn<'_>, frame: u64) {
+pub(super) fn start_attempt(turn: &mut Turn<'_>, frame: u64) {
     let Some(step) = turn.step(frame) else { return };
     // Not the number of failures: a call that is repeated after an unknown fate was none. A call that the provider did
     // not take is the same attempt still.
     let is_postponed = step.postponed.is_some() && matches!(step.stage, Stage::Retrying { .. });
     let attempt = step.row.attempt + u32::from(!is_postponed);
-    turn.emit(Event::AttemptStarted { frame, attempt, deadline: None });
+    turn.emit_event(Event::AttemptStarted { frame, attempt, deadline: None });
     children::open_more(turn, frame);
 }
 

@@ -17,7 +17,7 @@ pub(super) struct Refusal {
 
 /// Puts a call off, at least for as long as the provider asked; fails the attempt where that goes beyond the step's
 /// deadline. The deadline counts from the first attempt of this call.
-pub(super) fn postpone(turn: &mut Turn<'_>, frame: u64, refusal: Refusal) {
+pub(super) fn postpone_call(turn: &mut Turn<'_>, frame: u64, refusal: Refusal) {
     let Refusal { effect, error, patience_ms, sent } = refusal;
     let Some(step) = turn.step(frame) else { return };
     let Stage::Call(open) = &step.stage else { return };
@@ -28,12 +28,12 @@ pub(super) fn postpone(turn: &mut Turn<'_>, frame: u64, refusal: Refusal) {
     let (since, refusals) =
         step.postponed.map_or((open.started_at, 0), |postponed| (postponed.since, postponed.refusals));
     let deadline = since.plus_ms(step.timeout_ms().unwrap_or(patience_ms));
-    let random = retry::random(turn.run.control.seed, turn.run.control.seq);
+    let random = retry::pseudo_random(turn.run.control.seed, turn.run.control.seq);
     let asked_again = if sent { Some(refusals) } else { None };
     let until = turn.now.plus_ms(retry::postponement_ms(retry::hint_ms(&error), asked_again, random));
     if until > deadline {
-        return module_end::fail(turn, frame, error, None, false);
+        return module_end::fail_attempt(turn, frame, error, None, false);
     }
     let error = module_start::with_step_of(turn, frame, error);
-    turn.emit(Event::CallPostponed { frame, effect, until, error, sent });
+    turn.emit_event(Event::CallPostponed { frame, effect, until, error, sent });
 }

@@ -7,7 +7,7 @@ use crate::engine::ValueRef;
 
 impl Event {
     /// Under what a result is cached for later runs, and the result, if this event, recorded at `seq`, brings one.
-    pub fn cached(&self, seq: u64) -> Option<(&CacheKey, ValueRef)> {
+    pub fn cached_result(&self, seq: u64) -> Option<(&CacheKey, ValueRef)> {
         let (cache, result) = if let Self::StepCompleted { cache: Some(cache), result, .. }
         | Self::JobFinished { cache: Some(cache), output: result, .. } = self
         {
@@ -73,7 +73,7 @@ impl Event {
     }
 
     /// The lists of modules whose state it changes.
-    pub(in crate::engine) fn frames(&self) -> impl Iterator<Item = u64> {
+    pub(in crate::engine) fn changed_frames(&self) -> impl Iterator<Item = u64> {
         let (frame, child) = match self {
             Self::Created { .. } => (Some(0), None),
             Self::FrameOpened { frame, child, .. } | Self::FrameClosed { frame, child, .. } => {

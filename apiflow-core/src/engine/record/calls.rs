@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{change_row, step_of};
-use crate::engine::control_state::{Postponed, Stage, Step};
+use crate::engine::control_state::{OpenStep, Postponed, Stage};
 use crate::engine::{Call, Recovery, Run, ValueRef};
 use crate::ports::{StepStatus, Timestamp};
 
@@ -26,7 +26,7 @@ pub(super) fn record_acceptance(
         record(orphan);
         return;
     }
-    if let Some(Step { stage: Stage::Call(open), .. }) = step_of(run, frame) {
+    if let Some(OpenStep { stage: Stage::Call(open), .. }) = step_of(run, frame) {
         record(open);
     }
     change_row(run, frame, |row| row.provider_id = provider_id.map(str::to_owned));
@@ -37,7 +37,7 @@ pub(super) fn record_recovery_start(run: &mut Run, frame: u64, effect: u64, reco
         orphan.recovery = Some(recovery);
         return;
     }
-    if let Some(Step { stage: Stage::Call(open), .. }) = step_of(run, frame)
+    if let Some(OpenStep { stage: Stage::Call(open), .. }) = step_of(run, frame)
         && open.effect == effect
     {
         open.recovery = Some(recovery);

@@ -2,7 +2,7 @@
 
 use super::job::give_up;
 use super::{set_stage, step_of};
-use crate::engine::control_state::{Failure, Frame, Scope, Stage};
+use crate::engine::control_state::{Failure, Frame, ResultScope, Stage};
 use crate::engine::{Args, Run, Start, ValueRef};
 use crate::openflow::Nesting;
 use crate::ports::{JobStatus, Timestamp};
@@ -13,13 +13,13 @@ pub(super) fn finish_preprocessing(run: &mut Run, frame: u64) {
     let Some(state) = run.control.frames.get_mut(&frame) else { return };
     let Some(flow) = program.flows.get(state.flow) else { return };
     // Arguments are an object whatever they are made of.
-    let input = ValueRef::Args(Args::of(state.previous.clone()));
-    state.args = Args::of(input.clone());
+    let input = ValueRef::Args(Args::without_loop(state.previous.clone()));
+    state.args = Args::without_loop(input.clone());
     state.previous = input;
     state.preprocessing = false;
     state.list = flow.list;
     state.cursor = 0;
-    state.entered = !flow.asks();
+    state.entered = !flow.has_entry_questions();
 }
 
 /// A branch, an iteration, a sub-flow or an error handler begins.
@@ -83,19 +83,19 @@ pub(super) fn open_frame(run: &mut Run, parent: u64, child: u64, slot: u64, hand
                 frame.list = definition.map_or(0, |flow| flow.list);
                 // Its own error handler is its own affair, also where it is called by one.
                 frame.handler = false;
-                frame.entered = definition.is_none_or(|flow| !flow.asks());
+                frame.entered = definition.is_none_or(|flow| !flow.has_entry_questions());
                 if definition.is_some_and(|flow| flow.env.is_some()) {
                     frame.env = frame.flow;
                 }
                 let input = step.row.input.as_ref().and_then(|input| serde_json::from_value(input.clone()).ok());
-                frame.args = Args::of(input.unwrap_or(ValueRef::Null));
+                frame.args = Args::without_loop(input.unwrap_or(ValueRef::Null));
                 true
             }
         };
-        frame.previous = frame.args.value();
+        frame.previous = frame.args.to_value_ref();
         if own_scope {
             frame.scope = child;
-            run.control.scopes.insert(child, Scope { parent: Some(state.scope), ..Scope::default() });
+            run.control.scopes.insert(child, ResultScope { parent: Some(state.scope), ..ResultScope::default() });
         }
         set_stage(run, parent, Stage::Children);
         if let Some(children) = step_of(run, parent).and_then(|step| step.children.as_mut()) {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{change_row, set_stage, step_of};
-use crate::engine::control_state::{Approval, Gate, Resumed, Stage, Step};
+use crate::engine::control_state::{Gate, OpenStep, ReceivedApproval, Resumed, Stage};
 use crate::engine::{GateSelector, Run, ValueRef};
 use crate::ports::{StepStatus, Timestamp};
 
@@ -11,11 +11,11 @@ use crate::ports::{StepStatus, Timestamp};
 const MAX_WAITING_APPROVALS: usize = 1_000;
 
 /// Somebody approved or disapproved.
-pub(super) fn add_approval(run: &mut Run, approval: Approval) {
+pub(super) fn add_approval(run: &mut Run, approval: ReceivedApproval) {
     if run.control.approvals.len() < MAX_WAITING_APPROVALS {
         run.control.approvals.push(approval);
     }
-    let is_closed = |step: &Step| matches!(step.stage, Stage::Suspended(_));
+    let is_closed = |step: &OpenStep| matches!(step.stage, Stage::Suspended(_));
     let frames = run.control.frames.iter().filter(|(_, frame)| frame.step.as_ref().is_some_and(is_closed));
     let closed: Vec<u64> = frames.map(|(&id, _)| id).collect();
     for frame in closed {
@@ -46,7 +46,7 @@ fn show_answers(run: &mut Run, frame: u64) {
 
 /// A gate let its list pass.
 pub(super) fn pass_gate(run: &mut Run, seq: u64, frame: u64, taken: &[u64], faulty: bool) {
-    let approvals = take(run, frame, taken).into_iter().filter(|approval| !approval.disapproves);
+    let approvals = take_approvals(run, frame, taken).into_iter().filter(|approval| !approval.disapproves);
     let mut resumes: Vec<Resumed> = approvals
         .map(|approval| Resumed { payload: ValueRef::Row(approval.seq), approver: approval.approver })
         .collect();
@@ -65,7 +65,7 @@ pub(super) fn pass_gate(run: &mut Run, seq: u64, frame: u64, taken: &[u64], faul
 /// A gate was disapproved, or not approved in time: the list has to end, or its error handler to run. The step's own
 /// result stays what later steps see.
 pub(super) fn fail_gate(run: &mut Run, seq: u64, frame: u64, taken: &[u64], error: &Value) {
-    let _taken = take(run, frame, taken);
+    let _taken = take_approvals(run, frame, taken);
     let Some(step) = step_of(run, frame) else { return };
     step.stage = Stage::Lost;
     step.error = Some(error.clone());
@@ -78,7 +78,7 @@ pub(super) fn fail_gate(run: &mut Run, seq: u64, frame: u64, taken: &[u64], erro
 }
 
 /// What a gate takes waits no more, nor does what was meant for this gate alone.
-fn take(run: &mut Run, frame: u64, taken: &[u64]) -> Vec<Approval> {
+fn take_approvals(run: &mut Run, frame: u64, taken: &[u64]) -> Vec<ReceivedApproval> {
     let ordinal = step_of(run, frame).map(|step| step.ordinal);
     let approvals = std::mem::take(&mut run.control.approvals).into_iter();
     let (taken, mut waiting): (Vec<_>, Vec<_>) = approvals.partition(|approval| taken.contains(&approval.seq));

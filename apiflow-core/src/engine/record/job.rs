@@ -3,7 +3,7 @@
 use serde::Deserialize as _;
 use serde_json::Value;
 
-use crate::engine::control_state::{Control, Ending, Frame, Scope, Stage};
+use crate::engine::control_state::{Control, Ending, Frame, ResultScope, Stage};
 use crate::engine::{Args, Run, ValueRef};
 use crate::ports::{JobStatus, StepStatus, Timestamp};
 
@@ -29,13 +29,13 @@ impl Control {
 }
 
 pub(super) fn record_creation(run: &mut Run, seq: u64, at: Timestamp, seed: u64, preprocess: bool) {
-    let args = Args::of(ValueRef::Row(seq));
+    let args = Args::without_loop(ValueRef::Row(seq));
     let flow = run.program.flows.first();
     let preprocessor = flow.and_then(|flow| flow.preprocessor).filter(|_| preprocess);
     run.control.seed = seed;
     run.control.created_at = at;
     run.control.next_frame = 1;
-    run.control.scopes.insert(0, Scope::default());
+    run.control.scopes.insert(0, ResultScope::default());
     let frame = Frame {
         flow: 0,
         env: 0,
@@ -45,11 +45,11 @@ pub(super) fn record_creation(run: &mut Run, seq: u64, at: Timestamp, seed: u64,
         slot: 0,
         depth: 0,
         handler: false,
-        entered: preprocessor.is_some() || flow.is_none_or(|flow| !flow.asks()),
+        entered: preprocessor.is_some() || flow.is_none_or(|flow| !flow.has_entry_questions()),
         preprocessing: preprocessor.is_some(),
         cache: None,
         resumes: Vec::new(),
-        previous: args.value(),
+        previous: args.to_value_ref(),
         args,
         scope: 0,
         path: String::new(),
@@ -82,10 +82,10 @@ pub(super) fn record_reopening(run: &mut Run, seq: u64, state: &Value) {
 
 pub(super) fn record_cancel_request(run: &mut Run, at: Timestamp) {
     let ending = Ending { status: JobStatus::Cancelled, output: None, error: None, skipped: false, cache: None };
-    end(run, at, ending);
+    end_job(run, at, ending);
 }
 
-pub(super) fn end(run: &mut Run, at: Timestamp, ending: Ending) {
+pub(super) fn end_job(run: &mut Run, at: Timestamp, ending: Ending) {
     for frame in std::mem::take(&mut run.control.frames).into_values() {
         give_up(run, at, frame, ending.status);
     }

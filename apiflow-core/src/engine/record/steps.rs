@@ -4,12 +4,12 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 use super::job::mark_started;
-use super::{change_row, set_stage, step_of, with};
-use crate::engine::control_state::{Children, Failure, Stage, Step};
+use super::{change_frame, change_row, set_stage, step_of};
+use crate::engine::control_state::{Children, Failure, OpenStep, Stage};
 use crate::engine::{CacheKey, Call, Run, Start, ValueRef};
 use crate::ports::{StepRow, StepStatus, Timestamp};
 
-fn json(reference: &ValueRef) -> Option<Value> {
+fn reference_to_json(reference: &ValueRef) -> Option<Value> {
     serde_json::to_value(reference).ok()
 }
 
@@ -49,8 +49,8 @@ pub(super) fn record_step_start(
     row.attempt = attempt;
     let has_input =
         matches!(start, Start::Call { .. } | Start::Code | Start::Flow | Start::Loop { length: Some(_), .. });
-    row.input = has_input.then(|| json(&ValueRef::Row(seq))).flatten();
-    let step = Step {
+    row.input = has_input.then(|| reference_to_json(&ValueRef::Row(seq))).flatten();
+    let step = OpenStep {
         ordinal,
         start: start.clone(),
         failures,
@@ -66,9 +66,9 @@ pub(super) fn record_step_start(
         cache: cache.cloned(),
         resumes: Vec::new(),
     };
-    with(run, frame, |frame| frame.step = Some(step));
+    change_frame(run, frame, |frame| frame.step = Some(step));
     let deadline = if let Start::Call { deadline, .. } = start { *deadline } else { None };
-    begin(run, seq, at, frame, Attempt { number: attempt, input: seq, deadline });
+    begin_attempt(run, seq, at, frame, Attempt { number: attempt, input: seq, deadline });
     change_row(run, frame, |_| {});
 }
 
@@ -82,7 +82,7 @@ struct Attempt {
 }
 
 /// Puts a step to work: its first attempt or another one.
-fn begin(run: &mut Run, seq: u64, at: Timestamp, frame: u64, attempt: Attempt) {
+fn begin_attempt(run: &mut Run, seq: u64, at: Timestamp, frame: u64, attempt: Attempt) {
     let Some(state) = run.control.frames.get(&frame) else { return };
     let Some(module) = run.module_at(frame) else { return };
     let Some(step) = &state.step else { return };
@@ -150,7 +150,7 @@ pub(super) fn record_step_pass(
     let (ordinal, began) = before.unwrap_or((seq, at));
     let mut row = new_row(ordinal, began, step_id, path);
     row.attempt = 0;
-    let step = Step {
+    let step = OpenStep {
         ordinal,
         start: Start::Nothing,
         failures: 0,
@@ -166,11 +166,11 @@ pub(super) fn record_step_pass(
         cache: None,
         resumes: Vec::new(),
     };
-    with(run, frame, |frame| frame.step = Some(step));
+    change_frame(run, frame, |frame| frame.step = Some(step));
     let status = if skipped { StepStatus::Skipped } else { StepStatus::Completed };
     record_step_end(run, at, frame, status, result, Stage::Done);
     if skipped {
-        advance(run, frame);
+        advance_frame(run, frame);
     }
 }
 
@@ -188,7 +188,7 @@ pub(super) fn record_attempt_start(
         Some(ValueRef::Row(row)) => row,
         _ => seq,
     };
-    begin(run, seq, at, frame, Attempt { number: attempt, input, deadline });
+    begin_attempt(run, seq, at, frame, Attempt { number: attempt, input, deadline });
     change_row(run, frame, |row| {
         row.status = StepStatus::Running;
         row.attempt = attempt;
@@ -256,7 +256,7 @@ pub(super) fn record_step_end(
         row.status = status;
         row.finished_at = Some(at);
         row.retry_at = None;
-        row.output = json(result);
+        row.output = reference_to_json(result);
         if status == StepStatus::Completed {
             row.error = None;
             row.progress = row.progress.map(|_| 1.0);
@@ -264,8 +264,8 @@ pub(super) fn record_step_end(
     });
 }
 
-pub(super) fn advance(run: &mut Run, frame: u64) {
-    with(run, frame, |frame| {
+pub(super) fn advance_frame(run: &mut Run, frame: u64) {
+    change_frame(run, frame, |frame| {
         frame.resumes.clear();
         if let Some(step) = frame.step.take() {
             frame.previous = step.result;

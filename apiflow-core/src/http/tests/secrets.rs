@@ -6,7 +6,7 @@ const VALUE: &str = "canary-5f2c/\"+x";
 const NAMES: &[(&str, &str)] = &[("one.example", "127.0.0.1"), ("two.example", "127.0.0.1")];
 
 fn with_secret(origins: &[&str]) -> Http {
-    client("127.0.0.0/8", NAMES, StaticSecrets::new().with("TOKEN", VALUE, origins))
+    client("127.0.0.0/8", NAMES, StaticSecrets::new().with_secret("TOKEN", VALUE, origins))
 }
 
 /// A request with the secret in its `Authorization` header.
@@ -93,7 +93,7 @@ async fn a_secret_can_not_choose_the_host_or_break_a_header() {
     let reply = send(&with_secret(&["127.0.0.1"]), &sent).await;
     assert!(matches!(reply, Err(HttpError::Refused(_) | HttpError::Secret(_))), "{reply:?}");
 
-    let broken = StaticSecrets::new().with("TOKEN", "a\r\nx-evil: 1", &["127.0.0.1"]);
+    let broken = StaticSecrets::new().with_secret("TOKEN", "a\r\nx-evil: 1", &["127.0.0.1"]);
     let reply = send(&client("127.0.0.0/8", NAMES, broken), &authorized("GET", &server.url("/"), &[])).await;
     assert!(matches!(&reply, Err(HttpError::Secret(reason)) if !reason.contains("evil")), "{reply:?}");
     assert_eq!(server.connections().await, 0);

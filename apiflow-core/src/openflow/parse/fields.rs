@@ -37,30 +37,30 @@ const PASSED_THROUGH_FIELDS: [&str; 23] = [
 ];
 
 /// The fields of an object, of which some are taken.
-pub(super) struct Fields<'d, 'p> {
+pub(super) struct DocumentFields<'d, 'p> {
     map: &'d Map<String, Value>,
     place: &'p Place<'p>,
     taken: Vec<&'static str>,
 }
 
-impl<'d, 'p> Fields<'d, 'p> {
+impl<'d, 'p> DocumentFields<'d, 'p> {
     pub(super) fn new(map: &'d Map<String, Value>, place: &'p Place<'p>) -> Self {
         Self { map, place, taken: Vec::new() }
     }
 
     /// Takes a field that is there, also with null.
-    pub(super) fn present(&mut self, name: &'static str) -> Option<&'d Value> {
+    pub(super) fn take_present(&mut self, name: &'static str) -> Option<&'d Value> {
         self.taken.push(name);
         self.map.get(name)
     }
 
     /// Takes a field that is there and not null.
-    pub(super) fn given(&mut self, name: &'static str) -> Option<&'d Value> {
-        self.present(name).filter(|value| !value.is_null())
+    pub(super) fn take_non_null(&mut self, name: &'static str) -> Option<&'d Value> {
+        self.take_present(name).filter(|value| !value.is_null())
     }
 
     /// Takes a field that has to be there, or notes that it is not.
-    pub(super) fn required(&mut self, reader: &mut DocumentReader, name: &'static str) -> Option<&'d Value> {
+    pub(super) fn take_required(&mut self, reader: &mut DocumentReader, name: &'static str) -> Option<&'d Value> {
         self.required_as(reader, name, codes::MISSING_FIELD)
     }
 
@@ -71,14 +71,14 @@ impl<'d, 'p> Fields<'d, 'p> {
         name: &'static str,
         code: &str,
     ) -> Option<&'d Value> {
-        let value = self.given(name);
+        let value = self.take_non_null(name);
         if value.is_none() {
             reader.broken.insert(self.place.key(name).pointer());
             let message = format!("the required field `{name}` is missing");
-            let mut found = Diagnostic::error(code, self.place.pointer(), message);
+            let mut found = Diagnostic::new_error(code, self.place.pointer(), message);
             let others = self.map.keys().map(String::as_str).filter(|key| *key != name);
-            if let Some(near) = suggest::nearest(name, others) {
-                found = found.help(format!("did you mean `{name}` by `{near}`?"));
+            if let Some(near) = suggest::nearest_name(name, others) {
+                found = found.with_help(format!("did you mean `{name}` by `{near}`?"));
                 found.fix = fixes::renamed_field(self.map, self.place.pointer(), near, name);
             }
             reader.findings.push(found);
@@ -87,37 +87,41 @@ impl<'d, 'p> Fields<'d, 'p> {
     }
 
     /// Takes an optional string.
-    pub(super) fn text(&mut self, reader: &mut DocumentReader, name: &'static str) -> Option<String> {
-        let value = self.given(name)?;
+    pub(super) fn take_string(&mut self, reader: &mut DocumentReader, name: &'static str) -> Option<String> {
+        let value = self.take_non_null(name)?;
         self.text_of(reader, name, value)
     }
 
     /// Takes a required string.
     pub(super) fn required_text(&mut self, reader: &mut DocumentReader, name: &'static str) -> String {
-        self.required(reader, name).and_then(|value| self.text_of(reader, name, value)).unwrap_or_default()
+        self.take_required(reader, name).and_then(|value| self.text_of(reader, name, value)).unwrap_or_default()
     }
 
     fn text_of(&self, reader: &mut DocumentReader, name: &str, value: &Value) -> Option<String> {
         let text = value.as_str().map(str::to_owned);
         if text.is_none() {
-            self.wrong(reader, name, "a string", value, ValueType::String);
+            self.note_wrong_type(reader, name, "a string", value, ValueType::String);
         }
         text
     }
 
     /// Takes an optional boolean.
-    pub(super) fn flag(&mut self, reader: &mut DocumentReader, name: &'static str) -> Option<bool> {
-        let value = self.given(name)?;
+    pub(super) fn take_bool(&mut self, reader: &mut DocumentReader, name: &'static str) -> Option<bool> {
+        let value = self.take_non_null(name)?;
         let flag = value.as_bool();
         if flag.is_none() {
-            self.wrong(reader, name, "true or false", value, ValueType::Boolean);
+            self.note_wrong_type(reader, name, "true or false", value, ValueType::Boolean);
         }
         flag
     }
 
     /// Takes an optional whole number of the type's range.
-    pub(super) fn whole<T: TryFrom<i128>>(&mut self, reader: &mut DocumentReader, name: &'static str) -> Option<T> {
-        let value = self.given(name)?;
+    pub(super) fn take_integer<T: TryFrom<i128>>(
+        &mut self,
+        reader: &mut DocumentReader,
+        name: &'static str,
+    ) -> Option<T> {
+        let value = self.take_non_null(name)?;
         let number = value
             .as_i64()
             .map(i128::from)
@@ -131,10 +135,10 @@ impl<'d, 'p> Fields<'d, 'p> {
             match value {
                 Value::Number(given) => {
                     let message = format!("`{name}` must be {expected}, found {given}");
-                    reader.fault(&self.place.key(name), codes::WRONG_TYPE, message);
+                    reader.note_fault(&self.place.key(name), codes::WRONG_TYPE, message);
                 }
                 Value::Null | Value::Bool(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
-                    self.wrong(reader, name, expected, value, ValueType::Integer);
+                    self.note_wrong_type(reader, name, expected, value, ValueType::Integer);
                 }
             }
         }
@@ -142,13 +146,13 @@ impl<'d, 'p> Fields<'d, 'p> {
     }
 
     /// Takes an optional field, read by `read` at its place.
-    pub(super) fn inner<T>(
+    pub(super) fn take_field_with<T>(
         &mut self,
         reader: &mut DocumentReader,
         name: &'static str,
         read: impl FnOnce(&mut DocumentReader, &'d Value, &Place<'_>) -> T,
     ) -> Option<T> {
-        let value = self.given(name)?;
+        let value = self.take_non_null(name)?;
         Some(read(reader, value, &self.place.key(name)))
     }
 
@@ -159,7 +163,7 @@ impl<'d, 'p> Fields<'d, 'p> {
         name: &'static str,
         read: impl FnOnce(&mut DocumentReader, &'d Value, &Place<'_>) -> T,
     ) -> Option<T> {
-        let value = self.required(reader, name)?;
+        let value = self.take_required(reader, name)?;
         Some(read(reader, value, &self.place.key(name)))
     }
 
@@ -171,7 +175,7 @@ impl<'d, 'p> Fields<'d, 'p> {
         read: impl FnOnce(&mut DocumentReader, &'d Value, &Place<'_>) -> Vec<T>,
     ) -> Vec<T> {
         let list = if reader.purpose == Purpose::Running {
-            self.inner(reader, name, read)
+            self.take_field_with(reader, name, read)
         } else {
             self.required_inner(reader, name, read)
         };
@@ -179,7 +183,7 @@ impl<'d, 'p> Fields<'d, 'p> {
     }
 
     /// The fields that were not taken, as they are; near misses of known names are pointed out.
-    pub(super) fn rest(self, reader: &mut DocumentReader) -> Map<String, Value> {
+    pub(super) fn take_rest(self, reader: &mut DocumentReader) -> Map<String, Value> {
         let mut rest = Map::new();
         for (key, value) in self.map {
             if self.taken.contains(&key.as_str()) {
@@ -196,17 +200,24 @@ impl<'d, 'p> Fields<'d, 'p> {
             return;
         }
         let absent = self.taken.iter().filter(|name| !self.map.contains_key(**name));
-        if let Some(near) = suggest::nearest(key, absent.copied()) {
+        if let Some(near) = suggest::nearest_name(key, absent.copied()) {
             let message = format!("the field `{key}` is not known and has no effect");
-            let mut found = Diagnostic::warning(codes::MISSPELT_FIELD, self.place.key(key).pointer(), message)
-                .help(suggest::did_you_mean(near));
+            let mut found = Diagnostic::new_warning(codes::MISSPELT_FIELD, self.place.key(key).pointer(), message)
+                .with_help(suggest::did_you_mean(near));
             found.fix = fixes::renamed_field(self.map, self.place.pointer(), key, near);
             reader.findings.push(found);
         }
     }
 
     /// Notes that a field has the wrong type, with the mend where its value is only written in another one.
-    fn wrong(&self, reader: &mut DocumentReader, name: &str, expected: &str, value: &Value, wanted: ValueType) {
+    fn note_wrong_type(
+        &self,
+        reader: &mut DocumentReader,
+        name: &str,
+        expected: &str,
+        value: &Value,
+        wanted: ValueType,
+    ) {
         let place = self.place.key(name);
         let message = format!("`{name}` must be {expected}, found {}", kind_of(value));
         let found = reader.broken_at(&place, codes::WRONG_TYPE, message);

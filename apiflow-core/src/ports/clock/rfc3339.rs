@@ -11,7 +11,7 @@ const MIN_MS: i64 = -62_167_219_200_000;
 const MAX_MS: i64 = 253_402_300_799_999;
 
 /// Writes a moment in UTC with milliseconds; one outside the years 0 to 9999 as the nearest inside.
-pub(super) fn format(moment: Timestamp) -> String {
+pub(super) fn format_timestamp(moment: Timestamp) -> String {
     let nanoseconds = i128::from(moment.0.clamp(MIN_MS, MAX_MS)) * 1_000_000;
     let at = OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).expect("the year is between 0 and 9999");
     let (year, month, day) = at.to_calendar_date();
@@ -31,7 +31,7 @@ pub(super) fn parse(text: &str) -> Option<Timestamp> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Timestamp, format, parse};
+    use super::{Timestamp, format_timestamp, parse};
 
     fn check(given: &str, ms: Option<i64>) {
         assert_eq!(parse(given), ms.map(Timestamp), "{given}");
@@ -56,14 +56,14 @@ mod tests {
     #[test]
     fn what_is_written_is_read_back() {
         for ms in (-2_000_000_000_000_i64..4_000_000_000_000).step_by(86_400_000 * 7 + 12_345) {
-            let written = format(Timestamp(ms));
+            let written = format_timestamp(Timestamp(ms));
             check(&written, Some(ms));
         }
     }
 
     #[test]
     fn moments_outside_the_calendar_are_written_as_its_ends() {
-        assert_eq!(format(Timestamp(i64::MIN)), "0000-01-01T00:00:00.000Z");
-        assert_eq!(format(Timestamp(i64::MAX)), "9999-12-31T23:59:59.999Z");
+        assert_eq!(format_timestamp(Timestamp(i64::MIN)), "0000-01-01T00:00:00.000Z");
+        assert_eq!(format_timestamp(Timestamp(i64::MAX)), "9999-12-31T23:59:59.999Z");
     }
 }

@@ -165,7 +165,7 @@ pub struct Concurrency {
 
 impl Concurrency {
     /// Whether another job gets a slot where so many have one and so many count in their windows.
-    pub fn fits(&self, held: u64, recent: u64) -> bool {
+    pub fn has_free_slot(&self, held: u64, recent: u64) -> bool {
         held < self.limit && (self.window_s.is_none() || recent < self.limit)
     }
 }

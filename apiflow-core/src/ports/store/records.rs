@@ -23,7 +23,7 @@ pub trait JobRecords: Send + Sync {
     /// Lists up to `limit` steps with an ordinal above `after`, in order.
     async fn list_steps(&self, job: &str, after: u64, limit: u32) -> Result<Vec<StepRow>, StoreError>;
 
-    /// Lists the calls of one step, in order, as [`CallRecord::joined`] joins them.
+    /// Lists the calls of one step, in order, as [`CallRecord::join_records`] joins them.
     async fn list_calls(&self, job: &str, step: u64) -> Result<Vec<CallRecord>, StoreError>;
 
     /// Removes a job that has ended, with all that belongs to it.

@@ -6,15 +6,15 @@ use serde::Serialize;
 
 /// The length of something as JSON, in bytes.
 pub(crate) fn json_len(value: &impl Serialize) -> u64 {
-    let mut counter = Counter(0);
+    let mut counter = ByteCounter(0);
     serde_json::to_writer(&mut counter, value).expect("rows hold only strings, numbers and JSON values");
     counter.0
 }
 
 /// Counts what is written to it.
-struct Counter(u64);
+struct ByteCounter(u64);
 
-impl io::Write for Counter {
+impl io::Write for ByteCounter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0 += bytes.len() as u64;
         Ok(bytes.len())

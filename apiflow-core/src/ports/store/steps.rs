@@ -126,7 +126,7 @@ impl CallRecord {
 
     /// Joins submits with their replies: the request is recorded with the attempt, before it is sent, and the reply
     /// after it, each without the other. A submit without a reply is under way, or nobody knows what became of it.
-    pub fn joined(records: Vec<Self>) -> Vec<Self> {
+    pub fn join_records(records: Vec<Self>) -> Vec<Self> {
         let mut joined: Vec<Self> = Vec::with_capacity(records.len());
         for record in records {
             let sent = |known: &&mut Self| {

@@ -6,8 +6,9 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use super::fixtures::{
-    ENDED, FAR, LONG, PAST, Subject, claim_one, commit, create, ending, event, event_with, fenced, ids, keyed_job,
-    limited, new_job, nothing_is_due, release, row, turn,
+    ENDED_LEASE_INTERVAL, FAR, LEASE_INTERVAL, PAST, Subject, claim_one, commit, create, empty_turn, ending_turn,
+    event_row, event_with, fenced_error, keyed_job, limited_job, list_ids, new_job, nothing_is_due, read_row,
+    releasing_turn,
 };
 use crate::catalog::{Catalog, Connector};
 use crate::ports::{Claim, ClaimRequest, Created, JobBundle, JobFilter, JobStatus, NewJob, Timestamp};
@@ -40,24 +41,24 @@ async fn a_job_reads_back_as_it_was_made(store: Subject) {
             catalog,
             ..JobBundle::default()
         },
-        events: vec![event_with(1, json!({"z": 1, "a": 2})), event(2)],
+        events: vec![event_with(1, json!({"z": 1, "a": 2})), event_row(2)],
         ..new_job("a")
     };
     assert_eq!(store.create_job(asked.clone(), None).await, Ok(Created::New { claim: None }));
-    let job = row(&store, "a").await;
+    let job = read_row(&store, "a").await;
     assert_eq!(
         (job.id, job.name, job.workflow_id, job.node_id, job.created_by),
         (asked.id, asked.name, asked.workflow_id, asked.node_id, asked.created_by)
     );
     assert_eq!((job.created_at, job.updated_at, job.last_seq), (Timestamp(4_000), Timestamp(4_000), 2));
-    assert_eq!(job.state, super::fixtures::state(JobStatus::Pending));
+    assert_eq!(job.state, super::fixtures::job_state(JobStatus::Pending));
     let loaded = store.load_job("a").await.expect("the job is loaded");
-    assert_eq!(loaded.job, row(&store, "a").await);
+    assert_eq!(loaded.job, read_row(&store, "a").await);
     assert_eq!(loaded.bundle, asked.bundle);
     let text = |value: &serde_json::Value| value.to_string();
     assert_eq!(text(&loaded.bundle.document), text(&asked.bundle.document), "the order of keys is kept");
     assert_eq!((loaded.snapshot, loaded.inbox), (None, Vec::new()));
-    assert_eq!(loaded.events, [event(1), event(2)], "events are loaded without their values");
+    assert_eq!(loaded.events, [event_row(1), event_row(2)], "events are loaded without their values");
     let values = store.read_values("a", &[1]).await.expect("values are read");
     assert_eq!(values[0].as_ref().map(text), Some(r#"{"z":1,"a":2}"#.to_owned()));
     assert_eq!(store.read_job("b").await, Ok(None));
@@ -67,7 +68,7 @@ async fn a_job_id_is_taken_once(store: Subject) {
     create(&store, "a").await;
     let again = NewJob { name: "another".to_owned(), ..new_job("a") };
     assert!(store.create_job(again, None).await.is_err(), "an id is taken once");
-    assert_eq!(row(&store, "a").await.name, "job a");
+    assert_eq!(read_row(&store, "a").await.name, "job a");
 }
 
 async fn a_repeated_key_finds_the_first_job(store: Subject) {
@@ -79,7 +80,7 @@ async fn a_repeated_key_finds_the_first_job(store: Subject) {
     assert_eq!(make("b", "ada:1", "x").await, first);
     assert_eq!(make("c", "ada:1", "y").await, first, "the first fingerprint is given");
     assert_eq!(make("d", "ada:2", "x").await, Ok(Created::New { claim: None }));
-    assert_eq!(ids(&store, &JobFilter::default(), None, 10).await, ["d", "a"]);
+    assert_eq!(list_ids(&store, &JobFilter::default(), None, 10).await, ["d", "a"]);
 }
 
 async fn an_expired_key_is_free_again(store: Subject) {
@@ -94,7 +95,7 @@ async fn one_of_many_creations_at_once_with_one_key_wins(store: Subject) {
     let asked = (0..8).map(|index| store.create_job(keyed_job(&format!("job-{index}"), "ada:1", "x", FAR), None));
     let created: Vec<Created> = join_all(asked).await.into_iter().collect::<Result<_, _>>().expect("no creation fails");
     assert_eq!(created.iter().filter(|created| **created == Created::New { claim: None }).count(), 1);
-    let made = ids(&store, &JobFilter::default(), None, 10).await;
+    let made = list_ids(&store, &JobFilter::default(), None, 10).await;
     assert_eq!(made.len(), 1);
     for found in created {
         assert!(match found {
@@ -104,13 +105,13 @@ async fn one_of_many_creations_at_once_with_one_key_wins(store: Subject) {
     }
 }
 
-fn request(worker: &str, lease: Duration) -> ClaimRequest {
+fn claim_request(worker: &str, lease: Duration) -> ClaimRequest {
     ClaimRequest { worker: worker.to_owned(), lease }
 }
 
 /// Creates a job and claims it; returns the claim.
 async fn create_and_claim(store: &Subject, job: NewJob, lease: Duration) -> Option<Claim> {
-    match store.create_job(job, Some(request("worker", lease))).await.expect("a new job is made") {
+    match store.create_job(job, Some(claim_request("worker", lease))).await.expect("a new job is made") {
         Created::New { claim } => claim,
         Created::Existing { job, .. } => panic!("the key is not used, but `{job}` has it"),
     }
@@ -118,41 +119,45 @@ async fn create_and_claim(store: &Subject, job: NewJob, lease: Duration) -> Opti
 
 async fn a_job_is_created_and_claimed_at_once(store: Subject) {
     let job = keyed_job("a", "ada:1", "x", FAR);
-    let claim = create_and_claim(&store, job.clone(), LONG).await.expect("it is due at once");
+    let claim = create_and_claim(&store, job.clone(), LEASE_INTERVAL).await.expect("it is due at once");
     assert_eq!((claim.job.as_str(), claim.tries), ("a", 1));
     nothing_is_due(&store).await;
     assert_eq!(store.load_job("a").await, Ok(job.into_loaded()), "what its maker knows is what would be loaded");
-    commit(&store, release("a", claim.version, Some(PAST))).await;
+    commit(&store, releasing_turn("a", claim.version, Some(PAST))).await;
     claim_one(&store, "another", "a").await;
 }
 
 async fn a_claim_at_creation_ends_with_its_lease(store: Subject) {
-    let claim = create_and_claim(&store, new_job("a"), ENDED).await.expect("it is due at once");
-    let held = super::fixtures::claim(&store, "another", 1, LONG).await.remove(0);
+    let claim = create_and_claim(&store, new_job("a"), ENDED_LEASE_INTERVAL).await.expect("it is due at once");
+    let held = super::fixtures::claim(&store, "another", 1, LEASE_INTERVAL).await.remove(0);
     assert!(held.version > claim.version && held.tries == 2, "{held:?}");
-    assert_eq!(store.commit_turn(turn("a", claim.version)).await, fenced("a"));
+    assert_eq!(store.commit_turn(empty_turn("a", claim.version)).await, fenced_error("a"));
 }
 
 async fn a_job_that_exists_is_not_claimed_at_creation(store: Subject) {
     store.create_job(keyed_job("a", "ada:1", "x", FAR), None).await.expect("a new job is made");
-    let again = store.create_job(keyed_job("b", "ada:1", "x", FAR), Some(request("worker", LONG))).await;
+    let again =
+        store.create_job(keyed_job("b", "ada:1", "x", FAR), Some(claim_request("worker", LEASE_INTERVAL))).await;
     assert_eq!(again, Ok(Created::Existing { job: "a".to_owned(), fingerprint: "x".to_owned() }));
     claim_one(&store, "another", "a").await;
 }
 
 async fn a_job_is_claimed_at_creation_only_with_its_slot(store: Subject) {
-    let first = create_and_claim(&store, limited("a", "k", 1, None), LONG).await.expect("its slot is free");
-    assert_eq!(create_and_claim(&store, limited("b", "k", 1, None), LONG).await, None, "no slot is free");
+    let first =
+        create_and_claim(&store, limited_job("a", "k", 1, None), LEASE_INTERVAL).await.expect("its slot is free");
+    assert_eq!(create_and_claim(&store, limited_job("b", "k", 1, None), LEASE_INTERVAL).await, None, "no slot is free");
     nothing_is_due(&store).await;
-    commit(&store, ending("a", first.version)).await;
-    assert_eq!(create_and_claim(&store, limited("c", "k", 1, None), LONG).await, None, "none overtakes");
+    commit(&store, ending_turn("a", first.version)).await;
+    assert_eq!(create_and_claim(&store, limited_job("c", "k", 1, None), LEASE_INTERVAL).await, None, "none overtakes");
     claim_one(&store, "another", "b").await;
     nothing_is_due(&store).await;
 }
 
 async fn a_job_claimed_at_creation_counts_in_its_window(store: Subject) {
-    let first = create_and_claim(&store, limited("a", "k", 1, Some(3_600)), LONG).await.expect("its slot is free");
-    commit(&store, ending("a", first.version)).await;
-    assert_eq!(create_and_claim(&store, limited("b", "k", 1, Some(3_600)), LONG).await, None);
+    let first = create_and_claim(&store, limited_job("a", "k", 1, Some(3_600)), LEASE_INTERVAL)
+        .await
+        .expect("its slot is free");
+    commit(&store, ending_turn("a", first.version)).await;
+    assert_eq!(create_and_claim(&store, limited_job("b", "k", 1, Some(3_600)), LEASE_INTERVAL).await, None);
     nothing_is_due(&store).await;
 }

@@ -17,18 +17,18 @@ pub(super) const PAST: Timestamp = Timestamp(1_000);
 /// A moment that no store's clock has reached: the year 2100.
 pub(super) const FAR: Timestamp = Timestamp(4_102_444_800_000);
 /// A lease that does not end during a case.
-pub(super) const LONG: Duration = Duration::from_hours(1);
+pub(super) const LEASE_INTERVAL: Duration = Duration::from_hours(1);
 /// A lease that has ended when it begins.
-pub(super) const ENDED: Duration = Duration::ZERO;
+pub(super) const ENDED_LEASE_INTERVAL: Duration = Duration::ZERO;
 
-const TRIES: u32 = 500;
+const MAX_TRIES: u32 = 500;
 
-pub(super) fn event(seq: u64) -> EventRow {
+pub(super) fn event_row(seq: u64) -> EventRow {
     EventRow { seq, at: Timestamp(5_000), body: json!({"type": "noted", "seq": seq}), value: None, item: None }
 }
 
 pub(super) fn event_with(seq: u64, value: Value) -> EventRow {
-    EventRow { value: Some(value), ..event(seq) }
+    EventRow { value: Some(value), ..event_row(seq) }
 }
 
 pub(super) fn new_job(id: &str) -> NewJob {
@@ -53,11 +53,11 @@ pub(super) fn keyed_job(id: &str, key: &str, fingerprint: &str, expires_at: Time
 }
 
 /// A job that shares `limit` slots with others of its key.
-pub(super) fn limited(id: &str, key: &str, limit: u64, window_s: Option<u64>) -> NewJob {
+pub(super) fn limited_job(id: &str, key: &str, limit: u64, window_s: Option<u64>) -> NewJob {
     NewJob { concurrency: Some(Concurrency { key: key.to_owned(), limit, window_s }), ..new_job(id) }
 }
 
-pub(super) fn state(status: JobStatus) -> JobState {
+pub(super) fn job_state(status: JobStatus) -> JobState {
     JobState {
         status,
         priority: 0,
@@ -71,19 +71,19 @@ pub(super) fn state(status: JobStatus) -> JobState {
 }
 
 /// A turn in which nothing happens and the owner goes on.
-pub(super) fn turn(job: &str, version: u64) -> Commit {
-    Commit::new(job, version, Timestamp(6_000), state(JobStatus::Running), LeaseChange::Keep)
+pub(super) fn empty_turn(job: &str, version: u64) -> Commit {
+    Commit::new(job, version, Timestamp(6_000), job_state(JobStatus::Running), LeaseChange::Keep)
 }
 
-pub(super) fn release(job: &str, version: u64, wake_at: Option<Timestamp>) -> Commit {
-    Commit { lease: LeaseChange::Release { wake_at }, ..turn(job, version) }
+pub(super) fn releasing_turn(job: &str, version: u64, wake_at: Option<Timestamp>) -> Commit {
+    Commit { lease: LeaseChange::Release { wake_at }, ..empty_turn(job, version) }
 }
 
-pub(super) fn ending(job: &str, version: u64) -> Commit {
-    Commit { state: state(JobStatus::Completed), ..release(job, version, None) }
+pub(super) fn ending_turn(job: &str, version: u64) -> Commit {
+    Commit { state: job_state(JobStatus::Completed), ..releasing_turn(job, version, None) }
 }
 
-pub(super) fn step(ordinal: u64) -> StepRow {
+pub(super) fn step_row(ordinal: u64) -> StepRow {
     StepRow {
         ordinal,
         step_id: format!("step_{ordinal}"),
@@ -102,7 +102,7 @@ pub(super) fn step(ordinal: u64) -> StepRow {
     }
 }
 
-pub(super) fn call(step: u64, attempt: u32) -> CallRecord {
+pub(super) fn call_record(step: u64, attempt: u32) -> CallRecord {
     CallRecord {
         step,
         attempt,
@@ -126,7 +126,7 @@ pub(super) async fn create(store: &Subject, id: &str) {
 /// Claims until `want` jobs are held, with a bound.
 pub(super) async fn claim(store: &Subject, worker: &str, want: usize, lease: Duration) -> Vec<Claim> {
     let mut held = Vec::new();
-    for _ in 0..TRIES {
+    for _ in 0..MAX_TRIES {
         let limit = u32::try_from(want - held.len()).expect("cases claim few jobs");
         held.extend(store.claim_due_jobs(worker, limit, lease).await.expect("a claim works"));
         if held.len() == want {
@@ -139,7 +139,7 @@ pub(super) async fn claim(store: &Subject, worker: &str, want: usize, lease: Dur
 
 /// Claims the only job that is due; gives its version.
 pub(super) async fn claim_one(store: &Subject, worker: &str, job: &str) -> u64 {
-    let held = claim(store, worker, 1, LONG).await.remove(0);
+    let held = claim(store, worker, 1, LEASE_INTERVAL).await.remove(0);
     assert_eq!(held.job, job, "the job that is due is claimed");
     held.version
 }
@@ -151,7 +151,7 @@ pub(super) async fn create_claimed(store: &Subject, id: &str) -> u64 {
 }
 
 pub(super) async fn nothing_is_due(store: &Subject) {
-    assert_eq!(store.claim_due_jobs("another", 10, LONG).await, Ok(Vec::new()), "no job is due");
+    assert_eq!(store.claim_due_jobs("another", 10, LEASE_INTERVAL).await, Ok(Vec::new()), "no job is due");
 }
 
 pub(super) async fn commit(store: &Subject, commit: Commit) -> u64 {
@@ -161,24 +161,24 @@ pub(super) async fn commit(store: &Subject, commit: Commit) -> u64 {
     version
 }
 
-pub(super) fn fenced(job: &str) -> Result<u64, StoreError> {
+pub(super) fn fenced_error(job: &str) -> Result<u64, StoreError> {
     Err(StoreError::Fenced { job: job.to_owned() })
 }
 
-pub(super) fn missing<T>(job: &str) -> Result<T, StoreError> {
+pub(super) fn missing_error<T>(job: &str) -> Result<T, StoreError> {
     Err(StoreError::NotFound { job: job.to_owned() })
 }
 
-pub(super) async fn row(store: &Subject, job: &str) -> JobRow {
+pub(super) async fn read_row(store: &Subject, job: &str) -> JobRow {
     store.read_job(job).await.expect("a row is read").expect("the job is there")
 }
 
-pub(super) async fn keys(store: &Subject, job: &str) -> Vec<String> {
+pub(super) async fn inbox_keys(store: &Subject, job: &str) -> Vec<String> {
     let inbox = store.read_inbox(job).await.expect("an inbox is read");
     inbox.into_iter().map(|message| message.key).collect()
 }
 
-pub(super) async fn ids(store: &Subject, filter: &JobFilter, before: Option<&str>, limit: u32) -> Vec<String> {
+pub(super) async fn list_ids(store: &Subject, filter: &JobFilter, before: Option<&str>, limit: u32) -> Vec<String> {
     let jobs = store.list_jobs(filter, before, limit).await.expect("a list is read");
     jobs.into_iter().map(|job| job.id).collect()
 }
@@ -192,7 +192,7 @@ pub(super) struct Everything {
     calls: Vec<CallRecord>,
 }
 
-pub(super) async fn everything(store: &Subject, job: &str) -> Everything {
+pub(super) async fn read_everything(store: &Subject, job: &str) -> Everything {
     let loaded = store.load_job(job).await.expect("the job is loaded");
     let seqs: Vec<u64> = (1..=loaded.job.last_seq).collect();
     let steps = store.list_steps(job, 0, 100).await.expect("steps are read");

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::fixtures::{
-    Subject, call, claim_one, commit, create, create_claimed, ending, event, event_with, ids, new_job, state, step,
-    turn,
+    Subject, call_record, claim_one, commit, create, create_claimed, empty_turn, ending_turn, event_row, event_with,
+    job_state, list_ids, new_job, step_row,
 };
 use crate::ports::{Commit, EventRow, JobFilter, JobStatus, NewJob, Timestamp};
 
@@ -23,8 +23,8 @@ super::list_cases![
 
 async fn values_come_in_the_order_asked(store: Subject) {
     let version = create_claimed(&store, "a").await;
-    let events = vec![event_with(2, json!("two")), event(3), event_with(4, Value::Null)];
-    commit(&store, Commit { events, ..turn("a", version) }).await;
+    let events = vec![event_with(2, json!("two")), event_row(3), event_with(4, Value::Null)];
+    commit(&store, Commit { events, ..empty_turn("a", version) }).await;
     let asked = [4, 2, 3, 9, 2];
     let two = Some(json!("two"));
     let found = store.read_values("a", &asked).await;
@@ -43,7 +43,7 @@ async fn values_are_kept_to_the_last_bit(store: Subject) {
         json!([[], {}, "", [[[[]]]]]),
     ];
     let events = (2..).zip(&values).map(|(seq, value)| event_with(seq, value.clone())).collect();
-    commit(&store, Commit { events, ..turn("a", version) }).await;
+    commit(&store, Commit { events, ..empty_turn("a", version) }).await;
     let found = store.read_values("a", &[2, 3, 4, 5, 6, 7]).await.expect("values are read");
     for (value, found) in values.iter().zip(found) {
         assert_eq!(found.map(|found| found.to_string()), Some(value.to_string()), "value and order of keys are kept");
@@ -53,38 +53,39 @@ async fn values_are_kept_to_the_last_bit(store: Subject) {
 async fn a_list_comes_in_order_of_its_index(store: Subject) {
     let version = create_claimed(&store, "a").await;
     let items = [(2, (7, 2)), (3, (7, 10)), (4, (8, 0)), (5, (7, 0)), (6, (7, 1))];
-    let events = items.map(|(seq, item)| EventRow { item: Some(item), ..event(seq) });
-    commit(&store, Commit { events: events.to_vec(), ..turn("a", version) }).await;
-    let bodies = [5, 6, 2, 3].map(|seq| event(seq).body).to_vec();
+    let events = items.map(|(seq, item)| EventRow { item: Some(item), ..event_row(seq) });
+    commit(&store, Commit { events: events.to_vec(), ..empty_turn("a", version) }).await;
+    let bodies = [5, 6, 2, 3].map(|seq| event_row(seq).body).to_vec();
     assert_eq!(store.read_list("a", 7).await, Ok(bodies));
     assert_eq!(store.read_list("a", 9).await, Ok(Vec::new()));
 }
 
 async fn events_are_paged_without_their_values(store: Subject) {
     let version = create_claimed(&store, "a").await;
-    let events = vec![event_with(2, json!(2)), EventRow { item: Some((1, 0)), ..event_with(3, json!(3)) }, event(4)];
-    commit(&store, Commit { events, ..turn("a", version) }).await;
-    let third = EventRow { item: Some((1, 0)), ..event(3) };
-    assert_eq!(store.read_events("a", 0, 2).await, Ok(vec![event(1), event(2)]));
-    assert_eq!(store.read_events("a", 2, 2).await, Ok(vec![third, event(4)]));
+    let events =
+        vec![event_with(2, json!(2)), EventRow { item: Some((1, 0)), ..event_with(3, json!(3)) }, event_row(4)];
+    commit(&store, Commit { events, ..empty_turn("a", version) }).await;
+    let third = EventRow { item: Some((1, 0)), ..event_row(3) };
+    assert_eq!(store.read_events("a", 0, 2).await, Ok(vec![event_row(1), event_row(2)]));
+    assert_eq!(store.read_events("a", 2, 2).await, Ok(vec![third, event_row(4)]));
     assert_eq!(store.read_events("a", 4, 2).await, Ok(Vec::new()));
 }
 
 async fn steps_are_paged(store: Subject) {
     let version = create_claimed(&store, "a").await;
-    commit(&store, Commit { steps: vec![step(12), step(3), step(5)], ..turn("a", version) }).await;
-    assert_eq!(store.list_steps("a", 0, 2).await, Ok(vec![step(3), step(5)]));
-    assert_eq!(store.list_steps("a", 5, 2).await, Ok(vec![step(12)]));
+    commit(&store, Commit { steps: vec![step_row(12), step_row(3), step_row(5)], ..empty_turn("a", version) }).await;
+    assert_eq!(store.list_steps("a", 0, 2).await, Ok(vec![step_row(3), step_row(5)]));
+    assert_eq!(store.list_steps("a", 5, 2).await, Ok(vec![step_row(12)]));
 }
 
 async fn calls_are_of_one_step_in_order(store: Subject) {
     let version = create_claimed(&store, "a").await;
-    let calls = vec![call(2, 2), call(3, 1), call(2, 1)];
-    let version = commit(&store, Commit { calls, ..turn("a", version) }).await;
-    commit(&store, Commit { calls: vec![call(2, 3)], ..turn("a", version) }).await;
+    let calls = vec![call_record(2, 2), call_record(3, 1), call_record(2, 1)];
+    let version = commit(&store, Commit { calls, ..empty_turn("a", version) }).await;
+    commit(&store, Commit { calls: vec![call_record(2, 3)], ..empty_turn("a", version) }).await;
     assert_eq!(
         store.list_calls("a", 2).await,
-        Ok(vec![call(2, 2), call(2, 1), call(2, 3)]),
+        Ok(vec![call_record(2, 2), call_record(2, 1), call_record(2, 3)]),
         "in order of their writing"
     );
     assert_eq!(store.list_calls("a", 4).await, Ok(Vec::new()));
@@ -95,9 +96,9 @@ async fn jobs_are_paged_newest_first(store: Subject) {
         create(&store, id).await;
     }
     let all = JobFilter::default();
-    assert_eq!(ids(&store, &all, None, 3).await, ["d", "c", "b"]);
-    assert_eq!(ids(&store, &all, Some("b"), 3).await, ["a"]);
-    assert_eq!(ids(&store, &all, Some("bb"), 1).await, ["b"], "the job to go on from may be gone");
+    assert_eq!(list_ids(&store, &all, None, 3).await, ["d", "c", "b"]);
+    assert_eq!(list_ids(&store, &all, Some("b"), 3).await, ["a"]);
+    assert_eq!(list_ids(&store, &all, Some("bb"), 1).await, ["b"], "the job to go on from may be gone");
 }
 
 async fn jobs_are_filtered(store: Subject) {
@@ -112,9 +113,11 @@ async fn jobs_are_filtered(store: Subject) {
         store.create_job(job, None).await.expect("a new job is made");
         if id == "b" {
             // The others are older and due too, so all that are due are claimed and only `b` ends.
-            for held in store.claim_due_jobs("worker", 10, super::fixtures::LONG).await.expect("a claim works") {
+            for held in
+                store.claim_due_jobs("worker", 10, super::fixtures::LEASE_INTERVAL).await.expect("a claim works")
+            {
                 if held.job == "b" {
-                    commit(&store, ending("b", held.version)).await;
+                    commit(&store, ending_turn("b", held.version)).await;
                 }
             }
         }
@@ -136,7 +139,7 @@ async fn jobs_are_filtered(store: Subject) {
 }
 
 async fn check_filter(store: &Subject, filter: JobFilter, expected: &[&str]) {
-    assert_eq!(ids(store, &filter, None, 10).await, expected, "{filter:?}");
+    assert_eq!(list_ids(store, &filter, None, 10).await, expected, "{filter:?}");
 }
 
 async fn a_missing_job_has_nothing(store: Subject) {
@@ -154,7 +157,7 @@ async fn active_jobs_are_counted_by_status(store: Subject) {
     assert_eq!(store.count_active_jobs().await, Ok([].into()));
     for (id, status) in [("a", JobStatus::Suspended), ("b", JobStatus::Completed), ("c", JobStatus::Running)] {
         let version = create_claimed(&store, id).await;
-        commit(&store, Commit { state: state(status), ..turn(id, version) }).await;
+        commit(&store, Commit { state: job_state(status), ..empty_turn(id, version) }).await;
     }
     for id in ["d", "e"] {
         create(&store, id).await;

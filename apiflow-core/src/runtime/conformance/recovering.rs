@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::fixtures::{
-    ENDED, LONG, PAST, Subject, claim_one, commit, create_claimed, event, limited, nothing_is_due, poll, release,
-    state, turn,
+    ENDED_LEASE_INTERVAL, LEASE_INTERVAL, PAST, Subject, claim_one, commit, create_claimed, empty_turn, event_row,
+    job_state, limited_job, nothing_is_due, poll, releasing_turn,
 };
 use crate::ports::{Commit, EventRow, JobStatus, LeaseChange, StoreError};
 
@@ -24,50 +24,52 @@ async fn begins_alone_are_counted_until_a_commit(store: Subject) {
     assert_eq!(store.record_solo_start("a", version).await, Ok(3), "another version forgets nothing");
     assert_eq!(store.undo_solo_start("a", version).await, Ok(()));
     assert_eq!(store.record_solo_start("a", version).await, Ok(1));
-    let version = commit(&store, turn("a", version)).await;
+    let version = commit(&store, empty_turn("a", version)).await;
     assert_eq!(store.record_solo_start("a", version).await, Ok(1), "a commit forgets them");
 }
 
 async fn a_job_that_has_ended_can_be_put_back_to_work(store: Subject) {
     let version = create_claimed(&store, "a").await;
-    assert_eq!(store.claim_ended_job("w", "a", LONG).await, Ok(None), "it has not ended");
-    commit(&store, Commit { state: state(JobStatus::Failed), ..turn("a", version) }).await;
-    let version = store.claim_ended_job("w", "a", LONG).await.expect("the store answers").expect("it has ended");
-    assert_eq!(store.claim_ended_job("other", "a", LONG).await, Ok(None), "somebody has it");
+    assert_eq!(store.claim_ended_job("w", "a", LEASE_INTERVAL).await, Ok(None), "it has not ended");
+    commit(&store, Commit { state: job_state(JobStatus::Failed), ..empty_turn("a", version) }).await;
+    let version =
+        store.claim_ended_job("w", "a", LEASE_INTERVAL).await.expect("the store answers").expect("it has ended");
+    assert_eq!(store.claim_ended_job("other", "a", LEASE_INTERVAL).await, Ok(None), "somebody has it");
     let reopened = Commit {
-        events: vec![event(2)],
+        events: vec![event_row(2)],
         polls: vec![poll(3, PAST)],
-        state: state(JobStatus::Running),
+        state: job_state(JobStatus::Running),
         lease: LeaseChange::Release { wake_at: Some(PAST) },
-        ..turn("a", version)
+        ..empty_turn("a", version)
     };
     commit(&store, reopened).await;
     let version = claim_one(&store, "w", "a").await;
-    assert_eq!(store.take_due_polls(10, LONG).await.expect("polls are taken").len(), 1);
+    assert_eq!(store.take_due_polls(10, LEASE_INTERVAL).await.expect("polls are taken").len(), 1);
     assert_eq!(store.deliver_message("a", "fact", json!(1), None).await, Ok(true), "it takes messages again");
-    commit(&store, Commit { state: state(JobStatus::Completed), ..turn("a", version) }).await;
+    commit(&store, Commit { state: job_state(JobStatus::Completed), ..empty_turn("a", version) }).await;
     nothing_is_due(&store).await;
     // Whoever took it and died before it was put back leaves it as it was.
-    store.claim_ended_job("w", "a", ENDED).await.expect("the store answers").expect("it has ended");
+    store.claim_ended_job("w", "a", ENDED_LEASE_INTERVAL).await.expect("the store answers").expect("it has ended");
     let version = claim_one(&store, "w", "a").await;
-    let again = Commit { state: state(JobStatus::Completed), ..release("a", version, None) };
+    let again = Commit { state: job_state(JobStatus::Completed), ..releasing_turn("a", version, None) };
     commit(&store, again).await;
     nothing_is_due(&store).await;
 }
 
 async fn a_job_that_is_put_back_to_work_has_its_slot_again(store: Subject) {
-    store.create_job(limited("a", "key", 1, None), None).await.expect("it is made");
+    store.create_job(limited_job("a", "key", 1, None), None).await.expect("it is made");
     let version = claim_one(&store, "w", "a").await;
-    commit(&store, Commit { state: state(JobStatus::Failed), ..turn("a", version) }).await;
-    let version = store.claim_ended_job("w", "a", LONG).await.expect("the store answers").expect("it has ended");
-    commit(&store, Commit { state: state(JobStatus::Running), ..release("a", version, None) }).await;
-    store.create_job(limited("b", "key", 1, None), None).await.expect("it is made");
+    commit(&store, Commit { state: job_state(JobStatus::Failed), ..empty_turn("a", version) }).await;
+    let version =
+        store.claim_ended_job("w", "a", LEASE_INTERVAL).await.expect("the store answers").expect("it has ended");
+    commit(&store, Commit { state: job_state(JobStatus::Running), ..releasing_turn("a", version, None) }).await;
+    store.create_job(limited_job("b", "key", 1, None), None).await.expect("it is made");
     nothing_is_due(&store).await;
 }
 
 async fn of_items_with_one_index_the_last_counts(store: Subject) {
     let version = create_claimed(&store, "a").await;
-    let item = |seq: u64, index: u64| EventRow { item: Some((2, index)), ..event(seq) };
-    commit(&store, Commit { events: vec![item(2, 0), item(3, 1), item(4, 0)], ..turn("a", version) }).await;
-    assert_eq!(store.read_list("a", 2).await, Ok(vec![event(4).body, event(3).body]));
+    let item = |seq: u64, index: u64| EventRow { item: Some((2, index)), ..event_row(seq) };
+    commit(&store, Commit { events: vec![item(2, 0), item(3, 1), item(4, 0)], ..empty_turn("a", version) }).await;
+    assert_eq!(store.read_list("a", 2).await, Ok(vec![event_row(4).body, event_row(3).body]));
 }

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::fixtures::{LONG, Subject, claim_one, commit, ending, event, event_with, fenced, new_job, turn};
+use super::fixtures::{
+    LEASE_INTERVAL, Subject, claim_one, commit, empty_turn, ending_turn, event_row, event_with, fenced_error, new_job,
+};
 use crate::ports::{Commit, NewJob};
 
 super::list_cases![
@@ -19,7 +21,11 @@ fn ten_bytes() -> Value {
 }
 
 fn of_user(id: &str, user: Option<&str>) -> NewJob {
-    NewJob { created_by: user.map(str::to_owned), events: vec![event_with(1, ten_bytes()), event(2)], ..new_job(id) }
+    NewJob {
+        created_by: user.map(str::to_owned),
+        events: vec![event_with(1, ten_bytes()), event_row(2)],
+        ..new_job(id)
+    }
 }
 
 async fn create(store: &Subject, id: &str, user: Option<&str>) -> u64 {
@@ -27,51 +33,52 @@ async fn create(store: &Subject, id: &str, user: Option<&str>) -> u64 {
     claim_one(store, "worker", id).await
 }
 
-async fn check(store: &Subject, user: &str, expected: u64) {
+async fn check_bytes(store: &Subject, user: &str, expected: u64) {
     assert_eq!(store.read_bytes_in_flight(user).await, Ok(expected), "of `{user}`");
 }
 
 async fn the_values_of_a_job_are_counted_with_each_commit(store: Subject) {
     let version = create(&store, "a", None).await;
     assert_eq!(store.load_job("a").await.expect("the job is loaded").value_bytes, 10);
-    let events = vec![event(3), event_with(4, json!({"ü": [1, 2]})), event_with(5, Value::Null)];
-    let version = commit(&store, Commit { events, ..turn("a", version) }).await;
-    commit(&store, turn("a", version)).await;
+    let events = vec![event_row(3), event_with(4, json!({"ü": [1, 2]})), event_with(5, Value::Null)];
+    let version = commit(&store, Commit { events, ..empty_turn("a", version) }).await;
+    commit(&store, empty_turn("a", version)).await;
     // `{"ü":[1,2]}` and `null`: bytes, not characters.
     assert_eq!(store.load_job("a").await.expect("the job is loaded").value_bytes, 10 + 12 + 4);
 }
 
 async fn a_users_bytes_are_those_of_jobs_that_have_not_ended(store: Subject) {
-    check(&store, "ada", 0).await;
+    check_bytes(&store, "ada", 0).await;
     let first = create(&store, "a", Some("ada")).await;
     let second = create(&store, "b", Some("ada")).await;
     create(&store, "c", Some("bob")).await;
     create(&store, "d", None).await;
-    check(&store, "ada", 20).await;
+    check_bytes(&store, "ada", 20).await;
     let events = vec![event_with(3, ten_bytes()), event_with(4, ten_bytes())];
-    let first = commit(&store, Commit { events, ..turn("a", first) }).await;
-    check(&store, "ada", 40).await;
+    let first = commit(&store, Commit { events, ..empty_turn("a", first) }).await;
+    check_bytes(&store, "ada", 40).await;
     let events = vec![event_with(5, ten_bytes())];
-    commit(&store, Commit { events, ..ending("a", first) }).await;
-    check(&store, "ada", 10).await;
-    commit(&store, ending("b", second)).await;
-    check(&store, "ada", 0).await;
-    check(&store, "bob", 10).await;
+    commit(&store, Commit { events, ..ending_turn("a", first) }).await;
+    check_bytes(&store, "ada", 10).await;
+    commit(&store, ending_turn("b", second)).await;
+    check_bytes(&store, "ada", 0).await;
+    check_bytes(&store, "bob", 10).await;
     assert_eq!(store.load_job("a").await.expect("the job is loaded").value_bytes, 40, "it still takes that room");
-    let reopened = store.claim_ended_job("worker", "a", LONG).await.expect("it is asked for").expect("it has ended");
-    let reopened = commit(&store, turn("a", reopened)).await;
-    check(&store, "ada", 40).await;
-    commit(&store, ending("a", reopened)).await;
-    check(&store, "ada", 0).await;
+    let reopened =
+        store.claim_ended_job("worker", "a", LEASE_INTERVAL).await.expect("it is asked for").expect("it has ended");
+    let reopened = commit(&store, empty_turn("a", reopened)).await;
+    check_bytes(&store, "ada", 40).await;
+    commit(&store, ending_turn("a", reopened)).await;
+    check_bytes(&store, "ada", 0).await;
     store.delete_job("a").await.expect("a job that has ended is removed");
-    check(&store, "ada", 0).await;
+    check_bytes(&store, "ada", 0).await;
 }
 
 async fn a_fenced_commit_counts_nothing(store: Subject) {
     let version = create(&store, "a", Some("ada")).await;
     let events = vec![event_with(3, ten_bytes())];
-    assert_eq!(store.commit_turn(Commit { events, ..turn("a", version + 1) }).await, fenced("a"));
-    check(&store, "ada", 10).await;
+    assert_eq!(store.commit_turn(Commit { events, ..empty_turn("a", version + 1) }).await, fenced_error("a"));
+    check_bytes(&store, "ada", 10).await;
     assert_eq!(store.load_job("a").await.expect("the job is loaded").value_bytes, 10);
 }
 
@@ -85,10 +92,10 @@ async fn jobs_of_one_user_that_commit_at_once_are_all_counted(store: Subject) {
     for (id, version) in versions {
         let store = store.clone();
         let events = vec![event_with(3, ten_bytes())];
-        commits.spawn(async move { commit(&store, Commit { events, ..turn(&id, version) }).await });
+        commits.spawn(async move { commit(&store, Commit { events, ..empty_turn(&id, version) }).await });
     }
     assert_eq!(commits.join_all().await.len(), 8);
-    check(&store, "ada", 160).await;
+    check_bytes(&store, "ada", 160).await;
 }
 
 async fn a_probe_succeeds_however_often_it_is_made(store: Subject) {

@@ -38,11 +38,11 @@ impl Drive<'_> {
                 continue;
             }
             let arrives_until = call.deadline.plus_ms(self.inner.settings.grace_ms());
-            let answer = match self.plans.plan(&call.path) {
+            let answer = match self.plans.plan_at(&call.path) {
                 Ok(plan) => provider::search_interrupted(&plan, now, arrives_until),
                 Err(error) => Answer::Failed { error },
             };
-            found.push(InboxPayload::answered(call.effect, answer, Vec::new()));
+            found.push(InboxPayload::from_answer(call.effect, answer, Vec::new()));
         }
         // Behind the messages: an attempt may have been answered meanwhile.
         self.facts.extend(found.into_iter().map(|payload| Taken { payload, message: None }));
@@ -52,14 +52,14 @@ impl Drive<'_> {
     /// or this drive journalled it and never sent it.
     pub(super) fn is_over_at_once(&self, call: &Call) -> bool {
         let unsent = !self.out.contains_key(&call.effect) && call.recovery.is_none();
-        call.operation.is_none() && (unsent || self.plans.plan(&call.path).is_ok_and(|plan| !plan.has_operation()))
+        call.operation.is_none() && (unsent || self.plans.plan_at(&call.path).is_ok_and(|plan| !plan.has_operation()))
     }
 
     /// Builds the request of an attempt, the only time that this is done.
     pub(super) async fn build_attempt(&mut self, call: Call) -> Result<Attempt, StoreError> {
-        let submit = match self.plans.plan(&call.path) {
+        let submit = match self.plans.plan_at(&call.path) {
             Ok(plan) => {
-                let arguments = self.values.resolve(&call.args).await?;
+                let arguments = self.values.resolve_reference(&call.args).await?;
                 Submit::build(&self.job, plan, &call, &arguments)
             }
             Err(error) => Err(error),
@@ -68,7 +68,7 @@ impl Drive<'_> {
     }
 
     /// Sends what the last commit journalled, and tells providers of what is given up.
-    pub(super) fn perform(&mut self, attempts: Vec<Attempt>, cancellations: Vec<Cancellation>) {
+    pub(super) fn perform_effects(&mut self, attempts: Vec<Attempt>, cancellations: Vec<Cancellation>) {
         for attempt in attempts {
             self.spawn_submit(attempt);
         }
@@ -89,13 +89,13 @@ impl Drive<'_> {
     }
 
     fn spawn_submit(&mut self, attempt: Attempt) {
-        let mut caller = self.inner.caller(&self.job, self.plans.clone());
+        let mut caller = self.inner.caller_for_job(&self.job, self.plans.clone());
         let returns = self.returns.0.clone();
         let Attempt { call, submit } = attempt;
         let effect = call.effect;
         let handle = self.tasks.spawn(async move {
             let answer = match submit {
-                Ok(submit) => provider::submit(&mut caller, &call, &submit).await,
+                Ok(submit) => provider::submit_attempt(&mut caller, &call, &submit).await,
                 Err(error) => Answer::Failed { error },
             };
             // The receiver lives as long as the drive; a drive that ended has nobody to tell.
@@ -106,14 +106,14 @@ impl Drive<'_> {
 
     fn spawn_cancel(&mut self, call: Call) {
         let Some(operation) = call.operation.clone() else { return };
-        let mut caller = self.inner.caller(&self.job, self.plans.clone());
-        let mut values = self.values.sharing(&operation);
+        let mut caller = self.inner.caller_for_job(&self.job, self.plans.clone());
+        let mut values = self.values.share_value(&operation);
         let returns = self.returns.0.clone();
         let clock = self.inner.parts.clock.clone();
         let effect = call.effect;
         let handle = self.tasks.spawn(async move {
             let operation = read_operation(&mut values, &operation, effect, clock.as_ref()).await;
-            let answer = provider::cancel(&mut caller, &call, operation).await;
+            let answer = provider::cancel_work(&mut caller, &call, operation).await;
             let _ended = returns.send(Returned { effect, answer, calls: caller.records });
         });
         self.out.insert(effect, handle);
@@ -125,7 +125,7 @@ impl Drive<'_> {
 async fn read_operation(values: &mut ValueCache, operation: &ValueRef, effect: u64, clock: &dyn Clock) -> Value {
     let mut tries = 0;
     loop {
-        match values.resolve(operation).await {
+        match values.resolve_reference(operation).await {
             Ok(operation) => return operation,
             Err(error) => tracing::warn!(%error, effect, "the store is unavailable; it is asked again"),
         }

@@ -42,12 +42,12 @@ impl Drive<'_> {
     }
 
     /// Leaves the job: what comes back from now on is a fact for whoever owns it.
-    pub(super) async fn abandon(&mut self) {
+    pub(super) async fn leave_job(&mut self) {
         let mut deliveries = self.leave_facts();
         while !self.out.is_empty() {
             let Some(returned) = self.returns.1.recv().await else { break };
             self.out.remove(&returned.effect);
-            self.deliver(&mut deliveries, returned);
+            self.deliver_answer(&mut deliveries, returned);
         }
         while deliveries.join_next().await.is_some() {}
     }
@@ -58,19 +58,19 @@ impl Drive<'_> {
         for taken in std::mem::take(&mut self.facts) {
             let Taken { payload: InboxPayload { fact, calls }, message } = taken;
             if let (Fact::Answered { effect, answer }, None) = (fact, message) {
-                self.deliver(&mut deliveries, Returned { effect, answer, calls });
+                self.deliver_answer(&mut deliveries, Returned { effect, answer, calls });
             }
         }
         deliveries
     }
 
     /// Begins to put an answer into the inbox; it waits in memory while the store cannot take it.
-    fn deliver(&self, deliveries: &mut JoinSet<()>, returned: Returned) {
+    fn deliver_answer(&self, deliveries: &mut JoinSet<()>, returned: Returned) {
         let (inner, job) = (self.inner.clone(), self.job.clone());
         deliveries.spawn(async move {
             let Returned { effect, answer, calls } = returned;
             let key = answer.delivery_key(effect, None);
-            let payload = InboxPayload::answered(effect, answer, calls);
+            let payload = InboxPayload::from_answer(effect, answer, calls);
             if let Err(error) = inner.record_answer(&job, &key, &payload, None).await {
                 tracing::error!(%error, job, effect, "an answer could not be recorded");
             }

@@ -12,9 +12,9 @@ const INBOX_INTERVAL: Duration = Duration::from_millis(500);
 
 impl Drive<'_> {
     /// Waits for the next thing that happens to this job; only looks whether something has, if free work is left.
-    pub(super) async fn listen(&mut self, mailbox: &Mailbox, stopping: bool) -> Result<(), StoreError> {
+    pub(super) async fn wait_for_news(&mut self, mailbox: &Mailbox, stopping: bool) -> Result<(), StoreError> {
         let clock = self.inner.parts.clock.clone();
-        let busy = !stopping && self.postponed.is_none() && self.run.free().is_some();
+        let busy = !stopping && self.postponed.is_none() && self.run.next_free_effect().is_some();
         if busy && self.looked_at.elapsed() >= INBOX_INTERVAL {
             return self.read_inbox(mailbox).await;
         }
@@ -41,7 +41,7 @@ impl Drive<'_> {
     fn take_answer(&mut self, returned: Returned) {
         let Returned { effect, answer, calls } = returned;
         self.out.remove(&effect);
-        self.facts.push_back(Taken { payload: InboxPayload::answered(effect, answer, calls), message: None });
+        self.facts.push_back(Taken { payload: InboxPayload::from_answer(effect, answer, calls), message: None });
     }
 
     async fn read_inbox(&mut self, mailbox: &Mailbox) -> Result<(), StoreError> {

@@ -54,7 +54,7 @@ struct TurnEvents {
 }
 
 impl TurnEvents {
-    fn of(batch: &Batch) -> Self {
+    fn of_batch(batch: &Batch) -> Self {
         let mut found =
             Self { begun: BTreeSet::new(), accepted: BTreeMap::new(), searches: BTreeSet::new(), gives_up: false };
         for recorded in &batch.events {
@@ -104,7 +104,7 @@ impl TurnEvents {
 impl Drive<'_> {
     /// What the run waits for after a turn with these events. Notes which attempts are looked for.
     pub(super) fn open_work(&mut self, batch: &Batch) -> OpenWorkView {
-        let mut events = TurnEvents::of(batch);
+        let mut events = TurnEvents::of_batch(batch);
         let mut view = OpenWorkView::default();
         let mut sought = BTreeSet::new();
         let mut orphans = Vec::new();
@@ -131,7 +131,7 @@ impl Drive<'_> {
                     } else if call.recovery.is_some() {
                         sought.insert(call.effect);
                     }
-                    view.cancellations.extend(self.cancellation(call));
+                    view.cancellations.extend(self.cancellation_of(call));
                 }
                 OpenWork::Wait { until, .. } => view.wake_at = Some(view.wake_at.map_or(until, |at| at.min(until))),
             }
@@ -147,7 +147,7 @@ impl Drive<'_> {
 
     /// What is to be done about an attempt that is given up. The id of an operation is needed to cancel it, so its submit
     /// is waited for.
-    fn cancellation(&self, call: &Call) -> Option<Cancellation> {
+    fn cancellation_of(&self, call: &Call) -> Option<Cancellation> {
         if self.is_over_at_once(call) {
             return Some(Cancellation::AtOnce(call.effect));
         }
@@ -159,9 +159,9 @@ impl Drive<'_> {
     /// The first poll of a search that the turn begins.
     fn search_poll(&self, call: &Call, events: &TurnEvents) -> Option<Poll> {
         let search = call.recovery.filter(|search| events.searches.contains(&search.event))?;
-        let plan = self.plans.plan(&call.path).ok();
+        let plan = self.plans.plan_at(&call.path).ok();
         let due_at = first_look_at(plan.as_deref(), self.now(), search.settles_at);
-        Some(poll(call, due_at, PollSubject::Recovery(RecoveryContext::of(call, search))))
+        Some(poll(call, due_at, PollSubject::Recovery(RecoveryContext::for_call(call, search))))
     }
 }
 
@@ -181,6 +181,6 @@ pub(in crate::runtime) fn operation_poll(call: &Call, operation: Operation) -> P
 }
 
 fn poll(call: &Call, due_at: Timestamp, subject: PollSubject) -> Poll {
-    let context = PollContext::of(call, subject);
+    let context = PollContext::for_call(call, subject);
     Poll { effect: call.effect, due_at, ticket: serde_json::to_value(context).expect("a context is plain data") }
 }

@@ -8,10 +8,10 @@ use super::open_work::OpenWorkView;
 use super::{Drive, Taken};
 use crate::call::Operation;
 use crate::engine::{Answer, Fact, Input, Recorded};
-use crate::evaluate::{Evaluation, weight};
+use crate::evaluate::{Evaluation, estimate_json_bytes};
 use crate::ports::{CallRecord, Commit, LeaseChange, Poll, StoreError, Timestamp};
 use crate::runtime::due_times::DueKind;
-use crate::runtime::row;
+use crate::runtime::event_row;
 
 /// Events of one turn, about: then what there is is committed, and the drive looks whether somebody wants the job's end.
 const MAX_TURN_EVENTS: usize = 1_000;
@@ -39,7 +39,7 @@ pub(super) struct Batch {
 
 impl Drive<'_> {
     /// Takes in what has happened, commits what follows, and performs it; says whether the drive is over.
-    pub(super) async fn turn(&mut self) -> Result<bool, StoreError> {
+    pub(super) async fn run_turn(&mut self) -> Result<bool, StoreError> {
         let now = self.now();
         let mut batch = Batch::default();
         let taken: Vec<Taken> = std::mem::take(&mut self.facts).into();
@@ -52,10 +52,10 @@ impl Drive<'_> {
             if let Fact::Answered { effect, answer: Answer::Accepted { operation, .. } } = &taken.payload.fact {
                 batch.operations.insert(*effect, operation.clone());
             }
-            self.record(&mut batch, now, Input::Fact(taken.payload.fact.clone()));
+            self.record_input(&mut batch, now, Input::Fact(taken.payload.fact.clone()));
         }
         batch.consumed.append(&mut self.unreadable);
-        self.record(&mut batch, now, Input::Tick);
+        self.record_input(&mut batch, now, Input::Tick);
         let outcome = match self.perform_free(&mut batch, now).await {
             Ok(()) => self.commit(batch, now).await,
             Err(error) => Err(error),
@@ -67,10 +67,11 @@ impl Drive<'_> {
         outcome
     }
 
-    fn record(&mut self, batch: &mut Batch, now: Timestamp, input: Input) {
-        let events = self.run.turn(now, input);
-        self.values.record(&events);
-        batch.bytes += events.iter().filter_map(|recorded| recorded.value.as_ref()).map(weight).sum::<usize>();
+    fn record_input(&mut self, batch: &mut Batch, now: Timestamp, input: Input) {
+        let events = self.run.decide_and_apply(now, input);
+        self.values.record_events(&events);
+        batch.bytes +=
+            events.iter().filter_map(|recorded| recorded.value.as_ref()).map(estimate_json_bytes).sum::<usize>();
         batch.events.extend(events);
         self.check_size(batch, now);
     }
@@ -86,7 +87,7 @@ impl Drive<'_> {
             "the values of the job take more than {max} bytes: pass smaller values between its steps, type outputs as \
              media, part the work into several jobs, or raise `max_job_bytes` (APIFLOW_MAX_JOB_BYTES)"
         );
-        self.record(batch, now, Input::OverLimit { message });
+        self.record_input(batch, now, Input::OverLimit { message });
     }
 
     /// Performs what is free: all of it, or as much as one commit should hold.
@@ -97,19 +98,19 @@ impl Drive<'_> {
         self.postponed = None;
         let began = Instant::now();
         while batch.events.len() < MAX_TURN_EVENTS && batch.bytes < MAX_TURN_BYTES && began.elapsed() < MAX_TURN_TIME {
-            let Some(effect) = self.run.free() else { break };
+            let Some(effect) = self.run.next_free_effect() else { break };
             let mut evaluation = Evaluation {
                 run: &self.run,
                 values: &mut self.values,
                 evaluator: self.inner.parts.evaluator.as_ref(),
                 plans: &self.plans,
             };
-            let Some(input) = evaluation.perform(&effect).await? else {
+            let Some(input) = evaluation.perform_effect(&effect).await? else {
                 // Meanwhile it takes no place among the jobs at work.
                 self.postponed = Some(now.plus_ms(BUSY_PAUSE_MS));
                 break;
             };
-            self.record(batch, now, input);
+            self.record_input(batch, now, input);
         }
         Ok(())
     }
@@ -125,7 +126,7 @@ impl Drive<'_> {
         }
         let cancellations = std::mem::take(&mut open.cancellations);
         let over = self.run.status().is_final();
-        let owes_free = self.postponed.is_none() && self.run.free().is_some();
+        let owes_free = self.postponed.is_none() && self.run.next_free_effect().is_some();
         let waits = attempts.is_empty() && cancellations.is_empty() && self.out.is_empty() && !owes_free;
         let lease = if over || waits {
             LeaseChange::Release { wake_at: if over { None } else { self.wake_at } }
@@ -138,7 +139,7 @@ impl Drive<'_> {
         }
         self.alone = None;
         if !released {
-            self.perform(attempts, cancellations);
+            self.perform_effects(attempts, cancellations);
         }
         Ok(released)
     }
@@ -154,7 +155,7 @@ impl Drive<'_> {
         let over = self.run.status().is_final();
         let changed = !batch.events.is_empty();
         let value_bytes = batch.bytes as u64;
-        let cached = self.values.cacheable().await?;
+        let cached = self.values.take_cacheable_results().await?;
         let commit = Commit { cached, ..self.commit_of(batch, open.into_polls(), now, lease) };
         let committed = commit.state.clone();
         let first_poll = commit.polls.iter().map(|poll| poll.due_at).min();
@@ -163,12 +164,12 @@ impl Drive<'_> {
         self.committed = committed;
         self.value_bytes += value_bytes;
         self.inner.health.note_success();
-        self.values.committed();
+        self.values.mark_committed();
         if changed {
             self.inner.notifier.notify_change(&self.job, over);
         }
         if over {
-            self.inner.prepared.leave(&self.job);
+            self.inner.prepared.remove_job(&self.job);
         }
         Ok(())
     }
@@ -199,7 +200,7 @@ impl Drive<'_> {
     ) -> Commit {
         let released = lease != LeaseChange::Keep && !self.run.status().is_final();
         let due = self.run.seq() - self.snapshot_seq >= self.snapshot_step;
-        let snapshot = (released && self.run.seq() > self.snapshot_seq || due).then(|| self.run.snapshot());
+        let snapshot = (released && self.run.seq() > self.snapshot_seq || due).then(|| self.run.take_snapshot());
         if let Some(snapshot) = &snapshot {
             self.snapshot_seq = snapshot.seq;
             if !released {
@@ -210,7 +211,7 @@ impl Drive<'_> {
             job: self.job.clone(),
             version: self.version,
             at,
-            events: batch.events.into_iter().map(row).collect(),
+            events: batch.events.into_iter().map(event_row).collect(),
             steps: self.run.take_rows(),
             calls: batch.calls,
             polls,

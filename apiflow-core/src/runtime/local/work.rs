@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::PAGE;
+use super::STEP_PAGE_SIZE;
 use crate::call::Operation;
 use crate::engine::{Event, ValueRef};
 use crate::ports::{CallRecord, StepRow, StepStatus, StoreError};
@@ -10,7 +10,7 @@ use crate::runtime::Runtime;
 
 /// Work that a provider was given for a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProviderWork {
+pub struct ProviderWorkStatus {
     /// The step, with the modules around it: `loop[2]/draw`.
     pub step: String,
     /// The provider's own id of the work, once it is known.
@@ -39,14 +39,14 @@ pub enum ProviderWorkState {
 }
 
 /// The work of all steps that have not ended or were cancelled.
-pub(super) async fn provider_work(runtime: &Runtime, job: &str) -> Result<Vec<ProviderWork>, StoreError> {
+pub(super) async fn provider_work(runtime: &Runtime, job: &str) -> Result<Vec<ProviderWorkStatus>, StoreError> {
     let store = &runtime.inner.parts.store;
     let mut found = Vec::new();
     let mut after = 0;
     // A job ends when all its providers have been told.
     let is_over = store.read_job(job).await?.is_none_or(|row| row.state.status.is_final());
     loop {
-        let rows = store.list_steps(job, after, PAGE).await?;
+        let rows = store.list_steps(job, after, STEP_PAGE_SIZE).await?;
         let Some(last) = rows.last() else { return Ok(found) };
         after = last.ordinal;
         for row in rows.into_iter().filter(|row| !row.is_over() || row.status == StepStatus::Cancelled) {
@@ -66,7 +66,7 @@ async fn work_of(
     job: &str,
     row: &StepRow,
     calls: &[CallRecord],
-) -> Result<Option<ProviderWork>, StoreError> {
+) -> Result<Option<ProviderWorkStatus>, StoreError> {
     let of_attempt =
         |purpose: &'static str| move |call: &&CallRecord| call.attempt == row.attempt && call.purpose == purpose;
     let Some(submit) = calls.iter().rev().find(of_attempt(CallRecord::SUBMIT)) else { return Ok(None) };
@@ -87,7 +87,7 @@ async fn work_of(
     let sent_to = || submit.request["url"].as_str().unwrap_or_default().to_owned();
     let step = if row.path.is_empty() { row.step_id.clone() } else { format!("{}/{}", row.path, row.step_id) };
     let url = operation.and_then(|operation| operation.poll_url).unwrap_or_else(sent_to);
-    Ok(Some(ProviderWork { step, provider_id: row.provider_id.clone(), url, state }))
+    Ok(Some(ProviderWorkStatus { step, provider_id: row.provider_id.clone(), url, state }))
 }
 
 fn cancel_state(reply: &Value) -> ProviderWorkState {
@@ -102,14 +102,14 @@ fn cancel_state(reply: &Value) -> ProviderWorkState {
 async fn accepted_operation(runtime: &Runtime, job: &str, id: &str) -> Result<Option<Operation>, StoreError> {
     let mut after = 0;
     loop {
-        let events = runtime.inner.parts.store.read_events(job, after, PAGE).await?;
+        let events = runtime.inner.parts.store.read_events(job, after, STEP_PAGE_SIZE).await?;
         let Some(last) = events.last() else { return Ok(None) };
         after = last.seq;
         for event in events {
             let Ok(Event::OperationAccepted { provider_id, .. }) = serde_json::from_value(event.body) else { continue };
             if provider_id.as_deref() == Some(id) {
                 let value = serde_json::to_value(ValueRef::Row(event.seq)).expect("a reference is plain data");
-                return Ok(serde_json::from_value(runtime.resolve(job, &value).await?).ok());
+                return Ok(serde_json::from_value(runtime.resolve_reference(job, &value).await?).ok());
             }
         }
     }

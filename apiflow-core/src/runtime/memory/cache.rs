@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::ports::{CachedResult, Timestamp};
 
 /// Expired results that are removed when another is kept, at most: more than one, so that none pile up.
-const REMOVED: usize = 8;
+const MAX_REMOVED: usize = 8;
 
 /// Results by key.
 #[derive(Default)]
@@ -24,14 +24,14 @@ struct Kept {
 
 impl Cache {
     /// Keeps a result, and removes some that have expired.
-    pub(super) fn keep(&mut self, row: CachedResult, now: Timestamp) {
+    pub(super) fn insert_result(&mut self, row: CachedResult, now: Timestamp) {
         let CachedResult { key, value, ttl_s } = row;
         let expires_at = now.plus_ms(ttl_s.saturating_mul(1_000));
         if let Some(before) = self.rows.insert(key.clone(), Kept { value, expires_at }) {
             self.expiries.remove(&(before.expires_at, key.clone()));
         }
         self.expiries.insert((expires_at, key));
-        for _ in 0..REMOVED {
+        for _ in 0..MAX_REMOVED {
             let Some((_, key)) = self.expiries.first().filter(|(moment, _)| *moment <= now).cloned() else { return };
             self.expiries.pop_first();
             self.rows.remove(&key);
@@ -55,7 +55,7 @@ mod tests {
         let mut cache = Cache::default();
         for number in 0..1_000_u64 {
             let row = CachedResult { key: number.to_string(), value: json!(number), ttl_s: 1 };
-            cache.keep(row, Timestamp(i64::try_from(number).expect("a small number") * 1_000));
+            cache.insert_result(row, Timestamp(i64::try_from(number).expect("a small number") * 1_000));
             assert!(cache.rows.len() <= 2 && cache.rows.len() == cache.expiries.len(), "at {number}");
         }
     }

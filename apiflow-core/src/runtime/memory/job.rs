@@ -70,7 +70,7 @@ impl Job {
             value_bytes,
         };
         let bytes = rows_len(&events);
-        job.record(events);
+        job.append_events(events);
         (job, bytes)
     }
 
@@ -107,14 +107,14 @@ impl Job {
     }
 
     /// Makes the job due; nothing where a worker has it.
-    pub(super) fn wake(&mut self, now: Timestamp) {
+    pub(super) fn make_due(&mut self, now: Timestamp) {
         if self.owner.is_none() {
             self.due_at = Some(self.due_at.map_or(now, |at| at.min(now)));
         }
     }
 
     /// Prolongs the worker's lease and says whether messages wait; `None` where another holds it or nobody does.
-    pub(super) fn renew(&mut self, worker: &str, until: Timestamp) -> Option<bool> {
+    pub(super) fn renew_lease(&mut self, worker: &str, until: Timestamp) -> Option<bool> {
         if self.owner.as_deref() != Some(worker) {
             return None;
         }
@@ -128,8 +128,8 @@ impl Job {
             job: self.row.clone(),
             bundle: self.bundle.clone(),
             snapshot: self.snapshot.clone(),
-            events: self.events(after, u32::MAX),
-            inbox: self.inbox(),
+            events: self.list_events(after, u32::MAX),
+            inbox: self.read_inbox(),
             value_bytes: self.value_bytes,
         }
     }
@@ -154,7 +154,7 @@ impl Job {
             + rows_len(&commit.polls)
             + commit.snapshot.as_ref().map_or(0, |snapshot| json_len(&snapshot.state));
         self.value_bytes += commit.value_bytes();
-        self.record(commit.events);
+        self.append_events(commit.events);
         self.steps.extend(commit.steps.into_iter().map(|step| (step.ordinal, step)));
         self.calls.extend(commit.calls);
         for effect in &commit.polls_cleared {
@@ -175,12 +175,12 @@ impl Job {
         self.version += 1;
         self.tries = 0;
         self.solo_starts = 0;
-        self.settle(commit.lease, now);
+        self.apply_lease_change(commit.lease, now);
         Ok((self.version, bytes))
     }
 
     /// Applies what becomes of the lease; a job that has ended is due no more and polls no more.
-    fn settle(&mut self, lease: LeaseChange, now: Timestamp) {
+    fn apply_lease_change(&mut self, lease: LeaseChange, now: Timestamp) {
         if self.row.state.status.is_final() {
             self.owner = None;
             self.due_at = None;
@@ -197,7 +197,7 @@ impl Job {
         }
     }
 
-    fn record(&mut self, events: Vec<EventRow>) {
+    fn append_events(&mut self, events: Vec<EventRow>) {
         for event in events {
             self.row.last_seq = self.row.last_seq.max(event.seq);
             if let Some(item) = event.item {
@@ -207,7 +207,7 @@ impl Job {
         }
     }
 
-    pub(super) fn deliver(&mut self, id: i64, key: &str, payload: Value, finished_poll: Option<u64>) -> bool {
+    pub(super) fn deliver_message(&mut self, id: i64, key: &str, payload: Value, finished_poll: Option<u64>) -> bool {
         if self.row.state.status.is_final() {
             return false;
         }
@@ -221,7 +221,7 @@ impl Job {
         true
     }
 
-    pub(super) fn inbox(&self) -> Vec<InboxMessage> {
+    pub(super) fn read_inbox(&self) -> Vec<InboxMessage> {
         self.inbox.values().cloned().collect()
     }
 
@@ -255,7 +255,7 @@ impl Job {
         Some(DueErasure { job: self.row.id.clone(), due_at: self.row.state.erase_at? })
     }
 
-    pub(super) fn erase(&mut self, erasure: Erasure) {
+    pub(super) fn erase_part(&mut self, erasure: Erasure) {
         let Erasure { job: _, values, events, steps, calls, rest } = erasure;
         for seq in values {
             let value = self.events.get_mut(&seq).and_then(|event| event.value.as_mut());
@@ -285,7 +285,7 @@ impl Job {
         self.polls.values().map(|waiting| waiting.ready_at).chain(self.due_at).chain(self.erase_ready_at).min()
     }
 
-    pub(super) fn values(&self, seqs: &[u64]) -> Vec<Option<Value>> {
+    pub(super) fn read_values(&self, seqs: &[u64]) -> Vec<Option<Value>> {
         seqs.iter().map(|seq| self.events.get(seq)?.value.clone()).collect()
     }
 
@@ -296,7 +296,7 @@ impl Job {
             .collect()
     }
 
-    pub(super) fn events(&self, after: u64, limit: u32) -> Vec<EventRow> {
+    pub(super) fn list_events(&self, after: u64, limit: u32) -> Vec<EventRow> {
         self.events
             .range(after.saturating_add(1)..)
             .take(limit as usize)
@@ -310,11 +310,11 @@ impl Job {
             .collect()
     }
 
-    pub(super) fn steps(&self, after: u64, limit: u32) -> Vec<StepRow> {
+    pub(super) fn list_steps(&self, after: u64, limit: u32) -> Vec<StepRow> {
         self.steps.range(after.saturating_add(1)..).take(limit as usize).map(|(_, step)| step.clone()).collect()
     }
 
-    pub(super) fn calls(&self, step: u64) -> Vec<CallRecord> {
+    pub(super) fn list_calls(&self, step: u64) -> Vec<CallRecord> {
         self.calls.iter().filter(|call| call.step == step).cloned().collect()
     }
 }

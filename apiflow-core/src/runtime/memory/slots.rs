@@ -7,14 +7,14 @@ use crate::ports::{Concurrency, Timestamp};
 
 /// The slots of all jobs that have or want one, by job.
 #[derive(Default)]
-pub(super) struct Slots {
-    slots: BTreeMap<String, Slot>,
+pub(super) struct AcceptedInputs {
+    slots: BTreeMap<String, JobSlot>,
 }
 
-struct Slot {
+struct JobSlot {
     concurrency: Concurrency,
     order: (Reverse<i32>, Timestamp),
-    state: State,
+    state: SlotState,
     /// When its job was claimed for the first time.
     started_at: Option<Timestamp>,
     /// When the key is to be looked at: something is free then, or somebody new waits.
@@ -22,7 +22,7 @@ struct Slot {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
+enum SlotState {
     Waiting,
     Held,
     /// Let through without a slot.
@@ -30,7 +30,7 @@ enum State {
     Over,
 }
 
-impl Slot {
+impl JobSlot {
     /// Until when its start counts; nothing where it has no window or did not start.
     fn counts_until(&self) -> Option<Timestamp> {
         let window_s = self.concurrency.window_s?;
@@ -38,14 +38,14 @@ impl Slot {
     }
 
     fn is_recent(&self, now: Timestamp) -> bool {
-        let starts = self.state == State::Held && self.started_at.is_none() && self.concurrency.window_s.is_some();
+        let starts = self.state == SlotState::Held && self.started_at.is_none() && self.concurrency.window_s.is_some();
         starts || self.counts_until().is_some_and(|until| until > now)
     }
 }
 
-impl Slots {
+impl AcceptedInputs {
     /// Lets a new job wait for its slot.
-    pub(super) fn ask(
+    pub(super) fn add_waiting(
         &mut self,
         job: &str,
         concurrency: Concurrency,
@@ -54,43 +54,43 @@ impl Slots {
         now: Timestamp,
     ) {
         let order = (Reverse(priority), created_at);
-        let slot = Slot { concurrency, order, state: State::Waiting, started_at: None, look_at: Some(now) };
+        let slot = JobSlot { concurrency, order, state: SlotState::Waiting, started_at: None, look_at: Some(now) };
         self.slots.insert(job.to_owned(), slot);
     }
 
     /// Whether a job waits for its slot.
-    pub(super) fn waits(&self, job: &str) -> bool {
-        self.slots.get(job).is_some_and(|slot| slot.state == State::Waiting)
+    pub(super) fn is_waiting(&self, job: &str) -> bool {
+        self.slots.get(job).is_some_and(|slot| slot.state == SlotState::Waiting)
     }
 
     /// Lets a job go without a slot; says whether it waited.
     pub(super) fn waive_slot(&mut self, job: &str, now: Timestamp) -> bool {
-        let Some(slot) = self.slots.get_mut(job).filter(|slot| slot.state == State::Waiting) else { return false };
-        slot.state = State::Passed;
+        let Some(slot) = self.slots.get_mut(job).filter(|slot| slot.state == SlotState::Waiting) else { return false };
+        slot.state = SlotState::Passed;
         slot.look_at = Some(now);
         true
     }
 
     /// Notes that a job was claimed.
-    pub(super) fn claimed(&mut self, job: &str, now: Timestamp) {
+    pub(super) fn note_claim(&mut self, job: &str, now: Timestamp) {
         let Some(slot) = self.slots.get_mut(job) else { return };
-        if slot.state == State::Held && slot.started_at.is_none() {
+        if slot.state == SlotState::Held && slot.started_at.is_none() {
             slot.started_at = Some(now);
             slot.look_at = slot.counts_until();
         }
     }
 
     /// Notes that a job that had ended is at work again.
-    pub(super) fn reopened(&mut self, job: &str) {
-        if let Some(slot) = self.slots.get_mut(job).filter(|slot| slot.state == State::Over) {
-            slot.state = State::Held;
+    pub(super) fn note_reopened(&mut self, job: &str) {
+        if let Some(slot) = self.slots.get_mut(job).filter(|slot| slot.state == SlotState::Over) {
+            slot.state = SlotState::Held;
         }
     }
 
     /// Notes that a job has ended.
-    pub(super) fn ended(&mut self, job: &str, now: Timestamp) {
+    pub(super) fn note_end(&mut self, job: &str, now: Timestamp) {
         if let Some(slot) = self.slots.get_mut(job) {
-            slot.state = State::Over;
+            slot.state = SlotState::Over;
             slot.look_at = Some(now);
         }
     }
@@ -101,7 +101,7 @@ impl Slots {
     }
 
     /// Gives away what is free; the jobs that got a slot.
-    pub(super) fn give(&mut self, now: Timestamp) -> Vec<String> {
+    pub(super) fn assign_free_slots(&mut self, now: Timestamp) -> Vec<String> {
         let due = self.slots.values().filter(|slot| slot.look_at.is_some_and(|at| at <= now));
         let keys: BTreeSet<String> = due.map(|slot| slot.concurrency.key.clone()).collect();
         keys.iter().flat_map(|key| self.give_of(key, now)).collect()
@@ -113,23 +113,26 @@ impl Slots {
                 slot.look_at = slot.counts_until().filter(|until| *until > now);
             }
         }
-        self.slots.retain(|_, slot| slot.concurrency.key != key || slot.state != State::Over || slot.look_at.is_some());
+        self.slots
+            .retain(|_, slot| slot.concurrency.key != key || slot.state != SlotState::Over || slot.look_at.is_some());
         let of_key = || self.slots.iter().filter(|(_, slot)| slot.concurrency.key == key);
-        let held = of_key().filter(|(_, slot)| slot.state == State::Held).count() as u64;
+        let held = of_key().filter(|(_, slot)| slot.state == SlotState::Held).count() as u64;
         let mut recent = of_key().filter(|(_, slot)| slot.is_recent(now)).count() as u64;
         let mut waiting: Vec<_> = of_key()
-            .filter(|(_, slot)| slot.state == State::Waiting)
+            .filter(|(_, slot)| slot.state == SlotState::Waiting)
             .map(|(job, slot)| (slot.order, job.clone()))
             .collect();
         waiting.sort();
         let mut given = Vec::new();
         for (_, job) in waiting {
-            let Some(slot) =
-                self.slots.get_mut(&job).filter(|slot| slot.concurrency.fits(held + given.len() as u64, recent))
+            let Some(slot) = self
+                .slots
+                .get_mut(&job)
+                .filter(|slot| slot.concurrency.has_free_slot(held + given.len() as u64, recent))
             else {
                 break;
             };
-            slot.state = State::Held;
+            slot.state = SlotState::Held;
             recent += u64::from(slot.concurrency.window_s.is_some());
             given.push(job);
         }

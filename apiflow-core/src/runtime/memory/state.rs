@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::cache::Cache;
 use super::job::{Job, rows_len};
-use super::slots::Slots;
+use super::slots::AcceptedInputs;
 use crate::ports::{
     Claim, Commit, Created, DueErasure, DuePoll, Erasure, Idempotency, JobFilter, JobRow, JobStatus, NewJob,
     ProviderWorkClaim, RenewedLease, StoreError, Timestamp,
@@ -17,11 +17,11 @@ use crate::ports::{
 
 /// What the store holds.
 #[derive(Default)]
-pub(super) struct State {
+pub(super) struct StoreState {
     jobs: BTreeMap<String, Job>,
     keys: BTreeMap<String, UsedKey>,
     cache: Cache,
-    slots: Slots,
+    slots: AcceptedInputs,
     /// Job and attempt that follow a provider's work, by provider and id.
     followers: BTreeMap<(String, String), (String, u64)>,
     /// Until when submits are paused, by rate limit.
@@ -37,7 +37,7 @@ struct UsedKey {
     expires_at: Timestamp,
 }
 
-impl State {
+impl StoreState {
     pub(super) fn bytes_written(&self) -> u64 {
         self.bytes_written
     }
@@ -53,11 +53,11 @@ impl State {
         Some(Duration::from_millis(until.since_ms(now)))
     }
 
-    pub(super) fn find(&self, id: &str) -> Option<&Job> {
+    pub(super) fn find_job(&self, id: &str) -> Option<&Job> {
         self.jobs.get(id)
     }
 
-    pub(super) fn job(&self, id: &str) -> Result<&Job, StoreError> {
+    pub(super) fn require_job(&self, id: &str) -> Result<&Job, StoreError> {
         self.jobs.get(id).ok_or_else(|| StoreError::NotFound { job: id.to_owned() })
     }
 
@@ -82,7 +82,7 @@ impl State {
             self.keys.insert(key, UsedKey { job: new.id.clone(), fingerprint, expires_at });
         }
         if let Some(concurrency) = new.concurrency.clone() {
-            self.slots.ask(&new.id, concurrency, new.priority, new.created_at, now);
+            self.slots.add_waiting(&new.id, concurrency, new.priority, new.created_at, now);
         }
         let id = new.id.clone();
         let (job, bytes) = Job::new(new, now);
@@ -101,14 +101,14 @@ impl State {
         self.give_slots(now);
         let job = self.jobs.get_mut(id).filter(|job| job.due_at.is_some())?;
         let (version, tries) = job.claim(worker, until);
-        self.slots.claimed(id, now);
+        self.slots.note_claim(id, now);
         Some(Claim { job: id.to_owned(), version, tries })
     }
 
     fn give_slots(&mut self, now: Timestamp) {
-        for id in self.slots.give(now) {
+        for id in self.slots.assign_free_slots(now) {
             if let Some(job) = self.jobs.get_mut(&id) {
-                job.wake(now);
+                job.make_due(now);
             }
         }
     }
@@ -128,7 +128,7 @@ impl State {
         due.into_iter()
             .filter_map(|(_, _, id)| {
                 let (version, tries) = self.jobs.get_mut(&id)?.claim(worker, until);
-                self.slots.claimed(&id, now);
+                self.slots.note_claim(&id, now);
                 Some(Claim { job: id, version, tries })
             })
             .collect()
@@ -146,15 +146,15 @@ impl State {
     pub(super) fn claim_ended(&mut self, worker: &str, id: &str, until: Timestamp) -> Result<Option<u64>, StoreError> {
         let version = self.job_mut(id)?.claim_ended(worker, until);
         if version.is_some() {
-            self.slots.reopened(id);
+            self.slots.note_reopened(id);
         }
         Ok(version)
     }
 
-    pub(super) fn renew(&mut self, worker: &str, jobs: &[String], until: Timestamp) -> Vec<RenewedLease> {
+    pub(super) fn renew_leases(&mut self, worker: &str, jobs: &[String], until: Timestamp) -> Vec<RenewedLease> {
         jobs.iter()
             .filter_map(|id| {
-                let has_messages = self.jobs.get_mut(id)?.renew(worker, until)?;
+                let has_messages = self.jobs.get_mut(id)?.renew_lease(worker, until)?;
                 Some(RenewedLease { job: id.clone(), has_messages })
             })
             .collect()
@@ -166,20 +166,20 @@ impl State {
         let (id, ends) = (commit.job.clone(), commit.state.status.is_final());
         let (version, bytes) = self.job_mut(&commit.job)?.commit(commit, now)?;
         if ends {
-            self.slots.ended(&id, now);
+            self.slots.note_end(&id, now);
         }
         self.bytes_written += bytes + rows_len(&cached);
         for row in cached {
-            self.cache.keep(row, now);
+            self.cache.insert_result(row, now);
         }
         Ok(version)
     }
 
-    pub(super) fn cached(&self, key: &str, now: Timestamp) -> Option<Value> {
+    pub(super) fn read_cached_result(&self, key: &str, now: Timestamp) -> Option<Value> {
         self.cache.get(key, now).cloned()
     }
 
-    pub(super) fn deliver(
+    pub(super) fn deliver_message(
         &mut self,
         job: &str,
         key: &str,
@@ -188,11 +188,11 @@ impl State {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let id = self.messages + 1;
-        let waits = self.slots.waits(job);
+        let waits = self.slots.is_waiting(job);
         let found = self.job_mut(job)?;
-        let new = found.deliver(id, key, payload, finished_poll);
+        let new = found.deliver_message(id, key, payload, finished_poll);
         if new && !waits {
-            found.wake(now);
+            found.make_due(now);
         }
         self.messages = id;
         Ok(new)
@@ -202,13 +202,13 @@ impl State {
         if self.slots.waive_slot(job, now)
             && let Some(job) = self.jobs.get_mut(job)
         {
-            job.wake(now);
+            job.make_due(now);
         }
     }
 
-    pub(super) fn follow(&mut self, following: ProviderWorkClaim) -> Result<bool, StoreError> {
+    pub(super) fn claim_provider_work(&mut self, following: ProviderWorkClaim) -> Result<bool, StoreError> {
         let ProviderWorkClaim { provider, provider_id, job, effect } = following;
-        self.job(&job)?;
+        self.require_job(&job)?;
         let follower = (job, effect);
         Ok(*self.followers.entry((provider, provider_id)).or_insert_with(|| follower.clone()) == follower)
     }
@@ -237,12 +237,12 @@ impl State {
         due.into_iter().filter_map(|(_, id)| self.jobs.get_mut(&id)?.take_erasure(until)).collect()
     }
 
-    pub(super) fn erase(&mut self, erasure: Erasure) -> Result<(), StoreError> {
+    pub(super) fn erase_job(&mut self, erasure: Erasure) -> Result<(), StoreError> {
         let job = self.job_mut(&erasure.job)?;
         if !job.row.state.status.is_final() {
             return Err(StoreError::Active { job: erasure.job });
         }
-        job.erase(erasure);
+        job.erase_part(erasure);
         Ok(())
     }
 
@@ -254,11 +254,11 @@ impl State {
         self.jobs.values().map(|job| job.bytes_in_flight(user)).sum()
     }
 
-    pub(super) fn jobs(&self, filter: &JobFilter, before: Option<&str>, limit: u32) -> Vec<JobRow> {
+    pub(super) fn list_jobs(&self, filter: &JobFilter, before: Option<&str>, limit: u32) -> Vec<JobRow> {
         self.jobs
             .iter()
             .rev()
-            .filter(|(id, job)| before.is_none_or(|before| id.as_str() < before) && shows(filter, &job.row))
+            .filter(|(id, job)| before.is_none_or(|before| id.as_str() < before) && matches_filter(filter, &job.row))
             .take(limit as usize)
             .map(|(_, job)| job.row.clone())
             .collect()
@@ -273,7 +273,7 @@ impl State {
     }
 
     pub(super) fn delete(&mut self, id: &str) -> Result<(), StoreError> {
-        if !self.job(id)?.row.state.status.is_final() {
+        if !self.require_job(id)?.row.state.status.is_final() {
             return Err(StoreError::Active { job: id.to_owned() });
         }
         self.jobs.remove(id);
@@ -284,7 +284,7 @@ impl State {
 }
 
 /// Whether a filter lets a job through.
-fn shows(filter: &JobFilter, row: &JobRow) -> bool {
+fn matches_filter(filter: &JobFilter, row: &JobRow) -> bool {
     filter.status.is_none_or(|status| row.state.status == status)
         && (filter.workflow_id.is_none() || filter.workflow_id == row.workflow_id)
         && (filter.node_id.is_none() || filter.node_id == row.node_id)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use crate::call::{CallError, CallPlan, CallPlans, ErrorClass, Reading};
+use crate::call::{CallError, CallPlan, CallPlans, ErrorClass, ReplyReading};
 use crate::engine::Call;
 use crate::ports::{
     CallRecord, Clock, HttpClient, HttpError, HttpReply, HttpRequest, ProviderWorkClaim, Store, StoreError, Timestamp,
@@ -30,8 +30,8 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    pub(crate) fn plan(&self, path: &str) -> Result<Arc<CallPlan>, Value> {
-        self.plans.plan(path)
+    pub(crate) fn plan_at(&self, path: &str) -> Result<Arc<CallPlan>, Value> {
+        self.plans.plan_at(path)
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -55,9 +55,9 @@ impl Caller {
             purpose: purpose.to_owned(),
             at,
             duration_ms: self.now().since_ms(at),
-            request: if recorded { Value::Null } else { template::display(request) },
+            request: if recorded { Value::Null } else { template::display_request(request) },
             reply: match &outcome {
-                Ok(reply) => shown(reply),
+                Ok(reply) => display_reply(reply),
                 Err(error) => json!({"error": error.to_string()}),
             },
         });
@@ -66,7 +66,7 @@ impl Caller {
 
     /// Notes that an attempt follows a provider's work; says whether no other attempt does.
     pub(crate) async fn claim_work(&self, call: &Call, url: &str, provider_id: &str) -> Result<bool, StoreError> {
-        let host = crate::url::host(url);
+        let host = crate::url::host_of(url);
         let following = ProviderWorkClaim {
             provider: host.unwrap_or_default(),
             provider_id: provider_id.to_owned(),
@@ -81,12 +81,12 @@ impl Caller {
     pub(crate) async fn read(
         &self,
         reply: HttpReply,
-        read: impl FnOnce(&HttpReply) -> Reading + Send + 'static,
-    ) -> Reading {
+        read: impl FnOnce(&HttpReply) -> ReplyReading + Send + 'static,
+    ) -> ReplyReading {
         let limit = self.max_result_bytes;
         // What is not needed any more is dropped there, too.
         let is_large = reply.body.len() > LARGE_REPLY_BYTES;
-        let work = move || bounded(read(&reply), limit);
+        let work = move || bound_result(read(&reply), limit);
         if is_large {
             match tokio::task::spawn_blocking(work).await {
                 Ok(reading) => reading,
@@ -99,8 +99,8 @@ impl Caller {
 }
 
 /// The reading, unless its result is too large to be kept as JSON.
-fn bounded(reading: Reading, limit: usize) -> Reading {
-    let Reading::Done(result) = &reading else { return reading };
+fn bound_result(reading: ReplyReading, limit: usize) -> ReplyReading {
+    let ReplyReading::Done(result) = &reading else { return reading };
     let size = json_length(result);
     if size <= limit {
         return reading;
@@ -109,13 +109,13 @@ fn bounded(reading: Reading, limit: usize) -> Reading {
         "the result has {size} bytes, more than the {limit} that a step may have: \
          type the output as media, map less of the reply, or raise the limit"
     );
-    Reading::Failed(CallError::new(ErrorClass::OutputTooLarge, message))
+    ReplyReading::Failed(CallError::new(ErrorClass::OutputTooLarge, message))
 }
 
 /// The bytes that a value has as JSON, counted without writing it down.
 fn json_length(value: &Value) -> usize {
-    struct Counter(usize);
-    impl std::io::Write for Counter {
+    struct JsonLengthCounter(usize);
+    impl std::io::Write for JsonLengthCounter {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
             self.0 += bytes.len();
             Ok(bytes.len())
@@ -125,7 +125,7 @@ fn json_length(value: &Value) -> usize {
             Ok(())
         }
     }
-    let mut counter = Counter(0);
+    let mut counter = JsonLengthCounter(0);
     serde_json::to_writer(&mut counter, value).expect("values are written to a counter without fail");
     counter.0
 }
@@ -138,12 +138,12 @@ pub(in crate::runtime) fn record_before_sending(call: &Call, request: &HttpReque
         purpose: CallRecord::SUBMIT.to_owned(),
         at: call.started_at,
         duration_ms: 0,
-        request: template::display(request),
+        request: template::display_request(request),
         reply: json!({}),
     }
 }
 
-fn shown(reply: &HttpReply) -> Value {
+fn display_reply(reply: &HttpReply) -> Value {
     let headers: Map<String, Value> = reply.headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
     let cut = &reply.body[..reply.body.len().min(EXCERPT_BYTES)];
     let excerpt = match std::str::from_utf8(cut) {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::Caller;
 use super::submit::{Cancellation, ask_to_cancel};
-use crate::call::{CallError, CallPlan, ErrorClass, Operation, Reading, from_http_error};
+use crate::call::{CallError, CallPlan, ErrorClass, Operation, ReplyReading, from_http_error};
 use crate::engine::{Answer, Call, Recovery, ValueRef};
 use crate::ports::{HttpError, Timestamp};
 
@@ -53,7 +53,7 @@ pub(crate) enum Polled {
 
 impl PollContext {
     /// What is to be polled for after a call was accepted, or while its fate is unknown.
-    pub(crate) fn of(call: &Call, subject: PollSubject) -> Self {
+    pub(crate) fn for_call(call: &Call, subject: PollSubject) -> Self {
         Self {
             step: call.step,
             step_id: call.step_id.clone(),
@@ -65,7 +65,7 @@ impl PollContext {
     }
 
     /// The attempt that is polled for.
-    pub(crate) fn call(&self, effect: u64) -> Call {
+    pub(crate) fn to_call(&self, effect: u64) -> Call {
         let sought = if let PollSubject::Recovery(sought) = &self.subject { Some(sought) } else { None };
         Call {
             effect,
@@ -87,7 +87,7 @@ impl PollContext {
 
 impl RecoveryContext {
     /// What is needed to look for this attempt.
-    pub(crate) fn of(call: &Call, search: Recovery) -> Self {
+    pub(crate) fn for_call(call: &Call, search: Recovery) -> Self {
         Self {
             args: call.args.clone(),
             first_effect: call.first_effect,
@@ -106,8 +106,8 @@ pub(crate) async fn poll(
     effect: u64,
     tries: u32,
 ) -> Polled {
-    let call = context.call(effect);
-    let plan = match caller.plan(&context.path) {
+    let call = context.to_call(effect);
+    let plan = match caller.plan_at(&context.path) {
         Ok(plan) => plan,
         Err(error) => return Polled::Answered(Answer::Failed { error }),
     };
@@ -118,13 +118,16 @@ pub(crate) async fn poll(
                 let (reader, operation) = (Arc::clone(&plan), operation.clone());
                 caller.read(reply, move |reply| reader.read_poll(&operation, reply)).await
             }
-            Err(error) => lost(&error, from_http_error(&error, &request, true)),
+            Err(error) => reading_of_lost_poll(&error, from_http_error(&error, &request, true)),
         },
-        Err(error) => Reading::Failed(error),
+        Err(error) => ReplyReading::Failed(error),
     };
-    let reading =
-        if let Reading::Fetch(operation) = reading { fetch(caller, &plan, &call, &operation).await } else { reading };
-    let is_over = !matches!(reading, Reading::Running(_) | Reading::Fetch(_) | Reading::Again(_));
+    let reading = if let ReplyReading::Fetch(operation) = reading {
+        fetch_result(caller, &plan, &call, &operation).await
+    } else {
+        reading
+    };
+    let is_over = !matches!(reading, ReplyReading::Running(_) | ReplyReading::Fetch(_) | ReplyReading::Again(_));
     if !is_over && now >= context.deadline {
         // Work that had ended by its deadline was paid for: only what still runs is given up.
         let cancellation = ask_to_cancel(caller, &call, operation).await;
@@ -135,37 +138,41 @@ pub(crate) async fn poll(
         Polled::Later { due_at: now.plus_ms(wait).min(context.deadline), progress }
     };
     match reading {
-        Reading::Done(result) => Polled::Answered(Answer::Done { result }),
-        Reading::Running(operation) | Reading::Fetch(operation) => later(operation.retry_after_ms, operation.progress),
-        Reading::Again(error) => later(error.retry_after_ms(), None),
-        Reading::Failed(error) => Polled::Answered(Answer::Failed { error: named(&error, operation) }),
+        ReplyReading::Done(result) => Polled::Answered(Answer::Done { result }),
+        ReplyReading::Running(operation) | ReplyReading::Fetch(operation) => {
+            later(operation.retry_after_ms, operation.progress)
+        }
+        ReplyReading::Again(error) => later(error.retry_after_ms(), None),
+        ReplyReading::Failed(error) => {
+            Polled::Answered(Answer::Failed { error: error_with_operation(&error, operation) })
+        }
     }
 }
 
-async fn fetch(caller: &mut Caller, plan: &Arc<CallPlan>, call: &Call, operation: &Operation) -> Reading {
-    let request = match plan.result(operation) {
+async fn fetch_result(caller: &mut Caller, plan: &Arc<CallPlan>, call: &Call, operation: &Operation) -> ReplyReading {
+    let request = match plan.result_request(operation) {
         Ok(request) => request,
-        Err(error) => return Reading::Failed(error),
+        Err(error) => return ReplyReading::Failed(error),
     };
     match caller.send(call, "result", &request).await {
         Ok(reply) => {
             let (reader, operation) = (Arc::clone(plan), operation.clone());
             caller.read(reply, move |reply| reader.read_result(&operation, reply)).await
         }
-        Err(error) => lost(&error, from_http_error(&error, &request, true)),
+        Err(error) => reading_of_lost_poll(&error, from_http_error(&error, &request, true)),
     }
 }
 
 /// What the loss of a poll means: what was refused here will be refused again, and what was too large stays so; all
 /// else may pass.
-fn lost(error: &HttpError, read: CallError) -> Reading {
+fn reading_of_lost_poll(error: &HttpError, read: CallError) -> ReplyReading {
     match error {
-        HttpError::Refused(_) | HttpError::Secret(_) | HttpError::TooLarge(_) => Reading::Failed(read),
-        HttpError::Connect(_) | HttpError::Unknown(_) | HttpError::Reply(_) => Reading::Again(read),
+        HttpError::Refused(_) | HttpError::Secret(_) | HttpError::TooLarge(_) => ReplyReading::Failed(read),
+        HttpError::Connect(_) | HttpError::Unknown(_) | HttpError::Reply(_) => ReplyReading::Again(read),
     }
 }
 
-fn named(error: &CallError, followed: &Operation) -> Value {
+fn error_with_operation(error: &CallError, followed: &Operation) -> Value {
     let mut object = error.to_object();
     if let (Some(id), Value::Object(fields)) = (&followed.id, &mut object) {
         fields.entry("provider_id").or_insert_with(|| json!(id));
@@ -174,15 +181,15 @@ fn named(error: &CallError, followed: &Operation) -> Value {
 }
 
 /// The error of work that had not ended at its deadline, with what the provider said last.
-fn too_slow(followed: &Operation, last: &Reading, cancellation: &Cancellation) -> Value {
+fn too_slow(followed: &Operation, last: &ReplyReading, cancellation: &Cancellation) -> Value {
     let id = followed.id.as_deref().unwrap_or("(no id)");
     let said = match last {
-        Reading::Again(error) | Reading::Failed(error) => format!("the last answer: {}", error.message),
-        Reading::Running(operation) | Reading::Fetch(operation) => match &operation.state {
+        ReplyReading::Again(error) | ReplyReading::Failed(error) => format!("the last answer: {}", error.message),
+        ReplyReading::Running(operation) | ReplyReading::Fetch(operation) => match &operation.state {
             Some(state) => format!("its last state was `{state}`"),
             None => "the last answer named no state of it".to_owned(),
         },
-        Reading::Done(_) => "it ended meanwhile".to_owned(),
+        ReplyReading::Done(_) => "it ended meanwhile".to_owned(),
     };
     let left = match cancellation {
         Cancellation::Accepted => "it was cancelled there".to_owned(),
@@ -196,12 +203,12 @@ fn too_slow(followed: &Operation, last: &Reading, cancellation: &Cancellation) -
          it needs longer"
     );
     let mut error = CallError::new(ErrorClass::Timeout, message);
-    if let Reading::Again(CallError { detail: Value::Object(known), .. }) = last {
+    if let ReplyReading::Again(CallError { detail: Value::Object(known), .. }) = last {
         for key in ["status", "url", "excerpt"] {
             if let Some(value) = known.get(key) {
-                error = error.with(key, value.clone());
+                error = error.with_detail(key, value.clone());
             }
         }
     }
-    named(&error, followed)
+    error_with_operation(&error, followed)
 }

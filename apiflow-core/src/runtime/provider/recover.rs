@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::Caller;
 use super::poll::{PollContext, Polled, RecoveryContext};
-use super::submit::accepted;
-use crate::call::{CallError, CallPlan, ErrorClass, Operation, Recovery, from_http_error};
+use super::submit::apply_operation_accepted;
+use crate::call::{CallError, CallPlan, ErrorClass, Operation, RecoveryReading, from_http_error};
 use crate::engine::{Answer, Call};
 use crate::evaluate::{ValueCache, build_request};
 use crate::ports::{HttpRequest, StoreError, Timestamp};
@@ -31,7 +31,7 @@ pub(crate) fn search_interrupted(plan: &CallPlan, now: Timestamp, arrives_until:
 /// The answer to an attempt whose connection was lost: it is looked for, or ends where nobody can look. Its work may
 /// take `listing_delay_ms` to appear in the provider's list.
 pub(crate) fn search_lost(plan: &CallPlan, now: Timestamp, listing_delay_ms: u64, submitted: &HttpRequest) -> Answer {
-    if plan.recover().is_none() {
+    if plan.recover_request().is_none() {
         return Answer::Failed { error: unknown_error(submitted, None) };
     }
     let settles_at = now.plus_ms(listing_delay_ms);
@@ -40,27 +40,27 @@ pub(crate) fn search_lost(plan: &CallPlan, now: Timestamp, listing_delay_ms: u64
 
 /// Until when a provider is asked that does not answer: as long as its work may take.
 fn gives_up_at(plan: &CallPlan, now: Timestamp) -> Timestamp {
-    if plan.recover().is_some() { now.plus_ms(plan.recovery_timeout_ms()) } else { now }
+    if plan.recover_request().is_some() { now.plus_ms(plan.recovery_timeout_ms()) } else { now }
 }
 
 /// When an attempt is looked for first: at once where the provider has a list, else when it counts as lost.
 pub(crate) fn first_look_at(plan: Option<&CallPlan>, now: Timestamp, settles_at: Timestamp) -> Timestamp {
-    if plan.is_some_and(|plan| plan.recover().is_some()) { now } else { settles_at }
+    if plan.is_some_and(|plan| plan.recover_request().is_some()) { now } else { settles_at }
 }
 
 /// Looks once for an attempt of unknown fate. Never sends its submit again.
 ///
 /// # Errors
 /// [`StoreError`] if the attempt's arguments or the work of other attempts cannot be read.
-pub(crate) async fn recover(
+pub(crate) async fn recover_attempt(
     caller: &mut Caller,
     context: &PollContext,
     recovery: &RecoveryContext,
     effect: u64,
     tries: u32,
 ) -> Result<Polled, StoreError> {
-    let call = context.call(effect);
-    let plan = match caller.plan(&context.path) {
+    let call = context.to_call(effect);
+    let plan = match caller.plan_at(&context.path) {
         Ok(plan) => plan,
         Err(error) => return Ok(Polled::Answered(Answer::Failed { error })),
     };
@@ -72,16 +72,16 @@ pub(crate) async fn recover(
             Polled::Later { due_at: settles_at, progress: None }
         });
     }
-    let arguments = ValueCache::new(Some(caller.store.clone()), &caller.job).resolve(&recovery.args).await?;
+    let arguments = ValueCache::new(Some(caller.store.clone()), &caller.job).resolve_reference(&recovery.args).await?;
     let submitted = match build_request(&caller.job, &plan, &call, &arguments) {
         Ok(submitted) => submitted,
         Err(error) => return Ok(Polled::Answered(Answer::Failed { error })),
     };
     // Before the list is read: what is not in it by then may come later.
     let looked_at = caller.now();
-    let reason = match find(caller, &plan, &call, &submitted).await? {
+    let reason = match find_and_claim_work(caller, &plan, &call, &submitted).await? {
         Search::Found(operation) => {
-            return Ok(Polled::Answered(accepted(caller, &call, &plan, *operation, 0)));
+            return Ok(Polled::Answered(apply_operation_accepted(caller, &call, &plan, *operation, 0)));
         }
         Search::Absent if looked_at >= settles_at => {
             return Ok(Polled::Answered(Answer::Failed { error: unknown_error(&submitted, None) }));
@@ -110,7 +110,7 @@ enum Search {
 }
 
 /// Looks for work that no other attempt follows, and notes that this one does.
-async fn find(
+async fn find_and_claim_work(
     caller: &mut Caller,
     plan: &CallPlan,
     call: &Call,
@@ -119,7 +119,7 @@ async fn find(
     let mut taken = provider_ids(caller).await?;
     let mut seen = false;
     loop {
-        match search(caller, plan, call, submitted, &taken).await {
+        match search_list(caller, plan, call, submitted, &taken).await {
             // Another attempt may have been given it this moment, and be about to note so.
             Search::Found(_) if !seen => {
                 seen = true;
@@ -150,14 +150,14 @@ async fn provider_ids(caller: &Caller) -> Result<BTreeSet<String>, StoreError> {
     }
 }
 
-async fn search(
+async fn search_list(
     caller: &mut Caller,
     plan: &CallPlan,
     call: &Call,
     submitted: &HttpRequest,
     taken: &BTreeSet<String>,
 ) -> Search {
-    let mut list = match plan.recover() {
+    let mut list = match plan.recover_request() {
         // Nobody can look: what the provider has stays unknown.
         None => return Search::Absent,
         Some(Err(error)) => return Search::Unreadable(error),
@@ -169,10 +169,10 @@ async fn search(
             Err(error) => return Search::Unreadable(from_http_error(&error, &list, true)),
         };
         match plan.read_recover(&reply, submitted, call.started_at, taken) {
-            Recovery::Found(operation) => return Search::Found(Box::new(operation)),
-            Recovery::More(next) => list = *next,
-            Recovery::NotFound => return Search::Absent,
-            Recovery::Unreadable(reason) => return Search::Unreadable(reason),
+            RecoveryReading::Found(operation) => return Search::Found(Box::new(operation)),
+            RecoveryReading::More(next) => list = *next,
+            RecoveryReading::NotFound => return Search::Absent,
+            RecoveryReading::Unreadable(reason) => return Search::Unreadable(reason),
         }
     }
     let message = format!("the provider's list goes on after {MAX_PAGES} pages");

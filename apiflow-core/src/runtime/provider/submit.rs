@@ -6,13 +6,13 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::Caller;
-use crate::call::{CallError, CallPlan, ErrorClass, Operation, Reading, from_http_error, rate_limit_key};
+use crate::call::{CallError, CallPlan, ErrorClass, Operation, ReplyReading, from_http_error, rate_limit_key};
 use crate::engine::{Answer, Call};
 use crate::evaluate::build_request;
 use crate::ports::{CallRecord, HttpRequest};
 
 /// Tries to tell a provider that nobody wants its work any more.
-const CANCEL_TRIES: u32 = 3;
+const MAX_CANCEL_TRIES: u32 = 3;
 /// How long a rate limit is taken to hold where the provider does not say, in milliseconds.
 const DEFAULT_PAUSE_MS: u64 = 1_000;
 /// When a submit is tried again that was not sent because the store did not answer, in milliseconds.
@@ -37,7 +37,7 @@ impl Submit {
 
 /// Sends an attempt and reads what came of it. Sends the submit once at most: not while the provider limits the rate of
 /// calls with these credentials.
-pub(crate) async fn submit(caller: &mut Caller, call: &Call, submit: &Submit) -> Answer {
+pub(crate) async fn submit_attempt(caller: &mut Caller, call: &Call, submit: &Submit) -> Answer {
     let Submit { plan, request } = submit;
     let limit = rate_limit_key(request);
     if let Some(answer) = hold_back(caller, call, plan, &limit).await {
@@ -47,10 +47,10 @@ pub(crate) async fn submit(caller: &mut Caller, call: &Call, submit: &Submit) ->
         Ok(reply) => {
             let reader = Arc::clone(plan);
             let reading = caller.read(reply, move |reply| reader.read_submit(reply)).await;
-            if let Reading::Failed(error) = &reading
+            if let ReplyReading::Failed(error) = &reading
                 && error.is_refusal_for_now
             {
-                return refused(caller, plan, &limit, error).await;
+                return note_rate_limit(caller, plan, &limit, error).await;
             }
             let answer = read(caller, call, plan, reading);
             if let Answer::Accepted { provider_id: Some(id), .. } = &answer {
@@ -65,7 +65,7 @@ pub(crate) async fn submit(caller: &mut Caller, call: &Call, submit: &Submit) ->
             let error = from_http_error(&error, request, plan.is_repeatable());
             // The provider took the work, but its id is in a reply that is too large: its list may have it.
             let is_unread = error.class == ErrorClass::OutputTooLarge && !plan.is_repeatable();
-            if error.class == ErrorClass::SubmitUnknown || is_unread && plan.recover().is_some() {
+            if error.class == ErrorClass::SubmitUnknown || is_unread && plan.recover_request().is_some() {
                 return super::search_lost(plan, caller.now(), caller.listing_delay_ms, request);
             }
             Answer::Failed { error: error.to_object() }
@@ -96,12 +96,12 @@ async fn hold_back(caller: &mut Caller, call: &Call, plan: &CallPlan, limit: &st
         request: Value::Null,
         reply: json!({"error": reason}),
     });
-    let error = CallError::new(class, reason).with("retry_after_ms", pause_ms);
+    let error = CallError::new(class, reason).with_detail("retry_after_ms", pause_ms);
     Some(not_accepted(plan, &error, false))
 }
 
 /// A submit that the provider did not take because of its rate limit, which holds for all who share it.
-async fn refused(caller: &Caller, plan: &CallPlan, limit: &str, error: &CallError) -> Answer {
+async fn note_rate_limit(caller: &Caller, plan: &CallPlan, limit: &str, error: &CallError) -> Answer {
     let pause = Duration::from_millis(error.retry_after_ms().unwrap_or(DEFAULT_PAUSE_MS));
     if let Err(error) = caller.store.pause_submits(limit, pause).await {
         tracing::warn!(%error, job = caller.job, limit, "a rate limit could not be noted: other jobs don't know of it");
@@ -114,19 +114,25 @@ fn not_accepted(plan: &CallPlan, error: &CallError, sent: bool) -> Answer {
 }
 
 /// What the reading of a submit means for the attempt.
-fn read(caller: &Caller, call: &Call, plan: &CallPlan, reading: Reading) -> Answer {
+fn read(caller: &Caller, call: &Call, plan: &CallPlan, reading: ReplyReading) -> Answer {
     match reading {
-        Reading::Done(result) => Answer::Done { result },
-        Reading::Running(operation) => {
+        ReplyReading::Done(result) => Answer::Done { result },
+        ReplyReading::Running(operation) => {
             let wait = operation.retry_after_ms.unwrap_or(0).max(plan.poll_after_ms(0));
-            accepted(caller, call, plan, operation, wait)
+            apply_operation_accepted(caller, call, plan, operation, wait)
         }
-        Reading::Fetch(operation) => accepted(caller, call, plan, operation, 0),
-        Reading::Again(error) | Reading::Failed(error) => Answer::Failed { error: error.to_object() },
+        ReplyReading::Fetch(operation) => apply_operation_accepted(caller, call, plan, operation, 0),
+        ReplyReading::Again(error) | ReplyReading::Failed(error) => Answer::Failed { error: error.to_object() },
     }
 }
 
-pub(super) fn accepted(caller: &Caller, call: &Call, plan: &CallPlan, operation: Operation, wait_ms: u64) -> Answer {
+pub(super) fn apply_operation_accepted(
+    caller: &Caller,
+    call: &Call,
+    plan: &CallPlan,
+    operation: Operation,
+    wait_ms: u64,
+) -> Answer {
     let now = caller.now();
     let slowest = now.plus_ms(plan.operation_timeout_ms());
     Answer::Accepted {
@@ -138,7 +144,7 @@ pub(super) fn accepted(caller: &Caller, call: &Call, plan: &CallPlan, operation:
 }
 
 /// Tells the provider that nobody wants the work any more; a provider that cannot be told is not an error.
-pub(crate) async fn cancel(caller: &mut Caller, call: &Call, operation: Value) -> Answer {
+pub(crate) async fn cancel_work(caller: &mut Caller, call: &Call, operation: Value) -> Answer {
     let operation: Operation = serde_json::from_value(operation).unwrap_or_default();
     // The call's record shows what came of it.
     let _cancellation = ask_to_cancel(caller, call, &operation).await;
@@ -158,13 +164,13 @@ pub(super) enum Cancellation {
 
 /// Asks the provider to cancel work, again where it is overloaded or out of reach.
 pub(super) async fn ask_to_cancel(caller: &mut Caller, call: &Call, operation: &Operation) -> Cancellation {
-    let request = match caller.plan(&call.path).map(|plan| plan.cancel(operation)) {
+    let request = match caller.plan_at(&call.path).map(|plan| plan.cancel_request(operation)) {
         Ok(Some(Ok(request))) => request,
         Ok(Some(Err(error))) => return Cancellation::Failed(error.message),
         Ok(None) | Err(_) => return Cancellation::Undeclared,
     };
     let mut reason = String::new();
-    for tries in 1..=CANCEL_TRIES {
+    for tries in 1..=MAX_CANCEL_TRIES {
         let answered = caller.send(call, "cancel", &request).await;
         reason = match answered {
             Ok(reply) if (200..300).contains(&reply.status) => return Cancellation::Accepted,
@@ -177,7 +183,7 @@ pub(super) async fn ask_to_cancel(caller: &mut Caller, call: &Call, operation: &
             }
             Err(error) => error.to_string(),
         };
-        if tries < CANCEL_TRIES {
+        if tries < MAX_CANCEL_TRIES {
             let pause = caller.now().plus_ms(500 << tries);
             caller.clock.sleep_until(pause).await;
         }

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use serde_json::Map;
 
-use super::wire::{DEADLINE_VARIABLE, MAX_REPLY_BYTES, MEMORY_VARIABLE, Reply, Request, frame, read, write};
-use crate::boa::{Limits, STACK_BYTES, evaluate};
+use super::wire::{DEADLINE_VARIABLE, MAX_REPLY_BYTES, MEMORY_VARIABLE, Reply, Request, frame_message, read, write};
+use crate::boa::{Limits, STACK_BYTES, evaluate_on_this_thread};
 use crate::ports::{Script, ScriptForm};
 
 /// How much longer than the parent a child waits for a value: it ends itself only where the parent is gone.
-const GRACE: Duration = Duration::from_secs(1);
+const GRACE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What of a child could not be set up or done.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +27,7 @@ enum ChildError {
 ///
 /// [`super::SandboxEvaluator`] starts it; by hand it ends at once with an explanation.
 pub fn serve_child() -> ExitCode {
-    match serve(&mut io::stdin().lock(), &mut io::stdout().lock()) {
+    match serve_requests(&mut io::stdin().lock(), &mut io::stdout().lock()) {
         Ok(code) => code,
         Err(error) => {
             // The one reader is a person who started it by hand: the parent reads no errors.
@@ -37,22 +37,22 @@ pub fn serve_child() -> ExitCode {
     }
 }
 
-fn serve(requests: &mut impl Read, replies: &mut impl Write) -> Result<ExitCode, ChildError> {
-    let memory_bytes = variable(MEMORY_VARIABLE)?;
-    let deadline = Duration::from_millis(variable(DEADLINE_VARIABLE)?) + GRACE;
+fn serve_requests(requests: &mut impl Read, replies: &mut impl Write) -> Result<ExitCode, ChildError> {
+    let memory_bytes = read_variable(MEMORY_VARIABLE)?;
+    let deadline = Duration::from_millis(read_variable(DEADLINE_VARIABLE)?) + GRACE_INTERVAL;
     let engine = Engine::start()?;
     // Whatever the first evaluation sets up for good is there before the limits are drawn around it.
     let warm = Script { source: "[1].map(n => n + 1)".to_owned(), names: Map::new(), form: ScriptForm::Expression };
-    engine.answer(warm, deadline);
+    engine.answer_script(warm, deadline);
     limit_memory(memory_bytes)?;
     write(replies, &Reply::Ready)?;
     while let Some(request) = read::<Request<'_>>(requests)? {
         let script =
             Script { source: request.source.into_owned(), names: request.names.into_owned(), form: request.form };
-        match engine.answer(script, deadline) {
-            Answer::Reply(reply) => replies.write_all(&reply)?,
-            Answer::Late => return Ok(ExitCode::FAILURE),
-            Answer::Panicked => {
+        match engine.answer_script(script, deadline) {
+            ScriptAnswer::Reply(reply) => replies.write_all(&reply)?,
+            ScriptAnswer::Late => return Ok(ExitCode::FAILURE),
+            ScriptAnswer::Panicked => {
                 write(replies, &Reply::Internal("the JavaScript engine panicked".to_owned()))?;
                 return Ok(ExitCode::FAILURE);
             }
@@ -62,7 +62,7 @@ fn serve(requests: &mut impl Read, replies: &mut impl Write) -> Result<ExitCode,
     Ok(ExitCode::SUCCESS)
 }
 
-fn variable(name: &str) -> Result<u64, ChildError> {
+fn read_variable(name: &str) -> Result<u64, ChildError> {
     let value = std::env::var(name).ok().and_then(|text| text.parse().ok());
     value.ok_or(ChildError::NotStartedByParent)
 }
@@ -73,7 +73,7 @@ struct Engine {
     replies: Receiver<Vec<u8>>,
 }
 
-enum Answer {
+enum ScriptAnswer {
     Reply(Vec<u8>),
     Late,
     Panicked,
@@ -93,37 +93,37 @@ impl Engine {
         Ok(Self { scripts, replies })
     }
 
-    fn answer(&self, script: Script, deadline: Duration) -> Answer {
+    fn answer_script(&self, script: Script, deadline: Duration) -> ScriptAnswer {
         if self.scripts.send(script).is_err() {
-            return Answer::Panicked;
+            return ScriptAnswer::Panicked;
         }
         match self.replies.recv_timeout(deadline) {
-            Ok(reply) => Answer::Reply(reply),
-            Err(RecvTimeoutError::Timeout) => Answer::Late,
-            Err(RecvTimeoutError::Disconnected) => Answer::Panicked,
+            Ok(reply) => ScriptAnswer::Reply(reply),
+            Err(RecvTimeoutError::Timeout) => ScriptAnswer::Late,
+            Err(RecvTimeoutError::Disconnected) => ScriptAnswer::Panicked,
         }
     }
 }
 
 fn reply_to(script: &Script) -> Vec<u8> {
-    let reply = frame(&Reply::of(evaluate(script, &Limits::default())));
+    let reply = frame_message(&Reply::from_outcome(evaluate_on_this_thread(script, &Limits::default())));
     reply.ok().filter(|reply| reply.len() <= MAX_REPLY_BYTES + 4).unwrap_or_else(|| {
         let message = "the value is too long in JSON".to_owned();
-        frame(&Reply::Limit(message)).expect("a short message has a JSON form")
+        frame_message(&Reply::Limit(message)).expect("a short message has a JSON form")
     })
 }
 
 /// Lets this process take so much memory more than it has now, and write no core dumps.
 fn limit_memory(bytes: u64) -> io::Result<()> {
-    lower(rlimit::Resource::CORE, 0)?;
+    lower_limit(rlimit::Resource::CORE, 0)?;
     // Without the kernel's word on what is in use there is nothing that a limit could be added to.
     let Some(in_use) = address_space() else { return Ok(()) };
     let limit = in_use.saturating_add(bytes);
-    lower(rlimit::Resource::AS, limit)?;
-    lower(rlimit::Resource::DATA, limit)
+    lower_limit(rlimit::Resource::AS, limit)?;
+    lower_limit(rlimit::Resource::DATA, limit)
 }
 
-fn lower(resource: rlimit::Resource, limit: u64) -> io::Result<()> {
+fn lower_limit(resource: rlimit::Resource, limit: u64) -> io::Result<()> {
     let (_, hard) = resource.get()?;
     let limit = limit.min(hard);
     resource.set(limit, limit)

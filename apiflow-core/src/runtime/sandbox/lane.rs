@@ -7,52 +7,52 @@ use tokio::sync::oneshot;
 
 /// A number of places. Who wants many waits as often as who wants one: those who wait get a place in turns.
 pub(super) struct Lane {
-    state: Mutex<State>,
+    state: Mutex<LaneState>,
 }
 
-struct State {
+struct LaneState {
     free: usize,
     /// Who waits, in the order of their turns, with all that they wait for.
-    turns: VecDeque<(String, VecDeque<oneshot::Sender<Place>>)>,
+    turns: VecDeque<(String, VecDeque<oneshot::Sender<LanePlace>>)>,
 }
 
 /// A place; dropped, it is the next one's.
-pub(super) struct Place {
+pub(super) struct LanePlace {
     lane: Option<Arc<Lane>>,
 }
 
 impl Lane {
     pub(super) fn new(places: usize) -> Arc<Self> {
-        Arc::new(Self { state: Mutex::new(State { free: places, turns: VecDeque::new() }) })
+        Arc::new(Self { state: Mutex::new(LaneState { free: places, turns: VecDeque::new() }) })
     }
 
     /// Waits for a place; `None` where more than `most` wait already.
-    pub(super) async fn enter(self: &Arc<Self>, owner: &str, most: usize) -> Option<Place> {
+    pub(super) async fn wait_for_place(self: &Arc<Self>, owner: &str, most: usize) -> Option<LanePlace> {
         let waiting = {
-            let mut state = self.lock();
+            let mut state = self.lock_state();
             if state.free > 0 {
                 state.free -= 1;
-                return Some(Place { lane: Some(self.clone()) });
+                return Some(LanePlace { lane: Some(self.clone()) });
             }
-            if state.waiting() >= most {
+            if state.waiting_count() >= most {
                 return None;
             }
-            state.wait(owner)
+            state.add_waiting(owner)
         };
         Some(waiting.await.expect("a place is given to all who wait as long as the lane is there"))
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock_state(&self) -> MutexGuard<'_, LaneState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
-    fn waiting(&self) -> usize {
+impl LaneState {
+    fn waiting_count(&self) -> usize {
         self.turns.iter().map(|(_, waiting)| waiting.iter().filter(|place| !place.is_closed()).count()).sum()
     }
 
-    fn wait(&mut self, owner: &str) -> oneshot::Receiver<Place> {
+    fn add_waiting(&mut self, owner: &str) -> oneshot::Receiver<LanePlace> {
         let (sender, receiver) = oneshot::channel();
         match self.turns.iter_mut().find(|(waiting, _)| waiting == owner) {
             Some((_, places)) => places.push_back(sender),
@@ -62,7 +62,7 @@ impl State {
     }
 
     /// The one whose turn it is.
-    fn next(&mut self) -> Option<oneshot::Sender<Place>> {
+    fn next(&mut self) -> Option<oneshot::Sender<LanePlace>> {
         let (owner, mut places) = self.turns.pop_front()?;
         let place = places.pop_front();
         if !places.is_empty() {
@@ -72,12 +72,12 @@ impl State {
     }
 }
 
-impl Drop for Place {
+impl Drop for LanePlace {
     fn drop(&mut self) {
         let Some(lane) = self.lane.take() else { return };
         loop {
             let next = {
-                let mut state = lane.lock();
+                let mut state = lane.lock_state();
                 let next = state.next();
                 if next.is_none() {
                     state.free += 1;
@@ -101,10 +101,10 @@ mod tests {
     #[tokio::test]
     async fn places_are_given_in_turns() {
         let lane = Lane::new(1);
-        let first = lane.enter("many", 9).await.expect("a free place");
+        let first = lane.wait_for_place("many", 9).await.expect("a free place");
         let (served, mut order) = tokio::sync::mpsc::unbounded_channel();
         for owner in ["many", "many", "many", "one", "two", "one"] {
-            let waiting = lane.lock().wait(owner);
+            let waiting = lane.lock_state().add_waiting(owner);
             let served = served.clone();
             tokio::spawn(async move {
                 let place = waiting.await.expect("a place");
@@ -118,18 +118,18 @@ mod tests {
             got.push(owner);
         }
         assert_eq!(got, ["many", "one", "two", "many", "one", "many"]);
-        assert_eq!(lane.lock().free, 1);
+        assert_eq!(lane.lock_state().free, 1);
     }
 
     #[tokio::test]
     async fn who_gives_up_costs_no_place() {
         let lane = Lane::new(1);
-        let first = lane.enter("a", 1).await.expect("a free place");
-        drop(lane.lock().wait("b"));
-        let waiting = lane.lock().wait("c");
-        assert!(lane.enter("d", 1).await.is_none(), "one waits already");
+        let first = lane.wait_for_place("a", 1).await.expect("a free place");
+        drop(lane.lock_state().add_waiting("b"));
+        let waiting = lane.lock_state().add_waiting("c");
+        assert!(lane.wait_for_place("d", 1).await.is_none(), "one waits already");
         drop(first);
         drop(waiting.await.expect("the place is passed on"));
-        assert_eq!(lane.lock().free, 1);
+        assert_eq!(lane.lock_state().free, 1);
     }
 }

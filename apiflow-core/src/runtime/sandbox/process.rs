@@ -10,14 +10,14 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
 use super::SandboxSettings;
-use super::wire::{DEADLINE_VARIABLE, MEMORY_VARIABLE, Reply, Request, frame, read_reply};
+use super::wire::{DEADLINE_VARIABLE, MEMORY_VARIABLE, Reply, Request, frame_message, read_reply};
 use crate::ports::{EvaluationError, Script};
 
 /// How long a process may take until it is ready for work.
-const START: Duration = Duration::from_secs(20);
+const START_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How long a process whose pipe closed may take to be gone.
-const END: Duration = Duration::from_secs(2);
+const END_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Bytes of a dead process's last words that are read.
 const MAX_LAST_WORDS_BYTES: u64 = 4_096;
@@ -78,10 +78,10 @@ impl Process {
             return Err(EvaluationError::Internal("the evaluator has no pipes".to_owned()).into());
         };
         let mut process = Self { child, requests, replies, errors, evaluations: 0 };
-        match timeout(START, read_reply(&mut process.replies)).await {
+        match timeout(START_TIMEOUT, read_reply(&mut process.replies)).await {
             Ok(Ok(Reply::Ready)) => Ok(process),
             Ok(Ok(_)) => Err(not_started(io::Error::other("it speaks out of turn")).into()),
-            Ok(Err(error)) => match timeout(END, process.child.wait()).await {
+            Ok(Err(error)) => match timeout(END_TIMEOUT, process.child.wait()).await {
                 Ok(Ok(status)) if is_killed(status) => Err(ProcessFailure::Died(describe_end(status))),
                 Ok(_) | Err(_) => Err(not_started(error).into()),
             },
@@ -90,17 +90,17 @@ impl Process {
     }
 
     /// How many evaluations it was given.
-    pub(super) fn evaluations(&self) -> u32 {
+    pub(super) fn evaluation_count(&self) -> u32 {
         self.evaluations
     }
 
     /// Says whether it has not ended.
-    pub(super) fn lives(&mut self) -> bool {
+    pub(super) fn is_alive(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }
 
     /// Has a script evaluated. After an error the process is of no use any more.
-    pub(super) async fn evaluate(
+    pub(super) async fn evaluate_script(
         &mut self,
         script: &Script,
         settings: &SandboxSettings,
@@ -108,10 +108,10 @@ impl Process {
         self.evaluations += 1;
         let request =
             Request { source: Cow::Borrowed(&script.source), names: Cow::Borrowed(&script.names), form: script.form };
-        let request = frame(&request).map_err(|error| {
+        let request = frame_message(&request).map_err(|error| {
             EvaluationError::Limit(format!("the values in scope are too large to pass on: {error}"))
         })?;
-        let exchanged = timeout(settings.deadline, self.exchange(&request)).await;
+        let exchanged = timeout(settings.deadline, self.exchange_messages(&request)).await;
         match exchanged {
             Ok(Ok(reply)) => Ok(reply),
             Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
@@ -125,7 +125,7 @@ impl Process {
         }
     }
 
-    async fn exchange(&mut self, request: &[u8]) -> io::Result<Reply> {
+    async fn exchange_messages(&mut self, request: &[u8]) -> io::Result<Reply> {
         self.requests.write_all(request).await?;
         self.requests.flush().await?;
         read_reply(&mut self.replies).await
@@ -133,7 +133,7 @@ impl Process {
 
     /// Why a process is dead: by a limit of ours, as its last words say, or by somebody else.
     async fn post_mortem(&mut self, settings: &SandboxSettings) -> ProcessFailure {
-        let Ok(Ok(status)) = timeout(END, self.child.wait()).await else {
+        let Ok(Ok(status)) = timeout(END_TIMEOUT, self.child.wait()).await else {
             return EvaluationError::Internal("the evaluator closed its pipe".to_owned()).into();
         };
         let last_words = self.read_last_words().await;
@@ -156,7 +156,7 @@ impl Process {
         let mut words = Vec::new();
         let mut pipe = (&mut self.errors).take(MAX_LAST_WORDS_BYTES);
         // What was read so far is as good; some descendant may hold the pipe open.
-        let _ = timeout(END, pipe.read_to_end(&mut words)).await;
+        let _ = timeout(END_TIMEOUT, pipe.read_to_end(&mut words)).await;
         String::from_utf8_lossy(&words).into_owned()
     }
 }

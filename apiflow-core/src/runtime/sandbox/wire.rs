@@ -46,7 +46,7 @@ pub(super) enum Reply {
 }
 
 impl Reply {
-    pub(super) fn of(outcome: Result<Value, EvaluationError>) -> Self {
+    pub(super) fn from_outcome(outcome: Result<Value, EvaluationError>) -> Self {
         match outcome {
             Ok(value) => Self::Value(value),
             Err(EvaluationError::Syntax(message)) => Self::Syntax(message),
@@ -71,7 +71,7 @@ impl Reply {
 }
 
 /// A message with its length before it.
-pub(super) fn frame(message: &impl Serialize) -> io::Result<Vec<u8>> {
+pub(super) fn frame_message(message: &impl Serialize) -> io::Result<Vec<u8>> {
     let mut frame = vec![0; 4];
     serde_json::to_writer(&mut frame, message)?;
     let length = u32::try_from(frame.len() - 4).map_err(io::Error::other)?;
@@ -81,7 +81,7 @@ pub(super) fn frame(message: &impl Serialize) -> io::Result<Vec<u8>> {
 
 /// Writes one message.
 pub(super) fn write(to: &mut impl Write, message: &impl Serialize) -> io::Result<()> {
-    to.write_all(&frame(message)?)?;
+    to.write_all(&frame_message(message)?)?;
     to.flush()
 }
 

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::{compile, path, scope, shown};
-use crate::template::{Compiler, Root, Scope};
+use crate::template::{Root, TemplateCompiler, TemplateScope};
 
 fn check(template: &Value, input: &Value, expected: Option<&Value>) {
-    assert_eq!(shown(&compile(template).expand(&scope(input))).as_ref(), expected, "{template} over {input}");
+    assert_eq!(shown(&compile(template).expand_value(&scope(input))).as_ref(), expected, "{template} over {input}");
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn every_form_of_placeholder_finds_its_value() {
     let reply = json!({"id": "i", "urls": {"get": "g"}});
     let template = compile(&json!(["{{ reply.id }}", "{{ reply.urls.get }}?x", "{{ reply }}", "{{ job.id }}"]));
     let expected = json!(["i", "g?x", reply]);
-    assert_eq!(shown(&template.expand(&Scope::reply(&reply))), Some(expected));
+    assert_eq!(shown(&template.expand_value(&TemplateScope::for_reply(&reply))), Some(expected));
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn a_value_that_would_change_a_paths_shape_is_refused() {
 fn faults_of_templates_name_their_place() {
     let mut found = Vec::new();
     let source = json!({"a/b": ["ok", "x {{ prompt }}"], "c": "{{ reply.id }}", "d": "{{"});
-    Compiler { roots: &[Root::Input, Root::Job], diagnostics: &mut found }.value(&source, "/data/body");
+    TemplateCompiler { roots: &[Root::Input, Root::Job], diagnostics: &mut found }.compile_value(&source, "/data/body");
     let shown: Vec<String> = found
         .iter()
         .map(|fault| {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{object, request};
 use crate::ports::{RequestBody, SecretPlace};
-use crate::template::{Compiler, Root, Scope, Text, resolve};
+use crate::template::{Root, TemplateCompiler, TemplateScope, Text, resolve_secrets};
 
 /// Text made of what means something in a template, a URL, a header or a marker, and of anything else.
 fn hostile() -> impl Strategy<Value = String> {
@@ -47,10 +47,10 @@ proptest! {
     #[test]
     fn any_template_expands_or_says_why_not(source in value(), input in value(), reply in value()) {
         let mut found = Vec::new();
-        let template = Compiler { roots: &Root::ALL, diagnostics: &mut found }.value(&source, "");
+        let template = TemplateCompiler { roots: &Root::ALL, diagnostics: &mut found }.compile_value(&source, "");
         let input = json!({"a": input});
-        for scope in [Scope::call(&object(&input), "j", "s", 1), Scope::reply(&reply), Scope::none()] {
-            let expanded = template.expand(&scope);
+        for scope in [TemplateScope::for_submit(&object(&input), "j", "s", 1), TemplateScope::for_reply(&reply), TemplateScope::without_attempt()] {
+            let expanded = template.expand_value(&scope);
             let plain = expanded.to_value(&mut |name| name.to_owned());
             prop_assert!(found.iter().all(|fault| fault.code == "template-syntax" && fault.span.is_some()));
             prop_assert!(plain.is_some() || source.is_string());
@@ -62,7 +62,7 @@ proptest! {
         let source = text.replace('$', "$$");
         prop_assume!(!source.contains("{{"));
         let parsed = Text::parse(&source).expect("it has no placeholder");
-        prop_assert_eq!(parsed.literal(), Some(text));
+        prop_assert_eq!(parsed.literal_text(), Some(text));
     }
 
     #[test]
@@ -77,7 +77,7 @@ proptest! {
             prop_assert!(!input.to_string().contains(&used.marker));
         }
         let values = BTreeMap::from([("KEY".to_owned(), secret.clone())]);
-        let written = resolve(&sealed, &values).expect("the secret is known");
+        let written = resolve_secrets(&sealed, &values).expect("the secret is known");
         let read: Value = serde_json::from_str(written.body.as_deref().expect("a body")).expect("it is JSON");
         // Numbers are read from their text on both sides: the nearest reading of a float may differ in the last place.
         let given: Value = serde_json::from_str(&given.to_string()).expect("a value is JSON");

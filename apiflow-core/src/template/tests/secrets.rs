@@ -6,12 +6,14 @@ use serde_json::{Value, json};
 
 use super::{compile, request, scope};
 use crate::ports::{HttpRequest, RequestBody, SecretPlace};
-use crate::template::{Draft, DraftBody, Piece, ResolveError, Resolved, display, display_url, resolve};
+use crate::template::{
+    CheckedRequest, DraftBody, Piece, ResolveError, Resolved, display_request, display_url, resolve_secrets,
+};
 
 fn resolved(request: &HttpRequest, values: &[(&str, &str)]) -> Resolved {
     let values: BTreeMap<String, String> =
         values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    resolve(request, &values).unwrap_or_else(|error| panic!("{error}"))
+    resolve_secrets(request, &values).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn json_body(resolved: &Resolved) -> Value {
@@ -19,7 +21,7 @@ fn json_body(resolved: &Resolved) -> Value {
 }
 
 fn draft(headers: Vec<(String, Vec<Piece>)>, body: DraftBody) -> HttpRequest {
-    let draft = Draft {
+    let draft = CheckedRequest {
         method: "POST".to_owned(),
         url: vec![Piece::Text("https://h/".to_owned())],
         headers,
@@ -28,7 +30,7 @@ fn draft(headers: Vec<(String, Vec<Piece>)>, body: DraftBody) -> HttpRequest {
         credential_origins: Vec::new(),
         timeout: std::time::Duration::from_secs(1),
     };
-    draft.seal()
+    draft.seal_request()
 }
 
 #[test]
@@ -51,7 +53,7 @@ fn secrets_in_forms_and_raw_bodies_are_escaped_for_them() {
     assert_eq!(resolved(&form, &[("KEY", "x&y\n")]).body.as_deref(), Some("k%26=a%3Dx%26y%0A&l=a%3Dx%26y%0A"));
     let raw = draft(Vec::new(), DraftBody::Raw(pieces()));
     assert_eq!(resolved(&raw, &[("KEY", "x&y\n")]).body.as_deref(), Some("a=x&y\n"));
-    let whole = draft(Vec::new(), DraftBody::Json(compile(&json!("$KEY")).expand(&scope(&json!({})))));
+    let whole = draft(Vec::new(), DraftBody::Json(compile(&json!("$KEY")).expand_value(&scope(&json!({})))));
     assert_eq!(resolved(&whole, &[("KEY", "x\"y")]).body.as_deref(), Some("\"x\\\"y\""));
 }
 
@@ -90,7 +92,7 @@ fn a_marker_out_of_another_request_is_plain_text() {
         assert_eq!(json_body(&written), json!({"p": marker, "k": "secret"}));
         assert_eq!(written.url, format!("https://h/x?q={marker}"));
         assert_eq!(written.headers[0].1, marker);
-        assert_eq!(display(&sealed)["body"], json!({"p": marker, "k": "$KEY"}));
+        assert_eq!(display_request(&sealed)["body"], json!({"p": marker, "k": "$KEY"}));
     }
 }
 
@@ -118,7 +120,7 @@ fn secrets_that_cannot_be_written_are_errors_that_name_them() {
     let sealed = request("x", "Bearer $KEY", &json!({}), &json!({}));
     let outcome = |values: &[(&str, &str)]| {
         let values = values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        resolve(&sealed, &values).err()
+        resolve_secrets(&sealed, &values).err()
     };
     assert_eq!(outcome(&[]), Some(ResolveError::Unknown("KEY".to_owned())));
     assert_eq!(outcome(&[("OTHER", "x")]).map(|error| error.to_string()).as_deref(), Some("there is no secret `KEY`"));
@@ -135,11 +137,11 @@ fn people_see_references_in_place_of_secrets() {
     let expected = json!({
         "method": "POST", "url": "https://h/x?q=$KEY", "headers": {"X-H": "Bearer $KEY"}, "body": {"k": "$KEY", "n": 1},
     });
-    assert_eq!(display(&sealed), expected);
+    assert_eq!(display_request(&sealed), expected);
     let empty = draft(Vec::new(), DraftBody::None);
-    assert_eq!((&empty.body, display(&empty)["body"].clone()), (&RequestBody::None, Value::Null));
+    assert_eq!((&empty.body, display_request(&empty)["body"].clone()), (&RequestBody::None, Value::Null));
     let raw = draft(Vec::new(), DraftBody::Raw(vec![Piece::Text("no json".to_owned())]));
-    assert_eq!(display(&raw)["body"], json!("no json"));
+    assert_eq!(display_request(&raw)["body"], json!("no json"));
 }
 
 #[test]
@@ -147,5 +149,5 @@ fn media_is_shown_by_its_kind_and_size() {
     let media = format!("data:image/png;base64,{}", "A".repeat(2000));
     let sealed = request("x", "x", &json!({"a": ["{{ input.m }}"], "b": "data:,short"}), &json!({"m": media}));
     let expected = json!({"a": [format!("data:image/png;base64,… ({} bytes)", media.len())], "b": "data:,short"});
-    assert_eq!(display(&sealed)["body"], expected);
+    assert_eq!(display_request(&sealed)["body"], expected);
 }

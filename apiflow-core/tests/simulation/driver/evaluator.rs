@@ -12,7 +12,7 @@ pub(super) struct Naive;
 
 #[async_trait]
 impl Evaluator for Naive {
-    async fn evaluate(&self, script: Script) -> Result<Value, EvaluationError> {
+    async fn evaluate_script(&self, script: Script) -> Result<Value, EvaluationError> {
         let thrown = EvaluationError::Thrown;
         match script.form {
             ScriptForm::Expression => expression::evaluate(&script.source, &script.names).map_err(thrown),

@@ -74,7 +74,7 @@ impl Drive {
 
     /// Begins to look for the attempts that an earlier owner left open, behind the messages that have come meanwhile.
     pub(super) fn seek_interrupted(&mut self, now: Timestamp) {
-        for effect in self.run.pending() {
+        for effect in self.run.pending_effects() {
             let (Effect::Call(call) | Effect::Cancel(call)) = effect else { continue };
             if call.operation.is_none() && call.recovery.is_none() {
                 let answer = Provider::lost(&call, now, Some(call.deadline.plus_ms(GRACE_MS)));
@@ -96,7 +96,7 @@ impl Drive {
             | Effect::Prepare(_)
             | Effect::Conclude(_) => None,
         };
-        self.run.pending().into_iter().filter_map(sought).collect()
+        self.run.pending_effects().into_iter().filter_map(sought).collect()
     }
 
     /// Whether a turn would have something to do.
@@ -118,7 +118,7 @@ impl Drive {
             | Effect::Prepare(_)
             | Effect::Conclude(_) => None,
         };
-        self.run.pending().into_iter().filter_map(due).min()
+        self.run.pending_effects().into_iter().filter_map(due).min()
     }
 
     /// A call came back.
@@ -144,7 +144,7 @@ impl Drive {
             .filter(|recorded| matches!(recorded.event, Event::StepStarted { .. } | Event::AttemptStarted { .. }))
             .map(|recorded| recorded.seq)
             .collect();
-        let calls = self.run.pending().into_iter().filter_map(|effect| match effect {
+        let calls = self.run.pending_effects().into_iter().filter_map(|effect| match effect {
             Effect::Call(call) => Some(call.effect),
             Effect::Cancel(_)
             | Effect::Poll(_)
@@ -159,7 +159,7 @@ impl Drive {
 
     /// Whether something is to be sent now that no event of this turn began.
     pub(super) fn owes_call(&self) -> bool {
-        self.run.pending().iter().any(|effect| match effect {
+        self.run.pending_effects().iter().any(|effect| match effect {
             Effect::Cancel(call) => call.operation.is_some() || self.is_over_at_once(call),
             Effect::Prepare(_) | Effect::Conclude(_) => true,
             Effect::Call(_) | Effect::Poll(_) | Effect::Recover(_) | Effect::Wait { .. } => false,
@@ -174,7 +174,8 @@ impl Drive {
 
     pub(super) fn commit(&mut self, batch: &Batch, release: Option<Option<Timestamp>>) -> Commit {
         let due = self.run.seq() - self.snapshot_seq >= SNAPSHOT_EVERY;
-        let snapshot = (due || release.is_some() && self.run.seq() > self.snapshot_seq).then(|| self.run.snapshot());
+        let snapshot =
+            (due || release.is_some() && self.run.seq() > self.snapshot_seq).then(|| self.run.take_snapshot());
         if let Some(snapshot) = &snapshot {
             self.snapshot_seq = snapshot.seq;
         }
@@ -192,7 +193,7 @@ impl Drive {
         let still_sought = self.attempts_in_recovery();
         let sought = std::mem::replace(&mut self.sought, still_sought);
         let mut polls_cleared: Vec<u64> = sought.difference(&self.sought).copied().collect();
-        for effect in self.run.pending() {
+        for effect in self.run.pending_effects() {
             match effect {
                 Effect::Poll(call) => polls.extend(poll_of(&call, &batch.events).map(|poll| (call.effect, poll))),
                 Effect::Cancel(call) if call.operation.is_some() => {

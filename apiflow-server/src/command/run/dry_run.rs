@@ -4,17 +4,17 @@ use std::fmt::Write as _;
 
 use apiflow_core::catalog::Catalog;
 use apiflow_core::dry_run::{
-    Approvals, DryRun, DryRunError, DryRunLimits, Mocks, Report, ReportRequest, ReportStep, Source,
+    Approvals, DryRun, DryRunError, DryRunLimits, Mocks, Report, ReportRequest, ReportStep, ResultSource,
 };
 use apiflow_core::ports::JobStatus;
 use serde_json::{Map, Value};
 
-use crate::command::run::{Format, Run, pretty, print_value, unfit};
-use crate::command::{print, serve};
+use crate::command::run::{OutputFormat, Run, join_findings, pretty_json, print_value};
+use crate::command::{print_line, serve};
 
 impl Run {
     /// What is to be tried out.
-    pub(super) fn trial<'a>(
+    pub(super) fn build_dry_run<'a>(
         &self,
         document: &'a Value,
         catalog: &'a Catalog,
@@ -28,20 +28,22 @@ impl Run {
             until: self.until.clone(),
             only: self.only.clone(),
             preprocess: false,
-            mocks: Mocks::parse(&Value::Object(mocks)).map_err(|found| unfit("--mock", &found))?,
-            approvals: Approvals::parse(&Value::Object(approvals)).map_err(|found| unfit("--approval", &found))?,
+            mocks: Mocks::parse(&Value::Object(mocks)).map_err(|found| join_findings("--mock", &found))?,
+            approvals: Approvals::parse(&Value::Object(approvals))
+                .map_err(|found| join_findings("--approval", &found))?,
             limits: DryRunLimits::default(),
         })
     }
 
     /// Prints what would happen; says whether the workflow would complete.
     pub(super) async fn try_out(&self, trial: DryRun<'_>) -> Result<bool, String> {
-        let report = trial.run(&serve::evaluator()?, |_| None).await.map_err(|error| refused(&error))?;
+        let report =
+            trial.run(&serve::sandbox_evaluator()?, |_| None).await.map_err(|error| refusal_message(&error))?;
         match self.format {
-            Format::Text => print(text(&report).trim_end())?,
-            Format::Json => {
+            OutputFormat::Text => print_line(report_text(&report).trim_end())?,
+            OutputFormat::Json => {
                 let report = serde_json::to_value(&report).map_err(|error| error.to_string())?;
-                print_value(&report, Format::Json)?;
+                print_value(&report, OutputFormat::Json)?;
             }
         }
         Ok(report.status == JobStatus::Completed)
@@ -49,17 +51,17 @@ impl Run {
 }
 
 /// Why there is no report.
-pub(super) fn refused(error: &DryRunError) -> String {
+pub(super) fn refusal_message(error: &DryRunError) -> String {
     match error {
-        DryRunError::Mocks(found) => unfit("--mock", found),
-        DryRunError::Approvals(found) => unfit("--approval", found),
-        DryRunError::Selection(found) => unfit("--until, --only", found),
+        DryRunError::Mocks(found) => join_findings("--mock", found),
+        DryRunError::Approvals(found) => join_findings("--approval", found),
+        DryRunError::Selection(found) => join_findings("--until, --only", found),
         DryRunError::Document(_) | _ => error.to_string(),
     }
 }
 
 /// The report for people: steps in order, what each would send, and the end.
-fn text(report: &Report) -> String {
+fn report_text(report: &Report) -> String {
     let mut said = String::new();
     for step in &report.steps {
         write_step(&mut said, step);
@@ -69,12 +71,15 @@ fn text(report: &Report) -> String {
         1 => ", 1 retry".to_owned(),
         more => format!(", {more} retries"),
     };
-    let waited =
-        if report.duration_ms > 0 { format!(", {} of waiting", seconds(report.duration_ms)) } else { String::new() };
-    line(&mut said, 0, &format!("dry run: {}{retries}{waited}", report.status.as_str()));
+    let waited = if report.duration_ms > 0 {
+        format!(", {} of waiting", format_seconds(report.duration_ms))
+    } else {
+        String::new()
+    };
+    write_line(&mut said, 0, &format!("dry run: {}{retries}{waited}", report.status.as_str()));
     match &report.error {
-        Some(error) => line(&mut said, 0, &format!("error: {}", told(error))),
-        None => block(&mut said, 0, "output: ", &report.output),
+        Some(error) => write_line(&mut said, 0, &format!("error: {}", error_text(error))),
+        None => write_block(&mut said, 0, "output: ", &report.output),
     }
     said
 }
@@ -87,43 +92,43 @@ fn write_step(said: &mut String, step: &ReportStep) {
         Some("default") => ", took the default branch".to_owned(),
         Some(number) => format!(", took branch {number}"),
     };
-    line(said, depth, &format!("{place}: {}{branch}", step.status.as_str()));
+    write_line(said, depth, &format!("{place}: {}{branch}", step.status.as_str()));
     for request in &step.requests {
         write_request(said, depth + 1, request);
     }
     match &step.error {
-        Some(error) => line(said, depth + 1, &format!("error: {}", told(error))),
+        Some(error) => write_line(said, depth + 1, &format!("error: {}", error_text(error))),
         // What modules around others give is that of those inside.
         None if step.requests.is_empty() => {}
-        None => block(said, depth + 1, "output: ", &step.output),
+        None => write_block(said, depth + 1, "output: ", &step.output),
     }
     said.push('\n');
 }
 
 fn write_request(said: &mut String, depth: usize, sent: &ReportRequest) {
     let source = match sent.answered_by {
-        Some(Source::Function) => "answered by a function",
-        Some(Source::Mock) => "answered by its mock",
-        Some(Source::Sample) => "answered by a value made from the node's outputs",
+        Some(ResultSource::Function) => "answered by a function",
+        Some(ResultSource::Mock) => "answered by its mock",
+        Some(ResultSource::Sample) => "answered by a value made from the node's outputs",
         None => "not waited for",
     };
-    line(said, depth, &format!("attempt {} after {}, {source}", sent.attempt, seconds(sent.at_ms)));
+    write_line(said, depth, &format!("attempt {} after {}, {source}", sent.attempt, format_seconds(sent.at_ms)));
     let text = |name: &str| sent.request[name].as_str().unwrap_or_default();
-    line(said, depth + 1, &format!("{} {}", text("method"), text("url")));
+    write_line(said, depth + 1, &format!("{} {}", text("method"), text("url")));
     for (name, value) in sent.request["headers"].as_object().into_iter().flatten() {
-        line(said, depth + 1, &format!("{name}: {}", value.as_str().unwrap_or_default()));
+        write_line(said, depth + 1, &format!("{name}: {}", value.as_str().unwrap_or_default()));
     }
     match &sent.request["body"] {
         Value::Null => {}
-        Value::String(text) => text.lines().for_each(|text| line(said, depth + 1, text)),
+        Value::String(text) => text.lines().for_each(|text| write_line(said, depth + 1, text)),
         body @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
-            block(said, depth + 1, "", body);
+            write_block(said, depth + 1, "", body);
         }
     }
 }
 
 /// An error object in words.
-fn told(error: &Value) -> String {
+fn error_text(error: &Value) -> String {
     let text = |name: &str| error[name].as_str();
     let message = text("message").map_or_else(|| error.to_string(), str::to_owned);
     let name = text("name").map(|name| format!(" ({name})")).unwrap_or_default();
@@ -131,15 +136,15 @@ fn told(error: &Value) -> String {
     format!("{message}{name}{step}")
 }
 
-fn seconds(ms: u64) -> String {
+fn format_seconds(ms: u64) -> String {
     if ms.is_multiple_of(1000) { format!("{} s", ms / 1000) } else { format!("{}.{:03} s", ms / 1000, ms % 1000) }
 }
 
-fn block(said: &mut String, depth: usize, before: &str, value: &Value) {
-    let text = format!("{before}{}", pretty(value));
-    text.lines().for_each(|text| line(said, depth, text));
+fn write_block(said: &mut String, depth: usize, before: &str, value: &Value) {
+    let text = format!("{before}{}", pretty_json(value));
+    text.lines().for_each(|text| write_line(said, depth, text));
 }
 
-fn line(said: &mut String, depth: usize, text: &str) {
+fn write_line(said: &mut String, depth: usize, text: &str) {
     writeln!(said, "{:1$}{text}", "", depth * 2).expect("writing to a string cannot fail");
 }

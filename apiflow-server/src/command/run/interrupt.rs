@@ -3,10 +3,10 @@
 use std::pin::pin;
 
 use apiflow_core::ports::StepRow;
-use apiflow_core::runtime::local::{LocalError, LocalRun, ProviderWork, ProviderWorkState};
+use apiflow_core::runtime::local::{LocalError, LocalRun, ProviderWorkState, ProviderWorkStatus};
 use serde_json::Value;
 
-use crate::command::tell;
+use crate::command::print_notice;
 
 /// The signals that interrupt a run, caught from now on.
 pub(super) struct Interrupts {
@@ -23,7 +23,7 @@ pub(super) enum Finished {
 }
 
 impl Interrupts {
-    pub(super) fn catch() -> Result<Self, String> {
+    pub(super) fn listen_for_signals() -> Result<Self, String> {
         #[cfg(unix)]
         {
             use tokio::signal::unix::{SignalKind, signal};
@@ -62,21 +62,27 @@ impl Interrupts {
     }
 
     /// Carries a run out, unless signals end it.
-    pub(super) async fn finish(mut self, run: &LocalRun, progress: impl FnMut(&StepRow)) -> Result<Finished, String> {
-        let mut finishing = pin!(run.finish(progress));
+    pub(super) async fn finish_run(
+        mut self,
+        run: &LocalRun,
+        progress: impl FnMut(&StepRow),
+    ) -> Result<Finished, String> {
+        let mut finishing = pin!(run.wait_for_output(progress));
         let first = tokio::select! {
             ended = finishing.as_mut() => return Ok(Finished::Ended { ended, signal: None }),
             signal = self.next() => signal,
         };
-        tell("apiflow: interrupted: the run and its work at providers are being cancelled; again to leave at once");
+        print_notice(
+            "apiflow: interrupted: the run and its work at providers are being cancelled; again to leave at once",
+        );
         for work in work_of(run).await? {
-            tell(&describe(&work));
+            print_notice(&describe_work(&work));
         }
-        run.cancel("interrupted").await.map_err(|error| error.to_string())?;
+        run.cancel_run("interrupted").await.map_err(|error| error.to_string())?;
         tokio::select! {
             ended = finishing.as_mut() => {
                 for work in work_of(run).await? {
-                    tell(&describe(&work));
+                    print_notice(&describe_work(&work));
                 }
                 Ok(Finished::Ended { ended, signal: Some(first) })
             }
@@ -84,12 +90,12 @@ impl Interrupts {
                 let left: Vec<_> =
                     work_of(run).await?.into_iter().filter(|work| work.state != ProviderWorkState::Cancelled).collect();
                 if left.is_empty() {
-                    tell("apiflow: left at once; nothing is at work at providers");
+                    print_notice("apiflow: left at once; nothing is at work at providers");
                 } else {
-                    tell("apiflow: left at once; this may still be at work:");
+                    print_notice("apiflow: left at once; this may still be at work:");
                 }
                 for work in left {
-                    tell(&describe(&work));
+                    print_notice(&describe_work(&work));
                 }
                 Ok(Finished::Left { signal })
             }
@@ -97,13 +103,13 @@ impl Interrupts {
     }
 }
 
-async fn work_of(run: &LocalRun) -> Result<Vec<ProviderWork>, String> {
+async fn work_of(run: &LocalRun) -> Result<Vec<ProviderWorkStatus>, String> {
     run.provider_work().await.map_err(|error| error.to_string())
 }
 
 /// Where a provider's work is and how it stands, in a line.
-fn describe(work: &ProviderWork) -> String {
-    let ProviderWork { step, provider_id, url, state } = work;
+fn describe_work(work: &ProviderWorkStatus) -> String {
+    let ProviderWorkStatus { step, provider_id, url, state } = work;
     let id = provider_id.as_ref().map(|id| format!("`{id}` ")).unwrap_or_default();
     match state {
         ProviderWorkState::Unanswered => {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::http::strict_json;
 
 /// The inputs, as text or as `@file`.
-pub(super) fn input(given: &str) -> Result<Map<String, Value>, String> {
+pub(super) fn read_input(given: &str) -> Result<Map<String, Value>, String> {
     let (what, text) = match given.strip_prefix('@') {
         Some(file) => {
             let text = std::fs::read_to_string(file).map_err(|error| format!("{file} cannot be read: {error}"))?;
@@ -15,7 +15,7 @@ pub(super) fn input(given: &str) -> Result<Map<String, Value>, String> {
     };
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let read = serde_json::from_str(text);
-    if let (Ok(_), Some(lost)) = (&read, strict_json::losses(text.as_bytes()).first()) {
+    if let (Ok(_), Some(lost)) = (&read, strict_json::find_losses(text.as_bytes()).first()) {
         return Err(format!("{what}: at `{}`: {}", lost.pointer, lost.message));
     }
     match read {
@@ -66,11 +66,13 @@ mod tests {
 
     #[test]
     fn inputs_are_an_object() {
-        assert_eq!(input("{\"a\": 1}").map(Value::Object), Ok(json!({"a": 1})));
-        assert_eq!(input("null").map(Value::Object), Ok(json!({})));
-        assert!(input("[1]").is_err_and(|error| error == "--input: the inputs must be an object by name"));
-        assert!(input("{\"a\": 1, \"a\": 2}").is_err_and(|error| error.contains("`/a`: the key `a` is given twice")));
-        assert!(input("{").is_err_and(|error| error.starts_with("--input: this is not JSON")));
-        assert!(input("@/no/such/file").is_err_and(|error| error.starts_with("/no/such/file cannot be read")));
+        assert_eq!(read_input("{\"a\": 1}").map(Value::Object), Ok(json!({"a": 1})));
+        assert_eq!(read_input("null").map(Value::Object), Ok(json!({})));
+        assert!(read_input("[1]").is_err_and(|error| error == "--input: the inputs must be an object by name"));
+        assert!(
+            read_input("{\"a\": 1, \"a\": 2}").is_err_and(|error| error.contains("`/a`: the key `a` is given twice"))
+        );
+        assert!(read_input("{").is_err_and(|error| error.starts_with("--input: this is not JSON")));
+        assert!(read_input("@/no/such/file").is_err_and(|error| error.starts_with("/no/such/file cannot be read")));
     }
 }

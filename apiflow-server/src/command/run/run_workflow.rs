@@ -13,38 +13,43 @@ use apiflow_store::DocumentKind;
 use serde_json::{Map, Value};
 
 use crate::command::run::interrupt::{Finished, Interrupts};
-use crate::command::run::{Run, RunEnd, print_value, unfit};
-use crate::command::{complain, serve, tell};
+use crate::command::run::{Run, RunEnd, join_findings, print_value};
+use crate::command::{print_error, print_notice, serve};
 use crate::documents::references::of_workflow;
 
 impl Run {
     /// The part of a document that is run in earnest.
-    pub(super) fn selected(&self, document: &Value, mocks: Map<String, Value>) -> Result<Value, String> {
+    pub(super) fn select_document(&self, document: &Value, mocks: Map<String, Value>) -> Result<Value, String> {
         let mocks = Mocks::parse(&Value::Object(mocks)).and_then(Mocks::into_results);
-        let mocks = mocks.map_err(|found| unfit("--mock", &found))?;
+        let mocks = mocks.map_err(|found| join_findings("--mock", &found))?;
         let selection = Selection { until: self.until.clone(), only: self.only.clone(), mocks };
-        selection.of(document).map_err(|found| unfit("--until, --only, --mock", &found))
+        selection.select_from(document).map_err(|found| join_findings("--until, --only, --mock", &found))
     }
 
     /// Runs a workflow, tells its progress and prints its output; says how it ended.
-    pub(super) async fn really(&self, document: &Value, catalog: Catalog, input: Value) -> Result<RunEnd, String> {
+    pub(super) async fn run_workflow(
+        &self,
+        document: &Value,
+        catalog: Catalog,
+        input: Value,
+    ) -> Result<RunEnd, String> {
         let secrets = EnvSecrets::from_list(&self.secrets_from_env.join(","), |name| std::env::var(name).ok())
             .map_err(|error| format!("--secret-from-env: {error}"))?;
         refuse_missing(document, &catalog, &secrets)?;
         let policy =
             OutgoingPolicy::parse(&self.allow_hosts.join(",")).map_err(|error| format!("--allow-host: {error}"))?;
         let local = Local::new(secrets, policy).map_err(|error| error.to_string())?;
-        let mut local = local.with_evaluator(serve::evaluator()?);
-        local.declare(catalog);
-        let interrupts = Interrupts::catch()?;
+        let mut local = local.with_evaluator(serve::sandbox_evaluator()?);
+        local.declare_catalog(catalog);
+        let interrupts = Interrupts::listen_for_signals()?;
         let run = match local.start(document, input).await {
             Ok(run) => run,
             Err(error) => {
-                complain(&error.to_string());
+                print_error(&error.to_string());
                 return Ok(RunEnd::Failed);
             }
         };
-        let (ended, signal) = match interrupts.finish(&run, |step| tell(&progress(step))).await? {
+        let (ended, signal) = match interrupts.finish_run(&run, |step| print_notice(&progress_line(step))).await? {
             Finished::Ended { ended, signal } => (ended, signal),
             Finished::Left { signal } => return Ok(RunEnd::Interrupted(signal)),
         };
@@ -53,11 +58,11 @@ impl Run {
             Ok(output) => print_value(&output, self.format).map(|()| RunEnd::Completed),
             Err(LocalError::Ended { status, error, output }) => {
                 let message = error["message"].as_str().unwrap_or("no reason is known");
-                complain(&format!("the workflow {status}: {message}"));
+                print_error(&format!("the workflow {status}: {message}"));
                 print_value(&output, self.format).map(|()| without_success)
             }
             Err(error) => {
-                complain(&error.to_string());
+                print_error(&error.to_string());
                 Ok(without_success)
             }
         }
@@ -66,8 +71,8 @@ impl Run {
 
 /// Says which keys the workflow needs that are not given.
 fn refuse_missing(document: &Value, catalog: &Catalog, given: &EnvSecrets) -> Result<(), String> {
-    let known: BTreeSet<&str> = given.names().map(|(name, _)| name).collect();
-    let needed = needed(document, catalog);
+    let known: BTreeSet<&str> = given.listed_names().map(|(name, _)| name).collect();
+    let needed = needed_secrets(document, catalog);
     let missing: Vec<String> = needed
         .iter()
         .filter(|name| !known.contains(name.as_str()))
@@ -81,7 +86,7 @@ fn refuse_missing(document: &Value, catalog: &Catalog, given: &EnvSecrets) -> Re
 }
 
 /// The names of the secrets in what a workflow calls, also by way of sub-flows.
-fn needed(document: &Value, catalog: &Catalog) -> BTreeSet<String> {
+fn needed_secrets(document: &Value, catalog: &Catalog) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     let mut wanted = of_workflow(document);
     let mut seen = BTreeSet::new();
@@ -100,7 +105,7 @@ fn needed(document: &Value, catalog: &Catalog) -> BTreeSet<String> {
 }
 
 /// How far a step is, in a line.
-fn progress(step: &StepRow) -> String {
+fn progress_line(step: &StepRow) -> String {
     let place = if step.path.is_empty() { step.step_id.clone() } else { format!("{}/{}", step.path, step.step_id) };
     let reason = || step.error.as_ref().and_then(|error| error["message"].as_str()).unwrap_or("no reason is known");
     let took = step.finished_at.map(|end| end.since_ms(step.started_at) as f64 / 1000.0).unwrap_or_default();

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use apiflow_core::catalog::{Catalog, Node, check_call, check_connector, parse_connector, parse_node};
 use apiflow_core::diagnostic::{Diagnostic, Fix};
-use apiflow_core::diagnostic::{codes, nearest};
+use apiflow_core::diagnostic::{codes, nearest_name};
 use apiflow_core::json::pointer_push;
 use serde_json::{Map, Value};
 
 use crate::command::validate::findings::{Finding, Report};
 use crate::command::validate::kind::Kind;
-use crate::command::validate::source::{Role, Source};
+use crate::command::validate::source::{Source, SourceRole};
 use crate::command::validate::spans::Spans;
 use crate::documents::references::place_of_secret;
 use crate::documents::schema::SchemaCache;
@@ -19,24 +19,24 @@ use crate::documents::validation;
 /// Checks the files, each with all of them as the declarations that it may refer to.
 ///
 /// Files that are not to be checked have a report only where they can't be used.
-pub(super) fn check(sources: &[Source], secrets: Option<BTreeSet<String>>) -> Vec<Report<'_>> {
+pub(super) fn check_sources(sources: &[Source], secrets: Option<BTreeSet<String>>) -> Vec<Report<'_>> {
     let mut all = Declared { catalog: Catalog { secrets, ..Catalog::default() }, ids: BTreeMap::new() };
-    let declared: Vec<_> = sources.iter().map(|source| all.declare(source)).collect();
+    let declared: Vec<_> = sources.iter().map(|source| all.add_declaration(source)).collect();
     let reports = sources.iter().zip(declared).filter_map(|(source, mut found)| {
-        let kind = source.kind();
+        let kind = source.declared_kind();
         let checked = match source.role {
-            Role::Checked => true,
-            Role::Found => kind.is_some() || source.content.is_err(),
-            Role::Declared(_) => false,
+            SourceRole::Checked => true,
+            SourceRole::Found => kind.is_some() || source.content.is_err(),
+            SourceRole::Declared(_) => false,
         };
         if checked {
-            found.extend(all.refer(source, kind));
+            found.extend(all.check_references(source, kind));
         }
         let report = match &source.content {
-            Ok(_) => Report::of(source, kind, found),
+            Ok(_) => Report::place_findings(source, kind, found),
             Err(fault) => {
                 let end = source.text[fault.at..].chars().next().map_or(0, char::len_utf8);
-                let diagnostic = Diagnostic::error(codes::MALFORMED_JSON, "", fault.message.clone());
+                let diagnostic = Diagnostic::new_error(codes::MALFORMED_JSON, "", fault.message.clone());
                 let at = fault.at..fault.at + end;
                 Report { source, kind, findings: vec![Finding { diagnostic, at, edits: Vec::new() }] }
             }
@@ -47,11 +47,11 @@ pub(super) fn check(sources: &[Source], secrets: Option<BTreeSet<String>>) -> Ve
 }
 
 /// What the files declare, for whoever has checked them.
-pub(super) fn declared(sources: &[Source]) -> Catalog {
+pub(super) fn declared_catalog(sources: &[Source]) -> Catalog {
     let mut all = Declared { catalog: Catalog::default(), ids: BTreeMap::new() };
     for source in sources {
         // Told by the check.
-        drop(all.declare(source));
+        drop(all.add_declaration(source));
     }
     all.catalog
 }
@@ -65,23 +65,23 @@ struct Declared {
 
 impl Declared {
     /// Adds what a file declares; what is wrong with the declaration by itself.
-    fn declare(&mut self, source: &Source) -> Vec<Diagnostic> {
+    fn add_declaration(&mut self, source: &Source) -> Vec<Diagnostic> {
         let Ok(content) = &source.content else { return Vec::new() };
-        let Some(kind) = source.kind() else {
+        let Some(kind) = source.declared_kind() else {
             // A folder may hold other files too.
-            if source.role != Role::Checked {
+            if source.role != SourceRole::Checked {
                 return Vec::new();
             }
             let message = "the file contains no workflow, node or connector";
             let help = "a workflow has `value` or `nodes`, a node `connector_id`, a connector `base_url`";
-            return vec![Diagnostic::error(codes::UNKNOWN_DOCUMENT, "", message).help(help)];
+            return vec![Diagnostic::new_error(codes::UNKNOWN_DOCUMENT, "", message).with_help(help)];
         };
         let mut found = repeated_keys(source);
-        let id = source.id();
-        if let Some(first) = self.ids.insert((kind.name(), id.clone()), source.name()) {
+        let id = source.declared_id();
+        if let Some(first) = self.ids.insert((kind.name(), id.clone()), source.display_name()) {
             let message = format!("the id `{id}` is that of the {} in {first} already", kind.name());
             let pointer = if content.get("id").is_some() { "/id" } else { "" };
-            found.push(Diagnostic::error(codes::DUPLICATE_ID, pointer, message));
+            found.push(Diagnostic::new_error(codes::DUPLICATE_ID, pointer, message));
         }
         let with_id = with_id(content, &id);
         match kind {
@@ -94,7 +94,7 @@ impl Declared {
                 Err(faults) => found.extend(faults),
             },
             Kind::Workflow => {
-                found.extend(wrapping(content));
+                found.extend(check_wrapper(content));
                 let document = content.get("nodes").cloned().unwrap_or_default();
                 self.catalog.workflows.insert(id, document);
             }
@@ -104,36 +104,37 @@ impl Declared {
     }
 
     /// What is wrong with what a file refers to.
-    fn refer(&self, source: &Source, kind: Option<Kind>) -> Vec<Diagnostic> {
+    fn check_references(&self, source: &Source, kind: Option<Kind>) -> Vec<Diagnostic> {
         let (Ok(content), Some(kind)) = (&source.content, kind) else { return Vec::new() };
         match kind {
             Kind::Connector => {
-                let Some(connector) = self.catalog.connectors.get(&source.id()) else { return Vec::new() };
+                let Some(connector) = self.catalog.connectors.get(&source.declared_id()) else { return Vec::new() };
                 let mut found = check_connector(connector);
-                found.extend(self.secrets(&connector.secret_names(), content));
+                found.extend(self.check_secrets(&connector.secret_names(), content));
                 found
             }
             Kind::Node => {
-                let Some(node) = self.catalog.nodes.get(&source.id()) else { return Vec::new() };
-                let mut found = self.node(node);
-                found.extend(self.secrets(&node.secret_names(), content));
+                let Some(node) = self.catalog.nodes.get(&source.declared_id()) else { return Vec::new() };
+                let mut found = self.check_node(node);
+                found.extend(self.check_secrets(&node.secret_names(), content));
                 found
             }
             Kind::Workflow => {
                 let Some(document) = content.get("nodes").filter(|nodes| nodes.is_object()) else { return Vec::new() };
-                self.workflow(document).into_iter().map(|found| below("/nodes", found)).collect()
+                self.check_workflow(document).into_iter().map(|found| with_prefix("/nodes", found)).collect()
             }
-            Kind::Document => self.workflow(content),
+            Kind::Document => self.check_workflow(content),
         }
     }
 
     /// The secrets of a declaration that are not set, each at its first place.
-    fn secrets(&self, names: &BTreeSet<String>, content: &Value) -> Vec<Diagnostic> {
+    fn check_secrets(&self, names: &BTreeSet<String>, content: &Value) -> Vec<Diagnostic> {
         let Some(set) = &self.catalog.secrets else { return Vec::new() };
         let missing = names.difference(set).map(|name| {
             let pointer = place_of_secret(content, name).unwrap_or_default();
-            let found = Diagnostic::error(codes::UNRESOLVED_SECRET, pointer, format!("there is no secret `{name}`"));
-            found.help(match nearest(name, set.iter().map(String::as_str)) {
+            let found =
+                Diagnostic::new_error(codes::UNRESOLVED_SECRET, pointer, format!("there is no secret `{name}`"));
+            found.with_help(match nearest_name(name, set.iter().map(String::as_str)) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("where it is set, say so by `--secret {name}`"),
             })
@@ -141,24 +142,24 @@ impl Declared {
         missing.collect()
     }
 
-    fn node(&self, node: &Node) -> Vec<Diagnostic> {
+    fn check_node(&self, node: &Node) -> Vec<Diagnostic> {
         match self.catalog.connectors.get(&node.connector_id) {
             Some(connector) => check_call(node, connector),
             None => {
                 let message = format!("there is no connector `{}`", node.connector_id);
-                let found = Diagnostic::error(codes::UNKNOWN_CONNECTOR, "/connector_id", message);
-                vec![found.help("give its file too, or by --connector")]
+                let found = Diagnostic::new_error(codes::UNKNOWN_CONNECTOR, "/connector_id", message);
+                vec![found.with_help("give its file too, or by --connector")]
             }
         }
     }
 
-    fn workflow(&self, document: &Value) -> Vec<Diagnostic> {
-        validation::workflow(document, &self.catalog, &SchemaCache::default())
+    fn check_workflow(&self, document: &Value) -> Vec<Diagnostic> {
+        validation::validate_with_schemas(document, &self.catalog, &SchemaCache::default())
     }
 }
 
 /// What is around a workflow's document.
-fn wrapping(content: &Value) -> Vec<Diagnostic> {
+fn check_wrapper(content: &Value) -> Vec<Diagnostic> {
     const KNOWN: [&str; 6] = ["id", "name", "description", "nodes", "created_at", "updated_at"];
     let mut found = Vec::new();
     let Some(fields) = content.as_object() else { return found };
@@ -172,28 +173,28 @@ fn wrapping(content: &Value) -> Vec<Diagnostic> {
             _ => {
                 let message = format!("unknown field `{name}`");
                 found.push(
-                    Diagnostic::error(codes::UNKNOWN_FIELD, at, message)
-                        .help("a workflow has `id`, `name`, `description` and `nodes`"),
+                    Diagnostic::new_error(codes::UNKNOWN_FIELD, at, message)
+                        .with_help("a workflow has `id`, `name`, `description` and `nodes`"),
                 );
                 continue;
             }
         };
-        found.push(Diagnostic::error(codes::WRONG_TYPE, at, format!("`{name}` must be {expected}")));
+        found.push(Diagnostic::new_error(codes::WRONG_TYPE, at, format!("`{name}` must be {expected}")));
     }
     if !fields.contains_key("name") {
-        found.push(Diagnostic::error(codes::MISSING_FIELD, "", "`name` is missing"));
+        found.push(Diagnostic::new_error(codes::MISSING_FIELD, "", "`name` is missing"));
     }
     found
 }
 
 /// Keys that an object has twice: what stood first is lost.
 fn repeated_keys(source: &Source) -> Vec<Diagnostic> {
-    let repeated = Spans::of(&source.text).repeated_keys();
+    let repeated = Spans::from_text(&source.text).repeated_keys();
     let found = repeated.into_iter().map(|(pointer, _, first)| {
         let line = source.text[..first.start].matches('\n').count() + 1;
         let key = pointer.rsplit('/').next().unwrap_or_default().replace("~1", "/").replace("~0", "~");
         let message = format!("the key `{key}` is given twice: the value on line {line} is lost");
-        Diagnostic::error(codes::DUPLICATE_KEY, pointer, message).help("remove one of the two, or rename it")
+        Diagnostic::new_error(codes::DUPLICATE_KEY, pointer, message).with_help("remove one of the two, or rename it")
     });
     found.collect()
 }
@@ -208,7 +209,7 @@ fn with_id(content: &Value, id: &str) -> Value {
 }
 
 /// A finding of a document that is a part of the file.
-fn below(prefix: &str, found: Diagnostic) -> Diagnostic {
+fn with_prefix(prefix: &str, found: Diagnostic) -> Diagnostic {
     let pointer = format!("{prefix}{}", found.pointer);
     let fix = found.fix.map(|fix| Fix { pointer: format!("{prefix}{}", fix.pointer), ..fix });
     Diagnostic { pointer, fix, ..found }

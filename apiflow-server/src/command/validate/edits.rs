@@ -18,17 +18,17 @@ pub(super) struct Edit {
 }
 
 /// The edits that make a fix, in order of their place.
-pub(super) fn edits(source: &Source, spans: &Spans<'_>, fix: &Fix) -> Vec<Edit> {
+pub(super) fn edits_of_fix(source: &Source, spans: &Spans<'_>, fix: &Fix) -> Vec<Edit> {
     let mut found = Vec::new();
     let old = source.content.as_ref().ok().and_then(|content| content.pointer(&fix.pointer));
-    if let (Some(old), Some(node)) = (old, spans.node(&fix.pointer)) {
-        compare(old, &fix.value, node, &mut found);
+    if let (Some(old), Some(node)) = (old, spans.node_at(&fix.pointer)) {
+        compare_values(old, &fix.value, node, &mut found);
     }
     found.sort_by_key(|edit| edit.at.start);
     found
 }
 
-fn compare(old: &Value, new: &Value, node: &Node<'_>, found: &mut Vec<Edit>) {
+fn compare_values(old: &Value, new: &Value, node: &Node<'_>, found: &mut Vec<Edit>) {
     match (old, new, node) {
         (old, new, _) if old == new => {
             // Equal objects may differ in the order of their keys, which says nothing.
@@ -41,12 +41,12 @@ fn compare(old: &Value, new: &Value, node: &Node<'_>, found: &mut Vec<Edit>) {
                     let at = property.name.start()..property.name.end();
                     found.push(Edit { at, text: Value::from(name.as_str()).to_string() });
                 }
-                compare(old, new, &property.value, found);
+                compare_values(old, new, &property.value, found);
             }
         }
         (Value::Array(old), Value::Array(new), Node::Array(array)) if old.len() == new.len() => {
             for ((old, new), element) in old.iter().zip(new).zip(&array.elements) {
-                compare(old, new, element, found);
+                compare_values(old, new, element, found);
             }
         }
         (_, new, node) => found.push(Edit { at: node.start()..node.end(), text: new.to_string() }),
@@ -57,15 +57,15 @@ fn compare(old: &Value, new: &Value, node: &Node<'_>, found: &mut Vec<Edit>) {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::super::source::{Role, Source};
+    use super::super::source::{Source, SourceRole};
     use super::*;
 
     fn check(text: &str, pointer: &str, value: Value, expected: &str) {
         let content = Ok(serde_json::from_str(text).expect("a JSON text"));
-        let source = Source { path: "x.json".into(), role: Role::Checked, text: text.to_owned(), content };
+        let source = Source { path: "x.json".into(), role: SourceRole::Checked, text: text.to_owned(), content };
         let fix = Fix { label: String::new(), pointer: pointer.to_owned(), value };
         let mut edited = text.to_owned();
-        for edit in edits(&source, &Spans::of(text), &fix).iter().rev() {
+        for edit in edits_of_fix(&source, &Spans::from_text(text), &fix).iter().rev() {
             edited.replace_range(edit.at.clone(), &edit.text);
         }
         assert_eq!(edited, expected);

@@ -6,7 +6,7 @@ use apiflow_core::diagnostic::codes;
 use apiflow_core::diagnostic::{Diagnostic, Severity, has_errors};
 use serde::Serialize;
 
-use crate::command::validate::edits::{Edit, edits};
+use crate::command::validate::edits::{Edit, edits_of_fix};
 use crate::command::validate::kind::Kind;
 use crate::command::validate::source::Source;
 use crate::command::validate::spans::Spans;
@@ -42,13 +42,13 @@ const OF_KEYS: [&str; 7] = [
 
 impl<'s> Report<'s> {
     /// Places findings in the text of their file.
-    pub(super) fn of(source: &'s Source, kind: Option<Kind>, found: Vec<Diagnostic>) -> Self {
-        let spans = Spans::of(&source.text);
+    pub(super) fn place_findings(source: &'s Source, kind: Option<Kind>, found: Vec<Diagnostic>) -> Self {
+        let spans = Spans::from_text(&source.text);
         let mut findings: Vec<Finding> = found
             .into_iter()
             .map(|diagnostic| Finding {
-                at: place(&source.text, &spans, &diagnostic),
-                edits: diagnostic.fix.as_ref().map(|fix| edits(source, &spans, fix)).unwrap_or_default(),
+                at: finding_range(&source.text, &spans, &diagnostic),
+                edits: diagnostic.fix.as_ref().map(|fix| edits_of_fix(source, &spans, fix)).unwrap_or_default(),
                 diagnostic,
             })
             .collect();
@@ -61,16 +61,16 @@ impl<'s> Report<'s> {
         self.findings.iter().any(|finding| has_errors(std::slice::from_ref(&finding.diagnostic)))
     }
 
-    pub(super) fn count(&self, severity: Severity) -> usize {
+    pub(super) fn count_severity(&self, severity: Severity) -> usize {
         self.findings.iter().filter(|finding| finding.diagnostic.severity == severity).count()
     }
 }
 
 /// The bytes that a finding is about.
-fn place(text: &str, spans: &Spans<'_>, found: &Diagnostic) -> Range<usize> {
-    let Some(spot) = spans.spot(&found.pointer) else { return 0..0 };
+fn finding_range(text: &str, spans: &Spans<'_>, found: &Diagnostic) -> Range<usize> {
+    let Some(spot) = spans.spot_at(&found.pointer) else { return 0..0 };
     if let Some(span) = found.span.filter(|_| spot.is_text && spot.exact) {
-        return spans.inside(&spot.value, span);
+        return spans.range_inside(&spot.value, span);
     }
     match spot.key {
         Some(key) if spot.exact && OF_KEYS.contains(&found.code.as_str()) => key,
@@ -93,7 +93,7 @@ pub(super) struct Region {
 }
 
 impl Region {
-    pub(super) fn of(text: &str, bytes: &Range<usize>) -> Self {
+    pub(super) fn from_range(text: &str, bytes: &Range<usize>) -> Self {
         let (start_line, start_column) = line_and_column(text, bytes.start);
         let (end_line, end_column) = line_and_column(text, bytes.end);
         Self { start_line, start_column, end_line, end_column }
@@ -128,8 +128,8 @@ struct JsonFinding<'r> {
 }
 
 /// The findings as one JSON object: the diagnostics of the REST API, each with its `region` in the text.
-pub(super) fn json(reports: &[Report<'_>]) -> String {
-    let count = |severity| reports.iter().map(|report| report.count(severity)).sum();
+pub(super) fn findings_json(reports: &[Report<'_>]) -> String {
+    let count = |severity| reports.iter().map(|report| report.count_severity(severity)).sum();
     let log = JsonLog {
         files: reports.iter().map(json_file).collect(),
         errors: count(Severity::Error),
@@ -141,10 +141,10 @@ pub(super) fn json(reports: &[Report<'_>]) -> String {
 fn json_file<'r>(report: &'r Report<'_>) -> JsonFile<'r> {
     let finding = |finding: &'r Finding| JsonFinding {
         diagnostic: &finding.diagnostic,
-        region: Region::of(&report.source.text, &finding.at),
+        region: Region::from_range(&report.source.text, &finding.at),
     };
     JsonFile {
-        path: report.source.name(),
+        path: report.source.display_name(),
         kind: report.kind.map(Kind::name),
         diagnostics: report.findings.iter().map(finding).collect(),
     }

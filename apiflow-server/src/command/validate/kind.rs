@@ -31,13 +31,13 @@ const HINTS: [(&str, Kind); 6] = [
 
 impl Kind {
     /// The kind of a value; `None` where its fields are no declaration's.
-    pub(super) fn of(value: &Value) -> Option<Self> {
-        Self::marked(value).or_else(|| by(value.as_object()?, &HINTS))
+    pub(super) fn of_value(value: &Value) -> Option<Self> {
+        Self::from_marker_field(value).or_else(|| kind_by_field(value.as_object()?, &HINTS))
     }
 
     /// The kind of a value that has the field by which it is known.
-    pub(super) fn marked(value: &Value) -> Option<Self> {
-        by(value.as_object()?, &MARKS)
+    pub(super) fn from_marker_field(value: &Value) -> Option<Self> {
+        kind_by_field(value.as_object()?, &MARKS)
     }
 
     /// As it is called in a sentence.
@@ -50,7 +50,7 @@ impl Kind {
     }
 }
 
-fn by(fields: &Map<String, Value>, known: &[(&str, Kind)]) -> Option<Kind> {
+fn kind_by_field(fields: &Map<String, Value>, known: &[(&str, Kind)]) -> Option<Kind> {
     known.iter().find(|(name, _)| fields.contains_key(*name)).map(|(_, kind)| *kind)
 }
 
@@ -61,7 +61,7 @@ mod tests {
     use super::Kind;
 
     fn check(value: Value, expected: Option<Kind>) {
-        assert_eq!(Kind::of(&value), expected, "{value}");
+        assert_eq!(Kind::of_value(&value), expected, "{value}");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use apiflow_core::diagnostic::{Diagnostic, Severity};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use crate::command::explain::Page;
+use crate::command::explain::CodePage;
 use crate::command::validate::findings::{Finding, Region, Report};
 
 /// What must be escaped in the path of a URI.
@@ -32,7 +32,7 @@ const IN_PATH: &AsciiSet = &CONTROLS
     .add(b'}');
 
 /// The log of one run.
-pub(super) fn log(reports: &[Report<'_>]) -> String {
+pub(super) fn sarif_log(reports: &[Report<'_>]) -> String {
     let mut rules = BTreeMap::new();
     for finding in reports.iter().flat_map(|report| &report.findings) {
         let count = rules.len();
@@ -41,12 +41,12 @@ pub(super) fn log(reports: &[Report<'_>]) -> String {
     let mut results = Vec::new();
     for report in reports {
         for finding in &report.findings {
-            results.push(result(report, finding, rules[finding.diagnostic.code.as_str()].0));
+            results.push(sarif_result(report, finding, rules[finding.diagnostic.code.as_str()].0));
         }
     }
     let mut listed: Vec<_> = rules.into_iter().collect();
     listed.sort_by_key(|(_, (index, _))| *index);
-    let rules: Vec<Value> = listed.into_iter().map(|(code, (_, severity))| rule(code, severity)).collect();
+    let rules: Vec<Value> = listed.into_iter().map(|(code, (_, severity))| sarif_rule(code, severity)).collect();
     let driver = json!({
         "name": "apiflow",
         "version": env!("CARGO_PKG_VERSION"),
@@ -54,7 +54,7 @@ pub(super) fn log(reports: &[Report<'_>]) -> String {
         "informationUri": env!("CARGO_PKG_REPOSITORY"),
         "rules": rules,
     });
-    let artifacts: Vec<Value> = reports.iter().map(|report| json!({"location": location(report)})).collect();
+    let artifacts: Vec<Value> = reports.iter().map(|report| json!({"location": sarif_location(report)})).collect();
     let log = json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
@@ -68,29 +68,29 @@ pub(super) fn log(reports: &[Report<'_>]) -> String {
     format!("{log:#}")
 }
 
-fn rule(code: &str, severity: Severity) -> Value {
-    let mut rule = json!({"id": code, "defaultConfiguration": {"level": level(severity)}});
-    if let Some(page) = Page::of(code) {
+fn sarif_rule(code: &str, severity: Severity) -> Value {
+    let mut rule = json!({"id": code, "defaultConfiguration": {"level": sarif_level(severity)}});
+    if let Some(page) = CodePage::for_code(code) {
         rule["shortDescription"] = json!({"text": page.summary()});
         rule["help"] = json!({"text": page.text(), "markdown": page.text()});
     }
     rule
 }
 
-fn result(report: &Report<'_>, finding: &Finding, rule: usize) -> Value {
+fn sarif_result(report: &Report<'_>, finding: &Finding, rule: usize) -> Value {
     let Diagnostic { code, severity, pointer, message, help, fix, .. } = &finding.diagnostic;
     let text = match help {
         Some(help) => format!("{message} ({help})"),
         None => message.clone(),
     };
     let place = json!({
-        "physicalLocation": {"artifactLocation": location(report), "region": region(report, &finding.at)},
+        "physicalLocation": {"artifactLocation": sarif_location(report), "region": sarif_region(report, &finding.at)},
         "logicalLocations": [{"fullyQualifiedName": pointer, "kind": "value"}],
     });
     let mut result = json!({
         "ruleId": code,
         "ruleIndex": rule,
-        "level": level(*severity),
+        "level": sarif_level(*severity),
         "message": {"text": text},
         "locations": [place],
     });
@@ -98,17 +98,19 @@ fn result(report: &Report<'_>, finding: &Finding, rule: usize) -> Value {
         let replacements: Vec<Value> = finding
             .edits
             .iter()
-            .map(|edit| json!({"deletedRegion": region(report, &edit.at), "insertedContent": {"text": edit.text}}))
+            .map(
+                |edit| json!({"deletedRegion": sarif_region(report, &edit.at), "insertedContent": {"text": edit.text}}),
+            )
             .collect();
         result["fixes"] = json!([{
             "description": {"text": fix.label},
-            "artifactChanges": [{"artifactLocation": location(report), "replacements": replacements}],
+            "artifactChanges": [{"artifactLocation": sarif_location(report), "replacements": replacements}],
         }]);
     }
     result
 }
 
-fn level(severity: Severity) -> &'static str {
+fn sarif_level(severity: Severity) -> &'static str {
     match severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
@@ -116,12 +118,12 @@ fn level(severity: Severity) -> &'static str {
     }
 }
 
-fn region(report: &Report<'_>, at: &Range<usize>) -> Value {
-    serde_json::to_value(Region::of(&report.source.text, at)).expect("a region is plain data")
+fn sarif_region(report: &Report<'_>, at: &Range<usize>) -> Value {
+    serde_json::to_value(Region::from_range(&report.source.text, at)).expect("a region is plain data")
 }
 
 /// The file as a URI: relative where it was given so.
-fn location(report: &Report<'_>) -> Value {
+fn sarif_location(report: &Report<'_>) -> Value {
     let path = &report.source.path;
     if path == Path::new("-") {
         return json!({"uri": "stdin"});

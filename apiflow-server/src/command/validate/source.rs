@@ -9,7 +9,7 @@ use crate::command::validate::kind::Kind;
 
 /// Why a file is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
+pub(super) enum SourceRole {
     /// It is to be checked.
     Checked,
     /// It is to be checked if it declares something: it lies in a folder that is.
@@ -23,7 +23,7 @@ pub(super) enum Role {
 pub(super) struct Source {
     /// As it was given.
     pub(super) path: PathBuf,
-    pub(super) role: Role,
+    pub(super) role: SourceRole,
     pub(super) text: String,
     /// What the text holds.
     pub(super) content: Result<Value, Malformed>,
@@ -41,14 +41,14 @@ pub(super) struct Malformed {
 ///
 /// # Errors
 /// What can't be read.
-pub(super) fn read(path: &Path, role: Role, sources: &mut Vec<Source>) -> Result<(), String> {
+pub(super) fn read(path: &Path, role: SourceRole, sources: &mut Vec<Source>) -> Result<(), String> {
     if path.is_dir() {
         let mut files = Vec::new();
         list(path, &mut files)?;
         if files.is_empty() {
             return Err(format!("{} contains no .json files", path.display()));
         }
-        let role = if role == Role::Checked { Role::Found } else { role };
+        let role = if role == SourceRole::Checked { SourceRole::Found } else { role };
         return files.iter().try_for_each(|file| read(file, role, sources));
     }
     // A file that is given twice is one file, and checked if it is once.
@@ -56,7 +56,7 @@ pub(super) fn read(path: &Path, role: Role, sources: &mut Vec<Source>) -> Result
         fs::canonicalize(&source.path).ok().is_some_and(|known| fs::canonicalize(path).is_ok_and(|own| own == known))
     };
     if let Some(known) = sources.iter_mut().find(|source| same(source)) {
-        if matches!(known.role, Role::Declared(_)) {
+        if matches!(known.role, SourceRole::Declared(_)) {
             known.role = role;
         }
         return Ok(());
@@ -101,11 +101,11 @@ fn parse(bytes: Vec<u8>) -> (String, Result<Value, Malformed>) {
             return (text, Err(Malformed { message: "the file is not UTF-8 text".to_owned(), at }));
         }
     };
-    let content = serde_json::from_str(&text).map_err(|error| malformed(&text, &error));
+    let content = serde_json::from_str(&text).map_err(|error| malformed_json(&text, &error));
     (text, content)
 }
 
-fn malformed(text: &str, error: &serde_json::Error) -> Malformed {
+fn malformed_json(text: &str, error: &serde_json::Error) -> Malformed {
     let said = error.to_string();
     let message = said.rsplit_once(" at line ").map_or(said.as_str(), |(message, _)| message);
     let message = match message.strip_prefix("EOF while parsing ") {
@@ -122,26 +122,26 @@ fn malformed(text: &str, error: &serde_json::Error) -> Malformed {
 
 impl Source {
     /// How the file is called in what is printed.
-    pub(super) fn name(&self) -> String {
+    pub(super) fn display_name(&self) -> String {
         if self.path.as_os_str() == "-" { "<stdin>".to_owned() } else { self.path.display().to_string() }
     }
 
     /// What it declares, as far as can be told.
-    pub(super) fn kind(&self) -> Option<Kind> {
+    pub(super) fn declared_kind(&self) -> Option<Kind> {
         let content = self.content.as_ref().ok()?;
         match self.role {
             // A workflow may be given with or without what is around it.
-            Role::Declared(Some(Kind::Workflow)) => {
-                Some(Kind::of(content).filter(|kind| kind.name() == "workflow").unwrap_or(Kind::Document))
+            SourceRole::Declared(Some(Kind::Workflow)) => {
+                Some(Kind::of_value(content).filter(|kind| kind.name() == "workflow").unwrap_or(Kind::Document))
             }
-            Role::Declared(Some(kind)) => Some(kind),
-            Role::Declared(None) | Role::Found => Kind::marked(content),
-            Role::Checked => Kind::of(content),
+            SourceRole::Declared(Some(kind)) => Some(kind),
+            SourceRole::Declared(None) | SourceRole::Found => Kind::from_marker_field(content),
+            SourceRole::Checked => Kind::of_value(content),
         }
     }
 
     /// The id that others refer to it by: its own, or else the file's name.
-    pub(super) fn id(&self) -> String {
+    pub(super) fn declared_id(&self) -> String {
         let own = self.content.as_ref().ok().and_then(|content| content.get("id")?.as_str());
         let name = || self.path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         own.map_or_else(name, str::to_owned)

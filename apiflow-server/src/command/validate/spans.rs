@@ -28,13 +28,13 @@ pub(super) struct Spot {
 
 impl<'t> Spans<'t> {
     /// Reads a text that was found to be JSON.
-    pub(super) fn of(text: &'t str) -> Self {
+    pub(super) fn from_text(text: &'t str) -> Self {
         let parsed = parse_to_ast(text, &CollectOptions::default(), &ParseOptions::default());
         Self { text, root: parsed.ok().and_then(|parsed| parsed.value) }
     }
 
     /// The value at a pointer, or the nearest around it where there is none.
-    pub(super) fn spot(&self, pointer: &str) -> Option<Spot> {
+    pub(super) fn spot_at(&self, pointer: &str) -> Option<Spot> {
         let mut node = self.root.as_ref()?;
         let mut key = None;
         let mut exact = true;
@@ -44,7 +44,7 @@ impl<'t> Spans<'t> {
                 // Of a key that is given twice, the last one counts.
                 Node::Object(object) => {
                     let property = object.properties.iter().rev().find(|property| property.name.as_str() == token);
-                    property.map(|property| (Some(bytes(&property.name)), &property.value))
+                    property.map(|property| (Some(byte_range(&property.name)), &property.value))
                 }
                 Node::Array(array) => {
                     token.parse().ok().and_then(|index: usize| array.elements.get(index)).map(|element| (None, element))
@@ -57,11 +57,11 @@ impl<'t> Spans<'t> {
             };
             (key, node) = (name, value);
         }
-        Some(Spot { key, value: bytes(node), is_text: matches!(node, Node::StringLit(_)), exact })
+        Some(Spot { key, value: byte_range(node), is_text: matches!(node, Node::StringLit(_)), exact })
     }
 
     /// The syntax tree's node at a pointer.
-    pub(super) fn node(&self, pointer: &str) -> Option<&Node<'t>> {
+    pub(super) fn node_at(&self, pointer: &str) -> Option<&Node<'t>> {
         pointer.split('/').skip(1).try_fold(self.root.as_ref()?, |node, token| {
             let token = token.replace("~1", "/").replace("~0", "~");
             match node {
@@ -85,8 +85,8 @@ impl<'t> Spans<'t> {
                     for property in &object.properties {
                         let name = property.name.as_str();
                         let at = apiflow_core::json::pointer_push(&pointer, name);
-                        if let Some(first) = seen.insert(name, bytes(&property.name)) {
-                            found.push((at.clone(), bytes(&property.name), first));
+                        if let Some(first) = seen.insert(name, byte_range(&property.name)) {
+                            found.push((at.clone(), byte_range(&property.name), first));
                         }
                         open.push((at, &property.value));
                     }
@@ -103,7 +103,7 @@ impl<'t> Spans<'t> {
     }
 
     /// The bytes of what stands at a line and column of the string at these bytes: a word, or one character.
-    pub(super) fn inside(&self, literal: &Range<usize>, span: Span) -> Range<usize> {
+    pub(super) fn range_inside(&self, literal: &Range<usize>, span: Span) -> Range<usize> {
         let raw = &self.text[literal.clone()];
         let end = raw.len().saturating_sub(1);
         let mut characters = Characters { raw: &raw[..end], at: 1 };
@@ -119,7 +119,7 @@ impl<'t> Spans<'t> {
         let rest = &raw[start..];
         let one =
             if rest.starts_with('\\') { characters.at - start } else { rest.chars().next().map_or(0, char::len_utf8) };
-        let length = Some(path(rest)).filter(|length| *length > 0).unwrap_or(one);
+        let length = Some(path_length(rest)).filter(|length| *length > 0).unwrap_or(one);
         literal.start + start..literal.start + start + length
     }
 }
@@ -150,11 +150,11 @@ impl Iterator for Characters<'_> {
             'b' => '\u{8}',
             'f' => '\u{c}',
             'u' => {
-                let high = self.unit()?;
+                let high = self.read_code_unit()?;
                 let pair = (0xd800..0xdc00).contains(&high) && self.raw[self.at..].starts_with("\\u");
                 if pair {
                     self.at += 2;
-                    let low = self.unit()?;
+                    let low = self.read_code_unit()?;
                     char::decode_utf16([high, low]).next()?.unwrap_or('\u{fffd}')
                 } else {
                     char::from_u32(u32::from(high)).unwrap_or('\u{fffd}')
@@ -168,7 +168,7 @@ impl Iterator for Characters<'_> {
 
 impl Characters<'_> {
     /// Four digits of a `\u`.
-    fn unit(&mut self) -> Option<u16> {
+    fn read_code_unit(&mut self) -> Option<u16> {
         let digits = self.raw.get(self.at..self.at + 4)?;
         self.at += 4;
         u16::from_str_radix(digits, 16).ok()
@@ -176,7 +176,7 @@ impl Characters<'_> {
 }
 
 /// The length of the path of names that a text begins with: `results.a?.b`.
-fn path(text: &str) -> usize {
+fn path_length(text: &str) -> usize {
     let word = |text: &str| {
         text.find(|character: char| !(character.is_alphanumeric() || matches!(character, '_' | '$')))
             .unwrap_or(text.len())
@@ -193,7 +193,7 @@ fn path(text: &str) -> usize {
     length
 }
 
-fn bytes(node: &impl jsonc_parser::common::Ranged) -> Range<usize> {
+fn byte_range(node: &impl jsonc_parser::common::Ranged) -> Range<usize> {
     node.start()..node.end()
 }
 
@@ -204,9 +204,9 @@ mod tests {
     #[test]
     fn a_pointer_leads_to_its_bytes() {
         let text = r#"{"a/b": [1, {"c~": "x"}], "d": 1, "d": true}"#;
-        let spans = Spans::of(text);
+        let spans = Spans::from_text(text);
         let check = |pointer: &str, key: Option<&str>, value: &str, exact: bool| {
-            let spot = spans.spot(pointer).expect("there is a value");
+            let spot = spans.spot_at(pointer).expect("there is a value");
             let key_found = spot.key.clone().map(|key| &text[key]);
             assert_eq!((key_found, &text[spot.value.clone()], spot.exact), (key, value, exact), "{pointer}");
         };
@@ -225,7 +225,7 @@ mod tests {
     fn a_place_inside_a_string_counts_what_it_stands_for() {
         let check = |literal: &str, line: u32, column: u32, expected: &str| {
             let text = format!("[{literal}]");
-            let found = Spans::of(&text).inside(&(1..1 + literal.len()), Span { line, column });
+            let found = Spans::from_text(&text).range_inside(&(1..1 + literal.len()), Span { line, column });
             assert_eq!(&text[found], expected, "{literal} {line}:{column}");
         };
         check(r#""a + results.b""#, 1, 5, "results.b");

@@ -12,7 +12,7 @@ use crate::command::validate::findings::{Finding, Region, Report};
 const MAX_LINE: usize = 2_000;
 
 /// How many bytes are shown before and after a place in a longer one.
-const SHOWN_AROUND: usize = 80;
+const MAX_CONTEXT_BYTES: usize = 80;
 
 /// The findings and a line that counts them; with colours where standard output is a terminal that wants them.
 pub(super) fn write(reports: &[Report<'_>]) -> String {
@@ -21,15 +21,15 @@ pub(super) fn write(reports: &[Report<'_>]) -> String {
     let mut said: Vec<String> = Vec::new();
     for report in reports {
         for finding in &report.findings {
-            said.push(renderer.render(&[group(report, finding)]));
+            said.push(renderer.render(&[message_group(report, finding)]));
             said.push(String::new());
         }
     }
-    said.push(summary(reports));
+    said.push(summary_line(reports));
     said.join("\n")
 }
 
-fn group<'r>(report: &'r Report<'_>, finding: &'r Finding) -> Group<'r> {
+fn message_group<'r>(report: &'r Report<'_>, finding: &'r Finding) -> Group<'r> {
     let Diagnostic { code, severity, message, help, fix, .. } = &finding.diagnostic;
     let level = match severity {
         Severity::Error => Level::ERROR,
@@ -37,15 +37,16 @@ fn group<'r>(report: &'r Report<'_>, finding: &'r Finding) -> Group<'r> {
         Severity::Hint => Level::INFO.with_name("hint"),
     };
     let text = &report.source.text;
-    let region = Region::of(text, &finding.at);
-    let (lines, at, whole) = excerpt(text, &finding.at);
+    let region = Region::from_range(text, &finding.at);
+    let (lines, at, whole) = line_excerpt(text, &finding.at);
     let snippet = Snippet::source(lines).line_start(region.start_line);
     let title = level.primary_title(message).id(code);
     // The column is counted in the excerpt, which is not all of a very long line.
     let group = if whole {
-        title.element(snippet.path(report.source.name()).annotation(AnnotationKind::Primary.span(at)))
+        title.element(snippet.path(report.source.display_name()).annotation(AnnotationKind::Primary.span(at)))
     } else {
-        let origin = Origin::path(report.source.name()).line(region.start_line).char_column(region.start_column);
+        let origin =
+            Origin::path(report.source.display_name()).line(region.start_line).char_column(region.start_column);
         title.element(origin).element(snippet.annotation(AnnotationKind::Primary.span(at)))
     };
     let help = help.as_deref().map(|help| Level::HELP.message(help));
@@ -55,20 +56,20 @@ fn group<'r>(report: &'r Report<'_>, finding: &'r Finding) -> Group<'r> {
 
 /// The line or lines that hold a place, the place in them, and whether they are whole: of a very long line it is the
 /// part around the place.
-fn excerpt<'t>(text: &'t str, at: &Range<usize>) -> (&'t str, Range<usize>, bool) {
+fn line_excerpt<'t>(text: &'t str, at: &Range<usize>) -> (&'t str, Range<usize>, bool) {
     let line_start = text[..at.start].rfind('\n').map_or(0, |newline| newline + 1);
     let line_end = text[at.end..].find('\n').map_or(text.len(), |newline| at.end + newline);
     if line_end - line_start < MAX_LINE {
         return (&text[line_start..line_end], at.start - line_start..at.end - line_start, true);
     }
-    let start = line_start.max(text.floor_char_boundary(at.start.saturating_sub(SHOWN_AROUND)));
-    let end = line_end.min(text.ceil_char_boundary((at.start + SHOWN_AROUND).min(text.len())));
+    let start = line_start.max(text.floor_char_boundary(at.start.saturating_sub(MAX_CONTEXT_BYTES)));
+    let end = line_end.min(text.ceil_char_boundary((at.start + MAX_CONTEXT_BYTES).min(text.len())));
     (&text[start..end], at.start - start..at.end.min(end) - start, false)
 }
 
-fn summary(reports: &[Report<'_>]) -> String {
-    let count = |severity| reports.iter().map(|report| report.count(severity)).sum::<usize>();
-    let files = counted(reports.len(), "file");
+fn summary_line(reports: &[Report<'_>]) -> String {
+    let count = |severity| reports.iter().map(|report| report.count_severity(severity)).sum::<usize>();
+    let files = format_count(reports.len(), "file");
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     if errors + warnings + count(Severity::Hint) == 0 {
         return format!("{files} checked, nothing to say");
@@ -77,10 +78,10 @@ fn summary(reports: &[Report<'_>]) -> String {
     let findings = reports.iter().flat_map(|report| &report.findings);
     let example = findings.map(|finding| &finding.diagnostic).find(|found| found.severity == most);
     let explained = example.map(|found| format!("; `apiflow explain {}` says more", found.code)).unwrap_or_default();
-    format!("{files} checked: {}, {}{explained}", counted(errors, "error"), counted(warnings, "warning"))
+    format!("{files} checked: {}, {}{explained}", format_count(errors, "error"), format_count(warnings, "warning"))
 }
 
-fn counted(number: usize, name: &str) -> String {
+fn format_count(number: usize, name: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {name}{plural}")
 }

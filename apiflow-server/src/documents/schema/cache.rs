@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use apiflow_core::digest::digest;
+use apiflow_core::digest::hash_value;
 use serde_json::Value;
 
-use crate::documents::schema::{SchemaCheck, compile};
+use crate::documents::schema::{SchemaCheck, compile_schema};
 
 /// Bytes of schemas, as they are written, whose compiled forms are kept.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
@@ -24,27 +24,27 @@ struct Kept {
 
 impl SchemaCache {
     /// A compiled schema: the one that is kept, or a new one.
-    pub(crate) fn compile(&self, schema: &Value) -> Arc<SchemaCheck> {
-        let key = digest(schema);
-        if let Some(check) = self.kept().checks.get(&key) {
+    pub(crate) fn compile_cached(&self, schema: &Value) -> Arc<SchemaCheck> {
+        let key = hash_value(schema);
+        if let Some(check) = self.lock_entries().checks.get(&key) {
             return Arc::clone(check);
         }
         // Not under the lock: two may compile the same schema, and one of them is kept.
-        let check = Arc::new(compile(schema));
+        let check = Arc::new(compile_schema(schema));
         let bytes = schema.to_string().len();
         if bytes <= MAX_BYTES / 4 {
-            self.kept().keep(key, bytes, &check);
+            self.lock_entries().insert_check(key, bytes, &check);
         }
         check
     }
 
-    fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
+    fn lock_entries(&self) -> std::sync::MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Kept {
-    fn keep(&mut self, key: String, bytes: usize, check: &Arc<SchemaCheck>) {
+    fn insert_check(&mut self, key: String, bytes: usize, check: &Arc<SchemaCheck>) {
         if self.checks.insert(key.clone(), Arc::clone(check)).is_some() {
             return;
         }
@@ -68,12 +68,12 @@ mod tests {
     fn a_schema_is_compiled_once_and_the_oldest_goes_first() {
         let cache = SchemaCache::default();
         let schema = |number: usize| json!({"description": number.to_string().repeat(600_000)});
-        let first = cache.compile(&schema(0));
-        assert!(Arc::ptr_eq(&first, &cache.compile(&schema(0))));
+        let first = cache.compile_cached(&schema(0));
+        assert!(Arc::ptr_eq(&first, &cache.compile_cached(&schema(0))));
         for number in 1..10 {
-            cache.compile(&schema(number));
+            cache.compile_cached(&schema(number));
         }
-        assert!(!Arc::ptr_eq(&first, &cache.compile(&schema(0))), "4 MiB are kept");
-        assert!(cache.kept().bytes <= MAX_BYTES);
+        assert!(!Arc::ptr_eq(&first, &cache.compile_cached(&schema(0))), "4 MiB are kept");
+        assert!(cache.lock_entries().bytes <= MAX_BYTES);
     }
 }

@@ -37,7 +37,7 @@ pub(super) fn read(schema: &Value, pointer: &str) -> LenientSchema {
         pattern_states: 0,
         name_pattern_states: 0,
     };
-    let mut read = reader.schema(schema, pointer);
+    let mut read = reader.read_schema(schema, pointer);
     if let (Value::Object(fields), Some(draft)) = (&mut read, schema.get("$schema").filter(|draft| is_draft(draft))) {
         fields.insert("$schema".to_owned(), draft.clone());
     }
@@ -62,11 +62,11 @@ struct Reader {
 }
 
 impl Reader {
-    fn schema(&mut self, schema: &Value, pointer: &str) -> Value {
+    fn read_schema(&mut self, schema: &Value, pointer: &str) -> Value {
         let Value::Object(fields) = schema else { return schema.clone() };
         let mut read = Map::new();
         for (keyword, value) in fields {
-            if let Some((keyword, value)) = self.keyword(keyword, value, pointer) {
+            if let Some((keyword, value)) = self.read_keyword(keyword, value, pointer) {
                 read.insert(keyword, value);
             }
         }
@@ -75,11 +75,11 @@ impl Reader {
             read.shift_remove("additionalProperties");
             read.shift_remove("unevaluatedProperties");
         }
-        if fields.get("nullable") == Some(&Value::Bool(true)) { nullable(read) } else { Value::Object(read) }
+        if fields.get("nullable") == Some(&Value::Bool(true)) { make_nullable(read) } else { Value::Object(read) }
     }
 
     /// A keyword as it is meant; none where it is left out.
-    fn keyword(&mut self, keyword: &str, value: &Value, pointer: &str) -> Option<(String, Value)> {
+    fn read_keyword(&mut self, keyword: &str, value: &Value, pointer: &str) -> Option<(String, Value)> {
         let at = pointer_push(pointer, keyword);
         let same = |value: Value| Some((keyword.to_owned(), value));
         match keyword {
@@ -87,15 +87,15 @@ impl Reader {
             "$schema" | "$id" | "id" | "$recursiveAnchor" | "$vocabulary" | "nullable" => None,
             "const" | "default" | "examples" | "example" => same(value.clone()),
             _ if value.is_null() => None,
-            "$ref" | "$dynamicRef" | "$recursiveRef" => Some(("$ref".to_owned(), self.reference(value))),
+            "$ref" | "$dynamicRef" | "$recursiveRef" => Some(("$ref".to_owned(), self.read_reference(value))),
             "$dynamicAnchor" => Some(("$anchor".to_owned(), value.clone())),
             "type" if matches!(value.as_str(), Some("" | "any")) => None,
             "format" | "pattern" if value.as_str() == Some("") => None,
             "enum" if value.as_array().is_some_and(Vec::is_empty) => None,
-            "required" => required(value).and_then(same),
+            "required" => required_names(value).and_then(same),
             "pattern" => match value.as_str() {
                 Some(text) => {
-                    let LinearPattern { text, states } = self.pattern(text, &at)?;
+                    let LinearPattern { text, states } = self.read_pattern(text, &at)?;
                     self.pattern_states = self.pattern_states.max(states);
                     same(Value::from(text))
                 }
@@ -106,9 +106,9 @@ impl Reader {
                 let mut read = Map::new();
                 for (name, schema) in fields {
                     let place = pointer_push(&at, name);
-                    let Some(LinearPattern { text, states }) = self.pattern(name, &place) else { continue };
+                    let Some(LinearPattern { text, states }) = self.read_pattern(name, &place) else { continue };
                     self.name_pattern_states = self.name_pattern_states.saturating_add(states);
-                    let schema = self.schema(schema, &place);
+                    let schema = self.read_schema(schema, &place);
                     // Two spellings of one pattern: both apply.
                     let schema = match read.shift_remove(&text) {
                         Some(other) => json!({"allOf": [other, schema]}),
@@ -118,30 +118,30 @@ impl Reader {
                 }
                 same(Value::Object(read))
             }
-            _ => same(self.schemas(keyword, value, &at)),
+            _ => same(self.read_schemas(keyword, value, &at)),
         }
     }
 
     /// The schemas in a keyword that holds some; any other value as it is.
-    fn schemas(&mut self, keyword: &str, value: &Value, at: &str) -> Value {
+    fn read_schemas(&mut self, keyword: &str, value: &Value, at: &str) -> Value {
         let Some(holds) = schema_keyword(keyword) else { return value.clone() };
         match value {
             Value::Array(items) => {
                 let items = items.iter().enumerate();
-                items.map(|(index, item)| self.schema(item, &format!("{at}/{index}"))).collect()
+                items.map(|(index, item)| self.read_schema(item, &format!("{at}/{index}"))).collect()
             }
             Value::Object(fields) if holds.is_map => {
                 let fields = fields.iter();
-                let read = fields.map(|(name, field)| (name.clone(), self.schema(field, &pointer_push(at, name))));
+                let read = fields.map(|(name, field)| (name.clone(), self.read_schema(field, &pointer_push(at, name))));
                 Value::Object(read.collect())
             }
-            Value::Object(_) => self.schema(value, at),
+            Value::Object(_) => self.read_schema(value, at),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
         }
     }
 
     /// A reference without the schema's own address, which is left out.
-    fn reference(&self, value: &Value) -> Value {
+    fn read_reference(&self, value: &Value) -> Value {
         let Some(text) = value.as_str() else { return value.clone() };
         match text.strip_prefix(self.own_address.as_str()) {
             Some("") => Value::from("#"),
@@ -150,8 +150,8 @@ impl Reader {
         }
     }
 
-    fn pattern(&mut self, pattern: &str, at: &str) -> Option<LinearPattern> {
-        let translated = pattern::translate(pattern).and_then(|translated| {
+    fn read_pattern(&mut self, pattern: &str, at: &str) -> Option<LinearPattern> {
+        let translated = pattern::translate_pattern(pattern).and_then(|translated| {
             let states = self.states.saturating_add(translated.states);
             if states > MAX_STATES {
                 return Err("the patterns before it are large already".to_owned());
@@ -166,8 +166,8 @@ impl Reader {
             Ok(translated) => Some(translated),
             Err(reason) => {
                 let message = format!("the pattern is not enforced: {reason}");
-                let found = Diagnostic::warning(codes::PATTERN_NOT_ENFORCED, at, message);
-                self.warnings.push(found.help("write it so that one search from left to right decides it"));
+                let found = Diagnostic::new_warning(codes::PATTERN_NOT_ENFORCED, at, message);
+                self.warnings.push(found.with_help("write it so that one search from left to right decides it"));
                 None
             }
         }
@@ -180,7 +180,7 @@ fn is_missing_pattern(fields: &Map<String, Value>, read: &Map<String, Value>) ->
 }
 
 /// Names that are required, each once; none where it is no list of names, as in draft 3.
-fn required(value: &Value) -> Option<Value> {
+fn required_names(value: &Value) -> Option<Value> {
     let mut names: Vec<&str> = Vec::new();
     for name in value.as_array()? {
         let name = name.as_str()?;
@@ -192,7 +192,7 @@ fn required(value: &Value) -> Option<Value> {
 }
 
 /// Lets null through as well. Source: `OpenAPI` 3.0.
-fn nullable(mut fields: Map<String, Value>) -> Value {
+fn make_nullable(mut fields: Map<String, Value>) -> Value {
     let applies = ["$ref", "allOf", "anyOf", "oneOf", "not", "if", "const"];
     if applies.into_iter().any(|keyword| fields.contains_key(keyword)) {
         // Kept where they are, so that references to what is inside still find it.

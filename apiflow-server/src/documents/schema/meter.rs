@@ -3,7 +3,7 @@
 //! The validator has no budget of its own, but it looks at values only through [`Json`]. [`Metered`] is the usual
 //! representation with a meter in each of these looks. What a schema does between two looks is bounded before it is
 //! compiled ([`apiflow_core::validate::MAX_SCHEMAS_PER_VALUE`]). A check that is over its budget unwinds, as a
-//! cancelled query of rust-analyzer does; [`metered`] catches that.
+//! cancelled query of rust-analyzer does; [`run_metered`] catches that.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Instant;
 
-use apiflow_core::digest::digest;
+use apiflow_core::digest::hash_value;
 use jsonschema::json::{Array, Json, Node, NodeIdentity, Object};
 use jsonschema::types::JsonType;
 use serde_json::{Map, Number, Value};
@@ -61,7 +61,7 @@ thread_local! {
 }
 
 /// Runs a check within a budget.
-pub(super) fn metered<T>(budget: Budget, check: impl FnOnce() -> T) -> Result<T, GivenUp> {
+pub(super) fn run_metered<T>(budget: Budget, check: impl FnOnce() -> T) -> Result<T, GivenUp> {
     let meter = Meter { budget, until_clock: CLOCK_INTERVAL, stack_base: stack_address() };
     METER.set(Some(meter));
     let result = catch_unwind(AssertUnwindSafe(check));
@@ -83,7 +83,7 @@ fn stack_address() -> usize {
 }
 
 /// Takes steps from the budget; unwinds where it has none left.
-fn spend(steps: u64) {
+fn spend_steps(steps: u64) {
     // Outside of a check nothing is metered: schemas themselves are checked against those of the drafts.
     let Some(mut meter) = METER.get() else { return };
     let Some(left) = meter.budget.steps.checked_sub(steps) else { give_up(GivenUp::Steps) };
@@ -118,12 +118,12 @@ fn search_cost(bytes: u64, states: u64) -> u64 {
 }
 
 /// How many values a value is made of, and a sixteenth of the bytes of its texts.
-fn weight(value: &Value) -> u64 {
+fn value_weight(value: &Value) -> u64 {
     match value {
         Value::Null | Value::Bool(_) | Value::Number(_) => 1,
         Value::String(text) => 1 + text.len() as u64 / 16,
-        Value::Array(items) => 1 + items.iter().map(weight).sum::<u64>(),
-        Value::Object(fields) => 1 + fields.values().map(weight).sum::<u64>(),
+        Value::Array(items) => 1 + items.iter().map(value_weight).sum::<u64>(),
+        Value::Object(fields) => 1 + fields.values().map(value_weight).sum::<u64>(),
     }
 }
 
@@ -143,7 +143,7 @@ impl Json for Metered {
     }
 
     fn with_string_node<T>((): &mut (), string: &str, f: impl FnOnce(&Value) -> T) -> T {
-        spend(text_cost(string));
+        spend_steps(text_cost(string));
         f(&Value::String(string.to_owned()))
     }
 }
@@ -154,38 +154,38 @@ impl<'a> Node<'a, Metered> for &'a Value {
     type Number = &'a Number;
 
     fn as_object(&self) -> Option<&'a Map<String, Value>> {
-        spend(1);
+        spend_steps(1);
         Value::as_object(self)
     }
 
     fn as_array(&self) -> Option<&'a [Value]> {
-        spend(1);
+        spend_steps(1);
         Value::as_array(self).map(Vec::as_slice)
     }
 
     fn as_string(&self) -> Option<Cow<'a, str>> {
         let text = Value::as_str(self);
-        spend(text.map_or(1, text_cost));
+        spend_steps(text.map_or(1, text_cost));
         text.map(Cow::Borrowed)
     }
 
     fn as_number(&self) -> Option<&'a Number> {
-        spend(1);
+        spend_steps(1);
         Value::as_number(self)
     }
 
     fn as_boolean(&self) -> Option<bool> {
-        spend(1);
+        spend_steps(1);
         Value::as_bool(self)
     }
 
     fn is_null(&self) -> bool {
-        spend(1);
+        spend_steps(1);
         Value::is_null(self)
     }
 
     fn json_type(&self) -> JsonType {
-        spend(1);
+        spend_steps(1);
         match self {
             Value::Null => JsonType::Null,
             Value::Bool(_) => JsonType::Boolean,
@@ -198,12 +198,12 @@ impl<'a> Node<'a, Metered> for &'a Value {
 
     fn string_length(&self) -> Option<u64> {
         let text = Value::as_str(self)?;
-        spend(1 + text.len() as u64 / 64);
+        spend_steps(1 + text.len() as u64 / 64);
         Some(text.chars().count() as u64)
     }
 
     fn equals_value(&self, expected: &Value) -> bool {
-        spend(weight(self));
+        spend_steps(value_weight(self));
         jsonschema::json::cmp::equal(self, expected)
     }
 
@@ -226,14 +226,14 @@ impl<'a> Object<'a, Metered> for &'a Map<String, Value> {
     }
 
     fn get(&self, key: &String) -> Option<&'a Value> {
-        spend(1);
+        spend_steps(1);
         Map::get(self, key)
     }
 
     fn members(&self) -> Self::MembersIter {
         let states = METER.get().map_or(0, |meter| meter.budget.name_pattern_states);
         let names = if states == 0 { 0 } else { self.keys().map(|name| name.len() as u64).sum::<u64>() };
-        spend(1 + Map::len(self) as u64 + search_cost(names, states));
+        spend_steps(1 + Map::len(self) as u64 + search_cost(names, states));
         fn borrowed<'a>((name, value): (&'a String, &'a Value)) -> (&'a str, &'a Value) {
             (name.as_str(), value)
         }
@@ -250,7 +250,7 @@ impl<'a> Array<'a, Metered> for &'a [Value] {
     }
 
     fn elements(&self) -> Self::ElementsIter {
-        spend(1 + <[Value]>::len(self) as u64);
+        spend_steps(1 + <[Value]>::len(self) as u64);
         self.iter()
     }
 
@@ -258,8 +258,8 @@ impl<'a> Array<'a, Metered> for &'a [Value] {
     fn is_unique(&self) -> bool {
         let mut seen = BTreeSet::new();
         self.iter().all(|item| {
-            spend(8 * weight(item));
-            seen.insert(digest(&with_plain_numbers(item)))
+            spend_steps(8 * value_weight(item));
+            seen.insert(hash_value(&with_plain_numbers(item)))
         })
     }
 }

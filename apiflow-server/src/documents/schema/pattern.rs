@@ -26,9 +26,9 @@ pub(super) struct LinearPattern {
 ///
 /// # Errors
 /// Why it has no translation, for people.
-pub(super) fn translate(pattern: &str) -> Result<LinearPattern, String> {
+pub(super) fn translate_pattern(pattern: &str) -> Result<LinearPattern, String> {
     let mut translator = Translator { rest: pattern.chars().peekable(), text: String::new(), nesting: 0 };
-    let states = translator.alternatives()?;
+    let states = translator.read_alternatives()?;
     if translator.rest.next().is_some() {
         return Err("it has a `)` without a `(`".to_owned());
     }
@@ -56,7 +56,7 @@ const BACKREFERENCE: &str = "it refers back to a group";
 
 impl Translator<'_> {
     /// Reads to the end, or to a `)`; gives the number of states.
-    fn alternatives(&mut self) -> Result<u64, String> {
+    fn read_alternatives(&mut self) -> Result<u64, String> {
         let mut states = 1_u64;
         loop {
             match self.rest.peek() {
@@ -65,12 +65,12 @@ impl Translator<'_> {
                     self.rest.next();
                     self.text.push('|');
                 }
-                Some(_) => states = states.saturating_add(self.term()?),
+                Some(_) => states = states.saturating_add(self.read_term()?),
             }
         }
     }
 
-    fn term(&mut self) -> Result<u64, String> {
+    fn read_term(&mut self) -> Result<u64, String> {
         let begin = self.text.len();
         let Some(first) = self.rest.next() else { return Ok(0) };
         let (states, repeatable) = match first {
@@ -78,25 +78,25 @@ impl Translator<'_> {
                 self.text.push(first);
                 (1, false)
             }
-            '(' => (self.group()?, true),
-            '[' => (self.class()?, true),
+            '(' => (self.read_group()?, true),
+            '[' => (self.read_class()?, true),
             '.' => {
                 self.text.push('.');
                 (8, true)
             }
-            '\\' => self.escape()?,
+            '\\' => self.read_escape()?,
             '*' | '+' | '?' => return Err(format!("nothing stands before its `{first}`")),
             other => {
                 push_literal(&mut self.text, other);
                 (1, true)
             }
         };
-        let times = self.quantifier(repeatable && self.text.len() > begin)?;
+        let times = self.read_quantifier(repeatable && self.text.len() > begin)?;
         Ok(states.saturating_mul(times))
     }
 
     /// A group; its `(` has been read.
-    fn group(&mut self) -> Result<u64, String> {
+    fn read_group(&mut self) -> Result<u64, String> {
         self.nesting += 1;
         if self.nesting > MAX_NESTING {
             return Err(format!("it nests groups deeper than {MAX_NESTING}"));
@@ -113,7 +113,7 @@ impl Translator<'_> {
             }
         }
         self.text.push_str("(?:");
-        let states = self.alternatives()?;
+        let states = self.read_alternatives()?;
         if self.rest.next() != Some(')') {
             return Err("it has a `(` without a `)`".to_owned());
         }
@@ -123,14 +123,14 @@ impl Translator<'_> {
     }
 
     /// What follows a term; gives how often the term counts.
-    fn quantifier(&mut self, repeatable: bool) -> Result<u64, String> {
+    fn read_quantifier(&mut self, repeatable: bool) -> Result<u64, String> {
         let times = match self.rest.peek() {
             Some(sign @ ('*' | '+' | '?')) if repeatable => {
                 self.text.push(*sign);
                 self.rest.next();
                 2
             }
-            Some('{') => match braces(self.rest.clone()) {
+            Some('{') => match read_braces(self.rest.clone()) {
                 Some((written, times)) if repeatable => {
                     self.rest.by_ref().take(written.len()).for_each(drop);
                     self.text.push_str(&written);
@@ -148,7 +148,7 @@ impl Translator<'_> {
     }
 
     /// An escape outside of a class; its backslash has been read. Gives its states and whether it can be repeated.
-    fn escape(&mut self) -> Result<(u64, bool), String> {
+    fn read_escape(&mut self) -> Result<(u64, bool), String> {
         match self.rest.peek() {
             Some(border @ ('b' | 'B')) => {
                 let _ = write!(self.text, "\\{border}");
@@ -189,8 +189,8 @@ impl Translator<'_> {
                 Some(control) => char::from(control as u8 % 32),
                 None => return Ok(ClassItem::Char('c')),
             },
-            'x' => self.hex(2)?.unwrap_or('x'),
-            'u' => self.unicode()?,
+            'x' => self.read_hex(2)?.unwrap_or('x'),
+            'u' => self.read_unicode()?,
             'p' | 'P' if self.rest.peek() == Some(&'{') => {
                 let name: String = self.rest.by_ref().skip(1).take_while(|next| *next != '}').collect();
                 return Ok(ClassItem::Set(format!("\\{letter}{{{name}}}"), 300));
@@ -201,7 +201,7 @@ impl Translator<'_> {
     }
 
     /// A character by its code in so many digits; none where they are no digits.
-    fn hex(&mut self, digits: usize) -> Result<Option<char>, String> {
+    fn read_hex(&mut self, digits: usize) -> Result<Option<char>, String> {
         let text: String = self.rest.clone().take(digits).collect();
         if text.chars().count() != digits || !text.chars().all(|digit| digit.is_ascii_hexdigit()) {
             return Ok(None);
@@ -212,7 +212,7 @@ impl Translator<'_> {
     }
 
     /// What `\u` stands for: `\uHHHH`, a pair of surrogates, or `\u{…}`.
-    fn unicode(&mut self) -> Result<char, String> {
+    fn read_unicode(&mut self) -> Result<char, String> {
         if self.rest.peek() == Some(&'{') {
             let text: String = self.rest.by_ref().skip(1).take_while(|next| *next != '}').collect();
             let code = u32::from_str_radix(&text, 16).ok().and_then(char::from_u32);
@@ -228,11 +228,11 @@ impl Translator<'_> {
             self.rest.by_ref().take(10).for_each(drop);
             return Ok(letter);
         }
-        Ok(self.hex(4)?.unwrap_or('u'))
+        Ok(self.read_hex(4)?.unwrap_or('u'))
     }
 
     /// A class of characters; its `[` has been read.
-    fn class(&mut self) -> Result<u64, String> {
+    fn read_class(&mut self) -> Result<u64, String> {
         let is_negated = self.rest.next_if_eq(&'^').is_some();
         if self.rest.next_if_eq(&']').is_some() {
             // Nothing, and anything.
@@ -301,7 +301,7 @@ impl Translator<'_> {
 }
 
 /// A `{n}`, `{n,}` or `{n,m}` at the beginning of a text, and how often it repeats; anything else is literal.
-fn braces(mut rest: Peekable<Chars<'_>>) -> Option<(String, u64)> {
+fn read_braces(mut rest: Peekable<Chars<'_>>) -> Option<(String, u64)> {
     rest.next_if_eq(&'{')?;
     let inner: String = rest.by_ref().take_while(|next| *next != '}').take(24).collect();
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit());

@@ -3,24 +3,24 @@ use serde_json::json;
 use crate::documents::schema::*;
 
 fn compiled(schema: &Value) -> CompiledSchema {
-    let SchemaCheck { compiled, findings } = compile(schema);
+    let SchemaCheck { compiled, findings } = compile_schema(schema);
     compiled.unwrap_or_else(|| panic!("{schema} cannot be used: {findings:?} {:?}", check_json_schema(schema, "")))
 }
 
 /// The pointers of the faults of a value; `Err`: that it was given up.
 fn faults(schema: &Value, value: Value) -> Result<Vec<String>, &'static str> {
     let Value::Object(fields) = value else { panic!("an input is an object") };
-    match compiled(schema).check(fields) {
+    match compiled(schema).check_input(fields) {
         Ok(_) => Ok(Vec::new()),
-        Err(Refusal::Mismatch(faults)) => Ok(faults.into_iter().map(|fault| fault.pointer).collect()),
-        Err(Refusal::TooExpensive(reason)) => Err(reason),
+        Err(SchemaRefusal::Mismatch(faults)) => Ok(faults.into_iter().map(|fault| fault.pointer).collect()),
+        Err(SchemaRefusal::TooExpensive(reason)) => Err(reason),
     }
 }
 
 /// What is said of a schema, by the core and by its compilation: codes and pointers.
 fn findings(schema: &Value) -> Vec<(String, String)> {
     let core = check_json_schema(schema, "");
-    let all = core.into_iter().chain(compile(schema).findings);
+    let all = core.into_iter().chain(compile_schema(schema).findings);
     all.map(|found| (found.code, found.pointer)).collect()
 }
 
@@ -46,7 +46,7 @@ fn a_schema_that_doubles_is_refused_at_its_place_before_it_is_compiled() {
     let all = findings(&schema);
     assert_eq!(all.len(), 1, "{all:?}");
     assert!(all[0].0 == codes::SCHEMA_LIMIT && all[0].1.starts_with("/$defs/d"), "{all:?}");
-    assert!(compile(&schema).compiled.is_none());
+    assert!(compile_schema(&schema).compiled.is_none());
     assert_eq!(findings(&doubling(8)), []);
 }
 
@@ -80,7 +80,7 @@ fn a_schema_that_has_no_end_or_is_too_long_is_refused() {
     ] {
         let all = findings(&schema);
         assert_eq!(all.iter().map(|(code, _)| code.as_str()).collect::<Vec<_>>(), [code], "{all:?}");
-        assert!(compile(&schema).compiled.is_none());
+        assert!(compile_schema(&schema).compiled.is_none());
     }
     assert_eq!(findings(&chain(50)), []);
 }
@@ -135,7 +135,7 @@ fn a_deep_value_does_not_overflow_the_stack() {
     // How much fits depends on the build.
     match faults(&schema, value) {
         Ok(faults) => assert_eq!(faults, Vec::<String>::new()),
-        Err(given_up) => assert_eq!(given_up, reason(GivenUp::Depth)),
+        Err(given_up) => assert_eq!(given_up, give_up_reason(GivenUp::Depth)),
     }
 }
 
@@ -167,11 +167,11 @@ fn slips_are_warnings_and_never_refuse_every_run() {
 
     let schema = json!({"properties": {"a": {"type": "object", "default": ""}}});
     assert_eq!(findings(&schema), found(codes::BAD_DEFAULT, "/properties/a/default"));
-    assert_eq!(compiled(&schema).check(Map::new()).ok(), Some(json!({})));
+    assert_eq!(compiled(&schema).check_input(Map::new()).ok(), Some(json!({})));
 
     let schema = json!({"properties": {"a": {"type": "string", "pattern": "^x", "default": "y"}, "b": {"default": 1}}});
     assert_eq!(findings(&schema), found(codes::BAD_DEFAULT, "/properties/a/default"));
-    assert_eq!(compiled(&schema).check(Map::new()).ok(), Some(json!({"b": 1})));
+    assert_eq!(compiled(&schema).check_input(Map::new()).ok(), Some(json!({"b": 1})));
 
     let schema = json!({"properties": {"a": {"pattern": "^(?=.*[A-Z]).{8,}$"}, "b": {"pattern": "(a)\\1"}}});
     let places = ["/properties/a/pattern", "/properties/b/pattern"];

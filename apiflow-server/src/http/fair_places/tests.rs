@@ -13,7 +13,7 @@ type Entering<'a> = Pin<Box<dyn Future<Output = Result<Place, Problem>> + Send +
 
 /// Someone who wants a place: asked once, so that the wait has begun.
 fn wants<'a>(places: &'a FairPlaces, user: &'a str) -> Entering<'a> {
-    let mut entering: Entering<'a> = Box::pin(places.enter(user));
+    let mut entering: Entering<'a> = Box::pin(places.wait_for_place(user));
     assert!(has(&mut entering).is_none(), "`{user}` has to wait");
     entering
 }
@@ -26,7 +26,7 @@ fn has(entering: &mut Entering<'_>) -> Option<Result<Place, Problem>> {
 }
 
 async fn enter(places: &FairPlaces, user: &str) -> Place {
-    places.enter(user).await.expect("there is a place")
+    places.wait_for_place(user).await.expect("there is a place")
 }
 
 #[tokio::test]
@@ -58,21 +58,21 @@ async fn too_many_who_wait_are_refused_with_the_time_to_come_back() {
     let places = places(2);
     let _places = (enter(&places, "ann").await, enter(&places, "ben").await);
     let _ann: Vec<_> = (0..3).map(|_| wants(&places, "ann")).collect();
-    let refused = places.enter("ann").await.expect_err("ann has three waiting");
+    let refused = places.wait_for_place("ann").await.expect_err("ann has three waiting");
     assert_eq!(refused.status(), axum::http::StatusCode::TOO_MANY_REQUESTS);
     let _others = (wants(&places, "ben"), wants(&places, "cy"));
-    assert!(places.enter("cy").await.is_err(), "five wait in all");
+    assert!(places.wait_for_place("cy").await.is_err(), "five wait in all");
 }
 
 #[tokio::test]
 async fn who_waits_too_long_or_goes_away_gives_the_turn_up() {
     let places = FairPlaces::new(PlaceLimits { max_wait: Duration::ZERO, ..places(2).0.limits });
     let (first, second) = (enter(&places, "ann").await, enter(&places, "ben").await);
-    let refused = places.enter("cy").await.expect_err("nobody gives a place back");
+    let refused = places.wait_for_place("cy").await.expect_err("nobody gives a place back");
     assert_eq!(refused.status(), axum::http::StatusCode::TOO_MANY_REQUESTS);
-    assert!(places.enter("ann").await.is_err());
+    assert!(places.wait_for_place("ann").await.is_err());
     drop((first, second));
-    let state = places.0.lock();
+    let state = places.0.lock_state();
     assert!(state.taken.is_empty() && state.waiting.is_empty() && state.turns.is_empty(), "{state:?}");
 }
 
@@ -93,5 +93,5 @@ async fn work_that_panics_gives_its_place_back() {
     let places = places(2);
     let failed = places.run("ann", || panic!("on purpose")).await;
     assert_eq!(failed.map(|(): ()| ()).map_err(|problem| problem.status().as_u16()), Err(500));
-    assert!(places.0.lock().taken.is_empty());
+    assert!(places.0.lock_state().taken.is_empty());
 }

@@ -14,12 +14,12 @@ const STOPPING_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What a connection is at: told by its stream, its requests and their bodies.
 pub(super) struct Activity {
-    state: Mutex<State>,
+    state: Mutex<ActivityState>,
     changed: Notify,
 }
 
 #[derive(Debug)]
-struct State {
+struct ActivityState {
     /// When the connection was accepted.
     began: Instant,
     /// Requests whose reply has not been handed over whole.
@@ -68,7 +68,7 @@ pub(super) type Rank = (u8, Instant);
 impl Activity {
     /// A connection that was accepted now.
     pub(super) fn new(now: Instant) -> Self {
-        let state = State {
+        let state = ActivityState {
             began: now,
             open_requests: 0,
             has_served: false,
@@ -85,7 +85,7 @@ impl Activity {
 
     /// Bytes arrived.
     pub(super) fn record_read(&self, now: Instant) {
-        let mut state = self.lock();
+        let mut state = self.lock_state();
         if state.open_requests == 0 && state.head_since.is_none() {
             state.head_since = Some(now);
             self.changed.notify_one();
@@ -94,14 +94,14 @@ impl Activity {
 
     /// The socket took bytes.
     pub(super) fn record_write(&self, now: Instant) {
-        let mut state = self.lock();
+        let mut state = self.lock_state();
         state.blocked_since = None;
         state.quiet_since = now;
     }
 
     /// The socket takes no more bytes.
     pub(super) fn record_write_blocked(&self, now: Instant) {
-        let mut state = self.lock();
+        let mut state = self.lock_state();
         if state.blocked_since.is_none() {
             state.blocked_since = Some(now);
             self.changed.notify_one();
@@ -110,7 +110,7 @@ impl Activity {
 
     /// The head of a request is whole.
     pub(super) fn begin_request(&self, is_http2: bool) {
-        let mut state = self.lock();
+        let mut state = self.lock_state();
         state.open_requests += 1;
         state.is_http2 = is_http2;
         state.head_since = None;
@@ -118,7 +118,7 @@ impl Activity {
 
     /// The reply of a request was handed over, or nobody wants it any more.
     pub(super) fn end_request(&self, now: Instant) {
-        let mut state = self.lock();
+        let mut state = self.lock_state();
         state.open_requests -= 1;
         state.has_served = true;
         state.quiet_since = now;
@@ -127,36 +127,40 @@ impl Activity {
 
     /// A number for a body.
     pub(super) fn add_body(&self) -> u64 {
-        let mut state = self.lock();
+        let mut state = self.lock_state();
         state.next_body += 1;
         state.next_body
     }
 
     /// A body waits for the client from now on, if it did not already.
     pub(super) fn body_waits(&self, body: u64, waits_for: WaitsFor, now: Instant) {
-        self.lock().waiting.entry(body).or_insert((waits_for, now));
+        self.lock_state().waiting.entry(body).or_insert((waits_for, now));
         self.changed.notify_one();
     }
 
     /// A body does not wait for the client any more.
     pub(super) fn body_goes_on(&self, body: u64) {
-        self.lock().waiting.remove(&body);
+        self.lock_state().waiting.remove(&body);
     }
 
     /// Lets another connection have the place.
     pub(super) fn close(&self) {
-        self.lock().is_closing = true;
+        self.lock_state().is_closing = true;
         self.changed.notify_one();
     }
 
-    /// Returns when something happened that may have changed what [`Self::deadline`] says.
-    pub(super) async fn changed(&self) {
+    /// Returns when something happened that may have changed what [`Self::next_deadline`] says.
+    pub(super) async fn wait_for_change(&self) {
         self.changed.notified().await;
     }
 
     /// When and why the connection is to be closed if nothing else happens; `stopping` since when the server stops.
-    pub(super) fn deadline(&self, limits: &ServingLimits, stopping: Option<Instant>) -> Option<(Instant, Closing)> {
-        let state = self.lock();
+    pub(super) fn next_deadline(
+        &self,
+        limits: &ServingLimits,
+        stopping: Option<Instant>,
+    ) -> Option<(Instant, Closing)> {
+        let state = self.lock_state();
         if state.is_closing {
             return Some((state.began, Closing::Evicted));
         }
@@ -180,7 +184,7 @@ impl Activity {
 
     /// How much the connection can be missed; `None` if it does not wait for its client, or is being closed.
     pub(super) fn waits_for_client(&self) -> Option<Rank> {
-        let state = self.lock();
+        let state = self.lock_state();
         if state.is_closing {
             return None;
         }
@@ -195,7 +199,7 @@ impl Activity {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock_state(&self) -> MutexGuard<'_, ActivityState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -220,7 +224,7 @@ mod tests {
         let began = Instant::now();
         let activity = Activity::new(began);
         history(&activity, &|second| began + Duration::from_secs(second));
-        let found = activity.deadline(&LIMITS, None).map(|(at, closing)| ((at - began).as_secs(), closing));
+        let found = activity.next_deadline(&LIMITS, None).map(|(at, closing)| ((at - began).as_secs(), closing));
         assert_eq!(found, expected);
         assert_eq!(activity.waits_for_client().map(|(kind, _)| kind), kind);
     }
@@ -283,8 +287,8 @@ mod tests {
         let began = Instant::now();
         let activity = Activity::new(began);
         let stopped = began + Duration::from_secs(3);
-        assert_eq!(activity.deadline(&LIMITS, Some(stopped)), Some((stopped + STOPPING_TIMEOUT, Closing::Idle)));
+        assert_eq!(activity.next_deadline(&LIMITS, Some(stopped)), Some((stopped + STOPPING_TIMEOUT, Closing::Idle)));
         activity.begin_request(false);
-        assert_eq!(activity.deadline(&LIMITS, Some(stopped)), None);
+        assert_eq!(activity.next_deadline(&LIMITS, Some(stopped)), None);
     }
 }

@@ -11,17 +11,17 @@ use tokio::time::Instant;
 use crate::http::serving::activity::{Activity, WaitsFor};
 
 /// A request whose reply has not been handed over; ends with the reply's body.
-pub(super) struct OpenRequest(Arc<Activity>);
+pub(super) struct CountedRequest(Arc<Activity>);
 
-impl OpenRequest {
+impl CountedRequest {
     /// The head of a request is whole.
-    pub(super) fn begin(activity: &Arc<Activity>, is_http2: bool) -> Self {
+    pub(super) fn from_head(activity: &Arc<Activity>, is_http2: bool) -> Self {
         activity.begin_request(is_http2);
         Self(Arc::clone(activity))
     }
 }
 
-impl Drop for OpenRequest {
+impl Drop for CountedRequest {
     fn drop(&mut self) {
         self.0.end_request(Instant::now());
     }
@@ -39,7 +39,7 @@ impl BodyMark {
         Self { activity, number }
     }
 
-    fn waits(&self, waits_for: WaitsFor) {
+    fn mark_waiting(&self, waits_for: WaitsFor) {
         self.activity.body_waits(self.number, waits_for, Instant::now());
     }
 
@@ -76,7 +76,7 @@ impl HttpBody for RequestBody {
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let frame = Pin::new(&mut self.inner).poll_frame(context);
         match &frame {
-            Poll::Pending => self.mark.waits(WaitsFor::Sending),
+            Poll::Pending => self.mark.mark_waiting(WaitsFor::Sending),
             Poll::Ready(_) => self.mark.goes_on(),
         }
         frame
@@ -95,11 +95,11 @@ impl HttpBody for RequestBody {
 pub(super) struct ReplyBody {
     inner: Body,
     mark: BodyMark,
-    _request: OpenRequest,
+    _request: CountedRequest,
 }
 
 impl ReplyBody {
-    pub(super) fn new(inner: Body, activity: &Arc<Activity>, request: OpenRequest) -> Self {
+    pub(super) fn new(inner: Body, activity: &Arc<Activity>, request: CountedRequest) -> Self {
         Self { inner, mark: BodyMark::new(Arc::clone(activity)), _request: request }
     }
 }
@@ -115,7 +115,7 @@ impl HttpBody for ReplyBody {
         self.mark.goes_on();
         let frame = Pin::new(&mut self.inner).poll_frame(context);
         if let Poll::Ready(Some(Ok(_))) = &frame {
-            self.mark.waits(WaitsFor::Reading);
+            self.mark.mark_waiting(WaitsFor::Reading);
         }
         frame
     }

@@ -21,7 +21,7 @@ use tower_http::timeout::TimeoutBody;
 
 use crate::http::serving::ServingLimits;
 use crate::http::serving::activity::Activity;
-use crate::http::serving::body::{OpenRequest, ReplyBody, RequestBody};
+use crate::http::serving::body::{CountedRequest, ReplyBody, RequestBody};
 use crate::http::serving::stream::RecordedStream;
 
 /// Largest head of a request, and the room for parts of its body, in bytes.
@@ -48,7 +48,7 @@ pub(super) async fn serve_connection<S>(
     let stall_timeout = limits.stall_timeout;
     let requests = Arc::clone(&activity);
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-        let open = OpenRequest::begin(&requests, request.version() == Version::HTTP_2);
+        let open = CountedRequest::from_head(&requests, request.version() == Version::HTTP_2);
         let activity = Arc::clone(&requests);
         let mut router = router.clone();
         let mut request = request.map(|body| {
@@ -61,12 +61,12 @@ pub(super) async fn serve_connection<S>(
             Ok::<_, Infallible>(response.map(|body| ReplyBody::new(body, &activity, open)))
         }
     });
-    let builder = builder();
+    let builder = connection_builder();
     let io = TokioIo::new(RecordedStream::new(stream, Arc::clone(&activity)));
     let mut connection = pin!(builder.serve_connection(io, service));
     let mut stopping = None;
     loop {
-        let deadline = activity.deadline(limits, stopping);
+        let deadline = activity.next_deadline(limits, stopping);
         if let Some((at, closing)) = deadline
             && at <= Instant::now()
         {
@@ -86,7 +86,7 @@ pub(super) async fn serve_connection<S>(
                 }
                 return;
             }
-            () = activity.changed() => {}
+            () = activity.wait_for_change() => {}
             () = due => {}
             () = stop.cancelled(), if stopping.is_none() => {
                 stopping = Some(Instant::now());
@@ -96,7 +96,7 @@ pub(super) async fn serve_connection<S>(
     }
 }
 
-fn builder() -> Builder<TokioExecutor> {
+fn connection_builder() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     // Heads are timed by the connection's activity, which can tell them from a connection that is idle.
     builder.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(MAX_HEAD_BYTES);

@@ -6,10 +6,10 @@ use std::time::Duration;
 const MAX_DEFAULT_CONNECTIONS: u64 = 16_384;
 
 /// Descriptors for files, the database, evaluators and the listener.
-const RESERVED_DESCRIPTORS: u64 = 96;
+const MIN_RESERVED_DESCRIPTORS: u64 = 96;
 
 /// Descriptors that a job at work may need for its calls to providers.
-const DESCRIPTORS_PER_JOB: u64 = 2;
+const MAX_DESCRIPTORS_PER_JOB: u64 = 2;
 
 /// Bounds on connections.
 #[derive(Debug, Clone, Copy)]
@@ -26,7 +26,7 @@ pub(crate) struct ServingLimits {
 
 /// How many connections fit beside what the database and `concurrency` jobs need, given the soft limit of open files.
 pub(crate) fn default_max_connections(soft_limit: u64, concurrency: u32) -> usize {
-    let reserved = RESERVED_DESCRIPTORS + u64::from(concurrency) * DESCRIPTORS_PER_JOB;
+    let reserved = MIN_RESERVED_DESCRIPTORS + u64::from(concurrency) * MAX_DESCRIPTORS_PER_JOB;
     // Where little is left both halves have to make do.
     let rest = soft_limit.saturating_sub(reserved).max(soft_limit / 2).max(1);
     usize::try_from(rest.min(MAX_DEFAULT_CONNECTIONS)).unwrap_or(usize::MAX)

@@ -22,13 +22,13 @@ impl JobFlows {
         Ok(Self(own.chain(called).filter_map(read).collect()))
     }
 
-    fn all(&self) -> impl Iterator<Item = &OpenFlow> {
+    fn all_flows(&self) -> impl Iterator<Item = &OpenFlow> {
         self.0.iter().map(|(_, flow)| flow)
     }
 
     /// The flow that a step is in: the modules around it may call other workflows.
     fn flow_of(&self, step: &StepRow) -> Option<&OpenFlow> {
-        let mut flow = self.all().next()?;
+        let mut flow = self.all_flows().next()?;
         for segment in step.path.split('/').filter(|segment| !segment.is_empty()) {
             let id = segment.rsplit_once('[').map_or(segment, |(id, _)| id);
             if let Some(id) = find_module(flow, id)?.value.sub_flow_id() {
@@ -44,7 +44,7 @@ pub(crate) async fn gate_of_step(state: &AppState, step: &StepRow, job: &str) ->
     let flows = JobFlows::load(state, job).await?;
     let is_gate = |module: &Module| module.id == step.step_id && module.suspend.is_some();
     let own = flows.flow_of(step).and_then(|flow| find_module_by(flow, &is_gate));
-    let gate = own.or_else(|| flows.all().find_map(|flow| find_module_by(flow, &is_gate)));
+    let gate = own.or_else(|| flows.all_flows().find_map(|flow| find_module_by(flow, &is_gate)));
     gate.and_then(|module| module.suspend.clone()).ok_or_else(|| has_no_gate(&step.step_id))
 }
 
@@ -53,25 +53,25 @@ pub(crate) async fn gate_of_step(state: &AppState, step: &StepRow, job: &str) ->
 pub(crate) async fn gates_of_id(state: &AppState, job: &str, step_id: &str) -> Result<Vec<Suspend>, Problem> {
     let flows = JobFlows::load(state, job).await?;
     let is_gate = |module: &Module| module.id == step_id && module.suspend.is_some();
-    let gates = flows.all().filter_map(|flow| find_module_by(flow, &is_gate)?.suspend.clone());
+    let gates = flows.all_flows().filter_map(|flow| find_module_by(flow, &is_gate)?.suspend.clone());
     let gates: Vec<Suspend> = gates.collect();
     if !gates.is_empty() {
         return Ok(gates);
     }
-    if flows.all().any(|flow| find_module(flow, step_id).is_some()) {
+    if flows.all_flows().any(|flow| find_module(flow, step_id).is_some()) {
         return Err(has_no_gate(step_id));
     }
-    Err(Problem::fault("/step", format!("job `{job}` has no step `{step_id}`")))
+    Err(Problem::single_fault("/step", format!("job `{job}` has no step `{step_id}`")))
 }
 
 fn has_no_gate(step_id: &str) -> Problem {
-    Problem::fault("/step", format!("step `{step_id}` asks for no approval: it has no `suspend`"))
+    Problem::single_fault("/step", format!("step `{step_id}` asks for no approval: it has no `suspend`"))
 }
 
 /// The refusal of an answer that names no gate while none is open.
 pub(super) async fn no_open_gate(state: &AppState, job: &str) -> Result<Problem, Problem> {
     let has_gate = |module: &Module| module.suspend.is_some();
-    let any = JobFlows::load(state, job).await?.all().any(|flow| find_module_by(flow, &has_gate).is_some());
+    let any = JobFlows::load(state, job).await?.all_flows().any(|flow| find_module_by(flow, &has_gate).is_some());
     let message = if any {
         format!(
             "no step of job `{job}` waits for an approval now: name the `step` whose gate you mean to answer it early"

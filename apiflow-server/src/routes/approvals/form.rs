@@ -5,35 +5,38 @@ use crate::http::problem::Problem;
 use crate::routes::approvals::{BTreeMap, Html, LinkAnswer, Map, Question, Value};
 
 /// The prefix of a form's own fields, so that they do not meet those of the page.
-const FIELD: &str = "field.";
+const FIELD: &str = "field_html.";
 
 /// What is asked for, with buttons to answer.
-pub(super) fn page(question: &Question) -> Html<String> {
+pub(super) fn question_page(question: &Question) -> Html<String> {
     let Question { name, step, open, approval, form, .. } = question;
     if !open {
-        return framed("Answered", &format!("<p>Step <b>{}</b> no longer waits for an approval.</p>", text(step)));
+        return framed_page(
+            "Answered",
+            &format!("<p>Step <b>{}</b> no longer waits for an approval.</p>", escape_html(step)),
+        );
     }
-    let until = approval.as_ref().map(|approval| format!("<p>Open until {}.</p>", text(&approval.until)));
-    let fields: String = properties(form).map(|(name, schema)| field(name, schema, form)).collect();
-    framed(
+    let until = approval.as_ref().map(|approval| format!("<p>Open until {}.</p>", escape_html(&approval.until)));
+    let fields: String = schema_properties(form).map(|(name, schema)| field_html(name, schema, form)).collect();
+    framed_page(
         "Approval",
         &format!(
             "<p>The job <b>{}</b> waits after step <b>{}</b>.</p>{}<form method=\"post\">{fields}\
              <p><label>Your name <input name=\"approver\" autocomplete=\"name\"></label></p>\
              <p><button name=\"action\" value=\"resume\">Approve</button> \
              <button name=\"action\" value=\"cancel\" formnovalidate>Disapprove</button></p></form>",
-            text(name),
-            text(step),
+            escape_html(name),
+            escape_html(step),
             until.unwrap_or_default(),
         ),
     )
 }
 
 /// Says that an answer was taken.
-pub(super) fn thanks(action: ResumeAction) -> Html<String> {
+pub(super) fn thanks_page(action: ResumeAction) -> Html<String> {
     match action {
-        ResumeAction::Resume => framed("Approved", "<p>Thank you: the job goes on.</p>"),
-        ResumeAction::Cancel => framed("Disapproved", "<p>Thank you: the job does not go on.</p>"),
+        ResumeAction::Resume => framed_page("Approved", "<p>Thank you: the job goes on.</p>"),
+        ResumeAction::Cancel => framed_page("Disapproved", "<p>Thank you: the job does not go on.</p>"),
     }
 }
 
@@ -47,9 +50,9 @@ pub(super) fn read(schema: &Value, body: &[u8]) -> Result<LinkAnswer, Problem> {
         Some(_) | None => return Err(Problem::malformed("`action` must be `resume` or `cancel`")),
     };
     let mut payload = Map::new();
-    for (name, schema) in properties(schema) {
+    for (name, schema) in schema_properties(schema) {
         let value = given.get(&format!("{FIELD}{name}")).map(String::as_str).unwrap_or_default();
-        if let Some(value) = typed(schema, value) {
+        if let Some(value) = typed_value(schema, value) {
             payload.insert(name.clone(), value);
         }
     }
@@ -59,7 +62,7 @@ pub(super) fn read(schema: &Value, body: &[u8]) -> Result<LinkAnswer, Problem> {
 }
 
 /// A field's text as its type; an empty text is a field that was left out.
-fn typed(schema: &Value, value: &str) -> Option<Value> {
+fn typed_value(schema: &Value, value: &str) -> Option<Value> {
     match schema["type"].as_str() {
         Some("boolean") => Some(Value::Bool(!value.is_empty())),
         _ if value.is_empty() => None,
@@ -69,19 +72,19 @@ fn typed(schema: &Value, value: &str) -> Option<Value> {
     }
 }
 
-fn properties(schema: &Value) -> impl Iterator<Item = (&String, &Value)> {
+fn schema_properties(schema: &Value) -> impl Iterator<Item = (&String, &Value)> {
     schema.get("properties").and_then(Value::as_object).into_iter().flatten()
 }
 
-fn field(name: &str, schema: &Value, form: &Value) -> String {
+fn field_html(name: &str, schema: &Value, form: &Value) -> String {
     let label = schema["title"].as_str().or(schema["description"].as_str()).unwrap_or(name);
     let wanted = form["required"].as_array().is_some_and(|names| names.iter().any(|wanted| wanted == name));
     let required = if wanted { " required" } else { "" };
-    let (label, name) = (text(label), text(&format!("{FIELD}{name}")));
-    let default = schema["default"].as_str().map_or_else(|| plain(&schema["default"]), str::to_owned);
-    let default = text(&default);
+    let (label, name) = (escape_html(label), escape_html(&format!("{FIELD}{name}")));
+    let default = schema["default"].as_str().map_or_else(|| plain_text(&schema["default"]), str::to_owned);
+    let default = escape_html(&default);
     if let Some(choices) = schema["enum"].as_array() {
-        let option = |choice: &Value| format!("<option>{}</option>", text(&plain(choice)));
+        let option = |choice: &Value| format!("<option>{}</option>", escape_html(&plain_text(choice)));
         let options: String = choices.iter().map(option).collect();
         return format!("<p><label>{label} <select name=\"{name}\"{required}>{options}</select></label></p>");
     }
@@ -96,7 +99,7 @@ fn field(name: &str, schema: &Value, form: &Value) -> String {
     format!("<p><label>{label} <input {kind} name=\"{name}\" value=\"{default}\"{required}></label></p>")
 }
 
-fn plain(value: &Value) -> String {
+fn plain_text(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
@@ -105,11 +108,11 @@ fn plain(value: &Value) -> String {
 }
 
 /// A text inside a page or an attribute.
-fn text(text: &str) -> String {
+fn escape_html(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-fn framed(title: &str, body: &str) -> Html<String> {
+fn framed_page(title: &str, body: &str) -> Html<String> {
     Html(format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title} – apiflow</title>\
          <meta name=\"viewport\" content=\"width=device-width\"><meta name=\"robots\" content=\"noindex\">\

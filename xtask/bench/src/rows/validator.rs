@@ -23,7 +23,7 @@ pub(super) fn measure(bench: &Bench, table: RowTable) -> Result<Vec<Measurement>
     let text = document.to_string();
     let catalog: Catalog =
         serde_json::from_value(build_catalog()).map_err(|error| format!("the catalog is not valid: {error}"))?;
-    let found = validate::workflow(&document, &catalog);
+    let found = validate::validate_workflow(&document, &catalog);
     if let Some(first) = found.first() {
         return Err(format!("the document should be valid: {first:?}"));
     }
@@ -31,7 +31,7 @@ pub(super) fn measure(bench: &Bench, table: RowTable) -> Result<Vec<Measurement>
     let mut checks = Vec::with_capacity(bench.runs);
     for _ in 0..bench.runs {
         readings.push(measure_time(|| serde_json::from_str::<Value>(&text)));
-        checks.push(measure_time(|| validate::workflow(&document, &catalog)));
+        checks.push(measure_time(|| validate::validate_workflow(&document, &catalog)));
     }
     // Nothing is waited for, so whatever is above the least time is the work of other processes.
     let (reading, check) = (find_least(readings), find_least(checks));
