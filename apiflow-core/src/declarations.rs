@@ -14,7 +14,7 @@ use crate::value_type::ValueType;
 /// A provider and how to authenticate with it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Connector {
-    /// Identifier, `[A-Za-z0-9][A-Za-z0-9_.-]{0,63}`.
+    /// Identifier, unique among connectors: `[A-Za-z0-9][A-Za-z0-9_.-]{0,63}`.
     pub id: String,
     /// Title for people; need not be unique.
     pub name: String,
@@ -28,11 +28,11 @@ pub struct Connector {
     /// Template of the body, if all calls share one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<Value>,
-    /// Whatever a node's `data` may hold, as default of its nodes.
+    /// Defaults for the `data` of its nodes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<Map<String, Value>>,
     /// Which of its secret references mean a user's own secret, and whose; the others mean shared ones. Never read
-    /// from a declaration: whoever makes a job decides it.
+    /// from a declaration: it is set when a job is created.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub own_secrets: BTreeMap<String, String>,
 }
@@ -40,7 +40,7 @@ pub struct Connector {
 /// One typed call to a provider.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Node {
-    /// Identifier, `[A-Za-z0-9][A-Za-z0-9_.-]{0,63}`.
+    /// Identifier, unique among nodes: `[A-Za-z0-9][A-Za-z0-9_.-]{0,63}`.
     pub id: String,
     /// Title for people; need not be unique.
     pub name: String,
@@ -73,16 +73,16 @@ pub struct NodeInput {
     /// Whether a call without it fails before anything is sent.
     #[serde(default)]
     pub required: bool,
-    /// Used after `value` where nothing was given; `None` where the key is absent.
+    /// Value of an input that the caller omits, if there is no `value` either; `None` if the key is absent.
     #[serde(default, with = "present", skip_serializing_if = "Option::is_none")]
     pub default: Option<Value>,
-    /// Used where nothing was given; `None` where the key is absent.
+    /// Value of an input that the caller omits; `None` if the key is absent.
     #[serde(default, with = "present", skip_serializing_if = "Option::is_none")]
     pub value: Option<Value>,
-    /// What it means, for people.
+    /// Meaning of the input, for people.
     #[serde(default)]
     pub description: String,
-    /// Allowed values.
+    /// Allowed values, compared as JSON; any value is allowed if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub r#enum: Option<Vec<Value>>,
     /// Least allowed number.

@@ -16,7 +16,7 @@ pub enum Severity {
     Error,
     /// The document runs, but probably not as meant.
     Warning,
-    /// A remark.
+    /// The document runs as meant; the finding is advice.
     Hint,
 }
 

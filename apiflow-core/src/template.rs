@@ -24,6 +24,6 @@ pub(crate) use self::compile::{Template, TemplateCompiler};
 pub use self::display_request::{display_request, display_url};
 pub(crate) use self::expand::{Expanded, Piece, TemplateScope, dot_segment, join_pieces};
 pub use self::resolve_secrets::{ResolveError, Resolved, resolve_secrets};
-pub(crate) use self::secret_markers::{CheckedRequest, DraftBody, encode_pair};
+pub(crate) use self::secret_markers::{DraftBody, DraftRequest, encode_pair};
 pub use self::secret_references::{SecretReference, secret_references};
 pub(crate) use self::template_string::{Part, Root, Text};

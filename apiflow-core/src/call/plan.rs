@@ -45,13 +45,13 @@ pub struct CallPlan {
 /// Where the body comes from.
 #[derive(Debug, Clone)]
 pub(super) enum BodyPlan {
-    /// No body.
+    /// The request has no body.
     None,
-    /// A template.
+    /// The template that the declaration gives as `body`.
     Given(Template),
     /// The connector's body with the inputs laid over it.
     Overlay(Vec<(String, Template)>),
-    /// No body; the inputs are the query.
+    /// The request has no body: the inputs become the query.
     Query,
 }
 

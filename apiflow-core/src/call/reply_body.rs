@@ -16,11 +16,11 @@ const MAX_EXCERPT_RUN_START_CHARS: usize = 80;
 pub(super) enum Body<'r> {
     /// JSON, and the text it was read from.
     Json(Value, &'r str),
-    /// Other text.
+    /// Text in UTF-8 that is not JSON.
     Text(&'r str),
-    /// No text; the number of bytes.
+    /// Binary data, by its size in bytes.
     Bytes(usize),
-    /// Nothing.
+    /// An empty body.
     Empty,
 }
 

@@ -9,7 +9,7 @@ use super::{CallContext, CallError, ErrorClass, Operation};
 use crate::declarations::credential_names::is_auth_header;
 use crate::origin::{Origin, SecretOrigin};
 use crate::ports::HttpRequest;
-use crate::template::{CheckedRequest, DraftBody, Expanded, Piece, Template, TemplateScope, Text, encode_pair};
+use crate::template::{DraftBody, DraftRequest, Expanded, Piece, Template, TemplateScope, Text, encode_pair};
 use crate::url;
 
 /// Bound on a submit that only asks for an id, in milliseconds.
@@ -55,7 +55,7 @@ impl CallPlan {
         let body = self.write_body(body)?;
         let mut headers = self.submit_headers(&scope, context)?;
         set_content_type(&mut headers, &body);
-        let draft = CheckedRequest {
+        let draft = DraftRequest {
             method: self.method.clone(),
             url: self.submit_url(&scope, &pairs)?,
             headers,
@@ -181,7 +181,7 @@ impl CallPlan {
             append_query(&mut url, &expand_pairs(&keys, &scope)?);
         }
         let origin = Origin::of_url(link);
-        let draft = CheckedRequest {
+        let draft = DraftRequest {
             method: method.to_owned(),
             url,
             headers,

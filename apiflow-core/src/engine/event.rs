@@ -18,7 +18,7 @@ pub struct Recorded {
     pub seq: u64,
     /// When it was decided.
     pub at: Timestamp,
-    /// What happened.
+    /// The event without its value: what happened, and its parameters.
     pub event: Event,
     /// The value that it brings, kept in a row of its own.
     pub value: Option<Value>,

@@ -68,7 +68,7 @@ pub(super) fn scan_tokens(source: &str) -> Result<Vec<Token<'_>>, SyntaxFault> {
         return Err(SyntaxFault { message, span_of_byte: None });
     }
     let tokens = split_tokens(source)?;
-    check_nesting(source, &tokens, Nesting::default())?;
+    check_nesting(source, &tokens, NestingCounter::default())?;
     Ok(tokens)
 }
 
@@ -86,11 +86,11 @@ fn scanned_module(source: &str) -> Result<Vec<Token<'_>>, SyntaxFault> {
         return Err(SyntaxFault { message, span_of_byte: None });
     }
     let tokens = split_tokens(source)?;
-    check_nesting(source, &tokens, Nesting { module: true, ..Nesting::default() })?;
+    check_nesting(source, &tokens, NestingCounter { module: true, ..NestingCounter::default() })?;
     Ok(tokens)
 }
 
-fn check_nesting(source: &str, tokens: &[Token<'_>], mut nesting: Nesting) -> Result<(), SyntaxFault> {
+fn check_nesting(source: &str, tokens: &[Token<'_>], mut nesting: NestingCounter) -> Result<(), SyntaxFault> {
     let mut before: Option<&Token<'_>> = None;
     for token in tokens {
         if nesting.module
@@ -121,7 +121,7 @@ struct Level {
 
 /// What is open at a place of the text: the sums over all levels.
 #[derive(Debug)]
-struct Nesting {
+struct NestingCounter {
     levels: Vec<Level>,
     prefix: usize,
     chain: usize,
@@ -133,14 +133,14 @@ struct Nesting {
     module: bool,
 }
 
-impl Default for Nesting {
+impl Default for NestingCounter {
     fn default() -> Self {
         let levels = vec![Level::default()];
         Self { levels, prefix: 0, chain: 0, elses: 0, angles: 0, closed_condition: false, module: false }
     }
 }
 
-impl Nesting {
+impl NestingCounter {
     fn take_token(&mut self, before: Option<&Token<'_>>, token: &Token<'_>) -> Result<(), String> {
         match token.kind {
             Kind::Number | Kind::String => {}

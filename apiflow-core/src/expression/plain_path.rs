@@ -8,9 +8,9 @@ use super::token::{Kind, Token};
 /// One step of a path.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Segment {
-    /// `.name` or `["name"]`.
+    /// A property of an object: `.name` or `["name"]`.
     Key(String),
-    /// `[3]`.
+    /// An element of an array by its index, from 0: `[3]`.
     Index(u32),
 }
 

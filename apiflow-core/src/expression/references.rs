@@ -47,9 +47,9 @@ pub struct Reference {
 /// One use of a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NameUse {
-    /// Where it begins.
+    /// Line and column where the name begins.
     pub span: Span,
-    /// Its bytes.
+    /// The byte range of the name in the source.
     pub written: Range<usize>,
     /// Whether it is `{name}`, the key and its value in one.
     pub shorthand: bool,

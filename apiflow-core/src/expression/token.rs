@@ -6,12 +6,12 @@
 use super::SyntaxFault;
 use super::brackets::{Brackets, Open};
 
-/// What a token is.
+/// The lexical kind of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A name or keyword.
     Word,
-    /// A number.
+    /// A number literal, with its `n` if it is a BigInt.
     Number,
     /// A string with its quotes.
     String,

@@ -10,9 +10,9 @@ const MAX_MASKERS: usize = 64;
 
 /// The maskers that were used lately, the most recent last. Has no `Debug`, so that no value is printed.
 #[derive(Default)]
-pub(super) struct MaskerCache(Mutex<VecDeque<Entry>>);
+pub(super) struct MaskerCache(Mutex<VecDeque<CachedMasker>>);
 
-struct Entry {
+struct CachedMasker {
     /// Names and values.
     secrets: Vec<(String, String)>,
     masker: Arc<Masker>,
@@ -28,7 +28,7 @@ impl MaskerCache {
         let masker = Arc::new(Masker::new(secrets.iter().copied()));
         let secrets = secrets.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let mut entries = self.lock_entries();
-        entries.push_back(Entry { secrets, masker: masker.clone() });
+        entries.push_back(CachedMasker { secrets, masker: masker.clone() });
         if entries.len() > MAX_MASKERS {
             entries.pop_front();
         }
@@ -36,7 +36,7 @@ impl MaskerCache {
     }
 
     fn find_masker(&self, secrets: &[(&str, &str)]) -> Option<Arc<Masker>> {
-        let is_same = |entry: &Entry| {
+        let is_same = |entry: &CachedMasker| {
             let known = entry.secrets.iter().map(|(name, value)| (name.as_str(), value.as_str()));
             entry.secrets.len() == secrets.len() && known.eq(secrets.iter().copied())
         };
@@ -48,7 +48,7 @@ impl MaskerCache {
         Some(masker)
     }
 
-    fn lock_entries(&self) -> std::sync::MutexGuard<'_, VecDeque<Entry>> {
+    fn lock_entries(&self) -> std::sync::MutexGuard<'_, VecDeque<CachedMasker>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

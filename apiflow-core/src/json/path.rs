@@ -18,16 +18,16 @@ enum PathSegment {
     All,
 }
 
-/// What stands at a path.
+/// The result of looking up a path in a JSON value.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum PathMatch<'a> {
     /// Nothing: a key or an element is not there.
     Absent,
     /// Null, at the place itself or on the way to it.
     Null,
-    /// A value.
+    /// The one value at a path without `[*]`; never null.
     One(&'a Value),
-    /// What a path with `[*]` gathers.
+    /// The values that a path with `[*]` matches, in order.
     Many(Vec<&'a Value>),
 }
 

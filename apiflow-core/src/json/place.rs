@@ -6,11 +6,11 @@ use crate::json::pointer_push;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Place<'a> {
     parent: Option<&'a Place<'a>>,
-    token: Token<'a>,
+    token: PlaceToken<'a>,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Token<'a> {
+enum PlaceToken<'a> {
     Root,
     Key(&'a str),
     Index(usize),
@@ -18,16 +18,16 @@ enum Token<'a> {
 
 impl<'a> Place<'a> {
     /// The whole document.
-    pub(crate) const ROOT: Place<'static> = Place { parent: None, token: Token::Root };
+    pub(crate) const ROOT: Place<'static> = Place { parent: None, token: PlaceToken::Root };
 
     /// The place of a field.
     pub(crate) fn key(&'a self, name: &'a str) -> Place<'a> {
-        Place { parent: Some(self), token: Token::Key(name) }
+        Place { parent: Some(self), token: PlaceToken::Key(name) }
     }
 
     /// The place of an element.
     pub(crate) fn index(&'a self, index: usize) -> Place<'a> {
-        Place { parent: Some(self), token: Token::Index(index) }
+        Place { parent: Some(self), token: PlaceToken::Index(index) }
     }
 
     /// The JSON Pointer of the place.
@@ -42,13 +42,13 @@ impl<'a> Place<'a> {
             parent.write(pointer);
         }
         match self.token {
-            Token::Root => {}
-            Token::Key(name) if name.contains(['~', '/']) => *pointer = pointer_push(pointer, name),
-            Token::Key(name) => {
+            PlaceToken::Root => {}
+            PlaceToken::Key(name) if name.contains(['~', '/']) => *pointer = pointer_push(pointer, name),
+            PlaceToken::Key(name) => {
                 pointer.push('/');
                 pointer.push_str(name);
             }
-            Token::Index(index) => {
+            PlaceToken::Index(index) => {
                 pointer.push('/');
                 pointer.push_str(&index.to_string());
             }

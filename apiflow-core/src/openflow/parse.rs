@@ -55,7 +55,7 @@ pub(crate) fn parse_leniently(document: &Value) -> ParsedDocument {
 
 /// Reads a document whose faults refuse it: the first one is returned. A missing list of modules is empty.
 pub(super) fn parse_strictly(document: &Value) -> Result<OpenFlow, Box<Diagnostic>> {
-    let mut reader = DocumentReader { purpose: Purpose::Running, ..DocumentReader::default() };
+    let mut reader = DocumentReader { purpose: ReadPurpose::Running, ..DocumentReader::default() };
     let flow = reader.read_document(document);
     let fault = reader.findings.into_vec().into_iter().find(|found| found.severity == Severity::Error);
     match (flow, fault) {
@@ -113,12 +113,12 @@ struct DocumentReader {
     findings: Findings,
     broken: BTreeSet<String>,
     nesting: usize,
-    purpose: Purpose,
+    purpose: ReadPurpose,
 }
 
 /// What a document is read for.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum Purpose {
+enum ReadPurpose {
     /// All that is wrong with it is to be told.
     #[default]
     Checking,

@@ -13,7 +13,7 @@ use crate::origin::SecretOrigin;
 /// The body of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RequestBody {
-    /// No body.
+    /// The request has no body.
     None,
     /// Text, secrets not yet resolved: JSON, a form or anything else.
     Text(String),
@@ -24,11 +24,11 @@ pub enum RequestBody {
 pub struct HttpRequest {
     /// Method, upper case.
     pub method: String,
-    /// Absolute URL.
+    /// Absolute http or https URL, with query; secrets are markers.
     pub url: String,
     /// Headers in order; names as the declaration spells them.
     pub headers: Vec<(String, String)>,
-    /// The body.
+    /// The body, with secrets as markers.
     pub body: RequestBody,
     /// Where secret references stand; everything else is sent as it is, even where it looks like one.
     pub secrets: Vec<SecretUse>,
@@ -72,7 +72,7 @@ pub enum SecretPlace {
 /// A reply, whole in memory (bounded by the client's limit).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpReply {
-    /// Status code.
+    /// HTTP status code of the last response, from 100 to 999.
     pub status: u16,
     /// Headers in order, names in lower case.
     pub headers: Vec<(String, String)>,

@@ -39,19 +39,19 @@ pub enum StoreError {
     /// The job has another version than the commit names: the lease is lost.
     #[error("job `{job}` was taken over by another worker")]
     Fenced {
-        /// The job.
+        /// Id of the job that the caller may no longer write.
         job: String,
     },
     /// There is no such job.
     #[error("there is no job `{job}`")]
     NotFound {
-        /// The job.
+        /// Id that no job has.
         job: String,
     },
     /// The job has not ended.
     #[error("job `{job}` has not ended")]
     Active {
-        /// The job.
+        /// Id of the job that is still running.
         job: String,
     },
     /// The database cannot do it at the moment. Unless the connection was lost meanwhile, nothing was changed.

@@ -57,7 +57,7 @@ impl Case {
     }
 }
 
-/// All cases.
+/// Returns every case of the suite, in a fixed order.
 pub fn all_cases() -> Vec<Case> {
     [
         creating::CASES,

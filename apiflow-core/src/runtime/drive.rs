@@ -24,8 +24,8 @@ use crate::evaluate::ValueCache;
 use crate::ports::{CallRecord, Claim, JobState, LoadedJob, StoreError, Timestamp};
 use crate::prepared::Prepared;
 
-/// Events between two snapshots of a run that never waits; doubles each time.
-const FIRST_SNAPSHOT_EVENTS: u64 = 64;
+/// Events between the first two snapshots of a run that never waits; doubles each time.
+const MIN_SNAPSHOT_EVENTS: u64 = 64;
 
 /// Drives a job until it waits, ends, or is lost to another worker. `alone` is given back with the first commit.
 pub(super) async fn drive_job(
@@ -226,7 +226,7 @@ impl<'a> Drive<'a> {
             seen: BTreeSet::new(),
             unreadable: Vec::new(),
             snapshot_seq: 0,
-            snapshot_step: FIRST_SNAPSHOT_EVENTS,
+            snapshot_step: MIN_SNAPSHOT_EVENTS,
             looked_at: Instant::now(),
             wake_at: None,
             postponed: None,

@@ -35,7 +35,7 @@ const MAX_SLOW_WAITING: usize = 16;
 pub struct SandboxSettings {
     /// A program that calls [`serve_child`] when started with `arguments`.
     pub program: PathBuf,
-    /// Its arguments.
+    /// Command-line arguments of the program, without its name.
     pub arguments: Vec<String>,
     /// How many processes may be at work at once, at least 2: one for quick evaluations, one for those that take long.
     pub processes: usize,

@@ -91,7 +91,7 @@ impl Secrets for EnvSecrets {
 pub struct StaticSecrets(BTreeMap<String, Secret>);
 
 impl StaticSecrets {
-    /// No secrets.
+    /// Creates an empty set of secrets.
     pub fn new() -> Self {
         Self::default()
     }

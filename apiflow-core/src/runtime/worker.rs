@@ -27,7 +27,7 @@ const POLL_LEASE_INTERVAL: Duration = Duration::from_mins(1);
 
 /// From this claim without a commit on, a job is begun alone: one of several such may crash its worker, and the others
 /// were only beside it.
-const SUSPECT_TRIES: u32 = 3;
+const MIN_SUSPECT_TRIES: u32 = 3;
 
 /// What a worker has in flight.
 struct InFlight {
@@ -181,7 +181,7 @@ async fn take_jobs(inner: &Arc<Inner>, in_flight: &mut InFlight) -> Result<bool,
     for claim in claims {
         // Between the question and the answer a new job may have taken one: then there is one more for a while.
         let seat = in_flight.intake.take_seat();
-        if claim.tries >= SUSPECT_TRIES {
+        if claim.tries >= MIN_SUSPECT_TRIES {
             suspects.push((claim, seat));
         } else {
             inner.spawn_drive(&in_flight.intake, claim, DriveStart::Load, seat);

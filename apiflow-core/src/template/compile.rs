@@ -11,13 +11,13 @@ use crate::json::pointer_push;
 /// A compiled JSON template. Keys of objects are no templates.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Template {
-    /// A value without strings.
+    /// A value without any string in it, used as it is.
     Constant(Value),
-    /// A string.
+    /// A string, compiled: it may contain placeholders.
     Text(Text),
-    /// An array.
+    /// An array of templates.
     List(Vec<Template>),
-    /// An object.
+    /// An object whose values are templates, in order; its keys are literal.
     Object(Vec<(String, Template)>),
 }
 

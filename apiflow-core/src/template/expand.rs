@@ -27,15 +27,15 @@ pub(crate) enum Piece {
 /// An expanded template.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Expanded {
-    /// The value of an input that is not given: the key it belongs to is left out.
+    /// An input without a value: the key that it belongs to is omitted.
     Absent,
-    /// A value.
+    /// A value without secrets.
     Value(Value),
     /// Text with secrets in it.
     Pieces(Vec<Piece>),
-    /// An array.
+    /// An array of expanded values.
     List(Vec<Expanded>),
-    /// An object.
+    /// An object of expanded values, in order.
     Object(Vec<(String, Expanded)>),
 }
 

@@ -7,11 +7,11 @@ use crate::ports::{HttpRequest, RequestBody, SecretPlace, split_reference};
 
 /// A request with its secrets written in; exists only on the way to the socket, so it cannot be printed.
 pub struct Resolved {
-    /// Absolute URL.
+    /// Absolute http or https URL, with the secrets in it.
     pub url: String,
     /// Headers in order.
     pub headers: Vec<(String, String)>,
-    /// The body; `None` where there is none.
+    /// The body; `None` if the request has none.
     pub body: Option<String>,
 }
 

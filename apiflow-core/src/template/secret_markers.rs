@@ -11,7 +11,7 @@ use crate::ports::{HttpRequest, RequestBody, SecretPlace, SecretUse};
 
 /// A request whose secrets stand apart from its text.
 #[derive(Debug, Clone)]
-pub(crate) struct CheckedRequest {
+pub(crate) struct DraftRequest {
     pub(crate) method: String,
     /// The URL's text is already percent-encoded where it has to be.
     pub(crate) url: Vec<Piece>,
@@ -33,7 +33,7 @@ pub(crate) enum DraftBody {
     Raw(Vec<Piece>),
 }
 
-impl CheckedRequest {
+impl DraftRequest {
     /// Puts a marker in the place of each secret.
     ///
     /// A marker is a hash over all the request's text, and it is counted afterwards that it stands in exactly the

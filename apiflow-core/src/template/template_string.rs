@@ -36,9 +36,9 @@ pub(crate) enum Root {
     Input,
     /// The reply being read.
     Reply,
-    /// The job.
+    /// Fields of the job, such as its id.
     Job,
-    /// The step.
+    /// Fields of the step, such as its id and the number of the attempt.
     Step,
 }
 

@@ -5,7 +5,7 @@ mod secrets;
 use serde_json::{Map, Value};
 
 use super::{
-    CheckedRequest, DraftBody, Expanded, Piece, Root, Template, TemplateCompiler, TemplateScope, Text, join_pieces,
+    DraftBody, DraftRequest, Expanded, Piece, Root, Template, TemplateCompiler, TemplateScope, Text, join_pieces,
 };
 use crate::ports::HttpRequest;
 
@@ -39,7 +39,7 @@ fn request(query: &str, header: &str, body: &Value, input: &Value) -> HttpReques
     };
     let mut url = vec![Piece::Text("https://h/x?".to_owned())];
     url.extend(super::encode_pair("q", &pieces(query)));
-    let draft = CheckedRequest {
+    let draft = DraftRequest {
         method: "POST".to_owned(),
         url,
         headers: vec![("X-H".to_owned(), pieces(header))],

@@ -15,15 +15,15 @@ pub(super) enum Site {
     Predicate,
     /// A loop's iterator.
     Iterator,
-    /// `stop_after_if`.
+    /// The condition of `stop_after_if`.
     Stop,
-    /// `stop_after_all_iters_if`.
+    /// The condition of `stop_after_all_iters_if`.
     StopAll,
-    /// `retry_if`.
+    /// The condition of `retry_if`.
     RetryIf,
-    /// `sleep`.
+    /// The seconds of `sleep`.
     Sleep,
-    /// `skip_expr` of the workflow.
+    /// The condition `skip_expr` of the workflow.
     SkipWorkflow,
 }
 

@@ -6,18 +6,18 @@ use crate::catalog::{Node, NodeOutput, ValueType};
 use crate::diagnostic::suggest;
 use crate::expression::Segment;
 
-/// What is known of a value.
+/// The part of a value's type that validation knows.
 #[derive(Debug, Clone)]
 pub(super) enum Shape<'a> {
-    /// Nothing.
+    /// An unknown value: anything may be read from it.
     Any,
-    /// Its type.
+    /// A value of a declared type.
     Type(ValueType),
-    /// It is what a JSON Schema says.
+    /// A value that a JSON Schema describes.
     Schema(&'a Value),
-    /// It is the result of a node that declares its outputs.
+    /// The result of a node that declares its outputs.
     Outputs(&'a Node),
-    /// It is a list of such values.
+    /// A list whose elements have one shape.
     List(Box<Shape<'a>>),
 }
 

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use crate::openflow::{Module, OpenFlow, Place, each_list};
 
-/// The lists that no module holds, as numbers of a list without parent.
-pub(super) const MAIN: usize = 0;
-pub(super) const FAILURE: usize = 1;
-pub(super) const PREPROCESSOR: usize = 2;
+/// Number of the list `modules` of the workflow, which no module holds.
+pub(super) const MAIN_LIST: usize = 0;
+/// Number of the list that holds only the failure handler.
+pub(super) const FAILURE_LIST: usize = 1;
+/// Number of the list that holds only the preprocessor.
+pub(super) const PREPROCESSOR_LIST: usize = 2;
 
 /// A list of modules: the module that holds it, and its number there.
 pub(super) type ListKey = (Option<usize>, usize);
@@ -37,13 +39,13 @@ impl<'f> Steps<'f> {
         let root = Place::ROOT;
         let value = root.key("value");
         if let Some(module) = &flow.value.preprocessor_module {
-            steps.add_module(module, &value.key("preprocessor_module"), (None, PREPROCESSOR), 0);
+            steps.add_module(module, &value.key("preprocessor_module"), (None, PREPROCESSOR_LIST), 0);
             steps.by_id.entry("preprocessor").or_insert(steps.all.len() - 1);
         }
-        steps.list(&flow.value.modules, &value.key("modules"), (None, MAIN));
+        steps.list(&flow.value.modules, &value.key("modules"), (None, MAIN_LIST));
         if let Some(module) = &flow.value.failure_module {
             let index = steps.all.len();
-            steps.add_module(module, &value.key("failure_module"), (None, FAILURE), 0);
+            steps.add_module(module, &value.key("failure_module"), (None, FAILURE_LIST), 0);
             steps.by_id.entry("failure").or_insert(index);
         }
         steps
@@ -65,7 +67,7 @@ impl<'f> Steps<'f> {
         (0..step).rev().take_while(|_| self.all[step].position > 0).find(|&before| self.all[before].list == list)
     }
 
-    /// All ids.
+    /// Returns the ids of all steps, sorted.
     pub(super) fn step_ids(&self) -> impl Iterator<Item = &'f str> + '_ {
         self.by_id.keys().copied()
     }

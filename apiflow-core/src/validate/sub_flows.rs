@@ -25,12 +25,12 @@ struct ReadSubFlow<'a> {
     calls: Vec<&'a str>,
 }
 
-/// That a workflow has errors.
+/// The errors of a workflow that another one calls.
 #[derive(Debug)]
 pub(super) struct SubFlowFault {
-    /// How many.
+    /// Number of its diagnostics that are errors, at least 1.
     pub(super) errors: usize,
-    /// The first.
+    /// The first of its errors.
     pub(super) first: Diagnostic,
 }
 

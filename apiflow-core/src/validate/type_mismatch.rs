@@ -9,14 +9,14 @@ use crate::diagnostic::{Diagnostic, Severity, Span};
 use crate::diagnostic::{codes, suggest};
 use crate::openflow::Place;
 
-/// Whether a value of one type can be given where another is wanted.
+/// Whether a value of one type can be used as another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Match {
-    /// Yes, or it depends on the value.
+    /// It can, or it depends on the value.
     May,
     /// Only if it is not what it says.
     Hardly,
-    /// No.
+    /// It cannot, whatever the value is.
     Never,
 }
 

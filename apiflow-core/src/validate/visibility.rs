@@ -4,17 +4,17 @@
 //! loop. Source: OpenFlow as Windmill runs it; parallel branches see what was there when they began
 //! and what they made themselves.
 
-use super::steps::{FAILURE, PREPROCESSOR, Steps};
+use super::steps::{FAILURE_LIST, PREPROCESSOR_LIST, Steps};
 use crate::openflow::Nesting;
 
-/// What an expression sees of a step.
+/// Whether an expression can read the result of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Visibility {
-    /// Its result, or null where it did not run.
+    /// The result, or null if the step did not run.
     Visible,
-    /// Nothing yet.
+    /// Null, because the step runs later; the reason.
     Later(&'static str),
-    /// Nothing, ever.
+    /// Null, because the step is outside of the scope; the reason.
     Never(&'static str),
 }
 
@@ -107,9 +107,9 @@ fn keeps_to_itself(steps: &Steps<'_>, holders: &[usize]) -> bool {
 
 /// The lists that no module holds. The failure handler sees all: it runs where the failure was.
 fn between_roots(mine: usize, theirs: usize) -> Visibility {
-    if theirs == FAILURE {
+    if theirs == FAILURE_LIST {
         Visibility::Never("the failure handler's result is the workflow's own")
-    } else if mine == PREPROCESSOR {
+    } else if mine == PREPROCESSOR_LIST {
         Visibility::Later("the preprocessor runs before all steps")
     } else {
         Visibility::Visible

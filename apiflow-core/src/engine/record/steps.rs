@@ -68,12 +68,12 @@ pub(super) fn record_step_start(
     };
     change_frame(run, frame, |frame| frame.step = Some(step));
     let deadline = if let Start::Call { deadline, .. } = start { *deadline } else { None };
-    begin_attempt(run, seq, at, frame, Attempt { number: attempt, input: seq, deadline });
+    begin_attempt(run, seq, at, frame, AttemptStart { number: attempt, input: seq, deadline });
     change_row(run, frame, |_| {});
 }
 
 /// An attempt of a step.
-struct Attempt {
+struct AttemptStart {
     number: u32,
     /// The event that brought its arguments or items.
     input: u64,
@@ -82,7 +82,7 @@ struct Attempt {
 }
 
 /// Puts a step to work: its first attempt or another one.
-fn begin_attempt(run: &mut Run, seq: u64, at: Timestamp, frame: u64, attempt: Attempt) {
+fn begin_attempt(run: &mut Run, seq: u64, at: Timestamp, frame: u64, attempt: AttemptStart) {
     let Some(state) = run.control.frames.get(&frame) else { return };
     let Some(module) = run.module_at(frame) else { return };
     let Some(step) = &state.step else { return };
@@ -188,7 +188,7 @@ pub(super) fn record_attempt_start(
         Some(ValueRef::Row(row)) => row,
         _ => seq,
     };
-    begin_attempt(run, seq, at, frame, Attempt { number: attempt, input, deadline });
+    begin_attempt(run, seq, at, frame, AttemptStart { number: attempt, input, deadline });
     change_row(run, frame, |row| {
         row.status = StepStatus::Running;
         row.attempt = attempt;

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{DocumentReader, Purpose, kind_of};
+use super::{DocumentReader, ReadPurpose, kind_of};
 use crate::catalog::ValueType;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::fixes;
@@ -174,7 +174,7 @@ impl<'d, 'p> DocumentFields<'d, 'p> {
         name: &'static str,
         read: impl FnOnce(&mut DocumentReader, &'d Value, &Place<'_>) -> Vec<T>,
     ) -> Vec<T> {
-        let list = if reader.purpose == Purpose::Running {
+        let list = if reader.purpose == ReadPurpose::Running {
             self.take_field_with(reader, name, read)
         } else {
             self.required_inner(reader, name, read)
@@ -196,7 +196,7 @@ impl<'d, 'p> DocumentFields<'d, 'p> {
     }
 
     fn point_out_slip(&self, reader: &mut DocumentReader, key: &str) {
-        if key.len() < 4 || PASSED_THROUGH_FIELDS.contains(&key) || reader.purpose == Purpose::Running {
+        if key.len() < 4 || PASSED_THROUGH_FIELDS.contains(&key) || reader.purpose == ReadPurpose::Running {
             return;
         }
         let absent = self.taken.iter().filter(|name| !self.map.contains_key(**name));

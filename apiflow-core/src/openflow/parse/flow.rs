@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{DocumentFields, DocumentReader, MAX_NESTING, Purpose};
+use super::{DocumentFields, DocumentReader, MAX_NESTING, ReadPurpose};
 use crate::diagnostic::codes;
 use crate::openflow::{FlowValue, Module, OpenFlow, Place};
 
@@ -54,7 +54,7 @@ impl DocumentReader {
 
     /// Reads a list of modules, unless it is nested too deep.
     pub(super) fn read_modules(&mut self, value: &Value, place: &Place<'_>, name: &str) -> Vec<Module> {
-        if self.nesting == MAX_NESTING && self.purpose == Purpose::Checking {
+        if self.nesting == MAX_NESTING && self.purpose == ReadPurpose::Checking {
             let message = format!("lists of modules are nested deeper than {MAX_NESTING}: move a part into a sub-flow");
             self.note_fault(place, codes::NESTING_TOO_DEEP, message);
             return Vec::new();

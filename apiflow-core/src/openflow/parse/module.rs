@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{DocumentFields, DocumentReader, Purpose};
+use super::{DocumentFields, DocumentReader, ReadPurpose};
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::codes;
 use crate::openflow::{
@@ -114,7 +114,7 @@ impl DocumentReader {
             })
         });
         let default = fields.take_non_null("default");
-        if default.is_none() && self.purpose == Purpose::Checking {
+        if default.is_none() && self.purpose == ReadPurpose::Checking {
             let message = "the branch has no `default`: where no predicate is true it passes on the previous result";
             let found = Diagnostic::new_warning(codes::MISSING_DEFAULT, place.pointer(), message);
             self.findings.push(found.with_help("add `\"default\": []` if that is meant"));

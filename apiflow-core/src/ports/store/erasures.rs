@@ -9,7 +9,7 @@ use crate::ports::Timestamp;
 /// A job of which something is to be erased.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DueErasure {
-    /// The job.
+    /// Id of the job to erase from.
     pub job: String,
     /// The moment that came: [`JobState::erase_at`](super::JobState::erase_at).
     pub due_at: Timestamp,
@@ -18,7 +18,7 @@ pub struct DueErasure {
 /// What is erased of a job that has ended. All of it may be said again, to the same effect.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Erasure {
-    /// The job.
+    /// Id of the job, which has ended.
     pub job: String,
     /// Events whose values, where they have one, become `{}`.
     pub values: Vec<u64>,

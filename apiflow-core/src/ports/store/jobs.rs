@@ -190,7 +190,7 @@ pub enum Created {
 /// A job as lists show it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobRow {
-    /// Identifier.
+    /// Identifier of the job, unique in the store.
     pub id: String,
     /// The workflow's or node's name.
     pub name: String,
@@ -213,7 +213,7 @@ pub struct JobRow {
 /// The part of a job's row that commits change.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobState {
-    /// Status.
+    /// Status of the job after the last commit.
     pub status: JobStatus,
     /// Which jobs that are due come first: the higher.
     pub priority: i32,

@@ -45,9 +45,9 @@ pub struct ProviderWorkClaim {
     pub provider: String,
     /// The provider's own id of it.
     pub provider_id: String,
-    /// The job.
+    /// Id of the job that claims the work.
     pub job: String,
-    /// The attempt.
+    /// The attempt that claims the work, by the position of its event in the journal.
     pub effect: u64,
 }
 
@@ -65,7 +65,7 @@ pub struct Poll {
 /// A poll that was taken because it is due.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DuePoll {
-    /// The job.
+    /// Id of the job that the poll belongs to.
     pub job: String,
     /// How many polls changed nothing so far.
     pub tries: u32,

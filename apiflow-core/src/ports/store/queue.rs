@@ -71,7 +71,7 @@ pub struct ClaimRequest {
 /// A job that a worker claimed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
-    /// The job.
+    /// Id of the claimed job.
     pub job: String,
     /// The version that the next commit must name.
     pub version: u64,
@@ -80,10 +80,10 @@ pub struct Claim {
     pub tries: u32,
 }
 
-/// A lease that was prolonged.
+/// A renewed lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RenewedLease {
-    /// The job.
+    /// Id of the job whose lease was renewed.
     pub job: String,
     /// Whether messages wait in its inbox.
     pub has_messages: bool,

@@ -57,7 +57,7 @@ pub struct StepRow {
     /// Ids of the modules around it with branch or iteration: `loop[2]/branch[0]`; empty at top level.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub path: String,
-    /// Status.
+    /// Status of the step after the last commit.
     pub status: StepStatus,
     /// Number of the attempt, from 1; 0 where the module makes none.
     pub attempt: u32,

@@ -71,7 +71,7 @@ pub(super) fn value_bytes(events: &[EventRow]) -> u64 {
 pub struct CachedResult {
     /// What it is the result of; the same key is the same work with the same input.
     pub key: String,
-    /// The result.
+    /// The result of the step, as JSON.
     pub value: Value,
     /// For how many seconds from the commit on it is given, by the store's clock; 0 is over at once.
     pub ttl_s: u64,
@@ -80,7 +80,7 @@ pub struct CachedResult {
 /// The outcome of one turn.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Commit {
-    /// The job.
+    /// Id of the job that the turn belongs to.
     pub job: String,
     /// The version that the job must still have; it is raised by one.
     pub version: u64,

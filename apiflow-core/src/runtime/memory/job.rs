@@ -11,7 +11,7 @@ use crate::ports::{
     LeaseChange, LoadedJob, NewJob, Poll, SnapshotRow, StepRow, StoreError, Timestamp,
 };
 
-/// A job.
+/// One job of the memory store: its row, journal, lease, inbox and polls.
 pub(super) struct Job {
     pub(super) row: JobRow,
     /// When it may be claimed: its wake-up, or the end of its lease; `None` where it waits for a message or has ended.

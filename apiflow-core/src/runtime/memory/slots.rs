@@ -7,7 +7,7 @@ use crate::ports::{Concurrency, Timestamp};
 
 /// The slots of all jobs that have or want one, by job.
 #[derive(Default)]
-pub(super) struct AcceptedInputs {
+pub(super) struct SlotTable {
     slots: BTreeMap<String, JobSlot>,
 }
 
@@ -43,7 +43,7 @@ impl JobSlot {
     }
 }
 
-impl AcceptedInputs {
+impl SlotTable {
     /// Lets a new job wait for its slot.
     pub(super) fn add_waiting(
         &mut self,

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::cache::Cache;
 use super::job::{Job, rows_len};
-use super::slots::AcceptedInputs;
+use super::slots::SlotTable;
 use crate::ports::{
     Claim, Commit, Created, DueErasure, DuePoll, Erasure, Idempotency, JobFilter, JobRow, JobStatus, NewJob,
     ProviderWorkClaim, RenewedLease, StoreError, Timestamp,
@@ -21,7 +21,7 @@ pub(super) struct StoreState {
     jobs: BTreeMap<String, Job>,
     keys: BTreeMap<String, UsedKey>,
     cache: Cache,
-    slots: AcceptedInputs,
+    slots: SlotTable,
     /// Job and attempt that follow a provider's work, by provider and id.
     followers: BTreeMap<(String, String), (String, u64)>,
     /// Until when submits are paused, by rate limit.

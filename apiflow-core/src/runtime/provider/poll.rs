@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Caller;
-use super::submit::{Cancellation, ask_to_cancel};
+use super::submit::{CancelOutcome, ask_to_cancel};
 use crate::call::{CallError, CallPlan, ErrorClass, Operation, ReplyReading, from_http_error};
 use crate::engine::{Answer, Call, Recovery, ValueRef};
 use crate::ports::{HttpError, Timestamp};
@@ -181,7 +181,7 @@ fn error_with_operation(error: &CallError, followed: &Operation) -> Value {
 }
 
 /// The error of work that had not ended at its deadline, with what the provider said last.
-fn too_slow(followed: &Operation, last: &ReplyReading, cancellation: &Cancellation) -> Value {
+fn too_slow(followed: &Operation, last: &ReplyReading, cancellation: &CancelOutcome) -> Value {
     let id = followed.id.as_deref().unwrap_or("(no id)");
     let said = match last {
         ReplyReading::Again(error) | ReplyReading::Failed(error) => format!("the last answer: {}", error.message),
@@ -192,11 +192,11 @@ fn too_slow(followed: &Operation, last: &ReplyReading, cancellation: &Cancellati
         ReplyReading::Done(_) => "it ended meanwhile".to_owned(),
     };
     let left = match cancellation {
-        Cancellation::Accepted => "it was cancelled there".to_owned(),
-        Cancellation::Undeclared => {
+        CancelOutcome::Accepted => "it was cancelled there".to_owned(),
+        CancelOutcome::Undeclared => {
             "it may go on there and be charged, because the operation has no `cancel` rule".to_owned()
         }
-        Cancellation::Failed(reason) => format!("it may go on there and be charged: cancelling failed, {reason}"),
+        CancelOutcome::Failed(reason) => format!("it may go on there and be charged: cancelling failed, {reason}"),
     };
     let message = format!(
         "the provider's work `{id}` had not ended at its deadline ({said}); {left}; raise the node's `data.timeout_s` if \

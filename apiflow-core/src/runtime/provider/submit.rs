@@ -153,7 +153,7 @@ pub(crate) async fn cancel_work(caller: &mut Caller, call: &Call, operation: Val
 
 /// What came of asking a provider to cancel work.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Cancellation {
+pub(super) enum CancelOutcome {
     /// The provider took the request.
     Accepted,
     /// The operation does not say how to cancel.
@@ -163,21 +163,21 @@ pub(super) enum Cancellation {
 }
 
 /// Asks the provider to cancel work, again where it is overloaded or out of reach.
-pub(super) async fn ask_to_cancel(caller: &mut Caller, call: &Call, operation: &Operation) -> Cancellation {
+pub(super) async fn ask_to_cancel(caller: &mut Caller, call: &Call, operation: &Operation) -> CancelOutcome {
     let request = match caller.plan_at(&call.path).map(|plan| plan.cancel_request(operation)) {
         Ok(Some(Ok(request))) => request,
-        Ok(Some(Err(error))) => return Cancellation::Failed(error.message),
-        Ok(None) | Err(_) => return Cancellation::Undeclared,
+        Ok(Some(Err(error))) => return CancelOutcome::Failed(error.message),
+        Ok(None) | Err(_) => return CancelOutcome::Undeclared,
     };
     let mut reason = String::new();
     for tries in 1..=MAX_CANCEL_TRIES {
         let answered = caller.send(call, "cancel", &request).await;
         reason = match answered {
-            Ok(reply) if (200..300).contains(&reply.status) => return Cancellation::Accepted,
+            Ok(reply) if (200..300).contains(&reply.status) => return CancelOutcome::Accepted,
             Ok(reply) => {
                 let reason = format!("the provider answered {}", reply.status);
                 if reply.status < 500 && reply.status != 429 {
-                    return Cancellation::Failed(reason);
+                    return CancelOutcome::Failed(reason);
                 }
                 reason
             }
@@ -188,5 +188,5 @@ pub(super) async fn ask_to_cancel(caller: &mut Caller, call: &Call, operation: &
             caller.clock.sleep_until(pause).await;
         }
     }
-    Cancellation::Failed(reason)
+    CancelOutcome::Failed(reason)
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{compile, request, scope};
 use crate::ports::{HttpRequest, RequestBody, SecretPlace};
 use crate::template::{
-    CheckedRequest, DraftBody, Piece, ResolveError, Resolved, display_request, display_url, resolve_secrets,
+    DraftBody, DraftRequest, Piece, ResolveError, Resolved, display_request, display_url, resolve_secrets,
 };
 
 fn resolved(request: &HttpRequest, values: &[(&str, &str)]) -> Resolved {
@@ -21,7 +21,7 @@ fn json_body(resolved: &Resolved) -> Value {
 }
 
 fn draft(headers: Vec<(String, Vec<Piece>)>, body: DraftBody) -> HttpRequest {
-    let draft = CheckedRequest {
+    let draft = DraftRequest {
         method: "POST".to_owned(),
         url: vec![Piece::Text("https://h/".to_owned())],
         headers,
