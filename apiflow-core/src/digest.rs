@@ -10,6 +10,15 @@ const HEX: &[u8; 16] = b"0123456789abcdef";
 pub fn hash_value(value: &Value) -> String {
     let mut hash = Sha256::new();
     feed_value(&mut hash, value);
+    format_hex(hash)
+}
+
+/// A hash of a string, in hexadecimal digits.
+pub fn hash_text(text: &str) -> String {
+    format_hex(Sha256::new_with_prefix(text))
+}
+
+fn format_hex(hash: Sha256) -> String {
     hash.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
         text.push(char::from(HEX[usize::from(byte >> 4)]));
         text.push(char::from(HEX[usize::from(byte & 15)]));

@@ -14,5 +14,5 @@ pub use store::{
     CachedResult, CallRecord, Claim, ClaimRequest, Commit, Concurrency, Created, DueErasure, DuePoll, ErasedJob,
     Erasure, EventRow, Idempotency, InboxMessage, JobBundle, JobFilter, JobJournal, JobQueue, JobRecords, JobRow,
     JobState, JobStatus, LeaseChange, LoadedJob, NewJob, Poll, ProviderWork, ProviderWorkClaim, RenewedLease,
-    ReusedResult, SnapshotRow, StepRow, StepStatus, Store, StoreError, StoreFault,
+    ReusedResult, SharedBundle, SnapshotRow, StepRow, StepStatus, Store, StoreError, StoreFault,
 };

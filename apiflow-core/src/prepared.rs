@@ -10,14 +10,14 @@ use crate::call::CallPlans;
 use crate::catalog::{Catalog, check_call};
 use crate::diagnostic::{Diagnostic, has_errors};
 use crate::engine::{Program, ProgramError, read_document};
-use crate::ports::JobBundle;
+use crate::ports::{JobBundle, SharedBundle};
 use crate::validate;
 pub(crate) use concurrency_settings::QueueSettings;
 
 /// A document made ready to run, with the connectors, nodes and sub-flows that it refers to: it is read once, and the
 /// calls of its nodes are compiled once, for all runs that share it. Immutable; runs keep it by an [`Arc`].
 pub struct Prepared {
-    bundle: Arc<JobBundle>,
+    bundle: SharedBundle,
     program: Arc<Program>,
     plans: Arc<CallPlans>,
     queue: QueueSettings,
@@ -49,7 +49,7 @@ impl Prepared {
     ///
     /// # Errors
     /// [`ProgramError`] if the document or a sub-flow cannot be read.
-    pub fn compile_bundle(bundle: impl Into<Arc<JobBundle>>) -> Result<Self, ProgramError> {
+    pub fn compile_bundle(bundle: impl Into<SharedBundle>) -> Result<Self, ProgramError> {
         let bundle = bundle.into();
         let document = read_document("the workflow", &bundle.document)?;
         let queue = QueueSettings::read(&document.value, &bundle.document);
@@ -61,7 +61,7 @@ impl Prepared {
     }
 
     /// What it was made of.
-    pub fn bundle(&self) -> &Arc<JobBundle> {
+    pub fn bundle(&self) -> &SharedBundle {
         &self.bundle
     }
 

@@ -15,6 +15,7 @@ mod due_times;
 mod erasure;
 mod inbox_payload;
 mod intake;
+mod job_ends;
 #[cfg(all(feature = "http", feature = "boa"))]
 pub mod local;
 pub mod memory;
@@ -30,6 +31,7 @@ mod store_health;
 mod unrecorded;
 mod worker;
 
+pub use job_ends::{EndWatch, EndedJob};
 pub use notifier::Watch;
 pub use recovery::RecoverError;
 pub use rerun::{TakenOver, taken_over};
@@ -44,8 +46,8 @@ use crate::catalog::{Connector, Node};
 use crate::engine::{Event, Fact, GateSelector, Recorded, Run, RunLimits, ValueRef};
 use crate::evaluate::ValueCache;
 use crate::ports::{
-    ClaimRequest, Clock, Commit, Created, Evaluator, EventRow, HttpClient, Idempotency, JobBundle, JobRow, JobState,
-    LeaseChange, NewJob, StepRow, StepStatus, Store, StoreError, Timestamp,
+    ClaimRequest, Clock, Commit, Created, Evaluator, EventRow, HttpClient, Idempotency, JobBundle, JobRow, LeaseChange,
+    NewJob, SharedBundle, StepRow, StepStatus, Store, StoreError, Timestamp,
 };
 use crate::prepared::Prepared;
 use drive::{CreatedJob, DriveStart};
@@ -164,12 +166,18 @@ pub enum JobSource {
     /// Made ready before, and shared with other jobs.
     Prepared(Arc<Prepared>),
     /// Made ready when the job is created; a document that cannot be read fails the job in its turn.
-    Bundle(Arc<JobBundle>),
+    Bundle(SharedBundle),
 }
 
 impl From<JobBundle> for JobSource {
     fn from(bundle: JobBundle) -> Self {
-        Self::Bundle(Arc::new(bundle))
+        Self::Bundle(bundle.into())
+    }
+}
+
+impl From<SharedBundle> for JobSource {
+    fn from(bundle: SharedBundle) -> Self {
+        Self::Bundle(bundle)
     }
 }
 
@@ -263,10 +271,9 @@ impl Runtime {
         let workflow = request.workflow_id.as_deref();
         let concurrency = queue.and_then(|queue| queue.concurrency(workflow, input));
         let priority = queue.map_or(0, |queue| queue.priority);
-        let mut bundle = Arc::unwrap_or_clone(bundle);
         // What takes results over is not what was prepared.
         let direct = prepared.filter(|_| request.taken_over.is_empty()).zip(inner.take_seat(now));
-        request.taken_over.write(now, &mut events, &mut bundle.reused_results);
+        let bundle = request.taken_over.write_events(now, &mut events, bundle);
         let in_memory = if direct.is_some() { events.clone() } else { Vec::new() };
         let job = NewJob {
             id: request.id,
@@ -281,14 +288,14 @@ impl Runtime {
             events: events.into_iter().map(event_row).collect(),
             idempotency: request.idempotency,
         };
-        let value_bytes = job.value_bytes();
+        let (row, value_bytes) = (job.to_row(), job.value_bytes());
         let RuntimeSettings { worker, lease, .. } = &inner.settings;
         let claim = direct.is_some().then(|| ClaimRequest { worker: worker.clone(), lease: *lease });
         let created = inner.parts.store.create_job(job, claim).await?;
         match (&created, direct) {
             (Created::New { claim: Some(claim) }, Some((prepared, (intake, seat)))) => {
-                let state = JobState::new(priority);
-                let created = CreatedJob { prepared, state: state.clone(), events: in_memory, value_bytes };
+                let state = row.state.clone();
+                let created = CreatedJob { prepared, row, events: in_memory, value_bytes };
                 let start = DriveStart::Created(Box::new(created));
                 if !inner.spawn_drive(&intake, claim.clone(), start, Some(seat)) {
                     // The worker stopped meanwhile: another one may have the job.
@@ -326,7 +333,7 @@ impl Runtime {
     pub async fn wait_for_job(&self, job: &str, limit: Duration) -> Result<Option<JobRow>, StoreError> {
         let clock = &self.inner.parts.clock;
         let end = clock.now().plus_ms(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
-        let mut watch = self.watch_jobs();
+        let mut watch = self.watch_end(job);
         loop {
             let row = self.inner.parts.store.read_job(job).await?;
             let left = end.since_ms(clock.now());
@@ -335,7 +342,11 @@ impl Runtime {
             }
             let pause = Duration::from_millis(left).min(self.inner.settings.idle);
             tokio::select! {
-                () = watch.job_finished(job) => {}
+                ended = watch.wait_for_end() => {
+                    if let Some(ended) = ended {
+                        return Ok(Some(ended.row.clone()));
+                    }
+                }
                 () = tokio::time::sleep(pause) => {}
             }
         }
@@ -369,6 +380,11 @@ impl Runtime {
         self.inner.notifier.watch_jobs()
     }
 
+    /// Watches for the end of a job in this process, from now on. Made before the job is submitted, it misses nothing.
+    pub fn watch_end(&self, job: &str) -> EndWatch {
+        self.inner.notifier.ends.watch_end(job)
+    }
+
     /// The value behind a [`ValueRef`] that a job's or step's row holds as JSON.
     pub async fn resolve_reference(&self, job: &str, reference: &Value) -> Result<Value, StoreError> {
         let mut values = self.resolve_all(job, &[reference]).await?;
@@ -392,7 +408,7 @@ impl Runtime {
 
 impl Inner {
     /// What a job runs, and the same made ready; `None` if it cannot be read.
-    fn prepare(&self, source: JobSource) -> (Arc<JobBundle>, Option<Arc<Prepared>>) {
+    fn prepare(&self, source: JobSource) -> (SharedBundle, Option<Arc<Prepared>>) {
         match source {
             JobSource::Prepared(prepared) => (prepared.bundle().clone(), Some(prepared)),
             JobSource::Bundle(bundle) => (bundle.clone(), self.prepared.of_bundle(bundle).ok()),

@@ -11,6 +11,7 @@
 mod accounts;
 mod documents;
 mod entries;
+mod freshness;
 mod secrets;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use apiflow_store::{Accounts, Documents, SecretStore, Stores};
 use self::accounts::CachedAccounts;
 use self::documents::{CachedDocuments, FreshDocuments};
 use self::entries::RecordCache;
+pub use self::freshness::{RecordFreshness, RecordsRead};
 use self::secrets::CachedSecrets;
 
 /// How old an entry may be where other processes write to the same database.
@@ -33,12 +35,15 @@ pub struct CachedStores {
     pub stores: Stores,
     /// The documents as they are saved now, for those who edit them; writes empty the cache.
     pub fresh_documents: Arc<dyn Documents>,
+    /// Tells whether what was made of records is still up to date.
+    pub records: RecordFreshness,
 }
 
 /// Puts a cache in front of a database's ports; `url` says whether other processes write to it too.
 pub fn cache_records(stores: &Stores, url: &str) -> CachedStores {
     let max_age = (!url.starts_with("sqlite:")).then_some(MAX_SHARED_AGE);
     let cache = RecordCache::new(max_age);
+    let records = RecordFreshness::of_cache(cache.clone());
     let accounts: Arc<dyn Accounts> = Arc::new(CachedAccounts::new(Arc::clone(&stores.accounts), cache.clone()));
     let secrets: Arc<dyn SecretStore> = Arc::new(CachedSecrets::new(Arc::clone(&stores.secrets), cache.clone()));
     let fresh = FreshDocuments::new(Arc::clone(&stores.documents), cache.clone());
@@ -52,5 +57,6 @@ pub fn cache_records(stores: &Stores, url: &str) -> CachedStores {
             statements: Arc::clone(&stores.statements),
         },
         fresh_documents: Arc::new(fresh),
+        records,
     }
 }

@@ -17,6 +17,8 @@ use crate::health::active_jobs::ActiveJobCounts;
 use crate::health::readiness::Readiness;
 use crate::http::fair_places::{FairPlaces, PlaceLimits};
 use crate::http::response_counters::ResponseCounters;
+use crate::jobs::workflow_cache::WorkflowCache;
+use crate::record_cache::RecordFreshness;
 use crate::secrets::SecretBook;
 use crate::settings::WebSettings;
 use crate::users::passwords::Passwords;
@@ -32,6 +34,8 @@ pub struct Parts {
     pub documents: Arc<dyn Documents>,
     /// The same without a cache, for those who edit documents.
     pub fresh_documents: Arc<dyn Documents>,
+    /// Tells whether what was made of records is still up to date.
+    pub records: RecordFreshness,
     /// Keeps users and tokens.
     pub accounts: Arc<dyn Accounts>,
     /// Counts the statements that the database was sent.
@@ -60,6 +64,8 @@ pub struct Shared {
     pub(crate) active_jobs: ActiveJobCounts,
     pub(crate) readiness: Readiness,
     pub(crate) validation: Validation,
+    /// Workflows that are ready to run.
+    pub(crate) workflows: WorkflowCache,
     /// Where dry runs take place: not among checks, since one may take a minute.
     pub(crate) dry_run_places: FairPlaces,
     pub(crate) recheck_queue: RecheckQueue,
@@ -78,6 +84,7 @@ impl AppState {
             active_jobs: ActiveJobCounts::default(),
             readiness: Readiness::default(),
             validation: Validation::default(),
+            workflows: WorkflowCache::default(),
             dry_run_places: FairPlaces::new(PlaceLimits::of_machine()),
             recheck_queue: RecheckQueue::default(),
         }))

@@ -5,8 +5,8 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use apiflow_core::ports::{
-    CallRecord, DueErasure, DuePoll, EventRow, InboxMessage, JobRow, JobState, JobStatus, Poll, SnapshotRow, StepRow,
-    StoreError, Timestamp,
+    CallRecord, DueErasure, DuePoll, EventRow, InboxMessage, JobRow, JobState, JobStatus, Poll, SharedBundle,
+    SnapshotRow, StepRow, StoreError, Timestamp,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -67,7 +67,16 @@ pub(crate) fn to_json_text(value: &impl Serialize) -> String {
 
 /// Reads JSON text that was kept.
 pub(crate) fn parse_json<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
-    serde_json::from_str(text).map_err(|error| backend_error(format!("a row does not hold what it should: {error}")))
+    serde_json::from_str(text).map_err(unreadable_row)
+}
+
+/// Reads what a job runs, and keeps its JSON with it.
+pub(crate) fn shared_bundle(json: String) -> Result<SharedBundle, StoreError> {
+    SharedBundle::from_json(json).map_err(unreadable_row)
+}
+
+fn unreadable_row(error: serde_json::Error) -> StoreError {
+    backend_error(format!("a row does not hold what it should: {error}"))
 }
 
 fn parse_optional(text: Option<String>) -> Result<Option<Value>, StoreError> {

@@ -62,7 +62,7 @@ impl Opened {
             node_id: None,
             created_by: None,
             created_at: Timestamp(1),
-            bundle: JobBundle::default(),
+            bundle: JobBundle::default().into(),
             priority: 0,
             concurrency,
             events: vec![event(1, json!("input"))],

@@ -29,7 +29,7 @@ fn job(id: &str, bytes: usize) -> NewJob {
         node_id: None,
         created_by: None,
         created_at: Timestamp(1),
-        bundle: JobBundle::default(),
+        bundle: JobBundle::default().into(),
         priority: 0,
         concurrency: None,
         events: vec![EventRow { seq: 1, at: Timestamp(1), body: json!({}), value: Some(input), item: None }],

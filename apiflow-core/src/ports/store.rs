@@ -18,6 +18,7 @@ pub use self::journal::JobJournal;
 pub use self::provider_work::{DuePoll, Poll, ProviderWork, ProviderWorkClaim};
 pub use self::queue::{Claim, ClaimRequest, JobQueue, RenewedLease};
 pub use self::records::JobRecords;
+pub use self::shared_bundle::SharedBundle;
 pub use self::steps::{CallRecord, StepRow, StepStatus};
 pub use self::turns::{CachedResult, Commit, EventRow, InboxMessage, LeaseChange, LoadedJob, SnapshotRow};
 
@@ -28,6 +29,7 @@ mod journal;
 mod provider_work;
 mod queue;
 mod records;
+mod shared_bundle;
 pub(crate) mod size;
 mod steps;
 mod turns;

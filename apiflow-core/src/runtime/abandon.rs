@@ -41,6 +41,7 @@ pub(super) async fn abandon_job(inner: &Inner, claim: &Claim, crashes: u32) {
     inner.prepared.remove_job(&claim.job);
     inner.notifier.notify_work();
     inner.notifier.notify_change(&claim.job, true);
+    inner.notifier.ends.publish_end(&claim.job, None);
 }
 
 /// The run of a job as its journal has it.
@@ -93,7 +94,9 @@ pub(super) async fn end_unreadable(
     let events = vec![event_row(Recorded { seq: last_seq + 1, at, event, value: Some(json!({"error": error})) })];
     let steps = end_steps(inner.parts.store.as_ref(), &claim.job, at).await?;
     let commit = Commit { events, steps, ..Commit::new(&claim.job, claim.version, at, run.job_state(), RELEASED) };
-    inner.parts.store.commit_turn(commit).await.map(|_| ())
+    inner.parts.store.commit_turn(commit).await?;
+    inner.notifier.ends.publish_end(&claim.job, None);
+    Ok(())
 }
 
 /// The rows of all steps that have no end yet, each with one: a step that has sent something may have been paid for.

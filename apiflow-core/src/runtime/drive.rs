@@ -21,7 +21,7 @@ use super::{Inner, abandon};
 use crate::call::CallPlans;
 use crate::engine::{Answer, Program, Recorded, Run, error_names};
 use crate::evaluate::ValueCache;
-use crate::ports::{CallRecord, Claim, JobState, LoadedJob, StoreError, Timestamp};
+use crate::ports::{CallRecord, Claim, JobRow, LoadedJob, StoreError, Timestamp};
 use crate::prepared::Prepared;
 
 /// Events between the first two snapshots of a run that never waits; doubles each time.
@@ -68,7 +68,7 @@ pub(super) enum DriveStart {
 /// A job that this process has created and claimed.
 pub(super) struct CreatedJob {
     pub(super) prepared: Arc<Prepared>,
-    pub(super) state: JobState,
+    pub(super) row: JobRow,
     /// The first events, with their values.
     pub(super) events: Vec<Recorded>,
     /// Bytes of JSON of those values.
@@ -140,7 +140,7 @@ struct Drive<'a> {
     job: String,
     version: u64,
     /// The job's row as of the last commit.
-    committed: JobState,
+    committed: JobRow,
     /// Bytes of JSON of the values that were committed, about.
     value_bytes: u64,
     run: Run,
@@ -178,12 +178,11 @@ impl<'a> Drive<'a> {
         let last_seq = loaded.job.last_seq;
         let unreadable =
             |program: &Arc<Program>, reason: String| Unreadable { reason, last_seq, program: program.clone() };
-        let bundle = Arc::new(loaded.bundle.clone());
-        let prepared = inner.prepared.of_job(&claim.job, bundle);
+        let prepared = inner.prepared.of_job(&claim.job, loaded.bundle.clone());
         let prepared = prepared.map_err(|error| unreadable(&Arc::default(), error.to_string()))?;
         let program = prepared.program();
         let run = abandon::restore_run(program.clone(), &loaded).map_err(|reason| unreadable(program, reason))?;
-        let mut drive = Self::new(inner, claim, &prepared, run, loaded.job.state);
+        let mut drive = Self::new(inner, claim, &prepared, run, loaded.job);
         drive.value_bytes = loaded.value_bytes;
         drive.snapshot_seq = loaded.snapshot.as_ref().map_or(0, |snapshot| snapshot.seq);
         drive.take_mail(loaded.inbox);
@@ -193,21 +192,21 @@ impl<'a> Drive<'a> {
 
     /// A drive of a job that this process has just created.
     fn of_created(inner: &'a Arc<Inner>, claim: &Claim, created: CreatedJob) -> Self {
-        let CreatedJob { prepared, state, events, value_bytes } = created;
+        let CreatedJob { prepared, row, events, value_bytes } = created;
         let mut run = Run::new(prepared.program().clone());
         for recorded in &events {
             run.apply_event(recorded.seq, recorded.at, &recorded.event);
         }
         let _committed = run.take_rows();
         inner.prepared.add_job(&claim.job, prepared.clone());
-        let mut drive = Self::new(inner, claim, &prepared, run, state);
+        let mut drive = Self::new(inner, claim, &prepared, run, row);
         drive.value_bytes = value_bytes;
         drive.values.record_events(&events);
         drive.values.mark_committed();
         drive
     }
 
-    fn new(inner: &'a Arc<Inner>, claim: &Claim, prepared: &Prepared, run: Run, committed: JobState) -> Self {
+    fn new(inner: &'a Arc<Inner>, claim: &Claim, prepared: &Prepared, run: Run, committed: JobRow) -> Self {
         Self {
             inner,
             job: claim.job.clone(),

@@ -25,7 +25,7 @@ pub(super) async fn erase_due(inner: &Inner, due: &DueErasure) -> Result<(), Sto
     erase_steps(store, &due.job, &eraser).await?;
     let JobState { output, error, .. } = eraser.redact_state(state);
     let erase_at = program.next_erasure(end, Some(due.due_at));
-    let rest = ErasedJob { output, error, erase_at, bundle: bundle_left(loaded.bundle, &eraser) };
+    let rest = ErasedJob { output, error, erase_at, bundle: bundle_left(loaded.bundle.into_bundle(), &eraser) };
     store.erase_job_data(Erasure { job: due.job.clone(), rest: Some(rest), ..Erasure::default() }).await
 }
 

@@ -267,7 +267,7 @@ mod tests {
             node_id: None,
             created_by: None,
             created_at: Timestamp(0),
-            bundle: JobBundle::default(),
+            bundle: JobBundle::default().into(),
             priority: 0,
             concurrency: None,
             events: vec![event],

@@ -7,11 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, broadcast};
 
 use super::due_times::{AT_ONCE, DueKind, DueTimes};
+use super::job_ends::JobEnds;
 use crate::ports::Timestamp;
 
 /// Hints inside this process.
 pub(super) struct Notifier {
     changes: broadcast::Sender<Change>,
+    /// The jobs whose ends are waited for.
+    pub(super) ends: Arc<JobEnds>,
     /// When something is due, as far as this process knows.
     pub(super) due: DueTimes,
     work: Notify,
@@ -84,6 +87,7 @@ impl Notifier {
     pub(super) fn new() -> Self {
         Self {
             changes: broadcast::Sender::new(1024),
+            ends: Arc::default(),
             due: DueTimes::default(),
             work: Notify::new(),
             stop: tokio::sync::watch::Sender::new(false),

@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::call::CallPlans;
-use crate::digest::hash_value;
+use crate::digest::hash_text;
 use crate::engine::ProgramError;
-use crate::ports::{JobBundle, Store, StoreError};
+use crate::ports::{SharedBundle, Store, StoreError};
 use crate::prepared::Prepared;
 
 /// Jobs at work whose documents are found by the job, at most.
@@ -42,7 +42,7 @@ impl PreparedJobs {
     ///
     /// # Errors
     /// [`ProgramError`] if its document cannot be read.
-    pub(super) fn of_job(&self, job: &str, bundle: Arc<JobBundle>) -> Result<Arc<Prepared>, ProgramError> {
+    pub(super) fn of_job(&self, job: &str, bundle: SharedBundle) -> Result<Arc<Prepared>, ProgramError> {
         if let Some(prepared) = self.find_job(job) {
             return Ok(prepared);
         }
@@ -55,12 +55,12 @@ impl PreparedJobs {
     ///
     /// # Errors
     /// [`ProgramError`] if its document cannot be read.
-    pub(super) fn of_bundle(&self, bundle: Arc<JobBundle>) -> Result<Arc<Prepared>, ProgramError> {
+    pub(super) fn of_bundle(&self, bundle: SharedBundle) -> Result<Arc<Prepared>, ProgramError> {
         // What takes results over is a run's own.
         if !bundle.reused_results.is_empty() {
             return Prepared::compile_bundle(bundle).map(Arc::new);
         }
-        let key = hash_value(&serde_json::to_value(&*bundle).expect("a bundle is plain data"));
+        let key = hash_text(bundle.json());
         if let Some(prepared) = take_up(&mut lock_map(&self.documents), &key) {
             return Ok(prepared);
         }
@@ -81,7 +81,7 @@ impl PreparedJobs {
         if let Some(prepared) = self.find_job(job) {
             return Ok(prepared.plans().clone());
         }
-        let bundle = Arc::new(store.load_job(job).await?.bundle);
+        let bundle = store.load_job(job).await?.bundle;
         let catalog = Arc::new(bundle.catalog.clone());
         // The calls of a document that cannot be read any more are followed all the same.
         Ok(self.of_job(job, bundle).map_or_else(|_| Arc::new(CallPlans::new(catalog)), |found| found.plans().clone()))

@@ -126,6 +126,7 @@ impl Runtime {
             ..Commit::new(&ended.id, version, at, run.job_state(), released)
         };
         store.commit_turn(commit).await?;
+        self.inner.notifier.ends.retract_end(&ended.id);
         self.inner.notifier.notify_change(&ended.id, false);
         Ok(())
     }

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::Runtime;
-use crate::engine::{Event, GateSelector, Program, Recorded, step_key};
-use crate::ports::{JobBundle, ReusedResult, StepRow, StepStatus, StoreError, Timestamp};
+use crate::engine::{Event, GateSelector, Recorded, step_key};
+use crate::ports::{ReusedResult, SharedBundle, StepRow, StepStatus, StoreError, Timestamp};
+use crate::prepared::Prepared;
 
 /// Rows that are read at a time.
 const ROW_PAGE_SIZE: u32 = 500;
@@ -54,8 +55,13 @@ impl TakenOver {
         self.steps.is_empty() && self.approvals.is_empty()
     }
 
-    /// Writes it behind the events that make a new job.
-    pub(super) fn write(self, now: Timestamp, events: &mut Vec<Recorded>, reused: &mut BTreeMap<String, ReusedResult>) {
+    /// Writes it behind the events that make a new job, and into a bundle of its own.
+    pub(super) fn write_events(self, now: Timestamp, events: &mut Vec<Recorded>, shared: SharedBundle) -> SharedBundle {
+        if self.is_empty() {
+            return shared;
+        }
+        let mut bundle = shared.into_bundle();
+        let reused = &mut bundle.reused_results;
         let mut add = |event: Event, value: Value| {
             let seq = events.last().map_or(0, |last| last.seq) + 1;
             events.push(Recorded { seq, at: now, event, value: Some(value) });
@@ -72,6 +78,7 @@ impl TakenOver {
             let target = GateSelector::Step(step_id);
             add(Event::ApprovalReceived { target, approver, counts_for: None, disapproves: false }, payload);
         }
+        bundle.into()
     }
 }
 
@@ -84,10 +91,9 @@ impl TakenOver {
 pub async fn taken_over(
     runtime: &Runtime,
     job: &str,
-    bundle: &JobBundle,
+    prepared: &Prepared,
     from: (&str, &str),
 ) -> Result<TakenOver, StoreError> {
-    let program = Program::compile_bundle(bundle).map_err(|error| StoreError::Backend(error.to_string()))?;
     let mut taken = TakenOver::default();
     let mut after = 0;
     loop {
@@ -95,7 +101,7 @@ pub async fn taken_over(
         let Some(last) = rows.last() else { break };
         after = last.ordinal;
         for row in rows {
-            if !program.is_reusable((&row.path, &row.step_id), from) {
+            if !prepared.program().is_reusable((&row.path, &row.step_id), from) {
                 continue;
             }
             let (Some(output), true) = (&row.output, has_outcome(&row)) else { continue };

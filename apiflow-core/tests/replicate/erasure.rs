@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use apiflow_core::engine::{Event, Program, Run, ValueRef};
 use apiflow_core::ports::{JobJournal, JobQueue, JobRecords, JobRow, JobStatus, StepRow, Timestamp};
+use apiflow_core::prepared::Prepared;
 use apiflow_core::runtime::clock::ManualClock;
 use apiflow_core::runtime::{JobRequest, RuntimeSettings};
 use serde_json::{Value, json};
@@ -70,7 +71,7 @@ async fn everything(bench: &Bench, id: &str) -> String {
     for step in &steps {
         calls.extend(bench.store.list_calls(id, step.ordinal).await.expect("calls are read"));
     }
-    let (job, snapshot, inbox, reused) = (loaded.job, loaded.snapshot, loaded.inbox, loaded.bundle.reused_results);
+    let (job, snapshot, inbox, reused) = (loaded.job, loaded.snapshot, loaded.inbox, &loaded.bundle.reused_results);
     format!("{job:?} {snapshot:?} {inbox:?} {reused:?} {values:?} {events:?} {steps:?} {calls:?}")
 }
 
@@ -324,7 +325,8 @@ async fn what_was_taken_over_from_an_earlier_run_is_erased_in_both() {
     run(&bench, json!({"modules": modules}), json!({"modules": []})).await;
     erased(&bench, Some(END.plus_ms(60_000))).await;
     let bundle = bench.store.load_job("job").await.expect("the job is loaded").bundle;
-    let taken_over = apiflow_core::runtime::taken_over(&bench.runtime, "job", &bundle, ("", "last")).await;
+    let prepared = Prepared::compile_bundle(bundle.clone()).expect("the document was run");
+    let taken_over = apiflow_core::runtime::taken_over(&bench.runtime, "job", &prepared, ("", "last")).await;
     let taken_over = taken_over.expect("the first run is read");
     let again = JobRequest { taken_over, ..JobRequest::new("again", 1, bundle, json!({})) };
     bench.runtime.submit_job(again).await.expect("the job is made");

@@ -94,7 +94,8 @@ async fn run_server(settings: Settings) -> Result<(), String> {
         ProcessRole::All | ProcessRole::Serve => Some(bind_listener(&settings.listen).await?),
         ProcessRole::Worker => None,
     };
-    let CachedStores { stores, fresh_documents } = cache_records(&open(&settings).await?, &settings.database_url());
+    let CachedStores { stores, fresh_documents, records } =
+        cache_records(&open(&settings).await?, &settings.database_url());
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let secrets = Arc::new(open_secret_book(&settings, &stores, &clock)?);
     if settings.forget_secrets {
@@ -134,6 +135,7 @@ async fn run_server(settings: Settings) -> Result<(), String> {
         store: stores.store,
         documents: stores.documents,
         fresh_documents,
+        records,
         accounts: stores.accounts,
         statements: stores.statements,
         secrets,

@@ -219,7 +219,7 @@ async fn job_uses_document(state: &AppState, job: &str, kind: DocumentKind, id: 
         return Ok(true);
     }
     let catalog = match state.store.load_job(job).await {
-        Ok(loaded) => loaded.bundle.catalog,
+        Ok(loaded) => loaded.bundle.into_bundle().catalog,
         // It was removed meanwhile.
         Err(StoreError::NotFound { .. }) => return Ok(false),
         Err(error) => return Err(error.into()),

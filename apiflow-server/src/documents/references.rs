@@ -6,6 +6,7 @@ use apiflow_core::catalog::{Catalog, Connector, Node, parse_connector, parse_nod
 use apiflow_core::diagnostic::Diagnostic;
 use apiflow_core::json::pointer_push;
 use apiflow_core::openflow::{DocumentReference, list_references};
+use apiflow_core::ports::Timestamp;
 use apiflow_store::{Document, DocumentKind, Documents, RecordError};
 use serde_json::{Map, Value};
 
@@ -27,16 +28,36 @@ pub(crate) fn of_workflow(document: &Value) -> Vec<(DocumentKind, String)> {
         .collect()
 }
 
+/// What identifies the content of a saved document: it changes with every save, also if the document was removed
+/// meanwhile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DocumentVersion {
+    kind: DocumentKind,
+    id: String,
+    created_at: Timestamp,
+    version: u64,
+}
+
+impl DocumentVersion {
+    /// The version of a document that was read.
+    pub(crate) fn of_document(document: &Document) -> Self {
+        let Document { kind, created_at, version, .. } = document;
+        Self { kind: *kind, id: document.id.clone(), created_at: *created_at, version: *version }
+    }
+}
+
 /// The connectors, nodes and sub-flows that documents refer to, as they are declared and saved.
 #[derive(Default)]
-pub(crate) struct FileDeclarations {
+pub(crate) struct SavedDeclarations {
     /// As they are declared; references to users' own secrets say whose these are.
     pub(crate) catalog: Catalog,
+    /// The versions of all documents that were read.
+    pub(crate) versions: Vec<DocumentVersion>,
     /// The saved connectors and nodes.
     saved: BTreeMap<(DocumentKind, String), Document>,
 }
 
-impl FileDeclarations {
+impl SavedDeclarations {
     /// What keeps nodes from being run, by their ids, as findings about the nodes.
     pub(crate) fn refusals_of_nodes(&self, directory: &SecretDirectory) -> BTreeMap<String, Vec<Diagnostic>> {
         let refused = |node: &String| {
@@ -113,8 +134,8 @@ pub(crate) async fn load_declarations(
     documents: &dyn Documents,
     directory: &SecretDirectory,
     roots: &[&Value],
-) -> Result<FileDeclarations, Problem> {
-    let mut declarations = FileDeclarations::default();
+) -> Result<SavedDeclarations, Problem> {
+    let mut declarations = SavedDeclarations::default();
     let mut wanted: Vec<_> = roots.iter().flat_map(|document| of_workflow(document)).collect();
     let mut seen = BTreeSet::new();
     while let Some((kind, id)) = wanted.pop() {
@@ -122,6 +143,7 @@ pub(crate) async fn load_declarations(
             continue;
         }
         let Some(document) = documents.read_document(kind, &id).await? else { continue };
+        declarations.versions.push(DocumentVersion::of_document(&document));
         if kind != DocumentKind::Workflow {
             declarations.saved.insert((kind, id), document.clone());
         }

@@ -47,6 +47,8 @@ pub(crate) async fn metrics_text(state: &AppState) -> Result<String, Problem> {
     write_line(&mut page, "apiflow_http_requests_open", "", state.response_counters.open_requests());
     write_head(&mut page, "apiflow_store_statements_total", "counter", "SQL statements sent to the database.");
     write_line(&mut page, "apiflow_store_statements_total", "", state.statements.statements_executed());
+    write_head(&mut page, "apiflow_workflow_preparations_total", "counter", "Workflows checked and compiled for runs.");
+    write_line(&mut page, "apiflow_workflow_preparations_total", "", state.workflows.preparations());
     write_head(&mut page, "process_start_time_seconds", "gauge", "When the process began, in seconds since 1970.");
     write_line(&mut page, "process_start_time_seconds", "", state.started_at.0 / 1000);
     write_process_metrics(&mut page);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use apiflow_core::catalog::Catalog;
 use apiflow_core::diagnostic::Diagnostic;
+use apiflow_core::digest::hash_value;
 use apiflow_core::dry_run::{Approvals, DryRun, DryRunError, DryRunLimits, Mocks, Report};
 use axum::http::StatusCode;
 use serde_json::Value;
@@ -16,7 +17,7 @@ use crate::api::DryRunRequest;
 use crate::documents::references;
 use crate::http::problem::Problem;
 use crate::http::problem_codes;
-use crate::jobs::start_job::JobDraft;
+use crate::jobs::prepared_workflows::{check_workflow_input, prepare_document};
 use crate::state::AppState;
 
 /// How long a caller waits for a dry run: it takes no time but that of its expressions.
@@ -51,17 +52,20 @@ pub(crate) async fn dry_run_document(state: &AppState, user: &str, asked: DryRun
     let catalog = references::load_declarations(&*state.documents, &directory, &[&document]).await?.catalog;
     let raw = preprocess || only.is_some();
     let inputs = Arc::new(DryRunInputs { document, catalog, until, only, preprocess, mocks, approvals });
-    let selected = {
+    let (selected, digest) = {
         let inputs = Arc::clone(&inputs);
-        state
-            .dry_run_places
-            .run(user, move || inputs.with_input(Value::Null).select_document().map_err(dry_run_problem))
-            .await??
+        let select = move || {
+            let selected = inputs.with_input(Value::Null).select_document().map_err(dry_run_problem)?;
+            let digest = hash_value(&selected);
+            Ok::<_, Problem>((selected, digest))
+        };
+        state.dry_run_places.run(user, select).await??
     };
-    let draft = JobDraft::of_checked_document(state, user, String::new(), selected, input, raw).await?;
+    let workflow = prepare_document(state, user, selected, digest).await?;
+    let input = if raw { Value::Object(input) } else { check_workflow_input(state, user, &workflow, input).await? };
     let (runtime, handle) = (state.runtime.clone(), Handle::current());
     let run = move || {
-        let run = inputs.with_input(draft.input).run(runtime.evaluator(), |_| None);
+        let run = inputs.with_input(input).run(runtime.evaluator(), |_| None);
         handle.block_on(async { tokio::time::timeout(MAX_DRY_RUN_TIME, run).await })
     };
     match state.dry_run_places.run(user, run).await? {

@@ -1,12 +1,14 @@
 //! The input of a run, checked against the workflow's schema.
 
+use std::sync::Arc;
+
 use apiflow_core::call::CallError;
 use apiflow_core::diagnostic::Diagnostic;
 use apiflow_core::json::pointer_push;
 use serde_json::{Map, Value};
 
 use crate::api::Fault;
-use crate::documents::schema::{CompiledSchema, SchemaCache, SchemaRefusal};
+use crate::documents::schema::{CompiledSchema, SchemaCache, SchemaCheck, SchemaRefusal};
 use crate::http::problem::Problem;
 use crate::state::AppState;
 
@@ -37,6 +39,21 @@ pub(crate) async fn check_input(
     let Some(schema) = schema.filter(|schema| !schema.is_null()).cloned() else { return Ok(Value::Object(input)) };
     let schemas = state.validation.schemas.clone();
     state.validation.places.run(user, move || check_here(&schemas, place, &schema, input)).await?
+}
+
+/// The same against a schema that was compiled before and is without errors.
+pub(crate) async fn check_against(
+    state: &AppState,
+    user: &str,
+    place: ValuePlace,
+    schema: Arc<SchemaCheck>,
+    input: Map<String, Value>,
+) -> Result<Value, Problem> {
+    let check = move || match &schema.compiled {
+        Some(compiled) => check_compiled(compiled, place, input),
+        None => Err(Problem::internal("a schema with errors was prepared")),
+    };
+    state.validation.places.run(user, check).await?
 }
 
 /// The same on this thread.

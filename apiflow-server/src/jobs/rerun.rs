@@ -1,6 +1,7 @@
 //! Running a job again, whole or from one of its steps on.
 
 use apiflow_core::catalog::{Catalog, Connector, Node};
+use apiflow_core::digest::hash_text;
 use apiflow_core::ports::{JobBundle, StepRow, StepStatus};
 use apiflow_core::runtime::{TakenOver, taken_over};
 use axum::http::StatusCode;
@@ -9,7 +10,9 @@ use serde_json::{Map, Value};
 use crate::api::RerunRequest;
 use crate::http::problem::Problem;
 use crate::http::problem_codes;
-use crate::jobs::start_job::{JobDraft, refuse_if_errors};
+use crate::jobs::prepared_workflows::{check_workflow_input, prepare_bundle};
+use crate::jobs::start_job::JobDraft;
+use crate::jobs::workflow_cache::PreparedWorkflow;
 use crate::jobs::{input, lookup, views};
 use crate::state::AppState;
 
@@ -21,18 +24,16 @@ impl JobDraft {
             let message = format!("job `{id}` has not ended: wait for it, or cancel it first");
             return Err(Problem::new(StatusCode::CONFLICT, problem_codes::ACTIVE, message));
         }
-        let bundle =
-            JobBundle { reused_results: std::collections::BTreeMap::new(), ..state.store.load_job(id).await?.bundle };
+        let bundle = state.store.load_job(id).await?.bundle;
         refuse_unchecked(id, &bundle)?;
-        let names = state.secrets.read_directory().await?.common_names();
-        let catalog = Catalog { secrets: Some(names), ..bundle.catalog.clone() };
-        let found = state.validation.check_workflow(user, bundle.document.clone(), catalog).await?.found;
-        refuse_if_errors("the workflow", found)?;
+        let digest = hash_text(bundle.json());
+        let workflow = prepare_bundle(state, user, bundle.into_bundle(), digest).await?;
+        let bundle = workflow.prepared.bundle();
         let steps = all_steps(state, id).await?;
         let from = asked.from.as_deref().map(|step| find_place(&bundle.document, id, step, &steps)).transpose()?;
         let taken_over = match &from {
             None => TakenOver::default(),
-            Some((path, step)) => taken_over(&state.runtime, id, &bundle, (path, step)).await?,
+            Some((path, step)) => taken_over(&state.runtime, id, &workflow.prepared, (path, step)).await?,
         };
         if !asked.confirm_unknown {
             for row in steps.iter().filter(|row| !taken_over.holds_step(&row.path, &row.step_id)) {
@@ -42,12 +43,12 @@ impl JobDraft {
             }
         }
         let input = match asked.input {
-            Some(input) => check_input(state, user, row.node_id.as_deref(), &bundle, input).await?,
+            Some(input) => check_rerun_input(state, user, row.node_id.as_deref(), &workflow, input).await?,
             None => views::read_input(state, id).await?,
         };
         // The flow's input is what the preprocessor makes of it, as it was then.
         let preprocess = views::was_preprocessed(state, id).await?;
-        let draft = Self::new(row.name, bundle, input);
+        let draft = Self::of_prepared(row.name, &workflow, input);
         Ok(Self { workflow_id: row.workflow_id, node_id: row.node_id, preprocess, taken_over, ..draft })
     }
 }
@@ -67,18 +68,19 @@ fn refuse_unchecked(id: &str, bundle: &JobBundle) -> Result<(), Problem> {
 }
 
 /// Checks an edited input as that of a first run is checked.
-async fn check_input(
+async fn check_rerun_input(
     state: &AppState,
     user: &str,
     node: Option<&str>,
-    bundle: &JobBundle,
+    workflow: &PreparedWorkflow,
     input: Map<String, Value>,
 ) -> Result<Value, Problem> {
     let Some(node) = node else {
-        return input::check_input(state, user, input::INPUT, bundle.document.get("schema"), input).await;
+        return check_workflow_input(state, user, workflow, input).await;
     };
-    let declared = bundle.catalog.nodes.get(node);
-    let connector = declared.and_then(|node| bundle.catalog.connectors.get(&node.connector_id));
+    let catalog = &workflow.prepared.bundle().catalog;
+    let declared = catalog.nodes.get(node);
+    let connector = declared.and_then(|node| catalog.connectors.get(&node.connector_id));
     if let (Some(node), Some(connector)) = (declared, connector) {
         let plan = apiflow_core::call::compile_call(node, connector)
             .map_err(|found| Problem::not_runnable(format!("node `{}` cannot run", node.id), found))?;

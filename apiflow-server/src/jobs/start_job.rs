@@ -1,10 +1,11 @@
 //! From a request to a job: all that refuses a run is told before there is one.
 
-use apiflow_core::catalog::{self, Catalog};
-use apiflow_core::diagnostic::{Diagnostic, has_errors};
+use std::sync::Arc;
+
+use apiflow_core::digest::hash_value;
 use apiflow_core::openflow::Selection;
 use apiflow_core::ports::{Created, Idempotency, JobBundle};
-use apiflow_core::runtime::{JobRequest, TakenOver, node_bundle};
+use apiflow_core::runtime::{JobRequest, JobSource, TakenOver, node_bundle};
 use apiflow_store::DocumentKind;
 use axum::Json;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -14,9 +15,11 @@ use serde_json::{Map, Value};
 use crate::documents::declaration_checks::check_node;
 use crate::documents::references;
 use crate::documents::references::saved_document;
-use crate::documents::validation::Checked;
-use crate::documents::workflow_checks::check_with_names;
 use crate::http::problem::Problem;
+use crate::jobs::prepared_workflows::{check_workflow_input, prepare_document, prepare_saved, refuse_if_errors};
+use crate::jobs::views::KnownValues;
+use crate::jobs::wait::{StartedJob, Waited};
+use crate::jobs::workflow_cache::PreparedWorkflow;
 use crate::jobs::{idempotency, input, lookup, views, wait};
 use crate::state::AppState;
 use crate::users::Caller;
@@ -26,7 +29,9 @@ pub(crate) struct JobDraft {
     pub(super) name: String,
     pub(super) workflow_id: Option<String>,
     pub(super) node_id: Option<String>,
-    pub(super) bundle: JobBundle,
+    pub(super) source: JobSource,
+    /// The step whose result answers waiting callers, if the document names one.
+    pub(super) early_return: Option<String>,
     pub(super) input: Value,
     pub(super) preprocess: bool,
     pub(super) taken_over: TakenOver,
@@ -54,19 +59,26 @@ impl JobDraft {
         plan.fill_arguments(&input).map_err(|error| input::input_problem(&error))?;
         let name = node.name.clone();
         let bundle = JobBundle { secrets_checked: true, ..node_bundle(node, connector) };
-        Ok(Self { node_id: Some(id.to_owned()), ..Self::new(name, bundle, Value::Object(input)) })
+        Ok(Self { node_id: Some(id.to_owned()), ..Self::new(name, bundle.into(), None, Value::Object(input)) })
     }
 
-    pub(super) fn new(name: String, bundle: JobBundle, input: Value) -> Self {
+    fn new(name: String, source: JobSource, early_return: Option<String>, input: Value) -> Self {
         Self {
             name,
             workflow_id: None,
             node_id: None,
-            bundle,
+            source,
+            early_return,
             input,
             preprocess: false,
             taken_over: TakenOver::default(),
         }
+    }
+
+    /// A run of a workflow that was made ready.
+    pub(super) fn of_prepared(name: String, workflow: &PreparedWorkflow, input: Value) -> Self {
+        let early_return = workflow.prepared.early_return().map(str::to_owned);
+        Self::new(name, Arc::clone(&workflow.prepared).into(), early_return, input)
     }
 
     /// A run of a saved workflow.
@@ -77,11 +89,12 @@ impl JobDraft {
         input: Map<String, Value>,
         preprocess: bool,
     ) -> Result<Self, Problem> {
-        let mut saved = saved_document(&*state.documents, DocumentKind::Workflow, id).await?;
-        let name = saved.body.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let document = saved.body.get_mut("nodes").map(Value::take).unwrap_or_default();
-        let draft = Self::of_checked_document(state, user, name, document, input, preprocess).await?;
-        Ok(Self { workflow_id: Some(id.to_owned()), ..draft })
+        let workflow = prepare_saved(state, user, id).await?;
+        // What a preprocessor is given is not the workflow's own input.
+        let input =
+            if preprocess { Value::Object(input) } else { check_workflow_input(state, user, &workflow, input).await? };
+        let draft = Self::of_prepared(workflow.name.clone(), &workflow, input);
+        Ok(Self { workflow_id: Some(id.to_owned()), preprocess, ..draft })
     }
 
     /// A run of a workflow that is not saved, or of a part of it; its summary is the job's name.
@@ -101,9 +114,12 @@ impl JobDraft {
             if let Some(pointer) = references::control_in_id(&document) {
                 return Err(Problem::single_fault(format!("/document{pointer}"), references::CONTROL_IN_ID));
             }
-            selection.select_from(&document).map_err(|found| Problem::from_diagnostics("selection", found))
+            let selected = selection.select_from(&document);
+            let selected = selected.map_err(|found| Problem::from_diagnostics("selection", found))?;
+            let digest = hash_value(&selected);
+            Ok((selected, digest))
         };
-        let document = state.validation.places.run(user, select).await??;
+        let (document, digest) = state.validation.places.run(user, select).await??;
         let name = document.get("summary").and_then(Value::as_str).unwrap_or_default();
         // The job's name is one line, as it is for whatever was saved.
         let name = name.trim_end().to_owned();
@@ -111,40 +127,10 @@ impl JobDraft {
             let message = "the summary names the job: it must have no control characters, such as line breaks";
             return Err(Problem::single_fault("/document/summary", message));
         }
-        Self::of_checked_document(state, user, name, document, input, unchecked)
-            .await
-            .map(|draft| Self { preprocess, ..draft })
-    }
-
-    /// `raw` inputs are not the workflow's own, and not checked against its schema.
-    pub(super) async fn of_checked_document(
-        state: &AppState,
-        user: &str,
-        name: String,
-        document: Value,
-        input: Map<String, Value>,
-        raw: bool,
-    ) -> Result<Self, Problem> {
-        let directory = state.secrets.read_directory().await?;
-        let declarations = references::load_declarations(&*state.documents, &directory, &[&document]).await?;
-        let mut refused = declarations.refusals_of_nodes(&directory);
-        let catalog = declarations.catalog;
-        let Checked { document, catalog, found } = check_with_names(state, user, document, catalog, &directory).await?;
-        refuse_if_errors("the workflow", found)?;
-        for node in catalog.nodes.values() {
-            let connector = catalog.connectors.get(&node.connector_id);
-            let mut found = connector.map(|connector| catalog::check_call(node, connector)).unwrap_or_default();
-            found.extend(refused.remove(&node.id).unwrap_or_default());
-            refuse_if_errors(&format!("node `{}`, which the workflow uses,", node.id), found)?;
-        }
-        let input = if raw {
-            Value::Object(input)
-        } else {
-            input::check_input(state, user, input::INPUT, document.get("schema"), input).await?
-        };
-        let catalog = Catalog { secrets: None, ..catalog };
-        let bundle = JobBundle { document, catalog, secrets_checked: true, ..JobBundle::default() };
-        Ok(Self { preprocess: raw, ..Self::new(name, bundle, input) })
+        let workflow = prepare_document(state, user, document, digest).await?;
+        let input =
+            if unchecked { Value::Object(input) } else { check_workflow_input(state, user, &workflow, input).await? };
+        Ok(Self { preprocess, ..Self::of_prepared(name, &workflow, input) })
     }
 }
 
@@ -162,33 +148,33 @@ pub(crate) async fn start_job(
         Some(asked) => idempotency::find_first_job(state, asked).await?,
         None => None,
     };
-    let (id, early_return) = match first {
+    let mut job = match first {
         Some(id) => {
-            let document = state.store.load_job(&id).await?.bundle.document;
-            (id, wait::early_return(&document))
+            let document = &state.store.load_job(&id).await?.bundle.document;
+            StartedJob::of_earlier_request(state, id, wait::early_return(document))
         }
-        None => {
-            let draft = draft.await?;
-            let early_return = wait::early_return(&draft.bundle.document);
-            (create_job(state, caller, idempotency, draft).await?, early_return)
-        }
+        None => create_job(state, caller, idempotency, draft.await?).await?,
     };
-    let answered = match wait {
-        None => lookup::find_job(state, &id).await?.state.status.is_final(),
+    let Waited { row, output, answered } = match wait {
+        None => {
+            let row = lookup::find_job(state, &job.id).await?;
+            Waited { answered: row.state.status.is_final(), row, output: None }
+        }
         Some(limit) => {
-            let answered = wait::until_answered(state, &id, early_return.as_deref(), limit).await?;
+            let waited = job.wait_for_answer(state, limit).await?;
             // What the job came to is not for a token that ended meanwhile.
             caller.check_again(state).await?;
-            answered
+            waited
         }
     };
-    let mut job = views::job_view(state, caller, lookup::find_job(state, &id).await?).await?;
-    if let (Some(early), false) = (&early_return, job.summary.finished_at.is_some()) {
-        job.output = state.runtime.early_return(&id, early).await?.unwrap_or_default();
+    let has_ended = row.state.finished_at.is_some();
+    let mut view = views::job_view(state, caller, row, KnownValues { input: job.input, output }).await?;
+    if let (Some(early), false) = (&job.early_return, has_ended) {
+        view.output = state.runtime.early_return(&job.id, early).await?.unwrap_or_default();
     }
     let status = if answered { StatusCode::OK } else { StatusCode::ACCEPTED };
-    let location = format!("/api/v1/jobs/{id}");
-    let mut response = (status, [(header::LOCATION, location)], Json(job)).into_response();
+    let location = format!("/api/v1/jobs/{}", job.id);
+    let mut response = (status, [(header::LOCATION, location)], Json(view)).into_response();
     if let Some(limit) = wait {
         let applied = format!("wait={}", limit.as_secs());
         response.headers_mut().insert("preference-applied", applied.parse().map_err(Problem::internal)?);
@@ -196,15 +182,16 @@ pub(crate) async fn start_job(
     Ok(response)
 }
 
-/// Makes the job, unless another request of the same key was faster; gives the id of the one that there is.
+/// Makes the job, unless another request of the same key was faster; returns the one that there is.
 async fn create_job(
     state: &AppState,
     caller: &Caller,
     idempotency: Option<Idempotency>,
     draft: JobDraft,
-) -> Result<String, Problem> {
+) -> Result<StartedJob, Problem> {
     check_bytes_in_flight(state, caller).await?;
     let id = uuid::Uuid::now_v7().to_string();
+    let job = StartedJob::of_new_job(state, id.clone(), draft.early_return, draft.input.clone());
     let run = JobRequest {
         name: draft.name,
         workflow_id: draft.workflow_id,
@@ -213,13 +200,14 @@ async fn create_job(
         preprocess: draft.preprocess,
         taken_over: draft.taken_over,
         idempotency: idempotency.clone(),
-        ..JobRequest::new(id.clone(), rand::random(), draft.bundle, draft.input)
+        ..JobRequest::new(id, rand::random(), draft.source, draft.input)
     };
     match (state.runtime.submit_job(run).await?, idempotency) {
-        (Created::Existing { job, fingerprint }, Some(asked)) => {
-            idempotency::check_same_request(&asked, job, &fingerprint)
+        (Created::Existing { job: first, fingerprint }, Some(asked)) => {
+            let first = idempotency::check_same_request(&asked, first, &fingerprint)?;
+            Ok(StartedJob::of_earlier_request(state, first, job.early_return))
         }
-        (Created::Existing { .. } | Created::New { .. }, _) => Ok(id),
+        (Created::Existing { .. } | Created::New { .. }, _) => Ok(job),
     }
 }
 
@@ -235,11 +223,4 @@ async fn check_bytes_in_flight(state: &AppState, caller: &Caller) -> Result<(), 
          wait until some of them have ended, or cancel some"
     );
     Err(Problem::too_many_bytes(detail))
-}
-
-pub(super) fn refuse_if_errors(what: &str, found: Vec<Diagnostic>) -> Result<(), Problem> {
-    if has_errors(&found) {
-        return Err(Problem::not_runnable(format!("{what} has errors and cannot run"), found));
-    }
-    Ok(())
 }

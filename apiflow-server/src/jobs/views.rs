@@ -45,10 +45,30 @@ pub(crate) async fn was_preprocessed(state: &AppState, job: &str) -> Result<bool
     Ok(created.is_some_and(|event| event.body["preprocess"] == true))
 }
 
+/// The values of a job that need not be read.
+#[derive(Default)]
+pub(crate) struct KnownValues {
+    /// Its input.
+    pub(crate) input: Option<Value>,
+    /// Its output.
+    pub(crate) output: Option<Value>,
+}
+
 /// A job with its input, output and first steps.
-pub(crate) async fn job_view(state: &AppState, caller: &Caller, row: JobRow) -> Result<Job, Problem> {
-    let input = read_input(state, &row.id).await?;
-    let output = resolve_value(state, &row.id, row.state.output.as_ref()).await?;
+pub(crate) async fn job_view(
+    state: &AppState,
+    caller: &Caller,
+    row: JobRow,
+    known: KnownValues,
+) -> Result<Job, Problem> {
+    let input = match known.input {
+        Some(input) => input,
+        None => read_input(state, &row.id).await?,
+    };
+    let output = match known.output {
+        Some(output) => output,
+        None => resolve_value(state, &row.id, row.state.output.as_ref()).await?,
+    };
     let (steps, steps_next) = step_views(state, caller, &row, 0, MAX_STEPS_WITH_JOB).await?;
     Ok(Job { summary: job_summary(row), input, output, steps, steps_next })
 }

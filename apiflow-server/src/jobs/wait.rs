@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use apiflow_core::ports::JobRow;
+use apiflow_core::runtime::{EndWatch, Watch};
 use axum::http::HeaderMap;
 use serde_json::Value;
 
@@ -42,42 +44,80 @@ pub(super) fn early_return(document: &Value) -> Option<String> {
     document.pointer("/value/early_return").and_then(Value::as_str).map(str::to_owned)
 }
 
-/// Waits until the job ended, the early step has its result, the time is over or the server stops; says whether
-/// there is an answer.
-pub(super) async fn until_answered(
-    state: &AppState,
-    job: &str,
-    early: Option<&str>,
-    limit: Duration,
-) -> Result<bool, Problem> {
-    let end = Instant::now() + limit;
-    let mut watch = state.runtime.watch_jobs();
-    loop {
-        if lookup::find_job(state, job).await?.state.status.is_final() || early_done(state, job, early).await? {
-            return Ok(true);
-        }
-        let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() || state.stop.is_cancelled() {
-            return Ok(false);
-        }
-        let news = async {
-            match early {
-                Some(_) => watch.job_changed(job).await,
-                None => watch.job_finished(job).await,
-            }
-        };
-        tokio::select! {
-            () = news => {}
-            () = tokio::time::sleep(left.min(LOOK_INTERVAL)) => {}
-            () = state.stop.cancelled() => {}
-        }
-    }
+/// A job that a request made or found.
+pub(super) struct StartedJob {
+    pub(super) id: String,
+    /// The step whose result answers a waiting caller, if the document names one.
+    pub(super) early_return: Option<String>,
+    /// Its input, if this request made it.
+    pub(super) input: Option<Value>,
+    end: EndWatch,
+    /// Sees its steps change, if one of them may be the answer.
+    changes: Option<Watch>,
 }
 
-async fn early_done(state: &AppState, job: &str, early: Option<&str>) -> Result<bool, Problem> {
-    match early {
-        Some(early) => Ok(state.runtime.early_return(job, early).await?.is_some()),
-        None => Ok(false),
+/// What has become of a job.
+pub(super) struct Waited {
+    pub(super) row: JobRow,
+    /// Its output, if it need not be read.
+    pub(super) output: Option<Value>,
+    /// Whether there is an answer.
+    pub(super) answered: bool,
+}
+
+impl StartedJob {
+    /// A job that is about to be made: whatever becomes of it from now on is seen.
+    pub(super) fn of_new_job(state: &AppState, id: String, early_return: Option<String>, input: Value) -> Self {
+        Self { input: Some(input), ..Self::of_earlier_request(state, id, early_return) }
+    }
+
+    /// A job that was made before.
+    pub(super) fn of_earlier_request(state: &AppState, id: String, early_return: Option<String>) -> Self {
+        let changes = early_return.is_some().then(|| state.runtime.watch_jobs());
+        Self { end: state.runtime.watch_end(&id), id, early_return, input: None, changes }
+    }
+
+    /// Waits until the job ended, the early step has its result, the time is over or the server stops. The store is asked
+    /// only for what this process does not do itself.
+    pub(super) async fn wait_for_answer(&mut self, state: &AppState, limit: Duration) -> Result<Waited, Problem> {
+        let end = Instant::now() + limit;
+        // A job of an earlier request may have ended long ago.
+        let mut looks = self.input.is_none();
+        loop {
+            if looks {
+                let row = lookup::find_job(state, &self.id).await?;
+                let answered = row.state.status.is_final() || self.has_early_result(state).await?;
+                if answered || end <= Instant::now() || state.stop.is_cancelled() {
+                    return Ok(Waited { row, output: None, answered });
+                }
+            }
+            looks = true;
+            let left = end.saturating_duration_since(Instant::now());
+            let change = async {
+                match &mut self.changes {
+                    Some(changes) => changes.job_changed(&self.id).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                ended = self.end.wait_for_end() => {
+                    if let Some(ended) = ended {
+                        return Ok(Waited { row: ended.row.clone(), output: Some(ended.output.clone()), answered: true });
+                    }
+                }
+                () = change => {}
+                () = tokio::time::sleep(left.min(LOOK_INTERVAL)) => {}
+                () = state.stop.cancelled() => {}
+            }
+        }
+    }
+
+    async fn has_early_result(&self, state: &AppState) -> Result<bool, Problem> {
+        match &self.early_return {
+            Some(early) => Ok(state.runtime.early_return(&self.id, early).await?.is_some()),
+            None => Ok(false),
+        }
     }
 }
 

@@ -66,6 +66,23 @@ impl RecordCache {
         is_fresh.then(|| Arc::clone(&entry.value))
     }
 
+    /// Call this before something is made of what is cached: its age is that of the oldest document or secret that may be
+    /// part of it.
+    pub(super) fn begin_derivation(&self) -> ReadStart {
+        let entries = self.lock_entries();
+        let now = Instant::now();
+        let documents = entries.documents.values().map(|entry| entry.read_at);
+        let read = documents.chain(entries.secrets.as_ref().map(|entry| entry.read_at));
+        let is_fresh = |at: &Instant| self.max_age.is_none_or(|max_age| at.elapsed() < max_age);
+        ReadStart { generation: entries.generation, at: read.filter(is_fresh).min().unwrap_or(now) }
+    }
+
+    /// Whether nothing was written since, and what was read then is not too old.
+    pub(super) fn is_current(&self, read: ReadStart) -> bool {
+        self.lock_entries().generation == read.generation
+            && self.max_age.is_none_or(|max_age| read.at.elapsed() < max_age)
+    }
+
     /// Call this before a read of the database whose result is to be kept.
     pub(super) fn begin_read(&self) -> ReadStart {
         ReadStart { generation: self.lock_entries().generation, at: Instant::now() }

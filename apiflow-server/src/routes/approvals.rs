@@ -22,6 +22,7 @@ use crate::jobs::approvals;
 use crate::jobs::approvals::{AnsweredGate, Approver, Link};
 use crate::jobs::lookup;
 use crate::jobs::views;
+use crate::jobs::views::KnownValues;
 use crate::state::AppState;
 use crate::users::Caller;
 
@@ -48,7 +49,10 @@ async fn resume_job(
 ) -> Result<(StatusCode, Json<Job>), Problem> {
     let gate = approvals::find_gate(&state, &id, body.step.as_deref()).await?;
     approvals::answer_gate(&state, &id, gate, Approver::User(&caller.user), (body.action, body.payload)).await?;
-    Ok((StatusCode::ACCEPTED, Json(views::job_view(&state, &caller, lookup::find_job(&state, &id).await?).await?)))
+    Ok((
+        StatusCode::ACCEPTED,
+        Json(views::job_view(&state, &caller, lookup::find_job(&state, &id).await?, KnownValues::default()).await?),
+    ))
 }
 
 /// Shows what the gate after a step asks for, with the form of what may come with an approval.

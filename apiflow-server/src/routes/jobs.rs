@@ -16,6 +16,7 @@ use crate::http::problem::Problem;
 use crate::http::problem_codes;
 use crate::jobs::lookup;
 use crate::jobs::views;
+use crate::jobs::views::KnownValues;
 use crate::state::AppState;
 use crate::users::Caller;
 
@@ -90,7 +91,7 @@ async fn list_of_workflow(
 #[utoipa::path(get, path = "/jobs/{id}", operation_id = "get_job", tag = "jobs", params(("id" = String, Path)),
     responses((status = OK, description = "the job", body = Job)))]
 async fn read(State(state): State<AppState>, caller: Caller, InPath(id): InPath<String>) -> Result<Json<Job>, Problem> {
-    Ok(Json(views::job_view(&state, &caller, lookup::find_job(&state, &id).await?).await?))
+    Ok(Json(views::job_view(&state, &caller, lookup::find_job(&state, &id).await?, KnownValues::default()).await?))
 }
 
 /// Removes a job that has ended, with all that belongs to it.
@@ -122,7 +123,7 @@ async fn cancel_job(
     if !is_new && row.state.status.is_final() && row.state.status != JobStatus::Cancelled.into() {
         return Err(Problem::new(StatusCode::CONFLICT, problem_codes::ENDED, format!("job `{id}` has ended already")));
     }
-    Ok((StatusCode::ACCEPTED, Json(views::job_view(&state, &caller, row).await?)))
+    Ok((StatusCode::ACCEPTED, Json(views::job_view(&state, &caller, row, KnownValues::default()).await?)))
 }
 
 /// Lists the steps of a job in the order in which they began.
@@ -159,7 +160,10 @@ async fn recover_step(
     lookup::find_job(&state, &id).await?;
     let ordinal = lookup::find_unsettled_ordinal(&state, &id, &step).await?;
     state.runtime.recover_step(&id, ordinal).await.map_err(|error| recover_problem(&id, &step, error))?;
-    Ok((StatusCode::ACCEPTED, Json(views::job_view(&state, &caller, lookup::find_job(&state, &id).await?).await?)))
+    Ok((
+        StatusCode::ACCEPTED,
+        Json(views::job_view(&state, &caller, lookup::find_job(&state, &id).await?, KnownValues::default()).await?),
+    ))
 }
 
 fn recover_problem(job: &str, step: &str, error: RecoverError) -> Problem {

@@ -34,7 +34,7 @@ async fn make_of(talk: &Talk, number: u32, workflow: Option<&str>, bundle: JobBu
         node_id: None,
         created_by: None,
         created_at: AT.plus_ms(u64::from(number) * 1000),
-        bundle,
+        bundle: bundle.into(),
         priority: 0,
         concurrency: None,
         events: vec![event(1)],

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use apiflow_core::http::{Http, HttpLimits, OutgoingPolicy};
@@ -27,6 +28,8 @@ use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
+
+use crate::counting_documents::CountingDocuments;
 
 /// The admin's password on servers that are not local.
 pub(crate) const LONG_PASSWORD: &str = "correct horse battery staple";
@@ -53,6 +56,7 @@ pub(crate) struct Talk {
     /// Where its requests come from.
     pub(crate) peer: SocketAddr,
     runtime: Runtime,
+    document_reads: Arc<AtomicU64>,
     token: Option<String>,
     transcript: String,
     known: Vec<(String, String)>,
@@ -128,7 +132,7 @@ impl Talk {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let url = database.unwrap_or_else(|| format!("sqlite:{}", folder.path().join("apiflow.db").display()));
         let opened = apiflow_store::open(&url).await.expect("the database opens");
-        let CachedStores { stores, fresh_documents } = cache_records(&opened, &url);
+        let CachedStores { stores, fresh_documents, records } = cache_records(&opened, &url);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let lookup = |name: &str| Some(format!("canary-of-{name}"));
         let environment = EnvSecrets::from_list(from_env, lookup).expect("the list is well formed");
@@ -150,13 +154,15 @@ impl Talk {
             evaluator: Arc::new(BoaEvaluator::new()),
             clock: clock.clone(),
         };
+        let document_reads: Arc<AtomicU64> = Arc::default();
         let stop = CancellationToken::new();
         let runtime = Runtime::new(parts, RuntimeSettings::new("test"));
         let state = AppState::new(Parts {
             runtime: runtime.clone(),
             store: stores.store.clone(),
-            documents: stores.documents.clone(),
+            documents: Arc::new(CountingDocuments::new(stores.documents.clone(), document_reads.clone())),
             fresh_documents,
+            records,
             accounts: stores.accounts.clone(),
             statements: stores.statements.clone(),
             secrets: secrets.clone(),
@@ -171,6 +177,7 @@ impl Talk {
             stop,
             peer: SocketAddr::from(([127, 0, 0, 1], 40_000)),
             runtime,
+            document_reads,
             token: None,
             transcript: String::new(),
             known: Vec::new(),
@@ -221,6 +228,11 @@ impl Talk {
     /// Goes on with this token, or without one.
     pub(crate) fn token(&mut self, token: Option<&str>) {
         self.token = token.map(str::to_owned);
+    }
+
+    /// How often runs have read a document so far, cached or not.
+    pub(crate) fn document_reads(&self) -> u64 {
+        self.document_reads.load(Ordering::Relaxed)
     }
 
     /// Shows a text by another name from now on.

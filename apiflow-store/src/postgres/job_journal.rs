@@ -147,7 +147,7 @@ fn loaded_job(row: &PgRow) -> Result<LoadedJob, StoreError> {
     };
     Ok(LoadedJob {
         job,
-        bundle: job_rows::parse_json(&bundle)?,
+        bundle: job_rows::shared_bundle(bundle)?,
         snapshot,
         events: job_rows::convert_all(loaded_events(row).map_err(store_error)?, job_rows::event_row)?,
         inbox: job_rows::convert_all(loaded_messages(row).map_err(store_error)?, job_rows::inbox_message)?,

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use super::{PostgresStore, now, slots};
 use crate::commit_rows::Event;
 use crate::fault::store_error;
-use crate::job_rows::{self, duration_ms, from_int, to_int, to_json_text};
+use crate::job_rows::{self, duration_ms, from_int, to_int};
 use crate::slots::window_ms;
 use crate::sql;
 
@@ -260,7 +260,7 @@ impl PostgresStore {
             .bind(&new.created_by)
             .bind(new.created_at.0)
             .bind(events.iter().map(|event| event.seq).max().unwrap_or(0))
-            .bind(to_json_text(&new.bundle))
+            .bind(new.bundle.json())
             .bind(events.iter().map(|event| event.seq).collect::<Vec<_>>())
             .bind(events.iter().map(|event| event.at).collect::<Vec<_>>())
             .bind(events.iter().map(|event| event.list).collect::<Vec<_>>())

@@ -8,7 +8,7 @@ use super::connection::Connection;
 use super::errors::QueryError;
 use super::{now, slots};
 use crate::commit_rows::Event;
-use crate::job_rows::{duration_ms, from_int, to_int, to_json_text};
+use crate::job_rows::{duration_ms, from_int, to_int};
 use crate::sql;
 
 /// The job of an idempotency key that has not expired, and the fingerprint of its request.
@@ -32,7 +32,6 @@ const PUT_KEY: &str =
 /// A new job as the writing thread needs it: its JSON is written by the thread that asks for the job.
 pub(super) struct JobRows {
     job: NewJob,
-    bundle: String,
     events: Vec<EventValues>,
     last_seq: i64,
     value_bytes: i64,
@@ -43,7 +42,6 @@ pub(super) struct JobRows {
 impl JobRows {
     pub(super) fn new(job: NewJob, claim: Option<ClaimRequest>) -> Self {
         Self {
-            bundle: to_json_text(&job.bundle),
             events: job.events.iter().map(|event| event_values(Event::of_row(&job.id, event))).collect(),
             last_seq: to_int(job.events.iter().map(|event| event.seq).max().unwrap_or(0)),
             value_bytes: to_int(job.value_bytes()),
@@ -79,7 +77,7 @@ pub(super) fn perform_creation(connection: &Connection, rows: &JobRows) -> Resul
     )?;
     add_bytes(connection, job.created_by.as_deref(), rows.value_bytes)?;
     slots::request_slot(connection, job)?;
-    connection.execute(ADD_BUNDLE, params![job.id, rows.bundle])?;
+    connection.execute(ADD_BUNDLE, params![job.id, job.bundle.json()])?;
     insert_events(connection, &job.id, &rows.events)?;
     if let Some(idempotency) = &job.idempotency {
         connection

@@ -138,7 +138,7 @@ fn read_loaded_job(connection: &Connection, job: &str) -> Outcome<LoadedJob> {
     let events: Vec<EventColumns> = connection.fetch_all(sql::EVENTS, params![job, after, i64::MAX])?;
     Ok(LoadedJob {
         job: job_rows::job_row(row.job)?,
-        bundle: job_rows::parse_json(&row.bundle)?,
+        bundle: job_rows::shared_bundle(row.bundle)?,
         snapshot,
         events: job_rows::convert_all(events, job_rows::event_row)?,
         inbox: if row.inbox_open > 0 { find_inbox(connection, job)? } else { Vec::new() },

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::queue::Claim;
+use super::shared_bundle::SharedBundle;
 use super::turns::{EventRow, LoadedJob, value_bytes};
 use crate::declarations::Catalog;
 use crate::ports::Timestamp;
@@ -99,7 +100,7 @@ pub struct NewJob {
     /// The moment it was made.
     pub created_at: Timestamp,
     /// All that it needs.
-    pub bundle: JobBundle,
+    pub bundle: SharedBundle,
     /// Which jobs that are due come first: the higher, until a commit says otherwise.
     pub priority: i32,
     /// With whom it shares its slots; it is not due before it has one.
@@ -116,22 +117,27 @@ impl NewJob {
         value_bytes(&self.events)
     }
 
+    /// The job's row once it is made.
+    pub fn to_row(&self) -> JobRow {
+        JobRow {
+            id: self.id.clone(),
+            name: self.name.clone(),
+            workflow_id: self.workflow_id.clone(),
+            node_id: self.node_id.clone(),
+            created_by: self.created_by.clone(),
+            created_at: self.created_at,
+            updated_at: self.created_at,
+            state: JobState::new(self.priority),
+            last_seq: self.events.iter().map(|event| event.seq).max().unwrap_or(0),
+        }
+    }
+
     /// What [`JobJournal::load_job`](super::JobJournal::load_job) returns of the job once it is made, for the worker that
     /// claims it at the same time.
     pub fn into_loaded(self) -> LoadedJob {
         LoadedJob {
             value_bytes: self.value_bytes(),
-            job: JobRow {
-                id: self.id,
-                name: self.name,
-                workflow_id: self.workflow_id,
-                node_id: self.node_id,
-                created_by: self.created_by,
-                created_at: self.created_at,
-                updated_at: self.created_at,
-                state: JobState::new(self.priority),
-                last_seq: self.events.iter().map(|event| event.seq).max().unwrap_or(0),
-            },
+            job: self.to_row(),
             bundle: self.bundle,
             snapshot: None,
             events: self.events.into_iter().map(|event| EventRow { value: None, ..event }).collect(),

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::jobs::{JobBundle, JobRow, JobState};
+use super::jobs::{JobRow, JobState};
 use super::provider_work::Poll;
+use super::shared_bundle::SharedBundle;
 use super::size::json_len;
 use super::steps::{CallRecord, StepRow};
 use crate::ports::Timestamp;
@@ -50,7 +51,7 @@ pub struct LoadedJob {
     /// The job's row.
     pub job: JobRow,
     /// All that the job needs.
-    pub bundle: JobBundle,
+    pub bundle: SharedBundle,
     /// The last snapshot.
     pub snapshot: Option<SnapshotRow>,
     /// The events after the snapshot, in order, without their values.

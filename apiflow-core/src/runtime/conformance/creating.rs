@@ -40,7 +40,8 @@ async fn a_job_reads_back_as_it_was_made(store: Subject) {
             document: json!({"zeta": 1, "alpha": {"y": 1, "b": [2.5, null, "ü"]}}),
             catalog,
             ..JobBundle::default()
-        },
+        }
+        .into(),
         events: vec![event_with(1, json!({"z": 1, "a": 2})), event_row(2)],
         ..new_job("a")
     };

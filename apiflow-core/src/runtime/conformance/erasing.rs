@@ -194,7 +194,7 @@ async fn the_last_part_says_what_is_left_and_when_more_is_erased(store: Subject)
         .await
         .expect("it is erased");
     let loaded = store.load_job("a").await.expect("the job is loaded");
-    assert_eq!((loaded.bundle, loaded.job.state.output, loaded.job.state.error), (bundle, None, None));
+    assert_eq!((loaded.bundle.into_bundle(), loaded.job.state.output, loaded.job.state.error), (bundle, None, None));
     assert_eq!(take_due_erasures(&store, 1, LEASE_INTERVAL).await, owned_names(&[]));
 }
 

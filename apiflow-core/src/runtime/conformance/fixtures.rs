@@ -39,7 +39,7 @@ pub(super) fn new_job(id: &str) -> NewJob {
         node_id: None,
         created_by: None,
         created_at: Timestamp(4_000),
-        bundle: JobBundle { document: json!({"value": {"modules": []}}), ..JobBundle::default() },
+        bundle: JobBundle { document: json!({"value": {"modules": []}}), ..JobBundle::default() }.into(),
         priority: 0,
         concurrency: None,
         events: vec![event_with(1, json!({"input": id}))],

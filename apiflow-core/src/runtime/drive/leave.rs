@@ -17,7 +17,7 @@ impl Drive<'_> {
         loop {
             let now = self.now();
             let lease = LeaseChange::Release { wake_at: Some(now) };
-            let unchanged = Commit::new(&self.job, self.version, now, self.committed.clone(), lease);
+            let unchanged = Commit::new(&self.job, self.version, now, self.committed.state.clone(), lease);
             match self.inner.parts.store.commit_turn(unchanged).await {
                 Err(error) if error.fault().is_some() => {
                     self.inner.parts.clock.sleep_until(now.plus_ms(pause_ms(failures))).await;

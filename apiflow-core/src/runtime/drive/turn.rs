@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
 use tokio::time::{Duration, Instant};
 
 use super::open_work::OpenWorkView;
 use super::{Drive, Taken};
 use crate::call::Operation;
-use crate::engine::{Answer, Fact, Input, Recorded};
+use crate::engine::{Answer, Fact, Input, Recorded, ValueRef};
 use crate::evaluate::{Evaluation, estimate_json_bytes};
-use crate::ports::{CallRecord, Commit, LeaseChange, Poll, StoreError, Timestamp};
+use crate::ports::{CallRecord, Commit, JobRow, LeaseChange, Poll, StoreError, Timestamp};
 use crate::runtime::due_times::DueKind;
 use crate::runtime::event_row;
+use crate::runtime::job_ends::EndedJob;
 
 /// Events of one turn, about: then what there is is committed, and the drive looks whether somebody wants the job's end.
 const MAX_TURN_EVENTS: usize = 1_000;
@@ -157,10 +159,11 @@ impl Drive<'_> {
         let value_bytes = batch.bytes as u64;
         let cached = self.values.take_cacheable_results().await?;
         let commit = Commit { cached, ..self.commit_of(batch, open.into_polls(), now, lease) };
-        let committed = commit.state.clone();
+        let committed =
+            JobRow { updated_at: now, state: commit.state.clone(), last_seq: self.run.seq(), ..self.committed.clone() };
         let first_poll = commit.polls.iter().map(|poll| poll.due_at).min();
         self.version = self.inner.parts.store.commit_turn(commit).await?;
-        self.note_due(first_poll, committed.erase_at, lease);
+        self.note_due(first_poll, committed.state.erase_at, lease);
         self.committed = committed;
         self.value_bytes += value_bytes;
         self.inner.health.note_success();
@@ -170,8 +173,24 @@ impl Drive<'_> {
         }
         if over {
             self.inner.prepared.remove_job(&self.job);
+            self.publish_end().await;
         }
         Ok(())
+    }
+
+    /// Tells those who wait for the job's end what it came to.
+    async fn publish_end(&mut self) {
+        let ends = &self.inner.notifier.ends;
+        if !ends.is_watched(&self.job) {
+            return;
+        }
+        let row = self.committed.clone();
+        let output = match row.state.output.clone().map(serde_json::from_value::<ValueRef>) {
+            Some(Ok(reference)) => self.values.resolve_reference(&reference).await.ok(),
+            Some(Err(_)) => None,
+            None => Some(Value::Null),
+        };
+        ends.publish_end(&self.job, output.map(|output| EndedJob { row, output }));
     }
 
     /// Tells this process's worker when what was committed is due.

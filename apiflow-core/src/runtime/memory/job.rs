@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::ports::store::size::json_len;
 use crate::ports::{
-    CallRecord, Commit, DueErasure, DuePoll, ErasedJob, Erasure, EventRow, InboxMessage, JobBundle, JobRow, JobState,
-    LeaseChange, LoadedJob, NewJob, Poll, SnapshotRow, StepRow, StoreError, Timestamp,
+    CallRecord, Commit, DueErasure, DuePoll, ErasedJob, Erasure, EventRow, InboxMessage, JobRow, JobState, LeaseChange,
+    LoadedJob, NewJob, Poll, SharedBundle, SnapshotRow, StepRow, StoreError, Timestamp,
 };
 
 /// One job of the memory store: its row, journal, lease, inbox and polls.
@@ -24,7 +24,7 @@ pub(super) struct Job {
     tries: u32,
     /// How often it was begun alone since the last commit.
     solo_starts: u32,
-    bundle: JobBundle,
+    bundle: SharedBundle,
     snapshot: Option<SnapshotRow>,
     events: BTreeMap<u64, EventRow>,
     lists: BTreeMap<(u64, u64), u64>,
@@ -276,7 +276,7 @@ impl Job {
             self.erase_ready_at = erase_at;
             self.row.state = JobState { output, error, erase_at, ..self.row.state.clone() };
             if let Some(bundle) = bundle {
-                self.bundle = bundle;
+                self.bundle = bundle.into();
             }
         }
     }

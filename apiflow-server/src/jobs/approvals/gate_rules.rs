@@ -1,7 +1,7 @@
 //! What a document says of its gates: who may answer, and what comes with an answer.
 
 use apiflow_core::openflow::{Module, OpenFlow, Suspend, find_module, find_module_by};
-use apiflow_core::ports::{JobBundle, StepRow};
+use apiflow_core::ports::StepRow;
 use axum::http::StatusCode;
 use serde_json::Value;
 
@@ -15,7 +15,7 @@ struct JobFlows(Vec<(String, OpenFlow)>);
 
 impl JobFlows {
     async fn load(state: &AppState, job: &str) -> Result<Self, Problem> {
-        let bundle: JobBundle = state.store.load_job(job).await?.bundle;
+        let bundle = state.store.load_job(job).await?.bundle;
         let own = std::iter::once((String::new(), &bundle.document));
         let called = bundle.catalog.workflows.iter().map(|(id, document)| (id.clone(), document));
         let read = |(id, document): (String, &Value)| Some((id, OpenFlow::from_json(document).ok()?));

@@ -5,7 +5,7 @@ use crate::http::problem::Problem;
 use crate::routes::approvals::{BTreeMap, Html, LinkAnswer, Map, Question, Value};
 
 /// The prefix of a form's own fields, so that they do not meet those of the page.
-const FIELD: &str = "field_html.";
+const FIELD: &str = "field.";
 
 /// What is asked for, with buttons to answer.
 pub(super) fn question_page(question: &Question) -> Html<String> {
