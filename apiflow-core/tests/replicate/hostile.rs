@@ -104,7 +104,7 @@ async fn a_job_of_too_many_events_fails() {
     let job = bench.ended().await;
     let error = job.state.error.clone().unwrap();
     assert_eq!((job.state.status, &error["name"]), (JobStatus::Failed, &json!("job_limit")));
-    assert!(error["message"].as_str().unwrap().contains("after 5000 events"), "{error}");
+    assert!(error["message"].as_str().unwrap().contains("exceeded 5000 events"), "{error}");
     assert_eq!(bench.output(&job).await, json!({"error": error}));
     bench.finish().await;
 }
