@@ -218,7 +218,7 @@ mod tests {
 
     fn refused(content: &str, message: &str, line: u32, column: u32) {
         let fault = read(content).expect_err(content);
-        let place = fault.span_of_byte.map(|span| (span.line, span.column));
+        let place = fault.span.map(|span| (span.line, span.column));
         assert_eq!((fault.message.as_str(), place), (message, Some((line, column))), "{content}");
     }
 

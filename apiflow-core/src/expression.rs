@@ -64,17 +64,17 @@ pub fn span_of_byte(source: &str, byte: usize) -> Span {
 
 /// Why a text is no expression.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}{}", span_of_byte.map(|at| format!(" (line {}, column {})", at.line, at.column)).unwrap_or_default())]
+#[error("{message}{}", span.map(|at| format!(" (line {}, column {})", at.line, at.column)).unwrap_or_default())]
 pub struct SyntaxFault {
     /// What is wrong: lower case, no full stop.
     pub message: String,
     /// Where, within the text as the user wrote it; `None` where the whole text is at fault.
-    pub span_of_byte: Option<Span>,
+    pub span: Option<Span>,
 }
 
 impl SyntaxFault {
     /// A fault at a byte of the text.
     pub(crate) fn at_byte(source: &str, byte: usize, message: impl Into<String>) -> Self {
-        Self { message: message.into(), span_of_byte: Some(span_of_byte(source, byte)) }
+        Self { message: message.into(), span: Some(span_of_byte(source, byte)) }
     }
 }

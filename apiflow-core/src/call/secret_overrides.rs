@@ -56,9 +56,9 @@ pub fn secret_overrides(node: &Node, connector: &Connector) -> Vec<SecretOverrid
             refuse(pointer_push("/data", key), format!("the connector's `{key}` carries a secret"));
         }
     }
-    for (pointer, read_link) in operation.map(absolute_links).unwrap_or_default() {
-        if !stays_with(&read_link, connector) {
-            refuse(pointer, format!("`{read_link}` may lead to another origin than the connector's"));
+    for (pointer, link) in operation.map(absolute_links).unwrap_or_default() {
+        if !stays_with(&link, connector) {
+            refuse(pointer, format!("`{link}` may lead to another origin than the connector's"));
         }
     }
     found

@@ -144,7 +144,7 @@ fn literal_text(value: &Value) -> Option<String> {
 
 fn search_headers(pointer: &str, headers: &Map<String, Value>, found: &mut Vec<LiteralCredential>) {
     for (name, value) in headers {
-        if let Some((prefix, value)) = literal_text(value).and_then(|compile_text| in_header(name, &compile_text)) {
+        if let Some((prefix, value)) = literal_text(value).and_then(|text| in_header(name, &text)) {
             let pointer = pointer_push(pointer, name);
             found.push(LiteralCredential { pointer, prefix, value, suffix: String::new() });
         }
@@ -210,7 +210,7 @@ fn credential_of_pair(pair: &str) -> Option<(String, String)> {
 fn search_body(pointer: &str, key: &str, value: &Value, found: &mut Vec<LiteralCredential>) {
     match value {
         Value::String(_) => {
-            if let Some((prefix, value)) = literal_text(value).and_then(|compile_text| in_body(key, &compile_text)) {
+            if let Some((prefix, value)) = literal_text(value).and_then(|text| in_body(key, &text)) {
                 found.push(LiteralCredential { pointer: pointer.to_owned(), prefix, value, suffix: String::new() });
             }
         }

@@ -16,7 +16,7 @@ const STATEMENT_WORDS: [&str; 14] = [
 pub fn wrap_expression(source: &str, predicate: bool) -> String {
     // A text that is no JavaScript is for the parser to refuse, in the shape that most texts have.
     let (before, after) = match split_tokens(source) {
-        Ok(split_tokens) => wrapper_text(&split_tokens, predicate),
+        Ok(tokens) => wrapper_text(&tokens, predicate),
         Err(_) => wrapper_text(&UNREADABLE, predicate),
     };
     format!("{before}{source}{after}")

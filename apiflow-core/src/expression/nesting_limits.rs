@@ -65,7 +65,7 @@ pub fn check_source_nesting(source: &str) -> Result<(), SyntaxFault> {
 pub(super) fn scan_tokens(source: &str) -> Result<Vec<Token<'_>>, SyntaxFault> {
     if source.len() > MAX_SOURCE_BYTES {
         let message = format!("the expression has {} bytes, at most {MAX_SOURCE_BYTES} are allowed", source.len());
-        return Err(SyntaxFault { message, span_of_byte: None });
+        return Err(SyntaxFault { message, span: None });
     }
     let tokens = split_tokens(source)?;
     check_nesting(source, &tokens, NestingCounter::default())?;
@@ -83,7 +83,7 @@ pub fn scan_code(source: &str) -> Result<(), SyntaxFault> {
 fn scanned_module(source: &str) -> Result<Vec<Token<'_>>, SyntaxFault> {
     if source.len() > MAX_INLINE_BYTES {
         let message = format!("the code has {} bytes, at most {MAX_INLINE_BYTES} are allowed", source.len());
-        return Err(SyntaxFault { message, span_of_byte: None });
+        return Err(SyntaxFault { message, span: None });
     }
     let tokens = split_tokens(source)?;
     check_nesting(source, &tokens, NestingCounter { module: true, ..NestingCounter::default() })?;

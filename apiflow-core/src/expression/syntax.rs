@@ -56,7 +56,7 @@ pub(super) fn parse_program<'a>(
     match parsed.diagnostics.first() {
         Some(fault) => Err(locate_fault(source, before.len(), fault)),
         None if parsed.panicked => {
-            Err(SyntaxFault { message: "the expression can't be parsed".to_owned(), span_of_byte: None })
+            Err(SyntaxFault { message: "the expression can't be parsed".to_owned(), span: None })
         }
         None => Ok((parsed.program, before.len())),
     }
@@ -69,7 +69,7 @@ pub(crate) fn locate_fault(source: &str, start: usize, fault: &OxcDiagnostic) ->
         Some(byte) if byte >= source.trim_end().len() => "the expression ends too early".to_owned(),
         Some(_) | None => plain_message(&fault.message),
     };
-    SyntaxFault { message, span_of_byte: byte.map(|byte| Lines::from_source(source).span_of_byte(byte)) }
+    SyntaxFault { message, span: byte.map(|byte| Lines::from_source(source).span_of_byte(byte)) }
 }
 
 /// A parser's message in the house's form: lower case, no full stop, and nothing of the wrapping's brackets.
@@ -89,7 +89,7 @@ mod tests {
 
     fn check_syntax(source: &str, predicate: bool, expected: Option<(&str, u32, u32)>) {
         let found = super::check_syntax(source, predicate).err();
-        let found = found.map(|fault| (fault.message, fault.span_of_byte));
+        let found = found.map(|fault| (fault.message, fault.span));
         let expected = expected.map(|(message, line, column)| (message.to_owned(), Some(Span { line, column })));
         assert_eq!(found, expected, "{source}");
     }

@@ -98,7 +98,7 @@ impl Text {
                 Part::Literal(literal) => push_text(&mut pieces, literal),
                 Part::Secret(name) => pieces.push(Piece::Secret(name.clone())),
                 Part::Place(place) => match scope.value_at(place).as_ref().and_then(inserted_text) {
-                    Some(compile_text) => push_text(&mut pieces, &compile_text),
+                    Some(text) => push_text(&mut pieces, &text),
                     None => return Expanded::Absent,
                 },
             }

@@ -56,7 +56,7 @@ impl<'a> Checker<'a> {
             Ok(reading) => self.check_references(&here, &reading),
             Err(fault) => {
                 let mut found = Diagnostic::new_error(codes::EXPRESSION_SYNTAX, place.pointer(), fault.message);
-                found.span = fault.span_of_byte;
+                found.span = fault.span;
                 self.push(without_braces(found, source));
                 Shape::Any
             }

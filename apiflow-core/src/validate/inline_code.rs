@@ -26,7 +26,7 @@ impl<'a> Checker<'a> {
             Err(fault) => {
                 let pointer = place.key("content").pointer();
                 let mut found = Diagnostic::new_error(codes::INLINE_CODE, pointer, fault.message);
-                found.span = fault.span_of_byte;
+                found.span = fault.span;
                 return self.push(found);
             }
         };

@@ -36,7 +36,7 @@ impl Explain {
                 CodePage::for_code(code).map(|page| page.text().trim_end().to_owned()).ok_or_else(|| unknown_code(code))
             }
         };
-        match said.and_then(|report_text| print_line(&report_text)) {
+        match said.and_then(|text| print_line(&text)) {
             Ok(()) => ExitCode::SUCCESS,
             Err(message) => {
                 print_error(&message);

@@ -158,7 +158,8 @@ pub(crate) async fn start_job(
     let Waited { row, output, answered } = match wait {
         None => {
             let row = lookup::find_job(state, &job.id).await?;
-            Waited { answered: row.state.status.is_final(), row, output: None }
+            // A new job is accepted, even if it has ended by now; that of an earlier request may be the answer.
+            Waited { answered: job.input.is_none() && row.state.status.is_final(), row, output: None }
         }
         Some(limit) => {
             let waited = job.wait_for_answer(state, limit).await?;

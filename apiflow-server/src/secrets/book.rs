@@ -162,9 +162,9 @@ impl SecretBook {
         let stored = stored.map(|row| (reference_of(row.owner.as_deref(), &row.name), row.name.clone()));
         let listed = self.environment.listed_names().map(|(name, _)| (name.to_owned(), name.to_owned()));
         let mut opened = Vec::new();
-        for (read_reference, name) in stored.chain(listed) {
+        for (reference, name) in stored.chain(listed) {
             // One that can't be opened is sent nowhere either.
-            if let Ok(Some(secret)) = self.get(&read_reference).await {
+            if let Ok(Some(secret)) = self.get(&reference).await {
                 opened.push(OpenedSecret { name, value: secret.value, origins: secret.origins.unwrap_or_default() });
             }
         }

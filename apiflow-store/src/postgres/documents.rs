@@ -82,11 +82,11 @@ impl Documents for PostgresStore {
             }
         };
         let page: Vec<DocumentColumns> = page.fetch_all(snapshot.count_statement()).await.map_err(record_error)?;
-        let mut list_documents = Vec::new();
+        let mut documents = Vec::new();
         for row in page {
-            list_documents.push(with_references(&mut snapshot, kind, row).await?);
+            documents.push(with_references(&mut snapshot, kind, row).await?);
         }
-        Ok(list_documents)
+        Ok(documents)
     }
 
     async fn list_checks(&self, kind: DocumentKind, ids: &[String]) -> Result<Vec<DocumentCheck>, RecordError> {

@@ -75,12 +75,11 @@ impl Documents for SqliteStore {
         let page = self.read(move |connection| {
             connection.read_snapshot(|snapshot| find_page(snapshot, kind, after.as_deref(), limit))
         });
-        let mut list_documents = Vec::new();
+        let mut documents = Vec::new();
         for (row, references) in page.await? {
-            list_documents
-                .push(document_rows::document_row(kind, row, document_rows::parse_references(references)?).await?);
+            documents.push(document_rows::document_row(kind, row, document_rows::parse_references(references)?).await?);
         }
-        Ok(list_documents)
+        Ok(documents)
     }
 
     async fn list_checks(&self, kind: DocumentKind, ids: &[String]) -> Result<Vec<DocumentCheck>, RecordError> {

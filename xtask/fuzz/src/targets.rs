@@ -118,7 +118,7 @@ pub(super) fn run_checks(case: &Case, plant: Option<PlantedFault>) -> Result {
             Err(_) => Ok(()),
         },
         Target::Expression => check_expression(&text),
-        Target::Code => check_span(&text, code::read(&text).err().and_then(|fault| fault.span_of_byte)),
+        Target::Code => check_span(&text, code::read(&text).err().and_then(|fault| fault.span)),
     }
 }
 
@@ -212,7 +212,7 @@ fn check_declaration_pointers(value: &Value, found: &[Diagnostic]) -> Result {
 fn check_expression(text: &str) -> Result {
     for predicate in [false, true] {
         let fault = expression::check_syntax(text, predicate).err();
-        check_span(text, fault.and_then(|fault| fault.span_of_byte))?;
+        check_span(text, fault.and_then(|fault| fault.span))?;
         drop(expression::wrap_expression(text, predicate));
     }
     let found = expression::find_references(text);
