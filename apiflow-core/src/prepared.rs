@@ -1,17 +1,20 @@
 //! A document made ready to run, once for all of its runs.
 
+#[cfg(feature = "runtime")]
 mod concurrency_settings;
 
 use std::sync::Arc;
 
 use serde_json::Value;
 
+#[cfg(feature = "runtime")]
 use crate::call::CallPlans;
 use crate::catalog::{Catalog, check_call};
 use crate::diagnostic::{Diagnostic, has_errors};
 use crate::engine::{Program, ProgramError, read_document};
 use crate::ports::{JobBundle, SharedBundle};
 use crate::validate;
+#[cfg(feature = "runtime")]
 pub(crate) use concurrency_settings::QueueSettings;
 
 /// A document made ready to run, with the connectors, nodes and sub-flows that it refers to: it is read once, and the
@@ -19,7 +22,9 @@ pub(crate) use concurrency_settings::QueueSettings;
 pub struct Prepared {
     bundle: SharedBundle,
     program: Arc<Program>,
+    #[cfg(feature = "runtime")]
     plans: Arc<CallPlans>,
+    #[cfg(feature = "runtime")]
     queue: QueueSettings,
     early_return: Option<String>,
 }
@@ -52,12 +57,20 @@ impl Prepared {
     pub fn compile_bundle(bundle: impl Into<SharedBundle>) -> Result<Self, ProgramError> {
         let bundle = bundle.into();
         let document = read_document("the workflow", &bundle.document)?;
+        #[cfg(feature = "runtime")]
         let queue = QueueSettings::read(&document.value, &bundle.document);
         let early_return = document.value.early_return.clone();
         let program = Program::compile_document(document, &bundle.catalog.workflows)?;
         let program = Arc::new(program.with_reused_results(bundle.reused_results.clone()));
-        let plans = Arc::new(CallPlans::new(Arc::new(bundle.catalog.clone())));
-        Ok(Self { bundle, program, plans, queue, early_return })
+        Ok(Self {
+            #[cfg(feature = "runtime")]
+            plans: Arc::new(CallPlans::new(Arc::new(bundle.catalog.clone()))),
+            #[cfg(feature = "runtime")]
+            queue,
+            bundle,
+            program,
+            early_return,
+        })
     }
 
     /// What it was made of.

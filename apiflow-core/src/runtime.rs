@@ -16,7 +16,6 @@ mod erasure;
 mod inbox_payload;
 mod intake;
 mod job_ends;
-#[cfg(all(feature = "http", feature = "boa"))]
 pub mod local;
 pub mod memory;
 mod notifier;

@@ -11,17 +11,20 @@ use std::sync::Arc;
 use serde_json::Value;
 use tokio::sync::oneshot;
 
+#[cfg(all(feature = "http", feature = "boa"))]
 use super::boa_evaluator::BoaEvaluator;
 use super::clock::SystemClock;
 use super::memory::MemoryStore;
 use super::{JobRequest, Runtime, RuntimeParts, RuntimeSettings, Watch};
 use crate::catalog::{self, Catalog, parse_connector, parse_node};
 use crate::diagnostic::{Diagnostic, Severity, codes, has_errors};
+#[cfg(all(feature = "http", feature = "boa"))]
 use crate::http::{Http, HttpLimits, OutgoingPolicy};
 use crate::json::pointer_push;
-use crate::ports::{
-    Clock, Evaluator, HttpClient, HttpError, JobBundle, JobRow, JobStatus, Secrets, StepRow, StoreError,
-};
+#[cfg(all(feature = "http", feature = "boa"))]
+use crate::ports::Secrets;
+use crate::ports::{Clock, Evaluator, HttpClient, HttpError, JobBundle, JobRow, JobStatus, StepRow, Store, StoreError};
+use crate::prepared::Prepared;
 use crate::validate;
 
 /// Steps that are read at a time.
@@ -29,13 +32,15 @@ const STEP_PAGE_SIZE: u32 = 500;
 
 /// Runs workflows in this process, in memory, until they end. Cheap to clone.
 ///
-/// It holds connectors and nodes, calls providers under the outgoing policy and evaluates expressions by
-/// [`BoaEvaluator`], which is no sandbox. Nothing outlives the process: where a run must survive a crash, give a
-/// durable [`Store`](crate::ports::Store) to a [`Runtime`].
+/// It holds connectors and nodes. `Local::new` (features `http` and `boa`) calls providers under an outgoing policy, and
+/// evaluates expressions in this process, which is no sandbox; [`Local::with_parts`] takes a client and an evaluator of
+/// the embedder's. Nothing outlives the process, unless [`Local::with_store`] is given a durable store.
 #[derive(Clone)]
 pub struct Local {
     http: Arc<dyn HttpClient>,
     evaluator: Arc<dyn Evaluator>,
+    /// Where runs are kept; without one each run has a store in memory, which goes with it.
+    store: Option<Arc<dyn Store>>,
     catalog: Catalog,
 }
 
@@ -74,10 +79,30 @@ impl Local {
     /// that calls may reach, the default is none.
     ///
     /// # Errors
-    /// [`LocalError::Http`] where TLS can't be set up.
+    /// [`LocalError::Http`] if TLS can't be set up.
+    #[cfg(all(feature = "http", feature = "boa"))]
     pub fn new(secrets: impl Secrets + 'static, policy: OutgoingPolicy) -> Result<Self, LocalError> {
         let http = Http::new(policy, Arc::new(secrets), HttpLimits::default())?;
-        Ok(Self { http: Arc::new(http), evaluator: Arc::new(BoaEvaluator::new()), catalog: Catalog::default() })
+        Ok(Self::with_parts(Arc::new(http), Arc::new(BoaEvaluator::new())))
+    }
+
+    /// Nothing is declared yet; `http` sends calls, and `evaluator` evaluates JavaScript.
+    pub fn with_parts(http: Arc<dyn HttpClient>, evaluator: Arc<dyn Evaluator>) -> Self {
+        Self { http, evaluator, store: None, catalog: Catalog::default() }
+    }
+
+    /// Sends calls with another client.
+    pub fn with_http_client(mut self, http: impl HttpClient + 'static) -> Self {
+        self.http = Arc::new(http);
+        self
+    }
+
+    /// Keeps runs in a store, where they stay after their end. While a run is carried out, other jobs of the store that are
+    /// due are carried out too. A run that is cut off goes on with the next one on the same store, or when a [`Runtime`]
+    /// works on it.
+    pub fn with_store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
+        self
     }
 
     /// Declares a connector, as `POST /connectors` takes it; one of the same id is replaced.
@@ -145,18 +170,25 @@ impl Local {
     /// # Errors
     /// [`LocalError::Invalid`] if something has errors.
     pub async fn start(&self, document: &Value, input: Value) -> Result<LocalRun, LocalError> {
-        self.check_document(document)?;
+        self.start_prepared(self.prepare_document(document)?, input).await
+    }
+
+    /// Makes a run of a document that was prepared before, here or by [`crate::prepare_workflow`]; what is declared here does
+    /// not matter for it.
+    ///
+    /// # Errors
+    /// [`LocalError::Store`] if the store broke down.
+    pub async fn start_prepared(&self, prepared: Arc<Prepared>, input: Value) -> Result<LocalRun, LocalError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let parts = RuntimeParts {
-            // A store of its own: what the run leaves behind goes with it.
-            store: Arc::new(MemoryStore::new(Arc::clone(&clock))),
+            store: self.store.clone().unwrap_or_else(|| Arc::new(MemoryStore::new(Arc::clone(&clock)))),
             http: Arc::clone(&self.http),
             evaluator: Arc::clone(&self.evaluator),
             clock,
         };
-        let run = self.new_run(document, input);
+        let run = new_run(prepared, input);
         let job = run.id.clone();
-        let runtime = Runtime::new(parts, RuntimeSettings::new("local"));
+        let runtime = Runtime::new(parts, RuntimeSettings::new(format!("local-{job}")));
         runtime.submit_job(run).await?;
         Ok(LocalRun { runtime, job })
     }
@@ -170,14 +202,27 @@ impl Local {
         Ok(())
     }
 
-    fn new_run(&self, document: &Value, input: Value) -> JobRequest {
-        let seed = RandomState::new().hash_one(0);
-        // Unguessable and unique among all processes: providers see it in idempotency keys.
-        let id = format!("{:012x}-{seed:016x}", SystemClock.now().0);
-        let name = document["summary"].as_str().unwrap_or_default().to_owned();
+    /// Checks a document with what is declared, and makes it ready for any number of runs.
+    ///
+    /// # Errors
+    /// [`LocalError::Invalid`] if something has errors.
+    pub fn prepare_document(&self, document: &Value) -> Result<Arc<Prepared>, LocalError> {
+        self.check_document(document)?;
         let bundle = JobBundle { document: document.clone(), catalog: self.catalog.clone(), ..JobBundle::default() };
-        JobRequest { name, ..JobRequest::new(id, seed, bundle, input) }
+        let prepared = Prepared::compile_bundle(bundle).map_err(|error| LocalError::Invalid {
+            what: "the workflow".to_owned(),
+            found: vec![Diagnostic::new_error("not-runnable", "", error.to_string())],
+        })?;
+        Ok(Arc::new(prepared))
     }
+}
+
+fn new_run(prepared: Arc<Prepared>, input: Value) -> JobRequest {
+    let seed = RandomState::new().hash_one(0);
+    // Unguessable and unique among all processes: providers see it in idempotency keys.
+    let id = format!("{:012x}-{seed:016x}", SystemClock.now().0);
+    let name = prepared.bundle().document["summary"].as_str().unwrap_or_default().to_owned();
+    JobRequest { name, ..JobRequest::new(id, seed, prepared, input) }
 }
 
 /// A run in this process, which can be cancelled while it is carried out.
@@ -334,4 +379,39 @@ fn join_error_messages(found: &[Diagnostic]) -> String {
 
 fn error_message(error: &Value) -> &str {
     error["message"].as_str().unwrap_or("no reason is known")
+}
+
+#[cfg(all(test, feature = "boa"))]
+mod tests {
+    use async_trait::async_trait;
+    use serde_json::json;
+
+    use super::*;
+    use crate::ports::{HttpReply, HttpRequest, JobJournal as _};
+    use crate::runtime::boa_evaluator::BoaEvaluator;
+
+    struct NoCalls;
+
+    #[async_trait]
+    impl HttpClient for NoCalls {
+        async fn send(&self, request: &HttpRequest) -> Result<HttpReply, HttpError> {
+            panic!("nothing is to be sent to {}", request.url)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_prepared_document_runs_again_and_again_and_stays_in_the_store_that_is_given() {
+        let store = Arc::new(MemoryStore::new(Arc::new(SystemClock)));
+        let local = Local::with_parts(Arc::new(NoCalls), Arc::new(BoaEvaluator::new())).with_store(store.clone());
+        let code = json!({"type": "rawscript", "language": "bun", "content": "export function main(n) { return n + 1 }",
+            "input_transforms": {"n": {"type": "javascript", "expr": "flow_input.n"}}});
+        let document = json!({"summary": "count", "value": {"modules": [{"id": "a", "value": code}]}});
+        let prepared = local.prepare_document(&document).expect("a document without errors");
+        for number in 0..2 {
+            let run = local.start_prepared(prepared.clone(), json!({"n": number})).await.expect("a run is made");
+            assert_eq!(run.wait_for_output(|_| {}).await.expect("it ends"), json!(number + 1));
+            let row = store.read_job(&run.job).await.expect("the store is read").expect("the job is there");
+            assert_eq!((row.name.as_str(), row.state.status), ("count", JobStatus::Completed));
+        }
+    }
 }

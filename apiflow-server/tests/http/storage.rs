@@ -67,7 +67,8 @@ async fn a_full_database_is_507_and_works_again_when_there_is_room() {
     let stop = CancellationToken::new();
     let working = talk.work_until(stop.clone());
     let ballast = run(&talk, 1024 * 1024).await;
-    assert_eq!(ballast.status, StatusCode::ACCEPTED, "{}", ballast.text);
+    // A free worker may have ended it before the answer.
+    assert!(ballast.status.is_success(), "{}", ballast.text);
     let id = ballast.string("/id");
     // It ends while there is room: only what has ended can be removed from a full database.
     crate::runs::follow(&talk, &id).await;
