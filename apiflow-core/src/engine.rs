@@ -34,6 +34,7 @@ pub(crate) use program::read_document;
 pub(crate) use program::step_key;
 pub use program::{Program, ProgramError};
 pub use reopen::{ReopenError, Reopener};
+#[cfg(feature = "runtime")]
 pub(crate) use run::queue_priority;
 pub use run::{Run, RunLimits};
 pub use value_ref::{Args, Iter, ValueRef};
