@@ -1,4 +1,4 @@
-//! The shapes of requests and replies, as the OpenAPI document shows them.
+//! Request and response bodies, as the OpenAPI document describes them.
 //!
 //! Times are RFC 3339 in UTC with milliseconds; ids are `[A-Za-z0-9][A-Za-z0-9_.-]{0,63}`.
 
@@ -27,57 +27,57 @@ pub(crate) const BASE_PATH: &str = "/api/v1";
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
-/// One page of a list, newest first.
+/// One page of a list, newest first unless the operation says otherwise.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Page<T> {
-    /// The things.
+    /// The items of this page.
     pub items: Vec<T>,
-    /// Give it as `cursor` to get the next page; null on the last.
+    /// Pass it as `cursor` to get the next page; null on the last page.
     #[schema(required)]
     pub next: Option<String>,
 }
 
-/// Says that the server is up.
+/// The reply of a health check.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Health {
-    /// Always `ok`; anything else is a problem.
+    /// Always `ok`; otherwise the reply is a problem.
     pub status: &'static str,
-    /// Version of the server.
+    /// Version of the server, such as `0.1.0`.
     pub version: &'static str,
 }
 
-/// An error, as RFC 9457 has it.
+/// An error as RFC 9457 (Problem Details for HTTP APIs) defines it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub struct ProblemBody {
-    /// Always `about:blank`: `code` tells problems apart.
+    /// Always `about:blank`; `code` identifies the kind of problem.
     pub r#type: &'static str,
-    /// The status in words.
+    /// The reason phrase of the HTTP status.
     pub title: String,
-    /// The HTTP status.
+    /// The HTTP status code.
     pub status: u16,
-    /// What went wrong and how to fix it, for people.
+    /// What went wrong and how to fix it, for humans.
     pub detail: String,
-    /// What went wrong, for programs: stable, in snake case.
+    /// Stable code of the kind of problem, in snake case.
     pub code: String,
-    /// The places of the request's body that are at fault.
+    /// The invalid places in the request's body.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub errors: Vec<Fault>,
-    /// What is wrong with the document.
+    /// The findings about the document.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false, value_type = Vec<Diagnostic>)]
     pub diagnostics: Vec<apiflow_core::diagnostic::Diagnostic>,
 }
 
-/// One fault in the body of a request.
+/// One invalid place in the body of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Fault {
-    /// JSON Pointer (RFC 6901) of the place; empty for the whole body.
+    /// JSON Pointer (RFC 6901) of the invalid value; empty for the whole body.
     pub pointer: String,
-    /// What is wrong there.
+    /// What is wrong with the value.
     pub message: String,
-    /// The kind of fault, in kebab case.
+    /// Stable code of the kind of fault, in kebab case.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     /// How to fix it, if known.
@@ -85,7 +85,7 @@ pub struct Fault {
     pub help: Option<String>,
 }
 
-/// Keeps a key that is present with `null` apart from one that is absent.
+/// Distinguishes a key that is present with `null` from one that is absent.
 #[expect(clippy::option_option, reason = "absent, null and given are three things")]
 fn present_or_null<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
 where
@@ -95,7 +95,7 @@ where
     Option::<T>::deserialize(deserializer).map(Some)
 }
 
-/// Reads `null` as if the key were absent: clients in many languages write optional fields so.
+/// Reads `null` as if the key were absent: clients in many languages write optional fields as `null`.
 fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,

@@ -13,7 +13,10 @@ use clap::{Parser, Subcommand};
 
 use crate::settings::Settings;
 
-/// The verb with which the server starts its evaluators.
+/// Exit status if the command line or one of its files is wrong, rather than the workflow.
+const USAGE_EXIT_CODE: u8 = 2;
+
+/// The subcommand that the server starts its evaluators with.
 const EVALUATOR: &str = "evaluator";
 
 /// Declare media APIs, chain their calls, run them as durable jobs.
@@ -28,25 +31,25 @@ struct Command {
 enum Verb {
     /// Starts the server: REST API, web interface and workers.
     ///
-    /// Without any setting it listens on http://localhost:8000, keeps everything in the folder `apiflow-data` of the
-    /// working directory and prints the password of the user `admin` once. SIGINT or SIGTERM end it: open requests are
-    /// answered, running jobs stay where they are and continue at the next start.
+    /// By default it listens on http://localhost:8000, stores everything in the folder `apiflow-data` in the working
+    /// directory and prints the password of the user `admin` once. SIGINT or SIGTERM stop it: open requests are
+    /// answered; running jobs continue at the next start.
     Serve(Box<Settings>),
     /// Prints the OpenAPI document of the REST API.
     Openapi,
-    /// Checks workflows, nodes and connectors and prints what is wrong with them, where, and how to fix it.
+    /// Validates workflows, nodes and connectors, and prints errors with their positions and how to fix them.
     ///
-    /// A file holds an OpenFlow document, a workflow with its document in `nodes`, a node or a connector. What the
-    /// files refer to is looked up among all of them. Exit status: 0 without errors, 1 with errors, 2 if the
-    /// command itself is wrong or a file can't be read.
+    /// A file contains an OpenFlow document, a workflow with its document in `nodes`, a node or a connector. References
+    /// are resolved among all files. Exit status: 0 if there are no errors, 1 if there are errors, 2 if the command
+    /// line is wrong or a file cannot be read.
     Validate(validate::Validate),
     /// Runs a workflow from a file, in memory: for real, or with mocked calls (--dry-run).
     ///
-    /// Progress goes to standard error, the output to standard output. A dry run sends nothing: it prints the steps that
-    /// would run, the requests that they would send, with secrets as their names, and the output. Ctrl-C cancels the work
-    /// at providers and says which it was; a second one leaves at once and says what may still be at work. Exit status: 0
-    /// if the workflow completed, 1 if it failed or has errors, 2 if the command itself is wrong or a file can't
-    /// be read, 130 after Ctrl-C.
+    /// Progress is written to standard error, the output to standard output. A dry run sends nothing: it prints the
+    /// steps that would run, the requests that they would send, with the names of secrets in place of their values, and
+    /// the output. Ctrl-C cancels the work at providers and lists it; a second Ctrl-C exits at once and lists what may
+    /// still be running. Exit status: 0 if the workflow completed, 1 if it failed or has errors, 2 if the command line
+    /// is wrong or a file cannot be read, 130 after Ctrl-C.
     Run(Box<run::Run>),
     /// Explains the code of a finding, with an example and how to fix it.
     Explain(explain::Explain),
@@ -79,7 +82,7 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// Writes a line to standard output; a reader that has gone is no failure.
+/// Writes a line to standard output; a closed pipe is not a failure.
 fn print_line(text: &str) -> Result<(), String> {
     use std::io::Write as _;
     let mut out = std::io::stdout().lock();
@@ -96,6 +99,6 @@ fn print_error(message: &str) {
 /// Writes a line to standard error.
 fn print_notice(text: &str) {
     use std::io::Write as _;
-    // Where standard error is gone there is nobody left to tell.
+    // If standard error is closed, the message is lost.
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }

@@ -1,4 +1,4 @@
-//! Connectors, nodes and workflows: what is accepted, what is wrong with them, what they refer to, and how they are saved.
+//! Connectors, nodes and workflows: validating, resolving references and saving.
 
 pub(crate) mod crud;
 pub(crate) mod declaration_checks;

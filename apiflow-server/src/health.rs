@@ -1,4 +1,4 @@
-//! What is told to those who watch over the server: whether the database takes writes, and numbers for Prometheus.
+//! Monitoring: whether the database accepts writes, and metrics for Prometheus.
 
 pub(crate) mod active_jobs;
 pub(crate) mod metrics;

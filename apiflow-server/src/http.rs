@@ -1,4 +1,4 @@
-//! What all of HTTP has in common: errors, extractors, pages of lists, layers, connections and the embedded page.
+//! HTTP infrastructure: errors, extractors, pagination, layers, connections and the embedded frontend.
 
 pub(crate) mod caller_id;
 pub(crate) mod extract;

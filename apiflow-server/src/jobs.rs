@@ -1,4 +1,4 @@
-//! Jobs: how one is started, run again, tried out, waited for, followed, approved and shown.
+//! Jobs: starting, rerunning, dry runs, waiting, following, approving and showing them.
 
 pub(crate) mod approvals;
 pub(crate) mod dry_run;

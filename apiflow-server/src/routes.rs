@@ -29,7 +29,7 @@ use crate::users::cookies;
 #[openapi(
     info(
         title = "apiflow",
-        description = "Declare providers and their calls, chain them in workflows, run them as durable jobs.\n\nEvery error is a `Problem` (RFC 9457). Lists are pages: give `next` as `cursor` to get the following one.",
+        description = "Declare providers and their calls, chain them in workflows, run them as durable jobs.\n\nEvery error is a `Problem` (RFC 9457). Lists are paginated: pass `next` as `cursor` to get the next page.",
         license(name = "Apache-2.0 OR MIT", identifier = "Apache-2.0 OR MIT")
     ),
     components(schemas(ProblemBody)),

@@ -1,11 +1,11 @@
-//! Provider keys: kept sealed, or taken from the environment, each with the origins that it may be sent to.
+//! Provider keys: stored sealed, or read from the environment, each with the origins that it may be sent to.
 //!
-//! A secret is shared (set by an admin, or listed by the operator), a user's own, or generated: taken out of the
-//! declaration in which somebody wrote it in clear. `access` says who may refer to which.
+//! A secret is shared (set by an admin, or listed by the operator), owned by a user, or generated: moved out of a
+//! declaration that contained it in clear. `access` defines who may refer to which.
 //!
-//! Architecture invariant: the secret book never returns a secret without a list of origins. Who declares a connector
-//! cannot thereby point a key at an origin of their own: origins come from an admin, from the operator, or from whoever
-//! brought the key itself.
+//! Architecture invariant: the secret book never returns a secret without a list of origins. Declaring a connector thus
+//! does not send a key to an origin of one's own: origins come from an admin, the operator, or the user who supplied
+//! the key.
 
 pub(crate) mod access;
 mod book;

@@ -19,28 +19,28 @@ pub use crate::documents::limits::DocumentLimits;
 use crate::http::proxies::Proxies;
 use crate::http::serving::{ServingLimits, default_max_connections};
 
-/// How long a connection may be without a request: longer than common proxies keep theirs (60 s), so that they end it.
+/// How long a connection may be idle: longer than common proxies keep theirs (60 s), so that the proxy closes first.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 
-/// The soft limit of open files on systems that tell none.
+/// The assumed soft limit of open files if the system does not report one.
 const DEFAULT_OPEN_FILES: u64 = 1_024;
 
 /// Settings of the routes alone.
 #[derive(Debug, Clone)]
 pub struct WebSettings {
-    /// The address under which people reach the server, without a slash at its end.
+    /// The URL under which users reach the server, without a trailing slash.
     pub public_url: String,
     /// Origins whose pages may call the API with a token.
     pub cors_origins: Vec<HeaderValue>,
     /// Largest body of a request.
     pub body_limit_bytes: usize,
-    /// How large a document may be.
+    /// Limits on the size of documents.
     pub documents: DocumentLimits,
-    /// Proxies whose word on a caller's address counts.
+    /// Proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Proxies,
-    /// What callers from elsewhere must send to read the metrics; `None`: only this machine may.
+    /// Token that callers on other machines must send to read the metrics; `None`: only this machine may.
     pub metrics_token: Option<String>,
-    /// Bytes of the values of a user's jobs that have not ended; over it further ones are refused.
+    /// Total bytes of the values of a user's jobs that have not ended; further jobs are refused beyond it.
     pub max_user_bytes: u64,
 }
 
@@ -58,33 +58,34 @@ impl Default for WebSettings {
     }
 }
 
-/// Which half of the server a process is.
+/// The part of the server that a process runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ProcessRole {
-    /// Routes and workers.
+    /// Serves the API and runs jobs.
     All,
-    /// Routes only.
+    /// Serves the API only.
     Serve,
-    /// Workers only.
+    /// Runs jobs only.
     Worker,
 }
 
 /// All settings of a server.
 ///
-/// Each may also stand in the environment, or in a file `.env` in the working directory; a flag counts more than the
-/// environment, and that more than the file.
+/// Each can also be set in the environment, or in a file `.env` in the working directory. Flags override the
+/// environment, which overrides the file.
 #[derive(Args, Clone)]
 pub struct Settings {
     /// Public URL of this server; links and the session cookie depend on it.
     #[arg(long, env = "PUBLIC_API_URL", default_value = "http://localhost:8000", value_name = "URL")]
     pub public_api_url: String,
 
-    /// Name of the first admin, created if there is no user yet.
+    /// Name of the first admin, created if there are no users yet.
     #[arg(long, env = "ADMIN_LOGIN", default_value = "admin", value_name = "NAME")]
     pub admin_login: String,
 
-    /// Password of the first admin. Unset: a random one, printed once. Unless PUBLIC_API_URL is local it needs at least
-    /// 12 characters. Later changes of this setting have no effect: change the password in the API.
+    /// Password of the first admin. If unset, a random one is generated and printed once. Unless PUBLIC_API_URL is
+    /// local, it needs at least 12 characters. Later changes of this setting have no effect: change the password with
+    /// the API.
     #[arg(long, env = "ADMIN_PASSWORD", hide_env_values = true, value_name = "PASSWORD")]
     pub admin_password: Option<String>,
 
@@ -96,11 +97,11 @@ pub struct Settings {
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: Option<String>,
 
-    /// Folder for the database and the key that secrets are sealed with; created if missing.
+    /// Folder for the database and the key that encrypts secrets; created if missing.
     #[arg(long, env = "APIFLOW_DATA", default_value = "apiflow-data", value_name = "FOLDER")]
     pub data: PathBuf,
 
-    /// Where artifacts are to be stored. This version stores none and refuses to start if this is set.
+    /// URL of an artifact store. This version does not support artifacts and refuses to start if this is set.
     #[arg(long, env = "APIFLOW_ARTIFACTS", value_name = "URL")]
     pub artifacts: Option<String>,
 
@@ -109,12 +110,12 @@ pub struct Settings {
     #[arg(long, env = "APIFLOW_SECRETS_FROM_ENV", default_value = "", value_name = "LIST")]
     pub secrets_from_env: String,
 
-    /// Key that stored secrets are sealed with: 32 bytes as 64 hex digits or base64. Unset: `secret.key` in the data
-    /// folder, made at the first start. Several processes on one database need the same.
+    /// Key that encrypts stored secrets: 32 bytes as 64 hex digits or base64. Unset: `secret.key` in the data folder,
+    /// generated at the first start. All processes on one database need the same key.
     #[arg(long, env = "APIFLOW_SECRET_KEY", hide_env_values = true, value_name = "KEY")]
     pub secret_key: Option<String>,
 
-    /// Removes all stored secrets at this start: for a database whose key is lost.
+    /// Deletes all stored secrets at this start: for a database whose key is lost.
     #[arg(long)]
     pub forget_secrets: bool,
 
@@ -122,11 +123,11 @@ pub struct Settings {
     #[arg(long, env = "APIFLOW_ALLOW_HOSTS", default_value = "", value_name = "LIST")]
     pub allow_hosts: String,
 
-    /// What this process does.
+    /// Role of this process.
     #[arg(long, env = "APIFLOW_ROLE", value_enum, default_value = "all")]
     pub role: ProcessRole,
 
-    /// Jobs that this process works on at the same time.
+    /// Maximum number of jobs that this process runs at the same time.
     #[arg(long, env = "APIFLOW_CONCURRENCY", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..), value_name = "JOBS")]
     pub concurrency: u32,
 
@@ -138,8 +139,8 @@ pub struct Settings {
     #[arg(long, env = "APIFLOW_MAX_REPLY", default_value_t = HttpLimits::default().max_reply_bytes, value_name = "BYTES")]
     pub max_reply: usize,
 
-    /// What all replies of providers in memory may take together, in bytes, with the values that their JSON is read into
-    /// (many times its own size); further replies wait. At least four times APIFLOW_MAX_REPLY.
+    /// Maximum memory for all providers' replies together, in bytes, including the values that their JSON is parsed
+    /// into (many times its size); further replies wait. At least four times APIFLOW_MAX_REPLY.
     #[arg(long, env = "APIFLOW_REPLY_MEMORY", default_value_t = HttpLimits::default().max_memory_bytes, value_name = "BYTES")]
     pub reply_memory: usize,
 
@@ -155,32 +156,32 @@ pub struct Settings {
     #[arg(long, env = "APIFLOW_MAX_JOB_BYTES", default_value_t = 256 * 1024 * 1024, value_parser = clap::value_parser!(u64).range(1..), value_name = "BYTES")]
     pub max_job_bytes: u64,
 
-    /// Bytes of JSON of the values of all jobs of a user that have not ended, at most; over it the user's further jobs are
-    /// refused until some have ended.
+    /// Maximum total size of the values of a user's jobs that have not ended, in bytes of JSON; if exceeded, the user's
+    /// further jobs are refused until some have ended.
     #[arg(long, env = "APIFLOW_MAX_USER_BYTES", default_value_t = 1024 * 1024 * 1024, value_parser = clap::value_parser!(u64).range(1..), value_name = "BYTES")]
     pub max_user_bytes: u64,
 
-    /// Answers of providers that wait in memory while the database cannot record them, at most; further ones are dropped,
-    /// and found again where the provider has a list.
+    /// Maximum number of providers' answers that wait in memory while the database is unavailable; further ones are
+    /// dropped, and recovered if the provider has a list.
     #[arg(long, env = "APIFLOW_MAX_UNRECORDED_ANSWERS", default_value_t = 10_000, value_name = "NUMBER")]
     pub max_unrecorded_answers: usize,
 
-    /// Maximum size of those answers, in bytes of JSON.
+    /// Maximum total size of those answers, in bytes of JSON.
     #[arg(long, env = "APIFLOW_MAX_UNRECORDED_BYTES", default_value_t = 256 * 1024 * 1024, value_name = "BYTES")]
     pub max_unrecorded_bytes: usize,
 
-    /// How often a job may be begun in a row without getting on, at most; over it the job is abandoned, because it
-    /// crashes its worker.
+    /// Maximum number of times in a row that a job is started without making progress; if exceeded, the job is
+    /// abandoned, because it crashes its worker.
     #[arg(long, env = "APIFLOW_MAX_TRIES", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..), value_name = "NUMBER")]
     pub max_tries: u32,
 
-    /// Trusted proxies in front of this server, separated by commas: addresses or CIDR. Of requests that come from there `X-Forwarded-For` tells
-    /// the caller's address, by which failed logins are counted and `/metrics` is refused.
+    /// Trusted proxies in front of this server, separated by commas: addresses or CIDR. `X-Forwarded-For` is read only
+    /// in their requests; the caller's address is used to count failed logins and to restrict `/metrics`.
     #[arg(long, env = "APIFLOW_TRUSTED_PROXIES", default_value = "", value_name = "LIST")]
     pub trusted_proxies: String,
 
-    /// Token that `/metrics` asks of callers from elsewhere, as `Authorization: Bearer …`. Unset: only this machine may
-    /// read them.
+    /// Token that callers on other machines must send to read `/metrics`, as `Authorization: Bearer …`. Unset: only
+    /// this machine may read them.
     #[arg(long, env = "APIFLOW_METRICS_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     pub metrics_token: Option<String>,
 
@@ -192,8 +193,8 @@ pub struct Settings {
     #[arg(long, env = "APIFLOW_MAX_DOCUMENT", default_value_t = 2 * 1024 * 1024, value_name = "BYTES")]
     pub max_document: usize,
 
-    /// Modules of a workflow, at most, those inside of loops and branches included; over it a write, a check or a run of
-    /// it is 422.
+    /// Maximum number of modules of a workflow, including those inside loops and branches; if exceeded, a write, check
+    /// or run returns 422.
     #[arg(long, env = "APIFLOW_MAX_MODULES", default_value_t = 5_000, value_name = "NUMBER")]
     pub max_modules: usize,
 
@@ -201,8 +202,8 @@ pub struct Settings {
     #[arg(long, env = "APIFLOW_BODY_LIMIT", default_value_t = 10 * 1024 * 1024, value_name = "BYTES")]
     pub body_limit: usize,
 
-    /// Connections open at the same time, at most. Unset: the soft limit of open files (`ulimit -n`) less what the
-    /// database and the jobs need.
+    /// Maximum number of open connections. Unset: the soft limit of open files (`ulimit -n`) minus what the database
+    /// and the jobs need.
     #[arg(long, env = "APIFLOW_MAX_CONNECTIONS", value_parser = clap::value_parser!(u32).range(1..), value_name = "NUMBER")]
     pub max_connections: Option<u32>,
 
@@ -210,18 +211,18 @@ pub struct Settings {
     #[arg(long, env = "APIFLOW_HEAD_TIMEOUT_S", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3_600), value_name = "SECONDS")]
     pub head_timeout_s: u64,
 
-    /// How long a client may send nothing of a body, or read nothing of a reply, in seconds; over it the request is
-    /// answered with 408, or the connection closed.
+    /// Maximum time without progress while a client sends a body or reads a reply, in seconds; if exceeded, the request
+    /// is answered with 408, or the connection is closed.
     #[arg(long, env = "APIFLOW_BODY_TIMEOUT_S", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3_600), value_name = "SECONDS")]
     pub body_timeout_s: u64,
 
-    /// What is logged: a level (`off`, `error`, `warn`, `info`, `debug`, `trace`), and `crate=level` for parts, separated by commas:
-    /// `info,apiflow_server=debug`.
+    /// Log filter: a level (`off`, `error`, `warn`, `info`, `debug`, `trace`), and `crate=level` for single crates,
+    /// separated by commas: `info,apiflow_server=debug`.
     #[arg(long, env = "RUST_LOG", default_value = "info", value_name = "FILTER")]
     pub log: String,
 }
 
-/// What is wrong with a setting.
+/// An invalid setting.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{name}: {message}")]
 pub struct SettingError {
@@ -232,7 +233,7 @@ pub struct SettingError {
 }
 
 impl Settings {
-    /// The settings of the routes.
+    /// Returns the settings of the routes.
     pub fn web_settings(&self) -> Result<WebSettings, SettingError> {
         let wrong = |message: String| SettingError { name: "APIFLOW_CORS_ORIGINS", message };
         let listed = self.cors_origins.split(',').map(str::trim).filter(|origin| !origin.is_empty());
@@ -257,7 +258,7 @@ impl Settings {
         })
     }
 
-    /// The bounds on connections, given the soft limit of open files.
+    /// Returns the limits on connections, for a soft limit of open files.
     pub(crate) fn serving_limits(&self, open_files: Option<u64>) -> ServingLimits {
         let fitting = || default_max_connections(open_files.unwrap_or(DEFAULT_OPEN_FILES), self.concurrency);
         ServingLimits {
@@ -268,7 +269,7 @@ impl Settings {
         }
     }
 
-    /// The bounds on calls to providers.
+    /// Returns the limits on calls to providers.
     pub(crate) fn http_limits(&self) -> Result<HttpLimits, SettingError> {
         let limits = HttpLimits {
             max_reply_bytes: self.max_reply,
@@ -279,7 +280,7 @@ impl Settings {
         if limits.max_memory_bytes < least || limits.max_reply_bytes == 0 {
             let (memory, reply) = (limits.max_memory_bytes, limits.max_reply_bytes);
             let message =
-                format!("{memory} is too little for replies of up to {reply} bytes; it must be at least {least}");
+                format!("{memory} is too small for replies of up to {reply} bytes; it must be at least {least}");
             return Err(SettingError { name: "APIFLOW_REPLY_MEMORY", message });
         }
         Ok(limits)
@@ -294,19 +295,19 @@ impl Settings {
         Ok(url)
     }
 
-    /// The database's address.
+    /// Returns the URL of the database.
     pub fn database_url(&self) -> String {
         let own = || format!("sqlite:{}", self.data.join("apiflow.db").display());
         self.database_url.clone().filter(|url| !url.is_empty()).unwrap_or_else(own)
     }
 
-    /// Whether something is kept in the data folder.
+    /// Whether the data folder is used at all.
     pub fn uses_folder(&self) -> bool {
         let has = |setting: &Option<String>| setting.as_ref().is_some_and(|value| !value.is_empty());
         !(has(&self.database_url) && has(&self.secret_key))
     }
 
-    /// The folder that only one process may use: that of the SQLite file.
+    /// Returns the folder that only one process may use: that of the SQLite file.
     pub fn exclusive_folder(&self) -> Option<PathBuf> {
         let database = self.database_url();
         let path = database.strip_prefix("sqlite:")?.trim_start_matches("//");

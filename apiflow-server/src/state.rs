@@ -1,4 +1,4 @@
-//! What every request works with.
+//! The state that every request shares.
 //!
 //! Architecture invariant: this holds data. No file that it imports imports it, so services know the state and never the
 //! other way round.
@@ -24,33 +24,33 @@ use crate::settings::WebSettings;
 use crate::users::passwords::Passwords;
 use crate::users::throttle::Throttle;
 
-/// What a server is made of.
+/// The parts that a server is assembled from.
 pub struct Parts {
-    /// Runs jobs.
+    /// Engine that runs the jobs.
     pub runtime: Runtime,
-    /// Keeps jobs.
+    /// Store of jobs and their journals.
     pub store: Arc<dyn Store>,
-    /// Keeps connectors, nodes and workflows; what it reads may be cached.
+    /// Store of connectors, nodes and workflows; reads may be cached.
     pub documents: Arc<dyn Documents>,
-    /// The same without a cache, for those who edit documents.
+    /// The same store without a cache, for editing documents.
     pub fresh_documents: Arc<dyn Documents>,
-    /// Tells whether what was made of records is still up to date.
+    /// Whether values derived from records are still up to date.
     pub records: RecordFreshness,
-    /// Keeps users and tokens.
+    /// Store of users and tokens.
     pub accounts: Arc<dyn Accounts>,
-    /// Counts the statements that the database was sent.
+    /// Counter of the statements sent to the database.
     pub statements: Arc<dyn StatementCounter>,
-    /// Knows provider keys; the same that the runtime's client asks.
+    /// Provider keys; the same book that the runtime's HTTP client uses.
     pub secrets: Arc<SecretBook>,
-    /// Tells the time.
+    /// Source of the current time.
     pub clock: Arc<dyn Clock>,
     /// Settings of the routes.
     pub settings: WebSettings,
-    /// Done when the server is to stop: streams and waiting requests end then.
+    /// Cancelled when the server stops: streams and waiting requests end then.
     pub stop: CancellationToken,
 }
 
-/// What every request works with; cheap to clone.
+/// The state that every request shares; cheap to clone.
 #[derive(Clone)]
 pub struct AppState(Arc<Shared>);
 
@@ -66,13 +66,13 @@ pub struct Shared {
     pub(crate) validation: Validation,
     /// Workflows that are ready to run.
     pub(crate) workflows: WorkflowCache,
-    /// Where dry runs take place: not among checks, since one may take a minute.
+    /// Places for dry runs: separate from those of checks, since a dry run may take a minute.
     pub(crate) dry_run_places: FairPlaces,
     pub(crate) recheck_queue: RecheckQueue,
 }
 
 impl AppState {
-    /// The state of a server that begins now.
+    /// Creates the state of a server that starts now.
     pub fn new(parts: Parts) -> Self {
         let started_at = parts.clock.now();
         Self(Arc::new(Shared {

@@ -5,20 +5,20 @@ use async_trait::async_trait;
 
 use crate::RecordError;
 
-/// A user.
+/// A user of the server, with the password's hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserRow {
     /// Identifier, a UUIDv7.
     pub id: String,
     /// Unique name, compared without regard to case.
     pub username: String,
-    /// Address, if given.
+    /// Email address, if any.
     pub email: Option<String>,
-    /// Whether the user may do what only admins may.
+    /// Whether the user is an admin.
     pub is_admin: bool,
     /// Argon2 hash of the password in PHC form.
     pub password_hash: String,
-    /// When the user was made.
+    /// When the user was created.
     pub created_at: Timestamp,
 }
 
@@ -27,69 +27,69 @@ pub struct UserRow {
 pub struct UserChange {
     /// New unique name.
     pub username: Option<String>,
-    /// New address; `Some(None)` removes it.
+    /// New email address; `Some(None)` removes it.
     pub email: Option<Option<String>>,
-    /// New role.
+    /// New role: whether the user is an admin.
     pub is_admin: Option<bool>,
     /// New password hash.
     pub password_hash: Option<String>,
 }
 
-/// A token as it is kept: only its hash.
+/// A stored token: its properties, without the token itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenRow {
     /// Identifier, a UUIDv7.
     pub id: String,
-    /// Whose it is.
+    /// Id of the user who owns it.
     pub user_id: String,
-    /// What it is for, for people; empty for the token of a login.
+    /// Display name, such as its purpose; empty for the token of a login.
     pub name: String,
-    /// Whether it came from a login (ends with a logout or a reset) rather than being named.
+    /// Whether it was created by a login (and ends with a logout or a reset) rather than being named.
     pub is_session: bool,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
-    /// From when on it is no longer valid; `None`: never.
+    /// When it expires; `None`: never.
     pub expires_at: Option<Timestamp>,
 }
 
-/// A token to keep.
+/// A token to store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewToken {
-    /// All but the secret.
+    /// The properties of the token, without the token itself.
     pub row: TokenRow,
     /// SHA-256 of the token, in hex.
     pub hash: String,
 }
 
-/// Keeps users. Every method is one transaction.
+/// Stores users. Every method is one transaction.
 #[async_trait]
 pub trait UserAccounts: Send + Sync {
-    /// Adds a user; [`RecordError::Exists`] names a username in use.
+    /// Adds a user; [`RecordError::Exists`] if the username is in use.
     async fn add_user(&self, user: UserRow) -> Result<(), RecordError>;
 
     /// Reads a user by id.
     async fn read_user(&self, id: &str) -> Result<Option<UserRow>, RecordError>;
 
-    /// Finds a user by name, without regard to case.
+    /// Finds a user by name, case-insensitively.
     async fn find_user_by_name(&self, username: &str) -> Result<Option<UserRow>, RecordError>;
 
     /// Lists up to `limit` users, newest first, after the user `after` if given.
     async fn list_users(&self, after: Option<&str>, limit: u32) -> Result<Vec<UserRow>, RecordError>;
 
-    /// Changes a user; the last admin keeps the role ([`RecordError::LastAdmin`]).
+    /// Changes a user; [`RecordError::LastAdmin`] if no admin would remain.
     async fn change_user(&self, id: &str, change: UserChange) -> Result<UserRow, RecordError>;
 
-    /// Deletes a user and the user's tokens and own secrets; the last admin stays ([`RecordError::LastAdmin`]).
+    /// Deletes a user with the user's tokens and own secrets; [`RecordError::LastAdmin`] if no admin would remain.
     async fn delete_user(&self, id: &str) -> Result<(), RecordError>;
 }
 
-/// Keeps the tokens of users. Every method is one transaction.
+/// Stores the tokens of users. Every method is one transaction.
 #[async_trait]
 pub trait UserTokens: Send + Sync {
     /// Adds a token.
     async fn add_token(&self, token: NewToken) -> Result<(), RecordError>;
 
-    /// Finds the token of a hash and its user, unless the token has expired by `now`.
+    /// Finds a token and its user by hash, unless the token has expired at `now`.
     async fn find_token(&self, hash: &str, now: Timestamp) -> Result<Option<(UserRow, TokenRow)>, RecordError>;
 
     /// Lists the named tokens of a user, newest first.
@@ -102,7 +102,7 @@ pub trait UserTokens: Send + Sync {
     async fn delete_tokens(&self, user_id: &str, only_sessions: bool) -> Result<(), RecordError>;
 }
 
-/// Keeps users and their tokens: the sum of the two, implemented by whatever implements both.
+/// Stores users and their tokens: implemented for every type that implements both traits.
 pub trait Accounts: UserAccounts + UserTokens {}
 
 impl<A: UserAccounts + UserTokens + ?Sized> Accounts for A {}

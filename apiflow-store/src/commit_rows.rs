@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::job_rows::{duration_ms, to_int, to_json_text};
 
-/// What a commit makes of its job's row.
+/// The update of a job's row by a commit.
 #[derive(Serialize)]
 pub(crate) struct Turn<'a> {
     pub(crate) job: &'a str,
@@ -26,7 +26,7 @@ pub(crate) struct Turn<'a> {
     pub(crate) released: bool,
     pub(crate) wake_at: Option<i64>,
     pub(crate) erase_at: Option<i64>,
-    /// Bytes of JSON of the values of its events.
+    /// Total size of the values of its events, in bytes of JSON.
     pub(crate) value_bytes: i64,
 }
 
@@ -124,11 +124,11 @@ pub(crate) struct Cached<'a> {
     pub(crate) job: &'a str,
     pub(crate) key: &'a str,
     pub(crate) value: String,
-    /// For how long it is given, in milliseconds.
+    /// How long the result is reused, in milliseconds.
     pub(crate) ttl: i64,
 }
 
-/// All rows of some commits, of different jobs.
+/// All rows of several commits, of different jobs.
 #[derive(Default)]
 pub(crate) struct Batch<'a> {
     pub(crate) events: Vec<Event<'a>>,
@@ -137,7 +137,7 @@ pub(crate) struct Batch<'a> {
     pub(crate) polls: Vec<PollAdded<'a>>,
     /// Polls that end, by job and effect; none of them is added again.
     pub(crate) cleared: Vec<(&'a str, i64)>,
-    /// Messages taken in, by job and number, each once.
+    /// Processed messages, by job and number, each once.
     pub(crate) taken: Vec<(&'a str, i64)>,
     pub(crate) cached: Vec<Cached<'a>>,
     pub(crate) snapshots: Vec<Snapshot<'a>>,
@@ -173,7 +173,7 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Adds each step once, as it stands last: one statement writes no row twice.
+    /// Adds each step once, in its last state: one statement must not write a row twice.
     fn add_steps(&mut self, commit: &'a Commit) {
         let mut seen = BTreeSet::new();
         for step in commit.steps.iter().rev().filter(|step| seen.insert(step.ordinal)) {
@@ -181,7 +181,7 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Adds each poll once, as it stands last; a job that has ended polls no more.
+    /// Adds each poll once, in its last state; an ended job has no polls.
     fn add_polls(&mut self, commit: &'a Commit) {
         let job = commit.job.as_str();
         let mut added = BTreeSet::new();

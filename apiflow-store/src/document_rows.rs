@@ -1,4 +1,4 @@
-//! What the rows of documents and accounts mean.
+//! Conversions of the rows of documents and accounts.
 
 use std::fmt::Display;
 
@@ -30,7 +30,7 @@ pub(crate) type TokenUserColumns =
 pub(crate) type SecretColumns =
     (Option<String>, String, String, Vec<u8>, i64, Option<String>, Option<String>, Option<String>);
 
-/// A row that does not hold what it should, as an error of these traits.
+/// Converts an invalid row to an error of these traits.
 pub(crate) fn backend_error(error: impl Display) -> RecordError {
     RecordError::Backend(error.to_string())
 }
@@ -39,17 +39,17 @@ pub(crate) fn parse_kind(word: &str) -> Result<DocumentKind, RecordError> {
     [DocumentKind::Connector, DocumentKind::Node, DocumentKind::Workflow]
         .into_iter()
         .find(|kind| kind.as_str() == word)
-        .ok_or_else(|| backend_error(format!("there is no kind of document `{word}`")))
+        .ok_or_else(|| backend_error(format!("unknown document kind `{word}`")))
 }
 
 pub(crate) fn parse_references(rows: Vec<(String, String)>) -> Result<Vec<(DocumentKind, String)>, RecordError> {
     rows.into_iter().map(|(word, id)| Ok((parse_kind(&word)?, id))).collect()
 }
 
-/// The largest text of a document that is read or written on the thread that asks.
+/// The largest document that is parsed or serialized on the calling thread, in bytes of JSON.
 const MAX_INLINE_BYTES: usize = 64 * 1024;
 
-/// Reads a document's body; a large one on another thread.
+/// Parses a document's body; a large one on another thread.
 async fn parse_body(text: String) -> Result<Value, RecordError> {
     if text.len() <= MAX_INLINE_BYTES {
         return parse_json(&text).map_err(backend_error);
@@ -57,7 +57,7 @@ async fn parse_body(text: String) -> Result<Value, RecordError> {
     tokio::task::spawn_blocking(move || parse_json(&text)).await.map_err(backend_error)?.map_err(backend_error)
 }
 
-/// Writes a document's body on another thread: how large it is shows only when it is written.
+/// Serializes a document's body on another thread: its size is only known afterwards.
 pub(crate) async fn body_text(document: Document) -> Result<(Document, String), RecordError> {
     let write = move || {
         let body = to_json_text(&document.body);
@@ -93,7 +93,7 @@ pub(crate) async fn document_row(
     })
 }
 
-/// Whether a document of this version, or none, meets what must hold.
+/// Whether a document with this version, or none, meets a precondition.
 pub(crate) fn check_precondition(
     must: Precondition,
     found: Option<u64>,
@@ -142,7 +142,7 @@ pub(crate) fn grant_row((owner, name, origin): (Option<String>, String, String))
     SecretGrant { owner, name, origin }
 }
 
-/// The name by which users are unique.
+/// Returns the key by which usernames are unique.
 pub(crate) fn username_key(username: &str) -> String {
     username.to_lowercase()
 }
@@ -151,7 +151,7 @@ pub(crate) fn no_user(id: &str) -> RecordError {
     RecordError::NotFound { kind: "user", id: id.to_owned() }
 }
 
-/// The user as a change leaves it.
+/// Applies a change to a user.
 pub(crate) fn apply_user_change(user: UserRow, change: UserChange) -> UserRow {
     UserRow {
         username: change.username.unwrap_or(user.username),
@@ -162,7 +162,7 @@ pub(crate) fn apply_user_change(user: UserRow, change: UserChange) -> UserRow {
     }
 }
 
-/// Names the user where a username is in use.
+/// Converts a unique violation to an error that names the user.
 pub(crate) fn name_in_use(error: sqlx::Error, username: &str) -> RecordError {
     match error.as_database_error() {
         Some(found) if found.is_unique_violation() => RecordError::Exists { kind: "user", id: username.to_owned() },
@@ -170,7 +170,7 @@ pub(crate) fn name_in_use(error: sqlx::Error, username: &str) -> RecordError {
     }
 }
 
-/// Names the user where a token's owner is missing.
+/// Converts a foreign key violation to an error that names the user.
 pub(crate) fn owner_missing(error: sqlx::Error, user_id: &str) -> RecordError {
     match error.as_database_error() {
         Some(found) if found.is_foreign_key_violation() => no_user(user_id),

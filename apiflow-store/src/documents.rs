@@ -1,4 +1,4 @@
-//! Connectors, nodes and workflows as people save them.
+//! Connectors, nodes and workflows as users save them.
 
 use apiflow_core::ports::{StoreFault, Timestamp};
 use async_trait::async_trait;
@@ -6,19 +6,19 @@ use serde_json::Value;
 
 use crate::SecretTies;
 
-/// What a document is.
+/// The kind of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DocumentKind {
     /// A provider and how to authenticate with it.
     Connector,
-    /// One typed call.
+    /// A typed call to a provider.
     Node,
     /// An OpenFlow document with its name.
     Workflow,
 }
 
 impl DocumentKind {
-    /// The word in the database and in messages.
+    /// Returns the word for the kind in the database and in messages.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Connector => "connector",
@@ -31,45 +31,45 @@ impl DocumentKind {
 /// A saved document.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Document {
-    /// What it is.
+    /// Kind of the document.
     pub kind: DocumentKind,
     /// Identifier, unique within its kind.
     pub id: String,
-    /// The JSON object as it is given out, without `id`, `created_at` and `updated_at`; key order is kept.
+    /// The JSON object as it is returned, without `id`, `created_at` and `updated_at`; key order is preserved.
     pub body: Value,
     /// Documents that it refers to; they need not exist.
     pub references: Vec<(DocumentKind, String)>,
-    /// The user who declared it, where known: whose own secrets its references mean.
+    /// The user who declared it, if known; references to own secrets mean this user's.
     pub author: Option<String>,
     /// Whether an admin vouched for it by saving it: only then may it refer to shared secrets.
     pub by_admin: bool,
-    /// When it was first saved.
+    /// When it was created.
     pub created_at: Timestamp,
     /// When it was last saved.
     pub updated_at: Timestamp,
-    /// Raised by one with each save, from 1; the ETag.
+    /// Version of the document, from 1; incremented by each save, and used as the ETag.
     pub version: u64,
 }
 
-/// What was found wrong with a document when it was checked last.
+/// The findings of the last check of a document.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DocumentCheck {
-    /// The document.
+    /// Id of the document.
     pub id: String,
-    /// Raised when the document, or one that it leads to, changes.
+    /// Incremented when the document, or one that it refers to directly or indirectly, changes.
     pub generation: u64,
-    /// Whether the findings are of this generation.
+    /// Whether the findings belong to this generation.
     pub is_current: bool,
-    /// Stands for the secrets that there were, as the caller likes.
+    /// Fingerprint of the secrets that existed, in a format of the caller's choice.
     pub secrets: String,
-    /// The findings, as the caller likes.
+    /// The findings, in a format of the caller's choice.
     pub findings: Value,
 }
 
-/// What must hold for a save or removal.
+/// The precondition of a save or removal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Precondition {
-    /// Nothing.
+    /// There is no precondition.
     None,
     /// The document must not exist.
     Absent,
@@ -83,71 +83,72 @@ pub enum Precondition {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecordError {
-    /// The thing to be made is there already.
-    #[error("{kind} `{id}` exists already")]
+    /// The object to be created exists already.
+    #[error("{kind} `{id}` already exists")]
     Exists {
-        /// What kind of thing.
+        /// Kind of the object, such as `node` or `user`.
         kind: &'static str,
         /// Its id or unique name.
         id: String,
     },
-    /// There is no such thing.
+    /// The object does not exist.
     #[error("there is no {kind} `{id}`")]
     NotFound {
-        /// What kind of thing.
+        /// Kind of the object, such as `node` or `user`.
         kind: &'static str,
-        /// Its id.
+        /// Id of the object.
         id: String,
     },
-    /// The thing was changed since: it has another version.
-    #[error("{kind} `{id}` was changed since")]
+    /// The object has been changed: it has another version.
+    #[error("{kind} `{id}` has been changed")]
     Changed {
-        /// What kind of thing.
+        /// Kind of the object, such as `node`.
         kind: &'static str,
-        /// Its id.
+        /// Id of the object.
         id: String,
-        /// The version that it has.
+        /// Current version of the object.
         version: u64,
     },
-    /// Others refer to it.
+    /// Others refer to the object.
     #[error("{kind} `{id}` is in use")]
     InUse {
-        /// What kind of thing.
+        /// Kind of the object, such as `node`.
         kind: &'static str,
-        /// Its id.
+        /// Id of the object.
         id: String,
-        /// Who refers to it.
+        /// The documents that refer to it.
         by: Vec<(DocumentKind, String)>,
     },
-    /// It would leave no admin.
+    /// No admin would remain.
     #[error("`{id}` is the last admin")]
     LastAdmin {
-        /// The user.
+        /// Name or id of the user.
         id: String,
     },
-    /// The database cannot do it at the moment. Unless the connection was lost meanwhile, nothing was changed.
+    /// The database is unavailable. Unless the connection was lost meanwhile, nothing was changed.
     #[error("{fault} ({cause})")]
     Unavailable {
-        /// What keeps it from its work.
+        /// The cause of the unavailability.
         fault: StoreFault,
-        /// The database's own words, for the log.
+        /// The error message of the database, for the log.
         cause: String,
     },
-    /// The database failed; the text is for the log.
+    /// The database failed; the message is for the log.
     #[error("the store failed: {0}")]
     Backend(String),
 }
 
-/// Keeps connectors, nodes and workflows. Every method is one transaction.
+/// Stores connectors, nodes and workflows. Every method is one transaction.
 #[async_trait]
 pub trait Documents: Send + Sync {
-    /// Saves a document that refers to no secrets: makes it or replaces it whole; gives it with its times and version.
-    /// `created_at` and `version` of the argument are ignored; `updated_at` is the moment of the save.
+    /// Creates or replaces a document that refers to no secrets; returns it with its times and version. `created_at`
+    /// and `version` of the argument are ignored; `updated_at` is the time of the save.
     async fn save_document(&self, document: Document, must: Precondition) -> Result<Document, RecordError> {
         self.save_with_secrets(document, must, SecretTies::default()).await
     }
 
-    /// Saves a document as [`Documents::save_document`] does, and in the same transaction what that changes about secrets.
+    /// Saves a document as [`Documents::save_document`] does, and applies its changes to secrets in the same
+    /// transaction.
     async fn save_with_secrets(
         &self,
         document: Document,
@@ -158,7 +159,7 @@ pub trait Documents: Send + Sync {
     /// Reads one document.
     async fn read_document(&self, kind: DocumentKind, id: &str) -> Result<Option<Document>, RecordError>;
 
-    /// Up to `limit` documents, newest first (by `created_at`, then id), after the document `after` where given.
+    /// Lists up to `limit` documents, newest first (by `created_at`, then id), after the document `after` if given.
     async fn list_documents(
         &self,
         kind: DocumentKind,
@@ -166,14 +167,15 @@ pub trait Documents: Send + Sync {
         limit: u32,
     ) -> Result<Vec<Document>, RecordError>;
 
-    /// What was found wrong with these documents, in no particular order; documents of a kind whose checks are not kept,
-    /// or that are not there, are left out. The findings are out of date once the document, or one that it leads to, was
-    /// saved after they were asked for with this method.
+    /// Reads the findings about these documents, in no particular order; documents of a kind that is not checked, or
+    /// that do not exist, are left out. The findings are out of date if the document, or one that it refers to, was
+    /// saved after they were read with this method.
     async fn list_checks(&self, kind: DocumentKind, ids: &[String]) -> Result<Vec<DocumentCheck>, RecordError>;
 
-    /// Keeps what was found wrong with a workflow, unless it is out of date by now: its generation has changed.
+    /// Stores the findings about a workflow, unless they are out of date: its generation has changed.
     async fn record_check(&self, kind: DocumentKind, check: &DocumentCheck) -> Result<(), RecordError>;
 
-    /// Removes a document that nobody refers to, with the secrets that were generated for it and what it granted.
+    /// Deletes a document that nothing refers to, with the secrets that were generated for it and the grants that it
+    /// made.
     async fn remove(&self, kind: DocumentKind, id: &str, must: Precondition) -> Result<(), RecordError>;
 }

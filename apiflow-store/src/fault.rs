@@ -1,4 +1,4 @@
-//! What an error of Postgres means: whether it keeps the store from its work for a while, and why.
+//! Maps errors of Postgres: whether the database is unavailable, and why.
 
 use std::borrow::Borrow;
 
@@ -7,7 +7,7 @@ use sqlx::migrate::MigrateError;
 
 use crate::RecordError;
 
-/// What keeps the database from its work, if that is what an error says.
+/// Returns why the database is unavailable, if the error says so.
 #[expect(clippy::wildcard_enum_match_arm, reason = "all other errors are about one request, not the database")]
 pub(crate) fn fault_of(error: &sqlx::Error) -> Option<StoreFault> {
     match error {
@@ -23,7 +23,8 @@ pub(crate) fn fault_of(error: &sqlx::Error) -> Option<StoreFault> {
     }
 }
 
-/// Source: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+/// Maps an SQLSTATE to the cause of unavailability. Source:
+/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
 fn fault_of_sqlstate(code: &str) -> Option<StoreFault> {
     match code {
         "53100" => Some(StoreFault::Full),
@@ -42,12 +43,13 @@ fn fault_of_sqlstate(code: &str) -> Option<StoreFault> {
     }
 }
 
-/// Whether one of several writes that failed together may succeed alone: it is not known that all fail of the same.
+/// Whether one of several writes that failed together may succeed alone, because the failure need not affect all of
+/// them.
 pub(crate) fn may_succeed_alone(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Database(_)) && !fault_of(error).is_some_and(StoreFault::concerns_all)
 }
 
-/// A failure of a database as an error of the port for jobs.
+/// Converts a database error to an error of the port for jobs.
 pub(crate) fn store_error(error: impl Borrow<sqlx::Error>) -> StoreError {
     let error = error.borrow();
     match fault_of(error) {
@@ -56,7 +58,7 @@ pub(crate) fn store_error(error: impl Borrow<sqlx::Error>) -> StoreError {
     }
 }
 
-/// A failure of a database as an error of the traits for documents and accounts.
+/// Converts a database error to an error of the traits for documents and accounts.
 pub(crate) fn record_error(error: impl Borrow<sqlx::Error>) -> RecordError {
     let error = error.borrow();
     match fault_of(error) {

@@ -1,4 +1,4 @@
-//! What both databases' rows mean.
+//! Conversions of the rows of jobs, for both databases.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// What a probe writes: about as much as an ordinary commit.
+/// Size of a probe's write: about that of an ordinary commit.
 pub(crate) const PROBE_BYTES: i64 = 32 * 1024;
 
 /// The columns of `sql::JOB`, in order.
@@ -41,17 +41,17 @@ pub(crate) type EventColumns = (i64, i64, Option<i64>, Option<i64>, String);
 /// `job_id`, `effect`, `due_at`, `tries` and `ticket` of a poll.
 pub(crate) type PollColumns = (String, i64, i64, i64, String);
 
-/// A row that does not hold what it should, or another failure of the store itself, as an error of the port.
+/// Converts an invalid row, or another failure of the store itself, to an error of the port.
 pub(crate) fn backend_error(error: impl Display) -> StoreError {
     StoreError::Backend(error.to_string())
 }
 
-/// A number as both databases keep it; numbers of the journal stay far below the bound.
+/// Converts a number to the databases' type; numbers of the journal stay far below the limit.
 pub(crate) fn to_int(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// A number as the ports have it.
+/// Converts a number to the ports' type.
 pub(crate) fn from_int(int: i64) -> u64 {
     u64::try_from(int).unwrap_or(0)
 }
@@ -60,12 +60,12 @@ pub(crate) fn duration_ms(lease: Duration) -> i64 {
     i64::try_from(lease.as_millis()).unwrap_or(i64::MAX / 2).min(i64::MAX / 2)
 }
 
-/// JSON text as it is kept.
+/// Serializes a value to JSON text.
 pub(crate) fn to_json_text(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("rows hold only strings, numbers and JSON values")
 }
 
-/// Reads JSON text that was kept.
+/// Parses stored JSON text.
 pub(crate) fn parse_json<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
     serde_json::from_str(text).map_err(unreadable_row)
 }
@@ -76,7 +76,7 @@ pub(crate) fn shared_bundle(json: String) -> Result<SharedBundle, StoreError> {
 }
 
 fn unreadable_row(error: serde_json::Error) -> StoreError {
-    backend_error(format!("a row does not hold what it should: {error}"))
+    backend_error(format!("invalid row: {error}"))
 }
 
 fn parse_optional(text: Option<String>) -> Result<Option<Value>, StoreError> {
@@ -146,7 +146,7 @@ pub(crate) fn snapshot_row((seq, state): (i64, String)) -> Result<SnapshotRow, S
     Ok(SnapshotRow { seq: from_int(seq), state: parse_json(&state)? })
 }
 
-/// Polls that were taken, oldest first.
+/// Converts claimed polls, oldest first.
 pub(crate) fn due_polls(mut rows: Vec<PollColumns>) -> Result<Vec<DuePoll>, StoreError> {
     rows.sort_by(|one, other| (one.2, &one.0, one.1).cmp(&(other.2, &other.0, other.1)));
     rows.into_iter()
@@ -157,19 +157,19 @@ pub(crate) fn due_polls(mut rows: Vec<PollColumns>) -> Result<Vec<DuePoll>, Stor
         .collect()
 }
 
-/// Values in the order asked.
+/// Returns values in the order of the request.
 pub(crate) fn values_in_order(rows: Vec<(i64, String)>, asked: &[u64]) -> Result<Vec<Option<Value>>, StoreError> {
     let found: BTreeMap<u64, String> = rows.into_iter().map(|(seq, value)| (from_int(seq), value)).collect();
     asked.iter().map(|seq| found.get(seq).map(|text| parse_json(text)).transpose()).collect()
 }
 
-/// Erasures that were taken, earliest first; a row that is no longer to be erased is none.
+/// Converts claimed erasures, earliest first; rows that are no longer to be erased are left out.
 pub(crate) fn due_erasures(mut rows: Vec<(String, Option<i64>)>) -> Vec<DueErasure> {
     rows.sort_by(|one, other| (one.1, &one.0).cmp(&(other.1, &other.0)));
     rows.into_iter().filter_map(|(job, due_at)| Some(DueErasure { job, due_at: Timestamp(due_at?) })).collect()
 }
 
-/// Numbers of jobs by status.
+/// Converts the numbers of jobs by status.
 pub(crate) fn status_counts(rows: Vec<(String, i64)>) -> Result<BTreeMap<JobStatus, u64>, StoreError> {
     rows.into_iter().map(|(word, count)| Ok((job_status(&word)?, from_int(count)))).collect()
 }
@@ -178,12 +178,12 @@ fn job_status(word: &str) -> Result<JobStatus, StoreError> {
     JobStatus::parse(word).ok_or_else(|| backend_error(format!("a job has the unknown status `{word}`")))
 }
 
-/// Converts all rows, up to the first that does not hold what it should.
+/// Converts all rows, up to the first invalid one.
 pub(crate) fn convert_all<R, T>(rows: Vec<R>, convert: fn(R) -> Result<T, StoreError>) -> Result<Vec<T>, StoreError> {
     rows.into_iter().map(convert).collect()
 }
 
-/// Adds what a filter asks to a query of jobs; the databases' builders share no type.
+/// Adds a filter's conditions to a query of jobs; the databases' builders have no type in common.
 macro_rules! filter {
     ($query:ident, $filter:ident, $before:ident, $limit:ident) => {
         if let Some(status) = $filter.status {
@@ -209,7 +209,7 @@ macro_rules! filter {
 }
 pub(crate) use filter;
 
-/// How often a job was begun alone; nothing was noted if its lease is lost.
+/// Returns how often a job was started alone; nothing was recorded if its lease is lost.
 pub(crate) fn solo_starts(job: &str, noted: Option<(i64,)>) -> Result<u32, StoreError> {
     let (tries,) = noted.ok_or_else(|| StoreError::Fenced { job: job.to_owned() })?;
     Ok(u32::try_from(tries).unwrap_or(u32::MAX))

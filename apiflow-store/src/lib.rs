@@ -1,8 +1,7 @@
 //! apiflow's durable store on SQLite and Postgres.
 //!
-//! [`apiflow_core::ports::Store`] keeps jobs; [`Documents`], [`Accounts`] and [`SecretStore`] keep what
-//! people declare, who they are, and their provider keys.
-//! [`open()`] chooses the database by its URL.
+//! [`apiflow_core::ports::Store`] stores jobs; [`Documents`], [`Accounts`] and [`SecretStore`] store users'
+//! declarations, their accounts, and their provider keys. [`open()`] selects the database by its URL.
 
 mod accounts;
 mod commit_rows;

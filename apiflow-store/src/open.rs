@@ -1,4 +1,4 @@
-//! Choosing a database by its URL.
+//! Selects a database by its URL.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -11,22 +11,22 @@ use crate::{Accounts, Documents, PostgresStore, SecretStore, SqliteStore};
 /// The ports of one database.
 #[derive(Clone)]
 pub struct Stores {
-    /// Keeps jobs.
+    /// Store of jobs and their journals.
     pub store: Arc<dyn Store>,
-    /// Keeps connectors, nodes and workflows.
+    /// Store of connectors, nodes and workflows.
     pub documents: Arc<dyn Documents>,
-    /// Keeps users and tokens.
+    /// Store of users and tokens.
     pub accounts: Arc<dyn Accounts>,
-    /// Keeps provider keys.
+    /// Store of provider keys.
     pub secrets: Arc<dyn SecretStore>,
-    /// Counts the statements that all of them send.
+    /// Counter of the statements that all of them send.
     pub statements: Arc<dyn StatementCounter>,
 }
 
-/// Counts the SQL statements that a database was sent: what a run costs, apart from how fast the machine is.
+/// Counts the SQL statements sent to a database: the cost of a run, independent of the machine's speed.
 pub trait StatementCounter: Send + Sync {
-    /// Returns the number of statements since the database was opened, those that begin and end transactions included;
-    /// bringing its tables up to date is not counted.
+    /// Returns the number of statements since the database was opened, including those that begin and end transactions,
+    /// but not those of migrations.
     fn statements_executed(&self) -> u64;
 }
 
@@ -42,13 +42,13 @@ impl<S: Store + Documents + Accounts + SecretStore + StatementCounter + 'static>
     }
 }
 
-/// Why a database could not be opened; names its URL without the password.
+/// Why a database could not be opened; contains its URL without the password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("cannot open the database `{url}`: {reason}")]
 pub struct OpenError {
     /// The URL, with `…` for the password.
     pub url: String,
-    /// What went wrong, and the way out where one is known.
+    /// What went wrong and, if known, how to fix it.
     pub reason: String,
 }
 
@@ -57,7 +57,7 @@ impl OpenError {
         Self { url, reason: reason.to_string() }
     }
 
-    /// With what to do about it, where the cause is known.
+    /// Adds how to fix it, if the cause is known.
     pub(crate) fn of_database(url: String, error: &sqlx::Error) -> Self {
         match fault_of(error) {
             Some(fault) => Self::new(url, format_args!("{fault} ({error})")),
@@ -66,13 +66,13 @@ impl OpenError {
     }
 }
 
-/// Opens the database of a URL, `sqlite:<path>` or `postgres://…`, and brings its tables up to date.
+/// Opens the database of a URL, `sqlite:<path>` or `postgres://…`, and migrates its tables.
 ///
-/// A SQLite file belongs to one process: what an earlier one held is due at once ([`SqliteStore::take_over`]). It may be
-/// given a quota: `sqlite:<path>?max_page_count=<pages of 4 KiB>`.
+/// A SQLite file belongs to one process: leases of an earlier process expire at once ([`SqliteStore::take_over`]). It
+/// may be limited in size: `sqlite:<path>?max_page_count=<pages of 4 KiB>`.
 ///
 /// # Errors
-/// [`OpenError`] where the URL is of neither kind, or the database cannot be reached or brought up to date.
+/// [`OpenError`] if the URL has another scheme, or the database cannot be reached or migrated.
 pub async fn open(url: &str) -> Result<Stores, OpenError> {
     if let Some(path) = url.strip_prefix("sqlite:") {
         let path = path.strip_prefix("//").unwrap_or(path);
@@ -93,7 +93,7 @@ pub async fn open(url: &str) -> Result<Stores, OpenError> {
     Err(OpenError::new(without_password(url), "use sqlite:<path> or postgres://<user>@<host>/<database>"))
 }
 
-/// The quota in the parameters of a URL; there are no others.
+/// Returns the size limit in the parameters of a URL; there are no other parameters.
 fn max_page_count(url: &str, parameters: &str) -> Result<u32, OpenError> {
     let pages =
         parameters.strip_prefix("max_page_count=").and_then(|pages| pages.parse().ok()).filter(|pages| *pages > 0);
@@ -102,10 +102,11 @@ fn max_page_count(url: &str, parameters: &str) -> Result<u32, OpenError> {
     pages.ok_or_else(|| OpenError::new(url.to_owned(), usage))
 }
 
-/// The URL with `…` for its password, also for one among the parameters.
+/// Returns the URL with `…` in place of its password, including one among the parameters.
 pub(crate) fn without_password(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (&url[..scheme.len() + 3], rest));
-    // A password may hold any sign unescaped, so it ends at the last `@`: rather too much is left out than too little.
+    // A password may contain any character unescaped, so it ends at the last `@`: it is better to hide too much than
+    // too little.
     let masked = match rest.rsplit_once('@').and_then(|(user, host)| Some((user.split_once(':')?.0, host))) {
         Some((name, host)) => format!("{scheme}{name}:…@{host}"),
         None => url.to_owned(),

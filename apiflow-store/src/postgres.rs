@@ -25,51 +25,51 @@ use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, Postgres};
 use sqlx::{ConnectOptions, Connection, Executor, SqlSafeStr};
 
-use self::commits::AskedCommit;
+use self::commits::QueuedCommit;
 use self::statements::CountedPool;
 use crate::fault::store_error;
 use crate::open::without_password;
 use crate::write_queue::WriteQueue;
 use crate::{OpenError, StatementCounter};
 
-/// Commits of one statement, at most.
+/// Maximum number of commits per statement.
 const MAX_GROUPED_COMMITS: usize = 256;
-/// Connections beside the writer's.
+/// Connections in addition to the writer's.
 const MAX_CONNECTIONS: u32 = 10;
-/// How long a caller waits for a connection. What must not be lost asks again.
+/// How long a caller waits for a connection. Callers that must not lose anything retry.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a probe waits for a connection of the pool, and for one of its own after that.
+/// How long a probe waits for a connection of the pool, and then for one of its own.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A connection that was idle for longer is asked whether it still works before it is used: a round trip that one in
-/// constant use is spared. Short, because a connection that the database closed within it fails its next statement.
+/// A connection that was idle for longer is tested before it is used, a round trip that one in constant use is spared.
+/// Short, because the next statement fails if the database closed the connection meanwhile.
 const MAX_UNCHECKED_IDLE: Duration = Duration::from_millis(25);
 
-/// A view of all tables as they are at one moment.
+/// Isolation level in which all statements see the same snapshot.
 const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
-/// How commits are planned: once, because planning their long statement would cost more than performing it; and row
-/// by row through the keys, which is right for tables of any size and locks jobs in the order asked.
+/// Planner settings for commits: planned once, because planning their long statement would cost more than executing it;
+/// and row by row through the keys, which suits tables of any size and locks jobs in the order of the request.
 const PLAN: &str = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off; \
      SET enable_mergejoin = off";
 
-/// Keeps jobs, documents and accounts in a Postgres database, in the first schema of the connection's search path.
+/// Stores jobs, documents and accounts in a Postgres database, in the first schema of the connection's search path.
 ///
-/// What a method has answered is durable there. Commits that are asked at the same time share a statement.
+/// Everything that a method has confirmed is durable. Concurrent commits share a statement.
 pub struct PostgresStore {
     options: PgConnectOptions,
     pool: CountedPool,
     writer: CountedPool,
     statements: Arc<AtomicU64>,
-    gatherer: WriteQueue<AskedCommit>,
+    commit_queue: WriteQueue<QueuedCommit>,
 }
 
 impl PostgresStore {
-    /// Connects to the database of a URL (`postgres://user:password@host:port/database`, parameters as libpq's) and
-    /// brings its tables up to date.
+    /// Connects to the database of a URL (`postgres://user:password@host:port/database`, parameters as in libpq) and
+    /// migrates its tables.
     ///
     /// # Errors
-    /// [`OpenError`] names the URL without its password.
+    /// [`OpenError`] with the URL without its password.
     pub async fn connect_to(url: &str) -> Result<Self, OpenError> {
         Self::open(url).await.map_err(|reason| OpenError::of_database(without_password(url), &reason))
     }
@@ -77,7 +77,7 @@ impl PostgresStore {
     async fn open(url: &str) -> Result<Self, sqlx::Error> {
         let options = PgConnectOptions::from_url(&url.parse().map_err(sqlx::Error::config)?)?;
         let options = options.disable_statement_logging();
-        // One connection first: a pool would go on trying where nobody answers.
+        // One connection first: a pool would keep trying if the server is unreachable.
         options.connect().await?.close().await?;
         let statements = Arc::new(AtomicU64::new(0));
         let pool = pool_of(MAX_CONNECTIONS).connect_lazy_with(options.clone());
@@ -86,13 +86,14 @@ impl PostgresStore {
             pool_of(1).after_connect(|connection, _| Box::pin(async move { connection.execute(PLAN).await.map(drop) }));
         let writer = CountedPool::new(writer.connect_lazy_with(options.clone()), statements.clone());
         let commits = writer.clone();
-        let gatherer =
-            WriteQueue::start_task(MAX_GROUPED_COMMITS, move |asked| commits::perform_commits(commits.clone(), asked));
-        Ok(Self { options, pool: CountedPool::new(pool, statements.clone()), writer, statements, gatherer })
+        let commit_queue = WriteQueue::start_task(MAX_GROUPED_COMMITS, move |queued| {
+            commits::perform_commits(commits.clone(), queued)
+        });
+        Ok(Self { options, pool: CountedPool::new(pool, statements.clone()), writer, statements, commit_queue })
     }
 
-    /// A connection to find out with whether the database works. If the pool has none, the reason is found out with one of
-    /// its own: others may hold them all, or none can be opened.
+    /// Returns a connection to test the database with. If the pool has none, a separate connection finds out the cause:
+    /// all may be in use, or none can be opened.
     async fn connect_to_probe(&self) -> Result<PoolConnection<Postgres>, StoreError> {
         if let Ok(acquired) = tokio::time::timeout(PROBE_TIMEOUT, self.pool.count_statement().acquire()).await {
             return acquired.map_err(store_error);
@@ -106,7 +107,7 @@ impl PostgresStore {
         }
     }
 
-    /// Closes all connections; whoever still asks gets an error.
+    /// Closes all connections; later calls return an error.
     pub async fn close(&self) {
         self.writer.close().await;
         self.pool.close().await;
@@ -149,7 +150,7 @@ fn migrations() -> Migrator {
     ])
 }
 
-/// Whether a transaction gave way to another and may be tried again: a deadlock, or a failed serialization.
+/// Whether a transaction gave way to another and may be retried: a deadlock, or a failed serialization.
 fn gave_way(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| code == "40P01" || code == "40001")

@@ -1,4 +1,4 @@
-//! Provider keys, sealed, and what ties them to declarations.
+//! Provider keys, sealed, and their ties to declarations.
 
 use std::collections::BTreeSet;
 
@@ -7,62 +7,62 @@ use async_trait::async_trait;
 
 use crate::{DocumentKind, RecordError};
 
-/// A secret as it is kept.
+/// A stored secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretRow {
-    /// The user whose own it is; `None` for a shared or generated one.
+    /// The user who owns it; `None` for a shared or generated one.
     pub owner: Option<String>,
-    /// Name, unique for its owner.
+    /// Name, unique per owner.
     pub name: String,
-    /// Origins that it may be sent to; none: those that were granted ([`SecretGrant`]).
+    /// Origins that it may be sent to; if empty, those that were granted ([`SecretGrant`]).
     pub origins: Vec<String>,
     /// The value, sealed by the server.
     pub sealed: Vec<u8>,
     /// When it was last set.
     pub updated_at: Timestamp,
-    /// The declaration that it was taken from, for a generated one; it goes with it.
+    /// The declaration that it was generated for, if any; it is deleted with the declaration.
     pub generated_for: Option<Declaration>,
 }
 
-/// The declaration that a generated secret was taken from.
+/// The declaration that a secret was generated for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Declaration {
-    /// Connector or node.
+    /// Kind of the declaration: connector or node.
     pub kind: DocumentKind,
-    /// Its id.
+    /// Id of the declaration.
     pub id: String,
-    /// The user who declared it, where known.
+    /// The user who declared it, if known.
     pub author: Option<String>,
 }
 
-/// The word of a declaration that a secret may go to its origin.
+/// A declaration's permission to send a secret to its origin.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SecretGrant {
-    /// Whose own secret it is; `None` for a shared one.
+    /// The user who owns the secret; `None` for a shared one.
     pub owner: Option<String>,
-    /// The secret's name.
+    /// Name of the secret.
     pub name: String,
     /// Scheme, host and port.
     pub origin: String,
 }
 
-/// What a save of a declaration changes about secrets, in the same transaction.
+/// The changes to secrets that belong to the save of a declaration, in the same transaction.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SecretTies {
-    /// Credentials that were taken out of the declaration: shared rows that are generated for it.
+    /// Secrets that are generated for credentials in the declaration.
     pub generated: Vec<SecretRow>,
-    /// Names of all secrets that the declaration refers to. What was generated for it, or granted by it, under other
-    /// names is removed.
+    /// Names of all secrets that the declaration refers to. Secrets that were generated for it, and grants that it
+    /// made, are removed if their name is not among them.
     pub used: BTreeSet<String>,
-    /// What it grants; each takes the place of its earlier word on that secret.
+    /// The grants of the declaration; each replaces its earlier grant of that secret.
     pub grants: Vec<SecretGrant>,
 }
 
-/// Keeps secrets. Every method is one transaction; how a save or a removal of a document changes them is a matter of
-/// [`crate::Documents`].
+/// Stores secrets. Every method is one transaction; [`crate::Documents`] describes how saving and removing documents
+/// changes them.
 #[async_trait]
 pub trait SecretStore: Send + Sync {
-    /// Sets a user's own or a shared secret, new or not; [`RecordError::NotFound`] names an owner who does not exist.
+    /// Creates or replaces a user's own or a shared secret; [`RecordError::NotFound`] if the owner does not exist.
     /// `generated_for` is ignored.
     async fn put_secret(&self, secret: SecretRow) -> Result<(), RecordError>;
 
@@ -72,9 +72,9 @@ pub trait SecretStore: Send + Sync {
     /// All secrets, by name, then owner, shared ones first.
     async fn list_secrets(&self) -> Result<Vec<SecretRow>, RecordError>;
 
-    /// Removes a secret; says whether there was one.
+    /// Deletes a secret; returns whether it existed.
     async fn remove_secret(&self, owner: Option<&str>, name: &str) -> Result<bool, RecordError>;
 
-    /// What declarations grant to a secret, without repetitions, or to all of them.
+    /// Returns the distinct grants of a secret, or of all secrets.
     async fn secret_grants(&self, of: Option<(Option<&str>, &str)>) -> Result<Vec<SecretGrant>, RecordError>;
 }

@@ -1,21 +1,21 @@
-//! Slots of jobs that share a concurrency key: what both databases decide alike.
+//! Slots of jobs that share a concurrency key: the decisions that both databases share.
 
 use apiflow_core::ports::Concurrency;
 
 use crate::job_rows::{from_int, to_int};
 
-/// Jobs that wait and are looked at together.
+/// Number of waiting jobs that are examined together.
 pub(crate) const WAITING_PAGE_SIZE: usize = 64;
 
-/// `job_id`, `size` and `window_ms` of a job that waits.
+/// `job_id`, `size` and `window_ms` of a waiting job.
 pub(crate) type WaitingColumns = (String, i64, Option<i64>);
 
-/// The window of a job, in milliseconds.
+/// Returns the window of a job, in milliseconds.
 pub(crate) fn window_ms(concurrency: &Concurrency) -> Option<i64> {
     concurrency.window_s.map(|seconds| to_int(seconds.saturating_mul(1_000)).min(i64::MAX / 2))
 }
 
-/// How many jobs of a key have a slot, and how many count in their windows.
+/// The number of jobs of a key that have a slot, and the number that count in their windows.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Counts {
     held: u64,
@@ -27,7 +27,7 @@ impl Counts {
         Self { held: from_int(held), recent: from_int(recent) }
     }
 
-    /// The jobs that get a slot, of those that wait in this order; counts them.
+    /// Returns the waiting jobs, in this order, that get a slot; counts them.
     pub(crate) fn admit_waiting(&mut self, key: &str, waiting: Vec<WaitingColumns>) -> Vec<String> {
         let mut admitted = Vec::new();
         for (job, size, window) in waiting {
@@ -44,7 +44,7 @@ impl Counts {
     }
 }
 
-/// The keys that are to be looked at.
+/// The keys that are due for examination.
 macro_rules! look_keys {
     ($now:expr) => {
         concat!("SELECT DISTINCT key FROM job_slots WHERE look_at <= ", $now, " LIMIT 64")
@@ -52,7 +52,7 @@ macro_rules! look_keys {
 }
 pub(crate) use look_keys;
 
-/// What becomes of `look_at` once a key was looked at: the end of the start's own window, if it counts still.
+/// The next `look_at` after a key was examined: the end of the start's own window, if it still counts.
 macro_rules! next_look {
     ($now:expr) => {
         concat!("CASE WHEN started_at + window_ms > ", $now, " THEN started_at + window_ms END")
@@ -73,6 +73,6 @@ macro_rules! count {
 }
 pub(crate) use count;
 
-/// The jobs that wait, in their order.
+/// The waiting jobs, in their order.
 pub(crate) const MAX_WAITING: &str = "SELECT job_id, size, window_ms FROM job_slots WHERE key = $1 AND state = 'waiting' \
      ORDER BY priority DESC, created_at, job_id LIMIT $2";

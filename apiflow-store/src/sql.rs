@@ -1,6 +1,6 @@
-//! Statements that both databases understand alike.
+//! Statements that both databases accept.
 
-/// The word list of ended jobs.
+/// The list of final statuses.
 macro_rules! ended {
     () => {
         "('completed', 'failed', 'cancelled')"
@@ -8,8 +8,8 @@ macro_rules! ended {
 }
 pub(crate) use ended;
 
-/// What a commit changes of its user's bytes in flight: a job that has ended has none. In the columns of `jobs` as they
-/// were, and in those of `asked`.
+/// A commit's change of its user's bytes in flight: an ended job has none. In terms of the old columns of `jobs` and
+/// those of `asked`.
 macro_rules! flight_change {
     () => {
         concat!(
@@ -22,8 +22,8 @@ macro_rules! flight_change {
 }
 pub(crate) use flight_change;
 
-/// The priorities of jobs that wait or are due, highest first, then a null: as many steps through the index as there
-/// are priorities, however many jobs there are.
+/// The priorities of waiting or due jobs, highest first, then a null: one index step per priority, no matter how many
+/// jobs there are.
 macro_rules! levels {
     () => {
         "level (priority) AS (SELECT (SELECT priority FROM jobs WHERE due_at IS NOT NULL \
@@ -76,14 +76,14 @@ pub(crate) const JOB_STATUS: &str = "SELECT status FROM jobs WHERE id = $1";
 pub(crate) const DELETE_JOB: &str = concat!("DELETE FROM jobs WHERE id = $1 AND status IN ", ended!());
 pub(crate) const EVENTS: &str = "SELECT seq, at, list_id, list_index, body FROM job_events \
      WHERE job_id = $1 AND seq > $2 ORDER BY seq LIMIT $3";
-/// The last of several with one index counts: a job that was reopened ends a branch or iteration again.
+/// The last of several entries with one index counts: a reopened job ends a branch or iteration again.
 pub(crate) const LIST: &str = "SELECT body FROM job_events AS item WHERE job_id = $1 AND list_id = $2 \
      AND NOT EXISTS (SELECT 1 FROM job_events AS later WHERE later.job_id = $1 AND later.list_id = $2 \
          AND later.list_index = item.list_index AND later.seq > item.seq) ORDER BY list_index";
 pub(crate) const RECORD_SOLO_START: &str =
     "UPDATE jobs SET alone_tries = alone_tries + 1 WHERE id = $1 AND version = $2 RETURNING alone_tries";
 pub(crate) const UNDO_SOLO_START: &str = "UPDATE jobs SET alone_tries = 0 WHERE id = $1 AND version = $2";
-/// Gives a job that had ended its slot back.
+/// Returns the slot to a job that had ended.
 pub(crate) const HOLD_AGAIN: &str = "UPDATE job_slots SET state = 'held' WHERE job_id = $1 AND state = 'over'";
 pub(crate) const STEPS: &str = "SELECT progress, body FROM job_steps \
      WHERE job_id = $1 AND ordinal > $2 ORDER BY ordinal LIMIT $3";
@@ -101,13 +101,13 @@ pub(crate) const PUT_BACK: &str = "UPDATE job_polls SET due_at = $3, ready_at = 
      WHERE job_id = $1 AND effect = $2";
 pub(crate) const PROGRESS: &str = "UPDATE job_steps SET progress = $3 WHERE job_id = $1 AND ordinal = $2 \
      AND EXISTS (SELECT 1 FROM job_polls WHERE job_id = $1 AND effect = $4)";
-/// The row of a job that has ended, before a part of it is erased.
+/// The row of an ended job, before a part of it is erased.
 pub(crate) const ERASE: &str = concat!("UPDATE jobs SET inbox_open = 0 WHERE id = $1 AND status IN ", ended!());
 pub(crate) const ERASE_SNAPSHOT: &str = "DELETE FROM job_snapshots WHERE job_id = $1";
 pub(crate) const ERASE_REST: &str =
     "UPDATE jobs SET output = $2, error = $3, erase_at = $4, erase_ready_at = $4 WHERE id = $1";
 pub(crate) const ERASE_BUNDLE: &str = "UPDATE job_bundles SET body = $2 WHERE job_id = $1";
-/// Answers where the work is this attempt's, also when it was noted before.
+/// Returns a row if the work belongs to this attempt, even if it was recorded before.
 pub(crate) const FOLLOW: &str = "INSERT INTO provider_operations (provider, provider_id, job_id, effect) \
      VALUES ($1, $2, $3, $4) ON CONFLICT (provider, provider_id) DO UPDATE SET effect = excluded.effect \
      WHERE provider_operations.job_id = excluded.job_id AND provider_operations.effect = excluded.effect RETURNING effect";
@@ -126,12 +126,12 @@ pub(crate) const ADD_DOCUMENT: &str = "INSERT INTO documents \
      VALUES ($1, $2, $3, $4, $4, 1, $5, $6) ON CONFLICT DO NOTHING";
 pub(crate) const CHANGE_DOCUMENT: &str = "UPDATE documents \
      SET body = $3, updated_at = $4, version = version + 1, author = $5, by_admin = $6 WHERE kind = $1 AND id = $2";
-/// Makes the row of a workflow's findings.
+/// Inserts the row of a workflow's findings.
 pub(crate) const ADD_CHECK: &str = "INSERT INTO document_checks \
      (kind, id, generation, checked_generation, secrets, findings) VALUES ($1, $2, 0, 0, '', '[]') \
      ON CONFLICT (kind, id) DO NOTHING";
 
-/// A document and all that leads to it.
+/// A document and all documents that refer to it, directly or indirectly.
 macro_rules! reached {
     () => {
         "WITH RECURSIVE reached (kind, id) AS ( \
@@ -151,7 +151,7 @@ pub(crate) const REFERENCES: &str = "SELECT to_kind, to_id FROM document_referen
 pub(crate) const ADD_REFERENCE: &str = "INSERT INTO document_references (kind, id, position, to_kind, to_id) \
      VALUES ($1, $2, $3, $4, $5)";
 pub(crate) const DELETE_REFERENCES: &str = "DELETE FROM document_references WHERE kind = $1 AND id = $2";
-/// Up to 20 documents that refer to another, itself not counted.
+/// Up to 20 documents that refer to another one, not counting itself.
 pub(crate) const REFERRERS: &str = "SELECT DISTINCT kind, id FROM document_references \
      WHERE to_kind = $1 AND to_id = $2 AND NOT (kind = $1 AND id = $2) ORDER BY kind, id LIMIT 20";
 

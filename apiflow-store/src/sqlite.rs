@@ -36,23 +36,23 @@ use self::readers::Readers;
 use crate::write_queue::WriteQueue;
 use crate::{OpenError, StatementCounter};
 
-/// Writes of one transaction, at most.
+/// Maximum number of writes per transaction.
 const MAX_GROUP_WRITES: usize = 256;
-/// Connections that read at the same time.
+/// Number of reading connections.
 const READER_COUNT: usize = 4;
-/// How often a file is tried to be opened while another process opens it; together the tries last as long as a statement
+/// How often opening a file is tried while another process opens it; together the tries last as long as a statement
 /// waits.
 const MAX_OPEN_TRIES: u32 = 40;
-/// Pages that the writing connection keeps in memory.
-const WRITER_CACHE_KIB: i32 = 4 * 1024;
-/// Pages that each reading connection keeps in memory.
-const READER_CACHE_KIB: i32 = 1024;
+/// Cache size of the writing connection, in KiB.
+const WRITER_CACHE_SIZE_KIB: i32 = 4 * 1024;
+/// Cache size of each reading connection, in KiB.
+const READER_CACHE_SIZE_KIB: i32 = 1024;
 
 type Queue = WriteQueue<Box<dyn PendingWrite>>;
 
-/// Keeps jobs, documents and accounts in a SQLite file.
+/// Stores jobs, documents and accounts in a SQLite file.
 ///
-/// What a method has answered is on disk. Writes that are requested at the same time share a transaction.
+/// Everything that a method has confirmed is on disk. Concurrent writes share a transaction.
 pub struct SqliteStore {
     /// `None` once the store is closed.
     writes: Mutex<Option<Queue>>,
@@ -62,19 +62,19 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the file, or makes it, and brings its tables up to date. The folder must exist.
+    /// Opens or creates the file, and migrates its tables. The folder must exist.
     ///
     /// # Errors
-    /// [`OpenError`] names the file.
+    /// [`OpenError`] with the name of the file.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
         Self::open_within(path, None).await
     }
 
-    /// Opens a file that may not grow over `max_page_count` pages (of 4 KiB): what does not fit is refused as on a full
-    /// disk. `None` is without a limit.
+    /// Opens a file that must not grow over `max_page_count` pages (of 4 KiB): beyond it writes fail as on a full disk.
+    /// `None` means no limit.
     ///
     /// # Errors
-    /// [`OpenError`] names the file.
+    /// [`OpenError`] with the name of the file.
     pub async fn open_within(path: impl AsRef<Path>, max_page_count: Option<u32>) -> Result<Self, OpenError> {
         let path = path.as_ref().to_owned();
         let opened = tokio::task::spawn_blocking(move || {
@@ -90,7 +90,7 @@ impl SqliteStore {
         let shared = SharedState { executed: executed.clone(), open };
         let writer = open_writer(path, max_page_count, &shared)?;
         let readers = (0..READER_COUNT).map(|_| {
-            let reader = Connection::open(path, READER_CACHE_KIB, shared.clone())?;
+            let reader = Connection::open(path, READER_CACHE_SIZE_KIB, shared.clone())?;
             reader.forbid_writes()?;
             Ok(reader)
         });
@@ -105,8 +105,8 @@ impl SqliteStore {
         })
     }
 
-    /// Makes everything that an earlier process held due at once. Only for a caller that knows that the file belongs to it
-    /// alone: a server that holds the data folder's lock need not wait for the leases of the one before it.
+    /// Makes everything that an earlier process had leased due at once. Only for a caller that owns the file
+    /// exclusively: a server that holds the data folder's lock need not wait for the leases of its predecessor.
     ///
     /// # Errors
     /// [`OpenError`] if the file cannot be written.
@@ -120,7 +120,7 @@ impl SqliteStore {
         freed.await.map_err(|error: StoreError| OpenError::new("sqlite".to_owned(), error))
     }
 
-    /// Closes all connections after the writes that wait; later calls return an error.
+    /// Closes all connections after the queued writes; later calls return an error.
     pub async fn close(&self) {
         drop(self.writes.lock().unwrap_or_else(PoisonError::into_inner).take());
         self.readers.close();
@@ -128,7 +128,8 @@ impl SqliteStore {
         let _: Option<()> = self.all_closed.lock().await.recv().await;
     }
 
-    /// Performs a write on the writing thread, in a transaction that it may share; its changes stay if it returns `Ok`.
+    /// Performs a write on the writing thread, in a transaction that may be shared; its changes are kept if it returns
+    /// `Ok`.
     async fn write<T, E>(
         &self,
         write: impl FnMut(&Connection) -> Result<T, QueryError<E>> + Send + 'static,
@@ -139,12 +140,12 @@ impl SqliteStore {
     {
         let (answer, answered) = oneshot::channel();
         let queue = self.writes.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let Some(queue) = queue else { return Err(E::closed()) };
+        let Some(queue) = queue else { return Err(E::closed_error()) };
         if !queue.push(Box::new(WriteRequest::new(write, answer))).await {
-            return Err(E::closed());
+            return Err(E::closed_error());
         }
         drop(queue);
-        answered.await.unwrap_or_else(|_| Err(E::closed()))
+        answered.await.unwrap_or_else(|_| Err(E::closed_error()))
     }
 
     /// Performs a read on one of the reading threads.
@@ -198,8 +199,8 @@ impl OpenFailure {
     }
 }
 
-/// Opens the connection that writes, and tries again while another process opens the file at this moment: switching to
-/// the write-ahead log does not wait for locks.
+/// Opens the writing connection, and retries while another process is opening the file: switching to the write-ahead
+/// log does not wait for locks.
 fn open_writer(path: &Path, max_page_count: Option<u32>, shared: &SharedState) -> Result<Connection, OpenFailure> {
     let mut tries = 0;
     loop {
@@ -214,7 +215,7 @@ fn open_writer(path: &Path, max_page_count: Option<u32>, shared: &SharedState) -
 }
 
 fn try_open_writer(path: &Path, max_page_count: Option<u32>, shared: &SharedState) -> Result<Connection, OpenFailure> {
-    let writer = Connection::open(path, WRITER_CACHE_KIB, shared.clone())?;
+    let writer = Connection::open(path, WRITER_CACHE_SIZE_KIB, shared.clone())?;
     if let Some(pages) = max_page_count {
         writer.limit_pages(pages)?;
     }

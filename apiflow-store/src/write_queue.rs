@@ -1,8 +1,8 @@
-//! Group commit: what is requested while one transaction is written shares the next.
+//! Group commit: writes that are requested during one transaction share the next.
 
 use tokio::sync::{mpsc, oneshot};
 
-/// Writes that wait in a queue; further callers wait for room.
+/// Capacity of the queue; further callers wait for room.
 const MAX_QUEUED_WRITES: usize = 1_024;
 
 /// A requested write, and the channel for its result.
@@ -11,7 +11,7 @@ pub(crate) struct QueuedWrite<Q, A> {
     pub(crate) answer: oneshot::Sender<A>,
 }
 
-/// The sending side of a queue whose receiver takes all writes that wait at once. The receiver ends with the last handle.
+/// The sending side of a queue whose receiver takes all queued writes at once. The receiver ends with the last handle.
 pub(crate) struct WriteQueue<W> {
     sender: mpsc::Sender<W>,
 }
@@ -57,12 +57,12 @@ impl<W: Send + 'static> WriteQueue<W> {
         Ok(Self { sender })
     }
 
-    /// Puts a write into the queue; returns whether somebody still takes from it.
+    /// Puts a write into the queue; returns whether the receiver is still running.
     pub(crate) async fn push(&self, write: W) -> bool {
         self.sender.send(write).await.is_ok()
     }
 
-    /// Puts a request into the queue and waits for its result; `None` if nobody takes from the queue any more.
+    /// Puts a request into the queue and waits for its result; `None` if the receiver has ended.
     pub(crate) async fn submit<Q, A>(&self, request: Q, wrap: fn(QueuedWrite<Q, A>) -> W) -> Option<A> {
         let (answer, answered) = oneshot::channel();
         self.push(wrap(QueuedWrite { request, answer })).await.then_some(())?;

@@ -35,7 +35,7 @@ pub fn layout(workflow: &str, options: &str) -> String {
     write_json(&drawn.ok())
 }
 
-/// The version of the core.
+/// Returns the version of the core.
 #[wasm_bindgen]
 #[must_use]
 pub fn version() -> String {

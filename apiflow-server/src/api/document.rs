@@ -1,47 +1,47 @@
 //! Connectors, nodes and workflows.
 //!
-//! Handlers work on JSON and on [`apiflow_core::catalog`]'s types: a stored document is what was sent. These
-//! types describe that JSON to generators of clients.
+//! Handlers work on JSON and on [`apiflow_core::catalog`]'s types, since a stored document is returned as it was sent.
+//! These types describe that JSON to client generators.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-/// How much a finding matters: an error refuses a run.
+/// Severity of a finding: an error prevents a run.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// The document cannot run.
     Error,
-    /// The document runs, but probably not as meant.
+    /// The document can run, but probably not as intended.
     Warning,
-    /// A remark.
+    /// A suggestion that does not affect a run.
     Hint,
 }
 
 /// One finding about a document.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Diagnostic {
-    /// Stable name of the kind of finding, in kebab case.
+    /// Stable code of the kind of finding, in kebab case.
     pub code: String,
-    /// How much it matters.
+    /// Severity of the finding.
     pub severity: Severity,
-    /// JSON Pointer of the place: in a connector or node itself, in a workflow's OpenFlow document.
+    /// JSON Pointer of the value: within a connector or node itself, within a workflow's OpenFlow document.
     pub pointer: String,
-    /// What is wrong.
+    /// What is wrong with the value.
     pub message: String,
     /// How to fix it, if known.
     pub help: Option<String>,
-    /// A fix that is certain to be right.
+    /// A replacement that is certain to be correct.
     pub fix: Option<Fix>,
-    /// The place inside the string at `pointer`.
+    /// The position inside the string at `pointer`.
     pub span: Option<Span>,
 }
 
-/// A fix that is certain to be right: replace the value at `pointer` with `value`.
+/// A fix that is certain to be correct: replace the value at `pointer` with `value`.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Fix {
-    /// What the fix does, as the label of a button.
+    /// Label of the fix, suitable for a button.
     pub label: String,
     /// JSON Pointer of the value to replace.
     pub pointer: String,
@@ -49,7 +49,7 @@ pub struct Fix {
     pub value: Value,
 }
 
-/// A place inside a string, counted from 1.
+/// A position inside a string, counted from 1.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 pub struct Span {
     /// Line of the first character.
@@ -58,15 +58,15 @@ pub struct Span {
     pub column: u32,
 }
 
-/// What is wrong with a document.
+/// The findings about a document.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Diagnostics {
-    /// The findings, in order of their place.
+    /// The findings, ordered by position.
     #[schema(value_type = Vec<Diagnostic>)]
     pub diagnostics: Vec<apiflow_core::diagnostic::Diagnostic>,
 }
 
-/// A document to check.
+/// A document to validate.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ValidateRequest {
@@ -78,69 +78,70 @@ pub struct ValidateRequest {
 /// A provider and how to authenticate with it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Connector {
-    /// Identifier.
+    /// Unique identifier of the connector.
     pub id: String,
-    /// Title for people; need not be unique.
+    /// Display name; need not be unique.
     pub name: String,
     /// Absolute http or https URL that node paths are appended to.
     pub base_url: String,
-    /// Default method of its nodes: GET, POST, PUT, PATCH, DELETE or HEAD.
+    /// Default HTTP method of its nodes: GET, POST, PUT, PATCH, DELETE or HEAD.
     pub method: String,
-    /// Templates of headers; `$NAME` is a secret.
+    /// Templates of headers; `$NAME` refers to a secret.
     #[schema(value_type = BTreeMap<String, Value>)]
     pub header: Value,
-    /// Template of the body.
+    /// Template of the request body.
     pub body: Option<Value>,
-    /// Defaults of its nodes' `data`, and `auth`, `hosts`, `media_hosts`, `limits`, `errors`.
+    /// Defaults of its nodes' `data`, plus `auth`, `hosts`, `media_hosts`, `limits` and `errors`.
     #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub data: Option<Value>,
-    /// When it was first saved.
+    /// When the connector was created.
     #[schema(format = DateTime)]
     pub created_at: String,
-    /// When it was last saved.
+    /// When the connector was last saved.
     #[schema(format = DateTime)]
     pub updated_at: String,
-    /// What is wrong with it.
+    /// The findings about the connector.
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// A connector to save; `created_at`, `updated_at` and `diagnostics` are ignored, so what was read can be written.
+/// A connector to save; `created_at`, `updated_at` and `diagnostics` are ignored, so that a document that was read can
+/// be sent back.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct NewConnector {
-    /// Identifier; generated where absent, ignored where the path gives it. `node`, `workflow` and `connector`
-    /// are reserved.
+    /// Unique identifier; generated if absent, ignored if the path contains it. `node`, `workflow` and `connector` are
+    /// reserved.
     pub id: Option<String>,
-    /// Title for people; need not be unique.
+    /// Display name; need not be unique.
     pub name: String,
     /// Absolute http or https URL that node paths are appended to.
     pub base_url: String,
-    /// Default method of its nodes, in any case (default POST).
+    /// Default HTTP method of its nodes, in any case (default: POST).
     pub method: Option<String>,
     /// Templates of headers; a literal credential is moved into a generated secret.
     #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub header: Option<Value>,
-    /// Template of the body.
+    /// Template of the request body.
     pub body: Option<Value>,
-    /// Defaults of its nodes' `data`, and `auth`, `hosts`, `media_hosts`, `limits`, `errors`.
+    /// Defaults of its nodes' `data`, plus `auth`, `hosts`, `media_hosts`, `limits` and `errors`.
     #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub data: Option<Value>,
 }
 
-/// Fields of a connector to replace, each whole.
+/// Fields of a connector to replace; each replaces the whole field.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct ConnectorChange {
-    /// Title.
+    /// Display name of the connector.
     pub name: Option<String>,
-    /// Absolute http or https URL.
+    /// Absolute http or https URL that node paths are appended to.
     pub base_url: Option<String>,
-    /// Default method of its nodes.
+    /// Default HTTP method of its nodes.
     pub method: Option<String>,
-    /// Templates of headers.
+    /// Templates of headers; `$NAME` refers to a secret.
     #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub header: Option<Value>,
-    /// Template of the body.
+    /// Template of the request body.
     pub body: Option<Value>,
-    /// Defaults of its nodes' `data`.
+    /// Defaults of its nodes' `data`, plus `auth`, `hosts`, `media_hosts`, `limits` and `errors`.
     #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub data: Option<Value>,
 }
@@ -149,23 +150,23 @@ pub struct ConnectorChange {
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ValueType {
-    /// Text.
+    /// A Unicode string.
     String,
-    /// Any number.
+    /// Any JSON number.
     Number,
-    /// A number without fraction.
+    /// A number without a fraction.
     Integer,
     /// `true` or `false`.
     Boolean,
-    /// An object.
+    /// A JSON object.
     Object,
-    /// An array.
+    /// A JSON array.
     Array,
-    /// A picture.
+    /// An image file.
     Image,
-    /// A video.
+    /// A video file.
     Video,
-    /// A sound.
+    /// An audio file.
     Audio,
     /// Any other file.
     File,
@@ -174,116 +175,117 @@ pub enum ValueType {
 /// A declared input of a node.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct NodeInput {
-    /// Name.
+    /// Name of the input.
     pub name: String,
-    /// Type; never coerced.
+    /// Type of the input; values are never coerced.
     pub r#type: ValueType,
-    /// Whether a call without it fails before anything is sent.
+    /// Whether a call without this input fails before anything is sent.
     pub required: Option<bool>,
-    /// Used after `value` where nothing was given.
+    /// Used if the caller passes no value and `value` is absent.
     pub default: Option<Value>,
-    /// Used where nothing was given.
+    /// Used if the caller passes no value.
     pub value: Option<Value>,
-    /// What it means.
+    /// What the input means.
     pub description: Option<String>,
-    /// Allowed values.
+    /// The values that are allowed.
     pub r#enum: Option<Vec<Value>>,
-    /// Least allowed number.
+    /// Smallest allowed number.
     pub minimum: Option<f64>,
-    /// Greatest allowed number.
+    /// Largest allowed number.
     pub maximum: Option<f64>,
     /// Type of an array's elements, as an object with `type`.
     #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub items: Option<Value>,
     /// How a media input is sent: url, data_uri, base64, multipart or upload.
     pub r#as: Option<String>,
-    /// MIME types that the provider takes.
+    /// MIME types that the provider accepts.
     pub accept: Option<Vec<String>>,
 }
 
 /// A declared output of a node.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct NodeOutput {
-    /// Name, a key of the step's result.
+    /// Name of the output, a key of the step's result.
     pub name: String,
-    /// Type; never coerced.
+    /// Type of the output; values are never coerced.
     pub r#type: ValueType,
-    /// Used where the call succeeded and the key is absent.
+    /// Used if the call succeeded and the key is absent.
     pub default: Option<Value>,
     /// Path into the reply, or `@body`, `@status`, `@header.NAME`; empty means the output's own name.
     pub mapping: Option<String>,
-    /// What it means.
+    /// What the output means.
     pub description: Option<String>,
-    /// Which of several values: first, last, join or all.
+    /// Which of several values to use: first, last, join or all.
     pub pick: Option<String>,
     /// How the value is encoded: url, data_uri, base64 or text.
     pub decode: Option<String>,
-    /// MIME type where the provider does not say.
+    /// MIME type to use if the provider does not report one.
     pub mime: Option<String>,
 }
 
 /// One typed call to a provider.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Node {
-    /// Identifier.
+    /// Unique identifier of the node.
     pub id: String,
-    /// Title for people; need not be unique.
+    /// Display name; need not be unique.
     pub name: String,
-    /// What the call does.
+    /// Description of the call.
     pub description: String,
-    /// The connector that the call goes through.
+    /// Id of the connector that the call uses.
     pub connector_id: String,
-    /// Declared inputs; none means that whatever is given is passed on.
+    /// Declared inputs; if there are none, all inputs are passed on.
     pub input: Vec<NodeInput>,
-    /// Declared outputs; none means that the result is the reply's JSON.
+    /// Declared outputs; if there are none, the result is the reply's JSON.
     pub output: Vec<NodeOutput>,
-    /// How the request is made and the reply is read.
+    /// How the request is built and the reply is read.
     #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub data: Option<Value>,
-    /// When it was first saved.
+    /// When the node was created.
     #[schema(format = DateTime)]
     pub created_at: String,
-    /// When it was last saved.
+    /// When the node was last saved.
     #[schema(format = DateTime)]
     pub updated_at: String,
-    /// What is wrong with it.
+    /// The findings about the node.
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// A node to save; `created_at`, `updated_at` and `diagnostics` are ignored, so what was read can be written.
+/// A node to save; `created_at`, `updated_at` and `diagnostics` are ignored, so that a document that was read can be
+/// sent back.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct NewNode {
-    /// Identifier; generated where absent, ignored where the path gives it.
+    /// Unique identifier; generated if absent, ignored if the path contains it.
     pub id: Option<String>,
-    /// Title for people; need not be unique.
+    /// Display name; need not be unique.
     pub name: String,
-    /// What the call does.
+    /// Description of the call.
     pub description: Option<String>,
-    /// The connector that the call goes through; it must exist.
+    /// Id of the connector that the call uses; it must exist.
     pub connector_id: String,
-    /// Declared inputs.
+    /// Declared inputs; if there are none, all inputs are passed on.
     pub input: Option<Vec<NodeInput>>,
-    /// Declared outputs.
+    /// Declared outputs; if there are none, the result is the reply's JSON.
     pub output: Option<Vec<NodeOutput>>,
-    /// How the request is made and the reply is read.
+    /// How the request is built and the reply is read.
     #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub data: Option<Value>,
 }
 
-/// Fields of a node to replace, each whole.
+/// Fields of a node to replace; each replaces the whole field.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct NodeChange {
-    /// Title.
+    /// Display name of the node.
     pub name: Option<String>,
-    /// What the call does.
+    /// Description of the call.
     pub description: Option<String>,
-    /// The connector that the call goes through.
+    /// Id of the connector that the call uses.
     pub connector_id: Option<String>,
-    /// Declared inputs.
+    /// Declared inputs; replaces all of them.
     pub input: Option<Vec<NodeInput>>,
-    /// Declared outputs.
+    /// Declared outputs; replaces all of them.
     pub output: Option<Vec<NodeOutput>>,
-    /// How the request is made and the reply is read.
+    /// How the request is built and the reply is read.
     #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub data: Option<Value>,
 }
@@ -291,48 +293,49 @@ pub struct NodeChange {
 /// A named OpenFlow document.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Workflow {
-    /// Identifier.
+    /// Unique identifier of the workflow.
     pub id: String,
-    /// Title for people; need not be unique.
+    /// Display name; need not be unique.
     pub name: String,
-    /// What it does.
+    /// Description of the workflow.
     pub description: String,
     /// The OpenFlow document, as it was sent.
     #[schema(value_type = BTreeMap<String, Value>)]
     pub nodes: Value,
-    /// When it was first saved.
+    /// When the workflow was created.
     #[schema(format = DateTime)]
     pub created_at: String,
-    /// When it was last saved.
+    /// When the workflow was last saved.
     #[schema(format = DateTime)]
     pub updated_at: String,
-    /// What is wrong with the OpenFlow document; pointers begin at `nodes`. In lists what was found last, which may be from
-    /// before a change of what the workflow leads to.
+    /// The findings about the OpenFlow document; pointers start at `nodes`. Lists show the findings of the last check,
+    /// which may be older than the last change of a document that the workflow refers to.
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// A workflow to save; `created_at`, `updated_at` and `diagnostics` are ignored, so what was read can be written.
+/// A workflow to save; `created_at`, `updated_at` and `diagnostics` are ignored, so that a document that was read can
+/// be sent back.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct NewWorkflow {
-    /// Identifier; generated where absent, ignored where the path gives it.
+    /// Unique identifier; generated if absent, ignored if the path contains it.
     pub id: Option<String>,
-    /// Title for people; need not be unique.
+    /// Display name; need not be unique.
     pub name: String,
-    /// What it does.
+    /// Description of the workflow.
     pub description: Option<String>,
-    /// The OpenFlow document; kept as it is sent, also where it has errors.
+    /// The OpenFlow document; saved as it is sent, even if it has errors.
     #[schema(value_type = BTreeMap<String, Value>)]
     pub nodes: Value,
 }
 
-/// Fields of a workflow to replace, each whole.
+/// Fields of a workflow to replace; each replaces the whole field.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct WorkflowChange {
-    /// Title.
+    /// Display name of the workflow.
     pub name: Option<String>,
-    /// What it does.
+    /// Description of the workflow.
     pub description: Option<String>,
-    /// The OpenFlow document.
+    /// The OpenFlow document; replaces all of it.
     #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub nodes: Option<Value>,
 }

@@ -1,11 +1,11 @@
-//! Jobs, their steps and calls, and what starts them.
+//! Jobs, their steps and calls, and the requests that start them.
 
 use apiflow_core::ports;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-/// What to run a node or workflow with.
+/// The inputs of a node run.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RunRequest {
@@ -15,7 +15,7 @@ pub struct RunRequest {
     pub input: Map<String, Value>,
 }
 
-/// What to run a workflow with.
+/// The inputs of a workflow run.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RunWorkflowRequest {
@@ -23,8 +23,8 @@ pub struct RunWorkflowRequest {
     #[serde(default, deserialize_with = "super::null_as_default")]
     #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub input: Map<String, Value>,
-    /// Lets the workflow's `preprocessor_module` make its inputs of `input`, which is then not checked against the
-    /// schema (default: false).
+    /// Runs the workflow's `preprocessor_module` on `input`, which is then not validated against the schema (default:
+    /// false).
     #[serde(default, deserialize_with = "super::null_as_default")]
     #[schema(value_type = Option<bool>)]
     pub preprocess: bool,
@@ -34,25 +34,25 @@ pub struct RunWorkflowRequest {
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RunDocumentRequest {
-    /// The OpenFlow document.
+    /// The OpenFlow document of the workflow.
     #[schema(value_type = BTreeMap<String, Value>)]
     pub document: Value,
     /// The inputs by name (default: none).
     #[serde(default, deserialize_with = "super::null_as_default")]
     #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub input: Map<String, Value>,
-    /// Lets the document's `preprocessor_module` make its inputs of `input`, which is then not checked against the
-    /// schema (default: false).
+    /// Runs the document's `preprocessor_module` on `input`, which is then not validated against the schema (default:
+    /// false).
     #[serde(default, deserialize_with = "super::null_as_default")]
     #[schema(value_type = Option<bool>)]
     pub preprocess: bool,
     /// Runs up to and including this step.
     #[serde(default)]
     pub until: Option<String>,
-    /// Runs this step alone; results that it names come from `mocks`.
+    /// Runs only this step; results that it refers to come from `mocks`.
     #[serde(default)]
     pub only: Option<String>,
-    /// Results by step id: these steps are not run.
+    /// Results by step id; these steps are not run.
     #[serde(default, deserialize_with = "super::null_as_default")]
     #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub mocks: Map<String, Value>,
@@ -62,76 +62,75 @@ pub struct RunDocumentRequest {
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResumeRequest {
-    /// The step, by its `ordinal` or its `id` (default: the one that waits; with several, or none, it has to be named).
+    /// The step, by its `ordinal` or its `id` (default: the one that waits; required if several or none wait).
     #[serde(default)]
     pub step: Option<String>,
-    /// Whether to go on or to end.
+    /// Whether to resume or cancel the job.
     pub action: ResumeAction,
-    /// What comes with it: `resume` in the module after the step (default: null).
+    /// Payload of the approval, available as `resume` in the module after the step (default: null).
     #[serde(default)]
     pub payload: Value,
 }
 
-/// Whether an approver lets a job go on.
+/// An approver's decision about a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ResumeAction {
-    /// Go on.
+    /// Approves: the job continues.
     Resume,
-    /// Disapprove.
+    /// Disapproves: the job ends, or continues if the document says so.
     Cancel,
 }
 
-/// How to run a job again.
+/// How to rerun a job.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RerunRequest {
-    /// The step to begin with, by its `ordinal` or its `id`: what comes before it is taken over and not run again
-    /// (default: run all).
+    /// The first step to rerun, by its `ordinal` or its `id`; results of earlier steps are reused (default: rerun all).
     #[serde(default)]
     pub from: Option<String>,
-    /// The inputs by name (default: those of the job).
+    /// The inputs by name (default: those of the original job).
     #[serde(default)]
     #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub input: Option<Map<String, Value>>,
-    /// Allows to send a call again whose fate is unknown: it may be paid twice (default: false).
+    /// Allows resending a call of unknown outcome, which may be paid twice (default: false).
     #[serde(default, deserialize_with = "super::null_as_default")]
     #[schema(value_type = Option<bool>)]
     pub confirm_unknown: bool,
 }
 
-/// What a step waits for before the next one.
+/// The approvals that a step waits for.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Approval {
-    /// Approvals wanted.
+    /// Number of approvals required.
     pub required: u32,
-    /// Approvals given so far.
+    /// Number of approvals received.
     pub given: u32,
-    /// Approvals still needed.
+    /// Number of approvals still missing.
     pub remaining: u32,
-    /// When it counts as disapproved.
+    /// When the approval times out and counts as disapproved.
     #[schema(format = DateTime)]
     pub until: String,
-    /// Signed links, one per approval wanted, that work without a token: whoever has one can approve or disapprove. Shown
-    /// to the user who made the job and to admins; empty for others.
+    /// Signed links, one per required approval, that need no token: anyone who has a link can approve or disapprove.
+    /// Shown to the user who created the job and to admins; empty for others.
     pub urls: Vec<String>,
 }
 
-/// What a job's status is.
+/// Status of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum JobStatus {
-    /// Created, not yet begun.
+    /// Created, not yet started.
     Pending,
-    /// Being run, or waiting for a provider or a time.
+    /// Running, or waiting for a provider or for a time.
     Running,
     /// Waiting for an approval.
     Suspended,
-    /// Ended with a result.
+    /// Completed with a result.
     Completed,
-    /// Ended with an error.
+    /// Failed with an error.
     Failed,
-    /// Ended by a user.
+    /// Cancelled by a user.
     Cancelled,
 }
 
@@ -161,39 +160,39 @@ impl From<JobStatus> for ports::JobStatus {
     }
 }
 
-/// A job as lists show it.
+/// The summary of a job in lists.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct JobSummary {
-    /// Identifier; newer jobs sort after older ones.
+    /// Unique identifier; newer jobs sort after older ones.
     pub id: String,
-    /// The workflow's or node's name.
+    /// Name of the workflow or node.
     pub name: String,
-    /// The workflow that it runs, if a saved one.
+    /// Id of the workflow, if the job runs a saved one.
     #[schema(required)]
     pub workflow_id: Option<String>,
-    /// The node that it runs, if a single one.
+    /// Id of the node, if the job runs a single node.
     #[schema(required)]
     pub node_id: Option<String>,
-    /// Status.
+    /// Current status of the job.
     pub status: JobStatus,
-    /// Sum of the retries of its steps.
+    /// Total number of retries of its steps.
     pub retry_count: u64,
     /// The error of a failed job: `{"name", "message", "step_id", …}`.
     #[schema(required, value_type = Option<BTreeMap<String, Value>>)]
     pub error: Option<Value>,
-    /// The user who made it.
+    /// Id of the user who created it.
     #[schema(required)]
     pub created_by: Option<String>,
-    /// When it was made.
+    /// When the job was created.
     #[schema(format = DateTime)]
     pub created_at: String,
-    /// When it last changed.
+    /// When the job last changed.
     #[schema(format = DateTime)]
     pub updated_at: String,
-    /// When its first step began.
+    /// When its first step started.
     #[schema(required, format = DateTime)]
     pub started_at: Option<String>,
-    /// When it ended.
+    /// When the job ended.
     #[schema(required, format = DateTime)]
     pub finished_at: Option<String>,
 }
@@ -201,38 +200,38 @@ pub struct JobSummary {
 /// One run of a workflow or node.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Job {
-    /// All that lists show.
+    /// The fields that lists show.
     #[serde(flatten)]
     pub summary: JobSummary,
-    /// Its input, with defaults filled in.
+    /// Input of the job, including defaults.
     pub input: Value,
-    /// Its output; null until it ended. The reply to a caller who waited, and whose answer the workflow's `early_return`
-    /// gave, has that answer here.
+    /// Output of the job; null until it ended. If the workflow has an `early_return` and the caller waited for it, the
+    /// reply has that step's result here.
     pub output: Value,
-    /// Its first steps, at most 200, in the order in which they began.
+    /// Its first steps, at most 200, in the order in which they started.
     pub steps: Vec<Step>,
-    /// Give it as `cursor` to `/jobs/{id}/steps` to get the rest; null where these are all.
+    /// Pass it as `cursor` to `/jobs/{id}/steps` to get the remaining steps; null if there are no more.
     #[schema(required)]
     pub steps_next: Option<String>,
 }
 
-/// What a step's status is.
+/// Status of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum StepStatus {
-    /// At work, or waiting for its provider.
+    /// Running, or waiting for its provider.
     Running,
     /// Waiting for its next attempt.
     Retrying,
     /// Waiting for an approval or a time.
     Suspended,
-    /// Ended with a result.
+    /// Completed with a result.
     Completed,
-    /// Ended with an error.
+    /// Failed with an error.
     Failed,
-    /// Replaced by an identity.
+    /// Skipped; its input was passed through as the result.
     Skipped,
-    /// Ended by a user, or by the end of its job.
+    /// Cancelled by a user, or because its job ended.
     Cancelled,
 }
 
@@ -250,42 +249,42 @@ impl From<ports::StepStatus> for StepStatus {
     }
 }
 
-/// A module of the document while or after it was run.
+/// A module of the document that is running or has run.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Step {
     /// Id of the module.
     pub id: String,
-    /// The step's own number within the job, in the order in which steps began.
+    /// Number of the step within the job, in the order in which steps started.
     pub ordinal: u64,
-    /// Ids of the modules around it with branch or iteration: `loop[2]/branch[0]`; empty at top level.
+    /// Ids of the enclosing modules with branch or iteration: `loop[2]/branch[0]`; empty at top level.
     pub path: String,
-    /// Status.
+    /// Current status of the step.
     pub status: StepStatus,
-    /// Number of the attempt, from 1; 0 where the module makes none.
+    /// Number of the attempt, from 1; 0 if the module makes none.
     pub attempt: u32,
-    /// When it began.
+    /// When the step started.
     #[schema(format = DateTime)]
     pub started_at: String,
-    /// When it ended.
+    /// When the step ended.
     #[schema(required, format = DateTime)]
     pub finished_at: Option<String>,
     /// When its next attempt is due.
     #[schema(required, format = DateTime)]
     pub retry_at: Option<String>,
-    /// What it was given.
+    /// Input of the step.
     pub input: Value,
-    /// What it gave; null until then.
+    /// Result of the step; null until it completed.
     pub output: Value,
     /// The error of its last failure.
     #[schema(required, value_type = Option<BTreeMap<String, Value>>)]
     pub error: Option<Value>,
-    /// How far the provider says it is, from 0 to 1.
+    /// Progress that the provider reports, from 0 to 1.
     #[schema(required)]
     pub progress: Option<f64>,
-    /// The provider's own id of the work.
+    /// The provider's id of the operation.
     #[schema(required)]
     pub provider_id: Option<String>,
-    /// What it waits for before the next step, while it is suspended.
+    /// The approvals that it waits for while it is suspended.
     #[schema(required)]
     pub approval: Option<Approval>,
 }
@@ -297,17 +296,17 @@ pub struct Call {
     pub step: u64,
     /// Number of the attempt, from 1.
     pub attempt: u32,
-    /// What it was for: submit, poll, result, cancel or recover.
+    /// Purpose of the request: submit, poll, result, cancel or recover.
     pub purpose: String,
-    /// When it was sent.
+    /// When the request was sent.
     #[schema(format = DateTime)]
     pub at: String,
-    /// How long it took, in milliseconds.
+    /// Duration in milliseconds.
     pub duration_ms: u64,
     /// The request: `{method, url, headers, body}`.
     #[schema(value_type = BTreeMap<String, Value>)]
     pub request: Value,
-    /// The reply: `{status, headers, excerpt, size_bytes}`, or `{error}`; empty while none has come.
+    /// The reply: `{status, headers, excerpt, size_bytes}`, or `{error}`; empty until one arrived.
     #[schema(value_type = BTreeMap<String, Value>)]
     pub reply: Value,
 }

@@ -1,38 +1,38 @@
-//! People, their tokens, and provider keys.
+//! Users, their tokens, and provider keys.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::api::present_or_null;
 
-/// What a user may do: an admin also manages users and secrets.
+/// Role of a user: an admin also manages users and secrets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Everything.
+    /// May do everything.
     Admin,
-    /// All but other users and secrets.
+    /// May do everything but manage other users and shared secrets.
     User,
 }
 
-/// A user.
+/// A user of the server.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct User {
-    /// Identifier.
+    /// Unique identifier of the user.
     pub id: String,
-    /// Unique name, compared without regard to case.
+    /// Unique name, compared case-insensitively.
     pub username: String,
-    /// Address, if given.
+    /// Email address, if any.
     #[schema(required)]
     pub email: Option<String>,
-    /// Role.
+    /// Role of the user.
     pub role: Role,
-    /// When the user was made.
+    /// When the user was created.
     #[schema(format = DateTime)]
     pub created_at: String,
 }
 
-/// A user to make.
+/// A user to create.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewUser {
@@ -40,10 +40,10 @@ pub struct NewUser {
     pub username: String,
     /// Password: 8 to 256 characters.
     pub password: String,
-    /// Address.
+    /// Email address (default: none).
     #[serde(default)]
     pub email: Option<String>,
-    /// Role (default user).
+    /// Role of the user (default: user).
     #[serde(default)]
     pub role: Option<Role>,
 }
@@ -52,68 +52,68 @@ pub struct NewUser {
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UserPatch {
-    /// New name.
+    /// New unique name: 1 to 64 characters.
     #[serde(default)]
     pub username: Option<String>,
-    /// New address; null removes it.
+    /// New email address; null removes it.
     #[serde(default, deserialize_with = "present_or_null")]
     #[schema(value_type = Option<String>)]
     pub email: Option<Option<String>>,
-    /// New role; only admins may give one.
+    /// New role; only admins may set it.
     #[serde(default)]
     pub role: Option<Role>,
-    /// New password; ends the user's sessions, also the one of this request.
+    /// New password; ends all of the user's sessions, including the current one.
     #[serde(default)]
     pub password: Option<String>,
-    /// The password so far: needed to change one's own.
+    /// The present password; required to change your own.
     #[serde(default)]
     pub current_password: Option<String>,
-    /// Ignored.
+    /// Ignored, so that a user that was read can be sent back.
     #[serde(default, rename = "id")]
     #[schema(ignore)]
     pub ignored_id: Option<serde::de::IgnoredAny>,
-    /// Ignored.
+    /// Ignored, so that a user that was read can be sent back.
     #[serde(default, rename = "created_at")]
     #[schema(ignore)]
     pub ignored_created_at: Option<serde::de::IgnoredAny>,
 }
 
-/// Who logs in.
+/// Credentials of a user.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Login {
-    /// Name.
+    /// Name of the user.
     pub username: String,
-    /// Password.
+    /// Password of the user.
     pub password: String,
 }
 
-/// A token and whose it is.
+/// A token and its user.
 #[derive(Serialize, ToSchema)]
 pub struct LoginReply {
-    /// Send it as `Authorization: Bearer <token>`; it is not shown again.
+    /// Send it as `Authorization: Bearer <token>`; it is shown only once.
     pub token: String,
-    /// Who logged in.
+    /// The user who logged in.
     pub user: User,
 }
 
-/// A token; it is not shown again.
+/// A new token; it is shown only once.
 #[derive(Serialize, ToSchema)]
 pub struct TokenReply {
     /// Send it as `Authorization: Bearer <token>`.
     pub token: String,
-    /// What is known of it later.
+    /// The token's properties, without the token itself.
     #[serde(flatten)]
     pub info: TokenInfo,
 }
 
-/// A named token to make.
+/// A named token to create.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewTokenRequest {
-    /// What it is for.
+    /// Name of the token, such as its purpose.
     pub name: String,
-    /// From when on it is no longer valid; null: never.
+    /// When the token expires; null: never.
     #[serde(default)]
     #[schema(format = DateTime)]
     pub expires_at: Option<String>,
@@ -122,14 +122,14 @@ pub struct NewTokenRequest {
 /// A named token without its secret.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct TokenInfo {
-    /// Identifier.
+    /// Unique identifier of the token.
     pub id: String,
-    /// What it is for.
+    /// Name of the token, such as its purpose.
     pub name: String,
-    /// When it was made.
+    /// When the token was created.
     #[schema(format = DateTime)]
     pub created_at: String,
-    /// From when on it is no longer valid; null: never.
+    /// When the token expires; null: never.
     #[schema(required, format = DateTime)]
     pub expires_at: Option<String>,
 }
@@ -138,19 +138,19 @@ pub struct TokenInfo {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewSecret {
-    /// The value; it can be replaced, never read.
+    /// The value; it can be replaced, but never read.
     pub value: String,
-    /// Origins that it may be sent to, such as `https://api.example.com` (in short `api.example.com`). Absent: the
-    /// base_url origins of the connectors and nodes that its owner, for a shared one an admin, saved with it.
+    /// Origins that it may be sent to, such as `https://api.example.com` (or `api.example.com`). If absent: the origins
+    /// of the `base_url` of the connectors and nodes that its owner (for a shared secret: an admin) saved with it.
     #[serde(default, alias = "hosts")]
     pub origins: Option<Vec<String>>,
 }
 
-/// Where a secret comes from.
+/// Source of a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SecretSource {
-    /// Set through the API, kept encrypted.
+    /// Set through the API and stored encrypted.
     Stored,
     /// An environment variable that the operator listed.
     Environment,
@@ -159,20 +159,21 @@ pub enum SecretSource {
 /// A secret without its value.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct SecretInfo {
-    /// Name, as `$NAME` refers to it.
+    /// Name of the secret, which `$NAME` refers to.
     pub name: String,
-    /// Origins that it may be sent to now; none: it is sent nowhere until it is given one, or a connector is saved
-    /// with it.
+    /// Origins that it may be sent to at present; if empty, it is sent nowhere until it is given one, or a connector
+    /// that refers to it is saved.
     pub origins: Vec<String>,
-    /// Where it comes from.
+    /// Source of the secret.
     pub source: SecretSource,
-    /// The user whose own it is, or who wrote the declaration that it was taken from; null for a shared one.
+    /// Id of the user who owns it, or who wrote the declaration that it was generated for; null for a shared one.
     #[schema(required)]
     pub owner: Option<String>,
-    /// `connector/ID` or `node/ID` for a credential that was taken out of that declaration, and goes with it.
+    /// `connector/ID` or `node/ID` if it was generated for a credential in that declaration; it is deleted with the
+    /// declaration.
     #[schema(required)]
     pub declaration: Option<String>,
-    /// When it was last set; null for the environment's.
+    /// When it was last set; null for an environment variable.
     #[schema(required, format = DateTime)]
     pub updated_at: Option<String>,
 }

@@ -9,21 +9,22 @@ use rust_embed::RustEmbed;
 
 use crate::command::{print_error, print_line};
 
-/// The pages about findings, one for each code.
+/// The pages about findings, one per code.
 #[derive(RustEmbed)]
 #[folder = "errors"]
 #[allow_missing = true]
 struct Pages;
 
-/// What to explain.
+/// The code to explain.
 #[derive(Args)]
 pub(super) struct Explain {
-    /// Code of a finding, as it stands in brackets after `error` or `warning`; all codes are listed without one.
+    /// Code of a finding, which is printed in brackets after `error` or `warning`; without a code, all codes are
+    /// listed.
     #[arg(value_name = "CODE")]
     code: Option<String>,
 }
 
-/// A page about one code.
+/// The page about a code.
 pub(super) struct CodePage {
     text: Cow<'static, str>,
 }
@@ -47,9 +48,9 @@ impl Explain {
 }
 
 impl CodePage {
-    /// The page of a code.
+    /// Returns the page of a code.
     pub(super) fn for_code(code: &str) -> Option<Self> {
-        // A file that is no code's page, or elsewhere, is none.
+        // A file that is not named after a code, or lies elsewhere, is not a page.
         let file = Pages::get(&format!("{code}.md")).filter(|_| codes::ALL.contains(&code))?;
         let text = match file.data {
             Cow::Borrowed(bytes) => Cow::Borrowed(std::str::from_utf8(bytes).ok()?),
@@ -58,18 +59,18 @@ impl CodePage {
         Some(Self { text })
     }
 
-    /// All of it, as Markdown.
+    /// Returns the whole page as Markdown.
     pub(super) fn text(&self) -> &str {
         &self.text
     }
 
-    /// What the code means, in a sentence.
+    /// Returns the meaning of the code in a sentence.
     pub(super) fn summary(&self) -> &str {
         self.text.lines().skip(1).find(|line| !line.trim().is_empty()).unwrap_or_default()
     }
 }
 
-/// Each code with a line.
+/// Lists all codes with their summaries.
 fn list() -> String {
     let mut codes = codes::ALL.to_vec();
     codes.sort_unstable();
@@ -85,5 +86,5 @@ fn unknown_code(code: &str) -> String {
     let near = nearest_name(code, codes::ALL.iter().copied());
     let advice =
         near.map_or_else(|| "`apiflow explain` lists all codes".to_owned(), |near| format!("did you mean `{near}`?"));
-    format!("there is no code `{code}`: {advice}")
+    format!("unknown code `{code}`: {advice}")
 }

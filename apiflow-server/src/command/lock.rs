@@ -1,14 +1,14 @@
-//! Keeps a second process off a data folder.
+//! Keeps other processes off a data folder.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::Path;
 
-/// Holds the folder until it is dropped, or the process ends in whatever way.
+/// Holds the lock of a folder until it is dropped, or the process ends for any reason.
 pub(super) struct FolderLock {
     _file: File,
 }
 
-/// Takes a folder; the error says who has it.
+/// Locks a folder; the error names the folder.
 pub(super) fn lock_folder(folder: &Path) -> Result<FolderLock, String> {
     let path = folder.join("apiflow.lock");
     let shown = path.display();
@@ -21,7 +21,7 @@ pub(super) fn lock_folder(folder: &Path) -> Result<FolderLock, String> {
     match file.try_lock() {
         Ok(()) => Ok(FolderLock { _file: file }),
         Err(TryLockError::WouldBlock) => Err(format!(
-            "another apiflow is running on {}: SQLite is for one process; stop it, give another folder with \
+            "another apiflow is running on {}: SQLite supports only one process; stop it, choose another folder with \
              APIFLOW_DATA, or use Postgres with DATABASE_URL",
             folder.display()
         )),

@@ -15,14 +15,14 @@ use clap::{Args, ValueEnum};
 use serde_json::Value;
 
 use crate::command::validate::{FileDeclarations, Runnable};
-use crate::command::{print_error, print_line, print_notice};
+use crate::command::{USAGE_EXIT_CODE, print_error, print_line, print_notice};
 use crate::documents::schema::SchemaCache;
 use crate::jobs::input;
 
-/// What to run, and with what.
+/// The workflow to run, and its inputs.
 #[derive(Args)]
 pub(super) struct Run {
-    /// JSON file with a workflow; `-` is standard input.
+    /// JSON file with a workflow; `-` reads standard input.
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
@@ -33,8 +33,8 @@ pub(super) struct Run {
     #[command(flatten)]
     declarations: FileDeclarations,
 
-    /// Answers the calls of a step: with its result, with `{"error": {"name", "message"}}` to let it fail, or in a dry
-    /// run with `{"attempts": [answer, …]}`; may be repeated.
+    /// Mocked result of a step: the result, `{"error": {"name", "message"}}` to make it fail, or in a dry run
+    /// `{"attempts": [answer, …]}`; may be repeated.
     #[arg(long = "mock", value_name = "STEP=JSON")]
     mocks: Vec<String>,
 
@@ -42,21 +42,21 @@ pub(super) struct Run {
     #[arg(long, value_name = "STEP", conflicts_with = "only")]
     until: Option<String>,
 
-    /// Runs only this step; results that it uses come from mocks.
+    /// Runs only this step; results that it refers to come from mocks.
     #[arg(long, value_name = "STEP")]
     only: Option<String>,
 
-    /// Sends nothing: calls are answered by mocks, else by values made from the outputs that nodes declare.
+    /// Sends nothing: calls are answered by mocks, or by samples derived from the outputs that nodes declare.
     #[arg(long)]
     dry_run: bool,
 
-    /// In a dry run, answers the approval gate of a step: `{"action": "resume" | "cancel", "payload", "approver"}`, or a
-    /// list of answers. Without it a gate is approved at once; with `[]` it times out. May be repeated.
+    /// In a dry run, answers the approval gate of a step: `{"action": "resume" | "cancel", "payload", "approver"}`, or
+    /// a list of answers. By default a gate is approved at once; `[]` lets it time out. May be repeated.
     #[arg(long = "approval", value_name = "STEP=JSON", requires = "dry_run")]
     approvals: Vec<String>,
 
-    /// Environment variable that is a provider key, `NAME@https://host` to bind it to an origin; may be repeated. The workflow's
-    /// connectors get no other variable.
+    /// Environment variable that contains a provider key, `NAME@https://host` to bind it to an origin; may be repeated.
+    /// The workflow's connectors have access to no other variable.
     #[arg(long = "secret-from-env", value_name = "NAME[@ORIGIN]")]
     secrets_from_env: Vec<String>,
 
@@ -64,7 +64,7 @@ pub(super) struct Run {
     #[arg(long = "allow-host", value_name = "HOST")]
     allow_hosts: Vec<String>,
 
-    /// How the output is written: for people, or as one JSON value.
+    /// Output format: text, or one JSON value.
     #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
     format: OutputFormat,
 }
@@ -75,15 +75,12 @@ enum OutputFormat {
     Json,
 }
 
-/// Exit status where the command itself is at fault.
-const WRONG_USAGE: u8 = 2;
-
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RunEnd {
     Completed,
     Failed,
-    /// A signal ended it; the exit status is 128 and its number, as shells have it.
+    /// The exit status is 128 plus the signal's number, as in shells.
     Interrupted(u8),
 }
 
@@ -107,12 +104,12 @@ impl Run {
             Ok(end) => end.exit_code(),
             Err(message) => {
                 print_error(&message);
-                ExitCode::from(WRONG_USAGE)
+                ExitCode::from(USAGE_EXIT_CODE)
             }
         }
     }
 
-    /// Says how the workflow ended.
+    /// Runs the workflow and returns how it ended.
     fn run_end(&self) -> Result<RunEnd, String> {
         let input = json_arguments::read_input(&self.input)?;
         let mocks = json_arguments::by_step("--mock", &self.mocks)?;
@@ -127,7 +124,7 @@ impl Run {
         } else {
             self.select_document(&document, mocks)?
         };
-        // What is wrong with what is left out or mocked does not matter.
+        // Findings about steps that are left out or mocked do not matter.
         let refused = has_errors && diagnostic::has_errors(&validate::validate_workflow(&selected, &catalog));
         if let Some(findings) = findings.filter(|_| refused || !has_errors) {
             print_notice(&findings);
@@ -135,7 +132,7 @@ impl Run {
         if refused {
             return Ok(RunEnd::Failed);
         }
-        // A step alone is given what it needs, not what the workflow is given.
+        // A single step gets the inputs that it needs, not those of the workflow.
         let input = if self.only.is_some() {
             Value::Object(input)
         } else {
@@ -153,13 +150,13 @@ impl Run {
             return runtime.block_on(self.try_out(DryRun { input, ..trial })).map(RunEnd::from_outcome);
         }
         let end = runtime.block_on(self.run_workflow(&selected, catalog.clone(), input));
-        // Whoever interrupts twice does not wait for what is still open.
+        // A second interruption does not wait for work that is still open.
         runtime.shutdown_background();
         end
     }
 }
 
-/// Findings about what was given on the command line, in one text.
+/// Joins findings about an argument into one text.
 fn join_findings(flag: &str, found: &[Diagnostic]) -> String {
     let line = |found: &Diagnostic| {
         let help = found.help.as_deref().map(|help| format!(" ({help})")).unwrap_or_default();

@@ -28,11 +28,11 @@ use crate::users::bootstrap_admin::ensure_first_admin;
 /// How long open requests may take after the signal to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// What one expression may take.
+/// Memory limit of one expression's evaluation.
 const EVALUATION_MEMORY_BYTES: u64 = 128 * 1024 * 1024;
 const EVALUATION_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Starts a server and returns when it was told to stop.
+/// Starts a server and returns once it has stopped.
 pub(super) fn run(settings: Settings, dotenv: dotenvy::Result<()>) -> Result<(), String> {
     start_log(&settings)?;
     report_dotenv(dotenv)?;
@@ -65,31 +65,33 @@ fn report_dotenv(dotenv: dotenvy::Result<()>) -> Result<(), String> {
         Err(dotenvy::Error::LineParse(..)) => {
             // What the error quotes may be a password.
             let line = std::fs::read_to_string(".env").map_or(0, |text| unreadable_line(&text));
-            return Err(format!(".env: line {line} cannot be read: write NAME=value, with quotes around spaces"));
+            return Err(format!(
+                ".env: line {line} is invalid: use NAME=value, with quotes around values that contain spaces"
+            ));
         }
         Err(_) => return Err(".env cannot be read".to_owned()),
     }
     Ok(())
 }
 
-/// The number of the line at which a file of settings can't be read on, from 1.
+/// Returns the number of the first unreadable line of a settings file, from 1.
 fn unreadable_line(text: &str) -> usize {
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
     let reads = |count: &usize| dotenvy::from_read_iter(lines[..*count].concat().as_bytes()).all(|line| line.is_ok());
-    // The last readable beginning, for one that ends inside of quotes is not readable either.
+    // The last readable prefix, because one that ends inside quotes is not readable either.
     (0..=lines.len()).rev().find(reads).map_or(1, |count| count + 1)
 }
 
 async fn run_server(settings: Settings) -> Result<(), String> {
     let web = settings.web_settings().map_err(|error| error.to_string())?;
     if settings.artifacts.as_ref().is_some_and(|place| !place.is_empty()) {
-        return Err("APIFLOW_ARTIFACTS: this version keeps no artifacts; leave it unset".to_owned());
+        return Err("APIFLOW_ARTIFACTS: this version does not support artifacts; leave it unset".to_owned());
     }
     if settings.uses_folder() {
         make_folder(&settings.data)?;
     }
     let _lock = lock_data_folder(&settings)?;
-    // The port is taken before the database is touched: of two servers started by mistake the second changes nothing.
+    // The port is bound before the database is opened: of two servers started by mistake the second changes nothing.
     let listener = match settings.role {
         ProcessRole::All | ProcessRole::Serve => Some(bind_listener(&settings.listen).await?),
         ProcessRole::Worker => None,
@@ -100,7 +102,7 @@ async fn run_server(settings: Settings) -> Result<(), String> {
     let secrets = Arc::new(open_secret_book(&settings, &stores, &clock)?);
     if settings.forget_secrets {
         secrets.forget_sealed().await.map_err(|error| error.to_string())?;
-        tracing::warn!("all stored secrets are removed: set them again");
+        tracing::warn!("all stored secrets were deleted: set them again");
     }
     secrets.check_key().await.map_err(|error| error.to_string())?;
     let runtime = Runtime::new(
@@ -167,12 +169,12 @@ async fn serve_requests(
     };
     tokio::select! {
         () = serving => {}
-        () = patience => tracing::warn!("requests that were still open are cut off"),
+        () = patience => tracing::warn!("closing requests that are still open"),
     }
     Ok(())
 }
 
-/// The bounds on connections; says where the system's limit of open files is too low for what is wanted.
+/// Returns the limits on connections; warns if the system's limit of open files is too low for them.
 fn serving_limits(settings: &Settings) -> ServingLimits {
     let open_files = open_files_limit();
     let limits = settings.serving_limits(open_files);
@@ -186,7 +188,7 @@ fn serving_limits(settings: &Settings) -> ServingLimits {
     limits
 }
 
-/// Makes the data folder for its owner alone; one that is there keeps its rights.
+/// Creates the data folder for its owner only; an existing one keeps its permissions.
 fn make_folder(folder: &Path) -> Result<(), String> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
@@ -229,12 +231,13 @@ fn open_secret_book(settings: &Settings, stores: &Stores, clock: &Arc<dyn Clock>
     Ok(SecretBook::new(Arc::clone(&stores.secrets), environment, sealer, Arc::clone(clock)))
 }
 
-/// Warns about variables that are listed as provider keys and not set, and about those that are no settings.
+/// Warns about provider keys that are listed but not set, and about environment variables that look like settings but
+/// are none.
 fn warn_about_environment(secrets: &EnvSecrets) {
     for (name, _) in secrets.listed_names() {
         if std::env::var(name).unwrap_or_default().is_empty() {
             tracing::warn!(
-                "APIFLOW_SECRETS_FROM_ENV lists {name}, which is not set: what needs this secret cannot run"
+                "APIFLOW_SECRETS_FROM_ENV lists {name}, which is not set: workflows that need this secret cannot run"
             );
         }
     }
@@ -264,11 +267,11 @@ fn runtime_parts(
 
 /// Expressions are evaluated in child processes of this program.
 pub(super) fn sandbox_evaluator() -> Result<SandboxEvaluator, String> {
-    // On Linux this name stays good where the file is replaced by a newer one while the server runs.
+    // On Linux this path stays valid if the file is replaced by a newer one while the server runs.
     let own = Path::new("/proc/self/exe");
     let program = if own.exists() { Ok(own.to_owned()) } else { std::env::current_exe() };
     Ok(SandboxEvaluator::new(SandboxSettings {
-        program: program.map_err(|error| format!("this program's own file is not known: {error}"))?,
+        program: program.map_err(|error| format!("the path of this program cannot be determined: {error}"))?,
         arguments: vec![super::EVALUATOR.to_owned()],
         processes: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
         memory_bytes: EVALUATION_MEMORY_BYTES,
@@ -292,13 +295,13 @@ async fn print_greeting(
     match made_up {
         None => Ok(()),
         Some(password) => print_line(&format!(
-            "The first admin is `{}` with the password {password}\nIt is shown this once; change it after the first login.",
+            "The first admin is `{}` with the password {password}\nIt is shown only once; change it after the first login.",
             settings.admin_login
         )),
     }
 }
 
-/// The signals that end the server, caught from now on.
+/// The signals that stop the server, caught from now on.
 struct StopSignals {
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,

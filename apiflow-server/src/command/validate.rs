@@ -19,35 +19,36 @@ use serde_json::Value;
 use self::check::{check_sources, declared_catalog};
 use self::kind::Kind;
 use self::source::{Source, SourceRole};
-use crate::command::print_error;
+use crate::command::{USAGE_EXIT_CODE, print_error};
 
-/// What to check, and how to say what is wrong.
+/// The files to validate, and the format of the report.
 #[derive(Args)]
 pub(super) struct Validate {
-    /// JSON files with workflows, nodes and connectors; of a folder all its `.json` files; `-` is standard input.
+    /// JSON files with workflows, nodes and connectors; for a folder all its `.json` files; `-` reads standard input.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 
     #[command(flatten)]
     declarations: FileDeclarations,
 
-    /// Name of a secret that is set; may be repeated. Where none is named, secrets are not checked.
+    /// Name of a secret that is set; may be repeated. If none is named, secrets are not checked.
     #[arg(long = "secret", value_name = "NAME")]
     secrets: Vec<String>,
 
-    /// How findings are written: for people, as JSON, or as SARIF 2.1.0 for other tools.
+    /// Output format: text, JSON, or SARIF 2.1.0 for other tools.
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     format: ReportFormat,
 }
 
-/// What files may refer to.
+/// The declarations that files may refer to.
 #[derive(Args)]
 pub(super) struct FileDeclarations {
-    /// Declarations that the files may refer to and that are not checked themselves: files or folders; may be repeated.
+    /// Declarations that the files may refer to and that are not validated themselves: files or folders; may be
+    /// repeated.
     #[arg(long = "catalog", value_name = "PATH")]
     catalog: Vec<PathBuf>,
 
-    /// Connector that the files may refer to; may be repeated. Where a file gives no `id` its name is the id.
+    /// Connector that the files may refer to; may be repeated. If it has no `id`, the file's name is used.
     #[arg(long = "connector", value_name = "FILE")]
     connectors: Vec<PathBuf>,
 
@@ -64,9 +65,9 @@ pub(super) struct FileDeclarations {
 pub(super) struct Runnable {
     /// The OpenFlow document.
     pub(super) document: Value,
-    /// What it may refer to.
+    /// The catalog that it may refer to.
     pub(super) catalog: Catalog,
-    /// What is wrong with it and with what it may refer to, for people.
+    /// The findings about it and what it may refer to, as text.
     pub(super) findings: Option<String>,
     /// Whether there are errors among them.
     pub(super) has_errors: bool,
@@ -79,9 +80,6 @@ enum ReportFormat {
     Sarif,
 }
 
-/// Exit status where the command itself is at fault.
-const WRONG_USAGE: u8 = 2;
-
 impl Validate {
     pub(super) fn run(&self) -> ExitCode {
         match self.print_report() {
@@ -89,12 +87,12 @@ impl Validate {
             Ok(true) => ExitCode::FAILURE,
             Err(message) => {
                 print_error(&message);
-                ExitCode::from(WRONG_USAGE)
+                ExitCode::from(USAGE_EXIT_CODE)
             }
         }
     }
 
-    /// Writes the findings; says whether there are errors among them.
+    /// Prints the findings; returns whether there are errors among them.
     fn print_report(&self) -> Result<bool, String> {
         let sources = self.declarations.read_with(&self.files)?;
         let secrets = Some(self.secrets.iter().cloned().collect()).filter(|_| !self.secrets.is_empty());
@@ -110,7 +108,7 @@ impl Validate {
 }
 
 impl FileDeclarations {
-    /// Reads these declarations and the files that are to be checked.
+    /// Reads these declarations and the files that are to be validated.
     fn read_with(&self, files: &[PathBuf]) -> Result<Vec<Source>, String> {
         let mut sources = Vec::new();
         let named = [
@@ -131,7 +129,7 @@ impl FileDeclarations {
     /// Reads a workflow that is to be run.
     ///
     /// # Errors
-    /// What can't be read, or is no workflow.
+    /// A message if a file cannot be read, or is not a workflow.
     pub(super) fn read_runnable(&self, file: &Path) -> Result<Runnable, String> {
         let sources = self.read_with(&[file.to_owned()])?;
         let reports = check_sources(&sources, None);

@@ -1,4 +1,4 @@
-//! What connectors, nodes and workflows have in common: reading, saving, preconditions.
+//! Operations that connectors, nodes and workflows have in common: reading, saving, preconditions.
 
 use apiflow_core::diagnostic::Diagnostic;
 use apiflow_core::ports::{JobFilter, JobRow, JobStatus, StoreError};
@@ -21,7 +21,7 @@ use crate::http::problem_codes;
 use crate::state::AppState;
 use crate::users::Caller;
 
-/// How often a save without `If-Match` is tried again when somebody else saves in between.
+/// How often a save without `If-Match` is retried if somebody else saves in between.
 const MAX_SAVE_TRIES: usize = 5;
 
 pub(crate) async fn list_documents(
@@ -82,16 +82,16 @@ pub(crate) async fn change_document(
     save_document(state, caller, (kind, id), must, Body::Patch(patch)).await
 }
 
-/// What a request gives of a document.
+/// What a request sends of a document.
 enum Body {
-    /// All of it.
+    /// The whole document.
     Whole(Value),
-    /// Some top-level fields, each whole.
+    /// Some top-level fields; each replaces the whole field.
     Patch(Map<String, Value>),
 }
 
-/// Saves over what stands there. What the caller may do depends on that, so the save is one of exactly that version,
-/// and tried again when somebody else saves in between, unless the caller meant a certain version.
+/// Saves over the existing document. What the caller may do depends on that document, so the save is conditional on its
+/// version and retried if somebody else saves in between, unless the caller sent a version.
 async fn save_document(
     state: &AppState,
     caller: &Caller,
@@ -122,7 +122,7 @@ async fn save_document(
     Err(document_busy(kind, id))
 }
 
-/// Whether what stands there meets what a request demands.
+/// Whether the existing document meets a request's precondition.
 fn check_precondition(
     must: Precondition,
     found: Option<&Document>,
@@ -140,12 +140,12 @@ fn check_precondition(
     }
 }
 
-/// How to remove a document.
+/// Options of a document's removal.
 #[derive(Debug, Clone, Copy, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct RemoveQuery {
-    /// Removes it although jobs that use it are active: they go on with the copy that they began with (default: false).
+    /// Deletes it even if active jobs use it; they continue with the copy that they started with (default: false).
     #[serde(default)]
     #[param(value_type = Option<bool>)]
     force: bool,
@@ -180,15 +180,15 @@ fn document_busy(kind: DocumentKind, id: &str) -> Problem {
     Problem::new(StatusCode::CONFLICT, problem_codes::BUSY, detail)
 }
 
-/// Active jobs that are looked through for what is to be removed.
+/// Active jobs that are searched for users of a document that is to be deleted.
 const MAX_JOBS_LOOKED_AT: usize = 1_000;
 
-/// Jobs read at a time.
+/// Jobs per read.
 const JOB_PAGE_SIZE: u32 = 100;
 
 /// Refuses with 409 if a job that has not ended runs or uses this document.
 ///
-/// Jobs have their own copy of it, but not of the keys that are kept for it alone.
+/// Jobs have their own copy of it, but not of the secrets that were generated for it.
 async fn refuse_active(state: &AppState, kind: DocumentKind, id: &str) -> Result<(), Problem> {
     let workflow_id = (kind == DocumentKind::Workflow).then(|| id.to_owned());
     let mut looked_at = 0;
@@ -202,7 +202,7 @@ async fn refuse_active(state: &AppState, kind: DocumentKind, id: &str) -> Result
             for job in page {
                 looked_at += 1;
                 if looked_at > MAX_JOBS_LOOKED_AT || job_uses_document(state, &job.id, kind, id).await? {
-                    // Jobs outlive what they ran.
+                    // Jobs outlive the documents that they ran.
                     saved_document(&*state.fresh_documents, kind, id).await?;
                     return Err(document_active(kind, id, (looked_at <= MAX_JOBS_LOOKED_AT).then_some(&job)));
                 }
@@ -220,7 +220,7 @@ async fn job_uses_document(state: &AppState, job: &str, kind: DocumentKind, id: 
     }
     let catalog = match state.store.load_job(job).await {
         Ok(loaded) => loaded.bundle.into_bundle().catalog,
-        // It was removed meanwhile.
+        // It was deleted in the meantime.
         Err(StoreError::NotFound { .. }) => return Ok(false),
         Err(error) => return Err(error.into()),
     };
@@ -231,10 +231,11 @@ async fn job_uses_document(state: &AppState, job: &str, kind: DocumentKind, id: 
     })
 }
 
-/// The problem of a document that this job uses, or that one of very many jobs may use.
+/// The problem of a document that this job uses, or that one of too many active jobs may use.
 fn document_active(kind: DocumentKind, id: &str, job: Option<&JobRow>) -> Problem {
     let kind = kind.as_str();
-    let force = "give `?force=true`: jobs go on with their own copy, but without keys that are kept for it alone";
+    let force =
+        "pass `?force=true`: jobs continue with their own copy, but without the secrets that were generated for it";
     let message = match job {
         Some(job) => {
             let status = job.state.status.as_str();
@@ -247,7 +248,7 @@ fn document_active(kind: DocumentKind, id: &str, job: Option<&JobRow>) -> Proble
     Problem::new(StatusCode::CONFLICT, problem_codes::ACTIVE, message)
 }
 
-/// Answers with a document; `remarks` are shown among its diagnostics this once.
+/// Replies with a document; `remarks` are added to its diagnostics in this reply only.
 async fn document_response(
     state: &AppState,
     caller: &Caller,
@@ -267,10 +268,10 @@ async fn document_response(
     Ok((StatusCode::OK, etag, body).into_response())
 }
 
-/// The largest reply that is written on the thread that answers.
+/// The largest reply that is serialized on the request's thread.
 const MAX_INLINE_BYTES: usize = 64 * 1024;
 
-/// A JSON reply; a large one is written in a place of the caller's.
+/// A JSON reply; a large one is serialized in one of the caller's places.
 async fn json_response(
     state: &AppState,
     caller: &Caller,

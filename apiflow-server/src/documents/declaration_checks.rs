@@ -1,4 +1,4 @@
-//! What is wrong with connectors and nodes as they are saved.
+//! Findings about connectors and nodes when they are saved.
 
 use std::collections::BTreeSet;
 
@@ -10,19 +10,19 @@ use serde_json::Value;
 
 use crate::documents::references;
 use crate::http::problem::Problem;
-use crate::secrets::access::SchemaRefusal;
+use crate::secrets::access::SecretRefusal;
 use crate::secrets::directory::SecretDirectory;
 
-/// What is wrong with a connector.
+/// Returns the findings about a connector.
 pub(crate) fn check_connector(directory: &SecretDirectory, document: &Document) -> Result<Vec<Diagnostic>, Problem> {
     let connector = references::saved_connector(document)?;
     let mut found = catalog::check_connector(&connector);
     found.extend(unknown_secrets(directory, document, &connector.secret_names(), &document.body));
-    found.extend(directory.refused_references(document).into_iter().map(SchemaRefusal::into_diagnostic));
+    found.extend(directory.refused_references(document).into_iter().map(SecretRefusal::into_diagnostic));
     Ok(found)
 }
 
-/// What is wrong with a node and with the connector that it goes through; the connector's findings have its name.
+/// Returns the findings about a node and its connector; the connector's findings name the connector.
 pub(crate) fn check_node(
     directory: &SecretDirectory,
     document: &Document,
@@ -36,15 +36,15 @@ pub(crate) fn check_node(
     let connector = references::saved_connector(saved_connector)?;
     let mut found = catalog::check_call(&node, &connector);
     found.extend(unknown_secrets(directory, document, &node.secret_names(), &document.body));
-    // What the connector lacks is told where the node names it.
+    // Findings about the connector are reported where the node names it.
     let lacking = unknown_secrets(directory, saved_connector, &connector.secret_names(), &Value::Null);
     found.extend(lacking.into_iter().map(|found| Diagnostic { pointer: "/connector_id".to_owned(), ..found }));
     let refusals = references::refusals_of_run(directory, (document, &node), Some((saved_connector, &connector)));
-    found.extend(refusals.into_iter().map(SchemaRefusal::into_diagnostic));
+    found.extend(refusals.into_iter().map(SecretRefusal::into_diagnostic));
     Ok(found)
 }
 
-/// A finding for each of these names that is no secret, at its first place in the declaration.
+/// Returns a finding for each of these names that is not a secret, at its first place in the declaration.
 fn unknown_secrets(
     directory: &SecretDirectory,
     document: &Document,

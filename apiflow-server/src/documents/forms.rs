@@ -1,4 +1,4 @@
-//! From a body to a document that may be saved.
+//! Converts a request body to a document that may be saved.
 
 use apiflow_core::catalog::{self, Connector, LiteralCredential, Node};
 use apiflow_core::diagnostic::Diagnostic;
@@ -15,37 +15,37 @@ use crate::secrets::take_literals;
 use crate::state::AppState;
 use crate::users::Caller;
 
-/// Fields that replies carry and that a body may repeat.
+/// Fields of replies that a body may repeat.
 const IGNORED: [&str; 3] = ["created_at", "updated_at", "diagnostics"];
 
-/// Workflow ids that are words of the routes.
+/// Reserved workflow ids: they are words of the routes.
 const ROUTE_WORDS: [&str; 3] = ["run", "validate", "dry_run"];
 
-/// A body that was checked.
+/// A body that has been validated.
 pub(super) struct Form {
     document: Document,
     sends: Option<Sends>,
 }
 
-/// What a connector or node sends, of which its secrets are part.
+/// The declarations that send a connector's or node's request, including its secrets.
 struct Sends {
     base_url: String,
     literals: Vec<LiteralCredential>,
-    /// The node, and the connector that it goes through.
+    /// The node, and the connector that it uses.
     of_connector: Option<(Node, Document, Connector)>,
 }
 
-/// How a document is saved.
+/// Options of a document's save.
 pub(super) struct Save<'a> {
     pub(super) caller: &'a Caller,
-    /// What stands there so far; the save is refused if anything else does.
+    /// The precondition on the existing document; the save is refused if it does not hold.
     pub(super) before: Option<&'a Document>,
-    /// Whether the caller gave all of it, rather than a part: an admin thereby vouches for the secret references in it,
-    /// whoever wrote them.
+    /// Whether the caller sent the whole document rather than a part: an admin thereby vouches for all secret
+    /// references in it, no matter who wrote them.
     pub(super) is_whole: bool,
 }
 
-/// A document that was saved.
+/// A document that has been saved.
 pub(super) struct Saved {
     pub(super) document: Document,
     /// A finding for each credential that was moved out of it.
@@ -53,11 +53,11 @@ pub(super) struct Saved {
 }
 
 impl Form {
-    /// Saves the document, if the caller may refer to its secrets and change what stands there. Credentials in it are
-    /// moved into secrets first. What the caller saves is a word on where the caller's own secrets may go, and what an
-    /// admin vouches for is one on shared secrets.
+    /// Saves the document if the caller may refer to its secrets and change the existing document. Credentials in it
+    /// are moved into secrets first. The save grants the caller's own secrets to the document's origin; an admin's save
+    /// also grants shared secrets.
     ///
-    /// The outer error is a problem of its own; the inner one is the store's.
+    /// The outer error is a problem with the request; the inner one is the store's.
     pub(super) async fn save_form(
         mut self,
         state: &AppState,
@@ -114,7 +114,7 @@ impl Form {
     }
 }
 
-/// A body with some top-level fields replaced, each whole.
+/// Returns a body with some top-level fields replaced; each replaces the whole field.
 pub(super) fn apply_patch(mut body: Value, patch: &Map<String, Value>) -> Value {
     if let Value::Object(fields) = &mut body {
         fields.extend(patch.clone());
@@ -122,7 +122,8 @@ pub(super) fn apply_patch(mut body: Value, patch: &Map<String, Value>) -> Value 
     body
 }
 
-/// Checks a body: all that refuses a write. `id` is the path's; without one the body's counts, or a new one.
+/// Validates a body: everything that prevents a write. `id` is the path's; without one the body's is used, or a new one
+/// is generated.
 pub(super) async fn read(
     state: &AppState,
     caller: &Caller,
@@ -189,7 +190,7 @@ fn read_connector(id: &str, fields: &mut Map<String, Value>) -> Result<Connector
     Ok(connector)
 }
 
-/// Moves credentials from the query of `base_url`, which is no template, into `data.query`, which is one.
+/// Moves credentials from the query of `base_url`, which is not a template, into `data.query`, which is one.
 fn move_credentials_of_base_url(fields: &mut Map<String, Value>) -> Result<(), Problem> {
     let Some(clean) = fields.get("base_url").and_then(Value::as_str).and_then(catalog::clean_base_url) else {
         return Ok(());
@@ -201,10 +202,10 @@ fn move_credentials_of_base_url(fields: &mut Map<String, Value>) -> Result<(), P
     for (name, value) in clean.credentials {
         if query.contains_key(&name) {
             let message =
-                format!("the query of base_url has the credential `{name}`, and so has data.query: remove one");
+                format!("the query of base_url and data.query both contain the credential `{name}`: remove one");
             return Err(Problem::single_fault("/base_url", message));
         }
-        // A `$` would begin a reference.
+        // A `$` would start a reference.
         query.insert(name, Value::from(value.replace('$', "$$")));
     }
     fields.insert("base_url".to_owned(), Value::from(clean.base_url));
@@ -230,7 +231,8 @@ async fn read_node(
     Ok((vec![reference], Sends { base_url, literals, of_connector: Some((node, connector, parsed)) }))
 }
 
-/// A workflow's own fields are checked in full; its OpenFlow document only for being one: people save unfinished work.
+/// Validates a workflow's own fields completely, but its OpenFlow document only for being an object: users save
+/// unfinished work.
 fn read_workflow(fields: &mut Map<String, Value>) -> Result<Vec<(DocumentKind, String)>, Problem> {
     let mut faults = Vec::new();
     let mut fault = |pointer: String, message: String| {
@@ -242,7 +244,7 @@ fn read_workflow(fields: &mut Map<String, Value>) -> Result<Vec<(DocumentKind, S
             "description" if value.is_null() => {}
             "name" | "description" => fault(format!("/{name}"), format!("`{name}` must be a string")),
             "nodes" if value.is_object() => {}
-            "nodes" => fault("/nodes".to_owned(), "`nodes` must be an OpenFlow document, an object".to_owned()),
+            "nodes" => fault("/nodes".to_owned(), "`nodes` must be an object, an OpenFlow document".to_owned()),
             _ => fault(
                 apiflow_core::json::pointer_push("", name),
                 format!("a workflow has no field `{name}`; it has name, description and nodes"),
@@ -255,7 +257,7 @@ fn read_workflow(fields: &mut Map<String, Value>) -> Result<Vec<(DocumentKind, S
         }
     }
     if !faults.is_empty() {
-        return Err(Problem::invalid("the workflow is not valid", faults));
+        return Err(Problem::invalid("invalid workflow", faults));
     }
     if fields.get("description").is_none_or(Value::is_null) {
         fields.insert("description".to_owned(), Value::from(""));
@@ -267,11 +269,14 @@ fn read_workflow(fields: &mut Map<String, Value>) -> Result<Vec<(DocumentKind, S
     Ok(references::of_workflow(document))
 }
 
-/// Names are kept as texts of their own, where databases take no control characters.
+/// Names are stored as text columns, in which databases do not accept control characters.
 fn check_name(fields: &Map<String, Value>) -> Result<(), Problem> {
     let name = fields.get("name").and_then(Value::as_str).unwrap_or_default();
     if name.chars().any(char::is_control) {
-        return Err(Problem::single_fault("/name", "the name must have no control characters, such as line breaks"));
+        return Err(Problem::single_fault(
+            "/name",
+            "the name must not contain control characters, such as line breaks",
+        ));
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! How large a document may be.
+//! Limits on the size of documents.
 
 use std::io::{self, Write};
 
@@ -10,12 +10,12 @@ use crate::api::Fault;
 use crate::http::problem::Problem;
 use crate::http::problem_codes;
 
-/// How large a document may be.
+/// Limits on the size of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DocumentLimits {
-    /// Bytes of its JSON.
+    /// Maximum size of its JSON, in bytes.
     pub max_bytes: usize,
-    /// Modules of a workflow, those inside of loops and branches included.
+    /// Maximum number of modules of a workflow, including those inside loops and branches.
     pub max_modules: usize,
 }
 
@@ -26,24 +26,25 @@ impl Default for DocumentLimits {
 }
 
 impl DocumentLimits {
-    /// Checks the size of any document.
+    /// Checks the size of a document of any kind.
     ///
     /// # Errors
-    /// 413.
+    /// 413 if the document is too large.
     pub(crate) fn check_bytes(self, document: &impl Serialize) -> Result<(), Problem> {
         let mut room = Room { left: self.max_bytes };
         if serde_json::to_writer(&mut room, document).is_ok() {
             return Ok(());
         }
         let max = self.max_bytes;
-        let message = format!("the document is larger than {max} bytes of JSON (APIFLOW_MAX_DOCUMENT): split it");
+        let message =
+            format!("the document is larger than {max} bytes of JSON (APIFLOW_MAX_DOCUMENT): split it into sub-flows");
         Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, problem_codes::DOCUMENT_TOO_LARGE, message))
     }
 
-    /// Checks the size of an OpenFlow document that stands at a place of a request.
+    /// Checks the size of an OpenFlow document at a pointer of a request.
     ///
     /// # Errors
-    /// 413 for its bytes, 422 for its modules.
+    /// 413 if it has too many bytes, 422 if it has too many modules.
     pub(crate) fn check_workflow(self, document: &Value, pointer: &str) -> Result<(), Problem> {
         self.check_bytes(document)?;
         let modules = count_modules(document);
@@ -64,7 +65,7 @@ impl DocumentLimits {
     }
 }
 
-/// Takes so many bytes and fails then.
+/// Accepts a limited number of bytes, then fails.
 struct Room {
     left: usize,
 }
@@ -80,7 +81,7 @@ impl Write for Room {
     }
 }
 
-/// How many modules an OpenFlow document has, at any depth.
+/// Returns the number of modules of an OpenFlow document, at any depth.
 fn count_modules(document: &Value) -> usize {
     let Some(value) = document.get("value") else { return 0 };
     let handlers = ["failure_module", "preprocessor_module"].into_iter().filter_map(|name| value.get(name));

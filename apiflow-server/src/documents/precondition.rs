@@ -1,4 +1,4 @@
-//! `If-Match` and `If-None-Match` as conditions of the store.
+//! Translates `If-Match` and `If-None-Match` to preconditions of the store.
 
 use apiflow_store::{Document, DocumentKind, Documents, Precondition};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -6,13 +6,13 @@ use axum::http::{HeaderMap, StatusCode, header};
 use crate::http::problem::Problem;
 use crate::http::problem_codes;
 
-/// The tag of a document as it is now. The moment it was made is part of it, so that one made anew under the same id
-/// does not share the tags of the one before.
+/// Returns the ETag of the current version of a document. The creation time is part of it, so that a document that was
+/// deleted and created again does not reuse earlier ETags.
 pub(super) fn document_etag(document: &Document) -> String {
     format!("\"{:x}-{}\"", document.created_at.0, document.version)
 }
 
-/// What a request demands of the document that it changes.
+/// Returns a request's precondition on the document that it changes.
 pub(super) async fn read_precondition(
     documents: &dyn Documents,
     kind: DocumentKind,
@@ -21,7 +21,7 @@ pub(super) async fn read_precondition(
 ) -> Result<Precondition, Problem> {
     if headers.get(header::IF_NONE_MATCH).is_some_and(|value| value.as_bytes().trim_ascii() == b"*") {
         if documents.read_document(kind, id).await?.is_some() {
-            return Err(precondition_failed(format!("{} `{id}` exists already", kind.as_str())));
+            return Err(precondition_failed(format!("{} `{id}` already exists", kind.as_str())));
         }
         return Ok(Precondition::Absent);
     }
@@ -38,7 +38,7 @@ pub(super) async fn read_precondition(
     if tags.contains(&"*") {
         return Ok(Precondition::Present);
     }
-    // The version is compared again by the store when it saves.
+    // The store compares the version again when it saves.
     let etag = document_etag(&found);
     if tags.contains(&etag.as_str()) {
         return Ok(Precondition::Version(found.version));

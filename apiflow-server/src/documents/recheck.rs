@@ -1,5 +1,4 @@
-//! Findings of workflows that are shown in lists: kept with the document, and found anew in the background where they
-//! are out of date.
+//! Findings of workflows in lists: stored with the document, and updated in the background if they are out of date.
 
 use apiflow_core::diagnostic::Diagnostic;
 use apiflow_store::{Document, DocumentCheck, DocumentKind};
@@ -9,11 +8,11 @@ use crate::documents::workflow_checks;
 use crate::http::problem::Problem;
 use crate::state::AppState;
 
-/// For whom workflows are checked in the background: nobody's turn is taken by that.
+/// The user on whose behalf workflows are validated in the background: it takes nobody's turn.
 const NOBODY: &str = "";
 
-/// What was found wrong with workflows when they were checked last, by id. Those whose findings are out of date are
-/// checked in the background.
+/// Returns the findings of the last check of workflows, by id. Workflows with outdated findings are checked in the
+/// background.
 pub(super) async fn known_findings(state: &AppState, ids: &[String]) -> Result<Vec<DocumentCheck>, Problem> {
     let checks = state.fresh_documents.list_checks(DocumentKind::Workflow, ids).await?;
     let secrets = state.secrets.read_directory().await?.directory_digest();
@@ -24,7 +23,7 @@ pub(super) async fn known_findings(state: &AppState, ids: &[String]) -> Result<V
     Ok(checks)
 }
 
-/// Checks what waits, one after the other.
+/// Checks the queued workflows one after the other.
 async fn run_rechecks(state: AppState) {
     while let Some(id) = state.recheck_queue.next_workflow() {
         if state.stop.is_cancelled() {
@@ -36,13 +35,17 @@ async fn run_rechecks(state: AppState) {
             Err(error) => Err(error.into()),
         };
         if let Err(problem) = checked {
-            tracing::warn!(workflow = id, problem = problem.in_words(), "a workflow could not be checked again");
+            tracing::warn!(
+                workflow = id,
+                problem = problem.in_words(),
+                "a workflow could not be validated in the background"
+            );
         }
         state.recheck_queue.remove(&id);
     }
 }
 
-/// What is wrong with a workflow: what is known, where it is up to date, or found now and kept.
+/// Returns the findings about a workflow: the stored ones if they are up to date, otherwise new ones, which are stored.
 pub(super) async fn workflow_findings(
     state: &AppState,
     user: &str,

@@ -1,9 +1,9 @@
-//! The workflows that wait to be checked again in the background.
+//! The queue of workflows that are to be checked again in the background.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Ids of workflows to check again.
+/// Ids of queued workflows.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct RecheckQueue(Arc<Mutex<BTreeSet<String>>>);
 
@@ -12,7 +12,7 @@ impl RecheckQueue {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds workflows; says whether nobody is at work on them.
+    /// Adds workflows; returns whether nobody is processing the queue.
     pub(super) fn add_workflows(&self, ids: impl IntoIterator<Item = String>) -> bool {
         let mut waiting = self.lock_waiting();
         let is_idle = waiting.is_empty();

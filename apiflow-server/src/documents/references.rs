@@ -11,7 +11,7 @@ use apiflow_store::{Document, DocumentKind, Documents, RecordError};
 use serde_json::{Map, Value};
 
 use crate::http::problem::Problem;
-use crate::secrets::access::SchemaRefusal;
+use crate::secrets::access::SecretRefusal;
 use crate::secrets::directory::SecretDirectory;
 
 /// Documents of a kind that are read for their names.
@@ -61,13 +61,13 @@ impl SavedDeclarations {
     /// What keeps nodes from being run, by their ids, as findings about the nodes.
     pub(crate) fn refusals_of_nodes(&self, directory: &SecretDirectory) -> BTreeMap<String, Vec<Diagnostic>> {
         let refused = |node: &String| {
-            self.refusals_of_node(directory, node).into_iter().map(SchemaRefusal::into_diagnostic).collect()
+            self.refusals_of_node(directory, node).into_iter().map(SecretRefusal::into_diagnostic).collect()
         };
         self.catalog.nodes.keys().map(|node| (node.clone(), refused(node))).collect()
     }
 
     /// What keeps a node from being run, because of the secrets that it and its connector refer to.
-    fn refusals_of_node(&self, directory: &SecretDirectory, node: &str) -> Vec<SchemaRefusal> {
+    fn refusals_of_node(&self, directory: &SecretDirectory, node: &str) -> Vec<SecretRefusal> {
         let node_document = self.saved.get(&(DocumentKind::Node, node.to_owned()));
         let Some((document, node)) = node_document.zip(self.catalog.nodes.get(node)) else { return Vec::new() };
         let id = &node.connector_id;
@@ -80,7 +80,7 @@ impl SavedDeclarations {
     pub(crate) fn findings_of_nodes(&self, directory: &SecretDirectory, document: &Value) -> Vec<Diagnostic> {
         let mut found = Vec::new();
         for node in self.catalog.nodes.keys() {
-            let refusals = self.refusals_of_node(directory, node).into_iter().map(SchemaRefusal::into_diagnostic);
+            let refusals = self.refusals_of_node(directory, node).into_iter().map(SecretRefusal::into_diagnostic);
             let pointer = module_of_node(document, node).unwrap_or_default();
             found.extend(refusals.map(|refusal| Diagnostic {
                 message: format!("node `{node}`: {}", refusal.message),
@@ -97,7 +97,7 @@ pub(crate) fn refusals_of_run(
     directory: &SecretDirectory,
     (document, node): (&Document, &Node),
     connector: Option<(&Document, &Connector)>,
-) -> Vec<SchemaRefusal> {
+) -> Vec<SecretRefusal> {
     let mut refusals = directory.refused_references(document);
     if let Some((saved, connector)) = connector {
         let of_connector = directory.refused_references(saved).into_iter();
@@ -153,7 +153,7 @@ pub(crate) async fn load_declarations(
 }
 
 /// Why [`control_in_id`] refuses.
-pub(crate) const CONTROL_IN_ID: &str = "the id must have no control characters, such as line breaks";
+pub(crate) const CONTROL_IN_ID: &str = "the id must not contain control characters, such as line breaks";
 
 /// The place of a module's id with control characters, which databases do not take in a text of its own.
 pub(crate) fn control_in_id(document: &Value) -> Option<String> {

@@ -1,7 +1,8 @@
-//! JSON Schemas that users write: compiled once, with bounds on what they may cost.
+//! JSON Schemas of users: compiled once, with limits on their cost.
 //!
-//! Architecture invariant: no schema of a user is compiled or checked against elsewhere. What the core's bounds
-//! ([`apiflow_core::validate::check_json_schema`]) refuse is not compiled; a check has a budget of steps, time and stack.
+//! Architecture invariant: users' schemas are compiled and evaluated only here. Schemas beyond the core's limits
+//! ([`apiflow_core::validate::check_json_schema`]) are not compiled; a validation has a budget of steps, time and
+//! stack.
 
 mod cache;
 mod lenient;
@@ -26,47 +27,47 @@ use self::meter::{Budget, GivenUp, Metered, run_metered};
 use self::pattern_engine::pattern_options;
 use crate::api::Fault;
 
-/// Looks at values that a check may take.
+/// Step budget of a validation: accesses to values.
 const MAX_STEPS: u64 = 20_000_000;
 
-/// Looks at values that finding the faults of a wrong value may take: each may be a fault, which takes memory.
+/// Step budget of collecting the faults of an invalid value: each access may produce a fault, which takes memory.
 const MAX_FAULT_STEPS: u64 = 200_000;
 
-/// How long a check may take.
+/// Time budget of a validation.
 const MAX_TIME: Duration = Duration::from_secs(5);
 
-/// Faults that are told at once.
+/// Maximum number of faults that are reported at once.
 const MAX_FAULTS: usize = 50;
 
-/// A schema that values can be checked against.
+/// A compiled schema that values can be validated against.
 #[derive(Debug)]
 pub(crate) struct CompiledSchema {
     validator: Validator<Metered>,
-    /// Defaults of top-level properties that their own schema takes.
+    /// Defaults of top-level properties that match their own schema.
     defaults: Map<String, Value>,
     pattern_states: u64,
     name_pattern_states: u64,
 }
 
-/// A schema that was compiled, and what is to be said about it; pointers are within the schema.
+/// The result of compiling a schema; pointers are within the schema.
 #[derive(Debug)]
 pub(crate) struct SchemaCheck {
-    /// The schema, unless the findings have errors.
+    /// The schema, unless the findings contain errors.
     pub(crate) compiled: Option<CompiledSchema>,
-    /// What is wrong with it, beyond what the core's validator finds.
+    /// Findings beyond those of the core's validator.
     pub(crate) findings: Vec<Diagnostic>,
 }
 
-/// Why a value was not taken.
+/// The reason why a value was refused.
 #[derive(Debug)]
 pub(crate) enum SchemaRefusal {
-    /// It does not match; pointers are within the value.
+    /// The value does not match; pointers are within the value.
     Mismatch(Vec<Fault>),
-    /// Finding out would have cost too much.
+    /// Validating the value would be too expensive.
     TooExpensive(&'static str),
 }
 
-/// Refuses references to schemas elsewhere: checking an input sends nothing.
+/// Refuses references to remote schemas: validating an input sends nothing.
 struct Nowhere;
 
 impl Retrieve for Nowhere {
@@ -75,9 +76,9 @@ impl Retrieve for Nowhere {
     }
 }
 
-/// Compiles a schema, unless it is over the bounds of the core.
+/// Compiles a schema, unless it is beyond the core's limits.
 pub(crate) fn compile_schema(schema: &Value) -> SchemaCheck {
-    // The core's validator tells these itself.
+    // The core's validator reports these itself.
     let told = check_json_schema(schema, "");
     if has_errors(&told) {
         return SchemaCheck { compiled: None, findings: Vec::new() };
@@ -116,7 +117,7 @@ impl CompiledSchema {
         Budget { steps, deadline: Instant::now() + MAX_TIME, pattern_states, name_pattern_states }
     }
 
-    /// Forgets the defaults that the schema refuses; gives their names.
+    /// Removes the defaults that the schema refuses; returns their names.
     fn drop_bad_defaults(&mut self) -> Vec<String> {
         if self.defaults.is_empty() {
             return Vec::new();
@@ -131,7 +132,7 @@ impl CompiledSchema {
         bad.into_iter().collect()
     }
 
-    /// Fills in the defaults of what is absent and checks the value in full.
+    /// Fills in absent defaults and validates the value.
     pub(crate) fn check_input(&self, mut input: Map<String, Value>) -> Result<Value, SchemaRefusal> {
         for (name, default) in &self.defaults {
             if !input.contains_key(name) {
@@ -157,9 +158,9 @@ impl CompiledSchema {
 
 fn give_up_reason(given_up: GivenUp) -> &'static str {
     match given_up {
-        GivenUp::Steps => "checking it against the schema takes too many steps: make one of the two smaller",
-        GivenUp::Time => "checking it against the schema takes too long: make one of the two smaller",
-        GivenUp::Depth => "it is nested too deep to be checked against the schema",
+        GivenUp::Steps => "validating it against the schema takes too many steps: simplify the schema or the value",
+        GivenUp::Time => "validating it against the schema takes too long: simplify the schema or the value",
+        GivenUp::Depth => "it is nested too deeply to be validated against the schema",
     }
 }
 
@@ -174,7 +175,7 @@ fn schema_fault(error: &ValidationError<'_>) -> Fault {
     Fault { pointer, message: error.masked().to_string(), code: None, help: None }
 }
 
-/// The JSON Schemas of a workflow that values of its runs are checked against, with their places.
+/// Returns the JSON Schemas of a workflow that values of its runs are validated against, with their pointers.
 fn schemas_of(document: &Value) -> Vec<(String, &Value)> {
     let mut found = Vec::new();
     if let Some(schema) = document.get("schema").filter(|schema| !schema.is_null()) {
@@ -186,7 +187,7 @@ fn schemas_of(document: &Value) -> Vec<(String, &Value)> {
     found
 }
 
-/// Modules stand in lists, branches and handlers: wherever an object has a gate, its form is found.
+/// Modules are in lists, branches and handlers: the form of every object with a gate is found.
 fn collect_forms<'a>(value: &'a Value, pointer: String, found: &mut Vec<(String, &'a Value)>) {
     match value {
         Value::Object(fields) => {
@@ -205,7 +206,8 @@ fn collect_forms<'a>(value: &'a Value, pointer: String, found: &mut Vec<(String,
     }
 }
 
-/// What is wrong with the JSON Schemas of a workflow beyond what the core's validator finds: what a run would say.
+/// Returns the findings about the JSON Schemas of a workflow beyond those of the core's validator: what a run would
+/// report.
 pub(crate) fn check_document(document: &Value, cache: &SchemaCache) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
     for (place, schema) in schemas_of(document) {

@@ -1,4 +1,4 @@
-//! Checks of documents and inputs, away from the threads that answer requests.
+//! Validates documents and inputs, off the threads that answer requests.
 
 use apiflow_core::catalog::Catalog;
 use apiflow_core::diagnostic::Diagnostic;
@@ -10,17 +10,18 @@ use crate::documents::schema::SchemaCache;
 use crate::http::fair_places::{FairPlaces, PlaceLimits};
 use crate::http::problem::Problem;
 
-/// Checks documents, few at a time.
+/// Validates documents, a few at a time.
 ///
-/// Architecture invariant: a check is processor work of whoever sent the document, never runs on a thread that answers
-/// requests, and takes its turn with those of other users. A caller that goes away while it waits gives its turn up.
+/// Architecture invariant: validation is processor work on behalf of the user who sent the document, never runs on a
+/// thread that answers requests, and takes turns with that of other users. A caller who disconnects while waiting gives
+/// up the turn.
 #[derive(Debug, Clone)]
 pub(crate) struct Validation {
     pub(crate) places: FairPlaces,
     pub(crate) schemas: SchemaCache,
 }
 
-/// What was checked, and what was found.
+/// A validated value with its findings.
 pub(crate) struct Checked {
     pub(crate) document: Value,
     pub(crate) catalog: Catalog,
@@ -34,7 +35,7 @@ impl Default for Validation {
 }
 
 impl Validation {
-    /// Finds what is wrong with a workflow.
+    /// Returns the findings about a workflow.
     pub(crate) async fn check_workflow(
         &self,
         user: &str,
@@ -50,8 +51,8 @@ impl Validation {
     }
 }
 
-/// All that is wrong with a workflow, its JSON Schemas included: what is said of a document that is saved, checked, run
-/// from a file or sent to be run.
+/// Returns all findings about a workflow, including its JSON Schemas: the same for a document that is saved, validated,
+/// run from a file or run by a request.
 pub(crate) fn validate_with_schemas(document: &Value, catalog: &Catalog, schemas: &SchemaCache) -> Vec<Diagnostic> {
     let mut found = validate::validate_workflow(document, catalog);
     found.extend(schema::check_document(document, schemas));

@@ -1,4 +1,4 @@
-//! From a saved document to what callers see.
+//! Converts saved documents to replies.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::documents::references;
 use crate::http::problem::Problem;
 use crate::state::AppState;
 
-/// A document with its id, times and diagnostics, these remarks among them.
+/// Returns a document with its id, times and diagnostics, including these remarks.
 pub(super) async fn document_body(
     state: &AppState,
     user: &str,
@@ -24,8 +24,8 @@ pub(super) async fn document_body(
     Ok(display_body(document, serde_json::to_value(&diagnostics).map_err(Problem::internal)?))
 }
 
-/// The same for the documents of a list. Workflows are not checked here: what was found last is shown, and checked anew in
-/// the background where it is out of date.
+/// Returns the documents of a list. Workflows are not validated here: the last findings are shown, and updated in the
+/// background if they are out of date.
 pub(super) async fn document_bodies(
     state: &AppState,
     user: &str,

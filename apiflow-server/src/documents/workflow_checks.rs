@@ -1,4 +1,4 @@
-//! What is wrong with a workflow, given what is saved.
+//! Findings about a workflow, depending on the saved declarations.
 
 use apiflow_core::catalog::Catalog;
 use apiflow_core::diagnostic::Diagnostic;
@@ -11,7 +11,7 @@ use crate::http::problem::Problem;
 use crate::secrets::directory::SecretDirectory;
 use crate::state::AppState;
 
-/// What is wrong with an OpenFlow document, given what is saved; gives the document back.
+/// Returns the findings about an OpenFlow document, and the document.
 pub(crate) async fn check_workflow(
     state: &AppState,
     user: &str,
@@ -27,7 +27,7 @@ pub(crate) async fn check_workflow(
     Ok((document, found))
 }
 
-/// The same of a document that a request brings, if it is not too large; nothing is kept of it.
+/// Returns the same for a document in a request, if it is not too large; nothing is stored.
 pub(crate) async fn check_sent_workflow(
     state: &AppState,
     user: &str,
@@ -41,7 +41,7 @@ pub(crate) async fn check_sent_workflow(
     Ok(found)
 }
 
-/// Drops what may be large: that takes as long as it took to make it.
+/// Drops a value that may be large, which takes as long as building it.
 pub(crate) fn drop_elsewhere(value: impl Send + 'static) {
     tokio::task::spawn_blocking(move || drop(value));
 }
@@ -59,7 +59,7 @@ pub(crate) async fn check_with_names(
     if checked.found.iter().all(|found| !unknown.contains(&found.code.as_str())) {
         return Ok(checked);
     }
-    // Advice such as "did you mean" needs to know what there is.
+    // Suggestions such as "did you mean" need to know all names.
     let Checked { document, mut catalog, .. } = checked;
     references::add_names(&*state.fresh_documents, &mut catalog).await?;
     state.validation.check_workflow(user, document, catalog).await

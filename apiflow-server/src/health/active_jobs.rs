@@ -1,11 +1,11 @@
-//! How many jobs have not ended, counted now and then.
+//! The number of jobs that have not ended, counted periodically.
 
 use std::collections::BTreeMap;
 
 use apiflow_core::ports::{JobStatus, Store, StoreError, Timestamp};
 use tokio::sync::Mutex;
 
-/// How long a count is reused: however often one asks, the database is asked once.
+/// How long a count is reused, so that frequent scrapes query the database only once.
 const MAX_COUNT_AGE_MS: u64 = 15_000;
 
 /// The number of jobs of each status that is not final.
@@ -16,7 +16,7 @@ pub(crate) type ActiveJobs = BTreeMap<JobStatus, u64>;
 pub(crate) struct ActiveJobCounts(Mutex<Option<(Timestamp, ActiveJobs)>>);
 
 impl ActiveJobCounts {
-    /// Returns the number of active jobs by status. Ended ones are not counted: there are ever more of them.
+    /// Returns the number of active jobs by status. Ended jobs are not counted: their number only grows.
     pub(crate) async fn count_active(&self, store: &dyn Store, now: Timestamp) -> Result<ActiveJobs, StoreError> {
         let mut last = self.0.lock().await;
         if let Some((at, counts)) = last.as_ref()

@@ -1,4 +1,4 @@
-//! Numbers for Prometheus.
+//! Metrics for Prometheus.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -10,7 +10,8 @@ use crate::http::problem::Problem;
 use crate::state::AppState;
 use crate::users::{bearer_token, tokens};
 
-/// Refuses who is neither on this machine nor has the token for metrics: they tell how much the server is used.
+/// Refuses callers who are neither on this machine nor have the metrics token: metrics reveal how much the server is
+/// used.
 pub(crate) fn check_access(state: &AppState, extensions: &Extensions, headers: &HeaderMap) -> Result<(), Problem> {
     let peer = extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
     if state.settings.trusted_proxies.is_from_this_machine(peer, headers) {
@@ -18,44 +19,49 @@ pub(crate) fn check_access(state: &AppState, extensions: &Extensions, headers: &
     }
     let Some(expected) = &state.settings.metrics_token else {
         return Err(Problem::forbidden(
-            "metrics are available only from this machine unless APIFLOW_METRICS_TOKEN is set",
+            "metrics are available only on this machine unless APIFLOW_METRICS_TOKEN is set",
         ));
     };
     let given = bearer_token(headers)?;
-    // Hashes, so that the time taken does not tell how much of a guess is right.
+    // Hashes are compared, so that the time taken does not reveal how much of a guess is right.
     if given.is_some_and(|given| tokens::hash(&given) == tokens::hash(expected)) {
         return Ok(());
     }
     Err(Problem::unauthenticated("send `Authorization: Bearer <APIFLOW_METRICS_TOKEN>`"))
 }
 
-/// All numbers in Prometheus' text format.
+/// Returns all metrics in Prometheus' text format.
 pub(crate) async fn metrics_text(state: &AppState) -> Result<String, Problem> {
     let mut page = String::new();
-    write_head(&mut page, "apiflow_build_info", "gauge", "The version that runs.");
+    write_head(&mut page, "apiflow_build_info", "gauge", "The running version.");
     write_line(&mut page, "apiflow_build_info", &format!("version=\"{}\"", env!("CARGO_PKG_VERSION")), 1);
     write_head(&mut page, "apiflow_jobs", "gauge", "Jobs that have not ended, by status.");
     for (status, count) in state.active_jobs.count_active(&*state.store, state.clock.now()).await? {
         write_line(&mut page, "apiflow_jobs", &format!("status=\"{}\"", status.as_str()), count);
     }
-    write_head(&mut page, "apiflow_http_responses_total", "counter", "Answers since the process began, by class.");
+    write_head(
+        &mut page,
+        "apiflow_http_responses_total",
+        "counter",
+        "Responses since the process started, by status class.",
+    );
     for (class, count) in state.response_counters.responses_by_class().into_iter().enumerate() {
         let label = format!("class=\"{}xx\"", class + 1);
         write_line(&mut page, "apiflow_http_responses_total", &label, count);
     }
-    write_head(&mut page, "apiflow_http_requests_open", "gauge", "Requests that have no answer yet.");
+    write_head(&mut page, "apiflow_http_requests_open", "gauge", "Requests that have no response yet.");
     write_line(&mut page, "apiflow_http_requests_open", "", state.response_counters.open_requests());
     write_head(&mut page, "apiflow_store_statements_total", "counter", "SQL statements sent to the database.");
     write_line(&mut page, "apiflow_store_statements_total", "", state.statements.statements_executed());
     write_head(&mut page, "apiflow_workflow_preparations_total", "counter", "Workflows checked and compiled for runs.");
     write_line(&mut page, "apiflow_workflow_preparations_total", "", state.workflows.preparations());
-    write_head(&mut page, "process_start_time_seconds", "gauge", "When the process began, in seconds since 1970.");
+    write_head(&mut page, "process_start_time_seconds", "gauge", "Start time of the process, in seconds since 1970.");
     write_line(&mut page, "process_start_time_seconds", "", state.started_at.0 / 1000);
     write_process_metrics(&mut page);
     Ok(page)
 }
 
-/// Memory and processor time, where the system tells them as Linux does.
+/// Writes memory and processor time, if the system reports them as Linux does.
 fn write_process_metrics(page: &mut String) {
     if let Ok(status) = std::fs::read_to_string("/proc/self/status")
         && let Some(kilobytes) = status_field(&status, "VmRSS:")

@@ -1,4 +1,4 @@
-//! Whether the database does its work, found out by a small write.
+//! Readiness: whether the database works, tested by a small write.
 
 use std::time::Duration;
 
@@ -10,20 +10,20 @@ use tokio::time::Instant;
 use crate::http::problem::Problem;
 use crate::http::problem_codes;
 
-/// How long an answer stays good: however often one asks, the database is written to once.
+/// How long a result is reused, so that frequent probes write to the database only once.
 const FRESH_INTERVAL: Duration = Duration::from_secs(1);
-/// How long the database may take.
+/// Maximum duration of the write.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The last answer of the database; those who ask while it is found out wait for the same one.
+/// The last result of the test; concurrent probes wait for the same one.
 #[derive(Default)]
 pub(crate) struct Readiness(Mutex<Option<(Instant, Result<(), Problem>)>>);
 
 impl Readiness {
-    /// Writes to the database unless that was done just now.
+    /// Writes to the database unless that was done recently.
     ///
     /// # Errors
-    /// A 503 whose code and text say what is wrong.
+    /// A 503 whose code and detail describe the cause.
     pub(crate) async fn check_store(&self, store: &dyn Store, now: Instant) -> Result<(), Problem> {
         let mut last = self.0.lock().await;
         if let Some((at, answer)) = last.as_ref()
@@ -44,16 +44,16 @@ async fn probe_store(store: &dyn Store) -> Result<(), Problem> {
             Some(fault) => (fault.code(), fault.to_string(), error.to_string()),
             None => (
                 problem_codes::NOT_READY,
-                "the database failed; the server's log has the cause".to_owned(),
+                "the database failed; see the server's log for the cause".to_owned(),
                 error.to_string(),
             ),
         },
         Err(_) => {
-            let detail = format!("the database took no write within {} s", PROBE_TIMEOUT.as_secs());
+            let detail = format!("the database did not complete a write within {} s", PROBE_TIMEOUT.as_secs());
             (StoreFault::Busy.code(), detail.clone(), detail)
         }
     };
-    tracing::error!(cause, "the database does not take writes");
+    tracing::error!(cause, "the database does not accept writes");
     Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, detail))
 }
 

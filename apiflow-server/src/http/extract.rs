@@ -1,4 +1,4 @@
-//! Extractors whose refusals are problems.
+//! Extractors whose rejections are problems.
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
@@ -13,7 +13,7 @@ use crate::http::problem_codes;
 use crate::http::strict_json;
 use crate::state::AppState;
 
-/// The largest body that is parsed on the thread that answers: it takes less than half a millisecond.
+/// The largest body that is parsed on the request's thread: it takes less than half a millisecond.
 const MAX_INLINE_BYTES: usize = 64 * 1024;
 
 /// Values of the path.
@@ -63,9 +63,9 @@ impl FromRequest<AppState> for AnyJson {
     }
 }
 
-/// Reads a JSON value as a type; the fault names its place.
+/// Reads a JSON value as a type; the fault contains its pointer.
 ///
-/// An object is wanted: serde would also take an array of the fields in their order.
+/// Requires an object: serde would also accept an array of the fields in their order.
 pub(crate) fn deserialize_value<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
     if !value.is_object() {
         return Err(Problem::single_fault("", "the body must be an object"));
@@ -74,7 +74,7 @@ pub(crate) fn deserialize_value<T: DeserializeOwned>(value: Value) -> Result<T, 
         let pointer = pointer_of(error.path());
         let message = error.into_inner().to_string();
         let fault = Fault { pointer, message: message.clone(), code: None, help: None };
-        Problem::invalid(format!("the body is not valid: {message}"), vec![fault])
+        Problem::invalid(format!("invalid body: {message}"), vec![fault])
     })
 }
 

@@ -1,8 +1,8 @@
-//! Places for heavy work, shared fairly between users.
+//! Places for expensive work, shared fairly between users.
 //!
-//! Checking a large document, trying it out or reading a large body is processor work of whoever sent it. It runs on
-//! blocking threads, a few at a time. Users take turns, whatever each of them has waiting; one user never has all
-//! places, so that another's work begins at once.
+//! Checking a large document, running it dry or reading a large body is processor work on behalf of the user who sent
+//! it. It runs on blocking threads, a few at a time. Users take turns, no matter how much work each of them has queued;
+//! one user never has all places, so that another user's work starts at once.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,33 +12,33 @@ use tokio::sync::oneshot;
 
 use crate::http::problem::Problem;
 
-/// How many works run and wait.
+/// Limits on how much work runs and waits.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PlaceLimits {
-    /// Works that run at the same time.
+    /// Maximum amount of work that runs at the same time.
     pub(crate) places: usize,
-    /// Works of one user that wait.
+    /// Maximum amount of waiting work per user.
     pub(crate) waiting_per_user: usize,
-    /// Works of all users that wait.
+    /// Maximum amount of waiting work of all users.
     pub(crate) waiting: usize,
-    /// How long one waits.
+    /// Maximum waiting time.
     pub(crate) max_wait: Duration,
 }
 
 impl PlaceLimits {
-    /// Limits for this machine: as many works at a time as it has processors, at least 2 and at most 8.
+    /// Returns the limits for this machine: one place per processor, at least 2 and at most 8.
     pub(crate) fn of_machine() -> Self {
         let processors = std::thread::available_parallelism().map_or(2, usize::from);
         Self { places: processors.clamp(2, 8), waiting_per_user: 32, waiting: 512, max_wait: Duration::from_secs(30) }
     }
 
-    /// Places that one user may have: one is always left to others.
+    /// Returns the places that one user may have: one is always left to others.
     fn per_user(self) -> usize {
         self.places.saturating_sub(1).max(1)
     }
 }
 
-/// Places for heavy work. Cheap to clone.
+/// Places for expensive work; cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct FairPlaces(Arc<SharedPlaces>);
 
@@ -50,15 +50,15 @@ struct SharedPlaces {
 
 #[derive(Debug, Default)]
 struct PlacesState {
-    /// Places taken, by user.
+    /// Occupied places by user.
     taken: BTreeMap<String, usize>,
-    /// Who waits, by user, in order of arrival.
+    /// Waiting work by user, in order of arrival.
     waiting: BTreeMap<String, VecDeque<oneshot::Sender<Place>>>,
-    /// Users who wait, the next one first.
+    /// Users with waiting work, the next one first.
     turns: VecDeque<String>,
 }
 
-/// A place that is given back when it is dropped.
+/// An occupied place, which is released when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Place {
     shared: Arc<SharedPlaces>,
@@ -80,7 +80,7 @@ impl Drop for Place {
     }
 }
 
-/// Sends places to those who wait for them. Not under the lock: a place whose taker has gone comes back at once.
+/// Sends places to waiting work. Not under the lock: a place whose receiver has gone is released at once.
 fn hand_over(next: Vec<(oneshot::Sender<Place>, Place)>) {
     for (waiting, place) in next {
         drop(waiting.send(place));
@@ -103,13 +103,13 @@ impl PlacesState {
         taken < limits.places && self.taken.get(user).copied().unwrap_or_default() < limits.per_user()
     }
 
-    /// Takes places for those whose turn it is, as long as there are any.
+    /// Assigns free places to the users whose turn it is.
     fn next(&mut self, shared: &Arc<SharedPlaces>) -> Vec<(oneshot::Sender<Place>, Place)> {
         let mut next = Vec::new();
         while let Some(at) = self.turns.iter().position(|user| self.is_free_for(user, shared.limits)) {
             let Some(user) = self.turns.remove(at) else { break };
             let Some(queue) = self.waiting.get_mut(&user) else { continue };
-            // Callers that have gone away have given their turn up.
+            // Callers that have disconnected have given up their turn.
             let waiting = std::iter::from_fn(|| queue.pop_front()).find(|waiting| !waiting.is_closed());
             if queue.is_empty() {
                 self.waiting.remove(&user);
@@ -126,7 +126,7 @@ impl PlacesState {
 }
 
 impl FairPlaces {
-    /// Free places.
+    /// The number of free places.
     pub(crate) fn new(limits: PlaceLimits) -> Self {
         Self(Arc::new(SharedPlaces { limits, state: Mutex::default() }))
     }
@@ -134,7 +134,7 @@ impl FairPlaces {
     /// Takes a place, or waits for one.
     ///
     /// # Errors
-    /// 429 where too many wait already, or none became free in time.
+    /// 429 if too much work is waiting already, or no place became free in time.
     pub(crate) async fn wait_for_place(&self, user: &str) -> Result<Place, Problem> {
         let limits = self.0.limits;
         let receiver = {
@@ -147,7 +147,7 @@ impl FairPlaces {
             }
             let all: usize = state.waiting.values().map(VecDeque::len).sum();
             if own >= limits.waiting_per_user || all >= limits.waiting {
-                return Err(Problem::too_many("too many requests that take long are waiting: send fewer at a time", 2));
+                return Err(Problem::too_many("too many expensive requests are waiting: send fewer at a time", 2));
             }
             let (sender, receiver) = oneshot::channel();
             if own == 0 {
@@ -163,10 +163,10 @@ impl FairPlaces {
         }
     }
 
-    /// Does work on a blocking thread, in a place of this user.
+    /// Runs work on a blocking thread, in a place of this user.
     ///
     /// # Errors
-    /// As [`FairPlaces::wait_for_place`]; 500 where the work panics.
+    /// As [`FairPlaces::wait_for_place`]; 500 if the work panics.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         user: &str,

@@ -1,4 +1,4 @@
-//! What answers where no route does.
+//! Replies for requests that no route handles.
 
 use std::any::Any;
 
@@ -23,7 +23,7 @@ pub(crate) fn panic_response(cause: Box<dyn Any + Send>) -> Response {
         .downcast_ref::<&str>()
         .map(|text| (*text).to_owned())
         .or_else(|| cause.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a panic without a text".to_owned());
+        .unwrap_or_else(|| "a panic without a message".to_owned());
     Problem::internal(format!("a handler panicked: {text}")).into_response()
 }
 

@@ -25,7 +25,7 @@ const NOT_BUILT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\
     <h1>apiflow is running</h1><p>This binary was built without its web interface. Run <code>cargo xtask build</code> \
     to build both. The REST API is documented at <a href=\"/docs\">/docs</a>.</p></html>\n";
 
-/// Answers whatever is no route of the API.
+/// Answers every request that is not for the API.
 pub(crate) async fn serve_page(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     page_response::<Built>(&method, &uri, &headers)
 }
@@ -86,7 +86,7 @@ fn file_response<Files: RustEmbed>(path: &str, headers: &HeaderMap) -> Response 
     response
 }
 
-/// The smallest form of a file that the browser takes.
+/// Returns the smallest encoding of a file that the browser accepts.
 fn smallest_variant<Files: RustEmbed>(path: &str, headers: &HeaderMap) -> Option<(Option<&'static str>, EmbeddedFile)> {
     let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
     for (encoding, ending) in [("br", "br"), ("gzip", "gz")] {

@@ -1,4 +1,4 @@
-//! What all routes have in common: limits, headers, ids and the log.
+//! Layers that all routes share: limits, headers, request ids and the log.
 
 use std::time::Duration;
 
@@ -21,10 +21,10 @@ use crate::state::AppState;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The longest id that a caller may give a request.
+/// Longest request id that a caller may send.
 const MAX_REQUEST_ID_CHARS: usize = 128;
 
-/// What pages may do: their own scripts, styles, pictures and calls; being framed by nobody.
+/// Content security policy of pages: their own scripts, styles, images and calls; no framing.
 ///
 /// The frontend's own pages add the hash of their script in a meta element; both apply. Styles are set inline by the
 /// editor and the graph; WebAssembly needs its own word; pictures come from providers.
@@ -32,7 +32,7 @@ const CONTENT_SECURITY: &str = "default-src 'self'; script-src 'self' 'unsafe-in
     style-src 'self' 'unsafe-inline'; img-src 'self' https: http: data: blob:; media-src 'self' https: http: data: blob:; \
     connect-src 'self'; frame-ancestors 'none'; base-uri 'self'; form-action 'self'; object-src 'none'";
 
-/// Ids of requests: random, so that they tell nothing.
+/// Request ids are random, so that they reveal nothing.
 #[derive(Clone, Copy)]
 struct Ids;
 
@@ -42,7 +42,7 @@ impl MakeRequestId for Ids {
     }
 }
 
-/// Puts the layers around routes.
+/// Wraps routes in the layers.
 pub(crate) fn add_layers(routes: Router<AppState>, state: &AppState) -> Router<AppState> {
     let layers = ServiceBuilder::new()
         .layer(axum::middleware::from_fn(drop_unfit_request_id))
@@ -64,7 +64,7 @@ pub(crate) fn add_layers(routes: Router<AppState>, state: &AppState) -> Router<A
     routes.layer(layers)
 }
 
-/// Lets a caller name the request only by a short visible text: the name goes into the log and back to the caller.
+/// Accepts only short visible request ids from callers: they are logged and returned.
 async fn drop_unfit_request_id(mut request: Request, next: Next) -> Response {
     let headers = request.headers_mut();
     let mut given = headers.get_all(REQUEST_ID).iter();
@@ -77,7 +77,7 @@ async fn drop_unfit_request_id(mut request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-/// Names a request in the log by method and path: the query, headers and body may hold secrets.
+/// Logs requests by method and path: the query, headers and body may contain secrets.
 fn request_span<B>(request: &axum::http::Request<B>) -> Span {
     let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
     tracing::info_span!("request", method = %request.method(), path = request.uri().path(), id)
@@ -87,7 +87,7 @@ fn log_response<B>(response: &axum::http::Response<B>, took: Duration, _span: &S
     tracing::debug!(status = response.status().as_u16(), took_ms = took.as_millis() as u64, "answered");
 }
 
-/// Refuses control characters in paths and queries: nothing has a name with one, and databases do not take them.
+/// Refuses control characters in paths and queries: no name contains one, and databases do not accept them.
 async fn refuse_control(request: Request, next: Next) -> Response {
     let uri = request.uri();
     let has_control = |part: &str| percent_encoding::percent_decode_str(part).any(|byte| byte.is_ascii_control());
@@ -98,7 +98,7 @@ async fn refuse_control(request: Request, next: Next) -> Response {
     } else {
         return next.run(request).await;
     };
-    Problem::malformed(format!("the {part} has a control character")).into_response()
+    Problem::malformed(format!("the {part} must not contain control characters")).into_response()
 }
 
 async fn add_headers(request: Request, next: Next) -> Response {
@@ -114,7 +114,7 @@ async fn add_headers(request: Request, next: Next) -> Response {
     response
 }
 
-/// Lets pages of these origins call the API with a token; cookies are not for them.
+/// Lets pages of these origins call the API with a token; cookies are not sent cross-origin.
 fn cors_layer(origins: &[HeaderValue]) -> Option<CorsLayer> {
     if origins.is_empty() {
         return None;

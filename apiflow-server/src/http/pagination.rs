@@ -13,22 +13,22 @@ use crate::http::problem_codes;
 const DEFAULT_PAGE_SIZE: u32 = 50;
 const MAX_PAGE_SIZE: u32 = 500;
 
-/// Which part of a list is wanted.
+/// The part of a list to return.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct PageQuery {
-    /// How many, from 1 to 500 (default 50).
+    /// Number of items, from 1 to 500 (default: 50).
     #[serde(default)]
     #[param(minimum = 1, maximum = 500)]
     pub limit: Option<u32>,
-    /// The `next` of the page before.
+    /// The `next` of the previous page.
     #[serde(default)]
     pub cursor: Option<String>,
 }
 
 impl PageQuery {
-    /// How many are wanted.
+    /// Returns the number of items.
     pub(crate) fn limit(&self) -> Result<u32, Problem> {
         match self.limit {
             None => Ok(DEFAULT_PAGE_SIZE),
@@ -41,7 +41,7 @@ impl PageQuery {
         }
     }
 
-    /// The key of the last item of the page before.
+    /// Returns the key of the last item of the previous page.
     pub(crate) fn after_key(&self) -> Result<Option<String>, Problem> {
         let Some(cursor) = self.cursor.as_deref() else { return Ok(None) };
         URL_SAFE_NO_PAD
@@ -50,11 +50,11 @@ impl PageQuery {
             .and_then(|bytes| String::from_utf8(bytes).ok())
             .filter(|key| !key.chars().any(char::is_control))
             .map(Some)
-            .ok_or_else(|| Problem::malformed("invalid cursor: pass the `next` of the page before"))
+            .ok_or_else(|| Problem::malformed("invalid cursor: pass the `next` of the previous page"))
     }
 }
 
-/// Makes a page of up to `limit` of the items, of which one more was asked for.
+/// Builds a page of up to `limit` of the items, which include one more than `limit` if there are further ones.
 pub(crate) fn build_page<T, U>(
     mut items: Vec<T>,
     limit: u32,
@@ -65,7 +65,7 @@ pub(crate) fn build_page<T, U>(
     Page { items: items.into_iter().map(show).collect(), next }
 }
 
-/// Cuts items to `limit` and gives the cursor of the rest, if there is one.
+/// Truncates items to `limit` and returns the cursor of the rest, if any.
 pub(crate) fn cut_to_limit<T>(items: &mut Vec<T>, limit: u32, key: impl Fn(&T) -> String) -> Option<String> {
     let more = items.len() > limit as usize;
     items.truncate(limit as usize);

@@ -13,13 +13,13 @@ use tower_http::timeout::TimeoutError;
 use crate::api::{Fault, ProblemBody};
 use crate::http::problem_codes;
 
-/// After how many seconds a request that the database could not serve is worth repeating.
+/// Seconds after which a request that failed because of the database is worth retrying.
 const RETRY_STORAGE_S: u64 = 5;
 
-/// After how many seconds a job is worth asking for again that the caller's other jobs leave no room for.
+/// Seconds after which a job that was refused because of the caller's other jobs is worth retrying.
 const RETRY_BYTES_S: u64 = 30;
 
-/// An error as the caller gets it. A 5xx carries no internals: they are logged where the problem is made.
+/// An error as it is returned to the caller. A 5xx contains no internals: they are logged where the problem is created.
 #[derive(Debug, Clone)]
 pub struct Problem(Box<Inner>);
 
@@ -34,7 +34,7 @@ struct Inner {
 }
 
 impl Problem {
-    /// A problem with a status, a stable code and a text for people.
+    /// Creates a problem with a status, a stable code and a message for humans.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             status,
@@ -46,7 +46,7 @@ impl Problem {
         }))
     }
 
-    /// 400: the request cannot be understood.
+    /// 400: the request is malformed.
     pub fn malformed(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, problem_codes::MALFORMED, detail)
     }
@@ -61,19 +61,19 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, problem_codes::FORBIDDEN, detail)
     }
 
-    /// 403: the caller may not save this, because of these places.
+    /// 403: the caller may not save this document because of these faults.
     pub(crate) fn forbidden_at(code: &'static str, detail: impl Into<String>, errors: Vec<Fault>) -> Self {
         let mut problem = Self::new(StatusCode::FORBIDDEN, code, detail);
         problem.0.errors = errors;
         problem
     }
 
-    /// 404: there is no such thing.
+    /// 404: the resource does not exist.
     pub fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, problem_codes::NOT_FOUND, detail)
     }
 
-    /// 422: the body is understood but at fault in these places.
+    /// 422: the body is well-formed, but has these faults.
     pub fn invalid(detail: impl Into<String>, errors: Vec<Fault>) -> Self {
         let mut problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, problem_codes::INVALID, detail);
         problem.0.errors = errors;
@@ -93,34 +93,34 @@ impl Problem {
         problem
     }
 
-    /// 429: to be tried again after so many seconds.
+    /// 429: the request may be retried after this number of seconds.
     pub fn too_many(detail: impl Into<String>, retry_after_s: u64) -> Self {
         let mut problem = Self::new(StatusCode::TOO_MANY_REQUESTS, problem_codes::TOO_MANY_REQUESTS, detail);
         problem.0.retry_after_s = Some(retry_after_s.max(1));
         problem
     }
 
-    /// 429: the caller's jobs that have not ended hold too much.
+    /// 429: the values of the caller's jobs that have not ended are too large.
     pub fn too_many_bytes(detail: impl Into<String>) -> Self {
         let mut problem = Self::new(StatusCode::TOO_MANY_REQUESTS, problem_codes::TOO_MANY_BYTES_IN_FLIGHT, detail);
         problem.0.retry_after_s = Some(RETRY_BYTES_S);
         problem
     }
 
-    /// 500: the cause goes to the log alone.
+    /// 500: the cause is only logged.
     pub fn internal(cause: impl std::fmt::Display) -> Self {
         tracing::error!(%cause, "a request failed");
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             problem_codes::INTERNAL,
-            "internal error; the cause is in the server's log",
+            "internal error; see the server's log for the cause",
         )
     }
 
-    /// 507 for a full database, 503 for whatever else keeps it from its work: worth repeating a little later. The
-    /// database's own words go to the log alone.
+    /// 507 if the database is full, 503 for other causes of unavailability: worth retrying a little later. The
+    /// database's own message is only logged.
     pub fn unavailable(fault: StoreFault, cause: &str) -> Self {
-        tracing::error!(cause, code = fault.code(), "the database could not do what a request asked");
+        tracing::error!(cause, code = fault.code(), "the database is unavailable for a request");
         let status = match fault {
             StoreFault::Full => StatusCode::INSUFFICIENT_STORAGE,
             StoreFault::ReadOnly
@@ -135,7 +135,7 @@ impl Problem {
         problem
     }
 
-    /// The faults of a body, from findings about the document in it.
+    /// Converts findings about the document in a body to faults.
     pub fn from_diagnostics(what: &str, diagnostics: Vec<Diagnostic>) -> Self {
         let faults = diagnostics
             .into_iter()
@@ -146,22 +146,22 @@ impl Problem {
                 help: found.help,
             })
             .collect();
-        Self::invalid(format!("the {what} is not valid"), faults)
+        Self::invalid(format!("invalid {what}"), faults)
     }
 
-    /// The places that are at fault.
+    /// Returns the faults of the body.
     pub fn faults(&self) -> &[Fault] {
         &self.0.errors
     }
 
-    /// All of it for people, a line for each place that is at fault.
+    /// Returns the problem as text, with a line per fault.
     pub(crate) fn in_words(&self) -> String {
         let faults = self.0.errors.iter().map(|fault| format!("\n  {}: {}", fault.pointer, fault.message));
         let found = self.0.diagnostics.iter().map(|found| format!("\n  {}: {}", found.pointer, found.message));
         format!("{}{}", self.0.detail, faults.chain(found).collect::<String>())
     }
 
-    /// The HTTP status.
+    /// Returns the HTTP status.
     pub fn status(&self) -> StatusCode {
         self.0.status
     }
@@ -261,7 +261,7 @@ impl From<QueryRejection> for Problem {
     fn from(rejection: QueryRejection) -> Self {
         let text = rejection.body_text();
         let cause = text.split_once(": ").map_or(text.as_str(), |(_, cause)| cause);
-        Self::malformed(format!("the query is not valid: {cause}"))
+        Self::malformed(format!("invalid query: {cause}"))
     }
 }
 
@@ -269,11 +269,11 @@ impl From<PathRejection> for Problem {
     fn from(rejection: PathRejection) -> Self {
         let text = rejection.body_text();
         let cause = text.split_once(": ").map_or(text.as_str(), |(_, cause)| cause);
-        Self::malformed(format!("the path is not valid: {cause}"))
+        Self::malformed(format!("invalid path: {cause}"))
     }
 }
 
-/// The JSON Pointer of a place that serde could not read.
+/// Returns the JSON Pointer of the value that serde could not read.
 pub(crate) fn pointer_of(path: &serde_path_to_error::Path) -> String {
     path.iter().fold(String::new(), |pointer, segment| match segment {
         serde_path_to_error::Segment::Seq { index } => pointer_push(&pointer, &index.to_string()),

@@ -1,8 +1,8 @@
-//! The codes of problems: stable names of what went wrong, for programs, in snake case.
+//! Codes of problems: stable names for programs, in snake case.
 //!
 //! The codes of an unavailable database are those of [`apiflow_core::ports::StoreFault`].
 
-/// The request cannot be understood: its path, query, headers or JSON.
+/// The request is malformed: its path, query, headers or JSON.
 pub(crate) const MALFORMED: &str = "malformed";
 
 /// There is no valid token or session.
@@ -11,10 +11,10 @@ pub(crate) const UNAUTHENTICATED: &str = "unauthenticated";
 /// The caller may not do this.
 pub(crate) const FORBIDDEN: &str = "forbidden";
 
-/// There is no such thing, or no such route.
+/// The resource or route does not exist.
 pub(crate) const NOT_FOUND: &str = "not_found";
 
-/// The route does not take this method.
+/// The route does not support this method.
 pub(crate) const METHOD_NOT_ALLOWED: &str = "method_not_allowed";
 
 /// The body is not JSON.
@@ -29,7 +29,7 @@ pub(crate) const TOO_LARGE: &str = "too_large";
 /// The document is larger than the server accepts.
 pub(crate) const DOCUMENT_TOO_LARGE: &str = "document_too_large";
 
-/// The body is JSON but at fault in the places that `errors` lists.
+/// The body is JSON, but has faults in the places that `errors` lists.
 pub(crate) const INVALID: &str = "invalid";
 
 /// The document cannot run; `diagnostics` says why.
@@ -41,19 +41,19 @@ pub(crate) const TOO_LONG: &str = "too_long";
 /// There were too many requests or failed logins.
 pub(crate) const TOO_MANY_REQUESTS: &str = "too_many_requests";
 
-/// The caller's jobs that have not ended hold too many bytes.
+/// The values of the caller's jobs that have not ended are too large.
 pub(crate) const TOO_MANY_BYTES_IN_FLIGHT: &str = "too_many_bytes_in_flight";
 
-/// The server failed; its log has the cause.
+/// The server failed; the cause is in its log.
 pub(crate) const INTERNAL: &str = "internal";
 
 /// The server is stopping, or the database failed.
 pub(crate) const NOT_READY: &str = "not_ready";
 
-/// Others are changing the same document.
+/// Other requests are changing the same document.
 pub(crate) const BUSY: &str = "busy";
 
-/// There is something of this id or name already.
+/// A resource with this id or name already exists.
 pub(crate) const EXISTS: &str = "exists";
 
 /// The document has changed: its ETag does not match.
@@ -74,7 +74,7 @@ pub(crate) const ENDED: &str = "ended";
 /// The job was created by an earlier version and cannot be run again.
 pub(crate) const OUTDATED: &str = "outdated";
 
-/// Running the job again may pay twice for a step, which has to be confirmed.
+/// Rerunning the job may pay twice for a step, which must be confirmed.
 pub(crate) const CONFIRM_UNKNOWN: &str = "confirm_unknown";
 
 /// The idempotency key was used for another request.
@@ -86,10 +86,10 @@ pub(crate) const NOT_WAITING: &str = "not_waiting";
 /// The step no longer waits for an approval.
 pub(crate) const ANSWERED: &str = "answered";
 
-/// Several steps wait for an approval; the answer has to name one.
+/// Several steps wait for an approval; the answer must name one.
 pub(crate) const AMBIGUOUS: &str = "ambiguous";
 
-/// The secret was generated for a document and is changed there.
+/// The secret was generated for a document and can only be changed there.
 pub(crate) const GENERATED: &str = "generated";
 
 /// The secret comes from the environment.
@@ -101,10 +101,10 @@ pub(crate) const SHARED_SECRET: &str = "shared_secret";
 /// The document refers to a secret of another user.
 pub(crate) const SECRET_OF_ANOTHER: &str = "secret_of_another";
 
-/// The fate of the step is known: there is nothing to look for.
+/// The outcome of the step is known: there is nothing to look up.
 pub(crate) const FATE_KNOWN: &str = "fate_known";
 
-/// The job continued after the step ended, so the step's work cannot be taken back in.
+/// The job continued after the step ended, so the step's work cannot be recovered.
 pub(crate) const WENT_ON: &str = "went_on";
 
 /// Values of the job were erased, so it cannot continue.

@@ -1,33 +1,35 @@
-//! Whose address a request comes from.
+//! Determines the address that a request comes from.
 
 use std::net::IpAddr;
 
 use axum::http::HeaderMap;
 use ipnet::IpNet;
 
-/// Headers by which a proxy shows that it speaks for somebody else.
+/// Headers which show that a proxy forwards a request for somebody else.
 const FORWARDING_HEADERS: [&str; 5] = ["x-forwarded-for", "forwarded", "x-real-ip", "via", "x-forwarded-host"];
 
-/// Proxies whose word on a caller's address counts.
+/// Proxies whose `X-Forwarded-For` is trusted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Proxies(Vec<IpNet>);
 
 impl Proxies {
-    /// Reads addresses and CIDRs by commas.
+    /// Reads addresses and CIDRs, separated by commas.
     pub(crate) fn parse(list: &str) -> Result<Self, String> {
         let entries = list.split(',').map(str::trim).filter(|entry| !entry.is_empty());
         let networks = entries.map(|entry| {
             let network = entry.parse::<IpNet>().or_else(|_| entry.parse::<IpAddr>().map(IpNet::from));
-            network.map_err(|_| format!("`{entry}` is not an address; use for example `10.0.0.2` or `172.16.0.0/12`"))
+            network.map_err(|_| {
+                format!("`{entry}` is not an address or network; use for example `10.0.0.2` or `172.16.0.0/12`")
+            })
         });
         Ok(Self(networks.collect::<Result<_, _>>()?))
     }
 
-    /// The address of the caller, to count failed logins by: the last one that no trusted proxy has, of those that
-    /// `X-Forwarded-For` lists before the peer's own.
+    /// Returns the address of the caller, by which failed logins are counted: the last address in `X-Forwarded-For` or
+    /// the peer's own that is not a trusted proxy's.
     ///
-    /// `None` where nothing tells one caller from another: a private peer that is not listed may be a proxy or a
-    /// container's gateway, behind which is everybody.
+    /// `None` if callers cannot be distinguished: a private peer that is not listed may be a proxy or a container's
+    /// gateway that all callers share.
     pub(crate) fn caller_address(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Option<IpAddr> {
         let peer = peer?.to_canonical();
         if !self.is_trusted(peer) {
@@ -36,16 +38,16 @@ impl Proxies {
         let lines = headers.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok());
         let mut listed: Vec<&str> = lines.flat_map(|line| line.split(',')).map(str::trim).collect();
         listed.reverse();
-        // What stands before an address that can't be read was not written by a trusted proxy.
+        // Entries before an address that cannot be read were not written by a trusted proxy.
         let addresses = listed.into_iter().map_while(|text| text.parse::<IpAddr>().ok()).map(|it| it.to_canonical());
         addresses.into_iter().find(|address| !self.is_trusted(*address))
     }
 
-    /// Whether a request comes from this machine, and not by way of a proxy that speaks for others.
+    /// Whether a request comes from this machine, and was not forwarded for somebody else.
     pub(crate) fn is_from_this_machine(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> bool {
         let Some(peer) = peer.map(|peer| peer.to_canonical()) else { return false };
         if FORWARDING_HEADERS.iter().any(|name| headers.contains_key(*name)) {
-            // Only a trusted proxy's word on its caller counts.
+            // Only trusted proxies' forwarding headers are believed.
             return self.is_trusted(peer)
                 && self.caller_address(Some(peer), headers).is_some_and(|caller| caller.is_loopback());
         }

@@ -1,4 +1,4 @@
-//! The address by which people reach the server.
+//! The URL under which users reach the server.
 
 use apiflow_core::origin::Origin;
 

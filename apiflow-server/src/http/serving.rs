@@ -1,7 +1,7 @@
-//! Connections: how many there may be, and how long each may keep the server waiting.
+//! Connections: how many may be open, and how long each may keep the server waiting.
 //!
-//! Architecture invariant: what a client does not send or does not read costs a bounded time and one of a bounded
-//! number of connections; where all are taken, those that keep the server waiting make room.
+//! Architecture invariant: what a client does not send or does not read takes a bounded time and one of a bounded
+//! number of connections; if all are in use, those that keep the server waiting are closed first.
 
 mod activity;
 mod body;
@@ -25,14 +25,14 @@ use tokio_util::sync::CancellationToken;
 
 use self::activity::Activity;
 
-/// The first pause after an `accept` that failed; it doubles up to [`MAX_ACCEPT_PAUSE`].
+/// The first pause after a failed `accept`; it doubles up to [`MAX_ACCEPT_PAUSE`].
 const MIN_ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 const MAX_ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
-/// How long a new connection waits before it looks again which other one could make room.
+/// How long a new connection waits before it checks again whether another one can be closed.
 const ROOM_PAUSE_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How often the log repeats that connections are short.
+/// How often the log repeats that connections are exhausted.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Answers connections until `stop`, then finishes the requests that are open.
@@ -56,7 +56,7 @@ pub(crate) async fn serve_connections(
             () = stop.cancelled() => break,
             place = connections.wait_for_place() => place,
         };
-        // Small replies and events are not held back; a socket that refuses is closed already.
+        // Small replies and events are not delayed; a socket that refuses the option is closed already.
         let _ = stream.set_nodelay(true);
         next_id += 1;
         let registered = connections.register_connection(next_id);
@@ -71,7 +71,7 @@ pub(crate) async fn serve_connections(
     connections.wait_until_closed().await;
 }
 
-/// The next connection; failures are waited out.
+/// Returns the next connection; retries after failures.
 async fn accept_connection(listener: &TcpListener, connections: &Connections) -> (TcpStream, SocketAddr) {
     let mut pause = MIN_ACCEPT_PAUSE;
     loop {
@@ -82,7 +82,7 @@ async fn accept_connection(listener: &TcpListener, connections: &Connections) ->
         if is_of_one_connection(&error) {
             continue;
         }
-        // Descriptors or memory are short: one that waits makes room.
+        // Descriptors or memory are exhausted: an idle connection is closed.
         let made_room = connections.close_one_that_waits();
         connections.warn_rarely(&format!("connections cannot be accepted: {error}"));
         tokio::time::sleep(pause).await;
@@ -90,7 +90,7 @@ async fn accept_connection(listener: &TcpListener, connections: &Connections) ->
     }
 }
 
-/// Whether only the connection that was to be accepted failed, not the listener. Source: accept(2), "Error handling".
+/// Whether only the connection to be accepted failed, not the listener. Source: accept(2), "Error handling".
 fn is_of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
@@ -110,16 +110,16 @@ impl Connections {
         Self { max, places: Arc::new(Semaphore::new(max)), open: Mutex::default(), warned_at: Mutex::default() }
     }
 
-    /// Takes a place, which one that waits gives up if need be.
+    /// Takes a place; if none is free, an idle connection is closed.
     async fn wait_for_place(&self) -> OwnedSemaphorePermit {
         loop {
             if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
                 return place;
             }
             let how = if self.close_one_that_waits() {
-                "the one that kept the server waiting longest is closed"
+                "closing the one that kept the server waiting longest"
             } else {
-                "a new one waits until one of them ends"
+                "new ones wait until one of them ends"
             };
             self.warn_rarely(&format!(
                 "all {} connections are in use: {how}; APIFLOW_MAX_CONNECTIONS raises the limit",
@@ -138,7 +138,7 @@ impl Connections {
         Registered { connections: Arc::clone(self), id, activity }
     }
 
-    /// Closes the connection that can best be missed; says whether there was one.
+    /// Closes the most expendable connection; returns whether there was one.
     fn close_one_that_waits(&self) -> bool {
         let open = self.open();
         let waiting = open.values().filter_map(|activity| Some((activity.waits_for_client()?, activity)));
@@ -149,7 +149,7 @@ impl Connections {
         })
     }
 
-    /// Writes a warning, unless there was one just now.
+    /// Logs a warning, unless one was logged recently.
     fn warn_rarely(&self, message: &str) {
         let mut warned_at = self.warned_at.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
@@ -169,7 +169,7 @@ impl Connections {
     }
 }
 
-/// A connection among the open ones, until it is dropped.
+/// An open connection, until it is dropped.
 struct Registered {
     connections: Arc<Connections>,
     id: u64,

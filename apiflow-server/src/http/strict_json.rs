@@ -1,5 +1,5 @@
-//! JSON of callers, read without losing anything: a key that is given twice and an integer beyond 64 bits are refused,
-//! where a lenient reader keeps one value and rounds.
+//! JSON of callers, read without losing anything: duplicate keys and integers beyond 64 bits are refused, while a
+//! lenient parser keeps one value and rounds.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -11,13 +11,13 @@ use serde_json::Value;
 use crate::api::Fault;
 use crate::http::problem::Problem;
 
-/// Faults that are told at once.
+/// Maximum number of faults that are reported at once.
 const MAX_FAULTS: usize = 50;
 
 /// Reads a JSON text.
 ///
 /// # Errors
-/// 400 where it is not JSON; 422 with the places where something would be lost.
+/// 400 if it is not JSON; 422 with the places where something would be lost.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Value, Problem> {
     let bytes = without_byte_order_mark(bytes);
     let value =
@@ -26,22 +26,22 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Value, Problem> {
     if faults.is_empty() {
         Ok(value)
     } else {
-        Err(Problem::invalid("the body would not be read as it is written", faults))
+        Err(Problem::invalid("the body has duplicate keys or numbers that would be rounded", faults))
     }
 }
 
-/// What is lost of a text that is known to be JSON.
+/// Returns the faults of a text that is known to be JSON.
 pub(crate) fn find_losses(json: &[u8]) -> Vec<Fault> {
     let mut scan = Scan { json, at: 0, open: Vec::new(), faults: Vec::new() };
     while scan.faults.len() < MAX_FAULTS && scan.scan_token() {}
     scan.faults
 }
 
-/// An object or array that has not ended.
+/// An open object or array.
 enum Open<'j> {
     Object {
         keys: BTreeSet<Cow<'j, str>>,
-        /// The key whose value comes next, or came last.
+        /// The key whose value comes next, or was read last.
         key: Cow<'j, str>,
         wants_key: bool,
     },
@@ -58,7 +58,7 @@ struct Scan<'j> {
 }
 
 impl<'j> Scan<'j> {
-    /// Looks at the next token; says whether there was one.
+    /// Reads the next token; returns whether there was one.
     fn scan_token(&mut self) -> bool {
         let Some(&byte) = self.json.get(self.at) else { return false };
         match byte {
@@ -85,7 +85,7 @@ impl<'j> Scan<'j> {
         true
     }
 
-    /// The string that begins here, with its quotes.
+    /// Reads the string that starts here, with its quotes.
     fn scan_string(&mut self) -> &'j [u8] {
         let begin = self.at;
         self.at += 1;
@@ -98,7 +98,7 @@ impl<'j> Scan<'j> {
         self.json.get(begin..self.at).unwrap_or_default()
     }
 
-    /// Takes a string for a key where one is wanted.
+    /// Uses a string as a key if one is expected.
     fn take_key(&mut self, text: &'j [u8]) {
         let Some(Open::Object { keys, key, wants_key: wants_key @ true }) = self.open.last_mut() else { return };
         *wants_key = false;
@@ -108,7 +108,7 @@ impl<'j> Scan<'j> {
             Some(_) | None => Cow::Owned(serde_json::from_slice(text).unwrap_or_default()),
         };
         if !keys.insert(key.clone()) {
-            let message = format!("the key `{key}` is given twice: one of the two values would be lost");
+            let message = format!("duplicate key `{key}`: one of the two values would be lost");
             self.note_fault(message);
         }
     }

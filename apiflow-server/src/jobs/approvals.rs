@@ -1,4 +1,4 @@
-//! Steps that wait for somebody: who may answer, how an answer finds its gate, and links that work without a token.
+//! Steps that wait for approval: who may answer, how an answer finds its gate, and links that work without a token.
 
 mod gate_rules;
 
@@ -22,46 +22,46 @@ use crate::state::AppState;
 use crate::users::Caller;
 use crate::users::usernames::UNVERIFIED_NAME_SUFFIX;
 
-/// What links are signed for: a text signed for something else opens no gate.
+/// The purpose that links are signed for: a text signed for another purpose opens no gate.
 const PURPOSE: &str = "approval link";
 
-/// Longest name that may be typed on a link, in characters.
+/// Longest name that may be entered on a link, in characters.
 const MAX_TYPED_NAME_CHARS: usize = 100;
 
-/// What a step's row says of its gate.
+/// The gate's state in the row of a step.
 #[derive(Deserialize)]
 struct Gate {
     required: u32,
     until: Timestamp,
-    /// Approvals so far.
+    /// Number of approvals received so far.
     #[serde(default)]
     given: u32,
-    /// Whose answers have been counted.
+    /// The approvers whose answers have been counted.
     #[serde(default)]
     answered_by: Vec<String>,
 }
 
-/// What a link stands for.
+/// The content of a link.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Link {
-    /// The job.
+    /// Id of the job.
     pub(crate) job: String,
     /// The step's ordinal.
     pub(crate) step: u64,
-    /// Which of the approvals wanted: the same link counts once.
+    /// Index among the required approvals: the same link counts once.
     number: u32,
 }
 
-/// Whose answer it is.
+/// The person who answers.
 pub(crate) enum Approver<'a> {
-    /// A user.
+    /// A user who is logged in.
     User(&'a UserRow),
-    /// Whoever has the link, by the name that they type.
+    /// A person who has the link, with the name that they entered.
     Link(&'a Link, Option<&'a str>),
 }
 
 impl Approver<'_> {
-    /// Who the answer counts for: a gate counts one of each.
+    /// Returns the key that the answer counts for: a gate counts one answer per key.
     fn counting_identity(&self) -> String {
         match self {
             Self::User(user) => format!("user-{}", user.id),
@@ -69,28 +69,27 @@ impl Approver<'_> {
         }
     }
 
-    /// The name that the job shows. One that was typed on a link is marked: anybody may type it.
+    /// Returns the name that the job shows. A name that was entered on a link is marked, because anyone may enter it.
     fn shown_name(&self) -> Result<Option<String>, Problem> {
         let typed = match self {
             Self::User(user) => return Ok(Some(user.username.clone())),
             Self::Link(_, typed) => typed.map(str::trim).filter(|name| !name.is_empty()),
         };
         if typed.is_some_and(|name| name.chars().count() > MAX_TYPED_NAME_CHARS || name.chars().any(char::is_control)) {
-            let message = format!(
-                "the name must have at most {MAX_TYPED_NAME_CHARS} characters, none of them a control character"
-            );
+            let message =
+                format!("the name must have at most {MAX_TYPED_NAME_CHARS} characters and no control characters");
             return Err(Problem::single_fault("/approver", message));
         }
         Ok(typed.map(|name| format!("{name} {UNVERIFIED_NAME_SUFFIX}")))
     }
 }
 
-/// Whether a caller is shown a job's approval links: whoever has one can answer without an account.
+/// Whether a caller may see a job's approval links: anyone who has one can answer without an account.
 pub(crate) fn sees_links(caller: &Caller, creator: Option<&str>) -> bool {
     caller.user.is_admin || creator == Some(&caller.user.id)
 }
 
-/// What a step waits for; with its links where `with_links`.
+/// Returns the approvals that a step waits for; with their links if `with_links`.
 pub(crate) fn approval_view(
     state: &AppState,
     job: &str,
@@ -110,16 +109,16 @@ pub(crate) fn approval_view(
     Ok(Some(Approval { required, given, remaining, until: until.to_rfc3339(), urls }))
 }
 
-/// Links that a step shows, at most.
+/// Maximum number of links that a step shows.
 const MAX_LINKS: u32 = 20;
 
-/// What a link stands for, or 404.
+/// Reads a link, or returns 404.
 pub(crate) fn read_link(state: &AppState, signed: &str) -> Result<Link, Problem> {
     let opened = state.secrets.verify_text(PURPOSE, signed).and_then(|text| serde_json::from_str(&text).ok());
     opened.ok_or_else(|| Problem::not_found("invalid approval link"))
 }
 
-/// The step that a link is for, as it stands now.
+/// Returns the current state of the step of a link.
 pub(crate) async fn step_of(state: &AppState, link: &Link) -> Result<StepRow, Problem> {
     let rows = state.store.list_steps(&link.job, link.step.saturating_sub(1), 1).await?;
     let row = rows.into_iter().next().filter(|row| row.ordinal == link.step);
@@ -128,13 +127,13 @@ pub(crate) async fn step_of(state: &AppState, link: &Link) -> Result<StepRow, Pr
 
 /// The gate that an answer is for.
 pub(crate) enum AnsweredGate {
-    /// One that a step has reached, or is about to.
+    /// The gate of a step that has been reached, or is about to be.
     OfStep(Box<StepRow>),
-    /// The next one after a step of this id, which none has reached.
+    /// The next gate after a step with this id, which has not been reached.
     OfId(String),
 }
 
-/// Finds the gate that is meant; without a name, the one that is open.
+/// Finds the gate by the step's name; without a name, the one that is open.
 pub(crate) async fn find_gate(state: &AppState, job: &str, step: Option<&str>) -> Result<AnsweredGate, Problem> {
     active_job(state, job).await?;
     let waiting = waiting_steps(state, job).await?;
@@ -156,14 +155,14 @@ pub(crate) async fn find_gate(state: &AppState, job: &str, step: Option<&str>) -
                     None => Ok(AnsweredGate::OfId(step.to_owned())),
                 }
             }
-            // It may come before the step itself.
+            // The answer may come before the step itself.
             Ok(_) | Err(_) => Ok(AnsweredGate::OfId(step.to_owned())),
         },
         several => Err(ambiguous_gate(&format!("several steps `{step}` wait"), several)),
     }
 }
 
-/// What is said to whoever answers a gate that is behind.
+/// The problem of a gate that has been passed.
 pub(crate) fn no_longer_waits(step: impl std::fmt::Display) -> Problem {
     Problem::new(StatusCode::CONFLICT, problem_codes::ANSWERED, format!("step {step} no longer waits for an approval"))
 }
@@ -185,11 +184,12 @@ async fn waiting_steps(state: &AppState, job: &str) -> Result<Vec<StepRow>, Prob
     }
 }
 
-/// Checks an answer against the gate's settings and gives it to the job: the same rules hold whether the gate is open or
-/// still to come.
+/// Validates an answer against the gate's settings and sends it to the job: the same rules apply whether the gate is
+/// open or has not been reached yet.
 ///
-/// Architecture invariant: whoever answers, and however early, counts once at a gate. Before the gate this function
-/// refuses a second answer by its key; at the gate by what the step's row says; and the engine counts one of each.
+/// Architecture invariant: each approver counts once at a gate, no matter how early they answer. Before the gate this
+/// function refuses a second answer by its key; at the gate by the step's row; and the engine counts one answer per
+/// key.
 pub(crate) async fn answer_gate(
     state: &AppState,
     job: &str,
@@ -229,7 +229,7 @@ pub(crate) async fn answer_gate(
     if state.runtime.approve_gate(job, &key, answer).await? { Ok(()) } else { Err(answered_already()) }
 }
 
-/// A job that has not ended, or 409.
+/// Returns a job that has not ended, or 409.
 async fn active_job(state: &AppState, job: &str) -> Result<JobRow, Problem> {
     let row = lookup::find_job(state, job).await?;
     if row.state.status.is_final() {
@@ -238,7 +238,7 @@ async fn active_job(state: &AppState, job: &str) -> Result<JobRow, Problem> {
     Ok(row)
 }
 
-/// Whether a step's gate has counted an answer of this approver, perhaps from before it was reached.
+/// Whether a step's gate has counted an answer of this approver, perhaps before it was reached.
 fn has_answered(step: &StepRow, approver: &Approver<'_>) -> bool {
     let gate = step.approval.as_ref().and_then(|gate| Gate::deserialize(gate).ok());
     gate.is_some_and(|gate| gate.answered_by.contains(&approver.counting_identity()))
@@ -250,7 +250,7 @@ fn answered_already() -> Problem {
     Problem::new(StatusCode::CONFLICT, problem_codes::ANSWERED, message)
 }
 
-/// Checks what comes with an approval against the gate's form.
+/// Validates an approval's payload against the gate's form.
 async fn check_payload(
     state: &AppState,
     approver: &Approver<'_>,
@@ -261,7 +261,7 @@ async fn check_payload(
     let Value::Object(fields) = payload else {
         return Err(Problem::single_fault("/payload", "the form of this approval requires an object"));
     };
-    // Whoever has a link is nobody in particular: they share their turns.
+    // All callers with a link share one user's turns.
     let user = match approver {
         Approver::User(user) => user.id.as_str(),
         Approver::Link(..) => "",

@@ -1,6 +1,6 @@
-//! Dry runs: a workflow is checked as a run is, but no job is created and nothing is sent.
+//! Dry runs: a workflow is validated as for a run, but no job is created and nothing is sent.
 //!
-//! A dry run is processor work of the user who asked for it and takes its turn with that of other users.
+//! A dry run is processor work on behalf of the user who requested it and takes turns with that of other users.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,10 +20,10 @@ use crate::http::problem_codes;
 use crate::jobs::prepared_workflows::{check_workflow_input, prepare_document};
 use crate::state::AppState;
 
-/// How long a caller waits for a dry run: it takes no time but that of its expressions.
+/// How long a caller waits for a dry run: it takes only the time of its expressions.
 const MAX_DRY_RUN_TIME: Duration = Duration::from_mins(1);
 
-/// What is tried out.
+/// The validated input of a dry run.
 struct DryRunInputs {
     document: Value,
     catalog: Catalog,
@@ -34,7 +34,7 @@ struct DryRunInputs {
     approvals: Approvals,
 }
 
-/// Tries a workflow out.
+/// Runs a workflow with simulated replies.
 pub(crate) async fn dry_run_document(state: &AppState, user: &str, asked: DryRunRequest) -> Result<Report, Problem> {
     let DryRunRequest { document, input, preprocess, until, only, mocks, approvals } = asked;
     let limits = state.settings.documents;
@@ -74,7 +74,7 @@ pub(crate) async fn dry_run_document(state: &AppState, user: &str, asked: DryRun
             StatusCode::UNPROCESSABLE_ENTITY,
             problem_codes::TOO_LONG,
             format!(
-                "the dry run took longer than {} s: mock the steps whose code takes long",
+                "the dry run took longer than {} s: mock the steps whose code runs long",
                 MAX_DRY_RUN_TIME.as_secs()
             ),
         )),
@@ -107,7 +107,7 @@ fn dry_run_problem(error: DryRunError) -> Problem {
     }
 }
 
-/// Findings about a field of the request.
+/// Reports findings about a field of the request.
 fn field_problem(field: &str, found: Vec<Diagnostic>) -> Problem {
     let within = |found: Diagnostic| Diagnostic { pointer: format!("/{field}{}", found.pointer), ..found };
     Problem::from_diagnostics(&format!("field `{field}`"), found.into_iter().map(within).collect())

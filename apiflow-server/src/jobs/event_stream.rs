@@ -1,4 +1,4 @@
-//! A job's events as a stream.
+//! A job's events as a stream of server-sent events.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -17,19 +17,19 @@ use crate::jobs::lookup;
 use crate::state::AppState;
 use crate::users::Caller;
 
-/// Distance of heartbeats: below the idle limits of common proxies.
+/// Interval of heartbeats: below the idle timeouts of common proxies.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(15);
 
-/// How long one look lasts at most: another process may be at work on the job.
+/// Maximum time between two reads: another process may be running the job.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long a caller's token counts as valid: with [`LOOK_INTERVAL`], a stream ends within 5 s after its token.
+/// How long a caller's token is considered valid: with [`LOOK_INTERVAL`], a stream ends within 5 s after its token.
 const RECHECK_INTERVAL: Duration = Duration::from_secs(3);
 
-/// Events read at a time.
+/// Maximum number of events per read.
 const EVENT_PAGE_SIZE: u32 = 200;
 
-/// Answers with the events after `Last-Event-ID` and then each as it happens.
+/// Replies with the events after `Last-Event-ID` and then each new event as it happens.
 pub(crate) async fn stream_events(
     state: AppState,
     caller: Caller,
@@ -56,7 +56,7 @@ pub(crate) async fn stream_events(
         Some((Ok::<_, Infallible>(event), follower))
     });
     let sse = Sse::new(stream).keep_alive(KeepAlive::new().interval(HEARTBEAT_INTERVAL).text("heartbeat"));
-    // Reverse proxies would otherwise hold events back.
+    // Reverse proxies would otherwise buffer events.
     let unbuffered = [
         (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store")),
@@ -67,7 +67,7 @@ pub(crate) async fn stream_events(
 struct Follower {
     state: AppState,
     caller: Caller,
-    /// When the caller's token was last seen to be valid.
+    /// When the caller's token was last checked.
     checked_at: Instant,
     job: String,
     after: u64,
@@ -77,8 +77,8 @@ struct Follower {
 }
 
 impl Follower {
-    /// The next event; `None` after the job's end, when the server stops, the caller's token ends or the store fails:
-    /// the reader comes back with `Last-Event-ID`.
+    /// Returns the next event; `None` after the job's end, or when the server stops, the caller's token ends or the
+    /// store fails: the client reconnects with `Last-Event-ID`.
     async fn next(&mut self) -> Option<Event> {
         self.check_caller().await?;
         while self.ready.is_empty() && !self.ended {
@@ -88,7 +88,7 @@ impl Follower {
         self.ready.pop_front()
     }
 
-    /// `None` if the caller may not follow any more.
+    /// Returns `None` if the caller may no longer follow the job.
     async fn check_caller(&mut self) -> Option<()> {
         if self.checked_at.elapsed() < RECHECK_INTERVAL {
             return Some(());
@@ -99,7 +99,7 @@ impl Follower {
     }
 
     async fn read_news(&mut self) -> Option<()> {
-        // The row is read before the events: a job that has ended then has all its events.
+        // The row is read before the events: all events of an ended job have been written.
         let row = self.log_error(self.state.store.read_job(&self.job).await)??;
         let events = self.log_error(self.state.store.read_events(&self.job, self.after, EVENT_PAGE_SIZE).await)?;
         if let Some(last) = events.last() {
@@ -120,7 +120,7 @@ impl Follower {
     }
 
     fn log_error<T>(&self, result: Result<T, StoreError>) -> Option<T> {
-        result.inspect_err(|error| tracing::error!(%error, job = self.job, "a job cannot be followed")).ok()
+        result.inspect_err(|error| tracing::error!(%error, job = self.job, "a job's event stream failed")).ok()
     }
 }
 

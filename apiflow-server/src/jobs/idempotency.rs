@@ -1,4 +1,4 @@
-//! Requests that are sent again.
+//! Idempotency keys: detects repeated requests.
 
 use apiflow_core::digest::hash_value;
 use apiflow_core::ports::Idempotency;
@@ -12,8 +12,8 @@ use crate::users::Caller;
 
 const DAY_MS: u64 = 86_400_000;
 
-/// The key of a request, if it has one, with a fingerprint of what was `asked` for: the request as it was given, so that
-/// documents that were edited since do not make the repetition another request.
+/// Returns the key of a request, if any, with a fingerprint of the request as it was sent, so that documents that were
+/// edited since do not turn the repetition into another request.
 pub(crate) fn read_key(
     state: &AppState,
     caller: &Caller,
@@ -33,7 +33,7 @@ pub(crate) fn read_key(
     }))
 }
 
-/// The job that an earlier request of this key made; 422 where that request was another.
+/// Returns the job that an earlier request with this key created; 422 if that request was different.
 pub(super) async fn find_first_job(state: &AppState, asked: &Idempotency) -> Result<Option<String>, Problem> {
     match state.store.find_job_by_key(&asked.key).await? {
         Some((job, fingerprint)) => check_same_request(asked, job, &fingerprint).map(Some),
@@ -41,7 +41,7 @@ pub(super) async fn find_first_job(state: &AppState, asked: &Idempotency) -> Res
     }
 }
 
-/// The job, where it was made by the same request.
+/// Returns the job if it was created by the same request.
 pub(super) fn check_same_request(asked: &Idempotency, job: String, fingerprint: &str) -> Result<String, Problem> {
     if asked.fingerprint == fingerprint {
         return Ok(job);
@@ -49,6 +49,6 @@ pub(super) fn check_same_request(asked: &Idempotency, job: String, fingerprint: 
     Err(Problem::new(
         StatusCode::UNPROCESSABLE_ENTITY,
         problem_codes::IDEMPOTENCY_KEY_REUSED,
-        format!("this Idempotency-Key was used for another request, which made job `{job}`"),
+        format!("this Idempotency-Key was used for another request, which created job `{job}`"),
     ))
 }

@@ -1,4 +1,4 @@
-//! The input of a run, checked against the workflow's schema.
+//! Validates the input of a run against the workflow's schema.
 
 use std::sync::Arc;
 
@@ -12,23 +12,23 @@ use crate::documents::schema::{CompiledSchema, SchemaCache, SchemaCheck, SchemaR
 use crate::http::problem::Problem;
 use crate::state::AppState;
 
-/// Where in a request a value stands that is checked against a schema.
+/// The location in a request of a value that is validated against a schema.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ValuePlace {
     /// JSON Pointer of the value.
     pub(crate) pointer: &'static str,
-    /// What is said where it does not match.
+    /// The message if it does not match.
     pub(crate) mismatch: &'static str,
 }
 
 /// The input of a run.
 pub(crate) const INPUT: ValuePlace = ValuePlace { pointer: "/input", mismatch: "the input does not match the schema" };
 
-/// What comes with an approval.
+/// The payload of an approval.
 pub(crate) const PAYLOAD: ValuePlace =
     ValuePlace { pointer: "/payload", mismatch: "the payload does not match the form" };
 
-/// Fills in top-level defaults and checks a value in full, in a place of the user's.
+/// Fills in top-level defaults and validates a value, in one of the user's places.
 pub(crate) async fn check_input(
     state: &AppState,
     user: &str,
@@ -41,7 +41,7 @@ pub(crate) async fn check_input(
     state.validation.places.run(user, move || check_here(&schemas, place, &schema, input)).await?
 }
 
-/// The same against a schema that was compiled before and is without errors.
+/// Validates a value against a schema that is compiled already and has no errors.
 pub(crate) async fn check_against(
     state: &AppState,
     user: &str,
@@ -56,7 +56,7 @@ pub(crate) async fn check_against(
     state.validation.places.run(user, check).await?
 }
 
-/// The same on this thread.
+/// Validates a value on the current thread.
 pub(crate) fn check_here(
     schemas: &SchemaCache,
     place: ValuePlace,
@@ -87,7 +87,7 @@ fn check_compiled(compiled: &CompiledSchema, place: ValuePlace, input: Map<Strin
     })
 }
 
-/// The problem of an input that a node's call cannot take.
+/// The problem of an input that a node's call does not accept.
 pub(crate) fn input_problem(error: &CallError) -> Problem {
     let fields = error.detail.get("fields").and_then(Value::as_array).into_iter().flatten();
     let faults = fields.map(|field| {
@@ -102,7 +102,7 @@ pub(crate) fn input_problem(error: &CallError) -> Problem {
     Problem::invalid(error.message.clone(), faults.collect())
 }
 
-/// The input's own name: fields at fault are told as `input.NAME`.
+/// Returns the input's own name: invalid fields are reported as `input.NAME`.
 fn field_name(field: &str) -> &str {
     field.strip_prefix("input.").unwrap_or(field)
 }

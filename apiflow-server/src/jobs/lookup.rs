@@ -10,12 +10,12 @@ pub(crate) async fn find_job(state: &AppState, id: &str) -> Result<JobRow, Probl
     state.store.read_job(id).await?.ok_or_else(|| Problem::not_found(format!("there is no job `{id}`")))
 }
 
-/// Returns the ordinal of the step that a path names: by its ordinal, or by its id (the first of that id).
+/// Returns the ordinal of the step that a path names: by its ordinal, or by its id (the first with that id).
 pub(crate) async fn find_ordinal(state: &AppState, job: &str, step: &str) -> Result<u64, Problem> {
     find_step(state, job, step, |_| true).await
 }
 
-/// Returns the same for a step that may have an attempt of unknown fate: of several of one id the last one that may.
+/// Returns the same for a step that may have an attempt of unknown outcome: of several with one id the last such step.
 pub(crate) async fn find_unsettled_ordinal(state: &AppState, job: &str, step: &str) -> Result<u64, Problem> {
     let mut unsettled = None;
     let first = find_step(state, job, step, |row| {
@@ -33,12 +33,12 @@ pub(crate) async fn find_unsettled_ordinal(state: &AppState, job: &str, step: &s
     }
 }
 
-/// Returns whether nobody knows what became of a step's last attempt.
+/// Returns whether the outcome of a step's last attempt is unknown.
 pub(crate) fn is_fate_unknown(row: &StepRow) -> bool {
     row.error.as_ref().is_some_and(|error| error["name"] == "submit_unknown")
 }
 
-/// Returns the step of that ordinal, else the first one of that id that is wanted.
+/// Returns the step with that ordinal, otherwise the first with that id that matches.
 async fn find_step(
     state: &AppState,
     job: &str,

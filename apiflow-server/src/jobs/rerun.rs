@@ -1,4 +1,4 @@
-//! Running a job again, whole or from one of its steps on.
+//! Reruns a job, from the start or from one of its steps.
 
 use apiflow_core::catalog::{Catalog, Connector, Node};
 use apiflow_core::digest::hash_text;
@@ -17,7 +17,7 @@ use crate::jobs::{input, lookup, views};
 use crate::state::AppState;
 
 impl JobDraft {
-    /// A run of what an ended job ran, with its documents as they were then.
+    /// Prepares a run of what an ended job ran, with its original documents.
     pub(crate) async fn of_rerun(state: &AppState, user: &str, id: &str, asked: RerunRequest) -> Result<Self, Problem> {
         let row = lookup::find_job(state, id).await?;
         if !row.state.status.is_final() {
@@ -46,14 +46,14 @@ impl JobDraft {
             Some(input) => check_rerun_input(state, user, row.node_id.as_deref(), &workflow, input).await?,
             None => views::read_input(state, id).await?,
         };
-        // The flow's input is what the preprocessor makes of it, as it was then.
+        // The flow's input is the preprocessor's original result.
         let preprocess = views::was_preprocessed(state, id).await?;
         let draft = Self::of_prepared(row.name, &workflow, input);
         Ok(Self { workflow_id: row.workflow_id, node_id: row.node_id, preprocess, taken_over, ..draft })
     }
 }
 
-/// Refuses what was made before it was checked which secrets a declaration may refer to.
+/// Refuses jobs that were created before secret references were checked.
 fn refuse_unchecked(id: &str, bundle: &JobBundle) -> Result<(), Problem> {
     let Catalog { connectors, nodes, .. } = &bundle.catalog;
     let names = connectors.values().map(Connector::secret_names).chain(nodes.values().map(Node::secret_names));
@@ -61,13 +61,13 @@ fn refuse_unchecked(id: &str, bundle: &JobBundle) -> Result<(), Problem> {
         return Ok(());
     }
     let detail = format!(
-        "job `{id}` was made by an earlier version, which did not check who may refer to the secrets of its nodes: run \
+        "job `{id}` was created by an earlier version, which did not check who may refer to the secrets of its nodes: run \
          its workflow or node anew"
     );
     Err(Problem::new(StatusCode::CONFLICT, problem_codes::OUTDATED, detail))
 }
 
-/// Checks an edited input as that of a first run is checked.
+/// Validates an edited input as that of a first run.
 async fn check_rerun_input(
     state: &AppState,
     user: &str,
@@ -101,10 +101,10 @@ async fn all_steps(state: &AppState, job: &str) -> Result<Vec<StepRow>, Problem>
     }
 }
 
-/// The modules around a step and its id: of a step that ran, or of a module of the outermost list that did not.
+/// Returns the enclosing modules of a step and its id: of a step that ran, or of a top-level module that did not.
 fn find_place(document: &Value, job: &str, step: &str, steps: &[StepRow]) -> Result<(String, String), Problem> {
     let ordinal = step.parse::<u64>().ok();
-    // A step of that id is meant before one of that number; the one that ran last is the one that failed.
+    // An id takes precedence over an ordinal; the step that ran last is the one that failed.
     let named = steps.iter().rev().find(|row| row.step_id == step);
     if let Some(row) = named.or_else(|| steps.iter().find(|row| Some(row.ordinal) == ordinal)) {
         return Ok((row.path.clone(), row.step_id.clone()));
@@ -117,8 +117,8 @@ fn find_place(document: &Value, job: &str, step: &str, steps: &[StepRow]) -> Res
     Err(Problem::single_fault("/from", message))
 }
 
-/// Whether a step of an ended job has an attempt that may have been paid for and has no outcome: its fate is unknown,
-/// or it was cut off before its provider answered.
+/// Returns whether a step of an ended job has an attempt that may have been paid for and has no outcome: the outcome is
+/// unknown, or it was interrupted before its provider answered.
 async fn is_unsettled(state: &AppState, job: &str, row: &StepRow) -> Result<bool, Problem> {
     let is_cut_off = match row.status {
         StepStatus::Running | StepStatus::Retrying | StepStatus::Cancelled => row.provider_id.is_none(),
@@ -134,8 +134,8 @@ async fn is_unsettled(state: &AppState, job: &str, row: &StepRow) -> Result<bool
 fn needs_confirmation(job: &str, row: &StepRow) -> Problem {
     let url = row.error.as_ref().and_then(|error| error["url"].as_str()).map(|url| format!(" ({url})"));
     let message = format!(
-        "whether the provider took the work of step `{step}` is unknown{}: it may be paid twice. Look for it first with \
-         `POST /api/v1/jobs/{job}/steps/{step}/recover`, or give `\"confirm_unknown\": true` to send it again",
+        "whether the provider accepted the work of step `{step}` is unknown{}: it may be paid twice. Look it up first with \
+         `POST /api/v1/jobs/{job}/steps/{step}/recover`, or pass `\"confirm_unknown\": true` to send it again",
         url.unwrap_or_default(),
         step = row.step_id,
     );

@@ -1,4 +1,4 @@
-//! From a request to a job: all that refuses a run is told before there is one.
+//! Creates jobs from requests: everything that prevents a run is reported before the job is created.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use crate::jobs::{idempotency, input, lookup, views, wait};
 use crate::state::AppState;
 use crate::users::Caller;
 
-/// A job that was checked and may be created.
+/// A validated job that may be created.
 pub(crate) struct JobDraft {
     pub(super) name: String,
     pub(super) workflow_id: Option<String>,
@@ -38,7 +38,7 @@ pub(crate) struct JobDraft {
 }
 
 impl JobDraft {
-    /// A run of one node.
+    /// Prepares a run of one node.
     pub(crate) async fn of_node(state: &AppState, id: &str, input: Map<String, Value>) -> Result<Self, Problem> {
         let document = saved_document(&*state.documents, DocumentKind::Node, id).await?;
         let mut node = references::saved_node(&document)?;
@@ -49,13 +49,13 @@ impl JobDraft {
         let Some(saved_connector) = saved_connector else {
             return Err(Problem::internal(format!("a missing connector of node `{id}` was not found out")));
         };
-        // What was checked is what is run: none of it is read again.
+        // The validated documents are run: none of them is read again.
         let mut connector = references::saved_connector(&saved_connector)?;
         node.own_secrets = directory.own_secrets(&document);
         connector.own_secrets = directory.own_secrets(&saved_connector);
         let plan = apiflow_core::call::compile_call(&node, &connector)
             .map_err(|found| Problem::not_runnable(format!("node `{id}` cannot run"), found))?;
-        // The call fills its own defaults in; here they only show whether it can be made.
+        // The call fills in its own defaults; here they only show whether it can be made.
         plan.fill_arguments(&input).map_err(|error| input::input_problem(&error))?;
         let name = node.name.clone();
         let bundle = JobBundle { secrets_checked: true, ..node_bundle(node, connector) };
@@ -75,13 +75,13 @@ impl JobDraft {
         }
     }
 
-    /// A run of a workflow that was made ready.
+    /// Prepares a run of a prepared workflow.
     pub(super) fn of_prepared(name: String, workflow: &PreparedWorkflow, input: Value) -> Self {
         let early_return = workflow.prepared.early_return().map(str::to_owned);
         Self::new(name, Arc::clone(&workflow.prepared).into(), early_return, input)
     }
 
-    /// A run of a saved workflow.
+    /// Prepares a run of a saved workflow.
     pub(crate) async fn of_workflow(
         state: &AppState,
         user: &str,
@@ -97,7 +97,7 @@ impl JobDraft {
         Ok(Self { workflow_id: Some(id.to_owned()), preprocess, ..draft })
     }
 
-    /// A run of a workflow that is not saved, or of a part of it; its summary is the job's name.
+    /// Prepares a run of a workflow that is not saved, or of a part of it; its summary is the job's name.
     pub(crate) async fn of_document(
         state: &AppState,
         user: &str,
@@ -121,10 +121,10 @@ impl JobDraft {
         };
         let (document, digest) = state.validation.places.run(user, select).await??;
         let name = document.get("summary").and_then(Value::as_str).unwrap_or_default();
-        // The job's name is one line, as it is for whatever was saved.
+        // The job's name is one line, like that of saved documents.
         let name = name.trim_end().to_owned();
         if name.chars().any(char::is_control) {
-            let message = "the summary names the job: it must have no control characters, such as line breaks";
+            let message = "the summary must not contain control characters, such as line breaks: it is the job's name";
             return Err(Problem::single_fault("/document/summary", message));
         }
         let workflow = prepare_document(state, user, document, digest).await?;

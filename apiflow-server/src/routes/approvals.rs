@@ -1,4 +1,4 @@
-//! Routes of steps that wait for somebody.
+//! Routes of steps that wait for approval.
 
 use std::collections::BTreeMap;
 
@@ -36,11 +36,11 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(open_approval_link, answer_approval_link))
 }
 
-/// Lets a job that waits for an approval go on, or ends it. An answer that names its step may come before the gate: the
-/// same rules hold for it, and it counts when the gate is reached.
+/// Approves or disapproves a job that waits for approval. An answer that names its step may come before the gate is
+/// reached: it is validated in the same way and counts once the gate is reached.
 #[utoipa::path(post, path = "/jobs/{id}/resume", operation_id = "resume_job", tag = "jobs",
     params(("id" = String, Path)), request_body = ResumeRequest,
-    responses((status = ACCEPTED, description = "the job; it goes on soon", body = Job)))]
+    responses((status = ACCEPTED, description = "the job; it continues soon", body = Job)))]
 async fn resume_job(
     State(state): State<AppState>,
     caller: Caller,
@@ -55,10 +55,10 @@ async fn resume_job(
     ))
 }
 
-/// Shows what the gate after a step asks for, with the form of what may come with an approval.
+/// Reads the approval gate after a step, with the form for an approval's payload.
 #[utoipa::path(get, path = "/jobs/{id}/steps/{step}/approval", operation_id = "get_approval", tag = "jobs",
-    params(("id" = String, Path), ("step" = String, Path, description = "the step's `ordinal`, or its `id` (then the first step of that id)")),
-    responses((status = OK, description = "what is asked for", body = Question)))]
+    params(("id" = String, Path), ("step" = String, Path, description = "the step's `ordinal`, or its `id` (the first step with that id)")),
+    responses((status = OK, description = "the approval gate", body = Question)))]
 async fn get_approval(
     State(state): State<AppState>,
     caller: Caller,
@@ -72,28 +72,28 @@ async fn get_approval(
     Ok(Json(approval_question(&state, job, row, with_links).await?))
 }
 
-/// What the gate after a step asks for.
+/// The approval gate after a step.
 #[derive(Debug, Serialize, ToSchema)]
 struct Question {
-    /// The job.
+    /// Id of the job.
     job: String,
-    /// The job's name.
+    /// Name of the job.
     name: String,
     /// Id of the step.
     step: String,
-    /// Whether an answer is still wanted.
+    /// Whether the gate still waits for an answer.
     open: bool,
-    /// What is waited for.
+    /// The approvals that the step waits for.
     #[schema(required)]
     approval: Option<Approval>,
-    /// JSON Schema of what may come with an approval, where the document has a form.
+    /// JSON Schema of an approval's payload, if the document has a form.
     form: Value,
 }
 
-/// Shows what a link asks for: a page for people, JSON for programs. It answers nothing.
+/// Shows the approval gate of a link: a page for browsers, JSON for programs. Does not answer it.
 #[utoipa::path(get, path = "/approve/{signed}", operation_id = "show_approval", tag = "jobs", security(()),
     params(("signed" = String, Path)),
-    responses((status = OK, description = "what is asked for; with `Accept: text/html` as a page", body = Question)))]
+    responses((status = OK, description = "the approval gate; an HTML page with `Accept: text/html`", body = Question)))]
 async fn open_approval_link(
     State(state): State<AppState>,
     InPath(signed): InPath<String>,
@@ -107,24 +107,24 @@ async fn open_approval_link(
     })
 }
 
-/// An answer by link.
+/// An answer to an approval gate by link.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct LinkAnswer {
-    /// Whether to go on or to end.
+    /// Whether to resume or cancel the job.
     action: ResumeAction,
-    /// What comes with it (default: null).
+    /// Payload of the approval (default: null).
     #[serde(default)]
     payload: Value,
-    /// The name to show (default: none); it is marked as unverified, since anybody may type it.
+    /// The name to show (default: none); it is marked as unverified, since anyone may enter it.
     #[serde(default)]
     approver: Option<String>,
 }
 
-/// Answers by link, without a token: JSON, or the form of the page.
+/// Answers an approval gate by link, without a token: as JSON, or as the form of the page.
 #[utoipa::path(post, path = "/approve/{signed}", operation_id = "answer_approval", tag = "jobs", security(()),
     params(("signed" = String, Path)), request_body = LinkAnswer,
-    responses((status = OK, description = "the answer was accepted; with `Accept: text/html` as a page", body = Question)))]
+    responses((status = OK, description = "the answer was accepted; an HTML page with `Accept: text/html`", body = Question)))]
 async fn answer_approval_link(
     State(state): State<AppState>,
     InPath(signed): InPath<String>,
@@ -152,7 +152,7 @@ async fn answer_approval_link(
     })
 }
 
-/// Whoever has one link need not see the others.
+/// Links are hidden: the owner of one link need not see the others.
 async fn question_of_link(state: &AppState, link: &Link) -> Result<Question, Problem> {
     let row = approvals::step_of(state, link).await?;
     approval_question(state, lookup::find_job(state, &link.job).await?, row, false).await

@@ -9,7 +9,7 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().merge(connectors::router()).merge(nodes::router()).merge(workflows::router())
 }
 
-/// The routes of documents of one kind, in a module of their own: each operation needs its own description for OpenAPI.
+/// The routes of documents of one kind, in a separate module: each operation needs its own description for OpenAPI.
 macro_rules! document_routes {
     (
         $module:ident, $kind:expr, $name:literal, paths: $collection:literal, $item:literal,
@@ -75,10 +75,10 @@ macro_rules! document_routes {
             }
 
             #[utoipa::path(put, path = $item, tag = concat!($name, "s"),
-                operation_id = concat!("put_", $name), summary = concat!("Creates a ", $name, " or replaces it whole."),
+                operation_id = concat!("put_", $name), summary = concat!("Creates a ", $name, " or replaces it."),
                 params(
                     ("id" = String, Path),
-                    ("If-Match" = Option<String>, Header, description = "only if it still has this ETag"),
+                    ("If-Match" = Option<String>, Header, description = "only if the ETag still matches"),
                 ),
                 request_body = $New,
                 responses(
@@ -98,10 +98,10 @@ macro_rules! document_routes {
 
             #[utoipa::path(patch, path = $item, tag = concat!($name, "s"),
                 operation_id = concat!("patch_", $name),
-                summary = concat!("Replaces the given fields of a ", $name, ", each whole."),
+                summary = concat!("Replaces fields of a ", $name, ", each whole."),
                 params(
                     ("id" = String, Path),
-                    ("If-Match" = Option<String>, Header, description = "only if it still has this ETag"),
+                    ("If-Match" = Option<String>, Header, description = "only if the ETag still matches"),
                 ),
                 request_body = $Change,
                 responses((status = OK, description = "changed", body = $Document, headers(("ETag" = String)))))]
@@ -119,7 +119,7 @@ macro_rules! document_routes {
                 operation_id = concat!("delete_", $name), summary = $removal,
                 params(
                     ("id" = String, Path),
-                    ("If-Match" = Option<String>, Header, description = "only if it still has this ETag"),
+                    ("If-Match" = Option<String>, Header, description = "only if the ETag still matches"),
                     RemoveQuery,
                 ),
                 responses((status = NO_CONTENT, description = "removed")))]
@@ -139,17 +139,17 @@ macro_rules! document_routes {
 document_routes! {
     connectors, DocumentKind::Connector, "connector", paths: "/connectors", "/connectors/{id}",
     types: Connector, NewConnector, ConnectorChange,
-    removal: "Removes a connector that nothing refers to and that no active job uses."
+    removal: "Deletes a connector that nothing refers to and no active job uses."
 }
 
 document_routes! {
     nodes, DocumentKind::Node, "node", paths: "/nodes", "/nodes/{id}",
     types: Node, NewNode, NodeChange,
-    removal: "Removes a node that nothing refers to and that no active job uses."
+    removal: "Deletes a node that nothing refers to and no active job uses."
 }
 
 document_routes! {
     workflows, DocumentKind::Workflow, "workflow", paths: "/workflows", "/workflows/{id}",
     types: Workflow, NewWorkflow, WorkflowChange,
-    removal: "Removes a workflow that nothing refers to and that no active job runs."
+    removal: "Deletes a workflow that nothing refers to and no active job runs."
 }

@@ -1,4 +1,4 @@
-//! Routes for whoever watches over the server; they need no token.
+//! Routes for monitoring; they need no token.
 
 use axum::Json;
 use axum::extract::State;
@@ -15,19 +15,19 @@ use crate::state::AppState;
 
 const OK: Health = Health { status: "ok", version: env!("CARGO_PKG_VERSION") };
 
-/// The routes of health.
+/// Returns the routes of health checks and metrics.
 pub(crate) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(get_liveness)).routes(routes!(get_readiness)).routes(routes!(get_metrics))
 }
 
-/// Says that the process is up.
+/// Returns whether the process is up.
 #[utoipa::path(get, path = "/healthz", operation_id = "healthz", tag = "health", security(()),
     responses((status = OK, description = "up", body = Health)))]
 async fn get_liveness() -> Json<Health> {
     Json(OK)
 }
 
-/// Says whether the server can do its work: the database takes a small write and it is not stopping.
+/// Returns whether the server is ready: the database accepts a small write and the server is not stopping.
 #[utoipa::path(get, path = "/readyz", operation_id = "readyz", tag = "health", security(()),
     responses((status = OK, description = "ready", body = Health)))]
 async fn get_readiness(State(state): State<AppState>) -> Result<Json<Health>, Problem> {
@@ -38,8 +38,8 @@ async fn get_readiness(State(state): State<AppState>) -> Result<Json<Health>, Pr
     Ok(Json(OK))
 }
 
-/// Numbers about jobs and the process, as Prometheus reads them: for callers on the server's machine, others send the
-/// token of APIFLOW_METRICS_TOKEN.
+/// Returns metrics about jobs and the process in Prometheus' text format. Callers on other machines must send the token
+/// of APIFLOW_METRICS_TOKEN.
 #[utoipa::path(get, path = "/metrics", operation_id = "metrics", tag = "health", security((), ("token" = [])),
     responses((status = OK, description = "Prometheus' text format", content_type = "text/plain", body = String)))]
 async fn get_metrics(

@@ -20,7 +20,7 @@ use crate::jobs::views::KnownValues;
 use crate::state::AppState;
 use crate::users::Caller;
 
-/// The routes of jobs.
+/// Returns the routes of jobs.
 pub(crate) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(list))
@@ -32,31 +32,31 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(recover_step))
 }
 
-/// Which jobs are wanted.
+/// Filter and page of a list of jobs.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct JobQuery {
-    /// How many, from 1 to 500 (default 50).
+    /// Number of jobs per page, from 1 to 500 (default: 50).
     #[param(minimum = 1, maximum = 500)]
     limit: Option<u32>,
-    /// The `next` of the page before.
+    /// The `next` of the previous page.
     cursor: Option<String>,
-    /// Only of this status.
+    /// Only jobs with this status.
     status: Option<JobStatus>,
-    /// Only of this workflow.
+    /// Only jobs of this workflow.
     workflow_id: Option<String>,
-    /// Only of this node.
+    /// Only jobs of this node.
     node_id: Option<String>,
-    /// Only made at or after this time.
+    /// Only jobs created at or after this time.
     #[param(format = DateTime)]
     created_after: Option<String>,
-    /// Only made before this time.
+    /// Only jobs created before this time.
     #[param(format = DateTime)]
     created_before: Option<String>,
 }
 
-/// Lists jobs.
+/// Lists jobs of all users that match a filter.
 #[utoipa::path(get, path = "/jobs", operation_id = "list_jobs", tag = "jobs", params(JobQuery),
     responses((status = OK, description = "a page, newest first", body = Page<JobSummary>)))]
 async fn list(
@@ -94,7 +94,7 @@ async fn read(State(state): State<AppState>, caller: Caller, InPath(id): InPath<
     Ok(Json(views::job_view(&state, &caller, lookup::find_job(&state, &id).await?, KnownValues::default()).await?))
 }
 
-/// Removes a job that has ended, with all that belongs to it.
+/// Deletes a job that has ended, with all its data.
 #[utoipa::path(delete, path = "/jobs/{id}", operation_id = "delete_job", tag = "jobs", params(("id" = String, Path)),
     responses((status = NO_CONTENT, description = "removed")))]
 async fn remove(
@@ -106,7 +106,7 @@ async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Asks for a job's cancellation; every branch and provider is told.
+/// Cancels a job; its branches and its work at providers are cancelled too.
 #[utoipa::path(post, path = "/jobs/{id}/cancel", operation_id = "cancel_job", tag = "jobs",
     params(("id" = String, Path)),
     responses((status = ACCEPTED, description = "the job; it ends soon", body = Job)))]
@@ -119,14 +119,14 @@ async fn cancel_job(
     let reason = format!("cancelled by {}", caller.user.username);
     let is_new = state.runtime.cancel_job(&id, &reason, Some(&caller.user.id)).await?;
     let row = lookup::find_job(&state, &id).await?;
-    // Asking twice is no fault; a job that has ended takes no message.
+    // Cancelling twice is not an error; a job that has ended takes no message.
     if !is_new && row.state.status.is_final() && row.state.status != JobStatus::Cancelled.into() {
         return Err(Problem::new(StatusCode::CONFLICT, problem_codes::ENDED, format!("job `{id}` has ended already")));
     }
     Ok((StatusCode::ACCEPTED, Json(views::job_view(&state, &caller, row, KnownValues::default()).await?)))
 }
 
-/// Lists the steps of a job in the order in which they began.
+/// Lists the steps of a job in the order in which they started.
 #[utoipa::path(get, path = "/jobs/{id}/steps", operation_id = "list_steps", tag = "jobs",
     params(("id" = String, Path), PageQuery),
     responses((status = OK, description = "a page, oldest first", body = Page<Step>)))]
@@ -139,7 +139,7 @@ async fn list_steps(
     let after = match query.after_key()? {
         None => 0,
         Some(key) => {
-            key.parse().map_err(|_| Problem::malformed("invalid cursor: pass the `next` of the page before"))?
+            key.parse().map_err(|_| Problem::malformed("invalid cursor: pass the `next` of the previous page"))?
         }
     };
     let job = lookup::find_job(&state, &id).await?;
@@ -147,11 +147,11 @@ async fn list_steps(
     Ok(Json(Page { items, next }))
 }
 
-/// Looks again for the work of a step whose fate is unknown: whether its provider took it. A job that failed because of
-/// it is at work again, and goes on from there if the work is found.
+/// Looks up the work of a step of unknown outcome at its provider. If the job failed because of it, it runs again, and
+/// continues from this step if the work is found.
 #[utoipa::path(post, path = "/jobs/{id}/steps/{step}/recover", operation_id = "recover_step", tag = "jobs",
-    params(("id" = String, Path), ("step" = String, Path, description = "the step's `ordinal`, or its `id` (then the last step of that id)")),
-    responses((status = ACCEPTED, description = "the job; its provider is asked soon", body = Job)))]
+    params(("id" = String, Path), ("step" = String, Path, description = "the step's `ordinal`, or its `id` (the last step with that id)")),
+    responses((status = ACCEPTED, description = "the job; its provider is queried soon", body = Job)))]
 async fn recover_step(
     State(state): State<AppState>,
     caller: Caller,
@@ -172,26 +172,26 @@ fn recover_problem(job: &str, step: &str, error: RecoverError) -> Problem {
         RecoverError::Store(error) => error.into(),
         RecoverError::NotUnknown => conflict(
             problem_codes::FATE_KNOWN,
-            format!("step `{step}` of job `{job}` did not end as `submit_unknown`: there is nothing to look for"),
+            format!("step `{step}` of job `{job}` did not fail with `submit_unknown`: there is nothing to look up"),
         ),
         RecoverError::WentOn => conflict(
             problem_codes::WENT_ON,
             format!(
-                "job `{job}` went on after step `{step}` had ended, so that its work cannot be taken back in: look for \
+                "job `{job}` continued after step `{step}` had ended, so its work cannot be recovered: look for \
                  it in the provider's list, or rerun the job from this step with `\"confirm_unknown\": true`"
             ),
         ),
         RecoverError::Erased => conflict(
             problem_codes::ERASED,
-            format!("values of job `{job}` were erased, as its workflow says, so that it cannot go on: run it again"),
+            format!("values of job `{job}` were erased, as its workflow requires, so it cannot continue: run it again"),
         ),
         other @ (RecoverError::Unreadable(_) | _) => Problem::internal(other),
     }
 }
 
-/// Lists the requests that a step made, with their replies.
+/// Lists the requests that a step sent, with their replies.
 #[utoipa::path(get, path = "/jobs/{id}/steps/{step}/calls", operation_id = "list_calls", tag = "jobs",
-    params(("id" = String, Path), ("step" = String, Path, description = "the step's `ordinal`, or its `id` (then the first step of that id)")),
+    params(("id" = String, Path), ("step" = String, Path, description = "the step's `ordinal`, or its `id` (the first step with that id)")),
     responses((status = OK, description = "all calls, oldest first", body = Page<Call>)))]
 async fn list_calls(
     State(state): State<AppState>,

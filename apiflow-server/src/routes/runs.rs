@@ -22,7 +22,7 @@ use crate::jobs::idempotency;
 use crate::jobs::start_job::{JobDraft, start_job};
 use crate::state::AppState;
 
-/// The routes that start jobs, and the check of a document.
+/// Returns the routes that start jobs, and those that check a document.
 pub(crate) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(run_node))
@@ -37,13 +37,13 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
 #[utoipa::path(post, path = "/node/{id}/run", operation_id = "run_node", tag = "jobs",
     params(
         ("id" = String, Path),
-        ("Prefer" = Option<String>, Header, description = "`wait=N`: answer when the job ended, at the latest after N seconds (at most 300)"),
-        ("Idempotency-Key" = Option<String>, Header, description = "a repetition within 24 hours finds the first job"),
+        ("Prefer" = Option<String>, Header, description = "`wait=N`: reply when the job has ended, or after N seconds (at most 300)"),
+        ("Idempotency-Key" = Option<String>, Header, description = "a request with the same key within 24 hours returns the first job"),
     ),
     request_body = RunRequest,
     responses(
-        (status = ACCEPTED, description = "the job, not yet ended", body = Job, headers(("Location" = String))),
-        (status = OK, description = "the job, ended", body = Job, headers(("Location" = String))),
+        (status = ACCEPTED, description = "the job, which has not ended", body = Job, headers(("Location" = String))),
+        (status = OK, description = "the job, which has ended", body = Job, headers(("Location" = String))),
     ))]
 async fn run_node(
     State(state): State<AppState>,
@@ -60,13 +60,13 @@ async fn run_node(
 #[utoipa::path(post, path = "/workflow/{id}/run", operation_id = "run_workflow", tag = "jobs",
     params(
         ("id" = String, Path),
-        ("Prefer" = Option<String>, Header, description = "`wait=N`: answer when the job ended, at the latest after N seconds (at most 300)"),
-        ("Idempotency-Key" = Option<String>, Header, description = "a repetition within 24 hours finds the first job"),
+        ("Prefer" = Option<String>, Header, description = "`wait=N`: reply when the job has ended, or after N seconds (at most 300)"),
+        ("Idempotency-Key" = Option<String>, Header, description = "a request with the same key within 24 hours returns the first job"),
     ),
     request_body = RunWorkflowRequest,
     responses(
-        (status = ACCEPTED, description = "the job, not yet ended", body = Job, headers(("Location" = String))),
-        (status = OK, description = "the job, ended", body = Job, headers(("Location" = String))),
+        (status = ACCEPTED, description = "the job, which has not ended", body = Job, headers(("Location" = String))),
+        (status = OK, description = "the job, which has ended", body = Job, headers(("Location" = String))),
     ))]
 async fn run_workflow(
     State(state): State<AppState>,
@@ -84,13 +84,13 @@ async fn run_workflow(
 /// Runs a workflow document, or a part of one, without saving it.
 #[utoipa::path(post, path = "/workflows/run", operation_id = "run_document", tag = "jobs",
     params(
-        ("Prefer" = Option<String>, Header, description = "`wait=N`: answer when the job ended, at the latest after N seconds (at most 300)"),
-        ("Idempotency-Key" = Option<String>, Header, description = "a repetition within 24 hours finds the first job"),
+        ("Prefer" = Option<String>, Header, description = "`wait=N`: reply when the job has ended, or after N seconds (at most 300)"),
+        ("Idempotency-Key" = Option<String>, Header, description = "a request with the same key within 24 hours returns the first job"),
     ),
     request_body = RunDocumentRequest,
     responses(
-        (status = ACCEPTED, description = "the job, not yet ended", body = Job, headers(("Location" = String))),
-        (status = OK, description = "the job, ended", body = Job, headers(("Location" = String))),
+        (status = ACCEPTED, description = "the job, which has not ended", body = Job, headers(("Location" = String))),
+        (status = OK, description = "the job, which has ended", body = Job, headers(("Location" = String))),
     ))]
 async fn run_document(
     State(state): State<AppState>,
@@ -106,11 +106,10 @@ async fn run_document(
     start_job(&state, &caller, &headers, key, draft).await
 }
 
-/// Tries a workflow document, or a part of one, out: the same engine with made-up answers. Nothing is sent, and no job
-/// is made.
+/// Runs a workflow document, or a part of one, with simulated replies. Nothing is sent, and no job is created.
 #[utoipa::path(post, path = "/workflows/dry_run", operation_id = "dry_run_document", tag = "workflows",
     request_body = DryRunRequest,
-    responses((status = OK, description = "what happened, also where the workflow failed", body = DryRunReport)))]
+    responses((status = OK, description = "the outcome, even if the workflow failed", body = DryRunReport)))]
 async fn dry_run(
     State(state): State<AppState>,
     caller: Caller,
@@ -119,17 +118,17 @@ async fn dry_run(
     dry_run_document(&state, &caller.user.id, body).await.map(axum::Json)
 }
 
-/// Runs a job again, whole or from one of its steps on, as a new job with the documents of the old one.
+/// Reruns a job, from the start or from one of its steps, as a new job with the documents of the original one.
 #[utoipa::path(post, path = "/jobs/{id}/rerun", operation_id = "rerun_job", tag = "jobs",
     params(
         ("id" = String, Path),
-        ("Prefer" = Option<String>, Header, description = "`wait=N`: answer when the job ended, at the latest after N seconds (at most 300)"),
-        ("Idempotency-Key" = Option<String>, Header, description = "a repetition within 24 hours finds the first job"),
+        ("Prefer" = Option<String>, Header, description = "`wait=N`: reply when the job has ended, or after N seconds (at most 300)"),
+        ("Idempotency-Key" = Option<String>, Header, description = "a request with the same key within 24 hours returns the first job"),
     ),
     request_body = RerunRequest,
     responses(
-        (status = ACCEPTED, description = "the new job, not yet ended", body = Job, headers(("Location" = String))),
-        (status = OK, description = "the new job, ended", body = Job, headers(("Location" = String))),
+        (status = ACCEPTED, description = "the new job, which has not ended", body = Job, headers(("Location" = String))),
+        (status = OK, description = "the new job, which has ended", body = Job, headers(("Location" = String))),
     ))]
 async fn rerun_job(
     State(state): State<AppState>,
@@ -143,7 +142,7 @@ async fn rerun_job(
     start_job(&state, &caller, &headers, key, JobDraft::of_rerun(&state, &caller.user.id, &id, body)).await
 }
 
-/// Checks a workflow document without saving or running it.
+/// Validates a workflow document without saving or running it.
 #[utoipa::path(post, path = "/workflows/validate", operation_id = "validate_document", tag = "workflows",
     request_body = ValidateRequest,
     responses((status = OK, description = "the findings; empty if there are none", body = Diagnostics)))]

@@ -11,20 +11,20 @@ use crate::http::problem::Problem;
 use crate::state::AppState;
 use crate::users::{Admin, Caller};
 
-/// The routes of secrets.
+/// Returns the routes of secrets.
 pub(crate) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(put_secret, remove)).routes(routes!(put_own, remove_own))
 }
 
-/// Lists the names, origins and owners of shared and generated secrets and of the caller's own; for admins of all.
-/// Values are never given out.
+/// Lists the names, origins and owners of shared and generated secrets and of the caller's own secrets; admins see all.
+/// Values are never returned.
 #[utoipa::path(get, path = "/secrets", operation_id = "list_secrets", tag = "secrets",
-    responses((status = OK, description = "all, by name", body = Page<SecretInfo>)))]
+    responses((status = OK, description = "all secrets, sorted by name", body = Page<SecretInfo>)))]
 async fn list(State(state): State<AppState>, caller: Caller) -> Result<Json<Page<SecretInfo>>, Problem> {
     Ok(Json(Page { items: state.secrets.list(&caller).await?, next: None }))
 }
 
-/// Sets a shared secret, new or not; admins only.
+/// Creates or replaces a shared secret; admins only.
 #[utoipa::path(put, path = "/secrets/{name}", operation_id = "put_secret", tag = "secrets",
     params(("name" = String, Path, description = "letters, digits and `_`, not beginning with a digit")),
     request_body = NewSecret,
@@ -38,7 +38,7 @@ async fn put_secret(
     state.secrets.put_shared(&name, body).await.map(Json)
 }
 
-/// Removes a stored secret that is shared or was generated; admins only.
+/// Deletes a stored secret that is shared or generated; admins only.
 #[utoipa::path(delete, path = "/secrets/{name}", operation_id = "delete_secret", tag = "secrets",
     params(("name" = String, Path)),
     responses((status = NO_CONTENT, description = "removed")))]
@@ -51,7 +51,7 @@ async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Sets a secret of the caller's own, new or not: `$NAME` means it in what the caller declares, and nowhere else.
+/// Creates or replaces a secret of the caller: `$NAME` refers to it in the caller's own declarations only.
 #[utoipa::path(put, path = "/user/secrets/{name}", operation_id = "put_own_secret", tag = "secrets",
     params(("name" = String, Path, description = "letters, digits and `_`, not beginning with a digit")),
     request_body = NewSecret,
@@ -65,7 +65,7 @@ async fn put_own(
     state.secrets.put_own(&caller.user.id, &name, body).await.map(Json)
 }
 
-/// Removes a secret of the caller's own.
+/// Deletes a secret of the caller.
 #[utoipa::path(delete, path = "/user/secrets/{name}", operation_id = "delete_own_secret", tag = "secrets",
     params(("name" = String, Path)),
     responses((status = NO_CONTENT, description = "removed")))]

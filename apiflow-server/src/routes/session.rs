@@ -1,4 +1,4 @@
-//! Logging in and out.
+//! Login and logout.
 
 use std::net::SocketAddr;
 
@@ -15,12 +15,12 @@ use crate::state::AppState;
 use crate::users::views;
 use crate::users::{Caller, cookies, login};
 
-/// The routes of sessions.
+/// Returns the routes of sessions.
 pub(crate) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(log_in)).routes(routes!(log_out))
 }
 
-/// Gives a token for a name and password, valid for 30 days; also sets it as a session cookie.
+/// Returns a token for a username and password, valid for 30 days, and sets it as a session cookie.
 #[utoipa::path(post, path = "/login", operation_id = "login", tag = "users", security(()), request_body = Login,
     responses((status = OK, description = "the token", body = LoginReply, headers(("Set-Cookie" = String)))))]
 async fn log_in(
@@ -36,9 +36,9 @@ async fn log_in(
     Ok((cookie, Json(LoginReply { token, user: views::show_user(user) })).into_response())
 }
 
-/// Ends the session that the request was made with; a named token stays valid.
+/// Ends the session of the request; named tokens stay valid.
 #[utoipa::path(post, path = "/logout", operation_id = "logout", tag = "users",
-    responses((status = NO_CONTENT, description = "ended", headers(("Set-Cookie" = String)))))]
+    responses((status = NO_CONTENT, description = "the session has ended", headers(("Set-Cookie" = String)))))]
 async fn log_out(State(state): State<AppState>, caller: Caller) -> Result<Response, Problem> {
     if caller.token.is_session {
         state.accounts.delete_token(&caller.user.id, &caller.token.id).await?;

@@ -12,23 +12,23 @@ use crate::state::AppState;
 use crate::users::views;
 use crate::users::{Caller, accounts};
 
-/// The routes of named tokens.
+/// Returns the routes of named tokens.
 pub(crate) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(remove))
 }
 
 /// Lists the caller's named tokens.
 #[utoipa::path(get, path = "/user/tokens", operation_id = "list_tokens", tag = "users",
-    responses((status = OK, description = "all, newest first", body = Page<TokenInfo>)))]
+    responses((status = OK, description = "all named tokens, newest first", body = Page<TokenInfo>)))]
 async fn list(State(state): State<AppState>, caller: Caller) -> Result<Json<Page<TokenInfo>>, Problem> {
     let rows = state.accounts.list_tokens(&caller.user.id).await?;
     Ok(Json(Page { items: rows.into_iter().map(views::show_token).collect(), next: None }))
 }
 
-/// Makes a named token.
+/// Creates a named token.
 #[utoipa::path(post, path = "/user/tokens", operation_id = "create_token", tag = "users",
     request_body = NewTokenRequest,
-    responses((status = CREATED, description = "the token, shown this once", body = TokenReply)))]
+    responses((status = CREATED, description = "the token, which is shown only once", body = TokenReply)))]
 async fn create(
     State(state): State<AppState>,
     caller: Caller,
@@ -38,7 +38,7 @@ async fn create(
     Ok((StatusCode::CREATED, Json(reply)))
 }
 
-/// Ends a named token.
+/// Revokes a named token.
 #[utoipa::path(delete, path = "/user/tokens/{id}", operation_id = "delete_token", tag = "users",
     params(("id" = String, Path)),
     responses((status = NO_CONTENT, description = "ended")))]

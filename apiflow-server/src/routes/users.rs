@@ -14,7 +14,7 @@ use crate::state::AppState;
 use crate::users::views;
 use crate::users::{Admin, Caller, accounts};
 
-/// The routes of users.
+/// Returns the routes of users.
 pub(crate) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(get_own_user, change_me, remove_me))
@@ -23,14 +23,14 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(reset_token))
 }
 
-/// Reads the caller's own user.
+/// Reads the user of the request.
 #[utoipa::path(get, path = "/user", operation_id = "get_me", tag = "users",
     responses((status = OK, description = "the caller", body = User)))]
 async fn get_own_user(caller: Caller) -> Json<User> {
     Json(views::show_user(caller.user))
 }
 
-/// Changes the caller's own user.
+/// Changes the user of the request.
 #[utoipa::path(patch, path = "/user", operation_id = "patch_me", tag = "users", request_body = UserPatch,
     responses((status = OK, description = "the caller", body = User)))]
 async fn change_me(
@@ -42,7 +42,7 @@ async fn change_me(
     accounts::change_user(&state, &caller, &id, patch).await.map(views::show_user).map(Json)
 }
 
-/// Removes the caller's own user.
+/// Deletes the user of the request.
 #[utoipa::path(delete, path = "/user", operation_id = "delete_me", tag = "users",
     responses((status = NO_CONTENT, description = "removed")))]
 async fn remove_me(State(state): State<AppState>, caller: Caller) -> Result<StatusCode, Problem> {
@@ -63,7 +63,7 @@ async fn list(
     Ok(Json(build_page(rows, limit, |row| row.id.clone(), views::show_user)))
 }
 
-/// Makes a user; admins only.
+/// Creates a user; admins only.
 #[utoipa::path(post, path = "/users", operation_id = "create_user", tag = "users", request_body = NewUser,
     responses((status = CREATED, description = "the user", body = User, headers(("Location" = String)))))]
 async fn create(
@@ -76,7 +76,7 @@ async fn create(
     Ok((StatusCode::CREATED, location, Json(views::show_user(user))).into_response())
 }
 
-/// Reads a user; other people's are for admins.
+/// Reads a user; only admins may read others.
 #[utoipa::path(get, path = "/user/{id}", operation_id = "get_user", tag = "users", params(("id" = String, Path)),
     responses((status = OK, description = "the user", body = User)))]
 async fn read(
@@ -87,7 +87,7 @@ async fn read(
     accounts::find_visible_user(&state, &caller, &id).await.map(views::show_user).map(Json)
 }
 
-/// Changes a user; other people's are for admins.
+/// Changes a user; only admins may change others.
 #[utoipa::path(patch, path = "/user/{id}", operation_id = "patch_user", tag = "users", params(("id" = String, Path)),
     request_body = UserPatch,
     responses((status = OK, description = "the user", body = User)))]
@@ -100,7 +100,7 @@ async fn change_user(
     accounts::change_user(&state, &caller, &id, patch).await.map(views::show_user).map(Json)
 }
 
-/// Removes a user; other people's are for admins. The last admin stays.
+/// Deletes a user; only admins may delete others. The last admin cannot be deleted.
 #[utoipa::path(delete, path = "/user/{id}", operation_id = "delete_user", tag = "users", params(("id" = String, Path)),
     responses((status = NO_CONTENT, description = "removed")))]
 async fn remove(
@@ -113,7 +113,8 @@ async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Gives a user a new token and ends the token and sessions so far; named tokens stay. Other people's are for admins.
+/// Creates a new token for a user and revokes the previous one and all sessions; named tokens stay valid. Only admins
+/// may do this for others.
 #[utoipa::path(post, path = "/user/{id}/reset_token", operation_id = "reset_token", tag = "users",
     params(("id" = String, Path)),
     responses((status = OK, description = "the token", body = TokenReply)))]

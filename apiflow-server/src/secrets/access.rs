@@ -1,13 +1,13 @@
-//! Who may refer to which secret, and who may change what refers to one.
+//! Rules for who may refer to which secret, and who may change declarations that refer to one.
 //!
-//! - Shared secrets are referred to in declarations that an admin saved, and such declarations are changed by admins
-//!   only. Everybody may declare nodes of such a connector, which neither override what carries the secret nor lead
-//!   elsewhere.
-//! - A user's own secrets, and credentials that were taken out of what the user wrote, are referred to in that user's
-//!   declarations only, which nobody but the user and admins changes or adds nodes to. Whoever runs such a declaration
-//!   runs it with its author's secret, never with their own.
-//! - What a secret is referred to in goes through a connector that an admin or the same user declared, because the
-//!   connector has a part in what is sent.
+//! - Shared secrets may be referred to in declarations that an admin saved, and only admins may change such
+//!   declarations. All users may declare nodes of such a connector, which neither override what carries the secret nor
+//!   send it elsewhere.
+//! - A user's own secrets, and credentials that were moved out of the user's declarations, may be referred to in that
+//!   user's declarations only, which nobody but the user and admins may change or add nodes to. Every run of such a
+//!   declaration uses its author's secret, never the runner's.
+//! - A declaration that refers to a secret uses a connector that an admin or the same user declared, because the
+//!   connector takes part in what is sent.
 
 use apiflow_core::call::secret_overrides;
 use apiflow_core::catalog::{Connector, Node};
@@ -22,34 +22,34 @@ use crate::http::problem_codes;
 use crate::secrets::directory::{Meaning, SecretDirectory};
 use crate::users::Caller;
 
-/// Why a declaration may not refer to secrets as it does.
+/// The reason why a declaration may not refer to a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct SchemaRefusal {
+pub(crate) struct SecretRefusal {
     pointer: String,
     message: String,
     help: String,
 }
 
-/// Whose secrets a declaration holds.
+/// The owners of the secrets that a declaration refers to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Holdings {
     shared: bool,
-    /// Its author's own, or generated for it.
+    /// Its author's own secrets, or secrets generated for it.
     personal: bool,
 }
 
-impl SchemaRefusal {
+impl SecretRefusal {
     fn new(pointer: impl Into<String>, message: impl Into<String>, help: impl Into<String>) -> Self {
         Self { pointer: pointer.into(), message: message.into(), help: help.into() }
     }
 
-    /// The same about a connector, told where a node names it.
+    /// Moves the refusal to where a node names its connector.
     pub(crate) fn at_pointer(self, pointer: &str, connector: &str) -> Self {
         let message = format!("connector `{connector}`: {}", self.message);
         Self { pointer: pointer.to_owned(), message, ..self }
     }
 
-    /// The same as a finding that refuses a run.
+    /// Converts the refusal to a finding that prevents a run.
     pub(crate) fn into_diagnostic(self) -> Diagnostic {
         Diagnostic::new_error(codes::UNRESOLVED_SECRET, self.pointer, self.message).with_help(self.help)
     }
@@ -61,7 +61,7 @@ impl SchemaRefusal {
 }
 
 impl SecretDirectory {
-    /// Refuses a caller who may not change or remove a declaration, for the sake of the secrets in it.
+    /// Refuses a caller who may not change or remove a declaration because of the secrets in it.
     pub(crate) fn check_change(&self, before: &Document, caller: &Caller) -> Result<(), Problem> {
         let holdings = self.document_holdings(before);
         let (kind, id) = (before.kind.as_str(), &before.id);
@@ -69,12 +69,12 @@ impl SecretDirectory {
             return Ok(());
         }
         if holdings.shared {
-            let detail = format!("{kind} `{id}` refers to a shared secret: only admins change or delete it");
+            let detail = format!("{kind} `{id}` refers to a shared secret: only admins may change or delete it");
             return Err(Problem::new(StatusCode::FORBIDDEN, problem_codes::SHARED_SECRET, detail));
         }
         if holdings.personal && before.author.as_ref() != Some(&caller.user.id) {
             let detail = format!(
-                "{kind} `{id}` refers to a secret of the user who declared it: only that user and admins change or \
+                "{kind} `{id}` refers to a secret of the user who declared it: only that user and admins may change or \
                  delete it"
             );
             return Err(Problem::new(StatusCode::FORBIDDEN, problem_codes::SECRET_OF_ANOTHER, detail));
@@ -82,7 +82,7 @@ impl SecretDirectory {
         Ok(())
     }
 
-    /// Refuses a declaration that its author may not save as it is. Nodes come with their connector.
+    /// Refuses a declaration that its author may not save. Nodes come with their connector.
     pub(crate) fn check_write(
         &self,
         document: &Document,
@@ -96,29 +96,29 @@ impl SecretDirectory {
             return Ok(());
         }
         let detail = format!("{} `{}` may not refer to these secrets", document.kind.as_str(), document.id);
-        let faults = refusals.into_iter().map(SchemaRefusal::into_fault).collect();
+        let faults = refusals.into_iter().map(SecretRefusal::into_fault).collect();
         Err(Problem::forbidden_at(problem_codes::SHARED_SECRET, detail, faults))
     }
 
-    /// Whether an admin vouches for the references of a declaration by saving a part of it: all of them are the admin's
-    /// then, or were vouched for before. A name that means nothing yet may mean a shared secret later.
+    /// Returns whether an admin vouches for the references of a declaration by saving a part of it: if all of them are
+    /// the admin's, or were vouched for before. An unknown name may become a shared secret later.
     pub(crate) fn is_vouched_by_part(&self, before: &Document) -> bool {
         before.by_admin || self.meanings_in(before).iter().all(|(_, meaning)| *meaning == Meaning::Generated)
     }
 
-    /// The references that a declaration may not have, by whom it was saved.
-    pub(crate) fn refused_references(&self, document: &Document) -> Vec<SchemaRefusal> {
+    /// Returns the references that a declaration may not have, depending on who saved it.
+    pub(crate) fn refused_references(&self, document: &Document) -> Vec<SecretRefusal> {
         let mut refusals = Vec::new();
         for (reference, meaning) in self.meanings_in(document) {
             let name = &reference.name;
             match meaning {
-                Meaning::Shared if !document.by_admin => refusals.push(SchemaRefusal::new(
+                Meaning::Shared if !document.by_admin => refusals.push(SecretRefusal::new(
                     reference.pointer,
-                    format!("`{name}` is a shared secret: only what an admin saved refers to it"),
+                    format!("`{name}` is a shared secret: only declarations that an admin saved may refer to it"),
                     "use a node of a connector that has it, or a secret of your own (`PUT /api/v1/user/secrets/NAME`); \
                      an admin may save this declaration as it is",
                 )),
-                Meaning::GeneratedElsewhere(declaration) => refusals.push(SchemaRefusal::new(
+                Meaning::GeneratedElsewhere(declaration) => refusals.push(SecretRefusal::new(
                     reference.pointer,
                     format!(
                         "`{name}` was generated for another place, in {} `{}`",
@@ -134,19 +134,19 @@ impl SecretDirectory {
         refusals
     }
 
-    /// What a node may not do to its connector's secrets, or with its own secrets through this connector.
+    /// Returns what a node may not do with its connector's secrets, or with its own secrets through this connector.
     pub(crate) fn refusals_of_node(
         &self,
         (document, node): (&Document, &Node),
         (connector, parsed): (&Document, &Connector),
-    ) -> Vec<SchemaRefusal> {
+    ) -> Vec<SecretRefusal> {
         let (own, of_connector) = (self.document_holdings(document), self.document_holdings(connector));
         let id = &connector.id;
         let same_author = connector.author.is_some() && connector.author == document.author;
         let mut refusals = Vec::new();
         let through_stranger = !connector.by_admin && (own.shared || (own.personal && !same_author));
         if through_stranger {
-            refusals.push(SchemaRefusal::new(
+            refusals.push(SecretRefusal::new(
                 "/connector_id",
                 format!("connector `{id}`, which this node sends a secret through, was saved by another user"),
                 "use a connector of your own or of an admin; an admin may save the connector to vouch for it",
@@ -156,17 +156,17 @@ impl SecretDirectory {
             return refusals;
         }
         if !connector.by_admin {
-            refusals.push(SchemaRefusal::new(
+            refusals.push(SecretRefusal::new(
                 "/connector_id",
                 format!("connector `{id}` refers to a secret of the user who declared it"),
-                "only that user and admins declare nodes of it; ask an admin for a connector with a shared secret",
+                "only that user and admins may declare nodes of it; ask an admin for a connector with a shared secret",
             ));
             return refusals;
         }
         let overrides = secret_overrides(node, parsed);
         refusals.extend(overrides.into_iter().map(|found| {
-            let help = "leave it out; only nodes that an admin saved change how a shared secret is sent";
-            SchemaRefusal::new(found.pointer, found.message, help)
+            let help = "remove it; only nodes that an admin saved may change how a shared secret is sent";
+            SecretRefusal::new(found.pointer, found.message, help)
         }));
         refusals
     }

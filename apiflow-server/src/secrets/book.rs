@@ -31,13 +31,13 @@ pub struct SecretBook {
 }
 
 impl SecretBook {
-    /// The secrets that `store` keeps, opened by `sealer`, and those of the environment.
+    /// Creates a book of the secrets in `store`, opened by `sealer`, and those of the environment.
     pub fn new(store: Arc<dyn SecretStore>, environment: EnvSecrets, sealer: Sealer, clock: Arc<dyn Clock>) -> Self {
         Self { store, environment, sealer, clock, opened: OpenedSecrets::default() }
     }
 
-    /// The secrets that a caller may know of, by name, without values: shared and generated ones, and the caller's own;
-    /// for admins all. A stored one hides the environment's of that name.
+    /// Lists the secrets that a caller may know of, by name, without values: shared and generated ones, and the
+    /// caller's own; all for admins. A stored one hides an environment variable with the same name.
     pub(crate) async fn list(&self, caller: &Caller) -> Result<Vec<SecretInfo>, Problem> {
         let grants = self.store.secret_grants(None).await?;
         let rows = self.store.list_secrets().await?;
@@ -65,7 +65,7 @@ impl SecretBook {
         Ok(infos)
     }
 
-    /// Which secrets there are.
+    /// Returns the directory of secrets.
     pub(crate) async fn read_directory(&self) -> Result<SecretDirectory, Problem> {
         let mut directory = SecretDirectory::default();
         for row in self.store.list_secrets().await?.into_iter().filter(|row| is_name(&row.name)) {
@@ -79,24 +79,24 @@ impl SecretBook {
         Ok(directory)
     }
 
-    /// A text that only this server could have made of another one, for links that work without a token.
+    /// Signs a text for links that work without a token.
     pub(crate) fn sign_text(&self, purpose: &str, text: &str) -> Result<String, Problem> {
         let sealed = self.sealer.seal_value(purpose, text).map_err(Problem::internal)?;
         Ok(URL_SAFE_NO_PAD.encode(sealed))
     }
 
-    /// The text that was signed; `None` where this server did not sign it for this purpose.
+    /// Returns the signed text; `None` if this server did not sign it for this purpose.
     pub(crate) fn verify_text(&self, purpose: &str, signed: &str) -> Option<String> {
         let sealed = URL_SAFE_NO_PAD.decode(signed).ok()?;
         self.sealer.open(purpose, &sealed).ok()
     }
 
-    /// Sets a shared secret, new or not.
+    /// Creates or replaces a shared secret.
     pub(crate) async fn put_shared(&self, name: &str, new: NewSecret) -> Result<SecretInfo, Problem> {
         let row = self.secret_row(None, name, new)?;
         if let Some(declaration) = self.store.secret_row(None, name).await?.and_then(|row| row.generated_for) {
             let detail = format!(
-                "secret `{name}` was generated for {} `{}`: write the credential there",
+                "secret `{name}` was generated for {} `{}`: change the credential there",
                 declaration.kind.as_str(),
                 declaration.id
             );
@@ -105,11 +105,11 @@ impl SecretBook {
         self.put_row(row).await
     }
 
-    /// Sets a user's own secret, new or not. Its name must not be that of a shared one, which would win.
+    /// Creates or replaces a user's own secret. Its name must not be that of a shared one, which would take precedence.
     pub(crate) async fn put_own(&self, owner: &str, name: &str, new: NewSecret) -> Result<SecretInfo, Problem> {
         let row = self.secret_row(Some(owner), name, new)?;
         if self.read_directory().await?.is_taken(name) {
-            let detail = format!("there is a shared secret `{name}`: give your own another name");
+            let detail = format!("a shared secret `{name}` exists: choose another name");
             return Err(Problem::new(StatusCode::CONFLICT, problem_codes::EXISTS, detail));
         }
         self.put_row(row).await
@@ -122,7 +122,7 @@ impl SecretBook {
         Ok(secret_info(&row, &grants))
     }
 
-    /// Seals a credential that stood in a declaration; it goes to that declaration's origin alone.
+    /// Seals a credential from a declaration; it may only be sent to that declaration's origin.
     pub(crate) fn seal_generated(
         &self,
         name: String,
@@ -135,19 +135,19 @@ impl SecretBook {
         Ok(SecretRow { owner: None, name, origins: vec![origin], sealed, updated_at: self.clock.now(), generated_for })
     }
 
-    /// Removes a shared or generated secret.
+    /// Deletes a shared or generated secret.
     pub(crate) async fn remove_shared(&self, name: &str) -> Result<(), Problem> {
         if is_name(name) && self.store.remove_secret(None, name).await? {
             return Ok(());
         }
         if self.environment.listed_names().any(|(known, _)| known == name) {
-            let detail = format!("secret `{name}` comes from the environment: take it out of APIFLOW_SECRETS_FROM_ENV");
+            let detail = format!("secret `{name}` comes from the environment: remove it from APIFLOW_SECRETS_FROM_ENV");
             return Err(Problem::new(StatusCode::CONFLICT, problem_codes::ENVIRONMENT, detail));
         }
         Err(Problem::not_found(format!("there is no secret `{name}`")))
     }
 
-    /// Removes a user's own secret.
+    /// Deletes a user's own secret.
     pub(crate) async fn remove_own(&self, owner: &str, name: &str) -> Result<(), Problem> {
         if is_name(name) && self.store.remove_secret(Some(owner), name).await? {
             return Ok(());
@@ -155,7 +155,7 @@ impl SecretBook {
         Err(Problem::not_found(format!("you have no secret `{name}` of your own")))
     }
 
-    /// Opens all secrets that there are.
+    /// Opens all secrets.
     async fn open_all(&self) -> Result<Vec<OpenedSecret>, String> {
         let rows = self.store.list_secrets().await.map_err(|error| error.to_string())?;
         let stored = rows.iter().filter(|row| is_name(&row.name));
@@ -163,7 +163,7 @@ impl SecretBook {
         let listed = self.environment.listed_names().map(|(name, _)| (name.to_owned(), name.to_owned()));
         let mut opened = Vec::new();
         for (reference, name) in stored.chain(listed) {
-            // One that can't be opened is sent nowhere either.
+            // A secret that cannot be opened is never sent either.
             if let Ok(Some(secret)) = self.get(&reference).await {
                 opened.push(OpenedSecret { name, value: secret.value, origins: secret.origins.unwrap_or_default() });
             }
@@ -224,7 +224,7 @@ fn secret_info(row: &SecretRow, grants: &[SecretGrant]) -> SecretInfo {
     }
 }
 
-/// The origins that declarations granted to a secret.
+/// Returns the origins that declarations granted to a secret.
 fn granted_origins(grants: &[SecretGrant], owner: Option<&str>, name: &str) -> Vec<String> {
     let of_secret = grants.iter().filter(|grant| grant.owner.as_deref() == owner && grant.name == name);
     let mut origins = origins::display_origins(&of_secret.map(|grant| grant.origin.clone()).collect::<Vec<_>>());

@@ -1,4 +1,4 @@
-//! Which secrets there are, without values, and what a reference to one means.
+//! The existing secrets, without values, and the meaning of references to them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,28 +9,28 @@ use serde_json::{Value, json};
 
 use crate::secrets::names::generated_name;
 
-/// Which secrets there are.
+/// The existing secrets.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SecretDirectory {
     shared: BTreeSet<String>,
     generated: BTreeMap<String, Declaration>,
-    /// Owners and names.
+    /// Pairs of owner and name.
     own: BTreeSet<(String, String)>,
 }
 
-/// What a reference in a declaration means. A name means a shared secret before anything else, so that nobody's own one
-/// takes its place in what an admin declared.
+/// The meaning of a reference in a declaration. A name means a shared secret first, so that no user's own secret
+/// replaces one that an admin's declaration refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Meaning<'a> {
     /// A shared secret.
     Shared,
-    /// What was generated for this place of this declaration.
+    /// A secret generated for this place of this declaration.
     Generated,
-    /// What was generated for another place.
+    /// A secret generated for another place.
     GeneratedElsewhere(&'a Declaration),
     /// The declaring user's own secret.
     Own,
-    /// None that there is.
+    /// A secret that does not exist.
     Unknown,
 }
 
@@ -47,7 +47,7 @@ impl SecretDirectory {
         self.shared.insert(name);
     }
 
-    /// Adds what is being generated for a declaration.
+    /// Adds the secrets that are being generated for a declaration.
     pub(crate) fn add_generated(&mut self, names: BTreeSet<String>, declaration: &Declaration) {
         self.generated.extend(names.into_iter().map(|name| (name, declaration.clone())));
     }
@@ -57,18 +57,18 @@ impl SecretDirectory {
         self.shared.contains(name) || self.generated.contains_key(name)
     }
 
-    /// Stands for the secrets that there are: another one where findings about secrets may differ.
+    /// Returns a fingerprint of the existing secrets: findings about secrets may differ if it differs.
     pub(crate) fn directory_digest(&self) -> String {
         let generated = self.generated.iter().map(|(name, declaration)| format!("{name} {declaration:?}"));
         hash_value(&json!([self.shared, generated.collect::<Vec<_>>(), self.own]))
     }
 
-    /// The names that mean the same to everybody.
+    /// Returns the names that mean the same to all users.
     pub(crate) fn common_names(&self) -> BTreeSet<String> {
         self.shared.iter().chain(self.generated.keys()).cloned().collect()
     }
 
-    /// Whether a secret of that name may be meant by a declaration of this author.
+    /// Whether a declaration of this author may refer to a secret with that name.
     pub(crate) fn is_known(&self, name: &str, author: Option<&str>) -> bool {
         self.is_taken(name) || self.has_own(name, author)
     }
@@ -77,7 +77,7 @@ impl SecretDirectory {
         author.is_some_and(|author| self.own.contains(&(author.to_owned(), name.to_owned())))
     }
 
-    /// What a reference means.
+    /// Returns the meaning of a reference.
     pub(crate) fn meaning_of(&self, document: &Document, reference: &SecretReference) -> Meaning<'_> {
         let name = reference.name.as_str();
         if self.shared.contains(name) {
@@ -95,7 +95,7 @@ impl SecretDirectory {
         if self.has_own(name, document.author.as_deref()) { Meaning::Own } else { Meaning::Unknown }
     }
 
-    /// All references of a declaration with what they mean.
+    /// Returns all references of a declaration with their meanings.
     pub(crate) fn meanings_in(&self, document: &Document) -> Vec<(SecretReference, Meaning<'_>)> {
         let found = document_secret_references(document).into_iter();
         found
@@ -104,7 +104,7 @@ impl SecretDirectory {
             .collect()
     }
 
-    /// The references of a declaration that mean its author's own secrets, and the author.
+    /// Returns the references of a declaration to its author's own secrets, and the author.
     pub(crate) fn own_secrets(&self, document: &Document) -> BTreeMap<String, String> {
         let Some(author) = &document.author else { return BTreeMap::new() };
         let own = self.meanings_in(document).into_iter().filter(|(_, meaning)| *meaning == Meaning::Own);
@@ -112,7 +112,7 @@ impl SecretDirectory {
     }
 }
 
-/// The secret references of a declaration: in whatever may be a template, now or in a later version.
+/// Returns the secret references of a declaration: in every value that may be a template, now or in a later version.
 pub(crate) fn document_secret_references(document: &Document) -> Vec<SecretReference> {
     let keys: &[&str] = match document.kind {
         DocumentKind::Connector => &["header", "body", "data"],

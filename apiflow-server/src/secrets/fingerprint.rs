@@ -1,21 +1,21 @@
-//! Which key a database's secrets are sealed with.
+//! Detects which key a database's secrets are sealed with.
 
 use apiflow_store::{RecordError, SecretRow};
 
 use crate::secrets::book::SecretBook;
 use crate::secrets::names::{is_name, reference_of};
 
-/// Where the sample stands that only the right key opens; no secret can have this name.
+/// Name of the sample that only the right key opens; no secret can have this name.
 const SAMPLE: &str = "#key";
 
-/// Why a process must not use a database's secrets.
+/// The reason why a process must not use a database's secrets.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FingerprintError {
-    /// The key is another one.
+    /// The process has another key.
     #[error(
-        "the secrets of this database are sealed with another key: give this process the key of the one that sealed \
-         them (APIFLOW_SECRET_KEY, or the file secret.key in its APIFLOW_DATA); where that key is lost, start once \
+        "the secrets of this database are sealed with another key: start this process with the key that sealed \
+         them (APIFLOW_SECRET_KEY, or the file secret.key in its APIFLOW_DATA); if that key is lost, start once \
          with --forget-secrets, which removes them"
     )]
     AnotherKey,
@@ -25,8 +25,7 @@ pub enum FingerprintError {
 }
 
 impl SecretBook {
-    /// Refuses a database whose secrets are sealed with another key; one without any is sealed with this one from now
-    /// on.
+    /// Refuses a database whose secrets are sealed with another key; an empty one is bound to this key from now on.
     pub async fn check_key(&self) -> Result<(), FingerprintError> {
         let rows = self.store.list_secrets().await?;
         let sealed = rows.iter().filter(|row| row.name == SAMPLE || is_name(&row.name));
@@ -50,7 +49,7 @@ impl SecretBook {
         Ok(self.store.put_secret(sample).await?)
     }
 
-    /// Removes all that is sealed, for the key that opened it is lost.
+    /// Deletes all sealed values, because the key that opened them is lost.
     pub async fn forget_sealed(&self) -> Result<(), RecordError> {
         for row in self.store.list_secrets().await? {
             if row.name == SAMPLE || is_name(&row.name) {

@@ -1,4 +1,4 @@
-//! Credentials that people write into a connector or node itself.
+//! Credentials that users write into a connector or node itself.
 
 use std::collections::BTreeSet;
 
@@ -13,16 +13,16 @@ use crate::http::problem::Problem;
 use crate::secrets::book::SecretBook;
 use crate::secrets::names::{MIN_VALUE_BYTES, generated_name};
 
-/// Credentials that were taken out of a declaration. Has no `Debug`: it holds them.
+/// Credentials that were moved out of a declaration. Has no `Debug`, because it contains their values.
 pub(crate) struct Literals {
     origin: String,
     values: Vec<(String, String)>,
-    /// Places and names.
+    /// Their pointers and names.
     places: Vec<(String, String)>,
 }
 
-/// Takes literal credentials out of the declaration of `kind` and `id`; `body` is its JSON, whose texts then name
-/// generated secrets. They may go to the origin of `base_url`.
+/// Moves literal credentials out of the declaration of `kind` and `id`; `body` is its JSON, whose strings then refer to
+/// generated secrets. They may be sent to the origin of `base_url`.
 pub(crate) fn take_literals(
     (kind, id): (DocumentKind, &str),
     base_url: &str,
@@ -52,12 +52,12 @@ pub(crate) fn take_literals(
 }
 
 impl Literals {
-    /// The names of the secrets that are generated.
+    /// Returns the names of the generated secrets.
     pub(crate) fn secret_names(&self) -> BTreeSet<String> {
         self.values.iter().map(|(name, _)| name.clone()).collect()
     }
 
-    /// A remark for each credential on where it is now.
+    /// Returns a remark for each credential on where it is now.
     pub(crate) fn moved_findings(&self) -> Vec<Diagnostic> {
         let remark = |(pointer, name): &(String, String)| {
             let message =
@@ -68,7 +68,7 @@ impl Literals {
         self.places.iter().map(remark).collect()
     }
 
-    /// The credentials as secrets of a declaration, sealed.
+    /// Seals the credentials as secrets of a declaration.
     pub(crate) fn seal_literals(self, book: &SecretBook, declaration: &Declaration) -> Result<Vec<SecretRow>, Problem> {
         let sealed = self
             .values

@@ -1,4 +1,4 @@
-//! Names and sizes of secrets.
+//! Limits on names and sizes of secrets.
 
 use apiflow_core::ports::own_secret;
 use apiflow_store::DocumentKind;
@@ -7,43 +7,45 @@ use sha2::{Digest, Sha256};
 use crate::hex::encode_hex;
 use crate::http::problem::Problem;
 
-/// Shortest value of a secret: replies are searched for values to mask, and shorter ones stand in any text.
+/// Shortest value of a secret: replies are searched for values to mask, and shorter ones occur in any text.
 pub(super) const MIN_VALUE_BYTES: usize = 8;
 
 /// Longest value of a secret.
 const MAX_VALUE_BYTES: usize = 64 * 1024;
 
-/// What a secret is sealed and referred to by.
+/// The name that a secret is sealed and referred to by.
 pub(super) fn reference_of(owner: Option<&str>, name: &str) -> String {
     owner.map_or_else(|| name.to_owned(), |owner| own_secret(owner, name))
 }
 
-/// Whether a text can be a secret's name.
+/// Whether a string is a valid name of a secret.
 pub(crate) fn is_name(text: &str) -> bool {
     text.len() <= 128
         && text.bytes().next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-/// Refuses a name that no secret can have, and a value that is too short or too long.
+/// Refuses an invalid name, and a value that is too short or too long.
 pub(super) fn check_name_and_value(name: &str, value: &str) -> Result<(), Problem> {
     if !is_name(name) {
         return Err(Problem::invalid(
-            format!("`{name}` is not a name of a secret: use letters, digits and `_`, at most 128, no digit first"),
+            format!(
+                "`{name}` is not a valid secret name: use at most 128 letters, digits and `_`, not starting with a digit"
+            ),
             Vec::new(),
         ));
     }
     if !(MIN_VALUE_BYTES..=MAX_VALUE_BYTES).contains(&value.len()) {
         let message = format!(
-            "the value must have {MIN_VALUE_BYTES} to {MAX_VALUE_BYTES} bytes: a shorter one could not be kept out of replies"
+            "the value must have {MIN_VALUE_BYTES} to {MAX_VALUE_BYTES} bytes: shorter values cannot be masked in replies"
         );
         return Err(Problem::single_fault("/value", message));
     }
     Ok(())
 }
 
-/// The name of the generated secret of a place: the same for the same declaration and place, so that writing it again
-/// replaces it; the hash keeps it apart from names that people choose.
+/// Returns the name of the secret that is generated for a place: always the same for one declaration and place, so that
+/// writing it again replaces it; the hash distinguishes it from names that users choose.
 pub(super) fn generated_name(kind: DocumentKind, id: &str, pointer: &str) -> String {
     let key = pointer.rsplit('/').next().unwrap_or_default();
     let plain = |text: &str| -> String {

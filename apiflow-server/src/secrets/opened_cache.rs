@@ -1,4 +1,4 @@
-//! All secrets, opened, for as long as a moment: replies are searched for them.
+//! All secrets in clear, cached briefly: replies are searched for them.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use apiflow_core::origin::{Origin, SecretOrigin};
 use tokio::sync::Mutex;
 
-/// How long they are kept. A secret that another process sets meanwhile is known at once where it is sent; only a reply
-/// to another call could repeat it, and that within this time.
+/// How long they are cached. A secret that another process sets meanwhile is used at once in requests; only a reply to
+/// another call could repeat it unmasked within this time.
 const MAX_AGE: Duration = Duration::from_secs(2);
 
 /// All secrets that may be sent anywhere. Has no `Debug`, so that no value is printed.
@@ -16,21 +16,21 @@ pub(super) struct OpenedSecrets(Mutex<Option<(Instant, Arc<Vec<OpenedSecret>>)>>
 
 /// A secret in clear. Has no `Debug`, so that no value is printed.
 pub(super) struct OpenedSecret {
-    /// Its name, without its owner.
+    /// Name of the secret, without its owner.
     pub(super) name: String,
-    /// Its value.
+    /// Value of the secret in clear.
     pub(super) value: String,
-    /// Where it may be sent.
+    /// Origins that it may be sent to.
     pub(super) origins: Vec<SecretOrigin>,
 }
 
 impl OpenedSecrets {
-    /// Reads them again when they are asked for next.
+    /// Clears the cache, so that they are read again at the next use.
     pub(super) async fn forget_all(&self) {
         *self.0.lock().await = None;
     }
 
-    /// Returns the names and values of those that may be sent to an origin; `open_all` opens all that there are.
+    /// Returns the names and values of the secrets that may be sent to an origin; `open_all` opens all secrets.
     pub(super) async fn find_at_origin(
         &self,
         origin: &Origin,

@@ -1,11 +1,11 @@
-//! The lists of origins that secrets are bound to, as people give them and as they are kept.
+//! Lists of origins that secrets are bound to, as users write them and as they are stored.
 
 use apiflow_core::origin::SecretOrigin;
 
 use crate::api::Fault;
 use crate::http::problem::Problem;
 
-/// Reads origins that somebody gave, in one spelling.
+/// Reads origins that a user wrote, and normalizes them.
 pub(super) fn parse_all(origins: Vec<String>) -> Result<Vec<String>, Problem> {
     let mut faults = Vec::new();
     let mut parsed = Vec::new();
@@ -19,17 +19,17 @@ pub(super) fn parse_all(origins: Vec<String>) -> Result<Vec<String>, Problem> {
         }
     }
     if !faults.is_empty() {
-        return Err(Problem::invalid("an origin is not valid", faults));
+        return Err(Problem::invalid("invalid origin", faults));
     }
     Ok(parsed)
 }
 
-/// Reads origins that were kept; older ones are `host:port`. One that can't be read permits nothing.
+/// Reads stored origins; older ones are `host:port`. One that cannot be read permits nothing.
 pub(super) fn read(kept: &[String]) -> Vec<SecretOrigin> {
     kept.iter().filter_map(|text| text.parse().ok()).collect()
 }
 
-/// Kept origins in one spelling.
+/// Normalizes stored origins.
 pub(super) fn display_origins(kept: &[String]) -> Vec<String> {
     read(kept).iter().map(SecretOrigin::to_string).collect()
 }

@@ -1,4 +1,4 @@
-//! Sealing values before they are kept.
+//! Encryption of values before they are stored.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -12,7 +12,7 @@ use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use crate::hex::encode_hex;
 use crate::users::tokens::random_bytes;
 
-/// First byte of a sealed value: the way in which it was sealed.
+/// First byte of a sealed value: the version of its format.
 const FORMAT_VERSION: u8 = 1;
 
 const NONCE_BYTES: usize = 24;
@@ -25,29 +25,29 @@ pub struct Sealer(XChaCha20Poly1305);
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
-    /// The text is no key.
-    #[error("{from} holds no key: it must be 32 bytes as 64 hex digits or as base64 (`openssl rand -hex 32`)")]
+    /// The text is not a key.
+    #[error("{from} is not a valid key: it must be 32 bytes as 64 hex digits or as base64 (`openssl rand -hex 32`)")]
     Malformed {
-        /// Where the text stands.
+        /// The setting or file that contains the text.
         from: String,
     },
     /// The key file cannot be read or written.
     #[error("the key file {path} cannot be used: {source}")]
     File {
-        /// Its path.
+        /// Path of the key file.
         path: String,
-        /// What went wrong.
+        /// The error of the file system.
         source: io::Error,
     },
 }
 
 impl Sealer {
-    /// Seals with a key.
+    /// Creates a sealer with a key.
     pub fn new(key: &[u8; 32]) -> Self {
         Self(XChaCha20Poly1305::new(key.into()))
     }
 
-    /// Reads a key as 64 hex digits or as base64; `from` names the place for errors.
+    /// Reads a key as 64 hex digits or as base64; `from` names its source in errors.
     pub fn from_text(text: &str, from: &str) -> Result<Self, KeyError> {
         let text = text.trim();
         let bytes = decode_hex(text).or_else(|| STANDARD.decode(text).ok());
@@ -55,14 +55,14 @@ impl Sealer {
         key.map(|key| Self::new(&key)).ok_or_else(|| KeyError::Malformed { from: from.to_owned() })
     }
 
-    /// Reads the key of a file, which is made with a random key, readable by its owner alone, where it is missing.
+    /// Reads the key from a file; a missing file is created with a random key, readable by its owner only.
     pub fn from_file(path: &Path) -> Result<Self, KeyError> {
         let named = |source| KeyError::File { path: path.display().to_string(), source };
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => match create(path) {
                 Ok(text) => text,
-                // Another process was faster.
+                // Another process created it first.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                     fs::read_to_string(path).map_err(named)?
                 }
@@ -73,7 +73,7 @@ impl Sealer {
         Self::from_text(&text, &path.display().to_string())
     }
 
-    /// Seals the value of a name.
+    /// Seals a value for a name.
     pub(crate) fn seal_value(&self, name: &str, value: &str) -> Result<Vec<u8>, String> {
         let nonce: [u8; NONCE_BYTES] = rand::random();
         let payload = Payload { msg: value.as_bytes(), aad: name.as_bytes() };
@@ -95,7 +95,7 @@ impl Sealer {
     }
 }
 
-/// Writes the key whole before it has its name, so that nobody reads half of it.
+/// Writes the key completely before the file gets its name, so that nobody reads half of it.
 fn create(path: &Path) -> io::Result<String> {
     let text = encode_hex(&random_bytes());
     let draft = path.with_extension(format!("{}.new", std::process::id()));

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
 
-/// The host of an address that is a port alone: this machine only.
+/// The host if an address is a port only: this machine only.
 const DEFAULT_HOST: &str = "127.0.0.1";
 
 /// A host and a port to listen on: `8000`, `127.0.0.1:8000`, `localhost:8000`, `[::1]:8000`.
@@ -16,13 +16,13 @@ pub struct ListenAddress {
     port: u16,
 }
 
-/// Why a text is no [`ListenAddress`].
+/// The reason why a string is not a [`ListenAddress`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}; write a port (`8000`) or `host:port` (`127.0.0.1:8000`, `localhost:8000`, `[::1]:8000`)")]
 pub struct ListenAddressError(String);
 
 impl ListenAddress {
-    /// The socket addresses that it stands for, in the order in which they should be tried.
+    /// Returns its socket addresses in the order in which they should be tried.
     pub(crate) async fn resolve_addresses(&self) -> std::io::Result<Vec<SocketAddr>> {
         let mut found: Vec<_> = tokio::net::lookup_host((self.host.as_str(), self.port)).await?.collect();
         // The address that is printed and that most clients try first.

@@ -1,17 +1,17 @@
-//! What is logged (`RUST_LOG`).
+//! The log filter (`RUST_LOG`).
 
 use apiflow_core::diagnostic::nearest_name;
 use tracing_subscriber::EnvFilter;
 
-/// The levels, from none to most.
+/// The levels, from least to most verbose.
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
-/// What is logged if nothing is said.
+/// The filter if none is set.
 const DEFAULT: &str = "info";
 
 /// Reads a filter in the syntax of [`EnvFilter`]; an empty one is the default.
 ///
-/// A word alone must be a level or one of our own crates: `EnvFilter` itself reads `inof` as the name of a crate, and
+/// A single word must be a level or one of our own crates: `EnvFilter` itself reads `inof` as the name of a crate, and
 /// nothing would be logged.
 pub(crate) fn parse_log_filter(text: &str) -> Result<EnvFilter, String> {
     let text = if text.trim().is_empty() { DEFAULT } else { text };
@@ -29,7 +29,7 @@ pub(crate) fn parse_log_filter(text: &str) -> Result<EnvFilter, String> {
     }
     EnvFilter::try_new(text).map_err(|error| {
         format!(
-            "`{text}` cannot be read: {error}; write a level (`info`) or `crate=level` by commas (`info,sqlx=warn`)"
+            "`{text}` is invalid: {error}; use a level (`info`) or `crate=level`, separated by commas (`info,sqlx=warn`)"
         )
     })
 }

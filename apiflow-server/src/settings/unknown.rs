@@ -1,4 +1,4 @@
-//! Variables of the environment that look like settings and are none.
+//! Environment variables that look like settings but are none.
 
 use std::collections::BTreeSet;
 
@@ -8,15 +8,17 @@ use clap::Args as _;
 
 use crate::settings::Settings;
 
-/// Beginnings of names that are ours alone.
+/// Prefixes of names that only we use.
 const PREFIX: &str = "APIFLOW_";
 
-/// Other beginnings of our settings' names: only what is nearly one of those is told.
+/// Other prefixes of our settings' names: only names similar to a setting are reported.
 const SHARED_PREFIXES: [&str; 2] = ["ADMIN_", "PUBLIC_API_"];
 
-/// A warning for each variable that looks like a setting and is none: `APIFLOW_LISTN is not a setting; did you mean …`.
+/// Returns a warning for each variable that looks like a setting but is none: `APIFLOW_LISTN is not a setting; did you
+/// mean …`.
 ///
-/// Provider keys that the operator lists may have any name, and so may what Kubernetes adds for a service `apiflow`.
+/// Provider keys that the operator lists may have any name, and so may the variables that Kubernetes adds for a service
+/// `apiflow`.
 pub(crate) fn unknown_variables(present: impl IntoIterator<Item = String>, secrets: &EnvSecrets) -> Vec<String> {
     let known = setting_names();
     let listed: BTreeSet<&str> = secrets.listed_names().map(|(name, _)| name).collect();
@@ -25,7 +27,7 @@ pub(crate) fn unknown_variables(present: impl IntoIterator<Item = String>, secre
     unknown.filter_map(|name| unknown_variable_warning(name, &known)).collect()
 }
 
-/// The environment variables that are settings.
+/// Returns the environment variables that are settings.
 fn setting_names() -> BTreeSet<String> {
     let command = Settings::augment_args(clap::Command::new("serve"));
     let names = command.get_arguments().filter_map(|argument| argument.get_env()?.to_str());
@@ -47,7 +49,7 @@ fn unknown_variable_warning(name: &str, known: &BTreeSet<String>) -> Option<Stri
     }
 }
 
-/// Whether Kubernetes or Docker's links make such a variable for a service named `apiflow`.
+/// Whether Kubernetes or Docker's links create such a variable for a service named `apiflow`.
 fn is_service_link(name: &str) -> bool {
     name == "APIFLOW_PORT"
         || name.starts_with("APIFLOW_PORT_")

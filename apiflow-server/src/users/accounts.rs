@@ -1,4 +1,4 @@
-//! Making and changing users and their tokens.
+//! Creates and changes users and their tokens.
 
 use apiflow_core::ports::Timestamp;
 use apiflow_store::{TokenRow, UserChange, UserRow};
@@ -11,7 +11,7 @@ use crate::users::passwords::MIN_ADMIN_PASSWORD_CHARS;
 use crate::users::usernames::check_username;
 use crate::users::{Caller, login, views};
 
-/// A user whom the caller may see: the caller, or anybody for an admin.
+/// Returns a user whom the caller may see: the caller, or any user for an admin.
 pub(crate) async fn find_visible_user(state: &AppState, caller: &Caller, id: &str) -> Result<UserRow, Problem> {
     if caller.user.id != id && !caller.user.is_admin {
         return Err(Problem::forbidden("only admins may access the accounts of other users"));
@@ -19,7 +19,7 @@ pub(crate) async fn find_visible_user(state: &AppState, caller: &Caller, id: &st
     state.accounts.read_user(id).await?.ok_or_else(|| Problem::not_found(format!("there is no user `{id}`")))
 }
 
-/// Makes a user.
+/// Creates a user.
 pub(crate) async fn create(state: &AppState, new: NewUser) -> Result<UserRow, Problem> {
     check_username(&new.username)?;
     let is_admin = new.role == Some(Role::Admin);
@@ -61,7 +61,7 @@ pub(crate) async fn change_user(
         change.password_hash = Some(state.passwords.hash(password).await?);
     }
     if will_be_admin && !user.is_admin && change.password_hash.is_none() && !is_local(&state.settings.public_url) {
-        // How long the password so far is cannot be told from its hash.
+        // The length of the current password cannot be derived from its hash.
         let message =
             format!("an admin's password needs at least {MIN_ADMIN_PASSWORD_CHARS} characters: set a new password too");
         return Err(Problem::single_fault("/password", message));
@@ -74,7 +74,7 @@ pub(crate) async fn change_user(
     Ok(changed)
 }
 
-/// Gives a user a new token and ends the one so far with all sessions; named tokens stay.
+/// Creates a new token for a user and revokes the previous one with all sessions; named tokens stay valid.
 pub(crate) async fn reset_token(state: &AppState, user: &UserRow) -> Result<TokenReply, Problem> {
     state.accounts.delete_tokens(&user.id, true).await?;
     let row = TokenRow {
@@ -89,17 +89,14 @@ pub(crate) async fn reset_token(state: &AppState, user: &UserRow) -> Result<Toke
     Ok(TokenReply { token, info: views::show_token(row) })
 }
 
-/// Makes a named token.
+/// Creates a named token.
 pub(crate) async fn add_named_token(
     state: &AppState,
     user: &UserRow,
     new: NewTokenRequest,
 ) -> Result<TokenReply, Problem> {
     if new.name.trim().is_empty() || new.name.chars().count() > 64 || new.name.chars().any(char::is_control) {
-        return Err(Problem::single_fault(
-            "/name",
-            "the name must have 1 to 64 characters, none of them a control character",
-        ));
+        return Err(Problem::single_fault("/name", "the name must have 1 to 64 characters and no control characters"));
     }
     let now = state.clock.now();
     let expires_at = match new.expires_at.as_deref() {
@@ -124,12 +121,12 @@ async fn check_current(state: &AppState, user: &UserRow, given: Option<String>) 
     let Some(given) = given else {
         return Err(Problem::single_fault(
             "/current_password",
-            "to change your password, pass the present one as `current_password`",
+            "to change your password, pass the current one as `current_password`",
         ));
     };
     login::check_password(state, &user.username, Some(user), given, None).await.map_err(|problem| {
         if problem.status() == axum::http::StatusCode::UNAUTHORIZED {
-            return Problem::single_fault("/current_password", "this is not your password");
+            return Problem::single_fault("/current_password", "the current password is wrong");
         }
         problem
     })
@@ -154,6 +151,6 @@ fn check_email(email: Option<&str>) -> Result<(), Problem> {
     if fine {
         Ok(())
     } else {
-        Err(Problem::single_fault("/email", "the address must have 1 to 254 characters and no space"))
+        Err(Problem::single_fault("/email", "the email address must have 1 to 254 characters and no spaces"))
     }
 }

@@ -8,14 +8,14 @@ use crate::users::passwords::{MIN_ADMIN_PASSWORD_CHARS, Passwords};
 use crate::users::tokens;
 use crate::users::usernames::check_username;
 
-/// Why there is no first admin.
+/// The reason why there is no first admin.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FirstAdminError {
-    /// A setting forbids it.
+    /// A setting is invalid.
     #[error("{name}: {message}")]
     Setting {
-        /// The environment variable's name.
+        /// Name of the environment variable.
         name: &'static str,
         /// What is wrong, and how to fix it.
         message: String,
@@ -28,7 +28,7 @@ pub enum FirstAdminError {
     Hash,
 }
 
-/// Makes the first admin where there is no user yet; gives the password where it was made up, to be shown once.
+/// Creates the first admin if there are no users yet; returns a generated password, to be shown once.
 pub async fn ensure_first_admin(
     accounts: &dyn Accounts,
     clock: &dyn Clock,
@@ -70,7 +70,7 @@ pub async fn ensure_first_admin(
     };
     match accounts.add_user(user).await {
         Ok(()) => Ok(made_up),
-        // Another process of the cluster was faster.
+        // Another process of the cluster created it first.
         Err(RecordError::Exists { .. }) => Ok(None),
         Err(error) => Err(error.into()),
     }

@@ -1,18 +1,18 @@
-//! Who is calling.
+//! The user who sends a request.
 
 use apiflow_store::{TokenRow, UserRow};
 
 /// The sender of a request with a valid token or session.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
-    /// The user.
+    /// The user of the token or session.
     pub(crate) user: UserRow,
-    /// The token that was used.
+    /// The id of the token that was used.
     pub(crate) token: TokenRow,
-    /// The hash by which the store knows the token.
+    /// The hash by which the store identifies the token.
     pub(crate) token_hash: String,
 }
 
-/// Shows that the caller is an admin.
+/// Proves that the caller is an admin.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Admin;

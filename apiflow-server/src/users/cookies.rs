@@ -10,8 +10,8 @@ use crate::http::problem::Problem;
 /// The cookie's name on http, where browsers refuse the prefix of [`SECURE_NAME`].
 pub const NAME: &str = "apiflow_session";
 
-/// The cookie's name on https. Browsers take a cookie of this name only over https, from this very host and for all its
-/// paths, so that nobody else on the domain can plant one. Source: RFC 6265bis, "The `__Host-` prefix".
+/// The cookie's name on https. Browsers accept a cookie with this name only over https, from this very host and for all
+/// its paths, so that no other host of the domain can plant one. Source: RFC 6265bis, "The `__Host-` prefix".
 pub const SECURE_NAME: &str = "__Host-apiflow_session";
 
 /// How long a session lasts, in days.
@@ -19,12 +19,12 @@ pub(crate) const MAX_SESSION_DAYS: u64 = 30;
 
 type SetCookie = [(HeaderName, HeaderValue); 1];
 
-/// The header that gives a browser its session.
+/// Returns the header that sets the session cookie.
 pub(crate) fn set(token: &str, public_url: &str) -> SetCookie {
     cookie_line(token, MAX_SESSION_DAYS * 86_400, public_url)
 }
 
-/// The header that takes a browser's session away.
+/// Returns the header that removes the session cookie.
 pub(crate) fn clear_cookie(public_url: &str) -> SetCookie {
     cookie_line("", 0, public_url)
 }
@@ -40,12 +40,12 @@ fn is_https(public_url: &str) -> bool {
     public_url.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"))
 }
 
-/// The name of the cookie of a server that people reach at this address.
+/// Returns the cookie's name on a server with this public URL.
 fn cookie_name(public_url: &str) -> &'static str {
     if is_https(public_url) { SECURE_NAME } else { NAME }
 }
 
-/// The token in the session cookie, where the request may use it.
+/// Returns the token in the session cookie, if the request may use it.
 pub(crate) fn session_token(method: &Method, headers: &HeaderMap, public_url: &str) -> Result<String, Problem> {
     let expected = cookie_name(public_url);
     let token = headers

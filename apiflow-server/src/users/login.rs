@@ -1,4 +1,4 @@
-//! From a name and password to a session.
+//! Logs users in by name and password.
 
 use std::net::IpAddr;
 use std::time::Instant;
@@ -9,7 +9,7 @@ use crate::http::problem::Problem;
 use crate::state::AppState;
 use crate::users::{cookies, tokens};
 
-/// Opens a session; gives the user and the token.
+/// Starts a session; returns the user and the token.
 pub(crate) async fn log_in(
     state: &AppState,
     username: &str,
@@ -17,7 +17,7 @@ pub(crate) async fn log_in(
     address: Option<IpAddr>,
 ) -> Result<(UserRow, String), Problem> {
     if username.chars().any(char::is_control) {
-        return Err(Problem::single_fault("/username", "the username has a control character"));
+        return Err(Problem::single_fault("/username", "the username must not contain control characters"));
     }
     let user = state.accounts.find_user_by_name(username).await?;
     check_password(state, username, user.as_ref(), password, address).await?;
@@ -35,7 +35,7 @@ pub(crate) async fn log_in(
     Ok((user, token))
 }
 
-/// Checks a password under the throttle; 401 where it is wrong, 429 after too many wrong ones.
+/// Checks a password under the throttle; 401 if it is wrong, 429 after too many wrong ones.
 pub(crate) async fn check_password(
     state: &AppState,
     username: &str,
@@ -55,7 +55,7 @@ pub(crate) async fn check_password(
     Ok(())
 }
 
-/// Keeps a token and gives its secret, which is not kept.
+/// Stores a token and returns its secret, which is not stored.
 pub(crate) async fn add_token(state: &AppState, row: TokenRow) -> Result<String, Problem> {
     let token = tokens::generate_token();
     state.accounts.add_token(NewToken { row, hash: tokens::hash(&token) }).await?;
@@ -63,5 +63,5 @@ pub(crate) async fn add_token(state: &AppState, row: TokenRow) -> Result<String,
 }
 
 fn wrong_credentials() -> Problem {
-    Problem::unauthenticated("the username or password is wrong")
+    Problem::unauthenticated("wrong username or password")
 }

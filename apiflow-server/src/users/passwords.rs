@@ -1,4 +1,4 @@
-//! Passwords as argon2id hashes, made and checked off the async threads.
+//! Passwords as argon2id hashes, computed and checked off the async threads.
 
 use std::sync::{Arc, LazyLock};
 
@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 
 use crate::http::problem::Problem;
 
-/// The fewest characters that an admin's password may have on a server that others can reach.
+/// Minimum length of an admin's password on a server that others can reach, in characters.
 pub(crate) const MIN_ADMIN_PASSWORD_CHARS: usize = 12;
 
 /// Hashes computed at the same time: each takes 19 MiB and a core.
@@ -23,11 +23,12 @@ const SALT_BYTES: usize = 16;
 /// Source: mallopt(3), `M_MMAP_THRESHOLD`.
 const MIN_ALLOCATED_BLOCKS: usize = 33 * 1024;
 
-/// Hash that a name without a user is checked against, so that the time taken does not tell which names exist.
+/// Hash that the password of an unknown user is checked against, so that the time taken does not reveal which names
+/// exist.
 static DUMMY_HASH: LazyLock<String> =
     LazyLock::new(|| compute_hash(&crate::users::tokens::generate_token()).expect("argon2's own settings are valid"));
 
-/// Makes and checks hashes.
+/// Computes and checks hashes.
 pub(crate) struct Passwords {
     permits: Arc<Semaphore>,
 }
@@ -39,12 +40,12 @@ impl Default for Passwords {
 }
 
 impl Passwords {
-    /// The hash of a password, in PHC form.
+    /// Returns the hash of a password, in PHC form.
     pub(crate) async fn hash(&self, password: String) -> Result<String, Problem> {
         self.run(move || compute_hash(&password)).await?.map_err(Problem::internal)
     }
 
-    /// Whether a password is the one of a hash; without a hash it takes as long and is not.
+    /// Returns whether a password matches a hash; without a hash it takes as long and returns false.
     pub(crate) async fn verify_password(&self, password: String, hash: Option<String>) -> Result<bool, Problem> {
         self.run(move || {
             let matches = verify_hash(&password, hash.as_deref().unwrap_or(&DUMMY_HASH)).unwrap_or(false);
@@ -79,7 +80,7 @@ fn compute_hash(password: &str) -> Result<String, password_hash::Error> {
     Ok(hash.to_string())
 }
 
-/// Returns whether a password is the one of a hash.
+/// Returns whether a password matches a hash.
 fn verify_hash(password: &str, hash: &str) -> Result<bool, password_hash::Error> {
     let hash = PasswordHash::new(hash)?;
     let (Some(salt), Some(expected)) = (&hash.salt, &hash.hash) else { return Ok(false) };

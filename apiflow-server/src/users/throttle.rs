@@ -1,20 +1,20 @@
-//! Slows down whoever guesses passwords, per name and per address.
+//! Slows down password guessing, per name and per address.
 //!
-//! An attempt counts as failed from its beginning until it succeeds, so that many at once gain nothing. Memory is
-//! bounded: the entry that is free soonest makes room.
+//! An attempt counts as failed from its start until it succeeds, so that concurrent attempts gain nothing. Memory is
+//! bounded: the entry that expires soonest is evicted.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-/// Entries kept at most.
+/// Maximum number of entries.
 const MAX_ENTRIES: usize = 10_000;
 
-/// Without a failure for so long, an entry is forgotten.
+/// An entry without a failure for this long is removed.
 const FORGET_INTERVAL: Duration = Duration::from_hours(1);
 
-/// Whom a count is kept for.
+/// The subject of a count.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Key {
     Name(String),
@@ -22,8 +22,8 @@ enum Key {
 }
 
 impl Key {
-    /// Failures that cost nothing, and the longest wait. A name is slowed less, for whoever guesses it would
-    /// otherwise lock its owner out.
+    /// Failures without a delay, and the longest delay. A name is delayed less, because guessing it would otherwise
+    /// lock its owner out.
     fn free_failures_and_wait(&self) -> (u32, Duration) {
         match self {
             Self::Name(_) => (5, Duration::from_mins(1)),
@@ -39,12 +39,12 @@ struct Count {
     forget_at: Instant,
 }
 
-/// Counts failed logins.
+/// Counts of failed logins.
 #[derive(Debug, Default)]
 pub(crate) struct Throttle(Mutex<BTreeMap<Key, Count>>);
 
 impl Throttle {
-    /// Begins an attempt: counts it, or says how long to wait.
+    /// Starts an attempt: counts it, or returns how long to wait.
     pub(crate) fn begin_attempt(&self, name: &str, address: Option<IpAddr>, now: Instant) -> Result<(), Duration> {
         let mut counts = self.lock_counts();
         let keys = throttle_keys(name, address);
@@ -60,7 +60,7 @@ impl Throttle {
         Ok(())
     }
 
-    /// Ends an attempt well: the name starts afresh, and the address gets this attempt back.
+    /// Ends a successful attempt: the count of the name is reset, and that of the address is reduced by this attempt.
     pub(crate) fn end_attempt_well(&self, name: &str, address: Option<IpAddr>, now: Instant) {
         let mut counts = self.lock_counts();
         for key in throttle_keys(name, address) {
@@ -83,12 +83,12 @@ impl Throttle {
 }
 
 fn throttle_keys(name: &str, address: Option<IpAddr>) -> Vec<Key> {
-    // A cut name keeps an entry small; names of users are shorter.
+    // A truncated name keeps an entry small; names of users are shorter.
     let name: String = name.to_lowercase().chars().take(64).collect();
     std::iter::once(Key::Name(name)).chain(address.map(|address| Key::Address(network_of(address)))).collect()
 }
 
-/// The network that one customer has: a whole /64 where addresses are plenty.
+/// Returns the network of one customer: a whole /64 for IPv6.
 fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),

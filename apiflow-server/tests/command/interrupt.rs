@@ -92,7 +92,7 @@ async fn the_first_ctrl_c_cancels_the_work_and_names_it() {
         let (code, told) = tokio::task::spawn_blocking(|| run.end()).await.expect("it ends");
         assert_eq!(code, Some(status), "{told}");
         let link = format!("{}/v1/predictions/{id}", provider.origin());
-        assert!(told.contains(&format!("first: `{id}` is at work at the provider: {link}")), "{told}");
+        assert!(told.contains(&format!("first: `{id}` is running at the provider: {link}")), "{told}");
         assert!(told.contains(&format!("first: `{id}` was cancelled at the provider: {link}")), "{told}");
         assert!(told.contains("the workflow cancelled"), "{told}");
         let stats = provider.stats();
@@ -115,7 +115,7 @@ async fn the_second_ctrl_c_leaves_a_call_without_an_answer() {
     let (code, told) = ended.await.expect("it ends");
     assert_eq!(code, Some(130), "{told}");
     let sent_to = format!("{}/v1/models/black-forest-labs/flux-kontext-pro/predictions", provider.origin());
-    let line = format!("first: sent to {sent_to} and not answered: whether the provider took it is unknown");
+    let line = format!("first: sent to {sent_to} but not answered: whether the provider accepted it is unknown");
     assert!(told.contains(&format!("this may still be at work:\n{line}")), "{told}");
     assert_eq!(provider.creates().len(), 1, "nothing else was sent");
 }

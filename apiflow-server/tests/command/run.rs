@@ -87,10 +87,10 @@ fn a_run_that_fails_ends_with_1_and_wrong_usage_with_2() {
     check(&with(&["--dry-run", "--until", "drow"]), 2, "there is no step `drow`");
     check(&with(&["--approval", "draw={}"]), 2, "--dry-run");
     check(&with(&["--mock", r#"draw={"error": "no"}"#]), 2, "as only a dry run can have it");
-    check(&with(&[]), 2, "the workflow needs the secret `PICTURES_KEY`: give it by --secret-from-env PICTURES_KEY");
+    check(&with(&[]), 2, "the workflow needs the secret `PICTURES_KEY`: pass it with --secret-from-env PICTURES_KEY");
     check(&with(&["--secret-from-env", "PICTURES_KEY"]), 2, "the environment variable is not set");
     check(&[&DECLARED[..], &["--dry-run"]].concat(), 2, "/input: \"prompt\" is a required property");
-    check(&["--dry-run", "--input", "[]"], 2, "the inputs must be an object by name");
+    check(&["--dry-run", "--input", "[]"], 2, "the inputs must be a JSON object with their names as keys");
     check(&["--dry-run", "--input", r#"{"prompt": "x"}"#], 1, "error[unknown-node]");
     check(&["--dry-run", "--node", "none.json"], 2, "none.json cannot be read");
 }

@@ -206,7 +206,7 @@ async fn no_problem_of_the_server_tells_its_cause() {
     let reply = talk.raw("GET", "/connectors/broken", &[], None).await;
     assert_eq!(reply.status, StatusCode::INTERNAL_SERVER_ERROR);
     let expected: Value = json!({"type": "about:blank", "title": "Internal Server Error", "status": 500,
-        "detail": "internal error; the cause is in the server's log", "code": "internal"});
+        "detail": "internal error; see the server's log for the cause", "code": "internal"});
     assert_eq!(reply.json(), expected);
 }
 

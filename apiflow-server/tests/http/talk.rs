@@ -293,7 +293,7 @@ impl Talk {
         writeln!(self.transcript, "{body}\n").expect("writing cannot fail");
     }
 
-    /// Follows a job as the caller with this token; gives the stream, unless the token is not valid.
+    /// Follows a job as the caller with this token; returns the stream, unless the token is invalid.
     pub(crate) async fn open_stream(&self, job: &str, token: &str) -> Option<Body> {
         let request = Request::builder()
             .uri(format!("/api/v1/jobs/{job}/events"))

@@ -152,7 +152,7 @@ impl UserTokens for PostgresStore {
     }
 }
 
-/// Refuses where no other admin would be left; all admins' rows are locked, in one order, until the transaction ends.
+/// Refuses if no other admin would remain; all admins' rows are locked, in one order, until the transaction ends.
 async fn keep_an_admin(connection: &mut CountedTransaction, id: &str) -> Result<(), RecordError> {
     let admins: Vec<(String,)> =
         sqlx::query_as(ADMINS).fetch_all(connection.count_statement()).await.map_err(record_error)?;

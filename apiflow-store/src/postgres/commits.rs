@@ -1,4 +1,4 @@
-//! Group commit: one statement, and so one transaction, for all commits that wait.
+//! Group commit: one statement, and so one transaction, for all queued commits.
 
 use std::collections::BTreeSet;
 
@@ -11,16 +11,16 @@ use crate::fault::{may_succeed_alone, store_error};
 use crate::sql;
 use crate::write_queue::QueuedWrite;
 
-/// A commit and where its answer goes.
-pub(super) type AskedCommit = QueuedWrite<Commit, Result<u64, StoreError>>;
+/// A commit that waits in the queue, and the channel for its new version.
+pub(super) type QueuedCommit = QueuedWrite<Commit, Result<u64, StoreError>>;
 
-/// How often a commit that gave way is tried again.
+/// How often a commit that gave way is retried.
 const MAX_COMMIT_TRIES: u32 = 5;
 
-/// Takes over the rows of those commits whose version is still the job's, and inserts what belongs to them.
+/// Updates the rows of the commits whose version is still the job's, and inserts their other rows.
 ///
-/// The guard decides on the newest row (a row that another transaction changes meanwhile is looked at again), and all
-/// other parts ask whether the guard took their job.
+/// The guard decides on the newest row (a row that another transaction changes meanwhile is evaluated again), and all
+/// other parts check whether the guard returned their job.
 const COMMIT: &str = concat!(
     "WITH asked AS (SELECT turn.*, (SELECT COUNT(*) FROM unnest($16::text[], $17::bigint[]) AS message (job, id) \
          JOIN job_inbox ON job_inbox.id = message.id AND job_inbox.job_id = message.job AND NOT job_inbox.taken \
@@ -88,25 +88,25 @@ const COMMIT: &str = concat!(
      SELECT id FROM owned"
 );
 
-/// Removes some results that have expired: more than commits of the common size add, so that none pile up.
+/// Removes some expired results: more than commits of the usual size add, so that they do not pile up.
 const REMOVE_EXPIRED: &str = concat!(
     "DELETE FROM cached_results WHERE key IN (SELECT key FROM cached_results WHERE expires_at <= ",
     now!(),
     " ORDER BY expires_at LIMIT 128 FOR UPDATE SKIP LOCKED)"
 );
 
-/// Performs all commits and answers them. Where the statement fails, they are performed one by one, so that only the
-/// one at fault fails.
-pub(super) async fn perform_commits(pool: CountedPool, asked: Vec<AskedCommit>) {
-    let mut waiting = asked;
+/// Performs all commits and answers them. If the statement fails, they are performed one by one, so that only the
+/// faulty one fails.
+pub(super) async fn perform_commits(pool: CountedPool, queued: Vec<QueuedCommit>) {
+    let mut waiting = queued;
     while !waiting.is_empty() {
         let mut jobs = BTreeSet::new();
         // One statement changes a row once: a second commit of the same job waits for the next.
         let (mut round, later): (Vec<_>, Vec<_>) =
-            waiting.into_iter().partition(|asked| jobs.insert(asked.request.job.clone()));
-        // In one order, so that statements of two processes do not wait for each other in a circle.
+            waiting.into_iter().partition(|queued| jobs.insert(queued.request.job.clone()));
+        // In one order, so that statements of two processes do not deadlock.
         round.sort_by(|one, other| one.request.job.cmp(&other.request.job));
-        let commits: Vec<&Commit> = round.iter().map(|asked| &asked.request).collect();
+        let commits: Vec<&Commit> = round.iter().map(|queued| &queued.request).collect();
         let keeps = commits.iter().any(|commit| !commit.cached.is_empty());
         let answers = match attempt_commits(&pool, &commits).await {
             Ok(answers) => answers,
@@ -116,9 +116,9 @@ pub(super) async fn perform_commits(pool: CountedPool, asked: Vec<AskedCommit>) 
             }
             Err(error) => fail_all(&commits, &error),
         };
-        for (QueuedWrite { answer, .. }, given) in round.into_iter().zip(answers) {
-            // A caller that no longer listens is not told.
-            drop(answer.send(given));
+        for (QueuedWrite { answer, .. }, outcome) in round.into_iter().zip(answers) {
+            // A caller that no longer waits needs no answer.
+            drop(answer.send(outcome));
         }
         if keeps && let Err(error) = sqlx::query(REMOVE_EXPIRED).execute(pool.count_statement()).await {
             tracing::warn!(%error, "expired results could not be removed; a later commit removes them");
@@ -131,7 +131,7 @@ fn fail_all(commits: &[&Commit], error: &sqlx::Error) -> Vec<Result<u64, StoreEr
     commits.iter().map(|_| Err(store_error(error))).collect()
 }
 
-/// Performs commits one after the other; once one fails of what all would fail of, the others are not tried.
+/// Performs commits one after the other; after a failure that affects all commits, the others are not tried.
 async fn one_by_one(pool: &CountedPool, commits: &[&Commit]) -> Vec<Result<u64, StoreError>> {
     let mut answers = Vec::new();
     for (index, commit) in commits.iter().enumerate() {
@@ -183,7 +183,7 @@ async fn attempt_commits(pool: &CountedPool, commits: &[&Commit]) -> Result<Vec<
 
 type Query<'q> = sqlx::query::QueryAs<'q, sqlx::Postgres, (String,), sqlx::postgres::PgArguments>;
 
-/// Binds all rows, a column to a parameter.
+/// Binds all rows, one column per parameter.
 fn bind_rows<'q>(turns: &'q [Turn<'q>], batch: &'q Batch<'q>) -> Query<'q> {
     let query = bind_turns(sqlx::query_as(COMMIT), turns);
     let query = query.bind(column_values(&batch.taken, |row| row.0)).bind(column_values(&batch.taken, |row| row.1));

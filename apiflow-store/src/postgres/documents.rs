@@ -11,20 +11,20 @@ use crate::fault::record_error;
 use crate::job_rows::{from_int, to_int, to_json_text};
 use crate::{Document, DocumentCheck, DocumentKind, Documents, Precondition, RecordError, SecretTies, sql};
 
-/// How often a document is saved that is made and removed by others meanwhile.
+/// How often saving a document is tried if others create and delete it meanwhile.
 const MAX_SAVE_TRIES: u32 = 5;
 
-/// Keeps what a document refers to from being removed until the document is saved.
+/// Prevents the deletion of referenced documents until the document is saved.
 const HOLD_REFERENCES: &str = "SELECT 1 FROM documents \
      WHERE (kind, id) IN (SELECT * FROM unnest($1::text[], $2::text[])) FOR KEY SHARE";
 const VERSION_TO_SAVE: &str = "SELECT version, created_at FROM documents WHERE kind = $1 AND id = $2 FOR NO KEY UPDATE";
-/// Waits for those who save a reference to it.
+/// Waits for concurrent saves that refer to it.
 const VERSION_TO_REMOVE: &str = "SELECT version, created_at FROM documents WHERE kind = $1 AND id = $2 FOR UPDATE";
 
 const CHECKS: &str = "SELECT id, generation, checked_generation, secrets, findings FROM document_checks \
      WHERE kind = $1 AND id = ANY($2)";
 
-/// In order of their names, so that saves at the same time do not wait for one another in a circle.
+/// Ordered by name, so that concurrent saves do not deadlock.
 const OUTDATE_CHECKS: &str = concat!(
     "UPDATE document_checks SET generation = document_checks.generation + 1 FROM \
      (SELECT kind, id FROM document_checks WHERE (kind, id) IN (",
@@ -46,10 +46,10 @@ impl Documents for PostgresStore {
             if let Some((version, created_at)) = self.attempt_save((&document, &body), must, &ties).await? {
                 return Ok(Document { created_at, version, ..document });
             }
-            // Another made it between the look and the save.
+            // Another request created it between the lookup and the save.
         }
         Err(document_rows::backend_error(format!(
-            "{} `{}` is made and removed again and again",
+            "{} `{}` is created and deleted again and again",
             document.kind.as_str(),
             document.id
         )))
@@ -127,7 +127,7 @@ impl Documents for PostgresStore {
 }
 
 impl PostgresStore {
-    /// Saves a document; gives its version and first moment, or nothing where another made it meanwhile.
+    /// Saves a document; returns its version and creation time, or nothing if another request created it meanwhile.
     async fn attempt_save(
         &self,
         (document, body): (&Document, &str),
@@ -158,7 +158,7 @@ impl PostgresStore {
     }
 }
 
-/// The version and first moment of a document, if it is there.
+/// Returns the version and creation time of a document, if it exists.
 async fn read_version(
     connection: &mut CountedTransaction,
     statement: &'static str,
@@ -174,7 +174,7 @@ async fn read_version(
     Ok(found.map(|(version, created_at)| (from_int(version), Timestamp(created_at))))
 }
 
-/// Replaces what a document refers to.
+/// Replaces the references of a document.
 async fn replace_references(connection: &mut CountedTransaction, document: &Document) -> Result<(), sqlx::Error> {
     let (kind, id) = (document.kind.as_str(), &document.id);
     sqlx::query(sql::DELETE_REFERENCES).bind(kind).bind(id).execute(connection.count_statement()).await?;
@@ -185,7 +185,7 @@ async fn replace_references(connection: &mut CountedTransaction, document: &Docu
     Ok(())
 }
 
-/// Says that what was found wrong with a document, and with all that leads to it, is out of date.
+/// Marks the findings about a document, and about all that refer to it, as out of date.
 async fn outdate_checks(connection: &mut CountedTransaction, document: &Document) -> Result<(), sqlx::Error> {
     let (kind, id) = (document.kind.as_str(), &document.id);
     if document.kind == DocumentKind::Workflow {

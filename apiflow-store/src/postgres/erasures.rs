@@ -1,4 +1,4 @@
-//! Erasing what a document says is not to be kept, on Postgres.
+//! Erasure of values that a document says must not be stored, on Postgres.
 
 use std::time::Duration;
 

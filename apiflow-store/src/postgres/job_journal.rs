@@ -13,7 +13,7 @@ use crate::sql;
 
 const INBOX: &str = "SELECT id, key, payload FROM job_inbox WHERE job_id = $1 AND NOT taken ORDER BY id";
 
-/// All that is needed to go on with a job, as it is at one moment: a row, whose first columns are [`JobColumns`].
+/// Everything that is needed to continue a job, in one snapshot: a row, whose first columns are [`JobColumns`].
 const LOAD_JOB: &str = concat!(
     "SELECT ",
     sql::job_columns!(),
@@ -36,8 +36,8 @@ const VALUES: &str = "SELECT seq, value FROM job_events WHERE job_id = $1 AND se
 
 const CACHED: &str = sql::cached_result!(now!());
 
-/// Keeps the message, wakes its job and ends the poll; returns whether the message is new, and whether there is such a
-/// job. The poll's row comes after the job's, in the order of locks.
+/// Stores the message, wakes its job and ends the poll; returns whether the message is new, and whether the job exists.
+/// The poll's row comes after the job's in the lock order.
 const DELIVER: &str = concat!(
     "WITH added AS (INSERT INTO job_inbox (job_id, key, payload) SELECT id, $2, $3 FROM jobs \
          WHERE id = $1 AND status NOT IN ",
@@ -67,7 +67,7 @@ impl JobJournal for PostgresStore {
     }
 
     async fn commit_turn(&self, commit: Commit) -> Result<u64, StoreError> {
-        self.gatherer.submit(commit, |write| write).await.ok_or_else(writer_stopped)?
+        self.commit_queue.submit(commit, |write| write).await.ok_or_else(writer_stopped)?
     }
 
     async fn deliver_message(

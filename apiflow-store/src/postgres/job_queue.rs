@@ -12,8 +12,8 @@ use crate::job_rows::{self, duration_ms, from_int, to_int};
 use crate::slots::window_ms;
 use crate::sql;
 
-/// Goes through the priorities in their order, and no further than to the limit: what is not claimed is not locked. A
-/// row without a job says that slots may be free.
+/// Visits the priorities in order, and stops at the limit: jobs that are not claimed are not locked. A row without a
+/// job means that slots may be free.
 const CLAIM: &str = concat!(
     "WITH RECURSIVE ",
     sql::levels!(),
@@ -35,7 +35,7 @@ const CLAIM: &str = concat!(
     ")"
 );
 
-/// Locks in one order, so that a commit of several jobs and this do not wait for each other in a circle.
+/// Locks in one order, so that this and a commit of several jobs do not deadlock.
 const RENEW: &str = concat!(
     "WITH held AS (SELECT id FROM jobs WHERE owner = $1 AND id = ANY($3) ORDER BY id FOR UPDATE) \
      UPDATE jobs SET due_at = ",
@@ -43,7 +43,7 @@ const RENEW: &str = concat!(
     " + $2 FROM held WHERE jobs.id = held.id RETURNING jobs.id, jobs.inbox_open > 0"
 );
 
-/// Adds the job with its bundle and events, unless its key is in use; answers the job where it is new.
+/// Adds the job with its bundle and events, unless its key is in use; returns the job if it is new.
 const CREATE: &str = concat!(
     "WITH free AS (INSERT INTO idempotency_keys (key, fingerprint, job_id, expires_at) \
          SELECT $15::text, $16::text, $1::text, $17::bigint WHERE $15::text IS NOT NULL ON CONFLICT (key) DO UPDATE \
@@ -86,7 +86,7 @@ const CLAIM_ENDED: &str = concat!(
      SELECT version FROM claimed"
 );
 
-/// Claims a job that was just made, if it has its slot and nobody was faster.
+/// Claims a job that was just created, if it has its slot and no other worker was faster.
 const CLAIM_NEW: &str = concat!(
     "WITH claimed AS (UPDATE jobs SET owner = $1, version = version + 1, tries = tries + 1, due_at = ",
     now!(),
@@ -101,13 +101,13 @@ const CLAIM_NEW: &str = concat!(
      SELECT version, tries FROM claimed"
 );
 
-/// How often a job is added whose key was taken and is free again.
-const TRIES: u32 = 5;
+/// How often creating a job is tried if its idempotency key is freed between the insert and the lookup.
+const MAX_CREATE_TRIES: u32 = 5;
 
 #[async_trait]
 impl JobQueue for PostgresStore {
     async fn create_job(&self, job: NewJob, claim: Option<ClaimRequest>) -> Result<Created, StoreError> {
-        for _ in 0..TRIES {
+        for _ in 0..MAX_CREATE_TRIES {
             if self.add_job(&job, claim.as_ref()).await? {
                 return Ok(Created::New { claim: self.claim_new(&job, claim.as_ref()).await });
             }
@@ -120,10 +120,10 @@ impl JobQueue for PostgresStore {
             if let Some((job, fingerprint)) = used {
                 return Ok(Created::Existing { job, fingerprint });
             }
-            // The first job was removed meanwhile, and its key with it.
+            // The first job was deleted meanwhile, and its key with it.
         }
         Err(job_rows::backend_error(format!(
-            "the idempotency key of job `{}` is taken and freed again and again",
+            "the idempotency key of job `{}` is used and freed again and again",
             job.id
         )))
     }
@@ -139,8 +139,8 @@ impl JobQueue for PostgresStore {
             match self.take_given(worker, room, lease).await {
                 Ok(more) => claims.extend(more),
                 Err(error) if claims.is_empty() => return Err(store_error(error)),
-                // What is claimed already must be worked on.
-                Err(error) => tracing::warn!(%error, "slots could not be given; the next claim tries again"),
+                // Jobs that have been claimed must be run.
+                Err(error) => tracing::warn!(%error, "slots could not be assigned; the next claim retries"),
             }
         }
         Ok(claims)
@@ -190,7 +190,7 @@ impl JobQueue for PostgresStore {
 }
 
 impl PostgresStore {
-    /// Claims jobs that are due; says too whether slots may be free.
+    /// Claims due jobs; also returns whether slots may be free.
     async fn take_due(&self, worker: &str, limit: u32, lease: Duration) -> Result<(Vec<Claim>, bool), sqlx::Error> {
         let mut found: Vec<(i32, i64, Option<String>, i64, i64)> = sqlx::query_as(CLAIM)
             .bind(worker)
@@ -206,7 +206,7 @@ impl PostgresStore {
         Ok((claims.collect(), slots_are_free))
     }
 
-    /// Gives away the slots that are free, and claims what is due with them.
+    /// Assigns the free slots, and claims the jobs that are due with them.
     async fn take_given(&self, worker: &str, limit: u32, lease: Duration) -> Result<Vec<Claim>, sqlx::Error> {
         slots::assign_free_slots(&self.pool).await?;
         if limit == 0 {
@@ -215,8 +215,8 @@ impl PostgresStore {
         self.take_due(worker, limit, lease).await.map(|(claims, _)| claims)
     }
 
-    /// The claim of a job that was just added: the same statement claims one that needs no slot; one that needs a slot
-    /// is claimed if it gets it now.
+    /// Claims a job that was just added: one that needs no slot was claimed by the same statement; one that needs a
+    /// slot is claimed if it gets it now.
     async fn claim_new(&self, new: &NewJob, claim: Option<&ClaimRequest>) -> Option<Claim> {
         let request = claim?;
         if new.concurrency.is_none() {
@@ -231,7 +231,7 @@ impl PostgresStore {
         }
     }
 
-    /// Gives away the slots that are free, and claims one job if it has its slot.
+    /// Assigns the free slots, and claims one job if it has its slot.
     async fn claim_with_slot(&self, job: &str, request: &ClaimRequest) -> Result<Option<Claim>, sqlx::Error> {
         slots::assign_free_slots(&self.pool).await?;
         let claimed: Option<(i64, i64)> = sqlx::query_as(CLAIM_NEW)
@@ -247,7 +247,7 @@ impl PostgresStore {
         }))
     }
 
-    /// Adds a job unless its key is in use; returns whether it did. One that needs no slot is claimed at once.
+    /// Adds a job unless its key is in use; returns whether it did. A job that needs no slot is claimed at once.
     async fn add_job(&self, new: &NewJob, claim: Option<&ClaimRequest>) -> Result<bool, StoreError> {
         let claim = claim.filter(|_| new.concurrency.is_none());
         let events: Vec<Event<'_>> = new.events.iter().map(|event| Event::of_row(&new.id, event)).collect();

@@ -16,7 +16,7 @@ use crate::sql;
 
 const BYTES_IN_FLIGHT: &str = "SELECT SUM(bytes)::bigint FROM user_bytes WHERE user_id = $1 GROUP BY user_id";
 
-/// The new row takes room before the old one gives any back.
+/// The new row needs space before the old one frees any.
 const PROBE: &str = "WITH added AS (INSERT INTO store_probes (filler) VALUES ($1) RETURNING id) \
      DELETE FROM store_probes USING added WHERE store_probes.id < added.id";
 
@@ -50,7 +50,7 @@ impl JobRecords for PostgresStore {
     }
 
     async fn delete_job(&self, job: &str) -> Result<(), StoreError> {
-        // A job that has ended stays so, and one that is missing stays missing: no lock is needed between the two.
+        // An ended job stays ended, and a missing one stays missing: no lock is needed between the two.
         let gone =
             sqlx::query(sql::DELETE_JOB).bind(job).execute(self.pool.count_statement()).await.map_err(store_error)?;
         if gone.rows_affected() > 0 {

@@ -10,7 +10,7 @@ use crate::fault::store_error;
 use crate::job_rows::{self, PollColumns, duration_ms, from_int, to_int};
 use crate::sql;
 
-/// The longer of two pauses stays, and those that are over are forgotten.
+/// The longer of two pauses remains, and expired ones are removed.
 const PAUSE_SUBMITS: &str = concat!(
     "WITH over AS (DELETE FROM submit_pauses WHERE until <= ",
     now!(),

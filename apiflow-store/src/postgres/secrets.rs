@@ -56,7 +56,7 @@ impl SecretStore for PostgresStore {
     }
 }
 
-/// Changes what ties secrets to a declaration that is being saved.
+/// Applies the changes to secrets that belong to the save of a declaration.
 pub(super) async fn apply_ties(
     connection: &mut CountedTransaction,
     (kind, id): (DocumentKind, &str),

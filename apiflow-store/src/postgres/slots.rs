@@ -1,4 +1,4 @@
-//! Slots of jobs that share a concurrency key, on Postgres: whoever decides about a key has its lock.
+//! Slots of jobs that share a concurrency key, on Postgres: decisions about a key are made under its lock.
 
 use super::now;
 use super::statements::{CountedPool, CountedTransaction};
@@ -6,7 +6,7 @@ use crate::slots::{self, Counts, WAITING_PAGE_SIZE, WaitingColumns};
 
 const LOOK_KEYS: &str = slots::look_keys!(now!());
 const LOCK: &str = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))";
-/// A row that a commit changes meanwhile is left to be looked at again: so nobody waits for another in a circle.
+/// Skips rows that a commit is changing, so that no deadlock is possible.
 const LOOKED: &str = concat!(
     "WITH looked AS (SELECT job_id FROM job_slots WHERE key = $1 AND look_at <= ",
     now!(),
@@ -16,7 +16,7 @@ const LOOKED: &str = concat!(
 );
 const REMOVE: &str = "DELETE FROM job_slots WHERE key = $1 AND state = 'over' AND look_at IS NULL";
 const COUNT: &str = slots::count!(now!());
-/// A job's row before its slot, as everybody does; and in the order of commits.
+/// Locks a job's row before its slot, as all statements do; and in the order of commits.
 const LOCK_JOBS: &str = "SELECT FROM jobs WHERE id = ANY($1) ORDER BY id FOR UPDATE";
 const HOLD: &str = "UPDATE job_slots SET state = 'held' WHERE job_id = ANY($1) AND state = 'waiting' RETURNING job_id";
 const WAKE: &str = concat!("UPDATE jobs SET due_at = ", now!(), " WHERE owner IS NULL AND id = ANY($1)");
@@ -30,16 +30,16 @@ const PASS: &str = concat!(
     " FROM passed WHERE jobs.id = passed.job_id AND owner IS NULL"
 );
 
-/// Lets a job go without a slot.
+/// Lets a job continue without a slot.
 pub(super) async fn waive_slot(pool: &CountedPool, job: &str) -> Result<(), sqlx::Error> {
     sqlx::query(PASS).bind(job).execute(pool.count_statement()).await.map(|_| ())
 }
 
-/// Gives away the slots that are free.
+/// Assigns the free slots.
 pub(super) async fn assign_free_slots(pool: &CountedPool) -> Result<(), sqlx::Error> {
     let keys: Vec<(String,)> = sqlx::query_as(LOOK_KEYS).fetch_all(pool.count_statement()).await?;
     for (key,) in keys {
-        // One lock a transaction: so nobody waits for another in a circle.
+        // One lock per transaction, so that no deadlock is possible.
         let mut transaction = pool.begin().await?;
         give_of(&mut transaction, &key).await?;
         transaction.commit().await?;
@@ -49,7 +49,7 @@ pub(super) async fn assign_free_slots(pool: &CountedPool) -> Result<(), sqlx::Er
 
 async fn give_of(connection: &mut CountedTransaction, key: &str) -> Result<(), sqlx::Error> {
     sqlx::query(LOCK).bind(key).execute(connection.count_statement()).await?;
-    // What is noted as looked at comes before the look: whatever changes after that is noted anew.
+    // The examination is recorded before it is made: later changes are recorded anew.
     sqlx::query(LOOKED).bind(key).execute(connection.count_statement()).await?;
     sqlx::query(REMOVE).bind(key).execute(connection.count_statement()).await?;
     let mut counts = Counts::from_row(sqlx::query_as(COUNT).bind(key).fetch_one(connection.count_statement()).await?);

@@ -1,4 +1,4 @@
-//! Counting the statements that are sent to the database: each is a round trip.
+//! Counts the statements that are sent to the database: each is a round trip.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +13,7 @@ pub(super) struct CountedPool {
 }
 
 impl CountedPool {
-    /// A pool whose statements are added to a count that others may share.
+    /// Creates a pool whose statements are added to a count that others may share.
     pub(super) fn new(pool: PgPool, count: Arc<AtomicU64>) -> Self {
         Self { pool, count }
     }
@@ -55,7 +55,7 @@ impl CountedTransaction {
         &mut self.transaction
     }
 
-    /// Commits what was done; a transaction that is dropped instead is rolled back.
+    /// Commits the transaction; one that is dropped instead is rolled back.
     pub(super) async fn commit(self) -> Result<(), sqlx::Error> {
         add_one(&self.count);
         self.transaction.commit().await

@@ -142,7 +142,7 @@ fn find_user(connection: &Connection, id: &str) -> rusqlite::Result<Option<UserR
     Ok(connection.fetch_optional(sql::USER, params![id])?.map(document_rows::user_row))
 }
 
-/// Refuses to go on if the user is the only admin; nobody else writes meanwhile.
+/// Refuses if the user is the only admin; no other write can happen meanwhile.
 fn require_other_admin(connection: &Connection, id: &str) -> Outcome<()> {
     let admins: Vec<(String,)> = connection.fetch_all("SELECT id FROM users WHERE is_admin", &[])?;
     match admins.as_slice() {
@@ -151,7 +151,7 @@ fn require_other_admin(connection: &Connection, id: &str) -> Outcome<()> {
     }
 }
 
-/// Names the user if the username is in use.
+/// Converts a unique violation to an error that names the user.
 fn name_used_username(error: rusqlite::Error, username: &str) -> QueryError<RecordError> {
     if is_unique_violation(&error) {
         return RecordError::Exists { kind: "user", id: username.to_owned() }.into();
@@ -159,7 +159,7 @@ fn name_used_username(error: rusqlite::Error, username: &str) -> QueryError<Reco
     error.into()
 }
 
-/// Names the user if a row's owner is missing.
+/// Converts a foreign key violation to an error that names the user.
 pub(super) fn name_missing_owner(error: rusqlite::Error, user_id: &str) -> QueryError<RecordError> {
     if is_foreign_key_violation(&error) {
         return document_rows::no_user(user_id).into();

@@ -12,7 +12,7 @@ use crate::commit_rows::{Batch, Step, Turn};
 use crate::job_rows::to_json_text;
 use crate::sql;
 
-/// Takes over the job's row if its version is still the commit's.
+/// Updates the job's row if its version is still the commit's.
 const UPDATE_JOB: &str = concat!(
     "UPDATE jobs SET version = version + 1, tries = 0, alone_tries = 0, updated_at = $3, status = $4, priority = $5, \
          retry_count = $6, started_at = $7, finished_at = $8, output = $9, error = $10, erase_at = $11, \
@@ -35,7 +35,7 @@ const CLEAR_POLLS: &str = "DELETE FROM job_polls WHERE job_id = $1 AND effect IN
 const DELETE_POLLS: &str = "DELETE FROM job_polls WHERE job_id = $1";
 const PUT_CACHED: &str =
     concat!("INSERT OR REPLACE INTO cached_results (key, value, expires_at) VALUES ($1, $2, ", now!(), " + $3)");
-/// At least as many rows as a commit adds, so that none pile up.
+/// At least as many rows as a commit adds, so that they do not pile up.
 const REMOVE_EXPIRED: &str = concat!(
     "DELETE FROM cached_results WHERE key IN (SELECT key FROM cached_results WHERE expires_at <= ",
     now!(),
@@ -48,13 +48,13 @@ const INSERT_CALLS: &str = "INSERT INTO job_calls (job_id, step, body) VALUES";
 const PUT_POLLS: &str = "INSERT OR REPLACE INTO job_polls (job_id, effect, due_at, ready_at, ticket) VALUES";
 const PUT_SNAPSHOT: &str = "INSERT OR REPLACE INTO job_snapshots (job_id, seq, state) VALUES";
 
-/// Expired results that are removed in addition to as many as are added.
-const EXPIRED_MARGIN: usize = 64;
+/// Number of expired results that are removed in addition to as many as are added.
+const EXTRA_REMOVAL_COUNT: usize = 64;
 
 /// A row of `job_events` without its job.
 pub(super) type EventValues = [Value; 6];
 
-/// A commit as the writing thread needs it: its JSON is written by the thread that asks for the commit.
+/// A commit in the form that the writing thread needs: its JSON is serialized by the calling thread.
 pub(super) struct CommitRows {
     job: String,
     version: i64,
@@ -69,7 +69,7 @@ pub(super) struct CommitRows {
     polls: Vec<[Value; 4]>,
     /// A JSON list of the attempts whose polls end.
     cleared: Option<String>,
-    /// A JSON list of the messages that are taken in.
+    /// A JSON list of the messages that are processed.
     taken: Option<String>,
     cached: Vec<[Value; 3]>,
     snapshot: Option<[Value; 2]>,
@@ -191,19 +191,19 @@ pub(super) fn put_steps(connection: &Connection, job: &str, steps: &[[Value; 3]]
     insert_rows(connection, PUT_STEPS, job, steps)
 }
 
-/// Keeps results for other runs, and removes some that have expired.
+/// Stores results for other runs, and removes some expired ones.
 fn put_cached(connection: &Connection, cached: &[[Value; 3]]) -> rusqlite::Result<()> {
     for [key, value, ttl] in cached {
         connection.execute(PUT_CACHED, params![key, value, ttl])?;
     }
     if !cached.is_empty() {
-        let limit = i64::try_from(cached.len() + EXPIRED_MARGIN).unwrap_or(i64::MAX);
+        let limit = i64::try_from(cached.len() + EXTRA_REMOVAL_COUNT).unwrap_or(i64::MAX);
         connection.execute(REMOVE_EXPIRED, params![limit])?;
     }
     Ok(())
 }
 
-/// Adds to the bytes in flight of a user; those of a job of nobody are not counted.
+/// Adds to the bytes in flight of a user; those of a job without a user are not counted.
 pub(super) fn add_bytes(connection: &Connection, user: Option<&str>, change: i64) -> rusqlite::Result<()> {
     match user {
         Some(user) if change != 0 => connection.execute(ADD_BYTES, params![user, change]).map(drop),
@@ -211,7 +211,7 @@ pub(super) fn add_bytes(connection: &Connection, user: Option<&str>, change: i64
     }
 }
 
-/// Why an update did not find the job in the version asked for.
+/// Returns why an update did not find the job with the expected version.
 pub(super) fn explain_refusal(connection: &Connection, job: &str) -> rusqlite::Result<StoreError> {
     let found: Option<(String,)> = connection.fetch_optional(sql::JOB_STATUS, params![job])?;
     let job = job.to_owned();

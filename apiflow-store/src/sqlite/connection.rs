@@ -1,4 +1,4 @@
-//! A connection to the file: statements are prepared once, and counted.
+//! A connection to the file: statements are cached and counted.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,12 +8,12 @@ use std::time::Duration;
 use rusqlite::{CachedStatement, OpenFlags, Result, Row, ToSql};
 use tokio::sync::mpsc;
 
-/// How long a statement waits for another process that holds the file's lock.
+/// How long a statement waits for the file's lock.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-/// Statements that each connection keeps prepared.
+/// Number of cached statements per connection.
 const MAX_PREPARED_STATEMENTS: usize = 128;
 
-/// What the connections of a store share.
+/// The state that the connections of a store share.
 #[derive(Clone)]
 pub(super) struct SharedState {
     /// The number of statements that they have run.
@@ -28,7 +28,7 @@ pub(super) trait FromRow: for<'row> TryFrom<&'row Row<'row>, Error = rusqlite::E
 
 impl<T: for<'row> TryFrom<&'row Row<'row>, Error = rusqlite::Error>> FromRow for T {}
 
-/// One connection. Parameters are written `$1`, `$2` … (as Postgres has them) or `?`, and bound by that number.
+/// A connection. Parameters are written `$1`, `$2` … (as in Postgres) or `?`, and bound by that number.
 pub(super) struct Connection {
     // Dropped before the sender in `shared`: whoever waits for that finds the file closed.
     inner: rusqlite::Connection,
@@ -36,7 +36,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Opens the file, or makes it, with foreign keys checked, commits synced and deleted content overwritten.
+    /// Opens or creates the file, with foreign keys checked, commits synced and deleted content overwritten.
     pub(super) fn open(path: &Path, cache_kib: i32, shared: SharedState) -> Result<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let inner = rusqlite::Connection::open_with_flags(path, flags)?;
@@ -52,18 +52,18 @@ impl Connection {
         Ok(Self { inner, shared })
     }
 
-    /// Switches the file to the write-ahead log, unless it has it already.
+    /// Switches the file to the write-ahead log, unless it uses it already.
     pub(super) fn use_write_ahead_log(&self) -> Result<()> {
         let (mode,): (String,) = self.fetch_one("PRAGMA journal_mode", &[])?;
         if mode == "wal" { Ok(()) } else { self.inner.pragma_update(None, "journal_mode", "WAL") }
     }
 
-    /// Refuses all writes of this connection.
+    /// Makes this connection read-only.
     pub(super) fn forbid_writes(&self) -> Result<()> {
         self.inner.pragma_update(None, "query_only", true)
     }
 
-    /// Keeps the file within so many pages.
+    /// Limits the file to a number of pages.
     pub(super) fn limit_pages(&self, max_page_count: u32) -> Result<()> {
         self.inner.pragma_update(None, "max_page_count", max_page_count)
     }
@@ -104,12 +104,12 @@ impl Connection {
         Ok(first)
     }
 
-    /// Reads the first row, which is always there.
+    /// Reads the first row, which must exist.
     pub(super) fn fetch_one<T: FromRow>(&self, sql: &str, parameters: &[&dyn ToSql]) -> Result<T> {
         self.fetch_optional(sql, parameters)?.ok_or(rusqlite::Error::QueryReturnedNoRows)
     }
 
-    /// Performs reads that all see the file as it is at the first of them.
+    /// Performs reads that all see the file in the state of the first one.
     pub(super) fn read_snapshot<T, E: From<rusqlite::Error>>(
         &self,
         read: impl FnOnce(&Self) -> std::result::Result<T, E>,

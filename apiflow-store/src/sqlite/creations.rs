@@ -11,7 +11,7 @@ use crate::commit_rows::Event;
 use crate::job_rows::{duration_ms, from_int, to_int};
 use crate::sql;
 
-/// The job of an idempotency key that has not expired, and the fingerprint of its request.
+/// The job of an unexpired idempotency key, and the fingerprint of its request.
 pub(super) const FIND_KEY: &str = sql::job_by_key!(now!());
 const ADD_JOB: &str = concat!(
     "INSERT INTO jobs (id, name, workflow_id, node_id, created_by, created_at, updated_at, status, priority, last_seq, \
@@ -29,13 +29,13 @@ const CLAIM_NEW: &str = concat!(
 const PUT_KEY: &str =
     "INSERT OR REPLACE INTO idempotency_keys (key, fingerprint, job_id, expires_at) VALUES ($1, $2, $3, $4)";
 
-/// A new job as the writing thread needs it: its JSON is written by the thread that asks for the job.
+/// A new job in the form that the writing thread needs: its JSON is serialized by the calling thread.
 pub(super) struct JobRows {
     job: NewJob,
     events: Vec<EventValues>,
     last_seq: i64,
     value_bytes: i64,
-    /// The worker that claims the job at the same time.
+    /// The worker that claims the job in the same transaction.
     claim: Option<ClaimRequest>,
 }
 
@@ -123,7 +123,7 @@ const WAKE: &str = concat!(
 pub(super) struct Delivery {
     pub(super) job: String,
     pub(super) key: String,
-    /// JSON text.
+    /// The payload as JSON text.
     pub(super) payload: String,
     /// The attempt whose poll ends with this message.
     pub(super) finished_poll: Option<i64>,

@@ -20,7 +20,7 @@ const OUTDATE_CHECKS: &str =
 
 type Outcome<T> = Result<T, QueryError<RecordError>>;
 
-/// A document's row, and the rows of what it refers to.
+/// A document's row, and the rows of its references.
 type DocumentRows = (DocumentColumns, Vec<(String, String)>);
 
 #[async_trait]
@@ -121,13 +121,13 @@ impl Documents for SqliteStore {
     }
 }
 
-/// The version and first moment of a document, if it is there.
+/// Returns the version and creation time of a document, if it exists.
 fn find_version(connection: &Connection, kind: DocumentKind, id: &str) -> rusqlite::Result<Option<(u64, Timestamp)>> {
     let found: Option<(i64, i64)> = connection.fetch_optional(sql::DOCUMENT_VERSION, params![kind.as_str(), id])?;
     Ok(found.map(|(version, created_at)| (from_int(version), Timestamp(created_at))))
 }
 
-/// Up to `limit` documents after one, newest first.
+/// Returns up to `limit` documents after another one, newest first.
 fn find_page(
     connection: &Connection,
     kind: DocumentKind,
@@ -154,7 +154,7 @@ fn with_references(
     Ok((row, references))
 }
 
-/// Replaces what a document refers to.
+/// Replaces the references of a document.
 fn replace_references(connection: &Connection, document: &Document) -> rusqlite::Result<()> {
     let (kind, id) = (document.kind.as_str(), &document.id);
     connection.execute(sql::DELETE_REFERENCES, params![kind, id])?;
@@ -164,7 +164,7 @@ fn replace_references(connection: &Connection, document: &Document) -> rusqlite:
     Ok(())
 }
 
-/// Notes that what was found wrong with a document, and with all that leads to it, is out of date.
+/// Marks the findings about a document, and about all that refer to it, as out of date.
 fn outdate_checks(connection: &Connection, document: &Document) -> rusqlite::Result<()> {
     let (kind, id) = (document.kind.as_str(), &document.id);
     if document.kind == DocumentKind::Workflow {

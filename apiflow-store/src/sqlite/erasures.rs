@@ -1,4 +1,4 @@
-//! Erasing what a document says is not to be kept, on SQLite.
+//! Erasure of values that a document says must not be stored, on SQLite.
 
 use std::time::Duration;
 

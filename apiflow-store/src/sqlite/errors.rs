@@ -1,6 +1,7 @@
-//! What an error of SQLite means: whether it keeps the store from its work for a while, and why.
+//! Maps errors of SQLite: whether the store is unavailable, and why.
 
 use apiflow_core::ports::{StoreError, StoreFault};
+use rusqlite::ffi;
 
 use crate::RecordError;
 
@@ -8,15 +9,7 @@ use crate::RecordError;
 /// Source: <https://www.sqlite.org/rescode.html>.
 const PRIMARY_CODE_MASK: i32 = 0xff;
 
-/// Extended codes that say more than their primary one.
-const IOERR_NOMEM: i32 = 3082;
-/// The index of the write-ahead log could not grow: "may indicate that the underlying filesystem volume is out of space".
-const IOERR_SHMSIZE: i32 = 4874;
-const CONSTRAINT_FOREIGNKEY: i32 = 787;
-const CONSTRAINT_PRIMARYKEY: i32 = 1555;
-const CONSTRAINT_UNIQUE: i32 = 2067;
-
-/// Why a read or write did not succeed: a failure of SQLite, or what its caller is told.
+/// Why a read or write did not succeed: a failure of SQLite, or a refusal for its caller.
 #[derive(Debug)]
 pub(super) enum QueryError<E> {
     /// A statement failed.
@@ -44,7 +37,7 @@ impl From<RecordError> for QueryError<RecordError> {
 }
 
 impl<E: PortError> QueryError<E> {
-    /// The error that the caller gets.
+    /// Returns the error for the caller.
     pub(super) fn into_port_error(self) -> E {
         match self {
             Self::Sqlite(error) => E::of_sqlite(&error),
@@ -58,7 +51,7 @@ pub(super) trait PortError: Send + 'static {
     /// The failure of a statement.
     fn of_sqlite(error: &rusqlite::Error) -> Self;
     /// The store was closed.
-    fn closed() -> Self;
+    fn closed_error() -> Self;
 }
 
 const CLOSED: &str = "the store is closed";
@@ -71,7 +64,7 @@ impl PortError for StoreError {
         }
     }
 
-    fn closed() -> Self {
+    fn closed_error() -> Self {
         Self::Backend(CLOSED.to_owned())
     }
 }
@@ -84,29 +77,30 @@ impl PortError for RecordError {
         }
     }
 
-    fn closed() -> Self {
+    fn closed_error() -> Self {
         Self::Backend(CLOSED.to_owned())
     }
 }
 
-/// What keeps SQLite from its work, if that is what an error says.
+/// Returns why SQLite is unavailable, if the error says so.
 pub(super) fn find_fault(error: &rusqlite::Error) -> Option<StoreFault> {
     fault_of_code(extended_code(error)?)
 }
 
-/// Whether one of several writes that failed together may succeed alone: it is not known that all fail of the same.
+/// Whether one of several writes that failed together may succeed alone, because the failure need not affect all of
+/// them.
 pub(super) fn may_succeed_alone(error: &rusqlite::Error) -> bool {
     !find_fault(error).is_some_and(StoreFault::concerns_all)
 }
 
 /// Whether another row has the same unique key.
 pub(super) fn is_unique_violation(error: &rusqlite::Error) -> bool {
-    matches!(extended_code(error), Some(CONSTRAINT_PRIMARYKEY | CONSTRAINT_UNIQUE))
+    matches!(extended_code(error), Some(ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_UNIQUE))
 }
 
 /// Whether a row refers to one that does not exist.
 pub(super) fn is_foreign_key_violation(error: &rusqlite::Error) -> bool {
-    extended_code(error) == Some(CONSTRAINT_FOREIGNKEY)
+    extended_code(error) == Some(ffi::SQLITE_CONSTRAINT_FOREIGNKEY)
 }
 
 /// Whether another connection holds the file's lock.
@@ -119,16 +113,20 @@ fn extended_code(error: &rusqlite::Error) -> Option<i32> {
 }
 
 fn fault_of_code(code: i32) -> Option<StoreFault> {
-    match (code, code & PRIMARY_CODE_MASK) {
-        (IOERR_SHMSIZE, _) | (_, 13) => Some(StoreFault::Full),
-        (IOERR_NOMEM, _) | (_, 7) => Some(StoreFault::OutOfMemory),
-        // BUSY, LOCKED, PROTOCOL: another process has the file.
-        (_, 5 | 6 | 15) => Some(StoreFault::Busy),
-        (_, 8) => Some(StoreFault::ReadOnly),
-        // IOERR, CANTOPEN.
-        (_, 10 | 14) => Some(StoreFault::Io),
-        // CORRUPT, NOTADB.
-        (_, 11 | 26) => Some(StoreFault::Corrupt),
+    match code {
+        // The index of the write-ahead log could not grow: "may indicate that the underlying filesystem volume is out of
+        // space".
+        ffi::SQLITE_IOERR_SHMSIZE => return Some(StoreFault::Full),
+        ffi::SQLITE_IOERR_NOMEM => return Some(StoreFault::OutOfMemory),
+        _ => {}
+    }
+    match code & PRIMARY_CODE_MASK {
+        ffi::SQLITE_FULL => Some(StoreFault::Full),
+        ffi::SQLITE_NOMEM => Some(StoreFault::OutOfMemory),
+        ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED | ffi::SQLITE_PROTOCOL => Some(StoreFault::Busy),
+        ffi::SQLITE_READONLY => Some(StoreFault::ReadOnly),
+        ffi::SQLITE_IOERR | ffi::SQLITE_CANTOPEN => Some(StoreFault::Io),
+        ffi::SQLITE_CORRUPT | ffi::SQLITE_NOTADB => Some(StoreFault::Corrupt),
         _ => None,
     }
 }

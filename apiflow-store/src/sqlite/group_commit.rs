@@ -1,18 +1,18 @@
-//! Group commit: the writes that wait at the same time share a transaction, each in a savepoint of its own.
+//! Group commit: queued writes share a transaction, each in a savepoint of its own.
 
 use tokio::sync::oneshot;
 
 use super::connection::Connection;
 use super::errors::{PortError, QueryError, may_succeed_alone};
 
-/// A write that waits for the thread that owns the connection.
+/// A write that is queued for the thread that owns the connection.
 pub(super) trait PendingWrite: Send {
-    /// Performs the write and keeps its outcome for [`PendingWrite::answer`]; returns whether its changes stay. It may be
-    /// performed again, after everything that it did was rolled back.
+    /// Performs the write and stores its result for [`PendingWrite::answer`]; returns whether its changes are kept. It
+    /// may be performed again after everything that it did was rolled back.
     fn perform(&mut self, connection: &Connection) -> bool;
-    /// The error of the statement that made the last performance fail, if it was one.
+    /// The database error that made the last performance fail, if any.
     fn take_error(&mut self) -> Option<rusqlite::Error>;
-    /// Sends the kept outcome to the caller.
+    /// Sends the stored result to the caller.
     fn answer(self: Box<Self>);
     /// Tells the caller that the transaction failed.
     fn fail(self: Box<Self>, error: &rusqlite::Error);
@@ -68,8 +68,8 @@ where
 
 type Writes = Vec<Box<dyn PendingWrite>>;
 
-/// Performs all writes in one transaction and answers them. A write that fails takes back its own changes alone. If the
-/// whole transaction fails, its writes are performed one by one, unless all would fail of the same.
+/// Performs all writes in one transaction and answers them. A failed write only rolls back its own changes. If the
+/// whole transaction fails, its writes are performed one by one, unless the failure would affect all of them.
 pub(super) fn perform_group(connection: &Connection, mut writes: Writes) {
     match attempt_transaction(connection, &mut writes) {
         Ok(()) => writes.into_iter().for_each(PendingWrite::answer),

@@ -1,14 +1,15 @@
-//! Inserting many rows of one job by few statements.
+//! Inserts many rows of one job with few statements.
 
 use rusqlite::ToSql;
 use rusqlite::types::Value;
 
 use super::connection::Connection;
 
-/// Rows of one statement; each number of rows is a statement of its own that is kept prepared.
+/// Rows per statement; each number of rows is a separate cached statement.
 const MAX_STATEMENT_ROWS: usize = 8;
 
-/// Inserts rows. `head` is the statement up to `VALUES`; its first column is the job, and each row has the others.
+/// Inserts rows. `head` is the statement up to `VALUES`; its first column is the job, followed by the columns of each
+/// row.
 pub(super) fn insert_rows<const N: usize>(
     connection: &Connection,
     head: &str,

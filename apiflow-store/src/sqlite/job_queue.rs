@@ -134,7 +134,7 @@ impl JobQueue for SqliteStore {
     }
 }
 
-/// Up to `limit` jobs that are due, in the order in which they are claimed.
+/// Returns up to `limit` due jobs, in the order in which they are claimed.
 fn find_due(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<String>> {
     let mut due = Vec::new();
     let levels: Vec<(i32,)> = connection.fetch_all(LEVELS, &[])?;
@@ -149,7 +149,7 @@ fn find_due(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<Strin
     Ok(due)
 }
 
-/// Claims those of the jobs that are still due; the claims come in the order of `due`.
+/// Claims the jobs that are still due; the claims are in the order of `due`.
 fn claim_jobs(connection: &Connection, worker: &str, lease: Duration, due: &[String]) -> rusqlite::Result<Vec<Claim>> {
     let claimed: Vec<(String, i64, i64, bool)> =
         connection.fetch_all(CLAIM, params![worker, duration_ms(lease), to_json_text(&due)])?;

@@ -83,7 +83,7 @@ impl JobRecords for SqliteStore {
     async fn verify_writable(&self) -> Result<(), StoreError> {
         self.write(|connection| {
             connection.execute(ADD_PROBE, params![PROBE_BYTES])?;
-            // Afterwards: the new row takes room before the old one gives any back.
+            // Afterwards: the new row needs space before the old one frees any.
             connection.execute(REMOVE_PROBES, &[])?;
             Ok(())
         })
@@ -112,7 +112,7 @@ impl From<i64> for FilterValue {
     }
 }
 
-/// A query of jobs that is put together, with its parameters.
+/// A query of jobs under construction, with its parameters.
 struct JobQuery {
     sql: String,
     parameters: Vec<SqlValue>,

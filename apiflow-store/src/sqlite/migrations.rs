@@ -1,6 +1,6 @@
-//! The tables of the file, brought up to date when it is opened.
+//! Migrates the tables of the file when it is opened.
 //!
-//! Which migrations a file has is kept in the table in which sqlx, that made the first files, kept it.
+//! Applied migrations are recorded in the table of sqlx, which created the first files.
 
 use std::time::Instant;
 
@@ -47,8 +47,8 @@ pub(super) enum MigrationError {
     Changed(i64),
 }
 
-/// Applies the migrations that the file lacks, all in one transaction: another process that opens the file at the same
-/// time waits for it, and finds them applied.
+/// Applies the missing migrations, all in one transaction: another process that opens the file at the same time waits
+/// for it, and finds them applied.
 pub(super) fn apply_migrations(connection: &Connection) -> Result<(), MigrationError> {
     connection.execute("BEGIN IMMEDIATE", &[])?;
     let applied = apply_missing(connection).and_then(|()| Ok(connection.execute("COMMIT", &[])?));

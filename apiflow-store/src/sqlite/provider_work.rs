@@ -1,4 +1,4 @@
-//! What is followed at providers, on SQLite.
+//! Operations that are polled at providers, on SQLite.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::{SqliteStore, now};
 use crate::job_rows::{self, PollColumns, duration_ms, from_int, to_int};
 use crate::sql;
 
-/// The longer of two pauses stays.
+/// The longer of two pauses remains.
 const PAUSE_SUBMITS: &str = concat!(
     "INSERT INTO submit_pauses (rate_limit, until) VALUES ($1, ",
     now!(),

@@ -1,4 +1,4 @@
-//! Threads that read, each with its own connection.
+//! Reading threads, each with its own connection.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -17,7 +17,7 @@ struct ReadQueue {
     is_closed: bool,
 }
 
-/// The queue, and how threads learn of a change of it.
+/// The queue, and the signal of its changes.
 #[derive(Default)]
 struct SharedQueue {
     queue: Mutex<ReadQueue>,
@@ -63,10 +63,10 @@ impl Readers {
                 let _: Result<(), Result<T, E>> = answer.send(read(connection).map_err(QueryError::into_port_error));
             }
         }));
-        answered.await.unwrap_or_else(|_| Err(E::closed()))
+        answered.await.unwrap_or_else(|_| Err(E::closed_error()))
     }
 
-    /// Ends the threads; reads that wait, and later ones, fail.
+    /// Ends the threads; queued reads, and later ones, fail.
     pub(super) fn close(&self) {
         let mut queue = self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner);
         queue.is_closed = true;
@@ -82,7 +82,7 @@ impl Drop for Readers {
 }
 
 impl SharedQueue {
-    /// Adds a read; it is dropped, and with it the caller's channel, if the queue is closed.
+    /// Adds a read; if the queue is closed, it is dropped together with the caller's channel.
     fn push(&self, read: Read) {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         if !queue.is_closed {

@@ -70,7 +70,7 @@ fn put_shared_secret(connection: &Connection, secret: &SecretRow) -> rusqlite::R
     connection.execute(sql::PUT_SECRET, params![secret.name, origins, secret.sealed, updated_at]).map(drop)
 }
 
-/// Changes what ties secrets to a declaration that is being saved.
+/// Applies the changes to secrets that belong to the save of a declaration.
 pub(super) fn change_ties(
     connection: &Connection,
     (kind, id): (DocumentKind, &str),

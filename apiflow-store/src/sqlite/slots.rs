@@ -8,7 +8,7 @@ use super::now;
 use crate::job_rows::{to_int, to_json_text};
 use crate::slots::{self, Counts, WAITING_PAGE_SIZE, WaitingColumns, window_ms};
 
-/// Whether some key is to be looked at.
+/// Whether a key is due for examination.
 pub(super) const IS_LOOK_DUE: &str = concat!("SELECT EXISTS (SELECT 1 FROM job_slots WHERE look_at <= ", now!(), ")");
 const KEYS_TO_LOOK_AT: &str = slots::look_keys!(now!());
 const NOTE_LOOK: &str =
@@ -37,7 +37,7 @@ const END: &str =
 const PASS: &str =
     concat!("UPDATE job_slots SET state = 'passed', look_at = ", now!(), " WHERE job_id = $1 AND state = 'waiting'");
 
-/// Lets a new job wait for its slot.
+/// Makes a new job wait for its slot.
 pub(super) fn request_slot(connection: &Connection, job: &NewJob) -> rusqlite::Result<()> {
     let Some(concurrency) = &job.concurrency else { return Ok(()) };
     let (size, window) = (to_int(concurrency.limit), window_ms(concurrency));
@@ -45,17 +45,17 @@ pub(super) fn request_slot(connection: &Connection, job: &NewJob) -> rusqlite::R
     connection.execute(REQUEST, parameters).map(drop)
 }
 
-/// Notes that jobs were claimed.
+/// Records that jobs were claimed.
 pub(super) fn start_slots(connection: &Connection, jobs: &[&str]) -> rusqlite::Result<()> {
     connection.execute(START, params![to_json_text(&jobs)]).map(drop)
 }
 
-/// Notes that a job has ended.
+/// Records that a job has ended.
 pub(super) fn end_slot(connection: &Connection, job: &str) -> rusqlite::Result<()> {
     connection.execute(END, params![job]).map(drop)
 }
 
-/// Lets a job go without a slot.
+/// Lets a job continue without a slot.
 pub(super) fn pass_slot(connection: &Connection, job: &str) -> rusqlite::Result<()> {
     if connection.execute(PASS, params![job])? > 0 {
         connection.execute(WAKE, params![to_json_text(&[job])])?;
@@ -63,7 +63,7 @@ pub(super) fn pass_slot(connection: &Connection, job: &str) -> rusqlite::Result<
     Ok(())
 }
 
-/// Gives away the slots that are free.
+/// Assigns the free slots.
 pub(super) fn give_slots(connection: &Connection) -> rusqlite::Result<()> {
     let keys: Vec<(String,)> = connection.fetch_all(KEYS_TO_LOOK_AT, &[])?;
     for (key,) in keys {
@@ -72,7 +72,7 @@ pub(super) fn give_slots(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Gives away the slots of a key that are free.
+/// Assigns the free slots of a key.
 pub(super) fn give_slots_of_key(connection: &Connection, key: &str) -> rusqlite::Result<()> {
     connection.execute(NOTE_LOOK, params![key])?;
     connection.execute(REMOVE_OVER, params![key])?;

@@ -1,4 +1,4 @@
-//! A workflow tried out, and told to people.
+//! A dry run and its report as text.
 
 use std::fmt::Write as _;
 
@@ -13,7 +13,7 @@ use crate::command::run::{OutputFormat, Run, join_findings, pretty_json, print_v
 use crate::command::{print_line, serve};
 
 impl Run {
-    /// What is to be tried out.
+    /// Builds the dry run that the arguments describe.
     pub(super) fn build_dry_run<'a>(
         &self,
         document: &'a Value,
@@ -35,7 +35,7 @@ impl Run {
         })
     }
 
-    /// Prints what would happen; says whether the workflow would complete.
+    /// Prints the report; returns whether the workflow would complete.
     pub(super) async fn try_out(&self, trial: DryRun<'_>) -> Result<bool, String> {
         let report =
             trial.run(&serve::sandbox_evaluator()?, |_| None).await.map_err(|error| refusal_message(&error))?;
@@ -50,7 +50,7 @@ impl Run {
     }
 }
 
-/// Why there is no report.
+/// Returns why there is no report.
 pub(super) fn refusal_message(error: &DryRunError) -> String {
     match error {
         DryRunError::Mocks(found) => join_findings("--mock", found),
@@ -60,7 +60,7 @@ pub(super) fn refusal_message(error: &DryRunError) -> String {
     }
 }
 
-/// The report for people: steps in order, what each would send, and the end.
+/// Returns the report as text: steps in order, the requests that each would send, and the outcome.
 fn report_text(report: &Report) -> String {
     let mut said = String::new();
     for step in &report.steps {
@@ -98,7 +98,7 @@ fn write_step(said: &mut String, step: &ReportStep) {
     }
     match &step.error {
         Some(error) => write_line(said, depth + 1, &format!("error: {}", error_text(error))),
-        // What modules around others give is that of those inside.
+        // The requests of enclosing modules are those of the modules inside.
         None if step.requests.is_empty() => {}
         None => write_block(said, depth + 1, "output: ", &step.output),
     }
@@ -109,7 +109,7 @@ fn write_request(said: &mut String, depth: usize, sent: &ReportRequest) {
     let source = match sent.answered_by {
         Some(ResultSource::Function) => "answered by a function",
         Some(ResultSource::Mock) => "answered by its mock",
-        Some(ResultSource::Sample) => "answered by a value made from the node's outputs",
+        Some(ResultSource::Sample) => "answered by a sample derived from the node's outputs",
         None => "not waited for",
     };
     write_line(said, depth, &format!("attempt {} after {}, {source}", sent.attempt, format_seconds(sent.at_ms)));
@@ -127,7 +127,7 @@ fn write_request(said: &mut String, depth: usize, sent: &ReportRequest) {
     }
 }
 
-/// An error object in words.
+/// Formats an error object.
 fn error_text(error: &Value) -> String {
     let text = |name: &str| error[name].as_str();
     let message = text("message").map_or_else(|| error.to_string(), str::to_owned);

@@ -1,4 +1,4 @@
-//! Ctrl-C during a run: the first one cancels the work at providers, the second one leaves it behind.
+//! Ctrl-C during a run: the first one cancels the work at providers, the second one exits at once.
 
 use std::pin::pin;
 
@@ -14,11 +14,11 @@ pub(super) struct Interrupts {
     signals: Vec<(u8, tokio::signal::unix::Signal)>,
 }
 
-/// How it went on with a run.
+/// The outcome of a run that may be interrupted.
 pub(super) enum Finished {
-    /// The run ended; `signal` is the number of the one that cancelled it, if any did.
+    /// The run ended; `signal` is the number of the signal that cancelled it, if any.
     Ended { ended: Result<Value, LocalError>, signal: Option<u8> },
-    /// A second signal of this number ended the waiting.
+    /// A second signal with this number ended the waiting.
     Left { signal: u8 },
 }
 
@@ -38,7 +38,7 @@ impl Interrupts {
         Ok(Self {})
     }
 
-    /// The number of the next signal.
+    /// Returns the number of the next signal.
     async fn next(&mut self) -> u8 {
         #[cfg(unix)]
         {
@@ -53,7 +53,7 @@ impl Interrupts {
         }
         #[cfg(not(unix))]
         {
-            // Where it cannot be caught it ends the process.
+            // If it cannot be caught, it ends the process.
             if tokio::signal::ctrl_c().await.is_err() {
                 std::future::pending::<()>().await;
             }
@@ -61,7 +61,7 @@ impl Interrupts {
         }
     }
 
-    /// Carries a run out, unless signals end it.
+    /// Performs a run unless signals end it.
     pub(super) async fn finish_run(
         mut self,
         run: &LocalRun,
@@ -73,7 +73,7 @@ impl Interrupts {
             signal = self.next() => signal,
         };
         print_notice(
-            "apiflow: interrupted: the run and its work at providers are being cancelled; again to leave at once",
+            "apiflow: interrupted: cancelling the run and its work at providers; press Ctrl-C again to exit at once",
         );
         for work in work_of(run).await? {
             print_notice(&describe_work(&work));
@@ -90,9 +90,9 @@ impl Interrupts {
                 let left: Vec<_> =
                     work_of(run).await?.into_iter().filter(|work| work.state != ProviderWorkState::Cancelled).collect();
                 if left.is_empty() {
-                    print_notice("apiflow: left at once; nothing is at work at providers");
+                    print_notice("apiflow: exited at once; no work is running at providers");
                 } else {
-                    print_notice("apiflow: left at once; this may still be at work:");
+                    print_notice("apiflow: exited at once; this work may still be running:");
                 }
                 for work in left {
                     print_notice(&describe_work(&work));
@@ -107,24 +107,24 @@ async fn work_of(run: &LocalRun) -> Result<Vec<ProviderWorkStatus>, String> {
     run.provider_work().await.map_err(|error| error.to_string())
 }
 
-/// Where a provider's work is and how it stands, in a line.
+/// Describes the state of a provider's work in a line.
 fn describe_work(work: &ProviderWorkStatus) -> String {
     let ProviderWorkStatus { step, provider_id, url, state } = work;
     let id = provider_id.as_ref().map(|id| format!("`{id}` ")).unwrap_or_default();
     match state {
         ProviderWorkState::Unanswered => {
-            format!("{step}: sent to {url} and not answered: whether the provider took it is unknown")
+            format!("{step}: sent to {url} but not answered: whether the provider accepted it is unknown")
         }
-        ProviderWorkState::Running => format!("{step}: {id}is at work at the provider: {url}"),
+        ProviderWorkState::Running => format!("{step}: {id}is running at the provider: {url}"),
         ProviderWorkState::Cancelling => {
-            format!("{step}: {id}may still be at work, for the provider has not answered its cancellation: {url}")
+            format!("{step}: {id}may still be running: the provider has not answered its cancellation: {url}")
         }
         ProviderWorkState::Cancelled => format!("{step}: {id}was cancelled at the provider: {url}"),
         ProviderWorkState::CancelFailed(why) => {
-            format!("{step}: {id}may still be at work, for it could not be cancelled ({why}): {url}")
+            format!("{step}: {id}may still be running: cancelling it failed ({why}): {url}")
         }
         ProviderWorkState::NotCancellable => {
-            format!("{step}: {id}may still be at work, for its node has no `cancel` rule: {url}")
+            format!("{step}: {id}may still be running: its node has no `cancel` rule: {url}")
         }
     }
 }

@@ -1,10 +1,10 @@
-//! JSON on the command line.
+//! JSON values on the command line.
 
 use serde_json::{Map, Value};
 
 use crate::http::strict_json;
 
-/// The inputs, as text or as `@file`.
+/// Reads the inputs: a JSON text, or `@file`.
 pub(super) fn read_input(given: &str) -> Result<Map<String, Value>, String> {
     let (what, text) = match given.strip_prefix('@') {
         Some(file) => {
@@ -21,20 +21,20 @@ pub(super) fn read_input(given: &str) -> Result<Map<String, Value>, String> {
     match read {
         Ok(Value::Object(input)) => Ok(input),
         Ok(Value::Null) => Ok(Map::new()),
-        Ok(_) => Err(format!("{what}: the inputs must be an object by name")),
-        Err(error) => Err(format!("{what}: this is not JSON: {error}; `@FILE` reads a file")),
+        Ok(_) => Err(format!("{what}: the inputs must be a JSON object with their names as keys")),
+        Err(error) => Err(format!("{what}: invalid JSON: {error}; use `@FILE` to read a file")),
     }
 }
 
-/// Values by step, each as `step=JSON`.
+/// Reads values by step, each written as `step=JSON`.
 pub(super) fn by_step(flag: &str, given: &[String]) -> Result<Map<String, Value>, String> {
     let mut values = Map::new();
     for one in given {
-        let (step, text) = one.split_once('=').ok_or_else(|| format!("{flag} {one}: write `STEP=JSON`"))?;
+        let (step, text) = one.split_once('=').ok_or_else(|| format!("invalid {flag} `{one}`: use `STEP=JSON`"))?;
         let value = serde_json::from_str(text)
-            .map_err(|error| format!("{flag} {step}: this is not JSON: {error}; texts stand in quotes"))?;
+            .map_err(|error| format!("{flag} {step}: invalid JSON: {error}; strings need double quotes"))?;
         if values.insert(step.to_owned(), value).is_some() {
-            return Err(format!("{flag} {step} is given twice"));
+            return Err(format!("duplicate {flag} for step `{step}`"));
         }
     }
     Ok(values)
@@ -68,7 +68,10 @@ mod tests {
     fn inputs_are_an_object() {
         assert_eq!(read_input("{\"a\": 1}").map(Value::Object), Ok(json!({"a": 1})));
         assert_eq!(read_input("null").map(Value::Object), Ok(json!({})));
-        assert!(read_input("[1]").is_err_and(|error| error == "--input: the inputs must be an object by name"));
+        assert!(
+            read_input("[1]")
+                .is_err_and(|error| error == "--input: the inputs must be a JSON object with their names as keys")
+        );
         assert!(
             read_input("{\"a\": 1, \"a\": 2}").is_err_and(|error| error.contains("`/a`: the key `a` is given twice"))
         );

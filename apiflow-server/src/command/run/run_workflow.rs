@@ -1,4 +1,4 @@
-//! A workflow run in earnest, in memory.
+//! Runs a workflow for real, in memory.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ use crate::command::{print_error, print_notice, serve};
 use crate::documents::references::of_workflow;
 
 impl Run {
-    /// The part of a document that is run in earnest.
+    /// Returns the part of a document that is to be run for real.
     pub(super) fn select_document(&self, document: &Value, mocks: Map<String, Value>) -> Result<Value, String> {
         let mocks = Mocks::parse(&Value::Object(mocks)).and_then(Mocks::into_results);
         let mocks = mocks.map_err(|found| join_findings("--mock", &found))?;
@@ -26,7 +26,7 @@ impl Run {
         selection.select_from(document).map_err(|found| join_findings("--until, --only, --mock", &found))
     }
 
-    /// Runs a workflow, tells its progress and prints its output; says how it ended.
+    /// Runs a workflow, prints its progress and output, and returns how it ended.
     pub(super) async fn run_workflow(
         &self,
         document: &Value,
@@ -57,7 +57,7 @@ impl Run {
         match ended {
             Ok(output) => print_value(&output, self.format).map(|()| RunEnd::Completed),
             Err(LocalError::Ended { status, error, output }) => {
-                let message = error["message"].as_str().unwrap_or("no reason is known");
+                let message = error["message"].as_str().unwrap_or("unknown error");
                 print_error(&format!("the workflow {status}: {message}"));
                 print_value(&output, self.format).map(|()| without_success)
             }
@@ -69,14 +69,14 @@ impl Run {
     }
 }
 
-/// Says which keys the workflow needs that are not given.
+/// Checks that all provider keys that the workflow needs are set.
 fn refuse_missing(document: &Value, catalog: &Catalog, given: &EnvSecrets) -> Result<(), String> {
     let known: BTreeSet<&str> = given.listed_names().map(|(name, _)| name).collect();
     let needed = needed_secrets(document, catalog);
     let missing: Vec<String> = needed
         .iter()
         .filter(|name| !known.contains(name.as_str()))
-        .map(|name| format!("the workflow needs the secret `{name}`: give it by --secret-from-env {name}"))
+        .map(|name| format!("the workflow needs the secret `{name}`: pass it with --secret-from-env {name}"))
         .collect();
     if !missing.is_empty() {
         return Err(missing.join("\n"));
@@ -85,7 +85,7 @@ fn refuse_missing(document: &Value, catalog: &Catalog, given: &EnvSecrets) -> Re
     unset.map_or(Ok(()), |name| Err(format!("--secret-from-env {name}: the environment variable is not set")))
 }
 
-/// The names of the secrets in what a workflow calls, also by way of sub-flows.
+/// Returns the names of the secrets that a workflow uses, including those of sub-flows.
 fn needed_secrets(document: &Value, catalog: &Catalog) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     let mut wanted = of_workflow(document);
@@ -104,10 +104,10 @@ fn needed_secrets(document: &Value, catalog: &Catalog) -> BTreeSet<String> {
     names
 }
 
-/// How far a step is, in a line.
+/// Describes the progress of a step in a line.
 fn progress_line(step: &StepRow) -> String {
     let place = if step.path.is_empty() { step.step_id.clone() } else { format!("{}/{}", step.path, step.step_id) };
-    let reason = || step.error.as_ref().and_then(|error| error["message"].as_str()).unwrap_or("no reason is known");
+    let reason = || step.error.as_ref().and_then(|error| error["message"].as_str()).unwrap_or("unknown error");
     let took = step.finished_at.map(|end| end.since_ms(step.started_at) as f64 / 1000.0).unwrap_or_default();
     let how = match step.status {
         StepStatus::Running => match step.progress {
@@ -116,9 +116,9 @@ fn progress_line(step: &StepRow) -> String {
             None => "running".to_owned(),
         },
         StepStatus::Retrying => {
-            format!("attempt {} failed and will be followed by another: {}", step.attempt, reason())
+            format!("attempt {} failed and will be retried: {}", step.attempt, reason())
         }
-        StepStatus::Suspended => "waits for an approval, which nobody can give to a run from a file".to_owned(),
+        StepStatus::Suspended => "waits for an approval, which is not possible for a run from a file".to_owned(),
         StepStatus::Completed => format!("completed in {took:.1} s"),
         StepStatus::Failed => format!("failed after {took:.1} s: {}", reason()),
         StepStatus::Skipped => "skipped".to_owned(),

@@ -1,4 +1,4 @@
-//! From files to findings.
+//! Validates files and collects the findings.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,9 +16,9 @@ use crate::documents::references::place_of_secret;
 use crate::documents::schema::SchemaCache;
 use crate::documents::validation;
 
-/// Checks the files, each with all of them as the declarations that it may refer to.
+/// Validates the files, each with all of them as the declarations that it may refer to.
 ///
-/// Files that are not to be checked have a report only where they can't be used.
+/// Files that are only declarations have a report only if they cannot be used.
 pub(super) fn check_sources(sources: &[Source], secrets: Option<BTreeSet<String>>) -> Vec<Report<'_>> {
     let mut all = Declared { catalog: Catalog { secrets, ..Catalog::default() }, ids: BTreeMap::new() };
     let declared: Vec<_> = sources.iter().map(|source| all.add_declaration(source)).collect();
@@ -46,17 +46,17 @@ pub(super) fn check_sources(sources: &[Source], secrets: Option<BTreeSet<String>
     reports.collect()
 }
 
-/// What the files declare, for whoever has checked them.
+/// Returns the declarations of files that have been validated.
 pub(super) fn declared_catalog(sources: &[Source]) -> Catalog {
     let mut all = Declared { catalog: Catalog::default(), ids: BTreeMap::new() };
     for source in sources {
-        // Told by the check.
+        // Reported by the validation.
         drop(all.add_declaration(source));
     }
     all.catalog
 }
 
-/// What the files declare.
+/// The declarations of the files.
 struct Declared {
     catalog: Catalog,
     /// The files that ids come from.
@@ -64,11 +64,11 @@ struct Declared {
 }
 
 impl Declared {
-    /// Adds what a file declares; what is wrong with the declaration by itself.
+    /// Adds the declaration of a file; returns the findings about the declaration itself.
     fn add_declaration(&mut self, source: &Source) -> Vec<Diagnostic> {
         let Ok(content) = &source.content else { return Vec::new() };
         let Some(kind) = source.declared_kind() else {
-            // A folder may hold other files too.
+            // A folder may contain other files too.
             if source.role != SourceRole::Checked {
                 return Vec::new();
             }
@@ -79,7 +79,7 @@ impl Declared {
         let mut found = repeated_keys(source);
         let id = source.declared_id();
         if let Some(first) = self.ids.insert((kind.name(), id.clone()), source.display_name()) {
-            let message = format!("the id `{id}` is that of the {} in {first} already", kind.name());
+            let message = format!("duplicate id `{id}`: it is already used by the {} in {first}", kind.name());
             let pointer = if content.get("id").is_some() { "/id" } else { "" };
             found.push(Diagnostic::new_error(codes::DUPLICATE_ID, pointer, message));
         }
@@ -103,7 +103,7 @@ impl Declared {
         found
     }
 
-    /// What is wrong with what a file refers to.
+    /// Returns the findings about what a file refers to.
     fn check_references(&self, source: &Source, kind: Option<Kind>) -> Vec<Diagnostic> {
         let (Ok(content), Some(kind)) = (&source.content, kind) else { return Vec::new() };
         match kind {
@@ -127,7 +127,7 @@ impl Declared {
         }
     }
 
-    /// The secrets of a declaration that are not set, each at its first place.
+    /// Returns the secrets of a declaration that are not set, each at its first position.
     fn check_secrets(&self, names: &BTreeSet<String>, content: &Value) -> Vec<Diagnostic> {
         let Some(set) = &self.catalog.secrets else { return Vec::new() };
         let missing = names.difference(set).map(|name| {
@@ -136,7 +136,7 @@ impl Declared {
                 Diagnostic::new_error(codes::UNRESOLVED_SECRET, pointer, format!("there is no secret `{name}`"));
             found.with_help(match nearest_name(name, set.iter().map(String::as_str)) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => format!("where it is set, say so by `--secret {name}`"),
+                None => format!("if it is set, pass `--secret {name}`"),
             })
         });
         missing.collect()
@@ -148,7 +148,7 @@ impl Declared {
             None => {
                 let message = format!("there is no connector `{}`", node.connector_id);
                 let found = Diagnostic::new_error(codes::UNKNOWN_CONNECTOR, "/connector_id", message);
-                vec![found.with_help("give its file too, or by --connector")]
+                vec![found.with_help("pass its file too, or with --connector")]
             }
         }
     }
@@ -158,7 +158,7 @@ impl Declared {
     }
 }
 
-/// What is around a workflow's document.
+/// Returns the findings about the fields around a workflow's document.
 fn check_wrapper(content: &Value) -> Vec<Diagnostic> {
     const KNOWN: [&str; 6] = ["id", "name", "description", "nodes", "created_at", "updated_at"];
     let mut found = Vec::new();
@@ -187,13 +187,13 @@ fn check_wrapper(content: &Value) -> Vec<Diagnostic> {
     found
 }
 
-/// Keys that an object has twice: what stood first is lost.
+/// Returns the duplicate keys of an object: the first value is lost.
 fn repeated_keys(source: &Source) -> Vec<Diagnostic> {
     let repeated = Spans::from_text(&source.text).repeated_keys();
     let found = repeated.into_iter().map(|(pointer, _, first)| {
         let line = source.text[..first.start].matches('\n').count() + 1;
         let key = pointer.rsplit('/').next().unwrap_or_default().replace("~1", "/").replace("~0", "~");
-        let message = format!("the key `{key}` is given twice: the value on line {line} is lost");
+        let message = format!("duplicate key `{key}`: the value on line {line} is lost");
         Diagnostic::new_error(codes::DUPLICATE_KEY, pointer, message).with_help("remove one of the two, or rename it")
     });
     found.collect()
@@ -208,7 +208,7 @@ fn with_id(content: &Value, id: &str) -> Value {
     Value::Object(fields)
 }
 
-/// A finding of a document that is a part of the file.
+/// Moves a finding of a document that is a part of the file.
 fn with_prefix(prefix: &str, found: Diagnostic) -> Diagnostic {
     let pointer = format!("{prefix}{}", found.pointer);
     let fix = found.fix.map(|fix| Fix { pointer: format!("{prefix}{}", fix.pointer), ..fix });

@@ -1,4 +1,4 @@
-//! From an edit of the document to edits of its text: as little as says the same.
+//! Maps an edit of a document to minimal edits of its text.
 
 use std::ops::Range;
 
@@ -10,14 +10,14 @@ use serde_json::Value;
 use crate::command::validate::source::Source;
 use crate::command::validate::spans::Spans;
 
-/// A part of a text and what is to stand there instead.
+/// A range of a text and its replacement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Edit {
     pub(super) at: Range<usize>,
     pub(super) text: String,
 }
 
-/// The edits that make a fix, in order of their place.
+/// Returns the edits that make a fix, ordered by position.
 pub(super) fn edits_of_fix(source: &Source, spans: &Spans<'_>, fix: &Fix) -> Vec<Edit> {
     let mut found = Vec::new();
     let old = source.content.as_ref().ok().and_then(|content| content.pointer(&fix.pointer));
@@ -31,7 +31,7 @@ pub(super) fn edits_of_fix(source: &Source, spans: &Spans<'_>, fix: &Fix) -> Vec
 fn compare_values(old: &Value, new: &Value, node: &Node<'_>, found: &mut Vec<Edit>) {
     match (old, new, node) {
         (old, new, _) if old == new => {
-            // Equal objects may differ in the order of their keys, which says nothing.
+            // Equal objects may differ in the order of their keys, which has no meaning.
         }
         (Value::Object(old), Value::Object(new), Node::Object(object))
             if old.len() == new.len() && new.len() == object.properties.len() =>

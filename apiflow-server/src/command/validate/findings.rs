@@ -1,4 +1,4 @@
-//! What is wrong with each file, with its places in the text.
+//! The findings about each file, with their positions in the text.
 
 use std::ops::Range;
 
@@ -11,25 +11,25 @@ use crate::command::validate::kind::Kind;
 use crate::command::validate::source::Source;
 use crate::command::validate::spans::Spans;
 
-/// What is wrong with a file.
+/// The findings about a file.
 pub(super) struct Report<'s> {
     pub(super) source: &'s Source,
     pub(super) kind: Option<Kind>,
-    /// In order of their place.
+    /// The findings, ordered by position.
     pub(super) findings: Vec<Finding>,
 }
 
-/// A finding in a text.
+/// A finding with its position in a text.
 #[derive(Debug, Clone)]
 pub(super) struct Finding {
     pub(super) diagnostic: Diagnostic,
-    /// Its bytes.
+    /// The range of its bytes in the text.
     pub(super) at: Range<usize>,
-    /// The edits of the text that mend it.
+    /// The edits of the text that fix it.
     pub(super) edits: Vec<Edit>,
 }
 
-/// Findings about a key rather than its value.
+/// Codes of findings about a key rather than its value.
 const OF_KEYS: [&str; 7] = [
     codes::DUPLICATE_KEY,
     codes::MISSPELT_FIELD,
@@ -41,7 +41,7 @@ const OF_KEYS: [&str; 7] = [
 ];
 
 impl<'s> Report<'s> {
-    /// Places findings in the text of their file.
+    /// Locates findings in the text of their file.
     pub(super) fn place_findings(source: &'s Source, kind: Option<Kind>, found: Vec<Diagnostic>) -> Self {
         let spans = Spans::from_text(&source.text);
         let mut findings: Vec<Finding> = found
@@ -66,7 +66,7 @@ impl<'s> Report<'s> {
     }
 }
 
-/// The bytes that a finding is about.
+/// Returns the bytes that a finding is about.
 fn finding_range(text: &str, spans: &Spans<'_>, found: &Diagnostic) -> Range<usize> {
     let Some(spot) = spans.spot_at(&found.pointer) else { return 0..0 };
     if let Some(span) = found.span.filter(|_| spot.is_text && spot.exact) {
@@ -82,7 +82,7 @@ fn finding_range(text: &str, spans: &Spans<'_>, found: &Diagnostic) -> Range<usi
     }
 }
 
-/// A place in a text: lines and columns from 1, columns in Unicode scalar values; the end is the place behind it.
+/// A region of a text: lines and columns from 1, columns in Unicode scalar values; the end is exclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Region {
@@ -127,7 +127,7 @@ struct JsonFinding<'r> {
     region: Region,
 }
 
-/// The findings as one JSON object: the diagnostics of the REST API, each with its `region` in the text.
+/// Returns the findings as one JSON object: the diagnostics of the REST API, each with its `region` in the text.
 pub(super) fn findings_json(reports: &[Report<'_>]) -> String {
     let count = |severity| reports.iter().map(|report| report.count_severity(severity)).sum();
     let log = JsonLog {

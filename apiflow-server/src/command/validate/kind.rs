@@ -1,25 +1,25 @@
-//! What a file declares, by its fields.
+//! Recognizes the kind of a declaration by its fields.
 
 use serde_json::{Map, Value};
 
-/// What a file declares.
+/// The kind of a declaration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A provider.
+    /// A provider and how to authenticate with it.
     Connector,
-    /// A call.
+    /// A typed call to a provider.
     Node,
     /// A workflow with its document in `nodes`.
     Workflow,
-    /// An OpenFlow document by itself.
+    /// An OpenFlow document without name and id.
     Document,
 }
 
-/// The fields by which each kind is known.
+/// The fields that identify each kind.
 const MARKS: [(&str, Kind); 4] =
     [("base_url", Kind::Connector), ("connector_id", Kind::Node), ("nodes", Kind::Workflow), ("value", Kind::Document)];
 
-/// Fields that only one kind has, by which it is known where its mark is missing.
+/// Fields that only one kind has, which identify it if its mark is missing.
 const HINTS: [(&str, Kind); 6] = [
     ("method", Kind::Connector),
     ("header", Kind::Connector),
@@ -30,17 +30,17 @@ const HINTS: [(&str, Kind); 6] = [
 ];
 
 impl Kind {
-    /// The kind of a value; `None` where its fields are no declaration's.
+    /// Returns the kind of a value; `None` if its fields are those of no declaration.
     pub(super) fn of_value(value: &Value) -> Option<Self> {
         Self::from_marker_field(value).or_else(|| kind_by_field(value.as_object()?, &HINTS))
     }
 
-    /// The kind of a value that has the field by which it is known.
+    /// Returns the kind of a value that has the identifying field.
     pub(super) fn from_marker_field(value: &Value) -> Option<Self> {
         kind_by_field(value.as_object()?, &MARKS)
     }
 
-    /// As it is called in a sentence.
+    /// Returns the name of the kind in a sentence.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Connector => "connector",

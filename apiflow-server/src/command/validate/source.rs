@@ -1,4 +1,4 @@
-//! Files as they are given, and what is in them.
+//! The files of the command line, and their contents.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,40 +7,40 @@ use serde_json::Value;
 
 use crate::command::validate::kind::Kind;
 
-/// Why a file is read.
+/// The reason why a file is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SourceRole {
-    /// It is to be checked.
+    /// It is to be validated.
     Checked,
-    /// It is to be checked if it declares something: it lies in a folder that is.
+    /// It is to be validated if it contains a declaration: its folder is on the command line.
     Found,
-    /// Others may refer to it; its own faults are told only where it can't be used. The kind, where it was said.
+    /// Others may refer to it; its own findings are reported only if it cannot be used. The kind, if specified.
     Declared(Option<Kind>),
 }
 
-/// A file.
+/// A file, its text and its JSON value.
 #[derive(Debug)]
 pub(super) struct Source {
-    /// As it was given.
+    /// The path as it was passed.
     pub(super) path: PathBuf,
     pub(super) role: SourceRole,
     pub(super) text: String,
-    /// What the text holds.
+    /// The parsed content of the text.
     pub(super) content: Result<Value, Malformed>,
 }
 
-/// Why a text is no JSON.
+/// Why a text is not JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Malformed {
     pub(super) message: String,
-    /// The byte of the text.
+    /// Offset of the offending byte.
     pub(super) at: usize,
 }
 
-/// Reads a file, or the JSON files of a folder and of those inside it.
+/// Reads a file, or the JSON files of a folder and its subfolders.
 ///
 /// # Errors
-/// What can't be read.
+/// A message if something cannot be read.
 pub(super) fn read(path: &Path, role: SourceRole, sources: &mut Vec<Source>) -> Result<(), String> {
     if path.is_dir() {
         let mut files = Vec::new();
@@ -51,7 +51,7 @@ pub(super) fn read(path: &Path, role: SourceRole, sources: &mut Vec<Source>) -> 
         let role = if role == SourceRole::Checked { SourceRole::Found } else { role };
         return files.iter().try_for_each(|file| read(file, role, sources));
     }
-    // A file that is given twice is one file, and checked if it is once.
+    // A file that is passed twice is read once, and validated if either occurrence is to be validated.
     let same = |source: &Source| {
         fs::canonicalize(&source.path).ok().is_some_and(|known| fs::canonicalize(path).is_ok_and(|own| own == known))
     };
@@ -82,7 +82,7 @@ fn list(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), String> {
     }
     entries.sort();
     for entry in entries {
-        // A link to a folder may lead round.
+        // A symbolic link to a folder may form a cycle.
         if entry.is_dir() && !entry.is_symlink() {
             list(&entry, files)?;
         } else if entry.extension().is_some_and(|extension| extension == "json") {
@@ -110,7 +110,7 @@ fn malformed_json(text: &str, error: &serde_json::Error) -> Malformed {
     let message = said.rsplit_once(" at line ").map_or(said.as_str(), |(message, _)| message);
     let message = match message.strip_prefix("EOF while parsing ") {
         Some("a value") => "the text ends where a value should be".to_owned(),
-        Some(open) => format!("the text ends inside of {open}"),
+        Some(open) => format!("the text ends inside {open}"),
         None => message.to_owned(),
     };
     let before = error.line().saturating_sub(1);
@@ -121,16 +121,16 @@ fn malformed_json(text: &str, error: &serde_json::Error) -> Malformed {
 }
 
 impl Source {
-    /// How the file is called in what is printed.
+    /// Returns the name of the file in messages.
     pub(super) fn display_name(&self) -> String {
         if self.path.as_os_str() == "-" { "<stdin>".to_owned() } else { self.path.display().to_string() }
     }
 
-    /// What it declares, as far as can be told.
+    /// Returns the kind of its declaration, if it can be recognized.
     pub(super) fn declared_kind(&self) -> Option<Kind> {
         let content = self.content.as_ref().ok()?;
         match self.role {
-            // A workflow may be given with or without what is around it.
+            // A workflow may be a bare OpenFlow document, or have its document in `nodes`.
             SourceRole::Declared(Some(Kind::Workflow)) => {
                 Some(Kind::of_value(content).filter(|kind| kind.name() == "workflow").unwrap_or(Kind::Document))
             }
@@ -140,7 +140,7 @@ impl Source {
         }
     }
 
-    /// The id that others refer to it by: its own, or else the file's name.
+    /// Returns the id that others refer to it by: its own, otherwise the file's name.
     pub(super) fn declared_id(&self) -> String {
         let own = self.content.as_ref().ok().and_then(|content| content.get("id")?.as_str());
         let name = || self.path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! From JSON Pointers to the bytes of a text.
+//! Maps JSON Pointers to byte ranges of a text.
 
 use std::ops::Range;
 
@@ -6,34 +6,34 @@ use apiflow_core::diagnostic::Span;
 use jsonc_parser::ast::Value as Node;
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 
-/// Where the values of a JSON text are.
+/// The byte ranges of the values of a JSON text.
 #[derive(Debug)]
 pub(super) struct Spans<'t> {
     text: &'t str,
     root: Option<Node<'t>>,
 }
 
-/// Where a value is.
+/// The byte range of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Spot {
-    /// The bytes of its key, with quotes, where it has one.
+    /// The bytes of its key including quotes, if it has one.
     pub(super) key: Option<Range<usize>>,
-    /// Its bytes.
+    /// The range of its bytes in the text.
     pub(super) value: Range<usize>,
     /// Whether it is a string.
     pub(super) is_text: bool,
-    /// Whether it is the place that was asked for, and not one around it.
+    /// Whether it is the value that was looked up, and not an enclosing one.
     pub(super) exact: bool,
 }
 
 impl<'t> Spans<'t> {
-    /// Reads a text that was found to be JSON.
+    /// Reads a text that is known to be JSON.
     pub(super) fn from_text(text: &'t str) -> Self {
         let parsed = parse_to_ast(text, &CollectOptions::default(), &ParseOptions::default());
         Self { text, root: parsed.ok().and_then(|parsed| parsed.value) }
     }
 
-    /// The value at a pointer, or the nearest around it where there is none.
+    /// Returns the value at a pointer, or the nearest enclosing one if there is none.
     pub(super) fn spot_at(&self, pointer: &str) -> Option<Spot> {
         let mut node = self.root.as_ref()?;
         let mut key = None;
@@ -41,7 +41,7 @@ impl<'t> Spans<'t> {
         for token in pointer.split('/').skip(1) {
             let token = token.replace("~1", "/").replace("~0", "~");
             let below = match node {
-                // Of a key that is given twice, the last one counts.
+                // Of a duplicate key, the last one counts.
                 Node::Object(object) => {
                     let property = object.properties.iter().rev().find(|property| property.name.as_str() == token);
                     property.map(|property| (Some(byte_range(&property.name)), &property.value))
@@ -60,7 +60,7 @@ impl<'t> Spans<'t> {
         Some(Spot { key, value: byte_range(node), is_text: matches!(node, Node::StringLit(_)), exact })
     }
 
-    /// The syntax tree's node at a pointer.
+    /// Returns the syntax tree's node at a pointer.
     pub(super) fn node_at(&self, pointer: &str) -> Option<&Node<'t>> {
         pointer.split('/').skip(1).try_fold(self.root.as_ref()?, |node, token| {
             let token = token.replace("~1", "/").replace("~0", "~");
@@ -74,7 +74,7 @@ impl<'t> Spans<'t> {
         })
     }
 
-    /// The bytes of the keys that an object has given again, and of the first of each.
+    /// Returns the bytes of an object's duplicate keys, and of the first of each.
     pub(super) fn repeated_keys(&self) -> Vec<(String, Range<usize>, Range<usize>)> {
         let mut found = Vec::new();
         let mut open: Vec<(String, &Node<'_>)> = self.root.iter().map(|root| (String::new(), root)).collect();
@@ -102,7 +102,7 @@ impl<'t> Spans<'t> {
         found
     }
 
-    /// The bytes of what stands at a line and column of the string at these bytes: a word, or one character.
+    /// Returns the bytes at a line and column of the string at these bytes: a word, or one character.
     pub(super) fn range_inside(&self, literal: &Range<usize>, span: Span) -> Range<usize> {
         let raw = &self.text[literal.clone()];
         let end = raw.len().saturating_sub(1);
@@ -124,10 +124,10 @@ impl<'t> Spans<'t> {
     }
 }
 
-/// The characters that a JSON string stands for, with the bytes that they are written at.
+/// The characters of a JSON string, with the bytes that represent them.
 struct Characters<'r> {
     raw: &'r str,
-    /// Where the next one is written.
+    /// Offset of the next character.
     at: usize,
 }
 
@@ -167,7 +167,7 @@ impl Iterator for Characters<'_> {
 }
 
 impl Characters<'_> {
-    /// Four digits of a `\u`.
+    /// Reads the four digits of a `\u` escape.
     fn read_code_unit(&mut self) -> Option<u16> {
         let digits = self.raw.get(self.at..self.at + 4)?;
         self.at += 4;
@@ -175,7 +175,7 @@ impl Characters<'_> {
     }
 }
 
-/// The length of the path of names that a text begins with: `results.a?.b`.
+/// Returns the length of the path of names that a text starts with: `results.a?.b`.
 fn path_length(text: &str) -> usize {
     let word = |text: &str| {
         text.find(|character: char| !(character.is_alphanumeric() || matches!(character, '_' | '$')))

@@ -1,4 +1,4 @@
-//! Findings for people, as a compiler prints them.
+//! Findings as text, in the style of a compiler.
 
 use std::ops::Range;
 
@@ -8,13 +8,13 @@ use apiflow_core::diagnostic::{Diagnostic, Severity};
 
 use crate::command::validate::findings::{Finding, Region, Report};
 
-/// The longest excerpt that is shown whole, in bytes.
+/// The longest excerpt that is shown completely, in bytes.
 const MAX_LINE: usize = 2_000;
 
-/// How many bytes are shown before and after a place in a longer one.
+/// Number of bytes that are shown before and after a position in a longer one.
 const MAX_CONTEXT_BYTES: usize = 80;
 
-/// The findings and a line that counts them; with colours where standard output is a terminal that wants them.
+/// Returns the findings and a summary line; coloured if standard output is a terminal that supports it.
 pub(super) fn write(reports: &[Report<'_>]) -> String {
     let plain = AutoStream::choice(&std::io::stdout()) == ColorChoice::Never;
     let renderer = if plain { Renderer::plain() } else { Renderer::styled() };
@@ -54,8 +54,8 @@ fn message_group<'r>(report: &'r Report<'_>, finding: &'r Finding) -> Group<'r> 
     group.elements(help).elements(fix)
 }
 
-/// The line or lines that hold a place, the place in them, and whether they are whole: of a very long line it is the
-/// part around the place.
+/// Returns the line or lines that contain a range, the range in them, and whether they are complete: of a very long
+/// line it is the part around the range.
 fn line_excerpt<'t>(text: &'t str, at: &Range<usize>) -> (&'t str, Range<usize>, bool) {
     let line_start = text[..at.start].rfind('\n').map_or(0, |newline| newline + 1);
     let line_end = text[at.end..].find('\n').map_or(text.len(), |newline| at.end + newline);
@@ -72,12 +72,13 @@ fn summary_line(reports: &[Report<'_>]) -> String {
     let files = format_count(reports.len(), "file");
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     if errors + warnings + count(Severity::Hint) == 0 {
-        return format!("{files} checked, nothing to say");
+        return format!("{files} checked, no problems found");
     }
     let most = if errors > 0 { Severity::Error } else { Severity::Warning };
     let findings = reports.iter().flat_map(|report| &report.findings);
     let example = findings.map(|finding| &finding.diagnostic).find(|found| found.severity == most);
-    let explained = example.map(|found| format!("; `apiflow explain {}` says more", found.code)).unwrap_or_default();
+    let explained =
+        example.map(|found| format!("; run `apiflow explain {}` for details", found.code)).unwrap_or_default();
     format!("{files} checked: {}, {}{explained}", format_count(errors, "error"), format_count(warnings, "warning"))
 }
 

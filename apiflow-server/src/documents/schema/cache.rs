@@ -1,4 +1,4 @@
-//! Compiled schemas, kept for the next check against the same schema.
+//! Compiled schemas, cached for the next validation against the same schema.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,10 +8,10 @@ use serde_json::Value;
 
 use crate::documents::schema::{SchemaCheck, compile_schema};
 
-/// Bytes of schemas, as they are written, whose compiled forms are kept.
+/// Bytes of schema text whose compiled forms are cached.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 
-/// Compiled schemas by the hash of their text; those that came first go first.
+/// Compiled schemas by the hash of their text; the oldest are evicted first.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SchemaCache(Arc<Mutex<Kept>>);
 
@@ -23,13 +23,13 @@ struct Kept {
 }
 
 impl SchemaCache {
-    /// A compiled schema: the one that is kept, or a new one.
+    /// Returns a compiled schema: the cached one, or a new one.
     pub(crate) fn compile_cached(&self, schema: &Value) -> Arc<SchemaCheck> {
         let key = hash_value(schema);
         if let Some(check) = self.lock_entries().checks.get(&key) {
             return Arc::clone(check);
         }
-        // Not under the lock: two may compile the same schema, and one of them is kept.
+        // Not under the lock: two threads may compile the same schema, and one result is cached.
         let check = Arc::new(compile_schema(schema));
         let bytes = schema.to_string().len();
         if bytes <= MAX_BYTES / 4 {

@@ -1,7 +1,7 @@
-//! Schemas as they are written in the wild, made into ones that a strict validator takes.
+//! Converts schemas as they are written in practice to schemas that a strict validator accepts.
 //!
-//! Editors write `nullable`, empty texts and nulls, patterns of browsers, and an `$id` for each property. None of that
-//! makes a run impossible: it is taken as it is meant, or left out with a warning.
+//! Editors write `nullable`, empty strings and nulls, browser patterns, and an `$id` per property. None of that
+//! prevents a run: it is interpreted as intended, or ignored with a warning.
 
 use apiflow_core::diagnostic::Diagnostic;
 use apiflow_core::diagnostic::codes;
@@ -13,17 +13,17 @@ use crate::documents::schema::pattern;
 use crate::documents::schema::pattern::LinearPattern;
 use crate::documents::schema::pattern_engine::pattern_compiles;
 
-/// States that all patterns of a schema may have together.
+/// Maximum number of states of all patterns of a schema together.
 const MAX_STATES: u64 = 200_000;
 
-/// A schema that a strict validator takes.
+/// A schema that a strict validator accepts.
 #[derive(Debug)]
 pub(super) struct LenientSchema {
     pub(super) schema: Value,
     pub(super) warnings: Vec<Diagnostic>,
-    /// States of the largest pattern for texts.
+    /// States of the largest pattern for strings.
     pub(super) pattern_states: u64,
-    /// States of all patterns for names of properties together.
+    /// States of all patterns for property names together.
     pub(super) name_pattern_states: u64,
 }
 
@@ -45,7 +45,7 @@ pub(super) fn read(schema: &Value, pointer: &str) -> LenientSchema {
     LenientSchema { schema: read, warnings, pattern_states, name_pattern_states }
 }
 
-/// Whether this is the address of a draft that the validator knows.
+/// Whether this is the URL of a draft that the validator knows.
 fn is_draft(address: &Value) -> bool {
     let Some(address) = address.as_str() else { return false };
     let path = address.split_once("json-schema.org/").map_or("", |(_, path)| path).trim_end_matches('#');
@@ -70,7 +70,7 @@ impl Reader {
                 read.insert(keyword, value);
             }
         }
-        // What a pattern that is not enforced would have let through.
+        // The property names that an unenforced pattern would have matched.
         if is_missing_pattern(fields, &read) {
             read.shift_remove("additionalProperties");
             read.shift_remove("unevaluatedProperties");
@@ -78,12 +78,12 @@ impl Reader {
         if fields.get("nullable") == Some(&Value::Bool(true)) { make_nullable(read) } else { Value::Object(read) }
     }
 
-    /// A keyword as it is meant; none where it is left out.
+    /// Interprets a keyword; returns nothing if it is ignored.
     fn read_keyword(&mut self, keyword: &str, value: &Value, pointer: &str) -> Option<(String, Value)> {
         let at = pointer_push(pointer, keyword);
         let same = |value: Value| Some((keyword.to_owned(), value));
         match keyword {
-            // Names of the schema itself: references are by pointers and anchors alone.
+            // Identifiers of the schema itself are dropped: only pointers and anchors are used as references.
             "$schema" | "$id" | "id" | "$recursiveAnchor" | "$vocabulary" | "nullable" => None,
             "const" | "default" | "examples" | "example" => same(value.clone()),
             _ if value.is_null() => None,
@@ -122,7 +122,7 @@ impl Reader {
         }
     }
 
-    /// The schemas in a keyword that holds some; any other value as it is.
+    /// Converts the schemas in a keyword; any other value is returned as it is.
     fn read_schemas(&mut self, keyword: &str, value: &Value, at: &str) -> Value {
         let Some(holds) = schema_keyword(keyword) else { return value.clone() };
         match value {
@@ -140,7 +140,7 @@ impl Reader {
         }
     }
 
-    /// A reference without the schema's own address, which is left out.
+    /// Returns a reference without the schema's own URL, which is dropped.
     fn read_reference(&self, value: &Value) -> Value {
         let Some(text) = value.as_str() else { return value.clone() };
         match text.strip_prefix(self.own_address.as_str()) {
@@ -154,7 +154,7 @@ impl Reader {
         let translated = pattern::translate_pattern(pattern).and_then(|translated| {
             let states = self.states.saturating_add(translated.states);
             if states > MAX_STATES {
-                return Err("the patterns before it are large already".to_owned());
+                return Err("the patterns before it are too large".to_owned());
             }
             if !pattern_compiles(&translated.text) {
                 return Err("it cannot be read".to_owned());
@@ -167,7 +167,7 @@ impl Reader {
             Err(reason) => {
                 let message = format!("the pattern is not enforced: {reason}");
                 let found = Diagnostic::new_warning(codes::PATTERN_NOT_ENFORCED, at, message);
-                self.warnings.push(found.with_help("write it so that one search from left to right decides it"));
+                self.warnings.push(found.with_help("rewrite it without lookarounds and backreferences"));
                 None
             }
         }
@@ -179,7 +179,7 @@ fn is_missing_pattern(fields: &Map<String, Value>, read: &Map<String, Value>) ->
     count(fields) > count(read)
 }
 
-/// Names that are required, each once; none where it is no list of names, as in draft 3.
+/// Returns the distinct required names; nothing if the value is not a list of names, as in draft 3.
 fn required_names(value: &Value) -> Option<Value> {
     let mut names: Vec<&str> = Vec::new();
     for name in value.as_array()? {
@@ -191,11 +191,11 @@ fn required_names(value: &Value) -> Option<Value> {
     (!names.is_empty()).then(|| Value::from(names))
 }
 
-/// Lets null through as well. Source: `OpenAPI` 3.0.
+/// Allows null too. Source: `OpenAPI` 3.0.
 fn make_nullable(mut fields: Map<String, Value>) -> Value {
     let applies = ["$ref", "allOf", "anyOf", "oneOf", "not", "if", "const"];
     if applies.into_iter().any(|keyword| fields.contains_key(keyword)) {
-        // Kept where they are, so that references to what is inside still find it.
+        // They keep their place, so that references to what is inside still resolve.
         let definitions = ["$defs", "definitions", "$anchor", "default"].map(|key| (key, fields.shift_remove(key)));
         let mut outer = Map::from_iter([("anyOf".to_owned(), json!([Value::Object(fields), {"type": "null"}]))]);
         for (key, value) in definitions {

@@ -234,10 +234,10 @@ impl<'a> Object<'a, Metered> for &'a Map<String, Value> {
         let states = METER.get().map_or(0, |meter| meter.budget.name_pattern_states);
         let names = if states == 0 { 0 } else { self.keys().map(|name| name.len() as u64).sum::<u64>() };
         spend_steps(1 + Map::len(self) as u64 + search_cost(names, states));
-        fn borrowed<'a>((name, value): (&'a String, &'a Value)) -> (&'a str, &'a Value) {
+        fn borrow_entry<'a>((name, value): (&'a String, &'a Value)) -> (&'a str, &'a Value) {
             (name.as_str(), value)
         }
-        self.iter().map(borrowed)
+        self.iter().map(borrow_entry)
     }
 }
 

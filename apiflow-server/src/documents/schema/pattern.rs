@@ -1,4 +1,4 @@
-//! Patterns as JavaScript reads them without the `u` flag, in the syntax of a linear-time engine.
+//! Translates JavaScript patterns without the `u` flag to the syntax of a linear-time engine.
 //!
 //! Schemas in the wild are written for browsers, which take `[\w-+.]`, `\@` and a literal `{`. What needs more than a
 //! linear search (lookarounds, backreferences) has no translation. Source: ECMA-262, annex B.1.2.
@@ -7,25 +7,25 @@ use std::fmt::Write as _;
 use std::iter::Peekable;
 use std::str::Chars;
 
-/// States that one pattern may have.
+/// Maximum number of states of one pattern.
 pub(super) const MAX_STATES: u64 = 50_000;
 
-/// Groups that may be nested in one another.
+/// Maximum nesting depth of groups.
 const MAX_NESTING: usize = 50;
 
 /// A pattern that can be searched for in linear time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct LinearPattern {
-    /// It, in strict syntax.
+    /// The pattern in strict syntax.
     pub(super) text: String,
-    /// How many states it has, roughly.
+    /// Its approximate number of states.
     pub(super) states: u64,
 }
 
 /// Translates a pattern.
 ///
 /// # Errors
-/// Why it has no translation, for people.
+/// The reason why it has no translation, for humans.
 pub(super) fn translate_pattern(pattern: &str) -> Result<LinearPattern, String> {
     let mut translator = Translator { rest: pattern.chars().peekable(), text: String::new(), nesting: 0 };
     let states = translator.read_alternatives()?;
@@ -55,7 +55,7 @@ const LOOKAROUND: &str = "it looks around (`(?=`, `(?!`, `(?<=`, `(?<!`)";
 const BACKREFERENCE: &str = "it refers back to a group";
 
 impl Translator<'_> {
-    /// Reads to the end, or to a `)`; gives the number of states.
+    /// Reads to the end, or to a `)`; returns the number of states.
     fn read_alternatives(&mut self) -> Result<u64, String> {
         let mut states = 1_u64;
         loop {
@@ -122,7 +122,7 @@ impl Translator<'_> {
         Ok(states)
     }
 
-    /// What follows a term; gives how often the term counts.
+    /// Reads what follows a term; returns how often the term counts.
     fn read_quantifier(&mut self, repeatable: bool) -> Result<u64, String> {
         let times = match self.rest.peek() {
             Some(sign @ ('*' | '+' | '?')) if repeatable => {
@@ -147,7 +147,7 @@ impl Translator<'_> {
         Ok(times)
     }
 
-    /// An escape outside of a class; its backslash has been read. Gives its states and whether it can be repeated.
+    /// Reads an escape outside a class after its backslash. Returns its states and whether it can be repeated.
     fn read_escape(&mut self) -> Result<(u64, bool), String> {
         match self.rest.peek() {
             Some(border @ ('b' | 'B')) => {
@@ -171,7 +171,7 @@ impl Translator<'_> {
         }
     }
 
-    /// What an escape stands for that means the same inside and outside of a class.
+    /// Returns the meaning of an escape that is the same inside and outside a class.
     fn escaped_item(&mut self) -> Result<ClassItem, String> {
         let Some(letter) = self.rest.next() else { return Err("it ends in a backslash".to_owned()) };
         let set = |states| Ok(ClassItem::Set(format!("\\{letter}"), states));
@@ -200,7 +200,7 @@ impl Translator<'_> {
         Ok(ClassItem::Char(code))
     }
 
-    /// A character by its code in so many digits; none where they are no digits.
+    /// Reads a character by its code of a number of digits; returns nothing if they are not digits.
     fn read_hex(&mut self, digits: usize) -> Result<Option<char>, String> {
         let text: String = self.rest.clone().take(digits).collect();
         if text.chars().count() != digits || !text.chars().all(|digit| digit.is_ascii_hexdigit()) {
@@ -211,7 +211,7 @@ impl Translator<'_> {
         char::from_u32(code).map(Some).ok_or_else(|| "it has half of a surrogate pair".to_owned())
     }
 
-    /// What `\u` stands for: `\uHHHH`, a pair of surrogates, or `\u{…}`.
+    /// Reads the rest of `\u`: `\uHHHH`, a surrogate pair, or `\u{…}`.
     fn read_unicode(&mut self) -> Result<char, String> {
         if self.rest.peek() == Some(&'{') {
             let text: String = self.rest.by_ref().skip(1).take_while(|next| *next != '}').collect();
@@ -231,7 +231,7 @@ impl Translator<'_> {
         Ok(self.read_hex(4)?.unwrap_or('u'))
     }
 
-    /// A class of characters; its `[` has been read.
+    /// Reads a class of characters after its `[`.
     fn read_class(&mut self) -> Result<u64, String> {
         let is_negated = self.rest.next_if_eq(&'^').is_some();
         if self.rest.next_if_eq(&']').is_some() {
@@ -262,7 +262,7 @@ impl Translator<'_> {
                 (item, end) => {
                     states = states.saturating_add(self.push_item(&item));
                     if let Some(end) = end {
-                        // A set has no range: the hyphen stands for itself.
+                        // A set has no range: the hyphen is literal.
                         self.text.push_str("\\-");
                         states = states.saturating_add(self.push_item(&end));
                     }
@@ -286,7 +286,7 @@ impl Translator<'_> {
         }
     }
 
-    /// The next element of a class; none at its end.
+    /// Reads the next element of a class; returns nothing at its end.
     fn class_item(&mut self) -> Result<Option<ClassItem>, String> {
         match self.rest.next() {
             None => Err("it has a `[` without a `]`".to_owned()),
@@ -300,7 +300,7 @@ impl Translator<'_> {
     }
 }
 
-/// A `{n}`, `{n,}` or `{n,m}` at the beginning of a text, and how often it repeats; anything else is literal.
+/// Reads a `{n}`, `{n,}` or `{n,m}` at the start of a text, and how often it repeats; anything else is literal.
 fn read_braces(mut rest: Peekable<Chars<'_>>) -> Option<(String, u64)> {
     rest.next_if_eq(&'{')?;
     let inner: String = rest.by_ref().take_while(|next| *next != '}').take(24).collect();

@@ -1,4 +1,4 @@
-//! What a connection is at, and whom it keeps waiting.
+//! The activity of a connection: what it is waiting for, and whom it keeps waiting.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,7 +12,7 @@ use crate::http::serving::ServingLimits;
 /// How long a connection without a request stays open when the server stops.
 const STOPPING_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What a connection is at: told by its stream, its requests and their bodies.
+/// The activity of a connection, as its stream, its requests and their bodies report it.
 pub(super) struct Activity {
     state: Mutex<ActivityState>,
     changed: Notify,
@@ -22,25 +22,25 @@ pub(super) struct Activity {
 struct ActivityState {
     /// When the connection was accepted.
     began: Instant,
-    /// Requests whose reply has not been handed over whole.
+    /// Requests whose reply has not been sent completely.
     open_requests: usize,
-    /// Whether there was a request already.
+    /// Whether there has been a request already.
     has_served: bool,
-    /// Whether a head can't be told from other traffic.
+    /// Whether a request's head cannot be told from other traffic, as in HTTP/2.
     is_http2: bool,
-    /// When the first byte of a head arrived that is not whole yet.
+    /// When the first byte of an incomplete head arrived.
     head_since: Option<Instant>,
     /// The last time that a request ended or something was written.
     quiet_since: Instant,
-    /// Since when the socket takes no more.
+    /// Since when the socket has accepted no more bytes.
     blocked_since: Option<Instant>,
-    /// Bodies that wait for the client, by their numbers, with what they wait for and since when.
+    /// Bodies that wait for the client, by number, with what they wait for and since when.
     waiting: BTreeMap<u64, (WaitsFor, Instant)>,
     next_body: u64,
     is_closing: bool,
 }
 
-/// What of the client a body waits for.
+/// What a body waits for the client to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WaitsFor {
     /// To send more of a request.
@@ -49,24 +49,24 @@ pub(super) enum WaitsFor {
     Reading,
 }
 
-/// Why a connection is closed.
+/// The reason why a connection is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Closing {
-    /// The head of a request took too long.
+    /// The head of a request took too long to arrive.
     Head,
-    /// There was no request for long.
+    /// There was no request for too long.
     Idle,
-    /// The client does not read the reply.
+    /// The client stopped reading the reply.
     Unread,
-    /// Another connection needs the place.
+    /// Another connection needs its place.
     Evicted,
 }
 
-/// How much a connection can be missed, most first: the kind of its waiting, and since when.
+/// How expendable a connection is, most expendable first: the kind of its waiting, and since when.
 pub(super) type Rank = (u8, Instant);
 
 impl Activity {
-    /// A connection that was accepted now.
+    /// The activity of a connection that was accepted just now.
     pub(super) fn new(now: Instant) -> Self {
         let state = ActivityState {
             began: now,
@@ -83,7 +83,7 @@ impl Activity {
         Self { state: Mutex::new(state), changed: Notify::new() }
     }
 
-    /// Bytes arrived.
+    /// Notes that bytes arrived from the client.
     pub(super) fn record_read(&self, now: Instant) {
         let mut state = self.lock_state();
         if state.open_requests == 0 && state.head_since.is_none() {
@@ -92,14 +92,14 @@ impl Activity {
         }
     }
 
-    /// The socket took bytes.
+    /// Notes that the socket accepted bytes.
     pub(super) fn record_write(&self, now: Instant) {
         let mut state = self.lock_state();
         state.blocked_since = None;
         state.quiet_since = now;
     }
 
-    /// The socket takes no more bytes.
+    /// Notes that the socket accepts no more bytes.
     pub(super) fn record_write_blocked(&self, now: Instant) {
         let mut state = self.lock_state();
         if state.blocked_since.is_none() {
@@ -108,7 +108,7 @@ impl Activity {
         }
     }
 
-    /// The head of a request is whole.
+    /// Notes that the head of a request is complete.
     pub(super) fn begin_request(&self, is_http2: bool) {
         let mut state = self.lock_state();
         state.open_requests += 1;
@@ -116,7 +116,7 @@ impl Activity {
         state.head_since = None;
     }
 
-    /// The reply of a request was handed over, or nobody wants it any more.
+    /// Notes that the reply of a request was sent, or is no longer wanted.
     pub(super) fn end_request(&self, now: Instant) {
         let mut state = self.lock_state();
         state.open_requests -= 1;
@@ -125,36 +125,37 @@ impl Activity {
         self.changed.notify_one();
     }
 
-    /// A number for a body.
+    /// Returns a number for a body.
     pub(super) fn add_body(&self) -> u64 {
         let mut state = self.lock_state();
         state.next_body += 1;
         state.next_body
     }
 
-    /// A body waits for the client from now on, if it did not already.
+    /// Notes that a body waits for the client from now on, unless it did already.
     pub(super) fn body_waits(&self, body: u64, waits_for: WaitsFor, now: Instant) {
         self.lock_state().waiting.entry(body).or_insert((waits_for, now));
         self.changed.notify_one();
     }
 
-    /// A body does not wait for the client any more.
+    /// Notes that a body no longer waits for the client.
     pub(super) fn body_goes_on(&self, body: u64) {
         self.lock_state().waiting.remove(&body);
     }
 
-    /// Lets another connection have the place.
+    /// Closes the connection in favour of another one.
     pub(super) fn close(&self) {
         self.lock_state().is_closing = true;
         self.changed.notify_one();
     }
 
-    /// Returns when something happened that may have changed what [`Self::next_deadline`] says.
+    /// Waits for a change that may affect [`Self::next_deadline`].
     pub(super) async fn wait_for_change(&self) {
         self.changed.notified().await;
     }
 
-    /// When and why the connection is to be closed if nothing else happens; `stopping` since when the server stops.
+    /// Returns when and why the connection is to be closed if nothing else happens; `stopping` since when the server
+    /// stops.
     pub(super) fn next_deadline(
         &self,
         limits: &ServingLimits,
@@ -182,7 +183,7 @@ impl Activity {
         [Some(silent), unread, stopped].into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 
-    /// How much the connection can be missed; `None` if it does not wait for its client, or is being closed.
+    /// Returns how expendable the connection is; `None` if it does not wait for its client, or is being closed.
     pub(super) fn waits_for_client(&self) -> Option<Rank> {
         let state = self.lock_state();
         if state.is_closing {

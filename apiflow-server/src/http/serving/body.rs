@@ -1,4 +1,4 @@
-//! Bodies that tell when they wait for the client.
+//! Request and reply bodies that report when they wait for the client.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,24 +10,24 @@ use tokio::time::Instant;
 
 use crate::http::serving::activity::{Activity, WaitsFor};
 
-/// A request whose reply has not been handed over; ends with the reply's body.
-pub(super) struct CountedRequest(Arc<Activity>);
+/// A request whose reply has not been sent; ends with the reply's body.
+pub(super) struct OpenRequest(Arc<Activity>);
 
-impl CountedRequest {
-    /// The head of a request is whole.
+impl OpenRequest {
+    /// Notes that the head of a request is complete.
     pub(super) fn from_head(activity: &Arc<Activity>, is_http2: bool) -> Self {
         activity.begin_request(is_http2);
         Self(Arc::clone(activity))
     }
 }
 
-impl Drop for CountedRequest {
+impl Drop for OpenRequest {
     fn drop(&mut self) {
         self.0.end_request(Instant::now());
     }
 }
 
-/// A body among those of a connection, until it is dropped.
+/// A body of a connection, until it is dropped.
 struct BodyMark {
     activity: Arc<Activity>,
     number: u64,
@@ -54,7 +54,7 @@ impl Drop for BodyMark {
     }
 }
 
-/// A request's body: it waits for the client while the server wants more of it.
+/// The body of a request: it waits for the client while the server wants more of it.
 pub(super) struct RequestBody {
     inner: Body,
     mark: BodyMark,
@@ -91,15 +91,15 @@ impl HttpBody for RequestBody {
     }
 }
 
-/// A reply's body: it waits for the client from one part until the next one is wanted.
+/// The body of a reply: it waits for the client from one part until the next one is wanted.
 pub(super) struct ReplyBody {
     inner: Body,
     mark: BodyMark,
-    _request: CountedRequest,
+    _request: OpenRequest,
 }
 
 impl ReplyBody {
-    pub(super) fn new(inner: Body, activity: &Arc<Activity>, request: CountedRequest) -> Self {
+    pub(super) fn new(inner: Body, activity: &Arc<Activity>, request: OpenRequest) -> Self {
         Self { inner, mark: BodyMark::new(Arc::clone(activity)), _request: request }
     }
 }

@@ -21,16 +21,16 @@ use tower_http::timeout::TimeoutBody;
 
 use crate::http::serving::ServingLimits;
 use crate::http::serving::activity::Activity;
-use crate::http::serving::body::{CountedRequest, ReplyBody, RequestBody};
+use crate::http::serving::body::{OpenRequest, ReplyBody, RequestBody};
 use crate::http::serving::stream::RecordedStream;
 
-/// Largest head of a request, and the room for parts of its body, in bytes.
+/// Largest head of a request, and the buffer for parts of its body, in bytes.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 
-/// Requests that one HTTP/2 connection may have open.
+/// Concurrent requests of one HTTP/2 connection.
 const MAX_HTTP2_STREAMS: u32 = 128;
 
-/// An HTTP/2 client that does not answer a ping within the timeout is gone.
+/// An HTTP/2 client that does not answer a ping within the timeout is considered gone.
 const HTTP2_PING_INTERVAL: Duration = Duration::from_secs(30);
 const HTTP2_PING_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -48,7 +48,7 @@ pub(super) async fn serve_connection<S>(
     let stall_timeout = limits.stall_timeout;
     let requests = Arc::clone(&activity);
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-        let open = CountedRequest::from_head(&requests, request.version() == Version::HTTP_2);
+        let open = OpenRequest::from_head(&requests, request.version() == Version::HTTP_2);
         let activity = Arc::clone(&requests);
         let mut router = router.clone();
         let mut request = request.map(|body| {
@@ -70,7 +70,7 @@ pub(super) async fn serve_connection<S>(
         if let Some((at, closing)) = deadline
             && at <= Instant::now()
         {
-            tracing::debug!(%peer, ?closing, "a connection is closed");
+            tracing::debug!(%peer, ?closing, "closing a connection");
             return;
         }
         let due = async {
@@ -82,7 +82,7 @@ pub(super) async fn serve_connection<S>(
         tokio::select! {
             ended = connection.as_mut() => {
                 if let Err(error) = ended {
-                    tracing::debug!(%peer, %error, "a connection broke");
+                    tracing::debug!(%peer, %error, "a connection failed");
                 }
                 return;
             }

@@ -1,38 +1,40 @@
-//! How many connections there may be, and how long one may wait.
+//! Limits on the number of connections and on how long they may wait.
 
 use std::time::Duration;
 
-/// Connections that the default limit does not exceed: each takes memory too.
+/// Upper bound of the default connection limit: each connection takes memory too.
 const MAX_DEFAULT_CONNECTIONS: u64 = 16_384;
 
-/// Descriptors for files, the database, evaluators and the listener.
+/// Descriptors reserved for files, the database, evaluators and the listener.
 const MIN_RESERVED_DESCRIPTORS: u64 = 96;
 
-/// Descriptors that a job at work may need for its calls to providers.
+/// Descriptors that a running job may need for its calls to providers.
 const MAX_DESCRIPTORS_PER_JOB: u64 = 2;
 
-/// Bounds on connections.
+/// Limits on connections.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ServingLimits {
-    /// Connections that are open at the same time.
+    /// Maximum number of open connections.
     pub(crate) max_connections: usize,
-    /// How long the head of a request may take, from its first byte; for the first one from the connection's begin.
+    /// How long the head of a request may take, from its first byte; for the first one from the start of the
+    /// connection.
     pub(crate) head_timeout: Duration,
-    /// How long a client may send nothing of a body, or read nothing of a reply.
+    /// How long a client may make no progress in sending a body or reading a reply.
     pub(crate) stall_timeout: Duration,
-    /// How long a connection may be without a request after the first one.
+    /// How long a connection may be idle after its first request.
     pub(crate) idle_timeout: Duration,
 }
 
-/// How many connections fit beside what the database and `concurrency` jobs need, given the soft limit of open files.
+/// Returns how many connections fit beside what the database and `concurrency` jobs need, given the soft limit of open
+/// files.
 pub(crate) fn default_max_connections(soft_limit: u64, concurrency: u32) -> usize {
     let reserved = MIN_RESERVED_DESCRIPTORS + u64::from(concurrency) * MAX_DESCRIPTORS_PER_JOB;
-    // Where little is left both halves have to make do.
+    // If few remain, connections and jobs share them.
     let rest = soft_limit.saturating_sub(reserved).max(soft_limit / 2).max(1);
     usize::try_from(rest.min(MAX_DEFAULT_CONNECTIONS)).unwrap_or(usize::MAX)
 }
 
-/// The soft limit of files that this process may have open.
+/// Returns the soft limit of open files of this process.
 pub(crate) fn open_files_limit() -> Option<u64> {
     #[cfg(unix)]
     return rlimit::Resource::NOFILE.get_soft().ok();

@@ -1,4 +1,4 @@
-//! What a document says of its gates: who may answer, and what comes with an answer.
+//! The settings of a document's gates: who may answer, and the payload of an answer.
 
 use apiflow_core::openflow::{Module, OpenFlow, Suspend, find_module, find_module_by};
 use apiflow_core::ports::StepRow;
@@ -26,7 +26,7 @@ impl JobFlows {
         self.0.iter().map(|(_, flow)| flow)
     }
 
-    /// The flow that a step is in: the modules around it may call other workflows.
+    /// Returns the flow that a step is in: the enclosing modules may call other workflows.
     fn flow_of(&self, step: &StepRow) -> Option<&OpenFlow> {
         let mut flow = self.all_flows().next()?;
         for segment in step.path.split('/').filter(|segment| !segment.is_empty()) {
@@ -39,7 +39,7 @@ impl JobFlows {
     }
 }
 
-/// The settings of the gate that a step waits at.
+/// Returns the settings of the gate that a step waits at.
 pub(crate) async fn gate_of_step(state: &AppState, step: &StepRow, job: &str) -> Result<Suspend, Problem> {
     let flows = JobFlows::load(state, job).await?;
     let is_gate = |module: &Module| module.id == step.step_id && module.suspend.is_some();
@@ -48,8 +48,8 @@ pub(crate) async fn gate_of_step(state: &AppState, step: &StepRow, job: &str) ->
     gate.and_then(|module| module.suspend.clone()).ok_or_else(|| has_no_gate(&step.step_id))
 }
 
-/// The settings of all gates after steps of this id: workflows that are called may have some of the same id. An answer
-/// that comes before its gate has to satisfy all of them.
+/// Returns the settings of all gates after steps with this id: called workflows may contain the same id. An answer that
+/// comes before its gate must satisfy all of them.
 pub(crate) async fn gates_of_id(state: &AppState, job: &str, step_id: &str) -> Result<Vec<Suspend>, Problem> {
     let flows = JobFlows::load(state, job).await?;
     let is_gate = |module: &Module| module.id == step_id && module.suspend.is_some();
@@ -65,24 +65,22 @@ pub(crate) async fn gates_of_id(state: &AppState, job: &str, step_id: &str) -> R
 }
 
 fn has_no_gate(step_id: &str) -> Problem {
-    Problem::single_fault("/step", format!("step `{step_id}` asks for no approval: it has no `suspend`"))
+    Problem::single_fault("/step", format!("step `{step_id}` does not wait for approval: it has no `suspend`"))
 }
 
-/// The refusal of an answer that names no gate while none is open.
+/// The problem of an answer that names no gate while none is open.
 pub(super) async fn no_open_gate(state: &AppState, job: &str) -> Result<Problem, Problem> {
     let has_gate = |module: &Module| module.suspend.is_some();
     let any = JobFlows::load(state, job).await?.all_flows().any(|flow| find_module_by(flow, &has_gate).is_some());
     let message = if any {
-        format!(
-            "no step of job `{job}` waits for an approval now: name the `step` whose gate you mean to answer it early"
-        )
+        format!("no step of job `{job}` waits for an approval now: pass `step` to answer its gate early")
     } else {
-        format!("no step of job `{job}` asks for an approval: none has a `suspend`")
+        format!("no step of job `{job}` waits for approval: none has a `suspend`")
     };
     Ok(Problem::new(StatusCode::CONFLICT, problem_codes::NOT_WAITING, message))
 }
 
-/// Refuses whom the document does not let approve. Source: OpenFlow, `suspend`.
+/// Refuses approvers whom the document excludes. Source: OpenFlow, `suspend`.
 pub(super) fn check_approver(rule: &Suspend, approver: &Approver<'_>, creator: Option<&str>) -> Result<(), Problem> {
     let is_set = |name: &str| rule.extra.get(name) == Some(&Value::Bool(true));
     match approver {

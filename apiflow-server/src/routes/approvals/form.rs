@@ -35,8 +35,8 @@ pub(super) fn question_page(question: &Question) -> Html<String> {
 /// Says that an answer was taken.
 pub(super) fn thanks_page(action: ResumeAction) -> Html<String> {
     match action {
-        ResumeAction::Resume => framed_page("Approved", "<p>Thank you: the job goes on.</p>"),
-        ResumeAction::Cancel => framed_page("Disapproved", "<p>Thank you: the job does not go on.</p>"),
+        ResumeAction::Resume => framed_page("Approved", "<p>Thank you: the job continues.</p>"),
+        ResumeAction::Cancel => framed_page("Disapproved", "<p>Thank you: the job does not continue.</p>"),
     }
 }
 
