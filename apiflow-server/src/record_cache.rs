@@ -1,7 +1,7 @@
 //! A cache of what every run reads: tokens, secrets and documents.
 //!
 //! It stands in front of the store's ports, so services do not know it. Every write of this process empties it, and an
-//! entry read while a write was under way is not kept. With SQLite this process is the only writer, so entries stay as
+//! entry read during a write is not cached. With SQLite this process is the only writer, so entries stay as
 //! long as nothing is written; with Postgres other processes write too, so an entry is at most
 //! [`MAX_SHARED_AGE`] old.
 //!
@@ -25,7 +25,7 @@ use self::entries::RecordCache;
 pub use self::freshness::{RecordFreshness, RecordsRead};
 use self::secrets::CachedSecrets;
 
-/// How old an entry may be where other processes write to the same database.
+/// Maximum age of an entry if other processes write to the same database.
 pub const MAX_SHARED_AGE: Duration = Duration::from_secs(1);
 
 /// The ports of one database with a cache in front of them.
@@ -39,7 +39,7 @@ pub struct CachedStores {
     pub records: RecordFreshness,
 }
 
-/// Puts a cache in front of a database's ports; `url` says whether other processes write to it too.
+/// Puts a cache in front of a database's ports; `url` determines whether other processes write to it too.
 pub fn cache_records(stores: &Stores, url: &str) -> CachedStores {
     let max_age = (!url.starts_with("sqlite:")).then_some(MAX_SHARED_AGE);
     let cache = RecordCache::new(max_age);

@@ -70,7 +70,7 @@ pub(crate) fn parse_json<T: DeserializeOwned>(text: &str) -> Result<T, StoreErro
     serde_json::from_str(text).map_err(unreadable_row)
 }
 
-/// Reads what a job runs, and keeps its JSON with it.
+/// Reads the documents of a job, together with their JSON.
 pub(crate) fn shared_bundle(json: String) -> Result<SharedBundle, StoreError> {
     SharedBundle::from_json(json).map_err(unreadable_row)
 }

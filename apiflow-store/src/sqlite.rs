@@ -190,7 +190,7 @@ impl OpenFailure {
         }
     }
 
-    /// What is wrong and, where the cause is known, how to fix it.
+    /// The error and, if the cause is known, how to fix it.
     fn reason(&self) -> String {
         match self.sqlite_error().and_then(find_fault) {
             Some(fault) => format!("{fault} ({self})"),

@@ -117,7 +117,7 @@ impl Run {
         let Runnable { document, catalog, findings, has_errors } = self.declarations.read_runnable(&self.file)?;
         let trial = self.build_dry_run(&document, &catalog, mocks.clone(), approvals)?;
         let selected = if self.dry_run {
-            // What is no workflow at all is told with its places.
+            // A document that is not a workflow is reported with its findings.
             trial.select_document().or_else(|error| {
                 if has_errors { Ok(document.clone()) } else { Err(dry_run::refusal_message(&error)) }
             })?

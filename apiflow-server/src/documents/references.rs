@@ -58,7 +58,7 @@ pub(crate) struct SavedDeclarations {
 }
 
 impl SavedDeclarations {
-    /// What keeps nodes from being run, by their ids, as findings about the nodes.
+    /// Returns the findings that prevent runs of nodes, by the nodes' ids.
     pub(crate) fn refusals_of_nodes(&self, directory: &SecretDirectory) -> BTreeMap<String, Vec<Diagnostic>> {
         let refused = |node: &String| {
             self.refusals_of_node(directory, node).into_iter().map(SecretRefusal::into_diagnostic).collect()
@@ -66,7 +66,7 @@ impl SavedDeclarations {
         self.catalog.nodes.keys().map(|node| (node.clone(), refused(node))).collect()
     }
 
-    /// What keeps a node from being run, because of the secrets that it and its connector refer to.
+    /// Returns the secret references of a node and its connector that prevent a run.
     fn refusals_of_node(&self, directory: &SecretDirectory, node: &str) -> Vec<SecretRefusal> {
         let node_document = self.saved.get(&(DocumentKind::Node, node.to_owned()));
         let Some((document, node)) = node_document.zip(self.catalog.nodes.get(node)) else { return Vec::new() };
@@ -92,7 +92,7 @@ impl SavedDeclarations {
     }
 }
 
-/// What keeps a node from being run; what the connector may not refer to is told where the node names it.
+/// Returns the references that prevent a run of a node; those of the connector are reported where the node names it.
 pub(crate) fn refusals_of_run(
     directory: &SecretDirectory,
     (document, node): (&Document, &Node),
@@ -204,7 +204,7 @@ pub(crate) fn place_of_secret(declaration: &Value, name: &str) -> Option<String>
     }
 }
 
-/// Adds a document to a catalog; gives what it refers to in turn.
+/// Adds a document to a catalog; returns the documents that it refers to in turn.
 fn add_document(
     catalog: &mut Catalog,
     directory: &SecretDirectory,

@@ -1,9 +1,9 @@
 //! The built frontend, from inside the binary.
 //!
-//! A known file is served with its compressed sibling where the browser takes it. Files under `/_app/immutable` never
+//! A known file is served in its compressed form if the browser accepts it. Files under `/_app/immutable` never
 //! change. An unknown path under `/_app`, or with a dot in its last segment, is 404 and not the page: an old tab that
 //! asks for a chunk must not get HTML. Any other path gets the page, which routes by itself; so does one with a dot
-//! where a browser navigates to it, because ids may hold dots.
+//! if a browser navigates to it, because ids may contain dots.
 
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};

@@ -1,4 +1,4 @@
-//! From documents to workflows that are ready to run: each is checked and compiled once for all of its runs.
+//! Prepares workflows for runs: each document is checked and compiled once for all of its runs.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::record_cache::RecordsRead;
 use crate::secrets::directory::SecretDirectory;
 use crate::state::AppState;
 
-/// A workflow that is not checked yet.
+/// A workflow that has not been checked yet.
 struct WorkflowDraft {
     key: WorkflowKey,
     /// Its name, if it was saved.
@@ -34,7 +34,7 @@ struct WorkflowDraft {
 enum DraftContent {
     /// A document with what is saved of all that it refers to.
     Document { document: Value, declarations: SavedDeclarations },
-    /// What a job ran.
+    /// The documents that a job ran.
     Bundle(JobBundle),
 }
 
@@ -187,7 +187,7 @@ async fn compile_workflow(
         let schema = schema.map(|schema| schemas.compile_cached(schema));
         let prepared = Prepared::compile_bundle(bundle)
             .map_err(|error| Problem::not_runnable(format!("the workflow cannot run: {error}"), Vec::new()))?;
-        // Written here, where it may take its time: the store needs it for each job.
+        // Serialized here, off the request's thread: the store needs it for each job.
         prepared.bundle().json();
         Ok(PreparedWorkflow { name, prepared: Arc::new(prepared), schema })
     };

@@ -90,7 +90,7 @@ impl JobDraft {
         preprocess: bool,
     ) -> Result<Self, Problem> {
         let workflow = prepare_saved(state, user, id).await?;
-        // What a preprocessor is given is not the workflow's own input.
+        // The input of a preprocessor is not the workflow's own input.
         let input =
             if preprocess { Value::Object(input) } else { check_workflow_input(state, user, &workflow, input).await? };
         let draft = Self::of_prepared(workflow.name.clone(), &workflow, input);
@@ -106,7 +106,7 @@ impl JobDraft {
         input: Map<String, Value>,
         preprocess: bool,
     ) -> Result<Self, Problem> {
-        // A step alone is given what it needs, not what the workflow is given.
+        // A single step gets the inputs that it needs, not those of the workflow.
         let unchecked = preprocess || selection.only.is_some();
         let limits = state.settings.documents;
         let select = move || {

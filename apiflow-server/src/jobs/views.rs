@@ -1,4 +1,4 @@
-//! From rows to what callers see.
+//! Converts rows to replies.
 
 use apiflow_core::ports::{CallRecord, JobRow, StepRow, Timestamp};
 use serde_json::Value;
@@ -10,10 +10,10 @@ use crate::jobs::approvals;
 use crate::state::AppState;
 use crate::users::Caller;
 
-/// Steps that a job's own reply holds.
+/// Maximum number of steps in a job's own reply.
 const MAX_STEPS_WITH_JOB: u32 = 200;
 
-/// The event whose value is a job's input.
+/// Number of the event whose value is a job's input.
 const INPUT_SEQ: u64 = 1;
 
 /// A job as lists show it.
@@ -48,9 +48,9 @@ pub(crate) async fn was_preprocessed(state: &AppState, job: &str) -> Result<bool
 /// The values of a job that need not be read.
 #[derive(Default)]
 pub(crate) struct KnownValues {
-    /// Its input.
+    /// Input of the job.
     pub(crate) input: Option<Value>,
-    /// Its output.
+    /// Output of the job.
     pub(crate) output: Option<Value>,
 }
 
@@ -97,7 +97,7 @@ pub(crate) async fn step_views(
     Ok((steps, next))
 }
 
-/// A step without what it waits for.
+/// Returns a step without its approvals.
 fn step_view(row: StepRow, (input, output): (Value, Value)) -> Step {
     Step {
         input,

@@ -17,7 +17,7 @@ const MOST_S: u64 = 300;
 /// How long one look lasts at most: another process may be at work on the job.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 
-/// How long is waited where the caller does not say.
+/// Waiting time if the caller does not specify one.
 const DEFAULT_WAIT: Duration = Duration::from_mins(1);
 
 /// The N of `Prefer: wait=N`; `wait` alone leaves N to the server.

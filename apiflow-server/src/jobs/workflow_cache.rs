@@ -1,4 +1,4 @@
-//! Workflows made ready to run, kept until something that they are made of changes.
+//! A cache of prepared workflows, which are valid until a document that they consist of changes.
 //!
 //! Architecture invariant: a workflow is found here only if no record was written since it was seen to be up to date, or
 //! if all that it was made of has the same versions again. So it is never older than the records that runs read (see
@@ -14,13 +14,13 @@ use crate::documents::references::DocumentVersion;
 use crate::documents::schema::SchemaCheck;
 use crate::record_cache::{RecordFreshness, RecordsRead};
 
-/// The most workflows that are kept.
+/// Maximum number of cached workflows.
 const MAX_WORKFLOWS: usize = 256;
 
-/// The most bytes of JSON of the workflows that are kept, with all that they refer to.
+/// Maximum size of the cached workflows with all that they refer to, in bytes of JSON.
 const MAX_WORKFLOW_BYTES: usize = 8 * 1024 * 1024;
 
-/// A workflow without errors, made ready to run.
+/// A prepared workflow without errors.
 pub(crate) struct PreparedWorkflow {
     /// Its name, if it was saved.
     pub(crate) name: String,
@@ -30,7 +30,7 @@ pub(crate) struct PreparedWorkflow {
     pub(crate) schema: Option<Arc<SchemaCheck>>,
 }
 
-/// What a workflow is found by.
+/// The key of a cached workflow.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum WorkflowKey {
     /// The id of a saved workflow.
@@ -41,16 +41,16 @@ pub(crate) enum WorkflowKey {
     Bundle(String),
 }
 
-/// What a workflow is made of.
+/// The sources of a prepared workflow.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct WorkflowSources {
     /// The documents, its own among them if it is saved.
     pub(crate) versions: Vec<DocumentVersion>,
-    /// Stands for the secrets that there are.
+    /// Fingerprint of the existing secrets.
     pub(crate) directory_digest: String,
 }
 
-/// The workflows that were run last.
+/// The most recently run workflows.
 #[derive(Default)]
 pub(crate) struct WorkflowCache {
     entries: Mutex<Entries>,
@@ -74,7 +74,7 @@ struct Entry {
 }
 
 impl WorkflowCache {
-    /// How many workflows were checked and compiled so far.
+    /// Number of workflows that have been checked and compiled.
     pub(crate) fn preparations(&self) -> u64 {
         self.preparations.load(Ordering::Relaxed)
     }

@@ -52,7 +52,7 @@ impl UserAccounts for CachedAccounts {
 
 #[async_trait]
 impl UserTokens for CachedAccounts {
-    // What is added changes nothing that is cached: that there is no such token is not kept.
+    // Adding tokens does not affect cached entries: the absence of a token is not cached.
     async fn add_token(&self, token: NewToken) -> Result<(), RecordError> {
         self.accounts.add_token(token).await
     }

@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use apiflow_store::{Document, DocumentKind, RecordError, SecretGrant, SecretRow, TokenRow, UserRow};
 
-/// The most tokens that are kept.
+/// Maximum number of cached tokens.
 const MAX_TOKENS: usize = 10_000;
 
-/// The most bytes of JSON of the documents that are kept.
+/// Maximum size of the cached documents, in bytes of JSON.
 const MAX_DOCUMENT_BYTES: usize = 8 * 1024 * 1024;
 
-/// What was read last. Cheap to clone.
+/// The entries that were read since the last write; cheap to clone.
 #[derive(Clone)]
 pub(super) struct RecordCache {
     max_age: Option<Duration>,
@@ -83,12 +83,12 @@ impl RecordCache {
             && self.max_age.is_none_or(|max_age| read.at.elapsed() < max_age)
     }
 
-    /// Call this before a read of the database whose result is to be kept.
+    /// Call this before a read of the database whose result is to be cached.
     pub(super) fn begin_read(&self) -> ReadStart {
         ReadStart { generation: self.lock_entries().generation, at: Instant::now() }
     }
 
-    /// Keeps a value that was read, unless something was written since the read began.
+    /// Caches a value that was read, unless something was written since the read started.
     pub(super) fn keep_value<T>(&self, start: ReadStart, value: Arc<T>, insert: impl FnOnce(&mut Entries, Entry<T>)) {
         let mut entries = self.lock_entries();
         if entries.generation == start.generation {
@@ -124,7 +124,7 @@ impl RecordCache {
 }
 
 impl Entries {
-    /// Keeps the user of a token.
+    /// Caches the user of a token.
     pub(super) fn insert_token(&mut self, hash: String, entry: Entry<(UserRow, TokenRow)>) {
         if self.tokens.len() >= MAX_TOKENS {
             self.tokens.clear();
@@ -132,7 +132,7 @@ impl Entries {
         self.tokens.insert(hash, entry);
     }
 
-    /// Keeps a document whose body has `bytes` bytes of JSON.
+    /// Caches a document whose body has `bytes` bytes of JSON.
     pub(super) fn insert_document(&mut self, entry: Entry<Document>, bytes: usize) {
         if self.document_bytes + bytes > MAX_DOCUMENT_BYTES {
             self.documents.clear();

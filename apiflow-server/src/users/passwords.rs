@@ -18,7 +18,7 @@ const MAX_CONCURRENT_HASHES: usize = 4;
 /// Bytes of a salt. Source: the argon2 crate's own default.
 const SALT_BYTES: usize = 16;
 
-/// The fewest blocks of 1 KiB that are allocated for a hash: with more than 32 MiB glibc gives the memory back to the
+/// Minimum number of 1 KiB blocks to allocate for a hash: with more than 32 MiB glibc returns the memory to the
 /// system, and does not keep allocations of other sizes for later either. What a hash does not fill takes no memory.
 /// Source: mallopt(3), `M_MMAP_THRESHOLD`.
 const MIN_ALLOCATED_BLOCKS: usize = 33 * 1024;

@@ -1,4 +1,4 @@
-//! What was found wrong with documents: kept until they, or what they lead to, change.
+//! Findings about documents: stored until they, or documents that they refer to, change.
 
 use std::sync::Arc;
 

@@ -30,7 +30,7 @@ impl<T: for<'row> TryFrom<&'row Row<'row>, Error = rusqlite::Error>> FromRow for
 
 /// A connection. Parameters are written `$1`, `$2` … (as in Postgres) or `?`, and bound by that number.
 pub(super) struct Connection {
-    // Dropped before the sender in `shared`: whoever waits for that finds the file closed.
+    // Dropped before the sender in `shared`: callers that wait for it find the file closed.
     inner: rusqlite::Connection,
     shared: SharedState,
 }

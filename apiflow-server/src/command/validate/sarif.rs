@@ -122,7 +122,7 @@ fn sarif_region(report: &Report<'_>, at: &Range<usize>) -> Value {
     serde_json::to_value(Region::from_range(&report.source.text, at)).expect("a region is plain data")
 }
 
-/// The file as a URI: relative where it was given so.
+/// Returns the file as a URI, relative if its path is.
 fn sarif_location(report: &Report<'_>) -> Value {
     let path = &report.source.path;
     if path == Path::new("-") {

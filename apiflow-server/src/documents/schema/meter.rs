@@ -1,4 +1,4 @@
-//! Checks against a JSON Schema that are given up when they take too long.
+//! Validation against a JSON Schema that is aborted if it takes too long.
 //!
 //! The validator has no budget of its own, but it looks at values only through [`Json`]. [`Metered`] is the usual
 //! representation with a meter in each of these looks. What a schema does between two looks is bounded before it is
@@ -25,12 +25,12 @@ const MAX_SEARCH_STEPS: u64 = 2_000_000;
 /// Steps between two looks at the clock.
 const CLOCK_INTERVAL: u64 = 4_096;
 
-/// What a check may cost.
+/// Budget of a validation.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Budget {
-    /// Looks at values, roughly.
+    /// Approximate number of accesses to values.
     pub(super) steps: u64,
-    /// When it has to be done.
+    /// Deadline of the validation.
     pub(super) deadline: Instant,
     /// How many states a pattern of the schema has at most.
     pub(super) pattern_states: u64,
@@ -38,7 +38,7 @@ pub(super) struct Budget {
     pub(super) name_pattern_states: u64,
 }
 
-/// A check was given up.
+/// The reason why a validation was aborted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum GivenUp {
     /// It took more steps than it may.
@@ -60,7 +60,7 @@ thread_local! {
     static METER: Cell<Option<Meter>> = const { Cell::new(None) };
 }
 
-/// Runs a check within a budget.
+/// Runs a validation within a budget.
 pub(super) fn run_metered<T>(budget: Budget, check: impl FnOnce() -> T) -> Result<T, GivenUp> {
     let meter = Meter { budget, until_clock: CLOCK_INTERVAL, stack_base: stack_address() };
     METER.set(Some(meter));
@@ -75,14 +75,14 @@ pub(super) fn run_metered<T>(budget: Budget, check: impl FnOnce() -> T) -> Resul
     }
 }
 
-/// Where on the stack this call is, roughly.
+/// Returns the approximate position of this call on the stack.
 #[inline(never)]
 fn stack_address() -> usize {
     let here = 0_u8;
     std::ptr::from_ref(std::hint::black_box(&here)) as usize
 }
 
-/// Takes steps from the budget; unwinds where it has none left.
+/// Takes steps from the budget; unwinds if none are left.
 fn spend_steps(steps: u64) {
     // Outside of a check nothing is metered: schemas themselves are checked against those of the drafts.
     let Some(mut meter) = METER.get() else { return };

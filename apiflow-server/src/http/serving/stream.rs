@@ -1,4 +1,4 @@
-//! The stream of a connection, which tells what it does.
+//! The stream of a connection, which records its activity.
 
 use std::io;
 use std::pin::Pin;

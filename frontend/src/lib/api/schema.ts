@@ -11,10 +11,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Shows what a link asks for: a page for people, JSON for programs. It answers nothing. */
+        /** Shows the approval gate of a link: a page for browsers, JSON for programs. Does not answer it. */
         get: operations["show_approval"];
         put?: never;
-        /** Answers by link, without a token: JSON, or the form of the page. */
+        /** Answers an approval gate by link, without a token: as JSON, or as the form of the page. */
         post: operations["answer_approval"];
         delete?: never;
         options?: never;
@@ -49,14 +49,14 @@ export interface paths {
         };
         /** Reads a connector. */
         get: operations["get_connector"];
-        /** Creates a connector or replaces it whole. */
+        /** Creates a connector or replaces it. */
         put: operations["put_connector"];
         post?: never;
-        /** Removes a connector that nothing refers to and that no active job uses. */
+        /** Deletes a connector that nothing refers to and no active job uses. */
         delete: operations["delete_connector"];
         options?: never;
         head?: never;
-        /** Replaces the given fields of a connector, each whole. */
+        /** Replaces fields of a connector, each whole. */
         patch: operations["patch_connector"];
         trace?: never;
     };
@@ -67,7 +67,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists jobs. */
+        /** Lists jobs of all users that match a filter. */
         get: operations["list_jobs"];
         put?: never;
         post?: never;
@@ -88,7 +88,7 @@ export interface paths {
         get: operations["get_job"];
         put?: never;
         post?: never;
-        /** Removes a job that has ended, with all that belongs to it. */
+        /** Deletes a job that has ended, with all its data. */
         delete: operations["delete_job"];
         options?: never;
         head?: never;
@@ -104,7 +104,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Asks for a job's cancellation; every branch and provider is told. */
+        /** Cancels a job; its branches and its work at providers are cancelled too. */
         post: operations["cancel_job"];
         delete?: never;
         options?: never;
@@ -120,11 +120,11 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Follows a job: server-sent events, first those that happened, then each as it happens, until the job ends.
-         * @description `id:` is the event's number, from 1; `data:` is `{"seq", "at", "body"}`. A last event of type `end` without an id has
-         *     `{"status"}`. With `Last-Event-ID` the events after that number follow; where the job ended and nothing follows
-         *     the answer is 204, which stops a browser's `EventSource`. The stream ends within 5 seconds after the token or session
-         *     that it was asked for with.
+         * Follows a job as server-sent events: first the past events, then each new event as it happens, until the job ends.
+         * @description `id:` is the number of the event, from 1; `data:` is `{"seq", "at", "body"}`. The last event has the type `end`, no
+         *     id, and `{"status"}` as data. With `Last-Event-ID` the stream starts after that event; if the job has ended and
+         *     there are no further events, the reply is 204, which stops a browser's `EventSource`. The stream ends within 5
+         *     seconds after the token or session of the request has expired.
          */
         get: operations["follow_job"];
         put?: never;
@@ -144,7 +144,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Runs a job again, whole or from one of its steps on, as a new job with the documents of the old one. */
+        /** Reruns a job, from the start or from one of its steps, as a new job with the documents of the original one. */
         post: operations["rerun_job"];
         delete?: never;
         options?: never;
@@ -162,8 +162,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Lets a job that waits for an approval go on, or ends it. An answer that names its step may come before the gate: the
-         *     same rules hold for it, and it counts when the gate is reached.
+         * Approves or disapproves a job that waits for approval. An answer that names its step may come before the gate is
+         *     reached: it is validated in the same way and counts once the gate is reached.
          */
         post: operations["resume_job"];
         delete?: never;
@@ -179,7 +179,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists the steps of a job in the order in which they began. */
+        /** Lists the steps of a job in the order in which they started. */
         get: operations["list_steps"];
         put?: never;
         post?: never;
@@ -196,7 +196,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Shows what the gate after a step asks for, with the form of what may come with an approval. */
+        /** Reads the approval gate after a step, with the form for an approval's payload. */
         get: operations["get_approval"];
         put?: never;
         post?: never;
@@ -213,7 +213,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists the requests that a step made, with their replies. */
+        /** Lists the requests that a step sent, with their replies. */
         get: operations["list_calls"];
         put?: never;
         post?: never;
@@ -233,8 +233,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Looks again for the work of a step whose fate is unknown: whether its provider took it. A job that failed because of
-         *     it is at work again, and goes on from there if the work is found.
+         * Looks up the work of a step of unknown outcome at its provider. If the job failed because of it, it runs again, and
+         *     continues from this step if the work is found.
          */
         post: operations["recover_step"];
         delete?: never;
@@ -252,7 +252,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Gives a token for a name and password, valid for 30 days; also sets it as a session cookie. */
+        /** Returns a token for a username and password, valid for 30 days, and sets it as a session cookie. */
         post: operations["login"];
         delete?: never;
         options?: never;
@@ -269,7 +269,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Ends the session that the request was made with; a named token stays valid. */
+        /** Ends the session of the request; named tokens stay valid. */
         post: operations["logout"];
         delete?: never;
         options?: never;
@@ -321,14 +321,14 @@ export interface paths {
         };
         /** Reads a node. */
         get: operations["get_node"];
-        /** Creates a node or replaces it whole. */
+        /** Creates a node or replaces it. */
         put: operations["put_node"];
         post?: never;
-        /** Removes a node that nothing refers to and that no active job uses. */
+        /** Deletes a node that nothing refers to and no active job uses. */
         delete: operations["delete_node"];
         options?: never;
         head?: never;
-        /** Replaces the given fields of a node, each whole. */
+        /** Replaces fields of a node, each whole. */
         patch: operations["patch_node"];
         trace?: never;
     };
@@ -340,8 +340,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Lists the names, origins and owners of shared and generated secrets and of the caller's own; for admins of all.
-         *     Values are never given out.
+         * Lists the names, origins and owners of shared and generated secrets and of the caller's own secrets; admins see all.
+         *     Values are never returned.
          */
         get: operations["list_secrets"];
         put?: never;
@@ -360,10 +360,10 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Sets a shared secret, new or not; admins only. */
+        /** Creates or replaces a shared secret; admins only. */
         put: operations["put_secret"];
         post?: never;
-        /** Removes a stored secret that is shared or was generated; admins only. */
+        /** Deletes a stored secret that is shared or generated; admins only. */
         delete: operations["delete_secret"];
         options?: never;
         head?: never;
@@ -377,15 +377,15 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Reads the caller's own user. */
+        /** Reads the user of the request. */
         get: operations["get_me"];
         put?: never;
         post?: never;
-        /** Removes the caller's own user. */
+        /** Deletes the user of the request. */
         delete: operations["delete_me"];
         options?: never;
         head?: never;
-        /** Changes the caller's own user. */
+        /** Changes the user of the request. */
         patch: operations["patch_me"];
         trace?: never;
     };
@@ -397,10 +397,10 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Sets a secret of the caller's own, new or not: `$NAME` means it in what the caller declares, and nowhere else. */
+        /** Creates or replaces a secret of the caller: `$NAME` refers to it in the caller's own declarations only. */
         put: operations["put_own_secret"];
         post?: never;
-        /** Removes a secret of the caller's own. */
+        /** Deletes a secret of the caller. */
         delete: operations["delete_own_secret"];
         options?: never;
         head?: never;
@@ -417,7 +417,7 @@ export interface paths {
         /** Lists the caller's named tokens. */
         get: operations["list_tokens"];
         put?: never;
-        /** Makes a named token. */
+        /** Creates a named token. */
         post: operations["create_token"];
         delete?: never;
         options?: never;
@@ -435,7 +435,7 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Ends a named token. */
+        /** Revokes a named token. */
         delete: operations["delete_token"];
         options?: never;
         head?: never;
@@ -449,15 +449,15 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Reads a user; other people's are for admins. */
+        /** Reads a user; only admins may read others. */
         get: operations["get_user"];
         put?: never;
         post?: never;
-        /** Removes a user; other people's are for admins. The last admin stays. */
+        /** Deletes a user; only admins may delete others. The last admin cannot be deleted. */
         delete: operations["delete_user"];
         options?: never;
         head?: never;
-        /** Changes a user; other people's are for admins. */
+        /** Changes a user; only admins may change others. */
         patch: operations["patch_user"];
         trace?: never;
     };
@@ -470,7 +470,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Gives a user a new token and ends the token and sessions so far; named tokens stay. Other people's are for admins. */
+        /**
+         * Creates a new token for a user and revokes the previous one and all sessions; named tokens stay valid. Only admins
+         *     may do this for others.
+         */
         post: operations["reset_token"];
         delete?: never;
         options?: never;
@@ -488,7 +491,7 @@ export interface paths {
         /** Lists users; admins only. */
         get: operations["list_users"];
         put?: never;
-        /** Makes a user; admins only. */
+        /** Creates a user; admins only. */
         post: operations["create_user"];
         delete?: never;
         options?: never;
@@ -557,10 +560,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /**
-         * Tries a workflow document, or a part of one, out: the same engine with made-up answers. Nothing is sent, and no job
-         *     is made.
-         */
+        /** Runs a workflow document, or a part of one, with simulated replies. Nothing is sent, and no job is created. */
         post: operations["dry_run_document"];
         delete?: never;
         options?: never;
@@ -594,7 +594,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Checks a workflow document without saving or running it. */
+        /** Validates a workflow document without saving or running it. */
         post: operations["validate_document"];
         delete?: never;
         options?: never;
@@ -611,14 +611,14 @@ export interface paths {
         };
         /** Reads a workflow. */
         get: operations["get_workflow"];
-        /** Creates a workflow or replaces it whole. */
+        /** Creates a workflow or replaces it. */
         put: operations["put_workflow"];
         post?: never;
-        /** Removes a workflow that nothing refers to and that no active job runs. */
+        /** Deletes a workflow that nothing refers to and no active job runs. */
         delete: operations["delete_workflow"];
         options?: never;
         head?: never;
-        /** Replaces the given fields of a workflow, each whole. */
+        /** Replaces fields of a workflow, each whole. */
         patch: operations["patch_workflow"];
         trace?: never;
     };
@@ -629,7 +629,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Says that the process is up. */
+        /** Returns whether the process is up. */
         get: operations["healthz"];
         put?: never;
         post?: never;
@@ -647,8 +647,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Numbers about jobs and the process, as Prometheus reads them: for callers on the server's machine, others send the
-         *     token of APIFLOW_METRICS_TOKEN.
+         * Returns metrics about jobs and the process in Prometheus' text format. Callers on other machines must send the token
+         *     of APIFLOW_METRICS_TOKEN.
          */
         get: operations["metrics"];
         put?: never;
@@ -666,7 +666,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Says whether the server can do its work: the database takes a small write and it is not stopping. */
+        /** Returns whether the server is ready: the database accepts a small write and the server is not stopping. */
         get: operations["readyz"];
         put?: never;
         post?: never;
@@ -685,31 +685,31 @@ export interface components {
          * @enum {string}
          */
         AnswerSource: "function" | "mock" | "sample";
-        /** @description What a step waits for before the next one. */
+        /** @description The approvals that a step waits for. */
         Approval: {
             /**
              * Format: int32
-             * @description Approvals given so far.
+             * @description Number of approvals received.
              */
             given: number;
             /**
              * Format: int32
-             * @description Approvals still needed.
+             * @description Number of approvals still missing.
              */
             remaining: number;
             /**
              * Format: int32
-             * @description Approvals wanted.
+             * @description Number of approvals required.
              */
             required: number;
             /**
              * Format: date-time
-             * @description When it counts as disapproved.
+             * @description When the approval times out and counts as disapproved.
              */
             until: string;
             /**
-             * @description Signed links, one per approval wanted, that work without a token: whoever has one can approve or disapprove. Shown
-             *     to the user who made the job and to admins; empty for others.
+             * @description Signed links, one per required approval, that need no token: anyone who has a link can approve or disapprove.
+             *     Shown to the user who created the job and to admins; empty for others.
              */
             urls: string[];
         };
@@ -717,7 +717,7 @@ export interface components {
         Call: {
             /**
              * Format: date-time
-             * @description When it was sent.
+             * @description When the request was sent.
              */
             at: string;
             /**
@@ -727,12 +727,12 @@ export interface components {
             attempt: number;
             /**
              * Format: int64
-             * @description How long it took, in milliseconds.
+             * @description Duration in milliseconds.
              */
             duration_ms: number;
-            /** @description What it was for: submit, poll, result, cancel or recover. */
+            /** @description Purpose of the request: submit, poll, result, cancel or recover. */
             purpose: string;
-            /** @description The reply: `{status, headers, excerpt, size_bytes}`, or `{error}`; empty while none has come. */
+            /** @description The reply: `{status, headers, excerpt, size_bytes}`, or `{error}`; empty until one arrived. */
             reply: {
                 [key: string]: unknown;
             };
@@ -750,72 +750,72 @@ export interface components {
         Connector: {
             /** @description Absolute http or https URL that node paths are appended to. */
             base_url: string;
-            /** @description Template of the body. */
+            /** @description Template of the request body. */
             body?: unknown;
             /**
              * Format: date-time
-             * @description When it was first saved.
+             * @description When the connector was created.
              */
             created_at: string;
-            /** @description Defaults of its nodes' `data`, and `auth`, `hosts`, `media_hosts`, `limits`, `errors`. */
+            /** @description Defaults of its nodes' `data`, plus `auth`, `hosts`, `media_hosts`, `limits` and `errors`. */
             data?: {
                 [key: string]: unknown;
             } | null;
-            /** @description What is wrong with it. */
+            /** @description The findings about the connector. */
             diagnostics: components["schemas"]["Diagnostic"][];
-            /** @description Templates of headers; `$NAME` is a secret. */
+            /** @description Templates of headers; `$NAME` refers to a secret. */
             header: {
                 [key: string]: unknown;
             };
-            /** @description Identifier. */
+            /** @description Unique identifier of the connector. */
             id: string;
-            /** @description Default method of its nodes: GET, POST, PUT, PATCH, DELETE or HEAD. */
+            /** @description Default HTTP method of its nodes: GET, POST, PUT, PATCH, DELETE or HEAD. */
             method: string;
-            /** @description Title for people; need not be unique. */
+            /** @description Display name; need not be unique. */
             name: string;
             /**
              * Format: date-time
-             * @description When it was last saved.
+             * @description When the connector was last saved.
              */
             updated_at: string;
         };
-        /** @description Fields of a connector to replace, each whole. */
+        /** @description Fields of a connector to replace; each replaces the whole field. */
         ConnectorChange: {
-            /** @description Absolute http or https URL. */
+            /** @description Absolute http or https URL that node paths are appended to. */
             base_url?: string | null;
-            /** @description Template of the body. */
+            /** @description Template of the request body. */
             body?: unknown;
-            /** @description Defaults of its nodes' `data`. */
+            /** @description Defaults of its nodes' `data`, plus `auth`, `hosts`, `media_hosts`, `limits` and `errors`. */
             data?: {
                 [key: string]: unknown;
             } | null;
-            /** @description Templates of headers. */
+            /** @description Templates of headers; `$NAME` refers to a secret. */
             header?: {
                 [key: string]: unknown;
             } | null;
-            /** @description Default method of its nodes. */
+            /** @description Default HTTP method of its nodes. */
             method?: string | null;
-            /** @description Title. */
+            /** @description Display name of the connector. */
             name?: string | null;
         };
         /** @description One finding about a document. */
         Diagnostic: {
-            /** @description Stable name of the kind of finding, in kebab case. */
+            /** @description Stable code of the kind of finding, in kebab case. */
             code: string;
             fix?: components["schemas"]["Fix"] | null;
             /** @description How to fix it, if known. */
             help?: string | null;
-            /** @description What is wrong. */
+            /** @description What is wrong with the value. */
             message: string;
-            /** @description JSON Pointer of the place: in a connector or node itself, in a workflow's OpenFlow document. */
+            /** @description JSON Pointer of the value: within a connector or node itself, within a workflow's OpenFlow document. */
             pointer: string;
-            /** @description How much it matters. */
+            /** @description Severity of the finding. */
             severity: components["schemas"]["Severity"];
             span?: components["schemas"]["Span"] | null;
         };
-        /** @description What is wrong with a document. */
+        /** @description The findings about a document. */
         Diagnostics: {
-            /** @description The findings, in order of their place. */
+            /** @description The findings, ordered by position. */
             diagnostics: components["schemas"]["Diagnostic"][];
         };
         /** @description A request that would be sent. */
@@ -831,19 +831,19 @@ export interface components {
              * @description Number of the attempt, from 1.
              */
             attempt: number;
-            /** @description The request: `{method, url, headers, body}`, with secrets as their names. */
+            /** @description The request: `{method, url, headers, body}`, with the names of secrets in place of their values. */
             request: {
                 [key: string]: unknown;
             };
         };
-        /** @description An event of a dry run, with the value that it brought. */
+        /** @description An event of a dry run, with the value that it carries. */
         DryRunEvent: {
             /**
              * Format: int64
-             * @description When it was decided.
+             * @description When it was recorded.
              */
             at_ms: number;
-            /** @description The event: `{"type", …}`, as a job's stream has it. */
+            /** @description The event: `{"type", …}`, as in a job's event stream. */
             body: {
                 [key: string]: unknown;
             };
@@ -852,52 +852,52 @@ export interface components {
              * @description Position in the journal, from 1.
              */
             seq: number;
-            /** @description The value that it brought, if any. */
+            /** @description The value that the event carries, if any. */
             value?: unknown;
         };
-        /** @description What happened in a dry run. Times are milliseconds of virtual time since its start: calls take none. */
+        /** @description The outcome of a dry run. Times are milliseconds of virtual time since its start: calls take none. */
         DryRunReport: {
             /**
              * Format: int64
-             * @description How long it would have waited for sleeps and retries.
+             * @description How long it would have waited for sleeps and retries, in milliseconds.
              */
             duration_ms: number;
-            /** @description What a caller that waits is answered before the end, where the document names a step for it (`early_return`). */
+            /** @description What a waiting caller is sent before the end, if the document has an `early_return` step. */
             early_return?: unknown;
             /**
-             * @description The error of a failed one: `{"name", "message", "step_id", …}`. `dry_run_limit` where it was ended because it had
-             *     no end.
+             * @description The error of a failed dry run: `{"name", "message", "step_id", …}`; `dry_run_limit` if it was stopped because it
+             *     would not end.
              */
             error: {
                 [key: string]: unknown;
             } | null;
-            /** @description The journal. */
+            /** @description The events of the dry run, in the order in which they were recorded. */
             events: components["schemas"]["DryRunEvent"][];
-            /** @description Its output; of a failed one `{"error": …}` unless a failure handler gave another. */
+            /** @description Its output; if it failed, `{"error": …}` unless a failure handler returned another value. */
             output: unknown;
             /**
              * Format: int64
-             * @description Sum of the retries of its steps.
+             * @description Total number of retries of its steps.
              */
             retry_count: number;
             /** @description Whether it was stopped as skipped. */
             skipped: boolean;
-            /** @description How it ended. */
+            /** @description The final status of the workflow. */
             status: components["schemas"]["JobStatus"];
-            /** @description The steps that ran, in the order in which they began. */
+            /** @description The steps that ran, in the order in which they started. */
             steps: components["schemas"]["DryRunStep"][];
         };
-        /** @description A workflow, or a part of one, to try out. */
+        /** @description A workflow, or a part of one, to run without sending anything. */
         DryRunRequest: {
             /**
-             * @description Answers to approval gates by step id or place: `{"action": "resume" | "cancel", "payload", "approver"}`, given as
-             *     often as the gate wants, or a list of them. Without one a gate is approved at once; with an empty list it times
-             *     out.
+             * @description Answers to approval gates by step id or place: `{"action": "resume" | "cancel", "payload", "approver"}`,
+             *     repeated for as many approvals as the gate requires, or a list of them. A gate without an answer is approved at
+             *     once; one with an empty list times out.
              */
             approvals?: {
                 [key: string]: unknown;
             } | null;
-            /** @description The OpenFlow document. */
+            /** @description The OpenFlow document of the workflow. */
             document: {
                 [key: string]: unknown;
             };
@@ -906,28 +906,28 @@ export interface components {
                 [key: string]: unknown;
             } | null;
             /**
-             * @description Answers by step id, or for one place only by path and id (`loop[2]/draw`): the step's result,
-             *     `{"error": {"name", "message"}}` to let it fail, or `{"attempts": [answer, …]}` for one attempt after the other.
-             *     Calls without one are answered with values made from the node's outputs.
+             * @description Simulated replies by step id, or by path and id for a single place (`loop[2]/draw`): the step's result,
+             *     `{"error": {"name", "message"}}` to make it fail, or `{"attempts": [answer, …]}` with one answer per attempt.
+             *     Calls without a mock return sample values derived from the node's outputs.
              */
             mocks?: {
                 [key: string]: unknown;
             } | null;
-            /** @description Runs this step alone; results that it names come from `mocks`. */
+            /** @description Runs only this step; results that it refers to come from `mocks`. */
             only?: string | null;
             /**
-             * @description Lets the document's `preprocessor_module` make its inputs of `input`, which is then not checked against the
-             *     schema (default: false).
+             * @description Runs the document's `preprocessor_module` on `input`, which is then not validated against the schema (default:
+             *     false).
              */
             preprocess?: boolean | null;
             /** @description Runs up to and including this step. */
             until?: string | null;
         };
-        /** @description A module of the document that was run. */
+        /** @description A module of the document that ran. */
         DryRunStep: {
             /**
              * Format: int32
-             * @description Number of the attempt, from 1; 0 where the module makes none.
+             * @description Number of the attempt, from 1; 0 if the module makes none.
              */
             attempt: number;
             /** @description The branch that a `branchone` took: its number from 0, or `default`. */
@@ -938,86 +938,86 @@ export interface components {
             } | null;
             /**
              * Format: int64
-             * @description When it ended.
+             * @description When the step ended.
              */
             finished_ms: number | null;
             /** @description Id of the module. */
             id: string;
-            /** @description What it was given. */
+            /** @description The input of the step. */
             input: unknown;
             /**
              * Format: int64
-             * @description The step's own number, in the order in which steps began.
+             * @description Number of the step, in the order in which steps started.
              */
             ordinal: number;
-            /** @description What it gave. */
+            /** @description The result of the step. */
             output: unknown;
-            /** @description Ids of the modules around it with branch or iteration: `loop[2]/branch[0]`; empty at top level. */
+            /** @description Ids of the enclosing modules with branch or iteration: `loop[2]/branch[0]`; empty at top level. */
             path: string;
-            /** @description The requests that it would send, one for each attempt. */
+            /** @description The requests that it would send, one per attempt. */
             requests: components["schemas"]["DryRunCall"][];
             /**
              * Format: int64
-             * @description When it began.
+             * @description When the step started.
              */
             started_ms: number;
-            /** @description Status. */
+            /** @description The status of the step at the end of the dry run. */
             status: components["schemas"]["StepStatus"];
         };
-        /** @description One fault in the body of a request. */
+        /** @description One invalid place in the body of a request. */
         Fault: {
-            /** @description The kind of fault, in kebab case. */
+            /** @description Stable code of the kind of fault, in kebab case. */
             code?: string | null;
             /** @description How to fix it, if known. */
             help?: string | null;
-            /** @description What is wrong there. */
+            /** @description What is wrong with the value. */
             message: string;
-            /** @description JSON Pointer (RFC 6901) of the place; empty for the whole body. */
+            /** @description JSON Pointer (RFC 6901) of the invalid value; empty for the whole body. */
             pointer: string;
         };
-        /** @description A fix that is certain to be right: replace the value at `pointer` with `value`. */
+        /** @description A fix that is certain to be correct: replace the value at `pointer` with `value`. */
         Fix: {
-            /** @description What the fix does, as the label of a button. */
+            /** @description Label of the fix, suitable for a button. */
             label: string;
             /** @description JSON Pointer of the value to replace. */
             pointer: string;
             /** @description The new value. */
             value: unknown;
         };
-        /** @description Says that the server is up. */
+        /** @description The reply of a health check. */
         Health: {
-            /** @description Always `ok`; anything else is a problem. */
+            /** @description Always `ok`; otherwise the reply is a problem. */
             status: string;
-            /** @description Version of the server. */
+            /** @description Version of the server, such as `0.1.0`. */
             version: string;
         };
         /** @description One run of a workflow or node. */
         Job: components["schemas"]["JobSummary"] & {
-            /** @description Its input, with defaults filled in. */
+            /** @description Input of the job, including defaults. */
             input: unknown;
             /**
-             * @description Its output; null until it ended. The reply to a caller who waited, and whose answer the workflow's `early_return`
-             *     gave, has that answer here.
+             * @description Output of the job; null until it ended. If the workflow has an `early_return` and the caller waited for it, the
+             *     reply has that step's result here.
              */
             output: unknown;
-            /** @description Its first steps, at most 200, in the order in which they began. */
+            /** @description Its first steps, at most 200, in the order in which they started. */
             steps: components["schemas"]["Step"][];
-            /** @description Give it as `cursor` to `/jobs/{id}/steps` to get the rest; null where these are all. */
+            /** @description Pass it as `cursor` to `/jobs/{id}/steps` to get the remaining steps; null if there are no more. */
             steps_next: string | null;
         };
         /**
-         * @description What a job's status is.
+         * @description Status of a job.
          * @enum {string}
          */
         JobStatus: "pending" | "running" | "suspended" | "completed" | "failed" | "cancelled";
-        /** @description A job as lists show it. */
+        /** @description The summary of a job in lists. */
         JobSummary: {
             /**
              * Format: date-time
-             * @description When it was made.
+             * @description When the job was created.
              */
             created_at: string;
-            /** @description The user who made it. */
+            /** @description Id of the user who created it. */
             created_by: string | null;
             /** @description The error of a failed job: `{"name", "message", "step_id", …}`. */
             error: {
@@ -1025,65 +1025,68 @@ export interface components {
             } | null;
             /**
              * Format: date-time
-             * @description When it ended.
+             * @description When the job ended.
              */
             finished_at: string | null;
-            /** @description Identifier; newer jobs sort after older ones. */
+            /** @description Unique identifier; newer jobs sort after older ones. */
             id: string;
-            /** @description The workflow's or node's name. */
+            /** @description Name of the workflow or node. */
             name: string;
-            /** @description The node that it runs, if a single one. */
+            /** @description Id of the node, if the job runs a single node. */
             node_id: string | null;
             /**
              * Format: int64
-             * @description Sum of the retries of its steps.
+             * @description Total number of retries of its steps.
              */
             retry_count: number;
             /**
              * Format: date-time
-             * @description When its first step began.
+             * @description When its first step started.
              */
             started_at: string | null;
-            /** @description Status. */
+            /** @description Current status of the job. */
             status: components["schemas"]["JobStatus"];
             /**
              * Format: date-time
-             * @description When it last changed.
+             * @description When the job last changed.
              */
             updated_at: string;
-            /** @description The workflow that it runs, if a saved one. */
+            /** @description Id of the workflow, if the job runs a saved one. */
             workflow_id: string | null;
         };
-        /** @description An answer by link. */
+        /** @description An answer to an approval gate by link. */
         LinkAnswer: {
-            /** @description Whether to go on or to end. */
+            /** @description Whether to resume or cancel the job. */
             action: components["schemas"]["ResumeAction"];
-            /** @description The name to show (default: none); it is marked as unverified, since anybody may type it. */
+            /** @description The name to show (default: none); it is marked as unverified, since anyone may enter it. */
             approver?: string | null;
-            /** @description What comes with it (default: null). */
+            /** @description Payload of the approval (default: null). */
             payload?: unknown;
         };
-        /** @description Who logs in. */
+        /** @description Credentials of a user. */
         Login: {
-            /** @description Password. */
+            /** @description Password of the user. */
             password: string;
-            /** @description Name. */
+            /** @description Name of the user. */
             username: string;
         };
-        /** @description A token and whose it is. */
+        /** @description A token and its user. */
         LoginReply: {
-            /** @description Send it as `Authorization: Bearer <token>`; it is not shown again. */
+            /** @description Send it as `Authorization: Bearer <token>`; it is shown only once. */
             token: string;
-            /** @description Who logged in. */
+            /** @description The user who logged in. */
             user: components["schemas"]["User"];
         };
-        /** @description A connector to save; `created_at`, `updated_at` and `diagnostics` are ignored, so what was read can be written. */
+        /**
+         * @description A connector to save; `created_at`, `updated_at` and `diagnostics` are ignored, so that a document that was read can
+         *     be sent back.
+         */
         NewConnector: {
             /** @description Absolute http or https URL that node paths are appended to. */
             base_url: string;
-            /** @description Template of the body. */
+            /** @description Template of the request body. */
             body?: unknown;
-            /** @description Defaults of its nodes' `data`, and `auth`, `hosts`, `media_hosts`, `limits`, `errors`. */
+            /** @description Defaults of its nodes' `data`, plus `auth`, `hosts`, `media_hosts`, `limits` and `errors`. */
             data?: {
                 [key: string]: unknown;
             } | null;
@@ -1092,57 +1095,60 @@ export interface components {
                 [key: string]: unknown;
             } | null;
             /**
-             * @description Identifier; generated where absent, ignored where the path gives it. `node`, `workflow` and `connector`
-             *     are reserved.
+             * @description Unique identifier; generated if absent, ignored if the path contains it. `node`, `workflow` and `connector` are
+             *     reserved.
              */
             id?: string | null;
-            /** @description Default method of its nodes, in any case (default POST). */
+            /** @description Default HTTP method of its nodes, in any case (default: POST). */
             method?: string | null;
-            /** @description Title for people; need not be unique. */
+            /** @description Display name; need not be unique. */
             name: string;
         };
-        /** @description A node to save; `created_at`, `updated_at` and `diagnostics` are ignored, so what was read can be written. */
+        /**
+         * @description A node to save; `created_at`, `updated_at` and `diagnostics` are ignored, so that a document that was read can be
+         *     sent back.
+         */
         NewNode: {
-            /** @description The connector that the call goes through; it must exist. */
+            /** @description Id of the connector that the call uses; it must exist. */
             connector_id: string;
-            /** @description How the request is made and the reply is read. */
+            /** @description How the request is built and the reply is read. */
             data?: {
                 [key: string]: unknown;
             } | null;
-            /** @description What the call does. */
+            /** @description Description of the call. */
             description?: string | null;
-            /** @description Identifier; generated where absent, ignored where the path gives it. */
+            /** @description Unique identifier; generated if absent, ignored if the path contains it. */
             id?: string | null;
-            /** @description Declared inputs. */
+            /** @description Declared inputs; if there are none, all inputs are passed on. */
             input?: components["schemas"]["NodeInput"][] | null;
-            /** @description Title for people; need not be unique. */
+            /** @description Display name; need not be unique. */
             name: string;
-            /** @description Declared outputs. */
+            /** @description Declared outputs; if there are none, the result is the reply's JSON. */
             output?: components["schemas"]["NodeOutput"][] | null;
         };
         /** @description A provider key to set. */
         NewSecret: {
             /**
-             * @description Origins that it may be sent to, such as `https://api.example.com` (in short `api.example.com`). Absent: the
-             *     base_url origins of the connectors and nodes that its owner, for a shared one an admin, saved with it.
+             * @description Origins that it may be sent to, such as `https://api.example.com` (or `api.example.com`). If absent: the origins
+             *     of the `base_url` of the connectors and nodes that its owner (for a shared secret: an admin) saved with it.
              */
             origins?: string[] | null;
-            /** @description The value; it can be replaced, never read. */
+            /** @description The value; it can be replaced, but never read. */
             value: string;
         };
-        /** @description A named token to make. */
+        /** @description A named token to create. */
         NewTokenRequest: {
             /**
              * Format: date-time
-             * @description From when on it is no longer valid; null: never.
+             * @description When the token expires; null: never.
              */
             expires_at?: string | null;
-            /** @description What it is for. */
+            /** @description Name of the token, such as its purpose. */
             name: string;
         };
-        /** @description A user to make. */
+        /** @description A user to create. */
         NewUser: {
-            /** @description Address. */
+            /** @description Email address (default: none). */
             email?: string | null;
             /** @description Password: 8 to 256 characters. */
             password: string;
@@ -1150,78 +1156,81 @@ export interface components {
             /** @description Unique name: 1 to 64 characters. */
             username: string;
         };
-        /** @description A workflow to save; `created_at`, `updated_at` and `diagnostics` are ignored, so what was read can be written. */
+        /**
+         * @description A workflow to save; `created_at`, `updated_at` and `diagnostics` are ignored, so that a document that was read can
+         *     be sent back.
+         */
         NewWorkflow: {
-            /** @description What it does. */
+            /** @description Description of the workflow. */
             description?: string | null;
-            /** @description Identifier; generated where absent, ignored where the path gives it. */
+            /** @description Unique identifier; generated if absent, ignored if the path contains it. */
             id?: string | null;
-            /** @description Title for people; need not be unique. */
+            /** @description Display name; need not be unique. */
             name: string;
-            /** @description The OpenFlow document; kept as it is sent, also where it has errors. */
+            /** @description The OpenFlow document; saved as it is sent, even if it has errors. */
             nodes: {
                 [key: string]: unknown;
             };
         };
         /** @description One typed call to a provider. */
         Node: {
-            /** @description The connector that the call goes through. */
+            /** @description Id of the connector that the call uses. */
             connector_id: string;
             /**
              * Format: date-time
-             * @description When it was first saved.
+             * @description When the node was created.
              */
             created_at: string;
-            /** @description How the request is made and the reply is read. */
+            /** @description How the request is built and the reply is read. */
             data?: {
                 [key: string]: unknown;
             } | null;
-            /** @description What the call does. */
+            /** @description Description of the call. */
             description: string;
-            /** @description What is wrong with it. */
+            /** @description The findings about the node. */
             diagnostics: components["schemas"]["Diagnostic"][];
-            /** @description Identifier. */
+            /** @description Unique identifier of the node. */
             id: string;
-            /** @description Declared inputs; none means that whatever is given is passed on. */
+            /** @description Declared inputs; if there are none, all inputs are passed on. */
             input: components["schemas"]["NodeInput"][];
-            /** @description Title for people; need not be unique. */
+            /** @description Display name; need not be unique. */
             name: string;
-            /** @description Declared outputs; none means that the result is the reply's JSON. */
+            /** @description Declared outputs; if there are none, the result is the reply's JSON. */
             output: components["schemas"]["NodeOutput"][];
             /**
              * Format: date-time
-             * @description When it was last saved.
+             * @description When the node was last saved.
              */
             updated_at: string;
         };
-        /** @description Fields of a node to replace, each whole. */
+        /** @description Fields of a node to replace; each replaces the whole field. */
         NodeChange: {
-            /** @description The connector that the call goes through. */
+            /** @description Id of the connector that the call uses. */
             connector_id?: string | null;
-            /** @description How the request is made and the reply is read. */
+            /** @description How the request is built and the reply is read. */
             data?: {
                 [key: string]: unknown;
             } | null;
-            /** @description What the call does. */
+            /** @description Description of the call. */
             description?: string | null;
-            /** @description Declared inputs. */
+            /** @description Declared inputs; replaces all of them. */
             input?: components["schemas"]["NodeInput"][] | null;
-            /** @description Title. */
+            /** @description Display name of the node. */
             name?: string | null;
-            /** @description Declared outputs. */
+            /** @description Declared outputs; replaces all of them. */
             output?: components["schemas"]["NodeOutput"][] | null;
         };
         /** @description A declared input of a node. */
         NodeInput: {
-            /** @description MIME types that the provider takes. */
+            /** @description MIME types that the provider accepts. */
             accept?: string[] | null;
             /** @description How a media input is sent: url, data_uri, base64, multipart or upload. */
             as?: string | null;
-            /** @description Used after `value` where nothing was given. */
+            /** @description Used if the caller passes no value and `value` is absent. */
             default?: unknown;
-            /** @description What it means. */
+            /** @description What the input means. */
             description?: string | null;
-            /** @description Allowed values. */
+            /** @description The values that are allowed. */
             enum?: unknown[] | null;
             /** @description Type of an array's elements, as an object with `type`. */
             items?: {
@@ -1229,49 +1238,49 @@ export interface components {
             } | null;
             /**
              * Format: double
-             * @description Greatest allowed number.
+             * @description Largest allowed number.
              */
             maximum?: number | null;
             /**
              * Format: double
-             * @description Least allowed number.
+             * @description Smallest allowed number.
              */
             minimum?: number | null;
-            /** @description Name. */
+            /** @description Name of the input. */
             name: string;
-            /** @description Whether a call without it fails before anything is sent. */
+            /** @description Whether a call without this input fails before anything is sent. */
             required?: boolean | null;
-            /** @description Type; never coerced. */
+            /** @description Type of the input; values are never coerced. */
             type: components["schemas"]["ValueType"];
-            /** @description Used where nothing was given. */
+            /** @description Used if the caller passes no value. */
             value?: unknown;
         };
         /** @description A declared output of a node. */
         NodeOutput: {
             /** @description How the value is encoded: url, data_uri, base64 or text. */
             decode?: string | null;
-            /** @description Used where the call succeeded and the key is absent. */
+            /** @description Used if the call succeeded and the key is absent. */
             default?: unknown;
-            /** @description What it means. */
+            /** @description What the output means. */
             description?: string | null;
             /** @description Path into the reply, or `@body`, `@status`, `@header.NAME`; empty means the output's own name. */
             mapping?: string | null;
-            /** @description MIME type where the provider does not say. */
+            /** @description MIME type to use if the provider does not report one. */
             mime?: string | null;
-            /** @description Name, a key of the step's result. */
+            /** @description Name of the output, a key of the step's result. */
             name: string;
-            /** @description Which of several values: first, last, join or all. */
+            /** @description Which of several values to use: first, last, join or all. */
             pick?: string | null;
-            /** @description Type; never coerced. */
+            /** @description Type of the output; values are never coerced. */
             type: components["schemas"]["ValueType"];
         };
-        /** @description One page of a list, newest first. */
+        /** @description One page of a list, newest first unless the operation says otherwise. */
         Page_Call: {
-            /** @description The things. */
+            /** @description The items of this page. */
             items: {
                 /**
                  * Format: date-time
-                 * @description When it was sent.
+                 * @description When the request was sent.
                  */
                 at: string;
                 /**
@@ -1281,12 +1290,12 @@ export interface components {
                 attempt: number;
                 /**
                  * Format: int64
-                 * @description How long it took, in milliseconds.
+                 * @description Duration in milliseconds.
                  */
                 duration_ms: number;
-                /** @description What it was for: submit, poll, result, cancel or recover. */
+                /** @description Purpose of the request: submit, poll, result, cancel or recover. */
                 purpose: string;
-                /** @description The reply: `{status, headers, excerpt, size_bytes}`, or `{error}`; empty while none has come. */
+                /** @description The reply: `{status, headers, excerpt, size_bytes}`, or `{error}`; empty until one arrived. */
                 reply: {
                     [key: string]: unknown;
                 };
@@ -1300,57 +1309,57 @@ export interface components {
                  */
                 step: number;
             }[];
-            /** @description Give it as `cursor` to get the next page; null on the last. */
+            /** @description Pass it as `cursor` to get the next page; null on the last page. */
             next: string | null;
         };
-        /** @description One page of a list, newest first. */
+        /** @description One page of a list, newest first unless the operation says otherwise. */
         Page_Connector: {
-            /** @description The things. */
+            /** @description The items of this page. */
             items: {
                 /** @description Absolute http or https URL that node paths are appended to. */
                 base_url: string;
-                /** @description Template of the body. */
+                /** @description Template of the request body. */
                 body?: unknown;
                 /**
                  * Format: date-time
-                 * @description When it was first saved.
+                 * @description When the connector was created.
                  */
                 created_at: string;
-                /** @description Defaults of its nodes' `data`, and `auth`, `hosts`, `media_hosts`, `limits`, `errors`. */
+                /** @description Defaults of its nodes' `data`, plus `auth`, `hosts`, `media_hosts`, `limits` and `errors`. */
                 data?: {
                     [key: string]: unknown;
                 } | null;
-                /** @description What is wrong with it. */
+                /** @description The findings about the connector. */
                 diagnostics: components["schemas"]["Diagnostic"][];
-                /** @description Templates of headers; `$NAME` is a secret. */
+                /** @description Templates of headers; `$NAME` refers to a secret. */
                 header: {
                     [key: string]: unknown;
                 };
-                /** @description Identifier. */
+                /** @description Unique identifier of the connector. */
                 id: string;
-                /** @description Default method of its nodes: GET, POST, PUT, PATCH, DELETE or HEAD. */
+                /** @description Default HTTP method of its nodes: GET, POST, PUT, PATCH, DELETE or HEAD. */
                 method: string;
-                /** @description Title for people; need not be unique. */
+                /** @description Display name; need not be unique. */
                 name: string;
                 /**
                  * Format: date-time
-                 * @description When it was last saved.
+                 * @description When the connector was last saved.
                  */
                 updated_at: string;
             }[];
-            /** @description Give it as `cursor` to get the next page; null on the last. */
+            /** @description Pass it as `cursor` to get the next page; null on the last page. */
             next: string | null;
         };
-        /** @description One page of a list, newest first. */
+        /** @description One page of a list, newest first unless the operation says otherwise. */
         Page_JobSummary: {
-            /** @description The things. */
+            /** @description The items of this page. */
             items: {
                 /**
                  * Format: date-time
-                 * @description When it was made.
+                 * @description When the job was created.
                  */
                 created_at: string;
-                /** @description The user who made it. */
+                /** @description Id of the user who created it. */
                 created_by: string | null;
                 /** @description The error of a failed job: `{"name", "message", "step_id", …}`. */
                 error: {
@@ -1358,108 +1367,111 @@ export interface components {
                 } | null;
                 /**
                  * Format: date-time
-                 * @description When it ended.
+                 * @description When the job ended.
                  */
                 finished_at: string | null;
-                /** @description Identifier; newer jobs sort after older ones. */
+                /** @description Unique identifier; newer jobs sort after older ones. */
                 id: string;
-                /** @description The workflow's or node's name. */
+                /** @description Name of the workflow or node. */
                 name: string;
-                /** @description The node that it runs, if a single one. */
+                /** @description Id of the node, if the job runs a single node. */
                 node_id: string | null;
                 /**
                  * Format: int64
-                 * @description Sum of the retries of its steps.
+                 * @description Total number of retries of its steps.
                  */
                 retry_count: number;
                 /**
                  * Format: date-time
-                 * @description When its first step began.
+                 * @description When its first step started.
                  */
                 started_at: string | null;
-                /** @description Status. */
+                /** @description Current status of the job. */
                 status: components["schemas"]["JobStatus"];
                 /**
                  * Format: date-time
-                 * @description When it last changed.
+                 * @description When the job last changed.
                  */
                 updated_at: string;
-                /** @description The workflow that it runs, if a saved one. */
+                /** @description Id of the workflow, if the job runs a saved one. */
                 workflow_id: string | null;
             }[];
-            /** @description Give it as `cursor` to get the next page; null on the last. */
+            /** @description Pass it as `cursor` to get the next page; null on the last page. */
             next: string | null;
         };
-        /** @description One page of a list, newest first. */
+        /** @description One page of a list, newest first unless the operation says otherwise. */
         Page_Node: {
-            /** @description The things. */
+            /** @description The items of this page. */
             items: {
-                /** @description The connector that the call goes through. */
+                /** @description Id of the connector that the call uses. */
                 connector_id: string;
                 /**
                  * Format: date-time
-                 * @description When it was first saved.
+                 * @description When the node was created.
                  */
                 created_at: string;
-                /** @description How the request is made and the reply is read. */
+                /** @description How the request is built and the reply is read. */
                 data?: {
                     [key: string]: unknown;
                 } | null;
-                /** @description What the call does. */
+                /** @description Description of the call. */
                 description: string;
-                /** @description What is wrong with it. */
+                /** @description The findings about the node. */
                 diagnostics: components["schemas"]["Diagnostic"][];
-                /** @description Identifier. */
+                /** @description Unique identifier of the node. */
                 id: string;
-                /** @description Declared inputs; none means that whatever is given is passed on. */
+                /** @description Declared inputs; if there are none, all inputs are passed on. */
                 input: components["schemas"]["NodeInput"][];
-                /** @description Title for people; need not be unique. */
+                /** @description Display name; need not be unique. */
                 name: string;
-                /** @description Declared outputs; none means that the result is the reply's JSON. */
+                /** @description Declared outputs; if there are none, the result is the reply's JSON. */
                 output: components["schemas"]["NodeOutput"][];
                 /**
                  * Format: date-time
-                 * @description When it was last saved.
+                 * @description When the node was last saved.
                  */
                 updated_at: string;
             }[];
-            /** @description Give it as `cursor` to get the next page; null on the last. */
+            /** @description Pass it as `cursor` to get the next page; null on the last page. */
             next: string | null;
         };
-        /** @description One page of a list, newest first. */
+        /** @description One page of a list, newest first unless the operation says otherwise. */
         Page_SecretInfo: {
-            /** @description The things. */
+            /** @description The items of this page. */
             items: {
-                /** @description `connector/ID` or `node/ID` for a credential that was taken out of that declaration, and goes with it. */
+                /**
+                 * @description `connector/ID` or `node/ID` if it was generated for a credential in that declaration; it is deleted with the
+                 *     declaration.
+                 */
                 declaration: string | null;
-                /** @description Name, as `$NAME` refers to it. */
+                /** @description Name of the secret, which `$NAME` refers to. */
                 name: string;
                 /**
-                 * @description Origins that it may be sent to now; none: it is sent nowhere until it is given one, or a connector is saved
-                 *     with it.
+                 * @description Origins that it may be sent to at present; if empty, it is sent nowhere until it is given one, or a connector
+                 *     that refers to it is saved.
                  */
                 origins: string[];
-                /** @description The user whose own it is, or who wrote the declaration that it was taken from; null for a shared one. */
+                /** @description Id of the user who owns it, or who wrote the declaration that it was generated for; null for a shared one. */
                 owner: string | null;
-                /** @description Where it comes from. */
+                /** @description Source of the secret. */
                 source: components["schemas"]["SecretSource"];
                 /**
                  * Format: date-time
-                 * @description When it was last set; null for the environment's.
+                 * @description When it was last set; null for an environment variable.
                  */
                 updated_at: string | null;
             }[];
-            /** @description Give it as `cursor` to get the next page; null on the last. */
+            /** @description Pass it as `cursor` to get the next page; null on the last page. */
             next: string | null;
         };
-        /** @description One page of a list, newest first. */
+        /** @description One page of a list, newest first unless the operation says otherwise. */
         Page_Step: {
-            /** @description The things. */
+            /** @description The items of this page. */
             items: {
                 approval: components["schemas"]["Approval"] | null;
                 /**
                  * Format: int32
-                 * @description Number of the attempt, from 1; 0 where the module makes none.
+                 * @description Number of the attempt, from 1; 0 if the module makes none.
                  */
                 attempt: number;
                 /** @description The error of its last failure. */
@@ -1468,28 +1480,28 @@ export interface components {
                 } | null;
                 /**
                  * Format: date-time
-                 * @description When it ended.
+                 * @description When the step ended.
                  */
                 finished_at: string | null;
                 /** @description Id of the module. */
                 id: string;
-                /** @description What it was given. */
+                /** @description Input of the step. */
                 input: unknown;
                 /**
                  * Format: int64
-                 * @description The step's own number within the job, in the order in which steps began.
+                 * @description Number of the step within the job, in the order in which steps started.
                  */
                 ordinal: number;
-                /** @description What it gave; null until then. */
+                /** @description Result of the step; null until it completed. */
                 output: unknown;
-                /** @description Ids of the modules around it with branch or iteration: `loop[2]/branch[0]`; empty at top level. */
+                /** @description Ids of the enclosing modules with branch or iteration: `loop[2]/branch[0]`; empty at top level. */
                 path: string;
                 /**
                  * Format: double
-                 * @description How far the provider says it is, from 0 to 1.
+                 * @description Progress that the provider reports, from 0 to 1.
                  */
                 progress: number | null;
-                /** @description The provider's own id of the work. */
+                /** @description The provider's id of the operation. */
                 provider_id: string | null;
                 /**
                  * Format: date-time
@@ -1498,77 +1510,77 @@ export interface components {
                 retry_at: string | null;
                 /**
                  * Format: date-time
-                 * @description When it began.
+                 * @description When the step started.
                  */
                 started_at: string;
-                /** @description Status. */
+                /** @description Current status of the step. */
                 status: components["schemas"]["StepStatus"];
             }[];
-            /** @description Give it as `cursor` to get the next page; null on the last. */
+            /** @description Pass it as `cursor` to get the next page; null on the last page. */
             next: string | null;
         };
-        /** @description One page of a list, newest first. */
+        /** @description One page of a list, newest first unless the operation says otherwise. */
         Page_TokenInfo: {
-            /** @description The things. */
+            /** @description The items of this page. */
             items: {
                 /**
                  * Format: date-time
-                 * @description When it was made.
+                 * @description When the token was created.
                  */
                 created_at: string;
                 /**
                  * Format: date-time
-                 * @description From when on it is no longer valid; null: never.
+                 * @description When the token expires; null: never.
                  */
                 expires_at: string | null;
-                /** @description Identifier. */
+                /** @description Unique identifier of the token. */
                 id: string;
-                /** @description What it is for. */
+                /** @description Name of the token, such as its purpose. */
                 name: string;
             }[];
-            /** @description Give it as `cursor` to get the next page; null on the last. */
+            /** @description Pass it as `cursor` to get the next page; null on the last page. */
             next: string | null;
         };
-        /** @description One page of a list, newest first. */
+        /** @description One page of a list, newest first unless the operation says otherwise. */
         Page_User: {
-            /** @description The things. */
+            /** @description The items of this page. */
             items: {
                 /**
                  * Format: date-time
-                 * @description When the user was made.
+                 * @description When the user was created.
                  */
                 created_at: string;
-                /** @description Address, if given. */
+                /** @description Email address, if any. */
                 email: string | null;
-                /** @description Identifier. */
+                /** @description Unique identifier of the user. */
                 id: string;
-                /** @description Role. */
+                /** @description Role of the user. */
                 role: components["schemas"]["Role"];
-                /** @description Unique name, compared without regard to case. */
+                /** @description Unique name, compared case-insensitively. */
                 username: string;
             }[];
-            /** @description Give it as `cursor` to get the next page; null on the last. */
+            /** @description Pass it as `cursor` to get the next page; null on the last page. */
             next: string | null;
         };
-        /** @description One page of a list, newest first. */
+        /** @description One page of a list, newest first unless the operation says otherwise. */
         Page_Workflow: {
-            /** @description The things. */
+            /** @description The items of this page. */
             items: {
                 /**
                  * Format: date-time
-                 * @description When it was first saved.
+                 * @description When the workflow was created.
                  */
                 created_at: string;
-                /** @description What it does. */
+                /** @description Description of the workflow. */
                 description: string;
                 /**
-                 * @description What is wrong with the OpenFlow document; pointers begin at `nodes`. In lists what was found last, which may be from
-                 *     before a change of what the workflow leads to.
+                 * @description The findings about the OpenFlow document; pointers start at `nodes`. Lists show the findings of the last check,
+                 *     which may be older than the last change of a document that the workflow refers to.
                  */
                 diagnostics: components["schemas"]["Diagnostic"][];
-                /** @description Identifier. */
+                /** @description Unique identifier of the workflow. */
                 id: string;
-                /** @description Title for people; need not be unique. */
+                /** @description Display name; need not be unique. */
                 name: string;
                 /** @description The OpenFlow document, as it was sent. */
                 nodes: {
@@ -1576,83 +1588,80 @@ export interface components {
                 };
                 /**
                  * Format: date-time
-                 * @description When it was last saved.
+                 * @description When the workflow was last saved.
                  */
                 updated_at: string;
             }[];
-            /** @description Give it as `cursor` to get the next page; null on the last. */
+            /** @description Pass it as `cursor` to get the next page; null on the last page. */
             next: string | null;
         };
-        /** @description An error, as RFC 9457 has it. */
+        /** @description An error as RFC 9457 (Problem Details for HTTP APIs) defines it. */
         Problem: {
-            /** @description What went wrong, for programs: stable, in snake case. */
+            /** @description Stable code of the kind of problem, in snake case. */
             code: string;
-            /** @description What went wrong and how to fix it, for people. */
+            /** @description What went wrong and how to fix it, for humans. */
             detail: string;
-            /** @description What is wrong with the document. */
+            /** @description The findings about the document. */
             diagnostics?: components["schemas"]["Diagnostic"][];
-            /** @description The places of the request's body that are at fault. */
+            /** @description The invalid places in the request's body. */
             errors?: components["schemas"]["Fault"][];
             /**
              * Format: int32
-             * @description The HTTP status.
+             * @description The HTTP status code.
              */
             status: number;
-            /** @description The status in words. */
+            /** @description The reason phrase of the HTTP status. */
             title: string;
-            /** @description Always `about:blank`: `code` tells problems apart. */
+            /** @description Always `about:blank`; `code` identifies the kind of problem. */
             type: string;
         };
-        /** @description What the gate after a step asks for. */
+        /** @description The approval gate after a step. */
         Question: {
             approval: components["schemas"]["Approval"] | null;
-            /** @description JSON Schema of what may come with an approval, where the document has a form. */
+            /** @description JSON Schema of an approval's payload, if the document has a form. */
             form: unknown;
-            /** @description The job. */
+            /** @description Id of the job. */
             job: string;
-            /** @description The job's name. */
+            /** @description Name of the job. */
             name: string;
-            /** @description Whether an answer is still wanted. */
+            /** @description Whether the gate still waits for an answer. */
             open: boolean;
             /** @description Id of the step. */
             step: string;
         };
-        /** @description How to run a job again. */
+        /** @description How to rerun a job. */
         RerunRequest: {
-            /** @description Allows to send a call again whose fate is unknown: it may be paid twice (default: false). */
+            /** @description Allows resending a call of unknown outcome, which may be paid twice (default: false). */
             confirm_unknown?: boolean | null;
-            /**
-             * @description The step to begin with, by its `ordinal` or its `id`: what comes before it is taken over and not run again
-             *     (default: run all).
-             */
+            /** @description The first step to rerun, by its `ordinal` or its `id`; results of earlier steps are reused (default: rerun all). */
             from?: string | null;
-            /** @description The inputs by name (default: those of the job). */
+            /** @description The inputs by name (default: those of the original job). */
             input?: {
                 [key: string]: unknown;
             } | null;
         };
         /**
-         * @description Whether an approver lets a job go on.
+         * @description An approver's decision about a job.
          * @enum {string}
          */
         ResumeAction: "resume" | "cancel";
         /** @description An answer to a step that waits for approval. */
         ResumeRequest: {
-            /** @description Whether to go on or to end. */
+            /** @description Whether to resume or cancel the job. */
             action: components["schemas"]["ResumeAction"];
-            /** @description What comes with it: `resume` in the module after the step (default: null). */
+            /** @description Payload of the approval, available as `resume` in the module after the step (default: null). */
             payload?: unknown;
-            /** @description The step, by its `ordinal` or its `id` (default: the one that waits; with several, or none, it has to be named). */
+            /** @description The step, by its `ordinal` or its `id` (default: the one that waits; required if several or none wait). */
             step?: string | null;
         };
         /**
-         * @description What a user may do: an admin also manages users and secrets.
+         * @description Role of a user: an admin also manages users and secrets.
          * @enum {string}
          */
         Role: "admin" | "user";
         /** @description A workflow, or a part of one, to run without saving it. */
         RunDocumentRequest: {
-            /** @description The OpenFlow document. */
+            /** @description The OpenFlow document of the workflow. */
             document: {
                 [key: string]: unknown;
             };
@@ -1660,71 +1669,74 @@ export interface components {
             input?: {
                 [key: string]: unknown;
             } | null;
-            /** @description Results by step id: these steps are not run. */
+            /** @description Results by step id; these steps are not run. */
             mocks?: {
                 [key: string]: unknown;
             } | null;
-            /** @description Runs this step alone; results that it names come from `mocks`. */
+            /** @description Runs only this step; results that it refers to come from `mocks`. */
             only?: string | null;
             /**
-             * @description Lets the document's `preprocessor_module` make its inputs of `input`, which is then not checked against the
-             *     schema (default: false).
+             * @description Runs the document's `preprocessor_module` on `input`, which is then not validated against the schema (default:
+             *     false).
              */
             preprocess?: boolean | null;
             /** @description Runs up to and including this step. */
             until?: string | null;
         };
-        /** @description What to run a node or workflow with. */
+        /** @description The inputs of a node run. */
         RunRequest: {
             /** @description The inputs by name (default: none). */
             input?: {
                 [key: string]: unknown;
             } | null;
         };
-        /** @description What to run a workflow with. */
+        /** @description The inputs of a workflow run. */
         RunWorkflowRequest: {
             /** @description The inputs by name (default: none). */
             input?: {
                 [key: string]: unknown;
             } | null;
             /**
-             * @description Lets the workflow's `preprocessor_module` make its inputs of `input`, which is then not checked against the
-             *     schema (default: false).
+             * @description Runs the workflow's `preprocessor_module` on `input`, which is then not validated against the schema (default:
+             *     false).
              */
             preprocess?: boolean | null;
         };
         /** @description A secret without its value. */
         SecretInfo: {
-            /** @description `connector/ID` or `node/ID` for a credential that was taken out of that declaration, and goes with it. */
+            /**
+             * @description `connector/ID` or `node/ID` if it was generated for a credential in that declaration; it is deleted with the
+             *     declaration.
+             */
             declaration: string | null;
-            /** @description Name, as `$NAME` refers to it. */
+            /** @description Name of the secret, which `$NAME` refers to. */
             name: string;
             /**
-             * @description Origins that it may be sent to now; none: it is sent nowhere until it is given one, or a connector is saved
-             *     with it.
+             * @description Origins that it may be sent to at present; if empty, it is sent nowhere until it is given one, or a connector
+             *     that refers to it is saved.
              */
             origins: string[];
-            /** @description The user whose own it is, or who wrote the declaration that it was taken from; null for a shared one. */
+            /** @description Id of the user who owns it, or who wrote the declaration that it was generated for; null for a shared one. */
             owner: string | null;
-            /** @description Where it comes from. */
+            /** @description Source of the secret. */
             source: components["schemas"]["SecretSource"];
             /**
              * Format: date-time
-             * @description When it was last set; null for the environment's.
+             * @description When it was last set; null for an environment variable.
              */
             updated_at: string | null;
         };
         /**
-         * @description Where a secret comes from.
+         * @description Source of a secret.
          * @enum {string}
          */
         SecretSource: "stored" | "environment";
         /**
-         * @description How much a finding matters: an error refuses a run.
+         * @description Severity of a finding: an error prevents a run.
          * @enum {string}
          */
         Severity: "error" | "warning" | "hint";
-        /** @description A place inside a string, counted from 1. */
+        /** @description A position inside a string, counted from 1. */
         Span: {
             /**
              * Format: int32
@@ -1737,12 +1749,12 @@ export interface components {
              */
             line: number;
         };
-        /** @description A module of the document while or after it was run. */
+        /** @description A module of the document that is running or has run. */
         Step: {
             approval: components["schemas"]["Approval"] | null;
             /**
              * Format: int32
-             * @description Number of the attempt, from 1; 0 where the module makes none.
+             * @description Number of the attempt, from 1; 0 if the module makes none.
              */
             attempt: number;
             /** @description The error of its last failure. */
@@ -1751,28 +1763,28 @@ export interface components {
             } | null;
             /**
              * Format: date-time
-             * @description When it ended.
+             * @description When the step ended.
              */
             finished_at: string | null;
             /** @description Id of the module. */
             id: string;
-            /** @description What it was given. */
+            /** @description Input of the step. */
             input: unknown;
             /**
              * Format: int64
-             * @description The step's own number within the job, in the order in which steps began.
+             * @description Number of the step within the job, in the order in which steps started.
              */
             ordinal: number;
-            /** @description What it gave; null until then. */
+            /** @description Result of the step; null until it completed. */
             output: unknown;
-            /** @description Ids of the modules around it with branch or iteration: `loop[2]/branch[0]`; empty at top level. */
+            /** @description Ids of the enclosing modules with branch or iteration: `loop[2]/branch[0]`; empty at top level. */
             path: string;
             /**
              * Format: double
-             * @description How far the provider says it is, from 0 to 1.
+             * @description Progress that the provider reports, from 0 to 1.
              */
             progress: number | null;
-            /** @description The provider's own id of the work. */
+            /** @description The provider's id of the operation. */
             provider_id: string | null;
             /**
              * Format: date-time
@@ -1781,14 +1793,14 @@ export interface components {
             retry_at: string | null;
             /**
              * Format: date-time
-             * @description When it began.
+             * @description When the step started.
              */
             started_at: string;
-            /** @description Status. */
+            /** @description Current status of the step. */
             status: components["schemas"]["StepStatus"];
         };
         /**
-         * @description What a step's status is.
+         * @description Status of a step.
          * @enum {string}
          */
         StepStatus: "running" | "retrying" | "suspended" | "completed" | "failed" | "skipped" | "cancelled";
@@ -1796,53 +1808,53 @@ export interface components {
         TokenInfo: {
             /**
              * Format: date-time
-             * @description When it was made.
+             * @description When the token was created.
              */
             created_at: string;
             /**
              * Format: date-time
-             * @description From when on it is no longer valid; null: never.
+             * @description When the token expires; null: never.
              */
             expires_at: string | null;
-            /** @description Identifier. */
+            /** @description Unique identifier of the token. */
             id: string;
-            /** @description What it is for. */
+            /** @description Name of the token, such as its purpose. */
             name: string;
         };
-        /** @description A token; it is not shown again. */
+        /** @description A new token; it is shown only once. */
         TokenReply: components["schemas"]["TokenInfo"] & {
             /** @description Send it as `Authorization: Bearer <token>`. */
             token: string;
         };
-        /** @description A user. */
+        /** @description A user of the server. */
         User: {
             /**
              * Format: date-time
-             * @description When the user was made.
+             * @description When the user was created.
              */
             created_at: string;
-            /** @description Address, if given. */
+            /** @description Email address, if any. */
             email: string | null;
-            /** @description Identifier. */
+            /** @description Unique identifier of the user. */
             id: string;
-            /** @description Role. */
+            /** @description Role of the user. */
             role: components["schemas"]["Role"];
-            /** @description Unique name, compared without regard to case. */
+            /** @description Unique name, compared case-insensitively. */
             username: string;
         };
         /** @description Fields of a user to change. */
         UserPatch: {
-            /** @description The password so far: needed to change one's own. */
+            /** @description The present password; required to change your own. */
             current_password?: string | null;
-            /** @description New address; null removes it. */
+            /** @description New email address; null removes it. */
             email?: string | null;
-            /** @description New password; ends the user's sessions, also the one of this request. */
+            /** @description New password; ends all of the user's sessions, including the current one. */
             password?: string | null;
             role?: components["schemas"]["Role"] | null;
-            /** @description New name. */
+            /** @description New unique name: 1 to 64 characters. */
             username?: string | null;
         };
-        /** @description A document to check. */
+        /** @description A document to validate. */
         ValidateRequest: {
             /** @description The OpenFlow document, a workflow's `nodes`. */
             document: {
@@ -1858,19 +1870,19 @@ export interface components {
         Workflow: {
             /**
              * Format: date-time
-             * @description When it was first saved.
+             * @description When the workflow was created.
              */
             created_at: string;
-            /** @description What it does. */
+            /** @description Description of the workflow. */
             description: string;
             /**
-             * @description What is wrong with the OpenFlow document; pointers begin at `nodes`. In lists what was found last, which may be from
-             *     before a change of what the workflow leads to.
+             * @description The findings about the OpenFlow document; pointers start at `nodes`. Lists show the findings of the last check,
+             *     which may be older than the last change of a document that the workflow refers to.
              */
             diagnostics: components["schemas"]["Diagnostic"][];
-            /** @description Identifier. */
+            /** @description Unique identifier of the workflow. */
             id: string;
-            /** @description Title for people; need not be unique. */
+            /** @description Display name; need not be unique. */
             name: string;
             /** @description The OpenFlow document, as it was sent. */
             nodes: {
@@ -1878,17 +1890,17 @@ export interface components {
             };
             /**
              * Format: date-time
-             * @description When it was last saved.
+             * @description When the workflow was last saved.
              */
             updated_at: string;
         };
-        /** @description Fields of a workflow to replace, each whole. */
+        /** @description Fields of a workflow to replace; each replaces the whole field. */
         WorkflowChange: {
-            /** @description What it does. */
+            /** @description Description of the workflow. */
             description?: string | null;
-            /** @description Title. */
+            /** @description Display name of the workflow. */
             name?: string | null;
-            /** @description The OpenFlow document. */
+            /** @description The OpenFlow document; replaces all of it. */
             nodes?: {
                 [key: string]: unknown;
             } | null;
@@ -1913,7 +1925,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description what is asked for; with `Accept: text/html` as a page */
+            /** @description the approval gate; an HTML page with `Accept: text/html` */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1948,7 +1960,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description the answer was accepted; with `Accept: text/html` as a page */
+            /** @description the answer was accepted; an HTML page with `Accept: text/html` */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1971,9 +1983,9 @@ export interface operations {
     list_connectors: {
         parameters: {
             query?: {
-                /** @description How many, from 1 to 500 (default 50). */
+                /** @description Number of items, from 1 to 500 (default: 50). */
                 limit?: number;
-                /** @description The `next` of the page before. */
+                /** @description The `next` of the previous page. */
                 cursor?: string;
             };
             header?: never;
@@ -2073,7 +2085,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description only if it still has this ETag */
+                /** @description only if the ETag still matches */
                 "If-Match"?: string | null;
             };
             path: {
@@ -2122,11 +2134,11 @@ export interface operations {
     delete_connector: {
         parameters: {
             query?: {
-                /** @description Removes it although jobs that use it are active: they go on with the copy that they began with (default: false). */
+                /** @description Deletes it even if active jobs use it; they continue with the copy that they started with (default: false). */
                 force?: boolean;
             };
             header?: {
-                /** @description only if it still has this ETag */
+                /** @description only if the ETag still matches */
                 "If-Match"?: string | null;
             };
             path: {
@@ -2158,7 +2170,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description only if it still has this ETag */
+                /** @description only if the ETag still matches */
                 "If-Match"?: string | null;
             };
             path: {
@@ -2196,19 +2208,19 @@ export interface operations {
     list_jobs: {
         parameters: {
             query?: {
-                /** @description How many, from 1 to 500 (default 50). */
+                /** @description Number of jobs per page, from 1 to 500 (default: 50). */
                 limit?: number;
-                /** @description The `next` of the page before. */
+                /** @description The `next` of the previous page. */
                 cursor?: string;
-                /** @description Only of this status. */
+                /** @description Only jobs with this status. */
                 status?: components["schemas"]["JobStatus"];
-                /** @description Only of this workflow. */
+                /** @description Only jobs of this workflow. */
                 workflow_id?: string;
-                /** @description Only of this node. */
+                /** @description Only jobs of this node. */
                 node_id?: string;
-                /** @description Only made at or after this time. */
+                /** @description Only jobs created at or after this time. */
                 created_after?: string;
-                /** @description Only made before this time. */
+                /** @description Only jobs created before this time. */
                 created_before?: string;
             };
             header?: never;
@@ -2332,7 +2344,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description the last event that was received */
+                /** @description id of the last event that was received */
                 "Last-Event-ID"?: number | null;
             };
             path: {
@@ -2342,7 +2354,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description the stream */
+            /** @description the event stream */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2351,7 +2363,7 @@ export interface operations {
                     "text/event-stream": string;
                 };
             };
-            /** @description the job ended and there are no more events */
+            /** @description the job has ended and there are no more events */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -2373,9 +2385,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description `wait=N`: answer when the job ended, at the latest after N seconds (at most 300) */
+                /** @description `wait=N`: reply when the job has ended, or after N seconds (at most 300) */
                 Prefer?: string | null;
-                /** @description a repetition within 24 hours finds the first job */
+                /** @description a request with the same key within 24 hours returns the first job */
                 "Idempotency-Key"?: string | null;
             };
             path: {
@@ -2389,7 +2401,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description the new job, ended */
+            /** @description the new job, which has ended */
             200: {
                 headers: {
                     Location?: string;
@@ -2399,7 +2411,7 @@ export interface operations {
                     "application/json": components["schemas"]["Job"];
                 };
             };
-            /** @description the new job, not yet ended */
+            /** @description the new job, which has not ended */
             202: {
                 headers: {
                     Location?: string;
@@ -2435,7 +2447,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description the job; it goes on soon */
+            /** @description the job; it continues soon */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -2458,9 +2470,9 @@ export interface operations {
     list_steps: {
         parameters: {
             query?: {
-                /** @description How many, from 1 to 500 (default 50). */
+                /** @description Number of items, from 1 to 500 (default: 50). */
                 limit?: number;
-                /** @description The `next` of the page before. */
+                /** @description The `next` of the previous page. */
                 cursor?: string;
             };
             header?: never;
@@ -2497,14 +2509,14 @@ export interface operations {
             header?: never;
             path: {
                 id: string;
-                /** @description the step's `ordinal`, or its `id` (then the first step of that id) */
+                /** @description the step's `ordinal`, or its `id` (the first step with that id) */
                 step: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description what is asked for */
+            /** @description the approval gate */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2530,7 +2542,7 @@ export interface operations {
             header?: never;
             path: {
                 id: string;
-                /** @description the step's `ordinal`, or its `id` (then the first step of that id) */
+                /** @description the step's `ordinal`, or its `id` (the first step with that id) */
                 step: string;
             };
             cookie?: never;
@@ -2563,14 +2575,14 @@ export interface operations {
             header?: never;
             path: {
                 id: string;
-                /** @description the step's `ordinal`, or its `id` (then the last step of that id) */
+                /** @description the step's `ordinal`, or its `id` (the last step with that id) */
                 step: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description the job; its provider is asked soon */
+            /** @description the job; its provider is queried soon */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -2633,7 +2645,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description ended */
+            /** @description the session has ended */
             204: {
                 headers: {
                     "Set-Cookie"?: string;
@@ -2656,9 +2668,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description `wait=N`: answer when the job ended, at the latest after N seconds (at most 300) */
+                /** @description `wait=N`: reply when the job has ended, or after N seconds (at most 300) */
                 Prefer?: string | null;
-                /** @description a repetition within 24 hours finds the first job */
+                /** @description a request with the same key within 24 hours returns the first job */
                 "Idempotency-Key"?: string | null;
             };
             path: {
@@ -2672,7 +2684,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description the job, ended */
+            /** @description the job, which has ended */
             200: {
                 headers: {
                     Location?: string;
@@ -2682,7 +2694,7 @@ export interface operations {
                     "application/json": components["schemas"]["Job"];
                 };
             };
-            /** @description the job, not yet ended */
+            /** @description the job, which has not ended */
             202: {
                 headers: {
                     Location?: string;
@@ -2706,9 +2718,9 @@ export interface operations {
     list_nodes: {
         parameters: {
             query?: {
-                /** @description How many, from 1 to 500 (default 50). */
+                /** @description Number of items, from 1 to 500 (default: 50). */
                 limit?: number;
-                /** @description The `next` of the page before. */
+                /** @description The `next` of the previous page. */
                 cursor?: string;
             };
             header?: never;
@@ -2808,7 +2820,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description only if it still has this ETag */
+                /** @description only if the ETag still matches */
                 "If-Match"?: string | null;
             };
             path: {
@@ -2857,11 +2869,11 @@ export interface operations {
     delete_node: {
         parameters: {
             query?: {
-                /** @description Removes it although jobs that use it are active: they go on with the copy that they began with (default: false). */
+                /** @description Deletes it even if active jobs use it; they continue with the copy that they started with (default: false). */
                 force?: boolean;
             };
             header?: {
-                /** @description only if it still has this ETag */
+                /** @description only if the ETag still matches */
                 "If-Match"?: string | null;
             };
             path: {
@@ -2893,7 +2905,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description only if it still has this ETag */
+                /** @description only if the ETag still matches */
                 "If-Match"?: string | null;
             };
             path: {
@@ -2937,7 +2949,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description all, by name */
+            /** @description all secrets, sorted by name */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3185,7 +3197,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description all, newest first */
+            /** @description all named tokens, newest first */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3218,7 +3230,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description the token, shown this once */
+            /** @description the token, which is shown only once */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -3396,9 +3408,9 @@ export interface operations {
     list_users: {
         parameters: {
             query?: {
-                /** @description How many, from 1 to 500 (default 50). */
+                /** @description Number of items, from 1 to 500 (default: 50). */
                 limit?: number;
-                /** @description The `next` of the page before. */
+                /** @description The `next` of the previous page. */
                 cursor?: string;
             };
             header?: never;
@@ -3464,9 +3476,9 @@ export interface operations {
     list_workflow_jobs: {
         parameters: {
             query?: {
-                /** @description How many, from 1 to 500 (default 50). */
+                /** @description Number of items, from 1 to 500 (default: 50). */
                 limit?: number;
-                /** @description The `next` of the page before. */
+                /** @description The `next` of the previous page. */
                 cursor?: string;
             };
             header?: never;
@@ -3501,9 +3513,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description `wait=N`: answer when the job ended, at the latest after N seconds (at most 300) */
+                /** @description `wait=N`: reply when the job has ended, or after N seconds (at most 300) */
                 Prefer?: string | null;
-                /** @description a repetition within 24 hours finds the first job */
+                /** @description a request with the same key within 24 hours returns the first job */
                 "Idempotency-Key"?: string | null;
             };
             path: {
@@ -3517,7 +3529,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description the job, ended */
+            /** @description the job, which has ended */
             200: {
                 headers: {
                     Location?: string;
@@ -3527,7 +3539,7 @@ export interface operations {
                     "application/json": components["schemas"]["Job"];
                 };
             };
-            /** @description the job, not yet ended */
+            /** @description the job, which has not ended */
             202: {
                 headers: {
                     Location?: string;
@@ -3551,9 +3563,9 @@ export interface operations {
     list_workflows: {
         parameters: {
             query?: {
-                /** @description How many, from 1 to 500 (default 50). */
+                /** @description Number of items, from 1 to 500 (default: 50). */
                 limit?: number;
-                /** @description The `next` of the page before. */
+                /** @description The `next` of the previous page. */
                 cursor?: string;
             };
             header?: never;
@@ -3630,7 +3642,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description what happened, also where the workflow failed */
+            /** @description the outcome, even if the workflow failed */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3654,9 +3666,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description `wait=N`: answer when the job ended, at the latest after N seconds (at most 300) */
+                /** @description `wait=N`: reply when the job has ended, or after N seconds (at most 300) */
                 Prefer?: string | null;
-                /** @description a repetition within 24 hours finds the first job */
+                /** @description a request with the same key within 24 hours returns the first job */
                 "Idempotency-Key"?: string | null;
             };
             path?: never;
@@ -3668,7 +3680,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description the job, ended */
+            /** @description the job, which has ended */
             200: {
                 headers: {
                     Location?: string;
@@ -3678,7 +3690,7 @@ export interface operations {
                     "application/json": components["schemas"]["Job"];
                 };
             };
-            /** @description the job, not yet ended */
+            /** @description the job, which has not ended */
             202: {
                 headers: {
                     Location?: string;
@@ -3768,7 +3780,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description only if it still has this ETag */
+                /** @description only if the ETag still matches */
                 "If-Match"?: string | null;
             };
             path: {
@@ -3817,11 +3829,11 @@ export interface operations {
     delete_workflow: {
         parameters: {
             query?: {
-                /** @description Removes it although jobs that use it are active: they go on with the copy that they began with (default: false). */
+                /** @description Deletes it even if active jobs use it; they continue with the copy that they started with (default: false). */
                 force?: boolean;
             };
             header?: {
-                /** @description only if it still has this ETag */
+                /** @description only if the ETag still matches */
                 "If-Match"?: string | null;
             };
             path: {
@@ -3853,7 +3865,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description only if it still has this ETag */
+                /** @description only if the ETag still matches */
                 "If-Match"?: string | null;
             };
             path: {
