@@ -35,8 +35,7 @@ pub(crate) fn take_literals(
     for literal in found {
         if literal.value.len() < MIN_VALUE_BYTES {
             let message = format!(
-                "this credential has fewer than {MIN_VALUE_BYTES} bytes, too few to be told from other texts and kept out \
-                 of replies; use a longer one"
+                "this credential has fewer than {MIN_VALUE_BYTES} bytes, too few to be masked in replies; use a longer one"
             );
             return Err(Problem::single_fault(literal.pointer, message));
         }

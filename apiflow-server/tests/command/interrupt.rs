@@ -116,7 +116,7 @@ async fn the_second_ctrl_c_leaves_a_call_without_an_answer() {
     assert_eq!(code, Some(130), "{told}");
     let sent_to = format!("{}/v1/models/black-forest-labs/flux-kontext-pro/predictions", provider.origin());
     let line = format!("first: sent to {sent_to} but not answered: whether the provider accepted it is unknown");
-    assert!(told.contains(&format!("this may still be at work:\n{line}")), "{told}");
+    assert!(told.contains(&format!("this work may still be running:\n{line}")), "{told}");
     assert_eq!(provider.creates().len(), 1, "nothing else was sent");
 }
 
@@ -158,7 +158,7 @@ async fn the_second_ctrl_c_says_what_is_still_at_work() {
     let (code, told) = ended.await.expect("it ends");
     assert_eq!(code, Some(130), "{told}");
     let link = format!("{origin}/v1/predictions/p-1");
-    let (_, left) = told.split_once("this may still be at work:\n").expect("it says what it leaves");
+    let (_, left) = told.split_once("this work may still be running:\n").expect("it says what it leaves");
     // It may be quicker than its own cancellation.
     assert!(left.starts_with("first: `p-1` ") && left.trim_end().ends_with(&link), "{told}");
 }

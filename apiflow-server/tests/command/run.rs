@@ -82,7 +82,7 @@ fn a_run_that_fails_ends_with_1_and_wrong_usage_with_2() {
         "no money (payment) in step `draw`",
     );
     check(&with(&["--dry-run", "--mock", "drow=1"]), 2, "--mock: there is no step `drow` (did you mean `draw`?)");
-    check(&with(&["--dry-run", "--mock", "draw=fox"]), 2, "--mock draw: this is not JSON");
+    check(&with(&["--dry-run", "--mock", "draw=fox"]), 2, "--mock draw: invalid JSON");
     check(&with(&["--dry-run", "--approval", "draw={}"]), 2, "--approval: step `draw` waits for no approval");
     check(&with(&["--dry-run", "--until", "drow"]), 2, "there is no step `drow`");
     check(&with(&["--approval", "draw={}"]), 2, "--dry-run");

@@ -338,7 +338,7 @@ async fn what_was_saved_before_a_secret_was_shared_waits_for_an_admin() {
     for path in ["/connectors/evil", "/nodes/n"] {
         let renamed = talk.raw("PATCH", path, &[], Some(json!({"name": "Renamed"}))).await;
         assert_eq!(renamed.status, StatusCode::OK, "{}", renamed.text);
-        assert!(renamed.text.contains("only what an admin saved refers to it"), "{}", renamed.text);
+        assert!(renamed.text.contains("only declarations that an admin saved may refer to it"), "{}", renamed.text);
     }
     for user in ["admin", "eve"] {
         as_user(&mut talk, user).await;

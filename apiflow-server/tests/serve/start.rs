@@ -62,7 +62,7 @@ fn a_faulty_file_of_settings_is_told_without_what_stands_there() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     std::fs::write(folder.path().join(".env"), "ADMIN_LOGIN=root\nADMIN_PASSWORD=my canary pass\n").expect("written");
     let said = refused(folder.path(), &[]);
-    assert!(said.contains(".env: line 2 cannot be read"), "{said}");
+    assert!(said.contains(".env: line 2 is invalid"), "{said}");
     assert!(!said.contains("canary"), "{said}");
 }
 
@@ -106,7 +106,7 @@ fn what_cannot_work_is_told_clearly() {
         (vec![("APIFLOW_DATA", "sixth"), ("PUBLIC_API_URL", "localhost")], "PUBLIC_API_URL: `localhost`"),
         (vec![("APIFLOW_DATA", "seventh"), ("APIFLOW_CORS_ORIGINS", "*")], "APIFLOW_CORS_ORIGINS: `*`"),
         (vec![("RUST_LOG", "inof")], "RUST_LOG: `inof` is not a level"),
-        (vec![("RUST_LOG", "info,apiflow_server=loud")], "RUST_LOG: `info,apiflow_server=loud` cannot be read"),
+        (vec![("RUST_LOG", "info,apiflow_server=loud")], "RUST_LOG: `info,apiflow_server=loud` is invalid"),
         (vec![("APIFLOW_LISTEN", "localhost")], "`localhost` has no port; write a port (`8000`)"),
         (vec![("APIFLOW_DATA", "ninth"), ("ADMIN_LOGIN", "")], "ADMIN_LOGIN: `` is not a valid username"),
         (

@@ -59,9 +59,9 @@ mod tests {
     fn values_are_given_by_step() {
         check(&[], Ok(json!({})));
         check(&["a=1", "loop[2]/b={\"x\": \"=\"}"], Ok(json!({"a": 1, "loop[2]/b": {"x": "="}})));
-        check(&["a"], Err("--mock a: write `STEP=JSON`"));
-        check(&["a=text"], Err("texts stand in quotes"));
-        check(&["a=1", "a=2"], Err("--mock a is given twice"));
+        check(&["a"], Err("invalid --mock `a`: use `STEP=JSON`"));
+        check(&["a=text"], Err("strings need double quotes"));
+        check(&["a=1", "a=2"], Err("duplicate --mock for step `a`"));
     }
 
     #[test]
@@ -75,7 +75,7 @@ mod tests {
         assert!(
             read_input("{\"a\": 1, \"a\": 2}").is_err_and(|error| error.contains("`/a`: the key `a` is given twice"))
         );
-        assert!(read_input("{").is_err_and(|error| error.starts_with("--input: this is not JSON")));
+        assert!(read_input("{").is_err_and(|error| error.starts_with("--input: invalid JSON")));
         assert!(read_input("@/no/such/file").is_err_and(|error| error.starts_with("/no/such/file cannot be read")));
     }
 }
