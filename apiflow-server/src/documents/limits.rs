@@ -36,8 +36,7 @@ impl DocumentLimits {
             return Ok(());
         }
         let max = self.max_bytes;
-        let message =
-            format!("the document is larger than {max} bytes of JSON (APIFLOW_MAX_DOCUMENT): split it into sub-flows");
+        let message = format!("the document is larger than {max} bytes of JSON (APIFLOW_MAX_DOCUMENT): split it");
         Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, problem_codes::DOCUMENT_TOO_LARGE, message))
     }
 

@@ -120,7 +120,7 @@ impl Problem {
     /// 507 if the database is full, 503 for other causes of unavailability: worth retrying a little later. The
     /// database's own message is only logged.
     pub fn unavailable(fault: StoreFault, cause: &str) -> Self {
-        tracing::error!(cause, code = fault.code(), "the database is unavailable for a request");
+        tracing::error!(cause, code = fault.code(), "a request failed because the database is unavailable");
         let status = match fault {
             StoreFault::Full => StatusCode::INSUFFICIENT_STORAGE,
             StoreFault::ReadOnly

@@ -220,7 +220,7 @@ async fn check_bytes_in_flight(state: &AppState, caller: &Caller) -> Result<(), 
         return Ok(());
     }
     let detail = format!(
-        "your jobs that have not ended hold {used} bytes of values, and a user may have {max} (APIFLOW_MAX_USER_BYTES): \
+        "the values of your active jobs take {used} bytes; the limit is {max} (APIFLOW_MAX_USER_BYTES): \
          wait until some of them have ended, or cancel some"
     );
     Err(Problem::too_many_bytes(detail))

@@ -167,7 +167,9 @@ impl Reader {
             Err(reason) => {
                 let message = format!("the pattern is not enforced: {reason}");
                 let found = Diagnostic::new_warning(codes::PATTERN_NOT_ENFORCED, at, message);
-                self.warnings.push(found.with_help("rewrite it without lookarounds and backreferences"));
+                self.warnings.push(found.with_help(
+                    "rewrite it as a valid pattern without lookarounds, backreferences and large repetitions",
+                ));
                 None
             }
         }
