@@ -53,19 +53,19 @@ pub(crate) struct WorkflowSources {
 /// The most recently run workflows.
 #[derive(Default)]
 pub(crate) struct WorkflowCache {
-    entries: Mutex<Entries>,
+    entries: Mutex<WorkflowEntries>,
     preparations: AtomicU64,
 }
 
 #[derive(Default)]
-struct Entries {
-    by_key: BTreeMap<WorkflowKey, Entry>,
+struct WorkflowEntries {
+    by_key: BTreeMap<WorkflowKey, WorkflowEntry>,
     /// The keys of all entries, the most recently used last.
     order: VecDeque<WorkflowKey>,
     bytes: usize,
 }
 
-struct Entry {
+struct WorkflowEntry {
     sources: WorkflowSources,
     /// The records that were read when it was last seen to be up to date.
     read: RecordsRead,
@@ -103,24 +103,28 @@ impl WorkflowCache {
         workflow: Arc<PreparedWorkflow>,
     ) {
         let bytes = workflow.prepared.bundle().json().len();
-        self.lock_entries().insert_entry(key, Entry { sources, read, bytes, workflow });
+        self.lock_entries().insert_entry(key, WorkflowEntry { sources, read, bytes, workflow });
     }
 
-    fn lock_entries(&self) -> MutexGuard<'_, Entries> {
+    fn lock_entries(&self) -> MutexGuard<'_, WorkflowEntries> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Entries {
+impl WorkflowEntries {
     /// Returns an entry that is wanted, and makes it the most recently used one.
-    fn find_entry(&mut self, key: &WorkflowKey, is_wanted: impl Fn(&Entry) -> bool) -> Option<Arc<PreparedWorkflow>> {
+    fn find_entry(
+        &mut self,
+        key: &WorkflowKey,
+        is_wanted: impl Fn(&WorkflowEntry) -> bool,
+    ) -> Option<Arc<PreparedWorkflow>> {
         let workflow = Arc::clone(&self.by_key.get(key).filter(|entry| is_wanted(entry))?.workflow);
         self.order.retain(|known| known != key);
         self.order.push_back(key.clone());
         Some(workflow)
     }
 
-    fn insert_entry(&mut self, key: WorkflowKey, entry: Entry) {
+    fn insert_entry(&mut self, key: WorkflowKey, entry: WorkflowEntry) {
         self.remove_entry(&key);
         self.bytes += entry.bytes;
         self.order.push_back(key.clone());
