@@ -1,6 +1,6 @@
-//! A cache of what every run reads: tokens, secrets and documents.
+//! A cache of the records that every run reads: tokens, secrets and documents.
 //!
-//! It stands in front of the store's ports, so services do not know it. Every write of this process empties it, and an
+//! It wraps the store's ports, so services do not depend on it. Every write of this process empties it, and an
 //! entry read during a write is not cached. With SQLite this process is the only writer, so entries stay as
 //! long as nothing is written; with Postgres other processes write too, so an entry is at most
 //! [`MAX_SHARED_AGE`] old.
@@ -33,7 +33,7 @@ pub const MAX_SHARED_AGE: Duration = Duration::from_secs(1);
 pub struct CachedStores {
     /// The store with cached tokens, secrets and documents.
     pub stores: Stores,
-    /// The documents as they are saved now, for those who edit them; writes empty the cache.
+    /// The uncached documents, for editing; writes empty the cache.
     pub fresh_documents: Arc<dyn Documents>,
     /// Tells whether what was made of records is still up to date.
     pub records: RecordFreshness,

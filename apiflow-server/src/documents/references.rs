@@ -49,7 +49,7 @@ impl DocumentVersion {
 /// The connectors, nodes and sub-flows that documents refer to, as they are declared and saved.
 #[derive(Default)]
 pub(crate) struct SavedDeclarations {
-    /// As they are declared; references to users' own secrets say whose these are.
+    /// The declarations; references to users' own secrets include the owner.
     pub(crate) catalog: Catalog,
     /// The versions of all documents that were read.
     pub(crate) versions: Vec<DocumentVersion>,
@@ -155,7 +155,7 @@ pub(crate) async fn load_declarations(
 /// Why [`control_in_id`] refuses.
 pub(crate) const CONTROL_IN_ID: &str = "the id must not contain control characters, such as line breaks";
 
-/// The place of a module's id with control characters, which databases do not take in a text of its own.
+/// Returns the pointer of a module's id with control characters, which databases do not accept in text columns.
 pub(crate) fn control_in_id(document: &Value) -> Option<String> {
     match document {
         Value::Object(fields) => {

@@ -1,4 +1,4 @@
-//! Counts of requests and responses since the process began.
+//! Counts of requests and responses since the process started.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -7,7 +7,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 
-/// Counts of requests and responses. Cheap to clone.
+/// Counts of requests and responses; cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ResponseCounters(Arc<Counts>);
 

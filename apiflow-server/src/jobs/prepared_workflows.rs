@@ -38,7 +38,7 @@ enum DraftContent {
     Bundle(JobBundle),
 }
 
-/// Returns a saved workflow.
+/// Prepares a saved workflow.
 ///
 /// # Errors
 /// 404 if there is none, 422 if it has errors.
@@ -59,7 +59,7 @@ pub(crate) async fn prepare_saved(state: &AppState, user: &str, id: &str) -> Res
     prepare_draft(state, user, WorkflowDraft { key, name, content, read, directory, versions }).await
 }
 
-/// Returns a document that came with a request; `digest` stands for its content.
+/// Prepares a document of a request; `digest` identifies its content.
 ///
 /// # Errors
 /// 422 if it has errors.
@@ -81,7 +81,7 @@ pub(crate) async fn prepare_document(
     prepare_draft(state, user, WorkflowDraft { key, name: String::new(), content, read, directory, versions }).await
 }
 
-/// Returns what a job ran, with its documents as they were then; `digest` stands for its content.
+/// Prepares the original documents of a job; `digest` identifies their content.
 ///
 /// # Errors
 /// 422 if it has errors by now.
@@ -102,7 +102,7 @@ pub(crate) async fn prepare_bundle(
     prepare_draft(state, user, draft).await
 }
 
-/// Fills defaults into an input and checks it against the workflow's schema.
+/// Fills defaults into an input and validates it against the workflow's schema.
 ///
 /// # Errors
 /// 422 if it does not match.
@@ -118,7 +118,7 @@ pub(crate) async fn check_workflow_input(
     }
 }
 
-/// Refuses to run what has errors.
+/// Refuses to run documents with errors.
 pub(crate) fn refuse_if_errors(what: &str, found: Vec<Diagnostic>) -> Result<(), Problem> {
     if has_errors(&found) {
         return Err(Problem::not_runnable(format!("{what} has errors and cannot run"), found));
@@ -126,7 +126,7 @@ pub(crate) fn refuse_if_errors(what: &str, found: Vec<Diagnostic>) -> Result<(),
     Ok(())
 }
 
-/// Returns the workflow that was made of the same sources, or makes it.
+/// Returns the cached workflow of the same sources, or prepares it.
 async fn prepare_draft(state: &AppState, user: &str, draft: WorkflowDraft) -> Result<Arc<PreparedWorkflow>, Problem> {
     let WorkflowDraft { key, name, content, read, directory, versions } = draft;
     let sources = WorkflowSources { versions, directory_digest: directory.directory_digest() };

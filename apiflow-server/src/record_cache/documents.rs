@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::entries::{Entries, RecordCache};
 
-/// Documents as they are saved now; writes empty the cache.
+/// Uncached documents; writes empty the cache.
 #[derive(Clone)]
 pub(super) struct FreshDocuments {
     documents: Arc<dyn Documents>,

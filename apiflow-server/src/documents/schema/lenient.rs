@@ -27,7 +27,7 @@ pub(super) struct LenientSchema {
     pub(super) name_pattern_states: u64,
 }
 
-/// Reads a schema leniently; pointers of the warnings begin with `pointer`.
+/// Reads a schema leniently; pointers of the warnings start with `pointer`.
 pub(super) fn read(schema: &Value, pointer: &str) -> LenientSchema {
     let own_address = ["$id", "id"].into_iter().find_map(|key| schema.get(key)?.as_str());
     let mut reader = Reader {

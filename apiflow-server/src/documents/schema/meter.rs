@@ -104,7 +104,7 @@ fn give_up(reason: GivenUp) -> ! {
     resume_unwind(Box::new(reason))
 }
 
-/// What a text costs where a pattern may go through it. A search can't be given up half-way: one that may take too long
+/// Charges for a string that a pattern may search. A search cannot be aborted half-way: one that may take too long
 /// is not begun.
 fn text_cost(text: &str) -> u64 {
     let Some(meter) = METER.get() else { return 0 };
@@ -117,7 +117,7 @@ fn search_cost(bytes: u64, states: u64) -> u64 {
     (bytes / 64).saturating_add(bytes.saturating_mul(states) / 1_024)
 }
 
-/// How many values a value is made of, and a sixteenth of the bytes of its texts.
+/// Returns the number of values in a value, plus a sixteenth of the bytes of its strings.
 fn value_weight(value: &Value) -> u64 {
     match value {
         Value::Null | Value::Bool(_) | Value::Number(_) => 1,
@@ -264,7 +264,7 @@ impl<'a> Array<'a, Metered> for &'a [Value] {
     }
 }
 
-/// A value whose whole numbers are written in one way: 1 and 1.0 are the same.
+/// Normalizes whole numbers: 1 and 1.0 are the same.
 fn with_plain_numbers(value: &Value) -> Cow<'_, Value> {
     match value {
         Value::Number(number) => match number.as_f64() {

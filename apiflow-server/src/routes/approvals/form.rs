@@ -4,10 +4,10 @@ use crate::api::ResumeAction;
 use crate::http::problem::Problem;
 use crate::routes::approvals::{BTreeMap, Html, LinkAnswer, Map, Question, Value};
 
-/// The prefix of a form's own fields, so that they do not meet those of the page.
+/// Prefix of a form's own fields, which separates them from those of the page.
 const FIELD: &str = "field.";
 
-/// What is asked for, with buttons to answer.
+/// Renders the approval gate, with buttons to answer it.
 pub(super) fn question_page(question: &Question) -> Html<String> {
     let Question { name, step, open, approval, form, .. } = question;
     if !open {
@@ -32,7 +32,7 @@ pub(super) fn question_page(question: &Question) -> Html<String> {
     )
 }
 
-/// Says that an answer was taken.
+/// Renders the confirmation of an answer.
 pub(super) fn thanks_page(action: ResumeAction) -> Html<String> {
     match action {
         ResumeAction::Resume => framed_page("Approved", "<p>Thank you: the job continues.</p>"),
@@ -40,7 +40,7 @@ pub(super) fn thanks_page(action: ResumeAction) -> Html<String> {
     }
 }
 
-/// Reads what the page's form sends; fields get the types of the schema.
+/// Reads the submitted form of the page; fields are converted to the types of the schema.
 pub(super) fn read(schema: &Value, body: &[u8]) -> Result<LinkAnswer, Problem> {
     let given: BTreeMap<String, String> = serde_urlencoded::from_bytes(body)
         .map_err(|error| Problem::malformed(format!("the form cannot be read: {error}")))?;
@@ -61,7 +61,7 @@ pub(super) fn read(schema: &Value, body: &[u8]) -> Result<LinkAnswer, Problem> {
     Ok(LinkAnswer { action, payload, approver })
 }
 
-/// A field's text as its type; an empty text is a field that was left out.
+/// Converts a field's text to its type; an empty text means that the field was left out.
 fn typed_value(schema: &Value, value: &str) -> Option<Value> {
     match schema["type"].as_str() {
         Some("boolean") => Some(Value::Bool(!value.is_empty())),
@@ -107,7 +107,7 @@ fn plain_text(value: &Value) -> String {
     }
 }
 
-/// A text inside a page or an attribute.
+/// Escapes a text inside a page or an attribute.
 fn escape_html(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
