@@ -60,7 +60,7 @@ mod tests {
         check("inof", Err("did you mean `info`?"));
         check("verbose", Err("`verbose` is not a level"));
         check("info,wran", Err("did you mean `warn`?"));
-        check("apiflow_server=loud", Err("`apiflow_server=loud` cannot be read"));
-        check("sqlx==warn", Err("cannot be read"));
+        check("apiflow_server=loud", Err("`apiflow_server=loud` is invalid"));
+        check("sqlx==warn", Err("is invalid"));
     }
 }

@@ -162,7 +162,7 @@ mod tests {
         check(b"{\"a\": 1,}", "trailing comma", 8);
         check(b"{\n  \"a\" 1}", "expected `:`", 8);
         check("{\"é\" 1}".as_bytes(), "expected `:`", 6);
-        check(b"[1, 2", "the text ends inside of a list", 4);
+        check(b"[1, 2", "the text ends inside a list", 4);
         check(b"", "the text ends where a value should be", 0);
         check(b"[1]\n\n]", "trailing characters", 5);
         check(b"{\"a\": \"\xff\"}", "the file is not UTF-8 text", 7);
