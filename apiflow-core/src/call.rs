@@ -67,13 +67,13 @@ pub struct Operation {
     /// Absolute URL to ask for the state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub poll_url: Option<String>,
-    /// Body to send with each poll, where the provider wants one.
+    /// Body to send with each poll, if the provider wants one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub poll_body: Option<Value>,
     /// Absolute URL to cancel at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancel_url: Option<String>,
-    /// Absolute URL of the result, where it is fetched separately.
+    /// Absolute URL of the result, if it is fetched separately.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result_url: Option<String>,
     /// The state in the provider's own word.
@@ -90,7 +90,7 @@ pub struct Operation {
 /// What a reply means.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ReplyReading {
-    /// The call succeeded: the object of mapped outputs, or the reply's JSON where no output is declared.
+    /// The call succeeded: the object of mapped outputs, or the reply's JSON if no output is declared.
     Done(Value),
     /// The provider is at work.
     Running(Operation),

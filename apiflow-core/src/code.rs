@@ -48,7 +48,7 @@ pub struct Parameter {
 ///
 /// # Errors
 /// The first fault with its place: what does not parse, what needs modules (`import`), TypeScript that is more than
-/// types (`enum`, `namespace`, parameter properties, decorators), a text without `main`.
+/// types (`enum`, `namespace`, parameter properties, decorators), a string without `main`.
 pub fn read(content: &str) -> Result<Code, SyntaxFault> {
     scan_code(content)?;
     let allocator = Allocator::default();
@@ -254,12 +254,12 @@ mod tests {
         );
         refused(
             "\nenum E { A }\nfunction main() {}",
-            "`enum` is more than a type and does not run here: use an object",
+            "`enum` is not supported, because it is more than a type: use an object",
             2,
             1,
         );
         refused("function main({ a }) {}", "`main` takes its inputs by name: name each parameter", 1, 15);
-        refused("export function main(a { }", "`(` is never closed", 1, 21);
+        refused("export function main(a { }", "`(` is not closed", 1, 21);
         assert!(read(&format!("function main() {{ return {}1 }}", "(".repeat(99))).is_err());
     }
 

@@ -109,7 +109,7 @@ pub struct NodeOutput {
     pub name: String,
     /// Its type; never coerced.
     pub r#type: ValueType,
-    /// Used only where the call succeeded and the key is absent; `None` where not declared.
+    /// Used only if the call succeeded and the key is absent; `None` if not declared.
     #[serde(default, with = "present", skip_serializing_if = "Option::is_none")]
     pub default: Option<Value>,
     /// Path into the reply, or `@body`, `@status`, `@header.NAME`; empty means the output's own name.
@@ -124,7 +124,7 @@ pub struct NodeOutput {
     /// How the value is encoded: url, data_uri, base64 or text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decode: Option<String>,
-    /// MIME type where the provider does not say.
+    /// MIME type if the provider does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mime: Option<String>,
 }
@@ -141,7 +141,7 @@ pub struct Catalog {
     /// OpenFlow documents of sub-flows by workflow id.
     #[serde(default)]
     pub workflows: BTreeMap<String, Value>,
-    /// Names of the secrets that exist, where known; `None` where the caller cannot know (a browser).
+    /// Names of the secrets that exist, if known; `None` if the caller cannot know (a browser).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secrets: Option<BTreeSet<String>>,
 }

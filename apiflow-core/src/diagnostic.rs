@@ -31,10 +31,10 @@ pub struct Diagnostic {
     pub pointer: String,
     /// What is wrong: lower case, no full stop, naming the thing.
     pub message: String,
-    /// The way out, where one is known (`did you mean …?`).
+    /// How to fix it, if a fix is known (`did you mean …?`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
-    /// A certain mend, as an edit of the document.
+    /// A fix that is certainly right, as an edit of the document.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fix: Option<Fix>,
     /// The place inside the string at `pointer`, for faults of an expression.
@@ -42,10 +42,10 @@ pub struct Diagnostic {
     pub span: Option<Span>,
 }
 
-/// A certain mend: replace the value at `pointer` by `value`.
+/// A fix that is certainly right: replace the value at `pointer` by `value`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fix {
-    /// What the mend does, as the label of a button (`rename to "resize"`).
+    /// What the fix does, as the label of a button (`rename to "resize"`).
     pub label: String,
     /// JSON Pointer of the value to replace.
     pub pointer: String,
@@ -85,7 +85,7 @@ impl Diagnostic {
         }
     }
 
-    /// Adds the way out.
+    /// Adds the help: how to fix the finding.
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
@@ -98,7 +98,7 @@ impl Diagnostic {
     }
 }
 
-/// Says whether any of the findings refuses a run.
+/// Returns whether any of the findings refuses a run.
 pub fn has_errors(diagnostics: &[Diagnostic]) -> bool {
     diagnostics.iter().any(|found| found.severity == Severity::Error)
 }

@@ -3,7 +3,7 @@
 //! [`DryRun::run`] drives the same [`crate::engine::Run`] as the durable runtime does, evaluates the same expressions
 //! and builds the same requests, but stands where the network would be: each call is answered at once, by a function,
 //! by a mock, or by a value made from the outputs that its node declares. Time is virtual: calls take none, and
-//! sleeps and retries jump to the moment that they wait for. The same dry run gives the same report, but for
+//! sleeps and retries jump to the moment that they wait for. The same dry run produces the same report, but for
 //! expressions that ask for the time or for random numbers.
 //!
 //! What a provider would be asked after its first reply (polls, results, cancellations) is made from that reply, so a
@@ -93,13 +93,13 @@ pub enum DryRunError {
     #[error("the workflow cannot be read: {}", join_error_messages(.0))]
     Document(Vec<Diagnostic>),
     /// A mock is for no step; pointers are into the mocks.
-    #[error("the mocks do not fit the workflow: {}", join_error_messages(.0))]
+    #[error("the mocks do not match the workflow: {}", join_error_messages(.0))]
     Mocks(Vec<Diagnostic>),
     /// The part that is asked for is none; pointers are `/until` and `/only`.
-    #[error("the workflow has no such part: {}", join_error_messages(.0))]
+    #[error("the selected part of the workflow does not exist: {}", join_error_messages(.0))]
     Selection(Vec<Diagnostic>),
     /// An approval is for no gate; pointers are into the approvals.
-    #[error("the approvals do not fit the workflow: {}", join_error_messages(.0))]
+    #[error("the approvals do not match the workflow: {}", join_error_messages(.0))]
     Approvals(Vec<Diagnostic>),
 }
 
@@ -123,10 +123,10 @@ impl DryRun<'_> {
         selection.select_from(self.document).map_err(DryRunError::Selection)
     }
 
-    /// Runs to the end. `answer` is asked first about every call; where it gives nothing, the mocks are, and then the
+    /// Runs to the end. `answer` is asked first about every call; if it returns nothing, the mocks are, and then the
     /// node's outputs.
     ///
-    /// A workflow that fails gives a report too, and so does one that has no end. Whether the document has errors that
+    /// A workflow that fails has a report too, and so has one that has no end. Whether the document has errors that
     /// refuse a real run is the caller's to check: here its steps run as far as they can.
     ///
     /// # Errors

@@ -57,18 +57,18 @@ pub const CONTEXT_NAMES: [&str; 14] = [
     "WM_SCHEDULED_FOR",
 ];
 
-/// The line and column of a byte of a text.
+/// The line and column of a byte of a string.
 pub fn span_of_byte(source: &str, byte: usize) -> Span {
     line_index::Lines::from_source(source).span_of_byte(byte)
 }
 
-/// Why a text is no expression.
+/// The reason why a string is not an expression.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}{}", span.map(|at| format!(" (line {}, column {})", at.line, at.column)).unwrap_or_default())]
 pub struct SyntaxFault {
     /// What is wrong: lower case, no full stop.
     pub message: String,
-    /// Where, within the text as the user wrote it; `None` where the whole text is at fault.
+    /// Where, within the text as the user wrote it; `None` if the whole text is at fault.
     pub span: Option<Span>,
 }
 

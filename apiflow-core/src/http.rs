@@ -1,7 +1,7 @@
 //! The [`HttpClient`] on reqwest: the one choke point for outgoing calls.
 //!
 //! Architecture invariant: nothing else in apiflow opens an outgoing HTTP connection. What is sent is checked by the
-//! [`OutgoingPolicy`], sent once, and holds a secret only where the secret's origins allow it.
+//! [`OutgoingPolicy`], sent once, and holds a secret only if the secret's origins allow it.
 
 mod address;
 mod failure;
@@ -46,7 +46,7 @@ const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 const OWN_HEADERS: [&str; 8] =
     ["connection", "content-length", "host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"];
 
-/// Headers that are credentials even where they hold no secret reference.
+/// Headers that are credentials even if they hold no secret reference.
 const CREDENTIAL_HEADERS: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
 
 /// Bounds on every exchange.
@@ -78,7 +78,7 @@ impl Default for HttpLimits {
 /// are written there. Values under 8 bytes are not masked in a reply's headers and body. No redirect is followed whose
 /// URL contains a secret's value.
 ///
-/// A time-out counts as [`HttpError::Connect`] only where the connection was bounded by
+/// A time-out counts as [`HttpError::Connect`] only if the connection was bounded by
 /// [`HttpLimits::connect_timeout`]; a request whose own `timeout` is shorter counts as of unknown fate, since the pool
 /// does not tell whether a connection was given to it.
 pub struct Http {
@@ -94,7 +94,7 @@ impl Http {
     /// A client with its own pool of connections.
     ///
     /// # Errors
-    /// [`HttpError::Connect`] where TLS can't be set up, for instance because the system has no root certificates.
+    /// [`HttpError::Connect`] if TLS can't be set up, for instance because the system has no root certificates.
     pub fn new(policy: OutgoingPolicy, secrets: Arc<dyn Secrets>, limits: HttpLimits) -> Result<Self, HttpError> {
         Self::with_lookup(policy, secrets, limits, resolve::system_resolver())
     }
@@ -120,7 +120,7 @@ impl Http {
             .build()
             .map_err(|error| {
                 let cause = failure::root_message(&error);
-                HttpError::Connect(format!("TLS can't be set up, are root certificates installed? {cause}"))
+                HttpError::Connect(format!("TLS cannot be set up: {cause}; check that root certificates are installed"))
             })?;
         Ok(Self { client, policy, secrets, limits, memory: ReplyMemory::new(&limits), maskers: MaskerCache::default() })
     }
@@ -130,7 +130,7 @@ impl Http {
         self.memory.used_and_total()
     }
 
-    /// Sends a request, follows its redirects, and gives the head of the reply.
+    /// Sends a request, follows its redirects, and returns the head of the reply.
     async fn send_and_follow(
         &self,
         request: &HttpRequest,
@@ -254,7 +254,7 @@ impl CheckedRequest {
         // A secret that changes where the request goes would have been checked for another host.
         if Target::from_url(&url).as_ref() != Ok(&self.target) || origin_of(&url).as_ref() != Ok(&self.origin) {
             let shown = template::display_url(request);
-            return Err(HttpError::Secret(format!("a secret in the host of a URL is refused: `{shown}`")));
+            return Err(HttpError::Secret(format!("a secret is not allowed in the host of a URL: `{shown}`")));
         }
         Ok(url)
     }
@@ -273,12 +273,12 @@ impl CheckedRequest {
 
 fn build_header(name: &str, value: &str, secret: bool) -> Result<(HeaderName, HeaderValue), HttpError> {
     let parsed = HeaderName::from_bytes(name.as_bytes())
-        .map_err(|_| HttpError::Refused(format!("`{name}` is not a name of a header")))?;
+        .map_err(|_| HttpError::Refused(format!("`{name}` is not a header name")))?;
     if OWN_HEADERS.contains(&parsed.as_str()) {
-        return Err(HttpError::Refused(format!("header `{name}` is set by the client itself: leave it out")));
+        return Err(HttpError::Refused(format!("header `{name}` is set by the HTTP client: remove it")));
     }
     let mut value = HeaderValue::from_str(value).map_err(|_| {
-        HttpError::Refused(format!("the value of header `{name}` holds a character that a header can't carry"))
+        HttpError::Refused(format!("the value of header `{name}` contains a character that is not allowed in a header"))
     })?;
     value.set_sensitive(secret);
     Ok((parsed, value))
@@ -289,7 +289,7 @@ fn parse(url: &str) -> Result<Url, HttpError> {
 }
 
 fn origin_of(url: &Url) -> Result<Origin, String> {
-    Origin::of_url(url.as_str()).ok_or_else(|| "a URL without a plain host is refused".to_owned())
+    Origin::of_url(url.as_str()).ok_or_else(|| "the URL has no valid host".to_owned())
 }
 
 /// Where a reply sends its reader on to, if it does.

@@ -39,9 +39,9 @@ pub enum Direction {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct LayoutOptions {
-    /// The direction; where absent, the one that fits `aspect` better.
+    /// The direction; if absent, the one that fits `aspect` better.
     pub direction: Option<Direction>,
-    /// Width of the pane divided by its height; where absent, the direction is down.
+    /// Width of the pane divided by its height; if absent, the direction is down.
     pub aspect: Option<f64>,
 }
 
@@ -63,13 +63,13 @@ pub struct Layout {
 /// A rectangle of the picture.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LayoutNode {
-    /// The module's id where it has one of its own, else its pointer; markers and groups begin with
+    /// The module's id if it has one of its own, else its pointer; markers and groups begin with
     /// the id of their module and end with `@join`, `@end` or `@group`; `@start` and `@end` are the
     /// workflow's own.
     pub id: String,
     /// JSON Pointer of the module.
     pub pointer: String,
-    /// The module's type, or `start`, `end`, `join`, `loop_end`, `group`, or `unknown` where the
+    /// The module's type, or `start`, `end`, `join`, `loop_end`, `group`, or `unknown` if the
     /// module can't be read.
     pub kind: String,
     /// The summary, else the id, else the type.

@@ -64,7 +64,7 @@ pub struct FlowValue {
     /// All steps on one worker; has no effect on results here.
     #[serde(skip_serializing_if = "is_false")]
     pub same_worker: bool,
-    /// At most so many runs at a time.
+    /// Maximum number of concurrent runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrent_limit: Option<u64>,
     /// What the limit is counted by.
@@ -82,7 +82,7 @@ pub struct FlowValue {
     /// Erase input, results and logs at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delete_after_use: Option<bool>,
-    /// The same, so many seconds after the end; it beats the older field.
+    /// The same as a number of seconds after the end; takes precedence over the older field.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delete_after_secs: Option<u64>,
     /// Constants visible as `flow_env`.
@@ -102,7 +102,7 @@ pub struct FlowValue {
 /// One place in a document; a step is a module being run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Module {
-    /// Key of `results.<id>`; empty where the document leaves it out.
+    /// Key of `results.<id>`; empty if the document leaves it out.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub id: String,
     /// Label of the module.
@@ -131,7 +131,7 @@ pub struct Module {
     /// Erase input, result and log at the end of the job.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delete_after_use: Option<bool>,
-    /// The same, so many seconds after the end; it beats the older field.
+    /// The same as a number of seconds after the end; takes precedence over the older field.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delete_after_secs: Option<u64>,
     /// A fixed result instead of a run.

@@ -80,7 +80,7 @@ impl From<Origin> for SecretOrigin {
 /// One entry of the list of origins that a secret may be sent to.
 ///
 /// Written as an origin (`https://api.example.com`, `http://comfy:8188`), or in the short form `host[:port]`, which
-/// means https. A short form of a loopback address also allows http, and every port where it names none, because
+/// means https. A short form of a loopback address also allows http, and every port if it names none, because
 /// nothing leaves the machine.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -92,7 +92,7 @@ pub struct SecretOrigin {
     port: Option<u16>,
 }
 
-/// Why a text is no origin.
+/// The reason why a string is not an origin.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not an origin: {reason}")]
 pub struct OriginError {

@@ -1,7 +1,7 @@
 //! The little of URLs that the protocol needs: what is a base, whose host it is, and where a link leads.
 //!
-//! What is odd (user names, backslashes, spaces, other schemes) is refused rather than mended, because two parsers
-//! that mend differently disagree about whose host a link belongs to.
+//! What is odd (user names, backslashes, spaces, other schemes) is refused rather than repaired, because two parsers
+//! that repair differently disagree about whose host a link belongs to.
 
 /// Parts of an absolute http or https URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub(crate) fn check_base(url: &str) -> Result<(), &'static str> {
     }
 }
 
-/// The host in lower case, with the port where it is not the scheme's own; `None` for what is no plain http or https
+/// The host in lower case, with the port if it is not the scheme's own; `None` for what is no plain http or https
 /// URL.
 pub(crate) fn host_of(url: &str) -> Option<String> {
     split_url(url).map(|parts| normal_host(parts.scheme, parts.authority))

@@ -58,7 +58,7 @@ fn check_document(document: &Value, catalog: &Catalog) -> Vec<Diagnostic> {
         Checker::new(document, flow, around, &reading.broken, &mut findings).check_flow(flow);
     }
     let mut list = findings.into_vec();
-    // That some are left out is said at the end.
+    // The last finding says how many are left out.
     let last = |found: &Diagnostic| found.code == codes::TOO_MANY_FINDINGS;
     list.sort_by_cached_key(|found| (last(found), place_order(&found.pointer), found.severity));
     list
@@ -69,7 +69,7 @@ pub fn unsupported_reason(module: &Module) -> Option<&'static str> {
     if module.mock.as_ref().is_some_and(|mock| mock.enabled) {
         return None;
     }
-    let message = "language model agents (`aiagent`) are not run here: call the model by a node";
+    let message = "language model agents (`aiagent`) are not supported: call the model through a node";
     matches!(module.value, ModuleValue::AiAgent(_)).then_some(message)
 }
 

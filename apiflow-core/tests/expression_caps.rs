@@ -179,13 +179,13 @@ fn a_text_over_a_cap_is_refused_by_name() {
         let fault = check_source_nesting(&text(shape, depth + 1)).expect_err("deeper than the deepest");
         assert!(fault.message.contains(cap), "{}: {}", shape.0, fault.message);
     };
-    over("parentheses", "brackets nest deeper than 48");
-    over("templates", "brackets nest deeper than 48");
-    over("not", "more than 128 operators or statements nest");
-    over("else", "more than 128 operators or statements nest");
-    over("sums", "more than 1024 operators or calls make one chain");
-    over("commas", "more than 1024 operators or calls make one chain");
-    over("regular expression groups", "at most 64");
+    over("parentheses", "brackets are nested deeper than 48");
+    over("templates", "brackets are nested deeper than 48");
+    over("not", "more than 128 nested operators or statements");
+    over("else", "more than 128 nested operators or statements");
+    over("sums", "more than 1024 operators or calls in one chain");
+    over("commas", "more than 1024 operators or calls in one chain");
+    over("regular expression groups", "the limit is 64");
     let long = check_source_nesting(&"1 ".repeat(8193)).expect_err("longer than allowed");
-    assert_eq!(long.message, "the expression has 16386 bytes, at most 16384 are allowed");
+    assert_eq!(long.message, "the expression has 16386 bytes; the limit is 16384");
 }

@@ -256,7 +256,7 @@ fn a_misspelt_field_is_kept_and_pointed_out() {
         &with_module(json!({"id": "a", "value": {"type": "script", "paht": "node/x"}})),
         &[("missing-field", "/value/modules/0/value"), ("misspelt-field", "/value/modules/0/value/paht")],
     );
-    assert_eq!(missing[0].help.as_deref(), Some("did you mean `path` by `paht`?"));
+    assert_eq!(missing[0].help.as_deref(), Some("did you mean `path` instead of `paht`?"));
 }
 
 #[test]
@@ -307,7 +307,10 @@ fn very_many_faults_are_counted_and_not_listed() {
     assert!(flow.is_none());
     assert_eq!(diagnostics.len(), MAX_FINDINGS + 1);
     let last = diagnostics.last().unwrap();
-    assert_eq!((last.code.as_str(), last.message.as_str()), ("too-many-findings", "50 more findings are not listed"));
+    assert_eq!(
+        (last.code.as_str(), last.message.as_str()),
+        ("too-many-findings", "50 more diagnostics are not listed")
+    );
 }
 
 #[test]

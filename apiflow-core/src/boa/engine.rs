@@ -14,7 +14,7 @@ use super::sandboxed_realm::{Hooks, Jobs, install_json_guard};
 use crate::expression::{check_syntax, wrap_expression};
 use crate::ports::{EvaluationError, Script, ScriptForm};
 
-/// The stack that [`evaluate_on_this_thread`] needs: a text at every cap's maximum, in a build without optimisation too.
+/// The stack that [`evaluate_on_this_thread`] needs: a source at every cap's maximum, even in an unoptimised build.
 pub const STACK_BYTES: usize = 64 * 1024 * 1024;
 
 /// The longest value that is accepted, in bytes of JSON.
@@ -98,7 +98,7 @@ impl EngineEvaluation {
         self.as_json(value)
     }
 
-    /// A fault of the text, placed in what the user wrote where the checking parser finds it too.
+    /// A fault of the text, placed in what the user wrote if the checking parser finds it too.
     fn locate_syntax_error(&mut self, script: &Script, error: &JsError) -> EvaluationError {
         match check_syntax(&script.source, script.form == ScriptForm::Predicate) {
             Err(fault) => EvaluationError::Syntax(fault.to_string()),
@@ -106,7 +106,7 @@ impl EngineEvaluation {
         }
     }
 
-    /// Runs the promise jobs and gives the value that the program's promise settles with.
+    /// Runs the promise jobs and returns the value that the program's promise settles with.
     fn settle_promise(&mut self, promise: &JsValue) -> Result<JsValue, EvaluationError> {
         let object = promise.as_object();
         let promise = object.and_then(|object| JsPromise::from_object(object.clone()).ok());

@@ -58,7 +58,7 @@ impl Jobs {
         Self { queue: RefCell::default(), left: Cell::new(limit), exhausted: Cell::new(false) }
     }
 
-    /// Says whether jobs were left undone because of the limit.
+    /// Returns whether jobs were left undone because of the limit.
     pub(super) fn is_over_limit(&self) -> bool {
         self.exhausted.get()
     }

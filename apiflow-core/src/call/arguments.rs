@@ -10,7 +10,7 @@ use crate::json::describe_type;
 use crate::value_type::ValueType;
 
 impl CallPlan {
-    /// Checks what the caller gave, and fills in `value`, then `default`, where nothing was given. Where a node
+    /// Checks what the caller gave, and fills in `value`, then `default`, if nothing was given. Where a node
     /// declares no input, everything is passed on.
     ///
     /// # Errors
@@ -35,11 +35,11 @@ impl CallPlan {
         }
         let names: Vec<&str> = self.inputs.iter().map(|input| input.name.as_str()).collect();
         for name in given.keys().filter(|name| !names.contains(&name.as_str())) {
-            let way_out = match nearest_name(name, names.iter().copied()) {
+            let help = match nearest_name(name, names.iter().copied()) {
                 Some(near) => did_you_mean(near),
                 None => format!("its inputs are {}", list_all(&names)),
             };
-            faults.push((name.clone(), format!("the node has no such input: {way_out}")));
+            faults.push((name.clone(), format!("the node has no such input: {help}")));
         }
         if faults.is_empty() { Ok(arguments) } else { Err(invalid_input_error(&faults)) }
     }

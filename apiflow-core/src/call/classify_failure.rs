@@ -1,4 +1,4 @@
-//! The class of a failure: by declared codes, known codes, the HTTP status, and, where an error comes with a status of
+//! The class of a failure: by declared codes, known codes, the HTTP status, and, if an error comes with a status of
 //! success, by what it says.
 
 use serde_json::Value;
@@ -25,7 +25,7 @@ const CODE_PATHS: [&str; 9] = [
 const MODERATION_CODES: [&str; 3] = ["moderation_blocked", "content_policy_violation", "content_moderation"];
 const PAYMENT_CODES: [&str; 3] = ["insufficient_quota", "quota_exceeded", "billing_hard_limit_reached"];
 
-/// Words by which errors that come with a status of success are told apart; the first class of which one occurs.
+/// Phrases that classify errors that arrive with a status of success; the first class with a match wins.
 ///
 /// Source: the code tables of MiniMax, Kling, Kie and Volcengine.
 const WORDS: [(ErrorClass, &[&str]); 6] = [
@@ -136,7 +136,7 @@ pub(super) struct Judgement {
     pub(super) class: ErrorClass,
     /// Whether a status or code says so, not only words.
     pub(super) is_certain: bool,
-    /// The code that stands for the error where the status is one of success.
+    /// The code that stands for the error if the status is one of success.
     pub(super) code: Option<String>,
 }
 
@@ -193,7 +193,7 @@ fn by_words(said: &str) -> Option<ErrorClass> {
     WORDS.into_iter().find(|(_, words)| words.iter().any(|word| has_word(&text, word))).map(|(class, _)| class)
 }
 
-/// Whether a phrase stands in a text, both in lower case, not as a part of a longer word.
+/// Whether a phrase stands in a string, both in lower case, not as a part of a longer word.
 pub(super) fn has_word(text: &str, word: &str) -> bool {
     text.match_indices(word).any(|(at, found)| {
         let before = text[..at].chars().next_back();

@@ -84,8 +84,8 @@ impl ErrorClass {
         Self::ALL.into_iter().find(|class| class.name() == word)
     }
 
-    /// Whether a module's `retry` may make another attempt. Never where it could be paid twice, where the same
-    /// request would be refused again, or where a paid answer can't be read: another one would read the same.
+    /// Whether a module's `retry` may make another attempt. Never if it could be paid twice, if the same
+    /// request would be refused again, or if a paid answer can't be read: another one would read the same.
     ///
     /// The engine, the validator and the documentation take the rule from here.
     pub fn may_retry(self) -> bool {
@@ -126,7 +126,7 @@ impl ErrorClass {
 pub struct CallError {
     /// What kind of failure it was.
     pub class: ErrorClass,
-    /// What happened, naming the thing and the way out.
+    /// What happened; names the thing at fault and how to fix it.
     pub message: String,
     /// An object of what is known: `status`, `url`, `excerpt` of the reply, `fields` at fault
     /// (`[{"field", "message"}]`), `retry_after_ms`, `provider_id`; keys without a value are absent.
@@ -170,14 +170,14 @@ impl CallError {
     }
 }
 
-/// Says what a call without a reply means. `repeatable` where the same request may be sent again without harm
+/// Returns what a call without a reply means. `repeatable` if the same request may be sent again without harm
 /// ([`super::CallPlan::is_repeatable`] for a submit; true for polls, results and recoveries).
 pub fn from_http_error(error: &HttpError, request: &HttpRequest, repeatable: bool) -> CallError {
     let url = template::display_url(request);
     let (class, message) = match error {
         HttpError::Refused(text) => (ErrorClass::Refused, text.clone()),
         HttpError::Secret(text) => (ErrorClass::Auth, text.clone()),
-        HttpError::Connect(text) => (ErrorClass::Unavailable, format!("{url} cannot be reached: {text}")),
+        HttpError::Connect(text) => (ErrorClass::Unavailable, format!("{url} is unreachable: {text}")),
         HttpError::Unknown(text) if repeatable => {
             (ErrorClass::Unavailable, format!("the connection to {url} was lost: {text}"))
         }
@@ -185,11 +185,11 @@ pub fn from_http_error(error: &HttpError, request: &HttpRequest, repeatable: boo
             ErrorClass::SubmitUnknown,
             format!(
                 "the connection to {url} was lost after the request may have arrived: {text}; it is not sent again, \
-                 because it may be paid twice: look at the provider's list, or declare the node `idempotent`"
+                 because it may be paid twice: check the provider's list of operations, or declare the node `idempotent`"
             ),
         ),
         HttpError::TooLarge(text) => (ErrorClass::OutputTooLarge, text.clone()),
-        HttpError::Reply(text) => (ErrorClass::OutputInvalid, format!("the reply of {url} cannot be used: {text}")),
+        HttpError::Reply(text) => (ErrorClass::OutputInvalid, format!("the response of {url} is unusable: {text}")),
     };
     CallError::new(class, message).with_detail("url", url)
 }

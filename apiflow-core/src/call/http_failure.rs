@@ -63,16 +63,16 @@ impl CallPlan {
         }
         if let Some(to) = first_header(reply, "location").filter(|_| (300..400).contains(&reply.status)) {
             message = format!(
-                "{message}: it redirects to {}, which is not followed for {}; set the connector's base_url or the \
-                 node's `data.path` to that address",
+                "{message}: it redirects to {}, and redirects of {} are not followed; set the connector's `base_url` \
+                 or the node's `data.path` to that address",
                 url::without_query(to),
                 self.method_of(purpose)
             );
         }
         if class == ErrorClass::NotFound && purpose == Purpose::Submit && self.path.is_none() {
             message.push_str(
-                "; the node has no `data.path`, so the connector's base_url itself was called: set `data.path` to the \
-                 address of the call below it",
+                "; the node has no `data.path`, so the connector's `base_url` itself was called: set `data.path` to \
+                 the path of the endpoint",
             );
         }
         let mut error = self.error_with_reply(class, message, reply, body);
@@ -87,7 +87,7 @@ impl CallPlan {
     /// The failure that a reply of success is whose body can't be asked whether it is one.
     pub(super) fn unreadable_success(&self, path: &JsonPath, reply: &HttpReply, body: &Body<'_>) -> CallError {
         let message = format!(
-            "{} answered {}, but the reply is {}, so that `{}` (`data.success`) can't be read",
+            "{} answered {}, but the reply is {}, so `{}` (`data.success`) cannot be read",
             self.provider,
             reply.status,
             body.describe_kind(),
@@ -125,7 +125,7 @@ impl CallPlan {
         }
     }
 
-    /// The URL that answered, without its query, which may hold keys or signatures; the base alone where the path
+    /// The URL that answered, without its query, which may hold keys or signatures; the base alone if the path
     /// holds a secret.
     pub(super) fn shown_url<'a>(&'a self, reply: &'a HttpReply) -> &'a str {
         url::without_query(self.reply_url(reply))

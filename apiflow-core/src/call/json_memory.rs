@@ -10,10 +10,10 @@ const ELEMENT_BYTES: usize = 2 * size_of::<Value>();
 const OBJECT_BYTES: usize = 256;
 /// What a field takes beside its value: hash, key and index, which grow by doubling, too.
 const FIELD_BYTES: usize = 192;
-/// What a text takes beside its bytes: allocations are rounded up.
+/// What a string takes beside its bytes: allocations are rounded up.
 const TEXT_BYTES: usize = 32;
 
-/// At most so many bytes are taken by the values that a body is read into: more than 70 times its own size for
+/// The maximum memory in bytes of the values that a body is read into: more than 70 times its own size for
 /// `[0,0,…]`. Counts what the text holds, without reading it.
 pub(crate) fn json_memory_bytes(body: &[u8]) -> usize {
     let body = without_byte_order_mark(body).trim_ascii_start();

@@ -33,7 +33,7 @@ pub(super) struct Merged<'a> {
 }
 
 impl<'a> Merged<'a> {
-    /// A key of `data`: the node's, where it has it (null removes), else the connector's.
+    /// A key of `data`: the node's, if it has it (null removes), else the connector's.
     pub(super) fn get(&self, key: &str) -> Option<Entry<'a>> {
         let own = self.node.data.as_ref().and_then(|data| data.get(key));
         let (value, pointer) = match own {

@@ -32,7 +32,7 @@ pub(super) struct Rule {
     pub(super) hold: bool,
     /// How long the provider holds a submit open, in seconds.
     pub(super) hold_s: f64,
-    /// Headers of the submit: a text is set where no template sets it, `None` is left out.
+    /// Headers of the submit: a string is set if no template sets it, `None` is left out.
     pub(super) submit_headers: Vec<(String, Option<Text>)>,
     /// Names of headers that belong to the submit alone.
     pub(super) submit_only: Vec<String>,
@@ -82,7 +82,7 @@ pub(super) struct LinkRule {
 pub(super) enum Progress {
     /// A number from 0 to 1, or from 0 to 100.
     Number(JsonPath),
-    /// A text whose last percentage counts.
+    /// A string whose last percentage counts.
     Log(JsonPath),
 }
 
@@ -131,7 +131,8 @@ fn whole_rule(value: &Value, pointer: &str, found: &mut Vec<Diagnostic>) -> Opti
         let diagnostic = Diagnostic::new_error(codes::UNKNOWN_PRESET, at, format!("there is no preset `{name}`"));
         found.push(match nearest_name(name, names.iter().copied()) {
             Some(near) => diagnostic.with_help(did_you_mean(near)),
-            None => diagnostic.with_help(format!("known are {}; or write the rule as an object", list_all(&names))),
+            None => diagnostic
+                .with_help(format!("the presets are {}; alternatively, write the rule as an object", list_all(&names))),
         });
         return None;
     };
@@ -164,7 +165,7 @@ fn read_rule(value: &Value, pointer: &str, found: &mut Vec<Diagnostic>) -> Optio
         fields.faults.push(Diagnostic::new_warning(
             codes::NOT_ACTED_ON,
             at,
-            "`webhook` is not acted on yet: the work is polled",
+            "`webhook` is not supported yet: the operation is polled",
         ));
     }
     let hold = fields.read_word("submit", &["ack", "hold"]) == Some("hold");
@@ -284,7 +285,7 @@ fn read_words(fields: &mut Fields<'_, '_>, key: &'static str) -> Vec<String> {
     let items = fields.read_array(key).map(Vec::as_slice).unwrap_or_default();
     let read: Vec<String> = items.iter().filter_map(scalar_text).map(|word| word.to_lowercase()).collect();
     if read.len() < items.len() {
-        fields.note_fault(codes::BAD_VALUE, key, format!("`{key}` must be a list of words, numbers or booleans"));
+        fields.note_fault(codes::BAD_VALUE, key, format!("`{key}` must be a list of strings, numbers or booleans"));
     }
     read
 }
@@ -311,7 +312,7 @@ fn read_poll(fields: &mut Fields<'_, '_>) -> Option<PollRule> {
         TemplateCompiler { roots: &[Root::Reply], diagnostics: fields.faults }.compile_value(body, &at)
     });
     if body.as_ref().is_some_and(Template::has_secrets) {
-        fields.note_fault(codes::NOT_SUPPORTED, "body", "a secret is not allowed here: put it into a header");
+        fields.note_fault(codes::NOT_SUPPORTED, "body", "a secret is not allowed here: put it in a header");
     }
     let interval_s = fields.number_from("interval_s", 0.05).unwrap_or(1.0);
     let growth = fields.number_from("growth", 1.0).unwrap_or(1.5);

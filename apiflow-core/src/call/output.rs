@@ -72,7 +72,7 @@ impl Mapping {
         outputs.iter().enumerate().filter_map(|(index, output)| compile_mapping(output, index, found)).collect()
     }
 
-    /// The output's value in a reply that succeeded.
+    /// Reads the output's value from a reply that succeeded.
     ///
     /// A media output (image, video, audio, file) is the provider's link as it stands.
     fn read(&self, reply: &HttpReply, body: &Body<'_>) -> Result<Value, String> {
@@ -119,7 +119,8 @@ impl Mapping {
             Pick::Join => items
                 .iter()
                 .map(|item| {
-                    item.as_str().ok_or_else(|| format!("a list with {} cannot be joined", describe_type(item)))
+                    item.as_str()
+                        .ok_or_else(|| format!("an array that contains {} cannot be joined", describe_type(item)))
                 })
                 .collect::<Result<String, _>>()
                 .map(Value::from),
@@ -138,23 +139,23 @@ impl Mapping {
         for item in items {
             if let Some(size) = inline_media(item) {
                 return Err(format!(
-                    "it holds media of {size} bytes inside the reply, and at most {MAX_INLINE_MEDIA_BYTES} are taken: ask \
+                    "it contains {size} bytes of inline media, more than the limit of {MAX_INLINE_MEDIA_BYTES}: ask \
                      the provider for a link"
                 ));
             }
             if !self.value_type.matches(item) {
-                let pick = if item.is_array() { "; choose one with `pick`" } else { "" };
+                let pick = if item.is_array() { "; select an element with `pick`" } else { "" };
                 return Err(format!("it must be {}, not {}{pick}", self.value_type.describe(), describe_type(item)));
             }
             if self.value_type.is_media() && !is_media_link(item) {
-                return Err("it is not an http, https or data URL".to_owned());
+                return Err("the value is not an http, https or data URL".to_owned());
             }
         }
         Ok(value)
     }
 }
 
-/// The object of all outputs; the reply's JSON where none is declared, which is taken out of the body. `accept` is
+/// The object of all outputs; the reply's JSON if none is declared, which is taken out of the body. `accept` is
 /// the kind of body that was asked for.
 pub(super) fn read_all(
     mappings: &[Mapping],
@@ -178,13 +179,13 @@ pub(super) fn read_all(
 
 fn undeclared_result(accept: Option<&str>, reply: &HttpReply, body: &mut Body<'_>) -> Result<Value, String> {
     match body {
-        // A text is a result; what was to be JSON is none.
+        // Plain text is a valid result; malformed JSON is not.
         Body::Text(_) if says_json(reply) => {
-            Err("the reply says that it is JSON, but cannot be read as such".to_owned())
+            Err("the reply's content type is JSON, but its body is not valid JSON".to_owned())
         }
         Body::Text(text) if is_page(reply, text) && !accept.is_some_and(asks_for_page) => {
-            Err("the reply is an HTML page instead of an API's answer: check the connector's base_url and the node's \
-             `data.path`, or set `data.accept` to `text/html` if the page is wanted"
+            Err("the reply is an HTML page instead of an API response: check the connector's `base_url` and the \
+                 node's `data.path`, or set `data.accept` to `text/html` if you want the page"
                 .to_owned())
         }
         Body::Text(text) => {
@@ -194,7 +195,7 @@ fn undeclared_result(accept: Option<&str>, reply: &HttpReply, body: &mut Body<'_
         }
         Body::Empty => Ok(Value::Null),
         Body::Bytes(size) => {
-            Err(format!("the reply is {size} bytes of binary data, and the node declares no output for it"))
+            Err(format!("the reply is {size} bytes of binary data, but the node declares no output for it"))
         }
         Body::Json(json, _) => {
             unless_media(json)?;
@@ -207,8 +208,8 @@ fn unless_media(value: &Value) -> Result<(), String> {
     match inline_media(value) {
         None => Ok(()),
         Some(size) => Err(format!(
-            "the reply holds media of {size} bytes inside its JSON, and at most {MAX_INLINE_MEDIA_BYTES} are taken: ask \
-             the provider for a link, or declare the outputs that are wanted"
+            "the reply contains {size} bytes of inline media in its JSON, more than the limit of \
+             {MAX_INLINE_MEDIA_BYTES}: ask the provider for a link, or declare only the outputs that you need"
         )),
     }
 }
@@ -224,7 +225,7 @@ fn says_json(reply: &HttpReply) -> bool {
     kind == "application/json" || kind.ends_with("+json")
 }
 
-/// Whether a text is a page for people, as proxies, tunnels and login walls send it.
+/// Whether a string is a page for people, as proxies, tunnels and login walls send it.
 fn is_page(reply: &HttpReply, text: &str) -> bool {
     let starts = |start: &str| {
         let text = text.trim_start();
@@ -257,7 +258,9 @@ fn compile_mapping(output: &NodeOutput, index: usize, found: &mut Vec<Diagnostic
             None => match JsonPath::parse(mapping) {
                 Ok(path) if !mapping.starts_with('@') => OutputSource::Path(path),
                 parsed => {
-                    let fault = parsed.err().unwrap_or_else(|| "known are @body, @status and @header.NAME".to_owned());
+                    let fault = parsed
+                        .err()
+                        .unwrap_or_else(|| "the special sources are @body, @status and @header.NAME".to_owned());
                     let message = format!("`{mapping}` is not a path: {fault}");
                     found.push(Diagnostic::new_error(codes::PATH_SYNTAX, pointer_push(&pointer, "mapping"), message));
                     return None;

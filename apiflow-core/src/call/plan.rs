@@ -186,10 +186,10 @@ fn compile_path(merged: &Merged<'_>, found: &mut Vec<Diagnostic>) -> Option<Text
         refuse("`path` must not have a fragment (`#`)".to_owned());
     }
     if dot_segment(source).is_some() {
-        refuse("`path` must not lead to another address by `.` or `..`".to_owned());
+        refuse("`path` must not contain the segments `.` or `..`".to_owned());
     }
     if url::has_query(&merged.connector.base_url) {
-        refuse("a `path` cannot be appended to a base_url with a query: declare the query in `query`".to_owned());
+        refuse("`path` cannot be appended to a `base_url` that has a query: move the query to `query`".to_owned());
     }
     let compiled = compile_text(merged, &entry, found);
     let literal_space = compiled.parts.iter().any(|part| match part {
@@ -214,7 +214,7 @@ fn compile_kind(merged: &Merged<'_>, found: &mut Vec<Diagnostic>) -> BodyKind {
         Some("none") => BodyKind::None,
         Some("multipart") => {
             let message = "`body_kind` `multipart` is not supported yet";
-            let help = "use json or form where the provider takes them";
+            let help = "use `json` or `form` if the provider accepts them";
             found.push(Diagnostic::new_error(codes::NOT_SUPPORTED, &entry.pointer, message).with_help(help));
             BodyKind::None
         }
@@ -246,7 +246,8 @@ fn compile_body(merged: &Merged<'_>, method: &str, kind: BodyKind, found: &mut V
         Template::Object(fields) => overlay_body(fields, kind, &entry.pointer, found),
         Template::Constant(_) | Template::Text(_) | Template::List(_) => {
             if kind != BodyKind::Raw {
-                let message = "inputs can be laid over an object only; a body of another kind needs a placeholder such as `{{ input }}`";
+                let message = "inputs can be merged only into an object; any other body needs a placeholder such as \
+                               `{{ input }}`";
                 found.push(Diagnostic::new_error(codes::BAD_BODY, &entry.pointer, message));
             }
             BodyPlan::Given(body)
@@ -261,7 +262,7 @@ fn overlay_body(
     found: &mut Vec<Diagnostic>,
 ) -> BodyPlan {
     if kind == BodyKind::Raw {
-        let message = "a raw body needs a `body` that is text, such as `{{ input.text }}`";
+        let message = "a raw body needs a `body` that is a string, such as `{{ input.text }}`";
         found.push(Diagnostic::new_error(codes::BAD_BODY, pointer, message));
     }
     BodyPlan::Overlay(fields)
@@ -278,7 +279,7 @@ fn check_form(entry: &Entry<'_>, body: &Template, kind: BodyKind, found: &mut Ve
     };
     if !fits {
         let wanted =
-            if kind == BodyKind::Form { "a form needs a body that is an object" } else { "a raw body is text" };
+            if kind == BodyKind::Form { "a form body must be an object" } else { "a raw body must be a string" };
         found.push(Diagnostic::new_error(codes::BAD_BODY, &entry.pointer, wanted));
     }
 }
@@ -291,13 +292,13 @@ fn check_inputs(merged: &Merged<'_>, found: &mut Vec<Diagnostic>) {
         for (index, name) in names.iter().enumerate().filter(|(index, name)| names[..*index].contains(name)) {
             let pointer = format!("/{list}/{index}/name");
             let counts = if list == "input" { "first" } else { "last" };
-            let message = format!("there are several {list}s `{name}`: the {counts} one counts");
+            let message = format!("duplicate {list} `{name}`: the {counts} one is used");
             found.push(Diagnostic::new_warning(codes::DUPLICATE_NAME, pointer, message));
         }
     }
     for (index, input) in merged.node.input.iter().enumerate() {
         if let Some(sent_as) = input.r#as.as_deref().filter(|sent_as| *sent_as != "url") {
-            let message = format!("`as` `{sent_as}` is not supported yet: inputs are sent as links");
+            let message = format!("`as` `{sent_as}` is not supported yet: media inputs are sent as links");
             found.push(Diagnostic::new_error(codes::NOT_SUPPORTED, format!("/input/{index}/as"), message));
         }
     }
@@ -326,15 +327,15 @@ fn check_inputs(merged: &Merged<'_>, found: &mut Vec<Diagnostic>) {
 
 /// Settings that are read, but not acted on yet.
 fn warn_of_ignored(merged: &Merged<'_>, found: &mut Vec<Diagnostic>) {
-    for (key, way_out) in [
-        ("auth", "write the credentials into `header`, as `$NAME`"),
-        ("limits", "calls are not slowed before the provider answers 429"),
-        ("media_hosts", "links are passed on as the provider returns them"),
-        ("price", "costs are not counted"),
+    for (key, help) in [
+        ("auth", "write the credentials in `header`, as `$NAME`"),
+        ("limits", "calls slow down only after the provider returns 429"),
+        ("media_hosts", "links are passed on exactly as the provider returns them"),
+        ("price", "costs are not tracked"),
     ] {
         if let Some(entry) = merged.get(key) {
-            let message = format!("`{key}` is not acted on yet");
-            found.push(Diagnostic::new_warning(codes::NOT_ACTED_ON, entry.pointer, message).with_help(way_out));
+            let message = format!("`{key}` is not supported yet and has no effect");
+            found.push(Diagnostic::new_warning(codes::NOT_ACTED_ON, entry.pointer, message).with_help(help));
         }
     }
 }

@@ -49,7 +49,7 @@ impl CallPlans {
         let invalid = |message: String| json!({"name": "invalid_input", "message": message});
         let node = self.catalog.node_at(path).ok_or_else(|| invalid(format!("there is no node at `{path}`")))?;
         let connector = self.catalog.connectors.get(&node.connector_id).ok_or_else(|| {
-            invalid(format!("node `{}` is of connector `{}`, which does not exist", node.id, node.connector_id))
+            invalid(format!("node `{}` uses the connector `{}`, which does not exist", node.id, node.connector_id))
         })?;
         compile_call(node, connector).map_err(|diagnostics| {
             let messages: Vec<String> =

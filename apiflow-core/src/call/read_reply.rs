@@ -147,7 +147,7 @@ impl CallPlan {
     fn lost_operation_error(&self, reply: &HttpReply, body: &Body<'_>, reason: &str) -> CallError {
         let class = if self.is_repeatable() { ErrorClass::OutputInvalid } else { ErrorClass::SubmitUnknown };
         let message = format!(
-            "{} answered {}, but the work cannot be followed: {reason}; check the node's `data.operation`",
+            "{} answered {}, but the operation cannot be tracked: {reason}; check the node's `data.operation`",
             self.provider, reply.status
         );
         self.error_with_reply(class, message, reply, body)
@@ -191,7 +191,7 @@ impl CallPlan {
         let state = operation.state.clone().unwrap_or_else(|| reply.status.to_string());
         let failed = |class: ErrorClass| {
             let reason = said.as_deref().map(|text| format!(": {text}")).unwrap_or_default();
-            let message = format!("{} ended the work as `{state}`{reason}", self.provider);
+            let message = format!("{} finished the operation with the state `{state}`{reason}", self.provider);
             ReplyReading::Failed(with_id(self.error_with_reply(class, message, reply, body), operation.id.as_deref()))
         };
         let moderated = said.as_deref().is_some_and(|text| is_moderated(&rule.error, text));
@@ -205,8 +205,11 @@ impl CallPlan {
             Phase::Done if rule.result.is_some() => self.read_fetch(rule, operation, reply, body),
             Phase::Done => match rule.output.as_ref().filter(|path| is_empty_at(path, json)) {
                 Some(path) => {
-                    let message =
-                        format!("{} ended the work as `{state}`, but `{}` is empty", self.provider, path.source());
+                    let message = format!(
+                        "{} finished the operation with the state `{state}`, but `{}` is empty",
+                        self.provider,
+                        path.source()
+                    );
                     let error = self.error_with_reply(ErrorClass::OutputInvalid, message, reply, body);
                     ReplyReading::Failed(with_id(error, operation.id.as_deref()))
                 }
@@ -221,7 +224,7 @@ impl CallPlan {
         }
         let links: Vec<String> =
             rule.result.iter().flat_map(|result| &result.links).map(super::reply_link::Link::describe_link).collect();
-        let message = format!("{} ended the work, but its reply has no {}", self.provider, links.join(" or "));
+        let message = format!("{} finished the operation, but its reply has no {}", self.provider, links.join(" or "));
         let error = self.error_with_reply(ErrorClass::OutputInvalid, message, reply, body);
         ReplyReading::Failed(with_id(error, operation.id.as_deref()))
     }

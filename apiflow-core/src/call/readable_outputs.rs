@@ -31,12 +31,12 @@ impl CallPlan {
             }
         }
         if kind == ReplyKind::Bytes && outputs.is_empty() {
-            let message =
-                "`accept` asks for bytes, which are not kept yet, and without an output the reply is the result";
+            let message = "`accept` requests binary data, which is not supported yet, and a node without outputs \
+                           returns the reply itself";
             found.push(Diagnostic::new_error(codes::UNREADABLE_OUTPUT, "/data/accept", message).with_help(HELP));
         }
         if kind == ReplyKind::Bytes && self.rule.is_some() && !outputs.is_empty() {
-            let message = "`accept` asks for bytes, but the operation's id and state are read from JSON";
+            let message = "`accept` requests binary data, but the operation's id and state are read from JSON";
             found.push(Diagnostic::new_error(codes::UNREADABLE_OUTPUT, "/data/accept", message).with_help(HELP));
         }
     }
@@ -60,19 +60,21 @@ fn unreadable_reason(kind: ReplyKind, output: &NodeOutput, mapping: &Mapping) ->
         return None;
     }
     match kind {
-        ReplyKind::Nothing => Some(format!("output `{name}` is read from the body, and a reply to HEAD has none")),
-        ReplyKind::Bytes => {
-            Some(format!("output `{name}` is read from the body, but `accept` asks for bytes, which are not kept yet"))
+        ReplyKind::Nothing => {
+            Some(format!("output `{name}` is read from the body, but a response to HEAD has no body"))
         }
+        ReplyKind::Bytes => Some(format!(
+            "output `{name}` is read from the body, but `accept` requests binary data, which is not supported yet"
+        )),
         ReplyKind::Unknown if mapping.is_whole_body() && output.r#type.is_media() => Some(format!(
-            "output `{name}` is the reply's body as a file, and bytes are not kept yet; if the body is a link as text, \
-             set `data.accept` to `text/plain`"
+            "output `{name}` is the reply's body as a file, but binary data is not supported yet; if the body is a \
+             link in plain text, set `data.accept` to `text/plain`"
         )),
         ReplyKind::Text | ReplyKind::Unknown => None,
     }
 }
 
-/// What an `Accept` header asks for; unknown where it leaves the choice.
+/// What an `Accept` header asks for; unknown if it leaves the choice.
 fn kind_of(accept: &str) -> ReplyKind {
     let mut kinds = accept.split(',').map(|range| {
         let essence = range.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();

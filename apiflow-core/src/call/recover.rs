@@ -33,8 +33,12 @@ impl CallPlan {
         }
         let json = body.json().unwrap_or(&Value::Null);
         let Some(Value::Array(items)) = recover.items.find_in(json).into_value() else {
-            let message =
-                format!("{}'s list has no `{}`: it is {}", self.provider, recover.items.source(), body.describe_kind());
+            let message = format!(
+                "{}'s list of operations has no `{}`: it is {}",
+                self.provider,
+                recover.items.source(),
+                body.describe_kind()
+            );
             return RecoveryReading::Unreadable(self.error_with_reply(
                 ErrorClass::OutputInvalid,
                 message,
@@ -62,8 +66,12 @@ impl CallPlan {
     }
 
     fn next_page(&self, link: &str, reply: &HttpReply) -> Result<HttpRequest, CallError> {
-        let odd =
-            || CallError::new(ErrorClass::OutputInvalid, format!("{}'s list goes on at an odd link", self.provider));
+        let odd = || {
+            CallError::new(
+                ErrorClass::OutputInvalid,
+                format!("{}'s list of operations continues at an invalid link", self.provider),
+            )
+        };
         let url = url::join_url(self.reply_url(reply), link).ok_or_else(odd)?;
         self.follow_link("GET", &url, None)
     }
@@ -101,7 +109,7 @@ impl Sent {
         same_input && (names.is_empty() || names.iter().any(|name| self.mentions_name(name)))
     }
 
-    /// Whether a name of the list stands in the URL's path, or in a text of the body (`owner/name:version`).
+    /// Whether a name of the list stands in the URL's path, or in a string of the body (`owner/name:version`).
     fn mentions_name(&self, name: &str) -> bool {
         let in_text = |text: &String| text == name || text.split(':').any(|part| part == name);
         !name.is_empty() && (self.url.contains(&format!("/{name}/")) || self.texts.iter().any(in_text))

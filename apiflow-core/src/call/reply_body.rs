@@ -25,7 +25,7 @@ pub(super) enum Body<'r> {
 }
 
 impl<'r> Body<'r> {
-    /// Reads a body: JSON where it parses as JSON, whatever the content type says, because providers get that wrong.
+    /// Reads a body: JSON if it parses as JSON, whatever the content type says, because providers get that wrong.
     /// A leading byte order mark is passed over.
     pub(super) fn read(reply: &'r HttpReply) -> Self {
         match std::str::from_utf8(without_byte_order_mark(&reply.body)) {

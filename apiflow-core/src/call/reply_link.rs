@@ -27,7 +27,7 @@ impl Link {
         if from_reply.is_none() && is_template {
             let text = TemplateCompiler { roots: &[Root::Reply], diagnostics: found }.compile_text(whole, pointer);
             if text.secret_names().next().is_some() {
-                let message = "a link cannot contain a secret: put it into a header or into `query`";
+                let message = "a link cannot contain a secret: put it in a header or in `query`";
                 found.push(Diagnostic::new_error(codes::NOT_SUPPORTED, pointer, message));
             }
             return Some(Self::Template(text));
@@ -42,7 +42,7 @@ impl Link {
         }
     }
 
-    /// The absolute URL; `None` where the reply does not have it.
+    /// The absolute URL; `None` if the reply does not have it.
     pub(super) fn resolve_url(&self, reply: &Value, reply_url: &str, base_url: &str) -> Option<String> {
         match self {
             Self::Reply(path) => url::join_url(reply_url, &path.find_text(reply)?),

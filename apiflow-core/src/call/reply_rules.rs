@@ -26,7 +26,7 @@ struct ExpectedWord {
     path: JsonPath,
     /// In the form of [`scalar_text`].
     words: Vec<String>,
-    /// Whether the value may be absent or null: where `null` is among the values, or 0, which some providers leave
+    /// Whether the value may be absent or null: if `null` is among the values, or 0, which some providers leave
     /// out as every value that is the default of its type.
     ///
     /// Source: the JSON mapping of protocol buffers leaves defaults out; QuantumNous/new-api PR#7168.
@@ -49,7 +49,7 @@ impl Success {
         let word = read_path(&mut fields, "path");
         if word.is_some() != values.is_some() {
             let (there, missing) = if values.is_some() { ("values", "path") } else { ("path", "values") };
-            fields.note_fault(codes::MISSING_FIELD, missing, format!("`{missing}` is missing: `{there}` needs it"));
+            fields.note_fault(codes::MISSING_FIELD, missing, format!("`{missing}` is missing: `{there}` requires it"));
         }
         let word = word.zip(words).map(|(path, (words, optional))| ExpectedWord { path, words, optional });
         let absent = read_path(&mut fields, "absent");

@@ -31,7 +31,7 @@ impl CallPlan {
     /// The request that starts the work.
     ///
     /// # Errors
-    /// [`ErrorClass::InvalidInput`] where an argument cannot stand in its place.
+    /// [`ErrorClass::InvalidInput`] if an argument cannot stand in its place.
     pub fn submit_request(
         &self,
         arguments: &Map<String, Value>,
@@ -70,7 +70,7 @@ impl CallPlan {
     /// The request that asks for the state.
     ///
     /// # Errors
-    /// [`ErrorClass::Refused`] where the link leads to a host that the connector does not list.
+    /// [`ErrorClass::Refused`] if the link leads to a host that the connector does not list.
     pub fn poll(&self, operation: &Operation) -> Result<HttpRequest, CallError> {
         let method = self.rule.as_ref().map_or("GET", |rule| rule.poll.link.method.as_str());
         self.follow_link(method, require_url(operation.poll_url.as_ref(), "poll")?, operation.poll_body.clone())
@@ -79,21 +79,21 @@ impl CallPlan {
     /// The request that fetches the result after [`super::ReplyReading::Fetch`].
     ///
     /// # Errors
-    /// [`ErrorClass::Refused`] where the link leads to a host that the connector does not list.
+    /// [`ErrorClass::Refused`] if the link leads to a host that the connector does not list.
     pub fn result_request(&self, operation: &Operation) -> Result<HttpRequest, CallError> {
         let rule = self.rule.as_ref().and_then(|rule| rule.result.as_ref());
         let method = rule.map_or("GET", |result| result.method.as_str());
         self.follow_link(method, require_url(operation.result_url.as_ref(), "result")?, None)
     }
 
-    /// The request that cancels the work; `None` where the provider cannot.
+    /// The request that cancels the work; `None` if the provider cannot.
     pub fn cancel_request(&self, operation: &Operation) -> Option<Result<HttpRequest, CallError>> {
         let rule = self.rule.as_ref()?.cancel.as_ref()?;
         let url = operation.cancel_url.as_ref()?;
         Some(self.follow_link(&rule.method, url, None))
     }
 
-    /// The request that lists the provider's operations, to settle a submit of unknown fate; `None` where there is
+    /// The request that lists the provider's operations, to settle a submit of unknown fate; `None` if there is
     /// none.
     pub fn recover_request(&self) -> Option<Result<HttpRequest, CallError>> {
         let rule = self.rule.as_ref()?.recover.as_ref()?;
@@ -136,7 +136,7 @@ impl CallPlan {
         to_ms(grown.min(poll.max_interval_s))
     }
 
-    /// The kind of body that replies are asked for, where it does not depend on inputs: `accept`, or the header.
+    /// The kind of body that replies are asked for, if it does not depend on inputs: `accept`, or the header.
     pub(super) fn wanted_kind(&self) -> Option<String> {
         let header = || {
             let (_, text) = self.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("accept"))?;
@@ -193,7 +193,7 @@ impl CallPlan {
         Ok(draft.seal_request())
     }
 
-    /// Whether a link may be given credentials; an error where it may not be followed at all.
+    /// Whether a link may be given credentials; an error if it may not be followed at all.
     fn is_trusted(&self, link: &str) -> Result<bool, CallError> {
         let shown = url::without_query(link);
         let refused = |message: String| CallError::new(ErrorClass::Refused, message).with_detail("url", shown);
@@ -206,8 +206,8 @@ impl CallPlan {
         let listed = self.hosts.iter().filter(|listed| listed.matches_host(&host)).collect::<Vec<_>>();
         if listed.is_empty() {
             let message = format!(
-                "{} links to `{host}`, which is not its own host: list it in the connector's `data.hosts`, if it may be \
-                 followed there",
+                "{} links to `{host}`, which is another host: to follow such links, add it to the connector's \
+                 `data.hosts`",
                 self.provider
             );
             return Err(refused(message));
@@ -286,7 +286,7 @@ impl CallPlan {
                         fields.into_iter().map(|(name, value)| (name, Expanded::Value(value))).collect()
                     }
                     Expanded::Absent | Expanded::Value(_) | Expanded::Pieces(_) | Expanded::List(_) => {
-                        return Err(argument_misfit("body", "a form needs an object"));
+                        return Err(argument_misfit("body", "a form body must be an object"));
                     }
                 };
                 let mut pairs = Vec::new();
@@ -313,7 +313,7 @@ fn to_ms(seconds: f64) -> u64 {
 }
 
 fn require_url<'a>(url: Option<&'a String>, what: &str) -> Result<&'a String, CallError> {
-    url.ok_or_else(|| CallError::new(ErrorClass::OutputInvalid, format!("the provider gave no link to {what}")))
+    url.ok_or_else(|| CallError::new(ErrorClass::OutputInvalid, format!("the provider returned no link to {what}")))
 }
 
 fn argument_misfit(place: &str, fault: &str) -> CallError {
@@ -376,7 +376,7 @@ fn header_value(name: &str, text: &Text, scope: &TemplateScope<'_>) -> Result<Op
         Piece::Secret(_) => false,
     };
     if pieces.iter().flatten().any(control) {
-        return Err(argument_misfit(&place, "a line break or another control character is not allowed there"));
+        return Err(argument_misfit(&place, "line breaks and other control characters are not allowed in it"));
     }
     Ok(pieces)
 }
@@ -386,7 +386,7 @@ fn set(headers: &mut Pairs, name: &str, value: &str) {
     headers.push((name.to_owned(), vec![Piece::Text(value.to_owned())]));
 }
 
-/// A template's content type counts only where the kind of body does not decide it.
+/// A template's content type counts only if the kind of body does not decide it.
 fn set_content_type(headers: &mut Pairs, body: &DraftBody) {
     let declared = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
     match body {

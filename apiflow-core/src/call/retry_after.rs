@@ -20,7 +20,7 @@ const LEAST_EPOCH_S: f64 = 1e9;
 /// Larger numbers of seconds are milliseconds: no window is a day long.
 const LEAST_MS: f64 = 86_400.0;
 
-/// Milliseconds to wait, at most an hour; `None` where the reply does not say.
+/// Milliseconds to wait, at most an hour; `None` if the reply does not say.
 pub(super) fn retry_after_ms(reply: &HttpReply, json: Option<&Value>) -> Option<u64> {
     let now = first_header(reply, "date").and_then(parse_http_date);
     let ms = first_header(reply, "retry-after-ms")
@@ -51,7 +51,7 @@ fn retry_after(text: &str, now: Option<i64>) -> Option<f64> {
     }
 }
 
-/// The longest of the limits that are used up; for a 429, of all where no header says which one is. Other replies tell
+/// The longest of the limits that are used up; for a 429, of all if no header says which one is. Other replies tell
 /// of their limits too, without asking for a wait.
 fn longest_reset(reply: &HttpReply, now: Option<i64>) -> Option<f64> {
     let mut used_up: Option<f64> = None;

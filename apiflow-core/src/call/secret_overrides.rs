@@ -47,7 +47,7 @@ pub fn secret_overrides(node: &Node, connector: &Connector) -> Vec<SecretOverrid
     }
     for name in data.get("query").and_then(Value::as_object).into_iter().flatten().map(|(name, _)| name) {
         if of_connector.get("query").and_then(|query| query.get(name)).is_some_and(has_secrets) {
-            let message = format!("`{name}` of the query carries a secret of the connector");
+            let message = format!("query parameter `{name}` carries a secret of the connector");
             refuse(pointer_push("/data/query", name), message);
         }
     }
@@ -58,7 +58,7 @@ pub fn secret_overrides(node: &Node, connector: &Connector) -> Vec<SecretOverrid
     }
     for (pointer, link) in operation.map(absolute_links).unwrap_or_default() {
         if !stays_with(&link, connector) {
-            refuse(pointer, format!("`{link}` may lead to another origin than the connector's"));
+            refuse(pointer, format!("`{link}` may point to a different origin than the connector's"));
         }
     }
     found

@@ -33,7 +33,7 @@ pub struct CleanBaseUrl {
     pub credentials: Vec<(String, String)>,
 }
 
-/// The shortest text that counts as a credential where the name of its place alone does not settle it: `?key=title`
+/// The shortest text that counts as a credential if the name of its place alone does not settle it: `?key=title`
 /// is none.
 const MIN_CREDENTIAL_BYTES: usize = 8;
 
@@ -63,7 +63,7 @@ impl Node {
     }
 }
 
-/// Takes the credentials out of the query of a `base_url`, which is no template; `None` where there are none.
+/// Takes the credentials out of the query of a `base_url`, which is no template; `None` if there are none.
 pub fn clean_base_url(base_url: &str) -> Option<CleanBaseUrl> {
     let (base, query) = base_url.split_once('?')?;
     let (mut kept, mut credentials) = (Vec::new(), Vec::new());
@@ -85,8 +85,8 @@ pub(super) fn warn_of_connector(connector: &Connector) -> Vec<Diagnostic> {
     let mut found = warn_of(&connector.literal_credentials());
     if let Some(clean) = clean_base_url(&connector.base_url) {
         let (name, _) = &clean.credentials[0];
-        let message = format!("the query of `base_url` holds a credential in clear: `{name}`");
-        let help = format!("write it into `data.query` as `\"{name}\": \"$NAME\"`, where `NAME` is a secret");
+        let message = format!("the query of `base_url` contains a credential in plain text: `{name}`");
+        let help = format!("move it to `data.query` as `\"{name}\": \"$NAME\"`, where `NAME` is a secret");
         found.push(Diagnostic::new_warning(codes::CREDENTIAL_IN_CLEAR, "/base_url", message).with_help(help));
     }
     found
@@ -100,9 +100,10 @@ pub(super) fn warn_of_node(node: &Node) -> Vec<Diagnostic> {
 fn warn_of(found: &[LiteralCredential]) -> Vec<Diagnostic> {
     let warning = |found: &LiteralCredential| {
         let place = found.pointer.rsplit('/').next().unwrap_or_default().replace("~1", "/").replace("~0", "~");
-        let message = format!("`{place}` holds a credential in clear");
+        let message = format!("`{place}` contains a credential in plain text");
         let help = format!(
-            "write `{}$NAME{}`, where `NAME` is a secret; a server does so by itself when the declaration is saved",
+            "write `{}$NAME{}`, where `NAME` is a secret; the server does this automatically when the declaration is \
+             saved",
             found.prefix, found.suffix
         );
         Diagnostic::new_warning(codes::CREDENTIAL_IN_CLEAR, &found.pointer, message).with_help(help)
@@ -199,7 +200,7 @@ fn in_path(path: &str) -> Option<LiteralCredential> {
     None
 }
 
-/// The decoded name and value of a pair of a URL's query, where the value is a credential.
+/// The decoded name and value of a pair of a URL's query, if the value is a credential.
 fn credential_of_pair(pair: &str) -> Option<(String, String)> {
     let (name, value) = pair.split_once('=')?;
     let decode = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8().ok().map(String::from);

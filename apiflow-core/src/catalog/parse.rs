@@ -47,11 +47,7 @@ pub fn parse_node(value: &Value) -> Result<Node, Vec<Diagnostic>> {
 fn read_connector(mut fields: Fields<'_, '_>) -> Connector {
     let id = read_id(&mut fields, "id").unwrap_or_default();
     if RESERVED.contains(&id.as_str()) {
-        fields.note_fault(
-            codes::RESERVED_ID,
-            "id",
-            format!("a connector cannot have the id `{id}`: paths of modules begin with it"),
-        );
+        fields.note_fault(codes::RESERVED_ID, "id", format!("the id `{id}` is reserved: module paths begin with it"));
     }
     let name = fields.required_string("name").to_owned();
     let base_url = fields.required_string("base_url").to_owned();

@@ -93,7 +93,10 @@ impl<'a> Visit<'a> for Types<'_> {
 
     fn visit_formal_parameter(&mut self, it: &FormalParameter<'a>) {
         if it.accessibility.is_some() || it.readonly || it.r#override {
-            self.refuse_syntax(it.span, "a parameter property does not run here: assign it in the constructor");
+            self.refuse_syntax(
+                it.span,
+                "parameter properties are not supported: assign the property in the constructor",
+            );
         }
         if it.optional {
             let end = it.type_annotation.as_ref().map_or(it.span.end, |annotation| annotation.span.start);
@@ -117,46 +120,46 @@ impl<'a> Visit<'a> for Types<'_> {
             return;
         }
         if it.this_param.is_some() {
-            self.refuse_syntax(it.span, "a parameter `this` does not run here: leave it out");
+            self.refuse_syntax(it.span, "a `this` parameter is not supported: remove it");
         }
         walk::walk_function(self, it, flags);
     }
 
     fn visit_class(&mut self, it: &Class<'a>) {
         if it.r#abstract || it.declare || !it.implements.is_empty() {
-            self.refuse_syntax(it.span, "a class with TypeScript's modifiers does not run here: leave them out");
+            self.refuse_syntax(it.span, "TypeScript modifiers on a class are not supported: remove them");
         }
         walk::walk_class(self, it);
     }
 
     fn visit_property_definition(&mut self, it: &PropertyDefinition<'a>) {
         if it.accessibility.is_some() || it.declare || it.readonly || it.r#override || it.optional || it.definite {
-            self.refuse_syntax(it.span, "a property with TypeScript's modifiers does not run here: leave them out");
+            self.refuse_syntax(it.span, "TypeScript modifiers on a property are not supported: remove them");
         }
         walk::walk_property_definition(self, it);
     }
 
     fn visit_method_definition(&mut self, it: &MethodDefinition<'a>) {
         if it.accessibility.is_some() || it.r#override || it.optional {
-            self.refuse_syntax(it.span, "a method with TypeScript's modifiers does not run here: leave them out");
+            self.refuse_syntax(it.span, "TypeScript modifiers on a method are not supported: remove them");
         }
         walk::walk_method_definition(self, it);
     }
 
     fn visit_decorator(&mut self, it: &Decorator<'a>) {
-        self.refuse_syntax(it.span, "a decorator does not run here: call the function yourself");
+        self.refuse_syntax(it.span, "decorators are not supported: call the function directly");
     }
 
     fn visit_ts_enum_declaration(&mut self, it: &TSEnumDeclaration<'a>) {
-        self.refuse_syntax(it.span, "`enum` is more than a type and does not run here: use an object");
+        self.refuse_syntax(it.span, "`enum` is not supported, because it is more than a type: use an object");
     }
 
     fn visit_ts_namespace_declaration(&mut self, it: &TSNamespaceDeclaration<'a>) {
-        self.refuse_syntax(it.span, "a namespace is more than a type and does not run here: use an object");
+        self.refuse_syntax(it.span, "a namespace is not supported, because it is more than a type: use an object");
     }
 
     fn visit_ts_global_declaration(&mut self, it: &TSGlobalDeclaration<'a>) {
-        self.refuse_syntax(it.span, "`declare global` has no meaning here: leave it out");
+        self.refuse_syntax(it.span, "`declare global` has no effect here: remove it");
     }
 
     fn visit_ts_import_equals_declaration(&mut self, it: &TSImportEqualsDeclaration<'a>) {
@@ -167,6 +170,6 @@ impl<'a> Visit<'a> for Types<'_> {
     }
 
     fn visit_ts_export_assignment(&mut self, it: &TSExportAssignment<'a>) {
-        self.refuse_syntax(it.span, "`export =` has no meaning here: declare `main`");
+        self.refuse_syntax(it.span, "`export =` has no effect here: declare `main`");
     }
 }

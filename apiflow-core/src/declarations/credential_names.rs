@@ -173,7 +173,7 @@ pub(crate) fn known_key(value: &str) -> bool {
     has_prefix || is_json_web_token(value) || is_key_pair(value)
 }
 
-/// Whether a text stands for a credential that is to be filled in.
+/// Whether a string stands for a credential that is to be filled in.
 pub(crate) fn is_placeholder(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
     let is_wrapped = |open: char, close: char| text.starts_with(open) && text.ends_with(close);

@@ -19,7 +19,7 @@ pub(crate) fn read_method(fields: &mut Fields<'_, '_>, key: &'static str) -> Opt
     Some(method)
 }
 
-/// Header templates by name; null, which removes a header of the connector, only where `removable`.
+/// Header templates by name; null, which removes a header of the connector, only if `removable`.
 pub(crate) fn read_headers<'a>(
     fields: &mut Fields<'a, '_>,
     key: &'static str,

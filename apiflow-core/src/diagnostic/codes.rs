@@ -71,7 +71,7 @@ codes! {
     RACE_IN_SEQUENCE = "race-in-sequence";
     /// An approval gate that does not wait, or not as long as it seems meant.
     APPROVAL_BOUNDS = "approval-bounds";
-    /// `resume`, `resumes` or `approvers` where no approval was waited for.
+    /// `resume`, `resumes` or `approvers` if no approval was waited for.
     NO_APPROVAL = "no-approval";
     /// A path that names no node.
     UNKNOWN_NODE = "unknown-node";

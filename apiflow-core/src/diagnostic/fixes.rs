@@ -8,7 +8,7 @@ use crate::value_type::ValueType;
 /// The most values that an object may hold to be given back with a renamed field: an edit is made of the whole object.
 const MAX_VALUES: usize = 400;
 
-/// A finding whose place is mended by another value.
+/// Adds the fix that replaces the value at the finding's place.
 pub(crate) fn change_step_row(mut found: Diagnostic, value: Value) -> Diagnostic {
     let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     found.fix = Some(Fix { label: format!("change to `{shown}`"), pointer: found.pointer.clone(), value });
@@ -27,7 +27,7 @@ fn convert_type(wanted: ValueType, value: &Value) -> Option<Value> {
     wanted.matches(&right).then_some(right)
 }
 
-/// A finding whose place is mended by the same value in the right type, where there is one.
+/// Adds the fix that converts the value to the right type, if the conversion exists.
 pub(crate) fn in_type(mut found: Diagnostic, wanted: ValueType, value: &Value) -> Diagnostic {
     if let Some(value) = convert_type(wanted, value) {
         found.fix = Some(Fix { label: format!("change to `{value}`"), pointer: found.pointer.clone(), value });
@@ -35,7 +35,7 @@ pub(crate) fn in_type(mut found: Diagnostic, wanted: ValueType, value: &Value) -
     found
 }
 
-/// The edit that renames a field, its place among the others kept; none where the object is large.
+/// The edit that renames a field, its place among the others kept; none if the object is large.
 pub(crate) fn renamed_field(fields: &Map<String, Value>, pointer: String, old: &str, new: &str) -> Option<Fix> {
     let mut left = MAX_VALUES;
     if fields.contains_key(new) || !fields.values().all(|value| is_small(value, &mut left)) {

@@ -1,7 +1,7 @@
 //! "Did you mean": the nearest of some names.
 //!
 //! Documents may have any number of wrong names, and names that were meant: one check looks only so far. What it finds
-//! after that is told without advice.
+//! after that is reported without advice.
 
 use std::cell::Cell;
 
@@ -31,7 +31,7 @@ pub(crate) fn within_budget<T>(check: impl FnOnce() -> T) -> T {
     check()
 }
 
-/// Takes work out of the budget; says whether there was as much.
+/// Takes work out of the budget; returns whether there was as much.
 fn spend_budget(work: usize) -> bool {
     let Some(left) = LEFT.get() else { return true };
     LEFT.set(Some(left.saturating_sub(work)));
@@ -46,7 +46,7 @@ pub fn nearest_name<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str
     if name.is_empty() || name.len() > MAX_NAME_CHARS {
         return None;
     }
-    // One letter for another is no slip where there is only one.
+    // One letter for another is no slip if there is only one.
     let allowed = if name.len() == 1 { 0 } else { (name.len() / 3).clamp(1, 3) };
     let mut best: Option<(usize, &str)> = None;
     for candidate in candidates.into_iter().take(MAX_CANDIDATES) {
@@ -74,7 +74,7 @@ pub(crate) fn did_you_mean(candidate: &str) -> String {
     format!("did you mean `{candidate}`?")
 }
 
-/// Names as a list for people, cut with a count where there are many.
+/// Names as a list for people, cut with a count if there are many.
 pub(crate) fn list_names<'c>(names: impl IntoIterator<Item = &'c str>) -> String {
     const MAX_SHOWN_NAMES: usize = 12;
     let mut names = names.into_iter();
@@ -183,7 +183,7 @@ mod tests {
         let found = crate::validate::validate_workflow(&json!({"value": {"modules": modules}}), &Catalog::default());
         let meant = |found: &Diagnostic| found.help.as_ref().is_some_and(|help| help.starts_with("did you mean"));
         let [first, .., last, note] = found.as_slice() else { panic!("{found:?}") };
-        // That there are more is said at the end.
+        // The end of the list says how many more there are.
         assert_eq!(note.code, codes::TOO_MANY_FINDINGS);
         assert!(meant(first), "{first:?}");
         assert!(!meant(last), "{last:?}");

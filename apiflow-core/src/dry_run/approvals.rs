@@ -25,7 +25,7 @@ pub struct GivenApproval {
     /// What comes with it: `resume` in the module after the step.
     #[serde(default = "empty_payload")]
     pub payload: Value,
-    /// Who gives it.
+    /// The name of the approver.
     #[serde(default)]
     pub approver: Option<String>,
 }
@@ -51,7 +51,7 @@ impl Default for GivenApproval {
     }
 }
 
-/// Answers to gates by step. A gate of which nothing is said is approved at once, as often as it wants, with an empty
+/// Answers to gates by step. A gate without answers is approved at once, as often as it requires, with an empty
 /// object as the payload.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Approvals {
@@ -62,7 +62,7 @@ pub struct Approvals {
 enum Given {
     /// As often as the gate wants.
     Each(GivenApproval),
-    /// These, one after the other; where they are too few the gate waits until it times out.
+    /// These, one after the other; if they are too few the gate waits until it times out.
     List(Vec<GivenApproval>),
 }
 
@@ -78,8 +78,11 @@ impl Approvals {
             Value::Object(fields) => fields,
             Value::Null => return Ok(Self::default()),
             Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-                let found =
-                    Diagnostic::new_error(codes::WRONG_TYPE, "", "approvals must be an object of answers by step id");
+                let found = Diagnostic::new_error(
+                    codes::WRONG_TYPE,
+                    "",
+                    "approvals must be an object that maps step ids to answers",
+                );
                 return Err(vec![found]);
             }
         };
@@ -105,11 +108,11 @@ impl Approvals {
     /// A finding for each answer to a gate that does not exist.
     pub(super) fn check_gates(&self, program: &Program) -> Vec<Diagnostic> {
         let waits = |module: &Module| module.suspend.is_some();
-        let check = |key: &String| check_key(key, program, waits, "waits for no approval: it has no `suspend`");
+        let check = |key: &String| check_key(key, program, waits, "does not wait for an approval: it has no `suspend`");
         self.steps.keys().filter_map(check).collect()
     }
 
-    /// What is answered to the gate of a step that wants so many approvals.
+    /// What is answered to the gate of a step that requires this many approvals.
     pub(super) fn approvals_for_gate(&self, path: &str, step_id: &str, required: u64) -> Vec<GivenApproval> {
         let times = usize::try_from(required).unwrap_or(usize::MAX).min(MAX_APPROVALS);
         match at_place(&self.steps, path, step_id) {

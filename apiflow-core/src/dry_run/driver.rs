@@ -154,7 +154,7 @@ where
             return Ok(answer_input(effect, answer));
         }
         let Some(wake) = wake else {
-            return Err(Stop::Broken("nothing is left to do, but the run has not ended".to_owned()));
+            return Err(Stop::Broken("the run is stuck: nothing is left to do, but it has not ended".to_owned()));
         };
         self.now = self.now.max(wake);
         Ok(Input::Tick)
@@ -164,14 +164,14 @@ where
     async fn send(&mut self, call: &Call) -> Result<(), Stop> {
         if self.requests.len() >= self.given.limits.calls {
             let calls = self.given.limits.calls;
-            return Err(Stop::Limit(format!("a dry run makes at most {calls} calls: does a loop have no end?")));
+            return Err(Stop::Limit(format!("a dry run makes at most {calls} calls: check for an endless loop")));
         }
         let input = self.values.resolve_reference(&call.args).await?;
         let built = self.plans.plan_at(&call.path).and_then(|plan| build_request(JOB, &plan, call, &input));
         let request = match built {
             Ok(request) => template::display_request(&request),
             Err(error) => {
-                // As where a call is really made: a request that cannot be built is an answer by itself.
+                // As when a call is really made: a request that cannot be built is an answer by itself.
                 self.out.insert(call.effect, (Outcome::Error(error), None));
                 return Ok(());
             }
@@ -229,12 +229,12 @@ where
         }
         if self.events.len() > self.given.limits.events {
             let events = self.given.limits.events;
-            return Err(Stop::Limit(format!("a dry run has at most {events} events: does a loop have no end?")));
+            return Err(Stop::Limit(format!("a dry run has at most {events} events: check for an endless loop")));
         }
         Ok(())
     }
 
-    /// Answers the gate of a step as often as it was said, or as it wants.
+    /// Answers the gate of a step with the declared answers, or with as many approvals as it requires.
     fn open_gate(&mut self, row: &StepRow, required: u64) {
         let given = self.given.approvals.approvals_for_gate(&row.path, &row.step_id, required);
         self.approvals.extend(given.into_iter().map(|approval| Fact::Approval {
@@ -250,7 +250,7 @@ where
         self.value_bytes += estimate_json_bytes(value);
         if self.value_bytes > self.given.limits.value_bytes {
             let bytes = self.given.limits.value_bytes;
-            return Err(Stop::Limit(format!("the values of a dry run have at most {bytes} bytes of JSON in all")));
+            return Err(Stop::Limit(format!("the values of a dry run have at most {bytes} bytes of JSON in total")));
         }
         Ok(())
     }

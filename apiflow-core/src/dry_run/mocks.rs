@@ -46,7 +46,7 @@ impl Outcome {
 fn named_error(given: Map<String, Value>) -> Value {
     let mut error = Map::new();
     error.insert("name".to_owned(), json!("provider_failed"));
-    error.insert("message".to_owned(), json!("the mock lets this call fail"));
+    error.insert("message".to_owned(), json!("the mock makes this call fail"));
     error.extend(given);
     Value::Object(error)
 }
@@ -69,8 +69,11 @@ impl Mocks {
             Value::Object(fields) => fields,
             Value::Null => return Ok(Self::default()),
             Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-                let found =
-                    Diagnostic::new_error(codes::WRONG_TYPE, "", "mocks must be an object of answers by step id");
+                let found = Diagnostic::new_error(
+                    codes::WRONG_TYPE,
+                    "",
+                    "mocks must be an object that maps step ids to answers",
+                );
                 return Err(vec![found]);
             }
         };
@@ -89,7 +92,7 @@ impl Mocks {
         if found.is_empty() { Ok(Self { steps }) } else { Err(found) }
     }
 
-    /// The results that stand in the place of steps where a part of a document is run: of those that make no call, and
+    /// The results that stand in the place of steps when a part of a document is run: of those that make no call, and
     /// of all others than a step that is run alone (`only`). What is no workflow has none.
     pub fn step_replacements(&self, document: &Value, only: Option<&str>) -> Map<String, Value> {
         let Ok(flow) = OpenFlow::from_json(document) else { return Map::new() };
@@ -112,8 +115,8 @@ impl Mocks {
                 Some(result) => drop(results.insert(step, result.clone())),
                 None => {
                     let message =
-                        format!("the mock of step `{step}` fails or has attempts, as only a dry run can have it");
-                    let help = "give a result, or use a dry run";
+                        format!("the mock of step `{step}` has an error or attempts, which only a dry run supports");
+                    let help = "set a result, or use a dry run";
                     found.push(
                         Diagnostic::new_error(codes::WRONG_TYPE, pointer_push("", &step), message).with_help(help),
                     );
@@ -135,7 +138,7 @@ impl Mocks {
         let check = |(key, outcomes): (&String, &Vec<Outcome>)| {
             let whole = |module: &Module| module.id == *key && result_alone(outcomes).is_some();
             let takes = |module: &Module| makes_call(module) || whole(module);
-            check_key(key, program, takes, "makes no call: it can have one result, the same in every place")
+            check_key(key, program, takes, "makes no call, so its mock must be one result for all places")
         };
         self.steps.iter().filter_map(check).collect()
     }
@@ -159,12 +162,12 @@ fn read_outcomes(mock: &Value) -> Option<Vec<Outcome>> {
     }
 }
 
-/// Whether a module makes calls: any other is replaced whole where it is mocked.
+/// Whether a module makes calls: any other is replaced whole if it is mocked.
 fn makes_call(module: &Module) -> bool {
     module.value.node_path().is_some()
 }
 
-/// The result of a mock that gives only one.
+/// The result of a mock that returns only one.
 fn result_alone(outcomes: &[Outcome]) -> Option<&Value> {
     match outcomes {
         [Outcome::Result(result)] => Some(result),
@@ -221,7 +224,7 @@ mod tests {
         let failed = |name: &str, message: &str| Err(json!({"name": name, "message": message}));
         check(json!({"error": "no money"}), failed("provider_failed", "no money"));
         check(json!({"error": {"name": "payment", "message": "no money"}}), failed("payment", "no money"));
-        check(json!({"error": {"name": "timeout"}}), failed("timeout", "the mock lets this call fail"));
+        check(json!({"error": {"name": "timeout"}}), failed("timeout", "the mock makes this call fail"));
         for result in [json!({"error": null}), json!({"error": {}, "output": 1}), json!([{"error": "x"}]), json!(5)] {
             check(result.clone(), Ok(result));
         }

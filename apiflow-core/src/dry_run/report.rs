@@ -15,7 +15,7 @@ pub struct Report {
     pub skipped: bool,
     /// Its output; of a failed one `{"error": …}` unless a failure handler gave another.
     pub output: Value,
-    /// What a caller that waits is answered before the end, where the document names a step for it (`early_return`).
+    /// What a caller that waits is answered before the end, if the document names a step for it (`early_return`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub early_return: Option<Value>,
     /// The error object of a failed one: `{"name", "message", "step_id", …}`.
@@ -41,7 +41,7 @@ pub struct ReportStep {
     pub path: String,
     /// How far the step is, or how it ended.
     pub status: StepStatus,
-    /// Number of the attempt, from 1; 0 where the module makes none.
+    /// Number of the attempt, from 1; 0 if the module makes none.
     pub attempt: u32,
     /// The branch that a `branchone` took: its number from 0, or `default`.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -4,10 +4,11 @@ use serde_json::{Map, Value, json};
 
 use crate::catalog::{Node, NodeOutput, ValueType};
 
-/// A result as the node could give it: each output's default where that is not empty, else a value of its type that names the output.
+/// A result as the node could return it: each output's default if that is not empty, else a value of its type that
+/// names the output.
 ///
 /// Links lead to `example.com`, which is reserved for examples. A list has two elements, so that a loop over it shows
-/// what it does. A node that declares no outputs gives the reply of its provider, of which nothing is known: its
+/// what it does. A node that declares no outputs returns the reply of its provider, of which nothing is known: its
 /// sample is the input of the call.
 pub(super) fn sample_outputs(node: &Node, input: &Value) -> Value {
     if node.output.is_empty() {

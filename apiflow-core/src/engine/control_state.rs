@@ -15,13 +15,13 @@ pub struct ExpressionNames {
     pub args: Args,
     /// The value of `previous_result`.
     pub previous: ValueRef,
-    /// `result`, where it is in scope.
+    /// `result`, if it is in scope.
     pub result: Option<ValueRef>,
     /// Where `results` are looked up: see [`super::Run::visible_result`].
     pub scope: u64,
     /// Whose `flow_env`: see [`super::Program::flow_env`].
     pub flow: usize,
-    /// The list of `all_iters`, where it is in scope.
+    /// The list of `all_iters`, if it is in scope.
     pub all_iters: Option<u64>,
     /// `resumes` and `approvers`: what let the gate before the module pass, in order of arrival.
     pub resumes: Vec<Resumed>,
@@ -30,9 +30,9 @@ pub struct ExpressionNames {
 /// One answer that a gate took in.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Resumed {
-    /// What came with it; an `{"error": …}` where the gate passed although it was disapproved or too late.
+    /// What came with it; an `{"error": …}` if the gate passed although it was disapproved or too late.
     pub payload: ValueRef,
-    /// Who gave it, where somebody is named.
+    /// Who gave it, if somebody is named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approver: Option<String>,
 }
@@ -53,7 +53,7 @@ pub(super) struct Control {
     pub(super) scopes: BTreeMap<u64, ResultScope>,
     /// Open attempts and the frames that wait for them.
     pub(super) effects: BTreeMap<u64, u64>,
-    /// Attempts that nobody waits for any more but whose providers must be told.
+    /// Attempts that are no longer needed but that must still be cancelled at the provider.
     pub(super) orphans: BTreeMap<u64, Call>,
     /// Approvals and disapprovals that no gate has taken yet, in order of arrival.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

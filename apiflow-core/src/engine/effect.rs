@@ -82,19 +82,19 @@ pub struct Call {
     pub args: ValueRef,
     /// Number of the attempt, from 1.
     pub attempt: u32,
-    /// The first sending of this call: stays the same where an attempt repeats a call of unknown fate.
+    /// The first sending of this call: stays the same if an attempt repeats a call of unknown fate.
     pub first_effect: u64,
     /// When the attempt was journalled.
     pub started_at: Timestamp,
     /// Until when: the submit's deadline, or the operation's once it was accepted.
     pub deadline: Timestamp,
-    /// Until when the whole attempt may take, where the module has a `timeout`.
+    /// Until when the whole attempt may take, if the module has a `timeout`.
     pub until: Option<Timestamp>,
     /// When the operation is asked about first.
     pub poll_at: Option<Timestamp>,
     /// Where the operation is, once it was accepted.
     pub operation: Option<ValueRef>,
-    /// How its fate is being found out, where nobody knows whether the provider took it.
+    /// How its fate is being found out, if nobody knows whether the provider took it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery: Option<Recovery>,
 }
@@ -148,7 +148,7 @@ pub enum PreparationKind {
         /// The inputs; `None`: the flow's own arguments.
         transforms: Option<BTreeMap<String, InputTransform>>,
     },
-    /// What inline code gives.
+    /// The result of inline code.
     Code {
         /// Its language tag.
         language: String,
@@ -159,9 +159,9 @@ pub enum PreparationKind {
     },
     /// A loop's items.
     Items {
-        /// Gives the array.
+        /// The expression that the array comes from.
         iterator: InputTransform,
-        /// At most so many at a time.
+        /// Maximum number at a time.
         parallelism: Option<NumberOrTransform>,
     },
     /// The first true one.
@@ -204,14 +204,14 @@ pub enum PreparedStep {
         cache: Option<CacheKey>,
         /// Bound on the submit, in milliseconds.
         timeout_ms: u64,
-        /// Bound on the whole attempt, in milliseconds, where the module has a `timeout`.
+        /// Bound on the whole attempt, in milliseconds, if the module has a `timeout`.
         bound_ms: Option<u64>,
     },
     /// A loop's items.
     Items {
         /// The items, in order.
         items: Vec<Value>,
-        /// At most so many at a time.
+        /// Maximum number at a time.
         limit: Option<u64>,
     },
     /// The first true predicate.
@@ -233,7 +233,7 @@ pub struct StepConclusion {
     pub sleep: Option<InputTransform>,
     /// Where the error handler's result is, to be searched for `recover`.
     pub recover: Option<ValueRef>,
-    /// Whether the answer is to bring the step's result where the predicate holds.
+    /// Whether the answer is to bring the step's result if the predicate holds.
     pub include_result: bool,
     /// What the expressions may name.
     pub names: ExpressionNames,
@@ -246,9 +246,9 @@ pub struct ConcludedStep {
     pub holds: bool,
     /// Milliseconds to wait.
     pub sleep_ms: u64,
-    /// The step's result, where it was asked for.
+    /// The step's result, if it was asked for.
     pub result: Option<Value>,
-    /// The error object where something could not be evaluated.
+    /// The error object if something could not be evaluated.
     pub error: Option<Value>,
 }
 
@@ -280,9 +280,9 @@ pub enum Answer {
     /// The provider certainly did not take the work, and will later: it limits the rate of calls. The call is made
     /// again, after [`retry_after_ms`](crate::call::CallError::retry_after_ms) of the error at least.
     NotAccepted {
-        /// The error object, which the attempt ends with where waiting takes too long.
+        /// The error object, which the attempt ends with if waiting takes too long.
         error: Value,
-        /// How long the call may be put off where the module has no `timeout`, in milliseconds.
+        /// How long the call may be put off if the module has no `timeout`, in milliseconds.
         patience_ms: u64,
         /// Whether the provider was asked; otherwise nothing was sent, since it is known to take none.
         sent: bool,
@@ -296,12 +296,12 @@ pub enum Answer {
         /// When the search is given up, see [`Recovery::gives_up_at`].
         gives_up_at: Timestamp,
     },
-    /// The provider was told of the cancellation, or cannot be told.
+    /// The cancellation was sent to the provider, or cannot be sent.
     Cancelled,
 }
 
 impl Answer {
-    /// Whether it only says that nobody could find out what became of the attempt: it is wrong where the provider's
+    /// Whether it only says that nobody could find out what became of the attempt: it is wrong if the provider's
     /// own answer comes in after all.
     pub(crate) fn knows_no_fate(&self) -> bool {
         match self {
@@ -378,7 +378,7 @@ pub enum Input {
         frame: u64,
         /// The answer to the effect.
         prepared: PreparedStep,
-        /// Bound on each whole attempt of a module that holds others, in milliseconds, where it has a `timeout`.
+        /// Bound on each whole attempt of a module that holds others, in milliseconds, if it has a `timeout`.
         bound_ms: Option<u64>,
     },
     /// An evaluation for a step that has ended.

@@ -49,7 +49,7 @@ pub struct Eraser {
 pub struct Erased {
     /// The values that are erased: of this event, or of earlier ones.
     pub values: Vec<u64>,
-    /// The event without what is erased, where it changes.
+    /// The event without what is erased, if it changes.
     pub event: Option<Event>,
 }
 
@@ -139,7 +139,7 @@ impl Eraser {
         std::iter::once(seq).chain(event.taken_approvals().iter().copied()).chain(reused).collect()
     }
 
-    /// The event with its error redacted, where that changes it. How the job ended is told until the flow is erased.
+    /// The event with its error redacted, if that changes it. The end itself is kept until then.
     fn without_errors(&self, event: &Event, is_erased: bool) -> Option<Event> {
         let mut left = event.clone();
         if let Event::JobReopened { state } = &mut left {
@@ -181,7 +181,7 @@ impl Eraser {
         self.whole || self.steps.contains(&ordinal)
     }
 
-    /// The row of a step without what is erased, where it changes; once its events were gone through.
+    /// The row of a step without what is erased, if it changes; once its events were gone through.
     pub fn erase_step(&self, row: &StepRow) -> Option<StepRow> {
         let mut left = row.clone();
         let is_erased = self.has_step(row.ordinal);

@@ -143,7 +143,7 @@ pub enum Event {
         frame: u64,
         /// The error object.
         error: Value,
-        /// The failed module's result, where it is not this event's value.
+        /// The failed module's result, if it is not this event's value.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         result: Option<ValueRef>,
         /// Whether an error handler has run for it already.
@@ -178,7 +178,7 @@ pub enum Event {
         /// The list that the module is in.
         #[serde(default, skip_serializing_if = "is_zero")]
         frame: u64,
-        /// Its result, where it is not this event's value.
+        /// Its result, if it is not this event's value.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         result: Option<ValueRef>,
         /// Under what the result is kept for later runs.
@@ -320,12 +320,12 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<String>,
     },
-    /// An attempt that nobody waits for any more is settled: its provider was told, or there was nothing to tell.
+    /// An attempt that is no longer needed is settled: it was cancelled at the provider, or there was nothing to cancel.
     OrphanSettled {
         /// The attempt that it is about.
         effect: u64,
     },
-    /// The flow ended while providers must still be told: the job ends when they were.
+    /// The flow ended while cancellations are still to be sent: the job ends after they were sent.
     FlowEnded {
         /// The status that the job ends with.
         status: JobStatus,
@@ -351,7 +351,7 @@ pub enum Event {
     JobFinished {
         /// The status that the job ends with.
         status: JobStatus,
-        /// Its output; the event's value where there is one.
+        /// Its output; the event's value if there is one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         output: Option<ValueRef>,
         /// The error object of a failed job.

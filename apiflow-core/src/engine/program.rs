@@ -8,7 +8,7 @@ use crate::digest::hash_value;
 use crate::openflow::{FlowValue, Mock, Module, ModuleValue, OpenFlow, describe_fault};
 use crate::ports::{JobBundle, ReusedResult};
 
-/// A document made ready to run. Immutable; the same bundle always gives the same numbers.
+/// A document made ready to run. Immutable; the same bundle always yields the same numbers.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Program {
     pub(super) modules: Vec<ModuleDef>,
@@ -59,7 +59,7 @@ impl FlowDef {
 #[non_exhaustive]
 pub enum ProgramError {
     /// It is not an OpenFlow document.
-    #[error("the document of {flow} is not OpenFlow: {reason}")]
+    #[error("the document of {flow} is not a valid OpenFlow document: {reason}")]
     Parse {
         /// `the workflow`, or the sub-flow's path.
         flow: String,
@@ -120,7 +120,7 @@ impl Program {
         self
     }
 
-    /// The constants that `flow_env` names in a flow; an empty object where there are none.
+    /// The constants that `flow_env` names in a flow; an empty object if there are none.
     pub fn flow_env(&self, flow: usize) -> Value {
         let env = self.flows.get(flow).and_then(|flow| flow.env.as_ref());
         Value::Object(env.into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())).collect())

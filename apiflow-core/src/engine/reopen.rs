@@ -17,7 +17,7 @@ pub enum ReopenError {
     #[error("the step did not end as `submit_unknown`")]
     NotUnknown,
     /// Other steps began, ended or were cancelled after it.
-    #[error("the job went on after the step ended")]
+    #[error("the job continued after the step ended")]
     WentOn,
 }
 

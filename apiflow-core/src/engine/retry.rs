@@ -41,7 +41,7 @@ pub(super) fn hint_ms(error: &Value) -> u64 {
     error.get("retry_after_ms").and_then(Value::as_u64).unwrap_or(0).min(MAX_RETRY_DELAY_MS)
 }
 
-/// The first pause before a rate-limited call is made again, where the provider asks for none; it doubles each time.
+/// The first pause before a rate-limited call is made again, if the provider asks for none; it doubles each time.
 const MIN_POSTPONEMENT_MS: u64 = 1_000;
 /// The longest pause that the provider did not ask for.
 const MAX_POSTPONEMENT_MS: u64 = 60_000;
@@ -49,7 +49,7 @@ const MAX_POSTPONEMENT_MS: u64 = 60_000;
 const MAX_SPREAD_MS: u64 = 5_000;
 
 /// How long a call that was not accepted is put off, in milliseconds: at least `hint_ms`; longer each time that the
-/// provider was asked in vain (`refusals` before this one; `None` where it was not asked). `random` is any number.
+/// provider was asked in vain (`refusals` before this one; `None` if it was not asked). `random` is any number.
 pub(super) fn postponement_ms(hint_ms: u64, refusals: Option<u32>, random: u64) -> u64 {
     let grown = refusals.map_or(0, |refusals| MIN_POSTPONEMENT_MS.saturating_mul(1 << refusals.min(16)));
     let pause = hint_ms.max(grown.min(MAX_POSTPONEMENT_MS));

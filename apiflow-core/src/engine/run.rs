@@ -160,7 +160,7 @@ impl Run {
         }
     }
 
-    /// Suspended where nothing is at work and an approval is waited for.
+    /// Suspended if nothing is at work and an approval is waited for.
     fn shown_status(&self) -> JobStatus {
         let stages = || self.control.frames.values().filter_map(|frame| frame.step.as_ref()).map(|step| &step.stage);
         // A module with children at work is as busy as they are.

@@ -34,7 +34,7 @@ impl Evaluation<'_> {
             NumberOrTransform::Transform(transform) => self.evaluate_transform(transform, names).await?,
         };
         value.as_f64().filter(|number| *number >= 0.0).ok_or_else(|| {
-            let message = format!("`{what}` must be a number that is not negative, found: {}", value_excerpt(&value));
+            let message = format!("`{what}` must be a non-negative number, found: {}", value_excerpt(&value));
             EvaluationFault::Step(json!({"name": error_names::INVALID_NUMBER, "message": message}))
         })
     }
@@ -163,7 +163,7 @@ fn error_of(previous: &Value) -> Value {
         return error.clone();
     }
     let Value::Array(items) = previous else {
-        return json!({"name": error_names::UNKNOWN_ERROR, "message": "the previous result holds no error"});
+        return json!({"name": error_names::UNKNOWN_ERROR, "message": "the previous result contains no error"});
     };
     let errors: Vec<(usize, &Value)> =
         items.iter().enumerate().filter_map(|(index, item)| Some((index, item.get("error")?))).collect();

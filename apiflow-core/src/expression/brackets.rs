@@ -1,4 +1,4 @@
-//! The brackets that are open at a place of a text.
+//! The brackets that are open at a place of a source.
 
 /// An opening bracket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +18,7 @@ impl Open {
         Self { start, text: "${", closer: '}', template: true, condition: false }
     }
 
-    /// One of `(`, `[` and `{`; `condition` where it holds the condition of a statement.
+    /// One of `(`, `[` and `{`; `condition` if it holds the condition of a statement.
     pub(super) fn new_bracket(start: usize, bracket: char, condition: bool) -> Self {
         let (text, closer) = match bracket {
             '(' => ("(", ')'),
@@ -41,7 +41,7 @@ impl Brackets {
         self.open.push(bracket);
     }
 
-    /// Closes the innermost bracket; says whether the character fits it.
+    /// Closes the innermost bracket; returns whether the character fits it.
     pub(super) fn close(&mut self, character: char) -> bool {
         match self.open.pop() {
             Some(open) => {
@@ -56,12 +56,12 @@ impl Brackets {
         self.open.last()
     }
 
-    /// Says whether a `}` here ends a template's placeholder.
+    /// Returns whether a `}` here ends a template's placeholder.
     pub(super) fn in_template(&self) -> bool {
         self.open.last().is_some_and(|open| open.template)
     }
 
-    /// Says whether the bracket closed last held the condition of a statement.
+    /// Returns whether the bracket closed last held the condition of a statement.
     pub(super) fn closed_condition(&self) -> bool {
         self.closed_condition
     }

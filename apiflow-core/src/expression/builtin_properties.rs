@@ -96,7 +96,7 @@ const NATURAL: [&str; 92] = [
     "values",
 ];
 
-/// Says whether some value has a property of this name without it being among its data.
+/// Returns whether some value has a property of this name without it being among its data.
 pub(super) fn is_natural(key: &str) -> bool {
     NATURAL.binary_search(&key).is_ok()
 }

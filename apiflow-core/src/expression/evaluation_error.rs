@@ -14,7 +14,7 @@ pub enum EvaluationError {
     #[error("{0}")]
     Limit(String),
     /// Too many evaluations that take long wait already; nothing was evaluated, and the caller may try again later.
-    #[error("too many expressions that take long are being evaluated: try again later")]
+    #[error("too many slow expressions are being evaluated: try again later")]
     Busy,
     /// The evaluator itself broke down.
     #[error("{0}")]

@@ -19,7 +19,7 @@ pub struct Reader {
 pub struct Reading {
     /// What it refers to.
     pub references: References,
-    /// The plain path that it is, where it is one.
+    /// The plain path that it is, if it is one.
     pub path: Option<PlainPath>,
 }
 

@@ -54,7 +54,7 @@ pub fn find_free_variables(source: &str) -> Wanted {
     Wanted { names, results: steps.map_or(WantedResults::All, WantedResults::Some) }
 }
 
-/// Says whether a word after these tokens is a property's name.
+/// Returns whether a word after these tokens is a property's name.
 fn is_property(before: &[Token<'_>]) -> bool {
     before.last().is_some_and(Token::is_dot)
 }

@@ -14,7 +14,7 @@ const STATEMENT_WORDS: [&str; 14] = [
 /// switch try throw function class async await` or holds a `;`. A predicate is always an expression, coerced by
 /// `Boolean`. An empty text is null, as a predicate false.
 pub fn wrap_expression(source: &str, predicate: bool) -> String {
-    // A text that is no JavaScript is for the parser to refuse, in the shape that most texts have.
+    // Source that is not JavaScript is for the parser to refuse, in the shape that most texts have.
     let (before, after) = match split_tokens(source) {
         Ok(tokens) => wrapper_text(&tokens, predicate),
         Err(_) => wrapper_text(&UNREADABLE, predicate),
@@ -25,7 +25,7 @@ pub fn wrap_expression(source: &str, predicate: bool) -> String {
 /// Stands for a text that can't be split into tokens.
 const UNREADABLE: [Token<'static>; 1] = [Token { kind: Kind::Punctuator, start: 0, text: "" }];
 
-/// What goes before and after a text of these tokens.
+/// The wrapper's text before and after a source of these tokens.
 pub(super) fn wrapper_text(tokens: &[Token<'_>], predicate: bool) -> (&'static str, &'static str) {
     match (tokens, predicate) {
         ([], true) => ("(async function () { return false;\n", "\n})()"),

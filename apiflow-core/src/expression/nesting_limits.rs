@@ -1,4 +1,4 @@
-//! The caps that keep a text within every parser's stack.
+//! The caps that keep a source within every parser's stack.
 
 use super::token::{Kind, Token, split_tokens};
 use super::{MAX_INLINE_BYTES, MAX_SOURCE_BYTES, SyntaxFault};
@@ -55,7 +55,7 @@ const PREFIX_OPERATORS: [&str; 23] = [
 
 /// Refuses a text that is too long or could nest too deep for a parser, in one pass over its tokens.
 ///
-/// It also refuses what has unbalanced brackets or an open string: such a text can't leave the function that
+/// It also refuses what has unbalanced brackets or an open string: such a string can't leave the function that
 /// [`super::wrap_expression`] puts it into.
 pub fn check_source_nesting(source: &str) -> Result<(), SyntaxFault> {
     scan_tokens(source).map(drop)
@@ -64,7 +64,7 @@ pub fn check_source_nesting(source: &str) -> Result<(), SyntaxFault> {
 /// The tokens of a text that passes.
 pub(super) fn scan_tokens(source: &str) -> Result<Vec<Token<'_>>, SyntaxFault> {
     if source.len() > MAX_SOURCE_BYTES {
-        let message = format!("the expression has {} bytes, at most {MAX_SOURCE_BYTES} are allowed", source.len());
+        let message = format!("the expression has {} bytes; the limit is {MAX_SOURCE_BYTES}", source.len());
         return Err(SyntaxFault { message, span: None });
     }
     let tokens = split_tokens(source)?;
@@ -82,7 +82,7 @@ pub fn scan_code(source: &str) -> Result<(), SyntaxFault> {
 /// Statements of modules may end with their line, and types nest by angle brackets and words.
 fn scanned_module(source: &str) -> Result<Vec<Token<'_>>, SyntaxFault> {
     if source.len() > MAX_INLINE_BYTES {
-        let message = format!("the code has {} bytes, at most {MAX_INLINE_BYTES} are allowed", source.len());
+        let message = format!("the code has {} bytes; the limit is {MAX_INLINE_BYTES}", source.len());
         return Err(SyntaxFault { message, span: None });
     }
     let tokens = split_tokens(source)?;
@@ -168,7 +168,7 @@ impl NestingCounter {
         }
     }
 
-    /// Says whether a statement ends with the line that ends between two tokens: an operand stands before, and after
+    /// Returns whether a statement ends with the line that ends between two tokens: an operand stands before, and after
     /// it a word that can't go on with it.
     fn ends_statement(&self, before: &Token<'_>, after: &Token<'_>) -> bool {
         let ended = match before.kind {
@@ -255,20 +255,20 @@ impl NestingCounter {
     fn check_limits(&self) -> Result<(), String> {
         let advice = "split the expression into several steps or statements";
         if self.levels.len() > MAX_DEPTH + 1 {
-            Err(format!("brackets nest deeper than {MAX_DEPTH}, {advice}"))
+            Err(format!("brackets are nested deeper than {MAX_DEPTH} levels: {advice}"))
         } else if self.prefix > MAX_PREFIX || self.elses > MAX_PREFIX {
-            Err(format!("more than {MAX_PREFIX} operators or statements nest in each other, {advice}"))
+            Err(format!("more than {MAX_PREFIX} nested operators or statements: {advice}"))
         } else if self.angles > MAX_ANGLES {
-            Err(format!("more than {MAX_ANGLES} `<` in one statement, {advice}"))
+            Err(format!("more than {MAX_ANGLES} `<` in one statement: {advice}"))
         } else if self.chain > MAX_CHAIN {
-            Err(format!("more than {MAX_CHAIN} operators or calls make one chain, {advice}"))
+            Err(format!("more than {MAX_CHAIN} operators or calls in one chain: {advice}"))
         } else {
             Ok(())
         }
     }
 }
 
-/// Says whether a `+` or `-` after the token has an operand on its left.
+/// Returns whether a `+` or `-` after the token has an operand on its left.
 fn ends_operand(token: &Token<'_>) -> bool {
     match token.kind {
         Kind::Word => !PREFIX_WORDS.contains(&token.text),
@@ -281,7 +281,7 @@ fn ends_operand(token: &Token<'_>) -> bool {
 fn check_regex(text: &str) -> Result<(), String> {
     let groups = text.matches(['(', '[']).count();
     if groups > MAX_REGEX_GROUPS {
-        return Err(format!("the regular expression has {groups} groups and classes, at most {MAX_REGEX_GROUPS}"));
+        return Err(format!("the regular expression has {groups} groups and classes; the limit is {MAX_REGEX_GROUPS}"));
     }
     Ok(())
 }

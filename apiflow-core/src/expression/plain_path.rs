@@ -79,7 +79,7 @@ const KEYWORDS: [&str; 39] = [
 /// Reads a text that is nothing but a plain path; `None` for any other.
 pub fn plain_path(source: &str) -> Option<PlainPath> {
     let source = source.trim();
-    // Most expressions are told apart by their characters alone.
+    // Most expressions that are no plain path are recognised by their characters alone.
     if source.starts_with(|first: char| !is_name_start(first)) || source.contains(['(', '`', '+', ';', '{', '=', '/']) {
         return None;
     }

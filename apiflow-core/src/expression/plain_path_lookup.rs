@@ -6,7 +6,7 @@ use super::builtin_properties::is_natural;
 use super::plain_path::{PlainPath, Segment, parse_index, plain_path};
 use crate::expression::EvaluationError;
 
-/// Looks a plain path up; `None` where the text needs JavaScript.
+/// Looks a plain path up; `None` if the text needs JavaScript.
 ///
 /// The value of a missing key is null. Under `results` and `flow_env` that holds at any depth; under any other name a
 /// missing parent fails as it would in JavaScript.
@@ -53,7 +53,7 @@ fn own_property<'v>(value: &'v Value, segment: &Segment) -> Option<Option<&'v Va
         (Value::Object(fields), Segment::Key(key), _) => fields.get(key),
         (Value::Object(fields), Segment::Index(number), _) => fields.get(&number.to_string()),
         (Value::Array(items), _, Some(number)) => items.get(number as usize),
-        // A character of a text; JavaScript counts them in UTF-16.
+        // A character of a string; JavaScript counts them in UTF-16.
         (Value::String(_), _, Some(_)) => return None,
         (Value::Array(_) | Value::String(_) | Value::Number(_) | Value::Bool(_) | Value::Null, ..) => None,
     };

@@ -12,7 +12,7 @@ use super::function_wrapper::wrapper_text;
 use super::line_index::Lines;
 use super::token::{Kind, Token};
 
-/// Says whether the text parses: [`super::check_source_nesting`], then a parser on what would be evaluated.
+/// Returns whether the text parses: [`super::check_source_nesting`], then a parser on what would be evaluated.
 ///
 /// A predicate must be an expression, not statements. Faults that need scopes (a name declared twice) are found by
 /// the engine, when it runs.
@@ -35,7 +35,7 @@ fn module_word<'t, 's>(tokens: &'t [Token<'s>]) -> Option<&'t Token<'s>> {
 pub(super) fn without_modules(source: &str, tokens: &[Token<'_>]) -> Result<(), SyntaxFault> {
     match module_word(tokens) {
         Some(word) => {
-            let message = format!("`{}` is not available, expressions have no modules", word.text);
+            let message = format!("`{}` is not available: expressions cannot use modules", word.text);
             Err(SyntaxFault::at_byte(source, word.start, message))
         }
         None => Ok(()),
@@ -56,7 +56,7 @@ pub(super) fn parse_program<'a>(
     match parsed.diagnostics.first() {
         Some(fault) => Err(locate_fault(source, before.len(), fault)),
         None if parsed.panicked => {
-            Err(SyntaxFault { message: "the expression can't be parsed".to_owned(), span: None })
+            Err(SyntaxFault { message: "the expression cannot be parsed".to_owned(), span: None })
         }
         None => Ok((parsed.program, before.len())),
     }
@@ -66,7 +66,7 @@ pub(super) fn parse_program<'a>(
 pub(crate) fn locate_fault(source: &str, start: usize, fault: &OxcDiagnostic) -> SyntaxFault {
     let byte = fault.labels.first().map(|label| (label.offset() as usize).saturating_sub(start).min(source.len()));
     let message = match byte {
-        Some(byte) if byte >= source.trim_end().len() => "the expression ends too early".to_owned(),
+        Some(byte) if byte >= source.trim_end().len() => "unexpected end of the expression".to_owned(),
         Some(_) | None => plain_message(&fault.message),
     };
     SyntaxFault { message, span: byte.map(|byte| Lines::from_source(source).span_of_byte(byte)) }
@@ -118,13 +118,13 @@ mod tests {
 
     #[test]
     fn a_fault_is_placed_in_the_users_text() {
-        check_syntax("1 +", false, Some(("the expression ends too early", 1, 4)));
+        check_syntax("1 +", false, Some(("unexpected end of the expression", 1, 4)));
         check_syntax("a\n  b", false, Some(("unexpected `Identifier`", 2, 3)));
-        check_syntax("é + )", false, Some(("`)` closes nothing", 1, 5)));
+        check_syntax("é + )", false, Some(("unmatched `)`", 1, 5)));
         check_syntax("let x = ;", false, Some(("unexpected token", 1, 9)));
         check_syntax("return 1", true, Some(("unexpected token", 1, 1)));
         check_syntax("a; b", true, Some(("unexpected `;`", 1, 2)));
-        check_syntax("}); evil(); ({", false, Some(("`}` closes nothing", 1, 1)));
+        check_syntax("}); evil(); ({", false, Some(("unmatched `}`", 1, 1)));
         check_syntax(
             "/(?<a>x)(?<a>y)/",
             false,
@@ -133,9 +133,9 @@ mod tests {
         check_syntax(
             "a; export default 1;",
             false,
-            Some(("`export` is not available, expressions have no modules", 1, 4)),
+            Some(("`export` is not available: expressions cannot use modules", 1, 4)),
         );
-        check_syntax("import('x')", false, Some(("`import` is not available, expressions have no modules", 1, 1)));
+        check_syntax("import('x')", false, Some(("`import` is not available: expressions cannot use modules", 1, 1)));
         check_syntax("{import: results.a.export}", false, None);
     }
 }

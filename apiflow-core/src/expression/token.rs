@@ -39,7 +39,7 @@ pub(super) struct Token<'a> {
 }
 
 impl Token<'_> {
-    /// Says whether it is this operator or bracket.
+    /// Returns whether it is this operator or bracket.
     pub(super) fn is_punctuator(&self, punctuator: &str) -> bool {
         self.kind == Kind::Punctuator && self.text == punctuator
     }
@@ -49,7 +49,7 @@ impl Token<'_> {
         self.start..self.start + self.text.len()
     }
 
-    /// Says whether a name after it is a property's name.
+    /// Returns whether a name after it is a property's name.
     pub(super) fn is_dot(&self) -> bool {
         self.is_punctuator(".") || self.is_punctuator("?.")
     }
@@ -74,7 +74,7 @@ pub(super) fn split_tokens(source: &str) -> Result<Vec<Token<'_>>, SyntaxFault> 
     }
     match lexer.brackets.innermost() {
         None => Ok(lexer.tokens),
-        Some(open) => Err(SyntaxFault::at_byte(source, open.start, format!("`{}` is never closed", open.text))),
+        Some(open) => Err(SyntaxFault::at_byte(source, open.start, format!("`{}` is not closed", open.text))),
     }
 }
 
@@ -100,7 +100,7 @@ impl<'a> Lexer<'a> {
         Token { kind, start, text: &self.source[start..self.at] }
     }
 
-    /// Passes white space and comments; says whether anything follows.
+    /// Passes white space and comments; returns whether anything follows.
     fn skip_blank(&mut self) -> Result<bool, SyntaxFault> {
         loop {
             let rest = self.rest().trim_start_matches(is_blank);
@@ -108,17 +108,17 @@ impl<'a> Lexer<'a> {
             if rest.starts_with("//") {
                 self.at += rest.find(is_line_end).unwrap_or(rest.len());
             } else if rest.starts_with("/*") {
-                let end = rest.find("*/").ok_or_else(|| self.fault_at(self.at, "the comment is never closed"))?;
+                let end = rest.find("*/").ok_or_else(|| self.fault_at(self.at, "the comment is not closed"))?;
                 self.at += end + 2;
             } else if rest.starts_with("<!--") || (rest.starts_with("-->") && self.begins_line()) {
-                return Err(self.fault_at(self.at, "comments in the manner of HTML are not supported, write `//`"));
+                return Err(self.fault_at(self.at, "HTML-style comments are not supported: use `//`"));
             } else {
                 return Ok(!rest.is_empty());
             }
         }
     }
 
-    /// Says whether no token stands before this place on its line.
+    /// Returns whether no token stands before this place on its line.
     fn begins_line(&self) -> bool {
         let end = self.tokens.last().map_or(0, |last| last.start + last.text.len());
         self.tokens.is_empty() || self.source[end..self.at].contains(is_line_end)
@@ -154,7 +154,7 @@ impl<'a> Lexer<'a> {
                 _ => {}
             }
         }
-        Err(self.fault_at(self.at, "the string is never closed"))
+        Err(self.fault_at(self.at, "the string is not closed"))
     }
 
     /// A template literal from its backtick, or from the `}` that ends a placeholder.
@@ -183,7 +183,7 @@ impl<'a> Lexer<'a> {
                 _ => {}
             }
         }
-        Err(self.fault_at(self.at, "the template literal is never closed"))
+        Err(self.fault_at(self.at, "the template literal is not closed"))
     }
 
     fn read_number(&mut self) -> Token<'a> {
@@ -218,13 +218,13 @@ impl<'a> Lexer<'a> {
                 _ => {}
             }
         }
-        Err(self.fault_at(self.at, "the regular expression is never closed"))
+        Err(self.fault_at(self.at, "the regular expression is not closed"))
     }
 
     fn slash_begins_regex(&self) -> Result<bool, SyntaxFault> {
         let Some(last) = self.tokens.last() else { return Ok(true) };
         let ambiguous = || {
-            let advice = format!("after `{}` a `/` is ambiguous, put parentheses around the operands", last.text);
+            let advice = format!("after `{}` a `/` is ambiguous: put parentheses around the operands", last.text);
             Err(self.fault_at(self.at, advice))
         };
         match last.kind {
@@ -244,7 +244,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// Says whether the last token is a property's name.
+    /// Returns whether the last token is a property's name.
     fn last_is_property(&self) -> bool {
         matches!(self.tokens.as_slice(), [.., dot, _] if dot.is_dot())
     }
@@ -261,7 +261,7 @@ impl<'a> Lexer<'a> {
         match first {
             '(' | '[' | '{' => self.brackets.open(Open::new_bracket(self.at, first, self.opens_condition())),
             ')' | ']' | '}' if !self.brackets.close(first) => {
-                return Err(self.fault_at(self.at, format!("`{first}` closes nothing")));
+                return Err(self.fault_at(self.at, format!("unmatched `{first}`")));
             }
             ')' | ']' | '}' | ';' | ',' | '.' | '<' | '>' | '+' | '-' | '*' | '/' | '%' | '&' | '|' | '^' | '!'
             | '~' | '?' | ':' | '=' => {}
@@ -270,7 +270,7 @@ impl<'a> Lexer<'a> {
         Ok(self.take_token(Kind::Punctuator, 1))
     }
 
-    /// Says whether a `(` here holds the condition of a statement, so that a statement follows its `)`.
+    /// Returns whether a `(` here holds the condition of a statement, so that a statement follows its `)`.
     fn opens_condition(&self) -> bool {
         let word = |token: &Token<'_>, words: &[&str]| token.kind == Kind::Word && words.contains(&token.text);
         match self.tokens.as_slice() {
@@ -316,9 +316,9 @@ mod tests {
         check("x.return / 2", Ok(&["x", ".", "return", "/", "2"]));
         check("return /(/", Ok(&["return", "/(/"]));
         check("[1] / 2", Ok(&["[", "1", "]", "/", "2"]));
-        check("{} /(/", Err("after `}` a `/` is ambiguous, put parentheses around the operands"));
-        check("a++ / 2", Err("after `++` a `/` is ambiguous, put parentheses around the operands"));
-        check("await /(/", Err("after `await` a `/` is ambiguous, put parentheses around the operands"));
+        check("{} /(/", Err("after `}` a `/` is ambiguous: put parentheses around the operands"));
+        check("a++ / 2", Err("after `++` a `/` is ambiguous: put parentheses around the operands"));
+        check("await /(/", Err("after `await` a `/` is ambiguous: put parentheses around the operands"));
     }
 
     #[test]
@@ -333,17 +333,17 @@ mod tests {
 
     #[test]
     fn what_is_never_closed_is_named() {
-        check("(a", Err("`(` is never closed"));
-        check("a)", Err("`)` closes nothing"));
-        check("(a]", Err("`]` closes nothing"));
-        check("`${a", Err("`${` is never closed"));
-        check("`${a)}`", Err("`)` closes nothing"));
-        check("'a\n'", Err("the string is never closed"));
-        check("`a", Err("the template literal is never closed"));
-        check("/a", Err("the regular expression is never closed"));
-        check("/* a", Err("the comment is never closed"));
-        check("a <!-- b", Err("comments in the manner of HTML are not supported, write `//`"));
-        check("a\n--> b", Err("comments in the manner of HTML are not supported, write `//`"));
+        check("(a", Err("`(` is not closed"));
+        check("a)", Err("unmatched `)`"));
+        check("(a]", Err("unmatched `]`"));
+        check("`${a", Err("`${` is not closed"));
+        check("`${a)}`", Err("unmatched `)`"));
+        check("'a\n'", Err("the string is not closed"));
+        check("`a", Err("the template literal is not closed"));
+        check("/a", Err("the regular expression is not closed"));
+        check("/* a", Err("the comment is not closed"));
+        check("a <!-- b", Err("HTML-style comments are not supported: use `//`"));
+        check("a\n--> b", Err("HTML-style comments are not supported: use `//`"));
         check("a-->b", Ok(&["a", "--", ">", "b"]));
         check("\\u0061", Err("`\\\\` is not part of an expression"));
         check("'a\\\r\nb'", Ok(&["'a\\\r\nb'"]));

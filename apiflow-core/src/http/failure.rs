@@ -18,12 +18,12 @@ pub(super) fn classify_error(error: reqwest::Error, host: &str, safe: bool) -> H
         return HttpError::Connect(format!("no connection to `{host}`: {detail}"));
     }
     if error.is_builder() {
-        return HttpError::Refused(format!("the request to `{host}` can't be written: {detail}"));
+        return HttpError::Refused(format!("the request to `{host}` cannot be sent: {detail}"));
     }
     if safe && find_cause::<hyper::Error>(&error).is_some_and(hyper::Error::is_parse) {
         return HttpError::Reply(format!("`{host}` did not answer in HTTP: {detail}"));
     }
-    HttpError::Unknown(format!("`{host}` gave no whole reply: {detail}"))
+    HttpError::Unknown(format!("`{host}` sent an incomplete reply: {detail}"))
 }
 
 type Cause<'a> = &'a (dyn Error + 'static);

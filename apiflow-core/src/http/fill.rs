@@ -44,7 +44,7 @@ impl Filling {
             }
         }
         let at_origin = secrets.at_origin(origin).await;
-        let at_origin = at_origin.map_err(|error| HttpError::Secret(format!("the secrets can't be read: {error}")))?;
+        let at_origin = at_origin.map_err(|error| HttpError::Secret(format!("the secrets cannot be read: {error}")))?;
         let at_origin = at_origin.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let sent = filled.iter().map(|filled| (split_reference(&filled.reference).1, filled.secret.value.as_str()));
         let echoed = echoed.iter().map(|(name, secret)| (*name, secret.value.as_str()));
@@ -74,7 +74,7 @@ impl Filling {
 async fn find_secret(reference: &str, secrets: &dyn Secrets) -> Result<Secret, HttpError> {
     let name = split_reference(reference).1;
     let found = secrets.get(reference).await;
-    found.map_err(|error| HttpError::Secret(format!("secret `{name}` can't be read: {error}")))?.ok_or_else(|| {
+    found.map_err(|error| HttpError::Secret(format!("secret `{name}` cannot be read: {error}")))?.ok_or_else(|| {
         HttpError::Secret(format!("secret `{name}` is not set: add it or list it in APIFLOW_SECRETS_FROM_ENV"))
     })
 }
@@ -90,9 +90,9 @@ fn check_origin(
     }
     let name = split_reference(reference).1;
     let help = if secret.origins.as_ref().is_some_and(Vec::is_empty) {
-        "it has no origins: give it this one, or save the connector that it is for with it"
+        "its list of origins is empty: add this origin, or save the connector that uses the secret"
     } else {
-        "add this origin to its origins if it is meant for it"
+        "add this origin to the secret's origins to allow it"
     };
     Err(HttpError::Secret(format!("secret `{name}` may not be sent to `{origin}`: {help}")))
 }

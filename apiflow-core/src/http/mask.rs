@@ -132,7 +132,7 @@ impl Masker {
         }
     }
 
-    /// The text with names in place of values of at least so many bytes; `None` where there are none. Where the text may
+    /// The text with names in place of values of at least `min_bytes`; `None` if there are none. Where the text may
     /// be cut, also in place of the beginning of a value at its end.
     fn replace_secrets(&self, text: &[u8], min_bytes: usize, may_be_cut: bool) -> Option<Vec<u8>> {
         // The shorter ones come last.
@@ -169,7 +169,7 @@ impl Masker {
     }
 }
 
-/// A value, what it is in base64 at any place of a longer text, and what it holds where it is base64 itself: the two
+/// A value, what it is in base64 at any place of a longer text, and what it holds if it is base64 itself: the two
 /// sides of `Authorization: Basic`.
 fn encoded_forms(value: &str) -> Vec<Vec<u8>> {
     let mut forms = vec![value.as_bytes().to_vec()];
@@ -220,7 +220,7 @@ fn ends_unfinished(text: &[u8], at: usize) -> bool {
     }
 }
 
-/// Gives each reading of what stands at `at`, the bytes that it means and where the next one begins, until one is
+/// Passes on each reading of what stands at `at`, the bytes that it means and where the next one begins, until one is
 /// accepted.
 fn each_reading(text: &[u8], at: usize, accept: &mut dyn FnMut(&[u8], usize) -> Option<usize>) -> Option<usize> {
     let first = *text.get(at)?;
@@ -303,7 +303,7 @@ fn decode_ascii(text: &[u8], at: usize) -> Option<(u8, usize)> {
     }
 }
 
-/// The byte that follows a `%`, also where that was encoded again (`%252F`).
+/// The byte that follows a `%`, even if that was encoded again (`%252F`).
 fn percent_encoded(text: &[u8], mut at: usize) -> Option<(u8, usize)> {
     loop {
         let (high, next) = decode_ascii(text, at)?;
@@ -318,7 +318,7 @@ fn percent_encoded(text: &[u8], mut at: usize) -> Option<(u8, usize)> {
     }
 }
 
-/// The character of the HTML entity that follows a `&`, also where that was escaped again (`&amp;#47;`).
+/// The character of the HTML entity that follows a `&`, even if that was escaped again (`&amp;#47;`).
 fn decode_html_entity(text: &[u8], mut at: usize) -> Option<(char, usize)> {
     loop {
         let (letter, next) = one_entity(text, at)?;

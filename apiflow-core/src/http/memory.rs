@@ -1,7 +1,7 @@
 //! The memory that replies may take together.
 //!
 //! Architecture invariant: a reply that waits for room holds none of what it waits for. Bodies and the values that they
-//! are read into have rooms of their own, and are reserved in this order: whoever has room for values waits for nothing
+//! are read into have rooms of their own, and are reserved in this order: one with room for values waits for nothing
 //! more.
 
 use std::sync::Arc;
@@ -44,7 +44,7 @@ impl ReplyMemory {
         self.bodies.reserve_bytes(bytes * MAX_BODY_COPIES).await.expect("a body of the largest size has room")
     }
 
-    /// Waits for room for the values of a body; `None` where there is not that much at all.
+    /// Waits for room for the values of a body; `None` if there is not that much at all.
     pub(super) async fn reserve_values(&self, bytes: usize) -> Option<Reserved> {
         self.values.reserve_bytes(bytes).await
     }

@@ -27,7 +27,7 @@ enum Allowed {
 
 /// Why a list of allowed hosts can't be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{entry}` is neither host, host:port nor CIDR; write for instance `localhost:8188` or `10.0.0.0/8`")]
+#[error("`{entry}` is not a host, host:port or CIDR block: write, for example, `localhost:8188` or `10.0.0.0/8`")]
 pub struct PolicyError {
     /// The entry at fault.
     pub entry: String,
@@ -42,16 +42,16 @@ impl OutgoingPolicy {
         Ok(Self { allowed: allowed.collect::<Result<_, _>>()? })
     }
 
-    /// Checks all that can be told without resolving a name: scheme, user name, port and literal addresses.
+    /// Checks all that is known without resolving a name: scheme, user name, port and literal addresses.
     ///
     /// # Errors
-    /// Says what is refused, and how the operator may allow it.
+    /// Returns what is refused, and how the operator may allow it.
     pub fn check_url(&self, url: &Url) -> Result<(), String> {
         if !matches!(url.scheme(), "http" | "https") {
-            return Err(format!("scheme `{}` is refused: only http and https are sent", url.scheme()));
+            return Err(format!("scheme `{}` is not allowed: use http or https", url.scheme()));
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err("a user name or password in a URL is refused: put credentials into a header".to_owned());
+            return Err("a URL must not contain a user name or password: put credentials in a header".to_owned());
         }
         let target = Target::from_url(url)?;
         match target.host.parse::<IpAddr>() {
@@ -74,7 +74,7 @@ impl OutgoingPolicy {
         } else {
             "is not on the public internet".to_owned()
         };
-        Err(format!("`{host}{port}` {what}: list it in APIFLOW_ALLOW_HOSTS if it may be called"))
+        Err(format!("`{host}{port}` {what}: add it to APIFLOW_ALLOW_HOSTS to allow it"))
     }
 }
 
@@ -83,14 +83,14 @@ impl OutgoingPolicy {
 pub(super) struct Target {
     /// Name in lower case without a final dot, or address without brackets.
     pub(super) host: String,
-    /// Port; `None` where it is not known, which matches no entry with a port.
+    /// Port; `None` if it is not known, which matches no entry with a port.
     pub(super) port: Option<u16>,
 }
 
 impl Target {
     /// The host and port of a URL.
     pub(super) fn from_url(url: &Url) -> Result<Self, String> {
-        let host = url.host_str().filter(|host| !host.is_empty()).ok_or("a URL without a host is refused")?;
+        let host = url.host_str().filter(|host| !host.is_empty()).ok_or("the URL has no host")?;
         Ok(Self { host: plain_host(host), port: url.port_or_known_default() })
     }
 }

@@ -58,7 +58,7 @@ impl Http {
     ) -> Result<(Vec<u8>, Option<Reserved>), HttpError> {
         let limit = self.limits.max_reply_bytes;
         let is_success = response.status().is_success();
-        let too_large = || HttpError::TooLarge(format!("the reply of `{host}` is over {limit} bytes"));
+        let too_large = || HttpError::TooLarge(format!("the reply of `{host}` is larger than {limit} bytes"));
         let announced = response.content_length().filter(|_| draft.method != Method::HEAD);
         let announced = announced.map(|length| usize::try_from(length).unwrap_or(usize::MAX));
         if is_success && announced.is_some_and(|length| length > limit) {
@@ -77,7 +77,8 @@ impl Http {
                 deadline = (deadline + asked.elapsed()).min(Instant::now() + LARGE_BODY_TIMEOUT);
             }
             let chunk = tokio::time::timeout_at(deadline, response.chunk()).await;
-            let chunk = chunk.map_err(|_| HttpError::Unknown(format!("`{host}` did not answer in full in time")))?;
+            let chunk =
+                chunk.map_err(|_| HttpError::Unknown(format!("`{host}` did not send its whole reply in time")))?;
             let chunk = chunk.map_err(|error| failure::classify_error(error, host, draft.is_safe()))?;
             let Some(chunk) = chunk else { return Ok((body, reserved)) };
             if body.len() + chunk.len() > limit {
@@ -113,8 +114,8 @@ impl Http {
         if reserved.is_none() && is_success {
             let most = self.memory.max_values_bytes();
             return Err(HttpError::TooLarge(format!(
-                "the reply of `{host}` has {} bytes of JSON whose values would take {bytes} bytes of memory, more than the \
-                 {most} that there are",
+                "the reply of `{host}` has {} bytes of JSON, which would take {bytes} bytes of memory; the limit is \
+                 {most}",
                 body.len()
             )));
         }
@@ -133,7 +134,7 @@ async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stat
     }
 }
 
-/// Gives a reply without a readable `date` the moment of its arrival, so that dates in it can be told from now.
+/// Sets the `date` of a reply without a readable one to its arrival, so that dates in it are relative to now.
 ///
 /// Source: RFC 9110 §6.6.1 asks it of a recipient with a clock.
 fn set_missing_date(headers: &mut Vec<(String, String)>) {

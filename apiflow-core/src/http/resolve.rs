@@ -13,7 +13,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use super::policy::{OutgoingPolicy, Target};
 
 tokio::task_local! {
-    /// The port of the request at work: the resolver is told the name only, and an allowed `host:port` must not open
+    /// The port of the request at work: the resolver receives only the name, and an allowed `host:port` must not open
     /// the host's other ports.
     pub(super) static PORT: Option<u16>;
 }
@@ -32,7 +32,7 @@ pub(super) fn system_resolver() -> Lookup {
     })
 }
 
-/// A resolver that gives only addresses that the policy allows.
+/// A resolver that returns only addresses that the policy allows.
 pub(super) struct PolicyResolver {
     pub(super) policy: Arc<OutgoingPolicy>,
     pub(super) lookup: Lookup,

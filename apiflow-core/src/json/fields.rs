@@ -168,8 +168,8 @@ pub(crate) fn wrong_type(pointer: &str, expected: &str, value: &Value) -> Diagno
 pub(crate) fn unknown_word(pointer: &str, key: &str, text: &str, words: &[&str]) -> Diagnostic {
     let found = Diagnostic::new_error(codes::BAD_VALUE, pointer, format!("`{key}` cannot be `{text}`"));
     match nearest_name(text, words.iter().copied()) {
-        Some(near) => found.with_help(format!("{} known are {}", did_you_mean(near), list_all(words))),
-        None => found.with_help(format!("known are {}", list_all(words))),
+        Some(near) => found.with_help(format!("{} expected one of {}", did_you_mean(near), list_all(words))),
+        None => found.with_help(format!("expected one of {}", list_all(words))),
     }
 }
 

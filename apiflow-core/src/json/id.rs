@@ -6,7 +6,7 @@ pub const MAX_ID_CHARS: usize = 64;
 /// What an id must look like, to be put after its name: `[A-Za-z0-9][A-Za-z0-9_.-]{0,63}` in words.
 pub const ID_RULE: &str = "must begin with a letter or digit and have at most 64 letters, digits, `_`, `.` or `-`";
 
-/// Returns whether a text is an id: `[A-Za-z0-9][A-Za-z0-9_.-]{0,63}`.
+/// Returns whether a string is an id: `[A-Za-z0-9][A-Za-z0-9_.-]{0,63}`.
 pub fn is_valid_id(text: &str) -> bool {
     text.len() <= MAX_ID_CHARS
         && text.starts_with(|c: char| c.is_ascii_alphanumeric())

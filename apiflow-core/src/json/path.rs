@@ -12,7 +12,7 @@ pub(crate) struct JsonPath {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum PathSegment {
     Key(String),
-    /// From the start, or from the end where negative.
+    /// From the start, or from the end if negative.
     Index(i64),
     /// Every element of an array, every value of an object.
     All,
@@ -32,7 +32,7 @@ pub(crate) enum PathMatch<'a> {
 }
 
 impl PathMatch<'_> {
-    /// The value as an own one; a gathered list as an array; `None` where absent.
+    /// The value as an own one; a gathered list as an array; `None` if absent.
     pub(crate) fn into_value(self) -> Option<Value> {
         match self {
             Self::Absent => None,
@@ -102,7 +102,7 @@ impl JsonPath {
         find_segments(value, &self.segments)
     }
 
-    /// The value as text, where it is text, a number or a boolean.
+    /// The value as text, if it is text, a number or a boolean.
     pub(crate) fn find_text(&self, value: &Value) -> Option<String> {
         match self.find_in(value) {
             PathMatch::One(found) => scalar_text(found),

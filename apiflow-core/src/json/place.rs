@@ -1,4 +1,4 @@
-//! A place in a document, turned into a JSON Pointer only where something is to be said about it.
+//! A place in a document, turned into a JSON Pointer only if a finding is reported there.
 
 use crate::json::pointer_push;
 

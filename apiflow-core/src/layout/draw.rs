@@ -75,7 +75,7 @@ impl Drawing {
         }
     }
 
-    /// Draws blocks one after the other behind a spot and the end of its block; gives the last of both.
+    /// Draws blocks one after the other behind a spot and the end of its block; returns the last of both.
     fn list(&mut self, blocks: &[Block], before: (Spot, i32), axis: i32, parent: Option<&str>) -> (Spot, i32) {
         let (mut last, mut main) = before;
         for block in blocks {
@@ -88,7 +88,7 @@ impl Drawing {
         (last, main)
     }
 
-    /// Draws a block that begins at `main` and gives its first and its last spot.
+    /// Draws a block that begins at `main` and returns its first and its last spot.
     fn draw_block(&mut self, block: &Block, main: i32, axis: i32, parent: Option<&str>) -> (Spot, Spot) {
         match block {
             Block::Step(card) => {
@@ -178,7 +178,7 @@ impl Drawing {
         (head, join)
     }
 
-    /// Draws one list of a branch with the way to it, and gives its last spot.
+    /// Draws one list of a branch with the way to it, and returns its last spot.
     fn draw_lane(&mut self, lane: &BranchLane, head: Spot, axis: i32, parent: Option<&str>) -> Option<Spot> {
         let metrics = self.metrics;
         let (block, rest) = lane.blocks.split_first()?;

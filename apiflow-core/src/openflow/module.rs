@@ -72,7 +72,7 @@ pub struct SubFlow {
 /// One child run per item.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ForLoop {
-    /// Gives the array of items.
+    /// The expression or value that the items come from.
     pub iterator: InputTransform,
     /// Modules of one iteration.
     pub modules: Vec<Module>,
@@ -81,7 +81,7 @@ pub struct ForLoop {
     /// Run the iterations at the same time.
     #[serde(skip_serializing_if = "is_false")]
     pub parallel: bool,
-    /// At most so many at a time.
+    /// Maximum number at a time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parallelism: Option<NumberOrTransform>,
     /// Fields that this version does not know.
@@ -136,7 +136,7 @@ pub struct BranchAll {
     /// Absent means true.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parallel: Option<bool>,
-    /// At most so many at a time.
+    /// Maximum number at a time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parallelism: Option<NumberOrTransform>,
     /// The first branch that succeeds ends the module with its result, and the others are cancelled. Ours: others that
@@ -204,7 +204,7 @@ impl Module {
         }
     }
 
-    /// The rule that is checked once when the module is done: `stop_after_all_iters_if` where it collects results, else
+    /// The rule that is checked once when the module is done: `stop_after_all_iters_if` if it collects results, else
     /// `stop_after_if`.
     pub fn stop_rule(&self) -> Option<&StopAfterIf> {
         if self.value.nesting().collects_results() {

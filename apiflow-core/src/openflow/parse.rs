@@ -20,7 +20,7 @@ use fields::DocumentFields;
 /// How deep lists of modules may be nested; the workflow's own list is the first.
 ///
 /// A list in a branch lies five JSON levels deeper than the list around it, and readers of JSON text
-/// stop at 128 levels: so many lists always fit, and one more is said clearly.
+/// stop at 128 levels: this many lists always fit, and one more is reported clearly.
 pub const MAX_NESTING: usize = 20;
 
 /// How many findings about one document are listed; the rest is counted.
@@ -37,12 +37,12 @@ pub fn parse(document: &Value) -> (Option<OpenFlow>, Vec<Diagnostic>) {
 /// What could be read of a document that may be broken.
 #[derive(Debug)]
 pub(crate) struct ParsedDocument {
-    /// The workflow, with harmless values in place of what is broken; `None` where the document is
+    /// The workflow, with harmless values in place of what is broken; `None` if the document is
     /// not even an object with a `value`.
     pub(crate) flow: Option<OpenFlow>,
     /// What is wrong.
     pub(crate) findings: Findings,
-    /// Pointers of what is broken: nothing more is to be said about these places.
+    /// Pointers of what is broken: no further findings are reported at these places.
     pub(crate) broken: BTreeSet<String>,
 }
 
@@ -78,7 +78,7 @@ pub(crate) struct Findings {
 }
 
 impl Findings {
-    /// Adds one, or counts it where there are too many.
+    /// Adds one, or counts it if there are too many.
     pub(crate) fn push(&mut self, found: Diagnostic) {
         if self.list.len() < MAX_FINDINGS {
             self.list.push(found);
@@ -100,7 +100,7 @@ impl Findings {
     /// The list, with a last finding that says how many were left out.
     pub(crate) fn into_vec(mut self) -> Vec<Diagnostic> {
         if self.left_out > 0 {
-            let message = format!("{} more findings are not listed", self.left_out);
+            let message = format!("{} more diagnostics are not listed", self.left_out);
             self.list.push(Diagnostic::new_error(codes::TOO_MANY_FINDINGS, "", message));
         }
         self.list
@@ -116,10 +116,10 @@ struct DocumentReader {
     purpose: ReadPurpose,
 }
 
-/// What a document is read for.
+/// The purpose that a document is read for.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum ReadPurpose {
-    /// All that is wrong with it is to be told.
+    /// The document is validated: all of its faults are reported.
     #[default]
     Checking,
     /// It is to be run: it was checked when the run was asked for. Missing lists are empty, as for other programs that
@@ -134,7 +134,7 @@ impl DocumentReader {
         self.findings.push(found);
     }
 
-    /// Remembers that nothing more is to be said about a place, and gives the finding that says why.
+    /// Suppresses further findings at a place, and returns the finding that explains why.
     fn broken_at(&mut self, place: &Place<'_>, code: &str, message: String) -> Diagnostic {
         let pointer = place.pointer();
         self.broken.insert(pointer.clone());

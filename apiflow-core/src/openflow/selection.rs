@@ -61,7 +61,8 @@ impl Selection {
         found.extend(named.into_iter().filter_map(|(place, id)| unknown_id(place, id?, &steps)));
         found.extend(self.mocks.keys().filter_map(|id| unknown_id(pointer_push("/mocks", id), id, &ids)));
         if self.until.is_some() && self.only.is_some() {
-            let message = "`until` and `only` do not go together: one runs up to a step, the other that step alone";
+            let message = "`until` and `only` cannot be combined: `until` runs the workflow up to a step, `only` runs \
+                           that step alone";
             found.push(Diagnostic::new_error(codes::UNKNOWN_STEP, "/only", message));
         }
         found
@@ -104,7 +105,7 @@ fn mock_with_value(value: &Value) -> Mock {
     Mock { enabled: true, return_value: value.clone(), extra: Map::new() }
 }
 
-/// Leaves out what stands behind a step; says whether the step is there.
+/// Leaves out what stands behind a step; returns whether the step is there.
 fn cut_after(modules: &mut Vec<Module>, id: &str) -> bool {
     for position in 0..modules.len() {
         let is_it = modules[position].id == id;
@@ -122,7 +123,7 @@ fn keep_only(flow: &mut OpenFlow, id: &str, mocks: &Map<String, Value>) {
     if let Some(value) = mocks.get(id) {
         step.mock = Some(mock_with_value(value));
     }
-    // What lies between a step and the next has no meaning where there is no next.
+    // What lies between a step and the next has no meaning if there is no next.
     step.suspend = None;
     step.sleep = None;
     let mut ids = Vec::new();
@@ -162,7 +163,7 @@ fn find_module_where<'m>(modules: &'m [Module], is_meant: &dyn Fn(&Module) -> bo
     })
 }
 
-/// A step that only gives a result.
+/// A step that only returns a result.
 fn result_module(id: &str, value: &Value) -> Module {
     Module {
         id: id.to_owned(),
@@ -236,7 +237,8 @@ mod tests {
         );
         check(
             json!({"until": "a", "only": "z"}),
-            "/only: `until` and `only` do not go together: one runs up to a step, the other that step alone",
+            "/only: `until` and `only` cannot be combined: `until` runs the workflow up to a step, `only` runs that \
+             step alone",
         );
     }
 

@@ -21,12 +21,12 @@ impl Timestamp {
         rfc3339::parse(text)
     }
 
-    /// The moment so many milliseconds later; saturates.
+    /// The moment the given number of milliseconds later; saturates.
     pub fn plus_ms(self, ms: u64) -> Self {
         Self(self.0.saturating_add(i64::try_from(ms).unwrap_or(i64::MAX)))
     }
 
-    /// Milliseconds from `earlier` to this moment; 0 where it lies before.
+    /// Milliseconds from `earlier` to this moment; 0 if it lies before.
     pub fn since_ms(self, earlier: Self) -> u64 {
         u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0)
     }
@@ -38,6 +38,6 @@ pub trait Clock: Send + Sync {
     /// The present moment.
     fn now(&self) -> Timestamp;
 
-    /// Returns at `moment`, or at once where it has passed.
+    /// Returns at `moment`, or at once if it has passed.
     async fn sleep_until(&self, moment: Timestamp);
 }

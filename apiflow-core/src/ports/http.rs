@@ -30,7 +30,7 @@ pub struct HttpRequest {
     pub headers: Vec<(String, String)>,
     /// The body, with secrets as markers.
     pub body: RequestBody,
-    /// Where secret references stand; everything else is sent as it is, even where it looks like one.
+    /// Where secret references stand; everything else is sent as it is, even if it looks like one.
     pub secrets: Vec<SecretUse>,
     /// Names of further secrets that the call sends elsewhere, for instance with its submit: they are masked in the
     /// reply, which may echo them, and not sent.
@@ -80,11 +80,11 @@ pub struct HttpReply {
     pub body: Vec<u8>,
     /// The URL that answered, after redirects.
     pub url: String,
-    /// The memory that it takes, where the client counts that.
+    /// The memory that it takes, if the client counts that.
     pub memory: MemoryHold,
 }
 
-/// Keeps the memory that a reply takes set aside until the last copy is dropped; nothing where nobody counts.
+/// Keeps the memory that a reply takes set aside until the last copy is dropped; nothing if nobody counts.
 #[derive(Clone, Default)]
 pub struct MemoryHold {
     held: Option<Arc<dyn Any + Send + Sync>>,
@@ -103,7 +103,7 @@ impl fmt::Debug for MemoryHold {
     }
 }
 
-/// Replies are equal whoever counts their memory.
+/// Replies are equal regardless of the memory that is reserved for them.
 impl PartialEq for MemoryHold {
     fn eq(&self, _: &Self) -> bool {
         true

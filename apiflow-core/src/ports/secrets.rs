@@ -22,8 +22,8 @@ impl std::fmt::Debug for Secret {
 /// Looks secrets up.
 #[async_trait]
 pub trait Secrets: Send + Sync {
-    /// The secret of a reference: `NAME`, or `OWNER/NAME` for a user's own ([`own_secret`]); `None` where there is none.
-    /// Errors are said as text without values.
+    /// The secret of a reference: `NAME`, or `OWNER/NAME` for a user's own ([`own_secret`]); `None` if there is none.
+    /// Errors are strings without values.
     async fn get(&self, reference: &str) -> Result<Option<Secret>, String>;
 
     /// The names and values of all secrets that may be sent to an origin: what an earlier call sent there, a reply to any

@@ -22,8 +22,7 @@ pub(super) async fn abandon_job(inner: &Inner, claim: &Claim, crashes: u32) {
         let error = json!({
             "name": "job_abandoned",
             "message": format!(
-                "job abandoned: it crashed its worker {crashes} times, and is not tried again so that it does not bring \
-                 the server down"
+                "job abandoned: it crashed its worker {crashes} times and is not retried, to protect the server"
             ),
         });
         if crashes <= inner.settings.max_tries

@@ -55,7 +55,7 @@ impl BoaEvaluator {
             .name("apiflow-expression".to_owned())
             .stack_size(STACK_BYTES)
             .spawn(move || evaluate_and_answer(&script, sender, permit))
-            .map_err(|error| EvaluationError::Internal(format!("no thread could be started: {error}")))?;
+            .map_err(|error| EvaluationError::Internal(format!("cannot start a thread: {error}")))?;
         receiver.await.unwrap_or_else(|_| Err(EvaluationError::Internal("the JavaScript engine panicked".to_owned())))
     }
 }
@@ -71,12 +71,14 @@ impl Evaluator for BoaEvaluator {
     async fn evaluate_script(&self, script: Script) -> Result<Value, EvaluationError> {
         match tokio::time::timeout(self.deadline, self.on_thread(script)).await {
             Ok(outcome) => outcome,
-            Err(_) => Err(EvaluationError::Limit(format!("the expression gave no value within {:?}", self.deadline))),
+            Err(_) => {
+                Err(EvaluationError::Limit(format!("the expression returned no value within {:?}", self.deadline)))
+            }
         }
     }
 }
 
-/// Evaluates and answers; the permit is given back when the thread is done, also where nobody waits any more.
+/// Evaluates and answers; the permit is given back when the thread is done, even if nobody waits any more.
 fn evaluate_and_answer(
     script: &Script,
     sender: oneshot::Sender<Result<Value, EvaluationError>>,

@@ -1,4 +1,4 @@
-//! Clocks: the system's, and one for tests that moves only when it is told to.
+//! Clocks: the system's, and one for tests that moves only on request.
 
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -51,7 +51,7 @@ impl Case {
     /// Runs the case on an empty store.
     ///
     /// # Panics
-    /// Where the store breaks the rule.
+    /// If the store breaks the rule.
     pub async fn run(&self, store: Arc<dyn Store>) {
         (self.run)(store).await;
     }
@@ -96,7 +96,7 @@ pub async fn run(make: impl AsyncFn() -> Arc<dyn Store>) {
 /// Proves on two stores of one empty database that workers of several processes share its jobs.
 ///
 /// # Panics
-/// Where a turn is lost, taken twice, a slot is given twice, or the work does not end.
+/// If a turn is lost, taken twice, a slot is given twice, or the work does not end.
 pub async fn run_shared(stores: [Arc<dyn Store>; 2]) {
     sharing::workers_that_steal_jobs_finish_each_once(stores.clone()).await;
     sharing::stores_that_race_for_slots_give_no_more_than_there_are(stores).await;

@@ -44,15 +44,15 @@ pub(super) async fn drive_job(
     }
     match outcome {
         Ok(()) => {}
-        Err(StoreError::Fenced { job }) => tracing::info!(job, "the job is another worker's now"),
+        Err(StoreError::Fenced { job }) => tracing::info!(job, "the job was taken over by another worker"),
         Err(error) if error.fault().is_some() => {
-            // That the store fails was said where it was noted.
-            tracing::debug!(%error, job = claim.job, "the job goes on when the store can do its work");
+            // The failure of the store was logged where it was noticed.
+            tracing::debug!(%error, job = claim.job, "the store is unavailable: the job continues once it is back");
             if let Err(error) = inner.parts.store.undo_solo_start(&claim.job, claim.version).await {
-                tracing::warn!(%error, job = claim.job, "that the store was unavailable could not be noted");
+                tracing::warn!(%error, job = claim.job, "the outage of the store could not be recorded");
             }
         }
-        Err(error) => tracing::error!(%error, job = claim.job, "the job stopped here; its lease will run out"),
+        Err(error) => tracing::error!(%error, job = claim.job, "the job stopped on this worker; its lease will expire"),
     }
     inner.notifier.notify_change(&claim.job, true);
 }

@@ -46,7 +46,7 @@ impl Moments {
 }
 
 impl DueTimes {
-    /// Remembers a moment; says whether it is the first of its kind.
+    /// Remembers a moment; returns whether it is the first of its kind.
     pub(super) fn add_moment(&self, kind: DueKind, at: Timestamp) -> bool {
         let mut moments = self.lock_moments();
         let moments = moments.moments_of(kind);
@@ -63,7 +63,7 @@ impl DueTimes {
         self.first_moment(kind).is_some_and(|first| first <= now)
     }
 
-    /// Forgets the moments of a kind that have come; says whether there was any.
+    /// Forgets the moments of a kind that have come; returns whether there was any.
     pub(super) fn take_due(&self, kind: DueKind, now: Timestamp) -> bool {
         let mut moments = self.lock_moments();
         let moments = moments.moments_of(kind);

@@ -69,7 +69,7 @@ async fn erase_steps(store: &dyn Store, job: &str, eraser: &Eraser) -> Result<()
     }
 }
 
-/// What the job needed, without what is erased of the outcomes that it took over; `None` where nothing changes.
+/// What the job needed, without what is erased of the outcomes that it took over; `None` if nothing changes.
 fn bundle_left(mut bundle: JobBundle, eraser: &Eraser) -> Option<JobBundle> {
     let mut changes = false;
     for (key, reused) in &mut bundle.reused_results {
@@ -84,7 +84,7 @@ fn bundle_left(mut bundle: JobBundle, eraser: &Eraser) -> Option<JobBundle> {
 /// The events whose values a job's output is made of.
 async fn rows_behind(store: &dyn Store, job: &str, state: &JobState) -> Result<BTreeSet<u64>, StoreError> {
     let unreadable = |error: serde_json::Error| {
-        StoreError::Backend(format!("the output of job `{job}` cannot be read, so nothing is erased: {error}"))
+        StoreError::Backend(format!("the output of job `{job}` cannot be read, so nothing was erased: {error}"))
     };
     let mut rows = BTreeSet::new();
     let mut lists = BTreeSet::new();

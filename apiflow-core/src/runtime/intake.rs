@@ -13,7 +13,7 @@ pub(super) struct Intake {
 }
 
 impl Intake {
-    /// Room for so many drives.
+    /// The maximum number of jobs that are driven at once.
     pub(super) fn new(seats: u32) -> Self {
         Self { seats: Arc::new(Semaphore::new(seats as usize)), drives: Mutex::new(Some(JoinSet::new())) }
     }
@@ -23,7 +23,7 @@ impl Intake {
         self.seats.clone().try_acquire_owned().ok()
     }
 
-    /// Drives a job; says whether the worker still takes one.
+    /// Drives a job; returns whether the worker still takes one.
     pub(super) fn spawn_drive(&self, drive: impl Future<Output = ()> + Send + 'static) -> bool {
         let mut drives = self.lock_drives();
         let Some(drives) = drives.as_mut() else { return false };

@@ -19,13 +19,13 @@ pub enum RecoverError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The step's fate is known, or it is still being called.
-    #[error("the fate of the step's last attempt is not unknown")]
+    #[error("the outcome of the step's last attempt is known")]
     NotUnknown,
     /// The job went on after the step had ended.
-    #[error("the job went on after the step ended, so its work cannot be taken back in")]
+    #[error("the job continued after the step ended, so the result can no longer be adopted")]
     WentOn,
     /// What the job needs to go on was erased, as its document says.
-    #[error("values of the job were erased, so it cannot go on")]
+    #[error("values of the job were erased, so it cannot continue")]
     Erased,
     /// The document or the journal cannot be read; the text says why.
     #[error("the job cannot be read: {0}")]

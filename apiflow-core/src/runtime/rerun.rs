@@ -87,7 +87,7 @@ impl TakenOver {
 /// before it or ran beside it, and the approvals that their gates took.
 ///
 /// # Errors
-/// [`StoreError`] where the job cannot be read.
+/// [`StoreError`] if the job cannot be read.
 pub async fn taken_over(
     runtime: &Runtime,
     job: &str,

@@ -112,10 +112,10 @@ impl Pool {
             match Process::start(&self.settings).await {
                 Ok(process) => return Ok(process),
                 Err(ProcessFailure::Evaluation(error)) => return Err(error),
-                Err(ProcessFailure::Died(how)) => tracing::warn!("an evaluator {how} while it started"),
+                Err(ProcessFailure::Died(how)) => tracing::warn!("an evaluator {how} while starting"),
             }
         }
-        Err(died_twice("was killed while it started"))
+        Err(died_twice("was killed while starting"))
     }
 
     fn lock_heavy(&self) -> std::sync::MutexGuard<'_, VecDeque<String>> {
@@ -137,7 +137,7 @@ impl Pool {
         }
     }
 
-    /// Evaluates among the quick ones; `None` where it takes too long for that.
+    /// Evaluates among the quick ones; `None` if it takes too long for that.
     async fn evaluate_quickly(&self, job: &str, script: &Script) -> Option<Result<Value, EvaluationError>> {
         let _place = self.quick.wait_for_place(job, usize::MAX).await?;
         let process = match self.take_process().await {
@@ -160,7 +160,7 @@ impl Pool {
     }
 
     async fn run(&self, mut process: Process, script: &Script) -> Result<Value, EvaluationError> {
-        // Dropped at any point below, also where the caller loses interest, the process is killed.
+        // Dropped at any point below, even if the caller loses interest, the process is killed.
         let reply = match process.evaluate_script(script, &self.settings).await {
             Ok(reply) => reply,
             Err(ProcessFailure::Evaluation(error)) => return Err(error),
@@ -198,8 +198,8 @@ impl Pool {
 /// The error of an evaluation whose processes were ended by somebody else, two in a row.
 fn died_twice(how: &str) -> EvaluationError {
     EvaluationError::Internal(format!(
-        "the process that evaluates it {how}, twice, without being over its own limits; is the memory of this machine or \
-         container used up?"
+        "the evaluator process {how} twice, without exceeding its own limits: check whether this machine or container \
+         is out of memory"
     ))
 }
 

@@ -19,10 +19,10 @@ pub struct EnvSecrets {
 impl EnvSecrets {
     /// Reads a list such as `REPLICATE_API_TOKEN,FAL_KEY@https://queue.fal.run`: names by commas, each with the one
     /// origin that it may go to, if any, also in its short form ([`SecretOrigin`]); a name with several origins is
-    /// listed several times. `lookup` gives a variable's value.
+    /// listed several times. `lookup` returns a variable's value.
     ///
     /// # Errors
-    /// Says which entry is not a name or has no origin after its `@`.
+    /// Returns which entry is not a name or has no origin after its `@`.
     pub fn from_list(
         list: &str,
         lookup: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
@@ -35,7 +35,8 @@ impl EnvSecrets {
             };
             if !is_name(name) {
                 return Err(format!(
-                    "`{name}` is not a name of an environment variable; write `NAME` or `NAME@https://api.example.com`"
+                    "`{name}` is not the name of an environment variable: write `NAME` or \
+                     `NAME@https://api.example.com`"
                 ));
             }
             let origin = origin.map(str::parse::<SecretOrigin>).transpose();
@@ -86,7 +87,7 @@ impl Secrets for EnvSecrets {
     }
 }
 
-/// Secrets that the embedding program gives.
+/// Secrets that the embedding program provides.
 #[derive(Debug, Clone, Default)]
 pub struct StaticSecrets(BTreeMap<String, Secret>);
 
@@ -99,7 +100,7 @@ impl StaticSecrets {
     /// The same with one more; `origins` empty: those of the connector of each request.
     ///
     /// # Panics
-    /// Where an entry is no [`SecretOrigin`].
+    /// If an entry is not a valid [`SecretOrigin`].
     #[must_use]
     pub fn with_secret(mut self, name: impl Into<String>, value: impl Into<String>, origins: &[&str]) -> Self {
         let parse = |entry: &&str| entry.parse().unwrap_or_else(|error| panic!("{error}"));

@@ -38,7 +38,7 @@ impl StoreHealth {
             None => 0,
         };
         if outage.as_ref().is_none_or(|known| known.fault != fault) {
-            tracing::error!(%error, code = fault.code(), "the store cannot do its work: nothing new is begun until it can");
+            tracing::error!(%error, code = fault.code(), "the store is unavailable: no new work is started");
         }
         *outage = Some(Outage { fault, pauses, until: now.plus_ms(pause_ms(pauses)) });
     }
@@ -46,7 +46,7 @@ impl StoreHealth {
     /// Takes in that a commit or an answer was recorded.
     pub(super) fn note_success(&self) {
         if let Some(outage) = self.lock_outage().take() {
-            tracing::info!(code = outage.fault.code(), "the store does its work again");
+            tracing::info!(code = outage.fault.code(), "the store is available again");
         }
     }
 

@@ -62,7 +62,7 @@ impl UnrecordedAnswers {
 }
 
 impl Inner {
-    /// Puts a provider's answer into a job's inbox and wakes whoever works on it; says whether it is new. While the store
+    /// Puts a provider's answer into a job's inbox and wakes its worker; returns whether it is new. While the store
     /// cannot take it, it waits in memory and is tried again.
     ///
     /// # Errors
@@ -95,10 +95,10 @@ impl Inner {
             if place.is_none() {
                 place = self.unrecorded.reserve_place(estimate_json_bytes(&payload));
                 if place.is_none() {
-                    tracing::error!(job, key, "too many answers wait for the store: this one is dropped");
+                    tracing::error!(job, key, "too many results wait for the store: this one is dropped");
                     return Err(error);
                 }
-                tracing::warn!(%error, job, key, "an answer cannot be recorded yet; it waits in memory");
+                tracing::warn!(%error, job, key, "a result cannot be recorded yet; it waits in memory");
             }
             self.parts.clock.sleep_until(self.parts.clock.now().plus_ms(pause_ms(failures))).await;
             failures += 1;

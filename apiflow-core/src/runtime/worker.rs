@@ -98,7 +98,7 @@ impl Drop for InFlight {
 pub(super) async fn run_worker(inner: &Arc<Inner>, stop: impl Future<Output = ()> + Send) {
     tokio::pin!(stop);
     let mut in_flight = InFlight::new(inner);
-    // Ends with this future, also where it is dropped: what nobody drives any more must not be held.
+    // Ends with this future, even if it is dropped: what nobody drives any more must not be held.
     let mut heartbeat = JoinSet::new();
     heartbeat.spawn(renew_periodically(inner.clone()));
     // When the store is asked for all that is due, whoever made it so.
@@ -124,7 +124,7 @@ pub(super) async fn run_worker(inner: &Arc<Inner>, stop: impl Future<Output = ()
         if let Err(error) = &took {
             inner.health.note_failure(error, now);
             if error.fault().is_none() {
-                tracing::warn!(%error, "the worker could not look for jobs; it tries again");
+                tracing::warn!(%error, "the worker could not claim jobs; it retries");
             }
         }
         if matches!(took, Ok(true)) {
@@ -141,12 +141,12 @@ pub(super) async fn run_worker(inner: &Arc<Inner>, stop: impl Future<Output = ()
     }
     inner.notifier.request_stop();
     if tokio::time::timeout(inner.settings.lease, in_flight.wait_for_all()).await.is_err() {
-        tracing::warn!("calls that are still open are cut off; what became of them is found out at the next start");
+        tracing::warn!("calls that are still open are cut off; their outcome is determined at the next start");
     }
     heartbeat.shutdown().await;
 }
 
-/// Takes what is due, or may be since nobody has looked for long; says whether there was anything.
+/// Takes what is due, or may be since nobody has looked for long; returns whether there was anything.
 async fn take_due(inner: &Arc<Inner>, in_flight: &mut InFlight, looks: bool) -> Result<bool, StoreError> {
     let now = inner.parts.clock.now();
     let mut asked = looks;
@@ -205,7 +205,7 @@ async fn take_polls(inner: &Arc<Inner>, in_flight: &mut InFlight) -> Result<bool
         let inner = inner.clone();
         in_flight.polls.spawn(async move {
             if let Err(error) = poll(&inner, &due).await {
-                tracing::warn!(%error, job = due.job, "a poll could not be recorded; it is made again later");
+                tracing::warn!(%error, job = due.job, "a poll could not be recorded; it is repeated later");
             }
             inner.notifier.notify_room(DueKind::Polls, inner.parts.clock.now());
         });
@@ -226,7 +226,7 @@ async fn take_erasures(inner: &Arc<Inner>, in_flight: &mut InFlight) -> Result<b
             match erasure::erase_due(&inner, &due).await {
                 // A job that was removed meanwhile left nothing to erase.
                 Ok(()) | Err(StoreError::NotFound { .. }) => {}
-                Err(error) => tracing::warn!(%error, job = due.job, "a job is not erased yet; it is tried again"),
+                Err(error) => tracing::warn!(%error, job = due.job, "a job could not be erased; this is retried"),
             }
             inner.notifier.notify_room(DueKind::Erasures, inner.parts.clock.now());
         });
@@ -264,7 +264,7 @@ async fn one_by_one(inner: &Arc<Inner>, mut suspects: Vec<(Claim, Option<OwnedSe
                     inner.notifier.notify_room(DueKind::Jobs, inner.parts.clock.now());
                 });
             }
-            Err(error) => tracing::warn!(%error, job = claim.job, "a job could not be begun; its lease will run out"),
+            Err(error) => tracing::warn!(%error, job = claim.job, "a job could not be started; its lease will expire"),
         }
     }
     drop(waiting);
@@ -331,7 +331,7 @@ async fn renew_leases(inner: &Inner) {
 }
 
 impl Inner {
-    /// Drives a job, and gives its seat back.
+    /// Drives a job, then frees its seat.
     pub(super) fn spawn_drive(
         self: &Arc<Self>,
         intake: &Intake,

@@ -66,8 +66,8 @@ impl TemplateCompiler<'_> {
         for place in text.places() {
             if !self.roots.contains(&place.root) {
                 let allowed: Vec<&str> = self.roots.iter().map(|root| root.name()).collect();
-                let message = format!("there is no `{}` here", place.root.name());
-                let help = format!("a placeholder here begins with {}", allowed.join(", "));
+                let message = format!("`{}` is not available here", place.root.name());
+                let help = format!("placeholders here begin with {}", allowed.join(", "));
                 self.diagnostics.push(Diagnostic::new_error(codes::TEMPLATE_SCOPE, pointer, message).with_help(help));
             }
         }

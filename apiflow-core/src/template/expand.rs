@@ -135,14 +135,16 @@ impl Text {
         }
         let whole = join_pieces(&pieces, &mut |_| "secret".to_owned());
         match dot_segment(&whole) {
-            Some(segment) => Err(format!("`{segment}` as a part of a path would lead to another address")),
+            Some(segment) => {
+                Err(format!("`{segment}` is not allowed as a segment of a path, because it would change the address"))
+            }
             None => Ok(pieces),
         }
     }
 }
 
 impl Expanded {
-    /// The value, with `write` giving what stands for a secret; `None` where absent.
+    /// The value, with `write` giving what stands for a secret; `None` if absent.
     pub(crate) fn to_value(&self, write: &mut impl FnMut(&str) -> String) -> Option<Value> {
         match self {
             Self::Absent => None,
@@ -165,11 +167,11 @@ impl Expanded {
         found
     }
 
-    /// The pieces of text that stand for it in a header, a query, a form or a raw body; `None` where it is absent
+    /// The pieces of text that stand for it in a header, a query, a form or a raw body; `None` if it is absent
     /// or null. An object or array is written as JSON.
     ///
     /// # Errors
-    /// Where a secret stands inside an object or array, because it could not be escaped rightly there.
+    /// If a secret is inside an object or array, where it could not be escaped correctly.
     pub(crate) fn into_pieces(self) -> Result<Option<Vec<Piece>>, String> {
         if let Self::Pieces(pieces) = self {
             return Ok(Some(pieces));

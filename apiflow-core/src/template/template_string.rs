@@ -55,7 +55,7 @@ impl Root {
     }
 }
 
-/// What is wrong with a template string, and where: the column counts from 1.
+/// A fault of a template string and its position: the column counts from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TextFault {
     pub(crate) message: String,
@@ -135,7 +135,7 @@ impl Text {
         })
     }
 
-    /// The text, where it has neither secrets nor placeholders.
+    /// The text, if it has neither secrets nor placeholders.
     pub(crate) fn literal_text(&self) -> Option<String> {
         let mut text = String::new();
         for part in &self.parts {
@@ -172,7 +172,7 @@ fn parse_place(inner: &str) -> Result<Placeholder, (String, Option<String>)> {
     let Some(root) = Root::ALL.into_iter().find(|root| root.name() == first) else {
         let help =
             format!("a placeholder begins with input, reply, job or step: did you mean `{{{{ input.{inner} }}}}`?");
-        return Err((format!("`{written}` begins with none of the known names"), Some(help)));
+        return Err((format!("`{written}` does not begin with a known name"), Some(help)));
     };
     let known: &[&str] = match root {
         Root::Job => &["id"],
@@ -184,7 +184,7 @@ fn parse_place(inner: &str) -> Result<Placeholder, (String, Option<String>)> {
         return Ok(Placeholder { root, path });
     }
     let names: Vec<String> = known.iter().map(|key| format!("`{{{{ {first}.{key} }}}}`")).collect();
-    Err((format!("there is no `{written}`"), Some(format!("known are {}", names.join(" and ")))))
+    Err((format!("there is no `{written}`"), Some(format!("the known names are {}", names.join(" and ")))))
 }
 
 fn syntax_fault(source: &str, rest: &str, message: String, help: Option<String>) -> TextFault {
@@ -232,7 +232,7 @@ mod tests {
     #[test]
     fn faults_of_a_template_name_the_place() {
         check("a\nb {{ input.x", &["2:3 `{{` without `}}`"]);
-        check("{{ prompt }}", &["1:1 `{{ prompt }}` begins with none of the known names"]);
+        check("{{ prompt }}", &["1:1 `{{ prompt }}` does not begin with a known name"]);
         check("é{{ input.a + 1 }}", &["1:2 `{{ input.a + 1 }}` is not a path: unexpected ` ` in the name `a + 1`"]);
         check("{{ step.name }}", &["1:1 there is no `{{ step.name }}`"]);
         check("{{ job }}", &["1:1 there is no `{{ job }}`"]);

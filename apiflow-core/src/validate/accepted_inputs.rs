@@ -10,17 +10,17 @@ use crate::catalog::{Node, NodeInput, ValueType};
 #[derive(Debug, Clone, Copy)]
 pub(super) struct AcceptedInput<'a> {
     pub(super) name: &'a str,
-    /// Its type, where it is known.
+    /// Its type, if it is known.
     pub(super) value_type: Option<ValueType>,
-    /// The type of its elements, where it is a list and that is known.
+    /// The type of its elements, if it is a list and that is known.
     pub(super) item_type: Option<ValueType>,
-    /// The values that it takes, where they are listed.
+    /// The values that it takes, if they are listed.
     pub(super) allowed: Option<&'a [Value]>,
     pub(super) minimum: Option<f64>,
     pub(super) maximum: Option<f64>,
     /// Whether null is refused.
     pub(super) required: bool,
-    /// Whether something stands in where nothing is given.
+    /// Whether something stands in if nothing is given.
     pub(super) has_default: bool,
 }
 
@@ -39,7 +39,7 @@ pub(super) struct AcceptedInputs<'a> {
 pub(super) enum Others {
     /// It is passed on.
     Taken,
-    /// It is passed on, but nothing is said about it.
+    /// The input is passed on without any check.
     Unheard,
     /// It is refused.
     Refused,
@@ -101,7 +101,7 @@ fn of_input(input: &NodeInput) -> AcceptedInput<'_> {
     }
 }
 
-/// The type of an array's elements, where it is declared.
+/// The type of an array's elements, if it is declared.
 fn declared_type(items: &Value) -> Option<ValueType> {
     ValueType::deserialize(items.get("type")?).ok()
 }

@@ -19,7 +19,7 @@ impl Checker<'_> {
                 || suspend.continue_on_disapprove_timeout
                 || !suspend.extra.is_empty();
             if meant {
-                let message = "this gate never waits: `required_events` is 0 or missing";
+                let message = "this approval step never waits: `required_events` is 0 or missing";
                 let found = Diagnostic::new_warning(codes::APPROVAL_BOUNDS, place.pointer(), message);
                 self.push(found.with_help("set `required_events` to the number of approvals, or remove `suspend`"));
             }
@@ -28,12 +28,14 @@ impl Checker<'_> {
         let at = place.key("timeout");
         match suspend.timeout {
             Some(0) => {
-                let message = "the gate is disapproved immediately: nobody can approve within 0 seconds";
+                let message = "the approval step is disapproved immediately: its timeout is 0 seconds";
                 let found = Diagnostic::new_warning(codes::APPROVAL_BOUNDS, at.pointer(), message);
-                self.push(found.with_help("set `timeout` in seconds, or omit it for 30 minutes"));
+                self.push(
+                    found.with_help("set `timeout` to a number of seconds, or omit it for the default of 30 minutes"),
+                );
             }
             Some(seconds) if seconds > LONGEST_S => {
-                let message = format!("the gate stays open for {} days", seconds / (24 * 60 * 60));
+                let message = format!("the approval step stays open for {} days", seconds / (24 * 60 * 60));
                 let found = Diagnostic::new_warning(codes::APPROVAL_BOUNDS, at.pointer(), message);
                 self.push(found.with_help("`timeout` is in seconds"));
             }
@@ -45,7 +47,7 @@ impl Checker<'_> {
                 Diagnostic::new_warning(codes::IGNORED_FIELD, place.key("user_groups_required").pointer(), message);
             self.push(
                 found.with_help(
-                    "require the approvers to log in (`user_auth_required`), and send the link only to them",
+                    "set `user_auth_required` so that approvers must log in, and send the link only to them",
                 ),
             );
         }

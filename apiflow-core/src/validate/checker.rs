@@ -22,7 +22,7 @@ pub(super) struct Surroundings<'a> {
     pub(super) catalog: &'a Catalog,
     /// The workflows that it leads to.
     pub(super) sub_flows: &'a SubFlows<'a>,
-    /// Those of them that have errors; `None` where only the workflow itself is asked about.
+    /// Those of them that have errors; `None` if only the workflow itself is asked about.
     pub(super) faults: Option<&'a BTreeMap<&'a str, SubFlowFault>>,
 }
 
@@ -33,9 +33,9 @@ pub(super) struct Checker<'a> {
     pub(super) sub_flows: &'a SubFlows<'a>,
     pub(super) faults: Option<&'a BTreeMap<&'a str, SubFlowFault>>,
     pub(super) steps: Steps<'a>,
-    /// The schema of the inputs, where a run's inputs keep to it.
+    /// The schema of the inputs, if a run's inputs keep to it.
     pub(super) schema: Option<&'a Value>,
-    /// The inputs that the schema has; `None` where anything may be given.
+    /// The inputs that the schema has; `None` if anything may be given.
     pub(super) flow_inputs: Option<BTreeSet<&'a str>>,
     /// What the loops around go through, the innermost last.
     pub(super) items: Vec<Shape<'a>>,
@@ -70,7 +70,7 @@ impl<'a> Checker<'a> {
         broken: &'a BTreeSet<String>,
         findings: &'a mut Findings,
     ) -> Self {
-        // What a preprocessor gives replaces the inputs.
+        // The preprocessor's result replaces the inputs.
         let schema = flow.schema.as_ref().filter(|_| flow.value.preprocessor_module.is_none());
         Self {
             document,
@@ -111,7 +111,7 @@ impl<'a> Checker<'a> {
         self.findings.push(found);
     }
 
-    /// Whether further findings are only counted, so that their mends need not be made.
+    /// Whether further findings are only counted, so that their fixes need not be built.
     pub(super) fn only_counts(&self) -> bool {
         self.findings.is_full()
     }
@@ -193,11 +193,11 @@ impl<'a> Checker<'a> {
             "" => "the step before".to_owned(),
             id => format!("step `{id}`"),
         };
-        let message = format!("this step never runs, nor does any after it: {name} always stops before");
+        let message = format!("unreachable step: {name} always stops the list");
         self.push(Diagnostic::new_warning(codes::UNREACHABLE_STEP, place.index(end + 1).pointer(), message));
     }
 
-    /// Names a step that is meant by its id alone; says whether there is one.
+    /// Reports a reference to a step that does not exist.
     pub(super) fn names_step(&mut self, id: &str, place: &Place<'_>, what: &str) {
         if self.steps.find_step(id).is_some() {
             return;
@@ -211,13 +211,13 @@ impl<'a> Checker<'a> {
     }
 }
 
-/// Whether nothing in the list of a module runs after it, whatever it gives.
+/// Whether nothing in the list of a module runs after it, whatever it returns.
 fn always_ends(module: &Module) -> bool {
     let always = module.stop_rule().is_some_and(|rule| rule.expr.trim() == "true");
     always && module.skip_if.is_none() && !module.continue_on_error
 }
 
-/// The inputs that a run may be given, where the schema lists them.
+/// The inputs that a run may be given, if the schema lists them.
 fn declared_inputs<'a>(schema: &'a Value, flow: &OpenFlow) -> Option<BTreeSet<&'a str>> {
     let mut names: BTreeSet<&str> = closed_properties(schema)?.into_iter().collect();
     if flow.value.extra.get("chat_input_enabled") == Some(&Value::Bool(true)) {

@@ -9,8 +9,9 @@ use crate::diagnostic::fixes;
 use crate::diagnostic::{codes, suggest};
 use crate::openflow::{Place, kind_of};
 
-/// The way out of Windmill's variables.
-pub(super) const USE_SECRETS: &str = "set a secret and name it in the connector's header as `$NAME`";
+/// The help of findings about Windmill's variables.
+pub(super) const USE_SECRETS: &str =
+    "store the value as a secret and refer to it in the connector's `header` as `$NAME`";
 
 /// How a string begins that Windmill resolves when the step starts.
 const RESOLVED: [&str; 3] = ["$var:", "$res:", "$encrypted:"];

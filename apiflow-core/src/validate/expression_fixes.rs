@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::diagnostic::{Diagnostic, Fix};
 use crate::expression::NameUse;
 
-/// A finding of an expression that is mended by another text, in which something is renamed.
+/// Adds the fix that replaces the expression by one with a renamed part.
 pub(super) fn fix_with_text(mut found: Diagnostic, name: &str, text: String) -> Diagnostic {
     let label = format!("rename to `{name}`");
     found.fix = Some(Fix { label, pointer: found.pointer.clone(), value: Value::from(text) });

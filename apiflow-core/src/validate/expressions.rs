@@ -1,6 +1,6 @@
 //! One expression: whether it parses, and whether what it refers to is there.
 //!
-//! The only user of [`crate::expression`] among the checks, besides the mends.
+//! The only user of [`crate::expression`] among the checks, besides the fixes.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -39,7 +39,7 @@ struct Use<'e> {
 }
 
 impl<'a> Checker<'a> {
-    /// Checks an expression; tells what it gives where it is a plain path.
+    /// Checks an expression; returns the shape of its value if it is a plain path.
     pub(super) fn check_expression(
         &mut self,
         source: &str,
@@ -125,7 +125,7 @@ impl<'a> Checker<'a> {
         if site.knows_name(name) {
             return self.check_approval_names(name, first, here);
         }
-        let message = format!("`{name}` is not known at this place");
+        let message = format!("`{name}` is not defined here");
         let found = Diagnostic::new_warning(codes::UNKNOWN_NAME, here.place.pointer(), message).with_span(first.span);
         let meant = match suggest::nearest_name(name, site.all_names()) {
             Some(near) => Some(near.to_owned()),
@@ -143,8 +143,10 @@ impl<'a> Checker<'a> {
                 let text = expression_fixes::with_name(here.source, uses, &meant);
                 expression_fixes::fix_with_text(found.with_help(suggest::did_you_mean(&meant)), &meant, text)
             }
-            None => found
-                .with_help(format!("known are {} and JavaScript's own names", suggest::list_names(site.all_names()))),
+            None => found.with_help(format!(
+                "available names are {} and JavaScript's built-ins",
+                suggest::list_names(site.all_names())
+            )),
         });
     }
 
@@ -154,9 +156,9 @@ impl<'a> Checker<'a> {
             return;
         }
         let nothing = if name == "resume" { "null" } else { "empty" };
-        let message = format!("`{name}` is always {nothing} here: the step before waits for no approval");
+        let message = format!("`{name}` is always {nothing} here: the previous step does not wait for an approval");
         let found = Diagnostic::new_warning(codes::NO_APPROVAL, here.place.pointer(), message).with_span(used.span);
-        self.push(found.with_help("give the step before a `suspend` with `required_events`"));
+        self.push(found.with_help("add a `suspend` with `required_events` to the previous step"));
     }
 
     fn flow_input(&mut self, used: &Use<'_>) -> Shape<'a> {
@@ -187,7 +189,7 @@ impl<'a> Checker<'a> {
         let found = found.with_span(used.reference.span);
         let known = || self.flow_inputs.iter().flatten().copied();
         let found = match suggest::nearest_name(key, known()) {
-            _ if iter_depth(key).is_some() => found.with_help("`flow_input.iter` exists only inside of loops"),
+            _ if iter_depth(key).is_some() => found.with_help("`flow_input.iter` is available only inside loops"),
             Some(near) => self.renamed_key(found, used, 0, near),
             None if known().next().is_none() => found.with_help("the schema has no inputs"),
             None => found.with_help(format!("the schema has {}", suggest::list_names(known()))),
@@ -217,16 +219,16 @@ impl<'a> Checker<'a> {
         let key = reference.key.as_str();
         let message = format!("there is no step `{key}`");
         let found = Diagnostic::new_error(codes::UNKNOWN_STEP, here.place.pointer(), message).with_span(reference.span);
-        // `results.my-step` is a subtraction, and said to be one.
+        // `results.my-step` is a subtraction, and reported as one.
         if reference.written.first().is_some_and(|written| self.dashed_id(&here.source[written.start..]).is_some()) {
             return;
         }
         self.push(match suggest::nearest_name(key, self.steps.step_ids()) {
             Some(near) => self.renamed_key(found, used, 0, near),
             None => match self.sub_flows.with_step(key) {
-                Some(path) => {
-                    found.with_help(format!("`{path}` has such a step, but only its last result is seen outside"))
-                }
+                Some(path) => found.with_help(format!(
+                    "`{path}` has a step with this id, but only the result of its last step is visible to the caller"
+                )),
                 None => found.with_help(format!("the steps are {}", suggest::list_names(self.steps.step_ids()))),
             },
         });
@@ -256,7 +258,7 @@ impl<'a> Checker<'a> {
         found.collect()
     }
 
-    /// The id with dashes that a text begins with, if it is a step's.
+    /// The id with dashes that a string begins with, if it is a step's.
     fn dashed_id<'t>(&self, text: &'t str) -> Option<&'t str> {
         let end = text.find(|character: char| !(character.is_ascii_alphanumeric() || matches!(character, '_' | '-')));
         let mut id = &text[..end.unwrap_or(text.len())];
@@ -269,7 +271,7 @@ impl<'a> Checker<'a> {
         None
     }
 
-    /// Checks that the keys after a step's id are ones that its result can have; tells what is there.
+    /// Checks that the keys after a step's id exist in its result; returns the shape of the value there.
     fn check_output(&mut self, used: &Use<'_>, target: usize) -> Shape<'a> {
         let module = self.steps.all[target].module;
         let path = used.reference.path.as_slice();
@@ -285,7 +287,7 @@ impl<'a> Checker<'a> {
         if module.continue_on_error { Shape::Any } else { found }
     }
 
-    /// What a path from a value leads to, the last part of the reference's; a finding where it leads nowhere.
+    /// What a path from a value leads to, the last part of the reference's; a finding if it leads nowhere.
     fn check_path(&mut self, from: &Shape<'a>, path: &[Segment], used: &Use<'_>) -> Shape<'a> {
         match from.follow_path(path) {
             Ok(shape) => shape,
@@ -320,15 +322,14 @@ impl<'a> Checker<'a> {
         let found = found.with_span(reference.span);
         self.push(match absent.nearest_key(&key) {
             Some(near) => self.renamed_key(found, used, absent.at + 1, near),
-            None if absent.list => {
-                found.with_help(format!("take one by its number, `{holder}[0]`, or go through all of them"))
-            }
+            None if absent.list => found
+                .with_help(format!("select an element by its index, such as `{holder}[0]`, or iterate over the list")),
             None if absent.known.is_empty() => found,
             None => found.with_help(format!("it has {}", suggest::list_names(absent.known.iter().copied()))),
         });
     }
 
-    /// A finding that is mended by another key, everywhere where the same is meant.
+    /// Adds the fix that renames a key in every place that means the same thing.
     fn renamed_key(&self, found: Diagnostic, used: &Use<'_>, at: usize, right: &str) -> Diagnostic {
         let found = found.with_help(suggest::did_you_mean(right));
         if self.only_counts() {
@@ -373,14 +374,14 @@ fn builtin_property_shape<'a>(shape: Shape<'a>, rest: &[(Segment, bool)]) -> Sha
     }
 }
 
-/// Adds the mend of a path written as in a template: `{{ flow_input.x }}`, `${flow_input.x}`.
+/// Adds the fix of a path written as in a template: `{{ flow_input.x }}`, `${flow_input.x}`.
 fn without_braces(found: Diagnostic, source: &str) -> Diagnostic {
     let text = source.trim();
     let inner = text.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}"));
     let inner = inner.or_else(|| text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'))).map(str::trim);
     match inner.filter(|inner| plain_path(inner).is_some()) {
         Some(path) => {
-            let help = format!("an expression is JavaScript, without braces around it: `{path}`");
+            let help = format!("an expression is plain JavaScript, without braces around it: write `{path}`");
             fixes::change_step_row(found.with_help(help), path.into())
         }
         None => found,

@@ -8,7 +8,7 @@ use crate::diagnostic::{codes, suggest};
 use crate::openflow::{Place, RawScript};
 
 impl<'a> Checker<'a> {
-    /// Checks inline code; what its `main` takes, where that can be told.
+    /// Checks inline code; returns the parameters of its `main`, if they are known.
     pub(super) fn check_code(&mut self, script: &'a RawScript, place: &Place<'_>) {
         let language = script.language.as_str();
         if !LANGUAGES.contains(&language) {
@@ -18,7 +18,7 @@ impl<'a> Checker<'a> {
             let known = suggest::list_names(LANGUAGES);
             return self.push(match suggest::nearest_name(language, LANGUAGES) {
                 Some(near) => fixes::change_step_row(found.with_help(suggest::did_you_mean(near)), near.into()),
-                None => found.with_help(format!("write it in JavaScript ({known}), or call it by a node")),
+                None => found.with_help(format!("write the code in JavaScript ({known}), or run it through a node")),
             });
         }
         let code = match code::read(&script.content) {
@@ -35,13 +35,13 @@ impl<'a> Checker<'a> {
         for parameter in
             parameters.iter().filter(|parameter| !parameter.optional && !given.contains_key(&parameter.name))
         {
-            let message = format!("`main` takes `{}`, and gets nothing for it", parameter.name);
+            let message = format!("`main` has the parameter `{}`, but the step passes no such input", parameter.name);
             let found = Diagnostic::new_warning(codes::MISSING_INPUT, place.pointer(), message);
-            self.push(found.with_help("add it to `input_transforms`, or give the parameter a default"));
+            self.push(found.with_help("add the input to `input_transforms`, or set a default value for the parameter"));
         }
         let taken: Vec<&str> = parameters.iter().map(|parameter| parameter.name.as_str()).collect();
         for name in given.keys().filter(|name| !taken.contains(&name.as_str())) {
-            let message = format!("`main` takes no `{name}`");
+            let message = format!("`main` has no parameter `{name}`");
             let free = taken.iter().copied().filter(|known| !given.contains_key(*known));
             let near = suggest::nearest_name(name, free);
             let help = match near {

@@ -78,7 +78,7 @@ pub fn check_json_schema(schema: &Value, pointer: &str) -> Vec<Diagnostic> {
     survey.found
 }
 
-/// The first place that is nested deeper than so many levels.
+/// The first place that is nested deeper than the given number of levels.
 fn place_below(value: &Value, pointer: String, levels: usize) -> Option<String> {
     let (Some(left), Value::Array(_) | Value::Object(_)) = (levels.checked_sub(1), value) else {
         return (levels == 0).then_some(pointer);
@@ -123,8 +123,12 @@ impl<'a> Survey<'a> {
         while let Some((schema, pointer)) = self.ahead.pop() {
             self.check_cost(schema, &pointer, 0);
             if self.costs.len() > MAX_SCHEMAS {
-                let message = format!("the schema is made of more than {MAX_SCHEMAS} schemas");
-                return self.report_limit(&self.base.clone(), message, "use fewer, or check the rest in a step");
+                let message = format!("the schema has more than {MAX_SCHEMAS} subschemas");
+                return self.report_limit(
+                    &self.base.clone(),
+                    message,
+                    "use fewer subschemas, or check the rest in a step",
+                );
             }
             if self.is_over {
                 return;
@@ -132,15 +136,15 @@ impl<'a> Survey<'a> {
         }
     }
 
-    /// How many schemas a value is checked against where it is checked against this one.
+    /// How many schemas a value is checked against when it is checked against this one.
     fn check_cost(&mut self, schema: &'a Value, pointer: &str, chain: usize) -> u64 {
         let Value::Object(fields) = schema else { return 1 };
         let key = std::ptr::from_ref(schema) as usize;
         match self.costs.get(&key) {
             Some(Some(cost)) => return *cost,
             Some(None) => {
-                let message = "the schema leads back to itself before it looks at a part of the value: it has no end";
-                let help = "place a `$ref` to an enclosing schema below `properties` or `items`";
+                let message = "infinite recursion: the schema refers back to itself without descending into the value";
+                let help = "put a `$ref` to an enclosing schema below `properties` or `items`";
                 self.found.push(Diagnostic::new_error(codes::BAD_SCHEMA, pointer, message).with_help(help));
                 self.is_over = true;
                 return 0;
@@ -148,8 +152,8 @@ impl<'a> Survey<'a> {
             None => {}
         }
         if chain > MAX_CHAIN {
-            let message = format!("more than {MAX_CHAIN} schemas lead to one another here");
-            self.report_limit(pointer, message, "refer to the last of them directly");
+            let message = format!("more than {MAX_CHAIN} schemas refer to one another in a chain");
+            self.report_limit(pointer, message, "refer to the last schema of the chain directly");
             return 0;
         }
         self.costs.insert(key, None);
@@ -161,9 +165,9 @@ impl<'a> Survey<'a> {
         repeated_required(fields, pointer, &mut self.found);
         if cost > MAX_SCHEMAS_PER_VALUE {
             let message = format!(
-                "one value would be checked against more than {MAX_SCHEMAS_PER_VALUE} schemas, counting repetitions"
+                "validating one value would evaluate more than {MAX_SCHEMAS_PER_VALUE} schemas, counting repetitions"
             );
-            self.report_limit(pointer, message, "schemas that name others several times multiply: name each once");
+            self.report_limit(pointer, message, "repeated references multiply the work: refer to each schema once");
         }
         cost
     }
@@ -175,7 +179,7 @@ impl<'a> Survey<'a> {
                 Ok(None) => MAX_CHAIN as u64,
                 Err(message) => {
                     let found = Diagnostic::new_error(codes::BAD_SCHEMA, pointer_push(pointer, keyword), message);
-                    self.found.push(found.with_help("schemas elsewhere are not fetched: copy them into `$defs`"));
+                    self.found.push(found.with_help("external schemas are not fetched: copy them into `$defs`"));
                     0
                 }
             };
@@ -201,7 +205,7 @@ impl<'a> Survey<'a> {
             if is_draft.iter().any(|start| address.starts_with(start)) {
                 return Ok(None);
             }
-            return Err(format!("`{reference}` names a schema that is not part of this one"));
+            return Err(format!("`{reference}` refers to a schema outside of this document"));
         }
         let fragment = percent_decode(fragment);
         let target = match fragment.as_str() {
@@ -211,7 +215,7 @@ impl<'a> Survey<'a> {
             }
             name => self.anchors.get(name).cloned(),
         };
-        target.map(Some).ok_or_else(|| format!("`{reference}` names nothing in this schema"))
+        target.map(Some).ok_or_else(|| format!("`{reference}` does not match anything in this schema"))
     }
 
     fn report_limit(&mut self, pointer: &str, message: String, help: &str) {
@@ -252,7 +256,7 @@ fn collect_anchors<'a>(
                 let Some(name) = fields.get(keyword).and_then(Value::as_str) else { continue };
                 let other = anchors.insert(name, (value, pointer.clone()));
                 if other.is_some_and(|(other, _)| !std::ptr::eq(other, value)) {
-                    let message = format!("two schemas have the anchor `{name}`");
+                    let message = format!("the anchor `{name}` is defined twice");
                     found.push(Diagnostic::new_error(codes::BAD_SCHEMA, pointer_push(&pointer, keyword), message));
                 }
             }
@@ -293,7 +297,7 @@ fn repeated_required(fields: &Map<String, Value>, pointer: &str, found: &mut Vec
         if let Some(name) = name.as_str()
             && !seen.insert(name)
         {
-            let message = format!("`{name}` is required twice");
+            let message = format!("`{name}` is listed twice in `required`");
             let at = format!("{pointer}/required/{index}");
             found.push(
                 Diagnostic::new_warning(codes::REPEATED_REQUIRED, at, message).with_help("remove one of the two"),
@@ -319,8 +323,9 @@ pub fn bad_default(name: &str, pointer: &str, default: &Value) -> Diagnostic {
     let text = default.to_string();
     let shown: String = text.chars().take(40).collect();
     let rest = if shown.len() < text.len() { "…" } else { "" };
-    let message = format!("the default {shown}{rest} of `{name}` is refused by its own schema: it is left out");
-    Diagnostic::new_warning(codes::BAD_DEFAULT, pointer, message).with_help("remove the default, or give one that fits")
+    let message = format!("the default {shown}{rest} of `{name}` does not match its own schema and is ignored");
+    Diagnostic::new_warning(codes::BAD_DEFAULT, pointer, message)
+        .with_help("remove the default, or change it to match the schema")
 }
 
 /// Whether a property's type lets a value through, as far as a look can tell.

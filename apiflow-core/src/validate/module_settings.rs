@@ -12,7 +12,7 @@ impl<'a> Checker<'a> {
             self.check_expression(source, &place.key("skip_expr"), Site::SkipWorkflow, None);
         }
         if let Some(id) = &flow.value.early_return {
-            self.names_step(id, &place.key("early_return"), "whose result could answer early");
+            self.names_step(id, &place.key("early_return"), "to take the early result from");
         }
     }
 

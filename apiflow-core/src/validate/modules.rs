@@ -54,14 +54,14 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Checks a loop's iterator; tells what it goes through.
+    /// Checks a loop's iterator; returns what it goes through.
     fn for_loop(&mut self, inner: &'a ForLoop, place: &Place<'_>, step: usize) -> Shape<'a> {
         let at = place.key("iterator");
         let shape = self.check_transform(&inner.iterator, &at, Site::Iterator, step);
         let item = match &inner.iterator {
             InputTransform::Static { value: Value::Array(items), .. } => {
                 if items.is_empty() && !inner.modules.is_empty() {
-                    let message = "this step never runs, nor does any after it: the loop goes through an empty list";
+                    let message = "unreachable step: the loop iterates over an empty list";
                     let first = place.key("modules");
                     let found = Diagnostic::new_warning(codes::UNREACHABLE_STEP, first.index(0).pointer(), message);
                     self.push(found);
@@ -69,7 +69,7 @@ impl<'a> Checker<'a> {
                 of_constants(items)
             }
             InputTransform::Static { value, .. } => {
-                let message = "a loop iterates over an array, and this is not one";
+                let message = "a loop iterates over an array, but this value is not an array";
                 let pointer = if value.is_null() { at.pointer() } else { at.key("value").pointer() };
                 self.push(Diagnostic::new_error(codes::ITERATOR_NOT_ARRAY, pointer, message));
                 Shape::Any
@@ -88,9 +88,9 @@ impl<'a> Checker<'a> {
 
     fn while_loop(&mut self, ends: bool, place: &Place<'_>) {
         if !ends {
-            let message = "nothing ends this loop but a failure";
+            let message = "this loop ends only if a step fails";
             let found = Diagnostic::new_warning(codes::UNBOUNDED_LOOP, place.pointer(), message);
-            self.push(found.with_help("give it, or a step of its body, a `stop_after_if`"));
+            self.push(found.with_help("add a `stop_after_if` to the loop or to a step of its body"));
         }
     }
 
@@ -103,7 +103,7 @@ impl<'a> Checker<'a> {
         self.check_branches(inner, place, &branches);
     }
 
-    /// Points out branches that can't be taken, where the predicates alone tell.
+    /// Points out branches that can't be taken, if the predicates alone tell.
     fn check_branches(&mut self, inner: &BranchOne, place: &Place<'_>, branches: &Place<'_>) {
         let mut taken = false;
         for (index, branch) in inner.branches.iter().enumerate() {
@@ -136,14 +136,14 @@ impl<'a> Checker<'a> {
             self.number_or_transform(parallelism, &place.key("parallelism"), "parallelism", step);
         }
         if inner.race && inner.parallel == Some(false) {
-            let message = "branches that run one after the other can't race";
+            let message = "`race` has no effect on branches that run in sequence";
             let found = Diagnostic::new_error(codes::RACE_IN_SEQUENCE, place.key("race").pointer(), message);
             self.push(found.with_help("remove `parallel`, or set it to true"));
         }
     }
 }
 
-/// Whether an expression gives the same when it is evaluated again at once.
+/// Whether an expression returns the same value when it is evaluated again at once.
 fn is_steady(source: &str) -> bool {
     !source.is_empty() && !["random", "Date", "now"].iter().any(|word| source.contains(word))
 }

@@ -1,4 +1,4 @@
-//! Fields that are kept but have no effect, where their absence would be noticed.
+//! Fields that are accepted but have no effect, and that a user would miss.
 
 use serde_json::{Map, Value};
 
@@ -10,29 +10,29 @@ use crate::openflow::{Module, ModuleValue, NodeCall, OpenFlow, Place, RawScript}
 
 /// Fields of the document, each with what there is instead.
 const OF_DOCUMENT: [(&str, &str); 4] = [
-    ("dedicated_worker", "every worker takes every job"),
-    ("on_behalf_of_email", "a run has the permissions of the user who starts it"),
-    ("tag", "every worker takes every job"),
+    ("dedicated_worker", "workers cannot be assigned: every worker runs every job"),
+    ("on_behalf_of_email", "a run always has the permissions of the user who starts it"),
+    ("tag", "workers cannot be assigned: every worker runs every job"),
     ("timeout", "set a `timeout` on the steps that may take too long"),
 ];
 
 /// Fields of the program.
 const OF_PROGRAM: [(&str, &str); 6] = [
-    ("chat_input_enabled", "there is no chat: declare the message as an input"),
-    ("debounce_args_to_accumulate", "each request is a run of its own"),
-    ("debounce_delay_s", "each request is a run of its own"),
-    ("debounce_key", "each request is a run of its own"),
-    ("max_total_debounces_amount", "each request is a run of its own"),
-    ("max_total_debouncing_time", "each request is a run of its own"),
+    ("chat_input_enabled", "chat is not supported: declare the message as an input"),
+    ("debounce_args_to_accumulate", "debouncing is not supported: each request starts its own run"),
+    ("debounce_delay_s", "debouncing is not supported: each request starts its own run"),
+    ("debounce_key", "debouncing is not supported: each request starts its own run"),
+    ("max_total_debounces_amount", "debouncing is not supported: each request starts its own run"),
+    ("max_total_debouncing_time", "debouncing is not supported: each request starts its own run"),
 ];
 
 /// Fields of calls and code.
 const OF_SCRIPT: [(&str, &str); 5] = [
-    ("concurrent_limit", "limit the runs of the workflow, or the calls of the connector"),
-    ("concurrency_time_window_s", "limit the runs of the workflow, or the calls of the connector"),
-    ("custom_concurrency_key", "limit the runs of the workflow, or the calls of the connector"),
-    ("tag", "every worker takes every job"),
-    ("tag_override", "every worker takes every job"),
+    ("concurrent_limit", "limit the concurrency of the workflow or of the connector instead"),
+    ("concurrency_time_window_s", "limit the concurrency of the workflow or of the connector instead"),
+    ("custom_concurrency_key", "limit the concurrency of the workflow or of the connector instead"),
+    ("tag", "workers cannot be assigned: every worker runs every job"),
+    ("tag_override", "workers cannot be assigned: every worker runs every job"),
 ];
 
 impl Checker<'_> {
@@ -41,15 +41,19 @@ impl Checker<'_> {
         self.ignored_fields(&flow.extra, &OF_DOCUMENT, &root);
         self.ignored_fields(&flow.value.extra, &OF_PROGRAM, place);
         if flow.value.same_worker {
-            self.warn_no_effect("same_worker", "steps share nothing but their results", place);
+            self.warn_no_effect("same_worker", "steps share only their results", place);
         }
     }
 
     pub(super) fn ignored_of_module(&mut self, module: &Module, place: &Place<'_>) {
         if module.priority.is_some_and(|priority| priority != 0) {
-            self.warn_no_effect("priority", "set it on the workflow", place);
+            self.warn_no_effect("priority", "set the priority on the workflow", place);
         }
-        self.ignored_fields(&module.extra, &[("debouncing", "each request is a run of its own")], place);
+        self.ignored_fields(
+            &module.extra,
+            &[("debouncing", "debouncing is not supported: each request starts its own run")],
+            place,
+        );
         let value = place.key("value");
         if let ModuleValue::Script(NodeCall { extra, .. }) | ModuleValue::RawScript(RawScript { extra, .. }) =
             &module.value
@@ -57,14 +61,14 @@ impl Checker<'_> {
             self.ignored_fields(extra, &OF_SCRIPT, &value);
         }
         if let ModuleValue::WhileLoopFlow(inner) = &module.value {
-            let runs_in_order = "each iteration begins when the one before has ended";
+            let runs_in_order = "each iteration starts after the previous one has ended";
             self.ignored_fields(&inner.extra, &[("parallel", runs_in_order), ("parallelism", runs_in_order)], &value);
         }
         if module.value.parallelism().is_some() && !module.value.nesting().is_parallel() {
             self.warn_no_effect("parallelism", "set `parallel` to true", &value);
         }
         if module.cache_ttl > Some(0) && !module.value.supports_cache() {
-            self.warn_no_effect("cache_ttl", "set it on the steps inside whose results are to be kept", place);
+            self.warn_no_effect("cache_ttl", "set it on the inner steps whose results are to be cached", place);
         }
     }
 

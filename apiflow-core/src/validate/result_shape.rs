@@ -26,9 +26,9 @@ pub(super) enum Shape<'a> {
 pub(super) struct Absent<'a> {
     /// The number of the key in the path.
     pub(super) at: usize,
-    /// What the value is that has no such part; `None` where it is an object with other parts.
+    /// What the value is that has no such part; `None` if it is an object with other parts.
     pub(super) owner: Option<&'static str>,
-    /// The parts that it has, where they are known.
+    /// The parts that it has, if they are known.
     pub(super) known: Vec<&'a str>,
     /// Whether the value is a list.
     pub(super) list: bool,
@@ -63,7 +63,7 @@ impl<'a> Shape<'a> {
         }
     }
 
-    /// The elements, where it is a list.
+    /// The elements, if it is a list.
     pub(super) fn item_shape(&self) -> Shape<'a> {
         match self {
             Self::List(item) => (**item).clone(),
@@ -72,7 +72,7 @@ impl<'a> Shape<'a> {
         }
     }
 
-    /// Its type, where it has one.
+    /// Its type, if it has one.
     pub(super) fn value_type(&self) -> Option<ValueType> {
         match self {
             Self::Any => None,
@@ -83,7 +83,7 @@ impl<'a> Shape<'a> {
         }
     }
 
-    /// The values that it can have, where they are listed.
+    /// The values that it can have, if they are listed.
     pub(super) fn allowed_values(&self) -> Option<&'a [Value]> {
         match self {
             Self::Schema(schema) => schema.get("enum").and_then(Value::as_array).map(Vec::as_slice),
@@ -91,7 +91,7 @@ impl<'a> Shape<'a> {
         }
     }
 
-    /// The one of several ways that a value may come by; nothing is known where they differ.
+    /// The one of several ways that a value may come by; nothing is known if they differ.
     pub(super) fn merge_with(self, other: Shape<'a>) -> Shape<'a> {
         match (&self, &other) {
             (Self::Outputs(one), Self::Outputs(another)) if std::ptr::eq(*one, *another) => self,
@@ -105,7 +105,7 @@ impl<'a> Shape<'a> {
 }
 
 fn of_output<'a>(output: &NodeOutput) -> Shape<'a> {
-    // Where a call gives nothing, the default takes its place.
+    // If a call returns nothing, the default takes its place.
     match &output.default {
         Some(default) if !default.is_null() && !output.r#type.matches(default) => Shape::Any,
         Some(_) | None => Shape::Type(output.r#type),
@@ -116,7 +116,7 @@ fn typed_member<'a>(value_type: ValueType, segment: &Segment) -> Result<Shape<'a
     match value_type {
         ValueType::Object | ValueType::Image | ValueType::Video | ValueType::Audio | ValueType::File => Ok(Shape::Any),
         ValueType::Array => list_member(segment, || Shape::Any),
-        // A character of a text.
+        // A character of a string.
         ValueType::String if is_index(segment) => Ok(Shape::Any),
         ValueType::String | ValueType::Number | ValueType::Integer | ValueType::Boolean => {
             Err(Absent { at: 0, owner: Some(value_type.describe()), known: Vec::new(), list: false })
@@ -177,7 +177,7 @@ pub(super) fn type_of_schema(schema: &Value) -> Option<ValueType> {
     })
 }
 
-/// The names that an object of this schema may have, where it lists them and no more are meant.
+/// The names that an object of this schema may have, if it lists them and no more are meant.
 pub(super) fn closed_properties(schema: &Value) -> Option<Vec<&str>> {
     let schema = schema.as_object()?;
     let open = |key: &str| schema.get(key).is_some_and(|value| !value.is_null());

@@ -5,7 +5,7 @@ use super::result_shape::Shape;
 use crate::openflow::{Module, Nesting, OpenFlow, Place, each_list};
 
 impl<'a> Checker<'a> {
-    /// What the result of a step of this workflow is, where it ran to its end.
+    /// What the result of a step of this workflow is, if it ran to its end.
     pub(super) fn result_of_step(&mut self, step: usize) -> Shape<'a> {
         if let Some(known) = self.shapes.get(&step) {
             return known.clone();

@@ -59,10 +59,10 @@ impl Checker<'_> {
 
     fn warn_capped(&mut self, longest: u64, place: &Place<'_>) {
         let said = match longest {
-            u64::MAX => "very many".to_owned(),
+            u64::MAX => "more than 10^19".to_owned(),
             seconds => seconds.to_string(),
         };
-        let message = format!("the longest delay would be {said} seconds, and is cut to {MAX_DELAY_S} (6 hours)");
+        let message = format!("the longest delay would be {said} seconds; it is limited to {MAX_DELAY_S} (6 hours)");
         self.push(Diagnostic::new_warning(codes::RETRY_BOUNDS, place.pointer(), message));
     }
 }

@@ -18,7 +18,7 @@ impl Checker<'_> {
             if !set.contains(&name) && self.missing_secrets.insert(name.clone()) {
                 let message = format!("the secret `{name}` that connector `{}` needs is not set", connector.id);
                 let found = Diagnostic::new_error(codes::UNRESOLVED_SECRET, place.pointer(), message);
-                self.push(found.with_help("an admin sets it, or lists it among the secrets from the environment"));
+                self.push(found.with_help("ask an admin to set it, or to list it in APIFLOW_SECRETS_FROM_ENV"));
             }
         }
     }

@@ -16,7 +16,7 @@ use crate::openflow::{InputTransform, NodeCall, Place};
 const WINDMILL: [&str; 4] = ["u", "f", "g", "hub"];
 
 impl<'a> Checker<'a> {
-    /// Checks the path of a node's call; what the call takes, where there is such a node.
+    /// Checks the path of a node's call; what the call takes, if there is such a node.
     pub(super) fn check_script(&mut self, script: &NodeCall, place: &Place<'_>) -> Option<AcceptedInputs<'a>> {
         let catalog = self.catalog;
         let Some(node) = catalog.node_at(&script.path) else {
@@ -26,22 +26,20 @@ impl<'a> Checker<'a> {
         match catalog.connectors.get(&node.connector_id) {
             Some(connector) => self.check_secrets(connector, node, &place.key("path")),
             None => {
-                let message = format!(
-                    "node `{}` goes through the connector `{}`, which does not exist",
-                    node.id, node.connector_id
-                );
+                let message =
+                    format!("node `{}` uses the connector `{}`, which does not exist", node.id, node.connector_id);
                 let near = suggest::nearest_name(&node.connector_id, catalog.connectors.keys().map(String::as_str));
                 let found = Diagnostic::new_error(codes::UNKNOWN_CONNECTOR, place.key("path").pointer(), message);
                 self.push(match near {
                     Some(near) => found.with_help(suggest::did_you_mean(near)),
-                    None => found.with_help("declare the connector, or name another one in the node"),
+                    None => found.with_help("declare the connector, or change the node's `connector_id`"),
                 });
             }
         }
         Some(AcceptedInputs::of_node(node))
     }
 
-    /// Checks the inputs of a step, and compares them with what it takes where that is known.
+    /// Checks the inputs of a step, and compares them with what it takes if that is known.
     pub(super) fn check_inputs(
         &mut self,
         given: &'a BTreeMap<String, InputTransform>,
@@ -131,7 +129,7 @@ impl<'a> Checker<'a> {
         if let Some(node) = catalog.nodes.get(id).or_else(|| catalog.nodes.get(path)) {
             let message = match owner {
                 "" => format!(
-                    "`{path}` is not a path: the path of a node begins with `node/`, or with its connector's id"
+                    "`{path}` is not a node path: it must begin with `node/` or with the id of the node's connector"
                 ),
                 owner => format!("the connector of node `{}` is `{}`, not `{owner}`", node.id, node.connector_id),
             };
@@ -148,11 +146,13 @@ impl<'a> Checker<'a> {
                 None => found.with_help("a node's path is `node/<id>`, or `<connector>/<id>`"),
             });
         }
-        let message = format!("`{path}` names no node");
+        let message = format!("`{path}` does not name a node");
         let found = Diagnostic::new_error(codes::UNKNOWN_NODE, pointer, message);
         self.push(match suggest::nearest_name(id, nodes()) {
-            _ if owner == "workflow" => found.with_help("a module that runs a workflow has the type `flow`"),
-            _ if WINDMILL.contains(&owner) => found.with_help("Windmill scripts cannot run here: declare a node"),
+            _ if owner == "workflow" => found.with_help("to run a workflow, use a module of the type `flow`"),
+            _ if WINDMILL.contains(&owner) => {
+                found.with_help("Windmill scripts are not supported: declare a node instead")
+            }
             Some(near) => suggest_rename(found, &format!("node/{near}")),
             None if catalog.nodes.is_empty() => found.with_help("there are no nodes yet: declare one"),
             None => found.with_help(format!("the nodes are {}", suggest::list_names(nodes()))),

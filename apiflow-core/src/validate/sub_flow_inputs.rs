@@ -10,14 +10,14 @@ use crate::diagnostic::{codes, suggest};
 use crate::openflow::{Place, SubFlow};
 
 impl<'a> Checker<'a> {
-    /// Checks the path of a sub-flow; what it takes, where there is such a workflow.
+    /// Checks the path of a sub-flow; what it takes, if there is such a workflow.
     pub(super) fn sub_flow(&mut self, flow: &SubFlow, place: &Place<'_>) -> Option<AcceptedInputs<'a>> {
         let catalog = self.catalog;
         let at = place.key("path");
         let known = || catalog.workflows.keys().map(String::as_str);
         let id = flow.path.strip_prefix("workflow/");
         let Some((id, document)) = id.and_then(|id| catalog.workflows.get_key_value(id)) else {
-            let message = format!("`{}` names no workflow", flow.path);
+            let message = format!("`{}` does not name a workflow", flow.path);
             let found = Diagnostic::new_error(codes::UNKNOWN_WORKFLOW, at.pointer(), message);
             let bare = flow.path.rsplit('/').next().unwrap_or_default();
             self.push(match suggest::nearest_name(bare, known()) {
@@ -28,10 +28,10 @@ impl<'a> Checker<'a> {
         };
         if let Some(faults) = self.faults {
             if let Some(cycle) = self.find_cycle(id) {
-                let message = format!("workflows call each other without end: {}", cycle.join(" → "));
+                let message = format!("workflows call each other in a cycle: {}", cycle.join(" → "));
                 self.push(Diagnostic::new_error(codes::WORKFLOW_CYCLE, at.pointer(), message));
             } else if let Some((broken, fault)) = self.sub_flows.leads_to(id, faults) {
-                let way = if broken == id { String::new() } else { format!(", which workflow `{id}` leads to,") };
+                let way = if broken == id { String::new() } else { format!(", called through workflow `{id}`,") };
                 let errors = if fault.errors == 1 { "an error".to_owned() } else { format!("{} errors", fault.errors) };
                 let message = format!("workflow `{broken}`{way} has {errors} and can't run");
                 let help = format!("fix {}: {}", display_pointer(&fault.first.pointer), fault.first.message);

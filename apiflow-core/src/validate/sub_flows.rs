@@ -51,7 +51,7 @@ impl<'a> SubFlows<'a> {
         found
     }
 
-    /// The sub-flow that a path names, where it can be read.
+    /// The sub-flow that a path names, if it can be read.
     pub(super) fn flow_at(&self, path: &str) -> Option<(&'a str, &OpenFlow)> {
         let (id, found) = self.all.get_key_value(path.strip_prefix("workflow/")?)?;
         Some((id, found.reading.flow.as_ref()?))

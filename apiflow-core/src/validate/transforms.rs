@@ -26,7 +26,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Checks a value; tells what an expression gives, where it is a plain path.
+    /// Checks a transform; returns the shape of its value if it is a plain path.
     pub(super) fn check_transform(
         &mut self,
         transform: &InputTransform,
@@ -43,7 +43,7 @@ impl<'a> Checker<'a> {
                 self.check_expression(expr, &place.key("expr"), site, Some(step))
             }
             InputTransform::Ai { .. } => {
-                let message = "a value filled by a language model exists only in an agent's tools";
+                let message = "a value that a language model fills is supported only in an agent's tools";
                 self.push(Diagnostic::new_error(codes::UNSUPPORTED, place.pointer(), message));
                 Shape::Any
             }

@@ -21,7 +21,7 @@ enum Match {
 }
 
 impl Checker<'_> {
-    /// Checks what an expression gives to a declared input.
+    /// Checks the value that an expression passes to a declared input.
     pub(super) fn check_computed_input(
         &mut self,
         slot: &AcceptedInput<'_>,
@@ -47,7 +47,7 @@ impl Checker<'_> {
                 if matched == Match::Hardly {
                     found.severity = Severity::Warning;
                 }
-                return self.push(match way_out(wanted, given, shape, source.trim()) {
+                return self.push(match conversion_help(wanted, given, shape, source.trim()) {
                     Some(help) => found.with_help(help),
                     None => found,
                 });
@@ -58,7 +58,7 @@ impl Checker<'_> {
             && match_type(wanted, &items) == Some(Match::Never)
         {
             let message = format!(
-                "each element of input `{name}` must be {}, but those of `{}` are each {}",
+                "each element of input `{name}` must be {}, but each element of `{}` is {}",
                 wanted.describe(),
                 source.trim(),
                 given.name()
@@ -87,7 +87,7 @@ impl Checker<'_> {
         self.push(found.with_help(format!("it may be {}", suggest::list_names(taken.iter().map(String::as_str)))));
     }
 
-    /// Checks that a path gives a number where one is wanted.
+    /// Checks that a path returns a number if a number is expected.
     pub(super) fn wants_number(&mut self, shape: &Shape<'_>, source: &str, place: &Place<'_>, name: &str) {
         if let Some(given) = shape.value_type()
             && match_type(ValueType::Number, shape) == Some(Match::Never)
@@ -97,7 +97,7 @@ impl Checker<'_> {
         }
     }
 
-    /// Checks that a path gives a list to go through.
+    /// Checks that a path returns a list, which a loop can iterate over.
     pub(super) fn wants_list(&mut self, shape: &Shape<'_>, source: &str, place: &Place<'_>) {
         if let Some(given) = shape.value_type()
             && given != ValueType::Array
@@ -105,7 +105,7 @@ impl Checker<'_> {
             let message = format!("a loop iterates over an array, but `{}` is {}", source.trim(), given.name());
             let found =
                 Diagnostic::new_error(codes::ITERATOR_NOT_ARRAY, place.pointer(), message).with_span(start(source));
-            self.push(found.with_help(format!("write `[{}]` to go through it alone", source.trim())));
+            self.push(found.with_help(format!("write `[{}]` to iterate over this single value", source.trim())));
         }
     }
 }
@@ -115,7 +115,7 @@ fn start(source: &str) -> Span {
     crate::expression::span_of_byte(source, source.len() - source.trim_start().len())
 }
 
-/// Whether what is known of a value fits; `None` where nothing is known.
+/// Whether what is known of a value fits; `None` if nothing is known.
 fn match_type(wanted: ValueType, shape: &Shape<'_>) -> Option<Match> {
     let given = shape.value_type()?;
     Some(match_types(wanted, given))
@@ -142,14 +142,14 @@ fn match_types(wanted: ValueType, given: ValueType) -> Match {
     }
 }
 
-fn way_out(wanted: ValueType, given: ValueType, shape: &Shape<'_>, source: &str) -> Option<String> {
+fn conversion_help(wanted: ValueType, given: ValueType, shape: &Shape<'_>, source: &str) -> Option<String> {
     match (wanted, given) {
-        (ValueType::Array, _) => Some(format!("write `[{source}]` to give a list of one")),
-        (_, ValueType::Array) => Some(format!("take one of the list: `{source}[0]`")),
+        (ValueType::Array, _) => Some(format!("write `[{source}]` to pass a list with one element")),
+        (_, ValueType::Array) => Some(format!("select one element of the list: `{source}[0]`")),
         (_, ValueType::Object) => match shape {
             Shape::Outputs(node) => {
                 let fitting = node.output.iter().find(|output| match_types(wanted, output.r#type) == Match::May)?;
-                Some(format!("take an output of the step: `{source}.{}`", fitting.name))
+                Some(format!("select an output of the step: `{source}.{}`", fitting.name))
             }
             Shape::Any | Shape::Type(_) | Shape::Schema(_) | Shape::List(_) => None,
         },

@@ -27,7 +27,7 @@ pub(super) enum When {
     After,
 }
 
-/// Says what an expression of the module `from` sees of the module `to`.
+/// Returns what an expression of the module `from` sees of the module `to`.
 pub(super) fn visibility_of(steps: &Steps<'_>, from: usize, when: When, to: usize) -> Visibility {
     let (from_path, to_path) = (steps.path_to(from), steps.path_to(to));
     let shared = from_path.iter().zip(&to_path).take_while(|(a, b)| a == b).count();
@@ -59,7 +59,8 @@ pub(super) fn visibility_of(steps: &Steps<'_>, from: usize, when: When, to: usiz
     }
 }
 
-const PARALLEL_LOOP: &str = "each iteration of a parallel loop keeps its results to itself: read the loop's own result";
+const PARALLEL_LOOP: &str =
+    "results are private to each iteration of a parallel loop: read the result of the loop instead";
 
 /// One of the two is, or holds, the other.
 fn visibility_within(
@@ -74,7 +75,7 @@ fn visibility_within(
         return if may_repeat(steps, holders) {
             Visibility::Visible
         } else {
-            Visibility::Later("it is not done before this step")
+            Visibility::Later("it does not finish before this step")
         };
     }
     if kept {
@@ -83,7 +84,7 @@ fn visibility_within(
     if when == When::After || may_repeat(steps, holders) {
         Visibility::Visible
     } else if from == to {
-        Visibility::Later("it is this very step")
+        Visibility::Later("a step cannot read its own result")
     } else {
         Visibility::Later("it runs inside this step")
     }
@@ -108,7 +109,7 @@ fn keeps_to_itself(steps: &Steps<'_>, holders: &[usize]) -> bool {
 /// The lists that no module holds. The failure handler sees all: it runs where the failure was.
 fn between_roots(mine: usize, theirs: usize) -> Visibility {
     if theirs == FAILURE_LIST {
-        Visibility::Never("the failure handler's result is the workflow's own")
+        Visibility::Never("the failure handler's result is the result of the workflow")
     } else if mine == PREPROCESSOR_LIST {
         Visibility::Later("the preprocessor runs before all steps")
     } else {
@@ -126,10 +127,10 @@ fn between_branches(holder: Nesting, mine: usize, theirs: usize) -> Visibility {
             }
         }
         Nesting::AllBranches { parallel: true, .. } => {
-            Visibility::Never("branches that run at the same time do not see each other")
+            Visibility::Never("branches that run in parallel cannot read each other's results")
         }
         Nesting::None | Nesting::OneBranch | Nesting::Loop { .. } => {
-            Visibility::Never("it is in another branch, and only one branch is taken")
+            Visibility::Never("it is in another branch, and only one of the branches runs")
         }
     }
 }

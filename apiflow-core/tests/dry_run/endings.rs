@@ -19,7 +19,7 @@ async fn a_loop_without_end_is_ended_with_an_error_and_told_as_far_as_it_came() 
     let found = tried(&flow(endless), &catalog(&[node()]), given, |_| None).await.unwrap();
     let error = found.error.clone().unwrap();
     assert_eq!(error["name"], "dry_run_limit");
-    assert_eq!(error["message"], "a dry run makes at most 5 calls: does a loop have no end?");
+    assert_eq!(error["message"], "a dry run makes at most 5 calls: check for an endless loop");
     assert_eq!((found.status.as_str(), found.output.clone()), ("failed", json!({"error": error})));
     assert_eq!(found.steps.iter().map(|step| step.requests.len()).sum::<usize>(), 5);
     assert_eq!(ran(&found)[..2], ["loop cancelled 1", "loop[0]/again completed 1"]);
@@ -33,7 +33,7 @@ async fn a_loop_without_calls_is_ended_too() {
     let limits = DryRunLimits { events: 1000, ..DryRunLimits::default() };
     let given = Given { limits, ..Given::default() };
     let found = tried(&flow(endless), &catalog(&[]), given, |_| None).await.unwrap();
-    assert_eq!(found.error.unwrap()["message"], "a dry run has at most 1000 events: does a loop have no end?");
+    assert_eq!(found.error.unwrap()["message"], "a dry run has at most 1000 events: check for an endless loop");
 }
 
 #[tokio::test]

@@ -76,10 +76,10 @@ fn values() -> Vec<(&'static str, Value)> {
 /// Expressions that fail and what the error says: its kind, then a part of its message.
 fn failures() -> Vec<(&'static str, &'static str, &'static str)> {
     vec![
-        ("1 +", "syntax", "ends too early (line 1, column 4)"),
+        ("1 +", "syntax", "unexpected end of the expression (line 1, column 4)"),
         ("a b", "syntax", "(line 1, column 3)"),
-        ("(", "syntax", "`(` is never closed (line 1, column 1)"),
-        ("}); (() => {", "syntax", "`}` closes nothing"),
+        ("(", "syntax", "`(` is not closed (line 1, column 1)"),
+        ("}); (() => {", "syntax", "unmatched `}`"),
         ("do {} while (false)", "syntax", "(line 1, column 1)"),
         ("a\n  b", "syntax", "(line 2, column 3)"),
         ("throw new Error('sorry')", "thrown", "sorry"),

@@ -117,7 +117,7 @@ pub(crate) fn the_environment_is_cleared() {
 pub(crate) fn a_garbled_answer_is_refused() {
     let script = format!("{} {} exec cat", printf("\"ready\""), printf("oops"));
     match with_program("/bin/sh", &["-c", &script]) {
-        Err(EvaluationError::Internal(message)) => assert!(message.contains("an answer that is none"), "{message}"),
+        Err(EvaluationError::Internal(message)) => assert!(message.contains("an invalid answer"), "{message}"),
         other => panic!("{other:?}"),
     }
 }
@@ -154,7 +154,7 @@ pub(crate) fn an_orphan_ends_by_itself() {
 pub(crate) fn wrong_programs() {
     let failure = with_program;
     let starts = |outcome: Result<Value, EvaluationError>| match outcome {
-        Err(EvaluationError::Internal(message)) => assert!(message.contains("does not start"), "{message}"),
+        Err(EvaluationError::Internal(message)) => assert!(message.contains("cannot be started"), "{message}"),
         other => panic!("{other:?}"),
     };
     starts(failure("/nonexistent/apiflow", &[]));

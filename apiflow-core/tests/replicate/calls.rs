@@ -249,7 +249,7 @@ async fn polls_that_keep_failing_end_with_the_last_reason() {
     for (poll, said) in [
         ((500, Vec::new(), "CUDA went away".to_owned()), "Acme answered 500: CUDA went away"),
         ((200, Vec::new(), "<html>tunnel offline</html>".to_owned()), "text, not JSON"),
-        (reply(200, &json!({})), "named no state"),
+        (reply(200, &json!({})), "had no state"),
         (reply(200, &json!({"status": "Waiting"})), "its last state was `Waiting`"),
         (reply(200, &json!({"code": 500, "msg": "system busy"})), "with code 500: system busy"),
     ] {
@@ -264,10 +264,10 @@ async fn polls_that_keep_failing_end_with_the_last_reason() {
 async fn a_message_claims_a_cancellation_only_where_the_provider_took_it() {
     let running = || reply(200, &json!({"status": "Running"}));
     let (_, message, ..) = polled_error(running(), Some(reply(202, &json!({})))).await;
-    assert!(message.contains("it was cancelled there"), "{message}");
+    assert!(message.contains("it was cancelled at the provider"), "{message}");
     for refusal in [403, 404, 409] {
         let (_, message, ..) = polled_error(running(), Some(reply(refusal, &json!({"detail": "no"})))).await;
-        let expected = format!("cancelling failed, the provider answered {refusal}");
+        let expected = format!("cancelling it failed: the provider answered {refusal}");
         assert!(!message.contains("was cancelled") && message.contains(&expected), "{message}");
     }
 }

@@ -83,10 +83,10 @@ fn a_run_that_fails_ends_with_1_and_wrong_usage_with_2() {
     );
     check(&with(&["--dry-run", "--mock", "drow=1"]), 2, "--mock: there is no step `drow` (did you mean `draw`?)");
     check(&with(&["--dry-run", "--mock", "draw=fox"]), 2, "--mock draw: invalid JSON");
-    check(&with(&["--dry-run", "--approval", "draw={}"]), 2, "--approval: step `draw` waits for no approval");
+    check(&with(&["--dry-run", "--approval", "draw={}"]), 2, "--approval: step `draw` does not wait for an approval");
     check(&with(&["--dry-run", "--until", "drow"]), 2, "there is no step `drow`");
     check(&with(&["--approval", "draw={}"]), 2, "--dry-run");
-    check(&with(&["--mock", r#"draw={"error": "no"}"#]), 2, "as only a dry run can have it");
+    check(&with(&["--mock", r#"draw={"error": "no"}"#]), 2, "which only a dry run supports");
     check(&with(&[]), 2, "the workflow needs the secret `PICTURES_KEY`: pass it with --secret-from-env PICTURES_KEY");
     check(&with(&["--secret-from-env", "PICTURES_KEY"]), 2, "the environment variable is not set");
     check(&[&DECLARED[..], &["--dry-run"]].concat(), 2, "/input: \"prompt\" is a required property");

@@ -121,7 +121,7 @@ fn a_templates_content_type_counts_for_json_and_raw_alone() {
 #[test]
 fn a_body_that_cannot_be_written_is_refused() {
     for (data, message) in [
-        (json!({"body_kind": "form", "body": "{{ input.a }}"}), "body: a form needs an object"),
+        (json!({"body_kind": "form", "body": "{{ input.a }}"}), "body: a form body must be an object"),
         (
             json!({"body_kind": "form", "body": {"k": {"deep": "$KEY"}}}),
             "`k`: a secret is not allowed inside an object or array here",

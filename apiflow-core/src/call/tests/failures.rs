@@ -78,8 +78,8 @@ fn a_404_of_a_node_without_a_path_names_the_missing_setting() {
     assert_eq!(
         error.message,
         "Replicate answered 404 for POST https://api.replicate.com/v1: The requested resource could not be found.; the \
-         node has no `data.path`, so the connector's base_url itself was called: set `data.path` to the address of the \
-         call below it"
+         node has no `data.path`, so the connector's `base_url` itself was called: set `data.path` to the path of the \
+         endpoint"
     );
     let with_path = failure(&reply(404, &json!({"detail": "No model"})));
     assert_eq!(with_path.message, "Acme answered 404 for POST https://api.example.com/v1/x: No model");
@@ -172,8 +172,8 @@ fn pages_and_binary_are_no_words() {
 #[test]
 fn a_redirect_that_is_not_followed_names_its_goal() {
     let error = failure(&text_reply(307, &[("Location", "https://api.example.com/v2/x?signature=s")], ""));
-    let expected = "Acme answered 307: it redirects to https://api.example.com/v2/x, which is not followed for POST; set \
-        the connector's base_url or the node's `data.path` to that address";
+    let expected = "Acme answered 307: it redirects to https://api.example.com/v2/x, and redirects of POST are not \
+                    followed; set the connector's `base_url` or the node's `data.path` to that address";
     assert_eq!(error.message, expected);
 }
 
@@ -270,7 +270,7 @@ fn a_call_without_a_reply_says_whether_it_may_have_arrived() {
             HttpError::Connect("refused".to_owned()),
             false,
             ErrorClass::Unavailable,
-            format!("{url} cannot be reached: refused"),
+            format!("{url} is unreachable: refused"),
         ),
         (
             HttpError::Unknown("reset".to_owned()),
@@ -288,7 +288,7 @@ fn a_call_without_a_reply_says_whether_it_may_have_arrived() {
             HttpError::Reply("not HTTP".to_owned()),
             false,
             ErrorClass::OutputInvalid,
-            format!("the reply of {url} cannot be used"),
+            format!("the response of {url} is unusable"),
         ),
         (HttpError::TooLarge("over 8 bytes".to_owned()), false, ErrorClass::OutputTooLarge, "over 8 bytes".to_owned()),
     ] {
@@ -382,7 +382,7 @@ fn a_reply_that_cannot_be_asked_for_its_code_is_no_success() {
     for body in ["", "fine", "<html>login</html>"] {
         let error = failed(plan.read_submit(&text_reply(200, &[], body)));
         assert_eq!(error.class, ErrorClass::OutputInvalid, "{body}");
-        assert!(error.message.contains("`code` (`data.success`) can't be read"), "{}", error.message);
+        assert!(error.message.contains("`code` (`data.success`) cannot be read"), "{}", error.message);
     }
 }
 
@@ -417,7 +417,10 @@ fn the_rule_of_success_holds_at_submits_polls_and_results() {
     let busy = super::again(poll(json!({"code": 500, "msg": "try again in 3s"})));
     assert_eq!((busy.class, busy.retry_after_ms()), (ErrorClass::Unavailable, Some(3000)));
     let own = failed(poll(json!({"code": 7, "status": "Fail", "reason": "no face"})));
-    assert_eq!(own.message, "Acme ended the work as `Fail`: no face", "the operation's rule tells more");
+    assert_eq!(
+        own.message, "Acme finished the operation with the state `Fail`: no face",
+        "the operation's rule tells more"
+    );
     let result = |body: Value| plan.read_result(&operation, &reply(200, &body));
     assert_eq!(super::done(result(json!({"code": 0, "url": "u"}))), json!({"code": 0, "url": "u"}));
     assert_eq!(failed(result(json!({"code": 1004, "msg": "login fail"}))).class, ErrorClass::Auth);

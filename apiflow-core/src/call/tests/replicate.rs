@@ -126,7 +126,10 @@ fn success_without_an_output_is_a_failure_and_takes_no_default() {
         for reading in each_reading(&changes) {
             let error = failed(reading);
             assert_eq!(error.class, ErrorClass::OutputInvalid);
-            assert_eq!(error.message, "Replicate ended the work as `succeeded`, but `output` is empty");
+            assert_eq!(
+                error.message,
+                "Replicate finished the operation with the state `succeeded`, but `output` is empty"
+            );
             assert_eq!(error.detail["provider_id"], "p1");
         }
     }
@@ -141,36 +144,44 @@ fn every_other_end_has_its_class() {
         (
             json!({"status": "failed", "error": "E1001: out of memory"}),
             ErrorClass::ProviderFailed,
-            "ended the work as `failed`: E1001: out of memory",
+            "finished the operation with the state `failed`: E1001: out of memory",
         ),
-        (json!({"status": "failed"}), ErrorClass::ProviderFailed, "ended the work as `failed`"),
-        (json!({"status": "FAILED", "error": "x"}), ErrorClass::ProviderFailed, "ended the work as `FAILED`: x"),
-        (json!({"status": "canceled"}), ErrorClass::Cancelled, "ended the work as `canceled`"),
+        (json!({"status": "failed"}), ErrorClass::ProviderFailed, "finished the operation with the state `failed`"),
+        (
+            json!({"status": "FAILED", "error": "x"}),
+            ErrorClass::ProviderFailed,
+            "finished the operation with the state `FAILED`: x",
+        ),
+        (json!({"status": "canceled"}), ErrorClass::Cancelled, "finished the operation with the state `canceled`"),
         (
             json!({"status": "aborted", "error": "deadline"}),
             ErrorClass::Cancelled,
-            "ended the work as `aborted`: deadline",
+            "finished the operation with the state `aborted`: deadline",
         ),
         (
             json!({"status": "succeeded", "output": "https://e.com/a", "error": "late fault"}),
             ErrorClass::ProviderFailed,
-            "ended the work as `succeeded`: late fault",
+            "finished the operation with the state `succeeded`: late fault",
         ),
         (
             json!({"status": "failed", "error": "The input was flagged as sensitive. (E005)"}),
             ErrorClass::Moderated,
-            "ended the work as `failed`: The input was flagged as sensitive. (E005)",
+            "finished the operation with the state `failed`: The input was flagged as sensitive. (E005)",
         ),
-        (json!({"status": "failed", "error": "e005"}), ErrorClass::Moderated, "ended the work as `failed`: e005"),
+        (
+            json!({"status": "failed", "error": "e005"}),
+            ErrorClass::Moderated,
+            "finished the operation with the state `failed`: e005",
+        ),
         (
             json!({"status": "failed", "error": "NSFW content detected. Try another prompt"}),
             ErrorClass::Moderated,
-            "ended the work as `failed`: NSFW content detected. Try another prompt",
+            "finished the operation with the state `failed`: NSFW content detected. Try another prompt",
         ),
         (
             json!({"status": "failed", "error": "code E0051 at line 5"}),
             ErrorClass::ProviderFailed,
-            "ended the work as `failed`: code E0051 at line 5",
+            "finished the operation with the state `failed`: code E0051 at line 5",
         ),
     ] {
         for reading in each_reading(&changes) {
@@ -223,7 +234,7 @@ fn an_accepted_submit_that_cannot_be_followed_is_of_unknown_fate() {
         let error = failed(plan.read_submit(&text_reply(201, &[], body)));
         assert_eq!(error.class, ErrorClass::SubmitUnknown, "{body}");
         let message = format!(
-            "Replicate answered 201, but the work cannot be followed: {reason}; check the node's `data.operation`"
+            "Replicate answered 201, but the operation cannot be tracked: {reason}; check the node's `data.operation`"
         );
         assert_eq!(error.message, message);
         let error = failed(working(&json!({"idempotent": true})).read_submit(&text_reply(201, &[], body)));

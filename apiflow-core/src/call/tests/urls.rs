@@ -73,7 +73,7 @@ fn values_in_the_path_cannot_change_its_shape() {
     check_url(&json!({}), &json!({"path": "$KEY/x"}), &json!({}), "POST https://api.example.com/v1/$KEY/x");
     let plan = call(&json!({}), &data);
     for (voice, message) in [
-        (json!(".."), "path: `..` as a part of a path would lead to another address"),
+        (json!(".."), "path: `..` is not allowed as a segment of a path, because it would change the address"),
         (json!(null), "path: `input.voice` must be a string or a number to be used in a path"),
     ] {
         let error = plan.submit_request(&object(&json!({"voice": voice})), &CONTEXT).expect_err("it has no place");

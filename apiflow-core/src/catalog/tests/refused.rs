@@ -28,7 +28,7 @@ fn the_founding_template_of_a_connector_is_refused_at_its_url_and_its_method() {
         shown(&faults),
         [
             "/base_url bad-url: `base_url` must be an absolute http or https URL, such as `https://api.example.com/v1`",
-            "/method bad-method: `method` cannot be `GET/POST/PUT/DELETE`; known are `GET`, `POST`, `PUT`, `PATCH`, \
+            "/method bad-method: `method` cannot be `GET/POST/PUT/DELETE`; expected one of `GET`, `POST`, `PUT`, `PATCH`, \
              `DELETE`, `HEAD`",
         ]
     );
@@ -71,8 +71,7 @@ fn ids_of_another_form_are_refused() {
     }
     check_connector(&json!({"id": 7}), &["/id wrong-type: `id` must be a string, not a number"]);
     for id in ["node", "workflow", "connector"] {
-        let expected =
-            format!("/id reserved-id: a connector cannot have the id `{id}`: paths of modules begin with it");
+        let expected = format!("/id reserved-id: the id `{id}` is reserved: module paths begin with it");
         check_connector(&json!({"id": id}), &[&expected]);
     }
 }
@@ -151,8 +150,7 @@ fn unknown_fields_are_refused_with_the_likely_name() {
 
 #[test]
 fn inputs_are_refused_at_their_own_place() {
-    let types =
-        "known are `string`, `number`, `integer`, `boolean`, `object`, `array`, `image`, `video`, `audio`, `file`";
+    let types = "expected one of `string`, `number`, `integer`, `boolean`, `object`, `array`, `image`, `video`, `audio`, `file`";
     for (input, expected) in [
         (json!(1), "/input/1 wrong-type: `1` must be an object, not a number".to_owned()),
         (json!({"type": "string"}), "/input/1/name missing-field: `name` is missing".to_owned()),
@@ -185,7 +183,7 @@ fn inputs_are_refused_at_their_own_place() {
         ),
         (
             json!({"name": "b", "type": "image", "as": "data-uri"}),
-            "/input/1/as bad-value: `as` cannot be `data-uri`; did you mean `data_uri`? known are `url`, `data_uri`, \
+            "/input/1/as bad-value: `as` cannot be `data-uri`; did you mean `data_uri`? expected one of `url`, `data_uri`, \
              `base64`, `multipart`, `upload`"
                 .to_owned(),
         ),
@@ -213,11 +211,12 @@ fn outputs_are_refused_at_their_own_place() {
         ),
         (
             json!({"name": "o", "type": "string", "pick": "frist"}),
-            "/output/0/pick bad-value: `pick` cannot be `frist`; did you mean `first`? known are `first`, `last`, `join`, `all`",
+            "/output/0/pick bad-value: `pick` cannot be `frist`; did you mean `first`? expected one of `first`, `last`, \
+             `join`, `all`",
         ),
         (
             json!({"name": "o", "type": "string", "decode": "base32"}),
-            "/output/0/decode bad-value: `decode` cannot be `base32`; did you mean `base64`? known are `url`, \
+            "/output/0/decode bad-value: `decode` cannot be `base32`; did you mean `base64`? expected one of `url`, \
              `data_uri`, `base64`, `text`",
         ),
         (
@@ -236,7 +235,7 @@ fn every_key_of_data_has_its_type() {
         (json!([]), "/data wrong-type: `data` must be an object, not an array of 0"),
         (
             json!({"method": "FETCH"}),
-            "/data/method bad-method: `method` cannot be `FETCH`; known are `GET`, `POST`, \
+            "/data/method bad-method: `method` cannot be `FETCH`; expected one of `GET`, `POST`, \
           `PUT`, `PATCH`, `DELETE`, `HEAD`",
         ),
         (json!({"path": ["a"]}), "/data/path wrong-type: `path` must be a string, not an array of 1"),
@@ -248,7 +247,7 @@ fn every_key_of_data_has_its_type() {
         ),
         (
             json!({"body_kind": "xml"}),
-            "/data/body_kind bad-value: `body_kind` cannot be `xml`; known are `json`, \
+            "/data/body_kind bad-value: `body_kind` cannot be `xml`; expected one of `json`, \
           `form`, `multipart`, `raw`, `none`",
         ),
         (json!({"accept": 1}), "/data/accept wrong-type: `accept` must be a string, not a number"),
@@ -264,9 +263,12 @@ fn every_key_of_data_has_its_type() {
         (json!({"success": [200, "x"]}), "/data/success/1 wrong-type: `1` must be an HTTP status, not a string"),
         (
             json!({"success": {"path": "code"}}),
-            "/data/success/values missing-field: `values` is missing: `path` needs it",
+            "/data/success/values missing-field: `values` is missing: `path` requires it",
         ),
-        (json!({"success": {"values": [0]}}), "/data/success/path missing-field: `path` is missing: `values` needs it"),
+        (
+            json!({"success": {"values": [0]}}),
+            "/data/success/path missing-field: `path` is missing: `values` requires it",
+        ),
         (
             json!({"operation": 1}),
             "/data/operation wrong-type: `operation` must be a preset's name or an object, not a \
@@ -300,8 +302,7 @@ fn rules_of_operations_are_refused_at_their_own_place() {
         (json!({"state": {"path": "a", "done": "ok"}}), "state/done wrong-type: `done` must be an array, not a string"),
         (
             json!({"state": {"path": "a", "done": [{}]}}),
-            "state/done bad-value: `done` must be a list of words, numbers \
-          or booleans",
+            "state/done bad-value: `done` must be a list of strings, numbers or booleans",
         ),
         (
             json!({"state": {"http": {"done": ["ok"]}}}),
@@ -310,12 +311,12 @@ fn rules_of_operations_are_refused_at_their_own_place() {
         ),
         (
             json!({"cancel": {"url": "u", "method": "STOP"}}),
-            "cancel/method bad-method: `method` cannot be `STOP`; known \
-          are `GET`, `POST`, `PUT`, `PATCH`, `DELETE`, `HEAD`",
+            "cancel/method bad-method: `method` cannot be `STOP`; expected \
+          one of `GET`, `POST`, `PUT`, `PATCH`, `DELETE`, `HEAD`",
         ),
         (
             json!({"submit": "held"}),
-            "submit bad-value: `submit` cannot be `held`; did you mean `hold`? known are `ack`, `hold`",
+            "submit bad-value: `submit` cannot be `held`; did you mean `hold`? expected one of `ack`, `hold`",
         ),
         (json!({"ack": {"header": {"A": 1}}}), "ack/header/A wrong-type: `A` must be a string, not a number"),
         (

@@ -28,7 +28,7 @@ pub(super) fn open_more(turn: &mut Turn<'_>, frame: u64) {
     }
 }
 
-/// Opens the next child and settles it; says whether it is at work. One that has ended at once has its module looked
+/// Opens the next child and settles it; returns whether it is at work. One that has ended at once has its module looked
 /// at before the next is opened: it may be what ends it.
 pub(super) fn open_next(turn: &mut Turn<'_>, frame: u64) -> bool {
     let Some(slot) = children_of(turn, frame).map(|children| children.next) else { return false };

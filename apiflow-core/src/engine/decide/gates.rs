@@ -10,7 +10,7 @@ use crate::openflow::Suspend;
 /// How long a gate waits unless its `timeout` says otherwise. Source: OpenFlow.
 const DEFAULT_GATE_TIMEOUT_S: u64 = 1_800;
 
-/// Closes the gate after the step that a list is at, if it has one; says whether it did. Approvals that came early
+/// Closes the gate after the step that a list is at, if it has one; returns whether it did. Approvals that came early
 /// count.
 pub(super) fn close(turn: &mut Turn<'_>, frame: u64, sleep_ms: u64) -> bool {
     let Some(suspend) = suspend_rule(turn, frame) else { return false };
@@ -20,7 +20,7 @@ pub(super) fn close(turn: &mut Turn<'_>, frame: u64, sleep_ms: u64) -> bool {
     }
     let wait_ms = suspend.timeout.unwrap_or(DEFAULT_GATE_TIMEOUT_S).saturating_mul(1_000);
     let until = turn.now.plus_ms(wait_ms);
-    // A gate that an earlier run has passed stays open, whoever approved it then.
+    // A gate that an earlier run has passed stays open, regardless of who approved it then.
     let passed = reused_result(turn.run, frame).is_some() && pending_approvals(turn, frame).is_empty();
     turn.emit_event(Event::GateClosed { frame, required, until, sleep_ms });
     if passed {
@@ -77,7 +77,7 @@ fn settle_gate(turn: &mut Turn<'_>, frame: u64) {
     }
 }
 
-/// Fails the list, or lets it pass with the error among the resumes where the document says so.
+/// Fails the list, or lets it pass with the error among the resumes if the document says so.
 fn fail_gate(turn: &mut Turn<'_>, frame: u64, taken: Vec<u64>, error: Value) {
     if suspend_rule(turn, frame).is_some_and(|suspend| suspend.continue_on_disapprove_timeout) {
         return pass_gate(turn, frame, taken, Some(error));

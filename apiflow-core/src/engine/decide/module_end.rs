@@ -57,7 +57,7 @@ pub(super) fn fail_attempt(turn: &mut Turn<'_>, frame: u64, error: Value, result
     }
 }
 
-/// Delay before the next attempt of a step whose last one has failed, in milliseconds; `None` where there is none.
+/// Delay before the next attempt of a step whose last one has failed, in milliseconds; `None` if there is none.
 /// At least what the provider asked for (`retry_after_ms` of the recorded error), but no longer than the step's own
 /// `timeout`.
 fn retry_delay(turn: &Turn<'_>, frame: u64, rule: &Retry, failures: u32) -> Option<u64> {
@@ -167,7 +167,7 @@ fn decide_stop(turn: &mut Turn<'_>, frame: u64, concluded: ConcludedStep) {
     }
 }
 
-/// The error that a stop ends with; none where it is not a failure, or marks the flow skipped.
+/// The error that a stop ends with; none if it is not a failure, or marks the flow skipped.
 fn stop_error(rule: &StopAfterIf) -> Option<Value> {
     let text = rule.error_message.as_ref().filter(|_| !rule.skip_if_stopped)?;
     let message = if text.is_empty() { format!("stop after if: {}", rule.expr) } else { text.clone() };
@@ -287,11 +287,10 @@ pub(super) fn abandon_job(turn: &mut Turn<'_>, error: Value) {
 pub(crate) fn unsettled_attempt_error(step_id: &str, provider_id: Option<&str>) -> Value {
     let what = match provider_id {
         Some(id) => format!("the provider was working on `{id}` when the job was abandoned"),
-        None => "the job was abandoned before it was known whether the provider took the work".to_owned(),
+        None => "the job was abandoned before the provider confirmed the request".to_owned(),
     };
     let message = format!(
-        "{what}; it was not sent again, because it could be paid twice: recover the step to look for the work at the \
-         provider"
+        "{what}; it was not sent again, because it could be paid twice: recover the step to search for the work at the provider"
     );
     let mut error = super::with_step(error_object(error_names::SUBMIT_UNKNOWN, message), step_id);
     if let Some(id) = provider_id {
@@ -324,7 +323,7 @@ pub(super) fn fail_over_limit(turn: &mut Turn<'_>, message: String) {
     turn.emit_with(Event::FlowEnded { status, output, error: Some(error), skipped: false, cache: None }, Some(value));
 }
 
-/// Ends the job whose flow has ended and whose providers have all been told.
+/// Ends the job once its flow has ended and all cancellations have been sent.
 pub(super) fn settle_job(turn: &mut Turn<'_>) {
     let Some(ending) = turn.run.control.ending.clone() else { return };
     if turn.run.control.status.is_final() || !turn.run.control.orphans.is_empty() {

@@ -112,7 +112,7 @@ fn reuse_outcome(turn: &mut Turn<'_>, at: At<'_>, reused: ReusedResult) {
     }
 }
 
-/// Handles what is asked before a flow's first module; says whether that was all.
+/// Handles what is asked before a flow's first module; returns whether that was all.
 fn enter_flow(turn: &mut Turn<'_>, frame: u64, prepared: &PreparedStep) -> bool {
     match prepared {
         PreparedStep::Skip => {

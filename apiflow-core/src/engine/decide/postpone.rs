@@ -10,12 +10,12 @@ use crate::engine::{Event, retry};
 pub(super) struct Refusal {
     pub(super) effect: u64,
     pub(super) error: Value,
-    /// How long the call may be put off where the module has no `timeout`, in milliseconds.
+    /// How long the call may be put off if the module has no `timeout`, in milliseconds.
     pub(super) patience_ms: u64,
     pub(super) sent: bool,
 }
 
-/// Puts a call off, at least for as long as the provider asked; fails the attempt where that goes beyond the step's
+/// Puts a call off, at least for as long as the provider asked; fails the attempt if that goes beyond the step's
 /// deadline. The deadline counts from the first attempt of this call.
 pub(super) fn postpone_call(turn: &mut Turn<'_>, frame: u64, refusal: Refusal) {
     let Refusal { effect, error, patience_ms, sent } = refusal;

@@ -15,7 +15,7 @@ pub enum Start {
         deadline: Option<Timestamp>,
         /// Bound on each attempt's submit, in milliseconds.
         timeout_ms: u64,
-        /// Bound on each whole attempt, in milliseconds, where the module has a `timeout`.
+        /// Bound on each whole attempt, in milliseconds, if the module has a `timeout`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         bound_ms: Option<u64>,
     },
@@ -33,7 +33,7 @@ pub enum Start {
         /// Whether they run one after the other, and share one scope.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         sequential: bool,
-        /// At most so many at a time; `None`: all.
+        /// Maximum number at a time; `None` if all run at once.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         limit: Option<u64>,
         /// Whether the first one that succeeds ends the module.
@@ -47,7 +47,7 @@ pub enum Start {
         /// Whether the iterations run one after the other, and share one scope.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         sequential: bool,
-        /// At most so many at a time; `None`: all.
+        /// Maximum number at a time; `None` if all run at once.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         limit: Option<u64>,
     },

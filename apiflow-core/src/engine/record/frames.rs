@@ -81,7 +81,7 @@ pub(super) fn open_frame(run: &mut Run, parent: u64, child: u64, slot: u64, hand
                 frame.flow = flow.unwrap_or_default();
                 let definition = run.program.flows.get(frame.flow);
                 frame.list = definition.map_or(0, |flow| flow.list);
-                // Its own error handler is its own affair, also where it is called by one.
+                // Its own error handler is its own affair, even if it is called by one.
                 frame.handler = false;
                 frame.entered = definition.is_none_or(|flow| !flow.has_entry_questions());
                 if definition.is_some_and(|flow| flow.env.is_some()) {

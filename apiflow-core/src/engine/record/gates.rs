@@ -7,7 +7,7 @@ use crate::engine::control_state::{Gate, OpenStep, ReceivedApproval, Resumed, St
 use crate::engine::{GateSelector, Run, ValueRef};
 use crate::ports::{StepStatus, Timestamp};
 
-/// Approvals that wait for their gates, at most: the control state stays bounded, whoever sends how many.
+/// Approvals that wait for their gates, at most: the control state stays bounded, however many are sent.
 const MAX_WAITING_APPROVALS: usize = 1_000;
 
 /// Somebody approved or disapproved.

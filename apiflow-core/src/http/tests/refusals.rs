@@ -99,7 +99,7 @@ async fn only_plain_http_requests_are_sent() {
     }
     let http = client("", NAMES, StaticSecrets::new());
     for (method, header, needle) in
-        [("GE T", "x-a", "not an HTTP method"), ("GET", "Host", "`Host`"), ("GET", "a b", "not a name")]
+        [("GE T", "x-a", "not an HTTP method"), ("GET", "Host", "`Host`"), ("GET", "a b", "not a header name")]
     {
         let mut wrong = request(method, "http://example.com/");
         wrong.headers.push((header.to_owned(), "x".to_owned()));

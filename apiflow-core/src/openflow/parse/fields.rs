@@ -78,7 +78,7 @@ impl<'d, 'p> DocumentFields<'d, 'p> {
             let mut found = Diagnostic::new_error(code, self.place.pointer(), message);
             let others = self.map.keys().map(String::as_str).filter(|key| *key != name);
             if let Some(near) = suggest::nearest_name(name, others) {
-                found = found.with_help(format!("did you mean `{name}` by `{near}`?"));
+                found = found.with_help(format!("did you mean `{name}` instead of `{near}`?"));
                 found.fix = fixes::renamed_field(self.map, self.place.pointer(), near, name);
             }
             reader.findings.push(found);
@@ -201,7 +201,7 @@ impl<'d, 'p> DocumentFields<'d, 'p> {
         }
         let absent = self.taken.iter().filter(|name| !self.map.contains_key(**name));
         if let Some(near) = suggest::nearest_name(key, absent.copied()) {
-            let message = format!("the field `{key}` is not known and has no effect");
+            let message = format!("unknown field `{key}`: it has no effect");
             let mut found = Diagnostic::new_warning(codes::MISSPELT_FIELD, self.place.key(key).pointer(), message)
                 .with_help(suggest::did_you_mean(near));
             found.fix = fixes::renamed_field(self.map, self.place.pointer(), key, near);
@@ -209,7 +209,7 @@ impl<'d, 'p> DocumentFields<'d, 'p> {
         }
     }
 
-    /// Notes that a field has the wrong type, with the mend where its value is only written in another one.
+    /// Notes that a field has the wrong type, with the fix if only the notation of the value is wrong.
     fn note_wrong_type(
         &self,
         reader: &mut DocumentReader,

@@ -115,9 +115,9 @@ impl DocumentReader {
         });
         let default = fields.take_non_null("default");
         if default.is_none() && self.purpose == ReadPurpose::Checking {
-            let message = "the branch has no `default`: where no predicate is true it passes on the previous result";
+            let message = "the branch has no `default`: if no predicate is true, it returns the previous result";
             let found = Diagnostic::new_warning(codes::MISSING_DEFAULT, place.pointer(), message);
-            self.findings.push(found.with_help("add `\"default\": []` if that is meant"));
+            self.findings.push(found.with_help("add `\"default\": []` if that is intended"));
         }
         BranchOne {
             branches,

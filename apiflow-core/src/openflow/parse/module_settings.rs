@@ -102,7 +102,7 @@ impl DocumentReader {
         map.iter().map(|(name, value)| (name.clone(), self.read_transform(value, &place.key(name)))).collect()
     }
 
-    /// Reads a transform; a broken one gives null.
+    /// Reads a transform; a broken one becomes null.
     pub(super) fn read_transform(&mut self, value: &Value, place: &Place<'_>) -> InputTransform {
         self.transform_fields(value, place).unwrap_or(InputTransform::Static { value: Value::Null, extra: Map::new() })
     }
@@ -150,7 +150,7 @@ impl DocumentReader {
         let begun = known.iter().copied().find(|known| given.len() > 2 && known.starts_with(given));
         let near = suggest::nearest_name(given, known.iter().copied()).or(begun);
         let help = match (given, near) {
-            ("flowscript", _) => "it is the deployed form of `rawscript`".to_owned(),
+            ("flowscript", _) => "it is the deployed form of a `rawscript`".to_owned(),
             (_, Some(near)) => {
                 format!("{} The types are {}", suggest::did_you_mean(near), suggest::list_names(known.iter().copied()))
             }

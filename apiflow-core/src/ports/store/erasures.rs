@@ -15,12 +15,12 @@ pub struct DueErasure {
     pub due_at: Timestamp,
 }
 
-/// What is erased of a job that has ended. All of it may be said again, to the same effect.
+/// What is erased of a job that has ended. It is idempotent.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Erasure {
     /// Id of the job, which has ended.
     pub job: String,
-    /// Events whose values, where they have one, become `{}`.
+    /// Events whose values, if they have one, become `{}`.
     pub values: Vec<u64>,
     /// Events that are written again, by position.
     pub events: Vec<(u64, Value)>,
@@ -41,6 +41,6 @@ pub struct ErasedJob {
     pub error: Option<Value>,
     /// When more of it is to be erased, if anything is left.
     pub erase_at: Option<Timestamp>,
-    /// What it needed, where that changes.
+    /// What it needed, if that changes.
     pub bundle: Option<JobBundle>,
 }

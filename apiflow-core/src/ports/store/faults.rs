@@ -54,9 +54,10 @@ impl fmt::Display for StoreFault {
             Self::ReadOnly => "the database is read-only; make it writable",
             Self::Io => "the disk of the database cannot be read or written; check the disk and its mount",
             Self::Corrupt => "the database is damaged; restore it from a backup",
-            Self::OutOfMemory => "the database is out of memory; give it more",
+            Self::OutOfMemory => "the database is out of memory; raise its memory limit",
             Self::Busy => {
-                "the database is busy or does not answer in time; try again, and give it more connections if this lasts"
+                "the database is busy or does not answer in time; try again, and raise its connection limit if this \
+                 lasts"
             }
             Self::Unreachable => "the database does not answer; check that it is running and can be reached",
         })

@@ -79,7 +79,7 @@ pub struct JobBundle {
 pub struct ReusedResult {
     /// The event of this job ([`crate::engine::Event::ResultReused`]) whose value is its result.
     pub seq: u64,
-    /// The error object, where it failed.
+    /// The error object, if it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Value>,
 }
@@ -162,15 +162,15 @@ pub struct Idempotency {
 pub struct Concurrency {
     /// What is counted: jobs of one key share their slots. A job has its slot until it has ended.
     pub key: String,
-    /// At most so many jobs of the key have a slot, from 1.
+    /// Maximum number of jobs of the key that have a slot, from 1.
     pub limit: u64,
-    /// At most `limit` jobs of the key are claimed for the first time within so many seconds. Those that have no
+    /// At most `limit` jobs of the key are claimed for the first time within this many seconds. Those that have no
     /// window of their own do not count.
     pub window_s: Option<u64>,
 }
 
 impl Concurrency {
-    /// Whether another job gets a slot where so many have one and so many count in their windows.
+    /// Whether another job gets a slot if this many have one and this many count in their windows.
     pub fn has_free_slot(&self, held: u64, recent: u64) -> bool {
         held < self.limit && (self.window_s.is_none() || recent < self.limit)
     }
@@ -181,7 +181,7 @@ impl Concurrency {
 pub enum Created {
     /// The job is new.
     New {
-        /// The claim of whoever asked for one, if the job was due at once.
+        /// The claim for the caller, if it asked for one and the job was due at once.
         claim: Option<Claim>,
     },
     /// The key was used before.

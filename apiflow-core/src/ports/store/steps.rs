@@ -59,7 +59,7 @@ pub struct StepRow {
     pub path: String,
     /// Status of the step after the last commit.
     pub status: StepStatus,
-    /// Number of the attempt, from 1; 0 where the module makes none.
+    /// Number of the attempt, from 1; 0 if the module makes none.
     pub attempt: u32,
     /// The moment it began.
     pub started_at: Timestamp,

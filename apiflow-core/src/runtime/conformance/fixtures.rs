@@ -137,14 +137,14 @@ pub(super) async fn claim(store: &Subject, worker: &str, want: usize, lease: Dur
     panic!("`{worker}` holds {} of {want} jobs that are due", held.len())
 }
 
-/// Claims the only job that is due; gives its version.
+/// Claims the only job that is due; returns its version.
 pub(super) async fn claim_one(store: &Subject, worker: &str, job: &str) -> u64 {
     let held = claim(store, worker, 1, LEASE_INTERVAL).await.remove(0);
     assert_eq!(held.job, job, "the job that is due is claimed");
     held.version
 }
 
-/// Makes a job and claims it; gives its version.
+/// Makes a job and claims it; returns its version.
 pub(super) async fn create_claimed(store: &Subject, id: &str) -> u64 {
     create(store, id).await;
     claim_one(store, "worker", id).await

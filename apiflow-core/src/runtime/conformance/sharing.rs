@@ -42,7 +42,7 @@ pub(super) async fn workers_that_steal_jobs_finish_each_once(stores: [Subject; 2
     }
 }
 
-/// Works until all jobs have ended; gives how many turns it committed.
+/// Works until all jobs have ended; returns how many turns it committed.
 async fn work_until_done(store: &Subject, worker: &str, lease: Duration) -> u64 {
     let (mut committed, mut idle) = (0, 0);
     while idle < MAX_IDLE_ROUNDS {
@@ -66,7 +66,7 @@ async fn has_finished(store: &Subject) -> bool {
     store.list_jobs(&ended, None, 100).await.expect("a list is read").len() == JOB_COUNT
 }
 
-/// Takes in what waits, adds an event, and tells the job so; says whether the turn was the worker's to take.
+/// Takes in what waits, adds an event, and tells the job so; returns whether the turn was the worker's to take.
 async fn commit_turn(store: &Subject, worker: &str, claim: Claim) -> bool {
     let loaded = store.load_job(&claim.job).await.expect("the job is loaded");
     let seq = loaded.job.last_seq + 1;
@@ -129,7 +129,7 @@ async fn race_for_jobs(store: &Subject, worker: &str, running: &AtomicUsize, end
         assert!(now <= SLOT_LIMIT, "{now} jobs run at the same time");
         for claim in claims {
             tokio::time::sleep(Duration::from_millis(2)).await;
-            // No more running for whoever learns of its end.
+            // A job is no longer listed as running once its end is visible.
             running.fetch_sub(1, Ordering::SeqCst);
             commit(store, ending_turn(&claim.job, claim.version)).await;
             ended.fetch_add(1, Ordering::SeqCst);

@@ -127,7 +127,7 @@ async fn read_operation(values: &mut ValueCache, operation: &ValueRef, effect: u
     loop {
         match values.resolve_reference(operation).await {
             Ok(operation) => return operation,
-            Err(error) => tracing::warn!(%error, effect, "the store is unavailable; it is asked again"),
+            Err(error) => tracing::warn!(%error, effect, "the store is unavailable; the query is retried"),
         }
         clock.sleep_until(clock.now().plus_ms(200 << tries)).await;
         tries = (tries + 1).min(MAX_PAUSE_DOUBLINGS);

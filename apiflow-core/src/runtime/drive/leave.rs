@@ -1,4 +1,4 @@
-//! Leaving a job: what its providers answer from then on is left in its inbox, for whoever owns it next.
+//! Leaving a job: what its providers answer from then on is left in its inbox, for its next owner.
 
 use tokio::task::JoinSet;
 
@@ -10,7 +10,7 @@ use crate::runtime::inbox_payload::InboxPayload;
 use crate::runtime::store_health::pause_ms;
 
 impl Drive<'_> {
-    /// Gives the job back as it was last committed, so that it is claimed again as soon as the store takes commits. What
+    /// Releases the job as it was last committed, so that it is claimed again as soon as the store takes commits. What
     /// kept it from its commit is not its own fault, and does not count as a crash.
     pub(super) async fn give_back(&self) {
         let mut failures = 0;
@@ -24,13 +24,13 @@ impl Drive<'_> {
                     failures += 1;
                 }
                 // The commit that seemed to fail was made, or another owner has the job: its lease is not this drive's.
-                Err(error) => return tracing::info!(%error, job = self.job, "the job could not be given back"),
+                Err(error) => return tracing::info!(%error, job = self.job, "the job could not be released"),
                 Ok(_) => return self.inner.notifier.notify_work(),
             }
         }
     }
 
-    /// Takes nothing new in: what has come back is left in the inbox; says whether nothing is out any more.
+    /// Takes nothing new in: what has come back is left in the inbox; returns whether nothing is out any more.
     pub(super) async fn wind_down(&mut self) -> Result<bool, StoreError> {
         let mut deliveries = self.leave_facts();
         while deliveries.join_next().await.is_some() {}
@@ -41,7 +41,7 @@ impl Drive<'_> {
         Ok(true)
     }
 
-    /// Leaves the job: what comes back from now on is a fact for whoever owns it.
+    /// Leaves the job: what comes back from now on is a fact for the job's next owner.
     pub(super) async fn leave_job(&mut self) {
         let mut deliveries = self.leave_facts();
         while !self.out.is_empty() {
@@ -72,12 +72,12 @@ impl Drive<'_> {
             let key = answer.delivery_key(effect, None);
             let payload = InboxPayload::from_answer(effect, answer, calls);
             if let Err(error) = inner.record_answer(&job, &key, &payload, None).await {
-                tracing::error!(%error, job, effect, "an answer could not be recorded");
+                tracing::error!(%error, job, effect, "a result could not be recorded");
             }
         });
     }
 
-    /// Gives a job back that others may go on with at once.
+    /// Releases a job that another worker may continue at once.
     async fn release_unfinished(&mut self) -> Result<(), StoreError> {
         let now = self.now();
         let open = self.open_work(&Batch::default());

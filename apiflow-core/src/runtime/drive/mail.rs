@@ -7,7 +7,7 @@ use crate::ports::{InboxMessage, StoreError, Timestamp};
 use crate::runtime::inbox_payload::InboxPayload;
 use crate::runtime::notifier::Mailbox;
 
-/// How often a job that never waits looks for messages of other processes; those of this one are told at once.
+/// How often a job that never waits looks for messages of other processes; those of this one arrive at once.
 const INBOX_INTERVAL: Duration = Duration::from_millis(500);
 
 impl Drive<'_> {
@@ -61,7 +61,7 @@ impl Drive<'_> {
             match serde_json::from_value(message.payload) {
                 Ok(payload) => self.facts.push_back(Taken { payload, message: Some(message.id) }),
                 Err(error) => {
-                    tracing::error!(%error, job = self.job, "a message of the job cannot be read and is left out");
+                    tracing::error!(%error, job = self.job, "a message of the job cannot be read and is ignored");
                     self.unreadable.push(message.id);
                 }
             }

@@ -20,7 +20,7 @@ pub(super) struct OpenWorkView {
     pub(super) wake_at: Option<Timestamp>,
     /// Polls of what the turn's events accept or begin to look for.
     pub(super) polls: Vec<Poll>,
-    /// Attempts whose polls are over: those that are settled, and those whose providers are to be told instead.
+    /// Attempts whose polls are over: those that are settled, and those to be cancelled at the provider instead.
     pub(super) polls_cleared: Vec<u64>,
 }
 
@@ -28,9 +28,9 @@ pub(super) struct OpenWorkView {
 pub(super) enum Cancellation {
     /// Nothing is left to cancel: it is over.
     AtOnce(u64),
-    /// Its provider is to be told.
+    /// The provider must be asked to cancel.
     TellProvider(Box<Call>),
-    /// Its provider is being told.
+    /// The provider is being asked to cancel.
     UnderWay,
 }
 

@@ -35,12 +35,12 @@ pub(super) struct Batch {
     consumed: Vec<i64>,
     /// Operations that providers accepted, by attempt.
     pub(super) operations: BTreeMap<u64, Box<Operation>>,
-    /// Whether the job was told that its values take too much room.
+    /// Whether the job was already failed for the size of its values.
     is_over_limit: bool,
 }
 
 impl Drive<'_> {
-    /// Takes in what has happened, commits what follows, and performs it; says whether the drive is over.
+    /// Takes in what has happened, commits what follows, and performs it; returns whether the drive is over.
     pub(super) async fn run_turn(&mut self) -> Result<bool, StoreError> {
         let now = self.now();
         let mut batch = Batch::default();
@@ -63,7 +63,7 @@ impl Drive<'_> {
             Err(error) => Err(error),
         };
         if outcome.is_err() {
-            // What was to be taken in is still true; whoever owns the job now must learn it.
+            // What was to be taken in is still true; the present owner of the job must learn it.
             self.facts = taken.into();
         }
         outcome
@@ -86,8 +86,8 @@ impl Drive<'_> {
         }
         batch.is_over_limit = true;
         let message = format!(
-            "the values of the job take more than {max} bytes: pass smaller values between its steps, type outputs as \
-             media, part the work into several jobs, or raise `max_job_bytes` (APIFLOW_MAX_JOB_BYTES)"
+            "the values of the job take more than {max} bytes: pass smaller values between the steps, declare outputs \
+             as media, split the work into several jobs, or raise `max_job_bytes` (APIFLOW_MAX_JOB_BYTES)"
         );
         self.record_input(batch, now, Input::OverLimit { message });
     }

@@ -15,7 +15,7 @@ pub struct ProviderWorkStatus {
     pub step: String,
     /// The provider's own id of the work, once it is known.
     pub provider_id: Option<String>,
-    /// Where the provider tells how the work is; where that is not known the address that it was sent to.
+    /// Where the provider tells how the work is; if that is not known the address that it was sent to.
     pub url: String,
     /// How it stands.
     pub state: ProviderWorkState,
@@ -26,13 +26,13 @@ pub struct ProviderWorkStatus {
 pub enum ProviderWorkState {
     /// The request was sent and has no answer: whether the provider took the work is unknown.
     Unanswered,
-    /// The provider took the work and nobody told it to stop.
+    /// The provider accepted the work and was not asked to stop.
     Running,
     /// The run gave the work up, and the provider has not answered to its cancellation yet.
     Cancelling,
     /// The provider took notice that the work is cancelled.
     Cancelled,
-    /// The provider could not be told to cancel the work; says why.
+    /// The provider could not be asked to cancel the work; the reason.
     CancelFailed(String),
     /// The run gave the work up, and its connector has no way to cancel it.
     NotCancellable,

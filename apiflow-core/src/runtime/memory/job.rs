@@ -14,10 +14,10 @@ use crate::ports::{
 /// One job of the memory store: its row, journal, lease, inbox and polls.
 pub(super) struct Job {
     pub(super) row: JobRow,
-    /// When it may be claimed: its wake-up, or the end of its lease; `None` where it waits for a message or has ended.
+    /// When it may be claimed: its wake-up, or the end of its lease; `None` if it waits for a message or has ended.
     pub(super) due_at: Option<Timestamp>,
     owner: Option<String>,
-    /// When what is to be erased may be taken: `erase_at`, or the end of the lease of whoever took it.
+    /// When what is to be erased may be taken: `erase_at`, or the end of the lease of the worker that took it.
     pub(super) erase_ready_at: Option<Timestamp>,
     version: u64,
     /// Claims since the last commit.
@@ -106,14 +106,14 @@ impl Job {
         Some(self.version)
     }
 
-    /// Makes the job due; nothing where a worker has it.
+    /// Makes the job due; nothing if a worker has it.
     pub(super) fn make_due(&mut self, now: Timestamp) {
         if self.owner.is_none() {
             self.due_at = Some(self.due_at.map_or(now, |at| at.min(now)));
         }
     }
 
-    /// Prolongs the worker's lease and says whether messages wait; `None` where another holds it or nobody does.
+    /// Prolongs the worker's lease and says whether messages wait; `None` if another holds it or nobody does.
     pub(super) fn renew_lease(&mut self, worker: &str, until: Timestamp) -> Option<bool> {
         if self.owner.as_deref() != Some(worker) {
             return None;
@@ -140,7 +140,7 @@ impl Job {
         if counts { self.value_bytes } else { 0 }
     }
 
-    /// Records a turn; gives the new version and how many bytes of JSON were written.
+    /// Records a turn; returns the new version and how many bytes of JSON were written.
     pub(super) fn commit(&mut self, commit: Commit, now: Timestamp) -> Result<(u64, u64), StoreError> {
         if commit.version != self.version {
             return Err(StoreError::Fenced { job: commit.job });

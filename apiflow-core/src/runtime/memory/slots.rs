@@ -31,7 +31,7 @@ enum SlotState {
 }
 
 impl JobSlot {
-    /// Until when its start counts; nothing where it has no window or did not start.
+    /// Until when its start counts; nothing if it has no window or did not start.
     fn counts_until(&self) -> Option<Timestamp> {
         let window_s = self.concurrency.window_s?;
         self.started_at.map(|at| at.plus_ms(window_s.saturating_mul(1_000)))
@@ -63,7 +63,7 @@ impl SlotTable {
         self.slots.get(job).is_some_and(|slot| slot.state == SlotState::Waiting)
     }
 
-    /// Lets a job go without a slot; says whether it waited.
+    /// Lets a job go without a slot; returns whether it waited.
     pub(super) fn waive_slot(&mut self, job: &str, now: Timestamp) -> bool {
         let Some(slot) = self.slots.get_mut(job).filter(|slot| slot.state == SlotState::Waiting) else { return false };
         slot.state = SlotState::Passed;
@@ -100,7 +100,7 @@ impl SlotTable {
         self.slots.values().filter_map(|slot| slot.look_at).min()
     }
 
-    /// Gives away what is free; the jobs that got a slot.
+    /// Assigns the free slots; returns the jobs that got one.
     pub(super) fn assign_free_slots(&mut self, now: Timestamp) -> Vec<String> {
         let due = self.slots.values().filter(|slot| slot.look_at.is_some_and(|at| at <= now));
         let keys: BTreeSet<String> = due.map(|slot| slot.concurrency.key.clone()).collect();

@@ -64,7 +64,7 @@ impl Caller {
         outcome
     }
 
-    /// Notes that an attempt follows a provider's work; says whether no other attempt does.
+    /// Notes that an attempt follows a provider's work; returns whether no other attempt does.
     pub(crate) async fn claim_work(&self, call: &Call, url: &str, provider_id: &str) -> Result<bool, StoreError> {
         let host = crate::url::host_of(url);
         let following = ProviderWorkClaim {
@@ -76,7 +76,7 @@ impl Caller {
         self.store.claim_provider_work(following).await
     }
 
-    /// Reads a reply: on a thread that may be kept busy, where it is large. A result that is too large to be kept as
+    /// Reads a reply: on a thread that may be kept busy, if it is large. A result that is too large to be kept as
     /// JSON is a failure.
     pub(crate) async fn read(
         &self,
@@ -106,8 +106,8 @@ fn bound_result(reading: ReplyReading, limit: usize) -> ReplyReading {
         return reading;
     }
     let message = format!(
-        "the result has {size} bytes, more than the {limit} that a step may have: \
-         type the output as media, map less of the reply, or raise the limit"
+        "the result has {size} bytes, more than the limit of {limit} for a step: declare the output as media, map \
+         less of the reply, or raise the limit"
     );
     ReplyReading::Failed(CallError::new(ErrorClass::OutputTooLarge, message))
 }
@@ -150,7 +150,7 @@ fn display_reply(reply: &HttpReply) -> Value {
         Ok(text) => text.to_owned(),
         // A cut in the middle of a character is still text.
         Err(error) if error.error_len().is_none() => String::from_utf8_lossy(&cut[..error.valid_up_to()]).into_owned(),
-        Err(_) => format!("({} bytes that are not text)", reply.body.len()),
+        Err(_) => format!("({} bytes of binary data)", reply.body.len()),
     };
     json!({
         "status": reply.status,

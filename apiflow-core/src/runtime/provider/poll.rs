@@ -180,27 +180,28 @@ fn error_with_operation(error: &CallError, followed: &Operation) -> Value {
     object
 }
 
-/// The error of work that had not ended at its deadline, with what the provider said last.
+/// The error of work that had not ended at its deadline, with the provider's last reply.
 fn too_slow(followed: &Operation, last: &ReplyReading, cancellation: &CancelOutcome) -> Value {
     let id = followed.id.as_deref().unwrap_or("(no id)");
     let said = match last {
-        ReplyReading::Again(error) | ReplyReading::Failed(error) => format!("the last answer: {}", error.message),
+        ReplyReading::Again(error) | ReplyReading::Failed(error) => format!("its last reply: {}", error.message),
         ReplyReading::Running(operation) | ReplyReading::Fetch(operation) => match &operation.state {
             Some(state) => format!("its last state was `{state}`"),
-            None => "the last answer named no state of it".to_owned(),
+            None => "its last reply had no state".to_owned(),
         },
-        ReplyReading::Done(_) => "it ended meanwhile".to_owned(),
+        ReplyReading::Done(_) => "it has ended since".to_owned(),
     };
     let left = match cancellation {
-        CancelOutcome::Accepted => "it was cancelled there".to_owned(),
+        CancelOutcome::Accepted => "it was cancelled at the provider".to_owned(),
         CancelOutcome::Undeclared => {
-            "it may go on there and be charged, because the operation has no `cancel` rule".to_owned()
+            "it may continue and be charged, because the operation has no `cancel` rule".to_owned()
         }
-        CancelOutcome::Failed(reason) => format!("it may go on there and be charged: cancelling failed, {reason}"),
+        CancelOutcome::Failed(reason) => {
+            format!("it may continue and be charged, because cancelling it failed: {reason}")
+        }
     };
     let message = format!(
-        "the provider's work `{id}` had not ended at its deadline ({said}); {left}; raise the node's `data.timeout_s` if \
-         it needs longer"
+        "the provider's operation `{id}` did not end before its deadline ({said}); {left}; raise the node's `data.timeout_s` if it needs longer"
     );
     let mut error = CallError::new(ErrorClass::Timeout, message);
     if let ReplyReading::Again(CallError { detail: Value::Object(known), .. }) = last {

@@ -21,14 +21,14 @@ const FIRST_PAUSE_MS: u64 = 500;
 /// The longest pause between two looks, in milliseconds.
 const MAX_PAUSE_MS: u64 = 30_000;
 
-/// The answer to an attempt that was sent before its worker stopped: it is looked for, or ends where nobody can look.
+/// The answer to an attempt that was sent before its worker stopped: it is looked for, or ends if nobody can look.
 /// Its submit may still be on its way until `arrives_until`.
 pub(crate) fn search_interrupted(plan: &CallPlan, now: Timestamp, arrives_until: Timestamp) -> Answer {
     let settles_at = arrives_until.max(now);
     Answer::Undecided { settles_at, gives_up_at: gives_up_at(plan, now).max(settles_at) }
 }
 
-/// The answer to an attempt whose connection was lost: it is looked for, or ends where nobody can look. Its work may
+/// The answer to an attempt whose connection was lost: it is looked for, or ends if nobody can look. Its work may
 /// take `listing_delay_ms` to appear in the provider's list.
 pub(crate) fn search_lost(plan: &CallPlan, now: Timestamp, listing_delay_ms: u64, submitted: &HttpRequest) -> Answer {
     if plan.recover_request().is_none() {
@@ -43,7 +43,7 @@ fn gives_up_at(plan: &CallPlan, now: Timestamp) -> Timestamp {
     if plan.recover_request().is_some() { now.plus_ms(plan.recovery_timeout_ms()) } else { now }
 }
 
-/// When an attempt is looked for first: at once where the provider has a list, else when it counts as lost.
+/// When an attempt is looked for first: at once if the provider has a list, else when it counts as lost.
 pub(crate) fn first_look_at(plan: Option<&CallPlan>, now: Timestamp, settles_at: Timestamp) -> Timestamp {
     if plan.is_some_and(|plan| plan.recover_request().is_some()) { now } else { settles_at }
 }
@@ -175,18 +175,18 @@ async fn search_list(
             RecoveryReading::Unreadable(reason) => return Search::Unreadable(reason),
         }
     }
-    let message = format!("the provider's list goes on after {MAX_PAGES} pages");
+    let message = format!("the provider's list of operations has more than {MAX_PAGES} pages");
     Search::Unreadable(CallError::new(ErrorClass::OutputInvalid, message))
 }
 
 fn unknown_error(submitted: &HttpRequest, unreadable: Option<&str>) -> Value {
     let asked = match unreadable {
-        Some(reason) => format!("; the provider's list could not be read ({reason})"),
+        Some(reason) => format!("; the provider's list of operations could not be read ({reason})"),
         None => String::new(),
     };
     let message = format!(
         "{} {} was sent, but whether the provider took the work is unknown{asked}; it was not sent again, because it \
-         could be paid twice: look at the provider's list, or recover the step, before you run it again",
+         could be paid twice: check the provider's list of operations, or recover the step, before you run it again",
         submitted.method, submitted.url
     );
     let mut error = CallError::new(ErrorClass::SubmitUnknown, message).to_object();

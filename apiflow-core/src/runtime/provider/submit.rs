@@ -13,7 +13,7 @@ use crate::ports::{CallRecord, HttpRequest};
 
 /// Tries to tell a provider that nobody wants its work any more.
 const MAX_CANCEL_TRIES: u32 = 3;
-/// How long a rate limit is taken to hold where the provider does not say, in milliseconds.
+/// How long a rate limit is taken to hold if the provider does not say, in milliseconds.
 const DEFAULT_PAUSE_MS: u64 = 1_000;
 /// When a submit is tried again that was not sent because the store did not answer, in milliseconds.
 const STORE_RETRY_MS: u64 = 1_000;
@@ -56,7 +56,7 @@ pub(crate) async fn submit_attempt(caller: &mut Caller, call: &Call, submit: &Su
             if let Answer::Accepted { provider_id: Some(id), .. } = &answer {
                 // What this attempt was given is its own, whatever was noted before.
                 if let Err(error) = caller.claim_work(call, &request.url, id).await {
-                    tracing::warn!(%error, job = caller.job, id, "whose a provider's work is could not be noted");
+                    tracing::warn!(%error, job = caller.job, id, "a claim of provider work could not be recorded");
                 }
             }
             answer
@@ -79,12 +79,12 @@ async fn hold_back(caller: &mut Caller, call: &Call, plan: &CallPlan, limit: &st
         Ok(None) => return None,
         Ok(Some(pause)) => {
             let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
-            let reason = format!("not sent: the provider limits the rate of calls, for another {pause_ms} ms");
+            let reason = format!("not sent: the provider's rate limit lasts for another {pause_ms} ms");
             (ErrorClass::RateLimited, reason, pause_ms)
         }
         Err(error) => {
-            tracing::warn!(%error, job = caller.job, "whether a provider takes calls could not be asked; nothing is sent");
-            (ErrorClass::Unavailable, "not sent: the store did not answer".to_owned(), STORE_RETRY_MS)
+            tracing::warn!(%error, job = caller.job, "the rate limit of a provider could not be read; nothing is sent");
+            (ErrorClass::Unavailable, "not sent: the store is unavailable".to_owned(), STORE_RETRY_MS)
         }
     };
     caller.records.push(CallRecord {
@@ -104,7 +104,7 @@ async fn hold_back(caller: &mut Caller, call: &Call, plan: &CallPlan, limit: &st
 async fn note_rate_limit(caller: &Caller, plan: &CallPlan, limit: &str, error: &CallError) -> Answer {
     let pause = Duration::from_millis(error.retry_after_ms().unwrap_or(DEFAULT_PAUSE_MS));
     if let Err(error) = caller.store.pause_submits(limit, pause).await {
-        tracing::warn!(%error, job = caller.job, limit, "a rate limit could not be noted: other jobs don't know of it");
+        tracing::warn!(%error, job = caller.job, limit, "a rate limit could not be recorded for other jobs");
     }
     not_accepted(plan, error, true)
 }
@@ -143,7 +143,7 @@ pub(super) fn apply_operation_accepted(
     }
 }
 
-/// Tells the provider that nobody wants the work any more; a provider that cannot be told is not an error.
+/// Asks the provider to cancel the work; failing to do so is not an error.
 pub(crate) async fn cancel_work(caller: &mut Caller, call: &Call, operation: Value) -> Answer {
     let operation: Operation = serde_json::from_value(operation).unwrap_or_default();
     // The call's record shows what came of it.
@@ -162,7 +162,7 @@ pub(super) enum CancelOutcome {
     Failed(String),
 }
 
-/// Asks the provider to cancel work, again where it is overloaded or out of reach.
+/// Asks the provider to cancel work, again if it is overloaded or out of reach.
 pub(super) async fn ask_to_cancel(caller: &mut Caller, call: &Call, operation: &Operation) -> CancelOutcome {
     let request = match caller.plan_at(&call.path).map(|plan| plan.cancel_request(operation)) {
         Ok(Some(Ok(request))) => request,

@@ -11,13 +11,13 @@ use super::wire::{DEADLINE_VARIABLE, MAX_REPLY_BYTES, MEMORY_VARIABLE, Reply, Re
 use crate::boa::{Limits, STACK_BYTES, evaluate_on_this_thread};
 use crate::ports::{Script, ScriptForm};
 
-/// How much longer than the parent a child waits for a value: it ends itself only where the parent is gone.
+/// How much longer than the parent a child waits for a value: it ends itself only if the parent is gone.
 const GRACE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What of a child could not be set up or done.
 #[derive(Debug, thiserror::Error)]
 enum ChildError {
-    #[error("this command is for `apiflow` itself, which starts it to evaluate expressions")]
+    #[error("this command is internal: `apiflow` starts it to evaluate expressions")]
     NotStartedByParent,
     #[error("the pipe to the parent broke: {0}")]
     Pipe(#[from] io::Error),
@@ -108,7 +108,7 @@ impl Engine {
 fn reply_to(script: &Script) -> Vec<u8> {
     let reply = frame_message(&Reply::from_outcome(evaluate_on_this_thread(script, &Limits::default())));
     reply.ok().filter(|reply| reply.len() <= MAX_REPLY_BYTES + 4).unwrap_or_else(|| {
-        let message = "the value is too long in JSON".to_owned();
+        let message = "the value is too large as JSON".to_owned();
         frame_message(&Reply::Limit(message)).expect("a short message has a JSON form")
     })
 }

@@ -26,7 +26,7 @@ impl Lane {
         Arc::new(Self { state: Mutex::new(LaneState { free: places, turns: VecDeque::new() }) })
     }
 
-    /// Waits for a place; `None` where more than `most` wait already.
+    /// Waits for a place; `None` if more than `most` wait already.
     pub(super) async fn wait_for_place(self: &Arc<Self>, owner: &str, most: usize) -> Option<LanePlace> {
         let waiting = {
             let mut state = self.lock_state();

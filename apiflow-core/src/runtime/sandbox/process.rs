@@ -41,7 +41,7 @@ pub(super) struct Process {
 pub(super) enum ProcessFailure {
     /// The script is over a limit, or the process is of no use.
     Evaluation(EvaluationError),
-    /// The process died, and no limit of ours is the cause; says how: ``was killed by signal 9``.
+    /// The process died, and no limit of ours is the cause; returns how: ``was killed by signal 9``.
     Died(String),
 }
 
@@ -55,7 +55,10 @@ impl Process {
     /// Starts a process and waits until it is ready for work.
     pub(super) async fn start(settings: &SandboxSettings) -> Result<Self, ProcessFailure> {
         let not_started = |error: io::Error| {
-            EvaluationError::Internal(format!("the evaluator `{}` does not start: {error}", settings.program.display()))
+            EvaluationError::Internal(format!(
+                "the evaluator `{}` cannot be started: {error}",
+                settings.program.display()
+            ))
         };
         let mut command = Command::new(&settings.program);
         // A group of its own: Ctrl-C in a terminal is for this process, which may have to finish.
@@ -80,7 +83,7 @@ impl Process {
         let mut process = Self { child, requests, replies, errors, evaluations: 0 };
         match timeout(START_TIMEOUT, read_reply(&mut process.replies)).await {
             Ok(Ok(Reply::Ready)) => Ok(process),
-            Ok(Ok(_)) => Err(not_started(io::Error::other("it speaks out of turn")).into()),
+            Ok(Ok(_)) => Err(not_started(io::Error::other("it sent an unexpected message")).into()),
             Ok(Err(error)) => match timeout(END_TIMEOUT, process.child.wait()).await {
                 Ok(Ok(status)) if is_killed(status) => Err(ProcessFailure::Died(describe_end(status))),
                 Ok(_) | Err(_) => Err(not_started(error).into()),
@@ -94,7 +97,7 @@ impl Process {
         self.evaluations
     }
 
-    /// Says whether it has not ended.
+    /// Returns whether it has not ended.
     pub(super) fn is_alive(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }
@@ -109,17 +112,18 @@ impl Process {
         let request =
             Request { source: Cow::Borrowed(&script.source), names: Cow::Borrowed(&script.names), form: script.form };
         let request = frame_message(&request).map_err(|error| {
-            EvaluationError::Limit(format!("the values in scope are too large to pass on: {error}"))
+            EvaluationError::Limit(format!("the values in scope are too large for the evaluator: {error}"))
         })?;
         let exchanged = timeout(settings.deadline, self.exchange_messages(&request)).await;
         match exchanged {
             Ok(Ok(reply)) => Ok(reply),
             Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
-                Err(EvaluationError::Internal("the evaluator gave an answer that is none".to_owned()).into())
+                Err(EvaluationError::Internal("the evaluator returned an invalid answer".to_owned()).into())
             }
             Ok(Err(_)) => Err(self.post_mortem(settings).await),
             Err(_) => {
-                let message = format!("the expression gave no value within {:?}, and was stopped", settings.deadline);
+                let message =
+                    format!("the expression returned no value within {:?} and was stopped", settings.deadline);
                 Err(EvaluationError::Limit(message).into())
             }
         }
@@ -140,12 +144,12 @@ impl Process {
         if last_words.contains(OUT_OF_MEMORY) {
             let limit = settings.memory_bytes / (1024 * 1024);
             return EvaluationError::Limit(format!(
-                "the expression took more than {limit} MiB of memory, and was stopped"
+                "the expression took more than {limit} MiB of memory and was stopped"
             ))
             .into();
         }
         if last_words.contains(STACK_OVERFLOW) {
-            let message = "the expression nested its calls too deep, and was stopped";
+            let message = "the expression nested its calls too deeply and was stopped";
             return EvaluationError::Limit(message.to_owned()).into();
         }
         ProcessFailure::Died(describe_end(status))

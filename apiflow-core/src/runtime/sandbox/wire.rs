@@ -65,7 +65,7 @@ impl Reply {
             Self::Thrown(message) => Err(EvaluationError::Thrown(message)),
             Self::Limit(message) => Err(EvaluationError::Limit(message)),
             Self::Internal(message) => Err(EvaluationError::Internal(message)),
-            Self::Ready => Err(EvaluationError::Internal("the evaluator spoke out of turn".to_owned())),
+            Self::Ready => Err(EvaluationError::Internal("the evaluator sent an unexpected message".to_owned())),
         }
     }
 }
@@ -85,7 +85,7 @@ pub(super) fn write(to: &mut impl Write, message: &impl Serialize) -> io::Result
     to.flush()
 }
 
-/// Reads one message; `None` where there are no more.
+/// Reads one message; `None` if there are no more.
 pub(super) fn read<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<Option<T>> {
     let mut length = [0; 4];
     match from.read_exact(&mut length) {

@@ -126,7 +126,8 @@ fn values_in_a_path_are_percent_encoded() {
 
 #[test]
 fn a_value_that_would_change_a_paths_shape_is_refused() {
-    let dots = |dots: &str| format!("`{dots}` as a part of a path would lead to another address");
+    let dots =
+        |dots: &str| format!("`{dots}` is not allowed as a segment of a path, because it would change the address");
     for (value, expected) in [
         (json!(".."), dots("..")),
         (json!("."), dots(".")),
@@ -161,9 +162,9 @@ fn faults_of_templates_name_their_place() {
     assert_eq!(
         shown,
         [
-            "/data/body/a~1b/1 template-syntax: `{{ prompt }}` begins with none of the known names; a placeholder begins \
+            "/data/body/a~1b/1 template-syntax: `{{ prompt }}` does not begin with a known name; a placeholder begins \
              with input, reply, job or step: did you mean `{{ input.prompt }}`? column 3",
-            "/data/body/c template-scope: there is no `reply` here; a placeholder here begins with input, job",
+            "/data/body/c template-scope: `reply` is not available here; placeholders here begin with input, job",
             "/data/body/d template-syntax: `{{` without `}}` column 1",
         ]
     );
