@@ -21,7 +21,7 @@ pub(super) const LEASE_INTERVAL: Duration = Duration::from_hours(1);
 /// A lease that has ended when it begins.
 pub(super) const ENDED_LEASE_INTERVAL: Duration = Duration::ZERO;
 
-const MAX_TRIES: u32 = 500;
+pub(super) const MAX_TRIES: u32 = 500;
 
 pub(super) fn event_row(seq: u64) -> EventRow {
     EventRow { seq, at: Timestamp(5_000), body: json!({"type": "noted", "seq": seq}), value: None, item: None }
