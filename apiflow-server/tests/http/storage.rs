@@ -32,7 +32,7 @@ async fn a_user_whose_jobs_hold_too_much_gets_no_further_ones_until_some_have_en
     assert_eq!((refused.status, refused.header("retry-after")), (StatusCode::TOO_MANY_REQUESTS, "30".to_owned()));
     assert_eq!(refused.string("/code"), "too_many_bytes_in_flight");
     let detail = refused.string("/detail");
-    assert!(detail.contains("a user may have 100000 (APIFLOW_MAX_USER_BYTES)"), "{detail}");
+    assert!(detail.contains("the limit is 100000 (APIFLOW_MAX_USER_BYTES)"), "{detail}");
     // Another user is not concerned.
     let other = json!({"username": "ada", "password": "correct horse"});
     assert_eq!(talk.raw("POST", "/users", &[], Some(other)).await.status, StatusCode::CREATED);

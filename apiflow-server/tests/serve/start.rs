@@ -101,7 +101,7 @@ fn what_cannot_work_is_told_clearly() {
         (vec![], "another apiflow is running on apiflow-data"),
         (vec![("APIFLOW_DATA", "other"), ("APIFLOW_LISTEN", server.address.as_str())], "is in use by another program"),
         (vec![("APIFLOW_DATA", "third"), ("DATABASE_URL", "mysql://u:secret@h/d")], "sqlite:<path> or postgres://"),
-        (vec![("APIFLOW_DATA", "fourth"), ("APIFLOW_SECRET_KEY", "short")], "APIFLOW_SECRET_KEY holds no key"),
+        (vec![("APIFLOW_DATA", "fourth"), ("APIFLOW_SECRET_KEY", "short")], "APIFLOW_SECRET_KEY is not a valid key"),
         (vec![("APIFLOW_DATA", "fifth"), ("APIFLOW_ALLOW_HOSTS", "a/b/c")], "APIFLOW_ALLOW_HOSTS: `a/b/c`"),
         (vec![("APIFLOW_DATA", "sixth"), ("PUBLIC_API_URL", "localhost")], "PUBLIC_API_URL: `localhost`"),
         (vec![("APIFLOW_DATA", "seventh"), ("APIFLOW_CORS_ORIGINS", "*")], "APIFLOW_CORS_ORIGINS: `*`"),
