@@ -108,7 +108,7 @@ test("a user can't approve twice", async ({ admin, rest, faults }) => {
 	await admin.goto(`/jobs/${job.id}`);
 	const form = admin.getByRole('region', { name: /^Approval for ask/ });
 	await form.getByRole('button', { name: /^Approve/ }).click();
-	await expect(form.getByRole('alert')).toContainText('this approval was given already');
+	await expect(form.getByRole('alert')).toContainText('you have already answered this approval');
 	expectRefusal(faults, 409);
 });
 
