@@ -200,9 +200,9 @@ fn a_workflow_is_checked_on_the_command_line() {
 }
 
 #[test]
-fn the_evaluator_is_not_for_people() {
+fn the_evaluator_refuses_a_user() {
     let done = Command::new(env!("CARGO_BIN_EXE_apiflow")).arg("evaluator").stdin(Stdio::null()).output();
     let done = done.expect("the binary starts");
     assert!(!done.status.success());
-    assert!(String::from_utf8_lossy(&done.stderr).contains("for `apiflow` itself"));
+    assert!(String::from_utf8_lossy(&done.stderr).contains("this command is internal"));
 }
