@@ -2,17 +2,20 @@
 
 #[path = "common/disk.rs"]
 mod disk;
+#[path = "common/new_job.rs"]
+mod new_job;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use apiflow_core::ports::{
-    Commit, Created, EventRow, JobBundle, JobJournal, JobQueue, JobRecords, JobState, JobStatus, LeaseChange, NewJob,
-    StoreError, StoreFault, Timestamp,
+    Commit, Created, EventRow, JobJournal, JobQueue, JobRecords, JobState, JobStatus, LeaseChange, NewJob, StoreError,
+    StoreFault, Timestamp,
 };
 use apiflow_store::{DocumentKind, Documents, Precondition, RecordError, SqliteStore};
 use disk::SmallDisk;
+use new_job::new_job;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -21,20 +24,7 @@ const LONG: Duration = Duration::from_hours(1);
 
 /// A job whose input has `bytes`.
 fn job(id: &str, bytes: usize) -> NewJob {
-    let input = json!("x".repeat(bytes));
-    NewJob {
-        id: id.to_owned(),
-        name: String::new(),
-        workflow_id: None,
-        node_id: None,
-        created_by: None,
-        created_at: Timestamp(1),
-        bundle: JobBundle::default().into(),
-        priority: 0,
-        concurrency: None,
-        events: vec![EventRow { seq: 1, at: Timestamp(1), body: json!({}), value: Some(input), item: None }],
-        idempotency: None,
-    }
+    new_job(id, json!("x".repeat(bytes)))
 }
 
 fn turn(job: &str, version: u64, status: JobStatus, value: Value) -> Commit {

@@ -4,15 +4,16 @@
 mod cluster;
 #[path = "common/disk.rs"]
 mod disk;
+#[path = "common/new_job.rs"]
+mod new_job;
 
 use std::time::Duration;
 
-use apiflow_core::ports::{
-    Created, EventRow, JobBundle, JobJournal, JobQueue, JobRecords, NewJob, StoreError, StoreFault, Timestamp,
-};
+use apiflow_core::ports::{Created, JobJournal, JobQueue, JobRecords, NewJob, StoreError, StoreFault};
 use apiflow_store::PostgresStore;
 use cluster::Cluster;
 use disk::SmallDisk;
+use new_job::new_job;
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
@@ -24,20 +25,7 @@ fn job(id: &str, bytes: usize) -> NewJob {
     // A text that is not compressed to nothing.
     let blocks: Vec<String> =
         (0..bytes / 8).map(|number| format!("{:08x}", number.wrapping_mul(2_654_435_761))).collect();
-    let text = blocks.concat();
-    NewJob {
-        id: id.to_owned(),
-        name: String::new(),
-        workflow_id: None,
-        node_id: None,
-        created_by: None,
-        created_at: Timestamp(1),
-        bundle: JobBundle::default().into(),
-        priority: 0,
-        concurrency: None,
-        events: vec![EventRow { seq: 1, at: Timestamp(1), body: json!({}), value: Some(json!(text)), item: None }],
-        idempotency: None,
-    }
+    new_job(id, json!(blocks.concat()))
 }
 
 async fn execute(cluster: &Cluster, statements: &[&str]) {
