@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::call::{CallError, CallPlan, CallPlans, ErrorClass, ReplyReading};
 use crate::engine::Call;
+use crate::ports::store::size::json_len;
 use crate::ports::{
     CallRecord, Clock, HttpClient, HttpError, HttpReply, HttpRequest, ProviderWorkClaim, Store, StoreError, Timestamp,
 };
@@ -101,8 +102,8 @@ impl Caller {
 /// The reading, unless its result is too large to be kept as JSON.
 fn bound_result(reading: ReplyReading, limit: usize) -> ReplyReading {
     let ReplyReading::Done(result) = &reading else { return reading };
-    let size = json_length(result);
-    if size <= limit {
+    let size = json_len(result);
+    if size <= limit as u64 {
         return reading;
     }
     let message = format!(
@@ -110,24 +111,6 @@ fn bound_result(reading: ReplyReading, limit: usize) -> ReplyReading {
          less of the reply, or raise the limit"
     );
     ReplyReading::Failed(CallError::new(ErrorClass::OutputTooLarge, message))
-}
-
-/// The bytes that a value has as JSON, counted without writing it down.
-fn json_length(value: &Value) -> usize {
-    struct JsonLengthCounter(usize);
-    impl std::io::Write for JsonLengthCounter {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0 += bytes.len();
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut counter = JsonLengthCounter(0);
-    serde_json::to_writer(&mut counter, value).expect("values are written to a counter without fail");
-    counter.0
 }
 
 /// What is recorded of a submit before it is sent.
