@@ -105,7 +105,7 @@ pub enum DryRunError {
 
 impl DryRun<'_> {
     /// The document of what is run: the part that is asked for, in which results stand for what is mocked and makes no
-    /// call. Whoever refuses documents with errors checks this one.
+    /// call. A caller that refuses documents with errors checks this one.
     ///
     /// # Errors
     /// [`DryRunError::Document`] for what is no workflow at all, [`DryRunError::Mocks`], [`DryRunError::Approvals`],

@@ -430,7 +430,7 @@ impl Inner {
         *self.intake.lock().unwrap_or_else(PoisonError::into_inner) = intake;
     }
 
-    /// Puts a fact into a job's inbox and wakes whoever works on it.
+    /// Puts a fact into a job's inbox and wakes the worker that drives it.
     async fn deliver_fact(&self, job: &str, key: &str, fact: Fact) -> Result<bool, StoreError> {
         let payload = InboxPayload::from(fact).to_json();
         let new = self.parts.store.deliver_message(job, key, payload, None).await?;

@@ -260,8 +260,7 @@ where
         self.value_bytes = 0;
         let mut steps = Vec::with_capacity(self.steps.len());
         for row in std::mem::take(&mut self.steps).into_values() {
-            let told = self.report_step(row).await;
-            match told {
+            match self.report_step(row).await {
                 Ok(step) => steps.push(step),
                 Err(over) => {
                     stop.get_or_insert(over);

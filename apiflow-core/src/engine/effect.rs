@@ -317,7 +317,7 @@ impl Answer {
     pub(crate) fn delivery_key(&self, effect: u64, recovery: Option<Recovery>) -> String {
         match self {
             Self::Accepted { .. } => format!("accepted-{effect}"),
-            // A poll may have answered before the provider was told.
+            // A poll may have answered before the cancellation reached the provider.
             Self::Cancelled => format!("cancelled-{effect}"),
             Self::Undecided { .. } => format!("undecided-{effect}"),
             // The work may be found later and end all the same: its end must not be taken for a repetition of this.

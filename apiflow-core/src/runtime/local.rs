@@ -152,7 +152,7 @@ impl Local {
     }
 
     /// Runs like [`Local::run`], and tells each step as it stands whenever it was seen to have changed: changes that
-    /// follow each other quickly may be told as one.
+    /// follow each other quickly may be reported as one.
     ///
     /// # Errors
     /// Those of [`Local::run`].
@@ -278,18 +278,18 @@ struct Follower<'a, F> {
     job: &'a str,
     watch: Watch,
     tell: F,
-    /// Steps up to this ordinal have ended and were told.
+    /// Steps up to this ordinal have ended and were reported.
     over: u64,
-    /// Steps after it as they were told last.
-    told: BTreeMap<u64, StepRow>,
+    /// Steps after it as they were last reported.
+    reported: BTreeMap<u64, StepRow>,
 }
 
 impl<'a, F: FnMut(&StepRow)> Follower<'a, F> {
     fn for_job(runtime: &'a Runtime, job: &'a str, tell: F) -> Self {
-        Self { runtime, job, watch: runtime.watch_jobs(), tell, over: 0, told: BTreeMap::new() }
+        Self { runtime, job, watch: runtime.watch_jobs(), tell, over: 0, reported: BTreeMap::new() }
     }
 
-    /// Returns when the job has ended, all its steps told.
+    /// Returns when the job has ended, and all its steps are reported.
     async fn follow_to_end(&mut self) -> Result<Option<JobRow>, StoreError> {
         loop {
             let row = self.runtime.inner.parts.store.read_job(self.job).await?;
@@ -311,13 +311,13 @@ impl<'a, F: FnMut(&StepRow)> Follower<'a, F> {
             let Some(last) = rows.last() else { break };
             after = last.ordinal;
             for row in rows {
-                if self.told.get(&row.ordinal) != Some(&row) {
+                if self.reported.get(&row.ordinal) != Some(&row) {
                     (self.tell)(&row);
-                    self.told.insert(row.ordinal, row);
+                    self.reported.insert(row.ordinal, row);
                 }
             }
         }
-        while let Some(first) = self.told.first_entry().filter(|first| first.get().is_over()) {
+        while let Some(first) = self.reported.first_entry().filter(|first| first.get().is_over()) {
             self.over = *first.key();
             first.remove();
         }

@@ -26,7 +26,7 @@ pub(super) struct PreparedJobs {
 impl PreparedJobs {
     /// Remembers what a job that this process works on was made of.
     pub(super) fn add_job(&self, job: &str, prepared: Arc<Prepared>) {
-        let mut jobs = lock_map(&self.jobs);
+        let mut jobs = lock_entries(&self.jobs);
         jobs.push_back((job.to_owned(), prepared));
         if jobs.len() > MAX_JOBS {
             jobs.pop_front();
@@ -35,7 +35,7 @@ impl PreparedJobs {
 
     /// Forgets a job that has ended.
     pub(super) fn remove_job(&self, job: &str) {
-        lock_map(&self.jobs).retain(|(known, _)| known != job);
+        lock_entries(&self.jobs).retain(|(known, _)| known != job);
     }
 
     /// What a job that was read from the store is made of, prepared before or now.
@@ -61,11 +61,11 @@ impl PreparedJobs {
             return Prepared::compile_bundle(bundle).map(Arc::new);
         }
         let key = hash_text(bundle.json());
-        if let Some(prepared) = take_up(&mut lock_map(&self.documents), &key) {
+        if let Some(prepared) = take_up(&mut lock_entries(&self.documents), &key) {
             return Ok(prepared);
         }
         let prepared = Arc::new(Prepared::compile_bundle(bundle)?);
-        let mut documents = lock_map(&self.documents);
+        let mut documents = lock_entries(&self.documents);
         documents.push_back((key, prepared.clone()));
         if documents.len() > MAX_DOCUMENTS {
             documents.pop_front();
@@ -88,7 +88,7 @@ impl PreparedJobs {
     }
 
     fn find_job(&self, job: &str) -> Option<Arc<Prepared>> {
-        lock_map(&self.jobs).iter().find(|(known, _)| known == job).map(|(_, prepared)| prepared.clone())
+        lock_entries(&self.jobs).iter().find(|(known, _)| known == job).map(|(_, prepared)| prepared.clone())
     }
 }
 
@@ -101,6 +101,6 @@ fn take_up(entries: &mut VecDeque<(String, Arc<Prepared>)>, key: &str) -> Option
     Some(prepared)
 }
 
-fn lock_map<T>(entries: &Mutex<T>) -> MutexGuard<'_, T> {
+fn lock_entries<T>(entries: &Mutex<T>) -> MutexGuard<'_, T> {
     entries.lock().unwrap_or_else(PoisonError::into_inner)
 }

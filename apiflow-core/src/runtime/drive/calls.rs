@@ -10,7 +10,7 @@ use crate::ports::{CallRecord, Clock, StoreError};
 use crate::runtime::inbox_payload::InboxPayload;
 use crate::runtime::provider::{self, Submit, record_before_sending};
 
-/// How often the pause between two questions to a store that is away is doubled, at most.
+/// How often the pause before an unavailable store is asked again is doubled, at most.
 const MAX_PAUSE_DOUBLINGS: u32 = 6;
 
 /// An attempt that is journalled and about to be sent.

@@ -87,7 +87,7 @@ impl Drop for LanePlace {
             let Some(next) = next else { return };
             match next.send(Self { lane: Some(lane.clone()) }) {
                 Ok(()) => return,
-                // Whoever waited has given up.
+                // The caller that waited has given up.
                 Err(mut unwanted) => unwanted.lane = None,
             }
         }
