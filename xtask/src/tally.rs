@@ -1,96 +1,201 @@
-//! Counting tests from the summaries of their runners.
+//! Reading what test runners write: how many tests passed, and which failed with what output.
 
-/// The numbers of tests that passed and failed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct TestCounts {
+/// A program that runs tests, known by the format of its output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Runner {
+    /// `cargo nextest run` with `--final-status-level=fail --failure-output=final`: failed tests after the summary.
+    Nextest,
+    /// `cargo test`.
+    CargoTest,
+    /// `node --test` with the reporter `tap`.
+    Node,
+    /// `svelte-check`, which has no tests: it succeeds or fails as a whole.
+    SvelteCheck,
+    /// `vitest run`.
+    Vitest,
+    /// `playwright test` with the reporter `list`.
+    Playwright,
+}
+
+/// A test that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedTest {
+    /// The name by which its runner knows it.
+    pub name: String,
+    /// What it wrote, and why it failed.
+    pub output: String,
+}
+
+/// The outcome of running tests.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct TestReport {
     /// Number of tests that passed.
     pub passed: usize,
-    /// Number of tests that failed.
-    pub failed: usize,
+    /// The tests that failed, in the order of the runner's output.
+    pub failures: Vec<FailedTest>,
 }
 
-impl TestCounts {
-    /// Reads the summaries of cargo test, cargo nextest, node's test runner, vitest and Playwright. A suite that ended
-    /// badly without naming a failure counts as one.
+impl TestReport {
+    /// Reads a runner's output. A run that ended badly without naming a failed test counts as one failed test.
     #[must_use]
-    pub fn parse(output: &str, ended_well: bool) -> Self {
-        let mut counts = output.lines().map(parse_line).fold(Self::default(), Self::plus);
-        if !ended_well && counts.failed == 0 {
-            counts.failed = 1;
+    pub fn parse(runner: Runner, output: &str, succeeded: bool) -> Self {
+        let passed = output.lines().map(|line| runner.count_passed(line)).sum();
+        let mut failures = read_failures(runner, output);
+        if failures.is_empty() && !succeeded {
+            failures.push(FailedTest { name: runner.name().to_owned(), output: output.to_owned() });
         }
-        counts
+        Self { passed, failures }
     }
 
-    /// The sum of both.
+    /// The report of a run that could not be started.
     #[must_use]
-    pub fn plus(self, other: Self) -> Self {
-        Self { passed: self.passed + other.passed, failed: self.failed + other.failed }
+    pub fn not_started(reason: String) -> Self {
+        Self { passed: 0, failures: vec![FailedTest { name: "not started".to_owned(), output: reason }] }
+    }
+
+    /// Adds the tests of another report.
+    #[must_use]
+    pub fn plus(mut self, other: Self) -> Self {
+        self.passed += other.passed;
+        self.failures.extend(other.failures);
+        self
+    }
+
+    /// The numbers of passed and failed tests, for the person at the terminal.
+    #[must_use]
+    pub fn describe_counts(&self) -> String {
+        format!("{} passed, {} failed", self.passed, self.failures.len())
     }
 }
 
-fn parse_line(text: &str) -> TestCounts {
-    let text = text.trim();
-    // cargo test, cargo nextest, vitest: all counts stand in one line.
-    for start in ["test result:", "Summary [", "Tests "] {
-        if let Some(rest) = text.strip_prefix(start) {
-            let failed = number_before(rest, "failed") + number_before(rest, "timed out");
-            return TestCounts { passed: number_before(rest, "passed"), failed };
+/// What a line of a runner's output means for the list of failed tests.
+enum LineMeaning<'a> {
+    /// The output of the failed test with this name begins.
+    FailureStart(&'a str),
+    /// The output of the failed test before it, if there is one, has ended.
+    FailureEnd,
+    /// Anything else: part of a failed test's output, if one has begun.
+    Output,
+}
+
+impl Runner {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Nextest => "cargo nextest",
+            Self::CargoTest => "cargo test",
+            Self::Node => "node --test",
+            Self::SvelteCheck => "svelte-check",
+            Self::Vitest => "vitest",
+            Self::Playwright => "playwright",
         }
     }
-    match text.split_whitespace().collect::<Vec<_>>().as_slice() {
-        // node --test, reporter "tap".
-        ["#", "pass", count] => TestCounts { passed: parse_number(count), failed: 0 },
-        ["#", "fail", count] => TestCounts { passed: 0, failed: parse_number(count) },
-        // Playwright.
-        [count, "passed", time] if time.starts_with('(') => TestCounts { passed: parse_number(count), failed: 0 },
-        [count, "failed"] => TestCounts { passed: 0, failed: parse_number(count) },
-        _ => TestCounts::default(),
+
+    /// Returns the number of passed tests that a line reports; 0 for all lines but those of the summary.
+    fn count_passed(self, line: &str) -> usize {
+        let prefix = match self {
+            Self::Nextest => NEXTEST_SUMMARY,
+            Self::CargoTest => "test result:",
+            Self::Node => "# pass",
+            Self::Vitest => "      Tests  ",
+            Self::Playwright => "  ",
+            Self::SvelteCheck => return 0,
+        };
+        let Some(rest) = line.strip_prefix(prefix) else { return 0 };
+        match self {
+            Self::Node => rest.trim().parse().unwrap_or(0),
+            Self::Playwright => rest.split_once(" passed (").and_then(|(count, _)| count.parse().ok()).unwrap_or(0),
+            Self::Nextest | Self::CargoTest | Self::Vitest | Self::SvelteCheck => number_before(rest, " passed"),
+        }
+    }
+
+    fn classify(self, line: &str) -> LineMeaning<'_> {
+        let name = match self {
+            Self::Nextest => parse_nextest_status(line),
+            Self::CargoTest => line.strip_prefix("---- ").and_then(|rest| rest.strip_suffix(" stdout ----")),
+            Self::Node => parse_tap_failure(line),
+            Self::Vitest => line.strip_prefix(" FAIL  "),
+            Self::Playwright => parse_playwright_headline(line),
+            Self::SvelteCheck => None,
+        };
+        if let Some(name) = name {
+            return LineMeaning::FailureStart(name);
+        }
+        let ends = match self {
+            Self::Nextest => line.starts_with("error: "),
+            Self::CargoTest => line == "failures:",
+            Self::Node => line.trim() == "...",
+            Self::Vitest => line.starts_with("⎯⎯"),
+            Self::Playwright => {
+                let counted = line.strip_prefix("  ").and_then(|rest| rest.split_once(' '));
+                counted.is_some_and(|(count, _)| count.parse::<usize>().is_ok())
+            }
+            Self::SvelteCheck => true,
+        };
+        if ends { LineMeaning::FailureEnd } else { LineMeaning::Output }
     }
 }
 
-/// The number before a word, as in `3 failed` or `2 timed out`; 0 where there is none.
-fn number_before(text: &str, word: &str) -> usize {
-    let found = text.match_indices(word).find_map(|(at, _)| {
-        let last = text[..at].split_whitespace().next_back()?;
-        last.trim_matches(|letter: char| !letter.is_ascii_digit()).parse().ok()
-    });
+/// How the line begins after which nextest lists the failed tests.
+const NEXTEST_SUMMARY: &str = "     Summary [";
+
+fn read_failures(runner: Runner, output: &str) -> Vec<FailedTest> {
+    let mut lines = output.lines();
+    if runner == Runner::Nextest {
+        // Before its summary nextest lists tests of every status, the failed ones among them.
+        lines.find(|line| line.starts_with(NEXTEST_SUMMARY));
+    }
+    let mut failures: Vec<FailedTest> = Vec::new();
+    let mut open = false;
+    for line in lines {
+        match runner.classify(line) {
+            LineMeaning::FailureStart(name) => {
+                failures.push(FailedTest { name: name.to_owned(), output: String::new() });
+                open = true;
+            }
+            LineMeaning::FailureEnd => open = false,
+            LineMeaning::Output => {
+                if let Some(failure) = failures.last_mut().filter(|_| open) {
+                    failure.output.push_str(line);
+                    failure.output.push('\n');
+                }
+            }
+        }
+    }
+    // A group of tests fails with its tests, which are listed by themselves.
+    failures.retain(|failure| !failure.output.contains("failureType: 'subtestsFailed'"));
+    failures
+}
+
+/// Returns the name in a line such as `        FAIL [   0.073s] (1/6) sample tests::one_is_two`: a status that ends in the
+/// 12th column, the time, the number and the name.
+fn parse_nextest_status(line: &str) -> Option<&str> {
+    let (status, rest) = line.split_at_checked(12)?;
+    let status = status.trim_start();
+    if status.is_empty() || status.starts_with('(') {
+        return None;
+    }
+    let (_, numbered) = rest.strip_prefix(" [")?.split_once("s] (")?;
+    numbered.split_once(") ").map(|(_, name)| name)
+}
+
+/// Returns the name in a line such as `    not ok 2 - a client gets its picture`.
+fn parse_tap_failure(line: &str) -> Option<&str> {
+    let (_, name) = line.trim_start().strip_prefix("not ok ")?.split_once(" - ")?;
+    Some(name)
+}
+
+/// Returns the name in a line such as `  1) e2e/a.spec.ts:4:3 › job page › shows the picture ─────`.
+fn parse_playwright_headline(line: &str) -> Option<&str> {
+    let (number, title) = line.strip_prefix("  ")?.split_once(") ")?;
+    let headline = number.parse::<usize>().is_ok() && title.contains(" › ");
+    headline.then(|| title.trim_end_matches(['─', ' ']))
+}
+
+/// The number that ends before these words, as in `3 failed`; 0 if there is none.
+fn number_before(text: &str, words: &str) -> usize {
+    let found = text.split_once(words).and_then(|(before, _)| before.rsplit(' ').next()?.parse().ok());
     found.unwrap_or(0)
 }
 
-fn parse_number(text: &str) -> usize {
-    text.parse().unwrap_or(0)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(output: &str, ended_well: bool, passed: usize, failed: usize) {
-        assert_eq!(TestCounts::parse(output, ended_well), TestCounts { passed, failed }, "{output}");
-    }
-
-    #[test]
-    fn the_summaries_of_all_runners_are_counted() {
-        check("test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out", true, 12, 0);
-        check("test result: ok. 1 passed; 0 failed\ntest result: FAILED. 2 passed; 3 failed", false, 3, 3);
-        check("     Summary [   2.219s] 30 tests run: 30 passed, 0 skipped", true, 30, 0);
-        check(
-            "     Summary [   2.2s] 9/30 tests run: 7 passed (1 slow), 1 failed, 1 timed out, 2 skipped",
-            false,
-            7,
-            2,
-        );
-        check("# tests 4\n# suites 0\n# pass 3\n# fail 1\n# cancelled 0", false, 3, 1);
-        check(" Test Files  3 passed (3)\n      Tests  12 passed (12)", true, 12, 0);
-        check("      Tests  1 failed | 11 passed (12)", false, 11, 1);
-        check("Running 21 tests using 1 worker\n  21 passed (2.0m)", true, 21, 0);
-        check("  1 failed\n    [chromium] › a.spec.ts:3:1 › works\n  20 passed (2.0m)", false, 20, 1);
-    }
-
-    #[test]
-    fn a_suite_that_ends_badly_counts_as_a_failure() {
-        check("error: could not compile `apiflow-core`", false, 0, 1);
-        check("", true, 0, 0);
-        check("the word passed alone, or 3 failed attempts in a sentence", true, 0, 0);
-    }
-}
+mod tests;

@@ -7,11 +7,12 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use crate::build::{self, BuiltPrograms};
+use crate::failure_report::describe_failures;
 use crate::frontend::{self, npm_command};
 use crate::output::{print_headline, print_line};
 use crate::postgres::PostgresServer;
 use crate::servers::{ADMIN, ApiflowServer, FakeProvider, ServerSettings};
-use crate::tally::TestCounts;
+use crate::tally::{Runner, TestReport};
 use crate::tool::{Tool, find_program, tool};
 use crate::{Result, machine, wasm, workspace_root};
 
@@ -36,25 +37,25 @@ pub enum Suite {
 /// Runs these suites, or all; each to its end, even if one before it failed.
 ///
 /// # Errors
-/// A test failed.
+/// A test failed; the error names each failed test and shows the end of its output.
 pub async fn run(only: &[Suite]) -> Result {
     let suites = if only.is_empty() { Suite::value_variants() } else { only };
     let built = build::build_all(false).await?;
-    let mut total = TestCounts::default();
+    let mut total = TestReport::default();
     for suite in suites {
-        let counts = suite.run(&built).await.unwrap_or_else(|reason| {
-            print_line(format!("{suite:?}: {reason}"));
-            TestCounts { passed: 0, failed: 1 }
-        });
-        print_line(format!("{suite:?}: {} passed, {} failed", counts.passed, counts.failed));
-        total = total.plus(counts);
+        let mut report = suite.run(&built).await.unwrap_or_else(TestReport::not_started);
+        print_line(format!("{suite:?}: {}", report.describe_counts()));
+        for failure in &mut report.failures {
+            failure.name = format!("{suite:?}: {}", failure.name);
+        }
+        total = total.plus(report);
     }
-    print_line(format!("\n{} passed, {} failed", total.passed, total.failed));
-    if total.failed == 0 { Ok(()) } else { Err("some tests failed".to_owned()) }
+    print_line(format!("\n{}", total.describe_counts()));
+    if total.failures.is_empty() { Ok(()) } else { Err(describe_failures(&total.failures)) }
 }
 
 impl Suite {
-    async fn run(self, built: &BuiltPrograms) -> Result<TestCounts> {
+    async fn run(self, built: &BuiltPrograms) -> Result<TestReport> {
         print_headline(&format!("test: {self:?}"));
         match self {
             Self::Rust => run_rust_tests().await,
@@ -66,57 +67,57 @@ impl Suite {
     }
 }
 
-async fn run_rust_tests() -> Result<TestCounts> {
+async fn run_rust_tests() -> Result<TestReport> {
     let postgres = PostgresServer::start().await?;
-    let runner: &[&str] = if find_program(&["cargo-nextest"]).is_some() {
-        &["nextest", "run", "--no-fail-fast"]
+    let (runner, arguments): (_, &[&str]) = if find_program(&["cargo-nextest"]).is_some() {
+        (Runner::Nextest, &["nextest", "run", "--no-fail-fast", "--final-status-level=fail", "--failure-output=final"])
     } else {
-        &["test", "--no-fail-fast", "--all-targets"]
+        (Runner::CargoTest, &["test", "--no-fail-fast", "--all-targets"])
     };
     let cargo = || tool("cargo").env("APIFLOW_TEST_POSTGRES", postgres.url());
-    let tests = run_and_count(cargo().args(runner).args(["--workspace"])).await?;
-    let documented = run_and_count(cargo().args(["test", "--no-fail-fast", "--doc", "--workspace"])).await?;
-    Ok(tests.plus(documented))
+    let tests = run_and_read(runner, cargo().args(arguments).args(["--workspace"])).await?;
+    let doctests = cargo().args(["test", "--no-fail-fast", "--doc", "--workspace"]);
+    Ok(tests.plus(run_and_read(Runner::CargoTest, doctests).await?))
 }
 
-async fn run_wasm_tests() -> Result<TestCounts> {
+async fn run_wasm_tests() -> Result<TestReport> {
     let folder = workspace_root().join("apiflow-wasm/tests");
     let cases = list_files(&folder, ".mjs")?;
     let node = tool("node").args(["--test", "--test-reporter=tap"]).args(cases);
     let node = node.env("APIFLOW_WASM_PKG", wasm::CORE_MODULE.output_dir());
-    run_and_count(node.env("APIFLOW_WASM_DRY_RUN_PKG", wasm::DRY_RUN_MODULE.output_dir())).await
+    run_and_read(Runner::Node, node.env("APIFLOW_WASM_DRY_RUN_PKG", wasm::DRY_RUN_MODULE.output_dir())).await
 }
 
-async fn run_client_tests(built: &BuiltPrograms) -> Result<TestCounts> {
+async fn run_client_tests(built: &BuiltPrograms) -> Result<TestReport> {
     let folder = workspace_root().join("examples/fake-providers/clients");
     frontend::install_packages_in(&folder).await?;
     let node = tool("node").args(["--test", "--test-reporter=tap"]).in_folder(&folder);
-    run_and_count(node.env("FAKE_PROVIDERS_BIN", &built.fake_providers)).await
+    run_and_read(Runner::Node, node.env("FAKE_PROVIDERS_BIN", &built.fake_providers)).await
 }
 
-async fn run_page_tests() -> Result<TestCounts> {
-    let types = run_and_count(npm_command(&["run", "check"])).await?;
-    Ok(types.plus(run_and_count(npm_command(&["run", "test:unit"])).await?))
+async fn run_page_tests() -> Result<TestReport> {
+    let types = run_and_read(Runner::SvelteCheck, npm_command(&["run", "check"])).await?;
+    Ok(types.plus(run_and_read(Runner::Vitest, npm_command(&["run", "test:unit"])).await?))
 }
 
-async fn run_browser_tests(built: &BuiltPrograms) -> Result<TestCounts> {
+async fn run_browser_tests(built: &BuiltPrograms) -> Result<TestReport> {
     let chromium = machine::find_or_install_chromium().await?;
     let provider = FakeProvider::start(&built.fake_providers, PROVIDER_DELAY).await?;
     let settings = ServerSettings { allowed_hosts: provider.host().to_owned(), ..ServerSettings::default() };
     let server = ApiflowServer::start(&built.server, settings).await?;
     let tests = npm_command(&["run", "test:e2e"]).env("CHROMIUM", chromium);
     let tests = tests.env("APIFLOW_URL", &server.url).env("FAKE_REPLICATE_URL", &provider.url);
-    let counts =
-        run_and_count(tests.env("APIFLOW_ADMIN_LOGIN", ADMIN).env("APIFLOW_ADMIN_PASSWORD", &server.password)).await?;
-    if counts.failed > 0 {
+    let tests = tests.env("APIFLOW_ADMIN_LOGIN", ADMIN).env("APIFLOW_ADMIN_PASSWORD", &server.password);
+    let report = run_and_read(Runner::Playwright, tests).await?;
+    if !report.failures.is_empty() {
         print_line(format!("the server's log ends with\n{}", server.log_tail()));
     }
-    Ok(counts)
+    Ok(report)
 }
 
-async fn run_and_count(runner: Tool) -> Result<TestCounts> {
-    let (succeeded, output) = runner.run_and_capture().await?;
-    Ok(TestCounts::parse(&output, succeeded))
+async fn run_and_read(runner: Runner, command: Tool) -> Result<TestReport> {
+    let (succeeded, output) = command.run_and_capture().await?;
+    Ok(TestReport::parse(runner, &output, succeeded))
 }
 
 fn list_files(folder: &Path, ending: &str) -> Result<Vec<PathBuf>> {
