@@ -17,6 +17,8 @@ mod output;
 mod plan;
 mod plans;
 mod presets;
+#[cfg(feature = "runtime")]
+mod rate_limit;
 mod read_reply;
 mod readable_outputs;
 mod recover;
@@ -38,10 +40,10 @@ pub(crate) use self::json_memory::json_memory_bytes;
 pub use self::plan::{CallPlan, compile_call};
 pub(crate) use self::plan::{check_call, check_connector};
 pub(crate) use self::plans::CallPlans;
+#[cfg(feature = "runtime")]
+pub(crate) use self::rate_limit::rate_limit_key;
 pub use self::reply_body::without_byte_order_mark;
 pub(crate) use self::reply_rules::{check_errors, check_hosts, check_operation, check_success};
-#[cfg(feature = "runtime")]
-pub(crate) use self::request::rate_limit_key;
 pub use self::secret_overrides::{SecretOverride, secret_overrides};
 use crate::ports::HttpRequest;
 

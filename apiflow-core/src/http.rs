@@ -4,14 +4,14 @@
 //! [`OutgoingPolicy`], sent once, and holds a secret only if the secret's origins allow it.
 
 mod address;
+mod dns_resolver;
 mod failure;
-mod fill;
+mod fill_secrets;
 mod mask;
 mod masker_cache;
-mod memory;
 mod policy;
 mod reply;
-mod resolve;
+mod reply_memory;
 #[cfg(test)]
 mod tests;
 
@@ -24,13 +24,13 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
 use reqwest::{Client, Method, Response, Url};
 use tokio::time::Instant;
 
-use self::fill::Filling;
+use self::dns_resolver::{Lookup, PORT, PolicyResolver};
+use self::fill_secrets::Filling;
 use self::mask::Masker;
 use self::masker_cache::MaskerCache;
-use self::memory::ReplyMemory;
 use self::policy::Target;
 pub use self::policy::{OutgoingPolicy, PolicyError};
-use self::resolve::{Lookup, PORT, PolicyResolver};
+use self::reply_memory::ReplyMemory;
 use crate::origin::Origin;
 use crate::ports::{HttpClient, HttpError, HttpReply, HttpRequest, Secrets};
 use crate::template::{self, Resolved};
@@ -96,7 +96,7 @@ impl Http {
     /// # Errors
     /// [`HttpError::Connect`] if TLS can't be set up, for instance because the system has no root certificates.
     pub fn new(policy: OutgoingPolicy, secrets: Arc<dyn Secrets>, limits: HttpLimits) -> Result<Self, HttpError> {
-        Self::with_lookup(policy, secrets, limits, resolve::system_resolver())
+        Self::with_lookup(policy, secrets, limits, dns_resolver::system_resolver())
     }
 
     fn with_lookup(

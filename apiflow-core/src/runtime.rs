@@ -21,7 +21,7 @@ pub mod memory;
 mod notifier;
 mod prepared_jobs;
 mod provider;
-mod recovery;
+mod requested_recovery;
 mod rerun;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
@@ -32,7 +32,7 @@ mod worker;
 
 pub use job_ends::{EndWatch, EndedJob};
 pub use notifier::Watch;
-pub use recovery::RecoverError;
+pub use requested_recovery::RecoverError;
 pub use rerun::{TakenOver, taken_over};
 
 use std::sync::{Arc, Mutex, PoisonError};

@@ -16,8 +16,8 @@ pub use self::listen::{ListenAddress, ListenAddressError};
 pub(crate) use self::log_filter::parse_log_filter;
 pub(crate) use self::unknown::unknown_variables;
 pub use crate::documents::limits::DocumentLimits;
-use crate::http::proxies::Proxies;
 use crate::http::serving::{ServingLimits, default_max_connections};
+use crate::http::trusted_proxies::TrustedProxies;
 
 /// How long a connection may be idle: longer than common proxies keep theirs (60 s), so that the proxy closes first.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
@@ -37,7 +37,7 @@ pub struct WebSettings {
     /// Limits on the size of documents.
     pub documents: DocumentLimits,
     /// Proxies whose `X-Forwarded-For` is trusted.
-    pub trusted_proxies: Proxies,
+    pub trusted_proxies: TrustedProxies,
     /// Token that callers on other machines must send to read the metrics; `None`: only this machine may.
     pub metrics_token: Option<String>,
     /// Total bytes of the values of a user's jobs that have not ended; further jobs are refused beyond it.
@@ -51,7 +51,7 @@ impl Default for WebSettings {
             cors_origins: Vec::new(),
             body_limit_bytes: 10 * 1024 * 1024,
             documents: DocumentLimits::default(),
-            trusted_proxies: Proxies::default(),
+            trusted_proxies: TrustedProxies::default(),
             metrics_token: None,
             max_user_bytes: 1024 * 1024 * 1024,
         }
@@ -251,7 +251,7 @@ impl Settings {
             cors_origins: cors_origins.collect::<Result<_, _>>()?,
             body_limit_bytes: self.body_limit,
             documents: DocumentLimits { max_bytes: self.max_document, max_modules: self.max_modules },
-            trusted_proxies: Proxies::parse(&self.trusted_proxies)
+            trusted_proxies: TrustedProxies::parse(&self.trusted_proxies)
                 .map_err(|message| SettingError { name: "APIFLOW_TRUSTED_PROXIES", message })?,
             metrics_token: self.metrics_token.clone().filter(|token| !token.is_empty()),
             max_user_bytes: self.max_user_bytes,

@@ -184,7 +184,7 @@ pub(crate) fn convert_all<R, T>(rows: Vec<R>, convert: fn(R) -> Result<T, StoreE
 }
 
 /// Adds a filter's conditions to a query of jobs; the databases' builders have no type in common.
-macro_rules! filter {
+macro_rules! push_job_filter {
     ($query:ident, $filter:ident, $before:ident, $limit:ident) => {
         if let Some(status) = $filter.status {
             $query.push(" AND status = ").push_bind(status.as_str());
@@ -207,7 +207,7 @@ macro_rules! filter {
         $query.push(" ORDER BY id DESC LIMIT ").push_bind(i64::from($limit));
     };
 }
-pub(crate) use filter;
+pub(crate) use push_job_filter;
 
 /// Returns how often a job was started alone; nothing was recorded if its lease is lost.
 pub(crate) fn solo_starts(job: &str, noted: Option<(i64,)>) -> Result<u32, StoreError> {

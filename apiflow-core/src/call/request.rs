@@ -299,15 +299,6 @@ impl CallPlan {
     }
 }
 
-/// What a provider's rate limit holds for: the origin that a submit goes to and the secrets that it carries, by name.
-#[cfg(any(feature = "runtime", test))]
-pub(crate) fn rate_limit_key(submit: &HttpRequest) -> String {
-    let scheme = if url::is_https(&submit.url) { "https" } else { "http" };
-    let names: std::collections::BTreeSet<&str> = submit.secrets.iter().map(|secret| secret.name.as_str()).collect();
-    let names: String = names.into_iter().flat_map(|name| [" $", name]).collect();
-    format!("{scheme}://{}{names}", url::host_of(&submit.url).unwrap_or_default())
-}
-
 fn to_ms(seconds: f64) -> u64 {
     (seconds * 1000.0) as u64
 }

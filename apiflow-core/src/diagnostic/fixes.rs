@@ -1,21 +1,21 @@
-//! Fixes that are certain: what is wrong and what is right differ by a name or a type.
+//! Fixes that are certain, because a wrong value differs from the right one only by a name or a type.
 
 use serde_json::{Map, Value};
 
 use super::{Diagnostic, Fix};
 use crate::value_type::ValueType;
 
-/// The most values that an object may hold to be given back with a renamed field: an edit is made of the whole object.
+/// Maximum number of values in an object whose field is renamed: the edit contains the whole object.
 const MAX_VALUES: usize = 400;
 
-/// Adds the fix that replaces the value at the finding's place.
-pub(crate) fn change_step_row(mut found: Diagnostic, value: Value) -> Diagnostic {
+/// Adds a fix that replaces the value at the finding's pointer.
+pub(crate) fn with_replacement(mut found: Diagnostic, value: Value) -> Diagnostic {
     let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     found.fix = Some(Fix { label: format!("change to `{shown}`"), pointer: found.pointer.clone(), value });
     found
 }
 
-/// A value written in the wrong type, in the right one: `"5"` as 5, 5 as `"5"`.
+/// Converts a value to the wanted type if nothing is lost: `"5"` to 5, 5 to `"5"`.
 fn convert_type(wanted: ValueType, value: &Value) -> Option<Value> {
     let right = match (wanted, value) {
         (ValueType::Number | ValueType::Integer | ValueType::Boolean, Value::String(text)) => {
@@ -27,7 +27,7 @@ fn convert_type(wanted: ValueType, value: &Value) -> Option<Value> {
     wanted.matches(&right).then_some(right)
 }
 
-/// Adds the fix that converts the value to the right type, if the conversion exists.
+/// Adds the fix that converts the value to the wanted type, if that is possible.
 pub(crate) fn in_type(mut found: Diagnostic, wanted: ValueType, value: &Value) -> Diagnostic {
     if let Some(value) = convert_type(wanted, value) {
         found.fix = Some(Fix { label: format!("change to `{value}`"), pointer: found.pointer.clone(), value });
@@ -35,7 +35,7 @@ pub(crate) fn in_type(mut found: Diagnostic, wanted: ValueType, value: &Value) -
     found
 }
 
-/// The edit that renames a field, its place among the others kept; none if the object is large.
+/// Builds the edit that renames a field and keeps the order of fields; `None` if the object is large.
 pub(crate) fn renamed_field(fields: &Map<String, Value>, pointer: String, old: &str, new: &str) -> Option<Fix> {
     let mut left = MAX_VALUES;
     if fields.contains_key(new) || !fields.values().all(|value| is_small(value, &mut left)) {
@@ -46,7 +46,7 @@ pub(crate) fn renamed_field(fields: &Map<String, Value>, pointer: String, old: &
     Some(Fix { label: format!("rename to `{new}`"), pointer, value: Value::Object(renamed) })
 }
 
-/// Whether a value holds no more values than are left.
+/// Returns whether a value contains at most `left` values, which are subtracted.
 fn is_small(value: &Value, left: &mut usize) -> bool {
     let Some(rest) = left.checked_sub(1) else { return false };
     *left = rest;

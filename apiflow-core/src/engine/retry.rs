@@ -41,22 +41,6 @@ pub(super) fn hint_ms(error: &Value) -> u64 {
     error.get("retry_after_ms").and_then(Value::as_u64).unwrap_or(0).min(MAX_RETRY_DELAY_MS)
 }
 
-/// The first pause before a rate-limited call is made again, if the provider asks for none; it doubles each time.
-const MIN_POSTPONEMENT_MS: u64 = 1_000;
-/// The longest pause that the provider did not ask for.
-const MAX_POSTPONEMENT_MS: u64 = 60_000;
-/// The most that chance adds, so that calls which wait for the same moment do not all come at once.
-const MAX_SPREAD_MS: u64 = 5_000;
-
-/// How long a call that was not accepted is put off, in milliseconds: at least `hint_ms`; longer each time that the
-/// provider was asked in vain (`refusals` before this one; `None` if it was not asked). `random` is any number.
-pub(super) fn postponement_ms(hint_ms: u64, refusals: Option<u32>, random: u64) -> u64 {
-    let grown = refusals.map_or(0, |refusals| MIN_POSTPONEMENT_MS.saturating_mul(1 << refusals.min(16)));
-    let pause = hint_ms.max(grown.min(MAX_POSTPONEMENT_MS));
-    let spread = (pause / 5).min(MAX_SPREAD_MS);
-    pause + random % (spread + 1)
-}
-
 /// A pseudo-random number that depends on nothing but its arguments (SplitMix64).
 pub(super) fn pseudo_random(seed: u64, position: u64) -> u64 {
     let mut mixed = seed.wrapping_add(position.wrapping_mul(0x9E37_79B9_7F4A_7C15));
@@ -96,25 +80,6 @@ mod tests {
     fn long_delays_saturate_at_six_hours() {
         let retry = serde_json::json!({"exponential": {"attempts": 9, "multiplier": u64::MAX, "seconds": 9_999_999}});
         assert!(delays(retry).iter().all(|&delay| delay == MAX_RETRY_DELAY_MS));
-    }
-
-    #[test]
-    fn a_call_is_put_off_as_long_as_asked_and_longer_each_time() {
-        for (hint, refusals, least, most) in [
-            (0, Some(0), 1_000, 1_200),
-            (0, Some(3), 8_000, 9_600),
-            (0, Some(40), 60_000, 65_000),
-            (2_000, Some(0), 2_000, 2_400),
-            (2_000, Some(3), 8_000, 9_600),
-            (600_000, Some(0), 600_000, 605_000),
-            (0, None, 0, 0),
-            (1_000, None, 1_000, 1_200),
-        ] {
-            for position in 0..50 {
-                let pause = postponement_ms(hint, refusals, pseudo_random(1, position));
-                assert!((least..=most).contains(&pause), "{hint} {refusals:?}: {pause}");
-            }
-        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use super::resolve::Forbidden;
+use super::dns_resolver::Forbidden;
 use crate::ports::HttpError;
 
 /// The meaning of reqwest's error. Only what proves that nothing was written counts as [`HttpError::Connect`]; only

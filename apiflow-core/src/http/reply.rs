@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use reqwest::{Method, Response};
 use tokio::time::Instant;
 
-use super::memory::Reserved;
+use super::reply_memory::Reserved;
 use super::{CheckedRequest, Hop, Http, failure};
 use crate::call::json_memory_bytes;
 use crate::ports::{HttpError, HttpReply, HttpRequest, MemoryHold};

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::resolve::Lookup;
+use super::dns_resolver::Lookup;
 use super::{Http, HttpLimits, OutgoingPolicy};
 use crate::ports::HttpClient as _;
 use crate::ports::{HttpError, HttpReply, HttpRequest, RequestBody, SecretPlace, SecretUse};

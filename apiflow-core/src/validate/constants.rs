@@ -83,7 +83,7 @@ impl Checker<'_> {
             None => format!("it may be {listed}"),
         });
         if let Some(at) = near.and_then(|near| texts.iter().position(|text| text == near)) {
-            found = fixes::change_step_row(found, allowed[at].clone());
+            found = fixes::with_replacement(found, allowed[at].clone());
         }
         self.push(found);
     }

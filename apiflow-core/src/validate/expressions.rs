@@ -382,7 +382,7 @@ fn without_braces(found: Diagnostic, source: &str) -> Diagnostic {
     match inner.filter(|inner| plain_path(inner).is_some()) {
         Some(path) => {
             let help = format!("an expression is plain JavaScript, without braces around it: write `{path}`");
-            fixes::change_step_row(found.with_help(help), path.into())
+            fixes::with_replacement(found.with_help(help), path.into())
         }
         None => found,
     }

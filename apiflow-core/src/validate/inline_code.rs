@@ -17,7 +17,7 @@ impl<'a> Checker<'a> {
             let found = Diagnostic::new_error(codes::UNSUPPORTED_LANGUAGE, at.pointer(), message);
             let known = suggest::list_names(LANGUAGES);
             return self.push(match suggest::nearest_name(language, LANGUAGES) {
-                Some(near) => fixes::change_step_row(found.with_help(suggest::did_you_mean(near)), near.into()),
+                Some(near) => fixes::with_replacement(found.with_help(suggest::did_you_mean(near)), near.into()),
                 None => found.with_help(format!("write the code in JavaScript ({known}), or run it through a node")),
             });
         }

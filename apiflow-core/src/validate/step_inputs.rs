@@ -162,5 +162,5 @@ impl<'a> Checker<'a> {
 
 /// Adds a suggestion and the edit that follows it.
 pub(super) fn suggest_rename(found: Diagnostic, right: &str) -> Diagnostic {
-    fixes::change_step_row(found.with_help(suggest::did_you_mean(right)), Value::from(right))
+    fixes::with_replacement(found.with_help(suggest::did_you_mean(right)), Value::from(right))
 }

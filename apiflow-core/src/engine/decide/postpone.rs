@@ -6,6 +6,13 @@ use super::{Turn, module_end, module_start};
 use crate::engine::control_state::Stage;
 use crate::engine::{Event, retry};
 
+/// The first pause before a rate-limited call is made again, if the provider asks for none; it doubles each time.
+const MIN_POSTPONEMENT_MS: u64 = 1_000;
+/// The longest pause that the provider did not ask for.
+const MAX_POSTPONEMENT_MS: u64 = 60_000;
+/// The most that chance adds, so that calls which wait for the same moment do not all come at once.
+const MAX_SPREAD_MS: u64 = 5_000;
+
 /// What is known of an attempt that was not accepted.
 pub(super) struct Refusal {
     pub(super) effect: u64,
@@ -30,10 +37,43 @@ pub(super) fn postpone_call(turn: &mut Turn<'_>, frame: u64, refusal: Refusal) {
     let deadline = since.plus_ms(step.timeout_ms().unwrap_or(patience_ms));
     let random = retry::pseudo_random(turn.run.control.seed, turn.run.control.seq);
     let asked_again = if sent { Some(refusals) } else { None };
-    let until = turn.now.plus_ms(retry::postponement_ms(retry::hint_ms(&error), asked_again, random));
+    let until = turn.now.plus_ms(postponement_ms(retry::hint_ms(&error), asked_again, random));
     if until > deadline {
         return module_end::fail_attempt(turn, frame, error, None, false);
     }
     let error = module_start::with_step_of(turn, frame, error);
     turn.emit_event(Event::CallPostponed { frame, effect, until, error, sent });
+}
+
+/// How long a call that was not accepted is put off, in milliseconds: at least `hint_ms`; longer each time that the
+/// provider was asked in vain (`refusals` before this one; `None` if it was not asked). `random` is any number.
+fn postponement_ms(hint_ms: u64, refusals: Option<u32>, random: u64) -> u64 {
+    let grown = refusals.map_or(0, |refusals| MIN_POSTPONEMENT_MS.saturating_mul(1 << refusals.min(16)));
+    let pause = hint_ms.max(grown.min(MAX_POSTPONEMENT_MS));
+    let spread = (pause / 5).min(MAX_SPREAD_MS);
+    pause + random % (spread + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_is_put_off_as_long_as_asked_and_longer_each_time() {
+        for (hint, refusals, least, most) in [
+            (0, Some(0), 1_000, 1_200),
+            (0, Some(3), 8_000, 9_600),
+            (0, Some(40), 60_000, 65_000),
+            (2_000, Some(0), 2_000, 2_400),
+            (2_000, Some(3), 8_000, 9_600),
+            (600_000, Some(0), 600_000, 605_000),
+            (0, None, 0, 0),
+            (1_000, None, 1_000, 1_200),
+        ] {
+            for position in 0..50 {
+                let pause = postponement_ms(hint, refusals, retry::pseudo_random(1, position));
+                assert!((least..=most).contains(&pause), "{hint} {refusals:?}: {pause}");
+            }
+        }
+    }
 }

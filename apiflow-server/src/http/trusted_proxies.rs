@@ -8,11 +8,11 @@ use ipnet::IpNet;
 /// Headers which show that a proxy forwards a request for somebody else.
 const FORWARDING_HEADERS: [&str; 5] = ["x-forwarded-for", "forwarded", "x-real-ip", "via", "x-forwarded-host"];
 
-/// Proxies whose `X-Forwarded-For` is trusted.
+/// Reverse proxies whose `X-Forwarded-For` is trusted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Proxies(Vec<IpNet>);
+pub struct TrustedProxies(Vec<IpNet>);
 
-impl Proxies {
+impl TrustedProxies {
     /// Reads addresses and CIDRs, separated by commas.
     pub(crate) fn parse(list: &str) -> Result<Self, String> {
         let entries = list.split(',').map(str::trim).filter(|entry| !entry.is_empty());
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     fn check(list: &str, peer: &str, forwarded: &[&'static str], expected: Option<&str>) {
-        let proxies = Proxies::parse(list).expect("the list is well formed");
+        let proxies = TrustedProxies::parse(list).expect("the list is well formed");
         let mut headers = HeaderMap::new();
         for line in forwarded {
             headers.append("x-forwarded-for", axum::http::HeaderValue::from_static(line));
@@ -114,7 +114,7 @@ mod tests {
             ("", "203.0.113.9", Some("127.0.0.1"), false),
             ("10.0.0.7", "10.0.0.7", Some("127.0.0.1"), true),
         ] {
-            let proxies = Proxies::parse(list).expect("the list is well formed");
+            let proxies = TrustedProxies::parse(list).expect("the list is well formed");
             let mut headers = HeaderMap::new();
             if let Some(forwarded) = forwarded {
                 headers.insert("x-forwarded-for", axum::http::HeaderValue::from_static(forwarded));
@@ -126,6 +126,6 @@ mod tests {
 
     #[test]
     fn a_list_names_its_fault() {
-        assert!(Proxies::parse("10.0.0.1, proxy").is_err_and(|error| error.contains("`proxy`")));
+        assert!(TrustedProxies::parse("10.0.0.1, proxy").is_err_and(|error| error.contains("`proxy`")));
     }
 }
