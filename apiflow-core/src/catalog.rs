@@ -1,4 +1,4 @@
-//! Connectors and nodes: how a provider is reached, and one typed call to it.
+//! Connectors and nodes: parses and checks their declarations.
 
 mod credentials;
 mod data_schema;
@@ -13,15 +13,15 @@ pub use crate::declarations::{Catalog, Connector, Node, NodeInput, NodeOutput};
 use crate::diagnostic::Diagnostic;
 pub use crate::value_type::ValueType;
 
-/// What is wrong with a node's call, pointers into the node: the errors for which [`crate::call::compile_call`] refuses it, and
-/// warnings. Faults of the connector point to `/connector_id`.
+/// Checks a node's call. Returns the errors for which [`crate::call::compile_call`] refuses it, and warnings; pointers
+/// are relative to the node. Faults of the connector point to `/connector_id`.
 pub fn check_call(node: &Node, connector: &Connector) -> Vec<Diagnostic> {
     let mut found = crate::call::check_call(node, connector);
     found.extend(credentials::warn_of_node(node));
     found
 }
 
-/// What is wrong with a connector by itself, pointers into the connector.
+/// Checks a connector by itself; pointers are relative to the connector.
 pub fn check_connector(connector: &Connector) -> Vec<Diagnostic> {
     let mut found = crate::call::check_connector(connector);
     found.extend(credentials::warn_of_connector(connector));

@@ -1,6 +1,7 @@
-//! Inline code of a workflow (`rawscript`): JavaScript with a function `main`, its TypeScript types taken out.
+//! Inline code of a workflow (`rawscript`): JavaScript with a function `main`, or TypeScript whose types are stripped.
 //!
-//! Architecture invariant: as with expressions, no parser sees a text that [`crate::expression::scan_code`] did not pass.
+//! Architecture invariant: as with expressions, a parser only reads source that [`crate::expression::scan_code`] has
+//! accepted.
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "the parser has many kinds of nodes, of which few matter here")]
 
@@ -18,37 +19,38 @@ use serde_json::{Map, Value};
 use crate::expression::{SyntaxFault, locate_fault, scan_code};
 use crate::ports::{Script, ScriptForm};
 
-/// Language tags whose code runs here. Source: OpenFlow's tags for JavaScript and TypeScript; the last two are ours.
+/// Language tags whose code is run. Source: OpenFlow's tags for JavaScript and TypeScript; the last two are additions.
 pub const LANGUAGES: [&str; 5] = ["bun", "deno", "nativets", "javascript", "typescript"];
 
-/// Whether code of a language tag runs here.
+/// Returns whether code with this language tag is run.
 pub fn is_javascript(language: &str) -> bool {
     LANGUAGES.contains(&language)
 }
 
-/// Code that can run.
+/// Inline code that can be run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Code {
-    /// JavaScript as long as the text was: types and `export` are blanks, so that every place stays.
+    /// JavaScript of the same length as the original: types and `export` are replaced by blanks, so that positions stay
+    /// valid.
     pub source: String,
-    /// What `main` takes, in order.
+    /// The parameters of `main`, in order.
     pub parameters: Vec<Parameter>,
 }
 
 /// A parameter of `main`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parameter {
-    /// Its name; the input of this name is given to it.
+    /// Name of the parameter and of the input that it receives.
     pub name: String,
-    /// Whether it has a default or a `?`.
+    /// Whether the parameter has a default or a `?`.
     pub optional: bool,
 }
 
-/// Reads code: JavaScript or TypeScript with a top-level function `main`, exported or not.
+/// Parses JavaScript or TypeScript with a top-level function `main`, exported or not.
 ///
 /// # Errors
-/// The first fault with its place: what does not parse, what needs modules (`import`), TypeScript that is more than
-/// types (`enum`, `namespace`, parameter properties, decorators), a string without `main`.
+/// The first fault with its position: a syntax error, an `import`, TypeScript with a meaning at run time (`enum`,
+/// `namespace`, parameter properties, decorators), or a missing `main`.
 pub fn read(content: &str) -> Result<Code, SyntaxFault> {
     scan_code(content)?;
     let allocator = Allocator::default();
@@ -90,7 +92,7 @@ pub fn read(content: &str) -> Result<Code, SyntaxFault> {
             Statement::VariableDeclaration(variables) => {
                 main = main.or(variables.declarations.iter().find_map(|one| main_of_value(&one.id, one.init.as_ref())));
             }
-            // Types alone are nothing when it runs.
+            // A type-only import has no effect at run time.
             Statement::ImportDeclaration(import) if import.import_kind == ImportOrExportKind::Type => {
                 blanks.push(import.span);
             }
@@ -114,11 +116,11 @@ pub fn read(content: &str) -> Result<Code, SyntaxFault> {
     Ok(Code { source: blank_spans(content, &blanks), parameters })
 }
 
-/// What the evaluator is handed to get the value of `main` for arguments by name. Arguments that `main` does not take
-/// are left out; a parameter without argument is `undefined`.
+/// Builds the script that evaluates `main` with arguments by name. Arguments that `main` does not take are left out; a
+/// parameter without an argument is `undefined`.
 ///
 /// # Errors
-/// As [`read`].
+/// The same as those of [`read`].
 pub fn build_script(content: &str, args: &Map<String, Value>) -> Result<Script, SyntaxFault> {
     let code = read(content)?;
     let mut names = Map::new();
@@ -192,7 +194,7 @@ fn start(span: Span) -> usize {
     span.start as usize
 }
 
-/// The text with blanks in place of these spans; line ends stay.
+/// Replaces the spans by blanks and keeps line ends.
 fn blank_spans(content: &str, spans: &[Span]) -> String {
     let mut bytes = content.as_bytes().to_vec();
     for span in spans {

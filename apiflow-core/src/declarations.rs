@@ -1,5 +1,5 @@
-//! What is declared: connectors, nodes, and the catalog that holds them. Types only: reading and checking them is
-//! [`crate::catalog`]'s, making calls by them [`crate::call`]'s.
+//! Connectors, nodes, and the catalog that holds them. These are types only: [`crate::catalog`] parses and checks them,
+//! and [`crate::call`] makes calls with them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,13 +16,13 @@ use crate::value_type::ValueType;
 pub struct Connector {
     /// Identifier, unique among connectors: `[A-Za-z0-9][A-Za-z0-9_.-]{0,63}`.
     pub id: String,
-    /// Title for people; need not be unique.
+    /// Display name; need not be unique.
     pub name: String,
-    /// Absolute http or https URL that node paths are appended to.
+    /// Absolute http or https URL; paths of nodes are appended to it.
     pub base_url: String,
-    /// Default method of its nodes, upper case.
+    /// Default method of the connector's nodes, in upper case.
     pub method: String,
-    /// Templates of headers sent with each call, by name.
+    /// Templates of headers that are sent with each call, by name.
     #[serde(default)]
     pub header: Map<String, Value>,
     /// Template of the body, if all calls share one.
@@ -31,8 +31,8 @@ pub struct Connector {
     /// Defaults for the `data` of its nodes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<Map<String, Value>>,
-    /// Which of its secret references mean a user's own secret, and whose; the others mean shared ones. Never read
-    /// from a declaration: it is set when a job is created.
+    /// Owners of the secrets that belong to one user, by reference; other references mean shared secrets. Never read
+    /// from a declaration: set when a job is created.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub own_secrets: BTreeMap<String, String>,
 }
@@ -42,23 +42,23 @@ pub struct Connector {
 pub struct Node {
     /// Identifier, unique among nodes: `[A-Za-z0-9][A-Za-z0-9_.-]{0,63}`.
     pub id: String,
-    /// Title for people; need not be unique.
+    /// Display name; need not be unique.
     pub name: String,
-    /// What the call does, for people.
+    /// Description of the call for users.
     #[serde(default)]
     pub description: String,
-    /// The connector that the call goes through.
+    /// Id of the connector that the call goes through.
     pub connector_id: String,
-    /// Declared inputs; none means that whatever is given is passed on.
+    /// Declared inputs; if empty, all given inputs are passed on.
     #[serde(default)]
     pub input: Vec<NodeInput>,
-    /// Declared outputs; none means that the result is the reply's JSON itself.
+    /// Declared outputs; if empty, the result is the reply's JSON itself.
     #[serde(default)]
     pub output: Vec<NodeOutput>,
-    /// How the request is made and the reply is read: see [`crate::call`].
+    /// How the request is built and the reply is read: see [`crate::call`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<Map<String, Value>>,
-    /// Which of its secret references mean a user's own secret, and whose, as for [`Connector::own_secrets`].
+    /// Owners of the secrets that belong to one user, by reference, as in [`Connector::own_secrets`].
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub own_secrets: BTreeMap<String, String>,
 }
@@ -68,36 +68,36 @@ pub struct Node {
 pub struct NodeInput {
     /// Name of the input.
     pub name: String,
-    /// Its type; never coerced.
+    /// Type of the value; values are never coerced.
     pub r#type: ValueType,
-    /// Whether a call without it fails before anything is sent.
+    /// Whether a call without the input fails before anything is sent.
     #[serde(default)]
     pub required: bool,
-    /// Value of an input that the caller omits, if there is no `value` either; `None` if the key is absent.
+    /// Value of an omitted input that has no `value`; `None` if the key is absent.
     #[serde(default, with = "present", skip_serializing_if = "Option::is_none")]
     pub default: Option<Value>,
-    /// Value of an input that the caller omits; `None` if the key is absent.
+    /// Value of an omitted input; `None` if the key is absent.
     #[serde(default, with = "present", skip_serializing_if = "Option::is_none")]
     pub value: Option<Value>,
-    /// Meaning of the input, for people.
+    /// Description of the input for users.
     #[serde(default)]
     pub description: String,
-    /// Allowed values, compared as JSON; any value is allowed if absent.
+    /// Allowed values, compared as JSON; if absent, any value is allowed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub r#enum: Option<Vec<Value>>,
-    /// Least allowed number.
+    /// Minimum of a number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub minimum: Option<f64>,
-    /// Greatest allowed number.
+    /// Maximum of a number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub maximum: Option<f64>,
-    /// Type of an array's elements, as an object with `type`.
+    /// Type of an array's elements: an object with `type`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub items: Option<Value>,
-    /// How a media input is sent: url, data_uri, base64, multipart or upload.
+    /// How a media input is sent: `url`, `data_uri`, `base64`, `multipart` or `upload`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub r#as: Option<String>,
-    /// MIME types that the provider takes.
+    /// MIME types that the provider accepts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accept: Option<Vec<String>>,
 }
@@ -105,31 +105,31 @@ pub struct NodeInput {
 /// A declared output of a node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NodeOutput {
-    /// Name of the output, a key of the step's result.
+    /// Name of the output, which is its key in the step's result.
     pub name: String,
-    /// Its type; never coerced.
+    /// Type of the value; values are never coerced.
     pub r#type: ValueType,
-    /// Used only if the call succeeded and the key is absent; `None` if not declared.
+    /// Value of an output that is absent from the reply of a successful call; `None` if not declared.
     #[serde(default, with = "present", skip_serializing_if = "Option::is_none")]
     pub default: Option<Value>,
-    /// Path into the reply, or `@body`, `@status`, `@header.NAME`; empty means the output's own name.
+    /// Path into the reply, or `@body`, `@status`, `@header.NAME`; if empty, the output's own name.
     #[serde(default)]
     pub mapping: String,
-    /// What it means, for people.
+    /// Description of the output for users.
     #[serde(default)]
     pub description: String,
-    /// Which of several values: first, last, join or all.
+    /// Which of several values is taken: `first`, `last`, `join` or `all`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pick: Option<String>,
-    /// How the value is encoded: url, data_uri, base64 or text.
+    /// Encoding of the value: `url`, `data_uri`, `base64` or `text`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decode: Option<String>,
-    /// MIME type if the provider does not say.
+    /// MIME type that is assumed if the provider does not send one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mime: Option<String>,
 }
 
-/// The connectors and nodes that documents may refer to.
+/// The connectors, nodes and sub-flows that documents may refer to.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Catalog {
     /// Connectors by id.
@@ -138,16 +138,16 @@ pub struct Catalog {
     /// Nodes by id.
     #[serde(default)]
     pub nodes: BTreeMap<String, Node>,
-    /// OpenFlow documents of sub-flows by workflow id.
+    /// OpenFlow documents of sub-flows, by workflow id.
     #[serde(default)]
     pub workflows: BTreeMap<String, Value>,
-    /// Names of the secrets that exist, if known; `None` if the caller cannot know (a browser).
+    /// Names of the existing secrets; `None` if they cannot be known (in a browser).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secrets: Option<BTreeSet<String>>,
 }
 
 impl Catalog {
-    /// Finds the node that a `script` module's path names: `node/<node id>` or `<connector id>/<node id>`.
+    /// Finds the node that the path of a `script` module names: `node/<node id>` or `<connector id>/<node id>`.
     pub fn node_at(&self, path: &str) -> Option<&Node> {
         let (owner, id) = path.split_once('/')?;
         let node = self.nodes.get(id)?;
@@ -155,7 +155,7 @@ impl Catalog {
     }
 }
 
-/// Keeps a key that is present with `null` apart from one that is absent.
+/// Deserializes a field so that `null` is distinguished from an absent key.
 mod present {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
     use serde_json::Value;

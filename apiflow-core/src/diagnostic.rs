@@ -1,4 +1,4 @@
-//! What is wrong with a document: the same findings on a server, a command line and in a browser.
+//! Diagnostics: what is wrong with a document, the same on a server, on the command line and in a browser.
 
 pub mod codes;
 pub(crate) mod fixes;
@@ -8,15 +8,15 @@ use serde::{Deserialize, Serialize};
 
 pub use self::suggest::nearest_name;
 
-/// How much a finding matters. An error refuses a run; a warning and a hint do not.
+/// How serious a finding is. An error refuses a run; a warning or a hint does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// The document cannot run.
     Error,
-    /// The document runs, but probably not as meant.
+    /// The document runs, but probably not as intended.
     Warning,
-    /// The document runs as meant; the finding is advice.
+    /// The document runs as intended; the finding is advice.
     Hint,
 }
 
@@ -25,27 +25,27 @@ pub enum Severity {
 pub struct Diagnostic {
     /// Stable name of the kind of finding, in kebab case (`unknown-node`, `expression-syntax`).
     pub code: String,
-    /// How much it matters.
+    /// How serious the finding is.
     pub severity: Severity,
     /// JSON Pointer (RFC 6901) of the place in the document; empty for the whole document.
     pub pointer: String,
-    /// What is wrong: lower case, no full stop, naming the thing.
+    /// What is wrong: names the subject, lower case, no full stop.
     pub message: String,
     /// How to fix it, if a fix is known (`did you mean …?`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
-    /// A fix that is certainly right, as an edit of the document.
+    /// An edit of the document that certainly fixes the finding.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fix: Option<Fix>,
-    /// The place inside the string at `pointer`, for faults of an expression.
+    /// Position inside the string at `pointer`, for faults of an expression.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub span: Option<Span>,
 }
 
-/// A fix that is certainly right: replace the value at `pointer` by `value`.
+/// An edit that certainly fixes a finding: replaces the value at `pointer` by `value`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fix {
-    /// What the fix does, as the label of a button (`rename to "resize"`).
+    /// Label of the fix, as a button shows it (`rename to "resize"`).
     pub label: String,
     /// JSON Pointer of the value to replace.
     pub pointer: String,
@@ -53,7 +53,7 @@ pub struct Fix {
     pub value: serde_json::Value,
 }
 
-/// A place inside a string, counted from 1; columns count Unicode scalar values.
+/// A position inside a string, counted from 1; columns count Unicode scalar values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Span {
     /// Line of the first character.
@@ -63,12 +63,12 @@ pub struct Span {
 }
 
 impl Diagnostic {
-    /// An error at a place.
+    /// Creates an error at a JSON Pointer.
     pub fn new_error(code: &str, pointer: impl Into<String>, message: impl Into<String>) -> Self {
         Self::new(Severity::Error, code, pointer, message)
     }
 
-    /// A warning at a place.
+    /// Creates a warning at a JSON Pointer.
     pub fn new_warning(code: &str, pointer: impl Into<String>, message: impl Into<String>) -> Self {
         Self::new(Severity::Warning, code, pointer, message)
     }
@@ -85,20 +85,20 @@ impl Diagnostic {
         }
     }
 
-    /// Adds the help: how to fix the finding.
+    /// Adds help: how to fix the finding.
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
-    /// Adds the place inside an expression.
+    /// Adds the position inside the expression.
     pub fn with_span(mut self, span: Span) -> Self {
         self.span = Some(span);
         self
     }
 }
 
-/// Returns whether any of the findings refuses a run.
+/// Returns whether any finding is an error, so that the document cannot run.
 pub fn has_errors(diagnostics: &[Diagnostic]) -> bool {
     diagnostics.iter().any(|found| found.severity == Severity::Error)
 }

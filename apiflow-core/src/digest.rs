@@ -1,19 +1,19 @@
-//! One name for equal values: under it the results of steps and flows are kept for later runs, and requests are
-//! known again.
+//! Digests: equal values have equal digests, under which results are cached for later runs and repeated requests are
+//! recognized.
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
-/// A hash of a value that does not depend on the order of its keys, in hexadecimal digits.
+/// Hashes a value independently of the order of its keys; returns hexadecimal digits.
 pub fn hash_value(value: &Value) -> String {
     let mut hash = Sha256::new();
     feed_value(&mut hash, value);
     format_hex(hash)
 }
 
-/// A hash of a string, in hexadecimal digits.
+/// Hashes a string; returns hexadecimal digits.
 pub fn hash_text(text: &str) -> String {
     format_hex(Sha256::new_with_prefix(text))
 }

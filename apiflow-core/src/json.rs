@@ -1,5 +1,4 @@
-//! JSON documents: reading objects field by field with every fault noted, JSON Pointers, paths into values, and the
-//! rule for ids.
+//! JSON: reading objects field by field, JSON Pointers, paths into values, and the rule for ids.
 
 mod fields;
 mod id;

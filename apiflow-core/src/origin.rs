@@ -1,4 +1,4 @@
-//! Origins: the scheme, host and port that a request goes to, and the lists of them that secrets are bound to.
+//! Origins (scheme, host and port) of requests, and the lists of origins that secrets are bound to.
 
 use core::net::{IpAddr, Ipv6Addr};
 use std::fmt;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// The two schemes that requests are sent with.
+/// The schemes that requests are sent with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scheme {
     /// HTTP over TLS.
@@ -16,7 +16,7 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    /// The word before `://`.
+    /// Returns the scheme as it is written before `://`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Https => "https",
@@ -36,7 +36,7 @@ impl Scheme {
     }
 }
 
-/// Where a request goes: scheme, host and port.
+/// The destination of a request: scheme, host and port.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Origin {
     scheme: Scheme,
@@ -45,7 +45,7 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// The origin of an absolute http or https URL without a user name; `None` for anything else.
+    /// Parses the origin of an absolute http or https URL without user info; `None` for other URLs.
     pub fn of_url(url: &str) -> Option<Self> {
         let (scheme, authority) = crate::url::scheme_and_authority(url)?;
         let scheme = Scheme::parse(scheme)?;
@@ -53,12 +53,12 @@ impl Origin {
         Some(Self { scheme, host, port: port.unwrap_or(scheme.default_port()) })
     }
 
-    /// The host: a name in lower case, or an address without brackets.
+    /// Returns the host: a name in lower case, or an IP address without brackets.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// Whether the host is `localhost` or a loopback address, so that nothing leaves the machine.
+    /// Returns whether the host is `localhost` or a loopback address, so that nothing leaves the machine.
     pub fn is_loopback(&self) -> bool {
         is_loopback(&self.host)
     }
@@ -80,19 +80,19 @@ impl From<Origin> for SecretOrigin {
 /// One entry of the list of origins that a secret may be sent to.
 ///
 /// Written as an origin (`https://api.example.com`, `http://comfy:8188`), or in the short form `host[:port]`, which
-/// means https. A short form of a loopback address also allows http, and every port if it names none, because
-/// nothing leaves the machine.
+/// means https. The short form of a loopback address also allows http, and every port if it names none, because nothing
+/// leaves the machine.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct SecretOrigin {
-    /// `None`: either scheme, for a loopback address in its short form.
+    /// `None`: either scheme, for the short form of a loopback address.
     scheme: Option<Scheme>,
     host: String,
-    /// `None`: any port, for a loopback address in its short form.
+    /// `None`: any port, for the short form of a loopback address.
     port: Option<u16>,
 }
 
-/// The reason why a string is not an origin.
+/// Why a string is not an origin.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not an origin: {reason}")]
 pub struct OriginError {
@@ -101,7 +101,7 @@ pub struct OriginError {
 }
 
 impl SecretOrigin {
-    /// Whether a request to this origin may carry the secret.
+    /// Returns whether a request to this origin may carry the secret.
     pub fn permits_origin(&self, origin: &Origin) -> bool {
         self.host == origin.host
             && self.scheme.is_none_or(|scheme| scheme == origin.scheme)
@@ -164,7 +164,7 @@ impl From<SecretOrigin> for String {
     }
 }
 
-/// A host with its port, IPv6 addresses in brackets.
+/// A host with an optional port, formatted with IPv6 addresses in brackets.
 struct Authority<'a>(&'a str, Option<u16>);
 
 impl fmt::Display for Authority<'_> {
@@ -179,7 +179,7 @@ impl fmt::Display for Authority<'_> {
     }
 }
 
-/// Splits `host[:port]`: the host in lower case without brackets and final dot, addresses in one spelling.
+/// Splits `host[:port]`: the host in lower case without brackets and trailing dot, addresses in canonical form.
 fn split_authority(authority: &str) -> Option<(String, Option<u16>)> {
     if !crate::url::is_authority(authority) {
         return None;

@@ -1,7 +1,7 @@
-//! The little of URLs that the protocol needs: what is a base, whose host it is, and where a link leads.
+//! The parts of URL handling that calls need: checking base URLs, comparing hosts, resolving links.
 //!
-//! What is odd (user names, backslashes, spaces, other schemes) is refused rather than repaired, because two parsers
-//! that repair differently disagree about whose host a link belongs to.
+//! Unusual URLs (user info, backslashes, spaces, other schemes) are refused rather than repaired: two parsers that
+//! repair differently would disagree about which host a link belongs to.
 
 /// Parts of an absolute http or https URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,13 +9,13 @@ struct Parts<'a> {
     scheme: &'a str,
     /// `host[:port]` as written.
     authority: &'a str,
-    /// From the first `/`, without query and fragment; may be empty.
+    /// Path from the first `/`, without query and fragment; may be empty.
     path: &'a str,
-    /// With its `?`; may be empty.
+    /// Query including its `?`; may be empty.
     query: &'a str,
 }
 
-/// Checks a connector's base; the reason continues a sentence.
+/// Checks a connector's `base_url`; the error continues a sentence.
 pub(crate) fn check_base(url: &str) -> Result<(), &'static str> {
     if url.contains('#') {
         return Err("must not have a fragment (`#`)");
@@ -29,33 +29,33 @@ pub(crate) fn check_base(url: &str) -> Result<(), &'static str> {
     }
 }
 
-/// The host in lower case, with the port if it is not the scheme's own; `None` for what is no plain http or https
-/// URL.
+/// Returns the host in lower case, with the port unless it is the scheme's default; `None` if the URL is not plain http
+/// or https.
 pub(crate) fn host_of(url: &str) -> Option<String> {
     split_url(url).map(|parts| normal_host(parts.scheme, parts.authority))
 }
 
-/// The scheme and the `host[:port]` as written; `None` for what is no plain http or https URL.
+/// Returns the scheme, and `host[:port]` as written; `None` if the URL is not plain http or https.
 pub(crate) fn scheme_and_authority(url: &str) -> Option<(&str, &str)> {
     split_url(url).map(|parts| (parts.scheme, parts.authority))
 }
 
-/// Whether the URL is https.
+/// Returns whether the URL is https.
 pub(crate) fn is_https(url: &str) -> bool {
     split_url(url).is_some_and(|parts| parts.scheme.eq_ignore_ascii_case("https"))
 }
 
-/// The URL without query and fragment, which may hold signatures.
+/// Removes the query and the fragment, which may contain signatures.
 pub(crate) fn without_query(url: &str) -> &str {
     url.split(['?', '#']).next().unwrap_or_default()
 }
 
-/// Whether the URL has a query.
+/// Returns whether the URL has a query.
 pub(crate) fn has_query(url: &str) -> bool {
     url.contains('?')
 }
 
-/// Follows a link, absolute or relative to the URL it was found at (RFC 3986 §5.2), without its fragment.
+/// Resolves a link, absolute or relative to the URL that it was found at (RFC 3986 §5.2), without its fragment.
 pub(crate) fn join_url(base: &str, link: &str) -> Option<String> {
     let link = link.split('#').next().unwrap_or_default();
     if link.is_empty() || !is_plain(link) {
@@ -79,7 +79,7 @@ pub(crate) fn join_url(base: &str, link: &str) -> Option<String> {
     split_url(&joined).map(|_| joined.clone())
 }
 
-/// Appends a path to a base after exactly one slash.
+/// Joins a base URL and a path with exactly one slash.
 pub(crate) fn append_path(base: &str, path: &str) -> String {
     format!("{}/{}", base.trim_end_matches('/'), path.trim_start_matches('/'))
 }
@@ -106,7 +106,7 @@ fn is_plain(text: &str) -> bool {
     !text.chars().any(|c| c.is_whitespace() || c.is_control() || c == '\\')
 }
 
-/// A name or an address, with an optional port.
+/// Returns whether a string is a host name or an address, with an optional port.
 pub(crate) fn is_authority(authority: &str) -> bool {
     let (name, port) = match authority.strip_prefix('[') {
         Some(inner) => match inner.split_once(']') {

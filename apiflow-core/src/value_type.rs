@@ -1,4 +1,4 @@
-//! The types that inputs and outputs are declared with, and the one predicate that says which values have them.
+//! The types of inputs and outputs, and the one predicate that decides which values have them.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -11,7 +11,7 @@ pub enum ValueType {
     String,
     /// Any JSON number.
     Number,
-    /// A JSON number without fraction.
+    /// A JSON number without a fraction.
     Integer,
     /// `true` or `false`.
     Boolean,
@@ -19,18 +19,18 @@ pub enum ValueType {
     Object,
     /// A JSON array.
     Array,
-    /// A picture: a URL or a data URI.
+    /// An image: a URL or a data URI.
     Image,
     /// A video: a URL or a data URI.
     Video,
-    /// A sound: a URL or a data URI.
+    /// Audio: a URL or a data URI.
     Audio,
     /// Any other file: a URL or a data URI.
     File,
 }
 
 impl ValueType {
-    /// All types, each with its name in a declaration.
+    /// All types with their names in declarations.
     pub(crate) const NAMES: [(&str, Self); 10] = [
         ("string", Self::String),
         ("number", Self::Number),
@@ -44,9 +44,9 @@ impl ValueType {
         ("file", Self::File),
     ];
 
-    /// Returns whether a value has this type. Nothing is coerced; a number without a fraction is an integer however it
-    /// is written, and media is a string: a link or a data URI. An object with an `artifact` is no media, because this
-    /// version keeps no artifacts and so could not send it.
+    /// Returns whether a value has this type. Values are not coerced; a number without a fraction is an integer however
+    /// it is written. Media is a string: a link or a data URI. An object with an `artifact` is not media, because this
+    /// version stores no artifacts and so could not send it.
     pub(crate) fn matches(self, value: &Value) -> bool {
         match self {
             Self::String | Self::Image | Self::Video | Self::Audio | Self::File => value.is_string(),
@@ -58,7 +58,7 @@ impl ValueType {
         }
     }
 
-    /// Returns whether values of this type are media: an image, a video, a sound or another file.
+    /// Returns whether values of this type are media: an image, a video, audio or another file.
     pub(crate) fn is_media(self) -> bool {
         match self {
             Self::Image | Self::Video | Self::Audio | Self::File => true,
@@ -66,7 +66,7 @@ impl ValueType {
         }
     }
 
-    /// Names the type in a sentence: `an array`, `an image`.
+    /// Returns the type with its article: `an array`, `an image`.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::String => "a string",
@@ -82,7 +82,7 @@ impl ValueType {
         }
     }
 
-    /// Describes the values that have the type, for `must be …`: as [`ValueType::name`], and for media how it is given.
+    /// Describes the type for `must be …`: as [`ValueType::name`], and for media how the value is given.
     pub(crate) fn describe(self) -> &'static str {
         match self {
             Self::Image => "an image (a link or a data URI)",
@@ -100,7 +100,7 @@ mod tests {
 
     use super::ValueType;
 
-    /// The types that a value has.
+    /// Returns the types that a value has.
     fn types_of(value: &Value) -> Vec<&'static str> {
         ValueType::NAMES.iter().filter(|(_, one)| one.matches(value)).map(|(name, _)| *name).collect()
     }

@@ -1,4 +1,4 @@
-//! Credentials that stand in a declaration in clear, where a secret's name should.
+//! Finds credentials that are written into a declaration as plain text instead of a secret's name.
 
 use serde_json::{Map, Value};
 
@@ -11,38 +11,37 @@ use crate::diagnostic::codes;
 use crate::json::pointer_push;
 use crate::template::Text;
 
-/// A credential that stands in a declaration as it is, where a secret's name should.
+/// A credential that is written into a declaration as plain text instead of a secret's name.
 #[derive(Clone, PartialEq, Eq)]
 pub struct LiteralCredential {
-    /// JSON Pointer of the text in the declaration.
+    /// JSON Pointer of the string that contains it.
     pub pointer: String,
-    /// What stands before it (`Bearer `, `Key `, or nothing), so that the fixed text is `{prefix}${name}{suffix}`.
+    /// Text before the credential (`Bearer `, `Key `, or nothing); the fixed string is `{prefix}${name}{suffix}`.
     pub prefix: String,
     /// The credential itself.
     pub value: String,
-    /// What stands after it.
+    /// Text after the credential.
     pub suffix: String,
 }
 
-/// A declaration without the credentials in the query of its `base_url`, and these as keys and values.
+/// A `base_url` without the credentials in its query, and these as keys and values.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CleanBaseUrl {
-    /// The URL without them.
+    /// The URL without the credentials.
     pub base_url: String,
-    /// The keys and decoded values that were taken out.
+    /// The keys and decoded values that were removed.
     pub credentials: Vec<(String, String)>,
 }
 
-/// The shortest text that counts as a credential if the name of its place alone does not settle it: `?key=title`
-/// is none.
+/// Minimum length of a credential whose name alone does not prove that it is one: `?key=title` is none.
 const MIN_CREDENTIAL_BYTES: usize = 8;
 
-/// The shortest text in a body that counts as a credential for the sake of a key such as `token`.
+/// Minimum length of a credential in a body that is recognized by a key such as `token`.
 const MIN_RANDOM_BYTES: usize = 16;
 
 impl Connector {
-    /// Credentials in its headers, query, path and bodies that are no secret reference. Those in the query of `base_url`
-    /// are given by [`clean_base_url`].
+    /// Finds credentials in the headers, query, path and bodies that are not secret references. Those in the query of
+    /// `base_url` are found by [`clean_base_url`].
     pub fn literal_credentials(&self) -> Vec<LiteralCredential> {
         let mut found = Vec::new();
         search_headers("/header", &self.header, &mut found);
@@ -55,7 +54,7 @@ impl Connector {
 }
 
 impl Node {
-    /// Credentials in its headers, query, path and body that are no secret reference.
+    /// Finds credentials in the headers, query, path and body that are not secret references.
     pub fn literal_credentials(&self) -> Vec<LiteralCredential> {
         let mut found = Vec::new();
         search_data(self.data.as_ref(), &mut found);
@@ -63,7 +62,7 @@ impl Node {
     }
 }
 
-/// Takes the credentials out of the query of a `base_url`, which is no template; `None` if there are none.
+/// Removes the credentials from the query of a `base_url`, which is not a template; `None` if there are none.
 pub fn clean_base_url(base_url: &str) -> Option<CleanBaseUrl> {
     let (base, query) = base_url.split_once('?')?;
     let (mut kept, mut credentials) = (Vec::new(), Vec::new());
@@ -80,7 +79,7 @@ pub fn clean_base_url(base_url: &str) -> Option<CleanBaseUrl> {
     Some(CleanBaseUrl { base_url, credentials })
 }
 
-/// A warning for each credential that stands in a connector in clear.
+/// Returns a warning for each plain-text credential in a connector.
 pub(super) fn warn_of_connector(connector: &Connector) -> Vec<Diagnostic> {
     let mut found = warn_of(&connector.literal_credentials());
     if let Some(clean) = clean_base_url(&connector.base_url) {
@@ -92,7 +91,7 @@ pub(super) fn warn_of_connector(connector: &Connector) -> Vec<Diagnostic> {
     found
 }
 
-/// A warning for each credential that stands in a node in clear.
+/// Returns a warning for each plain-text credential in a node.
 pub(super) fn warn_of_node(node: &Node) -> Vec<Diagnostic> {
     warn_of(&node.literal_credentials())
 }
@@ -136,7 +135,7 @@ fn search_data(data: Option<&Map<String, Value>>, found: &mut Vec<LiteralCredent
     }
 }
 
-/// The text of a template that is nothing but text.
+/// Returns the string of a template without secret references and placeholders.
 fn literal_text(value: &Value) -> Option<String> {
     let text = Text::parse(value.as_str()?).ok()?.literal_text()?;
     let text = text.trim();
@@ -152,7 +151,7 @@ fn search_headers(pointer: &str, headers: &Map<String, Value>, found: &mut Vec<L
     }
 }
 
-/// What stands before a header's credential, and the credential.
+/// Splits a header's value into the text before the credential and the credential.
 fn in_header(name: &str, text: &str) -> Option<(String, String)> {
     let (prefix, value) = match text.split_once(' ') {
         Some((scheme, rest)) if is_scheme(scheme) => (format!("{scheme} "), rest.trim()),
@@ -184,7 +183,7 @@ fn in_query(name: &str, text: &str) -> bool {
     !is_placeholder(text) && (named || known_key(text))
 }
 
-/// The first credential in the query of a path.
+/// Finds the first credential in the query of a path.
 fn in_path(path: &str) -> Option<LiteralCredential> {
     let mut at = path.find('?')? + 1;
     for pair in path[at..].split('&') {
@@ -200,7 +199,7 @@ fn in_path(path: &str) -> Option<LiteralCredential> {
     None
 }
 
-/// The decoded name and value of a pair of a URL's query, if the value is a credential.
+/// Decodes one pair of a URL's query; `None` if its value is not a credential.
 fn credential_of_pair(pair: &str) -> Option<(String, String)> {
     let (name, value) = pair.split_once('=')?;
     let decode = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8().ok().map(String::from);

@@ -1,4 +1,4 @@
-//! The known keys of `data` and their types.
+//! Schema of `data`: the known keys and their types.
 
 use serde_json::Value;
 
@@ -7,18 +7,18 @@ use crate::declarations::headers::{is_header_name, read_headers, read_method};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::json::{Fields, wrong_type};
 
-/// Whose `data` it is: a connector's has more keys.
+/// The declaration that a `data` object belongs to: a connector's has more keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Owner {
     Connector,
     Node,
 }
 
-/// Kinds of bodies.
+/// The kinds of bodies.
 pub(crate) const BODY_KINDS: [&str; 5] = ["json", "form", "multipart", "raw", "none"];
 
-/// Checks the form of a `data` object: what refuses a write. What refuses only a run (templates, presets, what is
-/// not supported) is found when the call is planned.
+/// Checks the form of a `data` object and reports the faults for which saving is refused. Faults that only prevent a
+/// run (templates, presets, unsupported features) are found when the call is compiled.
 pub(crate) fn parse_data(data: &Value, pointer: &str, owner: Owner, faults: &mut Vec<Diagnostic>) {
     let Some(mut fields) = Fields::open(data, pointer, faults) else { return };
     read_method(&mut fields, "method");
@@ -52,7 +52,7 @@ fn check_nested(fields: &mut Fields<'_, '_>, key: &'static str, check: fn(&Value
     }
 }
 
-/// Query templates: text, numbers, booleans and lists of them; null removes one of the connector.
+/// Checks query templates: strings, numbers, booleans and lists of them; null removes one of the connector.
 fn check_query(fields: &mut Fields<'_, '_>) {
     let pointer = fields.pointer_of("query");
     for (name, value) in fields.read_object("query").into_iter().flatten() {

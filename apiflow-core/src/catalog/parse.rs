@@ -1,4 +1,4 @@
-//! From JSON to connectors and nodes, all faults in one pass.
+//! Parses connectors and nodes, reporting all faults in one pass.
 
 use std::collections::BTreeMap;
 
@@ -13,14 +13,14 @@ use crate::json::pointer_push;
 use crate::json::{ID_RULE, is_valid_id};
 use crate::url;
 
-/// Ids that connectors cannot have, because they begin paths of modules.
+/// Ids that connectors cannot have, because paths of modules begin with them.
 const RESERVED: [&str; 3] = ["node", "workflow", "connector"];
 
-/// Reads a connector. `created_at` and `updated_at` are ignored; a missing `id` reads as empty, for the caller to
-/// give one.
+/// Parses a connector. `created_at` and `updated_at` are ignored; a missing `id` becomes an empty string, which the
+/// caller replaces.
 ///
 /// # Errors
-/// Every fault that refuses a write.
+/// Every fault for which saving is refused.
 pub fn parse_connector(value: &Value) -> Result<Connector, Vec<Diagnostic>> {
     let mut faults = Vec::new();
     let connector = Fields::open(value, "", &mut faults).map(read_connector);
@@ -30,11 +30,11 @@ pub fn parse_connector(value: &Value) -> Result<Connector, Vec<Diagnostic>> {
     }
 }
 
-/// Reads a node. `created_at` and `updated_at` are ignored; a missing `id` reads as empty, for the caller to give
-/// one.
+/// Parses a node. `created_at` and `updated_at` are ignored; a missing `id` becomes an empty string, which the caller
+/// replaces.
 ///
 /// # Errors
-/// Every fault that refuses a write.
+/// Every fault for which saving is refused.
 pub fn parse_node(value: &Value) -> Result<Node, Vec<Diagnostic>> {
     let mut faults = Vec::new();
     let node = Fields::open(value, "", &mut faults).map(read_node);

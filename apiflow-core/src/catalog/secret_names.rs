@@ -8,7 +8,7 @@ use super::{Connector, Node};
 use crate::template::{Root, TemplateCompiler};
 
 impl Connector {
-    /// Names of all secrets that its templates refer to.
+    /// Returns the names of all secrets that the connector's templates refer to.
     pub fn secret_names(&self) -> BTreeSet<String> {
         let mut names = secrets_of_headers(&self.header);
         if let Some(body) = &self.body {
@@ -20,7 +20,7 @@ impl Connector {
 }
 
 impl Node {
-    /// Names of all secrets that its templates refer to.
+    /// Returns the names of all secrets that the node's templates refer to.
     pub fn secret_names(&self) -> BTreeSet<String> {
         secrets_of_data(self.data.as_ref())
     }
@@ -32,7 +32,8 @@ fn secrets_of_headers(headers: &Map<String, Value>) -> BTreeSet<String> {
     names
 }
 
-/// The keys of `data` that are templates; the others (a price's currency sign) are not read as such.
+/// Returns the secrets in those keys of `data` that are templates; a `$` elsewhere (a price's currency sign) refers to
+/// no secret.
 fn secrets_of_data(data: Option<&Map<String, Value>>) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for key in ["path", "query", "header", "body"] {

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::diagnostic::Diagnostic;
 
-/// The founding document's own JSON.
+/// Returns the founding document's own JSON.
 fn founding(name: &str) -> Value {
     let text = match name {
         "connector" => include_str!("../../tests/conformance/founding/connector.json"),
@@ -28,14 +28,14 @@ fn node() -> Value {
     json!({"id": "n", "name": "N", "connector_id": "c"})
 }
 
-/// The document with other values at its top level.
+/// Replaces top-level fields of a document.
 fn with(mut document: Value, changes: &Value) -> Value {
     let fields = document.as_object_mut().expect("an object");
     fields.extend(changes.as_object().expect("an object").clone());
     document
 }
 
-/// Faults as `pointer code: message; help`.
+/// Formats faults as `pointer code: message; help`.
 fn shown(faults: &[Diagnostic]) -> Vec<String> {
     faults
         .iter()

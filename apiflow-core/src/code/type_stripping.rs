@@ -1,4 +1,4 @@
-//! TypeScript's types: where they stand, so that they can be taken out.
+//! Finds TypeScript's types, so that they can be stripped.
 
 use oxc_ast::ast::{
     Class, Decorator, FormalParameter, Function, MethodDefinition, Program, PropertyDefinition, TSAsExpression,
@@ -12,10 +12,10 @@ use oxc_syntax::scope::ScopeFlags;
 
 use crate::expression::SyntaxFault;
 
-/// The places of all types of a program.
+/// Returns the spans of all types of a program.
 ///
 /// # Errors
-/// The first thing that is more than a type: it has a meaning when it runs, and none in JavaScript.
+/// The first construct that is more than a type: it has a meaning at run time, but none in JavaScript.
 pub(super) fn find_type_spans(content: &str, program: &Program<'_>) -> Result<Vec<Span>, SyntaxFault> {
     let mut types = Types { content, spans: Vec::new(), fault: None };
     types.visit_program(program);
@@ -40,7 +40,7 @@ impl Types<'_> {
         self.fault.get_or_insert((at.start, message));
     }
 
-    /// Blanks a mark (`?`, `!`) that stands between two places, with nothing else but white space.
+    /// Marks a `?` or `!` for removal if nothing else but white space stands between the two positions.
     fn blank_marker(&mut self, start: u32, end: u32, mark: char) {
         let between = &self.content[start as usize..end as usize];
         if let Some(at) = between.find(mark) {
@@ -114,7 +114,7 @@ impl<'a> Visit<'a> for Types<'_> {
     }
 
     fn visit_function(&mut self, it: &Function<'a>, flags: ScopeFlags) {
-        // A signature without a body: an overload, or a declaration of something elsewhere.
+        // A function without a body: an overload, or a declaration of one that is defined elsewhere.
         if it.body.is_none() {
             self.blank_span(it.span.start, it.span.end);
             return;

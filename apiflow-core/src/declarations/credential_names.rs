@@ -1,15 +1,15 @@
-//! Which names and values mean a credential: lists, because providers agree on nothing.
+//! Recognizes names and values of credentials by lists, because providers have no common convention.
 
-/// How surely a name means that its value is a credential.
+/// How reliably a name indicates that its value is a credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Strength {
-    /// Whatever the value is.
+    /// Any value is a credential.
     Certain,
-    /// If the value may be one.
+    /// The value is a credential if it looks like one.
     Likely,
 }
 
-/// Names that contain one of these, without punctuation, mean a credential.
+/// Parts of names, without punctuation, that always indicate a credential.
 const CERTAIN: [&str; 11] = [
     "authorization",
     "secret",
@@ -24,13 +24,13 @@ const CERTAIN: [&str; 11] = [
     "credential",
 ];
 
-/// Whole names of headers that mean a credential.
+/// Headers that always hold a credential.
 const CERTAIN_HEADERS: [&str; 2] = ["cookie", "x-key"];
 
-/// Whole keys of queries, and headers, that usually hold a credential.
+/// Query keys and headers that usually hold a credential.
 const LIKELY_NAMES: [&str; 5] = ["auth", "x-auth", "sig", "signature", "pwd"];
 
-/// Words before `key` that make it an identifier (`Idempotency-Key`, `sort_key`).
+/// Words before `key` that make the name an identifier (`Idempotency-Key`, `sort_key`).
 const KEYS_OF_DATA: [&str; 40] = [
     "idempotency",
     "idempotence",
@@ -74,7 +74,7 @@ const KEYS_OF_DATA: [&str; 40] = [
     "hot",
 ];
 
-/// Words before `token` that make it no credential (`page_token`, `stop_token`).
+/// Words before `token` that make the name something other than a credential (`page_token`, `stop_token`).
 const TOKENS_OF_DATA: [&str; 20] = [
     "page",
     "next",
@@ -98,7 +98,7 @@ const TOKENS_OF_DATA: [&str; 20] = [
     "image",
 ];
 
-/// Beginnings of providers' keys, and the shortest key of that kind.
+/// Prefixes of providers' keys, each with the minimum length of such a key.
 const KEY_PREFIXES: [(&str, usize); 22] = [
     ("sk-", 12),
     ("sk_", 12),
@@ -124,12 +124,12 @@ const KEY_PREFIXES: [(&str, usize); 22] = [
     ("whsec_", 16),
 ];
 
-/// Whether a header of that name usually carries a credential.
+/// Returns whether a header with this name usually holds a credential.
 pub(crate) fn is_auth_header(name: &str) -> bool {
     in_header_name(name).is_some()
 }
 
-/// What a header's name says of its value.
+/// Returns how reliably a header's name indicates a credential.
 pub(crate) fn in_header_name(name: &str) -> Option<Strength> {
     let lower = name.to_ascii_lowercase();
     if CERTAIN_HEADERS.contains(&lower.as_str()) || contains_certain(&lower) {
@@ -142,7 +142,7 @@ pub(crate) fn in_header_name(name: &str) -> Option<Strength> {
     (is_key(&words) || LIKELY_NAMES.contains(&lower.as_str())).then_some(Strength::Likely)
 }
 
-/// What a key of a query says of its value.
+/// Returns how reliably a query key indicates a credential.
 pub(crate) fn in_query_key(name: &str) -> Option<Strength> {
     let words = split_words(name);
     let lower = name.to_ascii_lowercase();
@@ -150,7 +150,7 @@ pub(crate) fn in_query_key(name: &str) -> Option<Strength> {
     if contains_certain(&lower) { Some(Strength::Certain) } else { likely.then_some(Strength::Likely) }
 }
 
-/// What a key of a body says of its value: less than elsewhere, because a song has a key too.
+/// Returns how reliably a key of a body indicates a credential: less than elsewhere, since a song has a key, too.
 pub(crate) fn in_body_key(name: &str) -> Option<Strength> {
     let whole = squash_name(name);
     if CERTAIN.iter().any(|part| whole.ends_with(part)) || whole.ends_with("credentials") {
@@ -159,7 +159,7 @@ pub(crate) fn in_body_key(name: &str) -> Option<Strength> {
     is_token(&split_words(name)).then_some(Strength::Likely)
 }
 
-/// Whether a value is a key by the way it begins, wherever it stands.
+/// Returns whether a value has the prefix of a provider's key, which makes it a credential anywhere.
 pub(crate) fn known_key(value: &str) -> bool {
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
     if !value.bytes().all(is_part) {
@@ -173,7 +173,7 @@ pub(crate) fn known_key(value: &str) -> bool {
     has_prefix || is_json_web_token(value) || is_key_pair(value)
 }
 
-/// Whether a string stands for a credential that is to be filled in.
+/// Returns whether a string is a placeholder for a credential that the user should fill in.
 pub(crate) fn is_placeholder(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
     let is_wrapped = |open: char, close: char| text.starts_with(open) && text.ends_with(close);
@@ -209,12 +209,12 @@ fn is_key(words: &[String]) -> bool {
     last == "key" && !of_data
 }
 
-/// `header.payload.signature` of RFC 7519, whose header begins with `{"`.
+/// Returns whether a value is a JSON Web Token: `header.payload.signature` (RFC 7519), whose header begins with `{"`.
 fn is_json_web_token(value: &str) -> bool {
     value.starts_with("eyJ") && value.len() >= 40 && value.matches('.').count() == 2
 }
 
-/// `<uuid>:<hex>`, as fal's keys are.
+/// Returns whether a value has the form `<uuid>:<hex>` of fal's keys.
 fn is_key_pair(value: &str) -> bool {
     let Some((id, secret)) = value.split_once(':') else { return false };
     let is_uuid = id.len() == 36 && id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
@@ -225,7 +225,7 @@ fn squash_name(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
-/// The words of `X-Api-Key`, `api_key` and `apiKey`, in lower case.
+/// Splits `X-Api-Key`, `api_key` or `apiKey` into words in lower case.
 fn split_words(name: &str) -> Vec<String> {
     let letters: Vec<char> = name.chars().collect();
     let mut words = vec![String::new()];

@@ -1,4 +1,4 @@
-//! Methods and headers of calls, as declarations write them.
+//! Parses the methods and headers of declarations.
 
 use serde_json::{Map, Value};
 
@@ -8,7 +8,7 @@ use crate::json::{Fields, pointer_push, unknown_word, wrong_type};
 /// The methods that a call may have.
 pub(crate) const METHODS: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"];
 
-/// A method in any case, as upper case.
+/// Reads a method in any case and converts it to upper case.
 pub(crate) fn read_method(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<String> {
     let text = fields.read_string(key)?;
     let method = text.to_ascii_uppercase();
@@ -19,7 +19,7 @@ pub(crate) fn read_method(fields: &mut Fields<'_, '_>, key: &'static str) -> Opt
     Some(method)
 }
 
-/// Header templates by name; null, which removes a header of the connector, only if `removable`.
+/// Reads header templates by name; null, which removes a header of the connector, is accepted only if `removable`.
 pub(crate) fn read_headers<'a>(
     fields: &mut Fields<'a, '_>,
     key: &'static str,
@@ -47,7 +47,7 @@ pub(crate) fn read_headers<'a>(
     Some(headers)
 }
 
-/// RFC 9110 §5.6.2.
+/// Returns whether a string is a header name (RFC 9110 §5.6.2).
 pub(crate) fn is_header_name(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c))
 }

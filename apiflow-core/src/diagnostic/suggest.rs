@@ -1,25 +1,25 @@
-//! "Did you mean": the nearest of some names.
+//! "Did you mean": finds the name nearest to a misspelled one.
 //!
-//! Documents may have any number of wrong names, and names that were meant: one check looks only so far. What it finds
-//! after that is reported without advice.
+//! Documents may contain any number of wrong names and of candidates, so the work of one check is bounded. Beyond the
+//! bound, findings are reported without suggestions.
 
 use std::cell::Cell;
 
-/// The longest name that is compared: longer ones are not typed by hand.
+/// Maximum length of a name that is compared: longer ones are not typed by hand.
 const MAX_NAME_CHARS: usize = 64;
 
-/// The most names that are compared with one.
+/// Maximum number of candidates for one name.
 const MAX_CANDIDATES: usize = 2_000;
 
-/// The work that one check may spend on advice: looks at a name, and cells of the comparison of two.
+/// Maximum work that one check spends on suggestions: names looked at plus cells of edit distances.
 const MAX_WORK: usize = 4_000_000;
 
 thread_local! {
-    /// The work that is left to the check that runs on this thread; `None` outside of one.
+    /// The work that the check on this thread may still spend; `None` outside of a check.
     static LEFT: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
-/// Runs one check, which has a budget for all its advice together.
+/// Runs one check, whose suggestions share one budget.
 pub(crate) fn within_budget<T>(check: impl FnOnce() -> T) -> T {
     struct Before(Option<usize>);
     impl Drop for Before {
@@ -31,22 +31,21 @@ pub(crate) fn within_budget<T>(check: impl FnOnce() -> T) -> T {
     check()
 }
 
-/// Takes work out of the budget; returns whether there was as much.
+/// Subtracts work from the budget; returns whether enough was left.
 fn spend_budget(work: usize) -> bool {
     let Some(left) = LEFT.get() else { return true };
     LEFT.set(Some(left.saturating_sub(work)));
     left >= work
 }
 
-/// The candidate nearest to `name`, if it is near enough to be a slip of the hand: at most a third of
-/// the name's length, and at most 3, in edits (insert, delete, replace, swap neighbours).
-/// Of equally near ones the first.
+/// Returns the candidate nearest to `name`, if it is near enough to be a typo: at most a third of the name's length,
+/// and at most 3, in edits (insert, delete, replace, swap neighbours). The first one of equally near candidates wins.
 pub fn nearest_name<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let name: Vec<char> = lowercase_chars(name);
     if name.is_empty() || name.len() > MAX_NAME_CHARS {
         return None;
     }
-    // One letter for another is no slip if there is only one.
+    // Another letter is no typo if the name has only one.
     let allowed = if name.len() == 1 { 0 } else { (name.len() / 3).clamp(1, 3) };
     let mut best: Option<(usize, &str)> = None;
     for candidate in candidates.into_iter().take(MAX_CANDIDATES) {
@@ -69,12 +68,12 @@ pub fn nearest_name<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str
     best.map(|(_, candidate)| candidate)
 }
 
-/// The help that goes with [`nearest_name`].
+/// Formats the help for a name found by [`nearest_name`].
 pub(crate) fn did_you_mean(candidate: &str) -> String {
     format!("did you mean `{candidate}`?")
 }
 
-/// Names as a list for people, cut with a count if there are many.
+/// Formats names as a list for users; the rest of a long list is counted.
 pub(crate) fn list_names<'c>(names: impl IntoIterator<Item = &'c str>) -> String {
     const MAX_SHOWN_NAMES: usize = 12;
     let mut names = names.into_iter();
@@ -93,7 +92,7 @@ pub(crate) fn list_names<'c>(names: impl IntoIterator<Item = &'c str>) -> String
     }
 }
 
-/// All names of a closed vocabulary in a sentence: `` `a`, `b` ``.
+/// Formats all names of a closed vocabulary: `` `a`, `b` ``.
 pub(crate) fn list_all(names: &[&str]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
@@ -102,7 +101,7 @@ fn lowercase_chars(name: &str) -> Vec<char> {
     name.chars().take(MAX_NAME_CHARS + 1).flat_map(char::to_lowercase).collect()
 }
 
-/// Optimal string alignment distance.
+/// Returns the optimal string alignment distance.
 fn edit_distance(a: &[char], b: &[char]) -> usize {
     let mut before: Vec<usize> = Vec::new();
     let mut last: Vec<usize> = (0..=b.len()).collect();

@@ -1,4 +1,4 @@
-//! Reading JSON objects field by field, every fault noted with its pointer.
+//! Reads JSON objects field by field and reports every fault with its pointer.
 
 use serde_json::{Map, Value};
 
@@ -6,7 +6,7 @@ use crate::diagnostic::suggest::{did_you_mean, list_all, nearest_name};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::json::pointer_push;
 
-/// An object being read: it knows which fields were asked for, so that the others can be refused.
+/// A JSON object being read: tracks which fields were read, so that unknown ones can be refused.
 pub(crate) struct Fields<'a, 'f> {
     map: &'a Map<String, Value>,
     pointer: String,
@@ -15,7 +15,7 @@ pub(crate) struct Fields<'a, 'f> {
 }
 
 impl<'a, 'f> Fields<'a, 'f> {
-    /// Opens an object; anything else is a fault.
+    /// Opens an object; any other value is reported as a fault.
     pub(crate) fn open(value: &'a Value, pointer: &str, faults: &'f mut Vec<Diagnostic>) -> Option<Self> {
         match value.as_object() {
             Some(map) => Some(Self { map, pointer: pointer.to_owned(), known: Vec::new(), faults }),
@@ -26,12 +26,12 @@ impl<'a, 'f> Fields<'a, 'f> {
         }
     }
 
-    /// Pointer of a field.
+    /// Returns the JSON Pointer of a field.
     pub(crate) fn pointer_of(&self, key: &str) -> String {
         pointer_push(&self.pointer, key)
     }
 
-    /// A field, null as null.
+    /// Reads a field as it is, including null.
     pub(crate) fn read_raw(&mut self, key: &'static str) -> Option<&'a Value> {
         if !self.known.contains(&key) {
             self.known.push(key);
@@ -39,7 +39,7 @@ impl<'a, 'f> Fields<'a, 'f> {
         self.map.get(key)
     }
 
-    /// A field; null counts as absent.
+    /// Reads a field; null counts as absent.
     pub(crate) fn read_value(&mut self, key: &'static str) -> Option<&'a Value> {
         self.read_raw(key).filter(|value| !value.is_null())
     }
@@ -63,7 +63,7 @@ impl<'a, 'f> Fields<'a, 'f> {
         self.read_typed(key, "a string", Value::as_str)
     }
 
-    /// A string that must be there and not be empty.
+    /// Reads a required, non-empty string.
     pub(crate) fn required_string(&mut self, key: &'static str) -> &'a str {
         if self.read_value(key).is_none() {
             let fault =
@@ -87,7 +87,7 @@ impl<'a, 'f> Fields<'a, 'f> {
         self.read_typed(key, "a number", Value::as_f64)
     }
 
-    /// A number of at least `least`.
+    /// Reads a number that is at least `least`.
     pub(crate) fn number_from(&mut self, key: &'static str, least: f64) -> Option<f64> {
         let number = self.read_number(key)?;
         if number < least {
@@ -107,7 +107,7 @@ impl<'a, 'f> Fields<'a, 'f> {
         self.read_typed(key, "an array", Value::as_array)
     }
 
-    /// An array of strings; elements of other types are faults.
+    /// Reads an array of strings; elements of other types are reported as faults.
     pub(crate) fn read_strings(&mut self, key: &'static str) -> Option<Vec<String>> {
         let items = self.read_array(key)?;
         let pointer = self.pointer_of(key);
@@ -121,7 +121,7 @@ impl<'a, 'f> Fields<'a, 'f> {
         Some(texts)
     }
 
-    /// A string out of a list of words.
+    /// Reads a string that must be one of `words`.
     pub(crate) fn read_word(&mut self, key: &'static str, words: &[&'static str]) -> Option<&'static str> {
         let text = self.read_string(key)?;
         let found = words.iter().find(|word| **word == text).copied();
@@ -132,13 +132,13 @@ impl<'a, 'f> Fields<'a, 'f> {
         found
     }
 
-    /// Notes a fault of a field.
+    /// Reports a fault of a field.
     pub(crate) fn note_fault(&mut self, code: &str, key: &str, message: impl Into<String>) {
         let fault = Diagnostic::new_error(code, self.pointer_of(key), message);
         self.faults.push(fault);
     }
 
-    /// Refuses the fields that nobody asked for.
+    /// Refuses the fields that were not read.
     pub(crate) fn close(self) {
         for key in self.map.keys().filter(|key| !self.known.contains(&key.as_str())) {
             let message = format!("unknown field `{key}`");
@@ -153,7 +153,7 @@ impl<'a, 'f> Fields<'a, 'f> {
     }
 }
 
-/// A value of the wrong type.
+/// Returns the diagnostic for a value of the wrong type.
 pub(crate) fn wrong_type(pointer: &str, expected: &str, value: &Value) -> Diagnostic {
     let name = pointer.rsplit('/').next().unwrap_or_default();
     let subject = if name.is_empty() { "the document".to_owned() } else { format!("`{name}`") };
@@ -164,7 +164,7 @@ pub(crate) fn wrong_type(pointer: &str, expected: &str, value: &Value) -> Diagno
     )
 }
 
-/// A word that is not in the list.
+/// Returns the diagnostic for a string that is not one of `words`.
 pub(crate) fn unknown_word(pointer: &str, key: &str, text: &str, words: &[&str]) -> Diagnostic {
     let found = Diagnostic::new_error(codes::BAD_VALUE, pointer, format!("`{key}` cannot be `{text}`"));
     match nearest_name(text, words.iter().copied()) {
@@ -173,7 +173,7 @@ pub(crate) fn unknown_word(pointer: &str, key: &str, text: &str, words: &[&str])
     }
 }
 
-/// What a value is, in words.
+/// Describes a value for a message (`a string`, `null`).
 pub(crate) fn describe_type(value: &Value) -> String {
     match value {
         Value::Null => "null".to_owned(),

@@ -1,12 +1,12 @@
-//! The one rule for ids of connectors, nodes, workflows and whatever else is named in paths.
+//! The rule for ids of connectors, nodes, workflows and everything else that paths name.
 
-/// The longest id, in characters.
+/// Maximum length of an id, in characters.
 pub const MAX_ID_CHARS: usize = 64;
 
-/// What an id must look like, to be put after its name: `[A-Za-z0-9][A-Za-z0-9_.-]{0,63}` in words.
+/// The rule for ids in words, as the end of a sentence: `[A-Za-z0-9][A-Za-z0-9_.-]{0,63}`.
 pub const ID_RULE: &str = "must begin with a letter or digit and have at most 64 letters, digits, `_`, `.` or `-`";
 
-/// Returns whether a string is an id: `[A-Za-z0-9][A-Za-z0-9_.-]{0,63}`.
+/// Returns whether a string is a valid id: `[A-Za-z0-9][A-Za-z0-9_.-]{0,63}`.
 pub fn is_valid_id(text: &str) -> bool {
     text.len() <= MAX_ID_CHARS
         && text.starts_with(|c: char| c.is_ascii_alphanumeric())

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-/// A path into a JSON value. A leading `$` stands for the whole value and may be left out.
+/// A path into a JSON value. A leading `$` stands for the whole value and is optional.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct JsonPath {
     source: String,
@@ -12,27 +12,27 @@ pub(crate) struct JsonPath {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum PathSegment {
     Key(String),
-    /// From the start, or from the end if negative.
+    /// An element of an array: from the start, or from the end if negative.
     Index(i64),
-    /// Every element of an array, every value of an object.
+    /// Every element of an array, or every value of an object.
     All,
 }
 
 /// The result of looking up a path in a JSON value.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum PathMatch<'a> {
-    /// Nothing: a key or an element is not there.
+    /// A key or an element does not exist.
     Absent,
-    /// Null, at the place itself or on the way to it.
+    /// Null at the path itself or on the way to it.
     Null,
-    /// The one value at a path without `[*]`; never null.
+    /// The value at a path without `[*]`; never null.
     One(&'a Value),
     /// The values that a path with `[*]` matches, in order.
     Many(Vec<&'a Value>),
 }
 
 impl PathMatch<'_> {
-    /// The value as an own one; a gathered list as an array; `None` if absent.
+    /// Converts the match to an owned value; several values become an array, `Absent` becomes `None`.
     pub(crate) fn into_value(self) -> Option<Value> {
         match self {
             Self::Absent => None,
@@ -44,7 +44,7 @@ impl PathMatch<'_> {
 }
 
 impl JsonPath {
-    /// Reads a path; the message of a fault says what was expected where.
+    /// Parses a path; the error message says what was expected at which position.
     pub(crate) fn parse(source: &str) -> Result<Self, String> {
         let source = source.trim();
         let mut segments = Vec::new();
@@ -66,17 +66,17 @@ impl JsonPath {
         Ok(Self { source: source.to_owned(), segments })
     }
 
-    /// The path that is one key, whatever characters it has.
+    /// Creates the path of a single key, whatever characters the key contains.
     pub(crate) fn from_key(name: &str) -> Self {
         Self { source: name.to_owned(), segments: vec![PathSegment::Key(name.to_owned())] }
     }
 
-    /// The path as it was written.
+    /// Returns the path as it was written.
     pub(crate) fn source(&self) -> &str {
         &self.source
     }
 
-    /// The first key, if the path begins with one.
+    /// Returns the first key, if the path begins with one.
     pub(crate) fn first_key(&self) -> Option<&str> {
         match self.segments.first() {
             Some(PathSegment::Key(key)) => Some(key),
@@ -84,12 +84,12 @@ impl JsonPath {
         }
     }
 
-    /// How many segments it has.
+    /// Returns the number of segments.
     pub(crate) fn len(&self) -> usize {
         self.segments.len()
     }
 
-    /// Takes the first segment away.
+    /// Removes the first segment.
     pub(crate) fn without_first(mut self) -> Self {
         if !self.segments.is_empty() {
             self.segments.remove(0);
@@ -97,12 +97,12 @@ impl JsonPath {
         self
     }
 
-    /// Looks the path up.
+    /// Looks the path up in a value.
     pub(crate) fn find_in<'a>(&self, value: &'a Value) -> PathMatch<'a> {
         find_segments(value, &self.segments)
     }
 
-    /// The value as text, if it is text, a number or a boolean.
+    /// Looks the path up and converts a string, number or boolean to a string.
     pub(crate) fn find_text(&self, value: &Value) -> Option<String> {
         match self.find_in(value) {
             PathMatch::One(found) => scalar_text(found),
@@ -111,7 +111,7 @@ impl JsonPath {
     }
 }
 
-/// A string as it is, a number or boolean as JSON; `None` for anything else.
+/// Converts a string as it is, a number or boolean as JSON; returns `None` for other values.
 pub(crate) fn scalar_text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),

@@ -1,8 +1,8 @@
-//! A place in a document, turned into a JSON Pointer only if a finding is reported there.
+//! Positions in a document, converted to JSON Pointers only if a finding is reported there.
 
 use crate::json::pointer_push;
 
-/// A place in a document, as a chain from the place that holds it.
+/// A position in a document, as a chain of references to its parents.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Place<'a> {
     parent: Option<&'a Place<'a>>,
@@ -20,17 +20,17 @@ impl<'a> Place<'a> {
     /// The whole document.
     pub(crate) const ROOT: Place<'static> = Place { parent: None, token: PlaceToken::Root };
 
-    /// The place of a field.
+    /// Returns the position of a field.
     pub(crate) fn key(&'a self, name: &'a str) -> Place<'a> {
         Place { parent: Some(self), token: PlaceToken::Key(name) }
     }
 
-    /// The place of an element.
+    /// Returns the position of an array element.
     pub(crate) fn index(&'a self, index: usize) -> Place<'a> {
         Place { parent: Some(self), token: PlaceToken::Index(index) }
     }
 
-    /// The JSON Pointer of the place.
+    /// Builds the JSON Pointer of the position.
     pub(crate) fn pointer(&self) -> String {
         let mut pointer = String::with_capacity(64);
         self.write(&mut pointer);

@@ -1,4 +1,4 @@
-//! Declarations that are taken, and what they read as.
+//! Declarations that are accepted, and what they parse to.
 
 use serde_json::{Value, json};
 

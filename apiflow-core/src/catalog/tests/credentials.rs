@@ -1,4 +1,4 @@
-//! Secret references, and credentials that stand where one should.
+//! Secret references, and plain-text credentials.
 
 use std::collections::BTreeSet;
 

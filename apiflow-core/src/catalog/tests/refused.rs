@@ -1,4 +1,4 @@
-//! Every refusal, with its place, code and words.
+//! Every refusal, with its pointer, code and message.
 
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ fn check_node(changes: &Value, expected: &[&str]) {
     assert_eq!(shown(&faults), expected, "{changes}");
 }
 
-/// A node with this `data` has one fault, and so has a connector.
+/// Checks that a node and a connector with this `data` have one fault each.
 fn check_data(data: &Value, expected: &str) {
     check_node(&json!({"data": data}), &[expected]);
     check_connector(&json!({"data": data}), &[expected]);
