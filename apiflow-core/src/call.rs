@@ -1,9 +1,9 @@
-//! One call to a provider, without sending anything: from a node and its inputs to the request, from the reply to
-//! the outputs, and for long-running work the requests and replies in between.
+//! The protocol of one call to a provider, without I/O: builds the request from a node and its inputs, reads the
+//! outputs from the reply, and follows long-running work.
 //!
-//! The order of use: [`compile_call`], [`CallPlan::fill_arguments`], [`CallPlan::submit_request`], [`CallPlan::read_submit`]; while the
-//! reading is [`ReplyReading::Running`], [`CallPlan::poll`] and [`CallPlan::read_poll`]; after [`ReplyReading::Fetch`],
-//! [`CallPlan::result_request`] and [`CallPlan::read_result`].
+//! Order of use: [`compile_call`], [`CallPlan::fill_arguments`], [`CallPlan::submit_request`],
+//! [`CallPlan::read_submit`]; as long as the reading is [`ReplyReading::Running`], [`CallPlan::poll`] and
+//! [`CallPlan::read_poll`]; after [`ReplyReading::Fetch`], [`CallPlan::result_request`] and [`CallPlan::read_result`].
 
 mod arguments;
 mod classify_failure;
@@ -47,44 +47,45 @@ pub(crate) use self::reply_rules::{check_errors, check_hosts, check_operation, c
 pub use self::secret_overrides::{SecretOverride, secret_overrides};
 use crate::ports::HttpRequest;
 
-/// What a submit knows of the attempt that it belongs to.
+/// The attempt that a submit belongs to, as templates can refer to it.
 #[derive(Debug, Clone, Copy)]
 pub struct CallContext<'a> {
-    /// The job; `{{ job.id }}`.
+    /// Id of the job; `{{ job.id }}`.
     pub job_id: &'a str,
-    /// The step; `{{ step.id }}`.
+    /// Id of the step; `{{ step.id }}`.
     pub step_id: &'a str,
-    /// The attempt, from 1; `{{ step.attempt }}`.
+    /// Number of the attempt, from 1; `{{ step.attempt }}`.
     pub attempt: u32,
-    /// Stable over all sendings of one attempt; the value of `idempotency_header`.
+    /// The same for all sendings of one attempt; the value of `idempotency_header`.
     pub idempotency_key: &'a str,
 }
 
-/// A provider's long-running work: small, journalled before waiting, enough to re-attach after a crash.
+/// A provider's long-running work. Journalled before it is waited for; contains everything needed to follow the work
+/// again after a crash.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Operation {
-    /// The provider's id.
+    /// The provider's id of the work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// Absolute URL to ask for the state.
+    /// Absolute URL that is polled for the state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub poll_url: Option<String>,
-    /// Body to send with each poll, if the provider wants one.
+    /// Body that is sent with each poll, if the provider requires one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub poll_body: Option<Value>,
-    /// Absolute URL to cancel at.
+    /// Absolute URL that cancels the work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancel_url: Option<String>,
     /// Absolute URL of the result, if it is fetched separately.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result_url: Option<String>,
-    /// The state in the provider's own word.
+    /// State of the work in the provider's vocabulary.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
-    /// How far it is, from 0 to 1.
+    /// Progress of the work, from 0 to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<f64>,
-    /// The provider's hint when to ask next, in milliseconds.
+    /// The provider's hint when to poll next, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
 }
@@ -94,26 +95,27 @@ pub struct Operation {
 pub enum ReplyReading {
     /// The call succeeded: the object of mapped outputs, or the reply's JSON if no output is declared.
     Done(Value),
-    /// The provider is at work.
+    /// The provider is working.
     Running(Operation),
-    /// The work ended; its result is fetched by [`CallPlan::result_request`] and read by [`CallPlan::read_result`].
+    /// The work ended; its result is fetched with [`CallPlan::result_request`] and read with [`CallPlan::read_result`].
     Fetch(Operation),
-    /// The reply to a poll or result says nothing about the work (overload, gateway): ask again, after
-    /// [`CallError::retry_after_ms`] or the next interval. Never given for a submit.
+    /// The reply to a poll or a result's request says nothing about the work (overload, gateway error): ask again after
+    /// [`CallError::retry_after_ms`] or the next interval. Never returned for a submit.
     Again(CallError),
     /// The call failed.
     Failed(CallError),
 }
 
-/// What a list of the provider's operations says about a submit of unknown fate.
+/// What the provider's list of operations says about a submit of unknown fate.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RecoveryReading {
-    /// The provider accepted it: go on polling.
+    /// The provider accepted the submit: continue by polling.
     Found(Operation),
-    /// Not on this page, and older ones exist that are young enough: send this request and read its reply the same way.
+    /// Not on this page, but older entries are recent enough to be the submit: send this request and read its reply in
+    /// the same way.
     More(Box<HttpRequest>),
-    /// The provider's list does not have it.
+    /// The provider's list does not contain the submit.
     NotFound,
-    /// The reply cannot be read; the fate stays unknown.
+    /// The reply cannot be read, so the fate of the submit stays unknown.
     Unreadable(CallError),
 }

@@ -1,4 +1,4 @@
-//! The inputs of one call: what was given, filled in and checked.
+//! The inputs of one call: fills in defaults and checks types.
 
 use serde_json::{Map, Value, json};
 
@@ -10,11 +10,11 @@ use crate::json::describe_type;
 use crate::value_type::ValueType;
 
 impl CallPlan {
-    /// Checks what the caller gave, and fills in `value`, then `default`, if nothing was given. Where a node
-    /// declares no input, everything is passed on.
+    /// Checks the given inputs, and fills in `value`, then `default`, for inputs that are not given. If a node declares
+    /// no inputs, all given ones are passed on.
     ///
     /// # Errors
-    /// [`ErrorClass::InvalidInput`] naming every input at fault; `detail.fields` lists them.
+    /// [`ErrorClass::InvalidInput`], naming every invalid input; `detail.fields` lists them.
     pub fn fill_arguments(&self, given: &Map<String, Value>) -> Result<Map<String, Value>, CallError> {
         if self.inputs.is_empty() {
             return Ok(given.clone());
@@ -88,7 +88,7 @@ fn item_fault(input: &NodeInput, value: &Value) -> Option<String> {
     Some(format!("element {index} must be {}, not {}", wanted.describe(), describe_type(odd)))
 }
 
-/// JSON equality in which 1 and 1.0 are the same number.
+/// Compares JSON values, where 1 and 1.0 are the same number.
 pub(super) fn is_same_json(left: &Value, right: &Value) -> bool {
     match (left, right) {
         (Value::Number(left), Value::Number(right)) => left == right || left.as_f64() == right.as_f64(),

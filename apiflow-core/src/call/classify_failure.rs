@@ -1,5 +1,5 @@
-//! The class of a failure: by declared codes, known codes, the HTTP status, and, if an error comes with a status of
-//! success, by what it says.
+//! Classifies failures: by declared codes, known codes, the HTTP status, and, if an error comes with a status of
+//! success, by its message.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use super::ErrorClass;
 use super::http_failure::compile_paths;
 use crate::json::{JsonPath, PathMatch, scalar_text};
 
-/// Where codes are looked for that say more than the status does.
+/// Paths of error codes, which are more specific than the status.
 ///
 /// Source: OpenAI (`error.code`), Stability (`name`), ElevenLabs (`detail.status`), fal (`detail[].type`), MiniMax
 /// (`base_resp.status_code`).
@@ -25,7 +25,7 @@ const CODE_PATHS: [&str; 9] = [
 const MODERATION_CODES: [&str; 3] = ["moderation_blocked", "content_policy_violation", "content_moderation"];
 const PAYMENT_CODES: [&str; 3] = ["insufficient_quota", "quota_exceeded", "billing_hard_limit_reached"];
 
-/// Phrases that classify errors that arrive with a status of success; the first class with a match wins.
+/// Phrases that classify errors with a status of success; the first class with a match wins.
 ///
 /// Source: the code tables of MiniMax, Kling, Kie and Volcengine.
 const WORDS: [(ErrorClass, &[&str]); 6] = [
@@ -125,22 +125,22 @@ const WORDS: [(ErrorClass, &[&str]); 6] = [
     ),
 ];
 
-/// A code of the provider's own, and the class that the connector declares for it.
+/// An error code of the provider, with the class that the connector declares for it.
 pub(super) struct DeclaredCode {
     pub(super) text: String,
     pub(super) class: Option<ErrorClass>,
 }
 
-/// What a failed reply is taken for.
+/// The class of a failed reply, and how it was determined.
 pub(super) struct Judgement {
     pub(super) class: ErrorClass,
-    /// Whether a status or code says so, not only words.
+    /// Whether a status or code determined the class, not only a phrase.
     pub(super) is_certain: bool,
-    /// The code that stands for the error if the status is one of success.
+    /// The code that replaces a status of success in messages.
     pub(super) code: Option<String>,
 }
 
-/// The class of a failed reply. `codes` are those at places that were declared for them; `said` is the message.
+/// Classifies a failed reply. `codes` are the values at the declared paths; `said` is the message.
 pub(super) fn classify_failure(
     status: u16,
     json: Option<&Value>,
@@ -165,7 +165,7 @@ pub(super) fn classify_failure(
         return certain(by_status(status), None);
     }
     let mut all = codes.iter().map(|code| code.text.as_str()).chain(known.iter().map(String::as_str));
-    // Some providers write the status into the body that others put before it.
+    // Some providers write the HTTP status into the body, where others write a code.
     let numeric =
         all.clone().find_map(|code| Some((code, code.parse::<u16>().ok().filter(|n| (400..600).contains(n))?)));
     if let Some((code, number)) = numeric {
@@ -193,7 +193,7 @@ fn by_words(said: &str) -> Option<ErrorClass> {
     WORDS.into_iter().find(|(_, words)| words.iter().any(|word| has_word(&text, word))).map(|(class, _)| class)
 }
 
-/// Whether a phrase stands in a string, both in lower case, not as a part of a longer word.
+/// Returns whether a string contains a phrase, both in lower case, and not as a part of a longer word.
 pub(super) fn has_word(text: &str, word: &str) -> bool {
     text.match_indices(word).any(|(at, found)| {
         let before = text[..at].chars().next_back();

@@ -1,4 +1,4 @@
-//! Why a call gave no result.
+//! Errors of calls.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -6,36 +6,36 @@ use serde_json::{Map, Value, json};
 use crate::ports::{HttpError, HttpRequest};
 use crate::template;
 
-/// What kind of failure it was; decides whether a repetition makes sense.
+/// The kind of a failure; decides whether repeating the call makes sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ErrorClass {
-    /// The provider does not accept the credentials, or a secret is missing.
+    /// The provider rejects the credentials, or a secret is missing.
     Auth,
-    /// The provider wants money first.
+    /// The provider requires payment.
     Payment,
-    /// The inputs are wrong, by our check or by the provider's.
+    /// The inputs are invalid, according to the node's declaration or to the provider.
     InvalidInput,
-    /// The provider refused the content.
+    /// The provider refuses the content.
     Moderated,
-    /// The provider knows no such address or operation.
+    /// The provider does not have the resource or operation.
     NotFound,
-    /// Too many calls; `detail.retry_after_ms` holds the provider's hint.
+    /// Too many calls; `detail.retry_after_ms` contains the provider's hint.
     RateLimited,
-    /// The provider is down or overloaded, or cannot be reached.
+    /// The provider is unreachable, down or overloaded.
     Unavailable,
-    /// Our own limit of time was reached.
+    /// A time limit of apiflow was reached.
     Timeout,
-    /// Nobody knows whether the provider accepted the call: a repetition may be paid twice.
+    /// It is unknown whether the provider accepted the call: repeating it may cost twice.
     SubmitUnknown,
-    /// The call succeeded, but its reply is not what the node declares.
+    /// The call succeeded, but its reply does not match the node's outputs.
     OutputInvalid,
-    /// The call succeeded, but its reply is larger than what is read into memory.
+    /// The call succeeded, but its reply is larger than the limit.
     OutputTooLarge,
     /// The work was cancelled.
     Cancelled,
-    /// The provider accepted the work and reports that it failed.
+    /// The provider accepted the work and reported a failure.
     ProviderFailed,
     /// The outgoing policy forbids the call; nothing was sent.
     Refused,
@@ -59,7 +59,7 @@ impl ErrorClass {
         Self::Refused,
     ];
 
-    /// The word in errors and in the journal.
+    /// Returns the name of the class, as error objects and the journal contain it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Auth => "auth",
@@ -79,13 +79,13 @@ impl ErrorClass {
         }
     }
 
-    /// Reads the word.
+    /// Parses a name.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|class| class.name() == word)
     }
 
-    /// Whether a module's `retry` may make another attempt. Never if it could be paid twice, if the same
-    /// request would be refused again, or if a paid answer can't be read: another one would read the same.
+    /// Returns whether a module's `retry` may make another attempt: not if it could cost twice, if the same request
+    /// would be refused again, or if a paid reply cannot be read, since the next one would read the same.
     ///
     /// The engine, the validator and the documentation take the rule from here.
     pub fn may_retry(self) -> bool {
@@ -107,43 +107,43 @@ impl ErrorClass {
         }
     }
 
-    /// Whether a module's `retry` may repeat an attempt that failed with this error object. Errors that are not a
-    /// call's (of inline code, of an expression) may be repeated.
+    /// Returns whether a module's `retry` may repeat an attempt that failed with this error object. Errors that do not
+    /// come from a call (of inline code, of an expression) may be repeated.
     pub(crate) fn may_retry_error(error: &Value) -> bool {
         let name = error.get("name").and_then(Value::as_str);
         name.and_then(Self::parse).is_none_or(Self::may_retry)
     }
 
-    /// The classes that a module's `retry` never repeats.
+    /// Returns the classes that a module's `retry` never repeats.
     pub fn never_retried() -> impl Iterator<Item = Self> {
         Self::ALL.into_iter().filter(|class| !class.may_retry())
     }
 }
 
-/// Why a call gave no result; contains no secret.
+/// Why a call failed; contains no secret.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
 pub struct CallError {
-    /// What kind of failure it was.
+    /// Kind of the failure.
     pub class: ErrorClass,
-    /// What happened; names the thing at fault and how to fix it.
+    /// What happened and how to fix it.
     pub message: String,
-    /// An object of what is known: `status`, `url`, `excerpt` of the reply, `fields` at fault
-    /// (`[{"field", "message"}]`), `retry_after_ms`, `provider_id`; keys without a value are absent.
+    /// An object with details: `status`, `url`, `excerpt` of the reply, invalid `fields` (`[{"field", "message"}]`),
+    /// `retry_after_ms`, `provider_id`; keys without a value are absent.
     #[serde(default)]
     pub detail: Value,
-    /// Whether a status or code of the provider says that it did not take the work of a submit, and will later.
+    /// Whether the provider's status or code says that it did not accept the work of a submit, but will later.
     #[serde(skip)]
     pub(crate) is_refusal_for_now: bool,
 }
 
 impl CallError {
-    /// A failure of which nothing more is known.
+    /// Creates an error without details.
     pub fn new(class: ErrorClass, message: impl Into<String>) -> Self {
         Self { class, message: message.into(), detail: json!({}), is_refusal_for_now: false }
     }
 
-    /// Adds one key to the detail.
+    /// Adds one key to the details.
     pub fn with_detail(mut self, key: &str, value: impl Into<Value>) -> Self {
         if let Some(detail) = self.detail.as_object_mut() {
             detail.insert(key.to_owned(), value.into());
@@ -151,7 +151,7 @@ impl CallError {
         self
     }
 
-    /// The error object of the step: `name` (the class), `message`, and the detail's keys beside them.
+    /// Builds the error object of the step: `name` (the class), `message`, and the keys of the details.
     pub(crate) fn to_object(&self) -> Value {
         let mut fields = Map::new();
         fields.insert("name".to_owned(), json!(self.class.name()));
@@ -164,14 +164,14 @@ impl CallError {
         Value::Object(fields)
     }
 
-    /// The provider's hint when to try again, in milliseconds.
+    /// Returns the provider's hint when to try again, in milliseconds.
     pub fn retry_after_ms(&self) -> Option<u64> {
         self.detail.get("retry_after_ms").and_then(Value::as_u64)
     }
 }
 
-/// Returns what a call without a reply means. `repeatable` if the same request may be sent again without harm
-/// ([`super::CallPlan::is_repeatable`] for a submit; true for polls, results and recoveries).
+/// Converts the error of a request without a reply. `repeatable`: whether the same request may be sent again without
+/// harm ([`super::CallPlan::is_repeatable`] for a submit; true for polls, results and recoveries).
 pub fn from_http_error(error: &HttpError, request: &HttpRequest, repeatable: bool) -> CallError {
     let url = template::display_url(request);
     let (class, message) = match error {

@@ -1,4 +1,4 @@
-//! Replies that are failures: what the provider says, and which fields it names.
+//! Reads failed replies: the provider's message, and the fields that it names.
 
 use serde_json::{Value, json};
 
@@ -10,16 +10,16 @@ use crate::json::JsonPath;
 use crate::ports::HttpReply;
 use crate::url;
 
-/// What a request was for.
+/// The purpose of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
     /// It starts the work.
     Submit,
-    /// It polls, fetches a result or lists.
+    /// It polls, fetches a result or reads a list.
     Follow,
 }
 
-/// Where messages are looked for unless the connector says so.
+/// Paths of error messages, unless the connector declares its own.
 ///
 /// Source: the error bodies of Replicate (`detail`, `title`), fal and FastAPI (`detail[].msg`), OpenAI
 /// (`error.message`), ElevenLabs (`detail.message`), Stability (`errors[]`), Kie (`msg`), MiniMax
@@ -37,11 +37,11 @@ const MESSAGE_PATHS: [&str; 11] = [
     "error_msg",
     "base_resp.status_msg",
 ];
-/// Where fields at fault are looked for.
+/// Paths of invalid fields.
 const FIELD_PATHS: [&str; 3] = ["invalid_fields", "detail", "issues"];
 
 impl CallPlan {
-    /// The failure that a reply is.
+    /// Converts a failed reply to an error.
     pub(super) fn http_failure(&self, reply: &HttpReply, body: &Body<'_>, purpose: Purpose) -> CallError {
         let said = self.provider_message(body);
         let judged = classify_failure::classify_failure(
@@ -84,7 +84,8 @@ impl CallPlan {
         error
     }
 
-    /// The failure that a reply of success is whose body can't be asked whether it is one.
+    /// Converts a reply with a status of success to an error because its body is not JSON and so cannot be checked for
+    /// success.
     pub(super) fn unreadable_success(&self, path: &JsonPath, reply: &HttpReply, body: &Body<'_>) -> CallError {
         let message = format!(
             "{} answered {}, but the reply is {}, so `{}` (`data.success`) cannot be read",
@@ -96,7 +97,7 @@ impl CallPlan {
         self.error_with_reply(ErrorClass::OutputInvalid, message, reply, body)
     }
 
-    /// The provider's own codes for what went wrong, those that were declared first, with their declared class.
+    /// Returns the provider's error codes, declared paths first, with their declared classes.
     fn error_codes(&self, json: Option<&Value>) -> Vec<classify_failure::DeclaredCode> {
         let Some(json) = json else { return Vec::new() };
         let declared = self.success.word_path().into_iter().chain(&self.errors.code);
@@ -104,7 +105,7 @@ impl CallPlan {
         codes.map(|text| classify_failure::DeclaredCode { class: self.errors.class_of(&text), text }).collect()
     }
 
-    /// A failure with what its reply tells: status, URL, excerpt and hint when to try again.
+    /// Creates an error with the details of its reply: status, URL, excerpt and hint when to try again.
     pub(super) fn error_with_reply(
         &self,
         class: ErrorClass,
@@ -125,13 +126,13 @@ impl CallPlan {
         }
     }
 
-    /// The URL that answered, without its query, which may hold keys or signatures; the base alone if the path
-    /// holds a secret.
+    /// Returns the URL that answered, without its query, which may contain keys or signatures; only the base if the
+    /// path contains a secret.
     pub(super) fn shown_url<'a>(&'a self, reply: &'a HttpReply) -> &'a str {
         url::without_query(self.reply_url(reply))
     }
 
-    /// The URL that relative links are followed from.
+    /// Returns the URL that relative links are resolved against.
     pub(super) fn reply_url<'a>(&'a self, reply: &'a HttpReply) -> &'a str {
         let secret_path = self.path.as_ref().is_some_and(|path| path.secret_names().next().is_some());
         if secret_path || reply.url.is_empty() { &self.base_url } else { &reply.url }
@@ -170,7 +171,7 @@ fn text_at(path: &JsonPath, json: &Value) -> Option<String> {
     text_of(&path.find_in(json).into_value()?)
 }
 
-/// The text of an error: a string, an object's message, or the messages of a list.
+/// Returns the text of an error: a string, an object's message, or the messages of a list.
 pub(super) fn text_of(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => {
@@ -198,7 +199,7 @@ fn first_line(text: &str) -> String {
     shorten_text(text.trim().lines().next().unwrap_or_default())
 }
 
-/// Fields at fault as `[{"field", "message"}]`.
+/// Returns the invalid fields as `[{"field", "message"}]`.
 fn fields_at(path: &JsonPath, json: &Value) -> Option<Vec<Value>> {
     let list = path.find_in(json).into_value()?;
     let fields: Vec<Value> = list
@@ -213,7 +214,7 @@ fn fields_at(path: &JsonPath, json: &Value) -> Option<Vec<Value>> {
     (!fields.is_empty()).then_some(fields)
 }
 
-/// `"input.x"` as it is, `["body", "input", "x"]` joined by dots.
+/// Formats the name of a field: `"input.x"` as it is, `["body", "input", "x"]` joined by dots.
 fn field_name(value: &Value) -> Option<String> {
     match value {
         Value::String(name) => Some(name.clone()),

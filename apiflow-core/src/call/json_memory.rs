@@ -1,20 +1,20 @@
-//! How much memory a reply takes once it is read.
+//! Estimates how much memory the JSON of a reply takes once it is parsed.
 
 use serde_json::Value;
 
 use super::without_byte_order_mark;
 
-/// What an element of an array takes: arrays grow by doubling.
+/// Memory of an element of an array: arrays grow by doubling.
 const ELEMENT_BYTES: usize = 2 * size_of::<Value>();
-/// What an object takes beside its fields.
+/// Memory of an object without its fields.
 const OBJECT_BYTES: usize = 256;
-/// What a field takes beside its value: hash, key and index, which grow by doubling, too.
+/// Memory of a field without its value: hash, key and index, which grow by doubling, too.
 const FIELD_BYTES: usize = 192;
-/// What a string takes beside its bytes: allocations are rounded up.
+/// Memory of a string without its bytes: allocations are rounded up.
 const TEXT_BYTES: usize = 32;
 
-/// The maximum memory in bytes of the values that a body is read into: more than 70 times its own size for
-/// `[0,0,…]`. Counts what the text holds, without reading it.
+/// Returns an upper bound, in bytes, of the memory that a body takes once it is parsed: more than 70 times its own size
+/// for `[0,0,…]`. Scans the body without parsing it.
 pub(crate) fn json_memory_bytes(body: &[u8]) -> usize {
     let body = without_byte_order_mark(body).trim_ascii_start();
     if !matches!(body.first(), Some(b'{' | b'[')) {
@@ -47,7 +47,7 @@ pub(crate) fn json_memory_bytes(body: &[u8]) -> usize {
 mod tests {
     use super::*;
 
-    /// What a value takes at least.
+    /// Returns a lower bound of the memory that a value takes.
     fn taken(value: &Value) -> usize {
         match value {
             Value::Null | Value::Bool(_) | Value::Number(_) => 0,

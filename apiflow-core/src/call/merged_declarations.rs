@@ -1,4 +1,4 @@
-//! A connector's defaults and a node's own settings, laid over each other.
+//! Merges a connector's defaults with a node's own settings.
 
 use std::collections::BTreeMap;
 
@@ -8,14 +8,14 @@ use crate::declarations::{Connector, Node};
 use crate::diagnostic::Diagnostic;
 use crate::json::pointer_push;
 
-/// Marks pointers into the connector while both declarations are read together.
+/// Prefix of pointers into the connector, while both declarations are read together.
 const CONNECTOR: &str = "@connector";
 
 /// A setting and where it was declared.
 #[derive(Debug, Clone)]
 pub(super) struct Entry<'a> {
     pub(super) value: &'a Value,
-    /// Pointer into the node, or into the connector behind a mark that [`relocate_findings`] takes away.
+    /// Pointer into the node, or into the connector with a prefix that [`relocate_findings`] removes.
     pub(super) pointer: String,
 }
 
@@ -25,7 +25,7 @@ impl Entry<'_> {
     }
 }
 
-/// A node's settings over its connector's.
+/// A node's settings merged over its connector's.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Merged<'a> {
     pub(super) node: &'a Node,
@@ -33,7 +33,7 @@ pub(super) struct Merged<'a> {
 }
 
 impl<'a> Merged<'a> {
-    /// A key of `data`: the node's, if it has it (null removes), else the connector's.
+    /// Returns a key of `data`: the node's if it has the key (null removes), else the connector's.
     pub(super) fn get(&self, key: &str) -> Option<Entry<'a>> {
         let own = self.node.data.as_ref().and_then(|data| data.get(key));
         let (value, pointer) = match own {
@@ -43,7 +43,7 @@ impl<'a> Merged<'a> {
         (!value.is_null()).then_some(Entry { value, pointer })
     }
 
-    /// Whose secrets the references of an entry mean.
+    /// Returns the owners of the secrets that an entry refers to.
     pub(super) fn own_secrets(&self, entry: &Entry<'_>) -> &'a BTreeMap<String, String> {
         if entry.is_from_node() { &self.node.own_secrets } else { &self.connector.own_secrets }
     }
@@ -53,18 +53,19 @@ impl<'a> Merged<'a> {
         Some((value, connector_pointer(&pointer_push("/data", key))))
     }
 
-    /// A key of the connector's `data` alone, for what no node may say.
+    /// Returns a key of the connector's `data` alone, for settings that a node cannot override.
     pub(super) fn get_from_connector(&self, key: &str) -> Option<Entry<'a>> {
         let (value, pointer) = self.connector_data(key)?;
         (!value.is_null()).then_some(Entry { value, pointer })
     }
 
-    /// The connector's `body`.
+    /// Returns the connector's `body`.
     pub(super) fn connector_body(&self) -> Option<Entry<'a>> {
         self.connector.body.as_ref().map(|value| Entry { value, pointer: connector_pointer("/body") })
     }
 
-    /// Header templates: `header` of the connector, then of both `data`; names without regard to case.
+    /// Returns the header templates: `header` of the connector, then of both `data`; names are compared without regard
+    /// to case.
     pub(super) fn header_templates(&self) -> Vec<(String, Entry<'a>)> {
         let layers = [
             Some((&self.connector.header, connector_pointer("/header"))),
@@ -74,7 +75,7 @@ impl<'a> Merged<'a> {
         overlay_layers(layers, str::eq_ignore_ascii_case)
     }
 
-    /// Query templates of both `data`.
+    /// Returns the query templates of both `data`.
     pub(super) fn query_templates(&self) -> Vec<(String, Entry<'a>)> {
         let (connector, node) = self.layers_of("query");
         overlay_layers([None, connector, node], |left, right| left == right)
@@ -92,7 +93,7 @@ impl<'a> Merged<'a> {
 
 type Layer<'a> = (&'a Map<String, Value>, String);
 
-/// Later layers win, in the place of the earlier entry; null removes.
+/// Merges layers: later ones replace earlier entries in place; null removes.
 fn overlay_layers<'a>(layers: [Option<Layer<'a>>; 3], same: impl Fn(&str, &str) -> bool) -> Vec<(String, Entry<'a>)> {
     let mut entries: Vec<(String, Entry<'a>)> = Vec::new();
     for (map, pointer) in layers.into_iter().flatten() {
@@ -112,7 +113,7 @@ fn connector_pointer(pointer: &str) -> String {
     format!("{CONNECTOR}{pointer}")
 }
 
-/// Turns findings about both declarations into findings about the node: those in the connector point to
+/// Converts findings about both declarations to findings about the node: those in the connector point to
 /// `/connector_id`.
 pub(super) fn relocate_findings(found: Vec<Diagnostic>, connector: &Connector) -> Vec<Diagnostic> {
     found

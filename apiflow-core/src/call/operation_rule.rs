@@ -1,4 +1,4 @@
-//! The rule of long-running work: an `operation`, read from its declaration.
+//! Parses an `operation`: how long-running work is started, followed and ended.
 
 use serde_json::{Map, Value};
 
@@ -10,7 +10,7 @@ use crate::json::Fields;
 use crate::json::{JsonPath, scalar_text};
 use crate::template::{Root, Template, TemplateCompiler, Text};
 
-/// How long a provider holds a submit open unless the rule says so, in seconds.
+/// How long a provider holds a submit open by default, in seconds.
 ///
 /// Source: Replicate's `Prefer: wait`.
 const HOLD_S: f64 = 60.0;
@@ -18,37 +18,37 @@ const HOLD_S: f64 = 60.0;
 /// How a provider's long-running work is started, followed and ended.
 #[derive(Debug, Clone)]
 pub(super) struct Rule {
-    /// Where the provider's id is.
+    /// Path of the provider's id.
     pub(super) id: Option<JsonPath>,
     pub(super) state: StateRule,
     pub(super) error: ErrorRule,
-    /// What must not be null in a reply that ends well.
+    /// Path that is not null in a reply of success.
     pub(super) output: Option<JsonPath>,
     pub(super) poll: PollRule,
     pub(super) result: Option<LinkRule>,
     pub(super) cancel: Option<LinkRule>,
     pub(super) progress: Option<Progress>,
-    /// Whether the submit is held open until the work ends or the provider's patience does.
+    /// Whether the submit is held open until the work ends or the provider's limit is reached.
     pub(super) hold: bool,
     /// How long the provider holds a submit open, in seconds.
     pub(super) hold_s: f64,
-    /// Headers of the submit: a string is set if no template sets it, `None` is left out.
+    /// Headers of the submit: a string is set unless a template sets the header, `None` removes it.
     pub(super) submit_headers: Vec<(String, Option<Text>)>,
-    /// Names of headers that belong to the submit alone.
+    /// Names of headers that are sent only with the submit.
     pub(super) submit_only: Vec<String>,
     pub(super) recover: Option<RecoverRule>,
 }
 
-/// How a reply tells the state.
+/// How a reply shows the state.
 #[derive(Debug, Clone)]
 pub(super) enum StateRule {
-    /// A word at a path; sets of words in lower case.
+    /// A word at a path; each state has a set of words, in lower case.
     Words { path: JsonPath, done: Vec<String>, failed: Vec<String>, cancelled: Vec<String>, moderated: Vec<String> },
-    /// True at a path when it ended.
+    /// A boolean at a path, true once the work has ended.
     Flag(JsonPath),
     /// The HTTP status of a poll.
     Http { done: Vec<u16>, running: Vec<u16>, failed: Vec<u16>, cancelled: Vec<u16> },
-    /// It ended when something stands at a path of a poll's reply.
+    /// The work has ended once a poll's reply has a value at a path.
     Present(JsonPath),
 }
 
@@ -56,7 +56,7 @@ pub(super) enum StateRule {
 #[derive(Debug, Clone, Default)]
 pub(super) struct ErrorRule {
     pub(super) message: Vec<JsonPath>,
-    /// Words in the message that mean moderation.
+    /// Words in the message that indicate moderation.
     pub(super) moderated: Vec<String>,
 }
 
@@ -73,20 +73,20 @@ pub(super) struct PollRule {
 #[derive(Debug, Clone)]
 pub(super) struct LinkRule {
     pub(super) method: String,
-    /// The first that the reply has counts.
+    /// Candidates; the first one that the reply contains is used.
     pub(super) links: Vec<Link>,
 }
 
-/// Where the progress is.
+/// How a reply shows the progress.
 #[derive(Debug, Clone)]
 pub(super) enum Progress {
     /// A number from 0 to 1, or from 0 to 100.
     Number(JsonPath),
-    /// A string whose last percentage counts.
+    /// A log; its last percentage is used.
     Log(JsonPath),
 }
 
-/// How a submit of unknown fate is found again.
+/// How a submit of unknown fate is found in the provider's list.
 #[derive(Debug, Clone)]
 pub(super) struct RecoverRule {
     pub(super) url: Text,
@@ -94,17 +94,17 @@ pub(super) struct RecoverRule {
     pub(super) next: Option<JsonPath>,
     pub(super) id: JsonPath,
     pub(super) created_at: JsonPath,
-    /// Where an item has its input.
+    /// Path of an item's input.
     pub(super) input: JsonPath,
-    /// Where the submit's body has its input.
+    /// Path of the input in the submit's body.
     pub(super) sent: JsonPath,
-    /// Texts of an item of which one must occur in the submit's URL or body, so that equal inputs to different models
-    /// are kept apart.
+    /// Paths of strings of an item, one of which must occur in the submit's URL or body, so that equal inputs to
+    /// different models are distinguished.
     pub(super) mentions: Vec<JsonPath>,
 }
 
-/// Reads a rule: a preset's name, or an object, whose `preset` names one to begin with. Faults are errors; what is
-/// not acted on is a warning.
+/// Parses a rule: a preset's name, or an object whose `preset` names one to extend. Faults are errors; unsupported
+/// settings are warnings.
 pub(super) fn read(value: &Value, pointer: &str, found: &mut Vec<Diagnostic>) -> Option<Rule> {
     let faults = found.len();
     let whole = whole_rule(value, pointer, found)?;
@@ -113,7 +113,7 @@ pub(super) fn read(value: &Value, pointer: &str, found: &mut Vec<Diagnostic>) ->
     rule.filter(|_| sound)
 }
 
-/// The declared keys over those of the preset that is named, if any; null removes.
+/// Merges the declared keys over those of the named preset, if any; null removes.
 fn whole_rule(value: &Value, pointer: &str, found: &mut Vec<Diagnostic>) -> Option<Value> {
     let (name, at, own) = match value {
         Value::String(name) => (Some(name.as_str()), pointer.to_owned(), Map::new()),
@@ -196,7 +196,7 @@ fn read_rule(value: &Value, pointer: &str, found: &mut Vec<Diagnostic>) -> Optio
     })
 }
 
-/// Notes a missing part, unless it is there and its own faults were noted.
+/// Reports a missing part, unless it is present and its own faults were reported.
 fn require_field(fields: &mut Fields<'_, '_>, key: &'static str, read: bool) {
     if !read && fields.read_value(key).is_none() {
         fields.note_fault(codes::MISSING_FIELD, key, format!("`{key}` is missing"));
@@ -216,7 +216,7 @@ fn read_inner<T>(
     part
 }
 
-/// A path; one that is ill-formed is a fault.
+/// Reads a path; an invalid one is reported as a fault.
 pub(super) fn read_path(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<JsonPath> {
     let text = fields.read_string(key)?;
     parse_path(text, key, fields)
@@ -232,7 +232,7 @@ fn parse_path(text: &str, key: &str, fields: &mut Fields<'_, '_>) -> Option<Json
     }
 }
 
-/// One path, or a list of them; the first that finds something counts.
+/// Reads one path, or a list of them, of which the first with a value is used.
 pub(super) fn read_paths(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<Vec<JsonPath>> {
     let texts = one_or_more(fields, key)?;
     Some(texts.iter().filter_map(|text| parse_path(text, key, fields)).collect())
@@ -280,7 +280,7 @@ fn read_state(fields: &mut Fields<'_, '_>) -> Option<StateRule> {
     })
 }
 
-/// Words, numbers and booleans as lower-case text.
+/// Reads strings, numbers and booleans as lower-case strings.
 fn read_words(fields: &mut Fields<'_, '_>, key: &'static str) -> Vec<String> {
     let items = fields.read_array(key).map(Vec::as_slice).unwrap_or_default();
     let read: Vec<String> = items.iter().filter_map(scalar_text).map(|word| word.to_lowercase()).collect();
@@ -343,7 +343,7 @@ fn read_progress(fields: &mut Fields<'_, '_>) -> Option<Progress> {
     })
 }
 
-/// A way to submit: how long the provider holds it open, and its headers.
+/// How work is submitted: how long the provider holds the submit open, and its headers.
 #[derive(Default)]
 struct SubmitStyle {
     wait_s: Option<f64>,

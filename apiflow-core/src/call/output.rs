@@ -1,4 +1,4 @@
-//! From a reply to a node's outputs.
+//! Maps a reply to a node's outputs.
 
 use serde_json::{Map, Value};
 
@@ -14,10 +14,10 @@ use crate::json::{JsonPath, PathMatch};
 use crate::ports::HttpReply;
 use crate::value_type::ValueType;
 
-/// Longer media than this inside a reply's JSON is refused, in bytes.
+/// Maximum size of media inside a reply's JSON, in bytes; larger media is refused.
 pub(super) const MAX_INLINE_MEDIA_BYTES: usize = 8 * 1024;
 
-/// A declared output, compiled.
+/// A compiled output.
 #[derive(Debug, Clone)]
 pub(super) struct Mapping {
     name: String,
@@ -36,7 +36,7 @@ enum OutputSource {
     Header(String),
 }
 
-/// Which of several values.
+/// Which of several values is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Pick {
     First,
@@ -46,12 +46,12 @@ enum Pick {
 }
 
 impl Mapping {
-    /// Whether it is the compiled form of an output.
+    /// Returns whether this is the compiled form of an output.
     pub(super) fn is_of(&self, output: &NodeOutput) -> bool {
         self.name == output.name
     }
 
-    /// Whether its value comes from the reply's body.
+    /// Returns whether the value comes from the reply's body.
     pub(super) fn reads_body(&self) -> bool {
         match self.source {
             OutputSource::Path(_) | OutputSource::Body => true,
@@ -59,7 +59,7 @@ impl Mapping {
         }
     }
 
-    /// Whether its value is the whole body.
+    /// Returns whether the value is the whole body.
     pub(super) fn is_whole_body(&self) -> bool {
         match self.source {
             OutputSource::Body => true,
@@ -72,9 +72,9 @@ impl Mapping {
         outputs.iter().enumerate().filter_map(|(index, output)| compile_mapping(output, index, found)).collect()
     }
 
-    /// Reads the output's value from a reply that succeeded.
+    /// Reads the output's value from a reply of success.
     ///
-    /// A media output (image, video, audio, file) is the provider's link as it stands.
+    /// The value of a media output (image, video, audio, file) is the provider's link, unchanged.
     fn read(&self, reply: &HttpReply, body: &Body<'_>) -> Result<Value, String> {
         let value = match &self.source {
             OutputSource::Status => Value::from(reply.status),
@@ -155,8 +155,8 @@ impl Mapping {
     }
 }
 
-/// The object of all outputs; the reply's JSON if none is declared, which is taken out of the body. `accept` is
-/// the kind of body that was asked for.
+/// Returns the object of all outputs, or the reply's JSON if none is declared, which is moved out of the body. `accept`
+/// is the kind of body that was requested.
 pub(super) fn read_all(
     mappings: &[Mapping],
     accept: Option<&str>,
@@ -214,7 +214,7 @@ fn unless_media(value: &Value) -> Result<(), String> {
     }
 }
 
-/// The media type that a reply claims, in lower case.
+/// Returns the media type of a reply's `content-type`, in lower case.
 fn content_type(reply: &HttpReply) -> String {
     let kind = first_header(reply, "content-type").and_then(|kind| kind.split(';').next()).unwrap_or_default();
     kind.trim().to_ascii_lowercase()
@@ -225,7 +225,7 @@ fn says_json(reply: &HttpReply) -> bool {
     kind == "application/json" || kind.ends_with("+json")
 }
 
-/// Whether a string is a page for people, as proxies, tunnels and login walls send it.
+/// Returns whether a reply is an HTML page for people, as proxies, tunnels and login walls send it.
 fn is_page(reply: &HttpReply, text: &str) -> bool {
     let starts = |start: &str| {
         let text = text.trim_start();
@@ -283,7 +283,7 @@ fn is_media_link(value: &Value) -> bool {
     value.as_str().is_some_and(|text| ["http://", "https://", "data:"].iter().any(|start| text.starts_with(start)))
 }
 
-/// The size of the first data URI or run of base64 over the limit, at any depth.
+/// Returns the size of the first data URI or run of base64 over the limit, at any depth.
 fn inline_media(value: &Value) -> Option<usize> {
     match value {
         Value::String(text) if text.len() > MAX_INLINE_MEDIA_BYTES => {
@@ -296,7 +296,7 @@ fn inline_media(value: &Value) -> Option<usize> {
     }
 }
 
-/// What a reply's JSON has, for a message.
+/// Summarizes a reply's JSON for a message.
 fn outline_json(json: &Value) -> String {
     match json.as_object() {
         Some(fields) if !fields.is_empty() => {

@@ -1,4 +1,4 @@
-//! A node's call, compiled with its connector's defaults.
+//! Compiles a node's call with its connector's defaults.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,7 +36,7 @@ pub struct CallPlan {
     pub(super) hosts: Vec<FollowedHost>,
     pub(super) inputs: Vec<NodeInput>,
     pub(super) outputs: Vec<Mapping>,
-    /// Inputs that templates of the path, the query or a header name: they have their place there.
+    /// Inputs that templates of the path, the query or a header refer to: they are not repeated in the body.
     pub(super) placed: Vec<String>,
     /// References to all secrets of the call.
     pub(super) secrets: BTreeSet<String>,
@@ -45,17 +45,17 @@ pub struct CallPlan {
 /// Where the body comes from.
 #[derive(Debug, Clone)]
 pub(super) enum BodyPlan {
-    /// The request has no body.
+    /// No body.
     None,
     /// The template that the declaration gives as `body`.
     Given(Template),
-    /// The connector's body with the inputs laid over it.
+    /// The connector's body, with the inputs merged over its fields.
     Overlay(Vec<(String, Template)>),
-    /// The request has no body: the inputs become the query.
+    /// No body: the inputs become the query.
     Query,
 }
 
-/// How a body is written.
+/// The encoding of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BodyKind {
     Json,
@@ -67,19 +67,20 @@ pub(super) enum BodyKind {
 /// Compiles a node's call.
 ///
 /// # Errors
-/// Everything that makes the call impossible, pointers into the node; faults of the connector point to
-/// `/connector_id`. Warnings come along, but do not refuse by themselves.
+/// Everything that prevents the call, with pointers into the node; faults of the connector point to `/connector_id`.
+/// Contains warnings, too, which do not cause the error.
 pub fn compile_call(node: &Node, connector: &Connector) -> Result<CallPlan, Vec<Diagnostic>> {
     let (plan, found) = compile_with_findings(node, connector);
     if has_errors(&found) { Err(relocate_findings(found, connector)) } else { Ok(plan) }
 }
 
-/// What is wrong with a node's call, pointers into the node: the errors for which [`compile_call`] refuses it, and warnings.
+/// Checks a node's call. Returns the errors for which [`compile_call`] refuses it, and warnings; pointers are relative
+/// to the node.
 pub(crate) fn check_call(node: &Node, connector: &Connector) -> Vec<Diagnostic> {
     relocate_findings(compile_with_findings(node, connector).1, connector)
 }
 
-/// What is wrong with a connector by itself, pointers into the connector.
+/// Checks a connector by itself; pointers are relative to the connector.
 pub(crate) fn check_connector(connector: &Connector) -> Vec<Diagnostic> {
     let node = Node {
         id: String::new(),
@@ -123,7 +124,7 @@ fn compile_with_findings(node: &Node, connector: &Connector) -> (CallPlan, Vec<D
         merged.get("success").map(|entry| Success::read(entry.value, &entry.pointer, &mut found)).unwrap_or_default();
     let errors =
         merged.get("errors").map(|entry| ErrorPaths::read(entry.value, &entry.pointer, &mut found)).unwrap_or_default();
-    // Where links may lead is for the connector alone to say.
+    // Only the connector decides which hosts links may lead to.
     let hosts = merged
         .get_from_connector("hosts")
         .map(|entry| FollowedHost::read_all(entry.value, &entry.pointer, &mut found))
@@ -222,7 +223,8 @@ fn compile_kind(merged: &Merged<'_>, found: &mut Vec<Diagnostic>) -> BodyKind {
     }
 }
 
-/// The node's body; else the connector's, if it has a placeholder; else the connector's with the inputs laid over it.
+/// Compiles the body: the node's; else the connector's, if it has a placeholder; else the connector's with the inputs
+/// merged over it.
 fn compile_body(merged: &Merged<'_>, method: &str, kind: BodyKind, found: &mut Vec<Diagnostic>) -> BodyPlan {
     let bodiless = ["GET", "HEAD", "DELETE"].contains(&method);
     if kind == BodyKind::None {
@@ -268,7 +270,7 @@ fn overlay_body(
     BodyPlan::Overlay(fields)
 }
 
-/// A form is made from an object, a raw body from text.
+/// Checks that the body of a form is an object, and a raw body a string.
 fn check_form(entry: &Entry<'_>, body: &Template, kind: BodyKind, found: &mut Vec<Diagnostic>) {
     let fits = match (kind, body) {
         (BodyKind::Json | BodyKind::None, _) => true,
@@ -284,7 +286,7 @@ fn check_form(entry: &Entry<'_>, body: &Template, kind: BodyKind, found: &mut Ve
     }
 }
 
-/// Duplicate names, ways of sending that are not there yet, and placeholders that name no input.
+/// Reports duplicate names, unsupported ways of sending, and placeholders that name no input.
 fn check_inputs(merged: &Merged<'_>, found: &mut Vec<Diagnostic>) {
     let inputs: Vec<&str> = merged.node.input.iter().map(|input| input.name.as_str()).collect();
     let outputs: Vec<&str> = merged.node.output.iter().map(|output| output.name.as_str()).collect();
@@ -325,7 +327,7 @@ fn check_inputs(merged: &Merged<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Settings that are read, but not acted on yet.
+/// Warns of settings that are read but have no effect yet.
 fn warn_of_ignored(merged: &Merged<'_>, found: &mut Vec<Diagnostic>) {
     for (key, help) in [
         ("auth", "write the credentials in `header`, as `$NAME`"),

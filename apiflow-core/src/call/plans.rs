@@ -9,7 +9,7 @@ use super::{CallPlan, compile_call};
 use crate::declarations::Catalog;
 use crate::digest::hash_value;
 
-/// The compiled calls of the nodes of a catalog, by the path that modules name.
+/// The compiled calls of a catalog's nodes, by the path that modules name.
 pub(crate) struct CallPlans {
     catalog: Arc<Catalog>,
     plans: Mutex<BTreeMap<String, Arc<CallPlan>>>,
@@ -17,25 +17,28 @@ pub(crate) struct CallPlans {
 }
 
 impl CallPlans {
-    /// The plans of a catalog; each is compiled when it is first asked for.
+    /// Creates the plans of a catalog; each is compiled on first use.
     pub(crate) fn new(catalog: Arc<Catalog>) -> Self {
         Self { catalog, plans: Mutex::default(), catalog_digest: OnceLock::new() }
     }
 
-    /// A hash of all that sub-flows may refer to: a result is that of a run with the same declarations.
+    /// Returns a hash of the whole catalog: cached results of sub-flows are valid for the same declarations only.
     pub(crate) fn catalog_digest(&self) -> &str {
         let compute = || hash_value(&serde_json::to_value(&*self.catalog).expect("declarations are plain data"));
         self.catalog_digest.get_or_init(compute)
     }
 
-    /// The declarations behind a call, as JSON.
+    /// Returns the declarations behind a call, as JSON.
     pub(crate) fn declarations_at(&self, path: &str) -> Value {
         let node = self.catalog.node_at(path);
         let connector = node.and_then(|node| self.catalog.connectors.get(&node.connector_id));
         json!([node, connector])
     }
 
-    /// The plan of the node at a path, or the error object for the step.
+    /// Returns the plan of the node at a path.
+    ///
+    /// # Errors
+    /// The error object for the step.
     pub(crate) fn plan_at(&self, path: &str) -> Result<Arc<CallPlan>, Value> {
         if let Some(plan) = self.plans.lock().unwrap_or_else(PoisonError::into_inner).get(path) {
             return Ok(plan.clone());

@@ -1,16 +1,16 @@
-//! Ready-made rules for providers, as data.
+//! Presets of operations, as JSON files.
 
 use serde_json::{Map, Value};
 
 const FILES: [(&str, &str); 2] =
     [("fal", include_str!("presets/fal.json")), ("replicate", include_str!("presets/replicate.json"))];
 
-/// The preset of that name, as a declaration would spell it out; its `description` says what it is for.
+/// Returns a preset as a declaration would spell it out; its `description` says which endpoints it fits.
 pub(super) fn find_preset(name: &str) -> Option<Map<String, Value>> {
     FILES.iter().find(|(known, _)| *known == name).map(|(_, text)| parse(text))
 }
 
-/// The names of all presets, in order.
+/// Returns the names of all presets, in order.
 pub(super) fn preset_names() -> Vec<&'static str> {
     FILES.iter().map(|(name, _)| *name).collect()
 }

@@ -1,4 +1,4 @@
-//! What replies mean.
+//! Reads the replies to submits, polls and results.
 
 use serde_json::Value;
 
@@ -13,7 +13,7 @@ use crate::json::{JsonPath, PathMatch};
 use crate::ports::HttpReply;
 use crate::template::TemplateScope;
 
-/// The state that a reply tells.
+/// The state that a reply shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Running,
@@ -78,7 +78,7 @@ impl CallPlan {
         let json = body.json().unwrap_or(&Value::Null);
         let next = self.update_operation(rule, operation, json, reply);
         let phase = read_phase(&rule.state, json, Some(reply.status));
-        // The rule of the operation tells more of an end in failure than that of a reply's success does.
+        // If the work failed, the operation's own rule says more than the rule of success.
         if matches!(phase, Phase::Running | Phase::Done)
             && body.json().is_some()
             && let Err(error) = self.body_succeeded(reply, &body, Purpose::Follow, next.id.as_deref())
@@ -93,8 +93,8 @@ impl CallPlan {
         }
     }
 
-    /// Reads the reply to a result's fetch. A server error other than an overload is the work's own failure, because
-    /// that is how queues hand it on.
+    /// Reads the reply to a result's request. A server error other than an overload is the failure of the work itself,
+    /// because queues report it like this.
     pub fn read_result(&self, operation: &Operation, reply: &HttpReply) -> ReplyReading {
         let mut body = Body::read(reply);
         let id = operation.id.as_deref();
@@ -111,8 +111,8 @@ impl CallPlan {
         }
     }
 
-    /// Whether the status is one of success. Those of `success` are the submit's; what follows it may answer with any
-    /// 2xx, too.
+    /// Returns whether the status is one of success. `success` applies to the submit; later requests may be answered
+    /// with any 2xx, too.
     fn status_succeeded(
         &self,
         reply: &HttpReply,
@@ -127,7 +127,7 @@ impl CallPlan {
         Err(with_id(self.http_failure(reply, body, purpose), id))
     }
 
-    /// Whether the body is one of success: the rule holds for submits, polls and results alike.
+    /// Returns whether the body is one of success; the rule applies to submits, polls and results alike.
     fn body_succeeded(
         &self,
         reply: &HttpReply,
@@ -143,7 +143,8 @@ impl CallPlan {
         Err(with_id(failed, id))
     }
 
-    /// The provider accepted the work, but it cannot be followed: nobody may send it again.
+    /// Returns the error for work that the provider accepted, but that cannot be followed: it must not be submitted
+    /// again.
     fn lost_operation_error(&self, reply: &HttpReply, body: &Body<'_>, reason: &str) -> CallError {
         let class = if self.is_repeatable() { ErrorClass::OutputInvalid } else { ErrorClass::SubmitUnknown };
         let message = format!(
@@ -153,7 +154,7 @@ impl CallPlan {
         self.error_with_reply(class, message, reply, body)
     }
 
-    /// What is known of the operation after a reply: what the reply does not repeat is kept.
+    /// Updates an operation from a reply; keeps what the reply does not repeat.
     fn update_operation(&self, rule: &Rule, known: &Operation, json: &Value, reply: &HttpReply) -> Operation {
         let link = |rule: &LinkRule| {
             let base = self.reply_url(reply);
@@ -173,7 +174,7 @@ impl CallPlan {
         }
     }
 
-    /// What is known of an operation that a list names.
+    /// Creates an operation from an item of a provider's list.
     pub(super) fn listed_operation(&self, rule: &Rule, item: &Value, reply: &HttpReply) -> Operation {
         self.update_operation(rule, &Operation::default(), item, reply)
     }
@@ -258,13 +259,13 @@ fn is_empty_at(path: &JsonPath, json: &Value) -> bool {
     }
 }
 
-/// Whether the trouble is with the asking, not with the work.
+/// Returns whether the failure concerns the request, not the work.
 fn is_passing(class: ErrorClass) -> bool {
     matches!(class, ErrorClass::Unavailable | ErrorClass::RateLimited)
 }
 
-/// The state that a reply tells; `status` is the HTTP status of a poll, `None` for a submit, whose status and keys
-/// say only that the work was accepted.
+/// Reads the state from a reply; `status` is the HTTP status of a poll, or `None` for a submit, whose status and keys
+/// only say that the work was accepted.
 fn read_phase(rule: &StateRule, json: &Value, status: Option<u16>) -> Phase {
     match rule {
         StateRule::Words { path, done, failed, cancelled, moderated } => {
@@ -316,7 +317,7 @@ fn retry_hint(reply: &HttpReply) -> Option<u64> {
     told.then(|| retry_after_ms(reply, None)).flatten()
 }
 
-/// What the provider says went wrong.
+/// Returns the provider's error message.
 fn error_message(rule: &ErrorRule, json: &Value) -> Option<String> {
     rule.message.iter().find_map(|path| super::http_failure::text_of(&path.find_in(json).into_value()?))
 }
@@ -337,7 +338,7 @@ fn read_progress(rule: Option<&Progress>, json: &Value) -> Option<f64> {
     }
 }
 
-/// The last `NN%` of a log, as a part of 1.
+/// Parses the last `NN%` of a log as a fraction.
 fn last_percentage(log: &str) -> Option<f64> {
     log.rmatch_indices('%').find_map(|(at, _)| {
         let digits = log[..at].rsplit(|c: char| !(c.is_ascii_digit() || c == '.')).next()?;

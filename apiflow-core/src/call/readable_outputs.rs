@@ -1,5 +1,4 @@
-//! Whether the outputs that a node declares can be read from the kind of body that it will get: found before anything
-//! is paid for.
+//! Checks before a call whether the node's outputs can be read from the kind of body that the reply will have.
 
 use super::output::Mapping;
 use super::plan::CallPlan;
@@ -7,20 +6,20 @@ use crate::declarations::NodeOutput;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::json::pointer_push;
 
-/// The kind of body that replies have, as far as the request decides it.
+/// The kind of body that a reply will have, as far as the request determines it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ReplyKind {
     /// JSON or other text.
     Text,
-    /// Bytes of a picture, a sound or another file, which are not kept yet.
+    /// An image, audio or other file, which this version does not store.
     Bytes,
-    /// None at all.
+    /// No body.
     Nothing,
     Unknown,
 }
 
 impl CallPlan {
-    /// Notes the outputs that no reply can hold.
+    /// Reports the outputs that no reply can contain.
     pub(super) fn check_readable(&self, outputs: &[NodeOutput], found: &mut Vec<Diagnostic>) {
         let kind = self.reply_kind();
         for (index, output) in outputs.iter().enumerate() {
@@ -74,7 +73,7 @@ fn unreadable_reason(kind: ReplyKind, output: &NodeOutput, mapping: &Mapping) ->
     }
 }
 
-/// What an `Accept` header asks for; unknown if it leaves the choice.
+/// Returns the kind that an `Accept` header asks for; `Unknown` if it leaves a choice.
 fn kind_of(accept: &str) -> ReplyKind {
     let mut kinds = accept.split(',').map(|range| {
         let essence = range.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();

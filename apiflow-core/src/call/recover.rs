@@ -1,4 +1,4 @@
-//! Finding a submit of unknown fate in the provider's own list.
+//! Finds a submit of unknown fate in the provider's own list.
 
 use std::collections::BTreeSet;
 
@@ -14,9 +14,9 @@ use crate::ports::{HttpReply, HttpRequest, RequestBody, Timestamp};
 use crate::url;
 
 impl CallPlan {
-    /// Looks for `submitted` in the provider's list: created at or after `after`, with the same input, its id not in
-    /// `taken`. The oldest such one counts. A moment that the list gives in whole seconds is compared in whole
-    /// seconds.
+    /// Searches a page of the provider's list for `submitted`: created at or after `after`, with the same input, and
+    /// with an id that is not in `taken`. The oldest match is taken. Times that the list gives in whole seconds are
+    /// compared in whole seconds.
     pub fn read_recover(
         &self,
         reply: &HttpReply,
@@ -80,7 +80,7 @@ impl CallPlan {
 /// What was sent, as far as a list can repeat it.
 struct Sent {
     input: Option<Value>,
-    /// Texts outside the input: segments of the URL's path joined, and the body's other texts.
+    /// Strings outside of the input: the joined segments of the URL's path, and the other strings of the body.
     url: String,
     texts: Vec<String>,
 }
@@ -109,14 +109,14 @@ impl Sent {
         same_input && (names.is_empty() || names.iter().any(|name| self.mentions_name(name)))
     }
 
-    /// Whether a name of the list stands in the URL's path, or in a string of the body (`owner/name:version`).
+    /// Returns whether a name of the list occurs in the URL's path, or in a string of the body (`owner/name:version`).
     fn mentions_name(&self, name: &str) -> bool {
         let in_text = |text: &String| text == name || text.split(':').any(|part| part == name);
         !name.is_empty() && (self.url.contains(&format!("/{name}/")) || self.texts.iter().any(in_text))
     }
 }
 
-/// Whether the listed input is the one that was sent; the provider may have added its defaults.
+/// Returns whether the listed input is the one that was sent; the provider may have added defaults.
 fn includes_input(listed: &Value, sent: &Value) -> bool {
     match (listed, sent) {
         (Value::Object(listed), Value::Object(sent)) => {
@@ -126,21 +126,21 @@ fn includes_input(listed: &Value, sent: &Value) -> bool {
     }
 }
 
-/// A moment of the provider's list, and how exactly it is written.
+/// A time in the provider's list, with its precision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct ListedMoment {
     at: Timestamp,
-    /// Whether it has a fraction of a second.
+    /// Whether the time has a fraction of a second.
     has_fraction: bool,
 }
 
 impl ListedMoment {
-    /// Reads RFC 3339 (`2026-01-31T12:00:00.123Z`, also with a space for `T`).
+    /// Parses RFC 3339 (`2026-01-31T12:00:00.123Z`, also with a space instead of `T`).
     fn parse(text: &str) -> Option<Self> {
         Some(Self { at: Timestamp::from_rfc3339(text)?, has_fraction: text.contains('.') })
     }
 
-    /// Returns whether the work was created at or after `after`, as far as the list tells.
+    /// Returns whether the work was created at or after `after`, within the precision of the list.
     fn is_after(self, after: Timestamp) -> bool {
         let seconds = |moment: Timestamp| moment.0.div_euclid(1000);
         if self.has_fraction { self.at >= after } else { seconds(self.at) >= seconds(after) }

@@ -1,32 +1,32 @@
-//! The body of a reply, read once.
+//! The body of a reply, parsed once.
 
 use serde_json::Value;
 
 use crate::ports::HttpReply;
 
-/// How much of a reply is kept with an error, in characters.
+/// Maximum length of the excerpt of a reply in an error, in characters.
 const MAX_EXCERPT_CHARS: usize = 2000;
-/// Longer runs without a space are shortened in an excerpt: they are media or keys, not words.
+/// Maximum length of a run without spaces in an excerpt, in characters: longer ones are media or keys and are cut.
 const MAX_EXCERPT_RUN_CHARS: usize = 400;
-/// What is kept of such a run.
+/// Length to which such a run is cut, in characters.
 const MAX_EXCERPT_RUN_START_CHARS: usize = 80;
 
-/// What a reply's body is. The text is that of the reply: a large one is not copied.
+/// The parsed body of a reply. Strings borrow from the reply, so that a large one is not copied.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Body<'r> {
-    /// JSON, and the text it was read from.
+    /// JSON, and the text that it was parsed from.
     Json(Value, &'r str),
-    /// Text in UTF-8 that is not JSON.
+    /// UTF-8 text that is not JSON.
     Text(&'r str),
-    /// Binary data, by its size in bytes.
+    /// Binary data, with its size in bytes.
     Bytes(usize),
     /// An empty body.
     Empty,
 }
 
 impl<'r> Body<'r> {
-    /// Reads a body: JSON if it parses as JSON, whatever the content type says, because providers get that wrong.
-    /// A leading byte order mark is passed over.
+    /// Parses a body: as JSON if possible, whatever the content type says, because providers get that wrong. A leading
+    /// byte order mark is skipped.
     pub(super) fn read(reply: &'r HttpReply) -> Self {
         match std::str::from_utf8(without_byte_order_mark(&reply.body)) {
             Err(_) => Self::Bytes(reply.body.len()),
@@ -38,7 +38,7 @@ impl<'r> Body<'r> {
         }
     }
 
-    /// The JSON, if it is any.
+    /// Returns the JSON, if the body is JSON.
     pub(super) fn json(&self) -> Option<&Value> {
         match self {
             Self::Json(json, _) => Some(json),
@@ -46,7 +46,7 @@ impl<'r> Body<'r> {
         }
     }
 
-    /// What it is, for a message.
+    /// Describes the kind of body for a message.
     pub(super) fn describe_kind(&self) -> String {
         match self {
             Self::Json(json, _) => crate::json::describe_type(json),
@@ -56,7 +56,7 @@ impl<'r> Body<'r> {
         }
     }
 
-    /// The beginning of the text, without media.
+    /// Returns the beginning of the text, without media.
     pub(super) fn text_excerpt(&self) -> Option<String> {
         match self {
             Self::Json(_, text) | Self::Text(text) => Some(shorten_text(text)),
@@ -66,14 +66,14 @@ impl<'r> Body<'r> {
     }
 }
 
-/// The bytes without the UTF-8 byte order mark that they may begin with.
+/// Removes a leading UTF-8 byte order mark.
 ///
-/// Source: RFC 8259 §8.1 lets a reader of JSON pass over it.
+/// Source: RFC 8259 §8.1 permits parsers of JSON to ignore it.
 pub fn without_byte_order_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes)
 }
 
-/// At most [`MAX_EXCERPT_CHARS`], each cut saying how much is left out.
+/// Cuts a text to [`MAX_EXCERPT_CHARS`]; each cut says how much is missing.
 pub(super) fn shorten_text(text: &str) -> String {
     let text = text.trim();
     let mut left = text.chars().count();

@@ -1,4 +1,4 @@
-//! Links out of replies.
+//! Links in replies.
 
 use serde_json::Value;
 
@@ -10,15 +10,15 @@ use crate::url;
 /// Where a URL comes from.
 #[derive(Debug, Clone)]
 pub(super) enum Link {
-    /// The reply has it, absolute or relative to the reply's own URL.
+    /// A path into the reply, to a URL that is absolute or relative to the reply's own.
     Reply(JsonPath),
-    /// A template over the reply, absolute or appended to the connector's base_url.
+    /// A template over the reply, whose result is absolute or appended to the connector's `base_url`.
     Template(Text),
 }
 
 impl Link {
-    /// Reads a link: text with a placeholder inside, or beginning with `/` or `http`, is a template; anything else is
-    /// a path into the reply.
+    /// Parses a link: a string with a placeholder, or one that begins with `/` or `http`, is a template; any other is a
+    /// path into the reply.
     pub(super) fn read(source: &str, pointer: &str, found: &mut Vec<Diagnostic>) -> Option<Self> {
         let whole = source.trim();
         let alone = whole.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}"));
@@ -42,7 +42,7 @@ impl Link {
         }
     }
 
-    /// The absolute URL; `None` if the reply does not have it.
+    /// Resolves the link to an absolute URL; `None` if the reply does not contain it.
     pub(super) fn resolve_url(&self, reply: &Value, reply_url: &str, base_url: &str) -> Option<String> {
         match self {
             Self::Reply(path) => url::join_url(reply_url, &path.find_text(reply)?),
@@ -54,7 +54,7 @@ impl Link {
         }
     }
 
-    /// The link in words.
+    /// Describes the link for a message.
     pub(super) fn describe_link(&self) -> String {
         match self {
             Self::Reply(path) => format!("`{}`", path.source()),

@@ -1,4 +1,4 @@
-//! Smaller parts of `data`: what counts as success, where errors are, which hosts may be followed to.
+//! The smaller rules of `data`: which replies succeeded, where errors are, which hosts links may lead to.
 
 use serde_json::{Map, Value};
 
@@ -9,32 +9,32 @@ use crate::json::pointer_push;
 use crate::json::{Fields, unknown_word, wrong_type};
 use crate::json::{JsonPath, PathMatch, scalar_text};
 
-/// Which replies succeeded. Default: every 2xx.
+/// Which replies succeeded; by default every 2xx.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Success {
-    /// Statuses; empty means every 2xx.
+    /// Statuses of success; if empty, every 2xx.
     statuses: Vec<u16>,
-    /// A path at which one of some values must stand (`code` that must be 0).
+    /// A path whose value must be one of a list (a `code` that must be 0).
     word: Option<ExpectedWord>,
-    /// A path at which nothing may stand (`error`): absent, null, false and empty text are nothing.
+    /// A path that must have no value (`error`): absent, null, false and the empty string count as none.
     absent: Option<JsonPath>,
 }
 
-/// A value that a reply of success has.
+/// The values at a path that mean success.
 #[derive(Debug, Clone)]
 struct ExpectedWord {
     path: JsonPath,
-    /// In the form of [`scalar_text`].
+    /// Values in the form of [`scalar_text`].
     words: Vec<String>,
-    /// Whether the value may be absent or null: if `null` is among the values, or 0, which some providers leave
-    /// out as every value that is the default of its type.
+    /// Whether the value may be absent or null: if the list contains `null`, or 0, because some providers omit fields
+    /// that have the default value of their type.
     ///
-    /// Source: the JSON mapping of protocol buffers leaves defaults out; QuantumNous/new-api PR#7168.
+    /// Source: the JSON mapping of Protocol Buffers omits defaults; QuantumNous/new-api PR#7168.
     optional: bool,
 }
 
 impl Success {
-    /// Reads a list of statuses, or `{"status": […], "path": …, "values": […], "absent": path}`.
+    /// Parses a list of statuses, or `{"status": […], "path": …, "values": […], "absent": path}`.
     pub(super) fn read(value: &Value, pointer: &str, found: &mut Vec<Diagnostic>) -> Self {
         if let Value::Array(items) = value {
             return Self { statuses: read_statuses(items, pointer, found), ..Self::default() };
@@ -57,17 +57,17 @@ impl Success {
         Self { statuses, word, absent }
     }
 
-    /// Whether the status is one of success.
+    /// Returns whether a status is one of success.
     pub(super) fn accepts_status(&self, status: u16) -> bool {
         if self.statuses.is_empty() { (200..300).contains(&status) } else { self.statuses.contains(&status) }
     }
 
-    /// The path at which a value must stand, if the rule names one: only a reply in JSON can have it.
+    /// Returns the path whose value must be one of a list, if the rule has one: only a JSON reply can satisfy it.
     pub(super) fn word_path(&self) -> Option<&JsonPath> {
         self.word.as_ref().map(|word| &word.path)
     }
 
-    /// Whether a reply's JSON agrees.
+    /// Returns whether a reply's JSON is one of success.
     pub(super) fn accepts_body(&self, json: &Value) -> bool {
         let word = self.word.as_ref().is_none_or(|word| match word.path.find_in(json) {
             PathMatch::Absent | PathMatch::Null => word.optional,
@@ -85,7 +85,7 @@ impl Success {
     }
 }
 
-/// The values of a rule as words, and whether the value may be absent.
+/// Parses the values of a rule; also returns whether the value may be absent.
 fn read_values(values: &[Value], pointer: &str, found: &mut Vec<Diagnostic>) -> (Vec<String>, bool) {
     let mut words = Vec::new();
     let mut optional = false;
@@ -114,21 +114,21 @@ fn read_statuses(items: &[Value], pointer: &str, found: &mut Vec<Diagnostic>) ->
     statuses
 }
 
-/// Where a connector's replies say what went wrong.
+/// Where a connector's replies describe errors.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ErrorPaths {
     /// Declared paths of the message.
     pub(super) message: Vec<JsonPath>,
-    /// Declared path of the list of fields at fault.
+    /// Declared path of the list of invalid fields.
     pub(super) fields: Vec<JsonPath>,
-    /// Declared paths of the provider's own code.
+    /// Declared paths of the provider's error code.
     pub(super) code: Vec<JsonPath>,
-    /// What these codes mean.
+    /// Declared classes of codes.
     pub(super) classes: Vec<(String, ErrorClass)>,
 }
 
 impl ErrorPaths {
-    /// Reads `{"message": path or paths, "fields": path or paths, "code": path or paths, "classes": {code: class}}`.
+    /// Parses `{"message": path or paths, "fields": path or paths, "code": path or paths, "classes": {code: class}}`.
     pub(super) fn read(value: &Value, pointer: &str, found: &mut Vec<Diagnostic>) -> Self {
         let Some(mut fields) = Fields::open(value, pointer, found) else { return Self::default() };
         let message = read_paths(&mut fields, "message").unwrap_or_default();
@@ -141,13 +141,13 @@ impl ErrorPaths {
         Self { message, fields: list, code, classes }
     }
 
-    /// The class that the connector gives a code.
+    /// Returns the class that the connector declares for a code.
     pub(super) fn class_of(&self, code: &str) -> Option<ErrorClass> {
         self.classes.iter().find(|(known, _)| known.eq_ignore_ascii_case(code)).map(|(_, class)| *class)
     }
 }
 
-/// The classes that a declaration may give to a provider's codes: what a provider can say in a reply.
+/// Classes that a declaration may give to a provider's codes: those that a reply can express.
 const DECLARED_CLASSES: [ErrorClass; 8] = [
     ErrorClass::Auth,
     ErrorClass::Payment,
@@ -175,17 +175,17 @@ fn read_classes(classes: &Map<String, Value>, pointer: &str, found: &mut Vec<Dia
     read
 }
 
-/// A further host whose links may be followed.
+/// A further host that links may lead to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct FollowedHost {
-    /// `host[:port]`, or `*.domain` for all hosts below a domain; lower case.
+    /// `host[:port]`, or `*.domain` for all hosts below a domain; in lower case.
     pub(super) pattern: String,
-    /// Whether it is given the connector's credentials.
+    /// Whether requests to the host carry the connector's credentials.
     pub(super) credentials: bool,
 }
 
 impl FollowedHost {
-    /// Reads a list of `"host"` and `{"host": …, "credentials": true}`.
+    /// Parses a list of `"host"` and `{"host": …, "credentials": true}`.
     pub(super) fn read_all(value: &Value, pointer: &str, found: &mut Vec<Diagnostic>) -> Vec<Self> {
         let Some(items) = value.as_array() else {
             found.push(wrong_type(pointer, "an array", value));
@@ -213,7 +213,7 @@ impl FollowedHost {
         hosts
     }
 
-    /// Whether a host (lower case) is meant: the exact host, or a name below the domain.
+    /// Returns whether a host (in lower case) matches: the exact host, or a name below the domain.
     pub(super) fn matches_host(&self, host: &str) -> bool {
         match self.pattern.strip_prefix("*.") {
             Some(domain) => host.strip_suffix(domain).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.')),
@@ -222,7 +222,7 @@ impl FollowedHost {
     }
 }
 
-/// Codes of findings that concern the form of a declaration, so that they refuse a write.
+/// Codes of findings about the form of a declaration, which refuse saving.
 const FORM: [&str; 5] =
     [codes::WRONG_TYPE, codes::UNKNOWN_FIELD, codes::MISSING_FIELD, codes::BAD_VALUE, codes::BAD_METHOD];
 
@@ -232,22 +232,22 @@ fn keep_form(read: impl FnOnce(&mut Vec<Diagnostic>), faults: &mut Vec<Diagnosti
     faults.extend(found.into_iter().filter(|fault| FORM.contains(&fault.code.as_str())));
 }
 
-/// The form of `success`.
+/// Checks the form of `success`.
 pub(crate) fn check_success(value: &Value, pointer: &str, faults: &mut Vec<Diagnostic>) {
     keep_form(|found| drop(Success::read(value, pointer, found)), faults);
 }
 
-/// The form of `errors`.
+/// Checks the form of `errors`.
 pub(crate) fn check_errors(value: &Value, pointer: &str, faults: &mut Vec<Diagnostic>) {
     keep_form(|found| drop(ErrorPaths::read(value, pointer, found)), faults);
 }
 
-/// The form of `hosts`.
+/// Checks the form of `hosts`.
 pub(crate) fn check_hosts(value: &Value, pointer: &str, faults: &mut Vec<Diagnostic>) {
     keep_form(|found| drop(FollowedHost::read_all(value, pointer, found)), faults);
 }
 
-/// The form of `operation`.
+/// Checks the form of `operation`.
 pub(crate) fn check_operation(value: &Value, pointer: &str, faults: &mut Vec<Diagnostic>) {
     keep_form(|found| drop(super::operation_rule::read(value, pointer, found)), faults);
 }

@@ -1,4 +1,4 @@
-//! The requests of a call.
+//! Builds the requests of a call.
 
 use std::time::Duration;
 
@@ -12,26 +12,27 @@ use crate::ports::HttpRequest;
 use crate::template::{DraftBody, DraftRequest, Expanded, Piece, Template, TemplateScope, Text, encode_pair};
 use crate::url;
 
-/// Bound on a submit that only asks for an id, in milliseconds.
+/// Time limit of a submit that only returns an id, in milliseconds.
 const ACK_TIMEOUT_MS: u64 = 60_000;
-/// Bound on a call that is answered with its result, in milliseconds.
+/// Time limit of a call that returns its result, in milliseconds.
 const DIRECT_TIMEOUT_MS: u64 = 600_000;
-/// Bound on a request that follows long-running work, in milliseconds.
+/// Time limit of a request that follows long-running work, in milliseconds.
 const FOLLOW_TIMEOUT_MS: u64 = 30_000;
-/// Bound on long-running work, in milliseconds: Replicate and others cut theirs at half an hour.
+/// Default time limit of long-running work, in milliseconds: Replicate and others stop theirs after half an hour.
 const OPERATION_TIMEOUT_MS: u64 = 1_800_000;
-/// How long an attempt of unknown fate is looked for while its provider is out, in milliseconds.
+/// Default time for which an attempt of unknown fate is searched for while its provider is unavailable, in
+/// milliseconds.
 const RECOVERY_TIMEOUT_MS: u64 = 6 * 3_600_000;
-/// What a held submit is given beyond the provider's own limit, in milliseconds.
+/// Time that a held submit is given beyond the provider's own limit, in milliseconds.
 const HOLD_MARGIN_MS: u64 = 30_000;
 
 type Pairs = Vec<(String, Vec<Piece>)>;
 
 impl CallPlan {
-    /// The request that starts the work.
+    /// Builds the request that starts the work.
     ///
     /// # Errors
-    /// [`ErrorClass::InvalidInput`] if an argument cannot stand in its place.
+    /// [`ErrorClass::InvalidInput`] if an argument does not fit where a template uses it.
     pub fn submit_request(
         &self,
         arguments: &Map<String, Value>,
@@ -67,7 +68,7 @@ impl CallPlan {
         Ok(draft.seal_request())
     }
 
-    /// The request that asks for the state.
+    /// Builds the request that asks for the state.
     ///
     /// # Errors
     /// [`ErrorClass::Refused`] if the link leads to a host that the connector does not list.
@@ -76,7 +77,7 @@ impl CallPlan {
         self.follow_link(method, require_url(operation.poll_url.as_ref(), "poll")?, operation.poll_body.clone())
     }
 
-    /// The request that fetches the result after [`super::ReplyReading::Fetch`].
+    /// Builds the request that fetches the result after [`super::ReplyReading::Fetch`].
     ///
     /// # Errors
     /// [`ErrorClass::Refused`] if the link leads to a host that the connector does not list.
@@ -86,15 +87,15 @@ impl CallPlan {
         self.follow_link(method, require_url(operation.result_url.as_ref(), "result")?, None)
     }
 
-    /// The request that cancels the work; `None` if the provider cannot.
+    /// Builds the request that cancels the work; `None` if the provider does not support that.
     pub fn cancel_request(&self, operation: &Operation) -> Option<Result<HttpRequest, CallError>> {
         let rule = self.rule.as_ref()?.cancel.as_ref()?;
         let url = operation.cancel_url.as_ref()?;
         Some(self.follow_link(&rule.method, url, None))
     }
 
-    /// The request that lists the provider's operations, to settle a submit of unknown fate; `None` if there is
-    /// none.
+    /// Builds the request that lists the provider's operations, to determine the fate of a submit; `None` if the
+    /// provider has no list.
     pub fn recover_request(&self) -> Option<Result<HttpRequest, CallError>> {
         let rule = self.rule.as_ref()?.recover.as_ref()?;
         let text = rule.url.literal_text()?;
@@ -102,7 +103,7 @@ impl CallPlan {
         Some(self.follow_link("GET", &url, None))
     }
 
-    /// Bound on the submit's exchange, in milliseconds.
+    /// Returns the time limit of the submit, in milliseconds.
     pub fn submit_timeout_ms(&self) -> u64 {
         let whole = self.timeout_s.map(to_ms);
         match &self.rule {
@@ -112,31 +113,31 @@ impl CallPlan {
         }
     }
 
-    /// How long a submit that the provider does not take yet may be put off, in milliseconds: as long as the work may
-    /// take.
+    /// Returns how long a submit that the provider does not accept yet may be postponed, in milliseconds: as long as
+    /// the work may take.
     pub fn refusal_patience_ms(&self) -> u64 {
         if self.rule.is_some() { self.operation_timeout_ms() } else { self.submit_timeout_ms() }
     }
 
-    /// Bound on the work from acceptance to its end, in milliseconds.
+    /// Returns the time limit of the work from acceptance to its end, in milliseconds.
     pub fn operation_timeout_ms(&self) -> u64 {
         self.timeout_s.map_or(OPERATION_TIMEOUT_MS, to_ms)
     }
 
-    /// How long an attempt of unknown fate is looked for at a provider whose list cannot be read, in milliseconds: until
-    /// the operation's own deadline if one is declared.
+    /// Returns how long an attempt of unknown fate is searched for at a provider whose list cannot be read, in
+    /// milliseconds: until the operation's own deadline if one is declared.
     pub fn recovery_timeout_ms(&self) -> u64 {
         self.timeout_s.map_or(RECOVERY_TIMEOUT_MS, to_ms)
     }
 
-    /// How long to wait before the next poll after `tries` polls that changed nothing, in milliseconds.
+    /// Returns the delay before the next poll after `tries` polls without news, in milliseconds.
     pub fn poll_after_ms(&self, tries: u32) -> u64 {
         let Some(poll) = self.rule.as_ref().map(|rule| &rule.poll) else { return 1000 };
         let grown = poll.interval_s * poll.growth.powi(i32::try_from(tries).unwrap_or(i32::MAX));
         to_ms(grown.min(poll.max_interval_s))
     }
 
-    /// The kind of body that replies are asked for, if it does not depend on inputs: `accept`, or the header.
+    /// Returns the kind of body that is requested (`accept`, or the header), unless it depends on inputs.
     pub(super) fn wanted_kind(&self) -> Option<String> {
         let header = || {
             let (_, text) = self.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("accept"))?;
@@ -145,19 +146,19 @@ impl CallPlan {
         self.accept.clone().or_else(header)
     }
 
-    /// Whether the call starts work that goes on after its reply, and that the provider may be asked to cancel.
+    /// Returns whether the call starts work that continues after the reply, and that may be cancelled.
     pub fn has_operation(&self) -> bool {
         self.rule.is_some()
     }
 
-    /// Whether the same request may be sent again without being paid twice: declared `idempotent`, with an
-    /// `idempotency_header`, or GET or HEAD.
+    /// Returns whether the same request may be sent again without paying twice: it is declared `idempotent`, has an
+    /// `idempotency_header`, or is a GET or HEAD.
     pub fn is_repeatable(&self) -> bool {
         self.idempotent || self.idempotency_header.is_some() || ["GET", "HEAD"].contains(&self.method.as_str())
     }
 
-    /// A request to a link that a reply gave. Headers that belong to the submit alone, or that depend on its inputs,
-    /// are left out; credentials go to the connector's own host, and to hosts that are listed for them.
+    /// Builds a request to a link from a reply. Headers that belong to the submit alone, or that depend on its inputs,
+    /// are left out; credentials are sent to the connector's own host and to hosts that are listed for them.
     pub(super) fn follow_link(&self, method: &str, link: &str, body: Option<Value>) -> Result<HttpRequest, CallError> {
         let trusted = self.is_trusted(link)?;
         let scope = TemplateScope::without_attempt();
@@ -193,7 +194,10 @@ impl CallPlan {
         Ok(draft.seal_request())
     }
 
-    /// Whether a link may be given credentials; an error if it may not be followed at all.
+    /// Returns whether a request to a link may carry credentials.
+    ///
+    /// # Errors
+    /// [`ErrorClass::Refused`] if the link may not be followed.
     fn is_trusted(&self, link: &str) -> Result<bool, CallError> {
         let shown = url::without_query(link);
         let refused = |message: String| CallError::new(ErrorClass::Refused, message).with_detail("url", shown);
@@ -311,7 +315,7 @@ fn argument_misfit(place: &str, fault: &str) -> CallError {
     CallError::new(ErrorClass::InvalidInput, format!("{place}: {fault}"))
 }
 
-/// The inputs over the connector's fields, which expand first.
+/// Merges the inputs over the connector's fields, whose templates are expanded first.
 fn lay_over<'a>(
     fields: &[(String, Template)],
     inputs: impl Iterator<Item = (&'a String, &'a Value)>,
@@ -337,7 +341,7 @@ fn expand_pairs(templates: &[(String, Template)], scope: &TemplateScope<'_>) -> 
     Ok(pairs)
 }
 
-/// A list is its name repeated; null and absent are left out.
+/// Adds the pairs of one value: a list repeats the name; null and absent values are skipped.
 fn push_pairs(pairs: &mut Pairs, name: &str, value: Expanded) -> Result<(), CallError> {
     let items = match value {
         Expanded::List(items) => items,
@@ -377,7 +381,7 @@ fn set(headers: &mut Pairs, name: &str, value: &str) {
     headers.push((name.to_owned(), vec![Piece::Text(value.to_owned())]));
 }
 
-/// A template's content type counts only if the kind of body does not decide it.
+/// Sets the content type; that of a template is used only if the kind of body does not determine it.
 fn set_content_type(headers: &mut Pairs, body: &DraftBody) {
     let declared = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
     match body {

@@ -1,4 +1,4 @@
-//! When a provider wants to be asked again, in all the ways that providers say it.
+//! Reads from a reply when the provider may be asked again, in all notations that providers use.
 //!
 //! Source: RFC 9110 §10.2.3 (`retry-after`); the `ratelimit-reset` of the IETF draft, which Replicate sends; OpenAI's
 //! `x-ratelimit-reset-*` durations; ImageKit's `x-ratelimit-reset` in milliseconds; Google's `RetryInfo.retryDelay`;
@@ -11,16 +11,16 @@ use serde_json::Value;
 use crate::json::JsonPath;
 use crate::ports::HttpReply;
 
-/// No hint is followed for longer than this.
+/// Maximum delay in milliseconds; longer hints are cut to it.
 const MAX_HINT_MS: f64 = 3_600_000.0;
-/// A hint in words is looked for in this much of a body.
+/// Bytes of a body that are searched for a hint in words.
 const MAX_SEARCHED_BYTES: usize = 64 * 1024;
-/// Larger numbers of seconds are moments, not durations.
+/// Minimum number of seconds that is a Unix time, not a duration.
 const LEAST_EPOCH_S: f64 = 1e9;
-/// Larger numbers of seconds are milliseconds: no window is a day long.
+/// Minimum number of seconds that is really a number of milliseconds: no window is longer than a day.
 const LEAST_MS: f64 = 86_400.0;
 
-/// Milliseconds to wait, at most an hour; `None` if the reply does not say.
+/// Returns the delay in milliseconds, at most an hour; `None` if the reply contains no hint.
 pub(super) fn retry_after_ms(reply: &HttpReply, json: Option<&Value>) -> Option<u64> {
     let now = first_header(reply, "date").and_then(parse_http_date);
     let ms = first_header(reply, "retry-after-ms")
@@ -36,7 +36,7 @@ fn start_of(body: &[u8]) -> &[u8] {
     &body[..body.len().min(MAX_SEARCHED_BYTES)]
 }
 
-/// The first header of that name (given in lower case).
+/// Returns the first header with a name, which is given in lower case.
 pub(super) fn first_header<'a>(reply: &'a HttpReply, name: &str) -> Option<&'a str> {
     reply.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
 }
@@ -51,8 +51,8 @@ fn retry_after(text: &str, now: Option<i64>) -> Option<f64> {
     }
 }
 
-/// The longest of the limits that are used up; for a 429, of all if no header says which one is. Other replies tell
-/// of their limits too, without asking for a wait.
+/// Returns the longest reset of the limits that are used up; for a 429, of all limits if no header says which one is.
+/// Other replies report their limits, too, without asking for a delay.
 fn longest_reset(reply: &HttpReply, now: Option<i64>) -> Option<f64> {
     let mut used_up: Option<f64> = None;
     let mut any: Option<f64> = None;
@@ -87,13 +87,13 @@ fn retry_delay(json: &Value) -> Option<f64> {
     path.find_in(json).into_value()?.as_array()?.first()?.as_str().and_then(parse_duration_s)
 }
 
-/// Reads an HTTP date (`Sun, 06 Nov 1994 08:49:37 GMT`), as milliseconds since the Unix epoch.
+/// Parses an HTTP date (`Sun, 06 Nov 1994 08:49:37 GMT`) to milliseconds since the Unix epoch.
 fn parse_http_date(text: &str) -> Option<i64> {
     let since = httpdate::parse_http_date(text.trim()).ok()?.duration_since(UNIX_EPOCH).ok()?;
     i64::try_from(since.as_millis()).ok()
 }
 
-/// `6m0s`, `1.5s`, `120ms`, `1h`.
+/// Parses `6m0s`, `1.5s`, `120ms` or `1h` to seconds.
 fn parse_duration_s(text: &str) -> Option<f64> {
     let mut rest = text;
     let mut ms = 0.0;
@@ -118,7 +118,7 @@ fn unit_ms(unit: &str) -> Option<f64> {
     }
 }
 
-/// `… in ~30s`, `… in 1.5 seconds`: the first number after the word `in` or `after` with a unit of time.
+/// Parses `… in ~30s` or `… in 1.5 seconds`: the first number with a unit of time after the word `in` or `after`.
 fn in_text(line: &str) -> Option<f64> {
     let words: Vec<&str> = line.split_whitespace().collect();
     words.iter().enumerate().filter(|(_, word)| ["in", "after"].contains(word)).find_map(|(at, _)| {

@@ -1,4 +1,4 @@
-//! What a node changes about the way in which its connector's secrets are sent.
+//! Finds the settings of a node that change how its connector's secrets are sent.
 
 use serde_json::{Map, Value};
 
@@ -9,16 +9,17 @@ use crate::origin::Origin;
 use crate::template::secret_references;
 use crate::url;
 
-/// A place of a node that only somebody who may refer to its connector's secrets may write.
+/// A setting of a node that only users who may refer to its connector's secrets may write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretOverride {
     /// JSON Pointer into the node.
     pub pointer: String,
-    /// What it does.
+    /// Description of the effect.
     pub message: String,
 }
 
-/// Where a node overrides or removes what carries a secret of its connector, or leads the call to another origin.
+/// Returns the settings with which a node overrides or removes what carries a secret of its connector, or sends the
+/// call to another origin.
 pub fn secret_overrides(node: &Node, connector: &Connector) -> Vec<SecretOverride> {
     let empty = Map::new();
     let data = node.data.as_ref().unwrap_or(&empty);
@@ -68,7 +69,7 @@ fn has_secrets(value: &Value) -> bool {
     !secret_references(value, "").is_empty()
 }
 
-/// The names of headers in which a connector sends secrets.
+/// Returns the names of the headers in which a connector sends secrets.
 fn secret_headers(connector: &Connector) -> Vec<&str> {
     let data = connector.data.as_ref();
     let operation = data.and_then(|data| data.get("operation"));
@@ -78,7 +79,7 @@ fn secret_headers(connector: &Connector) -> Vec<&str> {
     layers.flatten().filter(|(_, value)| has_secrets(value)).map(|(name, _)| name.as_str()).collect()
 }
 
-/// The absolute links of a node's own operation.
+/// Returns the absolute links of a node's own operation.
 fn absolute_links(operation: &Value) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for call in ["poll", "result", "cancel", "recover"] {
@@ -100,9 +101,9 @@ fn absolute_links(operation: &Value) -> Vec<(String, String)> {
     found
 }
 
-/// Whether an absolute link is one of the connector's origin, or of a host that the connector follows.
+/// Returns whether an absolute link leads to the connector's origin, or to a host that the connector lists.
 fn stays_with(link: &str, connector: &Connector) -> bool {
-    // A placeholder in what decides the origin could be anything.
+    // A placeholder in the origin could expand to anything.
     let literal = link.split("{{").next().unwrap_or_default();
     let has_whole_authority = literal.split_once("://").is_some_and(|(_, rest)| rest.contains(['/', '?']));
     let fixed = if literal.len() < link.len() && !has_whole_authority { "" } else { literal };

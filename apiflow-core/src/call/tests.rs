@@ -18,7 +18,7 @@ use crate::template::display_request;
 const CONTEXT: CallContext<'static> =
     CallContext { job_id: "job-1", step_id: "step-1", attempt: 2, idempotency_key: "key-1" };
 
-/// The founding document's connector and node, verbatim but for the connector's id.
+/// Returns the connector and node of the founding document, unchanged except for the connector's id.
 fn founding() -> (Value, Value) {
     let read = |text: &str| serde_json::from_str::<Value>(text).expect("the founding documents are JSON");
     let connector = read(include_str!("../../tests/conformance/founding/connector.json"));
@@ -26,7 +26,7 @@ fn founding() -> (Value, Value) {
     (connector, read(include_str!("../../tests/conformance/founding/node.json")))
 }
 
-/// The founding node with the `data` that makes it work, and changes to that.
+/// Compiles the founding node with the `data` that it needs, and changes to that.
 fn working(changes: &Value) -> CallPlan {
     let (connector, node) = founding();
     let data = json!({
@@ -37,7 +37,7 @@ fn working(changes: &Value) -> CallPlan {
     planned(&connector, &with(node, &json!({"data": with(data, changes)})))
 }
 
-/// The plan of a node with this `data` on a connector with these fields.
+/// Compiles a node with this `data`, of a connector with these fields.
 fn call(connector: &Value, data: &Value) -> CallPlan {
     let base = json!({"id": "c", "name": "Acme", "base_url": "https://api.example.com/v1"});
     planned(&with(base, connector), &json!({"id": "n", "name": "N", "connector_id": "c", "data": data}))
@@ -53,7 +53,7 @@ fn declared(connector: &Value, node: &Value) -> (Connector, Node) {
     (connector, parse_node(node).unwrap_or_else(|faults| panic!("{faults:#?}")))
 }
 
-/// The document with other values at its top level.
+/// Replaces top-level fields of a document.
 fn with(mut document: Value, changes: &Value) -> Value {
     document.as_object_mut().expect("an object").extend(object(changes));
     document
@@ -63,13 +63,13 @@ fn object(value: &Value) -> Map<String, Value> {
     value.as_object().expect("an object").clone()
 }
 
-/// The submit of what the caller gave.
+/// Builds the submit for given inputs.
 fn submitted(plan: &CallPlan, given: &Value) -> HttpRequest {
     let arguments = plan.fill_arguments(&object(given)).unwrap_or_else(|error| panic!("{error}"));
     plan.submit_request(&arguments, &CONTEXT).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// A request with secrets as `$NAME`: `{"method", "url", "headers", "body"}`.
+/// Describes a request, with secrets as `$NAME`: `{"method", "url", "headers", "body"}`.
 fn sent(plan: &CallPlan, given: &Value) -> Value {
     display_request(&submitted(plan, given))
 }

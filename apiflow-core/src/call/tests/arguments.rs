@@ -1,4 +1,4 @@
-//! What the caller gave, filled in and checked.
+//! Inputs: defaults and checks.
 
 use serde_json::{Value, json};
 

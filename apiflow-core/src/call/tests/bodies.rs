@@ -1,4 +1,4 @@
-//! Where the body comes from, and how it is written.
+//! Bodies: their source and encoding.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ fn check(connector_body: &Value, data: &Value, given: &Value, expected: &Value) 
     assert_eq!(&shown["body"], expected, "{connector_body} {data} {given}");
 }
 
-/// The content type and the body as it is written.
+/// Checks the content type and the encoded body.
 fn check_text(data: &Value, given: &Value, expected: (Option<&str>, Option<&str>)) {
     let request = submitted(&call(&json!({}), data), given);
     let content_type = request.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"));

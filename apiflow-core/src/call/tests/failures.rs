@@ -1,4 +1,4 @@
-//! Replies that are failures: class, message, fields and hints.
+//! Failed replies: class, message, fields and hints.
 
 use serde_json::{Value, json};
 
@@ -323,7 +323,7 @@ fn only_classes_that_cannot_be_paid_twice_may_be_retried() {
     assert_eq!(ErrorClass::parse("other"), None);
 }
 
-/// The error of a direct call whose reply is a 200 with this body.
+/// Returns the error of a direct call whose reply is a 200 with this body.
 fn business(connector: &Value, body: &Value) -> CallError {
     let data = json!({"path": "/x", "success": {"path": "base_resp.status_code", "values": [0], "absent": "error"}});
     failed(call(connector, &data).read_submit(&reply(200, body)))
@@ -386,7 +386,7 @@ fn a_reply_that_cannot_be_asked_for_its_code_is_no_success() {
     }
 }
 
-/// A plan of long-running work whose replies have a code.
+/// Compiles long-running work whose replies contain a code.
 fn coded(data: &Value) -> crate::call::CallPlan {
     let operation = json!({
         "id": "task_id",

@@ -1,4 +1,4 @@
-//! fal's queue: links are followed as they were given, and the end of the work is decided by fetching its result.
+//! fal's queue: links are followed as they were given, and fetching the result decides how the work ended.
 
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ fn planned() -> CallPlan {
     call(&connector, &json!({"path": "/fal-ai/flux/dev", "operation": "fal"}))
 }
 
-/// The reply to a submit, whose links leave the endpoint's last part out, as fal's do.
+/// Reply to a submit, whose links omit the endpoint's last part, as fal's do.
 fn queued() -> Value {
     json!({"request_id": "r1", "status": "IN_QUEUE", "queue_position": 3, "response_url": QUEUE,
         "status_url": format!("{QUEUE}/status"), "cancel_url": format!("{QUEUE}/cancel")})

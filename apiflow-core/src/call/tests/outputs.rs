@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{call, done, failed, text_reply};
 use crate::call::ErrorClass;
 
-/// The call of a node with this `data`, and these outputs.
+/// Returns the findings about a node with this `data` and these outputs, as `pointer code`.
 fn node(data: &Value, output: &Value) -> Vec<String> {
     let connector = json!({"id": "c", "name": "Acme", "base_url": "https://api.example.com/v1"});
     let node = json!({"id": "n", "name": "N", "connector_id": "c", "data": data, "output": output});

@@ -1,4 +1,4 @@
-//! What a node may not change about its connector's secrets.
+//! Settings of connector secrets that a node cannot change.
 
 use serde_json::{Value, json};
 

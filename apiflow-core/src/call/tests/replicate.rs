@@ -1,4 +1,4 @@
-//! Replicate's predictions, from the submit to the end.
+//! Replicate's predictions, from submit to end.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use crate::template::display_request;
 
 const BASE: &str = "https://api.replicate.com/v1";
 
-/// A prediction as Replicate gives it, with changes.
+/// Returns a prediction as Replicate returns it, with changes.
 fn prediction(changes: &Value) -> Value {
     let prediction = json!({
         "id": "p1", "model": "black-forest-labs/flux-kontext-pro", "version": "hidden",
@@ -32,7 +32,7 @@ fn accepted(plan: &CallPlan) -> Operation {
     running(plan.read_submit(&answer(201, &prediction(&json!({})))))
 }
 
-/// Both the reply to a submit and the reply to a poll mean this.
+/// Reads the same prediction as the reply to a submit and as the reply to a poll.
 fn each_reading(changes: &Value) -> [ReplyReading; 2] {
     let plan = working(&json!({}));
     let operation = accepted(&plan);

@@ -1,4 +1,4 @@
-//! Method, path and query.
+//! Method, path and query of requests.
 
 use serde_json::{Value, json};
 
