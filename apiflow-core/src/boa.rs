@@ -1,6 +1,6 @@
-//! JavaScript on boa_engine: one evaluation at a time, on the thread that asks.
+//! Evaluates JavaScript with boa_engine: one evaluation at a time, on the calling thread.
 //!
-//! [`crate::runtime`]'s evaluators put threads, deadlines and processes around it.
+//! The evaluators of [`crate::runtime`] add threads, deadlines and processes.
 
 mod engine;
 mod sandboxed_realm;
@@ -12,10 +12,10 @@ use crate::ports::{EvaluationError, Evaluator, Script};
 
 pub use engine::{Limits, MAX_VALUE_BYTES, MAX_VALUE_DEPTH, STACK_BYTES, evaluate_on_this_thread};
 
-/// Evaluates on the thread that asks, which waits meanwhile: for hosts that have no other, such as a browser's page.
+/// An evaluator that blocks the calling thread, for hosts that have no other, such as a browser's page.
 ///
-/// It has the caps and limits of [`evaluate_on_this_thread`], but no deadline, and takes the stack as it is: a host that cannot give
-/// [`STACK_BYTES`] must survive an overflow, as a page survives a trap of its WebAssembly.
+/// It has the limits of [`evaluate_on_this_thread`], but no deadline, and uses the stack as it is: a host that cannot
+/// provide [`STACK_BYTES`] must survive an overflow, as a page survives a trap of its WebAssembly.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct InlineEvaluator;
 

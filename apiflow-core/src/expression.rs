@@ -1,10 +1,11 @@
-//! Expressions of a workflow: what they may look like, what they refer to, and those that need no JavaScript.
+//! Expressions of a workflow: checks their syntax, finds what they refer to, and looks up those that need no
+//! JavaScript.
 //!
-//! An expression is JavaScript, bare (`results.resize.url`) or with statements (`const n = 2; return n`). This module
-//! reads and judges the text and looks plain paths up; evaluating anything else is the [`crate::ports::Evaluator`]'s.
+//! An expression is JavaScript, either bare (`results.resize.url`) or with statements (`const n = 2; return n`). This
+//! module checks the source and looks up plain paths; everything else is evaluated by a [`crate::ports::Evaluator`].
 //!
-//! Architecture invariant: no parser sees a text that [`check_source_nesting`] did not pass. Parsers recurse; the caps of `scan`
-//! keep every one of them within the stack that its caller has, here as well as in the JavaScript engine.
+//! Architecture invariant: a parser only reads source that [`check_source_nesting`] has accepted. Parsers recurse; the
+//! limits keep each of them within its caller's stack, here as well as in the JavaScript engine.
 
 mod brackets;
 mod builtin_properties;
@@ -33,13 +34,13 @@ pub(crate) use syntax::locate_fault;
 
 use crate::diagnostic::Span;
 
-/// The longest text that is accepted, in bytes.
+/// Maximum size of an expression, in bytes.
 pub const MAX_SOURCE_BYTES: usize = 16 * 1024;
 
-/// The longest inline code that is accepted, in bytes.
+/// Maximum size of inline code, in bytes.
 pub const MAX_INLINE_BYTES: usize = 64 * 1024;
 
-/// The names that a workflow's expressions may use (reference: OpenFlow, names in scope).
+/// Names that are in scope in a workflow's expressions. Source: OpenFlow.
 pub const CONTEXT_NAMES: [&str; 14] = [
     "flow_input",
     "results",
@@ -57,23 +58,23 @@ pub const CONTEXT_NAMES: [&str; 14] = [
     "WM_SCHEDULED_FOR",
 ];
 
-/// The line and column of a byte of a string.
+/// Returns the line and column of a byte of a string.
 pub fn span_of_byte(source: &str, byte: usize) -> Span {
     line_index::Lines::from_source(source).span_of_byte(byte)
 }
 
-/// The reason why a string is not an expression.
+/// Why a string is not a valid expression.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}{}", span.map(|at| format!(" (line {}, column {})", at.line, at.column)).unwrap_or_default())]
 pub struct SyntaxFault {
     /// What is wrong: lower case, no full stop.
     pub message: String,
-    /// Where, within the text as the user wrote it; `None` if the whole text is at fault.
+    /// Position in the source as the user wrote it; `None` if the whole source is at fault.
     pub span: Option<Span>,
 }
 
 impl SyntaxFault {
-    /// A fault at a byte of the text.
+    /// Creates a fault at a byte of the source.
     pub(crate) fn at_byte(source: &str, byte: usize, message: impl Into<String>) -> Self {
         Self { message: message.into(), span: Some(span_of_byte(source, byte)) }
     }

@@ -1,7 +1,7 @@
-//! The [`HttpClient`] on reqwest: the one choke point for outgoing calls.
+//! The [`HttpClient`] on reqwest, through which all outgoing calls pass.
 //!
-//! Architecture invariant: nothing else in apiflow opens an outgoing HTTP connection. What is sent is checked by the
-//! [`OutgoingPolicy`], sent once, and holds a secret only if the secret's origins allow it.
+//! Architecture invariant: nothing else in apiflow opens an outgoing HTTP connection. A request is checked by the
+//! [`OutgoingPolicy`], sent once, and contains a secret only if the secret's origins allow it.
 
 mod address;
 mod dns_resolver;
@@ -35,34 +35,34 @@ use crate::origin::Origin;
 use crate::ports::{HttpClient, HttpError, HttpReply, HttpRequest, Secrets};
 use crate::template::{self, Resolved};
 
-/// Redirects that are followed for one GET or HEAD.
+/// Maximum number of redirects that a GET or HEAD follows.
 const MAX_REDIRECTS: usize = 5;
 
-/// An idle connection is dropped after this long: below the 5 s after which common servers close theirs, since a
-/// connection that dies under a POST leaves its fate unknown.
+/// Idle time after which a connection is closed: less than the 5 s after which common servers close theirs, because the
+/// fate of a POST is unknown if its connection is closed meanwhile.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// Headers that frame the message or the connection; the client sets them itself.
+/// Headers that describe the message or the connection; the client sets them itself.
 const OWN_HEADERS: [&str; 8] =
     ["connection", "content-length", "host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"];
 
-/// Headers that are credentials even if they hold no secret reference.
+/// Headers that are credentials even if they contain no secret reference.
 const CREDENTIAL_HEADERS: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
 
-/// Bounds on every exchange.
+/// Limits of all requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HttpLimits {
-    /// The largest reply body that is read.
+    /// Maximum size of a reply's body, in bytes.
     pub max_reply_bytes: usize,
-    /// What all replies in memory may take together, with the values that their JSON is read into; further ones wait.
-    /// Room for one body of the largest size, and as much again for its values, there is in any case.
+    /// Maximum memory of all replies together, including the values that their JSON is parsed to, in bytes; further
+    /// replies wait. There is always room for one body of the maximum size, and for the same amount of values.
     pub max_memory_bytes: usize,
-    /// Bound on resolving the name, connecting and the TLS handshake together.
+    /// Time limit of DNS lookup, connecting and the TLS handshake together.
     pub connect_timeout: Duration,
 }
 
 impl Default for HttpLimits {
-    /// Replies of up to 8 MiB, 256 MiB for all of them, 10 s to connect.
+    /// Returns limits of 8 MiB for a reply, 256 MiB for all replies, and 10 s to connect.
     fn default() -> Self {
         Self {
             max_reply_bytes: 8 * 1024 * 1024,
@@ -74,13 +74,13 @@ impl Default for HttpLimits {
 
 /// Sends requests under the outgoing policy.
 ///
-/// A request's secrets are written in when it is sent, and masked as `$NAME` in the reply and in errors, however they
-/// are written there. Values under 8 bytes are not masked in a reply's headers and body. No redirect is followed whose
-/// URL contains a secret's value.
+/// Secrets are written into a request when it is sent, and masked as `$NAME` in the reply and in errors, in every
+/// encoding in which they may occur there. Values under 8 bytes are not masked in a reply's headers and body. A
+/// redirect whose URL contains a secret's value is not followed.
 ///
-/// A time-out counts as [`HttpError::Connect`] only if the connection was bounded by
-/// [`HttpLimits::connect_timeout`]; a request whose own `timeout` is shorter counts as of unknown fate, since the pool
-/// does not tell whether a connection was given to it.
+/// A timeout is an [`HttpError::Connect`] only if [`HttpLimits::connect_timeout`] ended the connection attempt. The
+/// fate of a request whose own `timeout` is shorter is unknown, because the pool does not report whether it was given a
+/// connection.
 pub struct Http {
     client: Client,
     policy: Arc<OutgoingPolicy>,
@@ -91,10 +91,10 @@ pub struct Http {
 }
 
 impl Http {
-    /// A client with its own pool of connections.
+    /// Creates a client with its own pool of connections.
     ///
     /// # Errors
-    /// [`HttpError::Connect`] if TLS can't be set up, for instance because the system has no root certificates.
+    /// [`HttpError::Connect`] if TLS cannot be set up, for example because the system has no root certificates.
     pub fn new(policy: OutgoingPolicy, secrets: Arc<dyn Secrets>, limits: HttpLimits) -> Result<Self, HttpError> {
         Self::with_lookup(policy, secrets, limits, dns_resolver::system_resolver())
     }
@@ -105,7 +105,7 @@ impl Http {
         limits: HttpLimits,
         lookup: Lookup,
     ) -> Result<Self, HttpError> {
-        // An error means that the program has chosen a provider already, which will do.
+        // It fails if the program has installed another provider, which is fine.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let policy = Arc::new(policy);
         let client = Client::builder()
@@ -125,7 +125,7 @@ impl Http {
         Ok(Self { client, policy, secrets, limits, memory: ReplyMemory::new(&limits), maskers: MaskerCache::default() })
     }
 
-    /// How many bytes are set aside for replies now, and how many there are for them.
+    /// Returns how many bytes are reserved for replies, and how many may be.
     pub fn reply_memory_bytes(&self) -> (usize, usize) {
         self.memory.used_and_total()
     }
@@ -158,7 +158,7 @@ impl Http {
         sent.map_err(|error| failure::classify_error(error, &hop.target.host, draft.is_safe()))
     }
 
-    /// The request that a redirect asks for; credentials stay behind unless they may go to the new host.
+    /// Builds the request that follows a redirect; credentials are removed unless they may be sent to the new host.
     fn next_hop(&self, request: &HttpRequest, draft: &CheckedRequest, last: Hop, url: Url) -> Result<Hop, HttpError> {
         let refused = |reason| HttpError::Refused(format!("a redirect was not followed: {reason}"));
         if let Some(name) = draft.filling.masker.find_secret(url.as_str()) {
@@ -221,7 +221,7 @@ struct CheckedRequest {
     resolved: Resolved,
 }
 
-/// One request on the wire.
+/// One request as it is sent: the first one, or one that follows a redirect.
 struct Hop {
     url: Url,
     target: Target,
@@ -243,15 +243,15 @@ impl CheckedRequest {
         Ok(Self { method, target, origin, url, filling, resolved })
     }
 
-    /// Whether the method changes nothing by definition, so that the request may be sent on to another place.
+    /// Returns whether the method is safe (RFC 9110 §9.2.1), so that the request may be repeated at another location.
     fn is_safe(&self) -> bool {
         matches!(self.method, Method::GET | Method::HEAD)
     }
 
-    /// The URL with secrets written in.
+    /// Returns the URL with secrets written in.
     fn url_with_secrets(&self, request: &HttpRequest) -> Result<Url, HttpError> {
         let url = parse(&self.resolved.url)?;
-        // A secret that changes where the request goes would have been checked for another host.
+        // A secret that changes the host would send the request to one that was not checked.
         if Target::from_url(&url).as_ref() != Ok(&self.target) || origin_of(&url).as_ref() != Ok(&self.origin) {
             let shown = template::display_url(request);
             return Err(HttpError::Secret(format!("a secret is not allowed in the host of a URL: `{shown}`")));
@@ -259,7 +259,7 @@ impl CheckedRequest {
         Ok(url)
     }
 
-    /// The first request, with secrets written in.
+    /// Builds the first request, with secrets written in.
     fn first_hop(&self, request: &HttpRequest) -> Result<Hop, HttpError> {
         let url = if self.resolved.url == request.url { self.url.clone() } else { self.url_with_secrets(request)? };
         let mut headers = HeaderMap::new();
@@ -292,7 +292,7 @@ fn origin_of(url: &Url) -> Result<Origin, String> {
     Origin::of_url(url.as_str()).ok_or_else(|| "the URL has no valid host".to_owned())
 }
 
-/// Where a reply sends its reader on to, if it does.
+/// Returns the location that a reply redirects to, if any.
 fn redirect_of(response: &Response, from: &Url) -> Option<Url> {
     if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
         return None;

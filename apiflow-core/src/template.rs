@@ -1,14 +1,14 @@
 //! Templates in headers, queries, paths and bodies of connectors and nodes.
 //!
-//! - `$NAME` is a secret reference (letters, digits, `_`, not beginning with a digit); `$$` is a `$`; a `$` that no
-//!   name follows is itself.
-//! - `{{ input }}`, `{{ input.prompt }}`, `{{ reply.urls.get }}`, `{{ job.id }}`, `{{ step.id }}` and
-//!   `{{ step.attempt }}` are paths, not programs.
-//! - A string that is exactly one placeholder keeps the value's JSON type; a key whose placeholder has no value is
-//!   left out, and so is text around one without a value.
-//! - Templates are expanded once. Values are never read as templates, and secrets stay apart from the text until
-//!   [`resolve_secrets()`] writes them: in between a [`crate::ports::SecretUse`] says which marker stands for which secret, and
-//!   the marker is derived from all the request's text and occurs nowhere else in it.
+//! - `$NAME` is a secret reference (letters, digits, `_`, not beginning with a digit); `$$` is a literal `$`; a `$`
+//!   that is not followed by a name is literal, too.
+//! - `{{ input }}`, `{{ input.prompt }}`, `{{ reply.urls.get }}`, `{{ job.id }}`, `{{ step.id }}` and `{{ step.attempt
+//!   }}` are paths, not programs.
+//! - A string that consists of one placeholder keeps the value's JSON type; a key whose placeholder has no value is
+//!   omitted, and so is a string that contains a placeholder without a value.
+//! - Templates are expanded once. Values are never parsed as templates, and secrets are kept apart from the text until
+//!   [`resolve_secrets()`] writes them: until then a [`crate::ports::SecretUse`] says which marker stands for which
+//!   secret, and the marker is derived from all the request's text and occurs nowhere else in it.
 
 mod compile;
 mod display_request;

@@ -1,4 +1,4 @@
-//! One evaluation: a fresh engine, the names, the program, its value as JSON.
+//! One evaluation: creates an engine, defines the names, runs the program and converts its value to JSON.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -14,28 +14,29 @@ use super::sandboxed_realm::{Hooks, Jobs, install_json_guard};
 use crate::expression::{check_syntax, wrap_expression};
 use crate::ports::{EvaluationError, Script, ScriptForm};
 
-/// The stack that [`evaluate_on_this_thread`] needs: a source at every cap's maximum, even in an unoptimised build.
+/// Stack that [`evaluate_on_this_thread`] needs, in bytes: enough for a source at the maximum of every nesting limit,
+/// even in an unoptimized build.
 pub const STACK_BYTES: usize = 64 * 1024 * 1024;
 
-/// The longest value that is accepted, in bytes of JSON.
+/// Maximum size of a value, in bytes of JSON.
 pub const MAX_VALUE_BYTES: usize = 1024 * 1024;
 
-/// How deep a value may nest.
+/// Maximum nesting depth of a value.
 pub const MAX_VALUE_DEPTH: usize = 100;
 
-/// The longest exception message that is shown, in characters.
+/// Maximum length of an exception's message, in characters; the rest is cut off.
 const MAX_MESSAGE: usize = 2000;
 
-/// What one evaluation may use. Time and memory are not among them.
+/// Limits of one evaluation, except for time and memory.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Iterations of the loops of one call.
+    /// Maximum number of loop iterations in one call of a function.
     pub loop_iterations: u64,
-    /// Calls within calls.
+    /// Maximum depth of nested calls.
     pub recursion: usize,
-    /// Values on the engine's own stack.
+    /// Maximum number of values on the engine's stack.
     pub stack: usize,
-    /// Continuations of promises.
+    /// Maximum number of promise continuations.
     pub jobs: usize,
 }
 
@@ -45,13 +46,13 @@ impl Default for Limits {
     }
 }
 
-/// Evaluates a script in an engine of its own, on this thread, which must have a stack of [`STACK_BYTES`].
+/// Evaluates a script in a new engine on the calling thread, which must have a stack of [`STACK_BYTES`].
 ///
 /// # Errors
-/// Every kind of [`EvaluationError`]; a limit of the engine is [`EvaluationError::Limit`].
+/// Every kind of [`EvaluationError`]; exceeding a limit of the engine is [`EvaluationError::Limit`].
 pub fn evaluate_on_this_thread(script: &Script, limits: &Limits) -> Result<Value, EvaluationError> {
     let outcome = run(script, limits);
-    // The engine is gone by now; what it left in this thread's heap must not add up.
+    // The engine has been dropped; its garbage in this thread's heap must not accumulate.
     boa_engine::gc::force_collect();
     outcome
 }
@@ -69,7 +70,7 @@ fn run(script: &Script, limits: &Limits) -> Result<Value, EvaluationError> {
 
 struct EngineEvaluation {
     context: Context,
-    /// `JSON.stringify` as it was before any script ran.
+    /// `JSON.stringify` as it was before any script could replace it.
     stringify: JsObject,
 }
 
@@ -98,7 +99,7 @@ impl EngineEvaluation {
         self.as_json(value)
     }
 
-    /// A fault of the text, placed in what the user wrote if the checking parser finds it too.
+    /// Converts a syntax error, with its position in the user's source if the checking parser finds the fault, too.
     fn locate_syntax_error(&mut self, script: &Script, error: &JsError) -> EvaluationError {
         match check_syntax(&script.source, script.form == ScriptForm::Predicate) {
             Err(fault) => EvaluationError::Syntax(fault.to_string()),
@@ -156,7 +157,7 @@ impl EngineEvaluation {
         }
     }
 
-    /// An exception's message; of a value that is no error, the value.
+    /// Returns an exception's message, or the thrown value if it is not an error.
     fn exception_message(&mut self, error: &JsError) -> String {
         let text = match (error.as_opaque(), error.try_native(&mut self.context)) {
             (_, Ok(native)) => native.message().to_string(),
@@ -181,9 +182,9 @@ fn internal_error(error: &JsError) -> EvaluationError {
     EvaluationError::Internal(error.to_string())
 }
 
-/// The text with U+FFFD for each half of a surrogate pair, which no UTF-8 text can hold.
+/// Replaces each half of a surrogate pair, which UTF-8 cannot represent, by U+FFFD.
 ///
-/// `JSON.stringify` writes whole pairs as characters and lone halves as escapes, so that each such escape is a half.
+/// `JSON.stringify` writes whole pairs as characters and lone halves as escapes, so every such escape is a lone half.
 fn whole_characters(json: &str) -> Cow<'_, str> {
     if !json.contains("\\ud") {
         return Cow::Borrowed(json);
@@ -202,7 +203,7 @@ fn whole_characters(json: &str) -> Cow<'_, str> {
     Cow::Owned(whole)
 }
 
-/// How deep a value nests. The JSON reader's own limit bounds the recursion.
+/// Returns the nesting depth of a value. The JSON parser's own limit bounds the recursion.
 fn nesting_depth(value: &Value) -> usize {
     match value {
         Value::Array(items) => 1 + items.iter().map(nesting_depth).max().unwrap_or(0),

@@ -1,4 +1,4 @@
-//! What scripts find around them: less than a browser gives, and the same on every host.
+//! The environment of scripts: fewer globals than in a browser, and the same on every host.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -10,13 +10,13 @@ use boa_engine::object::FunctionObjectBuilder;
 use boa_engine::realm::Realm;
 use boa_engine::{Context, JsNativeError, JsObject, JsResult, JsString, JsValue, NativeFunction, js_string};
 
-/// How deep a text that a script gives to `JSON.parse` may nest: the engine reads it with its recursive parser.
+/// Maximum nesting depth of a text that a script passes to `JSON.parse`: the engine parses it recursively.
 const MAX_PARSED_DEPTH: usize = 48;
 
-/// The largest `ArrayBuffer`, in bytes.
+/// Maximum size of an `ArrayBuffer`, in bytes.
 const MAX_BUFFER_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Refuses code made from strings, which no scan has seen, and hides the host's time zone.
+/// Refuses to compile code from strings, which has not been scanned, and hides the host's time zone.
 pub(super) struct Hooks;
 
 impl HostHooks for Hooks {
@@ -41,7 +41,7 @@ impl HostHooks for Hooks {
     }
 }
 
-/// The continuations of promises, up to a number of them. Nothing else waits: there are no timers.
+/// A bounded queue of promise jobs. There are no timers, so it holds no other jobs.
 pub(super) struct Jobs {
     queue: RefCell<VecDeque<QueuedJob>>,
     left: Cell<usize>,
@@ -58,7 +58,7 @@ impl Jobs {
         Self { queue: RefCell::default(), left: Cell::new(limit), exhausted: Cell::new(false) }
     }
 
-    /// Returns whether jobs were left undone because of the limit.
+    /// Returns whether jobs were dropped because of the limit.
     pub(super) fn is_over_limit(&self) -> bool {
         self.exhausted.get()
     }
@@ -69,7 +69,7 @@ impl JobExecutor for Jobs {
         match job {
             Job::PromiseJob(job) => self.queue.borrow_mut().push_back(QueuedJob::Promise(job)),
             Job::GenericJob(job) => self.queue.borrow_mut().push_back(QueuedJob::Generic(job)),
-            // Timers and clean-up: a promise that waits for them never settles, which is an error of its own.
+            // Timers and clean-up: a promise that depends on them never settles, which is an error of its own.
             Job::AsyncJob(_)
             | Job::TimeoutJob(_)
             | Job::IntervalJob(_)
@@ -96,7 +96,7 @@ impl JobExecutor for Jobs {
     }
 }
 
-/// Puts a cap before `JSON.parse` and gives `JSON.stringify`.
+/// Adds a depth limit to `JSON.parse` and returns the original `JSON.stringify`.
 pub(super) fn install_json_guard(context: &mut Context) -> JsResult<JsObject> {
     let json = context.global_object().get(js_string!("JSON"), context)?;
     let json = json.as_object().ok_or_else(|| JsNativeError::typ().with_message("there is no JSON object"))?;
@@ -121,7 +121,7 @@ pub(super) fn install_json_guard(context: &mut Context) -> JsResult<JsObject> {
     Ok(stringify.ok_or_else(|| JsNativeError::typ().with_message("there is no JSON.stringify"))?.clone())
 }
 
-/// How deep the brackets of a JSON text nest at most, those in its strings left out.
+/// Returns the maximum nesting depth of brackets in a JSON text, without those inside strings.
 fn json_nesting_depth(text: &JsString) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);
     let (mut in_string, mut escaped) = (false, false);

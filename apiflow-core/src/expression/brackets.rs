@@ -1,11 +1,11 @@
-//! The brackets that are open at a place of a source.
+//! The stack of brackets that are open at a position of the source.
 
 /// An opening bracket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Open {
-    /// The byte that it stands at.
+    /// Byte offset of the bracket.
     pub(super) start: usize,
-    /// How it is written.
+    /// The bracket as it is written.
     pub(super) text: &'static str,
     closer: char,
     template: bool,
@@ -13,12 +13,12 @@ pub(super) struct Open {
 }
 
 impl Open {
-    /// The `${` of a template literal.
+    /// Creates the `${` of a template literal.
     pub(super) fn template_literal(start: usize) -> Self {
         Self { start, text: "${", closer: '}', template: true, condition: false }
     }
 
-    /// One of `(`, `[` and `{`; `condition` if it holds the condition of a statement.
+    /// Creates a `(`, `[` or `{`; `condition` if it contains the condition of a statement.
     pub(super) fn new_bracket(start: usize, bracket: char, condition: bool) -> Self {
         let (text, closer) = match bracket {
             '(' => ("(", ')'),
@@ -29,7 +29,7 @@ impl Open {
     }
 }
 
-/// The brackets that are open, outermost first.
+/// The stack of open brackets, outermost first.
 #[derive(Debug, Default)]
 pub(super) struct Brackets {
     open: Vec<Open>,
@@ -41,7 +41,7 @@ impl Brackets {
         self.open.push(bracket);
     }
 
-    /// Closes the innermost bracket; returns whether the character fits it.
+    /// Closes the innermost bracket; returns whether the character matches it.
     pub(super) fn close(&mut self, character: char) -> bool {
         match self.open.pop() {
             Some(open) => {
@@ -56,12 +56,12 @@ impl Brackets {
         self.open.last()
     }
 
-    /// Returns whether a `}` here ends a template's placeholder.
+    /// Returns whether a `}` here ends a placeholder of a template literal.
     pub(super) fn in_template(&self) -> bool {
         self.open.last().is_some_and(|open| open.template)
     }
 
-    /// Returns whether the bracket closed last held the condition of a statement.
+    /// Returns whether the bracket closed last contained the condition of a statement.
     pub(super) fn closed_condition(&self) -> bool {
         self.closed_condition
     }

@@ -1,6 +1,6 @@
-//! The properties that values have by nature.
+//! Names of the properties that JavaScript values inherit.
 
-/// What `Object`, `Array`, `String` and `Number` give to each of their values, sorted.
+/// Names of the properties of the prototypes of `Object`, `Array`, `String` and `Number`, sorted.
 const NATURAL: [&str; 92] = [
     "__defineGetter__",
     "__defineSetter__",
@@ -96,7 +96,7 @@ const NATURAL: [&str; 92] = [
     "values",
 ];
 
-/// Returns whether some value has a property of this name without it being among its data.
+/// Returns whether values of some type have a property of this name in addition to their data.
 pub(super) fn is_natural(key: &str) -> bool {
     NATURAL.binary_search(&key).is_ok()
 }

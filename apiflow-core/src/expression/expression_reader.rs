@@ -1,4 +1,4 @@
-//! Reads expressions, each with one pass over its text and at most one parse.
+//! Reads expressions with one scan of the source and at most one parse.
 
 use oxc_allocator::Allocator;
 
@@ -8,23 +8,26 @@ use super::plain_path::{PlainPath, path_of};
 use super::references::{References, of_path, of_program};
 use super::syntax::{parse_program, without_modules};
 
-/// Reads one expression after the other in the same memory.
+/// Reads expressions one after the other, reusing memory.
 #[derive(Default)]
 pub struct Reader {
     allocator: Allocator,
 }
 
-/// What an expression that parses is.
+/// What is known about a valid expression.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reading {
-    /// What it refers to.
+    /// The steps, inputs and names that it refers to.
     pub references: References,
-    /// The plain path that it is, if it is one.
+    /// The plain path, if the expression is one.
     pub path: Option<PlainPath>,
 }
 
 impl Reader {
-    /// Reads an expression, or says why it is none, as [`super::check_syntax`] does.
+    /// Reads an expression.
+    ///
+    /// # Errors
+    /// The syntax fault, as of [`super::check_syntax`].
     pub fn read(&mut self, source: &str, predicate: bool) -> Result<Reading, SyntaxFault> {
         let tokens = scan_tokens(source)?;
         if let Some(placed) = path_of(&tokens) {

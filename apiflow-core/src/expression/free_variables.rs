@@ -1,4 +1,4 @@
-//! Which values an evaluation needs.
+//! Finds the values that an evaluation needs.
 
 use std::collections::BTreeSet;
 
@@ -6,25 +6,25 @@ use super::CONTEXT_NAMES;
 use super::plain_path::{Segment, read_segment};
 use super::token::{Kind, Token, split_tokens};
 
-/// What an evaluation of an expression can read: never less than what it does read.
+/// The values that an evaluation can read: a superset of those that it does read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
-    /// Every word that could name a value, local names among them.
+    /// Every word that could name a value, including local names.
     pub names: BTreeSet<String>,
-    /// The steps whose results it can read.
+    /// The steps whose results the expression can read.
     pub results: WantedResults,
 }
 
 /// The steps whose results an expression can read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WantedResults {
-    /// These steps; one without a result reads as null.
+    /// Only these steps; one without a result is null.
     Some(BTreeSet<String>),
-    /// Any: the whole object is used, or a computed key.
+    /// Any step: the whole object or a computed key is used.
     All,
 }
 
-/// Finds what an evaluation can read, from the tokens alone.
+/// Finds what an evaluation can read, based on the tokens alone.
 pub fn find_free_variables(source: &str) -> Wanted {
     let everything = || CONTEXT_NAMES.iter().map(|&name| name.to_owned()).collect();
     let Ok(tokens) = split_tokens(source) else {
@@ -54,7 +54,7 @@ pub fn find_free_variables(source: &str) -> Wanted {
     Wanted { names, results: steps.map_or(WantedResults::All, WantedResults::Some) }
 }
 
-/// Returns whether a word after these tokens is a property's name.
+/// Returns whether a word after these tokens is the name of a property.
 fn is_property(before: &[Token<'_>]) -> bool {
     before.last().is_some_and(Token::is_dot)
 }

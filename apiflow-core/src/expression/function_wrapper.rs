@@ -1,20 +1,20 @@
-//! The text that the JavaScript engine is handed.
+//! Wraps expressions in a function for the JavaScript engine.
 
 use super::token::{Kind, Token, split_tokens};
 
-/// Words that begin a statement, so that nothing is returned by itself. Source: OpenFlow, implicit return.
+/// Words that begin a statement, whose value is not returned implicitly. Source: OpenFlow, implicit return.
 const STATEMENT_WORDS: [&str; 14] = [
     "return", "const", "let", "var", "if", "for", "while", "switch", "try", "throw", "function", "class", "async",
     "await",
 ];
 
-/// The expression as a call of an async function, whose promise is the value.
+/// Wraps an expression in a call of an async function, whose promise settles with the value.
 ///
-/// An expression is returned by itself, unless it begins with one of the words `return const let var if for while
-/// switch try throw function class async await` or holds a `;`. A predicate is always an expression, coerced by
-/// `Boolean`. An empty text is null, as a predicate false.
+/// The value of an expression is returned implicitly, unless it begins with one of the words `return const let var if
+/// for while switch try throw function class async await` or contains a `;`. A predicate is always an expression,
+/// converted by `Boolean`. An empty source is null, or false as a predicate.
 pub fn wrap_expression(source: &str, predicate: bool) -> String {
-    // Source that is not JavaScript is for the parser to refuse, in the shape that most texts have.
+    // Source that is not JavaScript is left to the parser, in the most common shape.
     let (before, after) = match split_tokens(source) {
         Ok(tokens) => wrapper_text(&tokens, predicate),
         Err(_) => wrapper_text(&UNREADABLE, predicate),
@@ -22,10 +22,10 @@ pub fn wrap_expression(source: &str, predicate: bool) -> String {
     format!("{before}{source}{after}")
 }
 
-/// Stands for a text that can't be split into tokens.
+/// Placeholder tokens for source that cannot be split into tokens.
 const UNREADABLE: [Token<'static>; 1] = [Token { kind: Kind::Punctuator, start: 0, text: "" }];
 
-/// The wrapper's text before and after a source of these tokens.
+/// Returns the wrapper's text before and after a source with these tokens.
 pub(super) fn wrapper_text(tokens: &[Token<'_>], predicate: bool) -> (&'static str, &'static str) {
     match (tokens, predicate) {
         ([], true) => ("(async function () { return false;\n", "\n})()"),

@@ -1,8 +1,8 @@
-//! Lines and columns of a string.
+//! Converts byte offsets to lines and columns.
 
 use crate::diagnostic::Span;
 
-/// Where the lines of a string begin.
+/// The byte offsets at which the lines of a string begin.
 pub(super) struct Lines<'s> {
     source: &'s str,
     starts: Vec<usize>,
@@ -14,7 +14,7 @@ impl<'s> Lines<'s> {
         Self { source, starts: std::iter::once(0).chain(starts).collect() }
     }
 
-    /// The line and column of a byte; of the last character if the byte is behind it.
+    /// Returns the line and column of a byte; of the last character if the byte is past the end.
     pub(super) fn span_of_byte(&self, byte: usize) -> Span {
         let end = self.source.floor_char_boundary(byte);
         let line = self.starts.partition_point(|start| *start <= end);

@@ -1,34 +1,34 @@
-//! The caps that keep a source within every parser's stack.
+//! Limits that keep the recursion of parsers within their stack.
 
 use super::token::{Kind, Token, split_tokens};
 use super::{MAX_INLINE_BYTES, MAX_SOURCE_BYTES, SyntaxFault};
 
-/// How deep brackets, template placeholders included, may nest.
+/// Maximum nesting depth of brackets, including template placeholders.
 pub const MAX_DEPTH: usize = 48;
 
-/// How many tokens that make what follows them their own part (unary operators, arrows, `?:`, assignments, `**`,
-/// `new`, labels, bodies of statements without braces) may be open at once.
+/// Maximum number of open tokens that contain what follows them (unary operators, arrows, `?:`, assignments, `**`,
+/// `new`, labels, statement bodies without braces).
 pub const MAX_PREFIX: usize = 128;
 
-/// How many links (operators, member accesses, calls, commas) may make up the chains that are open at once.
+/// Maximum number of links (operators, member accesses, calls, commas) in the chains that are open at the same time.
 pub const MAX_CHAIN: usize = 1024;
 
-/// How many `<` one statement of a module may have: each may begin arguments of a type, which nest.
+/// Maximum number of `<` in a statement of a module: each may begin type arguments, which nest.
 pub(super) const MAX_ANGLES: usize = 96;
 
-/// How many groups and classes one regular expression may have.
+/// Maximum number of groups and classes in a regular expression.
 pub const MAX_REGEX_GROUPS: usize = 64;
 
-/// Words that nest the statement or operand after them.
+/// Words that contain the statement or operand after them.
 const PREFIX_WORDS: [&str; 14] = [
     "typeof", "void", "delete", "await", "yield", "new", "if", "for", "while", "do", "with", "extends", "throw",
     "return",
 ];
 
-/// Words of types that nest the type after them.
+/// Words that contain the type after them.
 const TYPE_WORDS: [&str; 7] = ["keyof", "readonly", "unique", "infer", "asserts", "is", "abstract"];
 
-/// Words that what follows belongs to, also on the next line.
+/// Words that cannot end a statement, so that the next line continues it.
 const NOT_LAST: [&str; 12] = [
     "else",
     "in",
@@ -44,24 +44,24 @@ const NOT_LAST: [&str; 12] = [
     "function",
 ];
 
-/// Words that go on with what stands before them, also on the line before.
+/// Words that cannot begin a statement, so that they continue the line before.
 const NOT_FIRST: [&str; 9] = ["in", "of", "instanceof", "as", "satisfies", "else", "extends", "implements", "is"];
 
-/// Operators that nest what stands to their right.
+/// Operators that contain their right operand.
 const PREFIX_OPERATORS: [&str; 23] = [
     "!", "~", "=>", "?", ":", "=", "**", "++", "--", "...", "+=", "-=", "*=", "/=", "%=", "**=", "<<=", ">>=", ">>>=",
     "&=", "|=", "^=", "&&=",
 ];
 
-/// Refuses a text that is too long or could nest too deep for a parser, in one pass over its tokens.
+/// Refuses a source that is too long or could nest too deeply for a parser, in one pass over its tokens.
 ///
-/// It also refuses what has unbalanced brackets or an open string: such a string can't leave the function that
+/// Also refuses unbalanced brackets and unterminated strings, so that no source can escape the function that
 /// [`super::wrap_expression`] puts it into.
 pub fn check_source_nesting(source: &str) -> Result<(), SyntaxFault> {
     scan_tokens(source).map(drop)
 }
 
-/// The tokens of a text that passes.
+/// Returns the tokens of an accepted source.
 pub(super) fn scan_tokens(source: &str) -> Result<Vec<Token<'_>>, SyntaxFault> {
     if source.len() > MAX_SOURCE_BYTES {
         let message = format!("the expression has {} bytes; the limit is {MAX_SOURCE_BYTES}", source.len());
@@ -72,14 +72,14 @@ pub(super) fn scan_tokens(source: &str) -> Result<Vec<Token<'_>>, SyntaxFault> {
     Ok(tokens)
 }
 
-/// Refuses inline code that is too long or could nest too deep for a parser, as [`check_source_nesting`] does.
+/// Refuses inline code that is too long or could nest too deeply for a parser, as [`check_source_nesting`] does.
 pub fn scan_code(source: &str) -> Result<(), SyntaxFault> {
     scanned_module(source).map(drop)
 }
 
-/// The tokens of a module's text that passes.
+/// Returns the tokens of an accepted module.
 ///
-/// Statements of modules may end with their line, and types nest by angle brackets and words.
+/// Statements of modules may end at a line end, and types nest by angle brackets and words.
 fn scanned_module(source: &str) -> Result<Vec<Token<'_>>, SyntaxFault> {
     if source.len() > MAX_INLINE_BYTES {
         let message = format!("the code has {} bytes; the limit is {MAX_INLINE_BYTES}", source.len());
@@ -112,14 +112,14 @@ struct Level {
     prefix: usize,
     links: usize,
     commas: usize,
-    /// `<`, each of which may begin arguments of a type.
+    /// Number of `<`, each of which may begin type arguments.
     angles: usize,
     list: bool,
-    /// Whether it holds the condition of a statement.
+    /// Whether the bracket contains the condition of a statement.
     condition: bool,
 }
 
-/// What is open at a place of the text: the sums over all levels.
+/// Counts what is open at a position of the source; the counters are sums over all levels.
 #[derive(Debug)]
 struct NestingCounter {
     levels: Vec<Level>,
@@ -127,9 +127,9 @@ struct NestingCounter {
     chain: usize,
     elses: usize,
     angles: usize,
-    /// Whether the bracket closed last held the condition of a statement.
+    /// Whether the bracket closed last contained the condition of a statement.
     closed_condition: bool,
-    /// Whether the text is a module's, with types.
+    /// Whether the source is a module, with types.
     module: bool,
 }
 
@@ -168,8 +168,8 @@ impl NestingCounter {
         }
     }
 
-    /// Returns whether a statement ends with the line that ends between two tokens: an operand stands before, and after
-    /// it a word that can't go on with it.
+    /// Returns whether a statement ends at the line end between two tokens: the first can end an operand, and the
+    /// second cannot continue it.
     fn ends_statement(&self, before: &Token<'_>, after: &Token<'_>) -> bool {
         let ended = match before.kind {
             Kind::Word => {
@@ -238,7 +238,7 @@ impl NestingCounter {
         }
     }
 
-    /// A comma or semicolon: what follows is not part of what stands before it. Commas that are no list's make a
+    /// Handles a comma or semicolon, after which the open operators no longer apply. Commas outside of lists form a
     /// chain of their own, which a semicolon ends.
     fn end_part(&mut self, statement: bool) {
         let level = self.current_level();
@@ -268,7 +268,7 @@ impl NestingCounter {
     }
 }
 
-/// Returns whether a `+` or `-` after the token has an operand on its left.
+/// Returns whether the token ends an operand, so that a following `+` or `-` is binary.
 fn ends_operand(token: &Token<'_>) -> bool {
     match token.kind {
         Kind::Word => !PREFIX_WORDS.contains(&token.text),

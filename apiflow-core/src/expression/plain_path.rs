@@ -1,11 +1,11 @@
-//! Plain paths: names and literal keys, nothing else.
+//! Plain paths: a name followed by literal keys.
 
 use std::ops::Range;
 
 use super::nesting_limits::scan_tokens;
 use super::token::{Kind, Token};
 
-/// One step of a path.
+/// One segment of a path.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Segment {
     /// A property of an object: `.name` or `["name"]`.
@@ -15,7 +15,7 @@ pub enum Segment {
 }
 
 impl Segment {
-    /// The key, a number as it is written.
+    /// Returns the key; an index in decimal digits.
     pub fn text(&self) -> String {
         match self {
             Self::Key(key) => key.clone(),
@@ -24,16 +24,16 @@ impl Segment {
     }
 }
 
-/// A name and the literal keys after it: `results.resize.output[0].url`.
+/// A name followed by literal keys: `results.resize.output[0].url`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlainPath {
-    /// The name that it begins with.
+    /// The name at the start of the path.
     pub root: String,
-    /// The keys, and for each whether it is optional (`?.`).
+    /// The keys, each with whether it is optional (`?.`).
     pub segments: Vec<(Segment, bool)>,
 }
 
-/// Words that are no names of values.
+/// Keywords, which cannot name values.
 const KEYWORDS: [&str; 39] = [
     "true",
     "false",
@@ -76,25 +76,25 @@ const KEYWORDS: [&str; 39] = [
     "case",
 ];
 
-/// Reads a text that is nothing but a plain path; `None` for any other.
+/// Parses a source that is a plain path; `None` for any other.
 pub fn plain_path(source: &str) -> Option<PlainPath> {
     let source = source.trim();
-    // Most expressions that are no plain path are recognised by their characters alone.
+    // Most other expressions are recognized by their characters alone.
     if source.starts_with(|first: char| !is_name_start(first)) || source.contains(['(', '`', '+', ';', '{', '=', '/']) {
         return None;
     }
     path_of(&scan_tokens(source).ok()?).map(|placed| placed.path)
 }
 
-/// A plain path and the bytes at which its parts are written.
+/// A plain path with the byte ranges of its parts.
 pub(super) struct PlacedPath {
     pub(super) path: PlainPath,
     pub(super) root: Range<usize>,
-    /// One for each segment.
+    /// The byte range of each segment.
     pub(super) written: Vec<Range<usize>>,
 }
 
-/// The plain path that the tokens are.
+/// Parses the tokens as a plain path.
 pub(super) fn path_of(tokens: &[Token<'_>]) -> Option<PlacedPath> {
     let [root, rest @ ..] = tokens else { return None };
     if !is_name(root) || KEYWORDS.contains(&root.text) {
@@ -106,7 +106,7 @@ pub(super) fn path_of(tokens: &[Token<'_>]) -> Option<PlacedPath> {
         let (segment, optional, after) = read_segment(rest)?;
         segments.push((segment, optional));
         let access = &rest[..rest.len() - after.len()];
-        // The key is last, or stands before a `]`.
+        // The key is the last token, or the one before a `]`.
         let last = access.last().filter(|last| last.is_punctuator("]")).map_or(1, |_| 2);
         written.push(access[access.len() - last].byte_range());
         rest = after;
@@ -115,7 +115,8 @@ pub(super) fn path_of(tokens: &[Token<'_>]) -> Option<PlacedPath> {
     Some(PlacedPath { path, root: root.byte_range(), written })
 }
 
-/// Reads one literal member access at the front of the tokens: the key, whether it is optional, and what follows.
+/// Parses a literal member access at the start of the tokens; returns the key, whether it is optional, and the
+/// remaining tokens.
 pub(super) fn read_segment<'t, 's>(tokens: &'t [Token<'s>]) -> Option<(Segment, bool, &'t [Token<'s>])> {
     match tokens {
         [dot, name, rest @ ..] if dot.is_dot() && is_name(name) => {
@@ -150,7 +151,7 @@ fn literal_segment(token: &Token<'_>) -> Option<Segment> {
     }
 }
 
-/// The number of an array's element in the one way that JavaScript writes it; `None` for any other text.
+/// Parses an array index in JavaScript's canonical form; `None` for any other text.
 pub(super) fn parse_index(text: &str) -> Option<u32> {
     let number: u32 = text.parse().ok()?;
     (number != u32::MAX && number.to_string() == text).then_some(number)
@@ -168,7 +169,7 @@ fn is_name_start(character: char) -> bool {
 mod tests {
     use super::{Segment, plain_path};
 
-    /// The path in one way of writing: `root/key/#index`, an optional key with `?`.
+    /// Checks a path, formatted as `root/key/#index` with a `?` after optional keys.
     fn check(source: &str, expected: Option<&str>) {
         let found = plain_path(source).map(|path| {
             path.segments.iter().fold(path.root, |text, (segment, optional)| {

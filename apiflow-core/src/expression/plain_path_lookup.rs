@@ -1,4 +1,4 @@
-//! Looks plain paths up without JavaScript.
+//! Looks up plain paths without JavaScript.
 
 use serde_json::{Map, Value};
 
@@ -6,10 +6,10 @@ use super::builtin_properties::is_natural;
 use super::plain_path::{PlainPath, Segment, parse_index, plain_path};
 use crate::expression::EvaluationError;
 
-/// Looks a plain path up; `None` if the text needs JavaScript.
+/// Looks up a plain path; `None` if the source needs JavaScript.
 ///
-/// The value of a missing key is null. Under `results` and `flow_env` that holds at any depth; under any other name a
-/// missing parent fails as it would in JavaScript.
+/// A missing key is null. Under `results` and `flow_env` that applies at any depth; under other names a missing parent
+/// is an error, as in JavaScript.
 pub fn look_up_plain_path(source: &str, names: &Map<String, Value>) -> Option<Result<Value, EvaluationError>> {
     if let Some(value) = names.get(source.trim()) {
         return Some(Ok(value.clone()));
@@ -41,7 +41,7 @@ fn unreadable_member_error(parent: &str, segment: &Segment) -> EvaluationError {
     EvaluationError::Thrown(format!("cannot read properties of {parent} (reading '{key}')"))
 }
 
-/// A value's own property, `Some(None)` where it has none, and `None` where JavaScript would know one.
+/// Returns a value's own property: `Some(None)` if it has none, and `None` if JavaScript would find an inherited one.
 #[expect(clippy::option_option, reason = "the two absences are different answers")]
 fn own_property<'v>(value: &'v Value, segment: &Segment) -> Option<Option<&'v Value>> {
     let number = match segment {
@@ -53,7 +53,7 @@ fn own_property<'v>(value: &'v Value, segment: &Segment) -> Option<Option<&'v Va
         (Value::Object(fields), Segment::Key(key), _) => fields.get(key),
         (Value::Object(fields), Segment::Index(number), _) => fields.get(&number.to_string()),
         (Value::Array(items), _, Some(number)) => items.get(number as usize),
-        // A character of a string; JavaScript counts them in UTF-16.
+        // A character of a string, which JavaScript indexes in UTF-16.
         (Value::String(_), _, Some(_)) => return None,
         (Value::Array(_) | Value::String(_) | Value::Number(_) | Value::Bool(_) | Value::Null, ..) => None,
     };

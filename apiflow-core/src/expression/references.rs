@@ -1,4 +1,4 @@
-//! What an expression refers to, by its syntax tree.
+//! Finds what an expression refers to in its syntax tree.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -16,51 +16,51 @@ use super::line_index::Lines;
 use super::plain_path::{PlacedPath, Segment, parse_index};
 use crate::diagnostic::Span;
 
-/// What an expression refers to. Empty for a text that does not parse: [`super::check_syntax`] says why it does not.
+/// What an expression refers to. Empty for a source with a syntax error, which [`super::check_syntax`] reports.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct References {
-    /// The names used that the expression does not declare itself, and where.
+    /// Names that the expression uses but does not declare, with each use.
     pub names: BTreeMap<String, Vec<NameUse>>,
     /// Each use of a step's result, in order.
     pub results: Vec<Reference>,
-    /// Each use of a workflow's input, in order; `iter` in a loop is one.
+    /// Each use of a workflow's input, in order; `iter` in a loop is one of them.
     pub flow_input: Vec<Reference>,
-    /// Whether `results` is used in another way than by a literal step id.
+    /// Whether `results` is used other than with a literal step id.
     pub dynamic_results: bool,
-    /// Whether `flow_input` is used in another way than by a literal key.
+    /// Whether `flow_input` is used other than with a literal key.
     pub dynamic_flow_input: bool,
 }
 
 /// One use of a step's result or of an input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reference {
-    /// The step's id or the input's key.
+    /// The step's id or the input's name.
     pub key: String,
-    /// The literal keys after it, up to the first that is computed or that every value has (`length`, `map`).
+    /// The literal keys after it, up to the first one that is computed or inherited (`length`, `map`).
     pub path: Vec<Segment>,
-    /// Where the name before the key begins.
+    /// Position of the name before the key.
     pub span: Span,
-    /// The key and the keys of `path` as they are written: their bytes, with the quotes of those in brackets.
+    /// Byte ranges of the key and of the keys in `path`, including the quotes of keys in brackets.
     pub written: Vec<Range<usize>>,
 }
 
 /// One use of a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NameUse {
-    /// Line and column where the name begins.
+    /// Position of the name.
     pub span: Span,
-    /// The byte range of the name in the source.
+    /// Byte range of the name in the source.
     pub written: Range<usize>,
-    /// Whether it is `{name}`, the key and its value in one.
+    /// Whether the use is `{name}`, key and value in one.
     pub shorthand: bool,
 }
 
-/// Finds what the text refers to.
+/// Finds what a source refers to.
 pub fn find_references(source: &str) -> References {
     Reader::default().read(source, false).map(|reading| reading.references).unwrap_or_default()
 }
 
-/// What a plain path refers to.
+/// Returns what a plain path refers to.
 pub(super) fn of_path(source: &str, path: &PlacedPath) -> References {
     let mut finder = Finder::new(source, 0);
     let keys = path.path.segments.iter().map(|(segment, _)| segment.clone()).zip(path.written.iter().cloned());
@@ -68,7 +68,7 @@ pub(super) fn of_path(source: &str, path: &PlacedPath) -> References {
     finder.into_references()
 }
 
-/// What a program refers to; the user's text begins at the byte `start` of the parsed one.
+/// Returns what a program refers to; the user's source begins at the byte `start` of the parsed one.
 pub(super) fn of_program(source: &str, start: usize, program: &Program<'_>) -> References {
     let mut finder = Finder::new(source, start);
     finder.visit_program(program);
@@ -76,24 +76,24 @@ pub(super) fn of_program(source: &str, start: usize, program: &Program<'_>) -> R
 }
 
 struct Finder<'s> {
-    /// The byte of the parsed text that the user's begins at.
+    /// Byte offset of the user's source in the parsed one.
     start: usize,
     lines: Lines<'s>,
     found: References,
     /// Names that the expression declares itself.
     declared: BTreeSet<String>,
-    /// Whether the member access that comes next is called: its last key is a method's name.
+    /// Whether the next member access is called, so that its last key is a method's name.
     method: bool,
-    /// Whether the name that comes next is a key too.
+    /// Whether the next name is also a key.
     shorthand: bool,
 }
 
-/// A chain of member accesses down to what it begins with.
+/// A chain of member accesses down to its root.
 struct Chain<'n, 'a> {
     root: &'n Expression<'a>,
-    /// The literal keys next to the root and where they are written, outermost first.
+    /// The literal keys after the root and their byte ranges, outermost first.
     segments: Vec<(Segment, Bytes)>,
-    /// Whether the key next to the root is computed.
+    /// Whether the key after the root is computed.
     dynamic: bool,
     /// The computed keys, outermost first.
     computed: Vec<&'n Expression<'a>>,
@@ -117,7 +117,7 @@ impl<'n, 'a> Chain<'n, 'a> {
                 self.segments.push((segment, written));
             }
             Key::Computed(expression) => {
-                // What stands behind a computed key is not known.
+                // The value of a computed key is unknown.
                 self.segments.clear();
                 self.dynamic = true;
                 self.computed.push(expression);
@@ -149,7 +149,7 @@ impl<'n, 'a> Key<'n, 'a> {
     }
 }
 
-/// Takes one member access apart.
+/// Splits one member access.
 fn own_property<'n, 'a>(expression: &'n Expression<'a>) -> Option<(&'n Expression<'a>, Key<'n, 'a>)> {
     if let Expression::StaticMemberExpression(access) = expression {
         return Some((&access.object, Key::from_name(access.property.name.as_str(), access.property.span)));
@@ -171,7 +171,7 @@ impl<'s> Finder<'s> {
         Self { start, lines: Lines::from_source(source), found, declared, method: false, shorthand: false }
     }
 
-    /// Bytes of the parsed text as bytes of the user's.
+    /// Converts byte offsets in the parsed source to those in the user's.
     fn to_user_bytes(&self, bytes: Bytes) -> Range<usize> {
         (bytes.start as usize).saturating_sub(self.start)..(bytes.end as usize).saturating_sub(self.start)
     }
@@ -193,7 +193,7 @@ impl<'s> Finder<'s> {
         self.note_use(root.name.as_str(), keys, self.to_user_bytes(root.span));
     }
 
-    /// A name and the literal keys after it, with their bytes in the user's text.
+    /// Records a name and the literal keys after it, with their byte ranges in the user's source.
     fn note_use(&mut self, root: &str, keys: Vec<(Segment, Range<usize>)>, written: Range<usize>) {
         let span = self.lines.span_of_byte(written.start);
         self.note_name(root, span, written);
@@ -220,7 +220,7 @@ impl<'s> Finder<'s> {
         }
     }
 
-    /// A name used as a whole.
+    /// Records a name that is used as a whole.
     fn note_whole_use(&mut self, name: &str) {
         self.found.dynamic_results |= name == "results";
         self.found.dynamic_flow_input |= name == "flow_input";
@@ -285,7 +285,7 @@ mod tests {
     use super::{Reference, find_references};
     use crate::expression::Segment;
 
-    /// References in one way of writing: `key/path@line:column`.
+    /// Formats references as `key/path@line:column`.
     fn written(references: &[Reference]) -> String {
         let one = |reference: &Reference| {
             let path = reference.path.iter().fold(reference.key.clone(), |text, segment| match segment {

@@ -1,4 +1,4 @@
-//! Parses an expression in the form that it is evaluated in.
+//! Parses expressions in the form in which they are evaluated.
 
 use oxc_allocator::Allocator;
 use oxc_ast::ast::Program;
@@ -12,15 +12,15 @@ use super::function_wrapper::wrapper_text;
 use super::line_index::Lines;
 use super::token::{Kind, Token};
 
-/// Returns whether the text parses: [`super::check_source_nesting`], then a parser on what would be evaluated.
+/// Checks the syntax: first [`super::check_source_nesting`], then a parser on the form that would be evaluated.
 ///
-/// A predicate must be an expression, not statements. Faults that need scopes (a name declared twice) are found by
-/// the engine, when it runs.
+/// A predicate must be an expression, not statements. Faults that depend on scopes (a name that is declared twice) are
+/// only found by the engine when it runs.
 pub fn check_syntax(source: &str, predicate: bool) -> Result<(), SyntaxFault> {
     Reader::default().read(source, predicate).map(drop)
 }
 
-/// An `import` or `export` that is no property's name; the parser leaves them to a later pass.
+/// Finds an `import` or `export` that is not a property's name; the parser leaves them to a later pass.
 fn module_word<'t, 's>(tokens: &'t [Token<'s>]) -> Option<&'t Token<'s>> {
     let is_module = |word: &Token<'_>| word.kind == Kind::Word && matches!(word.text, "import" | "export");
     let found = tokens.iter().enumerate().find(|(position, word)| {
@@ -31,7 +31,7 @@ fn module_word<'t, 's>(tokens: &'t [Token<'s>]) -> Option<&'t Token<'s>> {
     found.map(|(_, word)| word)
 }
 
-/// Refuses a program of modules: expressions have none.
+/// Refuses `import` and `export`: expressions are not modules.
 pub(super) fn without_modules(source: &str, tokens: &[Token<'_>]) -> Result<(), SyntaxFault> {
     match module_word(tokens) {
         Some(word) => {
@@ -42,7 +42,7 @@ pub(super) fn without_modules(source: &str, tokens: &[Token<'_>]) -> Result<(), 
     }
 }
 
-/// Parses a text that was scanned, in the form that it is evaluated in; the user's text begins at the byte given.
+/// Parses a scanned source in the form in which it is evaluated; the user's source begins at byte `start`.
 pub(super) fn parse_program<'a>(
     allocator: &'a Allocator,
     source: &str,
@@ -62,7 +62,7 @@ pub(super) fn parse_program<'a>(
     }
 }
 
-/// A parser's first fault, in the user's text.
+/// Converts a parser's first fault to a position in the user's source.
 pub(crate) fn locate_fault(source: &str, start: usize, fault: &OxcDiagnostic) -> SyntaxFault {
     let byte = fault.labels.first().map(|label| (label.offset() as usize).saturating_sub(start).min(source.len()));
     let message = match byte {
@@ -72,10 +72,10 @@ pub(crate) fn locate_fault(source: &str, start: usize, fault: &OxcDiagnostic) ->
     SyntaxFault { message, span: byte.map(|byte| Lines::from_source(source).span_of_byte(byte)) }
 }
 
-/// A parser's message in the house's form: lower case, no full stop, and nothing of the wrapping's brackets.
+/// Converts a parser's message: lower case, no full stop, and without the brackets of the wrapper.
 fn plain_message(message: &str) -> String {
     let message = message.trim_end_matches(['.', '\n']);
-    // The brackets of the text are balanced, so a missing one is the wrapping's.
+    // The brackets of the source are balanced, so a missing one belongs to the wrapper.
     let found = message.starts_with("Expected").then(|| message.split_once("`)` but found")).flatten();
     let message = found.map_or_else(|| message.to_owned(), |(_, found)| format!("unexpected{found}"));
     let mut characters = message.chars();

@@ -1,7 +1,7 @@
 //! Splits JavaScript into tokens, without a grammar and without recursion.
 //!
-//! It must see every bracket that a parser would see. Where a `/` could begin a regular expression or divide,
-//! depending on a grammar that it does not have, it refuses the text and asks for parentheses.
+//! Finds every bracket that a parser would find. Where only a grammar could tell whether a `/` begins a regular
+//! expression or divides, the source is refused with a request for parentheses.
 
 use super::SyntaxFault;
 use super::brackets::{Brackets, Open};
@@ -11,11 +11,11 @@ use super::brackets::{Brackets, Open};
 pub(super) enum Kind {
     /// A name or keyword.
     Word,
-    /// A number literal, with its `n` if it is a BigInt.
+    /// A number literal, including the `n` of a BigInt.
     Number,
-    /// A string with its quotes.
+    /// A string literal with its quotes.
     String,
-    /// A regular expression with its flags.
+    /// A regular expression literal with its flags.
     Regex,
     /// An operator or bracket.
     Punctuator,
@@ -29,27 +29,27 @@ pub(super) enum Kind {
     TemplateTail,
 }
 
-/// One token: its kind and the text.
+/// A token: its kind and its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Token<'a> {
     pub(super) kind: Kind,
-    /// The byte that it begins at.
+    /// Byte offset of the token.
     pub(super) start: usize,
     pub(super) text: &'a str,
 }
 
 impl Token<'_> {
-    /// Returns whether it is this operator or bracket.
+    /// Returns whether the token is this operator or bracket.
     pub(super) fn is_punctuator(&self, punctuator: &str) -> bool {
         self.kind == Kind::Punctuator && self.text == punctuator
     }
 
-    /// The bytes that it takes.
+    /// Returns the byte range of the token.
     pub(super) fn byte_range(&self) -> std::ops::Range<usize> {
         self.start..self.start + self.text.len()
     }
 
-    /// Returns whether a name after it is a property's name.
+    /// Returns whether a name after the token is a property's name.
     pub(super) fn is_dot(&self) -> bool {
         self.is_punctuator(".") || self.is_punctuator("?.")
     }
@@ -65,7 +65,7 @@ const LONG_PUNCTUATORS: [&str; 33] = [
 const BEFORE_REGEX: [&str; 11] =
     ["return", "typeof", "case", "do", "else", "in", "instanceof", "new", "void", "delete", "throw"];
 
-/// Splits the text into tokens; comments and white space are left out.
+/// Splits a source into tokens; comments and white space are skipped.
 pub(super) fn split_tokens(source: &str) -> Result<Vec<Token<'_>>, SyntaxFault> {
     let mut lexer = Lexer { source, at: 0, tokens: Vec::new(), brackets: Brackets::default() };
     while lexer.skip_blank()? {
@@ -100,7 +100,7 @@ impl<'a> Lexer<'a> {
         Token { kind, start, text: &self.source[start..self.at] }
     }
 
-    /// Passes white space and comments; returns whether anything follows.
+    /// Skips white space and comments; returns whether anything follows.
     fn skip_blank(&mut self) -> Result<bool, SyntaxFault> {
         loop {
             let rest = self.rest().trim_start_matches(is_blank);
@@ -118,7 +118,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// Returns whether no token stands before this place on its line.
+    /// Returns whether no token precedes this position on its line.
     fn begins_line(&self) -> bool {
         let end = self.tokens.last().map_or(0, |last| last.start + last.text.len());
         self.tokens.is_empty() || self.source[end..self.at].contains(is_line_end)
@@ -157,7 +157,7 @@ impl<'a> Lexer<'a> {
         Err(self.fault_at(self.at, "the string is not closed"))
     }
 
-    /// A template literal from its backtick, or from the `}` that ends a placeholder.
+    /// Reads a template literal from its backtick, or from the `}` that ends a placeholder.
     fn read_template(&mut self) -> Result<Token<'a>, SyntaxFault> {
         let rest = self.rest();
         let continued = rest.starts_with('}');
@@ -251,7 +251,7 @@ impl<'a> Lexer<'a> {
 
     fn read_punctuator(&mut self, first: char) -> Result<Token<'a>, SyntaxFault> {
         let rest = self.rest();
-        // Few characters stand second in a long one; without one the list need not be searched.
+        // Few characters occur second in a long operator; for others the list need not be searched.
         let may_be_long = rest.as_bytes().get(1).is_some_and(|second| b"=.>&|?+-*<".contains(second));
         let long = LONG_PUNCTUATORS.iter().find(|long| may_be_long && rest.starts_with(**long));
         if let Some(long) = long {
@@ -270,7 +270,7 @@ impl<'a> Lexer<'a> {
         Ok(self.take_token(Kind::Punctuator, 1))
     }
 
-    /// Returns whether a `(` here holds the condition of a statement, so that a statement follows its `)`.
+    /// Returns whether a `(` here begins the condition of a statement, so that a statement follows its `)`.
     fn opens_condition(&self) -> bool {
         let word = |token: &Token<'_>, words: &[&str]| token.kind == Kind::Word && words.contains(&token.text);
         match self.tokens.as_slice() {

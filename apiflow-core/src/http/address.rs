@@ -1,11 +1,11 @@
-//! Which addresses are not the public internet.
+//! Classifies the addresses that do not belong to the public internet.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Why an address may not be reached unless the operator allows it; `None` for an address of the public internet.
+/// Returns why an address is forbidden unless the operator allows it; `None` for an address of the public internet.
 ///
-/// An IPv6 address that stands for an IPv4 address is judged as that address.
-/// Source: IANA IPv4 and IPv6 Special-Purpose Address Registries.
+/// An IPv6 address that contains an IPv4 address is treated as that address. Source: IANA IPv4 and IPv6 Special-Purpose
+/// Address Registries.
 pub(super) fn forbidden_reason(address: IpAddr) -> Option<&'static str> {
     match canonical_address(address) {
         IpAddr::V4(address) => forbidden_v4(address),
@@ -13,7 +13,7 @@ pub(super) fn forbidden_reason(address: IpAddr) -> Option<&'static str> {
     }
 }
 
-/// The address that a packet to `address` goes to: an IPv4-mapped one is its IPv4 address.
+/// Returns the address that packets to `address` are sent to: an IPv4-mapped one is its IPv4 address.
 pub(super) fn canonical_address(address: IpAddr) -> IpAddr {
     address.to_canonical()
 }
@@ -26,7 +26,7 @@ fn forbidden_v4(address: Ipv4Addr) -> Option<&'static str> {
         (10, ..) | (172, 16..=31, ..) | (192, 168, ..) => Some("private"),
         (100, 64..=127, ..) => Some("carrier-grade NAT"),
         (169, 254, ..) => Some("link-local or metadata"),
-        // Azure's wire server: answers with a machine's credentials, though the address is public.
+        // Azure's wire server returns credentials of the machine, although its address is public.
         (168, 63, 129, 16) => Some("metadata"),
         (192, 0, 0, _) | (192, 88, 99, _) => Some("reserved"),
         (192, 0, 2, _) | (198, 51, 100, _) | (203, 0, 113, _) => Some("documentation"),
@@ -42,12 +42,12 @@ fn forbidden_v6(address: Ipv6Addr) -> Option<&'static str> {
     match segments {
         [0, 0, 0, 0, 0, 0, 0, 0] => Some("unspecified"),
         [0, 0, 0, 0, 0, 0, 0, 1] => Some("loopback"),
-        // NAT64 and 6to4 carry an IPv4 address; Source: RFC 6052, RFC 3056.
+        // NAT64 and 6to4 contain an IPv4 address. Source: RFC 6052, RFC 3056.
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => forbidden_v4(embedded_ipv4(high, low)),
         [0xfc00..=0xfdff, ..] => Some("private"),
         [0xfe80..=0xfebf, ..] => Some("link-local"),
         [0xff00..=0xffff, ..] => Some("multicast"),
-        // IETF protocol assignments, Teredo among them: tunnels that hide where they end.
+        // IETF protocol assignments, including Teredo: tunnels whose end is hidden.
         [0x2001, 0..=0x1ff, ..] => Some("reserved"),
         [0x2001, 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => Some("documentation"),
         [0x2000..=0x3fff, ..] => None,

@@ -1,4 +1,4 @@
-//! Resolving names under the outgoing policy.
+//! Resolves names under the outgoing policy.
 
 use std::error::Error;
 use std::fmt;
@@ -13,16 +13,16 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use super::policy::{OutgoingPolicy, Target};
 
 tokio::task_local! {
-    /// The port of the request at work: the resolver receives only the name, and an allowed `host:port` must not open
-    /// the host's other ports.
+    /// Port of the current request: the resolver receives only the name, and an allowed `host:port` must not open the
+    /// host's other ports.
     pub(super) static PORT: Option<u16>;
 }
 
-/// Looks a name up.
+/// Looks up a name.
 pub(super) type Lookup =
     Arc<dyn Fn(String) -> Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>> + Send + Sync>;
 
-/// The system's resolver.
+/// Returns the system's resolver.
 pub(super) fn system_resolver() -> Lookup {
     Arc::new(|name| {
         Box::pin(async move {
@@ -38,7 +38,7 @@ pub(super) struct PolicyResolver {
     pub(super) lookup: Lookup,
 }
 
-/// All addresses of a name are refused.
+/// All addresses of a name are forbidden.
 #[derive(Debug)]
 pub(super) struct Forbidden(pub(super) String);
 
@@ -52,7 +52,7 @@ impl Error for Forbidden {}
 
 impl Resolve for PolicyResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        // Read now: the rest may be polled by a task of the pool, where the request's port is not known.
+        // Read now: the rest may be polled by a task of the pool, where the request's port is unknown.
         let port = PORT.try_with(|port| *port).ok().flatten();
         let target = Target { host: name.as_str().trim_end_matches('.').to_ascii_lowercase(), port };
         let policy = Arc::clone(&self.policy);

@@ -1,14 +1,14 @@
-//! What a failed exchange means for the call: was anything sent?
+//! Classifies failed requests by whether anything was sent.
 
 use std::error::Error;
 
 use super::dns_resolver::Forbidden;
 use crate::ports::HttpError;
 
-/// The meaning of reqwest's error. Only what proves that nothing was written counts as [`HttpError::Connect`]; only
-/// where the call is `safe` (changes nothing, costs nothing) does a reply that is not HTTP count as one.
+/// Converts an error of reqwest. It becomes an [`HttpError::Connect`] only if it proves that nothing was written; if
+/// the call is `safe` (changes and costs nothing), also if the reply is not HTTP.
 pub(super) fn classify_error(error: reqwest::Error, host: &str, safe: bool) -> HttpError {
-    // The URL may hold a secret.
+    // The URL may contain a secret.
     let error = error.without_url();
     if let Some(Forbidden(reason)) = find_cause::<Forbidden>(&error) {
         return HttpError::Refused(reason.clone());
@@ -36,7 +36,7 @@ fn find_cause<T: Error + 'static>(error: Cause<'_>) -> Option<&T> {
     error_chain(error).find_map(|error| error.downcast_ref())
 }
 
-/// The innermost text: what the wrappers say ("error sending request") helps nobody.
+/// Returns the innermost message: those of the wrappers ("error sending request") do not help.
 pub(super) fn root_message(error: Cause<'_>) -> String {
     error_chain(error).last().map(ToString::to_string).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! Writing secrets into a request at the last moment.
+//! Writes secrets into a request immediately before it is sent.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use crate::origin::{Origin, SecretOrigin};
 use crate::ports::{HttpError, HttpRequest, Secret, Secrets, split_reference};
 use crate::template::{self, ResolveError, Resolved};
 
-/// The secrets of one request. Has no `Debug`, so that no value is printed.
+/// The secrets of one request. Not `Debug`, so that no value can be printed.
 pub(super) struct Filling {
     secrets: Vec<Filled>,
-    /// Takes the secrets, and those that the reply may echo besides, out of what comes back.
+    /// Removes these secrets, and others that the reply may echo, from the reply.
     pub(super) masker: Arc<Masker>,
 }
 
@@ -23,7 +23,7 @@ struct Filled {
 }
 
 impl Filling {
-    /// Looks up the secrets that a request names and checks that each may go to its origin.
+    /// Looks up the secrets that a request refers to and checks that each may be sent to its origin.
     pub(super) async fn look_up_secrets(
         request: &HttpRequest,
         origin: &Origin,
@@ -38,7 +38,7 @@ impl Filling {
         }
         let mut echoed = Vec::new();
         for reference in &request.masked_secrets {
-            // One that can't be found any more is no reason to give up a request that does not send it.
+            // A secret that no longer exists need not be masked: this request does not send it.
             if let Ok(secret) = find_secret(reference, secrets).await {
                 echoed.push((split_reference(reference).1, secret));
             }
@@ -52,18 +52,18 @@ impl Filling {
         Ok(Self { secrets: filled, masker })
     }
 
-    /// Whether the text holds a marker.
+    /// Returns whether a string contains a marker.
     pub(super) fn has_marker(&self, text: &str) -> bool {
         self.secrets.iter().any(|filled| text.contains(&filled.marker))
     }
 
-    /// Whether every secret in the text may go to an origin.
+    /// Returns whether every secret in a string may be sent to an origin.
     pub(super) fn permits_text(&self, text: &str, origin: &Origin, credential_origins: &[SecretOrigin]) -> bool {
         let mut used = self.secrets.iter().filter(|filled| text.contains(&filled.marker));
         used.all(|filled| permits_secret(&filled.secret, origin, credential_origins))
     }
 
-    /// The request with values in place of markers.
+    /// Replaces the markers of a request by values.
     pub(super) fn fill_request(&self, request: &HttpRequest) -> Result<Resolved, HttpError> {
         let values = self.secrets.iter().map(|filled| (filled.reference.clone(), filled.secret.value.clone()));
         let values: BTreeMap<_, _> = values.collect();
@@ -97,7 +97,8 @@ fn check_origin(
     Err(HttpError::Secret(format!("secret `{name}` may not be sent to `{origin}`: {help}")))
 }
 
-/// A secret goes to its own origins; one that has no list goes to those that the request names.
+/// Returns whether a secret may be sent to an origin: one of its own, or, if it has no list, one that the request
+/// names.
 fn permits_secret(secret: &Secret, origin: &Origin, credential_origins: &[SecretOrigin]) -> bool {
     let origins = secret.origins.as_deref().unwrap_or(credential_origins);
     origins.iter().any(|permitted| permitted.permits_origin(origin))

@@ -1,9 +1,9 @@
-//! Takes secrets out of what comes back, however it is written there.
+//! Masks secrets in replies, in every encoding in which they may occur.
 //!
-//! Providers, frameworks and proxies echo a value as it is, as the inside of a JSON string (`\/`, `\u0026`), percent-encoded,
-//! HTML-escaped, as base64, and as one inside another (Go's `encoding/json` writes an HTML-escaped `&#47;` as
-//! `\u0026#47;`). So values are not searched for as bytes: at each place, every reading of what stands there is
-//! compared with the value.
+//! Providers, frameworks and proxies echo a value as it is, inside a JSON string (`\/`, `\u0026`), percent-encoded,
+//! HTML-escaped, in base64, and in combinations (Go's `encoding/json` writes an HTML-escaped `&#47;` as `\u0026#47;`).
+//! So values are not searched for as bytes: at each position, every possible decoding of the text is compared with the
+//! value.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -11,19 +11,20 @@ use serde_json::Value;
 
 use crate::call::without_byte_order_mark;
 
-/// Values shorter than this are not searched for in replies: they would be found by chance.
+/// Minimum length of a value that is searched for in replies, in bytes: shorter ones would occur by chance.
 const MIN_MASKED_BYTES: usize = 8;
 
-/// The shortest beginning of a value that is masked at the end of a body that was cut there.
+/// Minimum length of a value's beginning that is masked at the end of a truncated body, in bytes.
 const MIN_PART_BYTES: usize = 4;
 
-/// Backslashes before an escape: a JSON string inside a JSON string has two or three, the next one up to seven.
+/// Maximum number of backslashes before an escape: a JSON string in a JSON string has two or three, the next level up
+/// to seven.
 const MAX_BACKSLASHES: usize = 15;
 
-/// Characters of an HTML entity, leading zeros included.
+/// Maximum length of an HTML entity, including leading zeros.
 const MAX_ENTITY_BYTES: usize = 12;
 
-/// Entities of the characters that keys are made of.
+/// Entities of the characters that occur in keys.
 const ENTITIES: [(&[u8], u8); 18] = [
     (b"amp", b'&'),
     (b"lt", b'<'),
@@ -45,27 +46,27 @@ const ENTITIES: [(&[u8], u8); 18] = [
     (b"num", b'#'),
 ];
 
-/// Searches for the values of some secrets. Has no `Debug`, so that no value is printed.
+/// Searches for the values of some secrets. Not `Debug`, so that no value can be printed.
 pub(super) struct Masker {
-    /// Longer ones first, so that none is taken for a part of it.
+    /// Longest first, so that a value is not masked as a shorter one that is a part of it.
     needles: Vec<Needle>,
-    /// Whether a value may begin with a byte: those that an escape begins with may begin any.
+    /// Whether a value may begin with a byte; the first byte of an escape may begin any.
     may_begin: [bool; 256],
 }
 
-/// Whether an escape begins with a byte.
+/// Returns whether an escape begins with a byte.
 fn begins_escape(byte: u8) -> bool {
     matches!(byte, b'\\' | b'%' | b'&' | b'+')
 }
 
 struct Needle {
     bytes: Vec<u8>,
-    /// What stands in its place.
+    /// The text that replaces the value.
     label: String,
 }
 
 impl Masker {
-    /// Searches for these values, each with the name that takes its place.
+    /// Creates a masker of these values, each with the name that replaces it.
     pub(super) fn new<'a>(secrets: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let mut needles: Vec<Needle> = Vec::new();
         for (name, value) in secrets {
@@ -84,7 +85,7 @@ impl Masker {
         Self { needles, may_begin }
     }
 
-    /// The text with names in place of values of any length: for URLs and errors.
+    /// Masks values of any length, in URLs and errors.
     pub(super) fn mask_text(&self, text: String) -> String {
         match self.replace_secrets(text.as_bytes(), 1, false) {
             Some(masked) => String::from_utf8_lossy(&masked).into_owned(),
@@ -92,13 +93,13 @@ impl Masker {
         }
     }
 
-    /// The value of a reply's header with names in place of values.
+    /// Masks the value of a reply's header.
     pub(super) fn mask_header(&self, value: &[u8]) -> String {
         let masked = self.replace_secrets(value, MIN_MASKED_BYTES, false);
         String::from_utf8_lossy(masked.as_deref().unwrap_or(value)).into_owned()
     }
 
-    /// A reply's body with names in place of values. JSON stays JSON: its strings, keys and numbers are masked one by one.
+    /// Masks a reply's body. JSON stays valid: strings, keys and numbers are masked one by one.
     pub(super) fn mask_body(&self, body: Vec<u8>) -> Vec<u8> {
         let Some(masked) = self.replace_secrets(&body, MIN_MASKED_BYTES, true) else { return body };
         match serde_json::from_slice(without_byte_order_mark(&body)) {
@@ -107,7 +108,7 @@ impl Masker {
         }
     }
 
-    /// The name of a secret whose value stands in the text.
+    /// Returns the name of a secret whose value occurs in the text.
     pub(super) fn find_secret(&self, text: &str) -> Option<&str> {
         let text = text.as_bytes();
         let at_any = |needle: &&Needle| (0..text.len()).any(|at| end_of_match(text, at, &needle.bytes, 0).is_some());
@@ -132,8 +133,8 @@ impl Masker {
         }
     }
 
-    /// The text with names in place of values of at least `min_bytes`; `None` if there are none. Where the text may
-    /// be cut, also in place of the beginning of a value at its end.
+    /// Masks values of at least `min_bytes`; `None` if there are none. If the text may be truncated, the beginning of a
+    /// value at its end is masked, too.
     fn replace_secrets(&self, text: &[u8], min_bytes: usize, may_be_cut: bool) -> Option<Vec<u8>> {
         // The shorter ones come last.
         let count = self.needles.partition_point(|needle| needle.bytes.len() >= min_bytes);
@@ -169,8 +170,8 @@ impl Masker {
     }
 }
 
-/// A value, what it is in base64 at any place of a longer text, and what it holds if it is base64 itself: the two
-/// sides of `Authorization: Basic`.
+/// Returns a value, its base64 forms at every alignment within a longer text, and, if it is base64 itself, the decoded
+/// value: both parts of `Authorization: Basic`.
 fn encoded_forms(value: &str) -> Vec<Vec<u8>> {
     let mut forms = vec![value.as_bytes().to_vec()];
     if value.len() < MIN_MASKED_BYTES {
@@ -178,7 +179,7 @@ fn encoded_forms(value: &str) -> Vec<Vec<u8>> {
     }
     for shift in 0..3 {
         let shifted = [&vec![0; shift], value.as_bytes()].concat();
-        // Characters that share bits with what stands before or after are unknown.
+        // Characters that share bits with the neighbouring bytes are unknown.
         let (skipped, whole) = ((shift * 8).div_ceil(6), shifted.len() * 8 / 6);
         for encoded in [STANDARD_NO_PAD.encode(&shifted), URL_SAFE_NO_PAD.encode(&shifted)] {
             forms.push(encoded.as_bytes()[skipped..whole].to_vec());
@@ -193,8 +194,8 @@ fn encoded_forms(value: &str) -> Vec<Vec<u8>> {
     forms
 }
 
-/// Where a value ends that begins at `at`, in whatever way it is written; at the end of the text, `max_missing` bytes of
-/// it may be missing.
+/// Returns the end of an occurrence of a value at `at`, in any encoding; at the end of the text, up to `max_missing`
+/// bytes of the value may be missing.
 fn end_of_match(text: &[u8], at: usize, needle: &[u8], max_missing: usize) -> Option<usize> {
     if needle.is_empty() {
         return Some(at);
@@ -206,7 +207,7 @@ fn end_of_match(text: &[u8], at: usize, needle: &[u8], max_missing: usize) -> Op
     whole.or_else(|| (needle.len() <= max_missing && ends_unfinished(text, at)).then_some(text.len()))
 }
 
-/// Whether nothing stands at `at`, or the beginning of an escape that is cut off.
+/// Returns whether `at` is the end of the text, or a truncated escape.
 fn ends_unfinished(text: &[u8], at: usize) -> bool {
     if text.len() - at > MAX_ENTITY_BYTES {
         return false;
@@ -220,8 +221,7 @@ fn ends_unfinished(text: &[u8], at: usize) -> bool {
     }
 }
 
-/// Passes on each reading of what stands at `at`, the bytes that it means and where the next one begins, until one is
-/// accepted.
+/// Calls `accept` with each decoding of the text at `at` (its bytes, and the position after it) until it returns true.
 fn each_reading(text: &[u8], at: usize, accept: &mut dyn FnMut(&[u8], usize) -> Option<usize>) -> Option<usize> {
     let first = *text.get(at)?;
     if let Some(end) = accept(&[first], at + 1) {
@@ -236,7 +236,7 @@ fn each_reading(text: &[u8], at: usize, accept: &mut dyn FnMut(&[u8], usize) -> 
     }
 }
 
-/// The readings of a run of backslashes: a backslash at some level of strings in strings, or an escape.
+/// Decodes a run of backslashes: a backslash at some level of nested strings, or an escape.
 fn read_backslashes(text: &[u8], at: usize, accept: &mut dyn FnMut(&[u8], usize) -> Option<usize>) -> Option<usize> {
     let run = text[at..].iter().take(MAX_BACKSLASHES).take_while(|byte| **byte == b'\\').count();
     for length in [2, 4, 8].into_iter().filter(|length| *length <= run) {
@@ -259,7 +259,7 @@ fn accept_letter(letter: char, next: usize, accept: &mut dyn FnMut(&[u8], usize)
     accept(letter.encode_utf8(&mut [0; 4]).as_bytes(), next)
 }
 
-/// What a JSON escape means, after however many backslashes.
+/// Decodes a JSON escape after any number of backslashes.
 fn decode_json_escape(text: &[u8], at: usize) -> Option<(char, usize)> {
     let run = text[at..].iter().take(MAX_BACKSLASHES).take_while(|byte| **byte == b'\\').count();
     let kind = at + run;
@@ -285,7 +285,7 @@ fn unicode_escape(text: &[u8], at: usize, kind: usize) -> Option<(char, usize)> 
     if let Some(letter) = char::from_u32(high) {
         return Some((letter, end));
     }
-    // The second half of a pair has the same backslashes before it.
+    // The second half of a pair is preceded by the same number of backslashes.
     let low = end + (kind - at) + 1;
     if text.get(end..low)? != &text[at..=kind] {
         return None;
@@ -295,7 +295,7 @@ fn unicode_escape(text: &[u8], at: usize, kind: usize) -> Option<(char, usize)> 
     Some((letter, low + 4))
 }
 
-/// An ASCII character as it is or as a JSON escape.
+/// Decodes an ASCII character, as it is or as a JSON escape.
 fn decode_ascii(text: &[u8], at: usize) -> Option<(u8, usize)> {
     match text.get(at)? {
         b'\\' => decode_json_escape(text, at).and_then(|(letter, next)| Some((u8::try_from(letter).ok()?, next))),
@@ -303,7 +303,7 @@ fn decode_ascii(text: &[u8], at: usize) -> Option<(u8, usize)> {
     }
 }
 
-/// The byte that follows a `%`, even if that was encoded again (`%252F`).
+/// Decodes the byte after a `%`, even if it was encoded again (`%252F`).
 fn percent_encoded(text: &[u8], mut at: usize) -> Option<(u8, usize)> {
     loop {
         let (high, next) = decode_ascii(text, at)?;
@@ -318,7 +318,7 @@ fn percent_encoded(text: &[u8], mut at: usize) -> Option<(u8, usize)> {
     }
 }
 
-/// The character of the HTML entity that follows a `&`, even if that was escaped again (`&amp;#47;`).
+/// Decodes the HTML entity after a `&`, even if it was escaped again (`&amp;#47;`).
 fn decode_html_entity(text: &[u8], mut at: usize) -> Option<(char, usize)> {
     loop {
         let (letter, next) = one_entity(text, at)?;
@@ -374,7 +374,7 @@ mod tests {
         ])
     }
 
-    /// Masks a body in which the key is written in this way.
+    /// Checks how a body that contains the key in some encoding is masked.
     fn check(body: &str, expected: &str) {
         let masked = masker().mask_body(body.as_bytes().to_vec());
         assert_eq!(String::from_utf8(masked).as_deref(), Ok(expected), "{body}");

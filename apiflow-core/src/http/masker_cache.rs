@@ -1,14 +1,14 @@
-//! Maskers of secrets that are sent again and again: to make one takes longer than most replies take to be read.
+//! Caches maskers: creating one takes longer than reading most replies.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::mask::Masker;
 
-/// Maskers that are kept, at most.
+/// Maximum number of cached maskers.
 const MAX_MASKERS: usize = 64;
 
-/// The maskers that were used lately, the most recent last. Has no `Debug`, so that no value is printed.
+/// The maskers used most recently, the last one at the end. Not `Debug`, so that no value can be printed.
 #[derive(Default)]
 pub(super) struct MaskerCache(Mutex<VecDeque<CachedMasker>>);
 
@@ -19,7 +19,7 @@ struct CachedMasker {
 }
 
 impl MaskerCache {
-    /// The masker of these secrets, in their order: names and values.
+    /// Returns the masker of these secrets (names and values, in order), creating it if necessary.
     pub(super) fn find_or_make<'a>(&self, secrets: impl Iterator<Item = (&'a str, &'a str)>) -> Arc<Masker> {
         let secrets: Vec<(&str, &str)> = secrets.collect();
         if let Some(masker) = self.find_masker(&secrets) {

@@ -1,4 +1,4 @@
-//! Where outgoing requests may go.
+//! The outgoing policy: where requests may go.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -9,43 +9,43 @@ use super::address::{canonical_address, forbidden_reason};
 /// Which addresses outgoing requests may reach: the public internet, and the private addresses that the operator
 /// listed.
 ///
-/// Architecture invariant: a name is judged by the addresses that it resolves to, at the moment of connecting, so
-/// that a name whose address changes between check and use gains nothing.
+/// Architecture invariant: a name is judged by the addresses that it resolves to at the moment of connecting, so that
+/// changing its address between check and use has no effect.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OutgoingPolicy {
     allowed: Vec<Allowed>,
 }
 
-/// One entry of the operator's list.
+/// An entry of the operator's list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Allowed {
     /// A name, whatever address it resolves to.
     Name { name: String, port: Option<u16> },
-    /// The addresses that share the first `prefix` bits with `network`.
+    /// The addresses whose first `prefix` bits equal those of `network`.
     Network { network: IpAddr, prefix: u8, port: Option<u16> },
 }
 
-/// Why a list of allowed hosts can't be read.
+/// Why a list of allowed hosts is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{entry}` is not a host, host:port or CIDR block: write, for example, `localhost:8188` or `10.0.0.0/8`")]
 pub struct PolicyError {
-    /// The entry at fault.
+    /// The invalid entry.
     pub entry: String,
 }
 
 impl OutgoingPolicy {
-    /// Reads a list by commas of `host`, `host:port` or CIDR; an empty list allows public addresses only. Without a
-    /// port, every port is meant; IPv6 addresses with a port stand in brackets.
+    /// Parses a comma-separated list of `host`, `host:port` or CIDR blocks; an empty list allows public addresses only.
+    /// Without a port, every port is allowed; an IPv6 address with a port is written in brackets.
     pub fn parse(list: &str) -> Result<Self, PolicyError> {
         let entries = list.split(',').map(str::trim).filter(|entry| !entry.is_empty());
         let allowed = entries.map(|entry| Allowed::parse(entry).ok_or_else(|| PolicyError { entry: entry.to_owned() }));
         Ok(Self { allowed: allowed.collect::<Result<_, _>>()? })
     }
 
-    /// Checks all that is known without resolving a name: scheme, user name, port and literal addresses.
+    /// Checks everything that does not require resolving a name: scheme, user info, port and literal addresses.
     ///
     /// # Errors
-    /// Returns what is refused, and how the operator may allow it.
+    /// What is refused, and how the operator may allow it.
     pub fn check_url(&self, url: &Url) -> Result<(), String> {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(format!("scheme `{}` is not allowed: use http or https", url.scheme()));
@@ -60,7 +60,7 @@ impl OutgoingPolicy {
         }
     }
 
-    /// Checks an address that the target's host stands for or has resolved to.
+    /// Checks an address that the target's host is or has resolved to.
     pub(super) fn check_address(&self, target: &Target, address: IpAddr) -> Result<(), String> {
         let Some(kind) = forbidden_reason(address) else { return Ok(()) };
         if self.allowed.iter().any(|allowed| allowed.covers_address(target, canonical_address(address))) {
@@ -68,7 +68,7 @@ impl OutgoingPolicy {
         }
         let Target { host, port } = target;
         let port = port.map_or(String::new(), |port| format!(":{port}"));
-        // Where a name leads inside of the network is nothing that a caller of the API should learn.
+        // Callers of the API must not learn which private address a name resolves to.
         let what = if host.parse::<IpAddr>().is_ok() {
             format!("is a {kind} address")
         } else {
@@ -78,17 +78,17 @@ impl OutgoingPolicy {
     }
 }
 
-/// Where a request goes.
+/// The destination of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Target {
-    /// Name in lower case without a final dot, or address without brackets.
+    /// Name in lower case without a trailing dot, or address without brackets.
     pub(super) host: String,
-    /// Port; `None` if it is not known, which matches no entry with a port.
+    /// Port; `None` if it is unknown, which matches no entry with a port.
     pub(super) port: Option<u16>,
 }
 
 impl Target {
-    /// The host and port of a URL.
+    /// Returns the host and port of a URL.
     pub(super) fn from_url(url: &Url) -> Result<Self, String> {
         let host = url.host_str().filter(|host| !host.is_empty()).ok_or("the URL has no host")?;
         Ok(Self { host: plain_host(host), port: url.port_or_known_default() })
@@ -110,7 +110,7 @@ impl Allowed {
             let prefix = if network.is_ipv4() { 32 } else { 128 };
             return Some(Self::Network { network, prefix, port });
         }
-        // The URL parser is the judge of names, so that both sides are written alike; numbers are not names.
+        // Names are normalized by the URL parser, so that both sides are written alike; numbers are not names.
         let url = Url::parse(&format!("http://{host}/")).ok()?;
         let name = url.host_str().filter(|name| url.path() == "/" && name.parse::<IpAddr>().is_err())?;
         Some(Self::Name { name: plain_host(name), port })

@@ -1,4 +1,4 @@
-//! Reading a reply within the memory that replies may take.
+//! Reads replies within the memory limit of all replies.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -12,15 +12,15 @@ use crate::call::json_memory_bytes;
 use crate::ports::{HttpError, HttpReply, HttpRequest, MemoryHold};
 use crate::template;
 
-/// Bodies up to this size are read at once, without waiting for room.
+/// Maximum size of bodies that are read immediately, without reserving memory, in bytes.
 const UNCOUNTED_BODY_BYTES: usize = 16 * 1024;
-/// Bodies over this size are worked on by threads that may be kept busy.
+/// Minimum size of bodies that are processed on threads that may block, in bytes.
 const LARGE_BODY_BYTES: usize = 64 * 1024;
-/// How long a body may take that has room, once it has it.
+/// Time limit for receiving a body once its memory is reserved.
 const LARGE_BODY_TIMEOUT: Duration = Duration::from_mins(1);
 
 impl Http {
-    /// Reads the rest of a reply. Waiting for room counts for no deadline.
+    /// Reads the rest of a reply. Waiting for memory does not count towards the deadline.
     pub(super) async fn read(
         &self,
         response: Response,
@@ -48,7 +48,7 @@ impl Http {
         Ok(HttpReply { status: status.as_u16(), headers, body, url, memory })
     }
 
-    /// Reads a body. Of an error that is too large only the beginning is kept: its status tells enough.
+    /// Reads a body. Of an error reply that is too large only the beginning is read, because its status is sufficient.
     async fn collect_body(
         &self,
         mut response: Response,
@@ -73,7 +73,7 @@ impl Http {
             if is_large && reserved.is_none() {
                 let asked = Instant::now();
                 reserved = Some(self.memory.reserve_body(expected).await);
-                // Nobody keeps others waiting by sending slowly what it has room for.
+                // A slow sender must not occupy reserved memory for longer.
                 deadline = (deadline + asked.elapsed()).min(Instant::now() + LARGE_BODY_TIMEOUT);
             }
             let chunk = tokio::time::timeout_at(deadline, response.chunk()).await;
@@ -92,7 +92,7 @@ impl Http {
         }
     }
 
-    /// Waits for room for the values that a body is read into.
+    /// Waits for memory for the values that a body is parsed to.
     async fn make_room(
         &self,
         mut body: Vec<u8>,
@@ -126,7 +126,7 @@ impl Http {
     }
 }
 
-/// Runs what takes long on a thread that may be kept busy.
+/// Runs expensive work on a thread that may block.
 async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
@@ -134,9 +134,9 @@ async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stat
     }
 }
 
-/// Sets the `date` of a reply without a readable one to its arrival, so that dates in it are relative to now.
+/// Sets the `date` of a reply without a valid one to the time of arrival, so that dates in it are relative to now.
 ///
-/// Source: RFC 9110 §6.6.1 asks it of a recipient with a clock.
+/// Source: RFC 9110 §6.6.1 requires this of a recipient with a clock.
 fn set_missing_date(headers: &mut Vec<(String, String)>) {
     let mut dates = headers.iter().filter(|(name, _)| name == "date");
     if !dates.any(|(_, value)| httpdate::parse_http_date(value).is_ok()) {

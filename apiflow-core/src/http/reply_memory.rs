@@ -1,8 +1,8 @@
-//! The memory that replies may take together.
+//! The memory limit of all replies together.
 //!
-//! Architecture invariant: a reply that waits for room holds none of what it waits for. Bodies and the values that they
-//! are read into have rooms of their own, and are reserved in this order: one with room for values waits for nothing
-//! more.
+//! Architecture invariant: a reply never waits for memory of a kind that it already holds. Bodies and the values that
+//! they are parsed to have separate budgets, reserved in this order: a reply with memory for its values waits for
+//! nothing else.
 
 use std::sync::Arc;
 
@@ -10,14 +10,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::HttpLimits;
 
-/// What is reserved at a time, in bytes.
+/// Unit of reservations, in bytes.
 const UNIT_BYTES: usize = 1024;
-/// The part of the memory that bodies take; values take the rest.
+/// Divisor for the share of bodies in the memory; values have the rest.
 const DEFAULT_BODY_SHARE: usize = 4;
-/// A body is there twice while secrets are taken out of it.
+/// Maximum number of copies of a body: there are two while secrets are masked.
 const MAX_BODY_COPIES: usize = 2;
 
-/// Memory for the replies of one client.
+/// The memory budget for the replies of one client.
 pub(super) struct ReplyMemory {
     bodies: Room,
     values: Room,
@@ -28,33 +28,33 @@ struct Room {
     units: u32,
 }
 
-/// Memory that is set aside; given back when it is dropped.
+/// Reserved memory, which is released when dropped.
 pub(super) type Reserved = OwnedSemaphorePermit;
 
 impl ReplyMemory {
-    /// The memory that the limits name; a body of the largest size always has room.
+    /// Creates the budget that the limits define; there is always room for a body of the maximum size.
     pub(super) fn new(limits: &HttpLimits) -> Self {
         let bodies = (limits.max_memory_bytes / DEFAULT_BODY_SHARE).max(limits.max_reply_bytes * MAX_BODY_COPIES);
         let values = limits.max_memory_bytes.saturating_sub(bodies).max(limits.max_reply_bytes);
         Self { bodies: Room::new(bodies), values: Room::new(values) }
     }
 
-    /// Waits for room for a body.
+    /// Waits for memory for a body.
     pub(super) async fn reserve_body(&self, bytes: usize) -> Reserved {
         self.bodies.reserve_bytes(bytes * MAX_BODY_COPIES).await.expect("a body of the largest size has room")
     }
 
-    /// Waits for room for the values of a body; `None` if there is not that much at all.
+    /// Waits for memory for the values of a body; `None` if they exceed the whole budget.
     pub(super) async fn reserve_values(&self, bytes: usize) -> Option<Reserved> {
         self.values.reserve_bytes(bytes).await
     }
 
-    /// How many bytes the values of all bodies may take.
+    /// Returns the maximum size of the values of all bodies together, in bytes.
     pub(super) fn max_values_bytes(&self) -> usize {
         self.values.units as usize * UNIT_BYTES
     }
 
-    /// How many bytes are set aside now, and how many there are.
+    /// Returns how many bytes are reserved, and how many there are.
     pub(super) fn used_and_total(&self) -> (usize, usize) {
         let used = self.bodies.used_bytes() + self.values.used_bytes();
         (used * UNIT_BYTES, (self.bodies.units as usize + self.values.units as usize) * UNIT_BYTES)

@@ -1,4 +1,4 @@
-//! The client against real servers on the loopback interface.
+//! The client with real servers on the loopback interface.
 
 mod fate;
 mod memory;
@@ -18,13 +18,13 @@ use crate::ports::HttpClient as _;
 use crate::ports::{HttpError, HttpReply, HttpRequest, RequestBody, SecretPlace, SecretUse};
 use crate::runtime::secrets::StaticSecrets;
 
-/// What a server does once it has read a request.
+/// What a server does after it has read a request.
 enum Answer {
     /// Writes this and reads the next request.
     Write(String),
     /// Closes the connection.
     Close,
-    /// Writes this and falls silent.
+    /// Writes this and then nothing more, with the connection open.
     Hang(String),
 }
 
@@ -36,7 +36,7 @@ fn redirect(status: u16, location: &str) -> Answer {
     Answer::Write(format!("HTTP/1.1 {status} Moved\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n"))
 }
 
-/// A server that answers as it is told and remembers every byte.
+/// A server that answers as instructed and records every byte.
 struct Server {
     port: u16,
     connections: Arc<AtomicUsize>,
@@ -67,13 +67,14 @@ impl Server {
         self.requests.lock().expect("no holder of the list panics").clone()
     }
 
-    /// The number of connections so far. Connections are accepted in order, so that one of our own, once answered,
-    /// proves that none is on its way before it.
+    /// Returns the number of connections so far. Connections are accepted in order, so that once one of the test's own
+    /// is answered, no earlier one is still outstanding.
     async fn connections(&self) -> usize {
         let mut probe = TcpStream::connect(("127.0.0.1", self.port)).await.expect("the server accepts");
         probe.write_all(b"GET /probe HTTP/1.1\r\n\r\n").await.expect("the server reads");
         let mut byte = [0];
-        // A server that closes or falls silent has accepted, too: its reading is what the probe waits for.
+        // A server that closes or does not answer has accepted the connection, too: its reading is what the probe waits
+        // for.
         let _ = tokio::time::timeout(Duration::from_millis(300), probe.read(&mut byte)).await;
         self.connections.load(Ordering::SeqCst) - 1
     }
@@ -115,7 +116,7 @@ async fn read_request(stream: &mut TcpStream) -> Option<String> {
 const LIMITS: HttpLimits =
     HttpLimits { max_reply_bytes: 1_000, max_memory_bytes: 1 << 20, connect_timeout: Duration::from_secs(2) };
 
-/// A client that may reach what `allowed` lists; names are looked up in `names`.
+/// Creates a client that may reach what `allowed` lists and resolves names by `names`.
 fn client(allowed: &str, names: &'static [(&'static str, &'static str)], secrets: StaticSecrets) -> Http {
     client_within(allowed, names, secrets, LIMITS)
 }
@@ -135,7 +136,7 @@ fn client_within(
     Http::with_lookup(policy, Arc::new(secrets), limits, lookup).expect("this system has root certificates")
 }
 
-/// A client that may reach the loopback interface.
+/// Creates a client that may reach the loopback interface.
 fn local() -> Http {
     client("127.0.0.0/8", &[], StaticSecrets::new())
 }

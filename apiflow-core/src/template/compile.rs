@@ -1,4 +1,4 @@
-//! A JSON value whose strings are templates.
+//! Compiled JSON values whose strings are templates.
 
 use std::collections::BTreeMap;
 
@@ -8,12 +8,12 @@ use super::template_string::{Part, Placeholder, Root, Text};
 use crate::diagnostic::{Diagnostic, Span, codes};
 use crate::json::pointer_push;
 
-/// A compiled JSON template. Keys of objects are no templates.
+/// A compiled JSON template. Keys of objects are not templates.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Template {
-    /// A value without any string in it, used as it is.
+    /// A value without strings, used as it is.
     Constant(Value),
-    /// A string, compiled: it may contain placeholders.
+    /// A compiled string, which may contain placeholders.
     Text(Text),
     /// An array of templates.
     List(Vec<Template>),
@@ -21,16 +21,16 @@ pub(crate) enum Template {
     Object(Vec<(String, Template)>),
 }
 
-/// Compiles the templates of one declaration and gathers what is wrong with them.
+/// Compiles the templates of one declaration and collects the findings.
 pub(crate) struct TemplateCompiler<'a> {
-    /// What placeholders may begin with here.
+    /// The roots that placeholders may have here.
     pub(crate) roots: &'a [Root],
-    /// What was found.
+    /// The findings so far.
     pub(crate) diagnostics: &'a mut Vec<Diagnostic>,
 }
 
 impl TemplateCompiler<'_> {
-    /// Compiles a value; a string at fault stands as an empty one.
+    /// Compiles a value; an invalid string becomes an empty one.
     pub(crate) fn compile_value(&mut self, value: &Value, pointer: &str) -> Template {
         match value {
             Value::String(source) => Template::Text(self.compile_text(source, pointer)),
@@ -51,7 +51,7 @@ impl TemplateCompiler<'_> {
         }
     }
 
-    /// Compiles a string; one at fault stands as an empty one.
+    /// Compiles a string; an invalid one becomes an empty one.
     pub(crate) fn compile_text(&mut self, source: &str, pointer: &str) -> Text {
         let text = match Text::parse(source) {
             Ok(text) => text,
@@ -86,7 +86,7 @@ impl Template {
         }
     }
 
-    /// Makes references to users' own secrets out of the names that are listed with an owner.
+    /// Converts references to the names in `owners` to references to their owners' own secrets.
     pub(crate) fn refer_to_own(&mut self, owners: &BTreeMap<String, String>) {
         match self {
             Self::Constant(_) => {}
@@ -96,21 +96,21 @@ impl Template {
         }
     }
 
-    /// Whether a placeholder stands in it.
+    /// Returns whether the template contains a placeholder.
     pub(crate) fn has_places(&self) -> bool {
         let mut found = false;
         self.each_text(&mut |text| found |= text.places().next().is_some());
         found
     }
 
-    /// Whether a secret reference stands in it.
+    /// Returns whether the template contains a secret reference.
     pub(crate) fn has_secrets(&self) -> bool {
         let mut found = false;
         self.each_text(&mut |text| found |= text.secret_names().next().is_some());
         found
     }
 
-    /// The placeholders in it.
+    /// Returns the placeholders of the template.
     pub(crate) fn places(&self) -> Vec<&Placeholder> {
         let mut found = Vec::new();
         self.each_text(&mut |text| {

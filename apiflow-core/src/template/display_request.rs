@@ -1,15 +1,15 @@
-//! Requests for people and logs.
+//! Formats requests for users and logs.
 
 use serde_json::{Map, Value, json};
 
 use super::resolve_secrets::replace_markers;
 use crate::ports::{HttpRequest, RequestBody, split_reference};
 
-/// Data URIs longer than this are shown by their kind and size.
+/// Maximum size of a data URI that is shown, in bytes; longer ones are replaced by their type and size.
 const SHOWN_DATA_URI_BYTES: usize = 1024;
 
-/// The form for people and logs: `{"method", "url", "headers": {name: value}, "body"}`, secrets as `$NAME`, a JSON
-/// body as JSON, no body as null, long data URIs as their kind and size.
+/// Formats a request for users and logs: `{"method", "url", "headers": {name: value}, "body"}`, with secrets as
+/// `$NAME`, a JSON body as JSON, no body as null, and long data URIs as their type and size.
 pub fn display_request(request: &HttpRequest) -> Value {
     let markers = marker_values(request);
     let mut headers = Map::new();
@@ -31,7 +31,7 @@ pub fn display_request(request: &HttpRequest) -> Value {
     })
 }
 
-/// The URL for people and logs, secrets as `$NAME`.
+/// Formats the URL for users and logs, with secrets as `$NAME`.
 pub fn display_url(request: &HttpRequest) -> String {
     replace_markers(&request.url, &marker_values(request))
 }
@@ -44,7 +44,7 @@ fn marker_values(request: &HttpRequest) -> Vec<(&str, String)> {
         .collect()
 }
 
-/// Replaces long data URIs by their kind and size, because media has no place in logs.
+/// Replaces long data URIs by their type and size, because media does not belong in logs.
 fn without_media(value: Value) -> Value {
     match value {
         Value::String(text) if text.starts_with("data:") && text.len() > SHOWN_DATA_URI_BYTES => {

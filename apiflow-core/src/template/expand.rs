@@ -1,4 +1,4 @@
-//! Templates with values in their places. Values are taken as they are: nothing in them is read as a template.
+//! Expands templates. Values are inserted as they are and never parsed as templates.
 
 use serde_json::{Map, Value, json};
 
@@ -6,7 +6,7 @@ use super::compile::Template;
 use super::template_string::{Part, Placeholder, Root, Text};
 use crate::json::{PathMatch, scalar_text};
 
-/// What placeholders stand for.
+/// The values of placeholders.
 #[derive(Debug)]
 pub(crate) struct TemplateScope<'a> {
     input: Option<Value>,
@@ -15,7 +15,7 @@ pub(crate) struct TemplateScope<'a> {
     step: Value,
 }
 
-/// A piece of expanded text: what stands there, or the secret that will.
+/// A piece of expanded text: text, or the secret to insert.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Piece {
     /// Text as it is.
@@ -40,7 +40,7 @@ pub(crate) enum Expanded {
 }
 
 impl<'a> TemplateScope<'a> {
-    /// The scope of a submit.
+    /// Creates the scope of a submit.
     pub(crate) fn for_submit(input: &Map<String, Value>, job_id: &str, step_id: &str, attempt: u32) -> Self {
         Self {
             input: Some(Value::Object(input.clone())),
@@ -50,12 +50,12 @@ impl<'a> TemplateScope<'a> {
         }
     }
 
-    /// The scope of what is built from a reply.
+    /// Creates the scope of what is built from a reply.
     pub(crate) fn for_reply(reply: &'a Value) -> Self {
         Self { input: None, reply: Some(reply), job: json!({}), step: json!({}) }
     }
 
-    /// The scope of a request that belongs to no attempt: every placeholder is absent.
+    /// Creates the scope of a request that belongs to no attempt, in which every placeholder is absent.
     pub(crate) fn without_attempt() -> Self {
         Self { input: None, reply: None, job: json!({}), step: json!({}) }
     }
@@ -72,7 +72,7 @@ impl<'a> TemplateScope<'a> {
 }
 
 impl Template {
-    /// Puts values in their places; a string that is exactly one placeholder keeps its value's type.
+    /// Inserts the values; a string that consists of one placeholder keeps the value's type.
     pub(crate) fn expand_value(&self, scope: &TemplateScope<'_>) -> Expanded {
         match self {
             Self::Constant(value) => Expanded::Value(value.clone()),
@@ -86,8 +86,8 @@ impl Template {
 }
 
 impl Text {
-    /// Puts values in their places. Text in which a placeholder is absent or null is absent as a whole, because a
-    /// part of it would mean something else.
+    /// Inserts the values into a string. If a placeholder is absent or null, the whole string is absent, because a part
+    /// of it would mean something else.
     pub(crate) fn expand_text(&self, scope: &TemplateScope<'_>) -> Expanded {
         if let [Part::Place(place)] = self.parts.as_slice() {
             return scope.value_at(place).map_or(Expanded::Absent, Expanded::Value);
@@ -110,10 +110,10 @@ impl Text {
         }
     }
 
-    /// Puts values in their places in a path: percent-encoded, so that no value can change the path's shape.
+    /// Inserts the values into a path, percent-encoded, so that no value can add or remove segments.
     ///
     /// # Errors
-    /// Names the placeholder whose value cannot stand in a path.
+    /// Names the placeholder whose value is not possible in a path.
     pub(crate) fn expand_path(&self, scope: &TemplateScope<'_>) -> Result<Vec<Piece>, String> {
         let mut pieces = Vec::with_capacity(self.parts.len());
         for part in &self.parts {
@@ -144,7 +144,7 @@ impl Text {
 }
 
 impl Expanded {
-    /// The value, with `write` giving what stands for a secret; `None` if absent.
+    /// Converts to JSON, with `write` returning the text that stands for a secret; `None` if absent.
     pub(crate) fn to_value(&self, write: &mut impl FnMut(&str) -> String) -> Option<Value> {
         match self {
             Self::Absent => None,
@@ -157,7 +157,7 @@ impl Expanded {
         }
     }
 
-    /// Whether a secret stands in it.
+    /// Returns whether the value contains a secret.
     pub(crate) fn has_secrets(&self) -> bool {
         let mut found = false;
         self.to_value(&mut |_| {
@@ -167,8 +167,8 @@ impl Expanded {
         found
     }
 
-    /// The pieces of text that stand for it in a header, a query, a form or a raw body; `None` if it is absent
-    /// or null. An object or array is written as JSON.
+    /// Returns the text for a header, a query, a form or a raw body; `None` if the value is absent or null. An object
+    /// or array is formatted as JSON.
     ///
     /// # Errors
     /// If a secret is inside an object or array, where it could not be escaped correctly.
@@ -184,7 +184,7 @@ impl Expanded {
     }
 }
 
-/// The text of the pieces, with `write` giving what stands for a secret.
+/// Joins the pieces, with `write` returning the text that stands for a secret.
 pub(crate) fn join_pieces(pieces: &[Piece], write: &mut impl FnMut(&str) -> String) -> String {
     pieces
         .iter()
@@ -202,7 +202,7 @@ pub(crate) fn percent_encode(text: &str) -> String {
     utf8_percent_encode(text, ENCODED).to_string()
 }
 
-/// Text as it is, anything else as JSON; null has no text.
+/// Returns a string as it is, any other value as JSON, and `None` for null.
 fn inserted_text(value: &Value) -> Option<String> {
     match value {
         Value::Null => None,
@@ -218,7 +218,7 @@ fn push_text(pieces: &mut Vec<Piece>, text: &str) {
     }
 }
 
-/// The first segment of a path that URL parsers resolve away, in any of its spellings.
+/// Returns the first dot segment of a path, which URL parsers resolve, in any of its spellings.
 pub(crate) fn dot_segment(path: &str) -> Option<&str> {
     let path = path.split(['?', '#']).next().unwrap_or_default();
     path.split(['/', '\\']).find(|segment| {

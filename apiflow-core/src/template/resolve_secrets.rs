@@ -1,13 +1,13 @@
-//! Secrets written into a request, at the last moment.
+//! Writes secrets into a request immediately before it is sent.
 
 use std::collections::BTreeMap;
 
 use super::expand::percent_encode;
 use crate::ports::{HttpRequest, RequestBody, SecretPlace, split_reference};
 
-/// A request with its secrets written in; exists only on the way to the socket, so it cannot be printed.
+/// A request with its secrets. Exists only while it is being sent and is not `Debug`, so that it cannot be printed.
 pub struct Resolved {
-    /// Absolute http or https URL, with the secrets in it.
+    /// Absolute http or https URL, including secrets.
     pub url: String,
     /// Headers in order.
     pub headers: Vec<(String, String)>,
@@ -15,20 +15,19 @@ pub struct Resolved {
     pub body: Option<String>,
 }
 
-/// Why secrets could not be written into a request; names the secret, never its value.
+/// Why secrets could not be written into a request; names the secret, but does not contain its value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResolveError {
-    /// There is no secret of that name.
+    /// There is no secret with this name.
     #[error("there is no secret `{0}`")]
     Unknown(String),
-    /// The value cannot stand in a header.
+    /// The value contains characters that are not allowed in a header.
     #[error("secret `{0}` contains a line break or another control character, so it cannot be sent in a header")]
     Control(String),
 }
 
-/// Writes secrets in the places of their markers, escaped for each place, in one pass: neither a secret's value nor
-/// anything else is scanned again.
+/// Replaces markers by secrets, escaped as each location requires, in one pass: inserted values are not scanned again.
 pub fn resolve_secrets(request: &HttpRequest, values: &BTreeMap<String, String>) -> Result<Resolved, ResolveError> {
     let mut url = Vec::new();
     let mut header = Vec::new();

@@ -1,4 +1,4 @@
-//! From an expanded request to the one that is journalled: secrets become markers.
+//! Replaces the secrets of an expanded request by markers, so that it can be journalled.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,11 +9,11 @@ use super::expand::{Expanded, Piece, join_pieces, percent_encode};
 use crate::origin::SecretOrigin;
 use crate::ports::{HttpRequest, RequestBody, SecretPlace, SecretUse};
 
-/// A request whose secrets stand apart from its text.
+/// A request whose secrets are separate from its text.
 #[derive(Debug, Clone)]
 pub(crate) struct DraftRequest {
     pub(crate) method: String,
-    /// The URL's text is already percent-encoded where it has to be.
+    /// The URL, whose text is already percent-encoded where necessary.
     pub(crate) url: Vec<Piece>,
     pub(crate) headers: Vec<(String, Vec<Piece>)>,
     pub(crate) body: DraftBody,
@@ -34,11 +34,10 @@ pub(crate) enum DraftBody {
 }
 
 impl DraftRequest {
-    /// Puts a marker in the place of each secret.
+    /// Replaces each secret by a marker.
     ///
-    /// A marker is a hash over all the request's text, and it is counted afterwards that it stands in exactly the
-    /// places where it was put: whatever an input or a reply contains, none of it can pass for a marker, nor change
-    /// where the secret is written.
+    /// A marker is a hash of all the request's text, and its occurrences are counted afterwards: nothing that an input
+    /// or a reply contains can be mistaken for a marker, nor change where the secret is written.
     pub(crate) fn seal_request(self) -> HttpRequest {
         let plain = self.render_parts(&mut |_, _| String::new());
         let text = plain.whole_text();
@@ -103,14 +102,14 @@ impl DraftRequest {
     }
 }
 
-/// Writes pairs as a query or a form does.
+/// Formats pairs as a query or a form.
 pub(crate) fn join_pairs(pairs: &[(String, Vec<Piece>)], write: &mut impl FnMut(&str) -> String) -> String {
     let encoded: Vec<String> =
         pairs.iter().map(|(name, value)| join_pieces(&encode_pair(name, value), write)).collect();
     encoded.join("&")
 }
 
-/// One pair as pieces of a URL.
+/// Encodes one pair as pieces of a URL.
 pub(crate) fn encode_pair(name: &str, value: &[Piece]) -> Vec<Piece> {
     let mut pieces = vec![Piece::Text(format!("{}=", percent_encode(name)))];
     pieces.extend(value.iter().map(|piece| match piece {
@@ -139,7 +138,7 @@ impl Rendered {
     }
 }
 
-/// Letters and digits only, so that it stands unchanged in a URL, a header and a JSON string.
+/// Returns a marker of letters and digits only, which needs no escaping in a URL, a header or a JSON string.
 fn secret_marker(text: &str, salt: u32, name: &str, place: SecretPlace) -> String {
     use std::fmt::Write as _;
     let mut hash = Sha256::new();

@@ -1,4 +1,4 @@
-//! Where a declaration refers to secrets.
+//! Finds the secret references of a declaration.
 
 use serde_json::Value;
 
@@ -10,12 +10,12 @@ use crate::json::pointer_push;
 pub struct SecretReference {
     /// JSON Pointer of the string.
     pub pointer: String,
-    /// The secret's name.
+    /// Name of the secret.
     pub name: String,
 }
 
-/// All `$NAME` in the strings of a JSON document, whether or not a template stands there; `$$NAME` is none. A string that
-/// is no sound template counts with every `$NAME` in it, because it may be read another way later.
+/// Returns all `$NAME` in the strings of a JSON document, whether or not the string is a template; `$$NAME` is not a
+/// reference. Every `$NAME` in an invalid template counts, because a later version may parse it differently.
 pub fn secret_references(document: &Value, pointer: &str) -> Vec<SecretReference> {
     let mut found = Vec::new();
     search_value(document, pointer, &mut found);
@@ -42,7 +42,7 @@ fn search_value(value: &Value, pointer: &str, found: &mut Vec<SecretReference>) 
 }
 
 fn secret_names(source: &str) -> Vec<String> {
-    // Without placeholders every string is sound.
+    // Without placeholders every string is valid.
     let parsed = Text::parse(source).or_else(|_| Text::parse(&source.replace("{{", "{")));
     parsed.map(|text| text.secret_names().map(str::to_owned).collect()).unwrap_or_default()
 }

@@ -1,11 +1,11 @@
-//! One template string: literal text, secret references and placeholders.
+//! Template strings: literal text, secret references and placeholders.
 
 use std::collections::BTreeMap;
 
 use crate::json::JsonPath;
 use crate::ports::own_secret;
 
-/// A template string, taken apart.
+/// A parsed template string.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Text {
     pub(crate) parts: Vec<Part>,
@@ -14,7 +14,7 @@ pub(crate) struct Text {
 /// A part of a template string.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Part {
-    /// Text that stands as it is.
+    /// Literal text.
     Literal(String),
     /// `$NAME`, or the reference to a user's own secret ([`own_secret`]).
     Secret(String),
@@ -22,14 +22,14 @@ pub(crate) enum Part {
     Place(Placeholder),
 }
 
-/// Where a placeholder's value comes from.
+/// A placeholder and its path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Placeholder {
     pub(crate) root: Root,
     pub(crate) path: JsonPath,
 }
 
-/// What a placeholder's path begins with.
+/// The root of a placeholder's path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Root {
     /// The inputs of the call.
@@ -65,19 +65,20 @@ pub(crate) struct TextFault {
 }
 
 impl Placeholder {
-    /// The input that it names, if it names one by itself.
+    /// Returns the name of the input that the placeholder refers to; `None` for other roots, and for `{{ input }}`,
+    /// which is all inputs.
     pub(crate) fn input_name(&self) -> Option<&str> {
         (self.root == Root::Input).then(|| self.path.first_key()).flatten()
     }
 
-    /// The placeholder as it would be written.
+    /// Returns the placeholder as it was written.
     pub(crate) fn source(&self) -> &str {
         self.path.source()
     }
 }
 
 impl Text {
-    /// Takes a template string apart. A `$` that no name follows stands for itself.
+    /// Parses a template string. A `$` that is not followed by a name is literal.
     pub(crate) fn parse(source: &str) -> Result<Self, TextFault> {
         let mut parts = Vec::new();
         let mut literal = String::new();
@@ -117,7 +118,7 @@ impl Text {
         })
     }
 
-    /// Makes references to users' own secrets out of the names that are listed with an owner.
+    /// Converts references to the names in `owners` to references to their owners' own secrets.
     pub(crate) fn refer_to_own(&mut self, owners: &BTreeMap<String, String>) {
         for part in &mut self.parts {
             if let Part::Secret(name) = part
@@ -135,7 +136,7 @@ impl Text {
         })
     }
 
-    /// The text, if it has neither secrets nor placeholders.
+    /// Returns the text, if it contains neither secrets nor placeholders.
     pub(crate) fn literal_text(&self) -> Option<String> {
         let mut text = String::new();
         for part in &self.parts {
@@ -154,7 +155,7 @@ fn flush_literal(literal: &mut String, parts: &mut Vec<Part>) {
     }
 }
 
-/// The name at the start of the text: a letter or `_`, then letters, digits and `_`, all ASCII.
+/// Returns the name at the start of the text: a letter or `_`, then letters, digits and `_`, all ASCII.
 fn secret_name(text: &str) -> Option<&str> {
     let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(text.len());
     let name = &text[..end];

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::ports::HttpRequest;
 
-/// Compiles a template that must be sound.
+/// Compiles a valid template.
 fn compile(source: &Value) -> Template {
     let mut found = Vec::new();
     let template = TemplateCompiler { roots: &Root::ALL, diagnostics: &mut found }.compile_value(source, "");
@@ -21,17 +21,17 @@ fn object(value: &Value) -> Map<String, Value> {
     value.as_object().expect("an object").clone()
 }
 
-/// The scope of the second attempt at step `s` of job `j`.
+/// Returns the scope of the second attempt at step `s` of job `j`.
 fn scope(input: &Value) -> TemplateScope<'static> {
     TemplateScope::for_submit(&object(input), "j", "s", 2)
 }
 
-/// An expanded template with secrets as `<NAME>`.
+/// Formats an expanded template, with secrets as `<NAME>`.
 fn shown(expanded: &Expanded) -> Option<Value> {
     expanded.to_value(&mut |name| format!("<{name}>"))
 }
 
-/// A request with one query parameter, one header and a JSON body, all templates over the same inputs.
+/// Builds a request with one query parameter, one header and a JSON body, all templates over the same inputs.
 fn request(query: &str, header: &str, body: &Value, input: &Value) -> HttpRequest {
     let pieces = |source: &str| {
         let text = Text::parse(source).expect("the template is sound");
@@ -51,7 +51,7 @@ fn request(query: &str, header: &str, body: &Value, input: &Value) -> HttpReques
     draft.seal_request()
 }
 
-/// The text of a path with secrets as `<NAME>`, or the fault.
+/// Expands a path, with secrets as `<NAME>`.
 fn path(source: &str, input: &Value) -> Result<String, String> {
     let text = Text::parse(source).expect("the template is sound");
     let pieces = text.expand_path(&scope(input))?;

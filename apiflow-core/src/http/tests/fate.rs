@@ -1,4 +1,4 @@
-//! What is known about a request that got no reply, and that none is sent twice.
+//! The fate of requests without a reply, and that none is sent twice.
 
 use super::*;
 
@@ -9,7 +9,7 @@ async fn post(http: &Http, url: &str) -> Result<HttpReply, HttpError> {
     send(http, &sent).await
 }
 
-/// A server that greets in another protocol than TLS; its port.
+/// Starts a server that does not speak TLS; returns its port.
 async fn no_tls() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("the loopback interface has a free port");
     let port = listener.local_addr().expect("a bound socket has an address").port();

@@ -1,4 +1,4 @@
-//! Replies share a memory of bounded size.
+//! The memory limit of replies.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::runtime::secrets::StaticSecrets;
 
 const MIB: usize = 1024 * 1024;
 
-/// `[0,0,…]` of so many bytes.
+/// Returns `[0,0,…]` of the given size.
 fn zeros(bytes: usize) -> String {
     format!("[0{}]", ",0".repeat(bytes / 2 - 1))
 }
@@ -19,7 +19,7 @@ fn local_within(limits: HttpLimits) -> Http {
     client_within("127.0.0.0/8", &[], StaticSecrets::new(), limits)
 }
 
-/// A request that may take as long as large replies do in a debug build.
+/// Builds a request with a timeout that is sufficient for large replies in a debug build.
 fn get(server: &Server, path: &str) -> HttpRequest {
     HttpRequest { timeout: Duration::from_mins(2), ..request("GET", &server.url(path)) }
 }
@@ -36,7 +36,7 @@ async fn sixty_megabytes_of_zeros_take_no_memory_to_speak_of() {
     let body = zeros(60 * MIB);
     let server =
         Server::start(move |request| if request.contains("chunked") { chunked(&body) } else { ok(&body) }).await;
-    // With the usual limits the body is not read; with larger ones there is no room for its values.
+    // With the default limits the body is not read; with larger ones there is no memory for its values.
     for limits in [HttpLimits::default(), HttpLimits { max_reply_bytes: 64 * MIB, ..HttpLimits::default() }] {
         let client = Arc::new(local_within(limits));
         let sent: Vec<_> = ["/whole", "/chunked", "/whole"]
@@ -60,7 +60,7 @@ async fn sixty_megabytes_of_zeros_take_no_memory_to_speak_of() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn replies_wait_for_room_and_none_is_lost() {
-    // Room for one body of 90 kB at a time; a text, whose values take its own size.
+    // Memory for one body of 90 kB at a time; the values of a plain text take its own size.
     let limits = HttpLimits { max_reply_bytes: 100_000, max_memory_bytes: 400_000, ..LIMITS };
     let body = format!("\"{}\"", "A".repeat(90_000));
     let sent = body.clone();
@@ -71,7 +71,7 @@ async fn replies_wait_for_room_and_none_is_lost() {
             let (client, request) = (Arc::clone(&client), get(&server, &format!("/{}", nth % 2)));
             tokio::spawn(async move {
                 let reply = client.send(&request).await.expect("there is room in the end");
-                // It is held while the memory is looked at.
+                // The reply is held while the memory is read.
                 (client.reply_memory_bytes(), reply.body.len())
             })
         })

@@ -1,8 +1,8 @@
-//! What the outgoing policy lets through and what not.
+//! What the outgoing policy allows and refuses.
 
 use super::*;
 
-/// Names that resolve to what they should not.
+/// Names that resolve to forbidden addresses.
 const NAMES: &[(&str, &str)] = &[
     ("inside.example", "10.0.0.5"),
     ("metadata.example", "169.254.169.254"),
@@ -64,7 +64,7 @@ async fn private_addresses_are_refused_however_they_are_spelled() {
     }
 }
 
-/// Whoever may name a host could otherwise draw a map of the network that the server is in.
+/// Otherwise users who may name a host could map the server's network.
 #[tokio::test]
 async fn a_refused_name_does_not_tell_where_it_leads() {
     for (name, _) in NAMES {
@@ -126,7 +126,7 @@ async fn what_the_operator_lists_is_reached_and_nothing_beside_it() {
     ] {
         let http = client(&allowed, NAMES, StaticSecrets::new());
         let reply = send(&http, &request("GET", &format!("http://{host}:{port}/"))).await;
-        // The mapped address has its own socket family; where the listener does not take it, nothing is refused.
+        // The mapped address has its own socket family; if the listener does not support it, nothing is refused.
         match reply {
             Ok(reply) => assert_eq!((reply.status, reply.body), (200, b"hello".to_vec()), "{allowed}: {host}"),
             Err(HttpError::Connect(_)) if host.starts_with('[') => {}

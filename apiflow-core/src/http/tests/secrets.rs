@@ -1,4 +1,4 @@
-//! Where secrets go, and where they never appear.
+//! Where secrets are sent, and where they never appear.
 
 use super::*;
 
@@ -9,7 +9,7 @@ fn with_secret(origins: &[&str]) -> Http {
     client("127.0.0.0/8", NAMES, StaticSecrets::new().with_secret("TOKEN", VALUE, origins))
 }
 
-/// A request with the secret in its `Authorization` header.
+/// Builds a request with the secret in its `Authorization` header.
 fn authorized(method: &str, url: &str, credential_origins: &[&str]) -> HttpRequest {
     let mut request = request(method, url);
     request.headers.push(("Authorization".to_owned(), "Bearer <1>".to_owned()));
@@ -41,7 +41,7 @@ async fn a_secret_goes_to_its_origins_only() {
         (vec!["two.example"], vec![here.as_str()], false),
         (vec![elsewhere.as_str()], vec![], false),
         (vec!["example"], vec![], false),
-        // A key for https never goes out over http, however it is written.
+        // A secret for https is never sent over http, however the URL is written.
         (vec![encrypted.as_str()], vec![], false),
         (vec![short.as_str()], vec![], false),
         (vec!["http://one.example"], vec![], false),
@@ -136,7 +136,7 @@ async fn no_redirect_is_followed_whose_url_contains_a_secret() {
         "canary-5f2c%2f%22%2bx",
         "canary-5f2c%252F%2522%252Bx",
         "%63anary-5f2c%2F%22%2Bx",
-        // The header as a whole, as Basic authorization would write it.
+        // The whole header, as Basic authorization would write it.
         "dTpjYW5hcnktNWYyYy8iK3g=",
         "YTpjYW5hcnktNWYyYy8iK3g6Yg",
     ] {
@@ -189,7 +189,7 @@ async fn a_secret_that_an_earlier_request_sent_is_masked_in_later_replies() {
     let server = Server::start(|_| ok(&format!("{{\"input\": {}}}", serde_json::Value::from(VALUE)))).await;
     let mut sent = request("GET", &server.url("/predictions/1"));
     sent.masked_secrets = vec!["TOKEN".to_owned(), "FORGOTTEN".to_owned()];
-    // Also where the secret may not go.
+    // Also where the secret may not be sent.
     let reply = send(&with_secret(&["two.example"]), &sent).await.expect("it answers");
     assert_eq!(String::from_utf8_lossy(&reply.body), r#"{"input":"$TOKEN"}"#);
 }

@@ -1,4 +1,4 @@
-//! Values put in their places.
+//! Expansion of templates.
 
 use serde_json::{Value, json};
 

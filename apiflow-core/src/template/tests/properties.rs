@@ -1,4 +1,4 @@
-//! What holds for every template and every value.
+//! Properties of every template and every value.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::{object, request};
 use crate::ports::{RequestBody, SecretPlace};
 use crate::template::{Root, TemplateCompiler, TemplateScope, Text, resolve_secrets};
 
-/// Text made of what means something in a template, a URL, a header or a marker, and of anything else.
+/// Generates strings of characters that have a meaning in a template, a URL, a header or a marker, and of others.
 fn hostile() -> impl Strategy<Value = String> {
     let part = prop_oneof![
         Just("$KEY".to_owned()),
@@ -79,7 +79,7 @@ proptest! {
         let values = BTreeMap::from([("KEY".to_owned(), secret.clone())]);
         let written = resolve_secrets(&sealed, &values).expect("the secret is known");
         let read: Value = serde_json::from_str(written.body.as_deref().expect("a body")).expect("it is JSON");
-        // Numbers are read from their text on both sides: the nearest reading of a float may differ in the last place.
+        // Both sides parse numbers from text, because rounding may change the last digit of a float.
         let given: Value = serde_json::from_str(&given.to_string()).expect("a value is JSON");
         prop_assert_eq!(read, json!({"a": given, "t": format!("<{text}>"), "k": format!("[{secret}]")}));
         prop_assert_eq!(&written.headers[0].1, &secret);

@@ -1,4 +1,4 @@
-//! Secrets stand apart from the text until the last moment.
+//! Secrets are separate from the text until the request is sent.
 
 use std::collections::BTreeMap;
 
