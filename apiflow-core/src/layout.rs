@@ -1,11 +1,11 @@
-//! Where the cards and edges of a workflow are drawn.
+//! Computes the positions of the cards and edges of a workflow's diagram.
 //!
-//! A workflow is a tree of lists, so its picture needs no general graph layout: a list is a line of
-//! blocks on one axis, a branch is a fan of lists between its card and a join, a loop is a group with
-//! a way back. Edges run only through gaps that the blocks leave free.
+//! A workflow is a tree of lists, so its diagram needs no general graph layout: a list is a line of blocks on one axis,
+//! a branch is a fan of lists between its card and a join, a loop is a group with an edge back. Edges only run through
+//! the gaps between blocks.
 //!
-//! Architecture invariant: the picture is derived from the document alone and holds no state; equal
-//! documents give equal pictures.
+//! Architecture invariant: the diagram is derived from the document alone and holds no state; equal documents have
+//! equal diagrams.
 
 mod blocks;
 mod draw;
@@ -20,12 +20,12 @@ use blocks::Picture;
 use draw::Drawing;
 use metrics::Metrics;
 
-/// Width of a card in pixels.
+/// Default width of a card, in pixels.
 pub const DEFAULT_CARD_WIDTH_PX: i32 = 220;
-/// Height of a card in pixels.
+/// Default height of a card, in pixels.
 pub const DEFAULT_CARD_HEIGHT_PX: i32 = 64;
 
-/// Where the first step is and where the last.
+/// The direction from the first step to the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
@@ -35,7 +35,7 @@ pub enum Direction {
     Right,
 }
 
-/// How the picture is wanted.
+/// Options of a layout.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct LayoutOptions {
@@ -45,40 +45,39 @@ pub struct LayoutOptions {
     pub aspect: Option<f64>,
 }
 
-/// A picture of a workflow. All numbers are pixels, from the top left corner, absolute also in groups.
+/// The diagram of a workflow. All coordinates are in pixels and absolute, also within groups, with the origin in the
+/// top left corner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Layout {
-    /// The direction that was taken.
+    /// The direction that was used.
     pub direction: Direction,
-    /// Width of the whole.
+    /// Width of the diagram, in pixels.
     pub width: i32,
-    /// Height of the whole.
+    /// Height of the diagram, in pixels.
     pub height: i32,
-    /// Cards, markers and groups in the order of the document; a group comes before what is in it.
+    /// Cards, markers and groups in the order of the document; a group precedes its contents.
     pub nodes: Vec<LayoutNode>,
-    /// The ways between them, by the order of the nodes where they start, then of those where they end.
+    /// The edges, in the order of their source nodes, then of their target nodes.
     pub edges: Vec<LayoutEdge>,
 }
 
-/// A rectangle of the picture.
+/// A rectangle of the diagram.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LayoutNode {
-    /// The module's id if it has one of its own, else its pointer; markers and groups begin with
-    /// the id of their module and end with `@join`, `@end` or `@group`; `@start` and `@end` are the
-    /// workflow's own.
+    /// The module's id if it is unique, else its pointer; ids of markers and groups begin with that of their module and
+    /// end with `@join`, `@end` or `@group`; `@start` and `@end` belong to the workflow.
     pub id: String,
     /// JSON Pointer of the module.
     pub pointer: String,
-    /// The module's type, or `start`, `end`, `join`, `loop_end`, `group`, or `unknown` if the
-    /// module can't be read.
+    /// The module's type, or `start`, `end`, `join`, `loop_end`, `group`, or `unknown` if the module is invalid.
     pub kind: String,
-    /// The summary, else the id, else the type.
+    /// The module's summary, else its id, else its type.
     pub label: String,
-    /// Id of the innermost group that it is in.
+    /// Id of the innermost group that contains the rectangle.
     pub parent: Option<String>,
     /// Left edge, in pixels.
     pub x: i32,
-    /// Upper edge, in pixels.
+    /// Top edge, in pixels.
     pub y: i32,
     /// Width, in pixels.
     pub width: i32,
@@ -86,28 +85,28 @@ pub struct LayoutNode {
     pub height: i32,
 }
 
-/// A way from one rectangle to another.
+/// An edge from one rectangle to another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LayoutEdge {
     /// Unique among the edges.
     pub id: String,
-    /// Id of the node where it starts.
+    /// Id of the node at its start.
     pub source: String,
-    /// Id of the node where it ends.
+    /// Id of the node at its end.
     pub target: String,
     /// `next`, `branch`, `join`, `loop` (back to the loop's card) or `failure`.
     pub kind: String,
-    /// SVG path data, around all cards.
+    /// SVG path data, which avoids all cards.
     pub path: String,
     /// The branch's summary or predicate.
     pub label: Option<String>,
-    /// Where the label's middle is.
+    /// Horizontal center of the label, in pixels.
     pub label_x: i32,
-    /// Where the label's middle is.
+    /// Vertical center of the label, in pixels.
     pub label_y: i32,
 }
 
-/// Lays out a document, also one that is broken or not yet written: what can't be read has no card.
+/// Lays out a document, which may be invalid or incomplete: modules that cannot be read have no card.
 pub fn layout_document(document: &Value, options: &LayoutOptions) -> Layout {
     let reading = parse_leniently(document);
     let picture = Picture::from_document(&reading);
@@ -116,7 +115,7 @@ pub fn layout_document(document: &Value, options: &LayoutOptions) -> Layout {
     Drawing::new(metrics).draw_picture(&picture)
 }
 
-/// The direction in which the whole can be shown larger.
+/// Returns the direction in which the diagram can be shown at a larger scale.
 fn fitting_direction(picture: &Picture, aspect: Option<f64>) -> Direction {
     let Some(aspect) = aspect.filter(|aspect| aspect.is_finite() && *aspect > 0.0) else {
         return Direction::Down;

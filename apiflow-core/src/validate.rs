@@ -1,7 +1,7 @@
-//! What is wrong with a workflow: one list of findings, the same on a server, a command line and in a browser.
+//! Validates workflows: one list of findings, the same on a server, on the command line and in a browser.
 //!
-//! Architecture invariant: nothing here runs or resolves anything. A finding follows from the document
-//! and the catalog alone, and all of them are found in one pass.
+//! Architecture invariant: nothing is run or resolved. Findings depend on the document and the catalog alone, and all
+//! of them are found in one pass.
 
 mod accepted_inputs;
 mod approvals;
@@ -40,10 +40,10 @@ use crate::openflow::{Module, ModuleValue, parse_leniently};
 use checker::{Checker, Surroundings};
 use sub_flows::SubFlows;
 
-/// Finds all that is wrong with a workflow, in the order of the document.
+/// Returns all findings about a workflow, in the order of the document.
 ///
-/// Errors are what can't run, or would certainly compute with nothing where a value is meant; warnings
-/// are what runs, but hardly as meant.
+/// An error is something that cannot run, or that would certainly compute with nothing instead of a value; a warning is
+/// something that runs, but hardly as intended.
 pub fn validate_workflow(document: &Value, catalog: &Catalog) -> Vec<Diagnostic> {
     suggest::within_budget(|| check_document(document, catalog))
 }
@@ -64,7 +64,7 @@ fn check_document(document: &Value, catalog: &Catalog) -> Vec<Diagnostic> {
     list
 }
 
-/// Why this version keeps a module but does not run it; the one place that knows.
+/// Returns why this version stores a module but does not run it. No other code decides this.
 pub fn unsupported_reason(module: &Module) -> Option<&'static str> {
     if module.mock.as_ref().is_some_and(|mock| mock.enabled) {
         return None;
@@ -73,7 +73,7 @@ pub fn unsupported_reason(module: &Module) -> Option<&'static str> {
     matches!(module.value, ModuleValue::AiAgent(_)).then_some(message)
 }
 
-/// One token of a pointer in the order of the document: lists by number.
+/// A token of a pointer, which sorts in the order of the document: list indices as numbers.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum PointerToken {
     Index(usize),

@@ -1,11 +1,11 @@
-//! The workflow as blocks that can be measured: lists, loops and fans of lists.
+//! Builds the tree of blocks from a workflow and measures them: lists, loops and fans of lists.
 
 use std::collections::BTreeSet;
 
 use super::metrics::{Metrics, Size};
 use crate::openflow::{Module, Nesting, ParsedDocument, Place};
 
-/// What stands for a module.
+/// The card of a module.
 #[derive(Debug)]
 pub(super) struct Card {
     pub(super) id: String,
@@ -14,7 +14,7 @@ pub(super) struct Card {
     pub(super) label: String,
 }
 
-/// A part of the picture with one way in and one way out, both on its axis.
+/// A part of the diagram with one entry and one exit, both on its axis.
 #[derive(Debug)]
 pub(super) enum Block {
     /// A module without lists.
@@ -32,14 +32,14 @@ pub(super) struct BranchLane {
     pub(super) blocks: Vec<Block>,
 }
 
-/// All that is drawn.
+/// The whole diagram as blocks.
 #[derive(Debug)]
 pub(super) struct Picture {
     /// The program between start and end.
     pub(super) main: Vec<Block>,
-    /// The failure handler, beside it.
+    /// The failure handler, beside the program.
     pub(super) failure: Option<Block>,
-    /// Pointer of what the start stands for.
+    /// Pointer of what the start marker stands for.
     pub(super) start_pointer: &'static str,
 }
 
@@ -64,7 +64,7 @@ impl Picture {
         Self { main, failure, start_pointer: if flow.schema.is_some() { "/schema" } else { "" } }
     }
 
-    /// Size along and across the flow, without and with the failure handler.
+    /// Returns the size along and across the flow, without and with the failure handler.
     pub(super) fn measure_flow(&self, metrics: &Metrics) -> (Size, Size) {
         let list = list_size(&self.main, metrics);
         let inner = if self.main.is_empty() { metrics.gap } else { list.main + 2 * metrics.gap };
@@ -79,7 +79,7 @@ impl Picture {
         (body, whole)
     }
 
-    /// Width and height of the whole.
+    /// Returns the width and height of the diagram.
     pub(super) fn size(&self, metrics: &Metrics) -> (i32, i32) {
         let (_, whole) = self.measure_flow(metrics);
         metrics.xy_of(whole.main, whole.cross)
@@ -87,7 +87,7 @@ impl Picture {
 }
 
 impl Block {
-    /// The size with all that is inside.
+    /// Returns the size of the block with its contents.
     pub(super) fn size(&self, metrics: &Metrics) -> Size {
         match self {
             Block::Step(_) => metrics.card,
@@ -110,7 +110,7 @@ impl Block {
     }
 }
 
-/// Size of a list of blocks.
+/// Returns the size of a list of blocks.
 pub(super) fn list_size(blocks: &[Block], metrics: &Metrics) -> Size {
     let gaps = metrics.gap * i32::try_from(blocks.len().saturating_sub(1)).unwrap_or(0);
     let start = Size { main: gaps, cross: metrics.empty_lane };
@@ -120,7 +120,7 @@ pub(super) fn list_size(blocks: &[Block], metrics: &Metrics) -> Size {
     })
 }
 
-/// Size of lists side by side.
+/// Returns the size of lists side by side.
 pub(super) fn lanes_size(lanes: &[BranchLane], metrics: &Metrics) -> Size {
     let gaps = metrics.lane_gap * i32::try_from(lanes.len().saturating_sub(1)).unwrap_or(0);
     let start = Size { main: 0, cross: gaps };

@@ -1,4 +1,4 @@
-//! Draws blocks at their places and the ways between them.
+//! Places the blocks and draws the edges between them.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use super::edge_path::{Point, svg_path};
 use super::metrics::{Metrics, Size};
 use super::{Layout, LayoutEdge, LayoutNode};
 
-/// A drawn node on an axis: its index, and where it begins and ends along the flow.
+/// A drawn node on an axis: its index, and its start and end along the flow.
 #[derive(Debug, Clone, Copy)]
 struct Spot {
     node: usize,
@@ -26,7 +26,7 @@ impl Spot {
 pub(super) struct Drawing {
     metrics: Metrics,
     nodes: Vec<LayoutNode>,
-    /// The ways, with the indices of the nodes that they join.
+    /// The edges, with the indices of the nodes that they connect.
     edges: Vec<((usize, usize), LayoutEdge)>,
     edge_ids: BTreeSet<String>,
 }
@@ -75,7 +75,8 @@ impl Drawing {
         }
     }
 
-    /// Draws blocks one after the other behind a spot and the end of its block; returns the last of both.
+    /// Draws blocks one after the other behind a spot and the end of its block; returns the last spot and the end of
+    /// the last block.
     fn list(&mut self, blocks: &[Block], before: (Spot, i32), axis: i32, parent: Option<&str>) -> (Spot, i32) {
         let (mut last, mut main) = before;
         for block in blocks {
@@ -88,7 +89,7 @@ impl Drawing {
         (last, main)
     }
 
-    /// Draws a block that begins at `main` and returns its first and its last spot.
+    /// Draws a block that starts at `main`; returns its first and its last spot.
     fn draw_block(&mut self, block: &Block, main: i32, axis: i32, parent: Option<&str>) -> (Spot, Spot) {
         match block {
             Block::Step(card) => {
@@ -178,7 +179,7 @@ impl Drawing {
         (head, join)
     }
 
-    /// Draws one list of a branch with the way to it, and returns its last spot.
+    /// Draws one list of a branch with the edge to it; returns its last spot.
     fn draw_lane(&mut self, lane: &BranchLane, head: Spot, axis: i32, parent: Option<&str>) -> Option<Spot> {
         let metrics = self.metrics;
         let (block, rest) = lane.blocks.split_first()?;
@@ -215,7 +216,7 @@ impl Drawing {
         self.draw_edge((from, to), kind, label, &way, middle);
     }
 
-    /// Adds a way given in the flow's directions.
+    /// Adds an edge, whose points are given in the flow's directions.
     fn draw_edge(&mut self, ends: (Spot, Spot), kind: &str, label: Option<&str>, way: &[Point], middle: Point) {
         let points: Vec<Point> = way.iter().map(|&(main, cross)| self.metrics.xy_of(main, cross)).collect();
         let source = self.nodes[ends.0.node].id.clone();
@@ -239,7 +240,7 @@ impl Drawing {
     }
 }
 
-/// A marker or group that belongs to a module's card.
+/// Creates a marker or group that belongs to a module's card.
 fn card_part(card: &Card, suffix: &str, kind: &'static str) -> Card {
     Card { id: format!("{}{suffix}", card.id), pointer: card.pointer.clone(), kind, label: card.label.clone() }
 }

@@ -1,14 +1,15 @@
-//! Ways with right angles as SVG path data.
+//! Formats edges with right angles as SVG path data.
 
 use std::fmt::Write;
 
-/// How far before a corner its curve begins.
+/// Maximum distance from a corner at which its curve begins, in pixels.
 const MAX_CORNER_RADIUS_PX: i32 = 8;
 
 /// A point in pixels.
 pub(super) type Point = (i32, i32);
 
-/// Path data through points that differ in one coordinate from one to the next, corners rounded.
+/// Formats path data through points, each of which differs from the previous one in one coordinate; corners are
+/// rounded.
 pub(super) fn svg_path(points: &[Point]) -> String {
     let points = without_needless(points);
     let mut data = String::new();
@@ -31,7 +32,7 @@ pub(super) fn svg_path(points: &[Point]) -> String {
     data
 }
 
-/// Drops points that repeat, and those in the middle of a straight line.
+/// Removes repeated points, and those in the middle of a straight line.
 fn without_needless(points: &[Point]) -> Vec<Point> {
     let mut kept: Vec<Point> = Vec::new();
     for &point in points {
@@ -52,7 +53,7 @@ fn distance_between(a: Point, b: Point) -> i32 {
     (a.0 - b.0).abs() + (a.1 - b.1).abs()
 }
 
-/// The point that is `distance` from `start` in the direction of `end`.
+/// Returns the point at `distance` from `start` in the direction of `end`.
 fn point_towards(start: Point, end: Point, distance: i32) -> Point {
     let step = |from: i32, to: i32| from + (to - from).signum() * distance;
     (step(start.0, end.0), step(start.1, end.1))

@@ -2,36 +2,36 @@
 
 use super::{DEFAULT_CARD_HEIGHT_PX, DEFAULT_CARD_WIDTH_PX, Direction};
 
-/// A size in the flow's own directions. All sizes are even, so that middles are whole pixels.
+/// A size in the flow's own directions. All sizes are even, so that centers are whole pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Size {
-    /// Along the flow.
+    /// Extent along the flow.
     pub(super) main: i32,
     /// Extent across the flow.
     pub(super) cross: i32,
 }
 
-/// The measures of one direction.
+/// The sizes and distances of one direction.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Metrics {
     pub(super) direction: Direction,
-    /// A module's card.
+    /// Size of a module's card.
     pub(super) card: Size,
-    /// Start, end and the end of a loop.
+    /// Size of the markers of start, end and the end of a loop.
     pub(super) marker: Size,
-    /// Where branches meet again.
+    /// Size of the marker where branches join.
     pub(super) join: Size,
-    /// Between two blocks of a list.
+    /// Distance between two blocks of a list.
     pub(super) gap: i32,
-    /// Between a branch's card or join and its lists.
+    /// Distance between a branch's card or join and its lists.
     pub(super) fan: i32,
-    /// Between two lists side by side.
+    /// Distance between two lists side by side.
     pub(super) lane_gap: i32,
-    /// Across a list without modules.
+    /// Extent of an empty list across the flow.
     pub(super) empty_lane: i32,
-    /// Inside a group along the flow.
+    /// Padding of a group along the flow.
     pub(super) pad: i32,
-    /// Inside a group across the flow; the way back of a loop runs in its middle.
+    /// Padding of a group across the flow; a loop's edge back runs in its middle.
     pub(super) side: i32,
 }
 
@@ -59,7 +59,7 @@ impl Metrics {
         }
     }
 
-    /// Turns a point in the flow's directions into x and y.
+    /// Converts a point from the flow's directions to x and y.
     pub(super) fn xy_of(&self, main: i32, cross: i32) -> (i32, i32) {
         match self.direction {
             Direction::Down => (cross, main),

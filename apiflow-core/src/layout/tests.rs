@@ -34,7 +34,7 @@ fn branch_all(id: &str, branches: &[Vec<Value>]) -> Value {
     json!({"id": id, "value": {"type": "branchall", "branches": branches}})
 }
 
-/// The points of a path: corners count as points, curves as straight lines.
+/// Returns the points of a path: corners are points, curves are treated as straight lines.
 fn points(path: &str) -> Vec<(i32, i32)> {
     let spaced: String = path.chars().map(|c| if c.is_ascii_alphabetic() { ' ' } else { c }).collect();
     let numbers: Vec<i32> = spaced.split_whitespace().map(|n| n.parse().unwrap()).collect();
@@ -47,7 +47,7 @@ fn on_border(node: &LayoutNode, (x, y): (i32, i32)) -> bool {
     inside && (x == node.x || x == right || y == node.y || y == bottom)
 }
 
-/// Whether a straight piece of a way runs through the inner part of a node.
+/// Returns whether a straight part of an edge crosses the inner part of a node.
 fn crosses(node: &LayoutNode, a: (i32, i32), b: (i32, i32)) -> bool {
     let over = |low: i32, high: i32, p: i32, q: i32| p.min(q) < high && p.max(q) > low;
     let within = |low: i32, high: i32, p: i32| low < p && p < high;
@@ -59,7 +59,7 @@ fn crosses(node: &LayoutNode, a: (i32, i32), b: (i32, i32)) -> bool {
     }
 }
 
-/// What holds for every picture.
+/// Checks what holds for every diagram.
 fn check_sound(document: &Value) {
     for direction in [Direction::Down, Direction::Right] {
         let picture = drawn(document, direction);
@@ -217,7 +217,7 @@ fn options_may_be_left_out() {
     assert_eq!(serde_json::from_value::<LayoutOptions>(json!({})).unwrap(), LayoutOptions::default());
 }
 
-/// Lists of modules of any shape, at most five levels deep.
+/// Generates lists of modules of any shape, at most five levels deep.
 fn any_modules() -> impl Strategy<Value = Vec<Value>> {
     let leaf = prop_oneof![Just(step("")), Just(step("a")), Just(json!(3))];
     let module = leaf.prop_recursive(5, 40, 4, |inner| {

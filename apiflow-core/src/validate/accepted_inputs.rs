@@ -1,4 +1,4 @@
-//! What a step can be given, by a node's declaration or by a sub-flow's schema.
+//! The inputs that a step accepts, by a node's declaration or by a sub-flow's schema.
 
 use serde::Deserialize as _;
 use serde_json::Value;
@@ -6,53 +6,53 @@ use serde_json::Value;
 use super::result_shape::{closed_properties, type_of_schema};
 use crate::catalog::{Node, NodeInput, ValueType};
 
-/// One thing that a step can be given.
+/// An input that a step accepts.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct AcceptedInput<'a> {
     pub(super) name: &'a str,
-    /// Its type, if it is known.
+    /// Type of the value, if it is known.
     pub(super) value_type: Option<ValueType>,
-    /// The type of its elements, if it is a list and that is known.
+    /// Type of the elements, if the value is an array and it is known.
     pub(super) item_type: Option<ValueType>,
-    /// The values that it takes, if they are listed.
+    /// Allowed values, if they are listed.
     pub(super) allowed: Option<&'a [Value]>,
     pub(super) minimum: Option<f64>,
     pub(super) maximum: Option<f64>,
     /// Whether null is refused.
     pub(super) required: bool,
-    /// Whether something stands in if nothing is given.
+    /// Whether a default replaces a missing value.
     pub(super) has_default: bool,
 }
 
-/// All that a step can be given.
+/// The inputs that a step accepts.
 #[derive(Debug)]
 pub(super) struct AcceptedInputs<'a> {
-    /// Who takes it: ``node `x` ``.
+    /// Who accepts them, for messages: ``node `x` ``.
     pub(super) owner: String,
     pub(super) list: Vec<AcceptedInput<'a>>,
-    /// What becomes of a name that is not in the list.
+    /// What happens to inputs that are not listed.
     pub(super) others: Others,
 }
 
-/// What becomes of an input that is not declared.
+/// What happens to an input that is not declared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Others {
     /// It is passed on.
     Taken,
-    /// The input is passed on without any check.
+    /// It is passed on without any check.
     Unheard,
     /// It is refused.
     Refused,
 }
 
 impl<'a> AcceptedInputs<'a> {
-    /// What a node takes.
+    /// Returns the inputs that a node accepts.
     pub(super) fn of_node(node: &'a Node) -> Self {
         let others = if node.input.is_empty() { Others::Taken } else { Others::Refused };
         Self { owner: format!("node `{}`", node.id), list: node.input.iter().map(of_input).collect(), others }
     }
 
-    /// What a sub-flow takes by its schema.
+    /// Returns the inputs that a sub-flow accepts by its schema.
     pub(super) fn of_schema(id: &str, schema: Option<&'a Value>) -> Self {
         let fields = schema.and_then(|schema| schema.get("properties")).and_then(Value::as_object);
         let required: Vec<&str> = schema
@@ -77,7 +77,7 @@ impl<'a> AcceptedInputs<'a> {
         Self { owner: format!("workflow `{id}`"), list, others }
     }
 
-    /// The names, in order.
+    /// Returns the names of the inputs, in order.
     pub(super) fn input_names(&self) -> impl Iterator<Item = &'a str> + Clone + '_ {
         self.list.iter().map(|slot| slot.name)
     }
@@ -101,7 +101,7 @@ fn of_input(input: &NodeInput) -> AcceptedInput<'_> {
     }
 }
 
-/// The type of an array's elements, if it is declared.
+/// Returns the type of an array's elements, if it is declared.
 fn declared_type(items: &Value) -> Option<ValueType> {
     ValueType::deserialize(items.get("type")?).ok()
 }

@@ -1,11 +1,11 @@
-//! Approval gates: whether they wait, and how long.
+//! Checks approval gates: whether they wait, and how long.
 
 use super::checker::Checker;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::codes;
 use crate::openflow::{Module, Place, Suspend};
 
-/// The longest wait that is not taken for a slip of the unit: a year.
+/// Longest plausible wait, in seconds (a year): a longer one is probably in the wrong unit.
 const LONGEST_S: u64 = 366 * 24 * 60 * 60;
 
 impl Checker<'_> {
@@ -54,7 +54,7 @@ impl Checker<'_> {
     }
 }
 
-/// Whether a module waits for approvals before the next one.
+/// Returns whether a module waits for approvals before the next one.
 pub(super) fn waits_for_approval(module: &Module) -> bool {
     module.suspend.as_ref().is_some_and(|gate| gate.required_events > Some(0))
 }

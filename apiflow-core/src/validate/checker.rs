@@ -1,4 +1,4 @@
-//! The walk over a workflow that makes all checks.
+//! Walks through a workflow and runs all checks.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,13 +16,13 @@ use crate::diagnostic::{codes, suggest};
 use crate::expression::Reader;
 use crate::openflow::{Findings, Module, OpenFlow, Place};
 
-/// What is around the workflow that is checked.
+/// The other workflows that a check depends on.
 #[derive(Clone, Copy)]
 pub(super) struct Surroundings<'a> {
     pub(super) catalog: &'a Catalog,
-    /// The workflows that it leads to.
+    /// The workflows that the checked one leads to.
     pub(super) sub_flows: &'a SubFlows<'a>,
-    /// Those of them that have errors; `None` if only the workflow itself is asked about.
+    /// Those with errors; `None` if only the checked workflow itself matters.
     pub(super) faults: Option<&'a BTreeMap<&'a str, SubFlowFault>>,
 }
 
@@ -33,29 +33,29 @@ pub(super) struct Checker<'a> {
     pub(super) sub_flows: &'a SubFlows<'a>,
     pub(super) faults: Option<&'a BTreeMap<&'a str, SubFlowFault>>,
     pub(super) steps: Steps<'a>,
-    /// The schema of the inputs, if a run's inputs keep to it.
+    /// The schema of the inputs, if the inputs of runs must match it.
     pub(super) schema: Option<&'a Value>,
-    /// The inputs that the schema has; `None` if anything may be given.
+    /// The inputs that the schema lists; `None` if any input is possible.
     pub(super) flow_inputs: Option<BTreeSet<&'a str>>,
-    /// What the loops around go through, the innermost last.
+    /// The shapes of the items of the enclosing loops, innermost last.
     pub(super) items: Vec<Shape<'a>>,
-    /// Whether a step may have its inputs under the older name of the field.
+    /// Whether steps may use the older name of the field for their inputs.
     pub(super) older_inputs: bool,
     /// Whether the failure handler is being checked.
     pub(super) in_failure: bool,
-    /// Whether the step before the one being checked waited for approvals.
+    /// Whether the previous step waited for approvals.
     pub(super) gated: bool,
     /// Secrets already reported.
     pub(super) missing_secrets: BTreeSet<String>,
-    /// The cycles that workflows of the catalog lead to, as far as asked.
+    /// The cycles that workflows of the catalog lead to, as far as they have been searched for.
     pub(super) cycles: BTreeMap<&'a str, Option<Vec<String>>>,
     /// Workflows of the catalog that are known to lead to no cycle.
     pub(super) acyclic: BTreeSet<&'a str>,
-    /// What is known of the results of steps, as far as asked.
+    /// Shapes of the results of steps, as far as they have been determined.
     pub(super) shapes: BTreeMap<usize, Shape<'a>>,
-    /// What is known of the results of sub-flows, as far as asked.
+    /// Shapes of the results of sub-flows, as far as they have been determined.
     pub(super) flow_shapes: BTreeMap<&'a str, Shape<'a>>,
-    /// How many sub-flows are being looked into.
+    /// Current depth of nested sub-flows.
     pub(super) inside: usize,
     pub(super) reader: Reader,
     broken: &'a BTreeSet<String>,
@@ -96,7 +96,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Adds a finding, unless its place can't be read anyway.
+    /// Adds a finding, unless its location is inside something that could not be parsed.
     pub(super) fn push(&mut self, found: Diagnostic) {
         let mut pointer = found.pointer.as_str();
         while !self.broken.is_empty() {
@@ -111,7 +111,7 @@ impl<'a> Checker<'a> {
         self.findings.push(found);
     }
 
-    /// Whether further findings are only counted, so that their fixes need not be built.
+    /// Returns whether further findings are only counted, so that their fixes need not be built.
     pub(super) fn only_counts(&self) -> bool {
         self.findings.is_full()
     }
@@ -129,7 +129,7 @@ impl<'a> Checker<'a> {
         self.list(&flow.value.modules, &value.key("modules"), false);
         if let Some(module) = &flow.value.failure_module {
             self.in_failure = true;
-            // It may run inside of a loop, where a failure was.
+            // The failure may have happened inside a loop.
             self.items.push(Shape::Any);
             self.check_module(module, &value.key("failure_module"));
             self.items.pop();
@@ -137,7 +137,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Checks a JSON Schema that values of a run are checked against.
+    /// Checks a JSON Schema that values are validated against during a run.
     pub(super) fn json_schema(&mut self, schema: &Value, place: &Place<'_>) {
         for found in check_json_schema(schema, &place.pointer()) {
             self.push(found);
@@ -168,7 +168,7 @@ impl<'a> Checker<'a> {
     fn check_id(&mut self, module: &Module, step: usize, place: &Place<'_>) {
         if module.id.is_empty() {
             let pointer = place.pointer();
-            // Workflows have at most one of each of the other kinds, which go by a fixed name.
+            // Modules of other kinds exist at most once per workflow and have a fixed name.
             if pointer.starts_with("/value/modules/") && !self.broken.contains(&place.key("id").pointer()) {
                 let message = "the module has no `id`, so no expression can refer to its result";
                 let found = Diagnostic::new_warning(codes::MISSING_ID, pointer, message);
@@ -186,7 +186,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Points out the modules after one that always ends its list.
+    /// Reports the modules after one that always ends its list.
     fn check_reachability(&mut self, modules: &[Module], place: &Place<'_>) {
         let Some(end) = modules.iter().position(always_ends).filter(|end| end + 1 < modules.len()) else { return };
         let name = match modules[end].id.as_str() {
@@ -211,13 +211,13 @@ impl<'a> Checker<'a> {
     }
 }
 
-/// Whether nothing in the list of a module runs after it, whatever it returns.
+/// Returns whether a module always ends its list, so that no module after it runs.
 fn always_ends(module: &Module) -> bool {
     let always = module.stop_rule().is_some_and(|rule| rule.expr.trim() == "true");
     always && module.skip_if.is_none() && !module.continue_on_error
 }
 
-/// The inputs that a run may be given, if the schema lists them.
+/// Returns the inputs that a run accepts, if the schema lists them.
 fn declared_inputs<'a>(schema: &'a Value, flow: &OpenFlow) -> Option<BTreeSet<&'a str>> {
     let mut names: BTreeSet<&str> = closed_properties(schema)?.into_iter().collect();
     if flow.value.extra.get("chat_input_enabled") == Some(&Value::Bool(true)) {
@@ -226,7 +226,7 @@ fn declared_inputs<'a>(schema: &'a Value, flow: &OpenFlow) -> Option<BTreeSet<&'
     Some(names)
 }
 
-/// Whether an object in a value has a key of this name.
+/// Returns whether an object within a value has a key with this name.
 fn has_key(value: &Value, name: &str) -> bool {
     match value {
         Value::Object(fields) => fields.contains_key(name) || fields.values().any(|field| has_key(field, name)),

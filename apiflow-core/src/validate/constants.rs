@@ -1,4 +1,4 @@
-//! Constants: their type, and references to variables that only Windmill has.
+//! Checks constants: their type, and references to variables that exist only in Windmill.
 
 use serde_json::Value;
 
@@ -9,15 +9,15 @@ use crate::diagnostic::fixes;
 use crate::diagnostic::{codes, suggest};
 use crate::openflow::{Place, kind_of};
 
-/// The help of findings about Windmill's variables.
+/// Help of findings about Windmill's variables.
 pub(super) const USE_SECRETS: &str =
     "store the value as a secret and refer to it in the connector's `header` as `$NAME`";
 
-/// How a string begins that Windmill resolves when the step starts.
+/// Prefixes of strings that Windmill resolves when a step starts.
 const RESOLVED: [&str; 3] = ["$var:", "$res:", "$encrypted:"];
 
 impl Checker<'_> {
-    /// Points out strings that Windmill would resolve, at any depth.
+    /// Reports strings that Windmill would resolve, at any depth.
     pub(super) fn windmill_variables(&mut self, value: &Value, place: &Place<'_>) {
         match value {
             Value::String(text) => {
@@ -41,7 +41,7 @@ impl Checker<'_> {
         }
     }
 
-    /// Checks a constant that is given to a declared input; null has been dealt with.
+    /// Checks a constant that is passed to a declared input; the caller has handled null.
     pub(super) fn check_constant(&mut self, slot: &AcceptedInput<'_>, value: &Value, place: &Place<'_>) {
         let name = slot.name;
         if let Some(wanted) = slot.value_type
@@ -72,8 +72,8 @@ impl Checker<'_> {
     }
 
     fn not_in_enum(&mut self, name: &str, allowed: &[Value], value: &Value, place: &Place<'_>) {
-        let texts: Vec<String> = allowed.iter().map(display_pointer).collect();
-        let given = display_pointer(value);
+        let texts: Vec<String> = allowed.iter().map(display_value).collect();
+        let given = display_value(value);
         let message = format!("input `{name}` can't be `{given}`");
         let mut found = Diagnostic::new_error(codes::NOT_IN_ENUM, place.pointer(), message);
         let near = suggest::nearest_name(&given, texts.iter().map(String::as_str));
@@ -103,12 +103,12 @@ impl Checker<'_> {
     }
 }
 
-/// A value as it is shown in a sentence.
-pub(super) fn display_pointer(value: &Value) -> String {
+/// Formats a value for a message.
+pub(super) fn display_value(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// A value as it is called where another type is wanted.
+/// Describes a value for a message about a wrong type.
 fn describe_value(value: &Value) -> String {
     if value.is_number() { value.to_string() } else { kind_of(value).to_owned() }
 }

@@ -1,4 +1,4 @@
-//! Fixes of expressions: the text with a name or a key replaced by the one that was meant.
+//! Fixes of expressions: replaces a name or a key in the source by the intended one.
 
 use std::ops::Range;
 
@@ -7,14 +7,14 @@ use serde_json::Value;
 use crate::diagnostic::{Diagnostic, Fix};
 use crate::expression::NameUse;
 
-/// Adds the fix that replaces the expression by one with a renamed part.
+/// Adds a fix that replaces the expression by one with a renamed part.
 pub(super) fn fix_with_text(mut found: Diagnostic, name: &str, text: String) -> Diagnostic {
     let label = format!("rename to `{name}`");
     found.fix = Some(Fix { label, pointer: found.pointer.clone(), value: Value::from(text) });
     found
 }
 
-/// An expression in which the keys at these bytes are another one.
+/// Replaces the keys at these byte ranges.
 pub(super) fn with_key(source: &str, keys: &[Range<usize>], new: &str) -> String {
     let mut text = source.to_owned();
     for key in keys.iter().rev() {
@@ -36,7 +36,7 @@ pub(super) fn with_key(source: &str, keys: &[Range<usize>], new: &str) -> String
     text
 }
 
-/// An expression in which a name is another one, or a path.
+/// Replaces a name by another one, or by a path.
 pub(super) fn with_name(source: &str, uses: &[NameUse], new: &str) -> String {
     let mut text = source.to_owned();
     for used in uses.iter().rev() {
@@ -50,7 +50,7 @@ fn quote_key(key: &str) -> String {
     Value::from(key).to_string()
 }
 
-/// Whether a name may stand after a dot.
+/// Returns whether a name may follow a dot.
 pub(super) fn is_identifier(name: &str) -> bool {
     let first = |character: char| character.is_ascii_alphabetic() || matches!(character, '_' | '$');
     name.starts_with(first) && name.chars().all(|character| first(character) || character.is_ascii_digit())

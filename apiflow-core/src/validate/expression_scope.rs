@@ -1,10 +1,10 @@
-//! The names that an expression may use, by its place.
+//! The names that are in scope in an expression, depending on where it is used.
 //!
 //! Source: OpenFlow, names in scope.
 
 use super::visibility::When;
 
-/// The kinds of places where expressions stand.
+/// Where an expression is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Site {
     /// An input of a step, its timeout or its parallelism.
@@ -28,7 +28,7 @@ pub(super) enum Site {
 }
 
 impl Site {
-    /// Names besides `flow_input` and `flow_env`.
+    /// Returns the names in scope besides `flow_input` and `flow_env`.
     fn extra_names(self) -> &'static [&'static str] {
         match self {
             Site::Transform => &["results", "previous_result", "resume", "resumes", "approvers", "params", "error"],
@@ -54,17 +54,17 @@ impl Site {
         }
     }
 
-    /// Whether a name means something at this place.
+    /// Returns whether a name is in scope.
     pub(super) fn knows_name(self, name: &str) -> bool {
         self.all_names().any(|known| known == name) || GLOBALS.contains(&name)
     }
 
-    /// All names but JavaScript's own.
+    /// Returns all names in scope except JavaScript's own.
     pub(super) fn all_names(self) -> impl Iterator<Item = &'static str> {
         ["flow_input", "flow_env"].into_iter().chain(self.extra_names().iter().copied())
     }
 
-    /// Whether the text is wrapped in `Boolean(…)`.
+    /// Returns whether the source is wrapped in `Boolean(…)`.
     pub(super) fn is_predicate(self) -> bool {
         match self {
             Site::Predicate | Site::Stop | Site::StopAll | Site::RetryIf | Site::SkipWorkflow => true,
@@ -72,7 +72,7 @@ impl Site {
         }
     }
 
-    /// Whether the module's own result is there.
+    /// Returns whether the module's own result is available.
     pub(super) fn result_time(self) -> When {
         match self {
             Site::Stop | Site::StopAll | Site::RetryIf | Site::Sleep => When::After,
@@ -80,7 +80,7 @@ impl Site {
         }
     }
 
-    /// What an empty text comes to.
+    /// Describes the value of an empty expression.
     pub(super) fn when_empty(self) -> &'static str {
         match self {
             Site::Transform | Site::Failure | Site::Sleep => "the expression is empty: it evaluates to null",
@@ -92,7 +92,7 @@ impl Site {
     }
 }
 
-/// JavaScript's own names.
+/// Global names of JavaScript.
 const GLOBALS: [&str; 62] = [
     "AggregateError",
     "Array",

@@ -1,6 +1,6 @@
-//! One expression: whether it parses, and whether what it refers to is there.
+//! Checks an expression: its syntax, and that what it refers to exists.
 //!
-//! The only user of [`crate::expression`] among the checks, besides the fixes.
+//! The only check that uses [`crate::expression`], besides the fixes.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -17,13 +17,13 @@ use crate::diagnostic::{codes, suggest};
 use crate::expression::{NameUse, Reading, Reference, Segment, plain_path};
 use crate::openflow::Place;
 
-/// An expression where it stands.
+/// An expression and its location.
 #[derive(Clone, Copy)]
 struct Expression<'e> {
     source: &'e str,
     place: &'e Place<'e>,
     site: Site,
-    /// The module that it is part of.
+    /// The module that it belongs to.
     step: Option<usize>,
 }
 
@@ -65,7 +65,7 @@ impl<'a> Checker<'a> {
 
     fn check_not_empty(&mut self, place: &Place<'_>, site: Site) {
         let (mut pointer, message) = (place.pointer(), site.when_empty());
-        // One that is left out has no place of its own.
+        // A missing expression has no location of its own.
         if self.document.pointer(&pointer).is_none() {
             pointer.truncate(pointer.rfind('/').unwrap_or_default());
         }
@@ -150,7 +150,7 @@ impl<'a> Checker<'a> {
         });
     }
 
-    /// Points out names that only an approval fills.
+    /// Reports names that only have a value after an approval.
     fn check_approval_names(&mut self, name: &str, used: &NameUse, here: &Expression<'_>) {
         if self.gated || self.in_failure || !["resume", "resumes", "approvers"].contains(&name) {
             return;
@@ -246,7 +246,7 @@ impl<'a> Checker<'a> {
         ));
     }
 
-    /// Ids with dashes that are written after a dot, with their bytes.
+    /// Finds ids with dashes that are written after a dot, with their byte ranges.
     fn find_dashed_ids<'t>(&self, here: &Expression<'t>, results: &[Reference]) -> Vec<(Range<usize>, &'t str)> {
         let unknown =
             results.iter().filter(|one| here.site.knows_name("results") && self.steps.find_step(&one.key).is_none());
@@ -258,7 +258,7 @@ impl<'a> Checker<'a> {
         found.collect()
     }
 
-    /// The id with dashes that a string begins with, if it is a step's.
+    /// Returns the id with dashes at the start of a string, if a step has it.
     fn dashed_id<'t>(&self, text: &'t str) -> Option<&'t str> {
         let end = text.find(|character: char| !(character.is_ascii_alphanumeric() || matches!(character, '_' | '-')));
         let mut id = &text[..end.unwrap_or(text.len())];
@@ -271,11 +271,11 @@ impl<'a> Checker<'a> {
         None
     }
 
-    /// Checks that the keys after a step's id exist in its result; returns the shape of the value there.
+    /// Checks that the keys after a step's id exist in its result; returns the shape of the value.
     fn check_output(&mut self, used: &Use<'_>, target: usize) -> Shape<'a> {
         let module = self.steps.all[target].module;
         let path = used.reference.path.as_slice();
-        // A step that failed and did not end the run has an error object as its result.
+        // The result of a step that failed without ending the run is an error object.
         let fails = path.first().is_some_and(|first| first.text() == "error");
         let unfinished =
             used.here.step == Some(target) && used.here.site == Site::Stop && module.value.nesting().collects_results();
@@ -287,7 +287,7 @@ impl<'a> Checker<'a> {
         if module.continue_on_error { Shape::Any } else { found }
     }
 
-    /// What a path from a value leads to, the last part of the reference's; a finding if it leads nowhere.
+    /// Follows the last part of a reference's path from a value; reports a key that does not exist.
     fn check_path(&mut self, from: &Shape<'a>, path: &[Segment], used: &Use<'_>) -> Shape<'a> {
         match from.follow_path(path) {
             Ok(shape) => shape,
@@ -329,7 +329,7 @@ impl<'a> Checker<'a> {
         });
     }
 
-    /// Adds the fix that renames a key in every place that means the same thing.
+    /// Adds the fix that renames a key in every reference that means the same value.
     fn renamed_key(&self, found: Diagnostic, used: &Use<'_>, at: usize, right: &str) -> Diagnostic {
         let found = found.with_help(suggest::did_you_mean(right));
         if self.only_counts() {
@@ -341,7 +341,7 @@ impl<'a> Checker<'a> {
         expression_fixes::fix_with_text(found, right, expression_fixes::with_key(used.here.source, &keys, right))
     }
 
-    /// What a name by itself stands for.
+    /// Returns the shape of the value of a name.
     fn shape_of_name(&mut self, name: &str, here: &Expression<'_>) -> Shape<'a> {
         let before = match (name, here.site) {
             ("previous_result", Site::Transform) | ("previous_result" | "result", Site::Predicate | Site::Iterator) => {
@@ -356,13 +356,13 @@ impl<'a> Checker<'a> {
     }
 }
 
-/// The first of the references that say the same.
+/// Returns the first of each group of equal references.
 fn once_each(references: &[Reference]) -> impl Iterator<Item = &Reference> {
     let mut seen = BTreeSet::new();
     references.iter().filter(move |reference| seen.insert((&reference.key, &reference.path)))
 }
 
-/// What properties that values have by nature make of a value.
+/// Returns the shape of a value after its inherited properties have been applied.
 fn builtin_property_shape<'a>(shape: Shape<'a>, rest: &[(Segment, bool)]) -> Shape<'a> {
     match rest {
         [] => shape,
@@ -374,7 +374,7 @@ fn builtin_property_shape<'a>(shape: Shape<'a>, rest: &[(Segment, bool)]) -> Sha
     }
 }
 
-/// Adds the fix of a path written as in a template: `{{ flow_input.x }}`, `${flow_input.x}`.
+/// Adds the fix of a path that is written as in a template: `{{ flow_input.x }}`, `${flow_input.x}`.
 fn without_braces(found: Diagnostic, source: &str) -> Diagnostic {
     let text = source.trim();
     let inner = text.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}"));
@@ -388,7 +388,7 @@ fn without_braces(found: Diagnostic, source: &str) -> Diagnostic {
     }
 }
 
-/// A member access as it is written.
+/// Formats a member access.
 fn member_access(of: &str, key: &str) -> String {
     if expression_fixes::is_identifier(key) {
         format!("{of}.{key}")
@@ -397,7 +397,7 @@ fn member_access(of: &str, key: &str) -> String {
     }
 }
 
-/// How many loops further out the one is that an `iter` belongs to; `None` for another name.
+/// Returns how many loops further out the loop of an `iter` is; `None` for another name.
 fn iter_depth(key: &str) -> Option<usize> {
     let rest = key.strip_prefix("iter")?;
     let parents = rest.split("_parent");

@@ -1,4 +1,4 @@
-//! Inline code: its language, whether it can run, and what its `main` takes.
+//! Checks inline code: its language, its syntax, and the parameters of its `main`.
 
 use super::checker::Checker;
 use crate::code::{self, LANGUAGES};

@@ -1,7 +1,8 @@
-//! JSON Schemas in a workflow: bounds on what a check of a value may cost, and slips that would refuse every run.
+//! Checks JSON Schemas in a workflow: limits on the cost of validating a value, and mistakes that would refuse every
+//! run.
 //!
-//! Nothing is compiled here. The bounds are chosen so that compiling a schema, and checking one value of an input
-//! against it, is cheap whatever the schema says; how many values an input has is bounded where it is checked.
+//! Nothing is compiled here. With these limits, compiling a schema and validating one value of an input against it is
+//! cheap whatever the schema contains; the number of values in an input is limited where it is validated.
 
 use std::collections::BTreeMap;
 
@@ -11,40 +12,40 @@ use crate::diagnostic::Diagnostic;
 use crate::diagnostic::codes;
 use crate::json::pointer_push;
 
-/// Schemas that one JSON Schema may be made of, at most.
+/// Maximum number of schemas within a JSON Schema.
 pub const MAX_SCHEMAS: usize = 10_000;
 
-/// Schemas that one value may be checked against, at most: those behind `$ref`, `allOf` and the like count each time
-/// that they are named.
+/// Maximum number of schemas that one value is checked against: those behind `$ref`, `allOf` and the like count once
+/// per reference.
 pub const MAX_SCHEMAS_PER_VALUE: u64 = 2_000;
 
-/// How deep `$ref`, `allOf` and the like may lead before a part of the value is looked at.
+/// Maximum length of a chain of `$ref`, `allOf` and the like before a part of the value is checked.
 pub const MAX_CHAIN: usize = 64;
 
-/// How deep a JSON Schema may be nested, in levels of JSON.
+/// Maximum nesting depth of a JSON Schema, in levels of JSON.
 pub const MAX_SCHEMA_DEPTH: usize = 64;
 
-/// What the schemas in a keyword apply to.
+/// What the schemas of a keyword apply to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AppliesTo {
     /// The value itself.
     Value,
     /// Parts of the value.
     Parts,
-    /// Nothing, until a `$ref` names them.
+    /// Nothing, unless a `$ref` refers to them.
     Nothing,
 }
 
-/// A keyword that holds schemas.
+/// A keyword that contains schemas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SchemaKeyword {
     /// What its schemas apply to.
     pub applies_to: AppliesTo,
-    /// Whether it is an object of schemas by name; else it is a schema, or a list of them.
+    /// Whether its value is an object of schemas by name; otherwise it is a schema, or an array of them.
     pub is_map: bool,
 }
 
-/// The keywords that hold schemas. Source: JSON Schema, drafts 4 to 2020-12.
+/// Returns the properties of a keyword that contains schemas. Source: JSON Schema, drafts 4 to 2020-12.
 pub fn schema_keyword(keyword: &str) -> Option<SchemaKeyword> {
     let (applies_to, is_map) = match keyword {
         "allOf" | "anyOf" | "oneOf" | "not" | "if" | "then" | "else" => (AppliesTo::Value, false),
@@ -65,7 +66,7 @@ pub fn schema_keyword(keyword: &str) -> Option<SchemaKeyword> {
     Some(SchemaKeyword { applies_to, is_map })
 }
 
-/// Finds what makes a JSON Schema too expensive to use, or impossible, and slips in it; `pointer` is its place.
+/// Finds what makes a JSON Schema too expensive or impossible to use, and mistakes in it; `pointer` is its location.
 pub fn check_json_schema(schema: &Value, pointer: &str) -> Vec<Diagnostic> {
     if let Some(deep) = place_below(schema, pointer.to_owned(), MAX_SCHEMA_DEPTH) {
         let message = format!("the schema is nested deeper than {MAX_SCHEMA_DEPTH} levels");
@@ -78,7 +79,7 @@ pub fn check_json_schema(schema: &Value, pointer: &str) -> Vec<Diagnostic> {
     survey.found
 }
 
-/// The first place that is nested deeper than the given number of levels.
+/// Returns the first location that is nested deeper than `levels`.
 fn place_below(value: &Value, pointer: String, levels: usize) -> Option<String> {
     let (Some(left), Value::Array(_) | Value::Object(_)) = (levels.checked_sub(1), value) else {
         return (levels == 0).then_some(pointer);
@@ -94,17 +95,17 @@ fn place_below(value: &Value, pointer: String, levels: usize) -> Option<String> 
     }
 }
 
-/// A schema with its place.
+/// A schema with its location.
 type Placed<'a> = (&'a Value, String);
 
 struct Survey<'a> {
     root: &'a Value,
     base: String,
-    /// For how many schemas each one that was reached counts; `None` while that is being found out.
+    /// The cost of each schema that was reached; `None` while it is being computed.
     costs: BTreeMap<usize, Option<u64>>,
-    /// Schemas with a name of their own.
+    /// Schemas that have a name.
     anchors: BTreeMap<&'a str, Placed<'a>>,
-    /// Schemas of parts that are still to be looked at.
+    /// Schemas of parts that still have to be checked.
     ahead: Vec<Placed<'a>>,
     is_over: bool,
     found: Vec<Diagnostic>,
@@ -136,7 +137,7 @@ impl<'a> Survey<'a> {
         }
     }
 
-    /// How many schemas a value is checked against when it is checked against this one.
+    /// Returns the number of schemas that a value is checked against if it is checked against this one.
     fn check_cost(&mut self, schema: &'a Value, pointer: &str, chain: usize) -> u64 {
         let Value::Object(fields) = schema else { return 1 };
         let key = std::ptr::from_ref(schema) as usize;
@@ -196,7 +197,7 @@ impl<'a> Survey<'a> {
         cost
     }
 
-    /// The schema that a reference names; `None` for one of the drafts' own.
+    /// Returns the schema that a reference names; `None` for one of the drafts' own.
     fn resolve_reference(&self, reference: &str) -> Result<Option<Placed<'a>>, String> {
         let own = self.root.get("$id").or_else(|| self.root.get("id")).and_then(Value::as_str);
         let (address, fragment) = reference.split_once('#').unwrap_or((reference, ""));
@@ -226,7 +227,7 @@ impl<'a> Survey<'a> {
     }
 }
 
-/// The schemas in a keyword that holds schemas, each with its place.
+/// Returns the schemas of a keyword, each with its location.
 fn schemas_in<'a>(keyword: &str, value: &'a Value, pointer: &str) -> Vec<Placed<'a>> {
     let at = pointer_push(pointer, keyword);
     let is_schema = |value: &Value| value.is_object() || value.is_boolean();
@@ -306,7 +307,7 @@ fn repeated_required(fields: &Map<String, Value>, pointer: &str, found: &mut Vec
     }
 }
 
-/// Points out the defaults of inputs that their own type refuses: they are left out.
+/// Reports the defaults of inputs that do not match the input's own type and are therefore left out.
 fn check_defaults(schema: &Value, pointer: &str, found: &mut Vec<Diagnostic>) {
     let properties = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
     for (name, property) in properties {
@@ -318,7 +319,7 @@ fn check_defaults(schema: &Value, pointer: &str, found: &mut Vec<Diagnostic>) {
     }
 }
 
-/// The finding about a default that its own schema refuses.
+/// Creates the finding about a default that does not match its own schema.
 pub fn bad_default(name: &str, pointer: &str, default: &Value) -> Diagnostic {
     let text = default.to_string();
     let shown: String = text.chars().take(40).collect();
@@ -328,7 +329,7 @@ pub fn bad_default(name: &str, pointer: &str, default: &Value) -> Diagnostic {
         .with_help("remove the default, or change it to match the schema")
 }
 
-/// Whether a property's type lets a value through, as far as a look can tell.
+/// Returns whether a property's `type` allows a value, without a full validation.
 fn accepts_value(property: &Value, value: &Value) -> bool {
     if value.is_null() && property.get("nullable") == Some(&Value::Bool(true)) {
         return true;

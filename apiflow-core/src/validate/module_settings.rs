@@ -1,4 +1,4 @@
-//! What may be set on any module, and on the workflow as a whole.
+//! Checks the settings that any module may have, and those of the workflow as a whole.
 
 use super::checker::Checker;
 use super::expression_scope::Site;
@@ -56,7 +56,7 @@ impl<'a> Checker<'a> {
         self.ignored_of_module(module, place);
     }
 
-    /// Points out stop rules that are never asked.
+    /// Reports stop conditions that are never evaluated.
     fn stop_rules(&mut self, module: &Module, place: &Place<'_>) {
         let (field, other) = match module.value.nesting() {
             Nesting::AllBranches { .. } if module.stop_after_if.is_some() => {

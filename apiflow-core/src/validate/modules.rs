@@ -1,4 +1,4 @@
-//! What a module does: calls, loops, branches.
+//! Checks what a module does: calls, loops, branches.
 
 use serde_json::Value;
 
@@ -17,7 +17,7 @@ impl<'a> Checker<'a> {
         let mut item = None;
         match &module.value {
             ModuleValue::Script(script) => {
-                // The workflow's input may take the place of all that is given.
+                // The workflow's input may replace all inputs.
                 let whole = script.extra.get("pass_flow_input_directly") == Some(&Value::Bool(true));
                 let slots = if mocked { None } else { self.check_script(script, place).filter(|_| !whole) };
                 self.check_inputs(&script.input_transforms, slots.as_ref(), place, step);
@@ -54,7 +54,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Checks a loop's iterator; returns what it goes through.
+    /// Checks a loop's iterator; returns the shape of its items.
     fn for_loop(&mut self, inner: &'a ForLoop, place: &Place<'_>, step: usize) -> Shape<'a> {
         let at = place.key("iterator");
         let shape = self.check_transform(&inner.iterator, &at, Site::Iterator, step);
@@ -103,7 +103,7 @@ impl<'a> Checker<'a> {
         self.check_branches(inner, place, &branches);
     }
 
-    /// Points out branches that can't be taken, if the predicates alone tell.
+    /// Reports branches that can never be taken, as far as their predicates alone show.
     fn check_branches(&mut self, inner: &BranchOne, place: &Place<'_>, branches: &Place<'_>) {
         let mut taken = false;
         for (index, branch) in inner.branches.iter().enumerate() {
@@ -143,12 +143,12 @@ impl<'a> Checker<'a> {
     }
 }
 
-/// Whether an expression returns the same value when it is evaluated again at once.
+/// Returns whether an expression has the same value if it is evaluated twice in a row.
 fn is_steady(source: &str) -> bool {
     !source.is_empty() && !["random", "Date", "now"].iter().any(|word| source.contains(word))
 }
 
-/// What all of some constants are.
+/// Returns the shape that some constants have in common.
 fn of_constants<'a>(items: &[Value]) -> Shape<'a> {
     let shape = |value: &Value| match value {
         Value::String(_) => Shape::Type(ValueType::String),
@@ -162,7 +162,7 @@ fn of_constants<'a>(items: &[Value]) -> Shape<'a> {
     items.iter().map(shape).reduce(Shape::merge_with).unwrap_or(Shape::Any)
 }
 
-/// Whether a step of a loop's body may end the loop; a loop inside ends only itself.
+/// Returns whether a step of a loop's body may end the loop; an inner loop only ends itself.
 fn may_stop_loop(modules: &[Module]) -> bool {
     modules.iter().any(|module| {
         let mut inside = false;

@@ -1,4 +1,4 @@
-//! Fields that are accepted but have no effect, and that a user would miss.
+//! Warns of fields that are accepted but have no effect, although a user would expect one.
 
 use serde_json::{Map, Value};
 
@@ -8,7 +8,7 @@ use crate::diagnostic::fixes;
 use crate::diagnostic::{Diagnostic, Fix};
 use crate::openflow::{Module, ModuleValue, NodeCall, OpenFlow, Place, RawScript};
 
-/// Fields of the document, each with what there is instead.
+/// Fields of the document, each with its alternative.
 const OF_DOCUMENT: [(&str, &str); 4] = [
     ("dedicated_worker", "workers cannot be assigned: every worker runs every job"),
     ("on_behalf_of_email", "a run always has the permissions of the user who starts it"),
@@ -16,7 +16,7 @@ const OF_DOCUMENT: [(&str, &str); 4] = [
     ("timeout", "set a `timeout` on the steps that may take too long"),
 ];
 
-/// Fields of the program.
+/// Fields of the program, each with its alternative.
 const OF_PROGRAM: [(&str, &str); 6] = [
     ("chat_input_enabled", "chat is not supported: declare the message as an input"),
     ("debounce_args_to_accumulate", "debouncing is not supported: each request starts its own run"),
@@ -26,7 +26,7 @@ const OF_PROGRAM: [(&str, &str); 6] = [
     ("max_total_debouncing_time", "debouncing is not supported: each request starts its own run"),
 ];
 
-/// Fields of calls and code.
+/// Fields of calls and code, each with its alternative.
 const OF_SCRIPT: [(&str, &str); 5] = [
     ("concurrent_limit", "limit the concurrency of the workflow or of the connector instead"),
     ("concurrency_time_window_s", "limit the concurrency of the workflow or of the connector instead"),
@@ -95,7 +95,7 @@ impl Checker<'_> {
         self.push(found.with_help(instead));
     }
 
-    /// The edit that renames a field of the object at a place.
+    /// Builds the edit that renames a field of the object at a location.
     pub(super) fn renamed_field(&self, place: &Place<'_>, old: &str, new: &str) -> Option<Fix> {
         let pointer = place.pointer();
         let fields = self.document.pointer(&pointer)?.as_object()?;

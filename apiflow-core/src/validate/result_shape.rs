@@ -1,4 +1,4 @@
-//! What is known of a value before a run: its type, and those of its parts.
+//! Shapes: what is known about a value before a run (its type and those of its parts).
 
 use serde_json::Value;
 
@@ -6,10 +6,10 @@ use crate::catalog::{Node, NodeOutput, ValueType};
 use crate::diagnostic::suggest;
 use crate::expression::Segment;
 
-/// The part of a value's type that validation knows.
+/// What validation knows about a value.
 #[derive(Debug, Clone)]
 pub(super) enum Shape<'a> {
-    /// An unknown value: anything may be read from it.
+    /// An unknown value, of which every part may exist.
     Any,
     /// A value of a declared type.
     Type(ValueType),
@@ -24,18 +24,18 @@ pub(super) enum Shape<'a> {
 /// A part that a value does not have.
 #[derive(Debug)]
 pub(super) struct Absent<'a> {
-    /// The number of the key in the path.
+    /// Index of the key in the path.
     pub(super) at: usize,
-    /// What the value is that has no such part; `None` if it is an object with other parts.
+    /// Description of the value without such a part; `None` if it is an object with other parts.
     pub(super) owner: Option<&'static str>,
     /// The parts that it has, if they are known.
     pub(super) known: Vec<&'a str>,
-    /// Whether the value is a list.
+    /// Whether the value is an array.
     pub(super) list: bool,
 }
 
 impl<'a> Shape<'a> {
-    /// The value at the end of a path from this one.
+    /// Returns the shape of the value at the end of a path from this one.
     pub(super) fn follow_path(&self, path: &[Segment]) -> Result<Shape<'a>, Absent<'a>> {
         let mut shape = self.clone();
         for (at, segment) in path.iter().enumerate() {
@@ -63,7 +63,7 @@ impl<'a> Shape<'a> {
         }
     }
 
-    /// The elements, if it is a list.
+    /// Returns the shape of the elements, if the value is an array.
     pub(super) fn item_shape(&self) -> Shape<'a> {
         match self {
             Self::List(item) => (**item).clone(),
@@ -72,7 +72,7 @@ impl<'a> Shape<'a> {
         }
     }
 
-    /// Its type, if it has one.
+    /// Returns the type, if the value has a single one.
     pub(super) fn value_type(&self) -> Option<ValueType> {
         match self {
             Self::Any => None,
@@ -83,7 +83,7 @@ impl<'a> Shape<'a> {
         }
     }
 
-    /// The values that it can have, if they are listed.
+    /// Returns the possible values, if they are listed.
     pub(super) fn allowed_values(&self) -> Option<&'a [Value]> {
         match self {
             Self::Schema(schema) => schema.get("enum").and_then(Value::as_array).map(Vec::as_slice),
@@ -91,7 +91,7 @@ impl<'a> Shape<'a> {
         }
     }
 
-    /// The one of several ways that a value may come by; nothing is known if they differ.
+    /// Returns the common shape of two alternatives; `Any` if they differ.
     pub(super) fn merge_with(self, other: Shape<'a>) -> Shape<'a> {
         match (&self, &other) {
             (Self::Outputs(one), Self::Outputs(another)) if std::ptr::eq(*one, *another) => self,
@@ -105,7 +105,7 @@ impl<'a> Shape<'a> {
 }
 
 fn of_output<'a>(output: &NodeOutput) -> Shape<'a> {
-    // If a call returns nothing, the default takes its place.
+    // The default replaces a missing output of a call.
     match &output.default {
         Some(default) if !default.is_null() && !output.r#type.matches(default) => Shape::Any,
         Some(_) | None => Shape::Type(output.r#type),
@@ -156,7 +156,7 @@ fn is_index(segment: &Segment) -> bool {
     }
 }
 
-/// The one type that a JSON Schema allows besides null.
+/// Returns the only type that a JSON Schema allows besides null.
 pub(super) fn type_of_schema(schema: &Value) -> Option<ValueType> {
     let word = match schema.get("type")? {
         Value::String(word) => word.as_str(),
@@ -177,7 +177,7 @@ pub(super) fn type_of_schema(schema: &Value) -> Option<ValueType> {
     })
 }
 
-/// The names that an object of this schema may have, if it lists them and no more are meant.
+/// Returns the properties of an object with this schema, if it lists them and allows no others.
 pub(super) fn closed_properties(schema: &Value) -> Option<Vec<&str>> {
     let schema = schema.as_object()?;
     let open = |key: &str| schema.get(key).is_some_and(|value| !value.is_null());
@@ -190,7 +190,7 @@ pub(super) fn closed_properties(schema: &Value) -> Option<Vec<&str>> {
 }
 
 impl<'a> Absent<'a> {
-    /// The part that was probably meant.
+    /// Returns the part that was probably intended.
     pub(super) fn nearest_key(&self, key: &str) -> Option<&'a str> {
         suggest::nearest_name(key, self.known.iter().copied())
     }

@@ -1,11 +1,11 @@
-//! What the results of steps are known to be.
+//! Determines the shapes of the results of steps.
 
 use super::checker::Checker;
 use super::result_shape::Shape;
 use crate::openflow::{Module, Nesting, OpenFlow, Place, each_list};
 
 impl<'a> Checker<'a> {
-    /// What the result of a step of this workflow is, if it ran to its end.
+    /// Returns the shape of the result of a step of this workflow, if it ran to its end.
     pub(super) fn result_of_step(&mut self, step: usize) -> Shape<'a> {
         if let Some(known) = self.shapes.get(&step) {
             return known.clone();
@@ -45,7 +45,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// What a list's result is: its last module's, unless it may end before.
+    /// Returns the shape of a list's result: its last module's, unless it may end earlier.
     fn last_of(&mut self, modules: &[Module]) -> Shape<'a> {
         match modules.split_last() {
             Some((last, before)) if !may_end(before) && !last.continue_on_error => self.result_of(last),
@@ -53,7 +53,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// What a sub-flow's result is: its last module's, unless another may stand in.
+    /// Returns the shape of a sub-flow's result: its last module's, unless another result may replace it.
     fn result_of_flow(&mut self, path: &str) -> Shape<'a> {
         let Some((id, flow)) = self.sub_flows.flow_at(path) else { return Shape::Any };
         if let Some(known) = self.flow_shapes.get(id) {
@@ -62,7 +62,7 @@ impl<'a> Checker<'a> {
         if ends_elsewhere(flow) || self.inside == MAX_SUB_FLOW_DEPTH {
             return Shape::Any;
         }
-        // Of workflows that call each other without end nothing is known.
+        // Nothing is known about workflows that call each other without end.
         self.flow_shapes.insert(id, Shape::Any);
         self.inside += 1;
         let shape = self.last_of(&flow.value.modules);
@@ -72,14 +72,14 @@ impl<'a> Checker<'a> {
     }
 }
 
-/// How many sub-flows are looked into, one from the other.
+/// Maximum depth of nested sub-flows whose results are determined.
 const MAX_SUB_FLOW_DEPTH: usize = 16;
 
 fn ends_elsewhere(flow: &OpenFlow) -> bool {
     flow.value.failure_module.is_some() || flow.value.skip_expr.is_some() || flow.value.preprocessor_module.is_some()
 }
 
-/// Whether a list may end at one of these modules, with that one's result.
+/// Returns whether a list may end at one of these modules, with that one's result.
 fn may_end(modules: &[Module]) -> bool {
     modules.iter().any(|module| {
         let mut inside = false;

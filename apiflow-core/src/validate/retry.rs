@@ -1,14 +1,14 @@
-//! Retries: bounds, and delays that do not grow or grow too far.
+//! Checks retries: limits, and delays that do not grow or grow too far.
 
 use super::checker::Checker;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::codes;
 use crate::openflow::{Place, Retry};
 
-/// The most retries that the format can say. Source: OpenFlow, a 16-bit number.
+/// Maximum number of retries. Source: OpenFlow, a 16-bit number.
 const MAX_ATTEMPTS: u32 = 65_535;
 
-/// The longest delay, in seconds. Source: OpenFlow, six hours.
+/// Maximum delay, in seconds. Source: OpenFlow, six hours.
 const MAX_DELAY_S: u64 = 6 * 60 * 60;
 
 impl Checker<'_> {

@@ -1,4 +1,4 @@
-//! Secrets that a step's connector and node need.
+//! Checks the secrets that a step's connector and node need.
 
 use super::checker::Checker;
 use crate::catalog::{Connector, Node};
@@ -7,7 +7,7 @@ use crate::diagnostic::codes;
 use crate::openflow::Place;
 
 impl Checker<'_> {
-    /// Points out each secret that is not set at the first step that needs it.
+    /// Reports each missing secret at the first step that needs it.
     pub(super) fn check_secrets(&mut self, connector: &Connector, node: &Node, place: &Place<'_>) {
         let Some(set) = &self.catalog.secrets else {
             return;

@@ -1,4 +1,4 @@
-//! A step that calls a node: the path, and what the node is given.
+//! Checks a step that calls a node: its path and its inputs.
 
 use std::collections::BTreeMap;
 
@@ -12,11 +12,11 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::diagnostic::{codes, suggest};
 use crate::openflow::{InputTransform, NodeCall, Place};
 
-/// Owners in paths of Windmill's own scripts.
+/// Prefixes of paths of Windmill's own scripts.
 const WINDMILL: [&str; 4] = ["u", "f", "g", "hub"];
 
 impl<'a> Checker<'a> {
-    /// Checks the path of a node's call; what the call takes, if there is such a node.
+    /// Checks the path of a node's call; returns the inputs that the call accepts, if the node exists.
     pub(super) fn check_script(&mut self, script: &NodeCall, place: &Place<'_>) -> Option<AcceptedInputs<'a>> {
         let catalog = self.catalog;
         let Some(node) = catalog.node_at(&script.path) else {
@@ -39,7 +39,7 @@ impl<'a> Checker<'a> {
         Some(AcceptedInputs::of_node(node))
     }
 
-    /// Checks the inputs of a step, and compares them with what it takes if that is known.
+    /// Checks the inputs of a step, and compares them with those that it accepts, if they are known.
     pub(super) fn check_inputs(
         &mut self,
         given: &'a BTreeMap<String, InputTransform>,
@@ -109,7 +109,7 @@ impl<'a> Checker<'a> {
         );
     }
 
-    /// Points out an input that nothing takes, at its place in the step's inputs.
+    /// Reports an input that is not accepted, at its location in the step's inputs.
     pub(super) fn report_unused_input(&mut self, name: &str, near: Option<&str>, found: Diagnostic, place: &Place<'_>) {
         let holder = place.key(self.inputs_key(place));
         let mut found = Diagnostic { pointer: holder.key(name).pointer(), ..found };
@@ -160,7 +160,7 @@ impl<'a> Checker<'a> {
     }
 }
 
-/// Adds a suggestion and the edit that follows it.
+/// Adds a suggestion, and the edit that applies it.
 pub(super) fn suggest_rename(found: Diagnostic, right: &str) -> Diagnostic {
     fixes::with_replacement(found.with_help(suggest::did_you_mean(right)), Value::from(right))
 }

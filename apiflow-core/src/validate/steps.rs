@@ -1,20 +1,20 @@
-//! All steps of a workflow by id, and where in its tree of lists each one is.
+//! All steps of a workflow by id, with their position in its tree of lists.
 
 use std::collections::BTreeMap;
 
 use crate::openflow::{Module, OpenFlow, Place, each_list};
 
-/// Number of the list `modules` of the workflow, which no module holds.
+/// Index of the list `modules` of the workflow, which no module contains.
 pub(super) const MAIN_LIST: usize = 0;
-/// Number of the list that holds only the failure handler.
+/// Index of the list that contains only the failure handler.
 pub(super) const FAILURE_LIST: usize = 1;
-/// Number of the list that holds only the preprocessor.
+/// Index of the list that contains only the preprocessor.
 pub(super) const PREPROCESSOR_LIST: usize = 2;
 
-/// A list of modules: the module that holds it, and its number there.
+/// Key of a list of modules: the step that contains it, and its index there.
 pub(super) type ListKey = (Option<usize>, usize);
 
-/// A module in its list.
+/// A module and its position.
 #[derive(Debug)]
 pub(super) struct CheckedStep<'f> {
     pub(super) module: &'f Module,
@@ -23,13 +23,13 @@ pub(super) struct CheckedStep<'f> {
     pub(super) position: usize,
 }
 
-/// All modules, holders before what they hold.
+/// All steps, each before the steps that it contains.
 #[derive(Debug, Default)]
 pub(super) struct Steps<'f> {
     pub(super) all: Vec<CheckedStep<'f>>,
-    /// The first step of each id.
+    /// The first step with each id.
     by_id: BTreeMap<&'f str, usize>,
-    /// The step of each module, by where the module is in memory.
+    /// The step of each module, by the module's address in memory.
     by_address: BTreeMap<usize, usize>,
 }
 
@@ -51,17 +51,17 @@ impl<'f> Steps<'f> {
         steps
     }
 
-    /// The step that has an id, the first of several.
+    /// Returns the step with an id; the first one if there are several.
     pub(super) fn find_step(&self, id: &str) -> Option<usize> {
         self.by_id.get(id).copied()
     }
 
-    /// The step that a module of the workflow is.
+    /// Returns the step of a module of the workflow.
     pub(super) fn of_module(&self, module: &Module) -> usize {
         self.by_address.get(&module_address(module)).copied().unwrap_or_default()
     }
 
-    /// The step before another in its list.
+    /// Returns the previous step in the same list.
     pub(super) fn step_before(&self, step: usize) -> Option<usize> {
         let list = self.all[step].list;
         (0..step).rev().take_while(|_| self.all[step].position > 0).find(|&before| self.all[before].list == list)
@@ -72,7 +72,7 @@ impl<'f> Steps<'f> {
         self.by_id.keys().copied()
     }
 
-    /// The steps that hold a step, outermost first, and the step itself.
+    /// Returns the steps that contain a step, outermost first, and the step itself.
     pub(super) fn path_to(&self, step: usize) -> Vec<usize> {
         let mut path = vec![step];
         let mut last = step;

@@ -1,4 +1,4 @@
-//! A step that runs another workflow: the path, what it takes, and calls without end.
+//! Checks a step that runs another workflow: its path, its inputs, and cycles.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::diagnostic::{codes, suggest};
 use crate::openflow::{Place, SubFlow};
 
 impl<'a> Checker<'a> {
-    /// Checks the path of a sub-flow; what it takes, if there is such a workflow.
+    /// Checks the path of a sub-flow; returns the inputs that it accepts, if the workflow exists.
     pub(super) fn sub_flow(&mut self, flow: &SubFlow, place: &Place<'_>) -> Option<AcceptedInputs<'a>> {
         let catalog = self.catalog;
         let at = place.key("path");
@@ -50,10 +50,9 @@ impl<'a> Checker<'a> {
         found
     }
 
-    /// The way by which a workflow of the catalog leads to one that is already on the way.
+    /// Returns the path on which a workflow of the catalog leads to one that is already on the path.
     ///
-    /// Each workflow is looked at once, also over several questions: what is known to lead to no cycle is
-    /// kept in `acyclic`.
+    /// Visits each workflow once, also over several calls: workflows that lead to no cycle are recorded in `acyclic`.
     fn cycle_from(&mut self, start: &'a str) -> Option<Vec<String>> {
         if self.acyclic.contains(start) {
             return None;
@@ -80,7 +79,7 @@ impl<'a> Checker<'a> {
     }
 }
 
-/// A place as it is named in a sentence.
+/// Formats a pointer for a message.
 fn display_pointer(pointer: &str) -> &str {
     if pointer.is_empty() { "it" } else { pointer }
 }

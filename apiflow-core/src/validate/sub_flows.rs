@@ -1,4 +1,4 @@
-//! The workflows that a workflow runs, and those that they run.
+//! The workflows that a workflow runs, directly or through others.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,11 +9,11 @@ use crate::catalog::Catalog;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::openflow::{Findings, Module, OpenFlow, ParsedDocument, Place, each_list, parse_leniently};
 
-/// All workflows of the catalog that a workflow leads to, each read once.
+/// All workflows of the catalog that a workflow leads to, each parsed once.
 #[derive(Debug, Default)]
 pub(super) struct SubFlows<'a> {
     all: BTreeMap<&'a str, ReadSubFlow<'a>>,
-    /// The workflow that has a step of an id, the first of several.
+    /// The workflow that contains a step with an id; the first one if there are several.
     steps: BTreeMap<String, &'a str>,
 }
 
@@ -35,7 +35,7 @@ pub(super) struct SubFlowFault {
 }
 
 impl<'a> SubFlows<'a> {
-    /// Reads all that a workflow leads to.
+    /// Parses all workflows that a workflow leads to.
     pub(super) fn read_reachable(flow: &OpenFlow, catalog: &'a Catalog) -> Self {
         let mut found = Self::default();
         let mut open = workflows_called_by(flow, catalog);
@@ -51,13 +51,13 @@ impl<'a> SubFlows<'a> {
         found
     }
 
-    /// The sub-flow that a path names, if it can be read.
+    /// Returns the sub-flow that a path names, if it could be parsed.
     pub(super) fn flow_at(&self, path: &str) -> Option<(&'a str, &OpenFlow)> {
         let (id, found) = self.all.get_key_value(path.strip_prefix("workflow/")?)?;
         Some((id, found.reading.flow.as_ref()?))
     }
 
-    /// The path of one that has a step of this id.
+    /// Returns the path of a workflow that contains a step with this id.
     pub(super) fn with_step(&self, step: &str) -> Option<String> {
         self.steps.get(step).map(|id| format!("workflow/{id}"))
     }
@@ -69,7 +69,7 @@ impl<'a> SubFlows<'a> {
         }
     }
 
-    /// Those that have errors of their own.
+    /// Returns the workflows that have errors of their own.
     pub(super) fn find_faults(&self, catalog: &Catalog) -> BTreeMap<&'a str, SubFlowFault> {
         let faults = self.all.iter().filter_map(|(id, found)| {
             let mut findings = Findings::default();
@@ -85,7 +85,7 @@ impl<'a> SubFlows<'a> {
         faults.collect()
     }
 
-    /// The first workflow on the way from one, itself included, that is among these.
+    /// Returns the first workflow among these that a workflow is or leads to.
     pub(super) fn leads_to<'f>(
         &self,
         start: &str,
@@ -104,7 +104,7 @@ impl<'a> SubFlows<'a> {
         None
     }
 
-    /// Ids of the workflows of the catalog that one of them runs.
+    /// Returns the ids of the workflows of the catalog that a workflow runs.
     pub(super) fn called_workflows(&self, id: &str) -> &[&'a str] {
         self.all.get(id).map(|found| found.calls.as_slice()).unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! Values that are given or computed: inputs of steps, times, numbers.
+//! Checks transforms: inputs of steps, times and numbers that are constant or computed.
 
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ use crate::diagnostic::fixes;
 use crate::openflow::{InputTransform, NumberOrTransform, Place};
 
 impl<'a> Checker<'a> {
-    /// The name under which a step's inputs stand: the newer or the older one.
+    /// Returns the name of the field with a step's inputs: the newer or the older one.
     pub(super) fn inputs_key(&self, place: &Place<'_>) -> &'static str {
         if !self.older_inputs {
             return "input_transforms";
@@ -69,7 +69,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Checks that a constant is a number that makes sense.
+    /// Checks that a constant is a number in a sensible range.
     pub(super) fn check_number(&mut self, transform: &InputTransform, place: &Place<'_>, name: &str) {
         let InputTransform::Static { value, .. } = transform else {
             return;

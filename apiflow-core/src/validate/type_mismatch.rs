@@ -1,8 +1,8 @@
-//! Values that come by a path, and places that take another type.
+//! Compares the types of values at paths with the types that are expected there.
 
 use super::accepted_inputs::AcceptedInput;
 use super::checker::Checker;
-use super::constants::display_pointer;
+use super::constants::display_value;
 use super::result_shape::Shape;
 use crate::catalog::ValueType;
 use crate::diagnostic::{Diagnostic, Severity, Span};
@@ -12,9 +12,9 @@ use crate::openflow::Place;
 /// Whether a value of one type can be used as another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Match {
-    /// It can, or it depends on the value.
+    /// It can, or that depends on the value.
     May,
-    /// Only if it is not what it says.
+    /// It can only if the value does not have its declared type.
     Hardly,
     /// It cannot, whatever the value is.
     Never,
@@ -69,11 +69,11 @@ impl Checker<'_> {
         self.check_enum_values(slot, shape, source, place);
     }
 
-    /// Compares the values that are taken with those that can come.
+    /// Compares the accepted values with the possible ones.
     fn check_enum_values(&mut self, slot: &AcceptedInput<'_>, shape: &Shape<'_>, source: &str, place: &Place<'_>) {
         let (Some(taken), Some(coming)) = (slot.allowed, shape.allowed_values()) else { return };
         let refused: Vec<String> =
-            coming.iter().filter(|value| !value.is_null() && !taken.contains(value)).map(display_pointer).collect();
+            coming.iter().filter(|value| !value.is_null() && !taken.contains(value)).map(display_value).collect();
         if refused.is_empty() {
             return;
         }
@@ -83,7 +83,7 @@ impl Checker<'_> {
         if refused.len() < coming.len() {
             found.severity = Severity::Warning;
         }
-        let taken: Vec<String> = taken.iter().map(display_pointer).collect();
+        let taken: Vec<String> = taken.iter().map(display_value).collect();
         self.push(found.with_help(format!("it may be {}", suggest::list_names(taken.iter().map(String::as_str)))));
     }
 
@@ -97,7 +97,7 @@ impl Checker<'_> {
         }
     }
 
-    /// Checks that a path returns a list, which a loop can iterate over.
+    /// Checks that a path returns an array, which a loop can iterate over.
     pub(super) fn wants_list(&mut self, shape: &Shape<'_>, source: &str, place: &Place<'_>) {
         if let Some(given) = shape.value_type()
             && given != ValueType::Array
@@ -110,12 +110,12 @@ impl Checker<'_> {
     }
 }
 
-/// Where a path begins in its expression.
+/// Returns the position of a path in its expression.
 fn start(source: &str) -> Span {
     crate::expression::span_of_byte(source, source.len() - source.trim_start().len())
 }
 
-/// Whether what is known of a value fits; `None` if nothing is known.
+/// Returns whether a value of a shape fits; `None` if nothing is known.
 fn match_type(wanted: ValueType, shape: &Shape<'_>) -> Option<Match> {
     let given = shape.value_type()?;
     Some(match_types(wanted, given))
@@ -126,7 +126,7 @@ fn match_types(wanted: ValueType, given: ValueType) -> Match {
     match (wanted, given) {
         (Image | Video | Audio | File, String | File) | (String | File, Image | Video | Audio) => Match::May,
         (String, File) => Match::May,
-        // Whole or not depends on the number.
+        // Whether it has a fraction depends on the number.
         (Number | Integer, Number | Integer) => Match::May,
         (Image | Video | Audio, Image | Video | Audio) if wanted != given => Match::Hardly,
         (

@@ -1,8 +1,8 @@
-//! Which step's result can be seen from where.
+//! Determines which steps' results an expression can see.
 //!
-//! Results belong to the innermost run that is a root: the workflow, or one iteration of a parallel
-//! loop. Source: OpenFlow as Windmill runs it; parallel branches see what was there when they began
-//! and what they made themselves.
+//! Results belong to the innermost enclosing run that is a root: the workflow, or one iteration of a parallel loop.
+//! Parallel branches see the results that existed when they began and their own. Source: OpenFlow as Windmill executes
+//! it.
 
 use super::steps::{FAILURE_LIST, PREPROCESSOR_LIST, Steps};
 use crate::openflow::Nesting;
@@ -10,11 +10,11 @@ use crate::openflow::Nesting;
 /// Whether an expression can read the result of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Visibility {
-    /// The result, or null if the step did not run.
+    /// The result is visible; it is null if the step did not run.
     Visible,
-    /// Null, because the step runs later; the reason.
+    /// The result is null because the step runs later, for this reason.
     Later(&'static str),
-    /// Null, because the step is outside of the scope; the reason.
+    /// The result is null because the step is outside of the scope, for this reason.
     Never(&'static str),
 }
 
@@ -62,7 +62,7 @@ pub(super) fn visibility_of(steps: &Steps<'_>, from: usize, when: When, to: usiz
 const PARALLEL_LOOP: &str =
     "results are private to each iteration of a parallel loop: read the result of the loop instead";
 
-/// One of the two is, or holds, the other.
+/// Determines the visibility if one of the two modules is or contains the other.
 fn visibility_within(
     steps: &Steps<'_>,
     shared: &[usize],
@@ -71,7 +71,7 @@ fn visibility_within(
 ) -> Visibility {
     let holders = &shared[..shared.len() - 1];
     if from != to && shared.last() == Some(&to) {
-        // The other module holds this one.
+        // The other module contains this one.
         return if may_repeat(steps, holders) {
             Visibility::Visible
         } else {
@@ -90,8 +90,8 @@ fn visibility_within(
     }
 }
 
-/// Whether what the modules hold runs again within the same root, so that an earlier round's results
-/// are there.
+/// Returns whether the contents of the modules run again within the same root, so that results of an earlier iteration
+/// exist.
 fn may_repeat(steps: &Steps<'_>, holders: &[usize]) -> bool {
     for &holder in holders.iter().rev() {
         if let Nesting::Loop { parallel } = steps.all[holder].module.value.nesting() {
@@ -101,12 +101,13 @@ fn may_repeat(steps: &Steps<'_>, holders: &[usize]) -> bool {
     false
 }
 
-/// Whether one of the holders is a parallel loop.
+/// Returns whether one of the containing modules is a parallel loop.
 fn keeps_to_itself(steps: &Steps<'_>, holders: &[usize]) -> bool {
     holders.iter().any(|&holder| steps.all[holder].module.value.nesting() == Nesting::Loop { parallel: true })
 }
 
-/// The lists that no module holds. The failure handler sees all: it runs where the failure was.
+/// Determines the visibility between lists that no module contains. The failure handler sees everything, because it
+/// runs in the scope of the failure.
 fn between_roots(mine: usize, theirs: usize) -> Visibility {
     if theirs == FAILURE_LIST {
         Visibility::Never("the failure handler's result is the result of the workflow")
