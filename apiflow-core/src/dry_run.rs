@@ -1,13 +1,13 @@
-//! A workflow tried out: the real engine with made-up answers, and nothing sent.
+//! Dry runs: runs a workflow on the real engine with simulated replies, without sending anything.
 //!
-//! [`DryRun::run`] drives the same [`crate::engine::Run`] as the durable runtime does, evaluates the same expressions
-//! and builds the same requests, but stands where the network would be: each call is answered at once, by a function,
-//! by a mock, or by a value made from the outputs that its node declares. Time is virtual: calls take none, and
-//! sleeps and retries jump to the moment that they wait for. The same dry run produces the same report, but for
-//! expressions that ask for the time or for random numbers.
+//! [`DryRun::run`] drives the same [`crate::engine::Run`] as the durable runtime, evaluates the same expressions and
+//! builds the same requests, but replaces the network: each call is answered immediately, by a function, by a mock, or
+//! by a sample of the outputs that its node declares. Time is virtual: calls take none, and sleeps and retries skip to
+//! the moment that they wait for. The same dry run produces the same report, except for expressions that use the time
+//! or random numbers.
 //!
-//! What a provider would be asked after its first reply (polls, results, cancellations) is made from that reply, so a
-//! report has the requests that start the work only.
+//! Requests that depend on a provider's first reply (polls, results, cancellations) cannot be simulated, so a report
+//! only contains the requests that start the work.
 
 mod approvals;
 mod driver;
@@ -28,37 +28,37 @@ use crate::openflow::Selection;
 use crate::ports::{Evaluator, JobBundle};
 use crate::validate;
 
-/// A workflow to try out.
+/// A workflow to run without sending anything.
 #[derive(Debug, Clone)]
 pub struct DryRun<'a> {
     /// The OpenFlow document.
     pub document: &'a Value,
     /// The connectors, nodes and sub-flows that it refers to.
     pub catalog: &'a Catalog,
-    /// The input, checked and filled by the caller.
+    /// The input, already validated, with defaults filled in.
     pub input: Value,
-    /// Up to and with this step.
+    /// Runs up to this step, inclusive.
     pub until: Option<String>,
-    /// This step alone; results that it names are those of the mocks.
+    /// Runs this step alone; results that it refers to are those of the mocks.
     pub only: Option<String>,
-    /// Whether the document's preprocessor, if it has one, makes the flow's input of `input` first.
+    /// Whether the document's preprocessor, if it has one, first converts `input` to the flow's input.
     pub preprocess: bool,
-    /// Answers to calls, by step; results of steps that make none.
+    /// Replies of calls, and results of steps that make no call, by step.
     pub mocks: Mocks,
-    /// Answers to approval gates, by step.
+    /// Answers of approval gates, by step.
     pub approvals: Approvals,
-    /// What ends it.
+    /// Limits that end the dry run.
     pub limits: DryRunLimits,
 }
 
-/// What ends a dry run with the error `dry_run_limit`: a loop may have no end.
+/// Limits of a dry run, which ends with the error `dry_run_limit` if one is exceeded: a loop may be endless.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DryRunLimits {
-    /// Events, at most.
+    /// Maximum number of events.
     pub events: usize,
-    /// Calls, at most.
+    /// Maximum number of calls.
     pub calls: usize,
-    /// All values together, in bytes of JSON (estimated), at most.
+    /// Maximum size of all values together, in bytes of JSON (estimated).
     pub value_bytes: usize,
 }
 
@@ -73,7 +73,7 @@ impl Default for DryRunLimits {
 pub struct Sending<'a> {
     /// Id of the module.
     pub step_id: &'a str,
-    /// Ids of the modules around it with branch or iteration: `loop[2]/branch[0]`; empty at top level.
+    /// Ids of the enclosing modules, with branch or iteration: `loop[2]/branch[0]`; empty at top level.
     pub path: &'a str,
     /// Path of the node (`node/<node id>`).
     pub node: &'a str,
@@ -85,30 +85,30 @@ pub struct Sending<'a> {
     pub request: &'a Value,
 }
 
-/// Why a dry run did not begin.
+/// Why a dry run was not started.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DryRunError {
-    /// The document cannot be read as a workflow, or a sub-flow is missing.
+    /// The document is not a workflow, or a sub-flow is missing.
     #[error("the workflow cannot be read: {}", join_error_messages(.0))]
     Document(Vec<Diagnostic>),
-    /// A mock is for no step; pointers are into the mocks.
+    /// A mock matches no step; pointers are relative to the mocks.
     #[error("the mocks do not match the workflow: {}", join_error_messages(.0))]
     Mocks(Vec<Diagnostic>),
-    /// The part that is asked for is none; pointers are `/until` and `/only`.
+    /// The selected part does not exist; pointers are `/until` and `/only`.
     #[error("the selected part of the workflow does not exist: {}", join_error_messages(.0))]
     Selection(Vec<Diagnostic>),
-    /// An approval is for no gate; pointers are into the approvals.
+    /// An approval matches no gate; pointers are relative to the approvals.
     #[error("the approvals do not match the workflow: {}", join_error_messages(.0))]
     Approvals(Vec<Diagnostic>),
 }
 
 impl DryRun<'_> {
-    /// The document of what is run: the part that is asked for, in which results stand for what is mocked and makes no
-    /// call. A caller that refuses documents with errors checks this one.
+    /// Returns the document of the selected part, in which results replace mocked steps that make no call. Callers that
+    /// refuse documents with errors check this one.
     ///
     /// # Errors
-    /// [`DryRunError::Document`] for what is no workflow at all, [`DryRunError::Mocks`], [`DryRunError::Approvals`],
+    /// [`DryRunError::Document`] if the document is not a workflow, [`DryRunError::Mocks`], [`DryRunError::Approvals`],
     /// [`DryRunError::Selection`].
     pub fn select_document(&self) -> Result<Value, DryRunError> {
         let program = self.compile_program(self.document)?;
@@ -123,11 +123,11 @@ impl DryRun<'_> {
         selection.select_from(self.document).map_err(DryRunError::Selection)
     }
 
-    /// Runs to the end. `answer` is asked first about every call; if it returns nothing, the mocks are, and then the
-    /// node's outputs.
+    /// Runs the workflow to its end. For each call, `answer` is asked first; if it returns `None`, the mocks, then the
+    /// node's outputs are used.
     ///
-    /// A workflow that fails has a report too, and so has one that has no end. Whether the document has errors that
-    /// refuse a real run is the caller's to check: here its steps run as far as they can.
+    /// A workflow that fails or does not end has a report, too. The caller decides whether errors in the document
+    /// refuse a run: here its steps run as far as possible.
     ///
     /// # Errors
     /// Those of [`DryRun::select_document`].
@@ -137,7 +137,7 @@ impl DryRun<'_> {
     {
         let document = self.select_document()?;
         let program = self.compile_program(&document)?;
-        // Steps of sub-flows are mocked too.
+        // Steps of sub-flows can be mocked, too.
         let results = self.mocks.of_modules(&program);
         let early_return = document["value"]["early_return"].as_str().map(str::to_owned);
         Ok(driver::DryRunDriver::new(self, program.with_results(&results), evaluator, answer)
@@ -151,10 +151,10 @@ impl DryRun<'_> {
             .map_err(|error| DryRunError::Document(self.explain_unusable(&error.to_string())))
     }
 
-    /// What is wrong with a document that cannot be made ready.
+    /// Returns the findings about a document that cannot be compiled.
     fn explain_unusable(&self, reason: &str) -> Vec<Diagnostic> {
         let found = validate::validate_workflow(self.document, self.catalog);
-        // Of sub-flows the validator reads only what their callers need.
+        // The validator reads only those parts of sub-flows that their callers need.
         if has_errors(&found) {
             found
         } else {
@@ -163,7 +163,7 @@ impl DryRun<'_> {
     }
 }
 
-/// The errors among findings, in one line.
+/// Joins the messages of all errors in one line.
 fn join_error_messages(found: &[Diagnostic]) -> String {
     let errors = found.iter().filter(|found| found.severity == Severity::Error);
     errors.map(|found| format!("{} (at `{}`)", found.message, found.pointer)).collect::<Vec<_>>().join("; ")

@@ -1,7 +1,8 @@
-//! Free effects: expressions, inputs, predicates. Performed inside a turn, without a commit of their own.
+//! Performs the free effects of the engine (expressions, inputs, predicates), within a turn and without a commit of
+//! their own.
 //!
-//! Architecture invariant: nothing here knows who drives the run. The durable runtime and the dry run evaluate by the
-//! same code.
+//! Architecture invariant: nothing here depends on who drives the run. The durable runtime and the dry run share this
+//! code.
 
 mod expressions;
 mod http_request;
@@ -18,7 +19,7 @@ use crate::ports::{Evaluator, StoreError};
 pub(crate) use self::http_request::build_request;
 pub(crate) use self::value_cache::{ValueCache, estimate_json_bytes};
 
-/// What evaluating needs beside the effect itself.
+/// The environment of evaluations.
 pub(crate) struct Evaluation<'a> {
     pub(crate) run: &'a Run,
     pub(crate) values: &'a mut ValueCache,
@@ -28,10 +29,10 @@ pub(crate) struct Evaluation<'a> {
 
 /// Why an effect could not be performed.
 enum EvaluationFault {
-    /// The error object for the step.
+    /// The error object of the step.
     Step(Value),
     Store(StoreError),
-    /// The evaluator has no place now.
+    /// The evaluator has no capacity now.
     Busy,
 }
 
@@ -42,7 +43,7 @@ impl From<StoreError> for EvaluationFault {
 }
 
 impl Evaluation<'_> {
-    /// Performs a free effect; `None` for any other, and where the evaluator has no place for it now.
+    /// Performs a free effect; `None` for any other effect, or if the evaluator has no capacity now.
     pub(crate) async fn perform_effect(&mut self, effect: &Effect) -> Result<Option<Input>, StoreError> {
         Ok(match effect {
             Effect::Prepare(prepare) => self.prepare_step(prepare).await?.map(|(prepared, bound_ms)| Input::Prepared {
@@ -58,13 +59,13 @@ impl Evaluation<'_> {
         })
     }
 
-    /// Evaluates what a module needs before it begins.
+    /// Evaluates what a module needs before it starts.
     async fn prepare_step(
         &mut self,
         effect: &StepPreparation,
     ) -> Result<Option<(PreparedStep, Option<u64>)>, StoreError> {
         let prepared = match self.evaluate_preparation(effect).await {
-            // A call has its bound with its inputs, and one that does not begin needs none.
+            // The timeout of a call is evaluated with its inputs, and a step that is not started needs none.
             Ok(
                 prepared @ (PreparedStep::Skip
                 | PreparedStep::Entered { .. }

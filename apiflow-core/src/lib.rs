@@ -1,8 +1,8 @@
-//! The heart of apiflow: documents, validation, the call protocol and the durable workflow engine.
+//! The core of apiflow: documents, validation, the call protocol and the durable workflow engine.
 //!
-//! An embedder declares connectors and nodes, and runs OpenFlow documents with them. For a run that lives as long as the
-//! process, [`Local`] is enough; for runs that survive a crash, a [`Runtime`] works on a durable [`Store`], such as those
-//! of the crate `apiflow-store`.
+//! An embedder declares connectors and nodes, and runs OpenFlow documents that refer to them. For runs that end with
+//! the process, [`Local`] is sufficient; for runs that survive a crash, a [`Runtime`] uses a durable [`Store`], such as
+//! those of the crate `apiflow-store`.
 //!
 //! | wanted | entry point | features |
 //! |---|---|---|
@@ -12,8 +12,8 @@
 //! | runs that survive a crash | [`Runtime::submit_job`] | `runtime` |
 //! | a store, client or evaluator of one's own | the traits in [`ports`] | none |
 //!
-//! Everything outside the features `runtime`, `http`, `boa` and `sandbox` is pure: no clock, randomness, environment,
-//! file, network, tokio or JavaScript engine. Those arrive through [`ports`].
+//! Everything outside the features `runtime`, `http`, `boa` and `sandbox` is pure: it uses no clock, randomness,
+//! environment, files, network, tokio or JavaScript engine. A host provides those through [`ports`].
 //!
 //! # Validate only
 //!
@@ -28,8 +28,8 @@
 //!
 //! # Run once, in memory
 //!
-//! [`Local::new`] sends calls over the network, to public addresses unless the policy allows others, and resolves `$NAME`
-//! in declarations by the secrets that it is given.
+//! [`Local::new`] sends calls over the network, to public addresses unless the policy allows others, and resolves
+//! `$NAME` in declarations to the secrets that it is given.
 //!
 #![cfg_attr(all(feature = "http", feature = "boa"), doc = "```no_run")]
 #![cfg_attr(not(all(feature = "http", feature = "boa")), doc = "```ignore")]

@@ -1,10 +1,10 @@
-//! OpenFlow documents: every field and module type, with unknown fields kept.
+//! OpenFlow documents: every field and module type, with unknown fields preserved.
 //!
 //! Source of the format: OpenFlow as Windmill publishes it; optional fields may be `null` everywhere.
 //!
-//! Reading and writing keeps a document's meaning: an optional field that is absent, `null` or at its
-//! default may come back in any of the three forms, `input_transform` comes back as
-//! `input_transforms`, and everything else comes back as it was.
+//! Parsing and serializing preserves a document's meaning: an optional field that is absent, `null` or at its default
+//! may come back in any of these forms, `input_transform` comes back as `input_transforms`, and everything else is
+//! unchanged.
 
 mod child_lists;
 mod module;
@@ -37,12 +37,12 @@ use crate::diagnostic::Diagnostic;
 pub struct OpenFlow {
     /// Title of the workflow.
     pub summary: String,
-    /// Text that describes the workflow.
+    /// Description of the workflow.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub description: String,
     /// The modules and settings of the workflow.
     pub value: FlowValue,
-    /// JSON Schema of the inputs; checked by the edge, never by the engine.
+    /// JSON Schema of the inputs; checked by the server, not by the engine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schema: Option<Value>,
     /// Fields that this version does not know.
@@ -55,98 +55,98 @@ pub struct OpenFlow {
 pub struct FlowValue {
     /// The steps, in order.
     pub modules: Vec<Module>,
-    /// Error handler, run when a step fails for good; its id is `failure`.
+    /// Error handler, run when a step has failed finally; its id is `failure`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure_module: Option<Box<Module>>,
-    /// Runs before step 0 of runs that come from a trigger; its result replaces the flow's input.
+    /// Runs before the first step of runs that a trigger starts; its result replaces the flow's input.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preprocessor_module: Option<Box<Module>>,
-    /// All steps on one worker; has no effect on results here.
+    /// Runs all steps on one worker; has no effect on results here.
     #[serde(skip_serializing_if = "is_false")]
     pub same_worker: bool,
     /// Maximum number of concurrent runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrent_limit: Option<u64>,
-    /// What the limit is counted by.
+    /// Key by which concurrent runs are counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency_key: Option<String>,
-    /// Window of the limit, in seconds.
+    /// Window in which the limit applies, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency_time_window_s: Option<u64>,
-    /// JavaScript, evaluated once before step 0: true completes the flow, marked skipped.
+    /// JavaScript expression, evaluated once before the first step: if true, the flow completes, marked as skipped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skip_expr: Option<String>,
-    /// Seconds for which the whole flow's result is kept by its input.
+    /// Seconds for which the flow's result is cached, by its input.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_ttl: Option<u64>,
-    /// Erase input, results and logs at the end.
+    /// Erases input, results and logs at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delete_after_use: Option<bool>,
-    /// The same as a number of seconds after the end; takes precedence over the older field.
+    /// Seconds after the end at which they are erased; takes precedence over the older field.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delete_after_secs: Option<u64>,
     /// Constants visible as `flow_env`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub flow_env: Option<BTreeMap<String, Value>>,
-    /// Priority of its jobs in the queue; higher ones run first.
+    /// Priority of the flow's jobs in the queue; higher ones run first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority: Option<i32>,
-    /// Id of the step whose result answers a waiting caller.
+    /// Id of the step whose result is returned early to waiting callers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub early_return: Option<String>,
-    /// Fields that this version does not know (notes, groups, chat and debouncing settings among them).
+    /// Fields that this version does not know (for example notes, groups, chat and debouncing settings).
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
 
-/// One place in a document; a step is a module being run.
+/// A position in a document; a module that runs is a step.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Module {
-    /// Key of `results.<id>`; empty if the document leaves it out.
+    /// Key of `results.<id>`; empty if the document omits it.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub id: String,
     /// Label of the module.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub summary: Option<String>,
-    /// What it does.
+    /// What the module does.
     pub value: ModuleValue,
-    /// Checked after the step succeeded.
+    /// Condition that is checked after the step succeeded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_after_if: Option<StopAfterIf>,
-    /// For loops and branchall: checked once when the module is done.
+    /// For loops and `branchall`: condition that is checked once after the last iteration or branch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_after_all_iters_if: Option<StopAfterIf>,
-    /// True: the module is replaced by an identity.
+    /// If true, the module is replaced by an identity.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skip_if: Option<SkipIf>,
     /// Seconds to wait before the next module.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sleep: Option<InputTransform>,
-    /// Seconds for which the step's result is kept by its input.
+    /// Seconds for which the step's result is cached, by its input.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_ttl: Option<u64>,
-    /// Seconds for the step.
+    /// Timeout of the step, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<NumberOrTransform>,
-    /// Erase input, result and log at the end of the job.
+    /// Erases input, result and log at the end of the job.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delete_after_use: Option<bool>,
-    /// The same as a number of seconds after the end; takes precedence over the older field.
+    /// Seconds after the end at which they are erased; takes precedence over the older field.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delete_after_secs: Option<u64>,
-    /// A fixed result instead of a run.
+    /// A fixed result that replaces running the module.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mock: Option<Mock>,
     /// Approval gate between this module and the next.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suspend: Option<Suspend>,
-    /// Queue priority of the step.
+    /// Priority of the step in the queue.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority: Option<i32>,
-    /// The flow goes on after a failure.
+    /// Continues the flow if the step fails.
     #[serde(skip_serializing_if = "is_false")]
     pub continue_on_error: bool,
-    /// When and how often to try again.
+    /// When and how often the step is retried.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
     /// Fields that this version does not know.
@@ -155,15 +155,15 @@ pub struct Module {
 }
 
 impl OpenFlow {
-    /// The lists of modules that no module holds: the program, the error handler and the preprocessor.
+    /// Returns the lists that no module contains: the program, the error handler and the preprocessor.
     pub fn root_lists(&self) -> impl Iterator<Item = &[Module]> {
         let value = &self.value;
         let single = value.failure_module.iter().chain(&value.preprocessor_module);
         std::iter::once(value.modules.as_slice()).chain(single.map(|module| std::slice::from_ref(&**module)))
     }
 
-    /// Reads a document that is to be run or changed: the first fault refuses it. Unlike [`parse()`] it takes a missing
-    /// list of modules as an empty one, as other programs that run OpenFlow do.
+    /// Parses a document that is to be run or changed. Unlike [`parse()`], treats a missing list of modules as an empty
+    /// one, as other programs that run OpenFlow do.
     ///
     /// # Errors
     /// The first fault.
@@ -179,20 +179,20 @@ impl<'de> Deserialize<'de> for OpenFlow {
     }
 }
 
-/// A fault with its place, in one line.
+/// Formats a fault and its location in one line.
 pub(crate) fn describe_fault(fault: &Diagnostic) -> String {
     if fault.pointer.is_empty() { fault.message.clone() } else { format!("{} (at `{}`)", fault.message, fault.pointer) }
 }
 
 impl FlowValue {
-    /// After how many seconds from the job's end all that it computed is erased, if at all.
+    /// Returns after how many seconds from the job's end everything that it computed is erased, if at all.
     pub fn erase_after_s(&self) -> Option<u64> {
         erase_after_s(self.delete_after_use, self.delete_after_secs)
     }
 }
 
 impl Module {
-    /// After how many seconds from the job's end its input, result and log are erased, if at all.
+    /// Returns after how many seconds from the job's end the module's input, result and log are erased, if at all.
     pub fn erase_after_s(&self) -> Option<u64> {
         erase_after_s(self.delete_after_use, self.delete_after_secs)
     }

@@ -1,4 +1,4 @@
-//! A document made ready to run, once for all of its runs.
+//! Documents prepared once for all of their runs.
 
 #[cfg(feature = "runtime")]
 mod concurrency_settings;
@@ -17,8 +17,8 @@ use crate::validate;
 #[cfg(feature = "runtime")]
 pub(crate) use concurrency_settings::QueueSettings;
 
-/// A document made ready to run, with the connectors, nodes and sub-flows that it refers to: it is read once, and the
-/// calls of its nodes are compiled once, for all runs that share it. Immutable; runs keep it by an [`Arc`].
+/// A document prepared for running, with the connectors, nodes and sub-flows that it refers to: it is parsed once, and
+/// the calls of its nodes are compiled once, for all runs that share it. Immutable; runs share it in an [`Arc`].
 pub struct Prepared {
     bundle: SharedBundle,
     program: Arc<Program>,
@@ -29,10 +29,10 @@ pub struct Prepared {
     early_return: Option<String>,
 }
 
-/// Checks a document with what it refers to, and makes it ready to run.
+/// Checks a document and what it refers to, and prepares it for running.
 ///
 /// # Errors
-/// All findings, if any of them is an error; those of a node have pointers into the node, and name it.
+/// All findings, if any of them is an error; those about a node name it, with pointers relative to the node.
 pub fn prepare_workflow(document: Value, catalog: Catalog) -> Result<Prepared, Vec<Diagnostic>> {
     let mut found = validate::validate_workflow(&document, &catalog);
     for node in catalog.nodes.values() {
@@ -50,10 +50,10 @@ pub fn prepare_workflow(document: Value, catalog: Catalog) -> Result<Prepared, V
 }
 
 impl Prepared {
-    /// Makes a bundle ready whose documents were checked before.
+    /// Compiles a bundle whose documents were checked earlier.
     ///
     /// # Errors
-    /// [`ProgramError`] if the document or a sub-flow cannot be read.
+    /// [`ProgramError`] if the document or a sub-flow cannot be parsed.
     pub fn compile_bundle(bundle: impl Into<SharedBundle>) -> Result<Self, ProgramError> {
         let bundle = bundle.into();
         let document = read_document("the workflow", &bundle.document)?;
@@ -73,28 +73,28 @@ impl Prepared {
         })
     }
 
-    /// What it was made of.
+    /// Returns the bundle that it was compiled from.
     pub fn bundle(&self) -> &SharedBundle {
         &self.bundle
     }
 
-    /// The program that runs of it follow.
+    /// Returns the program of its runs.
     pub fn program(&self) -> &Arc<Program> {
         &self.program
     }
 
-    /// The step whose result answers waiting callers, if the document names one.
+    /// Returns the step whose result is returned early to waiting callers, if the document names one.
     pub fn early_return(&self) -> Option<&str> {
         self.early_return.as_deref()
     }
 
-    /// The compiled calls of its nodes.
+    /// Returns the compiled calls of its nodes.
     #[cfg(feature = "runtime")]
     pub(crate) fn plans(&self) -> &Arc<CallPlans> {
         &self.plans
     }
 
-    /// Its place in the queue.
+    /// Returns the queue settings of its jobs.
     #[cfg(feature = "runtime")]
     pub(crate) fn queue(&self) -> &QueueSettings {
         &self.queue

@@ -1,4 +1,4 @@
-//! Answers to approval gates that are given beforehand, by step.
+//! Answers to approval gates in a dry run, by step.
 
 use std::collections::BTreeMap;
 
@@ -12,25 +12,25 @@ use crate::engine::Program;
 use crate::json::pointer_push;
 use crate::openflow::Module;
 
-/// Answers to one gate, at most: a run keeps no more, so that a gate which wants more times out, here as anywhere.
+/// Maximum number of answers to one gate: runs store no more, so a gate that requires more times out, here as anywhere.
 const MAX_APPROVALS: usize = 1_000;
 
-/// What somebody answers to a gate (`suspend`).
+/// An answer to a gate (`suspend`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GivenApproval {
-    /// Whether to go on or to end.
+    /// Whether the step is approved.
     #[serde(default)]
     pub action: ApprovalAction,
-    /// What comes with it: `resume` in the module after the step.
+    /// Payload of the answer: `resume` in the module after the step.
     #[serde(default = "empty_payload")]
     pub payload: Value,
-    /// The name of the approver.
+    /// Name of the approver.
     #[serde(default)]
     pub approver: Option<String>,
 }
 
-/// What an answer to a gate asks for.
+/// What an answer to a gate decides.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ApprovalAction {
@@ -51,7 +51,7 @@ impl Default for GivenApproval {
     }
 }
 
-/// Answers to gates by step. A gate without answers is approved at once, as often as it requires, with an empty
+/// Answers to gates, by step. A gate without answers is approved immediately, as often as it requires, with an empty
 /// object as the payload.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Approvals {
@@ -60,19 +60,19 @@ pub struct Approvals {
 
 #[derive(Debug, Clone, PartialEq)]
 enum Given {
-    /// As often as the gate wants.
+    /// The same answer as often as the gate requires.
     Each(GivenApproval),
-    /// These, one after the other; if they are too few the gate waits until it times out.
+    /// These answers in order; if there are too few, the gate waits until it times out.
     List(Vec<GivenApproval>),
 }
 
 impl Approvals {
-    /// Reads an object of answers by step id or place, as mocks have them. A value is an answer
-    /// (`{"action": "resume" | "cancel", "payload"?, "approver"?}`) that is given as often as the gate wants, or a list
-    /// of answers that are given one after the other: with an empty list nobody answers, and the gate times out.
+    /// Parses an object of answers by step id or path, as for mocks. A value is an answer (`{"action": "resume" |
+    /// "cancel", "payload"?, "approver"?}`) that is repeated as often as the gate requires, or a list of answers that
+    /// are given in order: with an empty list nobody answers, and the gate times out.
     ///
     /// # Errors
-    /// Every fault, with pointers into what is given.
+    /// Every fault; pointers are relative to `approvals`.
     pub fn parse(approvals: &Value) -> Result<Self, Vec<Diagnostic>> {
         let fields = match approvals {
             Value::Object(fields) => fields,
@@ -105,14 +105,14 @@ impl Approvals {
         if found.is_empty() { Ok(Self { steps }) } else { Err(found) }
     }
 
-    /// A finding for each answer to a gate that does not exist.
+    /// Returns a finding for each answer to a gate that does not exist.
     pub(super) fn check_gates(&self, program: &Program) -> Vec<Diagnostic> {
         let waits = |module: &Module| module.suspend.is_some();
         let check = |key: &String| check_key(key, program, waits, "does not wait for an approval: it has no `suspend`");
         self.steps.keys().filter_map(check).collect()
     }
 
-    /// What is answered to the gate of a step that requires this many approvals.
+    /// Returns the answers to the gate of a step that requires this many approvals.
     pub(super) fn approvals_for_gate(&self, path: &str, step_id: &str, required: u64) -> Vec<GivenApproval> {
         let times = usize::try_from(required).unwrap_or(usize::MAX).min(MAX_APPROVALS);
         match at_place(&self.steps, path, step_id) {

@@ -1,4 +1,4 @@
-//! The run itself: what the engine owes is done at once, until nothing is owed.
+//! Runs the workflow: performs what the engine asks for immediately, until nothing is pending.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -16,16 +16,16 @@ use crate::evaluate::{Evaluation, ValueCache, build_request, estimate_json_bytes
 use crate::ports::{Evaluator, JobStatus, StepRow, StepStatus, StoreError, Timestamp};
 use crate::template;
 
-/// What `{{ job.id }}` stands for.
+/// Value of `{{ job.id }}`.
 const JOB: &str = "dry-run";
 
-/// The moment at which every dry run begins.
+/// Time at which every dry run starts.
 const START: Timestamp = Timestamp(0);
 
 /// Why a dry run ends before its workflow does.
 enum Stop {
     Limit(String),
-    /// The engine or the values broke down.
+    /// The engine failed, or a value could not be read.
     Broken(String),
 }
 
@@ -43,9 +43,9 @@ pub(super) struct DryRunDriver<'a, F> {
     run: Run,
     values: ValueCache,
     now: Timestamp,
-    /// Attempts that were sent, and what will come of each.
+    /// Attempts that were sent, each with its future outcome.
     out: BTreeMap<u64, (Outcome, Option<ResultSource>)>,
-    /// Answers to the gates that are closed.
+    /// Answers to the closed gates.
     approvals: VecDeque<Fact>,
     /// Steps whose gates were answered, by ordinal.
     gates: BTreeSet<u64>,
@@ -116,7 +116,7 @@ where
         Ok(())
     }
 
-    /// What happens next: everything that is owed is sent, then one answer comes, or time passes.
+    /// Determines the next input: sends everything that is pending, then takes one answer, or lets time pass.
     async fn next(&mut self) -> Result<Input, Stop> {
         if let Some(approval) = self.approvals.pop_front() {
             return Ok(Input::Fact(approval));
@@ -139,7 +139,7 @@ where
             self.send(call).await?;
         }
         if let Some(effect) = orphan {
-            // Nobody waits for it any more.
+            // Its result is no longer wanted.
             self.out.remove(&effect);
             return Ok(answer_input(effect, Answer::Cancelled));
         }
@@ -160,7 +160,7 @@ where
         Ok(Input::Tick)
     }
 
-    /// Builds an attempt's request, and finds what will come of it.
+    /// Builds an attempt's request, and determines its outcome.
     async fn send(&mut self, call: &Call) -> Result<(), Stop> {
         if self.requests.len() >= self.given.limits.calls {
             let calls = self.given.limits.calls;
@@ -171,7 +171,7 @@ where
         let request = match built {
             Ok(request) => template::display_request(&request),
             Err(error) => {
-                // As when a call is really made: a request that cannot be built is an answer by itself.
+                // As in a real call: if the request cannot be built, that is the answer.
                 self.out.insert(call.effect, (Outcome::Error(error), None));
                 return Ok(());
             }
@@ -217,7 +217,7 @@ where
         for recorded in events {
             if let Event::StepStarted { start: Start::Branch { chosen }, step_id, path, .. } = &recorded.event {
                 let branch = chosen.map_or_else(|| "default".to_owned(), |chosen| chosen.to_string());
-                // A step whose predicates could not be evaluated at first has begun before.
+                // A step whose predicates could not be evaluated has been started earlier.
                 let mut before = self.steps.range(..=recorded.seq).rev();
                 let step = before.find(|(_, row)| row.step_id == *step_id && row.path == *path);
                 self.branches.insert(step.map_or(recorded.seq, |(&ordinal, _)| ordinal), branch);
@@ -234,7 +234,7 @@ where
         Ok(())
     }
 
-    /// Answers the gate of a step with the declared answers, or with as many approvals as it requires.
+    /// Answers the gate of a step with the given answers, or with as many approvals as it requires.
     fn open_gate(&mut self, row: &StepRow, required: u64) {
         let given = self.given.approvals.approvals_for_gate(&row.path, &row.step_id, required);
         self.approvals.extend(given.into_iter().map(|approval| Fact::Approval {
@@ -256,7 +256,7 @@ where
     }
 
     async fn build_report(mut self, mut stop: Option<Stop>, early_return: Option<String>) -> Report {
-        // Results of loops are put together from those of their iterations, so they count once more.
+        // Results of loops contain those of their iterations, which therefore count twice.
         self.value_bytes = 0;
         let mut steps = Vec::with_capacity(self.steps.len());
         for row in std::mem::take(&mut self.steps).into_values() {
@@ -322,7 +322,7 @@ where
             id: row.step_id,
             ordinal: row.ordinal,
             path: row.path,
-            // What a limit cut short does not go on.
+            // A step that a limit interrupted does not continue.
             status: if ended { row.status } else { StepStatus::Cancelled },
             attempt: row.attempt,
             started_ms: row.started_at.since_ms(START),
@@ -332,7 +332,7 @@ where
         })
     }
 
-    /// The value behind a reference that a row holds as JSON.
+    /// Returns the value behind a reference that a row stores as JSON.
     async fn resolve_reference(&mut self, reference: Option<&Value>) -> Result<Value, Stop> {
         let Some(reference) = reference else { return Ok(Value::Null) };
         let reference: ValueRef =
@@ -347,7 +347,7 @@ fn answer_input(effect: u64, answer: Answer) -> Input {
     Input::Fact(Fact::Answered { effect, answer })
 }
 
-/// The result of a step at top level that has ended well.
+/// Returns the result of a top-level step that succeeded.
 fn result_of(step_id: &str, steps: &[ReportStep]) -> Option<Value> {
     let ended = |step: &&ReportStep| matches!(step.status, StepStatus::Completed | StepStatus::Skipped);
     let step = steps.iter().find(|step| step.path.is_empty() && step.id == step_id).filter(ended)?;

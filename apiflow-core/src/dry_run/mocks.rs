@@ -1,4 +1,4 @@
-//! Answers to calls that are given beforehand, by step.
+//! Mocked replies of calls in a dry run, by step.
 
 use std::collections::BTreeMap;
 
@@ -11,20 +11,20 @@ use crate::engine::{Program, step_key};
 use crate::json::pointer_push;
 use crate::openflow::{Module, OpenFlow, find_module};
 
-/// What a mocked call comes to.
+/// The outcome of a mocked call.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
-    /// It succeeds: the step's result.
+    /// It succeeds with this result of the step.
     Result(Value),
-    /// It fails: the error object, with `name` and `message`.
+    /// It fails with this error object, which has `name` and `message`.
     Error(Value),
 }
 
 impl Outcome {
-    /// Reads an answer: `{"error": …}` is a failure, anything else the step's result.
+    /// Parses an answer: `{"error": …}` is a failure, any other value the step's result.
     ///
-    /// The error is an object or just its message. Without a `name` it is `provider_failed`, which a step's `retry`
-    /// tries again.
+    /// The error is an object or only its message. Without a `name` it is `provider_failed`, which a step's `retry`
+    /// repeats.
     pub fn read(answer: Value) -> Self {
         let error = match &answer {
             Value::Object(fields) if fields.len() == 1 => fields.get("error"),
@@ -42,7 +42,7 @@ impl Outcome {
     }
 }
 
-/// An error object that has what every error has.
+/// Adds a missing name and message to an error object.
 fn named_error(given: Map<String, Value>) -> Value {
     let mut error = Map::new();
     error.insert("name".to_owned(), json!("provider_failed"));
@@ -51,19 +51,19 @@ fn named_error(given: Map<String, Value>) -> Value {
     Value::Object(error)
 }
 
-/// Answers by step; one for each attempt, the last for all that follow.
+/// Answers by step: one for each attempt; the last one is repeated.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Mocks {
     steps: BTreeMap<String, Vec<Outcome>>,
 }
 
 impl Mocks {
-    /// Reads an object of answers. A key is a step's id, or for one place only the step's path and id
-    /// (`loop[2]/draw`). A value is what [`Outcome::read`] takes, or `{"attempts": [answer, …]}` for answers to the
-    /// attempts of a step one after the other, of which the last is given to all that follow.
+    /// Parses an object of answers. A key is a step's id, or, for one position only, the step's path and id
+    /// (`loop[2]/draw`). A value is what [`Outcome::read`] accepts, or `{"attempts": [answer, …]}` with answers to the
+    /// step's attempts in order, of which the last one is repeated.
     ///
     /// # Errors
-    /// Every fault, with pointers into what is given.
+    /// Every fault; pointers are relative to `mocks`.
     pub fn parse(mocks: &Value) -> Result<Self, Vec<Diagnostic>> {
         let fields = match mocks {
             Value::Object(fields) => fields,
@@ -92,8 +92,8 @@ impl Mocks {
         if found.is_empty() { Ok(Self { steps }) } else { Err(found) }
     }
 
-    /// The results that stand in the place of steps when a part of a document is run: of those that make no call, and
-    /// of all others than a step that is run alone (`only`). What is no workflow has none.
+    /// Returns the results that replace steps if a part of a document is run: of steps that make no call, and, if a
+    /// step is run alone (`only`), of all others. Empty if the document is not a workflow.
     pub fn step_replacements(&self, document: &Value, only: Option<&str>) -> Map<String, Value> {
         let Ok(flow) = OpenFlow::from_json(document) else { return Map::new() };
         let replaced = |(step, outcomes): (&String, &Vec<Outcome>)| {
@@ -103,10 +103,10 @@ impl Mocks {
         self.steps.iter().filter_map(replaced).collect()
     }
 
-    /// The results by step id, for a run in earnest.
+    /// Returns the results by step id, for a real run.
     ///
     /// # Errors
-    /// A finding for each mock that only a dry run can have: a failure, or answers to several attempts.
+    /// A finding for each mock that is only possible in a dry run: a failure, or answers to several attempts.
     pub fn into_results(self) -> Result<Map<String, Value>, Vec<Diagnostic>> {
         let mut results = Map::new();
         let mut found = Vec::new();
@@ -126,14 +126,14 @@ impl Mocks {
         if found.is_empty() { Ok(results) } else { Err(found) }
     }
 
-    /// The results of modules that make no call, which are given instead of running them.
+    /// Returns the results of modules that make no call, which replace running them.
     pub(super) fn of_modules(&self, program: &Program) -> BTreeMap<String, Value> {
         let modules = program.modules().filter(|module| !makes_call(module));
         let mocked = |module: &Module| Some((module.id.clone(), result_alone(self.steps.get(&module.id)?)?.clone()));
         modules.filter_map(mocked).collect()
     }
 
-    /// A finding for each mock that no step can have.
+    /// Returns a finding for each mock that matches no step.
     pub(super) fn check_steps(&self, program: &Program) -> Vec<Diagnostic> {
         let check = |(key, outcomes): (&String, &Vec<Outcome>)| {
             let whole = |module: &Module| module.id == *key && result_alone(outcomes).is_some();
@@ -143,14 +143,14 @@ impl Mocks {
         self.steps.iter().filter_map(check).collect()
     }
 
-    /// The answer to an attempt of a step, if there is one.
+    /// Returns the answer to an attempt of a step, if there is one.
     pub(super) fn outcome_of_attempt(&self, path: &str, step_id: &str, attempt: u32) -> Option<&Outcome> {
         let outcomes = at_place(&self.steps, path, step_id)?;
         outcomes.get(attempt.saturating_sub(1) as usize).or(outcomes.last())
     }
 }
 
-/// The answers of one mock; `None` where its list of attempts is none.
+/// Parses the answers of one mock; `None` if its list of attempts is invalid.
 fn read_outcomes(mock: &Value) -> Option<Vec<Outcome>> {
     let attempts = mock.as_object().filter(|fields| fields.len() == 1).and_then(|fields| fields.get("attempts"));
     match attempts {
@@ -162,12 +162,12 @@ fn read_outcomes(mock: &Value) -> Option<Vec<Outcome>> {
     }
 }
 
-/// Whether a module makes calls: any other is replaced whole if it is mocked.
+/// Returns whether a module makes calls: any other is replaced as a whole if it is mocked.
 fn makes_call(module: &Module) -> bool {
     module.value.node_path().is_some()
 }
 
-/// The result of a mock that returns only one.
+/// Returns the result of a mock that consists of one result.
 fn result_alone(outcomes: &[Outcome]) -> Option<&Value> {
     match outcomes {
         [Outcome::Result(result)] => Some(result),
@@ -175,19 +175,19 @@ fn result_alone(outcomes: &[Outcome]) -> Option<&Value> {
     }
 }
 
-/// What is given for a step: for its place, else for its id.
+/// Returns the entry for a step: by its path and id, else by its id.
 pub(super) fn at_place<'m, T>(steps: &'m BTreeMap<String, T>, path: &str, step_id: &str) -> Option<&'m T> {
     steps.get(&step_key(path, step_id)).or_else(|| steps.get(step_id))
 }
 
-/// What is wrong with a key: no step has its id, or the one that has cannot take what is given.
+/// Checks a key: no step has the id, or the step does not accept such an entry.
 pub(super) fn check_key(
     key: &str,
     program: &Program,
     takes: impl Fn(&Module) -> bool,
     otherwise: &str,
 ) -> Option<Diagnostic> {
-    // A key may name a place.
+    // A key may name one position.
     let step = key.rsplit('/').next().unwrap_or(key);
     let of_id: Vec<&Module> = program.modules().filter(|module| module.id == key || module.id == step).collect();
     if of_id.iter().any(|module| takes(module)) {

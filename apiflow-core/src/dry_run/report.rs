@@ -1,4 +1,4 @@
-//! What a dry run tells.
+//! The report of a dry run.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -9,22 +9,22 @@ use crate::ports::{JobStatus, StepStatus};
 /// What happened in a dry run. Times are milliseconds of virtual time since its start.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
-    /// How it ended.
+    /// How the run ended.
     pub status: JobStatus,
-    /// Whether it was stopped as skipped.
+    /// Whether a step stopped the run as skipped.
     pub skipped: bool,
-    /// Its output; of a failed one `{"error": …}` unless a failure handler gave another.
+    /// Output of the run; if it failed, `{"error": …}` unless a failure handler returned another value.
     pub output: Value,
-    /// What a caller that waits is answered before the end, if the document names a step for it (`early_return`).
+    /// The early response to waiting callers, if the document names a step for it (`early_return`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub early_return: Option<Value>,
-    /// The error object of a failed one: `{"name", "message", "step_id", …}`.
+    /// Error object of a failed run: `{"name", "message", "step_id", …}`.
     pub error: Option<Value>,
-    /// How long it would have waited for sleeps and retries.
+    /// Time that the run would have waited for sleeps and retries.
     pub duration_ms: u64,
-    /// Sum of the retries of its steps.
+    /// Number of retries of all steps.
     pub retry_count: u64,
-    /// The steps that ran, in the order in which they began.
+    /// The steps that ran, in the order in which they started.
     pub steps: Vec<ReportStep>,
     /// The events of the journal, in order.
     pub events: Vec<ReportEvent>,
@@ -35,28 +35,28 @@ pub struct Report {
 pub struct ReportStep {
     /// Id of the module.
     pub id: String,
-    /// The step's own number, in the order in which steps began.
+    /// Number of the step, in the order in which steps started.
     pub ordinal: u64,
-    /// Ids of the modules around it with branch or iteration: `loop[2]/branch[0]`; empty at top level.
+    /// Ids of the enclosing modules, with branch or iteration: `loop[2]/branch[0]`; empty at top level.
     pub path: String,
-    /// How far the step is, or how it ended.
+    /// Progress of the step, or how it ended.
     pub status: StepStatus,
-    /// Number of the attempt, from 1; 0 if the module makes none.
+    /// Number of the last attempt, from 1; 0 if the module makes no attempts.
     pub attempt: u32,
     /// The branch that a `branchone` took: its number from 0, or `default`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub branch: Option<String>,
-    /// When it began.
+    /// When the step started.
     pub started_ms: u64,
-    /// When it ended.
+    /// When the step ended.
     pub finished_ms: Option<u64>,
-    /// What it was given.
+    /// Input of the step.
     pub input: Value,
-    /// What it gave.
+    /// Output of the step.
     pub output: Value,
-    /// The error of its last failure.
+    /// Error of the last failed attempt.
     pub error: Option<Value>,
-    /// The requests that it would send, one for each attempt.
+    /// The requests that would be sent, one for each attempt.
     pub requests: Vec<ReportRequest>,
 }
 
@@ -65,15 +65,15 @@ pub struct ReportStep {
 pub struct ReportRequest {
     /// Number of the attempt, from 1.
     pub attempt: u32,
-    /// When it would be sent.
+    /// When the request would be sent.
     pub at_ms: u64,
     /// The request: `{method, url, headers, body}`, with secrets as their names.
     pub request: Value,
-    /// Where its answer comes from; `None` where its step ended before there was one.
+    /// Source of the reply; `None` if the step ended before there was one.
     pub answered_by: Option<ResultSource>,
 }
 
-/// Where the answer to a call comes from.
+/// Source of the reply to a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ResultSource {
@@ -81,20 +81,20 @@ pub enum ResultSource {
     Function,
     /// A mock of the request.
     Mock,
-    /// The outputs that the node declares.
+    /// A sample of the outputs that the node declares.
     Sample,
 }
 
-/// An event, with the value that it brought.
+/// An event of the journal, with its value.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ReportEvent {
     /// Position in the journal, from 1.
     pub seq: u64,
-    /// When it was decided.
+    /// When the event was decided.
     pub at_ms: u64,
     /// The event, as in the journal of a job.
     pub body: Event,
-    /// The value that it brought, if any.
+    /// Value of the event, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<Value>,
 }

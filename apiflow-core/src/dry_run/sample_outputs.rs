@@ -1,14 +1,14 @@
-//! Values made from the outputs that a node declares.
+//! Sample values of the outputs that a node declares.
 
 use serde_json::{Map, Value, json};
 
 use crate::catalog::{Node, NodeOutput, ValueType};
 
-/// A result as the node could return it: each output's default if that is not empty, else a value of its type that
-/// names the output.
+/// Returns a plausible result of the node: each output's default if it is not empty, else a value of its type that
+/// contains the output's name.
 ///
-/// Links lead to `example.com`, which is reserved for examples. A list has two elements, so that a loop over it shows
-/// what it does. A node that declares no outputs returns the reply of its provider, of which nothing is known: its
+/// Links lead to `example.com`, which is reserved for examples. A list has two elements, so that a loop over it is
+/// visible as one. A node that declares no outputs returns its provider's reply, about which nothing is known: its
 /// sample is the input of the call.
 pub(super) fn sample_outputs(node: &Node, input: &Value) -> Value {
     if node.output.is_empty() {

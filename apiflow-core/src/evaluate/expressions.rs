@@ -1,4 +1,4 @@
-//! Expressions and transforms, and the values that they may read.
+//! Evaluates expressions and transforms with the values that they can read.
 
 use std::collections::BTreeMap;
 
@@ -77,7 +77,7 @@ impl Evaluation<'_> {
         self.run_script(script).await.map_err(|error| expression_fault(expr, &error))
     }
 
-    /// Has a script evaluated: for a job that waits for its turn, or for somebody who waits for a dry run.
+    /// Evaluates a script, in the background for a job, or immediately for a caller who waits for a dry run.
     pub(super) async fn run_script(&self, script: Script) -> Result<Value, EvaluationError> {
         if self.values.are_durable() {
             self.evaluator.evaluate_for(self.values.job(), script).await
@@ -86,7 +86,7 @@ impl Evaluation<'_> {
         }
     }
 
-    /// The values that an expression can read, and no others.
+    /// Builds the object of exactly those values that an expression can read.
     async fn build_scope(&mut self, expr: &str, names: &ExpressionNames) -> Result<Map<String, Value>, StoreError> {
         let wanted = expression::find_free_variables(expr);
         let mut scope = Map::new();
@@ -146,7 +146,7 @@ impl Evaluation<'_> {
     }
 }
 
-/// `Boolean(value)` as JavaScript has it.
+/// Returns `Boolean(value)` as JavaScript defines it.
 fn is_truthy(value: &Value) -> bool {
     match value {
         Value::Null => false,
@@ -157,7 +157,7 @@ fn is_truthy(value: &Value) -> bool {
     }
 }
 
-/// What `error` names: the error of the previous result, or of the one element that has one.
+/// Returns the value of `error`: the error of the previous result, or of its only element with an error.
 fn error_of(previous: &Value) -> Value {
     if let Some(error) = previous.get("error") {
         return error.clone();
@@ -188,7 +188,7 @@ fn expression_fault(expr: &str, error: &EvaluationError) -> EvaluationFault {
     EvaluationFault::Step(json!({"name": name, "message": format!("expression `{shown}` failed: {error}")}))
 }
 
-/// The name of a failed evaluation's error: `own`, unless the evaluator and not the script is at fault.
+/// Returns the error name of a failed evaluation: `own`, unless the evaluator and not the script is at fault.
 pub(super) fn error_name(own: &'static str, error: &EvaluationError) -> &'static str {
     if matches!(error, EvaluationError::Internal(_)) { error_names::INTERNAL_ERROR } else { own }
 }

@@ -1,4 +1,4 @@
-//! What an attempt sends.
+//! Builds the request of an attempt.
 
 use std::time::Duration;
 
@@ -8,14 +8,17 @@ use crate::call::{CallContext, CallPlan};
 use crate::engine::Call;
 use crate::ports::HttpRequest;
 
-/// The request of an attempt, the same for every sending of it; or the error object for the step.
+/// Builds the request of an attempt, which is the same each time that it is sent.
+///
+/// # Errors
+/// The error object of the step.
 pub(crate) fn build_request(job: &str, plan: &CallPlan, call: &Call, arguments: &Value) -> Result<HttpRequest, Value> {
     let none = Map::new();
     let key = format!("{job}-{}", call.first_effect);
     let context = CallContext { job_id: job, step_id: &call.step_id, attempt: call.attempt, idempotency_key: &key };
     let mut request =
         plan.submit_request(arguments.as_object().unwrap_or(&none), &context).map_err(|error| error.to_object())?;
-    // A step's own bound may be tighter than the node's.
+    // The step's own timeout may be shorter than the node's.
     request.timeout = request.timeout.min(Duration::from_millis(call.deadline.since_ms(call.started_at)));
     Ok(request)
 }

@@ -1,4 +1,4 @@
-//! What a module evaluates before it begins.
+//! Evaluates what a module needs before it starts.
 
 use serde_json::{Map, Value, json};
 
@@ -10,11 +10,11 @@ use crate::engine::{CacheKey, ExpressionNames, PreparationKind, PreparedStep, St
 use crate::openflow::{InputTransform, NumberOrTransform};
 use crate::ports::{EvaluationError, StoreError};
 
-/// What was found among the results of earlier runs.
+/// The outcome of looking for a cached result.
 enum Lookup {
     /// The result of an earlier run.
     Found(Value),
-    /// Nothing; the result is to be kept under this key, if any.
+    /// There is none; the result will be cached under this key, if any.
     Wanted(Option<CacheKey>),
 }
 
@@ -65,7 +65,7 @@ impl Evaluation<'_> {
         }
     }
 
-    /// The module's `timeout`, in milliseconds.
+    /// Evaluates the module's `timeout`, in milliseconds.
     pub(super) async fn evaluate_timeout_ms(
         &mut self,
         effect: &StepPreparation,
@@ -104,7 +104,7 @@ impl Evaluation<'_> {
         .await
     }
 
-    /// Evaluates what is asked before a flow's first module.
+    /// Evaluates the expressions of a flow that precede its first module.
     async fn evaluate_flow_entry(
         &mut self,
         skip_expr: Option<&str>,
@@ -164,7 +164,7 @@ impl Evaluation<'_> {
         parallelism: Option<&NumberOrTransform>,
         names: &ExpressionNames,
     ) -> Result<PreparedStep, EvaluationFault> {
-        // An iterator sees `result` too.
+        // An iterator can use `result`, too.
         let found = self.evaluate_transform(iterator, names).await?;
         let limit = match parallelism {
             Some(limit) => Some(self.evaluate_number(limit, names, "parallelism").await? as u64),
@@ -177,7 +177,7 @@ impl Evaluation<'_> {
         Err(EvaluationFault::Step(json!({"name": error_names::ITERATOR_ERROR, "message": message})))
     }
 
-    /// What is prepared, or the result of an earlier run of the same.
+    /// Returns the cached result of an earlier run, or prepares the step.
     async fn reuse_or_prepare(
         &mut self,
         effect: &StepPreparation,

@@ -1,4 +1,4 @@
-//! Looking values up: those of the turn under way, those recently used, and those in the store.
+//! Looks values up: those of the current turn, recently used ones, and those in the store.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::pin::Pin;
@@ -11,29 +11,29 @@ use crate::engine::{Args, Event, Recorded, ValueRef};
 use crate::ports::CachedResult;
 use crate::ports::{Store, StoreError};
 
-/// ValueCache kept in memory between turns, in bytes of JSON (estimated).
+/// Maximum size of the values kept in memory between turns, in bytes of JSON (estimated).
 const MAX_RECENT_VALUES_BYTES: usize = 8 * 1024 * 1024;
 
-/// ValueCache that are asked of the store at a time, at most.
+/// Maximum number of values that are read from the store at a time.
 const MAX_VALUES_PER_READ: usize = 64;
 
-/// The largest result that is kept for later runs, in bytes of JSON (estimated).
+/// Maximum size of a result that is cached for later runs, in bytes of JSON (estimated).
 #[cfg(feature = "runtime")]
 const MAX_CACHED_RESULT_BYTES: usize = 8 * 1024 * 1024;
 
 /// The values of one job.
 pub(crate) struct ValueCache {
-    /// Where committed values are; without one nothing is ever committed, and every value stays fresh.
+    /// The store of committed values; without one, nothing is ever committed, and every value stays fresh.
     store: Option<Arc<dyn Store>>,
     job: String,
-    /// ValueCache and list items of events that are not committed yet.
+    /// Values and list items of events that are not committed yet.
     fresh: BTreeMap<u64, Arc<Value>>,
     fresh_items: BTreeMap<(u64, u64), ValueRef>,
-    /// Results of events that are not committed yet, under the keys that later runs find them by.
+    /// Results of events that are not committed yet, by cache key.
     fresh_cached: BTreeMap<String, (ValueRef, u64)>,
-    /// Committed values that were read ahead, until they are used.
+    /// Committed values that were read in advance and not used yet.
     ahead: BTreeMap<u64, Arc<Value>>,
-    /// Committed values, the most recently used last.
+    /// Committed values, the most recently used one last.
     recent: VecDeque<(u64, Arc<Value>, usize)>,
 }
 
@@ -50,7 +50,8 @@ impl ValueCache {
         }
     }
 
-    /// ValueCache of the same job that know of a reference what is known here, and need not read it again.
+    /// Creates a cache of the same job that contains what is known here of a reference, so that it need not be read
+    /// again.
     #[cfg(feature = "runtime")]
     pub(crate) fn share_value(&self, reference: &ValueRef) -> Self {
         let mut shared = Self::new(self.store.clone(), &self.job);
@@ -62,17 +63,17 @@ impl ValueCache {
         shared
     }
 
-    /// The job whose values these are.
+    /// Returns the id of the job.
     pub(crate) fn job(&self) -> &str {
         &self.job
     }
 
-    /// Whether they are a job's that waits where it must, rather than a dry run's.
+    /// Returns whether the values belong to a durable job rather than to a dry run.
     pub(crate) fn are_durable(&self) -> bool {
         self.store.is_some()
     }
 
-    /// Takes in what a turn recorded.
+    /// Adds the values that a turn recorded.
     pub(crate) fn record_events(&mut self, events: &[Recorded]) {
         for recorded in events {
             if let Some(value) = &recorded.value {
@@ -87,7 +88,7 @@ impl ValueCache {
         }
     }
 
-    /// The result that is kept under a key.
+    /// Returns the result that is cached under a key.
     pub(crate) async fn read_cached_result(&mut self, key: &str) -> Result<Option<Value>, StoreError> {
         match self.fresh_cached.get(key).cloned() {
             Some((result, _)) => self.resolve_reference(&result).await.map(Some),
@@ -98,13 +99,13 @@ impl ValueCache {
         }
     }
 
-    /// What is to be kept for later runs with the next commit.
+    /// Returns the results that the next commit should cache for later runs.
     #[cfg(feature = "runtime")]
     pub(crate) async fn take_cacheable_results(&mut self) -> Result<Vec<CachedResult>, StoreError> {
         let mut rows = Vec::with_capacity(self.fresh_cached.len());
         for (key, (result, ttl_s)) in self.fresh_cached.clone() {
             let value = self.resolve_reference(&result).await?;
-            // A list may hold many results, each of which is within its bound.
+            // A list may contain many results, each of which is below the limit.
             if estimate_json_bytes(&value) <= MAX_CACHED_RESULT_BYTES {
                 rows.push(CachedResult { key, value, ttl_s });
             }
@@ -112,7 +113,7 @@ impl ValueCache {
         Ok(rows)
     }
 
-    /// Notes that all that was recorded is in the store now.
+    /// Marks everything that was recorded as stored.
     #[cfg(feature = "runtime")]
     pub(crate) fn mark_committed(&mut self) {
         self.fresh_items.clear();
@@ -122,7 +123,7 @@ impl ValueCache {
         }
     }
 
-    /// The value behind a reference.
+    /// Returns the value behind a reference.
     pub(crate) fn resolve_reference<'a>(
         &'a mut self,
         reference: &'a ValueRef,
@@ -148,7 +149,7 @@ impl ValueCache {
         })
     }
 
-    /// The values behind references, in their order, with few questions to the store.
+    /// Returns the values behind references, in order, with few reads from the store.
     pub(crate) async fn resolve_all(&mut self, references: &[ValueRef]) -> Result<Vec<Value>, StoreError> {
         let mut values = Vec::with_capacity(references.len());
         for some in references.chunks(MAX_VALUES_PER_READ) {
@@ -173,7 +174,7 @@ impl ValueCache {
             });
         }
         let seqs: Vec<u64> = seqs.into_iter().collect();
-        // One by itself is read when it is used.
+        // A single one is read when it is used.
         if seqs.len() < 2 {
             return Ok(BTreeMap::new());
         }
@@ -266,7 +267,7 @@ fn shift_iter_names(object: &mut Map<String, Value>, name: &str) {
     }
 }
 
-/// A value's size in bytes of JSON, estimated.
+/// Estimates a value's size in bytes of JSON.
 pub(crate) fn estimate_json_bytes(value: &Value) -> usize {
     match value {
         Value::Null | Value::Bool(_) => 5,

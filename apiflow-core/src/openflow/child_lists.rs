@@ -2,34 +2,34 @@
 
 use super::{BranchAll, ForLoop, Module, ModuleValue, NumberOrTransform, Place, WhileLoop};
 
-/// How the lists of modules inside a module are run.
+/// How the lists inside a module are run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Nesting {
-    /// It holds no lists.
+    /// The module contains no lists.
     None,
     /// One list, run once for each iteration.
     Loop {
         /// Whether the iterations run at the same time.
         parallel: bool,
     },
-    /// Branches of which one runs.
+    /// Branches, one of which runs.
     OneBranch,
     /// Branches that all run.
     AllBranches {
         /// Whether they run at the same time.
         parallel: bool,
-        /// Whether the first one that succeeds ends the module; without effect on branches that run in order.
+        /// Whether the first one that succeeds ends the module; no effect on branches that run in order.
         race: bool,
     },
 }
 
 impl Nesting {
-    /// Whether it is a loop.
+    /// Returns whether the module is a loop.
     pub fn is_loop(self) -> bool {
         matches!(self, Self::Loop { .. })
     }
 
-    /// Whether several lists, or iterations of one, run at the same time.
+    /// Returns whether several lists, or iterations of one, run at the same time.
     pub fn is_parallel(self) -> bool {
         match self {
             Self::Loop { parallel } | Self::AllBranches { parallel, .. } => parallel,
@@ -37,7 +37,7 @@ impl Nesting {
         }
     }
 
-    /// Whether the module's result is the list of the results of its branches or iterations.
+    /// Returns whether the module's result is the list of the results of its branches or iterations.
     pub fn collects_results(self) -> bool {
         match self {
             Self::Loop { .. } | Self::AllBranches { .. } => true,
@@ -51,12 +51,12 @@ impl Nesting {
 pub struct ChildList<'m> {
     /// The modules, in order.
     pub modules: &'m [Module],
-    /// Label of the branch, if it has one: its summary or its predicate, `default` for the default branch.
+    /// Label of the branch, if it has one: its summary or its predicate, or `default` for the default branch.
     pub label: Option<&'m str>,
     field: ListField,
 }
 
-/// The field of a module's `value` that holds a list.
+/// The field of a module's `value` that contains a list.
 #[derive(Debug, Clone, Copy)]
 enum ListField {
     Modules,
@@ -70,7 +70,7 @@ impl<'m> ChildList<'m> {
         Self { modules, label, field: ListField::Branch(index) }
     }
 
-    /// Calls `visit` with the list's place; `value` is that of the module's `value`.
+    /// Calls `visit` with the list's location; `value` is that of the module's `value`.
     pub(crate) fn visit_at<R>(&self, value: &Place<'_>, visit: impl FnOnce(&Place<'_>) -> R) -> R {
         match self.field {
             ListField::Modules => visit(&value.key("modules")),
@@ -80,9 +80,9 @@ impl<'m> ChildList<'m> {
     }
 }
 
-/// Only types that hold lists are named here: a type that holds none needs no change.
+/// Only types that contain lists are named here: a type without lists needs no change.
 impl ModuleValue {
-    /// How the lists inside it are run.
+    /// Returns how the lists inside the module are run.
     pub fn nesting(&self) -> Nesting {
         if let Self::ForLoopFlow(body) = self {
             Nesting::Loop { parallel: body.parallel }
@@ -97,7 +97,8 @@ impl ModuleValue {
         }
     }
 
-    /// The lists inside it: a loop's body; the branches in order, for `branchone` the default last.
+    /// Returns the lists inside the module: a loop's body, or the branches in order, for `branchone` with the default
+    /// last.
     pub fn child_lists(&self) -> Vec<ChildList<'_>> {
         if let Self::ForLoopFlow(ForLoop { modules, .. }) | Self::WhileLoopFlow(WhileLoop { modules, .. }) = self {
             vec![ChildList { modules, label: None, field: ListField::Modules }]
@@ -117,7 +118,7 @@ impl ModuleValue {
         }
     }
 
-    /// The lists of [`ModuleValue::child_lists`], to be changed.
+    /// Returns the lists of [`ModuleValue::child_lists`], mutably.
     pub fn child_lists_mut(&mut self) -> Vec<&mut Vec<Module>> {
         if let Self::ForLoopFlow(ForLoop { modules, .. }) | Self::WhileLoopFlow(WhileLoop { modules, .. }) = self {
             vec![modules]
@@ -130,7 +131,7 @@ impl ModuleValue {
         }
     }
 
-    /// How many of its branches or iterations may run at the same time, if that is limited.
+    /// Returns how many branches or iterations may run at the same time, if that is limited.
     pub fn parallelism(&self) -> Option<&NumberOrTransform> {
         if let Self::ForLoopFlow(ForLoop { parallelism, .. }) | Self::BranchAll(BranchAll { parallelism, .. }) = self {
             parallelism.as_ref()
@@ -139,7 +140,7 @@ impl ModuleValue {
         }
     }
 
-    /// Whether the failure of a branch (by number) or iteration is kept as a result and does not fail the module
+    /// Returns whether the failure of a branch (by index) or iteration becomes a result instead of failing the module
     /// (`skip_failures`, `skip_failure`).
     pub fn tolerates_failure_of(&self, child: usize) -> bool {
         if let Self::ForLoopFlow(ForLoop { skip_failures, .. }) | Self::WhileLoopFlow(WhileLoop { skip_failures, .. }) =
@@ -155,8 +156,8 @@ impl ModuleValue {
     }
 }
 
-/// Calls `visit` with each list of a module, its number (branches in order, then the default) and its place;
-/// `place` is that of the module's `value`.
+/// Calls `visit` with each list of a module, its index (branches in order, then the default) and its location; `place`
+/// is that of the module's `value`.
 pub(crate) fn each_list<'m>(
     value: &'m ModuleValue,
     place: &Place<'_>,

@@ -1,4 +1,4 @@
-//! What a module does, by its `type`.
+//! The types of modules: what a module does.
 
 use std::collections::BTreeMap;
 
@@ -11,27 +11,27 @@ use super::{InputTransform, Module, NumberOrTransform, StopAfterIf, is_false};
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum ModuleValue {
-    /// One call of a node.
+    /// Calls a node once.
     Script(NodeCall),
-    /// Inline code (`rawscript`).
+    /// Runs inline code (`rawscript`).
     RawScript(RawScript),
-    /// A run of another workflow.
+    /// Runs another workflow.
     Flow(SubFlow),
-    /// One child run per item.
+    /// Runs a list of modules for each item.
     ForLoopFlow(ForLoop),
-    /// Child runs until stopped.
+    /// Runs a list of modules until it is stopped.
     WhileLoopFlow(WhileLoop),
-    /// The first branch whose predicate is true.
+    /// Runs the first branch whose predicate is true.
     BranchOne(BranchOne),
-    /// All branches, in parallel or in order.
+    /// Runs all branches, in parallel or in order.
     BranchAll(BranchAll),
-    /// The previous result.
+    /// Returns the previous result.
     Identity(Identity),
-    /// A language model with tools: kept, not run.
+    /// A language model with tools: stored, but not run.
     AiAgent(AiAgent),
 }
 
-/// One call of a node.
+/// A call of a node.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct NodeCall {
     /// `node/<node id>` or `<connector id>/<node id>`.
@@ -50,7 +50,7 @@ pub struct RawScript {
     pub content: String,
     /// Its language tag.
     pub language: String,
-    /// Arguments of `main`.
+    /// Arguments of `main`, by name.
     pub input_transforms: BTreeMap<String, InputTransform>,
     /// Fields that this version does not know.
     #[serde(flatten)]
@@ -69,19 +69,19 @@ pub struct SubFlow {
     pub extra: Map<String, Value>,
 }
 
-/// One child run per item.
+/// A loop that runs its modules for each item.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ForLoop {
-    /// The expression or value that the items come from.
+    /// Expression or constant that yields the items.
     pub iterator: InputTransform,
     /// Modules of one iteration.
     pub modules: Vec<Module>,
-    /// Keep the error objects of failed iterations and go on.
+    /// Keeps the error objects of failed iterations and continues.
     pub skip_failures: bool,
-    /// Run the iterations at the same time.
+    /// Runs the iterations at the same time.
     #[serde(skip_serializing_if = "is_false")]
     pub parallel: bool,
-    /// Maximum number at a time.
+    /// Maximum number of iterations at a time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parallelism: Option<NumberOrTransform>,
     /// Fields that this version does not know.
@@ -89,24 +89,24 @@ pub struct ForLoop {
     pub extra: Map<String, Value>,
 }
 
-/// Child runs until stopped.
+/// A loop that runs its modules until it is stopped.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct WhileLoop {
     /// Modules of one iteration.
     pub modules: Vec<Module>,
-    /// Keep the error objects of failed iterations and go on.
+    /// Keeps the error objects of failed iterations and continues.
     pub skip_failures: bool,
     /// Fields that this version does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
 
-/// The first branch whose predicate is true, else the default.
+/// Branches of which the first one whose predicate is true is run, else the default.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct BranchOne {
-    /// The branches, in order of their predicates.
+    /// The branches, in the order in which their predicates are evaluated.
     pub branches: Vec<BranchOneBranch>,
-    /// Run when no predicate is true.
+    /// Modules that run if no predicate is true.
     pub default: Vec<Module>,
     /// Fields that this version does not know.
     #[serde(flatten)]
@@ -128,19 +128,19 @@ pub struct BranchOneBranch {
     pub extra: Map<String, Value>,
 }
 
-/// All branches, in parallel unless `parallel` is false.
+/// Branches that all run, in parallel unless `parallel` is false.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct BranchAll {
     /// The branches, in the order of their results.
     pub branches: Vec<BranchAllBranch>,
-    /// Absent means true.
+    /// Whether they run in parallel; absent means true.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parallel: Option<bool>,
-    /// Maximum number at a time.
+    /// Maximum number of branches at a time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parallelism: Option<NumberOrTransform>,
-    /// The first branch that succeeds ends the module with its result, and the others are cancelled. Ours: others that
-    /// read the document ignore it.
+    /// Whether the first branch that succeeds ends the module with its result, and the others are cancelled. An
+    /// extension: other programs that read the document ignore it.
     #[serde(skip_serializing_if = "is_false")]
     pub race: bool,
     /// Fields that this version does not know.
@@ -154,7 +154,7 @@ pub struct BranchAllBranch {
     /// Label of the branch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub summary: Option<String>,
-    /// A failure of this branch does not fail the module.
+    /// Whether a failure of this branch does not fail the module.
     #[serde(skip_serializing_if = "is_false")]
     pub skip_failure: bool,
     /// Modules of the branch, in order.
@@ -164,7 +164,7 @@ pub struct BranchAllBranch {
     pub extra: Map<String, Value>,
 }
 
-/// The previous result.
+/// A module that returns the previous result.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Identity {
     /// Fields that this version does not know.
@@ -172,16 +172,16 @@ pub struct Identity {
     pub extra: Map<String, Value>,
 }
 
-/// A language model with tools: kept, not run.
+/// A language model with tools: stored, but not run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct AiAgent {
-    /// All of its fields.
+    /// All fields.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
 
 impl Module {
-    /// A module that only does something, without id and settings.
+    /// Creates a module that only has a value, without id and settings.
     pub fn from_value(value: ModuleValue) -> Self {
         Self {
             id: String::new(),
@@ -204,8 +204,8 @@ impl Module {
         }
     }
 
-    /// The rule that is checked once when the module is done: `stop_after_all_iters_if` if it collects results, else
-    /// `stop_after_if`.
+    /// Returns the condition that is checked once when the module is done: `stop_after_all_iters_if` if it collects
+    /// results, else `stop_after_if`.
     pub fn stop_rule(&self) -> Option<&StopAfterIf> {
         if self.value.nesting().collects_results() {
             self.stop_after_all_iters_if.as_ref()
@@ -214,14 +214,14 @@ impl Module {
         }
     }
 
-    /// The fixed result that stands for a run of the module, if its mock is in force.
+    /// Returns the result that replaces running the module, if its mock is enabled.
     pub fn mocked_result(&self) -> Option<&Value> {
         self.mock.as_ref().filter(|mock| mock.enabled).map(|mock| &mock.return_value)
     }
 }
 
 impl ModuleValue {
-    /// The JSON `type`.
+    /// Returns the `type` as it is written in JSON.
     pub fn kind_name(&self) -> &'static str {
         match self {
             Self::Script(_) => "script",
@@ -236,22 +236,22 @@ impl ModuleValue {
         }
     }
 
-    /// The path of the node that it calls, if it calls one.
+    /// Returns the path of the node, if the module calls one.
     pub fn node_path(&self) -> Option<&str> {
         if let Self::Script(script) = self { Some(&script.path) } else { None }
     }
 
-    /// The path of the sub-flow that it runs (`workflow/<id>`), if it runs one.
+    /// Returns the path of the sub-flow (`workflow/<id>`), if the module runs one.
     pub fn sub_flow_path(&self) -> Option<&str> {
         if let Self::Flow(flow) = self { Some(&flow.path) } else { None }
     }
 
-    /// The id of the sub-flow that it runs, if it runs one and its path is well formed.
+    /// Returns the id of the sub-flow, if the module runs one and its path is well-formed.
     pub fn sub_flow_id(&self) -> Option<&str> {
         self.sub_flow_path()?.strip_prefix("workflow/")
     }
 
-    /// Whether `cache_ttl` on the module reuses results of earlier runs.
+    /// Returns whether `cache_ttl` on the module reuses results of earlier runs.
     pub fn supports_cache(&self) -> bool {
         matches!(self, Self::Script(_) | Self::RawScript(_) | Self::Flow(_))
     }

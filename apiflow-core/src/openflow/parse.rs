@@ -1,7 +1,7 @@
-//! Reads a document by hand rather than through serde, so that all of its faults are found at once.
+//! Parses OpenFlow documents by hand rather than with serde, so that all faults are found at once.
 //!
-//! What is broken is replaced by something harmless and remembered, so that the rest of the document
-//! can still be checked and drawn while it is being typed.
+//! Invalid parts are replaced by harmless values and recorded, so that the rest of a document can be checked and drawn
+//! while it is being typed.
 
 mod fields;
 mod flow;
@@ -17,16 +17,16 @@ use crate::diagnostic::codes;
 use crate::diagnostic::{Diagnostic, Severity, has_errors};
 use fields::DocumentFields;
 
-/// How deep lists of modules may be nested; the workflow's own list is the first.
+/// Maximum nesting depth of lists of modules; the workflow's own list is the first level.
 ///
-/// A list in a branch lies five JSON levels deeper than the list around it, and readers of JSON text
-/// stop at 128 levels: this many lists always fit, and one more is reported clearly.
+/// A list in a branch is five JSON levels deeper than the list around it, and parsers of JSON text stop at 128 levels:
+/// with this maximum, documents can always be parsed, and one more level is reported clearly.
 pub const MAX_NESTING: usize = 20;
 
-/// How many findings about one document are listed; the rest is counted.
+/// Maximum number of findings about a document that are listed; the rest is counted.
 pub const MAX_FINDINGS: usize = 1000;
 
-/// Reads a document: the workflow, unless there is an error, and all that is wrong with its structure.
+/// Parses a document. Returns the workflow, unless there is an error, and all findings about its structure.
 pub fn parse(document: &Value) -> (Option<OpenFlow>, Vec<Diagnostic>) {
     let reading = parse_leniently(document);
     let diagnostics = reading.findings.into_vec();
@@ -34,26 +34,26 @@ pub fn parse(document: &Value) -> (Option<OpenFlow>, Vec<Diagnostic>) {
     (flow, diagnostics)
 }
 
-/// What could be read of a document that may be broken.
+/// The valid parts of a document that may contain faults.
 #[derive(Debug)]
 pub(crate) struct ParsedDocument {
-    /// The workflow, with harmless values in place of what is broken; `None` if the document is
-    /// not even an object with a `value`.
+    /// The workflow, with harmless values in place of invalid ones; `None` if the document is not even an object with a
+    /// `value`.
     pub(crate) flow: Option<OpenFlow>,
-    /// What is wrong.
+    /// The faults that were found.
     pub(crate) findings: Findings,
-    /// Pointers of what is broken: no further findings are reported at these places.
+    /// Pointers of invalid values: no further findings are reported below them.
     pub(crate) broken: BTreeSet<String>,
 }
 
-/// Reads as much of a document as can be read.
+/// Parses as much of a document as possible.
 pub(crate) fn parse_leniently(document: &Value) -> ParsedDocument {
     let mut reader = DocumentReader::default();
     let flow = reader.read_document(document);
     ParsedDocument { flow, findings: reader.findings, broken: reader.broken }
 }
 
-/// Reads a document whose faults refuse it: the first one is returned. A missing list of modules is empty.
+/// Parses a document, or returns its first fault. A missing list of modules is empty.
 pub(super) fn parse_strictly(document: &Value) -> Result<OpenFlow, Box<Diagnostic>> {
     let mut reader = DocumentReader { purpose: ReadPurpose::Running, ..DocumentReader::default() };
     let flow = reader.read_document(document);
@@ -65,12 +65,12 @@ pub(super) fn parse_strictly(document: &Value) -> Result<OpenFlow, Box<Diagnosti
     }
 }
 
-/// Reads as much of a module as can be read.
+/// Parses as much of a module as possible.
 pub(crate) fn parse_module(module: &Value) -> Module {
     DocumentReader::default().read_module(module, &Place::ROOT)
 }
 
-/// Findings in the order they were made, at most [`MAX_FINDINGS`] of them.
+/// Findings in the order in which they were added, at most [`MAX_FINDINGS`] of them.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
     list: Vec<Diagnostic>,
@@ -78,7 +78,7 @@ pub(crate) struct Findings {
 }
 
 impl Findings {
-    /// Adds one, or counts it if there are too many.
+    /// Adds a finding, or counts it if there are too many.
     pub(crate) fn push(&mut self, found: Diagnostic) {
         if self.list.len() < MAX_FINDINGS {
             self.list.push(found);
@@ -87,17 +87,17 @@ impl Findings {
         }
     }
 
-    /// Whether further ones are only counted.
+    /// Returns whether further findings are only counted.
     pub(crate) fn is_full(&self) -> bool {
         self.list.len() >= MAX_FINDINGS
     }
 
-    /// Those that are listed.
+    /// Returns the listed findings.
     pub(crate) fn list(&self) -> &[Diagnostic] {
         &self.list
     }
 
-    /// The list, with a last finding that says how many were left out.
+    /// Returns the list, with a last finding that says how many were left out.
     pub(crate) fn into_vec(mut self) -> Vec<Diagnostic> {
         if self.left_out > 0 {
             let message = format!("{} more diagnostics are not listed", self.left_out);
@@ -107,7 +107,7 @@ impl Findings {
     }
 }
 
-/// The state of one reading.
+/// The state of parsing one document.
 #[derive(Debug, Default)]
 struct DocumentReader {
     findings: Findings,
@@ -116,38 +116,38 @@ struct DocumentReader {
     purpose: ReadPurpose,
 }
 
-/// The purpose that a document is read for.
+/// The purpose for which a document is parsed.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum ReadPurpose {
     /// The document is validated: all of its faults are reported.
     #[default]
     Checking,
-    /// It is to be run: it was checked when the run was asked for. Missing lists are empty, as for other programs that
-    /// run OpenFlow, and there are no warnings.
+    /// The document is run: it was checked when the run was requested. Missing lists are empty, as for other programs
+    /// that run OpenFlow, and there are no warnings.
     Running,
 }
 
 impl DocumentReader {
-    /// Notes a fault of the place itself.
+    /// Reports a fault at a location.
     fn note_fault(&mut self, place: &Place<'_>, code: &str, message: String) {
         let found = self.broken_at(place, code, message);
         self.findings.push(found);
     }
 
-    /// Suppresses further findings at a place, and returns the finding that explains why.
+    /// Suppresses further findings at a location, and returns the finding that explains why.
     fn broken_at(&mut self, place: &Place<'_>, code: &str, message: String) -> Diagnostic {
         let pointer = place.pointer();
         self.broken.insert(pointer.clone());
         Diagnostic::new_error(code, pointer, message)
     }
 
-    /// Notes that a value has the wrong JSON type.
+    /// Reports a value of the wrong JSON type.
     fn wrong_type(&mut self, place: &Place<'_>, what: &str, expected: &str, found: &Value) {
         let message = format!("{what} must be {expected}, found {}", kind_of(found));
         self.note_fault(place, codes::WRONG_TYPE, message);
     }
 
-    /// The fields of an object, or a fault.
+    /// Returns the fields of an object, or reports a fault.
     fn read_object<'d, 'p>(
         &mut self,
         value: &'d Value,
@@ -162,7 +162,7 @@ impl DocumentReader {
         }
     }
 
-    /// The elements of a list, each read by `each`.
+    /// Reads the elements of an array with `each`.
     fn list<T>(
         &mut self,
         value: &Value,
@@ -179,7 +179,7 @@ impl DocumentReader {
     }
 }
 
-/// A JSON type as people say it.
+/// Returns the JSON type of a value with its article.
 pub(crate) fn kind_of(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",

@@ -1,4 +1,4 @@
-//! The nodes and workflows that a document refers to.
+//! Lists the nodes and workflows that a document refers to.
 
 use std::collections::BTreeSet;
 
@@ -15,8 +15,8 @@ pub enum DocumentReference {
     Workflow(String),
 }
 
-/// The nodes and workflows that a document refers to, tools of language model agents included; of a document with
-/// faults those that can be read.
+/// Lists the nodes and workflows that a document refers to, including the tools of language model agents; of an invalid
+/// document, those in its valid parts.
 pub fn list_references(document: &Value) -> BTreeSet<DocumentReference> {
     let mut found = BTreeSet::new();
     for modules in parse_leniently(document).flow.iter().flat_map(OpenFlow::root_lists) {
@@ -39,7 +39,7 @@ fn collect_references(modules: &[Module], found: &mut BTreeSet<DocumentReference
     }
 }
 
-/// The tools of an agent, as far as they are modules.
+/// Returns the tools of an agent that are modules.
 fn agent_tools(agent: &AiAgent) -> Vec<Module> {
     let tools = agent.extra.get("tools").and_then(Value::as_array);
     tools.into_iter().flatten().map(parse_module).collect()

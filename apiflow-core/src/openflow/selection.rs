@@ -1,4 +1,5 @@
-//! A part of a workflow, made a workflow of its own: what an editor runs while the rest is being written.
+//! Selects a part of a workflow as a workflow of its own, which an editor can run while the rest is still being
+//! written.
 
 use serde_json::{Map, Value};
 
@@ -7,30 +8,31 @@ use crate::diagnostic::Diagnostic;
 use crate::diagnostic::{codes, suggest};
 use crate::json::pointer_push;
 
-/// Which part of a workflow is to be run.
+/// The part of a workflow to run.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Selection {
-    /// Up to and with this step: what stands behind it, in its own list and in those around it, is left out. A loop
-    /// around it makes all its iterations.
+    /// Runs up to this step, inclusive: what follows it, in its own list and in the enclosing ones, is left out. An
+    /// enclosing loop runs all its iterations.
     pub until: Option<String>,
-    /// This step alone, in none of the loops and branches around it: results that it names come from `mocks`, a loop's
-    /// item from an `iter` in the input.
+    /// Runs this step alone, in none of the enclosing loops and branches: results that it refers to are taken from
+    /// `mocks`, a loop's item from an `iter` in the input.
     pub only: Option<String>,
     /// Results by step id: these steps are not run.
     pub mocks: Map<String, Value>,
 }
 
 impl Selection {
-    /// Whether the whole workflow is to be run as it is.
+    /// Returns whether the whole workflow is run unchanged.
     pub fn is_whole(&self) -> bool {
         *self == Self::default()
     }
 
-    /// The document with what is left out and mocked.
+    /// Returns the document with the other parts removed and the mocks applied. A document that is not a workflow is
+    /// returned unchanged: checking it is not this function's task.
     ///
     /// # Errors
-    /// A finding for each id that is no step's, and for `until` beside `only`; pointers are `/until`, `/only` and
-    /// `/mocks/<id>`. A document that is no workflow comes back as it is: checking it is another's task.
+    /// A finding for each id that is not a step's, and for `until` together with `only`; pointers are `/until`, `/only`
+    /// and `/mocks/<id>`.
     pub fn select_from(&self, document: &Value) -> Result<Value, Vec<Diagnostic>> {
         let Ok(mut flow) = OpenFlow::from_json(document) else { return Ok(document.clone()) };
         let found = suggest::within_budget(|| self.check_ids(&flow));
@@ -105,7 +107,7 @@ fn mock_with_value(value: &Value) -> Mock {
     Mock { enabled: true, return_value: value.clone(), extra: Map::new() }
 }
 
-/// Leaves out what stands behind a step; returns whether the step is there.
+/// Removes what follows a step; returns whether the step exists.
 fn cut_after(modules: &mut Vec<Module>, id: &str) -> bool {
     for position in 0..modules.len() {
         let is_it = modules[position].id == id;
@@ -117,13 +119,13 @@ fn cut_after(modules: &mut Vec<Module>, id: &str) -> bool {
     false
 }
 
-/// Leaves one step, behind steps that give the mocked results.
+/// Keeps one step, preceded by steps that return the mocked results.
 fn keep_only(flow: &mut OpenFlow, id: &str, mocks: &Map<String, Value>) {
     let Some(mut step) = find_module_where(&flow.value.modules, &|module| module.id == id).cloned() else { return };
     if let Some(value) = mocks.get(id) {
         step.mock = Some(mock_with_value(value));
     }
-    // What lies between a step and the next has no meaning if there is no next.
+    // Settings between a step and the next have no meaning without a next one.
     step.suspend = None;
     step.sleep = None;
     let mut ids = Vec::new();
@@ -144,12 +146,13 @@ fn keep_only(flow: &mut OpenFlow, id: &str, mocks: &Map<String, Value>) {
     value.cache_ttl = None;
 }
 
-/// The module of an id, at any depth; the error handler and the preprocessor are among them.
+/// Returns the module with an id, at any depth, including the error handler and the preprocessor.
 pub fn find_module<'m>(flow: &'m OpenFlow, id: &str) -> Option<&'m Module> {
     find_module_by(flow, &|module| module.id == id)
 }
 
-/// The first module that this is true of, at any depth; the error handler and the preprocessor are looked at last.
+/// Returns the first module that satisfies the predicate, at any depth; the error handler and the preprocessor are
+/// searched last.
 pub fn find_module_by<'m>(flow: &'m OpenFlow, is_meant: &dyn Fn(&Module) -> bool) -> Option<&'m Module> {
     flow.root_lists().find_map(|modules| find_module_where(modules, is_meant))
 }
@@ -163,7 +166,7 @@ fn find_module_where<'m>(modules: &'m [Module], is_meant: &dyn Fn(&Module) -> bo
     })
 }
 
-/// A step that only returns a result.
+/// Creates a module that only returns a result.
 fn result_module(id: &str, value: &Value) -> Module {
     Module {
         id: id.to_owned(),
@@ -189,7 +192,7 @@ mod tests {
             "modules": [step("a"), {"id": "loop", "value": looped}, step("z")], "failure_module": step("failure")}})
     }
 
-    /// The ids of a document's modules, with mocks marked.
+    /// Formats the ids of a document's modules, with mocks marked.
     fn shown(document: &Value) -> String {
         fn of(modules: &[Module]) -> String {
             let one = |module: &Module| {

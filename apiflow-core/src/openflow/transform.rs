@@ -1,15 +1,15 @@
-//! Values that a document gives or computes.
+//! Transforms: values that are constant or computed.
 
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-/// How a step's input gets its value.
+/// How an input of a step gets its value.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum InputTransform {
     /// A constant; `$var:` and `$res:` are not supported.
     Static {
-        /// The constant (missing is null).
+        /// The constant; null if missing.
         value: Value,
         /// Fields that this version does not know.
         #[serde(flatten)]
@@ -17,13 +17,13 @@ pub enum InputTransform {
     },
     /// A JavaScript expression.
     Javascript {
-        /// The expression (missing is empty).
+        /// The expression; empty if missing.
         expr: String,
         /// Fields that this version does not know.
         #[serde(flatten)]
         extra: Map<String, Value>,
     },
-    /// Filled by a language model; agent tools only.
+    /// A value that a language model provides; only for tools of agents.
     Ai {
         /// Fields that this version does not know.
         #[serde(flatten)]
@@ -31,21 +31,21 @@ pub enum InputTransform {
     },
 }
 
-/// A number of seconds or of branches, plain or computed.
+/// A number of seconds or branches, constant or computed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum NumberOrTransform {
-    /// A plain number.
+    /// A constant number.
     #[serde(serialize_with = "plain_number")]
     Number(f64),
-    /// A computed one.
+    /// A computed number.
     Transform(InputTransform),
 }
 
-/// Writes 3 as `3` rather than `3.0`, so that a document comes back as it was.
+/// Serializes 3 as `3` rather than `3.0`, so that a document is preserved.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
 fn plain_number<S: Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S::Error> {
-    /// The greatest number up to which every whole number has an `f64` of its own.
+    /// The maximum integer up to which every integer is exactly representable as `f64`.
     const MAX_EXACT_INTEGER: f64 = 9_007_199_254_740_992.0;
     if number.fract() == 0.0 && number.abs() <= MAX_EXACT_INTEGER {
         serializer.serialize_i64(*number as i64)

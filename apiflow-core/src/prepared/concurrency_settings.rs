@@ -1,4 +1,4 @@
-//! What a document says about its job's place in the queue: priority and concurrency.
+//! Queue settings of a document: priority and concurrency.
 
 use serde_json::Value;
 
@@ -7,13 +7,14 @@ use crate::engine::queue_priority;
 use crate::openflow::FlowValue;
 use crate::ports::Concurrency;
 
-/// What stands for `$workspace` in a concurrency key: there is one.
+/// Value of `$workspace` in a concurrency key: there is only one workspace.
 const WORKSPACE: &str = "apiflow";
 
-/// Keys of more bytes are kept as their hash; databases bound what an index holds.
+/// Maximum length of a key in bytes; longer ones are replaced by their hash, because databases limit the size of index
+/// entries.
 const MAX_KEY_BYTES: usize = 256;
 
-/// What a document says about the place of its jobs in the queue.
+/// The queue settings that a document specifies for its jobs.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct QueueSettings {
     pub(crate) priority: i32,
@@ -27,19 +28,19 @@ struct ConcurrencySettings {
     key: KeySource,
 }
 
-/// What the runs of a flow are counted by.
+/// The key by which runs of a flow are counted.
 #[derive(Debug, Clone, PartialEq)]
 enum KeySource {
-    /// The document's own key, with places for inputs.
+    /// The document's own key, which may contain inputs.
     Template(String),
     /// The workflow's id, or this hash of a document that is not saved.
     Identity { digest: String },
 }
 
 impl QueueSettings {
-    /// Reads it from a document, which is given as it was read and as it is written.
+    /// Reads the settings from a parsed document; `document` is its JSON.
     pub(crate) fn read(flow: &FlowValue, document: &Value) -> Self {
-        // A step's own priority beats the flow's from the start.
+        // A priority of the first step takes precedence over the flow's.
         let first = flow.modules.first().and_then(|module| module.priority);
         let own = flow.concurrency_key.as_deref().filter(|text| !text.trim().is_empty());
         let key = || match own {
@@ -54,12 +55,12 @@ impl QueueSettings {
         Self { priority: queue_priority(first, flow.priority), concurrency }
     }
 
-    /// Whether jobs share slots with others.
+    /// Returns whether jobs compete for slots with others.
     pub(crate) fn shares_slots(&self) -> bool {
         self.concurrency.is_some()
     }
 
-    /// With whom a job with this input shares its slots.
+    /// Returns the key and limits by which a job with this input shares slots.
     pub(crate) fn concurrency(&self, workflow: Option<&str>, input: &Value) -> Option<Concurrency> {
         let ConcurrencySettings { limit, window_s, key } = self.concurrency.as_ref()?;
         Some(Concurrency { key: key.fill_key(workflow, input), limit: *limit, window_s: *window_s })
@@ -67,21 +68,20 @@ impl QueueSettings {
 }
 
 impl KeySource {
-    /// The key of a job. Keys of documents' own do not meet those made of ids.
+    /// Returns the key of a job. Keys that documents define never equal those made from ids.
     fn fill_key(&self, workflow: Option<&str>, input: &Value) -> String {
         let key = match (self, workflow) {
             (Self::Template(text), _) => format!("key:{}", fill_template(text, input)),
             (Self::Identity { .. }, Some(id)) => format!("workflow:{id}"),
             (Self::Identity { digest }, None) => format!("document:{digest}"),
         };
-        // Not every database keeps a NUL in a text.
+        // Not every database can store NUL in a string.
         let is_kept = key.len() <= MAX_KEY_BYTES && !key.contains('\0');
         if is_kept { key } else { format!("hash:{}", hash_value(&Value::from(key))) }
     }
 }
 
-/// The key with `$workspace` and `$args[x.y]` replaced; what the input does not have is empty. What was put in is not
-/// looked at again.
+/// Replaces `$workspace` and `$args[x.y]` in a key; missing inputs are empty. Inserted values are not scanned again.
 fn fill_template(text: &str, input: &Value) -> String {
     let mut filled = String::with_capacity(text.len());
     let mut rest = text;
@@ -102,7 +102,7 @@ fn fill_template(text: &str, input: &Value) -> String {
     filled + rest
 }
 
-/// An input as text: strings as they are, all else as JSON.
+/// Formats an input: strings as they are, all other values as JSON.
 fn argument_text(input: &Value, path: &str) -> String {
     match path.split('.').try_fold(input, |value, name| value.get(name)) {
         None | Some(Value::Null) => String::new(),

@@ -1,4 +1,4 @@
-//! The fields of one object, taken one after the other.
+//! Reads the fields of one object.
 
 use serde_json::{Map, Value};
 
@@ -9,7 +9,7 @@ use crate::diagnostic::fixes;
 use crate::diagnostic::{codes, suggest};
 use crate::openflow::Place;
 
-/// Fields that OpenFlow knows and that are kept as they are.
+/// Fields that OpenFlow defines and that are stored unchanged.
 const PASSED_THROUGH_FIELDS: [&str; 23] = [
     "agent",
     "apply_preprocessor",
@@ -36,7 +36,7 @@ const PASSED_THROUGH_FIELDS: [&str; 23] = [
     "tools",
 ];
 
-/// The fields of an object, of which some are taken.
+/// The fields of an object, some of which have been taken.
 pub(super) struct DocumentFields<'d, 'p> {
     map: &'d Map<String, Value>,
     place: &'p Place<'p>,
@@ -48,23 +48,23 @@ impl<'d, 'p> DocumentFields<'d, 'p> {
         Self { map, place, taken: Vec::new() }
     }
 
-    /// Takes a field that is there, also with null.
+    /// Takes a field that is present, including null.
     pub(super) fn take_present(&mut self, name: &'static str) -> Option<&'d Value> {
         self.taken.push(name);
         self.map.get(name)
     }
 
-    /// Takes a field that is there and not null.
+    /// Takes a field that is present and not null.
     pub(super) fn take_non_null(&mut self, name: &'static str) -> Option<&'d Value> {
         self.take_present(name).filter(|value| !value.is_null())
     }
 
-    /// Takes a field that has to be there, or notes that it is not.
+    /// Takes a required field, or reports that it is missing.
     pub(super) fn take_required(&mut self, reader: &mut DocumentReader, name: &'static str) -> Option<&'d Value> {
         self.required_as(reader, name, codes::MISSING_FIELD)
     }
 
-    /// The same under a code of its own.
+    /// Takes a required field, or reports that it is missing under the given code.
     pub(super) fn required_as(
         &mut self,
         reader: &mut DocumentReader,
@@ -115,7 +115,7 @@ impl<'d, 'p> DocumentFields<'d, 'p> {
         flag
     }
 
-    /// Takes an optional whole number of the type's range.
+    /// Takes an optional integer in the range of `T`.
     pub(super) fn take_integer<T: TryFrom<i128>>(
         &mut self,
         reader: &mut DocumentReader,
@@ -145,7 +145,7 @@ impl<'d, 'p> DocumentFields<'d, 'p> {
         number
     }
 
-    /// Takes an optional field, read by `read` at its place.
+    /// Takes an optional field and reads it with `read`.
     pub(super) fn take_field_with<T>(
         &mut self,
         reader: &mut DocumentReader,
@@ -156,7 +156,7 @@ impl<'d, 'p> DocumentFields<'d, 'p> {
         Some(read(reader, value, &self.place.key(name)))
     }
 
-    /// Takes a required field, read by `read` at its place.
+    /// Takes a required field and reads it with `read`.
     pub(super) fn required_inner<T>(
         &mut self,
         reader: &mut DocumentReader,
@@ -167,7 +167,7 @@ impl<'d, 'p> DocumentFields<'d, 'p> {
         Some(read(reader, value, &self.place.key(name)))
     }
 
-    /// Takes a list that has to be there, read by `read` at its place; a missing one is empty.
+    /// Takes a required list and reads it with `read`; a missing one is empty.
     pub(super) fn required_list<T>(
         &mut self,
         reader: &mut DocumentReader,
@@ -182,7 +182,7 @@ impl<'d, 'p> DocumentFields<'d, 'p> {
         list.unwrap_or_default()
     }
 
-    /// The fields that were not taken, as they are; near misses of known names are pointed out.
+    /// Returns the fields that were not taken, unchanged; reports those that look like misspelt known names.
     pub(super) fn take_rest(self, reader: &mut DocumentReader) -> Map<String, Value> {
         let mut rest = Map::new();
         for (key, value) in self.map {
@@ -209,7 +209,7 @@ impl<'d, 'p> DocumentFields<'d, 'p> {
         }
     }
 
-    /// Notes that a field has the wrong type, with the fix if only the notation of the value is wrong.
+    /// Reports a field of the wrong type, with a fix if only the notation of the value is wrong.
     fn note_wrong_type(
         &self,
         reader: &mut DocumentReader,

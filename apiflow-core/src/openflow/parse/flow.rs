@@ -1,4 +1,4 @@
-//! The document and its program.
+//! Parses the document and its program.
 
 use serde_json::Value;
 
@@ -47,12 +47,12 @@ impl DocumentReader {
         })
     }
 
-    /// Takes a required list of modules, unless it is nested too deep.
+    /// Takes a required list of modules, unless it is nested too deeply.
     pub(super) fn module_list(&mut self, fields: &mut DocumentFields<'_, '_>, name: &'static str) -> Vec<Module> {
         fields.required_list(self, name, |reader, value, place| reader.read_modules(value, place, name))
     }
 
-    /// Reads a list of modules, unless it is nested too deep.
+    /// Reads a list of modules, unless it is nested too deeply.
     pub(super) fn read_modules(&mut self, value: &Value, place: &Place<'_>, name: &str) -> Vec<Module> {
         if self.nesting == MAX_NESTING && self.purpose == ReadPurpose::Checking {
             let message = format!("lists of modules are nested deeper than {MAX_NESTING}: move a part into a sub-flow");

@@ -1,4 +1,4 @@
-//! Modules and what they do.
+//! Parses modules and what they do.
 
 use serde_json::{Map, Value};
 
@@ -10,12 +10,12 @@ use crate::openflow::{
     ModuleValue, NodeCall, Place, RawScript, SubFlow, WhileLoop,
 };
 
-/// The types of modules in the order of a palette.
+/// The types of modules, in the order in which they are offered.
 const KNOWN: [&str; 9] =
     ["script", "rawscript", "flow", "forloopflow", "whileloopflow", "branchone", "branchall", "identity", "aiagent"];
 
 impl DocumentReader {
-    /// Reads a module; a broken one becomes an identity, so that its place in the list is kept.
+    /// Reads a module; an invalid one becomes an identity, so that its position in the list is kept.
     pub(super) fn read_module(&mut self, value: &Value, place: &Place<'_>) -> Module {
         let Some(mut fields) = self.read_object(value, place, "a module") else {
             return identity_module();
@@ -152,7 +152,7 @@ impl DocumentReader {
     }
 }
 
-/// A module that stands for one that can't be read.
+/// Returns the module that replaces an invalid one.
 fn identity_module() -> Module {
     Module::from_value(identity_value())
 }

@@ -1,4 +1,4 @@
-//! What may be set on any module, and the transforms.
+//! Parses the settings of modules, and transforms.
 
 use std::collections::BTreeMap;
 
@@ -81,7 +81,7 @@ impl DocumentReader {
         })
     }
 
-    /// The inputs of a step, under their name or the older one.
+    /// Takes the inputs of a step, under the newer or the older name of the field.
     pub(super) fn input_transforms(&mut self, fields: &mut DocumentFields<'_, '_>) -> BTreeMap<String, InputTransform> {
         let given = fields.take_field_with(self, "input_transforms", Self::read_transforms);
         let older = fields.take_field_with(self, "input_transform", |reader, value, place| {
@@ -102,7 +102,7 @@ impl DocumentReader {
         map.iter().map(|(name, value)| (name.clone(), self.read_transform(value, &place.key(name)))).collect()
     }
 
-    /// Reads a transform; a broken one becomes null.
+    /// Reads a transform; an invalid one becomes null.
     pub(super) fn read_transform(&mut self, value: &Value, place: &Place<'_>) -> InputTransform {
         self.transform_fields(value, place).unwrap_or(InputTransform::Static { value: Value::Null, extra: Map::new() })
     }
@@ -132,7 +132,7 @@ impl DocumentReader {
         }
     }
 
-    /// Reads a plain number or a transform.
+    /// Reads a number or a transform.
     pub(super) fn number_or_transform(&mut self, value: &Value, place: &Place<'_>) -> Option<NumberOrTransform> {
         match value {
             Value::Number(number) => number.as_f64().map(NumberOrTransform::Number),
@@ -144,7 +144,7 @@ impl DocumentReader {
         }
     }
 
-    /// Notes a `type` that is none of the known ones; all of what the place holds counts as broken.
+    /// Reports an unknown `type`; everything below the location counts as invalid.
     pub(super) fn unknown_type(&mut self, place: &Place<'_>, code: &str, what: &str, given: &str, known: &[&str]) {
         self.broken.insert(place.pointer());
         let begun = known.iter().copied().find(|known| given.len() > 2 && known.starts_with(given));
