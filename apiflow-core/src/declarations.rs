@@ -65,36 +65,40 @@ pub struct Node {
 
 /// A declared input of a node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 pub struct NodeInput {
     /// Name of the input.
     pub name: String,
-    /// Type of the value; values are never coerced.
+    /// Type of the input; values are never coerced.
     pub r#type: ValueType,
-    /// Whether a call without the input fails before anything is sent.
+    /// Whether a call without this input fails before anything is sent.
     #[serde(default)]
+    #[cfg_attr(feature = "utoipa", schema(value_type = Option<bool>))]
     pub required: bool,
-    /// Value of an omitted input that has no `value`; `None` if the key is absent.
+    /// Used if the caller passes no value and `value` is absent.
     #[serde(default, with = "present", skip_serializing_if = "Option::is_none")]
     pub default: Option<Value>,
-    /// Value of an omitted input; `None` if the key is absent.
+    /// Used if the caller passes no value.
     #[serde(default, with = "present", skip_serializing_if = "Option::is_none")]
     pub value: Option<Value>,
-    /// Description of the input for users.
+    /// What the input means.
     #[serde(default)]
+    #[cfg_attr(feature = "utoipa", schema(value_type = Option<String>))]
     pub description: String,
-    /// Allowed values, compared as JSON; if absent, any value is allowed.
+    /// The values that are allowed, compared as JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub r#enum: Option<Vec<Value>>,
-    /// Minimum of a number.
+    /// Smallest allowed number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub minimum: Option<f64>,
-    /// Maximum of a number.
+    /// Largest allowed number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub maximum: Option<f64>,
-    /// Type of an array's elements: an object with `type`.
+    /// Type of an array's elements, as an object with `type`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "utoipa", schema(value_type = Option<BTreeMap<String, Value>>))]
     pub items: Option<Value>,
-    /// How a media input is sent: `url`, `data_uri`, `base64`, `multipart` or `upload`.
+    /// How a media input is sent: url, data_uri, base64, multipart or upload.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub r#as: Option<String>,
     /// MIME types that the provider accepts.
@@ -104,27 +108,30 @@ pub struct NodeInput {
 
 /// A declared output of a node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 pub struct NodeOutput {
-    /// Name of the output, which is its key in the step's result.
+    /// Name of the output, a key of the step's result.
     pub name: String,
-    /// Type of the value; values are never coerced.
+    /// Type of the output; values are never coerced.
     pub r#type: ValueType,
-    /// Value of an output that is absent from the reply of a successful call; `None` if not declared.
+    /// Used if the call succeeded and the key is absent.
     #[serde(default, with = "present", skip_serializing_if = "Option::is_none")]
     pub default: Option<Value>,
-    /// Path into the reply, or `@body`, `@status`, `@header.NAME`; if empty, the output's own name.
+    /// Path into the reply, or `@body`, `@status`, `@header.NAME`; empty means the output's own name.
     #[serde(default)]
+    #[cfg_attr(feature = "utoipa", schema(value_type = Option<String>))]
     pub mapping: String,
-    /// Description of the output for users.
+    /// What the output means.
     #[serde(default)]
+    #[cfg_attr(feature = "utoipa", schema(value_type = Option<String>))]
     pub description: String,
-    /// Which of several values is taken: `first`, `last`, `join` or `all`.
+    /// Which of several values to use: first, last, join or all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pick: Option<String>,
-    /// Encoding of the value: `url`, `data_uri`, `base64` or `text`.
+    /// How the value is encoded: url, data_uri, base64 or text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decode: Option<String>,
-    /// MIME type that is assumed if the provider does not send one.
+    /// MIME type to use if the provider does not report one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mime: Option<String>,
 }

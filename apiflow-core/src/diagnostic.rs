@@ -8,44 +8,48 @@ use serde::{Deserialize, Serialize};
 
 pub use self::suggest::nearest_name;
 
-/// How serious a finding is. An error refuses a run; a warning or a hint does not.
+/// Severity of a finding: an error prevents a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// The document cannot run.
     Error,
-    /// The document runs, but probably not as intended.
+    /// The document can run, but probably not as intended.
     Warning,
-    /// The document runs as intended; the finding is advice.
+    /// A suggestion that does not affect a run.
     Hint,
 }
 
 /// One finding about a document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 pub struct Diagnostic {
-    /// Stable name of the kind of finding, in kebab case (`unknown-node`, `expression-syntax`).
+    /// Stable code of the kind of finding, in kebab case (`unknown-node`, `expression-syntax`).
     pub code: String,
-    /// How serious the finding is.
+    /// Severity of the finding.
     pub severity: Severity,
-    /// JSON Pointer (RFC 6901) of the place in the document; empty for the whole document.
+    /// JSON Pointer (RFC 6901) of the value: within a connector or node itself, within a workflow's OpenFlow document;
+    /// empty for the whole document.
     pub pointer: String,
-    /// What is wrong: names the subject, lower case, no full stop.
+    /// What is wrong with the value.
     pub message: String,
-    /// How to fix it, if a fix is known (`did you mean …?`).
+    /// How to fix it, if known (`did you mean …?`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
-    /// An edit of the document that certainly fixes the finding.
+    /// A replacement that is certain to be correct.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fix: Option<Fix>,
-    /// Position inside the string at `pointer`, for faults of an expression.
+    /// The position inside the string at `pointer`, for faults of an expression.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub span: Option<Span>,
 }
 
-/// An edit that certainly fixes a finding: replaces the value at `pointer` by `value`.
+/// A fix that is certain to be correct: replace the value at `pointer` with `value`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 pub struct Fix {
-    /// Label of the fix, as a button shows it (`rename to "resize"`).
+    /// Label of the fix, suitable for a button (`rename to "resize"`).
     pub label: String,
     /// JSON Pointer of the value to replace.
     pub pointer: String,
@@ -53,12 +57,13 @@ pub struct Fix {
     pub value: serde_json::Value,
 }
 
-/// A position inside a string, counted from 1; columns count Unicode scalar values.
+/// A position inside a string, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 pub struct Span {
     /// Line of the first character.
     pub line: u32,
-    /// Column of the first character.
+    /// Column of the first character, in Unicode scalar values.
     pub column: u32,
 }
 

@@ -5,13 +5,14 @@ use serde_json::Value;
 
 /// The type of a declared input or output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ValueType {
     /// A JSON string.
     String,
     /// Any JSON number.
     Number,
-    /// A JSON number without a fraction.
+    /// A number without a fraction.
     Integer,
     /// `true` or `false`.
     Boolean,
@@ -23,7 +24,7 @@ pub enum ValueType {
     Image,
     /// A video: a URL or a data URI.
     Video,
-    /// Audio: a URL or a data URI.
+    /// An audio file: a URL or a data URI.
     Audio,
     /// Any other file: a URL or a data URI.
     File,

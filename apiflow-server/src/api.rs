@@ -8,13 +8,13 @@ mod job;
 mod user;
 
 pub use document::{
-    Connector, ConnectorChange, Diagnostic, Diagnostics, Fix, NewConnector, NewNode, NewWorkflow, Node, NodeChange,
-    NodeInput, NodeOutput, Severity, Span, ValidateRequest, ValueType, Workflow, WorkflowChange,
+    Connector, ConnectorChange, Diagnostics, NewConnector, NewNode, NewWorkflow, Node, NodeChange, ValidateRequest,
+    Workflow, WorkflowChange,
 };
-pub use dry_run::{AnswerSource, DryRunCall, DryRunEvent, DryRunReport, DryRunRequest, DryRunStep};
+pub use dry_run::DryRunRequest;
 pub use job::{
-    Approval, Call, Job, JobStatus, JobSummary, RerunRequest, ResumeAction, ResumeRequest, RunDocumentRequest,
-    RunRequest, RunWorkflowRequest, Step, StepStatus,
+    Approval, Call, Job, JobSummary, RerunRequest, ResumeAction, ResumeRequest, RunDocumentRequest, RunRequest,
+    RunWorkflowRequest, Step,
 };
 pub use user::{
     Login, LoginReply, NewSecret, NewTokenRequest, NewUser, Role, SecretInfo, SecretSource, TokenInfo, TokenReply,
@@ -24,6 +24,7 @@ pub use user::{
 /// The path under which the REST API is served.
 pub(crate) const BASE_PATH: &str = "/api/v1";
 
+use apiflow_core::diagnostic::Diagnostic;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
@@ -66,8 +67,8 @@ pub struct ProblemBody {
     pub errors: Vec<Fault>,
     /// The findings about the document.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(required = false, value_type = Vec<Diagnostic>)]
-    pub diagnostics: Vec<apiflow_core::diagnostic::Diagnostic>,
+    #[schema(required = false)]
+    pub diagnostics: Vec<Diagnostic>,
 }
 
 /// One invalid place in the body of a request.

@@ -18,7 +18,7 @@ const MIN_FREE_DISK_GIB: u64 = 6;
 const CORE_FEATURES: [&str; 4] = ["runtime", "http", "boa", "sandbox"];
 
 /// Packages that the core without features must not depend on.
-const IMPURE_PACKAGES: [&str; 3] = ["tokio", "boa_engine", "reqwest"];
+const IMPURE_PACKAGES: [&str; 4] = ["tokio", "boa_engine", "reqwest", "utoipa"];
 
 /// Packages that xtask must not depend on, so that `cargo xtask` starts within seconds of a clone.
 const SLOW_PACKAGES: [&str; 5] = ["apiflow-core", "reqwest", "rustls", "sqlx", "wasm-bindgen-cli-support"];

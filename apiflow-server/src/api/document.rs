@@ -3,67 +3,17 @@
 //! Handlers work on JSON and on [`apiflow_core::catalog`]'s types, since a stored document is returned as it was sent.
 //! These types describe that JSON to client generators.
 
+use apiflow_core::catalog::{NodeInput, NodeOutput};
+use apiflow_core::diagnostic::Diagnostic;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
-
-/// Severity of a finding: an error prevents a run.
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// The document cannot run.
-    Error,
-    /// The document can run, but probably not as intended.
-    Warning,
-    /// A suggestion that does not affect a run.
-    Hint,
-}
-
-/// One finding about a document.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct Diagnostic {
-    /// Stable code of the kind of finding, in kebab case.
-    pub code: String,
-    /// Severity of the finding.
-    pub severity: Severity,
-    /// JSON Pointer of the value: within a connector or node itself, within a workflow's OpenFlow document.
-    pub pointer: String,
-    /// What is wrong with the value.
-    pub message: String,
-    /// How to fix it, if known.
-    pub help: Option<String>,
-    /// A replacement that is certain to be correct.
-    pub fix: Option<Fix>,
-    /// The position inside the string at `pointer`.
-    pub span: Option<Span>,
-}
-
-/// A fix that is certain to be correct: replace the value at `pointer` with `value`.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct Fix {
-    /// Label of the fix, suitable for a button.
-    pub label: String,
-    /// JSON Pointer of the value to replace.
-    pub pointer: String,
-    /// The new value.
-    pub value: Value,
-}
-
-/// A position inside a string, counted from 1.
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
-pub struct Span {
-    /// Line of the first character.
-    pub line: u32,
-    /// Column of the first character, in Unicode scalar values.
-    pub column: u32,
-}
 
 /// The findings about a document.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Diagnostics {
     /// The findings, ordered by position.
-    #[schema(value_type = Vec<Diagnostic>)]
-    pub diagnostics: Vec<apiflow_core::diagnostic::Diagnostic>,
+    pub diagnostics: Vec<Diagnostic>,
 }
 
 /// A document to validate.
@@ -144,83 +94,6 @@ pub struct ConnectorChange {
     /// Defaults of its nodes' `data`, plus `auth`, `hosts`, `media_hosts`, `limits` and `errors`.
     #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub data: Option<Value>,
-}
-
-/// The type of a declared input or output.
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum ValueType {
-    /// A Unicode string.
-    String,
-    /// Any JSON number.
-    Number,
-    /// A number without a fraction.
-    Integer,
-    /// `true` or `false`.
-    Boolean,
-    /// A JSON object.
-    Object,
-    /// A JSON array.
-    Array,
-    /// An image file.
-    Image,
-    /// A video file.
-    Video,
-    /// An audio file.
-    Audio,
-    /// Any other file.
-    File,
-}
-
-/// A declared input of a node.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct NodeInput {
-    /// Name of the input.
-    pub name: String,
-    /// Type of the input; values are never coerced.
-    pub r#type: ValueType,
-    /// Whether a call without this input fails before anything is sent.
-    pub required: Option<bool>,
-    /// Used if the caller passes no value and `value` is absent.
-    pub default: Option<Value>,
-    /// Used if the caller passes no value.
-    pub value: Option<Value>,
-    /// What the input means.
-    pub description: Option<String>,
-    /// The values that are allowed.
-    pub r#enum: Option<Vec<Value>>,
-    /// Smallest allowed number.
-    pub minimum: Option<f64>,
-    /// Largest allowed number.
-    pub maximum: Option<f64>,
-    /// Type of an array's elements, as an object with `type`.
-    #[schema(value_type = Option<BTreeMap<String, Value>>)]
-    pub items: Option<Value>,
-    /// How a media input is sent: url, data_uri, base64, multipart or upload.
-    pub r#as: Option<String>,
-    /// MIME types that the provider accepts.
-    pub accept: Option<Vec<String>>,
-}
-
-/// A declared output of a node.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct NodeOutput {
-    /// Name of the output, a key of the step's result.
-    pub name: String,
-    /// Type of the output; values are never coerced.
-    pub r#type: ValueType,
-    /// Used if the call succeeded and the key is absent.
-    pub default: Option<Value>,
-    /// Path into the reply, or `@body`, `@status`, `@header.NAME`; empty means the output's own name.
-    pub mapping: Option<String>,
-    /// What the output means.
-    pub description: Option<String>,
-    /// Which of several values to use: first, last, join or all.
-    pub pick: Option<String>,
-    /// How the value is encoded: url, data_uri, base64 or text.
-    pub decode: Option<String>,
-    /// MIME type to use if the provider does not report one.
-    pub mime: Option<String>,
 }
 
 /// One typed call to a provider.

@@ -1,6 +1,6 @@
 //! Jobs, their steps and calls, and the requests that start them.
 
-use apiflow_core::ports;
+use apiflow_core::ports::{JobStatus, StepStatus};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -116,50 +116,6 @@ pub struct Approval {
     pub urls: Vec<String>,
 }
 
-/// Status of a job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum JobStatus {
-    /// Created, not yet started.
-    Pending,
-    /// Running, or waiting for a provider or for a time.
-    Running,
-    /// Waiting for an approval.
-    Suspended,
-    /// Completed with a result.
-    Completed,
-    /// Failed with an error.
-    Failed,
-    /// Cancelled by a user.
-    Cancelled,
-}
-
-impl From<ports::JobStatus> for JobStatus {
-    fn from(status: ports::JobStatus) -> Self {
-        match status {
-            ports::JobStatus::Pending => Self::Pending,
-            ports::JobStatus::Running => Self::Running,
-            ports::JobStatus::Suspended => Self::Suspended,
-            ports::JobStatus::Completed => Self::Completed,
-            ports::JobStatus::Failed => Self::Failed,
-            ports::JobStatus::Cancelled => Self::Cancelled,
-        }
-    }
-}
-
-impl From<JobStatus> for ports::JobStatus {
-    fn from(status: JobStatus) -> Self {
-        match status {
-            JobStatus::Pending => Self::Pending,
-            JobStatus::Running => Self::Running,
-            JobStatus::Suspended => Self::Suspended,
-            JobStatus::Completed => Self::Completed,
-            JobStatus::Failed => Self::Failed,
-            JobStatus::Cancelled => Self::Cancelled,
-        }
-    }
-}
-
 /// The summary of a job in lists.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct JobSummary {
@@ -213,40 +169,6 @@ pub struct Job {
     /// Pass it as `cursor` to `/jobs/{id}/steps` to get the remaining steps; null if there are no more.
     #[schema(required)]
     pub steps_next: Option<String>,
-}
-
-/// Status of a step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum StepStatus {
-    /// Running, or waiting for its provider.
-    Running,
-    /// Waiting for its next attempt.
-    Retrying,
-    /// Waiting for an approval or a time.
-    Suspended,
-    /// Completed with a result.
-    Completed,
-    /// Failed with an error.
-    Failed,
-    /// Skipped; its input was passed through as the result.
-    Skipped,
-    /// Cancelled by a user, or because its job ended.
-    Cancelled,
-}
-
-impl From<ports::StepStatus> for StepStatus {
-    fn from(status: ports::StepStatus) -> Self {
-        match status {
-            ports::StepStatus::Running => Self::Running,
-            ports::StepStatus::Retrying => Self::Retrying,
-            ports::StepStatus::Suspended => Self::Suspended,
-            ports::StepStatus::Completed => Self::Completed,
-            ports::StepStatus::Failed => Self::Failed,
-            ports::StepStatus::Skipped => Self::Skipped,
-            ports::StepStatus::Cancelled => Self::Cancelled,
-        }
-    }
 }
 
 /// A module of the document that is running or has run.

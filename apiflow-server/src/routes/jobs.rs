@@ -1,6 +1,6 @@
 //! Routes of jobs and their steps.
 
-use apiflow_core::ports::{JobFilter, Timestamp};
+use apiflow_core::ports::{JobFilter, JobStatus, Timestamp};
 use apiflow_core::runtime::RecoverError;
 use axum::Json;
 use axum::extract::State;
@@ -9,7 +9,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::api::{Call, Job, JobStatus, JobSummary, Page, Step};
+use crate::api::{Call, Job, JobSummary, Page, Step};
 use crate::http::extract::{InPath, InQuery};
 use crate::http::pagination::{PageQuery, build_page};
 use crate::http::problem::Problem;
@@ -65,7 +65,7 @@ async fn list(
     InQuery(query): InQuery<JobQuery>,
 ) -> Result<Json<Page<JobSummary>>, Problem> {
     let filter = JobFilter {
-        status: query.status.map(Into::into),
+        status: query.status,
         workflow_id: query.workflow_id,
         node_id: query.node_id,
         created_after: parse_time("created_after", query.created_after.as_deref())?,
@@ -120,7 +120,7 @@ async fn cancel_job(
     let is_new = state.runtime.cancel_job(&id, &reason, Some(&caller.user.id)).await?;
     let row = lookup::find_job(&state, &id).await?;
     // Cancelling twice is not an error; a job that has ended takes no message.
-    if !is_new && row.state.status.is_final() && row.state.status != JobStatus::Cancelled.into() {
+    if !is_new && row.state.status.is_final() && row.state.status != JobStatus::Cancelled {
         return Err(Problem::new(StatusCode::CONFLICT, problem_codes::ENDED, format!("job `{id}` has ended already")));
     }
     Ok((StatusCode::ACCEPTED, Json(views::job_view(&state, &caller, row, KnownValues::default()).await?)))

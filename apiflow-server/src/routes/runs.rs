@@ -9,8 +9,7 @@ use serde_json::json;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::api::{
-    Diagnostics, DryRunReport, DryRunRequest, Job, RerunRequest, RunDocumentRequest, RunRequest, RunWorkflowRequest,
-    ValidateRequest,
+    Diagnostics, DryRunRequest, Job, RerunRequest, RunDocumentRequest, RunRequest, RunWorkflowRequest, ValidateRequest,
 };
 use crate::http::extract::{InPath, JsonBody};
 use crate::users::Caller;
@@ -109,7 +108,7 @@ async fn run_document(
 /// Runs a workflow document, or a part of one, with simulated replies. Nothing is sent, and no job is created.
 #[utoipa::path(post, path = "/workflows/dry_run", operation_id = "dry_run_document", tag = "workflows",
     request_body = DryRunRequest,
-    responses((status = OK, description = "the outcome, even if the workflow failed", body = DryRunReport)))]
+    responses((status = OK, description = "the outcome, even if the workflow failed", body = Report)))]
 async fn dry_run(
     State(state): State<AppState>,
     caller: Caller,

@@ -11,21 +11,22 @@ use super::turns::{EventRow, LoadedJob, value_bytes};
 use crate::declarations::Catalog;
 use crate::ports::Timestamp;
 
-/// What a job's status is.
+/// Status of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum JobStatus {
-    /// Created, not yet claimed.
+    /// Created, not yet started.
     Pending,
-    /// Being run, or waiting for a provider or a time.
+    /// Running, or waiting for a provider or for a time.
     Running,
     /// Waiting for an approval.
     Suspended,
-    /// Ended with a result.
+    /// Completed with a result.
     Completed,
-    /// Ended with an error.
+    /// Failed with an error.
     Failed,
-    /// Ended by a user.
+    /// Cancelled by a user.
     Cancelled,
 }
 

@@ -5,23 +5,24 @@ use serde_json::{Value, json};
 
 use crate::ports::Timestamp;
 
-/// What a step's status is.
+/// Status of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum StepStatus {
-    /// At work, or waiting for its provider.
+    /// Running, or waiting for its provider.
     Running,
     /// Waiting for its next attempt.
     Retrying,
     /// Waiting for an approval or a time.
     Suspended,
-    /// Ended with a result.
+    /// Completed with a result.
     Completed,
-    /// Ended with an error.
+    /// Failed with an error.
     Failed,
-    /// Replaced by an identity.
+    /// Skipped; its input was passed through as the result.
     Skipped,
-    /// Ended by a user, or by the end of its job.
+    /// Cancelled by a user, or because its job ended.
     Cancelled,
 }
 

@@ -800,14 +800,17 @@ export interface components {
         };
         /** @description One finding about a document. */
         Diagnostic: {
-            /** @description Stable code of the kind of finding, in kebab case. */
+            /** @description Stable code of the kind of finding, in kebab case (`unknown-node`, `expression-syntax`). */
             code: string;
             fix?: components["schemas"]["Fix"] | null;
-            /** @description How to fix it, if known. */
+            /** @description How to fix it, if known (`did you mean …?`). */
             help?: string | null;
             /** @description What is wrong with the value. */
             message: string;
-            /** @description JSON Pointer of the value: within a connector or node itself, within a workflow's OpenFlow document. */
+            /**
+             * @description JSON Pointer (RFC 6901) of the value: within a connector or node itself, within a workflow's OpenFlow document;
+             *     empty for the whole document.
+             */
             pointer: string;
             /** @description Severity of the finding. */
             severity: components["schemas"]["Severity"];
@@ -977,7 +980,7 @@ export interface components {
         };
         /** @description A fix that is certain to be correct: replace the value at `pointer` with `value`. */
         Fix: {
-            /** @description Label of the fix, suitable for a button. */
+            /** @description Label of the fix, suitable for a button (`rename to "resize"`). */
             label: string;
             /** @description JSON Pointer of the value to replace. */
             pointer: string;
@@ -1230,7 +1233,7 @@ export interface components {
             default?: unknown;
             /** @description What the input means. */
             description?: string | null;
-            /** @description The values that are allowed. */
+            /** @description The values that are allowed, compared as JSON. */
             enum?: unknown[] | null;
             /** @description Type of an array's elements, as an object with `type`. */
             items?: {
