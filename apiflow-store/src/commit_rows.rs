@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use apiflow_core::ports::{Commit, EventRow, LeaseChange, StepRow};
+use apiflow_core::ports::{CallRecord, Commit, EventRow, LeaseChange, StepRow};
 use serde::Serialize;
+use serde_json::json;
 
-use crate::job_rows::{duration_ms, to_int, to_json_text};
+use crate::job_rows::{StepBody, duration_ms, to_int, to_json_text, to_small_int};
 
 /// The update of a job's row by a commit.
 #[derive(Serialize)]
@@ -87,21 +88,61 @@ impl<'a> Event<'a> {
 pub(crate) struct Step<'a> {
     pub(crate) job: &'a str,
     pub(crate) ordinal: i64,
+    pub(crate) status: &'static str,
+    pub(crate) attempt: i32,
+    pub(crate) started_at: i64,
+    pub(crate) finished_at: Option<i64>,
     pub(crate) progress: Option<f64>,
     pub(crate) body: String,
 }
 
 impl<'a> Step<'a> {
     pub(crate) fn of_row(job: &'a str, step: &StepRow) -> Self {
-        Self { job, ordinal: to_int(step.ordinal), progress: step.progress, body: to_json_text(step) }
+        Self {
+            job,
+            ordinal: to_int(step.ordinal),
+            status: step.status.as_str(),
+            attempt: to_small_int(step.attempt),
+            started_at: step.started_at.0,
+            finished_at: step.finished_at.map(|moment| moment.0),
+            progress: step.progress,
+            body: to_json_text(&StepBody::of_row(step)),
+        }
     }
 }
 
-/// A row of `job_calls`.
+/// A row of `job_calls`, or the reply to a submit that has its row already.
 pub(crate) struct Call<'a> {
     pub(crate) job: &'a str,
     pub(crate) step: i64,
-    pub(crate) body: String,
+    pub(crate) attempt: i32,
+    pub(crate) purpose: &'a str,
+    pub(crate) at: i64,
+    pub(crate) duration_ms: i64,
+    pub(crate) request: Option<String>,
+    pub(crate) reply: Option<String>,
+    pub(crate) is_reply: bool,
+}
+
+impl<'a> Call<'a> {
+    fn of_record(job: &'a str, call: &'a CallRecord) -> Self {
+        Self {
+            job,
+            step: to_int(call.step),
+            attempt: to_small_int(call.attempt),
+            purpose: &call.purpose,
+            at: call.at.0,
+            duration_ms: to_int(call.duration_ms),
+            request: (!call.request.is_null()).then(|| to_json_text(&call.request)),
+            reply: (call.reply != json!({})).then(|| to_json_text(&call.reply)),
+            is_reply: call.is_reply_to_submit(),
+        }
+    }
+
+    /// Whether a reply is to this submit.
+    fn is_answered_by(&self, reply: &Call<'_>) -> bool {
+        self.reply.is_none() && (self.step, self.attempt, self.purpose) == (reply.step, reply.attempt, reply.purpose)
+    }
 }
 
 /// A row of `job_polls`.
@@ -156,11 +197,7 @@ impl<'a> Batch<'a> {
         let job = commit.job.as_str();
         self.events.extend(commit.events.iter().map(|event| Event::of_row(job, event)));
         self.add_steps(commit);
-        self.calls.extend(commit.calls.iter().map(|call| Call {
-            job,
-            step: to_int(call.step),
-            body: to_json_text(call),
-        }));
+        self.add_calls(commit);
         self.add_polls(commit);
         let taken: BTreeSet<i64> = commit.consumed.iter().copied().collect();
         self.taken.extend(taken.into_iter().map(|id| (job, id)));
@@ -178,6 +215,19 @@ impl<'a> Batch<'a> {
         let mut seen = BTreeSet::new();
         for step in commit.steps.iter().rev().filter(|step| seen.insert(step.ordinal)) {
             self.steps.push(Step::of_row(&commit.job, step));
+        }
+    }
+
+    /// Adds each call once: a reply completes its submit if the same commit records both.
+    fn add_calls(&mut self, commit: &'a Commit) {
+        let first = self.calls.len();
+        for record in &commit.calls {
+            let call = Call::of_record(&commit.job, record);
+            let mut sent = self.calls[first..].iter_mut().filter(|_| call.is_reply);
+            match sent.find(|sent| sent.is_answered_by(&call)) {
+                Some(sent) => *sent = Call { request: sent.request.take(), is_reply: sent.is_reply, ..call },
+                None => self.calls.push(call),
+            }
         }
     }
 

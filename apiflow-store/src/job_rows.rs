@@ -1,16 +1,17 @@
 //! Conversions of the rows of jobs, for both databases.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::time::Duration;
 
 use apiflow_core::ports::{
     CallRecord, DueErasure, DuePoll, EventRow, InboxMessage, JobRow, JobState, JobStatus, Poll, SharedBundle,
-    SnapshotRow, StepRow, StoreError, Timestamp,
+    SnapshotRow, StepRow, StepStatus, StoreError, Timestamp,
 };
-use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 /// Size of a probe's write: about that of an ordinary commit.
 pub(crate) const PROBE_BYTES: i64 = 32 * 1024;
@@ -38,6 +39,12 @@ pub(crate) type JobColumns = (
 /// `seq`, `at`, `list_id`, `list_index` and `body` of an event.
 pub(crate) type EventColumns = (i64, i64, Option<i64>, Option<i64>, String);
 
+/// `ordinal`, `status`, `attempt`, `started_at`, `finished_at`, `progress` and `body` of a step.
+pub(crate) type StepColumns = (i64, String, i32, i64, Option<i64>, Option<f64>, String);
+
+/// `step`, `attempt`, `purpose`, `at`, `duration_ms`, `request` and `reply` of a call.
+pub(crate) type CallColumns = (i64, i32, String, i64, i64, Option<String>, Option<String>);
+
 /// `job_id`, `effect`, `due_at`, `tries` and `ticket` of a poll.
 pub(crate) type PollColumns = (String, i64, i64, i64, String);
 
@@ -54,6 +61,15 @@ pub(crate) fn to_int(number: u64) -> i64 {
 /// Converts a number to the ports' type.
 pub(crate) fn from_int(int: i64) -> u64 {
     u64::try_from(int).unwrap_or(0)
+}
+
+/// Converts the number of an attempt to the databases' type.
+pub(crate) fn to_small_int(number: u32) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}
+
+fn from_small_int(int: i32) -> u32 {
+    u32::try_from(int).unwrap_or(0)
 }
 
 pub(crate) fn duration_ms(lease: Duration) -> i64 {
@@ -129,13 +145,74 @@ pub(crate) fn event_row((seq, at, list, index, body): EventColumns) -> Result<Ev
     Ok(EventRow { seq: from_int(seq), at: Timestamp(at), body: parse_json(&body)?, value: None, item })
 }
 
-pub(crate) fn step_row((progress, body): (Option<f64>, String)) -> Result<StepRow, StoreError> {
-    let step: StepRow = parse_json(&body)?;
-    Ok(StepRow { progress, ..step })
+/// The part of a step that has no column of its own.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct StepBody<'a> {
+    step_id: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    path: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    input: Option<Cow<'a, Value>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    output: Option<Cow<'a, Value>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    error: Option<Cow<'a, Value>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    provider_id: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    retry_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    approval: Option<Cow<'a, Value>>,
 }
 
-pub(crate) fn call_record((body,): (String,)) -> Result<CallRecord, StoreError> {
-    parse_json(&body)
+impl<'a> StepBody<'a> {
+    pub(crate) fn of_row(step: &'a StepRow) -> Self {
+        Self {
+            step_id: Cow::Borrowed(&step.step_id),
+            path: Cow::Borrowed(&step.path),
+            input: step.input.as_ref().map(Cow::Borrowed),
+            output: step.output.as_ref().map(Cow::Borrowed),
+            error: step.error.as_ref().map(Cow::Borrowed),
+            provider_id: step.provider_id.as_deref().map(Cow::Borrowed),
+            retry_at: step.retry_at,
+            approval: step.approval.as_ref().map(Cow::Borrowed),
+        }
+    }
+}
+
+pub(crate) fn step_row(columns: StepColumns) -> Result<StepRow, StoreError> {
+    let (ordinal, status, attempt, started_at, finished_at, progress, body) = columns;
+    let body: StepBody<'_> = parse_json(&body)?;
+    Ok(StepRow {
+        ordinal: from_int(ordinal),
+        step_id: body.step_id.into_owned(),
+        path: body.path.into_owned(),
+        status: StepStatus::parse(&status)
+            .ok_or_else(|| backend_error(format!("a step has the unknown status `{status}`")))?,
+        attempt: from_small_int(attempt),
+        started_at: Timestamp(started_at),
+        finished_at: finished_at.map(Timestamp),
+        input: body.input.map(Cow::into_owned),
+        output: body.output.map(Cow::into_owned),
+        error: body.error.map(Cow::into_owned),
+        progress,
+        provider_id: body.provider_id.map(Cow::into_owned),
+        retry_at: body.retry_at,
+        approval: body.approval.map(Cow::into_owned),
+    })
+}
+
+pub(crate) fn call_record(columns: CallColumns) -> Result<CallRecord, StoreError> {
+    let (step, attempt, purpose, at, duration_ms, request, reply) = columns;
+    Ok(CallRecord {
+        step: from_int(step),
+        attempt: from_small_int(attempt),
+        purpose,
+        at: Timestamp(at),
+        duration_ms: from_int(duration_ms),
+        request: parse_optional(request)?.unwrap_or(Value::Null),
+        reply: parse_optional(reply)?.unwrap_or_else(|| json!({})),
+    })
 }
 
 pub(crate) fn inbox_message((id, key, payload): (i64, String, String)) -> Result<InboxMessage, StoreError> {

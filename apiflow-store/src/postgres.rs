@@ -147,6 +147,7 @@ fn migrations() -> Migrator {
         migration(4, "secret_owners", include_str!("../migrations/postgres/0004_secret_owners.sql")),
         migration(5, "document_checks", include_str!("../migrations/postgres/0005_document_checks.sql")),
         migration(6, "submit_pauses", include_str!("../migrations/postgres/0006_submit_pauses.sql")),
+        migration(7, "job_numbers", include_str!("../migrations/postgres/0007_job_numbers.sql")),
     ])
 }
 

@@ -35,6 +35,14 @@ macro_rules! levels {
 }
 pub(crate) use levels;
 
+/// The number of the job `$1`, by which its events, steps and calls name it.
+macro_rules! job_number {
+    () => {
+        "(SELECT number FROM jobs WHERE id = $1)"
+    };
+}
+pub(crate) use job_number;
+
 /// The columns of [`crate::job_rows::JobColumns`].
 macro_rules! job_columns {
     () => {
@@ -74,20 +82,33 @@ pub(crate) const COUNT_ACTIVE_JOBS: &str =
     "SELECT status, COUNT(*) FROM jobs WHERE status IN ('pending', 'running', 'suspended') GROUP BY status";
 pub(crate) const JOB_STATUS: &str = "SELECT status FROM jobs WHERE id = $1";
 pub(crate) const DELETE_JOB: &str = concat!("DELETE FROM jobs WHERE id = $1 AND status IN ", ended!());
-pub(crate) const EVENTS: &str = "SELECT seq, at, list_id, list_index, body FROM job_events \
-     WHERE job_id = $1 AND seq > $2 ORDER BY seq LIMIT $3";
+pub(crate) const EVENTS: &str = concat!(
+    "SELECT seq, at, list_id, list_index, body FROM job_events WHERE job = ",
+    job_number!(),
+    " AND seq > $2 ORDER BY seq LIMIT $3"
+);
 /// The last of several entries with one index counts: a reopened job ends a branch or iteration again.
-pub(crate) const LIST: &str = "SELECT body FROM job_events AS item WHERE job_id = $1 AND list_id = $2 \
-     AND NOT EXISTS (SELECT 1 FROM job_events AS later WHERE later.job_id = $1 AND later.list_id = $2 \
-         AND later.list_index = item.list_index AND later.seq > item.seq) ORDER BY list_index";
+pub(crate) const LIST: &str = concat!(
+    "SELECT body FROM job_events AS item WHERE job = ",
+    job_number!(),
+    " AND list_id = $2 AND NOT EXISTS (SELECT 1 FROM job_events AS later WHERE later.job = item.job \
+         AND later.list_id = $2 AND later.list_index = item.list_index AND later.seq > item.seq) ORDER BY list_index"
+);
 pub(crate) const RECORD_SOLO_START: &str =
     "UPDATE jobs SET alone_tries = alone_tries + 1 WHERE id = $1 AND version = $2 RETURNING alone_tries";
 pub(crate) const UNDO_SOLO_START: &str = "UPDATE jobs SET alone_tries = 0 WHERE id = $1 AND version = $2";
 /// Returns the slot to a job that had ended.
 pub(crate) const HOLD_AGAIN: &str = "UPDATE job_slots SET state = 'held' WHERE job_id = $1 AND state = 'over'";
-pub(crate) const STEPS: &str = "SELECT progress, body FROM job_steps \
-     WHERE job_id = $1 AND ordinal > $2 ORDER BY ordinal LIMIT $3";
-pub(crate) const CALLS: &str = "SELECT body FROM job_calls WHERE job_id = $1 AND step = $2 ORDER BY id";
+pub(crate) const STEPS: &str = concat!(
+    "SELECT ordinal, status, attempt, started_at, finished_at, progress, body FROM job_steps WHERE job = ",
+    job_number!(),
+    " AND ordinal > $2 ORDER BY ordinal LIMIT $3"
+);
+pub(crate) const CALLS: &str = concat!(
+    "SELECT step, attempt, purpose, at, duration_ms, request, reply FROM job_calls WHERE job = ",
+    job_number!(),
+    " AND step = $2 ORDER BY id"
+);
 pub(crate) const NEXT_DUE: &str = concat!(
     "WITH RECURSIVE ",
     levels!(),
@@ -99,14 +120,18 @@ pub(crate) const NEXT_DUE: &str = concat!(
 );
 pub(crate) const PUT_BACK: &str = "UPDATE job_polls SET due_at = $3, ready_at = $3, tries = tries + 1 \
      WHERE job_id = $1 AND effect = $2";
-pub(crate) const PROGRESS: &str = "UPDATE job_steps SET progress = $3 WHERE job_id = $1 AND ordinal = $2 \
-     AND EXISTS (SELECT 1 FROM job_polls WHERE job_id = $1 AND effect = $4)";
-/// The row of an ended job, before a part of it is erased.
-pub(crate) const ERASE: &str = concat!("UPDATE jobs SET inbox_open = 0 WHERE id = $1 AND status IN ", ended!());
-pub(crate) const ERASE_SNAPSHOT: &str = "DELETE FROM job_snapshots WHERE job_id = $1";
+pub(crate) const PROGRESS: &str = concat!(
+    "UPDATE job_steps SET progress = $3 WHERE job = ",
+    job_number!(),
+    " AND ordinal = $2 AND EXISTS (SELECT 1 FROM job_polls WHERE job_id = $1 AND effect = $4)"
+);
+/// The row of an ended job, before a part of it is erased; returns its number.
+pub(crate) const ERASE: &str =
+    concat!("UPDATE jobs SET inbox_open = 0 WHERE id = $1 AND status IN ", ended!(), " RETURNING number");
+pub(crate) const ERASE_SNAPSHOT: &str = "DELETE FROM job_snapshots WHERE job = $1";
 pub(crate) const ERASE_REST: &str =
     "UPDATE jobs SET output = $2, error = $3, erase_at = $4, erase_ready_at = $4 WHERE id = $1";
-pub(crate) const ERASE_BUNDLE: &str = "UPDATE job_bundles SET body = $2 WHERE job_id = $1";
+pub(crate) const ERASE_BUNDLE: &str = "UPDATE job_bundles SET body = $2 WHERE job = $1";
 /// Returns a row if the work belongs to this attempt, even if it was recorded before.
 pub(crate) const FOLLOW: &str = "INSERT INTO provider_operations (provider, provider_id, job_id, effect) \
      VALUES ($1, $2, $3, $4) ON CONFLICT (provider, provider_id) DO UPDATE SET effect = excluded.effect \

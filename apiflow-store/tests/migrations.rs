@@ -4,8 +4,10 @@
 #[expect(dead_code, reason = "only the URLs are needed here")]
 mod schemas;
 
-use apiflow_store::SqliteStore;
+use apiflow_core::ports::{CallRecord, JobJournal, JobRecords, StepRow, Timestamp};
+use apiflow_store::{PostgresStore, SqliteStore};
 use schemas::Schemas;
+use serde_json::{Value, json};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, SqlSafeStr, SqliteConnection};
@@ -89,14 +91,17 @@ async fn postgres_moves_grants_and_owners_to_tables_of_their_own() {
 
 /// The migrations of the last version that opened SQLite files with sqlx.
 fn migrations_of_sqlx() -> Vec<Migration> {
-    let scripts = [
+    list_migrations([
         ("foundation", include_str!("../migrations/sqlite/0001_foundation.sql")),
         ("recovery", include_str!("../migrations/sqlite/0002_recovery.sql")),
         ("store_faults", include_str!("../migrations/sqlite/0003_store_faults.sql")),
         ("secret_owners", include_str!("../migrations/sqlite/0004_secret_owners.sql")),
         ("document_checks", include_str!("../migrations/sqlite/0005_document_checks.sql")),
         ("submit_pauses", include_str!("../migrations/sqlite/0006_submit_pauses.sql")),
-    ];
+    ])
+}
+
+fn list_migrations<const N: usize>(scripts: [(&'static str, &'static str); N]) -> Vec<Migration> {
     let migration = |(version, (name, script)): (i64, (&'static str, &'static str))| {
         Migration::new(version, name.into(), MigrationType::Simple, script.into_sql_str(), false)
     };
@@ -146,6 +151,109 @@ async fn files_that_sqlx_made_are_brought_up_to_date_with_what_is_in_them() {
         }
         assert_eq!(describe(&path).await, expected, "made with {applied} migrations");
     }
+}
+
+/// Two jobs in the tables that named each job by its id. Calls are a row before they are sent and one for the reply;
+/// the second attempt of `late` has the same number as the first.
+const JOBS_BY_ID: &str = r#"
+    INSERT INTO jobs (id, name, created_at, updated_at, status, last_seq) VALUES
+        ('late', 'run', 1, 9, 'completed', 4), ('early', 'run', 1, 1, 'running', 1);
+    INSERT INTO job_bundles (job_id, body) VALUES
+        ('late', '{"document":"late","catalog":{"connectors":{},"nodes":{},"workflows":{}}}'),
+        ('early', '{"document":"early","catalog":{"connectors":{},"nodes":{},"workflows":{}}}');
+    INSERT INTO job_events (job_id, seq, at, list_id, list_index, body, value) VALUES
+        ('late', 1, 1, NULL, NULL, '{"type":"created","seed":12506699281862823325}', '{"b":1.50,"a":2}'),
+        ('late', 2, 2, NULL, NULL, '{"type":"noted"}', NULL), ('late', 3, 3, 2, 1, '{"type":"ended","index":1}', NULL),
+        ('late', 4, 4, 2, 0, '{"type":"ended","index":0}', '"last"'),
+        ('early', 1, 1, NULL, NULL, '{"type":"created","seed":1}', '"input"');
+    INSERT INTO job_snapshots (job_id, seq, state) VALUES ('late', 2, '{"state":"at 2"}');
+    INSERT INTO job_steps (job_id, ordinal, progress, body) VALUES
+        ('late', 2, 0.5, '{"ordinal":2,"step_id":"a \"b\"","path":"","status":"failed","attempt":3,"started_at":5,
+            "finished_at":null,"input":{"row":2},"output":null,"error":{"z":"ü","a":1.50},"progress":null,
+            "provider_id":"p\u00e9","retry_at":7}'),
+        ('early', 1, NULL, '{"ordinal":1,"step_id":"c","path":"loop[2]","status":"completed","attempt":1,
+            "started_at":1,"finished_at":2,"approval":{"required":true}}');
+    INSERT INTO job_calls (job_id, step, body) VALUES
+        ('late', 2, '{"step":2,"attempt":1,"purpose":"submit","at":1,"duration_ms":0,"request":{"z":1,"a":2},"reply":{}}'),
+        ('early', 1, '{"step":1,"attempt":1,"purpose":"submit","at":2,"duration_ms":0,"request":"sent","reply":{}}'),
+        ('late', 2, '{"step":2,"attempt":1,"purpose":"submit","at":3,"duration_ms":4,"request":null,"reply":{"error":"no"}}'),
+        ('late', 2, '{"step":2,"attempt":1,"purpose":"submit","at":5,"duration_ms":0,"request":"again","reply":{}}'),
+        ('late', 2, '{"step":2,"attempt":1,"purpose":"submit","at":6,"duration_ms":7,"request":null,"reply":{"status":201}}'),
+        ('late', 2, '{"step":2,"attempt":1,"purpose":"poll","at":8,"duration_ms":1,"request":"ask","reply":{"status":200}}'),
+        ('late', 2, '{"step":2,"attempt":2,"purpose":"submit","at":9,"duration_ms":0,"request":"lost","reply":{}}');
+"#;
+
+fn call(attempt: u32, purpose: &str, at: i64, duration_ms: u64, (request, reply): (Value, Value)) -> CallRecord {
+    let (step, purpose) = (2, purpose.to_owned());
+    CallRecord { step, attempt, purpose, at: Timestamp(at), duration_ms, request, reply }
+}
+
+async fn check_jobs(store: &(impl JobJournal + JobRecords)) {
+    let late = store.load_job("late").await.expect("the job is loaded");
+    assert_eq!(late.bundle.document, "late");
+    assert_eq!(late.snapshot.map(|snapshot| (snapshot.seq, snapshot.state)), Some((2, json!({"state": "at 2"}))));
+    let items: Vec<_> = late.events.iter().map(|event| (event.seq, event.at, event.item)).collect();
+    assert_eq!(items, [(3, Timestamp(3), Some((2, 1))), (4, Timestamp(4), Some((2, 0)))]);
+    let values = store.read_values("late", &[1, 2, 4]).await.expect("values are read");
+    assert_eq!(values, [Some(json!({"b": 1.5, "a": 2})), None, Some(json!("last"))]);
+    let list = store.read_list("late", 2).await.expect("the list is read");
+    assert_eq!(list, [json!({"type": "ended", "index": 0}), json!({"type": "ended", "index": 1})]);
+    let row: StepRow = serde_json::from_value(json!({
+        "ordinal": 2, "step_id": "a \"b\"", "status": "failed", "attempt": 3, "started_at": 5, "input": {"row": 2},
+        "error": {"z": "ü", "a": 1.5}, "progress": 0.5, "provider_id": "pé", "retry_at": 7,
+    }))
+    .expect("a step");
+    assert_eq!(store.list_steps("late", 0, 10).await, Ok(vec![row]));
+    let calls = [
+        call(1, "submit", 3, 4, (json!({"z": 1, "a": 2}), json!({"error": "no"}))),
+        call(1, "submit", 6, 7, (json!("again"), json!({"status": 201}))),
+        call(1, "poll", 8, 1, (json!("ask"), json!({"status": 200}))),
+        call(2, "submit", 9, 0, (json!("lost"), json!({}))),
+    ];
+    assert_eq!(store.list_calls("late", 2).await, Ok(calls.to_vec()));
+    let early = store.load_job("early").await.expect("the job is loaded");
+    assert_eq!((early.bundle.document.clone(), early.events.len()), (json!("early"), 1));
+    let steps = store.list_steps("early", 0, 10).await.expect("steps are read");
+    let [step] = steps.as_slice() else { panic!("one step: {steps:?}") };
+    assert_eq!((step.path.as_str(), step.finished_at), ("loop[2]", Some(Timestamp(2))));
+    assert_eq!(step.approval, Some(json!({"required": true})));
+    assert_eq!(store.list_calls("early", 1).await.map(|calls| calls.len()), Ok(1));
+    store.delete_job("late").await.expect("it has ended");
+    assert_eq!(store.read_events("early", 0, 10).await.map(|events| events.len()), Ok(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_numbers_jobs_and_keeps_what_belongs_to_them() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("jobs.db");
+    let mut connection = connect(&path).await;
+    Migrator::with_migrations(migrations_of_sqlx()).run(&mut connection).await.expect("sqlx makes the tables");
+    connection.execute(JOBS_BY_ID).await.expect("jobs are added");
+    connection.close().await.expect("the file is closed");
+    let store = SqliteStore::open(&path).await.expect("the file is opened");
+    check_jobs(&store).await;
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_numbers_jobs_and_keeps_what_belongs_to_them() {
+    let Some(schemas) = Schemas::new("numbers") else { return };
+    let url = schemas.url_of_empty().await;
+    let mut connection = PgConnection::connect(&url).await.expect("the test database is reached");
+    let migrations = list_migrations([
+        ("foundation", include_str!("../migrations/postgres/0001_foundation.sql")),
+        ("recovery", include_str!("../migrations/postgres/0002_recovery.sql")),
+        ("store_faults", include_str!("../migrations/postgres/0003_store_faults.sql")),
+        ("secret_owners", include_str!("../migrations/postgres/0004_secret_owners.sql")),
+        ("document_checks", include_str!("../migrations/postgres/0005_document_checks.sql")),
+        ("submit_pauses", include_str!("../migrations/postgres/0006_submit_pauses.sql")),
+    ]);
+    Migrator::with_migrations(migrations).run(&mut connection).await.expect("the tables are made");
+    connection.execute(JOBS_BY_ID).await.expect("jobs are added");
+    connection.close().await.expect("the connection is closed");
+    let store = PostgresStore::connect_to(&url).await.expect("the database is opened");
+    check_jobs(&store).await;
+    store.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

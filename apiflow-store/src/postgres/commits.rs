@@ -27,7 +27,7 @@ const COMMIT: &str = concat!(
          WHERE message.job = turn.job) AS messages \
      FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::integer[], $6::bigint[], $7::bigint[], \
          $8::bigint[], $9::text[], $10::text[], $11::bigint[], $12::boolean[], $13::boolean[], \
-         $14::bigint[], $15::bigint[], $45::bigint[]) \
+         $14::bigint[], $15::bigint[], $55::bigint[]) \
          AS turn (job, version, at, status, priority, retry_count, started_at, finished_at, output, error, last_seq, \
          ended, released, wake_at, erase_at, value_bytes)), \
      owned AS (UPDATE jobs SET version = jobs.version + 1, tries = 0, alone_tries = 0, updated_at = asked.at, status = asked.status, \
@@ -44,45 +44,58 @@ const COMMIT: &str = concat!(
              WHEN jobs.inbox_open > asked.messages THEN ",
     now!(),
     " ELSE asked.wake_at END \
-         FROM asked WHERE jobs.id = asked.job AND jobs.version = asked.version RETURNING jobs.id, asked.ended, \
+         FROM asked WHERE jobs.id = asked.job AND jobs.version = asked.version RETURNING jobs.id, jobs.number, asked.ended, \
          jobs.created_by, jobs.flight_change), \
      used AS (INSERT INTO user_bytes (user_id, part, bytes) \
          SELECT created_by, pg_backend_pid() % 16, SUM(flight_change) FROM owned \
          WHERE created_by IS NOT NULL AND flight_change <> 0 GROUP BY created_by ORDER BY created_by \
          ON CONFLICT (user_id, part) DO UPDATE SET bytes = user_bytes.bytes + excluded.bytes), \
-     events AS (INSERT INTO job_events (job_id, seq, at, list_id, list_index, body, value) \
-         SELECT event.* FROM unnest($18::text[], $19::bigint[], $20::bigint[], $21::bigint[], $22::bigint[], \
+     events AS (INSERT INTO job_events (job, seq, at, list_id, list_index, body, value) \
+         SELECT owned.number, event.seq, event.at, event.list_id, event.list_index, event.body, event.value FROM unnest($18::text[], $19::bigint[], $20::bigint[], $21::bigint[], $22::bigint[], \
          $23::text[], $24::text[]) AS event (job, seq, at, list_id, list_index, body, value) \
          JOIN owned ON owned.id = event.job), \
-     steps AS (INSERT INTO job_steps (job_id, ordinal, progress, body) \
-         SELECT step.* FROM unnest($25::text[], $26::bigint[], $27::double precision[], $28::text[]) \
-         AS step (job, ordinal, progress, body) JOIN owned ON owned.id = step.job \
-         ON CONFLICT (job_id, ordinal) DO UPDATE SET progress = excluded.progress, body = excluded.body), \
-     calls AS (INSERT INTO job_calls (job_id, step, body) \
-         SELECT call.job, call.step, call.body FROM unnest($29::text[], $30::bigint[], $31::text[]) \
-         WITH ORDINALITY AS call (job, step, body, place) JOIN owned ON owned.id = call.job ORDER BY call.place), \
+     steps AS (INSERT INTO job_steps (job, ordinal, status, attempt, started_at, finished_at, progress, body) \
+         SELECT owned.number, step.ordinal, step.status, step.attempt, step.started_at, step.finished_at, \
+         step.progress, step.body FROM unnest($25::text[], $26::bigint[], $27::text[], $28::integer[], \
+         $29::bigint[], $30::bigint[], $31::double precision[], $32::text[]) \
+         AS step (job, ordinal, status, attempt, started_at, finished_at, progress, body) \
+         JOIN owned ON owned.id = step.job ON CONFLICT (job, ordinal) DO UPDATE \
+         SET status = excluded.status, attempt = excluded.attempt, started_at = excluded.started_at, \
+         finished_at = excluded.finished_at, progress = excluded.progress, body = excluded.body), \
+     call AS MATERIALIZED (SELECT owned.number, call.*, CASE WHEN call.is_reply THEN (SELECT MIN(id) FROM job_calls \
+             WHERE job_calls.job = owned.number AND job_calls.step = call.step \
+             AND job_calls.attempt = call.attempt AND job_calls.purpose = call.purpose AND job_calls.reply IS NULL) \
+         END AS submit FROM unnest($33::text[], $34::bigint[], $35::integer[], $36::text[], $37::bigint[], \
+         $38::bigint[], $39::text[], $40::text[], $41::boolean[]) WITH ORDINALITY \
+         AS call (job, step, attempt, purpose, at, duration_ms, request, reply, is_reply, place) \
+         JOIN owned ON owned.id = call.job), \
+     replies AS (UPDATE job_calls SET at = call.at, duration_ms = call.duration_ms, reply = call.reply FROM call \
+         WHERE job_calls.job = call.number AND job_calls.step = call.step AND job_calls.id = call.submit), \
+     calls AS (INSERT INTO job_calls (job, step, attempt, purpose, at, duration_ms, request, reply) \
+         SELECT number, step, attempt, purpose, at, duration_ms, request, reply FROM call WHERE submit IS NULL \
+         ORDER BY place), \
      slots AS (UPDATE job_slots SET state = 'over', look_at = ",
     now!(),
     " FROM owned WHERE owned.ended AND job_slots.job_id = owned.id AND state <> 'over'), \
      cleared AS (DELETE FROM job_polls USING owned WHERE job_polls.job_id = owned.id AND (owned.ended OR EXISTS \
-         (SELECT FROM unnest($32::text[], $33::bigint[]) AS over (job, effect) \
+         (SELECT FROM unnest($42::text[], $43::bigint[]) AS over (job, effect) \
          WHERE over.job = job_polls.job_id AND over.effect = job_polls.effect))), \
      polls AS (INSERT INTO job_polls (job_id, effect, due_at, ready_at, ticket) \
          SELECT poll.job, poll.effect, poll.due_at, poll.due_at, poll.ticket \
-         FROM unnest($34::text[], $35::bigint[], $36::bigint[], $37::text[]) AS poll (job, effect, due_at, ticket) \
+         FROM unnest($44::text[], $45::bigint[], $46::bigint[], $47::text[]) AS poll (job, effect, due_at, ticket) \
          JOIN owned ON owned.id = poll.job ON CONFLICT (job_id, effect) DO UPDATE \
          SET due_at = excluded.due_at, ready_at = excluded.ready_at, tries = 0, ticket = excluded.ticket), \
      taken AS (UPDATE job_inbox SET taken = TRUE, payload = 'null' \
          FROM unnest($16::text[], $17::bigint[]) AS message (job, id) JOIN owned ON owned.id = message.job \
          WHERE job_inbox.id = message.id AND job_inbox.job_id = message.job), \
-     snapshots AS (INSERT INTO job_snapshots (job_id, seq, state) \
-         SELECT snapshot.* FROM unnest($38::text[], $39::bigint[], $40::text[]) AS snapshot (job, seq, state) \
+     snapshots AS (INSERT INTO job_snapshots (job, seq, state) \
+         SELECT owned.number, snapshot.seq, snapshot.state FROM unnest($48::text[], $49::bigint[], $50::text[]) AS snapshot (job, seq, state) \
          JOIN owned ON owned.id = snapshot.job \
-         ON CONFLICT (job_id) DO UPDATE SET seq = excluded.seq, state = excluded.state), \
+         ON CONFLICT (job) DO UPDATE SET seq = excluded.seq, state = excluded.state), \
      cached AS (INSERT INTO cached_results (key, value, expires_at) \
          SELECT DISTINCT ON (kept.key) kept.key, kept.value, ",
     now!(),
-    " + kept.ttl FROM unnest($41::text[], $42::text[], $43::text[], $44::bigint[]) WITH ORDINALITY \
+    " + kept.ttl FROM unnest($51::text[], $52::text[], $53::text[], $54::bigint[]) WITH ORDINALITY \
          AS kept (job, key, value, ttl, place) JOIN owned ON owned.id = kept.job ORDER BY kept.key, kept.place DESC \
          ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at) \
      SELECT id FROM owned"
@@ -198,11 +211,22 @@ fn bind_rows<'q>(turns: &'q [Turn<'q>], batch: &'q Batch<'q>) -> Query<'q> {
     let query = query
         .bind(column_values(&batch.steps, |row| row.job))
         .bind(column_values(&batch.steps, |row| row.ordinal))
+        .bind(column_values(&batch.steps, |row| row.status))
+        .bind(column_values(&batch.steps, |row| row.attempt))
+        .bind(column_values(&batch.steps, |row| row.started_at))
+        .bind(column_values(&batch.steps, |row| row.finished_at))
         .bind(column_values(&batch.steps, |row| row.progress))
-        .bind(column_values(&batch.steps, |row| row.body.as_str()))
+        .bind(column_values(&batch.steps, |row| row.body.as_str()));
+    let query = query
         .bind(column_values(&batch.calls, |row| row.job))
         .bind(column_values(&batch.calls, |row| row.step))
-        .bind(column_values(&batch.calls, |row| row.body.as_str()));
+        .bind(column_values(&batch.calls, |row| row.attempt))
+        .bind(column_values(&batch.calls, |row| row.purpose))
+        .bind(column_values(&batch.calls, |row| row.at))
+        .bind(column_values(&batch.calls, |row| row.duration_ms))
+        .bind(column_values(&batch.calls, |row| row.request.as_deref()))
+        .bind(column_values(&batch.calls, |row| row.reply.as_deref()))
+        .bind(column_values(&batch.calls, |row| row.is_reply));
     query
         .bind(column_values(&batch.cleared, |row| row.0))
         .bind(column_values(&batch.cleared, |row| row.1))
@@ -239,6 +263,7 @@ fn bind_turns<'q>(query: Query<'q>, turns: &'q [Turn<'q>]) -> Query<'q> {
         .bind(column_values(turns, |turn| turn.erase_at))
 }
 
-fn column_values<'a, R, T>(rows: &'a [R], cell: fn(&'a R) -> T) -> Vec<T> {
+/// Collects one column of rows, as the parameter of an `unnest`.
+pub(super) fn column_values<'a, R, T>(rows: &'a [R], cell: fn(&'a R) -> T) -> Vec<T> {
     rows.iter().map(cell).collect()
 }

@@ -19,12 +19,12 @@ const LOAD_JOB: &str = concat!(
     sql::job_columns!(),
     ", body, value_bytes, snapshot.seq AS snapshot_seq, snapshot.state AS snapshot_state, \
          seqs, moments, lists, indices, bodies, message_ids, message_keys, payloads \
-     FROM jobs JOIN job_bundles ON job_bundles.job_id = jobs.id \
-     LEFT JOIN job_snapshots AS snapshot ON snapshot.job_id = jobs.id \
+     FROM jobs JOIN job_bundles ON job_bundles.job = jobs.number \
+     LEFT JOIN job_snapshots AS snapshot ON snapshot.job = jobs.number \
      CROSS JOIN LATERAL (SELECT array_agg(seq) AS seqs, array_agg(at) AS moments, array_agg(list_id) AS lists, \
              array_agg(list_index) AS indices, array_agg(body) AS bodies \
          FROM (SELECT seq, at, list_id, list_index, body FROM job_events \
-             WHERE job_id = jobs.id AND seq > coalesce(snapshot.seq, 0) ORDER BY seq) AS event) AS events \
+             WHERE job = jobs.number AND seq > coalesce(snapshot.seq, 0) ORDER BY seq) AS event) AS events \
      CROSS JOIN LATERAL (SELECT array_agg(id) AS message_ids, array_agg(key) AS message_keys, \
              array_agg(payload) AS payloads \
          FROM (SELECT id, key, payload FROM job_inbox WHERE job_id = jobs.id AND NOT taken ORDER BY id) AS message) \
@@ -32,7 +32,11 @@ const LOAD_JOB: &str = concat!(
      WHERE jobs.id = $1"
 );
 
-const VALUES: &str = "SELECT seq, value FROM job_events WHERE job_id = $1 AND seq = ANY($2) AND value IS NOT NULL";
+const VALUES: &str = concat!(
+    "SELECT seq, value FROM job_events WHERE job = ",
+    sql::job_number!(),
+    " AND seq = ANY($2) AND value IS NOT NULL"
+);
 
 const CACHED: &str = sql::cached_result!(now!());
 

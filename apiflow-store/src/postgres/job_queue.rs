@@ -57,7 +57,7 @@ const CREATE: &str = concat!(
          CASE WHEN $23::text IS NULL THEN 0 ELSE 1 END, CASE WHEN $23::text IS NULL THEN 0 ELSE 1 END, \
          CASE WHEN $19::text IS NULL THEN ",
     now!(),
-    " + $24::bigint END WHERE $15::text IS NULL OR EXISTS (SELECT FROM free) RETURNING id), \
+    " + $24::bigint END WHERE $15::text IS NULL OR EXISTS (SELECT FROM free) RETURNING id, number), \
      slot AS (INSERT INTO job_slots (job_id, key, size, window_ms, priority, created_at, state, look_at) \
          SELECT id, $19::text, $20::bigint, $21::bigint, $18::integer, $6::bigint, 'waiting', ",
     now!(),
@@ -67,9 +67,9 @@ const CREATE: &str = concat!(
      used AS (INSERT INTO user_bytes (user_id, part, bytes) SELECT $5::text, pg_backend_pid() % 16, $22::bigint \
          FROM added WHERE $5::text IS NOT NULL \
          ON CONFLICT (user_id, part) DO UPDATE SET bytes = user_bytes.bytes + excluded.bytes), \
-     bundle AS (INSERT INTO job_bundles (job_id, body) SELECT id, $8::text FROM added), \
-     events AS (INSERT INTO job_events (job_id, seq, at, list_id, list_index, body, value) \
-         SELECT added.id, event.* FROM added, unnest($9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], \
+     bundle AS (INSERT INTO job_bundles (job, body) SELECT number, $8::text FROM added), \
+     events AS (INSERT INTO job_events (job, seq, at, list_id, list_index, body, value) \
+         SELECT added.number, event.* FROM added, unnest($9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], \
          $13::text[], $14::text[]) AS event (seq, at, list_id, list_index, body, value)) \
      SELECT id FROM added"
 );

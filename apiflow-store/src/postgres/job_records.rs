@@ -46,7 +46,7 @@ impl JobRecords for PostgresStore {
     async fn list_calls(&self, job: &str, step: u64) -> Result<Vec<CallRecord>, StoreError> {
         let calls =
             sqlx::query_as(sql::CALLS).bind(job).bind(to_int(step)).fetch_all(self.pool.count_statement()).await;
-        job_rows::convert_all(calls.map_err(store_error)?, job_rows::call_record).map(CallRecord::join_records)
+        job_rows::convert_all(calls.map_err(store_error)?, job_rows::call_record)
     }
 
     async fn delete_job(&self, job: &str) -> Result<(), StoreError> {

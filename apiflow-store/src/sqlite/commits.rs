@@ -8,7 +8,7 @@ use super::connection::Connection;
 use super::errors::QueryError;
 use super::insert::insert_rows;
 use super::{now, slots};
-use crate::commit_rows::{Batch, Step, Turn};
+use crate::commit_rows::{Batch, Call, Step, Turn};
 use crate::job_rows::to_json_text;
 use crate::sql;
 
@@ -23,7 +23,7 @@ const UPDATE_JOB: &str = concat!(
          owner = CASE WHEN $12 OR $16 THEN NULL ELSE owner END, \
          due_at = CASE WHEN $12 THEN NULL WHEN NOT $16 THEN due_at WHEN inbox_open > $15 THEN ",
     now!(),
-    " ELSE $17 END WHERE id = $1 AND version = $2 RETURNING created_by, flight_change, \
+    " ELSE $17 END WHERE id = $1 AND version = $2 RETURNING number, created_by, flight_change, \
          $12 AND EXISTS (SELECT 1 FROM job_polls WHERE job_id = $1), \
          $12 AND EXISTS (SELECT 1 FROM job_slots WHERE job_id = $1 AND state <> 'over')"
 );
@@ -42,17 +42,28 @@ const REMOVE_EXPIRED: &str = concat!(
     " ORDER BY expires_at LIMIT $1)"
 );
 
-const INSERT_EVENTS: &str = "INSERT INTO job_events (job_id, seq, at, list_id, list_index, body, value) VALUES";
-const PUT_STEPS: &str = "INSERT OR REPLACE INTO job_steps (job_id, ordinal, progress, body) VALUES";
-const INSERT_CALLS: &str = "INSERT INTO job_calls (job_id, step, body) VALUES";
-const PUT_POLLS: &str = "INSERT OR REPLACE INTO job_polls (job_id, effect, due_at, ready_at, ticket) VALUES";
-const PUT_SNAPSHOT: &str = "INSERT OR REPLACE INTO job_snapshots (job_id, seq, state) VALUES";
+const INSERT_EVENTS: &str = "INSERT INTO job_events (job, seq, at, list_id, list_index, body, value) VALUES";
+const PUT_STEPS: &str = "INSERT OR REPLACE INTO job_steps \
+     (job, ordinal, status, attempt, started_at, finished_at, progress, body) VALUES";
+const INSERT_CALLS: &str =
+    "INSERT INTO job_calls (job, step, attempt, purpose, at, duration_ms, request, reply) VALUES";
+/// Records the reply to the first submit of an attempt that has none.
+const ADD_REPLY: &str = "UPDATE job_calls SET at = $5, duration_ms = $6, reply = $8 \
+     WHERE id = (SELECT MIN(id) FROM job_calls WHERE job = $1 AND step = $2 AND attempt = $3 AND purpose = $4 \
+         AND reply IS NULL)";
+const PUT_POLL: &str =
+    "INSERT OR REPLACE INTO job_polls (job_id, effect, due_at, ready_at, ticket) VALUES ($1, $2, $3, $3, $4)";
+const PUT_SNAPSHOT: &str = "INSERT OR REPLACE INTO job_snapshots (job, seq, state) VALUES";
 
 /// Number of expired results that are removed in addition to as many as are added.
 const EXTRA_REMOVAL_COUNT: usize = 64;
 
 /// A row of `job_events` without its job.
 pub(super) type EventValues = [Value; 6];
+/// A row of `job_steps` without its job.
+pub(super) type StepValues = [Value; 7];
+/// A row of `job_calls` without its job.
+type CallValues = [Value; 7];
 
 /// A commit in the form that the writing thread needs: its JSON is serialized by the calling thread.
 pub(super) struct CommitRows {
@@ -64,9 +75,10 @@ pub(super) struct CommitRows {
     state: [Value; 12],
     wake_at: Option<i64>,
     events: Vec<EventValues>,
-    steps: Vec<[Value; 3]>,
-    calls: Vec<[Value; 2]>,
-    polls: Vec<[Value; 4]>,
+    steps: Vec<StepValues>,
+    calls: Vec<CallValues>,
+    replies: Vec<CallValues>,
+    polls: Vec<[Value; 3]>,
     /// A JSON list of the attempts whose polls end.
     cleared: Option<String>,
     /// A JSON list of the messages that are processed.
@@ -78,6 +90,7 @@ pub(super) struct CommitRows {
 impl CommitRows {
     pub(super) fn new(commit: &Commit) -> Self {
         let (turn, batch) = (Turn::of_commit(commit), Batch::of_commits([commit]));
+        let (replies, calls): (Vec<_>, Vec<_>) = batch.calls.into_iter().partition(|call| call.is_reply);
         let list = |numbers: Vec<i64>| (!numbers.is_empty()).then(|| to_json_text(&numbers));
         Self {
             job: commit.job.clone(),
@@ -101,11 +114,12 @@ impl CommitRows {
             wake_at: turn.wake_at,
             events: batch.events.into_iter().map(event_values).collect(),
             steps: batch.steps.into_iter().map(step_values).collect(),
-            calls: batch.calls.into_iter().map(|call| [call.step.into(), call.body.into()]).collect(),
+            calls: calls.into_iter().map(call_values).collect(),
+            replies: replies.into_iter().map(call_values).collect(),
             polls: batch
                 .polls
                 .into_iter()
-                .map(|poll| [poll.effect.into(), poll.due_at.into(), poll.due_at.into(), poll.ticket.into()])
+                .map(|poll| [poll.effect.into(), poll.due_at.into(), poll.ticket.into()])
                 .collect(),
             cleared: list(batch.cleared.into_iter().map(|(_, effect)| effect).collect()),
             taken: list(batch.taken.into_iter().map(|(_, id)| id).collect()),
@@ -125,8 +139,29 @@ pub(super) fn event_values(event: crate::commit_rows::Event<'_>) -> EventValues 
 }
 
 /// The columns of a step, in the order of the insert.
-pub(super) fn step_values(step: Step<'_>) -> [Value; 3] {
-    [step.ordinal.into(), step.progress.into(), step.body.into()]
+pub(super) fn step_values(step: Step<'_>) -> StepValues {
+    [
+        step.ordinal.into(),
+        Value::Text(step.status.to_owned()),
+        step.attempt.into(),
+        step.started_at.into(),
+        step.finished_at.into(),
+        step.progress.into(),
+        step.body.into(),
+    ]
+}
+
+/// The columns of a call, in the order of the insert.
+fn call_values(call: Call<'_>) -> CallValues {
+    [
+        call.step.into(),
+        call.attempt.into(),
+        Value::Text(call.purpose.to_owned()),
+        call.at.into(),
+        call.duration_ms.into(),
+        call.request.into(),
+        call.reply.into(),
+    ]
 }
 
 /// Records a turn and returns the job's new version.
@@ -138,7 +173,7 @@ pub(super) fn perform_commit(connection: &Connection, rows: &CommitRows) -> Resu
     };
     let [at, status, priority, retries, started, finished, output, error, erase_at, ended, last_seq, bytes] =
         &rows.state;
-    let updated: Option<(Option<String>, i64, bool, bool)> = connection.fetch_optional(
+    let updated: Option<(i64, Option<String>, i64, bool, bool)> = connection.fetch_optional(
         UPDATE_JOB,
         params![
             job,
@@ -160,19 +195,22 @@ pub(super) fn perform_commit(connection: &Connection, rows: &CommitRows) -> Resu
             rows.wake_at
         ],
     )?;
-    let Some((user, flight_change, has_polls, has_slot)) = updated else {
+    let Some((number, user, flight_change, has_polls, has_slot)) = updated else {
         return Err(explain_refusal(connection, job)?.into());
     };
     add_bytes(connection, user.as_deref(), flight_change)?;
-    insert_events(connection, job, &rows.events)?;
-    put_steps(connection, job, &rows.steps)?;
-    insert_rows(connection, INSERT_CALLS, job, &rows.calls)?;
+    insert_events(connection, number, &rows.events)?;
+    put_steps(connection, number, &rows.steps)?;
+    add_replies(connection, number, &rows.replies)?;
+    insert_rows(connection, INSERT_CALLS, number, &rows.calls)?;
     if let Some(cleared) = &rows.cleared {
         connection.execute(CLEAR_POLLS, params![job, cleared])?;
     }
-    insert_rows(connection, PUT_POLLS, job, &rows.polls)?;
+    for [effect, due_at, ticket] in &rows.polls {
+        connection.execute(PUT_POLL, params![job, effect, due_at, ticket])?;
+    }
     put_cached(connection, &rows.cached)?;
-    insert_rows(connection, PUT_SNAPSHOT, job, rows.snapshot.as_slice())?;
+    insert_rows(connection, PUT_SNAPSHOT, number, rows.snapshot.as_slice())?;
     if has_polls {
         connection.execute(DELETE_POLLS, params![job])?;
     }
@@ -183,12 +221,24 @@ pub(super) fn perform_commit(connection: &Connection, rows: &CommitRows) -> Resu
     Ok(crate::job_rows::from_int(rows.version) + 1)
 }
 
-pub(super) fn insert_events(connection: &Connection, job: &str, events: &[EventValues]) -> rusqlite::Result<()> {
+pub(super) fn insert_events(connection: &Connection, job: i64, events: &[EventValues]) -> rusqlite::Result<()> {
     insert_rows(connection, INSERT_EVENTS, job, events)
 }
 
-pub(super) fn put_steps(connection: &Connection, job: &str, steps: &[[Value; 3]]) -> rusqlite::Result<()> {
+pub(super) fn put_steps(connection: &Connection, job: i64, steps: &[StepValues]) -> rusqlite::Result<()> {
     insert_rows(connection, PUT_STEPS, job, steps)
+}
+
+/// Adds replies to the rows of their submits; one whose submit was erased gets a row of its own.
+fn add_replies(connection: &Connection, job: i64, replies: &[CallValues]) -> rusqlite::Result<()> {
+    for reply in replies {
+        let [step, attempt, purpose, at, duration_ms, request, body] = reply;
+        let parameters = params![job, step, attempt, purpose, at, duration_ms, request, body];
+        if connection.execute(ADD_REPLY, parameters)? == 0 {
+            insert_rows(connection, INSERT_CALLS, job, std::slice::from_ref(reply))?;
+        }
+    }
+    Ok(())
 }
 
 /// Stores results for other runs, and removes some expired ones.

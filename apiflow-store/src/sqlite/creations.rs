@@ -15,12 +15,13 @@ use crate::sql;
 pub(super) const FIND_KEY: &str = sql::job_by_key!(now!());
 const ADD_JOB: &str = concat!(
     "INSERT INTO jobs (id, name, workflow_id, node_id, created_by, created_at, updated_at, status, priority, last_seq, \
-     value_bytes, due_at) VALUES ($1, $2, $3, $4, $5, $6, $6, 'pending', $7, $8, $9, \
+     value_bytes, number, due_at) VALUES ($1, $2, $3, $4, $5, $6, $6, 'pending', $7, $8, $9, \
+     (SELECT coalesce(MAX(number), 0) + 1 FROM jobs), \
      CASE WHEN $10 THEN NULL ELSE ",
     now!(),
-    " END)"
+    " END) RETURNING number"
 );
-const ADD_BUNDLE: &str = "INSERT INTO job_bundles (job_id, body) VALUES ($1, $2)";
+const ADD_BUNDLE: &str = "INSERT INTO job_bundles (job, body) VALUES ($1, $2)";
 const CLAIM_NEW: &str = concat!(
     "UPDATE jobs SET owner = $1, version = version + 1, tries = tries + 1, due_at = ",
     now!(),
@@ -60,7 +61,7 @@ pub(super) fn perform_creation(connection: &Connection, rows: &JobRows) -> Resul
             return Ok(Created::Existing { job, fingerprint });
         }
     }
-    connection.execute(
+    let (number,): (i64,) = connection.fetch_one(
         ADD_JOB,
         params![
             job.id,
@@ -77,8 +78,8 @@ pub(super) fn perform_creation(connection: &Connection, rows: &JobRows) -> Resul
     )?;
     add_bytes(connection, job.created_by.as_deref(), rows.value_bytes)?;
     slots::request_slot(connection, job)?;
-    connection.execute(ADD_BUNDLE, params![job.id, job.bundle.json()])?;
-    insert_events(connection, &job.id, &rows.events)?;
+    connection.execute(ADD_BUNDLE, params![number, job.bundle.json()])?;
+    insert_events(connection, number, &rows.events)?;
     if let Some(idempotency) = &job.idempotency {
         connection
             .execute(PUT_KEY, params![idempotency.key, idempotency.fingerprint, job.id, idempotency.expires_at.0])?;

@@ -8,12 +8,12 @@ use super::connection::Connection;
 /// Rows per statement; each number of rows is a separate cached statement.
 const MAX_STATEMENT_ROWS: usize = 8;
 
-/// Inserts rows. `head` is the statement up to `VALUES`; its first column is the job, followed by the columns of each
+/// Inserts rows. `head` is the statement up to `VALUES`; its first column is the job's number, followed by the columns of each
 /// row.
 pub(super) fn insert_rows<const N: usize>(
     connection: &Connection,
     head: &str,
-    job: &str,
+    job: i64,
     rows: &[[Value; N]],
 ) -> rusqlite::Result<()> {
     for rows in rows.chunks(MAX_STATEMENT_ROWS) {

@@ -18,12 +18,15 @@ const LOAD: &str = concat!(
     "SELECT ",
     sql::job_columns!(),
     ", job_bundles.body AS bundle, value_bytes, inbox_open, job_snapshots.seq AS snapshot_seq, \
-         job_snapshots.state AS snapshot_state FROM jobs JOIN job_bundles ON job_bundles.job_id = jobs.id \
-     LEFT JOIN job_snapshots ON job_snapshots.job_id = jobs.id WHERE jobs.id = $1"
+         job_snapshots.state AS snapshot_state FROM jobs JOIN job_bundles ON job_bundles.job = jobs.number \
+     LEFT JOIN job_snapshots ON job_snapshots.job = jobs.number WHERE jobs.id = $1"
 );
 const INBOX: &str = "SELECT id, key, payload FROM job_inbox WHERE job_id = $1 AND taken = 0 ORDER BY id";
-const VALUES: &str = "SELECT seq, value FROM job_events \
-     WHERE job_id = $1 AND seq IN (SELECT value FROM json_each($2)) AND job_events.value IS NOT NULL";
+const VALUES: &str = concat!(
+    "SELECT seq, value FROM job_events WHERE job = ",
+    sql::job_number!(),
+    " AND seq IN (SELECT value FROM json_each($2)) AND job_events.value IS NOT NULL"
+);
 const CACHED: &str = sql::cached_result!(now!());
 
 type Outcome<T> = Result<T, QueryError<StoreError>>;

@@ -44,7 +44,7 @@ impl JobRecords for SqliteStore {
         let job = job.to_owned();
         self.read(move |connection| {
             let calls = connection.fetch_all(sql::CALLS, params![job, to_int(step)])?;
-            Ok(job_rows::convert_all(calls, job_rows::call_record).map(CallRecord::join_records)?)
+            Ok(job_rows::convert_all(calls, job_rows::call_record)?)
         })
         .await
     }

@@ -10,13 +10,14 @@ use sha2::{Digest, Sha384};
 use super::connection::Connection;
 
 /// Version, description and script of each migration, in order.
-const MIGRATIONS: [(i64, &str, &str); 6] = [
+const MIGRATIONS: [(i64, &str, &str); 7] = [
     (1, "foundation", include_str!("../../migrations/sqlite/0001_foundation.sql")),
     (2, "recovery", include_str!("../../migrations/sqlite/0002_recovery.sql")),
     (3, "store_faults", include_str!("../../migrations/sqlite/0003_store_faults.sql")),
     (4, "secret_owners", include_str!("../../migrations/sqlite/0004_secret_owners.sql")),
     (5, "document_checks", include_str!("../../migrations/sqlite/0005_document_checks.sql")),
     (6, "submit_pauses", include_str!("../../migrations/sqlite/0006_submit_pauses.sql")),
+    (7, "job_numbers", include_str!("../../migrations/sqlite/0007_job_numbers.sql")),
 ];
 
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS _sqlx_migrations (

@@ -125,6 +125,11 @@ impl CallRecord {
         self.purpose == Self::SUBMIT && self.attempt == attempt && self.reply == json!({})
     }
 
+    /// Whether this is the reply to a submit that is recorded without it.
+    pub fn is_reply_to_submit(&self) -> bool {
+        self.purpose == Self::SUBMIT && self.request.is_null()
+    }
+
     /// Joins submits with their replies: the request is recorded with the attempt, before it is sent, and the reply
     /// after it, each without the other. A submit without a reply is under way, or nobody knows what became of it.
     pub fn join_records(records: Vec<Self>) -> Vec<Self> {
@@ -133,7 +138,7 @@ impl CallRecord {
             let sent = |known: &&mut Self| {
                 known.purpose == Self::SUBMIT && known.attempt == record.attempt && known.reply == json!({})
             };
-            match joined.iter_mut().find(sent).filter(|_| record.purpose == Self::SUBMIT && record.request.is_null()) {
+            match joined.iter_mut().find(sent).filter(|_| record.is_reply_to_submit()) {
                 Some(known) => *known = Self { request: std::mem::take(&mut known.request), ..record },
                 None => joined.push(record),
             }

@@ -6,7 +6,7 @@ use super::fixtures::{
     Subject, call_record, claim_one, commit, create, create_claimed, empty_turn, ending_turn, event_row, event_with,
     job_state, list_ids, new_job, step_row,
 };
-use crate::ports::{Commit, EventRow, JobFilter, JobStatus, NewJob, Timestamp};
+use crate::ports::{CallRecord, Commit, EventRow, JobFilter, JobStatus, NewJob, Timestamp};
 
 super::list_cases![
     values_come_in_the_order_asked,
@@ -15,6 +15,7 @@ super::list_cases![
     events_are_paged_without_their_values,
     steps_are_paged,
     calls_are_of_one_step_in_order,
+    a_reply_completes_the_first_submit_of_its_attempt_that_has_none,
     jobs_are_paged_newest_first,
     jobs_are_filtered,
     active_jobs_are_counted_by_status,
@@ -89,6 +90,31 @@ async fn calls_are_of_one_step_in_order(store: Subject) {
         "in order of their writing"
     );
     assert_eq!(store.list_calls("a", 4).await, Ok(Vec::new()));
+}
+
+async fn a_reply_completes_the_first_submit_of_its_attempt_that_has_none(store: Subject) {
+    let mut version = create_claimed(&store, "a").await;
+    let sent = |step, attempt| CallRecord { reply: json!({}), ..call_record(step, attempt) };
+    let reply = |step, attempt, status| CallRecord {
+        request: Value::Null,
+        reply: json!({"status": status}),
+        at: Timestamp(5_600),
+        ..call_record(step, attempt)
+    };
+    let whole =
+        |step, attempt, status| CallRecord { request: sent(step, attempt).request, ..reply(step, attempt, status) };
+    let turns = [
+        vec![sent(2, 1), sent(3, 1)],
+        vec![reply(3, 1, 300), sent(2, 2), reply(2, 1, 429), sent(2, 1)],
+        // The last one is sent and answered within a turn, and the submit of the one before it was not recorded.
+        vec![reply(2, 1, 201), reply(4, 1, 404), sent(4, 2), reply(4, 2, 200)],
+    ];
+    for calls in turns {
+        version = commit(&store, Commit { calls, ..empty_turn("a", version) }).await;
+    }
+    assert_eq!(store.list_calls("a", 2).await, Ok(vec![whole(2, 1, 429), sent(2, 2), whole(2, 1, 201)]));
+    assert_eq!(store.list_calls("a", 3).await, Ok(vec![whole(3, 1, 300)]));
+    assert_eq!(store.list_calls("a", 4).await, Ok(vec![reply(4, 1, 404), whole(4, 2, 200)]));
 }
 
 async fn jobs_are_paged_newest_first(store: Subject) {
