@@ -1,8 +1,8 @@
-//! The tokio driver: it claims jobs, performs what the engine owes, and records the answers.
+//! The driver on tokio: claims jobs, performs the engine's effects, and records the answers.
 //!
-//! Architecture invariant: nobody sends under an attempt that they did not journal. A call is sent only by the
-//! drive whose commit holds the attempt; every other open attempt waits for its deadline and is then settled by the
-//! provider's own list, or ends as `submit_unknown`.
+//! Architecture invariant: a worker only sends attempts that it journalled itself. A call is sent by the drive whose
+//! commit contains the attempt; every other open attempt waits for its deadline and is then settled by the provider's
+//! own list, or ends as `submit_unknown`.
 
 mod abandon;
 #[cfg(feature = "boa")]
@@ -58,52 +58,53 @@ use prepared_jobs::PreparedJobs;
 use store_health::StoreHealth;
 use unrecorded::UnrecordedAnswers;
 
-/// The ports that a runtime works with.
+/// The ports of a runtime.
 #[derive(Clone)]
 pub struct RuntimeParts {
-    /// Keeps jobs.
+    /// Stores jobs.
     pub store: Arc<dyn Store>,
     /// Sends calls.
     pub http: Arc<dyn HttpClient>,
     /// Evaluates JavaScript.
     pub evaluator: Arc<dyn Evaluator>,
-    /// Tells the time.
+    /// Provides the time.
     pub clock: Arc<dyn Clock>,
 }
 
-/// How a runtime works.
+/// Settings of a runtime.
 #[derive(Debug, Clone)]
 pub struct RuntimeSettings {
     /// Name of this worker, unique among all processes.
     pub worker: String,
-    /// Jobs at work at the same time.
+    /// Maximum number of jobs that run at the same time.
     pub concurrency: u32,
-    /// How long a lease lasts unless renewed.
+    /// Duration of a lease, unless it is renewed.
     pub lease: Duration,
-    /// How long an idle worker waits before it looks again.
+    /// Interval at which an idle worker asks the store for work.
     pub idle: Duration,
-    /// Added to an attempt's deadline before its fate counts as unknown; twice as long is the work of a lost connection
-    /// awaited in its provider's list.
+    /// Added to an attempt's deadline before its fate counts as unknown. After a lost connection, work may take twice
+    /// as long to appear in the provider's list.
     pub grace: Duration,
-    /// The largest result of a step, in bytes of JSON.
+    /// Maximum size of a step's result, in bytes of JSON.
     pub max_result_bytes: usize,
-    /// Iterations of a while loop, at most; over it the loop fails.
+    /// Maximum number of iterations of a while loop, after which the loop fails.
     pub max_while_iterations: u64,
-    /// Events of a job, at most; over it the job fails.
+    /// Maximum number of events of a job, after which the job fails.
     pub max_events: u64,
-    /// Bytes of JSON of a job's values (inputs, results, replies), at most; over it the job fails.
+    /// Maximum size of a job's values (inputs, results, replies), in bytes of JSON, after which the job fails.
     pub max_job_bytes: u64,
-    /// How often a job may crash its worker while it is begun alone, without a commit in between; then it is abandoned.
+    /// How often a job may crash its worker while it is started alone, without a commit in between, before it is
+    /// abandoned.
     pub max_tries: u32,
-    /// Answers of providers that wait in memory while the store cannot record them, at most; further ones are dropped,
-    /// and found again in the provider's list where it has one.
+    /// Maximum number of providers' answers that wait in memory while the store cannot record them; further ones are
+    /// dropped, and found again in the provider's list if it has one.
     pub max_unrecorded_answers: usize,
-    /// Bytes of JSON of those answers, at most.
+    /// Maximum size of those answers, in bytes of JSON.
     pub max_unrecorded_bytes: usize,
 }
 
 impl RuntimeSettings {
-    /// Settings that suit one process: 64 jobs at a time, leases of 15 s, results up to 1 MiB.
+    /// Returns settings for a single process: 64 jobs at a time, leases of 15 s, results of up to 1 MiB.
     pub fn new(worker: impl Into<String>) -> Self {
         Self {
             worker: worker.into(),
@@ -132,39 +133,39 @@ impl RuntimeSettings {
     }
 }
 
-/// A job to be made.
+/// A job to create.
 #[derive(Debug, Clone)]
 pub struct JobRequest {
-    /// Identifier, a UUIDv7 or another that sorts by time.
+    /// Id, a UUIDv7 or another id that sorts by time.
     pub id: String,
-    /// Source of the job's pseudo-random choices (the jitter of retries).
+    /// Seed of the job's pseudo-random numbers (the jitter of retries).
     pub seed: u64,
-    /// The workflow's or node's name.
+    /// Name of the workflow or node.
     pub name: String,
-    /// The workflow that it runs, if a saved one.
+    /// Id of the workflow, if it is a saved one.
     pub workflow_id: Option<String>,
-    /// The node that it runs, if a single one.
+    /// Id of the node, if the job runs a single one.
     pub node_id: Option<String>,
-    /// The user who makes it.
+    /// Id of the user who creates the job.
     pub created_by: Option<String>,
-    /// What it runs.
+    /// What the job runs.
     pub source: JobSource,
-    /// Its input, checked and filled by the caller.
+    /// Input of the job, already validated, with defaults filled in.
     pub input: Value,
-    /// Whether the document's preprocessor, if it has one, makes the flow's input of `input` first.
+    /// Whether the document's preprocessor, if it has one, first converts `input` to the flow's input.
     pub preprocess: bool,
-    /// What it takes over from an earlier run.
+    /// Results taken over from an earlier run.
     pub taken_over: TakenOver,
-    /// Makes a repetition find the first job.
+    /// Makes a repeated request find the first job.
     pub idempotency: Option<Idempotency>,
 }
 
-/// What a job runs: a document with all that it refers to.
+/// What a job runs: a document with everything that it refers to.
 #[derive(Debug, Clone)]
 pub enum JobSource {
-    /// Made ready before, and shared with other jobs.
+    /// A document that was prepared earlier, and is shared with other jobs.
     Prepared(Arc<Prepared>),
-    /// Made ready when the job is created; a document that cannot be read fails the job in its turn.
+    /// A bundle that is prepared when the job is created; if the document cannot be parsed, the job fails when it runs.
     Bundle(SharedBundle),
 }
 
@@ -189,21 +190,21 @@ impl From<Arc<Prepared>> for JobSource {
 /// An answer to a gate (`suspend`).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Approval {
-    /// Which gate is meant.
+    /// The gate that is meant.
     pub target: GateSelector,
-    /// The name of who gives it, as the job shows it.
+    /// Name of the approver, as the job shows it.
     pub approver: Option<String>,
-    /// Who it counts for (a user, a link): a gate counts one answer of each, however early it came. `None` counts
-    /// always.
+    /// Whom the answer counts for (a user, a link): a gate counts one answer of each, however early it arrived. `None`
+    /// counts always.
     pub counts_for: Option<String>,
     /// Whether it is a disapproval.
     pub disapproves: bool,
-    /// What comes with it: `resume` in the module after the gate.
+    /// Payload of the answer: `resume` in the module after the gate.
     pub payload: Value,
 }
 
 impl JobRequest {
-    /// A run of a document that is not saved, by nobody in particular.
+    /// Creates a request to run a document that is not saved, without a user.
     pub fn new(id: impl Into<String>, seed: u64, source: impl Into<JobSource>, input: Value) -> Self {
         Self {
             id: id.into(),
@@ -232,16 +233,16 @@ struct Inner {
     settings: RuntimeSettings,
     notifier: Notifier,
     prepared: PreparedJobs,
-    /// The worker of this process that takes new jobs, if one works.
+    /// The worker of this process that accepts new jobs, if one is running.
     intake: Mutex<Option<Arc<Intake>>>,
-    /// Held by the job that is begun although workers may have died of it.
+    /// Held by the job that is started although it may have crashed workers.
     suspects: Arc<Semaphore>,
     health: StoreHealth,
     unrecorded: UnrecordedAnswers,
 }
 
 impl Runtime {
-    /// A runtime that has not begun to work.
+    /// Creates a runtime without a running worker.
     pub fn new(parts: RuntimeParts, settings: RuntimeSettings) -> Self {
         let unrecorded = UnrecordedAnswers::new(settings.max_unrecorded_answers, settings.max_unrecorded_bytes);
         Self {
@@ -258,8 +259,8 @@ impl Runtime {
         }
     }
 
-    /// Makes a job, due at once or as the document's concurrency limit has it; says whether it is new. A worker of this
-    /// process that has a free seat begins it at once.
+    /// Creates a job, which is due immediately or when the document's concurrency limit permits; returns whether it is
+    /// new. If a worker of this process has a free seat, it starts the job immediately.
     pub async fn submit_job(&self, request: JobRequest) -> Result<Created, StoreError> {
         let inner = &self.inner;
         let now = inner.parts.clock.now();
@@ -270,7 +271,7 @@ impl Runtime {
         let workflow = request.workflow_id.as_deref();
         let concurrency = queue.and_then(|queue| queue.concurrency(workflow, input));
         let priority = queue.map_or(0, |queue| queue.priority);
-        // What takes results over is not what was prepared.
+        // A job with results of an earlier run needs its own bundle.
         let direct = prepared.filter(|_| request.taken_over.is_empty()).zip(inner.take_seat(now));
         let bundle = request.taken_over.write_events(now, &mut events, bundle);
         let in_memory = if direct.is_some() { events.clone() } else { Vec::new() };
@@ -309,26 +310,26 @@ impl Runtime {
         Ok(created)
     }
 
-    /// Asks for a job's cancellation; says whether it was still active and not yet asked for. One that waits for other
-    /// runs to end does not wait any more.
+    /// Requests the cancellation of a job; returns whether the job was still active and the request is the first one. A
+    /// job that waits for other runs to end stops waiting.
     pub async fn cancel_job(&self, job: &str, reason: &str, by: Option<&str>) -> Result<bool, StoreError> {
         let fact = Fact::Cancel { reason: reason.to_owned(), by: by.map(str::to_owned) };
         let new = self.inner.deliver_fact(job, "cancel", fact).await?;
-        // Also where it was asked for before: the one who asked may have failed between the two.
+        // Even for a repeated request: the first one may have failed between the two calls.
         self.inner.parts.store.waive_slot(job).await?;
         self.inner.notifier.notify_work();
         Ok(new)
     }
 
-    /// Gives an approval or disapproval to a job; says whether it is new and the job still active. `key` makes a
-    /// repetition of the same approval known.
+    /// Delivers an approval or disapproval to a job; returns whether it is new and the job still active. `key`
+    /// identifies repetitions of the same approval.
     pub async fn approve_gate(&self, job: &str, key: &str, approval: Approval) -> Result<bool, StoreError> {
         let Approval { target, approver, counts_for, disapproves, payload } = approval;
         let fact = Fact::Approval { target, approver, counts_for, disapproves, payload };
         self.inner.deliver_fact(job, &format!("approval-{key}"), fact).await
     }
 
-    /// Returns the job when it has ended, or as it stands after `limit`; `None` where there is none.
+    /// Returns the job once it has ended, or its state after `limit`; `None` if it does not exist.
     pub async fn wait_for_job(&self, job: &str, limit: Duration) -> Result<Option<JobRow>, StoreError> {
         let clock = &self.inner.parts.clock;
         let end = clock.now().plus_ms(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
@@ -351,7 +352,7 @@ impl Runtime {
         }
     }
 
-    /// The result of the step that answers waiting callers early (`early_return`), once it is there.
+    /// Returns the result of the step that is returned early to waiting callers (`early_return`), once it exists.
     pub async fn early_return(&self, job: &str, step_id: &str) -> Result<Option<Value>, StoreError> {
         let mut after = 0;
         loop {
@@ -369,17 +370,18 @@ impl Runtime {
         }
     }
 
-    /// What evaluates the expressions of its jobs.
+    /// Returns the evaluator of the jobs' expressions.
     pub fn evaluator(&self) -> &dyn Evaluator {
         self.inner.parts.evaluator.as_ref()
     }
 
-    /// Watches the jobs that this process works on, from now on: a hint, the store is the truth.
+    /// Watches the jobs that this process works on, from now on. Notifications are hints: the store is authoritative.
     pub fn watch_jobs(&self) -> Watch {
         self.inner.notifier.watch_jobs()
     }
 
-    /// Watches for the end of a job in this process, from now on. Made before the job is submitted, it misses nothing.
+    /// Watches for the end of a job in this process, from now on. A watch created before the job is submitted misses
+    /// nothing.
     pub fn watch_end(&self, job: &str) -> EndWatch {
         self.inner.notifier.ends.watch_end(job)
     }
@@ -399,14 +401,15 @@ impl Runtime {
         ValueCache::new(Some(self.inner.parts.store.clone()), job).resolve_all(&references).await
     }
 
-    /// Works until `stop` is done: claims jobs, drives them, asks providers; then finishes the turns under way.
+    /// Runs a worker until `stop` completes: claims jobs, drives them, polls providers; then finishes the turns in
+    /// progress.
     pub async fn run_worker(&self, stop: impl Future<Output = ()> + Send) {
         worker::run_worker(&self.inner, stop).await;
     }
 }
 
 impl Inner {
-    /// What a job runs, and the same made ready; `None` if it cannot be read.
+    /// Returns the bundle of a job, and the prepared document; `None` if it cannot be parsed.
     fn prepare(&self, source: JobSource) -> (SharedBundle, Option<Arc<Prepared>>) {
         match source {
             JobSource::Prepared(prepared) => (prepared.bundle().clone(), Some(prepared)),
@@ -414,7 +417,7 @@ impl Inner {
         }
     }
 
-    /// A free seat of this process's worker, unless other jobs wait for one or the store is out of order.
+    /// Takes a free seat of this process's worker, unless other jobs are waiting for one or the store is unavailable.
     fn take_seat(&self, now: Timestamp) -> Option<(Arc<Intake>, OwnedSemaphorePermit)> {
         let others_wait = self.notifier.due.is_due(DueKind::Jobs, now);
         if others_wait || self.notifier.is_stopping() || self.health.paused_until(now).is_some() {
@@ -430,7 +433,7 @@ impl Inner {
         *self.intake.lock().unwrap_or_else(PoisonError::into_inner) = intake;
     }
 
-    /// Puts a fact into a job's inbox and wakes the worker that drives it.
+    /// Delivers a fact to a job's inbox and wakes the worker that drives the job.
     async fn deliver_fact(&self, job: &str, key: &str, fact: Fact) -> Result<bool, StoreError> {
         let payload = InboxPayload::from(fact).to_json();
         let new = self.parts.store.deliver_message(job, key, payload, None).await?;
@@ -455,7 +458,7 @@ fn event_row(recorded: Recorded) -> EventRow {
     }
 }
 
-/// The bundle of a single-node run: one step, `run`, whose input is the job's input.
+/// Creates the bundle of a single-node run: one step, `run`, whose input is the job's input.
 pub fn node_bundle(node: Node, connector: Connector) -> JobBundle {
     let module = serde_json::json!({
         "id": "run",

@@ -1,4 +1,4 @@
-//! Ending jobs that cannot be run: those that repeatedly crash their worker, and those that cannot be read.
+//! Ends jobs that cannot be run: those that repeatedly crash their worker, and those that cannot be read.
 
 use std::sync::Arc;
 
@@ -11,11 +11,11 @@ use crate::ports::{
 };
 
 const RELEASED: LeaseChange = LeaseChange::Release { wake_at: None };
-/// Rows that are read at a time.
+/// Number of rows per read.
 const STEP_PAGE_SIZE: u32 = 500;
 
-/// Ends a job that crashed its worker `crashes` times: its open attempts end as `submit_unknown`. The last crash may
-/// have been one of this, so that from the second time on the document is not read again.
+/// Ends a job that crashed its worker `crashes` times: its open attempts end as `submit_unknown`. Reading the document
+/// may have caused the crash, so from the second time on it is not read again.
 pub(super) async fn abandon_job(inner: &Inner, claim: &Claim, crashes: u32) {
     let abandoned = async {
         let loaded = inner.parts.store.load_job(&claim.job).await?;
@@ -43,10 +43,10 @@ pub(super) async fn abandon_job(inner: &Inner, claim: &Claim, crashes: u32) {
     inner.notifier.ends.publish_end(&claim.job, None);
 }
 
-/// The run of a job as its journal has it.
+/// Restores the run of a job from its journal.
 ///
 /// # Errors
-/// The text says what cannot be read.
+/// A description of what cannot be read.
 pub(super) fn restore_run(program: Arc<Program>, loaded: &LoadedJob) -> Result<Run, String> {
     let mut run = match &loaded.snapshot {
         Some(snapshot) => Run::restore_snapshot(program, snapshot)
@@ -71,8 +71,8 @@ async fn end_job(inner: &Inner, claim: &Claim, mut run: Run, error: Value) -> Re
     inner.parts.store.commit_turn(commit).await.map(|_| ())
 }
 
-/// Ends a job whose document or journal cannot be read: all that is known of its steps is in their rows. `program` says
-/// what is to be erased of it, as far as the document can be read.
+/// Ends a job whose document or journal cannot be read, using only the rows of its steps. `program` determines what is
+/// erased, if the document can be read.
 pub(super) async fn end_unreadable(
     inner: &Inner,
     claim: &Claim,
@@ -98,7 +98,7 @@ pub(super) async fn end_unreadable(
     Ok(())
 }
 
-/// The rows of all steps that have no end yet, each with one: a step that has sent something may have been paid for.
+/// Returns the rows of all unfinished steps, ended: a step that has sent something may have been paid for.
 async fn end_steps(store: &dyn Store, job: &str, at: Timestamp) -> Result<Vec<StepRow>, StoreError> {
     let mut ended = Vec::new();
     let mut after = 0;

@@ -13,23 +13,23 @@ use crate::ports::{EvaluationError, Evaluator, Script};
 /// How long a caller waits for a value.
 const EVALUATION_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How many evaluations may be under way at once.
+/// Maximum number of concurrent evaluations.
 const MAX_THREADS: usize = 4;
 
 /// Evaluates JavaScript with boa_engine, in this process. Cheap to clone.
 ///
-/// Each evaluation has a thread of its own with a stack of [`STACK_BYTES`] and an engine of its own: nothing is shared
-/// between evaluations. The text is capped before it is parsed; loops, calls, promise jobs and the size of the value
-/// have limits; code made from strings (`eval`, `Function`) and blocking waits are refused.
+/// Each evaluation has its own engine, on its own thread with a stack of [`STACK_BYTES`]: evaluations share nothing.
+/// The source is limited before it is parsed; loops, calls, promise jobs and the size of the value have limits; code
+/// from strings (`eval`, `Function`) and blocking waits are refused.
 ///
-/// **This is no sandbox.** For expressions of people one does not trust use [`super::sandbox`]. It can't stop:
-/// - memory: `s += s` in a short loop, `'x'.repeat(1e9)`, `new Array(1e9).fill(1)` take what there is, and a failed
-///   allocation ends the process;
-/// - built-in functions that take long: a regular expression that backtracks without end, sorting or filling a giant
-///   array. The caller gets [`EvaluationError::Limit`] after 20 s, but the thread works on until it is done; while all
-///   4 threads are held so, every evaluation fails with a limit;
-/// - built-in functions that recurse over what a script builds at run time: a pattern with 100 000 groups given to
-///   `RegExp`, an array nested 100 000 deep given to `JSON.stringify` may overflow the stack, which ends the process.
+/// **This is not a sandbox.** Use [`super::sandbox`] for expressions of untrusted users. This evaluator cannot limit:
+/// - memory: `s += s` in a short loop, `'x'.repeat(1e9)` or `new Array(1e9).fill(1)` may use all memory, and a failed
+///   allocation aborts the process;
+/// - built-in functions that take long: a regular expression with catastrophic backtracking, sorting or filling a huge
+///   array. The caller gets [`EvaluationError::Limit`] after 20 s, but the thread continues; while all 4 threads are
+///   blocked, every evaluation fails with this error;
+/// - built-in functions that recurse over data built at run time: a pattern with 100,000 groups passed to `RegExp`, or
+///   an array nested 100,000 deep passed to `JSON.stringify`, may overflow the stack, which aborts the process.
 #[derive(Clone)]
 pub struct BoaEvaluator {
     threads: Arc<Semaphore>,
@@ -37,12 +37,12 @@ pub struct BoaEvaluator {
 }
 
 impl BoaEvaluator {
-    /// An evaluator that runs up to 4 evaluations at once.
+    /// Creates an evaluator that runs up to 4 evaluations at once.
     pub fn new() -> Self {
         Self { threads: Arc::new(Semaphore::new(MAX_THREADS)), deadline: EVALUATION_TIMEOUT }
     }
 
-    /// The same with another time that a caller waits for a value.
+    /// Sets how long a caller waits for a value.
     pub fn with_deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
@@ -78,14 +78,14 @@ impl Evaluator for BoaEvaluator {
     }
 }
 
-/// Evaluates and answers; the permit is given back when the thread is done, even if nobody waits any more.
+/// Evaluates and sends the outcome; the permit is released once the thread is done, even if the caller is gone.
 fn evaluate_and_answer(
     script: &Script,
     sender: oneshot::Sender<Result<Value, EvaluationError>>,
     permit: OwnedSemaphorePermit,
 ) {
     let outcome = evaluate_on_this_thread(script, &Limits::default());
-    // Nobody may wait any more.
+    // The caller may be gone.
     let _ = sender.send(outcome);
     drop(permit);
 }

@@ -1,4 +1,4 @@
-//! Clocks: the system's, and one for tests that moves only on request.
+//! Clocks: the system's, and one for tests that only moves on request.
 
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -15,13 +15,13 @@ pub struct SystemClock;
 #[async_trait]
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
-        // A clock set before 1970 counts as 1970.
+        // A clock that is set before 1970 counts as 1970.
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
     }
 
     async fn sleep_until(&self, moment: Timestamp) {
-        // Asked again after waking: the timer does not follow a system clock that was set back.
+        // Checked again after waking: the timer does not follow a system clock that was set back.
         loop {
             let left = moment.since_ms(self.now());
             if left == 0 {
@@ -32,7 +32,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still until it is moved, so that a test of long waits takes no time.
+/// A clock that only moves on request, so that tests of long waits take no time.
 #[derive(Debug)]
 pub struct ManualClock {
     now: watch::Sender<Timestamp>,
@@ -40,12 +40,12 @@ pub struct ManualClock {
 }
 
 impl ManualClock {
-    /// A clock that stands at `now`.
+    /// Creates a clock that stands at `now`.
     pub fn new(now: Timestamp) -> Self {
         Self { now: watch::Sender::new(now), sleepers: Mutex::new(Vec::new()) }
     }
 
-    /// Moves to `moment` and wakes who waited for it; a moment that has passed changes nothing.
+    /// Moves the clock to `moment` and wakes those who wait for it; has no effect if `moment` has passed.
     pub fn advance_to(&self, moment: Timestamp) {
         self.now.send_if_modified(|now| {
             let forward = moment > *now;
@@ -54,13 +54,13 @@ impl ManualClock {
         });
     }
 
-    /// Moves so much later and wakes who waited for it.
+    /// Moves the clock by `duration` and wakes those who wait for it.
     pub fn advance_by(&self, duration: Duration) {
         let ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         self.now.send_modify(|now| *now = now.plus_ms(ms));
     }
 
-    /// The earliest moment that somebody waits for, if anybody does.
+    /// Returns the earliest time that is waited for, if any.
     pub fn next_wake_up(&self) -> Option<Timestamp> {
         self.lock_sleepers().iter().min().copied()
     }
@@ -86,7 +86,7 @@ impl Clock for ManualClock {
     }
 }
 
-/// An entry in the list of sleepers; leaves it also when the sleep is dropped half-way.
+/// An entry in the list of sleepers; removed when dropped, even if the sleep did not end.
 struct Sleeper<'a> {
     clock: &'a ManualClock,
     moment: Timestamp,

@@ -1,4 +1,4 @@
-//! The rules of [`Store`] as cases that anybody's store can be run against.
+//! Conformance suite: the rules of [`Store`] as test cases for any implementation.
 //!
 //! ```no_run
 //! # use std::sync::Arc;
@@ -8,8 +8,8 @@
 //! # }
 //! ```
 //!
-//! The clock of the store under test must stand between 1970 and 2100. Nothing here waits for a lease to end: leases
-//! of no length have ended at once, and what a store may do a little later is asked for again, with a bound.
+//! The clock of the store under test must be between 1970 and 2100. Cases never wait for a lease to end: leases of zero
+//! length end immediately, and effects that a store may apply slightly later are polled for, with a limit.
 
 mod caching;
 mod claiming;
@@ -36,13 +36,13 @@ use futures_util::FutureExt as _;
 
 use crate::ports::Store;
 
-/// A case at work.
+/// A running case.
 type Running = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// One rule, proved on an empty store.
+/// A rule, tested on an empty store.
 #[derive(Clone, Copy)]
 pub struct Case {
-    /// The rule, in snake case.
+    /// Name of the rule, in snake case.
     pub name: &'static str,
     run: fn(Arc<dyn Store>) -> Running,
 }
@@ -51,13 +51,13 @@ impl Case {
     /// Runs the case on an empty store.
     ///
     /// # Panics
-    /// If the store breaks the rule.
+    /// If the store violates the rule.
     pub async fn run(&self, store: Arc<dyn Store>) {
         (self.run)(store).await;
     }
 }
 
-/// Returns every case of the suite, in a fixed order.
+/// Returns all cases of the suite, in a fixed order.
 pub fn all_cases() -> Vec<Case> {
     [
         creating::CASES,
@@ -78,10 +78,10 @@ pub fn all_cases() -> Vec<Case> {
     .concat()
 }
 
-/// Runs all cases, each on an empty store of its own that `make` gives.
+/// Runs all cases, each on a new empty store that `make` returns.
 ///
 /// # Panics
-/// After all have run, naming the cases that failed.
+/// After all cases have run, naming those that failed.
 pub async fn run(make: impl AsyncFn() -> Arc<dyn Store>) {
     let mut failed = Vec::new();
     for case in all_cases() {
@@ -93,16 +93,16 @@ pub async fn run(make: impl AsyncFn() -> Arc<dyn Store>) {
     assert!(failed.is_empty(), "the store breaks {} rules: {}", failed.len(), failed.join(", "));
 }
 
-/// Proves on two stores of one empty database that workers of several processes share its jobs.
+/// Tests with two stores of the same empty database that workers of several processes share its jobs.
 ///
 /// # Panics
-/// If a turn is lost, taken twice, a slot is given twice, or the work does not end.
+/// If a turn is lost or taken twice, a slot is given twice, or the work does not end.
 pub async fn run_shared(stores: [Arc<dyn Store>; 2]) {
     sharing::workers_that_steal_jobs_finish_each_once(stores.clone()).await;
     sharing::stores_that_race_for_slots_give_no_more_than_there_are(stores).await;
 }
 
-/// Lists functions as cases under their names.
+/// Lists functions as cases, named after the functions.
 macro_rules! list_cases {
     ($($name:ident),+ $(,)?) => {
         pub(super) const CASES: &[super::Case] =

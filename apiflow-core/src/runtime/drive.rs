@@ -1,4 +1,4 @@
-//! One claimed job, from claim to wait or end: load, step, commit, perform.
+//! Drives one claimed job until it waits or ends: loads it, decides, commits and performs effects.
 
 mod calls;
 mod leave;
@@ -24,7 +24,7 @@ use crate::evaluate::ValueCache;
 use crate::ports::{CallRecord, Claim, JobRow, LoadedJob, StoreError, Timestamp};
 use crate::prepared::Prepared;
 
-/// Events between the first two snapshots of a run that never waits; doubles each time.
+/// Number of events between the first two snapshots of a run that never waits; doubled each time.
 const MIN_SNAPSHOT_EVENTS: u64 = 64;
 
 /// Drives a job until it waits, ends, or is lost to another worker. `alone` is given back with the first commit.
@@ -39,14 +39,14 @@ pub(super) async fn drive_job(
     let outcome = go_on(inner, &claim, start, &mailbox, alone).await;
     drop(registered);
     if outcome.is_err() || mailbox.take_mail_flag() {
-        // What came after the drive last looked makes the job due again.
+        // A message after the drive's last check makes the job due again.
         inner.notifier.notify_work();
     }
     match outcome {
         Ok(()) => {}
         Err(StoreError::Fenced { job }) => tracing::info!(job, "the job was taken over by another worker"),
         Err(error) if error.fault().is_some() => {
-            // The failure of the store was logged where it was noticed.
+            // The failure of the store was logged where it was detected.
             tracing::debug!(%error, job = claim.job, "the store is unavailable: the job continues once it is back");
             if let Err(error) = inner.parts.store.undo_solo_start(&claim.job, claim.version).await {
                 tracing::warn!(%error, job = claim.job, "the outage of the store could not be recorded");
@@ -97,8 +97,7 @@ async fn go_on(
     drive.run_turns(mailbox).await
 }
 
-/// Reads the job. While the store cannot do its work it is asked again, so that the claim does not count as one that did
-/// not come to a commit.
+/// Loads the job. Retries while the store is unavailable, so that the claim does not count as one without a commit.
 async fn load(inner: &Inner, claim: &Claim, mailbox: &Mailbox) -> Result<LoadedJob, StoreError> {
     let mut failures = 0;
     loop {
@@ -117,21 +116,21 @@ async fn load(inner: &Inner, claim: &Claim, mailbox: &Mailbox) -> Result<LoadedJ
 struct Unreadable {
     reason: String,
     last_seq: u64,
-    /// What could be read: it says what is to be erased.
+    /// The compiled document, if it could be read: determines what is erased.
     program: Arc<Program>,
 }
 
-/// What a call that is out sends back.
+/// What a call in flight returns.
 struct Returned {
     effect: u64,
     answer: Answer,
     calls: Vec<CallRecord>,
 }
 
-/// What the next turn takes in.
+/// An input of the next turn.
 struct Taken {
     payload: InboxPayload,
-    /// Its number in the inbox, if it came from there.
+    /// Number of the inbox message, if it is one.
     message: Option<i64>,
 }
 
@@ -141,39 +140,39 @@ struct Drive<'a> {
     version: u64,
     /// The job's row as of the last commit.
     committed: JobRow,
-    /// Bytes of JSON of the values that were committed, about.
+    /// Approximate size of the committed values, in bytes of JSON.
     value_bytes: u64,
     run: Run,
     values: ValueCache,
     plans: Arc<CallPlans>,
-    /// Whether its end may give another job its slot.
+    /// Whether the job's end may free a slot for another job.
     shares_slots: bool,
-    /// Calls of this drive that are out.
+    /// Calls of this drive that are in flight.
     out: BTreeMap<u64, AbortHandle>,
     tasks: JoinSet<()>,
     returns: (mpsc::UnboundedSender<Returned>, mpsc::UnboundedReceiver<Returned>),
-    /// Facts to take in with the next turn.
+    /// Facts for the next turn.
     facts: VecDeque<Taken>,
-    /// Attempts of unknown fate that polls look for.
+    /// Attempts of unknown fate that polls search for.
     sought: BTreeSet<u64>,
-    /// Inbox messages taken in already.
+    /// Inbox messages that have been taken.
     seen: BTreeSet<i64>,
-    /// Inbox messages that nobody can read; consumed, so that they do not wake the job for ever.
+    /// Inbox messages that cannot be parsed; consumed, so that they do not wake the job forever.
     unreadable: Vec<i64>,
     snapshot_seq: u64,
     snapshot_step: u64,
     /// When the inbox was last read.
     looked_at: Instant,
-    /// When something is due by itself.
+    /// When the job has to wake up by itself.
     wake_at: Option<Timestamp>,
-    /// Until when nothing free is performed: the evaluator had no place.
+    /// Until when no free effects are performed: the evaluator had no capacity.
     postponed: Option<Timestamp>,
-    /// Held until the first commit by a job that workers may have died of.
+    /// Held until the first commit by a job that may have crashed workers.
     alone: Option<OwnedSemaphorePermit>,
 }
 
 impl<'a> Drive<'a> {
-    /// A drive of a job that was read from the store.
+    /// Creates the drive of a job that was loaded from the store.
     fn of_loaded(inner: &'a Arc<Inner>, claim: &Claim, loaded: LoadedJob) -> Result<Self, Unreadable> {
         let last_seq = loaded.job.last_seq;
         let unreadable =

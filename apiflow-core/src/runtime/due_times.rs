@@ -1,19 +1,19 @@
-//! What this process knows of when something is due, so that it asks the store only then.
+//! Remembers when something is due, so that this process asks the store only then.
 //!
-//! What other processes make due is found by the looks that a worker takes at every idle interval.
+//! What other processes make due is found by the checks that a worker makes at every idle interval.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use crate::ports::Timestamp;
 
-/// Moments that are remembered of each kind, at most; later ones are found by the looks at every idle interval.
+/// Maximum number of remembered times of each kind; later ones are found by the checks at every idle interval.
 const MAX_MOMENTS: usize = 10_000;
 
-/// The moment of what is due at once.
+/// The time of what is due immediately.
 pub(super) const AT_ONCE: Timestamp = Timestamp(i64::MIN);
 
-/// What may be due.
+/// The kinds of work that may be due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum DueKind {
     /// Jobs that can be claimed.
@@ -46,7 +46,7 @@ impl Moments {
 }
 
 impl DueTimes {
-    /// Remembers a moment; returns whether it is the first of its kind.
+    /// Adds a time; returns whether it is the earliest of its kind.
     pub(super) fn add_moment(&self, kind: DueKind, at: Timestamp) -> bool {
         let mut moments = self.lock_moments();
         let moments = moments.moments_of(kind);
@@ -58,12 +58,12 @@ impl DueTimes {
         is_first
     }
 
-    /// Whether a moment of a kind has come.
+    /// Returns whether a time of a kind has come.
     pub(super) fn is_due(&self, kind: DueKind, now: Timestamp) -> bool {
         self.first_moment(kind).is_some_and(|first| first <= now)
     }
 
-    /// Forgets the moments of a kind that have come; returns whether there was any.
+    /// Removes the times of a kind that have come; returns whether there were any.
     pub(super) fn take_due(&self, kind: DueKind, now: Timestamp) -> bool {
         let mut moments = self.lock_moments();
         let moments = moments.moments_of(kind);
@@ -75,7 +75,7 @@ impl DueTimes {
         has_come
     }
 
-    /// The first moment of a kind.
+    /// Returns the earliest time of a kind.
     pub(super) fn first_moment(&self, kind: DueKind) -> Option<Timestamp> {
         self.lock_moments().moments_of(kind).first().copied()
     }

@@ -1,5 +1,5 @@
-//! Erasing what a document says is not to be kept after its job's end, page by page: each page is one transaction, and
-//! what was begun and not finished is begun again.
+//! Erases data that a document says must not be kept after its job's end, page by page: each page is one transaction,
+//! and an unfinished erasure is repeated.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -8,10 +8,10 @@ use super::Inner;
 use crate::engine::{Eraser, Event, Program, ValueRef};
 use crate::ports::{DueErasure, ErasedJob, Erasure, JobBundle, JobState, Store, StoreError};
 
-/// Rows that are looked at together.
+/// Number of rows per page.
 const ROW_PAGE_SIZE: u32 = 500;
 
-/// Erases what is due of a job, and leaves word of when the next part is.
+/// Erases the data of a job that is due, and sets when the next part is.
 pub(super) async fn erase_due(inner: &Inner, due: &DueErasure) -> Result<(), StoreError> {
     let store = inner.parts.store.as_ref();
     let loaded = store.load_job(&due.job).await?;
@@ -38,7 +38,7 @@ async fn erase_events(store: &dyn Store, job: &str, eraser: &mut Eraser) -> Resu
         let mut erasure = Erasure { job: job.to_owned(), ..Erasure::default() };
         for row in &rows {
             let Ok(event) = serde_json::from_value::<Event>(row.body.clone()) else {
-                // Nobody knows what it is part of: rather too much goes than too little.
+                // It is unknown which step it belongs to: erasing too much is safer than too little.
                 erasure.values.extend(Some(row.seq).filter(|seq| !eraser.is_kept_for_output(*seq)));
                 continue;
             };
@@ -69,7 +69,7 @@ async fn erase_steps(store: &dyn Store, job: &str, eraser: &Eraser) -> Result<()
     }
 }
 
-/// What the job needed, without what is erased of the outcomes that it took over; `None` if nothing changes.
+/// Returns the job's bundle without erased outcomes that it took over; `None` if it does not change.
 fn bundle_left(mut bundle: JobBundle, eraser: &Eraser) -> Option<JobBundle> {
     let mut changes = false;
     for (key, reused) in &mut bundle.reused_results {
@@ -81,7 +81,7 @@ fn bundle_left(mut bundle: JobBundle, eraser: &Eraser) -> Option<JobBundle> {
     changes.then_some(bundle)
 }
 
-/// The events whose values a job's output is made of.
+/// Returns the events whose values a job's output consists of.
 async fn rows_behind(store: &dyn Store, job: &str, state: &JobState) -> Result<BTreeSet<u64>, StoreError> {
     let unreadable = |error: serde_json::Error| {
         StoreError::Backend(format!("the output of job `{job}` cannot be read, so nothing was erased: {error}"))

@@ -1,4 +1,4 @@
-//! What an inbox message holds: a fact for the engine, and the record of the calls that brought it.
+//! Payloads of inbox messages: a fact for the engine, and the records of the calls behind it.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -9,21 +9,21 @@ use crate::ports::CallRecord;
 /// The payload of an [`InboxMessage`](crate::ports::InboxMessage).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct InboxPayload {
-    /// What the engine takes in.
+    /// The fact for the engine.
     #[serde(flatten)]
     pub(super) fact: Fact,
-    /// The calls that brought an answer.
+    /// The calls that led to an answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) calls: Vec<CallRecord>,
 }
 
 impl InboxPayload {
-    /// The answer to an attempt, with the calls that brought it.
+    /// Creates the payload of an answer to an attempt, with the calls that led to it.
     pub(super) fn from_answer(effect: u64, answer: Answer, calls: Vec<CallRecord>) -> Self {
         Self { fact: Fact::Answered { effect, answer }, calls }
     }
 
-    /// The payload as the store keeps it.
+    /// Returns the payload as the store keeps it.
     pub(super) fn to_json(&self) -> Value {
         serde_json::to_value(self).expect("a fact is plain data")
     }

@@ -1,24 +1,24 @@
-//! The way of a new job straight to a worker of this process that has a free seat.
+//! Hands a new job directly to a worker of this process that has a free seat.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
-/// The drives of a worker, and the seats that they take.
+/// The drives of a worker, and the seats that they occupy.
 pub(super) struct Intake {
     pub(super) seats: Arc<Semaphore>,
-    /// `None` once the worker takes no more.
+    /// `None` once the worker accepts no more.
     drives: Mutex<Option<JoinSet<()>>>,
 }
 
 impl Intake {
-    /// The maximum number of jobs that are driven at once.
+    /// Creates an intake; `seats` is the maximum number of concurrent drives.
     pub(super) fn new(seats: u32) -> Self {
         Self { seats: Arc::new(Semaphore::new(seats as usize)), drives: Mutex::new(Some(JoinSet::new())) }
     }
 
-    /// A free seat, if there is one.
+    /// Takes a free seat, if there is one.
     pub(super) fn take_seat(&self) -> Option<OwnedSemaphorePermit> {
         self.seats.clone().try_acquire_owned().ok()
     }
@@ -32,7 +32,7 @@ impl Intake {
         true
     }
 
-    /// Takes no more, and returns the drives that are left: dropping them ends them.
+    /// Accepts no more jobs, and returns the remaining drives: dropping them ends them.
     pub(super) fn close(&self) -> JoinSet<()> {
         self.lock_drives().take().unwrap_or_default()
     }

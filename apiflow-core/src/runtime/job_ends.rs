@@ -1,4 +1,4 @@
-//! Those who wait in this process for a job's end: they learn what it came to without a question to the store.
+//! Notifies callers in this process of a job's end and its output, without a read from the store.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,16 +8,16 @@ use tokio::sync::watch;
 
 use crate::ports::JobRow;
 
-/// A job that has ended, as its last commit left it.
+/// A job that has ended, as of its last commit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EndedJob {
     /// The job's row.
     pub row: JobRow,
-    /// Its output.
+    /// Output of the job.
     pub output: Value,
 }
 
-/// What is known of an end: nothing yet, or that it came, with the job unless only the store has it.
+/// What is known of an end: nothing yet, or that it came, with the job unless it has to be read from the store.
 type End = Option<Option<Arc<EndedJob>>>;
 
 /// The jobs whose ends are waited for.
@@ -32,19 +32,19 @@ impl JobEnds {
         EndWatch { receiver: sender.subscribe(), job: job.to_owned(), ends: Arc::clone(self) }
     }
 
-    /// Whether somebody waits for a job's end.
+    /// Returns whether a job's end is waited for.
     pub(super) fn is_watched(&self, job: &str) -> bool {
         self.lock_jobs().contains_key(job)
     }
 
-    /// Says that a job has ended; without `ended` those who wait read it from the store.
+    /// Publishes that a job has ended; without `ended`, those who wait read it from the store.
     pub(super) fn publish_end(&self, job: &str, ended: Option<EndedJob>) {
         if let Some(sender) = self.lock_jobs().get(job) {
             sender.send_replace(Some(ended.map(Arc::new)));
         }
     }
 
-    /// Says that a job that had ended goes on.
+    /// Publishes that an ended job has been reopened.
     pub(super) fn retract_end(&self, job: &str) {
         if let Some(sender) = self.lock_jobs().get(job) {
             sender.send_replace(None);
@@ -56,7 +56,7 @@ impl JobEnds {
     }
 }
 
-/// Sees a job end in this process, from the moment the watch was made.
+/// Notices the end of a job in this process, from the creation of the watch on.
 pub struct EndWatch {
     receiver: watch::Receiver<End>,
     job: String,
@@ -64,13 +64,13 @@ pub struct EndWatch {
 }
 
 impl EndWatch {
-    /// Returns when the job has ended in this process, also if that was before; `None` if what it came to is only in the
-    /// store. Never returns if another process ends the job.
+    /// Returns once the job has ended in this process, or immediately if it has; `None` if its end has to be read from
+    /// the store. Never returns if another process ends the job.
     pub async fn wait_for_end(&mut self) -> Option<Arc<EndedJob>> {
         let end = self.receiver.wait_for(Option::is_some).await.map(|end| end.clone());
         match end {
             Ok(end) => end.flatten(),
-            // The sender lives as long as a watch: it cannot be gone.
+            // The sender lives as long as a watch, so it is not dropped.
             Err(_) => std::future::pending().await,
         }
     }
@@ -79,7 +79,7 @@ impl EndWatch {
 impl Drop for EndWatch {
     fn drop(&mut self) {
         let mut jobs = self.ends.lock_jobs();
-        // This watch is the last one.
+        // This is the last watch.
         if jobs.get(&self.job).is_some_and(|sender| sender.receiver_count() <= 1) {
             jobs.remove(&self.job);
         }

@@ -1,4 +1,4 @@
-//! Workflows run in this process and in memory, until they end: the shortest way to embed.
+//! Runs workflows in this process until they end: the simplest way to embed apiflow.
 
 mod work;
 
@@ -27,24 +27,24 @@ use crate::ports::{Clock, Evaluator, HttpClient, HttpError, JobBundle, JobRow, J
 use crate::prepared::Prepared;
 use crate::validate;
 
-/// Steps that are read at a time.
+/// Number of steps per read.
 const STEP_PAGE_SIZE: u32 = 500;
 
 /// Runs workflows in this process, in memory, until they end. Cheap to clone.
 ///
-/// It holds connectors and nodes. `Local::new` (features `http` and `boa`) calls providers under an outgoing policy, and
-/// evaluates expressions in this process, which is no sandbox; [`Local::with_parts`] takes a client and an evaluator of
-/// the embedder's. Nothing outlives the process, unless [`Local::with_store`] is given a durable store.
+/// Contains connectors and nodes. `Local::new` (features `http` and `boa`) calls providers under an outgoing policy,
+/// and evaluates expressions in this process, without a sandbox; [`Local::with_parts`] takes another client and
+/// evaluator. Nothing outlives the process unless [`Local::with_store`] sets a durable store.
 #[derive(Clone)]
 pub struct Local {
     http: Arc<dyn HttpClient>,
     evaluator: Arc<dyn Evaluator>,
-    /// Where runs are kept; without one each run has a store in memory, which goes with it.
+    /// The store of runs; without one, each run has a store in memory, which is dropped with it.
     store: Option<Arc<dyn Store>>,
     catalog: Catalog,
 }
 
-/// Why a workflow gave no output.
+/// Why a workflow did not return an output.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LocalError {
@@ -53,62 +53,61 @@ pub enum LocalError {
     Invalid {
         /// What has errors: ``connector `replicate` ``, `the workflow`.
         what: String,
-        /// All findings, warnings among them; pointers are into what was given.
+        /// All findings, including warnings; pointers are relative to what was passed.
         found: Vec<Diagnostic>,
     },
-    /// The job ended without success.
+    /// The job failed or was cancelled.
     #[error("the job {status}: {}", error_message(error))]
     Ended {
-        /// The word of its status: failed or cancelled.
+        /// Status of the job: `failed` or `cancelled`.
         status: &'static str,
-        /// The error object: `{"name": class, "message", "step_id", …}`.
+        /// Error object: `{"name": class, "message", "step_id", …}`.
         error: Box<Value>,
-        /// Its output: `{"error": …}` unless a failure handler gave another.
+        /// Output of the job: `{"error": …}` unless a failure handler returned another value.
         output: Box<Value>,
     },
-    /// The client for calls can't be made.
+    /// The client for calls could not be created.
     #[error(transparent)]
     Http(#[from] HttpError),
-    /// The store or the worker broke down.
+    /// The store or the worker failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl Local {
-    /// Nothing is declared yet. `secrets` resolves the `$NAME` of declarations; `policy` lists the private addresses
-    /// that calls may reach, the default is none.
+    /// Creates an instance without declarations. `secrets` resolves the `$NAME` of declarations; `policy` lists the
+    /// private addresses that calls may reach, by default none.
     ///
     /// # Errors
-    /// [`LocalError::Http`] if TLS can't be set up.
+    /// [`LocalError::Http`] if TLS cannot be set up.
     #[cfg(all(feature = "http", feature = "boa"))]
     pub fn new(secrets: impl Secrets + 'static, policy: OutgoingPolicy) -> Result<Self, LocalError> {
         let http = Http::new(policy, Arc::new(secrets), HttpLimits::default())?;
         Ok(Self::with_parts(Arc::new(http), Arc::new(BoaEvaluator::new())))
     }
 
-    /// Nothing is declared yet; `http` sends calls, and `evaluator` evaluates JavaScript.
+    /// Creates an instance without declarations; `http` sends calls, and `evaluator` evaluates JavaScript.
     pub fn with_parts(http: Arc<dyn HttpClient>, evaluator: Arc<dyn Evaluator>) -> Self {
         Self { http, evaluator, store: None, catalog: Catalog::default() }
     }
 
-    /// Sends calls with another client.
+    /// Replaces the client that sends calls.
     pub fn with_http_client(mut self, http: impl HttpClient + 'static) -> Self {
         self.http = Arc::new(http);
         self
     }
 
-    /// Keeps runs in a store, where they stay after their end. While a run is carried out, other jobs of the store that are
-    /// due are carried out too. A run that is cut off goes on with the next one on the same store, or when a [`Runtime`]
-    /// works on it.
+    /// Sets a store for runs, where they are kept after their end. While a run is in progress, other due jobs of the
+    /// store are run, too. An interrupted run is continued by the next one on the same store, or by a [`Runtime`].
     pub fn with_store(mut self, store: Arc<dyn Store>) -> Self {
         self.store = Some(store);
         self
     }
 
-    /// Declares a connector, as `POST /connectors` takes it; one of the same id is replaced.
+    /// Declares a connector, in the format of `POST /connectors`; replaces one with the same id.
     ///
     /// # Errors
-    /// [`LocalError::Invalid`] with every fault.
+    /// [`LocalError::Invalid`], with every fault.
     pub fn declare_connector(&mut self, declaration: &Value) -> Result<(), LocalError> {
         let connector =
             parse_connector(declaration).map_err(|found| invalid_declaration("connector", declaration, found))?;
@@ -117,10 +116,10 @@ impl Local {
         Ok(())
     }
 
-    /// Declares a node, as `POST /nodes` takes it; one of the same id is replaced.
+    /// Declares a node, in the format of `POST /nodes`; replaces one with the same id.
     ///
     /// # Errors
-    /// [`LocalError::Invalid`] with every fault.
+    /// [`LocalError::Invalid`], with every fault.
     pub fn declare_node(&mut self, declaration: &Value) -> Result<(), LocalError> {
         let node = parse_node(declaration).map_err(|found| invalid_declaration("node", declaration, found))?;
         check_has_id("node", declaration, &node.id)?;
@@ -128,31 +127,31 @@ impl Local {
         Ok(())
     }
 
-    /// Declares all of a catalog, workflows for steps of the type `flow` among them; what has the id of something else
-    /// of its kind replaces it.
+    /// Declares everything in a catalog, including workflows for steps of type `flow`; replaces declarations of the
+    /// same kind and id.
     pub fn declare_catalog(&mut self, catalog: Catalog) {
         self.catalog.connectors.extend(catalog.connectors);
         self.catalog.nodes.extend(catalog.nodes);
         self.catalog.workflows.extend(catalog.workflows);
     }
 
-    /// Evaluates expressions with another evaluator.
+    /// Replaces the evaluator of expressions.
     pub fn with_evaluator(mut self, evaluator: impl Evaluator + 'static) -> Self {
         self.evaluator = Arc::new(evaluator);
         self
     }
 
-    /// Runs an OpenFlow document to its end and gives its output. The input is not checked against the document's
-    /// `schema`. A dropped future starts no further step; a call that was sent is not called back.
+    /// Runs an OpenFlow document to its end and returns its output. The input is not validated against the document's
+    /// `schema`. If the future is dropped, no further step is started, but calls that were sent are not cancelled.
     ///
     /// # Errors
-    /// [`LocalError::Invalid`] before anything is sent, [`LocalError::Ended`] where the job did not complete.
+    /// [`LocalError::Invalid`] before anything is sent, [`LocalError::Ended`] if the job does not complete.
     pub async fn run(&self, document: &Value, input: Value) -> Result<Value, LocalError> {
         self.run_with_progress(document, input, |_| {}).await
     }
 
-    /// Runs like [`Local::run`], and tells each step as it stands whenever it was seen to have changed: changes that
-    /// follow each other quickly may be reported as one.
+    /// Like [`Local::run`], but calls `tell` with the current state of each step that has changed; changes in quick
+    /// succession may be reported as one.
     ///
     /// # Errors
     /// Those of [`Local::run`].
@@ -165,19 +164,19 @@ impl Local {
         self.start(document, input).await?.wait_for_output(tell).await
     }
 
-    /// Makes a run of an OpenFlow document, which [`LocalRun::wait_for_output`] then carries out.
+    /// Creates a run of an OpenFlow document; [`LocalRun::wait_for_output`] runs it.
     ///
     /// # Errors
-    /// [`LocalError::Invalid`] if something has errors.
+    /// [`LocalError::Invalid`] if the document or a declaration has errors.
     pub async fn start(&self, document: &Value, input: Value) -> Result<LocalRun, LocalError> {
         self.start_prepared(self.prepare_document(document)?, input).await
     }
 
-    /// Makes a run of a document that was prepared before, here or by [`crate::prepare_workflow`]; what is declared here does
-    /// not matter for it.
+    /// Creates a run of a document that was prepared earlier, here or by [`crate::prepare_workflow`]; the declarations
+    /// of this instance are not used.
     ///
     /// # Errors
-    /// [`LocalError::Store`] if the store broke down.
+    /// [`LocalError::Store`] if the store fails.
     pub async fn start_prepared(&self, prepared: Arc<Prepared>, input: Value) -> Result<LocalRun, LocalError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let parts = RuntimeParts {
@@ -202,10 +201,10 @@ impl Local {
         Ok(())
     }
 
-    /// Checks a document with what is declared, and makes it ready for any number of runs.
+    /// Checks a document with the declarations, and prepares it for any number of runs.
     ///
     /// # Errors
-    /// [`LocalError::Invalid`] if something has errors.
+    /// [`LocalError::Invalid`] if the document or a declaration has errors.
     pub fn prepare_document(&self, document: &Value) -> Result<Arc<Prepared>, LocalError> {
         self.check_document(document)?;
         let bundle = JobBundle { document: document.clone(), catalog: self.catalog.clone(), ..JobBundle::default() };
@@ -225,18 +224,18 @@ fn new_run(prepared: Arc<Prepared>, input: Value) -> JobRequest {
     JobRequest { name, ..JobRequest::new(id, seed, prepared, input) }
 }
 
-/// A run in this process, which can be cancelled while it is carried out.
+/// A run in this process, which can be cancelled while it is in progress.
 pub struct LocalRun {
     runtime: Runtime,
     job: String,
 }
 
 impl LocalRun {
-    /// Carries the run out to its end and gives its output; tells each step as [`Local::run_with_progress`] does. A dropped
-    /// future starts no further step; a call that was sent is not called back.
+    /// Runs to the end and returns the output; reports steps like [`Local::run_with_progress`]. If the future is
+    /// dropped, no further step is started, but calls that were sent are not cancelled.
     ///
     /// # Errors
-    /// [`LocalError::Ended`] where the job did not complete.
+    /// [`LocalError::Ended`] if the job does not complete.
     pub async fn wait_for_output(&self, tell: impl FnMut(&StepRow)) -> Result<Value, LocalError> {
         let job = work_until_ended(&self.runtime, Follower::for_job(&self.runtime, &self.job, tell)).await?;
         let output = match &job.state.output {
@@ -253,26 +252,26 @@ impl LocalRun {
         })
     }
 
-    /// Asks for the run's cancellation: all work at providers is cancelled, then [`Self::wait_for_output`] returns. A call that
-    /// has no answer yet is waited for, because only its answer names the work.
+    /// Requests the cancellation of the run: all work at providers is cancelled, then [`Self::wait_for_output`]
+    /// returns. A call without a reply is waited for, because only its reply identifies the work.
     ///
     /// # Errors
-    /// [`LocalError::Store`] if the store broke down.
+    /// [`LocalError::Store`] if the store fails.
     pub async fn cancel_run(&self, reason: &str) -> Result<(), LocalError> {
         self.runtime.cancel_job(&self.job, reason, None).await?;
         Ok(())
     }
 
-    /// The work at providers that has not ended, or that was cancelled.
+    /// Returns the work at providers that has not ended, or that was cancelled.
     ///
     /// # Errors
-    /// [`LocalError::Store`] if the store broke down.
+    /// [`LocalError::Store`] if the store fails.
     pub async fn provider_work(&self) -> Result<Vec<ProviderWorkStatus>, LocalError> {
         Ok(work::provider_work(&self.runtime, &self.job).await?)
     }
 }
 
-/// Tells how far the steps of a job are.
+/// Reports the progress of a job's steps.
 struct Follower<'a, F> {
     runtime: &'a Runtime,
     job: &'a str,
@@ -280,7 +279,7 @@ struct Follower<'a, F> {
     tell: F,
     /// Steps up to this ordinal have ended and were reported.
     over: u64,
-    /// Steps after it as they were last reported.
+    /// Later steps as they were last reported.
     reported: BTreeMap<u64, StepRow>,
 }
 
@@ -289,7 +288,7 @@ impl<'a, F: FnMut(&StepRow)> Follower<'a, F> {
         Self { runtime, job, watch: runtime.watch_jobs(), tell, over: 0, reported: BTreeMap::new() }
     }
 
-    /// Returns when the job has ended, and all its steps are reported.
+    /// Returns once the job has ended and all its steps have been reported.
     async fn follow_to_end(&mut self) -> Result<Option<JobRow>, StoreError> {
         loop {
             let row = self.runtime.inner.parts.store.read_job(self.job).await?;
@@ -325,13 +324,13 @@ impl<'a, F: FnMut(&StepRow)> Follower<'a, F> {
     }
 }
 
-/// Works on a job until it has ended.
+/// Runs a worker until a job has ended.
 async fn work_until_ended<F: FnMut(&StepRow)>(
     runtime: &Runtime,
     mut follower: Follower<'_, F>,
 ) -> Result<JobRow, LocalError> {
     let job = follower.job;
-    // Dropped with this future, which stops the worker: it must not outlive the one who asked for it.
+    // Dropped with this future, which stops the worker, so that it does not outlive the caller.
     let (stop, stopped) = oneshot::channel::<()>();
     let worker = runtime.clone();
     let mut working = tokio::spawn(async move {
@@ -371,7 +370,7 @@ fn refuse_errors(what: String, found: Vec<Diagnostic>) -> Result<(), LocalError>
     if has_errors(&found) { Err(LocalError::Invalid { what, found }) } else { Ok(()) }
 }
 
-/// The errors among findings, in one line.
+/// Joins the messages of all errors in one line.
 fn join_error_messages(found: &[Diagnostic]) -> String {
     let errors = found.iter().filter(|found| found.severity == Severity::Error);
     errors.map(|found| format!("{} (at {})", found.message, found.pointer)).collect::<Vec<_>>().join("; ")

@@ -1,4 +1,4 @@
-//! A store in memory: for tests, embedding without durability, and as the plainest statement of the rules.
+//! A store in memory: for tests, for embedding without durability, and as the simplest implementation of the rules.
 
 mod cache;
 mod job;
@@ -20,9 +20,9 @@ use crate::ports::{
     RenewedLease, StepRow, StoreError, Timestamp,
 };
 
-/// Keeps jobs in memory; everything is gone with the process.
+/// Stores jobs in memory; everything is lost with the process.
 ///
-/// The clock that it is given is the store's own clock: leases, wake-ups and polls are due by it.
+/// The given clock is the store's own: it determines when leases, wake-ups and polls are due.
 pub struct MemoryStore {
     clock: Arc<dyn Clock>,
     state: Mutex<StoreState>,
@@ -30,23 +30,23 @@ pub struct MemoryStore {
 }
 
 impl MemoryStore {
-    /// An empty store.
+    /// Creates an empty store.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self { clock, state: Mutex::new(StoreState::default()), reads: AtomicU64::new(0) }
     }
 
-    /// How many bytes of JSON were written so far: events with their values, steps, calls, snapshots, polls and
-    /// kept results.
+    /// Returns the number of bytes of JSON that have been written: events with their values, steps, calls, snapshots,
+    /// polls and cached results.
     pub fn bytes_written(&self) -> u64 {
         self.lock_state().bytes_written()
     }
 
-    /// How often values were asked for so far: with a database each is a way there and back.
+    /// Returns how often values have been read: with a database, each read is a round trip.
     pub fn value_reads(&self) -> u64 {
         self.reads.load(Ordering::Relaxed)
     }
 
-    /// The state; a panic elsewhere leaves it whole, because nothing is changed before all is checked.
+    /// Locks the state. It is valid even after a panic, because nothing is changed before everything has been checked.
     fn lock_state(&self) -> MutexGuard<'_, StoreState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

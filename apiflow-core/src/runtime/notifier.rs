@@ -1,4 +1,5 @@
-//! Hints inside this process: what changed, who has mail. The store is the truth; a lost hint costs only time.
+//! Notifications within this process: which jobs changed, and which have messages. They are hints, since the store is
+//! authoritative: losing one only costs time.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +11,7 @@ use super::due_times::{AT_ONCE, DueKind, DueTimes};
 use super::job_ends::JobEnds;
 use crate::ports::Timestamp;
 
-/// Hints inside this process.
+/// Notifications within this process.
 pub(super) struct Notifier {
     changes: broadcast::Sender<Change>,
     /// The jobs whose ends are waited for.
@@ -19,19 +20,19 @@ pub(super) struct Notifier {
     pub(super) due: DueTimes,
     work: Notify,
     stop: tokio::sync::watch::Sender<bool>,
-    /// The jobs that this process drives, and how to tell them of mail or of a lost lease.
+    /// The jobs that this process drives, with the means to notify their drives of messages and lost leases.
     drives: Mutex<BTreeMap<String, Arc<Mailbox>>>,
 }
 
-/// What is said of a job that changed.
+/// A notification of a change of a job.
 #[derive(Clone)]
 struct Change {
     job: Arc<str>,
-    /// Whether it may have ended.
+    /// Whether the job may have ended.
     over: bool,
 }
 
-/// How a drive is told of mail or of a lost lease.
+/// Notifies a drive of messages and of a lost lease.
 #[derive(Default)]
 pub(super) struct Mailbox {
     pub(super) changed: Notify,
@@ -40,13 +41,13 @@ pub(super) struct Mailbox {
 }
 
 impl Mailbox {
-    /// Says that messages wait in the job's inbox.
+    /// Notifies the drive that messages are waiting.
     fn notify_mail(&self) {
         self.has_mail.store(true, Ordering::Release);
         self.changed.notify_one();
     }
 
-    /// Whether messages came since this was last asked.
+    /// Returns whether messages have arrived since the last call.
     pub(super) fn take_mail_flag(&self) -> bool {
         self.has_mail.swap(false, Ordering::AcqRel)
     }
@@ -61,7 +62,7 @@ impl Mailbox {
     }
 }
 
-/// A drive's entry among those of this process.
+/// The registration of a drive in this process.
 pub(super) struct RegisteredDrive<'a> {
     notifier: &'a Notifier,
     job: String,
@@ -95,37 +96,37 @@ impl Notifier {
         }
     }
 
-    /// Says that a job has new events, and whether it may have ended.
+    /// Notifies that a job has new events, and whether it may have ended.
     pub(super) fn notify_change(&self, job: &str, over: bool) {
-        // Nobody may be watching.
+        // There may be no watcher.
         let _unwatched = self.changes.send(Change { job: Arc::from(job), over });
     }
 
-    /// Says that a job may be due.
+    /// Notifies that a job may be due.
     pub(super) fn notify_work(&self) {
         self.notify_due(DueKind::Jobs, AT_ONCE);
     }
 
-    /// Says that something is due at a moment.
+    /// Notifies that something is due at a time.
     pub(super) fn notify_due(&self, kind: DueKind, at: Timestamp) {
         if self.due.add_moment(kind, at) {
             self.work.notify_one();
         }
     }
 
-    /// Says that a drive, a poll or an erasure has ended, so that there is room for one that waits.
+    /// Notifies that a drive, a poll or an erasure has ended, so that another one can start.
     pub(super) fn notify_room(&self, kind: DueKind, now: Timestamp) {
         if self.due.is_due(kind, now) {
             self.work.notify_one();
         }
     }
 
-    /// Returns when a job may be due.
+    /// Returns once a job may be due.
     pub(super) async fn wait_for_work(&self) {
         self.work.notified().await;
     }
 
-    /// Says that a job has mail: to its drive where this process has it, else to the workers.
+    /// Notifies that a job has messages: its drive if this process has it, else the workers.
     pub(super) fn notify_mail(&self, job: &str) {
         let drive = self.lock_mailboxes().get(job).cloned();
         match drive {
@@ -140,7 +141,7 @@ impl Notifier {
         }
     }
 
-    /// A drive of a job begins; it ends when the entry is dropped, also half-way.
+    /// Registers a drive of a job, until the registration is dropped, which also happens if the drive is cancelled.
     pub(super) fn register_drive(&self, job: &str) -> RegisteredDrive<'_> {
         let mailbox = Arc::new(Mailbox::default());
         self.lock_mailboxes().insert(job.to_owned(), mailbox.clone());
@@ -151,7 +152,7 @@ impl Notifier {
         self.lock_mailboxes().keys().cloned().collect()
     }
 
-    /// Asks drives to take nothing new in.
+    /// Asks drives to take no new work.
     pub(super) fn request_stop(&self) {
         self.stop.send_replace(true);
     }
@@ -160,11 +161,11 @@ impl Notifier {
         *self.stop.borrow()
     }
 
-    /// Returns when drives are to take nothing new in.
+    /// Returns once drives have to take no new work.
     pub(super) async fn wait_for_stop(&self) {
         let mut stop = self.stop.subscribe();
         if stop.wait_for(|stopping| *stopping).await.is_err() {
-            // The sender lives as long as this notifier: it cannot be gone.
+            // The sender lives as long as this notifier, so it is not dropped.
             std::future::pending::<()>().await;
         }
     }
@@ -178,18 +179,18 @@ impl Notifier {
     }
 }
 
-/// Sees which jobs change in this process, from the moment it was made.
+/// Watches which jobs change in this process, from its creation on.
 pub struct Watch {
     changes: broadcast::Receiver<Change>,
 }
 
 impl Watch {
-    /// Returns when the job may have new events since this watch was made or last returned.
+    /// Returns once the job may have new events since this watch was created or last returned.
     pub async fn job_changed(&mut self, job: &str) {
         self.wait_for(|change| &*change.job == job).await;
     }
 
-    /// Returns when the job may have ended since this watch was made or last returned.
+    /// Returns once the job may have ended since this watch was created or last returned.
     pub async fn job_finished(&mut self, job: &str) {
         self.wait_for(|change| change.over && &*change.job == job).await;
     }
@@ -198,9 +199,9 @@ impl Watch {
         loop {
             match self.changes.recv().await {
                 Ok(change) if !is_meant(&change) => {}
-                // A watch that fell behind cannot know: it may have.
+                // A watch that has fallen behind cannot know, so the job may have changed.
                 Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => return,
-                // The runtime is gone, and nothing will change here any more.
+                // The runtime is gone, so nothing will change in this process any more.
                 Err(broadcast::error::RecvError::Closed) => std::future::pending::<()>().await,
             }
         }

@@ -1,4 +1,4 @@
-//! Documents made ready to run, kept while jobs of them are at work and for the next ones.
+//! Caches prepared documents while their jobs run, and for further jobs.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,22 +9,22 @@ use crate::engine::ProgramError;
 use crate::ports::{SharedBundle, Store, StoreError};
 use crate::prepared::Prepared;
 
-/// Jobs at work whose documents are found by the job, at most.
+/// Maximum number of running jobs whose documents are found by the job's id.
 const MAX_JOBS: usize = 512;
-/// Documents that are found by their content, at most.
+/// Maximum number of documents that are found by their content.
 const MAX_DOCUMENTS: usize = 128;
 
-/// What was prepared lately.
+/// Recently prepared documents.
 #[derive(Default)]
 pub(super) struct PreparedJobs {
     /// By job, the latest last.
     jobs: Mutex<VecDeque<(String, Arc<Prepared>)>>,
-    /// By the hash of what they were made of, the most recently used last.
+    /// By the hash of their bundle, the most recently used last.
     documents: Mutex<VecDeque<(String, Arc<Prepared>)>>,
 }
 
 impl PreparedJobs {
-    /// Remembers what a job that this process works on was made of.
+    /// Adds the document of a job that this process works on.
     pub(super) fn add_job(&self, job: &str, prepared: Arc<Prepared>) {
         let mut jobs = lock_entries(&self.jobs);
         jobs.push_back((job.to_owned(), prepared));
@@ -33,15 +33,15 @@ impl PreparedJobs {
         }
     }
 
-    /// Forgets a job that has ended.
+    /// Removes a job that has ended.
     pub(super) fn remove_job(&self, job: &str) {
         lock_entries(&self.jobs).retain(|(known, _)| known != job);
     }
 
-    /// What a job that was read from the store is made of, prepared before or now.
+    /// Returns the prepared document of a job that was loaded from the store, from the cache or newly prepared.
     ///
     /// # Errors
-    /// [`ProgramError`] if its document cannot be read.
+    /// [`ProgramError`] if its document cannot be parsed.
     pub(super) fn of_job(&self, job: &str, bundle: SharedBundle) -> Result<Arc<Prepared>, ProgramError> {
         if let Some(prepared) = self.find_job(job) {
             return Ok(prepared);
@@ -51,12 +51,12 @@ impl PreparedJobs {
         Ok(prepared)
     }
 
-    /// A bundle made ready: one of the same content that is still known, or a new one.
+    /// Prepares a bundle, or returns a cached one with the same content.
     ///
     /// # Errors
-    /// [`ProgramError`] if its document cannot be read.
+    /// [`ProgramError`] if its document cannot be parsed.
     pub(super) fn of_bundle(&self, bundle: SharedBundle) -> Result<Arc<Prepared>, ProgramError> {
-        // What takes results over is a run's own.
+        // A bundle with reused results belongs to one job.
         if !bundle.reused_results.is_empty() {
             return Prepared::compile_bundle(bundle).map(Arc::new);
         }
@@ -73,7 +73,7 @@ impl PreparedJobs {
         Ok(prepared)
     }
 
-    /// The compiled calls of a job that may be at work elsewhere.
+    /// Returns the compiled calls of a job that may be driven by another process.
     ///
     /// # Errors
     /// [`StoreError`] if the job cannot be read.
@@ -83,7 +83,7 @@ impl PreparedJobs {
         }
         let bundle = store.load_job(job).await?.bundle;
         let catalog = Arc::new(bundle.catalog.clone());
-        // The calls of a document that cannot be read any more are followed all the same.
+        // Calls are followed even if their document cannot be parsed any more.
         Ok(self.of_job(job, bundle).map_or_else(|_| Arc::new(CallPlans::new(catalog)), |found| found.plans().clone()))
     }
 
@@ -92,7 +92,7 @@ impl PreparedJobs {
     }
 }
 
-/// Finds an entry and makes it the most recently used one.
+/// Finds an entry and marks it as the most recently used one.
 fn take_up(entries: &mut VecDeque<(String, Arc<Prepared>)>, key: &str) -> Option<Arc<Prepared>> {
     let position = entries.iter().position(|(known, _)| known == key)?;
     let entry = entries.remove(position)?;

@@ -1,4 +1,4 @@
-//! Calls to providers: submitted, followed, cancelled, and found again.
+//! Calls of providers: submitting, polling, cancelling, and searching for attempts of unknown fate.
 
 mod caller;
 mod poll;

@@ -1,4 +1,4 @@
-//! Looking again for work of unknown fate because a user asks for it.
+//! Searches again for work of unknown fate at a user's request.
 
 use std::sync::Arc;
 
@@ -8,26 +8,26 @@ use super::{Runtime, abandon, event_row};
 use crate::engine::{Event, OpenWork, Program, Recorded, ReopenError, Reopener, Run, ValueRef};
 use crate::ports::{Commit, JobRow, LeaseChange, Poll, StoreError};
 
-/// Events that are read at a time.
+/// Number of events per read.
 const EVENT_PAGE_SIZE: u32 = 500;
 
-/// Why an attempt cannot be looked for again.
+/// Why an attempt cannot be searched for again.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecoverError {
     /// The job cannot be read or changed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The step's fate is known, or it is still being called.
+    /// The step's fate is known, or the step is still running.
     #[error("the outcome of the step's last attempt is known")]
     NotUnknown,
-    /// The job went on after the step had ended.
+    /// The job continued after the step had ended.
     #[error("the job continued after the step ended, so the result can no longer be adopted")]
     WentOn,
-    /// What the job needs to go on was erased, as its document says.
+    /// Data that the job needs to continue was erased, as its document says.
     #[error("values of the job were erased, so it cannot continue")]
     Erased,
-    /// The document or the journal cannot be read; the text says why.
+    /// The document or the journal cannot be read, for this reason.
     #[error("the job cannot be read: {0}")]
     Unreadable(String),
 }
@@ -42,12 +42,11 @@ impl From<ReopenError> for RecoverError {
 }
 
 impl Runtime {
-    /// Looks again for the work of a step whose fate is unknown: at once if it is being looked for already; a job that
-    /// had ended because of it is put back to work, and goes on from there if the work is found. `step` is the step's
-    /// ordinal.
+    /// Searches again for the work of a step whose fate is unknown: immediately if it is being searched for already. A
+    /// job that had ended because of it is reopened, and continues if the work is found. `step` is the step's ordinal.
     ///
     /// # Errors
-    /// [`RecoverError`] if there is nothing to look for, or the job cannot go on from there.
+    /// [`RecoverError`] if there is nothing to search for, or the job cannot continue.
     pub async fn recover_step(&self, job: &str, step: u64) -> Result<(), RecoverError> {
         let store = &self.inner.parts.store;
         let row = store.read_job(job).await?.ok_or_else(|| StoreError::NotFound { job: job.to_owned() })?;
@@ -61,7 +60,7 @@ impl Runtime {
         Ok(())
     }
 
-    /// Lets the search for an attempt that goes on already look at once.
+    /// Makes the search for an attempt, which is already in progress, run immediately.
     async fn hasten_search(&self, job: &str, step: u64) -> Result<(), RecoverError> {
         let store = &self.inner.parts.store;
         let loaded = store.load_job(job).await?;
@@ -85,7 +84,7 @@ impl Runtime {
         Err(if has_ended { RecoverError::WentOn } else { RecoverError::NotUnknown })
     }
 
-    /// Puts a job that ended because of an attempt of unknown fate back to the moment before that.
+    /// Reopens a job that ended because of an attempt of unknown fate, in its state before that.
     async fn reopen_job(&self, ended: &JobRow, step: u64) -> Result<(), RecoverError> {
         let (store, clock) = (&self.inner.parts.store, &self.inner.parts.clock);
         let bundle = store.load_job(&ended.id).await?.bundle;
@@ -113,7 +112,7 @@ impl Runtime {
         run.apply_event(seq, at, &event);
         let settings = &self.inner.settings;
         let Some(version) = store.claim_ended_job(&settings.worker, &ended.id, settings.lease).await? else {
-            // Somebody else has put it back to work.
+            // Another request has already reopened it.
             return Ok(());
         };
         let polls = self.open_polls(&ended.id, &run).await?;
@@ -131,7 +130,7 @@ impl Runtime {
         Ok(())
     }
 
-    /// The polls of the operations that a run follows.
+    /// Returns the polls of the operations that a run follows.
     async fn open_polls(&self, job: &str, run: &Run) -> Result<Vec<Poll>, StoreError> {
         let mut polls = Vec::new();
         for work in run.open_work() {

@@ -1,4 +1,4 @@
-//! Running a job again from one of its steps: what came before is taken over, not paid again.
+//! Runs a job again from one of its steps: earlier results are taken over, so that they are not paid for again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use crate::engine::{Event, GateSelector, Recorded, step_key};
 use crate::ports::{ReusedResult, SharedBundle, StepRow, StepStatus, StoreError, Timestamp};
 use crate::prepared::Prepared;
 
-/// Rows that are read at a time.
+/// Number of rows per read.
 const ROW_PAGE_SIZE: u32 = 500;
 
 /// What a run takes over from an earlier one.
@@ -35,7 +35,7 @@ struct TakenApproval {
 }
 
 impl TakenOver {
-    /// Whether it has the outcome of a step, by itself or within that of a module around it.
+    /// Returns whether it contains the outcome of a step, by itself or within that of an enclosing module.
     pub fn holds_step(&self, path: &str, step_id: &str) -> bool {
         let mut key = step_key(path, step_id);
         loop {
@@ -50,12 +50,12 @@ impl TakenOver {
         }
     }
 
-    /// Whether nothing is taken over.
+    /// Returns whether nothing is taken over.
     pub(super) fn is_empty(&self) -> bool {
         self.steps.is_empty() && self.approvals.is_empty()
     }
 
-    /// Writes it behind the events that make a new job, and into a bundle of its own.
+    /// Appends the results to the first events of a new job, and to a bundle of its own.
     pub(super) fn write_events(self, now: Timestamp, events: &mut Vec<Recorded>, shared: SharedBundle) -> SharedBundle {
         if self.is_empty() {
             return shared;
@@ -74,7 +74,7 @@ impl TakenOver {
         }
         for approval in self.approvals {
             let TakenApproval { step_id, approver, payload } = approval;
-            // The gate that took them counted each approver once.
+            // The gate that took them has counted each approver once.
             let target = GateSelector::Step(step_id);
             add(Event::ApprovalReceived { target, approver, counts_for: None, disapproves: false }, payload);
         }
@@ -82,9 +82,8 @@ impl TakenOver {
     }
 }
 
-/// What a run of the same document from the step `from` (the modules around it, its id) on takes over from a job: the
-/// outcomes of all steps that come
-/// before it or ran beside it, and the approvals that their gates took.
+/// Returns what a run of the same document that starts from the step `from` (its path and id) takes over from a job:
+/// the outcomes of all steps that precede it or ran beside it, and the approvals that their gates took.
 ///
 /// # Errors
 /// [`StoreError`] if the job cannot be read.
@@ -106,13 +105,13 @@ pub async fn taken_over(
             }
             let (Some(output), true) = (&row.output, has_outcome(&row)) else { continue };
             let result = runtime.resolve_reference(job, output).await?;
-            // A step whose gate failed has itself succeeded.
+            // A step whose gate failed has succeeded itself.
             let has_failed = row.status == StepStatus::Failed && row.approval.is_none();
             let error = row.error.filter(|_| has_failed);
             taken.steps.push(TakenStep { path: row.path, step_id: row.step_id, result, error });
         }
     }
-    // What is inside a module that is taken over whole is not asked for again.
+    // The contents of a module that is taken over as a whole are not needed.
     let whole = taken.clone();
     taken.steps.retain(|step| match step.path.rfind('[') {
         Some(end) => !whole.holds_step("", &step.path[..end]),
@@ -130,7 +129,7 @@ fn has_outcome(row: &StepRow) -> bool {
     }
 }
 
-/// The approvals that the gates after these steps took, in order.
+/// Returns the approvals that the gates after these steps took, in order.
 async fn list_taken_approvals(
     runtime: &Runtime,
     job: &str,

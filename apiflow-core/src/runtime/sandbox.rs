@@ -1,4 +1,4 @@
-//! The evaluator in child processes, which may crash, run out of memory or hang without harm to this one.
+//! The evaluator in child processes, which may crash, run out of memory or hang without affecting this process.
 
 mod child;
 mod lane;
@@ -20,44 +20,44 @@ use process::{Process, ProcessFailure};
 
 pub use child::serve_child;
 
-/// After how many evaluations a process is replaced, so that nothing builds up in it.
+/// Number of evaluations after which a process is replaced, so that nothing accumulates in it.
 const MAX_EVALUATIONS_PER_PROCESS: u32 = 500;
 
-/// How long an evaluation may take among the quick ones.
+/// Time limit of evaluations in the quick lane.
 const QUICK_TIMEOUT: Duration = Duration::from_millis(200);
-/// Jobs whose evaluations take long that are remembered, at most.
+/// Maximum number of jobs that are remembered as having slow evaluations.
 const MAX_HEAVY_JOBS: usize = 1_024;
-/// Evaluations of jobs that wait among the slow ones, at most.
+/// Maximum number of evaluations of jobs that wait in the slow lane.
 const MAX_SLOW_WAITING: usize = 16;
 
-/// How evaluations are run.
+/// Settings of the sandbox.
 #[derive(Debug, Clone)]
 pub struct SandboxSettings {
-    /// A program that calls [`serve_child`] when started with `arguments`.
+    /// A program that calls [`serve_child`] if it is started with `arguments`.
     pub program: PathBuf,
     /// Command-line arguments of the program, without its name.
     pub arguments: Vec<String>,
-    /// How many processes may be at work at once, at least 2: one for quick evaluations, one for those that take long.
+    /// Maximum number of processes, at least 2: one for quick evaluations, one for slow ones.
     pub processes: usize,
-    /// How much memory one evaluation may take, on top of what an idle process has.
+    /// Memory limit of one evaluation, in addition to what an idle process uses.
     pub memory_bytes: u64,
-    /// How long one evaluation may take.
+    /// Time limit of one evaluation.
     pub deadline: Duration,
 }
 
 /// Evaluates JavaScript in child processes. Cheap to clone.
 ///
-/// A process has a cleared environment, no core dumps, a limit of its memory and a deadline for each evaluation. One
-/// that is over a limit or incomprehensible is killed and replaced, which costs only the evaluation that it was at. One
-/// that was ended by somebody else, such as the kernel when memory is short, is replaced too, and its evaluation is
-/// done once more. Between evaluations in one process nothing is shared: each has a JavaScript engine of its own. A process whose
-/// parent is gone ends by itself.
+/// A process has an empty environment, no core dumps, a memory limit, and a deadline for each evaluation. A process
+/// that exceeds a limit or sends an invalid reply is killed and replaced, which only affects its current evaluation.
+/// One that was killed from outside, for example by the kernel for lack of memory, is replaced, too, and its evaluation
+/// is repeated once. Evaluations in the same process share nothing: each has its own JavaScript engine. A process ends
+/// by itself when its parent is gone.
 ///
-/// Half of the processes are for quick evaluations, the other half for those that take long: one that takes longer than
-/// 200 ms is stopped and begun again among those, where the next ones of its job begin at once. In either half jobs get
-/// their places in turns. So whatever one job evaluates, another one that evaluates quickly waits for quick ones only.
+/// Half of the processes are for quick evaluations, the other half for slow ones: an evaluation that takes longer than
+/// 200 ms is stopped and repeated in the slow lane, where further evaluations of its job start directly. Within a lane,
+/// jobs take turns. So whatever a job evaluates, it delays other jobs with quick evaluations only by quick ones.
 ///
-/// The limit of memory needs Linux; elsewhere only the deadline holds.
+/// The memory limit requires Linux; elsewhere only the deadline applies.
 #[derive(Clone)]
 pub struct SandboxEvaluator {
     pool: Arc<Pool>,
@@ -67,14 +67,14 @@ struct Pool {
     settings: SandboxSettings,
     quick: Arc<Lane>,
     slow: Arc<Lane>,
-    /// Jobs whose last evaluation took long, the last one last.
+    /// Jobs whose last evaluation was slow, the latest last.
     heavy: Mutex<VecDeque<String>>,
-    /// Processes that wait for work; the last one worked last.
+    /// Idle processes; the most recently used one last.
     idle: Mutex<Vec<Process>>,
 }
 
 impl SandboxEvaluator {
-    /// An evaluator without processes: they are started when first needed.
+    /// Creates an evaluator; processes are started on first use.
     pub fn new(settings: SandboxSettings) -> Self {
         let slow = (settings.processes / 2).max(1);
         let quick = settings.processes.saturating_sub(slow).max(1);
@@ -95,7 +95,7 @@ impl Pool {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A living process: one that waits for work, or a new one.
+    /// Returns a running process: an idle one, or a new one.
     async fn take_process(&self) -> Result<Process, EvaluationError> {
         loop {
             let waiting = self.lock_idle().pop();
@@ -106,7 +106,7 @@ impl Pool {
         }
     }
 
-    /// A new process; one that somebody else ended while it started is replaced once.
+    /// Starts a process; repeats that once if it was killed from outside.
     async fn start(&self) -> Result<Process, EvaluationError> {
         for _ in 0..2 {
             match Process::start(&self.settings).await {
@@ -122,7 +122,7 @@ impl Pool {
         self.heavy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Remembers or forgets that the evaluations of a job take long.
+    /// Records whether the evaluations of a job are slow.
     fn note_weight(&self, job: &str, is_heavy: bool) {
         if job.is_empty() {
             return;
@@ -137,18 +137,18 @@ impl Pool {
         }
     }
 
-    /// Evaluates among the quick ones; `None` if it takes too long for that.
+    /// Evaluates in the quick lane; `None` if it takes too long for that.
     async fn evaluate_quickly(&self, job: &str, script: &Script) -> Option<Result<Value, EvaluationError>> {
         let _place = self.quick.wait_for_place(job, usize::MAX).await?;
         let process = match self.take_process().await {
             Ok(process) => process,
             Err(error) => return Some(Err(error)),
         };
-        // Dropped when the time is over, the process is killed.
+        // The process is killed when it is dropped at the time limit.
         timeout(QUICK_TIMEOUT.min(self.settings.deadline), self.run(process, script)).await.ok()
     }
 
-    /// Evaluates among those that take long, of which at most `most` wait.
+    /// Evaluates in the slow lane, where at most `most` evaluations wait.
     async fn evaluate_slowly(&self, job: &str, script: &Script, most: usize) -> Result<Value, EvaluationError> {
         let place = self.slow.wait_for_place(job, most).await;
         let _place = place.ok_or(EvaluationError::Busy)?;
@@ -160,11 +160,12 @@ impl Pool {
     }
 
     async fn run(&self, mut process: Process, script: &Script) -> Result<Value, EvaluationError> {
-        // Dropped at any point below, even if the caller loses interest, the process is killed.
+        // If this is dropped at any later point, even because the caller is gone, the process is killed.
         let reply = match process.evaluate_script(script, &self.settings).await {
             Ok(reply) => reply,
             Err(ProcessFailure::Evaluation(error)) => return Err(error),
-            // Somebody else ended it, such as the kernel when memory is short: that is not the script's fault.
+            // It was killed from outside, for example by the kernel for lack of memory, which is not the script's
+            // fault.
             Err(ProcessFailure::Died(_)) => {
                 process = self.start().await?;
                 match process.evaluate_script(script, &self.settings).await {
@@ -195,7 +196,7 @@ impl Pool {
     }
 }
 
-/// The error of an evaluation whose processes were ended by somebody else, two in a row.
+/// Returns the error of an evaluation whose process was killed from outside twice.
 fn died_twice(how: &str) -> EvaluationError {
     EvaluationError::Internal(format!(
         "the evaluator process {how} twice, without exceeding its own limits: check whether this machine or container \

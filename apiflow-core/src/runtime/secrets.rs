@@ -1,4 +1,4 @@
-//! Provider keys from the environment, or given by the program.
+//! Secrets from the environment, or provided by the program.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,19 +10,19 @@ use crate::ports::{Secret, Secrets};
 
 type Lookup = dyn Fn(&str) -> Option<String> + Send + Sync;
 
-/// Environment variables that the operator listed as secrets. Read when asked for, so that none lies in memory twice.
+/// Environment variables that the operator listed as secrets. Read on demand, so that memory holds no second copy.
 pub struct EnvSecrets {
     origins: BTreeMap<String, Vec<SecretOrigin>>,
     lookup: Box<Lookup>,
 }
 
 impl EnvSecrets {
-    /// Reads a list such as `REPLICATE_API_TOKEN,FAL_KEY@https://queue.fal.run`: names by commas, each with the one
-    /// origin that it may go to, if any, also in its short form ([`SecretOrigin`]); a name with several origins is
-    /// listed several times. `lookup` returns a variable's value.
+    /// Parses a list such as `REPLICATE_API_TOKEN,FAL_KEY@https://queue.fal.run`: comma-separated names, each with at
+    /// most one origin that it may be sent to, also in its short form ([`SecretOrigin`]); a name with several origins
+    /// is listed several times. `lookup` returns a variable's value.
     ///
     /// # Errors
-    /// Returns which entry is not a name or has no origin after its `@`.
+    /// Which entry is not a name or has no origin after its `@`.
     pub fn from_list(
         list: &str,
         lookup: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
@@ -46,13 +46,13 @@ impl EnvSecrets {
         Ok(Self { origins, lookup: Box::new(lookup) })
     }
 
-    /// The listed names, in order, with their origins.
+    /// Returns the listed names, in order, with their origins.
     pub fn listed_names(&self) -> impl Iterator<Item = (&str, &[SecretOrigin])> {
         self.origins.iter().map(|(name, origins)| (name.as_str(), origins.as_slice()))
     }
 }
 
-/// Whether a secret may be sent to an origin; one without a list, to that of whatever connector refers to it.
+/// Returns whether a secret may be sent to an origin; one without a list, to that of any connector that refers to it.
 fn may_go_to(origins: Option<&[SecretOrigin]>, origin: &Origin) -> bool {
     origins.is_none_or(|origins| origins.iter().any(|permitted| permitted.permits_origin(origin)))
 }
@@ -73,7 +73,7 @@ impl fmt::Debug for EnvSecrets {
 impl Secrets for EnvSecrets {
     async fn get(&self, reference: &str) -> Result<Option<Secret>, String> {
         let Some(origins) = self.origins.get(reference) else { return Ok(None) };
-        // An empty variable is how shells and compose files say "not set".
+        // Shells and compose files set a variable to the empty string to unset it.
         let value = (self.lookup)(reference).filter(|value| !value.is_empty());
         let origins = (!origins.is_empty()).then(|| origins.clone());
         Ok(value.map(|value| Secret { value, origins }))
@@ -97,7 +97,7 @@ impl StaticSecrets {
         Self::default()
     }
 
-    /// The same with one more; `origins` empty: those of the connector of each request.
+    /// Adds a secret. If `origins` is empty, it may be sent to the origins of the connector of each request.
     ///
     /// # Panics
     /// If an entry is not a valid [`SecretOrigin`].

@@ -1,34 +1,34 @@
-//! Whether the store takes what this process asks of it, as far as was seen: while it does not, nothing new is begun.
+//! Whether the store is available, as far as this process has seen: while it is not, no new work is started.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::ports::{StoreError, StoreFault, Timestamp};
 
-/// The pause after the first failure, in milliseconds; it doubles with each further one.
+/// Delay after the first failure, in milliseconds; doubled each time.
 const FIRST_PAUSE_MS: u64 = 200;
-/// The longest pause between two tries, in milliseconds.
+/// Maximum delay between two tries, in milliseconds.
 const MAX_PAUSE_MS: u64 = 5_000;
 
-/// How long to wait before the store is asked again, in milliseconds, after it has failed `failures` times before.
+/// Returns the delay before the store is asked again, in milliseconds, after `failures` earlier failures.
 pub(super) fn pause_ms(failures: u32) -> u64 {
     (FIRST_PAUSE_MS << failures.min(16)).min(MAX_PAUSE_MS)
 }
 
-/// What was last seen of the store.
+/// The last known state of the store.
 #[derive(Default)]
 pub(super) struct StoreHealth(Mutex<Option<Outage>>);
 
-/// The store is kept from its work.
+/// The store is unavailable.
 struct Outage {
     fault: StoreFault,
-    /// Pauses so far.
+    /// Number of delays so far.
     pauses: u32,
-    /// Until when nothing new is begun.
+    /// Until when no new work is started.
     until: Timestamp,
 }
 
 impl StoreHealth {
-    /// Takes in that something failed. Of failures within one pause the first counts.
+    /// Records a failure. Only the first failure within a delay counts.
     pub(super) fn note_failure(&self, error: &StoreError, now: Timestamp) {
         let Some(fault) = error.fault() else { return };
         let mut outage = self.lock_outage();
@@ -43,14 +43,14 @@ impl StoreHealth {
         *outage = Some(Outage { fault, pauses, until: now.plus_ms(pause_ms(pauses)) });
     }
 
-    /// Takes in that a commit or an answer was recorded.
+    /// Records that a commit or an answer was written.
     pub(super) fn note_success(&self) {
         if let Some(outage) = self.lock_outage().take() {
             tracing::info!(code = outage.fault.code(), "the store is available again");
         }
     }
 
-    /// Until when nothing new is to be begun, if it is not yet.
+    /// Returns until when no new work is started, if that time has not come.
     pub(super) fn paused_until(&self, now: Timestamp) -> Option<Timestamp> {
         self.lock_outage().as_ref().map(|outage| outage.until).filter(|until| now < *until)
     }

@@ -1,5 +1,5 @@
-//! Answers of providers that the store cannot take yet. They may be all that is known of what was paid for, so they wait
-//! in memory, within bounds, until there is room.
+//! Answers of providers that the store cannot record yet. They may be the only evidence of paid work, so a limited
+//! number of them is kept in memory until they can be recorded.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -9,8 +9,7 @@ use super::store_health::pause_ms;
 use crate::evaluate::estimate_json_bytes;
 use crate::ports::StoreError;
 
-/// How often an answer is tried to be recorded that the store refuses for a reason of its own, not because it cannot do
-/// its work at the moment.
+/// Maximum number of tries to record an answer that the store refuses for another reason than being unavailable.
 const MAX_REFUSALS: u32 = 8;
 
 /// The answers that wait.
@@ -26,7 +25,7 @@ struct Waiting {
     bytes: usize,
 }
 
-/// The place of one answer, until it is dropped.
+/// The place of one answer, which is released when dropped.
 struct AnswerPlace<'a> {
     answers: &'a UnrecordedAnswers,
     bytes: usize,
@@ -45,7 +44,7 @@ impl UnrecordedAnswers {
         Self { max_count, max_bytes, waiting: Mutex::default() }
     }
 
-    /// A place for an answer; `None` if there is none left.
+    /// Reserves a place for an answer; `None` if there is none left.
     fn reserve_place(&self, bytes: usize) -> Option<AnswerPlace<'_>> {
         let mut waiting = self.lock_waiting();
         if waiting.count >= self.max_count || waiting.bytes.saturating_add(bytes) > self.max_bytes {
@@ -62,12 +61,12 @@ impl UnrecordedAnswers {
 }
 
 impl Inner {
-    /// Puts a provider's answer into a job's inbox and wakes its worker; returns whether it is new. While the store
-    /// cannot take it, it waits in memory and is tried again.
+    /// Delivers a provider's answer to a job's inbox and wakes its worker; returns whether it is new. While the store
+    /// is unavailable, the answer is kept in memory and retried.
     ///
     /// # Errors
-    /// [`StoreError`] if the job is gone, the store refuses the answer for another reason than an outage again and again,
-    /// or no more answers may wait ([`super::RuntimeSettings::max_unrecorded_answers`]).
+    /// [`StoreError`] if the job is gone, the store repeatedly refuses the answer for another reason than an outage, or
+    /// no more answers may wait ([`super::RuntimeSettings::max_unrecorded_answers`]).
     pub(super) async fn record_answer(
         &self,
         job: &str,

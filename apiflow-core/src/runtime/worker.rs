@@ -1,4 +1,4 @@
-//! The loop of a worker: claims what is due, prolongs what is held, asks providers.
+//! The main loop of a worker: claims due jobs, renews leases, polls providers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,20 +16,21 @@ use super::{Inner, abandon, drive, erasure};
 use crate::call::CallPlans;
 use crate::ports::{Claim, DuePoll, StoreError, Timestamp};
 
-/// Polls under way at the same time.
+/// Maximum number of concurrent polls.
 const MAX_POLLS: u32 = 64;
-/// Erasures under way at the same time.
+/// Maximum number of concurrent erasures.
 const MAX_ERASURES: u32 = 8;
-/// How long an erasure that was taken is hidden from others; one that takes longer is made twice, to the same effect.
+/// How long an erasure that was taken is hidden from others; one that takes longer is performed twice, which has the
+/// same effect.
 const ERASURE_LEASE_INTERVAL: Duration = Duration::from_mins(5);
 /// How long a poll that was taken is hidden from others: longer than a poll can take.
 const POLL_LEASE_INTERVAL: Duration = Duration::from_mins(1);
 
-/// From this claim without a commit on, a job is begun alone: one of several such may crash its worker, and the others
-/// were only beside it.
+/// Number of claims without a commit from which on a job is started alone: one of several such jobs may crash its
+/// worker while the others only happened to run beside it.
 const MIN_SUSPECT_TRIES: u32 = 3;
 
-/// What a worker has in flight.
+/// The work of a worker that is in flight.
 struct InFlight {
     inner: Arc<Inner>,
     intake: Arc<Intake>,
@@ -38,14 +39,14 @@ struct InFlight {
 }
 
 impl InFlight {
-    /// Takes new jobs of this process from now on.
+    /// Creates it, and makes the worker accept new jobs of this process.
     fn new(inner: &Arc<Inner>) -> Self {
         let intake = Arc::new(Intake::new(inner.settings.concurrency));
         inner.set_intake(Some(intake.clone()));
         Self { inner: inner.clone(), intake, polls: JoinSet::new(), erasures: JoinSet::new() }
     }
 
-    /// How many more of a kind may be begun.
+    /// Returns how much more work of a kind may be started.
     fn free_places(&self, kind: DueKind) -> u32 {
         let left = |tasks: &JoinSet<()>, max: u32| max.saturating_sub(u32::try_from(tasks.len()).unwrap_or(u32::MAX));
         match kind {
@@ -55,12 +56,12 @@ impl InFlight {
         }
     }
 
-    /// Whether a moment of a kind has come and there is room for it; the moment is forgotten then.
+    /// Returns whether a time of a kind has come and there is capacity for it; if so, the time is removed.
     fn take_due(&self, kind: DueKind, now: Timestamp) -> bool {
         self.free_places(kind) > 0 && self.inner.notifier.due.take_due(kind, now)
     }
 
-    /// The next moment at which there is something to take.
+    /// Returns the next time at which there is something to take.
     fn next_due(&self) -> Option<Timestamp> {
         let kinds = [DueKind::Jobs, DueKind::Polls, DueKind::Erasures].into_iter();
         kinds
@@ -69,14 +70,14 @@ impl InFlight {
             .min()
     }
 
-    /// Forgets what has ended.
+    /// Removes what has ended.
     fn reap_finished(&mut self) {
         for tasks in [&mut self.polls, &mut self.erasures] {
             while tasks.try_join_next().is_some() {}
         }
     }
 
-    /// Takes nothing new, and waits for what is left.
+    /// Accepts no new work, and waits for the rest.
     async fn wait_for_all(&mut self) {
         self.inner.set_intake(None);
         let mut drives = self.intake.close();
@@ -87,21 +88,21 @@ impl InFlight {
 }
 
 impl Drop for InFlight {
-    /// Ends with the worker: what nobody drives any more must not go on.
+    /// Ends the work with the worker: nothing must continue without one.
     fn drop(&mut self) {
         self.inner.set_intake(None);
         drop(self.intake.close());
     }
 }
 
-/// Works until `stop` is done, then lets the turns in flight end.
+/// Works until `stop` completes, then lets the current turns end.
 pub(super) async fn run_worker(inner: &Arc<Inner>, stop: impl Future<Output = ()> + Send) {
     tokio::pin!(stop);
     let mut in_flight = InFlight::new(inner);
-    // Ends with this future, even if it is dropped: what nobody drives any more must not be held.
+    // Ends with this future, even if it is dropped: leases must not be renewed without a worker.
     let mut heartbeat = JoinSet::new();
     heartbeat.spawn(renew_periodically(inner.clone()));
-    // When the store is asked for all that is due, whoever made it so.
+    // The next time at which the store is asked for everything that is due, including what other processes made due.
     let mut next_look = Instant::now();
     loop {
         in_flight.reap_finished();
@@ -111,7 +112,7 @@ pub(super) async fn run_worker(inner: &Arc<Inner>, stop: impl Future<Output = ()
                 () = &mut stop => break,
                 () = inner.parts.clock.sleep_until(until) => {}
             }
-            // Before anything is claimed: what this process still has must not be due because the store was away.
+            // Before anything is claimed: jobs of this process must not be due only because the store was unavailable.
             renew_leases(inner).await;
             next_look = Instant::now();
             continue;
@@ -130,7 +131,7 @@ pub(super) async fn run_worker(inner: &Arc<Inner>, stop: impl Future<Output = ()
         if matches!(took, Ok(true)) {
             continue;
         }
-        // What failed is tried again with the next look.
+        // What failed is tried again at the next check.
         let wake = if took.is_ok() { in_flight.next_due() } else { None }.unwrap_or(Timestamp(i64::MAX));
         tokio::select! {
             () = &mut stop => break,
@@ -146,7 +147,7 @@ pub(super) async fn run_worker(inner: &Arc<Inner>, stop: impl Future<Output = ()
     heartbeat.shutdown().await;
 }
 
-/// Takes what is due, or may be since nobody has looked for long; returns whether there was anything.
+/// Takes the work that is due, or that may be, since the last check was long ago; returns whether there was any.
 async fn take_due(inner: &Arc<Inner>, in_flight: &mut InFlight, looks: bool) -> Result<bool, StoreError> {
     let now = inner.parts.clock.now();
     let mut asked = looks;
@@ -173,13 +174,13 @@ async fn take_jobs(inner: &Arc<Inner>, in_flight: &mut InFlight) -> Result<bool,
     let free = in_flight.free_places(DueKind::Jobs);
     let claims = inner.parts.store.claim_due_jobs(&inner.settings.worker, free, inner.settings.lease).await?;
     if claims.len() >= free as usize {
-        // More may wait.
+        // There may be more.
         inner.notifier.due.add_moment(DueKind::Jobs, AT_ONCE);
     }
     let took = !claims.is_empty();
     let mut suspects = Vec::new();
     for claim in claims {
-        // Between the question and the answer a new job may have taken one: then there is one more for a while.
+        // A new job may have taken the seat in the meantime: then one more than the maximum runs for a while.
         let seat = in_flight.intake.take_seat();
         if claim.tries >= MIN_SUSPECT_TRIES {
             suspects.push((claim, seat));
@@ -224,7 +225,7 @@ async fn take_erasures(inner: &Arc<Inner>, in_flight: &mut InFlight) -> Result<b
         let inner = inner.clone();
         in_flight.erasures.spawn(async move {
             match erasure::erase_due(&inner, &due).await {
-                // A job that was removed meanwhile left nothing to erase.
+                // A job that was deleted in the meantime has no data to erase.
                 Ok(()) | Err(StoreError::NotFound { .. }) => {}
                 Err(error) => tracing::warn!(%error, job = due.job, "a job could not be erased; this is retried"),
             }
@@ -234,7 +235,7 @@ async fn take_erasures(inner: &Arc<Inner>, in_flight: &mut InFlight) -> Result<b
     Ok(took)
 }
 
-/// Remembers when the store has something due next: its clock may be behind, and other processes write to it.
+/// Records when the store has something due next: its clock may be behind, and other processes write to it.
 async fn note_next_due(inner: &Inner, now: Timestamp) -> Result<(), StoreError> {
     let Some(next) = inner.parts.store.read_next_due_at().await? else { return Ok(()) };
     let next = next.max(now.plus_ms(1));
@@ -244,8 +245,8 @@ async fn note_next_due(inner: &Inner, now: Timestamp) -> Result<(), StoreError> 
     Ok(())
 }
 
-/// Drives jobs that were claimed again and again, one after the other: each begins when the one before it has come to a
-/// commit, so that a crash is counted against the one that was begun alone, until that is abandoned.
+/// Drives jobs that were claimed repeatedly without a commit, one after the other: each starts after the previous one
+/// has committed, so that a crash counts only against the job that was started alone, until that one is abandoned.
 async fn one_by_one(inner: &Arc<Inner>, mut suspects: Vec<(Claim, Option<OwnedSemaphorePermit>)>) {
     suspects.sort_by(|(a, _), (b, _)| b.tries.cmp(&a.tries).then_with(|| a.job.cmp(&b.job)));
     // Their leases are renewed while they wait.
@@ -253,7 +254,7 @@ async fn one_by_one(inner: &Arc<Inner>, mut suspects: Vec<(Claim, Option<OwnedSe
     let mut drives = JoinSet::new();
     for (claim, seat) in suspects {
         let alone = inner.suspects.clone().acquire_owned().await.expect("the semaphore is never closed");
-        // Only what was begun alone is counted against a job: the others were beside the one at fault.
+        // Only starts alone count against a job, because the others may only have run beside the one at fault.
         match inner.parts.store.record_solo_start(&claim.job, claim.version).await {
             Ok(begun) if begun > inner.settings.max_tries => abandon::abandon_job(inner, &claim, begun - 1).await,
             Ok(_) => {
@@ -302,7 +303,7 @@ async fn poll(inner: &Inner, due: &DuePoll) -> Result<(), StoreError> {
     }
 }
 
-/// Prolongs the leases of what this process drives, and tells drives of mail and of lost leases.
+/// Periodically renews the leases of what this process drives, and notifies drives of messages and lost leases.
 async fn renew_periodically(inner: Arc<Inner>) {
     let third = inner.settings.lease / 3;
     loop {
@@ -347,7 +348,7 @@ impl Inner {
         })
     }
 
-    /// Sends calls of a job.
+    /// Creates the caller for a job's calls.
     pub(super) fn caller_for_job(&self, job: &str, plans: Arc<CallPlans>) -> Caller {
         Caller {
             job: job.to_owned(),

@@ -1,4 +1,4 @@
-//! Results that are kept for other runs.
+//! Results that are cached for other runs.
 
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ super::list_cases![
     a_kept_result_outlives_its_job,
 ];
 
-/// Long enough not to end during a case.
+/// Does not end during a case.
 const HOUR_S: u64 = 3_600;
 
 fn cached_result(key: &str, value: Value, ttl_s: u64) -> CachedResult {
@@ -98,7 +98,7 @@ async fn results_kept_at_once_do_not_disturb_each_other(store: Subject) {
         held.push((job, version));
     }
     let turns = held.iter().zip(0..JOB_COUNT).map(|((job, version), index)| {
-        // The keys of neighbours overlap, in another order; every third commit is fenced.
+        // Neighbouring commits write the same keys in a different order; every third commit is fenced.
         let cached = [index + 1, index].map(|key| cached_result(&format!("k{key}"), json!(index), HOUR_S)).to_vec();
         store.commit_turn(Commit { cached, ..empty_turn(job, version - u64::from(index % 3 == 2)) })
     });

@@ -1,4 +1,4 @@
-//! Claims, leases and due moments.
+//! Claims, leases and due times.
 
 use std::collections::BTreeSet;
 
@@ -72,7 +72,7 @@ async fn jobs_of_higher_priority_are_claimed_first(store: Subject) {
         store.create_job(NewJob { priority, ..new_job(id) }, None).await.expect("a new job is made");
         assert_eq!(read_row(&store, id).await.state.priority, priority);
     }
-    // One that waits hides none of its priority or of a lower one.
+    // A waiting job does not hide others of its own or a lower priority.
     store.create_job(NewJob { priority: 7, ..new_job("g") }, None).await.expect("a new job is made");
     let mut due = claim_order(&store, 1).await;
     assert_eq!(due, ["d"]);

@@ -1,4 +1,4 @@
-//! What a turn records.
+//! Commits of turns.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Making jobs.
+//! Creating jobs.
 
 use std::time::Duration;
 

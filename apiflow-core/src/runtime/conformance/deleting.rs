@@ -1,4 +1,4 @@
-//! Removing jobs.
+//! Deleting jobs.
 
 use serde_json::json;
 
@@ -44,7 +44,7 @@ async fn a_removed_job_is_gone_with_all_that_belongs_to_it(store: Subject) {
     assert_eq!(store.load_job("a").await, missing_error("a"));
     assert_eq!(store.delete_job("a").await, missing_error("a"));
     assert_eq!(super::fixtures::list_ids(&store, &JobFilter::default(), None, 10).await, ["b"]);
-    // A job made again under the same id and key finds nothing of the first.
+    // A job that is created again with the same id and key finds nothing of the first one.
     assert_eq!(store.create_job(keyed_job("a", "ada:1", "y", FAR), None).await, Ok(Created::New { claim: None }));
     let loaded = store.load_job("a").await.expect("the job is loaded");
     assert_eq!((loaded.snapshot, loaded.events.len(), loaded.inbox), (None, 1, Vec::new()));

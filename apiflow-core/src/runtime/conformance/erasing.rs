@@ -1,4 +1,4 @@
-//! Erasing what is not to be kept after a job's end.
+//! Erasing data that must not be kept after a job's end.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ super::list_cases![
     the_next_due_moment_knows_of_erasures,
 ];
 
-/// An ended job with values in everything, of which something is to be erased at `erase_at`.
+/// Creates an ended job with a value in every place, of which some are due for erasure at `erase_at`.
 async fn create_ended_job(store: &Subject, job: &str, erase_at: Option<Timestamp>) {
     let version = create_claimed(store, job).await;
     store.deliver_message(job, "taken", json!("canary"), None).await.expect("a message is delivered");
@@ -62,7 +62,7 @@ fn owned_names(due: &[(&str, i64)]) -> Vec<(String, i64)> {
     due.iter().map(|(job, at)| ((*job).to_owned(), *at)).collect()
 }
 
-/// Erases what is to go of step 2 and event 3's error.
+/// Erases the erasable data of step 2, and the error of event 3.
 fn erase_part(job: &str) -> Erasure {
     Erasure {
         job: job.to_owned(),
@@ -104,7 +104,7 @@ async fn erasures_are_taken_earliest_first_up_to_the_limit(store: Subject) {
 async fn a_taken_erasure_is_hidden_until_its_lease_ends(store: Subject) {
     create_ended_job(&store, "a", Some(PAST)).await;
     assert_eq!(take_due_erasures(&store, 1, ENDED_LEASE_INTERVAL).await, owned_names(&[("a", PAST.0)]));
-    // Whoever took it is gone: it is given again, with the moment that it was due at, also after a part was erased.
+    // If its taker is gone, it is returned again with its original due time, even after a part was erased.
     store.erase_job_data(erase_part("a")).await.expect("a part is erased");
     assert_eq!(take_due_erasures(&store, 1, LEASE_INTERVAL).await, owned_names(&[("a", PAST.0)]));
     assert_eq!(take_due_erasures(&store, 1, LEASE_INTERVAL).await, owned_names(&[]));
@@ -117,7 +117,7 @@ async fn erasures_taken_at_once_go_to_one_each(store: Subject) {
     }
     let takers = join_all((0..4).map(|_| take_due_erasures(&store, 3, LEASE_INTERVAL))).await;
     let mut all: Vec<(String, i64)> = takers.into_iter().flatten().collect();
-    // What a taker passed over because another looked at it is left for the next.
+    // What a taker skipped because another one was reading it is left for the next.
     all.extend(take_due_erasures(&store, 12, LEASE_INTERVAL).await);
     all.sort();
     assert!(

@@ -1,4 +1,4 @@
-//! What a turn must not change.
+//! What a turn must not change if it is fenced.
 
 use std::iter::repeat_with;
 
@@ -21,7 +21,7 @@ super::list_cases![
     commits_at_once_do_not_disturb_each_other,
 ];
 
-/// A turn that would change everything.
+/// Returns a turn that would change everything.
 async fn full_commit(store: &Subject, version: u64) -> Commit {
     let consumed = store.read_inbox("a").await.expect("an inbox is read").into_iter().map(|found| found.id).collect();
     Commit {
@@ -37,7 +37,7 @@ async fn full_commit(store: &Subject, version: u64) -> Commit {
     }
 }
 
-/// A claimed job with something of everything, and its version.
+/// Creates a claimed job with data of every kind; returns its version.
 async fn create_full_job(store: &Subject) -> u64 {
     let version = create_claimed(store, "a").await;
     store.deliver_message("a", "k", json!(1), None).await.expect("a message is delivered");
@@ -63,8 +63,8 @@ async fn check_unchanged(store: &Subject, refused: Commit, expected: Option<crat
     assert_eq!(take_polls_unlocked(store).await, [2]);
 }
 
-/// Takes the polls that are due, again while there is none: a database may report an error a moment before it releases
-/// the rows that the refused statement had locked.
+/// Takes the due polls, repeatedly if there are none: a database may report an error slightly before it releases the
+/// rows that the refused statement had locked.
 async fn take_polls_unlocked(store: &Subject) -> Vec<u64> {
     for _ in 0..MAX_TRIES {
         let polls = store.take_due_polls(10, LEASE_INTERVAL).await.expect("polls are taken");

@@ -1,4 +1,4 @@
-//! What the cases share: small jobs, turns, and waits with a bound.
+//! What the cases share: small jobs, turns, and waits with a limit.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,13 +12,13 @@ use crate::ports::{
 
 pub(super) type Subject = Arc<dyn Store>;
 
-/// A moment that every store's clock has passed.
+/// A time that every store's clock has passed.
 pub(super) const PAST: Timestamp = Timestamp(1_000);
-/// A moment that no store's clock has reached: the year 2100.
+/// A time that no store's clock has reached: the year 2100.
 pub(super) const FAR: Timestamp = Timestamp(4_102_444_800_000);
-/// A lease that does not end during a case.
+/// Duration of a lease that does not end during a case.
 pub(super) const LEASE_INTERVAL: Duration = Duration::from_hours(1);
-/// A lease that has ended when it begins.
+/// Duration of a lease that ends immediately.
 pub(super) const ENDED_LEASE_INTERVAL: Duration = Duration::ZERO;
 
 pub(super) const MAX_TRIES: u32 = 500;
@@ -52,7 +52,7 @@ pub(super) fn keyed_job(id: &str, key: &str, fingerprint: &str, expires_at: Time
     NewJob { idempotency: Some(idempotency), ..new_job(id) }
 }
 
-/// A job that shares `limit` slots with others of its key.
+/// Returns a job that shares `limit` slots with others of its key.
 pub(super) fn limited_job(id: &str, key: &str, limit: u64, window_s: Option<u64>) -> NewJob {
     NewJob { concurrency: Some(Concurrency { key: key.to_owned(), limit, window_s }), ..new_job(id) }
 }
@@ -70,7 +70,7 @@ pub(super) fn job_state(status: JobStatus) -> JobState {
     }
 }
 
-/// A turn in which nothing happens and the owner goes on.
+/// Returns a turn without changes, after which the owner continues.
 pub(super) fn empty_turn(job: &str, version: u64) -> Commit {
     Commit::new(job, version, Timestamp(6_000), job_state(JobStatus::Running), LeaseChange::Keep)
 }
@@ -123,7 +123,7 @@ pub(super) async fn create(store: &Subject, id: &str) {
     assert_eq!(created, Created::New { claim: None }, "job `{id}` is new");
 }
 
-/// Claims until `want` jobs are held, with a bound.
+/// Claims until `want` jobs are held, with a limit on the number of tries.
 pub(super) async fn claim(store: &Subject, worker: &str, want: usize, lease: Duration) -> Vec<Claim> {
     let mut held = Vec::new();
     for _ in 0..MAX_TRIES {
@@ -137,14 +137,14 @@ pub(super) async fn claim(store: &Subject, worker: &str, want: usize, lease: Dur
     panic!("`{worker}` holds {} of {want} jobs that are due", held.len())
 }
 
-/// Claims the only job that is due; returns its version.
+/// Claims the only due job; returns its version.
 pub(super) async fn claim_one(store: &Subject, worker: &str, job: &str) -> u64 {
     let held = claim(store, worker, 1, LEASE_INTERVAL).await.remove(0);
     assert_eq!(held.job, job, "the job that is due is claimed");
     held.version
 }
 
-/// Makes a job and claims it; returns its version.
+/// Creates a job and claims it; returns its version.
 pub(super) async fn create_claimed(store: &Subject, id: &str) -> u64 {
     create(store, id).await;
     claim_one(store, "worker", id).await
@@ -183,7 +183,7 @@ pub(super) async fn list_ids(store: &Subject, filter: &JobFilter, before: Option
     jobs.into_iter().map(|job| job.id).collect()
 }
 
-/// All that can be read of a job.
+/// Everything that can be read of a job.
 #[derive(Debug, PartialEq)]
 pub(super) struct Everything {
     loaded: LoadedJob,

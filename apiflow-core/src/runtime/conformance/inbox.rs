@@ -1,4 +1,4 @@
-//! Messages from outside the lease.
+//! Messages that are delivered without a lease.
 
 use std::iter::repeat_with;
 

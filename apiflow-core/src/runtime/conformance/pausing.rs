@@ -1,4 +1,4 @@
-//! Pauses that a provider's rate limit asks for.
+//! Pauses that a provider's rate limit requires.
 
 use std::time::Duration;
 

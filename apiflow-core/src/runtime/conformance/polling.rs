@@ -76,7 +76,7 @@ async fn a_poll_that_is_over_is_not_put_back(store: Subject) {
 async fn a_poll_is_replaced_under_its_effect(store: Subject) {
     let version = with_polls(&store, "a", vec![poll(2, FAR), poll(3, PAST)]).await;
     store.reschedule_poll("a", 3, PAST, None).await.expect("a poll is put back");
-    // The same effect may be cleared and added in one turn: what is added stays.
+    // An attempt's poll may be cleared and added in one turn: the added one stays.
     let polls = vec![poll(2, PAST), Poll { ticket: serde_json::json!("new"), ..poll(3, Timestamp(2_000)) }];
     commit(&store, Commit { polls: polls.clone(), polls_cleared: vec![3], ..releasing_turn("a", version, None) }).await;
     let due = store.take_due_polls(10, LEASE_INTERVAL).await.expect("polls are taken");

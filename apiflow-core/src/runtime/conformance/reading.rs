@@ -138,7 +138,7 @@ async fn jobs_are_filtered(store: Subject) {
         };
         store.create_job(job, None).await.expect("a new job is made");
         if id == "b" {
-            // The others are older and due too, so all that are due are claimed and only `b` ends.
+            // The others are older and due, too, so all due jobs are claimed, but only `b` ends.
             for held in
                 store.claim_due_jobs("worker", 10, super::fixtures::LEASE_INTERVAL).await.expect("a claim works")
             {

@@ -1,4 +1,4 @@
-//! Jobs that crash their workers, and jobs that are put back to work.
+//! Jobs that crash their workers, and jobs that are reopened.
 
 use serde_json::json;
 
@@ -48,7 +48,7 @@ async fn a_job_that_has_ended_can_be_put_back_to_work(store: Subject) {
     assert_eq!(store.deliver_message("a", "fact", json!(1), None).await, Ok(true), "it takes messages again");
     commit(&store, Commit { state: job_state(JobStatus::Completed), ..empty_turn("a", version) }).await;
     nothing_is_due(&store).await;
-    // Whoever took it and died before it was put back leaves it as it was.
+    // A worker that claimed the job and died before reopening it leaves it unchanged.
     store.claim_ended_job("w", "a", ENDED_LEASE_INTERVAL).await.expect("the store answers").expect("it has ended");
     let version = claim_one(&store, "w", "a").await;
     let again = Commit { state: job_state(JobStatus::Completed), ..releasing_turn("a", version, None) };

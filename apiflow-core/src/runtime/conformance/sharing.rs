@@ -1,4 +1,4 @@
-//! Several processes on one database: what one holds or committed, the other does not undo.
+//! Several processes on one database: none reverts what another holds or has committed.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -13,9 +13,9 @@ use super::fixtures::{
 use crate::ports::{Claim, Commit, JobFilter, JobStatus};
 
 const JOB_COUNT: usize = 24;
-/// The last event of each job.
+/// Sequence number of the last event of each job.
 const MAX_SEQ: u64 = 12;
-/// How often a worker finds nothing to do before it gives up.
+/// Number of rounds without work after which a worker gives up.
 const MAX_IDLE_ROUNDS: u32 = 1_000;
 
 /// Four workers, two on each store, steal jobs from each other until all have ended.
@@ -42,7 +42,7 @@ pub(super) async fn workers_that_steal_jobs_finish_each_once(stores: [Subject; 2
     }
 }
 
-/// Works until all jobs have ended; returns how many turns it committed.
+/// Works until all jobs have ended; returns the number of committed turns.
 async fn work_until_done(store: &Subject, worker: &str, lease: Duration) -> u64 {
     let (mut committed, mut idle) = (0, 0);
     while idle < MAX_IDLE_ROUNDS {
@@ -66,7 +66,8 @@ async fn has_finished(store: &Subject) -> bool {
     store.list_jobs(&ended, None, 100).await.expect("a list is read").len() == JOB_COUNT
 }
 
-/// Takes in what waits, adds an event, and tells the job so; returns whether the turn was the worker's to take.
+/// Consumes the waiting messages, adds an event, and delivers a message; returns whether the worker still owned the
+/// turn.
 async fn commit_turn(store: &Subject, worker: &str, claim: Claim) -> bool {
     let loaded = store.load_job(&claim.job).await.expect("the job is loaded");
     let seq = loaded.job.last_seq + 1;
@@ -86,10 +87,10 @@ async fn commit_turn(store: &Subject, worker: &str, claim: Claim) -> bool {
 }
 
 const RACER_COUNT: usize = 24;
-/// Jobs of the racers' key that may run at a time.
+/// Maximum number of concurrent jobs of the racers' key.
 const SLOT_LIMIT: usize = 3;
 
-/// Workers on both stores take the jobs of one key; then both stores race for the last slot of a new one.
+/// Workers on both stores claim the jobs of one key; then both stores race for the last slot of a new one.
 pub(super) async fn stores_that_race_for_slots_give_no_more_than_there_are(stores: [Subject; 2]) {
     let made = (0..RACER_COUNT).map(|index| {
         let job = limited_job(&format!("racer-{index:02}"), "race", SLOT_LIMIT as u64, None);
@@ -115,7 +116,7 @@ pub(super) async fn stores_that_race_for_slots_give_no_more_than_there_are(store
     }
 }
 
-/// Takes jobs, ends them, and counts how many run at the same time, until all have ended.
+/// Claims and ends jobs, and counts how many run at the same time, until all have ended.
 async fn race_for_jobs(store: &Subject, worker: &str, running: &AtomicUsize, ended: &AtomicUsize) {
     let mut idle = 0;
     while ended.load(Ordering::SeqCst) < RACER_COUNT {
@@ -129,7 +130,7 @@ async fn race_for_jobs(store: &Subject, worker: &str, running: &AtomicUsize, end
         assert!(now <= SLOT_LIMIT, "{now} jobs run at the same time");
         for claim in claims {
             tokio::time::sleep(Duration::from_millis(2)).await;
-            // A job is no longer listed as running once its end is visible.
+            // A job stops counting as running before its end is visible.
             running.fetch_sub(1, Ordering::SeqCst);
             commit(store, ending_turn(&claim.job, claim.version)).await;
             ended.fetch_add(1, Ordering::SeqCst);

@@ -1,4 +1,4 @@
-//! How much room the values of a job and of a user's jobs take.
+//! Sizes of the values of a job and of a user's jobs.
 
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ super::list_cases![
     a_probe_succeeds_however_often_it_is_made,
 ];
 
-/// Ten bytes of JSON.
+/// Returns a value of ten bytes of JSON.
 fn ten_bytes() -> Value {
     json!("12345678")
 }

@@ -1,4 +1,4 @@
-//! Slots that jobs of one concurrency key share.
+//! Slots that jobs with the same concurrency key share.
 
 use serde_json::json;
 
@@ -155,7 +155,7 @@ async fn a_job_is_let_through_without_a_slot(store: Subject) {
     assert_eq!(store.waive_slot("b").await, Ok(()));
     let version = claim_one(&store, "worker", "b").await;
     nothing_is_due(&store).await;
-    // Given back, it is still let through.
+    // After its release it still needs no slot.
     commit(&store, releasing_turn("b", version, Some(PAST))).await;
     let version = claim_one(&store, "worker", "b").await;
     end_job(&store, "b", version, JobStatus::Cancelled).await;
@@ -189,7 +189,7 @@ async fn a_removed_job_has_no_slot(store: Subject) {
     end_job(&store, "a", version, JobStatus::Failed).await;
     store.delete_job("a").await.expect("an ended job is removed");
     let version = claim_one(&store, "worker", "b").await;
-    // An id that comes again waits as any other.
+    // An id that is used again waits like any other.
     create(&store, limited_job("a", "k", 1, None)).await;
     nothing_is_due(&store).await;
     end_job(&store, "b", version, JobStatus::Completed).await;
@@ -205,7 +205,7 @@ async fn no_more_jobs_start_within_a_window_than_the_limit(store: Subject) {
     }
     nothing_is_due(&store).await;
     assert_eq!(read_row(&store, "c").await.state.status, JobStatus::Pending);
-    // Another key's window is another.
+    // Another key has its own window.
     create(&store, limited_job("d", "other", 1, HOUR_S)).await;
     claim_one(&store, "worker", "d").await;
 }

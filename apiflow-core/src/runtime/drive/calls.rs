@@ -1,4 +1,4 @@
-//! The calls of a drive: built with the commit that journals them, sent after it, and called off.
+//! The calls of a drive: built with the commit that journals them, sent after it, and cancelled.
 
 use serde_json::Value;
 
@@ -10,25 +10,25 @@ use crate::ports::{CallRecord, Clock, StoreError};
 use crate::runtime::inbox_payload::InboxPayload;
 use crate::runtime::provider::{self, Submit, record_before_sending};
 
-/// How often the pause before an unavailable store is asked again is doubled, at most.
+/// Maximum number of times that the delay before asking an unavailable store again is doubled.
 const MAX_PAUSE_DOUBLINGS: u32 = 6;
 
 /// An attempt that is journalled and about to be sent.
 pub(super) struct Attempt {
     call: Call,
-    /// What is sent, or the error object if nothing can be.
+    /// The request, or the error object if it could not be built.
     submit: Result<Submit, Value>,
 }
 
 impl Attempt {
-    /// What is recorded of it before it is sent.
+    /// Returns the record of the attempt, which is written before it is sent.
     pub(super) fn record(&self) -> Option<CallRecord> {
         self.submit.as_ref().ok().map(|submit| record_before_sending(&self.call, &submit.request))
     }
 }
 
 impl Drive<'_> {
-    /// Begins to look for the attempts that an earlier owner of the job left open.
+    /// Starts to search for the attempts that an earlier owner of the job left open.
     pub(super) fn seek_interrupted(&mut self) {
         let now = self.now();
         let mut found = Vec::new();
@@ -44,18 +44,18 @@ impl Drive<'_> {
             };
             found.push(InboxPayload::from_answer(call.effect, answer, Vec::new()));
         }
-        // Behind the messages: an attempt may have been answered meanwhile.
+        // After the messages: an attempt may have been answered in the meantime.
         self.facts.extend(found.into_iter().map(|payload| Taken { payload, message: None }));
     }
 
-    /// Whether a call that is given up is over at once: there is nothing to cancel, so that its reply is not waited for,
-    /// or this drive journalled it and never sent it.
+    /// Returns whether a call that is no longer needed has ended immediately: there is nothing to cancel, so its reply
+    /// is not waited for, or this drive journalled it but never sent it.
     pub(super) fn is_over_at_once(&self, call: &Call) -> bool {
         let unsent = !self.out.contains_key(&call.effect) && call.recovery.is_none();
         call.operation.is_none() && (unsent || self.plans.plan_at(&call.path).is_ok_and(|plan| !plan.has_operation()))
     }
 
-    /// Builds the request of an attempt, the only time that this is done.
+    /// Builds the request of an attempt; this happens only once.
     pub(super) async fn build_attempt(&mut self, call: Call) -> Result<Attempt, StoreError> {
         let submit = match self.plans.plan_at(&call.path) {
             Ok(plan) => {
@@ -67,7 +67,7 @@ impl Drive<'_> {
         Ok(Attempt { call, submit })
     }
 
-    /// Sends what the last commit journalled, and tells providers of what is given up.
+    /// Sends what the last commit journalled, and cancels work that is no longer needed.
     pub(super) fn perform_effects(&mut self, attempts: Vec<Attempt>, cancellations: Vec<Cancellation>) {
         for attempt in attempts {
             self.spawn_submit(attempt);
@@ -79,7 +79,7 @@ impl Drive<'_> {
                         task.abort();
                     }
                     let returned = Returned { effect, answer: Answer::Cancelled, calls: Vec::new() };
-                    // The receiver is this drive's own.
+                    // This drive itself owns the receiver.
                     let _own = self.returns.0.send(returned);
                 }
                 Cancellation::TellProvider(call) => self.spawn_cancel(*call),
@@ -98,7 +98,7 @@ impl Drive<'_> {
                 Ok(submit) => provider::submit_attempt(&mut caller, &call, &submit).await,
                 Err(error) => Answer::Failed { error },
             };
-            // The receiver lives as long as the drive; a drive that ended has nobody to tell.
+            // The receiver lives as long as the drive; if that has ended, the answer is not needed.
             let _ended = returns.send(Returned { effect, answer, calls: caller.records });
         });
         self.out.insert(effect, handle);
@@ -120,8 +120,7 @@ impl Drive<'_> {
     }
 }
 
-/// Reads an operation, and tries again as long as it takes while the store is unavailable: a provider that works for
-/// nothing must be told.
+/// Reads an operation; retries while the store is unavailable, because the provider must be told to stop.
 async fn read_operation(values: &mut ValueCache, operation: &ValueRef, effect: u64, clock: &dyn Clock) -> Value {
     let mut tries = 0;
     loop {

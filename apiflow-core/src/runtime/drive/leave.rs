@@ -1,4 +1,4 @@
-//! Leaving a job: what its providers answer from then on is left in its inbox, for its next owner.
+//! Releasing a job: later answers of its providers are delivered to its inbox, for the next owner.
 
 use tokio::task::JoinSet;
 
@@ -10,8 +10,8 @@ use crate::runtime::inbox_payload::InboxPayload;
 use crate::runtime::store_health::pause_ms;
 
 impl Drive<'_> {
-    /// Releases the job as it was last committed, so that it is claimed again as soon as the store takes commits. What
-    /// kept it from its commit is not its own fault, and does not count as a crash.
+    /// Releases the job in its last committed state, so that it is claimed again once the store accepts commits. A
+    /// commit that failed because of the store does not count as a crash.
     pub(super) async fn give_back(&self) {
         let mut failures = 0;
         loop {
@@ -23,14 +23,15 @@ impl Drive<'_> {
                     self.inner.parts.clock.sleep_until(now.plus_ms(pause_ms(failures))).await;
                     failures += 1;
                 }
-                // The commit that seemed to fail was made, or another owner has the job: its lease is not this drive's.
+                // The commit that seemed to fail was made, or another owner has the job: this drive does not hold the
+                // lease.
                 Err(error) => return tracing::info!(%error, job = self.job, "the job could not be released"),
                 Ok(_) => return self.inner.notifier.notify_work(),
             }
         }
     }
 
-    /// Takes nothing new in: what has come back is left in the inbox; returns whether nothing is out any more.
+    /// Takes no new work and delivers received answers to the inbox; returns whether no call is in flight any more.
     pub(super) async fn wind_down(&mut self) -> Result<bool, StoreError> {
         let mut deliveries = self.leave_facts();
         while deliveries.join_next().await.is_some() {}
@@ -41,7 +42,7 @@ impl Drive<'_> {
         Ok(true)
     }
 
-    /// Leaves the job: what comes back from now on is a fact for the job's next owner.
+    /// Leaves the job: later answers are delivered to its next owner.
     pub(super) async fn leave_job(&mut self) {
         let mut deliveries = self.leave_facts();
         while !self.out.is_empty() {
@@ -52,7 +53,7 @@ impl Drive<'_> {
         while deliveries.join_next().await.is_some() {}
     }
 
-    /// Begins to put the answers that came back, and that no commit took in, into the inbox.
+    /// Starts to deliver the answers that no commit has recorded to the inbox.
     fn leave_facts(&mut self) -> JoinSet<()> {
         let mut deliveries = JoinSet::new();
         for taken in std::mem::take(&mut self.facts) {
@@ -64,7 +65,7 @@ impl Drive<'_> {
         deliveries
     }
 
-    /// Begins to put an answer into the inbox; it waits in memory while the store cannot take it.
+    /// Starts to deliver an answer to the inbox; it is kept in memory while the store is unavailable.
     fn deliver_answer(&self, deliveries: &mut JoinSet<()>, returned: Returned) {
         let (inner, job) = (self.inner.clone(), self.job.clone());
         deliveries.spawn(async move {
@@ -77,7 +78,7 @@ impl Drive<'_> {
         });
     }
 
-    /// Releases a job that another worker may continue at once.
+    /// Releases a job that another worker may continue immediately.
     async fn release_unfinished(&mut self) -> Result<(), StoreError> {
         let now = self.now();
         let open = self.open_work(&Batch::default());

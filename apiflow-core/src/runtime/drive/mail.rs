@@ -1,4 +1,4 @@
-//! What reaches a drive from outside: answers of its own calls, messages in the job's inbox, moments that have come.
+//! What a drive waits for: answers of its own calls, messages in the job's inbox, and times.
 
 use tokio::time::{Duration, Instant};
 
@@ -7,11 +7,12 @@ use crate::ports::{InboxMessage, StoreError, Timestamp};
 use crate::runtime::inbox_payload::InboxPayload;
 use crate::runtime::notifier::Mailbox;
 
-/// How often a job that never waits looks for messages of other processes; those of this one arrive at once.
+/// Interval at which a job that never waits checks for messages of other processes; those of this process arrive
+/// immediately.
 const INBOX_INTERVAL: Duration = Duration::from_millis(500);
 
 impl Drive<'_> {
-    /// Waits for the next thing that happens to this job; only looks whether something has, if free work is left.
+    /// Waits for the next input of this job; if free work is left, only checks for one.
     pub(super) async fn wait_for_news(&mut self, mailbox: &Mailbox, stopping: bool) -> Result<(), StoreError> {
         let clock = self.inner.parts.clock.clone();
         let busy = !stopping && self.postponed.is_none() && self.run.next_free_effect().is_some();
@@ -23,7 +24,7 @@ impl Drive<'_> {
             biased;
             Some(returned) = self.returns.1.recv() => {
                 self.take_answer(returned);
-                // What has come in meanwhile shares the turn, and its commit.
+                // Answers that have arrived in the meantime share the turn and its commit.
                 while let Ok(returned) = self.returns.1.try_recv() {
                     self.take_answer(returned);
                 }
@@ -46,7 +47,7 @@ impl Drive<'_> {
 
     async fn read_inbox(&mut self, mailbox: &Mailbox) -> Result<(), StoreError> {
         self.looked_at = Instant::now();
-        // Before it is read: what comes after may be missed.
+        // Before reading, so that no later message is missed.
         mailbox.take_mail_flag();
         let mail = self.inner.parts.store.read_inbox(&self.job).await?;
         self.take_mail(mail);

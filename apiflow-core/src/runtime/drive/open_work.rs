@@ -1,4 +1,4 @@
-//! What a run waits for after a turn, gathered in one pass.
+//! Determines in one pass what a run waits for after a turn.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,44 +12,44 @@ use crate::runtime::provider::{PollContext, PollSubject, RecoveryContext, first_
 /// What a run waits for after a turn.
 #[derive(Default)]
 pub(super) struct OpenWorkView {
-    /// Attempts that the turn's events begin.
+    /// Attempts that the turn's events start.
     pub(super) begun: Vec<Call>,
-    /// What is to be done about attempts that are given up.
+    /// How to cancel attempts that are no longer needed.
     pub(super) cancellations: Vec<Cancellation>,
-    /// When something is due by itself.
+    /// When the job has to wake up by itself.
     pub(super) wake_at: Option<Timestamp>,
-    /// Polls of what the turn's events accept or begin to look for.
+    /// Polls of operations that the turn's events accept, and of searches that they start.
     pub(super) polls: Vec<Poll>,
-    /// Attempts whose polls are over: those that are settled, and those to be cancelled at the provider instead.
+    /// Attempts whose polls end: those that are settled, and those that are cancelled at the provider instead.
     pub(super) polls_cleared: Vec<u64>,
 }
 
-/// What is to be done about an attempt that is given up.
+/// How to cancel an attempt that is no longer needed.
 pub(super) enum Cancellation {
-    /// Nothing is left to cancel: it is over.
+    /// There is nothing to cancel: the attempt has ended.
     AtOnce(u64),
-    /// The provider must be asked to cancel.
+    /// The provider has to be asked.
     TellProvider(Box<Call>),
-    /// The provider is being asked to cancel.
+    /// The provider is being asked.
     UnderWay,
 }
 
 impl OpenWorkView {
-    /// The polls to add and those to remove.
+    /// Returns the polls to add and those to remove.
     pub(super) fn into_polls(self) -> (Vec<Poll>, Vec<u64>) {
         (self.polls, self.polls_cleared)
     }
 }
 
-/// What a turn's events mean for the work that is open.
+/// What a turn's events mean for open work.
 struct TurnEvents {
-    /// Attempts that they begin.
+    /// Attempts that they start.
     begun: BTreeSet<u64>,
     /// Operations that they accept, by attempt.
     accepted: BTreeMap<u64, Operation>,
-    /// Searches that they begin.
+    /// Searches that they start.
     searches: BTreeSet<u64>,
-    /// Whether attempts are given up.
+    /// Whether attempts are no longer needed.
     gives_up: bool,
 }
 
@@ -102,7 +102,7 @@ impl TurnEvents {
 }
 
 impl Drive<'_> {
-    /// What the run waits for after a turn with these events. Notes which attempts are looked for.
+    /// Returns what the run waits for after a turn with these events. Records which attempts are searched for.
     pub(super) fn open_work(&mut self, batch: &Batch) -> OpenWorkView {
         let mut events = TurnEvents::of_batch(batch);
         let mut view = OpenWorkView::default();
@@ -145,8 +145,8 @@ impl Drive<'_> {
         view
     }
 
-    /// What is to be done about an attempt that is given up. The id of an operation is needed to cancel it, so its submit
-    /// is waited for.
+    /// Returns how to cancel an attempt that is no longer needed. Cancelling requires the id of the operation, so the
+    /// reply to its submit is waited for.
     fn cancellation_of(&self, call: &Call) -> Option<Cancellation> {
         if self.is_over_at_once(call) {
             return Some(Cancellation::AtOnce(call.effect));
@@ -156,7 +156,7 @@ impl Drive<'_> {
         Some(if is_told { Cancellation::UnderWay } else { Cancellation::TellProvider(Box::new(call.clone())) })
     }
 
-    /// The first poll of a search that the turn begins.
+    /// Returns the first poll of a search that the turn starts.
     fn search_poll(&self, call: &Call, events: &TurnEvents) -> Option<Poll> {
         let search = call.recovery.filter(|search| events.searches.contains(&search.event))?;
         let plan = self.plans.plan_at(&call.path).ok();
@@ -165,7 +165,7 @@ impl Drive<'_> {
     }
 }
 
-/// The attempts of unknown fate that polls look for.
+/// Returns the attempts of unknown fate that polls search for.
 pub(super) fn attempts_in_recovery(run: &Run) -> BTreeSet<u64> {
     let sought = |work: OpenWork<'_>| match work {
         OpenWork::Recover(call) => Some(call.effect),
@@ -175,7 +175,7 @@ pub(super) fn attempts_in_recovery(run: &Run) -> BTreeSet<u64> {
     run.open_work().filter_map(sought).collect()
 }
 
-/// The poll of work that a provider has taken.
+/// Returns the poll of work that a provider has accepted.
 pub(in crate::runtime) fn operation_poll(call: &Call, operation: Operation) -> Poll {
     poll(call, call.poll_at.unwrap_or(call.deadline), PollSubject::Operation(operation))
 }

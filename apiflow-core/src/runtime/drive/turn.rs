@@ -1,4 +1,4 @@
-//! One turn: what happened is taken in, free effects are performed, and all of it is committed at once.
+//! One turn: takes inputs, performs free effects, and commits everything at once.
 
 use std::collections::BTreeMap;
 
@@ -15,37 +15,37 @@ use crate::runtime::due_times::DueKind;
 use crate::runtime::event_row;
 use crate::runtime::job_ends::EndedJob;
 
-/// Events of one turn, about: then what there is is committed, and the drive looks whether somebody wants the job's end.
+/// Approximate maximum number of events in a turn: then it is committed, and the drive checks for a cancellation.
 const MAX_TURN_EVENTS: usize = 1_000;
-/// The size of the values of one turn, about, in bytes of JSON (estimated).
+/// Approximate maximum size of the values of a turn, in bytes of JSON (estimated).
 const MAX_TURN_BYTES: usize = 8 * 1024 * 1024;
-/// How long one turn performs free effects, about.
+/// Approximate maximum time for which a turn performs free effects.
 const MAX_TURN_TIME: Duration = Duration::from_millis(250);
 
 /// After how long a job looks again whether the evaluator has a place for it, in milliseconds.
 const BUSY_PAUSE_MS: u64 = 2_000;
 
-/// What a turn has gathered for its commit.
+/// What a turn has collected for its commit.
 #[derive(Default)]
 pub(super) struct Batch {
     pub(super) events: Vec<Recorded>,
-    /// The size of the events' values.
+    /// Size of the events' values, in bytes.
     bytes: usize,
     calls: Vec<CallRecord>,
     consumed: Vec<i64>,
     /// Operations that providers accepted, by attempt.
     pub(super) operations: BTreeMap<u64, Box<Operation>>,
-    /// Whether the job was already failed for the size of its values.
+    /// Whether the job has already been failed because of the size of its values.
     is_over_limit: bool,
 }
 
 impl Drive<'_> {
-    /// Takes in what has happened, commits what follows, and performs it; returns whether the drive is over.
+    /// Takes the inputs, commits what follows, and performs it; returns whether the drive has ended.
     pub(super) async fn run_turn(&mut self) -> Result<bool, StoreError> {
         let now = self.now();
         let mut batch = Batch::default();
         let taken: Vec<Taken> = std::mem::take(&mut self.facts).into();
-        // What somebody asked for comes before what would begin new work.
+        // Requests of users come before anything that would start new work.
         let (asked, answered): (Vec<&Taken>, Vec<&Taken>) =
             taken.iter().partition(|taken| matches!(taken.payload.fact, Fact::Cancel { .. }));
         for taken in asked.into_iter().chain(answered) {
@@ -63,7 +63,7 @@ impl Drive<'_> {
             Err(error) => Err(error),
         };
         if outcome.is_err() {
-            // What was to be taken in is still true; the present owner of the job must learn it.
+            // The inputs are still valid; the current owner of the job must get them.
             self.facts = taken.into();
         }
         outcome
@@ -78,7 +78,7 @@ impl Drive<'_> {
         self.check_size(batch, now);
     }
 
-    /// Fails the job once its values take more room than they may.
+    /// Fails the job if its values exceed the size limit.
     fn check_size(&mut self, batch: &mut Batch, now: Timestamp) {
         let max = self.inner.settings.max_job_bytes;
         if batch.is_over_limit || self.value_bytes.saturating_add(batch.bytes as u64) <= max {
@@ -92,7 +92,7 @@ impl Drive<'_> {
         self.record_input(batch, now, Input::OverLimit { message });
     }
 
-    /// Performs what is free: all of it, or as much as one commit should hold.
+    /// Performs free effects: all of them, or as many as one commit should contain.
     async fn perform_free(&mut self, batch: &mut Batch, now: Timestamp) -> Result<(), StoreError> {
         if self.postponed.is_some_and(|until| now < until) {
             return Ok(());
@@ -108,7 +108,7 @@ impl Drive<'_> {
                 plans: &self.plans,
             };
             let Some(input) = evaluation.perform_effect(&effect).await? else {
-                // Meanwhile it takes no place among the jobs at work.
+                // In the meantime it takes no seat of other jobs.
                 self.postponed = Some(now.plus_ms(BUSY_PAUSE_MS));
                 break;
             };
@@ -178,7 +178,7 @@ impl Drive<'_> {
         Ok(())
     }
 
-    /// Tells those who wait for the job's end what it came to.
+    /// Notifies those who wait for the job's end.
     async fn publish_end(&mut self) {
         let ends = &self.inner.notifier.ends;
         if !ends.is_watched(&self.job) {
@@ -193,7 +193,7 @@ impl Drive<'_> {
         ends.publish_end(&self.job, output.map(|output| EndedJob { row, output }));
     }
 
-    /// Tells this process's worker when what was committed is due.
+    /// Notifies this process's worker of when the committed work is due.
     fn note_due(&self, first_poll: Option<Timestamp>, erase_at: Option<Timestamp>, lease: LeaseChange) {
         let notifier = &self.inner.notifier;
         if let Some(at) = first_poll {
@@ -209,7 +209,7 @@ impl Drive<'_> {
         }
     }
 
-    /// The commit of a turn, with the polls to add and those to remove.
+    /// Builds the commit of a turn, with the polls to add and those to remove.
     pub(super) fn commit_of(
         &mut self,
         batch: Batch,

@@ -1,4 +1,4 @@
-//! What a run has at work at providers.
+//! The work of a run at providers.
 
 use serde_json::Value;
 
@@ -8,42 +8,42 @@ use crate::engine::{Event, ValueRef};
 use crate::ports::{CallRecord, StepRow, StepStatus, StoreError};
 use crate::runtime::Runtime;
 
-/// Work that a provider was given for a step.
+/// Work of a step at a provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProviderWorkStatus {
-    /// The step, with the modules around it: `loop[2]/draw`.
+    /// The step, with its path: `loop[2]/draw`.
     pub step: String,
-    /// The provider's own id of the work, once it is known.
+    /// The provider's id of the work, once it is known.
     pub provider_id: Option<String>,
-    /// Where the provider tells how the work is; if that is not known the address that it was sent to.
+    /// URL of the work's state; if it is unknown, the URL of the submit.
     pub url: String,
-    /// How it stands.
+    /// State of the work.
     pub state: ProviderWorkState,
 }
 
-/// How a provider's work stands.
+/// The state of a provider's work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProviderWorkState {
-    /// The request was sent and has no answer: whether the provider took the work is unknown.
+    /// The request was sent, but has no reply: it is unknown whether the provider accepted the work.
     Unanswered,
     /// The provider accepted the work and was not asked to stop.
     Running,
-    /// The run gave the work up, and the provider has not answered to its cancellation yet.
+    /// The work is no longer needed, and the provider has not answered the cancellation yet.
     Cancelling,
-    /// The provider took notice that the work is cancelled.
+    /// The provider accepted the cancellation.
     Cancelled,
-    /// The provider could not be asked to cancel the work; the reason.
+    /// The provider could not be asked to cancel the work, for this reason.
     CancelFailed(String),
-    /// The run gave the work up, and its connector has no way to cancel it.
+    /// The work is no longer needed, but its connector does not support cancelling.
     NotCancellable,
 }
 
-/// The work of all steps that have not ended or were cancelled.
+/// Returns the work of all steps that have not ended or were cancelled.
 pub(super) async fn provider_work(runtime: &Runtime, job: &str) -> Result<Vec<ProviderWorkStatus>, StoreError> {
     let store = &runtime.inner.parts.store;
     let mut found = Vec::new();
     let mut after = 0;
-    // A job ends when all its providers have been told.
+    // A job ends once all its providers have been told.
     let is_over = store.read_job(job).await?.is_none_or(|row| row.state.status.is_final());
     loop {
         let rows = store.list_steps(job, after, STEP_PAGE_SIZE).await?;
@@ -60,7 +60,7 @@ pub(super) async fn provider_work(runtime: &Runtime, job: &str) -> Result<Vec<Pr
     }
 }
 
-/// The work of a step's last attempt; `None` if it sent nothing, or has its result.
+/// Returns the work of a step's last attempt; `None` if nothing was sent, or it has a result.
 async fn work_of(
     runtime: &Runtime,
     job: &str,
@@ -79,7 +79,7 @@ async fn work_of(
     let state = match cancel {
         Some(cancel) => cancel_state(&cancel.reply),
         None if operation.is_none() && !is_answered => ProviderWorkState::Unanswered,
-        // What was answered without an operation has ended.
+        // A call that was answered without an operation has ended.
         None if operation.is_none() => return Ok(None),
         None if row.status == StepStatus::Cancelled => ProviderWorkState::NotCancellable,
         None => ProviderWorkState::Running,
@@ -98,7 +98,7 @@ fn cancel_state(reply: &Value) -> ProviderWorkState {
     }
 }
 
-/// What is known of the operation with this provider's id.
+/// Returns what is known of the operation with this provider's id.
 async fn accepted_operation(runtime: &Runtime, job: &str, id: &str) -> Result<Option<Operation>, StoreError> {
     let mut after = 0;
     loop {

@@ -1,4 +1,4 @@
-//! Results that are kept for other runs, until they expire.
+//! Results that are cached for other runs until they expire.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,14 +6,14 @@ use serde_json::Value;
 
 use crate::ports::{CachedResult, Timestamp};
 
-/// Expired results that are removed when another is kept, at most: more than one, so that none pile up.
+/// Maximum number of expired results that are removed when one is added: more than one, so that they do not accumulate.
 const MAX_REMOVED: usize = 8;
 
-/// Results by key.
+/// Cached results by key.
 #[derive(Default)]
 pub(super) struct Cache {
     rows: BTreeMap<String, Kept>,
-    /// The same, by when they expire.
+    /// The keys, by expiry.
     expiries: BTreeSet<(Timestamp, String)>,
 }
 
@@ -23,7 +23,7 @@ struct Kept {
 }
 
 impl Cache {
-    /// Keeps a result, and removes some that have expired.
+    /// Adds a result, and removes some that have expired.
     pub(super) fn insert_result(&mut self, row: CachedResult, now: Timestamp) {
         let CachedResult { key, value, ttl_s } = row;
         let expires_at = now.plus_ms(ttl_s.saturating_mul(1_000));
@@ -38,7 +38,7 @@ impl Cache {
         }
     }
 
-    /// The result under a key, unless it has expired.
+    /// Returns the result under a key, unless it has expired.
     pub(super) fn get(&self, key: &str, now: Timestamp) -> Option<&Value> {
         self.rows.get(key).filter(|kept| kept.expires_at > now).map(|kept| &kept.value)
     }

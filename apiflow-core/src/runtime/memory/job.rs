@@ -1,4 +1,4 @@
-//! One job with all that belongs to it.
+//! One job with everything that belongs to it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,18 +11,18 @@ use crate::ports::{
     LoadedJob, NewJob, Poll, SharedBundle, SnapshotRow, StepRow, StoreError, Timestamp,
 };
 
-/// One job of the memory store: its row, journal, lease, inbox and polls.
+/// A job of the memory store: its row, journal, lease, inbox and polls.
 pub(super) struct Job {
     pub(super) row: JobRow,
     /// When it may be claimed: its wake-up, or the end of its lease; `None` if it waits for a message or has ended.
     pub(super) due_at: Option<Timestamp>,
     owner: Option<String>,
-    /// When what is to be erased may be taken: `erase_at`, or the end of the lease of the worker that took it.
+    /// When its erasure may be taken: `erase_at`, or the end of the lease of the worker that took it.
     pub(super) erase_ready_at: Option<Timestamp>,
     version: u64,
-    /// Claims since the last commit.
+    /// Number of claims since the last commit.
     tries: u32,
-    /// How often it was begun alone since the last commit.
+    /// How often it was started alone since the last commit.
     solo_starts: u32,
     bundle: SharedBundle,
     snapshot: Option<SnapshotRow>,
@@ -33,11 +33,11 @@ pub(super) struct Job {
     polls: BTreeMap<u64, WaitingPoll>,
     inbox: BTreeMap<i64, InboxMessage>,
     keys: BTreeSet<String>,
-    /// Bytes of JSON of the values that were committed.
+    /// Size of the committed values, in bytes of JSON.
     value_bytes: u64,
 }
 
-/// A poll and when it may be taken.
+/// A poll, and when it may be taken.
 struct WaitingPoll {
     poll: Poll,
     tries: u32,
@@ -45,7 +45,7 @@ struct WaitingPoll {
 }
 
 impl Job {
-    /// A new job and how many bytes of JSON it wrote.
+    /// Creates a job; also returns how many bytes of JSON were written.
     pub(super) fn new(new: NewJob, now: Timestamp) -> (Self, u64) {
         let due_at = new.concurrency.is_none().then_some(now);
         let events = new.events.clone();
@@ -106,14 +106,15 @@ impl Job {
         Some(self.version)
     }
 
-    /// Makes the job due; nothing if a worker has it.
+    /// Makes the job due, unless a worker owns it.
     pub(super) fn make_due(&mut self, now: Timestamp) {
         if self.owner.is_none() {
             self.due_at = Some(self.due_at.map_or(now, |at| at.min(now)));
         }
     }
 
-    /// Prolongs the worker's lease and says whether messages wait; `None` if another holds it or nobody does.
+    /// Renews the worker's lease and returns whether messages are waiting; `None` if the worker does not hold the
+    /// lease.
     pub(super) fn renew_lease(&mut self, worker: &str, until: Timestamp) -> Option<bool> {
         if self.owner.as_deref() != Some(worker) {
             return None;
@@ -134,13 +135,13 @@ impl Job {
         }
     }
 
-    /// The bytes of its values that count as its user's: those of a job that has not ended.
+    /// Returns the size of the values that count towards the user's limit: those of a job that has not ended.
     pub(super) fn bytes_in_flight(&self, user: &str) -> u64 {
         let counts = self.row.created_by.as_deref() == Some(user) && !self.row.state.status.is_final();
         if counts { self.value_bytes } else { 0 }
     }
 
-    /// Records a turn; returns the new version and how many bytes of JSON were written.
+    /// Commits a turn; returns the new version and how many bytes of JSON were written.
     pub(super) fn commit(&mut self, commit: Commit, now: Timestamp) -> Result<(u64, u64), StoreError> {
         if commit.version != self.version {
             return Err(StoreError::Fenced { job: commit.job });
@@ -179,7 +180,7 @@ impl Job {
         Ok((self.version, bytes))
     }
 
-    /// Applies what becomes of the lease; a job that has ended is due no more and polls no more.
+    /// Applies the change of the lease; an ended job is not due any more, and its polls end.
     fn apply_lease_change(&mut self, lease: LeaseChange, now: Timestamp) {
         if self.row.state.status.is_final() {
             self.owner = None;
@@ -319,7 +320,7 @@ impl Job {
     }
 }
 
-/// The length of rows as JSON, in bytes; no rows write nothing.
+/// Returns the length of rows as JSON, in bytes; 0 if there are none.
 pub(super) fn rows_len<T: Serialize>(rows: &[T]) -> u64 {
     if rows.is_empty() { 0 } else { json_len(&rows) }
 }

@@ -1,11 +1,12 @@
-//! The slots of jobs that share a concurrency key: who has one, who waits, and whose start counts in its window.
+//! Slots of jobs with the same concurrency key: which jobs have one, which wait, and which starts count in their
+//! window.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ports::{Concurrency, Timestamp};
 
-/// The slots of all jobs that have or want one, by job.
+/// The slots of all jobs that have or need one, by job.
 #[derive(Default)]
 pub(super) struct SlotTable {
     slots: BTreeMap<String, JobSlot>,
@@ -17,7 +18,7 @@ struct JobSlot {
     state: SlotState,
     /// When its job was claimed for the first time.
     started_at: Option<Timestamp>,
-    /// When the key is to be looked at: something is free then, or somebody new waits.
+    /// When slots of the key have to be assigned: one is free then, or a new job waits.
     look_at: Option<Timestamp>,
 }
 
@@ -25,13 +26,13 @@ struct JobSlot {
 enum SlotState {
     Waiting,
     Held,
-    /// Let through without a slot.
+    /// The job may run without a slot.
     Passed,
     Over,
 }
 
 impl JobSlot {
-    /// Until when its start counts; nothing if it has no window or did not start.
+    /// Returns until when its start counts; `None` if it has no window or has not started.
     fn counts_until(&self) -> Option<Timestamp> {
         let window_s = self.concurrency.window_s?;
         self.started_at.map(|at| at.plus_ms(window_s.saturating_mul(1_000)))
@@ -44,7 +45,7 @@ impl JobSlot {
 }
 
 impl SlotTable {
-    /// Lets a new job wait for its slot.
+    /// Adds a new job that waits for its slot.
     pub(super) fn add_waiting(
         &mut self,
         job: &str,
@@ -58,12 +59,12 @@ impl SlotTable {
         self.slots.insert(job.to_owned(), slot);
     }
 
-    /// Whether a job waits for its slot.
+    /// Returns whether a job waits for its slot.
     pub(super) fn is_waiting(&self, job: &str) -> bool {
         self.slots.get(job).is_some_and(|slot| slot.state == SlotState::Waiting)
     }
 
-    /// Lets a job go without a slot; returns whether it waited.
+    /// Lets a job run without a slot; returns whether it was waiting.
     pub(super) fn waive_slot(&mut self, job: &str, now: Timestamp) -> bool {
         let Some(slot) = self.slots.get_mut(job).filter(|slot| slot.state == SlotState::Waiting) else { return false };
         slot.state = SlotState::Passed;
@@ -71,7 +72,7 @@ impl SlotTable {
         true
     }
 
-    /// Notes that a job was claimed.
+    /// Records that a job was claimed.
     pub(super) fn note_claim(&mut self, job: &str, now: Timestamp) {
         let Some(slot) = self.slots.get_mut(job) else { return };
         if slot.state == SlotState::Held && slot.started_at.is_none() {
@@ -80,14 +81,14 @@ impl SlotTable {
         }
     }
 
-    /// Notes that a job that had ended is at work again.
+    /// Records that an ended job was reopened.
     pub(super) fn note_reopened(&mut self, job: &str) {
         if let Some(slot) = self.slots.get_mut(job).filter(|slot| slot.state == SlotState::Over) {
             slot.state = SlotState::Held;
         }
     }
 
-    /// Notes that a job has ended.
+    /// Records that a job has ended.
     pub(super) fn note_end(&mut self, job: &str, now: Timestamp) {
         if let Some(slot) = self.slots.get_mut(job) {
             slot.state = SlotState::Over;
@@ -95,7 +96,7 @@ impl SlotTable {
         }
     }
 
-    /// The earliest moment at which somebody may get a slot.
+    /// Returns the earliest time at which a job may get a slot.
     pub(super) fn next_look(&self) -> Option<Timestamp> {
         self.slots.values().filter_map(|slot| slot.look_at).min()
     }

@@ -1,4 +1,4 @@
-//! All jobs, and what spans them: keys, due moments, message numbers.
+//! The state of the memory store: all jobs, keys, due times and message numbers.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -15,14 +15,14 @@ use crate::ports::{
     ProviderWorkClaim, RenewedLease, StoreError, Timestamp,
 };
 
-/// What the store holds.
+/// The contents of the store.
 #[derive(Default)]
 pub(super) struct StoreState {
     jobs: BTreeMap<String, Job>,
     keys: BTreeMap<String, UsedKey>,
     cache: Cache,
     slots: SlotTable,
-    /// Job and attempt that follow a provider's work, by provider and id.
+    /// Job and attempt that a provider's work belongs to, by provider and id.
     followers: BTreeMap<(String, String), (String, u64)>,
     /// Until when submits are paused, by rate limit.
     pauses: BTreeMap<String, Timestamp>,
@@ -30,7 +30,7 @@ pub(super) struct StoreState {
     bytes_written: u64,
 }
 
-/// An idempotency key in use.
+/// An idempotency key that is in use.
 struct UsedKey {
     job: String,
     fingerprint: String,
@@ -96,7 +96,7 @@ impl StoreState {
         Some((used.job.clone(), used.fingerprint.clone()))
     }
 
-    /// Claims a job that was just added, unless it waits for its slot.
+    /// Claims a job that was just created, unless it waits for its slot.
     fn claim_new(&mut self, id: &str, worker: &str, now: Timestamp, until: Timestamp) -> Option<Claim> {
         self.give_slots(now);
         let job = self.jobs.get_mut(id).filter(|job| job.due_at.is_some())?;
@@ -283,7 +283,7 @@ impl StoreState {
     }
 }
 
-/// Whether a filter lets a job through.
+/// Returns whether a job matches a filter.
 fn matches_filter(filter: &JobFilter, row: &JobRow) -> bool {
     filter.status.is_none_or(|status| row.state.status == status)
         && (filter.workflow_id.is_none() || filter.workflow_id == row.workflow_id)

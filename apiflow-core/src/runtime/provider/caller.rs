@@ -1,4 +1,4 @@
-//! One exchange with a provider, and its record.
+//! Exchanges one request with a provider, and records it.
 
 use std::sync::Arc;
 
@@ -12,9 +12,9 @@ use crate::ports::{
 };
 use crate::template;
 
-/// Replies over this size are read by threads that may be kept busy.
+/// Minimum size of replies that are parsed on threads that may block, in bytes.
 const LARGE_REPLY_BYTES: usize = 64 * 1024;
-/// Bytes of a reply that its record shows.
+/// Maximum size of a reply's excerpt in its record, in bytes.
 const EXCERPT_BYTES: usize = 4096;
 
 /// Sends the calls of one attempt, and keeps their records.
@@ -25,7 +25,7 @@ pub(crate) struct Caller {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) plans: Arc<CallPlans>,
     pub(crate) max_result_bytes: usize,
-    /// How long work that a provider took may take to appear in its list, in milliseconds.
+    /// How long accepted work may take to appear in the provider's list, in milliseconds.
     pub(crate) listing_delay_ms: u64,
     pub(crate) records: Vec<CallRecord>,
 }
@@ -48,7 +48,7 @@ impl Caller {
     ) -> Result<HttpReply, HttpError> {
         let at = self.now();
         let outcome = self.http.send(request).await;
-        // That of a submit was recorded with its attempt.
+        // The request of a submit was recorded with its attempt.
         let recorded = purpose == CallRecord::SUBMIT;
         self.records.push(CallRecord {
             step: call.step,
@@ -65,7 +65,7 @@ impl Caller {
         outcome
     }
 
-    /// Notes that an attempt follows a provider's work; returns whether no other attempt does.
+    /// Records that a provider's work belongs to an attempt; returns false if it belongs to another one.
     pub(crate) async fn claim_work(&self, call: &Call, url: &str, provider_id: &str) -> Result<bool, StoreError> {
         let host = crate::url::host_of(url);
         let following = ProviderWorkClaim {
@@ -77,15 +77,14 @@ impl Caller {
         self.store.claim_provider_work(following).await
     }
 
-    /// Reads a reply: on a thread that may be kept busy, if it is large. A result that is too large to be kept as
-    /// JSON is a failure.
+    /// Parses a reply, a large one on a thread that may block. A result that exceeds the limit as JSON is a failure.
     pub(crate) async fn read(
         &self,
         reply: HttpReply,
         read: impl FnOnce(&HttpReply) -> ReplyReading + Send + 'static,
     ) -> ReplyReading {
         let limit = self.max_result_bytes;
-        // What is not needed any more is dropped there, too.
+        // What is no longer needed is dropped on that thread, too.
         let is_large = reply.body.len() > LARGE_REPLY_BYTES;
         let work = move || bound_result(read(&reply), limit);
         if is_large {
@@ -99,7 +98,7 @@ impl Caller {
     }
 }
 
-/// The reading, unless its result is too large to be kept as JSON.
+/// Returns the reading, or a failure if its result exceeds the limit as JSON.
 fn bound_result(reading: ReplyReading, limit: usize) -> ReplyReading {
     let ReplyReading::Done(result) = &reading else { return reading };
     let size = json_len(result);
@@ -113,7 +112,7 @@ fn bound_result(reading: ReplyReading, limit: usize) -> ReplyReading {
     ReplyReading::Failed(CallError::new(ErrorClass::OutputTooLarge, message))
 }
 
-/// What is recorded of a submit before it is sent.
+/// Returns the record of a submit, which is written before it is sent.
 pub(in crate::runtime) fn record_before_sending(call: &Call, request: &HttpRequest) -> CallRecord {
     CallRecord {
         step: call.step,
@@ -131,7 +130,7 @@ fn display_reply(reply: &HttpReply) -> Value {
     let cut = &reply.body[..reply.body.len().min(EXCERPT_BYTES)];
     let excerpt = match std::str::from_utf8(cut) {
         Ok(text) => text.to_owned(),
-        // A cut in the middle of a character is still text.
+        // Text that is cut in the middle of a character is still text.
         Err(error) if error.error_len().is_none() => String::from_utf8_lossy(&cut[..error.valid_up_to()]).into_owned(),
         Err(_) => format!("({} bytes of binary data)", reply.body.len()),
     };

@@ -1,4 +1,4 @@
-//! Asking a provider how far its work is.
+//! Polls providers for the state of their work.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::call::{CallError, CallPlan, ErrorClass, Operation, ReplyReading, from
 use crate::engine::{Answer, Call, Recovery, ValueRef};
 use crate::ports::{HttpError, Timestamp};
 
-/// What a poll needs beside the job's bundle.
+/// What a poll needs in addition to the job's bundle.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct PollContext {
     pub(crate) step: u64,
@@ -23,17 +23,17 @@ pub(crate) struct PollContext {
     pub(crate) subject: PollSubject,
 }
 
-/// What is polled for.
+/// The purpose of a poll.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum PollSubject {
-    /// The end of work that the provider took.
+    /// To follow accepted work to its end.
     Operation(Operation),
-    /// Whether the provider took an attempt.
+    /// To find out whether the provider accepted an attempt.
     Recovery(RecoveryContext),
 }
 
-/// What is needed to look for an attempt of unknown fate.
+/// What the search for an attempt of unknown fate needs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RecoveryContext {
     pub(crate) args: ValueRef,
@@ -43,16 +43,16 @@ pub(crate) struct RecoveryContext {
     pub(crate) search: Recovery,
 }
 
-/// What came of a poll.
+/// The outcome of a poll.
 pub(crate) enum Polled {
-    /// Nothing new: ask again then.
+    /// No news: poll again at this time.
     Later { due_at: Timestamp, progress: Option<f64> },
     /// The attempt is answered.
     Answered(Answer),
 }
 
 impl PollContext {
-    /// What is to be polled for after a call was accepted, or while its fate is unknown.
+    /// Creates the context of polls for an accepted call, or for one of unknown fate.
     pub(crate) fn for_call(call: &Call, subject: PollSubject) -> Self {
         Self {
             step: call.step,
@@ -64,7 +64,7 @@ impl PollContext {
         }
     }
 
-    /// The attempt that is polled for.
+    /// Returns the attempt that is polled for.
     pub(crate) fn to_call(&self, effect: u64) -> Call {
         let sought = if let PollSubject::Recovery(sought) = &self.subject { Some(sought) } else { None };
         Call {
@@ -86,7 +86,7 @@ impl PollContext {
 }
 
 impl RecoveryContext {
-    /// What is needed to look for this attempt.
+    /// Creates the context of the search for an attempt.
     pub(crate) fn for_call(call: &Call, search: Recovery) -> Self {
         Self {
             args: call.args.clone(),
@@ -98,7 +98,7 @@ impl RecoveryContext {
     }
 }
 
-/// Asks once. A poll that fails on the way never fails the work; only the deadline does.
+/// Polls once. A poll that fails does not fail the work; only the deadline does.
 pub(crate) async fn poll(
     caller: &mut Caller,
     context: &PollContext,
@@ -129,7 +129,7 @@ pub(crate) async fn poll(
     };
     let is_over = !matches!(reading, ReplyReading::Running(_) | ReplyReading::Fetch(_) | ReplyReading::Again(_));
     if !is_over && now >= context.deadline {
-        // Work that had ended by its deadline was paid for: only what still runs is given up.
+        // Work that had ended by its deadline was paid for: only work that is still running is abandoned.
         let cancellation = ask_to_cancel(caller, &call, operation).await;
         return Polled::Answered(Answer::Failed { error: too_slow(operation, &reading, &cancellation) });
     }
@@ -163,8 +163,8 @@ async fn fetch_result(caller: &mut Caller, plan: &Arc<CallPlan>, call: &Call, op
     }
 }
 
-/// What the loss of a poll means: what was refused here will be refused again, and what was too large stays so; all
-/// else may pass.
+/// Interprets a poll without a usable reply: what was refused here will be refused again, and a reply that is too large
+/// stays too large; other errors may be temporary.
 fn reading_of_lost_poll(error: &HttpError, read: CallError) -> ReplyReading {
     match error {
         HttpError::Refused(_) | HttpError::Secret(_) | HttpError::TooLarge(_) => ReplyReading::Failed(read),
@@ -180,7 +180,7 @@ fn error_with_operation(error: &CallError, followed: &Operation) -> Value {
     object
 }
 
-/// The error of work that had not ended at its deadline, with the provider's last reply.
+/// Returns the error of work that had not ended at its deadline, with the provider's last reply.
 fn too_slow(followed: &Operation, last: &ReplyReading, cancellation: &CancelOutcome) -> Value {
     let id = followed.id.as_deref().unwrap_or("(no id)");
     let said = match last {

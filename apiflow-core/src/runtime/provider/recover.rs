@@ -1,4 +1,4 @@
-//! Settling an attempt of unknown fate: the provider's own list says whether it took the work.
+//! Settles an attempt of unknown fate: the provider's own list shows whether it accepted the work.
 
 use std::collections::BTreeSet;
 
@@ -12,24 +12,24 @@ use crate::engine::{Answer, Call};
 use crate::evaluate::{ValueCache, build_request};
 use crate::ports::{HttpRequest, StoreError, Timestamp};
 
-/// How long the owner of an attempt has to note that a provider's work is its own, in milliseconds.
+/// Time for the owner of an attempt to record that a provider's work belongs to it, in milliseconds.
 const CLAIM_DELAY_MS: u64 = 500;
-/// Pages of the list that are read in one look, at most.
+/// Maximum number of pages that are read in one search.
 const MAX_PAGES: u32 = 10;
-/// The pause after the first look, in milliseconds; it doubles with each further one.
+/// Delay after the first search, in milliseconds; doubled each time.
 const FIRST_PAUSE_MS: u64 = 500;
-/// The longest pause between two looks, in milliseconds.
+/// Maximum delay between two searches, in milliseconds.
 const MAX_PAUSE_MS: u64 = 30_000;
 
-/// The answer to an attempt that was sent before its worker stopped: it is looked for, or ends if nobody can look.
-/// Its submit may still be on its way until `arrives_until`.
+/// Returns the answer to an attempt that was sent before its worker stopped: a search, or its end if the provider has
+/// no list. Its submit may still be on its way until `arrives_until`.
 pub(crate) fn search_interrupted(plan: &CallPlan, now: Timestamp, arrives_until: Timestamp) -> Answer {
     let settles_at = arrives_until.max(now);
     Answer::Undecided { settles_at, gives_up_at: gives_up_at(plan, now).max(settles_at) }
 }
 
-/// The answer to an attempt whose connection was lost: it is looked for, or ends if nobody can look. Its work may
-/// take `listing_delay_ms` to appear in the provider's list.
+/// Returns the answer to an attempt whose connection was lost: a search, or its end if the provider has no list. Its
+/// work may take `listing_delay_ms` to appear in the provider's list.
 pub(crate) fn search_lost(plan: &CallPlan, now: Timestamp, listing_delay_ms: u64, submitted: &HttpRequest) -> Answer {
     if plan.recover_request().is_none() {
         return Answer::Failed { error: unknown_error(submitted, None) };
@@ -38,17 +38,17 @@ pub(crate) fn search_lost(plan: &CallPlan, now: Timestamp, listing_delay_ms: u64
     Answer::Undecided { settles_at, gives_up_at: gives_up_at(plan, now).max(settles_at) }
 }
 
-/// Until when a provider is asked that does not answer: as long as its work may take.
+/// Returns until when a provider that does not answer is asked: as long as its work may take.
 fn gives_up_at(plan: &CallPlan, now: Timestamp) -> Timestamp {
     if plan.recover_request().is_some() { now.plus_ms(plan.recovery_timeout_ms()) } else { now }
 }
 
-/// When an attempt is looked for first: at once if the provider has a list, else when it counts as lost.
+/// Returns when an attempt is first searched for: immediately if the provider has a list, else when it counts as lost.
 pub(crate) fn first_look_at(plan: Option<&CallPlan>, now: Timestamp, settles_at: Timestamp) -> Timestamp {
     if plan.is_some_and(|plan| plan.recover_request().is_some()) { now } else { settles_at }
 }
 
-/// Looks once for an attempt of unknown fate. Never sends its submit again.
+/// Searches once for an attempt of unknown fate. Never sends its submit again.
 ///
 /// # Errors
 /// [`StoreError`] if the attempt's arguments or the work of other attempts cannot be read.
@@ -77,7 +77,7 @@ pub(crate) async fn recover_attempt(
         Ok(submitted) => submitted,
         Err(error) => return Ok(Polled::Answered(Answer::Failed { error })),
     };
-    // Before the list is read: what is not in it by then may come later.
+    // Before the list is read: work that is missing from it may still appear later.
     let looked_at = caller.now();
     let reason = match find_and_claim_work(caller, &plan, &call, &submitted).await? {
         Search::Found(operation) => {
@@ -100,16 +100,16 @@ pub(crate) async fn recover_attempt(
     Ok(Polled::Later { due_at, progress: None })
 }
 
-/// What a look at the provider's list showed.
+/// The outcome of searching the provider's list.
 enum Search {
     Found(Box<Operation>),
-    /// The list was read to its end and does not have the work.
+    /// The whole list was read and does not contain the work.
     Absent,
     /// The list could not be read, so nothing is known.
     Unreadable(CallError),
 }
 
-/// Looks for work that no other attempt follows, and notes that this one does.
+/// Searches for work that belongs to no other attempt, and records that it belongs to this one.
 async fn find_and_claim_work(
     caller: &mut Caller,
     plan: &CallPlan,
@@ -120,7 +120,7 @@ async fn find_and_claim_work(
     let mut seen = false;
     loop {
         match search_list(caller, plan, call, submitted, &taken).await {
-            // Another attempt may have been given it this moment, and be about to note so.
+            // It may belong to another attempt that is about to record it.
             Search::Found(_) if !seen => {
                 seen = true;
                 caller.clock.sleep_until(caller.now().plus_ms(CLAIM_DELAY_MS)).await;
@@ -138,7 +138,7 @@ async fn find_and_claim_work(
     }
 }
 
-/// The provider's ids that other steps and attempts of this job hold already.
+/// Returns the provider's ids that other steps and attempts of this job have.
 async fn provider_ids(caller: &Caller) -> Result<BTreeSet<String>, StoreError> {
     let mut ids = BTreeSet::new();
     let mut after = 0;
@@ -158,7 +158,7 @@ async fn search_list(
     taken: &BTreeSet<String>,
 ) -> Search {
     let mut list = match plan.recover_request() {
-        // Nobody can look: what the provider has stays unknown.
+        // Without a list, it stays unknown what the provider has.
         None => return Search::Absent,
         Some(Err(error)) => return Search::Unreadable(error),
         Some(Ok(list)) => list,

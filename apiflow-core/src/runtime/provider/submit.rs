@@ -1,4 +1,4 @@
-//! Starting work at a provider, and calling it off.
+//! Submits work to a provider, and cancels it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,32 +11,32 @@ use crate::engine::{Answer, Call};
 use crate::evaluate::build_request;
 use crate::ports::{CallRecord, HttpRequest};
 
-/// Tries to tell a provider that nobody wants its work any more.
+/// Maximum number of tries to cancel work at a provider.
 const MAX_CANCEL_TRIES: u32 = 3;
-/// How long a rate limit is taken to hold if the provider does not say, in milliseconds.
+/// Default duration of a rate limit if the provider does not state one, in milliseconds.
 const DEFAULT_PAUSE_MS: u64 = 1_000;
-/// When a submit is tried again that was not sent because the store did not answer, in milliseconds.
+/// Delay before a submit that was not sent because the store did not answer is tried again, in milliseconds.
 const STORE_RETRY_MS: u64 = 1_000;
 
-/// What an attempt sends: built once, journalled, then sent.
+/// The submit of an attempt: built once, journalled, then sent.
 pub(crate) struct Submit {
     plan: Arc<CallPlan>,
     pub(crate) request: HttpRequest,
 }
 
 impl Submit {
-    /// The submit of an attempt.
+    /// Builds the submit of an attempt.
     ///
     /// # Errors
-    /// The error object for the step, if an argument does not fit.
+    /// The error object of the step, if an argument is invalid.
     pub(crate) fn build(job: &str, plan: Arc<CallPlan>, call: &Call, arguments: &Value) -> Result<Self, Value> {
         let request = build_request(job, &plan, call, arguments)?;
         Ok(Self { plan, request })
     }
 }
 
-/// Sends an attempt and reads what came of it. Sends the submit once at most: not while the provider limits the rate of
-/// calls with these credentials.
+/// Sends an attempt and interprets the reply. Sends the submit at most once, and not at all while the provider's rate
+/// limit for these credentials is in effect.
 pub(crate) async fn submit_attempt(caller: &mut Caller, call: &Call, submit: &Submit) -> Answer {
     let Submit { plan, request } = submit;
     let limit = rate_limit_key(request);
@@ -54,7 +54,7 @@ pub(crate) async fn submit_attempt(caller: &mut Caller, call: &Call, submit: &Su
             }
             let answer = read(caller, call, plan, reading);
             if let Answer::Accepted { provider_id: Some(id), .. } = &answer {
-                // What this attempt was given is its own, whatever was noted before.
+                // The reply belongs to this attempt, whatever was recorded before.
                 if let Err(error) = caller.claim_work(call, &request.url, id).await {
                     tracing::warn!(%error, job = caller.job, id, "a claim of provider work could not be recorded");
                 }
@@ -63,7 +63,7 @@ pub(crate) async fn submit_attempt(caller: &mut Caller, call: &Call, submit: &Su
         }
         Err(error) => {
             let error = from_http_error(&error, request, plan.is_repeatable());
-            // The provider took the work, but its id is in a reply that is too large: its list may have it.
+            // The provider accepted the work, but its id is in a reply that is too large: its list may contain it.
             let is_unread = error.class == ErrorClass::OutputTooLarge && !plan.is_repeatable();
             if error.class == ErrorClass::SubmitUnknown || is_unread && plan.recover_request().is_some() {
                 return super::search_lost(plan, caller.now(), caller.listing_delay_ms, request);
@@ -73,7 +73,7 @@ pub(crate) async fn submit_attempt(caller: &mut Caller, call: &Call, submit: &Su
     }
 }
 
-/// Says why nothing is sent now, if so.
+/// Returns the answer to an attempt that must not be sent now, if so.
 async fn hold_back(caller: &mut Caller, call: &Call, plan: &CallPlan, limit: &str) -> Option<Answer> {
     let (class, reason, pause_ms) = match caller.store.read_submit_pause(limit).await {
         Ok(None) => return None,
@@ -100,7 +100,7 @@ async fn hold_back(caller: &mut Caller, call: &Call, plan: &CallPlan, limit: &st
     Some(not_accepted(plan, &error, false))
 }
 
-/// A submit that the provider did not take because of its rate limit, which holds for all who share it.
+/// Pauses all submits that share the rate limit because of which the provider refused this one.
 async fn note_rate_limit(caller: &Caller, plan: &CallPlan, limit: &str, error: &CallError) -> Answer {
     let pause = Duration::from_millis(error.retry_after_ms().unwrap_or(DEFAULT_PAUSE_MS));
     if let Err(error) = caller.store.pause_submits(limit, pause).await {
@@ -113,7 +113,7 @@ fn not_accepted(plan: &CallPlan, error: &CallError, sent: bool) -> Answer {
     Answer::NotAccepted { error: error.to_object(), patience_ms: plan.refusal_patience_ms(), sent }
 }
 
-/// What the reading of a submit means for the attempt.
+/// Converts the reading of a submit to the answer of the attempt.
 fn read(caller: &Caller, call: &Call, plan: &CallPlan, reading: ReplyReading) -> Answer {
     match reading {
         ReplyReading::Done(result) => Answer::Done { result },
@@ -143,26 +143,26 @@ pub(super) fn apply_operation_accepted(
     }
 }
 
-/// Asks the provider to cancel the work; failing to do so is not an error.
+/// Asks the provider to cancel the work; a failure is not an error.
 pub(crate) async fn cancel_work(caller: &mut Caller, call: &Call, operation: Value) -> Answer {
     let operation: Operation = serde_json::from_value(operation).unwrap_or_default();
-    // The call's record shows what came of it.
+    // The call's record contains the outcome.
     let _cancellation = ask_to_cancel(caller, call, &operation).await;
     Answer::Cancelled
 }
 
-/// What came of asking a provider to cancel work.
+/// The outcome of asking a provider to cancel work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum CancelOutcome {
-    /// The provider took the request.
+    /// The provider accepted the request.
     Accepted,
-    /// The operation does not say how to cancel.
+    /// The operation does not declare how to cancel.
     Undeclared,
-    /// The request was refused or did not arrive; the reason.
+    /// The request was refused or did not arrive, for this reason.
     Failed(String),
 }
 
-/// Asks the provider to cancel work, again if it is overloaded or out of reach.
+/// Asks the provider to cancel work; repeats the request if the provider is overloaded or unreachable.
 pub(super) async fn ask_to_cancel(caller: &mut Caller, call: &Call, operation: &Operation) -> CancelOutcome {
     let request = match caller.plan_at(&call.path).map(|plan| plan.cancel_request(operation)) {
         Ok(Some(Ok(request))) => request,

@@ -1,4 +1,4 @@
-//! The side of the child process.
+//! The child process.
 
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
@@ -11,10 +11,10 @@ use super::wire::{DEADLINE_VARIABLE, MAX_REPLY_BYTES, MEMORY_VARIABLE, Reply, Re
 use crate::boa::{Limits, STACK_BYTES, evaluate_on_this_thread};
 use crate::ports::{Script, ScriptForm};
 
-/// How much longer than the parent a child waits for a value: it ends itself only if the parent is gone.
+/// How much longer than its parent a child waits for a value: it only ends itself if the parent is gone.
 const GRACE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What of a child could not be set up or done.
+/// What could not be set up or done in a child.
 #[derive(Debug, thiserror::Error)]
 enum ChildError {
     #[error("this command is internal: `apiflow` starts it to evaluate expressions")]
@@ -23,14 +23,14 @@ enum ChildError {
     Pipe(#[from] io::Error),
 }
 
-/// Evaluates what comes on the standard input until it ends: the whole program of a child process.
+/// Evaluates requests from the standard input until it ends; this is the whole program of a child process.
 ///
-/// [`super::SandboxEvaluator`] starts it; by hand it ends at once with an explanation.
+/// [`super::SandboxEvaluator`] starts it; if it is started by hand, it ends immediately with an explanation.
 pub fn serve_child() -> ExitCode {
     match serve_requests(&mut io::stdin().lock(), &mut io::stdout().lock()) {
         Ok(code) => code,
         Err(error) => {
-            // The one reader is a person who started it by hand: the parent reads no errors.
+            // Only a person who started it by hand reads this: the parent does not read errors.
             let _ = writeln!(io::stderr(), "{error}");
             ExitCode::FAILURE
         }
@@ -41,7 +41,7 @@ fn serve_requests(requests: &mut impl Read, replies: &mut impl Write) -> Result<
     let memory_bytes = read_variable(MEMORY_VARIABLE)?;
     let deadline = Duration::from_millis(read_variable(DEADLINE_VARIABLE)?) + GRACE_INTERVAL;
     let engine = Engine::start()?;
-    // Whatever the first evaluation sets up for good is there before the limits are drawn around it.
+    // What the first evaluation allocates permanently must not count towards the limit.
     let warm = Script { source: "[1].map(n => n + 1)".to_owned(), names: Map::new(), form: ScriptForm::Expression };
     engine.answer_script(warm, deadline);
     limit_memory(memory_bytes)?;
@@ -67,7 +67,7 @@ fn read_variable(name: &str) -> Result<u64, ChildError> {
     value.ok_or(ChildError::NotStartedByParent)
 }
 
-/// The thread that evaluates, with the stack that it takes.
+/// The thread that evaluates, with its stack.
 struct Engine {
     scripts: Sender<Script>,
     replies: Receiver<Vec<u8>>,
@@ -113,10 +113,10 @@ fn reply_to(script: &Script) -> Vec<u8> {
     })
 }
 
-/// Lets this process take so much memory more than it has now, and write no core dumps.
+/// Limits the memory of this process to its current size plus `bytes`, and disables core dumps.
 fn limit_memory(bytes: u64) -> io::Result<()> {
     lower_limit(rlimit::Resource::CORE, 0)?;
-    // Without the kernel's word on what is in use there is nothing that a limit could be added to.
+    // A limit can only be computed if the kernel reports the current size.
     let Some(in_use) = address_space() else { return Ok(()) };
     let limit = in_use.saturating_add(bytes);
     lower_limit(rlimit::Resource::AS, limit)?;
@@ -129,7 +129,7 @@ fn lower_limit(resource: rlimit::Resource, limit: u64) -> io::Result<()> {
     resource.set(limit, limit)
 }
 
-/// The bytes of this process's address space that are in use. Source: proc(5), `VmSize` in `/proc/pid/status`.
+/// Returns the size of this process's address space, in bytes. Source: proc(5), `VmSize` in `/proc/pid/status`.
 fn address_space() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("VmSize:"))?;

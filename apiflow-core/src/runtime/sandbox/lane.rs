@@ -1,22 +1,22 @@
-//! Places for evaluations, given in turns to those who ask.
+//! Lanes: a limited number of places for evaluations, which jobs take in turns.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-/// A number of places. Who wants many waits as often as who wants one: those who wait get a place in turns.
+/// A limited number of places. Waiting owners take turns, however many places each of them waits for.
 pub(super) struct Lane {
     state: Mutex<LaneState>,
 }
 
 struct LaneState {
     free: usize,
-    /// Who waits, in the order of their turns, with all that they wait for.
+    /// The waiting owners in the order of their turns, each with its requests.
     turns: VecDeque<(String, VecDeque<oneshot::Sender<LanePlace>>)>,
 }
 
-/// A place; dropped, it is the next one's.
+/// A place; when dropped, it is passed on to the next owner.
 pub(super) struct LanePlace {
     lane: Option<Arc<Lane>>,
 }
@@ -26,7 +26,7 @@ impl Lane {
         Arc::new(Self { state: Mutex::new(LaneState { free: places, turns: VecDeque::new() }) })
     }
 
-    /// Waits for a place; `None` if more than `most` wait already.
+    /// Waits for a place; `None` if `most` requests are waiting already.
     pub(super) async fn wait_for_place(self: &Arc<Self>, owner: &str, most: usize) -> Option<LanePlace> {
         let waiting = {
             let mut state = self.lock_state();
@@ -61,7 +61,7 @@ impl LaneState {
         receiver
     }
 
-    /// The one whose turn it is.
+    /// Returns the request whose turn it is.
     fn next(&mut self) -> Option<oneshot::Sender<LanePlace>> {
         let (owner, mut places) = self.turns.pop_front()?;
         let place = places.pop_front();
@@ -87,7 +87,7 @@ impl Drop for LanePlace {
             let Some(next) = next else { return };
             match next.send(Self { lane: Some(lane.clone()) }) {
                 Ok(()) => return,
-                // The caller that waited has given up.
+                // The waiting caller is gone.
                 Err(mut unwanted) => unwanted.lane = None,
             }
         }

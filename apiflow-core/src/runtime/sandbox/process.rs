@@ -1,4 +1,4 @@
-//! The parent's side of one child process.
+//! The parent's side of a child process.
 
 use std::borrow::Cow;
 use std::io;
@@ -13,17 +13,17 @@ use super::SandboxSettings;
 use super::wire::{DEADLINE_VARIABLE, MEMORY_VARIABLE, Reply, Request, frame_message, read_reply};
 use crate::ports::{EvaluationError, Script};
 
-/// How long a process may take until it is ready for work.
+/// Time limit for a process to become ready.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How long a process whose pipe closed may take to be gone.
+/// Time limit for a process to end after its pipe has closed.
 const END_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Bytes of a dead process's last words that are read.
+/// Maximum number of bytes that are read of a dead process's standard error.
 const MAX_LAST_WORDS_BYTES: u64 = 4_096;
 
-/// What Rust's runtime says of a failed allocation, and of a stack overflow, before it aborts. Source: `alloc::alloc`'s
-/// default error handler and `std::sys`'s stack overflow handler.
+/// Messages of Rust's runtime before it aborts because of a failed allocation or a stack overflow. Source:
+/// `alloc::alloc`'s default error handler and `std::sys`'s stack overflow handler.
 const OUT_OF_MEMORY: &str = "memory allocation of";
 const STACK_OVERFLOW: &str = "has overflowed its stack";
 
@@ -36,12 +36,12 @@ pub(super) struct Process {
     evaluations: u32,
 }
 
-/// Why a process gave no reply.
+/// Why a process did not reply.
 #[derive(Debug)]
 pub(super) enum ProcessFailure {
-    /// The script is over a limit, or the process is of no use.
+    /// The script exceeded a limit, or the process cannot be used.
     Evaluation(EvaluationError),
-    /// The process died, and no limit of ours is the cause; returns how: ``was killed by signal 9``.
+    /// The process died, and not because of its limits; contains how it ended: ``was killed by signal 9``.
     Died(String),
 }
 
@@ -52,7 +52,7 @@ impl From<EvaluationError> for ProcessFailure {
 }
 
 impl Process {
-    /// Starts a process and waits until it is ready for work.
+    /// Starts a process and waits until it is ready.
     pub(super) async fn start(settings: &SandboxSettings) -> Result<Self, ProcessFailure> {
         let not_started = |error: io::Error| {
             EvaluationError::Internal(format!(
@@ -61,7 +61,7 @@ impl Process {
             ))
         };
         let mut command = Command::new(&settings.program);
-        // A group of its own: Ctrl-C in a terminal is for this process, which may have to finish.
+        // A process group of its own: Ctrl-C in a terminal must only reach the parent, which may have to finish.
         #[cfg(unix)]
         command.process_group(0);
         let mut child = command
@@ -92,17 +92,17 @@ impl Process {
         }
     }
 
-    /// How many evaluations it was given.
+    /// Returns the number of evaluations so far.
     pub(super) fn evaluation_count(&self) -> u32 {
         self.evaluations
     }
 
-    /// Returns whether it has not ended.
+    /// Returns whether the process is running.
     pub(super) fn is_alive(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Has a script evaluated. After an error the process is of no use any more.
+    /// Evaluates a script. After an error, the process cannot be used any more.
     pub(super) async fn evaluate_script(
         &mut self,
         script: &Script,
@@ -135,7 +135,7 @@ impl Process {
         read_reply(&mut self.replies).await
     }
 
-    /// Why a process is dead: by a limit of ours, as its last words say, or by somebody else.
+    /// Returns why a process died: because of a limit, as its standard error says, or killed from outside.
     async fn post_mortem(&mut self, settings: &SandboxSettings) -> ProcessFailure {
         let Ok(Ok(status)) = timeout(END_TIMEOUT, self.child.wait()).await else {
             return EvaluationError::Internal("the evaluator closed its pipe".to_owned()).into();
@@ -155,17 +155,17 @@ impl Process {
         ProcessFailure::Died(describe_end(status))
     }
 
-    /// What a dead process wrote to its standard error at last.
+    /// Reads the end of a dead process's standard error.
     async fn read_last_words(&mut self) -> String {
         let mut words = Vec::new();
         let mut pipe = (&mut self.errors).take(MAX_LAST_WORDS_BYTES);
-        // What was read so far is as good; some descendant may hold the pipe open.
+        // What has been read is sufficient; a descendant may keep the pipe open.
         let _ = timeout(END_TIMEOUT, pipe.read_to_end(&mut words)).await;
         String::from_utf8_lossy(&words).into_owned()
     }
 }
 
-/// Whether a signal ended a process.
+/// Returns whether a signal ended a process.
 fn is_killed(status: ExitStatus) -> bool {
     #[cfg(unix)]
     return std::os::unix::process::ExitStatusExt::signal(&status).is_some();
@@ -173,7 +173,7 @@ fn is_killed(status: ExitStatus) -> bool {
     false
 }
 
-/// How a process ended, as the rest of a sentence.
+/// Describes how a process ended, as the end of a sentence.
 fn describe_end(status: ExitStatus) -> String {
     #[cfg(unix)]
     if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {

@@ -1,4 +1,4 @@
-//! What the two processes say to each other: JSON behind its length, 4 bytes, little-endian.
+//! The protocol of the two processes: JSON messages, each after its length in 4 bytes, little-endian.
 
 use std::io::{self, Read, Write};
 
@@ -10,16 +10,16 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use crate::boa::MAX_VALUE_BYTES;
 use crate::ports::{EvaluationError, ScriptForm};
 
-/// The longest reply: a value, and some room for what is around it and for other ways to write numbers.
+/// Maximum length of a reply: a value, plus space for its envelope and for other notations of numbers.
 pub(super) const MAX_REPLY_BYTES: usize = MAX_VALUE_BYTES + 64 * 1024;
 
-/// The environment variable with the bytes that an evaluation may take.
+/// Environment variable with the memory limit of an evaluation, in bytes.
 pub(super) const MEMORY_VARIABLE: &str = "APIFLOW_EVALUATOR_MEMORY_BYTES";
 
-/// The environment variable with the milliseconds that an evaluation may take.
+/// Environment variable with the time limit of an evaluation, in milliseconds.
 pub(super) const DEADLINE_VARIABLE: &str = "APIFLOW_EVALUATOR_DEADLINE_MS";
 
-/// What is asked of a child; the child asks for nothing.
+/// A request to a child; a child sends no requests.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Request<'a> {
     pub(super) source: std::borrow::Cow<'a, str>,
@@ -27,21 +27,21 @@ pub(super) struct Request<'a> {
     pub(super) form: ScriptForm,
 }
 
-/// What a child says.
+/// A reply of a child.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Reply {
-    /// It has set its limits and waits for work.
+    /// It has set its limits and waits for requests.
     Ready,
     /// The script's value.
     Value(Value),
-    /// The text does not parse.
+    /// The source has a syntax error.
     Syntax(String),
-    /// The script threw.
+    /// The script threw an exception.
     Thrown(String),
-    /// A limit was hit.
+    /// A limit was exceeded.
     Limit(String),
-    /// The engine broke down.
+    /// The engine failed.
     Internal(String),
 }
 
@@ -53,7 +53,7 @@ impl Reply {
             Err(EvaluationError::Thrown(message)) => Self::Thrown(message),
             Err(EvaluationError::Limit(message)) => Self::Limit(message),
             Err(EvaluationError::Internal(message)) => Self::Internal(message),
-            // A child has one evaluation at a time.
+            // A child runs one evaluation at a time.
             Err(error @ EvaluationError::Busy) => Self::Internal(error.to_string()),
         }
     }
@@ -70,7 +70,7 @@ impl Reply {
     }
 }
 
-/// A message with its length before it.
+/// Encodes a message after its length.
 pub(super) fn frame_message(message: &impl Serialize) -> io::Result<Vec<u8>> {
     let mut frame = vec![0; 4];
     serde_json::to_writer(&mut frame, message)?;
@@ -85,7 +85,7 @@ pub(super) fn write(to: &mut impl Write, message: &impl Serialize) -> io::Result
     to.flush()
 }
 
-/// Reads one message; `None` if there are no more.
+/// Reads one message; `None` at the end of the stream.
 pub(super) fn read<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<Option<T>> {
     let mut length = [0; 4];
     match from.read_exact(&mut length) {
